@@ -1,0 +1,962 @@
+// Generated from services/wire by `KILN_BLESS=1 cargo test -p wire --test bindings`; do not edit.
+
+export type Actor = { 
+/**
+ * `person`, `agent`, `server`, `supervisor`, `addon`.
+ */
+kind: string, 
+/**
+ * Its name.
+ */
+name: string, };
+
+export type AgentView = { 
+/**
+ * Liveness.
+ */
+state: Liveness, 
+/**
+ * Last frame from it.
+ */
+last_seen: string | null, };
+
+export type Answer = { "name": "planned", "value": Plan } | { "name": "started", "value": { 
+/**
+ * The jobs.
+ */
+jobs: Array<JobId>, } } | { "name": "aborted" };
+
+export type ArmRequest = { 
+/**
+ * Password of the person who arms.
+ */
+password: string, 
+/**
+ * What was typed for each drive.
+ */
+confirm: { [key in DriveId]: string }, };
+
+export type Armed = { 
+/**
+ * The JSON text of a [`Ticket`], byte for byte as it was signed.
+ */
+ticket: string, 
+/**
+ * Ed25519 over [`SIGNED_PREFIX`] and the text, 128 hexadecimal digits.
+ */
+signature: string, };
+
+export type Banner = { 
+/**
+ * `info`, `warning` or `critical`.
+ */
+severity: Severity, 
+/**
+ * In a sentence, with what to do.
+ */
+text: string, };
+
+export type BootView = { 
+/**
+ * Slot, `a` or `b`; empty when booted without a boot loader of ours.
+ */
+slot: string, 
+/**
+ * Why the boot loader took this slot.
+ */
+why: string, 
+/**
+ * `bios`, `efi-x86_64`, `efi-arm64` …
+ */
+via: string, 
+/**
+ * Kernel release.
+ */
+kernel: string, 
+/**
+ * Where state is kept.
+ */
+medium: Medium, 
+/**
+ * Why the box booted this time: power-on, an orderly reboot, the hardware watchdog, a panic …
+ */
+reason: string, 
+/**
+ * Identifies this boot.
+ */
+boot_id: string, };
+
+export type BoxView = { 
+/**
+ * Host name.
+ */
+name: string, 
+/**
+ * Version of the software.
+ */
+version: string, 
+/**
+ * Whether somebody has claimed it.
+ */
+claimed: boolean, 
+/**
+ * What everybody has to know, worst first; without a login only whether there is any.
+ */
+banners: Array<Banner>, 
+/**
+ * The burn-in agent.
+ */
+agent: AgentView, 
+/**
+ * What the supervisor says; `None` where the server does not run under it, or without a login.
+ */
+supervisor: Status | null, 
+/**
+ * The box's clock.
+ */
+now: string, };
+
+export type Bus = "sata" | "scsi" | "nvme" | "usb" | "virtio" | "mmc" | "loop" | "other";
+
+export type Bytes = number;
+
+export type Call = { 
+/**
+ * Chosen by the server, unique on a connection.
+ */
+id: string, 
+/**
+ * What is asked.
+ */
+command: Command, };
+
+export type CallOutcome = { "ok": Answer } | { "error": Problem };
+
+export type Celsius = number;
+
+export type Claim = { 
+/**
+ * The code on the console.
+ */
+code: string, 
+/**
+ * Name of the first person.
+ */
+username: string, 
+/**
+ * Password, 8 characters at least.
+ */
+password: string, };
+
+export type Command = { "name": "plan", "args": { 
+/**
+ * The drives.
+ */
+drives: Array<DriveId>, 
+/**
+ * Name of the playbook.
+ */
+playbook: string, } } | { "name": "start", "args": Armed } | { "name": "abort", "args": { 
+/**
+ * The job.
+ */
+job: JobId, 
+/**
+ * Who asked for it.
+ */
+actor: string, } };
+
+export type Content = { "state": "unknown" } | { "state": "empty" } | { "state": "found", 
+/**
+ * Whole disk first, then the partitions in order.
+ */
+signatures: Array<Signature>, 
+/**
+ * In words: `GPT, 2 partitions: ext4 "photos", swap`.
+ */
+summary: string, } | { "state": "unreadable", 
+/**
+ * The kernel's error.
+ */
+why: string, };
+
+export type Drive = { 
+/**
+ * Identity; `None` where the device has none that could be trusted. Such a drive is shown and never offered.
+ */
+id: DriveId | null, 
+/**
+ * A key for lists that is unique among present devices: the identity, else the kernel's device path.
+ */
+key: string, 
+/**
+ * Kernel name at this moment, e.g. `sda`; never used to address a drive.
+ */
+kernel_name: string, 
+/**
+ * Model as the drive tells it; empty when it tells none.
+ */
+model: string, 
+/**
+ * Serial number as printed on the label; empty when unknown.
+ */
+serial: string, 
+/**
+ * World wide name in hexadecimal digits, where the drive has one.
+ */
+wwn: string | null, 
+/**
+ * Capacity that the drive claims.
+ */
+capacity: Bytes, 
+/**
+ * Logical sector size in bytes: 512 or 4096, rarely another.
+ */
+logical_sector: number, 
+/**
+ * Physical sector size in bytes.
+ */
+physical_sector: number, 
+/**
+ * How it is attached.
+ */
+bus: Bus, 
+/**
+ * Rotation: spinning at so many rpm, or solid state.
+ */
+rotation: Rotation, 
+/**
+ * Where it sits: controller and port in words, e.g. `PCI 00:1f.2, port 3`.
+ */
+location: string, 
+/**
+ * Temperature from the kernel's sensors; `None` where there is no sensor.
+ */
+temperature: Celsius | null, 
+/**
+ * What is on it now.
+ */
+content: Content, 
+/**
+ * Why it is not offered for a burn-in; `None` when it is offered.
+ */
+refused: Refused | null, 
+/**
+ * Whether the kernel sees it now.
+ */
+present: boolean, 
+/**
+ * Since when it is present, or gone.
+ */
+since: string, };
+
+export type DriveId = string;
+
+export type Event = { 
+/**
+ * Position in the log, from 1; without gaps.
+ */
+seq: number, 
+/**
+ * Unique id.
+ */
+id: string, 
+/**
+ * `noun.verb`: `drive.added`, `job.started`, `job.passed`, `unit.restarted` …
+ */
+type: string, 
+/**
+ * When, UTC.
+ */
+ts: string, 
+/**
+ * How much it matters.
+ */
+severity: Severity, 
+/**
+ * Who or what did it.
+ */
+actor: Actor, 
+/**
+ * The job it is about.
+ */
+job?: JobId | null, 
+/**
+ * The drive it is about.
+ */
+drive?: DriveId | null, 
+/**
+ * In a sentence, for people.
+ */
+message: string, 
+/**
+ * Facts for programs.
+ */
+data?: unknown, 
+/**
+ * Hash of the event before, hexadecimal; 64 zeros for the first.
+ */
+prev_hash: string, 
+/**
+ * SHA-256 over `prev_hash` and the JSON of everything else; see [`Event::seal`].
+ */
+hash: string, };
+
+export type FaultKind = "bit_flip" | "corrupt" | "lost_write" | "stale" | "misdirected" | "wrap_around" | "truncated" | "zeroed" | "read_error" | "write_error" | "transient" | "slow" | "hang" | "disconnect" | "reset";
+
+export type Finding = { 
+/**
+ * What kind of fault.
+ */
+kind: FaultKind, 
+/**
+ * First bad sector; `None` for a fault without a place (a disconnect).
+ */
+lba: Lba | null, 
+/**
+ * Number of consecutive bad sectors of this kind.
+ */
+sectors: bigint, 
+/**
+ * The sector whose data was found there, for a misdirected or wrapped access.
+ */
+found: Lba | null, 
+/**
+ * Which phase saw it.
+ */
+phase: Phase, 
+/**
+ * In words: "17 bits differ", "Input/output error, three re-reads failed".
+ */
+detail: string, };
+
+export type Hello = { 
+/**
+ * Id of the box, made once.
+ */
+box_id: string, 
+/**
+ * Public half of the gate key, 64 hexadecimal digits; the agent pins the first that it sees.
+ */
+gate_key: string, 
+/**
+ * Whether somebody has claimed the box; nothing destructive before that.
+ */
+claimed: boolean, 
+/**
+ * Jobs whose log lines and samples the server already has, none today.
+ */
+known_jobs: Array<JobId>, };
+
+export type Job = { 
+/**
+ * Id; later jobs sort later.
+ */
+id: JobId, 
+/**
+ * The drive.
+ */
+drive: DriveId, 
+/**
+ * Model, as it was at the start.
+ */
+model: string, 
+/**
+ * Serial, as it was at the start.
+ */
+serial: string, 
+/**
+ * Capacity that the drive claims.
+ */
+capacity: Bytes, 
+/**
+ * Logical sector size in bytes; LBAs of the findings count these.
+ */
+sector: number, 
+/**
+ * Name of the playbook.
+ */
+playbook: string, 
+/**
+ * Who armed it.
+ */
+actor: string, 
+/**
+ * Where it stands.
+ */
+state: JobState, 
+/**
+ * The phases in order.
+ */
+phases: Array<PhaseState>, 
+/**
+ * Progress of the running phase.
+ */
+progress: Progress | null, 
+/**
+ * What was found wrong, most telling first; at most [`FINDINGS_MAX`], the rest is only counted.
+ */
+findings: Array<Finding>, 
+/**
+ * How many sectors are bad in all.
+ */
+bad_sectors: bigint, 
+/**
+ * The verdict, once there is one.
+ */
+verdict: Verdict | null, 
+/**
+ * Interruptions that it went on after.
+ */
+resumes: Array<Resume>, 
+/**
+ * Throughput over LBA and latencies, per phase that moved data.
+ */
+surface: Array<Surface>, 
+/**
+ * SMART attributes before and after, those that both snapshots know or one alone.
+ */
+smart: Array<SmartRow>, 
+/**
+ * When it was started.
+ */
+started: string, 
+/**
+ * When it ended.
+ */
+ended: string | null, };
+
+export type JobId = string;
+
+export type JobState = { "kind": "running" } | { "kind": "waiting", 
+/**
+ * What it waits for.
+ */
+why: string, } | { "kind": "finished" } | { "kind": "aborted" };
+
+export type Lba = number;
+
+export type Liveness = "online" | "degraded" | "offline";
+
+export type LogLine = { 
+/**
+ * `info`, `warn`, `error` (and `debug`; `warning` is read as `warn`).
+ */
+level: string, 
+/**
+ * The line.
+ */
+message: string, 
+/**
+ * Who says it.
+ */
+source: string, 
+/**
+ * The job it is about.
+ */
+job_id?: string | null, 
+/**
+ * RFC 3339; the server's time where absent.
+ */
+timestamp?: string | null, };
+
+export type Login = { 
+/**
+ * User name; `email` is read as the same.
+ */
+username: string, 
+/**
+ * Password.
+ */
+password: string, };
+
+export type Medium = "disk" | "ram";
+
+export type NewEvent = { 
+/**
+ * As [`Event::kind`].
+ */
+type: string, 
+/**
+ * As [`Event::severity`].
+ */
+severity: Severity, 
+/**
+ * As [`Event::job`].
+ */
+job?: JobId | null, 
+/**
+ * As [`Event::drive`].
+ */
+drive?: DriveId | null, 
+/**
+ * As [`Event::message`].
+ */
+message: string, 
+/**
+ * As [`Event::data`].
+ */
+data?: unknown, };
+
+export type Notification = { 
+/**
+ * `job_started`, `phase_complete`, `burnin_passed`, `job_complete`, `job_failed`; other words are relayed.
+ */
+event_type: string, 
+/**
+ * `info`, `warning` or `critical`; an unknown word is read as `info`.
+ */
+severity: Severity, 
+/**
+ * In a sentence.
+ */
+message: string, 
+/**
+ * Host name; may be empty.
+ */
+host: string, 
+/**
+ * Facts, text to text.
+ */
+metadata?: { [key in string]: string }, };
+
+export type Outcome = "PASSED" | "WARN" | "INCONCLUSIVE" | "FAILED";
+
+export type Phase = "smart_before" | "probe" | "write" | "verify" | "smart_after";
+
+export type PhaseState = { 
+/**
+ * Which.
+ */
+phase: Phase, 
+/**
+ * Where it stands.
+ */
+status: PhaseStatus, 
+/**
+ * Wall time spent in it so far, in seconds, without interruptions.
+ */
+seconds: number, 
+/**
+ * Bytes moved; 0 for a phase that moves none.
+ */
+bytes: Bytes, };
+
+export type PhaseStatus = "pending" | "running" | "done" | "skipped" | "interrupted";
+
+export type Plan = { 
+/**
+ * Id.
+ */
+id: PlanId, 
+/**
+ * Playbook that will be run.
+ */
+playbook: string, 
+/**
+ * The drives, in the order asked for.
+ */
+drives: Array<PlanDrive>, 
+/**
+ * SHA-256 over playbook, identities and content, hexadecimal; see [`digest`].
+ */
+digest: string, 
+/**
+ * 32 random bytes in hexadecimal; good for one start.
+ */
+nonce: string, 
+/**
+ * Seconds it is good for from when the agent made it.
+ */
+seconds: bigint, 
+/**
+ * When the agent made it.
+ */
+made: string, };
+
+export type PlanDrive = { 
+/**
+ * Identity.
+ */
+id: DriveId, 
+/**
+ * Model.
+ */
+model: string, 
+/**
+ * Serial as on the label.
+ */
+serial: string, 
+/**
+ * Capacity.
+ */
+capacity: Bytes, 
+/**
+ * Logical sector size in bytes.
+ */
+sector: number, 
+/**
+ * What will be lost.
+ */
+content: Content, 
+/**
+ * What has to be typed for this drive: the last four of its serial, or the whole serial where
+ * two drives of the plan end alike or the serial is shorter.
+ */
+label: string, };
+
+export type PlanId = string;
+
+export type PlanRequest = { 
+/**
+ * The drives.
+ */
+drives: Array<DriveId>, 
+/**
+ * Name of the playbook.
+ */
+playbook: string, };
+
+export type Problem = { 
+/**
+ * A stable word for programs, e.g. `plan-expired`; see the module that makes it.
+ */
+type: string, 
+/**
+ * HTTP status.
+ */
+status: number, 
+/**
+ * What went wrong, in one short line.
+ */
+title: string, 
+/**
+ * Which drive, field or file, and what to do about it.
+ */
+detail?: string, };
+
+export type Progress = { 
+/**
+ * The running phase.
+ */
+phase: Phase, 
+/**
+ * Bytes done of this phase.
+ */
+done: Bytes, 
+/**
+ * Bytes of this phase in all; 0 where it moves none.
+ */
+total: Bytes, 
+/**
+ * Throughput over the last seconds, bytes a second.
+ */
+rate: Bytes, 
+/**
+ * Seconds to the end of this phase, from the rate so far; `None` while unknown.
+ */
+eta: number | null, 
+/**
+ * Seconds to the end of the job, likewise.
+ */
+eta_job: number | null, 
+/**
+ * Share of the whole job that is done, 0–100; never goes back but for a resume.
+ */
+percent: number, 
+/**
+ * Temperature, where a sensor tells it.
+ */
+temperature: Celsius | null, };
+
+export type ProgressFrame = { 
+/**
+ * The job.
+ */
+job_id: string, 
+/**
+ * The phase, as a word.
+ */
+phase: string, 
+/**
+ * 0–100.
+ */
+percent: number, 
+/**
+ * In words.
+ */
+message: string, 
+/**
+ * Time left in words, e.g. `2h13m`; empty when unknown.
+ */
+eta: string, 
+/**
+ * Bytes done of this phase.
+ */
+bytes_done: number, 
+/**
+ * Bytes of this phase in all.
+ */
+bytes_total: number, 
+/**
+ * What our own page shows; absent from foreign add-ons.
+ */
+kiln?: Progress | null, };
+
+export type Refused = { 
+/**
+ * A stable word: `mounted`, `swap`, `md-member`, `boot-disk`, `no-identity`, `same-identity` …
+ */
+kind: string, 
+/**
+ * In a sentence that names the place: "mounted at /mnt/data".
+ */
+reason: string, };
+
+export type Reply = { 
+/**
+ * The call's id.
+ */
+id: string, 
+/**
+ * What it came to.
+ */
+outcome: CallOutcome, };
+
+export type Resume = { 
+/**
+ * When it went on.
+ */
+at: string, 
+/**
+ * Why it had been interrupted: "power cut or reset", "worker ended", …
+ */
+why: string, 
+/**
+ * The phase it went on in.
+ */
+phase: Phase, 
+/**
+ * Where in the phase it went on, in bytes.
+ */
+from: Bytes, };
+
+export type Rotation = { "kind": "spinning", 
+/**
+ * Revolutions per minute, 4,000 to 15,000; `None` when not told.
+ */
+rpm: number | null, } | { "kind": "solid_state" } | { "kind": "unknown" };
+
+export type RuleHit = { 
+/**
+ * Id of the rule, e.g. `verify-mismatch`.
+ */
+id: string, 
+/**
+ * What it leads to.
+ */
+outcome: Outcome, 
+/**
+ * What was seen.
+ */
+value: string, 
+/**
+ * The limit it broke.
+ */
+limit: string, 
+/**
+ * Where the limit comes from.
+ */
+source: string, };
+
+export type Rung = "late" | "degraded" | "abort" | "kill" | "abandoned" | "restart" | "quarantine" | "reboot" | "hard_reboot" | "watchdog";
+
+export type Session = { 
+/**
+ * Who is logged in.
+ */
+username: string, 
+/**
+ * Until when.
+ */
+expires: string, };
+
+export type Severity = "info" | "warning" | "critical";
+
+export type Signature = { 
+/**
+ * Partition number; 0 for the whole disk.
+ */
+partition: number, 
+/**
+ * libblkid's TYPE or PTTYPE: `ext4`, `linux_raid_member`, `LVM2_member`, `gpt` …
+ */
+kind: string, 
+/**
+ * Label, where it has one.
+ */
+label: string | null, 
+/**
+ * UUID, where it has one.
+ */
+uuid: string | null, 
+/**
+ * Partition's name (GPT), where it has one.
+ */
+name: string | null, };
+
+export type SmartRow = { 
+/**
+ * ATA attribute number; `None` for NVMe and SAS values.
+ */
+id: number | null, 
+/**
+ * Name as smartctl gives it.
+ */
+name: string, 
+/**
+ * Raw value before, decoded.
+ */
+before: bigint | null, 
+/**
+ * Raw value after.
+ */
+after: bigint | null, };
+
+export type Started = { 
+/**
+ * The jobs, in the order of the plan's drives.
+ */
+jobs: Array<JobId>, };
+
+export type Status = { 
+/**
+ * Host name.
+ */
+host: string, 
+/**
+ * Addresses that answer, without prefix length; loopback left out.
+ */
+addresses: Array<string>, 
+/**
+ * Its units, by name.
+ */
+units: Array<UnitView>, 
+/**
+ * How the box came up.
+ */
+boot: BootView, 
+/**
+ * What everybody has to know: a malformed unit file, no medium, `kiln.toml` errors …
+ */
+banners: Array<Banner>, };
+
+export type Surface = { 
+/**
+ * The phase.
+ */
+phase: Phase, 
+/**
+ * Bytes a second in each of up to 1024 equal zones from LBA 0 to the end; 0 where nothing was measured.
+ */
+zones: Array<Bytes>, 
+/**
+ * Latency of one I/O in microseconds: median.
+ */
+p50_us: bigint, 
+/**
+ * 99th percentile.
+ */
+p99_us: bigint, 
+/**
+ * Longest.
+ */
+max_us: bigint, };
+
+export type Ticket = { 
+/**
+ * The plan.
+ */
+plan: PlanId, 
+/**
+ * Its digest.
+ */
+digest: string, 
+/**
+ * Its nonce.
+ */
+nonce: string, 
+/**
+ * Its drives.
+ */
+drives: Array<DriveId>, 
+/**
+ * Who armed it.
+ */
+actor: string, 
+/**
+ * The box it was armed on.
+ */
+box_id: string, 
+/**
+ * When.
+ */
+at: string, };
+
+export type UnitState = "stopped" | "starting" | "ready" | "degraded" | "stopping" | "backoff" | "quarantined" | "done" | "failed";
+
+export type UnitView = { 
+/**
+ * Its name: the file's without `.toml`.
+ */
+name: string, 
+/**
+ * State of its life cycle.
+ */
+state: UnitState, 
+/**
+ * Rung of the ladder it stands on, where it stands on one.
+ */
+rung: Rung | null, 
+/**
+ * Why it is in this state, in a sentence.
+ */
+reason: string, 
+/**
+ * Its own status text (`STATUS=`).
+ */
+status: string, 
+/**
+ * Restarts since the boot.
+ */
+restarts: number, 
+/**
+ * Main process.
+ */
+pid: number | null, 
+/**
+ * Since when it is in this state.
+ */
+since: string, };
+
+export type Verdict = { 
+/**
+ * The word.
+ */
+outcome: Outcome, 
+/**
+ * Each rule that fired, worst first.
+ */
+rules: Array<RuleHit>, 
+/**
+ * In one sentence.
+ */
+summary: string, 
+/**
+ * Bytes written and then read back without a difference.
+ */
+verified: Bytes, 
+/**
+ * Engine version that gave it.
+ */
+engine: string, };

@@ -1,0 +1,120 @@
+//! What the box says of itself, and what people send to it.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{
+    DriveId, Time,
+    gate::{Armed, Plan, Typed},
+    supervisor::Status,
+};
+
+/// The box at one glance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct BoxView {
+    /// Host name.
+    pub name: String,
+    /// Version of the software.
+    pub version: String,
+    /// Whether somebody has claimed it.
+    pub claimed: bool,
+    /// What everybody has to know, worst first; without a login only whether there is any.
+    pub banners: Vec<Banner>,
+    /// The burn-in agent.
+    pub agent: AgentView,
+    /// What the supervisor says; `None` where the server does not run under it, or without a login.
+    pub supervisor: Option<Status>,
+    /// The box's clock.
+    pub now: Time,
+}
+
+/// Something that everybody who looks at the box has to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Banner {
+    /// `info`, `warning` or `critical`.
+    pub severity: crate::event::Severity,
+    /// In a sentence, with what to do.
+    pub text: String,
+}
+
+/// Whether the burn-in agent can be talked to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct AgentView {
+    /// Liveness.
+    pub state: Liveness,
+    /// Last frame from it.
+    pub last_seen: Option<Time>,
+}
+
+/// Liveness of an add-on, from its heartbeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Liveness {
+    /// Heard in time.
+    Online,
+    /// Three heartbeats missed, or reported late by the supervisor.
+    Degraded,
+    /// Not connected.
+    Offline,
+}
+
+/// `POST /api/v1/claim`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Claim {
+    /// The code on the console.
+    pub code: String,
+    /// Name of the first person.
+    pub username: String,
+    /// Password, 8 characters at least.
+    pub password: String,
+}
+
+/// `POST /api/v1/session`: a user name or an e-mail address, and the password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Login {
+    /// User name; `email` is read as the same.
+    #[serde(alias = "email")]
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+/// `GET /api/v1/session`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Session {
+    /// Who is logged in.
+    pub username: String,
+    /// Until when.
+    pub expires: Time,
+}
+
+/// `POST /api/v1/plans`; answered with a [`Plan`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct PlanRequest {
+    /// The drives.
+    pub drives: Vec<DriveId>,
+    /// Name of the playbook.
+    pub playbook: String,
+}
+
+/// `POST /api/v1/plans/{id}/arm`; answered with an [`Armed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ArmRequest {
+    /// Password of the person who arms.
+    pub password: String,
+    /// What was typed for each drive.
+    pub confirm: Typed,
+}
+
+/// `POST /api/v1/plans/{id}/start`: the [`Armed`] as it came; answered with the jobs' ids.
+pub type StartRequest = Armed;
+
+/// Answer to a start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Started {
+    /// The jobs, in the order of the plan's drives.
+    pub jobs: Vec<crate::JobId>,
+}
+
+/// A plan with the server's word on whether the person who asked may arm it.
+pub type Planned = Plan;

@@ -1,0 +1,140 @@
+//! What people and other processes see of a drive.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{Bytes, Celsius, DriveId, Time};
+
+/// One drive that is, or was, plugged into the box.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Drive {
+    /// Identity; `None` where the device has none that could be trusted. Such a drive is shown and never offered.
+    pub id: Option<DriveId>,
+    /// A key for lists that is unique among present devices: the identity, else the kernel's device path.
+    pub key: String,
+    /// Kernel name at this moment, e.g. `sda`; never used to address a drive.
+    pub kernel_name: String,
+    /// Model as the drive tells it; empty when it tells none.
+    pub model: String,
+    /// Serial number as printed on the label; empty when unknown.
+    pub serial: String,
+    /// World wide name in hexadecimal digits, where the drive has one.
+    pub wwn: Option<String>,
+    /// Capacity that the drive claims.
+    pub capacity: Bytes,
+    /// Logical sector size in bytes: 512 or 4096, rarely another.
+    pub logical_sector: u32,
+    /// Physical sector size in bytes.
+    pub physical_sector: u32,
+    /// How it is attached.
+    pub bus: Bus,
+    /// Rotation: spinning at so many rpm, or solid state.
+    pub rotation: Rotation,
+    /// Where it sits: controller and port in words, e.g. `PCI 00:1f.2, port 3`.
+    pub location: String,
+    /// Temperature from the kernel's sensors; `None` where there is no sensor.
+    pub temperature: Option<Celsius>,
+    /// What is on it now.
+    pub content: Content,
+    /// Why it is not offered for a burn-in; `None` when it is offered.
+    pub refused: Option<Refused>,
+    /// Whether the kernel sees it now.
+    pub present: bool,
+    /// Since when it is present, or gone.
+    pub since: Time,
+}
+
+/// How a drive is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Bus {
+    /// Serial ATA.
+    Sata,
+    /// Parallel SCSI or SAS.
+    Scsi,
+    /// NVM Express.
+    Nvme,
+    /// USB mass storage.
+    Usb,
+    /// A virtual machine's paravirtual disk.
+    Virtio,
+    /// SD card or eMMC.
+    Mmc,
+    /// A loop device; only the command line burns one, and only when told to.
+    Loop,
+    /// None of the others.
+    Other,
+}
+
+/// How a drive stores: on spinning platters or in flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Rotation {
+    /// Spinning platters; revolutions per minute where the drive tells them.
+    Spinning {
+        /// Revolutions per minute, 4,000 to 15,000; `None` when not told.
+        rpm: Option<u32>,
+    },
+    /// Flash.
+    SolidState,
+    /// Neither the drive nor the kernel says.
+    Unknown,
+}
+
+/// What stands on a drive, read through libblkid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Content {
+    /// Not looked at yet.
+    Unknown,
+    /// No signature that libblkid knows.
+    Empty,
+    /// One signature or more.
+    Found {
+        /// Whole disk first, then the partitions in order.
+        signatures: Vec<Signature>,
+        /// In words: `GPT, 2 partitions: ext4 "photos", swap`.
+        summary: String,
+    },
+    /// The drive does not let its start be read; that is a finding, and no reason not to test it.
+    Unreadable {
+        /// The kernel's error.
+        why: String,
+    },
+}
+
+/// One file system, RAID member, volume or partition table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Signature {
+    /// Partition number; 0 for the whole disk.
+    pub partition: u32,
+    /// libblkid's TYPE or PTTYPE: `ext4`, `linux_raid_member`, `LVM2_member`, `gpt` …
+    pub kind: String,
+    /// Label, where it has one.
+    pub label: Option<String>,
+    /// UUID, where it has one.
+    pub uuid: Option<String>,
+    /// Partition's name (GPT), where it has one.
+    pub name: Option<String>,
+}
+
+/// Why a drive is not offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Refused {
+    /// A stable word: `mounted`, `swap`, `md-member`, `boot-disk`, `no-identity`, `same-identity` …
+    pub kind: String,
+    /// In a sentence that names the place: "mounted at /mnt/data".
+    pub reason: String,
+}
+
+impl Content {
+    /// In words, for a plan, a log line or a label.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Unknown => "not looked at yet".to_owned(),
+            Self::Empty => "no known content".to_owned(),
+            Self::Found { summary, .. } => summary.clone(),
+            Self::Unreadable { why } => format!("its start cannot be read ({why})"),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The one event: everything that happens and is kept.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{DriveId, JobId, Time};
+
+/// One thing that happened, as it stands in the log and goes to every listener.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Event {
+    /// Position in the log, from 1; without gaps.
+    #[ts(as = "f64")]
+    pub seq: u64,
+    /// Unique id.
+    pub id: String,
+    /// `noun.verb`: `drive.added`, `job.started`, `job.passed`, `unit.restarted` …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When, UTC.
+    pub ts: Time,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Who or what did it.
+    pub actor: Actor,
+    /// The job it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// The drive it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drive: Option<DriveId>,
+    /// In a sentence, for people.
+    pub message: String,
+    /// Facts for programs.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    #[ts(type = "unknown")]
+    pub data: serde_json::Value,
+    /// Hash of the event before, hexadecimal; 64 zeros for the first.
+    pub prev_hash: String,
+    /// SHA-256 over `prev_hash` and the JSON of everything else; see [`Event::seal`].
+    pub hash: String,
+}
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A fact of life.
+    Info,
+    /// Someone should know.
+    Warning,
+    /// Someone must act.
+    Critical,
+}
+
+/// Who or what did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Actor {
+    /// `person`, `agent`, `server`, `supervisor`, `addon`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// An event that has no place in the log yet: what makers of events hand over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct NewEvent {
+    /// As [`Event::kind`].
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// As [`Event::severity`].
+    pub severity: Severity,
+    /// As [`Event::job`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// As [`Event::drive`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drive: Option<DriveId>,
+    /// As [`Event::message`].
+    pub message: String,
+    /// As [`Event::data`].
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    #[ts(type = "unknown")]
+    pub data: serde_json::Value,
+}
+
+/// `prev_hash` of the first event.
+pub const FIRST_PREV_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+impl Event {
+    /// Gives a new event its place: number, time, and the chain's hashes.
+    pub fn seal(new: NewEvent, seq: u64, ts: Time, actor: Actor, prev_hash: &str) -> Self {
+        let mut event = Self {
+            seq,
+            id: uuid::Uuid::now_v7().to_string(),
+            kind: new.kind,
+            ts,
+            severity: new.severity,
+            actor,
+            job: new.job,
+            drive: new.drive,
+            message: new.message,
+            data: new.data,
+            prev_hash: prev_hash.to_owned(),
+            hash: String::new(),
+        };
+        event.hash = event.expected_hash();
+        event
+    }
+
+    /// What [`Event::hash`] must be.
+    pub fn expected_hash(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let bare = Self {
+            hash: String::new(),
+            ..self.clone()
+        };
+        let mut hash = Sha256::new();
+        hash.update(self.prev_hash.as_bytes());
+        hash.update(serde_json::to_vec(&bare).unwrap_or_default());
+        hex::encode(hash.finalize())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_event_no_longer_fits_its_hash() {
+        let new = NewEvent {
+            kind: "job.passed".into(),
+            severity: Severity::Info,
+            job: None,
+            drive: None,
+            message: "passed".into(),
+            data: serde_json::json!({ "b": 1, "a": [2, 3] }),
+        };
+        let actor = Actor {
+            kind: "agent".into(),
+            name: "agent".into(),
+        };
+        let event = Event::seal(new, 1, Time::UNIX_EPOCH, actor, FIRST_PREV_HASH);
+        assert_eq!(event.hash, event.expected_hash());
+        let forged = Event {
+            message: "failed".into(),
+            ..event.clone()
+        };
+        assert_ne!(forged.hash, forged.expected_hash());
+    }
+}

@@ -1,0 +1,197 @@
+//! Names that outlive a boot: a drive's identity, a job, a plan.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// What names a drive wherever it is plugged in.
+///
+/// `wwn-` and the world wide name in lower-case hexadecimal, else
+/// `sn-MODEL-SERIAL-CAPACITY`. Never a `/dev` path: that is only where a drive happens to be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[serde(try_from = "String", into = "String")]
+#[ts(as = "String")]
+pub struct DriveId(String);
+
+/// Longest accepted [`DriveId`], in bytes; a model has at most 40, a serial at most 20 (ACS-5) or 252 (SPC-5).
+pub const DRIVE_ID_MAX: usize = 400;
+
+/// A text that cannot name a drive.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} does not name a drive: expected `wwn-HEX` or `sn-MODEL-SERIAL-CAPACITY` in at most {DRIVE_ID_MAX} printable characters without `/` or blanks"
+)]
+pub struct BadDriveId {
+    /// The text as it came, cut to 80 characters.
+    pub text: String,
+}
+
+impl DriveId {
+    /// Takes a text that some process made with [`DriveId::from_wwn`] or [`DriveId::from_serial`].
+    ///
+    /// # Errors
+    /// When it does not have one of the two shapes.
+    pub fn parse(text: &str) -> Result<Self, BadDriveId> {
+        let shape = text
+            .strip_prefix("wwn-")
+            .map(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()))
+            .or_else(|| {
+                text.strip_prefix("sn-")
+                    .map(|rest| rest.len() >= 3 && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'/'))
+            })
+            .unwrap_or(false);
+        if shape && text.len() <= DRIVE_ID_MAX {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadDriveId {
+                text: text.chars().take(80).collect(),
+            })
+        }
+    }
+
+    /// The identity of a drive that has a world wide name (NAA, EUI-64 or NGUID): its hexadecimal digits.
+    pub fn from_wwn(wwn: &str) -> Option<Self> {
+        let digits: String = wwn
+            .trim()
+            .trim_start_matches("0x")
+            .trim_start_matches("naa.")
+            .trim_start_matches("eui.")
+            .trim_start_matches("uuid.")
+            .chars()
+            .filter(char::is_ascii_hexdigit)
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        let says_something = digits.bytes().any(|b| b != b'0') && digits.bytes().any(|b| b != b'f');
+        (digits.len() >= 8 && says_something).then(|| Self(format!("wwn-{digits}")))
+    }
+
+    /// The identity of a drive without a world wide name: model, serial and capacity in bytes.
+    ///
+    /// `None` where the serial says nothing (empty or one repeated character).
+    pub fn from_serial(model: &str, serial: &str, capacity: u64) -> Option<Self> {
+        let clean = |text: &str| -> String {
+            text.trim()
+                .chars()
+                .map(|c| if c.is_ascii_graphic() && c != '/' { c } else { '_' })
+                .collect()
+        };
+        let serial = clean(serial);
+        let first = serial.chars().next()?;
+        if serial.chars().all(|c| c == first) {
+            return None;
+        }
+        Self::parse(&format!("sn-{}-{serial}-{capacity}", clean(model))).ok()
+    }
+
+    /// The identity as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for DriveId {
+    type Error = BadDriveId;
+    fn try_from(text: String) -> Result<Self, BadDriveId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<DriveId> for String {
+    fn from(id: DriveId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for DriveId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+        #[serde(transparent)]
+        #[ts(as = "String")]
+        pub struct $name(pub uuid::Uuid);
+
+        impl $name {
+            /// A new id; ids made later sort later (UUID version 7).
+            pub fn now() -> Self {
+                Self(uuid::Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// One burn-in of one drive, from start to verdict.
+    JobId
+);
+uuid_id!(
+    /// One plan of what is to be erased: the first step of the gate.
+    PlanId
+);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn wwn_comes_in_many_spellings() {
+        for text in [
+            "0x5000c500a1b2c3d4",
+            "naa.5000C500A1B2C3D4",
+            "5000c500a1b2c3d4",
+            "50:00:c5:00:a1:b2:c3:d4",
+        ] {
+            assert_eq!(DriveId::from_wwn(text).unwrap().as_str(), "wwn-5000c500a1b2c3d4");
+        }
+        for nothing in ["", "0x0000000000000000", "ffffffffffffffff", "eui.", "n/a"] {
+            assert_eq!(DriveId::from_wwn(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_serial_that_says_nothing_is_no_identity() {
+        for serial in ["", "   ", "0000000000", "-"] {
+            assert_eq!(DriveId::from_serial("WDC WD40", serial, 4_000), None, "{serial:?}");
+        }
+        assert_eq!(
+            DriveId::from_serial("WDC WD40", "WD-WCC4E1", 4_000).unwrap().as_str(),
+            "sn-WDC_WD40-WD-WCC4E1-4000"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_from_serial_makes_parses(model in ".{0,60}", serial in ".{0,60}", capacity: u64) {
+            if let Some(id) = DriveId::from_serial(&model, &serial, capacity) {
+                prop_assert_eq!(DriveId::parse(id.as_str()).unwrap(), id);
+            }
+        }
+
+        #[test]
+        fn parse_never_panics(text in ".*") {
+            let _ = DriveId::parse(&text);
+        }
+    }
+}

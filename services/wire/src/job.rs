@@ -1,0 +1,315 @@
+//! What a burn-in tells of itself: phases, progress, findings, verdict.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{Bytes, Celsius, DriveId, JobId, Lba, Time};
+
+/// One burn-in of one drive: its whole present state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Job {
+    /// Id; later jobs sort later.
+    pub id: JobId,
+    /// The drive.
+    pub drive: DriveId,
+    /// Model, as it was at the start.
+    pub model: String,
+    /// Serial, as it was at the start.
+    pub serial: String,
+    /// Capacity that the drive claims.
+    pub capacity: Bytes,
+    /// Logical sector size in bytes; LBAs of the findings count these.
+    pub sector: u32,
+    /// Name of the playbook.
+    pub playbook: String,
+    /// Who armed it.
+    pub actor: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// The phases in order.
+    pub phases: Vec<PhaseState>,
+    /// Progress of the running phase.
+    pub progress: Option<Progress>,
+    /// What was found wrong, most telling first; at most [`FINDINGS_MAX`], the rest is only counted.
+    pub findings: Vec<Finding>,
+    /// How many sectors are bad in all.
+    pub bad_sectors: u64,
+    /// The verdict, once there is one.
+    pub verdict: Option<Verdict>,
+    /// Interruptions that it went on after.
+    pub resumes: Vec<Resume>,
+    /// Throughput over LBA and latencies, per phase that moved data.
+    pub surface: Vec<Surface>,
+    /// SMART attributes before and after, those that both snapshots know or one alone.
+    pub smart: Vec<SmartRow>,
+    /// When it was started.
+    pub started: Time,
+    /// When it ended.
+    pub ended: Option<Time>,
+}
+
+/// Most findings carried in a [`Job`]; the number of bad sectors is counted beyond it.
+pub const FINDINGS_MAX: usize = 200;
+
+/// Where a job stands.
+///
+/// ```text
+///  Running ─► Finished
+///     │  ▲ ╲
+///     ▼  │  ► Aborted
+///  Waiting (drive or worker away; goes on by itself)
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JobState {
+    /// A worker is at it.
+    Running,
+    /// Interrupted, and going to go on by itself.
+    Waiting {
+        /// What it waits for.
+        why: String,
+    },
+    /// Ended with a verdict.
+    Finished,
+    /// A person ended it; the verdict is INCONCLUSIVE.
+    Aborted,
+}
+
+impl JobState {
+    /// Whether nothing more will happen.
+    pub fn is_over(&self) -> bool {
+        match self {
+            Self::Running | Self::Waiting { .. } => false,
+            Self::Finished | Self::Aborted => true,
+        }
+    }
+}
+
+/// What a phase does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// SMART snapshot before anything is written.
+    SmartBefore,
+    /// Tags at powers of two, random places and the end: does the claimed capacity exist?
+    Probe,
+    /// Every sector is written with the keyed pattern.
+    Write,
+    /// Every sector is read back and compared.
+    Verify,
+    /// SMART snapshot after, and the difference.
+    SmartAfter,
+}
+
+impl Phase {
+    /// The word on screen and in logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::SmartBefore => "SMART before",
+            Self::Probe => "Capacity probe",
+            Self::Write => "Write",
+            Self::Verify => "Read back and verify",
+            Self::SmartAfter => "SMART after",
+        }
+    }
+}
+
+/// One phase of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct PhaseState {
+    /// Which.
+    pub phase: Phase,
+    /// Where it stands.
+    pub status: PhaseStatus,
+    /// Wall time spent in it so far, in seconds, without interruptions.
+    pub seconds: f64,
+    /// Bytes moved; 0 for a phase that moves none.
+    pub bytes: Bytes,
+}
+
+/// Where a phase stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseStatus {
+    /// Not begun.
+    Pending,
+    /// Under way.
+    Running,
+    /// Done to its end. What it found is in the findings.
+    Done,
+    /// Not done: unsupported, or the job ended before it. Never counts as passed.
+    Skipped,
+    /// Begun, not done.
+    Interrupted,
+}
+
+/// How far the running phase is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Progress {
+    /// The running phase.
+    pub phase: Phase,
+    /// Bytes done of this phase.
+    pub done: Bytes,
+    /// Bytes of this phase in all; 0 where it moves none.
+    pub total: Bytes,
+    /// Throughput over the last seconds, bytes a second.
+    pub rate: Bytes,
+    /// Seconds to the end of this phase, from the rate so far; `None` while unknown.
+    pub eta: Option<f64>,
+    /// Seconds to the end of the job, likewise.
+    pub eta_job: Option<f64>,
+    /// Share of the whole job that is done, 0–100; never goes back but for a resume.
+    pub percent: f64,
+    /// Temperature, where a sensor tells it.
+    pub temperature: Option<Celsius>,
+}
+
+/// One thing that was found wrong with the drive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Finding {
+    /// What kind of fault.
+    pub kind: FaultKind,
+    /// First bad sector; `None` for a fault without a place (a disconnect).
+    pub lba: Option<Lba>,
+    /// Number of consecutive bad sectors of this kind.
+    pub sectors: u64,
+    /// The sector whose data was found there, for a misdirected or wrapped access.
+    pub found: Option<Lba>,
+    /// Which phase saw it.
+    pub phase: Phase,
+    /// In words: "17 bits differ", "Input/output error, three re-reads failed".
+    pub detail: String,
+}
+
+/// What kind of fault a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Single bits differ from what was written.
+    BitFlip,
+    /// The sector holds something that was never written in this job.
+    Corrupt,
+    /// The sector still holds what was there before: the write was lost.
+    LostWrite,
+    /// The sector holds data of an earlier pass of this job.
+    Stale,
+    /// The sector holds, or the read brought, the data of another sector.
+    Misdirected,
+    /// The drive has less than it claims: addresses wrap around.
+    WrapAround,
+    /// The drive has less than it claims: the rest is not stored.
+    Truncated,
+    /// The sector reads as zeros though data was written.
+    Zeroed,
+    /// A read that failed.
+    ReadError,
+    /// A write that failed.
+    WriteError,
+    /// Wrong once, right on every re-read: cable, memory or controller are suspects.
+    Transient,
+    /// An access that took longer than the limit.
+    Slow,
+    /// An access that did not come back.
+    Hang,
+    /// The drive went away.
+    Disconnect,
+    /// A device reset was seen, or another identity afterwards.
+    Reset,
+}
+
+/// One interruption after which a job went on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Resume {
+    /// When it went on.
+    pub at: Time,
+    /// Why it had been interrupted: "power cut or reset", "worker ended", …
+    pub why: String,
+    /// The phase it went on in.
+    pub phase: Phase,
+    /// Where in the phase it went on, in bytes.
+    pub from: Bytes,
+}
+
+/// Throughput over LBA and latencies of one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Surface {
+    /// The phase.
+    pub phase: Phase,
+    /// Bytes a second in each of up to 1024 equal zones from LBA 0 to the end; 0 where nothing was measured.
+    pub zones: Vec<Bytes>,
+    /// Latency of one I/O in microseconds: median.
+    pub p50_us: u64,
+    /// 99th percentile.
+    pub p99_us: u64,
+    /// Longest.
+    pub max_us: u64,
+}
+
+/// One SMART value before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct SmartRow {
+    /// ATA attribute number; `None` for NVMe and SAS values.
+    pub id: Option<u16>,
+    /// Name as smartctl gives it.
+    pub name: String,
+    /// Raw value before, decoded.
+    pub before: Option<i64>,
+    /// Raw value after.
+    pub after: Option<i64>,
+}
+
+/// The answer to "may I put my data on this drive?", with its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Verdict {
+    /// The word.
+    pub outcome: Outcome,
+    /// Each rule that fired, worst first.
+    pub rules: Vec<RuleHit>,
+    /// In one sentence.
+    pub summary: String,
+    /// Bytes written and then read back without a difference.
+    pub verified: Bytes,
+    /// Engine version that gave it.
+    pub engine: String,
+}
+
+/// The four words. Ordered from best to worst: PASSED < WARN < INCONCLUSIVE < FAILED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Outcome {
+    /// Every block written, read back and equal; nothing fired.
+    Passed,
+    /// As passed, with something to know.
+    Warn,
+    /// Not everything could be known.
+    Inconclusive,
+    /// The drive is bad.
+    Failed,
+}
+
+impl Outcome {
+    /// The word as shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "PASSED",
+            Self::Warn => "WARN",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// One rule that fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct RuleHit {
+    /// Id of the rule, e.g. `verify-mismatch`.
+    pub id: String,
+    /// What it leads to.
+    pub outcome: Outcome,
+    /// What was seen.
+    pub value: String,
+    /// The limit it broke.
+    pub limit: String,
+    /// Where the limit comes from.
+    pub source: String,
+}

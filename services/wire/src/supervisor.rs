@@ -1,0 +1,153 @@
+//! What the supervisor and its services say to each other over its control socket: one JSON object a line.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{Time, boxes::Banner};
+
+/// Where the control socket is in the box.
+pub const CONTROL_SOCKET: &str = "/run/kiln/control.sock";
+
+/// Longest line on the control socket in bytes.
+pub const LINE_MAX: usize = 262_144;
+
+/// One request line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Send a [`Status`] line now and on each change.
+    Watch {},
+    /// Show this on the console.
+    Screen {
+        /// The claim code while the box is unclaimed.
+        claim: Option<String>,
+    },
+}
+
+/// What the supervisor knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Status {
+    /// Host name.
+    pub host: String,
+    /// Addresses that answer, without prefix length; loopback left out.
+    pub addresses: Vec<String>,
+    /// Its units, by name.
+    pub units: Vec<UnitView>,
+    /// How the box came up.
+    pub boot: BootView,
+    /// What everybody has to know: a malformed unit file, no medium, `kiln.toml` errors …
+    pub banners: Vec<Banner>,
+}
+
+/// One unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct UnitView {
+    /// Its name: the file's without `.toml`.
+    pub name: String,
+    /// State of its life cycle.
+    pub state: UnitState,
+    /// Rung of the ladder it stands on, where it stands on one.
+    pub rung: Option<Rung>,
+    /// Why it is in this state, in a sentence.
+    pub reason: String,
+    /// Its own status text (`STATUS=`).
+    pub status: String,
+    /// Restarts since the boot.
+    pub restarts: u32,
+    /// Main process.
+    pub pid: Option<i32>,
+    /// Since when it is in this state.
+    pub since: Time,
+}
+
+/// Life cycle of a unit.
+///
+/// ```text
+///  Stopped ─► Starting ─► Ready ─► Stopping ─► Stopped
+///     ▲          │          │ ▲
+///     │          │          ▼ │
+///     │          │      Degraded ─► (killed)
+///     │          ▼          ▼
+///     └─────  Backoff ◄─────┘ ─► Starting
+///                │
+///                ▼
+///           Quarantined
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitState {
+    /// Not running, and not asked to.
+    Stopped,
+    /// Started, not ready yet.
+    Starting,
+    /// Ready.
+    Ready,
+    /// Its heartbeat is late.
+    Degraded,
+    /// Asked to stop.
+    Stopping,
+    /// Ended; will be started again.
+    Backoff,
+    /// Ended too often; started again only after a long pause or by hand.
+    Quarantined,
+    /// A one-shot that did its work.
+    Done,
+    /// Cannot be started: its file is malformed or its program is not there.
+    Failed,
+}
+
+/// Rungs of the ladder, from mild to hard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// One heartbeat late.
+    Late,
+    /// Still late: stack and wait channel were dumped.
+    Degraded,
+    /// SIGABRT was sent.
+    Abort,
+    /// The whole cgroup was killed.
+    Kill,
+    /// Still there (D state): left behind.
+    Abandoned,
+    /// Started again.
+    Restart,
+    /// Left alone for a long pause.
+    Quarantine,
+    /// Orderly reboot.
+    Reboot,
+    /// Reboot without asking anybody.
+    HardReboot,
+    /// The watchdog is no longer fed.
+    Watchdog,
+}
+
+/// How the box came up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct BootView {
+    /// Slot, `a` or `b`; empty when booted without a boot loader of ours.
+    pub slot: String,
+    /// Why the boot loader took this slot.
+    pub why: String,
+    /// `bios`, `efi-x86_64`, `efi-arm64` …
+    pub via: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Where state is kept.
+    pub medium: Medium,
+    /// Why the box booted this time: power-on, an orderly reboot, the hardware watchdog, a panic …
+    pub reason: String,
+    /// Identifies this boot.
+    pub boot_id: String,
+}
+
+/// Where state is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Medium {
+    /// On the boot medium's DATA partition.
+    Disk,
+    /// In memory: gone with the power.
+    #[default]
+    Ram,
+}

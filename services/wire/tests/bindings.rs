@@ -1,0 +1,103 @@
+//! The TypeScript that the dashboard compiles against is generated from these types and checked in;
+//! this test fails when it is stale. `KILN_BLESS=1 cargo test -p wire --test bindings` writes it anew.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ts_rs::{Config, TS};
+use wire::{boxes, command, drive, event, frame, gate, job, problem, supervisor};
+
+fn generated() -> String {
+    let mut declarations = BTreeSet::new();
+    macro_rules! declare {
+        ($($type:ty),* $(,)?) => { $( declarations.insert(format!("export {}", <$type>::decl(&Config::default()))); )* };
+    }
+    declare!(
+        wire::Lba,
+        wire::Bytes,
+        wire::Celsius,
+        wire::DriveId,
+        wire::JobId,
+        wire::PlanId,
+        problem::Problem,
+        drive::Drive,
+        drive::Bus,
+        drive::Rotation,
+        drive::Content,
+        drive::Signature,
+        drive::Refused,
+        job::Job,
+        job::JobState,
+        job::Phase,
+        job::PhaseState,
+        job::PhaseStatus,
+        job::Progress,
+        job::Finding,
+        job::FaultKind,
+        job::Resume,
+        job::Surface,
+        job::SmartRow,
+        job::Verdict,
+        job::Outcome,
+        job::RuleHit,
+        gate::Plan,
+        gate::PlanDrive,
+        gate::Ticket,
+        gate::Armed,
+        command::Command,
+        command::Answer,
+        command::Call,
+        command::Reply,
+        command::CallOutcome,
+        event::Event,
+        event::Severity,
+        event::Actor,
+        event::NewEvent,
+        frame::ProgressFrame,
+        frame::LogLine,
+        frame::Notification,
+        frame::Hello,
+        boxes::BoxView,
+        boxes::Banner,
+        boxes::AgentView,
+        boxes::Liveness,
+        boxes::Claim,
+        boxes::Login,
+        boxes::Session,
+        boxes::PlanRequest,
+        boxes::ArmRequest,
+        boxes::Started,
+        supervisor::Status,
+        supervisor::UnitView,
+        supervisor::UnitState,
+        supervisor::Rung,
+        supervisor::BootView,
+        supervisor::Medium,
+    );
+    let mut text = String::from(
+        "// Generated from services/wire by `KILN_BLESS=1 cargo test -p wire --test bindings`; do not edit.\n",
+    );
+    for declaration in declarations {
+        text.push('\n');
+        text.push_str(&declaration);
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn typescript_bindings_are_fresh() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bindings/wire.ts");
+    let fresh = generated();
+    if std::env::var_os("KILN_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        checked_in == fresh,
+        "{} is stale: run KILN_BLESS=1 cargo test -p wire --test bindings",
+        path.display()
+    );
+}
