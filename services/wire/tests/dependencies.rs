@@ -1,0 +1,48 @@
+//! Dependencies between our packages point one way; `cargo metadata` is the witness.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// Which of our packages each may use outside its tests. `server` never links `drive` or `burnin`;
+/// `supervisor` and `image` know nothing but `wire`.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("wire", &[]),
+    ("link", &["wire"]),
+    ("store", &["wire"]),
+    ("drive", &["wire"]),
+    ("burnin", &["wire", "drive"]),
+    ("agent", &["wire", "link", "store", "drive", "burnin"]),
+    ("server", &["wire", "link", "store"]),
+    ("cli", &["wire", "link", "store", "drive", "burnin"]),
+    ("supervisor", &["wire"]),
+    ("image", &["wire"]),
+];
+
+#[test]
+fn our_packages_depend_one_way() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let Some(may) = allowed.get(name) else {
+            wrong.push(format!("{name} stands in no row of this test"));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let other = dependency["name"].as_str().unwrap();
+            let ours = allowed.contains_key(other) && dependency["path"].is_string();
+            if ours && dependency["kind"].is_null() && !may.contains(&other) {
+                wrong.push(format!("{name} uses {other}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
