@@ -1,1 +1,35 @@
-//! Being written.
+//! `store`: one LMDB environment per service, opened with care and written by one thread.
+//!
+//! - [`open`] checks the file in a **child process** first, because LMDB maps it into memory and a truncated file is a
+//!   SIGBUS, not an error. A file that does not stand the check is renamed (`kiln.mdb.bad-20261120T151500Z`), never
+//!   deleted and never silently written over; [`Opened::set_aside`] says so, for a banner.
+//! - [`Table`] is a typed table: keys are `u64`, `String` or `(String, u64)`, values are JSON under a checksum.
+//! - [`Store::write`] hands a closure to the writer thread, which runs many of them in one commit (one flush of the
+//!   medium) and answers after that commit. The answer is waited for ([`Pending::wait`]) or awaited.
+//! - [`Store::read`] runs a closure over a snapshot. Keep it short: an open snapshot keeps old pages from being reused.
+//!
+//! What it does not do: no queries, no migrations (a file of another schema is set aside), no second process (the
+//! directory is locked).
+//!
+//! Tested by `tests/open.rs` (truncated, corrupt, foreign, other schema), `tests/power_cut.rs` (every subset of a
+//! commit's unflushed pages) and `tests/tables.rs` (tables against a model, order, batching, retention).
+
+pub mod check;
+mod error;
+mod key;
+mod open;
+mod pending;
+mod set_aside;
+mod store;
+mod table;
+mod value;
+mod writer;
+
+pub use check::{Check, answer_check};
+pub use error::{Error, Result};
+pub use key::{Key, KeyBytes};
+pub use open::{FILE_NAME, Opened, Options, open};
+pub use pending::Pending;
+pub use set_aside::{SetAside, earlier};
+pub use store::{Health, Read, Store, View, Write};
+pub use table::Table;

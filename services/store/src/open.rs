@@ -1,0 +1,142 @@
+//! Opening a store: lock the directory, check the file in a child, set a bad one aside, map it, start the writer.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use heed::{CommitOrAbort, EnvFlags, EnvOpenOptions};
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::check::{self, Check, Finding};
+use crate::error::{Error, Result};
+use crate::set_aside::{SetAside, set_aside};
+use crate::store::{META, Store, Tables};
+use crate::value;
+
+/// Name of the environment's file in its directory.
+pub const FILE_NAME: &str = "kiln.mdb";
+
+/// Name of the file whose lock says that a process has the directory open.
+const LOCK_NAME: &str = "kiln.lock";
+
+/// Key of the schema's version in the store's own table.
+pub(crate) const SCHEMA_KEY: &[u8] = b"schema";
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Largest size of the environment in bytes, rounded up to 64 KiB. Only address space until it is used.
+    pub map_size: usize,
+    /// Version of the meaning of keys and values. A file with another one is set aside.
+    pub schema: u32,
+    /// Names of all tables.
+    pub tables: Vec<&'static str>,
+    /// How the file is checked before it is mapped.
+    pub check: Check,
+    /// How long the check may take. A whole read of the file: generous, because a stick may do 5 MB/s.
+    pub check_deadline: Duration,
+}
+
+impl Options {
+    /// Options with `tables`, 256 MiB at most, schema 1, the check by re-execution and 120 s for it.
+    pub fn new(tables: &[&'static str]) -> Self {
+        Options {
+            map_size: 256 << 20,
+            schema: 1,
+            tables: tables.to_vec(),
+            check: Check::Reexec,
+            check_deadline: Duration::from_secs(120),
+        }
+    }
+}
+
+/// An open store, and what had to be put out of the way for it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// The environment that lay there and was bad; a new, empty one took its place.
+    pub set_aside: Option<SetAside>,
+}
+
+/// Opens the store in `dir`, making both if they are not there.
+///
+/// # Errors
+/// [`Error::InUse`]: another process has it. [`Error::File`] and [`Error::Check`]: the medium or the machine failed and
+/// nothing is known about the content; nothing was changed, trying again later or elsewhere is right.
+pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
+    fs::create_dir_all(dir).map_err(Error::file("creating", dir))?;
+    let lock = lock(dir)?;
+    let path = dir.join(FILE_NAME);
+
+    let bad = match check::run(&options.check, &path, options.schema, options.check_deadline)? {
+        Finding::Absent | Finding::Good { .. } => None,
+        Finding::Bad { why } => Some(set_aside(&path, why, jiff::Timestamp::now())?),
+    };
+    // LMDB's own lock file only holds reader slots and mutexes of processes that are gone: we are alone here. A torn
+    // one must not keep the store from opening.
+    match fs::remove_file(dir.join(format!("{FILE_NAME}-lock"))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::file("removing the stale lock file of", &path)(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+
+    let mut names = options.tables.clone();
+    names.push(META);
+    let lmdb = |cause| Error::Open { path: path.clone(), cause: Arc::new(cause) };
+    let mut builder = EnvOpenOptions::new().read_txn_without_tls();
+    builder.map_size(options.map_size.next_multiple_of(64 << 10)).max_dbs(names.len() as u32).max_readers(126);
+    // SAFETY: NO_SUB_DIR only says that the path is a file. No durability flag is given up.
+    unsafe { builder.flags(EnvFlags::NO_SUB_DIR) };
+    // SAFETY: the file is changed by nobody else while it is mapped: the directory's lock is held for as long as the
+    // environment lives, and this crate is the only one that writes the file. The check has just read all its pages.
+    let env = unsafe { builder.open(&path) }.map_err(lmdb)?;
+
+    let schema = value::encode(SCHEMA_KEY, &options.schema)
+        .map_err(|cause| Error::Encode { table: META, cause: Arc::new(cause) })?;
+    let txn = env.write_txn().map_err(lmdb)?;
+    let tables = env
+        .create_databases_and_commit(txn, |opener, txn| {
+            let mut opened = Vec::with_capacity(names.len());
+            for name in &names {
+                let table = opener.create_database::<heed::types::Bytes, heed::types::Bytes>(txn, Some(name))?;
+                if *name == META && table.get(txn, SCHEMA_KEY)?.is_none() {
+                    table.put(txn, SCHEMA_KEY, &schema)?;
+                }
+                opened.push(table);
+            }
+            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(Handles(opened)))
+        })
+        .map_err(lmdb)?
+        .unwrap_commit();
+    let tables = Tables(names.into_iter().zip(tables).collect::<BTreeMap<_, _>>());
+    Ok(Opened { store: Store::start(env, tables, path, lock)?, set_aside: bad })
+}
+
+/// Table handles on their way out of the transaction that made them.
+struct Handles<D>(Vec<D>);
+
+impl<D: heed::OnCommit> heed::OnCommit for Handles<D> {
+    type Committed = Vec<D::Committed>;
+
+    fn on_commit(self, token: &heed::CommitToken) -> Self::Committed {
+        self.0.into_iter().map(|handle| handle.on_commit(token)).collect()
+    }
+}
+
+fn lock(dir: &Path) -> Result<Flock<File>> {
+    let path = dir.join(LOCK_NAME);
+    let file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(Error::file("opening the lock", &path))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        nix::errno::Errno::EWOULDBLOCK => Error::InUse(dir.to_owned()),
+        errno => Error::file("locking", &path)(errno.into()),
+    })
+}

@@ -1,0 +1,116 @@
+//! The one thread that writes: takes orders from a queue, runs as many as are waiting in one commit, answers.
+//!
+//! Each order runs in a nested transaction, so one that fails takes nothing else with it. While a commit flushes the
+//! medium the next orders gather; so the slower the medium, the larger the batch, without any timer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::pending::Slot;
+use crate::store::{Core, Write};
+
+/// Most orders in one commit. Bounds the time a single answer can be kept waiting by others.
+const BATCH: usize = 256;
+
+/// Orders that may wait; a writer that is this far behind makes its callers wait (nothing is dropped).
+pub(crate) const QUEUE: usize = 1024;
+
+/// Something to be written, its type forgotten.
+pub(crate) trait Order: Send {
+    /// Does the work; false if its changes are to be dropped.
+    fn run(&mut self, write: &mut Write<'_, '_>) -> bool;
+    /// Answers after the commit.
+    fn finish(self: Box<Self>, committed: Result<()>);
+}
+
+/// An order with its closure and the slot for its answer.
+pub(crate) struct Typed<F, T> {
+    work: Option<F>,
+    answer: Option<Result<T>>,
+    slot: Arc<Slot<T>>,
+    answered: bool,
+}
+
+impl<F, T> Typed<F, T> {
+    pub(crate) fn new(work: F, slot: Arc<Slot<T>>) -> Self {
+        Typed { work: Some(work), answer: None, slot, answered: false }
+    }
+}
+
+impl<F, T> Order for Typed<F, T>
+where
+    F: FnOnce(&mut Write<'_, '_>) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, write: &mut Write<'_, '_>) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let answer = catch_unwind(AssertUnwindSafe(|| work(write))).unwrap_or(Err(Error::Panicked));
+        let keep = answer.is_ok();
+        self.answer = Some(answer);
+        keep
+    }
+
+    fn finish(mut self: Box<Self>, committed: Result<()>) {
+        let answer = match (self.answer.take(), committed) {
+            (Some(Err(own)), _) => Err(own),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::Closed),
+        };
+        if let Err(error) = &answer {
+            tracing::warn!(error = error as &dyn std::error::Error, "a write was not stored");
+        }
+        self.answered = true;
+        self.slot.fill(answer);
+    }
+}
+
+impl<F, T> Drop for Typed<F, T> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.slot.fill(Err(Error::Closed));
+        }
+    }
+}
+
+/// The writer's loop: ends when every [`crate::Store`] is gone and the queue is empty.
+pub(crate) fn run(core: &Core, orders: &Receiver<Box<dyn Order>>) {
+    while let Ok(first) = orders.recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            match orders.try_recv() {
+                Ok(order) => batch.push(order),
+                Err(_) => break,
+            }
+        }
+        core.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
+        set_busy(core, Some(Instant::now()));
+        let done = commit(core, &mut batch);
+        set_busy(core, None);
+        if done.is_ok() {
+            core.commits.fetch_add(1, Ordering::Release);
+        }
+        for order in batch {
+            order.finish(done.clone());
+        }
+    }
+}
+
+fn set_busy(core: &Core, since: Option<Instant>) {
+    *core.busy_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+}
+
+fn commit(core: &Core, batch: &mut [Box<dyn Order>]) -> Result<()> {
+    let mut txn = core.env.write_txn().map_err(Error::lmdb("beginning a write"))?;
+    for order in batch {
+        let mut nested = core.env.nested_write_txn(&mut txn).map_err(Error::lmdb("beginning a write"))?;
+        if order.run(&mut Write { txn: &mut nested, tables: &core.tables }) {
+            nested.commit().map_err(Error::lmdb("joining a write"))?;
+        }
+    }
+    txn.commit().map_err(Error::lmdb("committing to the medium"))
+}

@@ -1,0 +1,177 @@
+//! Opening: good, absent, truncated, corrupt, foreign, of another schema, in use; each through the real child.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use store::{Check, Error, Options, Table, earlier, open};
+
+const NOTES: Table<u64, String> = Table::new("notes");
+
+fn options() -> Options {
+    Options {
+        map_size: 16 << 20,
+        check: Check::Program(PathBuf::from(env!("CARGO_BIN_EXE_kiln-store"))),
+        ..Options::new(&["notes"])
+    }
+}
+
+/// A store with `count` notes, closed again; the path of its file.
+fn filled(dir: &Path, count: u64) -> PathBuf {
+    let opened = open(dir, &options()).unwrap();
+    assert_eq!(opened.set_aside, None);
+    opened
+        .store
+        .write(move |w| {
+            for n in 0..count {
+                NOTES.append(w, &format!("note {n} {}", "x".repeat(300)))?;
+            }
+            Ok(())
+        })
+        .wait()
+        .unwrap();
+    let path = opened.store.path().to_owned();
+    drop(opened);
+    path
+}
+
+fn count(dir: &Path) -> u64 {
+    let opened = open(dir, &options()).unwrap();
+    assert_eq!(opened.set_aside, None);
+    opened.store.read(|r| NOTES.len(r)).unwrap()
+}
+
+/// Opens a damaged store: it is set aside with a reason, its bytes are kept, and a new one works.
+fn expect_set_aside(dir: &Path, damaged: &Path, reason: &str) {
+    let bytes = fs::read(damaged).unwrap();
+    let opened = open(dir, &options()).unwrap();
+    let aside = opened.set_aside.unwrap_or_else(|| panic!("not set aside; expected: {reason}"));
+    assert!(aside.why.contains(reason), "{:?} lacks {reason:?}", aside.why);
+    let name = aside.path.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("kiln.mdb.bad-2") && name.contains('T') && name.ends_with('Z'), "{name}");
+    assert_eq!(fs::read(&aside.path).unwrap(), bytes, "the bad file's bytes are kept");
+    assert_eq!(opened.store.write(|w| NOTES.append(w, &"new".to_owned())).wait().unwrap(), 1);
+    assert_eq!(earlier(dir), [aside], "the banner can be made again after a restart");
+}
+
+#[test]
+fn a_closed_store_opens_again_with_its_entries() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 500);
+    assert_eq!(count(dir.path()), 500);
+    assert!(earlier(dir.path()).is_empty());
+}
+
+#[test]
+fn an_empty_file_counts_as_new() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(store::FILE_NAME), b"").unwrap();
+    assert_eq!(count(dir.path()), 0);
+}
+
+#[test]
+fn a_truncated_file_is_set_aside_at_every_length() {
+    let whole = tempfile::tempdir().unwrap();
+    let bytes = fs::read(filled(whole.path(), 200)).unwrap();
+    for length in [1, 4095, 4096, 8191, 8192, 12_288, bytes.len() / 2, bytes.len() - 4096] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(store::FILE_NAME);
+        fs::write(&path, &bytes[..length]).unwrap();
+        let reason = if length < 8192 { "it ends after" } else { "it is cut short" };
+        expect_set_aside(dir.path(), &path, reason);
+    }
+}
+
+#[test]
+fn a_file_of_something_else_is_set_aside() {
+    for content in [vec![0; 65_536], b"SQLite format 3\0".repeat(4096)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(store::FILE_NAME);
+        fs::write(&path, content).unwrap();
+        expect_set_aside(dir.path(), &path, "does not begin like an LMDB file");
+    }
+}
+
+#[test]
+fn one_flipped_bit_in_a_value_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled(dir.path(), 50);
+    let mut bytes = fs::read(&path).unwrap();
+    let needle = b"note 17 x";
+    let at = bytes.windows(needle.len()).position(|w| w == needle).unwrap();
+    bytes[at + 100] ^= 0x10;
+    fs::write(&path, bytes).unwrap();
+    expect_set_aside(dir.path(), &path, "checksum is wrong");
+}
+
+/// Wherever a page is overwritten, opening never crashes this process, and never shows entries that were not stored.
+#[test]
+fn a_page_of_garbage_never_reaches_the_reader() {
+    let whole = tempfile::tempdir().unwrap();
+    let bytes = fs::read(filled(whole.path(), 200)).unwrap();
+    let mut set_aside = 0;
+    for page in 0..bytes.len() / 4096 {
+        for fill in [0x00, 0xFF] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut damaged = bytes.clone();
+            damaged[page * 4096..][..4096].fill(fill);
+            fs::write(dir.path().join(store::FILE_NAME), damaged).unwrap();
+            let opened = open(dir.path(), &options()).unwrap();
+            let notes = opened.store.read(|r| NOTES.all(r)).unwrap();
+            match opened.set_aside {
+                Some(_) => set_aside += 1,
+                // A page that the last commit does not use: the free list's past, or the older meta page.
+                None => assert!(notes.len() == 200 || notes.is_empty(), "{} notes", notes.len()),
+            }
+        }
+    }
+    assert!(set_aside > 20, "only {set_aside} damaged files were found");
+}
+
+#[test]
+fn another_schema_is_set_aside_with_both_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 3);
+    let opened = open(dir.path(), &Options { schema: 7, ..options() }).unwrap();
+    let why = opened.set_aside.unwrap().why;
+    assert!(why.contains("schema 1") && why.contains("schema 7"), "{why}");
+}
+
+#[test]
+fn a_second_opener_is_refused_and_the_first_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path(), &options()).unwrap();
+    assert!(matches!(open(dir.path(), &options()), Err(Error::InUse(_))));
+    assert_eq!(first.store.write(|w| NOTES.append(w, &String::new())).wait().unwrap(), 1);
+}
+
+#[test]
+fn a_torn_lock_file_does_not_keep_the_store_shut() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 5);
+    fs::write(dir.path().join("kiln.mdb-lock"), b"torn").unwrap();
+    assert_eq!(count(dir.path()), 5);
+}
+
+#[test]
+fn a_check_that_cannot_run_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled(dir.path(), 5);
+    let before = fs::read(&path).unwrap();
+    for program in ["/bin/true", "/no/such/program"] {
+        let options = Options { check: Check::Program(program.into()), ..options() };
+        assert!(matches!(open(dir.path(), &options), Err(Error::Check { .. })), "{program}");
+    }
+    let script = dir.path().join("slow");
+    fs::write(&script, "#!/bin/sh\nexec sleep 60\n").unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let slow = Options {
+        check: Check::Program(script),
+        check_deadline: Duration::from_millis(200),
+        ..options()
+    };
+    assert!(matches!(open(dir.path(), &slow), Err(Error::Check { .. })));
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(count(dir.path()), 5);
+}
