@@ -316,7 +316,7 @@ lba: Lba | null,
 /**
  * Number of consecutive bad sectors of this kind.
  */
-sectors: bigint, 
+sectors: number, 
 /**
  * The sector whose data was found there, for a misdirected or wrapped access.
  */
@@ -400,7 +400,7 @@ findings: Array<Finding>,
 /**
  * How many sectors are bad in all.
  */
-bad_sectors: bigint, 
+bad_sectors: number, 
 /**
  * The verdict, once there is one.
  */
@@ -568,7 +568,7 @@ nonce: string,
 /**
  * Seconds it is good for from when the agent made it.
  */
-seconds: bigint, 
+seconds: number, 
 /**
  * When the agent made it.
  */
@@ -817,11 +817,11 @@ name: string,
 /**
  * Raw value before, decoded.
  */
-before: bigint | null, 
+before: number | null, 
 /**
  * Raw value after.
  */
-after: bigint | null, };
+after: number | null, };
 
 export type Started = { 
 /**
@@ -863,15 +863,15 @@ zones: Array<Bytes>,
 /**
  * Latency of one I/O in microseconds: median.
  */
-p50_us: bigint, 
+p50_us: number, 
 /**
  * 99th percentile.
  */
-p99_us: bigint, 
+p99_us: number, 
 /**
  * Longest.
  */
-max_us: bigint, };
+max_us: number, };
 
 export type Ticket = { 
 /**

@@ -9,9 +9,11 @@ use ts_rs::{Config, TS};
 use wire::{boxes, command, drive, event, frame, gate, job, problem, supervisor};
 
 fn generated() -> String {
+    // JSON numbers reach the page as numbers; byte counts stay exact up to 9 PB.
+    let config = Config::default().with_large_int("number");
     let mut declarations = BTreeSet::new();
     macro_rules! declare {
-        ($($type:ty),* $(,)?) => { $( declarations.insert(format!("export {}", <$type>::decl(&Config::default()))); )* };
+        ($($type:ty),* $(,)?) => { $( declarations.insert(format!("export {}", <$type>::decl(&config))); )* };
     }
     declare!(
         wire::Lba,
