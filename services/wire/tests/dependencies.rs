@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cli", &["wire", "link", "store", "drive", "burnin"]),
     ("supervisor", &["wire"]),
     ("image", &["wire"]),
+    ("probe", &["wire"]),
 ];
 
 #[test]
