@@ -1,0 +1,149 @@
+//! The life of one unit, as the core sees it.
+
+use wire::supervisor::{Rung, UnitState};
+
+/// Milliseconds of the monotonic clock.
+pub type Millis = u64;
+
+/// Where a unit is.
+///
+/// ```text
+///  Waiting ─► Starting ─► Ready ⇄ Late ⇄ Degraded ─► Aborting ─► Killing ─► (gone, or abandoned)
+///     ▲          │          │                            ▲                        │
+///     │          └──────────┴── process ended ───────────┼──► Backoff ◄───────────┤
+///     │                                                  │       │                ▼
+///     ├──────────────────────────────────────────────────┼───────┴─────────── Quarantine
+///     └── Stopping ─► (gone) ─► Waiting | Stopped        └─ deadline of Stopping ─► Killing
+/// ```
+/// Every deadline is absolute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Wants to run; something it needs is not there yet.
+    Waiting,
+    /// Its process exists; it must be ready by `until`.
+    Starting { until: Millis },
+    /// Ready since then.
+    Ready { since: Millis },
+    /// A deadline has passed.
+    Late { until: Millis },
+    /// Still nothing; stack and wait channel were dumped.
+    Degraded { until: Millis },
+    /// SIGABRT was sent.
+    Aborting { until: Millis },
+    /// SIGTERM was sent.
+    Stopping { until: Millis },
+    /// SIGKILL was sent to everything in it.
+    Killing { until: Millis },
+    /// No process; started again at `until`.
+    Backoff { until: Millis },
+    /// Ended too often; tried again at `until`.
+    Quarantine { until: Millis },
+    /// A one-shot that did its work.
+    Done,
+    /// No process, and none wanted.
+    Stopped,
+}
+
+impl State {
+    /// Whether a process of this unit exists that PID 1 has not given up on.
+    pub fn runs(self) -> bool {
+        match self {
+            Self::Starting { .. } | Self::Ready { .. } | Self::Late { .. } | Self::Degraded { .. } => true,
+            Self::Aborting { .. } | Self::Stopping { .. } | Self::Killing { .. } => true,
+            Self::Waiting | Self::Backoff { .. } | Self::Quarantine { .. } | Self::Done | Self::Stopped => false,
+        }
+    }
+
+    /// When something happens by itself.
+    pub fn deadline(self) -> Option<Millis> {
+        match self {
+            Self::Starting { until }
+            | Self::Late { until }
+            | Self::Degraded { until }
+            | Self::Aborting { until }
+            | Self::Stopping { until }
+            | Self::Killing { until }
+            | Self::Backoff { until }
+            | Self::Quarantine { until } => Some(until),
+            Self::Waiting | Self::Ready { .. } | Self::Done | Self::Stopped => None,
+        }
+    }
+
+    /// The plain twin that others see.
+    pub fn view(self) -> UnitState {
+        match self {
+            Self::Waiting | Self::Stopped => UnitState::Stopped,
+            Self::Starting { .. } => UnitState::Starting,
+            Self::Ready { .. } => UnitState::Ready,
+            Self::Late { .. } | Self::Degraded { .. } | Self::Aborting { .. } => UnitState::Degraded,
+            Self::Stopping { .. } | Self::Killing { .. } => UnitState::Stopping,
+            Self::Backoff { .. } => UnitState::Backoff,
+            Self::Quarantine { .. } => UnitState::Quarantined,
+            Self::Done => UnitState::Done,
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Exit status.
+    Code(i32),
+    /// Signal number.
+    Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(crate::shell::spawn::EXIT_EXEC) => write!(f, "its program could not be run"),
+            Self::Code(crate::shell::spawn::EXIT_SETUP) => write!(f, "its surroundings could not be set up"),
+            Self::Code(c) => write!(f, "exit status {c}"),
+            Self::Signal(s) => match nix::sys::signal::Signal::try_from(*s) {
+                Ok(name) => write!(f, "{name}"),
+                Err(_) => write!(f, "signal {s}"),
+            },
+        }
+    }
+}
+
+/// What the core keeps of a unit.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub state: State,
+    /// Hardest rung since it was last ready for a while.
+    pub rung: Option<Rung>,
+    /// Why it is where it is, in a sentence.
+    pub reason: String,
+    /// Failed runs in a row.
+    pub fails: u32,
+    /// Restarts since boot.
+    pub restarts: u32,
+    /// Last heartbeat, or the moment of READY.
+    pub beat: Millis,
+    /// When this run became ready.
+    pub ready_at: Option<Millis>,
+    /// Set when the end of this run was asked for: it starts again at once and nothing is counted.
+    pub again: bool,
+    /// What it says about itself (`STATUS=`).
+    pub status: String,
+    /// When `state` changed last.
+    pub since: Millis,
+}
+
+impl Record {
+    pub fn new(now: Millis) -> Record {
+        Record {
+            state: State::Waiting,
+            rung: None,
+            reason: String::new(),
+            fails: 0,
+            restarts: 0,
+            beat: 0,
+            ready_at: None,
+            again: false,
+            status: String::new(),
+            since: now,
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Tables and properties of the core: a model of the world answers its actions and checks what must always hold.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn unit(name: &str, more: &str) -> Unit {
+    Unit::from_toml(Path::new(&format!("/u/{name}.toml")), &format!("exec = ['/x']\n{more}")).unwrap()
+}
+
+/// Runs a core against a made-up world: which units have a process, and since when.
+struct World {
+    core: Core,
+    units: Vec<Unit>,
+    now: Millis,
+    alive: BTreeSet<UnitId>,
+    seen: Vec<Action>,
+    ended: Option<(Ending, bool)>,
+}
+
+impl World {
+    fn new(units: Vec<Unit>) -> World {
+        Self::after_reboots(units, 0)
+    }
+
+    fn after_reboots(units: Vec<Unit>, reboots: u32) -> World {
+        let core = Core::new(0, &units, reboots, 7);
+        let mut w = World { core, units, now: 0, alive: BTreeSet::new(), seen: Vec::new(), ended: None };
+        w.step(Input::Tick { pressure: 0 });
+        w
+    }
+
+    fn step(&mut self, input: Input) {
+        let mut out = Vec::new();
+        let was_fed = self.core.feeds_watchdog();
+        self.core.step(self.now, input, &mut out);
+        for a in &out {
+            match a {
+                Action::Spawn(u) => {
+                    assert!(self.ended.is_none(), "spawned after the end");
+                    assert!(!self.core.is_stopping(), "spawned while stopping");
+                    assert!(self.alive.insert(*u), "unit {} runs twice", self.units[*u].name);
+                    for dep in &self.units[*u].requires {
+                        if let Some(m) = Milestone::named(dep) {
+                            assert!(self.core.milestones[m as usize]);
+                            continue;
+                        }
+                        let d = self.units.iter().position(|x| x.name == *dep);
+                        assert!(d.is_some_and(|d| self.core.is_up(d)), "{} started without {dep}", self.units[*u].name);
+                    }
+                    for dep in &self.units[*u].after {
+                        if let Some(d) = self.units.iter().position(|x| x.name == *dep) {
+                            let r = &self.core.units[d];
+                            assert!(self.core.is_up(d) || r.fails + r.restarts > 0, "{} started before {dep}", self.units[*u].name);
+                        }
+                    }
+                }
+                Action::Abandon(u) => assert!(self.alive.remove(u), "abandoned what does not run"),
+                Action::Terminate(u) | Action::Abort(u) | Action::Kill(u) | Action::Dump(u) => {
+                    assert!(self.alive.contains(u), "signalled what does not run");
+                }
+                Action::Log { text, .. } => assert!(text.len() <= TEXT_MAX),
+                Action::End { ending, hard, .. } => {
+                    assert!(self.ended.replace((*ending, *hard)).is_none(), "ended twice");
+                    assert!(*hard || self.alive.is_empty(), "orderly end with units alive");
+                }
+            }
+        }
+        for (u, r) in self.core.units.iter().enumerate() {
+            assert_eq!(r.state.runs(), self.alive.contains(&u), "state and process of {} differ", self.units[u].name);
+            if let State::Backoff { until } = r.state {
+                assert!(until - self.now <= BACKOFF_MAX);
+            }
+        }
+        assert_eq!(self.core.feeds_watchdog(), self.core.verdict().is_none());
+        assert!(was_fed || !self.core.feeds_watchdog(), "a decided reboot was taken back");
+        self.seen.extend(out);
+    }
+
+    fn exit(&mut self, unit: UnitId, exit: Exit) {
+        if self.alive.remove(&unit) {
+            self.step(Input::Exited { unit, exit });
+        }
+    }
+
+    fn tick(&mut self, ms: Millis) {
+        self.now += ms;
+        self.step(Input::Tick { pressure: 0 });
+    }
+
+    fn states(&self) -> BTreeMap<&str, State> {
+        self.units.iter().enumerate().map(|(i, u)| (u.name.as_str(), self.core.state(i))).collect()
+    }
+}
+
+#[test]
+fn a_silent_unit_climbs_every_rung_and_comes_back() {
+    let mut w = World::new(vec![unit("a", "type='notify'\nwatchdog_sec=4")]);
+    w.step(Input::Ready { unit: 0 });
+    let mut rungs = Vec::new();
+    for _ in 0..400 {
+        w.tick(100);
+        let rung = w.core.view(0).unwrap().rung;
+        if rungs.last() != Some(&rung) {
+            rungs.push(rung);
+        }
+        // SIGABRT does not help; the kill does.
+        if matches!(w.seen.last(), Some(Action::Kill(0))) {
+            w.exit(0, Exit::Signal(9));
+            break;
+        }
+    }
+    assert_eq!(rungs, [None, Some(Rung::Late), Some(Rung::Degraded), Some(Rung::Abort), Some(Rung::Kill)]);
+    let acts: Vec<_> = w.seen.iter().filter(|a| !matches!(a, Action::Log { .. })).collect();
+    assert_eq!(acts, [&Action::Spawn(0), &Action::Dump(0), &Action::Abort(0), &Action::Kill(0), &Action::Spawn(0)]);
+    assert_eq!(w.core.view(0).unwrap().restarts, 1);
+    assert!(w.core.view(0).unwrap().reason.contains("no heartbeat for"), "{}", w.core.view(0).unwrap().reason);
+}
+
+#[test]
+fn a_late_heartbeat_is_forgiven_before_the_abort() {
+    let mut w = World::new(vec![unit("a", "type='notify'\nwatchdog_sec=4")]);
+    w.step(Input::Ready { unit: 0 });
+    w.tick(4_100);
+    assert!(matches!(w.core.state(0), State::Late { .. }));
+    w.tick(1_100);
+    assert!(matches!(w.core.state(0), State::Degraded { .. }));
+    w.step(Input::Beat { unit: 0 });
+    assert!(matches!(w.core.state(0), State::Ready { .. }));
+    assert_eq!(w.core.view(0).unwrap().rung, None);
+}
+
+#[test]
+fn pressure_lengthens_the_deadline_to_three_times_at_most() {
+    let mut w = World::new(vec![unit("a", "type='notify'\nwatchdog_sec=4")]);
+    w.step(Input::Ready { unit: 0 });
+    w.now = 11_900;
+    w.step(Input::Tick { pressure: 100 });
+    assert!(matches!(w.core.state(0), State::Ready { .. }));
+    w.now = 12_100;
+    w.step(Input::Tick { pressure: 100 });
+    assert!(matches!(w.core.state(0), State::Late { .. }));
+}
+
+#[test]
+fn what_survives_sigkill_is_abandoned_and_replaced() {
+    let mut w = World::new(vec![unit("a", "type='notify'\nwatchdog_sec=1")]);
+    w.step(Input::Ready { unit: 0 });
+    for _ in 0..300 {
+        w.tick(100);
+    }
+    let at = w.seen.iter().position(|a| *a == Action::Abandon(0)).unwrap();
+    assert!(w.seen[at..].contains(&Action::Spawn(0)), "nothing was started in its place");
+}
+
+#[test]
+fn a_critical_unit_that_keeps_failing_reboots_the_box() {
+    let mut w = World::new(vec![unit("a", "critical=true\nstart_limit_burst=3\nrestart_sec=0.1"), unit("b", "")]);
+    for _ in 0..100 {
+        w.exit(0, Exit::Code(1));
+        w.tick(500);
+        if w.core.is_stopping() {
+            break;
+        }
+    }
+    assert!(!w.core.feeds_watchdog());
+    assert!(w.core.verdict().unwrap().contains("unit a ended with exit status 1"));
+    w.exit(1, Exit::Signal(15));
+    assert_eq!(w.ended, Some((Ending::Reboot, false)));
+}
+
+#[test]
+fn no_reboot_while_the_medium_is_absent_or_after_three_that_did_not_help() {
+    for (reboots, present) in [(0, false), (REBOOTS_MAX, true)] {
+        let mut w = World::after_reboots(vec![unit("a", "critical=true\nstart_limit_burst=1\nrestart_sec=0.1")], reboots);
+        w.step(Input::Medium { present });
+        for _ in 0..200 {
+            w.exit(0, Exit::Code(1));
+            w.tick(1000);
+        }
+        assert!(w.core.feeds_watchdog() && !w.core.is_stopping());
+        assert!(w.seen.iter().filter(|a| **a == Action::Spawn(0)).count() > 3, "it must go on trying");
+    }
+}
+
+#[test]
+fn a_medium_that_hangs_reboots_but_one_that_answers_with_an_error_does_not() {
+    let mut w = World::new(vec![]);
+    w.step(Input::MediumSilent { for_ms: MEDIUM_SILENCE_MAX - 1 });
+    assert!(w.core.feeds_watchdog() && w.core.medium_silent());
+    w.step(Input::Medium { present: false });
+    w.step(Input::MediumSilent { for_ms: MEDIUM_SILENCE_MAX });
+    assert!(w.core.feeds_watchdog());
+    w.step(Input::Medium { present: true });
+    w.step(Input::MediumSilent { for_ms: MEDIUM_SILENCE_MAX });
+    assert!(!w.core.feeds_watchdog());
+}
+
+#[test]
+fn a_unit_that_had_been_ready_is_started_at_once_else_later_and_later() {
+    let mut w = World::new(vec![unit("a", "type='notify'\nrestart_sec=1\nstart_limit_burst=9")]);
+    w.step(Input::Ready { unit: 0 });
+    w.tick(2_000);
+    w.exit(0, Exit::Signal(9));
+    assert!(w.alive.contains(&0), "at once");
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        w.exit(0, Exit::Code(1));
+        let State::Backoff { until } = w.core.state(0) else { panic!("{:?}", w.core.state(0)) };
+        pauses.push(until - w.now);
+        w.tick(until - w.now);
+    }
+    assert!(pauses.windows(2).all(|p| p[1] > p[0] + p[0] / 2), "{pauses:?}");
+}
+
+#[test]
+fn dependencies_order_start_and_stop() {
+    let mut w = World::new(vec![
+        unit("agent", "type='notify'\nafter=['server']\nrequires=['system']"),
+        unit("server", "type='notify'\nafter=['journal', 'data', 'unknown']"),
+        unit("journal", "type='notify'"),
+        unit("lost", "requires=['nobody']"),
+    ]);
+    assert_eq!(w.alive, [2].into());
+    w.step(Input::Ready { unit: 2 });
+    assert_eq!(w.alive, [2].into());
+    w.step(Input::Milestone { which: Milestone::Data, holds: true });
+    assert_eq!(w.alive, [1, 2].into());
+    w.step(Input::Ready { unit: 1 });
+    w.step(Input::Milestone { which: Milestone::System, holds: true });
+    assert_eq!(w.alive, [0, 1, 2].into());
+    assert_eq!(w.core.view(3).unwrap().reason, "waits for nobody, which is not there");
+    w.step(Input::Shutdown { ending: Ending::PowerOff, why: "test".into() });
+    for u in [0, 1, 2] {
+        let stopped: Vec<_> = w.seen.iter().filter(|a| matches!(a, Action::Terminate(_))).collect();
+        assert_eq!(stopped.last(), Some(&&Action::Terminate(u)));
+        w.exit(u, Exit::Signal(15));
+    }
+    assert_eq!(w.ended, Some((Ending::PowerOff, false)));
+}
+
+#[test]
+fn a_quarantined_requirement_takes_its_users_along_and_back() {
+    let mut w = World::new(vec![unit("a", "start_limit_burst=1\nrestart_sec=0.1"), unit("b", "requires=['a']")]);
+    assert_eq!(w.alive, [0, 1].into());
+    for _ in 0..2 {
+        w.exit(0, Exit::Code(1));
+        if !matches!(w.core.state(0), State::Quarantine { .. }) {
+            w.tick(1000);
+        }
+    }
+    assert!(matches!(w.core.state(1), State::Stopping { .. }));
+    w.exit(1, Exit::Signal(15));
+    assert_eq!(w.alive, [].into());
+    w.tick(QUARANTINE);
+    assert_eq!(w.alive, [0, 1].into());
+}
+
+#[test]
+fn a_oneshot_is_done_and_a_failed_one_is_tried_again() {
+    let mut w = World::new(vec![unit("a", "type='oneshot'"), unit("b", "requires=['a']")]);
+    w.exit(0, Exit::Code(3));
+    assert_eq!(w.alive, [].into());
+    w.tick(1000);
+    w.exit(0, Exit::Code(0));
+    assert_eq!(w.core.state(0), State::Done);
+    assert_eq!(w.alive, [1].into());
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Pass(u16),
+    Exit(u8, bool),
+    Ready(u8),
+    Beat(u8),
+    Restart(u8),
+    Medium(bool),
+    Silent(u32),
+    Milestone(u8, bool),
+    Extend(u8, u32),
+    SpawnFails(u8),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let e = prop_oneof![
+        6 => any::<u16>().prop_map(Event::Pass),
+        4 => (any::<u8>(), any::<bool>()).prop_map(|(u, ok)| Event::Exit(u, ok)),
+        4 => any::<u8>().prop_map(Event::Ready),
+        3 => any::<u8>().prop_map(Event::Beat),
+        1 => any::<u8>().prop_map(Event::Restart),
+        1 => any::<bool>().prop_map(Event::Medium),
+        1 => (0u32..200_000).prop_map(Event::Silent),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(m, b)| Event::Milestone(m, b)),
+        1 => (any::<u8>(), any::<u32>()).prop_map(|(u, b)| Event::Extend(u, b)),
+        1 => any::<u8>().prop_map(Event::SpawnFails),
+    ];
+    proptest::collection::vec(e, 0..120)
+}
+
+fn units() -> impl Strategy<Value = Vec<Unit>> {
+    let one = (0u8..3, any::<bool>(), 0u8..4, any::<u8>(), any::<u8>(), 1u32..4);
+    proptest::collection::vec(one, 1..6).prop_map(|v| {
+        v.iter()
+            .enumerate()
+            .map(|(i, (kind, critical, wd, after, requires, burst))| {
+                // Only earlier units are named, so there is no cycle, as `unit::load` guarantees.
+                let deps = |mask: u8| (0..i).filter(|j| mask >> j & 1 == 1).map(|j| format!("'u{j}'")).collect::<Vec<_>>().join(",");
+                let kind = ["simple", "notify", "oneshot"][usize::from(*kind)];
+                let wd = if kind == "notify" { *wd } else { 0 };
+                unit(
+                    &format!("u{i}"),
+                    &format!(
+                        "type='{kind}'\ncritical={critical}\nwatchdog_sec={wd}\nafter=[{}]\nrequires=[{}]\nstart_limit_burst={burst}\nstart_timeout_sec=5\nstop_timeout_sec=3",
+                        deps(*after), deps(*requires)
+                    ),
+                )
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// `World::step` asserts at every step: no unit twice, dependencies respected, watchdog fed iff no reboot decided,
+    /// back-off bounded, one end. Whatever has happened, a shutdown then terminates, and in time.
+    #[test]
+    fn whatever_happens_the_rules_hold_and_shutdown_terminates(us in units(), evs in events(), stubborn: bool) {
+        let n = us.len();
+        let mut w = World::new(us);
+        let pick = |u: u8| usize::from(u) % n;
+        for e in evs {
+            match e {
+                Event::Pass(ms) => w.tick(u64::from(ms)),
+                Event::Exit(u, ok) => w.exit(pick(u), Exit::Code(i32::from(!ok))),
+                Event::Ready(u) if w.alive.contains(&pick(u)) && w.units[pick(u)].kind == Kind::Notify => w.step(Input::Ready { unit: pick(u) }),
+                Event::Ready(_) => {}
+                Event::Beat(u) => w.step(Input::Beat { unit: pick(u) }),
+                Event::Restart(u) => w.step(Input::Restart { unit: pick(u), why: "test".into() }),
+                Event::Medium(present) => w.step(Input::Medium { present }),
+                Event::Silent(ms) => w.step(Input::MediumSilent { for_ms: u64::from(ms) }),
+                Event::Milestone(m, holds) => w.step(Input::Milestone { which: Milestone::ALL[usize::from(m) % 4].1, holds }),
+                Event::Extend(u, by) => w.step(Input::Extend { unit: pick(u), by: u64::from(by) }),
+                Event::SpawnFails(u) => if w.alive.remove(&pick(u)) {
+                    w.step(Input::SpawnFailed { unit: pick(u), why: "no memory".into() });
+                },
+            }
+        }
+        let fed = w.core.feeds_watchdog();
+        w.step(Input::Shutdown { ending: Ending::PowerOff, why: "test".into() });
+        let begun = w.now;
+        while w.ended.is_none() {
+            prop_assert!(w.now - begun <= SHUTDOWN_MAX + 100, "shutdown does not terminate: {:?}", w.states());
+            w.tick(100);
+            if !stubborn {
+                let last = w.alive.iter().copied().find(|u| matches!(w.core.state(*u), State::Stopping { .. }));
+                if let Some(u) = last {
+                    w.exit(u, Exit::Signal(15));
+                }
+            }
+        }
+        prop_assert_eq!(w.core.feeds_watchdog(), fed, "a shutdown by hand must not starve the watchdog");
+    }
+
+    /// A unit that stops beating never stays Ready: it climbs, whatever its deadline and whoever else runs.
+    #[test]
+    fn every_late_unit_climbs(us in units(), dies_at in 0u8..4) {
+        let mut w = World::new(us);
+        for _ in 0..4 {
+            for u in 0..w.units.len() {
+                if w.units[u].kind == Kind::Notify && w.alive.contains(&u) { w.step(Input::Ready { unit: u }); }
+                if w.units[u].kind == Kind::Oneshot { w.exit(u, Exit::Code(0)); }
+            }
+        }
+        let watched: Vec<_> = (0..w.units.len()).filter(|u| w.units[*u].watchdog > 0 && w.alive.contains(u)).collect();
+        let mut highest = BTreeMap::new();
+        for _ in 0..400 {
+            w.tick(100);
+            for u in &watched {
+                let facts = w.core.view(*u).unwrap();
+                let (rung, restarts) = (facts.rung, facts.restarts);
+                highest.entry(*u).and_modify(|h: &mut (Option<Rung>, u32)| *h = (h.0.max(rung), h.1.max(restarts))).or_insert((rung, restarts));
+                let state = w.core.state(*u);
+                let gone = match dies_at { 0 => matches!(state, State::Aborting { .. }), 1 => matches!(state, State::Killing { .. }), _ => false };
+                if gone { w.exit(*u, Exit::Signal(9)); }
+            }
+        }
+        for (u, (rung, restarts)) in highest {
+            prop_assert!(rung >= Some(Rung::Abort) && (restarts > 0 || w.core.is_stopping() || rung >= Some(Rung::Quarantine)), "u{u}: {rung:?}");
+        }
+    }
+}

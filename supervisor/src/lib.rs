@@ -1,0 +1,10 @@
+//! PID 1 of the box: a pure core (`core`) in a thin shell (`shell`), and the child modes of the same binary.
+//!
+//! `unit` reads unit files, `core` decides, `shell` acts, `boot` brings the machine up, `journal` is the log unit.
+//! See `README.md` beside this crate for unit keys, files and how it is tested.
+
+#![allow(clippy::doc_markdown, reason = "systemd's words are not Rust items")]
+
+pub mod core;
+pub mod shell;
+pub mod unit;
