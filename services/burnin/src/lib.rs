@@ -1,1 +1,28 @@
-//! Being written.
+//! What a burn-in is: pattern, pipeline, evidence, checkpoint, verdict.
+//!
+//! ```text
+//!  Order ─► Pipeline (pure: decides) ─► Request ─► Runner (shell) ─► dyn Device
+//!              ▲   │                                                 io_uring
+//!              │   └─► Report: progress, checkpoint, findings, done  plain read/write
+//!              └────── Outcome, with the time ◄──────────────────────simulated, with faults
+//! ```
+//!
+//! [`pattern`] says which bytes belong to which sector, [`pipeline`] which request
+//! comes next and what a result means, [`device`] carries requests to a drive, [`worker`]
+//! is the process around it, [`verdict`] turns [`evidence`] and SMART into a word with
+//! its reasons. Nothing here opens a drive by name or reads SMART: the caller hands in a
+//! descriptor that has passed the guard. `README.md` beside this crate tells what each
+//! fault looks like; `tests/faults.rs` proves it against an independent oracle.
+
+pub mod checkpoint;
+pub mod device;
+pub mod evidence;
+pub mod findings;
+pub mod pattern;
+pub mod playbook;
+pub mod worker;
+
+pub use checkpoint::Checkpoint;
+pub use evidence::Evidence;
+pub use pattern::{JobKey, Pattern};
+pub use playbook::Playbook;

@@ -1,0 +1,172 @@
+//! A burn-in's durable progress: one line of head with a checksum, then JSON.
+//!
+//! ```text
+//!  kiln-checkpoint 1 CRC32C-IN-HEX LENGTH\n
+//!  {"key":…,"geometry":…,"phases":[…],"leg":1,"frontier":123456,"evidence":{…}}
+//! ```
+//!
+//! A text that was cut, changed or comes from another version is an [`Error`] that says
+//! so; the caller sets it aside under a dated name and tells it. Everything before
+//! `frontier` is on stable storage: the pipeline hands out a checkpoint only after a flush.
+//! Tested here, in `tests/resume.rs`, and by the fuzz target `checkpoint`.
+
+use serde::{Deserialize, Serialize};
+use wire::job::Phase;
+
+use crate::device::Geometry;
+use crate::evidence::Evidence;
+use crate::pattern::JobKey;
+
+/// Version of the layout. An older or newer one is refused, not guessed at.
+pub const VERSION: u32 = 1;
+
+/// Longest accepted text in bytes: zones, latencies and 4096 runs take at most a third of it.
+pub const TEXT_MAX: usize = 4 << 20;
+
+/// Where a burn-in stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The job's secret.
+    pub key: JobKey,
+    /// Size and sectors of the drive.
+    pub geometry: Geometry,
+    /// The phases that move data.
+    pub phases: Vec<Phase>,
+    /// Index into `phases`: the one under way.
+    pub phase: usize,
+    /// First sector of that phase that is not done.
+    pub frontier: u64,
+    /// Everything seen so far.
+    pub evidence: Evidence,
+}
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It does not begin as a checkpoint does.
+    #[error("no checkpoint: expected `kiln-checkpoint {VERSION} CRC LENGTH` in the first line")]
+    Head,
+    /// Another version wrote it.
+    #[error("checkpoint of version {0}: this engine reads version {VERSION}")]
+    Version(String),
+    /// It was cut, or something was added.
+    #[error("checkpoint of {is} bytes instead of {due}: it was cut or extended")]
+    Length {
+        /// Bytes there are.
+        is: usize,
+        /// Bytes its head names.
+        due: usize,
+    },
+    /// Its bytes changed.
+    #[error("checkpoint whose checksum is wrong: {is:08x} instead of {due:08x}")]
+    Checksum {
+        /// Sum of the bytes.
+        is: u32,
+        /// Sum its head names.
+        due: u32,
+    },
+    /// The sum is right and the content is not.
+    #[error("checkpoint with impossible content: {0}")]
+    Content(String),
+    /// It belongs to another job.
+    #[error("checkpoint of another job: {0} differs")]
+    Other(&'static str),
+}
+
+impl Checkpoint {
+    /// As text.
+    pub fn encode(&self) -> String {
+        let body = serde_json::to_string(self).expect("plain data always becomes JSON");
+        format!("kiln-checkpoint {VERSION} {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len())
+    }
+
+    /// From text; never panics, whatever the text is.
+    ///
+    /// # Errors
+    /// Each says what is wrong; all mean the same to the caller: set it aside and begin anew.
+    pub fn decode(text: &str) -> Result<Self, Error> {
+        let (head, body) = text.get(..TEXT_MAX.min(text.len())).unwrap_or("").split_once('\n').ok_or(Error::Head)?;
+        let mut words = head.split(' ');
+        if words.next() != Some("kiln-checkpoint") {
+            return Err(Error::Head);
+        }
+        let version = words.next().ok_or(Error::Head)?;
+        if version.parse() != Ok(VERSION) {
+            return Err(Error::Version(version.chars().take(20).collect()));
+        }
+        let due = words.next().and_then(|w| u32::from_str_radix(w, 16).ok()).ok_or(Error::Head)?;
+        let length = words.next().and_then(|w| w.parse().ok()).ok_or(Error::Head)?;
+        if body.len() != length {
+            return Err(Error::Length { is: body.len(), due: length });
+        }
+        let is = crc32c::crc32c(body.as_bytes());
+        if is != due {
+            return Err(Error::Checksum { is, due });
+        }
+        let checkpoint: Self = serde_json::from_str(body).map_err(|e| Error::Content(e.to_string()))?;
+        checkpoint.geometry.check().map_err(|e| Error::Content(e.to_string()))?;
+        let phases: Vec<Phase> = checkpoint.evidence.phases.iter().map(|r| r.phase).collect();
+        if phases != checkpoint.phases || checkpoint.phase >= phases.len() {
+            return Err(Error::Content(format!("phase {} of {phases:?}", checkpoint.phase)));
+        }
+        if checkpoint.frontier > checkpoint.geometry.sectors {
+            return Err(Error::Content(format!("sector {} lies behind the end", checkpoint.frontier)));
+        }
+        Ok(checkpoint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::findings::Fault;
+
+    fn sample() -> Checkpoint {
+        let geometry = Geometry { sectors: 5_000, sector: 512, physical: 4096 };
+        let phases = vec![Phase::Probe, Phase::Write, Phase::Verify];
+        let mut evidence = Evidence::new(geometry, &phases);
+        evidence.defects.add(Phase::Verify, 7, 3, Fault::Moved { shift: -4, fresh: true });
+        Checkpoint { key: JobKey([7; 16]), geometry, phases, phase: 2, frontier: 4_096, evidence }
+    }
+
+    #[test]
+    fn what_is_encoded_decodes() {
+        assert_eq!(Checkpoint::decode(&sample().encode()).unwrap(), sample());
+    }
+
+    #[test]
+    fn another_version_and_impossible_content_are_told() {
+        let text = sample().encode();
+        let told = Checkpoint::decode(&text.replacen(" 1 ", " 9 ", 1)).unwrap_err().to_string();
+        assert!(told.contains("version 9"), "{told}");
+        let beyond = Checkpoint { frontier: 5_001, ..sample() };
+        assert!(matches!(Checkpoint::decode(&beyond.encode()), Err(Error::Content(_))));
+        let nowhere = Checkpoint { phase: 3, ..sample() };
+        assert!(matches!(Checkpoint::decode(&nowhere.encode()), Err(Error::Content(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_or_changed_byte_is_seen(cut in 0_usize..2_000, at in 0_usize..2_000, with in 1_u8..128) {
+            let text = sample().encode();
+            prop_assert!(Checkpoint::decode(&text[..cut.min(text.len() - 1)]).is_err());
+            let mut bytes = text.clone().into_bytes();
+            let at = at % bytes.len();
+            bytes[at] ^= with;
+            if let Ok(changed) = String::from_utf8(bytes) && let Ok(read) = Checkpoint::decode(&changed) {
+                // Only the head's spelling can change without changing what it says (a hexadecimal digit's case).
+                prop_assert_eq!(read, sample());
+            }
+        }
+
+        #[test]
+        fn decode_never_panics(text in ".{0,300}", body in ".{0,100}") {
+            let _ = Checkpoint::decode(&text);
+            let framed = format!("kiln-checkpoint 1 {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len());
+            let _ = Checkpoint::decode(&framed);
+        }
+    }
+}

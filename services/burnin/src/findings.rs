@@ -1,0 +1,383 @@
+//! Bad sectors: kept as runs, told as findings with a kind and a place.
+//!
+//! While it runs, each sector's own content is all that is known ([`Fault`]). What that
+//! *means* often shows only over the whole drive: one sector with another's data is a
+//! misdirected access, all of them shifted by the same distance is a drive that wraps
+//! around. [`Defects::findings`] is that second look, a pure function of the runs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wire::Lba;
+use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase};
+
+use crate::device::Geometry;
+
+/// Runs kept one by one; bad sectors beyond them are only counted.
+pub const RUNS_MAX: usize = 4096;
+
+/// Inverted bits in 512 bytes up to which damage is called a bit flip rather than corruption.
+const FLIPS_MAX: u64 = 64;
+
+/// What is wrong with one sector, from its own content or its error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// Its own data with so many bits inverted.
+    Flips {
+        /// Inverted bits of the first damaged 512 bytes.
+        bits: u32,
+    },
+    /// Partly its own data.
+    Torn,
+    /// Zero bits only.
+    Zeros,
+    /// One bits only.
+    Ones,
+    /// Nothing of this job.
+    Foreign,
+    /// Its own data of another pass.
+    Stale {
+        /// That pass.
+        pass: u8,
+    },
+    /// The data of the sector `shift` further on.
+    Moved {
+        /// Sector found minus sector asked for.
+        shift: i64,
+        /// Whether it was written in the pass that was asked for.
+        fresh: bool,
+    },
+    /// Wrong once, right on every re-read.
+    Transient,
+    /// Unreadable, also when tried again.
+    Read {
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// Unwritable, also when tried again.
+    Write {
+        /// The kernel's error number.
+        errno: i32,
+    },
+}
+
+impl Fault {
+    /// Whether two neighbours with these faults make one run.
+    fn joins(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Flips { bits: a }, Self::Flips { bits: b }) => {
+                (u64::from(a) <= FLIPS_MAX) == (u64::from(b) <= FLIPS_MAX)
+            }
+            (a, b) => a == b,
+        }
+    }
+}
+
+/// Consecutive sectors with the same fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Phase that saw it.
+    pub phase: Phase,
+    /// First sector.
+    pub first: u64,
+    /// Number of sectors.
+    pub count: u64,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+impl Run {
+    fn end(&self) -> u64 {
+        self.first + self.count
+    }
+}
+
+/// All bad sectors of a burn-in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct Defects {
+    runs: BTreeMap<(Phase, u64), Run>,
+    beyond: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    runs: Vec<Run>,
+    beyond: u64,
+}
+
+impl From<Stored> for Defects {
+    fn from(stored: Stored) -> Self {
+        Self {
+            runs: stored.runs.into_iter().map(|run| ((run.phase, run.first), run)).collect(),
+            beyond: stored.beyond,
+        }
+    }
+}
+
+impl From<Defects> for Stored {
+    fn from(defects: Defects) -> Self {
+        Self { runs: defects.runs.into_values().collect(), beyond: defects.beyond }
+    }
+}
+
+impl Defects {
+    /// Adds a run; sectors that this phase already told of keep what was told first.
+    pub fn add(&mut self, phase: Phase, first: u64, count: u64, fault: Fault) {
+        for lba in first..first.saturating_add(count) {
+            self.add_one(phase, lba, fault);
+        }
+    }
+
+    fn add_one(&mut self, phase: Phase, lba: u64, fault: Fault) {
+        let before = self.runs.range_mut((phase, 0)..=(phase, lba)).next_back().map(|(_, run)| run);
+        let mut first = None;
+        if let Some(run) = before {
+            if lba < run.end() {
+                return;
+            }
+            if run.end() == lba && run.fault.joins(fault) {
+                run.count += 1;
+                first = Some(run.first);
+            }
+        }
+        let first = match first {
+            Some(first) => first,
+            None if self.runs.len() >= RUNS_MAX => {
+                self.beyond += 1;
+                return;
+            }
+            None => {
+                self.runs.insert((phase, lba), Run { phase, first: lba, count: 1, fault });
+                lba
+            }
+        };
+        if let Some(next) = self.runs.get(&(phase, lba + 1)).copied()
+            && next.fault.joins(fault)
+        {
+            self.runs.remove(&(phase, lba + 1));
+            if let Some(run) = self.runs.get_mut(&(phase, first)) {
+                run.count += next.count;
+            }
+        }
+    }
+
+    /// Whether nothing is bad.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.beyond == 0
+    }
+
+    /// All runs by phase and place.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values()
+    }
+
+    /// Whether this phase found the sector bad.
+    pub fn covers(&self, phase: Phase, lba: u64) -> bool {
+        self.runs.range((phase, 0)..=(phase, lba)).next_back().is_some_and(|(_, run)| lba < run.end())
+    }
+
+    /// Number of different bad sectors.
+    pub fn bad_sectors(&self) -> u64 {
+        self.bad_sectors_below(u64::MAX)
+    }
+
+    /// Number of different bad sectors below `end`.
+    pub fn bad_sectors_below(&self, end: u64) -> u64 {
+        let mut runs: Vec<(u64, u64)> =
+            self.runs.values().map(|run| (run.first, run.end().min(end))).filter(|(a, b)| a < b).collect();
+        runs.sort_unstable();
+        let (mut sum, mut upto) = (0, 0);
+        for (first, end) in runs {
+            sum += end.saturating_sub(first.max(upto));
+            upto = upto.max(end);
+        }
+        sum + self.beyond
+    }
+
+    /// What the runs mean, the most telling first; at most [`FINDINGS_MAX`].
+    pub fn findings(&self, geometry: Geometry) -> Vec<Finding> {
+        let wrap = self.wrap(geometry);
+        let mut found: Vec<Finding> = self.runs.values().map(|run| self.tell(run, geometry, wrap)).collect();
+        found.sort_by_key(|f| (weight(f.kind), f.phase, f.lba));
+        found.truncate(FINDINGS_MAX);
+        found
+    }
+
+    /// The real capacity in sectors, if the runs are those of a drive that wraps around.
+    ///
+    /// After one pass over such a drive every cell holds the highest sector that maps to
+    /// it, so all sectors but the last `real` ones show the data of a sector a multiple of
+    /// `real` further on.
+    fn wrap(&self, geometry: Geometry) -> Option<u64> {
+        let shifts = || {
+            self.runs.values().filter(|run| run.phase != Phase::Probe).filter_map(|run| match run.fault {
+                Fault::Moved { shift, .. } if shift > 0 => Some((shift as u64, run.count)),
+                _ => None,
+            })
+        };
+        let real = shifts().map(|(shift, _)| shift).min()?;
+        let covered: u64 = shifts().filter(|(shift, _)| shift.is_multiple_of(real)).map(|(_, count)| count).sum();
+        let due = geometry.sectors.checked_sub(real)?;
+        (covered >= 8 && covered >= due - due / 10).then_some(real)
+    }
+
+    fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<u64>) -> Finding {
+        let place = |unit: i64| u64::try_from(run.first as i64 + unit).ok();
+        // A tail that holds nothing of ours is missing capacity once it is larger than any defect would be.
+        let tail = run.end() == geometry.sectors
+            && run.count >= (geometry.sectors / 16).clamp(8, 2048)
+            && run.count < geometry.sectors;
+        let mut source = None;
+        let (kind, detail) = match run.fault {
+            Fault::Flips { bits } if u64::from(bits) <= FLIPS_MAX => (
+                FaultKind::BitFlip,
+                format!("{bits} {} of 4096 differ", if bits == 1 { "bit" } else { "bits" }),
+            ),
+            Fault::Flips { bits } => (FaultKind::Corrupt, format!("{bits} bits of 4096 differ")),
+            Fault::Torn => (FaultKind::Corrupt, "part of the sector is not what was written".to_owned()),
+            Fault::Zeros if tail => (FaultKind::Truncated, self.truncated(run, "zeros", geometry)),
+            Fault::Ones if tail => (FaultKind::Truncated, self.truncated(run, "ones", geometry)),
+            Fault::Foreign if tail => (FaultKind::Truncated, self.truncated(run, "what was never written", geometry)),
+            Fault::Zeros => (FaultKind::Zeroed, "reads as zeros".to_owned() + &self.landed(run)),
+            Fault::Ones => (FaultKind::Corrupt, "reads as ones".to_owned() + &self.landed(run)),
+            Fault::Foreign => {
+                (FaultKind::LostWrite, "holds nothing that was written in this job".to_owned() + &self.landed(run))
+            }
+            Fault::Stale { pass } => {
+                (FaultKind::Stale, format!("holds its data of pass {pass}") + &self.landed(run))
+            }
+            Fault::Moved { shift, .. } => {
+                source = place(shift).map(Lba);
+                let other = source.map_or_else(String::new, |lba| lba.to_string());
+                if run.phase == Phase::Probe {
+                    (FaultKind::WrapAround, format!("the probe of {other} shows here"))
+                } else if let Some(real) = wrap.filter(|real| shift > 0 && (shift as u64).is_multiple_of(*real)) {
+                    let bytes = wire::Bytes(real * u64::from(geometry.sector));
+                    (FaultKind::WrapAround, format!("holds the data of {other}: the drive stores only {bytes}"))
+                } else {
+                    let end = |at: u64| self.runs.get(&(run.phase, at));
+                    let why = match source.map(|lba| (lba.0, end(lba.0))) {
+                        Some((_, Some(Run { fault: Fault::Moved { shift: back, .. }, .. }))) if *back == -shift => {
+                            "the two are exchanged"
+                        }
+                        Some((lba, _)) if self.covers(run.phase, lba) => "a write went to the wrong place",
+                        _ => "a read, or a copy of a write, went to the wrong place",
+                    };
+                    (FaultKind::Misdirected, format!("holds the data of {other}: {why}"))
+                }
+            }
+            Fault::Transient => (
+                FaultKind::Transient,
+                "differed once and was right when read again: cable, memory and controller are suspects".to_owned(),
+            ),
+            Fault::Read { errno } => (FaultKind::ReadError, error(errno, "read")),
+            Fault::Write { errno } => (FaultKind::WriteError, error(errno, "written")),
+        };
+        Finding { kind, lba: Some(Lba(run.first)), sectors: run.count, found: source, phase: run.phase, detail }
+    }
+
+    fn truncated(&self, run: &Run, what: &str, geometry: Geometry) -> String {
+        let bytes = wire::Bytes(run.first * u64::from(geometry.sector));
+        format!("from here to the end reads as {what}: the drive stores only {bytes}")
+    }
+
+    /// Where the data that belongs into a run turned up, if it did.
+    fn landed(&self, run: &Run) -> String {
+        self.runs
+            .values()
+            .filter(|other| other.phase == run.phase)
+            .find_map(|other| match other.fault {
+                Fault::Moved { shift, fresh: true } if other.first.checked_add_signed(shift) == Some(run.first) => {
+                    Some(format!("; its data lies at {}", Lba(other.first)))
+                }
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+}
+
+fn error(errno: i32, done: &str) -> String {
+    format!("{}; could not be {done} when tried again", crate::device::errno_text(errno))
+}
+
+/// Order of telling: what proves most about the whole drive first.
+fn weight(kind: FaultKind) -> u8 {
+    match kind {
+        FaultKind::WrapAround | FaultKind::Truncated => 0,
+        FaultKind::Misdirected => 1,
+        FaultKind::WriteError | FaultKind::ReadError => 2,
+        FaultKind::BitFlip | FaultKind::Corrupt => 3,
+        FaultKind::LostWrite | FaultKind::Stale | FaultKind::Zeroed => 4,
+        FaultKind::Disconnect | FaultKind::Hang | FaultKind::Reset => 5,
+        FaultKind::Transient => 6,
+        FaultKind::Slow => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const GEOMETRY: Geometry = Geometry { sectors: 10_000, sector: 512, physical: 512 };
+
+    fn kinds(defects: &Defects) -> Vec<(FaultKind, u64, u64)> {
+        defects.findings(GEOMETRY).into_iter().map(|f| (f.kind, f.lba.unwrap().0, f.sectors)).collect()
+    }
+
+    #[test]
+    fn neighbours_join_in_any_order_and_count_once() {
+        let mut defects = Defects::default();
+        for lba in [5, 9, 7, 6, 8, 5, 20] {
+            defects.add(Phase::Verify, lba, 1, Fault::Zeros);
+        }
+        defects.add(Phase::Write, 8, 3, Fault::Write { errno: 5 });
+        assert_eq!(defects.bad_sectors(), 7);
+        assert_eq!(defects.bad_sectors_below(8), 3);
+        assert_eq!(
+            kinds(&defects),
+            [(FaultKind::WriteError, 8, 3), (FaultKind::Zeroed, 5, 5), (FaultKind::Zeroed, 20, 1)]
+        );
+        assert!(defects.covers(Phase::Verify, 9) && !defects.covers(Phase::Verify, 10));
+    }
+
+    #[test]
+    fn one_shift_over_the_whole_drive_is_a_wrap_around() {
+        let mut defects = Defects::default();
+        defects.add(Phase::Verify, 0, 2_000, Fault::Moved { shift: 8_000, fresh: true });
+        defects.add(Phase::Verify, 2_000, 4_000, Fault::Moved { shift: 4_000, fresh: true });
+        assert!(kinds(&defects).iter().all(|(kind, ..)| *kind == FaultKind::WrapAround));
+        assert!(defects.findings(GEOMETRY)[0].detail.contains("only 2.05 MB"), "{:?}", defects.findings(GEOMETRY));
+    }
+
+    #[test]
+    fn one_sector_with_a_foreign_tag_is_a_misdirected_access() {
+        let mut defects = Defects::default();
+        defects.add(Phase::Verify, 100, 1, Fault::Moved { shift: 50, fresh: true });
+        defects.add(Phase::Verify, 150, 1, Fault::Zeros);
+        let told = defects.findings(GEOMETRY);
+        assert_eq!((told[0].kind, told[0].found), (FaultKind::Misdirected, Some(Lba(150))));
+        assert!(told[0].detail.contains("a write went"), "{told:?}");
+        assert!(told[1].detail.contains("lies at LBA 100"), "{told:?}");
+    }
+
+    #[test]
+    fn a_tail_of_zeros_is_missing_capacity() {
+        let mut defects = Defects::default();
+        defects.add(Phase::Verify, 6_000, 4_000, Fault::Zeros);
+        assert_eq!(kinds(&defects), [(FaultKind::Truncated, 6_000, 4_000)]);
+    }
+
+    #[test]
+    fn a_hostile_drive_does_not_fill_the_memory() {
+        let mut defects = Defects::default();
+        for lba in 0..20_000 {
+            defects.add(Phase::Verify, lba * 2, 1, Fault::Zeros);
+        }
+        assert_eq!((defects.runs().count(), defects.bad_sectors()), (RUNS_MAX, 20_000));
+        let text = serde_json::to_string(&defects).unwrap();
+        assert_eq!(serde_json::from_str::<Defects>(&text).unwrap(), defects);
+    }
+}

@@ -1,0 +1,192 @@
+//! The process around one job: what goes in, what comes out, and the loop that carries it.
+//!
+//! One line of JSON each: [`Input`] on standard input, [`Report`] on standard output. The
+//! agent opens and guards the drive, reads SMART before, spawns the worker with the open
+//! descriptor, writes an [`Order`], keeps every [`Report::Checkpoint`] and, after
+//! [`Report::Done`], reads SMART again and asks [`crate::verdict::judge`]. The worker opens
+//! nothing and needs no privilege; standard input's end means that the agent is gone, and it
+//! stops. Tested over a real descriptor in `tests/worker.rs`.
+
+
+
+use serde::{Deserialize, Serialize};
+use wire::job::{Finding, Phase, PhaseState, Progress, Surface};
+use wire::{Bytes, Time};
+
+
+
+use crate::device::Geometry;
+use crate::evidence::Evidence;
+use crate::pattern::JobKey;
+
+/// What the agent tells a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Input {
+    /// The job; the first line.
+    Order(Box<Order>),
+    /// Take a checkpoint and stop; it can go on later.
+    Stop {
+        /// Who or why, for the evidence.
+        why: String,
+    },
+}
+
+/// One job for a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The job's secret: 16 random bytes, the same over all sessions of a job.
+    pub key: JobKey,
+    /// Size and sectors that the drive had when it was armed; another size stops the job.
+    pub geometry: Geometry,
+    /// The playbook's phases; those that move no data are passed over.
+    pub phases: Vec<Phase>,
+    /// Limits.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How to reach the drive.
+    #[serde(default)]
+    pub io: Io,
+    /// Go on from a checkpoint.
+    #[serde(default)]
+    pub resume: Option<Resumption>,
+}
+
+/// Where and why a job goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resumption {
+    /// The last [`Report::Checkpoint`]'s text.
+    pub checkpoint: String,
+    /// Why it had been interrupted: "power cut or reset", "worker ended" …
+    pub why: String,
+    /// When it goes on.
+    pub at: Time,
+}
+
+/// How to reach the drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Io {
+    /// Which system calls.
+    pub backend: Backend,
+    /// Bytes of one access: a multiple of 4096, at most [`Io::ARENA`] divided by `depth`.
+    pub block: u32,
+    /// Accesses under way at once.
+    pub depth: u32,
+}
+
+/// Which system calls carry the accesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// io_uring; where the kernel has none, as `Sync`.
+    Uring,
+    /// pread and pwrite.
+    Sync,
+}
+
+impl Io {
+    /// Bytes of buffers of one worker: one huge page.
+    pub const ARENA: usize = 2 << 20;
+}
+
+impl Default for Io {
+    /// Four accesses of 512 KiB: a disk is kept busy by two, and the buffers fit one huge page.
+    fn default() -> Self {
+        Self { backend: Backend::Uring, block: 512 << 10, depth: 4 }
+    }
+}
+
+/// Limits of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Longest time between two checkpoints, in seconds.
+    pub checkpoint_s: u64,
+    /// Most bytes between two checkpoints.
+    pub checkpoint_bytes: u64,
+    /// Bytes before the checkpoint that are read and compared again after an interruption.
+    pub rewind_bytes: u64,
+    /// An access longer than this many milliseconds is told as slow.
+    pub slow_ms: u64,
+    /// An access longer than this many milliseconds ends the job.
+    pub hang_ms: u64,
+    /// Times a difference or a failing sector is tried again.
+    pub rereads: u32,
+    /// Blocks with differences that are read again; later ones are believed at once.
+    pub reread_blocks: u32,
+    /// Failing sectors located in each GiB; further blocks there are told as a whole.
+    pub located_per_gib: u32,
+    /// Accesses that may fail before the job ends as [`crate::evidence::Stop::TooManyErrors`].
+    pub errors_max: u64,
+    /// Whether a capacity that the probe proved false ends the job.
+    pub stop_on_fake: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            checkpoint_s: 30,
+            checkpoint_bytes: 8 << 30,
+            rewind_bytes: 1 << 30,
+            slow_ms: 10_000,
+            // The kernel gives a SCSI command 30 s and five retries before it tells an error.
+            hang_ms: 240_000,
+            rereads: 3,
+            reread_blocks: 256,
+            located_per_gib: 64,
+            errors_max: 20_000,
+            stop_on_fake: true,
+        }
+    }
+}
+
+/// What a worker tells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Report {
+    /// It began, or went on.
+    Started {
+        /// The phase it is in.
+        phase: Phase,
+        /// Where it goes on in that phase; 0 for a fresh start.
+        from: Bytes,
+        /// Kernel of the pattern, and the way to the drive: "avx512, io_uring 4 × 512 KiB".
+        engine: String,
+    },
+    /// A phase began.
+    PhaseStarted {
+        /// Which.
+        phase: Phase,
+    },
+    /// About once a second. Job-wide figures are over the phases that move data; `temperature` is the agent's to fill.
+    Progress(Progress),
+    /// Keep this: everything before it is on stable storage.
+    Checkpoint {
+        /// Opaque; goes into [`Resumption::checkpoint`] as it is.
+        text: String,
+    },
+    /// All that has been found so far; replaces what an earlier report said.
+    Findings {
+        /// Most telling first, at most [`wire::job::FINDINGS_MAX`].
+        findings: Vec<Finding>,
+        /// Bad sectors in all.
+        bad_sectors: u64,
+    },
+    /// A phase ended.
+    PhaseDone {
+        /// Its state.
+        state: PhaseState,
+        /// What it measured.
+        surface: Option<Surface>,
+    },
+    /// A line for the job's log.
+    Log {
+        /// In words.
+        text: String,
+    },
+    /// It ended; [`Evidence::stopped`] says whether before its end. Nothing follows.
+    Done {
+        /// Everything that was seen.
+        evidence: Box<Evidence>,
+    },
+}
