@@ -1,0 +1,197 @@
+//! The two halves of a connection that programs hold: [`Sender`] and [`Receiver`].
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use wire::Frame;
+
+use crate::limits::{self, Limits};
+use crate::pump;
+
+/// Close code: this end is going away (RFC 6455 §7.4.1).
+pub(crate) const GOING_AWAY: u16 = 1001;
+
+/// Sends frames; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    out: mpsc::Sender<Out>,
+}
+
+/// Takes frames. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Receiver {
+    frames: mpsc::Receiver<Frame>,
+    pump: JoinHandle<Closed>,
+    closed: Option<Closed>,
+}
+
+/// What is to leave.
+#[derive(Debug)]
+pub(crate) enum Out {
+    /// A frame, encoded.
+    Frame(String),
+    /// The last message.
+    Close {
+        /// Code of RFC 6455 §7.4.1.
+        code: u16,
+        /// At most 123 bytes.
+        reason: String,
+    },
+}
+
+/// Why a connection is over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// The other end said so.
+    #[error("the other end closed it: {code} {reason:?}")]
+    Peer {
+        /// Its close code; 1005 where it gave none.
+        code: u16,
+        /// Its reason; often empty.
+        reason: String,
+    },
+    /// It ended without a close frame: killed, unplugged, or replaced by another connection.
+    #[error("the other end is gone without a word")]
+    Gone,
+    /// Nothing came for as long as [`Limits::silence`].
+    #[error("nothing came for {0} s")]
+    Silent(u64),
+    /// A frame did not leave within [`Limits::write`].
+    #[error("a frame could not be sent for {0} s; the other end does not read")]
+    Stuck(u64),
+    /// A message was longer than [`Limits::longest`]; closed with 1009.
+    #[error("a message was longer than {0} bytes")]
+    TooLong(usize),
+    /// The other end broke the WebSocket protocol.
+    #[error("the other end broke the WebSocket protocol: {0}")]
+    Protocol(String),
+    /// The socket failed.
+    #[error("the socket failed: {0}")]
+    Socket(String),
+    /// This end closed it.
+    #[error("closed by this end ({0})")]
+    Local(u16),
+}
+
+/// Why a frame was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The frame is longer than the protocol allows; it was not sent, and the connection goes on.
+    #[error("a {kind} frame of {length} bytes; at most {longest} may be sent")]
+    TooLong {
+        /// Its type.
+        kind: String,
+        /// Length of its encoding in bytes.
+        length: usize,
+        /// Most that may be sent.
+        longest: usize,
+    },
+    /// The queue is full (only from [`Sender::try_send`]).
+    #[error("the connection is too slow: its queue is full")]
+    Full,
+    /// The connection is over.
+    #[error("the connection is over")]
+    Over,
+}
+
+impl Sender {
+    /// Queues a frame; waits while the queue is full. That it was queued does not mean that it arrived.
+    ///
+    /// # Errors
+    /// [`SendError::TooLong`] or [`SendError::Over`].
+    pub async fn send(&self, frame: &Frame) -> Result<(), SendError> {
+        self.out.send(Out::Frame(encode(frame)?)).await.map_err(|_| SendError::Over)
+    }
+
+    /// Queues a frame if there is room.
+    ///
+    /// # Errors
+    /// As [`Sender::send`], and [`SendError::Full`] instead of waiting.
+    pub fn try_send(&self, frame: &Frame) -> Result<(), SendError> {
+        self.out.try_send(Out::Frame(encode(frame)?)).map_err(|error| match error {
+            TrySendError::Full(_) => SendError::Full,
+            TrySendError::Closed(_) => SendError::Over,
+        })
+    }
+
+    /// Closes the connection with a code and a reason, after the frames queued before.
+    pub async fn close(&self, code: u16, reason: &str) {
+        let reason = reason.chars().take(40).collect();
+        // An error means that it is over already, which is what was asked for.
+        let _over = self.out.send(Out::Close { code, reason }).await;
+    }
+
+    /// Closes the connection because this process stops: 1001 "server shutdown".
+    pub async fn shut_down(&self) {
+        self.close(GOING_AWAY, "server shutdown").await;
+    }
+
+    /// Whether the connection is over.
+    pub fn is_over(&self) -> bool {
+        self.out.is_closed()
+    }
+
+    /// Resolves once the connection is over.
+    pub async fn over(&self) {
+        self.out.closed().await;
+    }
+}
+
+fn encode(frame: &Frame) -> Result<String, SendError> {
+    let text = frame.encode();
+    let longest = limits::longest_sent(frame);
+    if text.len() > longest {
+        let kind = limits::kind(frame).to_owned();
+        return Err(SendError::TooLong { kind, length: text.len(), longest });
+    }
+    Ok(text)
+}
+
+impl Receiver {
+    /// The next frame; waits for it. May be dropped and called again (in a `select!`) without loss.
+    ///
+    /// # Errors
+    /// Why the connection is over; the same again when called again.
+    pub async fn recv(&mut self) -> Result<Frame, Closed> {
+        if let Some(frame) = self.frames.recv().await {
+            return Ok(frame);
+        }
+        if self.closed.is_none() {
+            self.closed = Some((&mut self.pump).await.unwrap_or_else(|error| Closed::Socket(error.to_string())));
+        }
+        Err(self.closed.clone().unwrap_or(Closed::Gone))
+    }
+}
+
+/// Serves the server's end over a stream whose upgrade to WebSocket has been answered (see [`crate::accept`]).
+///
+/// `name` is who is at the other end, for the log.
+pub async fn serve<S>(stream: S, limits: Limits, name: &str) -> (Sender, Receiver)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config(&limits))).await;
+    start(socket, limits, name)
+}
+
+/// Settings of the WebSocket library.
+pub(crate) fn config(limits: &Limits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(16 * 1024)
+        .write_buffer_size(0)
+        .max_message_size(Some(limits.longest))
+        .max_frame_size(Some(limits.longest))
+}
+
+/// Starts the task that owns `socket`.
+pub(crate) fn start<S>(socket: WebSocketStream<S>, limits: Limits, name: &str) -> (Sender, Receiver)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (out, orders) = mpsc::channel(limits::QUEUE_OUT);
+    let (deliver, frames) = mpsc::channel(limits::QUEUE_IN);
+    let pump = tokio::spawn(pump::run(socket, limits, orders, deliver, name.to_owned()));
+    (Sender { out }, Receiver { frames, pump, closed: None })
+}

@@ -1,0 +1,386 @@
+//! The task that owns one WebSocket: reads, writes, pings, keeps the deadlines, and ends with why.
+//!
+//! One task and one `poll` for both directions, so that a peer that sends and does not read, or reads and
+//! does not send, is noticed by its deadline and never holds the other direction.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt, Stream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, error::CapacityError};
+use tracing::warn;
+use wire::Frame;
+
+use crate::connection::{Closed, GOING_AWAY, Out};
+use crate::limits::{CLOSING, Limits};
+
+/// Shortest time between two log lines about malformed frames of one connection; the rest is counted.
+const GRUMBLE: Duration = Duration::from_secs(1);
+
+/// Most bytes read and thrown away after a close of ours, so that the peer's unread data does not reset
+/// the connection before it has read the close frame.
+const DRAIN: u64 = 8 << 20;
+
+/// What the socket did.
+struct Did {
+    flushed: Option<Result<(), Error>>,
+    read: Option<Option<Result<Message, Error>>>,
+}
+
+pub(crate) async fn run<S>(
+    mut socket: WebSocketStream<S>,
+    limits: Limits,
+    mut orders: mpsc::Receiver<Out>,
+    deliver: mpsc::Sender<Frame>,
+    name: String,
+) -> Closed
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut deaf_at = Instant::now() + limits.silence;
+    let period = limits.ping.unwrap_or(limits.silence);
+    let mut ping = interval_at(Instant::now() + period, period);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stuck_at: Option<Instant> = None;
+    let mut undelivered: Option<Frame> = None;
+    let mut grumbles = Grumbles::default();
+    let mut orders_open = true;
+    loop {
+        let writing = stuck_at.is_some();
+        let reading = undelivered.is_none();
+        tokio::select! {
+            biased;
+            permit = deliver.reserve(), if !reading => {
+                match (permit, undelivered.take()) {
+                    (Ok(permit), Some(frame)) => permit.send(frame),
+                    _ => return close(&mut socket, GOING_AWAY, "not listening any more").await,
+                }
+                // While nobody took the frame nothing was read: the silence was ours.
+                deaf_at = Instant::now() + limits.silence;
+            }
+            order = orders.recv(), if !writing && orders_open => match order {
+                Some(Out::Frame(text)) => {
+                    if let Err(error) = Pin::new(&mut socket).start_send(Message::text(text)) {
+                        return failed(&mut socket, error, &limits).await;
+                    }
+                    stuck_at = Some(Instant::now() + limits.write);
+                }
+                Some(Out::Close { code, reason }) => return close(&mut socket, code, &reason).await,
+                None => orders_open = false,
+            },
+            did = turn(&mut socket, writing, reading) => {
+                match did.flushed {
+                    Some(Ok(())) => stuck_at = None,
+                    Some(Err(error)) => return failed(&mut socket, error, &limits).await,
+                    None => {}
+                }
+                match did.read {
+                    None => {}
+                    Some(None) => return Closed::Gone,
+                    Some(Some(Err(error))) => return failed(&mut socket, error, &limits).await,
+                    Some(Some(Ok(message))) => {
+                        deaf_at = Instant::now() + limits.silence;
+                        match message {
+                            Message::Text(text) => undelivered = decode(text.as_bytes(), &name, &mut grumbles),
+                            Message::Binary(bytes) => undelivered = decode(&bytes, &name, &mut grumbles),
+                            Message::Close(frame) => return closed_by_peer(&mut socket, frame).await,
+                            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                        }
+                    }
+                }
+            },
+            _ = ping.tick(), if limits.ping.is_some() => {
+                if let Err(error) = Pin::new(&mut socket).start_send(Message::Ping(Bytes::new())) {
+                    return failed(&mut socket, error, &limits).await;
+                }
+                stuck_at.get_or_insert_with(|| Instant::now() + limits.write);
+            }
+            () = sleep_until(deaf_at), if reading => {
+                let silent = Closed::Silent(limits.silence.as_secs());
+                close(&mut socket, CloseCode::Policy.into(), "nothing heard for too long").await;
+                return silent;
+            }
+            () = sleep_until(stuck_at.unwrap_or(deaf_at)), if writing => return Closed::Stuck(limits.write.as_secs()),
+            () = deliver.closed() => return close(&mut socket, GOING_AWAY, "not listening any more").await,
+        }
+    }
+}
+
+/// Writes on what waits to leave and reads the next message, whichever is possible.
+async fn turn<S>(socket: &mut WebSocketStream<S>, writing: bool, reading: bool) -> Did
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|context| {
+        let mut did = Did { flushed: None, read: None };
+        if writing && let Poll::Ready(result) = Pin::new(&mut *socket).poll_flush(context) {
+            did.flushed = Some(result);
+        }
+        if reading && let Poll::Ready(item) = Pin::new(&mut *socket).poll_next(context) {
+            did.read = Some(item);
+        }
+        if did.flushed.is_some() || did.read.is_some() { Poll::Ready(did) } else { Poll::Pending }
+    })
+    .await
+}
+
+/// Log lines about malformed frames, held back when there are many.
+#[derive(Default)]
+struct Grumbles {
+    last: Option<Instant>,
+    held_back: u64,
+}
+
+fn decode(bytes: &[u8], name: &str, grumbles: &mut Grumbles) -> Option<Frame> {
+    match Frame::decode(bytes) {
+        Ok(frame) => Some(frame),
+        Err(error) => {
+            let now = Instant::now();
+            if grumbles.last.is_none_or(|last| now - last >= GRUMBLE) {
+                let held_back = std::mem::take(&mut grumbles.held_back);
+                warn!(from = name, %error, length = bytes.len(), held_back, "malformed frame skipped");
+                grumbles.last = Some(now);
+            } else {
+                grumbles.held_back += 1;
+            }
+            None
+        }
+    }
+}
+
+/// The library gave up on the socket: tells the peer where that is still possible.
+async fn failed<S>(socket: &mut WebSocketStream<S>, error: Error, limits: &Limits) -> Closed
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => {
+            let reason = format!("longer than {} bytes", limits.longest);
+            close(socket, CloseCode::Size.into(), &reason).await;
+            Closed::TooLong(limits.longest)
+        }
+        Error::Utf8(_) => {
+            close(socket, CloseCode::Invalid.into(), "text that is not UTF-8").await;
+            Closed::Protocol("text that is not UTF-8".to_owned())
+        }
+        Error::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        )
+        | Error::ConnectionClosed
+        | Error::AlreadyClosed => Closed::Gone,
+        Error::Protocol(error) => {
+            close(socket, CloseCode::Protocol.into(), "not the WebSocket protocol").await;
+            Closed::Protocol(error.to_string())
+        }
+        Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionReset || error.kind() == std::io::ErrorKind::BrokenPipe => {
+            Closed::Gone
+        }
+        other => Closed::Socket(other.to_string()),
+    }
+}
+
+/// Sends a close frame and waits a moment for the peer to take it.
+async fn close<S>(socket: &mut WebSocketStream<S>, code: u16, reason: &str) -> Closed
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let frame = CloseFrame { code: code.into(), reason: reason.into() };
+    let work = async {
+        if socket.send(Message::Close(Some(frame))).await.is_ok() {
+            let mut rest = socket.get_mut().take(DRAIN);
+            let mut buffer = vec![0; 16 * 1024];
+            // Until the peer has closed its side; what it still says is not looked at.
+            while rest.read(&mut buffer).await.is_ok_and(|n| n > 0) {}
+        }
+    };
+    // A peer that does not take it within that time is left.
+    let _late = timeout(CLOSING, work).await;
+    Closed::Local(code)
+}
+
+/// The peer said goodbye: the library has queued the answer.
+async fn closed_by_peer<S>(socket: &mut WebSocketStream<S>, frame: Option<CloseFrame>) -> Closed
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // A peer that closed and does not read the answer is left.
+    let _late = timeout(CLOSING, socket.flush()).await;
+    match frame {
+        Some(frame) => Closed::Peer { code: frame.code.into(), reason: frame.reason.to_string() },
+        None => Closed::Peer { code: CloseCode::Status.into(), reason: String::new() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use futures_util::StreamExt;
+    use tokio::io::DuplexStream;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+    use wire::frame::{FRAME_MAX_ACCEPTED, FRAME_MAX_SENT, LogLine};
+
+    use super::*;
+    use crate::{Receiver, SendError, Sender, connection, serve};
+
+    type Raw = WebSocketStream<DuplexStream>;
+
+    /// A served connection and the bare WebSocket of its peer.
+    async fn served(limits: Limits) -> (Sender, Receiver, Raw) {
+        let (here, there) = tokio::io::duplex(4 << 20);
+        let (sender, receiver) = serve(here, limits, "test").await;
+        (sender, receiver, WebSocketStream::from_raw_socket(there, Role::Client, None).await)
+    }
+
+    fn log(message: String) -> Frame {
+        Frame::Log(LogLine { level: "info".into(), message, ..LogLine::default() })
+    }
+
+    /// A log frame whose encoding has exactly `length` bytes.
+    fn log_of(length: usize) -> Frame {
+        let bare = log(String::new()).encode().len();
+        log("x".repeat(length - bare))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_ninety_seconds_ends_it_and_any_frame_or_pong_resets_the_clock() {
+        let begin = Instant::now();
+        let (_sender, mut receiver, mut raw) = served(Limits { ping: None, ..Limits::server() }).await;
+        tokio::time::sleep(Duration::from_secs(89)).await;
+        raw.send(Message::text(r#"{"type":"heartbeat","payload":null}"#)).await.unwrap();
+        assert_eq!(receiver.recv().await, Ok(Frame::Heartbeat));
+        tokio::time::sleep(Duration::from_secs(89)).await;
+        raw.send(Message::Pong(Bytes::new())).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(89)).await;
+        raw.send(Message::text("not a frame")).await.unwrap();
+        assert_eq!(receiver.recv().await, Err(Closed::Silent(90)));
+        let took = begin.elapsed().as_secs();
+        assert!((3 * 89 + 90..3 * 89 + 94).contains(&took), "{took}");
+        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else { panic!("no close frame") };
+        assert_eq!(u16::from(frame.code), 1008);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_pings_every_thirty_seconds() {
+        let begin = Instant::now();
+        let (_sender, _receiver, mut raw) = served(Limits::server()).await;
+        for n in 1..=10 {
+            assert!(matches!(raw.next().await, Some(Ok(Message::Ping(_)))));
+            assert_eq!(begin.elapsed().as_secs(), 30 * n);
+            raw.flush().await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_ends_that_say_nothing_stay_connected_by_ping_and_pong() {
+        let (here, there) = tokio::io::duplex(1 << 16);
+        let (server, _server_in) = serve(here, Limits::server(), "server").await;
+        let limits = Limits::client();
+        let socket = WebSocketStream::from_raw_socket(there, Role::Client, Some(connection::config(&limits))).await;
+        let (client, _client_in) = connection::start(socket, limits, "client");
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!(!server.is_over() && !client.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_left_after_ten_seconds() {
+        let (here, there) = tokio::io::duplex(64);
+        let (sender, mut receiver) = serve(here, Limits::server(), "test").await;
+        let begin = Instant::now();
+        sender.send(&log("x".repeat(1000))).await.unwrap();
+        assert_eq!(receiver.recv().await, Err(Closed::Stuck(10)));
+        assert_eq!(begin.elapsed().as_secs(), 10);
+        drop(there);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_malformed_frame_is_skipped_and_the_connection_goes_on() {
+        let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
+        for bad in ["{", "[1]", r#"{"type":7}"#, r#"{"type":"progress","payload":{"percent":"50"}}"#] {
+            raw.send(Message::text(bad)).await.unwrap();
+        }
+        raw.send(Message::binary(&b"\xff\xfe"[..])).await.unwrap();
+        raw.send(Message::binary(&br#"{"type":"heartbeat"}"#[..])).await.unwrap();
+        assert_eq!(receiver.recv().await, Ok(Frame::Heartbeat));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_message_is_taken_and_one_byte_more_is_1009() {
+        let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
+        raw.send(Message::text(log_of(FRAME_MAX_ACCEPTED).encode())).await.unwrap();
+        assert!(matches!(receiver.recv().await, Ok(Frame::Log(_))));
+        raw.send(Message::text(log_of(FRAME_MAX_ACCEPTED + 1).encode())).await.unwrap();
+        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else { panic!("no close frame") };
+        assert_eq!(u16::from(frame.code), 1009);
+        assert_eq!(receiver.recv().await, Err(Closed::TooLong(FRAME_MAX_ACCEPTED)));
+        assert_eq!(receiver.recv().await, Err(Closed::TooLong(FRAME_MAX_ACCEPTED)), "the same when asked again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_long_a_frame_is_not_sent_and_the_connection_goes_on() {
+        let (sender, _receiver, mut raw) = served(Limits::server()).await;
+        sender.send(&log_of(FRAME_MAX_SENT)).await.unwrap();
+        let error = sender.send(&log_of(FRAME_MAX_SENT + 1)).await.unwrap_err();
+        assert_eq!(error, SendError::TooLong { kind: "log".into(), length: FRAME_MAX_SENT + 1, longest: FRAME_MAX_SENT });
+        sender.send(&Frame::Heartbeat).await.unwrap();
+        assert_eq!(raw.next().await.unwrap().unwrap().len(), FRAME_MAX_SENT);
+        assert!(raw.next().await.unwrap().unwrap().to_text().unwrap().contains("heartbeat"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shutting_down_says_1001_after_what_was_queued() {
+        let (sender, mut receiver, mut raw) = served(Limits::server()).await;
+        sender.send(&Frame::Heartbeat).await.unwrap();
+        sender.shut_down().await;
+        assert!(matches!(raw.next().await, Some(Ok(Message::Text(_)))));
+        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else { panic!("no close frame") };
+        assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "server shutdown"));
+        drop(raw);
+        assert_eq!(receiver.recv().await, Err(Closed::Local(1001)));
+        assert_eq!(sender.send(&Frame::Heartbeat).await, Err(SendError::Over));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_the_peer_went_is_told() {
+        let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
+        raw.close(Some(CloseFrame { code: CloseCode::Away, reason: "bye".into() })).await.unwrap();
+        assert_eq!(receiver.recv().await, Err(Closed::Peer { code: 1001, reason: "bye".into() }));
+
+        let (_sender, mut receiver, raw) = served(Limits::server()).await;
+        drop(raw);
+        assert_eq!(receiver.recv().await, Err(Closed::Gone));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_consumer_that_is_slow_stops_the_reading_and_loses_nothing() {
+        let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
+        let feeder = tokio::spawn(async move {
+            for n in 0..1000 {
+                raw.send(Message::text(log(n.to_string()).encode())).await.unwrap();
+            }
+            raw
+        });
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        for n in 0..1000 {
+            let Ok(Frame::Log(line)) = receiver.recv().await else { panic!("closed at {n}") };
+            assert_eq!(line.message, n.to_string());
+        }
+        drop(feeder.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropping_the_receiver_closes_it() {
+        let (sender, receiver, mut raw) = served(Limits::server()).await;
+        drop(receiver);
+        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else { panic!("no close frame") };
+        assert_eq!(u16::from(frame.code), 1001);
+        drop(raw);
+        sender.over().await;
+    }
+}
