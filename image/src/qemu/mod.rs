@@ -1,1 +1,60 @@
-//! Runs a box in QEMU.
+//! Runs a box in QEMU: a machine as data, and a handle on it while it runs.
+//!
+//! `kiln-image run` shows the product to a person with it, the boot tests hold the product to its promises with it.
+//! Software emulation (TCG) always: a `/dev/kvm` that opens need not boot anything, and a test must mean the same
+//! everywhere.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`machine`] | [`Machine`]: architecture, firmware, boot medium, drives → QEMU's arguments (pure) |
+//! | [`drive`] | [`Drive`]: bus, serial, WWN, source, speed → QEMU's block node and device (pure) |
+//! | [`vm`] | [`Vm`]: the running process; serial log, waiting, plugging, pulling |
+//! | [`qmp`] | QEMU's control socket |
+//! | [`http`] | a small HTTP/1.1 client with short time-outs, server-sent events included |
+//! | [`probe`] | the helper inside test images, over virtio-serial |
+//!
+//! QEMU dies with the handle, and with the thread that started it (`PR_SET_PDEATHSIG`), however that ends.
+//! Tested by the unit tests here and by every boot test.
+
+pub mod drive;
+pub mod http;
+pub mod machine;
+pub mod probe;
+pub mod qmp;
+pub mod vm;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use drive::{Bus, Drive, Source};
+pub use machine::{Arch, Firmware, Machine};
+pub use vm::Vm;
+
+/// Why the machine could not be run or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program or file that `scripts/setup` installs is not there.
+    #[error("{what} is not at {path}; scripts/setup installs it")]
+    Missing { what: &'static str, path: PathBuf },
+    /// A file of the machine's folder could not be made or read.
+    #[error("{what} {path}")]
+    File { what: &'static str, path: PathBuf, #[source] cause: io::Error },
+    /// QEMU did not start, or ended by itself.
+    #[error("QEMU ended ({status}): {stderr}")]
+    Ended { status: String, stderr: String },
+    /// QEMU's control socket broke.
+    #[error("control socket of QEMU")]
+    Qmp(#[source] io::Error),
+    /// QEMU refused a command.
+    #[error("QEMU refused {command}: {reason}")]
+    Refused { command: String, reason: String },
+    /// What was waited for did not come.
+    #[error("no {what} within {seconds} s; the console ends with:\n{console}")]
+    Late { what: String, seconds: u64, console: String },
+    /// The helper in the guest refused or is not there.
+    #[error("guest probe: {0}")]
+    Probe(String),
+    /// The machine as described cannot be built.
+    #[error("{0}")]
+    Impossible(String),
+}

@@ -1,0 +1,74 @@
+//! Messages between a boot test and the helper in its guest: one JSON object a line.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Name of the virtio-serial port.
+pub const PORT: &str = "kiln.probe";
+
+/// A request, answered by one [`Line::Done`] or [`Line::Failed`] with its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Chosen by the asker.
+    pub id: u64,
+    /// What to do.
+    pub op: Op,
+}
+
+/// What the helper can do. Results are JSON values; `null` where nothing is said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Op {
+    /// Answers.
+    Ping {},
+    /// Runs a program: `{status, stdout, stderr}`; killed after `limit_s` seconds.
+    Run { argv: Vec<String>, limit_s: u64 },
+    /// Sends a signal to a process.
+    Signal { pid: i32, signal: i32 },
+    /// Stops a process as a debugger does; works on PID 1, which no signal stops.
+    Freeze { pid: i32 },
+    /// Lets it go on.
+    Thaw { pid: i32 },
+    /// A file as text.
+    Read { path: String },
+    /// Writes a file in one write.
+    Write { path: String, text: String },
+    /// Every process: `[{pid, parent, comm, state, argv}]`.
+    Processes {},
+    /// Opens a block device and keeps it open: its number, for [`Op::Close`].
+    Open { path: String, write: bool, exclusive: bool },
+    /// Closes it.
+    Close { handle: u64 },
+    /// Mounts in the helper's own mount namespace.
+    Mount { source: String, target: String, kind: String, read_only: bool },
+    /// Unmounts.
+    Unmount { target: String },
+    /// Swaps to a device.
+    Swapon { path: String },
+    /// Stops swapping to it.
+    Swapoff { path: String },
+    /// Loads a kernel module and what it depends on.
+    Module { name: String },
+    /// Stacks a device-mapper `linear` target on the whole of a device.
+    DmCreate { name: String, device: String },
+    /// Removes it.
+    DmRemove { name: String },
+    /// From now on every uevent of the kernel is sent as [`Line::Uevent`].
+    Uevents {},
+    /// Flushes everything to the disks.
+    Sync {},
+}
+
+/// What the helper sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// The operation is done.
+    Done { id: u64, value: Value },
+    /// It failed.
+    Failed { id: u64, reason: String },
+    /// The kernel sent a uevent.
+    Uevent(BTreeMap<String, String>),
+}

@@ -1,0 +1,200 @@
+//! One drive of the machine, as data, and what QEMU must be told to have it.
+//!
+//! The same two JSON objects (block node, device) serve the command line and hot-plug, so a drive that is plugged in
+//! later is exactly the drive that would have been there from the start.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// How a drive is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// AHCI; cannot be plugged in or out while the machine runs.
+    Sata,
+    /// virtio-scsi: what SAS drives look like to the kernel.
+    Scsi,
+    /// One controller a drive, on a PCIe port of its own.
+    Nvme,
+    /// Mass storage on xHCI.
+    Usb,
+    /// virtio-blk, on a PCIe port of its own. No identity but the serial.
+    Virtio,
+}
+
+/// Where the bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A raw file.
+    Raw(PathBuf),
+    /// A qcow2 file, an overlay as a rule.
+    Qcow2(PathBuf),
+    /// A socket of [`crate::nbd::Server`].
+    Nbd(PathBuf),
+}
+
+/// A drive of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drive {
+    /// Name in QEMU; letters, digits, `-`.
+    pub id: String,
+    /// How it is attached.
+    pub bus: Bus,
+    /// Where its bytes are.
+    pub source: Source,
+    /// Serial number as the guest reads it; at most 20 characters on every bus.
+    pub serial: String,
+    /// World-wide name; SATA and SCSI only.
+    pub wwn: Option<u64>,
+    /// Model, where the bus has one of its own (SATA, SCSI: at most 16 characters there).
+    pub model: Option<String>,
+    /// Bytes a second, both ways together; `None`: as fast as it goes. Can be changed while the machine runs.
+    pub speed: Option<u64>,
+    /// Write-protected.
+    pub read_only: bool,
+    /// Position in the firmware's boot order, lowest first.
+    pub boot_index: Option<u32>,
+}
+
+impl Drive {
+    /// A drive with `serial` on `bus`, as fast as it goes. SATA and SCSI get a WWN made of the serial.
+    #[must_use]
+    pub fn new(bus: Bus, serial: &str, source: Source) -> Self {
+        Self {
+            id: serial.to_ascii_lowercase(),
+            bus,
+            source,
+            serial: serial.to_owned(),
+            wwn: matches!(bus, Bus::Sata | Bus::Scsi).then(|| wwn_of(serial)),
+            model: None,
+            speed: None,
+            read_only: false,
+            boot_index: None,
+        }
+    }
+
+    /// The drive, limited to `bytes` a second.
+    #[must_use]
+    pub fn speed(mut self, bytes: u64) -> Self {
+        self.speed = Some(bytes);
+        self
+    }
+
+    /// The drive, write-protected.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// The drive with this model.
+    #[must_use]
+    pub fn model(mut self, model: &str) -> Self {
+        self.model = Some(model.to_owned());
+        self
+    }
+
+    /// Name of the throttle group that holds the drive's speed.
+    #[must_use]
+    pub fn throttle_group(&self) -> String {
+        format!("speed-{}", self.id)
+    }
+
+    /// The throttle group as QEMU's `object-add` wants it; without a speed it limits nothing.
+    #[must_use]
+    pub fn throttle_object(&self) -> Value {
+        json!({ "qom-type": "throttle-group", "id": self.throttle_group(),
+                "limits": { "bps-total": self.speed.unwrap_or(0) } })
+    }
+
+    /// Name of the drive's topmost block node.
+    #[must_use]
+    pub fn node(&self) -> String {
+        format!("node-{}", self.id)
+    }
+
+    /// The block node as `blockdev-add` wants it.
+    #[must_use]
+    pub fn blockdev(&self) -> Value {
+        let path = |p: &Path| p.display().to_string();
+        let cache = json!({ "no-flush": true });
+        let bytes = match &self.source {
+            // A file's flushes stop at the host's page cache: the host does not lose power in a test.
+            Source::Raw(p) => json!({ "driver": "raw", "read-only": self.read_only, "cache": cache,
+                "file": { "driver": "file", "filename": path(p), "read-only": self.read_only, "cache": cache } }),
+            Source::Qcow2(p) => json!({ "driver": "qcow2", "read-only": self.read_only, "cache": cache,
+                "file": { "driver": "file", "filename": path(p), "read-only": self.read_only, "cache": cache } }),
+            Source::Nbd(p) => json!({ "driver": "nbd", "read-only": self.read_only,
+                "server": { "type": "unix", "path": path(p) } }),
+        };
+        json!({ "driver": "throttle", "node-name": self.node(), "read-only": self.read_only,
+                "throttle-group": self.throttle_group(), "file": bytes })
+    }
+
+    /// The device as `device_add` wants it, on port `port` of its bus (SATA, NVMe and virtio have one drive a port).
+    #[must_use]
+    pub fn device(&self, port: usize) -> Value {
+        let mut device = match self.bus {
+            Bus::Sata => json!({ "driver": "ide-hd", "bus": format!("ahci.{port}"), "rotation_rate": 7200 }),
+            Bus::Scsi => json!({ "driver": "scsi-hd", "bus": "scsi.0", "rotation_rate": 7200,
+                                 "rerror": "report", "werror": "report" }),
+            Bus::Nvme => json!({ "driver": "nvme", "bus": format!("port{port}") }),
+            Bus::Usb => json!({ "driver": "usb-storage", "bus": "xhci.0" }),
+            Bus::Virtio => json!({ "driver": "virtio-blk-pci", "bus": format!("port{port}"),
+                                   "rerror": "report", "werror": "report" }),
+        };
+        device["id"] = json!(self.id);
+        device["drive"] = json!(self.node());
+        device["serial"] = json!(self.serial);
+        if let (Some(wwn), Bus::Sata | Bus::Scsi) = (self.wwn, self.bus) {
+            device["wwn"] = json!(wwn);
+        }
+        match (self.bus, &self.model) {
+            (Bus::Sata, Some(model)) => device["model"] = json!(model),
+            (Bus::Scsi, Some(model)) => device["product"] = json!(model),
+            _ => {}
+        }
+        if let Some(index) = self.boot_index {
+            device["bootindex"] = json!(index);
+        }
+        device
+    }
+}
+
+/// A world-wide name for a serial: NAA 5, a vendor of our own, FNV-1a of the serial.
+fn wwn_of(serial: &str) -> u64 {
+    let hash = serial.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    0x5001_b440_0000_0000 | (hash & 0xf_ffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(bus: Bus) -> Drive {
+        Drive::new(bus, "ST0001", Source::Raw("/x".into()))
+    }
+
+    #[test]
+    fn a_wwn_is_a_naa_5_name_and_differs_between_serials() {
+        let (a, b) = (wwn_of("A"), wwn_of("B"));
+        assert_eq!((a >> 60, b >> 60), (5, 5));
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn only_the_buses_that_know_one_carry_a_wwn() {
+        for (bus, has) in
+            [(Bus::Sata, true), (Bus::Scsi, true), (Bus::Nvme, false), (Bus::Usb, false), (Bus::Virtio, false)]
+        {
+            assert_eq!(raw(bus).device(0).get("wwn").is_some(), has, "{bus:?}");
+        }
+    }
+
+    #[test]
+    fn write_protection_reaches_every_layer() {
+        let node = raw(Bus::Scsi).read_only().blockdev();
+        assert_eq!((&node["read-only"], &node["file"]["read-only"], &node["file"]["file"]["read-only"]),
+            (&json!(true), &json!(true), &json!(true)));
+    }
+}

@@ -1,0 +1,375 @@
+//! The machine as data, and QEMU's arguments for it.
+
+use std::path::{Path, PathBuf};
+
+use super::drive::{Bus, Drive, Source};
+use super::vm::Vm;
+use super::Error;
+
+/// PCIe ports for NVMe and virtio drives, those plugged in later included.
+pub const PCIE_PORTS: usize = 8;
+/// Ports of the AHCI controller.
+const SATA_PORTS: usize = 6;
+
+/// The processor architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    /// q35 with SeaBIOS or OVMF.
+    X86_64,
+    /// virt with AAVMF, a Cortex-A72.
+    Arm64,
+}
+
+/// What starts the boot loader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS; x86-64 only.
+    Bios,
+    /// OVMF or AAVMF, with a variable store of the machine's own.
+    Uefi,
+}
+
+/// A machine to be started. Every part has a value that boots; the methods change one each.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    arch: Arch,
+    firmware: Firmware,
+    memory_mib: u32,
+    port: u16,
+    offline: bool,
+    watchdog: bool,
+    probe: bool,
+    drives: Vec<Drive>,
+    fw_cfg: Vec<(String, String)>,
+    kernel: Option<Kernel>,
+}
+
+/// A kernel started without a boot loader, for tests of the runner itself.
+#[derive(Clone, Debug)]
+struct Kernel {
+    image: PathBuf,
+    initrd: PathBuf,
+    arguments: String,
+}
+
+impl Machine {
+    /// Two processors, 768 MiB, UEFI (x86-64: BIOS), a hardware watchdog that resets, no drives.
+    #[must_use]
+    pub fn new(arch: Arch) -> Self {
+        let firmware = match arch {
+            Arch::X86_64 => Firmware::Bios,
+            Arch::Arm64 => Firmware::Uefi,
+        };
+        Self {
+            arch,
+            firmware,
+            memory_mib: 768,
+            port: 0,
+            offline: true,
+            watchdog: true,
+            probe: false,
+            drives: Vec::new(),
+            fw_cfg: Vec::new(),
+            kernel: None,
+        }
+    }
+
+    /// Chooses the firmware.
+    #[must_use]
+    pub fn firmware(mut self, firmware: Firmware) -> Self {
+        self.firmware = firmware;
+        self
+    }
+
+    /// Memory in MiB.
+    #[must_use]
+    pub fn memory(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// Port of the host that leads to port 80 of the box; 0: any free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Lets the box reach the host's networks; by default it reaches nothing.
+    #[must_use]
+    pub fn online(mut self) -> Self {
+        self.offline = false;
+        self
+    }
+
+    /// Leaves the hardware watchdog out.
+    #[must_use]
+    pub fn without_watchdog(mut self) -> Self {
+        self.watchdog = false;
+        self
+    }
+
+    /// Adds the virtio-serial port over which the helper in test images talks.
+    #[must_use]
+    pub fn with_probe(mut self) -> Self {
+        self.probe = true;
+        self
+    }
+
+    /// Adds a drive.
+    #[must_use]
+    pub fn drive(mut self, drive: Drive) -> Self {
+        self.drives.push(drive);
+        self
+    }
+
+    /// Adds the medium that the box boots from, as drive `boot`.
+    #[must_use]
+    pub fn boot(self, bus: Bus, source: Source, speed: Option<u64>) -> Self {
+        let mut drive = Drive::new(bus, "KILNBOOT", source);
+        drive.id = "boot".into();
+        drive.speed = speed;
+        drive.boot_index = Some(0);
+        self.drive(drive)
+    }
+
+    /// Adds a fw_cfg entry that the guest can read, e.g. `opt/kiln/…`.
+    #[must_use]
+    pub fn fw_cfg(mut self, name: &str, value: &str) -> Self {
+        self.fw_cfg.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts a kernel directly instead of a boot medium.
+    #[must_use]
+    pub fn kernel(mut self, image: &Path, initrd: &Path, arguments: &str) -> Self {
+        self.kernel = Some(Kernel {
+            image: image.to_owned(),
+            initrd: initrd.to_owned(),
+            arguments: arguments.to_owned(),
+        });
+        self
+    }
+
+    /// Starts the machine; its sockets, console log and variable store are kept in `dir`.
+    ///
+    /// Started again over the same folder it goes on with the same variables, and its console log grows.
+    pub fn start(mut self, dir: &Path) -> Result<Vm, Error> {
+        if self.port == 0 {
+            self.port = free_port().map_err(|cause| Error::File { what: "finding a free port for", path: dir.into(), cause })?;
+        }
+        if self.firmware == Firmware::Uefi {
+            self.copy_variables(dir)?;
+        }
+        let arguments = self.arguments(dir)?;
+        let program = match self.arch {
+            Arch::X86_64 => "qemu-system-x86_64",
+            Arch::Arm64 => "qemu-system-aarch64",
+        };
+        Vm::start(program, &arguments, dir, self.port, self.drives)
+    }
+
+    /// QEMU's arguments, with the machine's files in `dir`.
+    pub fn arguments(&self, dir: &Path) -> Result<Vec<String>, Error> {
+        let file = |name: &str| dir.join(name).display().to_string();
+        let mut args = vec!["-nodefaults".to_owned()];
+        let mut add = |flag: &str, value: String| args.extend([flag.to_owned(), value]);
+
+        add("-display", "none".into());
+        add("-accel", "tcg,thread=multi".into());
+        let (machine, cpu) = match self.arch {
+            Arch::X86_64 => ("q35", "max"),
+            Arch::Arm64 => ("virt", "cortex-a72"),
+        };
+        add("-M", machine.into());
+        add("-cpu", cpu.into());
+        add("-smp", "2".into());
+        add("-m", self.memory_mib.to_string());
+        if self.firmware == Firmware::Uefi {
+            let (code, _) = self.firmware_files()?;
+            add("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", escaped(&code.display().to_string())));
+            add("-drive", format!("if=pflash,unit=1,format=raw,file={}", escaped(&file("vars.fd"))));
+        } else if self.arch == Arch::Arm64 {
+            return Err(Error::Impossible("ARM64 has no BIOS; its firmware is UEFI".into()));
+        }
+        add("-chardev", format!("file,id=serial,append=on,path={}", escaped(&file("serial.log"))));
+        add("-serial", "chardev:serial".into());
+        add("-qmp", format!("unix:{},server=on,wait=off", escaped(&file("qmp.sock"))));
+        let restrict = if self.offline { "on" } else { "off" };
+        add("-netdev", format!("user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:{}-:80", self.port));
+        add("-device", "virtio-net-pci,netdev=net,romfile=".into());
+        add("-device", "virtio-rng-pci".into());
+        add("-device", "virtio-scsi-pci,id=scsi".into());
+        add("-device", "ich9-ahci,id=ahci".into());
+        add("-device", "qemu-xhci,id=xhci,p2=8,p3=8".into());
+        for n in 0..PCIE_PORTS {
+            add("-device", format!("pcie-root-port,id=port{n},chassis={},slot={}", n + 1, n + 1));
+        }
+        if self.watchdog {
+            add("-device", "i6300esb".into());
+            add("-action", "watchdog=reset".into());
+        }
+        if self.probe {
+            add("-device", "virtio-serial-pci,id=vserial".into());
+            add("-chardev", format!("socket,id=probe,server=on,wait=off,path={}", escaped(&file("probe.sock"))));
+            add("-device", "virtserialport,bus=vserial.0,chardev=probe,name=kiln.probe".into());
+        }
+        for (name, value) in &self.fw_cfg {
+            add("-fw_cfg", format!("name={},string={}", escaped(name), escaped(value)));
+        }
+        if let Some(kernel) = &self.kernel {
+            add("-kernel", kernel.image.display().to_string());
+            add("-initrd", kernel.initrd.display().to_string());
+            add("-append", kernel.arguments.clone());
+        }
+        let mut ports = Ports::default();
+        for drive in &self.drives {
+            let port = ports.take(drive)?;
+            add("-object", drive.throttle_object().to_string());
+            add("-blockdev", drive.blockdev().to_string());
+            add("-device", drive.device(port).to_string());
+        }
+        Ok(args)
+    }
+
+    /// The firmware's code and the variable store that it starts with.
+    fn firmware_files(&self) -> Result<(PathBuf, PathBuf), Error> {
+        let (code, variables) = match self.arch {
+            Arch::X86_64 => ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+            Arch::Arm64 => ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+        };
+        for path in [code, variables] {
+            if !Path::new(path).exists() {
+                return Err(Error::Missing { what: "UEFI firmware", path: path.into() });
+            }
+        }
+        Ok((code.into(), variables.into()))
+    }
+
+    /// Gives the machine its own variable store, unless it has one from an earlier start.
+    fn copy_variables(&self, dir: &Path) -> Result<(), Error> {
+        let own = dir.join("vars.fd");
+        if own.exists() {
+            return Ok(());
+        }
+        let (_, fresh) = self.firmware_files()?;
+        // Debian's ARM64 store is 64 MiB of holes: read and written, it would cost that much.
+        let status = std::process::Command::new("cp").arg("--sparse=always").arg(&fresh).arg(&own).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Error::Impossible(format!("cp of {} to {} ended with {status}", fresh.display(), own.display()))),
+            Err(cause) => Err(Error::File { what: "copying firmware variables to", path: own, cause }),
+        }
+    }
+}
+
+/// Which ports are taken.
+#[derive(Clone, Debug, Default)]
+pub struct Ports {
+    sata: usize,
+    pcie: usize,
+}
+
+impl Ports {
+    /// The next free port for a drive.
+    pub fn take(&mut self, drive: &Drive) -> Result<usize, Error> {
+        let (used, limit) = match drive.bus {
+            Bus::Sata => (&mut self.sata, SATA_PORTS),
+            Bus::Nvme | Bus::Virtio => (&mut self.pcie, PCIE_PORTS),
+            Bus::Scsi | Bus::Usb => return Ok(0),
+        };
+        if *used == limit {
+            return Err(Error::Impossible(format!("no free port for drive {}: {limit} are taken", drive.id)));
+        }
+        *used += 1;
+        Ok(*used - 1)
+    }
+}
+
+/// A value inside one of QEMU's comma lists.
+fn escaped(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// A fresh qcow2 overlay at `overlay`; reads come from `image`, which stays as it is.
+pub fn overlay(image: &Path, overlay: &Path) -> Result<(), Error> {
+    let image = image.canonicalize().map_err(|cause| Error::File { what: "finding image", path: image.into(), cause })?;
+    let output = std::process::Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+        .arg(&image)
+        .arg(overlay)
+        .output()
+        .map_err(|_| Error::Missing { what: "qemu-img", path: "/usr/bin/qemu-img".into() })?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(Error::Refused { command: "qemu-img create".into(), reason })
+    }
+}
+
+/// A drive's file of `mib` MiB, all holes.
+pub fn blank_file(path: &Path, mib: u64) -> Result<(), Error> {
+    std::fs::File::create(path)
+        .and_then(|file| file.set_len(mib << 20))
+        .map_err(|cause| Error::File { what: "making drive", path: path.into(), cause })
+}
+
+/// The arguments as one line that a shell would take, for messages.
+#[must_use]
+pub fn shell_line(program: &str, arguments: &[String]) -> String {
+    let quoted = arguments.iter().map(|a| format!("'{}'", a.replace('\'', r"'\''")));
+    std::iter::once(program.to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    fn line(machine: &Machine) -> String {
+        machine.arguments(Path::new("/vm")).unwrap().join(" ")
+    }
+
+    #[test]
+    fn acceleration_is_always_emulation() {
+        for arch in [Arch::X86_64, Arch::Arm64] {
+            let text = Machine::new(arch).firmware(Firmware::Bios).arguments(Path::new("/vm"));
+            match arch {
+                Arch::X86_64 => assert!(text.unwrap().join(" ").contains("-accel tcg,thread=multi")),
+                Arch::Arm64 => assert!(matches!(text, Err(Error::Impossible(_)))),
+            }
+        }
+    }
+
+    #[test]
+    fn commas_in_values_do_not_end_them() {
+        let text = line(&Machine::new(Arch::X86_64).fw_cfg("opt/kiln/env/ADMIN_PASSWORD", "a,b"));
+        assert!(text.contains("string=a,,b"), "{text}");
+    }
+
+    #[test]
+    fn each_drive_with_a_port_gets_its_own_and_the_last_but_one_is_refused() {
+        let drive = |n: usize, bus| Drive::new(bus, &format!("D{n}"), Source::Raw("/x".into()));
+        let mut machine = Machine::new(Arch::X86_64);
+        for n in 0..PCIE_PORTS {
+            machine = machine.drive(drive(n, if n % 2 == 0 { Bus::Nvme } else { Bus::Virtio }));
+        }
+        let text = line(&machine);
+        for n in 0..PCIE_PORTS {
+            assert_eq!(text.matches(&format!("\"bus\":\"port{n}\"")).count(), 1, "{text}");
+        }
+        let full = machine.drive(drive(99, Bus::Nvme)).arguments(Path::new("/vm"));
+        assert!(matches!(full, Err(Error::Impossible(_))));
+    }
+
+    #[test]
+    fn the_boot_medium_comes_first_and_may_be_slow() {
+        let text = line(&Machine::new(Arch::X86_64).boot(Bus::Usb, Source::Qcow2("/o".into()), Some(20_000_000)));
+        assert!(text.contains("\"bootindex\":0") && text.contains("\"bps-total\":20000000"), "{text}");
+    }
+}

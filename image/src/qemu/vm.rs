@@ -1,0 +1,279 @@
+//! A machine that runs.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::drive::{Bus, Drive};
+use super::http::Request;
+use super::machine::Ports;
+use super::probe::Probe;
+use super::qmp::Qmp;
+use super::Error;
+
+/// How long QEMU may take to open its control socket.
+const START: Duration = Duration::from_secs(60);
+/// How long a guest may take to let go of a drive: a PCIe port waits five seconds for an objection.
+const LET_GO: Duration = Duration::from_secs(60);
+/// Time-out of one try to reach the guest: a connection made before its network is up hangs for ever.
+const TRY: Duration = Duration::from_millis(1500);
+/// Pause between two looks at the console log.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A running QEMU. Dropping it kills it.
+#[derive(Debug)]
+pub struct Vm {
+    child: Child,
+    qmp: Qmp,
+    probe: Option<Probe>,
+    dir: PathBuf,
+    port: u16,
+    /// Length of the console log when this run began.
+    log_start: u64,
+    drives: Vec<Drive>,
+    ports: Ports,
+}
+
+impl Vm {
+    pub(super) fn start(program: &'static str, arguments: &[String], dir: &Path, port: u16, drives: Vec<Drive>) -> Result<Self, Error> {
+        let file = |what, name: &str, cause| Error::File { what, path: dir.join(name), cause };
+        let log_start = std::fs::metadata(dir.join("serial.log")).map_or(0, |m| m.len());
+        for socket in ["qmp.sock", "probe.sock"] {
+            match std::fs::remove_file(dir.join(socket)) {
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(file("removing", socket, cause)),
+                _ => {}
+            }
+        }
+        let errors = File::create(dir.join("qemu.err")).map_err(|cause| file("making", "qemu.err", cause))?;
+        std::fs::write(dir.join("command"), super::machine::shell_line(program, arguments))
+            .map_err(|cause| file("writing", "command", cause))?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        let parent = std::process::id();
+        // SAFETY: between fork and exec only prctl and getppid are called, both async-signal-safe; nothing allocates.
+        unsafe {
+            command.pre_exec(move || {
+                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+                // The parent may have died before the call above.
+                if u32::try_from(libc::getppid()) != Ok(parent) {
+                    return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
+                }
+                Ok(())
+            });
+        }
+        let mut child = command
+            .spawn()
+            .map_err(|_| Error::Missing { what: "QEMU", path: Path::new("/usr/bin").join(program) })?;
+        let qmp = match connect(&mut child, dir) {
+            Ok(qmp) => qmp,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
+        let mut ports = Ports::default();
+        for drive in &drives {
+            ports.take(drive)?;
+        }
+        Ok(Self { child, qmp, probe: None, dir: dir.to_owned(), port, log_start, drives, ports })
+    }
+
+    /// The host's port that leads to port 80 of the box.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address that leads to port 80 of the box.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// QEMU's control socket, for what has no method here.
+    pub fn qmp(&mut self) -> &mut Qmp {
+        &mut self.qmp
+    }
+
+    /// What the box has written to its serial console since this start.
+    #[must_use]
+    pub fn console(&self) -> String {
+        let bytes = std::fs::read(self.dir.join("serial.log")).unwrap_or_default();
+        let from = usize::try_from(self.log_start).unwrap_or(0).min(bytes.len());
+        String::from_utf8_lossy(&bytes[from..]).into_owned()
+    }
+
+    /// Length of the console text so far: what comes later is `console()[mark..]`.
+    #[must_use]
+    pub fn mark(&self) -> usize {
+        self.console().len()
+    }
+
+    /// Waits until the console shows `text` after `mark`; gives the line that it stands in.
+    pub fn wait_console_after(&mut self, mark: usize, text: &str, limit: Duration) -> Result<String, Error> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let console = self.console();
+            let later = console.get(mark..).unwrap_or_default();
+            // Only whole lines: the rest of the line may carry what the caller is after.
+            if let Some(at) = later.find(text)
+                && let Some(end) = later[at..].find('\n')
+            {
+                let start = later[..at].rfind('\n').map_or(0, |n| n + 1);
+                return Ok(later[start..at + end].trim_end().to_owned());
+            }
+            self.alive()?;
+            if Instant::now() > deadline {
+                return Err(self.late(format!("{text:?} on the console"), limit));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until the console shows `text`; gives the line that it stands in.
+    pub fn wait_console(&mut self, text: &str, limit: Duration) -> Result<String, Error> {
+        self.wait_console_after(0, text, limit)
+    }
+
+    /// Waits until `GET path` answers 200; gives the body.
+    pub fn wait_http(&mut self, path: &str, limit: Duration) -> Result<String, Error> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Ok(response) = Request::new("GET", path).send(self.address(), TRY)
+                && response.status == 200
+            {
+                return Ok(response.text());
+            }
+            self.alive()?;
+            if Instant::now() > deadline {
+                return Err(self.late(format!("answer to GET {path}"), limit));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until `GET path` has stopped answering, as it does when the box goes down.
+    pub fn wait_silence(&mut self, path: &str, limit: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + limit;
+        while Request::new("GET", path).send(self.address(), TRY).is_ok() {
+            if Instant::now() > deadline {
+                return Err(self.late(format!("silence on {path}"), limit));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// The helper in the guest; the first call waits for it.
+    pub fn probe(&mut self) -> Result<&mut Probe, Error> {
+        if self.probe.is_none() {
+            self.probe = Some(Probe::connect(&self.dir.join("probe.sock"), Duration::from_secs(120))?);
+        }
+        self.probe.as_mut().ok_or_else(|| Error::Probe("not connected".into()))
+    }
+
+    /// Plugs a drive in.
+    pub fn plug(&mut self, drive: Drive) -> Result<(), Error> {
+        if drive.bus == Bus::Sata {
+            return Err(Error::Impossible("QEMU's AHCI has no hot-plug; use SCSI".into()));
+        }
+        let port = self.ports.take(&drive)?;
+        self.qmp.execute("object-add", drive.throttle_object())?;
+        self.qmp.execute("blockdev-add", drive.blockdev())?;
+        self.qmp.execute("device_add", drive.device(port))?;
+        self.drives.push(drive);
+        Ok(())
+    }
+
+    /// Pulls a drive out and waits until the guest has let go of it.
+    pub fn pull(&mut self, id: &str) -> Result<(), Error> {
+        self.qmp.execute("device_del", json!({ "id": id }))?;
+        self.qmp.event("DEVICE_DELETED", |data| data["device"] == id, LET_GO)?;
+        if let Some(at) = self.drives.iter().position(|d| d.id == id) {
+            let drive = self.drives.remove(at);
+            self.qmp.execute("blockdev-del", json!({ "node-name": drive.node() }))?;
+            self.qmp.execute("object-del", json!({ "id": drive.throttle_group() }))?;
+        }
+        Ok(())
+    }
+
+    /// Changes a drive's speed in bytes a second; 0: as fast as it goes.
+    pub fn set_speed(&mut self, id: &str, bytes: u64) -> Result<(), Error> {
+        let path = format!("/objects/speed-{id}");
+        let limits = json!({ "bps-total": bytes });
+        self.qmp.execute("qom-set", json!({ "path": path, "property": "limits", "value": limits }))?;
+        Ok(())
+    }
+
+    /// Presses the reset button.
+    pub fn reset(&mut self) -> Result<(), Error> {
+        self.qmp.execute("system_reset", json!({}))?;
+        self.probe = None;
+        Ok(())
+    }
+
+    /// Waits for an event of QEMU, e.g. `WATCHDOG` or `RESET`.
+    pub fn wait_event(&mut self, name: &str, limit: Duration) -> Result<serde_json::Value, Error> {
+        self.qmp.event(name, |_| true, limit)
+    }
+
+    /// Pulls the power cord: QEMU is killed, nothing is written any more.
+    pub fn cut(mut self) {
+        self.kill();
+    }
+
+    /// Whether QEMU still runs; when not, why it ended.
+    pub fn alive(&mut self) -> Result<(), Error> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(ended(&self.dir, &status.to_string())),
+            Err(cause) => Err(Error::File { what: "waiting for QEMU of", path: self.dir.clone(), cause }),
+        }
+    }
+
+    fn late(&self, what: String, limit: Duration) -> Error {
+        let console = self.console();
+        let tail: Vec<&str> = console.lines().rev().take(25).collect();
+        let console = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+        Error::Late { what, seconds: limit.as_secs(), console }
+    }
+
+    fn kill(&mut self) {
+        // It may have ended by itself; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn connect(child: &mut Child, dir: &Path) -> Result<Qmp, Error> {
+    let deadline = Instant::now() + START;
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(ended(dir, &status.to_string()));
+        }
+        match Qmp::connect(&dir.join("qmp.sock")) {
+            Err(Error::Qmp(cause)) if Instant::now() > deadline => return Err(Error::Qmp(cause)),
+            Err(Error::Qmp(_)) => std::thread::sleep(LOOK),
+            other => return other,
+        }
+    }
+}
+
+fn ended(dir: &Path, status: &str) -> Error {
+    let stderr = std::fs::read_to_string(dir.join("qemu.err")).unwrap_or_default();
+    Error::Ended { status: status.to_owned(), stderr: stderr.trim().to_owned() }
+}
