@@ -346,7 +346,12 @@ claimed: boolean,
 /**
  * Jobs whose log lines and samples the server already has, none today.
  */
-known_jobs: Array<JobId>, };
+known_jobs: Array<JobId>, 
+/**
+ * Greatest [`NewEvent::origin`] of this agent that is in the event log; 0 for none. Up to it the agent
+ * sends no event again.
+ */
+events_seen: number, };
 
 export type Job = { 
 /**
@@ -496,7 +501,12 @@ message: string,
 /**
  * As [`Event::data`].
  */
-data?: unknown, };
+data?: unknown, 
+/**
+ * Number that the agent gave it: rising, never used twice, also after the agent lost its store. The agent
+ * sends an event again until the server tells in its `hello` that it has seen that number.
+ */
+origin?: number | null, };
 
 export type Notification = { 
 /**

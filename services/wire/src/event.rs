@@ -81,6 +81,11 @@ pub struct NewEvent {
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     #[ts(type = "unknown")]
     pub data: serde_json::Value,
+    /// Number that the agent gave it: rising, never used twice, also after the agent lost its store. The agent
+    /// sends an event again until the server tells in its `hello` that it has seen that number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(as = "Option<f64>")]
+    pub origin: Option<u64>,
 }
 
 /// `prev_hash` of the first event.
@@ -134,6 +139,7 @@ mod tests {
             drive: None,
             message: "passed".into(),
             data: serde_json::json!({ "b": 1, "a": [2, 3] }),
+            origin: None,
         };
         let actor = Actor {
             kind: "agent".into(),

@@ -140,6 +140,11 @@ pub struct Hello {
     /// Jobs whose log lines and samples the server already has, none today.
     #[serde(default)]
     pub known_jobs: Vec<JobId>,
+    /// Greatest [`NewEvent::origin`] of this agent that is in the event log; 0 for none. Up to it the agent
+    /// sends no event again.
+    #[serde(default)]
+    #[ts(as = "f64")]
+    pub events_seen: u64,
 }
 
 fn info() -> Severity {
