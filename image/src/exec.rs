@@ -54,6 +54,12 @@ pub fn watched(command: &mut Command) -> Result<()> {
     Err(failed(command, &status.to_string(), "(its messages are above)"))
 }
 
+/// Search path with the folders of system programs, which a normal user's often lacks.
+#[must_use]
+pub fn path() -> String {
+    format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into()))
+}
+
 fn program(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }

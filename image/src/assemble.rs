@@ -1,0 +1,189 @@
+//! Putting an image together: packages, programs, slot, boot partition, disk. The order of a build, and its caches.
+//!
+//! Everything that takes long is kept and made anew only when its inputs change: unpacked packages, the module tree,
+//! `system.erofs`, the cargo target folder. The disk itself is written each time; it is sparse and takes a second.
+
+use crate::{
+    board::{Board, Firmware, Request},
+    cross::Binaries,
+    error::{At, Error, Result},
+    fat32::{self, SECTOR, Source},
+    gpt::{self, Table},
+    grub,
+    initramfs,
+    modules::Modules,
+    packages::{Packages, Unpacked, host_arch},
+    slot::Manifest,
+    system::Content,
+    tools::Tools,
+    workspace::Workspace,
+};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+/// Label of the boot partition.
+const LABEL: &str = "KILN";
+
+/// What to build.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// One more archive for the initramfs, unpacked last: for tests only.
+    pub test_extra: Option<PathBuf>,
+    /// Take the newest version of every package instead of the locked one.
+    pub refresh: bool,
+}
+
+/// Files of a slot on the build machine, for booting a kernel directly.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// Signed kernel.
+    pub vmlinuz: PathBuf,
+    /// Initramfs.
+    pub initrd: PathBuf,
+    /// The system.
+    pub system: PathBuf,
+}
+
+/// Everything that a disk is written from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Files of the slot.
+    pub slot: Slot,
+    /// Files of the boot partition.
+    pub boot: BTreeMap<String, Source>,
+    /// Boot code of the MBR and core.img, when the board has a BIOS.
+    pub bios: Option<([u8; 512], Vec<u8>)>,
+}
+
+/// Builds an image.
+///
+/// # Errors
+/// Whatever went wrong, naming file, package or command.
+pub fn build(ws: &Workspace, board: &Board, out: &Path, options: &Options) -> Result<()> {
+    let binaries = Binaries::build(ws, board, options.refresh)?;
+    let parts = parts(ws, board, &binaries, options)?;
+    write_disk(&parts, out)?;
+    eprintln!("{}: {} ({})", out.display(), board.title, board.name);
+    Ok(())
+}
+
+/// Makes everything that a disk is written from.
+///
+/// # Errors
+/// As [`build`].
+pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Options) -> Result<Parts> {
+    let dir = ws.build(&board.name)?;
+    let mut packages = Packages::of_board(ws, board, options.refresh)?;
+    let kernel_request = Request {
+        name: board.kernel.clone(),
+        arch: None,
+        follow: vec!["linux-image-".into()],
+        files: Vec::new(),
+    };
+    let arch = board.arch.debian();
+    let kernels = packages.get(&[kernel_request], arch)?.concat();
+    let system = packages.get(&board.packages, arch)?;
+    let boot = packages.get(&board.boot, arch)?.concat();
+    let tools = Tools::new(packages.get(&board.tools, host_arch())?.concat());
+    let lock = packages.finish()?;
+
+    let kernel = kernels
+        .iter()
+        .find(|k| k.dir.join("usr/lib/modules").is_dir())
+        .ok_or_else(|| Error::Package {
+            package: board.kernel.clone(),
+            what: "neither it nor what it depends on has usr/lib/modules".into(),
+        })?;
+    let modules = Modules::prepare(ws, board, kernel)?;
+    let content = Content::collect(board, &system, &modules, binaries)?;
+    let slot = Slot {
+        vmlinuz: kernel.dir.join(format!("boot/vmlinuz-{}", modules.version)),
+        initrd: dir.join("initrd"),
+        system: dir.join("system.erofs"),
+    };
+    content.make(&tools, &slot.system)?;
+    let initrd = initramfs::make(board, &ws.rootfs(), &content, &modules, binaries)?;
+    fs::write(&slot.initrd, initrd).at("writing", &slot.initrd)?;
+    let files: [(&str, &Path); 3] = [("vmlinuz", &slot.vmlinuz), ("initrd", &slot.initrd), ("system.erofs", &slot.system)];
+    let manifest = Manifest::of(board, &modules.version, &lock, &files)?;
+
+    let mut on_boot = BTreeMap::new();
+    for (name, path) in files {
+        on_boot.insert(format!("a/{name}"), Source::File(path.to_owned()));
+    }
+    on_boot.insert("a/manifest.json".into(), Source::Bytes(manifest.json()?));
+    on_boot.insert("EFI/debian/grub.cfg".into(), Source::Bytes(grub::config(board).into_bytes()));
+    on_boot.insert("EFI/debian/grubenv".into(), Source::Bytes(grub::Env::fresh().bytes()));
+    on_boot.insert("kiln.toml".into(), Source::File(ws.rootfs().join("kiln.toml")));
+    if let Some(extra) = &options.test_extra {
+        on_boot.insert("kiln/test.cpio".into(), Source::File(extra.clone()));
+    }
+    for (name, from) in efi_files(board, &boot)? {
+        on_boot.insert(format!("EFI/BOOT/{name}"), Source::File(from));
+    }
+    let bios = if board.firmware.contains(&Firmware::Bios) {
+        let i386 = in_packages(&boot, "usr/lib/grub/i386-pc")?;
+        let core = grub::core_img(&mut tools.command("usr/bin/grub-mkimage")?, &i386, &dir.join("core.img"))?;
+        Some((grub::boot_img(&i386)?, core))
+    } else {
+        None
+    };
+    Ok(Parts {
+        slot,
+        boot: on_boot,
+        bios,
+    })
+}
+
+/// Debian's signed shim and GRUB under the names that firmware and shim look for.
+fn efi_files(board: &Board, boot: &[Unpacked]) -> Result<Vec<(String, PathBuf)>> {
+    if !board.firmware.contains(&Firmware::Uefi) {
+        return Ok(Vec::new());
+    }
+    let efi = board.arch.efi();
+    let grub_dir = match board.arch {
+        crate::board::Arch::X86_64 => "x86_64-efi-signed",
+        crate::board::Arch::Aarch64 => "arm64-efi-signed",
+    };
+    Ok(vec![
+        (format!("BOOT{}.EFI", efi.to_uppercase()), in_packages(boot, &format!("usr/lib/shim/shim{efi}.efi.signed"))?),
+        (format!("grub{efi}.efi"), in_packages(boot, &format!("usr/lib/grub/{grub_dir}/grub{efi}.efi.signed"))?),
+    ])
+}
+
+fn in_packages(packages: &[Unpacked], path: &str) -> Result<PathBuf> {
+    packages
+        .iter()
+        .map(|p| p.dir.join(path))
+        .find(|p| p.exists())
+        .ok_or_else(|| Error::Incomplete(format!("none of the board's `[[boot]]` packages has {path}")))
+}
+
+/// Writes the disk: sparse, and under a temporary name until it is whole.
+///
+/// # Errors
+/// When the parts do not fit or writing fails.
+pub fn write_disk(parts: &Parts, out: &Path) -> Result<()> {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    let _ = fs::remove_file(&new);
+    let mut file = File::create_new(&new).at("making", &new)?;
+    file.set_len(gpt::TOTAL * SECTOR).at("sizing", &new)?;
+    fat32::write(&mut file, &new, gpt::BOOT_FIRST, gpt::BOOT_SECTORS, LABEL, &parts.boot)?;
+    let boot_code = match &parts.bios {
+        Some((boot, core)) => {
+            file.write_all_at(core, gpt::BIOS_FIRST * SECTOR).at("writing", &new)?;
+            *boot
+        }
+        None => [0; 512],
+    };
+    file.write_all_at(&gpt::mbr(&boot_code), 0).at("writing", &new)?;
+    Table::fresh().write(&file, gpt::TOTAL).at("writing", &new)?;
+    drop(file);
+    fs::rename(&new, out).at("moving", &new)
+}

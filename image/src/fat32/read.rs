@@ -1,0 +1,194 @@
+//! Reading a FAT32 file system back: for `inspect`, `verify` and the tests of the writer.
+
+use super::{
+    CLUSTER, DIRECTORY, ENTRY, Geometry, LONG, SECTOR,
+    name::{PLACES, checksum},
+};
+use std::{collections::HashSet, fs::File, os::unix::fs::FileExt};
+
+/// A file or directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Path from the root, without a leading slash.
+    pub path: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// First cluster; 0 when empty.
+    pub cluster: u32,
+    /// Size in bytes.
+    pub size: u32,
+}
+
+/// A file system in a part of a file.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    file: &'a File,
+    base: u64,
+    geometry: Geometry,
+    fat: Vec<u32>,
+}
+
+/// Deepest nesting that is followed: a damaged directory may contain itself.
+const DEEPEST: usize = 16;
+
+impl<'a> Reader<'a> {
+    /// Opens the file system at sector `first`, checking boot sector and that both FATs agree.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn open(file: &'a File, first: u64) -> Result<Self, String> {
+        let base = first * SECTOR;
+        let mut boot = [0u8; 512];
+        file.read_exact_at(&mut boot, base).map_err(|e| format!("reading the boot sector: {e}"))?;
+        let u16_at = |at: usize| u64::from(u16::from_le_bytes([boot[at], boot[at + 1]]));
+        let u32_at = |at: usize| u64::from(u32::from_le_bytes([boot[at], boot[at + 1], boot[at + 2], boot[at + 3]]));
+        if boot[510..] != [0x55, 0xaa] || &boot[82..90] != b"FAT32   " || u16_at(11) != SECTOR {
+            return Err("the boot sector is not FAT32's".into());
+        }
+        let geometry = Geometry::new(u32_at(32)).ok_or("its size is not FAT32's")?;
+        if (u16_at(14), u32_at(36), u64::from(boot[13])) != (geometry.reserved, geometry.fat, super::CLUSTER_SECTORS) {
+            return Err("its boot sector describes another layout than ours".into());
+        }
+        let mut fats = [vec![0u8; (geometry.fat * SECTOR) as usize], vec![0u8; (geometry.fat * SECTOR) as usize]];
+        for (i, f) in fats.iter_mut().enumerate() {
+            file.read_exact_at(f, base + (geometry.reserved + i as u64 * geometry.fat) * SECTOR)
+                .map_err(|e| format!("reading FAT {i}: {e}"))?;
+        }
+        if fats[0] != fats[1] {
+            return Err("its two allocation tables differ".into());
+        }
+        let fat = fats[0].chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]) & 0x0fff_ffff).collect();
+        Ok(Self {
+            file,
+            base,
+            geometry,
+            fat,
+        })
+    }
+
+    /// Layout of the file system.
+    #[must_use]
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// Sector from the file system's start at which a file begins.
+    #[must_use]
+    pub fn sector(&self, entry: &Entry) -> u64 {
+        self.geometry.offset(entry.cluster) / SECTOR
+    }
+
+    fn clusters(&self, first: u32) -> Result<Vec<u32>, String> {
+        let (mut at, mut chain) = (first, Vec::new());
+        let mut seen = HashSet::new();
+        while at != 0 && at < 0x0fff_fff8 {
+            if at < 2 || u64::from(at) - 2 >= self.geometry.clusters || !seen.insert(at) {
+                return Err(format!("the chain from cluster {first} is broken at {at}"));
+            }
+            chain.push(at);
+            at = self.fat[at as usize];
+        }
+        Ok(chain)
+    }
+
+    /// Whether a file's clusters follow each other.
+    ///
+    /// # Errors
+    /// A broken chain.
+    pub fn contiguous(&self, entry: &Entry) -> Result<bool, String> {
+        Ok(self.clusters(entry.cluster)?.windows(2).all(|w| w[0] + 1 == w[1]))
+    }
+
+    fn bytes(&self, first: u32) -> Result<Vec<u8>, String> {
+        let mut all = Vec::new();
+        for c in self.clusters(first)? {
+            let mut b = vec![0; CLUSTER as usize];
+            self.file
+                .read_exact_at(&mut b, self.base + self.geometry.offset(c))
+                .map_err(|e| format!("reading cluster {c}: {e}"))?;
+            all.extend(b);
+        }
+        Ok(all)
+    }
+
+    /// A file's content.
+    ///
+    /// # Errors
+    /// A broken chain, or a file longer than its chain.
+    pub fn read(&self, entry: &Entry) -> Result<Vec<u8>, String> {
+        let mut b = self.bytes(entry.cluster)?;
+        if b.len() < entry.size as usize {
+            return Err(format!("{}: its chain is shorter than its size", entry.path));
+        }
+        b.truncate(entry.size as usize);
+        Ok(b)
+    }
+
+    /// All files and directories, in directory order.
+    ///
+    /// # Errors
+    /// A broken chain or a long name whose checksum is wrong.
+    pub fn walk(&self) -> Result<Vec<Entry>, String> {
+        let mut all = Vec::new();
+        self.walk_into(2, "", 0, &mut all)?;
+        Ok(all)
+    }
+
+    fn walk_into(&self, cluster: u32, prefix: &str, depth: usize, all: &mut Vec<Entry>) -> Result<(), String> {
+        if depth > DEEPEST {
+            return Err(format!("{prefix}: directories nest deeper than {DEEPEST}"));
+        }
+        let mut long: Vec<u16> = Vec::new();
+        let mut long_sum = 0;
+        for e in self.bytes(cluster)?.chunks_exact(ENTRY) {
+            match (e[0], e[11]) {
+                (0, _) => break,
+                (0xe5, _) => long.clear(),
+                (_, LONG) => {
+                    if e[0] & 0x40 != 0 {
+                        long.clear();
+                    }
+                    let part: Vec<u16> = PLACES.iter().map(|p| u16::from_le_bytes([e[*p], e[*p + 1]])).collect();
+                    long.splice(0..0, part);
+                    long_sum = e[13];
+                }
+                (_, a) if a & 0x08 != 0 => long.clear(),
+                (b'.', _) => {}
+                (_, attribute) => {
+                    let mut short = [0u8; 11];
+                    short.copy_from_slice(&e[..11]);
+                    let name = if long.is_empty() {
+                        short_name(&short, e[12])
+                    } else {
+                        if checksum(&short) != long_sum {
+                            return Err(format!("{prefix}: a long name does not belong to its short one"));
+                        }
+                        let end = long.iter().position(|u| *u == 0).unwrap_or(long.len());
+                        String::from_utf16_lossy(&long[..end])
+                    };
+                    long.clear();
+                    let entry = Entry {
+                        path: format!("{prefix}{name}"),
+                        is_dir: attribute & DIRECTORY != 0,
+                        cluster: (u32::from(u16::from_le_bytes([e[20], e[21]])) << 16) | u32::from(u16::from_le_bytes([e[26], e[27]])),
+                        size: u32::from_le_bytes([e[28], e[29], e[30], e[31]]),
+                    };
+                    all.push(entry.clone());
+                    if entry.is_dir {
+                        self.walk_into(entry.cluster, &format!("{}/", entry.path), depth + 1, all)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn short_name(short: &[u8; 11], case: u8) -> String {
+    let part = |b: &[u8], lower: bool| {
+        let s = String::from_utf8_lossy(b).trim_end().to_owned();
+        if lower { s.to_lowercase() } else { s }
+    };
+    let (base, ext) = (part(&short[..8], case & 8 != 0), part(&short[8..], case & 0x10 != 0));
+    if ext.is_empty() { base } else { format!("{base}.{ext}") }
+}

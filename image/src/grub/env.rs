@@ -1,0 +1,98 @@
+//! GRUB's environment block: which slot to start, and how many tries it has left.
+//!
+//! ```text
+//! # GRUB Environment Block\n
+//! prefer=a\n a=good\n b=good\n left=0\n once=\n
+//! ####… to 1024 bytes
+//! ```
+//! The variables stand in the first 512 bytes, so that a change is the write of one sector.
+
+use std::collections::BTreeMap;
+
+/// Bytes of the block.
+pub const BLOCK: usize = 1024;
+const HEAD: &str = "# GRUB Environment Block\n";
+/// Variables must end before this.
+const FIRST_SECTOR: usize = 512;
+
+/// The variables of the block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Env {
+    variables: BTreeMap<String, String>,
+}
+
+impl Env {
+    /// Of a fresh image: slot a is there and counts as proven, slot b is empty.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let v = [("prefer", "a"), ("a", "good"), ("b", "bad"), ("left", "0"), ("once", "")];
+        Self {
+            variables: v.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        }
+    }
+
+    /// A variable's value.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// The block's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = HEAD.to_owned();
+        for name in ["prefer", "a", "b", "left", "once"] {
+            if let Some(v) = self.get(name) {
+                out.push_str(&format!("{name}={v}\n"));
+            }
+        }
+        let mut out = out.into_bytes();
+        out.resize(BLOCK, b'#');
+        out
+    }
+
+    /// Reads a block.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() != BLOCK {
+            return Err(format!("the environment block has {} bytes; expected {BLOCK}", bytes.len()));
+        }
+        let rest = bytes.strip_prefix(HEAD.as_bytes()).ok_or("the environment block has no GRUB header")?;
+        let end = rest.iter().rposition(|b| *b != b'#').map_or(0, |i| i + 1);
+        if HEAD.len() + end > FIRST_SECTOR {
+            return Err("the environment block's variables go past its first 512 bytes".into());
+        }
+        let text = std::str::from_utf8(&rest[..end]).map_err(|_| "the environment block is not text")?;
+        let mut variables = BTreeMap::new();
+        for line in text.lines() {
+            let (k, v) = line.split_once('=').ok_or_else(|| format!("environment block: {line:?}; expected name=value"))?;
+            variables.insert(k.to_owned(), v.to_owned());
+        }
+        Ok(Self { variables })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_fresh_block_is_read_back() {
+        let b = Env::fresh().bytes();
+        assert_eq!(b.len(), BLOCK);
+        assert_eq!(Env::parse(&b).unwrap(), Env::fresh());
+        assert_eq!(b.iter().filter(|c| **c == b'\n').count(), 6);
+    }
+
+    #[test]
+    fn garbage_is_told() {
+        assert!(Env::parse(&[0; BLOCK]).unwrap_err().contains("header"));
+        assert!(Env::parse(b"short").unwrap_err().contains("expected 1024"));
+        let mut b = Env::fresh().bytes();
+        b[600] = b'x';
+        assert!(Env::parse(&b).unwrap_err().contains("512"));
+    }
+}
