@@ -31,7 +31,7 @@ struct BoardNote<'a> {
 struct WatchdogNote<'a> {
     early: Vec<String>,
     late: &'a [String],
-    fallback: String,
+    fallback: Vec<String>,
 }
 
 const DIRS: &[(&str, u32)] = &[
@@ -91,16 +91,6 @@ pub fn make(board: &Board, rootfs: &Path, content: &Content, modules: &Modules, 
         }
         Ok(files)
     };
-    let fallback = early(std::slice::from_ref(&board.watchdog.fallback))?;
-    let [fallback] = &fallback[..] else {
-        return Err(Error::Board {
-            file: board.dir.join("board.toml"),
-            what: format!(
-                "`watchdog.fallback` is {:?}, which needs {fallback:?}; expected a module that needs no other, such as \"softdog\"",
-                board.watchdog.fallback
-            ),
-        });
-    };
     let note = BoardNote {
         name: &board.name,
         arch: board.arch.name(),
@@ -111,7 +101,7 @@ pub fn make(board: &Board, rootfs: &Path, content: &Content, modules: &Modules, 
         watchdog: WatchdogNote {
             early: early(&board.watchdog.early)?,
             late: &board.watchdog.late,
-            fallback: fallback.clone(),
+            fallback: early(std::slice::from_ref(&board.watchdog.fallback))?,
         },
     };
     let note = toml::to_string(&note).map_err(|e| Error::Incomplete(format!("writing /kiln/board.toml: {e}")))?;
