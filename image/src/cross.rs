@@ -48,6 +48,14 @@ impl Binaries {
         if let Some(dir) = std::env::var_os("KILN_BINARIES") {
             return Ok(Self::in_dir(dir.into()));
         }
+        Self::build_these(ws, board, refresh, PROGRAMS)
+    }
+
+    /// Builds these programs, each named with its package, the same way.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_these(ws: &Workspace, board: &Board, refresh: bool, programs: &[(&str, &str)]) -> Result<Self> {
         let target = board.arch.target();
         let dir = ws.root().join("target").join(format!("image-{}", board.name));
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -55,7 +63,7 @@ impl Binaries {
             .current_dir(ws.root())
             .args(["build", "--profile", "image", "--target", target, "--target-dir"])
             .arg(&dir);
-        for (package, program) in PROGRAMS {
+        for (package, program) in programs {
             cargo.args(["-p", package, "--bin", program]);
         }
         // What cargo sets for us when we are run by it would change the fingerprints of what it builds.

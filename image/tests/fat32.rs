@@ -24,7 +24,10 @@ fn check(files: &BTreeMap<String, Source>) {
     let entries = reader.walk().unwrap();
     for (name, source) in files {
         let Source::Bytes(bytes) = source else { unreachable!() };
-        let e = entries.iter().find(|e| &e.path == name).unwrap_or_else(|| panic!("{name} is missing"));
+        let e = entries
+            .iter()
+            .find(|e| &e.path == name)
+            .unwrap_or_else(|| panic!("{name} is missing"));
         assert_eq!(&reader.read(e).unwrap(), bytes, "{name}");
         assert!(reader.contiguous(e).unwrap(), "{name} is in pieces");
     }
@@ -36,8 +39,17 @@ fn check(files: &BTreeMap<String, Source>) {
 }
 
 fn tree() -> impl Strategy<Value = BTreeMap<String, Source>> {
-    let name = prop_oneof!["[a-z]{1,8}", "[A-Z]{1,8}\\.[A-Z]{3}", "[a-zA-Z0-9_-]{1,30}\\.[a-z]{1,6}", "[äöü a-z]{1,20}x"];
-    let file = (prop::collection::vec("[a-z]{1,10}", 0..3), name, prop::collection::vec(any::<u8>(), 0..9000));
+    let name = prop_oneof![
+        "[a-z]{1,8}",
+        "[A-Z]{1,8}\\.[A-Z]{3}",
+        "[a-zA-Z0-9_-]{1,30}\\.[a-z]{1,6}",
+        "[äöü a-z]{1,20}x"
+    ];
+    let file = (
+        prop::collection::vec("[a-z]{1,10}", 0..3),
+        name,
+        prop::collection::vec(any::<u8>(), 0..9000),
+    );
     prop::collection::vec(file, 1..60).prop_map(|files| {
         let mut tree = BTreeMap::new();
         let mut seen = std::collections::HashSet::new();
@@ -63,16 +75,27 @@ proptest! {
 
 #[test]
 fn a_directory_of_many_long_names_needs_several_clusters() {
-    let files = (0..300).map(|i| (format!("d/a rather long file name {i}.text"), Source::Bytes(vec![i as u8; 10]))).collect();
+    let files = (0..300)
+        .map(|i| {
+            (
+                format!("d/a rather long file name {i}.text"),
+                Source::Bytes(vec![i as u8; 10]),
+            )
+        })
+        .collect();
     check(&files);
 }
 
 #[test]
 fn the_same_files_give_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    let files: BTreeMap<_, _> = [("a/vmlinuz", vec![1; 70_000]), ("kiln.toml", vec![2; 5]), ("empty", vec![])]
-        .map(|(n, b)| (n.to_owned(), Source::Bytes(b)))
-        .into();
+    let files: BTreeMap<_, _> = [
+        ("a/vmlinuz", vec![1; 70_000]),
+        ("kiln.toml", vec![2; 5]),
+        ("empty", vec![]),
+    ]
+    .map(|(n, b)| (n.to_owned(), Source::Bytes(b)))
+    .into();
     let paths = ["1", "2"].map(|n| dir.path().join(n));
     for p in &paths {
         make(p, &files);
@@ -88,7 +111,15 @@ fn what_does_not_fit_is_said() {
     File::create(&big).unwrap().set_len(SECTORS * SECTOR).unwrap();
     let mut f = File::create_new(&path).unwrap();
     f.set_len(SECTORS * SECTOR).unwrap();
-    let e = write(&mut f, &path, 0, SECTORS, "KILN", &[("big".to_owned(), Source::File(big))].into()).unwrap_err();
+    let e = write(
+        &mut f,
+        &path,
+        0,
+        SECTORS,
+        "KILN",
+        &[("big".to_owned(), Source::File(big))].into(),
+    )
+    .unwrap_err();
     assert!(e.to_string().contains("full"), "{e}");
     let e = write(&mut f, &path, 0, 1000, "KILN", &BTreeMap::new()).unwrap_err();
     assert!(e.to_string().contains("FAT32"), "{e}");

@@ -25,19 +25,33 @@ fn every_bus(dir: &Path, arch: Arch) {
         Source::Raw(path)
     };
     let server = Server::bind(&dir.join("nbd.sock"), Disk::blank(4).unwrap()).unwrap();
-    let mut machine = Machine::new(arch).with_probe().fw_cfg("opt/kiln/env/X", "a,b").memory(128);
-    for (n, bus) in [Bus::Sata, Bus::Scsi, Bus::Nvme, Bus::Usb, Bus::Virtio].into_iter().enumerate() {
+    let mut machine = Machine::new(arch)
+        .with_probe()
+        .fw_cfg("opt/kiln/env/X", "a,b")
+        .memory(128);
+    for (n, bus) in [Bus::Sata, Bus::Scsi, Bus::Nvme, Bus::Usb, Bus::Virtio]
+        .into_iter()
+        .enumerate()
+    {
         machine = machine.drive(Drive::new(bus, &format!("COLD{n}"), raw(&format!("cold{n}"))).speed(1_000_000));
     }
     let nbd = Drive::new(Bus::Scsi, "LIAR", Source::Nbd(server.path().to_owned())).model("Cheap Flash");
     let mut vm = machine.drive(nbd).start(dir).unwrap();
     for (n, bus) in [Bus::Scsi, Bus::Nvme, Bus::Usb, Bus::Virtio].into_iter().enumerate() {
-        vm.plug(Drive::new(bus, &format!("HOT{n}"), raw(&format!("hot{n}")))).unwrap();
+        vm.plug(Drive::new(bus, &format!("HOT{n}"), raw(&format!("hot{n}"))))
+            .unwrap();
     }
     vm.set_speed("hot0", 5_000_000).unwrap();
-    assert!(matches!(vm.plug(Drive::new(Bus::Sata, "H", raw("h"))), Err(Error::Impossible(_))));
+    assert!(matches!(
+        vm.plug(Drive::new(Bus::Sata, "H", raw("h"))),
+        Err(Error::Impossible(_))
+    ));
     vm.pull("hot0").unwrap();
-    let nodes = vm.qmp().execute("query-named-block-nodes", json!({ "flat": true })).unwrap().to_string();
+    let nodes = vm
+        .qmp()
+        .execute("query-named-block-nodes", json!({ "flat": true }))
+        .unwrap()
+        .to_string();
     assert!(nodes.contains("node-hot1") && !nodes.contains("node-hot0"), "{nodes}");
 }
 
@@ -62,7 +76,11 @@ fn what_qemu_says_when_it_refuses_is_in_the_error() {
     let dir = tempfile::tempdir().unwrap();
     if installed("qemu-system-x86_64") {
         let gone = Drive::new(Bus::Scsi, "GONE", Source::Raw(dir.path().join("nothing")));
-        let error = Machine::new(Arch::X86_64).drive(gone).start(dir.path()).unwrap_err().to_string();
+        let error = Machine::new(Arch::X86_64)
+            .drive(gone)
+            .start(dir.path())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("No such file"), "{error}");
     }
 }
@@ -74,7 +92,9 @@ fn qemu_dies_with_the_thread_that_started_it() {
         return;
     }
     let path = dir.path().to_owned();
-    std::thread::spawn(move || std::mem::forget(Machine::new(Arch::X86_64).memory(64).start(&path).unwrap())).join().unwrap();
+    std::thread::spawn(move || std::mem::forget(Machine::new(Arch::X86_64).memory(64).start(&path).unwrap()))
+        .join()
+        .unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while std::os::unix::net::UnixStream::connect(dir.path().join("qmp.sock")).is_ok() {
         assert!(Instant::now() < deadline, "QEMU outlived its thread");

@@ -26,7 +26,15 @@ fn qemu_io(server: &Server, commands: &[&str]) -> Option<String> {
 fn qemu_reads_what_it_wrote_and_its_flush_arrives() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::bind(&dir.path().join("s"), Disk::blank(8).unwrap().with_volatile_cache()).unwrap();
-    let Some(out) = qemu_io(&server, &["write -P 0x5a 1M 64k", "flush", "read -P 0x5a 1M 64k", "read -P 0 2M 4k"]) else {
+    let Some(out) = qemu_io(
+        &server,
+        &[
+            "write -P 0x5a 1M 64k",
+            "flush",
+            "read -P 0x5a 1M 64k",
+            "read -P 0 2M 4k",
+        ],
+    ) else {
         return;
     };
     assert!(!out.contains("failed"), "{out}");
@@ -38,9 +46,13 @@ fn qemu_reads_what_it_wrote_and_its_flush_arrives() {
 #[test]
 fn qemu_sees_the_flipped_bit_and_the_read_error() {
     let dir = tempfile::tempdir().unwrap();
-    let plan = Plan::honest().with(Fault::FlipBit { sector: 16, bit: 0 }).with(Fault::ReadError(100..101));
+    let plan = Plan::honest()
+        .with(Fault::FlipBit { sector: 16, bit: 0 })
+        .with(Fault::ReadError(100..101));
     let server = Server::bind(&dir.path().join("s"), Disk::blank(8).unwrap().with_plan(plan)).unwrap();
-    let Some(out) = qemu_io(&server, &["write -P 0 0 128k", "read -P 0 8k 512"]) else { return };
+    let Some(out) = qemu_io(&server, &["write -P 0 0 128k", "read -P 0 8k 512"]) else {
+        return;
+    };
     assert!(out.contains("Pattern verification failed"), "{out}");
     let out = qemu_io(&server, &["read 51200 512"]).unwrap();
     assert!(out.contains("Input/output error"), "{out}");
@@ -50,7 +62,9 @@ fn qemu_sees_the_flipped_bit_and_the_read_error() {
 fn a_forced_write_of_qemu_survives_the_cut() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::bind(&dir.path().join("s"), Disk::blank(8).unwrap().with_volatile_cache()).unwrap();
-    let Some(out) = qemu_io(&server, &["write -f -P 1 0 4k"]) else { return };
+    let Some(out) = qemu_io(&server, &["write -f -P 1 0 4k"]) else {
+        return;
+    };
     assert!(!out.contains("failed"), "{out}");
     server.cut(1).unwrap();
     assert_eq!(server.disk().medium(0, 8).unwrap(), [1; 4096]);

@@ -32,7 +32,12 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(out: Out) -> Self {
-        Self { out, open: HashMap::new(), next: 1, listening: false }
+        Self {
+            out,
+            open: HashMap::new(),
+            next: 1,
+            listening: false,
+        }
     }
 
     pub(crate) fn carry_out(&mut self, op: Op) -> io::Result<Value> {
@@ -56,11 +61,19 @@ impl State {
             }
             Op::Read { path } => {
                 let mut bytes = Vec::new();
-                File::open(&path).map_err(|e| about(&path, &e))?.take(TEXT_MAX as u64).read_to_end(&mut bytes)?;
+                File::open(&path)
+                    .map_err(|e| about(&path, &e))?
+                    .take(TEXT_MAX as u64)
+                    .read_to_end(&mut bytes)?;
                 Ok(json!(String::from_utf8_lossy(&bytes)))
             }
             Op::Write { path, text } => {
-                let mut file = File::options().write(true).create(true).truncate(true).open(&path).map_err(|e| about(&path, &e))?;
+                let mut file = File::options()
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(&path)
+                    .map_err(|e| about(&path, &e))?;
                 file.write_all(text.as_bytes()).map_err(|e| about(&path, &e))?;
                 Ok(Value::Null)
             }
@@ -76,10 +89,25 @@ impl State {
                 Some(_) => Ok(Value::Null),
                 None => Err(io::Error::other(format!("nothing is open as {handle}"))),
             },
-            Op::Mount { source, target, kind, read_only } => {
+            Op::Mount {
+                source,
+                target,
+                kind,
+                read_only,
+            } => {
                 fs::create_dir_all(&target)?;
-                let flags = if read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
-                mount(Some(source.as_str()), target.as_str(), Some(kind.as_str()), flags, None::<&str>)?;
+                let flags = if read_only {
+                    MsFlags::MS_RDONLY
+                } else {
+                    MsFlags::empty()
+                };
+                mount(
+                    Some(source.as_str()),
+                    target.as_str(),
+                    Some(kind.as_str()),
+                    flags,
+                    None::<&str>,
+                )?;
                 Ok(Value::Null)
             }
             Op::Unmount { target } => {
@@ -139,7 +167,10 @@ fn run(argv: &[String], limit: Duration) -> io::Result<Value> {
         if Instant::now() > deadline {
             child.kill()?;
             child.wait()?;
-            return Err(io::Error::other(format!("{program} ran longer than {} s", limit.as_secs())));
+            return Err(io::Error::other(format!(
+                "{program} ran longer than {} s",
+                limit.as_secs()
+            )));
         }
         thread::sleep(Duration::from_millis(20));
     };
@@ -150,23 +181,36 @@ fn run(argv: &[String], limit: Duration) -> io::Result<Value> {
 fn swap(call: libc::c_long, path: &str) -> io::Result<Value> {
     let path = CString::new(path)?;
     // SAFETY: `path` is a string with an end; swapon's flags are 0 and swapoff ignores them.
-    if unsafe { libc::syscall(call, path.as_ptr(), 0) } == 0 { Ok(Value::Null) } else { Err(io::Error::last_os_error()) }
+    if unsafe { libc::syscall(call, path.as_ptr(), 0) } == 0 {
+        Ok(Value::Null)
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 fn processes() -> Vec<Value> {
     let mut list = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
+            continue;
+        };
         let dir = entry.path();
         // A process may end while we look: then it is left out.
-        let (Ok(stat), Ok(argv)) = (fs::read_to_string(dir.join("stat")), fs::read(dir.join("cmdline"))) else { continue };
-        let Some((head, rest)) = stat.rsplit_once(") ") else { continue };
+        let (Ok(stat), Ok(argv)) = (fs::read_to_string(dir.join("stat")), fs::read(dir.join("cmdline"))) else {
+            continue;
+        };
+        let Some((head, rest)) = stat.rsplit_once(") ") else {
+            continue;
+        };
         let comm = head.split_once('(').map_or("", |(_, c)| c);
         let mut fields = rest.split(' ');
         let state = fields.next().unwrap_or_default();
         let parent = fields.next().and_then(|p| p.parse::<i32>().ok());
-        let argv: Vec<_> =
-            argv.split(|b| *b == 0).filter(|a| !a.is_empty()).map(|a| String::from_utf8_lossy(a).into_owned()).collect();
+        let argv: Vec<_> = argv
+            .split(|b| *b == 0)
+            .filter(|a| !a.is_empty())
+            .map(|a| String::from_utf8_lossy(a).into_owned())
+            .collect();
         list.push(json!({ "pid": pid, "parent": parent, "comm": comm, "state": state, "argv": argv }));
     }
     list

@@ -42,7 +42,12 @@ pub enum Op {
     /// Closes it.
     Close { handle: u64 },
     /// Mounts in the helper's own mount namespace.
-    Mount { source: String, target: String, kind: String, read_only: bool },
+    Mount {
+        source: String,
+        target: String,
+        kind: String,
+        read_only: bool,
+    },
     /// Unmounts.
     Unmount { target: String },
     /// Swaps to a device.

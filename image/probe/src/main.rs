@@ -34,11 +34,16 @@ fn main() -> io::Result<()> {
             continue;
         }
         // A line cut by a reconnect is not a request; the asker asks again.
-        let Ok(request) = serde_json::from_slice::<Request>(&line) else { continue };
+        let Ok(request) = serde_json::from_slice::<Request>(&line) else {
+            continue;
+        };
         let id = request.id;
         let answer = match state.carry_out(request.op) {
             Ok(value) => Line::Done { id, value },
-            Err(error) => Line::Failed { id, reason: error.to_string() },
+            Err(error) => Line::Failed {
+                id,
+                reason: error.to_string(),
+            },
         };
         send(&out, &answer)?;
     }

@@ -146,7 +146,10 @@ impl Disk {
         let mut state = self.lock();
         state.powered = false;
         let pending = state.cache.as_mut().map(std::mem::take).unwrap_or_default();
-        let mut cut = Cut { pending: pending.len(), kept: 0 };
+        let mut cut = Cut {
+            pending: pending.len(),
+            kept: 0,
+        };
         for (sector, data) in pending {
             if mix(seed ^ mix(sector)) & 1 == 1 {
                 state.medium.write(sector, &data)?;
@@ -246,7 +249,11 @@ impl Disk {
                 }
                 Pace::Never => {
                     let limit = Duration::from_secs(1);
-                    state = self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0;
+                    state = self
+                        .changed
+                        .wait_timeout(state, limit)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0;
                 }
                 Pace::Now | Pace::After(_) => return Ok(state),
             }
@@ -261,7 +268,9 @@ impl Disk {
 
 impl State {
     fn store(&mut self, cell: u64, data: &[u8], fua: bool) -> io::Result<()> {
-        let Some(cache) = self.cache.as_mut() else { return self.medium.write(cell, data) };
+        let Some(cache) = self.cache.as_mut() else {
+            return self.medium.write(cell, data);
+        };
         if fua {
             cache.remove(&cell);
             return self.medium.write(cell, data);
@@ -356,7 +365,9 @@ mod tests {
 
     #[test]
     fn a_forged_capacity_wraps() {
-        let disk = Disk::blank(1).unwrap().with_plan(Plan::honest().with(Fault::Wrap { real: 512 }));
+        let disk = Disk::blank(1)
+            .unwrap()
+            .with_plan(Plan::honest().with(Fault::Wrap { real: 512 }));
         put(&disk, 600, 4, false);
         assert_eq!((sector(&disk, 600), sector(&disk, 88)), (4, 4));
     }
@@ -372,7 +383,11 @@ mod tests {
 
     #[test]
     fn a_hanging_request_answers_when_the_plan_changes_and_dies_with_the_power() {
-        let disk = Arc::new(Disk::blank(1).unwrap().with_plan(Plan::honest().with(Fault::Hang(4..5))));
+        let disk = Arc::new(
+            Disk::blank(1)
+                .unwrap()
+                .with_plan(Plan::honest().with(Fault::Hang(4..5))),
+        );
         let asked = Arc::clone(&disk);
         let read = std::thread::spawn(move || asked.read(4 * 512, &mut [0; SECTOR]));
         put(&disk, 9, 1, false);
@@ -388,11 +403,21 @@ mod tests {
 
     #[test]
     fn errors_of_the_plan_are_counted() {
-        let plan = Plan::honest().with(Fault::ReadError(3..4)).with(Fault::WriteError(5..6));
+        let plan = Plan::honest()
+            .with(Fault::ReadError(3..4))
+            .with(Fault::WriteError(5..6));
         let disk = Disk::blank(1).unwrap().with_plan(plan);
         assert_eq!(disk.read(0, &mut [0; 8 * SECTOR]), Err(Refusal::Io));
         assert_eq!(disk.write(5 * 512, &[1; SECTOR], false), Err(Refusal::Io));
-        assert_eq!(disk.counters(), Counters { reads: 1, writes: 1, errors: 2, ..Counters::default() });
+        assert_eq!(
+            disk.counters(),
+            Counters {
+                reads: 1,
+                writes: 1,
+                errors: 2,
+                ..Counters::default()
+            }
+        );
     }
 
     proptest! {

@@ -153,8 +153,18 @@ mod tests {
     fn each_fault_acts_where_it_says_and_nowhere_else() {
         let cases: [(Fault, u64, Option<u64>, Result<Option<u64>, ()>); 8] = [
             (Fault::DropWrites(8..16), 9, Some(9), Ok(None)),
-            (Fault::MisdirectWrites { from: 8..16, by: 100 }, 9, Some(9), Ok(Some(109))),
-            (Fault::MisdirectReads { from: 8..16, by: 100 }, 9, Some(109), Ok(Some(9))),
+            (
+                Fault::MisdirectWrites { from: 8..16, by: 100 },
+                9,
+                Some(9),
+                Ok(Some(109)),
+            ),
+            (
+                Fault::MisdirectReads { from: 8..16, by: 100 },
+                9,
+                Some(109),
+                Ok(Some(9)),
+            ),
             (Fault::Swap { a: 9, b: 40 }, 9, Some(40), Ok(Some(40))),
             (Fault::Wrap { real: 4 }, 9, Some(1), Ok(Some(1))),
             (Fault::ReadError(8..16), 9, None, Ok(Some(9))),
@@ -166,7 +176,11 @@ mod tests {
             assert_eq!(plan.read_from(sector), read, "{fault:?}");
             assert_eq!(plan.write_to(sector), write, "{fault:?}");
             if !matches!(fault, Fault::Wrap { .. }) {
-                assert_eq!((plan.read_from(3), plan.write_to(3)), (Some(3), Ok(Some(3))), "{fault:?}");
+                assert_eq!(
+                    (plan.read_from(3), plan.write_to(3)),
+                    (Some(3), Ok(Some(3))),
+                    "{fault:?}"
+                );
             }
         }
     }
@@ -174,8 +188,14 @@ mod tests {
     #[test]
     fn a_request_waits_for_the_slowest_of_its_sectors() {
         let plan = Plan::honest()
-            .with(Fault::Delay { at: 10..20, by: Duration::from_millis(5) })
-            .with(Fault::Delay { at: 15..20, by: Duration::from_millis(7) })
+            .with(Fault::Delay {
+                at: 10..20,
+                by: Duration::from_millis(5),
+            })
+            .with(Fault::Delay {
+                at: 15..20,
+                by: Duration::from_millis(7),
+            })
             .with(Fault::Hang(90..91));
         assert_eq!(plan.pace(&(0..10)), Pace::Now);
         assert_eq!(plan.pace(&(0..11)), Pace::After(Duration::from_millis(5)));

@@ -25,7 +25,12 @@ impl Medium {
     pub fn blank(sectors: u64) -> io::Result<Self> {
         let cells = tempfile::tempfile()?;
         cells.set_len(sectors * SECTOR as u64)?;
-        Ok(Self { base: None, cells, written: Vec::new(), sectors })
+        Ok(Self {
+            base: None,
+            cells,
+            written: Vec::new(),
+            sectors,
+        })
     }
 
     /// A medium that begins as the file `base`, which stays as it is.
@@ -43,7 +48,12 @@ impl Medium {
     pub fn file(path: &Path) -> io::Result<Self> {
         let cells = File::options().read(true).write(true).open(path)?;
         let sectors = cells.metadata()?.len() / SECTOR as u64;
-        Ok(Self { base: None, cells, written: Vec::new(), sectors })
+        Ok(Self {
+            base: None,
+            cells,
+            written: Vec::new(),
+            sectors,
+        })
     }
 
     /// Number of sectors that really exist.

@@ -6,8 +6,8 @@
 
 use std::io::{self, Read, Write};
 
-use super::disk::{Disk, Refusal};
 use super::SECTOR;
+use super::disk::{Disk, Refusal};
 
 const MAGIC: &[u8; 8] = b"NBDMAGIC";
 const OPTION_MAGIC: &[u8; 8] = b"IHAVEOPT";
@@ -48,7 +48,11 @@ const MAX_OPTION: u32 = 8192;
 
 /// Speaks with one client until it goes or the power does.
 pub fn serve(stream: &mut (impl Read + Write), disk: &Disk) -> io::Result<()> {
-    if negotiate(stream, disk)? { transmit(stream, disk) } else { Ok(()) }
+    if negotiate(stream, disk)? {
+        transmit(stream, disk)
+    } else {
+        Ok(())
+    }
 }
 
 /// Answers options; true when the client wants to begin.
@@ -104,9 +108,14 @@ fn negotiate(stream: &mut (impl Read + Write), disk: &Disk) -> io::Result<bool> 
 
 /// Whether the information requests at the end of an INFO or GO name the block size.
 fn wants_block_size(data: &[u8]) -> bool {
-    let Some((length, rest)) = data.split_first_chunk::<4>() else { return false };
-    let skip = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX).saturating_add(2);
-    rest.get(skip..).is_some_and(|requests| requests.chunks_exact(2).any(|r| r == INFO_BLOCK_SIZE.to_be_bytes()))
+    let Some((length, rest)) = data.split_first_chunk::<4>() else {
+        return false;
+    };
+    let skip = usize::try_from(u32::from_be_bytes(*length))
+        .unwrap_or(usize::MAX)
+        .saturating_add(2);
+    rest.get(skip..)
+        .is_some_and(|requests| requests.chunks_exact(2).any(|r| r == INFO_BLOCK_SIZE.to_be_bytes()))
 }
 
 fn reply(stream: &mut impl Write, option: u32, kind: u32, data: &[u8]) -> io::Result<()> {
@@ -215,7 +224,10 @@ mod tests {
     }
 
     fn converse(parts: &[&[u8]], disk: &Disk) -> (io::Result<()>, Vec<u8>) {
-        let mut wire = Wire { sent: Cursor::new(parts.concat()), answered: Vec::new() };
+        let mut wire = Wire {
+            sent: Cursor::new(parts.concat()),
+            answered: Vec::new(),
+        };
         let result = serve(&mut wire, disk);
         (result, wire.answered)
     }
@@ -223,8 +235,14 @@ mod tests {
     #[test]
     fn unknown_options_are_refused_and_the_next_one_is_answered() {
         let disk = Disk::blank(1).unwrap();
-        let (result, answer) =
-            converse(&[&1_u32.to_be_bytes(), b"IHAVEOPT\0\0\0\x05\0\0\0\0", b"IHAVEOPT\0\0\0\x02\0\0\0\0"], &disk);
+        let (result, answer) = converse(
+            &[
+                &1_u32.to_be_bytes(),
+                b"IHAVEOPT\0\0\0\x05\0\0\0\0",
+                b"IHAVEOPT\0\0\0\x02\0\0\0\0",
+            ],
+            &disk,
+        );
         assert!(result.is_ok());
         assert_eq!(answer.len(), 18 + 20 + 20);
         assert_eq!(&answer[18 + 12..18 + 16], REP_ERR_UNSUP.to_be_bytes());

@@ -42,8 +42,14 @@ impl Server {
         let listener = UnixListener::bind(path)?;
         let disk = Arc::new(disk);
         let connections = Arc::new(Connections::default());
-        let server = Self { path: path.to_owned(), disk: Arc::clone(&disk), connections: Arc::clone(&connections) };
-        thread::Builder::new().name("nbd".into()).spawn(move || accept(&listener, &disk, &connections))?;
+        let server = Self {
+            path: path.to_owned(),
+            disk: Arc::clone(&disk),
+            connections: Arc::clone(&connections),
+        };
+        thread::Builder::new()
+            .name("nbd".into())
+            .spawn(move || accept(&listener, &disk, &connections))?;
         Ok(server)
     }
 
@@ -93,7 +99,11 @@ fn accept(listener: &UnixListener, disk: &Arc<Disk>, connections: &Arc<Connectio
             continue;
         }
         let Ok(handle) = stream.try_clone() else { continue };
-        connections.open.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        connections
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(handle);
         let disk = Arc::clone(disk);
         let mut stream = stream;
         // A client that breaks off is ordinary: QEMU was killed, or the power was cut.

@@ -163,7 +163,9 @@ impl Drive {
 
 /// A world-wide name for a serial: NAA 5, a vendor of our own, FNV-1a of the serial.
 fn wwn_of(serial: &str) -> u64 {
-    let hash = serial.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = serial.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
     0x5001_b440_0000_0000 | (hash & 0xf_ffff_ffff)
 }
 
@@ -184,9 +186,13 @@ mod tests {
 
     #[test]
     fn only_the_buses_that_know_one_carry_a_wwn() {
-        for (bus, has) in
-            [(Bus::Sata, true), (Bus::Scsi, true), (Bus::Nvme, false), (Bus::Usb, false), (Bus::Virtio, false)]
-        {
+        for (bus, has) in [
+            (Bus::Sata, true),
+            (Bus::Scsi, true),
+            (Bus::Nvme, false),
+            (Bus::Usb, false),
+            (Bus::Virtio, false),
+        ] {
             assert_eq!(raw(bus).device(0).get("wwn").is_some(), has, "{bus:?}");
         }
     }
@@ -194,7 +200,13 @@ mod tests {
     #[test]
     fn write_protection_reaches_every_layer() {
         let node = raw(Bus::Scsi).read_only().blockdev();
-        assert_eq!((&node["read-only"], &node["file"]["read-only"], &node["file"]["file"]["read-only"]),
-            (&json!(true), &json!(true), &json!(true)));
+        assert_eq!(
+            (
+                &node["read-only"],
+                &node["file"]["read-only"],
+                &node["file"]["file"]["read-only"]
+            ),
+            (&json!(true), &json!(true), &json!(true))
+        );
     }
 }

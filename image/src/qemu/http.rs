@@ -27,7 +27,10 @@ impl Response {
     /// The first header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 
     /// The body as text, whatever it is.
@@ -50,7 +53,12 @@ impl Request {
     /// A request without a body.
     #[must_use]
     pub fn new(method: &str, path: &str) -> Self {
-        Self { method: method.into(), path: path.into(), headers: Vec::new(), body: Vec::new() }
+        Self {
+            method: method.into(),
+            path: path.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     /// Adds a header.
@@ -72,26 +80,41 @@ impl Request {
         let (status, headers, body) = self.open(address, limit)?;
         let mut bytes = Vec::new();
         body.take(BODY_MAX).read_to_end(&mut bytes)?;
-        Ok(Response { status, headers, body: bytes })
+        Ok(Response {
+            status,
+            headers,
+            body: bytes,
+        })
     }
 
     /// Sends it and reads the answer as server-sent events; `limit` holds for connecting and for each silence.
     pub fn events(&self, address: SocketAddr, limit: Duration) -> io::Result<Events> {
-        let (status, _, mut body) = self.clone().header("accept", "text/event-stream").open(address, limit)?;
+        let (status, _, mut body) = self
+            .clone()
+            .header("accept", "text/event-stream")
+            .open(address, limit)?;
         if status == 200 {
-            return Ok(Events { body: BufReader::new(body) });
+            return Ok(Events {
+                body: BufReader::new(body),
+            });
         }
         let mut text = String::new();
         // The text only makes the message better.
         let _ = body.read_to_string(&mut text);
-        Err(io::Error::other(format!("{} {} answered {status}: {text}", self.method, self.path)))
+        Err(io::Error::other(format!(
+            "{} {} answered {status}: {text}",
+            self.method, self.path
+        )))
     }
 
     fn open(&self, address: SocketAddr, limit: Duration) -> io::Result<(u16, Vec<(String, String)>, Body)> {
         let mut stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n", self.method, self.path);
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n",
+            self.method, self.path
+        );
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -108,7 +131,11 @@ impl Request {
 /// Reads status line and headers; what is left is the body.
 fn answer(mut stream: BufReader<TcpStream>) -> io::Result<(u16, Vec<(String, String)>, Body)> {
     let first = line(&mut stream)?;
-    let status = first.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| bad("no status line"))?;
+    let status = first
+        .split(' ')
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .ok_or_else(|| bad("no status line"))?;
     let mut headers = Vec::new();
     loop {
         let text = line(&mut stream)?;
@@ -194,7 +221,10 @@ pub struct Events {
 impl Events {
     /// The next event; `None` when the stream has ended. Comments (keep-alives) are skipped.
     pub fn next(&mut self) -> io::Result<Option<Event>> {
-        let mut event = Event { kind: "message".into(), ..Event::default() };
+        let mut event = Event {
+            kind: "message".into(),
+            ..Event::default()
+        };
         let mut any = false;
         loop {
             let mut text = String::new();
@@ -276,8 +306,22 @@ mod tests {
         let stream = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
             : hi\n\nevent: job\nid: 7\ndata: {\ndata: }\n\ndata:x\n\n";
         let mut events = Request::new("GET", "/").events(server(stream), LIMIT).unwrap();
-        assert_eq!(events.next().unwrap().unwrap(), Event { kind: "job".into(), id: Some("7".into()), data: "{\n}".into() });
-        assert_eq!(events.next().unwrap().unwrap(), Event { kind: "message".into(), id: None, data: "x".into() });
+        assert_eq!(
+            events.next().unwrap().unwrap(),
+            Event {
+                kind: "job".into(),
+                id: Some("7".into()),
+                data: "{\n}".into()
+            }
+        );
+        assert_eq!(
+            events.next().unwrap().unwrap(),
+            Event {
+                kind: "message".into(),
+                id: None,
+                data: "x".into()
+            }
+        );
         assert_eq!(events.next().unwrap(), None);
     }
 

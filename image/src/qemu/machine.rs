@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Error;
 use super::drive::{Bus, Drive, Source};
 use super::vm::Vm;
-use super::Error;
 
 /// PCIe ports for NVMe and virtio drives, those plugged in later included.
 pub const PCIE_PORTS: usize = 8;
@@ -156,7 +156,11 @@ impl Machine {
     /// Started again over the same folder it goes on with the same variables, and its console log grows.
     pub fn start(mut self, dir: &Path) -> Result<Vm, Error> {
         if self.port == 0 {
-            self.port = free_port().map_err(|cause| Error::File { what: "finding a free port for", path: dir.into(), cause })?;
+            self.port = free_port().map_err(|cause| Error::File {
+                what: "finding a free port for",
+                path: dir.into(),
+                cause,
+            })?;
         }
         if self.firmware == Firmware::Uefi {
             self.copy_variables(dir)?;
@@ -187,23 +191,47 @@ impl Machine {
         add("-m", self.memory_mib.to_string());
         if self.firmware == Firmware::Uefi {
             let (code, _) = self.firmware_files()?;
-            add("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", escaped(&code.display().to_string())));
-            add("-drive", format!("if=pflash,unit=1,format=raw,file={}", escaped(&file("vars.fd"))));
+            add(
+                "-drive",
+                format!(
+                    "if=pflash,unit=0,format=raw,readonly=on,file={}",
+                    escaped(&code.display().to_string())
+                ),
+            );
+            add(
+                "-drive",
+                format!("if=pflash,unit=1,format=raw,file={}", escaped(&file("vars.fd"))),
+            );
         } else if self.arch == Arch::Arm64 {
             return Err(Error::Impossible("ARM64 has no BIOS; its firmware is UEFI".into()));
         }
-        add("-chardev", format!("file,id=serial,append=on,path={}", escaped(&file("serial.log"))));
+        add(
+            "-chardev",
+            format!("file,id=serial,append=on,path={}", escaped(&file("serial.log"))),
+        );
         add("-serial", "chardev:serial".into());
-        add("-qmp", format!("unix:{},server=on,wait=off", escaped(&file("qmp.sock"))));
+        add(
+            "-qmp",
+            format!("unix:{},server=on,wait=off", escaped(&file("qmp.sock"))),
+        );
         let restrict = if self.offline { "on" } else { "off" };
-        add("-netdev", format!("user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:{}-:80", self.port));
+        add(
+            "-netdev",
+            format!(
+                "user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:{}-:80",
+                self.port
+            ),
+        );
         add("-device", "virtio-net-pci,netdev=net,romfile=".into());
         add("-device", "virtio-rng-pci".into());
         add("-device", "virtio-scsi-pci,id=scsi".into());
         add("-device", "ich9-ahci,id=ahci".into());
         add("-device", "qemu-xhci,id=xhci,p2=8,p3=8".into());
         for n in 0..PCIE_PORTS {
-            add("-device", format!("pcie-root-port,id=port{n},chassis={},slot={}", n + 1, n + 1));
+            add(
+                "-device",
+                format!("pcie-root-port,id=port{n},chassis={},slot={}", n + 1, n + 1),
+            );
         }
         if self.watchdog {
             add("-device", "i6300esb".into());
@@ -211,8 +239,17 @@ impl Machine {
         }
         if self.probe {
             add("-device", "virtio-serial-pci,id=vserial".into());
-            add("-chardev", format!("socket,id=probe,server=on,wait=off,path={}", escaped(&file("probe.sock"))));
-            add("-device", "virtserialport,bus=vserial.0,chardev=probe,name=kiln.probe".into());
+            add(
+                "-chardev",
+                format!(
+                    "socket,id=probe,server=on,wait=off,path={}",
+                    escaped(&file("probe.sock"))
+                ),
+            );
+            add(
+                "-device",
+                "virtserialport,bus=vserial.0,chardev=probe,name=kiln.probe".into(),
+            );
         }
         for (name, value) in &self.fw_cfg {
             add("-fw_cfg", format!("name={},string={}", escaped(name), escaped(value)));
@@ -240,7 +277,10 @@ impl Machine {
         };
         for path in [code, variables] {
             if !Path::new(path).exists() {
-                return Err(Error::Missing { what: "UEFI firmware", path: path.into() });
+                return Err(Error::Missing {
+                    what: "UEFI firmware",
+                    path: path.into(),
+                });
             }
         }
         Ok((code.into(), variables.into()))
@@ -254,11 +294,23 @@ impl Machine {
         }
         let (_, fresh) = self.firmware_files()?;
         // Debian's ARM64 store is 64 MiB of holes: read and written, it would cost that much.
-        let status = std::process::Command::new("cp").arg("--sparse=always").arg(&fresh).arg(&own).status();
+        let status = std::process::Command::new("cp")
+            .arg("--sparse=always")
+            .arg(&fresh)
+            .arg(&own)
+            .status();
         match status {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(Error::Impossible(format!("cp of {} to {} ended with {status}", fresh.display(), own.display()))),
-            Err(cause) => Err(Error::File { what: "copying firmware variables to", path: own, cause }),
+            Ok(status) => Err(Error::Impossible(format!(
+                "cp of {} to {} ended with {status}",
+                fresh.display(),
+                own.display()
+            ))),
+            Err(cause) => Err(Error::File {
+                what: "copying firmware variables to",
+                path: own,
+                cause,
+            }),
         }
     }
 }
@@ -279,7 +331,10 @@ impl Ports {
             Bus::Scsi | Bus::Usb => return Ok(0),
         };
         if *used == limit {
-            return Err(Error::Impossible(format!("no free port for drive {}: {limit} are taken", drive.id)));
+            return Err(Error::Impossible(format!(
+                "no free port for drive {}: {limit} are taken",
+                drive.id
+            )));
         }
         *used += 1;
         Ok(*used - 1)
@@ -297,18 +352,28 @@ fn free_port() -> std::io::Result<u16> {
 
 /// A fresh qcow2 overlay at `overlay`; reads come from `image`, which stays as it is.
 pub fn overlay(image: &Path, overlay: &Path) -> Result<(), Error> {
-    let image = image.canonicalize().map_err(|cause| Error::File { what: "finding image", path: image.into(), cause })?;
+    let image = image.canonicalize().map_err(|cause| Error::File {
+        what: "finding image",
+        path: image.into(),
+        cause,
+    })?;
     let output = std::process::Command::new("qemu-img")
         .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
         .arg(&image)
         .arg(overlay)
         .output()
-        .map_err(|_| Error::Missing { what: "qemu-img", path: "/usr/bin/qemu-img".into() })?;
+        .map_err(|_| Error::Missing {
+            what: "qemu-img",
+            path: "/usr/bin/qemu-img".into(),
+        })?;
     if output.status.success() {
         Ok(())
     } else {
         let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(Error::Refused { command: "qemu-img create".into(), reason })
+        Err(Error::Refused {
+            command: "qemu-img create".into(),
+            reason,
+        })
     }
 }
 
@@ -316,14 +381,21 @@ pub fn overlay(image: &Path, overlay: &Path) -> Result<(), Error> {
 pub fn blank_file(path: &Path, mib: u64) -> Result<(), Error> {
     std::fs::File::create(path)
         .and_then(|file| file.set_len(mib << 20))
-        .map_err(|cause| Error::File { what: "making drive", path: path.into(), cause })
+        .map_err(|cause| Error::File {
+            what: "making drive",
+            path: path.into(),
+            cause,
+        })
 }
 
 /// The arguments as one line that a shell would take, for messages.
 #[must_use]
 pub fn shell_line(program: &str, arguments: &[String]) -> String {
     let quoted = arguments.iter().map(|a| format!("'{}'", a.replace('\'', r"'\''")));
-    std::iter::once(program.to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+    std::iter::once(program.to_owned())
+        .chain(quoted)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -370,6 +442,9 @@ mod tests {
     #[test]
     fn the_boot_medium_comes_first_and_may_be_slow() {
         let text = line(&Machine::new(Arch::X86_64).boot(Bus::Usb, Source::Qcow2("/o".into()), Some(20_000_000)));
-        assert!(text.contains("\"bootindex\":0") && text.contains("\"bps-total\":20000000"), "{text}");
+        assert!(
+            text.contains("\"bootindex\":0") && text.contains("\"bps-total\":20000000"),
+            "{text}"
+        );
     }
 }

@@ -38,7 +38,12 @@ pub enum Error {
     Missing { what: &'static str, path: PathBuf },
     /// A file of the machine's folder could not be made or read.
     #[error("{what} {path}")]
-    File { what: &'static str, path: PathBuf, #[source] cause: io::Error },
+    File {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
     /// QEMU did not start, or ended by itself.
     #[error("QEMU ended ({status}): {stderr}")]
     Ended { status: String, stderr: String },
@@ -50,7 +55,11 @@ pub enum Error {
     Refused { command: String, reason: String },
     /// What was waited for did not come.
     #[error("no {what} within {seconds} s; the console ends with:\n{console}")]
-    Late { what: String, seconds: u64, console: String },
+    Late {
+        what: String,
+        seconds: u64,
+        console: String,
+    },
     /// The helper in the guest refused or is not there.
     #[error("guest probe: {0}")]
     Probe(String),

@@ -39,7 +39,8 @@ pub struct Probe {
 impl Probe {
     /// Connects to QEMU's end of the port and waits until the helper answers.
     pub fn connect(path: &Path, limit: Duration) -> Result<Self, Error> {
-        let stream = UnixStream::connect(path).map_err(|e| Error::Probe(format!("port of QEMU at {}: {e}", path.display())))?;
+        let stream =
+            UnixStream::connect(path).map_err(|e| Error::Probe(format!("port of QEMU at {}: {e}", path.display())))?;
         let reader = stream.try_clone().map_err(|e| Error::Probe(e.to_string()))?;
         let (send, lines) = channel();
         std::thread::spawn(move || {
@@ -53,7 +54,12 @@ impl Probe {
                 }
             }
         });
-        let mut probe = Self { stream, lines, uevents: Vec::new(), next: 1 };
+        let mut probe = Self {
+            stream,
+            lines,
+            uevents: Vec::new(),
+            next: 1,
+        };
         // A line sent before the guest has opened the port may be lost, so ask again.
         let deadline = Instant::now() + limit;
         loop {
@@ -83,7 +89,12 @@ impl Probe {
         if result["status"] == 0 {
             Ok(text("stdout"))
         } else {
-            Err(Error::Probe(format!("{said} ended with {}: {}{}", result["status"], text("stdout"), text("stderr"))))
+            Err(Error::Probe(format!(
+                "{said} ended with {}: {}{}",
+                result["status"],
+                text("stdout"),
+                text("stderr")
+            )))
         }
     }
 
@@ -95,7 +106,11 @@ impl Probe {
 
     /// Writes a file of the guest, in one write, as sysfs wants it.
     pub fn write(&mut self, path: &str, text: &str) -> Result<(), Error> {
-        self.op(Op::Write { path: path.into(), text: text.into() }).map(drop)
+        self.op(Op::Write {
+            path: path.into(),
+            text: text.into(),
+        })
+        .map(drop)
     }
 
     /// Process ids whose command line begins with `program` and contains `argument`.
@@ -107,7 +122,10 @@ impl Probe {
             let has = argument.is_empty() || argv.iter().any(|a| a.as_str().is_some_and(|a| a.contains(argument)));
             (first.rsplit('/').next() == Some(program) && has).then(|| p["pid"].as_i64())?
         };
-        let pids = list.as_array().map(|l| l.iter().filter_map(matches).collect::<Vec<_>>()).unwrap_or_default();
+        let pids = list
+            .as_array()
+            .map(|l| l.iter().filter_map(matches).collect::<Vec<_>>())
+            .unwrap_or_default();
         Ok(pids.into_iter().filter_map(|p| i32::try_from(p).ok()).collect())
     }
 
@@ -117,7 +135,11 @@ impl Probe {
     }
 
     /// The uevents heard so far (after [`Op::Uevents`]), and those that come within `limit` until one satisfies `wanted`.
-    pub fn uevent(&mut self, wanted: impl Fn(&BTreeMap<String, String>) -> bool, limit: Duration) -> Result<Heard, Error> {
+    pub fn uevent(
+        &mut self,
+        wanted: impl Fn(&BTreeMap<String, String>) -> bool,
+        limit: Duration,
+    ) -> Result<Heard, Error> {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(found) = self.uevents.iter().find(|u| wanted(&u.keys)) {
@@ -126,7 +148,9 @@ impl Probe {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok((at, line)) => self.keep(at, line),
-                Err(RecvTimeoutError::Timeout) => return Err(Error::Probe(format!("no such uevent in {} s", limit.as_secs()))),
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(Error::Probe(format!("no such uevent in {} s", limit.as_secs())));
+                }
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::Probe("the port was closed".into())),
             }
         }
@@ -152,7 +176,9 @@ impl Probe {
         let request = Request { id, op };
         let mut line = serde_json::to_string(&request).map_err(|e| Error::Probe(e.to_string()))?;
         line.push('\n');
-        self.stream.write_all(line.as_bytes()).map_err(|e| Error::Probe(e.to_string()))?;
+        self.stream
+            .write_all(line.as_bytes())
+            .map_err(|e| Error::Probe(e.to_string()))?;
         let deadline = Instant::now() + limit;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -160,8 +186,21 @@ impl Probe {
                 Ok((_, Line::Done { id: of, value })) if of == id => return Ok(value),
                 Ok((_, Line::Failed { id: of, reason })) if of == id => return Err(Error::Probe(reason)),
                 Ok((at, other)) => self.keep(at, other),
-                Err(_) => return Err(Error::Probe(format!("no answer to {:?} in {} s", request.op, limit.as_secs()))),
+                Err(_) => {
+                    return Err(Error::Probe(format!(
+                        "no answer to {:?} in {} s",
+                        request.op,
+                        limit.as_secs()
+                    )));
+                }
             }
         }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // The reading thread holds the connection too; without this the next one would wait for it.
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
     }
 }

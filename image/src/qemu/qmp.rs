@@ -26,7 +26,11 @@ impl Qmp {
     /// Connects and agrees on no extra capabilities.
     pub fn connect(path: &Path) -> Result<Self, Error> {
         let stream = UnixStream::connect(path).map_err(Error::Qmp)?;
-        let mut qmp = Self { reader: BufReader::new(stream), partial: Vec::new(), events: VecDeque::new() };
+        let mut qmp = Self {
+            reader: BufReader::new(stream),
+            partial: Vec::new(),
+            events: VecDeque::new(),
+        };
         qmp.line(Instant::now() + ANSWER).map_err(Error::Qmp)?;
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
@@ -45,7 +49,10 @@ impl Qmp {
             }
             if let Some(error) = answer.get("error") {
                 let reason = error["desc"].as_str().unwrap_or("no reason given").to_owned();
-                return Err(Error::Refused { command: command.into(), reason });
+                return Err(Error::Refused {
+                    command: command.into(),
+                    reason,
+                });
             }
             self.events.push_back(answer);
         }
@@ -103,14 +110,20 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut requests = BufReader::new(stream.try_clone().unwrap()).lines();
             stream.write_all(b"{\"QMP\":{}}\n").unwrap();
-            for answer in ["{\"return\":{}}\n", "{\"event\":\"RESET\",\"data\":{\"guest\":true}}\n{\"return\":5}\n", "{\"error\":{\"desc\":\"no\"}}\n"] {
+            for answer in [
+                "{\"return\":{}}\n",
+                "{\"event\":\"RESET\",\"data\":{\"guest\":true}}\n{\"return\":5}\n",
+                "{\"error\":{\"desc\":\"no\"}}\n",
+            ] {
                 requests.next().unwrap().unwrap();
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         });
         let mut qmp = Qmp::connect(&path).unwrap();
         assert_eq!(qmp.execute("query-x", json!({})).unwrap(), 5);
-        let reset = qmp.event("RESET", |d| d["guest"] == true, Duration::from_secs(1)).unwrap();
+        let reset = qmp
+            .event("RESET", |d| d["guest"] == true, Duration::from_secs(1))
+            .unwrap();
         assert_eq!(reset["event"], "RESET");
         let refused = qmp.execute("device_del", json!({})).unwrap_err().to_string();
         assert_eq!(refused, "QEMU refused device_del: no");

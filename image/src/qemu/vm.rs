@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::Error;
 use super::drive::{Bus, Drive};
 use super::http::Request;
 use super::machine::Ports;
 use super::probe::Probe;
 use super::qmp::Qmp;
-use super::Error;
 
 /// How long QEMU may take to open its control socket.
 const START: Duration = Duration::from_secs(60);
@@ -40,12 +40,24 @@ pub struct Vm {
 }
 
 impl Vm {
-    pub(super) fn start(program: &'static str, arguments: &[String], dir: &Path, port: u16, drives: Vec<Drive>) -> Result<Self, Error> {
-        let file = |what, name: &str, cause| Error::File { what, path: dir.join(name), cause };
+    pub(super) fn start(
+        program: &'static str,
+        arguments: &[String],
+        dir: &Path,
+        port: u16,
+        drives: Vec<Drive>,
+    ) -> Result<Self, Error> {
+        let file = |what, name: &str, cause| Error::File {
+            what,
+            path: dir.join(name),
+            cause,
+        };
         let log_start = std::fs::metadata(dir.join("serial.log")).map_or(0, |m| m.len());
         for socket in ["qmp.sock", "probe.sock"] {
             match std::fs::remove_file(dir.join(socket)) {
-                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(file("removing", socket, cause)),
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(file("removing", socket, cause));
+                }
                 _ => {}
             }
         }
@@ -53,7 +65,11 @@ impl Vm {
         std::fs::write(dir.join("command"), super::machine::shell_line(program, arguments))
             .map_err(|cause| file("writing", "command", cause))?;
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors);
         let parent = std::process::id();
         // SAFETY: between fork and exec only prctl and getppid are called, both async-signal-safe; nothing allocates.
         unsafe {
@@ -68,9 +84,10 @@ impl Vm {
                 Ok(())
             });
         }
-        let mut child = command
-            .spawn()
-            .map_err(|_| Error::Missing { what: "QEMU", path: Path::new("/usr/bin").join(program) })?;
+        let mut child = command.spawn().map_err(|_| Error::Missing {
+            what: "QEMU",
+            path: Path::new("/usr/bin").join(program),
+        })?;
         let qmp = match connect(&mut child, dir) {
             Ok(qmp) => qmp,
             Err(error) => {
@@ -83,7 +100,16 @@ impl Vm {
         for drive in &drives {
             ports.take(drive)?;
         }
-        Ok(Self { child, qmp, probe: None, dir: dir.to_owned(), port, log_start, drives, ports })
+        Ok(Self {
+            child,
+            qmp,
+            probe: None,
+            dir: dir.to_owned(),
+            port,
+            log_start,
+            drives,
+            ports,
+        })
     }
 
     /// The host's port that leads to port 80 of the box.
@@ -200,7 +226,8 @@ impl Vm {
         if let Some(at) = self.drives.iter().position(|d| d.id == id) {
             let drive = self.drives.remove(at);
             self.qmp.execute("blockdev-del", json!({ "node-name": drive.node() }))?;
-            self.qmp.execute("object-del", json!({ "id": drive.throttle_group() }))?;
+            self.qmp
+                .execute("object-del", json!({ "id": drive.throttle_group() }))?;
         }
         Ok(())
     }
@@ -209,7 +236,10 @@ impl Vm {
     pub fn set_speed(&mut self, id: &str, bytes: u64) -> Result<(), Error> {
         let path = format!("/objects/speed-{id}");
         let limits = json!({ "bps-total": bytes });
-        self.qmp.execute("qom-set", json!({ "path": path, "property": "limits", "value": limits }))?;
+        self.qmp.execute(
+            "qom-set",
+            json!({ "path": path, "property": "limits", "value": limits }),
+        )?;
         Ok(())
     }
 
@@ -235,7 +265,11 @@ impl Vm {
         match self.child.try_wait() {
             Ok(None) => Ok(()),
             Ok(Some(status)) => Err(ended(&self.dir, &status.to_string())),
-            Err(cause) => Err(Error::File { what: "waiting for QEMU of", path: self.dir.clone(), cause }),
+            Err(cause) => Err(Error::File {
+                what: "waiting for QEMU of",
+                path: self.dir.clone(),
+                cause,
+            }),
         }
     }
 
@@ -243,7 +277,11 @@ impl Vm {
         let console = self.console();
         let tail: Vec<&str> = console.lines().rev().take(25).collect();
         let console = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
-        Error::Late { what, seconds: limit.as_secs(), console }
+        Error::Late {
+            what,
+            seconds: limit.as_secs(),
+            console,
+        }
     }
 
     fn kill(&mut self) {
@@ -275,5 +313,8 @@ fn connect(child: &mut Child, dir: &Path) -> Result<Qmp, Error> {
 
 fn ended(dir: &Path, status: &str) -> Error {
     let stderr = std::fs::read_to_string(dir.join("qemu.err")).unwrap_or_default();
-    Error::Ended { status: status.to_owned(), stderr: stderr.trim().to_owned() }
+    Error::Ended {
+        status: status.to_owned(),
+        stderr: stderr.trim().to_owned(),
+    }
 }

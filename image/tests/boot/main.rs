@@ -1,2 +1,25 @@
 //! Boots the image in QEMU and shows that what the product promises holds there.
+//!
+//! One machine a test, each from a fresh overlay of one test image (the product's image and one more archive with the
+//! probe). Run by `scripts/test boot`, or alone:
+//!
+//! ```text
+//! cargo test -p image --features boot-tests --test boot -- --test-threads=1 [NAME]
+//! ```
+//!
+//! `KILN_TEST_IMAGE_X86` and `KILN_TEST_IMAGE_ARM64` name images that are there already. `KILN_TEST_KEEP=1` keeps the
+//! machine's folder with its console log. Limits are several times what was measured on two slow cores: a limit that
+//! is hit means something hangs.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
+
+mod bench;
+mod boot;
+mod drives;
+mod gate;
+mod guard;
+mod hotplug;
+mod images;
+mod lab;
+mod power;
+mod services;
+mod signatures;

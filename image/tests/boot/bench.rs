@@ -1,0 +1,281 @@
+//! The box as a person with a browser has it: login, drives, the gate's two steps, jobs, events, the stream.
+//!
+//! Everything goes over HTTP with the product's own wire types; an answer that does not fit them fails the test.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use image::qemu::Vm;
+use image::qemu::http::{Event as Sent, Request, Response};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use wire::boxes::{BoxView, Started};
+use wire::drive::Drive;
+use wire::gate::{Armed, Plan};
+use wire::job::Job;
+use wire::{DriveId, Event, JobId, Problem};
+
+use crate::lab::SOON;
+
+/// Name and password of the one person in these tests.
+pub(crate) const USER: &str = "admin";
+pub(crate) const PASSWORD: &str = "forge-hammer-anvil";
+
+/// Time-out of one request: argon2 takes seconds in an emulated processor.
+const ANSWER: Duration = Duration::from_secs(45);
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// A browser at the bench, logged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Bench {
+    address: SocketAddr,
+    cookie: String,
+}
+
+impl Bench {
+    /// Logs in with the bench's password.
+    pub(crate) fn login(vm: &Vm) -> Self {
+        let mut bench = Self {
+            address: vm.address(),
+            cookie: String::new(),
+        };
+        let deadline = Instant::now() + SOON;
+        loop {
+            match bench.call(
+                "POST",
+                "/session",
+                Some(&json!({ "username": USER, "password": PASSWORD })),
+            ) {
+                Ok(response) if response.status / 100 == 2 => {
+                    bench.take_cookie(&response);
+                    return bench;
+                }
+                // The box claims itself a moment after it first answers; the limit on tries is per minute.
+                other if Instant::now() > deadline => panic!("login: {other:?}"),
+                _ => std::thread::sleep(Duration::from_secs(3)),
+            }
+        }
+    }
+
+    /// Claims the box with the code from its console.
+    pub(crate) fn claim(vm: &Vm, code: &str) -> Self {
+        let mut bench = Self {
+            address: vm.address(),
+            cookie: String::new(),
+        };
+        let body = json!({ "code": code, "username": USER, "password": PASSWORD });
+        let response = bench.call("POST", "/claim", Some(&body)).unwrap();
+        assert_eq!(response.status / 100, 2, "claim with {code}: {}", response.text());
+        bench.take_cookie(&response);
+        if bench.cookie.is_empty() {
+            Self::login(vm)
+        } else {
+            bench
+        }
+    }
+
+    fn take_cookie(&mut self, response: &Response) {
+        let cookies = response.headers.iter().filter(|(n, _)| n == "set-cookie");
+        for (_, value) in cookies {
+            let pair = value.split(';').next().unwrap_or_default();
+            if pair.starts_with("kiln_session=") {
+                self.cookie = pair.to_owned();
+            }
+        }
+    }
+
+    /// One request under `/api/v1`; whatever the answer is.
+    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<Response> {
+        let mut request = Request::new(method, &format!("/api/v1{path}"));
+        if !self.cookie.is_empty() {
+            request = request.header("cookie", &self.cookie);
+        }
+        if method != "GET" {
+            request = request
+                .header("x-requested-with", "XMLHttpRequest")
+                .header("origin", &format!("http://{}", self.address));
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        request.send(self.address, ANSWER)
+    }
+
+    /// A GET that is tried again while the server is away or starting.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        let deadline = Instant::now() + SOON;
+        loop {
+            match self.call("GET", path, None) {
+                Ok(response) if response.status == 200 => {
+                    return serde_json::from_slice(&response.body)
+                        .unwrap_or_else(|e| panic!("GET {path}: {e} in {}", response.text()));
+                }
+                other if Instant::now() > deadline => panic!("GET {path}: {other:?}"),
+                _ => std::thread::sleep(LOOK),
+            }
+        }
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Problem> {
+        let response = self
+            .call("POST", path, Some(body))
+            .unwrap_or_else(|e| panic!("POST {path}: {e}"));
+        let text = response.text();
+        if response.status / 100 == 2 {
+            Ok(serde_json::from_str(&text).unwrap_or_else(|e| panic!("POST {path}: {e} in {text}")))
+        } else {
+            Err(serde_json::from_str(&text)
+                .unwrap_or_else(|e| panic!("POST {path}: {} {e} in {text}", response.status)))
+        }
+    }
+
+    pub(crate) fn status(&self) -> BoxView {
+        self.get("/box")
+    }
+
+    /// Every event so far, oldest first.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let mut all: Vec<Event> = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |e| e.seq);
+            let page: Value = self.get(&format!("/events?after={after}&limit=500"));
+            let list = if page.is_array() { page } else { page["events"].clone() };
+            let list: Vec<Event> = serde_json::from_value(list).unwrap();
+            if list.is_empty() {
+                return all;
+            }
+            all.extend(list);
+        }
+    }
+
+    pub(crate) fn drives(&self) -> Vec<Drive> {
+        self.get("/drives")
+    }
+
+    /// Waits until the drive with this serial is there and `wanted`.
+    pub(crate) fn drive(&self, serial: &str, what: &str, wanted: impl Fn(&Drive) -> bool) -> Drive {
+        self.until(&format!("drive {serial} {what}"), SOON, || {
+            let drives = self.drives();
+            match drives.iter().find(|d| d.serial == serial && wanted(d)) {
+                Some(drive) => Ok(drive.clone()),
+                None => Err(format!("{drives:#?}")),
+            }
+        })
+    }
+
+    /// Waits until the drive is there and offered for a burn-in, its content known.
+    pub(crate) fn offered(&self, serial: &str) -> Drive {
+        self.drive(serial, "offered", |d| {
+            d.present && d.refused.is_none() && d.id.is_some() && !matches!(d.content, wire::drive::Content::Unknown)
+        })
+    }
+
+    pub(crate) fn plan(&self, drives: &[DriveId], playbook: &str) -> Result<Plan, Problem> {
+        self.post("/plans", &json!({ "drives": drives, "playbook": playbook }))
+    }
+
+    /// Arms with the password and what the plan asks to be typed.
+    pub(crate) fn arm(&self, plan: &Plan) -> Result<Armed, Problem> {
+        let typed: BTreeMap<_, _> = plan.drives.iter().map(|d| (d.id.clone(), d.label.clone())).collect();
+        self.post(
+            &format!("/plans/{}/arm", plan.id),
+            &json!({ "password": PASSWORD, "confirm": typed }),
+        )
+    }
+
+    pub(crate) fn fire(&self, plan: &Plan, armed: &Armed) -> Result<Vec<JobId>, Problem> {
+        let started: Started = self.post(&format!("/plans/{}/start", plan.id), &json!(armed))?;
+        Ok(started.jobs)
+    }
+
+    /// Plans, arms and starts a burn-in of the drives with these serials; the jobs in their order.
+    pub(crate) fn burn(&self, serials: &[&str], playbook: &str) -> Vec<JobId> {
+        let ids: Vec<DriveId> = serials.iter().map(|s| self.offered(s).id.unwrap()).collect();
+        let plan = self.plan(&ids, playbook).unwrap();
+        let armed = self.arm(&plan).unwrap();
+        self.fire(&plan, &armed).unwrap()
+    }
+
+    pub(crate) fn job(&self, id: &JobId) -> Job {
+        self.get(&format!("/jobs/{id}"))
+    }
+
+    pub(crate) fn jobs(&self) -> Vec<Job> {
+        self.get("/jobs")
+    }
+
+    /// Waits until the job is as `wanted`.
+    pub(crate) fn wait_job(&self, id: &JobId, what: &str, limit: Duration, wanted: impl Fn(&Job) -> bool) -> Job {
+        self.until(&format!("job {what}"), limit, || {
+            let job = self.job(id);
+            if wanted(&job) {
+                Ok(job)
+            } else {
+                Err(format!("{job:#?}"))
+            }
+        })
+    }
+
+    /// Waits until the job has moved this many bytes in its phase, of which there must be one that moves bytes.
+    pub(crate) fn wait_bytes(&self, id: &JobId, phase: wire::job::Phase, bytes: u64) -> Job {
+        self.wait_job(
+            id,
+            &format!("past {bytes} bytes of {}", phase.label()),
+            crate::lab::JOB,
+            |job| {
+                assert!(
+                    !job.state.is_over(),
+                    "the job was over before the test could interfere: {job:#?}"
+                );
+                job.progress
+                    .as_ref()
+                    .is_some_and(|p| p.phase == phase && p.done.0 >= bytes)
+            },
+        )
+    }
+
+    /// Waits for the verdict.
+    pub(crate) fn verdict(&self, id: &JobId, limit: Duration) -> Job {
+        self.wait_job(id, "over", limit, |job| job.state.is_over() && job.verdict.is_some())
+    }
+
+    /// Waits for the verdict and asserts that it is `outcome`.
+    pub(crate) fn ends(&self, id: &JobId, outcome: wire::job::Outcome) -> Job {
+        let job = self.verdict(id, crate::lab::JOB);
+        assert_eq!(job.verdict.as_ref().map(|v| v.outcome), Some(outcome), "{job:#?}");
+        job
+    }
+
+    /// Asks until the answer is `Ok`; what the last one said is in the panic.
+    pub(crate) fn until<T>(&self, what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+        let deadline = Instant::now() + limit;
+        loop {
+            match look() {
+                Ok(value) => return value,
+                Err(last) if Instant::now() > deadline => panic!("no {what} within {} s: {last}", limit.as_secs()),
+                Err(_) => std::thread::sleep(LOOK),
+            }
+        }
+    }
+
+    /// The dashboard's stream; events arrive with the moment they came. It ends with the test or with the server.
+    pub(crate) fn stream(&self, last_event_id: Option<u64>) -> Receiver<(Instant, Sent)> {
+        let mut request = Request::new("GET", "/api/v1/stream").header("cookie", &self.cookie);
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", &id.to_string());
+        }
+        let mut events = request.events(self.address, Duration::from_secs(120)).unwrap();
+        let (send, receive) = channel();
+        std::thread::spawn(move || {
+            while let Ok(Some(event)) = events.next() {
+                if send.send((Instant::now(), event)).is_err() {
+                    return;
+                }
+            }
+        });
+        receive
+    }
+}

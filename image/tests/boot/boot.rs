@@ -1,0 +1,77 @@
+//! The image boots: BIOS, UEFI, a slow USB stick, ARM64; and on ARM64 a whole burn-in.
+
+use std::time::Duration;
+
+use image::qemu::{Arch, Bus, Drive, Firmware, Source};
+use wire::job::Outcome;
+use wire::supervisor::{Medium, UnitState};
+
+use crate::bench::Bench;
+use crate::lab::{BOOT, Lab, SOON};
+
+/// What every healthy box shows a minute after power-on.
+fn healthy(bench: &Bench, via: &str) {
+    let status = bench.until("a healthy supervisor", SOON, || {
+        let view = bench.status();
+        let text = format!("{view:#?}");
+        let supervisor = view.supervisor.ok_or("no word from the supervisor")?;
+        let ready = |name: &str| {
+            supervisor
+                .units
+                .iter()
+                .any(|u| u.name == name && u.state == UnitState::Ready)
+        };
+        let settled = supervisor.boot.medium == Medium::Disk && ["server", "agent", "journal"].iter().all(|n| ready(n));
+        if settled { Ok(supervisor) } else { Err(text) }
+    });
+    assert_eq!(status.boot.via, via, "{status:#?}");
+    assert_eq!(status.boot.slot, "a", "{status:#?}");
+    assert!(!status.addresses.is_empty(), "{status:#?}");
+}
+
+#[test]
+fn bios_boots_to_a_box_that_is_claimed_with_the_code_on_its_console() {
+    let lab = Lab::new();
+    let machine = lab.bare().boot(Bus::Virtio, Source::Qcow2(lab.medium()), None);
+    let mut vm = machine.start(lab.path()).unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let line = vm.wait_console("claim: ", SOON).unwrap();
+    let code = line.rsplit("claim: ").next().unwrap().trim().to_owned();
+    assert_eq!(code.len(), 8, "{line:?}");
+    vm.wait_console("dashboard: http://10.0.2.15", SOON).unwrap();
+    let bench = Bench::claim(&vm, &code);
+    healthy(&bench, "bios");
+
+    // The boot disk is on the list, and never offered.
+    let boot = bench.drive("KILNBOOT", "present", |d| d.present);
+    assert_eq!(boot.refused.map(|r| r.kind).as_deref(), Some("boot-disk"));
+}
+
+#[test]
+fn uefi_boots() {
+    let lab = Lab::new();
+    let (_vm, bench) = lab.start(lab.machine(Bus::Nvme, None).firmware(Firmware::Uefi));
+    healthy(&bench, "efi-x86_64");
+}
+
+#[test]
+fn a_usb_stick_of_20_mb_a_second_boots() {
+    let lab = Lab::new();
+    let (_vm, bench) = lab.start(lab.machine(Bus::Usb, Some(20_000_000)));
+    healthy(&bench, "bios");
+}
+
+#[test]
+fn arm64_boots_and_burns_a_drive_in_completely() {
+    let lab = Lab::of(Arch::Arm64);
+    let sata = Drive::new(Bus::Sata, "ARMSATA1", lab.blank("ARMSATA1", 64));
+    let (_vm, bench) = lab.start(lab.machine(Bus::Usb, None).drive(sata));
+    healthy(&bench, "efi-arm64");
+    let jobs = bench.burn(&["ARMSATA1"], "standard");
+    let job = bench.verdict(&jobs[0], Duration::from_secs(420));
+    let verdict = job.verdict.clone().unwrap();
+    // QEMU's SATA drive has a SMART table of its own; whatever it says, every sector must have been verified.
+    assert!(matches!(verdict.outcome, Outcome::Passed | Outcome::Warn), "{job:#?}");
+    assert_eq!(verdict.verified.0, 64 << 20, "{job:#?}");
+    assert!(job.findings.is_empty(), "{job:#?}");
+}

@@ -1,0 +1,133 @@
+//! Drives that lie, fail and go away: the verdict names kind and place, and the other jobs go on.
+
+use image::nbd::{Disk, Fault, Plan, Server};
+use image::qemu::{Bus, Drive, Source};
+use wire::Lba;
+use wire::job::{FaultKind, Job, Outcome, Phase};
+
+use crate::lab::{Lab, SOON};
+
+fn attached(bus: Bus, serial: &str, server: &Server) -> Drive {
+    Drive::new(bus, serial, Source::Nbd(server.path().to_owned()))
+}
+
+/// Whether a finding of this kind covers the sector.
+fn found(job: &Job, kind: FaultKind, sector: u64) -> bool {
+    let covers = |lba: &Lba, sectors: u64| (lba.0..lba.0 + sectors).contains(&sector);
+    job.findings
+        .iter()
+        .any(|f| f.kind == kind && f.lba.as_ref().is_some_and(|lba| covers(lba, f.sectors)))
+}
+
+#[test]
+fn read_errors_a_forged_capacity_and_a_flipped_bit_fail_with_place_and_kind_and_a_good_drive_passes() {
+    let lab = Lab::new();
+    let disk = |faults: Plan| Disk::blank(32).unwrap().with_plan(faults);
+    let unreadable = lab.serve(
+        "unreadable",
+        disk(Plan::honest().with(Fault::ReadError(40_000..40_008))),
+    );
+    let forged = lab.serve("forged", disk(Plan::honest().with(Fault::Wrap { real: 32_768 })));
+    let flips = lab.serve(
+        "flips",
+        disk(Plan::honest().with(Fault::FlipBit {
+            sector: 12_345,
+            bit: 77,
+        })),
+    );
+    let good = lab.serve("good", disk(Plan::honest()));
+    let (_vm, bench) = lab.boot([
+        attached(Bus::Sata, "READERR1", &unreadable),
+        attached(Bus::Scsi, "FORGED01", &forged),
+        attached(Bus::Nvme, "BITFLIP1", &flips),
+        attached(Bus::Scsi, "GOODONE1", &good),
+    ]);
+    let jobs = bench.burn(&["READERR1", "FORGED01", "BITFLIP1", "GOODONE1"], "surface");
+
+    let job = bench.ends(&jobs[0], Outcome::Failed);
+    assert!(
+        found(&job, FaultKind::ReadError, 40_000) && found(&job, FaultKind::ReadError, 40_007),
+        "{job:#?}"
+    );
+    assert!(
+        !found(&job, FaultKind::ReadError, 39_999) && !found(&job, FaultKind::ReadError, 40_008),
+        "{job:#?}"
+    );
+
+    let job = bench.ends(&jobs[1], Outcome::Failed);
+    let wrapped = job
+        .findings
+        .iter()
+        .any(|f| f.kind == FaultKind::WrapAround && f.lba.is_some());
+    assert!(wrapped, "{job:#?}");
+
+    let job = bench.ends(&jobs[2], Outcome::Failed);
+    assert!(found(&job, FaultKind::BitFlip, 12_345), "{job:#?}");
+    assert_eq!(job.bad_sectors, 1, "{job:#?}");
+
+    let job = bench.ends(&jobs[3], Outcome::Passed);
+    assert_eq!(job.verdict.unwrap().verified.0, 32 << 20);
+    // Not only the verdict: the pattern really is on the medium, everywhere.
+    for sector in [0, 1, 30_000, 65_535] {
+        let bytes = good.disk().medium(sector, 1).unwrap();
+        assert!(bytes.iter().any(|b| *b != 0), "sector {sector} was never written");
+    }
+    assert!(
+        good.disk().counters().flushes > 0,
+        "a job that never flushed has verified the drive's cache"
+    );
+}
+
+#[test]
+fn a_drive_pulled_in_the_middle_is_inconclusive_and_the_others_go_on() {
+    let lab = Lab::new();
+    let (mut vm, bench) = lab.boot([lab.slow("PULLED01"), lab.slow("STAYS001")]);
+    let jobs = bench.burn(&["PULLED01", "STAYS001"], "surface");
+    bench.wait_bytes(&jobs[0], Phase::Write, 8 << 20);
+    vm.pull("pulled01").unwrap();
+
+    let gone = bench.drive("PULLED01", "gone", |d| !d.present);
+    assert!(!gone.present);
+    let pulled = bench.ends(&jobs[0], Outcome::Inconclusive);
+    assert!(
+        pulled.findings.iter().any(|f| f.kind == FaultKind::Disconnect),
+        "{pulled:#?}"
+    );
+    let stays = bench.ends(&jobs[1], Outcome::Passed);
+    assert!(stays.resumes.is_empty(), "the other job was disturbed: {stays:#?}");
+}
+
+#[test]
+fn a_stick_pulled_under_load_resets_nothing_and_the_job_passes() {
+    let lab = Lab::new();
+    let machine = lab.machine(Bus::Usb, None).drive(lab.slow("NOSTICK1"));
+    let (mut vm, bench) = lab.start(machine);
+    let boot = bench.until("state on the stick", SOON, || {
+        let boot = bench.status().supervisor.map(|s| s.boot).ok_or("no supervisor")?;
+        if boot.medium == wire::supervisor::Medium::Disk {
+            Ok(boot)
+        } else {
+            Err(format!("{boot:?}"))
+        }
+    });
+    let job = bench.burn(&["NOSTICK1"], "surface").remove(0);
+    bench.wait_bytes(&job, Phase::Write, 8 << 20);
+    vm.pull("boot").unwrap();
+
+    // Services may restart over to RAM; then the session is gone and a person logs in again.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    vm.wait_http("/api/v1/health", SOON).unwrap();
+    let bench = crate::bench::Bench::login(&vm);
+    let done = bench.ends(&job, Outcome::Passed);
+    assert_eq!(done.verdict.unwrap().verified.0, 64 << 20);
+    let status = bench.status();
+    let now = status.supervisor.as_ref().unwrap();
+    assert_eq!(now.boot.boot_id, boot.boot_id, "the box was reset");
+    assert_eq!(now.boot.medium, wire::supervisor::Medium::Ram, "{now:#?}");
+    let told = status
+        .banners
+        .iter()
+        .chain(&now.banners)
+        .any(|b| b.text.to_lowercase().contains("medium"));
+    assert!(told, "nothing tells that the medium is gone: {status:#?}");
+}

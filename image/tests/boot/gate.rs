@@ -1,0 +1,138 @@
+//! The gate, from outside: nothing is erased without a plan, a person and the very drive that was agreed to.
+//!
+//! Forged frames straight to the agent are tested beside the agent; here everything goes the way a page goes.
+
+use image::qemu::{Bus, Drive, Vm};
+use serde_json::json;
+use wire::gate::Armed;
+
+use crate::bench::Bench;
+use crate::lab::{Lab, SOON};
+
+/// Whether no byte of the drive has been touched.
+fn untouched(lab: &Lab, serial: &str) -> bool {
+    std::fs::read(lab.path().join(serial)).unwrap().iter().all(|b| *b == 0)
+}
+
+fn plug(lab: &Lab, vm: &mut Vm, serial: &str, file: &str) {
+    let mut drive = Drive::new(Bus::Scsi, serial, lab.blank(file, 16));
+    drive.id = file.to_ascii_lowercase();
+    vm.plug(drive).unwrap();
+}
+
+#[test]
+fn a_drive_exchanged_between_arm_and_start_is_not_touched() {
+    let lab = Lab::new();
+    let (mut vm, bench) = lab.boot([]);
+    plug(&lab, &mut vm, "AGREED01", "AGREED01");
+    let id = bench.offered("AGREED01").id.unwrap();
+    let plan = bench.plan(&[id], "surface").unwrap();
+    let armed = bench.arm(&plan).unwrap();
+
+    vm.pull("agreed01").unwrap();
+    plug(&lab, &mut vm, "OTHER001", "OTHER001");
+    bench.offered("OTHER001");
+    let refused = bench.fire(&plan, &armed).unwrap_err();
+    println!("another drive in its place: {refused}");
+
+    // Even the same drive, put back, was out of sight: the plan is void.
+    vm.pull("other001").unwrap();
+    plug(&lab, &mut vm, "AGREED01", "AGREED01");
+    bench.offered("AGREED01");
+    let refused = bench.fire(&plan, &armed).unwrap_err();
+    println!("pulled and put back: {refused}");
+    assert!(bench.jobs().is_empty());
+    assert!(untouched(&lab, "AGREED01") && untouched(&lab, "OTHER001"));
+}
+
+#[test]
+fn a_ticket_outlives_a_restart_of_the_server_and_is_good_for_one_start_of_its_own_plan() {
+    let lab = Lab::new();
+    let drives = ["TICKET01", "TICKET02"].map(|s| Drive::new(Bus::Scsi, s, lab.blank(s, 16)));
+    let (mut vm, bench) = lab.boot(drives);
+    let [one, two] = ["TICKET01", "TICKET02"].map(|s| bench.offered(s).id.unwrap());
+    let plan = bench.plan(std::slice::from_ref(&one), "surface").unwrap();
+    let other = bench.plan(&[two], "surface").unwrap();
+
+    // What was typed must name the drive, and the password must be right.
+    let wrong = |body| {
+        bench
+            .call("POST", &format!("/plans/{}/arm", plan.id), Some(&body))
+            .unwrap()
+            .status
+    };
+    assert!((400..500).contains(&wrong(
+        json!({ "password": crate::bench::PASSWORD, "confirm": { one.to_string(): "ABCD" } })
+    )));
+    assert!((400..500).contains(&wrong(
+        json!({ "password": "guess-guess", "confirm": { one.to_string(): "T01" } })
+    )));
+
+    let armed = bench.arm(&plan).unwrap();
+    // Another plan's ticket, a changed ticket, a changed signature, no ticket.
+    let forged = [
+        (&other, armed.clone()),
+        (
+            &plan,
+            Armed {
+                ticket: armed.ticket.replace("admin", "amdin"),
+                ..armed.clone()
+            },
+        ),
+        (
+            &plan,
+            Armed {
+                signature: "0".repeat(128),
+                ..armed.clone()
+            },
+        ),
+        (
+            &plan,
+            Armed {
+                ticket: "{}".into(),
+                ..armed.clone()
+            },
+        ),
+    ];
+    for (plan, ticket) in &forged {
+        let refused = bench.fire(plan, ticket).unwrap_err();
+        println!("forged: {refused}");
+    }
+    let empty = bench
+        .call("POST", &format!("/plans/{}/start", plan.id), Some(&json!({})))
+        .unwrap();
+    assert!((400..500).contains(&empty.status), "{}", empty.text());
+    assert!(bench.jobs().is_empty() && untouched(&lab, "TICKET01") && untouched(&lab, "TICKET02"));
+
+    let pid = vm.probe().unwrap().pids("kiln-server", "").unwrap()[0];
+    vm.probe().unwrap().signal(pid, 9).unwrap();
+    vm.wait_http("/api/v1/health", SOON).unwrap();
+    // After the restart the server has forgotten the plan, the agent has not: either the start is carried out as it
+    // was agreed to, or it is refused and a new plan is asked for. Never anything else.
+    match retry(&bench, &plan, &armed) {
+        Ok(jobs) => {
+            assert_eq!(jobs.len(), 1);
+            let again = bench.fire(&plan, &armed).unwrap_err();
+            println!("used ticket: {again}");
+            bench.ends(&jobs[0], wire::job::Outcome::Passed);
+        }
+        Err(refused) => {
+            println!("after a restart of the server: {refused}");
+            assert!(untouched(&lab, "TICKET01"));
+        }
+    }
+    assert!(untouched(&lab, "TICKET02"));
+}
+
+/// A start, tried again while the agent is not connected to the new server yet.
+fn retry(bench: &Bench, plan: &wire::gate::Plan, armed: &Armed) -> Result<Vec<wire::JobId>, wire::Problem> {
+    bench.until("agent connected to the new server", SOON, || {
+        let view = bench.status();
+        if view.agent.state == wire::boxes::Liveness::Online {
+            Ok(())
+        } else {
+            Err(format!("{:?}", view.agent))
+        }
+    });
+    bench.fire(plan, armed)
+}

@@ -1,0 +1,66 @@
+//! The images under test: the product's, with one more archive that holds the probe.
+//!
+//! Built once for the whole suite by the builder itself, so a test image differs from what is handed out in that one
+//! file of its boot partition.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use image::assemble::{self, Options};
+use image::board::Board;
+use image::cpio::{Archive, Node};
+use image::cross::Binaries;
+use image::qemu::Arch;
+use image::workspace::Workspace;
+
+/// The unit file that starts the probe in the guest. It may do everything: it plays kernel, thief and vandal.
+const UNIT: &str = r#"description = "Helper of the boot tests"
+exec = ["/test/kiln-probe"]
+type = "simple"
+requires = ["system"]
+devices = "block"
+restart_sec = 0.2
+capabilities = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_KILL", "CAP_NET_ADMIN",
+    "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_MKNOD", "CAP_SYS_RESOURCE", "CAP_SYS_NICE"]
+"#;
+
+/// The test image for an architecture.
+pub(crate) fn image(arch: Arch) -> &'static Path {
+    static X86: OnceLock<PathBuf> = OnceLock::new();
+    static ARM64: OnceLock<PathBuf> = OnceLock::new();
+    let (cell, board, variable) = match arch {
+        Arch::X86_64 => (&X86, "x86-64", "KILN_TEST_IMAGE_X86"),
+        Arch::Arm64 => (&ARM64, "arm64", "KILN_TEST_IMAGE_ARM64"),
+    };
+    cell.get_or_init(|| match std::env::var_os(variable) {
+        Some(path) => path.into(),
+        None => build(board),
+    })
+}
+
+fn build(name: &str) -> PathBuf {
+    let ws = Workspace::find();
+    let board = Board::load(&ws.boards(), name).unwrap();
+    let dir = ws.root().join(".kiln/boot-tests");
+    std::fs::create_dir_all(&dir).unwrap();
+    let probe = Binaries::build_these(&ws, &board, false, &[("probe", "kiln-probe")])
+        .unwrap()
+        .path("kiln-probe");
+    let extra = dir.join(format!("{name}.cpio"));
+    std::fs::write(&extra, archive(std::fs::read(probe).unwrap())).unwrap();
+    let out = dir.join(format!("{name}.img"));
+    let options = Options {
+        test_extra: Some(extra),
+        ..Options::default()
+    };
+    assemble::build(&ws, &board, &out, &options).unwrap();
+    out
+}
+
+/// The archive: the probe and its unit file.
+pub(crate) fn archive(probe: Vec<u8>) -> Vec<u8> {
+    let mut archive = Archive::default();
+    archive.add("test/kiln-probe", Node::File(0o755, probe));
+    archive.add("etc/kiln/units/probe.toml", Node::File(0o644, UNIT.into()));
+    archive.bytes()
+}

@@ -1,0 +1,99 @@
+//! A bench for one test: a folder, drives in it, a machine, and the box that runs on it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use image::nbd::{Disk, Server};
+use image::qemu::machine::{blank_file, overlay};
+use image::qemu::{Arch, Bus, Drive, Machine, Source, Vm};
+use tempfile::TempDir;
+
+use crate::bench::{Bench, PASSWORD};
+use crate::images::image;
+
+/// Power-on to the first answer: 10 to 20 s were measured, on a machine that did nothing else.
+pub(crate) const BOOT: Duration = Duration::from_secs(180);
+/// Anything that takes the box a second or two.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// A small job from start to verdict.
+pub(crate) const JOB: Duration = Duration::from_secs(300);
+
+/// The folder of one test.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    dir: TempDir,
+    arch: Arch,
+}
+
+impl Lab {
+    /// A PC's bench.
+    pub(crate) fn new() -> Self {
+        Self::of(Arch::X86_64)
+    }
+
+    pub(crate) fn of(arch: Arch) -> Self {
+        let mut dir = tempfile::Builder::new().prefix("kiln-boot-").tempdir().unwrap();
+        if std::env::var_os("KILN_TEST_KEEP").is_some() {
+            dir.disable_cleanup(true);
+            println!("kept: {}", dir.path().display());
+        }
+        Self { dir, arch }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A machine of this bench that boots the test image from `bus`, with the probe's port and without a claim code:
+    /// the box claims itself with the bench's password.
+    pub(crate) fn machine(&self, bus: Bus, speed: Option<u64>) -> Machine {
+        self.bare()
+            .boot(bus, Source::Qcow2(self.medium()), speed)
+            .fw_cfg("opt/kiln/env/ADMIN_PASSWORD", PASSWORD)
+    }
+
+    /// The same machine without medium and without password.
+    pub(crate) fn bare(&self) -> Machine {
+        Machine::new(self.arch).with_probe()
+    }
+
+    /// The boot medium of this bench: an overlay that lives as long as the bench, so state survives a restart.
+    pub(crate) fn medium(&self) -> PathBuf {
+        let path = self.path().join("boot.qcow2");
+        if !path.exists() {
+            overlay(image(self.arch), &path).unwrap();
+        }
+        path
+    }
+
+    /// The bytes of an empty drive of `mib` MiB.
+    pub(crate) fn blank(&self, serial: &str, mib: u64) -> Source {
+        let path = self.path().join(serial);
+        blank_file(&path, mib).unwrap();
+        Source::Raw(path)
+    }
+
+    /// A SCSI drive, which can be pulled, with 64 MiB at 4 MB/s each way: a job of half a minute.
+    pub(crate) fn slow(&self, serial: &str) -> Drive {
+        Drive::new(Bus::Scsi, serial, self.blank(serial, 64)).speed(4_000_000)
+    }
+
+    /// A lying disk on a socket of this bench.
+    pub(crate) fn serve(&self, name: &str, disk: Disk) -> Server {
+        Server::bind(&self.path().join(format!("{name}.sock")), disk).unwrap()
+    }
+
+    /// Starts the machine and waits until the box answers and the bench is logged in.
+    pub(crate) fn start(&self, machine: Machine) -> (Vm, Bench) {
+        let mut vm = machine.start(self.path()).unwrap();
+        vm.wait_http("/api/v1/health", BOOT).unwrap();
+        let bench = Bench::login(&vm);
+        (vm, bench)
+    }
+
+    /// The usual PC: BIOS, virtio medium, these drives.
+    pub(crate) fn boot(&self, drives: impl IntoIterator<Item = Drive>) -> (Vm, Bench) {
+        let machine = drives.into_iter().fold(self.machine(Bus::Virtio, None), Machine::drive);
+        self.start(machine)
+    }
+}

@@ -1,0 +1,81 @@
+//! The power goes, or PID 1 stops: the box comes back, says why, and the job goes on.
+
+use std::time::Duration;
+
+use image::nbd::{Disk, Medium, Server};
+use image::qemu::{Arch, Bus, Drive, Machine, Source};
+use probe::Op;
+use wire::job::{Outcome, Phase};
+
+use crate::bench::{Bench, PASSWORD};
+use crate::images::image;
+use crate::lab::{BOOT, JOB, Lab};
+
+/// The i6300esb has two stages, each of the time-out that was set; then the machine boots.
+const WATCHDOG: Duration = Duration::from_secs(400);
+
+#[test]
+fn a_power_cut_while_writing_loses_caches_and_the_next_boot_resumes_and_says_so() {
+    let lab = Lab::new();
+    let medium = Disk::new(Medium::over(image(Arch::X86_64)).unwrap()).with_volatile_cache();
+    let boot = lab.serve("boot", medium);
+    let target = lab.serve("target", Disk::blank(96).unwrap().with_volatile_cache());
+    let machine = || -> Machine {
+        let drive = Drive::new(Bus::Scsi, "CUTDRIVE", Source::Nbd(target.path().to_owned())).speed(6_000_000);
+        lab.bare()
+            .boot(Bus::Virtio, Source::Nbd(boot.path().to_owned()), None)
+            .fw_cfg("opt/kiln/env/ADMIN_PASSWORD", PASSWORD)
+            .drive(drive)
+    };
+    let (vm, bench) = lab.start(machine());
+    let job = bench.burn(&["CUTDRIVE"], "surface").remove(0);
+    // Past a third: there is a checkpoint to go on from, and much in the cache that it must not count on.
+    bench.wait_bytes(&job, Phase::Write, 40 << 20);
+    let events = bench.events();
+    let cut = |server: &Server, seed| server.cut(seed).unwrap();
+    let lost = (cut(&boot, 0x11), cut(&target, 0x12));
+    vm.cut();
+    println!("boot medium: {:?}, drive: {:?}", lost.0, lost.1);
+    assert!(
+        lost.1.pending > 1000,
+        "nothing was in the drive's cache, so the cut proves nothing: {lost:?}"
+    );
+    boot.disk().power_on();
+    target.disk().power_on();
+
+    let (_vm, bench) = lab.start(machine());
+    let kept = bench.events();
+    assert!(kept.len() >= events.len(), "events that had been told are gone");
+    assert_eq!(kept[..events.len()], events[..]);
+    let done = bench.verdict(&job, JOB);
+    let verdict = done.verdict.clone().unwrap();
+    assert_eq!(verdict.outcome, Outcome::Passed, "{done:#?}");
+    assert_eq!(verdict.verified.0, 96 << 20, "{done:#?}");
+    let resume = done
+        .resumes
+        .first()
+        .unwrap_or_else(|| panic!("the job does not say that it resumed: {done:#?}"));
+    assert!(resume.from.0 > 0, "it began anew instead of resuming: {resume:?}");
+    let says = |text: &str| text.to_lowercase().contains("resum") || text.to_lowercase().contains("interrupt");
+    let told = says(&verdict.summary) || verdict.rules.iter().any(|r| says(&r.id) || says(&r.value));
+    assert!(
+        told,
+        "the verdict does not say that the job was interrupted: {verdict:#?}"
+    );
+}
+
+#[test]
+fn a_stopped_pid_1_is_reset_by_the_hardware_watchdog_and_the_reason_is_shown() {
+    let lab = Lab::new();
+    let (mut vm, bench) = lab.boot([]);
+    let first = bench.status().supervisor.unwrap().boot;
+    vm.probe().unwrap().op(Op::Freeze { pid: 1 }).unwrap();
+    vm.wait_event("WATCHDOG", WATCHDOG).unwrap();
+    let mark = vm.mark();
+    vm.wait_console_after(mark, "dashboard: http", BOOT).unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let bench = Bench::login(&vm);
+    let second = bench.status().supervisor.unwrap().boot;
+    assert_ne!(second.boot_id, first.boot_id, "the box was not reset");
+    assert!(second.reason.to_lowercase().contains("watchdog"), "{second:?}");
+}

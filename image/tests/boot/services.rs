@@ -1,0 +1,164 @@
+//! Services that die, stop and come back: nothing is lost, jobs go on, the dashboard tells.
+
+use std::time::Duration;
+
+use image::qemu::Vm;
+use wire::boxes::Liveness;
+use wire::job::{Outcome, Phase};
+use wire::supervisor::{Rung, UnitState, UnitView};
+
+use crate::bench::Bench;
+use crate::lab::{Lab, SOON};
+
+/// Far enough into writing that a checkpoint may exist, and far from its end.
+const SOME: u64 = 16 << 20;
+
+fn unit(bench: &Bench, name: &str) -> UnitView {
+    let status = bench.status();
+    let units = status.supervisor.map(|s| s.units).unwrap_or_default();
+    units
+        .into_iter()
+        .find(|u| u.name == name)
+        .unwrap_or_else(|| panic!("no unit {name}"))
+}
+
+/// The agent's main process, which is not one of its workers.
+fn main_process(vm: &mut Vm, bench: &Bench, name: &str) -> i32 {
+    let pid = bench.until(&format!("main process of {name}"), SOON, || {
+        let unit = unit(bench, name);
+        unit.pid.ok_or_else(|| format!("{unit:?}"))
+    });
+    let processes = vm.probe().unwrap().pids(&format!("kiln-{name}"), "").unwrap();
+    assert!(processes.contains(&pid), "{name} is {pid}, not in {processes:?}");
+    pid
+}
+
+#[test]
+fn a_killed_agent_is_restarted_and_its_job_resumes() {
+    let lab = Lab::new();
+    let (mut vm, bench) = lab.boot([lab.slow("AGENTK01")]);
+    let job = bench.burn(&["AGENTK01"], "surface").remove(0);
+    bench.wait_bytes(&job, Phase::Write, SOME);
+    let pid = main_process(&mut vm, &bench, "agent");
+    vm.probe().unwrap().signal(pid, 9).unwrap();
+
+    let after = bench.ends(&job, Outcome::Passed);
+    assert!(
+        !after.resumes.is_empty(),
+        "the job does not say that it was interrupted: {after:#?}"
+    );
+    let agent = unit(&bench, "agent");
+    assert!(agent.restarts >= 1 && agent.pid != Some(pid), "{agent:?}");
+    assert_eq!(bench.jobs().len(), 1, "the job went on, it was not begun anew");
+}
+
+#[test]
+fn a_stopped_agent_is_late_then_degraded_then_killed_and_restarted_and_the_dashboard_tells() {
+    let lab = Lab::new();
+    let (mut vm, bench) = lab.boot([lab.slow("AGENTS01")]);
+    let job = bench.burn(&["AGENTS01"], "surface").remove(0);
+    bench.wait_bytes(&job, Phase::Write, SOME);
+    let pid = main_process(&mut vm, &bench, "agent");
+    vm.probe().unwrap().signal(pid, 19).unwrap();
+
+    let mut rungs = Vec::new();
+    let mut degraded = false;
+    bench.until("restart of the stopped agent", Duration::from_secs(240), || {
+        let view = bench.status();
+        degraded |= view.agent.state != Liveness::Online;
+        let agent = view
+            .supervisor
+            .and_then(|s| s.units.into_iter().find(|u| u.name == "agent"))
+            .ok_or("no agent")?;
+        if let Some(rung) = agent.rung
+            && rungs.last() != Some(&rung)
+        {
+            rungs.push(rung);
+        }
+        if agent.pid.is_some_and(|p| p != pid) && agent.state == UnitState::Ready {
+            Ok(())
+        } else {
+            Err(format!("{agent:?}"))
+        }
+    });
+    println!("rungs seen: {rungs:?}");
+    // Late and degraded last for seconds and must have been seen; the rungs above may be over between two looks.
+    assert!(
+        rungs.contains(&Rung::Late) || rungs.contains(&Rung::Degraded),
+        "{rungs:?}"
+    );
+    assert!(rungs.is_sorted(), "the ladder only climbs: {rungs:?}");
+    assert!(degraded, "the dashboard showed the agent as online all the time");
+
+    let told: Vec<_> = bench
+        .events()
+        .into_iter()
+        .filter(|e| e.kind.starts_with("unit."))
+        .collect();
+    let tells = |word: &str| {
+        told.iter()
+            .any(|e| e.message.contains("agent") && (e.kind.contains(word) || e.message.contains(word)))
+    };
+    for word in ["late", "degraded", "kill", "restart"] {
+        assert!(tells(word), "no event tells of {word:?}: {told:#?}");
+    }
+    let after = bench.ends(&job, Outcome::Passed);
+    assert!(!after.resumes.is_empty(), "{after:#?}");
+}
+
+#[test]
+fn a_killed_server_is_back_and_nothing_is_lost() {
+    let lab = Lab::new();
+    let (mut vm, bench) = lab.boot([lab.slow("SERVERK1")]);
+    let job = bench.burn(&["SERVERK1"], "surface").remove(0);
+    bench.wait_bytes(&job, Phase::Write, SOME);
+    let before = bench.events();
+    let pid = main_process(&mut vm, &bench, "server");
+    vm.probe().unwrap().signal(pid, 9).unwrap();
+
+    bench.until("restart of the server", SOON, || {
+        let server = unit(&bench, "server");
+        if server.pid.is_some_and(|p| p != pid) {
+            Ok(())
+        } else {
+            Err(format!("{server:?}"))
+        }
+    });
+    let after = bench.events();
+    assert_eq!(
+        after[..before.len()],
+        before[..],
+        "what had happened is still told, in the same words"
+    );
+    let chained = after
+        .windows(2)
+        .all(|w| w[1].prev_hash == w[0].hash && w[1].seq == w[0].seq + 1);
+    assert!(
+        chained && after.iter().all(|e| e.hash == e.expected_hash()),
+        "the chain of events holds"
+    );
+
+    // The agent never stopped: nothing to resume.
+    let done = bench.ends(&job, Outcome::Passed);
+    assert!(done.resumes.is_empty(), "{:#?}", done.resumes);
+    let events = bench.events();
+    assert!(
+        events
+            .iter()
+            .any(|e| e.kind == "job.started" && e.job.as_ref() == Some(&job)),
+        "{events:#?}"
+    );
+
+    // A page that had seen the first events gets exactly the ones after them.
+    let seen = before.len() as u64;
+    let stream = bench.stream(Some(seen));
+    let mut replayed = Vec::new();
+    while replayed.last() != events.last().map(|e| &e.seq) {
+        let (_, sent) = stream.recv_timeout(SOON).expect("replay of the events missed");
+        if sent.kind == "event" {
+            replayed.push(serde_json::from_str::<wire::Event>(&sent.data).unwrap().seq);
+        }
+    }
+    let missed: Vec<u64> = (seen + 1..=events.len() as u64).collect();
+    assert_eq!(replayed, missed);
+}
