@@ -1,0 +1,93 @@
+/**
+ * The box's HTTP interface, typed by the generated wire types. Every failure is a {@link Refusal}
+ * that carries a problem with a title and a detail, so that a page can show it beside its cause.
+ */
+import type {
+  Armed, ArmRequest, BoxView, Claim, DriveId, Event, Job, JobId, LogLine, Login, Plan, PlanId, PlanRequest, Problem,
+  Session, Started,
+} from "@wire";
+
+const ROOT = "/api/v1";
+
+/** Longest wait for an answer in milliseconds; a password check takes seconds on a small board. */
+const ANSWER_MS = 45_000;
+
+/** The box refused, or did not answer (status 0). */
+export class Refusal extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.title);
+  }
+}
+
+/** What a person is told when no answer came. */
+export function unreachable(why: string): Problem {
+  return {
+    type: "unreachable",
+    status: 0,
+    title: "The box did not answer",
+    detail: `${why}. Check its power and network; what runs on it goes on without this page.`,
+  };
+}
+
+/** Any thrown thing as a problem. */
+export function asProblem(thrown: unknown): Problem {
+  if (thrown instanceof Refusal) return thrown.problem;
+  return { type: "page-error", status: 0, title: "This page made a mistake", detail: String(thrown) };
+}
+
+/** Reads an error answer; one that is no problem+json still gets a title. */
+export function readProblem(status: number, text: string): Problem {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && "title" in value && typeof value.title === "string") {
+      const { type, detail } = value as { type?: unknown; detail?: unknown };
+      return {
+        type: typeof type === "string" ? type : "about:blank",
+        status,
+        title: value.title,
+        detail: typeof detail === "string" ? detail : "",
+      };
+    }
+  } catch {
+    // Not JSON: a proxy's page, say. The status is all that there is to tell.
+  }
+  return { type: "about:blank", status, title: `The box answered ${status}`, detail: text.trim().slice(0, 200) };
+}
+
+async function call<T>(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<T> {
+  const init: RequestInit = { method, signal: AbortSignal.timeout(ANSWER_MS), headers: { Accept: "application/json" } };
+  if (method !== "GET") {
+    init.headers = { ...init.headers, "X-Requested-With": "XMLHttpRequest", "Content-Type": "application/json" };
+    init.body = JSON.stringify(body ?? {});
+  }
+  let answer: Response;
+  let text: string;
+  try {
+    answer = await fetch(ROOT + path, init);
+    text = await answer.text();
+  } catch (thrown) {
+    const late = thrown instanceof DOMException && thrown.name === "TimeoutError";
+    throw new Refusal(unreachable(late ? `No answer within ${ANSWER_MS / 1000} s` : "The connection failed"));
+  }
+  if (!answer.ok) throw new Refusal(readProblem(answer.status, text));
+  return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+const segment = encodeURIComponent;
+
+/** One function a request. */
+export const api = {
+  box: () => call<BoxView>("GET", "/box"),
+  claim: (body: Claim) => call<unknown>("POST", "/claim", body),
+  session: () => call<Session>("GET", "/session"),
+  login: (body: Login) => call<Session>("POST", "/session", body),
+  logout: () => call<unknown>("DELETE", "/session"),
+  job: (id: JobId) => call<Job>("GET", `/jobs/${segment(id)}`),
+  jobLog: (id: JobId) => call<LogLine[]>("GET", `/jobs/${segment(id)}/log`),
+  abort: (id: JobId) => call<unknown>("POST", `/jobs/${segment(id)}/abort`),
+  plan: (drives: DriveId[], playbook: string) =>
+    call<Plan>("POST", "/plans", { drives, playbook } satisfies PlanRequest),
+  arm: (plan: PlanId, body: ArmRequest) => call<Armed>("POST", `/plans/${segment(plan)}/arm`, body),
+  start: (plan: PlanId, body: Armed) => call<Started>("POST", `/plans/${segment(plan)}/start`, body),
+  events: (after: number, limit: number) => call<Event[]>("GET", `/events?after=${after}&limit=${limit}`),
+};

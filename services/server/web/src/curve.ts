@@ -1,0 +1,84 @@
+/**
+ * Geometry of the pictures: throughput over the drive's surface as SVG paths. Pure; tested in `curve.test.ts`.
+ *
+ * The x axis is always "where on the drive", from the first sector (0) to the last (1).
+ */
+import type { Finding, Job, Phase } from "@wire";
+
+import type { Trail } from "./state/store";
+
+/** A measured place: x from 0 to 1, bytes a second. */
+export type Point = readonly [number, number];
+
+/** Zones of a surface as points; zones without a measurement are left out. */
+export function zonePoints(zones: readonly number[]): Point[] {
+  return zones.flatMap((rate, index): Point[] => (rate > 0 ? [[(index + 0.5) / zones.length, rate]] : []));
+}
+
+/** At most `count` points, each the mean of its stretch; the lowest of a stretch that dips under half its mean survives. */
+export function thin(points: readonly Point[], count: number): Point[] {
+  if (points.length <= count) return [...points];
+  const out: Point[] = [];
+  for (let i = 0; i < count; i++) {
+    const part = points.slice(Math.floor((i * points.length) / count), Math.floor(((i + 1) * points.length) / count));
+    if (part.length === 0) continue;
+    const mean = (axis: 0 | 1) => part.reduce((sum, point) => sum + point[axis], 0) / part.length;
+    const low = part.reduce((a, b) => (b[1] < a[1] ? b : a));
+    out.push(low[1] < mean(1) / 2 ? low : [mean(0), mean(1)]);
+  }
+  return out;
+}
+
+/** A path through points in a box of `width` × `height`, y upwards from 0 to `max`. Gaps wider than `gap` break the line. */
+export function line(points: readonly Point[], width: number, height: number, max: number, gap = 0.05): string {
+  let d = "";
+  let before = -1;
+  for (const [x, y] of points) {
+    const px = (x * width).toFixed(1);
+    const py = (height - (Math.min(y, max) / (max || 1)) * height).toFixed(1);
+    d += `${before < 0 || x - before > gap ? "M" : "L"}${px} ${py}`;
+    before = x;
+  }
+  return d;
+}
+
+/** The same as a closed area down to the axis; for points without gaps. */
+export function area(points: readonly Point[], width: number, height: number, max: number): string {
+  const first = points[0];
+  const last = points.at(-1);
+  if (!first || !last) return "";
+  return `${line(points, width, height, max, 2)}L${(last[0] * width).toFixed(1)} ${height}L${(first[0] * width).toFixed(1)} ${height}z`;
+}
+
+/** A round number at or above `value` for the top of an axis, and the steps to it: 1, 2, 2.5 or 5 times a power of ten. */
+export function axis(value: number, steps = 4): { max: number; ticks: number[] } {
+  if (!(value > 0)) return { max: 1, ticks: [0] };
+  const raw = value / steps;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const size = ([1, 2, 2.5, 5, 10].find((m) => m * power >= raw * 0.999) ?? 10) * power;
+  const count = Math.ceil(value / size - 1e-9);
+  return { max: size * count, ticks: Array.from({ length: count + 1 }, (_, i) => i * size) };
+}
+
+/** One curve of a job. */
+export interface Curve { phase: Phase; points: Point[]; running: boolean }
+
+/** A job's curves in the order of its phases: measured surfaces, and for the running phase what the page saw so far. */
+export function curves(job: Job, trail: Trail | undefined): Curve[] {
+  const running = job.phases.find((p) => p.status === "running")?.phase;
+  return job.phases.flatMap(({ phase }): Curve[] => {
+    const measured = zonePoints(job.surface.find((s) => s.phase === phase)?.zones ?? []);
+    const seen = trail?.phase === phase ? trail.points.filter(([, rate]) => rate > 0) : [];
+    const reach = (points: readonly Point[]) => points.at(-1)?.[0] ?? 0;
+    const points = phase === running && (measured.length < 2 || reach(seen) > reach(measured) + 0.02)
+      ? [...measured, ...seen.filter(([x]) => x > reach(measured))]
+      : measured;
+    return points.length > 0 ? [{ phase, points, running: phase === running }] : [];
+  });
+}
+
+/** Where on the drive a finding is, from 0 to 1. */
+export function placeOfFinding(job: Pick<Job, "capacity" | "sector">, finding: Finding): number | null {
+  const sectors = job.capacity / job.sector;
+  return finding.lba === null || !(sectors > 0) ? null : Math.min(1, finding.lba / sectors);
+}

@@ -1,0 +1,186 @@
+/**
+ * Figures as people read them: SI units as on a drive's label, durations as people say them.
+ *
+ * Pure; time is always an argument. Tested in `format.test.ts`.
+ */
+import type { Bus, Drive, FaultKind, Finding, Outcome, Phase, Rotation } from "@wire";
+
+/** Narrow no-break space: between digit groups, and between a figure and its unit. */
+export const THIN = "\u202f";
+
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB"] as const;
+
+/** A number of bytes in SI units with at most three significant digits: `4 TB`, `1.92 TB`, `512 B`. */
+export function bytes(count: number): string {
+  let value = count;
+  let unit = 0;
+  while (value >= 999.5 && unit + 1 < UNITS.length) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 ? 0 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return `${Number(value.toFixed(digits))}\u00a0${UNITS[unit]}`;
+}
+
+/** Bytes a second: `224 MB/s`; nothing moving is an en dash, never an invented zero. */
+export function rate(perSecond: number | null | undefined): string {
+  return perSecond ? `${bytes(perSecond)}/s` : "–";
+}
+
+/** An integer with its digits in groups of three: `13 320 319 488`. */
+export function grouped(value: number): string {
+  return String(Math.trunc(value)).replace(/\B(?=(\d{3})+(?!\d))/g, THIN);
+}
+
+/** A duration as people say it: `40 s`, `14 min`, `2 h 10 min`, `32 h`, `3 days`. */
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s}\u00a0s`;
+  const minutes = Math.round(s / 60);
+  if (minutes < 60) return `${minutes}\u00a0min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 10) return minutes % 60 ? `${hours}\u00a0h ${minutes % 60}\u00a0min` : `${hours}\u00a0h`;
+  if (hours < 72) return `${Math.round(minutes / 60)}\u00a0h`;
+  return `${Math.round(minutes / 1440)}\u00a0days`;
+}
+
+/** Time left. Long ones are rounded and say so; `null` means that nobody knows yet. */
+export function timeLeft(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "estimating";
+  if (seconds < 1) return "moments";
+  return seconds >= 3600 ? `about ${duration(seconds)}` : duration(seconds);
+}
+
+/** How long ago something was: `just now`, `14 min ago`. */
+export function ago(iso: string, now: number): string {
+  const seconds = (now - Date.parse(iso)) / 1000;
+  if (!Number.isFinite(seconds)) return "at an unknown time";
+  return seconds < 10 ? "just now" : `${duration(seconds)} ago`;
+}
+
+/** A time of day, with the day where it is not today: `06:41`, `Fri 20 Nov, 06:41`. */
+export function clock(iso: string, now: number): string {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return iso;
+  const time = at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  if (at.toDateString() === new Date(now).toDateString()) return time;
+  return `${at.toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short" })}, ${time}`;
+}
+
+/** A full time with seconds, for logs: `20 Nov 06:41:09`. */
+export function stamp(iso: string): string {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return iso;
+  const day = at.toLocaleDateString("en-GB", { day: "2-digit", month: "short" });
+  return `${day} ${at.toLocaleTimeString("en-GB")}`;
+}
+
+/** A countdown: `1:37`. */
+export function countdown(seconds: number): string {
+  const s = Math.max(0, Math.ceil(seconds));
+  return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
+}
+
+/** `1 drive`, `3 drives`. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}
+
+/** A temperature. */
+export function celsius(degrees: number | null | undefined): string {
+  return degrees === null || degrees === undefined ? "–" : `${degrees}\u00a0°C`;
+}
+
+/** What a person finds on the label: the last four of the serial; short serials whole. */
+export function lastFour(serial: string): string {
+  const clean = serial.trim();
+  return clean.length > 4 ? clean.slice(-4).toUpperCase() : clean.toUpperCase();
+}
+
+/** A bus as people call it. */
+export function busName(bus: Bus): string {
+  switch (bus) {
+    case "sata": return "SATA";
+    case "scsi": return "SCSI";
+    case "nvme": return "NVMe";
+    case "usb": return "USB";
+    case "virtio": return "virtio";
+    case "mmc": return "SD or eMMC";
+    case "loop": return "loop device";
+    case "other": return "other bus";
+  }
+}
+
+/** How a drive stores, in words. */
+export function rotationName(rotation: Rotation): string {
+  switch (rotation.kind) {
+    case "spinning": return rotation.rpm === null ? "spinning" : `${grouped(rotation.rpm)} rpm`;
+    case "solid_state": return "solid state";
+    case "unknown": return "not told by the drive";
+  }
+}
+
+/** What is on a drive: a headline and a line beneath it. */
+export function contentWords(content: Drive["content"]): { head: string; detail: string } {
+  switch (content.state) {
+    case "unknown":
+      return { head: "Not looked at yet", detail: "" };
+    case "empty":
+      return { head: "Looks blank", detail: "no known signature" };
+    case "unreadable":
+      return { head: "Start unreadable", detail: content.why };
+    case "found": {
+      const label = content.signatures.find((s) => s.label)?.label;
+      return label ? { head: `“${label}”`, detail: content.summary } : { head: content.summary, detail: "" };
+    }
+  }
+}
+
+/** A phase as its track and ring name it. */
+export function phaseName(phase: Phase): string {
+  switch (phase) {
+    case "smart_before": return "SMART before";
+    case "probe": return "Capacity probe";
+    case "write": return "Write";
+    case "verify": return "Verify";
+    case "smart_after": return "SMART after";
+  }
+}
+
+/** What a kind of fault means, for a person who has to decide about the drive. */
+export function faultName(kind: FaultKind): string {
+  switch (kind) {
+    case "bit_flip": return "Flipped bits";
+    case "corrupt": return "Foreign data";
+    case "lost_write": return "Lost write";
+    case "stale": return "Old data of an earlier pass";
+    case "misdirected": return "Data of another sector";
+    case "wrap_around": return "Addresses wrap around";
+    case "truncated": return "Capacity that is not there";
+    case "zeroed": return "Zeros instead of data";
+    case "read_error": return "Unreadable";
+    case "write_error": return "Unwritable";
+    case "transient": return "Wrong once, then right";
+    case "slow": return "Slow";
+    case "hang": return "Did not answer";
+    case "disconnect": return "Went away";
+    case "reset": return "Was reset";
+  }
+}
+
+/** Where a finding is: `LBA 4 096 to 4 103`. */
+export function findingPlace(finding: Finding): string {
+  if (finding.lba === null) return "no single place";
+  const first = `LBA ${grouped(finding.lba)}`;
+  return finding.sectors > 1 ? `${first} to ${grouped(finding.lba + finding.sectors - 1)}` : first;
+}
+
+/** The class that gives a verdict its colour and the symbol that gives it its shape. */
+export function verdictShape(outcome: Outcome): "pass" | "warn" | "inc" | "fail" {
+  switch (outcome) {
+    case "PASSED": return "pass";
+    case "WARN": return "warn";
+    case "INCONCLUSIVE": return "inc";
+    case "FAILED": return "fail";
+  }
+}

@@ -1,0 +1,52 @@
+/** The dashboard: one page, one stream. Places are in `view/`, what is known in `state/`. */
+import { render } from "preact";
+
+import { startKeys } from "./keys";
+import { place, startRouting, type Place } from "./route";
+import { open, startClock, visit } from "./state/app";
+import { Bench } from "./view/bench";
+import { ClaimDoor, LoginDoor, Opening } from "./view/doors";
+import { DrivePage } from "./view/drive";
+import { EventsPage } from "./view/events";
+import { GatePage } from "./view/gate";
+import { JobPage } from "./view/job";
+import { Shell } from "./view/shell";
+
+function Here({ at }: { at: Place }) {
+  switch (at.name) {
+    case "bench": return <Bench />;
+    case "gate": return <GatePage />;
+    case "events": return <EventsPage />;
+    case "drive": return <DrivePage key={at.id} id={at.id} />;
+    case "job": return <JobPage key={at.id} id={at.id} />;
+    case "nowhere": return (
+      <main id="main" class="door" tabIndex={-1}>
+        <div class="panel"><h1>Nothing is here</h1><p class="lead">No place of this box is called <span class="mono">{at.path}</span>.</p><a class="btn prime" href="/">To the bench</a></div>
+      </main>
+    );
+  }
+}
+
+const TITLES: Record<Place["name"], string> = {
+  bench: "Bench", gate: "Gate", events: "Events", drive: "Drive", job: "Burn-in", nowhere: "Nothing here",
+};
+
+function App() {
+  const who = visit.value;
+  const at = place.value;
+  document.title = who.kind === "in" ? `${TITLES[at.name]}, Kiln` : "Kiln";
+  switch (who.kind) {
+    case "opening": return <Opening problem={null} />;
+    case "unreachable": return <Opening problem={who.problem} />;
+    case "unclaimed": return <ClaimDoor box={who.box} />;
+    case "login": return <LoginDoor box={who.box} expired={who.expired} />;
+    case "in": return <Shell session={who.session}><Here at={at} /></Shell>;
+  }
+}
+
+startRouting();
+startKeys();
+startClock();
+const root = document.getElementById("app");
+if (root) render(<App />, root);
+void open();

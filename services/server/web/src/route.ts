@@ -1,0 +1,63 @@
+/** Places and the address bar. Links are plain `<a href>`; one listener keeps them inside the page. */
+import { signal } from "@preact/signals";
+
+/** Where the page is. */
+export type Place =
+  | { name: "bench" }
+  | { name: "gate" }
+  | { name: "events" }
+  | { name: "drive"; id: string }
+  | { name: "job"; id: string }
+  | { name: "nowhere"; path: string };
+
+/** Reads a path. */
+export function placeOf(path: string): Place {
+  if (path === "/") return { name: "bench" };
+  if (path === "/burn") return { name: "gate" };
+  if (path === "/events") return { name: "events" };
+  const part = /^\/(drives|jobs)\/([^/]+)$/.exec(path);
+  if (part?.[2]) {
+    try {
+      const id = decodeURIComponent(part[2]);
+      return part[1] === "drives" ? { name: "drive", id } : { name: "job", id };
+    } catch {
+      // A malformed escape names nothing.
+    }
+  }
+  return { name: "nowhere", path };
+}
+
+/** Path of a drive's page. */
+export const drivePath = (id: string) => `/drives/${encodeURIComponent(id)}`;
+/** Path of a job's page. */
+export const jobPath = (id: string) => `/jobs/${encodeURIComponent(id)}`;
+
+/** Where the page is now. */
+export const place = signal<Place>({ name: "bench" });
+
+/** Goes to a path of this page. */
+export function go(path: string): void {
+  history.pushState(null, "", path);
+  arrive();
+}
+
+function arrive(): void {
+  place.value = placeOf(location.pathname);
+  scrollTo(0, 0);
+  // People who cannot see the page change are told by the focus.
+  document.getElementById("main")?.focus({ preventScroll: true });
+}
+
+/** Follows the address bar and the links. */
+export function startRouting(): void {
+  place.value = placeOf(location.pathname);
+  addEventListener("popstate", arrive);
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = (event.target as Element | null)?.closest("a");
+    if (!link || link.origin !== location.origin || link.target || link.hasAttribute("download") || link.hash) return;
+    if (link.pathname.startsWith("/api/") || link.pathname.startsWith("/docs")) return;
+    event.preventDefault();
+    go(link.pathname);
+  });
+}

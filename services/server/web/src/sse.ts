@@ -1,0 +1,134 @@
+/**
+ * Server-sent events over `fetch`: unlike `EventSource` it tells a 401 from a lost network, can send
+ * `Last-Event-ID` on a new connection, and sees the server's keep-alive comments, so that a silent
+ * connection is noticed. The parser is pure and tested in `sse.test.ts`.
+ */
+
+/** One message of the stream. */
+export interface Message {
+  /** Its `event:` word. */
+  event: string;
+  /** Its `data:` lines. */
+  data: string;
+  /** Its `id:`, where it has one. */
+  id: string | null;
+}
+
+/** A parser that is fed pieces of text as they come and gives the messages that became whole. */
+export function parser(): (chunk: string) => Message[] {
+  let rest = "";
+  let event = "";
+  let id: string | null = null;
+  let data: string[] = [];
+  return (chunk) => {
+    const whole: Message[] = [];
+    const lines = (rest + chunk).split(/\r\n|\n|\r(?!$)/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line === "") {
+        if (data.length > 0) whole.push({ event: event || "message", data: data.join("\n"), id });
+        event = "";
+        id = null;
+        data = [];
+        continue;
+      }
+      const colon = line.indexOf(":");
+      if (colon === 0) continue;
+      const field = colon < 0 ? line : line.slice(0, colon);
+      const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+      if (field === "event") event = value;
+      else if (field === "data") data.push(value);
+      else if (field === "id") id = value;
+    }
+    return whole;
+  };
+}
+
+/** Seconds to wait before the n-th try to connect again, from 0. */
+export function backoff(attempt: number): number {
+  return Math.min(8, 0.5 * 2 ** Math.min(attempt, 6));
+}
+
+/** What a {@link listen}er is told. */
+export interface Listener {
+  /** A message came. */
+  message(message: Message): void;
+  /** The stream answers (again). */
+  live(): void;
+  /** The stream is gone; the time of the last sign of life in milliseconds. */
+  lost(lastHeard: number): void;
+  /** The session is over. */
+  unauthorized(): void;
+}
+
+/** A stream that says nothing for so long, not even a keep-alive comment, is dead. In milliseconds. */
+const SILENCE_MS = 45_000;
+
+/** Keeps one stream open until the function that it returns is called. */
+export function listen(url: string, listener: Listener): () => void {
+  let stopped = false;
+  let lastId: string | null = null;
+  let lastHeard = Date.now();
+  let wake: (() => void) | null = null;
+  let current: AbortController | null = null;
+
+  const once = async (): Promise<boolean> => {
+    const abort = new AbortController();
+    current = abort;
+    let silence = setTimeout(() => abort.abort(), SILENCE_MS);
+    try {
+      const headers: Record<string, string> = { Accept: "text/event-stream" };
+      if (lastId !== null) headers["Last-Event-ID"] = lastId;
+      const answer = await fetch(url, { headers, signal: abort.signal, cache: "no-store" });
+      if (answer.status === 401) {
+        stopped = true;
+        listener.unauthorized();
+        return false;
+      }
+      if (!answer.ok || answer.body === null) return false;
+      listener.live();
+      const parse = parser();
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return true;
+        lastHeard = Date.now();
+        clearTimeout(silence);
+        silence = setTimeout(() => abort.abort(), SILENCE_MS);
+        for (const message of parse(value)) {
+          if (message.id !== null) lastId = message.id;
+          listener.message(message);
+        }
+      }
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(silence);
+    }
+  };
+
+  const run = async () => {
+    let attempt = 0;
+    while (!stopped) {
+      const before = lastHeard;
+      await once();
+      if (stopped) return;
+      attempt = lastHeard > before ? 0 : attempt + 1;
+      listener.lost(lastHeard);
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        setTimeout(resolve, backoff(attempt) * 1000);
+      });
+    }
+  };
+
+  const hurry = () => wake?.();
+  addEventListener("online", hurry);
+  void run();
+  return () => {
+    stopped = true;
+    removeEventListener("online", hurry);
+    current?.abort();
+    wake?.();
+  };
+}

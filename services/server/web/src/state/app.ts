@@ -1,0 +1,178 @@
+/**
+ * The page's signals: who is looking, what is known, whether the box answers. Messages of the stream
+ * are applied in one go four times a second, so that sixty busy drives cost four redraws, not sixty.
+ */
+import { computed, signal } from "@preact/signals";
+import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
+
+import { api, asProblem } from "../api";
+import { listen } from "../sse";
+import { canChoose, decode, latestJobs, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+
+/** Who is looking, and how far the page has come. */
+export type Visit =
+  | { kind: "opening" }
+  | { kind: "unreachable"; problem: Problem }
+  | { kind: "unclaimed"; box: BoxView }
+  | { kind: "login"; box: BoxView; expired: boolean }
+  | { kind: "in"; session: Session };
+
+/** Who is looking. */
+export const visit = signal<Visit>({ kind: "opening" });
+/** What the stream told. */
+export const known = signal<Known>(NOTHING);
+/** Since when the box does not answer, in milliseconds; `null` while it does. */
+export const lostSince = signal<number | null>(null);
+/** The box's clock as far as the page knows it, in milliseconds; turns once a second. */
+export const now = signal(Date.now());
+/** What is typed into the search. */
+export const search = signal("");
+/** Whether the list of keys is open. */
+export const helpOpen = signal(false);
+
+/** Newest job of each drive. */
+export const latest = computed(() => latestJobs(known.value.jobs));
+
+const CHOSEN = "kiln-chosen";
+/** The drives that were chosen on the bench; survives a reload of this tab, never a new one. */
+export const chosen = signal<readonly DriveId[]>(readChosen());
+
+function readChosen(): DriveId[] {
+  try {
+    const value: unknown = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
+    return Array.isArray(value) ? value.filter((id) => typeof id === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Chooses these drives and no others. */
+export function choose(ids: readonly DriveId[]): void {
+  chosen.value = ids;
+  try {
+    sessionStorage.setItem(CHOSEN, JSON.stringify(ids));
+  } catch {
+    // A browser without storage forgets the choice at a reload.
+  }
+}
+
+/** Chooses a drive, or lets it go. */
+export function toggle(id: DriveId): void {
+  choose(chosen.value.includes(id) ? chosen.value.filter((other) => other !== id) : [...chosen.value, id]);
+}
+
+/** How far the box's clock is ahead of this machine's, in milliseconds. */
+let skew = 0;
+
+/** A monotonic clock for the gate: changing this machine's time of day gives nobody more than two minutes. */
+export function monotonic(): number {
+  return performance.now();
+}
+
+const queue: News[] = [];
+let flushing: ReturnType<typeof setTimeout> | undefined;
+
+function flush(): void {
+  flushing = undefined;
+  let next = known.value;
+  for (const news of queue.splice(0)) next = reduce(next, news);
+  if (next.box && next.box !== known.value.box) skew = Date.parse(next.box.now) - Date.now();
+  known.value = next;
+  if (next.drives) {
+    // A drive that was pulled or came into use is not chosen any more.
+    const jobs = latestJobs(next.jobs);
+    const open = new Set(next.drives.filter((d) => d.id !== null && canChoose(d, jobs.get(d.id))).map((d) => d.id));
+    if (chosen.value.some((id) => !open.has(id))) choose(chosen.value.filter((id) => open.has(id)));
+  }
+}
+
+let stop: (() => void) | null = null;
+let lostTimer: ReturnType<typeof setTimeout> | undefined;
+
+function connect(): void {
+  stop?.();
+  stop = listen("/api/v1/stream", {
+    message: ({ event, data }) => {
+      const news = decode(event, data);
+      if (!news) return;
+      queue.push(news);
+      flushing ??= setTimeout(flush, known.value.drives === null ? 0 : 250);
+    },
+    live: () => {
+      clearTimeout(lostTimer);
+      lostTimer = undefined;
+      lostSince.value = null;
+    },
+    lost: (lastHeard) => {
+      // A server that restarts under its supervisor is back before anybody needs to know.
+      lostTimer ??= setTimeout(() => (lostSince.value = lastHeard + skew), 1500);
+    },
+    unauthorized: () => void open(true),
+  });
+}
+
+/** Finds out who is looking: is the box there, is it claimed, is there a session? */
+export async function open(expired = false): Promise<void> {
+  let box: BoxView;
+  try {
+    box = await api.box();
+  } catch (thrown) {
+    visit.value = { kind: "unreachable", problem: asProblem(thrown) };
+    setTimeout(() => void open(expired), 3000);
+    return;
+  }
+  skew = Date.parse(box.now) - Date.now();
+  if (!box.claimed) {
+    visit.value = { kind: "unclaimed", box };
+    return;
+  }
+  try {
+    enter(await api.session());
+  } catch (thrown) {
+    const problem = asProblem(thrown);
+    visit.value = problem.status === 401 ? { kind: "login", box, expired } : { kind: "unreachable", problem };
+    if (problem.status !== 401) setTimeout(() => void open(expired), 3000);
+  }
+}
+
+function enter(session: Session): void {
+  visit.value = { kind: "in", session };
+  connect();
+}
+
+/** Logs in. Throws what the box refuses. */
+export async function login(credentials: Credentials): Promise<void> {
+  await api.login(credentials);
+  enter(await api.session());
+}
+
+/** Claims the box with the code on its console, and logs in. */
+export async function claim(code: string, credentials: Credentials): Promise<void> {
+  await api.claim({ code, ...credentials });
+  try {
+    enter(await api.session());
+  } catch {
+    await login(credentials);
+  }
+}
+
+/** Ends the session. */
+export async function logout(): Promise<void> {
+  await api.logout();
+  stop?.();
+  known.value = NOTHING;
+  choose([]);
+  await open();
+}
+
+/** Fetches events that the stream has not brought. */
+export async function loadEvents(after: number, limit: number): Promise<number> {
+  const events = await api.events(after, limit);
+  known.value = { ...known.value, events: mergeEvents(known.value.events, events) };
+  return events.length;
+}
+
+/** Starts the page's clock. */
+export function startClock(): void {
+  setInterval(() => (now.value = Date.now() + skew), 1000);
+}

@@ -1,0 +1,167 @@
+/**
+ * The page's half of the gate as a pure machine: `step(gate, input)` gives the next state.
+ *
+ * ```text
+ *  loading ─► reading ─(last label right)─► checking ─(same digest)─► arming ─► started
+ *     │          ▲ ▲                           │                        │
+ *     ▼          │ └── accept ── changed ◄─────┘ (another digest)       │
+ *  refused       └──────────── two minutes over, plan void ◄────────────┘
+ * ```
+ *
+ * The box decides everything again; this only keeps a person from arming what they have not read.
+ * Time is an argument. Tested in `gate.test.ts`.
+ */
+import type { DriveId, JobId, Plan, PlanDrive, Problem } from "@wire";
+
+import { bytes, contentWords, lastFour } from "../format";
+
+/** What a person typed, by drive. */
+export type Typed = Readonly<Partial<Record<DriveId, string>>>;
+
+/** Where the gate stands. */
+export type Gate =
+  | { step: "loading" }
+  | { step: "refused"; problem: Problem }
+  | { step: "reading"; plan: Plan; typed: Typed; notice: Problem | null }
+  | { step: "checking"; plan: Plan; typed: Typed; problem: Problem | null }
+  | { step: "changed"; plan: Plan; changes: string[] }
+  | { step: "arming"; plan: Plan; typed: Typed; deadline: number; busy: boolean; problem: Problem | null }
+  | { step: "started"; jobs: readonly JobId[] };
+
+/** What happens to it. Times are milliseconds of one clock. */
+export type Input =
+  | { type: "reset" }
+  | { type: "planned"; plan: Plan; asked: number }
+  | { type: "refused"; problem: Problem; now: number }
+  | { type: "typed"; drive: DriveId; text: string }
+  | { type: "complete" }
+  | { type: "accept" }
+  | { type: "submit" }
+  | { type: "started"; jobs: readonly JobId[] }
+  | { type: "tick"; now: number };
+
+/** How a typed text stands to a drive. */
+export type Match = "empty" | "partial" | "right" | "wrong";
+
+const same = (a: string, b: string) => a.trim().toUpperCase() === b.trim().toUpperCase();
+
+/** Compares what was typed with a drive's label or whole serial; letter case is free. */
+export function match(drive: PlanDrive, text: string): Match {
+  const typed = text.trim().toUpperCase();
+  if (typed === "") return "empty";
+  if (same(typed, drive.label) || same(typed, drive.serial)) return "right";
+  const onTheWay = drive.label.toUpperCase().startsWith(typed) || drive.serial.trim().toUpperCase().startsWith(typed);
+  return onTheWay || typed.length < Math.min(4, drive.label.length) ? "partial" : "wrong";
+}
+
+/** Whether every label of the plan has been typed. */
+export function complete(plan: Plan, typed: Typed): boolean {
+  return plan.drives.length > 0 && plan.drives.every((drive) => match(drive, typed[drive.id] ?? "") === "right");
+}
+
+/**
+ * What a scan (a whole serial and Enter) into one field comes to: it goes to the drive whose serial
+ * it is, whichever field had the focus, and the focus to the next field that is still open.
+ */
+export function scan(plan: Plan, typed: Typed, into: DriveId, text: string): { typed: Typed; focus: DriveId | null } {
+  const owners = plan.drives.filter((drive) => match(drive, text) === "right");
+  const owner = owners.find((drive) => drive.id === into) ?? (owners.length === 1 ? owners[0] : undefined);
+  const next: Typed = owner ? { ...typed, ...(owner.id === into ? {} : { [into]: "" }), [owner.id]: text.trim() } : { ...typed, [into]: text };
+  const open = plan.drives.find((drive) => match(drive, next[drive.id] ?? "") !== "right");
+  return { typed: next, focus: owner ? (open?.id ?? null) : into };
+}
+
+/** What is different between the plan that a person read and the one that the box made since, in sentences. */
+export function differences(before: Plan, after: Plan): string[] {
+  const changes: string[] = [];
+  if (before.playbook !== after.playbook) changes.push(`The playbook was ${before.playbook} and is ${after.playbook} now.`);
+  const now = new Map(after.drives.map((drive) => [drive.id, drive]));
+  for (const old of before.drives) {
+    const name = `…${lastFour(old.serial)}`;
+    const fresh = now.get(old.id);
+    if (!fresh) {
+      changes.push(`${name} is no longer part of it.`);
+      continue;
+    }
+    now.delete(old.id);
+    if (JSON.stringify(old.content) !== JSON.stringify(fresh.content)) {
+      const words = (drive: PlanDrive) => {
+        const { head, detail } = contentWords(drive.content);
+        return detail ? `${head} (${detail})` : head;
+      };
+      const [was, is] = [words(old), words(fresh)];
+      changes.push(
+        was === is ? `${name}: the identifiers of its content are different, under the same name: ${is}.` : `${name} held ${was} and holds ${is} now.`,
+      );
+    }
+    if (old.capacity !== fresh.capacity) changes.push(`${name} told a capacity of ${bytes(old.capacity)} and tells ${bytes(fresh.capacity)} now.`);
+    if (old.model !== fresh.model || old.serial !== fresh.serial) changes.push(`${name} was ${old.model} ${old.serial} and is ${fresh.model} ${fresh.serial} now.`);
+    if (old.sector !== fresh.sector) changes.push(`${name} had sectors of ${old.sector} bytes and has ${fresh.sector} now.`);
+  }
+  for (const added of now.values()) changes.push(`…${lastFour(added.serial)} was not part of it before.`);
+  return changes.length > 0 ? changes : ["The box computed another digest than before. Read the list again."];
+}
+
+/** Problems that make the plan void: labels have to be typed again on a new one. */
+const VOID = /expired|used|nonce|void|not-found|unknown-plan|no-such-plan/;
+/** Problems that say that the drives are not what was read: ask again and show the difference. */
+const CHANGED = /changed|digest|mismatch-plan|drive-gone|identity/;
+
+/** Told when the two minutes are over. */
+export const OVER: Problem = {
+  type: "plan-expired",
+  status: 0,
+  title: "The two minutes are over",
+  detail: "Nothing has been written. Type the labels again when you are ready.",
+};
+
+/** The next state. An input that does not fit the state changes nothing. */
+export function step(gate: Gate, input: Input): Gate {
+  switch (input.type) {
+    case "reset":
+      return { step: "loading" };
+    case "planned":
+      if (gate.step === "loading") return { step: "reading", plan: input.plan, typed: {}, notice: null };
+      if (gate.step !== "checking") return gate;
+      if (gate.plan.digest !== input.plan.digest) {
+        return { step: "changed", plan: input.plan, changes: differences(gate.plan, input.plan) };
+      }
+      return {
+        step: "arming", plan: input.plan, typed: gate.typed, busy: false, problem: gate.problem,
+        deadline: input.asked + input.plan.seconds * 1000,
+      };
+    case "refused":
+      switch (gate.step) {
+        case "loading":
+        case "checking":
+          return { step: "refused", problem: input.problem };
+        case "arming":
+          if (VOID.test(input.problem.type) || input.now >= gate.deadline) {
+            return { step: "reading", plan: gate.plan, typed: {}, notice: input.problem };
+          }
+          if (CHANGED.test(input.problem.type)) {
+            return { step: "checking", plan: gate.plan, typed: gate.typed, problem: input.problem };
+          }
+          return { ...gate, busy: false, problem: input.problem };
+        default:
+          return gate;
+      }
+    case "typed":
+      return gate.step === "reading" ? { ...gate, typed: { ...gate.typed, [input.drive]: input.text } } : gate;
+    case "complete":
+      return gate.step === "reading" && complete(gate.plan, gate.typed)
+        ? { step: "checking", plan: gate.plan, typed: gate.typed, problem: null }
+        : gate;
+    case "accept":
+      return gate.step === "changed" ? { step: "reading", plan: gate.plan, typed: {}, notice: null } : gate;
+    case "submit":
+      return gate.step === "arming" && !gate.busy ? { ...gate, busy: true, problem: null } : gate;
+    case "started":
+      return gate.step === "arming" ? { step: "started", jobs: input.jobs } : gate;
+    case "tick":
+      // While the box is deciding, its own clock rules.
+      return gate.step === "arming" && !gate.busy && input.now >= gate.deadline
+        ? { step: "reading", plan: gate.plan, typed: {}, notice: OVER }
+        : gate;
+  }
+}

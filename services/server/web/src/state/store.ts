@@ -1,0 +1,170 @@
+/**
+ * What the page knows of the box, and how each message of the stream changes it.
+ *
+ * `reduce` is pure: the same state and message give the same new state, and parts that a message
+ * does not touch keep their identity, so that a card whose drive did not change is not drawn again.
+ * Tested in `store.test.ts`.
+ */
+import type { BoxView, Drive, DriveId, Event, Job, JobId, LogLine, Phase, ProgressFrame } from "@wire";
+
+/** Throughput of the running phase as the page saw it, for phases whose surface has not come yet. */
+export interface Trail {
+  /** The phase. */
+  phase: Phase;
+  /** Pairs of place (0 to 1 of the drive) and bytes a second, in order of place. */
+  points: readonly (readonly [number, number])[];
+}
+
+/** Everything that the stream told. */
+export interface Known {
+  box: BoxView | null;
+  /** `null` until the first list has come: "no drives" is a fact, "not told yet" another. */
+  drives: readonly Drive[] | null;
+  jobs: ReadonlyMap<JobId, Job>;
+  logs: ReadonlyMap<JobId, readonly LogLine[]>;
+  trails: ReadonlyMap<JobId, Trail>;
+  /** Newest last, without gaps at the end. */
+  events: readonly Event[];
+}
+
+/** Nothing yet. */
+export const NOTHING: Known = {
+  box: null, drives: null, jobs: new Map(), logs: new Map(), trails: new Map(), events: [],
+};
+
+/** A message of the stream, decoded. */
+export type News =
+  | { type: "box"; data: BoxView }
+  | { type: "drives"; data: Drive[] }
+  | { type: "job"; data: Job }
+  | { type: "progress"; data: ProgressFrame }
+  | { type: "log"; data: LogLine }
+  | { type: "event"; data: Event };
+
+const WORDS = new Set(["box", "drives", "job", "progress", "log", "event"]);
+
+/** Decodes a message; a word that this page does not know yet is left out. */
+export function decode(event: string, data: string): News | null {
+  if (!WORDS.has(event)) return null;
+  try {
+    return { type: event, data: JSON.parse(data) as unknown } as News;
+  } catch {
+    return null;
+  }
+}
+
+/** Most log lines kept for one job; the box keeps the rest. */
+export const LOG_LINES = 1000;
+
+/** Most events kept in the page. */
+export const EVENTS = 2000;
+
+/** Places at which a trail is remembered. */
+const TRAIL_PLACES = 256;
+
+function extend(trail: Trail | undefined, phase: Phase, place: number, rate: number): Trail {
+  const points = trail && trail.phase === phase ? trail.points : [];
+  const bucket = (x: number) => Math.floor(x * TRAIL_PLACES);
+  // A resume goes back; what lies beyond it will be measured again.
+  const kept = points.filter(([x]) => bucket(x) < bucket(place));
+  return { phase, points: [...kept, [place, rate] as const] };
+}
+
+function changed<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
+  return new Map(map).set(key, value);
+}
+
+/** Puts events into their order, each once. */
+export function mergeEvents(known: readonly Event[], more: readonly Event[]): readonly Event[] {
+  const last = known.at(-1);
+  if (more.length === 1 && more[0] && (!last || more[0].seq > last.seq)) return [...known, more[0]].slice(-EVENTS);
+  const bySeq = new Map(known.map((event) => [event.seq, event]));
+  for (const event of more) bySeq.set(event.seq, event);
+  return [...bySeq.values()].sort((a, b) => a.seq - b.seq).slice(-EVENTS);
+}
+
+/** One message's effect. */
+export function reduce(known: Known, news: News): Known {
+  switch (news.type) {
+    case "box":
+      return { ...known, box: news.data };
+    case "drives": {
+      const before = new Map((known.drives ?? []).map((drive) => [drive.key, drive]));
+      const drives = news.data.map((drive) => {
+        const old = before.get(drive.key);
+        return old && JSON.stringify(old) === JSON.stringify(drive) ? old : drive;
+      });
+      return { ...known, drives };
+    }
+    case "job":
+      return { ...known, jobs: changed(known.jobs, news.data.id, news.data) };
+    case "progress": {
+      const progress = news.data.kiln;
+      const job = known.jobs.get(news.data.job_id);
+      if (!progress || !job) return known;
+      const trails =
+        progress.total > 0
+          ? changed(known.trails, job.id,
+              extend(known.trails.get(job.id), progress.phase, Math.min(1, progress.done / progress.total), progress.rate))
+          : known.trails;
+      return { ...known, jobs: changed(known.jobs, job.id, { ...job, progress }), trails };
+    }
+    case "log": {
+      const id = news.data.job_id;
+      if (!id) return known;
+      const lines = [...(known.logs.get(id) ?? []), news.data].slice(-LOG_LINES);
+      return { ...known, logs: changed(known.logs, id, lines) };
+    }
+    case "event":
+      return { ...known, events: mergeEvents(known.events, [news.data]) };
+  }
+}
+
+/** The newest job of each drive. Job ids made later sort later. */
+export function latestJobs(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, Job> {
+  const latest = new Map<DriveId, Job>();
+  for (const job of jobs.values()) {
+    const other = latest.get(job.drive);
+    if (!other || job.id > other.id) latest.set(job.drive, job);
+  }
+  return latest;
+}
+
+/** Whether nothing more will happen to a job. */
+export function isOver(job: Job): boolean {
+  return job.state.kind === "finished" || job.state.kind === "aborted";
+}
+
+/** Where a drive sits, cut into the piece of hardware and the place on it. */
+export function bayOf(drive: Drive): { group: string; place: string } {
+  const comma = drive.location.lastIndexOf(", ");
+  if (comma < 0) return { group: drive.location || "Not told where", place: "" };
+  return { group: drive.location.slice(0, comma), place: drive.location.slice(comma + 2) };
+}
+
+/** Drives by controller, in the order of their places. */
+export function byGroup(drives: readonly Drive[]): { name: string; drives: Drive[] }[] {
+  const groups = new Map<string, Drive[]>();
+  const order = new Intl.Collator("en", { numeric: true }).compare;
+  for (const drive of drives) {
+    const { group } = bayOf(drive);
+    groups.set(group, [...(groups.get(group) ?? []), drive]);
+  }
+  return [...groups]
+    .sort(([a], [b]) => order(a, b))
+    .map(([name, list]) => ({
+      name,
+      drives: list.sort((a, b) => order(bayOf(a).place, bayOf(b).place) || order(a.key, b.key)),
+    }));
+}
+
+/** Whether a drive may be chosen for a burn-in now. */
+export function canChoose(drive: Drive, job: Job | undefined): boolean {
+  return drive.present && drive.id !== null && drive.refused === null && (!job || isOver(job));
+}
+
+/** Whether a drive answers to what was typed into the search. */
+export function matches(drive: Drive, text: string): boolean {
+  const hay = [drive.model, drive.serial, drive.kernel_name, drive.location, drive.wwn ?? "", drive.bus].join(" ").toLowerCase();
+  return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
+}

@@ -1,0 +1,140 @@
+/** The bench: every bay at one glance, what needs a person, and what was chosen. */
+import { computed } from "@preact/signals";
+import type { Drive, Job } from "@wire";
+
+import { bytes, celsius, busName, lastFour, plural, rate, timeLeft, verdictShape } from "../format";
+import { jobPath } from "../route";
+import { choose, chosen, known, latest, now, search } from "../state/app";
+import { byGroup, isOver, matches } from "../state/store";
+import { Shape } from "./bits";
+import { Card } from "./card";
+import { Banners, TheBox } from "./box";
+
+const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
+
+function Figures({ drives }: { drives: readonly Drive[] }) {
+  const here = drives.filter((drive) => drive.present);
+  const running = [...latest.value.values()].filter((job) => !isOver(job));
+  const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
+  const next = Math.min(...running.map((job) => job.progress?.eta_job ?? Infinity));
+  const hottest = here.filter((d) => d.temperature !== null).sort((a, b) => (b.temperature ?? 0) - (a.temperature ?? 0))[0];
+  const [amount, unit] = rate(moving).split("\u00a0");
+  return (
+    <div class="figs">
+      <div class="fig"><span class="k">Burning</span><span class="n">{running.length} <small>of {here.length}</small></span>
+        <span class="s">{running.length === 0 ? "nothing runs" : Number.isFinite(next) ? `next done in ${timeLeft(next)}` : "time left not known yet"}</span></div>
+      <div class="fig"><span class="k">Throughput</span><span class="n">{amount} <small>{unit}</small></span>
+        <span class="s">all drives together</span></div>
+      <div class="fig"><span class="k">Hottest</span><span class="n">{hottest ? hottest.temperature : "–"} <small>{hottest ? "°C" : ""}</small></span>
+        <span class="s">{hottest ? `…${lastFour(hottest.serial)}` : "no sensor tells"}</span></div>
+    </div>
+  );
+}
+
+const RANK = { FAILED: 0, INCONCLUSIVE: 1, WARN: 2, PASSED: 3 } as const;
+
+/** What needs a person: verdicts other than PASSED, and jobs that wait; worst first. */
+export function needs(jobs: Iterable<Job>): { job: Job; shape: "fail" | "inc" | "warn"; what: string; next: string }[] {
+  const list: { job: Job; shape: "fail" | "inc" | "warn"; what: string; next: string; rank: number }[] = [];
+  for (const job of jobs) {
+    const name = `…${lastFour(job.serial)}`;
+    if (job.state.kind === "waiting") {
+      list.push({ job, shape: "inc", rank: 1, what: `${name} waits: ${job.state.why}.`, next: "It goes on by itself; the others go on meanwhile." });
+    } else if (job.verdict && job.verdict.outcome !== "PASSED") {
+      const shape = verdictShape(job.verdict.outcome);
+      const next = { FAILED: "Take it out; do not put data on it.", INCONCLUSIVE: "Test it again, or look at what stopped it.", WARN: "Keep it or send it back." }[job.verdict.outcome];
+      list.push({ job, shape: shape === "pass" ? "warn" : shape, rank: RANK[job.verdict.outcome], what: `${name}: ${job.verdict.summary}`, next });
+    }
+  }
+  return list.sort((a, b) => a.rank - b.rank || (a.job.id < b.job.id ? 1 : -1));
+}
+
+function Needs({ drives }: { drives: readonly Drive[] }) {
+  const here = new Set(drives.map((drive) => drive.id));
+  const list = needs([...latest.value.values()].filter((job) => here.has(job.drive)));
+  return (
+    <div class="needs" aria-live="polite">
+      <h2>Needs you</h2>
+      <ul>
+        {list.length === 0 && <li class="calm"><span>Nothing. This line says so when that changes.</span></li>}
+        {list.map(({ job, shape, what, next }) => (
+          <li key={job.id} class={`is-${shape}`}>
+            <Shape of={shape} /><span><b>{what}</b> {next}</span>
+            <span class="act"><a href={jobPath(job.id)} aria-label={`Evidence of …${lastFour(job.serial)}`}>Evidence</a></span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Empty() {
+  return (
+    <section class="chassis first">
+      <h2>No drive is plugged in</h2>
+      <ol>
+        <li><b>Plug one in.</b> SATA, SAS, NVMe or USB; it shows here within two seconds. Nothing is written to it.</li>
+        <li><b>Choose it</b> and press “Burn in”. You read what is on it and type the last four of its serial.</li>
+        <li><b>Give your password</b> within two minutes. Every sector is then written, read back and compared; you get PASSED, WARN, FAILED or INCONCLUSIVE with the evidence.</li>
+      </ol>
+    </section>
+  );
+}
+
+function groupBuses(drives: readonly Drive[]): string {
+  return [...new Set(drives.map((drive) => busName(drive.bus)))].join(", ");
+}
+
+function ActBar({ drives }: { drives: readonly Drive[] }) {
+  const picked = drives.filter((drive) => drive.id !== null && chosen.value.includes(drive.id));
+  if (picked.length === 0) return null;
+  const total = bytes(picked.reduce((sum, drive) => sum + drive.capacity, 0));
+  return (
+    <div class="actbar" role="region" aria-label="Chosen drives">
+      <b>{plural(picked.length, "drive")} chosen</b>
+      <span class="sub">{total} in all: {picked.map((drive) => `…${lastFour(drive.serial)}`).join(", ")}</span>
+      <span class="r">
+        <button class="btn clr" type="button" onClick={() => choose([])}>Clear</button>
+        <a class="btn hot" href="/burn">Burn in…</a>
+      </span>
+    </div>
+  );
+}
+
+/** The bench. */
+export function Bench() {
+  const { drives, jobs: _jobs, trails } = known.value;
+  if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
+  const shown = search.value ? drives.filter((drive) => matches(drive, search.value)) : drives;
+  const jobs = latest.value;
+  return (
+    <main id="main" tabIndex={-1}>
+      <h1 class="sr">Bench</h1>
+      <Banners />
+      <div class="now"><Figures drives={drives} /><Needs drives={drives} /></div>
+      {drives.length === 0 && <Empty />}
+      {drives.length > 0 && shown.length === 0 && <p class="mute none" role="status">No drive answers to “{search.value}”. <button class="btn plain" type="button" onClick={() => (search.value = "")}>Show all</button></p>}
+      <div class="box-all">
+        {byGroup(shown).map((group) => (
+          <section key={group.name} class="chassis" aria-label={group.name}>
+            <header><h2>{group.name}</h2><span>{groupBuses(group.drives)}</span><span class="r">{plural(group.drives.length, "drive")}</span></header>
+            <ul class="bays">
+              {group.drives.map((drive) => {
+                const job = drive.id === null ? undefined : jobs.get(drive.id);
+                return <Card key={drive.key} drive={drive} job={job} trail={job && trails.get(job.id)} selected={drive.id !== null && chosen.value.includes(drive.id)} minute={minute.value} />;
+              })}
+            </ul>
+          </section>
+        ))}
+      </div>
+      <TheBox />
+      <div class="keys" aria-hidden="true">
+        <span><kbd>←→↑↓</kbd> over bays</span><span><kbd>x</kbd> choose</span><span><kbd>b</kbd> burn in</span><span><kbd>/</kbd> search</span><span><kbd>?</kbd> all keys</span>
+      </div>
+      <ActBar drives={drives} />
+    </main>
+  );
+}
+
+/** Kept here for the drive page: the drive's temperature in words. */
+export const temperatureWords = (drive: Drive) => (drive.temperature === null ? "no sensor tells" : celsius(drive.temperature));

@@ -1,0 +1,76 @@
+/** Small pieces that every screen uses: icons, verdicts, problems, panels, last four, dialog. */
+import { Component, type ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { Outcome, Problem } from "@wire";
+
+import { lastFour, verdictShape } from "../format";
+
+/** A line icon of the sprite in `index.html`. */
+export function Icon({ name }: { name: string }) {
+  return <svg class="i" aria-hidden="true"><use href={`#${name}`} /></svg>;
+}
+
+/** A verdict's shape; the word stands beside it. */
+export function Shape({ of, big }: { of: "pass" | "warn" | "inc" | "fail"; big?: boolean }) {
+  return <svg class={`${big ? "shape rg" : "m"} is-${of}`} aria-hidden="true"><use href={`#${of}`} /></svg>;
+}
+
+/** A verdict by colour, shape and word. */
+export function VerdictMark({ outcome }: { outcome: Outcome }) {
+  const shape = verdictShape(outcome);
+  return <span class={`v is-${shape}`}><Shape of={shape} />{outcome}</span>;
+}
+
+/** What went wrong, beside what caused it. */
+export function ProblemNote({ problem, id }: { problem: Problem | null; id?: string }) {
+  return (
+    <div class="problem-slot" role="alert" id={id}>
+      {problem && (
+        <div class="problem is-fail">
+          <Shape of="fail" />
+          <div><b>{problem.title}</b>{problem.detail && <span>{problem.detail}</span>}</div>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** A serial with its last four marked, as it is looked for on a label. */
+export function Serial({ serial }: { serial: string }) {
+  if (!serial) return <span class="mute">no serial told</span>;
+  const tail = lastFour(serial).length;
+  return <span class="mono sn">{serial.slice(0, -tail)}<b>{serial.slice(-tail)}</b></span>;
+}
+
+/** A panel with a heading. */
+export function Panel(props: { title: string; note?: ComponentChildren; end?: ComponentChildren; span?: string; children: ComponentChildren }) {
+  const id = `p-${props.title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+  return (
+    <section class={`panel ${props.span ?? "c12"}`} aria-labelledby={id}>
+      <header><h2 id={id}>{props.title}</h2>{props.note && <p>{props.note}</p>}{props.end && <span class="r">{props.end}</span>}</header>
+      {props.children}
+    </section>
+  );
+}
+
+/** A modal question. `onClose` is called when it is left by any road. */
+export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    ref.current?.showModal();
+  }, []);
+  return (
+    <dialog ref={ref} aria-labelledby="dialog-title" onClose={props.onClose}>
+      <h2 id="dialog-title">{props.title}</h2>
+      {props.children}
+    </dialog>
+  );
+}
+
+/** A component that is drawn again only when one of its properties is another object or value. */
+export abstract class Still<P> extends Component<P> {
+  override shouldComponentUpdate(next: P): boolean {
+    const before = this.props as Record<string, unknown>;
+    return Object.entries(next as Record<string, unknown>).some(([key, value]) => before[key] !== value);
+  }
+}

@@ -1,0 +1,89 @@
+/** What the box says of itself: banners above the bench, units and boot beneath it. */
+import type { Banner, BoxView, Severity, UnitView } from "@wire";
+
+import { ago, clock } from "../format";
+import { known, now } from "../state/app";
+import { Icon, Shape } from "./bits";
+
+const RANK: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
+
+/** Everything that everybody who looks has to know, worst first, each said once; pure. */
+export function banners(box: BoxView): Banner[] {
+  const list = [...box.banners, ...(box.supervisor?.banners ?? [])];
+  if (box.agent.state !== "online" && !list.some((b) => /agent/i.test(b.text))) {
+    list.push(
+      box.agent.state === "degraded"
+        ? { severity: "warning", text: "The burn-in agent is late with its heartbeat. Figures may be old; running jobs are not lost." }
+        : { severity: "critical", text: "The burn-in agent is not connected. Drives and progress are as last told; jobs go on from their checkpoints when it is back." },
+    );
+  }
+  if (box.supervisor?.boot.medium === "ram" && !list.some((b) => /medium|memory/i.test(b.text))) {
+    list.push({ severity: "warning", text: "There is no writable boot medium: settings and history are kept in memory and are gone with the power." });
+  }
+  const seen = new Set<string>();
+  return list
+    .filter(({ text }) => !seen.has(text) && seen.add(text))
+    .sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+}
+
+/** The banners. */
+export function Banners() {
+  const box = known.value.box;
+  const list = box ? banners(box) : [];
+  return (
+    <ul class="banners" aria-live="polite">
+      {list.map(({ severity, text }) => (
+        <li key={text} class={severity === "critical" ? "is-fail" : severity === "warning" ? "is-warn" : "is-info"}>
+          {severity === "info" ? <Icon name="info" /> : <Shape of={severity === "critical" ? "fail" : "warn"} />}
+          <span>{text}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const STATE: Record<UnitView["state"], string> = {
+  stopped: "stopped", starting: "starting", ready: "ready", degraded: "late", stopping: "stopping",
+  backoff: "ended, will start again", quarantined: "ended too often, resting", done: "done", failed: "cannot start",
+};
+
+/** Services and the last boot, under the supervisor. */
+export function TheBox() {
+  const box = known.value.box;
+  const supervisor = box?.supervisor;
+  if (!box || !supervisor) return null;
+  const { boot } = supervisor;
+  const bad = supervisor.units.filter((u) => u.state === "degraded" || u.state === "backoff" || u.state === "quarantined" || u.state === "failed");
+  return (
+    <details class="thebox" open={bad.length > 0}>
+      <summary>
+        <b>The box</b> {bad.length > 0 ? `${bad.map((u) => u.name).join(", ")}: not well` : `${supervisor.units.length} services well`}
+        {boot.reason && <span class="mute">, last boot: {boot.reason}</span>}
+      </summary>
+      <div class="cols">
+        <table class="tbl c7">
+          <thead><tr><th>Service</th><th>State</th><th class="num">Restarts</th><th>Says</th></tr></thead>
+          <tbody>
+            {supervisor.units.map((unit) => (
+              <tr key={unit.name}>
+                <td class="nm"><b>{unit.name}</b></td>
+                <td class={unit.state === "ready" || unit.state === "done" ? "" : "warmtemp"}>{STATE[unit.state]}{unit.rung ? ` (${unit.rung.replace("_", " ")})` : ""}</td>
+                <td class="num">{unit.restarts}</td>
+                <td>{[unit.reason, unit.status].filter(Boolean).join(". ")} <span class="mute">since {clock(unit.since, now.value)}</span></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        <dl class="facts c5">
+          <dt>Last boot</dt><dd>{boot.reason || "no reason told"}</dd>
+          <dt>System</dt><dd>{boot.slot ? `slot ${boot.slot.toUpperCase()}` : "no slot"}{boot.why && `, ${boot.why}`}{boot.via && `, by ${boot.via}`}</dd>
+          <dt>Kernel</dt><dd>{boot.kernel || "not told"}</dd>
+          <dt>State is kept</dt><dd>{boot.medium === "disk" ? "on the boot medium" : "in memory only"}</dd>
+          <dt>Addresses</dt><dd>{supervisor.addresses.join(", ") || "none"}</dd>
+          <dt>Version</dt><dd>Kiln {box.version}</dd>
+          <dt>Agent</dt><dd>{box.agent.state}{box.agent.last_seen && `, heard ${ago(box.agent.last_seen, now.value)}`}</dd>
+        </dl>
+      </div>
+    </details>
+  );
+}

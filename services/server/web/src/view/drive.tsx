@@ -1,0 +1,105 @@
+/** One drive: what it is, what is on it, what was done with it. */
+import type { Drive, Job } from "@wire";
+
+import { busName, bytes, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../format";
+import { go, jobPath } from "../route";
+import { choose, known, latest, now } from "../state/app";
+import { canChoose, isOver } from "../state/store";
+import { Icon, Panel, Serial, VerdictMark } from "./bits";
+import { SmartTable } from "./job";
+
+function Content({ drive }: { drive: Drive }) {
+  const { head, detail } = contentWords(drive.content);
+  return (
+    <Panel title="What is on it" span="c7">
+      <p class="what">{head}</p>
+      {detail && <p class="mute">{detail}</p>}
+      {drive.content.state === "found" && (
+        <table class="tbl sigs">
+          <thead><tr><th>Where</th><th>Kind</th><th>Label</th><th>UUID</th></tr></thead>
+          <tbody>
+            {drive.content.signatures.map((s, i) => (
+              <tr key={i}><td data-k="Where">{s.partition === 0 ? "whole disk" : `partition ${s.partition}`}</td><td data-k="Kind" class="mono">{s.kind}</td><td data-k="Label">{s.label ?? s.name ?? "–"}</td><td data-k="UUID" class="mono uuid">{s.uuid ?? "–"}</td></tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+function Jobs({ jobs }: { jobs: readonly Job[] }) {
+  return (
+    <Panel title="Burn-ins on this box" span="c12">
+      {jobs.length === 0 ? <p class="mute">None yet.</p> : (
+        <table class="tbl jobs">
+          <thead><tr><th>Started</th><th>Playbook</th><th>Armed by</th><th>Outcome</th><th>In a sentence</th></tr></thead>
+          <tbody>
+            {jobs.map((job) => (
+              <tr key={job.id}>
+                <td data-k="Started"><a href={jobPath(job.id)}>{clock(job.started, now.value)}</a></td><td data-k="Playbook">{job.playbook}</td><td data-k="Armed by">{job.actor}</td>
+                <td data-k="Outcome">{job.verdict ? <VerdictMark outcome={job.verdict.outcome} /> : isOver(job) ? "ended" : `running, ${Math.floor(job.progress?.percent ?? 0)} %`}</td>
+                <td data-k="In a sentence">{job.verdict?.summary ?? (job.state.kind === "waiting" ? job.state.why : "")}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+/** The page of one drive; `id` is its identity, or its key where it has none. */
+export function DrivePage({ id }: { id: string }) {
+  const { drives, jobs: all, events } = known.value;
+  if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
+  const drive = drives.find((d) => d.id === id) ?? drives.find((d) => d.key === id);
+  const jobs = [...all.values()].filter((job) => job.drive === id).sort((a, b) => (a.id < b.id ? 1 : -1));
+  const known_as = drive ?? jobs[0];
+  if (!known_as) {
+    return <main id="main" class="door" tabIndex={-1}><div class="panel"><h1>This box does not know that drive</h1><p class="lead">It may have been burned in elsewhere, or was plugged in before this box kept a history.</p><a class="btn" href="/">To the bench</a></div></main>;
+  }
+  const job = latest.value.get(id);
+  const can = drive !== undefined && canChoose(drive, job);
+  const lately = events.filter((event) => event.drive === id).slice(-30).reverse();
+  const smart = jobs.find((j) => j.smart.length > 0);
+  return (
+    <main id="main" tabIndex={-1}>
+      <div class="jobhd">
+        <div class="who"><span class="l4">{lastFour(known_as.serial) || drive?.kernel_name}</span>
+          <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
+        <div class="mid">
+          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : "Ready"}</h1>
+          <p class="sayit">{drive?.refused ? `${drive.refused.reason}.` : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
+        </div>
+        <div class="do">
+          {job && <a class="btn" href={jobPath(job.id)}>{isOver(job) ? "Last job" : "Its job"}</a>}
+          {can && <button class="btn" type="button" onClick={() => { choose([id]); go("/burn"); }}>Burn in…</button>}
+          {drive?.refused && <span class="mute"><Icon name="lock" /></span>}
+        </div>
+      </div>
+      <div class="cols">
+        {drive && <Content drive={drive} />}
+        {drive && (
+          <Panel title="Identity" span="c5">
+            <dl class="facts">
+              <dt>Serial</dt><dd class="mono">{drive.serial || "not told"}</dd>
+              <dt>World wide name</dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
+              <dt>Capacity</dt><dd>{bytes(drive.capacity)} ({grouped(drive.capacity)} bytes)</dd>
+              <dt>Sectors</dt><dd>{drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
+              <dt>Attached</dt><dd>{busName(drive.bus)}, {drive.location || "place not told"} ({drive.kernel_name} now)</dd>
+              <dt>Stores</dt><dd>{rotationName(drive.rotation)}</dd>
+              <dt>Temperature</dt><dd>{drive.temperature === null ? "no sensor tells" : celsius(drive.temperature)}</dd>
+              <dt>{drive.present ? "Here" : "Out"}</dt><dd>since {clock(drive.since, now.value)}</dd>
+            </dl>
+          </Panel>
+        )}
+        <Jobs jobs={jobs} />
+        {smart && <Panel title="SMART at the last burn-in" span="c7"><SmartTable rows={smart.smart} /></Panel>}
+        <Panel title="What happened to it" span={smart ? "c5" : "c12"}>
+          {lately.length === 0 ? <p class="mute">Nothing in the events that this page holds.</p> : <ul class="plain">{lately.map((event) => <li key={event.seq}><span class="mute">{stamp(event.ts)}</span> {event.message}</li>)}</ul>}
+        </Panel>
+      </div>
+    </main>
+  );
+}

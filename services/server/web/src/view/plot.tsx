@@ -1,0 +1,73 @@
+/**
+ * Throughput over the surface: geometry in a stretched SVG, every letter in HTML, so that type never
+ * scales; an update is one `d` attribute a curve. A crosshair reads out into the header line.
+ */
+import { useSignal } from "@preact/signals";
+import type { Job } from "@wire";
+
+import { axis, curves, line, placeOfFinding, thin, type Curve } from "../curve";
+import { bytes, faultName, grouped, phaseName, rate } from "../format";
+import type { Trail } from "../state/store";
+import { Panel } from "./bits";
+
+const W = 1000;
+const H = 300;
+
+function at(curve: Curve, x: number): number | null {
+  const near = curve.points.reduce<readonly [number, number] | null>((best, point) => (!best || Math.abs(point[0] - x) < Math.abs(best[0] - x) ? point : best), null);
+  return near && Math.abs(near[0] - x) < 0.02 ? near[1] : null;
+}
+
+/** The picture of one job. */
+export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined }) {
+  const cross = useSignal<number | null>(null);
+  const all = curves(job, trail);
+  const top = axis(Math.max(0, ...all.flatMap((c) => c.points.map(([, y]) => y))) / 1e6);
+  const max = top.max * 1e6;
+  const hot = all.find((c) => c.running);
+  const marks = job.findings.flatMap((finding) => {
+    const x = placeOfFinding(job, finding);
+    return x === null ? [] : [{ x, finding }];
+  });
+  const x = cross.value;
+  const sector = x === null ? 0 : Math.floor((x * job.capacity) / job.sector);
+  const note = x === null
+    ? "MB/s, from the first sector to the last"
+    : `at ${bytes(x * job.capacity)}, LBA ${grouped(sector)}: ${all.map((c) => `${phaseName(c.phase).toLowerCase()} ${rate(at(c, x))}`).join(", ")}`;
+  const words = all.length === 0 ? "nothing measured yet" : all.map((c) => {
+    const rates = c.points.map(([, y]) => y);
+    return `${phaseName(c.phase)} between ${rate(Math.min(...rates))} and ${rate(Math.max(...rates))}`;
+  }).join("; ");
+  if (all.length === 0) return <Panel title="Speed over the surface"><p class="mute">Nothing measured yet. The curve grows here from the first sector to the last.</p></Panel>;
+  const last = hot?.points.at(-1);
+  return (
+    <Panel title="Speed over the surface" note={note}>
+      <div
+        class="plot" onPointerMove={(event) => {
+          const box = event.currentTarget.getBoundingClientRect();
+          cross.value = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+        }}
+        onPointerLeave={() => (cross.value = null)}
+      >
+        <svg viewBox={`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label={`Throughput over the surface: ${words}`}>
+          {top.ticks.map((tick) => <line key={tick} class={tick === 0 ? "axis" : "grid"} x1="0" x2={W} y1={H - (tick / top.max) * H} y2={H - (tick / top.max) * H} />)}
+          {marks.map(({ x: place }, i) => <line key={i} class="bad" x1={place * W} x2={place * W} y1="0" y2={H} />)}
+          {all.map((c) => <path key={c.phase} class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} d={line(thin(c.points, 500), W, H, max, c.running ? 2 : 0.05)} />)}
+          {x !== null && <line class="lead" x1={x * W} x2={x * W} y1="0" y2={H} />}
+        </svg>
+        {top.ticks.map((tick) => <span key={tick} class="y" style={{ top: `${100 - (tick / top.max) * 100}%` }}>{Number(tick.toPrecision(3))}</span>)}
+        {[0, 0.25, 0.5, 0.75, 1].map((place) => <span key={place} class={`x ${place === 0 ? "first" : place === 1 ? "last" : "opt"}`} style={{ left: `${place * 100}%` }}>{place === 0 ? "0" : bytes(place * job.capacity)}</span>)}
+        {last && <span class="dot" style={{ left: `${last[0] * 100}%`, top: `${100 - (last[1] / max) * 100}%` }} />}
+      </div>
+      {marks.length > 0 && (
+        <div class="lane"><span class="k">Bad</span><span class="tr">{marks.slice(0, 60).map(({ x: place, finding }, i) => (
+          <b key={i} class="mark" style={{ left: `${(place * 100).toFixed(2)}%` }} title={`${faultName(finding.kind)} at LBA ${grouped(finding.lba ?? 0)}`} />
+        ))}</span></div>
+      )}
+      <div class="keyrow">
+        {all.map((c) => <span key={c.phase}><i class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} />{phaseName(c.phase).toLowerCase()}{c.running ? ", running" : ""}</span>)}
+        {marks.length > 0 && <span><i class="bad" />wrong or unread</span>}
+      </div>
+    </Panel>
+  );
+}

@@ -1,0 +1,78 @@
+/** The frame round every place: name of the box, places, search, lost connection, help. */
+import type { ComponentChildren } from "preact";
+import type { Session } from "@wire";
+
+import { clock } from "../format";
+import { place, type Place } from "../route";
+import { helpOpen, known, lostSince, logout, now, search } from "../state/app";
+import { Dialog, Icon, Shape } from "./bits";
+
+const PLACES: [name: Place["name"], path: string, label: string, icon: string][] = [
+  ["bench", "/", "Bench", "bay"],
+  ["events", "/events", "Events", "evts"],
+];
+
+function Lost() {
+  const since = lostSince.value;
+  return (
+    <div class="lostbar" role="status">
+      {since !== null && (
+        <>
+          <Shape of="inc" />
+          <span><b>The box does not answer since {clock(new Date(since).toISOString(), now.value)}.</b> What you see is from then. What runs on it goes on; this page connects again by itself.</span>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Help() {
+  return (
+    <Dialog title="Keys" onClose={() => (helpOpen.value = false)}>
+      <dl class="keylist">
+        <dt><kbd>/</kbd></dt><dd>search drives by model, serial, place</dd>
+        <dt><kbd>← → ↑ ↓</kbd></dt><dd>move over the bays</dd>
+        <dt><kbd>Enter</kbd></dt><dd>open the drive or its job</dd>
+        <dt><kbd>x</kbd></dt><dd>choose the drive, or let it go</dd>
+        <dt><kbd>b</kbd></dt><dd>go to the gate with the chosen drives</dd>
+        <dt><kbd>Esc</kbd></dt><dd>close, or clear the search</dd>
+        <dt><kbd>?</kbd></dt><dd>this list</dd>
+      </dl>
+      <form method="dialog"><button class="btn" type="submit">Close</button></form>
+    </Dialog>
+  );
+}
+
+/** The frame. */
+export function Shell({ session, children }: { session: Session; children: ComponentChildren }) {
+  const box = known.value.box;
+  const here = place.value.name;
+  const current = (name: string) => (name === here ? ("page" as const) : undefined);
+  return (
+    <div class={`app ${lostSince.value !== null ? "lost" : ""}`}>
+      <a class="skip" href="#main">To the content</a>
+      <header class="top">
+        <a class="brand" href="/"><svg aria-hidden="true"><use href="#kiln" /></svg>
+          <span class="nm">{box?.name ?? "Kiln"}<span class="ad">{box?.supervisor?.addresses[0] ?? location.host}</span></span></a>
+        <nav class="nav" aria-label="Places">
+          {PLACES.map(([name, path, label]) => <a key={path} href={path} aria-current={current(name)}>{label}</a>)}
+        </nav>
+        <div class="end">
+          {here === "bench" && (
+            <label class="find"><Icon name="find" /><span class="sr">Search drives</span>
+              <input id="search" type="search" placeholder="Drive, serial, place" value={search.value} autocomplete="off" spellcheck={false}
+                onInput={(event) => (search.value = event.currentTarget.value)} /><kbd aria-hidden="true">/</kbd></label>
+          )}
+          <span class="who">{session.username}</span>
+          <button class="btn plain" type="button" onClick={() => void logout()}>Log out</button>
+        </div>
+      </header>
+      <Lost />
+      {children}
+      <nav class="tabs" aria-label="Places, below">
+        {PLACES.map(([name, path, label, icon]) => <a key={path} href={path} aria-current={current(name)}><Icon name={icon} />{label}</a>)}
+      </nav>
+      {helpOpen.value && <Help />}
+    </div>
+  );
+}

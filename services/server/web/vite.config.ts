@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+/** Writes `FILE.gz` beside each text file of the build, so that the server never compresses at run time. */
+function precompressed(): Plugin {
+  let out = "dist";
+  const walk = (dir: string): string[] =>
+    readdirSync(dir).flatMap((name) => {
+      const path = join(dir, name);
+      return statSync(path).isDirectory() ? walk(path) : [path];
+    });
+  return {
+    name: "precompressed",
+    apply: "build",
+    configResolved: (config) => {
+      out = join(config.root, config.build.outDir);
+    },
+    closeBundle: () => {
+      for (const file of walk(out).filter((path) => /\.(html|js|css|svg|json|webmanifest)$/.test(path))) {
+        writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [precompressed()],
+  resolve: {
+    alias: { "@wire": fileURLToPath(new URL("../../wire/bindings/wire.ts", import.meta.url)) },
+  },
+  build: {
+    target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+  },
+  server: { proxy: { "/api": process.env["KILN_SERVER"] ?? "http://127.0.0.1:7000" } },
+  test: { include: ["src/**/*.test.ts", "test/**/*.test.ts"], environment: "node" },
+});
