@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
-use wire::job::{FaultKind, Phase, PhaseState, PhaseStatus, Resume, Surface};
+use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase, PhaseState, PhaseStatus, Resume, Surface};
 use wire::{Bytes, Lba};
 
 use crate::device::Geometry;
@@ -149,6 +149,22 @@ impl Evidence {
         let read = self.phase(Phase::Verify).map_or(0, |record| record.done.0);
         let bad = self.defects.bad_sectors_below(read / u64::from(self.geometry.sector));
         Bytes(read.saturating_sub(bad * u64::from(self.geometry.sector)))
+    }
+
+    /// Everything found wrong: bad sectors, then incidents that say something about the drive.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.defects.findings(self.geometry);
+        let told = self.incidents.iter().map(|i| Finding {
+            kind: i.kind,
+            lba: i.lba,
+            sectors: i.sectors,
+            found: None,
+            phase: i.phase,
+            detail: i.detail.clone(),
+        });
+        findings.extend(told);
+        findings.truncate(FINDINGS_MAX);
+        findings
     }
 
     /// The phases as others see them.

@@ -19,7 +19,9 @@ pub mod device;
 pub mod evidence;
 pub mod findings;
 pub mod pattern;
+pub mod pipeline;
 pub mod playbook;
+pub mod runner;
 pub mod worker;
 
 pub use checkpoint::Checkpoint;

@@ -6,10 +6,18 @@
 //! burn-in over each.
 
 
+mod buffers;
+mod open;
+pub mod plain;
+pub mod uring;
+
 use std::io;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use buffers::Arena;
+pub use open::{geometry, open};
 
 
 /// Size and sectors of a drive.

@@ -8,12 +8,15 @@
 //! stops. Tested over a real descriptor in `tests/worker.rs`.
 
 
+mod run;
 
 use serde::{Deserialize, Serialize};
 use wire::job::{Finding, Phase, PhaseState, Progress, Surface};
 use wire::{Bytes, Time};
 
 
+
+pub use run::{Error, run};
 
 use crate::device::Geometry;
 use crate::evidence::Evidence;

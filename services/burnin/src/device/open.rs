@@ -1,0 +1,75 @@
+//! From an open descriptor to a [`Device`]: what the kernel tells of it, and the best way to reach it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileTypeExt;
+
+use super::{Device, Geometry, plain::Plain, uring::Uring};
+use crate::worker::{Backend, Io};
+
+nix::ioctl_read!(
+    /// Size of a block device in bytes. Source: linux/fs.h.
+    blkgetsize64, 0x12, 114, u64
+);
+nix::ioctl_read_bad!(
+    /// Logical sector of a block device in bytes. Source: linux/fs.h.
+    blksszget, nix::libc::BLKSSZGET, i32
+);
+nix::ioctl_read_bad!(
+    /// Physical sector of a block device in bytes. Source: linux/fs.h.
+    blkpbszget, nix::request_code_none!(0x12, 123), u32
+);
+
+/// Bytes that a block device or file has now; 0 when it is gone or does not say.
+pub(super) fn size(file: &File) -> u64 {
+    let Ok(meta) = file.metadata() else { return 0 };
+    if !meta.file_type().is_block_device() {
+        return meta.len();
+    }
+    let mut bytes = 0;
+    // SAFETY: the descriptor is open, the kernel writes one u64.
+    match unsafe { blkgetsize64(file.as_raw_fd(), &raw mut bytes) } {
+        Ok(_) => bytes,
+        Err(_) => 0,
+    }
+}
+
+/// Size and sectors of an open block device; a regular file counts as 512-byte sectors.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn geometry(file: &File) -> io::Result<Geometry> {
+    let bytes = size(file);
+    let (mut sector, mut physical) = (512_i32, 512_u32);
+    if file.metadata()?.file_type().is_block_device() {
+        // SAFETY: the descriptor is open, the kernel writes one int.
+        unsafe { blksszget(file.as_raw_fd(), &raw mut sector) }?;
+        // SAFETY: the descriptor is open, the kernel writes one unsigned int.
+        unsafe { blkpbszget(file.as_raw_fd(), &raw mut physical) }?;
+    }
+    let sector = u32::try_from(sector).ok().filter(|s| *s > 0).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Geometry { sectors: bytes / u64::from(sector), sector, physical: physical.max(sector) })
+}
+
+/// A device over an open descriptor, and a line about how it is reached.
+///
+/// # Errors
+/// When neither way can be set up.
+pub fn open(file: File, io: Io) -> io::Result<(Box<dyn Device>, String)> {
+    let (depth, block) = (io.depth.max(1), io.block);
+    if u64::from(depth) * u64::from(block) > Io::ARENA as u64 {
+        let text = format!("io: {depth} accesses of {block} bytes: expected at most {} bytes in all", Io::ARENA);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let file = match io.backend {
+        Backend::Sync => file,
+        Backend::Uring => match Uring::new(file.try_clone()?, depth, block) {
+            Ok(uring) => return Ok((Box::new(uring), format!("io_uring {depth} × {} KiB", block >> 10))),
+            // No io_uring in this kernel, or forbidden: the plain way does the same.
+            Err(_) => file,
+        },
+    };
+    let plain = Plain::new(file, depth.min(2), block)?;
+    Ok((Box::new(plain), format!("pread/pwrite {} KiB", block >> 10)))
+}

@@ -1,0 +1,125 @@
+//! pread and pwrite on a thread of its own, so that a drive that hangs does not hang the job.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::{Access, Arena, Device, Done, Op};
+
+/// Stack of the thread: it holds a few numbers.
+const STACK: usize = 64 << 10;
+
+/// A device over plain system calls.
+#[derive(Debug)]
+pub struct Plain {
+    arena: Arc<Arena>,
+    file: Arc<File>,
+    busy: Vec<bool>,
+    requests: SyncSender<Access>,
+    results: Receiver<Done>,
+    began: Instant,
+}
+
+impl Plain {
+    /// `depth` buffers of `block` bytes; one access runs while the others are filled or compared.
+    ///
+    /// # Errors
+    /// When there is no memory or no thread.
+    pub fn new(file: File, depth: u32, block: u32) -> io::Result<Self> {
+        let sector = u64::from(super::geometry(&file)?.sector);
+        let arena = Arc::new(Arena::new(depth as usize, block as usize)?);
+        let file = Arc::new(file);
+        // A slot has at most one access under way, so neither channel ever fills.
+        let (requests, inbox) = sync_channel::<Access>(depth as usize);
+        let (outbox, results) = sync_channel(depth as usize);
+        let (memory, drive) = (Arc::clone(&arena), Arc::clone(&file));
+        std::thread::Builder::new().name("drive".to_owned()).stack_size(STACK).spawn(move || {
+            while let Ok(access) = inbox.recv() {
+                let done = Done { slot: access.slot, result: carry(&drive, &memory, access, sector) };
+                if outbox.send(done).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { busy: vec![false; arena.slots()], arena, file, requests, results, began: Instant::now() })
+    }
+}
+
+/// Carries one access through, over as many calls as the kernel wants.
+fn carry(file: &File, arena: &Arena, access: Access, sector: u64) -> Result<u64, i32> {
+    let fd = file.as_raw_fd();
+    if access.op == Op::Flush {
+        return match file.sync_data() {
+            Ok(()) => Ok(0),
+            Err(e) => Err(e.raw_os_error().unwrap_or(libc::EIO)),
+        };
+    }
+    let length = (access.sectors * sector) as usize;
+    let start = arena.slot(access.slot);
+    let mut moved = 0;
+    while moved < length {
+        let offset = (access.lba * sector) as i64 + moved as i64;
+        // SAFETY: `moved < length <= block`, so it stays inside the slot.
+        let at = unsafe { start.add(moved) };
+        let count = match access.op {
+            // SAFETY: the slot is busy, so only this thread touches it; `length - moved` bytes are left in it.
+            Op::Read => unsafe { libc::pread(fd, at.cast(), length - moved, offset) },
+            // SAFETY: as above.
+            Op::Write | Op::Flush => unsafe { libc::pwrite(fd, at.cast(), length - moved, offset) },
+        };
+        match usize::try_from(count) {
+            Ok(0) => break,
+            Ok(count) => moved += count,
+            Err(_) => match io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO) {
+                libc::EINTR => {}
+                errno => return Err(errno),
+            },
+        }
+    }
+    Ok(moved as u64)
+}
+
+impl Device for Plain {
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn slots(&self) -> usize {
+        self.arena.slots()
+    }
+
+    fn block(&self) -> usize {
+        self.arena.block()
+    }
+
+    fn buffer(&mut self, slot: usize) -> &mut [u64] {
+        assert!(!self.busy[slot], "the buffer of slot {slot} belongs to the drive's thread now");
+        let start = self.arena.slot(slot).cast::<u64>();
+        // SAFETY: `block` mapped, aligned, initialised bytes; not busy, so the thread stays away; `&mut self` does the rest.
+        unsafe { std::slice::from_raw_parts_mut(start, self.arena.block() / 8) }
+    }
+
+    fn submit(&mut self, access: Access) -> io::Result<()> {
+        assert!(!self.busy[access.slot], "slot {} is busy", access.slot);
+        self.busy[access.slot] = true;
+        self.requests.try_send(access).map_err(|_| io::Error::other("the drive's thread is gone"))
+    }
+
+    fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>> {
+        match self.results.recv_timeout(at_most) {
+            Ok(done) => {
+                self.busy[done.slot] = false;
+                Ok(Some(done))
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the drive's thread is gone")),
+        }
+    }
+
+    fn size(&mut self) -> u64 {
+        super::open::size(&self.file)
+    }
+}

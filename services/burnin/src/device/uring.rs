@@ -1,0 +1,161 @@
+//! io_uring with one registered file and registered buffers, restricted to what a burn-in needs.
+//!
+//! The ring is made disabled, told to accept only reads, writes and flushes of file 0
+//! through registered buffers, and enabled: code that is taken over later cannot do
+//! anything else with it. Kernels that lack a flag get the ring without it.
+
+use std::fs::File;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use io_uring::register::Restriction;
+use io_uring::types::{Fixed, FsyncFlags, SubmitArgs, Timespec};
+use io_uring::{IoUring, opcode, squeue};
+
+use super::{Access, Arena, Device, Done, Op};
+
+/// Bytes of a logical sector.
+struct Sector(u64);
+
+/// A device over io_uring.
+pub struct Uring {
+    ring: ManuallyDrop<IoUring>,
+    arena: ManuallyDrop<Arena>,
+    file: File,
+    sector: Sector,
+    busy: Vec<bool>,
+    began: Instant,
+}
+
+impl std::fmt::Debug for Uring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Uring").field("file", &self.file).field("arena", &self.arena).finish_non_exhaustive()
+    }
+}
+
+impl Uring {
+    /// `depth` accesses of `block` bytes at once over `file`, which is best open with `O_DIRECT`.
+    ///
+    /// # Errors
+    /// When the kernel has no io_uring or forbids it.
+    pub fn new(file: File, depth: u32, block: u32) -> io::Result<Self> {
+        let sector = Sector(u64::from(super::geometry(&file)?.sector));
+        let arena = Arena::new(depth as usize, block as usize)?;
+        // One entry more than slots, so that a flush fits beside them.
+        let entries = (depth + 1).next_power_of_two();
+        let (ring, disabled) = match restricted(entries) {
+            Ok(ring) => (ring, true),
+            Err(_) => (IoUring::new(entries)?, false),
+        };
+        ring.submitter().register_files(&[file.as_raw_fd()])?;
+        let buffers: Vec<libc::iovec> = (0..arena.slots())
+            .map(|slot| libc::iovec { iov_base: arena.slot(slot).cast(), iov_len: arena.block() })
+            .collect();
+        // SAFETY: the arena outlives the ring: `Drop` frees it only when nothing is under way, after the ring.
+        unsafe { ring.submitter().register_buffers(&buffers) }?;
+        if disabled {
+            let mut allowed = [
+                Restriction::sqe_op(opcode::ReadFixed::CODE),
+                Restriction::sqe_op(opcode::WriteFixed::CODE),
+                Restriction::sqe_op(opcode::Fsync::CODE),
+                Restriction::sqe_flags_required(squeue::Flags::FIXED_FILE.bits()),
+            ];
+            ring.submitter().register_restrictions(&mut allowed)?;
+            ring.submitter().register_enable_rings()?;
+        }
+        Ok(Self {
+            ring: ManuallyDrop::new(ring),
+            busy: vec![false; arena.slots()],
+            arena: ManuallyDrop::new(arena),
+            file,
+            sector,
+            began: Instant::now(),
+        })
+    }
+}
+
+/// A ring with everything that newer kernels offer.
+fn restricted(entries: u32) -> io::Result<IoUring> {
+    let full = IoUring::builder().setup_single_issuer().setup_coop_taskrun().setup_r_disabled().build(entries);
+    full.or_else(|_| IoUring::builder().setup_r_disabled().build(entries))
+}
+
+impl Device for Uring {
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn slots(&self) -> usize {
+        self.arena.slots()
+    }
+
+    fn block(&self) -> usize {
+        self.arena.block()
+    }
+
+    fn buffer(&mut self, slot: usize) -> &mut [u64] {
+        assert!(!self.busy[slot], "the buffer of slot {slot} belongs to the kernel now");
+        // SAFETY: the slot is not busy, so the kernel does not touch it; `&mut self` keeps everyone else away.
+        unsafe { self.arena.words(slot) }
+    }
+
+    fn submit(&mut self, access: Access) -> io::Result<()> {
+        let Access { slot, op, lba, sectors } = access;
+        let (offset, length) = (lba * self.sector.0, sectors * self.sector.0);
+        assert!(!self.busy[slot] && length <= self.arena.block() as u64, "{access:?} does not fit slot {slot}");
+        let (length, index) = (length as u32, slot as u16);
+        let entry = match op {
+            Op::Read => opcode::ReadFixed::new(Fixed(0), self.arena.slot(slot), length, index).offset(offset).build(),
+            Op::Write => opcode::WriteFixed::new(Fixed(0), self.arena.slot(slot), length, index).offset(offset).build(),
+            Op::Flush => opcode::Fsync::new(Fixed(0)).flags(FsyncFlags::DATASYNC).build(),
+        }
+        .user_data(slot as u64);
+        // SAFETY: the buffer is registered, at least `length` long, and marked busy until its completion is reaped.
+        unsafe { self.ring.submission().push(&entry) }.map_err(|_| io::Error::other("submission queue is full"))?;
+        self.busy[slot] = true;
+        Ok(())
+    }
+
+    fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>> {
+        if !self.ring.submission().is_empty() {
+            self.ring.submit()?;
+        }
+        let mut next = self.ring.completion().next();
+        if next.is_none() && self.busy.contains(&true) {
+            let time = Timespec::from(at_most);
+            match self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&time)) {
+                Ok(_) => {}
+                Err(e) if matches!(e.raw_os_error(), Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {}
+                Err(e) => return Err(e),
+            }
+            next = self.ring.completion().next();
+        } else if next.is_none() {
+            std::thread::sleep(at_most.min(Duration::from_millis(10)));
+        }
+        Ok(next.map(|entry| {
+            let slot = entry.user_data() as usize;
+            self.busy[slot] = false;
+            let result = u64::try_from(entry.result()).map_err(|_| -entry.result());
+            Done { slot, result }
+        }))
+    }
+
+    fn size(&mut self) -> u64 {
+        super::open::size(&self.file)
+    }
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        if self.busy.contains(&true) {
+            // The kernel may still write into the buffers of an access that hangs: they stay for the rest of the process.
+            return;
+        }
+        // SAFETY: dropped once, here; nothing is under way.
+        unsafe { ManuallyDrop::drop(&mut self.ring) };
+        // SAFETY: dropped once, after the ring that had it registered.
+        unsafe { ManuallyDrop::drop(&mut self.arena) };
+    }
+}

@@ -1,0 +1,231 @@
+//! The second look: halving a failing block down to the sector, reading a differing one again.
+
+use wire::Lba;
+use wire::job::{FaultKind, Phase};
+
+use super::{Access, Fault, Outcome, Pipeline};
+use crate::device::{Op, errno_text};
+
+/// Bytes of a zone in which the number of located sectors is bounded.
+const LOCATE_ZONE: u64 = 1 << 30;
+
+/// One access that examines a piece again.
+pub(super) struct Detour {
+    pub op: Op,
+    pub lba: u64,
+    pub sectors: u64,
+    /// The block it belongs to.
+    group: u64,
+    work: Work,
+}
+
+enum Work {
+    /// It failed as part of something larger: try, and halve when it fails.
+    Halve,
+    /// The smallest piece failed: try again.
+    Retry { left: u32 },
+    /// It differed: read it again.
+    Again { left: u32, suspects: Vec<Suspect> },
+}
+
+/// A sector that differed in the first read.
+struct Suspect {
+    lba: u64,
+    fault: Fault,
+    /// Whether a further read differed too.
+    again: bool,
+}
+
+/// A block under examination; it holds the frontier until all its detours are done.
+pub(super) struct Group {
+    pub first: u64,
+    sectors: u64,
+    open: usize,
+    bad: u64,
+    /// The error that began it.
+    errno: Option<i32>,
+}
+
+impl Pipeline {
+    /// What came of a piece of the sweep.
+    pub(super) fn first_look(&mut self, access: Access, outcome: Outcome) {
+        match outcome {
+            Outcome::Done | Outcome::Changed { .. } => {}
+            Outcome::Differs(bad) => self.doubt(access, bad, None),
+            Outcome::Failed { errno } => {
+                self.errors += 1;
+                let group = self.open_group(access, Some(errno));
+                self.examine(access.op, access.lba, access.sectors, group, errno);
+                self.close_if_done(group);
+            }
+        }
+    }
+
+    /// What came of a detour.
+    pub(super) fn second_look(&mut self, detour: Detour, outcome: Outcome) {
+        let Detour { op, lba, sectors, group, work } = detour;
+        let access = Access { slot: 0, op, lba, sectors };
+        self.settle(group, 0);
+        match (work, outcome) {
+            (_, Outcome::Changed { .. }) => {}
+            (Work::Halve | Work::Retry { .. }, Outcome::Done) => {}
+            (Work::Halve | Work::Retry { .. }, Outcome::Differs(bad)) => self.doubt(access, bad, Some(group)),
+            (Work::Halve, Outcome::Failed { errno }) => {
+                self.errors += 1;
+                self.examine(op, lba, sectors, group, errno);
+            }
+            (Work::Retry { left }, Outcome::Failed { errno }) => {
+                self.errors += 1;
+                if left > 1 {
+                    self.push(Detour { op, lba, sectors, group, work: Work::Retry { left: left - 1 } });
+                } else {
+                    self.unusable(op, lba, sectors, group, errno);
+                }
+            }
+            (Work::Again { left, mut suspects }, Outcome::Done) => {
+                if left > 1 {
+                    self.push(Detour { op, lba, sectors, group, work: Work::Again { left: left - 1, suspects } });
+                } else {
+                    self.judge(&mut suspects, group);
+                }
+            }
+            (Work::Again { left, mut suspects }, Outcome::Differs(bad)) => {
+                for (lba, fault) in bad {
+                    match suspects.iter_mut().find(|s| s.lba == lba) {
+                        Some(suspect) => (suspect.again, suspect.fault) = (true, fault),
+                        None if self.known(lba) => {}
+                        None => suspects.push(Suspect { lba, fault, again: false }),
+                    }
+                }
+                if left > 1 {
+                    self.push(Detour { op, lba, sectors, group, work: Work::Again { left: left - 1, suspects } });
+                } else {
+                    self.judge(&mut suspects, group);
+                }
+            }
+            (Work::Again { mut suspects, .. }, Outcome::Failed { errno }) => {
+                // Unreadable now: what was seen is believed, and the piece is located like any failing one.
+                self.errors += 1;
+                for suspect in &mut suspects {
+                    suspect.again = true;
+                }
+                self.judge(&mut suspects, group);
+                self.examine(op, lba, sectors, group, errno);
+            }
+        }
+        self.close_if_done(group);
+    }
+
+    /// Sectors that differ: read them again while there is budget, else believe it.
+    fn doubt(&mut self, access: Access, bad: Vec<(u64, Fault)>, group: Option<u64>) {
+        let mut suspects: Vec<Suspect> = bad
+            .into_iter()
+            .filter(|(lba, _)| !self.known(*lba))
+            .map(|(lba, fault)| Suspect { lba, fault, again: false })
+            .collect();
+        let (Some(first), Some(last)) = (suspects.first().map(|s| s.lba), suspects.last().map(|s| s.lba)) else {
+            return;
+        };
+        let own = group.is_none();
+        let group = group.unwrap_or_else(|| self.open_group(access, None));
+        if self.rereads_left == 0 || self.limits.rereads == 0 {
+            for suspect in &mut suspects {
+                suspect.again = true;
+            }
+            self.judge(&mut suspects, group);
+        } else {
+            self.rereads_left -= 1;
+            let work = Work::Again { left: self.limits.rereads, suspects };
+            self.push(Detour { op: Op::Read, lba: first, sectors: last - first + 1, group, work });
+        }
+        if own {
+            self.close_if_done(group);
+        }
+    }
+
+    /// A piece that fails: halve it, try the smallest again, or give it up where too much is bad already.
+    fn examine(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {
+        let grain = self.geometry.grain();
+        let zone = lba * u64::from(self.geometry.sector) / LOCATE_ZONE;
+        if self.located.0 != zone {
+            self.located = (zone, 0);
+        }
+        if self.located.1 >= self.limits.located_per_gib {
+            self.unusable(op, lba, sectors, group, errno);
+        } else if sectors > grain {
+            let half = (sectors / 2).next_multiple_of(grain).min(sectors - 1);
+            self.push(Detour { op, lba: lba + half, sectors: sectors - half, group, work: Work::Halve });
+            self.push(Detour { op, lba, sectors: half, group, work: Work::Halve });
+        } else if self.limits.rereads == 0 {
+            self.unusable(op, lba, sectors, group, errno);
+        } else {
+            self.push(Detour { op, lba, sectors, group, work: Work::Retry { left: self.limits.rereads } });
+        }
+    }
+
+    fn unusable(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {
+        self.located.1 += 1;
+        let fault = if op == Op::Write { Fault::Write { errno } } else { Fault::Read { errno } };
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.bad += sectors;
+        }
+        for lba in lba..lba + sectors {
+            if !self.known(lba) {
+                self.defect(lba, fault);
+            }
+        }
+    }
+
+    fn judge(&mut self, suspects: &mut [Suspect], group: u64) {
+        suspects.sort_by_key(|s| s.lba);
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.bad += suspects.len() as u64;
+        }
+        for suspect in suspects {
+            self.defect(suspect.lba, if suspect.again { suspect.fault } else { Fault::Transient });
+        }
+    }
+
+    fn defect(&mut self, lba: u64, fault: Fault) {
+        let phase = self.phase();
+        self.evidence.defects.add(phase, lba, 1, fault);
+        self.unsaved_findings = true;
+        self.untold_findings = true;
+    }
+
+    /// Whether a sector is already known as bad from the write phase: then reading it can prove nothing new.
+    fn known(&self, lba: u64) -> bool {
+        self.evidence.defects.covers(Phase::Write, lba)
+    }
+
+    fn open_group(&mut self, access: Access, errno: Option<i32>) -> u64 {
+        let id = self.group_next;
+        self.group_next += 1;
+        self.groups.insert(id, Group { first: access.lba, sectors: access.sectors, open: 0, bad: 0, errno });
+        id
+    }
+
+    fn push(&mut self, detour: Detour) {
+        if let Some(group) = self.groups.get_mut(&detour.group) {
+            group.open += 1;
+        }
+        self.detours.push(detour);
+    }
+
+    fn settle(&mut self, group: u64, bad: u64) {
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.open = group.open.saturating_sub(1);
+            group.bad += bad;
+        }
+    }
+
+    fn close_if_done(&mut self, id: u64) {
+        if self.groups.get(&id).is_none_or(|group| group.open > 0) {
+            return;
+        }
+        if let Some(Group { first, sectors, bad: 0, errno: Some(errno), .. }) = self.groups.remove(&id) {
+            let text = format!("{} within {sectors} sectors from {}; succeeded when tried again", errno_text(errno), Lba(first));
+            self.incident(FaultKind::Transient, Some(first), sectors, text);
+        }
+    }
+}

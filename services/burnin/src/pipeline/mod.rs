@@ -1,0 +1,620 @@
+//! Decides what a burn-in does next: a pure state machine that takes the time as an argument.
+//!
+//! ```text
+//!  Probe:  write points ─► flush ─► read points ─┐
+//!  Write:  [recheck after a resume] ─► write all ─► flush ─┐
+//!  Verify:                                      read all ──┴─► over
+//! ```
+//!
+//! The shell ([`crate::runner`]) asks [`Pipeline::next`] for requests while slots are
+//! free, tells what came of each with [`Pipeline::complete`], calls [`Pipeline::tick`] at
+//! least once a second, and carries [`Pipeline::reports`] to whoever listens. Nothing here
+//! reads a clock, a file or a buffer.
+//!
+//! What must stay true, and is held by `tests/resume.rs` over random kills and power cuts:
+//! - a checkpoint's frontier covers only sectors whose access came back *before* the flush began;
+//! - verify begins only after a flush that covers every write;
+//! - an access under way, or under examination, holds the frontier below it.
+//!
+//! A failing block is halved down to the physical sector, a differing one is read again
+//! ([`detour`]); both are bounded by [`Limits`].
+
+mod detour;
+mod leg;
+mod report;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use wire::job::{FaultKind, Phase, PhaseStatus, Resume};
+use wire::{Bytes, Lba};
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::device::{Access, BadGeometry, Geometry, Op, errno_text};
+use crate::evidence::{Evidence, Incident, Stop};
+use crate::findings::Fault;
+use crate::pattern::JobKey;
+use crate::playbook::moves_data;
+use crate::worker::{Limits, Order, Report};
+use detour::{Detour, Group};
+use leg::{Area, Leg, legs};
+
+pub use leg::{PROBE_PASS, WRITE_PASS};
+
+/// Longest time between two calls that is not taken for a pause of this process.
+///
+/// The shell calls at least once a second; a longer gap means that the process or the whole
+/// machine stood still, and must not be charged to the drive.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Failing or differing blocks under examination at once; the sweep waits for the rest.
+const DETOURS_MAX: usize = 32;
+
+/// What the shell is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The access; its slot is one that [`Pipeline::next`] was offered.
+    pub access: Access,
+    /// Pass whose pattern to write or to expect.
+    pub pass: u8,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came back; what was read is what was expected.
+    Done,
+    /// It was read, and these sectors differ, in rising order.
+    Differs(Vec<(u64, Fault)>),
+    /// The kernel told an error.
+    Failed {
+        /// Its number.
+        errno: i32,
+    },
+    /// It failed, and the drive is gone or tells another capacity.
+    Changed {
+        /// Capacity in bytes as told now; 0 when gone.
+        bytes: u64,
+    },
+}
+
+/// Why an order cannot be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its sectors cannot be tested.
+    #[error("geometry: {0}")]
+    Geometry(#[from] BadGeometry),
+    /// Its checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Error),
+    /// It has nothing to do.
+    #[error("phases: expected at least one that moves data")]
+    Phases,
+    /// Its block does not fit the drive's sectors.
+    #[error("io.block of {block} bytes: expected a multiple of the physical sector of {physical}")]
+    Block {
+        /// Block in bytes.
+        block: u32,
+        /// Physical sector in bytes.
+        physical: u32,
+    },
+}
+
+struct Flight {
+    request: Request,
+    began: Duration,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Next piece of the leg.
+    Sweep,
+    /// A second look at a piece.
+    Detour(Detour),
+    /// A flush that makes everything below `frontier` durable, and the whole leg if it is `complete`.
+    Flush { frontier: u64, complete: bool },
+}
+
+/// One burn-in under way.
+pub struct Pipeline {
+    key: JobKey,
+    geometry: Geometry,
+    limits: Limits,
+    phases: Vec<Phase>,
+    /// Sectors of one access.
+    block: u64,
+    legs: Vec<Leg>,
+    leg: usize,
+    cursor: u64,
+    flights: BTreeMap<usize, Flight>,
+    detours: Vec<Detour>,
+    groups: BTreeMap<u64, Group>,
+    group_next: u64,
+    /// Frontier of the running phase that the last flush made durable.
+    durable: u64,
+    /// Whether the end of the running write leg has been flushed.
+    flushed: bool,
+    errors: u64,
+    rereads_left: u32,
+    /// The GiB that was last located in, and how many sectors there.
+    located: (u64, u32),
+    stopping: Option<String>,
+    over: bool,
+    evidence: Evidence,
+    reports: Vec<Report>,
+    turned: Duration,
+    moved_at: Duration,
+    checkpoint_at: Duration,
+    checkpoint_bytes: u64,
+    unsaved_findings: bool,
+    untold_findings: bool,
+    told_at: Duration,
+    moved: u64,
+    rates: VecDeque<(Duration, u64)>,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("leg", &self.legs.get(self.leg))
+            .field("cursor", &self.cursor)
+            .field("durable", &self.durable)
+            .field("flights", &self.flights.len())
+            .field("over", &self.over)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pipeline {
+    /// Begins an order, or goes on with it from its checkpoint.
+    ///
+    /// # Errors
+    /// When the order makes no sense or its checkpoint cannot be used; nothing was touched then.
+    pub fn new(order: &Order, engine: &str, now: Duration) -> Result<Self, Error> {
+        let geometry = order.geometry.check()?;
+        let phases: Vec<Phase> = order.phases.iter().copied().filter(|p| moves_data(*p)).collect();
+        if phases.is_empty() {
+            return Err(Error::Phases);
+        }
+        let block = order.io.block;
+        if block == 0 || !block.is_multiple_of(geometry.physical) {
+            return Err(Error::Block { block, physical: geometry.physical });
+        }
+        let mut evidence = Evidence::new(geometry, &phases);
+        let legs = legs(&phases, geometry, order.key);
+        for (at, record) in evidence.phases.iter_mut().enumerate() {
+            let sectors: u64 = legs.iter().filter(|leg| leg.phase == at).map(|leg| leg.area.sectors(geometry)).sum();
+            record.total = Bytes(sectors * u64::from(geometry.sector));
+        }
+        let mut pipeline = Self {
+            key: order.key,
+            geometry,
+            limits: order.limits,
+            phases,
+            block: u64::from(block / geometry.sector),
+            legs,
+            leg: 0,
+            cursor: 0,
+            flights: BTreeMap::new(),
+            detours: Vec::new(),
+            groups: BTreeMap::new(),
+            group_next: 0,
+            durable: 0,
+            flushed: false,
+            errors: 0,
+            rereads_left: order.limits.reread_blocks,
+            located: (0, 0),
+            stopping: None,
+            over: false,
+            evidence,
+            reports: Vec::new(),
+            turned: now,
+            moved_at: now,
+            checkpoint_at: now,
+            checkpoint_bytes: 0,
+            unsaved_findings: false,
+            untold_findings: true,
+            told_at: now,
+            moved: 0,
+            rates: VecDeque::new(),
+        };
+        let mut from = 0;
+        if let Some(resume) = &order.resume {
+            let checkpoint = Checkpoint::decode(&resume.checkpoint)?;
+            from = pipeline.go_on(checkpoint, Resume { at: resume.at, why: resume.why.clone(), phase: Phase::Write, from: Bytes(0) })?;
+        }
+        let phase = pipeline.phase();
+        pipeline.reports.push(Report::Started { phase, from: Bytes(from * u64::from(geometry.sector)), engine: engine.to_owned() });
+        pipeline.begin_leg(now, order.resume.is_some());
+        Ok(pipeline)
+    }
+
+    /// Takes over a checkpoint's state; returns the sector it goes on at.
+    fn go_on(&mut self, checkpoint: Checkpoint, mut resume: Resume) -> Result<u64, Error> {
+        for (differs, what) in [
+            (checkpoint.key != self.key, "the key"),
+            (checkpoint.geometry != self.geometry, "the drive's size"),
+            (checkpoint.phases != self.phases, "the list of phases"),
+        ] {
+            if differs {
+                return Err(checkpoint::Error::Other(what).into());
+            }
+        }
+        let sector = u64::from(self.geometry.sector);
+        let phase = self.phases[checkpoint.phase];
+        self.leg = self.legs.iter().position(|leg| leg.phase == checkpoint.phase).unwrap_or(0);
+        let rewind = checkpoint.frontier.saturating_sub(self.limits.rewind_bytes / sector);
+        let mut from = checkpoint.frontier;
+        match phase {
+            Phase::Write => {
+                self.legs[self.leg].area = Area::Range { from, to: self.geometry.sectors };
+                if rewind < from {
+                    let area = Area::Range { from: rewind, to: from };
+                    let leg = Leg { op: Op::Read, area, recheck: true, ..self.legs[self.leg].clone() };
+                    self.legs.insert(self.leg, leg);
+                }
+            }
+            Phase::Verify => {
+                from = rewind;
+                self.legs[self.leg].area = Area::Range { from, to: self.geometry.sectors };
+            }
+            // The probe takes seconds: it begins again.
+            Phase::Probe | Phase::SmartBefore | Phase::SmartAfter => from = 0,
+        }
+        self.durable = from;
+        let totals: Vec<Bytes> = self.evidence.phases.iter().map(|r| r.total).collect();
+        self.evidence = checkpoint.evidence;
+        for (record, total) in self.evidence.phases.iter_mut().zip(totals) {
+            record.total = total;
+        }
+        self.evidence.stopped = None;
+        resume.phase = phase;
+        resume.from = Bytes(from * sector);
+        self.evidence.resumes.push(resume);
+        Ok(from)
+    }
+
+    /// The next request for a free slot; `None` when there is nothing to do until something comes back.
+    pub fn next(&mut self, now: Duration, slot: usize) -> Option<Request> {
+        self.turn(now);
+        if self.over || self.flights.contains_key(&slot) {
+            return None;
+        }
+        let flushing = self.flights.values().any(|f| matches!(f.kind, Kind::Flush { .. }));
+        if self.writes_data() && !flushing && !self.flushed && (self.checkpoint_due(now) || self.swept()) {
+            let (frontier, complete) = (self.frontier(), self.swept());
+            let access = Access { slot, op: Op::Flush, lba: 0, sectors: 0 };
+            return Some(self.fly(now, Request { access, pass: 0 }, Kind::Flush { frontier, complete }));
+        }
+        if self.stopping.is_some() {
+            return None;
+        }
+        let leg = self.legs.get(self.leg)?;
+        let pass = leg.pass;
+        let detour_under_way = self.flights.values().any(|f| matches!(f.kind, Kind::Detour(_)));
+        if !detour_under_way && let Some(detour) = self.detours.pop() {
+            let access = Access { slot, op: detour.op, lba: detour.lba, sectors: detour.sectors };
+            return Some(self.fly(now, Request { access, pass }, Kind::Detour(detour)));
+        }
+        if self.cursor < leg.area.end() && self.groups.len() < DETOURS_MAX {
+            let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
+            let access = Access { slot, op: leg.op, lba, sectors };
+            self.cursor = cursor;
+            return Some(self.fly(now, Request { access, pass }, Kind::Sweep));
+        }
+        None
+    }
+
+    fn fly(&mut self, now: Duration, request: Request, kind: Kind) -> Request {
+        self.flights.insert(request.access.slot, Flight { request, began: now, kind });
+        request
+    }
+
+    /// Takes what came of the request in `slot`.
+    pub fn complete(&mut self, now: Duration, slot: usize, outcome: Outcome) {
+        self.turn(now);
+        let Some(flight) = self.flights.remove(&slot) else { return };
+        if self.over {
+            return;
+        }
+        let access = flight.request.access;
+        let took = now.saturating_sub(flight.began);
+        // A flush may take long: it empties the whole cache.
+        if access.op != Op::Flush && took >= Duration::from_millis(self.limits.slow_ms) {
+            let text = format!("{} took {:.1} s", verb(access.op), took.as_secs_f64());
+            self.incident(FaultKind::Slow, Some(access.lba), access.sectors, text);
+        }
+        if let Outcome::Changed { bytes } = outcome {
+            let (kind, text, stop) = if bytes == 0 {
+                (FaultKind::Disconnect, "the drive went away".to_owned(), Stop::Disconnected)
+            } else {
+                let now = Bytes(bytes);
+                (FaultKind::Reset, format!("the drive tells another capacity: {now}"), Stop::Resized { bytes: now })
+            };
+            self.incident(kind, None, 0, text);
+            self.finish(Some(stop));
+            return;
+        }
+        match flight.kind {
+            Kind::Flush { frontier, complete } => self.after_flush(now, frontier, complete, &outcome),
+            Kind::Sweep => {
+                if !matches!(outcome, Outcome::Failed { .. }) {
+                    self.measure(now, access, took);
+                }
+                self.first_look(access, outcome);
+            }
+            Kind::Detour(detour) => self.second_look(detour, outcome),
+        }
+        self.proceed(now);
+    }
+
+    /// Looks at the clock: time-outs, progress, checkpoints. To be called at least once a second.
+    pub fn tick(&mut self, now: Duration) {
+        self.turn(now);
+        if self.over {
+            return;
+        }
+        let limit = Duration::from_millis(self.limits.hang_ms);
+        let hung = self.flights.values().find(|f| now.saturating_sub(f.began) >= limit).map(|f| f.request.access);
+        if let Some(access) = hung {
+            let text = format!("{} has not come back for {} s", verb(access.op), limit.as_secs());
+            self.incident(FaultKind::Hang, (access.op != Op::Flush).then_some(access.lba), access.sectors, text);
+            self.finish(Some(Stop::Hung));
+            return;
+        }
+        self.proceed(now);
+        self.tell(now);
+    }
+
+    /// Asks for a checkpoint and the end; accesses under way are waited for.
+    pub fn stop(&mut self, now: Duration, why: &str) {
+        self.turn(now);
+        self.stopping.get_or_insert_with(|| why.to_owned());
+        self.proceed(now);
+    }
+
+    /// Our own machinery failed: ends at once, at the last checkpoint.
+    pub fn broke(&mut self, why: String) {
+        if !self.over {
+            self.finish(Some(Stop::Engine { why }));
+        }
+    }
+
+    /// What there is to tell since the last call.
+    pub fn reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+
+    /// Whether nothing more will be asked for. Accesses may still be under way after a hang.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Everything seen so far.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// The phase under way.
+    fn phase(&self) -> Phase {
+        self.legs.get(self.leg).or(self.legs.last()).map_or(Phase::Verify, |leg| self.phases[leg.phase])
+    }
+
+    fn record(&mut self) -> Option<&mut crate::evidence::Record> {
+        let at = self.legs.get(self.leg)?.phase;
+        self.evidence.phases.get_mut(at)
+    }
+
+    /// Whether the running leg writes.
+    fn writes_data(&self) -> bool {
+        self.legs.get(self.leg).is_some_and(|leg| leg.op == Op::Write)
+    }
+
+    /// Whether every piece of the leg has come back and been examined.
+    fn swept(&self) -> bool {
+        let at_end = self.legs.get(self.leg).is_some_and(|leg| self.cursor >= leg.area.end());
+        at_end && self.detours.is_empty() && self.groups.is_empty() && !self.busy()
+    }
+
+    /// Whether an access other than a flush is under way.
+    fn busy(&self) -> bool {
+        self.flights.values().any(|f| !matches!(f.kind, Kind::Flush { .. }))
+    }
+
+    /// First sector of the running phase that is not done.
+    fn frontier(&self) -> u64 {
+        let Some(leg) = self.legs.get(self.leg) else { return self.geometry.sectors };
+        match &leg.area {
+            Area::Points(_) => 0,
+            Area::Range { .. } if leg.recheck => self.durable,
+            Area::Range { .. } => {
+                let flying = self.flights.values().filter(|f| matches!(f.kind, Kind::Sweep));
+                let lowest = flying.map(|f| f.request.access.lba).chain(self.groups.values().map(|g| g.first)).min();
+                lowest.unwrap_or(self.cursor).min(self.cursor)
+            }
+        }
+    }
+
+    /// Time passes. A gap in which this process stood still is charged to nobody.
+    fn turn(&mut self, now: Duration) {
+        let gap = now.saturating_sub(self.turned);
+        self.turned = now;
+        if gap > PAUSE {
+            for flight in self.flights.values_mut() {
+                flight.began += gap;
+            }
+            self.moved_at += gap;
+            if let Some(at) = self.rates.back().map(|(at, _)| *at) {
+                let moved = self.moved;
+                self.rates.clear();
+                self.rates.push_back((at + gap, moved));
+            }
+        } else if !self.over
+            && let Some(record) = self.record()
+        {
+            record.seconds += gap.as_secs_f64();
+        }
+    }
+
+    /// Books a piece that came back: zone, latency, bytes.
+    fn measure(&mut self, now: Duration, access: Access, took: Duration) {
+        let bytes = access.sectors * u64::from(self.geometry.sector);
+        let since = now.saturating_sub(self.moved_at).min(took);
+        self.moved_at = now;
+        self.moved += bytes;
+        self.checkpoint_bytes += bytes;
+        let sectors = self.geometry.sectors;
+        if let Some(record) = self.record() {
+            record.zones.add(access.lba, sectors, bytes, since, took);
+            record.latency.add(took);
+        }
+    }
+
+    fn after_flush(&mut self, now: Duration, frontier: u64, complete: bool, outcome: &Outcome) {
+        match outcome {
+            Outcome::Done | Outcome::Differs(_) | Outcome::Failed { errno: libc::EOPNOTSUPP } => {
+                self.durable = self.durable.max(frontier);
+                self.flushed = complete;
+                if !self.flushed {
+                    self.checkpoint(now);
+                }
+            }
+            Outcome::Failed { errno } => {
+                self.incident(FaultKind::WriteError, None, 0, format!("flushing the drive's cache: {}", errno_text(*errno)));
+                self.errors += 1;
+                self.checkpoint_at = now;
+                self.checkpoint_bytes = 0;
+                self.flushed = complete;
+            }
+            Outcome::Changed { .. } => {}
+        }
+    }
+
+    /// Moves on where nothing more is awaited: next leg, checkpoint, end.
+    fn proceed(&mut self, now: Duration) {
+        if self.over {
+            return;
+        }
+        if self.errors > self.limits.errors_max {
+            self.finish(Some(Stop::TooManyErrors));
+            return;
+        }
+        if let Some(record_done) = self.done_bytes()
+            && let Some(record) = self.record()
+        {
+            record.done = record_done;
+        }
+        if self.swept() && self.flights.is_empty() && (self.flushed || !self.writes_data()) {
+            self.end_leg(now);
+            return;
+        }
+        if let Some(why) = self.stopping.clone()
+            && self.flights.is_empty()
+            && (!self.writes_data() || self.checkpoint_at == now || self.flushed)
+        {
+            if !self.writes_data() {
+                self.durable = self.frontier();
+                self.checkpoint(now);
+            }
+            self.finish(Some(Stop::Asked { why }));
+            return;
+        }
+        if !self.writes_data() && self.checkpoint_due(now) {
+            self.durable = self.frontier();
+            self.checkpoint(now);
+        }
+    }
+
+    /// Bytes of the running phase that are done; `None` while a leg only rechecks.
+    fn done_bytes(&self) -> Option<Bytes> {
+        let leg = self.legs.get(self.leg)?;
+        if leg.recheck {
+            return None;
+        }
+        let sectors = match &leg.area {
+            Area::Range { .. } => self.frontier(),
+            Area::Points(_) => {
+                let before: u64 = self.legs[..self.leg]
+                    .iter()
+                    .filter(|l| l.phase == leg.phase)
+                    .map(|l| l.area.sectors(self.geometry))
+                    .sum();
+                before + self.cursor * self.geometry.grain()
+            }
+        };
+        Some(Bytes(sectors * u64::from(self.geometry.sector)))
+    }
+
+    fn begin_leg(&mut self, now: Duration, resumed: bool) {
+        let Some(leg) = self.legs.get(self.leg) else { return };
+        self.cursor = leg.area.start();
+        self.flushed = false;
+        self.moved_at = now;
+        self.rates.clear();
+        let phase = self.phases[leg.phase];
+        let first = self.leg == 0 || self.legs[self.leg - 1].phase != leg.phase;
+        if let Some(record) = self.record() {
+            record.status = PhaseStatus::Running;
+        }
+        if first || resumed {
+            self.reports.push(Report::PhaseStarted { phase });
+        }
+    }
+
+    fn end_leg(&mut self, now: Duration) {
+        let leg = &self.legs[self.leg];
+        let (phase, at) = (self.phases[leg.phase], leg.phase);
+        let recheck = leg.recheck;
+        let last = self.legs.get(self.leg + 1).is_none_or(|next| next.phase != at);
+        self.leg += 1;
+        if !recheck && last {
+            let record = &mut self.evidence.phases[at];
+            record.status = PhaseStatus::Done;
+            record.done = record.total;
+            self.durable = 0;
+            let state = self.evidence.phase_states().swap_remove(at);
+            let surface = self.evidence.surfaces().into_iter().find(|s| s.phase == phase);
+            self.reports.push(Report::PhaseDone { state, surface });
+            if phase == Phase::Probe && self.limits.stop_on_fake && self.probe_says_fake() {
+                self.finish(Some(Stop::FakeCapacity));
+                return;
+            }
+        }
+        if self.leg >= self.legs.len() {
+            self.finish(None);
+            return;
+        }
+        self.begin_leg(now, false);
+        self.checkpoint(now);
+    }
+
+    /// Whether the probe saw places that store nothing or what belongs elsewhere, rather than single errors.
+    fn probe_says_fake(&self) -> bool {
+        self.evidence.defects.runs().any(|run| {
+            run.phase == Phase::Probe
+                && matches!(run.fault, Fault::Moved { .. } | Fault::Zeros | Fault::Ones | Fault::Foreign)
+        })
+    }
+
+    fn incident(&mut self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) {
+        let phase = self.phase();
+        self.reports.push(Report::Log {
+            text: match lba {
+                Some(lba) => format!("{}: {}: {detail}", phase.label(), Lba(lba)),
+                None => format!("{}: {detail}", phase.label()),
+            },
+        });
+        let at_ms = self.turned.as_millis() as u64;
+        self.evidence.incident(Incident { at_ms, kind, phase, lba: lba.map(Lba), sectors, detail });
+        self.unsaved_findings = true;
+        self.untold_findings = true;
+    }
+}
+
+fn verb(op: Op) -> &'static str {
+    match op {
+        Op::Read => "a read",
+        Op::Write => "a write",
+        Op::Flush => "a flush",
+    }
+}
