@@ -7,7 +7,9 @@ use clap::{Parser, Subcommand};
 use image::{
     assemble::{self, Options},
     board::{self, Board},
+    flash,
     inspect::Image,
+    run::{self, Choice},
     workspace::Workspace,
 };
 use std::{path::PathBuf, process::ExitCode};
@@ -48,10 +50,36 @@ enum Command {
         #[arg(long)]
         board: String,
     },
+    /// Builds and boots an image in QEMU, with drives to burn in, until SIGTERM.
+    Run {
+        /// Board to run.
+        #[arg(long, default_value = "x86-64")]
+        board: String,
+        /// Port of this machine that leads to the dashboard.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Number of drives: SATA, SCSI, NVMe, one that corrupts what it stores, then more good ones.
+        #[arg(long, default_value_t = 4)]
+        drives: usize,
+        /// Do not open a browser.
+        #[arg(long)]
+        headless: bool,
+        /// Boot this image instead of building one.
+        #[arg(long, value_name = "FILE")]
+        image: Option<PathBuf>,
+    },
+    /// Writes an image to a stick or card, reads it back and compares.
+    Flash {
+        image: PathBuf,
+        device: PathBuf,
+        /// The device's serial (its path, when it has none) instead of the question.
+        #[arg(long, value_name = "SERIAL")]
+        yes: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match act(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("kiln-image: {e:#}");
@@ -60,7 +88,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn act(cli: Cli) -> anyhow::Result<()> {
     let ws = Workspace::find();
     match cli.command {
         Command::Build {
@@ -87,6 +115,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Image::open(&file)?.verify(&Board::load(&ws.boards(), &board)?)?;
             println!("{}: whole, for {board}", file.display());
         }
+        Command::Run { board, port, drives, headless, image } => {
+            run::run(&ws, &Choice { board, port, drives, headless, image })?;
+        }
+        Command::Flash { image, device, yes } => flash::flash(&image, &device, yes.as_deref())?,
     }
     Ok(())
 }
