@@ -433,6 +433,26 @@ ended: string | null, };
 
 export type JobId = string;
 
+export type JobLine = { 
+/**
+ * The job it is about, if it is about one.
+ */
+job: JobId | null, 
+/**
+ * The line.
+ */
+line: LogLine, };
+
+export type JobProgress = { 
+/**
+ * The job.
+ */
+job: JobId, 
+/**
+ * How far it is.
+ */
+progress: Progress, };
+
 export type JobState = { "kind": "running" } | { "kind": "waiting", 
 /**
  * What it waits for.

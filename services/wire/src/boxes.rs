@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    DriveId, Time,
+    DriveId, JobId, Time,
+    frame::LogLine,
     gate::{Armed, Plan, Typed},
+    job::Progress,
     supervisor::Status,
 };
 
@@ -56,6 +58,24 @@ pub enum Liveness {
     Degraded,
     /// Not connected.
     Offline,
+}
+
+/// `progress` in the page's stream: how far a job is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct JobProgress {
+    /// The job.
+    pub job: JobId,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// `log` in the page's stream: one more line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct JobLine {
+    /// The job it is about, if it is about one.
+    pub job: Option<JobId>,
+    /// The line.
+    pub line: LogLine,
 }
 
 /// `POST /api/v1/claim`.

@@ -70,6 +70,8 @@ fn generated() -> String {
         boxes::PlanRequest,
         boxes::ArmRequest,
         boxes::Started,
+        boxes::JobProgress,
+        boxes::JobLine,
         supervisor::Status,
         supervisor::UnitView,
         supervisor::UnitState,
