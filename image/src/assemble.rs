@@ -35,6 +35,8 @@ pub struct Options {
     pub test_extra: Option<PathBuf>,
     /// Take the newest version of every package instead of the locked one.
     pub refresh: bool,
+    /// Folder for intermediate files instead of `.kiln/build/BOARD`; an empty one makes everything anew.
+    pub work: Option<PathBuf>,
 }
 
 /// Files of a slot on the build machine, for booting a kernel directly.
@@ -76,7 +78,10 @@ pub fn build(ws: &Workspace, board: &Board, out: &Path, options: &Options) -> Re
 /// # Errors
 /// As [`build`].
 pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Options) -> Result<Parts> {
-    let dir = ws.build(&board.name)?;
+    let dir = match &options.work {
+        Some(dir) => dir.clone(),
+        None => ws.build(&board.name)?,
+    };
     let mut packages = Packages::of_board(ws, board, options.refresh)?;
     let kernel_request = Request {
         name: board.kernel.clone(),

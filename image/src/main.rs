@@ -102,7 +102,7 @@ fn act(cli: Cli) -> anyhow::Result<()> {
                 let bytes = std::fs::read(extra).with_context(|| format!("reading {}", extra.display()))?;
                 image::cpio::list(&bytes).map_err(|e| anyhow::anyhow!("{}: {e}", extra.display()))?;
             }
-            assemble::build(&ws, &board, &out, &Options { test_extra, refresh })?;
+            assemble::build(&ws, &board, &out, &Options { test_extra, refresh, ..Options::default() })?;
         }
         Command::Boards => {
             for name in board::names(&ws.boards())? {
