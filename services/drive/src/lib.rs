@@ -1,1 +1,49 @@
-//! Being written.
+//! `drive`: what a drive is, what is on it, whether it is in use, and how it feels.
+//!
+//! ```text
+//! /sys, uevents ─► watch ─► Registry (pure) ─► wire::drive::Drive …       what the dashboard shows
+//!                    │
+//!                    └► probe (a child process): content by libblkid
+//!
+//! a plan's Identity ─► guard::open_for_erase ─► Opened { file: O_RDWR|O_EXCL|O_DIRECT }   what a job may write
+//!                        └ facts (collected) → decide (pure) → Refusal, one sentence
+//!
+//! smartctl --json ─► smart::Snapshot, smart::Delta
+//! ```
+//!
+//! - [`sysfs`]: one block device as the kernel describes it, and its [`Identity`].
+//! - [`watch`](mod@watch), [`registry`]: hot-plug without udev.
+//! - [`content`], [`probe`]: signatures through libblkid, read-only, in a child that may hang without harm.
+//! - [`guard`]: refuses every drive that anything uses, on the very descriptor that will be written.
+//! - [`smart`]: snapshots and deltas through smartctl.
+//!
+//! What it does not do: write to a drive, decide about a verdict (that is `burnin`), ask a person (that is the gate).
+//!
+//! Everything that reads `/sys`, `/proc`, `/dev` and `/run` takes a [`System`], so that tests read made-up trees.
+
+pub mod blkid;
+pub mod child;
+pub mod content;
+pub mod guard;
+pub mod identity;
+pub mod probe;
+pub mod registry;
+pub mod smart;
+pub mod sysfs;
+pub mod system;
+pub mod temperature;
+pub mod uevents;
+pub mod vpd;
+pub mod watch;
+
+pub use identity::Identity;
+pub use registry::Registry;
+pub use system::System;
+
+/// Answers as a child of this crate and exits, if this process was started for that; else returns at once.
+///
+/// To be called first thing in `main` by every program that uses [`watch::watch`] or [`probe::probe_with_deadline`]
+/// with [`probe::Prober::Reexec`].
+pub fn answer_child() {
+    probe::answer();
+}

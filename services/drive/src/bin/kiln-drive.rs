@@ -1,0 +1,67 @@
+//! `kiln-drive`: what this crate says about the drives of this machine, read-only.
+//!
+//! - `kiln-drive list` prints every drive with what is on it and why it would be refused, as JSON lines.
+//! - `kiln-drive smart NODE` prints a SMART snapshot of the drive at NODE.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use drive::guard::{Guard, Usage};
+use drive::smart::Smartctl;
+use drive::{System, probe, sysfs};
+
+fn main() -> ExitCode {
+    drive::answer_child();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["list"] => list(),
+        ["smart", node] => smart(Path::new(node)),
+        _ => {
+            eprintln!("usage: kiln-drive list | kiln-drive smart NODE");
+            ExitCode::from(64)
+        }
+    }
+}
+
+fn list() -> ExitCode {
+    let guard = Guard::default();
+    let usage = Usage::collect(&guard.system);
+    for device in usage.drives() {
+        let node = sysfs::node(&guard.system, &device.name);
+        let look = probe::probe_with_deadline(&guard.prober, &node, Some(device.number), guard.deadline);
+        let refused = guard.view(&usage, device, look.as_ref().ok());
+        println!(
+            "{}",
+            serde_json::json!({
+                "name": device.name,
+                "identity": device.identity,
+                "location": device.location,
+                "rotation": device.rotation,
+                "temperature": drive::temperature::read(&guard.system, &device.name),
+                "content": look.map(|look| look.content.words()).unwrap_or_else(|error| error.to_string()),
+                "refused": refused.map(|refusal| refusal.view()),
+            })
+        );
+    }
+    ExitCode::SUCCESS
+}
+
+fn smart(node: &Path) -> ExitCode {
+    let device = node.file_name().and_then(|name| sysfs::read(&System::default(), name.to_str()?));
+    let Some(device) = device else {
+        eprintln!("{} is not a drive", node.display());
+        return ExitCode::FAILURE;
+    };
+    match Smartctl::default().read(node, &device.identity) {
+        Ok(snapshot) => match serde_json::to_string_pretty(&snapshot) {
+            Ok(text) => println!("{text}"),
+            Err(error) => eprintln!("{error}"),
+        },
+        Err(error) => {
+            eprintln!("{}: {error}", device.identity.words());
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}

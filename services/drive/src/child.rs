@@ -1,0 +1,154 @@
+//! A child process with a deadline: what may hang on a drive hangs there, not here.
+//!
+//! A child in the kernel's hands (state D) cannot be killed; it is killed as soon as the drive lets go, and reaped by a
+//! thread that waits for nothing else. Its caller has its answer long before.
+
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// What a child printed and how it ended.
+#[derive(Debug)]
+pub struct Output {
+    /// Standard output, at most the limit.
+    pub stdout: Vec<u8>,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+/// Why there is no output.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// It could not be started or waited for.
+    #[error("starting {program}")]
+    Start {
+        /// The program.
+        program: String,
+        /// The operating system's reason.
+        #[source]
+        cause: io::Error,
+    },
+    /// No end within the deadline.
+    #[error("no answer in {} s", .0.as_secs_f32())]
+    Late(Duration),
+    /// It printed more than the limit.
+    #[error("it printed more than {0} bytes")]
+    TooMuch(usize),
+}
+
+/// Runs `command` with no input and an environment of `PATH` alone; gives its output if it ends within `deadline` and
+/// prints at most `limit` bytes.
+pub fn run(command: &mut Command, deadline: Duration, limit: usize) -> Result<Output, Failed> {
+    let end = Instant::now() + deadline;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let start = |cause| Failed::Start { program: program.clone(), cause };
+    let mut child = command
+        // Tokens and sockets in our environment are none of a tool's business.
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(start)?;
+    let Some(mut pipe) = child.stdout.take() else {
+        abandon(child);
+        return Err(start(io::Error::other("its output is not connected")));
+    };
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let reader = std::thread::Builder::new().name("child-output".to_owned()).spawn(move || {
+        let mut bytes = Vec::new();
+        let read = pipe.by_ref().take(limit as u64 + 1).read_to_end(&mut bytes);
+        // The receiver is gone only after the deadline.
+        let _late = sender.send(read.map(|_| bytes));
+    });
+    if let Err(cause) = reader {
+        abandon(child);
+        return Err(start(cause));
+    }
+    let stdout = match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        Ok(Ok(bytes)) if bytes.len() <= limit => bytes,
+        Ok(Ok(_)) => {
+            abandon(child);
+            return Err(Failed::TooMuch(limit));
+        }
+        Ok(Err(cause)) => {
+            abandon(child);
+            return Err(start(cause));
+        }
+        Err(_) => {
+            abandon(child);
+            return Err(Failed::Late(deadline));
+        }
+    };
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(Output { stdout, status }),
+            Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(2)),
+            Ok(None) => {
+                abandon(child);
+                return Err(Failed::Late(deadline));
+            }
+            Err(cause) => return Err(start(cause)),
+        }
+    }
+}
+
+/// Kills `child` and leaves the waiting to a thread of its own.
+fn abandon(mut child: Child) {
+    // It may have ended by itself.
+    let _gone = child.kill();
+    let reaper = std::thread::Builder::new().name("child-reaper".to_owned()).spawn(move || {
+        let _status = child.wait();
+    });
+    if let Err(error) = reaper {
+        tracing::warn!(%error, "a killed child stays unreaped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn sh(script: &str, deadline: Duration, limit: usize) -> Result<Output, Failed> {
+        run(Command::new("sh").args(["-c", script]), deadline, limit)
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn output_and_status_come_back() {
+        let output = sh("printf hello; exit 5", LONG, 100).unwrap();
+        assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"hello"[..], Some(5)));
+    }
+
+    #[test]
+    fn one_that_hangs_is_late_though_its_output_is_closed() {
+        let started = Instant::now();
+        for script in ["exec sleep 300", "exec >&-; exec sleep 300"] {
+            assert!(matches!(sh(script, Duration::from_millis(300), 100), Err(Failed::Late(_))));
+        }
+        assert!(started.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn one_that_floods_is_stopped() {
+        assert!(matches!(sh("exec yes", LONG, 1000), Err(Failed::TooMuch(1000))));
+    }
+
+    #[test]
+    fn our_environment_stays_here() {
+        let output = sh("env", LONG, 10_000).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!text.contains("CARGO"), "{text}");
+    }
+
+    #[test]
+    fn one_that_is_missing_is_named() {
+        let error = run(&mut Command::new("/no/such/tool"), LONG, 10).unwrap_err();
+        assert!(error.to_string().contains("/no/such/tool"), "{error}");
+    }
+}

@@ -1,0 +1,286 @@
+//! What stands on a drive: libblkid's answers for the whole disk and each partition, in words and for the guard.
+//!
+//! [`look`] reads through an `O_RDONLY` descriptor (never `O_DIRECT`: libblkid reads unaligned) and may block as long as
+//! the drive does; callers use [`crate::probe`], which puts it into a child.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use serde::{Deserialize, Serialize};
+use wire::drive::{Content, Signature};
+
+use crate::blkid::{Outcome, Probe, Values};
+
+/// Content that belongs to something larger than the drive: lost with it is more than the drive's own data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContentKind {
+    /// Member of an md array (also of a firmware RAID that md drives).
+    Md,
+    /// LVM physical volume.
+    Lvm,
+    /// ZFS label.
+    Zfs,
+    /// bcache backing or cache device.
+    Bcache,
+    /// LUKS container.
+    Luks,
+    /// One of several devices of a btrfs.
+    Btrfs,
+}
+
+impl ContentKind {
+    /// The kind of a libblkid TYPE; `None` for what is only data.
+    pub fn of_type(kind: &str) -> Option<Self> {
+        Some(match kind {
+            "linux_raid_member" | "ddf_raid_member" | "isw_raid_member" => ContentKind::Md,
+            other if other.ends_with("_raid_member") => ContentKind::Md,
+            "LVM2_member" | "LVM1_member" => ContentKind::Lvm,
+            "zfs_member" => ContentKind::Zfs,
+            "bcache" => ContentKind::Bcache,
+            "crypto_LUKS" => ContentKind::Luks,
+            _ => return None,
+        })
+    }
+
+    /// The kind in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            ContentKind::Md => "RAID member (md)",
+            ContentKind::Lvm => "LVM physical volume",
+            ContentKind::Zfs => "ZFS label",
+            ContentKind::Bcache => "bcache device",
+            ContentKind::Luks => "LUKS container",
+            ContentKind::Btrfs => "member of a btrfs with several devices",
+        }
+    }
+}
+
+/// Something on the drive that belongs to more than the drive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Partition number; 0 for the whole disk.
+    pub partition: u32,
+    /// What it is.
+    pub kind: ContentKind,
+}
+
+/// Everything one look at a drive tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// What stands on it, for people.
+    pub content: Content,
+    /// What of it belongs to something larger, also where libblkid calls the whole ambivalent.
+    pub members: Vec<Member>,
+    /// Whether it carries Kiln itself (a boot stick).
+    pub kiln: bool,
+}
+
+impl Look {
+    /// A drive whose start cannot be read. It is offered all the same: that it cannot be read is a finding.
+    pub fn unreadable(why: impl Into<String>) -> Self {
+        Look { content: Content::Unreadable { why: why.into() }, members: Vec::new(), kiln: false }
+    }
+}
+
+/// Partition names by which a Kiln stick is known, lower case. Source: `image` (the partition table it writes).
+const KILN_PARTITIONS: [&str; 3] = ["kiln", "kiln-boot", "kiln-data"];
+
+/// Label of a Kiln stick's boot file system.
+const KILN_LABEL: &str = "KILN";
+
+/// Bytes at the start that must be readable for the content to count as known.
+const START: usize = 4096;
+
+/// Looks at `size` bytes of an open device or image with logical `sector` size.
+pub fn look(file: &File, size: u64, sector: u32) -> Look {
+    match try_look(file, size, sector) {
+        Ok(look) => look,
+        Err(error) => Look::unreadable(error.to_string()),
+    }
+}
+
+fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
+    let mut start = vec![0; START.min(usize::try_from(size).unwrap_or(START))];
+    file.read_exact_at(&mut start, 0)?;
+
+    let mut signatures = Vec::new();
+    let mut members = Vec::new();
+    let mut kiln = false;
+    let mut whole = Probe::new(file, 0, 0, sector)?;
+    for values in signatures_of(&mut whole)? {
+        kiln |= values.get("LABEL").is_some_and(|label| label == KILN_LABEL);
+        signatures.push(signature(0, &values, None));
+    }
+    collect_members(&mut whole, 0, (file, 0), &mut members)?;
+
+    for partition in whole.partitions()? {
+        let named = partition.name.as_deref().map(str::to_lowercase);
+        kiln |= named.is_some_and(|name| KILN_PARTITIONS.contains(&name.as_str()));
+        let blank = Values::new();
+        if partition.extended {
+            signatures.push(Signature { kind: "extended".to_owned(), ..signature(partition.number, &blank, None) });
+            continue;
+        }
+        // One that reaches beyond the device (a table copied from a larger drive) cannot be looked into.
+        let within = partition.size > 0 && partition.start.checked_add(partition.size).is_some_and(|end| end <= size);
+        let inner = if within { Probe::new(file, partition.start, partition.size, sector).ok() } else { None };
+        let Some(mut inner) = inner else {
+            signatures.push(signature(partition.number, &blank, partition.name));
+            continue;
+        };
+        // A bad sector in a partition leaves the rest of the answer standing.
+        let found = signatures_of(&mut inner).unwrap_or_default();
+        if found.is_empty() {
+            signatures.push(signature(partition.number, &blank, partition.name.clone()));
+        }
+        for values in found {
+            kiln |= values.get("LABEL").is_some_and(|label| label == KILN_LABEL);
+            signatures.push(signature(partition.number, &values, partition.name.clone()));
+        }
+        let _unreadable = collect_members(&mut inner, partition.number, (file, partition.start), &mut members);
+    }
+
+    members.sort_by_key(|member: &Member| (member.partition, member.kind));
+    members.dedup();
+    let content = if signatures.is_empty() {
+        Content::Empty
+    } else {
+        let summary = summary(&signatures);
+        Content::Found { signatures, summary }
+    };
+    Ok(Look { content, members, kiln })
+}
+
+/// What people are shown of one device or partition: the safe answer, or all of them where that is ambivalent.
+fn signatures_of(probe: &mut Probe<'_>) -> io::Result<Vec<Values>> {
+    let found = match probe.safe()? {
+        Outcome::Nothing => Vec::new(),
+        Outcome::Found(values) => vec![values],
+        Outcome::Ambivalent => probe.every()?,
+    };
+    // Values without a kind describe the device itself (its place in a table).
+    Ok(found.into_iter().filter(|values| kind(values).is_some()).collect())
+}
+
+/// Adds every member signature, whatever else stands there.
+fn collect_members(
+    probe: &mut Probe<'_>,
+    partition: u32,
+    (file, start): (&File, u64),
+    members: &mut Vec<Member>,
+) -> io::Result<()> {
+    for values in probe.every()? {
+        let Some(kind) = values.get("TYPE") else { continue };
+        if let Some(kind) = ContentKind::of_type(kind) {
+            members.push(Member { partition, kind });
+        }
+        if kind == "btrfs" && btrfs_devices(file, start)? > 1 {
+            members.push(Member { partition, kind: ContentKind::Btrfs });
+        }
+    }
+    Ok(())
+}
+
+/// Number of devices that the btrfs at `start` says it has. Source: `struct btrfs_super_block`: superblock at 64 KiB,
+/// `num_devices` at byte 0x88 of it.
+fn btrfs_devices(file: &File, start: u64) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, start + 0x1_0000 + 0x88)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// TYPE of a superblock, else PTTYPE of a table.
+fn kind(values: &Values) -> Option<&String> {
+    values.get("TYPE").or_else(|| values.get("PTTYPE"))
+}
+
+fn signature(partition: u32, values: &Values, name: Option<String>) -> Signature {
+    let value = |key: &str| values.get(key).filter(|value| !value.is_empty()).cloned();
+    let superblock = values.contains_key("TYPE");
+    Signature {
+        partition,
+        kind: kind(values).cloned().unwrap_or_else(|| "unknown".to_owned()),
+        label: value("LABEL"),
+        uuid: if superblock { value("UUID") } else { value("PTUUID") },
+        name,
+    }
+}
+
+/// Partitions that the summary names before it only counts.
+const SUMMARY_PARTITIONS: usize = 6;
+
+/// All signatures in one line: `GPT, 2 partitions: ext4 "photos", swap`.
+pub fn summary(signatures: &[Signature]) -> String {
+    let one = |signature: &Signature| {
+        let words = kind_in_words(&signature.kind);
+        match &signature.label {
+            Some(label) => format!("{words} \"{label}\""),
+            None => words,
+        }
+    };
+    let whole: Vec<String> = signatures.iter().filter(|s| s.partition == 0).map(one).collect();
+    let mut parts: Vec<(u32, Vec<String>)> = Vec::new();
+    for signature in signatures.iter().filter(|s| s.partition != 0) {
+        match parts.last_mut() {
+            Some((number, words)) if *number == signature.partition => words.push(one(signature)),
+            Some(_) | None => parts.push((signature.partition, vec![one(signature)])),
+        }
+    }
+    let mut text = whole.join(" + ");
+    if !parts.is_empty() {
+        let count = parts.len();
+        let named: Vec<String> =
+            parts.iter().take(SUMMARY_PARTITIONS).map(|(_, words)| words.join(" + ")).collect();
+        let more = if count > SUMMARY_PARTITIONS { format!(" and {} more", count - SUMMARY_PARTITIONS) } else { String::new() };
+        let plural = if count == 1 { "partition" } else { "partitions" };
+        text = format!("{text}, {count} {plural}: {}{more}", named.join(", "));
+    }
+    text
+}
+
+fn kind_in_words(kind: &str) -> String {
+    match kind {
+        "gpt" => "GPT",
+        "dos" => "MBR",
+        "PMBR" => "protective MBR",
+        "linux_raid_member" => "RAID member (md)",
+        "LVM2_member" => "LVM physical volume",
+        "crypto_LUKS" => "LUKS",
+        "zfs_member" => "ZFS",
+        "vfat" => "FAT",
+        other => other,
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(partition: u32, kind: &str, label: Option<&str>) -> Signature {
+        Signature { partition, kind: kind.into(), label: label.map(Into::into), uuid: None, name: None }
+    }
+
+    #[test]
+    fn a_summary_reads_like_a_sentence() {
+        assert_eq!(summary(&[of(0, "ext4", Some("photos"))]), "ext4 \"photos\"");
+        assert_eq!(
+            summary(&[of(0, "gpt", None), of(1, "vfat", None), of(2, "ext4", Some("root"))]),
+            "GPT, 2 partitions: FAT, ext4 \"root\""
+        );
+        assert_eq!(summary(&[of(0, "dos", None), of(1, "unknown", None)]), "MBR, 1 partition: unknown");
+        let many: Vec<Signature> =
+            std::iter::once(of(0, "gpt", None)).chain((1..=9).map(|n| of(n, "xfs", None))).collect();
+        assert_eq!(summary(&many), "GPT, 9 partitions: xfs, xfs, xfs, xfs, xfs, xfs and 3 more");
+        assert_eq!(summary(&[of(0, "zfs_member", None), of(0, "ext4", None)]), "ZFS + ext4");
+    }
+
+    #[test]
+    fn what_belongs_to_more_than_the_drive_is_known() {
+        assert_eq!(ContentKind::of_type("linux_raid_member"), Some(ContentKind::Md));
+        assert_eq!(ContentKind::of_type("promise_fasttrack_raid_member"), Some(ContentKind::Md));
+        assert_eq!(ContentKind::of_type("ext4"), None);
+    }
+}

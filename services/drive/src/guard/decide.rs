@@ -1,0 +1,225 @@
+//! The decision: facts in, yes or the most telling reason out. Pure.
+
+use super::facts::{Facts, HolderKind};
+use super::in_use::InUse;
+use super::refusal::Refusal;
+use crate::content::ContentKind;
+use crate::identity::Identity;
+use wire::drive::Bus;
+
+/// Whether the device that `facts` describe may be erased as `expected`, giving up the memberships in `lose`.
+///
+/// The order is from what would be worst to lose to what is merely in the way.
+///
+/// # Errors
+/// The first reason against it.
+pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[ContentKind]) -> Result<(), Refusal> {
+    let device = &facts.device;
+    let in_use = |reason| Err(Refusal::InUse(reason));
+    if facts.boot_disk {
+        return in_use(InUse::BootDisk);
+    }
+    if facts.look.as_ref().is_some_and(|look| look.kiln) {
+        return in_use(InUse::KilnStick);
+    }
+    if device.identity.bus == Bus::Loop && !allow_loop {
+        return Err(Refusal::Loop);
+    }
+    if device.identity.id.is_none() {
+        return Err(Refusal::NoIdentity);
+    }
+    expected.same_drive(&device.identity).map_err(Refusal::OtherDrive)?;
+    if !facts.same_identity.is_empty() {
+        return Err(Refusal::SameIdentity { others: facts.same_identity.clone() });
+    }
+    if let Some(mount) = facts.mounts.first() {
+        let (what, at) = (mount.what.clone(), mount.at.clone());
+        return in_use(InUse::Mounted { what, at, pid: mount.pid });
+    }
+    if let Some((what, uuid)) = facts.btrfs.first() {
+        return in_use(InUse::BtrfsMounted { what: what.clone(), uuid: uuid.clone() });
+    }
+    if let Some(what) = facts.swaps.first() {
+        return in_use(InUse::Swap { what: what.clone() });
+    }
+    if let Some(holder) = facts.holders.first() {
+        let (what, name) = (holder.what.clone(), holder.name.clone());
+        return in_use(match holder.kind {
+            HolderKind::Md => InUse::MdActive { what, array: name },
+            HolderKind::Lvm => InUse::LvmActive { what, volume: name },
+            HolderKind::Crypt => InUse::DmCrypt { what, mapping: name },
+            HolderKind::DeviceMapper => InUse::DeviceMapper { what, mapping: name },
+            HolderKind::Bcache => InUse::BcacheActive { what, cache: name },
+            HolderKind::Other => InUse::Holder { what, holder: name },
+        });
+    }
+    if let Some((what, device)) = facts.loops.first() {
+        return in_use(InUse::Loop { what: what.clone(), device: device.clone() });
+    }
+    let members = facts.look.iter().flat_map(|look| &look.members);
+    if let Some(member) = members.into_iter().find(|member| !lose.contains(&member.kind)) {
+        let what = match member.partition {
+            0 => device.name.clone(),
+            n => format!("partition {n}"),
+        };
+        return in_use(InUse::Member { what, kind: member.kind });
+    }
+    if device.read_only {
+        return in_use(InUse::WriteProtected);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::drive::{Content, Rotation};
+    use wire::{Bytes, DriveId};
+
+    use super::*;
+    use crate::content::{Look, Member};
+    use crate::guard::facts::{Holder, Mount};
+    use crate::sysfs::{DevNum, Device};
+
+    fn identity() -> Identity {
+        Identity {
+            id: DriveId::from_wwn("5000c500a1b2c3d4"),
+            model: "ST4000".into(),
+            serial: "Z1Z5DWJK".into(),
+            wwn: Some("5000c500a1b2c3d4".into()),
+            capacity: Bytes(4_000_787_030_016),
+            logical_sector: 512,
+            bus: Bus::Sata,
+        }
+    }
+
+    fn free() -> Facts {
+        Facts {
+            device: Device {
+                name: "sdb".into(),
+                syspath: "devices/x/block/sdb".into(),
+                number: DevNum { major: 8, minor: 16 },
+                sequence: 9,
+                identity: identity(),
+                physical_sector: 4096,
+                rotation: Rotation::Spinning { rpm: Some(7200) },
+                location: "PCI 00:1f.2, SATA port 2".into(),
+                removable: false,
+                read_only: false,
+                partitions: Vec::new(),
+            },
+            boot_disk: false,
+            same_identity: Vec::new(),
+            mounts: Vec::new(),
+            swaps: Vec::new(),
+            holders: Vec::new(),
+            btrfs: Vec::new(),
+            loops: Vec::new(),
+            look: Some(Look { content: Content::Empty, members: Vec::new(), kiln: false }),
+        }
+    }
+
+    fn refusal(change: impl FnOnce(&mut Facts)) -> Refusal {
+        let mut facts = free();
+        change(&mut facts);
+        decide(&facts, &identity(), false, &[]).unwrap_err()
+    }
+
+    fn holder(kind: HolderKind, name: &str) -> Vec<Holder> {
+        vec![Holder { what: "sdb1".into(), name: name.into(), kind }]
+    }
+
+    fn member(kind: ContentKind) -> Option<Look> {
+        Some(Look { content: Content::Unknown, members: vec![Member { partition: 1, kind }], kiln: false })
+    }
+
+    #[test]
+    fn a_free_drive_may_be_written_also_when_unreadable_or_full_of_plain_data() {
+        decide(&free(), &identity(), false, &[]).unwrap();
+        let mut facts = free();
+        facts.look = Some(Look::unreadable("Input/output error"));
+        decide(&facts, &identity(), false, &[]).unwrap();
+        facts.look = None;
+        decide(&facts, &identity(), false, &[]).unwrap();
+    }
+
+    #[test]
+    fn each_use_is_refused_with_its_word_and_a_sentence_that_names_the_place() {
+        let table: Vec<(Refusal, &str, &str)> = vec![
+            (refusal(|f| f.boot_disk = true), "boot-disk", "booted from"),
+            (refusal(|f| f.look.as_mut().unwrap().kiln = true), "kiln-stick", "Kiln itself"),
+            (
+                refusal(|f| f.mounts = vec![Mount { what: "sdb1".into(), at: "/mnt/data".into(), pid: None }]),
+                "mounted",
+                "sdb1 is mounted at /mnt/data",
+            ),
+            (
+                refusal(|f| f.mounts = vec![Mount { what: "sdb".into(), at: "/x".into(), pid: Some(77) }]),
+                "mounted",
+                "in the mount namespace of process 77",
+            ),
+            (refusal(|f| f.swaps = vec!["sdb2".into()]), "swap", "sdb2 is swap"),
+            (refusal(|f| f.holders = holder(HolderKind::Md, "md0")), "md-active", "running array md0"),
+            (refusal(|f| f.holders = holder(HolderKind::Lvm, "vg-home")), "lvm-active", "LVM volume vg-home"),
+            (refusal(|f| f.holders = holder(HolderKind::Crypt, "secret")), "dm-crypt", "mapping secret"),
+            (refusal(|f| f.holders = holder(HolderKind::DeviceMapper, "lin")), "device-mapper", "mapping lin"),
+            (refusal(|f| f.holders = holder(HolderKind::Bcache, "bcache0")), "bcache-active", "bcache0"),
+            (refusal(|f| f.holders = holder(HolderKind::Other, "drbd1")), "holder", "drbd1"),
+            (refusal(|f| f.btrfs = vec![("sdb1".into(), "uuid".into())]), "btrfs-mounted", "btrfs uuid"),
+            (refusal(|f| f.loops = vec![("sdb".into(), "loop3".into())]), "loop-backing", "loop3 is backed by sdb"),
+            (refusal(|f| f.look = member(ContentKind::Md)), "md-member", "partition 1 is a RAID member"),
+            (refusal(|f| f.look = member(ContentKind::Lvm)), "lvm-member", "LVM physical volume"),
+            (refusal(|f| f.look = member(ContentKind::Zfs)), "zfs-member", "ZFS label"),
+            (refusal(|f| f.look = member(ContentKind::Bcache)), "bcache-member", "bcache"),
+            (refusal(|f| f.look = member(ContentKind::Luks)), "luks", "LUKS"),
+            (refusal(|f| f.look = member(ContentKind::Btrfs)), "btrfs-member", "btrfs"),
+            (refusal(|f| f.device.read_only = true), "write-protected", "write-protected"),
+            (refusal(|f| f.device.identity.id = None), "no-identity", "neither a serial"),
+            (refusal(|f| f.same_identity = vec!["sdc".into()]), "same-identity", "same identity as sdc"),
+            (refusal(|f| f.device.identity.bus = Bus::Loop), "loop", "--allow-loop"),
+            (refusal(|f| f.device.identity.serial = "OTHER".into()), "other-drive", "serial is OTHER, expected Z1Z5DWJK"),
+            (refusal(|f| f.device.identity.capacity = Bytes(1)), "other-drive", "capacity is 1 bytes"),
+            (refusal(|f| f.device.identity.logical_sector = 4096), "other-drive", "sector size is 4096"),
+            (
+                refusal(|f| f.device.identity.id = DriveId::from_wwn("5000c500ffffffff")),
+                "other-drive",
+                "identity is wwn-5000c500ffffffff",
+            ),
+        ];
+        for (refusal, word, sentence) in table {
+            let view = refusal.view();
+            assert_eq!(view.kind, word);
+            assert!(view.reason.contains(sentence), "{:?} lacks {sentence:?}", view.reason);
+        }
+    }
+
+    #[test]
+    fn a_membership_is_given_up_only_when_the_plan_names_it() {
+        let mut facts = free();
+        facts.look = Some(Look {
+            content: Content::Unknown,
+            members: vec![
+                Member { partition: 1, kind: ContentKind::Md },
+                Member { partition: 2, kind: ContentKind::Lvm },
+            ],
+            kiln: false,
+        });
+        let ask = |lose: &[ContentKind]| decide(&facts, &identity(), false, lose).map_err(|r| r.kind());
+        assert_eq!(ask(&[]), Err("md-member"));
+        assert_eq!(ask(&[ContentKind::Md]), Err("lvm-member"));
+        assert_eq!(ask(&[ContentKind::Lvm]), Err("md-member"));
+        assert_eq!(ask(&[ContentKind::Lvm, ContentKind::Md]), Ok(()));
+        // A running array is never given up.
+        let mut running = facts.clone();
+        running.holders = holder(HolderKind::Md, "md0");
+        let all = [ContentKind::Lvm, ContentKind::Md];
+        assert_eq!(decide(&running, &identity(), false, &all).unwrap_err().kind(), "md-active");
+    }
+
+    #[test]
+    fn a_loop_device_is_admitted_only_on_request() {
+        let mut facts = free();
+        facts.device.identity.bus = Bus::Loop;
+        decide(&facts, &identity(), true, &[]).unwrap();
+    }
+}

@@ -1,0 +1,318 @@
+//! What is known of a device: collected from `/sys`, `/proc` and `/run`, without touching the device.
+//!
+//! The kernel's tables are read once ([`Usage`]) and picked apart for each device ([`Facts::of`]); the parsers are pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+
+use crate::content::Look;
+use crate::sysfs::{self, DevNum, Device};
+use crate::system::{System, names, text};
+
+/// One line of a `mountinfo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct MountLine {
+    number: DevNum,
+    at: String,
+    source: String,
+    /// A process that sees it; `None` where this process does.
+    pid: Option<u32>,
+}
+
+/// The kernel's tables of what is in use, read once for any number of devices.
+#[derive(Debug, Clone, Default)]
+pub struct Usage {
+    mounts: Vec<MountLine>,
+    /// Swap areas: path and, where it could be had, device number.
+    swaps: Vec<(String, Option<DevNum>)>,
+    /// Kernel name of a member → UUID of the mounted btrfs.
+    btrfs: BTreeMap<String, String>,
+    /// Backing file of each loop device.
+    loops: Vec<(String, String)>,
+    boot_disk: Option<DevNum>,
+    drives: Vec<Device>,
+}
+
+impl Usage {
+    /// Reads the tables.
+    pub fn collect(system: &System) -> Self {
+        Usage {
+            mounts: mounts(system),
+            swaps: system
+                .text("proc/swaps")
+                .map(|table| parse_swaps(&table))
+                .unwrap_or_default()
+                .into_iter()
+                .map(|path| {
+                    let number = std::fs::metadata(system.path(&path)).ok().map(|m| DevNum::from_raw(m.rdev()));
+                    (path, number)
+                })
+                .collect(),
+            btrfs: btrfs(system),
+            loops: names(&system.path("sys/block"))
+                .into_iter()
+                .filter(|name| name.starts_with("loop"))
+                .filter_map(|name| {
+                    let backing = text(&system.path("sys/block").join(&name).join("loop/backing_file"))?;
+                    Some((name, backing))
+                })
+                .collect(),
+            boot_disk: system.text("run/kiln/boot-disk").and_then(|text| DevNum::parse(&text)),
+            drives: sysfs::walk(system),
+        }
+    }
+
+    /// The drives that were there, by name.
+    pub fn drives(&self) -> &[Device] {
+        &self.drives
+    }
+}
+
+/// A mount of the device or a partition of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Kernel name of the disk or partition.
+    pub what: String,
+    /// Mount point.
+    pub at: String,
+    /// A process that sees it, where this one does not.
+    pub pid: Option<u32>,
+}
+
+/// What kind of device sits on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HolderKind {
+    /// md array.
+    Md,
+    /// LVM volume.
+    Lvm,
+    /// dm-crypt mapping.
+    Crypt,
+    /// Other device-mapper target.
+    DeviceMapper,
+    /// bcache.
+    Bcache,
+    /// Anything else.
+    Other,
+}
+
+/// A device on top of the device or a partition of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Kernel name of the disk or partition.
+    pub what: String,
+    /// Array, volume or mapping.
+    pub name: String,
+    /// What it is.
+    pub kind: HolderKind,
+}
+
+/// Everything the decision needs of one device.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The device as the kernel describes it now.
+    pub device: Device,
+    /// Whether the box was booted from it.
+    pub boot_disk: bool,
+    /// Kernel names of other devices with its identity.
+    pub same_identity: Vec<String>,
+    /// Mounts of it and its partitions, in any namespace.
+    pub mounts: Vec<Mount>,
+    /// Kernel names of the disk or partitions that are swapped to.
+    pub swaps: Vec<String>,
+    /// What sits on top.
+    pub holders: Vec<Holder>,
+    /// Kernel names of the disk or partitions in a mounted btrfs, with its UUID.
+    pub btrfs: Vec<(String, String)>,
+    /// Kernel names of the disk or partitions behind a loop device, with the loop device.
+    pub loops: Vec<(String, String)>,
+    /// What stands on it; `None` where nobody looked.
+    pub look: Option<Look>,
+}
+
+impl Facts {
+    /// Picks out what concerns `device`.
+    pub fn of(system: &System, usage: &Usage, device: Device, look: Option<Look>) -> Self {
+        let mut parts: Vec<(String, DevNum)> = vec![(device.name.clone(), device.number)];
+        parts.extend(device.partitions.iter().map(|p| (p.name.clone(), p.number)));
+        let name_of = |number: DevNum, path: &str| {
+            // The number says it; the path says it where the number is not the disk's (btrfs) or could not be had.
+            let by_number = parts.iter().find(|(_, n)| *n == number);
+            let by_path = || parts.iter().find(|(name, _)| path.strip_prefix("/dev/") == Some(name));
+            by_number.or_else(by_path).map(|(name, _)| name.clone())
+        };
+        const NONE: DevNum = DevNum { major: 0, minor: 0 };
+        let mounts = usage
+            .mounts
+            .iter()
+            .filter_map(|mount| {
+                let what = name_of(mount.number, &mount.source)?;
+                Some(Mount { what, at: mount.at.clone(), pid: mount.pid })
+            })
+            .collect();
+        let swaps =
+            usage.swaps.iter().filter_map(|(path, number)| name_of(number.unwrap_or(NONE), path)).collect();
+        let btrfs = parts
+            .iter()
+            .filter_map(|(name, _)| Some((name.clone(), usage.btrfs.get(name)?.clone())))
+            .collect();
+        let loops = usage
+            .loops
+            .iter()
+            .filter_map(|(device, backing)| Some((name_of(NONE, backing)?, device.clone())))
+            .collect();
+        let same_identity = usage
+            .drives
+            .iter()
+            .filter(|other| {
+                other.number != device.number && other.identity.id.is_some() && other.identity.id == device.identity.id
+            })
+            .map(|other| other.name.clone())
+            .collect();
+        Facts {
+            boot_disk: usage.boot_disk == Some(device.number),
+            same_identity,
+            mounts,
+            swaps,
+            holders: parts.iter().flat_map(|(name, number)| holders(system, name, *number)).collect(),
+            btrfs,
+            loops,
+            look,
+            device,
+        }
+    }
+}
+
+/// Devices on top of disk or partition `what`.
+fn holders(system: &System, what: &str, number: DevNum) -> Vec<Holder> {
+    names(&system.path(format!("sys/dev/block/{number}/holders")))
+        .into_iter()
+        .map(|holder| {
+            let dm = |attribute: &str| text(&system.path(format!("sys/block/{holder}/dm/{attribute}")));
+            let starts = |prefix: &str| {
+                holder.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '_'))
+            };
+            let (kind, name) = if starts("md") {
+                (HolderKind::Md, holder)
+            } else if starts("bcache") {
+                (HolderKind::Bcache, holder)
+            } else if starts("dm-") {
+                // LVM, cryptsetup and others prefix the UUIDs of their mappings.
+                let kind = match dm("uuid") {
+                    Some(uuid) if uuid.starts_with("LVM-") => HolderKind::Lvm,
+                    Some(uuid) if uuid.starts_with("CRYPT-") => HolderKind::Crypt,
+                    Some(_) | None => HolderKind::DeviceMapper,
+                };
+                (kind, dm("name").unwrap_or(holder))
+            } else {
+                (HolderKind::Other, holder)
+            };
+            Holder { what: what.to_owned(), name, kind }
+        })
+        .collect()
+}
+
+/// Mounts in every mount namespace that a process lives in, each once.
+fn mounts(system: &System) -> Vec<MountLine> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    let mut read = |process: &str, pid: Option<u32>| {
+        let dir = system.path("proc").join(process);
+        // Where the namespace cannot be told (the process is ending), its table is read all the same.
+        let namespace = std::fs::read_link(dir.join("ns/mnt"));
+        if namespace.is_ok_and(|namespace| !seen.insert(namespace)) {
+            return;
+        }
+        if let Ok(table) = std::fs::read(dir.join("mountinfo")) {
+            all.extend(parse_mountinfo(&String::from_utf8_lossy(&table), pid));
+        }
+    };
+    read("self", None);
+    for process in names(&system.path("proc")) {
+        if let Ok(pid) = process.parse() {
+            read(&process, Some(pid));
+        }
+    }
+    all
+}
+
+/// Reads `mountinfo`. Source: `proc_pid_mountinfo(5)`.
+fn parse_mountinfo(table: &str, pid: Option<u32>) -> Vec<MountLine> {
+    table
+        .lines()
+        .filter_map(|line| {
+            let (mount, file_system) = line.split_once(" - ")?;
+            let mut fields = mount.split(' ');
+            let number = DevNum::parse(fields.nth(2)?)?;
+            let at = unescape(fields.nth(1)?);
+            let source = unescape(file_system.split(' ').nth(1).unwrap_or_default());
+            Some(MountLine { number, at, source, pid })
+        })
+        .collect()
+}
+
+/// Reads `/proc/swaps`: the paths.
+fn parse_swaps(table: &str) -> Vec<String> {
+    table.lines().skip(1).filter_map(|line| Some(unescape(line.split_whitespace().next()?))).collect()
+}
+
+/// Undoes the octal escapes of the kernel's tables (`\040` for a blank).
+fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let octal = bytes.get(at + 1..at + 4).and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(value) if byte == b'\\' => {
+                out.push(value);
+                at += 4;
+            }
+            Some(_) | None => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Members of every mounted btrfs. Source: `/sys/fs/btrfs/UUID/devices`, which exists only while it is mounted.
+fn btrfs(system: &System) -> BTreeMap<String, String> {
+    let base = system.path("sys/fs/btrfs");
+    names(&base)
+        .into_iter()
+        .flat_map(|uuid| names(&base.join(&uuid).join("devices")).into_iter().map(move |name| (name, uuid.clone())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn mountinfo_is_read_with_its_escapes_and_optional_fields() {
+        let table = "36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue\n\
+                     41 30 0:42 / /data rw - btrfs /dev/sdb1 rw\n\
+                     broken line\n";
+        let all = parse_mountinfo(table, Some(7));
+        assert_eq!(all.len(), 2);
+        assert_eq!((all[0].number, all[0].at.as_str()), (DevNum { major: 98, minor: 0 }, "/mnt 2"));
+        assert_eq!((all[1].source.as_str(), all[1].pid), ("/dev/sdb1", Some(7)));
+    }
+
+    #[test]
+    fn swaps_are_read() {
+        let table = "Filename\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/sda2 partition\t1\t0\t-2\n/a\\040b file 1 0 -3\n";
+        assert_eq!(parse_swaps(table), ["/dev/sda2", "/a b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_kernels_tables_never_panic(text in "[ -~\\\\\n0-9:]{0,200}") {
+            let _ = (parse_mountinfo(&text, None), parse_swaps(&text), unescape(&text));
+        }
+    }
+}

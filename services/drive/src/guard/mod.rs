@@ -1,0 +1,191 @@
+//! The in-use guard: the last thing between a plan and a drive that something uses.
+//!
+//! [`facts`] collects what is known of a device, thinly and with I/O; [`decide`] says yes or no, purely; [`Guard`] puts
+//! them around the one descriptor that will be written, opened `O_RDWR | O_EXCL | O_DIRECT`. The exclusive open makes the
+//! kernel itself refuse what it uses (a mount in any namespace, swap, md, dm, bcache), so the facts exist to give the
+//! reason, and to refuse what the kernel does not use *now*: members of arrays and volumes that are not running, a
+//! second Kiln stick, another drive in the same place.
+//!
+//! Tested by the tables in [`mod@decide`], over made-up trees in [`facts`], on loop devices in `tests/guard_loop.rs`, and
+//! in QEMU by the image's boot tests.
+
+pub mod decide;
+pub mod facts;
+mod in_use;
+mod refusal;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use decide::decide;
+pub use facts::{Facts, Usage};
+pub use in_use::InUse;
+pub use refusal::Refusal;
+
+use crate::content::{ContentKind, Look};
+use crate::identity::Identity;
+use crate::probe::{self, Prober};
+use crate::sysfs::{DevNum, Device};
+use crate::system::System;
+
+mod ioctls {
+    nix::ioctl_read_bad!(blksszget, libc::BLKSSZGET, libc::c_int);
+    // `BLKROGET`. Source: linux/fs.h.
+    nix::ioctl_read_bad!(blkroget, nix::request_code_none!(0x12, 94), libc::c_int);
+}
+
+/// Logical sector size of an open block device in bytes.
+pub(crate) fn logical_sector(file: &File) -> io::Result<u32> {
+    let mut size: libc::c_int = 0;
+    // SAFETY: the descriptor is open for the borrow's length and the pointer is to an int of ours.
+    unsafe { ioctls::blksszget(file.as_raw_fd(), &raw mut size) }?;
+    u32::try_from(size).map_err(|_| io::Error::other("a negative sector size"))
+}
+
+fn is_read_only(file: &File) -> bool {
+    let mut flag: libc::c_int = 0;
+    // SAFETY: the descriptor is open for the borrow's length and the pointer is to an int of ours.
+    unsafe { ioctls::blkroget(file.as_raw_fd(), &raw mut flag) }.is_ok() && flag != 0
+}
+
+/// How drives are guarded.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// Where the kernel's file systems are.
+    pub system: System,
+    /// Who looks at content.
+    pub prober: Prober,
+    /// How long a look may take; a drive that takes longer counts as unreadable, not as used.
+    pub deadline: Duration,
+    /// Whether a loop device may be written: tests and benchmarks, by `--allow-loop`.
+    pub allow_loop: bool,
+}
+
+/// A drive that may be written, held exclusively for as long as `file` is open.
+#[derive(Debug)]
+pub struct Opened {
+    /// Open `O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC`.
+    pub file: File,
+    /// Who it is, read again through the descriptor's device number.
+    pub identity: Identity,
+    /// The device as the kernel describes it now.
+    pub device: Device,
+    /// What stands on it now.
+    pub look: Look,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Guard { system: System::default(), prober: Prober::Reexec, deadline: probe::DEADLINE, allow_loop: false }
+    }
+}
+
+impl Guard {
+    /// Opens the drive at `node` for erasing, if it is `expected` and nothing uses it.
+    ///
+    /// `lose` names the kinds of membership that the plan gives up; all others are refused. Plain content (file systems
+    /// that are not mounted, partition tables) is not asked about here: the plan named it.
+    ///
+    /// # Errors
+    /// The reason, with the drive untouched.
+    pub fn open_for_erase(
+        &self,
+        expected: &Identity,
+        node: &Path,
+        lose: &[ContentKind],
+    ) -> Result<Opened, Refusal> {
+        let open = |cause| Refusal::Open { node: node.to_owned(), cause };
+        // First without claiming it: a mounted drive is to be refused as mounted, not as busy.
+        let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(node).map_err(open)?;
+        if !reader.metadata().map_err(open)?.file_type().is_block_device() {
+            return Err(Refusal::NotABlockDevice { node: node.to_owned() });
+        }
+        let number = device_number(&reader).map_err(open)?;
+        self.check(&reader, expected, lose)?;
+        drop(reader);
+
+        let flags = libc::O_EXCL | libc::O_DIRECT | libc::O_NONBLOCK;
+        let file = match File::options().read(true).write(true).custom_flags(flags).open(node) {
+            Ok(file) => file,
+            Err(error) => return Err(self.why_not_opened(error, node, expected, lose)),
+        };
+        if device_number(&file).map_err(open)? != number {
+            return Err(Refusal::Exchanged { node: node.to_owned() });
+        }
+        let (device, look) = self.check(&file, expected, lose)?;
+        Ok(Opened { identity: device.identity.clone(), file, device, look })
+    }
+
+    /// Whether an open descriptor may (still) be written: the whole guard again.
+    ///
+    /// # Errors
+    /// The reason it may not.
+    pub fn may_write(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(), Refusal> {
+        self.check(file, expected, lose).map(drop)
+    }
+
+    /// Why a device that is not open would be refused, from what is known of it: for the list of drives. Does no I/O on
+    /// the drive.
+    pub fn view(&self, usage: &Usage, device: &Device, look: Option<&Look>) -> Option<Refusal> {
+        let facts = Facts::of(&self.system, usage, device.clone(), look.cloned());
+        decide(&facts, &device.identity, self.allow_loop, &[]).err()
+    }
+
+    fn check(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(Device, Look), Refusal> {
+        let number = device_number(file).map_err(|cause| Refusal::Open { node: PathBuf::from("?"), cause })?;
+        if crate::sysfs::is_partition(&self.system, number) {
+            return Err(Refusal::NotAWholeDisk { number });
+        }
+        let device = crate::sysfs::read_number(&self.system, number).ok_or(Refusal::Gone { number })?;
+        // The child opens this very descriptor's device again, read-only and buffered.
+        let node = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+        let look = match probe::probe_with_deadline(&self.prober, &node, Some(number), self.deadline) {
+            Ok(look) => look,
+            Err(error) => Look::unreadable(error.to_string()),
+        };
+        let usage = Usage::collect(&self.system);
+        let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
+        facts.device.read_only |= is_read_only(file);
+        decide(&facts, expected, self.allow_loop, lose)?;
+        Ok((facts.device, look))
+    }
+
+    /// The reason behind a failed exclusive open: what is found now, else the bare fact.
+    fn why_not_opened(&self, error: io::Error, node: &Path, expected: &Identity, lose: &[ContentKind]) -> Refusal {
+        match error.raw_os_error() {
+            Some(libc::EROFS | libc::EACCES) => Refusal::InUse(InUse::WriteProtected),
+            Some(libc::EBUSY) => {
+                let again = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(node);
+                match again.map(|reader| self.check(&reader, expected, lose)) {
+                    Ok(Err(refusal)) => refusal,
+                    Ok(Ok(_)) | Err(_) => Refusal::InUse(InUse::Exclusive),
+                }
+            }
+            Some(_) | None => Refusal::Open { node: node.to_owned(), cause: error },
+        }
+    }
+}
+
+fn device_number(file: &File) -> io::Result<DevNum> {
+    Ok(DevNum::from_raw(file.metadata()?.rdev()))
+}
+
+/// [`Guard::open_for_erase`] with the guard of the service.
+///
+/// # Errors
+/// The reason, with the drive untouched.
+pub fn open_for_erase(expected: &Identity, node: &Path, lose: &[ContentKind]) -> Result<Opened, Refusal> {
+    Guard::default().open_for_erase(expected, node, lose)
+}
+
+/// [`Guard::may_write`] with the guard of the service.
+///
+/// # Errors
+/// The reason it may not.
+pub fn may_write(file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(), Refusal> {
+    Guard::default().may_write(file, expected, lose)
+}

@@ -1,0 +1,91 @@
+//! A refusal: why a drive may not be written.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::in_use::InUse;
+use crate::identity::Differs;
+use crate::sysfs::DevNum;
+
+/// Why a drive may not be written. Nothing was written when this is returned.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Something uses it.
+    #[error("{0}")]
+    InUse(InUse),
+    /// It has no identity that could be trusted.
+    #[error("it tells neither a serial number nor a world wide name, so it cannot be told from another drive")]
+    NoIdentity,
+    /// Another device tells the same identity.
+    #[error("it tells the same identity as {}", .others.join(" and "))]
+    SameIdentity {
+        /// Kernel names of the others.
+        others: Vec<String>,
+    },
+    /// It is another drive than the plan names.
+    #[error("it is another drive than the plan names: its {0}")]
+    OtherDrive(Differs),
+    /// A loop device, and nobody allowed one.
+    #[error("it is a loop device; only --allow-loop admits one")]
+    Loop,
+    /// The node is a partition.
+    #[error("device {number} is a partition; whole drives only")]
+    NotAWholeDisk {
+        /// Its number.
+        number: DevNum,
+    },
+    /// The node is no block device.
+    #[error("{node} is not a block device")]
+    NotABlockDevice {
+        /// The path.
+        node: PathBuf,
+    },
+    /// The kernel does not know the device any more, or it is no drive.
+    #[error("device {number} is gone, or is not a drive")]
+    Gone {
+        /// Its number.
+        number: DevNum,
+    },
+    /// The node became another device while it was being opened.
+    #[error("{node} became another device while it was being opened")]
+    Exchanged {
+        /// The path.
+        node: PathBuf,
+    },
+    /// It could not be opened.
+    #[error("opening {node}")]
+    Open {
+        /// The path.
+        node: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Refusal {
+    /// A stable word for the kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Refusal::InUse(use_) => use_.kind(),
+            Refusal::NoIdentity => "no-identity",
+            Refusal::SameIdentity { .. } => "same-identity",
+            Refusal::OtherDrive(_) => "other-drive",
+            Refusal::Loop => "loop",
+            Refusal::NotAWholeDisk { .. } => "partition",
+            Refusal::NotABlockDevice { .. } => "not-a-block-device",
+            Refusal::Gone { .. } => "gone",
+            Refusal::Exchanged { .. } => "exchanged",
+            Refusal::Open { .. } => "open",
+        }
+    }
+
+    /// The refusal as the dashboard shows it.
+    pub fn view(&self) -> wire::drive::Refused {
+        let mut reason = self.to_string();
+        if let Some(source) = std::error::Error::source(self) {
+            reason = format!("{reason}: {source}");
+        }
+        wire::drive::Refused { kind: self.kind().to_owned(), reason }
+    }
+}

@@ -1,0 +1,138 @@
+//! Looking at a drive's content in a child process, with a deadline.
+//!
+//! Reading a dying drive can block in the kernel for minutes, and a thread that blocks there keeps its whole process
+//! from ending. So the child reads, and is left behind when it does not come back.
+
+use std::fs::File;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::child;
+use crate::content::{self, Look};
+use crate::sysfs::DevNum;
+
+/// First argument of a child that probes: `PROGRAM drive-probe NODE`.
+const ARGUMENT: &str = "drive-probe";
+
+/// How long a look may take before the drive counts as unreadable: longer than the kernel's 30 s for one command would
+/// make a dead drive's plan wait longer than people do.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Longest answer: 256 partitions with labels.
+const ANSWER_MAX: usize = 1 << 20;
+
+/// Who looks.
+#[derive(Debug, Clone)]
+pub enum Prober {
+    /// This program again, as a child. Its `main` must call [`crate::answer_child`] before anything else.
+    Reexec,
+    /// Another program that calls [`crate::answer_child`], such as `kiln-drive`.
+    Program(PathBuf),
+    /// This process, which then hangs with the drive: for tests over images.
+    InProcess,
+}
+
+/// Why there is no look.
+#[derive(Debug, thiserror::Error)]
+pub enum NoLook {
+    /// The child failed or was late.
+    #[error(transparent)]
+    Child(#[from] child::Failed),
+    /// The program does not answer probes.
+    #[error("{0} does not answer probes (its main must call drive::answer_child)")]
+    NotAProber(PathBuf),
+    /// The node could not be opened.
+    #[error("{0}")]
+    Open(String),
+    /// The node is now another device.
+    #[error("the device is {found} now, not {expected}")]
+    OtherDevice {
+        /// Device number that was asked for.
+        expected: DevNum,
+        /// Device number that was found.
+        found: DevNum,
+    },
+}
+
+/// What the child answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Look { number: (u32, u32), look: Look },
+    Failed(String),
+}
+
+/// Looks at the device or image at `node`; `expected` is the device number it must have.
+///
+/// # Errors
+/// When there was no look. What the drive itself refuses is not an error but [`wire::drive::Content::Unreadable`].
+pub fn probe_with_deadline(
+    prober: &Prober,
+    node: &Path,
+    expected: Option<DevNum>,
+    deadline: Duration,
+) -> Result<Look, NoLook> {
+    let answer = match prober {
+        Prober::InProcess => inspect(node),
+        Prober::Reexec => ask(Path::new("/proc/self/exe"), node, deadline)?,
+        Prober::Program(program) => ask(program, node, deadline)?,
+    };
+    match answer {
+        Answer::Failed(why) => Err(NoLook::Open(why)),
+        Answer::Look { number: (major, minor), look } => {
+            let found = DevNum { major, minor };
+            match expected {
+                Some(expected) if expected != found => Err(NoLook::OtherDevice { expected, found }),
+                Some(_) | None => Ok(look),
+            }
+        }
+    }
+}
+
+fn ask(program: &Path, node: &Path, deadline: Duration) -> Result<Answer, NoLook> {
+    let output = child::run(Command::new(program).arg(ARGUMENT).arg(node), deadline, ANSWER_MAX)?;
+    serde_json::from_slice(&output.stdout).map_err(|_| NoLook::NotAProber(program.to_owned()))
+}
+
+/// Opens `node` for reading and looks at it.
+fn inspect(node: &Path) -> Answer {
+    match open(node) {
+        Err(error) => Answer::Failed(format!("opening {}: {error}", node.display())),
+        Ok((file, number, size, sector)) => {
+            Answer::Look { number: (number.major, number.minor), look: content::look(&file, size, sector) }
+        }
+    }
+}
+
+fn open(node: &Path) -> std::io::Result<(File, DevNum, u64, u32)> {
+    use std::io::{Seek, SeekFrom};
+    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(node)?;
+    let metadata = file.metadata()?;
+    if metadata.file_type().is_block_device() {
+        let size = file.seek(SeekFrom::End(0))?;
+        let sector = crate::guard::logical_sector(&file).unwrap_or(512);
+        Ok((file, DevNum::from_raw(metadata.rdev()), size, sector))
+    } else if metadata.is_file() {
+        Ok((file, DevNum { major: 0, minor: 0 }, metadata.len(), 512))
+    } else {
+        Err(std::io::Error::other("neither a block device nor a file"))
+    }
+}
+
+/// See [`crate::answer_child`].
+pub(crate) fn answer() {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|first| first != ARGUMENT) {
+        return;
+    }
+    let Some(node) = arguments.next() else { return };
+    match serde_json::to_string(&inspect(Path::new(&node))) {
+        Ok(line) => println!("{line}"),
+        Err(error) => eprintln!("drive-probe: {error}"),
+    }
+    std::process::exit(0);
+}

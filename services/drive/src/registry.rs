@@ -1,0 +1,421 @@
+//! The registry: which drives there are, as a pure function of what was seen. No clock, no I/O.
+//!
+//! ```text
+//!            Seen ┌──────────► present ──── Gone ───► absent (kept while it has an identity)
+//!                 │              │  ▲                    │
+//!   (another sequence: plugged in again) └── Looked, Used, Warmth, Rate
+//! ```
+//!
+//! A device is one *plugging in*: its place in `/sys` and the kernel's sequence number. An answer about an earlier one
+//! (a probe that came back late) is dropped.
+
+use std::collections::BTreeMap;
+
+use wire::drive::{Content, Drive, Refused, Rotation};
+use wire::{Celsius, DriveId, Time};
+
+use crate::content::Look;
+use crate::sysfs::Device;
+
+/// Absent drives that are remembered.
+const ABSENT_MAX: usize = 64;
+
+/// Which plugging in of which device.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Plug {
+    /// Place below `/sys`.
+    pub syspath: String,
+    /// Kernel's sequence number.
+    pub sequence: u64,
+}
+
+impl Plug {
+    /// The plugging in that `device` is.
+    pub fn of(device: &Device) -> Self {
+        Plug { syspath: device.syspath.clone(), sequence: device.sequence }
+    }
+}
+
+/// Something that was seen.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A device is there, or is there with other attributes.
+    Seen(Device),
+    /// The device at this place is gone.
+    Gone {
+        /// Place below `/sys`.
+        syspath: String,
+    },
+    /// These devices are there and no others.
+    Walked(Vec<Device>),
+    /// What stands on it.
+    Looked(Plug, Look),
+    /// Why it is not offered, or `None` if nothing is against it.
+    Used(Plug, Option<Refused>),
+    /// Its temperature.
+    Warmth(Plug, Option<Celsius>),
+    /// Its rotation as SMART tells it, where the kernel does not.
+    Rate(Plug, Rotation),
+}
+
+/// What a step changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Plugged in: to be looked at and watched.
+    pub arrived: Vec<Plug>,
+    /// Gone: to be watched no more.
+    pub left: Vec<Plug>,
+    /// There as before, but its size or partitions changed: to be looked at again.
+    pub altered: Vec<Plug>,
+    /// Whether anything that people see is different.
+    pub visible: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Present {
+    device: Device,
+    look: Option<Look>,
+    refused: Option<Refused>,
+    temperature: Option<Celsius>,
+    rotation: Option<Rotation>,
+    since: Time,
+}
+
+/// See the module's head.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    present: BTreeMap<String, Present>,
+    absent: BTreeMap<DriveId, Drive>,
+}
+
+impl Registry {
+    /// Takes in what was seen at `now`.
+    pub fn step(&mut self, now: Time, input: Input) -> Changes {
+        let mut changes = Changes::default();
+        match input {
+            Input::Seen(device) => self.seen(now, device, &mut changes),
+            Input::Gone { syspath } => self.gone(now, &syspath, &mut changes),
+            Input::Walked(devices) => {
+                let there: Vec<&String> = devices.iter().map(|device| &device.syspath).collect();
+                let gone: Vec<String> =
+                    self.present.keys().filter(|path| !there.contains(path)).cloned().collect();
+                for syspath in gone {
+                    self.gone(now, &syspath, &mut changes);
+                }
+                for device in devices {
+                    self.seen(now, device, &mut changes);
+                }
+            }
+            Input::Looked(plug, look) => self.set(&plug, &mut changes, |entry| replace(&mut entry.look, Some(look))),
+            Input::Used(plug, refused) => self.set(&plug, &mut changes, |entry| replace(&mut entry.refused, refused)),
+            Input::Warmth(plug, degrees) => {
+                self.set(&plug, &mut changes, |entry| replace(&mut entry.temperature, degrees));
+            }
+            Input::Rate(plug, rotation) => {
+                self.set(&plug, &mut changes, |entry| replace(&mut entry.rotation, Some(rotation)));
+            }
+        }
+        changes
+    }
+
+    fn seen(&mut self, now: Time, device: Device, changes: &mut Changes) {
+        let plug = Plug::of(&device);
+        match self.present.get_mut(&device.syspath) {
+            Some(entry) if entry.device.sequence == device.sequence => {
+                if entry.device == device {
+                    return;
+                }
+                let altered = entry.device.identity.capacity != device.identity.capacity
+                    || entry.device.partitions != device.partitions;
+                if altered {
+                    changes.altered.push(plug);
+                }
+                entry.device = device;
+                changes.visible = true;
+                return;
+            }
+            // The same place, plugged in anew, and its removal was missed.
+            Some(_) => self.gone(now, &device.syspath, changes),
+            None => {}
+        }
+        if let Some(id) = &device.identity.id {
+            self.absent.remove(id);
+        }
+        changes.arrived.push(plug);
+        changes.visible = true;
+        let entry = Present { device, look: None, refused: None, temperature: None, rotation: None, since: now };
+        self.present.insert(entry.device.syspath.clone(), entry);
+    }
+
+    fn gone(&mut self, now: Time, syspath: &str, changes: &mut Changes) {
+        let Some(entry) = self.present.remove(syspath) else { return };
+        changes.left.push(Plug::of(&entry.device));
+        changes.visible = true;
+        let id = entry.device.identity.id.clone();
+        // Where a twin of it is still there, it is not absent.
+        if let Some(id) = id.filter(|id| !self.present.values().any(|other| other.device.identity.id.as_ref() == Some(id)))
+        {
+            let mut drive = view(&entry, Some(id.clone()), None);
+            drive.present = false;
+            drive.since = now;
+            drive.temperature = None;
+            drive.refused = None;
+            self.absent.insert(id, drive);
+            while self.absent.len() > ABSENT_MAX {
+                let oldest = self.absent.iter().min_by_key(|(_, drive)| drive.since).map(|(id, _)| id.clone());
+                oldest.map(|id| self.absent.remove(&id));
+            }
+        }
+    }
+
+    fn set(&mut self, plug: &Plug, changes: &mut Changes, change: impl FnOnce(&mut Present) -> bool) {
+        if let Some(entry) = self.present.get_mut(&plug.syspath)
+            && entry.device.sequence == plug.sequence
+        {
+            changes.visible |= change(entry);
+        }
+    }
+
+    /// All drives as people see them: present ones by kernel name, then absent ones.
+    pub fn drives(&self) -> Vec<Drive> {
+        let mut count: BTreeMap<&DriveId, Vec<&str>> = BTreeMap::new();
+        for entry in self.present.values() {
+            if let Some(id) = &entry.device.identity.id {
+                count.entry(id).or_default().push(&entry.device.name);
+            }
+        }
+        let mut drives: Vec<Drive> = self
+            .present
+            .values()
+            .map(|entry| {
+                let own = &entry.device.identity.id;
+                let twins: Vec<&str> = own
+                    .iter()
+                    .flat_map(|id| &count[id])
+                    .copied()
+                    .filter(|name| *name != entry.device.name)
+                    .collect();
+                if own.is_none() {
+                    return view(entry, None, Some(crate::guard::Refusal::NoIdentity.view()));
+                }
+                if twins.is_empty() {
+                    return view(entry, own.clone(), None);
+                }
+                let others = twins.into_iter().map(str::to_owned).collect();
+                view(entry, None, Some(crate::guard::Refusal::SameIdentity { others }.view()))
+            })
+            .collect();
+        drives.sort_by(|a, b| (a.kernel_name.len(), &a.kernel_name).cmp(&(b.kernel_name.len(), &b.kernel_name)));
+        drives.extend(self.absent.values().cloned());
+        drives
+    }
+
+    /// The present device with this identity; `None` also where two devices have it.
+    pub fn find(&self, id: &DriveId) -> Option<&Device> {
+        let mut found = self.present.values().filter(|entry| entry.device.identity.id.as_ref() == Some(id));
+        match (found.next(), found.next()) {
+            (Some(entry), None) => Some(&entry.device),
+            (Some(_), Some(_)) | (None, _) => None,
+        }
+    }
+
+    /// The device of a plugging in, if it is still that one.
+    pub fn device(&self, plug: &Plug) -> Option<&Device> {
+        self.present.get(&plug.syspath).map(|entry| &entry.device).filter(|device| device.sequence == plug.sequence)
+    }
+
+    /// What was seen of a plugging in's content.
+    pub fn look(&self, plug: &Plug) -> Option<&Look> {
+        self.present.get(&plug.syspath).filter(|entry| entry.device.sequence == plug.sequence)?.look.as_ref()
+    }
+
+    /// All present devices.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        self.present.values().map(|entry| &entry.device)
+    }
+
+    /// Whether a drive is refused at present.
+    pub fn is_refused(&self, plug: &Plug) -> bool {
+        self.present.get(&plug.syspath).is_some_and(|entry| entry.refused.is_some())
+    }
+}
+
+fn replace<T: PartialEq>(place: &mut T, value: T) -> bool {
+    let changed = *place != value;
+    *place = value;
+    changed
+}
+
+/// A present drive as people see it. `id` is its identity where it can be trusted; `against` what speaks against it in
+/// the list as a whole.
+fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive {
+    let Device { identity, .. } = &entry.device;
+    Drive {
+        key: id.as_ref().map_or_else(|| format!("/{}", entry.device.syspath), ToString::to_string),
+        id,
+        kernel_name: entry.device.name.clone(),
+        model: identity.model.clone(),
+        serial: identity.serial.clone(),
+        wwn: identity.wwn.clone(),
+        capacity: identity.capacity,
+        logical_sector: identity.logical_sector,
+        physical_sector: entry.device.physical_sector,
+        bus: identity.bus,
+        rotation: match entry.device.rotation {
+            Rotation::Unknown | Rotation::Spinning { rpm: None } => entry.rotation.unwrap_or(entry.device.rotation),
+            told @ (Rotation::Spinning { rpm: Some(_) } | Rotation::SolidState) => told,
+        },
+        location: entry.device.location.clone(),
+        temperature: entry.temperature,
+        content: entry.look.as_ref().map_or(Content::Unknown, |look| look.content.clone()),
+        refused: against.or_else(|| entry.refused.clone()),
+        present: true,
+        since: entry.since,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+    use wire::Bytes;
+    use wire::drive::Bus;
+
+    use super::*;
+    use crate::identity::Identity;
+    use crate::sysfs::DevNum;
+
+    fn device(place: u8, serial: u8, sequence: u64) -> Device {
+        let serial = if serial == 0 { String::new() } else { format!("SERIAL{serial}") };
+        Device {
+            name: format!("sd{}", char::from(b'a' + place)),
+            syspath: format!("devices/x{place}/block/sd{}", char::from(b'a' + place)),
+            number: DevNum { major: 8, minor: u32::from(place) * 16 },
+            sequence,
+            identity: Identity {
+                id: DriveId::from_serial("MODEL", &serial, 1000),
+                model: "MODEL".into(),
+                serial,
+                wwn: None,
+                capacity: Bytes(1000),
+                logical_sector: 512,
+                bus: Bus::Sata,
+            },
+            physical_sector: 512,
+            rotation: Rotation::Unknown,
+            location: String::new(),
+            removable: false,
+            read_only: false,
+            partitions: Vec::new(),
+        }
+    }
+
+    fn at(second: i64) -> Time {
+        Time::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_drive_comes_is_looked_at_and_goes() {
+        let mut registry = Registry::default();
+        let a = device(0, 1, 1);
+        let changes = registry.step(at(1), Input::Seen(a.clone()));
+        assert_eq!((changes.arrived.as_slice(), changes.visible), (&[Plug::of(&a)][..], true));
+        assert_eq!(registry.step(at(2), Input::Seen(a.clone())), Changes::default(), "seen again: nothing new");
+
+        let look = Look { content: Content::Empty, members: Vec::new(), kiln: false };
+        assert!(registry.step(at(3), Input::Looked(Plug::of(&a), look.clone())).visible);
+        assert!(!registry.step(at(3), Input::Looked(Plug::of(&a), look)).visible);
+        registry.step(at(4), Input::Warmth(Plug::of(&a), Some(Celsius(41))));
+        let drive = &registry.drives()[0];
+        assert_eq!((drive.since, drive.temperature, &drive.content), (at(1), Some(Celsius(41)), &Content::Empty));
+
+        let changes = registry.step(at(9), Input::Gone { syspath: a.syspath.clone() });
+        assert_eq!(changes.left, [Plug::of(&a)]);
+        let drive = &registry.drives()[0];
+        assert_eq!((drive.present, drive.since, drive.temperature), (false, at(9), None));
+        assert_eq!(registry.find(&a.identity.id.unwrap()), None);
+    }
+
+    #[test]
+    fn a_late_answer_about_an_earlier_drive_is_dropped() {
+        let mut registry = Registry::default();
+        let (old, new) = (device(0, 1, 1), device(0, 2, 2));
+        registry.step(at(1), Input::Seen(old.clone()));
+        let changes = registry.step(at(2), Input::Seen(new.clone()));
+        assert_eq!((changes.left, changes.arrived), (vec![Plug::of(&old)], vec![Plug::of(&new)]));
+        assert!(!registry.step(at(3), Input::Looked(Plug::of(&old), Look::unreadable("late"))).visible);
+        assert_eq!(registry.drives()[0].content, Content::Unknown);
+    }
+
+    #[test]
+    fn two_devices_with_one_identity_are_shown_and_not_offered() {
+        let mut registry = Registry::default();
+        let (a, b) = (device(0, 1, 1), device(1, 1, 2));
+        registry.step(at(1), Input::Walked(vec![a.clone(), b.clone()]));
+        let drives = registry.drives();
+        assert_eq!(drives.len(), 2);
+        assert_ne!(drives[0].key, drives[1].key);
+        for drive in &drives {
+            assert_eq!((drive.id.as_ref(), drive.refused.as_ref().unwrap().kind.as_str()), (None, "same-identity"));
+        }
+        assert_eq!(registry.find(a.identity.id.as_ref().unwrap()), None);
+        registry.step(at(2), Input::Gone { syspath: b.syspath });
+        let drives = registry.drives();
+        assert_eq!((drives.len(), drives[0].id.is_some(), drives[0].refused.is_none()), (1, true, true));
+    }
+
+    #[test]
+    fn a_device_without_identity_is_shown_and_not_offered() {
+        let mut registry = Registry::default();
+        let nameless = device(0, 0, 1);
+        registry.step(at(1), Input::Seen(nameless.clone()));
+        let drives = registry.drives();
+        assert_eq!(drives[0].refused.as_ref().unwrap().kind, "no-identity");
+        registry.step(at(2), Input::Gone { syspath: nameless.syspath });
+        assert!(registry.drives().is_empty(), "without identity it is not remembered");
+    }
+
+    #[test]
+    fn a_new_size_is_looked_at_again() {
+        let mut registry = Registry::default();
+        let mut a = device(0, 1, 1);
+        registry.step(at(1), Input::Seen(a.clone()));
+        a.identity.capacity = Bytes(2000);
+        let changes = registry.step(at(2), Input::Seen(a.clone()));
+        assert_eq!((changes.altered, changes.visible), (vec![Plug::of(&a)], true));
+    }
+
+    proptest! {
+        /// Whatever comes in whatever order: keys are unique, offered identities are unique, and what arrived and left
+        /// adds up to what is there.
+        #[test]
+        fn the_list_is_consistent(steps in proptest::collection::vec((0_u8..5, 0_u8..4, 0_u64..3, 0_u8..4), 1..80)) {
+            let mut registry = Registry::default();
+            let mut there: std::collections::BTreeSet<Plug> = Default::default();
+            for (n, (place, serial, sequence, what)) in steps.into_iter().enumerate() {
+                let device = device(place, serial, sequence);
+                let input = match what {
+                    0 => Input::Gone { syspath: device.syspath },
+                    1 => Input::Walked(vec![device]),
+                    2 => Input::Used(Plug::of(&device), Some(Refused { kind: "mounted".into(), reason: String::new() })),
+                    _ => Input::Seen(device),
+                };
+                let changes = registry.step(at(n as i64), input);
+                for plug in changes.left {
+                    prop_assert!(there.remove(&plug));
+                }
+                for plug in changes.arrived {
+                    prop_assert!(there.insert(plug));
+                }
+                let now: std::collections::BTreeSet<Plug> = registry.devices().map(Plug::of).collect();
+                prop_assert_eq!(&now, &there);
+                let drives = registry.drives();
+                let keys: std::collections::BTreeSet<_> = drives.iter().map(|d| &d.key).collect();
+                prop_assert_eq!(keys.len(), drives.len());
+                for drive in drives.iter().filter(|d| d.present && d.refused.is_none()) {
+                    prop_assert!(registry.find(drive.id.as_ref().unwrap()).is_some());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Raw values of ATA attributes: 48 bits in which makers pack what they like.
+//!
+//! | attribute | packed by | count |
+//! |---|---|---|
+//! | 188 command timeout | Seagate: three 16-bit counters | the low one; the upper two count slow commands |
+//! | 1, 7, 195 read, seek and ECC rates | Seagate: 16 bits of errors over 32 bits of operations | the errors |
+//! | 190, 194 temperature | minimum and maximum in the upper bytes | the low byte |
+//! | 9, 240 hours | Seagate and others: milliseconds in the upper bits | the low 32 bits |
+//! | 5, 196 reallocations | some: three 16-bit words | smartctl's leading number |
+//!
+//! Source: smartmontools `drivedb.h`, `atacmds.cpp` (raw formats); AnalogJ/scrutiny issues 260, 522, 734 (drives that
+//! were called failed because of 188).
+
+/// The count in `raw` of attribute `id`. `text` is smartctl's rendering, which knows the drive's database entry.
+pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
+    match id {
+        188 if raw > 0xFFFF => raw & 0xFFFF,
+        1 | 7 | 195 if is_seagate => raw >> 32,
+        190 | 194 => raw & 0xFF,
+        9 | 240 => leading(text).filter(|hours| *hours <= u64::from(u32::MAX)).unwrap_or(raw & 0xFFFF_FFFF),
+        // smartctl writes `3 (0 7)` where the database says that the words are apart.
+        _ if raw > u64::from(u32::MAX) => leading(text).unwrap_or(raw),
+        _ => raw,
+    }
+}
+
+/// The number at the start of `text`.
+fn leading(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text[..end].parse().ok()
+}
+
+/// Whether a drive is Seagate's, by model and smartctl's family.
+pub fn is_seagate(model: &str, family: &str) -> bool {
+    family.contains("Seagate")
+        || model.starts_with("SEAGATE")
+        || model.strip_prefix("ST").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_values_are_unpacked() {
+        for (id, raw, text, seagate, want) in [
+            // Seagate ST8000NM0055: no time-out counted, 5 commands over 5 s, 5 over 7.5 s.
+            (188, 0x0005_0005_0000, "0 5 5", true, 0),
+            (188, 0x0000_0000_0003, "3", true, 3),
+            (188, 0x0001_0001_0001, "4295032833", false, 1),
+            (1, 0x0000_0CD4_1234, "215224884", true, 0),
+            (7, 0x0002_0CD4_1234, "8804838964", true, 2),
+            (7, 12, "12", false, 12),
+            (194, 0x0026_0012_0024, "36 (Min/Max 18/38)", false, 36),
+            (190, 0x2626_0024, "36 (Min/Max 38/38)", true, 36),
+            (9, 0x1122_0000_4D2A, "19754h+00m+00.000s", true, 19754),
+            (9, 83425, "83425", false, 83425),
+            (5, 0x0001_0000_0003, "3 (0 1)", false, 3),
+            (5, 7, "7", false, 7),
+            (241, 0x0001_0000_0000, "4294967296", false, 4_294_967_296),
+        ] {
+            assert_eq!(count(id, raw, text, seagate), want, "attribute {id}, raw {raw:#x}");
+        }
+    }
+
+    #[test]
+    fn seagate_is_known_by_model_or_family() {
+        assert!(is_seagate("ST8000NM0055-1RM112", "") && is_seagate("X", "Seagate Barracuda 7200.7"));
+        assert!(!is_seagate("STEC MACH16", "") && !is_seagate("WDC WD40EFRX", "Western Digital Red"));
+    }
+}

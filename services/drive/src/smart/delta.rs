@@ -1,0 +1,98 @@
+//! What changed between two snapshots: one row a value, for the table on the dashboard and for the rules.
+
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::{ErrorCounters, Snapshot};
+
+/// One value before and after. `None` where the drive did not tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// ATA attribute number; `None` for NVMe and SAS values.
+    pub id: Option<u16>,
+    /// Name: smartctl's for attributes, its JSON key for others (`media_errors`, `read.uncorrected`).
+    pub name: String,
+    /// Count before.
+    pub before: Option<i64>,
+    /// Count after.
+    pub after: Option<i64>,
+}
+
+impl Row {
+    /// By how much it changed; `None` where one side is not known.
+    pub fn change(&self) -> Option<i64> {
+        Some(self.after?.saturating_sub(self.before?))
+    }
+}
+
+impl From<Row> for wire::job::SmartRow {
+    fn from(row: Row) -> Self {
+        wire::job::SmartRow { id: row.id, name: row.name, before: row.before, after: row.after }
+    }
+}
+
+/// All values of both snapshots: attributes by number, then the others in a fixed order. Values that neither tells are
+/// left out.
+pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut ids: Vec<u16> = before.attributes.iter().chain(&after.attributes).map(|a| a.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    for id in ids {
+        let (old, new) = (before.attribute(id), after.attribute(id));
+        let Some(named) = new.or(old) else { continue };
+        rows.push(Row {
+            id: Some(id),
+            name: named.name.clone(),
+            before: old.map(|a| clamp(a.count)),
+            after: new.map(|a| clamp(a.count)),
+        });
+    }
+    for ((name, old), (_, new)) in values(before).into_iter().zip(values(after)) {
+        if old.is_some() || new.is_some() {
+            rows.push(Row { id: None, name: name.to_owned(), before: old, after: new });
+        }
+    }
+    rows
+}
+
+fn clamp(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The values besides attributes, always the same names in the same order.
+fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
+    let nvme = of.nvme.as_ref();
+    let scsi = of.scsi.as_ref();
+    let n = |value: Option<u64>| value.map(clamp);
+    let part = |counters: Option<&ErrorCounters>, pick: fn(&ErrorCounters) -> Option<u64>| n(counters.and_then(pick));
+    let (read, write, verify) = (
+        scsi.and_then(|s| s.read.as_ref()),
+        scsi.and_then(|s| s.write.as_ref()),
+        scsi.and_then(|s| s.verify.as_ref()),
+    );
+    vec![
+        ("power_on_hours", n(of.power_on_hours)),
+        ("power_cycles", n(of.power_cycles)),
+        ("temperature", of.temperature),
+        ("error_log_count", n(of.error_log_count)),
+        ("bytes_written", n(of.bytes_written)),
+        ("critical_warning", nvme.map(|h| i64::from(h.critical_warning))),
+        ("available_spare", nvme.and_then(|h| h.available_spare).map(i64::from)),
+        ("available_spare_threshold", nvme.and_then(|h| h.available_spare_threshold).map(i64::from)),
+        ("percentage_used", n(nvme.and_then(|h| h.percentage_used))),
+        ("data_units_read", n(nvme.and_then(|h| h.data_units_read))),
+        ("data_units_written", n(nvme.and_then(|h| h.data_units_written))),
+        ("media_errors", n(nvme.and_then(|h| h.media_errors))),
+        ("num_err_log_entries", n(nvme.and_then(|h| h.num_err_log_entries))),
+        ("unsafe_shutdowns", n(nvme.and_then(|h| h.unsafe_shutdowns))),
+        ("warning_temp_time", n(nvme.and_then(|h| h.warning_temp_time))),
+        ("critical_comp_time", n(nvme.and_then(|h| h.critical_comp_time))),
+        ("grown_defects", n(scsi.and_then(|s| s.grown_defects))),
+        ("non_medium", n(scsi.and_then(|s| s.non_medium))),
+        ("read.rereads_rewrites", part(read, |c| c.rereads_rewrites)),
+        ("read.uncorrected", part(read, |c| c.uncorrected)),
+        ("write.rereads_rewrites", part(write, |c| c.rereads_rewrites)),
+        ("write.uncorrected", part(write, |c| c.uncorrected)),
+        ("verify.uncorrected", part(verify, |c| c.uncorrected)),
+    ]
+}

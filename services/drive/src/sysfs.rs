@@ -1,0 +1,336 @@
+//! One block device as the kernel describes it in `/sys/block`.
+//!
+//! No udev: model, serial and world wide name come from the attributes that the kernel itself keeps (SCSI VPD pages,
+//! NVMe's `wwid`, virtio's `serial`, an SD card's `cid`, the USB bridge's descriptor).
+
+use std::path::{Path, PathBuf};
+
+use wire::drive::{Bus, Rotation};
+use wire::{Bytes, DriveId};
+
+use crate::identity::Identity;
+use crate::system::{System, bytes, names, number, text};
+use crate::vpd::{self, Rate};
+
+/// A device number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DevNum {
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+}
+
+impl std::fmt::Display for DevNum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+impl DevNum {
+    /// Reads `MAJ:MIN`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.trim().split_once(':')?;
+        Some(DevNum { major: major.parse().ok()?, minor: minor.parse().ok()? })
+    }
+
+    /// From what `stat` gives.
+    pub fn from_raw(raw: u64) -> Self {
+        DevNum { major: libc::major(raw), minor: libc::minor(raw) }
+    }
+}
+
+/// A partition that the kernel knows of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelPartition {
+    /// Kernel name, `sda1`.
+    pub name: String,
+    /// Device number.
+    pub number: DevNum,
+}
+
+/// A whole disk as the kernel describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Kernel name, `sda`: where it happens to be now.
+    pub name: String,
+    /// Its directory below `/sys`, resolved: `devices/pci0000:00/…/block/sda`.
+    pub syspath: String,
+    /// Device number.
+    pub number: DevNum,
+    /// Kernel's count of disks, another one after each plugging in; 0 on kernels without it.
+    pub sequence: u64,
+    /// Who it is.
+    pub identity: Identity,
+    /// Physical sector size in bytes.
+    pub physical_sector: u32,
+    /// Platters or flash.
+    pub rotation: Rotation,
+    /// Where it sits, in words.
+    pub location: String,
+    /// Whether the kernel calls it removable.
+    pub removable: bool,
+    /// Whether the kernel refuses writes to it.
+    pub read_only: bool,
+    /// Partitions, in order.
+    pub partitions: Vec<KernelPartition>,
+}
+
+/// Names of block devices that are not drives: virtual ones, volumes on top of drives, optical and floppy.
+const NOT_DRIVES: [&str; 11] = ["loop", "ram", "zram", "nbd", "dm-", "md", "bcache", "drbd", "sr", "fd", "mtdblock"];
+
+/// Whether a kernel name belongs to a kind of device that is never a drive. Loop devices are admitted only by the guard,
+/// when the command line says so.
+pub fn is_noise(name: &str) -> bool {
+    NOT_DRIVES.iter().any(|prefix| {
+        name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    }) || name.starts_with("mmcblk") && (name.contains("boot") || name.contains("rpmb"))
+}
+
+/// All drives that the kernel shows now, by name.
+pub fn walk(system: &System) -> Vec<Device> {
+    names(&system.path("sys/block"))
+        .iter()
+        .filter(|name| !is_noise(name))
+        .filter_map(|name| read(system, name))
+        .collect()
+}
+
+/// The device called `name`; `None` if it is gone, has no medium, is hidden (a path of a multipath NVMe namespace) or is
+/// no disk (optical, enclosure).
+pub fn read(system: &System, name: &str) -> Option<Device> {
+    if name.contains('/') {
+        return None;
+    }
+    let link = system.path("sys/block").join(name);
+    let dir = std::fs::canonicalize(&link).ok()?;
+    let attribute = |path: &str| dir.join(path);
+    if number::<u8>(&attribute("hidden")) == Some(1) {
+        return None;
+    }
+    // SCSI peripheral types: 0 disk, 14 simplified disk, 20 host-managed zoned disk.
+    if let Some(kind) = number::<u8>(&attribute("device/type"))
+        && ![0, 14, 20].contains(&kind)
+    {
+        return None;
+    }
+    let capacity = number::<u64>(&attribute("size"))?.checked_mul(512).filter(|bytes| *bytes > 0)?;
+    let logical_sector = number(&attribute("queue/logical_block_size")).unwrap_or(512);
+    let sys = std::fs::canonicalize(system.path("sys")).ok()?;
+    let syspath = dir.strip_prefix(&sys).ok()?.to_str()?.to_owned();
+    let bus = bus(name, &syspath);
+    let told = told(&dir, name, bus);
+    let id = told.id(capacity);
+    let rotating = number::<u8>(&attribute("queue/rotational"));
+    let rotation = match (told.rate, rotating, bus) {
+        (Some(Rate::Rpm(rpm)), _, _) => Rotation::Spinning { rpm: Some(rpm) },
+        (Some(Rate::SolidState), _, _) | (None, Some(0), Bus::Sata | Bus::Scsi | Bus::Nvme | Bus::Mmc) => {
+            Rotation::SolidState
+        }
+        (None, Some(1), Bus::Sata | Bus::Scsi) => Rotation::Spinning { rpm: None },
+        // Bridges and virtual disks leave the kernel's default in place.
+        (None, _, _) => Rotation::Unknown,
+    };
+    let partitions = names(&dir)
+        .into_iter()
+        .filter(|entry| entry.starts_with(name) && dir.join(entry).join("partition").exists())
+        .filter_map(|entry| {
+            let number = DevNum::parse(&text(&dir.join(&entry).join("dev"))?)?;
+            Some(KernelPartition { name: entry, number })
+        })
+        .collect();
+    Some(Device {
+        name: name.to_owned(),
+        number: DevNum::parse(&text(&attribute("dev"))?)?,
+        sequence: number(&attribute("diskseq")).unwrap_or(0),
+        identity: Identity {
+            id,
+            model: told.model,
+            serial: told.serial,
+            wwn: told.wwn,
+            capacity: Bytes(capacity),
+            logical_sector,
+            bus,
+        },
+        physical_sector: number(&attribute("queue/physical_block_size")).unwrap_or(logical_sector),
+        rotation,
+        location: location(&syspath),
+        removable: number::<u8>(&attribute("removable")) == Some(1),
+        read_only: number::<u8>(&attribute("ro")) == Some(1),
+        partitions,
+        syspath,
+    })
+}
+
+/// The whole disk with device number `number`; `None` if there is none or it is a partition.
+pub fn read_number(system: &System, number: DevNum) -> Option<Device> {
+    let dir = std::fs::canonicalize(system.path(format!("sys/dev/block/{number}"))).ok()?;
+    let device = read(system, dir.file_name()?.to_str()?)?;
+    (device.number == number).then_some(device)
+}
+
+/// Whether `number` is a partition.
+pub fn is_partition(system: &System, number: DevNum) -> bool {
+    system.path(format!("sys/dev/block/{number}/partition")).exists()
+}
+
+fn bus(name: &str, syspath: &str) -> Bus {
+    let has = |prefix: &str| {
+        syspath.split('/').any(|part| {
+            part.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        })
+    };
+    match () {
+        () if name.starts_with("nvme") => Bus::Nvme,
+        () if name.starts_with("mmcblk") => Bus::Mmc,
+        () if name.starts_with("loop") => Bus::Loop,
+        () if has("usb") => Bus::Usb,
+        () if has("ata") => Bus::Sata,
+        // virtio-blk; a virtio-scsi host also lies below virtioN, but carries SCSI disks.
+        () if has("virtio") && !has("host") => Bus::Virtio,
+        () if has("host") => Bus::Scsi,
+        () => Bus::Other,
+    }
+}
+
+/// What a device tells of itself.
+#[derive(Debug, Default)]
+struct Told {
+    model: String,
+    serial: String,
+    wwn: Option<String>,
+    rate: Option<Rate>,
+    /// NVMe name space, where a controller has more than one.
+    namespace: Option<u32>,
+}
+
+impl Told {
+    fn id(&self, capacity: u64) -> Option<DriveId> {
+        let by_name = self.wwn.as_deref().and_then(DriveId::from_wwn);
+        by_name.or_else(|| match self.namespace {
+            Some(n) => DriveId::from_serial(&self.model, &format!("{}-n{n}", self.serial), capacity),
+            None => DriveId::from_serial(&self.model, &self.serial, capacity),
+        })
+    }
+}
+
+fn told(dir: &Path, name: &str, bus: Bus) -> Told {
+    match bus {
+        Bus::Nvme => nvme(dir),
+        Bus::Virtio => Told {
+            model: "Virtio disk".to_owned(),
+            serial: text(&dir.join("serial")).unwrap_or_default(),
+            ..Told::default()
+        },
+        Bus::Mmc => Told {
+            model: text(&dir.join("device/name")).unwrap_or_default(),
+            // The card's whole identification register: manufacturer, product, revision, serial, date.
+            serial: text(&dir.join("device/cid")).or_else(|| text(&dir.join("device/serial"))).unwrap_or_default(),
+            ..Told::default()
+        },
+        Bus::Loop => Told { model: "Loop device".to_owned(), serial: format!("/dev/{name}"), ..Told::default() },
+        Bus::Sata | Bus::Scsi | Bus::Usb | Bus::Other => scsi(dir, bus),
+    }
+}
+
+fn nvme(dir: &Path) -> Told {
+    let controller = |attribute: &str| text(&dir.join("device").join(attribute));
+    let hex = |name: &str| {
+        let digits: String = text(&dir.join(name))?.chars().filter(char::is_ascii_hexdigit).collect();
+        DriveId::from_wwn(&digits).map(|_| digits.to_lowercase())
+    };
+    let wwid = || {
+        // `eui.` covers both EUI-64 and NGUID; `uuid.` is as good. `nvme.` is the kernel's makeshift from the serial.
+        let wwid = text(&dir.join("wwid"))?;
+        let digits = wwid.strip_prefix("eui.").or_else(|| wwid.strip_prefix("uuid."))?;
+        let digits: String = digits.chars().filter(char::is_ascii_hexdigit).collect();
+        DriveId::from_wwn(&digits).map(|_| digits.to_lowercase())
+    };
+    Told {
+        model: controller("model").unwrap_or_default(),
+        serial: controller("serial").unwrap_or_default(),
+        wwn: hex("nguid").or_else(|| hex("eui")).or_else(wwid),
+        rate: Some(Rate::SolidState),
+        namespace: number::<u32>(&dir.join("nsid")).filter(|n| *n > 1),
+    }
+}
+
+fn scsi(dir: &Path, bus: Bus) -> Told {
+    let device = dir.join("device");
+    let page = |name: &str| bytes(&device.join(name));
+    let ata = page("vpd_pg89").as_deref().and_then(vpd::ata);
+    let vendor = text(&device.join("vendor")).filter(|vendor| vendor != "ATA");
+    let model = text(&device.join("model"));
+    let inquiry = match (vendor, model) {
+        (Some(vendor), Some(model)) => Some(format!("{vendor} {model}")),
+        (vendor, model) => model.or(vendor),
+    };
+    let rate = ata
+        .as_ref()
+        .and_then(|ata| ata.rotation)
+        .or_else(|| page("vpd_pgb1").as_deref().and_then(vpd::rotation));
+    let serial = page("vpd_pg80").as_deref().and_then(vpd::serial);
+    let wwn = page("vpd_pg83").as_deref().and_then(vpd::wwn).or_else(|| {
+        let wwid = text(&device.join("wwid"))?;
+        let digits = wwid.strip_prefix("naa.").or_else(|| wwid.strip_prefix("eui."))?;
+        DriveId::from_wwn(digits).map(|_| digits.to_lowercase())
+    });
+    let (ata_model, ata_serial, ata_wwn) =
+        ata.map_or((None, None, None), |ata| (ata.model, ata.serial, ata.wwn));
+    let bridge = || if bus == Bus::Usb { usb_serial(dir) } else { None };
+    Told {
+        model: ata_model.or(inquiry).unwrap_or_default(),
+        serial: ata_serial.or(serial).or_else(bridge).unwrap_or_default(),
+        wwn: ata_wwn.or(wwn),
+        rate,
+        namespace: None,
+    }
+}
+
+/// Serial number of the USB device that carries the disk at `dir`.
+fn usb_serial(dir: &Path) -> Option<String> {
+    dir.ancestors().find(|at| at.join("idVendor").exists()).and_then(|at| text(&at.join("serial")))
+}
+
+/// Where a device sits, in words: its controller's PCI address, then port, USB path or SCSI address.
+fn location(syspath: &str) -> String {
+    let parts: Vec<&str> = syspath.split('/').collect();
+    let is_pci = |part: &&&str| {
+        let b = part.as_bytes();
+        b.len() == 12 && b[4] == b':' && b[7] == b':' && b[10] == b'.'
+    };
+    let mut words = Vec::new();
+    if let Some(pci) = parts.iter().rev().find(is_pci) {
+        words.push(format!("PCI {}", pci.strip_prefix("0000:").unwrap_or(pci)));
+    }
+    let numbered = |prefix: &str| {
+        parts.iter().find_map(|part| {
+            part.strip_prefix(prefix).filter(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+        })
+    };
+    let usb = parts.iter().rev().find(|part| {
+        part.starts_with(|c: char| c.is_ascii_digit())
+            && part.contains('-')
+            && part.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'.')
+    });
+    let address = parts.iter().find(|part| part.split(':').count() == 4 && part.bytes().all(|b| b.is_ascii_digit() || b == b':'));
+    if let Some(usb) = usb {
+        words.push(format!("USB {usb}"));
+    } else if let Some(port) = numbered("ata") {
+        words.push(format!("SATA port {port}"));
+    } else if let Some(phy) = parts.iter().find_map(|part| part.strip_prefix("end_device-")) {
+        words.push(format!("SAS {phy}"));
+    } else if let Some(address) = address {
+        words.push(format!("SCSI {address}"));
+    } else if let Some(n) = numbered("mmc") {
+        words.push(format!("card slot {n}"));
+    } else if let Some(nvme) = parts.iter().rev().nth(1).filter(|part| part.starts_with("nvme")) {
+        words.push((*nvme).to_owned());
+    }
+    words.join(", ")
+}
+
+/// The device's node: `/dev/sda`.
+pub fn node(system: &System, name: &str) -> PathBuf {
+    system.path("dev").join(name)
+}
