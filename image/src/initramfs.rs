@@ -31,7 +31,7 @@ struct BoardNote<'a> {
 struct WatchdogNote<'a> {
     early: Vec<String>,
     late: &'a [String],
-    fallback: Vec<String>,
+    fallback: String,
 }
 
 const DIRS: &[(&str, u32)] = &[
@@ -91,6 +91,12 @@ pub fn make(board: &Board, rootfs: &Path, content: &Content, modules: &Modules, 
         }
         Ok(files)
     };
+    // What the fallback needs is loaded with the early ones, so that it is one file.
+    let mut fallback_needs = early(std::slice::from_ref(&board.watchdog.fallback))?;
+    let fallback = fallback_needs.pop().unwrap_or_default();
+    let mut watchdogs = early(&board.watchdog.early)?;
+    fallback_needs.retain(|f| !watchdogs.contains(f));
+    watchdogs.splice(0..0, fallback_needs);
     let note = BoardNote {
         name: &board.name,
         arch: board.arch.name(),
@@ -99,9 +105,9 @@ pub fn make(board: &Board, rootfs: &Path, content: &Content, modules: &Modules, 
         early: early(&board.modules.early)?,
         extra: &board.modules.extra,
         watchdog: WatchdogNote {
-            early: early(&board.watchdog.early)?,
+            early: watchdogs,
             late: &board.watchdog.late,
-            fallback: early(std::slice::from_ref(&board.watchdog.fallback))?,
+            fallback,
         },
     };
     let note = toml::to_string(&note).map_err(|e| Error::Incomplete(format!("writing /kiln/board.toml: {e}")))?;
