@@ -48,7 +48,8 @@ export function duration(seconds: number): string {
 export function timeLeft(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "estimating";
   if (seconds < 1) return "moments";
-  return seconds >= 3600 ? `about ${duration(seconds)}` : duration(seconds);
+  if (seconds < 3600) return duration(seconds);
+  return `about ${duration(Math.round(seconds / (seconds < 3 * 3600 ? 600 : 3600)) * (seconds < 3 * 3600 ? 600 : 3600))}`;
 }
 
 /** How long ago something was: `just now`, `14 min ago`. */

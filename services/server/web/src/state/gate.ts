@@ -103,9 +103,9 @@ export function differences(before: Plan, after: Plan): string[] {
 }
 
 /** Problems that make the plan void: labels have to be typed again on a new one. */
-const VOID = /expired|used|nonce|void|not-found|unknown-plan|no-such-plan/;
+const VOID = new Set(["plan-expired", "plan-unknown", "ticket-used", "ticket-wrong", "ticket-forged", "not-armed"]);
 /** Problems that say that the drives are not what was read: ask again and show the difference. */
-const CHANGED = /changed|digest|mismatch-plan|drive-gone|identity/;
+const CHANGED = new Set(["plan-changed", "drive-changed", "drive-unknown", "drive-refused", "drive-busy", "content-unknown"]);
 
 /** Told when the two minutes are over. */
 export const OVER: Problem = {
@@ -136,10 +136,10 @@ export function step(gate: Gate, input: Input): Gate {
         case "checking":
           return { step: "refused", problem: input.problem };
         case "arming":
-          if (VOID.test(input.problem.type) || input.now >= gate.deadline) {
+          if (VOID.has(input.problem.type) || input.now >= gate.deadline) {
             return { step: "reading", plan: gate.plan, typed: {}, notice: input.problem };
           }
-          if (CHANGED.test(input.problem.type)) {
+          if (CHANGED.has(input.problem.type)) {
             return { step: "checking", plan: gate.plan, typed: gate.typed, problem: input.problem };
           }
           return { ...gate, busy: false, problem: input.problem };

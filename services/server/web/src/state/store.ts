@@ -5,7 +5,7 @@
  * does not touch keep their identity, so that a card whose drive did not change is not drawn again.
  * Tested in `store.test.ts`.
  */
-import type { BoxView, Drive, DriveId, Event, Job, JobId, LogLine, Phase, ProgressFrame } from "@wire";
+import type { BoxView, Drive, DriveId, Event, Job, JobId, JobLine, JobProgress, LogLine, Phase } from "@wire";
 
 /** Throughput of the running phase as the page saw it, for phases whose surface has not come yet. */
 export interface Trail {
@@ -37,8 +37,8 @@ export type News =
   | { type: "box"; data: BoxView }
   | { type: "drives"; data: Drive[] }
   | { type: "job"; data: Job }
-  | { type: "progress"; data: ProgressFrame }
-  | { type: "log"; data: LogLine }
+  | { type: "progress"; data: JobProgress }
+  | { type: "log"; data: JobLine }
   | { type: "event"; data: Event };
 
 const WORDS = new Set(["box", "drives", "job", "progress", "log", "event"]);
@@ -99,9 +99,9 @@ export function reduce(known: Known, news: News): Known {
     case "job":
       return { ...known, jobs: changed(known.jobs, news.data.id, news.data) };
     case "progress": {
-      const progress = news.data.kiln;
-      const job = known.jobs.get(news.data.job_id);
-      if (!progress || !job) return known;
+      const { progress } = news.data;
+      const job = known.jobs.get(news.data.job);
+      if (!job) return known;
       const trails =
         progress.total > 0
           ? changed(known.trails, job.id,
@@ -110,9 +110,9 @@ export function reduce(known: Known, news: News): Known {
       return { ...known, jobs: changed(known.jobs, job.id, { ...job, progress }), trails };
     }
     case "log": {
-      const id = news.data.job_id;
-      if (!id) return known;
-      const lines = [...(known.logs.get(id) ?? []), news.data].slice(-LOG_LINES);
+      const { job: id, line } = news.data;
+      if (id === null) return known;
+      const lines = [...(known.logs.get(id) ?? []), line].slice(-LOG_LINES);
       return { ...known, logs: changed(known.logs, id, lines) };
     }
     case "event":

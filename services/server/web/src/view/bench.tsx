@@ -116,7 +116,7 @@ export function Bench() {
       {drives.length > 0 && shown.length === 0 && <p class="mute none" role="status">No drive answers to “{search.value}”. <button class="btn plain" type="button" onClick={() => (search.value = "")}>Show all</button></p>}
       <div class="box-all">
         {byGroup(shown).map((group) => (
-          <section key={group.name} class="chassis" aria-label={group.name}>
+          <section key={group.name} class="chassis" aria-label={group.name} style={{ "--n4": Math.min(4, group.drives.length), "--n3": Math.min(3, group.drives.length), "--n2": Math.min(2, group.drives.length), "--n8": Math.min(8, group.drives.length) }}>
             <header><h2>{group.name}</h2><span>{groupBuses(group.drives)}</span><span class="r">{plural(group.drives.length, "drive")}</span></header>
             <ul class="bays">
               {group.drives.map((drive) => {

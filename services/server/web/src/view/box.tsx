@@ -10,13 +10,6 @@ const RANK: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
 /** Everything that everybody who looks has to know, worst first, each said once; pure. */
 export function banners(box: BoxView): Banner[] {
   const list = [...box.banners, ...(box.supervisor?.banners ?? [])];
-  if (box.agent.state !== "online" && !list.some((b) => /agent/i.test(b.text))) {
-    list.push(
-      box.agent.state === "degraded"
-        ? { severity: "warning", text: "The burn-in agent is late with its heartbeat. Figures may be old; running jobs are not lost." }
-        : { severity: "critical", text: "The burn-in agent is not connected. Drives and progress are as last told; jobs go on from their checkpoints when it is back." },
-    );
-  }
   if (box.supervisor?.boot.medium === "ram" && !list.some((b) => /medium|memory/i.test(b.text))) {
     list.push({ severity: "warning", text: "There is no writable boot medium: settings and history are kept in memory and are gone with the power." });
   }
@@ -67,8 +60,8 @@ export function TheBox() {
             {supervisor.units.map((unit) => (
               <tr key={unit.name}>
                 <td class="nm"><b>{unit.name}</b></td>
-                <td class={unit.state === "ready" || unit.state === "done" ? "" : "warmtemp"}>{STATE[unit.state]}{unit.rung ? ` (${unit.rung.replace("_", " ")})` : ""}</td>
-                <td class="num">{unit.restarts}</td>
+                <td class={unit.state === "ready" || unit.state === "done" ? "" : "warmtemp"}>{STATE[unit.state]}{unit.rung && unit.rung !== "late" && unit.rung !== "degraded" ? ` (${unit.rung.replace("_", " ")})` : ""}</td>
+                <td class="num" data-k="Restarts">{unit.restarts}</td>
                 <td>{[unit.reason, unit.status].filter(Boolean).join(". ")} <span class="mute">since {clock(unit.since, now.value)}</span></td>
               </tr>
             ))}

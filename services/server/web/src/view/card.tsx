@@ -29,7 +29,7 @@ export function say(drive: Drive, job: Job | undefined, now: number): Say {
       foot: [temperature, rate(job.progress?.rate), job.progress ? timeLeft(job.progress.eta_job) : "starting"],
     };
   }
-  if (!drive.present) return { kind: "gone", word: "Pulled", line: `at ${clock(drive.since, now)}`, foot: "Its last answer is shown. Nothing runs on it." };
+  if (!drive.present) return { kind: "gone", word: "Pulled", line: `at ${clock(drive.since, now)}`, foot: "Nothing runs on it." };
   if (drive.refused) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
   if (job?.verdict) {
     const first = job.findings.find((f) => f.lba !== null);

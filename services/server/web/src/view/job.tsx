@@ -41,7 +41,10 @@ function Track({ job }: { job: Job }) {
 /** The one sentence over everything; pure. */
 export function headline(job: Job, at: number): { title: string; line: string } {
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
-  if (job.verdict) return { title: job.verdict.summary, line: `${job.ended ? `Ended ${clock(job.ended, at)}` : "Ended"} after ${duration(((job.ended ? Date.parse(job.ended) : at) - Date.parse(job.started)) / 1000)}; ${bytes(job.verdict.verified)} written and read back without a difference.` };
+  if (job.verdict) {
+    const seconds = ((job.ended ? Date.parse(job.ended) : at) - Date.parse(job.started)) / 1000;
+    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${bytes(job.verdict.verified)} of ${bytes(job.capacity)} written and read back without a difference.` };
+  }
   if (job.state.kind === "waiting") return { title: "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
   const found = job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} so far: heading for FAILED.` : job.findings.length > 0 ? `${plural(job.findings.length, "finding")} so far.` : "Nothing wrong so far.";
@@ -155,7 +158,7 @@ function sorted(rows: readonly SmartRow[]): SmartRow[] {
 }
 
 /** SMART before and after as a table with bars of change. */
-export function SmartTable({ rows }: { rows: readonly SmartRow[] }) {
+export function SmartTable({ rows, running }: { rows: readonly SmartRow[]; running?: boolean }) {
   const changes = rows.map((row) => (row.before === null || row.after === null ? 0 : Math.abs(row.after - row.before)));
   const most = Math.max(1, ...changes);
   const value = (n: number | null) => (n === null ? "–" : grouped(n));
@@ -176,7 +179,7 @@ export function SmartTable({ rows }: { rows: readonly SmartRow[] }) {
                 {change !== null && (
                   <div class={`delta ${change === 0 ? "zero" : ""}`}><span class="d">{change > 0 ? `+${grouped(change)}` : grouped(change)}</span><span class="t"><i style={{ width: `${width.toFixed(0)}%` }} /></span></div>
                 )}
-                {change === null && <span class="mute">known once only</span>}
+                {change === null && <span class="mute">{running ? "to come" : "told once only"}</span>}
               </td>
             </tr>
           );
@@ -210,7 +213,7 @@ function Latency({ job }: { job: Job }) {
 function Resumes({ job }: { job: Job }) {
   if (job.resumes.length === 0) return null;
   return (
-    <Panel title="Interruptions" span="c7" note="It went on after each; the verdict says so.">
+    <Panel title="Interruptions" note="It went on after each; the verdict says so.">
       <ul class="ev">
         {job.resumes.map((resume, index) => (
           <li key={index}><Icon name="info" /><div><b>{resume.why}</b><span class="rule">went on {clock(resume.at, now.value)} in {phaseName(resume.phase).toLowerCase()}, at {bytes(resume.from)}</span></div></li>
@@ -273,12 +276,12 @@ export function JobPage({ id }: { id: string }) {
     <main id="main" tabIndex={-1}>
       <Head job={job} />
       <div class="cols">
-        <section class="panel c12" aria-label="Phases"><Track job={job} /></section>
         <VerdictPanel job={job} />
+        <section class="panel c12" aria-label="Phases"><Track job={job} /></section>
         <SurfacePlot job={job} trail={known.value.trails.get(job.id)} />
         {(job.findings.length > 0 || isOver(job)) && <Findings job={job} />}
         <Panel title="SMART, before and after" span="c7">
-          {job.smart.length > 0 ? <SmartTable rows={job.smart} /> : <p class="mute">{job.phases.some((p) => p.phase === "smart_before") ? "Nothing read yet, or the drive tells nothing." : "This playbook does not read SMART."}</p>}
+          {job.smart.length > 0 ? <SmartTable rows={job.smart} running={!isOver(job)} /> : <p class="mute">{job.phases.some((p) => p.phase === "smart_before") ? "Nothing read yet, or the drive tells nothing." : "This playbook does not read SMART."}</p>}
         </Panel>
         <Latency job={job} />
         <Resumes job={job} />

@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+
+import { area, axis, curves, line, placeOfFinding, thin, zonePoints, type Point } from "./curve";
+import { finding, job } from "./fixtures";
+
+describe("curves", () => {
+  it("leaves out what was not measured", () => {
+    expect(zonePoints([0, 100, 0, 200])).toEqual([[0.375, 100], [0.875, 200]]);
+  });
+  it("breaks the line over a gap", () => {
+    expect(line([[0, 50], [0.01, 50], [0.5, 100]], 100, 10, 100)).toBe("M0.0 5.0L1.0 5.0M50.0 0.0");
+    expect(line([], 100, 10, 0)).toBe("");
+  });
+  it("closes an area on the axis", () => expect(area([[0, 10], [0.5, 10]], 100, 10, 10)).toBe("M0.0 0.0L50.0 0.0L50.0 10L0.0 10z"));
+  it("thinning keeps the one slow place that matters", () => {
+    const points = Array.from({ length: 1024 }, (_, i): Point => [i / 1024, i === 700 ? 5 : 200]);
+    const few = thin(points, 100);
+    expect(few.length).toBeLessThanOrEqual(100);
+    expect(Math.min(...few.map(([, y]) => y))).toBe(5);
+  });
+  it("axes end on round numbers at or above the value", () => {
+    expect(axis(272)).toEqual({ max: 300, ticks: [0, 100, 200, 300] });
+    expect(axis(0)).toEqual({ max: 1, ticks: [0] });
+    for (const value of [0.3, 1, 7, 99, 101, 2870]) {
+      const { max, ticks } = axis(value);
+      expect(max).toBeGreaterThanOrEqual(value);
+      expect(ticks.length).toBeLessThanOrEqual(6);
+    }
+  });
+  it("shows what the page saw where the box has not told the surface yet", () => {
+    const running = job({ surface: [{ phase: "write", zones: [100, 100], p50_us: 1, p99_us: 1, max_us: 1 }] });
+    const [write, verify] = curves(running, { phase: "verify", points: [[0.1, 90], [0.2, 80]] });
+    expect(write).toMatchObject({ phase: "write", running: false });
+    expect(verify).toEqual({ phase: "verify", running: true, points: [[0.1, 90], [0.2, 80]] });
+  });
+  it("puts a finding where it is on the drive", () => {
+    expect(placeOfFinding({ capacity: 512_000, sector: 512 }, finding({ lba: 500 }))).toBe(0.5);
+    expect(placeOfFinding({ capacity: 512_000, sector: 512 }, finding({ lba: null }))).toBeNull();
+    expect(placeOfFinding({ capacity: 0, sector: 512 }, finding())).toBeNull();
+  });
+});

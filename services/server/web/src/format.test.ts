@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+
+import { finding } from "./fixtures";
+import { ago, bytes, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, rate, THIN, timeLeft } from "./format";
+
+const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
+
+describe("figures", () => {
+  it.each([
+    [0, "0 B"], [512, "512 B"], [999, "999 B"], [1000, "1 kB"], [67_108_864, "67.1 MB"], [999_600_000, "1 GB"],
+    [1_920_000_000_000, "1.92 TB"], [4_000_787_030_016, "4 TB"], [12e12, "12 TB"], [9_007_199_254_740_991, "9.01 PB"],
+  ])("%d bytes read like a label", (count, text) => expect(flat(bytes(count))).toBe(text));
+
+  it("a rate of nothing is not a zero", () => {
+    expect(rate(null)).toBe("–");
+    expect(rate(0)).toBe("–");
+    expect(flat(rate(224e6))).toBe("224 MB/s");
+  });
+
+  it("groups digits", () => {
+    expect(flat(grouped(13_320_319_488))).toBe("13'320'319'488");
+    expect(flat(grouped(-1234))).toBe("-1'234");
+    expect(grouped(999)).toBe("999");
+  });
+
+  it.each([[0, "0 s"], [59.4, "59 s"], [60, "1 min"], [3599, "1 h"], [3600, "1 h"], [7800, "2 h 10 min"], [115_200, "32 h"], [400_000, "5 days"], [-3, "0 s"]])(
+    "%d seconds as people say them", (seconds, text) => expect(flat(duration(seconds))).toBe(text));
+
+  it.each([[null, "estimating"], [0.4, "moments"], [840, "14 min"], [4000, "about 1 h 10 min"], [22_000, "about 6 h"], [Number.NaN, "estimating"]])(
+    "time left %s", (seconds, text) => expect(flat(timeLeft(seconds))).toBe(text));
+
+  it("counts down and never below zero", () => {
+    expect(countdown(97)).toBe("1:37");
+    expect(countdown(119.2)).toBe("2:00");
+    expect(countdown(-4)).toBe("0:00");
+  });
+});
+
+describe("words", () => {
+  const now = Date.parse("2026-11-20T12:00:00Z");
+  it("says how long ago", () => {
+    expect(ago("2026-11-20T11:59:55Z", now)).toBe("just now");
+    expect(flat(ago("2026-11-20T11:46:00Z", now))).toBe("14 min ago");
+    expect(ago("nonsense", now)).toBe("at an unknown time");
+  });
+  it("gives the day only when it is not today", () => {
+    expect(clock("2026-11-20T11:00:00Z", now)).toMatch(/^\d\d:00$/);
+    expect(clock("2026-11-18T11:00:00Z", now)).toMatch(/^Wed,? 18 Nov, \d\d:00$/);
+  });
+  it("takes the last four of a serial, a short one whole", () => {
+    expect(lastFour(" zrt02b7h ")).toBe("2B7H");
+    expect(lastFour("ab")).toBe("AB");
+    expect(lastFour("")).toBe("");
+  });
+  it("counts in singular and plural", () => {
+    expect(plural(1, "drive")).toBe("1 drive");
+    expect(plural(0, "drive")).toBe("0 drives");
+  });
+  it("puts a label first where there is one", () => {
+    const signature = { partition: 1, kind: "ext4", label: "photos", uuid: null, name: null };
+    expect(contentWords({ state: "found", signatures: [signature], summary: "ext4 photos" })).toEqual({ head: "“photos”", detail: "ext4 photos" });
+    expect(contentWords({ state: "found", signatures: [{ ...signature, label: null }], summary: "GPT" }).head).toBe("GPT");
+    expect(contentWords({ state: "unreadable", why: "Input/output error" }).detail).toBe("Input/output error");
+  });
+  it("names the place of a finding", () => {
+    expect(flat(findingPlace(finding({ lba: 4096, sectors: 8 })))).toBe("LBA 4'096 to 4'103");
+    expect(findingPlace(finding({ lba: 7 }))).toBe("LBA 7");
+    expect(findingPlace(finding({ lba: null }))).toBe("no single place");
+  });
+});

@@ -1,0 +1,105 @@
+import { describe, expect, it } from "vitest";
+import type { Problem } from "@wire";
+
+import { plan, planDrive } from "../fixtures";
+import { complete, differences, match, scan, step, type Gate, type Input } from "./gate";
+
+const A = planDrive("ZRT02B7H");
+const B = planDrive("7PHAV8PK");
+const P = plan([A, B]);
+const problem = (type: string): Problem => ({ type, status: 409, title: type, detail: "" });
+const run = (from: Gate, ...inputs: Input[]) => inputs.reduce(step, from);
+const loading: Gate = { step: "loading" };
+const read = run(loading, { type: "planned", plan: P, asked: 0 });
+const typed = run(read, { type: "typed", drive: A.id, text: "2b7h" }, { type: "typed", drive: B.id, text: "V8PK" });
+const checking = run(typed, { type: "complete" });
+const arming = run(checking, { type: "planned", plan: { ...P, id: "p2", nonce: "n2" }, asked: 1000 });
+
+describe("labels", () => {
+  it("last four or the whole serial, in any case", () => {
+    expect(match(A, "")).toBe("empty");
+    expect(match(A, "2b")).toBe("partial");
+    expect(match(A, " 2b7h ")).toBe("right");
+    expect(match(A, "zrt02b7h")).toBe("right");
+    expect(match(A, "ZRT0")).toBe("partial");
+    expect(match(A, "2B7K")).toBe("wrong");
+    expect(match(A, "ZRT02B7K")).toBe("wrong");
+  });
+  it("where four do not tell, four are not enough", () => {
+    const whole = planDrive("ZRT02B7H", { label: "ZRT02B7H" });
+    expect(match(whole, "2B7H")).toBe("wrong");
+    expect(match(whole, "ZRT02B7")).toBe("partial");
+    expect(match(whole, "ZRT02B7H")).toBe("right");
+  });
+  it("a plan of no drives is never complete", () => expect(complete(plan([]), {})).toBe(false));
+  it("a scan finds its drive from any field and moves on", () => {
+    expect(scan(P, {}, A.id, "7PHAV8PK")).toEqual({ typed: { [A.id]: "", [B.id]: "7PHAV8PK" }, focus: A.id });
+    expect(scan(P, { [B.id]: "V8PK" }, A.id, "ZRT02B7H")).toEqual({ typed: { [B.id]: "V8PK", [A.id]: "ZRT02B7H" }, focus: null });
+    expect(scan(P, {}, A.id, "SOMETHING")).toEqual({ typed: { [A.id]: "SOMETHING" }, focus: A.id });
+  });
+});
+
+describe("the way through", () => {
+  it("reads, checks, arms, starts", () => {
+    expect(read.step).toBe("reading");
+    expect(checking.step).toBe("checking");
+    expect(arming).toMatchObject({ step: "arming", deadline: 121_000, busy: false, plan: { id: "p2" } });
+    expect(run(arming, { type: "submit" }, { type: "started", jobs: ["j"] })).toEqual({ step: "started", jobs: ["j"] });
+  });
+  it("nothing but both labels opens the second step", () => {
+    for (const input of [{ type: "complete" }, { type: "submit" }, { type: "started", jobs: ["j"] }] as Input[]) {
+      expect(step(read, input)).toBe(read);
+      expect(step(run(read, { type: "typed", drive: A.id, text: "2B7H" }), input).step).toBe("reading");
+    }
+  });
+  it("while the box is asked, typing changes nothing, and a second press is none", () => {
+    expect(step(checking, { type: "typed", drive: A.id, text: "x" })).toBe(checking);
+    const busy = step(arming, { type: "submit" });
+    expect(step(busy, { type: "submit" })).toBe(busy);
+  });
+});
+
+describe("the ways out", () => {
+  it("another digest stops, says what changed, and every label is typed again", () => {
+    const other = { ...P, id: "p2", digest: "d2", drives: [{ ...A, content: { state: "found" as const, signatures: [], summary: "ext4" } }, B] };
+    const changed = run(checking, { type: "planned", plan: other, asked: 5 });
+    expect(changed).toMatchObject({ step: "changed", plan: { id: "p2" } });
+    expect(changed.step === "changed" && changed.changes).toEqual(["…2B7H held Looks blank (no known signature) and holds ext4 now."]);
+    expect(step(changed, { type: "accept" })).toMatchObject({ step: "reading", typed: {}, plan: { digest: "d2" } });
+    expect(step(changed, { type: "submit" })).toBe(changed);
+  });
+  it("two minutes over: back to reading with nothing typed", () => {
+    expect(step(arming, { type: "tick", now: 120_999 })).toBe(arming);
+    expect(step(arming, { type: "tick", now: 121_000 })).toMatchObject({ step: "reading", typed: {}, notice: { type: "plan-expired" } });
+  });
+  it("the clock does not overrule a box that is deciding", () => {
+    const busy = step(arming, { type: "submit" });
+    expect(step(busy, { type: "tick", now: 1e9 })).toBe(busy);
+  });
+  it("a wrong password is told and may be typed again", () => {
+    expect(run(arming, { type: "submit" }, { type: "refused", problem: problem("password-wrong"), now: 2000 })).toMatchObject({
+      step: "arming", busy: false, problem: { type: "password-wrong" },
+    });
+  });
+  it.each(["plan-expired", "plan-unknown", "ticket-used", "ticket-forged", "not-armed"])("%s voids the plan", (type) => {
+    expect(run(arming, { type: "submit" }, { type: "refused", problem: problem(type), now: 2000 })).toMatchObject({ step: "reading", typed: {}, notice: { type } });
+  });
+  it.each(["plan-changed", "drive-unknown", "drive-refused"])("%s asks for a fresh plan to show the difference", (type) => {
+    expect(run(arming, { type: "submit" }, { type: "refused", problem: problem(type), now: 2000 })).toMatchObject({ step: "checking", problem: { type } });
+  });
+  it("no plan, no gate", () => {
+    expect(step(loading, { type: "refused", problem: problem("agent-away"), now: 0 })).toMatchObject({ step: "refused" });
+    expect(step(checking, { type: "refused", problem: problem("drive-refused"), now: 0 })).toMatchObject({ step: "refused" });
+  });
+});
+
+describe("differences in sentences", () => {
+  it("names each, and never nothing", () => {
+    expect(differences(P, plan([A]))).toEqual(["…V8PK is no longer part of it."]);
+    expect(differences(plan([A]), P)).toEqual(["…V8PK was not part of it before."]);
+    expect(differences(plan([A]), plan([{ ...A, capacity: 2e12 }]))[0]).toMatch(/capacity/);
+    expect(differences(P, P)).toHaveLength(1);
+    const found = (uuid: string) => ({ ...A, content: { state: "found" as const, summary: "ext4", signatures: [{ partition: 0, kind: "ext4", label: null, uuid, name: null }] } });
+    expect(differences(plan([found("1")]), plan([found("2")]))[0]).toMatch(/identifiers/);
+  });
+});

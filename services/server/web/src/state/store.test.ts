@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import type { Event, Progress } from "@wire";
+
+import { drive, job } from "../fixtures";
+import { bayOf, byGroup, canChoose, decode, latestJobs, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+
+const after = (...news: News[]): Known => news.reduce(reduce, NOTHING);
+const progress = (done: number, change: Partial<Progress> = {}): Progress => ({
+  phase: "verify", done, total: 1000, rate: 50, eta: 10, eta_job: 20, percent: 50, temperature: 40, ...change,
+});
+const event = (seq: number): Event => ({
+  seq, id: `e${seq}`, type: "x.y", ts: "2026-11-20T06:00:00Z", severity: "info", actor: { kind: "agent", name: "agent" }, message: "", data: null, prev_hash: "", hash: "",
+});
+
+describe("messages of the stream", () => {
+  it("an unknown word or broken JSON is left out", () => {
+    expect(decode("weather", "{}")).toBeNull();
+    expect(decode("drives", "[")).toBeNull();
+    expect(decode("drives", "[]")).toEqual({ type: "drives", data: [] });
+  });
+  it("no list of drives yet is not an empty list", () => {
+    expect(NOTHING.drives).toBeNull();
+    expect(after({ type: "drives", data: [] }).drives).toEqual([]);
+  });
+  it("a drive that did not change keeps its identity, so that its card is not drawn again", () => {
+    const one = after({ type: "drives", data: [drive(), drive({ serial: "OTHER", temperature: 30 })] });
+    const two = reduce(one, { type: "drives", data: [drive(), drive({ serial: "OTHER", temperature: 31 })] });
+    expect(two.drives?.[0]).toBe(one.drives?.[0]);
+    expect(two.drives?.[1]).not.toBe(one.drives?.[1]);
+  });
+  it("progress changes its job alone and leaves a trail over the surface", () => {
+    const known = after(
+      { type: "job", data: job() }, { type: "job", data: job({ id: "0199-2", drive: "other" }) },
+      { type: "progress", data: { job: "0199-1", progress: progress(100) } },
+      { type: "progress", data: { job: "0199-1", progress: progress(200, { rate: 60 }) } },
+    );
+    expect(known.jobs.get("0199-1")?.progress?.done).toBe(200);
+    expect(known.jobs.get("0199-2")?.progress).toBeNull();
+    expect(known.trails.get("0199-1")?.points).toEqual([[0.1, 50], [0.2, 60]]);
+  });
+  it("a resume goes back, and the trail with it; another phase begins a new one", () => {
+    const base = after({ type: "job", data: job() }, ...[100, 200, 300].map((done): News => ({ type: "progress", data: { job: "0199-1", progress: progress(done) } })));
+    const back = reduce(base, { type: "progress", data: { job: "0199-1", progress: progress(150) } });
+    expect(back.trails.get("0199-1")?.points.map(([x]) => x)).toEqual([0.1, 0.15]);
+    const next = reduce(back, { type: "progress", data: { job: "0199-1", progress: progress(10, { phase: "smart_after" }) } });
+    expect(next.trails.get("0199-1")).toEqual({ phase: "smart_after", points: [[0.01, 50]] });
+  });
+  it("progress of an unknown job changes nothing", () => {
+    expect(after({ type: "progress", data: { job: "nobody", progress: progress(1) } })).toBe(NOTHING);
+  });
+  it("log lines are bounded, and those of no job are not kept", () => {
+    const line = (message: string) => ({ level: "info", message, source: "engine" });
+    let known = after({ type: "log", data: { job: null, line: line("x") } });
+    expect(known.logs.size).toBe(0);
+    for (let i = 0; i < LOG_LINES + 5; i++) known = reduce(known, { type: "log", data: { job: "j", line: line(`${i}`) } });
+    expect(known.logs.get("j")).toHaveLength(LOG_LINES);
+    expect(known.logs.get("j")?.at(-1)?.message).toBe(`${LOG_LINES + 4}`);
+  });
+  it("events are in order and each once, however they come", () => {
+    expect(mergeEvents([event(2), event(5)], [event(5), event(1), event(3)]).map((e) => e.seq)).toEqual([1, 2, 3, 5]);
+    expect(after({ type: "event", data: event(4) }, { type: "event", data: event(4) }, { type: "event", data: event(6) }).events.map((e) => e.seq)).toEqual([4, 6]);
+  });
+});
+
+describe("what follows from what is known", () => {
+  it("the newest job of a drive counts", () => {
+    const jobs = after({ type: "job", data: job({ id: "0199-2" }) }, { type: "job", data: job({ id: "0199-1" }) }).jobs;
+    expect(latestJobs(jobs).get(job().drive)?.id).toBe("0199-2");
+  });
+  it("only a present, named, unused drive may be chosen", () => {
+    expect(canChoose(drive(), undefined)).toBe(true);
+    expect(canChoose(drive(), job({ state: { kind: "finished" } }))).toBe(true);
+    expect(canChoose(drive({ present: false }), undefined)).toBe(false);
+    expect(canChoose(drive({ id: null }), undefined)).toBe(false);
+    expect(canChoose(drive({ refused: { kind: "mounted", reason: "mounted at /" } }), undefined)).toBe(false);
+    expect(canChoose(drive(), job())).toBe(false);
+    expect(canChoose(drive(), job({ state: { kind: "waiting", why: "drive away" } }))).toBe(false);
+  });
+  it("drives stand by controller in the order of their ports", () => {
+    const at = (location: string) => drive({ serial: location, key: location, location });
+    const groups = byGroup([at("PCI 00:1f.2, port 10"), at("USB 2-1"), at("PCI 00:1f.2, port 2")]);
+    expect(groups.map((g) => [g.name, g.drives.map((d) => bayOf(d).place)])).toEqual([["PCI 00:1f.2", ["port 2", "port 10"]], ["USB 2-1", [""]]]);
+  });
+  it("search takes words in any order, of model, serial and place", () => {
+    expect(matches(drive(), "2b7h exos")).toBe(true);
+    expect(matches(drive(), "port 1")).toBe(true);
+    expect(matches(drive(), "exos 9999")).toBe(false);
+  });
+});

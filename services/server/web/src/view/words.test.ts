@@ -1,0 +1,110 @@
+/** The pure parts of the views: what a card, a head line, a banner and the list of needs say. */
+import { describe, expect, it } from "vitest";
+import type { BoxView, Verdict } from "@wire";
+
+import { readProblem } from "../api";
+import { drive, finding, job, plan, planDrive } from "../fixtures";
+import { neighbour } from "../keys";
+import { placeOf } from "../route";
+import { needs } from "./bench";
+import { banners } from "./box";
+import { say } from "./card";
+import { fits } from "./events";
+import { lossWords } from "./gate";
+import { headline, mergeLog } from "./job";
+
+const NOW = Date.parse("2026-11-20T12:00:00Z");
+const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
+const done = (outcome: Verdict["outcome"], change = {}) => job({ state: { kind: "finished" }, verdict: verdict(outcome), ended: "2026-11-20T11:46:00Z", ...change });
+
+describe("a card", () => {
+  it("says what is on an idle drive", () => expect(say(drive(), undefined, NOW)).toMatchObject({ kind: "idle", word: "Looks blank" }));
+  it("says why a drive is not offered", () => {
+    expect(say(drive({ refused: { kind: "mounted", reason: "mounted at /mnt" } }), undefined, NOW)).toMatchObject({ kind: "locked", line: "mounted at /mnt" });
+  });
+  it("a running job wins over a refusal that the job itself causes", () => {
+    expect(say(drive({ refused: { kind: "busy", reason: "being burned in" } }), job(), NOW)).toMatchObject({ kind: "hot", word: "Verify" });
+  });
+  it("bad sectors are told while they are found", () => expect(say(drive(), job({ bad_sectors: 3 }), NOW).line).toBe("3 bad sectors"));
+  it("a pulled drive with an open job waits, and an old verdict is not shown for a drive that is out", () => {
+    expect(say(drive({ present: false }), job(), NOW)).toMatchObject({ word: "Waiting" });
+    expect(say(drive({ present: false }), done("PASSED"), NOW)).toMatchObject({ word: "Pulled" });
+  });
+  it("a failed drive shows where", () => {
+    expect(say(drive(), done("FAILED", { findings: [finding({ lba: 77, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "LBA 77" });
+  });
+  it.each(["PASSED", "WARN", "INCONCLUSIVE"] as const)("%s is its word", (outcome) => expect(say(drive(), done(outcome), NOW).word).toBe(outcome));
+});
+
+describe("needs you", () => {
+  it("worst first, PASSED never", () => {
+    const list = needs([done("WARN"), done("PASSED"), done("FAILED"), job({ state: { kind: "waiting", why: "drive away" } }), job(), done("INCONCLUSIVE")]);
+    expect(list.map((n) => n.shape)).toEqual(["fail", "inc", "inc", "warn"]);
+  });
+});
+
+describe("banners", () => {
+  const box = (change: Partial<BoxView>): BoxView => ({
+    name: "b", version: "1", claimed: true, banners: [], agent: { state: "online", last_seen: null }, supervisor: null, now: "2026-11-20T12:00:00Z", ...change,
+  });
+  const status = (medium: "ram" | "disk", told: BoxView["banners"]): NonNullable<BoxView["supervisor"]> => ({
+    host: "b", addresses: [], units: [], banners: told, boot: { slot: "", why: "", via: "", kernel: "", medium, reason: "", boot_id: "" },
+  });
+  it("each once, worst first", () => {
+    const [a, b] = [{ severity: "info", text: "a" }, { severity: "critical", text: "b" }] as const;
+    expect(banners(box({ banners: [a, b], supervisor: status("disk", [b]) }))).toEqual([b, a]);
+  });
+  it("no medium is told, even if nobody else does", () => {
+    expect(banners(box({ supervisor: status("ram", []) }))).toHaveLength(1);
+    expect(banners(box({ supervisor: status("ram", [{ severity: "warning", text: "No writable boot medium" }]) }))).toHaveLength(1);
+    expect(banners(box({ supervisor: status("disk", []) }))).toHaveLength(0);
+  });
+});
+
+describe("a job's head", () => {
+  it("does not invent a time left", () => expect(headline(job(), NOW).title).toMatch(/not known yet/));
+  it("says where it heads as soon as a sector is bad", () => expect(headline(job({ bad_sectors: 1 }), NOW).line).toMatch(/1 bad sector so far: heading for FAILED/));
+  it("gives the span and what was verified", () => {
+    const { title, line } = headline(done("PASSED"), NOW);
+    expect(title).toMatch(/^Ended at .* after 5.h 46.min$/);
+    expect(line).toMatch(/^1.GB of 1.GB written and read back/);
+  });
+  it("log lines of box and stream stand once, newest first", () => {
+    const line = (message: string) => ({ level: "info", message, source: "", timestamp: "t" });
+    expect(mergeLog([line("1"), line("2")], [line("2"), line("3")]).map((l) => l.message)).toEqual(["3", "2", "1"]);
+  });
+});
+
+it("the gate's lead counts what is lost", () => {
+  const full = planDrive("BBBBCCCC", { content: { state: "found", signatures: [], summary: "ext4" } });
+  expect(lossWords(plan([planDrive("AAAABBBB"), full]))).toMatch(/^2 drives, 8.TB in all\. 1 of them holds something\./);
+  expect(lossWords(plan([full]))).toMatch(/It holds something/);
+});
+
+it("arrows follow rows and columns", () => {
+  const spots = [0, 1, 2, 3].map((index) => ({ index, x: (index % 2) * 100, y: Math.floor(index / 2) * 200 }));
+  const [a, b, c, d] = spots as [typeof spots[0] & object, typeof spots[0] & object, typeof spots[0] & object, typeof spots[0] & object];
+  expect(neighbour(spots, a, "ArrowRight")).toBe(b);
+  expect(neighbour(spots, b, "ArrowDown")).toBe(d);
+  expect(neighbour(spots, d, "ArrowUp")).toBe(b);
+  expect(neighbour(spots, c, "ArrowLeft")).toBe(b);
+  expect(neighbour(spots, a, "ArrowUp")).toBeUndefined();
+});
+
+it("paths name places, and what names none is told", () => {
+  expect(placeOf("/")).toEqual({ name: "bench" });
+  expect(placeOf("/jobs/0199%2F1")).toEqual({ name: "job", id: "0199/1" });
+  for (const path of ["/jobs/", "/jobs/a/b", "/jobs/%E0%A4%A", "/wp-login.php"]) expect(placeOf(path)).toEqual({ name: "nowhere", path });
+});
+
+it("an error that is no problem+json still has a title", () => {
+  expect(readProblem(409, '{"type":"drive-busy","title":"A job runs","detail":"wait"}')).toEqual({ type: "drive-busy", status: 409, title: "A job runs", detail: "wait" });
+  expect(readProblem(502, "<html>Bad gateway")).toMatchObject({ status: 502, title: "The box answered 502", detail: "<html>Bad gateway" });
+});
+
+it("events are filtered by words and by how much they matter", () => {
+  const event = { seq: 1, id: "", type: "job.failed", ts: "", severity: "warning", actor: { kind: "agent", name: "agent" }, message: "…C3DX failed", data: null, prev_hash: "", hash: "" } as const;
+  expect(fits(event, "c3dx job", "info")).toBe(true);
+  expect(fits(event, "", "critical")).toBe(false);
+  expect(fits(event, "2b7h", "info")).toBe(false);
+});
