@@ -5,6 +5,9 @@
 
 #![allow(clippy::doc_markdown, reason = "systemd's words are not Rust items")]
 
+pub mod boot;
+pub mod console;
 pub mod core;
+pub mod journal;
 pub mod shell;
 pub mod unit;

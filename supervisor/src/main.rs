@@ -1,2 +1,56 @@
-//! Being written.
-fn main() {}
+//! `kiln-init`: PID 1, an ordinary supervisor below a root, the journal, or dhcpcd's hook, by how it is called.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use supervisor::shell::paths::Paths;
+use supervisor::shell::run::{Desk, Shell};
+use supervisor::{boot, journal};
+
+const USAGE: &str = "usage: kiln-init --root DIR | kiln-init journal\n(as PID 1 without arguments)";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    let name = args.first().map(|a| a.rsplit('/').next().unwrap_or_default().to_owned()).unwrap_or_default();
+    let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    match (name.as_str(), words.as_slice()) {
+        ("dhcp-hook", _) => boot::dhcp::hook(),
+        (_, ["journal"]) => journal::main(),
+        (_, ["--root", dir]) => below(PathBuf::from(dir)),
+        _ if std::process::id() == 1 => boot::main(),
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(64)
+        }
+    }
+}
+
+/// An ordinary process that supervises the units below `dir`.
+fn below(dir: PathBuf) -> ExitCode {
+    let dir = match dir.canonicalize() {
+        Ok(d) => d,
+        Err(e) => {
+            eprintln!("kiln-init: --root {}: {e}; expected an existing folder with etc/kiln/units", dir.display());
+            return ExitCode::from(64);
+        }
+    };
+    // Orphans of our children come to us, as they come to PID 1.
+    if let Err(e) = nix::sys::prctl::set_child_subreaper(true) {
+        eprintln!("kiln-init: becoming a subreaper: {e}");
+        return ExitCode::FAILURE;
+    }
+    let mut shell = match Shell::new(Paths::new(Some(dir)), None, Desk::below_root(), 0) {
+        Ok(s) => s,
+        Err(e) => {
+            eprintln!("kiln-init: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match shell.run() {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("kiln-init: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

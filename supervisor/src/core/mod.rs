@@ -100,6 +100,8 @@ pub enum Input {
     Medium { present: bool },
     /// The boot medium's probe has not answered for so long.
     MediumSilent { for_ms: Millis },
+    /// So many reboots by the ladder in a row have come before this boot.
+    Reboots { in_a_row: u32 },
     /// The unit must start afresh, for this reason.
     Restart { unit: UnitId, why: String },
     /// Somebody wants the box to end.
@@ -222,6 +224,7 @@ impl Core {
             Input::Milestone { which, holds } => self.milestones[which as usize] = holds,
             Input::Medium { present } => self.medium_present = present,
             Input::MediumSilent { for_ms } => self.medium(now, for_ms, out),
+            Input::Reboots { in_a_row } => self.reboots = in_a_row,
             Input::Restart { unit, why } => self.restart(now, unit, why, out),
             Input::Shutdown { ending, why } => self.shut_down(now, ending, why, out),
         }

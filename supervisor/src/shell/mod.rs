@@ -1,2 +1,21 @@
-//! x
+//! The thin shell around the core: one thread, one epoll, descriptors and children.
+//!
+//! [`run::Shell`] carries inputs in and actions out; every leaf here does one thing at a system call. Nothing waits on a
+//! child or on a device: what may block runs as a [`helper`] of the same binary, which talks over a socket.
+
+pub mod cgroup;
+pub mod clock;
+pub mod control;
+pub mod credentials;
+pub mod helper;
+pub mod log;
+pub mod notify;
+pub mod paths;
+pub mod pressure;
+pub mod process;
+pub mod run;
+pub mod signals;
+pub mod sockets;
 pub mod spawn;
+pub mod users;
+pub mod watchdog;

@@ -1,0 +1,46 @@
+//! The kernel command line: what the boot loader tells about this boot.
+
+/// The words of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cmdline {
+    /// GUID of the boot partition, lower case; `None` when booted without our boot loader.
+    pub part: Option<String>,
+    /// Slot, `a` or `b`.
+    pub slot: String,
+    /// Why this slot.
+    pub why: String,
+    /// `bios`, `efi-x86_64`, …
+    pub via: String,
+    /// Tries left while the slot is on trial.
+    pub left: String,
+}
+
+impl Cmdline {
+    /// Reads the line; the last of two equal words counts.
+    pub fn parse(text: &str) -> Cmdline {
+        let mut c = Cmdline::default();
+        for word in text.split_whitespace() {
+            match word.split_once('=') {
+                Some(("kiln.part", v)) if !v.is_empty() => c.part = Some(v.to_ascii_lowercase()),
+                Some(("kiln.slot", v)) => v.clone_into(&mut c.slot),
+                Some(("kiln.why", v)) => v.clone_into(&mut c.why),
+                Some(("kiln.via", v)) => v.clone_into(&mut c.via),
+                Some(("kiln.left", v)) => v.clone_into(&mut c.left),
+                _ => {}
+            }
+        }
+        c
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_words_are_found() {
+        let c = Cmdline::parse("panic=10 kiln.slot=b kiln.part=ABCD-12 kiln.why=tries-spent kiln.via=bios kiln.left=0\n");
+        assert_eq!((c.part.as_deref(), c.slot.as_str(), c.why.as_str(), c.via.as_str()), (Some("abcd-12"), "b", "tries-spent", "bios"));
+        assert_eq!(Cmdline::parse("kiln.part="), Cmdline::default());
+    }
+}

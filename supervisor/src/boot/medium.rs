@@ -1,0 +1,289 @@
+//! The boot medium's keeper: one helper that finds it, flushes it, guards it, mounts DATA, and then probes it for ever.
+//!
+//! DATA is mounted, else repaired, else made and grown: first boot and repair are the same path. The keeper may hang on a
+//! bad stick; PID 1 only hears its lines, the first word of which says what they are:
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `progress TEXT` | what takes time, for the console |
+//! | `disk MAJ:MIN SYSPATH` | found; carries the descriptor that keeps the whole disk from being opened exclusively |
+//! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made or remade |
+//! | `traces JSON` | what the last boot left behind |
+//! | `ram WHY` | there is no usable medium |
+//! | `alive` | a probe came back, with data or with an error |
+//! | `gone WHY` | the medium has left |
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+
+use super::gpt::{Gpt, SECTOR};
+use super::modules::Modules;
+use super::record;
+use crate::shell::helper::Line;
+
+/// How long the medium may take to appear before state goes on in RAM.
+const APPEARS_WITHIN: Duration = Duration::from_secs(60);
+/// Between two looks for it.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// Between two probes.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// Where DATA is mounted.
+const STATE: &str = "/var/lib/kiln";
+/// `BLKPG` (linux/blkpg.h, linux/fs.h).
+const BLKPG: libc::c_ulong = 0x1269;
+/// `BLKPG_RESIZE_PARTITION`.
+const BLKPG_RESIZE: libc::c_int = 3;
+
+nix::ioctl_read!(blk_size64, 0x12, 114, u64);
+
+/// The medium's nodes.
+#[derive(Debug)]
+struct Found {
+    /// Whole disk, e.g. `sda`.
+    disk: String,
+    /// `/sys/devices/…/block/sda`
+    sys: PathBuf,
+}
+
+/// Does all of it; returns only when the medium is gone or was never there.
+pub fn keep(line: &Line, part: &str) -> i32 {
+    let Some(found) = find(line, part) else {
+        line.say(&format!("ram the boot medium did not appear within {} s", APPEARS_WITHIN.as_secs()));
+        return 1;
+    };
+    match settle(line, &found) {
+        Ok(()) => {}
+        Err(e) => line.say(&format!("ram {e}")),
+    }
+    probe(line, &found)
+}
+
+fn find(line: &Line, part: &str) -> Option<Found> {
+    let begun = Instant::now();
+    let mut told = false;
+    while begun.elapsed() < APPEARS_WITHIN {
+        for entry in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
+            let text = fs::read_to_string(entry.path().join("uevent")).unwrap_or_default();
+            if text.lines().any(|l| l.strip_prefix("PARTUUID=").is_some_and(|v| v.eq_ignore_ascii_case(part)))
+                && let Ok(sys) = fs::canonicalize(entry.path())
+                && let Some(sys) = sys.parent()
+                && let Some(disk) = sys.file_name()
+            {
+                return Some(Found { disk: disk.to_string_lossy().into_owned(), sys: sys.to_owned() });
+            }
+        }
+        if !told && begun.elapsed() > Duration::from_secs(8) {
+            line.say("progress waiting for the boot medium");
+            told = true;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    None
+}
+
+impl Found {
+    fn node(&self) -> PathBuf {
+        Path::new("/dev").join(&self.disk)
+    }
+
+    /// Node of a partition: `sda3`, `nvme0n1p3`.
+    fn partition(&self, number: u32) -> PathBuf {
+        let p = if self.disk.ends_with(|c: char| c.is_ascii_digit()) { "p" } else { "" };
+        Path::new("/dev").join(format!("{}{p}{number}", self.disk))
+    }
+}
+
+fn settle(line: &Line, found: &Found) -> Result<(), String> {
+    let node = found.node();
+    let numbers = fs::read_to_string(found.sys.join("dev")).unwrap_or_default().trim().to_owned();
+    let read_only = fs::read_to_string(found.sys.join("ro")).is_ok_and(|t| t.trim() == "1");
+    let disk = OpenOptions::new().read(true).write(!read_only).open(&node).map_err(|e| format!("opening {}: {e}", node.display()))?;
+    // GRUB's own write to its environment block may still be in the medium's cache.
+    let _ = disk.sync_all();
+    let mut bytes = 0u64;
+    // SAFETY: BLKGETSIZE64 writes one u64 that outlives the call.
+    unsafe { blk_size64(disk.as_raw_fd(), &raw mut bytes) }.map_err(|e| format!("size of {}: {e}", node.display()))?;
+    let gpt = Gpt::read(&disk, bytes / SECTOR).map_err(|e| format!("partition table of {}: {e}", node.display()))?;
+    let about = format!("disk {numbers} {}", found.sys.display());
+    let held = gpt.bios_boot().map(|p| found.partition(p.number)).and_then(|p| {
+        OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&p).ok()
+    });
+    match &held {
+        Some(f) => {
+            let _ = line.give(&about, f.as_fd());
+        }
+        None => line.say(&about),
+    }
+    if read_only {
+        return Err("the boot medium is write-protected".into());
+    }
+    if gpt.data().is_none() {
+        return Err(format!("{} has no DATA partition", node.display()));
+    }
+    let gpt = grow_partition(line, &disk, &gpt, bytes).unwrap_or(gpt);
+    let Some(data) = gpt.data() else { return Err("DATA is gone".into()) };
+    let part = found.partition(data.number);
+    if let Ok(m) = Modules::read()
+        && let Err(e) = m.load("ext4")
+    {
+        line.say(&format!("progress module {e}"));
+    }
+    let how = mount_data(line, &part)?;
+    let part_bytes = (data.last - data.first + 1) * SECTOR;
+    if how == "plain" && file_system_bytes(&part).is_some_and(|fs| fs + (16 << 20) < part_bytes) {
+        line.say("progress growing DATA");
+        let _ = run(line, "/usr/sbin/resize2fs", &[&part.to_string_lossy()], "growing DATA");
+    }
+    let _ = fs::set_permissions(STATE, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let dir = Path::new(record::FOLDER);
+    let mut traces = record::take(dir);
+    traces.panic = record::collect_pstore(Path::new("/sys/fs/pstore"), dir);
+    let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic });
+    line.say(&format!("traces {json}"));
+    line.say(&format!("mounted {how}"));
+    Ok(())
+}
+
+/// Extends DATA's entry and tells the kernel; the file system follows later.
+fn grow_partition(line: &Line, disk: &File, gpt: &Gpt, bytes: u64) -> Option<Gpt> {
+    #[repr(C)]
+    struct Partition {
+        start: i64,
+        length: i64,
+        number: libc::c_int,
+        names: [u8; 128],
+    }
+    #[repr(C)]
+    struct Argument {
+        op: libc::c_int,
+        flags: libc::c_int,
+        length: libc::c_int,
+        data: *mut Partition,
+    }
+    let data = gpt.data()?;
+    let last = match gpt.grow_data(disk, bytes / SECTOR) {
+        Ok(Some(last)) => last,
+        Ok(None) => return None,
+        Err(e) => {
+            line.say(&format!("progress growing the DATA partition: {e}"));
+            return None;
+        }
+    };
+    let mut p = Partition {
+        start: i64::try_from(data.first * SECTOR).ok()?,
+        length: i64::try_from((last - data.first + 1) * SECTOR).ok()?,
+        number: i32::try_from(data.number).ok()?,
+        names: [0; 128],
+    };
+    let size = i32::try_from(size_of::<Partition>()).ok()?;
+    let mut a = Argument { op: BLKPG_RESIZE, flags: 0, length: size, data: &raw mut p };
+    // SAFETY: both structures have the layout of linux/blkpg.h and outlive the call.
+    if unsafe { libc::ioctl(disk.as_raw_fd(), BLKPG as _, &raw mut a) } < 0 {
+        line.say(&format!("progress telling the kernel of the larger DATA: {}", io::Error::last_os_error()));
+        return None;
+    }
+    Gpt::read(disk, bytes / SECTOR).ok()
+}
+
+fn mount_data(line: &Line, part: &Path) -> Result<&'static str, String> {
+    let mut start = vec![0u8; 64 * 1024];
+    File::open(part).and_then(|f| f.read_exact_at(&mut start, 0)).map_err(|e| format!("reading {}: {e}", part.display()))?;
+    if try_mount(part).is_ok() {
+        return Ok("plain");
+    }
+    // Superblock at 1024, magic at 56 (ext4's on-disk format).
+    let has_superblock = start[1024 + 56..1024 + 58] == [0x53, 0xEF];
+    if has_superblock {
+        line.say("progress repairing DATA");
+        let status = run(line, "/usr/sbin/e2fsck", &["-f", "-y", &part.to_string_lossy()], "repairing DATA");
+        if try_mount(part).is_ok() {
+            return Ok("repaired");
+        }
+        // Only when the repair really ran and could not help is DATA made anew.
+        if status.is_none_or(|s| s >= 8 && s != 12) {
+            return Err(format!("DATA cannot be mounted and e2fsck could not run (status {status:?})"));
+        }
+    }
+    line.say("progress making DATA");
+    let args = ["-q", "-F", "-t", "ext4", "-m", "0", "-L", "DATA", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", &part.to_string_lossy()];
+    let status = run(line, "/usr/sbin/mke2fs", &args, "making DATA");
+    match (try_mount(part), status) {
+        (Ok(()), _) if has_superblock => Ok("remade"),
+        (Ok(()), _) => Ok("made"),
+        (Err(e), status) => Err(format!("DATA could not be made (mke2fs status {status:?}) and mounted: {e}")),
+    }
+}
+
+fn try_mount(part: &Path) -> nix::Result<()> {
+    let flags = MsFlags::MS_NOATIME | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    mount(Some(part), STATE, Some("ext4"), flags, Some("errors=remount-ro"))
+}
+
+/// Size of the ext4 file system in bytes, from its superblock.
+fn file_system_bytes(part: &Path) -> Option<u64> {
+    let mut sb = vec![0u8; 1024];
+    File::open(part).ok()?.read_exact_at(&mut sb, 1024).ok()?;
+    let at = |o: usize| u64::from(u32::from_le_bytes([sb[o], sb[o + 1], sb[o + 2], sb[o + 3]]));
+    Some((at(4) | at(0x150) << 32) << (10 + at(24).min(6)))
+}
+
+/// Runs a tool to its end, telling every five seconds how long it has taken; returns its exit status.
+fn run(line: &Line, tool: &str, args: &[&str], what: &str) -> Option<i32> {
+    let begun = Instant::now();
+    let out = || OpenOptions::new().write(true).open("/dev/kmsg").map_or_else(|_| Stdio::null(), Stdio::from);
+    let child = Command::new(tool).args(args).env("PATH", "/usr/sbin:/usr/bin").stdin(Stdio::null()).stdout(out()).stderr(out()).spawn();
+    let mut child = match child {
+        Ok(c) => c,
+        Err(e) => {
+            line.say(&format!("progress {tool}: {e}"));
+            return None;
+        }
+    };
+    let mut told = 0;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.code(),
+            Ok(None) => {}
+            Err(_) => return None,
+        }
+        let seconds = begun.elapsed().as_secs();
+        if seconds / 5 > told {
+            told = seconds / 5;
+            line.say(&format!("progress {what}, {seconds} s so far"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Reads a block past the cache, for ever. An answer is an answer, even an error; silence is what PID 1 worries about.
+fn probe(line: &Line, found: &Found) -> i32 {
+    #[repr(align(4096))]
+    struct Block([u8; 4096]);
+    let mut block = Box::new(Block([0; 4096]));
+    let mut turn = 0u64;
+    loop {
+        if !found.sys.exists() {
+            line.say("gone the boot medium was pulled");
+            return 0;
+        }
+        // Opened afresh each time, so that a disk that has left is never held.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(found.node());
+        let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
+        match result {
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENXIO | libc::ENODEV | libc::ENOENT)) => {
+                line.say(&format!("gone the boot medium has left ({e})"));
+                return 0;
+            }
+            Ok(_) | Err(_) => line.say("alive"),
+        }
+        turn += 1;
+        std::thread::sleep(PROBE_EVERY);
+    }
+}

@@ -1,0 +1,305 @@
+//! Kernel modules by modalias: `modules.alias`, `.dep` and `.softdep` read directly, loaded by `finit_module`.
+//!
+//! Runs in helpers only: verifying a module's signature costs 80–90 million instructions, and a driver's start may hang.
+//! There is no `modprobe` in the image on purpose.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+/// Deepest `modalias` file under `/sys/devices`; PCI bridges nest, and nothing real comes near.
+const DEPTH_MAX: usize = 40;
+/// Workers of a cold-plug walk.
+const WORKERS_MAX: usize = 4;
+/// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h).
+const COMPRESSED: u32 = 4;
+
+/// The module files of one kernel.
+#[derive(Debug, Default)]
+pub struct Modules {
+    dir: PathBuf,
+    /// Name → file and what must be loaded before, in order.
+    deps: BTreeMap<String, (PathBuf, Vec<String>)>,
+    /// (text before the first wildcard, pattern, name)
+    aliases: Vec<(String, String, String)>,
+    /// Name → what should be loaded before.
+    soft: BTreeMap<String, Vec<String>>,
+}
+
+impl Modules {
+    /// Reads the tables of the running kernel.
+    ///
+    /// # Errors
+    /// `modules.dep` cannot be read.
+    pub fn read() -> io::Result<Modules> {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+        Self::below(&Path::new("/lib/modules").join(release.trim()))
+    }
+
+    fn below(dir: &Path) -> io::Result<Modules> {
+        let read = |name: &str| fs::read_to_string(dir.join(name));
+        let mut m = Modules { dir: dir.to_owned(), ..Modules::default() };
+        for line in read("modules.dep")?.lines() {
+            let Some((file, before)) = line.split_once(':') else { continue };
+            // The file lists the nearest first; the farthest must be loaded first.
+            let before = before.split_whitespace().rev().map(name_of).collect();
+            m.deps.insert(name_of(file), (PathBuf::from(file), before));
+        }
+        for line in read("modules.alias").unwrap_or_default().lines() {
+            let mut words = line.split_whitespace();
+            if let (Some("alias"), Some(pattern), Some(name)) = (words.next(), words.next(), words.next()) {
+                let literal = pattern.split(['*', '?', '[']).next().unwrap_or_default();
+                m.aliases.push((literal.to_owned(), pattern.to_owned(), name.replace('-', "_")));
+            }
+        }
+        for line in read("modules.softdep").unwrap_or_default().lines() {
+            let mut words = line.split_whitespace();
+            if let (Some("softdep"), Some(name)) = (words.next(), words.next()) {
+                let before = words.skip_while(|w| *w != "pre:").skip(1).take_while(|w| *w != "post:");
+                m.soft.insert(name.replace('-', "_"), before.map(|w| w.replace('-', "_")).collect());
+            }
+        }
+        Ok(m)
+    }
+
+    /// Names of the modules that a device with this modalias asks for.
+    pub fn wanted(&self, modalias: &str) -> BTreeSet<String> {
+        let hit = |a: &&(String, String, String)| modalias.starts_with(&a.0) && matches(a.1.as_bytes(), modalias.as_bytes());
+        self.aliases.iter().filter(hit).map(|a| a.2.clone()).filter(|n| self.deps.contains_key(n)).collect()
+    }
+
+    /// Whether this kernel has such a module file.
+    pub fn has(&self, name: &str) -> bool {
+        self.deps.contains_key(&name.replace('-', "_"))
+    }
+
+    /// Loads a module and what it needs; one that is there already is fine.
+    ///
+    /// # Errors
+    /// The name of the module that failed, and why.
+    pub fn load(&self, name: &str) -> Result<(), String> {
+        let name = name.replace('-', "_");
+        let Some((file, before)) = self.deps.get(&name) else {
+            return Err(format!("{name}: no such module"));
+        };
+        for n in before.iter().chain(std::iter::once(&name)) {
+            for soft in self.soft.get(n).into_iter().flatten().filter(|s| self.deps.contains_key(*s)) {
+                if let Some((soft_file, soft_before)) = self.deps.get(soft) {
+                    for b in soft_before {
+                        let _ = self.deps.get(b).map(|(f, _)| insert(&self.dir.join(f)));
+                    }
+                    let _ = insert(&self.dir.join(soft_file));
+                }
+            }
+            let path = if n == &name { Some(file) } else { self.deps.get(n).map(|(f, _)| f) };
+            if let Some(path) = path {
+                insert(&self.dir.join(path)).map_err(|e| format!("{n}: {e}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Loads one module file; `EEXIST` counts as loaded.
+///
+/// # Errors
+/// What the kernel says.
+pub fn insert(path: &Path) -> io::Result<()> {
+    let file = fs::File::open(path)?;
+    let compressed = path.extension().is_some_and(|x| x != "ko");
+    let none = CString::default();
+    let flags = if compressed { COMPRESSED } else { 0 };
+    // SAFETY: an open descriptor and an empty, NUL-terminated parameter string that outlives the call.
+    let r = unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), none.as_ptr(), flags) };
+    if r == 0 {
+        return Ok(());
+    }
+    let e = io::Error::last_os_error();
+    if e.raw_os_error() == Some(libc::EEXIST) { Ok(()) } else { Err(e) }
+}
+
+/// Every modalias of the devices that are there.
+pub fn present() -> BTreeSet<String> {
+    fn walk(dir: &Path, depth: usize, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && depth < DEPTH_MAX {
+                walk(&entry.path(), depth + 1, found);
+            } else if kind.is_file() && entry.file_name() == "modalias"
+                && let Ok(text) = fs::read_to_string(entry.path())
+                && !text.trim().is_empty()
+            {
+                found.insert(text.trim().to_owned());
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(Path::new("/sys/devices"), 0, &mut found);
+    found
+}
+
+/// Loads everything that these modaliases ask for, and `extra`, in parallel; returns what failed.
+pub fn load_for(modules: &Modules, modaliases: &BTreeSet<String>, extra: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = modaliases.iter().flat_map(|m| modules.wanted(m)).collect::<BTreeSet<_>>().into_iter().collect();
+    names.sort_by_key(|n| modules.deps.get(n).map_or(9, |(f, _)| rank(f)));
+    names.extend(extra.iter().map(|n| n.replace('-', "_")).filter(|n| modules.has(n)));
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = cores.min(WORKERS_MAX).min(names.len());
+    let mut children = Vec::new();
+    for w in 1..workers {
+        // SAFETY: a helper has one thread.
+        match unsafe { nix::unistd::fork() } {
+            Ok(nix::unistd::ForkResult::Child) => {
+                report(&load_every(modules, &names, w, workers));
+                // SAFETY: ends the child without running destructors.
+                unsafe { libc::_exit(0) }
+            }
+            Ok(nix::unistd::ForkResult::Parent { child }) => children.push((w, child)),
+            Err(_) => report(&load_every(modules, &names, w, workers)),
+        }
+    }
+    let failed = load_every(modules, &names, 0, workers);
+    for (_, child) in children {
+        let _ = nix::sys::wait::waitpid(child, None);
+    }
+    failed
+}
+
+fn load_every(modules: &Modules, names: &[String], first: usize, step: usize) -> Vec<String> {
+    names.iter().skip(first).step_by(step).filter_map(|n| modules.load(n).err()).collect()
+}
+
+fn report(failed: &[String]) {
+    for f in failed {
+        crate::shell::log::info(&format!("module {f}"));
+    }
+}
+
+/// Storage and network first: the dashboard and the state wait for them.
+fn rank(file: &Path) -> u8 {
+    let path = file.to_string_lossy();
+    let first = ["drivers/virtio", "drivers/usb", "drivers/ata", "drivers/nvme", "drivers/scsi", "drivers/mmc", "drivers/block"];
+    if first.iter().any(|f| path.contains(f)) {
+        0
+    } else if path.contains("drivers/net") {
+        1
+    } else {
+        2
+    }
+}
+
+fn name_of(file: &str) -> String {
+    let base = file.rsplit('/').next().unwrap_or_default();
+    base.split(".ko").next().unwrap_or_default().replace('-', "_")
+}
+
+/// `fnmatch(3)` without flags: `*`, `?` and `[a-z]`.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        let step = match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+                continue;
+            }
+            None if t == text.len() => return true,
+            None => None,
+            Some(_) if t == text.len() => None,
+            Some(b'?') => Some(1),
+            Some(b'[') => class(&pattern[p..], text[t]),
+            Some(c) => (*c == text[t]).then_some(1),
+        };
+        match (step, star) {
+            (Some(n), _) => {
+                p += n;
+                t += 1;
+            }
+            (None, Some((sp, st))) if st < text.len() => {
+                star = Some((sp, st + 1));
+                p = sp + 1;
+                t = st + 1;
+            }
+            (None, _) => return false,
+        }
+    }
+}
+
+/// Length of the class at the start of `pattern` when `c` is in it.
+fn class(pattern: &[u8], c: u8) -> Option<usize> {
+    let end = pattern.iter().skip(1).position(|b| *b == b']')? + 1;
+    let set = &pattern[1..end];
+    let (negated, set) = match set.first() {
+        Some(b'!' | b'^') => (true, &set[1..]),
+        _ => (false, set),
+    };
+    let mut hit = false;
+    let mut i = 0;
+    while i < set.len() {
+        if i + 2 < set.len() && set[i + 1] == b'-' {
+            hit |= (set[i]..=set[i + 2]).contains(&c);
+            i += 3;
+        } else {
+            hit |= set[i] == c;
+            i += 1;
+        }
+    }
+    (hit != negated).then_some(end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_fnmatch_does() {
+        for (p, t, want) in [
+            ("pci:v00008086d000010D3sv*sd*bc*sc*i*", "pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00", true),
+            ("pci:v*d*sv*sd*bc0Csc03i30*", "pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i30", true),
+            ("pci:v*d*sv*sd*bc0Csc03i30*", "pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i20", false),
+            ("scsi:t-0x00*", "scsi:t-0x00", true),
+            ("usb:v*p*d*dc*dsc*dp*ic08isc06ip50in*", "usb:v46F4p0001d0000dc00dsc00dp00ic08isc06ip50in00", true),
+            ("a[0-3]b", "a2b", true),
+            ("a[0-3]b", "a4b", false),
+            ("a[!0-3]b", "a4b", true),
+            ("a?c*", "abc", true),
+            ("*", "", true),
+            ("", "", true),
+            ("a", "", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("a[", "a[", false),
+        ] {
+            assert_eq!(matches(p.as_bytes(), t.as_bytes()), want, "{p} {t}");
+        }
+    }
+
+    #[test]
+    fn tables_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let w = |n: &str, t: &str| fs::write(dir.path().join(n), t).unwrap();
+        w("modules.dep", "kernel/lib/libcrc32c.ko:\nkernel/fs/ext4/ext4.ko.xz: kernel/lib/crc16.ko kernel/fs/jbd2/jbd2.ko\nkernel/lib/crc16.ko:\nkernel/fs/jbd2/jbd2.ko:\n");
+        w("modules.alias", "# x\nalias fs-ext4 ext4\nalias pci:v1d* lib-crc32c\nalias pci:v* gone\n");
+        w("modules.softdep", "softdep libcrc32c pre: crc32c post: other\n");
+        let m = Modules::below(dir.path()).unwrap();
+        assert_eq!(m.deps["ext4"].1, ["jbd2", "crc16"]);
+        assert_eq!(m.soft["libcrc32c"], ["crc32c"]);
+        assert!(m.wanted("pci:v1d2").is_empty(), "lib_crc32c is in no modules.dep");
+        assert_eq!(m.wanted("fs-ext4").into_iter().collect::<Vec<_>>(), ["ext4"]);
+        assert!(m.load("nothing").unwrap_err().contains("no such module"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pattern_never_hangs_or_panics(p in "[a-c*?\\[\\]!-]{0,24}", t in "[a-c-]{0,24}") {
+            let _ = matches(p.as_bytes(), t.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The kernel's own file systems, and those that hold runtime files.
+
+use std::io;
+
+use nix::mount::{MsFlags, mount};
+
+/// Mounts them in order; what is there already is left alone. Returns what could not be mounted.
+pub fn kernel() -> Vec<String> {
+    let tight = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let table: [(&str, &str, MsFlags, Option<&str>); 8] = [
+        ("devtmpfs", "/dev", MsFlags::MS_NOSUID, Some("mode=755")),
+        ("proc", "/proc", tight, None),
+        ("sysfs", "/sys", tight, None),
+        ("tmpfs", "/run", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755,size=10%")),
+        ("tmpfs", "/tmp", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=1777,size=10%")),
+        ("cgroup2", "/sys/fs/cgroup", tight, Some("nsdelegate")),
+        ("pstore", "/sys/fs/pstore", tight, None),
+        ("devpts", "/dev/pts", MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, Some("mode=620,ptmxmode=666")),
+    ];
+    let mut failed = Vec::new();
+    for (kind, at, flags, data) in table {
+        let _ = std::fs::create_dir_all(at);
+        match mount(Some(kind), at, Some(kind), flags, data) {
+            Ok(()) | Err(nix::errno::Errno::EBUSY) => {}
+            Err(e) => failed.push(format!("{kind} on {at}: {e}")),
+        }
+    }
+    // Units get namespaces that follow what PID 1 mounts later.
+    if let Err(e) = mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SHARED, None::<&str>) {
+        failed.push(format!("sharing mounts: {e}"));
+    }
+    for dir in ["/run/kiln/dev", "/run/systemd/journal", "/dev/shm", "/var/lib/kiln", "/system"] {
+        if let Err(e) = std::fs::create_dir_all(dir) {
+            failed.push(format!("{dir}: {e}"));
+        }
+    }
+    failed
+}
+
+/// Mounts the EROFS image that lies beside us: file-backed, no loop device.
+///
+/// # Errors
+/// The kernel refused.
+pub fn system() -> io::Result<()> {
+    mount(Some("/system.erofs"), "/system", Some("erofs"), MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID, None::<&str>)?;
+    Ok(())
+}
+
+/// Puts a RAM file system over the state folder, in place of whatever was there.
+///
+/// # Errors
+/// The kernel refused.
+pub fn state_in_ram() -> io::Result<()> {
+    let _ = nix::mount::umount2("/var/lib/kiln", nix::mount::MntFlags::MNT_DETACH);
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("tmpfs"), "/var/lib/kiln", Some("tmpfs"), flags, Some("mode=755,size=25%"))?;
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Why the box booted this time: a record left before an orderly end, the watchdog's own flag, and a marker of life.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// Folder of PID 1's own state, on DATA.
+pub const FOLDER: &str = "/var/lib/kiln/supervisor";
+
+/// What is written before an orderly end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// In a sentence.
+    pub why: String,
+    /// Whether the ladder had decided it.
+    pub ladder: bool,
+    /// Reboots by the ladder in a row, this one included.
+    pub reboots: u32,
+}
+
+/// What the last boot left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traces {
+    /// The record of an orderly end.
+    pub record: Option<Record>,
+    /// The last boot was running and did not end in order.
+    pub cut_short: bool,
+    /// A crash dump of the kernel was found: its first telling line.
+    pub panic: Option<String>,
+    /// The hardware watchdog says that it reset the box.
+    pub watchdog: bool,
+    /// State is on a medium, so a missing record means something.
+    pub has_state: bool,
+}
+
+impl Traces {
+    /// The reason in a sentence.
+    pub fn reason(&self) -> String {
+        let watchdog = "the hardware watchdog reset the box, because PID 1 did not feed it";
+        match (&self.record, &self.panic) {
+            (Some(r), _) if r.ladder && self.watchdog => format!("{}; then the hardware watchdog reset the box", r.why),
+            (Some(r), _) if r.ladder => format!("reboot by the supervisor: {}", r.why),
+            (Some(r), _) => format!("orderly end: {}", r.why),
+            (None, Some(line)) => format!("the kernel crashed: {line}"),
+            (None, None) if self.watchdog => watchdog.into(),
+            (None, None) if self.cut_short => "the power was cut or the machine was reset".into(),
+            (None, None) if self.has_state => "power-on".into(),
+            (None, None) => "power-on (state is in RAM: nothing is known of the last boot)".into(),
+        }
+    }
+}
+
+/// Reads what the last boot left in `dir` and marks this boot as running.
+pub fn take(dir: &Path) -> Traces {
+    let _ = fs::create_dir_all(dir);
+    let file = dir.join("last-reboot");
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let record = serde_json::from_str(&text).ok();
+    let _ = fs::rename(&file, dir.join("last-reboot.before"));
+    let marker = dir.join("running");
+    let cut_short = marker.exists();
+    let _ = durable(&marker, b"this boot has not ended in order\n");
+    Traces { record, cut_short, has_state: true, panic: None, watchdog: false }
+}
+
+/// Leaves the record of an orderly end in `dir`.
+pub fn leave(dir: &Path, record: &Record) {
+    let text = serde_json::to_vec(record).unwrap_or_default();
+    if durable(&dir.join("last-reboot"), &text).is_ok() {
+        let _ = fs::remove_file(dir.join("running"));
+    }
+    let _ = File::open(dir).and_then(|d| d.sync_all());
+}
+
+fn durable(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut f = File::create(path)?;
+    f.write_all(bytes)?;
+    f.sync_all()
+}
+
+/// Moves the kernel's crash dumps from pstore into `dir`; returns the first telling line.
+pub fn collect_pstore(pstore: &Path, dir: &Path) -> Option<String> {
+    let mut telling = None;
+    for entry in fs::read_dir(pstore).into_iter().flatten().flatten().take(64) {
+        let Ok(bytes) = fs::read(entry.path()) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        telling = telling.or_else(|| {
+            let line = text.lines().find(|l| l.contains("panic") || l.contains("BUG:") || l.contains("Oops"))?;
+            Some(line.chars().take(200).collect())
+        });
+        let _ = fs::create_dir_all(dir.join("pstore"));
+        let kept = &bytes[..bytes.len().min(64 * 1024)];
+        if durable(&dir.join("pstore").join(entry.file_name()), kept).is_ok() {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    telling
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn each_kind_of_end_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(take(dir.path()).reason(), "power-on");
+        assert_eq!(take(dir.path()).reason(), "the power was cut or the machine was reset");
+        leave(dir.path(), &Record { why: "unit server failed".into(), ladder: true, reboots: 1 });
+        let t = take(dir.path());
+        assert_eq!(t.reason(), "reboot by the supervisor: unit server failed");
+        assert_eq!(t.record.unwrap().reboots, 1);
+        leave(dir.path(), &Record { why: "asked for".into(), ..Record::default() });
+        assert_eq!(take(dir.path()).reason(), "orderly end: asked for");
+        let t = Traces { watchdog: true, cut_short: true, has_state: true, ..Traces::default() };
+        assert!(t.reason().starts_with("the hardware watchdog reset the box"));
+    }
+
+    #[test]
+    fn a_broken_record_is_no_record() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("last-reboot"), "{").unwrap();
+        assert_eq!(take(dir.path()).record, None);
+    }
+
+    #[test]
+    fn crash_dumps_are_collected_once() {
+        let (p, d) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(p.path().join("dmesg-1"), "Panic#1\n<4>all is well\n<0>Kernel panic - not syncing: x\n").unwrap();
+        assert!(collect_pstore(p.path(), d.path()).unwrap().contains("Kernel panic - not syncing: x"));
+        assert_eq!(collect_pstore(p.path(), d.path()), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! The console: a screen on the first virtual terminal, and plain lines on every serial line.
+//!
+//! Drawn by a helper, since a terminal may stop its output for ever (Ctrl-S, a dead serial line); PID 1 drops what the
+//! helper does not take. `dashboard: http://ADDRESS` and `claim: CODE` are printed on serial lines whenever they change.
+
+mod qr;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+
+use serde::{Deserialize, Serialize};
+use wire::supervisor::{Medium, Status, UnitState};
+
+use crate::shell::helper::Line;
+
+/// All that the console shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Screen {
+    /// State of the box.
+    pub status: Status,
+    /// Claim code while the box is unclaimed.
+    pub claim: Option<String>,
+    /// What takes long just now.
+    pub progress: Option<String>,
+}
+
+/// The kernel's consoles besides the virtual terminal, e.g. `ttyS0`.
+pub fn serial_devices() -> Vec<String> {
+    let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
+    active.split_whitespace().filter(|t| *t != "tty0").map(str::to_owned).collect()
+}
+
+/// In a helper: draws every screen that PID 1 sends, until PID 1 is gone.
+pub fn draw(line: &Line, serial: &[String]) -> i32 {
+    let open = |name: &str| OpenOptions::new().write(true).open(format!("/dev/{name}")).ok();
+    let mut terminal = open("tty1");
+    let mut lines: Vec<File> = serial.iter().filter_map(|s| open(s)).collect();
+    let mut before: Option<Screen> = None;
+    while let Some(text) = line.hear() {
+        let Ok(screen) = serde_json::from_str::<Screen>(&text) else { continue };
+        let said = changes(before.as_ref(), &screen);
+        if let Some(t) = &mut terminal {
+            let _ = t.write_all(format!("\x1b[H\x1b[2J{}", render(&screen, &drives())).replace('\n', "\r\n").as_bytes());
+        }
+        for f in &mut lines {
+            for l in &said {
+                let _ = f.write_all(format!("{l}\r\n").as_bytes());
+            }
+        }
+        before = Some(screen);
+    }
+    0
+}
+
+/// Lines for the serial consoles: what has changed since the last screen.
+fn changes(before: Option<&Screen>, now: &Screen) -> Vec<String> {
+    let mut out = Vec::new();
+    let old = |f: fn(&Screen) -> Option<String>| before.and_then(f);
+    if old(url) != url(now)
+        && let Some(u) = url(now)
+    {
+        out.push(format!("dashboard: {u}"));
+    }
+    if before.and_then(|b| b.claim.clone()) != now.claim
+        && let Some(c) = &now.claim
+    {
+        out.push(format!("claim: {c}"));
+        if let Some(u) = url(now) {
+            out.extend(qr::half_blocks(&u));
+        }
+    }
+    if before.is_none_or(|b| b.progress != now.progress)
+        && let Some(p) = &now.progress
+    {
+        out.push(format!("kiln: {p}"));
+    }
+    let reason = |s: &Screen| s.status.boot.reason.clone();
+    if before.map(reason) != Some(reason(now)) {
+        out.push(format!("kiln: last boot ended by: {}", reason(now)));
+    }
+    for b in &now.status.banners {
+        if !before.is_some_and(|s| s.status.banners.contains(b)) {
+            out.push(format!("kiln: {}", b.text));
+        }
+    }
+    for u in &now.status.units {
+        let was = before.and_then(|s| s.status.units.iter().find(|o| o.name == u.name));
+        if was.is_none_or(|w| w.state != u.state) {
+            let rung = u.rung.map(|r| format!(" (rung {})", format!("{r:?}").to_lowercase())).unwrap_or_default();
+            let why = if u.reason.is_empty() { String::new() } else { format!(": {}", u.reason) };
+            out.push(format!("kiln: unit {} is {}{rung}{why}", u.name, state(u.state)));
+        }
+    }
+    out
+}
+
+fn state(s: UnitState) -> &'static str {
+    match s {
+        UnitState::Stopped => "stopped",
+        UnitState::Starting => "starting",
+        UnitState::Ready => "ready",
+        UnitState::Degraded => "degraded",
+        UnitState::Stopping => "stopping",
+        UnitState::Backoff => "waiting to start again",
+        UnitState::Quarantined => "in quarantine",
+        UnitState::Done => "done",
+        UnitState::Failed => "not usable",
+    }
+}
+
+/// Address of the dashboard, for people and for the QR code.
+fn url(screen: &Screen) -> Option<String> {
+    let a = screen.status.addresses.first()?;
+    Some(if a.contains(':') { format!("http://[{a}]") } else { format!("http://{a}") })
+}
+
+/// The whole screen as text.
+fn render(screen: &Screen, drives: &[String]) -> String {
+    let s = &screen.status;
+    let mut t = format!("\n  KILN  {}\n\n", s.host);
+    match url(screen) {
+        Some(u) => {
+            t.push_str(&format!("  Dashboard   {u}\n"));
+            for a in s.addresses.iter().skip(1).take(3) {
+                t.push_str(&format!("              {a}\n"));
+            }
+        }
+        None => t.push_str("  Dashboard   no address yet: connect a network cable\n"),
+    }
+    if let Some(c) = &screen.claim {
+        t.push_str(&format!("  Claim code  {c}\n"));
+    }
+    t.push_str(&format!("  Slot        {} {}\n", if s.boot.slot.is_empty() { "-" } else { &s.boot.slot }, s.boot.why));
+    let medium = match s.boot.medium {
+        Medium::Disk => "on the boot medium",
+        Medium::Ram => "in memory only",
+    };
+    t.push_str(&format!("  State       {medium}\n"));
+    t.push_str(&format!("  Last boot   {}\n", s.boot.reason));
+    if let Some(p) = &screen.progress {
+        t.push_str(&format!("  Now         {p}\n"));
+    }
+    t.push_str(&format!("  Drives      {}\n", drives.len()));
+    for d in drives.iter().take(12) {
+        t.push_str(&format!("              {d}\n"));
+    }
+    for b in &s.banners {
+        t.push_str(&format!("  ! {}\n", b.text));
+    }
+    for u in s.units.iter().filter(|u| !matches!(u.state, UnitState::Ready | UnitState::Done)) {
+        t.push_str(&format!("  {} is {} {}\n", u.name, state(u.state), u.reason));
+    }
+    if let (Some(_), Some(u)) = (&screen.claim, url(screen)) {
+        t.push('\n');
+        for l in qr::half_blocks(&u) {
+            t.push_str(&format!("  {l}\n"));
+        }
+    }
+    t
+}
+
+/// Disks by the kernel's own list: name, model, size.
+fn drives() -> Vec<String> {
+    let mut out = Vec::new();
+    for e in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
+        let name = e.file_name().to_string_lossy().into_owned();
+        let read = |f: &str| fs::read_to_string(e.path().join(f)).unwrap_or_default().trim().to_owned();
+        if e.path().join("partition").exists() || read("hidden") == "1" || ["loop", "ram", "zram", "nbd", "sr", "fd"].iter().any(|p| name.starts_with(p)) {
+            continue;
+        }
+        let gb = read("size").parse::<u64>().unwrap_or(0) / 1_953_125;
+        out.push(format!("{name}  {}  {gb} GB", read("device/model")));
+    }
+    out.sort();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use wire::supervisor::BootView;
+
+    fn screen() -> Screen {
+        let boot = BootView { slot: "a".into(), reason: "power-on".into(), ..BootView::default() };
+        let status = Status { host: "kiln".into(), addresses: vec!["192.0.2.7".into()], units: vec![], boot, banners: vec![] };
+        Screen { status, claim: Some("ABCD1234".into()), progress: None }
+    }
+
+    #[test]
+    fn the_two_lines_come_once_and_again_on_change() {
+        let s = screen();
+        let first = changes(None, &s);
+        assert_eq!(&first[..2], ["dashboard: http://192.0.2.7", "claim: ABCD1234"]);
+        assert_eq!(changes(Some(&s), &s), Vec::<String>::new());
+        let mut t = s.clone();
+        t.status.addresses = vec!["2001:db8::1".into()];
+        t.claim = None;
+        assert_eq!(changes(Some(&s), &t), ["dashboard: http://[2001:db8::1]"]);
+    }
+
+    #[test]
+    fn the_screen_says_what_a_person_needs() {
+        let t = render(&screen(), &["sda  DISK  4000 GB".into()]);
+        for wanted in ["http://192.0.2.7", "ABCD1234", "Slot        a", "power-on", "in memory only", "sda  DISK", "▄"] {
+            assert!(t.contains(wanted), "{wanted} is missing in\n{t}");
+        }
+    }
+}

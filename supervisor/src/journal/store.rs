@@ -1,0 +1,213 @@
+//! Where entries go: a ring in memory, and files on DATA that are rotated, compressed and bounded.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use flate2::{Compression, write::GzEncoder};
+
+use super::entry::Entry;
+
+/// Bytes of entries kept in memory: some twenty thousand lines.
+const RING_MAX: usize = 8 << 20;
+/// A file is closed and compressed at this size, in bytes.
+const FILE_MAX: u64 = 4 << 20;
+/// All files together, in bytes; the oldest go first.
+const TOTAL_MAX: u64 = 64 << 20;
+/// Entries wait this long in memory before they are written, so that a stick is not worn by single lines.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
+/// Pending bytes that are written at once.
+const WRITE_AT: usize = 256 * 1024;
+/// PID 1 writes `disk` or `ram` here once it is settled.
+const STATE_WHERE: &str = "/run/kiln/state";
+
+/// Ring and files.
+#[derive(Debug)]
+pub(super) struct Store {
+    ring: VecDeque<Entry>,
+    ring_bytes: usize,
+    pending: Vec<u8>,
+    written: Instant,
+    dir: PathBuf,
+    /// Forced by tests; `None`: ask PID 1's file.
+    on_disk: Option<bool>,
+    file: Option<File>,
+    /// After an error nothing is written until state is somewhere else.
+    gave_up_on: Option<String>,
+    boot: String,
+}
+
+impl Store {
+    pub(super) fn new() -> Store {
+        let dir = std::env::var("STATE_DIRECTORY").map_or_else(|_| PathBuf::from("/var/lib/kiln/journal"), PathBuf::from);
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().replace('-', "");
+        Store { ring: VecDeque::new(), ring_bytes: 0, pending: Vec::new(), written: Instant::now(), dir, on_disk: None, file: None, gave_up_on: None, boot }
+    }
+
+    /// Takes one entry into the ring and, later, into the file.
+    pub(super) fn add(&mut self, mut entry: Entry) {
+        let at = entry.0.len().saturating_sub(1);
+        let id = format!("_BOOT_ID={}\n", self.boot);
+        entry.0.splice(at..at, id.into_bytes());
+        // Before the state folder is settled, entries wait here, but not without bound.
+        if self.pending.len() + entry.0.len() <= RING_MAX {
+            self.pending.extend_from_slice(&entry.0);
+        }
+        self.ring_bytes += entry.0.len();
+        self.ring.push_back(entry);
+        while self.ring_bytes > RING_MAX {
+            match self.ring.pop_front() {
+                Some(e) => self.ring_bytes -= e.0.len(),
+                None => break,
+            }
+        }
+    }
+
+    /// Writes what is due.
+    pub(super) fn settle(&mut self) {
+        if self.pending.is_empty() || (self.pending.len() < WRITE_AT && self.written.elapsed() < WRITE_EVERY) {
+            return;
+        }
+        let place = match self.on_disk {
+            Some(true) => "disk".to_owned(),
+            Some(false) => "ram".to_owned(),
+            None => fs::read_to_string(STATE_WHERE).unwrap_or_default().trim().to_owned(),
+        };
+        self.written = Instant::now();
+        if place != "disk" {
+            self.file = None;
+            if place == "ram" {
+                self.pending.clear();
+            }
+            self.gave_up_on = None;
+            return;
+        }
+        if self.gave_up_on.as_deref() == Some("disk") {
+            self.pending.clear();
+            return;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        if self.append(&pending).is_err() {
+            self.file = None;
+            self.gave_up_on = Some(place);
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let current = self.dir.join("current.export");
+        if self.file.is_none() {
+            fs::create_dir_all(&self.dir)?;
+            self.file = Some(OpenOptions::new().create(true).append(true).open(&current)?);
+        }
+        if let Some(f) = &mut self.file {
+            f.write_all(bytes)?;
+            if f.metadata()?.len() < FILE_MAX {
+                return Ok(());
+            }
+            f.sync_all()?;
+        }
+        self.file = None;
+        self.rotate(&current)
+    }
+
+    /// Compresses the full file under the next number and removes the oldest.
+    fn rotate(&self, current: &Path) -> io::Result<()> {
+        let number = self.old()?.last().map_or(1, |(n, _, _)| n + 1);
+        let target = self.dir.join(format!("{number:08}.export.gz"));
+        let part = self.dir.join("part.gz");
+        let mut gz = GzEncoder::new(File::create(&part)?, Compression::fast());
+        io::copy(&mut File::open(current)?, &mut gz)?;
+        gz.finish()?.sync_all()?;
+        fs::rename(&part, &target)?;
+        fs::remove_file(current)?;
+        let mut files = self.old()?;
+        let mut total: u64 = files.iter().map(|f| f.2).sum();
+        while total > TOTAL_MAX && files.len() > 1 {
+            let (_, path, size) = files.remove(0);
+            fs::remove_file(path)?;
+            total -= size;
+        }
+        Ok(())
+    }
+
+    /// Compressed files: number, path, size; oldest first.
+    fn old(&self) -> io::Result<Vec<(u64, PathBuf, u64)>> {
+        let mut files = Vec::new();
+        for e in fs::read_dir(&self.dir)?.flatten() {
+            let name = e.file_name().to_string_lossy().into_owned();
+            if let Some(n) = name.strip_suffix(".export.gz").and_then(|n| n.parse().ok()) {
+                files.push((n, e.path(), e.metadata()?.len()));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Writes the ring, oldest first.
+    pub(super) fn export(&self, to: &mut dyn Write) -> io::Result<()> {
+        for e in &self.ring {
+            to.write_all(&e.0)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use super::super::entry::Sender;
+    use std::io::Read;
+
+    fn store(dir: &Path) -> Store {
+        Store { dir: dir.to_owned(), on_disk: Some(true), ..Store::new() }
+    }
+
+    #[test]
+    fn the_ring_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut s = Store { on_disk: Some(false), ..store(dir.path()) };
+        for _ in 0..400 {
+            s.add(Entry::line(&[b'x'; 60_000], &Sender::default()));
+            s.settle();
+        }
+        assert!(s.ring_bytes <= RING_MAX && s.pending.len() <= RING_MAX);
+        let mut out = Vec::new();
+        s.export(&mut out).unwrap();
+        assert!(out.len() <= RING_MAX && out.len() > RING_MAX / 2);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is written while state is in RAM");
+    }
+
+    #[test]
+    fn files_are_rotated_compressed_and_complete() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut s = store(dir.path());
+        for n in 0..200 {
+            s.add(Entry::line(format!("line {n} {}", "y".repeat(50_000)).as_bytes(), &Sender::default()));
+            s.written = Instant::now() - WRITE_EVERY;
+            s.settle();
+        }
+        let files = s.old().unwrap();
+        assert!(files.len() >= 2, "{files:?}");
+        let mut text = String::new();
+        for (_, path, _) in files {
+            flate2::read::GzDecoder::new(File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+        }
+        text.push_str(&fs::read_to_string(dir.path().join("current.export")).unwrap_or_default());
+        for n in 0..200 {
+            assert!(text.contains(&format!("MESSAGE=line {n} ")), "line {n} is lost");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_left_alone() {
+        let mut s = store(Path::new("/proc/nowhere"));
+        s.add(Entry::line(b"x", &Sender::default()));
+        s.written = Instant::now() - WRITE_EVERY;
+        s.settle();
+        assert_eq!(s.gave_up_on.as_deref(), Some("disk"));
+        assert!(s.pending.is_empty());
+    }
+}

@@ -1,0 +1,158 @@
+//! The control socket: JSON lines (`wire::supervisor`), a few clients, nothing that can make PID 1 wait.
+//!
+//! A client that reads slowly misses states in between, never the last one: at most one unsent line is kept for each.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use wire::supervisor::Request;
+
+/// Clients at a time; the server and a few people.
+const CLIENTS_MAX: usize = 16;
+/// Longest request line, in bytes; ours have a hundred.
+const REQUEST_MAX: usize = 4096;
+
+/// The listening socket and its clients.
+#[derive(Debug)]
+pub struct Control {
+    listener: UnixListener,
+    clients: Vec<Client>,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: UnixStream,
+    uid: Option<u32>,
+    input: Vec<u8>,
+    watching: bool,
+    /// The line being sent, and how much of it is out.
+    sending: Vec<u8>,
+    sent: usize,
+    /// The newest line, to be sent after that.
+    next: Option<String>,
+    gone: bool,
+}
+
+/// What a client wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Show this claim code; from a process of this user.
+    Claim { code: Option<String>, uid: Option<u32> },
+}
+
+impl Control {
+    /// Binds the socket; a stale one is replaced.
+    ///
+    /// # Errors
+    /// It could not be bound.
+    pub fn bind(path: &Path) -> io::Result<Control> {
+        let _ = std::fs::remove_file(path);
+        let listener = UnixListener::bind(path)?;
+        listener.set_nonblocking(true)?;
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
+        Ok(Control { listener, clients: Vec::new() })
+    }
+
+    /// Descriptors to wait on, and whether each waits to write.
+    pub fn fds(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
+        std::iter::once((self.listener.as_fd(), false)).chain(self.clients.iter().map(|c| (c.stream.as_fd(), c.sent < c.sending.len())))
+    }
+
+    /// Accepts, reads and answers whatever is there. `status` is the present status line.
+    pub fn serve(&mut self, status: &str) -> Vec<Wish> {
+        while let Ok((stream, _)) = self.listener.accept() {
+            if self.clients.len() >= CLIENTS_MAX || stream.set_nonblocking(true).is_err() {
+                continue;
+            }
+            let uid = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials).ok().map(|c| c.uid());
+            self.clients.push(Client { stream, uid, input: Vec::new(), watching: false, sending: Vec::new(), sent: 0, next: None, gone: false });
+        }
+        let mut wishes = Vec::new();
+        for c in &mut self.clients {
+            c.read(status, &mut wishes);
+            c.flush();
+        }
+        self.clients.retain(|c| !c.gone);
+        wishes
+    }
+
+    /// Sends a new status to everybody who watches.
+    pub fn publish(&mut self, status: &str) {
+        for c in self.clients.iter_mut().filter(|c| c.watching) {
+            c.next = Some(format!("{status}\n"));
+            c.flush();
+        }
+        self.clients.retain(|c| !c.gone);
+    }
+}
+
+impl Client {
+    fn read(&mut self, status: &str, wishes: &mut Vec<Wish>) {
+        let mut buf = [0u8; 1024];
+        loop {
+            match self.stream.read(&mut buf) {
+                Ok(0) => {
+                    self.gone = true;
+                    break;
+                }
+                Ok(n) => self.input.extend_from_slice(&buf[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => {
+                    self.gone = true;
+                    break;
+                }
+            }
+            if self.input.len() > REQUEST_MAX {
+                self.answer(&format!("{{\"error\":\"a request longer than {REQUEST_MAX} bytes\"}}"));
+                self.flush();
+                self.gone = true;
+                return;
+            }
+        }
+        while let Some(end) = self.input.iter().position(|b| *b == b'\n') {
+            let line: Vec<u8> = self.input.drain(..=end).collect();
+            match serde_json::from_slice::<Request>(&line) {
+                Ok(Request::Watch {}) => {
+                    self.watching = true;
+                    self.answer(status);
+                }
+                Ok(Request::Screen { claim }) => wishes.push(Wish::Claim { code: claim, uid: self.uid }),
+                Err(e) => {
+                    let text = serde_json::json!({ "error": format!("request: {e}; expected {{\"watch\":{{}}}} or {{\"screen\":{{\"claim\":TEXT|null}}}}") });
+                    self.answer(&text.to_string());
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, line: &str) {
+        self.next = Some(format!("{line}\n"));
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        loop {
+            if self.sent == self.sending.len() {
+                match self.next.take() {
+                    Some(line) => {
+                        self.sending = line.into_bytes();
+                        self.sent = 0;
+                    }
+                    None => return,
+                }
+            }
+            match self.stream.write(&self.sending[self.sent..]) {
+                Ok(n) => self.sent += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.gone = true;
+                    return;
+                }
+            }
+        }
+    }
+}

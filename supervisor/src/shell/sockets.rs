@@ -1,0 +1,81 @@
+//! Listening sockets of units: opened once by PID 1 and kept, so that a killed service loses no connection.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
+
+use super::paths::Paths;
+use crate::unit::{Address, Listen};
+
+/// Connections that wait while the service is away.
+const BACKLOG: i32 = 512;
+/// Receive buffer of a datagram socket, in bytes: a burst of logs while the journal restarts.
+const DATAGRAM_BUFFER: usize = 8 << 20;
+
+/// Opens one socket. Descriptors are close-on-exec; `spawn` clears that for the owner.
+///
+/// # Errors
+/// It could not be made, bound or listened on.
+pub fn open(listen: &Listen, paths: &Paths) -> io::Result<OwnedFd> {
+    match &listen.address {
+        Address::Tcp(addr) => tcp(*addr),
+        Address::Stream(path) => {
+            let path = fresh(&paths.at(path))?;
+            let s = UnixListener::bind(&path)?;
+            mode(&path, listen.mode)?;
+            Ok(s.into())
+        }
+        Address::Datagram(path) => {
+            let path = fresh(&paths.at(path))?;
+            let s = UnixDatagram::bind(&path)?;
+            mode(&path, listen.mode)?;
+            nix::sys::socket::setsockopt(&s, nix::sys::socket::sockopt::PassCred, &true)?;
+            let _ = nix::sys::socket::setsockopt(&s, nix::sys::socket::sockopt::RcvBufForce, &DATAGRAM_BUFFER);
+            Ok(s.into())
+        }
+    }
+}
+
+fn fresh(path: &Path) -> io::Result<std::path::PathBuf> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    let _ = std::fs::remove_file(path);
+    Ok(path.to_owned())
+}
+
+fn mode(path: &Path, mode: u32) -> io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+fn tcp(addr: std::net::SocketAddr) -> io::Result<OwnedFd> {
+    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket, sockopt};
+    let family = if addr.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(addr))?;
+    listen(&fd, Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN))?;
+    Ok(fd)
+}
+
+/// A datagram socket connected to `path`: becomes a unit's standard output.
+pub fn connected(path: &Path) -> io::Result<OwnedFd> {
+    let s = UnixDatagram::unbound()?;
+    s.connect(path)?;
+    Ok(s.into())
+}
+
+/// Takes over descriptor `fd`, which this process was started with.
+///
+/// # Errors
+/// Nothing is open under that number.
+pub fn inherited(fd: i32) -> io::Result<OwnedFd> {
+    // SAFETY: F_GETFD only reads flags; an invalid number is answered with EBADF.
+    if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open (just checked), and LISTEN_FDS says that it is ours; each number is taken once.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
