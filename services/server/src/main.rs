@@ -1,2 +1,109 @@
-//! Being written.
-fn main() {}
+//! `kiln-server --listen ADDR --data DIR`: see the library.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use server::app::{App, Setup};
+use server::clock::Clock;
+use server::config::Config;
+use server::http::{Hosts, router};
+use server::serve::{Listener, serve};
+use server::{beat, control, listen, logs};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+/// Exit code of a usage error.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    store::answer_check();
+    let config = match Config::try_parse() {
+        Ok(config) => config,
+        Err(error) => {
+            let told = error.print();
+            let is_help = !error.use_stderr();
+            return if is_help && told.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+        }
+    };
+    logs::start("kiln-server");
+    // Two threads are enough for one box and leave the rest of a small machine to the burn-ins.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let done = runtime.context("starting the runtime").and_then(|runtime| runtime.block_on(run(config)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the server ended");
+            eprintln!("kiln-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let mut listeners = listeners(&config).await?;
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let setup = Setup {
+        data: config.data.clone(),
+        name,
+        admin: config.admin(),
+        agent_token: config.agent_token()?,
+        check: store::Check::Reexec,
+        clock: Clock::default(),
+    };
+    let app = App::start(setup).await?;
+    tokio::spawn(announce(Arc::clone(&app)));
+    tokio::spawn(control::run(Arc::clone(&app), config.control.clone()));
+    let router = router(Arc::clone(&app), Hosts(config.hosts.clone()));
+    let mut serving = JoinSet::new();
+    for (name, listener) in listeners.drain(..) {
+        tracing::info!(name, listener = ?listener, "listening");
+        serving.spawn(serve(listener, router.clone(), app.stopping.subscribe()));
+    }
+    let beating = tokio::spawn(beat::run(Arc::clone(&app)));
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("stopping");
+    app.shut_down().await;
+    while serving.join_next().await.is_some() {}
+    // What was ordered is on the medium before the process ends; a medium that hangs is left to the supervisor.
+    let last = tokio::time::timeout(Duration::from_secs(5), app.scribe.kept(Vec::new())).await;
+    if !matches!(last, Ok(Ok(()))) {
+        tracing::warn!("not everything may be on the medium");
+    }
+    beating.abort();
+    Ok(())
+}
+
+async fn listeners(config: &Config) -> anyhow::Result<Vec<(String, Listener)>> {
+    let mut all = listen::passed()?;
+    if config.listen.is_some() || all.is_empty() {
+        let (address, listener) = listen::tcp(config.address()).await?;
+        // For people and tests that asked for port 0.
+        println!("listening: http://{address}");
+        all.push(("listen".to_owned(), listener));
+    }
+    if let Some(path) = &config.unix {
+        all.push(("unix".to_owned(), listen::unix(path)?));
+    }
+    Ok(all)
+}
+
+/// Prints the claim code where no supervisor has a console for it.
+async fn announce(app: Arc<App>) {
+    let mut console = app.console.subscribe();
+    console.mark_changed();
+    while console.changed().await.is_ok() {
+        let code = console.borrow_and_update().clone();
+        if let Some(code) = code
+            && !std::path::Path::new(wire::supervisor::CONTROL_SOCKET).exists()
+        {
+            println!("claim: {code}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Add-ons: what is kept of each, and the list of them.
+//!
+//! The built-in agent is add-on 1 and is made by the server itself. Everything else is registered by a person. How an
+//! add-on is at this moment (online, degraded, offline) is the hub's business, not the record's.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use store::{Store, Table};
+use wire::{Problem, Time};
+
+use crate::hub::AGENT;
+
+/// The table.
+pub const ADDONS: Table<u64, Addon> = Table::new("addons");
+
+/// Most add-ons of one box.
+const ADDONS_MAX: usize = 200;
+
+/// Longest manifest in bytes. Source: Vigil, manifest validation.
+pub const MANIFEST_MAX: usize = 262_144;
+
+/// What is kept of an add-on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Addon {
+    /// Number.
+    pub id: u64,
+    /// Name, as a person gave it.
+    pub name: String,
+    /// Where it listens, if it does.
+    pub url: String,
+    /// Version, from the manifest.
+    pub version: String,
+    /// Description, from the manifest.
+    pub description: String,
+    /// The manifest as it came.
+    pub manifest: serde_json::Value,
+    /// Whether it may connect.
+    pub enabled: bool,
+    /// Whether it enrolled by `POST /api/addons/connect`: those exist in the field and send up to 512 KiB a frame.
+    pub enrolled: bool,
+    /// When it was registered.
+    pub created: Time,
+    /// When it was changed last.
+    pub updated: Time,
+    /// When it was heard last, as far as the medium knows.
+    pub last_seen: Option<Time>,
+}
+
+/// What of a manifest is read here; the pages are for the page.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    name: String,
+    version: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    pages: Vec<serde_json::Value>,
+}
+
+/// Name, version and description of a manifest that holds to the rules.
+///
+/// # Errors
+/// Names the field and what is expected.
+pub fn read_manifest(value: &serde_json::Value) -> Result<(String, String, String), Problem> {
+    let bad = |detail: String| Problem::new("bad-manifest", 400, "The manifest is not one").with(detail);
+    let length = value.to_string().len();
+    if length > MANIFEST_MAX {
+        return Err(bad(format!("it has {length} bytes; at most {MANIFEST_MAX} are taken")));
+    }
+    let manifest: Manifest = serde::Deserialize::deserialize(value).map_err(|error| bad(format!("field: {error}")))?;
+    check_name(&manifest.name).map_err(|problem| bad(problem.detail))?;
+    if manifest.version.is_empty() {
+        return Err(bad("version: expected a text that is not empty".to_owned()));
+    }
+    if !(1..=20).contains(&manifest.pages.len()) {
+        return Err(bad(format!("pages: expected 1 to 20, found {}", manifest.pages.len())));
+    }
+    Ok((manifest.name, manifest.version.chars().take(64).collect(), manifest.description.chars().take(1000).collect()))
+}
+
+/// Whether a text can be an add-on's name.
+///
+/// # Errors
+/// Says how long a name is.
+pub fn check_name(name: &str) -> Result<(), Problem> {
+    if name.trim().is_empty() || name.chars().count() > 128 {
+        return Err(Problem::new("bad-name", 400, "This cannot be a name").with("name: expected 1 to 128 characters"));
+    }
+    Ok(())
+}
+
+/// The add-ons, in memory and on the medium.
+#[derive(Debug)]
+pub struct Addons {
+    store: Store,
+    all: RwLock<BTreeMap<u64, Addon>>,
+}
+
+impl Addons {
+    /// Reads the table.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open(store: Store) -> store::Result<Self> {
+        let all = store.read(|r| ADDONS.all(r))?.into_iter().collect();
+        Ok(Self { store, all: RwLock::new(all) })
+    }
+
+    /// One add-on.
+    pub fn get(&self, id: u64) -> Option<Addon> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// All of them, by number.
+    pub fn list(&self) -> Vec<Addon> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Stores an add-on as it is now.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn put(&self, addon: Addon) -> store::Result<()> {
+        let row = addon.clone();
+        self.store.write(move |w| ADDONS.put(w, &row.id, &row)).await?;
+        self.all.write().unwrap_or_else(PoisonError::into_inner).insert(addon.id, addon);
+        Ok(())
+    }
+
+    /// A new add-on with the next number.
+    ///
+    /// # Errors
+    /// When there are too many, or it is not on the medium.
+    pub async fn add(&self, now: Time, name: &str, url: &str) -> Result<Addon, crate::app::Failure> {
+        if self.list().len() >= ADDONS_MAX {
+            let problem = Problem::new("too-many", 409, "There are too many add-ons on this box");
+            return Err(problem.with(format!("at most {ADDONS_MAX}; take one away first")).into());
+        }
+        let numbers = Table::<String, u64>::new("numbers");
+        // Number 1 is the built-in agent's, whether this box has one or not.
+        let id = AGENT + self.store.write(move |w| numbers.bump(w, "addon")).await?;
+        let addon = Addon {
+            id,
+            name: name.to_owned(),
+            url: url.to_owned(),
+            version: "0.0.0".to_owned(),
+            description: "Awaiting first connection".to_owned(),
+            manifest: serde_json::Value::Null,
+            enabled: true,
+            enrolled: false,
+            created: now,
+            updated: now,
+            last_seen: None,
+        };
+        self.put(addon.clone()).await?;
+        Ok(addon)
+    }
+
+    /// Makes the record of the built-in agent where it is missing.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn ensure_agent(&self, now: Time) -> store::Result<()> {
+        if self.get(AGENT).is_some() {
+            return Ok(());
+        }
+        let addon = Addon {
+            id: AGENT,
+            name: "burn-in agent".to_owned(),
+            url: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            description: "Sees this box's drives and burns them in".to_owned(),
+            manifest: serde_json::Value::Null,
+            enabled: true,
+            enrolled: true,
+            created: now,
+            updated: now,
+            last_seen: None,
+        };
+        self.put(addon).await
+    }
+
+    /// Takes an add-on away; false if there was none.
+    ///
+    /// # Errors
+    /// When that is not on the medium.
+    pub async fn remove(&self, id: u64) -> store::Result<bool> {
+        let there = self.all.write().unwrap_or_else(PoisonError::into_inner).remove(&id).is_some();
+        if there {
+            self.store.write(move |w| ADDONS.delete(w, &id)).await?;
+        }
+        Ok(there)
+    }
+}

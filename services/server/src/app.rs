@@ -1,0 +1,448 @@
+//! The server's shell: what all requests share, and the way effects of the hub take into the world.
+//!
+//! The hub, the claim and the gate are pure and live behind mutexes that are held for microseconds and never over an
+//! `await`. Everything that has to be kept goes through the [`Scribe`].
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use store::{Check, Store};
+use tokio::sync::{broadcast, watch};
+use wire::boxes::Banner;
+use wire::command::{Answer, Command};
+use wire::event::{Actor, NewEvent, Severity};
+use wire::frame::{Frame, Hello};
+use wire::{JobId, Problem};
+
+use crate::addon::Addons;
+use crate::auth::claim::{Claim, Code};
+use crate::auth::credential::Vault;
+use crate::auth::limit::Limit;
+use crate::auth::password::{self, Hasher};
+use crate::auth::secret;
+use crate::calls::{self, Calls};
+use crate::clock::Clock;
+use crate::gate::Gate;
+use crate::hub::{AGENT, Effect, Hub, Input, Past, Telemetry};
+use crate::key::Keys;
+use crate::message::Message;
+use crate::scribe::{self, Keep, Scribe};
+use crate::tables::{self, EVENTS, JOBS, STATE};
+
+/// Messages that a slow listener may lag behind; then it gets a fresh snapshot instead.
+const STREAM: usize = 1024;
+
+/// Newest jobs read at start.
+const JOBS_READ: usize = 200;
+
+/// How a server is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Directory of its state.
+    pub data: PathBuf,
+    /// Host name.
+    pub name: String,
+    /// User name and password with which an unclaimed box claims itself.
+    pub admin: Option<(String, String)>,
+    /// Token of the built-in agent; `None` where the box has none.
+    pub agent_token: Option<String>,
+    /// How the store's file is checked.
+    pub check: Check,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Why a request was not done: a refusal, or the medium.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Refused, with words for the person.
+    #[error(transparent)]
+    Refused(#[from] Problem),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error("opening the store")]
+    Store(#[from] store::Error),
+    /// The keys.
+    #[error("opening the keys")]
+    Keys(#[from] crate::key::Error),
+    /// The password with which the box was to claim itself.
+    #[error("ADMIN_PASSWORD: {0}")]
+    Password(#[from] password::Error),
+}
+
+/// A connected add-on.
+#[derive(Debug)]
+struct Linked {
+    addon: u64,
+    sender: link::Sender,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct App {
+    /// Time.
+    pub clock: Clock,
+    /// The medium.
+    pub store: Store,
+    /// Credentials.
+    pub vault: Vault,
+    /// Where passwords are hashed.
+    pub hasher: Hasher,
+    /// Add-ons.
+    pub addons: Addons,
+    /// What has to be kept.
+    pub scribe: Scribe,
+    /// What everybody who looks at the box is told.
+    pub stream: broadcast::Sender<Message>,
+    /// Telemetry of all add-ons: add-on, number, frame.
+    pub telemetry: broadcast::Sender<(u64, u64, Telemetry)>,
+    /// True once the server is stopping.
+    pub stopping: watch::Sender<bool>,
+    /// The claim code that the console shows.
+    pub console: watch::Sender<Option<String>>,
+    hub: Mutex<Hub>,
+    claim: Mutex<Claim>,
+    gate: Mutex<Gate>,
+    logins: Mutex<Limit>,
+    tokens: Mutex<Limit>,
+    calls: Calls,
+    links: Mutex<HashMap<u64, Linked>>,
+    connections: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What panicked while holding it was in a pure function; its state is as good as it was before.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl App {
+    /// Opens everything and starts the tasks that belong to it.
+    ///
+    /// # Errors
+    /// When the data directory cannot be used at all. What is corrupt in it is set aside and told, and is no error.
+    pub async fn start(setup: Setup) -> Result<Arc<Self>, StartError> {
+        let options = store::Options { schema: tables::SCHEMA, check: setup.check.clone(), ..store::Options::new(tables::NAMES) };
+        let opened = {
+            let dir = setup.data.clone();
+            tokio::task::spawn_blocking(move || store::open(&dir, &options)).await.map_err(|_| store::Error::Closed)??
+        };
+        let store = opened.store;
+        let keys = Keys::open(&setup.data)?;
+        let clock = setup.clock;
+        let now = clock.now();
+        let vault = Vault::open(store.clone())?;
+        let hasher = Hasher::default();
+        if !vault.has_users()
+            && let Some((name, password)) = setup.admin
+        {
+            let hash = hasher.hash(password).await?;
+            vault.add_user(&name, hash, now.wall).await?;
+            tracing::info!(user = name, "the box claimed itself with ADMIN_PASSWORD");
+        }
+        let addons = Addons::open(store.clone())?;
+        if let Some(token) = &setup.agent_token {
+            addons.ensure_agent(now.wall).await?;
+            vault.admit(token, AGENT, now.wall);
+        }
+        let claimed = vault.has_users();
+        let claim = if claimed { Claim::closed() } else { Claim::open(Code::from_random(secret::random())) };
+        let code = claim.code().map(Code::text);
+        let hub = Hub::new(now, &setup.name, claimed, setup.agent_token.is_some(), past(&store)?);
+        let stream = broadcast::channel(STREAM).0;
+        let app = Arc::new(Self {
+            scribe: Scribe::start(store.clone(), stream.clone()),
+            clock,
+            vault,
+            hasher,
+            addons,
+            stream,
+            telemetry: broadcast::channel(STREAM).0,
+            stopping: watch::channel(false).0,
+            console: watch::channel(code).0,
+            hub: Mutex::new(hub),
+            claim: Mutex::new(claim),
+            gate: Mutex::new(Gate::new(keys.gate, keys.box_id)),
+            // Five wrong passwords a minute from one address; ten wrong tokens.
+            logins: Mutex::new(Limit::new(5, Duration::from_secs(60))),
+            tokens: Mutex::new(Limit::new(10, Duration::from_secs(60))),
+            calls: Calls::default(),
+            links: Mutex::default(),
+            connections: AtomicU64::new(1),
+            store,
+        });
+        for addon in app.addons.list() {
+            app.feed(Input::Known { addon: addon.id, name: addon.name, last_seen: addon.last_seen }).await;
+        }
+        app.tell_what_was_set_aside(&setup.data, opened.set_aside, &keys.set_aside).await;
+        app.spawn_tasks();
+        Ok(app)
+    }
+
+    async fn tell_what_was_set_aside(&self, dir: &std::path::Path, now: Option<store::SetAside>, keys: &[PathBuf]) {
+        let banner = |text| Some(Banner { severity: Severity::Warning, text });
+        if let Some(aside) = store::earlier(dir).last() {
+            let text = format!(
+                "The server's store was damaged and a new one was begun: history before it is in {} ({}). Take the file away to clear this",
+                aside.path.display(),
+                aside.why
+            );
+            self.feed(Input::Banner { key: "store", banner: banner(text) }).await;
+        }
+        if let Some(aside) = now {
+            let data = serde_json::json!({ "path": aside.path, "why": aside.why });
+            let message = format!("The server's store was set aside as {}: {}", aside.path.display(), aside.why);
+            self.record("box.store_set_aside", Severity::Warning, message, data).await;
+        }
+        if let Some(path) = keys.first() {
+            let text = format!(
+                "A key file of the server was malformed and lies in {}; the agent refuses new burn-ins until its own state is reset",
+                path.display()
+            );
+            self.feed(Input::Banner { key: "key", banner: banner(text) }).await;
+        }
+    }
+
+    fn spawn_tasks(self: &Arc<Self>) {
+        let app = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval(Duration::from_secs(1));
+            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut ticks = 0_u64;
+            loop {
+                tick.tick().await;
+                let Some(app) = app.upgrade() else { return };
+                app.feed(Input::Tick).await;
+                ticks += 1;
+                if ticks.is_multiple_of(300)
+                    && let Err(error) = app.vault.sweep(app.clock.now().wall).await
+                {
+                    tracing::warn!(%error, "ended sessions were not taken out of the table");
+                }
+            }
+        });
+        let app = Arc::downgrade(self);
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let found = tokio::task::spawn_blocking(move || scribe::verify(&store)).await;
+            let (Ok(Ok(Some(seq))), Some(app)) = (found, app.upgrade()) else { return };
+            tracing::error!(seq, "the event log's chain is broken");
+            let text = format!("The event log was changed from outside: its chain breaks at event {seq}");
+            let banner = Some(Banner { severity: Severity::Critical, text });
+            app.feed(Input::Banner { key: "chain", banner }).await;
+        });
+    }
+
+    /// Feeds the hub and carries out what follows.
+    pub async fn feed(&self, input: Input) {
+        let now = self.clock.now();
+        let mut keep = Vec::new();
+        let mut later = Vec::new();
+        {
+            let mut hub = lock(&self.hub);
+            for effect in hub.step(now, input) {
+                match effect {
+                    // Sent while the hub is held, so that messages leave in the order of what they tell.
+                    Effect::Stream(stream) => {
+                        let _listeners = self.stream.send(Message::of(now, &hub, &stream));
+                    }
+                    Effect::Telemetry { addon, number, item } => {
+                        let _listeners = self.telemetry.send((addon, number, item));
+                    }
+                    Effect::Event(event, actor) => keep.push(Keep::Event(event, actor, now.wall)),
+                    Effect::SaveJob(job) => keep.push(Keep::Job(job)),
+                    Effect::SaveDrives(drives) => keep.push(Keep::Drives(drives)),
+                    Effect::SaveLine { job, line } => keep.push(Keep::Line(job, line)),
+                    Effect::Remember(remembered) => keep.push(Keep::Remember(remembered)),
+                    Effect::Reply(reply) => self.calls.reply(reply),
+                    Effect::AgentGone => self.calls.fail_all(),
+                    effect @ (Effect::Replace(_) | Effect::Hello) => later.push(effect),
+                }
+            }
+        }
+        self.scribe.keep(keep).await;
+        for effect in later {
+            match effect {
+                Effect::Replace(connection) => {
+                    let linked = lock(&self.links).remove(&connection);
+                    if let Some(linked) = linked {
+                        linked.sender.close(1001, "a newer connection took its place").await;
+                    }
+                }
+                Effect::Hello => self.say_hello().await,
+                _ => {}
+            }
+        }
+    }
+
+    /// Looks at the hub.
+    pub fn hub<T>(&self, look: impl FnOnce(&Hub) -> T) -> T {
+        look(&lock(&self.hub))
+    }
+
+    /// The claim.
+    pub fn claim<T>(&self, work: impl FnOnce(&mut Claim) -> T) -> T {
+        let mut claim = lock(&self.claim);
+        let done = work(&mut claim);
+        self.console.send_if_modified(|shown| {
+            let code = claim.code().map(Code::text);
+            let changed = *shown != code;
+            *shown = code;
+            changed
+        });
+        done
+    }
+
+    /// The gate.
+    pub fn gate<T>(&self, work: impl FnOnce(&mut Gate) -> T) -> T {
+        work(&mut lock(&self.gate))
+    }
+
+    /// The limit of wrong passwords.
+    pub fn logins<T>(&self, work: impl FnOnce(&mut Limit) -> T) -> T {
+        work(&mut lock(&self.logins))
+    }
+
+    /// The limit of wrong tokens.
+    pub fn tokens<T>(&self, work: impl FnOnce(&mut Limit) -> T) -> T {
+        work(&mut lock(&self.tokens))
+    }
+
+    /// Records an event of the server's own.
+    pub async fn record(&self, kind: &str, severity: Severity, message: String, data: serde_json::Value) {
+        let event = NewEvent { kind: kind.to_owned(), severity, job: None, drive: None, message, data, origin: None };
+        let actor = Actor { kind: "server".to_owned(), name: "server".to_owned() };
+        self.scribe.keep(vec![Keep::Event(event, actor, self.clock.now().wall)]).await;
+    }
+
+    /// Records what a person did, and waits until it is on the medium.
+    ///
+    /// # Errors
+    /// When the medium does not take it.
+    pub async fn record_act(&self, event: NewEvent, person: &str) -> store::Result<()> {
+        let actor = Actor { kind: "person".to_owned(), name: person.to_owned() };
+        self.scribe.kept(vec![Keep::Event(event, actor, self.clock.now().wall)]).await
+    }
+
+    /// Asks the burn-in agent.
+    ///
+    /// # Errors
+    /// Its refusal, or that it cannot be reached.
+    pub async fn ask_agent(&self, command: Command) -> Result<Answer, Problem> {
+        let sender = self.agent_sender().ok_or_else(calls::away)?;
+        self.calls.call(&sender, command).await
+    }
+
+    fn agent_sender(&self) -> Option<link::Sender> {
+        // Numbers rise: the greatest is the newest.
+        let links = lock(&self.links);
+        links.iter().filter(|(_, l)| l.addon == AGENT).max_by_key(|(number, _)| **number).map(|(_, l)| l.sender.clone())
+    }
+
+    async fn say_hello(&self) {
+        let Some(sender) = self.agent_sender() else { return };
+        let (box_id, gate_key) = self.gate(|gate| (gate.box_id().to_owned(), gate.public_key()));
+        let seen = self.store.read(|r| STATE.get(r, scribe::EVENTS_SEEN));
+        let events_seen = seen.ok().flatten().and_then(|v| v.as_u64()).unwrap_or(0);
+        let claimed = self.hub(Hub::is_claimed);
+        let hello = Hello { box_id, gate_key, claimed, known_jobs: Vec::new(), events_seen };
+        if let Err(error) = sender.send(&Frame::Hello(hello)).await {
+            tracing::warn!(%error, "the agent was not told who the box is");
+        }
+    }
+
+    /// Serves one connection of an add-on to its end.
+    pub async fn serve_addon(&self, addon: u64, sender: link::Sender, mut receiver: link::Receiver) {
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        lock(&self.links).insert(connection, Linked { addon, sender });
+        self.feed(Input::Connected { addon, connection }).await;
+        let why = loop {
+            match receiver.recv().await {
+                Ok(frame) => self.feed(Input::Frame { addon, connection, frame }).await,
+                Err(closed) => break closed,
+            }
+        };
+        tracing::info!(addon, connection, why = %why, "an add-on's connection is over");
+        lock(&self.links).remove(&connection);
+        self.feed(Input::Closed { addon, connection, why: why.to_string() }).await;
+        let seen = self.hub(|hub| hub.addon(self.clock.now(), addon).1);
+        if let Some(mut row) = self.addons.get(addon) {
+            row.last_seen = seen;
+            if let Err(error) = self.addons.put(row).await {
+                tracing::warn!(addon, %error, "when the add-on was seen last was not stored");
+            }
+        }
+    }
+
+    /// Closes the connections of an add-on that may no longer connect.
+    pub async fn close_addon(&self, addon: u64) {
+        let senders: Vec<_> = {
+            let links = lock(&self.links);
+            links.values().filter(|l| l.addon == addon).map(|l| l.sender.clone()).collect()
+        };
+        for sender in senders {
+            sender.close(1008, "add-on is disabled").await;
+        }
+    }
+
+    /// Says goodbye to all add-ons: the server is stopping.
+    pub async fn shut_down(&self) {
+        self.stopping.send_replace(true);
+        let senders: Vec<_> = lock(&self.links).values().map(|linked| linked.sender.clone()).collect();
+        for sender in senders {
+            sender.shut_down().await;
+        }
+    }
+
+    /// One job: as the hub holds it, else as the medium has it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn job(&self, id: JobId) -> store::Result<Option<wire::job::Job>> {
+        match self.hub(|hub| hub.job_of(id).cloned()) {
+            Some(job) => Ok(Some(job)),
+            None => self.store.read(|r| JOBS.get(r, id.to_string().as_str())),
+        }
+    }
+}
+
+/// Resolves once the server is stopping.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the sender, and the server with it, is gone.
+    let _gone = stopping.wait_for(|stopping| *stopping).await.map(|_| ());
+}
+
+/// What the medium knows from before.
+fn past(store: &Store) -> store::Result<Past> {
+    store.read(|r| {
+        let word = |key| -> store::Result<serde_json::Value> { Ok(STATE.get(r, key)?.unwrap_or_default()) };
+        let drives = serde_json::from_value(word(scribe::DRIVES)?).unwrap_or_else(|error| {
+            tracing::debug!(%error, "no list of drives from before");
+            Vec::new()
+        });
+        let jobs = JOBS.last_n(r, JOBS_READ)?.into_iter().map(|(_, job)| job).collect();
+        let remembered = serde_json::from_value(word(scribe::SUPERVISOR)?).ok();
+        Ok(Past { drives, jobs, remembered })
+    })
+}
+
+/// The newest events after `after`, or the newest `limit` of all.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn events(store: &Store, after: Option<u64>, limit: usize) -> store::Result<Vec<wire::Event>> {
+    let rows = store.read(|r| match after {
+        Some(after) => EVENTS.after(r, &after, limit),
+        None => EVENTS.last_n(r, limit),
+    })?;
+    Ok(rows.into_iter().map(|(_, event)| event).collect())
+}

@@ -1,0 +1,7 @@
+//! Who is who: the claim, passwords, sessions, tokens; one credential table for all of them.
+
+pub mod claim;
+pub mod credential;
+pub mod limit;
+pub mod password;
+pub mod secret;

@@ -1,0 +1,53 @@
+//! The heartbeat to the supervisor: only sent when something real was done since the last one.
+//!
+//! A beat means: this runtime turned, the hub was looked at, and a transaction of the store was written, flushed and
+//! read back. A timer alone proves nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use crate::app::App;
+
+/// How often the store is touched when nobody asks for beats.
+const UNASKED: Duration = Duration::from_secs(30);
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the supervisor was not told");
+    }
+}
+
+/// Tells the supervisor that the server serves, then beats until it stops.
+pub async fn run(app: Arc<App>) {
+    let asked = sd_notify::watchdog_enabled();
+    let every = asked.map_or(UNASKED, |limit| limit / 2);
+    let mut stopping = app.stopping.subscribe();
+    let mut ready = false;
+    loop {
+        match app.store.touch().await {
+            Ok(_) => {
+                let now = app.clock.now();
+                let status = app.hub(|hub| {
+                    let running = hub.jobs().filter(|job| !job.state.is_over()).count();
+                    format!("{} drives, {running} jobs running, agent {:?}", hub.drives().len(), hub.agent(now).state)
+                });
+                if !std::mem::replace(&mut ready, true) {
+                    notify(&[NotifyState::Ready]);
+                }
+                notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store took no transaction: no heartbeat");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = crate::app::stopped(&mut stopping) => {
+                notify(&[NotifyState::Stopping]);
+                return;
+            }
+        }
+    }
+}

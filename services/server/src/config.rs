@@ -1,0 +1,126 @@
+//! The command line and the environment.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+/// Port in development.
+const PORT: u16 = 7000;
+
+/// Longest token taken from a file or the environment, in bytes.
+const TOKEN_MAX: usize = 512;
+
+/// Kiln's server: dashboard, API, event log, add-on protocol.
+///
+/// Under the Kiln supervisor or systemd the listening sockets are passed in, and --listen and --unix are not needed.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "kiln-server", version)]
+pub struct Config {
+    /// Address and port to listen on; without it 0.0.0.0 and PORT (default 7000), unless sockets are passed in.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Directory of the server's state; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Unix socket to listen on as well.
+    #[arg(long, value_name = "PATH")]
+    pub unix: Option<PathBuf>,
+    /// The supervisor's control socket.
+    #[arg(long, value_name = "PATH", env = "KILN_CONTROL_SOCKET", default_value = wire::supervisor::CONTROL_SOCKET)]
+    pub control: PathBuf,
+    /// A name under which browsers may call this box, besides addresses, its host name and *.local; may be repeated.
+    #[arg(long = "host", value_name = "NAME", env = "KILN_HOSTS", value_delimiter = ',')]
+    pub hosts: Vec<String>,
+    /// Port to listen on when --listen is not given.
+    #[arg(long, hide = true, env = "PORT")]
+    port: Option<u16>,
+    /// User name for ADMIN_PASSWORD.
+    #[arg(long, hide = true, env = "ADMIN_USER", default_value = "admin")]
+    admin_user: String,
+    /// Password with which an unclaimed box claims itself.
+    #[arg(long, hide = true, env = "ADMIN_PASSWORD", hide_env_values = true)]
+    admin_password: Option<String>,
+    /// Token of the built-in agent, where there is no credential file.
+    #[arg(long, hide = true, env = "KILN_AGENT_TOKEN", hide_env_values = true)]
+    agent_token: Option<String>,
+    /// Directory of credential files.
+    #[arg(long, hide = true, env = "CREDENTIALS_DIRECTORY")]
+    credentials: Option<PathBuf>,
+}
+
+/// A credential that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadToken {
+    /// Not read.
+    #[error("reading the credential {0}")]
+    Read(PathBuf, #[source] std::io::Error),
+    /// Read, and no token.
+    #[error("{0}: expected a token of 16 to {TOKEN_MAX} printable characters without blanks")]
+    Shape(String),
+}
+
+fn token(text: &str, from: &str) -> Result<String, BadToken> {
+    let text = text.trim();
+    if (16..=TOKEN_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(BadToken::Shape(from.to_owned()))
+}
+
+impl Config {
+    /// The address to listen on when no sockets were passed.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, self.port.unwrap_or(PORT)).into())
+    }
+
+    /// User name and password with which an unclaimed box claims itself.
+    pub fn admin(&self) -> Option<(String, String)> {
+        let password = self.admin_password.clone().filter(|password| !password.is_empty())?;
+        Some((self.admin_user.clone(), password))
+    }
+
+    /// The built-in agent's token: the credential `agent-token`, else `KILN_AGENT_TOKEN`.
+    ///
+    /// # Errors
+    /// When it is there and cannot be used.
+    pub fn agent_token(&self) -> Result<Option<String>, BadToken> {
+        if let Some(dir) = &self.credentials {
+            let path: PathBuf = Path::new(dir).join("agent-token");
+            match std::fs::read_to_string(&path) {
+                Ok(text) => return token(&text, &path.display().to_string()).map(Some),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(BadToken::Read(path, error)),
+            }
+        }
+        self.agent_token.as_deref().map(|text| token(text, "KILN_AGENT_TOKEN")).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_credential_file_comes_before_the_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let parse = |dir: &Path| {
+            Config::try_parse_from([
+                "kiln-server", "--data", "/x", "--agent-token", "0123456789abcdef-env", "--credentials", dir.to_str().unwrap(),
+            ])
+            .unwrap()
+        };
+        assert_eq!(parse(dir.path()).agent_token().unwrap().unwrap(), "0123456789abcdef-env");
+        std::fs::write(dir.path().join("agent-token"), "0123456789abcdef-file\n").unwrap();
+        assert_eq!(parse(dir.path()).agent_token().unwrap().unwrap(), "0123456789abcdef-file");
+        std::fs::write(dir.path().join("agent-token"), "short").unwrap();
+        assert!(parse(dir.path()).agent_token().unwrap_err().to_string().contains("agent-token"));
+    }
+
+    #[test]
+    fn a_bad_flag_is_named() {
+        let error = Config::try_parse_from(["kiln-server", "--data", "/x", "--listen", "nowhere"]).unwrap_err();
+        assert!(error.to_string().contains("--listen"));
+    }
+}

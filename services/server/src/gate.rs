@@ -1,0 +1,339 @@
+//! The server's half of the gate: from the plan that the agent made to the ticket that a person armed.
+//!
+//! ```text
+//!  keep(plan) ─► Shown ─ typed labels, password ─► Armed(ticket) ─ start, once ─► Started
+//!                  │                                   │
+//!                  └───────────── 120 s ───────────────┴─► forgotten
+//! ```
+//!
+//! Pure: time is passed in; the password is checked by the shell between [`Gate::check`] and [`Gate::arm`]. Plans are
+//! in memory only: a restart of the server voids them all, and the person starts over with a fresh one. The agent
+//! checks everything again that can be checked there (signature, nonce, digest over fresh identities): this half
+//! alone never erases anything, and that half alone never starts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ed25519_dalek::{Signer, SigningKey};
+use wire::gate::{Armed, PLAN_SECONDS, Plan, SIGNED_PREFIX, Ticket, Typed, typed_matches};
+use wire::{PlanId, Problem};
+
+use crate::clock::Now;
+
+/// Plans kept at once; a page asks for a new one whenever its selection changes.
+const PLANS_MAX: usize = 256;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Shown,
+    Armed(Armed),
+    Started,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    plan: Plan,
+    /// Who asked for it, who alone may arm and start it.
+    actor: String,
+    since: Duration,
+    step: Step,
+}
+
+/// The plans that are open, and the key that signs.
+#[derive(Debug)]
+pub struct Gate {
+    key: SigningKey,
+    box_id: String,
+    plans: BTreeMap<PlanId, Kept>,
+}
+
+fn unknown(id: PlanId) -> Problem {
+    Problem::new("plan-unknown", 404, "This plan is not open")
+        .with(format!("plan {id}: the server was restarted since, or it was replaced; ask for a fresh plan"))
+}
+
+impl Gate {
+    /// A gate that signs with `key` for the box `box_id`.
+    pub fn new(key: SigningKey, box_id: String) -> Self {
+        Self { key, box_id, plans: BTreeMap::new() }
+    }
+
+    /// The public half of the key, as 64 hexadecimal digits.
+    pub fn public_key(&self) -> String {
+        hex::encode(self.key.verifying_key().to_bytes())
+    }
+
+    /// The box's id.
+    pub fn box_id(&self) -> &str {
+        &self.box_id
+    }
+
+    /// Keeps a plan that the agent made for `actor`.
+    pub fn keep(&mut self, now: Now, plan: Plan, actor: &str) {
+        // Past their time they are kept as long again, so that "too late" is told rather than "unknown".
+        self.plans.retain(|_, kept| now.mono.saturating_sub(kept.since).as_secs() < 2 * PLAN_SECONDS);
+        if self.plans.len() >= PLANS_MAX {
+            let oldest = self.plans.iter().min_by_key(|(_, kept)| kept.since).map(|(id, _)| *id);
+            if let Some(oldest) = oldest {
+                self.plans.remove(&oldest);
+            }
+        }
+        let kept = Kept { actor: actor.to_owned(), since: now.mono, step: Step::Shown, plan };
+        self.plans.insert(kept.plan.id, kept);
+    }
+
+    fn open(&mut self, now: Now, id: PlanId, actor: &str) -> Result<&mut Kept, Problem> {
+        let kept = self.plans.get_mut(&id).filter(|kept| kept.actor == actor).ok_or_else(|| unknown(id))?;
+        let age = now.mono.saturating_sub(kept.since).as_secs();
+        if age >= PLAN_SECONDS.min(kept.plan.seconds) {
+            return Err(Problem::new("plan-expired", 410, "The two minutes of this plan are over")
+                .with("nothing was erased; ask for a fresh plan"));
+        }
+        Ok(kept)
+    }
+
+    /// Whether `actor` may arm the plan and has typed what names each of its drives.
+    ///
+    /// # Errors
+    /// `plan-unknown`, `plan-expired`, `ticket-used`, `label-wrong` (names the drive).
+    pub fn check(&mut self, now: Now, id: PlanId, actor: &str, typed: &Typed) -> Result<(), Problem> {
+        let kept = self.open(now, id, actor)?;
+        match kept.step {
+            Step::Shown | Step::Armed(_) => {}
+            Step::Started => return Err(used()),
+        }
+        if kept.plan.drives.is_empty() {
+            return Err(Problem::new("plan-empty", 422, "This plan names no drive"));
+        }
+        for drive in &kept.plan.drives {
+            let what = typed.get(&drive.id).map_or("", String::as_str);
+            if !typed_matches(&drive.label, &drive.serial, what) {
+                return Err(Problem::new("label-wrong", 422, "What was typed does not name the drive").with(format!(
+                    "{} {}: type {} characters of its serial number as on its label",
+                    drive.model,
+                    drive.serial,
+                    if drive.label.chars().count() == 4 { "the last four" } else { "all" }
+                )));
+            }
+        }
+        match typed.keys().find(|id| !kept.plan.drives.iter().any(|drive| drive.id == **id)) {
+            Some(other) => Err(Problem::new("label-wrong", 422, "A drive was confirmed that the plan does not name")
+                .with(format!("{other} is not in this plan; ask for a fresh one"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Signs the ticket. To be called only after [`Gate::check`] and the password; checks time and labels once more,
+    /// because the password took a while.
+    ///
+    /// # Errors
+    /// As [`Gate::check`].
+    pub fn arm(&mut self, now: Now, id: PlanId, actor: &str, typed: &Typed) -> Result<Armed, Problem> {
+        self.check(now, id, actor, typed)?;
+        let (key, box_id) = (self.key.clone(), self.box_id.clone());
+        let kept = self.open(now, id, actor)?;
+        let ticket = Ticket {
+            plan: kept.plan.id,
+            digest: kept.plan.digest.clone(),
+            nonce: kept.plan.nonce.clone(),
+            drives: kept.plan.drives.iter().map(|drive| drive.id.clone()).collect(),
+            actor: actor.to_owned(),
+            box_id,
+            at: now.wall,
+        };
+        let text = serde_json::to_string(&ticket)
+            .map_err(|error| Problem::new("internal", 500, "The ticket could not be written").with(error.to_string()))?;
+        let signature = key.sign(&[SIGNED_PREFIX, text.as_bytes()].concat());
+        let armed = Armed { ticket: text, signature: hex::encode(signature.to_bytes()) };
+        kept.step = Step::Armed(armed.clone());
+        Ok(armed)
+    }
+
+    /// Takes the armed plan to be started, once. The ticket must be, byte for byte, the one that was signed for this
+    /// very plan last.
+    ///
+    /// # Errors
+    /// `plan-unknown`, `plan-expired`, `not-armed`, `ticket-used`, `ticket-wrong`.
+    pub fn start(&mut self, now: Now, id: PlanId, actor: &str, given: &Armed) -> Result<Plan, Problem> {
+        let kept = self.open(now, id, actor)?;
+        match &kept.step {
+            Step::Shown => Err(Problem::new("not-armed", 409, "This plan has not been armed")
+                .with("give the password and type the labels first")),
+            Step::Started => Err(used()),
+            Step::Armed(armed) if armed != given => Err(Problem::new("ticket-wrong", 403, "This is not the ticket of this plan")
+                .with("its text or its signature is another; nothing was erased")),
+            Step::Armed(_) => {
+                kept.step = Step::Started;
+                Ok(kept.plan.clone())
+            }
+        }
+    }
+
+    /// Forgets every plan: the agent that made them is gone, and their nonces with it.
+    pub fn void(&mut self) {
+        self.plans.clear();
+    }
+}
+
+fn used() -> Problem {
+    Problem::new("ticket-used", 409, "This plan has been started already").with("a ticket is good for one start")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use ed25519_dalek::{Signature, Verifier};
+    use proptest::prelude::*;
+    use wire::gate::{PlanDrive, digest, labels};
+    use wire::{Bytes, DriveId, Time, drive::Content};
+
+    use super::*;
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Duration::from_secs(seconds), wall: Time::from_second(1_800_000_000 + seconds as i64).unwrap() }
+    }
+
+    fn plan(serials: &[&str]) -> Plan {
+        let labels = labels(serials);
+        let drives: Vec<PlanDrive> = serials
+            .iter()
+            .zip(labels)
+            .map(|(serial, label)| PlanDrive {
+                id: DriveId::from_serial("M", serial, 1).unwrap(),
+                model: "M".into(),
+                serial: (*serial).into(),
+                capacity: Bytes(1),
+                sector: 512,
+                content: Content::Empty,
+                label,
+            })
+            .collect();
+        Plan {
+            id: PlanId::now(),
+            playbook: "surface".into(),
+            digest: digest("surface", &drives),
+            drives,
+            nonce: "ab".repeat(32),
+            seconds: PLAN_SECONDS,
+            made: Time::UNIX_EPOCH,
+        }
+    }
+
+    fn typed(plan: &Plan) -> Typed {
+        plan.drives.iter().map(|drive| (drive.id.clone(), drive.label.clone())).collect()
+    }
+
+    fn gate() -> Gate {
+        Gate::new(SigningKey::from_bytes(&[7; 32]), "box".into())
+    }
+
+    #[test]
+    fn what_was_armed_is_signed_and_starts_once() {
+        let (mut gate, plan) = (gate(), plan(&["WD-1234", "ST-9F2K"]));
+        gate.keep(now(0), plan.clone(), "ada");
+        let armed = gate.arm(now(1), plan.id, "ada", &typed(&plan)).unwrap();
+        let key = SigningKey::from_bytes(&[7; 32]).verifying_key();
+        let signature = Signature::from_slice(&hex::decode(&armed.signature).unwrap()).unwrap();
+        key.verify(&[SIGNED_PREFIX, armed.ticket.as_bytes()].concat(), &signature).unwrap();
+        let ticket: Ticket = serde_json::from_str(&armed.ticket).unwrap();
+        assert_eq!((ticket.digest, ticket.nonce, ticket.actor.as_str()), (plan.digest.clone(), plan.nonce.clone(), "ada"));
+        assert_eq!(gate.start(now(2), plan.id, "ada", &armed).unwrap(), plan);
+        assert_eq!(gate.start(now(3), plan.id, "ada", &armed).unwrap_err().kind, "ticket-used");
+        assert_eq!(gate.arm(now(3), plan.id, "ada", &typed(&plan)).unwrap_err().kind, "ticket-used");
+    }
+
+    #[test]
+    fn each_forged_step_is_refused_by_name() {
+        let (mut gate, plan_a, plan_b) = (gate(), plan(&["WD-1234"]), plan(&["WD-1234"]));
+        gate.keep(now(0), plan_a.clone(), "ada");
+        gate.keep(now(0), plan_b.clone(), "ada");
+        let kind = |problem: Result<Plan, Problem>| problem.unwrap_err().kind;
+
+        let none = Armed { ticket: String::new(), signature: String::new() };
+        assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &none)), "not-armed");
+        let armed = gate.arm(now(1), plan_a.id, "ada", &typed(&plan_a)).unwrap();
+        let armed_b = gate.arm(now(1), plan_b.id, "ada", &typed(&plan_b)).unwrap();
+        assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &armed_b)), "ticket-wrong", "another plan's ticket");
+        let text = Armed { ticket: armed.ticket.replace("ada", "eve"), ..armed.clone() };
+        assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &text)), "ticket-wrong");
+        let signature = Armed { signature: "00".repeat(64), ..armed.clone() };
+        assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &signature)), "ticket-wrong");
+        assert_eq!(kind(gate.start(now(1), plan_a.id, "eve", &armed)), "plan-unknown", "another person");
+        assert_eq!(kind(gate.start(now(1), PlanId::now(), "ada", &armed)), "plan-unknown");
+        assert_eq!(kind(gate.start(now(120), plan_a.id, "ada", &armed)), "plan-expired");
+        let mut restarted = self::gate();
+        assert_eq!(kind(restarted.start(now(1), plan_a.id, "ada", &armed)), "plan-unknown", "restarted in between");
+        gate.void();
+        assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &armed)), "plan-unknown");
+    }
+
+    #[test]
+    fn labels_must_name_every_drive_and_no_other() {
+        let (mut gate, plan) = (gate(), plan(&["WD-1234", "ST-9F2K"]));
+        gate.keep(now(0), plan.clone(), "ada");
+        let mut missing = typed(&plan);
+        missing.remove(&plan.drives[1].id);
+        let problem = gate.check(now(1), plan.id, "ada", &missing).unwrap_err();
+        assert!(problem.kind == "label-wrong" && problem.detail.contains("ST-9F2K"), "{problem:?}");
+        let swapped = Typed::from([
+            (plan.drives[0].id.clone(), plan.drives[1].label.clone()),
+            (plan.drives[1].id.clone(), plan.drives[0].label.clone()),
+        ]);
+        assert_eq!(gate.check(now(1), plan.id, "ada", &swapped).unwrap_err().kind, "label-wrong");
+        let mut more = typed(&plan);
+        more.insert(DriveId::from_serial("M", "ZZ-0000", 1).unwrap(), "0000".into());
+        assert_eq!(gate.check(now(1), plan.id, "ada", &more).unwrap_err().kind, "label-wrong");
+    }
+
+    #[test]
+    fn a_flood_of_plans_is_bounded() {
+        let mut gate = gate();
+        for n in 0..1000 {
+            gate.keep(now(n / 10), plan(&["WD-1234"]), "ada");
+        }
+        assert!(gate.plans.len() <= PLANS_MAX);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Arm { right: bool },
+        Start { forged: bool },
+        Wait(u64),
+        Restart,
+    }
+
+    proptest! {
+        /// Whatever is tried in whatever order: a start needs an arm with right labels before it, within two minutes,
+        /// without a restart in between, and there is one for each plan at most.
+        #[test]
+        fn nothing_starts_that_was_not_armed(acts in proptest::collection::vec(prop_oneof![
+            any::<bool>().prop_map(|right| Act::Arm { right }),
+            any::<bool>().prop_map(|forged| Act::Start { forged }),
+            (0u64..90).prop_map(Act::Wait),
+            Just(Act::Restart),
+        ], 1..40)) {
+            let (mut gate, plan) = (gate(), plan(&["WD-1234", "ST-9F2K"]));
+            gate.keep(now(0), plan.clone(), "ada");
+            let (mut time, mut armed, mut last, mut lost, mut started) = (0, false, None, false, false);
+            for act in acts {
+                match act {
+                    Act::Wait(seconds) => time += seconds,
+                    Act::Restart => { gate = self::gate(); lost = true; }
+                    Act::Arm { right } => {
+                        let labels = if right { typed(&plan) } else { Typed::new() };
+                        let done = gate.arm(now(time), plan.id, "ada", &labels);
+                        prop_assert_eq!(done.is_ok(), right && time < 120 && !lost && !started);
+                        if let Ok(ticket) = done { armed = true; last = Some(ticket); }
+                    }
+                    Act::Start { forged } => {
+                        let mut ticket = last.clone().unwrap_or(Armed { ticket: "{}".into(), signature: "00".into() });
+                        if forged { ticket.ticket.push(' '); }
+                        let done = gate.start(now(time), plan.id, "ada", &ticket);
+                        prop_assert_eq!(done.is_ok(), armed && !forged && time < 120 && !lost && !started);
+                        started |= done.is_ok();
+                    }
+                }
+            }
+        }
+    }
+}

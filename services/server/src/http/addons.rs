@@ -1,0 +1,284 @@
+//! Add-ons over HTTP, on the paths and with the bodies of the Vigil add-on protocol.
+//!
+//! Enrolment in two phases: a person makes a token and registers the add-on with it; the add-on connects with the
+//! token and its manifest. Or, as the document says: the person registers, and the daemon goes straight to the
+//! WebSocket with number and token.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json as Answered};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wire::boxes::Liveness;
+use wire::event::{NewEvent, Severity};
+
+use super::body::Json;
+use super::person::{self, Person};
+use super::{Peer, Refusal};
+use crate::addon::{Addon, check_name, read_manifest};
+use crate::app::App;
+use crate::auth::credential::Token;
+use crate::hub::{AGENT, Input};
+
+/// Longest URL of an add-on. Source: Vigil, register.
+const URL_MAX: usize = 512;
+
+fn view(app: &App, addon: &Addon) -> Value {
+    let (state, seen) = app.hub(|hub| hub.addon(app.clock.now(), addon.id));
+    json!({
+        "id": addon.id,
+        "name": addon.name,
+        "version": addon.version,
+        "description": addon.description,
+        "url": addon.url,
+        "manifest_json": if addon.manifest.is_null() { String::new() } else { addon.manifest.to_string() },
+        "status": match state {
+            Liveness::Online => "online",
+            Liveness::Degraded => "degraded",
+            Liveness::Offline => "offline",
+        },
+        "enabled": addon.enabled,
+        "last_seen": seen.or(addon.last_seen),
+        "created_at": addon.created,
+        "updated_at": addon.updated,
+    })
+}
+
+fn unknown(id: &str) -> Refusal {
+    let shown: String = id.chars().take(40).collect();
+    Refusal::new("addon-unknown", 404, "add-on not found").with(format!("add-on {shown:?}"))
+}
+
+/// The add-on with this number in a path.
+pub(super) fn find(app: &App, id: &str) -> Result<Addon, Refusal> {
+    id.parse().ok().and_then(|id| app.addons.get(id)).ok_or_else(|| unknown(id))
+}
+
+fn act(kind: &str, message: String, data: Value) -> NewEvent {
+    NewEvent { kind: kind.to_owned(), severity: Severity::Info, job: None, drive: None, message, data, origin: None }
+}
+
+/// Checks the add-on token of a request; counts wrong ones of the peer.
+pub(super) fn check_token(app: &App, peer: Peer, token: Option<&str>) -> Result<Token, Refusal> {
+    let wrong = || Refusal::new("token-wrong", 401, "The add-on token is missing or wrong").with("Authorization: Bearer TOKEN");
+    let now = app.clock.now();
+    let key = peer.key();
+    app.tokens(|limit| limit.allow(now.mono, &key)).map_err(Refusal::wait)?;
+    let Some(token) = token else { return Err(wrong()) };
+    app.vault.token(token, now.wall).ok_or_else(|| {
+        app.tokens(|limit| limit.failed(now.mono, &key));
+        wrong()
+    })
+}
+
+/// `GET /api/addons`.
+pub async fn list(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>> {
+    Answered(app.addons.list().iter().map(|addon| view(&app, addon)).collect())
+}
+
+/// `GET /api/addons/{id}`.
+pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Answered<Value>, Refusal> {
+    Ok(Answered(view(&app, &find(&app, &id)?)))
+}
+
+/// Body of [`new_token`].
+#[derive(Debug, Deserialize)]
+pub struct NewToken {
+    #[serde(default)]
+    name: String,
+}
+
+/// `POST /api/addons/tokens`.
+pub async fn new_token(State(app): State<Arc<App>>, person: Person, Json(form): Json<NewToken>) -> Result<Response, Refusal> {
+    if !form.name.is_empty() {
+        check_name(&form.name)?;
+    }
+    let now = app.clock.now().wall;
+    let (token, id, expires) = app.vault.new_token(&form.name, now).await?;
+    let message = format!("{} made add-on token {id}", person.name);
+    app.record_act(act("addon.token_made", message, json!({ "token_id": id, "name": form.name })), &person.name).await?;
+    let body = json!({ "id": id, "token": token, "name": form.name, "created_at": now, "expires_at": expires });
+    Ok((StatusCode::CREATED, Answered(body)).into_response())
+}
+
+/// `GET /api/addons/tokens`: without the secrets, which nobody has.
+pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>> {
+    let rows = app.vault.tokens().into_iter().map(|(id, name, addon, created, expires)| {
+        json!({ "id": id, "name": name, "addon_id": addon, "created_at": created, "expires_at": expires })
+    });
+    Answered(rows.collect())
+}
+
+/// `DELETE /api/addons/tokens/{id}`.
+pub async fn revoke_token(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    let unknown = || Refusal::new("token-unknown", 404, "There is no such token");
+    let id: u64 = id.parse().map_err(|_| unknown())?;
+    if !app.vault.revoke(id).await? {
+        return Err(unknown());
+    }
+    let message = format!("{} took away add-on token {id}", person.name);
+    app.record_act(act("addon.token_revoked", message, json!({ "token_id": id })), &person.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Body of [`register`].
+#[derive(Debug, Deserialize)]
+pub struct Register {
+    name: String,
+    #[serde(default)]
+    url: String,
+    token: String,
+}
+
+/// `POST /api/addons/register`: a person names an add-on and binds the token to it.
+pub async fn register(State(app): State<Arc<App>>, person: Person, Json(form): Json<Register>) -> Result<Response, Refusal> {
+    check_name(&form.name)?;
+    let is_url = form.url.is_empty() || form.url.starts_with("http://") || form.url.starts_with("https://");
+    if form.url.len() > URL_MAX || !is_url {
+        return Err(Refusal::new("bad-url", 400, "This is not an add-on's address")
+            .with(format!("url: empty, or http:// or https:// with at most {URL_MAX} bytes")));
+    }
+    let now = app.clock.now().wall;
+    let token = app.vault.token(&form.token, now);
+    let token = token.ok_or_else(|| Refusal::new("token-wrong", 401, "The add-on token is wrong or has ended"))?;
+    if token.addon.is_some() {
+        return Err(Refusal::new("token-used", 409, "The add-on token belongs to another add-on").with("make a new one"));
+    }
+    let addon = app.addons.add(now, &form.name, &form.url).await?;
+    app.vault.bind(&token, addon.id).await?;
+    app.feed(Input::Known { addon: addon.id, name: addon.name.clone(), last_seen: None }).await;
+    let message = format!("{} registered add-on {}", person.name, addon.name);
+    app.record_act(act("addon.registered", message, json!({ "addon_id": addon.id })), &person.name).await?;
+    Ok((StatusCode::CREATED, Answered(json!({ "addon": view(&app, &addon), "token": form.token }))).into_response())
+}
+
+/// Body of [`connect`] and [`upsert`].
+#[derive(Debug, Deserialize)]
+pub struct WithManifest {
+    manifest: Value,
+}
+
+/// `POST /api/addons/connect`: the add-on brings its manifest.
+pub async fn connect(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Json(form): Json<WithManifest>,
+) -> Result<Answered<Value>, Refusal> {
+    let secret = person::bearer(&headers);
+    let token = check_token(&app, peer, secret)?;
+    let Some(id) = token.addon else {
+        return Err(Refusal::new("token-unbound", 412, "Token not yet bound to an add-on")
+            .with("complete the registration on the dashboard first; then try again"));
+    };
+    let mut addon = app.addons.get(id).ok_or_else(|| unknown(&id.to_string()))?;
+    let (_, version, description) = read_manifest(&form.manifest)?;
+    let previous = std::mem::replace(&mut addon.version, version);
+    addon.description = description;
+    addon.manifest = form.manifest;
+    addon.enrolled = true;
+    addon.updated = app.clock.now().wall;
+    app.addons.put(addon.clone()).await?;
+    let session: String = secret.unwrap_or("").chars().take(16).collect();
+    let mut body = json!({ "addon_id": id, "session_id": session, "addon": view(&app, &addon) });
+    if previous != addon.version && previous != "0.0.0" {
+        body["previous_version"] = previous.into();
+    }
+    Ok(Answered(body))
+}
+
+/// `POST /api/addons`: a person uploads a manifest; an add-on of that name gets it, else there is a new one.
+pub async fn upsert(State(app): State<Arc<App>>, person: Person, Json(form): Json<WithManifest>) -> Result<Response, Refusal> {
+    let (name, version, description) = read_manifest(&form.manifest)?;
+    let now = app.clock.now().wall;
+    let known = app.addons.list().into_iter().find(|addon| addon.name == name && addon.id != AGENT);
+    let (status, mut addon) = match known {
+        Some(addon) => (StatusCode::OK, addon),
+        None => (StatusCode::CREATED, app.addons.add(now, &name, "").await?),
+    };
+    addon.version = version;
+    addon.description = description;
+    addon.manifest = form.manifest;
+    addon.updated = now;
+    app.addons.put(addon.clone()).await?;
+    app.feed(Input::Known { addon: addon.id, name: name.clone(), last_seen: addon.last_seen }).await;
+    let message = format!("{} uploaded the manifest of add-on {name}", person.name);
+    app.record_act(act("addon.manifest", message, json!({ "addon_id": addon.id })), &person.name).await?;
+    Ok((status, Answered(view(&app, &addon))).into_response())
+}
+
+/// Body of [`enable`].
+#[derive(Debug, Deserialize)]
+pub struct Enable {
+    enabled: bool,
+    password: String,
+}
+
+/// Body of [`remove`].
+#[derive(Debug, Deserialize)]
+pub struct Remove {
+    password: String,
+}
+
+async fn check_password(app: &App, person: &Person, password: String) -> Result<(), Refusal> {
+    let key = format!("arm:{}", person.name);
+    let now = app.clock.now();
+    app.logins(|limit| limit.allow(now.mono, &key)).map_err(Refusal::wait)?;
+    app.logins(|limit| limit.failed(now.mono, &key));
+    let hash = app.vault.user(&person.name).map(|(_, hash)| hash);
+    if !app.hasher.verify(password, hash).await? {
+        return Err(Refusal::new("password-wrong", 403, "The password is wrong"));
+    }
+    app.logins(|limit| limit.succeeded(&key));
+    Ok(())
+}
+
+fn not_the_agent(addon: &Addon) -> Result<(), Refusal> {
+    if addon.id == AGENT {
+        return Err(Refusal::new("built-in", 409, "The burn-in agent is part of the box").with("it cannot be taken away or disabled"));
+    }
+    Ok(())
+}
+
+/// `PUT /api/addons/{id}/enabled`.
+pub async fn enable(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+    Json(form): Json<Enable>,
+) -> Result<Answered<Value>, Refusal> {
+    let mut addon = find(&app, &id)?;
+    not_the_agent(&addon)?;
+    check_password(&app, &person, form.password).await?;
+    addon.enabled = form.enabled;
+    addon.updated = app.clock.now().wall;
+    app.addons.put(addon.clone()).await?;
+    if !addon.enabled {
+        app.close_addon(addon.id).await;
+    }
+    let word = if addon.enabled { "enabled" } else { "disabled" };
+    let message = format!("{} {word} add-on {}", person.name, addon.name);
+    app.record_act(act(&format!("addon.{word}"), message, json!({ "addon_id": addon.id })), &person.name).await?;
+    Ok(Answered(view(&app, &addon)))
+}
+
+/// `DELETE /api/addons/{id}`.
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+    Json(form): Json<Remove>,
+) -> Result<StatusCode, Refusal> {
+    let addon = find(&app, &id)?;
+    not_the_agent(&addon)?;
+    check_password(&app, &person, form.password).await?;
+    app.vault.revoke_of(addon.id).await?;
+    app.addons.remove(addon.id).await?;
+    app.feed(Input::Forgotten { addon: addon.id }).await;
+    let message = format!("{} took away add-on {}", person.name, addon.name);
+    app.record_act(act("addon.removed", message, json!({ "addon_id": addon.id })), &person.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

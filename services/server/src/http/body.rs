@@ -1,0 +1,58 @@
+//! Request bodies: JSON of a bounded size that arrives within a bounded time.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, Limited};
+use serde::de::DeserializeOwned;
+
+use super::Refusal;
+
+/// Longest body in bytes. Source: Vigil, request body cap.
+pub const LONGEST: usize = 1 << 20;
+
+/// Longest time for a body to arrive: a megabyte over a bad Wi-Fi link; a client that drips bytes is cut off.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("").to_owned());
+        let is_json = kind.as_deref().is_none_or(|kind| {
+            let essence = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+            essence == "application/json" || essence.ends_with("+json")
+        });
+        if !is_json {
+            return Err(Refusal::new("not-json", 415, "The body must be JSON")
+                .with(format!("Content-Type is {:?}; expected application/json", kind.unwrap_or_default())));
+        }
+        let bytes = read(request).await?;
+        match serde_json::from_slice(&bytes) {
+            Ok(value) => Ok(Self(value)),
+            Err(error) => {
+                Err(Refusal::new("bad-json", 400, "The body is not what was expected").with(error.to_string()))
+            }
+        }
+    }
+}
+
+async fn read(request: Request) -> Result<bytes::Bytes, Refusal> {
+    let too_long = || {
+        Refusal::new("too-long", 413, "The body is too long").with(format!("at most {LONGEST} bytes are taken"))
+    };
+    if axum::body::HttpBody::size_hint(request.body()).lower() > LONGEST as u64 {
+        return Err(too_long());
+    }
+    match tokio::time::timeout(ARRIVAL, Limited::new(request.into_body(), LONGEST).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
+        Ok(Err(error)) => Err(Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())),
+        Err(_) => Err(Refusal::new("slow", 408, "The body did not arrive in time").with(format!("{} s", ARRIVAL.as_secs()))),
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /health`: one body with the fields that clients of the specified systems look for.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use wire::boxes::Liveness;
+
+use crate::app::App;
+
+/// How long a commit may be under way before the store counts as stuck. A slow stick takes seconds, not tens of them.
+const STUCK: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Whether the server serves; 503 when its store does not.
+pub async fn health(State(app): State<Arc<App>>) -> Response {
+    let now = app.clock.now();
+    let store = app.store.health();
+    let stuck = store.busy_for.is_some_and(|busy| busy > STUCK);
+    let (agent, claimed, name) = app.hub(|hub| (hub.agent(now).state, hub.is_claimed(), hub.name().to_owned()));
+    let status = if stuck { "degraded" } else { "ok" };
+    let body = serde_json::json!({
+        "status": status,
+        "ok": !stuck,
+        "service": "kiln",
+        "name": name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": now.mono.as_secs(),
+        "timestamp": now.wall,
+        "time": now.wall,
+        "claimed": claimed,
+        "db": if stuck { "stuck" } else { "ok" },
+        "database": if stuck { "stuck" } else { "ok" },
+        "agent": match agent {
+            Liveness::Online => "online",
+            Liveness::Degraded => "degraded",
+            Liveness::Offline => "offline",
+        },
+    });
+    let code = if stuck { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (code, Json(body)).into_response()
+}

@@ -1,0 +1,95 @@
+//! Who is logged in: the session behind a request's cookie or bearer token.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE};
+use http::request::Parts;
+use wire::Time;
+
+use super::Refusal;
+use crate::app::App;
+
+/// Name of the session's cookie.
+pub const COOKIE_NAME: &str = "kiln_session";
+
+/// A person with a session.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// User name.
+    pub name: String,
+    /// When the session ends.
+    pub expires: Time,
+    /// The session's secret, to end it or to look at it again.
+    pub secret: String,
+}
+
+/// The value of the session's cookie.
+pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+    headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';')).find_map(
+        |pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            (name == COOKIE_NAME && !value.is_empty()).then_some(value)
+        },
+    )
+}
+
+/// The token of `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
+}
+
+/// Who made a request with these headers.
+pub fn of(app: &App, headers: &HeaderMap) -> Option<Person> {
+    // A bearer token that is given is the one meant: the front has not looked at the cookie then.
+    let secret = match headers.contains_key(AUTHORIZATION) {
+        true => bearer(headers)?,
+        false => cookie(headers)?,
+    };
+    let (name, expires) = app.vault.session(secret, app.clock.now().wall)?;
+    Some(Person { name, expires, secret: secret.to_owned() })
+}
+
+impl FromRequestParts<Arc<App>> for Person {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        of(app, &parts.headers).ok_or_else(Refusal::logged_out)
+    }
+}
+
+impl OptionalFromRequestParts<Arc<App>> for Person {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Option<Self>, Self::Rejection> {
+        Ok(of(app, &parts.headers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("a=b; kiln_session_old=1"));
+        assert_eq!(cookie(&headers), None);
+        headers.append(COOKIE, HeaderValue::from_static("theme=dark;kiln_session=abc"));
+        assert_eq!(cookie(&headers), Some("abc"));
+    }
+
+    #[test]
+    fn bearer_is_case_free_and_never_empty() {
+        let mut headers = HeaderMap::new();
+        for (value, want) in [("Bearer x", Some("x")), ("bearer  x ", Some("x")), ("Bearer ", None), ("Basic x", None), ("x", None)] {
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+            assert_eq!(bearer(&headers), want, "{value}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Claim, login, logout.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::json;
+use wire::Time;
+use wire::boxes::{Claim, Login, Session};
+use wire::event::{NewEvent, Severity};
+
+use super::body::Json;
+use super::person::{self, COOKIE_NAME, Person};
+use super::{Peer, Refusal};
+use crate::app::App;
+use crate::auth::claim::{Code, Try};
+use crate::auth::credential::SESSION;
+use crate::auth::{password, secret};
+use crate::hub::Input;
+
+fn act(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> NewEvent {
+    NewEvent { kind: kind.to_owned(), severity, job: None, drive: None, message, data, origin: None }
+}
+
+fn set_cookie(value: &str, seconds: u64) -> Result<HeaderValue, Refusal> {
+    HeaderValue::from_str(&format!("{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"))
+        .map_err(|_| Refusal::new("internal", 500, "The session has no valid cookie"))
+}
+
+fn with_cookie(username: String, expires: Time, cookie: &str) -> Result<Response, Refusal> {
+    let header = set_cookie(cookie, SESSION.as_secs())?;
+    Ok(([(SET_COOKIE, header)], axum::Json(Session { username, expires })).into_response())
+}
+
+fn check_username(name: &str) -> Result<(), Refusal> {
+    let fits = (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    if fits {
+        return Ok(());
+    }
+    Err(Refusal::new("bad-username", 422, "This cannot be a user name")
+        .with("username: 1 to 64 letters, digits, dots, underscores or hyphens"))
+}
+
+/// `POST /api/v1/claim`: who reads the console becomes the first user.
+pub async fn claim(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    Json(form): Json<Claim>,
+) -> Result<Response, Refusal> {
+    // Looked at before the code, so that a typing mistake here costs no try and a right code is never wasted.
+    check_username(&form.username)?;
+    password::check_length(&form.password)?;
+    let fresh = Code::from_random(secret::random());
+    match app.claim(|claim| claim.attempt(app.clock.now().mono, &form.code, fresh)) {
+        Try::Right => {}
+        Try::Wrong => return Err(wrong_code("type the code that the box shows on its console")),
+        Try::WrongNewCode => {
+            let message = "Twenty wrong claim codes were tried; the box has a new one".to_owned();
+            app.record("box.claim_code_changed", Severity::Warning, message, json!({ "from": peer.key() })).await;
+            return Err(wrong_code("the box shows a new code now; look at its console again"));
+        }
+        Try::Wait(time) => return Err(Refusal::wait(time)),
+        Try::Taken => return Err(Refusal::new("being-claimed", 409, "Somebody else is claiming this box right now")),
+        Try::Closed => return Err(Refusal::new("claimed", 409, "This box is claimed").with("log in instead")),
+    }
+    // Dropping this request half-way must leave the box claimable: the work goes on in a task of its own.
+    let stored = tokio::spawn({
+        let (app, name, password) = (Arc::clone(&app), form.username.clone(), form.password);
+        async move {
+            let done = match app.hasher.hash(password).await {
+                Ok(hash) => app.vault.add_user(&name, hash, app.clock.now().wall).await.map_err(Refusal::from),
+                Err(error) => Err(error.into()),
+            };
+            app.claim(|claim| claim.finish(done.is_ok()));
+            if done.is_ok() {
+                app.feed(Input::Claimed).await;
+                let event = act("box.claimed", Severity::Info, format!("{name} claimed the box"), json!({ "from": peer.key() }));
+                if let Err(error) = app.record_act(event, &name).await {
+                    tracing::error!(%error, "the claim was not recorded");
+                }
+            }
+            done
+        }
+    });
+    stored.await.map_err(|_| Refusal::new("internal", 500, "The claim was not stored"))??;
+    let (cookie, expires) = app.vault.log_in(&form.username, app.clock.now().wall).await?;
+    with_cookie(form.username, expires, &cookie)
+}
+
+fn wrong_code(what: &str) -> Refusal {
+    Refusal::new("code-wrong", 403, "This is not the claim code").with(what)
+}
+
+/// Checks user name and password; counts failures of the peer.
+async fn check_login(app: &Arc<App>, peer: Peer, form: Login) -> Result<String, Refusal> {
+    let key = peer.key();
+    let now = app.clock.now();
+    app.logins(|limit| limit.allow(now.mono, &key)).map_err(Refusal::wait)?;
+    // Counted before the hash and forgiven after it: many at once are no way around the limit.
+    app.logins(|limit| limit.failed(now.mono, &key));
+    let user = app.vault.user(&form.username);
+    let hash = user.as_ref().map(|(_, hash)| hash.clone());
+    let right = app.hasher.verify(form.password, hash).await?;
+    match user {
+        Some((name, _)) if right => {
+            app.logins(|limit| limit.succeeded(&key));
+            Ok(name)
+        }
+        _ => {
+            let message = format!("A login from {key} failed");
+            app.record("session.refused", Severity::Warning, message, json!({ "from": key })).await;
+            Err(Refusal::new("login-wrong", 401, "User name or password is wrong"))
+        }
+    }
+}
+
+/// `POST /api/v1/session`: log in.
+pub async fn log_in(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    Json(form): Json<Login>,
+) -> Result<Response, Refusal> {
+    let name = check_login(&app, peer, form).await?;
+    let (cookie, expires) = app.vault.log_in(&name, app.clock.now().wall).await?;
+    with_cookie(name, expires, &cookie)
+}
+
+/// `POST /api/auth/login`: the same for existing Vigil clients, which take the token out of the body.
+pub async fn vigil_log_in(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    Json(form): Json<Login>,
+) -> Result<Response, Refusal> {
+    let name = check_login(&app, peer, form).await?;
+    let (token, _) = app.vault.log_in(&name, app.clock.now().wall).await?;
+    let header = set_cookie(&token, SESSION.as_secs())?;
+    let body = json!({ "success": true, "token": token, "username": name, "must_change_password": false });
+    Ok(([(SET_COOKIE, header)], axum::Json(body)).into_response())
+}
+
+/// `GET /api/v1/session`: who is logged in.
+pub async fn show(person: Person) -> axum::Json<Session> {
+    axum::Json(Session { username: person.name, expires: person.expires })
+}
+
+/// `DELETE /api/v1/session`: log out.
+pub async fn log_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Refusal> {
+    if let Some(person) = person::of(&app, &headers) {
+        app.vault.log_out(&person.secret).await?;
+    }
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set_cookie("", 0)?)]).into_response())
+}

@@ -1,0 +1,57 @@
+//! `GET /api/addons/ws?addon_id=N`: the add-on's socket. Everything is checked before the upgrade.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use hyper_util::rt::TokioIo;
+use link::Limits;
+use wire::frame::FRAME_MAX_SENT;
+
+use super::addons::check_token;
+use super::{Peer, Refusal, person};
+use crate::app::App;
+use crate::hub::AGENT;
+
+/// Longest message of an add-on that has not enrolled by `connect`: the documented 64 KiB, and a manifest as the first
+/// frame, which has a limit of its own and is checked where it is read.
+const LONGEST_DOCUMENTED: usize = FRAME_MAX_SENT;
+
+/// Value of a key in a query string; percent-encoding is undone only as far as numbers and tokens need it: not at all.
+fn query<'a>(query: Option<&'a str>, key: &str) -> Option<&'a str> {
+    query?.split('&').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key).map(|(_, value)| value))
+}
+
+/// The handler.
+pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) -> Result<Response, Refusal> {
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
+    let id = query(request.uri().query(), "addon_id").filter(|id| !id.is_empty());
+    let id = id.ok_or_else(|| Refusal::new("bad-query", 400, "addon_id required"))?;
+    let id: u64 = id.parse().map_err(|_| Refusal::new("bad-query", 400, "invalid addon_id").with("addon_id: expected a number"))?;
+    let given = person::bearer(request.headers()).or_else(|| query(request.uri().query(), "token"));
+    let token = check_token(&app, peer, given)?;
+    let addon = app.addons.get(id).ok_or_else(|| Refusal::new("addon-unknown", 404, "add-on not found"))?;
+    if token.addon != Some(id) {
+        return Err(Refusal::new("token-wrong", 401, "The add-on token belongs to another add-on"));
+    }
+    if !addon.enabled {
+        return Err(Refusal::new("addon-disabled", 403, "add-on is disabled"));
+    }
+    let answer = link::accept(request.headers())
+        .map_err(|error| Refusal::new("not-websocket", 400, "This path speaks WebSocket only").with(error.to_string()))?;
+    let longest = if addon.enrolled || id == AGENT { Limits::server().longest } else { LONGEST_DOCUMENTED };
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(stream) => {
+                let limits = Limits { longest, ..Limits::server() };
+                let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name).await;
+                app.serve_addon(id, sender, receiver).await;
+            }
+            Err(error) => tracing::warn!(addon = id, %error, "an upgrade to WebSocket broke off"),
+        }
+    });
+    Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
+}

@@ -1,0 +1,186 @@
+//! Liveness of one add-on, from its connection and its heartbeats.
+//!
+//! ```text
+//!            connect                three beats missed
+//!  Offline ─────────► Online ───────────────────────► Degraded
+//!     ▲                 │  ▲                              │
+//!     │                 │  └────────── a beat ────────────┤
+//!     └──── closed ─────┴────────────── closed ───────────┘
+//! ```
+//!
+//! Only heartbeats feed it; connecting counts as one. A connection that was replaced by a newer one changes nothing
+//! when it closes at last.
+
+use std::time::Duration;
+
+use wire::Time;
+use wire::boxes::Liveness;
+
+use crate::clock::Now;
+
+/// How often an add-on beats. Source: Vigil, protocol requirements.
+pub const BEAT: Duration = Duration::from_secs(60);
+
+/// Beats that may be missed before an add-on counts as degraded. Source: as [`BEAT`].
+pub const MISSES: u32 = 3;
+
+/// How long an add-on may be away before that is an event: a restart of its process or of the server is not one.
+pub const AWAY: Duration = Duration::from_secs(10);
+
+/// One add-on's life.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// The connection that counts.
+    connection: Option<u64>,
+    last_beat: Duration,
+    last_seen: Option<Time>,
+    /// Since when it is not connected.
+    away_since: Duration,
+    /// What the event log was told last.
+    told: Liveness,
+}
+
+impl Life {
+    /// An add-on that has not connected yet.
+    pub fn new(now: Now, last_seen: Option<Time>) -> Self {
+        Self { connection: None, last_beat: now.mono, last_seen, away_since: now.mono, told: Liveness::Offline }
+    }
+
+    /// A connection was made; returns the older one that has to go.
+    pub fn connected(&mut self, now: Now, connection: u64) -> Option<u64> {
+        self.last_beat = now.mono;
+        self.last_seen = Some(now.wall);
+        self.connection.replace(connection)
+    }
+
+    /// A connection closed; false if it was not the one that counts.
+    pub fn closed(&mut self, now: Now, connection: u64) -> bool {
+        let counts = self.connection == Some(connection);
+        if counts {
+            self.connection = None;
+            self.away_since = now.mono;
+        }
+        counts
+    }
+
+    /// Whether this connection is the one that counts.
+    pub fn is_current(&self, connection: u64) -> bool {
+        self.connection == Some(connection)
+    }
+
+    /// The connection that counts.
+    pub fn connection(&self) -> Option<u64> {
+        self.connection
+    }
+
+    /// Something came from it; `beat` for a heartbeat.
+    pub fn heard(&mut self, now: Now, beat: bool) {
+        self.last_seen = Some(now.wall);
+        if beat {
+            self.last_beat = now.mono;
+        }
+    }
+
+    /// When it was last heard.
+    pub fn last_seen(&self) -> Option<Time> {
+        self.last_seen
+    }
+
+    /// How it is now.
+    pub fn state(&self, now: Now) -> Liveness {
+        match self.connection {
+            None => Liveness::Offline,
+            Some(_) if now.mono.saturating_sub(self.last_beat) >= BEAT * MISSES => Liveness::Degraded,
+            Some(_) => Liveness::Online,
+        }
+    }
+
+    /// For how long it has been away; `None` while it is connected.
+    pub fn away_for(&self, now: Now) -> Option<Duration> {
+        self.connection.is_none().then(|| now.mono.saturating_sub(self.away_since))
+    }
+
+    /// What has changed since the event log was told last, if that is to be told now.
+    pub fn news(&mut self, now: Now) -> Option<Liveness> {
+        let state = self.state(now);
+        let tell = state != self.told
+            && match state {
+                Liveness::Online | Liveness::Degraded => true,
+                Liveness::Offline => self.away_for(now).is_some_and(|away| away >= AWAY),
+            };
+        tell.then(|| {
+            self.told = state;
+            state
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Duration::from_secs(seconds), wall: Time::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn three_missed_beats_degrade_and_one_beat_heals() {
+        let mut life = Life::new(now(0), None);
+        assert_eq!(life.state(now(1)), Liveness::Offline);
+        life.connected(now(1), 1);
+        assert_eq!(life.news(now(1)), Some(Liveness::Online));
+        life.heard(now(120), false);
+        assert_eq!(life.state(now(180)), Liveness::Online, "59 s short of the third");
+        assert_eq!(life.news(now(181)), Some(Liveness::Degraded), "a frame that is no heartbeat does not count");
+        assert_eq!(life.news(now(182)), None, "told once");
+        life.heard(now(190), true);
+        assert_eq!(life.news(now(190)), Some(Liveness::Online));
+    }
+
+    #[test]
+    fn a_short_absence_is_not_told() {
+        let mut life = Life::new(now(0), None);
+        life.connected(now(0), 1);
+        life.news(now(0));
+        assert!(life.closed(now(5), 1));
+        assert_eq!((life.state(now(5)), life.news(now(14))), (Liveness::Offline, None));
+        life.connected(now(14), 2);
+        assert_eq!(life.news(now(14)), None);
+        assert!(life.closed(now(20), 2));
+        assert_eq!(life.news(now(30)), Some(Liveness::Offline));
+    }
+
+    #[test]
+    fn a_replaced_connection_that_closes_late_changes_nothing() {
+        let mut life = Life::new(now(0), None);
+        assert_eq!(life.connected(now(0), 1), None);
+        assert_eq!(life.connected(now(1), 2), Some(1));
+        assert!(!life.closed(now(2), 1));
+        assert_eq!(life.state(now(2)), Liveness::Online);
+    }
+
+    proptest! {
+        #[test]
+        fn online_means_connected_and_heard_in_time(steps in proptest::collection::vec((0u64..100, 0u8..4, 1u64..4), 1..60)) {
+            let mut life = Life::new(now(0), None);
+            let (mut time, mut current, mut beat) = (0, None, 0);
+            for (gap, what, connection) in steps {
+                time += gap;
+                match what {
+                    0 => { life.connected(now(time), connection); current = Some(connection); beat = time; }
+                    1 => { if life.closed(now(time), connection) { current = None; } }
+                    2 => { life.heard(now(time), true); beat = time; }
+                    _ => { life.heard(now(time), false); }
+                }
+                let want = match current {
+                    None => Liveness::Offline,
+                    Some(_) if time - beat >= 180 => Liveness::Degraded,
+                    Some(_) => Liveness::Online,
+                };
+                prop_assert_eq!(life.state(now(time)), want);
+            }
+        }
+    }
+}

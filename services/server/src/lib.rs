@@ -1,0 +1,34 @@
+//! `server`: the box's HTTP server, event log, add-on protocol and the server's half of the gate.
+//!
+//! ```text
+//!  serve (accept loop) ─► http (router) ─► app (shared state) ─► hub (pure) ─► effects
+//!                              │                │                               │
+//!                              │                └─ gate, claim (pure)           ├─► scribe ─► LMDB ─► event log, stream
+//!                              └─ page (embedded dashboard)                     └─► add-on connections, listeners
+//! ```
+//!
+//! Pure, with time as an argument: [`hub`], [`gate`], [`auth::claim`], [`auth::limit`]. What it does not do: it opens
+//! no drive and links neither `drive` nor `burnin`; whatever touches one is asked of the agent, which checks again.
+//!
+//! Tested beside the code, in `tests/http.rs` (the real router on a moved clock), `tests/process.rs` (the real binary)
+//! and `tests/addon.rs` (add-ons over real WebSockets).
+
+pub mod addon;
+pub mod app;
+pub mod auth;
+pub mod beat;
+pub mod calls;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod gate;
+pub mod http;
+pub mod hub;
+pub mod key;
+pub mod listen;
+pub mod logs;
+pub mod message;
+pub mod page;
+pub mod scribe;
+pub mod serve;
+pub mod tables;

@@ -1,0 +1,121 @@
+//! The accept loop: connections in, requests to the router, an orderly end.
+//!
+//! hyper speaks HTTP/1.1 with time-outs for headers and upgrades to WebSocket. On the way out listening stops first,
+//! then idle connections close, requests under way are finished, and what is left after [`DRAIN`] is cut.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use crate::http::Peer;
+
+/// Longest time for a request's headers, and for an idle connection to send the next one.
+const HEADERS: Duration = Duration::from_secs(30);
+
+/// Connections at once on one listener: a page uses two, and memory is bounded (about 50 kB each).
+const CONNECTIONS: usize = 512;
+
+/// Time for requests under way to end once the server stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Pause after an accept that failed (out of descriptors), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// Across a network.
+    Tcp(TcpListener),
+    /// On this machine.
+    Unix(UnixListener),
+}
+
+/// Serves `listener` until `stopping` turns true, then drains.
+pub async fn serve(listener: Listener, router: Router, mut stopping: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        // A full house stops accepting: the kernel's backlog waits.
+        let Ok(seat) = Arc::clone(&room).acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            () = crate::app::stopped(&mut stopping) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (router, stopping) = (router.clone(), stopping.clone());
+                connections.spawn(async move {
+                    match stream {
+                        Stream::Tcp(stream) => one(stream, peer, router, stopping).await,
+                        Stream::Unix(stream) => one(stream, peer, router, stopping).await,
+                    }
+                    drop(seat);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let drained = tokio::time::timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::info!(left = connections.len(), "connections were cut after the drain time");
+    }
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
+    match listener {
+        Listener::Tcp(listener) => {
+            let (stream, address) = listener.accept().await?;
+            // Small frames (progress) must not wait for each other.
+            stream.set_nodelay(true)?;
+            Ok((Stream::Tcp(stream), Peer::Tcp(address)))
+        }
+        Listener::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), Peer::Local)),
+    }
+}
+
+async fn one<S>(stream: S, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.map(axum::body::Body::new)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_headers(64)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = crate::app::stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,43 @@
+//! What is kept on the medium: the names of all tables and what is in those that no other module owns.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `credentials` | see [`crate::auth::credential`] | credential |
+//! | `events` | sequence number | [`wire::Event`], hash-chained |
+//! | `jobs` | job id (sorts by time) | [`wire::job::Job`], its last known state |
+//! | `joblog` | job id, number | [`wire::frame::LogLine`] |
+//! | `addons` | number | [`crate::addon::Addon`] |
+//! | `state` | word | whatever the word says, as JSON |
+//! | `numbers` | word | running numbers |
+
+use store::Table;
+use wire::Event;
+use wire::frame::LogLine;
+use wire::job::Job;
+
+/// Names of all tables.
+pub const NAMES: &[&str] = &["addons", "credentials", "events", "joblog", "jobs", "numbers", "state"];
+
+/// Version of the meaning of what is stored. A file of another version is set aside, and said so.
+pub const SCHEMA: u32 = 1;
+
+/// The event log.
+pub const EVENTS: Table<u64, Event> = Table::new("events");
+
+/// Events kept; at about 600 bytes each, 30 MB.
+pub const EVENTS_MAX: u64 = 50_000;
+
+/// The jobs.
+pub const JOBS: Table<String, Job> = Table::new("jobs");
+
+/// Jobs kept; with full findings one takes up to 60 kB, mostly far less.
+pub const JOBS_MAX: u64 = 1000;
+
+/// Log lines of the jobs.
+pub const JOB_LOG: Table<(String, u64), LogLine> = Table::new("joblog");
+
+/// Log lines kept of one job.
+pub const JOB_LOG_MAX: u64 = 2000;
+
+/// Single values.
+pub const STATE: Table<String, serde_json::Value> = Table::new("state");
