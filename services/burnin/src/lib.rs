@@ -22,6 +22,7 @@ pub mod pattern;
 pub mod pipeline;
 pub mod playbook;
 pub mod runner;
+pub mod sim;
 pub mod worker;
 
 pub use checkpoint::Checkpoint;

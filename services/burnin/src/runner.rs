@@ -18,10 +18,95 @@ const WAIT: Duration = Duration::from_millis(250);
 /// How long accesses under way are waited for after the end, so that their buffers can be freed.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// One burn-in under way on one device.
+#[derive(Debug)]
+pub struct Session {
+    pattern: Pattern,
+    geometry: Geometry,
+    pipeline: Pipeline,
+    flying: Vec<Option<Request>>,
+}
+
+impl Session {
+    /// Begins an order, or goes on with it. `engine` is a line about how the drive is reached.
+    ///
+    /// # Errors
+    /// When the order cannot be begun.
+    pub fn new(device: &dyn Device, order: &Order, engine: &str) -> Result<Self, pipeline::Error> {
+        let pattern = Pattern::new(order.key);
+        let engine = format!("{} pattern, {engine}", format!("{:?}", pattern.kernel()).to_lowercase());
+        let pipeline = Pipeline::new(order, &engine, device.now())?;
+        Ok(Self { pattern, geometry: order.geometry, pipeline, flying: vec![None; device.slots()] })
+    }
+
+    /// Fills every free slot, waits for one access, hands its result over; returns what there is to tell.
+    pub fn step(&mut self, device: &mut dyn Device) -> Vec<Report> {
+        if let Err(error) = self.turn(device) {
+            self.pipeline.broke(error.to_string());
+        }
+        self.pipeline.reports()
+    }
+
+    /// Asks for a checkpoint and the end.
+    pub fn stop(&mut self, now: Duration, why: &str) {
+        self.pipeline.stop(now, why);
+    }
+
+    /// Whether the end was reported.
+    pub fn is_over(&self) -> bool {
+        self.pipeline.is_over()
+    }
+
+    /// Everything seen so far.
+    pub fn evidence(&self) -> &Evidence {
+        self.pipeline.evidence()
+    }
+
+    fn turn(&mut self, device: &mut dyn Device) -> io::Result<()> {
+        let now = device.now();
+        for slot in 0..self.flying.len() {
+            if self.flying[slot].is_none()
+                && let Some(request) = self.pipeline.next(now, slot)
+            {
+                let Request { access, pass } = request;
+                if access.op == Op::Write {
+                    let words = words(access, self.geometry);
+                    self.pattern.fill(&mut device.buffer(slot)[..words], access.lba * self.geometry.units(), pass);
+                }
+                self.flying[slot] = Some(request);
+                device.submit(access)?;
+            }
+        }
+        self.pipeline.tick(device.now());
+        if self.pipeline.is_over() {
+            return Ok(());
+        }
+        let Some(done) = device.wait(WAIT)? else { return Ok(()) };
+        let now = device.now();
+        if let Some(request) = self.flying.get_mut(done.slot).and_then(Option::take) {
+            let outcome = inspect(device, &self.pattern, self.geometry, request, done);
+            self.pipeline.complete(now, done.slot, outcome);
+        }
+        Ok(())
+    }
+
+    /// Waits a little for accesses under way, so that their buffers can be freed.
+    fn drain(&mut self, device: &mut dyn Device) {
+        let until = device.now() + DRAIN;
+        while self.flying.iter().any(Option::is_some) && device.now() < until {
+            match device.wait(WAIT) {
+                Ok(Some(done)) => self.flying[done.slot] = None,
+                Ok(None) => {}
+                Err(_) => break,
+            }
+        }
+    }
+}
+
 /// Runs an order to its end and returns what was seen.
 ///
-/// `engine` is a line about how the drive is reached. `asked` is called several times a
-/// second and says why to stop, once somebody asked for it; `emit` takes each report.
+/// `asked` is called several times a second and says why to stop, once somebody asked for
+/// it; `emit` takes each report.
 ///
 /// # Errors
 /// When the order cannot be begun. Whatever happens afterwards is in the evidence.
@@ -32,63 +117,15 @@ pub fn run(
     asked: &mut dyn FnMut() -> Option<String>,
     emit: &mut dyn FnMut(Report),
 ) -> Result<Evidence, pipeline::Error> {
-    let pattern = Pattern::new(order.key);
-    let engine = format!("{:?} pattern, {engine}", pattern.kernel()).to_lowercase();
-    let mut pipeline = Pipeline::new(order, &engine, device.now())?;
-    let mut flying: Vec<Option<Request>> = vec![None; device.slots()];
-    while !pipeline.is_over() {
-        if let Err(error) = turn(device, &pattern, order.geometry, &mut pipeline, &mut flying, asked) {
-            pipeline.broke(error.to_string());
+    let mut session = Session::new(device, order, engine)?;
+    while !session.is_over() {
+        if let Some(why) = asked() {
+            session.stop(device.now(), &why);
         }
-        pipeline.reports().into_iter().for_each(&mut *emit);
+        session.step(device).into_iter().for_each(&mut *emit);
     }
-    let until = device.now() + DRAIN;
-    while flying.iter().any(Option::is_some) && device.now() < until {
-        match device.wait(WAIT) {
-            Ok(Some(done)) => flying[done.slot] = None,
-            Ok(None) => {}
-            Err(_) => break,
-        }
-    }
-    Ok(pipeline.evidence().clone())
-}
-
-/// Fills every free slot, waits for one access, hands its result over.
-fn turn(
-    device: &mut dyn Device,
-    pattern: &Pattern,
-    geometry: Geometry,
-    pipeline: &mut Pipeline,
-    flying: &mut [Option<Request>],
-    asked: &mut dyn FnMut() -> Option<String>,
-) -> io::Result<()> {
-    let now = device.now();
-    if let Some(why) = asked() {
-        pipeline.stop(now, &why);
-    }
-    for slot in 0..flying.len() {
-        if flying[slot].is_none()
-            && let Some(request) = pipeline.next(now, slot)
-        {
-            if request.access.op == Op::Write {
-                let words = words(request.access, geometry);
-                pattern.fill(&mut device.buffer(slot)[..words], request.access.lba * geometry.units(), request.pass);
-            }
-            flying[slot] = Some(request);
-            device.submit(request.access)?;
-        }
-    }
-    pipeline.tick(device.now());
-    if pipeline.is_over() {
-        return Ok(());
-    }
-    let Some(done) = device.wait(WAIT)? else { return Ok(()) };
-    let now = device.now();
-    if let Some(request) = flying.get_mut(done.slot).and_then(Option::take) {
-        let outcome = inspect(device, pattern, geometry, request, done);
-        pipeline.complete(now, done.slot, outcome);
-    }
-    Ok(())
+    session.drain(device);
+    Ok(session.evidence().clone())
 }
 
 fn words(access: Access, geometry: Geometry) -> usize {
@@ -125,18 +162,28 @@ pub fn compare(pattern: &Pattern, data: &[u64], lba: u64, pass: u8, geometry: Ge
     let mut bad = Vec::new();
     let mut from = 0;
     while let Some(at) = pattern.differs(data, from, first, pass) {
-        let sector = lba + at as u64 / units;
-        let unit = &data[at * UNIT / 8..(at + 1) * UNIT / 8];
-        if let Some(seen) = pattern.decode(unit, first + at as u64, pass) {
-            bad.push((sector, fault(seen, sector, units, pass)));
+        let sector = at as u64 / units;
+        let end = ((sector + 1) * units) as usize;
+        let mut right = at as u64 - sector * units;
+        let mut seen = None;
+        for unit in at..end {
+            match pattern.decode(&data[unit * UNIT / 8..(unit + 1) * UNIT / 8], first + unit as u64, pass) {
+                None => right += 1,
+                Some(what) => seen = seen.or(Some(what)),
+            }
         }
-        from = ((sector - lba + 1) * units) as usize;
+        if let Some(seen) = seen {
+            bad.push((lba + sector, fault(seen, lba + sector, units, pass, right > 0)));
+        }
+        from = end;
     }
     bad
 }
 
-fn fault(seen: Seen, sector: u64, units: u64, pass: u8) -> Fault {
+/// `partly`: whether other 512-byte units of the same sector are right.
+fn fault(seen: Seen, sector: u64, units: u64, pass: u8, partly: bool) -> Fault {
     match seen {
+        Seen::Zeros | Seen::Ones | Seen::Foreign if partly => Fault::Torn,
         Seen::Flips { bits } => Fault::Flips { bits },
         Seen::Torn { .. } => Fault::Torn,
         Seen::Zeros => Fault::Zeros,

@@ -41,7 +41,8 @@ pub(super) struct Group {
     pub first: u64,
     sectors: u64,
     open: usize,
-    bad: u64,
+    /// Sectors that stayed unusable.
+    unusable: u64,
     /// The error that began it.
     errno: Option<i32>,
 }
@@ -65,7 +66,7 @@ impl Pipeline {
     pub(super) fn second_look(&mut self, detour: Detour, outcome: Outcome) {
         let Detour { op, lba, sectors, group, work } = detour;
         let access = Access { slot: 0, op, lba, sectors };
-        self.settle(group, 0);
+        self.settle(group);
         match (work, outcome) {
             (_, Outcome::Changed { .. }) => {}
             (Work::Halve | Work::Retry { .. }, Outcome::Done) => {}
@@ -86,7 +87,7 @@ impl Pipeline {
                 if left > 1 {
                     self.push(Detour { op, lba, sectors, group, work: Work::Again { left: left - 1, suspects } });
                 } else {
-                    self.judge(&mut suspects, group);
+                    self.judge(&mut suspects);
                 }
             }
             (Work::Again { left, mut suspects }, Outcome::Differs(bad)) => {
@@ -100,7 +101,7 @@ impl Pipeline {
                 if left > 1 {
                     self.push(Detour { op, lba, sectors, group, work: Work::Again { left: left - 1, suspects } });
                 } else {
-                    self.judge(&mut suspects, group);
+                    self.judge(&mut suspects);
                 }
             }
             (Work::Again { mut suspects, .. }, Outcome::Failed { errno }) => {
@@ -109,7 +110,7 @@ impl Pipeline {
                 for suspect in &mut suspects {
                     suspect.again = true;
                 }
-                self.judge(&mut suspects, group);
+                self.judge(&mut suspects);
                 self.examine(op, lba, sectors, group, errno);
             }
         }
@@ -132,7 +133,7 @@ impl Pipeline {
             for suspect in &mut suspects {
                 suspect.again = true;
             }
-            self.judge(&mut suspects, group);
+            self.judge(&mut suspects);
         } else {
             self.rereads_left -= 1;
             let work = Work::Again { left: self.limits.rereads, suspects };
@@ -167,7 +168,7 @@ impl Pipeline {
         self.located.1 += 1;
         let fault = if op == Op::Write { Fault::Write { errno } } else { Fault::Read { errno } };
         if let Some(group) = self.groups.get_mut(&group) {
-            group.bad += sectors;
+            group.unusable += sectors;
         }
         for lba in lba..lba + sectors {
             if !self.known(lba) {
@@ -176,11 +177,8 @@ impl Pipeline {
         }
     }
 
-    fn judge(&mut self, suspects: &mut [Suspect], group: u64) {
+    fn judge(&mut self, suspects: &mut [Suspect]) {
         suspects.sort_by_key(|s| s.lba);
-        if let Some(group) = self.groups.get_mut(&group) {
-            group.bad += suspects.len() as u64;
-        }
         for suspect in suspects {
             self.defect(suspect.lba, if suspect.again { suspect.fault } else { Fault::Transient });
         }
@@ -201,7 +199,7 @@ impl Pipeline {
     fn open_group(&mut self, access: Access, errno: Option<i32>) -> u64 {
         let id = self.group_next;
         self.group_next += 1;
-        self.groups.insert(id, Group { first: access.lba, sectors: access.sectors, open: 0, bad: 0, errno });
+        self.groups.insert(id, Group { first: access.lba, sectors: access.sectors, open: 0, unusable: 0, errno });
         id
     }
 
@@ -212,10 +210,9 @@ impl Pipeline {
         self.detours.push(detour);
     }
 
-    fn settle(&mut self, group: u64, bad: u64) {
+    fn settle(&mut self, group: u64) {
         if let Some(group) = self.groups.get_mut(&group) {
             group.open = group.open.saturating_sub(1);
-            group.bad += bad;
         }
     }
 
@@ -223,7 +220,7 @@ impl Pipeline {
         if self.groups.get(&id).is_none_or(|group| group.open > 0) {
             return;
         }
-        if let Some(Group { first, sectors, bad: 0, errno: Some(errno), .. }) = self.groups.remove(&id) {
+        if let Some(Group { first, sectors, unusable: 0, errno: Some(errno), .. }) = self.groups.remove(&id) {
             let text = format!("{} within {sectors} sectors from {}; succeeded when tried again", errno_text(errno), Lba(first));
             self.incident(FaultKind::Transient, Some(first), sectors, text);
         }

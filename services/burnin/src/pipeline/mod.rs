@@ -226,6 +226,10 @@ impl Pipeline {
         let phase = pipeline.phase();
         pipeline.reports.push(Report::Started { phase, from: Bytes(from * u64::from(geometry.sector)), engine: engine.to_owned() });
         pipeline.begin_leg(now, order.resume.is_some());
+        if order.resume.is_some() {
+            // So that this resume is remembered even if the next interruption comes at once.
+            pipeline.checkpoint(now);
+        }
         Ok(pipeline)
     }
 
@@ -261,7 +265,7 @@ impl Pipeline {
             // The probe takes seconds: it begins again.
             Phase::Probe | Phase::SmartBefore | Phase::SmartAfter => from = 0,
         }
-        self.durable = from;
+        self.durable = checkpoint.frontier;
         let totals: Vec<Bytes> = self.evidence.phases.iter().map(|r| r.total).collect();
         self.evidence = checkpoint.evidence;
         for (record, total) in self.evidence.phases.iter_mut().zip(totals) {
@@ -513,14 +517,14 @@ impl Pipeline {
             && (!self.writes_data() || self.checkpoint_at == now || self.flushed)
         {
             if !self.writes_data() {
-                self.durable = self.frontier();
+                self.durable = self.durable.max(self.frontier());
                 self.checkpoint(now);
             }
             self.finish(Some(Stop::Asked { why }));
             return;
         }
         if !self.writes_data() && self.checkpoint_due(now) {
-            self.durable = self.frontier();
+            self.durable = self.durable.max(self.frontier());
             self.checkpoint(now);
         }
     }
@@ -588,12 +592,13 @@ impl Pipeline {
         self.checkpoint(now);
     }
 
-    /// Whether the probe saw places that store nothing or what belongs elsewhere, rather than single errors.
+    /// Whether the probe saw data that belongs elsewhere, or several places that store nothing.
+    ///
+    /// A single lost write at a probed place is a defect like any other, and the write phase will tell of it.
     fn probe_says_fake(&self) -> bool {
-        self.evidence.defects.runs().any(|run| {
-            run.phase == Phase::Probe
-                && matches!(run.fault, Fault::Moved { .. } | Fault::Zeros | Fault::Ones | Fault::Foreign)
-        })
+        let probed = || self.evidence.defects.runs().filter(|run| run.phase == Phase::Probe);
+        let empty = probed().filter(|run| matches!(run.fault, Fault::Zeros | Fault::Ones | Fault::Foreign));
+        probed().any(|run| matches!(run.fault, Fault::Moved { .. })) || empty.map(|run| run.count).sum::<u64>() > 1
     }
 
     fn incident(&mut self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) {

@@ -1,0 +1,355 @@
+//! A simulated drive: stores bytes in memory, misbehaves by plan, and knows what it did.
+//!
+//! Beside the bytes it keeps for each sector where its content *comes from* ([`Origin`]):
+//! which write, meant for which sector. From that alone, without looking at a pattern,
+//! [`Sim::truth`] says which sectors a burn-in must find bad and why: it is the
+//! independent oracle of `tests/faults.rs` and `tests/resume.rs`.
+//!
+//! Its clock moves only while somebody waits, so hours of hanging cost nothing. Its cache is
+//! volatile when the plan says so: [`Sim::power_cut`] then loses a random half of what was
+//! not flushed, like the disks that the boot tests use.
+
+mod plan;
+mod truth;
+
+use std::io;
+use std::time::Duration;
+
+pub use plan::{Content, Fault, Plan};
+pub use truth::{Origin, Truth};
+
+use crate::device::{Access, Device, Done, Geometry, Op};
+
+/// A sector's content and where it comes from.
+#[derive(Clone)]
+struct Cell {
+    data: Box<[u64]>,
+    origin: Origin,
+}
+
+/// Which flushes a mutated engine would have forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// None: every flush is done.
+    None,
+    /// Those after the last sector was written.
+    AtEnd,
+    /// Those before checkpoints in the middle.
+    Between,
+}
+
+/// The simulated drive.
+pub struct Sim {
+    geometry: Geometry,
+    plan: Plan,
+    /// What survives a power cut.
+    stable: Vec<Cell>,
+    /// What the cache holds beyond that, by cell.
+    cache: std::collections::BTreeMap<u64, Cell>,
+    buffers: Vec<Vec<u64>>,
+    queue: Vec<(Duration, Access)>,
+    clock: Duration,
+    random: u64,
+    /// For each sector the last acknowledged write that was meant for it.
+    due: Vec<Origin>,
+    /// For each sector whether it was read back whole since that write and since the last power cut before it.
+    seen: Vec<bool>,
+    /// Times each planned transient fault was shown.
+    shown: Vec<u32>,
+    gone: bool,
+    /// Flushes that are acknowledged and not done: what an engine without them would see.
+    pub skip: Skip,
+}
+
+impl std::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sim").field("geometry", &self.geometry).field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// A small generator of random numbers, so that a seed reproduces a run.
+pub fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    crate::pattern::mix64(*state)
+}
+
+impl Sim {
+    /// A drive of that size with `slots` buffers of `block` bytes.
+    pub fn new(geometry: Geometry, plan: Plan, slots: usize, block: usize, seed: u64) -> Self {
+        let words = geometry.sector as usize / 8;
+        let mut random = seed;
+        let cells = plan.cells(geometry.sectors);
+        let stable = (0..cells)
+            .map(|_| {
+                let data = match plan.content {
+                    plan::Content::Zeros => vec![0; words],
+                    plan::Content::Ones => vec![u64::MAX; words],
+                    plan::Content::Random => (0..words).map(|_| next_random(&mut random)).collect(),
+                };
+                Cell { data: data.into(), origin: Origin::Before }
+            })
+            .collect();
+        Self {
+            geometry,
+            shown: vec![0; plan.faults.len()],
+            plan,
+            stable,
+            cache: std::collections::BTreeMap::new(),
+            buffers: vec![vec![0; block / 8]; slots],
+            queue: Vec::new(),
+            clock: Duration::ZERO,
+            random,
+            due: vec![Origin::Before; geometry.sectors as usize],
+            seen: vec![false; geometry.sectors as usize],
+            gone: false,
+            skip: Skip::None,
+        }
+    }
+
+    /// Loses the accesses under way, each after having happened or not, and keeps the cache: a killed worker.
+    pub fn kill(&mut self) {
+        while !self.queue.is_empty() {
+            let at = next_random(&mut self.random) as usize % self.queue.len();
+            let (_, access) = self.queue.swap_remove(at);
+            if next_random(&mut self.random) & 1 == 0 && access.op == Op::Write {
+                // It happened, but nobody was told: it was not acknowledged.
+                let due = self.due.clone();
+                let _ = self.carry(access);
+                self.due = due;
+            }
+        }
+    }
+
+    /// A power cut: of everything that was not flushed a random half is lost, sector by sector.
+    pub fn power_cut(&mut self) {
+        self.kill();
+        for (cell, content) in std::mem::take(&mut self.cache) {
+            if next_random(&mut self.random) & 1 == 0 {
+                self.stable[cell as usize] = content;
+            } else {
+                let cells = self.stable.len() as u64;
+                (cell..self.geometry.sectors).step_by(cells as usize).for_each(|lba| self.seen[lba as usize] = false);
+            }
+        }
+        self.gone = false;
+    }
+
+    /// What is where in the end.
+    pub fn truth(&self) -> Truth<'_> {
+        Truth { sim: self }
+    }
+
+    fn cell(&self, lba: u64) -> u64 {
+        lba % self.stable.len() as u64
+    }
+
+    fn read_cell(&self, cell: u64) -> &Cell {
+        self.cache.get(&cell).unwrap_or(&self.stable[cell as usize])
+    }
+
+    fn write_cell(&mut self, cell: u64, content: Cell) {
+        if self.plan.volatile {
+            self.cache.insert(cell, content);
+        } else {
+            self.stable[cell as usize] = content;
+        }
+    }
+
+    /// Time that an access takes, `None` for one that never comes back.
+    fn duration(&mut self, access: Access) -> Option<Duration> {
+        let bytes = access.sectors * u64::from(self.geometry.sector);
+        let mut time = Duration::from_nanos(50_000 + bytes * 10);
+        for fault in &self.plan.faults {
+            match fault {
+                Fault::Hang { lba } if touches(access, *lba) => return None,
+                Fault::Slow { lba, millis } if touches(access, *lba) => time += Duration::from_millis(*millis),
+                _ => {}
+            }
+        }
+        Some(time)
+    }
+
+    fn carry(&mut self, access: Access) -> Result<u64, i32> {
+        if self.gone {
+            return Err(libc::EIO);
+        }
+        if self.plan.faults.iter().any(|f| matches!(f, Fault::Disconnect { lba } if touches(access, *lba))) {
+            self.gone = true;
+            return Err(libc::EIO);
+        }
+        match access.op {
+            Op::Flush => {
+                let at_end = self.due.iter().all(|due| *due != Origin::Before);
+                let skip = match self.skip {
+                    Skip::None => false,
+                    Skip::AtEnd => at_end,
+                    Skip::Between => !at_end,
+                };
+                if !skip {
+                    for (cell, content) in std::mem::take(&mut self.cache) {
+                        self.stable[cell as usize] = content;
+                    }
+                }
+                Ok(0)
+            }
+            Op::Write => self.write(access),
+            Op::Read => self.read(access),
+        }
+    }
+
+    fn write(&mut self, access: Access) -> Result<u64, i32> {
+        for index in 0..self.plan.faults.len() {
+            match { self.plan.faults[index] } {
+                Fault::WriteError { lba } if touches(access, lba) => return Err(libc::EIO),
+                Fault::WriteErrorOnce { lba } if touches(access, lba) && self.once(index) => return Err(libc::EIO),
+                _ => {}
+            }
+        }
+        let words = self.geometry.sector as usize / 8;
+        for n in 0..access.sectors {
+            let lba = access.lba + n;
+            let at = n as usize * words;
+            let data: Box<[u64]> = self.buffers[access.slot][at..at + words].into();
+            let origin = Origin::Write { lba, sum: sum(&data) };
+            self.due[lba as usize] = origin;
+            self.seen[lba as usize] = false;
+            let mut cells = vec![self.cell(lba)];
+            let mut content = Cell { data, origin };
+            for fault in &self.plan.faults {
+                match fault {
+                    Fault::DropWrite { lba: bad } if *bad == lba => cells.clear(),
+                    Fault::MisdirectWrite { from, to } if *from == lba => cells = vec![*to],
+                    Fault::Shadow { from, to } if *from == lba => cells.push(*to),
+                    Fault::Limbo { from } if lba >= *from => cells.clear(),
+                    Fault::Flip { lba: bad, bit } if *bad == lba => {
+                        content.data[*bit as usize / 64 % words] ^= 1 << (bit % 64);
+                        content.origin = Origin::Damaged;
+                    }
+                    Fault::Tear { lba: bad } if *bad == lba => {
+                        let old = self.read_cell(self.cell(lba)).data.clone();
+                        content.data[words / 4..].copy_from_slice(&old[words / 4..]);
+                        content.origin = Origin::Damaged;
+                    }
+                    _ => {}
+                }
+            }
+            for cell in cells {
+                self.write_cell(cell, content.clone());
+            }
+        }
+        Ok(access.sectors * u64::from(self.geometry.sector))
+    }
+
+    fn read(&mut self, access: Access) -> Result<u64, i32> {
+        for index in 0..self.plan.faults.len() {
+            match { self.plan.faults[index] } {
+                Fault::ReadError { lba } if touches(access, lba) => return Err(libc::EIO),
+                Fault::ReadErrorOnce { lba } if touches(access, lba) && self.once(index) => return Err(libc::EIO),
+                _ => {}
+            }
+        }
+        let words = self.geometry.sector as usize / 8;
+        for n in 0..access.sectors {
+            let lba = access.lba + n;
+            let mut data = self.read_cell(self.cell(self.source(lba))).data.clone();
+            if self.is_limbo(lba) {
+                data.fill(0);
+            }
+            for index in 0..self.plan.faults.len() {
+                match { self.plan.faults[index] } {
+                    Fault::FlipOnce { lba: bad, bit } if bad == lba && self.once(index) => {
+                        data[bit as usize / 64 % words] ^= 1 << (bit % 64);
+                    }
+                    _ => {}
+                }
+            }
+            let at = n as usize * words;
+            self.buffers[access.slot][at..at + words].copy_from_slice(&data);
+            self.seen[lba as usize] = true;
+        }
+        Ok(access.sectors * u64::from(self.geometry.sector))
+    }
+
+    /// Where a read really reads.
+    fn source(&self, lba: u64) -> u64 {
+        self.plan
+            .faults
+            .iter()
+            .find_map(|fault| match fault {
+                Fault::MisdirectRead { from, to } if *from == lba => Some(*to),
+                _ => None,
+            })
+            .unwrap_or(lba)
+    }
+
+    fn is_limbo(&self, lba: u64) -> bool {
+        self.plan.faults.iter().any(|f| matches!(f, Fault::Limbo { from } if lba >= *from))
+    }
+
+    /// Whether a fault that shows once shows now.
+    fn once(&mut self, index: usize) -> bool {
+        self.shown[index] += 1;
+        self.shown[index] == 1
+    }
+}
+
+fn sum(data: &[u64]) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    data.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn touches(access: Access, lba: u64) -> bool {
+    access.op != Op::Flush && (access.lba..access.lba + access.sectors).contains(&lba)
+}
+
+impl Device for Sim {
+    fn now(&self) -> Duration {
+        self.clock
+    }
+
+    fn slots(&self) -> usize {
+        self.buffers.len()
+    }
+
+    fn block(&self) -> usize {
+        self.buffers.first().map_or(0, |b| b.len() * 8)
+    }
+
+    fn buffer(&mut self, slot: usize) -> &mut [u64] {
+        assert!(self.queue.iter().all(|(_, access)| access.slot != slot), "slot {slot} is busy");
+        &mut self.buffers[slot]
+    }
+
+    fn submit(&mut self, access: Access) -> io::Result<()> {
+        assert!(self.queue.iter().all(|(_, other)| other.slot != access.slot), "slot {} is busy", access.slot);
+        assert!(access.lba + access.sectors <= self.geometry.sectors, "{access:?} is outside the drive");
+        let time = self.duration(access);
+        // Accesses overlap: each comes back on its own, in an order that the seed decides.
+        let jitter = Duration::from_nanos(next_random(&mut self.random) % 400_000);
+        let when = time.map_or(Duration::MAX, |time| self.clock + time + jitter);
+        self.queue.push((when, access));
+        Ok(())
+    }
+
+    fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>> {
+        let next = self.queue.iter().enumerate().min_by_key(|(_, (when, _))| *when).map(|(at, (when, _))| (at, *when));
+        match next {
+            Some((at, when)) if when <= self.clock + at_most => {
+                self.clock = self.clock.max(when);
+                let (_, access) = self.queue.swap_remove(at);
+                let result = self.carry(access);
+                Ok(Some(Done { slot: access.slot, result }))
+            }
+            _ => {
+                self.clock += at_most;
+                Ok(None)
+            }
+        }
+    }
+
+    fn size(&mut self) -> u64 {
+        if self.gone { 0 } else { self.geometry.bytes() }
+    }
+}

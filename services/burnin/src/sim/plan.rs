@@ -1,0 +1,77 @@
+//! How a simulated drive misbehaves.
+
+/// Everything about a simulated drive's character.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What it holds before the first write.
+    pub content: Content,
+    /// Whether its cache forgets on a power cut.
+    pub volatile: bool,
+    /// Real capacity in sectors, for one that wraps around.
+    pub real: Option<u64>,
+    /// Its faults.
+    pub faults: Vec<Fault>,
+}
+
+/// What a drive holds before the burn-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Zeros, as from the factory.
+    Zeros,
+    /// Ones, as erased flash.
+    Ones,
+    /// Somebody's data.
+    Random,
+}
+
+/// One fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Stores the sector with one bit inverted.
+    Flip { lba: u64, bit: u32 },
+    /// Reads one bit inverted, once.
+    FlipOnce { lba: u64, bit: u32 },
+    /// Stores only the first quarter of the sector.
+    Tear { lba: u64 },
+    /// Acknowledges writes of the sector and stores nothing.
+    DropWrite { lba: u64 },
+    /// Stores what is written to `from` at `to` instead.
+    MisdirectWrite { from: u64, to: u64 },
+    /// Stores what is written to `from` at `to` as well.
+    Shadow { from: u64, to: u64 },
+    /// Reads `to` when asked for `from`.
+    MisdirectRead { from: u64, to: u64 },
+    /// Stores nothing from here on, and reads zeros.
+    Limbo { from: u64 },
+    /// Reads of the sector fail.
+    ReadError { lba: u64 },
+    /// The first read of the sector fails.
+    ReadErrorOnce { lba: u64 },
+    /// Writes of the sector fail.
+    WriteError { lba: u64 },
+    /// The first write of the sector fails.
+    WriteErrorOnce { lba: u64 },
+    /// Accesses of the sector never come back.
+    Hang { lba: u64 },
+    /// Accesses of the sector take so much longer.
+    Slow { lba: u64, millis: u64 },
+    /// Goes away when the sector is accessed.
+    Disconnect { lba: u64 },
+}
+
+impl Plan {
+    /// A good drive that holds `content`.
+    pub fn healthy(content: Content) -> Self {
+        Self { content, volatile: false, real: None, faults: Vec::new() }
+    }
+
+    /// A drive with these faults, holding somebody's data.
+    pub fn with(faults: Vec<Fault>) -> Self {
+        Self { faults, ..Self::healthy(Content::Random) }
+    }
+
+    /// Cells that store anything, of a drive that claims `sectors`.
+    pub(super) fn cells(&self, sectors: u64) -> u64 {
+        self.real.unwrap_or(sectors).min(sectors)
+    }
+}
