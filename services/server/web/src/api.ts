@@ -89,5 +89,7 @@ export const api = {
     call<Plan>("POST", "/plans", { drives, playbook } satisfies PlanRequest),
   arm: (plan: PlanId, body: ArmRequest) => call<Armed>("POST", `/plans/${segment(plan)}/arm`, body),
   start: (plan: PlanId, body: Armed) => call<Started>("POST", `/plans/${segment(plan)}/start`, body),
-  events: (after: number, limit: number) => call<Event[]>("GET", `/events?after=${after}&limit=${limit}`),
+  /** Events after a number, oldest first; without one the newest. */
+  events: (after: number | null, limit: number) =>
+    call<Event[]>("GET", after === null ? `/events?limit=${limit}` : `/events?after=${after}&limit=${limit}`),
 };

@@ -93,6 +93,11 @@ function connect(): void {
   stop?.();
   stop = listen("/api/v1/stream", {
     message: ({ event, data }) => {
+      if (event === "logout") {
+        stop?.();
+        void open(true);
+        return;
+      }
       const news = decode(event, data);
       if (!news) return;
       queue.push(news);
@@ -166,7 +171,7 @@ export async function logout(): Promise<void> {
 }
 
 /** Fetches events that the stream has not brought. */
-export async function loadEvents(after: number, limit: number): Promise<number> {
+export async function loadEvents(after: number | null, limit: number): Promise<number> {
   const events = await api.events(after, limit);
   known.value = { ...known.value, events: mergeEvents(known.value.events, events) };
   return events.length;

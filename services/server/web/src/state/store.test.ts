@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Event, Progress } from "@wire";
+import type { Bus, Event, Progress } from "@wire";
 
 import { drive, job } from "../fixtures";
 import { bayOf, byGroup, canChoose, decode, latestJobs, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
@@ -77,13 +77,18 @@ describe("what follows from what is known", () => {
     expect(canChoose(drive(), job({ state: { kind: "waiting", why: "drive away" } }))).toBe(false);
   });
   it("drives stand by controller in the order of their ports", () => {
-    const at = (location: string) => drive({ serial: location, key: location, location });
-    const groups = byGroup([at("PCI 00:1f.2, port 10"), at("USB 2-1"), at("PCI 00:1f.2, port 2")]);
-    expect(groups.map((g) => [g.name, g.drives.map((d) => bayOf(d).place)])).toEqual([["PCI 00:1f.2", ["port 2", "port 10"]], ["USB 2-1", [""]]]);
+    const at = (bus: Bus, location: string) => drive({ serial: location, key: location, location, bus });
+    const groups = byGroup([
+      at("usb", "PCI 00:14.0, USB 2-1"), at("sata", "PCI 00:1f.2, SATA port 10"), at("nvme", "PCI 02:00.0, nvme1"), at("sata", "PCI 00:1f.2, SATA port 2"),
+      at("nvme", "PCI 01:00.0, nvme0"), at("sata", "PCI 03:00.0, SATA port 1"), at("virtio", ""),
+    ]);
+    expect(groups.map((g) => [g.name, g.note, g.drives.map((d) => bayOf(d).place)])).toEqual([
+      ["SATA", "PCI 00:1f.2", ["2", "10"]], ["SATA", "PCI 03:00.0", ["1"]], ["NVMe", "", ["nvme0", "nvme1"]], ["USB", "", ["2-1"]], ["Virtual disks", "", [""]],
+    ]);
   });
   it("search takes words in any order, of model, serial and place", () => {
     expect(matches(drive(), "2b7h exos")).toBe(true);
-    expect(matches(drive(), "port 1")).toBe(true);
+    expect(matches(drive(), "00:1f.2")).toBe(true);
     expect(matches(drive(), "exos 9999")).toBe(false);
   });
 });

@@ -135,27 +135,41 @@ export function isOver(job: Job): boolean {
   return job.state.kind === "finished" || job.state.kind === "aborted";
 }
 
-/** Where a drive sits, cut into the piece of hardware and the place on it. */
-export function bayOf(drive: Drive): { group: string; place: string } {
-  const comma = drive.location.lastIndexOf(", ");
-  if (comma < 0) return { group: drive.location || "Not told where", place: "" };
-  return { group: drive.location.slice(0, comma), place: drive.location.slice(comma + 2) };
+/** Where a drive sits: the piece of hardware, and the place on it as short as a bay number. */
+export function bayOf(drive: Drive): { group: string; note: string; place: string } {
+  const parts = drive.location.split(", ");
+  const pci = parts.find((part) => part.startsWith("PCI ")) ?? "";
+  const place = (parts.findLast((part) => part !== pci) ?? "").replace(/^(SATA port|SAS|SCSI|USB|card slot) /, "");
+  switch (drive.bus) {
+    // One controller with many ports is one enclosure; each NVMe drive is a controller of its own.
+    case "sata": return { group: "SATA", note: pci, place };
+    case "scsi": return { group: "SAS and SCSI", note: pci, place };
+    case "nvme": return { group: "NVMe", note: "", place };
+    case "usb": return { group: "USB", note: "", place };
+    case "mmc": return { group: "Card slots", note: "", place };
+    case "virtio": return { group: "Virtual disks", note: "", place };
+    case "loop": return { group: "Loop devices", note: "for tests", place };
+    case "other": return { group: "Others", note: pci, place };
+  }
 }
 
 /** Drives by controller, in the order of their places. */
-export function byGroup(drives: readonly Drive[]): { name: string; drives: Drive[] }[] {
-  const groups = new Map<string, Drive[]>();
+export function byGroup(drives: readonly Drive[]): { name: string; note: string; drives: Drive[] }[] {
+  const groups = new Map<string, { name: string; note: string; drives: Drive[] }>();
   const order = new Intl.Collator("en", { numeric: true }).compare;
   for (const drive of drives) {
-    const { group } = bayOf(drive);
-    groups.set(group, [...(groups.get(group) ?? []), drive]);
+    const { group: name, note } = bayOf(drive);
+    const key = `${name} ${note}`;
+    const group = groups.get(key) ?? { name, note, drives: [] };
+    group.drives.push(drive);
+    groups.set(key, group);
   }
-  return [...groups]
-    .sort(([a], [b]) => order(a, b))
-    .map(([name, list]) => ({
-      name,
-      drives: list.sort((a, b) => order(bayOf(a).place, bayOf(b).place) || order(a.key, b.key)),
-    }));
+  const rank = ["sata", "scsi", "nvme", "usb", "mmc", "virtio", "other", "loop"];
+  const first = (group: { drives: Drive[] }) => rank.indexOf(group.drives[0]?.bus ?? "other");
+  for (const { drives: list } of groups.values()) {
+    list.sort((a, b) => order(bayOf(a).place, bayOf(b).place) || order(a.kernel_name, b.kernel_name) || order(a.key, b.key));
+  }
+  return [...groups.values()].sort((a, b) => first(a) - first(b) || order(a.note, b.note));
 }
 
 /** Whether a drive may be chosen for a burn-in now. */

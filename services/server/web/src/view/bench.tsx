@@ -2,7 +2,7 @@
 import { computed } from "@preact/signals";
 import type { Drive, Job } from "@wire";
 
-import { bytes, celsius, busName, lastFour, plural, rate, timeLeft, verdictShape } from "../format";
+import { bytes, lastFour, plural, rate, timeLeft, verdictShape } from "../format";
 import { jobPath } from "../route";
 import { choose, chosen, known, latest, now, search } from "../state/app";
 import { byGroup, isOver, matches } from "../state/store";
@@ -81,10 +81,6 @@ function Empty() {
   );
 }
 
-function groupBuses(drives: readonly Drive[]): string {
-  return [...new Set(drives.map((drive) => busName(drive.bus)))].join(", ");
-}
-
 function ActBar({ drives }: { drives: readonly Drive[] }) {
   const picked = drives.filter((drive) => drive.id !== null && chosen.value.includes(drive.id));
   if (picked.length === 0) return null;
@@ -116,8 +112,8 @@ export function Bench() {
       {drives.length > 0 && shown.length === 0 && <p class="mute none" role="status">No drive answers to “{search.value}”. <button class="btn plain" type="button" onClick={() => (search.value = "")}>Show all</button></p>}
       <div class="box-all">
         {byGroup(shown).map((group) => (
-          <section key={group.name} class="chassis" aria-label={group.name} style={{ "--n4": Math.min(4, group.drives.length), "--n3": Math.min(3, group.drives.length), "--n2": Math.min(2, group.drives.length), "--n8": Math.min(8, group.drives.length) }}>
-            <header><h2>{group.name}</h2><span>{groupBuses(group.drives)}</span><span class="r">{plural(group.drives.length, "drive")}</span></header>
+          <section key={`${group.name} ${group.note}`} class="chassis" aria-label={`${group.name} ${group.note}`} style={{ "--n4": Math.min(4, group.drives.length), "--n3": Math.min(3, group.drives.length), "--n2": Math.min(2, group.drives.length), "--n8": Math.min(8, group.drives.length) }}>
+            <header><h2>{group.name}</h2><span>{group.note}</span><span class="r">{plural(group.drives.length, "drive")}</span></header>
             <ul class="bays">
               {group.drives.map((drive) => {
                 const job = drive.id === null ? undefined : jobs.get(drive.id);
@@ -135,6 +131,3 @@ export function Bench() {
     </main>
   );
 }
-
-/** Kept here for the drive page: the drive's temperature in words. */
-export const temperatureWords = (drive: Drive) => (drive.temperature === null ? "no sensor tells" : celsius(drive.temperature));

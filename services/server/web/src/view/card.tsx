@@ -87,13 +87,13 @@ export class Card extends Still<CardProps> {
     const words = say(drive, job, Math.max(minute, Date.parse(job?.ended ?? "") || 0));
     const can = canChoose(drive, job);
     const name = lastFour(drive.serial) || drive.kernel_name;
-    const place = bayOf(drive).place.replace(/^(port|slot|bay|target|lun)\s+/i, "");
+    const { place } = bayOf(drive);
     const href = job ? jobPath(job.id) : drivePath(drive.key);
     const id = drive.id;
     return (
       <li class={`bay ${words.kind} ${can ? "can" : ""} ${selected ? "sel" : ""}`} data-bay={id ?? drive.key} data-can={can ? "" : undefined}>
         <span class="hd">
-          <span class="plate">{place.length > 0 && place.length <= 4 ? place : drive.kernel_name}</span>
+          <span class="plate">{place.length > 0 && place.length <= 8 ? place : drive.kernel_name}</span>
           <span class="md" title={drive.model}>{drive.model || "no model told"}</span>
           <span class="cap">{bytes(drive.capacity)}</span>
           {can && id !== null && (

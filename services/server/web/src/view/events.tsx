@@ -28,10 +28,10 @@ export function EventsPage() {
   const more = useSignal(true);
   const load = async () => {
     problem.value = null;
-    const first = known.peek().events[0]?.seq;
-    const after = first === undefined ? 0 : Math.max(0, first - 1 - PAGE);
+    // First the newest; then, from the oldest that is here, the page before it.
+    const first = asked.peek() ? known.peek().events[0]?.seq : undefined;
     try {
-      await loadEvents(after, PAGE);
+      await loadEvents(first === undefined ? null : Math.max(0, first - 1 - PAGE), PAGE);
       more.value = (known.peek().events[0]?.seq ?? 1) > 1;
     } catch (thrown) {
       problem.value = asProblem(thrown);
