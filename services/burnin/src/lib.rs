@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod playbook;
 pub mod runner;
 pub mod sim;
+pub mod verdict;
 pub mod worker;
 
 pub use checkpoint::Checkpoint;

@@ -1,0 +1,92 @@
+//! From evidence and SMART to one word, with every rule that fired.
+//!
+//! Two pure steps: [`metrics`] reduces everything that is known to named numbers, and the
+//! rules in `rules.toml` compare them with limits. A number that is not known fires no
+//! rule; that it is not known is a number, too. The order is FAILED, INCONCLUSIVE, WARN,
+//! PASSED: proof that a drive is bad outranks the question whether everything was looked
+//! at, and what was written and read back outranks what the drive says of itself.
+
+mod metrics;
+mod rules;
+
+use drive::smart::Snapshot;
+use wire::Bytes;
+use wire::job::{Outcome, PhaseStatus, RuleHit, Verdict};
+
+use crate::evidence::{Evidence, Stop};
+
+pub use metrics::{Metrics, metrics};
+pub use rules::{Rule, Rules};
+
+/// What the owner expects of the drive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// It has a life behind it.
+    #[default]
+    Used,
+    /// It was sold as new.
+    New,
+}
+
+/// What a verdict is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What the engine saw.
+    pub evidence: &'a Evidence,
+    /// Whether the playbook asks for SMART.
+    pub wants_smart: bool,
+    /// SMART before the first write; `None` where it could not be read or was lost.
+    pub before: Option<&'a Snapshot>,
+    /// SMART after.
+    pub after: Option<&'a Snapshot>,
+    /// What the owner expects.
+    pub profile: Profile,
+}
+
+/// The verdict.
+pub fn judge(case: &Case<'_>) -> Verdict {
+    let metrics = metrics(case);
+    let mut hits: Vec<RuleHit> = Rules::built_in().fired(&metrics, case.profile);
+    hits.sort_by(|a, b| b.outcome.cmp(&a.outcome));
+    let outcome = hits.first().map_or(Outcome::Passed, |hit| hit.outcome);
+    let summary = summary(case, outcome, &hits);
+    Verdict { outcome, rules: hits, summary, verified: case.evidence.verified(), engine: case.evidence.engine.clone() }
+}
+
+fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
+    let evidence = case.evidence;
+    let whole = Bytes(evidence.geometry.bytes());
+    let means = |hit: &RuleHit| Rules::built_in().means(&hit.id).unwrap_or_default().to_owned();
+    let worst = hits.iter().find(|hit| hit.outcome == outcome && outcome != Outcome::Passed);
+    let mut text = match worst {
+        None => format!("All {whole} were written, read back and equal."),
+        Some(hit) => {
+            let first = evidence.findings().into_iter().find(|f| f.lba.is_some());
+            let place = match first.filter(|_| outcome == Outcome::Failed && !hit.id.starts_with("nvme")) {
+                Some(finding) => format!(", first at {} ({})", finding.lba.unwrap_or_default(), finding.detail),
+                None => String::new(),
+            };
+            format!("{}: {}{place}.", hit.value, means(hit))
+        }
+    };
+    match &evidence.stopped {
+        Some(Stop::Asked { why }) => text += &format!(" It was ended by {why}."),
+        Some(Stop::Engine { why }) => text += &format!(" The engine failed: {why}."),
+        _ => {}
+    }
+    match evidence.resumes.len() {
+        0 => {}
+        1 => text += &format!(" It went on after one interruption ({}).", evidence.resumes[0].why),
+        n => text += &format!(" It went on after {n} interruptions."),
+    }
+    text
+}
+
+/// Whether every phase that moves data ran to its end.
+pub(crate) fn unfinished(evidence: &Evidence) -> usize {
+    evidence.phases.iter().filter(|record| record.status != PhaseStatus::Done).count()
+}
+
+#[cfg(test)]
+mod tests;

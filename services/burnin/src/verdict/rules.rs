@@ -1,0 +1,113 @@
+//! The rules as data: `rules.toml`, parsed once, each line checked by a test.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use wire::job::{Outcome, RuleHit};
+
+use super::{Metrics, Profile};
+
+/// One rule.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its id, told with every hit.
+    pub id: String,
+    /// The number that it looks at.
+    pub metric: String,
+    /// What the number counts.
+    pub unit: String,
+    /// Which side of a limit fires.
+    #[serde(default)]
+    pub at: Side,
+    /// The profile it belongs to; `None`: both.
+    pub profile: Option<Profile>,
+    /// Limit from which it is told without consequence.
+    pub told: Option<f64>,
+    /// Limit for WARN.
+    pub warn: Option<f64>,
+    /// Limit for INCONCLUSIVE.
+    pub inconclusive: Option<f64>,
+    /// Limit for FAILED.
+    pub failed: Option<f64>,
+    /// What a hit means, as the rest of a sentence that begins with the number.
+    pub means: String,
+    /// Where the limit comes from.
+    pub source: String,
+}
+
+/// Which side of a limit fires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// At the limit or above.
+    #[default]
+    Least,
+    /// At the limit or below.
+    Most,
+}
+
+/// All rules.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    rule: Vec<Rule>,
+}
+
+static BUILT_IN: LazyLock<Rules> = LazyLock::new(|| {
+    toml::from_str(include_str!("rules.toml")).expect("rules.toml is parsed by the tests of this module")
+});
+
+impl Rules {
+    /// The rules of this engine.
+    pub fn built_in() -> &'static Self {
+        &BUILT_IN
+    }
+
+    /// The rules one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rule.iter()
+    }
+
+    /// What a hit of the rule means.
+    pub fn means(&self, id: &str) -> Option<&str> {
+        self.rule.iter().find(|rule| rule.id == id).map(|rule| rule.means.as_str())
+    }
+
+    /// Every rule that fires on these numbers, with the worst of its outcomes.
+    pub fn fired(&self, metrics: &Metrics, profile: Profile) -> Vec<RuleHit> {
+        self.rule.iter().filter(|rule| rule.profile.is_none_or(|p| p == profile)).filter_map(|r| r.hit(metrics)).collect()
+    }
+}
+
+impl Rule {
+    fn hit(&self, metrics: &Metrics) -> Option<RuleHit> {
+        let value = *metrics.get(self.metric.as_str())?;
+        let limits = [
+            (Outcome::Failed, self.failed),
+            (Outcome::Inconclusive, self.inconclusive),
+            (Outcome::Warn, self.warn),
+            (Outcome::Passed, self.told),
+        ];
+        let broken = |limit: f64| match self.at {
+            Side::Least => value >= limit,
+            Side::Most => value <= limit,
+        };
+        let (outcome, limit) = limits.into_iter().find_map(|(o, l)| l.filter(|l| broken(*l)).map(|l| (o, l)))?;
+        let side = match self.at {
+            Side::Least => "at least",
+            Side::Most => "at most",
+        };
+        Some(RuleHit {
+            id: self.id.clone(),
+            outcome,
+            value: format!("{} {}", number(value), self.unit),
+            limit: format!("{side} {} {}", number(limit), self.unit),
+            source: self.source.clone(),
+        })
+    }
+}
+
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}

@@ -1,0 +1,263 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+
+use drive::smart::{Attribute, NvmeHealth, Protocol, Snapshot};
+use wire::job::{FaultKind, Phase, Resume};
+use wire::{Lba, Time};
+
+use super::*;
+use crate::device::Geometry;
+use crate::evidence::Incident;
+use crate::findings::Fault;
+
+const GEOMETRY: Geometry = Geometry { sectors: 1 << 20, sector: 512, physical: 512 };
+
+/// A burn-in that ran to its end and saw nothing.
+fn clean() -> Evidence {
+    let mut evidence = Evidence::new(GEOMETRY, &[Phase::Write, Phase::Verify]);
+    for record in &mut evidence.phases {
+        record.status = PhaseStatus::Done;
+        record.total = Bytes(GEOMETRY.bytes());
+        record.done = record.total;
+    }
+    evidence
+}
+
+fn snapshot() -> Snapshot {
+    Snapshot {
+        protocol: Protocol::Ata,
+        device_type: "sat".to_owned(),
+        model: None,
+        serial: None,
+        firmware: None,
+        wwn: None,
+        capacity: None,
+        rpm: Some(7200),
+        passed: Some(true),
+        temperature: Some(33),
+        power_on_hours: Some(5),
+        power_cycles: Some(2),
+        attributes: [5, 10, 184, 187, 188, 196, 197, 198, 199].map(|id| attribute(id, 0)).to_vec(),
+        nvme: None,
+        scsi: None,
+        self_tests: Vec::new(),
+        self_test_remaining: None,
+        error_log_count: None,
+        bytes_written: None,
+        exit_status: 0,
+        messages: Vec::new(),
+    }
+}
+
+fn attribute(id: u16, count: u64) -> Attribute {
+    Attribute {
+        id,
+        name: format!("attribute {id}"),
+        value: Some(100),
+        worst: Some(100),
+        threshold: Some(10),
+        prefail: false,
+        when_failed: String::new(),
+        raw: count,
+        count,
+        text: count.to_string(),
+    }
+}
+
+fn with(id: u16, count: u64) -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.attributes.retain(|a| a.id != id);
+    snapshot.attributes.push(attribute(id, count));
+    snapshot
+}
+
+fn verdict(evidence: &Evidence, before: Option<&Snapshot>, after: Option<&Snapshot>) -> Verdict {
+    judge(&Case { evidence, wants_smart: true, before, after, profile: Profile::Used })
+}
+
+fn ids(verdict: &Verdict) -> Vec<&str> {
+    verdict.rules.iter().map(|hit| hit.id.as_str()).collect()
+}
+
+#[test]
+fn every_rule_is_complete_and_looks_at_a_number_that_exists() {
+    let mut ids = BTreeSet::new();
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut nvme = snapshot();
+    nvme.nvme = Some(NvmeHealth {
+        critical_warning: 0,
+        available_spare: Some(100),
+        available_spare_threshold: Some(10),
+        percentage_used: Some(0),
+        media_errors: Some(0),
+        num_err_log_entries: Some(0),
+        warning_temp_time: Some(0),
+        critical_comp_time: Some(0),
+        ..NvmeHealth::default()
+    });
+    nvme.scsi = Some(drive::smart::ScsiHealth { grown_defects: Some(0), non_medium: Some(0), ..Default::default() });
+    nvme.attributes.push(attribute(22, 0));
+    nvme.attributes.push(attribute(177, 0));
+    nvme.rpm = Some(0);
+    let evidence = clean();
+    for (before, after) in [(None, None), (Some(&nvme), Some(&nvme)), (None, Some(&nvme)), (Some(&nvme), None)] {
+        known.extend(metrics(&Case { evidence: &evidence, wants_smart: true, before, after, profile: Profile::New }).into_keys());
+    }
+    for rule in Rules::built_in().iter() {
+        assert!(ids.insert(&rule.id), "{} stands twice", rule.id);
+        assert!(known.contains(&rule.metric), "{}: nothing gives {}", rule.id, rule.metric);
+        assert!(!rule.source.is_empty() && !rule.means.is_empty() && !rule.means.ends_with('.'), "{}", rule.id);
+        assert!([rule.told, rule.warn, rule.inconclusive, rule.failed].iter().any(Option::is_some), "{}", rule.id);
+    }
+    assert!(ids.len() > 50);
+}
+
+#[test]
+fn a_clean_run_passes_and_says_how_much_was_verified() {
+    let good = snapshot();
+    let verdict = verdict(&clean(), Some(&good), Some(&good));
+    assert_eq!((verdict.outcome, ids(&verdict).len()), (Outcome::Passed, 0), "{verdict:?}");
+    assert_eq!(verdict.verified, Bytes(512 << 20));
+    assert_eq!(verdict.summary, "All 537 MB were written, read back and equal.");
+}
+
+#[test]
+fn what_differs_fails_and_outranks_everything() {
+    for (fault, id) in [
+        (Fault::Flips { bits: 1 }, "verify-mismatch"),
+        (Fault::Foreign, "verify-mismatch"),
+        (Fault::Stale { pass: 0xf0 }, "verify-mismatch"),
+        (Fault::Moved { shift: 7, fresh: true }, "verify-misplaced"),
+        (Fault::Transient, "verify-transient"),
+        (Fault::Read { errno: 5 }, "read-error"),
+        (Fault::Write { errno: 5 }, "write-error"),
+    ] {
+        let mut evidence = clean();
+        evidence.defects.add(Phase::Verify, 77, 1, fault);
+        evidence.stopped = Some(Stop::Disconnected);
+        let verdict = verdict(&evidence, None, None);
+        assert_eq!((verdict.outcome, ids(&verdict)[0]), (Outcome::Failed, id), "{verdict:?}");
+        assert!(verdict.summary.contains("LBA 77"), "{}", verdict.summary);
+        assert_eq!(verdict.verified, Bytes((512 << 20) - 512));
+    }
+}
+
+#[test]
+fn what_was_not_done_is_never_passed() {
+    let good = snapshot();
+    let told = |change: &dyn Fn(&mut Evidence)| {
+        let mut evidence = clean();
+        change(&mut evidence);
+        let verdict = verdict(&evidence, Some(&good), Some(&good));
+        assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
+        ids(&verdict).join(" ")
+    };
+    assert!(told(&|e| e.stopped = Some(Stop::Asked { why: "a person".to_owned() })).contains("not-finished"));
+    assert!(told(&|e| e.stopped = Some(Stop::Engine { why: "no memory".to_owned() })).contains("not-finished"));
+    assert!(told(&|e| e.stopped = Some(Stop::Disconnected)).contains("disconnect"));
+    assert!(told(&|e| e.stopped = Some(Stop::Hung)).contains("hang"));
+    assert!(told(&|e| e.stopped = Some(Stop::Resized { bytes: Bytes(1) })).contains("other-capacity"));
+    assert!(told(&|e| e.phases[1].done = Bytes((512 << 20) - 512)).contains("not-covered"));
+    assert!(told(&|e| e.phases[0].status = PhaseStatus::Skipped).contains("phase-skipped"));
+    assert!(told(&|e| e.phases[1].status = PhaseStatus::Interrupted).contains("phase-skipped"));
+    assert!(told(&|e| drop(e.phases.pop())).contains("not-covered"));
+    assert!(told(&|e| e.incident(incident(FaultKind::Transient))).contains("error-not-reproduced"));
+}
+
+fn incident(kind: FaultKind) -> Incident {
+    Incident { at_ms: 0, kind, phase: Phase::Write, lba: Some(Lba(1)), sectors: 8, detail: String::new() }
+}
+
+#[test]
+fn one_slow_access_warns_and_three_fail() {
+    let good = snapshot();
+    let mut evidence = clean();
+    evidence.incident(incident(FaultKind::Slow));
+    assert_eq!(verdict(&evidence, Some(&good), Some(&good)).outcome, Outcome::Warn);
+    evidence.incident(incident(FaultKind::Slow));
+    evidence.incident(incident(FaultKind::Slow));
+    assert_eq!(verdict(&evidence, Some(&good), Some(&good)).outcome, Outcome::Failed);
+}
+
+#[test]
+fn smart_deltas_follow_the_table() {
+    for (id, before, after, want) in [
+        (5, 0, 1, Outcome::Failed),
+        (5, 3, 3, Outcome::Warn),
+        (5, 16, 16, Outcome::Failed),
+        (197, 2, 0, Outcome::Warn),
+        (197, 0, 1, Outcome::Failed),
+        (198, 1, 0, Outcome::Warn),
+        (198, 1, 1, Outcome::Failed),
+        (187, 1, 1, Outcome::Warn),
+        (187, 1, 2, Outcome::Failed),
+        (188, 7, 7, Outcome::Passed),
+        (188, 7, 9, Outcome::Warn),
+        (188, 7, 17, Outcome::Failed),
+        (184, 0, 1, Outcome::Failed),
+        (10, 1, 1, Outcome::Warn),
+        (196, 0, 1, Outcome::Failed),
+        (199, 500, 500, Outcome::Passed),
+        (199, 0, 9, Outcome::Warn),
+        (199, 0, 10, Outcome::Inconclusive),
+    ] {
+        let verdict = verdict(&clean(), Some(&with(id, before)), Some(&with(id, after)));
+        assert_eq!(verdict.outcome, want, "attribute {id}: {before} to {after}: {verdict:?}");
+    }
+}
+
+#[test]
+fn missing_smart_is_told_by_what_is_missing() {
+    let good = snapshot();
+    let evidence = clean();
+    for (before, after, id, outcome) in [
+        (None, None, "smart-unreadable", Outcome::Warn),
+        (None, Some(&good), "smart-baseline-lost", Outcome::Inconclusive),
+        (Some(&good), None, "smart-went-silent", Outcome::Inconclusive),
+    ] {
+        let verdict = verdict(&evidence, before, after);
+        assert_eq!((ids(&verdict), verdict.outcome), (vec![id], outcome));
+    }
+    let surface = judge(&Case { evidence: &evidence, wants_smart: false, before: None, after: None, profile: Profile::Used });
+    assert_eq!(surface.outcome, Outcome::Passed);
+}
+
+#[test]
+fn resumes_are_told_and_change_nothing() {
+    let good = snapshot();
+    let mut evidence = clean();
+    let resume = Resume { at: Time::UNIX_EPOCH, why: "power cut".to_owned(), phase: Phase::Write, from: Bytes(4096) };
+    evidence.resumes.push(resume);
+    let verdict = verdict(&evidence, Some(&good), Some(&good));
+    assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Passed, vec!["resumed"]));
+    assert!(verdict.summary.contains("one interruption (power cut)"), "{}", verdict.summary);
+}
+
+#[test]
+fn a_failing_drive_says_so_itself() {
+    let good = snapshot();
+    let failing = Snapshot { passed: Some(false), ..snapshot() };
+    assert_eq!(verdict(&clean(), Some(&good), Some(&failing)).outcome, Outcome::Failed);
+    let mut nvme = snapshot();
+    nvme.nvme = Some(NvmeHealth { critical_warning: 0b1000, ..NvmeHealth::default() });
+    assert_eq!(verdict(&clean(), Some(&nvme), Some(&nvme)).outcome, Outcome::Failed);
+}
+
+#[test]
+fn a_slow_region_is_not_the_zone_curve() {
+    use std::time::Duration;
+    let sectors = 64 << 20;
+    let fill = |slow: std::ops::Range<u64>| {
+        let mut evidence = Evidence::new(Geometry { sectors, sector: 512, physical: 512 }, &[Phase::Write, Phase::Verify]);
+        for zone in 0..1024_u64 {
+            let ms = if slow.contains(&zone) { 4_000 } else { 100 + zone / 8 };
+            let time = Duration::from_millis(ms);
+            evidence.phases[1].zones.add(zone * 65_536, sectors, 32 << 20, time, time);
+        }
+        metrics(&Case { evidence: &evidence, wants_smart: false, before: None, after: None, profile: Profile::Used })
+            ["surface.slow_bytes"]
+    };
+    assert_eq!(fill(0..0), 0.0);
+    assert_eq!(fill(500..503), (3 << 25) as f64);
+}
