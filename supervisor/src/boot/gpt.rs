@@ -28,6 +28,7 @@ pub struct Partition {
     /// Last sector.
     pub last: u64,
     kind: [u8; 16],
+    guid: [u8; 16],
 }
 
 /// A table whose checksums are right.
@@ -115,12 +116,18 @@ impl Gpt {
             .zip(entries.chunks_exact(size))
             .filter(|(_, e)| e[..16] != [0; 16])
             .map(|(number, e)| {
-                let mut kind = [0; 16];
+                let (mut kind, mut guid) = ([0; 16], [0; 16]);
                 kind.copy_from_slice(&e[..16]);
-                Partition { number, first: u64_at(e, 32), last: u64_at(e, 40), kind }
+                guid.copy_from_slice(&e[16..32]);
+                Partition { number, first: u64_at(e, 32), last: u64_at(e, 40), kind, guid }
             })
             .collect();
         Ok(Gpt { header, entries, entry_size, partitions })
+    }
+
+    /// Whether one of its partitions has this GUID, as GRUB writes it: `4b696c6e-0000-4000-8000-000000000002`.
+    pub fn has(&self, partuuid: &str) -> bool {
+        partuuid.len() == 36 && partuuid.is_ascii() && self.partitions.iter().any(|p| p.guid == guid(partuuid))
     }
 
     /// The BIOS boot partition.

@@ -68,15 +68,29 @@ pub fn keep(line: &Line, part: &str) -> i32 {
 fn find(line: &Line, part: &str) -> Option<Found> {
     let begun = Instant::now();
     let mut told = false;
+    // Disks that were read and are not it. (The kernel's uevents name no PARTUUID before 6.13.)
+    let mut others = std::collections::BTreeSet::new();
     while begun.elapsed() < APPEARS_WITHIN {
         for entry in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
-            let text = fs::read_to_string(entry.path().join("uevent")).unwrap_or_default();
-            if text.lines().any(|l| l.strip_prefix("PARTUUID=").is_some_and(|v| v.eq_ignore_ascii_case(part)))
-                && let Ok(sys) = fs::canonicalize(entry.path())
-                && let Some(sys) = sys.parent()
-                && let Some(disk) = sys.file_name()
-            {
-                return Some(Found { disk: disk.to_string_lossy().into_owned(), sys: sys.to_owned() });
+            let disk = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().join("partition").exists() || others.contains(&disk) {
+                continue;
+            }
+            let sectors = fs::read_to_string(entry.path().join("size")).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
+            let gpt = File::open(Path::new("/dev").join(&disk)).and_then(|f| Gpt::read(&f, sectors));
+            match gpt {
+                Ok(g) if g.has(part) => {
+                    // The kernel makes the disk's node first and the partitions' a moment later.
+                    if let Ok(sys) = fs::canonicalize(entry.path()) {
+                        let found = Found { disk, sys };
+                        if g.partitions.iter().all(|p| found.partition(p.number).exists()) {
+                            return Some(found);
+                        }
+                    }
+                }
+                Ok(_) => drop(others.insert(disk)),
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => drop(others.insert(disk)),
+                Err(_) => {}
             }
         }
         if !told && begun.elapsed() > Duration::from_secs(8) {
