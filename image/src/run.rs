@@ -97,7 +97,7 @@ pub fn run(ws: &Workspace, choice: &Choice) -> Result<()> {
     if answered {
         announce(&mut vm, &stop, choice)?;
         while !stop.load(Ordering::Relaxed) {
-            vm.alive().map_err(failed)?;
+            alive(&mut vm, &stop)?;
             std::thread::sleep(LOOK);
         }
     }
@@ -149,7 +149,7 @@ fn wait(vm: &mut Vm, stop: &AtomicBool, mut ready: impl FnMut(&mut Vm) -> bool) 
         if ready(vm) {
             return Ok(true);
         }
-        vm.alive().map_err(failed)?;
+        alive(vm, stop)?;
         if begun.elapsed() > PATIENCE {
             let console = vm.console();
             let lines: Vec<&str> = console.lines().collect();
@@ -162,6 +162,17 @@ fn wait(vm: &mut Vm, stop: &AtomicBool, mut ready: impl FnMut(&mut Vm) -> bool) 
         std::thread::sleep(LOOK);
     }
     Ok(false)
+}
+
+/// That the box runs; a signal from the terminal ends QEMU too, which is no error then.
+fn alive(vm: &mut Vm, stop: &AtomicBool) -> Result<()> {
+    match vm.alive() {
+        Err(e) => {
+            std::thread::sleep(LOOK);
+            if stop.load(Ordering::Relaxed) { Ok(()) } else { Err(failed(e)) }
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 fn announce(vm: &mut Vm, stop: &AtomicBool, choice: &Choice) -> Result<()> {
