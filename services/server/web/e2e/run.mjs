@@ -1,0 +1,349 @@
+/**
+ * The dashboard in Chromium against the real server and the real agent on loop devices, once as a phone in the dark
+ * and once as a desk by day. Closes with `browser: N passed, M failed, K not run`.
+ */
+import { join } from "node:path";
+
+import { Box, missing, noLoops, until } from "./box.mjs";
+import { inspect, launch, out, visit } from "./browser.mjs";
+
+const PASSWORD = "correct horse battery";
+const count = { passed: 0, failed: 0, skipped: 0 };
+
+function assert(what, fact) {
+  if (!fact) throw new Error(what);
+}
+
+async function round(browser, width, scheme) {
+  const box = new Box();
+  let broken = null;
+  let page, context, complaints;
+
+  /** One test. They build on each other: after a failure the rest is not run. */
+  const test = async (name, run) => {
+    if (broken) {
+      count.skipped += 1;
+      console.log(`NOT RUN: ${width} px: ${name} (after a failure)`);
+      return;
+    }
+    const begun = Date.now();
+    try {
+      await run();
+      if (complaints?.length) throw new Error(`the console is not clean: ${complaints.join(" | ")}`);
+      count.passed += 1;
+      console.log(`ok     ${width} px  ${name}  (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      broken = error;
+      count.failed += 1;
+      console.log(`not ok ${width} px  ${name}\n       ${String(error.stack ?? error).split("\n").slice(0, 12).join("\n       ")}`);
+      await page?.screenshot({ path: join(out, `failed-${width}.png`), fullPage: true }).catch(() => {});
+      console.log(box.output.split("\n").slice(-25).map((line) => `       | ${line}`).join("\n"));
+    }
+  };
+  const shot = (name) => inspect(page, `${name}-${width}`);
+  const card = (name) => page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${box.loops.get(name).four},`) }) });
+  const field = (name) => page.locator(`li:has-text("${box.loops.get(name).serial}") .four input`);
+  const button = page_button(() => page);
+  const pick = async (...names) => {
+    await page.goto("/");
+    for (const name of names) await card(name).getByRole("checkbox").check();
+    await page.getByRole("link", { name: "Burn in…" }).click();
+    await page.getByRole("heading", { name: "What will be lost" }).waitFor();
+  };
+  const typeAll = async (...names) => {
+    for (const name of names) await field(name).fill(box.loops.get(name).four.toLowerCase());
+    await page.getByText("Left to arm.").waitFor();
+  };
+  const surface = async () => {
+    await page.getByRole("radio", { name: /Surface/ }).check();
+    await page.waitForTimeout(300);
+    await page.getByRole("heading", { name: "What will be lost" }).waitFor();
+  };
+
+  try {
+    await box.open();
+    ({ page, context, complaints } = await visit(browser, box.url, width, scheme));
+
+    await test("claim: a wrong code is refused with words, the right one opens the bench", async () => {
+      await page.goto("/");
+      await page.getByRole("heading", { name: "Claim this box" }).waitFor();
+      await shot("claim");
+      await page.getByLabel("Claim code").fill(box.code === "AAAA0000" ? "BBBB0000" : "AAAA0000");
+      await page.getByLabel("Your name").fill("mara");
+      await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+      await page.getByLabel("Password, again").fill(`${PASSWORD}!`);
+      await page.getByRole("button", { name: "Claim this box" }).click();
+      await page.getByText("The two passwords differ").waitFor();
+      await page.getByLabel("Password, again").fill(PASSWORD);
+      await page.getByRole("button", { name: "Claim this box" }).click();
+      await page.getByText("This is not the claim code").waitFor();
+      await page.getByLabel("Claim code").fill(box.code.toLowerCase());
+      await page.getByRole("button", { name: "Claim this box" }).click();
+      await page.getByRole("heading", { name: "No drive is plugged in" }).waitFor();
+      await shot("empty");
+    });
+
+    await test("login: a wrong password is told beside the form, the right one goes where one was", async () => {
+      await page.getByRole("button", { name: "Log out" }).click();
+      await page.getByRole("heading", { name: "Log in" }).waitFor();
+      await page.goto("/events");
+      await page.getByLabel("Name").fill("mara");
+      await page.getByLabel("Password").fill("not the password");
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByRole("alert").getByText(/wrong|not/i).first().waitFor();
+      await shot("login");
+      await page.getByLabel("Password").fill(PASSWORD);
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByRole("heading", { name: "Events", exact: true }).first().waitFor();
+      await page.getByText(/claimed the box/).waitFor();
+      await shot("events");
+    });
+
+    const loops = noLoops();
+    if (loops) {
+      count.skipped += 9;
+      console.log(`NOT RUN: ${width} px: everything with drives: ${loops}`);
+      return;
+    }
+    box.loop("photos", 64, "photos");
+    box.loop("blank", 48);
+    box.loop("bad", 48);
+    box.loop("long", 3072);
+    box.loop("used", 32, "kept");
+    box.mount("used");
+    box.startAgent();
+
+    await test("drives: model, size, content and why one is not offered", async () => {
+      await page.goto("/");
+      await card("photos").getByText("“photos”").waitFor();
+      await card("blank").getByText("Looks blank").waitFor();
+      await card("used").getByText(box.mounted).waitFor();
+      assert("a drive in use has no checkbox", (await card("used").getByRole("checkbox").count()) === 0);
+      assert("a free drive is not chosen by itself", !(await card("photos").getByRole("checkbox").isChecked()));
+      assert("its size is told", (await card("photos").textContent()).includes("67.1"));
+      await shot("bench");
+      await card("photos").getByRole("link").click();
+      await page.getByRole("heading", { name: "Identity" }).waitFor();
+      await page.getByText(box.loops.get("photos").serial).first().waitFor();
+      await shot("drive");
+    });
+
+    await test("keys: search, arrows, choose, burn in, help", async () => {
+      await page.goto("/");
+      await card("photos").waitFor();
+      await page.keyboard.press("/");
+      await page.keyboard.type(box.loops.get("blank").serial);
+      await until("the search to leave one card", async () => (await page.locator(".bay").count()) === 1);
+      await page.keyboard.press("Escape");
+      await until("all cards", async () => (await page.locator(".bay").count()) >= 5);
+      await page.keyboard.press("ArrowRight");
+      const first = await page.evaluate(() => document.activeElement?.closest("[data-bay]")?.getAttribute("data-bay"));
+      await page.keyboard.press(width < 500 ? "ArrowDown" : "ArrowRight");
+      const second = await page.evaluate(() => document.activeElement?.closest("[data-bay]")?.getAttribute("data-bay"));
+      assert(`arrows move over the bays (${first}, ${second})`, first && second && first !== second);
+      await page.keyboard.press("?");
+      await page.getByRole("dialog").waitFor();
+      await page.keyboard.press("Escape");
+      await card("blank").getByRole("link").focus();
+      await page.keyboard.press("x");
+      await page.getByText("1 drive chosen").waitFor();
+      await page.keyboard.press("b");
+      await page.getByRole("heading", { name: "What will be lost" }).waitFor();
+      await page.goto("/");
+      await page.getByRole("button", { name: "Clear" }).click();
+    });
+
+    await test("gate: nothing opens it but every label, and Enter presses nothing", async () => {
+      await pick("photos", "blank");
+      await page.getByText("“photos”").first().waitFor();
+      await field("photos").fill("zzzz");
+      await page.getByText("This drive does not end in ZZZZ").waitFor();
+      assert("the button is off", await button("Erase and test 2 drives").isDisabled());
+      await shot("gate");
+      await field("photos").fill(box.loops.get("photos").four);
+      await page.waitForTimeout(800);
+      assert("one label of two is not enough", await button("Erase and test 2 drives").isDisabled());
+      // A bar-code reader types the whole serial and Enter, into whichever field has the focus.
+      await field("photos").fill("");
+      await field("photos").focus();
+      await page.keyboard.type(box.loops.get("blank").serial);
+      await page.keyboard.press("Enter");
+      assert("the scan went to its drive", (await field("blank").inputValue()) === box.loops.get("blank").serial);
+      assert("and the focus to the next", await field("photos").evaluate((input) => input === document.activeElement));
+      await typeAll("photos");
+      await page.getByLabel("Your password").fill("not the password");
+      await page.keyboard.press("Enter");
+      await page.waitForTimeout(500);
+      assert("Enter armed nothing", await page.getByText("Left to arm.").isVisible());
+      await button("Erase and test 2 drives").click();
+      await page.getByText("The password is wrong").waitFor();
+      await shot("armed");
+      assert("nothing was started", (await (await page.request.get("/api/v1/jobs")).json()).length === 0);
+    });
+
+    await test("gate: two minutes, then everything is typed again", async () => {
+      await page.clock.install();
+      await pick("blank");
+      await typeAll("blank");
+      await page.clock.fastForward("02:01");
+      await page.getByText("The two minutes are over").waitFor();
+      assert("the label is gone", (await field("blank").inputValue()) === "");
+      assert("the button is off", await button("Erase and test 1 drive").isDisabled());
+      await shot("expired");
+      await context.close();
+      ({ page, context, complaints } = await again(browser, box, width, scheme));
+    });
+
+    await test("gate: what changed since it was read stops it, and says what", async () => {
+      await pick("photos");
+      await page.getByText("“photos”").first().waitFor();
+      box.format("photos", "wedding");
+      await until("the agent to see the new file system", async () => JSON.stringify(await (await page.request.get("/api/v1/drives")).json()).includes("wedding"));
+      await field("photos").fill(box.loops.get("photos").four);
+      await page.getByRole("heading", { name: "What you read is no longer true" }).waitFor();
+      await page.getByText(/“photos”.*“wedding”/).waitFor();
+      await shot("changed");
+      await page.getByRole("button", { name: "Read it again" }).click();
+      await page.getByText("“wedding”").first().waitFor();
+      assert("the label is typed again", (await field("photos").inputValue()) === "");
+    });
+
+    const jobs = {};
+    await test("start: a good drive and a bad one, from the gate to two verdicts", async () => {
+      await pick("blank", "bad");
+      await surface();
+      await typeAll("blank", "bad");
+      await page.getByLabel("Your password").fill(PASSWORD);
+      const stop = box.spoil("bad", 30 * 1048576);
+      try {
+        await button("Erase and test 2 drives").click();
+        await page.waitForURL((url) => url.pathname === "/");
+        await card("blank").getByText("PASSED").waitFor({ timeout: 90_000 });
+        await card("bad").getByText("FAILED").waitFor({ timeout: 90_000 });
+      } finally {
+        stop();
+      }
+      await page.getByText("Needs you").waitFor();
+      await shot("verdicts");
+      for (const job of await (await page.request.get("/api/v1/jobs")).json()) jobs[job.serial] = job;
+      await card("blank").getByRole("link").click();
+      await page.getByRole("heading", { name: "Verdict" }).waitFor();
+      await page.locator(".bigverdict").getByText("PASSED", { exact: true }).waitFor();
+      await shot("passed");
+    });
+
+    await test("the failed drive's page names the sector, the kind and the rule with its limit and source", async () => {
+      const job = jobs[box.loops.get("bad").serial];
+      await page.goto(`/jobs/${job.id}`);
+      await page.locator(".bigverdict").getByText("FAILED", { exact: true }).waitFor();
+      const words = (await page.locator("main").textContent()).replaceAll(/[\u202f\u00a0 ]/g, "");
+      assert("LBA 61 440 is named", words.includes("LBA61440"));
+      assert("the job itself names it", job.findings.some((finding) => finding.lba === 61_440));
+      const rule = job.verdict.rules.find((hit) => hit.outcome === "FAILED");
+      for (const fact of [rule.id, rule.value, rule.limit, rule.source]) {
+        assert(`the rule's ${fact} is on the page`, words.includes(fact.replaceAll(/[\u202f\u00a0 ]/g, "")));
+      }
+      await shot("failed-job");
+    });
+
+    await test("progress is live, and a test is ended only after a question", async () => {
+      await pick("long");
+      await surface();
+      await typeAll("long");
+      await page.getByLabel("Your password").fill(PASSWORD);
+      await button("Erase and test 1 drive").click();
+      await page.waitForURL((url) => url.pathname.startsWith("/jobs/"));
+      const track = () => page.locator(".track li[aria-current=step]").textContent().catch(() => "");
+      const before = await until("a running phase", track);
+      await until("the figures to move by themselves", async () => (await track()) !== before);
+      await shot("running");
+      await page.getByRole("button", { name: "End this test…" }).click();
+      await page.getByRole("dialog").getByText("INCONCLUSIVE").waitFor();
+      await page.getByRole("button", { name: "Go on testing" }).click();
+      assert("it goes on", (await page.getByRole("button", { name: "End this test…" }).count()) === 1);
+      await page.getByRole("button", { name: "End this test…" }).click();
+      await page.getByRole("button", { name: "End the test" }).click();
+      await page.locator(".bigverdict").getByText("INCONCLUSIVE", { exact: true }).waitFor({ timeout: 60_000 });
+      await shot("aborted");
+    });
+
+    await test("agent gone: the bench says so, and takes it back", async () => {
+      await page.goto("/");
+      await card("photos").waitFor();
+      await box.kill("agent");
+      await page.locator(".banners").getByText(/agent/i).waitFor({ timeout: 60_000 });
+      await shot("agent-gone");
+      box.startAgent();
+      await page.locator(".banners").getByText(/agent is not connected/i).waitFor({ state: "detached", timeout: 60_000 });
+    });
+
+    await test("server gone: dimmed with the time, then back without a reload, nothing lost", async () => {
+      await page.evaluate(() => (globalThis.notReloaded = true));
+      await box.kill("server");
+      await page.getByText(/The box does not answer since/).waitFor({ timeout: 60_000 });
+      assert("the bench is still there", await card("bad").getByText("FAILED").isVisible());
+      await shot("lost");
+      await box.startServer();
+      await page.getByText(/The box does not answer since/).waitFor({ state: "detached", timeout: 60_000 });
+      await card("bad").getByText("FAILED").waitFor();
+      assert("the page was not reloaded", await page.evaluate(() => globalThis.notReloaded === true));
+    });
+
+    await test("the log of events has it all; nowhere is told; 320 px is enough", async () => {
+      await page.goto("/events");
+      await page.getByText(/armed the erasure/).first().waitFor();
+      await shot("events-full");
+      const nowhere = await page.goto("/wp-login.php");
+      assert("the status is 404", nowhere.status() === 404);
+      await page.getByRole("heading", { name: "Nothing is here" }).waitFor();
+      await shot("nowhere");
+      await page.setViewportSize({ width: 320, height: 640 });
+      for (const path of ["/", "/events", `/jobs/${jobs[box.loops.get("bad").serial].id}`]) {
+        await page.goto(path);
+        await page.locator("main h1, main h2").first().waitFor();
+        await page.waitForTimeout(300);
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert(`${path} fits into 320 px, ${over} px too wide`, over <= 0);
+      }
+    });
+  } finally {
+    await context?.close().catch(() => {});
+    await box.close();
+  }
+}
+
+function page_button(page) {
+  return (name) => page().getByRole("button", { name });
+}
+
+/** A new window on the same box, logged in. */
+async function again(browser, box, width, scheme) {
+  const fresh = await visit(browser, box.url, width, scheme);
+  await fresh.page.goto("/");
+  await fresh.page.getByLabel("Name").fill("mara");
+  await fresh.page.getByLabel("Password").fill(PASSWORD);
+  await fresh.page.getByRole("button", { name: "Log in" }).click();
+  await fresh.page.getByText("Needs you").waitFor();
+  return fresh;
+}
+
+const why = missing();
+if (why) {
+  console.log(`not ok ${why}`);
+  console.log("browser: 0 passed, 1 failed, 0 not run");
+  process.exit(1);
+}
+const browser = await launch();
+const widths = process.argv.slice(2).map(Number);
+for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) {
+  if (widths.length > 0 && !widths.includes(width)) continue;
+  try {
+    await round(browser, width, scheme);
+  } catch (error) {
+    count.failed += 1;
+    console.log(`not ok ${width} px  ${error.stack ?? error}`);
+  }
+}
+await browser.close();
+console.log(`browser: ${count.passed} passed, ${count.failed} failed, ${count.skipped} not run`);
+process.exit(count.failed === 0 ? 0 : 1);
