@@ -1,0 +1,92 @@
+//! Command line and environment of `kiln-agent`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use link::Endpoint;
+
+/// Burn-in agent: watches the drives of this machine, burns them in when a person armed it, tells a server.
+///
+/// The token comes from VIGIL_ADDON_TOKEN, or from the file `agent-token` in CREDENTIALS_DIRECTORY.
+#[derive(Debug, Parser)]
+#[command(name = "kiln-agent", version)]
+pub struct Options {
+    /// The server: http://HOST:PORT or unix:/PATH
+    #[arg(long, env = "VIGIL_SERVER_URL")]
+    pub server: Endpoint,
+    /// Add-on id that the server gave this agent; without one it enrols with its token
+    #[arg(long, env = "VIGIL_ADDON_ID")]
+    pub addon_id: Option<u64>,
+    /// Where jobs, checkpoints and unsent events are kept
+    #[arg(long, default_value = "/var/lib/kiln/agent")]
+    pub data: PathBuf,
+    /// Directory in RAM for copies of unfinished jobs, for a medium that is pulled
+    #[arg(long, default_value = "/run/kiln/agent")]
+    pub run: PathBuf,
+    /// List and admit loop devices; for tests
+    #[arg(long, hide = true, env = "KILN_ALLOW_LOOP")]
+    pub allow_loop: bool,
+    /// Bytes between two checkpoints; for tests
+    #[arg(long, hide = true, env = "KILN_CHECKPOINT_BYTES")]
+    pub checkpoint_bytes: Option<u64>,
+    /// smartctl to run
+    #[arg(long, hide = true, default_value = "smartctl")]
+    pub smartctl: PathBuf,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum NoToken {
+    /// Neither source has one.
+    #[error("no add-on token: set VIGIL_ADDON_TOKEN, or give the credential agent-token")]
+    None,
+    /// The credential cannot be read.
+    #[error("reading the credential {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+/// The add-on token from the environment or the credentials.
+///
+/// # Errors
+/// Names where one was looked for.
+pub fn token() -> Result<String, NoToken> {
+    for name in ["VIGIL_ADDON_TOKEN", "VIGIL_TOKEN"] {
+        if let Ok(token) = std::env::var(name)
+            && !token.trim().is_empty()
+        {
+            return Ok(token.trim().to_owned());
+        }
+    }
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(NoToken::None)?;
+    let path = PathBuf::from(directory).join("agent-token");
+    match std::fs::read_to_string(&path) {
+        Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
+        Ok(_) => Err(NoToken::None),
+        Err(cause) => Err(NoToken::Read { path, cause }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_bad_flag_is_named_with_what_is_expected() {
+        let error = |args: &[&str]| Options::try_parse_from(args).unwrap_err();
+        let server = error(&["kiln-agent", "--server", "vigil", "--addon-id", "1"]);
+        assert!(server.to_string().contains("expected http://HOST:PORT"), "{server}");
+        let id = error(&["kiln-agent", "--server", "unix:/s", "--addon-id", "one"]);
+        assert_eq!(id.kind(), ErrorKind::ValueValidation);
+        let options = Options::try_parse_from(["kiln-agent", "--server", "unix:/s", "--addon-id", "1"]).unwrap();
+        assert_eq!(options.addon_id, Some(1));
+    }
+}

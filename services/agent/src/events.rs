@@ -1,0 +1,258 @@
+//! What happened, in the words of the event log and of the add-on protocol's notifications. Pure.
+//!
+//! | event | notification |
+//! |---|---|
+//! | `job.started` | `job_started` info |
+//! | `job.phase_finished` | `phase_complete` info |
+//! | `job.resumed`, `job.waiting` | – |
+//! | `job.passed` | `burnin_passed` info and `job_complete` info |
+//! | `job.warned` | `job_complete` warning |
+//! | `job.inconclusive` | `job_complete` warning |
+//! | `job.cancelled` | `job_complete` info |
+//! | `job.failed` | `job_failed` critical |
+//!
+//! `burnin_passed` is said for PASSED and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use wire::DriveId;
+use wire::drive::Drive;
+use wire::event::{NewEvent, Severity};
+use wire::frame::Notification;
+use wire::job::{Job, JobState, Outcome, PhaseState, Resume};
+
+/// An event with the notifications that go with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Happening {
+    /// For the event log.
+    pub event: NewEvent,
+    /// For the add-on protocol.
+    pub notifications: Vec<Notification>,
+}
+
+impl Happening {
+    /// Something that is about no job.
+    pub fn new(kind: &str, severity: Severity, drive: Option<DriveId>, message: String, data: serde_json::Value) -> Self {
+        let event = NewEvent { kind: kind.to_owned(), severity, job: None, drive, message, data, origin: None };
+        Self { event, notifications: Vec::new() }
+    }
+
+    fn of(job: &Job, kind: &str, severity: Severity, message: String, data: serde_json::Value) -> Self {
+        let mut happening = Self::new(kind, severity, Some(job.drive.clone()), message, data);
+        happening.event.job = Some(job.id);
+        happening
+    }
+
+    fn notify(mut self, job: &Job, event_type: &str, severity: Severity) -> Self {
+        let metadata = BTreeMap::from([
+            ("job_id".to_owned(), job.id.to_string()),
+            ("drive_id".to_owned(), job.drive.to_string()),
+            ("model".to_owned(), job.model.clone()),
+            ("serial".to_owned(), job.serial.clone()),
+            ("playbook".to_owned(), job.playbook.clone()),
+        ]);
+        self.notifications.push(Notification {
+            event_type: event_type.to_owned(),
+            severity,
+            message: self.event.message.clone(),
+            host: String::new(),
+            metadata,
+        });
+        self
+    }
+}
+
+/// The drive of a job as people know it: model, serial, capacity.
+pub fn drive_words(job: &Job) -> String {
+    format!("{} {} ({})", job.model, job.serial, job.capacity)
+}
+
+/// A job began.
+pub fn started(job: &Job) -> Happening {
+    let message = format!("Burn-in of {} started by {}, playbook {}", drive_words(job), job.actor, job.playbook);
+    let data = serde_json::json!({ "playbook": job.playbook, "actor": job.actor });
+    Happening::of(job, "job.started", Severity::Info, message, data).notify(job, "job_started", Severity::Info)
+}
+
+/// A phase ended.
+pub fn phase_finished(job: &Job, phase: &PhaseState) -> Happening {
+    let message = format!("{} of {} finished after {}", phase.phase.label(), drive_words(job), duration_words(phase.seconds));
+    let data = serde_json::json!({ "phase": phase.phase, "seconds": phase.seconds, "bytes": phase.bytes });
+    Happening::of(job, "job.phase_finished", Severity::Info, message, data).notify(job, "phase_complete", Severity::Info)
+}
+
+/// A job went on after an interruption.
+pub fn resumed(job: &Job, resume: &Resume) -> Happening {
+    let message = format!(
+        "Burn-in of {} goes on in phase {} at {} after: {}",
+        drive_words(job),
+        resume.phase.label(),
+        resume.from,
+        resume.why
+    );
+    let data = serde_json::json!({ "phase": resume.phase, "from": resume.from, "why": resume.why });
+    Happening::of(job, "job.resumed", Severity::Info, message, data)
+}
+
+/// A job waits for something.
+pub fn waiting(job: &Job, why: &str) -> Happening {
+    let message = format!("Burn-in of {} waits: {why}", drive_words(job));
+    Happening::of(job, "job.waiting", Severity::Warning, message, serde_json::json!({ "why": why }))
+}
+
+/// A job ended.
+pub fn ended(job: &Job) -> Happening {
+    let (outcome, summary) = match &job.verdict {
+        Some(verdict) => (verdict.outcome, verdict.summary.clone()),
+        None => (Outcome::Inconclusive, "it ended without a verdict".to_owned()),
+    };
+    let message = format!("{}: {}. {summary}", outcome.word(), drive_words(job));
+    let rules: Vec<&str> = job.verdict.iter().flat_map(|v| &v.rules).map(|rule| rule.id.as_str()).collect();
+    let data = serde_json::json!({ "outcome": outcome, "rules": rules, "bad_sectors": job.bad_sectors });
+    let happening = |kind, severity| Happening::of(job, kind, severity, message, data);
+    match (&job.state, outcome) {
+        (JobState::Aborted, Outcome::Passed | Outcome::Warn | Outcome::Inconclusive) => {
+            happening("job.cancelled", Severity::Info).notify(job, "job_complete", Severity::Info)
+        }
+        (_, Outcome::Passed) => happening("job.passed", Severity::Info)
+            .notify(job, "burnin_passed", Severity::Info)
+            .notify(job, "job_complete", Severity::Info),
+        (_, Outcome::Warn) => happening("job.warned", Severity::Warning).notify(job, "job_complete", Severity::Warning),
+        (_, Outcome::Inconclusive) => {
+            happening("job.inconclusive", Severity::Warning).notify(job, "job_complete", Severity::Warning)
+        }
+        (_, Outcome::Failed) => happening("job.failed", Severity::Critical).notify(job, "job_failed", Severity::Critical),
+    }
+}
+
+/// Seconds in words: `42 s`, `7 min`, `2h13m`.
+pub fn duration_words(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// What is kept of a drive from one start of the agent to the next, to tell what came and went meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Identity.
+    pub id: DriveId,
+    /// Model, serial and capacity in words.
+    pub words: String,
+}
+
+/// The present drives with an identity, by it.
+pub fn known(drives: &[Drive]) -> BTreeMap<DriveId, Known> {
+    drives
+        .iter()
+        .filter(|drive| drive.present)
+        .filter_map(|drive| {
+            let id = drive.id.clone()?;
+            let words = format!("{} {} ({})", drive.model, drive.serial, drive.capacity);
+            Some((id.clone(), Known { id, words }))
+        })
+        .collect()
+}
+
+/// What came and went between two looks.
+pub fn comings_and_goings(before: &BTreeMap<DriveId, Known>, now: &BTreeMap<DriveId, Known>) -> Vec<Happening> {
+    let ids: BTreeSet<&DriveId> = before.keys().chain(now.keys()).collect();
+    ids.into_iter()
+        .filter_map(|id| match (before.get(id), now.get(id)) {
+            (None, Some(drive)) => Some(("drive.added", format!("{} was plugged in", drive.words))),
+            (Some(drive), None) => Some(("drive.removed", format!("{} is gone", drive.words))),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+        .map(|(kind, message)| Happening::new(kind, Severity::Info, Some(id.clone()), message, serde_json::Value::Null)))
+        .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::job::{Phase, PhaseStatus, Verdict};
+    use wire::{Bytes, JobId, Time};
+
+    use super::*;
+
+    pub(crate) fn job() -> Job {
+        Job {
+            id: JobId::now(),
+            drive: DriveId::parse("wwn-5000c500a1b2c3d4").unwrap(),
+            model: "WD80EFAX".into(),
+            serial: "VK1234".into(),
+            capacity: Bytes(8_000_000_000_000),
+            sector: 512,
+            playbook: "standard".into(),
+            actor: "ann".into(),
+            state: JobState::Running,
+            phases: vec![],
+            progress: None,
+            findings: vec![],
+            bad_sectors: 0,
+            verdict: None,
+            resumes: vec![],
+            surface: vec![],
+            smart: vec![],
+            started: Time::UNIX_EPOCH,
+            ended: None,
+        }
+    }
+
+    fn over(outcome: Outcome, state: JobState) -> Job {
+        let verdict =
+            Verdict { outcome, rules: vec![], summary: "Why.".into(), verified: Bytes(0), engine: String::new() };
+        Job { verdict: Some(verdict), state, ..job() }
+    }
+
+    #[test]
+    fn burnin_passed_is_said_for_passed_and_nothing_else() {
+        for (outcome, state, kind, notifications) in [
+            (Outcome::Passed, JobState::Finished, "job.passed", vec!["burnin_passed", "job_complete"]),
+            (Outcome::Warn, JobState::Finished, "job.warned", vec!["job_complete"]),
+            (Outcome::Inconclusive, JobState::Finished, "job.inconclusive", vec!["job_complete"]),
+            (Outcome::Failed, JobState::Finished, "job.failed", vec!["job_failed"]),
+            (Outcome::Inconclusive, JobState::Aborted, "job.cancelled", vec!["job_complete"]),
+            (Outcome::Failed, JobState::Aborted, "job.failed", vec!["job_failed"]),
+        ] {
+            let happening = ended(&over(outcome, state));
+            assert_eq!(happening.event.kind, kind);
+            let types: Vec<&str> = happening.notifications.iter().map(|n| n.event_type.as_str()).collect();
+            assert_eq!(types, notifications, "{kind}");
+            assert!(happening.event.message.contains("VK1234"), "{}", happening.event.message);
+        }
+        let none = ended(&Job { state: JobState::Finished, ..job() });
+        assert_eq!(none.event.kind, "job.inconclusive", "a job without a verdict is never passed");
+    }
+
+    #[test]
+    fn severities_are_those_of_the_protocol() {
+        let severity = |happening: Happening| happening.notifications[0].severity;
+        assert_eq!(severity(started(&job())), Severity::Info);
+        let phase = PhaseState { phase: Phase::Write, status: PhaseStatus::Done, seconds: 7980.0, bytes: Bytes(1) };
+        let finished = phase_finished(&job(), &phase);
+        assert!(finished.event.message.contains("2h13m"), "{}", finished.event.message);
+        assert_eq!(severity(finished), Severity::Info);
+        assert_eq!(severity(ended(&over(Outcome::Failed, JobState::Finished))), Severity::Critical);
+    }
+
+    #[test]
+    fn drives_that_came_and_went_are_told_once() {
+        let known = |ids: &[&str]| -> BTreeMap<DriveId, Known> {
+            ids.iter()
+                .map(|id| {
+                    let id = DriveId::parse(id).unwrap();
+                    (id.clone(), Known { id, words: "M S".into() })
+                })
+                .collect()
+        };
+        let told = comings_and_goings(&known(&["wwn-aaaaaaaa", "wwn-bbbbbbbb"]), &known(&["wwn-bbbbbbbb", "wwn-cccccccc"]));
+        let kinds: Vec<&str> = told.iter().map(|h| h.event.kind.as_str()).collect();
+        assert_eq!(kinds, ["drive.removed", "drive.added"]);
+        assert!(comings_and_goings(&known(&["wwn-aaaaaaaa"]), &known(&["wwn-aaaaaaaa"])).is_empty());
+    }
+}

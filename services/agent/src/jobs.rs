@@ -1,0 +1,295 @@
+//! Jobs on the medium: records and checkpoints in LMDB, and a copy of the unfinished ones in RAM.
+//!
+//! The copy (one file a job below `--run`, a tmpfs in the box) is for a medium that is pulled while jobs run: the
+//! supervisor then starts the agent again over an empty state directory, and the jobs go on from the copy. After a
+//! power cut only LMDB counts. Of two copies the one with the higher revision is taken. Finished jobs are kept up to
+//! [`JOBS_MAX`], the oldest go first.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use store::{Pending, Store, Table};
+use tracing::{error, warn};
+use wire::{JobId, Time};
+
+use crate::events::Known;
+use crate::outbox::{NUMBERS, SPOOL};
+use crate::record::Record;
+
+const JOBS: Table<String, Record> = Table::new("jobs");
+const CHECKPOINTS: Table<String, String> = Table::new("checkpoints");
+/// What was pinned at the first greeting: `gate_key`, `box_id`.
+pub const PINS: Table<String, String> = Table::new("pins");
+/// Drives that were present when last looked at.
+pub const KNOWN: Table<String, Known> = Table::new("known");
+
+/// Finished jobs kept: two years of a bench that burns in a drive a day, at up to 100 kB each.
+pub const JOBS_MAX: usize = 700;
+
+/// Names of all tables of the agent's store.
+pub fn tables() -> [&'static str; 6] {
+    [JOBS.name(), CHECKPOINTS.name(), PINS.name(), KNOWN.name(), SPOOL.name(), NUMBERS.name()]
+}
+
+/// A job as it was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its record.
+    pub record: Record,
+    /// Its last checkpoint, if it has one.
+    pub checkpoint: Option<String>,
+}
+
+/// Where jobs are kept; clones share it.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    store: Store,
+    data: PathBuf,
+    copies: Option<PathBuf>,
+}
+
+impl Jobs {
+    /// Jobs in `store` below `data`, with copies in `copies` where that directory can be made.
+    pub fn new(store: Store, data: &Path, copies: Option<&Path>) -> Self {
+        let copies = copies.filter(|dir| match fs::create_dir_all(dir) {
+            Ok(()) => true,
+            Err(error) => {
+                warn!(dir = %dir.display(), %error, "jobs have no copy in RAM; they end if the medium is pulled and the agent dies");
+                false
+            }
+        });
+        Self { store, data: data.to_owned(), copies: copies.map(Path::to_owned) }
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// All jobs, oldest first.
+    ///
+    /// # Errors
+    /// When LMDB cannot be read.
+    pub fn load(&self) -> store::Result<Vec<Kept>> {
+        let mut found: BTreeMap<JobId, Kept> = self.store.read(|r| {
+            JOBS.all(r)?
+                .into_iter()
+                .map(|(key, record)| {
+                    let checkpoint = if record.job.state.is_over() { None } else { CHECKPOINTS.get(r, &key)? };
+                    Ok((record.job.id, Kept { record, checkpoint }))
+                })
+                .collect()
+        })?;
+        for copy in self.read_copies() {
+            let newer = found.get(&copy.record.job.id).is_none_or(|kept| kept.record.revision < copy.record.revision);
+            if newer {
+                warn!(job = %copy.record.job.id, "taken from its copy in RAM: the medium does not have it");
+                self.write(&copy.record, copy.checkpoint.clone()).forget();
+                found.insert(copy.record.job.id, copy);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// Writes a record down, with its checkpoint where there is a new one.
+    pub fn save(&self, record: &mut Record, checkpoint: Option<&str>) -> Pending<()> {
+        record.revision += 1;
+        if let Some(text) = checkpoint {
+            self.write_copy(record, Some(text));
+        }
+        self.write(record, checkpoint.map(str::to_owned))
+    }
+
+    fn write(&self, record: &Record, checkpoint: Option<String>) -> Pending<()> {
+        let (key, record) = (record.job.id.to_string(), record.clone());
+        self.store.write(move |w| {
+            if let Some(text) = &checkpoint {
+                CHECKPOINTS.put(w, &key, text)?;
+            }
+            JOBS.put(w, &key, &record)
+        })
+    }
+
+    /// Writes a job down for the last time: its checkpoint goes, and the oldest finished jobs beyond [`JOBS_MAX`].
+    /// Answers with the jobs that went.
+    pub fn finish(&self, record: &mut Record) -> Pending<Vec<JobId>> {
+        record.revision += 1;
+        self.write_copy(record, None);
+        let (key, record) = (record.job.id.to_string(), record.clone());
+        let copy = self.copy_of(record.job.id);
+        self.store.write(move |w| {
+            CHECKPOINTS.delete(w, &key)?;
+            JOBS.put(w, &key, &record)?;
+            let mut gone = Vec::new();
+            let mut excess = usize::try_from(JOBS.len(w)?).unwrap_or(usize::MAX).saturating_sub(JOBS_MAX);
+            if excess > 0 {
+                for (old, record) in JOBS.all(w)? {
+                    if excess > 0 && record.job.state.is_over() {
+                        JOBS.delete(w, &old)?;
+                        gone.push(record.job.id);
+                        excess -= 1;
+                    }
+                }
+            }
+            // On the medium with this commit; if that fails the copy is made again at the next start from nothing, and
+            // the server has the job's last state.
+            if let Some(copy) = &copy {
+                remove(copy);
+            }
+            Ok(gone)
+        })
+    }
+
+    /// Puts a checkpoint that cannot be used into a file with a dated name, and takes it out of the store.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the store is then left as it is.
+    pub fn set_checkpoint_aside(&self, job: JobId, text: &str, now: Time) -> io::Result<PathBuf> {
+        let path = self.data.join(format!("checkpoint-{job}.bad-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+        let mut file = fs::File::create_new(&path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        let key = job.to_string();
+        self.store.write(move |w| CHECKPOINTS.delete(w, &key)).forget();
+        if let Some(copy) = self.copy_of(job) {
+            remove(&copy);
+        }
+        Ok(path)
+    }
+
+    fn copy_of(&self, job: JobId) -> Option<PathBuf> {
+        Some(self.copies.as_ref()?.join(format!("{job}.json")))
+    }
+
+    fn write_copy(&self, record: &Record, checkpoint: Option<&str>) {
+        let Some(path) = self.copy_of(record.job.id) else { return };
+        let kept = Kept { record: record.clone(), checkpoint: checkpoint.map(str::to_owned) };
+        let new = path.with_extension("new");
+        let written = serde_json::to_vec(&kept).map_err(io::Error::from).and_then(|bytes| {
+            fs::write(&new, bytes)?;
+            fs::rename(&new, &path)
+        });
+        if let Err(error) = written {
+            warn!(path = %path.display(), %error, "a job's copy in RAM was not written");
+        }
+    }
+
+    fn read_copies(&self) -> Vec<Kept> {
+        let Some(dir) = &self.copies else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+        entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .filter_map(|path| match fs::read(&path).map_err(io::Error::from).and_then(|b| Ok(serde_json::from_slice(&b)?)) {
+                Ok(kept) => Some(kept),
+                Err(error) => {
+                    error!(path = %path.display(), %error, "a job's copy in RAM cannot be read");
+                    None
+                }
+            })
+            .collect()
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        warn!(path = %path.display(), %error, "a copy in RAM was not removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use store::{Check, Options};
+    use wire::job::JobState;
+
+    use super::*;
+    use crate::record::tests::record;
+
+    fn open(dir: &Path, copies: &Path) -> Jobs {
+        let options = Options { check: Check::InProcess, ..Options::new(&tables()) };
+        Jobs::new(store::open(dir, &options).unwrap().store, dir, Some(copies))
+    }
+
+    #[test]
+    fn a_job_and_its_checkpoint_come_back() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut record = record();
+        {
+            let jobs = open(dir.path(), ram.path());
+            jobs.save(&mut record, None).wait().unwrap();
+            jobs.save(&mut record, Some("one")).wait().unwrap();
+            jobs.save(&mut record, None).wait().unwrap();
+        }
+        let kept = open(dir.path(), ram.path()).load().unwrap();
+        assert_eq!(kept, [Kept { record, checkpoint: Some("one".into()) }]);
+    }
+
+    #[test]
+    fn a_pulled_medium_costs_no_job_and_a_stale_copy_wins_nothing() {
+        let (dir, empty, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut record = record();
+        let jobs = open(dir.path(), ram.path());
+        jobs.save(&mut record, Some("one")).wait().unwrap();
+        drop(jobs);
+        let jobs = open(empty.path(), ram.path());
+        let kept = jobs.load().unwrap();
+        assert_eq!(kept, [Kept { record: record.clone(), checkpoint: Some("one".into()) }]);
+        // It is in the new store now, too.
+        jobs.store().touch().wait().unwrap();
+        drop(jobs);
+        let jobs = open(empty.path(), tempfile::tempdir().unwrap().path());
+        assert_eq!(jobs.load().unwrap(), kept);
+        drop(jobs);
+
+        let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
+        jobs.save(&mut record, Some("two")).wait().unwrap();
+        drop(jobs);
+        let kept = open(dir.path(), ram.path()).load().unwrap();
+        assert_eq!(kept[0].checkpoint.as_deref(), Some("two"), "the older copy in RAM is not taken");
+    }
+
+    #[test]
+    fn the_end_takes_checkpoint_and_copy_and_the_oldest_finished_jobs() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let jobs = open(dir.path(), ram.path());
+        let mut first = record();
+        first.job.state = JobState::Finished;
+        jobs.save(&mut first, Some("c")).wait().unwrap();
+        jobs.finish(&mut first).wait().unwrap();
+        assert_eq!(fs::read_dir(ram.path()).unwrap().count(), 0);
+        let mut running = record();
+        jobs.save(&mut running, Some("r")).wait().unwrap();
+        let mut gone = Vec::new();
+        for _ in 0..JOBS_MAX {
+            let mut more = record();
+            more.job.state = JobState::Finished;
+            gone.extend(jobs.finish(&mut more).wait().unwrap());
+        }
+        assert_eq!(gone.first(), Some(&first.job.id));
+        assert_eq!(gone.len(), 2);
+        let kept = jobs.load().unwrap();
+        assert_eq!(kept.len(), JOBS_MAX);
+        assert_eq!(kept.iter().filter(|kept| kept.checkpoint.is_some()).count(), 1, "the running job keeps its own");
+    }
+
+    #[test]
+    fn a_bad_checkpoint_is_set_aside_under_a_dated_name() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let jobs = open(dir.path(), ram.path());
+        let mut record = record();
+        jobs.save(&mut record, Some("garbage")).wait().unwrap();
+        let path = jobs.set_checkpoint_aside(record.job.id, "garbage", Time::UNIX_EPOCH).unwrap();
+        assert!(path.to_string_lossy().ends_with(".bad-19700101T000000Z"), "{path:?}");
+        assert_eq!(fs::read_to_string(path).unwrap(), "garbage");
+        jobs.store().touch().wait().unwrap();
+        assert_eq!(jobs.load().unwrap()[0].checkpoint, None);
+        assert!(jobs.set_checkpoint_aside(record.job.id, "x", Time::UNIX_EPOCH).is_err(), "nothing is written over");
+    }
+}

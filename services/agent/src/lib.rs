@@ -1,0 +1,42 @@
+//! The burn-in agent: the only process of the box that opens drives for writing.
+//!
+//! ```text
+//!  kernel ─► registry ─┐                            ┌─► job (task) ─► worker (process, one descriptor)
+//!                      ├─► controller: gate, jobs ──┤      │
+//!  server ◄─► uplink ──┘        ▲                   └─► job …
+//!               ▲               └──────────── everything is told through ────────┐
+//!               └──────────────────────────── outbox (LMDB spool) ◄──────────────┘
+//! ```
+//!
+//! - [`gate`]: which plans stand, whether a signed ticket may start one. Pure.
+//! - [`record`], [`events`]: what is kept and told of a job. Pure.
+//! - [`controller`]: one task that owns the gate and the jobs.
+//! - [`job`]: one task a job, from holding the drive to the verdict; [`worker`], [`sandbox`], [`cgroup`] are its process.
+//! - [`jobs`], [`outbox`]: LMDB. [`uplink`], [`enrol`]: the server. [`hands`], [`registry`]: the drives.
+//! - [`heartbeat`], [`logging`], [`cli`]: life as a service.
+//!
+//! The runtime has one thread, the main one: workers are children of it (the kernel kills them with it), and a
+//! heartbeat from it says that everything else turned, too. Whatever may block on a drive runs elsewhere.
+//!
+//! Tested beside the code, and as processes over loop devices in `tests/`.
+
+pub mod cgroup;
+pub mod cli;
+pub mod controller;
+pub mod enrol;
+pub mod events;
+pub mod gate;
+pub mod hands;
+pub mod heartbeat;
+pub mod job;
+pub mod jobs;
+pub mod logging;
+pub mod outbox;
+pub mod record;
+pub mod registry;
+pub mod run;
+pub mod sandbox;
+pub mod stop;
+pub mod uplink;
+pub mod verdict;
+pub mod worker;

@@ -1,0 +1,353 @@
+//! What is to be told to the server: kept while it is away, in order, bounded.
+//!
+//! Two kinds, two policies:
+//! - **Events** (with their notifications) are written to LMDB first and sent from there, with a number that rises
+//!   for ever. They stay until the server's `hello` says that it has them; a server that was killed in between
+//!   gets them again, and drops what it knows by the number. At most [`SPOOL_MAX`], the oldest are given up first.
+//! - **State** (drives, jobs, progress) is not kept in order: only the newest is sent. Log lines are a ring of
+//!   [`LOGS_MAX`].
+//!
+//! The numbers survive a lost store: they are at least the clock's microseconds, and [`Outbox::acknowledge`] numbers
+//! anew when the server has seen more than this store ever gave out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use store::{Store, Table};
+use tokio::sync::Notify;
+use tracing::error;
+use wire::drive::Drive;
+use wire::frame::{LogLine, ProgressFrame};
+use wire::job::Job;
+use wire::{Frame, JobId};
+
+use crate::events::Happening;
+
+/// Events waiting for the server, by number.
+pub const SPOOL: Table<u64, Happening> = Table::new("spool");
+
+/// The last number given out, under `last`.
+pub const NUMBERS: Table<String, u64> = Table::new("numbers");
+
+/// Most events kept: a day of a box with a hundred drives.
+pub const SPOOL_MAX: u64 = 5_000;
+
+/// Most log lines kept while the server is away.
+pub const LOGS_MAX: usize = 1_000;
+
+/// Most events taken at once, so that a full spool does not hold up a heartbeat.
+const BATCH: usize = 64;
+
+/// The outbox; clones share it.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    drives: Vec<Drive>,
+    drives_dirty: bool,
+    jobs: BTreeMap<JobId, Job>,
+    jobs_dirty: BTreeSet<JobId>,
+    progress: BTreeMap<JobId, ProgressFrame>,
+    logs: VecDeque<LogLine>,
+    /// Events that LMDB did not take (full medium): sent once, without a number.
+    unspooled: VecDeque<Happening>,
+}
+
+impl Outbox {
+    /// An outbox over `store`.
+    pub fn new(store: Store) -> Self {
+        Self { inner: Arc::new(Inner { store, state: Mutex::default(), wake: Notify::new() }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is one assignment; a panic in between leaves nothing half done.
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All drives as they are now.
+    pub fn drives(&self, drives: Vec<Drive>) {
+        let mut state = self.state();
+        state.drives = drives;
+        state.drives_dirty = true;
+        drop(state);
+        self.inner.wake.notify_one();
+    }
+
+    /// A job as it is now.
+    pub fn job(&self, job: Job) {
+        let mut state = self.state();
+        state.jobs_dirty.insert(job.id);
+        if job.state.is_over() {
+            state.progress.remove(&job.id);
+        }
+        state.jobs.insert(job.id, job);
+        drop(state);
+        self.inner.wake.notify_one();
+    }
+
+    /// Jobs that retention has dropped are no longer told.
+    pub fn forget_jobs(&self, gone: &[JobId]) {
+        let mut state = self.state();
+        for id in gone {
+            state.jobs.remove(id);
+            state.jobs_dirty.remove(id);
+        }
+    }
+
+    /// How far a job is.
+    pub fn progress(&self, job: JobId, progress: ProgressFrame) {
+        self.state().progress.insert(job, progress);
+        self.inner.wake.notify_one();
+    }
+
+    /// A log line.
+    pub fn log(&self, line: LogLine) {
+        let mut state = self.state();
+        if state.logs.len() >= LOGS_MAX {
+            state.logs.pop_front();
+        }
+        state.logs.push_back(line);
+        drop(state);
+        self.inner.wake.notify_one();
+    }
+
+    /// Something that must not be lost. Returns at once; it is sent after it is on the medium.
+    pub fn event(&self, happening: Happening) {
+        let copy = happening.clone();
+        let pending = self.inner.store.write(move |w| {
+            let clock = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
+            let number = NUMBERS.get(w, "last")?.unwrap_or(0).saturating_add(1).max(clock);
+            NUMBERS.put(w, "last", &number)?;
+            SPOOL.put(w, &number, &happening)?;
+            SPOOL.keep_last(w, SPOOL_MAX)?;
+            Ok(())
+        });
+        let outbox = self.clone();
+        tokio::spawn(async move {
+            if let Err(cause) = pending.await {
+                error!(event = copy.event.kind, error = %cause, "an event was not written down; it is sent once");
+                let mut state = outbox.state();
+                if state.unspooled.len() < LOGS_MAX {
+                    state.unspooled.push_back(copy);
+                }
+            }
+            outbox.inner.wake.notify_one();
+        });
+    }
+
+    /// The server has all events up to `seen`: forgets them, and renumbers the rest where it has seen more than
+    /// this store ever gave out.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn acknowledge(&self, seen: u64) -> store::Result<()> {
+        self.inner
+            .store
+            .write(move |w| {
+                let waiting = SPOOL.all(w)?;
+                let last = NUMBERS.get(w, "last")?.unwrap_or(0);
+                if seen > last {
+                    SPOOL.clear(w)?;
+                    let mut number = seen;
+                    for (_, happening) in waiting {
+                        number = number.saturating_add(1);
+                        SPOOL.put(w, &number, &happening)?;
+                    }
+                    NUMBERS.put(w, "last", &number)?;
+                } else {
+                    for (number, _) in waiting.into_iter().take_while(|(number, _)| *number <= seen) {
+                        SPOOL.delete(w, &number)?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Marks everything as not told yet: a new connection begins.
+    pub fn tell_all(&self) {
+        let mut state = self.state();
+        state.drives_dirty = true;
+        state.jobs_dirty = state.jobs.keys().copied().collect();
+        drop(state);
+        self.inner.wake.notify_one();
+    }
+
+    /// Resolves when there may be something to send.
+    pub async fn ready(&self) {
+        self.inner.wake.notified().await;
+    }
+
+    /// What is to be sent now. `cursor` is the number of the last event sent on this connection and moves on.
+    ///
+    /// A job's state comes before its events, so that whoever hears of an event can show the job.
+    pub fn take(&self, cursor: &mut u64) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        {
+            let mut guard = self.state();
+            let state = &mut *guard;
+            if std::mem::take(&mut state.drives_dirty) {
+                frames.push(Frame::Drives(state.drives.clone()));
+            }
+            for id in std::mem::take(&mut state.jobs_dirty) {
+                if let Some(job) = state.jobs.get(&id) {
+                    frames.push(Frame::Job(Box::new(job.clone())));
+                }
+            }
+            frames.extend(std::mem::take(&mut state.progress).into_values().map(Frame::Progress));
+            frames.extend(state.logs.drain(..).map(Frame::Log));
+            for happening in state.unspooled.drain(..) {
+                push(&mut frames, happening, None);
+            }
+        }
+        match self.inner.store.read(|r| SPOOL.after(r, cursor, BATCH)) {
+            Ok(events) => {
+                if events.len() == BATCH {
+                    self.inner.wake.notify_one();
+                }
+                for (number, happening) in events {
+                    *cursor = number;
+                    push(&mut frames, happening, Some(number));
+                }
+            }
+            Err(cause) => error!(error = %cause, "the spool of events could not be read"),
+        }
+        frames
+    }
+}
+
+fn push(frames: &mut Vec<Frame>, happening: Happening, origin: Option<u64>) {
+    frames.push(Frame::Event(wire::event::NewEvent { origin, ..happening.event }));
+    frames.extend(happening.notifications.into_iter().map(Frame::Notification));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use store::{Check, Options};
+    use wire::event::Severity;
+
+    use super::*;
+    use crate::events::tests::job;
+
+    fn options() -> Options {
+        Options { check: Check::InProcess, ..Options::new(&["spool", "numbers"]) }
+    }
+
+    fn open(dir: &std::path::Path) -> Store {
+        store::open(dir, &options()).unwrap().store
+    }
+
+    fn happening(message: &str) -> Happening {
+        Happening::new("test.happened", Severity::Info, None, message.into(), serde_json::Value::Null)
+    }
+
+    /// Takes until `count` events came, as (number, message).
+    async fn events(outbox: &Outbox, cursor: &mut u64, count: usize) -> Vec<(u64, String)> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            outbox.ready().await;
+            for frame in outbox.take(cursor) {
+                if let Frame::Event(event) = frame {
+                    all.push((event.origin.unwrap(), event.message));
+                }
+            }
+        }
+        all
+    }
+
+    fn messages(events: &[(u64, String)]) -> Vec<&str> {
+        events.iter().map(|(_, message)| message.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn events_are_told_again_until_the_server_has_them_also_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(open(dir.path()));
+        for n in 0..200 {
+            outbox.event(happening(&n.to_string()));
+        }
+        let first = events(&outbox, &mut 0, 200).await;
+        assert!(first.windows(2).all(|pair| pair[0].0 < pair[1].0), "numbers rise");
+        drop(outbox);
+        // The tasks that waited for the commits hold the store a moment longer.
+        while let Err(store::Error::InUse(_)) = store::open(dir.path(), &options()) {
+            tokio::task::yield_now().await;
+        }
+
+        let outbox = Outbox::new(open(dir.path()));
+        outbox.acknowledge(first[149].0).await.unwrap();
+        outbox.tell_all();
+        let again = events(&outbox, &mut 0, 50).await;
+        assert_eq!(again, first[150..]);
+    }
+
+    #[tokio::test]
+    async fn a_lost_store_numbers_on_from_what_the_server_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(open(dir.path()));
+        outbox.event(happening("a"));
+        outbox.event(happening("b"));
+        events(&outbox, &mut 0, 2).await;
+        let far = u64::MAX / 2;
+        outbox.acknowledge(far).await.unwrap();
+        outbox.event(happening("c"));
+        outbox.tell_all();
+        let told = events(&outbox, &mut 0, 3).await;
+        assert_eq!(messages(&told), ["a", "b", "c"]);
+        assert!(told.iter().all(|(number, _)| *number > far), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn the_spool_is_bounded_and_gives_up_the_oldest() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let outbox = Outbox::new(store.clone());
+        let more = usize::try_from(SPOOL_MAX).unwrap() + 3;
+        for n in 0..more {
+            outbox.event(happening(&n.to_string()));
+        }
+        store.touch().await.unwrap();
+        let mut cursor = 0;
+        outbox.tell_all();
+        let told = events(&outbox, &mut cursor, more - 3).await;
+        assert_eq!(told[0].1, "3");
+    }
+
+    #[tokio::test]
+    async fn only_the_newest_state_is_told_and_logs_are_a_ring() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(open(dir.path()));
+        let mut job = job();
+        for n in 1..=3 {
+            job.bad_sectors = n;
+            outbox.job(job.clone());
+            outbox.progress(job.id, ProgressFrame { percent: n as f64, ..ProgressFrame::default() });
+        }
+        for n in 0..LOGS_MAX + 5 {
+            outbox.log(LogLine { message: n.to_string(), ..LogLine::default() });
+        }
+        let mut cursor = 0;
+        let frames = outbox.take(&mut cursor);
+        let Some(Frame::Job(told)) = frames.first() else { panic!("no job first") };
+        assert_eq!(told.bad_sectors, 3);
+        let percents: Vec<f64> =
+            frames.iter().filter_map(|f| if let Frame::Progress(p) = f { Some(p.percent) } else { None }).collect();
+        assert_eq!(percents, [3.0]);
+        let logs: Vec<&Frame> = frames.iter().filter(|f| matches!(f, Frame::Log(_))).collect();
+        assert_eq!(logs.len(), LOGS_MAX);
+        assert!(outbox.take(&mut cursor).is_empty(), "told once");
+        outbox.tell_all();
+        assert!(outbox.take(&mut cursor).iter().any(|f| matches!(f, Frame::Job(_))), "a new connection hears all");
+    }
+}

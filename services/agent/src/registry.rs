@@ -1,0 +1,173 @@
+//! All drives as they are now, for the agent's tasks: the watch of `drive` behind a `tokio` channel.
+//!
+//! With `--allow-loop` (tests) loop devices that have a backing file are listed as well, looked at once a second.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use drive::guard::Guard;
+use drive::watch::Watch;
+use drive::{System, probe, sysfs};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::warn;
+use wire::drive::{Content, Drive};
+use wire::{DriveId, Time};
+
+/// Longest wait for a fresh look before a plan; what was seen before counts after that, and the look on the open
+/// descriptor decides at the start.
+const LOOK: Duration = Duration::from_secs(8);
+
+/// How often loop devices are looked at.
+const LOOP_PERIOD: Duration = Duration::from_millis(1000);
+
+/// The list of drives; clones share it.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    watch: Arc<Watch>,
+    drives: watch::Receiver<Arc<Vec<Drive>>>,
+}
+
+impl Registry {
+    /// Starts watching, on threads of its own.
+    ///
+    /// # Errors
+    /// When the netlink socket or a thread cannot be had.
+    pub fn start(guard: Guard) -> std::io::Result<Self> {
+        let (list, drives) = watch::channel(Arc::new(Vec::new()));
+        let (parts, merged) = std::sync::mpsc::channel::<(Part, Vec<Drive>)>();
+        let real = parts.clone();
+        if guard.allow_loop {
+            let guard = guard.clone();
+            std::thread::Builder::new().name("loops".to_owned()).spawn(move || watch_loops(&guard, &parts))?;
+        }
+        std::thread::Builder::new().name("drive-list".to_owned()).spawn(move || {
+            let (mut drives, mut loops) = (Vec::new(), Vec::new());
+            while let Ok((part, changed)) = merged.recv() {
+                match part {
+                    Part::Drives => drives = changed,
+                    Part::Loops => loops = changed,
+                }
+                let all: Vec<Drive> = drives.iter().chain(&loops).cloned().collect();
+                list.send_replace(Arc::new(all));
+            }
+        })?;
+        let watch = drive::watch::watch(guard, move |drives| {
+            // The list's thread ends with the process only.
+            let _ended = real.send((Part::Drives, drives));
+        })?;
+        Ok(Self { watch: Arc::new(watch), drives })
+    }
+
+    /// The list, and its changes.
+    pub fn drives(&self) -> watch::Receiver<Arc<Vec<Drive>>> {
+        self.drives.clone()
+    }
+
+    /// Looks at a drive's content again, whenever that comes.
+    pub fn refresh(&self, id: &DriveId) {
+        self.watch.refresh(Some(id));
+    }
+
+    /// Looks at these drives' content now, all at once, and waits a while for it; returns the list as it is then.
+    pub async fn look_now(&self, ids: &[DriveId]) -> Arc<Vec<Drive>> {
+        let looks: Vec<_> = ids
+            .iter()
+            .cloned()
+            .map(|id| {
+                let watch = Arc::clone(&self.watch);
+                spawn_blocking(move || watch.look_now(&id).map(|(_, look)| (id, look.content)))
+            })
+            .collect();
+        let mut fresh = Vec::new();
+        let all = async {
+            for look in looks {
+                if let Ok(Some(look)) = look.await {
+                    fresh.push(look);
+                }
+            }
+        };
+        if timeout(LOOK, all).await.is_err() {
+            warn!("a drive is slow to be looked at; the plan rests on the look before");
+        }
+        let mut drives = self.drives.borrow().as_ref().clone();
+        for (id, content) in fresh {
+            for drive in drives.iter_mut().filter(|drive| drive.present && drive.id.as_ref() == Some(&id)) {
+                drive.content = content.clone();
+            }
+        }
+        Arc::new(drives)
+    }
+}
+
+enum Part {
+    Drives,
+    Loops,
+}
+
+fn watch_loops(guard: &Guard, parts: &std::sync::mpsc::Sender<(Part, Vec<Drive>)>) {
+    let mut last = Vec::new();
+    loop {
+        let mut loops = loops(guard);
+        for drive in &mut loops {
+            // Since when it is there is kept from the look before.
+            if let Some(before) = last.iter().find(|before: &&Drive| before.key == drive.key) {
+                drive.since = before.since;
+            }
+        }
+        if loops != last {
+            last = loops.clone();
+            if parts.send((Part::Loops, loops)).is_err() {
+                return;
+            }
+        }
+        std::thread::sleep(LOOP_PERIOD);
+    }
+}
+
+fn loops(guard: &Guard) -> Vec<Drive> {
+    let system = System::default();
+    let Ok(entries) = std::fs::read_dir(system.path("sys/block")) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with("loop") && backing(&system, name).is_some())
+        .collect();
+    names.sort();
+    names.iter().filter_map(|name| loop_drive(guard, &system, name)).collect()
+}
+
+fn backing(system: &System, name: &str) -> Option<PathBuf> {
+    system.text(format!("sys/block/{name}/loop/backing_file")).map(PathBuf::from)
+}
+
+fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
+    let device = sysfs::read(system, name)?;
+    let node = sysfs::node(system, name);
+    let content = match probe::probe_with_deadline(&guard.prober, &node, Some(device.number), guard.deadline) {
+        Ok(look) => look.content,
+        Err(error) => Content::Unreadable { why: error.to_string() },
+    };
+    let identity = device.identity;
+    Some(Drive {
+        key: identity.id.as_ref().map_or_else(|| device.syspath.clone(), ToString::to_string),
+        id: identity.id,
+        kernel_name: name.to_owned(),
+        model: identity.model,
+        serial: identity.serial,
+        wwn: identity.wwn,
+        capacity: identity.capacity,
+        logical_sector: identity.logical_sector,
+        physical_sector: device.physical_sector,
+        bus: identity.bus,
+        rotation: device.rotation,
+        location: device.location,
+        temperature: None,
+        content,
+        refused: None,
+        present: true,
+        since: Time::now(),
+    })
+}

@@ -1,0 +1,116 @@
+//! The agent as a service: opens its store, starts its parts, stops them in order.
+
+use anyhow::Context;
+use burnin::worker::Limits;
+use drive::guard::Guard;
+use drive::smart::Smartctl;
+use store::SetAside;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{error, info};
+use wire::event::Severity;
+
+use crate::cli::{self, Options};
+use crate::controller::Controller;
+use crate::events::Happening;
+use crate::hands::Hands;
+use crate::job::Means;
+use crate::jobs::{Jobs, tables};
+use crate::outbox::Outbox;
+use crate::registry::Registry;
+use crate::uplink::{self, CALLS_MAX, Uplink};
+use crate::{heartbeat, stop};
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the agent cannot begin its work: no token, no store, no runtime.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    // One thread: see the crate's head.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let result = runtime.block_on(serve(options));
+    // Threads that hang on a drive must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(options: Options) -> anyhow::Result<()> {
+    let token = cli::token()?;
+    let (stopper, stop) = stop::pair();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+
+    let opened = store::open(&options.data, &store::Options::new(&tables()))
+        .with_context(|| format!("opening the store in {}", options.data.display()))?;
+    let outbox = Outbox::new(opened.store.clone());
+    if let Some(bad) = &opened.set_aside {
+        outbox.event(store_set_aside(bad));
+    }
+    let jobs = Jobs::new(opened.store.clone(), &options.data, Some(&options.run));
+    let guard = Guard { allow_loop: options.allow_loop, ..Guard::default() };
+    let smartctl = Smartctl { program: options.smartctl.clone(), ..Smartctl::default() };
+    let registry = Registry::start(guard.clone()).context("watching the drives")?;
+    let mut limits = Limits::default();
+    if let Some(bytes) = options.checkpoint_bytes {
+        limits.checkpoint_bytes = bytes;
+    }
+    let means = Means {
+        hands: Hands::new(guard, smartctl),
+        jobs: jobs.clone(),
+        outbox: outbox.clone(),
+        drives: registry.drives(),
+        stop: stop.clone(),
+        limits,
+        boot_id: boot_id(),
+    };
+    let (mut controller, inbox) = Controller::new(means, registry).context("reading what was known of drives")?;
+    match jobs.load() {
+        Ok(kept) => controller.take_up(kept),
+        Err(cause) => {
+            error!(error = %cause, "the jobs on the medium cannot be read");
+            let message = format!("The jobs on the medium cannot be read: {cause}");
+            outbox.event(Happening::new("agent.jobs_unreadable", Severity::Critical, None, message, serde_json::Value::Null));
+        }
+    }
+    let (to_controller, from_server) = mpsc::channel(CALLS_MAX);
+    let server = Uplink { endpoint: options.server, addon_id: options.addon_id, token };
+    heartbeat::ready("watching the drives");
+    info!(server = %server.endpoint, data = %options.data.display(), "agent started");
+    let beats = tokio::spawn(heartbeat::run(opened.store, stop.clone()));
+    let (uplink_stopper, uplink_stop) = stop::pair();
+    let uplink = tokio::spawn(uplink::run(server, outbox, to_controller, uplink_stop));
+    let mut controller = tokio::spawn(controller.run(inbox, from_server));
+    tokio::select! {
+        _ = terminate.recv() => info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => info!("SIGINT: stopping"),
+        ended = &mut controller => {
+            stopper.ask();
+            ended.context("the controller failed")?;
+            anyhow::bail!("the controller ended by itself");
+        }
+    }
+    heartbeat::stopping();
+    // First the jobs (each takes a checkpoint), then the connection, which tells the server how they stand.
+    stopper.ask();
+    controller.await.context("the controller failed")?;
+    uplink_stopper.ask();
+    uplink.await.context("the uplink failed")?;
+    beats.await.context("the heartbeat failed")?;
+    info!("agent stopped");
+    Ok(())
+}
+
+fn store_set_aside(bad: &SetAside) -> Happening {
+    let place = bad.path.display();
+    let message = format!(
+        "The agent's store was damaged ({}) and lies at {place} now; jobs and checkpoints that were only in it are lost",
+        bad.why
+    );
+    let data = serde_json::json!({ "path": place.to_string(), "why": bad.why });
+    Happening::new("agent.store_set_aside", Severity::Critical, None, message, data)
+}
+
+/// The kernel's id of this boot; empty where there is no such file, which no boot equals.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
