@@ -130,7 +130,7 @@ pub struct Done {
 }
 
 /// What the engine needs of a drive.
-pub trait Device {
+pub trait Device: std::fmt::Debug {
     /// Time since some fixed moment; never goes back.
     fn now(&self) -> Duration;
     /// Accesses that may be under way at once.

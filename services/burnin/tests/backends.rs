@@ -1,0 +1,107 @@
+//! The same burn-in over io_uring and over pread/pwrite, on a real file: same bytes, same findings.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+
+use burnin::device::{self, Geometry};
+use burnin::evidence::Evidence;
+use burnin::pattern::{JobKey, Pattern};
+use burnin::runner;
+use burnin::worker::{Backend, Io, Limits, Order};
+use wire::job::{FaultKind, Phase, PhaseStatus};
+
+/// Not a multiple of the block, so that the last access is short.
+const BYTES: u64 = (5 << 20) + 12 * 512;
+
+fn order(phases: &[Phase], io: Io) -> Order {
+    Order {
+        key: JobKey(*b"backends are one"),
+        geometry: Geometry { sectors: BYTES / 512, sector: 512, physical: 512 },
+        phases: phases.to_vec(),
+        limits: Limits::default(),
+        io,
+        resume: None,
+    }
+}
+
+fn burn(file: &File, phases: &[Phase], io: Io) -> (Evidence, String) {
+    let (mut device, way) = device::open(file.try_clone().unwrap(), io).unwrap();
+    let evidence = runner::run(device.as_mut(), &order(phases, io), &way, &mut || None, &mut |_| {}).unwrap();
+    (evidence, way)
+}
+
+fn drive() -> File {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(BYTES).unwrap();
+    file
+}
+
+#[test]
+fn both_ways_write_the_same_bytes_and_find_the_same_faults() {
+    let mut content = Vec::new();
+    let mut found = Vec::new();
+    for (backend, block, depth) in
+        [(Backend::Uring, 256 << 10, 8), (Backend::Sync, 1 << 20, 2), (Backend::Uring, 4096, 3), (Backend::Sync, 64 << 10, 1)]
+    {
+        let io = Io { backend, block, depth };
+        let mut file = drive();
+        let (evidence, way) = burn(&file, &[Phase::Probe, Phase::Write, Phase::Verify], io);
+        println!("{way}");
+        assert!(evidence.defects.is_empty() && evidence.stopped.is_none(), "{way}: {evidence:?}");
+        assert!(evidence.phases.iter().all(|p| p.status == PhaseStatus::Done), "{way}");
+        assert_eq!(evidence.verified().0, BYTES);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        content.push(bytes.clone());
+
+        file.write_all_at(&[bytes[512 * 4000 + 9] ^ 0x10], 512 * 4000 + 9).unwrap();
+        file.write_all_at(&bytes[512 * 70..512 * 71], 512 * 71).unwrap();
+        file.write_all_at(&[0; 512 * 12], BYTES - 512 * 12).unwrap();
+        let (evidence, _) = burn(&file, &[Phase::Verify], io);
+        let told: Vec<_> = evidence.findings().into_iter().map(|f| (f.kind, f.lba.unwrap().0, f.sectors, f.found)).collect();
+        found.push(told);
+    }
+    assert!(content.windows(2).all(|pair| pair[0] == pair[1]));
+    assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{found:?}");
+    assert_eq!(
+        found[0].iter().map(|(kind, lba, sectors, _)| (*kind, *lba, *sectors)).collect::<Vec<_>>(),
+        [(FaultKind::Misdirected, 71, 1), (FaultKind::BitFlip, 4000, 1), (FaultKind::Zeroed, BYTES / 512 - 12, 12)]
+    );
+    assert_eq!(found[0][0].3.unwrap().0, 70);
+
+    let pattern = Pattern::new(JobKey(*b"backends are one"));
+    let mut want = vec![0; BYTES as usize / 8];
+    pattern.fill(&mut want, 0, 1);
+    let want: Vec<u8> = want.iter().flat_map(|w| w.to_ne_bytes()).collect();
+    assert!(content[0] == want);
+}
+
+#[test]
+fn a_drive_that_shrinks_is_told_as_another_capacity() {
+    for backend in [Backend::Uring, Backend::Sync] {
+        let io = Io { backend, ..Io::default() };
+        let file = drive();
+        burn(&file, &[Phase::Write], io);
+        file.set_len(BYTES / 2).unwrap();
+        let (evidence, _) = burn(&file, &[Phase::Verify], io);
+        let stopped = format!("{:?}", evidence.stopped);
+        assert!(stopped.contains("Resized"), "{stopped}");
+        assert!(evidence.defects.is_empty(), "{evidence:?}");
+        file.set_len(0).unwrap();
+        let (evidence, _) = burn(&file, &[Phase::Verify], io);
+        assert_eq!(format!("{:?}", evidence.stopped), "Some(Disconnected)");
+    }
+}
+
+#[test]
+fn sizes_that_do_not_fit_the_buffers_are_refused() {
+    let mut file = drive();
+    file.write_all(b"x").unwrap();
+    let io = Io { block: 1 << 20, depth: 4, ..Io::default() };
+    let told = device::open(file, io).unwrap_err().to_string();
+    assert!(told.contains("at most 2097152"), "{told}");
+}
