@@ -84,10 +84,10 @@ impl Look {
     }
 }
 
-/// Partition names by which a Kiln stick is known, lower case. Source: `image` (the partition table it writes).
-const KILN_PARTITIONS: [&str; 3] = ["kiln", "kiln-boot", "kiln-data"];
+/// Names of the first three partitions of a Kiln stick. Source: `image/src/gpt.rs`.
+const KILN_PARTITIONS: [&str; 3] = ["bios", "boot", "data"];
 
-/// Label of a Kiln stick's boot file system.
+/// Label of a Kiln stick's boot file system. Source: `image/src/assemble.rs`.
 const KILN_LABEL: &str = "KILN";
 
 /// Bytes at the start that must be readable for the content to count as known.
@@ -110,14 +110,15 @@ fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     let mut kiln = false;
     let mut whole = Probe::new(file, 0, 0, sector)?;
     for values in signatures_of(&mut whole)? {
-        kiln |= values.get("LABEL").is_some_and(|label| label == KILN_LABEL);
+        kiln |= is_kiln_boot(&values);
         signatures.push(signature(0, &values, None));
     }
     collect_members(&mut whole, 0, (file, 0), &mut members)?;
 
-    for partition in whole.partitions()? {
-        let named = partition.name.as_deref().map(str::to_lowercase);
-        kiln |= named.is_some_and(|name| KILN_PARTITIONS.contains(&name.as_str()));
+    let partitions = whole.partitions()?;
+    let names: Vec<&str> = partitions.iter().take(3).filter_map(|partition| partition.name.as_deref()).collect();
+    kiln |= names == KILN_PARTITIONS;
+    for partition in partitions {
         let blank = Values::new();
         if partition.extended {
             signatures.push(Signature { kind: "extended".to_owned(), ..signature(partition.number, &blank, None) });
@@ -136,7 +137,7 @@ fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
             signatures.push(signature(partition.number, &blank, partition.name.clone()));
         }
         for values in found {
-            kiln |= values.get("LABEL").is_some_and(|label| label == KILN_LABEL);
+            kiln |= is_kiln_boot(&values);
             signatures.push(signature(partition.number, &values, partition.name.clone()));
         }
         let _unreadable = collect_members(&mut inner, partition.number, (file, partition.start), &mut members);
@@ -151,6 +152,12 @@ fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
         Content::Found { signatures, summary }
     };
     Ok(Look { content, members, kiln })
+}
+
+/// Whether a file system is the boot partition of a Kiln stick.
+fn is_kiln_boot(values: &Values) -> bool {
+    let is = |key: &str, value: &str| values.get(key).is_some_and(|found| found == value);
+    is("TYPE", "vfat") && is("LABEL", KILN_LABEL)
 }
 
 /// What people are shown of one device or partition: the safe answer, or all of them where that is ambivalent.

@@ -121,7 +121,9 @@ impl Registry {
     fn seen(&mut self, now: Time, device: Device, changes: &mut Changes) {
         let plug = Plug::of(&device);
         match self.present.get_mut(&device.syspath) {
-            Some(entry) if entry.device.sequence == device.sequence => {
+            Some(entry)
+                if entry.device.sequence == device.sequence && entry.device.identity.id == device.identity.id =>
+            {
                 if entry.device == device {
                     return;
                 }
@@ -134,7 +136,7 @@ impl Registry {
                 changes.visible = true;
                 return;
             }
-            // The same place, plugged in anew, and its removal was missed.
+            // The same place, plugged in anew (or another drive behind the same bridge), and its removal was missed.
             Some(_) => self.gone(now, &device.syspath, changes),
             None => {}
         }

@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn serial_is_trimmed() {
-        assert_eq!(serial(b"\0\x80\0\x14      WD-WCC4E1234567").unwrap(), "WD-WCC4E1234567");
+        assert_eq!(serial(b"\0\x80\0\x14     WD-WCC4E1234567").unwrap(), "WD-WCC4E1234567");
         assert_eq!(serial(b"\0\x80\0\x04    "), None);
         assert_eq!(serial(b"\0\x83\0\x04ABCD"), None);
         assert_eq!(serial(b"\0\x80"), None);

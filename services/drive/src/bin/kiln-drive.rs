@@ -2,6 +2,8 @@
 //!
 //! - `kiln-drive list` prints every drive with what is on it and why it would be refused, as JSON lines.
 //! - `kiln-drive smart NODE` prints a SMART snapshot of the drive at NODE.
+//! - `kiln-drive guard NODE` does what a job does before it writes (opens exclusively, asks the guard on the descriptor),
+//!   closes again, and prints `free` or the refusal's word and reason as JSON. Nothing is written.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,8 +19,9 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["list"] => list(),
         ["smart", node] => smart(Path::new(node)),
+        ["guard", node] => guard(Path::new(node)),
         _ => {
-            eprintln!("usage: kiln-drive list | kiln-drive smart NODE");
+            eprintln!("usage: kiln-drive list | kiln-drive smart NODE | kiln-drive guard NODE");
             ExitCode::from(64)
         }
     }
@@ -64,4 +67,23 @@ fn smart(node: &Path) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn guard(node: &Path) -> ExitCode {
+    let device = node.file_name().and_then(|name| sysfs::read(&System::default(), name.to_str()?));
+    let Some(device) = device else {
+        eprintln!("{} is not a drive", node.display());
+        return ExitCode::FAILURE;
+    };
+    match drive::guard::open_for_erase(&device.identity, node, &[]) {
+        Ok(_opened) => {
+            println!("{}", serde_json::json!({ "kind": "free", "reason": "nothing uses it" }));
+            ExitCode::SUCCESS
+        }
+        Err(refusal) => {
+            println!("{}", serde_json::json!(refusal.view()));
+            // As `kiln burn` does: refused by the guard.
+            ExitCode::from(4)
+        }
+    }
 }

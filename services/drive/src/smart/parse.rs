@@ -53,6 +53,7 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
     let nvme = json["nvme_smart_health_information_log"].as_object().map(|_| nvme(&json));
     let scsi = scsi(&json);
     let attributes = attributes(&json, model.as_deref().unwrap_or_default());
+    let attribute = |id| attributes.iter().find(|attribute| attribute.id == id).map(|attribute| attribute.count);
     Ok(Snapshot {
         protocol: match json["device"]["protocol"].as_str() {
             Some("ATA") => Protocol::Ata,
@@ -69,8 +70,9 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         passed: json["smart_status"]["passed"].as_bool(),
         // smartctl prints 0 where a virtual or RAID device has no sensor.
         temperature: json["temperature"]["current"].as_i64().filter(|t| *t != 0 && (-60..=200).contains(t)),
-        power_on_hours: number(&json["power_on_time"]["hours"]),
-        power_cycles: number(&json["power_cycle_count"]),
+        // Some translation layers give the attributes alone.
+        power_on_hours: number(&json["power_on_time"]["hours"]).or_else(|| attribute(9)),
+        power_cycles: number(&json["power_cycle_count"]).or_else(|| attribute(12)),
         self_tests: self_tests(&json),
         self_test_remaining: json["ata_smart_data"]["self_test"]["status"]["remaining_percent"]
             .as_u64()

@@ -1,0 +1,234 @@
+//! The guard on loop devices: everything that can be had without QEMU, on a real descriptor and a real kernel.
+//!
+//! Needs root and loop devices; says so where it has none. md, device-mapper, bcache and btrfs over real devices are in
+//! the image's boot tests.
+#![allow(clippy::unwrap_used)]
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use drive::content::ContentKind;
+use drive::guard::{Guard, Refusal};
+use drive::probe::Prober;
+use drive::{System, sysfs};
+use wire::Bytes;
+
+/// A loop device over a file; detached when dropped.
+struct Loop {
+    node: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Loop {
+    /// `None` where loop devices cannot be had.
+    fn new(options: &[&str], prepare: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        File::create(&path).unwrap().set_len(64 << 20).unwrap();
+        if !prepare.is_empty() {
+            let done = Command::new("sh").args(["-euc", prepare]).env("F", &path).output().unwrap();
+            assert!(done.status.success(), "{prepare}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        let output = Command::new("losetup").args(options).args(["--find", "--show"]).arg(&path).output();
+        let output = output.ok().filter(|output| output.status.success());
+        let Some(output) = output else {
+            println!("NOT RUN: loop devices cannot be had here");
+            return None;
+        };
+        Some(Loop { node: PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()), _dir: dir })
+    }
+
+    fn identity(&self) -> drive::Identity {
+        sysfs::read(&System::default(), self.node.file_name().unwrap().to_str().unwrap()).unwrap().identity
+    }
+
+    fn open(&self, lose: &[ContentKind]) -> Result<drive::guard::Opened, Refusal> {
+        guard(true).open_for_erase(&self.identity(), &self.node, lose)
+    }
+
+    fn refused(&self) -> (&'static str, String) {
+        match self.open(&[]) {
+            Ok(_) => ("free", String::new()),
+            Err(refusal) => (refusal.kind(), refusal.view().reason),
+        }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _detached = Command::new("losetup").arg("-d").arg(&self.node).status();
+    }
+}
+
+fn guard(allow_loop: bool) -> Guard {
+    Guard {
+        prober: Prober::Program(env!("CARGO_BIN_EXE_kiln-drive").into()),
+        allow_loop,
+        deadline: std::time::Duration::from_secs(60),
+        ..Guard::default()
+    }
+}
+
+fn run(program: &str, arguments: &[&str], node: &Path) -> bool {
+    Command::new(program).args(arguments).arg(node).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_free_device_is_opened_exclusively_and_may_be_written() {
+    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 -L old $F") else { return };
+    let opened = device.open(&[]).unwrap();
+    assert_eq!(opened.identity, device.identity());
+    assert_eq!(opened.look.content.words(), "ext4 \"old\"");
+    guard(true).may_write(&opened.file, &opened.identity, &[]).unwrap();
+    let second = File::options().write(true).custom_flags(libc::O_EXCL).open(&device.node).unwrap_err();
+    assert_eq!(second.raw_os_error(), Some(libc::EBUSY));
+    assert_eq!(device.refused().0, "exclusive");
+    drop(opened);
+    assert_eq!(device.refused().0, "free");
+}
+
+#[test]
+fn without_permission_a_loop_device_is_refused() {
+    let Some(device) = Loop::new(&[], "") else { return };
+    let refusal = guard(false).open_for_erase(&device.identity(), &device.node, &[]).unwrap_err();
+    assert_eq!(refusal.kind(), "loop");
+}
+
+#[test]
+fn another_drive_than_expected_is_refused_also_on_the_open_descriptor() {
+    let Some(device) = Loop::new(&[], "") else { return };
+    let mut other = device.identity();
+    other.capacity = Bytes(1 << 20);
+    let refusal = guard(true).open_for_erase(&other, &device.node, &[]).unwrap_err();
+    assert_eq!(refusal.kind(), "other-drive");
+    let opened = device.open(&[]).unwrap();
+    assert_eq!(guard(true).may_write(&opened.file, &other, &[]).unwrap_err().kind(), "other-drive");
+}
+
+#[test]
+fn a_drive_exchanged_between_plan_and_start_is_refused() {
+    let Some(device) = Loop::new(&[], "") else { return };
+    let planned = device.identity();
+    let node = device.node.clone();
+    assert!(run("losetup", &["-d"], &node));
+    // The same node, now over another file.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("other");
+    File::create(&path).unwrap().set_len(32 << 20).unwrap();
+    let attached = Command::new("losetup").arg(&node).arg(&path).status().unwrap();
+    if !attached.success() {
+        println!("NOT RUN: another test took {}", node.display());
+        return;
+    }
+    let refusal = guard(true).open_for_erase(&planned, &node, &[]).unwrap_err();
+    assert!(matches!(refusal, Refusal::OtherDrive(_)), "{refusal}");
+}
+
+#[test]
+fn a_mounted_file_system_is_refused_with_its_place() {
+    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().to_str().unwrap();
+    if !Command::new("mount").arg(&device.node).arg(at).stderr(Stdio::null()).status().unwrap().success() {
+        println!("NOT RUN: mounting is not allowed here");
+        return;
+    }
+    let refused = device.refused();
+    assert!(run("umount", &[], dir.path()));
+    assert_eq!(refused.0, "mounted");
+    assert!(refused.1.contains(at), "{}", refused.1);
+    assert_eq!(device.refused().0, "free");
+}
+
+/// A process in its own mount namespace, where `node` is mounted; ends when its input closes.
+fn mount_elsewhere(node: &Path, at: &Path) -> Option<Child> {
+    use std::io::{BufRead, BufReader};
+    let script = r#"mount "$0" "$1" && echo mounted && read x"#;
+    let mut child = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", script])
+        .args([node, at])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut()?).read_line(&mut line).ok()?;
+    if line.trim() == "mounted" {
+        return Some(child);
+    }
+    let _status = child.wait();
+    None
+}
+
+#[test]
+fn a_mount_in_another_namespace_is_refused_with_its_process() {
+    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut child) = mount_elsewhere(&device.node, dir.path()) else {
+        println!("NOT RUN: mount namespaces cannot be had here");
+        return;
+    };
+    let refused = device.refused();
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(refused.0, "mounted", "{}", refused.1);
+    assert!(refused.1.contains("mount namespace of process"), "{}", refused.1);
+}
+
+#[test]
+fn active_swap_is_refused() {
+    let Some(device) = Loop::new(&[], "mkswap -q $F") else { return };
+    if !run("swapon", &[], &device.node) {
+        println!("NOT RUN: swapping is not allowed here");
+        return;
+    }
+    let refused = device.refused();
+    assert!(run("swapoff", &[], &device.node));
+    assert_eq!(refused.0, "swap", "{}", refused.1);
+}
+
+#[test]
+fn a_write_protected_device_is_refused() {
+    let Some(device) = Loop::new(&["--read-only"], "") else { return };
+    assert_eq!(device.refused().0, "write-protected");
+}
+
+#[test]
+fn a_device_behind_another_loop_device_is_refused() {
+    let Some(device) = Loop::new(&[], "") else { return };
+    let upper = Command::new("losetup").args(["--find", "--show"]).arg(&device.node).output().unwrap();
+    assert!(upper.status.success());
+    let upper = PathBuf::from(String::from_utf8(upper.stdout).unwrap().trim());
+    let refused = device.refused();
+    assert!(run("losetup", &["-d"], &upper));
+    assert_eq!(refused.0, "loop-backing", "{}", refused.1);
+}
+
+#[test]
+fn members_are_refused_unless_the_plan_names_them() {
+    let luks = "echo pw | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $F";
+    let Some(device) = Loop::new(&[], luks) else { return };
+    let (kind, reason) = device.refused();
+    assert_eq!(kind, "luks", "{reason}");
+    assert!(device.open(&[ContentKind::Md]).is_err());
+    device.open(&[ContentKind::Luks]).unwrap();
+}
+
+#[test]
+fn a_partition_and_a_plain_file_are_refused() {
+    let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else { return };
+    let identity = device.identity();
+    let partition = PathBuf::from(format!("{}p1", device.node.display()));
+    if partition.exists() {
+        assert_eq!(guard(true).open_for_erase(&identity, &partition, &[]).unwrap_err().kind(), "partition");
+    } else {
+        println!("NOT RUN: no partition node appeared");
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert_eq!(guard(true).open_for_erase(&identity, file.path(), &[]).unwrap_err().kind(), "not-a-block-device");
+    let gone = guard(true).open_for_erase(&identity, Path::new("/dev/no-such-drive"), &[]).unwrap_err();
+    assert_eq!(gone.kind(), "open");
+}

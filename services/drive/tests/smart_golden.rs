@@ -1,0 +1,151 @@
+//! Every recorded smartctl document of a real drive, read: its protocol, identity, and the values that rules look at.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+
+use drive::smart::{NotSmart, Protocol, Snapshot, delta, parse};
+
+/// Directory of the recorded documents; `None` (said on standard output) where they are not there.
+fn golden() -> Option<PathBuf> {
+    let dir = std::env::var_os("KILN_GOLDEN").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden"),
+        PathBuf::from,
+    );
+    let dir = dir.join("smart");
+    if dir.is_dir() {
+        return Some(dir);
+    }
+    println!("NOT RUN: golden SMART documents are not at {}", dir.display());
+    None
+}
+
+/// What a document must say: file, protocol, passed, temperature, hours, attributes, NVMe and SCSI health.
+#[rustfmt::skip]
+const EXPECTED: &[(&str, Protocol, Option<bool>, Option<i64>, Option<u64>, usize, bool, bool)] = &[
+    ("HGST_HUS724020ALE640_28.json",           Protocol::Ata,  Some(true),  Some(26), Some(83_425),  17, false, false),
+    ("HITACHI_H109060SESUN600G_10.json",       Protocol::Scsi, Some(true),  Some(26), Some(22_364),   0, false, true),
+    ("Hitachi_HUA722020ALA330_29.json",        Protocol::Ata,  Some(true),  Some(28), Some(78_405),  17, false, false),
+    ("INTEL_SSDPE2KX080T8_1.json",             Protocol::Nvme, Some(true),  Some(29), Some(12_164),   0, true,  false),
+    ("KXG60ZNV512G_TOSHIBA_2.json",            Protocol::Nvme, Some(true),  Some(37), Some(12_173),   0, true,  false),
+    ("SAMSUNG_MZ7WD240HAFV-00003_21.json",     Protocol::Ata,  Some(true),  Some(27), Some(84_619),  17, false, false),
+    ("SEAGATE_ST373453LC_26.json",             Protocol::Scsi, Some(true),  Some(33), Some(102_880),  0, false, true),
+    ("ST3200820AS_15.json",                    Protocol::Ata,  Some(true),  Some(35), Some(100_216), 18, false, false),
+    ("WDC_WD20EFRX-68EUZN0_17.json",           Protocol::Ata,  Some(true),  Some(34), Some(47_657),  17, false, false),
+    ("nvme-null-CT250P2SSD8-nvme0.json",       Protocol::Nvme, Some(true),  Some(26), Some(10_147),   0, true,  false),
+    ("smart-ata-date.json",                    Protocol::Ata,  Some(true),  Some(32), Some(1_730),   18, false, false),
+    ("smart-ata-failed-scrutiny.json",         Protocol::Ata,  Some(true),  Some(33), Some(19_497),  14, false, false),
+    ("smart-ata-full.json",                    Protocol::Ata,  Some(true),  Some(36), Some(14_551),  14, false, false),
+    ("smart-ata.json",                         Protocol::Ata,  Some(true),  Some(32), Some(1_730),   18, false, false),
+    ("smart-megaraid0.json",                   Protocol::Ata,  Some(true),  Some(36), Some(37_787),  20, false, false),
+    ("smart-nvme-failed.json",                 Protocol::Nvme, Some(true),  Some(35), Some(12_798),   0, true,  false),
+    ("smart-nvme.json",                        Protocol::Nvme, Some(true),  Some(36), Some(2_401),    0, true,  false),
+    ("smart-pass.json",                        Protocol::Ata,  Some(true),  None,     None,           0, false, false),
+    ("smart-raid.json",                        Protocol::Scsi, None,        None,     None,           0, false, false),
+    ("smart-sat.json",                         Protocol::Ata,  None,        Some(29), Some(2_725),       22, false, false),
+    ("smart-scsi.json",                        Protocol::Scsi, Some(true),  Some(34), Some(43_549),   0, false, true),
+];
+
+/// Documents that are of no drive, and what smartctl said.
+const NO_DRIVE: &[(&str, &str)] = &[("smart-fail.json", "Open failed, Error=5"), ("scan-megaraid.json", "names none")];
+
+#[test]
+fn every_recorded_document_is_read() {
+    let Some(dir) = golden() else { return };
+    let mut names: Vec<String> =
+        std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let mut known: Vec<&str> = EXPECTED.iter().map(|e| e.0).chain(NO_DRIVE.iter().map(|e| e.0)).collect();
+    known.sort_unstable();
+    assert_eq!(names, known, "a document has no expectation, or an expectation no document");
+    let mut wrong = Vec::new();
+    for (name, protocol, passed, temperature, hours, attributes, nvme, scsi) in EXPECTED {
+        let s = parse(&std::fs::read(dir.join(name)).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let got =
+            (s.protocol, s.passed, s.temperature, s.power_on_hours, s.attributes.len(), s.nvme.is_some(), s.scsi.is_some());
+        if got != (*protocol, *passed, *temperature, *hours, *attributes, *nvme, *scsi) {
+            wrong.push(format!("{name}: {got:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (name, why) in NO_DRIVE {
+        match parse(&std::fs::read(dir.join(name)).unwrap()) {
+            Err(NotSmart::NoDevice(said)) => assert!(said.contains(why), "{name}: {said}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+fn read(name: &str) -> Option<Snapshot> {
+    let dir = golden()?;
+    Some(parse(&std::fs::read(dir.join(name)).unwrap()).unwrap())
+}
+
+#[test]
+fn identity_comes_with_its_world_wide_name_and_capacity() {
+    let Some(s) = read("smart-ata-full.json") else { return };
+    assert_eq!(s.model.as_deref(), Some("Samsung SSD 860 EVO 500GB"));
+    assert_eq!(s.serial.as_deref(), Some("S3YZNB0KB00864E"));
+    assert_eq!(s.capacity, Some(500_107_862_016));
+    assert_eq!(s.rpm, Some(0));
+    let wwn = s.wwn.unwrap();
+    assert_eq!((wwn.len(), &wwn[..7]), (16, "5002538"), "Samsung's: {wwn}");
+    assert!(s.bytes_written.unwrap() > 1 << 40);
+}
+
+#[test]
+fn scsi_counters_and_defects_are_read() {
+    let Some(s) = read("SEAGATE_ST373453LC_26.json") else { return };
+    let scsi = s.scsi.unwrap();
+    assert_eq!(scsi.grown_defects, Some(260));
+    let read = scsi.read.unwrap();
+    assert_eq!((read.uncorrected, read.rereads_rewrites), (Some(1), Some(41)));
+    assert_eq!(s.model.as_deref(), Some("SEAGATE ST373453LC"));
+    assert_eq!(s.rpm, Some(15_015));
+}
+
+#[test]
+fn self_tests_come_newest_first_with_their_hours() {
+    let Some(s) = read("smart-ata.json") else { return };
+    assert_eq!(s.self_tests[0].hours, Some(1708));
+    assert_eq!(s.self_tests[0].passed, Some(true));
+    assert!(s.self_tests.windows(2).all(|w| w[0].hours >= w[1].hours));
+    assert_eq!(s.self_tests.iter().find(|t| t.kind == "Extended offline").unwrap().hours, Some(1624));
+}
+
+#[test]
+fn a_delta_has_every_value_once_and_counts_the_change() {
+    let Some(before) = read("smart-nvme.json") else { return };
+    let mut after = before.clone();
+    after.nvme.as_mut().unwrap().media_errors = Some(3);
+    after.nvme.as_mut().unwrap().available_spare = None;
+    let rows = delta(&before, &after);
+    let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+    assert_eq!(row("media_errors").change(), Some(3));
+    assert_eq!((row("available_spare").before, row("available_spare").change()), (Some(100), None));
+    assert_eq!(row("data_units_written").change(), Some(0));
+
+    let before = read("smart-ata-full.json").unwrap();
+    let mut after = before.clone();
+    after.attributes.retain(|a| a.id != 9);
+    after.attributes.iter_mut().find(|a| a.id == 5).unwrap().count += 8;
+    let rows = delta(&before, &after);
+    assert_eq!(rows.iter().filter(|row| row.id.is_some()).count(), 14);
+    let by_id = |id| rows.iter().find(|row| row.id == Some(id)).unwrap();
+    assert_eq!(by_id(5).change(), Some(8));
+    assert_eq!((by_id(9).before, by_id(9).after), (Some(14_551), None));
+}
+
+/// Documents cut or damaged at any byte are an error or a snapshot, never a panic.
+#[test]
+fn damaged_documents_do_no_harm() {
+    let Some(dir) = golden() else { return };
+    for (name, ..) in EXPECTED {
+        let bytes = std::fs::read(dir.join(name)).unwrap();
+        for at in (0..bytes.len()).step_by(97) {
+            assert!(parse(&bytes[..at]).is_err(), "{name} cut at {at}");
+            let mut damaged = bytes.clone();
+            damaged[at] = b'9';
+            let _ = parse(&damaged);
+        }
+    }
+}
