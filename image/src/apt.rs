@@ -99,8 +99,12 @@ impl Apt {
         let mut found: BTreeMap<(String, String), Vec<Stanza>> = BTreeMap::new();
         for (name, arch) in names {
             // A package that is not there makes apt-cache fail; that is an answer, not an error.
-            let text = exec::output(self.command("apt-cache").arg("show").arg(format!("{name}:{arch}"))).unwrap_or_default();
-            let stanzas = text.split("\n\n").filter_map(|s| stanza(s, arch)).filter(|s| &s.package.name == name);
+            let text =
+                exec::output(self.command("apt-cache").arg("show").arg(format!("{name}:{arch}"))).unwrap_or_default();
+            let stanzas = text
+                .split("\n\n")
+                .filter_map(|s| stanza(s, arch))
+                .filter(|s| &s.package.name == name);
             found.entry((name.clone(), arch.clone())).or_default().extend(stanzas);
         }
         Ok(found)

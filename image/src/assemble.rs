@@ -9,8 +9,7 @@ use crate::{
     error::{At, Error, Result},
     fat32::{self, SECTOR, Source},
     gpt::{self, Table},
-    grub,
-    initramfs,
+    grub, initramfs,
     modules::Modules,
     packages::{Packages, Unpacked, host_arch},
     slot::Manifest,
@@ -113,7 +112,11 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
     content.make(&tools, &slot.system)?;
     let initrd = initramfs::make(board, &ws.rootfs(), &content, &modules, binaries)?;
     fs::write(&slot.initrd, initrd).at("writing", &slot.initrd)?;
-    let files: [(&str, &Path); 3] = [("vmlinuz", &slot.vmlinuz), ("initrd", &slot.initrd), ("system.erofs", &slot.system)];
+    let files: [(&str, &Path); 3] = [
+        ("vmlinuz", &slot.vmlinuz),
+        ("initrd", &slot.initrd),
+        ("system.erofs", &slot.system),
+    ];
     let manifest = Manifest::of(board, &modules.version, &lock, &files)?;
 
     let mut on_boot = BTreeMap::new();
@@ -121,7 +124,10 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
         on_boot.insert(format!("a/{name}"), Source::File(path.to_owned()));
     }
     on_boot.insert("a/manifest.json".into(), Source::Bytes(manifest.json()?));
-    on_boot.insert("EFI/debian/grub.cfg".into(), Source::Bytes(grub::config(board).into_bytes()));
+    on_boot.insert(
+        "EFI/debian/grub.cfg".into(),
+        Source::Bytes(grub::config(board).into_bytes()),
+    );
     on_boot.insert("EFI/debian/grubenv".into(), Source::Bytes(grub::Env::fresh().bytes()));
     on_boot.insert("kiln.toml".into(), Source::File(ws.rootfs().join("kiln.toml")));
     if let Some(extra) = &options.test_extra {
@@ -132,7 +138,11 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
     }
     let bios = if board.firmware.contains(&Firmware::Bios) {
         let i386 = in_packages(&boot, "usr/lib/grub/i386-pc")?;
-        let core = grub::core_img(&mut tools.command("usr/bin/grub-mkimage")?, &i386, &dir.join("core.img"))?;
+        let core = grub::core_img(
+            &mut tools.command("usr/bin/grub-mkimage")?,
+            &i386,
+            &dir.join("core.img"),
+        )?;
         Some((grub::boot_img(&i386)?, core))
     } else {
         None
@@ -155,8 +165,14 @@ fn efi_files(board: &Board, boot: &[Unpacked]) -> Result<Vec<(String, PathBuf)>>
         crate::board::Arch::Aarch64 => "arm64-efi-signed",
     };
     Ok(vec![
-        (format!("BOOT{}.EFI", efi.to_uppercase()), in_packages(boot, &format!("usr/lib/shim/shim{efi}.efi.signed"))?),
-        (format!("grub{efi}.efi"), in_packages(boot, &format!("usr/lib/grub/{grub_dir}/grub{efi}.efi.signed"))?),
+        (
+            format!("BOOT{}.EFI", efi.to_uppercase()),
+            in_packages(boot, &format!("usr/lib/shim/shim{efi}.efi.signed"))?,
+        ),
+        (
+            format!("grub{efi}.efi"),
+            in_packages(boot, &format!("usr/lib/grub/{grub_dir}/grub{efi}.efi.signed"))?,
+        ),
     ])
 }
 

@@ -265,7 +265,9 @@ impl Board {
             return wrong("`console` is empty; expected kernel consoles such as [\"tty0\", \"ttyS0,115200\"]".into());
         }
         if self.watchdog.early.is_empty() {
-            return wrong("`watchdog.early` is empty; expected the name of a kernel module such as \"i6300esb\"".into());
+            return wrong(
+                "`watchdog.early` is empty; expected the name of a kernel module such as \"i6300esb\"".into(),
+            );
         }
         for word in self.console.iter().chain(&self.cmdline) {
             if word.is_empty() || word.contains(|c: char| c.is_whitespace() || "\"'$\\;{}".contains(c)) {
@@ -329,10 +331,16 @@ mod tests {
     fn the_boards_of_the_tree_are_well_formed() {
         let boards = Workspace::find().boards();
         let names = names(&boards).unwrap();
-        assert!(names.contains(&"x86-64".to_owned()) && names.contains(&"arm64".to_owned()), "{names:?}");
+        assert!(
+            names.contains(&"x86-64".to_owned()) && names.contains(&"arm64".to_owned()),
+            "{names:?}"
+        );
         for n in names {
             let b = Board::load(&boards, &n).unwrap();
-            assert!(b.command_line().contains("rootfstype=ramfs"), "{n}: file-backed EROFS needs it");
+            assert!(
+                b.command_line().contains("rootfstype=ramfs"),
+                "{n}: file-backed EROFS needs it"
+            );
         }
     }
 
@@ -349,7 +357,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_its_line() {
         let e = with(|t| format!("colour = \"red\"\n{t}")).to_string();
-        assert!(e.contains("board.toml") && e.contains("line 1") && e.contains("colour") && e.contains("expected"), "{e}");
+        assert!(
+            e.contains("board.toml") && e.contains("line 1") && e.contains("colour") && e.contains("expected"),
+            "{e}"
+        );
     }
 
     #[test]
@@ -366,7 +377,9 @@ mod tests {
 
     #[test]
     fn an_unknown_board_lists_the_known() {
-        let e = Board::load(&Workspace::find().boards(), "toaster").unwrap_err().to_string();
+        let e = Board::load(&Workspace::find().boards(), "toaster")
+            .unwrap_err()
+            .to_string();
         assert!(e.contains("toaster") && e.contains("x86-64"), "{e}");
     }
 }

@@ -58,7 +58,21 @@ impl Archive {
 fn entry(out: &mut Vec<u8>, path: &str, mode: u32, ino: u32, data: &[u8], device: (u32, u32)) {
     let mtime = if ino == 0 { 0 } else { EPOCH };
     let links = if mode & 0o170_000 == 0o040_000 { 2 } else { 1 };
-    let fields = [ino, mode, 0, 0, links, mtime, data.len() as u32, 0, 0, device.0, device.1, path.len() as u32 + 1, 0];
+    let fields = [
+        ino,
+        mode,
+        0,
+        0,
+        links,
+        mtime,
+        data.len() as u32,
+        0,
+        0,
+        device.0,
+        device.1,
+        path.len() as u32 + 1,
+        0,
+    ];
     out.extend(b"070701");
     for f in fields {
         out.extend(format!("{f:08X}").bytes());
@@ -78,7 +92,9 @@ pub fn list(bytes: &[u8]) -> Result<Vec<(String, u32)>, String> {
     let mut at = 0;
     let mut all = Vec::new();
     loop {
-        let head = bytes.get(at..at + 110).ok_or(format!("the archive ends at byte {at} without a trailer"))?;
+        let head = bytes
+            .get(at..at + 110)
+            .ok_or(format!("the archive ends at byte {at} without a trailer"))?;
         if &head[..6] != b"070701" {
             return Err(format!("no cpio entry at byte {at}"));
         }
@@ -87,7 +103,9 @@ pub fn list(bytes: &[u8]) -> Result<Vec<(String, u32)>, String> {
             u32::from_str_radix(digits, 16).map_err(|_| format!("malformed number in the entry at byte {at}"))
         };
         let (size, name_len) = (field(6)?, field(11)? as usize);
-        let name = bytes.get(at + 110..at + 110 + name_len).ok_or(format!("the name at byte {at} is cut off"))?;
+        let name = bytes
+            .get(at + 110..at + 110 + name_len)
+            .ok_or(format!("the name at byte {at} is cut off"))?;
         let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned();
         if name == "TRAILER!!!" {
             return Ok(all);
@@ -119,7 +137,18 @@ mod tests {
     #[test]
     fn entries_are_sorted_and_parents_come_first() {
         let names: Vec<String> = list(&some().bytes()).unwrap().into_iter().map(|(n, _)| n).collect();
-        assert_eq!(names, ["dev", "dev/console", "init", "kiln", "kiln/early", "kiln/early/x.ko", "lib"]);
+        assert_eq!(
+            names,
+            [
+                "dev",
+                "dev/console",
+                "init",
+                "kiln",
+                "kiln/early",
+                "kiln/early/x.ko",
+                "lib"
+            ]
+        );
     }
 
     #[test]

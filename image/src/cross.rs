@@ -19,7 +19,12 @@ use std::{
 };
 
 /// Packages and the programs they make.
-const PROGRAMS: &[(&str, &str)] = &[("supervisor", "kiln-init"), ("server", "kiln-server"), ("agent", "kiln-agent"), ("cli", "kiln")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("supervisor", "kiln-init"),
+    ("server", "kiln-server"),
+    ("agent", "kiln-agent"),
+    ("cli", "kiln"),
+];
 
 /// Our programs for one board.
 #[derive(Debug, Clone)]
@@ -128,17 +133,26 @@ fn cross(ws: &Workspace, board: &Board, refresh: bool, cargo: &mut Command) -> R
     };
     let rustc = matching(&root, "usr/bin/rustc")?;
     if rustc.is_empty() {
-        return Err(Error::Incomplete("none of the cross packages of boards/base.toml has usr/bin/rustc".into()));
+        return Err(Error::Incomplete(
+            "none of the cross packages of boards/base.toml has usr/bin/rustc".into(),
+        ));
     }
     let key = board.arch.target().replace('-', "_");
     let libs = root.join("usr/lib").join(native);
-    let host_libs = root.join("usr/lib").join(if host_arch() == "arm64" { "aarch64-linux-gnu" } else { "x86_64-linux-gnu" });
+    let host_libs = root.join("usr/lib").join(if host_arch() == "arm64" {
+        "aarch64-linux-gnu"
+    } else {
+        "x86_64-linux-gnu"
+    });
     let mut clang = OsString::from(format!("-I/usr/{gnu}/include -I"));
     clang.push(root.join("usr/include"));
     cargo
         .env("LD_LIBRARY_PATH", host_libs)
         .env("RUSTC", root.join("usr/bin/rustc"))
-        .env(format!("CARGO_TARGET_{}_LINKER", key.to_uppercase()), format!("{gnu}-gcc"))
+        .env(
+            format!("CARGO_TARGET_{}_LINKER", key.to_uppercase()),
+            format!("{gnu}-gcc"),
+        )
         .env(format!("CC_{key}"), format!("{gnu}-gcc"))
         .env(format!("AR_{key}"), format!("{gnu}-ar"))
         .env("PKG_CONFIG_ALLOW_CROSS", "1")

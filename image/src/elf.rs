@@ -25,11 +25,20 @@ pub fn needs(bytes: &[u8]) -> Option<Needs> {
     if bytes.get(..6)? != b"\x7fELF\x02\x01" {
         return None;
     }
-    let (offset, size, count) = (u64_at(bytes, 32)?, u64::from(u16_at(bytes, 54)?), u64::from(u16_at(bytes, 56)?));
+    let (offset, size, count) = (
+        u64_at(bytes, 32)?,
+        u64::from(u16_at(bytes, 54)?),
+        u64::from(u16_at(bytes, 56)?),
+    );
     let (mut loads, mut dynamic, mut result) = (Vec::new(), None, Needs::default());
     for i in 0..count {
         let h = usize::try_from(offset.checked_add(i * size)?).ok()?;
-        let (kind, at, addr, len) = (u32_at(bytes, h)?, u64_at(bytes, h + 8)?, u64_at(bytes, h + 16)?, u64_at(bytes, h + 32)?);
+        let (kind, at, addr, len) = (
+            u32_at(bytes, h)?,
+            u64_at(bytes, h + 8)?,
+            u64_at(bytes, h + 16)?,
+            u64_at(bytes, h + 32)?,
+        );
         match kind {
             PT_LOAD => loads.push((addr, at, len)),
             PT_DYNAMIC => dynamic = Some((at, len)),
@@ -50,9 +59,13 @@ pub fn needs(bytes: &[u8]) -> Option<Needs> {
     }
     if !names.is_empty() {
         let table = table?;
-        let (addr, at, _) = loads.iter().find(|(a, _, n)| (*a..a.checked_add(*n).unwrap_or(u64::MAX)).contains(&table))?;
+        let (addr, at, _) = loads
+            .iter()
+            .find(|(a, _, n)| (*a..a.checked_add(*n).unwrap_or(u64::MAX)).contains(&table))?;
         for n in names {
-            result.libraries.push(text(bytes, (table - addr).checked_add(*at)?.checked_add(n)?)?);
+            result
+                .libraries
+                .push(text(bytes, (table - addr).checked_add(*at)?.checked_add(n)?)?);
         }
     }
     Some(result)

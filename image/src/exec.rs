@@ -19,13 +19,10 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn output(command: &mut Command) -> Result<String> {
-    let out = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|cause| Error::Start {
-            program: program(command),
-            cause,
-        })?;
+    let out = command.stdin(Stdio::null()).output().map_err(|cause| Error::Start {
+        program: program(command),
+        cause,
+    })?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     if out.status.success() {
         return Ok(text);
@@ -57,7 +54,10 @@ pub fn watched(command: &mut Command) -> Result<()> {
 /// Search path with the folders of system programs, which a normal user's often lacks.
 #[must_use]
 pub fn path() -> String {
-    format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into()))
+    format!(
+        "{}:/usr/sbin:/sbin",
+        std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into())
+    )
 }
 
 fn program(command: &Command) -> String {
@@ -89,7 +89,10 @@ mod tests {
     fn a_failure_carries_command_and_output() {
         let e = output(Command::new("sh").args(["-c", "echo seen; echo why >&2; exit 3"])).unwrap_err();
         let text = e.to_string();
-        assert!(text.contains("sh -c") && text.contains("seen") && text.contains("why") && text.contains('3'), "{text}");
+        assert!(
+            text.contains("sh -c") && text.contains("seen") && text.contains("why") && text.contains('3'),
+            "{text}"
+        );
     }
 
     #[test]

@@ -49,7 +49,10 @@ pub fn refusal(facts: &Facts, image: u64) -> Option<String> {
         return Some(format!("it holds {} bytes and the image has {image}", facts.size));
     }
     if facts.size > LARGEST {
-        return Some(format!("it holds {} GB; expected a stick or card", facts.size / 1_000_000_000));
+        return Some(format!(
+            "it holds {} GB; expected a stick or card",
+            facts.size / 1_000_000_000
+        ));
     }
     None
 }
@@ -61,7 +64,12 @@ impl Facts {
     /// When it is no block device or sysfs cannot be read.
     pub fn of(device: &Path) -> Result<Self> {
         let device = device.canonicalize().at("finding", device)?;
-        if !device.metadata().at("examining", &device)?.file_type().is_block_device() {
+        if !device
+            .metadata()
+            .at("examining", &device)?
+            .file_type()
+            .is_block_device()
+        {
             return Err(Error::Refused {
                 device,
                 reason: "it is not a block device".into(),
@@ -80,7 +88,10 @@ impl Facts {
             }
         }
         Ok(Self {
-            model: [text("device/vendor"), text("device/model"), text("device/name")].join(" ").trim().to_owned(),
+            model: [text("device/vendor"), text("device/model"), text("device/name")]
+                .join(" ")
+                .trim()
+                .to_owned(),
             serial: serial(&real, &text("device/serial")),
             size: text("size").parse::<u64>().unwrap_or(0) * 512,
             removable: text("removable") == "1" || bus.contains("/usb") || bus.contains("/mmc_host/"),
@@ -105,7 +116,10 @@ fn serial(sys: &Path, own: &str) -> String {
 }
 
 fn uses(sys: &Path, name: &str) -> Result<Vec<String>> {
-    let number = fs::read_to_string(sys.join("dev")).unwrap_or_default().trim().to_owned();
+    let number = fs::read_to_string(sys.join("dev"))
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     let mut found = Vec::new();
     let mounts = Path::new("/proc/self/mountinfo");
     for line in fs::read_to_string(mounts).at("reading", mounts)?.lines() {
@@ -143,8 +157,18 @@ pub fn flash(image: &Path, device: &Path, yes: Option<&str>) -> Result<()> {
     if let Some(reason) = refusal(&facts, size) {
         return Err(refused(reason));
     }
-    let label = if facts.serial.is_empty() { device.display().to_string() } else { facts.serial.clone() };
-    println!("{}: {} ({} MB), serial {:?}", device.display(), facts.model, facts.size / 1_000_000, facts.serial);
+    let label = if facts.serial.is_empty() {
+        device.display().to_string()
+    } else {
+        facts.serial.clone()
+    };
+    println!(
+        "{}: {} ({} MB), serial {:?}",
+        device.display(),
+        facts.model,
+        facts.size / 1_000_000,
+        facts.serial
+    );
     println!("everything on it will be erased");
     let typed = match yes {
         Some(s) => s.to_owned(),
@@ -168,7 +192,9 @@ pub fn flash(image: &Path, device: &Path, yes: Option<&str>) -> Result<()> {
         })?;
     let again = Facts::of(device)?;
     if again != facts {
-        return Err(refused("it is no longer the device that was asked about; nothing was written".into()));
+        return Err(refused(
+            "it is no longer the device that was asked about; nothing was written".into(),
+        ));
     }
     write(image, device, &out)?;
     compare(image, device, &out)
@@ -178,7 +204,10 @@ fn ask(label: &str) -> Result<String> {
     print!("type {label} to go on: ");
     std::io::stdout().flush().at("writing to", "the terminal")?;
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).at("reading from", "the terminal")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .at("reading from", "the terminal")?;
     Ok(line.trim().to_owned())
 }
 
@@ -212,7 +241,10 @@ fn compare(image: &Path, device: &Path, mut out: &File) -> Result<()> {
         if let Some(i) = back[..n].iter().zip(&buffer[..n]).position(|(a, b)| a != b) {
             return Err(Error::Refused {
                 device: device.to_owned(),
-                reason: format!("what was read back differs at byte {}: the medium is faulty", at + i as u64),
+                reason: format!(
+                    "what was read back differs at byte {}: the medium is faulty",
+                    at + i as u64
+                ),
             });
         }
         at += n as u64;
@@ -284,7 +316,12 @@ mod tests {
     #[test]
     fn a_plain_file_is_no_device() {
         let f = tempfile::NamedTempFile::new().unwrap();
-        assert!(Facts::of(f.path()).unwrap_err().to_string().contains("not a block device"));
+        assert!(
+            Facts::of(f.path())
+                .unwrap_err()
+                .to_string()
+                .contains("not a block device")
+        );
     }
 
     #[test]
@@ -293,7 +330,12 @@ mod tests {
         let (image, device) = (dir.path().join("i"), dir.path().join("d"));
         let bytes: Vec<u8> = (0..CHUNK + 777).map(|i| (i % 251) as u8).collect();
         fs::write(&image, &bytes).unwrap();
-        let out = OpenOptions::new().read(true).write(true).create_new(true).open(&device).unwrap();
+        let out = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&device)
+            .unwrap();
         write(&image, &device, &out).unwrap();
         compare(&image, &device, &out).unwrap();
         assert!(fs::read(&device).unwrap() == bytes);

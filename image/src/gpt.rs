@@ -162,7 +162,9 @@ impl Table {
             return Err(format!("{what} is damaged: the checksum of its header is wrong"));
         }
         if (u32_at(&h, 80), u32_at(&h, 84)) != (ENTRIES as u32, ENTRY as u32) {
-            return Err(format!("{what} has another shape than ours; expected {ENTRIES} entries of {ENTRY} bytes"));
+            return Err(format!(
+                "{what} has another shape than ours; expected {ENTRIES} entries of {ENTRY} bytes"
+            ));
         }
         let mut entries = vec![0u8; (TABLE * SECTOR) as usize];
         file.read_exact_at(&mut entries, u64_at(&h, 72) * SECTOR).map_err(io)?;
@@ -173,7 +175,11 @@ impl Table {
             .chunks_exact(ENTRY)
             .filter(|e| e[..16].iter().any(|b| *b != 0))
             .map(|e| {
-                let units: Vec<u16> = e[56..].chunks_exact(2).map(|u| u16::from_le_bytes([u[0], u[1]])).take_while(|u| *u != 0).collect();
+                let units: Vec<u16> = e[56..]
+                    .chunks_exact(2)
+                    .map(|u| u16::from_le_bytes([u[0], u[1]]))
+                    .take_while(|u| *u != 0)
+                    .collect();
                 Partition {
                     kind: guid_at(e, 0),
                     guid: guid_at(e, 16),

@@ -60,7 +60,13 @@ const LINKS: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// When a file cannot be read or a module does not exist.
-pub fn make(board: &Board, rootfs: &Path, content: &Content, modules: &Modules, binaries: &Binaries) -> Result<Vec<u8>> {
+pub fn make(
+    board: &Board,
+    rootfs: &Path,
+    content: &Content,
+    modules: &Modules,
+    binaries: &Binaries,
+) -> Result<Vec<u8>> {
     let mut a = Archive::default();
     for (path, mode) in DIRS {
         a.add(path, Node::Dir(*mode));
@@ -80,7 +86,11 @@ pub fn make(board: &Board, rootfs: &Path, content: &Content, modules: &Modules, 
         file(&path.to_string_lossy(), from, 0o644)?;
     }
     for path in files_below(&rootfs.join("etc"))? {
-        file(&format!("etc/{}", path.display()), &rootfs.join("etc").join(&path), 0o644)?;
+        file(
+            &format!("etc/{}", path.display()),
+            &rootfs.join("etc").join(&path),
+            0o644,
+        )?;
     }
     let mut early = |names: &[String]| -> Result<Vec<String>> {
         let mut files = Vec::new();
@@ -116,5 +126,9 @@ pub fn make(board: &Board, rootfs: &Path, content: &Content, modules: &Modules, 
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().map(PathBuf::from).unwrap_or_default().display().to_string()
+    path.file_name()
+        .map(PathBuf::from)
+        .unwrap_or_default()
+        .display()
+        .to_string()
 }

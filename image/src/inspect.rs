@@ -30,15 +30,27 @@ impl<'a> Image<'a> {
         let file = File::open(path).at("opening", path)?;
         let len = file.metadata().at("examining", path)?.len();
         if len < gpt::TOTAL * SECTOR || len % SECTOR != 0 {
-            return Err(wrong(path, format!("{len} bytes; expected a disk image of at least {} bytes", gpt::TOTAL * SECTOR)));
+            return Err(wrong(
+                path,
+                format!(
+                    "{len} bytes; expected a disk image of at least {} bytes",
+                    gpt::TOTAL * SECTOR
+                ),
+            ));
         }
         let total = len / SECTOR;
         let table = Table::read(&file, total).map_err(|e| wrong(path, e))?;
-        Ok(Self { path, file, total, table })
+        Ok(Self {
+            path,
+            file,
+            total,
+            table,
+        })
     }
 
     fn boot(&self) -> Result<(Reader<'_>, Vec<Entry>)> {
-        let reader = Reader::open(&self.file, gpt::BOOT_FIRST).map_err(|e| self.wrong(format!("boot partition: {e}")))?;
+        let reader =
+            Reader::open(&self.file, gpt::BOOT_FIRST).map_err(|e| self.wrong(format!("boot partition: {e}")))?;
         let entries = reader.walk().map_err(|e| self.wrong(format!("boot partition: {e}")))?;
         Ok((reader, entries))
     }
@@ -48,7 +60,10 @@ impl<'a> Image<'a> {
     }
 
     fn content(&self, reader: &Reader<'_>, entries: &[Entry], path: &str) -> Result<Vec<u8>> {
-        let e = entries.iter().find(|e| e.path == path).ok_or_else(|| self.wrong(format!("the boot partition has no {path}")))?;
+        let e = entries
+            .iter()
+            .find(|e| e.path == path)
+            .ok_or_else(|| self.wrong(format!("the boot partition has no {path}")))?;
         reader.read(e).map_err(|e| self.wrong(e))
     }
 
@@ -59,17 +74,43 @@ impl<'a> Image<'a> {
     pub fn describe(&self) -> Result<String> {
         use std::fmt::Write as _;
         let mut out = String::new();
-        let _ = writeln!(out, "{} MiB, disk {}", self.total * SECTOR >> 20, guid_text(self.table.guid));
+        let _ = writeln!(
+            out,
+            "{} MiB, disk {}",
+            self.total * SECTOR >> 20,
+            guid_text(self.table.guid)
+        );
         for p in &self.table.partitions {
-            let _ = writeln!(out, "  {:<5} sectors {:>8} to {:>8}  {}", p.name, p.first, p.last, guid_text(p.guid));
+            let _ = writeln!(
+                out,
+                "  {:<5} sectors {:>8} to {:>8}  {}",
+                p.name,
+                p.first,
+                p.last,
+                guid_text(p.guid)
+            );
         }
         let (reader, entries) = self.boot()?;
         for e in entries.iter().filter(|e| !e.is_dir) {
-            let _ = writeln!(out, "  {:>9} bytes at sector {:>7}  /{}", e.size, gpt::BOOT_FIRST + reader.sector(e), e.path);
+            let _ = writeln!(
+                out,
+                "  {:>9} bytes at sector {:>7}  /{}",
+                e.size,
+                gpt::BOOT_FIRST + reader.sector(e),
+                e.path
+            );
         }
         let env = Env::parse(&self.content(&reader, &entries, "EFI/debian/grubenv")?).map_err(|e| self.wrong(e))?;
         let v = |n| env.get(n).unwrap_or("");
-        let _ = writeln!(out, "environment block: prefer={} a={} b={} left={} once={}", v("prefer"), v("a"), v("b"), v("left"), v("once"));
+        let _ = writeln!(
+            out,
+            "environment block: prefer={} a={} b={} left={} once={}",
+            v("prefer"),
+            v("a"),
+            v("b"),
+            v("left"),
+            v("once")
+        );
         for slot in ["a", "b"] {
             let name = format!("{slot}/manifest.json");
             if entries.iter().any(|e| e.path == name) {
@@ -111,13 +152,17 @@ impl<'a> Image<'a> {
         }
         if board.firmware.contains(&Firmware::Uefi) {
             let efi = board.arch.efi();
-            for name in [format!("EFI/BOOT/BOOT{}.EFI", efi.to_uppercase()), format!("EFI/BOOT/grub{efi}.efi")] {
+            for name in [
+                format!("EFI/BOOT/BOOT{}.EFI", efi.to_uppercase()),
+                format!("EFI/BOOT/grub{efi}.efi"),
+            ] {
                 if !self.content(&reader, &entries, &name)?.starts_with(b"MZ") {
                     return Err(self.wrong(format!("/{name} is no EFI program")));
                 }
             }
         }
-        let manifest = Manifest::parse(&self.content(&reader, &entries, "a/manifest.json")?).map_err(|e| self.wrong(e))?;
+        let manifest =
+            Manifest::parse(&self.content(&reader, &entries, "a/manifest.json")?).map_err(|e| self.wrong(e))?;
         if (manifest.board.as_str(), manifest.arch.as_str()) != (board.name.as_str(), board.arch.name()) {
             return Err(self.wrong(format!(
                 "slot a is for board {:?} ({}); expected {:?} ({})",
@@ -128,7 +173,10 @@ impl<'a> Image<'a> {
             )));
         }
         for name in ["vmlinuz", "initrd", "system.erofs"] {
-            let note = manifest.files.get(name).ok_or_else(|| self.wrong(format!("slot a's manifest does not list {name}")))?;
+            let note = manifest
+                .files
+                .get(name)
+                .ok_or_else(|| self.wrong(format!("slot a's manifest does not list {name}")))?;
             let bytes = self.content(&reader, &entries, &format!("a/{name}"))?;
             if bytes.len() as u64 != note.size || hex::encode(Sha256::digest(&bytes)) != note.sha256 {
                 return Err(self.wrong(format!("/a/{name} is not the file that slot a's manifest describes")));
@@ -160,7 +208,9 @@ impl<'a> Image<'a> {
             return Err(self.wrong("its boot code does not point at the BIOS boot partition"));
         }
         let mut core = [0u8; 512];
-        self.file.read_exact_at(&mut core, gpt::BIOS_FIRST * SECTOR).at("reading", self.path)?;
+        self.file
+            .read_exact_at(&mut core, gpt::BIOS_FIRST * SECTOR)
+            .at("reading", self.path)?;
         if core[0x1f4..0x1fc] != (gpt::BIOS_FIRST + 1).to_le_bytes() {
             return Err(self.wrong("core.img in the BIOS boot partition has no block list"));
         }

@@ -58,7 +58,10 @@ impl Lock {
                 ));
             };
             if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Err(format!("line {}: {sha256:?} is no SHA-256; expected 64 hexadecimal digits", n + 1));
+                return Err(format!(
+                    "line {}: {sha256:?} is no SHA-256; expected 64 hexadecimal digits",
+                    n + 1
+                ));
             }
             lock.entries
                 .entry((by.to_owned(), arch.to_owned()))
@@ -142,7 +145,11 @@ mod tests {
             version: v.into(),
             sha256: "ab".repeat(32),
         };
-        l.set("linux-image-amd64", "amd64", vec![p("linux-image-amd64", "6.12"), p("linux-image-6.12-amd64", "6.12")]);
+        l.set(
+            "linux-image-amd64",
+            "amd64",
+            vec![p("linux-image-amd64", "6.12"), p("linux-image-6.12-amd64", "6.12")],
+        );
         l.set("zlib1g", "amd64", vec![p("zlib1g", "1:1.3")]);
         l
     }

@@ -102,7 +102,16 @@ fn act(cli: Cli) -> anyhow::Result<()> {
                 let bytes = std::fs::read(extra).with_context(|| format!("reading {}", extra.display()))?;
                 image::cpio::list(&bytes).map_err(|e| anyhow::anyhow!("{}: {e}", extra.display()))?;
             }
-            assemble::build(&ws, &board, &out, &Options { test_extra, refresh, ..Options::default() })?;
+            assemble::build(
+                &ws,
+                &board,
+                &out,
+                &Options {
+                    test_extra,
+                    refresh,
+                    ..Options::default()
+                },
+            )?;
         }
         Command::Boards => {
             for name in board::names(&ws.boards())? {
@@ -115,8 +124,23 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             Image::open(&file)?.verify(&Board::load(&ws.boards(), &board)?)?;
             println!("{}: whole, for {board}", file.display());
         }
-        Command::Run { board, port, drives, headless, image } => {
-            run::run(&ws, &Choice { board, port, drives, headless, image })?;
+        Command::Run {
+            board,
+            port,
+            drives,
+            headless,
+            image,
+        } => {
+            run::run(
+                &ws,
+                &Choice {
+                    board,
+                    port,
+                    drives,
+                    headless,
+                    image,
+                },
+            )?;
         }
         Command::Flash { image, device, yes } => flash::flash(&image, &device, yes.as_deref())?,
     }

@@ -67,7 +67,11 @@ impl Modules {
 
     fn load(root: PathBuf, version: String) -> Result<Self> {
         let dir = root.join("lib/modules").join(&version);
-        let table = Table::parse(&read(&dir.join("modules.dep"))?, &read(&dir.join("modules.builtin"))?, "");
+        let table = Table::parse(
+            &read(&dir.join("modules.dep"))?,
+            &read(&dir.join("modules.builtin"))?,
+            "",
+        );
         Ok(Self {
             version,
             root,
@@ -103,7 +107,9 @@ impl Modules {
 }
 
 fn unknown(name: &str, version: &str) -> Error {
-    Error::Incomplete(format!("kernel {version} has no module {name:?}, which the board files name"))
+    Error::Incomplete(format!(
+        "kernel {version} has no module {name:?}, which the board files name"
+    ))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -117,7 +123,10 @@ fn only_entry(dir: &Path) -> Result<String> {
         .collect::<Result<Vec<_>>>()?;
     match (names.pop(), names.is_empty()) {
         (Some(one), true) => Ok(one),
-        _ => Err(Error::Incomplete(format!("{}: expected the modules of exactly one kernel", dir.display()))),
+        _ => Err(Error::Incomplete(format!(
+            "{}: expected the modules of exactly one kernel",
+            dir.display()
+        ))),
     }
 }
 
@@ -133,9 +142,12 @@ impl Table {
     fn parse(dep: &str, builtin: &str, soft: &str) -> Self {
         let mut t = Self::default();
         for line in dep.lines().filter(|l| l.starts_with("kernel/")) {
-            let Some((path, deps)) = line.split_once(':') else { continue };
+            let Some((path, deps)) = line.split_once(':') else {
+                continue;
+            };
             t.by_name.insert(plain(path), path.to_owned());
-            t.dependencies.insert(path.to_owned(), deps.split_whitespace().map(str::to_owned).collect());
+            t.dependencies
+                .insert(path.to_owned(), deps.split_whitespace().map(str::to_owned).collect());
         }
         t.builtin = builtin.lines().map(plain).collect();
         // softdep erofs pre: lzma_decompress post: x
@@ -167,7 +179,9 @@ impl Table {
 
 /// Whether a module's path is in a folder (`drivers/ata`) or is the module itself (`drivers/net/virtio_net`).
 fn covers(entry: &str, path: &str) -> bool {
-    let Some(path) = path.strip_prefix("kernel/") else { return false };
+    let Some(path) = path.strip_prefix("kernel/") else {
+        return false;
+    };
     let Some(rest) = path.strip_prefix(entry) else {
         let same_dir = entry.rsplit_once('/').map(|e| e.0) == path.rsplit_once('/').map(|p| p.0);
         return same_dir && plain(entry) == plain(path);
@@ -180,11 +194,25 @@ fn choose(board: &Board, package: &Path, version: &str, into: &Path) -> Result<(
     // depmod looks below lib/modules; the package has them below usr/lib.
     let view = tempfile::tempdir().at("making", "a temporary folder")?;
     std::os::unix::fs::symlink(package.join("usr/lib"), view.path().join("lib")).at("linking", view.path())?;
-    let all = exec::output(Command::new("depmod").env("PATH", crate::exec::path()).arg("-n").arg("-b").arg(view.path()).arg(version))?;
+    let all = exec::output(
+        Command::new("depmod")
+            .env("PATH", crate::exec::path())
+            .arg("-n")
+            .arg("-b")
+            .arg(view.path())
+            .arg(version),
+    )?;
     let table = Table::parse(&all, &read(&from.join("modules.builtin"))?, &all);
 
     let wd = &board.watchdog;
-    let named = board.modules.early.iter().chain(&board.modules.extra).chain(&wd.early).chain(&wd.late).chain([&wd.fallback]);
+    let named = board
+        .modules
+        .early
+        .iter()
+        .chain(&board.modules.extra)
+        .chain(&wd.early)
+        .chain(&wd.late)
+        .chain([&wd.fallback]);
     let mut wanted = Vec::new();
     for name in named {
         match table.by_name.get(&plain(name)) {
@@ -217,11 +245,23 @@ fn choose(board: &Board, package: &Path, version: &str, into: &Path) -> Result<(
     for table in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
         fs::copy(from.join(table), to.join(table)).at("copying", from.join(table))?;
     }
-    exec::run(Command::new("depmod").env("PATH", crate::exec::path()).arg("-b").arg(into).arg(version))?;
+    exec::run(
+        Command::new("depmod")
+            .env("PATH", crate::exec::path())
+            .arg("-b")
+            .arg(into)
+            .arg(version),
+    )?;
     for entry in fs::read_dir(&to).at("reading", &to)? {
         let path = entry.at("reading", &to)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let kept = ["kernel", "modules.dep", "modules.alias", "modules.softdep", "modules.builtin"];
+        let kept = [
+            "kernel",
+            "modules.dep",
+            "modules.alias",
+            "modules.softdep",
+            "modules.builtin",
+        ];
         if !kept.contains(&name.as_str()) {
             fs::remove_file(&path).at("removing", &path)?;
         }
@@ -241,7 +281,11 @@ mod tests {
 
     #[test]
     fn soft_dependencies_come_along() {
-        let t = Table::parse(DEP, "kernel/fs/nls/nls_base.ko\n", "softdep libcrc32c pre: crc32c\nsoftdep erofs pre: crc32c-generic post: y\n");
+        let t = Table::parse(
+            DEP,
+            "kernel/fs/nls/nls_base.ko\n",
+            "softdep libcrc32c pre: crc32c\nsoftdep erofs pre: crc32c-generic post: y\n",
+        );
         let c = t.with_dependencies(["kernel/fs/erofs/erofs.ko.xz".to_owned()]);
         assert_eq!(c.len(), 3, "{c:?}");
         assert!(t.builtin.contains("nls_base"));

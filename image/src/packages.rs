@@ -60,7 +60,12 @@ impl Packages {
 
     fn open(ws: &Workspace, suite: &str, board: &Board, lock_file: PathBuf, refresh: bool) -> Result<Self> {
         Ok(Self {
-            apt: Apt::new(ws.cache(&format!("apt-{suite}"))?, suite, &board.mirror, &board.security_mirror)?,
+            apt: Apt::new(
+                ws.cache(&format!("apt-{suite}"))?,
+                suite,
+                &board.mirror,
+                &board.security_mirror,
+            )?,
             lock: Lock::read(&lock_file)?,
             lock_file,
             debs: ws.cache("debs")?,
@@ -90,7 +95,8 @@ impl Packages {
         if !missing.is_empty() {
             self.resolve(&missing)?;
         }
-        self.asked.extend(wanted.iter().map(|(r, a)| (r.name.clone(), a.clone())));
+        self.asked
+            .extend(wanted.iter().map(|(r, a)| (r.name.clone(), a.clone())));
         wanted
             .iter()
             .map(|(r, a)| {
@@ -124,18 +130,30 @@ impl Packages {
         for (request, arch) in requests {
             let mut chosen: Vec<Locked> = Vec::new();
             let mut todo = vec![request.name.clone()];
-            let old = if self.refresh { Vec::new() } else { self.lock.get(&request.name, arch).to_vec() };
+            let old = if self.refresh {
+                Vec::new()
+            } else {
+                self.lock.get(&request.name, arch).to_vec()
+            };
             while let Some(name) = todo.pop() {
                 if chosen.iter().any(|p| p.name == name) {
                     continue;
                 }
-                let offers = self.apt.show(&[(name.clone(), arch.clone())])?.into_values().flatten().collect::<Vec<_>>();
+                let offers = self
+                    .apt
+                    .show(&[(name.clone(), arch.clone())])?
+                    .into_values()
+                    .flatten()
+                    .collect::<Vec<_>>();
                 let pinned = old.iter().find(|p| p.name == name);
                 let same = pinned.and_then(|p| offers.iter().find(|o| o.package.version == p.version));
                 let Some(offer) = same.or_else(|| offers.first()) else {
                     return Err(Error::Package {
                         package: format!("{name}:{arch}"),
-                        what: format!("not in the archive (asked for by {:?} in the board files)", request.name),
+                        what: format!(
+                            "not in the archive (asked for by {:?} in the board files)",
+                            request.name
+                        ),
                     });
                 };
                 if let (Some(p), None) = (pinned, same) {
@@ -180,10 +198,13 @@ impl Packages {
         for entry in fs::read_dir(incoming.path()).at("reading", incoming.path())? {
             let path = entry.at("reading", incoming.path())?.path();
             let sum = sha256_file(&path)?;
-            let p = download.iter().find(|p| p.sha256 == sum).ok_or_else(|| Error::Package {
-                package: path.display().to_string(),
-                what: format!("its SHA-256 {sum} is not the one that the archive's signed list gives"),
-            })?;
+            let p = download
+                .iter()
+                .find(|p| p.sha256 == sum)
+                .ok_or_else(|| Error::Package {
+                    package: path.display().to_string(),
+                    what: format!("its SHA-256 {sum} is not the one that the archive's signed list gives"),
+                })?;
             fs::rename(&path, self.deb(p)).at("moving", &path)?;
         }
         for p in &download {
@@ -205,7 +226,10 @@ impl Packages {
             if sum != p.sha256 {
                 return Err(Error::Package {
                     package: deb.display().to_string(),
-                    what: format!("its SHA-256 is {sum}, the lock file says {}; delete it to have it fetched anew", p.sha256),
+                    what: format!(
+                        "its SHA-256 is {sum}, the lock file says {}; delete it to have it fetched anew",
+                        p.sha256
+                    ),
                 });
             }
             let new = tempfile::tempdir_in(&self.unpacked).at("making a folder in", &self.unpacked)?;
@@ -217,14 +241,21 @@ impl Packages {
                 other => other.at("moving", &path)?,
             }
         }
-        Ok(Unpacked { package: p.clone(), dir })
+        Ok(Unpacked {
+            package: p.clone(),
+            dir,
+        })
     }
 }
 
 /// Architecture of the build machine, in Debian's words.
 #[must_use]
 pub fn host_arch() -> &'static str {
-    if cfg!(target_arch = "aarch64") { Arch::Aarch64.debian() } else { Arch::X86_64.debian() }
+    if cfg!(target_arch = "aarch64") {
+        Arch::Aarch64.debian()
+    } else {
+        Arch::X86_64.debian()
+    }
 }
 
 /// SHA-256 of a file, in hex.
@@ -288,13 +319,24 @@ mod tests {
     #[test]
     fn patterns_match_within_one_component() {
         let dir = tempfile::tempdir().unwrap();
-        for f in ["usr/lib/a/libz.so.1", "usr/lib/a/libz.so.1.3", "usr/lib/a/libz.a", "usr/lib/libz.so.1"] {
+        for f in [
+            "usr/lib/a/libz.so.1",
+            "usr/lib/a/libz.so.1.3",
+            "usr/lib/a/libz.a",
+            "usr/lib/libz.so.1",
+        ] {
             let p = dir.path().join(f);
             fs::create_dir_all(p.parent().unwrap()).unwrap();
             fs::write(p, "").unwrap();
         }
         let m = matching(dir.path(), "usr/lib/*/lib*.so.*").unwrap();
-        assert_eq!(m, [PathBuf::from("usr/lib/a/libz.so.1"), PathBuf::from("usr/lib/a/libz.so.1.3")]);
+        assert_eq!(
+            m,
+            [
+                PathBuf::from("usr/lib/a/libz.so.1"),
+                PathBuf::from("usr/lib/a/libz.so.1.3")
+            ]
+        );
         assert!(matching(dir.path(), "usr/share/*").unwrap().is_empty());
         assert_eq!(matching(dir.path(), "usr/lib/libz.so.1").unwrap().len(), 1);
     }

@@ -59,20 +59,30 @@ pub struct Choice {
 /// When the image cannot be built, or the box does not answer or ends by itself.
 pub fn run(ws: &Workspace, choice: &Choice) -> Result<()> {
     if choice.drives > MOST_DRIVES {
-        return Err(Error::Run(format!("--drives {}: expected at most {MOST_DRIVES}", choice.drives)));
+        return Err(Error::Run(format!(
+            "--drives {}: expected at most {MOST_DRIVES}",
+            choice.drives
+        )));
     }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [libc::SIGTERM, libc::SIGINT] {
         signal_hook::flag::register(signal, stop.clone()).at("catching", format!("signal {signal}"))?;
     }
     let board = Board::load(&ws.boards(), &choice.board)?;
-    std::net::TcpListener::bind(("127.0.0.1", choice.port))
-        .map_err(|e| Error::Run(format!("port {} of this machine cannot be used ({e}); choose another with --port", choice.port)))?;
+    std::net::TcpListener::bind(("127.0.0.1", choice.port)).map_err(|e| {
+        Error::Run(format!(
+            "port {} of this machine cannot be used ({e}); choose another with --port",
+            choice.port
+        ))
+    })?;
     let image = match &choice.image {
         Some(i) => i.clone(),
         None => built(ws, &board)?,
     };
-    let folder = tempfile::Builder::new().prefix("kiln-run-").tempdir().at("making", "a folder for the machine")?;
+    let folder = tempfile::Builder::new()
+        .prefix("kiln-run-")
+        .tempdir()
+        .at("making", "a folder for the machine")?;
     let medium = folder.path().join("medium.qcow2");
     overlay(&image, &medium).map_err(failed)?;
     exec::run(Command::new("qemu-img").args(["resize", "-q"]).arg(&medium).arg(MEDIUM))?;
@@ -81,7 +91,9 @@ pub fn run(ws: &Workspace, choice: &Choice) -> Result<()> {
         board::Arch::X86_64 => Arch::X86_64,
         board::Arch::Aarch64 => Arch::Arm64,
     };
-    let mut machine = Machine::new(arch).port(choice.port).boot(Bus::Usb, Source::Qcow2(medium), None);
+    let mut machine = Machine::new(arch)
+        .port(choice.port)
+        .boot(Bus::Usb, Source::Qcow2(medium), None);
     for (name, value) in environment() {
         machine = machine.fw_cfg(&format!("opt/kiln/env/{name}"), &value);
     }
@@ -92,7 +104,11 @@ pub fn run(ws: &Workspace, choice: &Choice) -> Result<()> {
         servers.extend(server);
     }
     let mut vm = machine.start(folder.path()).map_err(failed)?;
-    eprintln!("booting {}; its console: {}", board.title, folder.path().join("serial.log").display());
+    eprintln!(
+        "booting {}; its console: {}",
+        board.title,
+        folder.path().join("serial.log").display()
+    );
     let answered = wait(&mut vm, &stop, |vm| vm.wait_http("/health", LOOK).is_ok())?;
     if answered {
         announce(&mut vm, &stop, choice)?;
@@ -119,7 +135,10 @@ fn built(ws: &Workspace, board: &Board) -> Result<PathBuf> {
 /// What is passed into the box: the credentials that claim it, for development and automation.
 fn environment() -> Vec<(String, String)> {
     let names = ["ADMIN_PASSWORD", "ADMIN_USER"];
-    names.iter().filter_map(|n| Some(((*n).to_owned(), std::env::var(n).ok()?))).collect()
+    names
+        .iter()
+        .filter_map(|n| Some(((*n).to_owned(), std::env::var(n).ok()?)))
+        .collect()
 }
 
 /// Drive number `n`: SATA, SCSI, NVMe, then one that stores a flipped bit, then more good ones.
@@ -131,7 +150,9 @@ fn drive(n: usize, dir: &Path) -> Result<(Drive, Option<Server>)> {
         let sector = DRIVE_MIB * 2048 / 2 + 12_345;
         let plan = Plan::honest().with(Fault::FlipBit { sector, bit: 1_234 });
         let socket = dir.join("lying.sock");
-        let disk = Disk::blank(DRIVE_MIB).at("making", "the drive that corrupts")?.with_plan(plan);
+        let disk = Disk::blank(DRIVE_MIB)
+            .at("making", "the drive that corrupts")?
+            .with_plan(plan);
         let server = Server::bind(&socket, disk).at("binding", &socket)?;
         let drive = Drive::new(bus, &serial, Source::Nbd(socket)).model("CORRUPTS");
         return Ok((drive, Some(server)));
@@ -169,7 +190,11 @@ fn alive(vm: &mut Vm, stop: &AtomicBool) -> Result<()> {
     match vm.alive() {
         Err(e) => {
             std::thread::sleep(LOOK);
-            if stop.load(Ordering::Relaxed) { Ok(()) } else { Err(failed(e)) }
+            if stop.load(Ordering::Relaxed) {
+                Ok(())
+            } else {
+                Err(failed(e))
+            }
         }
         Ok(()) => Ok(()),
     }
@@ -190,7 +215,9 @@ fn announce(vm: &mut Vm, stop: &AtomicBool, choice: &Choice) -> Result<()> {
         }
         println!("dashboard: {url}\nclaim: {}", code.unwrap_or_default());
     }
-    let screen = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|n| std::env::var_os(n).is_some());
+    let screen = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|n| std::env::var_os(n).is_some());
     if !choice.headless && screen {
         // A browser that does not open is no reason to stop the box.
         let _ = Command::new("xdg-open").arg(&url).spawn();
@@ -217,7 +244,10 @@ mod tests {
 
     #[test]
     fn the_last_claim_code_counts() {
-        assert_eq!(claim_code("x\nclaim: ABCD1234\r\nclaim: 0000ZZZZ\r\n"), Some("0000ZZZZ".into()));
+        assert_eq!(
+            claim_code("x\nclaim: ABCD1234\r\nclaim: 0000ZZZZ\r\n"),
+            Some("0000ZZZZ".into())
+        );
         assert_eq!(claim_code("claim: abc\nclaim: \nno"), None);
     }
 

@@ -81,7 +81,8 @@ impl Manifest {
     /// # Errors
     /// Never for a manifest that we made; the serializer's error otherwise.
     pub fn json(&self) -> Result<Vec<u8>> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Error::Incomplete(format!("writing manifest.json: {e}")))?;
+        let mut text =
+            serde_json::to_vec_pretty(self).map_err(|e| Error::Incomplete(format!("writing manifest.json: {e}")))?;
         text.push(b'\n');
         Ok(text)
     }
@@ -103,7 +104,10 @@ mod tests {
     #[test]
     fn a_malformed_manifest_names_field_and_line() {
         let e = Manifest::parse(b"{\"version\":\"1\",\n\"colour\":2}").unwrap_err();
-        assert!(e.contains("manifest.json") && e.contains("colour") && e.contains("line 2") && e.contains("expected"), "{e}");
+        assert!(
+            e.contains("manifest.json") && e.contains("colour") && e.contains("line 2") && e.contains("expected"),
+            "{e}"
+        );
         let e = Manifest::parse(b"{\"version\":1}").unwrap_err();
         assert!(e.contains("expected a string"), "{e}");
     }

@@ -50,7 +50,8 @@ impl Content {
         }
         let from = modules.root.join("lib/modules");
         for path in files_below(&from)? {
-            this.system.insert(Path::new("usr/lib/modules").join(&path), from.join(&path));
+            this.system
+                .insert(Path::new("usr/lib/modules").join(&path), from.join(&path));
         }
         for name in OURS {
             this.system.insert(Path::new("usr/bin").join(name), binaries.path(name));
@@ -60,7 +61,11 @@ impl Content {
 
     fn package(&mut self, request: &Request, unpacked: &[Unpacked]) -> Result<()> {
         let library = [LIBRARY.to_owned()];
-        let patterns: &[String] = if request.files.is_empty() { &library } else { &request.files };
+        let patterns: &[String] = if request.files.is_empty() {
+            &library
+        } else {
+            &request.files
+        };
         let mut any = false;
         for pattern in patterns {
             let mut hit = false;
@@ -98,12 +103,18 @@ impl Content {
     /// # Errors
     /// Names the program and the library.
     pub fn check_libraries(&self) -> Result<()> {
-        let have: BTreeSet<String> = self.system.keys().filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect();
+        let have: BTreeSet<String> = self
+            .system
+            .keys()
+            .filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned()))
+            .collect();
         for (path, from) in &self.system {
             if path.starts_with("usr/lib/modules") || from.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
                 continue;
             }
-            let Some(needs) = elf::needs(&fs::read(from).at("reading", from)?) else { continue };
+            let Some(needs) = elf::needs(&fs::read(from).at("reading", from)?) else {
+                continue;
+            };
             let loader = needs.loader.iter().filter_map(|l| l.rsplit('/').next());
             for name in needs.libraries.iter().map(String::as_str).chain(loader) {
                 if !have.contains(name) {
@@ -149,7 +160,8 @@ impl Content {
         self.check_libraries()?;
         let beside = out.parent().unwrap_or(Path::new("."));
         let tree = tempfile::tempdir_in(beside).at("making a folder in", beside)?;
-        fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).at("setting permissions of", tree.path())?;
+        fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755))
+            .at("setting permissions of", tree.path())?;
         for (path, from) in &self.system {
             let to = tree.path().join(path);
             let dir = to.parent().unwrap_or(tree.path());
@@ -180,7 +192,9 @@ impl Content {
 
 /// Makes folders with the same permissions whatever the umask is.
 fn make_dirs(root: &Path, dir: &Path) -> Result<()> {
-    let Ok(rest) = dir.strip_prefix(root) else { return Ok(()) };
+    let Ok(rest) = dir.strip_prefix(root) else {
+        return Ok(());
+    };
     let mut at = root.to_owned();
     for part in rest {
         at.push(part);

@@ -34,9 +34,15 @@ impl Tools {
     /// # Errors
     /// When no package has it.
     pub fn command(&self, program: &str) -> Result<Command> {
-        let missing = |what: &str| Error::Incomplete(format!("{what} is in none of the `[[tool]]` packages of boards/base.toml"));
+        let missing = |what: &str| {
+            Error::Incomplete(format!(
+                "{what} is in none of the `[[tool]]` packages of boards/base.toml"
+            ))
+        };
         let path = self.find(program)?.ok_or_else(|| missing(program))?;
-        let loader = self.find("usr/lib/*/ld-linux*.so.*")?.ok_or_else(|| missing("the dynamic loader"))?;
+        let loader = self
+            .find("usr/lib/*/ld-linux*.so.*")?
+            .ok_or_else(|| missing("the dynamic loader"))?;
         let mut dirs = OsString::new();
         for p in &self.packages {
             for d in matching(&p.dir, "usr/lib/*-linux-gnu*")? {

@@ -16,10 +16,8 @@ impl Workspace {
     /// The tree that this program was built from, or the one that `KILN_SOURCE` names.
     #[must_use]
     pub fn find() -> Self {
-        let root = std::env::var_os("KILN_SOURCE").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
-            PathBuf::from,
-        );
+        let root = std::env::var_os("KILN_SOURCE")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), PathBuf::from);
         Self::at(root.canonicalize().unwrap_or(root))
     }
 

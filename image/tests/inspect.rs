@@ -10,7 +10,10 @@ use image::{
 };
 
 fn kiln_image(args: &[&str]) -> (bool, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_kiln-image")).args(args).output().unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_kiln-image"))
+        .args(args)
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     (out.status.success(), text)
 }
@@ -55,15 +58,24 @@ fn damage_is_told_by_place() {
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(&[9], 1024 + 3).unwrap();
     let (ok, text) = kiln_image(&["inspect", path.to_str().unwrap()]);
-    assert!(!ok && text.contains("partition table") && text.contains("damaged"), "{text}");
+    assert!(
+        !ok && text.contains("partition table") && text.contains("damaged"),
+        "{text}"
+    );
 
     disk(&path, b"{\"version\": 1}");
     let (ok, text) = kiln_image(&["inspect", path.to_str().unwrap()]);
-    assert!(!ok && text.contains("manifest.json") && text.contains("expected a string"), "{text}");
+    assert!(
+        !ok && text.contains("manifest.json") && text.contains("expected a string"),
+        "{text}"
+    );
 
     fs::write(&path, "no image").unwrap();
     let (ok, text) = kiln_image(&["verify", path.to_str().unwrap(), "--board", "x86-64"]);
-    assert!(!ok && text.contains("d.img") && text.contains("expected a disk image"), "{text}");
+    assert!(
+        !ok && text.contains("d.img") && text.contains("expected a disk image"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -80,7 +92,10 @@ fn wrong_flags_and_boards_say_what_there_is() {
     let (ok, text) = kiln_image(&["boards"]);
     assert!(ok && text.contains("x86-64") && text.contains("arm64"), "{text}");
     let (ok, text) = kiln_image(&["verify", "/dev/null", "--board", "toaster"]);
-    assert!(!ok && text.contains("toaster") || text.contains("expected a disk image"), "{text}");
+    assert!(
+        !ok && text.contains("toaster") || text.contains("expected a disk image"),
+        "{text}"
+    );
     let (ok, text) = kiln_image(&["build", "--board", "toaster", "--out", "/dev/null"]);
     assert!(!ok && text.contains("toaster") && text.contains("x86-64"), "{text}");
     let (ok, text) = kiln_image(&["build", "--bord", "x86-64"]);

@@ -29,14 +29,18 @@ impl Name {
     pub(super) fn new(name: &str, taken: &[[u8; 11]]) -> Result<Self, String> {
         let units: Vec<u16> = name.encode_utf16().collect();
         if name.is_empty() || units.len() > LONGEST || name.ends_with(['.', ' ']) {
-            return Err(format!("{name:?}: expected 1 to {LONGEST} characters that do not end in a dot or space"));
+            return Err(format!(
+                "{name:?}: expected 1 to {LONGEST} characters that do not end in a dot or space"
+            ));
         }
         if let Some(c) = name.chars().find(|c| c.is_control() || "\"*/:<>?\\|".contains(*c)) {
             return Err(format!("{name:?}: {c:?} is not allowed in a FAT name"));
         }
         if let Some((short, case)) = plain(name) {
             if taken.contains(&short) {
-                return Err(format!("{name:?}: the directory has this name already (case does not tell them apart)"));
+                return Err(format!(
+                    "{name:?}: the directory has this name already (case does not tell them apart)"
+                ));
             }
             return Ok(Self {
                 short,
@@ -50,7 +54,14 @@ impl Name {
         let count = units.len().div_ceil(UNITS);
         let long = (0..count)
             .rev()
-            .map(|i| long_entry(&units[i * UNITS..units.len().min((i + 1) * UNITS)], i, i + 1 == count, sum))
+            .map(|i| {
+                long_entry(
+                    &units[i * UNITS..units.len().min((i + 1) * UNITS)],
+                    i,
+                    i + 1 == count,
+                    sum,
+                )
+            })
             .collect();
         Ok(Self { short, case: 0, long })
     }
@@ -68,7 +79,13 @@ fn plain(name: &str) -> Option<([u8; 11], u8)> {
     if base.is_empty() || !fits(base, 8) || !fits(ext, 3) || !one_case(base) || !one_case(ext) || name.ends_with('.') {
         return None;
     }
-    let lower = |s: &str, flag| if s.bytes().any(|b| b.is_ascii_lowercase()) { flag } else { 0 };
+    let lower = |s: &str, flag| {
+        if s.bytes().any(|b| b.is_ascii_lowercase()) {
+            flag
+        } else {
+            0
+        }
+    };
     Some((pad(base, ext), lower(base, LOWER_BASE) | lower(ext, LOWER_EXT)))
 }
 
@@ -111,7 +128,10 @@ fn long_entry(units: &[u16], index: usize, last: bool, sum: u8) -> [u8; ENTRY] {
     e[13] = sum;
     for (i, at) in PLACES.into_iter().enumerate() {
         // After the name one zero, then all ones.
-        let unit = units.get(i).copied().unwrap_or(if i == units.len() { 0 } else { 0xffff });
+        let unit = units
+            .get(i)
+            .copied()
+            .unwrap_or(if i == units.len() { 0 } else { 0xffff });
         e[at..at + 2].copy_from_slice(&unit.to_le_bytes());
     }
     e
@@ -141,7 +161,11 @@ mod tests {
         let b = Name::new("system.erofs2", &[a.short]).unwrap();
         assert_eq!(&b.short, b"SYSTEM~2ERO");
         assert_eq!(b.long.len(), 1, "13 units fill one entry without a terminator");
-        assert_eq!(Name::new("Mixed.Txt", &[]).unwrap().long.len(), 1, "mixed case needs a long name");
+        assert_eq!(
+            Name::new("Mixed.Txt", &[]).unwrap().long.len(),
+            1,
+            "mixed case needs a long name"
+        );
         assert_eq!(&Name::new(".hidden", &[]).unwrap().short, b"~1      HID");
     }
 

@@ -39,7 +39,8 @@ impl<'a> Reader<'a> {
     pub fn open(file: &'a File, first: u64) -> Result<Self, String> {
         let base = first * SECTOR;
         let mut boot = [0u8; 512];
-        file.read_exact_at(&mut boot, base).map_err(|e| format!("reading the boot sector: {e}"))?;
+        file.read_exact_at(&mut boot, base)
+            .map_err(|e| format!("reading the boot sector: {e}"))?;
         let u16_at = |at: usize| u64::from(u16::from_le_bytes([boot[at], boot[at + 1]]));
         let u32_at = |at: usize| u64::from(u32::from_le_bytes([boot[at], boot[at + 1], boot[at + 2], boot[at + 3]]));
         if boot[510..] != [0x55, 0xaa] || &boot[82..90] != b"FAT32   " || u16_at(11) != SECTOR {
@@ -49,7 +50,10 @@ impl<'a> Reader<'a> {
         if (u16_at(14), u32_at(36), u64::from(boot[13])) != (geometry.reserved, geometry.fat, super::CLUSTER_SECTORS) {
             return Err("its boot sector describes another layout than ours".into());
         }
-        let mut fats = [vec![0u8; (geometry.fat * SECTOR) as usize], vec![0u8; (geometry.fat * SECTOR) as usize]];
+        let mut fats = [
+            vec![0u8; (geometry.fat * SECTOR) as usize],
+            vec![0u8; (geometry.fat * SECTOR) as usize],
+        ];
         for (i, f) in fats.iter_mut().enumerate() {
             file.read_exact_at(f, base + (geometry.reserved + i as u64 * geometry.fat) * SECTOR)
                 .map_err(|e| format!("reading FAT {i}: {e}"))?;
@@ -57,7 +61,10 @@ impl<'a> Reader<'a> {
         if fats[0] != fats[1] {
             return Err("its two allocation tables differ".into());
         }
-        let fat = fats[0].chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]) & 0x0fff_ffff).collect();
+        let fat = fats[0]
+            .chunks_exact(4)
+            .map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]) & 0x0fff_ffff)
+            .collect();
         Ok(Self {
             file,
             base,
@@ -170,7 +177,8 @@ impl<'a> Reader<'a> {
                     let entry = Entry {
                         path: format!("{prefix}{name}"),
                         is_dir: attribute & DIRECTORY != 0,
-                        cluster: (u32::from(u16::from_le_bytes([e[20], e[21]])) << 16) | u32::from(u16::from_le_bytes([e[26], e[27]])),
+                        cluster: (u32::from(u16::from_le_bytes([e[20], e[21]])) << 16)
+                            | u32::from(u16::from_le_bytes([e[26], e[27]])),
                         size: u32::from_le_bytes([e[28], e[29], e[30], e[31]]),
                     };
                     all.push(entry.clone());

@@ -1,9 +1,6 @@
 //! Writing a FAT32 file system into (a part of) a file.
 
-use super::{
-    CLUSTER, DIRECTORY, END, ENTRY, Geometry, SECTOR,
-    name::Name,
-};
+use super::{CLUSTER, DIRECTORY, END, ENTRY, Geometry, SECTOR, name::Name};
 use crate::error::{At, Error, Result};
 use std::{
     collections::BTreeMap,
@@ -68,13 +65,23 @@ struct Writer<'a> {
 ///
 /// # Errors
 /// A bad name, files that do not fit, or I/O errors.
-pub fn write(out: &mut File, path: &Path, first: u64, sectors: u64, label: &str, files: &BTreeMap<String, Source>) -> Result<()> {
+pub fn write(
+    out: &mut File,
+    path: &Path,
+    first: u64,
+    sectors: u64,
+    label: &str,
+    files: &BTreeMap<String, Source>,
+) -> Result<()> {
     let wrong = |what: String| Error::Image {
         file: path.to_owned(),
         what: format!("boot partition: {what}"),
     };
-    let geometry = Geometry::new(sectors)
-        .ok_or_else(|| wrong(format!("{sectors} sectors cannot be FAT32 with 4 KiB clusters; expected at least 530000")))?;
+    let geometry = Geometry::new(sectors).ok_or_else(|| {
+        wrong(format!(
+            "{sectors} sectors cannot be FAT32 with 4 KiB clusters; expected at least 530000"
+        ))
+    })?;
     let mut root = Dir::default();
     for (name, source) in files {
         let mut at = &mut root;
@@ -141,7 +148,12 @@ impl Writer<'_> {
     fn directory(&mut self, dir: &Dir, parent: Option<u32>, mut head: Vec<u8>) -> Result<u32, Fail> {
         let mut taken = Vec::new();
         let mut names = Vec::new();
-        for (name, is_dir) in dir.dirs.keys().map(|n| (n, true)).chain(dir.files.keys().map(|n| (n, false))) {
+        for (name, is_dir) in dir
+            .dirs
+            .keys()
+            .map(|n| (n, true))
+            .chain(dir.files.keys().map(|n| (n, false)))
+        {
             let n = Name::new(name, &taken).map_err(Fail::Name)?;
             taken.push(n.short);
             names.push((name, is_dir, n));
@@ -192,7 +204,9 @@ impl Writer<'_> {
     }
 
     fn put(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.out.write_all_at(bytes, self.base + offset).at("writing", self.path)
+        self.out
+            .write_all_at(bytes, self.base + offset)
+            .at("writing", self.path)
     }
 
     fn tables(&mut self, first: u64, label: &str) -> Result<()> {

@@ -25,7 +25,13 @@ impl Env {
     /// Of a fresh image: slot a is there and counts as proven, slot b is empty.
     #[must_use]
     pub fn fresh() -> Self {
-        let v = [("prefer", "a"), ("a", "good"), ("b", "bad"), ("left", "0"), ("once", "")];
+        let v = [
+            ("prefer", "a"),
+            ("a", "good"),
+            ("b", "bad"),
+            ("left", "0"),
+            ("once", ""),
+        ];
         Self {
             variables: v.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         }
@@ -57,9 +63,14 @@ impl Env {
     /// What is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() != BLOCK {
-            return Err(format!("the environment block has {} bytes; expected {BLOCK}", bytes.len()));
+            return Err(format!(
+                "the environment block has {} bytes; expected {BLOCK}",
+                bytes.len()
+            ));
         }
-        let rest = bytes.strip_prefix(HEAD.as_bytes()).ok_or("the environment block has no GRUB header")?;
+        let rest = bytes
+            .strip_prefix(HEAD.as_bytes())
+            .ok_or("the environment block has no GRUB header")?;
         let end = rest.iter().rposition(|b| *b != b'#').map_or(0, |i| i + 1);
         if HEAD.len() + end > FIRST_SECTOR {
             return Err("the environment block's variables go past its first 512 bytes".into());
@@ -67,7 +78,9 @@ impl Env {
         let text = std::str::from_utf8(&rest[..end]).map_err(|_| "the environment block is not text")?;
         let mut variables = BTreeMap::new();
         for line in text.lines() {
-            let (k, v) = line.split_once('=').ok_or_else(|| format!("environment block: {line:?}; expected name=value"))?;
+            let (k, v) = line
+                .split_once('=')
+                .ok_or_else(|| format!("environment block: {line:?}; expected name=value"))?;
             variables.insert(k.to_owned(), v.to_owned());
         }
         Ok(Self { variables })

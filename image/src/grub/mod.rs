@@ -18,8 +18,29 @@ use std::{fs, path::Path, process::Command};
 
 /// Modules of core.img: enough to read the boot partition and run the configuration.
 const MODULES: &[&str] = &[
-    "biosdisk", "part_gpt", "fat", "normal", "configfile", "search", "search_fs_uuid", "loadenv", "linux", "probe", "test",
-    "true", "echo", "cat", "ls", "regexp", "serial", "terminal", "reboot", "halt", "sleep", "minicmd", "gzio",
+    "biosdisk",
+    "part_gpt",
+    "fat",
+    "normal",
+    "configfile",
+    "search",
+    "search_fs_uuid",
+    "loadenv",
+    "linux",
+    "probe",
+    "test",
+    "true",
+    "echo",
+    "cat",
+    "ls",
+    "regexp",
+    "serial",
+    "terminal",
+    "reboot",
+    "halt",
+    "sleep",
+    "minicmd",
+    "gzio",
 ];
 
 /// The configuration, with the board's kernel command line in it.
@@ -35,9 +56,14 @@ pub fn config(board: &Board) -> String {
 pub fn boot_img(i386: &Path) -> Result<[u8; 512]> {
     let path = i386.join("boot.img");
     let bytes = fs::read(&path).at("reading", &path)?;
-    let mut b: [u8; 512] = bytes.try_into().map_err(|b: Vec<u8>| unexpected(&path, &format!("{} bytes; expected 512", b.len())))?;
+    let mut b: [u8; 512] = bytes
+        .try_into()
+        .map_err(|b: Vec<u8>| unexpected(&path, &format!("{} bytes; expected 512", b.len())))?;
     if b[0x5c..0x64] != 1u64.to_le_bytes() || b[0x64] != 0xff {
-        return Err(unexpected(&path, "the place for core.img's sector at 0x5c holds something else"));
+        return Err(unexpected(
+            &path,
+            "the place for core.img's sector at 0x5c holds something else",
+        ));
     }
     b[0x5c..0x64].copy_from_slice(&BIOS_FIRST.to_le_bytes());
     // Some BIOSes pass a wrong drive number: keep DL as it is, which is what grub-install does for hard disks.
@@ -51,12 +77,20 @@ pub fn boot_img(i386: &Path) -> Result<[u8; 512]> {
 /// When grub-mkimage fails or makes something unexpected.
 pub fn core_img(mkimage: &mut Command, i386: &Path, out: &Path) -> Result<Vec<u8>> {
     // An empty drive in the prefix is the drive that the BIOS booted from: never another disk.
-    mkimage.args(["-O", "i386-pc", "-d"]).arg(i386).args(["-p", "(,gpt2)/EFI/debian", "-o"]).arg(out).args(MODULES);
+    mkimage
+        .args(["-O", "i386-pc", "-d"])
+        .arg(i386)
+        .args(["-p", "(,gpt2)/EFI/debian", "-o"])
+        .arg(out)
+        .args(MODULES);
     exec::run(mkimage)?;
     let mut c = fs::read(out).at("reading", out)?;
     let room = (crate::gpt::BOOT_FIRST - BIOS_FIRST) * crate::fat32::SECTOR;
     if c.len() < 1024 || c.len() as u64 > room || c[0x1f4..0x1fc] != 2u64.to_le_bytes() {
-        return Err(unexpected(out, "core.img has no block list at 0x1f4, or does not fit its partition"));
+        return Err(unexpected(
+            out,
+            "core.img has no block list at 0x1f4, or does not fit its partition",
+        ));
     }
     c[0x1f4..0x1fc].copy_from_slice(&(BIOS_FIRST + 1).to_le_bytes());
     Ok(c)
@@ -88,7 +122,10 @@ mod tests {
         let code = text.lines().filter(|l| !l.trim_start().starts_with('#'));
         for line in code {
             for word in ["source", "configfile", "eval", "normal", "chainloader"] {
-                assert!(!line.split_whitespace().any(|w| w == word), "{line}: a user's file must never be run");
+                assert!(
+                    !line.split_whitespace().any(|w| w == word),
+                    "{line}: a user's file must never be run"
+                );
             }
         }
     }
