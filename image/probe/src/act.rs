@@ -117,7 +117,7 @@ impl State {
             Op::Swapon { path } => swap(libc::SYS_swapon, &path),
             Op::Swapoff { path } => swap(libc::SYS_swapoff, &path),
             Op::Module { name } => module::load(&name).map(|()| Value::Null),
-            Op::DmCreate { name, device } => dm::create(&name, &device).map(|()| Value::Null),
+            Op::DmCreate { name, uuid, device } => dm::create(&name, &uuid, &device).map(|()| Value::Null),
             Op::DmRemove { name } => dm::remove(&name).map(|()| Value::Null),
             Op::Uevents {} => {
                 if !self.listening {

@@ -16,33 +16,33 @@ const HEAD: usize = 312;
 /// Room for the head, one target and its parameters.
 const SIZE: usize = 512;
 
-/// Makes device `name` that maps the whole of `device`.
-pub(crate) fn create(name: &str, device: &str) -> io::Result<()> {
+/// Makes device `name` with this `uuid` that maps the whole of `device`.
+pub(crate) fn create(name: &str, uuid: &str, device: &str) -> io::Result<()> {
     let number = fs::metadata(device)?.rdev();
     let (major, minor) = (libc::major(number), libc::minor(number));
     let sectors: u64 = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/size"))?
         .trim()
         .parse()
         .map_err(io::Error::other)?;
-    command(CREATE, name, None)?;
-    command(LOAD, name, Some((sectors, format!("{major}:{minor} 0"))))?;
-    command(SUSPEND, name, None)
+    command(CREATE, name, uuid, None)?;
+    command(LOAD, name, "", Some((sectors, format!("{major}:{minor} 0"))))?;
+    command(SUSPEND, name, "", None)
 }
 
 /// Removes device `name`.
 pub(crate) fn remove(name: &str) -> io::Result<()> {
-    command(REMOVE, name, None)
+    command(REMOVE, name, "", None)
 }
 
 /// One ioctl.
 ///
 /// ```text
-/// dm_ioctl:       version[3] u32 @0 | data_size u32 @12 | data_start u32 @16 | target_count u32 @20 | name @48 (128)
+/// dm_ioctl:       version[3] u32 @0 | data_size u32 @12 | data_start u32 @16 | target_count u32 @20 | name @48 (128) | uuid @176 (129)
 /// dm_target_spec: sector_start u64 @0 | length u64 @8 | status i32 @16 | next u32 @20 | target_type @24 (16) | parameters @40
 /// ```
-fn command(number: u8, name: &str, target: Option<(u64, String)>) -> io::Result<()> {
-    if name.len() > 120 {
-        return Err(io::Error::other("the name is too long"));
+fn command(number: u8, name: &str, uuid: &str, target: Option<(u64, String)>) -> io::Result<()> {
+    if name.len() > 120 || uuid.len() > 120 {
+        return Err(io::Error::other("the name or the uuid is too long"));
     }
     let mut buffer = [0_u8; SIZE];
     let mut put = |at: usize, bytes: &[u8]| buffer[at..at + bytes.len()].copy_from_slice(bytes);
@@ -50,6 +50,7 @@ fn command(number: u8, name: &str, target: Option<(u64, String)>) -> io::Result<
     put(12, &(SIZE as u32).to_ne_bytes());
     put(16, &(HEAD as u32).to_ne_bytes());
     put(48, name.as_bytes());
+    put(176, uuid.as_bytes());
     if let Some((sectors, parameters)) = target {
         put(20, &1_u32.to_ne_bytes());
         put(HEAD + 8, &sectors.to_ne_bytes());

@@ -56,8 +56,8 @@ pub enum Op {
     Swapoff { path: String },
     /// Loads a kernel module and what it depends on.
     Module { name: String },
-    /// Stacks a device-mapper `linear` target on the whole of a device.
-    DmCreate { name: String, device: String },
+    /// Stacks a device-mapper `linear` target on the whole of a device; `uuid` says whose it is, and may be empty.
+    DmCreate { name: String, uuid: String, device: String },
     /// Removes it.
     DmRemove { name: String },
     /// From now on every uevent of the kernel is sent as [`Line::Uevent`].

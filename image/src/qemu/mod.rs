@@ -31,7 +31,7 @@ pub use machine::{Arch, Firmware, Machine};
 pub use vm::Vm;
 
 /// Why the machine could not be run or asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// A program or file that `scripts/setup` installs is not there.
     #[error("{what} is not at {path}; scripts/setup installs it")]
@@ -66,4 +66,17 @@ pub enum Error {
     /// The machine as described cannot be built.
     #[error("{0}")]
     Impossible(String),
+}
+
+/// As people read it, cause by cause: this is what a test that gives up prints, console and all.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }

@@ -2,27 +2,28 @@
 
 use std::path::PathBuf;
 
-use image::qemu::{Bus, Drive, Source};
+use image::qemu::{Bus, Drive};
 use probe::Op;
 
 use crate::lab::Lab;
 use crate::signatures::{self, MIB};
 
 /// The drives, what is prepared on them, and the words that the refusal must have: kind, and a part of the reason.
-const KINDS: [(&str, &str, &str); 15] = [
+const KINDS: [(&str, &str, &str); 16] = [
     ("MOUNTED1", "mounted", "/test/mounted"),
     ("PARTMNT1", "mounted", "/test/partition"),
     ("SWAPPED1", "swap", "swap"),
-    ("DMHOLD01", "holder", "dm"),
-    ("MDACTIVE", "md", "md"),
-    ("MDMEMBER", "md", "md"),
-    ("LVMEMBER", "lvm", "LVM"),
-    ("LUKSDISK", "crypt", "LUKS"),
-    ("BCACHED1", "bcache", "bcache"),
-    ("BTRFSMEM", "btrfs", "btrfs"),
-    ("ZFSLABEL", "zfs", "ZFS"),
+    ("DMHOLD01", "device-mapper", "kiln-linear"),
+    ("LVACTIVE", "lvm-active", "kiln-volume"),
+    ("CRYPTOPN", "dm-crypt", "kiln-secret"),
+    ("MDACTIVE", "md-active", "md_kiln"),
+    ("MDMEMBER", "md-member", "RAID"),
+    ("LVMEMBER", "lvm-member", "LVM"),
+    ("LUKSDISK", "luks", "LUKS"),
+    ("BCACHED1", "bcache-member", "bcache"),
+    ("BTRFSMEM", "btrfs-member", "btrfs"),
+    ("ZFSLABEL", "zfs-member", "ZFS"),
     ("PROTECT1", "write-protected", "write"),
-    ("KEPTOPEN", "busy", "open"),
     ("KILNBOOT", "boot-disk", "boot"),
     ("TWIN0001", "same-identity", "identity"),
 ];
@@ -51,6 +52,8 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
         }),
         make("SWAPPED1", &|p| signatures::swap(p)),
         make("DMHOLD01", &nothing),
+        make("LVACTIVE", &nothing),
+        make("CRYPTOPN", &nothing),
         make("MDACTIVE", &nothing),
         make("MDMEMBER", &|p| signatures::md(p)),
         make("LVMEMBER", &|p| signatures::lvm(p)),
@@ -79,10 +82,14 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
     act(mount(format!("{}1", node("PARTMNT1")), "/test/partition"));
     act(Op::Swapon { path: node("SWAPPED1") });
     act(Op::Module { name: "dm_mod".into() });
-    act(Op::DmCreate {
-        name: "kilntest".into(),
-        device: node("DMHOLD01"),
-    });
+    // The kernel knows an LVM volume or an opened LUKS disk by the identity that its tool gave the mapping.
+    for (serial, name, uuid) in [
+        ("DMHOLD01", "kiln-linear", ""),
+        ("LVACTIVE", "kiln-volume", "LVM-kilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkiln"),
+        ("CRYPTOPN", "kiln-secret", "CRYPT-LUKS2-6b696c6e6b696c6e6b696c6e6b696c6e-kiln-secret"),
+    ] {
+        act(Op::DmCreate { name: name.into(), uuid: uuid.into(), device: node(serial) });
+    }
     act(Op::Open {
         path: node("KEPTOPEN"),
         write: false,
@@ -105,6 +112,10 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
         probe.write(file, text).unwrap();
     }
 
+    // The box itself writes to none of these; the mounted and the swapped ones belong to the guest's kernel.
+    let before: Vec<_> = ["DMHOLD01", "MDMEMBER", "LVMEMBER", "LUKSDISK", "BTRFSMEM", "ZFSLABEL", "PROTECT1", "KEPTOPEN"]
+        .map(|serial| (serial, std::fs::read(lab.path().join(serial)).unwrap()))
+        .into();
     let mut wrong = Vec::new();
     for (serial, kind, part) in KINDS {
         let drive = bench.until(&format!("refusal of {serial}"), crate::lab::SOON, || {
@@ -136,17 +147,24 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
         (nameless.id, nameless.refused.map(|r| r.kind).as_deref()),
         (None, Some("no-identity"))
     );
-    assert!(wrong.is_empty(), "{wrong:#?}");
 
     let free = bench.offered("FREEDISK");
-    assert!(
-        free.content.words().contains("ext4") && free.content.words().contains("photos"),
-        "{free:#?}"
-    );
+    assert!(free.content.words().contains("ext4") && free.content.words().contains("photos"), "{free:#?}");
     assert!(bench.plan(&[free.id.unwrap()], "surface").is_ok());
-    for serial in ["MOUNTED1", "DMHOLD01", "KEPTOPEN"] {
-        let bytes = std::fs::read(lab.path().join(serial)).unwrap();
-        assert_eq!(bytes.len() as u64, MIB << 20);
+
+    // Somebody holds this one open for himself alone, which only an attempt to open it can tell: the start is refused.
+    let kept = bench.drive("KEPTOPEN", "present", |d| d.present && d.id.is_some());
+    let refused = bench
+        .plan(&[kept.id.unwrap()], "surface")
+        .and_then(|plan| bench.arm(&plan).and_then(|armed| bench.fire(&plan, &armed)))
+        .expect_err("a drive that is open elsewhere was started");
+    println!("KEPTOPEN: {refused}");
+
+    assert!(bench.jobs().is_empty());
+    for (serial, changed) in &before {
+        if std::fs::read(lab.path().join(serial)).unwrap() != *changed {
+            wrong.push(format!("{serial} was written to"));
+        }
     }
-    assert!(matches!(lab.blank("unused", 1), Source::Raw(_)));
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
