@@ -1,0 +1,152 @@
+//! The gate against a real agent process: each forged step is refused, and the drive stays untouched.
+//!
+//! Expiry after 120 s is tested in `agent::gate` alone, where the clock is an argument.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{Agent, Loop, Server, not_here, sign};
+use ed25519_dalek::SigningKey;
+use wire::command::Command;
+use wire::gate::{Armed, Ticket};
+
+#[tokio::test]
+async fn every_forged_step_is_refused_and_nothing_is_written() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (drive, other) = (Loop::new(24), Loop::new(25));
+    let server = Server::start(dir.path(), false).await;
+    let _agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    server.drive(&other.id()).await;
+
+    // Not claimed.
+    let plan = server.plan(&[drive.id()], "surface").await;
+    assert_eq!(server.refused(server.arm(&plan)).await, "not-claimed");
+    server.claim().await;
+
+    // No ticket at all, and one that nobody signed.
+    assert_eq!(server.refused(Armed { ticket: String::new(), signature: String::new() }).await, "ticket-forged");
+    let unsigned = Armed { signature: "00".repeat(64), ..server.arm(&plan) };
+    assert_eq!(server.refused(unsigned).await, "ticket-forged");
+
+    // Signed by somebody else.
+    let stranger = SigningKey::from_bytes(&[8; 32]);
+    assert_eq!(server.refused(sign(&stranger, &server.ticket(&plan))).await, "ticket-forged");
+
+    // Another plan's nonce, digest, drives.
+    let second = server.plan(&[other.id()], "surface").await;
+    let good = server.ticket(&plan);
+    for forged in [
+        Ticket { nonce: second.nonce.clone(), ..good.clone() },
+        Ticket { digest: second.digest.clone(), ..good.clone() },
+        Ticket { drives: vec![other.id()], ..good.clone() },
+        Ticket { plan: second.id, ..good.clone() },
+        Ticket { box_id: "another".into(), ..good.clone() },
+    ] {
+        assert_eq!(server.refused(sign(&server.key, &forged)).await, "ticket-forged");
+    }
+
+    // What is on the drive changed after the plan was made.
+    let plan = server.plan(&[other.id()], "surface").await;
+    other.mkfs();
+    assert_eq!(server.refused(server.arm(&plan)).await, "plan-changed");
+
+    // The drive was exchanged for another in the same place.
+    let plan = server.plan(&[drive.id()], "surface").await;
+    let armed = server.arm(&plan);
+    drive.exchange(26);
+    assert_eq!(server.refused(armed.clone()).await, "plan-changed");
+    drive.exchange(24);
+    assert_eq!(server.refused(armed).await, "plan-changed", "also when it is back");
+
+    // An unknown playbook, an unknown drive.
+    let unknown = server.call(Command::Plan { drives: vec![drive.id()], playbook: "fast".into() }).await;
+    assert_eq!(unknown.unwrap_err().kind, "playbook-unknown");
+
+    assert!(drive.is_blank(), "nothing was written by any of it");
+    assert_eq!(server.look(|seen| seen.jobs.len()), 0);
+}
+
+#[tokio::test]
+async fn a_ticket_starts_once_and_a_busy_drive_is_not_planned() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(24);
+    let server = Server::start(dir.path(), true).await;
+    let _agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let plan = server.plan(&[drive.id()], "surface").await;
+    let armed = server.arm(&plan);
+    server.call(Command::Start(armed.clone())).await.unwrap();
+    assert_eq!(server.refused(armed.clone()).await, "ticket-used");
+    let job = server.look(|seen| seen.jobs.values().next().cloned()).unwrap();
+    server.over(job.id).await;
+    assert_eq!(server.refused(armed).await, "ticket-used", "also after the job");
+}
+
+#[tokio::test]
+async fn plans_die_with_the_agent_and_survive_the_server() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(24);
+    let server = Server::start(dir.path(), true).await;
+    let mut agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let plan = server.plan(&[drive.id()], "surface").await;
+    let armed = server.arm(&plan);
+    agent.kill();
+    let _agent = Agent::start(dir.path());
+    server.until("the agent to be back", |seen| (seen.connections == 2).then_some(())).await;
+    server.drive(&drive.id()).await;
+    assert_eq!(server.refused(armed).await, "plan-unknown");
+
+    // The server restarts with its key between arm and start.
+    let plan = server.plan(&[drive.id()], "surface").await;
+    let armed = server.arm(&plan);
+    let key = server.kill().await;
+    let server = Server::start_with(dir.path(), key, true).await;
+    server.drive(&drive.id()).await;
+    server.call(Command::Start(armed)).await.unwrap();
+    let job = server.until("the job", |seen| seen.jobs.keys().next().copied()).await;
+    server.over(job).await;
+}
+
+#[tokio::test]
+async fn a_server_with_another_key_or_without_a_greeting_is_not_obeyed() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(24);
+    let server = Server::start(dir.path(), true).await;
+    let mut agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    server.plan(&[drive.id()], "surface").await;
+    server.kill().await;
+
+    let server = Server::start_with(dir.path(), SigningKey::from_bytes(&[5; 32]), true).await;
+    server.drive(&drive.id()).await;
+    let plan = server.plan(&[drive.id()], "surface").await;
+    assert_eq!(server.refused(server.arm(&plan)).await, "no-gate-key");
+    server.until("the alarm", |seen| seen.kinds().contains(&"agent.gate_key_changed").then_some(())).await;
+    server.kill().await;
+
+    // A direct request on a connection that was never greeted gets no answer at all.
+    agent.kill();
+    let server = Server::start(dir.path(), true).await;
+    server.do_not_greet();
+    let _agent = Agent::start(dir.path());
+    server.until("the agent", |seen| (seen.heartbeats > 0).then_some(())).await;
+    let id = server.send(Command::Plan { drives: vec![drive.id()], playbook: "surface".into() }).await;
+    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    let seen = server.look(|seen| (seen.replies.contains_key(&id), seen.drives.len(), seen.events.len()));
+    assert_eq!(seen, (false, 0, 0), "a foreign server gets documented frames only");
+    assert!(drive.is_blank());
+}

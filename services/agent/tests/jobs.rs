@@ -1,0 +1,210 @@
+//! Jobs with a real agent and real workers on loop devices: verdict, events, kills of each process, abort, bad state.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::os::unix::fs::FileExt;
+
+use common::{Agent, Loop, Server, not_here};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use wire::JobId;
+use wire::command::{Answer, Command};
+use wire::job::{Job, JobState, Outcome, PhaseStatus};
+
+/// MiB that keep a worker busy long enough to be killed in the middle.
+const LARGE: u64 = 768;
+
+fn outcome(job: &Job) -> Outcome {
+    job.verdict.as_ref().unwrap().outcome
+}
+
+/// Waits until the job has taken a checkpoint or two.
+async fn in_the_middle(server: &Server, job: JobId) {
+    server
+        .until("the job to be in the middle", |seen| {
+            let job = seen.jobs.get(&job)?;
+            assert!(!job.state.is_over(), "it was over before it could be interrupted: {job:?}");
+            job.progress.as_ref().filter(|p| p.done.0 > 16 << 20).map(|_| ())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_good_drive_is_passed_and_everything_is_told() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(64);
+    let server = Server::start(dir.path(), true).await;
+    let _agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let jobs = server.start_jobs(&[drive.id()], "surface").await;
+    let job = server.over(jobs[0]).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{job:#?}");
+    assert_eq!(job.verdict.unwrap().verified, job.capacity);
+    assert!(job.phases.iter().all(|phase| phase.status == PhaseStatus::Done), "{:?}", job.phases);
+    assert!(job.surface.len() == 2 && job.resumes.is_empty());
+    server.until("the last event", |seen| seen.kinds().contains(&"job.passed").then_some(())).await;
+    let of_job: Vec<String> = server.look(|seen| {
+        seen.events.values().filter(|event| event.job == Some(job.id)).map(|event| event.kind.clone()).collect()
+    });
+    assert_eq!(of_job, ["job.started", "job.phase_finished", "job.phase_finished", "job.passed"]);
+    let notified: Vec<String> =
+        server.look(|seen| seen.notifications.iter().map(|n| n.event_type.clone()).collect());
+    assert_eq!(notified, ["job_started", "phase_complete", "phase_complete", "burnin_passed", "job_complete"]);
+    assert!(server.look(|seen| seen.heartbeats) >= 1);
+    assert!(!drive.is_blank());
+}
+
+#[tokio::test]
+async fn smart_that_cannot_be_read_is_a_warning_where_it_was_asked_for() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(32);
+    let server = Server::start(dir.path(), true).await;
+    let _agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let jobs = server.start_jobs(&[drive.id()], "standard").await;
+    let job = server.over(jobs[0]).await;
+    assert_eq!(outcome(&job), Outcome::Warn, "{job:#?}");
+    server.until("its event", |seen| seen.kinds().contains(&"job.warned").then_some(())).await;
+    assert!(server.look(|seen| seen.notifications.iter().all(|n| n.event_type != "burnin_passed")));
+}
+
+#[tokio::test]
+async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(LARGE);
+    let server = Server::start(dir.path(), true).await;
+    let mut agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let id = server.start_jobs(&[drive.id()], "surface").await[0];
+    in_the_middle(&server, id).await;
+    let workers = agent.workers();
+    assert_eq!(workers.len(), 1);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", workers[0])).unwrap();
+    for line in ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Uid:\t65534"] {
+        assert!(status.contains(line), "{line} is not in {status}");
+    }
+    let fds = std::fs::read_dir(format!("/proc/{}/fd", workers[0])).unwrap().flatten();
+    let devices = fds.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == drive.node)).count();
+    assert_eq!(devices, 1, "it holds its drive and once");
+    kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
+    server
+        .until("it to go on", |seen| {
+            let job = seen.jobs.get(&id)?;
+            assert!(!job.state.is_over(), "{job:#?}");
+            (job.resumes.len() == 1).then_some(())
+        })
+        .await;
+
+    let worker = {
+        let workers = agent.workers();
+        assert_eq!(workers.len(), 1);
+        workers[0]
+    };
+    agent.kill();
+    while std::path::Path::new(&format!("/proc/{worker}/exe")).exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let _agent = Agent::start(dir.path());
+    let job = server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    let whys: Vec<&str> = job.resumes.iter().map(|resume| resume.why.as_str()).collect();
+    assert_eq!(whys.len(), 2, "{whys:?}");
+    assert!(whys[0].contains("signal: 9"), "{whys:?}");
+    assert_eq!(whys[1], "the agent ended without warning");
+    server.until("the event", |seen| seen.kinds().contains(&"job.passed").then_some(())).await;
+    let kinds = server.look(|seen| seen.kinds().iter().filter(|kind| kind.starts_with("job.")).map(|k| (*k).to_owned()).collect::<Vec<_>>());
+    assert_eq!(kinds.iter().filter(|kind| *kind == "job.resumed").count(), 2, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| *kind == "job.passed").count(), 1, "{kinds:?}");
+}
+
+#[tokio::test]
+async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(LARGE);
+    let server = Server::start(dir.path(), true).await;
+    let mut agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let id = server.start_jobs(&[drive.id()], "surface").await[0];
+    in_the_middle(&server, id).await;
+    agent.terminate();
+    let parked = server.look(|seen| seen.jobs[&id].clone());
+    assert!(matches!(parked.state, JobState::Waiting { .. }), "{:?}", parked.state);
+
+    // The state directory is gone, as after a pulled stick: the copy in RAM has the job.
+    std::fs::rename(dir.path().join("data"), dir.path().join("pulled")).unwrap();
+    let _agent = Agent::start(dir.path());
+    let job = server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    assert_eq!(job.resumes.len(), 1);
+    assert_eq!(job.resumes[0].why, "the agent was restarted");
+    assert!(job.resumes[0].from.0 > 0 || job.resumes[0].phase != wire::job::Phase::Write, "it did not begin again");
+}
+
+#[tokio::test]
+async fn an_abort_ends_it_inconclusive() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (drive, other) = (Loop::new(LARGE), Loop::new(64));
+    let server = Server::start(dir.path(), true).await;
+    let agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    server.drive(&other.id()).await;
+    let ids = server.start_jobs(&[drive.id(), other.id()], "surface").await;
+    in_the_middle(&server, ids[0]).await;
+    let answer = server.call(Command::Abort { job: ids[0], actor: "bob".into() }).await;
+    assert_eq!(answer, Ok(Answer::Aborted));
+    let job = server.over(ids[0]).await;
+    assert_eq!((&job.state, outcome(&job)), (&JobState::Aborted, Outcome::Inconclusive), "{:#?}", job.verdict);
+    assert!(job.verdict.unwrap().summary.contains("bob"));
+    assert_eq!(outcome(&server.over(ids[1]).await), Outcome::Passed, "the other job goes on");
+    server.until("the event", |seen| seen.kinds().contains(&"job.cancelled").then_some(())).await;
+    let again = server.call(Command::Abort { job: ids[0], actor: "bob".into() }).await;
+    assert_eq!(again.unwrap_err().kind, "job-over");
+    assert!(agent.workers().is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_set_aside_and_told() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(24);
+    let server = Server::start(dir.path(), true).await;
+    let mut agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let id = server.start_jobs(&[drive.id()], "surface").await[0];
+    server.over(id).await;
+    agent.terminate();
+    let file = dir.path().join("data").join(store::FILE_NAME);
+    let length = std::fs::metadata(&file).unwrap().len();
+    let open = std::fs::File::options().write(true).open(&file).unwrap();
+    open.set_len(length / 2).unwrap();
+    open.write_all_at(&[0xA5; 4096], length / 4).unwrap();
+    drop(open);
+    let _agent = Agent::start(dir.path());
+    let event = server
+        .until("the news", |seen| seen.events.values().find(|event| event.kind == "agent.store_set_aside").cloned())
+        .await;
+    let path = event.data["path"].as_str().unwrap();
+    assert!(path.contains(".bad-") && std::path::Path::new(path).exists(), "{event:?}");
+    // And it works on.
+    server.drive(&drive.id()).await;
+    let id = server.start_jobs(&[drive.id()], "surface").await[0];
+    assert_eq!(outcome(&server.over(id).await), Outcome::Passed);
+}
