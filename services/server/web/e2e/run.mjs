@@ -45,6 +45,9 @@ async function round(browser, width, scheme) {
   const field = (name) => page.locator(`li:has-text("${box.loops.get(name).serial}") .four input`);
   const button = page_button(() => page);
   const pick = async (...names) => {
+    // What was chosen before stays chosen in this tab: begin from nothing.
+    await page.goto("/nothing");
+    await page.evaluate(() => sessionStorage.clear());
     await page.goto("/");
     for (const name of names) await card(name).getByRole("checkbox").check();
     await page.getByRole("link", { name: "Burn in…" }).click();
@@ -79,7 +82,7 @@ async function round(browser, width, scheme) {
       await page.getByText("This is not the claim code").waitFor();
       await page.getByLabel("Claim code").fill(box.code.toLowerCase());
       await page.getByRole("button", { name: "Claim this box" }).click();
-      await page.getByRole("heading", { name: "No drive is plugged in" }).waitFor();
+      await page.getByRole("heading", { name: "Waiting for the burn-in agent" }).waitFor();
       await shot("empty");
     });
 
@@ -101,7 +104,7 @@ async function round(browser, width, scheme) {
 
     const loops = noLoops();
     if (loops) {
-      count.skipped += 9;
+      count.skipped += 12;
       console.log(`NOT RUN: ${width} px: everything with drives: ${loops}`);
       return;
     }
@@ -117,8 +120,11 @@ async function round(browser, width, scheme) {
       await page.goto("/");
       await card("photos").getByText("“photos”").waitFor();
       await card("blank").getByText("Looks blank").waitFor();
-      await card("used").getByText(box.mounted).waitFor();
-      assert("a drive in use has no checkbox", (await card("used").getByRole("checkbox").count()) === 0);
+      for (const drive of (await (await page.request.get("/api/v1/drives")).json()).filter((one) => one.refused)) {
+        const locked = page.locator(`[data-bay="${drive.id ?? drive.key}"]`);
+        await locked.getByText(drive.refused.reason).waitFor();
+        assert("a drive in use has no checkbox", (await locked.getByRole("checkbox").count()) === 0);
+      }
       assert("a free drive is not chosen by itself", !(await card("photos").getByRole("checkbox").isChecked()));
       assert("its size is told", (await card("photos").textContent()).includes("67.1"));
       await shot("bench");
@@ -206,6 +212,16 @@ async function round(browser, width, scheme) {
       await page.getByRole("button", { name: "Read it again" }).click();
       await page.getByText("“wedding”").first().waitFor();
       assert("the label is typed again", (await field("photos").inputValue()) === "");
+    });
+
+    await test("gate: a drive that came into use is refused on its very descriptor, beside the button", async () => {
+      await pick("used");
+      await typeAll("used");
+      await page.getByLabel("Your password").fill(PASSWORD);
+      await button("Erase and test 1 drive").click();
+      await page.locator(".problem").getByText(/mounted|in use|refused/i).first().waitFor();
+      await shot("refused");
+      assert("nothing was started", (await (await page.request.get("/api/v1/jobs")).json()).length === 0);
     });
 
     const jobs = {};

@@ -10,9 +10,16 @@ import type { Trail } from "./state/store";
 /** A measured place: x from 0 to 1, bytes a second. */
 export type Point = readonly [number, number];
 
-/** Zones of a surface as points; zones without a measurement are left out. */
+const measured = new WeakMap<readonly number[], Point[]>();
+
+/** Zones of a surface as points; zones without a measurement are left out. Remembered for each list, which never changes. */
 export function zonePoints(zones: readonly number[]): Point[] {
-  return zones.flatMap((rate, index): Point[] => (rate > 0 ? [[(index + 0.5) / zones.length, rate]] : []));
+  let points = measured.get(zones);
+  if (!points) {
+    points = zones.flatMap((rate, index): Point[] => (rate > 0 ? [[(index + 0.5) / zones.length, rate]] : []));
+    measured.set(zones, points);
+  }
+  return points;
 }
 
 /** At most `count` points, each the mean of its stretch; the lowest of a stretch that dips under half its mean survives. */
@@ -63,16 +70,18 @@ export function axis(value: number, steps = 4): { max: number; ticks: number[] }
 /** One curve of a job. */
 export interface Curve { phase: Phase; points: Point[]; running: boolean }
 
+const NONE: readonly number[] = [];
+
 /** A job's curves in the order of its phases: measured surfaces, and for the running phase what the page saw so far. */
 export function curves(job: Job, trail: Trail | undefined): Curve[] {
   const running = job.phases.find((p) => p.status === "running")?.phase;
   return job.phases.flatMap(({ phase }): Curve[] => {
-    const measured = zonePoints(job.surface.find((s) => s.phase === phase)?.zones ?? []);
+    const told = zonePoints(job.surface.find((s) => s.phase === phase)?.zones ?? NONE);
     const seen = trail?.phase === phase ? trail.points.filter(([, rate]) => rate > 0) : [];
     const reach = (points: readonly Point[]) => points.at(-1)?.[0] ?? 0;
-    const points = phase === running && (measured.length < 2 || reach(seen) > reach(measured) + 0.02)
-      ? [...measured, ...seen.filter(([x]) => x > reach(measured))]
-      : measured;
+    const points = phase === running && (told.length < 2 || reach(seen) > reach(told) + 0.02)
+      ? [...told, ...seen.filter(([x]) => x > reach(told))]
+      : told;
     return points.length > 0 ? [{ phase, points, running: phase === running }] : [];
   });
 }

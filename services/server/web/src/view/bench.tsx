@@ -69,6 +69,15 @@ function Needs({ drives }: { drives: readonly Drive[] }) {
 }
 
 function Empty() {
+  // An empty list from an agent that never spoke says nothing about drives.
+  if (known.value.box?.agent.state !== "online") {
+    return (
+      <section class="chassis first">
+        <h2>Waiting for the burn-in agent</h2>
+        <p class="mute">It is the part of the box that sees the drives, and it has not told them yet. They show here as soon as it does.</p>
+      </section>
+    );
+  }
   return (
     <section class="chassis first">
       <h2>No drive is plugged in</h2>

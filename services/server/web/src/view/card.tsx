@@ -34,7 +34,7 @@ export function say(drive: Drive, job: Job | undefined, now: number): Say {
   if (job?.verdict) {
     const first = job.findings.find((f) => f.lba !== null);
     return {
-      kind: `done is-${verdictShape(job.verdict.outcome)} ${job.verdict.outcome === "FAILED" ? "fail" : ""}`,
+      kind: `done is-${verdictShape(job.verdict.outcome)} ${job.verdict.outcome === "FAILED" ? "fail" : job.verdict.outcome === "INCONCLUSIVE" ? "inc" : ""}`,
       word: job.verdict.outcome,
       line: job.verdict.outcome === "PASSED" ? `${bytes(job.verdict.verified)} verified` : job.verdict.summary,
       foot: first && job.verdict.outcome === "FAILED" ? findingPlace({ ...first, sectors: 1 }) : [temperature, "", job.ended ? ago(job.ended, now) : ""],

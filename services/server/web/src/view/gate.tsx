@@ -142,7 +142,7 @@ function Brief({ plan }: { plan: Plan }) {
   return (
     <section class="panel" aria-labelledby="g2">
       <div class="step"><i class="on" /><i class="on" />Step 1 done</div>
-      <h2 id="g2">What will be lost</h2>
+      <h1 class="small" id="g2">What will be lost</h1>
       <ol class="lose brief">
         {plan.drives.map((drive, index) => {
           const { head, detail } = contentWords(drive.content);
