@@ -351,6 +351,10 @@ impl App {
     async fn say_hello(&self) {
         let Some(sender) = self.agent_sender() else { return };
         let (box_id, gate_key) = self.gate(|gate| (gate.box_id().to_owned(), gate.public_key()));
+        // What came over the connection before may still wait to be written; it counts as seen only once it is.
+        if let Err(error) = self.scribe.kept(Vec::new()).await {
+            tracing::warn!(%error, "what the agent sent last is not stored; it will send it again");
+        }
         let seen = self.store.read(|r| STATE.get(r, scribe::EVENTS_SEEN));
         let events_seen = seen.ok().flatten().and_then(|v| v.as_u64()).unwrap_or(0);
         let claimed = self.hub(Hub::is_claimed);

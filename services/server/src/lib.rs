@@ -10,8 +10,8 @@
 //! Pure, with time as an argument: [`hub`], [`gate`], [`auth::claim`], [`auth::limit`]. What it does not do: it opens
 //! no drive and links neither `drive` nor `burnin`; whatever touches one is asked of the agent, which checks again.
 //!
-//! Tested beside the code, in `tests/http.rs` (the real router on a moved clock), `tests/process.rs` (the real binary)
-//! and `tests/addon.rs` (add-ons over real WebSockets).
+//! Tested beside the code and in `tests/server`: the real router on a clock that tests move, add-ons over real
+//! WebSockets, the real binary killed and started again.
 
 pub mod addon;
 pub mod app;

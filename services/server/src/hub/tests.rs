@@ -1,1 +1,274 @@
 //! The hub as a whole.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use proptest::prelude::*;
+use wire::Bytes;
+use wire::job::{JobState, Phase};
+
+use super::*;
+
+fn now(seconds: u64) -> Now {
+    Now { mono: Duration::from_secs(seconds), wall: Time::from_second(1_800_000_000 + seconds as i64).unwrap() }
+}
+
+fn hub() -> Hub {
+    let mut hub = Hub::new(now(0), "kiln", true, true, Past::default());
+    hub.step(now(0), Input::Known { addon: AGENT, name: "agent".into(), last_seen: None });
+    hub.step(now(0), Input::Known { addon: 2, name: "shed".into(), last_seen: None });
+    hub
+}
+
+fn frame(addon: u64, connection: u64, frame: Frame) -> Input {
+    Input::Frame { addon, connection, frame }
+}
+
+fn job(state: JobState) -> Job {
+    Job {
+        id: JobId(uuid::Uuid::from_u128(7)),
+        drive: DriveId::from_serial("M", "WD-1234", 1).unwrap(),
+        model: "M".into(),
+        serial: "WD-1234".into(),
+        capacity: Bytes(1),
+        sector: 512,
+        playbook: "surface".into(),
+        actor: "ada".into(),
+        state,
+        phases: vec![],
+        progress: None,
+        findings: vec![],
+        bad_sectors: 0,
+        verdict: None,
+        resumes: vec![],
+        surface: vec![],
+        smart: vec![],
+        started: Time::UNIX_EPOCH,
+        ended: None,
+    }
+}
+
+fn progress(percent: f64) -> Progress {
+    Progress {
+        phase: Phase::Write,
+        done: Bytes(1),
+        total: Bytes(2),
+        rate: Bytes(3),
+        eta: None,
+        eta_job: None,
+        percent,
+        temperature: None,
+    }
+}
+
+fn progress_frame(percent: f64) -> Frame {
+    Frame::Progress(ProgressFrame {
+        job_id: job(JobState::Running).id.to_string(),
+        percent,
+        kiln: Some(progress(percent)),
+        ..ProgressFrame::default()
+    })
+}
+
+fn events(effects: &[Effect]) -> Vec<&str> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Event(event, _) => Some(event.kind.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn event(kind: &str) -> Frame {
+    Frame::Event(NewEvent {
+        kind: kind.into(),
+        severity: Severity::Info,
+        job: None,
+        drive: None,
+        message: "m".into(),
+        data: serde_json::Value::Null,
+        origin: Some(1),
+    })
+}
+
+#[test]
+fn the_agent_is_greeted_and_its_job_is_kept_and_shown() {
+    let mut hub = hub();
+    let effects = hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    assert!(effects.contains(&Effect::Hello));
+    assert_eq!(events(&effects), ["addon.online"]);
+    let effects = hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
+    assert!(effects.contains(&Effect::SaveJob(Box::new(job(JobState::Running)))));
+    assert!(effects.contains(&Effect::Stream(Stream::Job(Box::new(job(JobState::Running))))));
+}
+
+#[test]
+fn progress_is_a_stream_and_never_kept() {
+    let mut hub = hub();
+    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
+    for n in 0..2000_u64 {
+        let effects = hub.step(now(2 + n), frame(AGENT, 1, progress_frame(n as f64 / 20.0)));
+        assert!(effects.iter().all(|e| matches!(e, Effect::Stream(_) | Effect::Telemetry { .. } | Effect::Event(..))), "{effects:?}");
+        assert!(effects.iter().all(|e| !matches!(e, Effect::Event(event, _) if event.kind != "addon.degraded")));
+    }
+    let id = job(JobState::Running).id;
+    assert_eq!(hub.samples(id).len(), SAMPLES);
+    assert_eq!(hub.job_of(id).unwrap().progress, Some(progress(1999.0 / 20.0)), "a page that comes now sees it");
+    assert_eq!(hub.telemetry_after(AGENT, 0).len(), TELEMETRY);
+}
+
+#[test]
+fn progress_of_a_job_that_is_over_is_not_taken() {
+    let mut hub = hub();
+    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Finished)))));
+    hub.step(now(2), frame(AGENT, 1, progress_frame(50.0)));
+    assert_eq!(hub.job_of(job(JobState::Finished).id).unwrap().progress, None);
+}
+
+#[test]
+fn an_add_on_cannot_speak_as_the_agent_or_the_server() {
+    let mut hub = hub();
+    hub.step(now(1), Input::Connected { addon: 2, connection: 1 });
+    for forged in [event("job.passed"), Frame::Job(Box::new(job(JobState::Finished))), Frame::Drives(vec![])] {
+        let effects = hub.step(now(2), frame(2, 1, forged));
+        assert!(effects.iter().all(|e| matches!(e, Effect::Telemetry { .. })), "{effects:?}");
+    }
+    assert!(hub.jobs().next().is_none());
+    let notification = Notification {
+        event_type: "burnin_passed".into(),
+        severity: Severity::Critical,
+        message: "x".repeat(10_000),
+        host: String::new(),
+        metadata: BTreeMap::new(),
+    };
+    let effects = hub.step(now(3), frame(2, 1, Frame::Notification(notification)));
+    assert_eq!(events(&effects), ["addon.notification"]);
+    let Some(Effect::Event(event, actor)) = effects.iter().find(|e| matches!(e, Effect::Event(..))) else { unreachable!() };
+    assert_eq!((actor.kind.as_str(), actor.name.as_str()), ("addon", "shed"));
+    assert!(event.message.len() < 1100, "text from outside is cut");
+}
+
+#[test]
+fn the_agent_can_only_tell_of_jobs_drives_and_itself() {
+    let mut hub = hub();
+    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    assert_eq!(events(&hub.step(now(2), frame(AGENT, 1, event("job.passed")))), ["job.passed"]);
+    assert_eq!(events(&hub.step(now(2), frame(AGENT, 1, event("box.claimed")))), ["agent.said"]);
+}
+
+#[test]
+fn a_second_connection_wins_and_the_first_closing_late_changes_nothing() {
+    let mut hub = hub();
+    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    let effects = hub.step(now(2), Input::Connected { addon: AGENT, connection: 2 });
+    assert!(effects.contains(&Effect::Replace(1)));
+    let effects = hub.step(now(3), Input::Closed { addon: AGENT, connection: 1, why: "1001".into() });
+    assert!(!effects.contains(&Effect::AgentGone), "{effects:?}");
+    assert_eq!(hub.agent(now(3)).state, Liveness::Online);
+    let effects = hub.step(now(4), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
+    assert!(effects.is_empty() && hub.jobs().next().is_none(), "frames of the old one are not taken");
+}
+
+#[test]
+fn an_agent_that_is_away_is_told_in_a_banner_and_drives_stay() {
+    let mut hub = hub();
+    assert!(hub.banners(now(14)).is_empty(), "it may still be starting");
+    assert_eq!(hub.banners(now(15)).len(), 1);
+    hub.step(now(20), Input::Connected { addon: AGENT, connection: 1 });
+    assert!(hub.banners(now(20)).is_empty());
+    hub.step(now(20), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
+    hub.step(now(30), Input::Closed { addon: AGENT, connection: 1, why: "gone".into() });
+    let effects = hub.step(now(35), Input::Tick);
+    assert!(effects.contains(&Effect::Stream(Stream::Box)), "pages are told without asking");
+    assert!(hub.banners(now(35))[0].text.contains("not connected"));
+    assert_eq!(events(&hub.step(now(40), Input::Tick)), ["addon.offline"]);
+    assert_eq!(hub.jobs().count(), 1);
+}
+
+#[test]
+fn a_stopped_agent_is_degraded_as_soon_as_the_supervisor_says_so() {
+    let mut hub = hub();
+    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    let status: Status = serde_json::from_value(serde_json::json!({
+        "host": "bench", "addresses": [], "banners": [], "boot": {"slot":"","why":"","via":"","kernel":"","medium":"ram","reason":"power on","boot_id":"1"},
+        "units": [{"name":"agent","state":"degraded","rung":"late","reason":"no heartbeat","status":"","restarts":0,"pid":9,"since":"2026-11-20T15:00:00Z"}],
+    }))
+    .unwrap();
+    let effects = hub.step(now(2), Input::Supervisor(Some(status)));
+    assert_eq!(events(&effects), ["box.booted", "unit.degraded"]);
+    assert_eq!(hub.agent(now(2)).state, Liveness::Degraded);
+    assert!(hub.banners(now(2))[0].text.contains("does not answer in time"));
+    assert_eq!(hub.view(now(2), true).name, "bench");
+    assert!(hub.view(now(2), false).supervisor.is_none());
+    assert!(!hub.view(now(2), false).banners[0].text.contains("agent"), "nothing is given away before a login");
+    hub.step(now(3), Input::Supervisor(None));
+    assert_eq!(hub.agent(now(3)).state, Liveness::Online);
+}
+
+#[test]
+fn old_jobs_make_room_and_running_ones_never_do() {
+    let mut hub = hub();
+    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    for n in 0..(JOBS as u128 + 50) {
+        let state = if n < 3 { JobState::Running } else { JobState::Finished };
+        let job = Job { id: JobId(uuid::Uuid::from_u128(n)), ..job(state) };
+        hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job))));
+    }
+    assert_eq!(hub.jobs().count(), JOBS);
+    assert_eq!(hub.jobs().filter(|job| !job.state.is_over()).count(), 3);
+}
+
+fn any_frame() -> impl Strategy<Value = Frame> {
+    prop_oneof![
+        Just(Frame::Heartbeat),
+        (0.0..200.0).prop_map(progress_frame),
+        any::<bool>().prop_map(|over| Frame::Job(Box::new(job(if over { JobState::Finished } else { JobState::Running })))),
+        Just(Frame::Drives(vec![])),
+        "[a-z]{1,6}\\.[a-z]{1,6}".prop_map(|kind| event(&kind)),
+        (".{0,12}", ".{0,12}").prop_map(|(level, message)| Frame::Log(LogLine { level, message, ..LogLine::default() })),
+        ".{0,10}".prop_map(|kind| Frame::Other { kind, payload: serde_json::Value::Null }),
+    ]
+}
+
+proptest! {
+    /// Whatever two add-ons send over whatever connections: names in the streams come from closed sets, only add-on 1
+    /// touches jobs and drives, and nothing about a connection that does not count gets through.
+    #[test]
+    fn nothing_gets_in_by_another_door(steps in proptest::collection::vec(
+        (0u64..30, 1u64..3, 1u64..4, 0u8..6, any_frame()), 1..80)
+    ) {
+        let mut hub = hub();
+        let mut time = 0;
+        let mut current = [None; 3];
+        for (gap, addon, connection, what, some) in steps {
+            time += gap;
+            let input = match what {
+                0 => { current[addon as usize] = Some(connection); Input::Connected { addon, connection } }
+                1 => {
+                    if current[addon as usize] == Some(connection) { current[addon as usize] = None; }
+                    Input::Closed { addon, connection, why: "x".into() }
+                }
+                2 => Input::Tick,
+                _ => frame(addon, connection, some),
+            };
+            let is_frame = what > 2;
+            let counts = current[addon as usize] == Some(connection);
+            for effect in hub.step(now(time), input) {
+                match effect {
+                    Effect::SaveJob(_) | Effect::SaveDrives(_) | Effect::Reply(_) | Effect::SaveLine { .. } => {
+                        prop_assert!(is_frame && addon == AGENT && counts);
+                    }
+                    Effect::Telemetry { item, .. } => {
+                        prop_assert!(item.name.bytes().all(|b| b.is_ascii_lowercase()));
+                        prop_assert!(!is_frame || counts);
+                    }
+                    Effect::Event(event, actor) => {
+                        prop_assert!(actor.kind != "agent" || ["job.", "drive.", "agent."].iter().any(|p| event.kind.starts_with(p)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}

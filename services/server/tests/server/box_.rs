@@ -1,0 +1,74 @@
+//! A server in this process: real app, real router, real sockets on loopback, a clock of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use server::app::{App, Setup};
+use server::clock::Clock;
+use server::http::{Hosts, router};
+use server::listen;
+use server::serve::serve;
+
+use crate::client::Client;
+
+/// Token of the built-in agent in these tests.
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// Password of the first user.
+pub const PASSWORD: &str = "correct horse";
+
+pub struct Box_ {
+    pub app: Arc<App>,
+    pub clock: Clock,
+    pub address: SocketAddr,
+    /// Where its state is; `None` where somebody else owns it.
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl Box_ {
+    /// An unclaimed box with a built-in agent.
+    pub async fn unclaimed() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut made = Self::at(dir.path(), None).await;
+        made._dir = Some(dir);
+        made
+    }
+
+    /// A box that `admin` has claimed.
+    pub async fn claimed() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut made = Self::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+        made._dir = Some(dir);
+        made
+    }
+
+    pub async fn at(dir: &Path, admin: Option<(String, String)>) -> Self {
+        let clock = Clock::default();
+        let setup = Setup {
+            data: dir.to_owned(),
+            name: "kiln".into(),
+            admin,
+            agent_token: Some(TOKEN.into()),
+            check: store::Check::InProcess,
+            clock: clock.clone(),
+        };
+        let app = App::start(setup).await.unwrap();
+        let (address, listener) = listen::tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
+        tokio::spawn(serve(listener, router(Arc::clone(&app), Hosts::default()), app.stopping.subscribe()));
+        Self { app, clock, address, _dir: None }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// A client that is logged in as `admin`.
+    pub async fn admin(&self) -> Client {
+        let mut client = self.client();
+        let body = serde_json::json!({ "username": "admin", "password": PASSWORD });
+        let answer = client.post("/api/v1/session", &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        client
+    }
+}

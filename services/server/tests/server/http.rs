@@ -1,0 +1,279 @@
+//! Claim, login, limits, errors and headers through the real router.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::box_::{Box_, PASSWORD};
+
+fn form(code: &str) -> Value {
+    json!({ "code": code, "username": "ada", "password": PASSWORD })
+}
+
+fn code(made: &Box_) -> String {
+    made.app.console.borrow().clone().unwrap()
+}
+
+/// Another code of the same form.
+fn wrong(code: &str) -> String {
+    let first = if code.starts_with('0') { "1" } else { "0" };
+    format!("{first}{}", &code[1..])
+}
+
+#[tokio::test]
+async fn who_reads_the_console_becomes_the_first_user_and_nobody_after() {
+    let made = Box_::unclaimed().await;
+    let mut client = made.client();
+    assert_eq!(client.get("/api/v1/box").await.json()["claimed"], false);
+    assert_eq!(client.get("/api/v1/drives").await.problem(), "not-logged-in");
+    let right = code(&made);
+
+    let refused = client.post("/api/v1/claim", &form(&wrong(&right))).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (403, "code-wrong"));
+    let short = json!({ "code": right, "username": "ada", "password": "short" });
+    assert_eq!(client.post("/api/v1/claim", &short).await.problem(), "bad-password");
+    let odd = json!({ "code": right, "username": "ada lovelace", "password": PASSWORD });
+    assert_eq!(client.post("/api/v1/claim", &odd).await.problem(), "bad-username");
+
+    let answer = client.post("/api/v1/claim", &form(&right.to_lowercase())).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=86400"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    assert_eq!(client.get("/api/v1/session").await.json()["username"], "ada");
+    assert_eq!(*made.app.console.borrow(), None, "the console shows no code any more");
+    let again = made.client().post("/api/v1/claim", &form(&right)).await;
+    assert_eq!((again.status, again.problem().as_str()), (409, "claimed"));
+    let events = client.get("/api/v1/events").await.json();
+    assert_eq!(events[0]["type"], "box.claimed");
+}
+
+#[tokio::test]
+async fn of_many_claims_at_once_one_wins() {
+    let made = Box_::unclaimed().await;
+    let right = code(&made);
+    let mut tasks = Vec::new();
+    for n in 0..5 {
+        let mut client = made.client();
+        let body = json!({ "code": right, "username": format!("user{n}"), "password": PASSWORD });
+        tasks.push(tokio::spawn(async move { client.post("/api/v1/claim", &body).await.status }));
+    }
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 409, 409, 409, 409]);
+}
+
+#[tokio::test]
+async fn five_codes_a_minute_and_a_new_one_after_twenty() {
+    let made = Box_::unclaimed().await;
+    let mut client = made.client();
+    let first = code(&made);
+    let bad = wrong(&first);
+    for minute in 0..4 {
+        for _ in 0..5 {
+            assert_eq!(client.post("/api/v1/claim", &form(&bad)).await.problem(), "code-wrong");
+        }
+        if minute < 3 {
+            let right = client.post("/api/v1/claim", &form(&first)).await;
+            assert_eq!(right.status, 429, "the sixth try of a minute, though right");
+            let wait: u64 = right.headers["retry-after"].to_str().unwrap().parse().unwrap();
+            assert!((1..=60).contains(&wait), "{wait}");
+            made.clock.advance(Duration::from_secs(61));
+        }
+    }
+    let second = code(&made);
+    assert_ne!(first, second);
+    made.clock.advance(Duration::from_secs(61));
+    assert_eq!(client.post("/api/v1/claim", &form(&first)).await.problem(), "code-wrong");
+    assert_eq!(client.post("/api/v1/claim", &form(&second)).await.status, 200);
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_limited_and_sessions_end_after_a_day() {
+    let made = Box_::claimed().await;
+    let mut client = made.client();
+    let login = |name: &str, password: &str| json!({ "username": name, "password": password });
+    for n in 0..5 {
+        let name = if n % 2 == 0 { "admin" } else { "nobody" };
+        let answer = client.post("/api/v1/session", &login(name, "wrong horse")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (401, "login-wrong"), "names cannot be told apart");
+    }
+    assert_eq!(client.post("/api/v1/session", &login("admin", PASSWORD)).await.problem(), "too-many-tries");
+    made.clock.advance(Duration::from_secs(61));
+    let by_email = json!({ "email": "admin@kiln.local", "password": PASSWORD });
+    assert_eq!(client.post("/api/v1/session", &by_email).await.status, 200);
+    assert_eq!(client.get("/api/v1/drives").await.status, 200);
+    made.clock.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(client.get("/api/v1/drives").await.status, 401);
+
+    assert_eq!(client.post("/api/v1/session", &login("admin", PASSWORD)).await.status, 200);
+    let cookie = client.cookie.clone();
+    assert_eq!(client.delete("/api/v1/session").await.status, 204);
+    client.cookie = cookie;
+    assert_eq!(client.get("/api/v1/session").await.status, 401, "the old cookie opens nothing");
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    for (method, path, body, want) in [
+        (Method::GET, "/api/v1/nothing", None, 404),
+        (Method::GET, "/api", None, 404),
+        (Method::POST, "/no/page", None, 404),
+        (Method::PUT, "/api/v1/box", None, 405),
+        (Method::DELETE, "/health", None, 405),
+        (Method::GET, "/api/v1/jobs/not-an-id", None, 404),
+        (Method::GET, "/api/v1/jobs/01a1f9a0-6807-7500-941c-0748d4032921", None, 404),
+        (Method::GET, "/api/v1/jobs/01a1f9a0-6807-7500-941c-0748d4032921/log", None, 404),
+        (Method::GET, "/api/v1/events?after=x", None, 400),
+        (Method::GET, "/api/v1/events?limit=-1", None, 400),
+        (Method::POST, "/api/v1/plans", Some(("application/json", "{")), 400),
+        (Method::POST, "/api/v1/plans", Some(("application/json", "")), 400),
+        (Method::POST, "/api/v1/plans", Some(("application/json", "{\"drives\":[\"/dev/sda\"],\"playbook\":\"surface\"}")), 400),
+        (Method::POST, "/api/v1/plans", Some(("application/json", "{\"drives\":[],\"playbook\":\"surface\"}")), 422),
+        (Method::POST, "/api/v1/plans", Some(("application/json", "{\"drives\":[\"wwn-1\",\"wwn-1\"],\"playbook\":\"surface\"}")), 422),
+        (Method::POST, "/api/v1/plans", Some(("application/json", "{\"drives\":[\"wwn-1\"],\"playbook\":\"surface\"}")), 503),
+        (Method::POST, "/api/v1/plans", Some(("text/plain", "{}")), 415),
+        (Method::POST, "/api/v1/plans/xyz/arm", Some(("application/json", "{\"password\":\"p\",\"confirm\":{}}")), 404),
+        (Method::GET, "/api/addons/99", None, 404),
+        (Method::GET, "/api/addons/99/telemetry", None, 404),
+        (Method::GET, "/api/addons/ws", None, 400),
+    ] {
+        let shown = format!("{method} {path} {body:?}");
+        let answer = admin.raw(method, path, body.map(|(kind, text)| (kind, text.into()))).await;
+        assert_eq!(answer.status, want, "{shown}: {answer:?}");
+        answer.problem();
+    }
+    let bad = admin.post("/api/v1/session", &json!({ "username": 7, "password": "x" })).await;
+    assert!(bad.json()["detail"].as_str().unwrap().contains("line 1"), "the place is named: {bad:?}");
+}
+
+#[tokio::test]
+async fn bodies_over_a_megabyte_are_refused_also_without_a_length() {
+    let made = Box_::claimed().await;
+    let mut client = made.client();
+    let long = format!("{{\"username\":\"{}\"}}", "x".repeat(1 << 20));
+    let answer = client.raw(Method::POST, "/api/v1/session", Some(("application/json", long.into()))).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (413, "too-long"));
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(made.address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/session HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+        made.address
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+    for _ in 0..17 {
+        // The server may hang up in the middle: that is what is tested.
+        if stream.write_all(&chunk).await.is_err() {
+            break;
+        }
+    }
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(crate::client::PATIENCE, stream.read(&mut answer)).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&answer[..read]);
+    assert!(text.starts_with("HTTP/1.1 413"), "{text}");
+}
+
+#[tokio::test]
+async fn other_sites_cannot_use_a_session() {
+    let made = Box_::claimed().await;
+    let admin = made.admin().await;
+    let mut forged = admin.clone();
+    forged.headers = vec![("x-requested-with", "XMLHttpRequest".into()), ("origin", "http://evil.example".into())];
+    assert_eq!(forged.delete("/api/v1/session").await.problem(), "origin-refused");
+    forged.headers = vec![("origin", format!("http://{}", made.address))];
+    assert_eq!(forged.delete("/api/v1/session").await.problem(), "csrf");
+    forged.headers = vec![("host", "evil.example".into())];
+    assert_eq!(forged.get("/api/v1/box").await.problem(), "host-refused");
+    forged.headers = vec![("host", "kiln.local".into())];
+    let answer = forged.get("/api/v1/box").await;
+    assert_eq!(answer.status, 200);
+    for name in ["content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy"] {
+        assert!(answer.headers.contains_key(name), "{name}");
+    }
+    assert!(!answer.headers["content-security-policy"].to_str().unwrap().contains("unsafe"));
+    let mut own = admin.clone();
+    own.headers.push(("origin", format!("http://{}", made.address)));
+    assert_eq!(own.delete("/api/v1/session").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_bearer_token_works_like_the_cookie_and_a_wrong_one_is_not_outweighed_by_it() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut client = made.client();
+    client.headers = vec![("authorization", format!("Bearer {}", admin.cookie.clone().unwrap()))];
+    assert_eq!(client.get("/api/v1/drives").await.status, 200);
+    admin.headers = vec![("authorization", "Bearer wrong".into())];
+    assert_eq!(admin.get("/api/v1/drives").await.status, 401);
+}
+
+#[tokio::test]
+async fn health_needs_no_login_and_names_what_clients_look_for() {
+    let made = Box_::unclaimed().await;
+    for path in ["/health", "/api/v1/health"] {
+        let answer = made.client().get(path).await;
+        assert_eq!(answer.status, 200);
+        let body = answer.json();
+        for field in ["status", "version", "uptime_seconds", "timestamp", "database", "agent"] {
+            assert!(!body[field].is_null(), "{field}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_stream_begins_with_a_snapshot_replays_and_goes_on() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    for n in 0..5 {
+        made.app.record("test.one", wire::event::Severity::Info, n.to_string(), Value::Null).await;
+    }
+    let mut stream = admin.events("/api/v1/stream").await;
+    assert_eq!(stream.next().await.unwrap().name, "box");
+    assert_eq!(stream.next().await.unwrap().name, "drives");
+    made.app.record("test.two", wire::event::Severity::Info, "live".into(), Value::Null).await;
+    let live = stream.logged("test.two").await;
+    assert_eq!(live.id.unwrap(), live.data["seq"].as_u64().unwrap());
+
+    let all = admin.get("/api/v1/events").await.json();
+    let seqs: Vec<u64> = all.as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "no gaps: {seqs:?}");
+    let after = seqs[seqs.len() - 4];
+    let mut again = admin.clone();
+    again.headers.push(("last-event-id", after.to_string()));
+    let mut stream = again.events("/api/v1/stream").await;
+    for want in after + 1..after + 4 {
+        assert_eq!(stream.named("event").await.id, Some(want), "each missed event once, in order");
+    }
+    made.app.record("test.three", wire::event::Severity::Info, "live".into(), Value::Null).await;
+    assert_eq!(stream.logged("test.three").await.id, Some(after + 4));
+    let page = admin.get(&format!("/api/v1/events?after={after}&limit=2")).await.json();
+    assert_eq!(page.as_array().unwrap().len(), 2);
+    assert_eq!(page[0]["seq"], after + 1);
+}
+
+#[tokio::test]
+async fn a_stream_needs_a_session() {
+    let made = Box_::claimed().await;
+    let mut client = made.client();
+    assert_eq!(client.get("/api/v1/stream").await.problem(), "not-logged-in");
+}
+
+#[tokio::test]
+async fn an_unclaimed_box_has_no_door_but_the_claim() {
+    let made = Box_::unclaimed().await;
+    let mut client = made.client();
+    let login = json!({ "username": "admin", "password": "" });
+    assert_eq!(client.post("/api/v1/session", &login).await.problem(), "login-wrong");
+    for path in ["/api/v1/drives", "/api/v1/jobs", "/api/v1/events", "/api/v1/playbooks", "/api/addons"] {
+        assert_eq!(client.get(path).await.status, 401, "{path}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The server from outside: its real router on a clock that tests move, add-ons over real WebSockets, and the real
+//! binary as a process that is killed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod addon;
+mod box_;
+mod client;
+mod http;
+mod process;

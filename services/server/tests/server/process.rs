@@ -1,0 +1,211 @@
+//! The real binary: flags, readiness, what survives a kill, what a corrupt store does.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use crate::box_::{PASSWORD, TOKEN};
+use crate::client::{Client, PATIENCE};
+
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    claim: Option<String>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped_already = self.child.wait();
+    }
+}
+
+fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-server"));
+    command.env_clear().env("RUST_LOG", "warn").env("KILN_AGENT_TOKEN", TOKEN);
+    command.args(["--listen", "127.0.0.1:0", "--control", "/nonexistent/control.sock", "--data"]).arg(data);
+    command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command
+}
+
+impl Server {
+    /// Starts it and reads where it listens, and the claim code if `unclaimed`.
+    fn start(mut command: Command, unclaimed: bool) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut word = |name: &str| {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended before {name:?}")).unwrap();
+            line.strip_prefix(name).unwrap_or_else(|| panic!("{line:?}, expected {name:?}")).to_owned()
+        };
+        let address = word("listening: http://").parse().unwrap();
+        let claim = unclaimed.then(|| word("claim: "));
+        Self { child, address, claim }
+    }
+
+    /// Waits until it serves.
+    async fn ready(self) -> Self {
+        assert_eq!(Client::new(self.address).get("/health").await.status, 200);
+        self
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn history_sessions_and_the_claim_survive_kill_9() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(command(dir.path()), true);
+    let mut client = Client::new(server.address);
+    let claim = json!({ "code": server.claim, "username": "ada", "password": PASSWORD });
+    assert_eq!(client.post("/api/v1/claim", &claim).await.status, 200);
+    let token = client.post("/api/addons/tokens", &json!({ "name": "shed" })).await.json()["token"].clone();
+    let form = json!({ "name": "shed", "url": "", "token": token });
+    assert_eq!(client.post("/api/addons/register", &form).await.status, 201);
+    let before = client.get("/api/v1/events").await.json();
+    server.kill();
+
+    let server = Server::start(command(dir.path()), false);
+    let mut again = Client::new(server.address);
+    again.cookie = client.cookie.clone();
+    let after = again.get("/api/v1/events").await.json();
+    let before = before.as_array().unwrap();
+    assert_eq!(before.as_slice(), &after.as_array().unwrap()[..before.len()], "nothing of the log is lost");
+    assert_eq!(before[0]["type"], "box.claimed");
+    let addons = again.get("/api/addons").await.json();
+    assert!(addons.as_array().unwrap().iter().any(|addon| addon["name"] == "shed"));
+    assert_eq!(again.post("/api/v1/claim", &claim).await.problem(), "claimed");
+}
+
+#[tokio::test]
+async fn a_password_in_the_environment_claims_the_box_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |password: &str| {
+        let mut command = command(dir.path());
+        command.env("ADMIN_PASSWORD", password).env("ADMIN_USER", "root");
+        command
+    };
+    Server::start(with(PASSWORD), false).ready().await.kill();
+    let server = Server::start(with("another password"), false);
+    let mut client = Client::new(server.address);
+    let login = |password: &str| json!({ "username": "root", "password": password });
+    assert_eq!(client.post("/api/v1/session", &login("another password")).await.status, 401, "a claimed box stays as it is");
+    assert_eq!(client.post("/api/v1/session", &login(PASSWORD)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_corrupt_store_is_set_aside_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = || {
+        let mut command = command(dir.path());
+        command.env("ADMIN_PASSWORD", PASSWORD);
+        command
+    };
+    Server::start(with(), false).ready().await.kill();
+    let file = dir.path().join(store::FILE_NAME);
+    let length = std::fs::metadata(&file).unwrap().len();
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(length / 2).unwrap();
+
+    let server = Server::start(with(), false);
+    let mut client = Client::new(server.address);
+    let public = client.get("/api/v1/box").await.json();
+    assert_eq!(public["banners"].as_array().unwrap().len(), 1, "there is something, and no more is told: {public}");
+    let login = json!({ "username": "admin", "password": PASSWORD });
+    assert_eq!(client.post("/api/v1/session", &login).await.status, 200);
+    let banner = client.get("/api/v1/box").await.json()["banners"][0]["text"].as_str().unwrap().to_owned();
+    assert!(banner.contains(".bad-"), "{banner}");
+    assert!(client.get("/api/v1/events").await.text.contains("box.store_set_aside"));
+    let aside = store::earlier(dir.path());
+    assert_eq!(std::fs::metadata(&aside[0].path).unwrap().len(), length / 2, "kept as it was");
+}
+
+#[tokio::test]
+async fn it_tells_its_supervisor_when_it_serves_and_that_it_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = command(&dir.path().join("data"));
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000");
+    let mut server = Server::start(command, true);
+    let (mut ready, mut beats, mut buffer) = (false, 0, [0; 4096]);
+    while beats < 3 {
+        let read = socket.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
+        ready |= text.contains("READY=1");
+        beats += usize::from(text.contains("WATCHDOG=1"));
+        assert!(ready, "a beat before it was ready: {text}");
+    }
+    assert_eq!(Client::new(server.address).get("/health").await.status, 200);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server.child.id() as i32), nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(server.child.wait().unwrap().success(), "an orderly end");
+}
+
+#[tokio::test]
+async fn passed_sockets_are_served_and_the_unix_one_is_open_to_any_host() {
+    use std::os::fd::AsRawFd;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("server.sock");
+    let (tcp, unix) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let address = tcp.local_addr().unwrap();
+    let sources = [tcp.as_raw_fd(), unix.as_raw_fd()];
+    // The shell gives the server its own process id, which LISTEN_PID has to name.
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "export LISTEN_PID=$$; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kiln-server")])
+        .args(["--control", "/nonexistent", "--data"])
+        .arg(dir.path().join("data"))
+        .env_clear()
+        .env("LISTEN_FDS", "2")
+        .env("LISTEN_FDNAMES", "http:local");
+    // SAFETY: only fcntl and dup2 are called between fork and exec, on descriptors that are open in the parent.
+    unsafe { command.pre_exec(move || passed_from_3(sources)) };
+    let mut child = command.spawn().unwrap();
+    let mut client = Client::new(address);
+    assert_eq!(client.get("/health").await.status, 200);
+    client.headers.push(("host", "evil.example".into()));
+    assert_eq!(client.get("/health").await.status, 403);
+    let answer = tokio::task::spawn_blocking(move || {
+        use std::io::Write;
+        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: anything\r\nconnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    });
+    assert!(answer.await.unwrap().starts_with("HTTP/1.1 200"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Puts two descriptors at 3 and 4; first out of each other's way.
+fn passed_from_3(sources: [i32; 2]) -> std::io::Result<()> {
+    let check = |result: i32| if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) };
+    let mut high = [0; 2];
+    for (to, from) in high.iter_mut().zip(sources) {
+        // SAFETY: plain system call on a number.
+        *to = check(unsafe { nix::libc::fcntl(from, nix::libc::F_DUPFD, 100) })?;
+    }
+    for (to, from) in (3..).zip(high) {
+        // SAFETY: plain system call on numbers; what was open at 3 and 4 belongs to the child alone.
+        check(unsafe { nix::libc::dup2(from, to) })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_bad_flag_is_a_usage_error_that_names_it() {
+    let output = Command::new(env!("CARGO_BIN_EXE_kiln-server")).args(["--data", "/x", "--listen", "nowhere"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--listen"));
+    let output = Command::new(env!("CARGO_BIN_EXE_kiln-server")).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--data"));
+}
