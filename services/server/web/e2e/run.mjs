@@ -264,7 +264,6 @@ async function round(browser, width, scheme) {
 
     await test("progress is live, and a test is ended only after a question", async () => {
       await pick("long");
-      await surface();
       await typeAll("long");
       await page.getByLabel("Your password").fill(PASSWORD);
       await button("Erase and test 1 drive").click();

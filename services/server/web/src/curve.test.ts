@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { area, axis, curves, line, placeOfFinding, thin, zonePoints, type Point } from "./curve";
+import { area, axis, ceiling, curves, line, placeOfFinding, thin, zonePoints, type Point } from "./curve";
 import { finding, job } from "./fixtures";
 
 describe("curves", () => {
@@ -17,6 +17,14 @@ describe("curves", () => {
     const few = thin(points, 100);
     expect(few.length).toBeLessThanOrEqual(100);
     expect(Math.min(...few.map(([, y]) => y))).toBe(5);
+  });
+  it("a few absurd peaks do not flatten the rest, a fast half does not count as peaks", () => {
+    const { top, cut } = ceiling([100, 101, 99, 100, 100, 100, 100, 100, 100, 100, 240_000]);
+    expect(cut).toBe(true);
+    expect(top).toBeCloseTo(141.4);
+    expect(ceiling([100, 90, 80, 270])).toEqual({ top: 140, cut: true });
+    expect(ceiling([270, 268, 130, 128])).toEqual({ top: 270, cut: false });
+    expect(ceiling([])).toEqual({ top: 0, cut: false });
   });
   it("axes end on round numbers at or above the value", () => {
     expect(axis(272)).toEqual({ max: 300, ticks: [0, 100, 200, 300] });

@@ -67,6 +67,17 @@ export function axis(value: number, steps = 4): { max: number; ticks: number[] }
   return { max: size * count, ticks: Array.from({ length: count + 1 }, (_, i) => i * size) };
 }
 
+/**
+ * The rate that a picture reaches up to: the greatest, unless a few places are so far above the rest (a cache that
+ * swallowed them) that the rest would be a flat line. Those are drawn at the top edge, and the picture says so.
+ */
+export function ceiling(rates: readonly number[]): { top: number; cut: boolean } {
+  const sorted = [...rates].sort((a, b) => a - b);
+  const most = sorted.at(-1) ?? 0;
+  const usual = sorted[Math.floor((sorted.length - 1) * 0.9)] ?? 0;
+  return most > usual * 2 ? { top: usual * 1.4, cut: true } : { top: most, cut: false };
+}
+
 /** One curve of a job. */
 export interface Curve { phase: Phase; points: Point[]; running: boolean }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { finding } from "./fixtures";
-import { ago, bytes, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, rate, THIN, timeLeft } from "./format";
+import { ago, bytes, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, rate, THIN, timeLeft, verifiedWords } from "./format";
 
 const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
 
@@ -23,11 +23,17 @@ describe("figures", () => {
     expect(grouped(999)).toBe("999");
   });
 
-  it.each([[0, "0 s"], [59.4, "59 s"], [60, "1 min"], [3599, "1 h"], [3600, "1 h"], [7800, "2 h 10 min"], [115_200, "32 h"], [400_000, "5 days"], [-3, "0 s"]])(
+  it.each([[0, "0 s"], [0.3, "under 1 s"], [59.4, "59 s"], [60, "1 min"], [3599, "1 h"], [3600, "1 h"], [7800, "2 h 10 min"], [115_200, "32 h"], [400_000, "5 days"], [-3, "0 s"]])(
     "%d seconds as people say them", (seconds, text) => expect(flat(duration(seconds))).toBe(text));
 
   it.each([[null, "estimating"], [0.4, "moments"], [840, "14 min"], [4000, "about 1 h 10 min"], [22_000, "about 6 h"], [Number.NaN, "estimating"]])(
     "time left %s", (seconds, text) => expect(flat(timeLeft(seconds))).toBe(text));
+
+  it("a sector that is missing is not rounded away", () => {
+    expect(flat(verifiedWords(50_331_648, 50_331_648))).toMatch(/^All 50.3 MB written/);
+    expect(flat(verifiedWords(50_331_136, 50_331_648))).toMatch(/^All but 512 B of 50.3 MB/);
+    expect(flat(verifiedWords(0, 50_331_648))).toMatch(/^0 B of 50.3 MB/);
+  });
 
   it("counts down and never below zero", () => {
     expect(countdown(97)).toBe("1:37");

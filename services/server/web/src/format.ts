@@ -34,6 +34,7 @@ export function grouped(value: number): string {
 
 /** A duration as people say it: `40 s`, `14 min`, `2 h 10 min`, `32 h`, `3 days`. */
 export function duration(seconds: number): string {
+  if (seconds > 0 && seconds < 0.95) return "under 1\u00a0s";
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s}\u00a0s`;
   const minutes = Math.round(s / 60);
@@ -50,6 +51,15 @@ export function timeLeft(seconds: number | null | undefined): string {
   if (seconds < 1) return "moments";
   if (seconds < 3600) return duration(seconds);
   return `about ${duration(Math.round(seconds / (seconds < 3 * 3600 ? 600 : 3600)) * (seconds < 3 * 3600 ? 600 : 3600))}`;
+}
+
+/** How much of a drive was verified, without rounding a missing sector away. */
+export function verifiedWords(verified: number, capacity: number): string {
+  const missing = capacity - verified;
+  const what = "written and read back without a difference";
+  if (missing <= 0) return `All ${bytes(capacity)} ${what}`;
+  if (missing < capacity / 200) return `All but ${bytes(missing)} of ${bytes(capacity)} ${what}`;
+  return `${bytes(verified)} of ${bytes(capacity)} ${what}`;
 }
 
 /** How long ago something was: `just now`, `14 min ago`. */

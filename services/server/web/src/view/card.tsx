@@ -1,7 +1,7 @@
 /** One bay: four fixed rows, so that no change of state moves a neighbour. */
 import type { Drive, Job } from "@wire";
 
-import { area, curves, line, placeOfFinding, thin } from "../curve";
+import { area, ceiling, curves, line, placeOfFinding, thin } from "../curve";
 import { ago, bytes, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../format";
 import { drivePath, jobPath } from "../route";
 import { toggle } from "../state/app";
@@ -61,7 +61,7 @@ function Ring({ job }: { job: Job }) {
 
 function Spark({ job, trail }: { job: Job; trail: Trail | undefined }) {
   const all = curves(job, trail);
-  const max = Math.max(1, ...all.flatMap((c) => c.points.map(([, y]) => y))) * 1.1;
+  const max = Math.max(1, ceiling(all.flatMap((c) => c.points.map(([, y]) => y))).top) * 1.1;
   const now = all.find((c) => c.running);
   const grey = all.filter((c) => c !== now).at(-1);
   const hot = now && thin(now.points, 100);

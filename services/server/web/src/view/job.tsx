@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { Job, LogLine, PhaseState, Problem, SmartRow } from "@wire";
 
 import { api, asProblem } from "../api";
-import { bytes, clock, duration, faultName, findingPlace, grouped, lastFour, phaseName, plural, rate, stamp, timeLeft, verdictShape } from "../format";
+import { bytes, clock, duration, faultName, findingPlace, grouped, lastFour, phaseName, plural, rate, stamp, timeLeft, verdictShape, verifiedWords } from "../format";
 import { drivePath } from "../route";
 import { known, now } from "../state/app";
 import { isOver } from "../state/store";
@@ -25,7 +25,7 @@ function Track({ job }: { job: Job }) {
         const share = p && p.total > 0 ? p.done / p.total : 0;
         const kind = { done: "done", running: "run", pending: "todo", skipped: "todo skipped", interrupted: "run halted" }[phase.status];
         const speed = phase.seconds > 0 && phase.bytes > 0 ? rate(phase.bytes / phase.seconds) : "";
-        const beneath = { done: [duration(phase.seconds), speed], running: [p && p.total > 0 ? `${timeLeft(p.eta)} left` : duration(phase.seconds), p ? rate(p.rate) : ""], pending: ["to come"], skipped: ["not done"], interrupted: ["interrupted"] }[phase.status];
+        const beneath = { done: [duration(phase.seconds), speed], running: [p && p.total > 0 ? (p.eta === null ? "time left not known yet" : `${timeLeft(p.eta)} left`) : duration(phase.seconds), p ? rate(p.rate) : ""], pending: ["to come"], skipped: ["not done"], interrupted: ["interrupted"] }[phase.status];
         return (
           <li key={phase.phase} class={kind} style={{ "--w": weight(phase) }} aria-current={phase.status === "running" ? "step" : undefined}>
             <div class="bar"><i style={{ width: `${(share * 100).toFixed(1)}%` }} /></div>
@@ -43,7 +43,7 @@ export function headline(job: Job, at: number): { title: string; line: string } 
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
   if (job.verdict) {
     const seconds = ((job.ended ? Date.parse(job.ended) : at) - Date.parse(job.started)) / 1000;
-    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${bytes(job.verdict.verified)} of ${bytes(job.capacity)} written and read back without a difference.` };
+    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity)}.` };
   }
   if (job.state.kind === "waiting") return { title: "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
@@ -101,7 +101,7 @@ function VerdictPanel({ job }: { job: Job }) {
           <tbody>
             {verdict.rules.map((rule) => (
               <tr key={rule.id}>
-                <td data-k="Rule"><span class="mono">{rule.id}</span></td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
+                <td data-k="Rule" class="mono">{rule.id}</td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
                 <td data-k="Seen">{rule.value}</td><td data-k="Limit">{rule.limit}</td><td data-k="Source">{rule.source}</td>
               </tr>
             ))}

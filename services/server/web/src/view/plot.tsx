@@ -5,7 +5,7 @@
 import { useSignal } from "@preact/signals";
 import type { Job } from "@wire";
 
-import { axis, curves, line, placeOfFinding, thin, type Curve } from "../curve";
+import { axis, ceiling, curves, line, placeOfFinding, thin, type Curve } from "../curve";
 import { bytes, faultName, grouped, phaseName, rate } from "../format";
 import type { Trail } from "../state/store";
 import { Panel } from "./bits";
@@ -22,7 +22,8 @@ function at(curve: Curve, x: number): number | null {
 export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined }) {
   const cross = useSignal<number | null>(null);
   const all = curves(job, trail);
-  const top = axis(Math.max(0, ...all.flatMap((c) => c.points.map(([, y]) => y))) / 1e6);
+  const { top: highest, cut } = ceiling(all.flatMap((c) => c.points.map(([, y]) => y)));
+  const top = axis(highest / 1e6);
   const max = top.max * 1e6;
   const hot = all.find((c) => c.running);
   const marks = job.findings.flatMap((finding) => {
@@ -57,7 +58,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
         </svg>
         {top.ticks.map((tick) => <span key={tick} class="y" style={{ top: `${100 - (tick / top.max) * 100}%` }}>{Number(tick.toPrecision(3))}</span>)}
         {[0, 0.25, 0.5, 0.75, 1].map((place) => <span key={place} class={`x ${place === 0 ? "first" : place === 1 ? "last" : "opt"}`} style={{ left: `${place * 100}%` }}>{place === 0 ? "0" : bytes(place * job.capacity)}</span>)}
-        {last && <span class="dot" style={{ left: `${last[0] * 100}%`, top: `${100 - (last[1] / max) * 100}%` }} />}
+        {last && <span class="dot" style={{ left: `${last[0] * 100}%`, top: `${100 - Math.min(1, last[1] / max) * 100}%` }} />}
       </div>
       {marks.length > 0 && (
         <div class="lane"><span class="k">Bad</span><span class="tr">{marks.slice(0, 60).map(({ x: place, finding }, i) => (
@@ -67,6 +68,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
       <div class="keyrow">
         {all.map((c) => <span key={c.phase}><i class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} />{phaseName(c.phase).toLowerCase()}{c.running ? ", running" : ""}</span>)}
         {marks.length > 0 && <span><i class="bad" />wrong or unread</span>}
+        {cut && <span>places faster than {rate(max)} are cut at the top</span>}
       </div>
     </Panel>
   );

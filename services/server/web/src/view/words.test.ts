@@ -67,7 +67,7 @@ describe("a job's head", () => {
   it("gives the span and what was verified", () => {
     const { title, line } = headline(done("PASSED"), NOW);
     expect(title).toMatch(/^Ended at .* after 5.h 46.min$/);
-    expect(line).toMatch(/^1.GB of 1.GB written and read back/);
+    expect(line).toMatch(/^All 1.GB written and read back/);
   });
   it("log lines of box and stream stand once, newest first", () => {
     const line = (message: string) => ({ level: "info", message, source: "", timestamp: "t" });
