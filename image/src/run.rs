@@ -64,10 +64,6 @@ pub fn run(ws: &Workspace, choice: &Choice) -> Result<()> {
             choice.drives
         )));
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [libc::SIGTERM, libc::SIGINT] {
-        signal_hook::flag::register(signal, stop.clone()).at("catching", format!("signal {signal}"))?;
-    }
     let board = Board::load(&ws.boards(), &choice.board)?;
     std::net::TcpListener::bind(("127.0.0.1", choice.port)).map_err(|e| {
         Error::Run(format!(
@@ -79,6 +75,11 @@ pub fn run(ws: &Workspace, choice: &Choice) -> Result<()> {
         Some(i) => i.clone(),
         None => built(ws, &board)?,
     };
+    // From here on there is something to clean up; during the build a signal ends this program at once.
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        signal_hook::flag::register(signal, stop.clone()).at("catching", format!("signal {signal}"))?;
+    }
     let folder = tempfile::Builder::new()
         .prefix("kiln-run-")
         .tempdir()
