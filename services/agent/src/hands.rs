@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use burnin::device::Geometry;
-use drive::guard::{Guard, Opened};
+use drive::guard::{Guard, Opened, Refusal};
 use drive::smart::{Smartctl, Snapshot};
 use drive::{Identity, sysfs};
 use tokio::task::spawn_blocking;
@@ -70,7 +70,19 @@ impl Hands {
             let node = sysfs::node(&guard.system, &listed.kernel_name);
             let opened = guard.open_for_erase(&expected, &node, &[]).map_err(|refusal| {
                 let view = refusal.view();
-                let problem = Problem::new("drive-refused", 409, "This drive is in use or must not be erased");
+                let (kind, title) = match refusal {
+                    Refusal::OtherDrive(_) | Refusal::Exchanged { .. } | Refusal::Gone { .. } => {
+                        ("plan-changed", "The drive in this place is not the one that was planned")
+                    }
+                    Refusal::InUse(_)
+                    | Refusal::NoIdentity
+                    | Refusal::SameIdentity { .. }
+                    | Refusal::Loop
+                    | Refusal::NotAWholeDisk { .. }
+                    | Refusal::NotABlockDevice { .. }
+                    | Refusal::Open { .. } => ("drive-refused", "This drive is in use or must not be erased"),
+                };
+                let problem = Problem::new(kind, 409, title);
                 problem.with(format!("{}: {}.", expected.words(), view.reason))
             })?;
             Ok(held(opened, node, listed))

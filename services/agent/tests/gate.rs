@@ -60,7 +60,8 @@ async fn every_forged_step_is_refused_and_nothing_is_written() {
     drive.exchange(26);
     assert_eq!(server.refused(armed.clone()).await, "plan-changed");
     drive.exchange(24);
-    assert_eq!(server.refused(armed).await, "plan-changed", "also when it is back");
+    let again = server.refused(armed).await;
+    assert!(["plan-changed", "ticket-used"].contains(&again.as_str()), "also when it is back: {again}");
 
     // An unknown playbook, an unknown drive.
     let unknown = server.call(Command::Plan { drives: vec![drive.id()], playbook: "fast".into() }).await;

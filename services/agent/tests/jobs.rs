@@ -139,9 +139,9 @@ async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
     server.drive(&drive.id()).await;
     let id = server.start_jobs(&[drive.id()], "surface").await[0];
     in_the_middle(&server, id).await;
-    agent.terminate();
-    let parked = server.look(|seen| seen.jobs[&id].clone());
-    assert!(matches!(parked.state, JobState::Waiting { .. }), "{:?}", parked.state);
+    agent.terminate().await;
+    let parked = |job: &&Job| matches!(job.state, JobState::Waiting { .. });
+    server.until("the job to be parked", |seen| seen.jobs.get(&id).filter(parked).map(|_| ())).await;
 
     // The state directory is gone, as after a pulled stick: the copy in RAM has the job.
     std::fs::rename(dir.path().join("data"), dir.path().join("pulled")).unwrap();
@@ -190,7 +190,7 @@ async fn a_damaged_store_is_set_aside_and_told() {
     server.drive(&drive.id()).await;
     let id = server.start_jobs(&[drive.id()], "surface").await[0];
     server.over(id).await;
-    agent.terminate();
+    agent.terminate().await;
     let file = dir.path().join("data").join(store::FILE_NAME);
     let length = std::fs::metadata(&file).unwrap().len();
     let open = std::fs::File::options().write(true).open(&file).unwrap();

@@ -392,9 +392,16 @@ impl Agent {
     }
 
     /// SIGTERM, and waits for the end.
-    pub fn terminate(&mut self) {
+    pub async fn terminate(&mut self) {
         self.signal(nix::sys::signal::Signal::SIGTERM);
-        assert!(self.child.wait().unwrap().success());
+        // The server's end must go on meanwhile: it is told how the jobs stand.
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        assert!(status.success(), "{status}");
     }
 
     /// Process ids of its workers.
