@@ -5,7 +5,15 @@ import { finding, job } from "./fixtures";
 
 describe("curves", () => {
   it("leaves out what was not measured", () => {
-    expect(zonePoints([0, 100, 0, 200])).toEqual([[0.375, 100], [0.875, 200]]);
+    expect(zonePoints([0, 100, 0, 200], 4e12)).toEqual([[0.375, 100], [0.875, 200]]);
+  });
+  it("on a small drive takes zones together: bytes over time", () => {
+    // 16 zones of 1 MiB: a queue of four that ended at once looks like 70, 20000, 20000, 20000.
+    const zones = Array.from({ length: 16 }, (_, i) => (i % 4 === 0 ? 70 : 20_000));
+    const points = zonePoints(zones, 16 * 1024 * 1024);
+    expect(points.map(([x]) => x)).toEqual([0.25, 0.75]);
+    for (const [, rate] of points) expect(rate).toBeCloseTo(4 / (1 / 70 + 3 / 20_000));
+    expect(zonePoints([], 1)).toEqual([]);
   });
   it("breaks the line over a gap", () => {
     expect(line([[0, 50], [0.01, 50], [0.5, 100]], 100, 10, 100)).toBe("M0.0 5.0L1.0 5.0M50.0 0.0");
@@ -36,7 +44,7 @@ describe("curves", () => {
     }
   });
   it("shows what the page saw where the box has not told the surface yet", () => {
-    const running = job({ surface: [{ phase: "write", zones: [100, 100], p50_us: 1, p99_us: 1, max_us: 1 }] });
+    const running = job({ capacity: 4e12, surface: [{ phase: "write", zones: [100, 100], p50_us: 1, p99_us: 1, max_us: 1 }] });
     const [write, verify] = curves(running, { phase: "verify", points: [[0.1, 90], [0.2, 80]] });
     expect(write).toMatchObject({ phase: "write", running: false });
     expect(verify).toEqual({ phase: "verify", running: true, points: [[0.1, 90], [0.2, 80]] });

@@ -12,26 +12,43 @@ export type Point = readonly [number, number];
 
 const measured = new WeakMap<readonly number[], Point[]>();
 
-/** Zones of a surface as points; zones without a measurement are left out. Remembered for each list, which never changes. */
-export function zonePoints(zones: readonly number[]): Point[] {
+/**
+ * Least stretch of a drive for one point, in bytes: several full queues. Over less, one I/O is much of a zone, and which
+ * of those in flight the drive ends first looks like speed.
+ */
+const STRETCH = 8 * 1024 * 1024;
+
+/** The rate over stretches of equal length: bytes over time, so the harmonic mean. */
+function together(rates: readonly number[]): number {
+  return rates.length / rates.reduce((sum, rate) => sum + 1 / rate, 0);
+}
+
+/** Zones of a surface as points; places without a measurement are left out. Remembered for each list, which never changes. */
+export function zonePoints(zones: readonly number[], capacity: number): Point[] {
   let points = measured.get(zones);
   if (!points) {
-    points = zones.flatMap((rate, index): Point[] => (rate > 0 ? [[(index + 0.5) / zones.length, rate]] : []));
+    points = [];
+    const each = Math.max(1, Math.ceil((STRETCH * zones.length) / Math.max(1, capacity)));
+    for (let from = 0; from < zones.length; from += each) {
+      const rates = zones.slice(from, from + each).filter((rate) => rate > 0);
+      if (rates.length > 0) points.push([(from + Math.min(each, zones.length - from) / 2) / zones.length, together(rates)]);
+    }
     measured.set(zones, points);
   }
   return points;
 }
 
-/** At most `count` points, each the mean of its stretch; the lowest of a stretch that dips under half its mean survives. */
+/** At most `count` points, each the rate over its stretch; the lowest of a stretch that dips under half its mean survives. */
 export function thin(points: readonly Point[], count: number): Point[] {
   if (points.length <= count) return [...points];
   const out: Point[] = [];
   for (let i = 0; i < count; i++) {
     const part = points.slice(Math.floor((i * points.length) / count), Math.floor(((i + 1) * points.length) / count));
     if (part.length === 0) continue;
-    const mean = (axis: 0 | 1) => part.reduce((sum, point) => sum + point[axis], 0) / part.length;
+    const place = part.reduce((sum, [x]) => sum + x, 0) / part.length;
+    const rate = together(part.map(([, y]) => y));
     const low = part.reduce((a, b) => (b[1] < a[1] ? b : a));
-    out.push(low[1] < mean(1) / 2 ? low : [mean(0), mean(1)]);
+    out.push(low[1] < rate / 2 ? low : [place, rate]);
   }
   return out;
 }
@@ -87,7 +104,7 @@ const NONE: readonly number[] = [];
 export function curves(job: Job, trail: Trail | undefined): Curve[] {
   const running = job.phases.find((p) => p.status === "running")?.phase;
   return job.phases.flatMap(({ phase }): Curve[] => {
-    const told = zonePoints(job.surface.find((s) => s.phase === phase)?.zones ?? NONE);
+    const told = zonePoints(job.surface.find((s) => s.phase === phase)?.zones ?? NONE, job.capacity);
     const seen = trail?.phase === phase ? trail.points.filter(([, rate]) => rate > 0) : [];
     const reach = (points: readonly Point[]) => points.at(-1)?.[0] ?? 0;
     const points = phase === running && (told.length < 2 || reach(seen) > reach(told) + 0.02)

@@ -23,7 +23,7 @@ describe("figures", () => {
     expect(grouped(999)).toBe("999");
   });
 
-  it.each([[0, "0 s"], [0.3, "under 1 s"], [59.4, "59 s"], [60, "1 min"], [3599, "1 h"], [3600, "1 h"], [7800, "2 h 10 min"], [115_200, "32 h"], [400_000, "5 days"], [-3, "0 s"]])(
+  it.each([[0, "0 s"], [0.3, "less than 1 s"], [59.4, "59 s"], [60, "1 min"], [3599, "1 h"], [3600, "1 h"], [7800, "2 h 10 min"], [115_200, "32 h"], [400_000, "5 days"], [-3, "0 s"]])(
     "%d seconds as people say them", (seconds, text) => expect(flat(duration(seconds))).toBe(text));
 
   it.each([[null, "estimating"], [0.4, "moments"], [840, "14 min"], [4000, "about 1 h 10 min"], [22_000, "about 6 h"], [Number.NaN, "estimating"]])(

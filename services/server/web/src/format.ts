@@ -34,7 +34,7 @@ export function grouped(value: number): string {
 
 /** A duration as people say it: `40 s`, `14 min`, `2 h 10 min`, `32 h`, `3 days`. */
 export function duration(seconds: number): string {
-  if (seconds > 0 && seconds < 0.95) return "under 1\u00a0s";
+  if (seconds > 0 && seconds < 0.95) return "less than 1\u00a0s";
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s}\u00a0s`;
   const minutes = Math.round(s / 60);
