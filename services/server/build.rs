@@ -11,8 +11,15 @@ use std::process::Command;
 use std::time::SystemTime;
 
 /// What `dist` is made of, below `web`.
-const SOURCES: [&str; 7] =
-    ["src", "public", "index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json"];
+const SOURCES: [&str; 7] = [
+    "src",
+    "public",
+    "index.html",
+    "package.json",
+    "package-lock.json",
+    "vite.config.ts",
+    "tsconfig.json",
+];
 
 fn main() -> Result<(), String> {
     let server = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
@@ -27,7 +34,8 @@ fn main() -> Result<(), String> {
 
     // Builds for two architectures may run at once, and there is one `dist` for both.
     let lock = File::create(web.join(".build.lock")).map_err(|error| format!("{}: {error}", web.display()))?;
-    lock.lock().map_err(|error| format!("{}/.build.lock: {error}", web.display()))?;
+    lock.lock()
+        .map_err(|error| format!("{}/.build.lock: {error}", web.display()))?;
 
     let page = web.join("dist/index.html");
     let made = modified(&page).ok();
@@ -41,9 +49,10 @@ fn main() -> Result<(), String> {
             println!("cargo::warning=the dashboard in web/dist is older than its sources and is used as it is: {why}");
             Ok(())
         }
-        (Err(why), None) => {
-            Err(format!("the dashboard could not be built: {why}. Run scripts/setup, then `npm install && npm run build` in {}", web.display()))
-        }
+        (Err(why), None) => Err(format!(
+            "the dashboard could not be built: {why}. Run scripts/setup, then `npm install && npm run build` in {}",
+            web.display()
+        )),
     }
 }
 
@@ -73,7 +82,12 @@ fn run(web: &Path, program: &str, args: &[&str]) -> Result<(), String> {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     let end: Vec<&str> = said.lines().rev().take(12).collect();
-    Err(format!("`{program} {}`: {}: {}", args.join(" "), output.status, end.into_iter().rev().collect::<Vec<_>>().join(" | ")))
+    Err(format!(
+        "`{program} {}`: {}: {}",
+        args.join(" "),
+        output.status,
+        end.into_iter().rev().collect::<Vec<_>>().join(" | ")
+    ))
 }
 
 fn modified(path: &Path) -> io::Result<SystemTime> {

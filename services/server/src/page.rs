@@ -30,9 +30,19 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response<Body
     let Some((file, compressed)) = fetch(found.file, gzip) else {
         return plain(StatusCode::NOT_FOUND, "not found");
     };
-    let etag = format!("\"{}{}\"", hex::encode(&file.metadata.sha256_hash()[..12]), if compressed { "-gz" } else { "" });
-    let fresh = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
-    let status = if fresh && found.status == StatusCode::OK { StatusCode::NOT_MODIFIED } else { found.status };
+    let etag = format!(
+        "\"{}{}\"",
+        hex::encode(&file.metadata.sha256_hash()[..12]),
+        if compressed { "-gz" } else { "" }
+    );
+    let fresh = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == etag.as_bytes());
+    let status = if fresh && found.status == StatusCode::OK {
+        StatusCode::NOT_MODIFIED
+    } else {
+        found.status
+    };
     let body = if status == StatusCode::NOT_MODIFIED || method == Method::HEAD {
         Body::empty()
     } else {
@@ -73,11 +83,27 @@ struct Found<'a> {
 fn resolve(path: &str) -> Found<'_> {
     let name = path.trim_start_matches('/');
     if !name.is_empty() && name != "index.html" && !name.ends_with(".gz") && Dist::get(name).is_some() {
-        let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-        return Found { file: name, status: StatusCode::OK, cache };
+        let cache = if name.starts_with("assets/") {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        };
+        return Found {
+            file: name,
+            status: StatusCode::OK,
+            cache,
+        };
     }
-    let status = if is_place(path) { StatusCode::OK } else { StatusCode::NOT_FOUND };
-    Found { file: "index.html", status, cache: "no-cache" }
+    let status = if is_place(path) {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_FOUND
+    };
+    Found {
+        file: "index.html",
+        status,
+        cache: "no-cache",
+    }
 }
 
 /// Whether the dashboard has a place of this path; `src/route.ts` has the same list.
@@ -91,7 +117,9 @@ fn is_place(path: &str) -> bool {
 
 fn fetch(name: &str, gzip: bool) -> Option<(EmbeddedFile, bool)> {
     let compressed = gzip.then(|| Dist::get(&format!("{name}.gz"))).flatten();
-    compressed.map(|file| (file, true)).or_else(|| Dist::get(name).map(|file| (file, false)))
+    compressed
+        .map(|file| (file, true))
+        .or_else(|| Dist::get(name).map(|file| (file, false)))
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -107,17 +135,25 @@ fn content_type(name: &str) -> &'static str {
 
 /// Whether a comma-separated header names a word, and not with `q=0`.
 fn header_has(headers: &HeaderMap, name: header::HeaderName, word: &str) -> bool {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|part| {
-        let mut pieces = part.split(';').map(str::trim);
-        let named = pieces.next().is_some_and(|first| first.eq_ignore_ascii_case(word));
-        named && !pieces.any(|q| matches!(q, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| {
+            let mut pieces = part.split(';').map(str::trim);
+            let named = pieces.next().is_some_and(|first| first.eq_ignore_ascii_case(word));
+            named && !pieces.any(|q| matches!(q, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        })
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut answer = Response::new(Body::from(text));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     answer
 }
 
@@ -129,7 +165,10 @@ mod tests {
     use super::*;
 
     async fn get(path: &str, headers: &[(header::HeaderName, &str)]) -> (Response<()>, Vec<u8>) {
-        let map = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+        let map = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect();
         let (parts, body) = page(Method::GET, path.parse().unwrap(), map).await.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (Response::from_parts(parts, ()), bytes.to_vec())
@@ -152,7 +191,12 @@ mod tests {
             let (answer, body) = get(path, &[]).await;
             assert_eq!(answer.status(), status, "{path}");
             assert!(String::from_utf8(body).unwrap().contains("<div id=\"app\">"), "{path}");
-            assert!(answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("frame-ancestors 'none'"));
+            assert!(
+                answer.headers()[header::CONTENT_SECURITY_POLICY]
+                    .to_str()
+                    .unwrap()
+                    .contains("frame-ancestors 'none'")
+            );
         }
     }
 
@@ -163,12 +207,17 @@ mod tests {
         let (packed, bytes) = get("/", &[(header::ACCEPT_ENCODING, "br, gzip;q=0.8")]).await;
         assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
         let mut unpacked = Vec::new();
-        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).unwrap();
+        flate2::read::GzDecoder::new(bytes.as_slice())
+            .read_to_end(&mut unpacked)
+            .unwrap();
         assert_eq!(unpacked, body);
         let etag = packed.headers()[header::ETAG].to_str().unwrap().to_owned();
         assert_ne!(plain.headers()[header::ETAG], etag.as_str());
-        let (again, nothing) =
-            get("/", &[(header::ACCEPT_ENCODING, "gzip"), (header::IF_NONE_MATCH, &etag)]).await;
+        let (again, nothing) = get(
+            "/",
+            &[(header::ACCEPT_ENCODING, "gzip"), (header::IF_NONE_MATCH, &etag)],
+        )
+        .await;
         assert_eq!((again.status(), nothing.len()), (StatusCode::NOT_MODIFIED, 0));
         let (refused, _) = get("/", &[(header::ACCEPT_ENCODING, "gzip;q=0")]).await;
         assert!(!refused.headers().contains_key(header::CONTENT_ENCODING));
@@ -176,10 +225,17 @@ mod tests {
 
     #[tokio::test]
     async fn scripts_are_kept_for_ever_and_the_page_is_not() {
-        let script = Dist::iter().find(|name| name.starts_with("assets/") && name.ends_with(".js")).unwrap();
+        let script = Dist::iter()
+            .find(|name| name.starts_with("assets/") && name.ends_with(".js"))
+            .unwrap();
         let (answer, _) = get(&format!("/{script}"), &[]).await;
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
-        assert!(answer.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+        assert!(
+            answer.headers()[header::CACHE_CONTROL]
+                .to_str()
+                .unwrap()
+                .contains("immutable")
+        );
         let (answer, _) = get("/", &[]).await;
         assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-cache");
     }
