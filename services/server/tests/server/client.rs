@@ -142,7 +142,8 @@ impl Events {
         }
     }
 
-    async fn wait(&mut self) -> Option<Sent> {
+    /// As [`Events::next`], for as long as it takes.
+    pub async fn wait(&mut self) -> Option<Sent> {
         loop {
             while let Some(end) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..end + 2).collect();

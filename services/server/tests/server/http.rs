@@ -268,6 +268,21 @@ async fn a_stream_needs_a_session() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_within_a_minute_of_its_session() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut stream = admin.events("/api/v1/stream").await;
+    stream.named("drives").await;
+    assert_eq!(admin.delete("/api/v1/session").await.status, 204);
+    // From here the runtime's own time runs ahead whenever nothing else is to be done.
+    tokio::time::pause();
+    let begin = tokio::time::Instant::now();
+    while stream.wait().await.is_some_and(|sent| sent.name != "logout") {}
+    assert!(begin.elapsed() <= Duration::from_secs(61), "{:?}", begin.elapsed());
+    assert_eq!(stream.wait().await, None, "and it ends");
+}
+
+#[tokio::test]
 async fn an_unclaimed_box_has_no_door_but_the_claim() {
     let made = Box_::unclaimed().await;
     let mut client = made.client();

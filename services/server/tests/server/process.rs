@@ -7,7 +7,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use link::{Endpoint, Limits};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use wire::frame::LogLine;
+use wire::job::Job;
+use wire::supervisor::Request;
+use wire::{Frame, JobId};
 
 use crate::box_::{PASSWORD, TOKEN};
 use crate::client::{Client, PATIENCE};
@@ -82,6 +88,113 @@ async fn history_sessions_and_the_claim_survive_kill_9() {
     let addons = again.get("/api/addons").await.json();
     assert!(addons.as_array().unwrap().iter().any(|addon| addon["name"] == "shed"));
     assert_eq!(again.post("/api/v1/claim", &claim).await.problem(), "claimed");
+}
+
+fn job() -> Job {
+    let value = json!({
+        "id": JobId::now(), "drive": "wwn-5000c500a1b2c3d4", "model": "M", "serial": "WD-1234", "capacity": 1, "sector": 512,
+        "playbook": "surface", "actor": "ada", "state": { "kind": "running" }, "phases": [], "progress": null, "findings": [],
+        "bad_sectors": 0, "verdict": null, "resumes": [], "surface": [], "smart": [], "started": "2026-11-20T15:00:00Z", "ended": null,
+    });
+    serde_json::from_value(value).unwrap()
+}
+
+#[tokio::test]
+async fn what_the_agent_told_survives_kill_9() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = || {
+        let mut command = command(dir.path());
+        command.env("ADMIN_PASSWORD", PASSWORD);
+        command
+    };
+    let server = Server::start(with(), false).ready().await;
+    let endpoint = Endpoint::Tcp { host: "127.0.0.1".into(), port: server.address.port() };
+    let (sender, _receiver) = endpoint.connect(1, TOKEN, Limits::client()).await.unwrap();
+    let job = job();
+    sender.send(&Frame::Job(Box::new(job.clone()))).await.unwrap();
+    let line = LogLine { level: "info".into(), message: "Phase Write begins".into(), job_id: Some(job.id.to_string()), ..LogLine::default() };
+    sender.send(&Frame::Log(line)).await.unwrap();
+    let login = json!({ "username": "admin", "password": PASSWORD });
+    let mut client = Client::new(server.address);
+    assert_eq!(client.post("/api/v1/session", &login).await.status, 200);
+    let path = format!("/api/v1/jobs/{}/log", job.id);
+    let end = std::time::Instant::now() + PATIENCE;
+    // The line comes from the medium: once it is there, the job is.
+    while client.get(&path).await.text.len() < 10 {
+        assert!(std::time::Instant::now() < end, "the line was never stored");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    server.kill();
+
+    let server = Server::start(with(), false).ready().await;
+    let mut again = Client::new(server.address);
+    again.cookie = client.cookie;
+    let jobs: Vec<Job> = serde_json::from_str(&again.get("/api/v1/jobs").await.text).unwrap();
+    assert_eq!(jobs, [job]);
+    assert!(again.get(&path).await.text.contains("Phase Write begins"));
+    assert_eq!(again.get("/api/v1/box").await.json()["agent"]["state"], "offline");
+}
+
+/// A supervisor's control socket of which the test holds the other end.
+#[tokio::test]
+async fn the_supervisor_is_watched_and_shows_the_claim_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    let socket = tokio::net::UnixListener::bind(&path).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-server"));
+    command.env_clear().args(["--listen", "127.0.0.1:0", "--control"]).arg(&path).arg("--data").arg(dir.path().join("data"));
+    command.stdout(Stdio::piped());
+    let server = Server::start(command, true);
+
+    let patient = |future| tokio::time::timeout(PATIENCE, future);
+    let (stream, _) = patient(socket.accept()).await.unwrap().unwrap();
+    let (read, mut write) = stream.into_split();
+    let mut lines = tokio::io::BufReader::new(read).lines();
+    let mut next = async || {
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+        serde_json::from_str::<Request>(&line).unwrap()
+    };
+    assert_eq!(next().await, Request::Watch {});
+    assert_eq!(next().await, Request::Screen { claim: server.claim.clone() });
+
+    let mut client = Client::new(server.address);
+    let claim = json!({ "code": server.claim, "username": "ada", "password": PASSWORD });
+    assert_eq!(client.post("/api/v1/claim", &claim).await.status, 200);
+    assert_eq!(next().await, Request::Screen { claim: None }, "the code is taken off the screen");
+
+    let unit = |state: &str, restarts: u32| {
+        let status = json!({
+            "host": "bench", "addresses": ["10.0.0.7"], "banners": [{ "severity": "warning", "text": "no medium" }],
+            "boot": { "slot": "a", "why": "", "via": "bios", "kernel": "6", "medium": "ram", "reason": "hardware watchdog", "boot_id": "1" },
+            "units": [{ "name": "agent", "state": state, "rung": null, "reason": "no heartbeat for 20 s", "status": "",
+                "restarts": restarts, "pid": 7, "since": "2026-11-20T15:00:00Z" }],
+        });
+        format!("{status}\n")
+    };
+    let mut stream = client.events("/api/v1/stream?after=0").await;
+    for (state, restarts, want) in
+        [("ready", 0, "box.booted"), ("degraded", 0, "unit.degraded"), ("starting", 1, "unit.restarted"), ("ready", 1, "")]
+    {
+        // In two parts: a line need not come in one piece.
+        let line = unit(state, restarts);
+        write.write_all(&line.as_bytes()[..30]).await.unwrap();
+        write.flush().await.unwrap();
+        write.write_all(&line.as_bytes()[30..]).await.unwrap();
+        if !want.is_empty() {
+            let event = stream.logged(want).await;
+            assert!(event.data["message"].as_str().unwrap().len() > 10);
+        }
+    }
+    let view = client.get("/api/v1/box").await.json();
+    assert_eq!((&view["name"], &view["supervisor"]["boot"]["reason"]), (&json!("bench"), &json!("hardware watchdog")));
+    assert!(view["banners"].to_string().contains("no medium"));
+
+    // It comes back after the supervisor was re-executed.
+    drop((write, lines));
+    let (stream, _) = patient(socket.accept()).await.unwrap().unwrap();
+    let mut lines = tokio::io::BufReader::new(stream).lines();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), Request::Watch {});
 }
 
 #[tokio::test]
