@@ -125,7 +125,9 @@ impl JobTask {
                 },
             };
             self.check_checkpoint();
-            self.smart_before(&drive).await;
+            if !self.smart_before(&drive).await {
+                return self.park().await;
+            }
             let before = self.checkpoint.clone();
             match self.session(&drive).await {
                 Session::Done(evidence) => {
@@ -147,6 +149,11 @@ impl JobTask {
                         let mut evidence = self.evidence_so_far();
                         evidence.stopped = Some(Stopped::Engine { why: format!("{why}, {crashes} times in a row") });
                         return self.conclude(Some(evidence), Some(&drive)).await;
+                    }
+                    if self.listed().is_none() {
+                        let mut evidence = self.evidence_so_far();
+                        evidence.stopped = Some(Stopped::Disconnected);
+                        return self.conclude(Some(evidence), None).await;
                     }
                     self.why = Some(why);
                     if let Err(why) = self.means.hands.check(&drive).await {
@@ -239,13 +246,20 @@ impl JobTask {
         self.save(None);
     }
 
-    async fn smart_before(&mut self, held: &Held) {
+    /// Reads SMART before the first write; false where the agent was asked to stop meanwhile.
+    async fn smart_before(&mut self, held: &Held) -> bool {
         if !self.record.is_pending(Phase::SmartBefore) {
-            return;
+            return true;
         }
         let began = Instant::now();
         self.set_phase(Phase::SmartBefore, PhaseStatus::Running, 0.0);
-        let result = self.means.hands.smart(held).await;
+        let result = tokio::select! {
+            result = self.means.hands.smart(held) => result,
+            () = self.means.stop.asked() => {
+                self.set_phase(Phase::SmartBefore, PhaseStatus::Pending, 0.0);
+                return false;
+            }
+        };
         let status = match result {
             Ok(snapshot) => {
                 self.record.smart_before = Some(snapshot);
@@ -258,6 +272,7 @@ impl JobTask {
             }
         };
         self.set_phase(Phase::SmartBefore, status, began.elapsed().as_secs_f64());
+        true
     }
 
     /// One worker, from its start to its end.
@@ -408,7 +423,14 @@ impl JobTask {
             let began = Instant::now();
             if let Some(held) = held {
                 self.set_phase(Phase::SmartAfter, PhaseStatus::Running, 0.0);
-                after = self.means.hands.smart(held).await;
+                after = tokio::select! {
+                    after = self.means.hands.smart(held) => after,
+                    // The last checkpoint brings it back here in no time.
+                    () = self.means.stop.asked() => {
+                        self.set_phase(Phase::SmartAfter, PhaseStatus::Pending, 0.0);
+                        return self.park().await;
+                    }
+                };
             }
             let status = if after.is_ok() { PhaseStatus::Done } else { PhaseStatus::Skipped };
             if let Err(why) = &after {

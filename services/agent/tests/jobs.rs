@@ -154,6 +154,41 @@ async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(LARGE);
+    let server = Server::start(dir.path(), true).await;
+    let mut agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let id = server.start_jobs(&[drive.id()], "surface").await[0];
+    in_the_middle(&server, id).await;
+    agent.terminate().await;
+    {
+        let options = store::Options { check: store::Check::InProcess, ..store::Options::new(&agent::jobs::tables()) };
+        let store = store::open(&dir.path().join("data"), &options).unwrap().store;
+        let checkpoints = store::Table::<String, String>::new("checkpoints");
+        let key = id.to_string();
+        let text = store.read(|r| checkpoints.get(r, &key)).unwrap().unwrap();
+        let cut = text[..text.len() - 7].to_owned();
+        store.write(move |w| checkpoints.put(w, &key, &cut)).wait().unwrap();
+    }
+    std::fs::remove_dir_all(dir.path().join("run")).unwrap();
+    let _agent = Agent::start(dir.path());
+    let event = server
+        .until("the news", |seen| seen.events.values().find(|event| event.kind == "agent.checkpoint_set_aside").cloned())
+        .await;
+    assert!(event.message.contains("it was cut or extended"), "{event:?}");
+    let path = event.data["path"].as_str().unwrap();
+    assert!(path.contains(".bad-") && std::path::Path::new(path).exists(), "{event:?}");
+    let job = server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    assert_eq!(job.verdict.unwrap().verified, job.capacity, "all of it was read back in the new start");
+}
+
+#[tokio::test]
 async fn an_abort_ends_it_inconclusive() {
     if not_here() {
         return;
