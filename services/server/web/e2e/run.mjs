@@ -68,8 +68,15 @@ async function round(browser, width, scheme) {
     ({ page, context, complaints } = await visit(browser, box.url, width, scheme));
 
     await test("claim: a wrong code is refused with words, the right one opens the bench", async () => {
-      await page.goto("/");
+      const loaded = [];
+      page.on("response", (response) => !response.url().includes("/api/") && loaded.push(response));
+      await page.goto("/", { waitUntil: "networkidle" });
       await page.getByRole("heading", { name: "Claim this box" }).waitFor();
+      const sizes = await Promise.all(loaded.map(async (response) => (await response.request().sizes()).responseBodySize));
+      const first = sizes.reduce((sum, size) => sum + size, 0);
+      assert(`the first load is page, script and style (${loaded.length} answers)`, loaded.length >= 3);
+      assert(`the first load is ${first} bytes on the wire, at most 45000`, first > 10_000 && first <= 45_000);
+      page.removeAllListeners("response");
       await shot("claim");
       await page.getByLabel("Claim code").fill(box.code === "AAAA0000" ? "BBBB0000" : "AAAA0000");
       await page.getByLabel("Your name").fill("mara");
@@ -104,7 +111,7 @@ async function round(browser, width, scheme) {
 
     const loops = noLoops();
     if (loops) {
-      count.skipped += 12;
+      count.skipped += 13;
       console.log(`NOT RUN: ${width} px: everything with drives: ${loops}`);
       return;
     }
@@ -302,6 +309,18 @@ async function round(browser, width, scheme) {
       await page.getByText(/The box does not answer since/).waitFor({ state: "detached", timeout: 60_000 });
       await card("bad").getByText("FAILED").waitFor();
       assert("the page was not reloaded", await page.evaluate(() => globalThis.notReloaded === true));
+    });
+
+    await test("session over: asks who it is, and comes back to the same place", async () => {
+      await pick("photos");
+      await context.clearCookies();
+      await field("photos").fill(box.loops.get("photos").four);
+      await page.getByText("Your session has ended").waitFor();
+      await page.getByLabel("Name").fill("mara");
+      await page.getByLabel("Password").fill(PASSWORD);
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByRole("heading", { name: "What will be lost" }).waitFor();
+      assert("nothing is typed", (await field("photos").inputValue()) === "");
     });
 
     await test("the log of events has it all; nowhere is told; 320 px is enough", async () => {

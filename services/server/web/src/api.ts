@@ -54,6 +54,9 @@ export function readProblem(status: number, text: string): Problem {
   return { type: "about:blank", status, title: `The box answered ${status}`, detail: text.trim().slice(0, 200) };
 }
 
+/** What the page does when the box says that nobody is logged in any more. Set once by `state/app.ts`. */
+export const onUnauthorized = { call: () => {} };
+
 async function call<T>(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<T> {
   const init: RequestInit = { method, signal: AbortSignal.timeout(ANSWER_MS), headers: { Accept: "application/json" } };
   if (method !== "GET") {
@@ -69,6 +72,8 @@ async function call<T>(method: "GET" | "POST" | "DELETE", path: string, body?: u
     const late = thrown instanceof DOMException && thrown.name === "TimeoutError";
     throw new Refusal(unreachable(late ? `No answer within ${ANSWER_MS / 1000} s` : "The connection failed"));
   }
+  // The session's own requests are asked just to find that out.
+  if (answer.status === 401 && path !== "/session") onUnauthorized.call();
   if (!answer.ok) throw new Refusal(readProblem(answer.status, text));
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }

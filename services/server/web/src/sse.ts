@@ -123,11 +123,15 @@ export function listen(url: string, listener: Listener): () => void {
   };
 
   const hurry = () => wake?.();
+  // A phone that wakes up does not wait out a pause that began in its sleep.
+  const awake = () => document.visibilityState === "visible" && hurry();
   addEventListener("online", hurry);
+  document.addEventListener("visibilitychange", awake);
   void run();
   return () => {
     stopped = true;
     removeEventListener("online", hurry);
+    document.removeEventListener("visibilitychange", awake);
     current?.abort();
     wake?.();
   };

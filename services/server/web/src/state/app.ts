@@ -5,7 +5,7 @@
 import { computed, signal } from "@preact/signals";
 import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 
-import { api, asProblem } from "../api";
+import { api, asProblem, onUnauthorized } from "../api";
 import { listen } from "../sse";
 import { canChoose, decode, latestJobs, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
 
@@ -94,7 +94,6 @@ function connect(): void {
   stop = listen("/api/v1/stream", {
     message: ({ event, data }) => {
       if (event === "logout") {
-        stop?.();
         void open(true);
         return;
       }
@@ -116,8 +115,11 @@ function connect(): void {
   });
 }
 
+onUnauthorized.call = () => void open(true);
+
 /** Finds out who is looking: is the box there, is it claimed, is there a session? */
 export async function open(expired = false): Promise<void> {
+  stop?.();
   let box: BoxView;
   try {
     box = await api.box();
@@ -164,7 +166,6 @@ export async function claim(code: string, credentials: Credentials): Promise<voi
 /** Ends the session. */
 export async function logout(): Promise<void> {
   await api.logout();
-  stop?.();
   known.value = NOTHING;
   choose([]);
   await open();

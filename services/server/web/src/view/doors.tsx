@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { BoxView, Problem } from "@wire";
 
 import { asProblem } from "../api";
-import { claim, login } from "../state/app";
+import { claim, login, open } from "../state/app";
 import { Icon, ProblemNote } from "./bits";
 
 function Door(props: { name: string; title: string; lead: ComponentChildren; children?: ComponentChildren }) {
@@ -64,6 +64,8 @@ export function ClaimDoor({ box }: { box: BoxView }) {
       await claim(code.value.trim().toUpperCase(), { username: username.value.trim(), password: password.value });
     } catch (thrown) {
       problem.value = asProblem(thrown);
+      // Somebody else was quicker: from here on this is a box to log in to.
+      if (problem.value.type === "claimed") void open();
     }
     busy.value = false;
   };
