@@ -66,8 +66,13 @@ pub struct Parts {
 /// Whatever went wrong, naming file, package or command.
 pub fn build(ws: &Workspace, board: &Board, out: &Path, options: &Options) -> Result<()> {
     let binaries = Binaries::build(ws, board, options.refresh)?;
+    // Two builds of one board share intermediate files: the second waits.
+    let path = ws.build(&board.name)?.join("lock");
+    let lock = File::create(&path).at("making", &path)?;
+    lock.lock().at("locking", &path)?;
     let parts = parts(ws, board, &binaries, options)?;
     write_disk(&parts, out)?;
+    drop(lock);
     eprintln!("{}: {} ({})", out.display(), board.title, board.name);
     Ok(())
 }
