@@ -12,6 +12,7 @@
 //! | `ram WHY` | there is no usable medium |
 //! | `alive` | a probe came back, with data or with an error |
 //! | `gone WHY` | the medium has left |
+//! | `saved TEXT` | what was in memory of the state folder is in RAM now (answer to PID 1's `save`) |
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -26,14 +27,18 @@ use nix::mount::{MsFlags, mount};
 use super::gpt::{Gpt, SECTOR};
 use super::modules::Modules;
 use super::record;
-use crate::shell::helper::Line;
+use super::mirror::Mirror;
+use super::mounts;
+use crate::shell::helper::{Heard, Line};
 
 /// How long the medium may take to appear before state goes on in RAM.
 const APPEARS_WITHIN: Duration = Duration::from_secs(60);
 /// Between two looks for it.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// Between two probes.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// Between two looks at the state folder.
+const TURN: Duration = Duration::from_secs(1);
+/// Looks between two probes of the medium.
+const PROBE_TURNS: u64 = 5;
 /// Where DATA is mounted.
 const STATE: &str = "/var/lib/kiln";
 /// `BLKPG` (linux/blkpg.h, linux/fs.h).
@@ -276,28 +281,39 @@ fn run(line: &Line, tool: &str, args: &[&str], what: &str) -> Option<i32> {
     }
 }
 
-/// Reads a block past the cache, for ever. An answer is an answer, even an error; silence is what PID 1 worries about.
+/// Reads a block past the cache, for ever, and keeps the state folder's files in memory. An answer is an answer, even an
+/// error; silence is what PID 1 worries about.
 fn probe(line: &Line, found: &Found) -> i32 {
     #[repr(align(4096))]
     struct Block([u8; 4096]);
     let mut block = Box::new(Block([0; 4096]));
+    let mut mirror = Mirror::default();
     let mut turn = 0u64;
+    let mut gone = false;
     loop {
-        if !found.sys.exists() {
-            line.say("gone the boot medium was pulled");
-            return 0;
+        if !gone {
+            mirror.refresh(Path::new(STATE));
+            if turn.is_multiple_of(PROBE_TURNS) {
+                // Opened afresh each time, so that a disk that has left is never held.
+                let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(found.node());
+                let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
+                gone = !found.sys.exists() || matches!(&result, Err(e) if matches!(e.raw_os_error(), Some(libc::ENXIO | libc::ENODEV | libc::ENOENT)));
+                line.say(if gone { "gone the boot medium was pulled" } else { "alive" });
+            }
+            turn += 1;
         }
-        // Opened afresh each time, so that a disk that has left is never held.
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(found.node());
-        let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
-        match result {
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ENXIO | libc::ENODEV | libc::ENOENT)) => {
-                line.say(&format!("gone the boot medium has left ({e})"));
+        match line.hear_within(TURN) {
+            Heard::Text(t) if t == "save" => {
+                if let Err(e) = mounts::state_in_ram() {
+                    line.say(&format!("failed {e}"));
+                    return 1;
+                }
+                let (saved, lost) = mirror.save(Path::new(STATE));
+                line.say(&format!("saved {saved} files; lost: {}", if lost.is_empty() { "none".into() } else { lost.join(", ") }));
                 return 0;
             }
-            Ok(_) | Err(_) => line.say("alive"),
+            Heard::Text(_) | Heard::Nothing => {}
+            Heard::Closed => return 0,
         }
-        turn += 1;
-        std::thread::sleep(PROBE_EVERY);
     }
 }

@@ -9,6 +9,7 @@ pub mod cmdline;
 pub mod dhcp;
 pub mod gpt;
 pub mod medium;
+pub mod mirror;
 pub mod modules;
 pub mod mounts;
 pub mod net;
@@ -50,6 +51,10 @@ const HOTPLUG_MAX: usize = 4;
 const QUIET: Millis = 700;
 /// Longest wait for that, in milliseconds.
 const SETTLE_MAX: Millis = 20_000;
+/// Longest wait for the services to stop when the medium was pulled, in milliseconds.
+const STOPS_WITHIN: Millis = 15_000;
+/// Longest wait for the keeper to write its copy, in milliseconds.
+const SAVES_WITHIN: Millis = 15_000;
 /// Silence of the medium's keeper that is reported, in milliseconds.
 const SILENCE: Millis = 15_000;
 /// Where other programs read the boot disk's device number.
@@ -84,6 +89,16 @@ pub struct Machine {
     reboots: u32,
     progress: Option<String>,
     fixed_done: bool,
+    moving: Option<Moving>,
+}
+
+/// State on its way from a pulled medium into RAM.
+#[derive(Debug, Clone, Copy)]
+enum Moving {
+    /// Services are stopping, since then.
+    Stopping(Millis),
+    /// The keeper is writing, since then.
+    Saving(Millis),
 }
 
 impl Machine {
@@ -104,6 +119,9 @@ impl Machine {
         desk.host = site.hostname.clone().unwrap_or_else(|| "kiln".into());
         let _ = nix::unistd::sethostname(&desk.host);
         desk.env = site.env.clone().into_iter().collect();
+        if site.network.is_some() {
+            desk.left_out.push("network".into());
+        }
         let read = |p: &str| fs::read_to_string(p).unwrap_or_default().trim().to_owned();
         desk.boot.slot.clone_from(&cmdline.slot);
         desk.boot.why.clone_from(&cmdline.why);
@@ -133,6 +151,7 @@ impl Machine {
             reboots: 0,
             progress: None,
             fixed_done: false,
+            moving: None,
         }
     }
 
@@ -171,6 +190,7 @@ impl Machine {
         if self.system {
             self.load_modules(now, desk);
         }
+        self.move_state(now, desk);
         if let Some(at) = self.heard_at {
             let silent = now.saturating_sub(at);
             desk.inputs.push_back(Input::MediumSilent { for_ms: silent });
@@ -204,7 +224,7 @@ impl Machine {
                     match (e.action, e.get("MODALIAS")) {
                         (Action::Add, Some(alias)) => self.want(alias),
                         (Action::Remove, _) if self.disk_path.as_deref() == Some(e.devpath.as_str()) => {
-                            self.medium_gone("the boot medium was pulled", desk);
+                            self.medium_gone(now, "the boot medium was pulled", desk);
                         }
                         _ => {}
                     }
@@ -328,7 +348,13 @@ impl Machine {
                 self.settled("disk", desk);
             }
             "ram" => self.to_ram(rest, desk),
-            "gone" => self.medium_gone(rest, desk),
+            "gone" => self.medium_gone(now, rest, desk),
+            "saved" if self.moving.is_some() => {
+                log::warn(&format!("state has moved into memory: {rest}"));
+                self.moving = None;
+                desk.boot.medium = Medium::Ram;
+                self.settled("ram", desk);
+            }
             _ => {}
         }
     }
@@ -368,28 +394,60 @@ impl Machine {
         });
     }
 
-    fn medium_gone(&mut self, why: &str, desk: &mut Desk) {
+    /// Services that keep state stop and wait; then the keeper writes its copy into RAM; then they start again.
+    fn medium_gone(&mut self, now: Millis, why: &str, desk: &mut Desk) {
         if self.disk_path.take().is_none() {
             return;
         }
         let _ = fs::remove_file(BOOT_DISK);
         self.held = None;
-        if self.data_settled && desk.boot.medium == Medium::Ram {
-            // State was in RAM already: nothing moves.
+        self.heard_at = None;
+        if !self.data_settled || desk.boot.medium == Medium::Ram {
+            // State was never on it: nothing moves.
             return;
         }
+        let text = format!("{}: state is kept in memory from now on. Jobs go on; everything since this start is lost with the power.", sentence(why));
+        desk.banner("ram", Severity::Warning, text);
+        desk.inputs.push_back(Input::Medium { present: false });
+        desk.inputs.push_back(Input::Milestone { which: Milestone::Data, holds: false });
+        desk.state_moved = Some("its state moves to memory".into());
+        self.moving = Some(Moving::Stopping(now));
+    }
+
+    fn move_state(&mut self, now: Millis, desk: &mut Desk) {
+        match self.moving {
+            None => {}
+            Some(Moving::Stopping(since)) => {
+                let waited = now.saturating_sub(since);
+                // The first turn only hands the requests to the core.
+                if waited > 0 && (!desk.stateful_run || waited > STOPS_WITHIN) && desk.state_moved.is_none() {
+                    let told = desk.helpers.iter().any(|h| h.task == Task::Medium && h.tell("save"));
+                    self.moving = Some(Moving::Saving(now));
+                    if !told {
+                        self.start_empty(desk);
+                    }
+                }
+            }
+            Some(Moving::Saving(since)) => {
+                if now.saturating_sub(since) > SAVES_WITHIN || !(desk.runs(Task::Medium) || desk.runs(Task::ToRam)) {
+                    self.start_empty(desk);
+                }
+            }
+        }
+    }
+
+    /// The copy is lost: services start afresh.
+    fn start_empty(&mut self, desk: &mut Desk) {
+        self.moving = None;
         for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
             h.kill();
         }
-        self.to_ram(why, desk);
+        self.to_ram("the boot medium was pulled and no copy of the state could be made", desk);
     }
 
     fn settled(&mut self, place: &str, desk: &mut Desk) {
         let _ = fs::write(STATE_WHERE, format!("{place}\n"));
         desk.boot.reason = self.traces.reason();
-        if self.data_settled {
-            desk.state_moved = Some("its state has moved to memory".into());
-        }
         self.data_settled = true;
         desk.inputs.push_back(Input::Milestone { which: Milestone::Data, holds: true });
     }
@@ -414,7 +472,7 @@ impl Machine {
                 desk.boot.medium = Medium::Ram;
                 self.settled("ram", desk);
             }
-            Task::Medium if !self.data_settled && !desk.runs(Task::ToRam) && desk.boot.medium == Medium::Ram => {
+            Task::Medium if self.moving.is_none() && !self.data_settled && !desk.runs(Task::ToRam) && desk.boot.medium == Medium::Ram => {
                 self.to_ram("the keeper of the boot medium ended", desk);
             }
             Task::Medium if self.disk_path.is_some() => {
@@ -461,6 +519,12 @@ impl Machine {
             0
         });
     }
+}
+
+/// With a capital letter at its start.
+fn sentence(text: &str) -> String {
+    let mut c = text.chars();
+    c.next().map_or_else(String::new, |first| first.to_uppercase().chain(c).collect())
 }
 
 /// In a helper: the board's watchdog, what EROFS needs, `/system`, and variables that a virtual machine's host passes in.

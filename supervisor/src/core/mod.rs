@@ -311,7 +311,8 @@ impl Core {
         if r.fails == 0 {
             r.rung = None;
         }
-        self.set(now, unit, State::Ready { since: now }, Some(String::new()));
+        // The reason of the last restart stays, for whoever looks later.
+        self.set(now, unit, State::Ready { since: now }, None);
         self.log(Some(unit), "ready".into(), out);
     }
 

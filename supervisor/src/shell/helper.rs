@@ -91,6 +91,29 @@ impl Line {
     }
 }
 
+/// What a helper heard within a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A message.
+    Text(String),
+    /// Nothing so far.
+    Nothing,
+    /// PID 1 is gone.
+    Closed,
+}
+
+impl Line {
+    /// Waits for a message for at most `time`.
+    pub fn hear_within(&self, time: std::time::Duration) -> Heard {
+        let mut fds = [nix::poll::PollFd::new(self.0.as_fd(), nix::poll::PollFlags::POLLIN)];
+        let ms = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
+        match nix::poll::poll(&mut fds, nix::poll::PollTimeout::from(ms)) {
+            Ok(0) | Err(_) => Heard::Nothing,
+            Ok(_) => self.hear().map_or(Heard::Closed, Heard::Text),
+        }
+    }
+}
+
 impl Helper {
     /// Forks; `work` runs in the child and its result is the exit status.
     ///

@@ -72,6 +72,10 @@ pub struct Desk {
     pub env_changed: bool,
     /// Units that keep state must start afresh.
     pub state_moved: Option<String>,
+    /// Whether any unit that keeps state has a process.
+    pub stateful_run: bool,
+    /// Units that the owner's settings make needless.
+    pub left_out: Vec<String>,
 }
 
 impl Desk {
@@ -153,7 +157,8 @@ impl Shell {
     /// The runtime folder, or one of PID 1's own sockets, could not be made.
     pub fn new(paths: Paths, machine: Option<Machine>, desk: Desk, reboots: u32) -> io::Result<Shell> {
         std::fs::create_dir_all(paths.run())?;
-        let (units, malformed) = unit::load(&paths.units());
+        let (mut units, malformed) = unit::load(&paths.units());
+        units.retain(|u| !desk.left_out.contains(&u.name));
         for e in &malformed {
             log::warn(&format!("unit left out: {e}"));
         }
@@ -212,6 +217,7 @@ impl Shell {
             }
             self.read_notes();
             self.read_helpers(now);
+            self.desk.stateful_run = (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
             if let Some(m) = &mut self.machine {
                 m.turn(now, &mut self.desk);
             }

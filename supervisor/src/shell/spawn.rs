@@ -135,6 +135,10 @@ impl Prepared {
             move |e: nix::errno::Errno| (what, io::Error::from(e))
         };
         nix::unistd::setsid().map_err(step("setsid"))?;
+        if !self.sandbox {
+            // Below a root: nothing outlives the supervisor, however it ends.
+            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(step("death signal"))?;
+        }
         if let Some(dir) = cgroup {
             fs::write(dir.join("cgroup.procs"), "0").map_err(|e| (format!("joining {}", dir.display()), e))?;
         }
@@ -147,7 +151,9 @@ impl Prepared {
             }
         }
         let null = fs::OpenOptions::new().read(true).open("/dev/null").map_err(|e| ("opening /dev/null".to_owned(), e))?;
-        dup(null.as_raw_fd(), 0).map_err(|e| ("standard input".to_owned(), e))?;
+        // Its number is given up here: `pass_sockets` closes every descriptor above the passed ones.
+        let null = std::os::fd::IntoRawFd::into_raw_fd(null);
+        dup(null, 0).map_err(|e| ("standard input".to_owned(), e))?;
         if let Some(fd) = stdout {
             dup(fd.as_raw_fd(), 1).and_then(|()| dup(fd.as_raw_fd(), 2)).map_err(|e| ("standard output".to_owned(), e))?;
         }

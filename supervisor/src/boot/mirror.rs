@@ -1,0 +1,237 @@
+//! State that outlives its medium: the files of units, mapped and pinned in memory while the stick is there.
+//!
+//! When a stick is pulled, ext4 refuses every further open and read, but pages that are mapped stay as they were at the
+//! last write. The keeper holds such maps; once the services have stopped, it writes them into the RAM file system that
+//! takes the medium's place. LMDB writes copy-on-write, so what is found is a consistent state at any moment.
+//!
+//! Bounded by [`FILES_MAX`], [`FILE_MAX`] and [`TOTAL_MAX`]; what does not fit is told and starts empty.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Most files that are held.
+const FILES_MAX: usize = 64;
+/// Largest file that is held, in bytes.
+const FILE_MAX: u64 = 96 << 20;
+/// All files together, in bytes.
+const TOTAL_MAX: u64 = 256 << 20;
+/// Room to grow between two looks, in bytes.
+const SLACK: u64 = 16 << 20;
+/// Deepest folder below the state folder.
+const DEPTH_MAX: usize = 4;
+/// Page size that copying steps by, in bytes; every supported kernel has this or a multiple.
+const PAGE: usize = 4096;
+/// Kept by others (journal), made anew (lock), or PID 1's own.
+const LEFT_OUT: [&str; 4] = ["lost+found", "journal", "supervisor", "lock.mdb"];
+
+/// The held files by their path below the state folder.
+#[derive(Debug, Default)]
+pub struct Mirror {
+    files: BTreeMap<PathBuf, Held>,
+    folders: BTreeMap<PathBuf, (u32, u32, u32)>,
+}
+
+#[derive(Debug)]
+struct Held {
+    file: File,
+    owner: (u32, u32, u32),
+    at: *mut libc::c_void,
+    length: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: `at` and `length` are those of the map that was made in `Held::map`, unmapped only here.
+        unsafe { libc::munmap(self.at, self.length) };
+    }
+}
+
+impl Held {
+    fn map(path: &Path) -> io::Result<Held> {
+        let file = File::open(path)?;
+        let meta = file.metadata()?;
+        let length = usize::try_from(meta.len() + SLACK).map_err(io::Error::other)?.next_multiple_of(PAGE);
+        // SAFETY: a fresh shared read-only map of an open file; nothing in Rust points into it.
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        if at == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: pins pages of our own map as they are faulted in; failing only means that they are not pinned.
+        unsafe { libc::mlock2(at, length, libc::MLOCK_ONFAULT) };
+        let held = Held { file, owner: (meta.uid(), meta.gid(), meta.mode() & 0o7777), at, length };
+        held.populate(meta.len());
+        Ok(held)
+    }
+
+    /// Brings the file's pages in; an unreadable one is an error here, not a signal.
+    fn populate(&self, size: u64) {
+        let bytes = usize::try_from(size).unwrap_or(0).next_multiple_of(PAGE).min(self.length);
+        if bytes > 0 {
+            // SAFETY: within our own map.
+            unsafe { libc::madvise(self.at, bytes, libc::MADV_POPULATE_READ) };
+        }
+    }
+
+    /// Writes the held content; the kernel reads the map, so a page that is lost is an error and not a signal.
+    fn write(&self, to: &File) -> io::Result<()> {
+        let size = self.file.metadata()?.len();
+        if size > self.length as u64 {
+            return Err(io::Error::other("grew faster than it was looked at"));
+        }
+        let mut done = 0usize;
+        let size = usize::try_from(size).map_err(io::Error::other)?;
+        while done < size {
+            let step = (size - done).min(64 * PAGE);
+            // SAFETY: `done + step` is within the map; the kernel answers EFAULT for a page that cannot be read.
+            let n = unsafe { libc::write(to.as_raw_fd(), self.at.cast::<u8>().add(done).cast(), step) };
+            match usize::try_from(n) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => done += n,
+                Err(_) => {
+                    let e = io::Error::last_os_error();
+                    if e.kind() != io::ErrorKind::Interrupted {
+                        return Err(e);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Mirror {
+    /// Looks at every file below `state`: takes new ones in, follows those that have grown, lets go of those that are gone.
+    pub fn refresh(&mut self, state: &Path) {
+        let mut found = BTreeMap::new();
+        let mut folders = BTreeMap::new();
+        walk(state, Path::new(""), 0, &mut found, &mut folders);
+        if found.is_empty() && !self.files.is_empty() && fs::read_dir(state).is_err() {
+            // The medium is gone; what is held is all there is.
+            return;
+        }
+        let mut total = 0;
+        self.folders = folders;
+        self.files.retain(|path, held| match found.get(path) {
+            // A replaced file has another inode.
+            Some((inode, _)) => held.file.metadata().is_ok_and(|m| m.ino() == *inode),
+            None => false,
+        });
+        for (path, (_, size)) in found {
+            if self.files.len() >= FILES_MAX && !self.files.contains_key(&path) {
+                break;
+            }
+            total += size;
+            if size > FILE_MAX || total > TOTAL_MAX {
+                self.files.remove(&path);
+                continue;
+            }
+            match self.files.get(&path) {
+                Some(held) if size + SLACK / 2 <= held.length as u64 => held.populate(size),
+                Some(_) | None => {
+                    if let Ok(held) = Held::map(&state.join(&path)) {
+                        self.files.insert(path, held);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes everything that is held below `to`; returns how many files were saved and which were lost.
+    pub fn save(&self, to: &Path) -> (usize, Vec<String>) {
+        for (path, owner) in &self.folders {
+            let dir = to.join(path);
+            let _ = fs::create_dir_all(&dir);
+            give(&dir, *owner);
+        }
+        let mut lost = Vec::new();
+        let mut saved = 0;
+        for (path, held) in &self.files {
+            let target = to.join(path);
+            let written = target.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(&target)).and_then(|f| held.write(&f));
+            match written {
+                Ok(()) => {
+                    give(&target, held.owner);
+                    saved += 1;
+                }
+                Err(e) => {
+                    // Half a database is worse than none.
+                    let _ = fs::remove_file(&target);
+                    lost.push(format!("{} ({e})", path.display()));
+                }
+            }
+        }
+        (saved, lost)
+    }
+}
+
+fn give(path: &Path, (uid, gid, mode): (u32, u32, u32)) {
+    let _ = std::os::unix::fs::chown(path, Some(uid), Some(gid));
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+}
+
+type Files = BTreeMap<PathBuf, (u64, u64)>;
+
+fn walk(state: &Path, below: &Path, depth: usize, files: &mut Files, folders: &mut BTreeMap<PathBuf, (u32, u32, u32)>) {
+    for entry in fs::read_dir(state.join(below)).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let (Ok(meta), false) = (entry.metadata(), LEFT_OUT.iter().any(|l| name == *l)) else { continue };
+        let path = below.join(&name);
+        if meta.is_dir() && depth < DEPTH_MAX && folders.len() < FILES_MAX {
+            folders.insert(path.clone(), (meta.uid(), meta.gid(), meta.mode() & 0o7777));
+            walk(state, &path, depth + 1, files, folders);
+        } else if meta.is_file() && files.len() < FILES_MAX {
+            files.insert(path, (meta.ino(), meta.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn what_was_written_last_is_saved_even_after_the_folder_is_gone() {
+        let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dir = state.path().join("server/db");
+        fs::create_dir_all(&dir).unwrap();
+        fs::create_dir_all(state.path().join("journal")).unwrap();
+        fs::write(state.path().join("journal/current.export"), "x").unwrap();
+        fs::write(dir.join("lock.mdb"), "x").unwrap();
+        let mut data = File::create(dir.join("data.mdb")).unwrap();
+        data.write_all(&[1; 10_000]).unwrap();
+        let mut m = Mirror::default();
+        m.refresh(state.path());
+        // It grows and changes after the last look, within the slack.
+        data.write_all(&[2; 50_000]).unwrap();
+        fs::remove_dir_all(state.path()).unwrap();
+        m.refresh(state.path());
+        let (saved, lost) = m.save(ram.path());
+        assert_eq!((saved, lost), (1, vec![]));
+        let got = fs::read(ram.path().join("server/db/data.mdb")).unwrap();
+        assert_eq!(got.len(), 60_000);
+        assert!(got[..10_000].iter().all(|b| *b == 1) && got[10_000..].iter().all(|b| *b == 2));
+        assert!(!ram.path().join("journal/current.export").exists() && !ram.path().join("server/db/lock.mdb").exists());
+    }
+
+    #[test]
+    fn a_replaced_file_is_followed_and_a_removed_one_let_go() {
+        let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let p = |n: &str| state.path().join(n);
+        fs::write(p("a"), "old").unwrap();
+        fs::write(p("b"), "gone soon").unwrap();
+        let mut m = Mirror::default();
+        m.refresh(state.path());
+        fs::write(p("new"), "new").unwrap();
+        fs::rename(p("new"), p("a")).unwrap();
+        fs::remove_file(p("b")).unwrap();
+        m.refresh(state.path());
+        assert_eq!(m.save(ram.path()), (1, vec![]));
+        assert_eq!(fs::read_to_string(ram.path().join("a")).unwrap(), "new");
+    }
+}

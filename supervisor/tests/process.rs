@@ -1,0 +1,311 @@
+//! `kiln-init --root DIR` over real children: readiness, restart, the ladder, reaping, ordered shutdown, bad unit files.
+//!
+//! Units are small shell scripts; `notify` is a helper of this very test binary (see `helper_notify`), since a shell has
+//! no datagram sockets. Nothing here needs root, a cgroup or a mount. Waits are generous: the machine may be slow.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wire::supervisor::{Rung, Status, UnitState};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Init {
+    dir: tempfile::TempDir,
+    child: Child,
+    lines: Option<BufReader<UnixStream>>,
+}
+
+impl Init {
+    fn start(units: &[(&str, &str)]) -> Init {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("etc/kiln/units");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, text) in units {
+            std::fs::write(folder.join(format!("{name}.toml")), text.replace("DIR", dir.path().to_str().unwrap())).unwrap();
+        }
+        let child = Command::new(env!("CARGO_BIN_EXE_kiln-init")).arg("--root").arg(dir.path()).stdin(Stdio::null()).spawn().unwrap();
+        Init { dir, child, lines: None }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Waits until the status satisfies `wanted`.
+    fn wait(&mut self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+        let begun = Instant::now();
+        let mut last = None;
+        while begun.elapsed() < PATIENCE {
+            if self.lines.is_none() {
+                let Ok(mut s) = UnixStream::connect(self.path("run/kiln/control.sock")) else {
+                    std::thread::sleep(Duration::from_millis(20));
+                    continue;
+                };
+                s.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+                s.write_all(b"{\"watch\":{}}\n").unwrap();
+                self.lines = Some(BufReader::new(s));
+            }
+            let mut line = String::new();
+            match self.lines.as_mut().unwrap().read_line(&mut line) {
+                Ok(0) => self.lines = None,
+                Ok(_) => {
+                    let status: Status = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+                    if wanted(&status) {
+                        return status;
+                    }
+                    last = Some(status);
+                }
+                Err(_) => {}
+            }
+        }
+        panic!("waited in vain for: {what}\n{last:#?}");
+    }
+
+    fn wait_state(&mut self, unit: &str, state: UnitState) -> Status {
+        self.wait(&format!("{unit} {state:?}"), |s| s.units.iter().any(|u| u.name == unit && u.state == state))
+    }
+
+    /// SIGTERM; returns how long the end took.
+    fn stop(&mut self) -> Duration {
+        let begun = Instant::now();
+        kill(i32::try_from(self.child.id()).unwrap(), libc::SIGTERM);
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "shutdown does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        begun.elapsed()
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn kill(pid: i32, signal: i32) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::try_from(signal).unwrap()).unwrap();
+}
+
+fn pid_of(status: &Status, unit: &str) -> i32 {
+    status.units.iter().find(|u| u.name == unit).and_then(|u| u.pid).unwrap()
+}
+
+fn alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+/// A unit that runs this test binary as a well-behaved or silent service.
+fn service(mode: &str, more: &str) -> String {
+    let me = std::env::current_exe().unwrap();
+    format!(
+        "exec = [{:?}, \"helper_notify\", \"--exact\", \"--nocapture\", \"--ignored\"]\ntype = \"notify\"\nenvironment = {{ MODE = {mode:?}, MARK = \"DIR\" }}\n{more}\n",
+        me.to_str().unwrap()
+    )
+}
+
+/// Not a test: what `service` units run.
+#[test]
+#[ignore = "a helper that the other tests start as a unit"]
+fn helper_notify() {
+    let Ok(mode) = std::env::var("MODE") else { return };
+    let s = UnixDatagram::unbound().unwrap();
+    s.connect(std::env::var("NOTIFY_SOCKET").unwrap()).unwrap();
+    let say = |t: &str| s.send(t.as_bytes()).unwrap();
+    match mode.as_str() {
+        "beats" => {
+            let every: u64 = std::env::var("WATCHDOG_USEC").unwrap().parse().unwrap();
+            say("READY=1\nSTATUS=at work");
+            loop {
+                say("WATCHDOG=1");
+                std::thread::sleep(Duration::from_micros(every / 4));
+            }
+        }
+        "ready" => {
+            say("READY=1");
+            std::thread::sleep(Duration::from_secs(3600));
+        }
+        "sockets" => {
+            let n: i32 = std::env::var("LISTEN_FDS").unwrap().parse().unwrap();
+            assert_eq!(std::env::var("LISTEN_PID").unwrap(), std::process::id().to_string());
+            let token = std::fs::read_to_string(Path::new(&std::env::var("CREDENTIALS_DIRECTORY").unwrap()).join("agent-token")).unwrap();
+            say(&format!("READY=1\nSTATUS={n} {} {}", std::env::var("LISTEN_FDNAMES").unwrap(), token.len()));
+            std::thread::sleep(Duration::from_secs(3600));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn readiness_orders_the_start_and_the_stop() {
+    let log = |n: &str| format!("exec = [\"/bin/sh\", \"-c\", \"echo start-{n} >> DIR/log; trap 'echo stop-{n} >> DIR/log; exit 0' TERM; while :; do sleep 0.05; done\"]");
+    let mut init = Init::start(&[
+        ("base", &service("ready", "")),
+        ("middle", &format!("{}\nrequires = [\"base\"]", log("middle"))),
+        ("top", &format!("{}\nafter = [\"middle\"]", log("top"))),
+        ("once", "exec = [\"/bin/true\"]\ntype = \"oneshot\""),
+    ]);
+    init.wait("all up", |s| s.units.iter().all(|u| matches!(u.state, UnitState::Ready | UnitState::Done)) && s.units.len() == 4);
+    let path = init.path("log");
+    let begun = Instant::now();
+    while std::fs::read_to_string(&path).unwrap_or_default().lines().count() < 2 && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    init.stop();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let stops: Vec<_> = text.lines().filter(|l| l.starts_with("stop")).collect();
+    assert_eq!(stops, ["stop-top", "stop-middle"], "{text}");
+}
+
+#[test]
+fn a_killed_unit_is_started_again_at_once_and_its_children_die_with_it() {
+    let mut init = Init::start(&[("a", "exec = [\"/bin/sh\", \"-c\", \"sleep 1000 & echo $! > DIR/kid; wait\"]")]);
+    let status = init.wait_state("a", UnitState::Ready);
+    let first = pid_of(&status, "a");
+    let kid = {
+        let begun = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(init.path("kid")).unwrap_or_default();
+            if let Ok(pid) = text.trim().parse::<i32>() {
+                break pid;
+            }
+            assert!(begun.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    kill(first, libc::SIGKILL);
+    let status = init.wait("a restarted", |s| s.units[0].state == UnitState::Ready && s.units[0].restarts == 1);
+    assert_ne!(pid_of(&status, "a"), first);
+    let begun = Instant::now();
+    while alive(kid) {
+        assert!(begun.elapsed() < PATIENCE, "a child of the dead unit lives on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(status.units[0].reason.contains("SIGKILL"), "{}", status.units[0].reason);
+}
+
+#[test]
+fn a_stopped_unit_climbs_the_ladder_and_comes_back() {
+    let mut init = Init::start(&[("a", &service("beats", "watchdog_sec = 2"))]);
+    let status = init.wait("a at work", |s| s.units[0].status == "at work");
+    let first = pid_of(&status, "a");
+    kill(first, libc::SIGSTOP);
+    let s = init.wait("late", |s| s.units[0].state == UnitState::Degraded && s.units[0].rung == Some(Rung::Late));
+    assert!(s.units[0].reason.contains("no heartbeat for"), "{}", s.units[0].reason);
+    init.wait("degraded", |s| s.units[0].rung == Some(Rung::Degraded));
+    init.wait("killed", |s| s.units[0].rung == Some(Rung::Kill));
+    let s = init.wait("back", |s| s.units[0].state == UnitState::Ready && s.units[0].restarts == 1);
+    assert_ne!(pid_of(&s, "a"), first);
+    assert!(!alive(first));
+}
+
+#[test]
+fn ten_thousand_children_that_exit_at_once_leave_none_behind() {
+    // Each subshell starts a process and exits, so that the process becomes an orphan and ours.
+    let script = "i=0; while [ $i -lt 10000 ]; do (: & ) ; i=$((i+1)); done; echo done > DIR/done; sleep 1000";
+    let mut init = Init::start(&[("many", &format!("exec = [\"/bin/sh\", \"-c\", {script:?}]"))]);
+    let begun = Instant::now();
+    while !init.path("done").exists() {
+        assert!(begun.elapsed() < PATIENCE * 4, "the children were not even made");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let me = init.child.id();
+    let children = || {
+        let mut n = 0;
+        for e in std::fs::read_dir("/proc").unwrap().flatten() {
+            let stat = std::fs::read_to_string(e.path().join("stat")).unwrap_or_default();
+            let parent = stat.rsplit_once(')').and_then(|(_, r)| r.split_whitespace().nth(1)?.parse::<u32>().ok());
+            n += usize::from(parent == Some(me));
+        }
+        n
+    };
+    while children() > 1 {
+        assert!(begun.elapsed() < PATIENCE * 5, "{} children are left", children());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    init.wait_state("many", UnitState::Ready);
+    init.stop();
+}
+
+#[test]
+fn a_malformed_unit_is_told_and_the_others_run() {
+    let mut init = Init::start(&[
+        ("good", "exec = [\"/bin/sleep\", \"1000\"]"),
+        ("bad", "exec = [\"/bin/sleep\", \"1000\"]\nwatchdog_sec = \"soon\""),
+        ("needs", "exec = [\"/bin/sleep\", \"1000\"]\nrequires = [\"bad\"]"),
+        ("gone", "exec = [\"/no/such/program\"]\nrestart_sec = 0.01\nstart_limit_burst = 2"),
+    ]);
+    let s = init.wait("gone in quarantine", |s| s.units.iter().any(|u| u.name == "gone" && u.state == UnitState::Quarantined));
+    let unit = |n: &str| s.units.iter().find(|u| u.name == n).unwrap();
+    assert_eq!(unit("good").state, UnitState::Ready);
+    assert_eq!(unit("bad").state, UnitState::Failed);
+    assert!(unit("bad").reason.contains("bad.toml line 2, field `watchdog_sec`"), "{}", unit("bad").reason);
+    assert!(s.banners.iter().any(|b| b.text.contains("bad.toml line 2")), "{:?}", s.banners);
+    assert_eq!((unit("needs").state, unit("needs").reason.as_str()), (UnitState::Stopped, "waits for bad, which is not there"));
+    assert!(unit("gone").reason.contains("its program could not be run"), "{}", unit("gone").reason);
+}
+
+#[test]
+fn sockets_and_credentials_are_passed_and_survive_a_kill() {
+    let more = "credentials = [\"agent-token\"]\nlisten = [{ name = \"http\", stream = \"/run/a.sock\" }, { name = \"log\", datagram = \"/run/b.sock\" }]";
+    let mut init = Init::start(&[("a", &service("sockets", more))]);
+    let s = init.wait("sockets passed", |s| s.units[0].status == "2 http:log 64");
+    // The socket outlives the process: a connection made while it is dead waits in the backlog.
+    kill(pid_of(&s, "a"), libc::SIGKILL);
+    let _waiting = UnixStream::connect(init.path("run/a.sock")).unwrap();
+    init.wait("back", |s| s.units[0].restarts == 1 && s.units[0].status == "2 http:log 64");
+}
+
+#[test]
+fn a_notification_of_a_stranger_is_not_believed() {
+    let mut init = Init::start(&[("a", "exec = [\"/bin/sleep\", \"1000\"]\ntype = \"notify\"\nstart_timeout_sec = 3600")]);
+    init.wait_state("a", UnitState::Starting);
+    let s = UnixDatagram::unbound().unwrap();
+    s.connect(init.path("run/kiln/notify.sock")).unwrap();
+    for _ in 0..50 {
+        s.send(b"READY=1").unwrap();
+    }
+    // A request that is answered after the datagrams were read.
+    let status = {
+        init.lines = None;
+        init.wait("an answer", |_| true)
+    };
+    std::thread::sleep(Duration::from_millis(300));
+    init.lines = None;
+    let later = init.wait("an answer", |_| true);
+    assert_eq!((status.units[0].state, later.units[0].state), (UnitState::Starting, UnitState::Starting));
+}
+
+#[test]
+fn a_unit_that_ignores_sigterm_does_not_hold_up_the_end() {
+    let mut init = Init::start(&[("deaf", "exec = [\"/bin/sh\", \"-c\", \"trap '' TERM; echo up > DIR/up; while :; do sleep 0.1; done\"]\nstop_timeout_sec = 1")]);
+    let begun = Instant::now();
+    while !init.path("up").exists() {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let s = init.wait_state("deaf", UnitState::Ready);
+    let took = init.stop();
+    assert!(took >= Duration::from_millis(900), "it was given its second: {took:?}");
+    assert!(!alive(pid_of(&s, "deaf")));
+}
+
+#[test]
+fn a_wrong_request_is_answered_with_what_is_expected() {
+    let mut init = Init::start(&[("a", "exec = [\"/bin/sleep\", \"1000\"]")]);
+    init.wait_state("a", UnitState::Ready);
+    let mut s = UnixStream::connect(init.path("run/kiln/control.sock")).unwrap();
+    s.set_read_timeout(Some(PATIENCE)).unwrap();
+    s.write_all(b"{\"reboot\":{}}\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(s).read_line(&mut line).unwrap();
+    assert!(line.contains("expected {\\\"watch\\\":{}}"), "{line}");
+}
