@@ -77,7 +77,11 @@ impl Checkpoint {
     /// As text.
     pub fn encode(&self) -> String {
         let body = serde_json::to_string(self).expect("plain data always becomes JSON");
-        format!("kiln-checkpoint {VERSION} {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len())
+        format!(
+            "kiln-checkpoint {VERSION} {:08x} {}\n{body}",
+            crc32c::crc32c(body.as_bytes()),
+            body.len()
+        )
     }
 
     /// From text; never panics, whatever the text is.
@@ -85,7 +89,11 @@ impl Checkpoint {
     /// # Errors
     /// Each says what is wrong; all mean the same to the caller: set it aside and begin anew.
     pub fn decode(text: &str) -> Result<Self, Error> {
-        let (head, body) = text.get(..TEXT_MAX.min(text.len())).unwrap_or("").split_once('\n').ok_or(Error::Head)?;
+        let (head, body) = text
+            .get(..TEXT_MAX.min(text.len()))
+            .unwrap_or("")
+            .split_once('\n')
+            .ok_or(Error::Head)?;
         let mut words = head.split(' ');
         if words.next() != Some("kiln-checkpoint") {
             return Err(Error::Head);
@@ -94,10 +102,16 @@ impl Checkpoint {
         if version.parse() != Ok(VERSION) {
             return Err(Error::Version(version.chars().take(20).collect()));
         }
-        let due = words.next().and_then(|w| u32::from_str_radix(w, 16).ok()).ok_or(Error::Head)?;
+        let due = words
+            .next()
+            .and_then(|w| u32::from_str_radix(w, 16).ok())
+            .ok_or(Error::Head)?;
         let length = words.next().and_then(|w| w.parse().ok()).ok_or(Error::Head)?;
         if body.len() != length {
-            return Err(Error::Length { is: body.len(), due: length });
+            return Err(Error::Length {
+                is: body.len(),
+                due: length,
+            });
         }
         let is = crc32c::crc32c(body.as_bytes());
         if is != due {
@@ -110,7 +124,10 @@ impl Checkpoint {
             return Err(Error::Content(format!("phase {} of {phases:?}", checkpoint.phase)));
         }
         if checkpoint.frontier > checkpoint.geometry.sectors {
-            return Err(Error::Content(format!("sector {} lies behind the end", checkpoint.frontier)));
+            return Err(Error::Content(format!(
+                "sector {} lies behind the end",
+                checkpoint.frontier
+            )));
         }
         Ok(checkpoint)
     }
@@ -125,11 +142,24 @@ mod tests {
     use crate::findings::Fault;
 
     fn sample() -> Checkpoint {
-        let geometry = Geometry { sectors: 5_000, sector: 512, physical: 4096 };
+        let geometry = Geometry {
+            sectors: 5_000,
+            sector: 512,
+            physical: 4096,
+        };
         let phases = vec![Phase::Probe, Phase::Write, Phase::Verify];
         let mut evidence = Evidence::new(geometry, &phases);
-        evidence.defects.add(Phase::Verify, 7, 3, Fault::Moved { shift: -4, fresh: true });
-        Checkpoint { key: JobKey([7; 16]), geometry, phases, phase: 2, frontier: 4_096, evidence }
+        evidence
+            .defects
+            .add(Phase::Verify, 7, 3, Fault::Moved { shift: -4, fresh: true });
+        Checkpoint {
+            key: JobKey([7; 16]),
+            geometry,
+            phases,
+            phase: 2,
+            frontier: 4_096,
+            evidence,
+        }
     }
 
     #[test]
@@ -140,9 +170,14 @@ mod tests {
     #[test]
     fn another_version_and_impossible_content_are_told() {
         let text = sample().encode();
-        let told = Checkpoint::decode(&text.replacen(" 1 ", " 9 ", 1)).unwrap_err().to_string();
+        let told = Checkpoint::decode(&text.replacen(" 1 ", " 9 ", 1))
+            .unwrap_err()
+            .to_string();
         assert!(told.contains("version 9"), "{told}");
-        let beyond = Checkpoint { frontier: 5_001, ..sample() };
+        let beyond = Checkpoint {
+            frontier: 5_001,
+            ..sample()
+        };
         assert!(matches!(Checkpoint::decode(&beyond.encode()), Err(Error::Content(_))));
         let nowhere = Checkpoint { phase: 3, ..sample() };
         assert!(matches!(Checkpoint::decode(&nowhere.encode()), Err(Error::Content(_))));

@@ -15,6 +15,9 @@ use crate::findings::Defects;
 /// Zones in which throughput is kept: fine enough for a curve on any screen.
 pub const ZONES: usize = 1024;
 
+/// Smallest zone in bytes: several accesses, so that the order in which they come back does not look like speed.
+const ZONE_MIN: u128 = 4 << 20;
+
 /// Most incidents kept one by one; the rest is only counted.
 pub const INCIDENTS_MAX: usize = 256;
 
@@ -171,7 +174,12 @@ impl Evidence {
     pub fn phase_states(&self) -> Vec<PhaseState> {
         self.phases
             .iter()
-            .map(|r| PhaseState { phase: r.phase, status: r.status, seconds: r.seconds, bytes: r.done })
+            .map(|r| PhaseState {
+                phase: r.phase,
+                status: r.status,
+                seconds: r.seconds,
+                bytes: r.done,
+            })
             .collect()
     }
 
@@ -200,12 +208,15 @@ pub struct Zones(Vec<Zone>);
 pub struct Zone(pub u64, pub u64, pub u64);
 
 impl Zones {
-    /// Adds `bytes` that took `time` of the drive's, at sector `lba` of `sectors`.
-    pub fn add(&mut self, lba: u64, sectors: u64, bytes: u64, time: Duration, longest: Duration) {
-        let count = ZONES.min(usize::try_from(sectors).unwrap_or(ZONES)).max(1);
-        self.0.resize(count, Zone::default());
-        let at = (u128::from(lba) * count as u128 / u128::from(sectors.max(1))) as usize;
-        let zone = &mut self.0[at.min(count - 1)];
+    /// Adds `count` sectors of `bytes` in all that took `time` of the drive's, from `lba` on, of a drive of `sectors`.
+    pub fn add(&mut self, (lba, count): (u64, u64), sectors: u64, bytes: u64, time: Duration, longest: Duration) {
+        if self.0.is_empty() {
+            let zones = u128::from(sectors) * u128::from(bytes) / u128::from(count.max(1)) / ZONE_MIN;
+            self.0.resize((zones as usize).clamp(1, ZONES), Zone::default());
+        }
+        let zones = self.0.len();
+        let at = (u128::from(lba) * zones as u128 / u128::from(sectors.max(1))) as usize;
+        let zone = &mut self.0[at.min(zones - 1)];
         zone.0 += bytes;
         zone.1 += time.as_nanos() as u64;
         zone.2 = zone.2.max(longest.as_nanos() as u64);
@@ -220,7 +231,13 @@ impl Zones {
     pub fn rates(&self) -> Vec<Bytes> {
         self.0
             .iter()
-            .map(|zone| Bytes((u128::from(zone.0) * 1_000_000_000).checked_div(u128::from(zone.1)).unwrap_or(0) as u64))
+            .map(|zone| {
+                Bytes(
+                    (u128::from(zone.0) * 1_000_000_000)
+                        .checked_div(u128::from(zone.1))
+                        .unwrap_or(0) as u64,
+                )
+            })
             .collect()
     }
 }
@@ -276,7 +293,11 @@ impl From<Vec<(u64, u32)>> for Latency {
 
 impl From<Latency> for Vec<(u64, u32)> {
     fn from(latency: Latency) -> Self {
-        latency.0.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())).collect()
+        latency
+            .0
+            .iter_recorded()
+            .map(|v| (v.value_iterated_to(), v.count_at_value()))
+            .collect()
     }
 }
 
@@ -288,16 +309,22 @@ mod tests {
     #[test]
     fn zones_cover_the_drive_and_give_rates() {
         let mut zones = Zones::default();
-        let sectors = 4_000_000;
+        let sectors = 16_000_000;
         for lba in (0..sectors).step_by(2000) {
-            zones.add(lba, sectors, 2000 * 512, Duration::from_millis(10), Duration::from_millis(10));
+            zones.add(
+                (lba, 2000),
+                sectors,
+                2000 * 512,
+                Duration::from_millis(10),
+                Duration::from_millis(10),
+            );
         }
         let rates = zones.rates();
         assert_eq!(rates.len(), ZONES);
         assert!(rates.iter().all(|r| *r == Bytes(102_400_000)), "{rates:?}");
         let mut tiny = Zones::default();
-        tiny.add(2, 3, 512, Duration::ZERO, Duration::ZERO);
-        assert_eq!(tiny.rates(), [Bytes(0); 3]);
+        tiny.add((2, 1), 3, 512, Duration::ZERO, Duration::ZERO);
+        assert_eq!(tiny.rates(), [Bytes(0)]);
     }
 
     #[test]

@@ -110,7 +110,11 @@ struct Stored {
 impl From<Stored> for Defects {
     fn from(stored: Stored) -> Self {
         Self {
-            runs: stored.runs.into_iter().map(|run| ((run.phase, run.first), run)).collect(),
+            runs: stored
+                .runs
+                .into_iter()
+                .map(|run| ((run.phase, run.first), run))
+                .collect(),
             beyond: stored.beyond,
         }
     }
@@ -118,7 +122,10 @@ impl From<Stored> for Defects {
 
 impl From<Defects> for Stored {
     fn from(defects: Defects) -> Self {
-        Self { runs: defects.runs.into_values().collect(), beyond: defects.beyond }
+        Self {
+            runs: defects.runs.into_values().collect(),
+            beyond: defects.beyond,
+        }
     }
 }
 
@@ -131,7 +138,11 @@ impl Defects {
     }
 
     fn add_one(&mut self, phase: Phase, lba: u64, fault: Fault) {
-        let before = self.runs.range_mut((phase, 0)..=(phase, lba)).next_back().map(|(_, run)| run);
+        let before = self
+            .runs
+            .range_mut((phase, 0)..=(phase, lba))
+            .next_back()
+            .map(|(_, run)| run);
         let mut first = None;
         if let Some(run) = before {
             if lba < run.end() {
@@ -149,7 +160,15 @@ impl Defects {
                 return;
             }
             None => {
-                self.runs.insert((phase, lba), Run { phase, first: lba, count: 1, fault });
+                self.runs.insert(
+                    (phase, lba),
+                    Run {
+                        phase,
+                        first: lba,
+                        count: 1,
+                        fault,
+                    },
+                );
                 lba
             }
         };
@@ -175,7 +194,10 @@ impl Defects {
 
     /// Whether this phase found the sector bad.
     pub fn covers(&self, phase: Phase, lba: u64) -> bool {
-        self.runs.range((phase, 0)..=(phase, lba)).next_back().is_some_and(|(_, run)| lba < run.end())
+        self.runs
+            .range((phase, 0)..=(phase, lba))
+            .next_back()
+            .is_some_and(|(_, run)| lba < run.end())
     }
 
     /// Number of different bad sectors.
@@ -185,8 +207,12 @@ impl Defects {
 
     /// Number of different bad sectors below `end`.
     pub fn bad_sectors_below(&self, end: u64) -> u64 {
-        let mut runs: Vec<(u64, u64)> =
-            self.runs.values().map(|run| (run.first, run.end().min(end))).filter(|(a, b)| a < b).collect();
+        let mut runs: Vec<(u64, u64)> = self
+            .runs
+            .values()
+            .map(|run| (run.first, run.end().min(end)))
+            .filter(|(a, b)| a < b)
+            .collect();
         runs.sort_unstable();
         let (mut sum, mut upto) = (0, 0);
         for (first, end) in runs {
@@ -212,13 +238,19 @@ impl Defects {
     /// `real` further on.
     fn wrap(&self, geometry: Geometry) -> Option<u64> {
         let shifts = || {
-            self.runs.values().filter(|run| run.phase != Phase::Probe).filter_map(|run| match run.fault {
-                Fault::Moved { shift, .. } if shift > 0 => Some((shift as u64, run.count)),
-                _ => None,
-            })
+            self.runs
+                .values()
+                .filter(|run| run.phase != Phase::Probe)
+                .filter_map(|run| match run.fault {
+                    Fault::Moved { shift, .. } if shift > 0 => Some((shift as u64, run.count)),
+                    _ => None,
+                })
         };
         let real = shifts().map(|(shift, _)| shift).min()?;
-        let covered: u64 = shifts().filter(|(shift, _)| shift.is_multiple_of(real)).map(|(_, count)| count).sum();
+        let covered: u64 = shifts()
+            .filter(|(shift, _)| shift.is_multiple_of(real))
+            .map(|(_, count)| count)
+            .sum();
         let due = geometry.sectors.checked_sub(real)?;
         (covered >= 8 && covered >= due - due / 10).then_some(real)
     }
@@ -236,18 +268,26 @@ impl Defects {
                 format!("{bits} {} of 4096 differ", if bits == 1 { "bit" } else { "bits" }),
             ),
             Fault::Flips { bits } => (FaultKind::Corrupt, format!("{bits} bits of 4096 differ")),
-            Fault::Torn => (FaultKind::Corrupt, "part of the sector is not what was written".to_owned()),
+            Fault::Torn => (
+                FaultKind::Corrupt,
+                "part of the sector is not what was written".to_owned(),
+            ),
             Fault::Zeros if tail => (FaultKind::Truncated, self.truncated(run, "zeros", geometry)),
             Fault::Ones if tail => (FaultKind::Truncated, self.truncated(run, "ones", geometry)),
-            Fault::Foreign if tail => (FaultKind::Truncated, self.truncated(run, "what was never written", geometry)),
+            Fault::Foreign if tail => (
+                FaultKind::Truncated,
+                self.truncated(run, "what was never written", geometry),
+            ),
             Fault::Zeros => (FaultKind::Zeroed, "reads as zeros".to_owned() + &self.landed(run)),
             Fault::Ones => (FaultKind::Corrupt, "reads as ones".to_owned() + &self.landed(run)),
-            Fault::Foreign => {
-                (FaultKind::LostWrite, "holds nothing that was written in this job".to_owned() + &self.landed(run))
-            }
-            Fault::Stale { pass } => {
-                (FaultKind::Stale, format!("holds its data of pass {pass}") + &self.landed(run))
-            }
+            Fault::Foreign => (
+                FaultKind::LostWrite,
+                "holds nothing that was written in this job".to_owned() + &self.landed(run),
+            ),
+            Fault::Stale { pass } => (
+                FaultKind::Stale,
+                format!("holds its data of pass {pass}") + &self.landed(run),
+            ),
             Fault::Moved { shift, .. } => {
                 source = place(shift).map(Lba);
                 let other = source.map_or_else(String::new, |lba| lba.to_string());
@@ -255,13 +295,20 @@ impl Defects {
                     (FaultKind::WrapAround, format!("the probe of {other} shows here"))
                 } else if let Some(real) = wrap.filter(|real| shift > 0 && (shift as u64).is_multiple_of(*real)) {
                     let bytes = wire::Bytes(real * u64::from(geometry.sector));
-                    (FaultKind::WrapAround, format!("holds the data of {other}: the drive stores only {bytes}"))
+                    (
+                        FaultKind::WrapAround,
+                        format!("holds the data of {other}: the drive stores only {bytes}"),
+                    )
                 } else {
                     let end = |at: u64| self.runs.get(&(run.phase, at));
                     let why = match source.map(|lba| (lba.0, end(lba.0))) {
-                        Some((_, Some(Run { fault: Fault::Moved { shift: back, .. }, .. }))) if *back == -shift => {
-                            "the two are exchanged"
-                        }
+                        Some((
+                            _,
+                            Some(Run {
+                                fault: Fault::Moved { shift: back, .. },
+                                ..
+                            }),
+                        )) if *back == -shift => "the two are exchanged",
                         Some((lba, _)) if self.covers(run.phase, lba) => "a write went to the wrong place",
                         _ => "a read, or a copy of a write, went to the wrong place",
                     };
@@ -275,7 +322,14 @@ impl Defects {
             Fault::Read { errno } => (FaultKind::ReadError, error(errno, "read")),
             Fault::Write { errno } => (FaultKind::WriteError, error(errno, "written")),
         };
-        Finding { kind, lba: Some(Lba(run.first)), sectors: run.count, found: source, phase: run.phase, detail }
+        Finding {
+            kind,
+            lba: Some(Lba(run.first)),
+            sectors: run.count,
+            found: source,
+            phase: run.phase,
+            detail,
+        }
     }
 
     fn truncated(&self, run: &Run, what: &str, geometry: Geometry) -> String {
@@ -299,7 +353,10 @@ impl Defects {
 }
 
 fn error(errno: i32, done: &str) -> String {
-    format!("{}; could not be {done} when tried again", crate::device::errno_text(errno))
+    format!(
+        "{}; could not be {done} when tried again",
+        crate::device::errno_text(errno)
+    )
 }
 
 /// Order of telling: what proves most about the whole drive first.
@@ -321,10 +378,18 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    const GEOMETRY: Geometry = Geometry { sectors: 10_000, sector: 512, physical: 512 };
+    const GEOMETRY: Geometry = Geometry {
+        sectors: 10_000,
+        sector: 512,
+        physical: 512,
+    };
 
     fn kinds(defects: &Defects) -> Vec<(FaultKind, u64, u64)> {
-        defects.findings(GEOMETRY).into_iter().map(|f| (f.kind, f.lba.unwrap().0, f.sectors)).collect()
+        defects
+            .findings(GEOMETRY)
+            .into_iter()
+            .map(|f| (f.kind, f.lba.unwrap().0, f.sectors))
+            .collect()
     }
 
     #[test]
@@ -338,7 +403,11 @@ mod tests {
         assert_eq!(defects.bad_sectors_below(8), 3);
         assert_eq!(
             kinds(&defects),
-            [(FaultKind::WriteError, 8, 3), (FaultKind::Zeroed, 5, 5), (FaultKind::Zeroed, 20, 1)]
+            [
+                (FaultKind::WriteError, 8, 3),
+                (FaultKind::Zeroed, 5, 5),
+                (FaultKind::Zeroed, 20, 1)
+            ]
         );
         assert!(defects.covers(Phase::Verify, 9) && !defects.covers(Phase::Verify, 10));
     }
@@ -346,10 +415,30 @@ mod tests {
     #[test]
     fn one_shift_over_the_whole_drive_is_a_wrap_around() {
         let mut defects = Defects::default();
-        defects.add(Phase::Verify, 0, 2_000, Fault::Moved { shift: 8_000, fresh: true });
-        defects.add(Phase::Verify, 2_000, 4_000, Fault::Moved { shift: 4_000, fresh: true });
+        defects.add(
+            Phase::Verify,
+            0,
+            2_000,
+            Fault::Moved {
+                shift: 8_000,
+                fresh: true,
+            },
+        );
+        defects.add(
+            Phase::Verify,
+            2_000,
+            4_000,
+            Fault::Moved {
+                shift: 4_000,
+                fresh: true,
+            },
+        );
         assert!(kinds(&defects).iter().all(|(kind, ..)| *kind == FaultKind::WrapAround));
-        assert!(defects.findings(GEOMETRY)[0].detail.contains("only 2.05 MB"), "{:?}", defects.findings(GEOMETRY));
+        assert!(
+            defects.findings(GEOMETRY)[0].detail.contains("only 2.05 MB"),
+            "{:?}",
+            defects.findings(GEOMETRY)
+        );
     }
 
     #[test]

@@ -60,10 +60,15 @@ impl Playbook {
     /// # Errors
     /// When the text is not TOML of this shape, or the phases make no sense in this order.
     pub fn from_toml(name: &str, text: &str) -> Result<Self, Error> {
-        let book: Self = toml::from_str(text)
-            .map_err(|cause| Error::Syntax { name: name.to_owned(), cause: cause.to_string() })?;
+        let book: Self = toml::from_str(text).map_err(|cause| Error::Syntax {
+            name: name.to_owned(),
+            cause: cause.to_string(),
+        })?;
         match book.fault() {
-            Some(why) => Err(Error::Phases { name: name.to_owned(), why }),
+            Some(why) => Err(Error::Phases {
+                name: name.to_owned(),
+                why,
+            }),
             None => Ok(book),
         }
     }
@@ -89,7 +94,9 @@ impl Playbook {
 
     /// Whether it asks for SMART; then unreadable SMART is worth a warning.
     pub fn wants_smart(&self) -> bool {
-        self.phases.iter().any(|p| matches!(p, Phase::SmartBefore | Phase::SmartAfter))
+        self.phases
+            .iter()
+            .any(|p| matches!(p, Phase::SmartBefore | Phase::SmartAfter))
     }
 
     /// The phases that a worker runs on the drive itself.
@@ -138,14 +145,20 @@ mod tests {
             assert_eq!(&Playbook::named(name).unwrap().name, name);
         }
         assert!(Playbook::named("standard").unwrap().wants_smart());
-        assert_eq!(Playbook::named("surface").unwrap().phases, [Phase::Write, Phase::Verify]);
+        assert_eq!(
+            Playbook::named("surface").unwrap().phases,
+            [Phase::Write, Phase::Verify]
+        );
     }
 
     #[test]
     fn a_bad_playbook_is_told_what_is_expected() {
         let book = |phases: &str| {
-            Playbook::from_toml("mine.toml", &format!("name = \"mine\"\nabout = \"\"\nphases = [{phases}]\n"))
-                .map_err(|e| e.to_string())
+            Playbook::from_toml(
+                "mine.toml",
+                &format!("name = \"mine\"\nabout = \"\"\nphases = [{phases}]\n"),
+            )
+            .map_err(|e| e.to_string())
         };
         for (phases, part) in [
             ("\"verify\", \"write\"", "expected `write` and after it `verify`"),
@@ -156,9 +169,22 @@ mod tests {
             ("\"wirte\"", "unknown variant `wirte`"),
         ] {
             let told = book(phases).unwrap_err();
-            assert!(told.starts_with("playbook mine.toml: ") && told.contains(part), "{told}");
+            assert!(
+                told.starts_with("playbook mine.toml: ") && told.contains(part),
+                "{told}"
+            );
         }
-        assert!(Playbook::from_toml("x", "nmae = 1").unwrap_err().to_string().contains("nmae"));
-        assert!(Playbook::named("fast").unwrap_err().to_string().contains("standard, surface"));
+        assert!(
+            Playbook::from_toml("x", "nmae = 1")
+                .unwrap_err()
+                .to_string()
+                .contains("nmae")
+        );
+        assert!(
+            Playbook::named("fast")
+                .unwrap_err()
+                .to_string()
+                .contains("standard, surface")
+        );
     }
 }

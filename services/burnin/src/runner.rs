@@ -36,7 +36,12 @@ impl Session {
         let pattern = Pattern::new(order.key);
         let engine = format!("{} pattern, {engine}", format!("{:?}", pattern.kernel()).to_lowercase());
         let pipeline = Pipeline::new(order, &engine, device.now())?;
-        Ok(Self { pattern, geometry: order.geometry, pipeline, flying: vec![None; device.slots()] })
+        Ok(Self {
+            pattern,
+            geometry: order.geometry,
+            pipeline,
+            flying: vec![None; device.slots()],
+        })
     }
 
     /// Fills every free slot, waits for one access, hands its result over; returns what there is to tell.
@@ -71,7 +76,11 @@ impl Session {
                 let Request { access, pass } = request;
                 if access.op == Op::Write {
                     let words = words(access, self.geometry);
-                    self.pattern.fill(&mut device.buffer(slot)[..words], access.lba * self.geometry.units(), pass);
+                    self.pattern.fill(
+                        &mut device.buffer(slot)[..words],
+                        access.lba * self.geometry.units(),
+                        pass,
+                    );
                 }
                 self.flying[slot] = Some(request);
                 device.submit(access)?;
@@ -145,14 +154,22 @@ fn inspect(device: &mut dyn Device, pattern: &Pattern, geometry: Geometry, reque
     };
     if let Some(errno) = failed {
         let bytes = device.size();
-        return if bytes == geometry.bytes() { Outcome::Failed { errno } } else { Outcome::Changed { bytes } };
+        return if bytes == geometry.bytes() {
+            Outcome::Failed { errno }
+        } else {
+            Outcome::Changed { bytes }
+        };
     }
     if access.op == Op::Write {
         return Outcome::Done;
     }
     let data = &device.buffer(done.slot)[..words(access, geometry)];
     let bad = compare(pattern, data, access.lba, request.pass, geometry);
-    if bad.is_empty() { Outcome::Done } else { Outcome::Differs(bad) }
+    if bad.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Differs(bad)
+    }
 }
 
 /// The sectors of `data`, read from `lba` on, that are not what `pass` wrote there.
@@ -192,7 +209,10 @@ fn fault(seen: Seen, sector: u64, units: u64, pass: u8, partly: bool) -> Fault {
         Seen::Of { unit, pass: of } => match (unit / units) as i64 - sector as i64 {
             0 if of == pass => Fault::Torn,
             0 => Fault::Stale { pass: of },
-            shift => Fault::Moved { shift, fresh: of == pass },
+            shift => Fault::Moved {
+                shift,
+                fresh: of == pass,
+            },
         },
     }
 }

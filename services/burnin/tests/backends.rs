@@ -19,7 +19,11 @@ const BYTES: u64 = (5 << 20) + 12 * 512;
 fn order(phases: &[Phase], io: Io) -> Order {
     Order {
         key: JobKey(*b"backends are one"),
-        geometry: Geometry { sectors: BYTES / 512, sector: 512, physical: 512 },
+        geometry: Geometry {
+            sectors: BYTES / 512,
+            sector: 512,
+            physical: 512,
+        },
         phases: phases.to_vec(),
         limits: Limits::default(),
         io,
@@ -43,14 +47,20 @@ fn drive() -> File {
 fn both_ways_write_the_same_bytes_and_find_the_same_faults() {
     let mut content = Vec::new();
     let mut found = Vec::new();
-    for (backend, block, depth) in
-        [(Backend::Uring, 256 << 10, 8), (Backend::Sync, 1 << 20, 2), (Backend::Uring, 4096, 3), (Backend::Sync, 64 << 10, 1)]
-    {
+    for (backend, block, depth) in [
+        (Backend::Uring, 256 << 10, 8),
+        (Backend::Sync, 1 << 20, 2),
+        (Backend::Uring, 4096, 3),
+        (Backend::Sync, 64 << 10, 1),
+    ] {
         let io = Io { backend, block, depth };
         let mut file = drive();
         let (evidence, way) = burn(&file, &[Phase::Probe, Phase::Write, Phase::Verify], io);
         println!("{way}");
-        assert!(evidence.defects.is_empty() && evidence.stopped.is_none(), "{way}: {evidence:?}");
+        assert!(
+            evidence.defects.is_empty() && evidence.stopped.is_none(),
+            "{way}: {evidence:?}"
+        );
         assert!(evidence.phases.iter().all(|p| p.status == PhaseStatus::Done), "{way}");
         assert_eq!(evidence.verified().0, BYTES);
         let mut bytes = Vec::new();
@@ -58,18 +68,30 @@ fn both_ways_write_the_same_bytes_and_find_the_same_faults() {
         file.read_to_end(&mut bytes).unwrap();
         content.push(bytes.clone());
 
-        file.write_all_at(&[bytes[512 * 4000 + 9] ^ 0x10], 512 * 4000 + 9).unwrap();
+        file.write_all_at(&[bytes[512 * 4000 + 9] ^ 0x10], 512 * 4000 + 9)
+            .unwrap();
         file.write_all_at(&bytes[512 * 70..512 * 71], 512 * 71).unwrap();
         file.write_all_at(&[0; 512 * 12], BYTES - 512 * 12).unwrap();
         let (evidence, _) = burn(&file, &[Phase::Verify], io);
-        let told: Vec<_> = evidence.findings().into_iter().map(|f| (f.kind, f.lba.unwrap().0, f.sectors, f.found)).collect();
+        let told: Vec<_> = evidence
+            .findings()
+            .into_iter()
+            .map(|f| (f.kind, f.lba.unwrap().0, f.sectors, f.found))
+            .collect();
         found.push(told);
     }
     assert!(content.windows(2).all(|pair| pair[0] == pair[1]));
     assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{found:?}");
     assert_eq!(
-        found[0].iter().map(|(kind, lba, sectors, _)| (*kind, *lba, *sectors)).collect::<Vec<_>>(),
-        [(FaultKind::Misdirected, 71, 1), (FaultKind::BitFlip, 4000, 1), (FaultKind::Zeroed, BYTES / 512 - 12, 12)]
+        found[0]
+            .iter()
+            .map(|(kind, lba, sectors, _)| (*kind, *lba, *sectors))
+            .collect::<Vec<_>>(),
+        [
+            (FaultKind::Misdirected, 71, 1),
+            (FaultKind::BitFlip, 4000, 1),
+            (FaultKind::Zeroed, BYTES / 512 - 12, 12)
+        ]
     );
     assert_eq!(found[0][0].3.unwrap().0, 70);
 
@@ -83,7 +105,10 @@ fn both_ways_write_the_same_bytes_and_find_the_same_faults() {
 #[test]
 fn a_drive_that_shrinks_is_told_as_another_capacity() {
     for backend in [Backend::Uring, Backend::Sync] {
-        let io = Io { backend, ..Io::default() };
+        let io = Io {
+            backend,
+            ..Io::default()
+        };
         let file = drive();
         burn(&file, &[Phase::Write], io);
         file.set_len(BYTES / 2).unwrap();
@@ -101,7 +126,11 @@ fn a_drive_that_shrinks_is_told_as_another_capacity() {
 fn sizes_that_do_not_fit_the_buffers_are_refused() {
     let mut file = drive();
     file.write_all(b"x").unwrap();
-    let io = Io { block: 1 << 20, depth: 4, ..Io::default() };
+    let io = Io {
+        block: 1 << 20,
+        depth: 4,
+        ..Io::default()
+    };
     let told = device::open(file, io).unwrap_err().to_string();
     assert!(told.contains("at most 2097152"), "{told}");
 }

@@ -17,7 +17,10 @@ use burnin::worker::{Io, Limits, Order};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
 fn plans(default: u64) -> u64 {
-    std::env::var("KILN_PLANS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+    std::env::var("KILN_PLANS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(default)
 }
 
 struct Dice(u64);
@@ -33,7 +36,11 @@ impl Dice {
 
 fn geometry(dice: &mut Dice) -> Geometry {
     let sector = dice.one_of(&[512, 512, 4096]);
-    Geometry { sectors: 40 + dice.below(400), sector, physical: sector }
+    Geometry {
+        sectors: 40 + dice.below(400),
+        sector,
+        physical: sector,
+    }
 }
 
 fn order(geometry: Geometry, phases: &[Phase], dice: &mut Dice) -> Order {
@@ -43,8 +50,14 @@ fn order(geometry: Geometry, phases: &[Phase], dice: &mut Dice) -> Order {
         key: JobKey(key),
         geometry,
         phases: phases.to_vec(),
-        limits: Limits { checkpoint_bytes: 1 << 17, ..Limits::default() },
-        io: Io { block: geometry.sector * (1 + dice.below(24)) as u32, ..Io::default() },
+        limits: Limits {
+            checkpoint_bytes: 1 << 17,
+            ..Limits::default()
+        },
+        io: Io {
+            block: geometry.sector * (1 + dice.below(24)) as u32,
+            ..Io::default()
+        },
         resume: None,
     }
 }
@@ -57,7 +70,11 @@ const SURFACE: [Phase; 2] = [Phase::Write, Phase::Verify];
 const STANDARD: [Phase; 3] = [Phase::Probe, Phase::Write, Phase::Verify];
 
 fn bad_lbas(evidence: &Evidence) -> BTreeSet<u64> {
-    evidence.defects.runs().flat_map(|run| run.first..run.first + run.count).collect()
+    evidence
+        .defects
+        .runs()
+        .flat_map(|run| run.first..run.first + run.count)
+        .collect()
 }
 
 #[test]
@@ -69,12 +86,30 @@ fn a_healthy_drive_never_gives_an_alarm() {
         plan.volatile = dice.below(2) == 0;
         let phases: &[Phase] = if dice.below(2) == 0 { &SURFACE } else { &STANDARD };
         let order = order(geometry, phases, &mut dice);
-        let mut sim = Sim::new(geometry, plan, 1 + dice.below(5) as usize, order.io.block as usize, seed);
+        let mut sim = Sim::new(
+            geometry,
+            plan,
+            1 + dice.below(5) as usize,
+            order.io.block as usize,
+            seed,
+        );
         let evidence = burn(&mut sim, &order);
-        assert!(evidence.defects.is_empty() && evidence.incidents.is_empty(), "seed {seed}: {evidence:?}");
-        assert!(evidence.phases.iter().all(|p| p.status == PhaseStatus::Done && p.done == p.total), "seed {seed}");
+        assert!(
+            evidence.defects.is_empty() && evidence.incidents.is_empty(),
+            "seed {seed}: {evidence:?}"
+        );
+        assert!(
+            evidence
+                .phases
+                .iter()
+                .all(|p| p.status == PhaseStatus::Done && p.done == p.total),
+            "seed {seed}"
+        );
         assert_eq!(evidence.verified().0, geometry.bytes(), "seed {seed}");
-        assert!((0..geometry.sectors).all(|lba| sim.truth().is_right(lba) && sim.truth().was_seen(lba)), "seed {seed}");
+        assert!(
+            (0..geometry.sectors).all(|lba| sim.truth().is_right(lba) && sim.truth().was_seen(lba)),
+            "seed {seed}"
+        );
     }
 }
 
@@ -126,7 +161,12 @@ fn kinds(sim: &Sim, plan: &Plan, lba: u64) -> Vec<FaultKind> {
             Content::Random => vec![FaultKind::LostWrite, FaultKind::Truncated],
         },
         // Another sector's damaged data was misdirected here.
-        Origin::Damaged => vec![FaultKind::BitFlip, FaultKind::Corrupt, FaultKind::Misdirected, FaultKind::LostWrite],
+        Origin::Damaged => vec![
+            FaultKind::BitFlip,
+            FaultKind::Corrupt,
+            FaultKind::Misdirected,
+            FaultKind::LostWrite,
+        ],
     }
 }
 
@@ -140,7 +180,13 @@ fn what_is_found_is_what_the_oracle_knows() {
         plan.content = dice.one_of(&[Content::Zeros, Content::Ones, Content::Random]);
         plan.volatile = dice.below(2) == 0;
         let order = order(geometry, &SURFACE, &mut dice);
-        let mut sim = Sim::new(geometry, plan.clone(), 1 + dice.below(4) as usize, order.io.block as usize, seed);
+        let mut sim = Sim::new(
+            geometry,
+            plan.clone(),
+            1 + dice.below(4) as usize,
+            order.io.block as usize,
+            seed,
+        );
         let evidence = burn(&mut sim, &order);
 
         let mut due: BTreeSet<u64> = sim.truth().bad().into_iter().collect();
@@ -148,26 +194,46 @@ fn what_is_found_is_what_the_oracle_knows() {
             Fault::FlipOnce { lba, .. } => Some(*lba),
             _ => None,
         }));
-        assert_eq!(bad_lbas(&evidence), due, "seed {seed}: {plan:?}\n{:#?}", evidence.findings());
+        assert_eq!(
+            bad_lbas(&evidence),
+            due,
+            "seed {seed}: {plan:?}\n{:#?}",
+            evidence.findings()
+        );
         for finding in evidence.defects.findings(geometry) {
             let first = finding.lba.unwrap().0;
             for lba in first..first + finding.sectors {
                 let may = kinds(&sim, &plan, lba);
-                assert!(may.contains(&finding.kind), "seed {seed}: LBA {lba} is {may:?}, told as {finding:?}\n{plan:?}");
+                assert!(
+                    may.contains(&finding.kind),
+                    "seed {seed}: LBA {lba} is {may:?}, told as {finding:?}\n{plan:?}"
+                );
             }
-            if finding.kind == FaultKind::Misdirected && let Origin::Write { lba, .. } = sim.truth().origin(first) {
+            if finding.kind == FaultKind::Misdirected
+                && let Origin::Write { lba, .. } = sim.truth().origin(first)
+            {
                 assert_eq!(finding.found.unwrap().0, lba, "seed {seed}: {finding:?}");
             }
             seen.insert(finding.kind);
         }
-        let once = plan.faults.iter().filter(|f| matches!(f, Fault::ReadErrorOnce { .. })).count();
+        let once = plan
+            .faults
+            .iter()
+            .filter(|f| matches!(f, Fault::ReadErrorOnce { .. }))
+            .count();
         let told = !evidence.incidents.is_empty() || evidence.findings().iter().any(|f| f.kind == FaultKind::ReadError);
         assert!(once == 0 || told, "seed {seed}: an error that showed once was not told");
         assert_eq!(evidence.stopped, None, "seed {seed}");
     }
     for kind in [
-        FaultKind::BitFlip, FaultKind::Corrupt, FaultKind::LostWrite, FaultKind::Misdirected, FaultKind::Zeroed,
-        FaultKind::ReadError, FaultKind::WriteError, FaultKind::Transient,
+        FaultKind::BitFlip,
+        FaultKind::Corrupt,
+        FaultKind::LostWrite,
+        FaultKind::Misdirected,
+        FaultKind::Zeroed,
+        FaultKind::ReadError,
+        FaultKind::WriteError,
+        FaultKind::Transient,
     ] {
         assert!(seen.contains(&kind), "no plan showed {kind:?}");
     }
@@ -177,25 +243,49 @@ fn what_is_found_is_what_the_oracle_knows() {
 fn a_drive_that_wraps_around_is_found_and_its_real_size_named() {
     for seed in 0..plans(3_000) / 10 {
         let mut dice = Dice(seed ^ 0x3a9);
-        let geometry = Geometry { sectors: 400 + dice.below(2_000), sector: 512, physical: 512 };
+        let geometry = Geometry {
+            sectors: 400 + dice.below(2_000),
+            sector: 512,
+            physical: 512,
+        };
         let order = order(geometry, &SURFACE, &mut dice);
         let apart = u64::from(order.io.block) / 512 * 5;
         let real = apart + dice.below(geometry.sectors - apart - 8);
-        let plan = Plan { real: Some(real), ..Plan::healthy(Content::Random) };
+        let plan = Plan {
+            real: Some(real),
+            ..Plan::healthy(Content::Random)
+        };
         let mut sim = Sim::new(geometry, plan, 4, order.io.block as usize, seed);
         let evidence = burn(&mut sim, &order);
-        assert_eq!(bad_lbas(&evidence), sim.truth().bad().into_iter().collect(), "seed {seed}");
+        assert_eq!(
+            bad_lbas(&evidence),
+            sim.truth().bad().into_iter().collect(),
+            "seed {seed}"
+        );
         let findings = evidence.findings();
-        assert!(findings.iter().all(|f| f.kind == FaultKind::WrapAround), "seed {seed}: {findings:?}");
+        assert!(
+            findings.iter().all(|f| f.kind == FaultKind::WrapAround),
+            "seed {seed}: {findings:?}"
+        );
         assert!(findings[0].detail.contains("stores only"), "{findings:?}");
     }
 }
 
 #[test]
 fn the_probe_finds_missing_capacity_in_seconds_and_ends_the_job() {
-    let geometry = Geometry { sectors: 4_096, sector: 512, physical: 512 };
+    let geometry = Geometry {
+        sectors: 4_096,
+        sector: 512,
+        physical: 512,
+    };
     for (plan, kind) in [
-        (Plan { real: Some(1_024), ..Plan::healthy(Content::Random) }, FaultKind::WrapAround),
+        (
+            Plan {
+                real: Some(1_024),
+                ..Plan::healthy(Content::Random)
+            },
+            FaultKind::WrapAround,
+        ),
         (Plan::with(vec![Fault::Limbo { from: 3_000 }]), FaultKind::Zeroed),
     ] {
         let mut dice = Dice(5);
@@ -203,14 +293,22 @@ fn the_probe_finds_missing_capacity_in_seconds_and_ends_the_job() {
         let mut sim = Sim::new(geometry, plan.clone(), 4, order.io.block as usize, 5);
         let evidence = burn(&mut sim, &order);
         assert_eq!(evidence.stopped, Some(Stop::FakeCapacity), "{plan:?}");
-        assert!(evidence.findings().iter().any(|f| f.kind == kind), "{:?}", evidence.findings());
+        assert!(
+            evidence.findings().iter().any(|f| f.kind == kind),
+            "{:?}",
+            evidence.findings()
+        );
         assert_eq!(evidence.phase(Phase::Write).unwrap().status, PhaseStatus::Skipped);
     }
 }
 
 #[test]
 fn a_tail_that_is_not_stored_is_called_truncated() {
-    let geometry = Geometry { sectors: 4_096, sector: 512, physical: 512 };
+    let geometry = Geometry {
+        sectors: 4_096,
+        sector: 512,
+        physical: 512,
+    };
     let mut dice = Dice(6);
     let order = order(geometry, &SURFACE, &mut dice);
     let plan = Plan::with(vec![Fault::Limbo { from: 3_000 }]);
@@ -223,7 +321,11 @@ fn a_tail_that_is_not_stored_is_called_truncated() {
 
 #[test]
 fn hang_slow_and_disconnect_are_evidence_with_a_place() {
-    let geometry = Geometry { sectors: 500, sector: 512, physical: 512 };
+    let geometry = Geometry {
+        sectors: 500,
+        sector: 512,
+        physical: 512,
+    };
     let mut dice = Dice(7);
     let order = order(geometry, &SURFACE, &mut dice);
     let burn = |fault| {
@@ -234,21 +336,40 @@ fn hang_slow_and_disconnect_are_evidence_with_a_place() {
     let (stopped, incidents, evidence) = burn(Fault::Hang { lba: 250 });
     assert_eq!(stopped, Some(Stop::Hung));
     assert_eq!(incidents[0].kind, FaultKind::Hang);
-    assert!(incidents[0].lba.is_some_and(|lba| lba.0 <= 250 && lba.0 + incidents[0].sectors > 250), "{incidents:?}");
+    assert!(
+        incidents[0]
+            .lba
+            .is_some_and(|lba| lba.0 <= 250 && lba.0 + incidents[0].sectors > 250),
+        "{incidents:?}"
+    );
     assert_eq!(evidence.phase(Phase::Write).unwrap().status, PhaseStatus::Interrupted);
 
-    let (stopped, incidents, _) = burn(Fault::Slow { lba: 99, millis: 12_000 });
-    assert_eq!((stopped, incidents.len(), incidents[0].kind), (None, 2, FaultKind::Slow), "{incidents:?}");
+    let (stopped, incidents, _) = burn(Fault::Slow {
+        lba: 99,
+        millis: 12_000,
+    });
+    assert_eq!(
+        (stopped, incidents.len(), incidents[0].kind),
+        (None, 2, FaultKind::Slow),
+        "{incidents:?}"
+    );
 
     let (stopped, incidents, evidence) = burn(Fault::Disconnect { lba: 480 });
     assert_eq!(stopped, Some(Stop::Disconnected));
     assert_eq!(incidents.last().unwrap().kind, FaultKind::Disconnect);
-    assert!(evidence.defects.is_empty(), "a drive that went away has no bad sectors: {evidence:?}");
+    assert!(
+        evidence.defects.is_empty(),
+        "a drive that went away has no bad sectors: {evidence:?}"
+    );
 }
 
 #[test]
 fn a_dead_zone_is_bounded_in_work_and_told_as_a_whole() {
-    let geometry = Geometry { sectors: 2_000, sector: 512, physical: 512 };
+    let geometry = Geometry {
+        sectors: 2_000,
+        sector: 512,
+        physical: 512,
+    };
     let mut dice = Dice(8);
     let mut order = order(geometry, &SURFACE, &mut dice);
     order.io.block = 512 * 16;

@@ -16,15 +16,26 @@ use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use wire::Time;
 use wire::job::{Phase, PhaseStatus};
 
-const GEOMETRY: Geometry = Geometry { sectors: 1_500, sector: 512, physical: 512 };
+const GEOMETRY: Geometry = Geometry {
+    sectors: 1_500,
+    sector: 512,
+    physical: 512,
+};
 
 fn order(phases: &[Phase], seed: u64) -> Order {
     Order {
         key: JobKey([seed as u8 ^ 0x5c; 16]),
         geometry: GEOMETRY,
         phases: phases.to_vec(),
-        limits: Limits { checkpoint_bytes: 40 << 10, rewind_bytes: 64 << 10, ..Limits::default() },
-        io: Io { block: 8 << 10, ..Io::default() },
+        limits: Limits {
+            checkpoint_bytes: 40 << 10,
+            rewind_bytes: 64 << 10,
+            ..Limits::default()
+        },
+        io: Io {
+            block: 8 << 10,
+            ..Io::default()
+        },
         resume: None,
     }
 }
@@ -32,17 +43,28 @@ fn order(phases: &[Phase], seed: u64) -> Order {
 /// Burns with interruptions; returns the evidence and the drive, or what went wrong.
 fn interrupted(seed: u64, plan: Plan, skip: Skip) -> (Evidence, Sim, u32) {
     let mut random = seed;
-    let phases: &[Phase] =
-        if seed.is_multiple_of(3) { &[Phase::Probe, Phase::Write, Phase::Verify] } else { &[Phase::Write, Phase::Verify] };
+    let phases: &[Phase] = if seed.is_multiple_of(3) {
+        &[Phase::Probe, Phase::Write, Phase::Verify]
+    } else {
+        &[Phase::Write, Phase::Verify]
+    };
     let mut order = order(phases, seed);
     let mut sim = Sim::new(GEOMETRY, plan, 3, order.io.block as usize, seed);
     sim.skip = skip;
     let mut cuts = 0;
     let mut last: Option<String> = None;
     loop {
-        order.resume = last.clone().map(|checkpoint| Resumption { checkpoint, why: "power cut".to_owned(), at: Time::UNIX_EPOCH });
+        order.resume = last.clone().map(|checkpoint| Resumption {
+            checkpoint,
+            why: "power cut".to_owned(),
+            at: Time::UNIX_EPOCH,
+        });
         let mut session = Session::new(&sim, &order, "simulated").unwrap();
-        let steps = if cuts < 7 { next_random(&mut random) % 90 } else { u64::MAX };
+        let steps = if cuts < 7 {
+            next_random(&mut random) % 90
+        } else {
+            u64::MAX
+        };
         for _ in 0..steps {
             for report in session.step(&mut sim) {
                 if let Report::Checkpoint { text } = report {
@@ -56,7 +78,11 @@ fn interrupted(seed: u64, plan: Plan, skip: Skip) -> (Evidence, Sim, u32) {
             }
         }
         cuts += 1;
-        if next_random(&mut random) & 1 == 0 { sim.power_cut() } else { sim.kill() }
+        if next_random(&mut random) & 1 == 0 {
+            sim.power_cut()
+        } else {
+            sim.kill()
+        }
     }
 }
 
@@ -66,12 +92,18 @@ fn faultless(evidence: &Evidence, sim: &Sim) -> bool {
     evidence.defects.is_empty()
         && evidence.incidents.is_empty()
         && evidence.stopped.is_none()
-        && evidence.phases.iter().all(|p| p.status == PhaseStatus::Done && p.done == p.total)
+        && evidence
+            .phases
+            .iter()
+            .all(|p| p.status == PhaseStatus::Done && p.done == p.total)
         && (0..GEOMETRY.sectors).all(|lba| truth.is_right(lba) && truth.was_seen(lba))
 }
 
 fn volatile() -> Plan {
-    Plan { volatile: true, ..Plan::healthy(Content::Random) }
+    Plan {
+        volatile: true,
+        ..Plan::healthy(Content::Random)
+    }
 }
 
 #[test]
@@ -84,7 +116,10 @@ fn two_hundred_interrupted_burn_ins_skip_nothing_and_claim_nothing() {
         assert!(evidence.resumes.iter().all(|r| r.why == "power cut"));
         resumed += evidence.resumes.len();
     }
-    assert!(resumed > 300, "only {resumed} resumes: the cuts came too early to test anything");
+    assert!(
+        resumed > 300,
+        "only {resumed} resumes: the cuts came too early to test anything"
+    );
 }
 
 #[test]
@@ -104,9 +139,16 @@ fn a_bad_drive_stays_bad_over_interruptions() {
         let (bad, lost) = (seed * 7 % 1_500, (seed * 11 + 3) % 1_500);
         let faults = vec![Fault::Flip { lba: bad, bit: 9 }, Fault::DropWrite { lba: lost }];
         let (evidence, sim, _) = interrupted(seed, Plan { faults, ..volatile() }, Skip::None);
-        let told: Vec<u64> = evidence.defects.runs().flat_map(|run| run.first..run.first + run.count).collect();
+        let told: Vec<u64> = evidence
+            .defects
+            .runs()
+            .flat_map(|run| run.first..run.first + run.count)
+            .collect();
         for lba in sim.truth().bad() {
-            assert!(told.contains(&lba), "seed {seed}: LBA {lba} was forgotten; told {told:?}");
+            assert!(
+                told.contains(&lba),
+                "seed {seed}: LBA {lba} was forgotten; told {told:?}"
+            );
         }
     }
 }
@@ -135,8 +177,15 @@ fn a_stopped_job_goes_on_where_it_stopped() {
             }
             let told = Checkpoint::decode(last.as_deref().unwrap()).unwrap();
             assert!((told.phase, told.frontier) >= frontier, "seed {seed}: went back");
-            frontier = (told.phase, told.frontier.saturating_sub(order.limits.rewind_bytes / 512));
-            order.resume = last.clone().map(|checkpoint| Resumption { checkpoint, why: "stopped".to_owned(), at: Time::UNIX_EPOCH });
+            frontier = (
+                told.phase,
+                told.frontier.saturating_sub(order.limits.rewind_bytes / 512),
+            );
+            order.resume = last.clone().map(|checkpoint| Resumption {
+                checkpoint,
+                why: "stopped".to_owned(),
+                at: Time::UNIX_EPOCH,
+            });
         }
         let mut session = Session::new(&sim, &order, "simulated").unwrap();
         while !session.is_over() {
@@ -159,11 +208,28 @@ fn a_checkpoint_of_another_job_is_refused() {
             }
         }
     }
-    let resume = last.map(|checkpoint| Resumption { checkpoint, why: String::new(), at: Time::UNIX_EPOCH });
+    let resume = last.map(|checkpoint| Resumption {
+        checkpoint,
+        why: String::new(),
+        at: Time::UNIX_EPOCH,
+    });
     for other in [
-        Order { resume: resume.clone(), ..order(&[Phase::Write, Phase::Verify], 2) },
-        Order { resume: resume.clone(), ..order(&[Phase::Probe, Phase::Write, Phase::Verify], 1) },
-        Order { resume, geometry: Geometry { sectors: 1_400, ..GEOMETRY }, ..order(&[Phase::Write, Phase::Verify], 1) },
+        Order {
+            resume: resume.clone(),
+            ..order(&[Phase::Write, Phase::Verify], 2)
+        },
+        Order {
+            resume: resume.clone(),
+            ..order(&[Phase::Probe, Phase::Write, Phase::Verify], 1)
+        },
+        Order {
+            resume,
+            geometry: Geometry {
+                sectors: 1_400,
+                ..GEOMETRY
+            },
+            ..order(&[Phase::Write, Phase::Verify], 1)
+        },
     ] {
         let told = Session::new(&sim, &other, "simulated").unwrap_err().to_string();
         assert!(told.contains("another job"), "{told}");

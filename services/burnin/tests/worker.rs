@@ -19,10 +19,24 @@ const BYTES: u64 = 64 << 20;
 fn order(limits: Limits) -> Order {
     Order {
         key: JobKey([3; 16]),
-        geometry: Geometry { sectors: BYTES / 512, sector: 512, physical: 512 },
-        phases: vec![Phase::SmartBefore, Phase::Probe, Phase::Write, Phase::Verify, Phase::SmartAfter],
+        geometry: Geometry {
+            sectors: BYTES / 512,
+            sector: 512,
+            physical: 512,
+        },
+        phases: vec![
+            Phase::SmartBefore,
+            Phase::Probe,
+            Phase::Write,
+            Phase::Verify,
+            Phase::SmartAfter,
+        ],
         limits,
-        io: Io { backend: Backend::Sync, block: 64 << 10, depth: 2 },
+        io: Io {
+            backend: Backend::Sync,
+            block: 64 << 10,
+            depth: 2,
+        },
         resume: None,
     }
 }
@@ -34,7 +48,11 @@ fn line(to: &mut UnixStream, input: &Input) {
 }
 
 /// Runs a worker; `talk` sees each report and may answer.
-fn work(drive: &File, first: &Input, mut talk: impl FnMut(&Report, &mut Option<UnixStream>)) -> Result<Evidence, worker::Error> {
+fn work(
+    drive: &File,
+    first: &Input,
+    mut talk: impl FnMut(&Report, &mut Option<UnixStream>),
+) -> Result<Evidence, worker::Error> {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let drive = drive.try_clone().unwrap();
     let worker = thread::spawn(move || {
@@ -62,15 +80,19 @@ fn drive() -> File {
 fn a_job_tells_its_phases_and_ends_with_its_evidence() {
     let drive = drive();
     let (mut phases, mut done, mut started) = (Vec::new(), None, false);
-    let evidence = work(&drive, &Input::Order(Box::new(order(Limits::default()))), |report, _| match report {
-        Report::Started { engine, from, .. } => {
-            assert!(engine.contains("pread/pwrite 64 KiB") && from.0 == 0, "{engine}");
-            started = true;
-        }
-        Report::PhaseDone { state, .. } => phases.push(state.phase),
-        Report::Done { evidence } => done = Some(evidence.clone()),
-        _ => {}
-    })
+    let evidence = work(
+        &drive,
+        &Input::Order(Box::new(order(Limits::default()))),
+        |report, _| match report {
+            Report::Started { engine, from, .. } => {
+                assert!(engine.contains("pread/pwrite 64 KiB") && from.0 == 0, "{engine}");
+                started = true;
+            }
+            Report::PhaseDone { state, .. } => phases.push(state.phase),
+            Report::Done { evidence } => done = Some(evidence.clone()),
+            _ => {}
+        },
+    )
     .unwrap();
     assert!(started);
     assert_eq!(phases, [Phase::Probe, Phase::Write, Phase::Verify]);
@@ -82,22 +104,43 @@ fn a_job_tells_its_phases_and_ends_with_its_evidence() {
 #[test]
 fn stop_gives_a_checkpoint_from_which_the_job_goes_on() {
     let drive = drive();
-    let limits = Limits { checkpoint_bytes: 1 << 20, rewind_bytes: 1 << 20, ..Limits::default() };
+    let limits = Limits {
+        checkpoint_bytes: 1 << 20,
+        rewind_bytes: 1 << 20,
+        ..Limits::default()
+    };
     let (mut last, mut told) = (None, 0);
     let evidence = work(&drive, &Input::Order(Box::new(order(limits))), |report, to| {
         if let Report::Checkpoint { text } = report {
             last = Some(text.clone());
             told += 1;
             if told == 20 {
-                line(to.as_mut().unwrap(), &Input::Stop { why: "a test".to_owned() });
+                line(
+                    to.as_mut().unwrap(),
+                    &Input::Stop {
+                        why: "a test".to_owned(),
+                    },
+                );
             }
         }
     })
     .unwrap();
-    assert_eq!(evidence.stopped, Some(Stop::Asked { why: "a test".to_owned() }));
-    let resume = Resumption { checkpoint: last.unwrap(), why: "stopped".to_owned(), at: Time::UNIX_EPOCH };
+    assert_eq!(
+        evidence.stopped,
+        Some(Stop::Asked {
+            why: "a test".to_owned()
+        })
+    );
+    let resume = Resumption {
+        checkpoint: last.unwrap(),
+        why: "stopped".to_owned(),
+        at: Time::UNIX_EPOCH,
+    };
     let mut from = None;
-    let again = Order { resume: Some(resume), ..order(limits) };
+    let again = Order {
+        resume: Some(resume),
+        ..order(limits)
+    };
     let evidence = work(&drive, &Input::Order(Box::new(again)), |report, _| {
         if let Report::Started { from: at, .. } = report {
             from = Some(at.0);
@@ -105,13 +148,19 @@ fn stop_gives_a_checkpoint_from_which_the_job_goes_on() {
     })
     .unwrap();
     assert!(from.unwrap() > 0);
-    assert_eq!((evidence.stopped.clone(), evidence.verified().0, evidence.resumes.len()), (None, BYTES, 1));
+    assert_eq!(
+        (evidence.stopped.clone(), evidence.verified().0, evidence.resumes.len()),
+        (None, BYTES, 1)
+    );
 }
 
 #[test]
 fn an_agent_that_is_gone_ends_the_worker() {
     let drive = drive();
-    let limits = Limits { checkpoint_bytes: 1 << 20, ..Limits::default() };
+    let limits = Limits {
+        checkpoint_bytes: 1 << 20,
+        ..Limits::default()
+    };
     let result = work(&drive, &Input::Order(Box::new(order(limits))), |report, to| {
         if matches!(report, Report::Checkpoint { .. })
             && let Some(to) = to.take()
@@ -121,7 +170,12 @@ fn an_agent_that_is_gone_ends_the_worker() {
     });
     // Either the input's end was seen first, or a report could not be written.
     match result {
-        Ok(evidence) => assert_eq!(evidence.stopped, Some(Stop::Asked { why: "the agent is gone".to_owned() })),
+        Ok(evidence) => assert_eq!(
+            evidence.stopped,
+            Some(Stop::Asked {
+                why: "the agent is gone".to_owned()
+            })
+        ),
         Err(error) => assert!(matches!(error, worker::Error::Output(_)), "{error}"),
     }
 }
@@ -129,16 +183,26 @@ fn an_agent_that_is_gone_ends_the_worker() {
 #[test]
 fn nonsense_instead_of_an_order_is_an_error_with_its_reason() {
     let drive = drive();
-    let told = worker::run(drive.try_clone().unwrap(), &b"{\"kind\":\"order\",\"key\":7}\n"[..], Vec::new());
+    let told = worker::run(
+        drive.try_clone().unwrap(),
+        &b"{\"kind\":\"order\",\"key\":7}\n"[..],
+        Vec::new(),
+    );
     assert!(told.unwrap_err().to_string().contains("no order"));
     let told = worker::run(drive.try_clone().unwrap(), &b""[..], Vec::new());
     assert!(matches!(told, Err(worker::Error::NoOrder(_))));
     let mut bad = serde_json::to_vec(&Input::Order(Box::new(Order {
-        resume: Some(Resumption { checkpoint: "kiln-checkpoint 1 0 0\n{".to_owned(), why: String::new(), at: Time::UNIX_EPOCH }),
+        resume: Some(Resumption {
+            checkpoint: "kiln-checkpoint 1 0 0\n{".to_owned(),
+            why: String::new(),
+            at: Time::UNIX_EPOCH,
+        }),
         ..order(Limits::default())
     })))
     .unwrap();
     bad.push(b'\n');
-    let told = worker::run(drive, std::io::Cursor::new(bad), Vec::new()).unwrap_err().to_string();
+    let told = worker::run(drive, std::io::Cursor::new(bad), Vec::new())
+        .unwrap_err()
+        .to_string();
     assert!(told.contains("checkpoint"), "{told}");
 }

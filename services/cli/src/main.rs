@@ -1,2 +1,35 @@
-//! Being written.
-fn main() {}
+//! The binary `kiln`: arguments in, exit code out. Everything else is in the library beside it.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Burns in drives and says whether data may be put on them.
+#[derive(Debug, Parser)]
+#[command(name = "kiln", version, propagate_version = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Writes every sector of a drive, reads it back and gives a verdict. Everything on the drive is lost.
+    Burn(cli::burn::Args),
+}
+
+fn main() -> ExitCode {
+    // A child that looks at a drive's content is this same program.
+    drive::answer_child();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let usage = error.use_stderr();
+            let _ = error.print();
+            return ExitCode::from(if usage { cli::burn::USAGE } else { 0 });
+        }
+    };
+    match args.command {
+        Command::Burn(args) => cli::burn::main(&args),
+    }
+}

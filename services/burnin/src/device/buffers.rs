@@ -20,7 +20,10 @@ pub struct Arena {
 
 impl std::fmt::Debug for Arena {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Arena").field("slots", &self.slots).field("block", &self.block).finish_non_exhaustive()
+        f.debug_struct("Arena")
+            .field("slots", &self.slots)
+            .field("block", &self.block)
+            .finish_non_exhaustive()
     }
 }
 
@@ -35,7 +38,9 @@ impl Arena {
     /// # Errors
     /// When the kernel has no memory, or the sizes make none.
     pub fn new(slots: usize, block: usize) -> io::Result<Self> {
-        let bytes = slots.checked_mul(block).filter(|b| *b > 0 && block.is_multiple_of(4096) && *b <= 1 << 30);
+        let bytes = slots
+            .checked_mul(block)
+            .filter(|b| *b > 0 && block.is_multiple_of(4096) && *b <= 1 << 30);
         let Some(bytes) = bytes else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -62,11 +67,23 @@ impl Arena {
         let start = unsafe { mapping.cast::<u8>().add(offset) };
         // Where the kernel has no huge pages the advice fails, and small ones do.
         // SAFETY: advice on memory that this function just mapped.
-        unsafe { libc::madvise(start.cast(), bytes.next_multiple_of(HUGE).min(mapped - offset), libc::MADV_HUGEPAGE) };
+        unsafe {
+            libc::madvise(
+                start.cast(),
+                bytes.next_multiple_of(HUGE).min(mapped - offset),
+                libc::MADV_HUGEPAGE,
+            )
+        };
         let (Some(mapping), Some(start)) = (NonNull::new(mapping), NonNull::new(start)) else {
             return Err(io::ErrorKind::OutOfMemory.into());
         };
-        Ok(Self { mapping, mapped, start, slots, block })
+        Ok(Self {
+            mapping,
+            mapped,
+            start,
+            slots,
+            block,
+        })
     }
 
     /// Number of slots.

@@ -5,7 +5,6 @@
 //! faults and a simulated clock). All behave alike; `tests/backends.rs` runs the same
 //! burn-in over each.
 
-
 mod buffers;
 mod open;
 pub mod plain;
@@ -18,7 +17,6 @@ use serde::{Deserialize, Serialize};
 
 pub use buffers::Arena;
 pub use open::{geometry, open};
-
 
 /// Size and sectors of a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +58,10 @@ impl Geometry {
             return Err(BadGeometry::Sector(self.sector));
         }
         if self.physical == 0 || !self.physical.is_multiple_of(self.sector) || self.physical > 1 << 20 {
-            return Err(BadGeometry::Physical { physical: self.physical, logical: self.sector });
+            return Err(BadGeometry::Physical {
+                physical: self.physical,
+                logical: self.sector,
+            });
         }
         match self.sectors.checked_mul(self.units()) {
             Some(units) if units > 0 && units <= crate::pattern::UNITS_MAX => Ok(self),
@@ -159,14 +160,24 @@ mod tests {
 
     #[test]
     fn geometries_that_cannot_be_tested_say_why() {
-        let good = Geometry { sectors: 8, sector: 512, physical: 4096 };
+        let good = Geometry {
+            sectors: 8,
+            sector: 512,
+            physical: 4096,
+        };
         assert_eq!(good.check(), Ok(good));
         for (bad, part) in [
             (Geometry { sector: 520, ..good }, "520"),
             (Geometry { sector: 0, ..good }, "multiple of 512"),
             (Geometry { physical: 768, ..good }, "768"),
             (Geometry { sectors: 0, ..good }, "0 sectors"),
-            (Geometry { sectors: u64::MAX, ..good }, "2^48"),
+            (
+                Geometry {
+                    sectors: u64::MAX,
+                    ..good
+                },
+                "2^48",
+            ),
         ] {
             let told = bad.check().map_err(|e| e.to_string());
             assert!(told.is_err_and(|t| t.contains(part)), "{bad:?}");

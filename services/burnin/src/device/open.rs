@@ -48,8 +48,15 @@ pub fn geometry(file: &File) -> io::Result<Geometry> {
         // SAFETY: the descriptor is open, the kernel writes one unsigned int.
         unsafe { blkpbszget(file.as_raw_fd(), &raw mut physical) }?;
     }
-    let sector = u32::try_from(sector).ok().filter(|s| *s > 0).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Geometry { sectors: bytes / u64::from(sector), sector, physical: physical.max(sector) })
+    let sector = u32::try_from(sector)
+        .ok()
+        .filter(|s| *s > 0)
+        .ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Geometry {
+        sectors: bytes / u64::from(sector),
+        sector,
+        physical: physical.max(sector),
+    })
 }
 
 /// A device over an open descriptor, and a line about how it is reached.
@@ -59,7 +66,10 @@ pub fn geometry(file: &File) -> io::Result<Geometry> {
 pub fn open(file: File, io: Io) -> io::Result<(Box<dyn Device>, String)> {
     let (depth, block) = (io.depth.max(1), io.block);
     if u64::from(depth) * u64::from(block) > Io::ARENA as u64 {
-        let text = format!("io: {depth} accesses of {block} bytes: expected at most {} bytes in all", Io::ARENA);
+        let text = format!(
+            "io: {depth} accesses of {block} bytes: expected at most {} bytes in all",
+            Io::ARENA
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     let file = match io.backend {

@@ -36,15 +36,28 @@ impl Plain {
         let (requests, inbox) = sync_channel::<Access>(depth as usize);
         let (outbox, results) = sync_channel(depth as usize);
         let (memory, drive) = (Arc::clone(&arena), Arc::clone(&file));
-        std::thread::Builder::new().name("drive".to_owned()).stack_size(STACK).spawn(move || {
-            while let Ok(access) = inbox.recv() {
-                let done = Done { slot: access.slot, result: carry(&drive, &memory, access, sector) };
-                if outbox.send(done).is_err() {
-                    return;
+        std::thread::Builder::new()
+            .name("drive".to_owned())
+            .stack_size(STACK)
+            .spawn(move || {
+                while let Ok(access) = inbox.recv() {
+                    let done = Done {
+                        slot: access.slot,
+                        result: carry(&drive, &memory, access, sector),
+                    };
+                    if outbox.send(done).is_err() {
+                        return;
+                    }
                 }
-            }
-        })?;
-        Ok(Self { busy: vec![false; arena.slots()], arena, file, requests, results, began: Instant::now() })
+            })?;
+        Ok(Self {
+            busy: vec![false; arena.slots()],
+            arena,
+            file,
+            requests,
+            results,
+            began: Instant::now(),
+        })
     }
 }
 
@@ -96,7 +109,10 @@ impl Device for Plain {
     }
 
     fn buffer(&mut self, slot: usize) -> &mut [u64] {
-        assert!(!self.busy[slot], "the buffer of slot {slot} belongs to the drive's thread now");
+        assert!(
+            !self.busy[slot],
+            "the buffer of slot {slot} belongs to the drive's thread now"
+        );
         let start = self.arena.slot(slot).cast::<u64>();
         // SAFETY: `block` mapped, aligned, initialised bytes; not busy, so the thread stays away; `&mut self` does the rest.
         unsafe { std::slice::from_raw_parts_mut(start, self.arena.block() / 8) }
@@ -105,7 +121,9 @@ impl Device for Plain {
     fn submit(&mut self, access: Access) -> io::Result<()> {
         assert!(!self.busy[access.slot], "slot {} is busy", access.slot);
         self.busy[access.slot] = true;
-        self.requests.try_send(access).map_err(|_| io::Error::other("the drive's thread is gone"))
+        self.requests
+            .try_send(access)
+            .map_err(|_| io::Error::other("the drive's thread is gone"))
     }
 
     fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>> {

@@ -31,7 +31,10 @@ pub struct Uring {
 
 impl std::fmt::Debug for Uring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Uring").field("file", &self.file).field("arena", &self.arena).finish_non_exhaustive()
+        f.debug_struct("Uring")
+            .field("file", &self.file)
+            .field("arena", &self.arena)
+            .finish_non_exhaustive()
     }
 }
 
@@ -51,7 +54,10 @@ impl Uring {
         };
         ring.submitter().register_files(&[file.as_raw_fd()])?;
         let buffers: Vec<libc::iovec> = (0..arena.slots())
-            .map(|slot| libc::iovec { iov_base: arena.slot(slot).cast(), iov_len: arena.block() })
+            .map(|slot| libc::iovec {
+                iov_base: arena.slot(slot).cast(),
+                iov_len: arena.block(),
+            })
             .collect();
         // SAFETY: the arena outlives the ring: `Drop` frees it only when nothing is under way, after the ring.
         unsafe { ring.submitter().register_buffers(&buffers) }?;
@@ -78,7 +84,11 @@ impl Uring {
 
 /// A ring with everything that newer kernels offer.
 fn restricted(entries: u32) -> io::Result<IoUring> {
-    let full = IoUring::builder().setup_single_issuer().setup_coop_taskrun().setup_r_disabled().build(entries);
+    let full = IoUring::builder()
+        .setup_single_issuer()
+        .setup_coop_taskrun()
+        .setup_r_disabled()
+        .build(entries);
     full.or_else(|_| IoUring::builder().setup_r_disabled().build(entries))
 }
 
@@ -104,11 +114,18 @@ impl Device for Uring {
     fn submit(&mut self, access: Access) -> io::Result<()> {
         let Access { slot, op, lba, sectors } = access;
         let (offset, length) = (lba * self.sector.0, sectors * self.sector.0);
-        assert!(!self.busy[slot] && length <= self.arena.block() as u64, "{access:?} does not fit slot {slot}");
+        assert!(
+            !self.busy[slot] && length <= self.arena.block() as u64,
+            "{access:?} does not fit slot {slot}"
+        );
         let (length, index) = (length as u32, slot as u16);
         let entry = match op {
-            Op::Read => opcode::ReadFixed::new(Fixed(0), self.arena.slot(slot), length, index).offset(offset).build(),
-            Op::Write => opcode::WriteFixed::new(Fixed(0), self.arena.slot(slot), length, index).offset(offset).build(),
+            Op::Read => opcode::ReadFixed::new(Fixed(0), self.arena.slot(slot), length, index)
+                .offset(offset)
+                .build(),
+            Op::Write => opcode::WriteFixed::new(Fixed(0), self.arena.slot(slot), length, index)
+                .offset(offset)
+                .build(),
             Op::Flush => opcode::Fsync::new(Fixed(0)).flags(FsyncFlags::DATASYNC).build(),
         }
         .user_data(slot as u64);
@@ -125,9 +142,17 @@ impl Device for Uring {
         let mut next = self.ring.completion().next();
         if next.is_none() && self.busy.contains(&true) {
             let time = Timespec::from(at_most);
-            match self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&time)) {
+            match self
+                .ring
+                .submitter()
+                .submit_with_args(1, &SubmitArgs::new().timespec(&time))
+            {
                 Ok(_) => {}
-                Err(e) if matches!(e.raw_os_error(), Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {}
+                Err(e)
+                    if matches!(
+                        e.raw_os_error(),
+                        Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
+                    ) => {}
                 Err(e) => return Err(e),
             }
             next = self.ring.completion().next();

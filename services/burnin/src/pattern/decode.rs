@@ -71,7 +71,11 @@ pub(super) fn decode(pattern: &Pattern, data: &[u64], unit: u64, pass: u8) -> Op
     if let Some((unit, pass)) = whose(pattern, data) {
         return Some(Seen::Of { unit, pass });
     }
-    Some(if right >= SOME { Seen::Torn { right: right as u32 } } else { Seen::Foreign })
+    Some(if right >= SOME {
+        Seen::Torn { right: right as u32 }
+    } else {
+        Seen::Foreign
+    })
 }
 
 /// The unit and pass that a majority of the words name.
@@ -90,7 +94,11 @@ fn whose(pattern: &Pattern, data: &[u64]) -> Option<(u64, u8)> {
                 votes -= 1;
             }
         }
-        let agree = data.iter().zip(base).filter(|(word, base)| **word ^ **base == lead).count();
+        let agree = data
+            .iter()
+            .zip(base)
+            .filter(|(word, base)| **word ^ **base == lead)
+            .count();
         if agree < MAJORITY {
             return None;
         }

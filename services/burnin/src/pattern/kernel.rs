@@ -55,7 +55,11 @@ fn differs(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> Option<u
             for (i, (unit, n)) in group.chunks_exact(WORDS).zip(start..).enumerate() {
                 let tag = tag(k0, n, pass).to_le();
                 let slot = (n as usize % SLOTS) * WORDS;
-                if unit.iter().zip(&base[slot..slot + WORDS]).any(|(word, base)| *word != *base ^ tag) {
+                if unit
+                    .iter()
+                    .zip(&base[slot..slot + WORDS])
+                    .any(|(word, base)| *word != *base ^ tag)
+                {
                     return Some(g * GROUP + i);
                 }
             }
@@ -107,7 +111,10 @@ impl Kernel {
 
     /// The fastest that this processor can run.
     pub fn best() -> Self {
-        Self::ALL.into_iter().find(|kernel| kernel.is_here()).unwrap_or(Self::Portable)
+        Self::ALL
+            .into_iter()
+            .find(|kernel| kernel.is_here())
+            .unwrap_or(Self::Portable)
     }
 
     #[inline]

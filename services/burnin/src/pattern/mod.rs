@@ -65,7 +65,9 @@ impl TryFrom<String> for JobKey {
         let mut key = [0; 16];
         match hex::decode_to_slice(&text, &mut key) {
             Ok(()) => Ok(Self(key)),
-            Err(_) => Err(BadKey { text: text.chars().take(80).collect() }),
+            Err(_) => Err(BadKey {
+                text: text.chars().take(80).collect(),
+            }),
         }
     }
 }
@@ -108,7 +110,9 @@ pub struct Pattern {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pattern").field("kernel", &self.kernel).finish_non_exhaustive()
+        f.debug_struct("Pattern")
+            .field("kernel", &self.kernel)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +136,11 @@ impl Pattern {
             state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
             *word = mix64(state).to_le();
         }
-        Self { base, k0, kernel: if kernel.is_here() { kernel } else { Kernel::Portable } }
+        Self {
+            base,
+            k0,
+            kernel: if kernel.is_here() { kernel } else { Kernel::Portable },
+        }
     }
 
     /// Which kernel does the work.
@@ -203,7 +211,11 @@ mod tests {
             let mut out = vec![0; WORDS * 200];
             pattern.fill(&mut out, 0x1234_5678_9abc, 1);
             let got = bytes(&out);
-            assert_eq!(hex::encode(&got[..16]), "ca014cae0b12744167a7b8f5ebf28d53", "{kernel:?}");
+            assert_eq!(
+                hex::encode(&got[..16]),
+                "ca014cae0b12744167a7b8f5ebf28d53",
+                "{kernel:?}"
+            );
             assert_eq!(crc32c::crc32c(&got), 0x239b43cd, "{kernel:?}");
         }
     }

@@ -64,8 +64,19 @@ impl Pipeline {
 
     /// What came of a detour.
     pub(super) fn second_look(&mut self, detour: Detour, outcome: Outcome) {
-        let Detour { op, lba, sectors, group, work } = detour;
-        let access = Access { slot: 0, op, lba, sectors };
+        let Detour {
+            op,
+            lba,
+            sectors,
+            group,
+            work,
+        } = detour;
+        let access = Access {
+            slot: 0,
+            op,
+            lba,
+            sectors,
+        };
         self.settle(group);
         match (work, outcome) {
             (_, Outcome::Changed { .. }) => {}
@@ -78,14 +89,29 @@ impl Pipeline {
             (Work::Retry { left }, Outcome::Failed { errno }) => {
                 self.errors += 1;
                 if left > 1 {
-                    self.push(Detour { op, lba, sectors, group, work: Work::Retry { left: left - 1 } });
+                    self.push(Detour {
+                        op,
+                        lba,
+                        sectors,
+                        group,
+                        work: Work::Retry { left: left - 1 },
+                    });
                 } else {
                     self.unusable(op, lba, sectors, group, errno);
                 }
             }
             (Work::Again { left, mut suspects }, Outcome::Done) => {
                 if left > 1 {
-                    self.push(Detour { op, lba, sectors, group, work: Work::Again { left: left - 1, suspects } });
+                    self.push(Detour {
+                        op,
+                        lba,
+                        sectors,
+                        group,
+                        work: Work::Again {
+                            left: left - 1,
+                            suspects,
+                        },
+                    });
                 } else {
                     self.judge(&mut suspects);
                 }
@@ -95,11 +121,24 @@ impl Pipeline {
                     match suspects.iter_mut().find(|s| s.lba == lba) {
                         Some(suspect) => (suspect.again, suspect.fault) = (true, fault),
                         None if self.known(lba) => {}
-                        None => suspects.push(Suspect { lba, fault, again: false }),
+                        None => suspects.push(Suspect {
+                            lba,
+                            fault,
+                            again: false,
+                        }),
                     }
                 }
                 if left > 1 {
-                    self.push(Detour { op, lba, sectors, group, work: Work::Again { left: left - 1, suspects } });
+                    self.push(Detour {
+                        op,
+                        lba,
+                        sectors,
+                        group,
+                        work: Work::Again {
+                            left: left - 1,
+                            suspects,
+                        },
+                    });
                 } else {
                     self.judge(&mut suspects);
                 }
@@ -122,7 +161,11 @@ impl Pipeline {
         let mut suspects: Vec<Suspect> = bad
             .into_iter()
             .filter(|(lba, _)| !self.known(*lba))
-            .map(|(lba, fault)| Suspect { lba, fault, again: false })
+            .map(|(lba, fault)| Suspect {
+                lba,
+                fault,
+                again: false,
+            })
             .collect();
         let (Some(first), Some(last)) = (suspects.first().map(|s| s.lba), suspects.last().map(|s| s.lba)) else {
             return;
@@ -136,8 +179,17 @@ impl Pipeline {
             self.judge(&mut suspects);
         } else {
             self.rereads_left -= 1;
-            let work = Work::Again { left: self.limits.rereads, suspects };
-            self.push(Detour { op: Op::Read, lba: first, sectors: last - first + 1, group, work });
+            let work = Work::Again {
+                left: self.limits.rereads,
+                suspects,
+            };
+            self.push(Detour {
+                op: Op::Read,
+                lba: first,
+                sectors: last - first + 1,
+                group,
+                work,
+            });
         }
         if own {
             self.close_if_done(group);
@@ -155,18 +207,42 @@ impl Pipeline {
             self.unusable(op, lba, sectors, group, errno);
         } else if sectors > grain {
             let half = (sectors / 2).next_multiple_of(grain).min(sectors - 1);
-            self.push(Detour { op, lba: lba + half, sectors: sectors - half, group, work: Work::Halve });
-            self.push(Detour { op, lba, sectors: half, group, work: Work::Halve });
+            self.push(Detour {
+                op,
+                lba: lba + half,
+                sectors: sectors - half,
+                group,
+                work: Work::Halve,
+            });
+            self.push(Detour {
+                op,
+                lba,
+                sectors: half,
+                group,
+                work: Work::Halve,
+            });
         } else if self.limits.rereads == 0 {
             self.unusable(op, lba, sectors, group, errno);
         } else {
-            self.push(Detour { op, lba, sectors, group, work: Work::Retry { left: self.limits.rereads } });
+            self.push(Detour {
+                op,
+                lba,
+                sectors,
+                group,
+                work: Work::Retry {
+                    left: self.limits.rereads,
+                },
+            });
         }
     }
 
     fn unusable(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {
         self.located.1 += 1;
-        let fault = if op == Op::Write { Fault::Write { errno } } else { Fault::Read { errno } };
+        let fault = if op == Op::Write {
+            Fault::Write { errno }
+        } else {
+            Fault::Read { errno }
+        };
         if let Some(group) = self.groups.get_mut(&group) {
             group.unusable += sectors;
         }
@@ -180,7 +256,10 @@ impl Pipeline {
     fn judge(&mut self, suspects: &mut [Suspect]) {
         suspects.sort_by_key(|s| s.lba);
         for suspect in suspects {
-            self.defect(suspect.lba, if suspect.again { suspect.fault } else { Fault::Transient });
+            self.defect(
+                suspect.lba,
+                if suspect.again { suspect.fault } else { Fault::Transient },
+            );
         }
     }
 
@@ -199,7 +278,16 @@ impl Pipeline {
     fn open_group(&mut self, access: Access, errno: Option<i32>) -> u64 {
         let id = self.group_next;
         self.group_next += 1;
-        self.groups.insert(id, Group { first: access.lba, sectors: access.sectors, open: 0, unusable: 0, errno });
+        self.groups.insert(
+            id,
+            Group {
+                first: access.lba,
+                sectors: access.sectors,
+                open: 0,
+                unusable: 0,
+                errno,
+            },
+        );
         id
     }
 
@@ -220,8 +308,19 @@ impl Pipeline {
         if self.groups.get(&id).is_none_or(|group| group.open > 0) {
             return;
         }
-        if let Some(Group { first, sectors, unusable: 0, errno: Some(errno), .. }) = self.groups.remove(&id) {
-            let text = format!("{} within {sectors} sectors from {}; succeeded when tried again", errno_text(errno), Lba(first));
+        if let Some(Group {
+            first,
+            sectors,
+            unusable: 0,
+            errno: Some(errno),
+            ..
+        }) = self.groups.remove(&id)
+        {
+            let text = format!(
+                "{} within {sectors} sectors from {}; succeeded when tried again",
+                errno_text(errno),
+                Lba(first)
+            );
             self.incident(FaultKind::Transient, Some(first), sectors, text);
         }
     }

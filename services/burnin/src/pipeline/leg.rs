@@ -80,10 +80,19 @@ impl Area {
 
 /// The legs of the given phases on a fresh drive.
 pub(super) fn legs(phases: &[Phase], geometry: Geometry, key: JobKey) -> Vec<Leg> {
-    let whole = || Area::Range { from: 0, to: geometry.sectors };
+    let whole = || Area::Range {
+        from: 0,
+        to: geometry.sectors,
+    };
     let mut legs = Vec::new();
     for (at, phase) in phases.iter().enumerate() {
-        let leg = |op, pass, area| Leg { phase: at, op, pass, area, recheck: false };
+        let leg = |op, pass, area| Leg {
+            phase: at,
+            op,
+            pass,
+            area,
+            recheck: false,
+        };
         match phase {
             Phase::Probe => {
                 // Written from the end downwards, read upwards: what wraps around is overwritten by the lower place.
@@ -123,12 +132,20 @@ mod tests {
 
     #[test]
     fn the_probe_looks_at_the_start_the_end_and_every_power_of_two() {
-        let geometry = Geometry { sectors: 39_062_500_000, sector: 512, physical: 4096 };
+        let geometry = Geometry {
+            sectors: 39_062_500_000,
+            sector: 512,
+            physical: 4096,
+        };
         let points = probe_points(geometry, JobKey([9; 16]));
         assert!(points.contains(&0) && points.contains(&(1 << 35)));
         assert_eq!(points.last(), Some(&(39_062_499_999 / 8 * 8)));
         assert!(points.len() > 60 && points.iter().all(|p| p % 8 == 0));
-        let one = Geometry { sectors: 1, sector: 512, physical: 512 };
+        let one = Geometry {
+            sectors: 1,
+            sector: 512,
+            physical: 512,
+        };
         assert_eq!(probe_points(one, JobKey([9; 16])), [0]);
     }
 }

@@ -178,12 +178,19 @@ impl Pipeline {
         }
         let block = order.io.block;
         if block == 0 || !block.is_multiple_of(geometry.physical) {
-            return Err(Error::Block { block, physical: geometry.physical });
+            return Err(Error::Block {
+                block,
+                physical: geometry.physical,
+            });
         }
         let mut evidence = Evidence::new(geometry, &phases);
         let legs = legs(&phases, geometry, order.key);
         for (at, record) in evidence.phases.iter_mut().enumerate() {
-            let sectors: u64 = legs.iter().filter(|leg| leg.phase == at).map(|leg| leg.area.sectors(geometry)).sum();
+            let sectors: u64 = legs
+                .iter()
+                .filter(|leg| leg.phase == at)
+                .map(|leg| leg.area.sectors(geometry))
+                .sum();
             record.total = Bytes(sectors * u64::from(geometry.sector));
         }
         let mut pipeline = Self {
@@ -221,10 +228,22 @@ impl Pipeline {
         let mut from = 0;
         if let Some(resume) = &order.resume {
             let checkpoint = Checkpoint::decode(&resume.checkpoint)?;
-            from = pipeline.go_on(checkpoint, Resume { at: resume.at, why: resume.why.clone(), phase: Phase::Write, from: Bytes(0) })?;
+            from = pipeline.go_on(
+                checkpoint,
+                Resume {
+                    at: resume.at,
+                    why: resume.why.clone(),
+                    phase: Phase::Write,
+                    from: Bytes(0),
+                },
+            )?;
         }
         let phase = pipeline.phase();
-        pipeline.reports.push(Report::Started { phase, from: Bytes(from * u64::from(geometry.sector)), engine: engine.to_owned() });
+        pipeline.reports.push(Report::Started {
+            phase,
+            from: Bytes(from * u64::from(geometry.sector)),
+            engine: engine.to_owned(),
+        });
         pipeline.begin_leg(now, order.resume.is_some());
         if order.resume.is_some() {
             // So that this resume is remembered even if the next interruption comes at once.
@@ -246,21 +265,36 @@ impl Pipeline {
         }
         let sector = u64::from(self.geometry.sector);
         let phase = self.phases[checkpoint.phase];
-        self.leg = self.legs.iter().position(|leg| leg.phase == checkpoint.phase).unwrap_or(0);
+        self.leg = self
+            .legs
+            .iter()
+            .position(|leg| leg.phase == checkpoint.phase)
+            .unwrap_or(0);
         let rewind = checkpoint.frontier.saturating_sub(self.limits.rewind_bytes / sector);
         let mut from = checkpoint.frontier;
         match phase {
             Phase::Write => {
-                self.legs[self.leg].area = Area::Range { from, to: self.geometry.sectors };
+                self.legs[self.leg].area = Area::Range {
+                    from,
+                    to: self.geometry.sectors,
+                };
                 if rewind < from {
                     let area = Area::Range { from: rewind, to: from };
-                    let leg = Leg { op: Op::Read, area, recheck: true, ..self.legs[self.leg].clone() };
+                    let leg = Leg {
+                        op: Op::Read,
+                        area,
+                        recheck: true,
+                        ..self.legs[self.leg].clone()
+                    };
                     self.legs.insert(self.leg, leg);
                 }
             }
             Phase::Verify => {
                 from = rewind;
-                self.legs[self.leg].area = Area::Range { from, to: self.geometry.sectors };
+                self.legs[self.leg].area = Area::Range {
+                    from,
+                    to: self.geometry.sectors,
+                };
             }
             // The probe takes seconds: it begins again.
             Phase::Probe | Phase::SmartBefore | Phase::SmartAfter => from = 0,
@@ -287,7 +321,12 @@ impl Pipeline {
         let flushing = self.flights.values().any(|f| matches!(f.kind, Kind::Flush { .. }));
         if self.writes_data() && !flushing && !self.flushed && (self.checkpoint_due(now) || self.swept()) {
             let (frontier, complete) = (self.frontier(), self.swept());
-            let access = Access { slot, op: Op::Flush, lba: 0, sectors: 0 };
+            let access = Access {
+                slot,
+                op: Op::Flush,
+                lba: 0,
+                sectors: 0,
+            };
             return Some(self.fly(now, Request { access, pass: 0 }, Kind::Flush { frontier, complete }));
         }
         if self.stopping.is_some() {
@@ -297,12 +336,22 @@ impl Pipeline {
         let pass = leg.pass;
         let detour_under_way = self.flights.values().any(|f| matches!(f.kind, Kind::Detour(_)));
         if !detour_under_way && let Some(detour) = self.detours.pop() {
-            let access = Access { slot, op: detour.op, lba: detour.lba, sectors: detour.sectors };
+            let access = Access {
+                slot,
+                op: detour.op,
+                lba: detour.lba,
+                sectors: detour.sectors,
+            };
             return Some(self.fly(now, Request { access, pass }, Kind::Detour(detour)));
         }
         if self.cursor < leg.area.end() && self.groups.len() < DETOURS_MAX {
             let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
-            let access = Access { slot, op: leg.op, lba, sectors };
+            let access = Access {
+                slot,
+                op: leg.op,
+                lba,
+                sectors,
+            };
             self.cursor = cursor;
             return Some(self.fly(now, Request { access, pass }, Kind::Sweep));
         }
@@ -310,14 +359,23 @@ impl Pipeline {
     }
 
     fn fly(&mut self, now: Duration, request: Request, kind: Kind) -> Request {
-        self.flights.insert(request.access.slot, Flight { request, began: now, kind });
+        self.flights.insert(
+            request.access.slot,
+            Flight {
+                request,
+                began: now,
+                kind,
+            },
+        );
         request
     }
 
     /// Takes what came of the request in `slot`.
     pub fn complete(&mut self, now: Duration, slot: usize, outcome: Outcome) {
         self.turn(now);
-        let Some(flight) = self.flights.remove(&slot) else { return };
+        let Some(flight) = self.flights.remove(&slot) else {
+            return;
+        };
         if self.over {
             return;
         }
@@ -330,10 +388,18 @@ impl Pipeline {
         }
         if let Outcome::Changed { bytes } = outcome {
             let (kind, text, stop) = if bytes == 0 {
-                (FaultKind::Disconnect, "the drive went away".to_owned(), Stop::Disconnected)
+                (
+                    FaultKind::Disconnect,
+                    "the drive went away".to_owned(),
+                    Stop::Disconnected,
+                )
             } else {
                 let now = Bytes(bytes);
-                (FaultKind::Reset, format!("the drive tells another capacity: {now}"), Stop::Resized { bytes: now })
+                (
+                    FaultKind::Reset,
+                    format!("the drive tells another capacity: {now}"),
+                    Stop::Resized { bytes: now },
+                )
             };
             self.incident(kind, None, 0, text);
             self.finish(Some(stop));
@@ -359,10 +425,19 @@ impl Pipeline {
             return;
         }
         let limit = Duration::from_millis(self.limits.hang_ms);
-        let hung = self.flights.values().find(|f| now.saturating_sub(f.began) >= limit).map(|f| f.request.access);
+        let hung = self
+            .flights
+            .values()
+            .find(|f| now.saturating_sub(f.began) >= limit)
+            .map(|f| f.request.access);
         if let Some(access) = hung {
             let text = format!("{} has not come back for {} s", verb(access.op), limit.as_secs());
-            self.incident(FaultKind::Hang, (access.op != Op::Flush).then_some(access.lba), access.sectors, text);
+            self.incident(
+                FaultKind::Hang,
+                (access.op != Op::Flush).then_some(access.lba),
+                access.sectors,
+                text,
+            );
             self.finish(Some(Stop::Hung));
             return;
         }
@@ -401,7 +476,10 @@ impl Pipeline {
 
     /// The phase under way.
     fn phase(&self) -> Phase {
-        self.legs.get(self.leg).or(self.legs.last()).map_or(Phase::Verify, |leg| self.phases[leg.phase])
+        self.legs
+            .get(self.leg)
+            .or(self.legs.last())
+            .map_or(Phase::Verify, |leg| self.phases[leg.phase])
     }
 
     fn record(&mut self) -> Option<&mut crate::evidence::Record> {
@@ -427,13 +505,18 @@ impl Pipeline {
 
     /// First sector of the running phase that is not done.
     fn frontier(&self) -> u64 {
-        let Some(leg) = self.legs.get(self.leg) else { return self.geometry.sectors };
+        let Some(leg) = self.legs.get(self.leg) else {
+            return self.geometry.sectors;
+        };
         match &leg.area {
             Area::Points(_) => 0,
             Area::Range { .. } if leg.recheck => self.durable,
             Area::Range { .. } => {
                 let flying = self.flights.values().filter(|f| matches!(f.kind, Kind::Sweep));
-                let lowest = flying.map(|f| f.request.access.lba).chain(self.groups.values().map(|g| g.first)).min();
+                let lowest = flying
+                    .map(|f| f.request.access.lba)
+                    .chain(self.groups.values().map(|g| g.first))
+                    .min();
                 lowest.unwrap_or(self.cursor).min(self.cursor)
             }
         }
@@ -469,14 +552,20 @@ impl Pipeline {
         self.checkpoint_bytes += bytes;
         let sectors = self.geometry.sectors;
         if let Some(record) = self.record() {
-            record.zones.add(access.lba, sectors, bytes, since, took);
+            record
+                .zones
+                .add((access.lba, access.sectors), sectors, bytes, since, took);
             record.latency.add(took);
         }
     }
 
     fn after_flush(&mut self, now: Duration, frontier: u64, complete: bool, outcome: &Outcome) {
         match outcome {
-            Outcome::Done | Outcome::Differs(_) | Outcome::Failed { errno: libc::EOPNOTSUPP } => {
+            Outcome::Done
+            | Outcome::Differs(_)
+            | Outcome::Failed {
+                errno: libc::EOPNOTSUPP,
+            } => {
                 self.durable = self.durable.max(frontier);
                 self.flushed = complete;
                 if !self.flushed {
@@ -484,7 +573,12 @@ impl Pipeline {
                 }
             }
             Outcome::Failed { errno } => {
-                self.incident(FaultKind::WriteError, None, 0, format!("flushing the drive's cache: {}", errno_text(*errno)));
+                self.incident(
+                    FaultKind::WriteError,
+                    None,
+                    0,
+                    format!("flushing the drive's cache: {}", errno_text(*errno)),
+                );
                 self.errors += 1;
                 self.checkpoint_at = now;
                 self.checkpoint_bytes = 0;
@@ -610,7 +704,14 @@ impl Pipeline {
             },
         });
         let at_ms = self.turned.as_millis() as u64;
-        self.evidence.incident(Incident { at_ms, kind, phase, lba: lba.map(Lba), sectors, detail });
+        self.evidence.incident(Incident {
+            at_ms,
+            kind,
+            phase,
+            lba: lba.map(Lba),
+            sectors,
+            detail,
+        });
         self.unsaved_findings = true;
         self.untold_findings = true;
     }

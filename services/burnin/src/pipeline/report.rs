@@ -38,9 +38,17 @@ impl Pipeline {
         if !recheck && let Some(record) = evidence.phases.get_mut(phase) {
             record.done = Bytes(frontier * u64::from(self.geometry.sector)).min(record.total);
         }
-        let checkpoint =
-            Checkpoint { key: self.key, geometry: self.geometry, phases: self.phases.clone(), phase, frontier, evidence };
-        self.reports.push(Report::Checkpoint { text: checkpoint.encode() });
+        let checkpoint = Checkpoint {
+            key: self.key,
+            geometry: self.geometry,
+            phases: self.phases.clone(),
+            phase,
+            frontier,
+            evidence,
+        };
+        self.reports.push(Report::Checkpoint {
+            text: checkpoint.encode(),
+        });
         self.checkpoint_at = now;
         self.checkpoint_bytes = 0;
         self.unsaved_findings = false;
@@ -53,7 +61,12 @@ impl Pipeline {
         }
         self.told_at = now;
         self.rates.push_back((now, self.moved));
-        while self.rates.len() > 2 && self.rates.front().is_some_and(|(at, _)| now.saturating_sub(*at) > RATE_WINDOW) {
+        while self.rates.len() > 2
+            && self
+                .rates
+                .front()
+                .is_some_and(|(at, _)| now.saturating_sub(*at) > RATE_WINDOW)
+        {
             self.rates.pop_front();
         }
         if let Some(progress) = self.progress() {
@@ -94,7 +107,11 @@ impl Pipeline {
             rate: Bytes(rate.unwrap_or(0.0) as u64),
             eta: eta(record.total.0.saturating_sub(record.done.0)),
             eta_job: eta(total - done.min(total)),
-            percent: if total == 0 { 0.0 } else { 100.0 * done as f64 / total as f64 },
+            percent: if total == 0 {
+                0.0
+            } else {
+                100.0 * done as f64 / total as f64
+            },
             temperature: None,
         })
     }
@@ -112,6 +129,8 @@ impl Pipeline {
         self.over = true;
         self.untold_findings = true;
         self.tell_findings();
-        self.reports.push(Report::Done { evidence: Box::new(self.evidence.clone()) });
+        self.reports.push(Report::Done {
+            evidence: Box::new(self.evidence.clone()),
+        });
     }
 }

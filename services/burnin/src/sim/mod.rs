@@ -63,7 +63,10 @@ pub struct Sim {
 
 impl std::fmt::Debug for Sim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sim").field("geometry", &self.geometry).field("plan", &self.plan).finish_non_exhaustive()
+        f.debug_struct("Sim")
+            .field("geometry", &self.geometry)
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,7 +89,10 @@ impl Sim {
                     plan::Content::Ones => vec![u64::MAX; words],
                     plan::Content::Random => (0..words).map(|_| next_random(&mut random)).collect(),
                 };
-                Cell { data: data.into(), origin: Origin::Before }
+                Cell {
+                    data: data.into(),
+                    origin: Origin::Before,
+                }
             })
             .collect();
         Self {
@@ -128,7 +134,9 @@ impl Sim {
                 self.stable[cell as usize] = content;
             } else {
                 let cells = self.stable.len() as u64;
-                (cell..self.geometry.sectors).step_by(cells as usize).for_each(|lba| self.seen[lba as usize] = false);
+                (cell..self.geometry.sectors)
+                    .step_by(cells as usize)
+                    .for_each(|lba| self.seen[lba as usize] = false);
             }
         }
         self.gone = false;
@@ -173,7 +181,12 @@ impl Sim {
         if self.gone {
             return Err(libc::EIO);
         }
-        if self.plan.faults.iter().any(|f| matches!(f, Fault::Disconnect { lba } if touches(access, *lba))) {
+        if self
+            .plan
+            .faults
+            .iter()
+            .any(|f| matches!(f, Fault::Disconnect { lba } if touches(access, *lba)))
+        {
             self.gone = true;
             return Err(libc::EIO);
         }
@@ -283,7 +296,10 @@ impl Sim {
     }
 
     fn is_limbo(&self, lba: u64) -> bool {
-        self.plan.faults.iter().any(|f| matches!(f, Fault::Limbo { from } if lba >= *from))
+        self.plan
+            .faults
+            .iter()
+            .any(|f| matches!(f, Fault::Limbo { from } if lba >= *from))
     }
 
     /// Whether a fault that shows once shows now.
@@ -318,13 +334,23 @@ impl Device for Sim {
     }
 
     fn buffer(&mut self, slot: usize) -> &mut [u64] {
-        assert!(self.queue.iter().all(|(_, access)| access.slot != slot), "slot {slot} is busy");
+        assert!(
+            self.queue.iter().all(|(_, access)| access.slot != slot),
+            "slot {slot} is busy"
+        );
         &mut self.buffers[slot]
     }
 
     fn submit(&mut self, access: Access) -> io::Result<()> {
-        assert!(self.queue.iter().all(|(_, other)| other.slot != access.slot), "slot {} is busy", access.slot);
-        assert!(access.lba + access.sectors <= self.geometry.sectors, "{access:?} is outside the drive");
+        assert!(
+            self.queue.iter().all(|(_, other)| other.slot != access.slot),
+            "slot {} is busy",
+            access.slot
+        );
+        assert!(
+            access.lba + access.sectors <= self.geometry.sectors,
+            "{access:?} is outside the drive"
+        );
         let time = self.duration(access);
         // Accesses overlap: each comes back on its own, in an order that the seed decides.
         let jitter = Duration::from_nanos(next_random(&mut self.random) % 400_000);
@@ -334,13 +360,21 @@ impl Device for Sim {
     }
 
     fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>> {
-        let next = self.queue.iter().enumerate().min_by_key(|(_, (when, _))| *when).map(|(at, (when, _))| (at, *when));
+        let next = self
+            .queue
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (when, _))| *when)
+            .map(|(at, (when, _))| (at, *when));
         match next {
             Some((at, when)) if when <= self.clock + at_most => {
                 self.clock = self.clock.max(when);
                 let (_, access) = self.queue.swap_remove(at);
                 let result = self.carry(access);
-                Ok(Some(Done { slot: access.slot, result }))
+                Ok(Some(Done {
+                    slot: access.slot,
+                    result,
+                }))
             }
             _ => {
                 self.clock += at_most;

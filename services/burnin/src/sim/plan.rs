@@ -62,12 +62,20 @@ pub enum Fault {
 impl Plan {
     /// A good drive that holds `content`.
     pub fn healthy(content: Content) -> Self {
-        Self { content, volatile: false, real: None, faults: Vec::new() }
+        Self {
+            content,
+            volatile: false,
+            real: None,
+            faults: Vec::new(),
+        }
     }
 
     /// A drive with these faults, holding somebody's data.
     pub fn with(faults: Vec<Fault>) -> Self {
-        Self { faults, ..Self::healthy(Content::Random) }
+        Self {
+            faults,
+            ..Self::healthy(Content::Random)
+        }
     }
 
     /// Cells that store anything, of a drive that claims `sectors`.

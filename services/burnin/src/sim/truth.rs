@@ -53,7 +53,9 @@ impl Truth<'_> {
 
     /// Sectors that a burn-in must find bad, in rising order.
     pub fn bad(self) -> Vec<u64> {
-        (0..self.sim.geometry.sectors).filter(|lba| self.fails(*lba) || !self.is_right(*lba)).collect()
+        (0..self.sim.geometry.sectors)
+            .filter(|lba| self.fails(*lba) || !self.is_right(*lba))
+            .collect()
     }
 
     /// Whether the sector was read back whole after its last write.

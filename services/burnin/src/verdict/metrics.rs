@@ -68,7 +68,10 @@ fn surface(evidence: &Evidence, metrics: &mut Metrics) {
     // Runs beyond the limit are counted without their kind; differing data is what makes so many.
     mismatch += evidence.defects.bad_sectors().saturating_sub(kept);
     let told = evidence.defects.findings(evidence.geometry);
-    let fake = told.iter().filter(|f| matches!(f.kind, FaultKind::WrapAround | FaultKind::Truncated)).count();
+    let fake = told
+        .iter()
+        .filter(|f| matches!(f.kind, FaultKind::WrapAround | FaultKind::Truncated))
+        .count();
     let incidents = |kind| evidence.incidents.iter().filter(|i| i.kind == kind).count() as f64;
     let stopped = |yes: bool| f64::from(u8::from(yes));
     let stop = evidence.stopped.as_ref();
@@ -79,7 +82,10 @@ fn surface(evidence: &Evidence, metrics: &mut Metrics) {
         ("verify.mismatch", mismatch as f64),
         ("verify.misplaced", misplaced as f64),
         ("verify.transient", transient as f64),
-        ("capacity.false", fake as f64 + stopped(matches!(stop, Some(Stop::FakeCapacity)))),
+        (
+            "capacity.false",
+            fake as f64 + stopped(matches!(stop, Some(Stop::FakeCapacity))),
+        ),
         ("io.read_errors", read as f64),
         ("io.write_errors", write as f64),
         ("io.flush_errors", incidents(FaultKind::WriteError)),
@@ -89,11 +95,22 @@ fn surface(evidence: &Evidence, metrics: &mut Metrics) {
         ("run.disconnected", stopped(matches!(stop, Some(Stop::Disconnected)))),
         ("run.resized", stopped(matches!(stop, Some(Stop::Resized { .. })))),
         ("run.gave_up", stopped(matches!(stop, Some(Stop::TooManyErrors)))),
-        ("run.stopped", stopped(matches!(stop, Some(Stop::Asked { .. } | Stop::Engine { .. })))),
+        (
+            "run.stopped",
+            stopped(matches!(stop, Some(Stop::Asked { .. } | Stop::Engine { .. }))),
+        ),
         ("run.resumes", evidence.resumes.len() as f64),
         ("coverage.missing", unread as f64),
         ("coverage.skipped", unfinished(evidence) as f64),
-        ("surface.slow_bytes", evidence.phases.iter().map(|p| slow_bytes(p.zones.zones())).max().unwrap_or(0) as f64),
+        (
+            "surface.slow_bytes",
+            evidence
+                .phases
+                .iter()
+                .map(|p| slow_bytes(p.zones.zones()))
+                .max()
+                .unwrap_or(0) as f64,
+        ),
     ] {
         put(metrics, name, value);
     }
@@ -121,14 +138,25 @@ fn slow_bytes(zones: &[Zone]) -> u64 {
 /// What the drive says of itself now.
 fn own_word(snapshot: &Snapshot, metrics: &mut Metrics) {
     let count = |word: &str| snapshot.attributes.iter().filter(|a| a.when_failed == word).count() as f64;
-    put(metrics, "smart.failing", f64::from(u8::from(snapshot.passed == Some(false))));
+    put(
+        metrics,
+        "smart.failing",
+        f64::from(u8::from(snapshot.passed == Some(false))),
+    );
     put(metrics, "smart.threshold_now", count("now"));
     put(metrics, "smart.threshold_past", count("past"));
     let judged: Vec<bool> = snapshot.self_tests.iter().filter_map(|test| test.passed).collect();
-    put(metrics, "smart.self_test_failed", f64::from(u8::from(judged.first() == Some(&false))));
+    put(
+        metrics,
+        "smart.self_test_failed",
+        f64::from(u8::from(judged.first() == Some(&false))),
+    );
     let earlier = judged.first() == Some(&true) && judged.contains(&false);
     put(metrics, "smart.self_test_failed_before", f64::from(u8::from(earlier)));
-    let wear = [177, 202, 231, 233].into_iter().filter_map(|id| snapshot.attribute(id)?.value).min();
+    let wear = [177, 202, 231, 233]
+        .into_iter()
+        .filter_map(|id| snapshot.attribute(id)?.value)
+        .min();
     if let Some(left) = wear.filter(|_| snapshot.rpm.is_none_or(|rpm| rpm == 0)) {
         put(metrics, "ata.wear_left", f64::from(left));
     }
@@ -136,7 +164,11 @@ fn own_word(snapshot: &Snapshot, metrics: &mut Metrics) {
         put(metrics, "ata.22.value", f64::from(value));
     }
     if let Some(nvme) = &snapshot.nvme {
-        put(metrics, "nvme.critical", f64::from((nvme.critical_warning & 0b11_1101).count_ones()));
+        put(
+            metrics,
+            "nvme.critical",
+            f64::from((nvme.critical_warning & 0b11_1101).count_ones()),
+        );
         put(metrics, "nvme.hot_after", f64::from(nvme.critical_warning >> 1 & 1));
         if let (Some(spare), Some(threshold)) = (nvme.available_spare, nvme.available_spare_threshold) {
             put(metrics, "nvme.spare_margin", f64::from(spare) - f64::from(threshold));
@@ -149,7 +181,9 @@ fn own_word(snapshot: &Snapshot, metrics: &mut Metrics) {
 
 /// What stood there before, what stands there now, and the difference.
 fn changes(case: &Case<'_>, metrics: &mut Metrics) {
-    let (Some(first), Some(last)) = (case.before.or(case.after), case.after.or(case.before)) else { return };
+    let (Some(first), Some(last)) = (case.before.or(case.after), case.after.or(case.before)) else {
+        return;
+    };
     let (mut uncorrected, mut rereads) = ((0.0, 0.0), 0.0);
     for row in delta(first, last) {
         let change = row.change().unwrap_or(0) as f64;
@@ -183,6 +217,10 @@ fn changes(case: &Case<'_>, metrics: &mut Metrics) {
         put(metrics, "scsi.uncorrected.before", uncorrected.0);
         put(metrics, "scsi.uncorrected.delta", uncorrected.1);
         let tib = case.evidence.phases.iter().map(|p| p.done.0).sum::<u64>() as f64 / (1_u64 << 40) as f64;
-        put(metrics, "scsi.rereads_per_tib", if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 });
+        put(
+            metrics,
+            "scsi.rereads_per_tib",
+            if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
+        );
     }
 }

@@ -51,23 +51,35 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     hits.sort_by(|a, b| b.outcome.cmp(&a.outcome));
     let outcome = hits.first().map_or(Outcome::Passed, |hit| hit.outcome);
     let summary = summary(case, outcome, &hits);
-    Verdict { outcome, rules: hits, summary, verified: case.evidence.verified(), engine: case.evidence.engine.clone() }
+    Verdict {
+        outcome,
+        rules: hits,
+        summary,
+        verified: case.evidence.verified(),
+        engine: case.evidence.engine.clone(),
+    }
 }
 
 fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
     let evidence = case.evidence;
     let whole = Bytes(evidence.geometry.bytes());
     let means = |hit: &RuleHit| Rules::built_in().means(&hit.id).unwrap_or_default().to_owned();
-    let worst = hits.iter().find(|hit| hit.outcome == outcome && outcome != Outcome::Passed);
+    let worst = hits
+        .iter()
+        .find(|hit| hit.outcome == outcome && outcome != Outcome::Passed);
     let mut text = match worst {
         None => format!("All {whole} were written, read back and equal."),
         Some(hit) => {
             let first = evidence.findings().into_iter().find(|f| f.lba.is_some());
             let place = match first.filter(|_| outcome == Outcome::Failed && !hit.id.starts_with("nvme")) {
-                Some(finding) => format!(", first at {} ({})", finding.lba.unwrap_or_default(), finding.detail),
+                Some(finding) => format!("; first at {}: {}", finding.lba.unwrap_or_default(), finding.detail),
                 None => String::new(),
             };
-            format!("{}: {}{place}.", hit.value, means(hit))
+            let mut means = means(hit);
+            if let Some(first) = means.get_mut(..1) {
+                first.make_ascii_uppercase();
+            }
+            format!("{means} ({}{place}).", hit.value)
         }
     };
     match &evidence.stopped {
@@ -85,7 +97,11 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
 
 /// Whether every phase that moves data ran to its end.
 pub(crate) fn unfinished(evidence: &Evidence) -> usize {
-    evidence.phases.iter().filter(|record| record.status != PhaseStatus::Done).count()
+    evidence
+        .phases
+        .iter()
+        .filter(|record| record.status != PhaseStatus::Done)
+        .count()
 }
 
 #[cfg(test)]

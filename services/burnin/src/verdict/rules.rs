@@ -71,12 +71,19 @@ impl Rules {
 
     /// What a hit of the rule means.
     pub fn means(&self, id: &str) -> Option<&str> {
-        self.rule.iter().find(|rule| rule.id == id).map(|rule| rule.means.as_str())
+        self.rule
+            .iter()
+            .find(|rule| rule.id == id)
+            .map(|rule| rule.means.as_str())
     }
 
     /// Every rule that fires on these numbers, with the worst of its outcomes.
     pub fn fired(&self, metrics: &Metrics, profile: Profile) -> Vec<RuleHit> {
-        self.rule.iter().filter(|rule| rule.profile.is_none_or(|p| p == profile)).filter_map(|r| r.hit(metrics)).collect()
+        self.rule
+            .iter()
+            .filter(|rule| rule.profile.is_none_or(|p| p == profile))
+            .filter_map(|r| r.hit(metrics))
+            .collect()
     }
 }
 
@@ -93,7 +100,9 @@ impl Rule {
             Side::Least => value >= limit,
             Side::Most => value <= limit,
         };
-        let (outcome, limit) = limits.into_iter().find_map(|(o, l)| l.filter(|l| broken(*l)).map(|l| (o, l)))?;
+        let (outcome, limit) = limits
+            .into_iter()
+            .find_map(|(o, l)| l.filter(|l| broken(*l)).map(|l| (o, l)))?;
         let side = match self.at {
             Side::Least => "at least",
             Side::Most => "at most",
@@ -101,13 +110,29 @@ impl Rule {
         Some(RuleHit {
             id: self.id.clone(),
             outcome,
-            value: format!("{} {}", number(value), self.unit),
-            limit: format!("{side} {} {}", number(limit), self.unit),
+            value: format!("{} {}", number(value), unit(value, &self.unit)),
+            limit: format!("{side} {} {}", number(limit), unit(limit, &self.unit)),
             source: self.source.clone(),
         })
     }
 }
 
 fn number(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    if value.fract() == 0.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.1}")
+    }
+}
+
+/// The unit as it follows this number: `1 access`, `2 accesses`.
+fn unit(value: f64, unit: &str) -> &str {
+    match unit {
+        _ if value != 1.0 => unit,
+        "accesses" => "access",
+        "flushes" => "flush",
+        "entries" => "entry",
+        _ if unit.contains(' ') => unit,
+        _ => unit.strip_suffix('s').unwrap_or(unit),
+    }
 }

@@ -11,7 +11,11 @@ use crate::device::Geometry;
 use crate::evidence::Incident;
 use crate::findings::Fault;
 
-const GEOMETRY: Geometry = Geometry { sectors: 1 << 20, sector: 512, physical: 512 };
+const GEOMETRY: Geometry = Geometry {
+    sectors: 1 << 20,
+    sector: 512,
+    physical: 512,
+};
 
 /// A burn-in that ran to its end and saw nothing.
 fn clean() -> Evidence {
@@ -38,7 +42,9 @@ fn snapshot() -> Snapshot {
         temperature: Some(33),
         power_on_hours: Some(5),
         power_cycles: Some(2),
-        attributes: [5, 10, 184, 187, 188, 196, 197, 198, 199].map(|id| attribute(id, 0)).to_vec(),
+        attributes: [5, 10, 184, 187, 188, 196, 197, 198, 199]
+            .map(|id| attribute(id, 0))
+            .to_vec(),
         nvme: None,
         scsi: None,
         self_tests: Vec::new(),
@@ -73,7 +79,13 @@ fn with(id: u16, count: u64) -> Snapshot {
 }
 
 fn verdict(evidence: &Evidence, before: Option<&Snapshot>, after: Option<&Snapshot>) -> Verdict {
-    judge(&Case { evidence, wants_smart: true, before, after, profile: Profile::Used })
+    judge(&Case {
+        evidence,
+        wants_smart: true,
+        before,
+        after,
+        profile: Profile::Used,
+    })
 }
 
 fn ids(verdict: &Verdict) -> Vec<&str> {
@@ -96,19 +108,52 @@ fn every_rule_is_complete_and_looks_at_a_number_that_exists() {
         critical_comp_time: Some(0),
         ..NvmeHealth::default()
     });
-    nvme.scsi = Some(drive::smart::ScsiHealth { grown_defects: Some(0), non_medium: Some(0), ..Default::default() });
+    nvme.scsi = Some(drive::smart::ScsiHealth {
+        grown_defects: Some(0),
+        non_medium: Some(0),
+        ..Default::default()
+    });
     nvme.attributes.push(attribute(22, 0));
     nvme.attributes.push(attribute(177, 0));
     nvme.rpm = Some(0);
     let evidence = clean();
-    for (before, after) in [(None, None), (Some(&nvme), Some(&nvme)), (None, Some(&nvme)), (Some(&nvme), None)] {
-        known.extend(metrics(&Case { evidence: &evidence, wants_smart: true, before, after, profile: Profile::New }).into_keys());
+    for (before, after) in [
+        (None, None),
+        (Some(&nvme), Some(&nvme)),
+        (None, Some(&nvme)),
+        (Some(&nvme), None),
+    ] {
+        known.extend(
+            metrics(&Case {
+                evidence: &evidence,
+                wants_smart: true,
+                before,
+                after,
+                profile: Profile::New,
+            })
+            .into_keys(),
+        );
     }
     for rule in Rules::built_in().iter() {
         assert!(ids.insert(&rule.id), "{} stands twice", rule.id);
-        assert!(known.contains(&rule.metric), "{}: nothing gives {}", rule.id, rule.metric);
-        assert!(!rule.source.is_empty() && !rule.means.is_empty() && !rule.means.ends_with('.'), "{}", rule.id);
-        assert!([rule.told, rule.warn, rule.inconclusive, rule.failed].iter().any(Option::is_some), "{}", rule.id);
+        assert!(
+            known.contains(&rule.metric),
+            "{}: nothing gives {}",
+            rule.id,
+            rule.metric
+        );
+        assert!(
+            !rule.source.is_empty() && !rule.means.is_empty() && !rule.means.ends_with('.'),
+            "{}",
+            rule.id
+        );
+        assert!(
+            [rule.told, rule.warn, rule.inconclusive, rule.failed]
+                .iter()
+                .any(Option::is_some),
+            "{}",
+            rule.id
+        );
     }
     assert!(ids.len() > 50);
 }
@@ -117,7 +162,11 @@ fn every_rule_is_complete_and_looks_at_a_number_that_exists() {
 fn a_clean_run_passes_and_says_how_much_was_verified() {
     let good = snapshot();
     let verdict = verdict(&clean(), Some(&good), Some(&good));
-    assert_eq!((verdict.outcome, ids(&verdict).len()), (Outcome::Passed, 0), "{verdict:?}");
+    assert_eq!(
+        (verdict.outcome, ids(&verdict).len()),
+        (Outcome::Passed, 0),
+        "{verdict:?}"
+    );
     assert_eq!(verdict.verified, Bytes(512 << 20));
     assert_eq!(verdict.summary, "All 537 MB were written, read back and equal.");
 }
@@ -137,7 +186,11 @@ fn what_differs_fails_and_outranks_everything() {
         evidence.defects.add(Phase::Verify, 77, 1, fault);
         evidence.stopped = Some(Stop::Disconnected);
         let verdict = verdict(&evidence, None, None);
-        assert_eq!((verdict.outcome, ids(&verdict)[0]), (Outcome::Failed, id), "{verdict:?}");
+        assert_eq!(
+            (verdict.outcome, ids(&verdict)[0]),
+            (Outcome::Failed, id),
+            "{verdict:?}"
+        );
         assert!(verdict.summary.contains("LBA 77"), "{}", verdict.summary);
         assert_eq!(verdict.verified, Bytes((512 << 20) - 512));
     }
@@ -153,8 +206,18 @@ fn what_was_not_done_is_never_passed() {
         assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
         ids(&verdict).join(" ")
     };
-    assert!(told(&|e| e.stopped = Some(Stop::Asked { why: "a person".to_owned() })).contains("not-finished"));
-    assert!(told(&|e| e.stopped = Some(Stop::Engine { why: "no memory".to_owned() })).contains("not-finished"));
+    assert!(
+        told(&|e| e.stopped = Some(Stop::Asked {
+            why: "a person".to_owned()
+        }))
+        .contains("not-finished")
+    );
+    assert!(
+        told(&|e| e.stopped = Some(Stop::Engine {
+            why: "no memory".to_owned()
+        }))
+        .contains("not-finished")
+    );
     assert!(told(&|e| e.stopped = Some(Stop::Disconnected)).contains("disconnect"));
     assert!(told(&|e| e.stopped = Some(Stop::Hung)).contains("hang"));
     assert!(told(&|e| e.stopped = Some(Stop::Resized { bytes: Bytes(1) })).contains("other-capacity"));
@@ -166,7 +229,14 @@ fn what_was_not_done_is_never_passed() {
 }
 
 fn incident(kind: FaultKind) -> Incident {
-    Incident { at_ms: 0, kind, phase: Phase::Write, lba: Some(Lba(1)), sectors: 8, detail: String::new() }
+    Incident {
+        at_ms: 0,
+        kind,
+        phase: Phase::Write,
+        lba: Some(Lba(1)),
+        sectors: 8,
+        detail: String::new(),
+    }
 }
 
 #[test]
@@ -203,7 +273,10 @@ fn smart_deltas_follow_the_table() {
         (199, 0, 10, Outcome::Inconclusive),
     ] {
         let verdict = verdict(&clean(), Some(&with(id, before)), Some(&with(id, after)));
-        assert_eq!(verdict.outcome, want, "attribute {id}: {before} to {after}: {verdict:?}");
+        assert_eq!(
+            verdict.outcome, want,
+            "attribute {id}: {before} to {after}: {verdict:?}"
+        );
     }
 }
 
@@ -219,7 +292,13 @@ fn missing_smart_is_told_by_what_is_missing() {
         let verdict = verdict(&evidence, before, after);
         assert_eq!((ids(&verdict), verdict.outcome), (vec![id], outcome));
     }
-    let surface = judge(&Case { evidence: &evidence, wants_smart: false, before: None, after: None, profile: Profile::Used });
+    let surface = judge(&Case {
+        evidence: &evidence,
+        wants_smart: false,
+        before: None,
+        after: None,
+        profile: Profile::Used,
+    });
     assert_eq!(surface.outcome, Outcome::Passed);
 }
 
@@ -227,20 +306,35 @@ fn missing_smart_is_told_by_what_is_missing() {
 fn resumes_are_told_and_change_nothing() {
     let good = snapshot();
     let mut evidence = clean();
-    let resume = Resume { at: Time::UNIX_EPOCH, why: "power cut".to_owned(), phase: Phase::Write, from: Bytes(4096) };
+    let resume = Resume {
+        at: Time::UNIX_EPOCH,
+        why: "power cut".to_owned(),
+        phase: Phase::Write,
+        from: Bytes(4096),
+    };
     evidence.resumes.push(resume);
     let verdict = verdict(&evidence, Some(&good), Some(&good));
     assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Passed, vec!["resumed"]));
-    assert!(verdict.summary.contains("one interruption (power cut)"), "{}", verdict.summary);
+    assert!(
+        verdict.summary.contains("one interruption (power cut)"),
+        "{}",
+        verdict.summary
+    );
 }
 
 #[test]
 fn a_failing_drive_says_so_itself() {
     let good = snapshot();
-    let failing = Snapshot { passed: Some(false), ..snapshot() };
+    let failing = Snapshot {
+        passed: Some(false),
+        ..snapshot()
+    };
     assert_eq!(verdict(&clean(), Some(&good), Some(&failing)).outcome, Outcome::Failed);
     let mut nvme = snapshot();
-    nvme.nvme = Some(NvmeHealth { critical_warning: 0b1000, ..NvmeHealth::default() });
+    nvme.nvme = Some(NvmeHealth {
+        critical_warning: 0b1000,
+        ..NvmeHealth::default()
+    });
     assert_eq!(verdict(&clean(), Some(&nvme), Some(&nvme)).outcome, Outcome::Failed);
 }
 
@@ -249,14 +343,28 @@ fn a_slow_region_is_not_the_zone_curve() {
     use std::time::Duration;
     let sectors = 64 << 20;
     let fill = |slow: std::ops::Range<u64>| {
-        let mut evidence = Evidence::new(Geometry { sectors, sector: 512, physical: 512 }, &[Phase::Write, Phase::Verify]);
+        let mut evidence = Evidence::new(
+            Geometry {
+                sectors,
+                sector: 512,
+                physical: 512,
+            },
+            &[Phase::Write, Phase::Verify],
+        );
         for zone in 0..1024_u64 {
             let ms = if slow.contains(&zone) { 4_000 } else { 100 + zone / 8 };
             let time = Duration::from_millis(ms);
-            evidence.phases[1].zones.add(zone * 65_536, sectors, 32 << 20, time, time);
+            evidence.phases[1]
+                .zones
+                .add((zone * 65_536, 65_536), sectors, 32 << 20, time, time);
         }
-        metrics(&Case { evidence: &evidence, wants_smart: false, before: None, after: None, profile: Profile::Used })
-            ["surface.slow_bytes"]
+        metrics(&Case {
+            evidence: &evidence,
+            wants_smart: false,
+            before: None,
+            after: None,
+            profile: Profile::Used,
+        })["surface.slow_bytes"]
     };
     assert_eq!(fill(0..0), 0.0);
     assert_eq!(fill(500..503), (3 << 25) as f64);

@@ -7,14 +7,12 @@
 //! nothing and needs no privilege; standard input's end means that the agent is gone, and it
 //! stops. Tested over a real descriptor in `tests/worker.rs`.
 
-
 mod run;
 
 use serde::{Deserialize, Serialize};
+use wire::drive::{Bus, Rotation};
 use wire::job::{Finding, Phase, PhaseState, Progress, Surface};
 use wire::{Bytes, Time};
-
-
 
 pub use run::{Error, run};
 
@@ -90,12 +88,32 @@ pub enum Backend {
 impl Io {
     /// Bytes of buffers of one worker: one huge page.
     pub const ARENA: usize = 2 << 20;
+
+    /// What suits a drive: few large accesses for platters, more and smaller ones for flash.
+    ///
+    /// One arena holds them all, so that a worker stays below 4.5 MiB.
+    pub fn for_drive(bus: Bus, rotation: Rotation) -> Self {
+        let (block, depth) = match (bus, rotation) {
+            (_, Rotation::Spinning { .. }) | (Bus::Usb | Bus::Mmc, _) => (512 << 10, 4),
+            (Bus::Loop, _) => (1 << 20, 2),
+            (Bus::Nvme | Bus::Sata | Bus::Scsi | Bus::Virtio | Bus::Other, _) => (256 << 10, 8),
+        };
+        Self {
+            backend: Backend::Uring,
+            block,
+            depth,
+        }
+    }
 }
 
 impl Default for Io {
     /// Four accesses of 512 KiB: a disk is kept busy by two, and the buffers fit one huge page.
     fn default() -> Self {
-        Self { backend: Backend::Uring, block: 512 << 10, depth: 4 }
+        Self {
+            backend: Backend::Uring,
+            block: 512 << 10,
+            depth: 4,
+        }
     }
 }
 

@@ -92,14 +92,17 @@ fn read(input: &mut impl BufRead) -> io::Result<Result<Input, String>> {
 fn listen(mut input: impl BufRead + Send + 'static) -> io::Result<Receiver<String>> {
     // One reason to stop is enough; the thread ends after sending it.
     let (reasons, inbox) = sync_channel(1);
-    std::thread::Builder::new().name("agent".to_owned()).stack_size(64 << 10).spawn(move || {
-        let why = match read(&mut input) {
-            Ok(Ok(Input::Stop { why })) => why,
-            Ok(Ok(Input::Order(_))) => "a second order came".to_owned(),
-            Ok(Err(why)) => format!("input that is neither order nor stop: {why}"),
-            Err(_) => return,
-        };
-        let _ = reasons.send(why);
-    })?;
+    std::thread::Builder::new()
+        .name("agent".to_owned())
+        .stack_size(64 << 10)
+        .spawn(move || {
+            let why = match read(&mut input) {
+                Ok(Ok(Input::Stop { why })) => why,
+                Ok(Ok(Input::Order(_))) => "a second order came".to_owned(),
+                Ok(Err(why)) => format!("input that is neither order nor stop: {why}"),
+                Err(_) => return,
+            };
+            let _ = reasons.send(why);
+        })?;
     Ok(inbox)
 }

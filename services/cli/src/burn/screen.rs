@@ -1,0 +1,101 @@
+//! Progress on standard error: bars on a terminal, lines elsewhere.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use wire::job::{Phase, Progress};
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// All jobs' progress.
+pub(super) struct Screen {
+    bars: Option<MultiProgress>,
+}
+
+/// One job's progress.
+pub(super) struct Line {
+    name: String,
+    bar: Option<ProgressBar>,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Screen {
+    pub fn new(terminal: bool) -> Self {
+        Self {
+            bars: terminal.then(MultiProgress::new),
+        }
+    }
+
+    pub fn job(&self, name: &str) -> Line {
+        let bar = self.bars.as_ref().map(|bars| {
+            let style = ProgressStyle::with_template("{prefix} {msg:24} {wide_bar} {percent:>3} %")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            bars.add(ProgressBar::new(1000).with_style(style).with_prefix(name.to_owned()))
+        });
+        Line {
+            name: name.to_owned(),
+            bar,
+            last: Mutex::new(None),
+        }
+    }
+
+    pub fn end(&self) {
+        if let Some(bars) = &self.bars {
+            let _ = bars.clear();
+        }
+    }
+}
+
+impl Line {
+    /// A fact.
+    pub fn say(&self, text: &str) {
+        let line = format!("{}: {text}", self.name);
+        match &self.bar {
+            Some(bar) => bar.suspend(|| tell!("{line}")),
+            None => tell!("{line}"),
+        }
+    }
+
+    /// A phase began.
+    pub fn phase(&self, phase: Phase) {
+        match &self.bar {
+            Some(bar) => bar.set_message(phase.label().to_owned()),
+            None => self.say(phase.label()),
+        }
+    }
+
+    /// How far it is.
+    pub fn progress(&self, progress: &Progress) {
+        let rate = format!("{} {}/s", progress.phase.label(), progress.rate);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(rate);
+                bar.set_position((progress.percent * 10.0) as u64);
+            }
+            None => {
+                let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if last.is_some_and(|at| at.elapsed() < LINE_EVERY) {
+                    return;
+                }
+                *last = Some(Instant::now());
+                drop(last);
+                let eta = progress
+                    .eta_job
+                    .map(|s| format!(", {} left", duration(s)))
+                    .unwrap_or_default();
+                self.say(&format!("{rate}, {:.1} %{eta}", progress.percent));
+            }
+        }
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let s = seconds as u64;
+    match (s / 3600, s / 60 % 60, s % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}

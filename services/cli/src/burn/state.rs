@@ -1,0 +1,135 @@
+//! Progress on this computer's disk, for `--resume`: one file a drive, replaced whole.
+//!
+//! A file that cannot be read is set aside under a dated name and told; the burn-in then begins anew.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use burnin::Checkpoint;
+use drive::smart::Snapshot;
+use serde::{Deserialize, Serialize};
+use wire::{DriveId, Time};
+
+/// Everything to go on with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Saved {
+    /// Name of the playbook.
+    pub playbook: String,
+    /// When the burn-in was started first.
+    pub started: Time,
+    /// SMART before the first write.
+    pub smart_before: Option<Snapshot>,
+    /// The engine's checkpoint.
+    pub checkpoint: String,
+}
+
+/// The directory.
+#[derive(Clone, Debug)]
+pub(super) struct StateDir(PathBuf);
+
+/// What was found for a drive.
+#[derive(Debug)]
+pub(super) enum Found {
+    Nothing,
+    Good(Box<(Saved, Checkpoint)>),
+    /// It could not be used and was set aside; in words.
+    SetAside(String),
+}
+
+impl StateDir {
+    pub fn new(given: Option<PathBuf>) -> Result<Self, String> {
+        let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let dir = given
+            .or_else(|| from("XDG_STATE_HOME").map(|d| d.join("kiln")))
+            .or_else(|| from("HOME").map(|d| d.join(".local/state/kiln")))
+            .unwrap_or_else(|| PathBuf::from("/var/lib/kiln/burn"));
+        fs::create_dir_all(&dir).map_err(|e| format!("--state {}: {e}", dir.display()))?;
+        Ok(Self(dir))
+    }
+
+    fn path(&self, drive: &DriveId) -> PathBuf {
+        let name: String = drive
+            .as_str()
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        self.0.join(name.chars().take(200).collect::<String>() + ".json")
+    }
+
+    /// Replaces the drive's file: written beside, synced, renamed, directory synced.
+    pub fn save(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
+        let path = self.path(drive);
+        let beside = path.with_extension("new");
+        let mut file = File::create(&beside)?;
+        file.write_all(&serde_json::to_vec(saved)?)?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)?;
+        File::open(&self.0)?.sync_all()
+    }
+
+    /// What there is for the drive.
+    pub fn load(&self, drive: &DriveId) -> Found {
+        let path = self.path(drive);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+            Err(e) => return Found::SetAside(format!("{}: {e}", path.display())),
+        };
+        let saved = serde_json::from_slice::<Saved>(&text).map_err(|e| e.to_string());
+        match saved.and_then(|s| Ok((Checkpoint::decode(&s.checkpoint).map_err(|e| e.to_string())?, s))) {
+            Ok((checkpoint, saved)) => Found::Good(Box::new((saved, checkpoint))),
+            Err(why) => {
+                let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+                let aside = path.with_extension(format!("bad-{now}"));
+                let moved = match fs::rename(&path, &aside) {
+                    Ok(()) => format!("set aside as {}", aside.display()),
+                    Err(e) => format!("could not be set aside: {e}"),
+                };
+                Found::SetAside(format!("{} cannot be used ({why}); {moved}", path.display()))
+            }
+        }
+    }
+
+    /// Forgets the drive, once its burn-in has ended.
+    pub fn forget(&self, drive: &DriveId) {
+        let _ = fs::remove_file(self.path(drive));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_bad_file_is_set_aside_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(Some(dir.path().join("a/b"))).unwrap();
+        let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
+        assert!(matches!(state.load(&drive), Found::Nothing));
+        let saved = Saved {
+            playbook: "surface".to_owned(),
+            started: Time::UNIX_EPOCH,
+            smart_before: None,
+            checkpoint: "kiln-checkpoint 1 00000000 2\n{}".to_owned(),
+        };
+        state.save(&drive, &saved).unwrap();
+        let Found::SetAside(told) = state.load(&drive) else {
+            panic!("a bad checkpoint was taken")
+        };
+        assert!(told.contains("checksum") && told.contains("set aside as"), "{told}");
+        let left: Vec<String> = fs::read_dir(&state.0)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert!(left.len() == 1 && left[0].contains(".bad-20"), "{left:?}");
+        assert!(matches!(state.load(&drive), Found::Nothing));
+    }
+}

@@ -1,0 +1,136 @@
+//! From what a person typed to devices: a path, a serial number, a WWN, or a model that exactly one drive has.
+
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use drive::System;
+use drive::guard::Refusal;
+use drive::sysfs::{self, DevNum, Device};
+
+use super::Stop;
+
+/// One device that was asked for.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Its node.
+    pub node: PathBuf,
+    /// The device as the kernel describes it, or why it cannot be one.
+    pub device: Result<Device, NoDevice>,
+}
+
+/// Why a path is no drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoDevice {
+    NotABlockDevice,
+    Partition(DevNum),
+    Unknown(DevNum),
+}
+
+impl NoDevice {
+    pub fn refusal(self, node: &Path) -> Refusal {
+        match self {
+            Self::NotABlockDevice => Refusal::NotABlockDevice { node: node.to_owned() },
+            Self::Partition(number) => Refusal::NotAWholeDisk { number },
+            Self::Unknown(number) => Refusal::Gone { number },
+        }
+    }
+}
+
+impl Target {
+    /// Whether `id` names this drive: serial or WWN; a loop device by its path.
+    pub fn is_named(&self, id: &str) -> bool {
+        let Ok(device) = &self.device else {
+            return Path::new(id) == self.node;
+        };
+        let identity = &device.identity;
+        let wwn = identity.wwn.as_deref().is_some_and(|wwn| same_wwn(wwn, id));
+        wwn || (!identity.serial.is_empty() && identity.serial.eq_ignore_ascii_case(id.trim()))
+    }
+
+    /// What to give to `--yes-erase`.
+    pub fn id(&self) -> String {
+        match &self.device {
+            Ok(device) if !device.identity.serial.is_empty() => device.identity.serial.clone(),
+            Ok(device) => device
+                .identity
+                .wwn
+                .clone()
+                .unwrap_or_else(|| self.node.display().to_string()),
+            Err(_) => self.node.display().to_string(),
+        }
+    }
+}
+
+fn same_wwn(wwn: &str, typed: &str) -> bool {
+    wire::DriveId::from_wwn(typed).is_some_and(|id| Some(id) == wire::DriveId::from_wwn(wwn))
+}
+
+/// Finds each target; an unknown, ambiguous or repeated one is a usage error.
+pub(super) fn resolve(system: &System, names: &[String]) -> Result<Vec<Target>, Stop> {
+    let mut all = None;
+    let mut targets: Vec<Target> = Vec::new();
+    for name in names {
+        let target = if name.contains('/') {
+            by_path(system, name)?
+        } else {
+            by_name(system, name, all.get_or_insert_with(|| sysfs::walk(system)))?
+        };
+        let same = |other: &Target| match (&other.device, &target.device) {
+            (Ok(a), Ok(b)) => a.number == b.number,
+            _ => other.node == target.node,
+        };
+        if targets.iter().any(same) {
+            return Err(Stop::Usage(format!("{name} is named twice")));
+        }
+        targets.push(target);
+    }
+    Ok(targets)
+}
+
+fn by_path(system: &System, name: &str) -> Result<Target, Stop> {
+    let node = PathBuf::from(name);
+    let meta = std::fs::metadata(&node).map_err(|e| Stop::Usage(format!("{name}: {e}")))?;
+    let number = DevNum::from_raw(meta.rdev());
+    let device = if !meta.file_type().is_block_device() {
+        Err(NoDevice::NotABlockDevice)
+    } else if sysfs::is_partition(system, number) {
+        Err(NoDevice::Partition(number))
+    } else {
+        sysfs::read_number(system, number).ok_or(NoDevice::Unknown(number))
+    };
+    Ok(Target { node, device })
+}
+
+fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> {
+    let pick = |matches: &dyn Fn(&Device) -> bool| all.iter().filter(|d| matches(d)).collect::<Vec<_>>();
+    let exact = pick(&|d| {
+        let identity = &d.identity;
+        let wwn = identity.wwn.as_deref().is_some_and(|wwn| same_wwn(wwn, name));
+        wwn || (!identity.serial.is_empty() && identity.serial.eq_ignore_ascii_case(name))
+    });
+    let found = if exact.is_empty() {
+        pick(&|d| !d.identity.model.is_empty() && d.identity.model.to_lowercase().contains(&name.to_lowercase()))
+    } else {
+        exact
+    };
+    match found.as_slice() {
+        [] => Err(Stop::Usage(format!(
+            "no drive has the serial number, WWN or model {name:?}"
+        ))),
+        [device] => Ok(Target {
+            node: sysfs::node(system, &device.name),
+            device: Ok((*device).clone()),
+        }),
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .map(|d| format!("{} {}", d.identity.words(), d.name))
+                .collect();
+            Err(Stop::Usage(format!(
+                "{name:?} fits {} drives: {}; name one by its serial number",
+                several.len(),
+                names.join(", ")
+            )))
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! `kiln`: the operator's command line. It runs the same engine as the box, in its own process.
+//!
+//! - [`burn`]: `kiln burn`, from targets to exit code.
+//! - [`bench`]: the engine beside `badblocks` and `fio` on the same loop device (binary `kiln-bench`).
+//!
+//! Exit codes are a contract (`tests/contract.rs`): 0 PASSED, 1 WARN, 2 FAILED,
+//! 3 INCONCLUSIVE, 4 refused (nothing was written), 64 usage.
+
+/// Writes a line to standard error; one that nobody reads any more is no reason to stop a burn-in.
+macro_rules! tell {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($arg)*);
+    }};
+}
+
+/// Writes a line to standard output, likewise.
+macro_rules! result {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($arg)*);
+    }};
+}
+
+pub mod bench;
+pub mod burn;

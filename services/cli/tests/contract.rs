@@ -1,0 +1,426 @@
+//! The exit codes of `kiln burn`, on real loop devices: 0 PASSED, 1 WARN, 2 FAILED, 3 INCONCLUSIVE, 4 refused, 64 usage.
+//!
+//! Needs root and loop devices; prints `NOT RUN` and passes without them. FAILED and
+//! INCONCLUSIVE need a drive that lies or stops, which a loop device does when its file
+//! is changed or cut under it; the lies themselves are tested over the simulated drive.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A loop device over a file; detached when dropped.
+struct Loop {
+    node: String,
+    dir: tempfile::TempDir,
+}
+
+impl Loop {
+    /// `None` where the kernel or the user cannot make one.
+    fn new(bytes: u64) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        File::create(dir.path().join("drive")).unwrap().set_len(bytes).unwrap();
+        let out = Command::new("losetup")
+            .args(["--find", "--show", "--direct-io=on"])
+            .arg(dir.path().join("drive"))
+            .output()
+            .ok()?;
+        if !out.status.success() {
+            println!(
+                "NOT RUN: no loop device: {}",
+                String::from_utf8_lossy(&out.stderr).trim()
+            );
+            return None;
+        }
+        Some(Self {
+            node: String::from_utf8(out.stdout).unwrap().trim().to_owned(),
+            dir,
+        })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("drive")
+    }
+
+    fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// `kiln burn` of this device with everything that agrees, and `more`.
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = kiln(&["burn", &self.node, "--yes-erase", &self.node, "--allow-loop", "--json"]);
+        command.arg("--state").arg(self.state()).args(more);
+        command
+    }
+
+    fn burn(&self, more: &[&str]) -> Output {
+        self.command(more).output().unwrap()
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["--detach", &self.node]).status();
+    }
+}
+
+fn kiln(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn object(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(output)))
+}
+
+#[test]
+fn passed_is_0_and_everything_was_verified() {
+    let Some(drive) = Loop::new(40 << 20) else { return };
+    for io in ["uring", "sync"] {
+        let output = drive.burn(&["--playbook", "surface", "--io", io]);
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        let told = object(&output);
+        assert_eq!(told["verdict"]["outcome"], "PASSED");
+        assert_eq!(told["verdict"]["verified"], 40 << 20);
+        assert_eq!(told["path"], drive.node.as_str());
+        assert!(told["findings"].as_array().unwrap().is_empty());
+    }
+    let bytes = fs::read(drive.file()).unwrap();
+    let mut blocks: Vec<&[u8]> = bytes.chunks(4096).collect();
+    blocks.sort_unstable();
+    blocks.dedup();
+    assert_eq!(
+        blocks.len(),
+        bytes.len() / 4096,
+        "some 4 KiB block repeats or was never written"
+    );
+}
+
+#[test]
+fn unreadable_smart_is_warn_and_1() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    let output = drive.burn(&[]);
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    let told = object(&output);
+    assert_eq!(told["verdict"]["rules"][0]["id"], "smart-unreadable");
+    assert_eq!(told["playbook"], "standard");
+}
+
+#[test]
+fn usage_is_64_and_nothing_is_written() {
+    let Some(drive) = Loop::new(1 << 20) else { return };
+    let node = drive.node.as_str();
+    for (args, part) in [
+        (vec!["burn"], "PATH|SERIAL|MODEL"),
+        (vec!["burn", node, "--allow-loop"], "--yes-erase"),
+        (
+            vec!["burn", node, "--allow-loop", "--yes-erase", "WD-OTHER"],
+            "--yes-erase",
+        ),
+        (
+            vec![
+                "burn",
+                node,
+                "--allow-loop",
+                "--yes-erase",
+                node,
+                "--yes-erase",
+                "WD-OTHER",
+            ],
+            "WD-OTHER",
+        ),
+        (vec!["burn", node, node, "--allow-loop", "--yes-erase", node], "twice"),
+        (
+            vec!["burn", node, "--yes-erase", node, "--playbook", "fast"],
+            "standard, surface",
+        ),
+        (vec!["burn", node, "--yes-erase", node, "--io", "aio"], "uring"),
+        (vec!["burn", "/dev/there-is-none", "--yes-erase", "x"], "there-is-none"),
+        (
+            vec!["burn", "NO-SUCH-SERIAL", "--yes-erase", "NO-SUCH-SERIAL"],
+            "NO-SUCH-SERIAL",
+        ),
+        (vec!["bake"], "bake"),
+    ] {
+        let output = kiln(&args).output().unwrap();
+        assert_eq!(code(&output), 64, "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(part), "{args:?}: {}", text(&output));
+    }
+    assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
+}
+
+#[test]
+fn refused_is_4_and_nothing_is_written_to_any_drive() {
+    let (Some(good), Some(used)) = (Loop::new(4 << 20), Loop::new(4 << 20)) else {
+        return;
+    };
+    let refuse = |args: &[&str], part: &str| {
+        let output = kiln(args).output().unwrap();
+        assert_eq!(code(&output), 4, "{args:?}: {}", text(&output));
+        assert!(
+            text(&output).contains(part) && text(&output).contains("nothing was written"),
+            "{}",
+            text(&output)
+        );
+        assert!(
+            fs::read(good.file()).unwrap().iter().all(|b| *b == 0),
+            "a refusal wrote to the other drive"
+        );
+    };
+    refuse(&["burn", &good.node, "--yes-erase", &good.node], "--allow-loop");
+    let file = used.file();
+    let file = file.to_str().unwrap();
+    refuse(&["burn", file, "--yes-erase", file], "not a block device");
+
+    // Somebody else holds the second one exclusively.
+    use std::os::unix::fs::OpenOptionsExt;
+    let held = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_EXCL)
+        .open(&used.node)
+        .unwrap();
+    let both = [
+        "burn",
+        &good.node,
+        &used.node,
+        "--allow-loop",
+        "--playbook",
+        "surface",
+        "--yes-erase",
+        &good.node,
+        "--yes-erase",
+        &used.node,
+    ];
+    refuse(&both, &used.node);
+    drop(held);
+
+    // What would be erased is not what the dry run told.
+    refuse(&[&both[..], &["--plan-digest", "0123"]].concat(), "has changed");
+}
+
+#[test]
+fn a_member_of_an_array_is_refused_as_such() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    let made = Command::new("mkswap").arg(&drive.node).output();
+    if !made.is_ok_and(|m| m.status.success()) {
+        println!("NOT RUN: no mkswap");
+        return;
+    }
+    let swap = Command::new("swapon").arg(&drive.node).output().unwrap();
+    if !swap.status.success() {
+        println!("NOT RUN: swapon: {}", String::from_utf8_lossy(&swap.stderr).trim());
+        return;
+    }
+    let output = drive.burn(&[]);
+    let _ = Command::new("swapoff").arg(&drive.node).status();
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains("swap"), "{}", text(&output));
+}
+
+#[test]
+fn dry_run_tells_the_digest_that_goes_on() {
+    let Some(drive) = Loop::new(8 << 20) else { return };
+    let output = drive.burn(&["--dry-run", "--playbook", "surface"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
+    let digest = object(&output)["digest"].as_str().unwrap().to_owned();
+    assert!(text(&output).contains(&digest));
+    let output = drive.burn(&["--playbook", "surface", "--plan-digest", &digest]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+}
+
+/// Starts a burn-in of a drive that is slow enough to be caught in a phase, and waits for it.
+fn until(child: &mut Child, line: &str) {
+    let stderr = child.stderr.take().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut seen = String::new();
+    let mut lines = BufReader::new(stderr).lines();
+    while let Some(text) = lines.next() {
+        let text = text.unwrap();
+        let found = text.contains(line);
+        seen += &text;
+        if found {
+            // What follows is read away, so that the child never waits for a reader.
+            std::thread::spawn(move || lines.for_each(drop));
+            return;
+        }
+        assert!(Instant::now() < deadline, "{seen}");
+    }
+    panic!("it ended before {line:?}: {seen}");
+}
+
+fn start(drive: &Loop, more: &[&str]) -> Child {
+    drive
+        .command(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn signal(child: &Child, signal: i32) {
+    // SAFETY: a signal to a child of this process that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, signal) };
+}
+
+#[test]
+fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let mut child = start(&drive, &["--playbook", "surface", "--io", "sync"]);
+    until(&mut child, "Write");
+    signal(&child, libc::SIGINT);
+    let output = child.wait_with_output().unwrap();
+    let told = object(&output);
+    if code(&output) == 0 {
+        println!("NOT RUN: the drive was too fast to be interrupted");
+        return;
+    }
+    assert_eq!(code(&output), 3, "{told}");
+    assert_eq!(told["verdict"]["outcome"], "INCONCLUSIVE");
+    assert_eq!(told["state"]["kind"], "aborted");
+    assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1);
+
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let told = object(&output);
+    assert_eq!(told["verdict"]["outcome"], "PASSED");
+    assert_eq!(told["verdict"]["verified"], 600 << 20);
+    assert_eq!(told["resumes"].as_array().unwrap().len(), 1);
+    assert!(
+        told["verdict"]["summary"]
+            .as_str()
+            .unwrap()
+            .contains("went on after one interruption"),
+        "{told}"
+    );
+    assert_eq!(
+        fs::read_dir(drive.state()).unwrap().count(),
+        0,
+        "a finished burn-in leaves nothing to go on with"
+    );
+}
+
+#[test]
+fn a_killed_burn_in_goes_on_and_a_corrupt_checkpoint_is_set_aside() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    fs::create_dir_all(drive.state()).unwrap();
+    let name = format!("sn-Loop_device-{}-{}.json", drive.node.replace('/', "_"), 64 << 20);
+    fs::write(drive.state().join(&name), "{\"playbook\":\"surface\",\"started\":").unwrap();
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let told = object(&output);
+    assert!(told["notes"][0].as_str().unwrap().contains("set aside"), "{told}");
+    let left: Vec<String> = fs::read_dir(drive.state())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(left.len() == 1 && left[0].contains(".bad-"), "{left:?}");
+}
+
+#[test]
+fn a_drive_that_changes_its_data_is_failed_and_2() {
+    let Some(drive) = Loop::new(900 << 20) else { return };
+    let mut child = start(&drive, &["--playbook", "surface", "--io", "sync"]);
+    until(&mut child, "Read back and verify");
+    // Behind the drive's back, near its end, where the verify phase has not been yet.
+    damage(&drive.file(), (900 << 20) - 4096 * 3);
+    let output = child.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(code(&output), 2, "{told}");
+    assert_eq!(told["verdict"]["outcome"], "FAILED");
+    assert_eq!(told["verdict"]["rules"][0]["id"], "verify-mismatch");
+    assert_eq!(told["findings"][0]["kind"], "bit_flip");
+    assert_eq!(told["findings"][0]["lba"], ((900 << 20) - 4096 * 3) / 512);
+    assert_eq!(told["bad_sectors"], 1);
+}
+
+/// Inverts one bit of the file.
+fn damage(file: &Path, at: u64) {
+    use std::os::unix::fs::FileExt;
+    let file = File::options().read(true).write(true).open(file).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 4], at).unwrap();
+    file.sync_all().unwrap();
+}
+
+#[test]
+fn a_drive_that_shrinks_under_the_job_is_inconclusive_and_3() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let mut child = start(&drive, &["--playbook", "surface", "--io", "sync"]);
+    until(&mut child, "Write");
+    File::options()
+        .write(true)
+        .open(drive.file())
+        .unwrap()
+        .set_len(8 << 20)
+        .unwrap();
+    assert!(
+        Command::new("losetup")
+            .args(["--set-capacity", &drive.node])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(code(&output), 3, "{told}");
+    assert_eq!(told["verdict"]["rules"][0]["outcome"], "INCONCLUSIVE");
+    let ids: Vec<&str> = told["verdict"]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.contains(&"other-capacity"), "{ids:?}");
+}
+
+#[test]
+fn the_worst_of_several_drives_is_the_exit_code() {
+    let (Some(good), Some(bad)) = (Loop::new(16 << 20), Loop::new(900 << 20)) else {
+        return;
+    };
+    let mut child = kiln(&[
+        "burn",
+        &good.node,
+        &bad.node,
+        "--allow-loop",
+        "--json",
+        "--playbook",
+        "surface",
+        "--io",
+        "sync",
+    ])
+    .args(["--yes-erase", &good.node, "--yes-erase", &bad.node, "--state"])
+    .arg(good.state())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let name = Path::new(&bad.node).file_name().unwrap().to_str().unwrap();
+    until(&mut child, &format!("{name}: Read back and verify"));
+    damage(&bad.file(), (900 << 20) - 4096);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 2);
+    let told: Vec<serde_json::Value> = output
+        .stdout
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect();
+    let outcomes: Vec<&str> = told.iter().map(|t| t["verdict"]["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["PASSED", "FAILED"]);
+}
