@@ -4,8 +4,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use wire::Frame;
+use wire::frame::BadFrame;
 
 use crate::limits::{self, Limits};
 use crate::pump;
@@ -22,9 +24,18 @@ pub struct Sender {
 /// Takes frames. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Receiver {
-    frames: mpsc::Receiver<Frame>,
+    frames: mpsc::Receiver<Received>,
     pump: JoinHandle<Closed>,
     closed: Option<Closed>,
+}
+
+/// One message as it came.
+#[derive(Debug)]
+pub struct Received {
+    /// Its bytes: JSON text, if the peer keeps to the protocol.
+    pub bytes: Bytes,
+    /// The frame in them, or what is wrong with them.
+    pub frame: Result<Frame, BadFrame>,
 }
 
 /// What is to leave.
@@ -150,13 +161,26 @@ fn encode(frame: &Frame) -> Result<String, SendError> {
 }
 
 impl Receiver {
-    /// The next frame; waits for it. May be dropped and called again (in a `select!`) without loss.
+    /// The next frame; waits for it. May be dropped and called again (in a `select!`) without loss. Malformed frames
+    /// are passed over.
     ///
     /// # Errors
     /// Why the connection is over; the same again when called again.
     pub async fn recv(&mut self) -> Result<Frame, Closed> {
-        if let Some(frame) = self.frames.recv().await {
-            return Ok(frame);
+        loop {
+            if let Ok(frame) = self.recv_raw().await?.frame {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// The next message with its bytes, also a malformed one: for who relays or reports it.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    pub async fn recv_raw(&mut self) -> Result<Received, Closed> {
+        if let Some(received) = self.frames.recv().await {
+            return Ok(received);
         }
         if self.closed.is_none() {
             self.closed = Some((&mut self.pump).await.unwrap_or_else(|error| Closed::Socket(error.to_string())));

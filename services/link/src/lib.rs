@@ -18,7 +18,7 @@ mod pump;
 mod upgrade;
 
 pub use backoff::Backoff;
-pub use connection::{Closed, Receiver, SendError, Sender, serve};
+pub use connection::{Closed, Received, Receiver, SendError, Sender, serve};
 pub use endpoint::{BadEndpoint, ConnectError, Endpoint, Stream};
 pub use limits::Limits;
 pub use upgrade::{NotWebSocket, accept};

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, error::CapacityError
 use tracing::warn;
 use wire::Frame;
 
-use crate::connection::{Closed, GOING_AWAY, Out};
+use crate::connection::{Closed, GOING_AWAY, Out, Received};
 use crate::limits::{CLOSING, Limits};
 
 /// Shortest time between two log lines about malformed frames of one connection; the rest is counted.
@@ -38,7 +38,7 @@ pub(crate) async fn run<S>(
     mut socket: WebSocketStream<S>,
     limits: Limits,
     mut orders: mpsc::Receiver<Out>,
-    deliver: mpsc::Sender<Frame>,
+    deliver: mpsc::Sender<Received>,
     name: String,
 ) -> Closed
 where
@@ -49,7 +49,7 @@ where
     let mut ping = interval_at(Instant::now() + period, period);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stuck_at: Option<Instant> = None;
-    let mut undelivered: Option<Frame> = None;
+    let mut undelivered: Option<Received> = None;
     let mut grumbles = Grumbles::default();
     let mut orders_open = true;
     loop {
@@ -88,8 +88,8 @@ where
                     Some(Some(Ok(message))) => {
                         deaf_at = Instant::now() + limits.silence;
                         match message {
-                            Message::Text(text) => undelivered = decode(text.as_bytes(), &name, &mut grumbles),
-                            Message::Binary(bytes) => undelivered = decode(&bytes, &name, &mut grumbles),
+                            Message::Text(text) => undelivered = Some(decode(text.into(), &name, &mut grumbles)),
+                            Message::Binary(bytes) => undelivered = Some(decode(bytes, &name, &mut grumbles)),
                             Message::Close(frame) => return closed_by_peer(&mut socket, frame).await,
                             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
                         }
@@ -138,21 +138,19 @@ struct Grumbles {
     held_back: u64,
 }
 
-fn decode(bytes: &[u8], name: &str, grumbles: &mut Grumbles) -> Option<Frame> {
-    match Frame::decode(bytes) {
-        Ok(frame) => Some(frame),
-        Err(error) => {
-            let now = Instant::now();
-            if grumbles.last.is_none_or(|last| now - last >= GRUMBLE) {
-                let held_back = std::mem::take(&mut grumbles.held_back);
-                warn!(from = name, %error, length = bytes.len(), held_back, "malformed frame skipped");
-                grumbles.last = Some(now);
-            } else {
-                grumbles.held_back += 1;
-            }
-            None
+fn decode(bytes: Bytes, name: &str, grumbles: &mut Grumbles) -> Received {
+    let frame = Frame::decode(&bytes);
+    if let Err(error) = &frame {
+        let now = Instant::now();
+        if grumbles.last.is_none_or(|last| now - last >= GRUMBLE) {
+            let held_back = std::mem::take(&mut grumbles.held_back);
+            warn!(from = name, %error, length = bytes.len(), held_back, "malformed frame skipped");
+            grumbles.last = Some(now);
+        } else {
+            grumbles.held_back += 1;
         }
     }
+    Received { bytes, frame }
 }
 
 /// The library gave up on the socket: tells the peer where that is still possible.

@@ -370,8 +370,14 @@ impl App {
         lock(&self.links).insert(connection, Linked { addon, sender });
         self.feed(Input::Connected { addon, connection }).await;
         let why = loop {
-            match receiver.recv().await {
-                Ok(frame) => self.feed(Input::Frame { addon, connection, frame }).await,
+            match receiver.recv_raw().await {
+                Ok(link::Received { bytes, frame: Ok(frame) }) => {
+                    let payload = payload(&bytes);
+                    self.feed(Input::Frame { addon, connection, frame, payload }).await;
+                }
+                Ok(link::Received { frame: Err(error), .. }) => {
+                    self.feed(Input::Malformed { addon, connection, what: error.to_string() }).await;
+                }
                 Err(closed) => break closed,
             }
         };
@@ -416,6 +422,15 @@ impl App {
             Some(job) => Ok(Some(job)),
             None => self.store.read(|r| JOBS.get(r, id.to_string().as_str())),
         }
+    }
+}
+
+/// The payload of a frame as it came, with the fields that we do not know.
+fn payload(bytes: &[u8]) -> serde_json::Value {
+    let whole: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    match whole {
+        serde_json::Value::Object(mut fields) => fields.remove("payload").unwrap_or_default(),
+        _ => serde_json::Value::Null,
     }
 }
 

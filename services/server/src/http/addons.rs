@@ -20,7 +20,7 @@ use super::person::{self, Person};
 use super::{Peer, Refusal};
 use crate::addon::{Addon, check_name, read_manifest};
 use crate::app::App;
-use crate::auth::credential::Token;
+use crate::auth::credential::{Kind, Token};
 use crate::hub::{AGENT, Input};
 
 /// Longest URL of an add-on. Source: Vigil, register.
@@ -106,8 +106,10 @@ pub async fn new_token(State(app): State<Arc<App>>, person: Person, Json(form): 
 
 /// `GET /api/addons/tokens`: without the secrets, which nobody has.
 pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>> {
-    let rows = app.vault.tokens().into_iter().map(|(id, name, addon, created, expires)| {
-        json!({ "id": id, "name": name, "addon_id": addon, "created_at": created, "expires_at": expires })
+    let rows = app.vault.tokens().into_iter().filter_map(|credential| match credential.kind {
+        Kind::AddonToken { id, name, addon } => Some(json!({ "id": id, "name": name, "addon_id": addon,
+            "created_at": credential.created, "expires_at": credential.expires })),
+        Kind::User { .. } | Kind::Session { .. } => None,
     });
     Answered(rows.collect())
 }

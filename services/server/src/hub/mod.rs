@@ -76,6 +76,17 @@ pub enum Input {
         connection: u64,
         /// The frame.
         frame: Frame,
+        /// Its payload as it came, for those who look at the add-on.
+        payload: serde_json::Value,
+    },
+    /// A message came that is no frame.
+    Malformed {
+        /// The add-on.
+        addon: u64,
+        /// The connection.
+        connection: u64,
+        /// What is wrong with it: names the field and what is expected.
+        what: String,
     },
     /// The supervisor said how everything is; `None` when it is no longer heard.
     Supervisor(Option<Status>),
@@ -254,7 +265,15 @@ impl Hub {
         match input {
             Input::Connected { addon, connection } => self.connected(now, addon, connection, &mut out),
             Input::Closed { addon, connection, why } => self.closed(now, addon, connection, &why, &mut out),
-            Input::Frame { addon, connection, frame } => self.frame(now, addon, connection, frame, &mut out),
+            Input::Frame { addon, connection, frame, payload } => {
+                self.frame(now, addon, connection, frame, payload, &mut out);
+            }
+            Input::Malformed { addon, connection, what } => {
+                if let Some(peer) = self.peers.get_mut(&addon).filter(|peer| peer.life.is_current(connection)) {
+                    peer.life.heard(now, false);
+                    self.complain(now, addon, &format!("a frame was not taken: {}", cut(&what)), &mut out);
+                }
+            }
             Input::Supervisor(status) => self.supervisor(status, &mut out),
             Input::Claimed => {
                 self.claimed = true;
@@ -347,30 +366,43 @@ impl Hub {
         }
     }
 
-    fn frame(&mut self, now: Now, addon: u64, connection: u64, frame: Frame, out: &mut Vec<Effect>) {
+    /// A line at `warn` on the add-on's own page: what it sends wrong is never passed over in silence.
+    fn complain(&mut self, now: Now, addon: u64, message: &str, out: &mut Vec<Effect>) {
+        let payload = serde_json::json!({ "level": "warn", "source": "server", "timestamp": now.wall, "message": message });
+        self.telemetry(addon, "log", "log", payload, out);
+    }
+
+    fn frame(
+        &mut self,
+        now: Now,
+        addon: u64,
+        connection: u64,
+        frame: Frame,
+        payload: serde_json::Value,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(peer) = self.peers.get_mut(&addon).filter(|peer| peer.life.is_current(connection)) else { return };
         peer.life.heard(now, matches!(frame, Frame::Heartbeat));
         let built_in = addon == AGENT && self.built_in;
-        let to_json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
         match frame {
-            Frame::Heartbeat => self.telemetry(addon, "heartbeat", "heartbeat", serde_json::Value::Null, out),
+            Frame::Heartbeat => self.telemetry(addon, "heartbeat", "heartbeat", payload, out),
             Frame::Progress(progress) => {
-                self.telemetry(addon, "progress", "progress", to_json(serde_json::to_value(&progress)), out);
+                self.telemetry(addon, "progress", "progress", payload, out);
                 if built_in { self.progress(now, progress, out) } else { self.foreign_phase(addon, &progress, out) }
             }
             Frame::Log(mut line) => {
-                if line.level == "warning" {
-                    "warn".clone_into(&mut line.level);
-                }
-                line.timestamp.get_or_insert_with(|| now.wall.to_string());
-                self.telemetry(addon, "log", "log", to_json(serde_json::to_value(&line)), out);
+                self.telemetry(addon, "log", "log", payload, out);
                 if built_in {
+                    if line.level == "warning" {
+                        "warn".clone_into(&mut line.level);
+                    }
+                    line.timestamp.get_or_insert_with(|| now.wall.to_string());
                     let job = line.job_id.as_ref().and_then(|id| id.parse().ok());
                     self.line(job, line, out);
                 }
             }
             Frame::Notification(notification) => {
-                self.telemetry(addon, "notification", "notification", to_json(serde_json::to_value(&notification)), out);
+                self.telemetry(addon, "notification", "notification", payload, out);
                 // The built-in agent says the same, in more words, in its `event` frames.
                 if !built_in {
                     self.foreign_notification(addon, notification, out);
@@ -386,7 +418,7 @@ impl Hub {
             Frame::Job(job) if built_in => self.job(now, *job, out),
             Frame::Event(event) if built_in => self.agent_event(event, out),
             Frame::Result(reply) if built_in => out.push(Effect::Reply(reply)),
-            Frame::Other { kind, payload } => {
+            Frame::Other { kind, .. } => {
                 let name = match kind.as_str() {
                     "chart" => "chart",
                     "metric" => "metric",
@@ -404,9 +436,7 @@ impl Hub {
             | Frame::Job(_)
             | Frame::Event(_)
             | Frame::Result(_) => {
-                let payload = serde_json::json!({ "level": "warn", "source": "server", "timestamp": now.wall,
-                    "message": "a frame of a type that only the box's own agent and server exchange was not taken" });
-                self.telemetry(addon, "log", "log", payload, out);
+                self.complain(now, addon, "a frame of a type that only the box's own agent and server exchange was not taken", out);
             }
         }
     }

@@ -19,7 +19,8 @@ fn hub() -> Hub {
 }
 
 fn frame(addon: u64, connection: u64, frame: Frame) -> Input {
-    Input::Frame { addon, connection, frame }
+    let whole: serde_json::Value = serde_json::from_str(&frame.encode()).unwrap();
+    Input::Frame { addon, connection, payload: whole["payload"].clone(), frame }
 }
 
 fn job(state: JobState) -> Job {

@@ -176,6 +176,13 @@ async fn frames_reach_the_page_and_bad_ones_do_no_harm() {
     for bad in ["{", "[]", "{\"type\":7}", "\u{0}", "{\"type\":\"progress\",\"payload\":{\"percent\":{}}}"] {
         socket.send(Message::text(bad)).await.unwrap();
     }
+    let mut complaints = String::new();
+    for _ in 0..5 {
+        let line = page.named("log").await;
+        assert_eq!(line.data["payload"]["level"], "warn");
+        complaints.push_str(line.data["payload"]["message"].as_str().unwrap());
+    }
+    assert!(complaints.contains("progress") && complaints.contains("f64"), "the field is named: {complaints}");
     socket.send(Message::text("{\"type\":\"log\\ndata: forged\",\"payload\":1}")).await.unwrap();
     let other = page.named("other").await;
     assert_eq!(other.data, json!({ "addon_id": id, "type": "log\ndata: forged", "payload": 1 }), "no way into the stream's syntax");
@@ -194,6 +201,51 @@ async fn frames_reach_the_page_and_bad_ones_do_no_harm() {
     let mut page = back.events(&format!("/api/addons/{id}/telemetry")).await;
     page.named("connected").await;
     assert_eq!(page.next().await.unwrap().name, "progress", "replay goes on after the last one seen");
+}
+
+/// Bytes of a whole job between an existing add-on and an existing server: the frames go in here, and what comes out
+/// must be what that server told its dashboard.
+#[tokio::test]
+async fn a_recorded_job_of_an_existing_add_on_reaches_the_page_as_recorded() {
+    let golden = std::env::var("KILN_GOLDEN")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/golden").into());
+    let golden = std::path::Path::new(&golden);
+    let (Ok(frames), Ok(shown)) = (
+        std::fs::read_to_string(golden.join("vigil-full-job.jsonl")),
+        std::fs::read_to_string(golden.join("vigil-full-job.sse.txt")),
+    ) else {
+        println!("NOT RUN: golden vigil-full-job is not there");
+        return;
+    };
+    let frames: Vec<Value> = frames
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|row| row["kind"] == "ws" && row["link"] == "addon->server" && row["dir"] == "c2s" && row["json"].is_object())
+        .map(|mut row| row["json"].take())
+        .collect();
+    let shown: Vec<Value> = shown
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok())
+        .filter_map(|mut data| data.get_mut("payload").map(Value::take))
+        .collect();
+    assert!(frames.len() > 10 && shown.len() > 10, "{} {}", frames.len(), shown.len());
+
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
+    let mut page = admin.events(&format!("/api/addons/{id}/telemetry")).await;
+    page.named("connected").await;
+    let mut socket = raw(&made, id, &token).await.unwrap();
+    page.named("status").await;
+    let mut told = Vec::new();
+    for frame in &frames {
+        socket.send(Message::text(frame.to_string())).await.unwrap();
+        let sent = page.next().await.unwrap();
+        assert_eq!((&sent.data["type"], &sent.data["payload"]), (&frame["type"], &frame["payload"]), "relayed as it came");
+        told.push(sent.data["payload"].clone());
+    }
+    let missing: Vec<_> = shown.iter().filter(|payload| !told.contains(payload)).collect();
+    assert!(missing.is_empty(), "told by the existing server and not by ours: {missing:?}");
 }
 
 #[tokio::test]
