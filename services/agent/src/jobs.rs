@@ -184,7 +184,7 @@ impl Jobs {
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-            .filter_map(|path| match fs::read(&path).map_err(io::Error::from).and_then(|b| Ok(serde_json::from_slice(&b)?)) {
+            .filter_map(|path| match fs::read(&path).and_then(|b| Ok(serde_json::from_slice(&b)?)) {
                 Ok(kept) => Some(kept),
                 Err(error) => {
                     error!(path = %path.display(), %error, "a job's copy in RAM cannot be read");

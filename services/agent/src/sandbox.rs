@@ -50,8 +50,8 @@ fn confine(parent: i32) -> io::Result<()> {
         setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard)?;
     }
     no_paths().map_err(io::Error::other)?;
-    // SAFETY: plain prctl calls with integers. An error means that there is no capability of that number.
     for capability in 0..64_u64 {
+        // SAFETY: a plain prctl call with integers. An error means that there is no capability of that number.
         if unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) } != 0 {
             break;
         }
