@@ -20,8 +20,10 @@ fn golden() -> Option<PathBuf> {
 }
 
 /// What a document must say: file, protocol, passed, temperature, hours, attributes, NVMe and SCSI health.
+type Expected = (&'static str, Protocol, Option<bool>, Option<i64>, Option<u64>, usize, bool, bool);
+
 #[rustfmt::skip]
-const EXPECTED: &[(&str, Protocol, Option<bool>, Option<i64>, Option<u64>, usize, bool, bool)] = &[
+const EXPECTED: &[Expected] = &[
     ("HGST_HUS724020ALE640_28.json",           Protocol::Ata,  Some(true),  Some(26), Some(83_425),  17, false, false),
     ("HITACHI_H109060SESUN600G_10.json",       Protocol::Scsi, Some(true),  Some(26), Some(22_364),   0, false, true),
     ("Hitachi_HUA722020ALA330_29.json",        Protocol::Ata,  Some(true),  Some(28), Some(78_405),  17, false, false),
