@@ -57,6 +57,11 @@ struct Found {
     sys: PathBuf,
 }
 
+/// Goes on probing and holding copies after an earlier keeper has died.
+pub fn watch(line: &Line, part: &str) -> i32 {
+    find(line, part).map_or(1, |found| probe(line, &found))
+}
+
 /// Does all of it; returns only when the medium is gone or was never there.
 pub fn keep(line: &Line, part: &str) -> i32 {
     let Some(found) = find(line, part) else {

@@ -475,9 +475,12 @@ impl Machine {
             Task::Medium if self.moving.is_none() && !self.data_settled && !desk.runs(Task::ToRam) && desk.boot.medium == Medium::Ram => {
                 self.to_ram("the keeper of the boot medium ended", desk);
             }
-            Task::Medium if self.disk_path.is_some() => {
-                // It only ends by itself when the medium is gone; anything else is a mishap of its own.
-                self.heard_at = None;
+            Task::Medium if self.disk_path.is_some() && desk.boot.medium == Medium::Disk && self.moving.is_none() => {
+                // It ends by itself only when PID 1 wants it to; this was a mishap.
+                self.heard_at = Some(now);
+                if let Some(part) = self.cmdline.part.clone() {
+                    desk.start(Task::Medium, move |line| medium::watch(line, &part));
+                }
             }
             Task::Console => {
                 let serial = console::serial_devices();

@@ -147,6 +147,8 @@ pub struct Shell {
     claim: Option<String>,
     status_line: String,
     actions: Vec<Action>,
+    /// Pressure, and when it was read.
+    pressure: (u8, Millis),
     end: Option<(Ending, Millis, String)>,
 }
 
@@ -184,6 +186,7 @@ impl Shell {
             claim: None,
             status_line: String::new(),
             actions: Vec::with_capacity(64),
+            pressure: (0, 0),
             end: None,
             paths,
         };
@@ -222,7 +225,10 @@ impl Shell {
                 m.turn(now, &mut self.desk);
             }
             self.take_desk();
-            self.desk.inputs.push_back(Input::Tick { pressure: if self.machine.is_some() { pressure::percent() } else { 0 } });
+            if self.machine.is_some() && now.saturating_sub(self.pressure.1) >= TURN_MAX {
+                self.pressure = (pressure::percent(), now);
+            }
+            self.desk.inputs.push_back(Input::Tick { pressure: self.pressure.0 });
             self.pump(now);
             self.feed(now);
             self.publish(now);
