@@ -11,6 +11,9 @@ use wire::supervisor::{Rung, Status, UnitState, UnitView};
 pub struct Remembered {
     /// Which boot it was about.
     pub boot_id: String,
+    /// Whether that boot is in the log, which waits until its reason is known.
+    #[serde(default)]
+    pub boot_told: bool,
     /// Its units.
     pub units: Vec<Unit>,
 }
@@ -27,8 +30,13 @@ impl From<&Status> for Remembered {
     fn from(status: &Status) -> Self {
         let units = status.units.iter();
         let units = units.map(|u| Unit { name: u.name.clone(), state: u.state, restarts: u.restarts }).collect();
-        Self { boot_id: status.boot.boot_id.clone(), units }
+        Self { boot_id: status.boot.boot_id.clone(), boot_told: is_known(&status.boot.reason), units }
     }
+}
+
+/// Whether the supervisor knows by now why the box booted: it reads that from the medium.
+fn is_known(reason: &str) -> bool {
+    !reason.is_empty() && reason != "not known yet"
 }
 
 fn event(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> NewEvent {
@@ -43,12 +51,12 @@ fn because(unit: &UnitView) -> String {
 pub fn news(before: Option<&Remembered>, status: &Status) -> Vec<NewEvent> {
     let mut events = Vec::new();
     let same_boot = before.filter(|b| b.boot_id == status.boot.boot_id);
-    if same_boot.is_none() {
-        let reason = if status.boot.reason.is_empty() { "power on" } else { status.boot.reason.as_str() };
-        let quiet = ["power", "orderly", "first"].iter().any(|word| reason.to_lowercase().contains(word));
+    let reason = status.boot.reason.as_str();
+    if is_known(reason) && !same_boot.is_some_and(|b| b.boot_told) {
+        let expected = ["power-on", "orderly end", "an ordinary process"].iter().any(|word| reason.starts_with(word));
         events.push(event(
             "box.booted",
-            if quiet { Severity::Info } else { Severity::Warning },
+            if expected { Severity::Info } else { Severity::Warning },
             format!("The box has booted; reason: {reason}"),
             serde_json::json!({ "reason": reason, "slot": status.boot.slot, "why": status.boot.why, "boot_id": status.boot.boot_id }),
         ));
@@ -138,6 +146,16 @@ mod tests {
         assert_eq!(kinds(Some(&late), &back), [""; 0]);
         assert_eq!(kinds(Some(&back), &again), ["unit.restarted"]);
         assert_eq!(kinds(Some(&late), &well), ["unit.restarted", "unit.recovered"], "what happened between is not lost");
+    }
+
+    #[test]
+    fn a_boot_is_told_once_its_reason_is_known() {
+        let mut early = status("1", UnitState::Ready, 0);
+        early.boot.reason = "not known yet".into();
+        assert_eq!(kinds(None, &early), [""; 0]);
+        let late = status("1", UnitState::Ready, 0);
+        assert_eq!(kinds(Some(&early), &late), ["box.booted"]);
+        assert_eq!(kinds(Some(&late), &late), [""; 0]);
     }
 
     #[test]
