@@ -172,7 +172,13 @@ impl<'f> Probe<'f> {
             // libblkid counts partitions in sectors of 512 bytes, whatever the device's are.
             let bytes = |sectors: i64| u64::try_from(sectors).ok().and_then(|n| n.checked_mul(512));
             if let (Ok(number), Some(start), Some(size)) = (u32::try_from(number), bytes(start), bytes(size)) {
-                partitions.push(Partition { number, start, size, name, extended });
+                partitions.push(Partition {
+                    number,
+                    start,
+                    size,
+                    name,
+                    extended,
+                });
             }
         }
         Ok(partitions)

@@ -42,7 +42,10 @@ pub enum Failed {
 pub fn run(command: &mut Command, deadline: Duration, limit: usize) -> Result<Output, Failed> {
     let end = Instant::now() + deadline;
     let program = command.get_program().to_string_lossy().into_owned();
-    let start = |cause| Failed::Start { program: program.clone(), cause };
+    let start = |cause| Failed::Start {
+        program: program.clone(),
+        cause,
+    };
     let mut child = command
         // Tokens and sockets in our environment are none of a tool's business.
         .env_clear()
@@ -58,12 +61,14 @@ pub fn run(command: &mut Command, deadline: Duration, limit: usize) -> Result<Ou
         return Err(start(io::Error::other("its output is not connected")));
     };
     let (sender, receiver) = mpsc::sync_channel(1);
-    let reader = std::thread::Builder::new().name("child-output".to_owned()).spawn(move || {
-        let mut bytes = Vec::new();
-        let read = pipe.by_ref().take(limit as u64 + 1).read_to_end(&mut bytes);
-        // The receiver is gone only after the deadline.
-        let _late = sender.send(read.map(|_| bytes));
-    });
+    let reader = std::thread::Builder::new()
+        .name("child-output".to_owned())
+        .spawn(move || {
+            let mut bytes = Vec::new();
+            let read = pipe.by_ref().take(limit as u64 + 1).read_to_end(&mut bytes);
+            // The receiver is gone only after the deadline.
+            let _late = sender.send(read.map(|_| bytes));
+        });
     if let Err(cause) = reader {
         abandon(child);
         return Err(start(cause));
@@ -100,9 +105,11 @@ pub fn run(command: &mut Command, deadline: Duration, limit: usize) -> Result<Ou
 fn abandon(mut child: Child) {
     // It may have ended by itself.
     let _gone = child.kill();
-    let reaper = std::thread::Builder::new().name("child-reaper".to_owned()).spawn(move || {
-        let _status = child.wait();
-    });
+    let reaper = std::thread::Builder::new()
+        .name("child-reaper".to_owned())
+        .spawn(move || {
+            let _status = child.wait();
+        });
     if let Err(error) = reaper {
         tracing::warn!(%error, "a killed child stays unreaped");
     }
@@ -122,14 +129,20 @@ mod tests {
     #[test]
     fn output_and_status_come_back() {
         let output = sh("printf hello; exit 5", LONG, 100).unwrap();
-        assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"hello"[..], Some(5)));
+        assert_eq!(
+            (output.stdout.as_slice(), output.status.code()),
+            (&b"hello"[..], Some(5))
+        );
     }
 
     #[test]
     fn one_that_hangs_is_late_though_its_output_is_closed() {
         let started = Instant::now();
         for script in ["exec sleep 300", "exec >&-; exec sleep 300"] {
-            assert!(matches!(sh(script, Duration::from_millis(300), 100), Err(Failed::Late(_))));
+            assert!(matches!(
+                sh(script, Duration::from_millis(300), 100),
+                Err(Failed::Late(_))
+            ));
         }
         assert!(started.elapsed() < Duration::from_secs(60));
     }

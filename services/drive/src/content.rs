@@ -80,7 +80,11 @@ pub struct Look {
 impl Look {
     /// A drive whose start cannot be read. It is offered all the same: that it cannot be read is a finding.
     pub fn unreadable(why: impl Into<String>) -> Self {
-        Look { content: Content::Unreadable { why: why.into() }, members: Vec::new(), kiln: false }
+        Look {
+            content: Content::Unreadable { why: why.into() },
+            members: Vec::new(),
+            kiln: false,
+        }
     }
 }
 
@@ -116,17 +120,32 @@ fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     collect_members(&mut whole, 0, (file, 0), &mut members)?;
 
     let partitions = whole.partitions()?;
-    let names: Vec<&str> = partitions.iter().take(3).filter_map(|partition| partition.name.as_deref()).collect();
+    let names: Vec<&str> = partitions
+        .iter()
+        .take(3)
+        .filter_map(|partition| partition.name.as_deref())
+        .collect();
     kiln |= names == KILN_PARTITIONS;
     for partition in partitions {
         let blank = Values::new();
         if partition.extended {
-            signatures.push(Signature { kind: "extended".to_owned(), ..signature(partition.number, &blank, None) });
+            signatures.push(Signature {
+                kind: "extended".to_owned(),
+                ..signature(partition.number, &blank, None)
+            });
             continue;
         }
         // One that reaches beyond the device (a table copied from a larger drive) cannot be looked into.
-        let within = partition.size > 0 && partition.start.checked_add(partition.size).is_some_and(|end| end <= size);
-        let inner = if within { Probe::new(file, partition.start, partition.size, sector).ok() } else { None };
+        let within = partition.size > 0
+            && partition
+                .start
+                .checked_add(partition.size)
+                .is_some_and(|end| end <= size);
+        let inner = if within {
+            Probe::new(file, partition.start, partition.size, sector).ok()
+        } else {
+            None
+        };
         let Some(mut inner) = inner else {
             signatures.push(signature(partition.number, &blank, partition.name));
             continue;
@@ -184,7 +203,10 @@ fn collect_members(
             members.push(Member { partition, kind });
         }
         if kind == "btrfs" && btrfs_devices(file, start)? > 1 {
-            members.push(Member { partition, kind: ContentKind::Btrfs });
+            members.push(Member {
+                partition,
+                kind: ContentKind::Btrfs,
+            });
         }
     }
     Ok(())
@@ -238,9 +260,16 @@ pub fn summary(signatures: &[Signature]) -> String {
     let mut text = whole.join(" + ");
     if !parts.is_empty() {
         let count = parts.len();
-        let named: Vec<String> =
-            parts.iter().take(SUMMARY_PARTITIONS).map(|(_, words)| words.join(" + ")).collect();
-        let more = if count > SUMMARY_PARTITIONS { format!(" and {} more", count - SUMMARY_PARTITIONS) } else { String::new() };
+        let named: Vec<String> = parts
+            .iter()
+            .take(SUMMARY_PARTITIONS)
+            .map(|(_, words)| words.join(" + "))
+            .collect();
+        let more = if count > SUMMARY_PARTITIONS {
+            format!(" and {} more", count - SUMMARY_PARTITIONS)
+        } else {
+            String::new()
+        };
         let plural = if count == 1 { "partition" } else { "partitions" };
         text = format!("{text}, {count} {plural}: {}{more}", named.join(", "));
     }
@@ -267,7 +296,13 @@ mod tests {
     use super::*;
 
     fn of(partition: u32, kind: &str, label: Option<&str>) -> Signature {
-        Signature { partition, kind: kind.into(), label: label.map(Into::into), uuid: None, name: None }
+        Signature {
+            partition,
+            kind: kind.into(),
+            label: label.map(Into::into),
+            uuid: None,
+            name: None,
+        }
     }
 
     #[test]
@@ -277,17 +312,27 @@ mod tests {
             summary(&[of(0, "gpt", None), of(1, "vfat", None), of(2, "ext4", Some("root"))]),
             "GPT, 2 partitions: FAT, ext4 \"root\""
         );
-        assert_eq!(summary(&[of(0, "dos", None), of(1, "unknown", None)]), "MBR, 1 partition: unknown");
-        let many: Vec<Signature> =
-            std::iter::once(of(0, "gpt", None)).chain((1..=9).map(|n| of(n, "xfs", None))).collect();
-        assert_eq!(summary(&many), "GPT, 9 partitions: xfs, xfs, xfs, xfs, xfs, xfs and 3 more");
+        assert_eq!(
+            summary(&[of(0, "dos", None), of(1, "unknown", None)]),
+            "MBR, 1 partition: unknown"
+        );
+        let many: Vec<Signature> = std::iter::once(of(0, "gpt", None))
+            .chain((1..=9).map(|n| of(n, "xfs", None)))
+            .collect();
+        assert_eq!(
+            summary(&many),
+            "GPT, 9 partitions: xfs, xfs, xfs, xfs, xfs, xfs and 3 more"
+        );
         assert_eq!(summary(&[of(0, "zfs_member", None), of(0, "ext4", None)]), "ZFS + ext4");
     }
 
     #[test]
     fn what_belongs_to_more_than_the_drive_is_known() {
         assert_eq!(ContentKind::of_type("linux_raid_member"), Some(ContentKind::Md));
-        assert_eq!(ContentKind::of_type("promise_fasttrack_raid_member"), Some(ContentKind::Md));
+        assert_eq!(
+            ContentKind::of_type("promise_fasttrack_raid_member"),
+            Some(ContentKind::Md)
+        );
         assert_eq!(ContentKind::of_type("ext4"), None);
     }
 }

@@ -66,10 +66,18 @@ impl Identity {
             return differs("serial", self.serial.clone(), found.serial.clone());
         }
         if self.capacity != found.capacity {
-            return differs("capacity", format!("{} bytes", self.capacity.0), format!("{} bytes", found.capacity.0));
+            return differs(
+                "capacity",
+                format!("{} bytes", self.capacity.0),
+                format!("{} bytes", found.capacity.0),
+            );
         }
         if self.logical_sector != found.logical_sector {
-            return differs("sector size", self.logical_sector.to_string(), found.logical_sector.to_string());
+            return differs(
+                "sector size",
+                self.logical_sector.to_string(),
+                found.logical_sector.to_string(),
+            );
         }
         Ok(())
     }
@@ -77,7 +85,11 @@ impl Identity {
     /// The drive in words, for a message: model, serial and size.
     pub fn words(&self) -> String {
         let model = if self.model.is_empty() { "drive" } else { &self.model };
-        let serial = if self.serial.is_empty() { "without serial" } else { &self.serial };
+        let serial = if self.serial.is_empty() {
+            "without serial"
+        } else {
+            &self.serial
+        };
         format!("{model} {serial} ({})", self.capacity)
     }
 }

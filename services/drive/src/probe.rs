@@ -83,7 +83,10 @@ pub fn probe_with_deadline(
     };
     match answer {
         Answer::Failed(why) => Err(NoLook::Open(why)),
-        Answer::Look { number: (major, minor), look } => {
+        Answer::Look {
+            number: (major, minor),
+            look,
+        } => {
             let found = DevNum { major, minor };
             match expected {
                 Some(expected) if expected != found => Err(NoLook::OtherDevice { expected, found }),
@@ -102,15 +105,19 @@ fn ask(program: &Path, node: &Path, deadline: Duration) -> Result<Answer, NoLook
 fn inspect(node: &Path) -> Answer {
     match open(node) {
         Err(error) => Answer::Failed(format!("opening {}: {error}", node.display())),
-        Ok((file, number, size, sector)) => {
-            Answer::Look { number: (number.major, number.minor), look: content::look(&file, size, sector) }
-        }
+        Ok((file, number, size, sector)) => Answer::Look {
+            number: (number.major, number.minor),
+            look: content::look(&file, size, sector),
+        },
     }
 }
 
 fn open(node: &Path) -> std::io::Result<(File, DevNum, u64, u32)> {
     use std::io::{Seek, SeekFrom};
-    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(node)?;
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open(node)?;
     let metadata = file.metadata()?;
     if metadata.file_type().is_block_device() {
         let size = file.seek(SeekFrom::End(0))?;

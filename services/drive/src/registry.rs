@@ -32,7 +32,10 @@ pub struct Plug {
 impl Plug {
     /// The plugging in that `device` is.
     pub fn of(device: &Device) -> Self {
-        Plug { syspath: device.syspath.clone(), sequence: device.sequence }
+        Plug {
+            syspath: device.syspath.clone(),
+            sequence: device.sequence,
+        }
     }
 }
 
@@ -97,8 +100,12 @@ impl Registry {
             Input::Gone { syspath } => self.gone(now, &syspath, &mut changes),
             Input::Walked(devices) => {
                 let there: Vec<&String> = devices.iter().map(|device| &device.syspath).collect();
-                let gone: Vec<String> =
-                    self.present.keys().filter(|path| !there.contains(path)).cloned().collect();
+                let gone: Vec<String> = self
+                    .present
+                    .keys()
+                    .filter(|path| !there.contains(path))
+                    .cloned()
+                    .collect();
                 for syspath in gone {
                     self.gone(now, &syspath, &mut changes);
                 }
@@ -112,7 +119,9 @@ impl Registry {
                 self.set(&plug, &mut changes, |entry| replace(&mut entry.temperature, degrees));
             }
             Input::Rate(plug, rotation) => {
-                self.set(&plug, &mut changes, |entry| replace(&mut entry.rotation, Some(rotation)));
+                self.set(&plug, &mut changes, |entry| {
+                    replace(&mut entry.rotation, Some(rotation))
+                });
             }
         }
         changes
@@ -145,18 +154,31 @@ impl Registry {
         }
         changes.arrived.push(plug);
         changes.visible = true;
-        let entry = Present { device, look: None, refused: None, temperature: None, rotation: None, since: now };
+        let entry = Present {
+            device,
+            look: None,
+            refused: None,
+            temperature: None,
+            rotation: None,
+            since: now,
+        };
         self.present.insert(entry.device.syspath.clone(), entry);
     }
 
     fn gone(&mut self, now: Time, syspath: &str, changes: &mut Changes) {
-        let Some(entry) = self.present.remove(syspath) else { return };
+        let Some(entry) = self.present.remove(syspath) else {
+            return;
+        };
         changes.left.push(Plug::of(&entry.device));
         changes.visible = true;
         let id = entry.device.identity.id.clone();
         // Where a twin of it is still there, it is not absent.
-        if let Some(id) = id.filter(|id| !self.present.values().any(|other| other.device.identity.id.as_ref() == Some(id)))
-        {
+        if let Some(id) = id.filter(|id| {
+            !self
+                .present
+                .values()
+                .any(|other| other.device.identity.id.as_ref() == Some(id))
+        }) {
             let mut drive = view(&entry, Some(id.clone()), None);
             drive.present = false;
             drive.since = now;
@@ -164,7 +186,11 @@ impl Registry {
             drive.refused = None;
             self.absent.insert(id, drive);
             while self.absent.len() > ABSENT_MAX {
-                let oldest = self.absent.iter().min_by_key(|(_, drive)| drive.since).map(|(id, _)| id.clone());
+                let oldest = self
+                    .absent
+                    .iter()
+                    .min_by_key(|(_, drive)| drive.since)
+                    .map(|(id, _)| id.clone());
                 oldest.map(|id| self.absent.remove(&id));
             }
         }
@@ -214,7 +240,10 @@ impl Registry {
 
     /// The present device with this identity; `None` also where two devices have it.
     pub fn find(&self, id: &DriveId) -> Option<&Device> {
-        let mut found = self.present.values().filter(|entry| entry.device.identity.id.as_ref() == Some(id));
+        let mut found = self
+            .present
+            .values()
+            .filter(|entry| entry.device.identity.id.as_ref() == Some(id));
         match (found.next(), found.next()) {
             (Some(entry), None) => Some(&entry.device),
             (Some(_), Some(_)) | (None, _) => None,
@@ -223,12 +252,19 @@ impl Registry {
 
     /// The device of a plugging in, if it is still that one.
     pub fn device(&self, plug: &Plug) -> Option<&Device> {
-        self.present.get(&plug.syspath).map(|entry| &entry.device).filter(|device| device.sequence == plug.sequence)
+        self.present
+            .get(&plug.syspath)
+            .map(|entry| &entry.device)
+            .filter(|device| device.sequence == plug.sequence)
     }
 
     /// What was seen of a plugging in's content.
     pub fn look(&self, plug: &Plug) -> Option<&Look> {
-        self.present.get(&plug.syspath).filter(|entry| entry.device.sequence == plug.sequence)?.look.as_ref()
+        self.present
+            .get(&plug.syspath)
+            .filter(|entry| entry.device.sequence == plug.sequence)?
+            .look
+            .as_ref()
     }
 
     /// All present devices.
@@ -238,7 +274,9 @@ impl Registry {
 
     /// Whether a drive is refused at present.
     pub fn is_refused(&self, plug: &Plug) -> bool {
-        self.present.get(&plug.syspath).is_some_and(|entry| entry.refused.is_some())
+        self.present
+            .get(&plug.syspath)
+            .is_some_and(|entry| entry.refused.is_some())
     }
 }
 
@@ -253,7 +291,9 @@ fn replace<T: PartialEq>(place: &mut T, value: T) -> bool {
 fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive {
     let Device { identity, .. } = &entry.device;
     Drive {
-        key: id.as_ref().map_or_else(|| format!("/{}", entry.device.syspath), ToString::to_string),
+        key: id
+            .as_ref()
+            .map_or_else(|| format!("/{}", entry.device.syspath), ToString::to_string),
         id,
         kernel_name: entry.device.name.clone(),
         model: identity.model.clone(),
@@ -269,7 +309,10 @@ fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive
         },
         location: entry.device.location.clone(),
         temperature: entry.temperature,
-        content: entry.look.as_ref().map_or(Content::Unknown, |look| look.content.clone()),
+        content: entry
+            .look
+            .as_ref()
+            .map_or(Content::Unknown, |look| look.content.clone()),
         refused: against.or_else(|| entry.refused.clone()),
         present: true,
         since: entry.since,
@@ -288,11 +331,18 @@ mod tests {
     use crate::sysfs::DevNum;
 
     fn device(place: u8, serial: u8, sequence: u64) -> Device {
-        let serial = if serial == 0 { String::new() } else { format!("SERIAL{serial}") };
+        let serial = if serial == 0 {
+            String::new()
+        } else {
+            format!("SERIAL{serial}")
+        };
         Device {
             name: format!("sd{}", char::from(b'a' + place)),
             syspath: format!("devices/x{place}/block/sd{}", char::from(b'a' + place)),
-            number: DevNum { major: 8, minor: u32::from(place) * 16 },
+            number: DevNum {
+                major: 8,
+                minor: u32::from(place) * 16,
+            },
             sequence,
             identity: Identity {
                 id: DriveId::from_serial("MODEL", &serial, 1000),
@@ -321,17 +371,36 @@ mod tests {
         let mut registry = Registry::default();
         let a = device(0, 1, 1);
         let changes = registry.step(at(1), Input::Seen(a.clone()));
-        assert_eq!((changes.arrived.as_slice(), changes.visible), (&[Plug::of(&a)][..], true));
-        assert_eq!(registry.step(at(2), Input::Seen(a.clone())), Changes::default(), "seen again: nothing new");
+        assert_eq!(
+            (changes.arrived.as_slice(), changes.visible),
+            (&[Plug::of(&a)][..], true)
+        );
+        assert_eq!(
+            registry.step(at(2), Input::Seen(a.clone())),
+            Changes::default(),
+            "seen again: nothing new"
+        );
 
-        let look = Look { content: Content::Empty, members: Vec::new(), kiln: false };
+        let look = Look {
+            content: Content::Empty,
+            members: Vec::new(),
+            kiln: false,
+        };
         assert!(registry.step(at(3), Input::Looked(Plug::of(&a), look.clone())).visible);
         assert!(!registry.step(at(3), Input::Looked(Plug::of(&a), look)).visible);
         registry.step(at(4), Input::Warmth(Plug::of(&a), Some(Celsius(41))));
         let drive = &registry.drives()[0];
-        assert_eq!((drive.since, drive.temperature, &drive.content), (at(1), Some(Celsius(41)), &Content::Empty));
+        assert_eq!(
+            (drive.since, drive.temperature, &drive.content),
+            (at(1), Some(Celsius(41)), &Content::Empty)
+        );
 
-        let changes = registry.step(at(9), Input::Gone { syspath: a.syspath.clone() });
+        let changes = registry.step(
+            at(9),
+            Input::Gone {
+                syspath: a.syspath.clone(),
+            },
+        );
         assert_eq!(changes.left, [Plug::of(&a)]);
         let drive = &registry.drives()[0];
         assert_eq!((drive.present, drive.since, drive.temperature), (false, at(9), None));
@@ -344,8 +413,15 @@ mod tests {
         let (old, new) = (device(0, 1, 1), device(0, 2, 2));
         registry.step(at(1), Input::Seen(old.clone()));
         let changes = registry.step(at(2), Input::Seen(new.clone()));
-        assert_eq!((changes.left, changes.arrived), (vec![Plug::of(&old)], vec![Plug::of(&new)]));
-        assert!(!registry.step(at(3), Input::Looked(Plug::of(&old), Look::unreadable("late"))).visible);
+        assert_eq!(
+            (changes.left, changes.arrived),
+            (vec![Plug::of(&old)], vec![Plug::of(&new)])
+        );
+        assert!(
+            !registry
+                .step(at(3), Input::Looked(Plug::of(&old), Look::unreadable("late")))
+                .visible
+        );
         assert_eq!(registry.drives()[0].content, Content::Unknown);
     }
 
@@ -358,12 +434,18 @@ mod tests {
         assert_eq!(drives.len(), 2);
         assert_ne!(drives[0].key, drives[1].key);
         for drive in &drives {
-            assert_eq!((drive.id.as_ref(), drive.refused.as_ref().unwrap().kind.as_str()), (None, "same-identity"));
+            assert_eq!(
+                (drive.id.as_ref(), drive.refused.as_ref().unwrap().kind.as_str()),
+                (None, "same-identity")
+            );
         }
         assert_eq!(registry.find(a.identity.id.as_ref().unwrap()), None);
         registry.step(at(2), Input::Gone { syspath: b.syspath });
         let drives = registry.drives();
-        assert_eq!((drives.len(), drives[0].id.is_some(), drives[0].refused.is_none()), (1, true, true));
+        assert_eq!(
+            (drives.len(), drives[0].id.is_some(), drives[0].refused.is_none()),
+            (1, true, true)
+        );
     }
 
     #[test]
@@ -373,7 +455,12 @@ mod tests {
         registry.step(at(1), Input::Seen(nameless.clone()));
         let drives = registry.drives();
         assert_eq!(drives[0].refused.as_ref().unwrap().kind, "no-identity");
-        registry.step(at(2), Input::Gone { syspath: nameless.syspath });
+        registry.step(
+            at(2),
+            Input::Gone {
+                syspath: nameless.syspath,
+            },
+        );
         assert!(registry.drives().is_empty(), "without identity it is not remembered");
     }
 

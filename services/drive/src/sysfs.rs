@@ -31,12 +31,18 @@ impl DevNum {
     /// Reads `MAJ:MIN`.
     pub fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.trim().split_once(':')?;
-        Some(DevNum { major: major.parse().ok()?, minor: minor.parse().ok()? })
+        Some(DevNum {
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+        })
     }
 
     /// From what `stat` gives.
     pub fn from_raw(raw: u64) -> Self {
-        DevNum { major: libc::major(raw), minor: libc::minor(raw) }
+        DevNum {
+            major: libc::major(raw),
+            minor: libc::minor(raw),
+        }
     }
 }
 
@@ -77,13 +83,16 @@ pub struct Device {
 }
 
 /// Names of block devices that are not drives: virtual ones, volumes on top of drives, optical and floppy.
-const NOT_DRIVES: [&str; 11] = ["loop", "ram", "zram", "nbd", "dm-", "md", "bcache", "drbd", "sr", "fd", "mtdblock"];
+const NOT_DRIVES: [&str; 11] = [
+    "loop", "ram", "zram", "nbd", "dm-", "md", "bcache", "drbd", "sr", "fd", "mtdblock",
+];
 
 /// Whether a kernel name belongs to a kind of device that is never a drive. Loop devices are admitted only by the guard,
 /// when the command line says so.
 pub fn is_noise(name: &str) -> bool {
     NOT_DRIVES.iter().any(|prefix| {
-        name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        name.strip_prefix(prefix)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     }) || name.starts_with("mmcblk") && (name.contains("boot") || name.contains("rpmb"))
 }
 
@@ -114,7 +123,9 @@ pub fn read(system: &System, name: &str) -> Option<Device> {
     {
         return None;
     }
-    let capacity = number::<u64>(&attribute("size"))?.checked_mul(512).filter(|bytes| *bytes > 0)?;
+    let capacity = number::<u64>(&attribute("size"))?
+        .checked_mul(512)
+        .filter(|bytes| *bytes > 0)?;
     let logical_sector = number(&attribute("queue/logical_block_size")).unwrap_or(512);
     let sys = std::fs::canonicalize(system.path("sys")).ok()?;
     let syspath = dir.strip_prefix(&sys).ok()?.to_str()?.to_owned();
@@ -177,7 +188,8 @@ pub fn is_partition(system: &System, number: DevNum) -> bool {
 fn bus(name: &str, syspath: &str) -> Bus {
     let has = |prefix: &str| {
         syspath.split('/').any(|part| {
-            part.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            part.strip_prefix(prefix)
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
         })
     };
     match () {
@@ -225,10 +237,16 @@ fn told(dir: &Path, name: &str, bus: Bus) -> Told {
         Bus::Mmc => Told {
             model: text(&dir.join("device/name")).unwrap_or_default(),
             // The card's whole identification register: manufacturer, product, revision, serial, date.
-            serial: text(&dir.join("device/cid")).or_else(|| text(&dir.join("device/serial"))).unwrap_or_default(),
+            serial: text(&dir.join("device/cid"))
+                .or_else(|| text(&dir.join("device/serial")))
+                .unwrap_or_default(),
             ..Told::default()
         },
-        Bus::Loop => Told { model: "Loop device".to_owned(), serial: format!("/dev/{name}"), ..Told::default() },
+        Bus::Loop => Told {
+            model: "Loop device".to_owned(),
+            serial: format!("/dev/{name}"),
+            ..Told::default()
+        },
         Bus::Sata | Bus::Scsi | Bus::Usb | Bus::Other => scsi(dir, bus),
     }
 }
@@ -275,8 +293,7 @@ fn scsi(dir: &Path, bus: Bus) -> Told {
         let digits = wwid.strip_prefix("naa.").or_else(|| wwid.strip_prefix("eui."))?;
         DriveId::from_wwn(digits).map(|_| digits.to_lowercase())
     });
-    let (ata_model, ata_serial, ata_wwn) =
-        ata.map_or((None, None, None), |ata| (ata.model, ata.serial, ata.wwn));
+    let (ata_model, ata_serial, ata_wwn) = ata.map_or((None, None, None), |ata| (ata.model, ata.serial, ata.wwn));
     let bridge = || if bus == Bus::Usb { usb_serial(dir) } else { None };
     Told {
         model: ata_model.or(inquiry).unwrap_or_default(),
@@ -289,7 +306,9 @@ fn scsi(dir: &Path, bus: Bus) -> Told {
 
 /// Serial number of the USB device that carries the disk at `dir`.
 fn usb_serial(dir: &Path) -> Option<String> {
-    dir.ancestors().find(|at| at.join("idVendor").exists()).and_then(|at| text(&at.join("serial")))
+    dir.ancestors()
+        .find(|at| at.join("idVendor").exists())
+        .and_then(|at| text(&at.join("serial")))
 }
 
 /// Where a device sits, in words: its controller's PCI address, then port, USB path or SCSI address.
@@ -305,7 +324,8 @@ fn location(syspath: &str) -> String {
     }
     let numbered = |prefix: &str| {
         parts.iter().find_map(|part| {
-            part.strip_prefix(prefix).filter(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+            part.strip_prefix(prefix)
+                .filter(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
         })
     };
     let usb = parts.iter().rev().find(|part| {
@@ -313,7 +333,9 @@ fn location(syspath: &str) -> String {
             && part.contains('-')
             && part.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'.')
     });
-    let address = parts.iter().find(|part| part.split(':').count() == 4 && part.bytes().all(|b| b.is_ascii_digit() || b == b':'));
+    let address = parts
+        .iter()
+        .find(|part| part.split(':').count() == 4 && part.bytes().all(|b| b.is_ascii_digit() || b == b':'));
     if let Some(usb) = usb {
         words.push(format!("USB {usb}"));
     } else if let Some(port) = numbered("ata") {

@@ -10,7 +10,9 @@ pub struct System {
 
 impl Default for System {
     fn default() -> Self {
-        System { root: PathBuf::from("/") }
+        System {
+            root: PathBuf::from("/"),
+        }
     }
 }
 
@@ -39,7 +41,11 @@ const ATTRIBUTE_MAX: u64 = 64 << 10;
 pub(crate) fn bytes(path: &Path) -> Option<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(ATTRIBUTE_MAX).read_to_end(&mut bytes).ok()?;
+    std::fs::File::open(path)
+        .ok()?
+        .take(ATTRIBUTE_MAX)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
@@ -58,9 +64,13 @@ pub(crate) fn number<N: std::str::FromStr>(path: &Path) -> Option<N> {
 
 /// Names in a directory, sorted; none if it cannot be read.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
     names.sort();
     names
 }

@@ -14,8 +14,18 @@ pub fn read(system: &System, name: &str) -> Option<Celsius> {
     let device = system.path("sys/block").join(name).join("device");
     // The sensor hangs below the SCSI device, the NVMe controller (which a multipath namespace's subsystem links to), or
     // the controller itself.
-    let mut places = vec![device.join("hwmon"), device.clone(), device.join("device/hwmon"), device.join("device")];
-    places.extend(names(&device).iter().filter(|entry| entry.starts_with("nvme")).map(|entry| device.join(entry)));
+    let mut places = vec![
+        device.join("hwmon"),
+        device.clone(),
+        device.join("device/hwmon"),
+        device.join("device"),
+    ];
+    places.extend(
+        names(&device)
+            .iter()
+            .filter(|entry| entry.starts_with("nvme"))
+            .map(|entry| device.join(entry)),
+    );
     places.iter().find_map(|place| sensor(place))
 }
 
@@ -23,7 +33,11 @@ pub fn read(system: &System, name: &str) -> Option<Celsius> {
 fn sensor(place: &Path) -> Option<Celsius> {
     names(place)
         .iter()
-        .filter(|entry| entry.strip_prefix("hwmon").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty()))
+        .filter(|entry| {
+            entry
+                .strip_prefix("hwmon")
+                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty())
+        })
         .find_map(|entry| {
             let millidegrees: i32 = number(&PathBuf::from(place).join(entry).join("temp1_input"))?;
             // Sensors that are not there answer with absolute zero or 255 °C.
@@ -51,8 +65,9 @@ mod tests {
         put("sdb/device/hwmon/hwmon4/temp1_input", "-273150\n");
         put("sdc/device/model", "x");
         let system = System::at(root.path());
-        let all: Vec<Option<i32>> =
-            ["sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdz"].map(|n| read(&system, n).map(|c| c.0)).into();
+        let all: Vec<Option<i32>> = ["sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdz"]
+            .map(|n| read(&system, n).map(|c| c.0))
+            .into();
         assert_eq!(all, [Some(35), Some(41), Some(-5), None, None, None]);
     }
 }

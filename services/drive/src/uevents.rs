@@ -53,7 +53,10 @@ impl Listener {
             setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
         }
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, KERNEL_GROUP))?;
-        Ok(Listener { socket, buffer: vec![0; UEVENT_MAX + 1] })
+        Ok(Listener {
+            socket,
+            buffer: vec![0; UEVENT_MAX + 1],
+        })
     }
 
     /// Waits for the next uevent of a block device, at most `patience`.
@@ -85,4 +88,3 @@ impl Listener {
         }
     }
 }
-

@@ -18,7 +18,13 @@ fn payload(page: &[u8], code: u8) -> Option<&[u8]> {
 fn text(bytes: &[u8]) -> Option<String> {
     let text: String = bytes
         .iter()
-        .map(|&b| if b.is_ascii_graphic() || b == b' ' { char::from(b) } else { '\0' })
+        .map(|&b| {
+            if b.is_ascii_graphic() || b == b' ' {
+                char::from(b)
+            } else {
+                '\0'
+            }
+        })
         .collect();
     let text = text.trim_matches(|c| c == ' ' || c == '\0').replace('\0', "?");
     (!text.is_empty()).then_some(text)
@@ -95,7 +101,12 @@ pub fn ata(page: &[u8]) -> Option<Ata> {
     let wwn = (word(87) & 0xC100 == 0x4100)
         .then(|| (108..112).map(|n| format!("{:04x}", word(n))).collect::<String>())
         .filter(|wwn| wwn.starts_with('5'));
-    Some(Ata { model: string(27..47), serial: string(10..20), wwn, rotation: rate(word(217)) })
+    Some(Ata {
+        model: string(27..47),
+        serial: string(10..20),
+        wwn,
+        rotation: rate(word(217)),
+    })
 }
 
 /// Rotation, page 0xb1 (block device characteristics).
@@ -122,10 +133,14 @@ mod tests {
     #[test]
     fn the_logical_units_naa_is_the_name() {
         // T10 vendor text, a target port's NAA (association 1), then the logical unit's NAA.
-        let page = b"\0\x83\0\x1e\x02\x01\0\x02AB\x61\x93\0\x08\x50\0\0\0\0\0\0\x99\x01\x03\0\x08\x50\0\xc5\0\xa1\xb2\xc3\xd4";
+        let page =
+            b"\0\x83\0\x1e\x02\x01\0\x02AB\x61\x93\0\x08\x50\0\0\0\0\0\0\x99\x01\x03\0\x08\x50\0\xc5\0\xa1\xb2\xc3\xd4";
         assert_eq!(wwn(page).unwrap(), "5000c500a1b2c3d4");
         // Only an EUI-64.
-        assert_eq!(wwn(b"\0\x83\0\x0c\x01\x02\0\x08\x00\x11\x22\x33\x44\x55\x66\x77").unwrap(), "0011223344556677");
+        assert_eq!(
+            wwn(b"\0\x83\0\x0c\x01\x02\0\x08\x00\x11\x22\x33\x44\x55\x66\x77").unwrap(),
+            "0011223344556677"
+        );
         // A designator that claims more than is there.
         assert_eq!(wwn(b"\0\x83\0\x0c\x01\x03\0\x10\x50\0\xc5"), None);
     }

@@ -76,7 +76,9 @@ pub struct Watch {
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("guard", &self.guard).finish_non_exhaustive()
+        f.debug_struct("Watch")
+            .field("guard", &self.guard)
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,7 +103,13 @@ pub fn watch(guard: Guard, on_change: impl FnMut(Vec<Drive>) + Send + 'static) -
         on_change: Box::new(on_change),
     };
     let owner = thread("drive-watch", move || owner.run(&inbox))?;
-    Ok(Watch { messages, registry, guard, stop, owner: Some(owner) })
+    Ok(Watch {
+        messages,
+        registry,
+        guard,
+        stop,
+        owner: Some(owner),
+    })
 }
 
 impl Watch {
@@ -114,7 +122,11 @@ impl Watch {
     pub fn find(&self, id: &DriveId) -> Option<Found> {
         let device = lock(&self.registry).find(id)?.clone();
         let node = sysfs::node(&self.guard.system, &device.name);
-        Some(Found { node, identity: device.identity.clone(), device })
+        Some(Found {
+            node,
+            identity: device.identity.clone(),
+            device,
+        })
     }
 
     /// Looks at a drive's content again (all drives without `id`): after a job, and before a plan.
@@ -134,7 +146,9 @@ impl Watch {
     pub fn look_now(&self, id: &DriveId) -> Option<(Found, Look)> {
         let found = self.find(id)?;
         let look = look(&self.guard, &found.device);
-        let _stopped = self.messages.send(Message::Looked(Plug::of(&found.device), look.clone()));
+        let _stopped = self
+            .messages
+            .send(Message::Looked(Plug::of(&found.device), look.clone()));
         Some((found, look))
     }
 
@@ -167,7 +181,10 @@ fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work)
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK)
+        .spawn(work)
 }
 
 fn listen(mut listener: Listener, to: &Sender<Message>, stop: &AtomicBool) {
@@ -286,7 +303,9 @@ impl Owner {
 
     fn uevent(&mut self, uevent: &Uevent) -> bool {
         let path = uevent.devpath.trim_start_matches('/');
-        let Some(name) = path.rsplit('/').next() else { return false };
+        let Some(name) = path.rsplit('/').next() else {
+            return false;
+        };
         if uevent.get("DEVTYPE") == Some("partition") {
             // Its disk's partitions changed; the disk is the directory above.
             let disk = path.rsplit('/').nth(1).unwrap_or_default().to_owned();
@@ -296,7 +315,9 @@ impl Owner {
             return false;
         }
         match uevent.action {
-            Action::Remove | Action::Offline => self.step(Input::Gone { syspath: path.to_owned() }),
+            Action::Remove | Action::Offline => self.step(Input::Gone {
+                syspath: path.to_owned(),
+            }),
             Action::Add | Action::Change | Action::Move | Action::Online | Action::Bind | Action::Unbind => {
                 tracing::debug!(name, action = ?uevent.action, "a disk's uevent");
                 self.reread(name)
@@ -309,7 +330,10 @@ impl Owner {
         if let Some(device) = sysfs::read(&self.guard.system, name) {
             return self.step(Input::Seen(device));
         }
-        let known = lock(&self.registry).devices().find(|device| device.name == name).map(|d| d.syspath.clone());
+        let known = lock(&self.registry)
+            .devices()
+            .find(|device| device.name == name)
+            .map(|d| d.syspath.clone());
         known.is_some_and(|syspath| self.step(Input::Gone { syspath }))
     }
 
@@ -342,7 +366,9 @@ impl Owner {
 
     /// Starts a look, unless one is under way: then another one after it.
     fn look(&mut self, plug: Plug) {
-        let Some(device) = lock(&self.registry).device(&plug).cloned() else { return };
+        let Some(device) = lock(&self.registry).device(&plug).cloned() else {
+            return;
+        };
         if !self.looking.insert(plug.clone()) {
             self.look_again.insert(plug);
             return;

@@ -25,11 +25,23 @@ struct Image {
 }
 
 const fn plain(name: &'static str, mib: u64, make: &'static str, kind: &'static str) -> Image {
-    Image { name, mib, make, kind, member: None }
+    Image {
+        name,
+        mib,
+        make,
+        kind,
+        member: None,
+    }
 }
 
 const fn member(name: &'static str, make: &'static str, kind: &'static str, member: ContentKind) -> Image {
-    Image { name, mib: 64, make, kind, member: Some(member) }
+    Image {
+        name,
+        mib: 64,
+        make,
+        kind,
+        member: Some(member),
+    }
 }
 
 /// Instead of a script: the tool would need a block device, so [`by_hand`] writes the superblock.
@@ -37,7 +49,12 @@ const BY_HAND: &str = "";
 
 const IMAGES: &[Image] = &[
     plain("empty", 8, "true", ""),
-    plain("noise", 8, "dd if=/dev/zero bs=1M count=8 status=none | tr '\\0' 'k' > $F", ""),
+    plain(
+        "noise",
+        8,
+        "dd if=/dev/zero bs=1M count=8 status=none | tr '\\0' 'k' > $F",
+        "",
+    ),
     plain("ext2", 16, "mke2fs -q -t ext2 -L old $F", "ext2"),
     plain("ext3", 16, "mke2fs -q -t ext3 $F", "ext3"),
     plain("ext4", 16, "mke2fs -q -t ext4 -L photos $F", "ext4"),
@@ -55,23 +72,68 @@ const IMAGES: &[Image] = &[
     plain("nilfs2", 160, "mkfs.nilfs2 -q -L nil $F", "nilfs2"),
     plain("udf", 16, "mkudffs -b 512 -l disc $F", "udf"),
     plain("minix", 8, "mkfs.minix $F", "minix"),
-    plain("cramfs", 1, "mkdir -p $D/tree && echo x > $D/tree/f && rm $F && mkfs.cramfs -n crammed $D/tree $F && truncate -s 1M $F", "cramfs"),
+    plain(
+        "cramfs",
+        1,
+        "mkdir -p $D/tree && echo x > $D/tree/f && rm $F && mkfs.cramfs -n crammed $D/tree $F && truncate -s 1M $F",
+        "cramfs",
+    ),
     plain("bfs", 8, "mkfs.bfs $F", "bfs"),
-    plain("squashfs", 1, "mkdir -p $D/tree && echo x > $D/tree/f && mksquashfs $D/tree $F -noappend -quiet -no-progress", "squashfs"),
-    plain("erofs", 1, "mkdir -p $D/tree && echo x > $D/tree/f && rm $F && mkfs.erofs $F $D/tree", "erofs"),
-    plain("iso9660", 1, "mkdir -p $D/tree && echo x > $D/tree/f && genisoimage -quiet -V DISC -o $F $D/tree", "iso9660"),
+    plain(
+        "squashfs",
+        1,
+        "mkdir -p $D/tree && echo x > $D/tree/f && mksquashfs $D/tree $F -noappend -quiet -no-progress",
+        "squashfs",
+    ),
+    plain(
+        "erofs",
+        1,
+        "mkdir -p $D/tree && echo x > $D/tree/f && rm $F && mkfs.erofs $F $D/tree",
+        "erofs",
+    ),
+    plain(
+        "iso9660",
+        1,
+        "mkdir -p $D/tree && echo x > $D/tree/f && genisoimage -quiet -V DISC -o $F $D/tree",
+        "iso9660",
+    ),
     member("lvm2", BY_HAND, "LVM2_member", ContentKind::Lvm),
-    member("luks1", "echo pw | cryptsetup -q luksFormat --type luks1 --iter-time 1 --key-size 256 $F", "crypto_LUKS", ContentKind::Luks),
-    member("luks2", "echo pw | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --label vault $F", "crypto_LUKS", ContentKind::Luks),
+    member(
+        "luks1",
+        "echo pw | cryptsetup -q luksFormat --type luks1 --iter-time 1 --key-size 256 $F",
+        "crypto_LUKS",
+        ContentKind::Luks,
+    ),
+    member(
+        "luks2",
+        "echo pw | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --label vault $F",
+        "crypto_LUKS",
+        ContentKind::Luks,
+    ),
     member("md-0.90", BY_HAND, "linux_raid_member", ContentKind::Md),
     member("md-1.0", BY_HAND, "linux_raid_member", ContentKind::Md),
     member("md-1.1", BY_HAND, "linux_raid_member", ContentKind::Md),
     member("md-1.2", BY_HAND, "linux_raid_member", ContentKind::Md),
     member("bcache", "make-bcache -B $F", "bcache", ContentKind::Bcache),
     member("zfs", BY_HAND, "zfs_member", ContentKind::Zfs),
-    member("btrfs-two", "truncate -s 128M $F $D/second && mkfs.btrfs -q -d raid1 -m raid1 $F $D/second", "btrfs", ContentKind::Btrfs),
-    plain("dos", 64, "printf 'label: dos\\n,16M,83\\n,16M,82\\n,,5\\n,8M,c\\n' | sfdisk -q $F", "dos"),
-    plain("gpt", 64, "sgdisk -Z -o -n 1:0:+16M -c 1:system -t 1:ef00 -n 2:0:+16M -c 2:home $F", "gpt"),
+    member(
+        "btrfs-two",
+        "truncate -s 128M $F $D/second && mkfs.btrfs -q -d raid1 -m raid1 $F $D/second",
+        "btrfs",
+        ContentKind::Btrfs,
+    ),
+    plain(
+        "dos",
+        64,
+        "printf 'label: dos\\n,16M,83\\n,16M,82\\n,,5\\n,8M,c\\n' | sfdisk -q $F",
+        "dos",
+    ),
+    plain(
+        "gpt",
+        64,
+        "sgdisk -Z -o -n 1:0:+16M -c 1:system -t 1:ef00 -n 2:0:+16M -c 2:home $F",
+        "gpt",
+    ),
     plain(
         "gpt-filled",
         128,
@@ -103,7 +165,15 @@ fn by_hand(name: &str, file: &File, size: u64) {
         "md-0.90" => {
             let at = (size & !0xFFFF) - 0x1_0000;
             let mut block = vec![0_u8; 4096];
-            for (word, value) in [(0, 0xA92B_4EFC_u32), (1, 0), (2, 90), (5, 0x1111_2222), (7, 1), (8, 1000), (9, 2)] {
+            for (word, value) in [
+                (0, 0xA92B_4EFC_u32),
+                (1, 0),
+                (2, 90),
+                (5, 0x1111_2222),
+                (7, 1),
+                (8, 1000),
+                (9, 2),
+            ] {
                 block[word * 4..][..4].copy_from_slice(&value.to_le_bytes());
             }
             put(at, &block);
@@ -144,8 +214,14 @@ fn md1(at: u64) -> Vec<u8> {
     put(168, b"fedcba9876543210");
     put(220, &2_u32.to_le_bytes());
     // Checksum: sum of the 32-bit words over 256 bytes and two bytes a device, with its own field as zero.
-    let mut sum: u64 = block[..256].chunks(4).map(|w| u64::from(u32::from_le_bytes(w.try_into().unwrap()))).sum();
-    sum += block[256..260].chunks(2).map(|w| u64::from(u16::from_le_bytes(w.try_into().unwrap()))).sum::<u64>();
+    let mut sum: u64 = block[..256]
+        .chunks(4)
+        .map(|w| u64::from(u32::from_le_bytes(w.try_into().unwrap())))
+        .sum();
+    sum += block[256..260]
+        .chunks(2)
+        .map(|w| u64::from(u16::from_le_bytes(w.try_into().unwrap())))
+        .sum::<u64>();
     let sum = (sum & 0xFFFF_FFFF).wrapping_add(sum >> 32) as u32;
     block[216..220].copy_from_slice(&sum.to_le_bytes());
     block
@@ -154,7 +230,13 @@ fn md1(at: u64) -> Vec<u8> {
 /// LVM's CRC-32: the usual polynomial, starting from 0xf597a6cf, not inverted. Source: `lib/misc/crc.c`.
 fn lvm_crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0xF597_A6CF, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 {
+                (crc >> 1) ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            }
+        })
     })
 }
 
@@ -229,7 +311,10 @@ fn what_is_read_from_each_image_is_what_blkid_prints() {
         let whole = ours(&file, 0, size);
         assert_eq!(whole, blkid(&path, 0, size), "{}", image.name);
         let found = whole.unwrap();
-        let kind = found.get("TYPE").or_else(|| found.get("PTTYPE")).map_or("", String::as_str);
+        let kind = found
+            .get("TYPE")
+            .or_else(|| found.get("PTTYPE"))
+            .map_or("", String::as_str);
         assert_eq!(kind, image.kind, "{}", image.name);
         for partition in Probe::new(&file, 0, size, 512).unwrap().partitions().unwrap() {
             let (start, length) = (partition.start, partition.size);
@@ -242,7 +327,12 @@ fn what_is_read_from_each_image_is_what_blkid_prints() {
             );
         }
         let seen = look(&file, size, 512);
-        assert_eq!(matches!(seen.content, Content::Empty), image.kind.is_empty(), "{}: {seen:?}", image.name);
+        assert_eq!(
+            matches!(seen.content, Content::Empty),
+            image.kind.is_empty(),
+            "{}: {seen:?}",
+            image.name
+        );
         let members: Vec<ContentKind> = seen.members.iter().map(|member| member.kind).collect();
         assert_eq!(members, Vec::from_iter(image.member), "{}: {seen:?}", image.name);
         assert!(!seen.kiln, "{}", image.name);
@@ -261,7 +351,9 @@ fn a_filled_partition_table_reads_as_a_sentence_with_its_labels() {
     let file = File::open(&path).unwrap();
     let seen = look(&file, file.metadata().unwrap().len(), 512);
     assert_eq!(seen.content.words(), "GPT, 2 partitions: FAT \"ESP\", ext4 \"root\"");
-    let Content::Found { signatures, .. } = seen.content else { panic!("{:?}", seen.content) };
+    let Content::Found { signatures, .. } = seen.content else {
+        panic!("{:?}", seen.content)
+    };
     assert_eq!(signatures[2].name.as_deref(), Some("root"));
     assert!(signatures.iter().all(|s| s.uuid.is_some()));
 }
@@ -272,7 +364,13 @@ fn a_kiln_stick_is_known_by_its_table_and_by_its_boot_file_system() {
         "sgdisk -o -a 1 -n 1:34:2047 -c 1:bios -n 2:2048:+16M -c 2:boot -n 3:0:+16M -c 3:data $F",
         "sgdisk -o -n 1:2048:+40M $F && mkfs.vfat -F 32 -n KILN --offset 2048 $F 40960",
     ] {
-        let image = Image { name: "kiln", mib: 64, make: script, kind: "gpt", member: None };
+        let image = Image {
+            name: "kiln",
+            mib: 64,
+            make: script,
+            kind: "gpt",
+            member: None,
+        };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("image");
         assert!(make(&image, dir.path(), &path));
@@ -286,15 +384,34 @@ fn a_kiln_stick_is_known_by_its_table_and_by_its_boot_file_system() {
 fn contradicting_signatures_are_all_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image");
-    let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .unwrap();
     let size = 64 << 20;
     file.set_len(size).unwrap();
-    let ext4 = Image { name: "ext4", mib: 64, make: "mke2fs -q -F -t ext4 -L data $F", kind: "ext4", member: None };
-    let output = Command::new("sh").args(["-euc", ext4.make]).env("F", &path).output().unwrap();
+    let ext4 = Image {
+        name: "ext4",
+        mib: 64,
+        make: "mke2fs -q -F -t ext4 -L data $F",
+        kind: "ext4",
+        member: None,
+    };
+    let output = Command::new("sh")
+        .args(["-euc", ext4.make])
+        .env("F", &path)
+        .output()
+        .unwrap();
     assert!(output.status.success());
     by_hand("zfs", &file, size);
     let seen = look(&file, size, 512);
-    assert_eq!(seen.members.iter().map(|m| m.kind).collect::<Vec<_>>(), [ContentKind::Zfs], "{seen:?}");
+    assert_eq!(
+        seen.members.iter().map(|m| m.kind).collect::<Vec<_>>(),
+        [ContentKind::Zfs],
+        "{seen:?}"
+    );
     let words = seen.content.words();
     assert!(words.contains("ext4") || words.contains("ZFS"), "{words}");
 }

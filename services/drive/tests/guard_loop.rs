@@ -28,20 +28,37 @@ impl Loop {
         let path = dir.path().join("image");
         File::create(&path).unwrap().set_len(64 << 20).unwrap();
         if !prepare.is_empty() {
-            let done = Command::new("sh").args(["-euc", prepare]).env("F", &path).output().unwrap();
-            assert!(done.status.success(), "{prepare}: {}", String::from_utf8_lossy(&done.stderr));
+            let done = Command::new("sh")
+                .args(["-euc", prepare])
+                .env("F", &path)
+                .output()
+                .unwrap();
+            assert!(
+                done.status.success(),
+                "{prepare}: {}",
+                String::from_utf8_lossy(&done.stderr)
+            );
         }
-        let output = Command::new("losetup").args(options).args(["--find", "--show"]).arg(&path).output();
+        let output = Command::new("losetup")
+            .args(options)
+            .args(["--find", "--show"])
+            .arg(&path)
+            .output();
         let output = output.ok().filter(|output| output.status.success());
         let Some(output) = output else {
             println!("NOT RUN: loop devices cannot be had here");
             return None;
         };
-        Some(Loop { node: PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()), _dir: dir })
+        Some(Loop {
+            node: PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()),
+            _dir: dir,
+        })
     }
 
     fn identity(&self) -> drive::Identity {
-        sysfs::read(&System::default(), self.node.file_name().unwrap().to_str().unwrap()).unwrap().identity
+        sysfs::read(&System::default(), self.node.file_name().unwrap().to_str().unwrap())
+            .unwrap()
+            .identity
     }
 
     fn open(&self, lose: &[ContentKind]) -> Result<drive::guard::Opened, Refusal> {
@@ -72,17 +89,28 @@ fn guard(allow_loop: bool) -> Guard {
 }
 
 fn run(program: &str, arguments: &[&str], node: &Path) -> bool {
-    Command::new(program).args(arguments).arg(node).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    Command::new(program)
+        .args(arguments)
+        .arg(node)
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 #[test]
 fn a_free_device_is_opened_exclusively_and_may_be_written() {
-    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 -L old $F") else { return };
+    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 -L old $F") else {
+        return;
+    };
     let opened = device.open(&[]).unwrap();
     assert_eq!(opened.identity, device.identity());
     assert_eq!(opened.look.content.words(), "ext4 \"old\"");
     guard(true).may_write(&opened.file, &opened.identity, &[]).unwrap();
-    let second = File::options().write(true).custom_flags(libc::O_EXCL).open(&device.node).unwrap_err();
+    let second = File::options()
+        .write(true)
+        .custom_flags(libc::O_EXCL)
+        .open(&device.node)
+        .unwrap_err();
     assert_eq!(second.raw_os_error(), Some(libc::EBUSY));
     assert_eq!(device.refused().0, "exclusive");
     drop(opened);
@@ -92,7 +120,9 @@ fn a_free_device_is_opened_exclusively_and_may_be_written() {
 #[test]
 fn without_permission_a_loop_device_is_refused() {
     let Some(device) = Loop::new(&[], "") else { return };
-    let refusal = guard(false).open_for_erase(&device.identity(), &device.node, &[]).unwrap_err();
+    let refusal = guard(false)
+        .open_for_erase(&device.identity(), &device.node, &[])
+        .unwrap_err();
     assert_eq!(refusal.kind(), "loop");
 }
 
@@ -104,12 +134,17 @@ fn another_drive_than_expected_is_refused_also_on_the_open_descriptor() {
     let refusal = guard(true).open_for_erase(&other, &device.node, &[]).unwrap_err();
     assert_eq!(refusal.kind(), "other-drive");
     let opened = device.open(&[]).unwrap();
-    assert_eq!(guard(true).may_write(&opened.file, &other, &[]).unwrap_err().kind(), "other-drive");
+    assert_eq!(
+        guard(true).may_write(&opened.file, &other, &[]).unwrap_err().kind(),
+        "other-drive"
+    );
 }
 
 #[test]
 fn a_drive_exchanged_between_plan_and_start_is_refused() {
-    let (Some(planned), Some(other)) = (Loop::new(&[], ""), Loop::new(&[], "")) else { return };
+    let (Some(planned), Some(other)) = (Loop::new(&[], ""), Loop::new(&[], "")) else {
+        return;
+    };
     // What a node names is only where a drive happens to be: here it comes to name another one.
     let dir = tempfile::tempdir().unwrap();
     let node = dir.path().join("node");
@@ -124,10 +159,19 @@ fn a_drive_exchanged_between_plan_and_start_is_refused() {
 
 #[test]
 fn a_mounted_file_system_is_refused_with_its_place() {
-    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else { return };
+    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().to_str().unwrap();
-    if !Command::new("mount").arg(&device.node).arg(at).stderr(Stdio::null()).status().unwrap().success() {
+    if !Command::new("mount")
+        .arg(&device.node)
+        .arg(at)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
+    {
         println!("NOT RUN: mounting is not allowed here");
         return;
     }
@@ -161,7 +205,9 @@ fn mount_elsewhere(node: &Path, at: &Path) -> Option<Child> {
 
 #[test]
 fn a_mount_in_another_namespace_is_refused_with_its_process() {
-    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else { return };
+    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let Some(mut child) = mount_elsewhere(&device.node, dir.path()) else {
         println!("NOT RUN: mount namespaces cannot be had here");
@@ -176,7 +222,9 @@ fn a_mount_in_another_namespace_is_refused_with_its_process() {
 
 #[test]
 fn active_swap_is_refused() {
-    let Some(device) = Loop::new(&[], "mkswap -q $F") else { return };
+    let Some(device) = Loop::new(&[], "mkswap -q $F") else {
+        return;
+    };
     if !run("swapon", &[], &device.node) {
         println!("NOT RUN: swapping is not allowed here");
         return;
@@ -188,14 +236,20 @@ fn active_swap_is_refused() {
 
 #[test]
 fn a_write_protected_device_is_refused() {
-    let Some(device) = Loop::new(&["--read-only"], "") else { return };
+    let Some(device) = Loop::new(&["--read-only"], "") else {
+        return;
+    };
     assert_eq!(device.refused().0, "write-protected");
 }
 
 #[test]
 fn a_device_behind_another_loop_device_is_refused() {
     let Some(device) = Loop::new(&[], "") else { return };
-    let upper = Command::new("losetup").args(["--find", "--show"]).arg(&device.node).output().unwrap();
+    let upper = Command::new("losetup")
+        .args(["--find", "--show"])
+        .arg(&device.node)
+        .output()
+        .unwrap();
     assert!(upper.status.success());
     let upper = PathBuf::from(String::from_utf8(upper.stdout).unwrap().trim());
     let refused = device.refused();
@@ -215,7 +269,9 @@ fn members_are_refused_unless_the_plan_names_them() {
 
 #[test]
 fn a_partition_and_a_plain_file_are_refused() {
-    let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else { return };
+    let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else {
+        return;
+    };
     let identity = device.identity();
     let name = device.node.file_name().unwrap().to_str().unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -224,12 +280,26 @@ fn a_partition_and_a_plain_file_are_refused() {
     match number.map(|number| number.trim().replace(':', " ")) {
         // No udev makes the node here, so the test does.
         Ok(number) if run("sh", &["-c", &format!("mknod \"$0\" b {number}")], &partition) => {
-            assert_eq!(guard(true).open_for_erase(&identity, &partition, &[]).unwrap_err().kind(), "partition");
+            assert_eq!(
+                guard(true)
+                    .open_for_erase(&identity, &partition, &[])
+                    .unwrap_err()
+                    .kind(),
+                "partition"
+            );
         }
         Ok(_) | Err(_) => println!("NOT RUN: the kernel shows no partition of {name}"),
     }
     let file = tempfile::NamedTempFile::new().unwrap();
-    assert_eq!(guard(true).open_for_erase(&identity, file.path(), &[]).unwrap_err().kind(), "not-a-block-device");
-    let gone = guard(true).open_for_erase(&identity, Path::new("/dev/no-such-drive"), &[]).unwrap_err();
+    assert_eq!(
+        guard(true)
+            .open_for_erase(&identity, file.path(), &[])
+            .unwrap_err()
+            .kind(),
+        "not-a-block-device"
+    );
+    let gone = guard(true)
+        .open_for_erase(&identity, Path::new("/dev/no-such-drive"), &[])
+        .unwrap_err();
     assert_eq!(gone.kind(), "open");
 }

@@ -20,7 +20,16 @@ fn golden() -> Option<PathBuf> {
 }
 
 /// What a document must say: file, protocol, passed, temperature, hours, attributes, NVMe and SCSI health.
-type Expected = (&'static str, Protocol, Option<bool>, Option<i64>, Option<u64>, usize, bool, bool);
+type Expected = (
+    &'static str,
+    Protocol,
+    Option<bool>,
+    Option<i64>,
+    Option<u64>,
+    usize,
+    bool,
+    bool,
+);
 
 #[rustfmt::skip]
 const EXPECTED: &[Expected] = &[
@@ -48,22 +57,41 @@ const EXPECTED: &[Expected] = &[
 ];
 
 /// Documents that are of no drive, and what smartctl said.
-const NO_DRIVE: &[(&str, &str)] = &[("smart-fail.json", "Open failed, Error=5"), ("scan-megaraid.json", "names none")];
+const NO_DRIVE: &[(&str, &str)] = &[
+    ("smart-fail.json", "Open failed, Error=5"),
+    ("scan-megaraid.json", "names none"),
+];
 
 #[test]
 fn every_recorded_document_is_read() {
     let Some(dir) = golden() else { return };
-    let mut names: Vec<String> =
-        std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
-    let mut known: Vec<&str> = EXPECTED.iter().map(|e| e.0).chain(NO_DRIVE.iter().map(|e| e.0)).collect();
+    let mut known: Vec<&str> = EXPECTED
+        .iter()
+        .map(|e| e.0)
+        .chain(NO_DRIVE.iter().map(|e| e.0))
+        .collect();
     known.sort_unstable();
-    assert_eq!(names, known, "a document has no expectation, or an expectation no document");
+    assert_eq!(
+        names, known,
+        "a document has no expectation, or an expectation no document"
+    );
     let mut wrong = Vec::new();
     for (name, protocol, passed, temperature, hours, attributes, nvme, scsi) in EXPECTED {
         let s = parse(&std::fs::read(dir.join(name)).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let got =
-            (s.protocol, s.passed, s.temperature, s.power_on_hours, s.attributes.len(), s.nvme.is_some(), s.scsi.is_some());
+        let got = (
+            s.protocol,
+            s.passed,
+            s.temperature,
+            s.power_on_hours,
+            s.attributes.len(),
+            s.nvme.is_some(),
+            s.scsi.is_some(),
+        );
         if got != (*protocol, *passed, *temperature, *hours, *attributes, *nvme, *scsi) {
             wrong.push(format!("{name}: {got:?}"));
         }
@@ -96,7 +124,9 @@ fn identity_comes_with_its_world_wide_name_and_capacity() {
 
 #[test]
 fn scsi_counters_and_defects_are_read() {
-    let Some(s) = read("SEAGATE_ST373453LC_26.json") else { return };
+    let Some(s) = read("SEAGATE_ST373453LC_26.json") else {
+        return;
+    };
     let scsi = s.scsi.unwrap();
     assert_eq!(scsi.grown_defects, Some(260));
     let read = scsi.read.unwrap();
@@ -111,7 +141,14 @@ fn self_tests_come_newest_first_with_their_hours() {
     assert_eq!(s.self_tests[0].hours, Some(1708));
     assert_eq!(s.self_tests[0].passed, Some(true));
     assert!(s.self_tests.windows(2).all(|w| w[0].hours >= w[1].hours));
-    assert_eq!(s.self_tests.iter().find(|t| t.kind == "Extended offline").unwrap().hours, Some(1624));
+    assert_eq!(
+        s.self_tests
+            .iter()
+            .find(|t| t.kind == "Extended offline")
+            .unwrap()
+            .hours,
+        Some(1624)
+    );
 }
 
 #[test]
@@ -123,7 +160,10 @@ fn a_delta_has_every_value_once_and_counts_the_change() {
     let rows = delta(&before, &after);
     let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
     assert_eq!(row("media_errors").change(), Some(3));
-    assert_eq!((row("available_spare").before, row("available_spare").change()), (Some(100), None));
+    assert_eq!(
+        (row("available_spare").before, row("available_spare").change()),
+        (Some(100), None)
+    );
     assert_eq!(row("data_units_written").change(), Some(0));
 
     let before = read("smart-ata-full.json").unwrap();

@@ -14,7 +14,10 @@ fn smartctl(dir: &Path, script: &str) -> Smartctl {
     let program = dir.join("smartctl");
     std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    Smartctl { program, deadline: Duration::from_secs(30) }
+    Smartctl {
+        program,
+        deadline: Duration::from_secs(30),
+    }
 }
 
 fn expected(serial: &str, bus: Bus) -> Identity {
@@ -54,9 +57,15 @@ fn an_answer_of_another_drive_is_never_taken() {
     assert!(matches!(error, Unreadable::OtherDrive { .. }), "{error}");
     // One that hides its serial is another drive as well.
     let tool = smartctl(dir.path(), &format!("printf '%s' '{}'", document("")));
-    assert!(matches!(tool.read(Path::new(NODE), &expected("", Bus::Sata)), Err(Unreadable::OtherDrive { .. })));
+    assert!(matches!(
+        tool.read(Path::new(NODE), &expected("", Bus::Sata)),
+        Err(Unreadable::OtherDrive { .. })
+    ));
     // The world wide name is as good as the serial.
-    let named = document("").replace("\"serial_number\"", r#""wwn":{"naa":5,"oui":3274,"id":10283057623},"serial_number""#);
+    let named = document("").replace(
+        "\"serial_number\"",
+        r#""wwn":{"naa":5,"oui":3274,"id":10283057623},"serial_number""#,
+    );
     let tool = smartctl(dir.path(), &format!("printf '%s' '{named}'"));
     tool.read(Path::new(NODE), &expected("ABC", Bus::Sata)).unwrap();
 }
@@ -75,11 +84,19 @@ esac"#,
         good = document("ABC"),
     );
     let tool = smartctl(dir.path(), &script);
-    assert_eq!(tool.read(Path::new(NODE), &expected("ABC", Bus::Usb)).unwrap().passed, Some(true));
+    assert_eq!(
+        tool.read(Path::new(NODE), &expected("ABC", Bus::Usb)).unwrap().passed,
+        Some(true)
+    );
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     let calls: Vec<&str> = log.lines().collect();
     assert_eq!(calls.len(), 4, "{log}");
-    assert!(calls.iter().all(|call| call.starts_with("--json=c -x ") && call.ends_with(NODE)), "{log}");
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.starts_with("--json=c -x ") && call.ends_with(NODE)),
+        "{log}"
+    );
     // Where nothing works, what smartctl said is told.
     let error = tool.read(Path::new(NODE), &expected("ABC", Bus::Virtio)).unwrap_err();
     assert!(error.to_string().contains("Unknown USB bridge"), "{error}");
@@ -91,7 +108,10 @@ fn one_that_hangs_is_left_after_the_deadline() {
     let mut tool = smartctl(dir.path(), "exec sleep 300");
     tool.deadline = Duration::from_millis(300);
     let started = Instant::now();
-    assert!(matches!(tool.read(Path::new(NODE), &expected("ABC", Bus::Sata)), Err(Unreadable::Run(_))));
+    assert!(matches!(
+        tool.read(Path::new(NODE), &expected("ABC", Bus::Sata)),
+        Err(Unreadable::Run(_))
+    ));
     assert!(started.elapsed() < Duration::from_secs(60));
 }
 
@@ -101,6 +121,12 @@ fn nonsense_and_a_missing_program_are_told() {
     let tool = smartctl(dir.path(), "echo smartctl: segmentation fault");
     let error = tool.read(Path::new(NODE), &expected("ABC", Bus::Nvme)).unwrap_err();
     assert!(error.to_string().contains("no JSON"), "{error}");
-    let tool = Smartctl { program: PathBuf::from("/no/such/smartctl"), deadline: Duration::from_secs(9) };
-    assert!(matches!(tool.read(Path::new(NODE), &expected("ABC", Bus::Nvme)), Err(Unreadable::Run(_))));
+    let tool = Smartctl {
+        program: PathBuf::from("/no/such/smartctl"),
+        deadline: Duration::from_secs(9),
+    };
+    assert!(matches!(
+        tool.read(Path::new(NODE), &expected("ABC", Bus::Nvme)),
+        Err(Unreadable::Run(_))
+    ));
 }

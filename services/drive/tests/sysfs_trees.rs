@@ -50,9 +50,21 @@ impl Tree {
         self.put(&format!("{base}/queue/physical_block_size"), "4096\n");
         self.put(&format!("{base}/queue/rotational"), "1\n");
         self.put(&format!("sys/devices/{parent}/present"), "");
-        symlink(self.root.path().join(format!("sys/devices/{parent}")), self.root.path().join(&base).join("device")).unwrap();
-        symlink(self.root.path().join(&base), self.root.path().join("sys/block").join(name)).unwrap();
-        symlink(self.root.path().join(&base), self.root.path().join(format!("sys/dev/block/8:{}", self.minor))).unwrap();
+        symlink(
+            self.root.path().join(format!("sys/devices/{parent}")),
+            self.root.path().join(&base).join("device"),
+        )
+        .unwrap();
+        symlink(
+            self.root.path().join(&base),
+            self.root.path().join("sys/block").join(name),
+        )
+        .unwrap();
+        symlink(
+            self.root.path().join(&base),
+            self.root.path().join(format!("sys/dev/block/8:{}", self.minor)),
+        )
+        .unwrap();
         for (attribute, bytes) in attributes {
             self.put(&format!("sys/devices/{parent}/{attribute}"), bytes);
         }
@@ -61,7 +73,12 @@ impl Tree {
 }
 
 fn pg80(serial: &str) -> Vec<u8> {
-    [b"\0\x80\0", &[u8::try_from(serial.len()).unwrap()][..], serial.as_bytes()].concat()
+    [
+        b"\0\x80\0",
+        &[u8::try_from(serial.len()).unwrap()][..],
+        serial.as_bytes(),
+    ]
+    .concat()
 }
 
 fn pg83_naa(name: [u8; 8]) -> Vec<u8> {
@@ -74,38 +91,93 @@ const SATA: &str = "pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0";
 fn each_bus_tells_who_the_drive_is() {
     let mut tree = Tree::new();
     let naa = [0x50, 0x01, 0x4e, 0xe2, 0xb3, 0x7a, 0x12, 0x34];
-    tree.disk("sda", SATA, 7_814_037_168, &[
-        ("vendor", b"ATA     \n"), ("model", b"WDC WD40EFRX-68W\n"), ("type", b"0\n"),
-        ("vpd_pg80", &pg80("     WD-WCC4E1234567")), ("vpd_pg83", &pg83_naa(naa)), ("vpd_pgb1", b"\0\xb1\0\x3c\x15\x18"),
-    ]);
-    tree.disk("sdb", "pci0000:00/0000:01:00.0/host3/port-3:0/end_device-3:0/target3:0:0/3:0:0:0", 1_172_123_568, &[
-        ("vendor", b"HITACHI \n"), ("model", b"H109060SESUN600G\n"), ("type", b"0\n"), ("vpd_pg80", &pg80("001307K2N4MX")),
-    ]);
+    tree.disk(
+        "sda",
+        SATA,
+        7_814_037_168,
+        &[
+            ("vendor", b"ATA     \n"),
+            ("model", b"WDC WD40EFRX-68W\n"),
+            ("type", b"0\n"),
+            ("vpd_pg80", &pg80("     WD-WCC4E1234567")),
+            ("vpd_pg83", &pg83_naa(naa)),
+            ("vpd_pgb1", b"\0\xb1\0\x3c\x15\x18"),
+        ],
+    );
+    tree.disk(
+        "sdb",
+        "pci0000:00/0000:01:00.0/host3/port-3:0/end_device-3:0/target3:0:0/3:0:0:0",
+        1_172_123_568,
+        &[
+            ("vendor", b"HITACHI \n"),
+            ("model", b"H109060SESUN600G\n"),
+            ("type", b"0\n"),
+            ("vpd_pg80", &pg80("001307K2N4MX")),
+        ],
+    );
     let usb = "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host4/target4:0:0/4:0:0:0";
-    tree.disk("sdc", usb, 250_069_680, &[("vendor", b"JMicron \n"), ("model", b"Generic\n"), ("type", b"0\n")]);
+    tree.disk(
+        "sdc",
+        usb,
+        250_069_680,
+        &[("vendor", b"JMicron \n"), ("model", b"Generic\n"), ("type", b"0\n")],
+    );
     tree.put("sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/idVendor", "152d\n");
     tree.put("sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/serial", "DD56419883A1B\n");
     let nvme = "pci0000:00/0000:00:05.0/nvme/nvme0";
-    let base = tree.disk("nvme0n1", nvme, 1_000_215_216, &[("model", b"Samsung SSD 970\n"), ("serial", b"S466NX0M776250H \n")]);
+    let base = tree.disk(
+        "nvme0n1",
+        nvme,
+        1_000_215_216,
+        &[("model", b"Samsung SSD 970\n"), ("serial", b"S466NX0M776250H \n")],
+    );
     tree.put(&format!("{base}/wwid"), "eui.0025385681b2c3d4\n");
-    let base = tree.disk("nvme1n2", "virtual/nvme-subsystem/nvme-subsys1", 1000, &[("model", b"QEMU NVMe Ctrl\n"), ("serial", b"two\n")]);
+    let base = tree.disk(
+        "nvme1n2",
+        "virtual/nvme-subsystem/nvme-subsys1",
+        1000,
+        &[("model", b"QEMU NVMe Ctrl\n"), ("serial", b"two\n")],
+    );
     tree.put(&format!("{base}/nsid"), "2\n");
     tree.put(&format!("{base}/wwid"), "nvme.1b36-74776f-51454d55-00000002\n");
     let base = tree.disk("vda", "pci0000:00/0000:00:04.0/virtio1", 2048, &[]);
     tree.put(&format!("{base}/serial"), "disk-7\n");
-    tree.disk("mmcblk0", "platform/soc/mmc_host/mmc0/mmc0:aaaa", 62_333_952, &[
-        ("name", b"SC32G\n"), ("cid", b"035344534333324780afb1c3c4013a00\n"), ("serial", b"0xafb1c3c4\n"),
-    ]);
-    tree.disk("sdd", "pci0000:00/0000:00:09.0/virtio5/host6/target6:0:0/6:0:0:0", 64, &[
-        ("vendor", b"QEMU    \n"), ("model", b"QEMU HARDDISK\n"), ("type", b"0\n"), ("vpd_pg80", &pg80("scsi-9")),
-    ]);
+    tree.disk(
+        "mmcblk0",
+        "platform/soc/mmc_host/mmc0/mmc0:aaaa",
+        62_333_952,
+        &[
+            ("name", b"SC32G\n"),
+            ("cid", b"035344534333324780afb1c3c4013a00\n"),
+            ("serial", b"0xafb1c3c4\n"),
+        ],
+    );
+    tree.disk(
+        "sdd",
+        "pci0000:00/0000:00:09.0/virtio5/host6/target6:0:0/6:0:0:0",
+        64,
+        &[
+            ("vendor", b"QEMU    \n"),
+            ("model", b"QEMU HARDDISK\n"),
+            ("type", b"0\n"),
+            ("vpd_pg80", &pg80("scsi-9")),
+        ],
+    );
 
     let drives = sysfs::walk(&tree.system());
     let told: Vec<(&str, Bus, &str, &str, String, Rotation, &str)> = drives
         .iter()
         .map(|d| {
             let id = d.identity.id.as_ref().unwrap().to_string();
-            (d.name.as_str(), d.identity.bus, d.identity.model.as_str(), d.identity.serial.as_str(), id, d.rotation, d.location.as_str())
+            (
+                d.name.as_str(),
+                d.identity.bus,
+                d.identity.model.as_str(),
+                d.identity.serial.as_str(),
+                id,
+                d.rotation,
+                d.location.as_str(),
+            )
         })
         .collect();
     let spinning = |rpm| Rotation::Spinning { rpm };
@@ -124,15 +196,29 @@ fn each_bus_tells_who_the_drive_is() {
         assert_eq!(told, want);
     }
     assert_eq!(told.len(), want.len());
-    assert!(drives.iter().all(|d| d.physical_sector == 4096 && d.identity.logical_sector == 512));
+    assert!(
+        drives
+            .iter()
+            .all(|d| d.physical_sector == 4096 && d.identity.logical_sector == 512)
+    );
 }
 
 #[test]
 fn what_is_no_drive_is_ignored() {
     let mut tree = Tree::new();
     tree.disk("sr0", SATA, 100, &[("type", b"5\n")]);
-    tree.disk("sde", "pci0000:00/0000:00:1f.2/ata4/host3/target3:0:0/3:0:0:0", 100, &[("type", b"13\n")]);
-    tree.disk("sdf", "pci0000:00/0000:00:1f.2/ata5/host4/target4:0:0/4:0:0:0", 0, &[("type", b"0\n")]);
+    tree.disk(
+        "sde",
+        "pci0000:00/0000:00:1f.2/ata4/host3/target3:0:0/3:0:0:0",
+        100,
+        &[("type", b"13\n")],
+    );
+    tree.disk(
+        "sdf",
+        "pci0000:00/0000:00:1f.2/ata5/host4/target4:0:0/4:0:0:0",
+        0,
+        &[("type", b"0\n")],
+    );
     let base = tree.disk("nvme0c0n1", "pci0000:00/0000:00:05.0/nvme/nvme0", 100, &[]);
     tree.put(&format!("{base}/hidden"), "1\n");
     for name in ["loop3", "ram0", "zram0", "nbd5", "dm-0", "md127", "bcache0", "fd0"] {
@@ -151,9 +237,12 @@ fn two_bridges_with_one_serial_are_shown_and_refused() {
     let mut tree = Tree::new();
     for (n, name) in [(1, "sda"), (2, "sdb")] {
         let port = format!("pci0000:00/0000:00:14.0/usb2/2-{n}");
-        tree.disk(name, &format!("{port}/2-{n}:1.0/host{n}/target{n}:0:0/{n}:0:0:0"), 1000, &[
-            ("vendor", b"Cheap\n"), ("model", b"Bridge\n"), ("type", b"0\n"),
-        ]);
+        tree.disk(
+            name,
+            &format!("{port}/2-{n}:1.0/host{n}/target{n}:0:0/{n}:0:0:0"),
+            1000,
+            &[("vendor", b"Cheap\n"), ("model", b"Bridge\n"), ("type", b"0\n")],
+        );
         tree.put(&format!("sys/devices/{port}/idVendor"), "152d\n");
         tree.put(&format!("sys/devices/{port}/serial"), "0123456789ABCDEF\n");
     }
@@ -161,42 +250,93 @@ fn two_bridges_with_one_serial_are_shown_and_refused() {
     let drives = sysfs::walk(&system);
     let mut registry = Registry::default();
     registry.step(wire::Time::now(), Input::Walked(drives.clone()));
-    assert!(registry.drives().iter().all(|d| d.id.is_none() && d.refused.as_ref().unwrap().kind == "same-identity"));
-    let guard = Guard { system: system.clone(), prober: Prober::InProcess, ..Guard::default() };
+    assert!(
+        registry
+            .drives()
+            .iter()
+            .all(|d| d.id.is_none() && d.refused.as_ref().unwrap().kind == "same-identity")
+    );
+    let guard = Guard {
+        system: system.clone(),
+        prober: Prober::InProcess,
+        ..Guard::default()
+    };
     let refusal = guard.view(&Usage::collect(&system), &drives[0], None).unwrap();
-    assert_eq!((refusal.kind(), refusal.to_string().contains("sdb")), ("same-identity", true));
+    assert_eq!(
+        (refusal.kind(), refusal.to_string().contains("sdb")),
+        ("same-identity", true)
+    );
 }
 
 /// Every use that leaves a mark in `/sys`, `/proc` or `/run`, on a partition of a drive.
 #[test]
 fn each_mark_of_use_is_found() {
     let mut tree = Tree::new();
-    let base = tree.disk("sda", SATA, 1000, &[("type", b"0\n"), ("vpd_pg80", &pg80("SER1")), ("model", b"M\n")]);
+    let base = tree.disk(
+        "sda",
+        SATA,
+        1000,
+        &[("type", b"0\n"), ("vpd_pg80", &pg80("SER1")), ("model", b"M\n")],
+    );
     let partition = PathBuf::from(&base).join("sda1");
     tree.put(&format!("{}/partition", partition.display()), "1\n");
     tree.put(&format!("{}/dev", partition.display()), "8:17\n");
-    symlink(tree.root.path().join(&partition), tree.root.path().join("sys/dev/block/8:17")).unwrap();
+    symlink(
+        tree.root.path().join(&partition),
+        tree.root.path().join("sys/dev/block/8:17"),
+    )
+    .unwrap();
     let system = tree.system();
-    let guard = Guard { system: system.clone(), prober: Prober::InProcess, ..Guard::default() };
+    let guard = Guard {
+        system: system.clone(),
+        prober: Prober::InProcess,
+        ..Guard::default()
+    };
     let ask = || {
         let device = sysfs::read(&system, "sda").unwrap();
-        guard.view(&Usage::collect(&system), &device, None).map(|r| (r.kind(), r.to_string()))
+        guard
+            .view(&Usage::collect(&system), &device, None)
+            .map(|r| (r.kind(), r.to_string()))
     };
     assert_eq!(ask(), None);
 
     let root = tree.root.path();
     let undo = |path: &str| {
         let path = root.join(path);
-        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap()
+        } else {
+            std::fs::remove_file(path).unwrap()
+        }
     };
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
     let cases: &[Case<'_>] = &[
         ("boot-disk", &[("run/kiln/boot-disk", "8:16\n")], "booted"),
-        ("mounted", &[("proc/self/mountinfo", "30 1 8:17 / /mnt rw - ext4 /dev/sda1 rw\n")], "sda1 is mounted at /mnt"),
-        ("mounted", &[("proc/4711/mountinfo", "30 1 8:16 / /x rw - xfs /dev/sda rw\n")], "namespace of process 4711"),
-        ("btrfs-mounted", &[("sys/fs/btrfs/u-u-i-d/devices/sda1/dev", "8:17\n")], "mounted btrfs u-u-i-d"),
-        ("swap", &[("proc/swaps", "Filename Type Size\n/dev/sda1 partition 9 0 -2\n")], "sda1 is swap"),
-        ("md-active", &[(&format!("{}/holders/md0/dev", partition.display()), "9:0\n")], "array md0"),
+        (
+            "mounted",
+            &[("proc/self/mountinfo", "30 1 8:17 / /mnt rw - ext4 /dev/sda1 rw\n")],
+            "sda1 is mounted at /mnt",
+        ),
+        (
+            "mounted",
+            &[("proc/4711/mountinfo", "30 1 8:16 / /x rw - xfs /dev/sda rw\n")],
+            "namespace of process 4711",
+        ),
+        (
+            "btrfs-mounted",
+            &[("sys/fs/btrfs/u-u-i-d/devices/sda1/dev", "8:17\n")],
+            "mounted btrfs u-u-i-d",
+        ),
+        (
+            "swap",
+            &[("proc/swaps", "Filename Type Size\n/dev/sda1 partition 9 0 -2\n")],
+            "sda1 is swap",
+        ),
+        (
+            "md-active",
+            &[(&format!("{}/holders/md0/dev", partition.display()), "9:0\n")],
+            "array md0",
+        ),
         (
             "lvm-active",
             &[
@@ -215,9 +355,17 @@ fn each_mark_of_use_is_found() {
             ],
             "mapping secret",
         ),
-        ("bcache-active", &[(&format!("{base}/holders/bcache0/dev"), "252:0\n")], "bcache0"),
+        (
+            "bcache-active",
+            &[(&format!("{base}/holders/bcache0/dev"), "252:0\n")],
+            "bcache0",
+        ),
         ("holder", &[(&format!("{base}/holders/drbd0/dev"), "147:0\n")], "drbd0"),
-        ("loop-backing", &[("sys/block/loop4/loop/backing_file", "/dev/sda1\n")], "loop4 is backed by sda1"),
+        (
+            "loop-backing",
+            &[("sys/block/loop4/loop/backing_file", "/dev/sda1\n")],
+            "loop4 is backed by sda1",
+        ),
         ("write-protected", &[(&format!("{base}/ro"), "1\n")], "write-protected"),
     ];
     for (kind, files, sentence) in cases {
@@ -231,7 +379,13 @@ fn each_mark_of_use_is_found() {
         for (path, _) in *files {
             if !path.ends_with("/ro") {
                 // The directory that makes the mark, where there is one.
-                undo(path.strip_suffix("/dev").or(path.strip_suffix("/dm/uuid")).or(path.strip_suffix("/dm/name")).filter(|p| root.join(p).exists()).unwrap_or(if root.join(path).exists() { path } else { "run" }));
+                undo(
+                    path.strip_suffix("/dev")
+                        .or(path.strip_suffix("/dm/uuid"))
+                        .or(path.strip_suffix("/dm/name"))
+                        .filter(|p| root.join(p).exists())
+                        .unwrap_or(if root.join(path).exists() { path } else { "run" }),
+                );
                 std::fs::create_dir_all(root.join("run")).unwrap();
             }
         }

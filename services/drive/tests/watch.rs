@@ -27,7 +27,10 @@ fn the_first_lists_show_every_drive_and_what_is_on_it() {
             return;
         }
     };
-    let want: BTreeSet<String> = sysfs::walk(&guard.system).into_iter().map(|device| device.name).collect();
+    let want: BTreeSet<String> = sysfs::walk(&guard.system)
+        .into_iter()
+        .map(|device| device.name)
+        .collect();
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         assert!(Instant::now() < end, "the list never became complete");

@@ -68,8 +68,12 @@ pub fn answer_check() {
     if arguments.next().is_none_or(|first| first != ARGUMENT) {
         return;
     }
-    let (Some(file), Some(schema)) = (arguments.next(), arguments.next()) else { return };
-    let Some(schema) = schema.to_str().and_then(|s| s.parse().ok()) else { return };
+    let (Some(file), Some(schema)) = (arguments.next(), arguments.next()) else {
+        return;
+    };
+    let Some(schema) = schema.to_str().and_then(|s| s.parse().ok()) else {
+        return;
+    };
     // Whatever the pages make heed do must come back as a finding about them.
     let finding = std::panic::catch_unwind(|| inspect(Path::new(&file), schema))
         .unwrap_or_else(|_| bad("its pages make no sense (the reader panicked)"));
@@ -94,7 +98,10 @@ pub(crate) fn run(how: &Check, file: &Path, schema: u32, deadline: Duration) -> 
         Check::Reexec => Path::new("/proc/self/exe"),
         Check::Program(path) => path,
     };
-    let failed = |why: String| Error::Check { path: file.to_owned(), why };
+    let failed = |why: String| Error::Check {
+        path: file.to_owned(),
+        why,
+    };
     let mut child = Command::new(program)
         .arg(ARGUMENT)
         .arg(file)
@@ -103,10 +110,16 @@ pub(crate) fn run(how: &Check, file: &Path, schema: u32, deadline: Duration) -> 
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| failed(format!("starting {}: {error}", program.display())))?;
-    let mut stdout = child.stdout.take().ok_or_else(|| failed("its output is not connected".to_owned()))?;
+    let mut stdout = child
+        .stdout
+        .take()
+        .ok_or_else(|| failed("its output is not connected".to_owned()))?;
     let end = Instant::now() + deadline;
     let status = loop {
-        if let Some(status) = child.try_wait().map_err(|error| failed(format!("waiting for it: {error}")))? {
+        if let Some(status) = child
+            .try_wait()
+            .map_err(|error| failed(format!("waiting for it: {error}")))?
+        {
             break status;
         }
         if Instant::now() >= end {
@@ -127,9 +140,14 @@ pub(crate) fn run(how: &Check, file: &Path, schema: u32, deadline: Duration) -> 
     }
     // The answer is one line of at most a few hundred bytes: less than a pipe holds, so it is read after the end.
     let mut answer = String::new();
-    stdout.read_to_string(&mut answer).map_err(|error| failed(format!("reading its answer: {error}")))?;
+    stdout
+        .read_to_string(&mut answer)
+        .map_err(|error| failed(format!("reading its answer: {error}")))?;
     serde_json::from_str(answer.trim()).map_err(|_| {
-        failed(format!("{} does not answer checks (its main must call store::answer_check)", program.display()))
+        failed(format!(
+            "{} does not answer checks (its main must call store::answer_check)",
+            program.display()
+        ))
     })
 }
 
@@ -223,7 +241,9 @@ fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
                 let (key, bytes) = entry?;
                 if let Err(why) = value::json(key, bytes) {
                     let at = printable(key);
-                    return Ok(CommitOrAbort::Abort(bad(format!("the value at {at} in table {name}: {why}"))));
+                    return Ok(CommitOrAbort::Abort(bad(format!(
+                        "the value at {at} in table {name}: {why}"
+                    ))));
                 }
                 if name == META && key == SCHEMA_KEY {
                     version = value::decode::<u32>(key, bytes).ok();
@@ -238,7 +258,9 @@ fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
         Ok::<_, heed::Error>(CommitOrAbort::Abort(match version {
             _ if entries == 0 => Finding::Good { entries },
             Some(found) if found == schema => Finding::Good { entries },
-            Some(found) => bad(format!("it was written by schema {found}; this program knows schema {schema}")),
+            Some(found) => bad(format!(
+                "it was written by schema {found}; this program knows schema {schema}"
+            )),
             None => bad("it carries no schema version"),
         }))
     })?;

@@ -104,13 +104,20 @@ impl Error {
             heed::Error::Io(ref io) if io.raw_os_error() == Some(nix::errno::Errno::ENOSPC as i32) => {
                 Error::Full("no space left on its medium")
             }
-            cause => Error::Transaction { what, cause: Arc::new(cause) },
+            cause => Error::Transaction {
+                what,
+                cause: Arc::new(cause),
+            },
         }
     }
 
     /// Wraps an I/O error on `path`.
     pub(crate) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
-        move |cause| Error::File { what, path, cause: Arc::new(cause) }
+        move |cause| Error::File {
+            what,
+            path,
+            cause: Arc::new(cause),
+        }
     }
 }

@@ -86,17 +86,25 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
 
     let mut names = options.tables.clone();
     names.push(META);
-    let lmdb = |cause| Error::Open { path: path.clone(), cause: Arc::new(cause) };
+    let lmdb = |cause| Error::Open {
+        path: path.clone(),
+        cause: Arc::new(cause),
+    };
     let mut builder = EnvOpenOptions::new().read_txn_without_tls();
-    builder.map_size(options.map_size.next_multiple_of(64 << 10)).max_dbs(names.len() as u32).max_readers(126);
+    builder
+        .map_size(options.map_size.next_multiple_of(64 << 10))
+        .max_dbs(names.len() as u32)
+        .max_readers(126);
     // SAFETY: NO_SUB_DIR only says that the path is a file. No durability flag is given up.
     unsafe { builder.flags(EnvFlags::NO_SUB_DIR) };
     // SAFETY: the file is changed by nobody else while it is mapped: the directory's lock is held for as long as the
     // environment lives, and this crate is the only one that writes the file. The check has just read all its pages.
     let env = unsafe { builder.open(&path) }.map_err(lmdb)?;
 
-    let schema = value::encode(SCHEMA_KEY, &options.schema)
-        .map_err(|cause| Error::Encode { table: META, cause: Arc::new(cause) })?;
+    let schema = value::encode(SCHEMA_KEY, &options.schema).map_err(|cause| Error::Encode {
+        table: META,
+        cause: Arc::new(cause),
+    })?;
     let txn = env.write_txn().map_err(lmdb)?;
     let tables = env
         .create_databases_and_commit(txn, |opener, txn| {
@@ -113,7 +121,10 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
         .map_err(lmdb)?
         .unwrap_commit();
     let tables = Tables(names.into_iter().zip(tables).collect::<BTreeMap<_, _>>());
-    Ok(Opened { store: Store::start(env, tables, path, lock)?, set_aside: bad })
+    Ok(Opened {
+        store: Store::start(env, tables, path, lock)?,
+        set_aside: bad,
+    })
 }
 
 /// Table handles on their way out of the transaction that made them.

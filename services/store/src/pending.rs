@@ -22,7 +22,13 @@ struct State<T> {
 
 impl<T> Slot<T> {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Slot { state: Mutex::new(State { answer: None, waker: None }), filled: Condvar::new() })
+        Arc::new(Slot {
+            state: Mutex::new(State {
+                answer: None,
+                waker: None,
+            }),
+            filled: Condvar::new(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -52,7 +58,9 @@ pub struct Pending<T> {
 
 impl<T> std::fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pending").field("ready", &self.slot.lock().answer.is_some()).finish()
+        f.debug_struct("Pending")
+            .field("ready", &self.slot.lock().answer.is_some())
+            .finish()
     }
 }
 

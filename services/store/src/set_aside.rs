@@ -52,7 +52,9 @@ fn note_of(path: &Path) -> PathBuf {
 /// Environments in `dir` that were set aside, now or in earlier runs, oldest first: a banner stays until a person has
 /// taken them away.
 pub fn earlier(dir: &Path) -> Vec<SetAside> {
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
     let begin = format!("{FILE_NAME}{MARK}");
     let mut found: Vec<SetAside> = entries
         .flatten()

@@ -98,14 +98,25 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || writer::run(&its, &queue))
             .map_err(Error::file("starting the writer of", &path))?;
-        Ok(Store { inner: Arc::new(Inner { core, orders: Some(orders), writer: Some(writer), path, _lock: lock }) })
+        Ok(Store {
+            inner: Arc::new(Inner {
+                core,
+                orders: Some(orders),
+                writer: Some(writer),
+                path,
+                _lock: lock,
+            }),
+        })
     }
 
     /// Runs `work` over a snapshot of the last commit, on the calling thread. Keep it short.
     pub fn read<T>(&self, work: impl FnOnce(&Read<'_>) -> Result<T>) -> Result<T> {
         let core = &self.inner.core;
         let txn = core.env.read_txn().map_err(Error::lmdb("beginning to read"))?;
-        work(&Read { txn: &txn, tables: &core.tables })
+        work(&Read {
+            txn: &txn,
+            tables: &core.tables,
+        })
     }
 
     /// Hands `work` to the writer thread, which runs it in a commit together with the other waiting writes.
@@ -196,12 +207,18 @@ pub trait View {
 
 impl View for Read<'_> {
     fn as_read(&self) -> Read<'_> {
-        Read { txn: self.txn, tables: self.tables }
+        Read {
+            txn: self.txn,
+            tables: self.tables,
+        }
     }
 }
 
 impl View for Write<'_, '_> {
     fn as_read(&self) -> Read<'_> {
-        Read { txn: self.txn, tables: self.tables }
+        Read {
+            txn: self.txn,
+            tables: self.tables,
+        }
     }
 }

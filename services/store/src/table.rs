@@ -44,7 +44,10 @@ impl<K, V> Copy for Table<K, V> {}
 impl<K, V> Table<K, V> {
     /// A table called `name`.
     pub const fn new(name: &'static str) -> Self {
-        Table { name, types: PhantomData }
+        Table {
+            name,
+            types: PhantomData,
+        }
     }
 
     /// The table's name.
@@ -67,7 +70,11 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
     }
 
     fn entry(&self, key: &[u8], bytes: &[u8]) -> Result<(K, V)> {
-        let wrong = |why: String| Error::Value { table: self.name, key: printable(key), why };
+        let wrong = |why: String| Error::Value {
+            table: self.name,
+            key: printable(key),
+            why,
+        };
         let read = K::read(key).ok_or_else(|| wrong("its key is of another type".to_owned()))?;
         Ok((read, value::decode(key, bytes).map_err(wrong)?))
     }
@@ -79,7 +86,10 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
     {
         let key = self.key(key)?;
         let read = view.as_read();
-        let found = read.table(self.name)?.get(read.txn, &key).map_err(Error::lmdb("reading a value"))?;
+        let found = read
+            .table(self.name)?
+            .get(read.txn, &key)
+            .map_err(Error::lmdb("reading a value"))?;
         found
             .map(|bytes| {
                 value::decode(&key, bytes).map_err(|why| Error::Value {
@@ -94,7 +104,9 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
     /// Number of entries.
     pub fn len(&self, view: &impl View) -> Result<u64> {
         let read = view.as_read();
-        read.table(self.name)?.len(read.txn).map_err(Error::lmdb("counting entries"))
+        read.table(self.name)?
+            .len(read.txn)
+            .map_err(Error::lmdb("counting entries"))
     }
 
     /// Whether there are no entries.
@@ -105,7 +117,10 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
     /// The last entry in key order.
     pub fn last(&self, view: &impl View) -> Result<Option<(K, V)>> {
         let read = view.as_read();
-        let found = read.table(self.name)?.last(read.txn).map_err(Error::lmdb("reading the last entry"))?;
+        let found = read
+            .table(self.name)?
+            .last(read.txn)
+            .map_err(Error::lmdb("reading the last entry"))?;
         found.map(|(key, bytes)| self.entry(key, bytes)).transpose()
     }
 
@@ -126,8 +141,10 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
     fn range(&self, view: &impl View, from: Bound<&[u8]>, limit: usize) -> Result<Vec<(K, V)>> {
         let read = view.as_read();
         let range = (from, Bound::<&[u8]>::Unbounded);
-        let entries =
-            read.table(self.name)?.range(read.txn, &range).map_err(Error::lmdb("reading a range of entries"))?;
+        let entries = read
+            .table(self.name)?
+            .range(read.txn, &range)
+            .map_err(Error::lmdb("reading a range of entries"))?;
         let mut out = Vec::new();
         for entry in entries.take(limit) {
             let (key, bytes) = entry.map_err(Error::lmdb("reading a range of entries"))?;
@@ -139,7 +156,10 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
     /// The last `limit` entries, in key order.
     pub fn last_n(&self, view: &impl View, limit: usize) -> Result<Vec<(K, V)>> {
         let read = view.as_read();
-        let entries = read.table(self.name)?.rev_iter(read.txn).map_err(Error::lmdb("reading the last entries"))?;
+        let entries = read
+            .table(self.name)?
+            .rev_iter(read.txn)
+            .map_err(Error::lmdb("reading the last entries"))?;
         let mut out = Vec::new();
         for entry in entries.take(limit) {
             let (key, bytes) = entry.map_err(Error::lmdb("reading the last entries"))?;
@@ -155,10 +175,14 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         K: Borrow<Q>,
     {
         let key = self.key(key)?;
-        let bytes = value::encode(&key, value)
-            .map_err(|cause| Error::Encode { table: self.name, cause: Arc::new(cause) })?;
+        let bytes = value::encode(&key, value).map_err(|cause| Error::Encode {
+            table: self.name,
+            cause: Arc::new(cause),
+        })?;
         let table = write.tables.get(self.name)?;
-        table.put(write.txn, &key, &bytes).map_err(Error::lmdb("storing a value"))
+        table
+            .put(write.txn, &key, &bytes)
+            .map_err(Error::lmdb("storing a value"))
     }
 
     /// Deletes the entry at `key`; false if there was none.
@@ -167,12 +191,20 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         K: Borrow<Q>,
     {
         let key = self.key(key)?;
-        write.tables.get(self.name)?.delete(write.txn, &key).map_err(Error::lmdb("deleting a value"))
+        write
+            .tables
+            .get(self.name)?
+            .delete(write.txn, &key)
+            .map_err(Error::lmdb("deleting a value"))
     }
 
     /// Deletes every entry.
     pub fn clear(&self, write: &mut Write<'_, '_>) -> Result<()> {
-        write.tables.get(self.name)?.clear(write.txn).map_err(Error::lmdb("clearing a table"))
+        write
+            .tables
+            .get(self.name)?
+            .clear(write.txn)
+            .map_err(Error::lmdb("clearing a table"))
     }
 
     /// Deletes the oldest entries (lowest keys) until at most `keep` are left; says how many went.
@@ -197,7 +229,10 @@ impl<V: Serialize + DeserializeOwned> Table<u64, V> {
 impl<V: Serialize + DeserializeOwned> Table<(String, u64), V> {
     /// Stores `value` under `of` and that text's next number (one more than its last) and returns the number.
     pub fn append_to(&self, write: &mut Write<'_, '_>, of: &str, value: &V) -> Result<u64> {
-        let number = self.last_n_of(write, of, 1)?.last().map_or(1, |(n, _)| n.saturating_add(1));
+        let number = self
+            .last_n_of(write, of, 1)?
+            .last()
+            .map_or(1, |(n, _)| n.saturating_add(1));
         self.put(write, &(of.to_owned(), number), value)?;
         Ok(number)
     }
@@ -207,8 +242,10 @@ impl<V: Serialize + DeserializeOwned> Table<(String, u64), V> {
         let prefix = prefix(self.name, of)?;
         let read = view.as_read();
         let what = "reading the last entries of a key";
-        let entries =
-            read.table(self.name)?.rev_prefix_iter(read.txn, &prefix).map_err(Error::lmdb(what))?;
+        let entries = read
+            .table(self.name)?
+            .rev_prefix_iter(read.txn, &prefix)
+            .map_err(Error::lmdb(what))?;
         let mut out = Vec::new();
         for entry in entries.take(limit) {
             let (key, bytes) = entry.map_err(Error::lmdb(what))?;
@@ -223,7 +260,10 @@ impl<V: Serialize + DeserializeOwned> Table<(String, u64), V> {
     pub fn after_of(&self, view: &impl View, of: &str, after: u64, limit: usize) -> Result<Vec<(u64, V)>> {
         let mut entries = self.after(view, &(of.to_owned(), after), limit)?;
         entries.retain(|((text, _), _)| text == of);
-        Ok(entries.into_iter().map(|((_, number), value)| (number, value)).collect())
+        Ok(entries
+            .into_iter()
+            .map(|((_, number), value)| (number, value))
+            .collect())
     }
 
     /// Deletes the oldest entries of `of` until at most `keep` are left; says how many went.
@@ -231,7 +271,10 @@ impl<V: Serialize + DeserializeOwned> Table<(String, u64), V> {
         let prefix = prefix(self.name, of)?;
         let table = write.tables.get(self.name)?;
         let what = "counting the entries of a key";
-        let count = table.prefix_iter(write.txn, &prefix).map_err(Error::lmdb(what))?.count() as u64;
+        let count = table
+            .prefix_iter(write.txn, &prefix)
+            .map_err(Error::lmdb(what))?
+            .count() as u64;
         remove_first(table, write, Some(&prefix), count.saturating_sub(keep))
     }
 
@@ -244,7 +287,10 @@ impl<V: Serialize + DeserializeOwned> Table<(String, u64), V> {
 /// Bytes with which the keys of `of` begin: the text and the NUL that ends it.
 fn prefix(table: &'static str, of: &str) -> Result<Vec<u8>> {
     if !of.is_valid() || of.len() + 9 > MAX_KEY {
-        return Err(Error::Key { table, why: "has a NUL byte in its text or is longer than 511 bytes" });
+        return Err(Error::Key {
+            table,
+            why: "has a NUL byte in its text or is longer than 511 bytes",
+        });
     }
     let mut bytes = of.as_bytes().to_vec();
     bytes.push(0);
@@ -258,7 +304,11 @@ fn remove_first(table: Bytes, write: &mut Write<'_, '_>, prefix: Option<&[u8]>, 
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     match prefix {
         Some(prefix) => {
-            for entry in table.prefix_iter(write.txn, prefix).map_err(Error::lmdb(what))?.take(count) {
+            for entry in table
+                .prefix_iter(write.txn, prefix)
+                .map_err(Error::lmdb(what))?
+                .take(count)
+            {
                 doomed.push(entry.map_err(Error::lmdb(what))?.0.to_vec());
             }
         }
@@ -280,13 +330,19 @@ fn next_number(name: &'static str, write: &mut Write<'_, '_>) -> Result<u64> {
     let key = format!("next:{name}");
     let what = "numbering an entry";
     let stored = table.get(write.txn, key.as_bytes()).map_err(Error::lmdb(what))?;
-    let wrong = |why| Error::Value { table: META, key: key.clone(), why };
+    let wrong = |why| Error::Value {
+        table: META,
+        key: key.clone(),
+        why,
+    };
     let number: u64 = match stored {
         Some(bytes) => value::decode(key.as_bytes(), bytes).map_err(wrong)?,
         None => 1,
     };
-    let next = value::encode(key.as_bytes(), &number.saturating_add(1))
-        .map_err(|cause| Error::Encode { table: META, cause: Arc::new(cause) })?;
+    let next = value::encode(key.as_bytes(), &number.saturating_add(1)).map_err(|cause| Error::Encode {
+        table: META,
+        cause: Arc::new(cause),
+    })?;
     table.put(write.txn, key.as_bytes(), &next).map_err(Error::lmdb(what))?;
     Ok(number)
 }

@@ -37,7 +37,12 @@ pub(crate) struct Typed<F, T> {
 
 impl<F, T> Typed<F, T> {
     pub(crate) fn new(work: F, slot: Arc<Slot<T>>) -> Self {
-        Typed { work: Some(work), answer: None, slot, answered: false }
+        Typed {
+            work: Some(work),
+            answer: None,
+            slot,
+            answered: false,
+        }
     }
 }
 
@@ -107,8 +112,14 @@ fn set_busy(core: &Core, since: Option<Instant>) {
 fn commit(core: &Core, batch: &mut [Box<dyn Order>]) -> Result<()> {
     let mut txn = core.env.write_txn().map_err(Error::lmdb("beginning a write"))?;
     for order in batch {
-        let mut nested = core.env.nested_write_txn(&mut txn).map_err(Error::lmdb("beginning a write"))?;
-        if order.run(&mut Write { txn: &mut nested, tables: &core.tables }) {
+        let mut nested = core
+            .env
+            .nested_write_txn(&mut txn)
+            .map_err(Error::lmdb("beginning a write"))?;
+        if order.run(&mut Write {
+            txn: &mut nested,
+            tables: &core.tables,
+        }) {
             nested.commit().map_err(Error::lmdb("joining a write"))?;
         }
     }

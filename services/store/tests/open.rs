@@ -46,12 +46,24 @@ fn count(dir: &Path) -> u64 {
 fn expect_set_aside(dir: &Path, damaged: &Path, reason: &str) {
     let bytes = fs::read(damaged).unwrap();
     let opened = open(dir, &options()).unwrap();
-    let aside = opened.set_aside.unwrap_or_else(|| panic!("not set aside; expected: {reason}"));
+    let aside = opened
+        .set_aside
+        .unwrap_or_else(|| panic!("not set aside; expected: {reason}"));
     assert!(aside.why.contains(reason), "{:?} lacks {reason:?}", aside.why);
     let name = aside.path.file_name().unwrap().to_str().unwrap();
-    assert!(name.starts_with("kiln.mdb.bad-2") && name.contains('T') && name.ends_with('Z'), "{name}");
+    assert!(
+        name.starts_with("kiln.mdb.bad-2") && name.contains('T') && name.ends_with('Z'),
+        "{name}"
+    );
     assert_eq!(fs::read(&aside.path).unwrap(), bytes, "the bad file's bytes are kept");
-    assert_eq!(opened.store.write(|w| NOTES.append(w, &"new".to_owned())).wait().unwrap(), 1);
+    assert_eq!(
+        opened
+            .store
+            .write(|w| NOTES.append(w, &"new".to_owned()))
+            .wait()
+            .unwrap(),
+        1
+    );
     assert_eq!(earlier(dir), [aside], "the banner can be made again after a restart");
 }
 
@@ -78,7 +90,11 @@ fn a_truncated_file_is_set_aside_at_every_length() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(store::FILE_NAME);
         fs::write(&path, &bytes[..length]).unwrap();
-        let reason = if length < 8192 { "it ends after" } else { "it is cut short" };
+        let reason = if length < 8192 {
+            "it ends after"
+        } else {
+            "it is cut short"
+        };
         expect_set_aside(dir.path(), &path, reason);
     }
 }
@@ -143,7 +159,10 @@ fn a_second_opener_is_refused_and_the_first_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path(), &options()).unwrap();
     assert!(matches!(open(dir.path(), &options()), Err(Error::InUse(_))));
-    assert_eq!(first.store.write(|w| NOTES.append(w, &String::new())).wait().unwrap(), 1);
+    assert_eq!(
+        first.store.write(|w| NOTES.append(w, &String::new())).wait().unwrap(),
+        1
+    );
 }
 
 #[test]
@@ -160,8 +179,14 @@ fn a_check_that_cannot_run_changes_nothing() {
     let path = filled(dir.path(), 5);
     let before = fs::read(&path).unwrap();
     for program in ["/bin/true", "/no/such/program"] {
-        let options = Options { check: Check::Program(program.into()), ..options() };
-        assert!(matches!(open(dir.path(), &options), Err(Error::Check { .. })), "{program}");
+        let options = Options {
+            check: Check::Program(program.into()),
+            ..options()
+        };
+        assert!(
+            matches!(open(dir.path(), &options), Err(Error::Check { .. })),
+            "{program}"
+        );
     }
     let script = dir.path().join("slow");
     fs::write(&script, "#!/bin/sh\nexec sleep 60\n").unwrap();

@@ -45,7 +45,9 @@ fn reopen(bytes: &[u8]) -> Option<Vec<u64>> {
 }
 
 fn numbers(store: &Store) -> Vec<u64> {
-    store.read(|r| Ok(NOTES.all(r)?.into_iter().map(|(n, _)| n).collect())).unwrap()
+    store
+        .read(|r| Ok(NOTES.all(r)?.into_iter().map(|(n, _)| n).collect()))
+        .unwrap()
 }
 
 fn snapshot(path: &Path) -> Vec<u8> {

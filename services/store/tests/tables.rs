@@ -34,7 +34,10 @@ fn fresh() -> (tempfile::TempDir, Store) {
 #[test]
 fn a_write_is_read_back_and_gone_after_delete() {
     let (_dir, store) = fresh();
-    let job = Job { drive: "WWN".into(), done: 7 };
+    let job = Job {
+        drive: "WWN".into(),
+        done: 7,
+    };
     let put = job.clone();
     store.write(move |w| JOBS.put(w, "a", &put)).wait().unwrap();
     assert_eq!(store.read(|r| JOBS.get(r, "a")).unwrap(), Some(job));
@@ -110,19 +113,34 @@ fn a_full_store_says_so_and_goes_on_after_deletion() {
     assert!(matches!(error, Error::Full(_)), "{error}");
     assert!(stored > 20);
     assert_eq!(store.read(|r| LOG.len(r)).unwrap(), stored);
-    assert_eq!(store.write(|w| LOG.keep_last_of(w, "job", 5)).wait().unwrap() as u64, stored - 5);
-    assert_eq!(store.write(|w| LOG.append_to(w, "job", &String::new())).wait().unwrap(), stored + 1);
+    assert_eq!(
+        store.write(|w| LOG.keep_last_of(w, "job", 5)).wait().unwrap() as u64,
+        stored - 5
+    );
+    assert_eq!(
+        store.write(|w| LOG.append_to(w, "job", &String::new())).wait().unwrap(),
+        stored + 1
+    );
 }
 
 #[test]
 fn mistakes_are_errors_with_the_tables_name() {
     let (_dir, store) = fresh();
-    assert!(matches!(store.read(|r| STRANGER.get(r, &1)), Err(Error::NoTable("stranger"))));
+    assert!(matches!(
+        store.read(|r| STRANGER.get(r, &1)),
+        Err(Error::NoTable("stranger"))
+    ));
     let empty = store.read(|r| JOBS.get(r, "")).unwrap_err();
-    let nul = store.write(|w| LOG.append_to(w, "a\0b", &String::new())).wait().unwrap_err();
+    let nul = store
+        .write(|w| LOG.append_to(w, "a\0b", &String::new()))
+        .wait()
+        .unwrap_err();
     let long = store.read(|r| JOBS.get(r, &"k".repeat(512))).unwrap_err();
     for (error, table) in [(empty, "jobs"), (nul, "log"), (long, "jobs")] {
-        assert!(matches!(error, Error::Key { .. }) && error.to_string().contains(table), "{error}");
+        assert!(
+            matches!(error, Error::Key { .. }) && error.to_string().contains(table),
+            "{error}"
+        );
     }
     const AS_TEXT: Table<u64, String> = Table::new("events");
     store.write(|w| EVENTS.append(w, &1)).wait().unwrap();
@@ -144,7 +162,11 @@ fn dropping_the_last_handle_finishes_what_was_ordered() {
     }
     drop(store);
     assert_eq!(ran.load(Ordering::SeqCst), 50);
-    let options = Options { map_size: 8 << 20, check: Check::InProcess, ..Options::new(&["events"]) };
+    let options = Options {
+        map_size: 8 << 20,
+        check: Check::InProcess,
+        ..Options::new(&["events"])
+    };
     let again = open(dir.path(), &options).unwrap().store;
     assert_eq!(again.read(|r| EVENTS.len(r)).unwrap(), 50);
 }
@@ -175,7 +197,14 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     // Texts that are prefixes of each other, to find keys that run together.
-    let of = || prop_oneof![Just("a".to_owned()), Just("a\u{1}".to_owned()), Just("ab".to_owned()), Just("b".to_owned())];
+    let of = || {
+        prop_oneof![
+            Just("a".to_owned()),
+            Just("a\u{1}".to_owned()),
+            Just("ab".to_owned()),
+            Just("b".to_owned())
+        ]
+    };
     prop_oneof![
         (of(), 0_u64..20, ".{0,9}").prop_map(|(of, n, v)| Step::Put(of, n, v)),
         (of(), ".{0,9}").prop_map(|(of, v)| Step::Append(of, v)),

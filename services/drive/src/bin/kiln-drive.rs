@@ -51,7 +51,9 @@ fn list() -> ExitCode {
 }
 
 fn smart(node: &Path) -> ExitCode {
-    let device = node.file_name().and_then(|name| sysfs::read(&System::default(), name.to_str()?));
+    let device = node
+        .file_name()
+        .and_then(|name| sysfs::read(&System::default(), name.to_str()?));
     let Some(device) = device else {
         eprintln!("{} is not a drive", node.display());
         return ExitCode::FAILURE;
@@ -70,7 +72,9 @@ fn smart(node: &Path) -> ExitCode {
 }
 
 fn guard(node: &Path) -> ExitCode {
-    let device = node.file_name().and_then(|name| sysfs::read(&System::default(), name.to_str()?));
+    let device = node
+        .file_name()
+        .and_then(|name| sysfs::read(&System::default(), name.to_str()?));
     let Some(device) = device else {
         eprintln!("{} is not a drive", node.display());
         return ExitCode::FAILURE;

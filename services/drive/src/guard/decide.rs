@@ -30,14 +30,23 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
     }
     expected.same_drive(&device.identity).map_err(Refusal::OtherDrive)?;
     if !facts.same_identity.is_empty() {
-        return Err(Refusal::SameIdentity { others: facts.same_identity.clone() });
+        return Err(Refusal::SameIdentity {
+            others: facts.same_identity.clone(),
+        });
     }
     if let Some(mount) = facts.mounts.first() {
         let (what, at) = (mount.what.clone(), mount.at.clone());
-        return in_use(InUse::Mounted { what, at, pid: mount.pid });
+        return in_use(InUse::Mounted {
+            what,
+            at,
+            pid: mount.pid,
+        });
     }
     if let Some((what, uuid)) = facts.btrfs.first() {
-        return in_use(InUse::BtrfsMounted { what: what.clone(), uuid: uuid.clone() });
+        return in_use(InUse::BtrfsMounted {
+            what: what.clone(),
+            uuid: uuid.clone(),
+        });
     }
     if let Some(what) = facts.swaps.first() {
         return in_use(InUse::Swap { what: what.clone() });
@@ -54,7 +63,10 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
         });
     }
     if let Some((what, device)) = facts.loops.first() {
-        return in_use(InUse::Loop { what: what.clone(), device: device.clone() });
+        return in_use(InUse::Loop {
+            what: what.clone(),
+            device: device.clone(),
+        });
     }
     let members = facts.look.iter().flat_map(|look| &look.members);
     if let Some(member) = members.into_iter().find(|member| !lose.contains(&member.kind)) {
@@ -62,7 +74,10 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
             0 => device.name.clone(),
             n => format!("partition {n}"),
         };
-        return in_use(InUse::Member { what, kind: member.kind });
+        return in_use(InUse::Member {
+            what,
+            kind: member.kind,
+        });
     }
     if device.read_only {
         return in_use(InUse::WriteProtected);
@@ -115,7 +130,11 @@ mod tests {
             holders: Vec::new(),
             btrfs: Vec::new(),
             loops: Vec::new(),
-            look: Some(Look { content: Content::Empty, members: Vec::new(), kiln: false }),
+            look: Some(Look {
+                content: Content::Empty,
+                members: Vec::new(),
+                kiln: false,
+            }),
         }
     }
 
@@ -126,11 +145,19 @@ mod tests {
     }
 
     fn holder(kind: HolderKind, name: &str) -> Vec<Holder> {
-        vec![Holder { what: "sdb1".into(), name: name.into(), kind }]
+        vec![Holder {
+            what: "sdb1".into(),
+            name: name.into(),
+            kind,
+        }]
     }
 
     fn member(kind: ContentKind) -> Option<Look> {
-        Some(Look { content: Content::Unknown, members: vec![Member { partition: 1, kind }], kiln: false })
+        Some(Look {
+            content: Content::Unknown,
+            members: vec![Member { partition: 1, kind }],
+            kiln: false,
+        })
     }
 
     #[test]
@@ -147,39 +174,131 @@ mod tests {
     fn each_use_is_refused_with_its_word_and_a_sentence_that_names_the_place() {
         let table: Vec<(Refusal, &str, &str)> = vec![
             (refusal(|f| f.boot_disk = true), "boot-disk", "booted from"),
-            (refusal(|f| f.look.as_mut().unwrap().kiln = true), "kiln-stick", "Kiln itself"),
             (
-                refusal(|f| f.mounts = vec![Mount { what: "sdb1".into(), at: "/mnt/data".into(), pid: None }]),
+                refusal(|f| f.look.as_mut().unwrap().kiln = true),
+                "kiln-stick",
+                "Kiln itself",
+            ),
+            (
+                refusal(|f| {
+                    f.mounts = vec![Mount {
+                        what: "sdb1".into(),
+                        at: "/mnt/data".into(),
+                        pid: None,
+                    }]
+                }),
                 "mounted",
                 "sdb1 is mounted at /mnt/data",
             ),
             (
-                refusal(|f| f.mounts = vec![Mount { what: "sdb".into(), at: "/x".into(), pid: Some(77) }]),
+                refusal(|f| {
+                    f.mounts = vec![Mount {
+                        what: "sdb".into(),
+                        at: "/x".into(),
+                        pid: Some(77),
+                    }]
+                }),
                 "mounted",
                 "in the mount namespace of process 77",
             ),
             (refusal(|f| f.swaps = vec!["sdb2".into()]), "swap", "sdb2 is swap"),
-            (refusal(|f| f.holders = holder(HolderKind::Md, "md0")), "md-active", "running array md0"),
-            (refusal(|f| f.holders = holder(HolderKind::Lvm, "vg-home")), "lvm-active", "LVM volume vg-home"),
-            (refusal(|f| f.holders = holder(HolderKind::Crypt, "secret")), "dm-crypt", "mapping secret"),
-            (refusal(|f| f.holders = holder(HolderKind::DeviceMapper, "lin")), "device-mapper", "mapping lin"),
-            (refusal(|f| f.holders = holder(HolderKind::Bcache, "bcache0")), "bcache-active", "bcache0"),
-            (refusal(|f| f.holders = holder(HolderKind::Other, "drbd1")), "holder", "drbd1"),
-            (refusal(|f| f.btrfs = vec![("sdb1".into(), "uuid".into())]), "btrfs-mounted", "btrfs uuid"),
-            (refusal(|f| f.loops = vec![("sdb".into(), "loop3".into())]), "loop-backing", "loop3 is backed by sdb"),
-            (refusal(|f| f.look = member(ContentKind::Md)), "md-member", "partition 1 is a RAID member"),
-            (refusal(|f| f.look = member(ContentKind::Lvm)), "lvm-member", "LVM physical volume"),
-            (refusal(|f| f.look = member(ContentKind::Zfs)), "zfs-member", "ZFS label"),
-            (refusal(|f| f.look = member(ContentKind::Bcache)), "bcache-member", "bcache"),
+            (
+                refusal(|f| f.holders = holder(HolderKind::Md, "md0")),
+                "md-active",
+                "running array md0",
+            ),
+            (
+                refusal(|f| f.holders = holder(HolderKind::Lvm, "vg-home")),
+                "lvm-active",
+                "LVM volume vg-home",
+            ),
+            (
+                refusal(|f| f.holders = holder(HolderKind::Crypt, "secret")),
+                "dm-crypt",
+                "mapping secret",
+            ),
+            (
+                refusal(|f| f.holders = holder(HolderKind::DeviceMapper, "lin")),
+                "device-mapper",
+                "mapping lin",
+            ),
+            (
+                refusal(|f| f.holders = holder(HolderKind::Bcache, "bcache0")),
+                "bcache-active",
+                "bcache0",
+            ),
+            (
+                refusal(|f| f.holders = holder(HolderKind::Other, "drbd1")),
+                "holder",
+                "drbd1",
+            ),
+            (
+                refusal(|f| f.btrfs = vec![("sdb1".into(), "uuid".into())]),
+                "btrfs-mounted",
+                "btrfs uuid",
+            ),
+            (
+                refusal(|f| f.loops = vec![("sdb".into(), "loop3".into())]),
+                "loop-backing",
+                "loop3 is backed by sdb",
+            ),
+            (
+                refusal(|f| f.look = member(ContentKind::Md)),
+                "md-member",
+                "partition 1 is a RAID member",
+            ),
+            (
+                refusal(|f| f.look = member(ContentKind::Lvm)),
+                "lvm-member",
+                "LVM physical volume",
+            ),
+            (
+                refusal(|f| f.look = member(ContentKind::Zfs)),
+                "zfs-member",
+                "ZFS label",
+            ),
+            (
+                refusal(|f| f.look = member(ContentKind::Bcache)),
+                "bcache-member",
+                "bcache",
+            ),
             (refusal(|f| f.look = member(ContentKind::Luks)), "luks", "LUKS"),
-            (refusal(|f| f.look = member(ContentKind::Btrfs)), "btrfs-member", "btrfs"),
-            (refusal(|f| f.device.read_only = true), "write-protected", "write-protected"),
-            (refusal(|f| f.device.identity.id = None), "no-identity", "neither a serial"),
-            (refusal(|f| f.same_identity = vec!["sdc".into()]), "same-identity", "same identity as sdc"),
+            (
+                refusal(|f| f.look = member(ContentKind::Btrfs)),
+                "btrfs-member",
+                "btrfs",
+            ),
+            (
+                refusal(|f| f.device.read_only = true),
+                "write-protected",
+                "write-protected",
+            ),
+            (
+                refusal(|f| f.device.identity.id = None),
+                "no-identity",
+                "neither a serial",
+            ),
+            (
+                refusal(|f| f.same_identity = vec!["sdc".into()]),
+                "same-identity",
+                "same identity as sdc",
+            ),
             (refusal(|f| f.device.identity.bus = Bus::Loop), "loop", "--allow-loop"),
-            (refusal(|f| f.device.identity.serial = "OTHER".into()), "other-drive", "serial is OTHER, expected Z1Z5DWJK"),
-            (refusal(|f| f.device.identity.capacity = Bytes(1)), "other-drive", "capacity is 1 bytes"),
-            (refusal(|f| f.device.identity.logical_sector = 4096), "other-drive", "sector size is 4096"),
+            (
+                refusal(|f| f.device.identity.serial = "OTHER".into()),
+                "other-drive",
+                "serial is OTHER, expected Z1Z5DWJK",
+            ),
+            (
+                refusal(|f| f.device.identity.capacity = Bytes(1)),
+                "other-drive",
+                "capacity is 1 bytes",
+            ),
+            (
+                refusal(|f| f.device.identity.logical_sector = 4096),
+                "other-drive",
+                "sector size is 4096",
+            ),
             (
                 refusal(|f| f.device.identity.id = DriveId::from_wwn("5000c500ffffffff")),
                 "other-drive",
@@ -199,8 +318,14 @@ mod tests {
         facts.look = Some(Look {
             content: Content::Unknown,
             members: vec![
-                Member { partition: 1, kind: ContentKind::Md },
-                Member { partition: 2, kind: ContentKind::Lvm },
+                Member {
+                    partition: 1,
+                    kind: ContentKind::Md,
+                },
+                Member {
+                    partition: 2,
+                    kind: ContentKind::Lvm,
+                },
             ],
             kiln: false,
         });
@@ -213,7 +338,10 @@ mod tests {
         let mut running = facts.clone();
         running.holders = holder(HolderKind::Md, "md0");
         let all = [ContentKind::Lvm, ContentKind::Md];
-        assert_eq!(decide(&running, &identity(), false, &all).unwrap_err().kind(), "md-active");
+        assert_eq!(
+            decide(&running, &identity(), false, &all).unwrap_err().kind(),
+            "md-active"
+        );
     }
 
     #[test]

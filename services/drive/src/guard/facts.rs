@@ -44,7 +44,9 @@ impl Usage {
                 .unwrap_or_default()
                 .into_iter()
                 .map(|path| {
-                    let number = std::fs::metadata(system.path(&path)).ok().map(|m| DevNum::from_raw(m.rdev()));
+                    let number = std::fs::metadata(system.path(&path))
+                        .ok()
+                        .map(|m| DevNum::from_raw(m.rdev()));
                     (path, number)
                 })
                 .collect(),
@@ -147,11 +149,18 @@ impl Facts {
             .iter()
             .filter_map(|mount| {
                 let what = name_of(mount.number, &mount.source)?;
-                Some(Mount { what, at: mount.at.clone(), pid: mount.pid })
+                Some(Mount {
+                    what,
+                    at: mount.at.clone(),
+                    pid: mount.pid,
+                })
             })
             .collect();
-        let swaps =
-            usage.swaps.iter().filter_map(|(path, number)| name_of(number.unwrap_or(NONE), path)).collect();
+        let swaps = usage
+            .swaps
+            .iter()
+            .filter_map(|(path, number)| name_of(number.unwrap_or(NONE), path))
+            .collect();
         let btrfs = parts
             .iter()
             .filter_map(|(name, _)| Some((name.clone(), usage.btrfs.get(name)?.clone())))
@@ -174,7 +183,10 @@ impl Facts {
             same_identity,
             mounts,
             swaps,
-            holders: parts.iter().flat_map(|(name, number)| holders(system, name, *number)).collect(),
+            holders: parts
+                .iter()
+                .flat_map(|(name, number)| holders(system, name, *number))
+                .collect(),
             btrfs,
             loops,
             look,
@@ -190,7 +202,9 @@ fn holders(system: &System, what: &str, number: DevNum) -> Vec<Holder> {
         .map(|holder| {
             let dm = |attribute: &str| text(&system.path(format!("sys/block/{holder}/dm/{attribute}")));
             let starts = |prefix: &str| {
-                holder.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '_'))
+                holder
+                    .strip_prefix(prefix)
+                    .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '_'))
             };
             let (kind, name) = if starts("md") {
                 (HolderKind::Md, holder)
@@ -207,7 +221,11 @@ fn holders(system: &System, what: &str, number: DevNum) -> Vec<Holder> {
             } else {
                 (HolderKind::Other, holder)
             };
-            Holder { what: what.to_owned(), name, kind }
+            Holder {
+                what: what.to_owned(),
+                name,
+                kind,
+            }
         })
         .collect()
 }
@@ -246,14 +264,23 @@ fn parse_mountinfo(table: &str, pid: Option<u32>) -> Vec<MountLine> {
             let number = DevNum::parse(fields.nth(2)?)?;
             let at = unescape(fields.nth(1)?);
             let source = unescape(file_system.split(' ').nth(1).unwrap_or_default());
-            Some(MountLine { number, at, source, pid })
+            Some(MountLine {
+                number,
+                at,
+                source,
+                pid,
+            })
         })
         .collect()
 }
 
 /// Reads `/proc/swaps`: the paths.
 fn parse_swaps(table: &str) -> Vec<String> {
-    table.lines().skip(1).filter_map(|line| Some(unescape(line.split_whitespace().next()?))).collect()
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| Some(unescape(line.split_whitespace().next()?)))
+        .collect()
 }
 
 /// Undoes the octal escapes of the kernel's tables (`\040` for a blank).
@@ -262,7 +289,9 @@ fn unescape(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let octal = bytes.get(at + 1..at + 4).and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal = bytes
+            .get(at + 1..at + 4)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             Some(value) if byte == b'\\' => {
                 out.push(value);
@@ -282,7 +311,11 @@ fn btrfs(system: &System) -> BTreeMap<String, String> {
     let base = system.path("sys/fs/btrfs");
     names(&base)
         .into_iter()
-        .flat_map(|uuid| names(&base.join(&uuid).join("devices")).into_iter().map(move |name| (name, uuid.clone())))
+        .flat_map(|uuid| {
+            names(&base.join(&uuid).join("devices"))
+                .into_iter()
+                .map(move |name| (name, uuid.clone()))
+        })
         .collect()
 }
 
@@ -299,13 +332,17 @@ mod tests {
                      broken line\n";
         let all = parse_mountinfo(table, Some(7));
         assert_eq!(all.len(), 2);
-        assert_eq!((all[0].number, all[0].at.as_str()), (DevNum { major: 98, minor: 0 }, "/mnt 2"));
+        assert_eq!(
+            (all[0].number, all[0].at.as_str()),
+            (DevNum { major: 98, minor: 0 }, "/mnt 2")
+        );
         assert_eq!((all[1].source.as_str(), all[1].pid), ("/dev/sdb1", Some(7)));
     }
 
     #[test]
     fn swaps_are_read() {
-        let table = "Filename\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/sda2 partition\t1\t0\t-2\n/a\\040b file 1 0 -3\n";
+        let table =
+            "Filename\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/sda2 partition\t1\t0\t-2\n/a\\040b file 1 0 -3\n";
         assert_eq!(parse_swaps(table), ["/dev/sda2", "/a b"]);
     }
 

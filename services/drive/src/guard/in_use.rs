@@ -108,12 +108,27 @@ impl InUse {
             InUse::BtrfsMounted { .. } => "btrfs-mounted",
             InUse::Loop { .. } => "loop-backing",
             InUse::Holder { .. } => "holder",
-            InUse::Member { kind: ContentKind::Md, .. } => "md-member",
-            InUse::Member { kind: ContentKind::Lvm, .. } => "lvm-member",
-            InUse::Member { kind: ContentKind::Zfs, .. } => "zfs-member",
-            InUse::Member { kind: ContentKind::Bcache, .. } => "bcache-member",
-            InUse::Member { kind: ContentKind::Luks, .. } => "luks",
-            InUse::Member { kind: ContentKind::Btrfs, .. } => "btrfs-member",
+            InUse::Member {
+                kind: ContentKind::Md, ..
+            } => "md-member",
+            InUse::Member {
+                kind: ContentKind::Lvm, ..
+            } => "lvm-member",
+            InUse::Member {
+                kind: ContentKind::Zfs, ..
+            } => "zfs-member",
+            InUse::Member {
+                kind: ContentKind::Bcache,
+                ..
+            } => "bcache-member",
+            InUse::Member {
+                kind: ContentKind::Luks,
+                ..
+            } => "luks",
+            InUse::Member {
+                kind: ContentKind::Btrfs,
+                ..
+            } => "btrfs-member",
             InUse::WriteProtected => "write-protected",
             InUse::Exclusive => "exclusive",
         }
@@ -126,7 +141,11 @@ impl std::fmt::Display for InUse {
             InUse::BootDisk => f.write_str("this box was booted from it"),
             InUse::KilnStick => f.write_str("it carries Kiln itself (another boot stick)"),
             InUse::Mounted { what, at, pid: None } => write!(f, "{what} is mounted at {at}"),
-            InUse::Mounted { what, at, pid: Some(pid) } => {
+            InUse::Mounted {
+                what,
+                at,
+                pid: Some(pid),
+            } => {
                 write!(f, "{what} is mounted at {at} in the mount namespace of process {pid}")
             }
             InUse::Swap { what } => write!(f, "{what} is swap space in use"),

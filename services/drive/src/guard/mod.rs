@@ -80,7 +80,12 @@ pub struct Opened {
 
 impl Default for Guard {
     fn default() -> Self {
-        Guard { system: System::default(), prober: Prober::Reexec, deadline: probe::DEADLINE, allow_loop: false }
+        Guard {
+            system: System::default(),
+            prober: Prober::Reexec,
+            deadline: probe::DEADLINE,
+            allow_loop: false,
+        }
     }
 }
 
@@ -92,15 +97,17 @@ impl Guard {
     ///
     /// # Errors
     /// The reason, with the drive untouched.
-    pub fn open_for_erase(
-        &self,
-        expected: &Identity,
-        node: &Path,
-        lose: &[ContentKind],
-    ) -> Result<Opened, Refusal> {
-        let open = |cause| Refusal::Open { node: node.to_owned(), cause };
+    pub fn open_for_erase(&self, expected: &Identity, node: &Path, lose: &[ContentKind]) -> Result<Opened, Refusal> {
+        let open = |cause| Refusal::Open {
+            node: node.to_owned(),
+            cause,
+        };
         // First without claiming it: a mounted drive is to be refused as mounted, not as busy.
-        let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(node).map_err(open)?;
+        let reader = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(node)
+            .map_err(open)?;
         if !reader.metadata().map_err(open)?.file_type().is_block_device() {
             return Err(Refusal::NotABlockDevice { node: node.to_owned() });
         }
@@ -117,7 +124,12 @@ impl Guard {
             return Err(Refusal::Exchanged { node: node.to_owned() });
         }
         let (device, look) = self.check(&file, expected, lose)?;
-        Ok(Opened { identity: device.identity.clone(), file, device, look })
+        Ok(Opened {
+            identity: device.identity.clone(),
+            file,
+            device,
+            look,
+        })
     }
 
     /// Whether an open descriptor may (still) be written: the whole guard again.
@@ -136,7 +148,10 @@ impl Guard {
     }
 
     fn check(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(Device, Look), Refusal> {
-        let number = device_number(file).map_err(|cause| Refusal::Open { node: PathBuf::from("?"), cause })?;
+        let number = device_number(file).map_err(|cause| Refusal::Open {
+            node: PathBuf::from("?"),
+            cause,
+        })?;
         if crate::sysfs::is_partition(&self.system, number) {
             return Err(Refusal::NotAWholeDisk { number });
         }
@@ -165,7 +180,10 @@ impl Guard {
                     Ok(Ok(_)) | Err(_) => Refusal::InUse(InUse::Exclusive),
                 }
             }
-            Some(_) | None => Refusal::Open { node: node.to_owned(), cause: error },
+            Some(_) | None => Refusal::Open {
+                node: node.to_owned(),
+                cause: error,
+            },
         }
     }
 }

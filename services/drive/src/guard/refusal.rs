@@ -86,6 +86,9 @@ impl Refusal {
         if let Some(source) = std::error::Error::source(self) {
             reason = format!("{reason}: {source}");
         }
-        wire::drive::Refused { kind: self.kind().to_owned(), reason }
+        wire::drive::Refused {
+            kind: self.kind().to_owned(),
+            reason,
+        }
     }
 }

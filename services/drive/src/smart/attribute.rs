@@ -17,7 +17,9 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
         188 if raw > 0xFFFF => raw & 0xFFFF,
         1 | 7 | 195 if is_seagate => raw >> 32,
         190 | 194 => raw & 0xFF,
-        9 | 240 => leading(text).filter(|hours| *hours <= u64::from(u32::MAX)).unwrap_or(raw & 0xFFFF_FFFF),
+        9 | 240 => leading(text)
+            .filter(|hours| *hours <= u64::from(u32::MAX))
+            .unwrap_or(raw & 0xFFFF_FFFF),
         // smartctl writes `3 (0 7)` where the database says that the words are apart.
         _ if raw > u64::from(u32::MAX) => leading(text).unwrap_or(raw),
         _ => raw,
@@ -34,7 +36,9 @@ fn leading(text: &str) -> Option<u64> {
 pub fn is_seagate(model: &str, family: &str) -> bool {
     family.contains("Seagate")
         || model.starts_with("SEAGATE")
-        || model.strip_prefix("ST").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        || model
+            .strip_prefix("ST")
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -26,7 +26,12 @@ impl Row {
 
 impl From<Row> for wire::job::SmartRow {
     fn from(row: Row) -> Self {
-        wire::job::SmartRow { id: row.id, name: row.name, before: row.before, after: row.after }
+        wire::job::SmartRow {
+            id: row.id,
+            name: row.name,
+            before: row.before,
+            after: row.after,
+        }
     }
 }
 
@@ -34,7 +39,12 @@ impl From<Row> for wire::job::SmartRow {
 /// left out.
 pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
     let mut rows = Vec::new();
-    let mut ids: Vec<u16> = before.attributes.iter().chain(&after.attributes).map(|a| a.id).collect();
+    let mut ids: Vec<u16> = before
+        .attributes
+        .iter()
+        .chain(&after.attributes)
+        .map(|a| a.id)
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     for id in ids {
@@ -49,7 +59,12 @@ pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
     }
     for ((name, old), (_, new)) in values(before).into_iter().zip(values(after)) {
         if old.is_some() || new.is_some() {
-            rows.push(Row { id: None, name: name.to_owned(), before: old, after: new });
+            rows.push(Row {
+                id: None,
+                name: name.to_owned(),
+                before: old,
+                after: new,
+            });
         }
     }
     rows
@@ -78,7 +93,10 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("bytes_written", n(of.bytes_written)),
         ("critical_warning", nvme.map(|h| i64::from(h.critical_warning))),
         ("available_spare", nvme.and_then(|h| h.available_spare).map(i64::from)),
-        ("available_spare_threshold", nvme.and_then(|h| h.available_spare_threshold).map(i64::from)),
+        (
+            "available_spare_threshold",
+            nvme.and_then(|h| h.available_spare_threshold).map(i64::from),
+        ),
         ("percentage_used", n(nvme.and_then(|h| h.percentage_used))),
         ("data_units_read", n(nvme.and_then(|h| h.data_units_read))),
         ("data_units_written", n(nvme.and_then(|h| h.data_units_written))),

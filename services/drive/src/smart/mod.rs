@@ -16,6 +16,4 @@ mod snapshot;
 pub use delta::{Row, delta};
 pub use parse::{NotSmart, parse};
 pub use run::{Smartctl, Unreadable};
-pub use snapshot::{
-    Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiHealth, SelfTest, Snapshot, SnapshotMessage,
-};
+pub use snapshot::{Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiHealth, SelfTest, Snapshot, SnapshotMessage};

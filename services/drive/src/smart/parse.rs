@@ -42,18 +42,31 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
     let messages = messages(&json);
     if !json["device"].is_object() {
         let why: Vec<&str> = messages.iter().map(|message| message.text.as_str()).collect();
-        let why = if why.is_empty() { "it names none".to_owned() } else { why.join("; ") };
+        let why = if why.is_empty() {
+            "it names none".to_owned()
+        } else {
+            why.join("; ")
+        };
         return Err(NotSmart::NoDevice(why));
     }
     let device_type = text(&json["device"]["type"]).unwrap_or_default();
-    let model = text(&json["model_name"]).or_else(|| text(&json["scsi_model_name"])).or_else(|| {
-        let vendor = text(&json["vendor"])?;
-        Some(format!("{vendor} {}", text(&json["product"])?))
-    });
-    let nvme = json["nvme_smart_health_information_log"].as_object().map(|_| nvme(&json));
+    let model = text(&json["model_name"])
+        .or_else(|| text(&json["scsi_model_name"]))
+        .or_else(|| {
+            let vendor = text(&json["vendor"])?;
+            Some(format!("{vendor} {}", text(&json["product"])?))
+        });
+    let nvme = json["nvme_smart_health_information_log"]
+        .as_object()
+        .map(|_| nvme(&json));
     let scsi = scsi(&json);
     let attributes = attributes(&json, model.as_deref().unwrap_or_default());
-    let attribute = |id| attributes.iter().find(|attribute| attribute.id == id).map(|attribute| attribute.count);
+    let attribute = |id| {
+        attributes
+            .iter()
+            .find(|attribute| attribute.id == id)
+            .map(|attribute| attribute.count)
+    };
     Ok(Snapshot {
         protocol: match json["device"]["protocol"].as_str() {
             Some("ATA") => Protocol::Ata,
@@ -63,13 +76,17 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         },
         device_type,
         serial: text(&json["serial_number"]),
-        firmware: text(&json["firmware_version"]).or_else(|| text(&json["scsi_revision"])).or_else(|| text(&json["revision"])),
+        firmware: text(&json["firmware_version"])
+            .or_else(|| text(&json["scsi_revision"]))
+            .or_else(|| text(&json["revision"])),
         wwn: wwn(&json["wwn"]),
         capacity: number(&json["user_capacity"]["bytes"]).or_else(|| number(&json["nvme_total_capacity"])),
         rpm: number(&json["rotation_rate"]).and_then(|rpm| u32::try_from(rpm).ok()),
         passed: json["smart_status"]["passed"].as_bool(),
         // smartctl prints 0 where a virtual or RAID device has no sensor.
-        temperature: json["temperature"]["current"].as_i64().filter(|t| *t != 0 && (-60..=200).contains(t)),
+        temperature: json["temperature"]["current"]
+            .as_i64()
+            .filter(|t| *t != 0 && (-60..=200).contains(t)),
         // Some translation layers give the attributes alone.
         power_on_hours: number(&json["power_on_time"]["hours"]).or_else(|| attribute(9)),
         power_cycles: number(&json["power_cycle_count"]).or_else(|| attribute(12)),
@@ -86,7 +103,10 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         error_log_count: number(&json["ata_smart_error_log"]["summary"]["count"])
             .or_else(|| number(&json["ata_smart_error_log"]["extended"]["count"])),
         bytes_written: bytes_written(&json, &attributes, nvme.as_ref()),
-        exit_status: json["smartctl"]["exit_status"].as_u64().and_then(|status| u8::try_from(status).ok()).unwrap_or(0),
+        exit_status: json["smartctl"]["exit_status"]
+            .as_u64()
+            .and_then(|status| u8::try_from(status).ok())
+            .unwrap_or(0),
         model,
         attributes,
         nvme,
@@ -130,7 +150,10 @@ fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
     let byte = |value: &Value| value.as_u64().and_then(|n| u8::try_from(n).ok());
     list(&json["ata_smart_attributes"]["table"])
         .filter_map(|row| {
-            let id = row["id"].as_u64().and_then(|id| u16::try_from(id).ok()).filter(|id| (1..=255).contains(id))?;
+            let id = row["id"]
+                .as_u64()
+                .and_then(|id| u16::try_from(id).ok())
+                .filter(|id| (1..=255).contains(id))?;
             let raw = number(&row["raw"]["value"])?;
             let shown = text(&row["raw"]["string"]).unwrap_or_default();
             Some(Attribute {
@@ -215,7 +238,11 @@ fn self_tests(json: &Value) -> Vec<SelfTest> {
     let log = &json["ata_smart_self_test_log"];
     let ata = list(&log["extended"]["table"]).chain(list(&log["standard"]["table"]).take(
         // Both logs hold the same tests; the extended one knows 48-bit addresses.
-        if log["extended"]["table"].is_array() { 0 } else { LIST_MAX },
+        if log["extended"]["table"].is_array() {
+            0
+        } else {
+            LIST_MAX
+        },
     ));
     let ata = ata.map(|row| {
         // Status nibble 0 completed, 1 and 2 aborted or interrupted, 15 running, the rest failures (ACS-5 §9.23).

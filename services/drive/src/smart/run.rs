@@ -23,7 +23,10 @@ pub struct Smartctl {
 
 impl Default for Smartctl {
     fn default() -> Self {
-        Smartctl { program: PathBuf::from("smartctl"), deadline: Duration::from_secs(60) }
+        Smartctl {
+            program: PathBuf::from("smartctl"),
+            deadline: Duration::from_secs(60),
+        }
     }
 }
 
@@ -48,8 +51,16 @@ pub enum Unreadable {
 
 /// `-d` types to try behind USB when smartctl does not know the bridge. Source: `smartctl(8)`, in the order in which
 /// bridges are common.
-const USB_TYPES: [&str; 8] =
-    ["sat", "scsi", "sntrealtek", "sntjmicron", "sntasmedia", "usbjmicron", "usbsunplus", "usbcypress"];
+const USB_TYPES: [&str; 8] = [
+    "sat",
+    "scsi",
+    "sntrealtek",
+    "sntjmicron",
+    "sntasmedia",
+    "usbjmicron",
+    "usbsunplus",
+    "usbcypress",
+];
 
 impl Smartctl {
     /// Reads the health of the drive at `node`, which must be `expected`.
@@ -62,7 +73,14 @@ impl Smartctl {
             let output = self.call(node, kind).map_err(Unreadable::Run)?;
             match parse(&output) {
                 Ok(snapshot) if snapshot.tells_health() => return accept(snapshot, expected),
-                Ok(snapshot) => last = snapshot.messages.into_iter().map(|message| message.text).next_back().or(last),
+                Ok(snapshot) => {
+                    last = snapshot
+                        .messages
+                        .into_iter()
+                        .map(|message| message.text)
+                        .next_back()
+                        .or(last)
+                }
                 Err(NotSmart::NoDevice(why)) => last = Some(why),
                 Err(error @ (NotSmart::Json(_) | NotSmart::TooLong(_))) => last = Some(error.to_string()),
             }
@@ -95,7 +113,10 @@ fn types(bus: Bus) -> &'static [&'static str] {
 fn accept(snapshot: Snapshot, expected: &Identity) -> Result<Snapshot, Unreadable> {
     // Serials are padded and cased differently on the way through translation layers.
     let plain = |text: &str| -> String {
-        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+        text.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_uppercase())
+            .collect()
     };
     let found = snapshot.serial.clone().unwrap_or_default();
     let same_serial = !plain(&found).is_empty() && plain(&found) == plain(&expected.serial);
@@ -103,6 +124,9 @@ fn accept(snapshot: Snapshot, expected: &Identity) -> Result<Snapshot, Unreadabl
     if same_serial || same_name {
         Ok(snapshot)
     } else {
-        Err(Unreadable::OtherDrive { expected: expected.serial.clone(), found })
+        Err(Unreadable::OtherDrive {
+            expected: expected.serial.clone(),
+            found,
+        })
     }
 }

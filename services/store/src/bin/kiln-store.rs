@@ -11,8 +11,12 @@ use store::check::{Finding, inspect};
 fn main() -> ExitCode {
     store::answer_check();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [command, file, schema] = arguments.as_slice() else { return usage() };
-    let (true, Ok(schema)) = (command == "check", schema.parse()) else { return usage() };
+    let [command, file, schema] = arguments.as_slice() else {
+        return usage();
+    };
+    let (true, Ok(schema)) = (command == "check", schema.parse()) else {
+        return usage();
+    };
     match inspect(Path::new(file), schema) {
         Finding::Absent => println!("{file}: there is no file"),
         Finding::Good { entries } => println!("{file}: good, {entries} entries"),
