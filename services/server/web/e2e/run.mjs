@@ -300,6 +300,8 @@ async function round(browser, width, scheme) {
     });
 
     await test("server gone: dimmed with the time, then back without a reload, nothing lost", async () => {
+      // The agent that was just started tells its loop devices a second after the rest.
+      await card("bad").getByText("FAILED").waitFor();
       await page.evaluate(() => (globalThis.notReloaded = true));
       await box.kill("server");
       await page.getByText(/The box does not answer since/).waitFor({ timeout: 60_000 });
@@ -312,6 +314,7 @@ async function round(browser, width, scheme) {
     });
 
     await test("session over: asks who it is, and comes back to the same place", async () => {
+      await until("the agent to find the server again", async () => (await (await page.request.get("/api/v1/box")).json()).agent.state === "online");
       await pick("photos");
       await context.clearCookies();
       await field("photos").fill(box.loops.get("photos").four);
