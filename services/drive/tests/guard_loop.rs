@@ -46,7 +46,7 @@ impl Loop {
             .output();
         let output = output.ok().filter(|output| output.status.success());
         let Some(output) = output else {
-            println!("NOT RUN: loop devices cannot be had here");
+            not_run("the guard on loop devices: none can be had here");
             return None;
         };
         Some(Loop {
@@ -77,6 +77,12 @@ impl Drop for Loop {
     fn drop(&mut self) {
         let _detached = Command::new("losetup").arg("-d").arg(&self.node).status();
     }
+}
+
+/// Says what did not run, past the test harness, which swallows what a passing test prints.
+fn not_run(why: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "\nNOT RUN: {why}").unwrap();
 }
 
 fn guard(allow_loop: bool) -> Guard {
@@ -172,7 +178,7 @@ fn a_mounted_file_system_is_refused_with_its_place() {
         .unwrap()
         .success()
     {
-        println!("NOT RUN: mounting is not allowed here");
+        not_run("the guard on a mounted loop device: mounting is not allowed here");
         return;
     }
     let refused = device.refused();
@@ -210,7 +216,7 @@ fn a_mount_in_another_namespace_is_refused_with_its_process() {
     };
     let dir = tempfile::tempdir().unwrap();
     let Some(mut child) = mount_elsewhere(&device.node, dir.path()) else {
-        println!("NOT RUN: mount namespaces cannot be had here");
+        not_run("the guard on a mount elsewhere: no mount namespaces here");
         return;
     };
     let refused = device.refused();
@@ -226,7 +232,7 @@ fn active_swap_is_refused() {
         return;
     };
     if !run("swapon", &[], &device.node) {
-        println!("NOT RUN: swapping is not allowed here");
+        not_run("the guard on a swapped loop device: swapping is not allowed here");
         return;
     }
     let refused = device.refused();
@@ -288,7 +294,7 @@ fn a_partition_and_a_plain_file_are_refused() {
                 "partition"
             );
         }
-        Ok(_) | Err(_) => println!("NOT RUN: the kernel shows no partition of {name}"),
+        Ok(_) | Err(_) => not_run("the guard on a partition node: this kernel reads no partition tables"),
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     assert_eq!(

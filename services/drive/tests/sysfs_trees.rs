@@ -299,6 +299,14 @@ fn each_mark_of_use_is_found() {
             .map(|r| (r.kind(), r.to_string()))
     };
     assert_eq!(ask(), None);
+    // What the guard asks of an open descriptor's number: a partition is no drive.
+    let number = |text| sysfs::DevNum::parse(text).unwrap();
+    assert!(sysfs::is_partition(&system, number("8:17")) && !sysfs::is_partition(&system, number("8:16")));
+    assert_eq!(sysfs::read_number(&system, number("8:17")), None);
+    assert_eq!(
+        sysfs::read_number(&system, number("8:16")).unwrap().partitions[0].name,
+        "sda1"
+    );
 
     let root = tree.root.path();
     let undo = |path: &str| {

@@ -1,0 +1,187 @@
+//! The registry by tables and by a property over random histories.
+#![allow(clippy::unwrap_used, reason = "tests")]
+use proptest::prelude::*;
+use wire::Bytes;
+use wire::drive::Bus;
+
+use super::*;
+use crate::identity::Identity;
+use crate::sysfs::DevNum;
+
+fn device(place: u8, serial: u8, sequence: u64) -> Device {
+    let serial = if serial == 0 {
+        String::new()
+    } else {
+        format!("SERIAL{serial}")
+    };
+    Device {
+        name: format!("sd{}", char::from(b'a' + place)),
+        syspath: format!("devices/x{place}/block/sd{}", char::from(b'a' + place)),
+        number: DevNum {
+            major: 8,
+            minor: u32::from(place) * 16,
+        },
+        sequence,
+        identity: Identity {
+            id: DriveId::from_serial("MODEL", &serial, 1000),
+            model: "MODEL".into(),
+            serial,
+            wwn: None,
+            capacity: Bytes(1000),
+            logical_sector: 512,
+            bus: Bus::Sata,
+        },
+        physical_sector: 512,
+        rotation: Rotation::Unknown,
+        location: String::new(),
+        removable: false,
+        read_only: false,
+        partitions: Vec::new(),
+    }
+}
+
+fn at(second: i64) -> Time {
+    Time::from_second(second).unwrap()
+}
+
+#[test]
+fn a_drive_comes_is_looked_at_and_goes() {
+    let mut registry = Registry::default();
+    let a = device(0, 1, 1);
+    let changes = registry.step(at(1), Input::Seen(a.clone()));
+    assert_eq!(
+        (changes.arrived.as_slice(), changes.visible),
+        (&[Plug::of(&a)][..], true)
+    );
+    assert_eq!(
+        registry.step(at(2), Input::Seen(a.clone())),
+        Changes::default(),
+        "seen again: nothing new"
+    );
+
+    let look = Look {
+        content: Content::Empty,
+        members: Vec::new(),
+        kiln: false,
+    };
+    assert!(registry.step(at(3), Input::Looked(Plug::of(&a), look.clone())).visible);
+    assert!(!registry.step(at(3), Input::Looked(Plug::of(&a), look)).visible);
+    registry.step(at(4), Input::Warmth(Plug::of(&a), Some(Celsius(41))));
+    let drive = &registry.drives()[0];
+    assert_eq!(
+        (drive.since, drive.temperature, &drive.content),
+        (at(1), Some(Celsius(41)), &Content::Empty)
+    );
+
+    let changes = registry.step(
+        at(9),
+        Input::Gone {
+            syspath: a.syspath.clone(),
+        },
+    );
+    assert_eq!(changes.left, [Plug::of(&a)]);
+    let drive = &registry.drives()[0];
+    assert_eq!((drive.present, drive.since, drive.temperature), (false, at(9), None));
+    assert_eq!(registry.find(&a.identity.id.unwrap()), None);
+}
+
+#[test]
+fn a_late_answer_about_an_earlier_drive_is_dropped() {
+    let mut registry = Registry::default();
+    let (old, new) = (device(0, 1, 1), device(0, 2, 2));
+    registry.step(at(1), Input::Seen(old.clone()));
+    let changes = registry.step(at(2), Input::Seen(new.clone()));
+    assert_eq!(
+        (changes.left, changes.arrived),
+        (vec![Plug::of(&old)], vec![Plug::of(&new)])
+    );
+    assert!(
+        !registry
+            .step(at(3), Input::Looked(Plug::of(&old), Look::unreadable("late")))
+            .visible
+    );
+    assert_eq!(registry.drives()[0].content, Content::Unknown);
+}
+
+#[test]
+fn two_devices_with_one_identity_are_shown_and_not_offered() {
+    let mut registry = Registry::default();
+    let (a, b) = (device(0, 1, 1), device(1, 1, 2));
+    registry.step(at(1), Input::Walked(vec![a.clone(), b.clone()]));
+    let drives = registry.drives();
+    assert_eq!(drives.len(), 2);
+    assert_ne!(drives[0].key, drives[1].key);
+    for drive in &drives {
+        assert_eq!(
+            (drive.id.as_ref(), drive.refused.as_ref().unwrap().kind.as_str()),
+            (None, "same-identity")
+        );
+    }
+    assert_eq!(registry.find(a.identity.id.as_ref().unwrap()), None);
+    registry.step(at(2), Input::Gone { syspath: b.syspath });
+    let drives = registry.drives();
+    assert_eq!(
+        (drives.len(), drives[0].id.is_some(), drives[0].refused.is_none()),
+        (1, true, true)
+    );
+}
+
+#[test]
+fn a_device_without_identity_is_shown_and_not_offered() {
+    let mut registry = Registry::default();
+    let nameless = device(0, 0, 1);
+    registry.step(at(1), Input::Seen(nameless.clone()));
+    let drives = registry.drives();
+    assert_eq!(drives[0].refused.as_ref().unwrap().kind, "no-identity");
+    registry.step(
+        at(2),
+        Input::Gone {
+            syspath: nameless.syspath,
+        },
+    );
+    assert!(registry.drives().is_empty(), "without identity it is not remembered");
+}
+
+#[test]
+fn a_new_size_is_looked_at_again() {
+    let mut registry = Registry::default();
+    let mut a = device(0, 1, 1);
+    registry.step(at(1), Input::Seen(a.clone()));
+    a.identity.capacity = Bytes(2000);
+    let changes = registry.step(at(2), Input::Seen(a.clone()));
+    assert_eq!((changes.altered, changes.visible), (vec![Plug::of(&a)], true));
+}
+
+proptest! {
+    /// Whatever comes in whatever order: keys are unique, offered identities are unique, and what arrived and left
+    /// adds up to what is there.
+    #[test]
+    fn the_list_is_consistent(steps in proptest::collection::vec((0_u8..5, 0_u8..4, 0_u64..3, 0_u8..4), 1..80)) {
+        let mut registry = Registry::default();
+        let mut there: std::collections::BTreeSet<Plug> = Default::default();
+        for (n, (place, serial, sequence, what)) in steps.into_iter().enumerate() {
+            let device = device(place, serial, sequence);
+            let input = match what {
+                0 => Input::Gone { syspath: device.syspath },
+                1 => Input::Walked(vec![device]),
+                2 => Input::Used(Plug::of(&device), Some(Refused { kind: "mounted".into(), reason: String::new() })),
+                _ => Input::Seen(device),
+            };
+            let changes = registry.step(at(n as i64), input);
+            for plug in changes.left {
+                prop_assert!(there.remove(&plug));
+            }
+            for plug in changes.arrived {
+                prop_assert!(there.insert(plug));
+            }
+            let now: std::collections::BTreeSet<Plug> = registry.devices().map(Plug::of).collect();
+            prop_assert_eq!(&now, &there);
+            let drives = registry.drives();
+            let keys: std::collections::BTreeSet<_> = drives.iter().map(|d| &d.key).collect();
+            prop_assert_eq!(keys.len(), drives.len());
+            for drive in drives.iter().filter(|d| d.present && d.refused.is_none()) {
+                prop_assert!(registry.find(drive.id.as_ref().unwrap()).is_some());
+            }
+        }
+    }
+}
