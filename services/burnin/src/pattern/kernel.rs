@@ -17,8 +17,8 @@ pub enum Kernel {
     Portable,
 }
 
-/// Units compared between two branches: 4 KiB.
-const GROUP: usize = 8;
+/// Words that are compared side by side: one 512-bit register.
+const LANES: usize = 8;
 
 #[inline(always)]
 pub(super) fn tag(k0: u64, unit: u64, pass: u8) -> u64 {
@@ -38,31 +38,24 @@ fn fill(out: &mut [u64], base: &Base, k0: u64, first: u64, pass: u8) {
 
 #[inline(always)]
 fn differs(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> Option<usize> {
-    for (g, group) in data.chunks(GROUP * WORDS).enumerate() {
-        let start = first + (g * GROUP) as u64;
-        let mut sum = [0_u64; 8];
-        for (unit, n) in group.chunks_exact(WORDS).zip(start..) {
-            let tag = tag(k0, n, pass).to_le();
-            let slot = (n as usize % SLOTS) * WORDS;
-            let base = &base[slot..slot + WORDS];
-            for (eight, base) in unit.chunks_exact(8).zip(base.chunks_exact(8)) {
-                for lane in 0..8 {
-                    sum[lane] |= eight[lane] ^ base[lane] ^ tag;
-                }
+    let (units, _) = data.as_chunks::<WORDS>();
+    let (slots, _) = base.as_chunks::<WORDS>();
+    for (at, unit) in units.iter().enumerate() {
+        let n = first + at as u64;
+        let tag = tag(k0, n, pass).to_le();
+        let slot = &slots[n as usize % SLOTS];
+        let (rows, _) = unit.as_chunks::<LANES>();
+        let (bases, _) = slot.as_chunks::<LANES>();
+        let mut sum = [0_u64; LANES];
+        for (row, base) in rows.iter().zip(bases) {
+            for lane in 0..LANES {
+                sum[lane] |= row[lane] ^ base[lane] ^ tag;
             }
         }
-        if sum.iter().fold(0, |all, lane| all | lane) != 0 {
-            for (i, (unit, n)) in group.chunks_exact(WORDS).zip(start..).enumerate() {
-                let tag = tag(k0, n, pass).to_le();
-                let slot = (n as usize % SLOTS) * WORDS;
-                if unit
-                    .iter()
-                    .zip(&base[slot..slot + WORDS])
-                    .any(|(word, base)| *word != *base ^ tag)
-                {
-                    return Some(g * GROUP + i);
-                }
-            }
+        // One branch a unit. It also keeps the compiler from spreading several units over
+        // one register's lanes, which costs ten times as much in gathers.
+        if sum != [0; LANES] {
+            return Some(at);
         }
     }
     None
