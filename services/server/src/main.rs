@@ -1,5 +1,6 @@
 //! `kiln-server --listen ADDR --data DIR`: see the library.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         clock: Clock::default(),
     };
     let app = App::start(setup).await?;
-    tokio::spawn(announce(Arc::clone(&app)));
+    tokio::spawn(announce(Arc::clone(&app), config.control.clone()));
     tokio::spawn(control::run(Arc::clone(&app), config.control.clone()));
     let router = router(Arc::clone(&app), Hosts(config.hosts.clone()));
     let mut serving = JoinSet::new();
@@ -95,13 +96,13 @@ async fn listeners(config: &Config) -> anyhow::Result<Vec<(String, Listener)>> {
 }
 
 /// Prints the claim code where no supervisor has a console for it.
-async fn announce(app: Arc<App>) {
+async fn announce(app: Arc<App>, control: PathBuf) {
     let mut console = app.console.subscribe();
     console.mark_changed();
     while console.changed().await.is_ok() {
         let code = console.borrow_and_update().clone();
         if let Some(code) = code
-            && !std::path::Path::new(wire::supervisor::CONTROL_SOCKET).exists()
+            && !control.exists()
         {
             println!("claim: {code}");
         }

@@ -85,8 +85,11 @@ pub fn news(before: Option<&Remembered>, status: &Status) -> Vec<NewEvent> {
             let message = format!("{} cannot be started{}", unit.name, because(unit));
             events.push(event("unit.failed", Severity::Critical, message, data()));
         }
-        let was_down = old.is_some_and(|u| {
-            matches!(u.state, UnitState::Degraded | UnitState::Backoff | UnitState::Quarantined | UnitState::Failed)
+        let was_down = old.is_some_and(|u| match u.state {
+            UnitState::Degraded | UnitState::Backoff | UnitState::Quarantined | UnitState::Failed => true,
+            // Its first start of this boot is no recovery.
+            UnitState::Starting => u.restarts > 0,
+            UnitState::Stopped | UnitState::Ready | UnitState::Stopping | UnitState::Done => false,
         });
         if unit.state == UnitState::Ready && (restarted || was_down) {
             events.push(event("unit.recovered", Severity::Info, format!("{} is ready again", unit.name), data()));
@@ -145,6 +148,8 @@ mod tests {
         assert_eq!(kinds(Some(&late), &late), [""; 0]);
         assert_eq!(kinds(Some(&late), &back), [""; 0]);
         assert_eq!(kinds(Some(&back), &again), ["unit.restarted"]);
+        assert_eq!(kinds(Some(&again), &well), ["unit.recovered"]);
+        assert_eq!(kinds(Some(&status("1", UnitState::Starting, 0)), &ready), [""; 0], "a first start is no recovery");
         assert_eq!(kinds(Some(&late), &well), ["unit.restarted", "unit.recovered"], "what happened between is not lost");
     }
 
