@@ -648,12 +648,8 @@ fn late(board: &Board) -> i32 {
 
 /// PID 1.
 pub fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|info| {
-        // The ladder's last rungs: say why, then reboot; if even that fails, the watchdog is no longer fed.
-        log::error(&format!("PID 1 panicked: {info}"));
-        record::leave(Path::new(record::FOLDER), &Record { why: format!("PID 1 panicked: {info}"), ladder: true, reboots: 1 });
-        let _ = reboot(RebootMode::RB_AUTOBOOT);
-    }));
+    // The loop survives a panic (see `Shell::run`); what happened must be in the log either way.
+    std::panic::set_hook(Box::new(|info| log::error(&format!("PID 1 panicked: {info}"))));
     let failed = mounts::kernel();
     log::use_kmsg();
     for f in failed {
@@ -677,6 +673,7 @@ pub fn main() -> ExitCode {
         Ok(Ending::Reboot) => RebootMode::RB_AUTOBOOT,
         Err(e) => {
             log::error(&format!("PID 1 cannot go on: {e}"));
+            record::leave(Path::new(record::FOLDER), &Record { why: format!("PID 1 could not go on: {e}"), ladder: true, reboots: 1 });
             RebootMode::RB_AUTOBOOT
         }
     };

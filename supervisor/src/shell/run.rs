@@ -128,6 +128,24 @@ impl Desk {
     }
 }
 
+/// Faults of the supervisor itself that are survived: so many within so long.
+const PANICS_MAX: usize = 3;
+/// In milliseconds.
+const PANICS_WITHIN: Millis = 60_000;
+
+/// When the supervisor panicked lately.
+#[derive(Debug, Default)]
+struct Panics(Vec<Millis>);
+
+impl Panics {
+    /// Counts one more; `false` when there were too many for the loop to go on.
+    fn again(&mut self, now: Millis) -> bool {
+        self.0.retain(|at| now.saturating_sub(*at) < PANICS_WITHIN);
+        self.0.push(now);
+        self.0.len() <= PANICS_MAX
+    }
+}
+
 /// PID 1, or an ordinary process below a root.
 #[derive(Debug)]
 pub struct Shell {
@@ -209,33 +227,53 @@ impl Shell {
         if let Some(m) = &mut self.machine {
             m.begin(now, &mut self.desk);
         }
+        let mut panics = Panics::default();
         loop {
-            self.wait(now)?;
-            now = clock::now();
-            self.reap(now);
-            let (stop, power) = self.signals.take();
-            if stop || power {
-                let ending = if stop && !power && self.paths.is_box() { Ending::Reboot } else { Ending::PowerOff };
-                self.desk.inputs.push_back(Input::Shutdown { ending, why: "asked for by a signal".into() });
-            }
-            self.read_notes();
-            self.read_helpers(now);
-            self.desk.stateful_run = (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
-            if let Some(m) = &mut self.machine {
-                m.turn(now, &mut self.desk);
-            }
-            self.take_desk();
-            if self.machine.is_some() && now.saturating_sub(self.pressure.1) >= TURN_MAX {
-                self.pressure = (pressure::percent(), now);
-            }
-            self.desk.inputs.push_back(Input::Tick { pressure: self.pressure.0 });
-            self.pump(now);
-            self.feed(now);
-            self.publish(now);
-            if let Some(ending) = self.farewell(now) {
-                return Ok(ending);
+            // Whatever a bug does in one turn, children, sockets and state stay, and the next turn goes on with them.
+            let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn(&mut now)));
+            match turn {
+                Ok(result) => {
+                    if let Some(ending) = result? {
+                        return Ok(ending);
+                    }
+                }
+                Err(_) if panics.again(clock::now()) => {
+                    self.desk.banner("panic", Severity::Critical, "The supervisor has met a fault of its own and goes on. Its log has the place; report it.".into());
+                }
+                Err(_) => {
+                    log::error("the supervisor's faults do not stop: hard reboot");
+                    return Err(io::Error::other("the supervisor panicked again and again"));
+                }
             }
         }
+    }
+
+    /// One turn of the loop; the ending when it was the last.
+    fn turn(&mut self, now: &mut Millis) -> io::Result<Option<Ending>> {
+        self.wait(*now)?;
+        *now = clock::now();
+        let now = *now;
+        self.reap(now);
+        let (stop, power) = self.signals.take();
+        if stop || power {
+            let ending = if stop && !power && self.paths.is_box() { Ending::Reboot } else { Ending::PowerOff };
+            self.desk.inputs.push_back(Input::Shutdown { ending, why: "asked for by a signal".into() });
+        }
+        self.read_notes();
+        self.read_helpers(now);
+        self.desk.stateful_run = (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
+        if let Some(m) = &mut self.machine {
+            m.turn(now, &mut self.desk);
+        }
+        self.take_desk();
+        if self.machine.is_some() && now.saturating_sub(self.pressure.1) >= TURN_MAX {
+            self.pressure = (pressure::percent(), now);
+        }
+        self.desk.inputs.push_back(Input::Tick { pressure: self.pressure.0 });
+        self.pump(now);
+        self.feed(now);
+        self.publish(now);
+        Ok(self.farewell(now))
     }
 
     /// Sleeps until something happens or the next deadline.
@@ -616,5 +654,19 @@ impl Shell {
             }
         }
         Some(ending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_faults_are_survived_and_a_stream_of_them_is_not() {
+        let mut p = Panics::default();
+        assert!((0..10).all(|n| p.again(n * PANICS_WITHIN)));
+        let now = 100 * PANICS_WITHIN;
+        assert!((0..3).all(|n| p.again(now + n)));
+        assert!(!p.again(now + 4));
     }
 }
