@@ -8,16 +8,16 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use hyper_util::rt::TokioIo;
 use link::Limits;
-use wire::frame::FRAME_MAX_SENT;
 
 use super::addons::check_token;
 use super::{Peer, Refusal, person};
+use crate::addon::MANIFEST_MAX;
 use crate::app::App;
 use crate::hub::AGENT;
 
-/// Longest message of an add-on that has not enrolled by `connect`: the documented 64 KiB, and a manifest as the first
-/// frame, which has a limit of its own and is checked where it is read.
-const LONGEST_DOCUMENTED: usize = FRAME_MAX_SENT;
+/// Longest first message of an add-on that has not enrolled by `connect`: its manifest, with some room for the frame
+/// around it. Everything else that it sends has [`wire::frame::FRAME_MAX_SENT`], which the connection's loop sees to.
+const LONGEST_MANIFEST: usize = MANIFEST_MAX + 1024;
 
 /// Value of a key in a query string; percent-encoding is undone only as far as numbers and tokens need it: not at all.
 fn query<'a>(query: Option<&'a str>, key: &str) -> Option<&'a str> {
@@ -41,14 +41,15 @@ pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) ->
     }
     let answer = link::accept(request.headers())
         .map_err(|error| Refusal::new("not-websocket", 400, "This path speaks WebSocket only").with(error.to_string()))?;
-    let longest = if addon.enrolled || id == AGENT { Limits::server().longest } else { LONGEST_DOCUMENTED };
+    let enrolled = addon.enrolled || id == AGENT;
+    let longest = if enrolled { Limits::server().longest } else { LONGEST_MANIFEST };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgrade.await {
             Ok(stream) => {
                 let limits = Limits { longest, ..Limits::server() };
                 let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name).await;
-                app.serve_addon(id, sender, receiver).await;
+                app.serve_addon(id, enrolled, sender, receiver).await;
             }
             Err(error) => tracing::warn!(addon = id, %error, "an upgrade to WebSocket broke off"),
         }

@@ -166,6 +166,35 @@ async fn oversize_frames_end_with_1009_at_the_limit_of_their_enrolment() {
 }
 
 #[tokio::test]
+async fn a_manifest_may_come_as_the_first_frame_and_be_longer_than_others() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
+    let mut long = manifest()["manifest"].take();
+    long["description"] = "x".repeat(200_000).into();
+    let frame = json!({ "type": "manifest", "payload": long }).to_string();
+    let mut page = admin.events(&format!("/api/addons/{id}/telemetry")).await;
+    let mut socket = raw(&made, id, &token).await.unwrap();
+    socket.send(Message::text(frame.clone())).await.unwrap();
+    page.named("manifest").await;
+    let shown = admin.get(&format!("/api/addons/{id}")).await.json();
+    assert_eq!((&shown["name"], &shown["version"]), (&json!("shed"), &json!("2.0.1")), "the person's name stays");
+    // The server hangs up while the rest is still on its way, which may fail the sending.
+    let _hung_up = socket.send(Message::text(frame)).await;
+    assert_eq!(close_code(&mut socket).await, 1009, "only the first frame");
+
+    let mut socket = raw(&made, id, &token).await.unwrap();
+    socket.send(Message::text(r#"{"type":"manifest","payload":{"name":"x","version":"1","pages":7}}"#)).await.unwrap();
+    let line = loop {
+        let line = page.named("log").await;
+        if line.data["payload"]["message"].as_str().unwrap().contains("manifest") {
+            break line;
+        }
+    };
+    assert!(line.data["payload"]["message"].as_str().unwrap().contains("sequence"), "what was expected is told: {line:?}");
+}
+
+#[tokio::test]
 async fn frames_reach_the_page_and_bad_ones_do_no_harm() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
