@@ -8,7 +8,8 @@ use drive::smart::{NotSmart, Protocol, Snapshot, delta, parse};
 /// Says what did not run, past the test harness, which swallows what a passing test prints.
 fn not_run(why: &str) {
     use std::io::Write;
-    writeln!(std::io::stderr(), "\nNOT RUN: {why}").unwrap();
+    let line = format!("\nNOT RUN: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// Directory of the recorded documents; `None` (said on standard output) where they are not there.
