@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burnin::{JobKey, Playbook};
 use ed25519_dalek::VerifyingKey;
@@ -28,6 +28,10 @@ use crate::jobs::{KNOWN, Kept, PINS};
 use crate::record::Record;
 use crate::registry::Registry;
 use crate::uplink::FromServer;
+
+/// How long after its start the agent believes that a drive which was known is still to be found: walking the buses and
+/// spinning up take time, and a restarted agent must not tell that all drives went and came back.
+const SETTLE: Duration = Duration::from_secs(15);
 
 /// A job that is not over.
 #[derive(Debug)]
@@ -105,8 +109,16 @@ impl Controller {
     pub async fn run(mut self, mut inbox: Inbox, mut from_server: mpsc::Receiver<FromServer>) {
         let mut stop = self.means.stop.clone();
         let mut drives = self.means.drives.clone();
+        let settled = tokio::time::sleep(SETTLE);
+        tokio::pin!(settled);
+        let mut settling = true;
         loop {
             tokio::select! {
+                () = &mut settled, if settling => {
+                    settling = false;
+                    let list = Arc::clone(&drives.borrow_and_update());
+                    self.drives_changed(&list);
+                }
                 changed = drives.changed() => {
                     if changed.is_err() {
                         error!("the list of drives ended");
@@ -133,7 +145,12 @@ impl Controller {
     fn drives_changed(&mut self, list: &[Drive]) {
         self.ledger.drives_changed(list);
         self.means.outbox.drives(list.to_vec());
-        let now = events::known(list);
+        let mut now = events::known(list);
+        if self.epoch.elapsed() < SETTLE {
+            for (id, drive) in &self.known {
+                now.entry(id.clone()).or_insert_with(|| drive.clone());
+            }
+        }
         for happening in events::comings_and_goings(&self.known, &now) {
             self.means.outbox.event(happening);
         }

@@ -1,6 +1,6 @@
 //! Jobs on the medium: records and checkpoints in LMDB, and a copy of the unfinished ones in RAM.
 //!
-//! The copy (one file a job below `--run`, a tmpfs in the box) is for a medium that is pulled while jobs run: the
+//! The copy (two files a job below `--run`, a tmpfs in the box) is for a medium that is pulled while jobs run: the
 //! supervisor then starts the agent again over an empty state directory, and the jobs go on from the copy. After a
 //! power cut only LMDB counts. Of two copies the one with the higher revision is taken. Finished jobs are kept up to
 //! [`JOBS_MAX`], the oldest go first.
@@ -10,7 +10,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use store::{Pending, Store, Table};
 use tracing::{error, warn};
 use wire::{JobId, Time};
@@ -35,7 +34,7 @@ pub fn tables() -> [&'static str; 6] {
 }
 
 /// A job as it was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
     /// Its record.
     pub record: Record,
@@ -97,9 +96,7 @@ impl Jobs {
     /// Writes a record down, with its checkpoint where there is a new one.
     pub fn save(&self, record: &mut Record, checkpoint: Option<&str>) -> Pending<()> {
         record.revision += 1;
-        if let Some(text) = checkpoint {
-            self.write_copy(record, Some(text));
-        }
+        self.write_copy(record, checkpoint);
         self.write(record, checkpoint.map(str::to_owned))
     }
 
@@ -138,6 +135,7 @@ impl Jobs {
             // the server has the job's last state.
             if let Some(copy) = &copy {
                 remove(copy);
+                remove(&copy.with_extension("checkpoint"));
             }
             Ok(gone)
         })
@@ -155,7 +153,7 @@ impl Jobs {
         let key = job.to_string();
         self.store.write(move |w| CHECKPOINTS.delete(w, &key)).forget();
         if let Some(copy) = self.copy_of(job) {
-            remove(&copy);
+            remove(&copy.with_extension("checkpoint"));
         }
         Ok(path)
     }
@@ -166,12 +164,15 @@ impl Jobs {
 
     fn write_copy(&self, record: &Record, checkpoint: Option<&str>) {
         let Some(path) = self.copy_of(record.job.id) else { return };
-        let kept = Kept { record: record.clone(), checkpoint: checkpoint.map(str::to_owned) };
-        let new = path.with_extension("new");
-        let written = serde_json::to_vec(&kept).map_err(io::Error::from).and_then(|bytes| {
+        let write = |path: &Path, bytes: &[u8]| {
+            let new = path.with_extension("new");
             fs::write(&new, bytes)?;
-            fs::rename(&new, &path)
-        });
+            fs::rename(&new, path)
+        };
+        // The checkpoint first: a record may be newer than its checkpoint, never older.
+        let written = checkpoint
+            .map_or(Ok(()), |text| write(&path.with_extension("checkpoint"), text.as_bytes()))
+            .and_then(|()| write(&path, &serde_json::to_vec(record)?));
         if let Err(error) = written {
             warn!(path = %path.display(), %error, "a job's copy in RAM was not written");
         }
@@ -184,8 +185,8 @@ impl Jobs {
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-            .filter_map(|path| match fs::read(&path).and_then(|b| Ok(serde_json::from_slice(&b)?)) {
-                Ok(kept) => Some(kept),
+            .filter_map(|path| match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
+                Ok(record) => Some(Kept { record, checkpoint: fs::read_to_string(path.with_extension("checkpoint")).ok() }),
                 Err(error) => {
                     error!(path = %path.display(), %error, "a job's copy in RAM cannot be read");
                     None
@@ -229,6 +230,16 @@ mod tests {
         }
         let kept = open(dir.path(), ram.path()).load().unwrap();
         assert_eq!(kept, [Kept { record, checkpoint: Some("one".into()) }]);
+    }
+
+    #[test]
+    fn a_job_without_a_checkpoint_has_a_copy_too() {
+        let (dir, empty, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut record = record();
+        let jobs = open(dir.path(), ram.path());
+        jobs.save(&mut record, None).wait().unwrap();
+        drop(jobs);
+        assert_eq!(open(empty.path(), ram.path()).load().unwrap(), [Kept { record, checkpoint: None }]);
     }
 
     #[test]

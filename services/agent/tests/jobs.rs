@@ -124,6 +124,11 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
     server.until("the event", |seen| seen.kinds().contains(&"job.passed").then_some(())).await;
     let kinds = server.look(|seen| seen.kinds().iter().filter(|kind| kind.starts_with("job.")).map(|k| (*k).to_owned()).collect::<Vec<_>>());
     assert_eq!(kinds.iter().filter(|kind| *kind == "job.resumed").count(), 2, "{kinds:?}");
+    let plugs: Vec<String> = server.look(|seen| {
+        let ours = |event: &&wire::event::NewEvent| event.drive == Some(drive.id()) && event.kind.starts_with("drive.");
+        seen.events.values().filter(ours).map(|event| event.kind.clone()).collect()
+    });
+    assert_eq!(plugs, ["drive.added"], "a restarted agent does not tell the drives anew");
     assert_eq!(kinds.iter().filter(|kind| *kind == "job.passed").count(), 1, "{kinds:?}");
 }
 

@@ -337,7 +337,12 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
         sender.send(&Frame::Hello(hello)).await.unwrap();
     }
     *shared.current.lock().unwrap() = Some(sender);
-    shared.seen.lock().unwrap().connections += 1;
+    {
+        let mut seen = shared.seen.lock().unwrap();
+        seen.connections += 1;
+        // What an agent before this one knew says nothing about this one.
+        seen.drives.clear();
+    }
     while let Ok(frame) = receiver.recv().await {
         let mut seen = shared.seen.lock().unwrap();
         match frame {
