@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use wire::job::Phase;
 
 use crate::device::Geometry;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, INCIDENTS_MAX};
+use crate::findings::RUNS_MAX;
 use crate::pattern::JobKey;
 
 /// Version of the layout. An older or newer one is refused, not guessed at.
@@ -118,18 +119,42 @@ impl Checkpoint {
             return Err(Error::Checksum { is, due });
         }
         let checkpoint: Self = serde_json::from_str(body).map_err(|e| Error::Content(e.to_string()))?;
-        checkpoint.geometry.check().map_err(|e| Error::Content(e.to_string()))?;
-        let phases: Vec<Phase> = checkpoint.evidence.phases.iter().map(|r| r.phase).collect();
-        if phases != checkpoint.phases || checkpoint.phase >= phases.len() {
-            return Err(Error::Content(format!("phase {} of {phases:?}", checkpoint.phase)));
-        }
-        if checkpoint.frontier > checkpoint.geometry.sectors {
-            return Err(Error::Content(format!(
-                "sector {} lies behind the end",
-                checkpoint.frontier
-            )));
-        }
+        checkpoint.possible().map_err(Error::Content)?;
         Ok(checkpoint)
+    }
+
+    /// Whether the numbers fit each other, so that whoever goes on with them can calculate without care.
+    fn possible(&self) -> Result<(), String> {
+        let Self { geometry, evidence, .. } = self;
+        geometry.check().map_err(|e| e.to_string())?;
+        if evidence.geometry != *geometry {
+            return Err("the evidence is of a drive of another size".to_owned());
+        }
+        let phases: Vec<Phase> = evidence.phases.iter().map(|r| r.phase).collect();
+        if phases != self.phases || self.phase >= phases.len() {
+            return Err(format!("phase {} of {phases:?}", self.phase));
+        }
+        if self.frontier > geometry.sectors {
+            return Err(format!("sector {} lies behind the end", self.frontier));
+        }
+        for record in &evidence.phases {
+            let moved = record.done.0.max(record.total.0) / 4;
+            if moved > geometry.bytes() || !record.zones.are_possible() || !(0.0..1e12).contains(&record.seconds) {
+                return Err(format!("figures of {:?}", record.phase));
+            }
+        }
+        let inside =
+            |first: u64, count: u64| count > 0 && first.checked_add(count).is_some_and(|end| end <= geometry.sectors);
+        match evidence.defects.runs().find(|run| !inside(run.first, run.count)) {
+            Some(run) => Err(format!(
+                "bad sectors {} to {} of {}",
+                run.first, run.count, geometry.sectors
+            )),
+            None if evidence.defects.runs().count() > RUNS_MAX || evidence.incidents.len() > INCIDENTS_MAX => {
+                Err("more entries than any burn-in keeps".to_owned())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -179,6 +204,9 @@ mod tests {
             ..sample()
         };
         assert!(matches!(Checkpoint::decode(&beyond.encode()), Err(Error::Content(_))));
+        let mut outside = sample();
+        outside.evidence.defects.add(Phase::Verify, 4_999, 2, Fault::Zeros);
+        assert!(matches!(Checkpoint::decode(&outside.encode()), Err(Error::Content(_))));
         let nowhere = Checkpoint { phase: 3, ..sample() };
         assert!(matches!(Checkpoint::decode(&nowhere.encode()), Err(Error::Content(_))));
     }

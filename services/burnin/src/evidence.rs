@@ -222,6 +222,11 @@ impl Zones {
         zone.2 = zone.2.max(longest.as_nanos() as u64);
     }
 
+    /// Whether the numbers are ones that adding up could give.
+    pub(crate) fn are_possible(&self) -> bool {
+        self.0.len() <= ZONES && self.0.iter().all(|zone| zone.0.max(zone.1).max(zone.2) < 1 << 62)
+    }
+
     /// The zones: bytes, nanoseconds, longest access in nanoseconds.
     pub fn zones(&self) -> &[Zone] {
         &self.0

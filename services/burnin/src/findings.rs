@@ -219,7 +219,7 @@ impl Defects {
             sum += end.saturating_sub(first.max(upto));
             upto = upto.max(end);
         }
-        sum + self.beyond
+        u64::saturating_add(sum, self.beyond)
     }
 
     /// What the runs mean, the most telling first; at most [`FINDINGS_MAX`].
@@ -242,7 +242,7 @@ impl Defects {
                 .values()
                 .filter(|run| run.phase != Phase::Probe)
                 .filter_map(|run| match run.fault {
-                    Fault::Moved { shift, .. } if shift > 0 => Some((shift as u64, run.count)),
+                    Fault::Moved { shift, .. } if shift > 0 => Some((shift.unsigned_abs(), run.count)),
                     _ => None,
                 })
         };
@@ -256,7 +256,7 @@ impl Defects {
     }
 
     fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<u64>) -> Finding {
-        let place = |unit: i64| u64::try_from(run.first as i64 + unit).ok();
+        let place = |shift: i64| run.first.checked_add_signed(shift);
         // A tail that holds nothing of ours is missing capacity once it is larger than any defect would be.
         let tail = run.end() == geometry.sectors
             && run.count >= (geometry.sectors / 16).clamp(8, 2048)
@@ -293,8 +293,8 @@ impl Defects {
                 let other = source.map_or_else(String::new, |lba| lba.to_string());
                 if run.phase == Phase::Probe {
                     (FaultKind::WrapAround, format!("the probe of {other} shows here"))
-                } else if let Some(real) = wrap.filter(|real| shift > 0 && (shift as u64).is_multiple_of(*real)) {
-                    let bytes = wire::Bytes(real * u64::from(geometry.sector));
+                } else if let Some(real) = wrap.filter(|real| shift > 0 && shift.unsigned_abs().is_multiple_of(*real)) {
+                    let bytes = wire::Bytes(real.saturating_mul(u64::from(geometry.sector)));
                     (
                         FaultKind::WrapAround,
                         format!("holds the data of {other}: the drive stores only {bytes}"),
@@ -308,7 +308,7 @@ impl Defects {
                                 fault: Fault::Moved { shift: back, .. },
                                 ..
                             }),
-                        )) if *back == -shift => "the two are exchanged",
+                        )) if *back == shift.wrapping_neg() => "the two are exchanged",
                         Some((lba, _)) if self.covers(run.phase, lba) => "a write went to the wrong place",
                         _ => "a read, or a copy of a write, went to the wrong place",
                     };

@@ -649,6 +649,7 @@ impl Pipeline {
         self.flushed = false;
         self.moved_at = now;
         self.rates.clear();
+        self.rates.push_back((now, self.moved));
         let phase = self.phases[leg.phase];
         let first = self.leg == 0 || self.legs[self.leg - 1].phase != leg.phase;
         if let Some(record) = self.record() {

@@ -1,0 +1,40 @@
+//! Any bytes as a checkpoint: refused, or good enough to go on with and to judge.
+//!
+//! The input is taken as it is, and once more as the body under a right checksum, so that the
+//! fuzzer gets past the first line.
+#![no_main]
+use std::time::Duration;
+
+use burnin::Checkpoint;
+use burnin::pipeline::Pipeline;
+use burnin::verdict::{Case, Profile, judge};
+use burnin::worker::{Io, Limits, Order, Resumption};
+
+fn go_on(text: &str) {
+    let Ok(checkpoint) = Checkpoint::decode(text) else { return };
+    assert_eq!(Checkpoint::decode(&checkpoint.encode()).ok().map(|c| c.frontier), Some(checkpoint.frontier));
+    let order = Order {
+        key: checkpoint.key,
+        geometry: checkpoint.geometry,
+        phases: checkpoint.phases.clone(),
+        limits: Limits::default(),
+        io: Io { block: checkpoint.geometry.physical, ..Io::default() },
+        resume: Some(Resumption { checkpoint: text.to_owned(), why: String::new(), at: wire::Time::UNIX_EPOCH }),
+    };
+    let evidence = match Pipeline::new(&order, "fuzz", Duration::ZERO) {
+        Ok(mut pipeline) => {
+            let _ = pipeline.next(Duration::ZERO, 0);
+            pipeline.tick(Duration::from_secs(2));
+            pipeline.evidence().clone()
+        }
+        Err(_) => checkpoint.evidence,
+    };
+    let _ = judge(&Case { evidence: &evidence, wants_smart: true, before: None, after: None, profile: Profile::Used });
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    go_on(text);
+    let body = text.split_once('\n').map_or(text, |(_, body)| body);
+    go_on(&format!("kiln-checkpoint 1 {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len()));
+});
