@@ -1,7 +1,7 @@
 //! The accept loop: connections in, requests to the router, an orderly end.
 //!
 //! hyper speaks HTTP/1.1 with time-outs for headers and upgrades to WebSocket. On the way out listening stops first,
-//! then idle connections close, requests under way are finished, and what is left after [`DRAIN`] is cut.
+//! then idle connections close, requests under way are finished, and what is left after five seconds is cut.
 
 use std::sync::Arc;
 use std::time::Duration;
