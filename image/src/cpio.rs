@@ -177,7 +177,7 @@ mod tests {
             .stdout(std::process::Stdio::piped())
             .spawn()
         else {
-            eprintln!("NOT RUN: cpio is not installed");
+            drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: cpio is not installed\n")));
             return;
         };
         child.stdin.take().unwrap().write_all(&some().bytes()).unwrap();

@@ -29,10 +29,8 @@ impl Loop {
             .output()
             .ok()?;
         if !out.status.success() {
-            println!(
-                "NOT RUN: no loop device: {}",
-                String::from_utf8_lossy(&out.stderr).trim()
-            );
+            drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: no loop device: {}\n",
+                String::from_utf8_lossy(&out.stderr).trim())));
             return None;
         }
         Some(Self {
@@ -216,12 +214,12 @@ fn a_member_of_an_array_is_refused_as_such() {
     let Some(drive) = Loop::new(64 << 20) else { return };
     let made = Command::new("mkswap").arg(&drive.node).output();
     if !made.is_ok_and(|m| m.status.success()) {
-        println!("NOT RUN: no mkswap");
+        drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: no mkswap\n")));
         return;
     }
     let swap = Command::new("swapon").arg(&drive.node).output().unwrap();
     if !swap.status.success() {
-        println!("NOT RUN: swapon: {}", String::from_utf8_lossy(&swap.stderr).trim());
+        drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: swapon: {}\n", String::from_utf8_lossy(&swap.stderr).trim())));
         return;
     }
     let output = drive.burn(&[]);
@@ -285,7 +283,7 @@ fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
     let output = child.wait_with_output().unwrap();
     let told = object(&output);
     if code(&output) == 0 {
-        println!("NOT RUN: the drive was too fast to be interrupted");
+        drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: the drive was too fast to be interrupted\n")));
         return;
     }
     assert_eq!(code(&output), 3, "{told}");

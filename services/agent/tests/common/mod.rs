@@ -36,7 +36,7 @@ pub fn not_here() -> bool {
     if nix::unistd::geteuid().is_root() && Path::new("/dev/loop-control").exists() {
         return false;
     }
-    println!("NOT RUN: loop devices need root");
+    drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: loop devices need root\n")));
     true
 }
 

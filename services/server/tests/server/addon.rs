@@ -243,7 +243,7 @@ async fn a_recorded_job_of_an_existing_add_on_reaches_the_page_as_recorded() {
         std::fs::read_to_string(golden.join("vigil-full-job.jsonl")),
         std::fs::read_to_string(golden.join("vigil-full-job.sse.txt")),
     ) else {
-        println!("NOT RUN: golden vigil-full-job is not there");
+        drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: golden vigil-full-job is not there\n")));
         return;
     };
     let frames: Vec<Value> = frames
