@@ -12,8 +12,11 @@ use link::Endpoint;
 #[command(name = "kiln-agent", version)]
 pub struct Options {
     /// The server: http://HOST:PORT or unix:/PATH
-    #[arg(long, env = "VIGIL_SERVER_URL")]
-    pub server: Endpoint,
+    #[arg(long, env = "VIGIL_SERVER_URL", required_unless_present = "legacy_server")]
+    server: Option<Endpoint>,
+    /// The name that existing add-ons read the server's address from
+    #[arg(long, hide = true, env = "VIGIL_URL")]
+    legacy_server: Option<Endpoint>,
     /// Add-on id that the server gave this agent; without one it enrols with its token
     #[arg(long, env = "VIGIL_ADDON_ID")]
     pub addon_id: Option<u64>,
@@ -32,6 +35,13 @@ pub struct Options {
     /// smartctl to run
     #[arg(long, hide = true, default_value = "smartctl")]
     pub smartctl: PathBuf,
+}
+
+impl Options {
+    /// The server: by flag or VIGIL_SERVER_URL, else by VIGIL_URL. `None` only where the parser was not asked.
+    pub fn server(&self) -> Option<Endpoint> {
+        self.server.clone().or_else(|| self.legacy_server.clone())
+    }
 }
 
 /// Why there is no token.
@@ -56,7 +66,7 @@ pub enum NoToken {
 /// # Errors
 /// Names where one was looked for.
 pub fn token() -> Result<String, NoToken> {
-    for name in ["VIGIL_ADDON_TOKEN", "VIGIL_TOKEN"] {
+    for name in ["VIGIL_ADDON_TOKEN", "VIGIL_TOKEN", "VIGIL_AGENT_TOKEN"] {
         if let Ok(token) = std::env::var(name)
             && !token.trim().is_empty()
         {
@@ -88,5 +98,9 @@ mod tests {
         assert_eq!(id.kind(), ErrorKind::ValueValidation);
         let options = Options::try_parse_from(["kiln-agent", "--server", "unix:/s", "--addon-id", "1"]).unwrap();
         assert_eq!(options.addon_id, Some(1));
+        assert_eq!(options.server(), Some(Endpoint::Unix("/s".into())));
+        let legacy = Options::try_parse_from(["kiln-agent", "--legacy-server", "http://hub:9080"]).unwrap();
+        assert_eq!(legacy.server(), Some("http://hub:9080".parse().unwrap()));
+        assert_eq!(error(&["kiln-agent"]).kind(), ErrorKind::MissingRequiredArgument);
     }
 }

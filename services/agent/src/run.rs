@@ -36,6 +36,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 async fn serve(options: Options) -> anyhow::Result<()> {
     let token = cli::token()?;
+    let endpoint = options.server().context("no server: give --server or VIGIL_SERVER_URL")?;
     let (stopper, stop) = stop::pair();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -73,7 +74,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         }
     }
     let (to_controller, from_server) = mpsc::channel(CALLS_MAX);
-    let server = Uplink { endpoint: options.server, addon_id: options.addon_id, token };
+    let server = Uplink { endpoint, addon_id: options.addon_id, token };
     heartbeat::ready("watching the drives");
     info!(server = %server.endpoint, data = %options.data.display(), "agent started");
     let beats = tokio::spawn(heartbeat::run(opened.store, stop.clone()));
