@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use supervisor::shell::desk::Desk;
 use supervisor::shell::paths::Paths;
-use supervisor::shell::run::{Desk, Shell};
+use supervisor::shell::run::Shell;
 use supervisor::{boot, journal};
 
 const USAGE: &str = "usage: kiln-init --root DIR | kiln-init journal\n(as PID 1 without arguments)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
-    let name = args.first().map(|a| a.rsplit('/').next().unwrap_or_default().to_owned()).unwrap_or_default();
+    let name = args
+        .first()
+        .map(|a| a.rsplit('/').next().unwrap_or_default().to_owned())
+        .unwrap_or_default();
     let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
     match (name.as_str(), words.as_slice()) {
         ("dhcp-hook", _) => boot::dhcp::hook(),
@@ -30,7 +34,10 @@ fn below(dir: PathBuf) -> ExitCode {
     let dir = match dir.canonicalize() {
         Ok(d) => d,
         Err(e) => {
-            eprintln!("kiln-init: --root {}: {e}; expected an existing folder with etc/kiln/units", dir.display());
+            eprintln!(
+                "kiln-init: --root {}: {e}; expected an existing folder with etc/kiln/units",
+                dir.display()
+            );
             return ExitCode::from(64);
         }
     };

@@ -240,7 +240,11 @@ impl Unit {
         };
         let name = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
         if !is_name(name) {
-            return Err(fail(None, None, format!("the file name gives the unit's name: expected {NAME_RULE}, then .toml")));
+            return Err(fail(
+                None,
+                None,
+                format!("the file name gives the unit's name: expected {NAME_RULE}, then .toml"),
+            ));
         }
         let f: File = toml::from_str(text).map_err(|e| {
             let (line, field) = e.span().map_or((None, None), |s| place(text, s.start));
@@ -248,14 +252,25 @@ impl Unit {
         })?;
         let at = |field: &str, what: String| fail(line_of(text, field), Some(field), what);
         match f.exec.first() {
-            None => return Err(at("exec", "expected a program and its arguments, found an empty list".into())),
-            Some(p) if !p.starts_with('/') => return Err(at("exec", format!("expected an absolute path, found {p:?}"))),
+            None => {
+                return Err(at(
+                    "exec",
+                    "expected a program and its arguments, found an empty list".into(),
+                ));
+            }
+            Some(p) if !p.starts_with('/') => {
+                return Err(at("exec", format!("expected an absolute path, found {p:?}")));
+            }
             Some(_) => {}
         }
         if f.exec.iter().any(|a| a.contains('\0')) {
             return Err(at("exec", "expected text without NUL bytes".into()));
         }
-        for (field, names) in [("after", &f.after), ("requires", &f.requires), ("credentials", &f.credentials)] {
+        for (field, names) in [
+            ("after", &f.after),
+            ("requires", &f.requires),
+            ("credentials", &f.credentials),
+        ] {
             if let Some(bad) = names.iter().find(|n| !is_name(n)) {
                 return Err(at(field, format!("expected {NAME_RULE}, found {bad:?}")));
             }
@@ -269,28 +284,52 @@ impl Unit {
         let mut capabilities = 0;
         for cap in &f.capabilities {
             let number = CAPABILITIES.iter().position(|c| cap == c);
-            let number = number.ok_or_else(|| at("capabilities", format!("expected names like \"CAP_NET_ADMIN\", found {cap:?}")))?;
+            let number = number.ok_or_else(|| {
+                at(
+                    "capabilities",
+                    format!("expected names like \"CAP_NET_ADMIN\", found {cap:?}"),
+                )
+            })?;
             capabilities |= 1 << number;
         }
         let user = f.user.unwrap_or_else(|| "root".into());
         if user.is_empty() || user.contains([':', '\n', '\0']) {
-            return Err(at("user", format!("expected a name from /etc/passwd or a number, found {user:?}")));
+            return Err(at(
+                "user",
+                format!("expected a name from /etc/passwd or a number, found {user:?}"),
+            ));
         }
         let oom = f.oom_score_adjust.unwrap_or(0);
         if !(-1000..=1000).contains(&oom) {
-            return Err(at("oom_score_adjust", format!("expected a number from -1000 to 1000, found {oom}")));
+            return Err(at(
+                "oom_score_adjust",
+                format!("expected a number from -1000 to 1000, found {oom}"),
+            ));
         }
         let burst = f.start_limit_burst.unwrap_or(5);
         if burst == 0 || burst > 1000 {
-            return Err(at("start_limit_burst", format!("expected a number from 1 to 1000, found {burst}")));
+            return Err(at(
+                "start_limit_burst",
+                format!("expected a number from 1 to 1000, found {burst}"),
+            ));
         }
-        if let Some((k, _)) = f.environment.iter().find(|(k, v)| k.is_empty() || k.contains(['=', '\0']) || v.contains('\0')) {
-            return Err(at("environment", format!("expected variable names without = or NUL, found {k:?}")));
+        if let Some((k, _)) = f
+            .environment
+            .iter()
+            .find(|(k, v)| k.is_empty() || k.contains(['=', '\0']) || v.contains('\0'))
+        {
+            return Err(at(
+                "environment",
+                format!("expected variable names without = or NUL, found {k:?}"),
+            ));
         }
         let kind = f.kind.unwrap_or(Kind::Simple);
         let watchdog = f.watchdog_sec.map_or(0, |s| s.0);
         if watchdog > 0 && kind != Kind::Notify {
-            return Err(at("watchdog_sec", "expected only together with type = \"notify\"".into()));
+            return Err(at(
+                "watchdog_sec",
+                "expected only together with type = \"notify\"".into(),
+            ));
         }
         if watchdog > 0 && watchdog < 100 {
             return Err(at("watchdog_sec", "expected 0, or at least 0.1 s".into()));
@@ -334,9 +373,18 @@ impl Unit {
 /// A folder that is not there has no units; that is told as an error too, since nothing will start.
 pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
     let (mut units, mut errors) = (Vec::new(), Vec::new());
-    let fail = |file: &Path, what: String| UnitError { file: file.to_owned(), line: None, field: None, what };
+    let fail = |file: &Path, what: String| UnitError {
+        file: file.to_owned(),
+        line: None,
+        field: None,
+        what,
+    };
     let mut files: Vec<PathBuf> = match std::fs::read_dir(dir) {
-        Ok(entries) => entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|x| x == "toml")).collect(),
+        Ok(entries) => entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|x| x == "toml"))
+            .collect(),
         Err(e) => {
             errors.push(fail(dir, format!("cannot list the unit files: {e}")));
             return (units, errors);
@@ -349,7 +397,10 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
             continue;
         }
         let text = match std::fs::metadata(&file) {
-            Ok(m) if m.len() > FILE_MAX => Err(format!("expected a file of at most {FILE_MAX} bytes, found {}", m.len())),
+            Ok(m) if m.len() > FILE_MAX => Err(format!(
+                "expected a file of at most {FILE_MAX} bytes, found {}",
+                m.len()
+            )),
             Ok(_) => std::fs::read_to_string(&file).map_err(|e| format!("cannot read: {e}")),
             Err(e) => Err(format!("cannot read: {e}")),
         };
@@ -363,7 +414,10 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
     }
     for name in in_cycle(&units) {
         let file = dir.join(format!("{name}.toml"));
-        errors.push(fail(&file, "`after` and `requires` lead back to this unit: expected no cycle".into()));
+        errors.push(fail(
+            &file,
+            "`after` and `requires` lead back to this unit: expected no cycle".into(),
+        ));
         units.retain(|u| u.name != name);
     }
     (units, errors)
@@ -373,7 +427,12 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
 fn in_cycle(units: &[Unit]) -> Vec<String> {
     let edges: BTreeMap<&str, Vec<&str>> = units
         .iter()
-        .map(|u| (u.name.as_str(), u.after.iter().chain(&u.requires).map(String::as_str).collect()))
+        .map(|u| {
+            (
+                u.name.as_str(),
+                u.after.iter().chain(&u.requires).map(String::as_str).collect(),
+            )
+        })
         .collect();
     let reaches = |start: &str| {
         let mut seen = std::collections::BTreeSet::new();
@@ -388,42 +447,69 @@ fn in_cycle(units: &[Unit]) -> Vec<String> {
         }
         false
     };
-    units.iter().filter(|u| reaches(&u.name)).map(|u| u.name.clone()).collect()
+    units
+        .iter()
+        .filter(|u| reaches(&u.name))
+        .map(|u| u.name.clone())
+        .collect()
 }
 
 const NAME_RULE: &str = "1 to 48 of a-z, 0-9 and -";
 
 fn is_name(s: &str) -> bool {
-    (1..=NAME_MAX).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    (1..=NAME_MAX).contains(&s.len())
+        && s.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn listen_of(l: ListenFile) -> Result<Listen, String> {
     let path = |p: &str| {
-        if p.starts_with('/') && p.len() < 100 { Ok(PathBuf::from(p)) } else { Err(format!("expected an absolute path of at most 99 bytes, found {p:?}")) }
+        if p.starts_with('/') && p.len() < 100 {
+            Ok(PathBuf::from(p))
+        } else {
+            Err(format!("expected an absolute path of at most 99 bytes, found {p:?}"))
+        }
     };
     if !is_name(&l.name) {
         return Err(format!("expected name = {NAME_RULE}, found {:?}", l.name));
     }
     let address = match (l.stream.as_deref(), l.datagram.as_deref()) {
         (Some(s), None) if s.starts_with('/') => Address::Stream(path(s)?),
-        (Some(s), None) => Address::Tcp(s.parse().map_err(|_| format!("expected stream = \"ADDRESS:PORT\" or a path, found {s:?}"))?),
+        (Some(s), None) => Address::Tcp(
+            s.parse()
+                .map_err(|_| format!("expected stream = \"ADDRESS:PORT\" or a path, found {s:?}"))?,
+        ),
         (None, Some(d)) => Address::Datagram(path(d)?),
         (Some(_), Some(_)) | (None, None) => return Err("expected one of stream and datagram".into()),
     };
-    Ok(Listen { name: l.name, address, mode: l.mode.unwrap_or(0o600) & 0o777 })
+    Ok(Listen {
+        name: l.name,
+        address,
+        mode: l.mode.unwrap_or(0o600) & 0o777,
+    })
 }
 
 /// Line, counted from 1, and key at a byte offset of a TOML text.
 pub(crate) fn place(text: &str, offset: usize) -> (Option<usize>, Option<String>) {
     let before = text.get(..offset.min(text.len())).unwrap_or(text);
     let line = before.matches('\n').count();
-    let key = text.lines().nth(line).and_then(|l| l.split_once('=')).map(|(k, _)| k.trim().to_owned());
+    let key = text
+        .lines()
+        .nth(line)
+        .and_then(|l| l.split_once('='))
+        .map(|(k, _)| k.trim().to_owned());
     (Some(line + 1), key.filter(|k| !k.is_empty() && !k.starts_with('#')))
 }
 
 fn line_of(text: &str, field: &str) -> Option<usize> {
-    let is_key = |l: &str| l.trim_start().strip_prefix(field).is_some_and(|r| r.trim_start().starts_with(['=', '.']));
-    text.lines().position(|l| is_key(l) || l.trim() == format!("[{field}]")).map(|n| n + 1)
+    let is_key = |l: &str| {
+        l.trim_start()
+            .strip_prefix(field)
+            .is_some_and(|r| r.trim_start().starts_with(['=', '.']))
+    };
+    text.lines()
+        .position(|l| is_key(l) || l.trim() == format!("[{field}]"))
+        .map(|n| n + 1)
 }
 
 pub(crate) fn one_line(s: &str) -> String {
@@ -432,13 +518,47 @@ pub(crate) fn one_line(s: &str) -> String {
 
 /// Names of the capabilities; the place in the list is the number (linux/capability.h).
 const CAPABILITIES: [&str; 41] = [
-    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
-    "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
-    "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
 ];
 
 #[cfg(test)]
@@ -457,7 +577,10 @@ mod tests {
              listen = [{ name = 'http', stream = '0.0.0.0:80' }, { name = 'l', datagram = '/run/x' }]\n[environment]\nA = 'b'\n",
         )
         .unwrap();
-        assert_eq!((u.name.as_str(), u.kind, u.watchdog, u.memory_max), ("server", Kind::Notify, 2500, Some(64 << 20)));
+        assert_eq!(
+            (u.name.as_str(), u.kind, u.watchdog, u.memory_max),
+            ("server", Kind::Notify, 2500, Some(64 << 20))
+        );
         assert_eq!(u.capabilities, 1 << 5);
         assert_eq!(u.listen[1].address, Address::Datagram("/run/x".into()));
         assert_eq!(u.environment["A"], "b");
@@ -466,24 +589,56 @@ mod tests {
     #[test]
     fn errors_name_file_line_field_and_what_is_expected() {
         for (text, wanted) in [
-            ("exec = ['/a']\nwatchdog_sec = 'x'\n", "/u/server.toml line 2, field `watchdog_sec`: invalid type: string \"x\", expected a number of seconds"),
-            ("exec = ['/a']\n\nexcc = 1\n", "/u/server.toml line 3, field `excc`: unknown field `excc`, expected one of"),
+            (
+                "exec = ['/a']\nwatchdog_sec = 'x'\n",
+                "/u/server.toml line 2, field `watchdog_sec`: invalid type: string \"x\", expected a number of seconds",
+            ),
+            (
+                "exec = ['/a']\n\nexcc = 1\n",
+                "/u/server.toml line 3, field `excc`: unknown field `excc`, expected one of",
+            ),
             ("type = 'notify'\n", "missing field `exec`"),
-            ("exec = ['a']\n", "/u/server.toml line 1, field `exec`: expected an absolute path, found \"a\""),
+            (
+                "exec = ['a']\n",
+                "/u/server.toml line 1, field `exec`: expected an absolute path, found \"a\"",
+            ),
             ("exec = []\n", "found an empty list"),
-            ("exec = ['/a']\ntype = 'x'\n", "line 2, field `type`: unknown variant `x`, expected one of `simple`, `notify`, `oneshot`"),
-            ("exec = ['/a']\ncapabilities = ['KILL']\n", "line 2, field `capabilities`: expected names like"),
-            ("exec = ['/a']\nlisten = [{name='x'}]\n", "field `listen`: expected one of stream and datagram"),
-            ("exec = ['/a']\nlisten = [{name='x', stream='nowhere'}]\n", "expected stream = \"ADDRESS:PORT\" or a path"),
-            ("exec = ['/a']\nmemory_max = '12Q'\n", "line 2, field `memory_max`: invalid value: string \"12Q\", expected bytes"),
+            (
+                "exec = ['/a']\ntype = 'x'\n",
+                "line 2, field `type`: unknown variant `x`, expected one of `simple`, `notify`, `oneshot`",
+            ),
+            (
+                "exec = ['/a']\ncapabilities = ['KILL']\n",
+                "line 2, field `capabilities`: expected names like",
+            ),
+            (
+                "exec = ['/a']\nlisten = [{name='x'}]\n",
+                "field `listen`: expected one of stream and datagram",
+            ),
+            (
+                "exec = ['/a']\nlisten = [{name='x', stream='nowhere'}]\n",
+                "expected stream = \"ADDRESS:PORT\" or a path",
+            ),
+            (
+                "exec = ['/a']\nmemory_max = '12Q'\n",
+                "line 2, field `memory_max`: invalid value: string \"12Q\", expected bytes",
+            ),
             ("exec = ['/a'\n", "line 1"),
             ("exec = ['/a']\nrequires = ['server']\n", "cannot depend on itself"),
-            ("exec = ['/a']\nrestart_sec = -1\n", "expected a number of seconds from 0 to 86400"),
+            (
+                "exec = ['/a']\nrestart_sec = -1\n",
+                "expected a number of seconds from 0 to 86400",
+            ),
         ] {
             let got = parse(text).unwrap_err();
             assert!(got.contains(wanted), "{text:?}\n got {got}\n wanted {wanted}");
         }
-        assert!(Unit::from_toml(Path::new("/u/A b.toml"), "exec=['/a']").unwrap_err().to_string().contains("file name"));
+        assert!(
+            Unit::from_toml(Path::new("/u/A b.toml"), "exec=['/a']")
+                .unwrap_err()
+                .to_string()
+                .contains("file name")
+        );
     }
 
     #[test]
@@ -507,6 +662,8 @@ mod tests {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs/etc/kiln/units");
         let (units, errors) = load(&dir);
         assert!(errors.is_empty(), "{errors:?}");
-        assert!(units.iter().any(|u| u.name == "server" && u.critical) && units.iter().any(|u| u.devices == Devices::Block));
+        assert!(
+            units.iter().any(|u| u.name == "server" && u.critical) && units.iter().any(|u| u.devices == Devices::Block)
+        );
     }
 }

@@ -27,10 +27,23 @@ impl Init {
         let folder = dir.path().join("etc/kiln/units");
         std::fs::create_dir_all(&folder).unwrap();
         for (name, text) in units {
-            std::fs::write(folder.join(format!("{name}.toml")), text.replace("DIR", dir.path().to_str().unwrap())).unwrap();
+            std::fs::write(
+                folder.join(format!("{name}.toml")),
+                text.replace("DIR", dir.path().to_str().unwrap()),
+            )
+            .unwrap();
         }
-        let child = Command::new(env!("CARGO_BIN_EXE_kiln-init")).arg("--root").arg(dir.path()).stdin(Stdio::null()).spawn().unwrap();
-        Init { dir, child, lines: None }
+        let child = Command::new(env!("CARGO_BIN_EXE_kiln-init"))
+            .arg("--root")
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        Init {
+            dir,
+            child,
+            lines: None,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -68,7 +81,9 @@ impl Init {
     }
 
     fn wait_state(&mut self, unit: &str, state: UnitState) -> Status {
-        self.wait(&format!("{unit} {state:?}"), |s| s.units.iter().any(|u| u.name == unit && u.state == state))
+        self.wait(&format!("{unit} {state:?}"), |s| {
+            s.units.iter().any(|u| u.name == unit && u.state == state)
+        })
     }
 
     /// SIGTERM; returns how long the end took.
@@ -91,30 +106,39 @@ impl Drop for Init {
 }
 
 fn kill(pid: i32, signal: i32) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::try_from(signal).unwrap()).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid),
+        nix::sys::signal::Signal::try_from(signal).unwrap(),
+    )
+    .unwrap();
 }
 
 fn pid_of(status: &Status, unit: &str) -> i32 {
-    status.units.iter().find(|u| u.name == unit).and_then(|u| u.pid).unwrap()
+    status
+        .units
+        .iter()
+        .find(|u| u.name == unit)
+        .and_then(|u| u.pid)
+        .unwrap()
 }
 
 fn alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 /// A unit that runs this test binary as a well-behaved or silent service.
 fn service(mode: &str, more: &str) -> String {
     let me = std::env::current_exe().unwrap();
     format!(
-        "exec = [{:?}, \"helper_notify\", \"--exact\", \"--nocapture\", \"--ignored\"]\ntype = \"notify\"\nenvironment = {{ MODE = {mode:?}, MARK = \"DIR\" }}\n{more}\n",
+        "exec = [{:?}, \"helper_notify\", \"--exact\", \"--nocapture\"]\ntype = \"notify\"\nenvironment = {{ MODE = {mode:?}, MARK = \"DIR\" }}\n{more}\n",
         me.to_str().unwrap()
     )
 }
 
-/// Not a test: what `service` units run.
+/// What `service` units run; without `MODE` it has nothing to do.
 #[test]
-#[ignore = "a helper that the other tests start as a unit"]
 fn helper_notify() {
     let Ok(mode) = std::env::var("MODE") else { return };
     let s = UnixDatagram::unbound().unwrap();
@@ -136,8 +160,15 @@ fn helper_notify() {
         "sockets" => {
             let n: i32 = std::env::var("LISTEN_FDS").unwrap().parse().unwrap();
             assert_eq!(std::env::var("LISTEN_PID").unwrap(), std::process::id().to_string());
-            let token = std::fs::read_to_string(Path::new(&std::env::var("CREDENTIALS_DIRECTORY").unwrap()).join("agent-token")).unwrap();
-            say(&format!("READY=1\nSTATUS={n} {} {}", std::env::var("LISTEN_FDNAMES").unwrap(), token.len()));
+            let token = std::fs::read_to_string(
+                Path::new(&std::env::var("CREDENTIALS_DIRECTORY").unwrap()).join("agent-token"),
+            )
+            .unwrap();
+            say(&format!(
+                "READY=1\nSTATUS={n} {} {}",
+                std::env::var("LISTEN_FDNAMES").unwrap(),
+                token.len()
+            ));
             std::thread::sleep(Duration::from_secs(3600));
         }
         other => panic!("{other}"),
@@ -146,14 +177,23 @@ fn helper_notify() {
 
 #[test]
 fn readiness_orders_the_start_and_the_stop() {
-    let log = |n: &str| format!("exec = [\"/bin/sh\", \"-c\", \"echo start-{n} >> DIR/log; trap 'echo stop-{n} >> DIR/log; exit 0' TERM; while :; do sleep 0.05; done\"]");
+    let log = |n: &str| {
+        format!(
+            "exec = [\"/bin/sh\", \"-c\", \"echo start-{n} >> DIR/log; trap 'echo stop-{n} >> DIR/log; exit 0' TERM; while :; do sleep 0.05; done\"]"
+        )
+    };
     let mut init = Init::start(&[
         ("base", &service("ready", "")),
         ("middle", &format!("{}\nrequires = [\"base\"]", log("middle"))),
         ("top", &format!("{}\nafter = [\"middle\"]", log("top"))),
         ("once", "exec = [\"/bin/true\"]\ntype = \"oneshot\""),
     ]);
-    init.wait("all up", |s| s.units.iter().all(|u| matches!(u.state, UnitState::Ready | UnitState::Done)) && s.units.len() == 4);
+    init.wait("all up", |s| {
+        s.units
+            .iter()
+            .all(|u| matches!(u.state, UnitState::Ready | UnitState::Done))
+            && s.units.len() == 4
+    });
     let path = init.path("log");
     let begun = Instant::now();
     while std::fs::read_to_string(&path).unwrap_or_default().lines().count() < 2 && begun.elapsed() < PATIENCE {
@@ -167,7 +207,10 @@ fn readiness_orders_the_start_and_the_stop() {
 
 #[test]
 fn a_killed_unit_is_started_again_at_once_and_its_children_die_with_it() {
-    let mut init = Init::start(&[("a", "exec = [\"/bin/sh\", \"-c\", \"sleep 1000 & echo $! > DIR/kid; wait\"]")]);
+    let mut init = Init::start(&[(
+        "a",
+        "exec = [\"/bin/sh\", \"-c\", \"sleep 1000 & echo $! > DIR/kid; wait\"]",
+    )]);
     let status = init.wait_state("a", UnitState::Ready);
     let first = pid_of(&status, "a");
     let kid = {
@@ -182,7 +225,9 @@ fn a_killed_unit_is_started_again_at_once_and_its_children_die_with_it() {
         }
     };
     kill(first, libc::SIGKILL);
-    let status = init.wait("a restarted", |s| s.units[0].state == UnitState::Ready && s.units[0].restarts == 1);
+    let status = init.wait("a restarted", |s| {
+        s.units[0].state == UnitState::Ready && s.units[0].restarts == 1
+    });
     assert_ne!(pid_of(&status, "a"), first);
     let begun = Instant::now();
     while alive(kid) {
@@ -198,11 +243,15 @@ fn a_stopped_unit_climbs_the_ladder_and_comes_back() {
     let status = init.wait("a at work", |s| s.units[0].status == "at work");
     let first = pid_of(&status, "a");
     kill(first, libc::SIGSTOP);
-    let s = init.wait("late", |s| s.units[0].state == UnitState::Degraded && s.units[0].rung == Some(Rung::Late));
+    let s = init.wait("late", |s| {
+        s.units[0].state == UnitState::Degraded && s.units[0].rung == Some(Rung::Late)
+    });
     assert!(s.units[0].reason.contains("no heartbeat for"), "{}", s.units[0].reason);
     init.wait("degraded", |s| s.units[0].rung == Some(Rung::Degraded));
     init.wait("killed", |s| s.units[0].rung == Some(Rung::Kill));
-    let s = init.wait("back", |s| s.units[0].state == UnitState::Ready && s.units[0].restarts == 1);
+    let s = init.wait("back", |s| {
+        s.units[0].state == UnitState::Ready && s.units[0].restarts == 1
+    });
     assert_ne!(pid_of(&s, "a"), first);
     assert!(!alive(first));
 }
@@ -222,7 +271,9 @@ fn ten_thousand_children_that_exit_at_once_leave_none_behind() {
         let mut n = 0;
         for e in std::fs::read_dir("/proc").unwrap().flatten() {
             let stat = std::fs::read_to_string(e.path().join("stat")).unwrap_or_default();
-            let parent = stat.rsplit_once(')').and_then(|(_, r)| r.split_whitespace().nth(1)?.parse::<u32>().ok());
+            let parent = stat
+                .rsplit_once(')')
+                .and_then(|(_, r)| r.split_whitespace().nth(1)?.parse::<u32>().ok());
             n += usize::from(parent == Some(me));
         }
         n
@@ -241,16 +292,38 @@ fn a_malformed_unit_is_told_and_the_others_run() {
         ("good", "exec = [\"/bin/sleep\", \"1000\"]"),
         ("bad", "exec = [\"/bin/sleep\", \"1000\"]\nwatchdog_sec = \"soon\""),
         ("needs", "exec = [\"/bin/sleep\", \"1000\"]\nrequires = [\"bad\"]"),
-        ("gone", "exec = [\"/no/such/program\"]\nrestart_sec = 0.01\nstart_limit_burst = 2"),
+        (
+            "gone",
+            "exec = [\"/no/such/program\"]\nrestart_sec = 0.01\nstart_limit_burst = 2",
+        ),
     ]);
-    let s = init.wait("gone in quarantine", |s| s.units.iter().any(|u| u.name == "gone" && u.state == UnitState::Quarantined));
+    let s = init.wait("gone in quarantine", |s| {
+        s.units
+            .iter()
+            .any(|u| u.name == "gone" && u.state == UnitState::Quarantined)
+    });
     let unit = |n: &str| s.units.iter().find(|u| u.name == n).unwrap();
     assert_eq!(unit("good").state, UnitState::Ready);
     assert_eq!(unit("bad").state, UnitState::Failed);
-    assert!(unit("bad").reason.contains("bad.toml line 2, field `watchdog_sec`"), "{}", unit("bad").reason);
-    assert!(s.banners.iter().any(|b| b.text.contains("bad.toml line 2")), "{:?}", s.banners);
-    assert_eq!((unit("needs").state, unit("needs").reason.as_str()), (UnitState::Stopped, "waits for bad, which is not there"));
-    assert!(unit("gone").reason.contains("its program could not be run"), "{}", unit("gone").reason);
+    assert!(
+        unit("bad").reason.contains("bad.toml line 2, field `watchdog_sec`"),
+        "{}",
+        unit("bad").reason
+    );
+    assert!(
+        s.banners.iter().any(|b| b.text.contains("bad.toml line 2")),
+        "{:?}",
+        s.banners
+    );
+    assert_eq!(
+        (unit("needs").state, unit("needs").reason.as_str()),
+        (UnitState::Stopped, "waits for bad, which is not there")
+    );
+    assert!(
+        unit("gone").reason.contains("its program could not be run"),
+        "{}",
+        unit("gone").reason
+    );
 }
 
 #[test]
@@ -261,12 +334,17 @@ fn sockets_and_credentials_are_passed_and_survive_a_kill() {
     // The socket outlives the process: a connection made while it is dead waits in the backlog.
     kill(pid_of(&s, "a"), libc::SIGKILL);
     let _waiting = UnixStream::connect(init.path("run/a.sock")).unwrap();
-    init.wait("back", |s| s.units[0].restarts == 1 && s.units[0].status == "2 http:log 64");
+    init.wait("back", |s| {
+        s.units[0].restarts == 1 && s.units[0].status == "2 http:log 64"
+    });
 }
 
 #[test]
 fn a_notification_of_a_stranger_is_not_believed() {
-    let mut init = Init::start(&[("a", "exec = [\"/bin/sleep\", \"1000\"]\ntype = \"notify\"\nstart_timeout_sec = 3600")]);
+    let mut init = Init::start(&[(
+        "a",
+        "exec = [\"/bin/sleep\", \"1000\"]\ntype = \"notify\"\nstart_timeout_sec = 3600",
+    )]);
     init.wait_state("a", UnitState::Starting);
     let s = UnixDatagram::unbound().unwrap();
     s.connect(init.path("run/kiln/notify.sock")).unwrap();
@@ -281,12 +359,18 @@ fn a_notification_of_a_stranger_is_not_believed() {
     std::thread::sleep(Duration::from_millis(300));
     init.lines = None;
     let later = init.wait("an answer", |_| true);
-    assert_eq!((status.units[0].state, later.units[0].state), (UnitState::Starting, UnitState::Starting));
+    assert_eq!(
+        (status.units[0].state, later.units[0].state),
+        (UnitState::Starting, UnitState::Starting)
+    );
 }
 
 #[test]
 fn a_unit_that_ignores_sigterm_does_not_hold_up_the_end() {
-    let mut init = Init::start(&[("deaf", "exec = [\"/bin/sh\", \"-c\", \"trap '' TERM; echo up > DIR/up; while :; do sleep 0.1; done\"]\nstop_timeout_sec = 1")]);
+    let mut init = Init::start(&[(
+        "deaf",
+        "exec = [\"/bin/sh\", \"-c\", \"trap '' TERM; echo up > DIR/up; while :; do sleep 0.1; done\"]\nstop_timeout_sec = 1",
+    )]);
     let begun = Instant::now();
     while !init.path("up").exists() {
         assert!(begun.elapsed() < PATIENCE);

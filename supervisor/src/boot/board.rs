@@ -42,8 +42,16 @@ impl Board {
             Err(e) => {
                 let e: toml::de::Error = e;
                 let (line, field) = e.span().map_or((None, None), |s| crate::unit::place(&text, s.start));
-                let at = format!("{} line {}, field `{}`", path.display(), line.unwrap_or(0), field.unwrap_or_default());
-                (Board::default(), Some(format!("{at}: {}", crate::unit::one_line(e.message()))))
+                let at = format!(
+                    "{} line {}, field `{}`",
+                    path.display(),
+                    line.unwrap_or(0),
+                    field.unwrap_or_default()
+                );
+                (
+                    Board::default(),
+                    Some(format!("{at}: {}", crate::unit::one_line(e.message()))),
+                )
             }
         }
     }

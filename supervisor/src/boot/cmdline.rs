@@ -39,8 +39,12 @@ mod tests {
 
     #[test]
     fn our_words_are_found() {
-        let c = Cmdline::parse("panic=10 kiln.slot=b kiln.part=ABCD-12 kiln.why=tries-spent kiln.via=bios kiln.left=0\n");
-        assert_eq!((c.part.as_deref(), c.slot.as_str(), c.why.as_str(), c.via.as_str()), (Some("abcd-12"), "b", "tries-spent", "bios"));
+        let c =
+            Cmdline::parse("panic=10 kiln.slot=b kiln.part=ABCD-12 kiln.why=tries-spent kiln.via=bios kiln.left=0\n");
+        assert_eq!(
+            (c.part.as_deref(), c.slot.as_str(), c.why.as_str(), c.via.as_str()),
+            (Some("abcd-12"), "b", "tries-spent", "bios")
+        );
         assert_eq!(Cmdline::parse("kiln.part="), Cmdline::default());
     }
 }

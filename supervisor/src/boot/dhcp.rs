@@ -14,7 +14,8 @@ pub fn hook() -> ExitCode {
     if text.is_empty() {
         return ExitCode::SUCCESS;
     }
-    let written = std::fs::write("/etc/resolv.conf.new", text).and_then(|()| std::fs::rename("/etc/resolv.conf.new", "/etc/resolv.conf"));
+    let written = std::fs::write("/etc/resolv.conf.new", text)
+        .and_then(|()| std::fs::rename("/etc/resolv.conf.new", "/etc/resolv.conf"));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -27,10 +28,19 @@ pub fn hook() -> ExitCode {
 /// The file's text; only addresses and names get into it.
 fn resolv_conf(servers: &str, domain: &str) -> String {
     let mut text = String::new();
-    for s in servers.split_whitespace().filter(|s| s.parse::<std::net::IpAddr>().is_ok()).take(3) {
+    for s in servers
+        .split_whitespace()
+        .filter(|s| s.parse::<std::net::IpAddr>().is_ok())
+        .take(3)
+    {
         text.push_str(&format!("nameserver {s}\n"));
     }
-    if !domain.is_empty() && domain.len() < 254 && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
+    if !domain.is_empty()
+        && domain.len() < 254
+        && domain
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+    {
         text.push_str(&format!("search {domain}\n"));
     }
     text
@@ -40,7 +50,10 @@ fn resolv_conf(servers: &str, domain: &str) -> String {
 mod tests {
     #[test]
     fn only_addresses_and_names_get_in() {
-        assert_eq!(super::resolv_conf("10.0.2.3 evil\" fe80::1", "lan.example"), "nameserver 10.0.2.3\nnameserver fe80::1\nsearch lan.example\n");
+        assert_eq!(
+            super::resolv_conf("10.0.2.3 evil\" fe80::1", "lan.example"),
+            "nameserver 10.0.2.3\nnameserver fe80::1\nsearch lan.example\n"
+        );
         assert_eq!(super::resolv_conf("", "a b"), "");
     }
 }

@@ -63,7 +63,8 @@ const fn guid(text: &str) -> [u8; 16] {
 }
 
 fn u32_at(b: &[u8], at: usize) -> u32 {
-    b.get(at..at + 4).map_or(0, |s| u32::from_le_bytes([s[0], s[1], s[2], s[3]]))
+    b.get(at..at + 4)
+        .map_or(0, |s| u32::from_le_bytes([s[0], s[1], s[2], s[3]]))
 }
 
 fn u64_at(b: &[u8], at: usize) -> u64 {
@@ -86,7 +87,13 @@ impl Gpt {
     /// # Errors
     /// Neither is right, or the disk cannot be read.
     pub fn read(disk: &File, sectors: u64) -> io::Result<Gpt> {
-        Self::at(disk, 1).or_else(|first| if sectors > 2 { Self::at(disk, sectors - 1) } else { Err(first) })
+        Self::at(disk, 1).or_else(|first| {
+            if sectors > 2 {
+                Self::at(disk, sectors - 1)
+            } else {
+                Err(first)
+            }
+        })
     }
 
     fn at(disk: &File, lba: u64) -> io::Result<Gpt> {
@@ -107,7 +114,12 @@ impl Gpt {
             return Err(bad("size of the GPT entries"));
         }
         let mut entries = vec![0; usize::try_from(bytes).unwrap_or(0)];
-        disk.read_exact_at(&mut entries, u64_at(&header, 72).checked_mul(SECTOR).ok_or_else(|| bad("place of the GPT entries"))?)?;
+        disk.read_exact_at(
+            &mut entries,
+            u64_at(&header, 72)
+                .checked_mul(SECTOR)
+                .ok_or_else(|| bad("place of the GPT entries"))?,
+        )?;
         if crc(&entries) != u32_at(&header, 88) {
             return Err(bad("checksum of the GPT entries"));
         }
@@ -119,10 +131,21 @@ impl Gpt {
                 let (mut kind, mut guid) = ([0; 16], [0; 16]);
                 kind.copy_from_slice(&e[..16]);
                 guid.copy_from_slice(&e[16..32]);
-                Partition { number, first: u64_at(e, 32), last: u64_at(e, 40), kind, guid }
+                Partition {
+                    number,
+                    first: u64_at(e, 32),
+                    last: u64_at(e, 40),
+                    kind,
+                    guid,
+                }
             })
             .collect();
-        Ok(Gpt { header, entries, entry_size, partitions })
+        Ok(Gpt {
+            header,
+            entries,
+            entry_size,
+            partitions,
+        })
     }
 
     /// Whether one of its partitions has this GUID, as GRUB writes it: `4b696c6e-0000-4000-8000-000000000002`.
@@ -137,7 +160,10 @@ impl Gpt {
 
     /// DATA: the last Linux partition.
     pub fn data(&self) -> Option<&Partition> {
-        self.partitions.iter().filter(|p| p.kind == LINUX).max_by_key(|p| p.first)
+        self.partitions
+            .iter()
+            .filter(|p| p.kind == LINUX)
+            .max_by_key(|p| p.first)
     }
 
     /// Extends DATA to the end of a disk of `sectors`; returns its new last sector, or `None` when there is nothing to gain.
@@ -147,7 +173,9 @@ impl Gpt {
     pub fn grow_data(&self, disk: &File, sectors: u64) -> io::Result<Option<u64>> {
         let Some(data) = self.data() else { return Ok(None) };
         let entry_sectors = (self.entries.len() as u64).div_ceil(SECTOR);
-        let Some(last) = sectors.checked_sub(entry_sectors + 2) else { return Ok(None) };
+        let Some(last) = sectors.checked_sub(entry_sectors + 2) else {
+            return Ok(None);
+        };
         // Whole 4 KiB blocks, so that the file system may use all of it.
         let last = (last + 1) / 8 * 8 - 1;
         let another_behind = self.partitions.iter().any(|p| p.first > data.last);
@@ -193,7 +221,14 @@ mod tests {
         let f = tempfile::tempfile().unwrap();
         f.set_len(sectors * SECTOR).unwrap();
         let mut entries = vec![0u8; 128 * 128];
-        for (i, (kind, first, last)) in [(BIOS_BOOT, 2048u64, 4095u64), ([9; 16], 4096, 8191), (LINUX, 8192, 12_287)].iter().enumerate() {
+        for (i, (kind, first, last)) in [
+            (BIOS_BOOT, 2048u64, 4095u64),
+            ([9; 16], 4096, 8191),
+            (LINUX, 8192, 12_287),
+        ]
+        .iter()
+        .enumerate()
+        {
             let e = &mut entries[i * 128..];
             e[..16].copy_from_slice(kind);
             e[32..40].copy_from_slice(&first.to_le_bytes());

@@ -25,10 +25,10 @@ use std::time::{Duration, Instant};
 use nix::mount::{MsFlags, mount};
 
 use super::gpt::{Gpt, SECTOR};
-use super::modules::Modules;
-use super::record;
 use super::mirror::Mirror;
+use super::modules::Modules;
 use super::mounts;
+use super::record;
 use crate::shell::helper::{Heard, Line};
 
 /// How long the medium may take to appear before state goes on in RAM.
@@ -65,7 +65,10 @@ pub fn watch(line: &Line, part: &str) -> i32 {
 /// Does all of it; returns only when the medium is gone or was never there.
 pub fn keep(line: &Line, part: &str) -> i32 {
     let Some(found) = find(line, part) else {
-        line.say(&format!("ram the boot medium did not appear within {} s", APPEARS_WITHIN.as_secs()));
+        line.say(&format!(
+            "ram the boot medium did not appear within {} s",
+            APPEARS_WITHIN.as_secs()
+        ));
         return 1;
     };
     match settle(line, &found) {
@@ -86,7 +89,10 @@ fn find(line: &Line, part: &str) -> Option<Found> {
             if entry.path().join("partition").exists() || others.contains(&disk) {
                 continue;
             }
-            let sectors = fs::read_to_string(entry.path().join("size")).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
+            let sectors = fs::read_to_string(entry.path().join("size"))
+                .ok()
+                .and_then(|t| t.trim().parse().ok())
+                .unwrap_or(0);
             let gpt = File::open(Path::new("/dev").join(&disk)).and_then(|f| Gpt::read(&f, sectors));
             match gpt {
                 Ok(g) if g.has(part) => {
@@ -119,16 +125,27 @@ impl Found {
 
     /// Node of a partition: `sda3`, `nvme0n1p3`.
     fn partition(&self, number: u32) -> PathBuf {
-        let p = if self.disk.ends_with(|c: char| c.is_ascii_digit()) { "p" } else { "" };
+        let p = if self.disk.ends_with(|c: char| c.is_ascii_digit()) {
+            "p"
+        } else {
+            ""
+        };
         Path::new("/dev").join(format!("{}{p}{number}", self.disk))
     }
 }
 
 fn settle(line: &Line, found: &Found) -> Result<(), String> {
     let node = found.node();
-    let numbers = fs::read_to_string(found.sys.join("dev")).unwrap_or_default().trim().to_owned();
+    let numbers = fs::read_to_string(found.sys.join("dev"))
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     let read_only = fs::read_to_string(found.sys.join("ro")).is_ok_and(|t| t.trim() == "1");
-    let disk = OpenOptions::new().read(true).write(!read_only).open(&node).map_err(|e| format!("opening {}: {e}", node.display()))?;
+    let disk = OpenOptions::new()
+        .read(true)
+        .write(!read_only)
+        .open(&node)
+        .map_err(|e| format!("opening {}: {e}", node.display()))?;
     // GRUB's own write to its environment block may still be in the medium's cache.
     let _ = disk.sync_all();
     let mut bytes = 0u64;
@@ -136,9 +153,10 @@ fn settle(line: &Line, found: &Found) -> Result<(), String> {
     unsafe { blk_size64(disk.as_raw_fd(), &raw mut bytes) }.map_err(|e| format!("size of {}: {e}", node.display()))?;
     let gpt = Gpt::read(&disk, bytes / SECTOR).map_err(|e| format!("partition table of {}: {e}", node.display()))?;
     let about = format!("disk {numbers} {}", found.sys.display());
-    let held = gpt.bios_boot().map(|p| found.partition(p.number)).and_then(|p| {
-        OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&p).ok()
-    });
+    let held = gpt
+        .bios_boot()
+        .map(|p| found.partition(p.number))
+        .and_then(|p| OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&p).ok());
     match &held {
         Some(f) => {
             let _ = line.give(&about, f.as_fd());
@@ -152,7 +170,9 @@ fn settle(line: &Line, found: &Found) -> Result<(), String> {
         return Err(format!("{} has no DATA partition", node.display()));
     }
     let gpt = grow_partition(line, &disk, &gpt, bytes).unwrap_or(gpt);
-    let Some(data) = gpt.data() else { return Err("DATA is gone".into()) };
+    let Some(data) = gpt.data() else {
+        return Err("DATA is gone".into());
+    };
     let part = found.partition(data.number);
     if let Ok(m) = Modules::read()
         && let Err(e) = m.load("ext4")
@@ -207,10 +227,18 @@ fn grow_partition(line: &Line, disk: &File, gpt: &Gpt, bytes: u64) -> Option<Gpt
         names: [0; 128],
     };
     let size = i32::try_from(size_of::<Partition>()).ok()?;
-    let mut a = Argument { op: BLKPG_RESIZE, flags: 0, length: size, data: &raw mut p };
+    let mut a = Argument {
+        op: BLKPG_RESIZE,
+        flags: 0,
+        length: size,
+        data: &raw mut p,
+    };
     // SAFETY: both structures have the layout of linux/blkpg.h and outlive the call.
     if unsafe { libc::ioctl(disk.as_raw_fd(), BLKPG as _, &raw mut a) } < 0 {
-        line.say(&format!("progress telling the kernel of the larger DATA: {}", io::Error::last_os_error()));
+        line.say(&format!(
+            "progress telling the kernel of the larger DATA: {}",
+            io::Error::last_os_error()
+        ));
         return None;
     }
     Gpt::read(disk, bytes / SECTOR).ok()
@@ -218,7 +246,9 @@ fn grow_partition(line: &Line, disk: &File, gpt: &Gpt, bytes: u64) -> Option<Gpt
 
 fn mount_data(line: &Line, part: &Path) -> Result<&'static str, String> {
     let mut start = vec![0u8; 64 * 1024];
-    File::open(part).and_then(|f| f.read_exact_at(&mut start, 0)).map_err(|e| format!("reading {}: {e}", part.display()))?;
+    File::open(part)
+        .and_then(|f| f.read_exact_at(&mut start, 0))
+        .map_err(|e| format!("reading {}: {e}", part.display()))?;
     if try_mount(part).is_ok() {
         return Ok("plain");
     }
@@ -226,22 +256,43 @@ fn mount_data(line: &Line, part: &Path) -> Result<&'static str, String> {
     let has_superblock = start[1024 + 56..1024 + 58] == [0x53, 0xEF];
     if has_superblock {
         line.say("progress repairing DATA");
-        let status = run(line, "/usr/sbin/e2fsck", &["-f", "-y", &part.to_string_lossy()], "repairing DATA");
+        let status = run(
+            line,
+            "/usr/sbin/e2fsck",
+            &["-f", "-y", &part.to_string_lossy()],
+            "repairing DATA",
+        );
         if try_mount(part).is_ok() {
             return Ok("repaired");
         }
         // Only when the repair really ran and could not help is DATA made anew.
         if status.is_none_or(|s| s >= 8 && s != 12) {
-            return Err(format!("DATA cannot be mounted and e2fsck could not run (status {status:?})"));
+            return Err(format!(
+                "DATA cannot be mounted and e2fsck could not run (status {status:?})"
+            ));
         }
     }
     line.say("progress making DATA");
-    let args = ["-q", "-F", "-t", "ext4", "-m", "0", "-L", "DATA", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", &part.to_string_lossy()];
+    let args = [
+        "-q",
+        "-F",
+        "-t",
+        "ext4",
+        "-m",
+        "0",
+        "-L",
+        "DATA",
+        "-E",
+        "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
+        &part.to_string_lossy(),
+    ];
     let status = run(line, "/usr/sbin/mke2fs", &args, "making DATA");
     match (try_mount(part), status) {
         (Ok(()), _) if has_superblock => Ok("remade"),
         (Ok(()), _) => Ok("made"),
-        (Err(e), status) => Err(format!("DATA could not be made (mke2fs status {status:?}) and mounted: {e}")),
+        (Err(e), status) => Err(format!(
+            "DATA could not be made (mke2fs status {status:?}) and mounted: {e}"
+        )),
     }
 }
 
@@ -261,8 +312,19 @@ fn file_system_bytes(part: &Path) -> Option<u64> {
 /// Runs a tool to its end, telling every five seconds how long it has taken; returns its exit status.
 fn run(line: &Line, tool: &str, args: &[&str], what: &str) -> Option<i32> {
     let begun = Instant::now();
-    let out = || OpenOptions::new().write(true).open("/dev/kmsg").map_or_else(|_| Stdio::null(), Stdio::from);
-    let child = Command::new(tool).args(args).env("PATH", "/usr/sbin:/usr/bin").stdin(Stdio::null()).stdout(out()).stderr(out()).spawn();
+    let out = || {
+        OpenOptions::new()
+            .write(true)
+            .open("/dev/kmsg")
+            .map_or_else(|_| Stdio::null(), Stdio::from)
+    };
+    let child = Command::new(tool)
+        .args(args)
+        .env("PATH", "/usr/sbin:/usr/bin")
+        .stdin(Stdio::null())
+        .stdout(out())
+        .stderr(out())
+        .spawn();
     let mut child = match child {
         Ok(c) => c,
         Err(e) => {
@@ -300,10 +362,18 @@ fn probe(line: &Line, found: &Found) -> i32 {
             mirror.refresh(Path::new(STATE));
             if turn.is_multiple_of(PROBE_TURNS) {
                 // Opened afresh each time, so that a disk that has left is never held.
-                let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(found.node());
+                let file = OpenOptions::new()
+                    .read(true)
+                    .custom_flags(libc::O_DIRECT)
+                    .open(found.node());
                 let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
-                gone = !found.sys.exists() || matches!(&result, Err(e) if matches!(e.raw_os_error(), Some(libc::ENXIO | libc::ENODEV | libc::ENOENT)));
-                line.say(if gone { "gone the boot medium was pulled" } else { "alive" });
+                gone = !found.sys.exists()
+                    || matches!(&result, Err(e) if matches!(e.raw_os_error(), Some(libc::ENXIO | libc::ENODEV | libc::ENOENT)));
+                line.say(if gone {
+                    "gone the boot medium was pulled"
+                } else {
+                    "alive"
+                });
             }
             turn += 1;
         }
@@ -314,7 +384,14 @@ fn probe(line: &Line, found: &Found) -> i32 {
                     return 1;
                 }
                 let (saved, lost) = mirror.save(Path::new(STATE));
-                line.say(&format!("saved {saved} files; lost: {}", if lost.is_empty() { "none".into() } else { lost.join(", ") }));
+                line.say(&format!(
+                    "saved {saved} files; lost: {}",
+                    if lost.is_empty() {
+                        "none".into()
+                    } else {
+                        lost.join(", ")
+                    }
+                ));
                 return 0;
             }
             Heard::Text(_) | Heard::Nothing => {}

@@ -54,22 +54,41 @@ impl Held {
     fn map(path: &Path) -> io::Result<Held> {
         let file = File::open(path)?;
         let meta = file.metadata()?;
-        let length = usize::try_from(meta.len() + SLACK).map_err(io::Error::other)?.next_multiple_of(PAGE);
+        let length = usize::try_from(meta.len() + SLACK)
+            .map_err(io::Error::other)?
+            .next_multiple_of(PAGE);
         // SAFETY: a fresh shared read-only map of an open file; nothing in Rust points into it.
-        let at = unsafe { libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        let at = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                length,
+                libc::PROT_READ,
+                libc::MAP_SHARED,
+                file.as_raw_fd(),
+                0,
+            )
+        };
         if at == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: pins pages of our own map as they are faulted in; failing only means that they are not pinned.
         unsafe { libc::mlock2(at, length, libc::MLOCK_ONFAULT) };
-        let held = Held { file, owner: (meta.uid(), meta.gid(), meta.mode() & 0o7777), at, length };
+        let held = Held {
+            file,
+            owner: (meta.uid(), meta.gid(), meta.mode() & 0o7777),
+            at,
+            length,
+        };
         held.populate(meta.len());
         Ok(held)
     }
 
     /// Brings the file's pages in; an unreadable one is an error here, not a signal.
     fn populate(&self, size: u64) {
-        let bytes = usize::try_from(size).unwrap_or(0).next_multiple_of(PAGE).min(self.length);
+        let bytes = usize::try_from(size)
+            .unwrap_or(0)
+            .next_multiple_of(PAGE)
+            .min(self.length);
         if bytes > 0 {
             // SAFETY: within our own map.
             unsafe { libc::madvise(self.at, bytes, libc::MADV_POPULATE_READ) };
@@ -151,7 +170,11 @@ impl Mirror {
         let mut saved = 0;
         for (path, held) in &self.files {
             let target = to.join(path);
-            let written = target.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(&target)).and_then(|f| held.write(&f));
+            let written = target
+                .parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .and_then(|()| File::create(&target))
+                .and_then(|f| held.write(&f));
             match written {
                 Ok(()) => {
                     give(&target, held.owner);
@@ -178,7 +201,9 @@ type Files = BTreeMap<PathBuf, (u64, u64)>;
 fn walk(state: &Path, below: &Path, depth: usize, files: &mut Files, folders: &mut BTreeMap<PathBuf, (u32, u32, u32)>) {
     for entry in fs::read_dir(state.join(below)).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let (Ok(meta), false) = (entry.metadata(), LEFT_OUT.iter().any(|l| name == *l)) else { continue };
+        let (Ok(meta), false) = (entry.metadata(), LEFT_OUT.iter().any(|l| name == *l)) else {
+            continue;
+        };
         let path = below.join(&name);
         if meta.is_dir() && depth < DEPTH_MAX && folders.len() < FILES_MAX {
             folders.insert(path.clone(), (meta.uid(), meta.gid(), meta.mode() & 0o7777));

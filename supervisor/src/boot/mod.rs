@@ -16,6 +16,7 @@ pub mod net;
 pub mod record;
 pub mod site;
 pub mod uevents;
+mod work;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,14 +30,14 @@ use wire::supervisor::{Medium, Status};
 use wire::uevent::Action;
 
 use crate::console;
-use crate::core::{Ending, Exit, Input, Millis, Milestone};
-use crate::shell::helper::{Line, Task};
+use crate::core::{Ending, Exit, Input, Milestone, Millis};
+use crate::shell::desk::Desk;
+use crate::shell::helper::Task;
 use crate::shell::log;
 use crate::shell::paths::Paths;
-use crate::shell::run::{Desk, Shell};
+use crate::shell::run::Shell;
 use board::Board;
 use cmdline::Cmdline;
-use modules::Modules;
 use record::{Record, Traces};
 use site::Site;
 use uevents::{Next, Uevents};
@@ -107,7 +108,11 @@ impl Machine {
         let cmdline = Cmdline::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
         let (board, board_error) = Board::read(Path::new("/kiln/board.toml"));
         if let Some(e) = board_error {
-            desk.banner("board", Severity::Warning, format!("The image's board file cannot be used: {e}. Drivers that no device asks for are missing."));
+            desk.banner(
+                "board",
+                Severity::Warning,
+                format!("The image's board file cannot be used: {e}. Drivers that no device asks for are missing."),
+            );
         }
         let (site, errors) = match fs::read_to_string("/kiln/kiln.toml") {
             Ok(text) => Site::parse(&text),
@@ -158,13 +163,17 @@ impl Machine {
     /// First steps: sockets that must not miss anything, loopback, the early modules.
     pub fn begin(&mut self, now: Millis, desk: &mut Desk) {
         self.begun = now;
-        self.uevents = Uevents::listen().inspect_err(|e| log::error(&format!("uevents: {e}"))).ok();
-        self.addresses = net::Watch::listen().inspect_err(|e| log::error(&format!("addresses: {e}"))).ok();
+        self.uevents = Uevents::listen()
+            .inspect_err(|e| log::error(&format!("uevents: {e}")))
+            .ok();
+        self.addresses = net::Watch::listen()
+            .inspect_err(|e| log::error(&format!("addresses: {e}")))
+            .ok();
         if let Err(e) = net::up("lo") {
             log::error(&format!("loopback: {e}"));
         }
         let board = self.board.clone();
-        desk.start(Task::Early, move |line| early(line, &board));
+        desk.start(Task::Early, move |line| work::early(line, &board));
         let serial = console::serial_devices();
         desk.start(Task::Console, move |line| console::draw(line, &serial));
         desk.boot.reason = "not known yet".into();
@@ -172,18 +181,26 @@ impl Machine {
 
     /// Descriptors to wait on.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.uevents.iter().map(AsFd::as_fd).chain(self.addresses.iter().map(AsFd::as_fd))
+        self.uevents
+            .iter()
+            .map(AsFd::as_fd)
+            .chain(self.addresses.iter().map(AsFd::as_fd))
     }
 
     /// Looks at everything that has changed and starts what is due.
     pub fn turn(&mut self, now: Millis, desk: &mut Desk) {
         self.read_uevents(now, desk);
-        if self.addresses.as_ref().is_none_or(net::Watch::changed) || (desk.addresses.is_empty() && now.saturating_sub(self.begun) < 5_000) {
+        if self.addresses.as_ref().is_none_or(net::Watch::changed)
+            || (desk.addresses.is_empty() && now.saturating_sub(self.begun) < 5_000)
+        {
             let found = net::addresses();
             if found.is_empty() == desk.addresses.is_empty() && found == desk.addresses {
                 // Nothing new.
             } else {
-                desk.inputs.push_back(Input::Milestone { which: Milestone::Network, holds: !found.is_empty() });
+                desk.inputs.push_back(Input::Milestone {
+                    which: Milestone::Network,
+                    holds: !found.is_empty(),
+                });
                 desk.addresses = found;
             }
         }
@@ -195,7 +212,11 @@ impl Machine {
             let silent = now.saturating_sub(at);
             desk.inputs.push_back(Input::MediumSilent { for_ms: silent });
             if silent > SILENCE {
-                desk.banner("silent", Severity::Warning, "The boot medium does not answer. If it stays silent, the box restarts.".into());
+                desk.banner(
+                    "silent",
+                    Severity::Warning,
+                    "The boot medium does not answer. If it stays silent, the box restarts.".into(),
+                );
             } else {
                 desk.unbanner("silent");
             }
@@ -205,7 +226,11 @@ impl Machine {
                 Ok(done) => self.fixed_done = done,
                 Err(e) => {
                     self.fixed_done = true;
-                    desk.banner("fixed", Severity::Warning, format!("The fixed address {} could not be set: {e}.", fixed.address));
+                    desk.banner(
+                        "fixed",
+                        Severity::Warning,
+                        format!("The fixed address {} could not be set: {e}.", fixed.address),
+                    );
                 }
             }
         }
@@ -250,23 +275,30 @@ impl Machine {
         let busy = desk.helpers.iter().filter(|h| h.task == Task::Hotplug).count();
         if !self.queue.is_empty() && busy < HOTPLUG_MAX {
             let batch: BTreeSet<String> = self.queue.iter().take(BATCH).cloned().collect();
-            let work = batch.clone();
-            if desk.start(Task::Hotplug, move |_| hotplug(&work)) {
+            let mine = batch.clone();
+            if desk.start(Task::Hotplug, move |_| work::hotplug(&mine)) {
                 self.queue.retain(|m| !batch.contains(m));
             }
         }
         let quiet = self.queue.is_empty() && busy == 0 && now.saturating_sub(self.last_device) >= QUIET;
         if self.coldplug_done && !self.modules_done && (quiet || now.saturating_sub(self.begun) > SETTLE_MAX) {
             self.modules_done = true;
-            desk.inputs.push_back(Input::Milestone { which: Milestone::Modules, holds: true });
+            desk.inputs.push_back(Input::Milestone {
+                which: Milestone::Modules,
+                holds: true,
+            });
             let board = self.board.clone();
-            desk.start(Task::Late, move |_| late(&board));
+            desk.start(Task::Late, move |_| work::late(&board));
         }
     }
 
     fn start_coldplug(&mut self, desk: &mut Desk) {
-        let extra = if self.coldplug_done { Vec::new() } else { self.board.extra.clone() };
-        desk.start(Task::Coldplug, move |line| coldplug(line, &extra));
+        let extra = if self.coldplug_done {
+            Vec::new()
+        } else {
+            self.board.extra.clone()
+        };
+        desk.start(Task::Coldplug, move |line| work::coldplug(line, &extra));
     }
 
     /// A helper said something.
@@ -275,7 +307,10 @@ impl Machine {
         match (task, word) {
             (Task::Early, "system") => {
                 self.system = true;
-                desk.inputs.push_back(Input::Milestone { which: Milestone::System, holds: true });
+                desk.inputs.push_back(Input::Milestone {
+                    which: Milestone::System,
+                    holds: true,
+                });
                 self.start_coldplug(desk);
                 self.start_keeper(now, desk);
             }
@@ -287,7 +322,11 @@ impl Machine {
                 }
             }
             (Task::Early, "broken") => {
-                desk.banner("system", Severity::Critical, format!("The system image cannot be used: {rest}. Write the image to the stick again."));
+                desk.banner(
+                    "system",
+                    Severity::Critical,
+                    format!("The system image cannot be used: {rest}. Write the image to the stick again."),
+                );
                 self.start_keeper(now, desk);
             }
             (Task::Coldplug, "seen") => {
@@ -330,7 +369,12 @@ impl Machine {
                     let _ = fs::write(BOOT_DISK, format!("{number}\n"));
                 }
                 if fd.is_none() {
-                    desk.banner("held", Severity::Warning, "The boot disk could not be locked against erasing; the agent still refuses it by its number.".into());
+                    desk.banner(
+                        "held",
+                        Severity::Warning,
+                        "The boot disk could not be locked against erasing; the agent still refuses it by its number."
+                            .into(),
+                    );
                 }
                 self.held = fd;
             }
@@ -341,7 +385,11 @@ impl Machine {
                 if rest == "remade" {
                     desk.banner("data", Severity::Warning, "The DATA partition could not be repaired and was made anew: history and settings of this box are lost.".into());
                 } else if rest == "repaired" {
-                    desk.banner("data", Severity::Info, "The DATA partition was repaired at this start.".into());
+                    desk.banner(
+                        "data",
+                        Severity::Info,
+                        "The DATA partition was repaired at this start.".into(),
+                    );
                 }
                 desk.boot.medium = Medium::Disk;
                 self.heard_at = Some(now);
@@ -369,7 +417,13 @@ impl Machine {
         if let Ok(t) = serde_json::from_str::<Told>(json) {
             self.reboots = t.record.as_ref().filter(|r| r.ladder).map_or(0, |r| r.reboots);
             desk.inputs.push_back(Input::Reboots { in_a_row: self.reboots });
-            self.traces = Traces { record: t.record, cut_short: t.cut_short, panic: t.panic, has_state: true, ..self.traces };
+            self.traces = Traces {
+                record: t.record,
+                cut_short: t.cut_short,
+                panic: t.panic,
+                has_state: true,
+                ..self.traces
+            };
         }
         desk.boot.reason = self.traces.reason();
     }
@@ -379,7 +433,9 @@ impl Machine {
         self.heard_at = None;
         self.progress = None;
         let text = if self.data_settled {
-            format!("State is kept in memory: {why}. Running jobs go on; history since the start of this boot is lost with the power.")
+            format!(
+                "State is kept in memory: {why}. Running jobs go on; history since the start of this boot is lost with the power."
+            )
         } else {
             format!("State is kept in memory: {why}. Settings and history are lost with the power.")
         };
@@ -406,10 +462,16 @@ impl Machine {
             // State was never on it: nothing moves.
             return;
         }
-        let text = format!("{}: state is kept in memory from now on. Jobs go on; everything since this start is lost with the power.", sentence(why));
+        let text = format!(
+            "{}: state is kept in memory from now on. Jobs go on; everything since this start is lost with the power.",
+            sentence(why)
+        );
         desk.banner("ram", Severity::Warning, text);
         desk.inputs.push_back(Input::Medium { present: false });
-        desk.inputs.push_back(Input::Milestone { which: Milestone::Data, holds: false });
+        desk.inputs.push_back(Input::Milestone {
+            which: Milestone::Data,
+            holds: false,
+        });
         desk.state_moved = Some("its state moves to memory".into());
         self.moving = Some(Moving::Stopping(now));
     }
@@ -442,14 +504,20 @@ impl Machine {
         for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
             h.kill();
         }
-        self.to_ram("the boot medium was pulled and no copy of the state could be made", desk);
+        self.to_ram(
+            "the boot medium was pulled and no copy of the state could be made",
+            desk,
+        );
     }
 
     fn settled(&mut self, place: &str, desk: &mut Desk) {
         let _ = fs::write(STATE_WHERE, format!("{place}\n"));
         desk.boot.reason = self.traces.reason();
         self.data_settled = true;
-        desk.inputs.push_back(Input::Milestone { which: Milestone::Data, holds: true });
+        desk.inputs.push_back(Input::Milestone {
+            which: Milestone::Data,
+            holds: true,
+        });
     }
 
     /// A helper has ended.
@@ -465,14 +533,23 @@ impl Machine {
             Task::Late => {
                 self.late_done = true;
                 if !Path::new("/dev/watchdog").exists() {
-                    desk.banner("watchdog", Severity::Warning, "No hardware watchdog was found: a box that hangs will not restart by itself.".into());
+                    desk.banner(
+                        "watchdog",
+                        Severity::Warning,
+                        "No hardware watchdog was found: a box that hangs will not restart by itself.".into(),
+                    );
                 }
             }
             Task::ToRam => {
                 desk.boot.medium = Medium::Ram;
                 self.settled("ram", desk);
             }
-            Task::Medium if self.moving.is_none() && !self.data_settled && !desk.runs(Task::ToRam) && desk.boot.medium == Medium::Ram => {
+            Task::Medium
+                if self.moving.is_none()
+                    && !self.data_settled
+                    && !desk.runs(Task::ToRam)
+                    && desk.boot.medium == Medium::Ram =>
+            {
                 self.to_ram("the keeper of the boot medium ended", desk);
             }
             Task::Medium if self.disk_path.is_some() && desk.boot.medium == Medium::Disk && self.moving.is_none() => {
@@ -501,7 +578,11 @@ impl Machine {
 
     /// Puts the present state on the console.
     pub fn show(&self, status: &Status, claim: Option<&str>, desk: &Desk) {
-        let screen = console::Screen { status: status.clone(), claim: claim.map(str::to_owned), progress: self.progress.clone() };
+        let screen = console::Screen {
+            status: status.clone(),
+            claim: claim.map(str::to_owned),
+            progress: self.progress.clone(),
+        };
         let text = serde_json::to_string(&screen).unwrap_or_default();
         for h in desk.helpers.iter().filter(|h| h.task == Task::Console) {
             h.tell(&text);
@@ -510,7 +591,11 @@ impl Machine {
 
     /// Last writes: the record, everything in the cache, the mount.
     pub fn farewell(&mut self, why: &str, ladder: bool, desk: &mut Desk) {
-        let record = Record { why: why.to_owned(), ladder, reboots: if ladder { self.reboots + 1 } else { 0 } };
+        let record = Record {
+            why: why.to_owned(),
+            ladder,
+            reboots: if ladder { self.reboots + 1 } else { 0 },
+        };
         let on_disk = desk.boot.medium == Medium::Disk;
         desk.start(Task::Farewell, move |_| {
             if on_disk {
@@ -527,123 +612,8 @@ impl Machine {
 /// With a capital letter at its start.
 fn sentence(text: &str) -> String {
     let mut c = text.chars();
-    c.next().map_or_else(String::new, |first| first.to_uppercase().chain(c).collect())
-}
-
-/// In a helper: the board's watchdog, what EROFS needs, `/system`, and variables that a virtual machine's host passes in.
-fn early(line: &Line, board: &Board) -> i32 {
-    let file = |name: &String| Path::new("/kiln/early").join(name);
-    for name in board.watchdog.early.iter().chain(&board.early) {
-        if let Err(e) = modules::insert(&file(name)) {
-            log::warn(&format!("module {name}: {e}"));
-        }
-    }
-    if let Err(e) = mounts::system() {
-        line.say(&format!("broken /system.erofs: {e}"));
-        return 1;
-    }
-    // Before "system": units are prepared with it.
-    for (name, value) in from_host() {
-        line.say(&format!("env {name}={value}"));
-    }
-    line.say("system");
-    0
-}
-
-/// Variables from QEMU's fw_cfg, under `opt/kiln/env/`.
-fn from_host() -> Vec<(String, String)> {
-    let here = ["/sys/bus/acpi/devices/QEMU0002:00", "/sys/firmware/devicetree/base/fw-cfg@9020000"];
-    if !here.iter().any(|p| Path::new(p).exists()) {
-        return Vec::new();
-    }
-    if let Ok(m) = Modules::read()
-        && m.has("qemu_fw_cfg")
-        && let Err(e) = m.load("qemu_fw_cfg")
-    {
-        log::warn(&format!("module {e}"));
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/sys/firmware/qemu_fw_cfg/by_name/opt/kiln/env").into_iter().flatten().flatten().take(64) {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if let Ok(bytes) = fs::read(entry.path().join("raw"))
-            && bytes.len() < 4096
-            && let Ok(value) = String::from_utf8(bytes)
-            && !value.contains('\0')
-        {
-            found.push((name, value));
-        }
-    }
-    found
-}
-
-/// In a helper: a module for every device that is there.
-fn coldplug(line: &Line, extra: &[String]) -> i32 {
-    let modules = match Modules::read() {
-        Ok(m) => m,
-        Err(e) => {
-            log::error(&format!("module tables: {e}"));
-            return 1;
-        }
-    };
-    let present = modules::present();
-    let mut text = String::new();
-    for m in &present {
-        if text.len() + m.len() > 12_000 {
-            line.say(&format!("seen {text}"));
-            text.clear();
-        }
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(m);
-    }
-    line.say(&format!("seen {text}"));
-    for failed in modules::load_for(&modules, &present, extra) {
-        log::info(&format!("module {failed}"));
-    }
-    0
-}
-
-/// In a helper: modules for devices that have just appeared.
-fn hotplug(modaliases: &BTreeSet<String>) -> i32 {
-    match Modules::read() {
-        Ok(modules) => {
-            for failed in modules::load_for(&modules, modaliases, &[]) {
-                log::info(&format!("module {failed}"));
-            }
-            0
-        }
-        Err(e) => {
-            log::error(&format!("module tables: {e}"));
-            1
-        }
-    }
-}
-
-/// In a helper, when the bus is quiet: watchdogs, from the board's own to the kernel's timer.
-fn late(board: &Board) -> i32 {
-    let there = || Path::new("/dev/watchdog").exists();
-    if let Ok(m) = Modules::read() {
-        for name in &board.watchdog.late {
-            if !there() && m.has(name) {
-                let _ = m.load(name);
-            }
-        }
-    }
-    if let Some(name) = board.watchdog.fallback.as_ref().filter(|_| !there()) {
-        let file = Path::new("/kiln/early").join(name);
-        if let Err(e) = modules::insert(&file) {
-            log::warn(&format!("module {name}: {e}"));
-        }
-    }
-    // devtmpfs makes the node a moment after the driver has registered.
-    for _ in 0..50 {
-        if there() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    0
+    c.next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(c).collect())
 }
 
 /// PID 1.
@@ -673,7 +643,14 @@ pub fn main() -> ExitCode {
         Ok(Ending::Reboot) => RebootMode::RB_AUTOBOOT,
         Err(e) => {
             log::error(&format!("PID 1 cannot go on: {e}"));
-            record::leave(Path::new(record::FOLDER), &Record { why: format!("PID 1 could not go on: {e}"), ladder: true, reboots: 1 });
+            record::leave(
+                Path::new(record::FOLDER),
+                &Record {
+                    why: format!("PID 1 could not go on: {e}"),
+                    ladder: true,
+                    reboots: 1,
+                },
+            );
             RebootMode::RB_AUTOBOOT
         }
     };

@@ -41,9 +41,14 @@ impl Modules {
 
     fn below(dir: &Path) -> io::Result<Modules> {
         let read = |name: &str| fs::read_to_string(dir.join(name));
-        let mut m = Modules { dir: dir.to_owned(), ..Modules::default() };
+        let mut m = Modules {
+            dir: dir.to_owned(),
+            ..Modules::default()
+        };
         for line in read("modules.dep")?.lines() {
-            let Some((file, before)) = line.split_once(':') else { continue };
+            let Some((file, before)) = line.split_once(':') else {
+                continue;
+            };
             // The file lists the nearest first; the farthest must be loaded first.
             let before = before.split_whitespace().rev().map(name_of).collect();
             m.deps.insert(name_of(file), (PathBuf::from(file), before));
@@ -52,14 +57,16 @@ impl Modules {
             let mut words = line.split_whitespace();
             if let (Some("alias"), Some(pattern), Some(name)) = (words.next(), words.next(), words.next()) {
                 let literal = pattern.split(['*', '?', '[']).next().unwrap_or_default();
-                m.aliases.push((literal.to_owned(), pattern.to_owned(), name.replace('-', "_")));
+                m.aliases
+                    .push((literal.to_owned(), pattern.to_owned(), name.replace('-', "_")));
             }
         }
         for line in read("modules.softdep").unwrap_or_default().lines() {
             let mut words = line.split_whitespace();
             if let (Some("softdep"), Some(name)) = (words.next(), words.next()) {
                 let before = words.skip_while(|w| *w != "pre:").skip(1).take_while(|w| *w != "post:");
-                m.soft.insert(name.replace('-', "_"), before.map(|w| w.replace('-', "_")).collect());
+                m.soft
+                    .insert(name.replace('-', "_"), before.map(|w| w.replace('-', "_")).collect());
             }
         }
         Ok(m)
@@ -67,8 +74,14 @@ impl Modules {
 
     /// Names of the modules that a device with this modalias asks for.
     pub fn wanted(&self, modalias: &str) -> BTreeSet<String> {
-        let hit = |a: &&(String, String, String)| modalias.starts_with(&a.0) && matches(a.1.as_bytes(), modalias.as_bytes());
-        self.aliases.iter().filter(hit).map(|a| a.2.clone()).filter(|n| self.deps.contains_key(n)).collect()
+        let hit =
+            |a: &&(String, String, String)| modalias.starts_with(&a.0) && matches(a.1.as_bytes(), modalias.as_bytes());
+        self.aliases
+            .iter()
+            .filter(hit)
+            .map(|a| a.2.clone())
+            .filter(|n| self.deps.contains_key(n))
+            .collect()
     }
 
     /// Whether this kernel has such a module file.
@@ -86,7 +99,13 @@ impl Modules {
             return Err(format!("{name}: no such module"));
         };
         for n in before.iter().chain(std::iter::once(&name)) {
-            for soft in self.soft.get(n).into_iter().flatten().filter(|s| self.deps.contains_key(*s)) {
+            for soft in self
+                .soft
+                .get(n)
+                .into_iter()
+                .flatten()
+                .filter(|s| self.deps.contains_key(*s))
+            {
                 if let Some((soft_file, soft_before)) = self.deps.get(soft) {
                     for b in soft_before {
                         let _ = self.deps.get(b).map(|(f, _)| insert(&self.dir.join(f)));
@@ -94,7 +113,11 @@ impl Modules {
                     let _ = insert(&self.dir.join(soft_file));
                 }
             }
-            let path = if n == &name { Some(file) } else { self.deps.get(n).map(|(f, _)| f) };
+            let path = if n == &name {
+                Some(file)
+            } else {
+                self.deps.get(n).map(|(f, _)| f)
+            };
             if let Some(path) = path {
                 insert(&self.dir.join(path)).map_err(|e| format!("{n}: {e}"))?;
             }
@@ -118,7 +141,11 @@ pub fn insert(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     let e = io::Error::last_os_error();
-    if e.raw_os_error() == Some(libc::EEXIST) { Ok(()) } else { Err(e) }
+    if e.raw_os_error() == Some(libc::EEXIST) {
+        Ok(())
+    } else {
+        Err(e)
+    }
 }
 
 /// Every modalias of the devices that are there.
@@ -128,7 +155,8 @@ pub fn present() -> BTreeSet<String> {
             let Ok(kind) = entry.file_type() else { continue };
             if kind.is_dir() && depth < DEPTH_MAX {
                 walk(&entry.path(), depth + 1, found);
-            } else if kind.is_file() && entry.file_name() == "modalias"
+            } else if kind.is_file()
+                && entry.file_name() == "modalias"
                 && let Ok(text) = fs::read_to_string(entry.path())
                 && !text.trim().is_empty()
             {
@@ -143,7 +171,12 @@ pub fn present() -> BTreeSet<String> {
 
 /// Loads everything that these modaliases ask for, and `extra`, in parallel; returns what failed.
 pub fn load_for(modules: &Modules, modaliases: &BTreeSet<String>, extra: &[String]) -> Vec<String> {
-    let mut names: Vec<String> = modaliases.iter().flat_map(|m| modules.wanted(m)).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut names: Vec<String> = modaliases
+        .iter()
+        .flat_map(|m| modules.wanted(m))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     names.sort_by_key(|n| modules.deps.get(n).map_or(9, |(f, _)| rank(f)));
     names.extend(extra.iter().map(|n| n.replace('-', "_")).filter(|n| modules.has(n)));
     if names.is_empty() {
@@ -172,7 +205,12 @@ pub fn load_for(modules: &Modules, modaliases: &BTreeSet<String>, extra: &[Strin
 }
 
 fn load_every(modules: &Modules, names: &[String], first: usize, step: usize) -> Vec<String> {
-    names.iter().skip(first).step_by(step).filter_map(|n| modules.load(n).err()).collect()
+    names
+        .iter()
+        .skip(first)
+        .step_by(step)
+        .filter_map(|n| modules.load(n).err())
+        .collect()
 }
 
 fn report(failed: &[String]) {
@@ -184,7 +222,15 @@ fn report(failed: &[String]) {
 /// Storage and network first: the dashboard and the state wait for them.
 fn rank(file: &Path) -> u8 {
     let path = file.to_string_lossy();
-    let first = ["drivers/virtio", "drivers/usb", "drivers/ata", "drivers/nvme", "drivers/scsi", "drivers/mmc", "drivers/block"];
+    let first = [
+        "drivers/virtio",
+        "drivers/usb",
+        "drivers/ata",
+        "drivers/nvme",
+        "drivers/scsi",
+        "drivers/mmc",
+        "drivers/block",
+    ];
     if first.iter().any(|f| path.contains(f)) {
         0
     } else if path.contains("drivers/net") {
@@ -262,11 +308,27 @@ mod tests {
     #[test]
     fn patterns_match_as_fnmatch_does() {
         for (p, t, want) in [
-            ("pci:v00008086d000010D3sv*sd*bc*sc*i*", "pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00", true),
-            ("pci:v*d*sv*sd*bc0Csc03i30*", "pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i30", true),
-            ("pci:v*d*sv*sd*bc0Csc03i30*", "pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i20", false),
+            (
+                "pci:v00008086d000010D3sv*sd*bc*sc*i*",
+                "pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00",
+                true,
+            ),
+            (
+                "pci:v*d*sv*sd*bc0Csc03i30*",
+                "pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i30",
+                true,
+            ),
+            (
+                "pci:v*d*sv*sd*bc0Csc03i30*",
+                "pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i20",
+                false,
+            ),
             ("scsi:t-0x00*", "scsi:t-0x00", true),
-            ("usb:v*p*d*dc*dsc*dp*ic08isc06ip50in*", "usb:v46F4p0001d0000dc00dsc00dp00ic08isc06ip50in00", true),
+            (
+                "usb:v*p*d*dc*dsc*dp*ic08isc06ip50in*",
+                "usb:v46F4p0001d0000dc00dsc00dp00ic08isc06ip50in00",
+                true,
+            ),
             ("a[0-3]b", "a2b", true),
             ("a[0-3]b", "a4b", false),
             ("a[!0-3]b", "a4b", true),
@@ -285,8 +347,14 @@ mod tests {
     fn tables_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let w = |n: &str, t: &str| fs::write(dir.path().join(n), t).unwrap();
-        w("modules.dep", "kernel/lib/libcrc32c.ko:\nkernel/fs/ext4/ext4.ko.xz: kernel/lib/crc16.ko kernel/fs/jbd2/jbd2.ko\nkernel/lib/crc16.ko:\nkernel/fs/jbd2/jbd2.ko:\n");
-        w("modules.alias", "# x\nalias fs-ext4 ext4\nalias pci:v1d* lib-crc32c\nalias pci:v* gone\n");
+        w(
+            "modules.dep",
+            "kernel/lib/libcrc32c.ko:\nkernel/fs/ext4/ext4.ko.xz: kernel/lib/crc16.ko kernel/fs/jbd2/jbd2.ko\nkernel/lib/crc16.ko:\nkernel/fs/jbd2/jbd2.ko:\n",
+        );
+        w(
+            "modules.alias",
+            "# x\nalias fs-ext4 ext4\nalias pci:v1d* lib-crc32c\nalias pci:v* gone\n",
+        );
         w("modules.softdep", "softdep libcrc32c pre: crc32c post: other\n");
         let m = Modules::below(dir.path()).unwrap();
         assert_eq!(m.deps["ext4"].1, ["jbd2", "crc16"]);

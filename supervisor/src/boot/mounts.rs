@@ -11,11 +11,26 @@ pub fn kernel() -> Vec<String> {
         ("devtmpfs", "/dev", MsFlags::MS_NOSUID, Some("mode=755")),
         ("proc", "/proc", tight, None),
         ("sysfs", "/sys", tight, None),
-        ("tmpfs", "/run", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755,size=10%")),
-        ("tmpfs", "/tmp", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=1777,size=10%")),
+        (
+            "tmpfs",
+            "/run",
+            MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+            Some("mode=755,size=10%"),
+        ),
+        (
+            "tmpfs",
+            "/tmp",
+            MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+            Some("mode=1777,size=10%"),
+        ),
         ("cgroup2", "/sys/fs/cgroup", tight, Some("nsdelegate")),
         ("pstore", "/sys/fs/pstore", tight, None),
-        ("devpts", "/dev/pts", MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, Some("mode=620,ptmxmode=666")),
+        (
+            "devpts",
+            "/dev/pts",
+            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+            Some("mode=620,ptmxmode=666"),
+        ),
     ];
     let mut failed = Vec::new();
     for (kind, at, flags, data) in table {
@@ -26,10 +41,22 @@ pub fn kernel() -> Vec<String> {
         }
     }
     // Units get namespaces that follow what PID 1 mounts later.
-    if let Err(e) = mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SHARED, None::<&str>) {
+    if let Err(e) = mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_SHARED,
+        None::<&str>,
+    ) {
         failed.push(format!("sharing mounts: {e}"));
     }
-    for dir in ["/run/kiln/dev", "/run/systemd/journal", "/dev/shm", "/var/lib/kiln", "/system"] {
+    for dir in [
+        "/run/kiln/dev",
+        "/run/systemd/journal",
+        "/dev/shm",
+        "/var/lib/kiln",
+        "/system",
+    ] {
         if let Err(e) = std::fs::create_dir_all(dir) {
             failed.push(format!("{dir}: {e}"));
         }
@@ -42,7 +69,13 @@ pub fn kernel() -> Vec<String> {
 /// # Errors
 /// The kernel refused.
 pub fn system() -> io::Result<()> {
-    mount(Some("/system.erofs"), "/system", Some("erofs"), MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID, None::<&str>)?;
+    mount(
+        Some("/system.erofs"),
+        "/system",
+        Some("erofs"),
+        MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID,
+        None::<&str>,
+    )?;
     Ok(())
 }
 
@@ -53,6 +86,12 @@ pub fn system() -> io::Result<()> {
 pub fn state_in_ram() -> io::Result<()> {
     let _ = nix::mount::umount2("/var/lib/kiln", nix::mount::MntFlags::MNT_DETACH);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("tmpfs"), "/var/lib/kiln", Some("tmpfs"), flags, Some("mode=755,size=25%"))?;
+    mount(
+        Some("tmpfs"),
+        "/var/lib/kiln",
+        Some("tmpfs"),
+        flags,
+        Some("mode=755,size=25%"),
+    )?;
     Ok(())
 }

@@ -4,9 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
-};
+use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket};
 
 use super::site::Fixed;
 
@@ -56,7 +54,9 @@ pub fn addresses() -> Vec<String> {
         .flatten()
         .filter_map(|i| {
             let a = i.address?;
-            a.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip())).or_else(|| a.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
+            a.as_sockaddr_in()
+                .map(|v4| IpAddr::from(v4.ip()))
+                .or_else(|| a.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
         })
         .filter(|a| match a {
             IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_unspecified(),
@@ -82,7 +82,12 @@ fn interfaces() -> Vec<String> {
 }
 
 fn control() -> io::Result<OwnedFd> {
-    Ok(socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?)
+    Ok(socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?)
 }
 
 fn request(name: &str) -> libc::ifreq {
@@ -128,7 +133,9 @@ fn sockaddr(a: Ipv4Addr) -> libc::sockaddr {
 /// # Errors
 /// What the kernel says.
 pub fn set_fixed(fixed: &Fixed) -> io::Result<bool> {
-    let Some(name) = interfaces().into_iter().next() else { return Ok(false) };
+    let Some(name) = interfaces().into_iter().next() else {
+        return Ok(false);
+    };
     let fd = control()?;
     let mut r = request(&name);
     r.ifr_ifru.ifru_addr = sockaddr(fixed.address);

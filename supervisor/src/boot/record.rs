@@ -63,7 +63,13 @@ pub fn take(dir: &Path) -> Traces {
     let marker = dir.join("running");
     let cut_short = marker.exists();
     let _ = durable(&marker, b"this boot has not ended in order\n");
-    Traces { record, cut_short, has_state: true, panic: None, watchdog: false }
+    Traces {
+        record,
+        cut_short,
+        has_state: true,
+        panic: None,
+        watchdog: false,
+    }
 }
 
 /// Leaves the record of an orderly end in `dir`.
@@ -88,7 +94,9 @@ pub fn collect_pstore(pstore: &Path, dir: &Path) -> Option<String> {
         let Ok(bytes) = fs::read(entry.path()) else { continue };
         let text = String::from_utf8_lossy(&bytes);
         telling = telling.or_else(|| {
-            let line = text.lines().find(|l| l.contains("panic") || l.contains("BUG:") || l.contains("Oops"))?;
+            let line = text
+                .lines()
+                .find(|l| l.contains("panic") || l.contains("BUG:") || l.contains("Oops"))?;
             Some(line.chars().take(200).collect())
         });
         let _ = fs::create_dir_all(dir.join("pstore"));
@@ -110,13 +118,31 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(take(dir.path()).reason(), "power-on");
         assert_eq!(take(dir.path()).reason(), "the power was cut or the machine was reset");
-        leave(dir.path(), &Record { why: "unit server failed".into(), ladder: true, reboots: 1 });
+        leave(
+            dir.path(),
+            &Record {
+                why: "unit server failed".into(),
+                ladder: true,
+                reboots: 1,
+            },
+        );
         let t = take(dir.path());
         assert_eq!(t.reason(), "reboot by the supervisor: unit server failed");
         assert_eq!(t.record.unwrap().reboots, 1);
-        leave(dir.path(), &Record { why: "asked for".into(), ..Record::default() });
+        leave(
+            dir.path(),
+            &Record {
+                why: "asked for".into(),
+                ..Record::default()
+            },
+        );
         assert_eq!(take(dir.path()).reason(), "orderly end: asked for");
-        let t = Traces { watchdog: true, cut_short: true, has_state: true, ..Traces::default() };
+        let t = Traces {
+            watchdog: true,
+            cut_short: true,
+            has_state: true,
+            ..Traces::default()
+        };
         assert!(t.reason().starts_with("the hardware watchdog reset the box"));
     }
 
@@ -130,8 +156,16 @@ mod tests {
     #[test]
     fn crash_dumps_are_collected_once() {
         let (p, d) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        fs::write(p.path().join("dmesg-1"), "Panic#1\n<4>all is well\n<0>Kernel panic - not syncing: x\n").unwrap();
-        assert!(collect_pstore(p.path(), d.path()).unwrap().contains("Kernel panic - not syncing: x"));
+        fs::write(
+            p.path().join("dmesg-1"),
+            "Panic#1\n<4>all is well\n<0>Kernel panic - not syncing: x\n",
+        )
+        .unwrap();
+        assert!(
+            collect_pstore(p.path(), d.path())
+                .unwrap()
+                .contains("Kernel panic - not syncing: x")
+        );
         assert_eq!(collect_pstore(p.path(), d.path()), None);
     }
 }

@@ -40,11 +40,23 @@ impl Site {
             Err(e) => {
                 let e: toml::de::Error = e;
                 let line = e.span().and_then(|s| crate::unit::place(text, s.start).0).unwrap_or(0);
-                return (site, vec![format!("kiln.toml line {line}: {}", crate::unit::one_line(e.message()))]);
+                return (
+                    site,
+                    vec![format!("kiln.toml line {line}: {}", crate::unit::one_line(e.message()))],
+                );
             }
         };
-        let line = |key: &str| text.lines().position(|l| l.trim_start().trim_start_matches('[').starts_with(key)).map_or(0, |n| n + 1);
-        let mut bad = |key: &str, expected: &str| errors.push(format!("kiln.toml line {}, field `{key}`: expected {expected}", line(key)));
+        let line = |key: &str| {
+            text.lines()
+                .position(|l| l.trim_start().trim_start_matches('[').starts_with(key))
+                .map_or(0, |n| n + 1)
+        };
+        let mut bad = |key: &str, expected: &str| {
+            errors.push(format!(
+                "kiln.toml line {}, field `{key}`: expected {expected}",
+                line(key)
+            ))
+        };
         for (key, value) in &table {
             match (key.as_str(), value) {
                 ("hostname", toml::Value::String(s)) if is_hostname(s) => site.hostname = Some(s.clone()),
@@ -77,7 +89,9 @@ fn fixed(t: &toml::Table) -> Result<Option<Fixed>, (&'static str, &'static str)>
     const ADDRESS: (&str, &str) = ("address", "text like \"192.0.2.10/24\"");
     const GATEWAY: (&str, &str) = ("gateway", "an IPv4 address in quotes");
     const DNS: (&str, &str) = ("dns", "a list of addresses in quotes");
-    let Some(address) = t.get("address") else { return Ok(None) };
+    let Some(address) = t.get("address") else {
+        return Ok(None);
+    };
     let (addr, prefix) = address.as_str().and_then(|s| s.split_once('/')).ok_or(ADDRESS)?;
     let gateway = match t.get("gateway") {
         None => None,
@@ -87,12 +101,22 @@ fn fixed(t: &toml::Table) -> Result<Option<Fixed>, (&'static str, &'static str)>
         None => Vec::new(),
         Some(toml::Value::Array(a)) => a
             .iter()
-            .map(|v| v.as_str().filter(|s| s.parse::<std::net::IpAddr>().is_ok()).map(str::to_owned).ok_or(DNS))
+            .map(|v| {
+                v.as_str()
+                    .filter(|s| s.parse::<std::net::IpAddr>().is_ok())
+                    .map(str::to_owned)
+                    .ok_or(DNS)
+            })
             .collect::<Result<_, _>>()?,
         Some(_) => return Err(DNS),
     };
     let prefix = prefix.parse().ok().filter(|p: &u8| *p <= 32).ok_or(ADDRESS)?;
-    Ok(Some(Fixed { address: addr.parse().map_err(|_| ADDRESS)?, prefix, gateway, dns }))
+    Ok(Some(Fixed {
+        address: addr.parse().map_err(|_| ADDRESS)?,
+        prefix,
+        gateway,
+        dns,
+    }))
 }
 
 fn is_hostname(s: &str) -> bool {
@@ -111,12 +135,20 @@ mod tests {
 
     #[test]
     fn what_is_right_is_used_and_what_is_wrong_is_named() {
-        let (s, e) = Site::parse("hostname = 'bench-3'\n[env]\nPORT = '80'\nBAD-NAME = 'x'\nN = 3\n[network]\naddress='192.0.2.4/24'\ngateway='192.0.2.1'\ndns=['1.1.1.1']\n[alerts]\nx=1\n");
+        let (s, e) = Site::parse(
+            "hostname = 'bench-3'\n[env]\nPORT = '80'\nBAD-NAME = 'x'\nN = 3\n[network]\naddress='192.0.2.4/24'\ngateway='192.0.2.1'\ndns=['1.1.1.1']\n[alerts]\nx=1\n",
+        );
         assert_eq!(s.hostname.as_deref(), Some("bench-3"));
-        assert_eq!(s.env.into_iter().collect::<Vec<_>>(), [("PORT".to_owned(), "80".to_owned())]);
+        assert_eq!(
+            s.env.into_iter().collect::<Vec<_>>(),
+            [("PORT".to_owned(), "80".to_owned())]
+        );
         assert_eq!(s.network.unwrap().prefix, 24);
         assert_eq!(e.len(), 2, "{e:?}");
-        assert!(e[0].contains("line 4, field `BAD-NAME`: expected a variable name"), "{e:?}");
+        assert!(
+            e[0].contains("line 4, field `BAD-NAME`: expected a variable name"),
+            "{e:?}"
+        );
 
         let (_, e) = Site::parse("hostname = 'a b'\ncolour = 1\n[network]\naddress = '1.2.3.4'\n");
         assert_eq!(e.len(), 3, "{e:?}");
@@ -128,7 +160,17 @@ mod tests {
     #[test]
     fn the_file_of_the_image_is_right() {
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../rootfs/kiln.toml")).unwrap();
-        let enabled: String = text.lines().map(|l| format!("{}\n", l.strip_prefix("# ").filter(|l| l.contains('=') || l.starts_with('[')).unwrap_or(""))).collect();
+        let enabled: String = text
+            .lines()
+            .map(|l| {
+                format!(
+                    "{}\n",
+                    l.strip_prefix("# ")
+                        .filter(|l| l.contains('=') || l.starts_with('['))
+                        .unwrap_or("")
+                )
+            })
+            .collect();
         for t in [text, enabled] {
             assert_eq!(Site::parse(&t).1, Vec::<String>::new());
         }

@@ -34,7 +34,12 @@ impl Uevents {
     /// The socket could not be made.
     pub fn listen() -> io::Result<Uevents> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let fd = socket(AddressFamily::Netlink, SockType::Datagram, flags, SockProtocol::NetlinkKObjectUEvent)?;
+        let fd = socket(
+            AddressFamily::Netlink,
+            SockType::Datagram,
+            flags,
+            SockProtocol::NetlinkKObjectUEvent,
+        )?;
         let _ = setsockopt(&fd, sockopt::RcvBufForce, &BUFFER);
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 1))?;
         Ok(Uevents(fd))

@@ -27,7 +27,11 @@ pub struct Screen {
 /// The kernel's consoles besides the virtual terminal, e.g. `ttyS0`.
 pub fn serial_devices() -> Vec<String> {
     let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
-    active.split_whitespace().filter(|t| *t != "tty0").map(str::to_owned).collect()
+    active
+        .split_whitespace()
+        .filter(|t| *t != "tty0")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// In a helper: draws every screen that PID 1 sends, until PID 1 is gone.
@@ -37,10 +41,16 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
     let mut lines: Vec<File> = serial.iter().filter_map(|s| open(s)).collect();
     let mut before: Option<Screen> = None;
     while let Some(text) = line.hear() {
-        let Ok(screen) = serde_json::from_str::<Screen>(&text) else { continue };
+        let Ok(screen) = serde_json::from_str::<Screen>(&text) else {
+            continue;
+        };
         let said = changes(before.as_ref(), &screen);
         if let Some(t) = &mut terminal {
-            let _ = t.write_all(format!("\x1b[H\x1b[2J{}", render(&screen, &drives())).replace('\n', "\r\n").as_bytes());
+            let _ = t.write_all(
+                format!("\x1b[H\x1b[2J{}", render(&screen, &drives()))
+                    .replace('\n', "\r\n")
+                    .as_bytes(),
+            );
         }
         for f in &mut lines {
             for l in &said {
@@ -86,8 +96,15 @@ fn changes(before: Option<&Screen>, now: &Screen) -> Vec<String> {
     for u in &now.status.units {
         let was = before.and_then(|s| s.status.units.iter().find(|o| o.name == u.name));
         if was.is_none_or(|w| w.state != u.state) {
-            let rung = u.rung.map(|r| format!(" (rung {})", format!("{r:?}").to_lowercase())).unwrap_or_default();
-            let why = if u.reason.is_empty() { String::new() } else { format!(": {}", u.reason) };
+            let rung = u
+                .rung
+                .map(|r| format!(" (rung {})", format!("{r:?}").to_lowercase()))
+                .unwrap_or_default();
+            let why = if u.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", u.reason)
+            };
             out.push(format!("kiln: unit {} is {}{rung}{why}", u.name, state(u.state)));
         }
     }
@@ -111,7 +128,11 @@ fn state(s: UnitState) -> &'static str {
 /// Address of the dashboard, for people and for the QR code.
 fn url(screen: &Screen) -> Option<String> {
     let a = screen.status.addresses.first()?;
-    Some(if a.contains(':') { format!("http://[{a}]") } else { format!("http://{a}") })
+    Some(if a.contains(':') {
+        format!("http://[{a}]")
+    } else {
+        format!("http://{a}")
+    })
 }
 
 /// The whole screen as text.
@@ -130,7 +151,11 @@ fn render(screen: &Screen, drives: &[String]) -> String {
     if let Some(c) = &screen.claim {
         t.push_str(&format!("  Claim code  {c}\n"));
     }
-    t.push_str(&format!("  Slot        {} {}\n", if s.boot.slot.is_empty() { "-" } else { &s.boot.slot }, s.boot.why));
+    t.push_str(&format!(
+        "  Slot        {} {}\n",
+        if s.boot.slot.is_empty() { "-" } else { &s.boot.slot },
+        s.boot.why
+    ));
     let medium = match s.boot.medium {
         Medium::Disk => "on the boot medium",
         Medium::Ram => "in memory only",
@@ -147,7 +172,11 @@ fn render(screen: &Screen, drives: &[String]) -> String {
     for b in &s.banners {
         t.push_str(&format!("  ! {}\n", b.text));
     }
-    for u in s.units.iter().filter(|u| !matches!(u.state, UnitState::Ready | UnitState::Done)) {
+    for u in s
+        .units
+        .iter()
+        .filter(|u| !matches!(u.state, UnitState::Ready | UnitState::Done))
+    {
         t.push_str(&format!("  {} is {} {}\n", u.name, state(u.state), u.reason));
     }
     if let (Some(_), Some(u)) = (&screen.claim, url(screen)) {
@@ -164,8 +193,18 @@ fn drives() -> Vec<String> {
     let mut out = Vec::new();
     for e in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
         let name = e.file_name().to_string_lossy().into_owned();
-        let read = |f: &str| fs::read_to_string(e.path().join(f)).unwrap_or_default().trim().to_owned();
-        if e.path().join("partition").exists() || read("hidden") == "1" || ["loop", "ram", "zram", "nbd", "sr", "fd"].iter().any(|p| name.starts_with(p)) {
+        let read = |f: &str| {
+            fs::read_to_string(e.path().join(f))
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        if e.path().join("partition").exists()
+            || read("hidden") == "1"
+            || ["loop", "ram", "zram", "nbd", "sr", "fd"]
+                .iter()
+                .any(|p| name.starts_with(p))
+        {
             continue;
         }
         let gb = read("size").parse::<u64>().unwrap_or(0) / 1_953_125;
@@ -182,9 +221,23 @@ mod tests {
     use wire::supervisor::BootView;
 
     fn screen() -> Screen {
-        let boot = BootView { slot: "a".into(), reason: "power-on".into(), ..BootView::default() };
-        let status = Status { host: "kiln".into(), addresses: vec!["192.0.2.7".into()], units: vec![], boot, banners: vec![] };
-        Screen { status, claim: Some("ABCD1234".into()), progress: None }
+        let boot = BootView {
+            slot: "a".into(),
+            reason: "power-on".into(),
+            ..BootView::default()
+        };
+        let status = Status {
+            host: "kiln".into(),
+            addresses: vec!["192.0.2.7".into()],
+            units: vec![],
+            boot,
+            banners: vec![],
+        };
+        Screen {
+            status,
+            claim: Some("ABCD1234".into()),
+            progress: None,
+        }
     }
 
     #[test]
@@ -202,7 +255,15 @@ mod tests {
     #[test]
     fn the_screen_says_what_a_person_needs() {
         let t = render(&screen(), &["sda  DISK  4000 GB".into()]);
-        for wanted in ["http://192.0.2.7", "ABCD1234", "Slot        a", "power-on", "in memory only", "sda  DISK", "▄"] {
+        for wanted in [
+            "http://192.0.2.7",
+            "ABCD1234",
+            "Slot        a",
+            "power-on",
+            "in memory only",
+            "sda  DISK",
+            "▄",
+        ] {
             assert!(t.contains(wanted), "{wanted} is missing in\n{t}");
         }
     }

@@ -7,7 +7,9 @@ const QUIET: usize = 2;
 
 /// Lines of the code, light on dark; nothing when the text does not fit.
 pub(super) fn half_blocks(text: &str) -> Vec<String> {
-    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else { return Vec::new() };
+    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else {
+        return Vec::new();
+    };
     let width = code.width();
     let light = |x: usize, y: usize| {
         let inside = (QUIET..QUIET + width).contains(&x) && (QUIET..QUIET + width).contains(&y);
@@ -17,12 +19,14 @@ pub(super) fn half_blocks(text: &str) -> Vec<String> {
     (0..side.div_ceil(2))
         .map(|row| {
             (0..side)
-                .map(|x| match (light(x, 2 * row), 2 * row + 1 < side && light(x, 2 * row + 1)) {
-                    (true, true) => '█',
-                    (true, false) => '▀',
-                    (false, true) => '▄',
-                    (false, false) => ' ',
-                })
+                .map(
+                    |x| match (light(x, 2 * row), 2 * row + 1 < side && light(x, 2 * row + 1)) {
+                        (true, true) => '█',
+                        (true, false) => '▀',
+                        (false, true) => '▄',
+                        (false, false) => ' ',
+                    },
+                )
                 .collect()
         })
         .collect()

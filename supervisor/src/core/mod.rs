@@ -11,6 +11,8 @@
 //! Tests: `tests.rs` beside this file (tables and properties).
 
 mod backoff;
+mod ladder;
+mod settle;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -60,8 +62,12 @@ pub enum Milestone {
 }
 
 impl Milestone {
-    const ALL: [(&'static str, Milestone); 4] =
-        [("system", Self::System), ("data", Self::Data), ("modules", Self::Modules), ("network", Self::Network)];
+    const ALL: [(&'static str, Milestone); 4] = [
+        ("system", Self::System),
+        ("data", Self::Data),
+        ("modules", Self::Modules),
+        ("network", Self::Network),
+    ];
 
     fn named(name: &str) -> Option<Milestone> {
         Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, m)| *m)
@@ -343,7 +349,11 @@ impl Core {
     fn medium(&mut self, now: Millis, for_ms: Millis, out: &mut Vec<Action>) {
         self.medium_silent = for_ms >= MEDIUM_SILENCE_MAX / 6;
         if for_ms >= MEDIUM_SILENCE_MAX && self.may_reboot() {
-            self.decide(now, format!("the boot medium has not answered for {} s", for_ms / 1000), out);
+            self.decide(
+                now,
+                format!("the boot medium has not answered for {} s", for_ms / 1000),
+                out,
+            );
         }
     }
 
@@ -390,7 +400,11 @@ impl Core {
         match &mut self.phase {
             Phase::Running => {
                 self.log(None, format!("shutting down: {why}"), out);
-                self.phase = Phase::Stopping { until: now + SHUTDOWN_MAX, ending, why: clip(why) };
+                self.phase = Phase::Stopping {
+                    until: now + SHUTDOWN_MAX,
+                    ending,
+                    why: clip(why),
+                };
             }
             // The second request may only change what happens at the end, not prolong it.
             Phase::Stopping { ending: e, .. } => {
@@ -399,280 +413,6 @@ impl Core {
                 }
             }
             Phase::Ended => {}
-        }
-    }
-
-    fn tick(&mut self, now: Millis, pressure: u8, out: &mut Vec<Action>) {
-        for unit in 0..self.units.len() {
-            let spec = &self.specs[unit];
-            let r = &self.units[unit];
-            match r.state {
-                State::Ready { since } => {
-                    if r.fails > 0 && now.saturating_sub(since) >= STABLE {
-                        self.units[unit].fails = 0;
-                        self.units[unit].rung = None;
-                    }
-                    let silence = now.saturating_sub(self.units[unit].beat);
-                    // Pressure lengthens the deadline, to three times at the most.
-                    let allowed = spec.watchdog + spec.watchdog * 2 * u64::from(pressure.min(100)) / 100;
-                    if spec.watchdog > 0 && silence > allowed {
-                        let why = format!("no heartbeat for {} (allowed {})", secs(silence), secs(allowed));
-                        self.late(now, unit, why, out);
-                    }
-                }
-                State::Starting { until } if now >= until => {
-                    let why = format!("not ready {} after its start", secs(spec.start_timeout));
-                    self.late(now, unit, why, out);
-                }
-                State::Late { until } if now >= until => {
-                    let next = now + grace(spec.watchdog) * 2;
-                    self.units[unit].rung = Some(Rung::Degraded);
-                    self.set(now, unit, State::Degraded { until: next }, None);
-                    out.push(Action::Dump(unit));
-                    self.log(Some(unit), format!("degraded: {}", self.units[unit].reason), out);
-                }
-                State::Degraded { until } if now >= until => {
-                    self.units[unit].rung = Some(Rung::Abort);
-                    self.set(now, unit, State::Aborting { until: now + ABORT_GRACE }, None);
-                    self.log(Some(unit), format!("SIGABRT: {}", self.units[unit].reason), out);
-                    out.push(Action::Abort(unit));
-                }
-                State::Aborting { until } | State::Stopping { until } if now >= until => {
-                    self.units[unit].rung = Some(Rung::Kill);
-                    self.set(now, unit, State::Killing { until: now + KILL_GRACE }, None);
-                    self.log(Some(unit), "did not end: killing its cgroup".into(), out);
-                    out.push(Action::Kill(unit));
-                }
-                State::Killing { until } if now >= until => {
-                    self.log(Some(unit), "survives SIGKILL, stuck in the kernel: abandoned".into(), out);
-                    out.push(Action::Abandon(unit));
-                    self.units[unit].rung = Some(Rung::Abandoned);
-                    self.ended(now, unit, "stuck in the kernel and abandoned", out);
-                }
-                State::Backoff { until } | State::Quarantine { until } if now >= until => {
-                    self.set(now, unit, State::Waiting, None);
-                }
-                _ => {}
-            }
-        }
-        if let Phase::Stopping { until, ending, why } = &self.phase
-            && now >= *until
-        {
-            let (ending, why) = (*ending, why.clone());
-            self.phase = Phase::Ended;
-            out.push(Action::End { ending, hard: true, why });
-        }
-    }
-
-    fn late(&mut self, now: Millis, unit: UnitId, why: String, out: &mut Vec<Action>) {
-        self.units[unit].rung = Some(Rung::Late);
-        self.log(Some(unit), format!("late: {why}"), out);
-        let until = now + grace(self.specs[unit].watchdog);
-        self.set(now, unit, State::Late { until }, Some(why));
-    }
-
-    fn exited(&mut self, now: Millis, unit: UnitId, exit: Exit, out: &mut Vec<Action>) {
-        let Some(r) = self.units.get(unit) else { return };
-        if !r.state.runs() {
-            return;
-        }
-        let starting = matches!(r.state, State::Starting { .. } | State::Late { .. } | State::Degraded { .. });
-        if self.specs[unit].kind == Kind::Oneshot && starting && exit == Exit::Code(0) {
-            self.set(now, unit, State::Done, Some(String::new()));
-            self.log(Some(unit), "done".into(), out);
-            return;
-        }
-        let climbed = matches!(r.state, State::Aborting { .. } | State::Killing { .. }) && !r.reason.is_empty();
-        let why = if climbed { format!("{}; ended with {exit}", r.reason) } else { format!("ended with {exit}") };
-        self.ended(now, unit, &why, out);
-    }
-
-    /// The unit has no process any more: decides what becomes of it.
-    fn ended(&mut self, now: Millis, unit: UnitId, why: &str, out: &mut Vec<Action>) {
-        if unit >= self.units.len() {
-            return;
-        }
-        self.log(Some(unit), why.to_owned(), out);
-        let r = &mut self.units[unit];
-        let was_ready = r.ready_at.take().map(|at| now.saturating_sub(at));
-        let again = std::mem::take(&mut r.again);
-        r.status.clear();
-        if self.phase != Phase::Running {
-            self.set(now, unit, State::Stopped, Some(why.to_owned()));
-            return;
-        }
-        if again {
-            r.restarts += 1;
-            self.set(now, unit, State::Waiting, None);
-            return;
-        }
-        r.fails = if was_ready.is_some_and(|t| t >= STABLE) { 1 } else { r.fails + 1 };
-        let (fails, spec) = (r.fails, &self.specs[unit]);
-        if fails > spec.burst {
-            self.quarantine(now, unit, why, out);
-            return;
-        }
-        r.restarts += 1;
-        r.rung = r.rung.max(Some(Rung::Restart));
-        let pause = match was_ready {
-            Some(t) if t >= HAD_BEEN_READY => 0,
-            _ => backoff::pause(spec.restart, fails, &mut self.jitter),
-        };
-        let text = if pause == 0 { format!("{why}; started again at once") } else { format!("{why}; started again in {}", secs(pause)) };
-        self.set(now, unit, State::Backoff { until: now + pause }, Some(text));
-        if pause == 0 {
-            self.set(now, unit, State::Waiting, None);
-        }
-    }
-
-    fn quarantine(&mut self, now: Millis, unit: UnitId, why: &str, out: &mut Vec<Action>) {
-        let critical = self.specs[unit].critical;
-        let burst = self.specs[unit].burst;
-        let r = &mut self.units[unit];
-        r.rung = Some(Rung::Quarantine);
-        // One more failed run brings it back here.
-        r.fails = burst;
-        let pause = if critical { QUARANTINE_CRITICAL } else { QUARANTINE };
-        let reason = format!("failed {} times in a row, last: {why}", burst + 1);
-        self.log(Some(unit), format!("quarantine: {reason}"), out);
-        self.set(now, unit, State::Quarantine { until: now + pause }, Some(reason));
-        if !critical {
-            return;
-        }
-        if self.may_reboot() {
-            self.units[unit].rung = Some(Rung::Reboot);
-            let name = &self.specs[unit].name;
-            self.decide(now, format!("unit {name} {why}, {} times in a row", burst + 1), out);
-        } else if !self.medium_present {
-            self.log(Some(unit), "critical, but the boot medium is absent: no reboot".into(), out);
-        } else if self.reboots >= REBOOTS_MAX {
-            self.log(Some(unit), format!("critical, but {REBOOTS_MAX} reboots in a row did not help: no reboot"), out);
-        }
-    }
-
-    /// Moves every unit that can move without waiting: starts what has what it needs, stops what must not run.
-    fn settle(&mut self, now: Millis, out: &mut Vec<Action>) {
-        match self.phase {
-            Phase::Running => self.settle_running(now, out),
-            Phase::Stopping { .. } => self.settle_stopping(now, out),
-            Phase::Ended => {}
-        }
-    }
-
-    fn settle_running(&mut self, now: Millis, out: &mut Vec<Action>) {
-        // A unit that becomes ready by being started lets others start: repeat until nothing moves.
-        loop {
-            let mut moved = false;
-            for unit in 0..self.units.len() {
-                match self.units[unit].state {
-                    State::Waiting => {
-                        if let Some(what) = self.lacks(unit) {
-                            if self.units[unit].reason != what {
-                                self.units[unit].reason = clip(what);
-                            }
-                        } else {
-                            self.start(now, unit, out);
-                            moved = true;
-                        }
-                    }
-                    State::Starting { .. } | State::Ready { .. } => {
-                        let gone = self.specs[unit].requires.iter().find_map(|n| match n {
-                            Need::Unit(id) if matches!(self.units[*id].state, State::Quarantine { .. }) => Some(*id),
-                            Need::Unit(_) | Need::Milestone(_) | Need::Missing(_) => None,
-                        });
-                        if let Some(id) = gone {
-                            self.units[unit].again = true;
-                            let why = format!("{}, which it requires, is in quarantine", self.specs[id].name);
-                            self.stop(now, unit, why, out);
-                            moved = true;
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            if !moved {
-                return;
-            }
-        }
-    }
-
-    fn start(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
-        let spec = &self.specs[unit];
-        let until = now + spec.start_timeout;
-        let simple = spec.kind == Kind::Simple;
-        out.push(Action::Spawn(unit));
-        let r = &mut self.units[unit];
-        r.beat = now;
-        r.ready_at = None;
-        let reason = std::mem::take(&mut r.reason);
-        let reason = if reason.starts_with("waits for ") { String::new() } else { reason };
-        self.set(now, unit, State::Starting { until }, Some(reason));
-        if simple {
-            self.ready(now, unit, out);
-        }
-    }
-
-    /// What a waiting unit still waits for.
-    fn lacks(&self, unit: UnitId) -> Option<String> {
-        let spec = &self.specs[unit];
-        for need in &spec.requires {
-            match need {
-                Need::Missing(name) => return Some(format!("waits for {name}, which is not there")),
-                Need::Milestone(m) if !self.milestones[*m as usize] => return Some(format!("waits for {}", milestone_name(*m))),
-                Need::Unit(id) if !self.is_up(*id) => return Some(format!("waits for {}", self.specs[*id].name)),
-                Need::Milestone(_) | Need::Unit(_) => {}
-            }
-        }
-        for need in &spec.after {
-            match need {
-                Need::Milestone(m) if !self.milestones[*m as usize] => return Some(format!("waits for {}", milestone_name(*m))),
-                Need::Unit(id) if !self.start_is_over(*id) => return Some(format!("waits for {}", self.specs[*id].name)),
-                Need::Missing(_) | Need::Milestone(_) | Need::Unit(_) => {}
-            }
-        }
-        None
-    }
-
-    fn is_up(&self, unit: UnitId) -> bool {
-        match self.units[unit].state {
-            State::Ready { .. } | State::Done => true,
-            State::Late { .. } | State::Degraded { .. } => self.units[unit].ready_at.is_some(),
-            _ => false,
-        }
-    }
-
-    /// Whether a unit's first start has come to an end, good or bad: what `after` waits for.
-    fn start_is_over(&self, unit: UnitId) -> bool {
-        let r = &self.units[unit];
-        self.is_up(unit) || r.restarts > 0 || r.fails > 0 || matches!(r.state, State::Stopped)
-            || (r.state == State::Waiting && self.specs[unit].requires.iter().any(|n| matches!(n, Need::Missing(_))))
-    }
-
-    fn settle_stopping(&mut self, now: Millis, out: &mut Vec<Action>) {
-        for unit in 0..self.units.len() {
-            if !self.units[unit].state.runs() && self.units[unit].state != State::Stopped {
-                self.set(now, unit, State::Stopped, None);
-            }
-        }
-        for unit in 0..self.units.len() {
-            let runs = matches!(
-                self.units[unit].state,
-                State::Starting { .. } | State::Ready { .. } | State::Late { .. } | State::Degraded { .. }
-            );
-            // Whoever was started after it must be gone first.
-            let needed = self.specs.iter().zip(&self.units).any(|(s, r)| {
-                r.state.runs() && s.after.iter().chain(&s.requires).any(|n| *n == Need::Unit(unit))
-            });
-            if runs && !needed {
-                self.stop(now, unit, "the box is shutting down".into(), out);
-            }
-        }
-        if self.units.iter().all(|r| !r.state.runs())
-            && let Phase::Stopping { ending, why, .. } = &self.phase
-        {
-            let (ending, why) = (*ending, why.clone());
-            self.phase = Phase::Ended;
-            out.push(Action::End { ending, hard: false, why });
         }
     }
 }
@@ -692,19 +432,6 @@ pub struct UnitFacts<'a> {
     pub restarts: u32,
     /// Since when.
     pub since: Millis,
-}
-
-fn milestone_name(m: Milestone) -> &'static str {
-    Milestone::ALL.iter().find(|(_, x)| *x == m).map_or("", |(n, _)| n)
-}
-
-/// How long a rung waits for the next one: a quarter of the heartbeat's deadline, half a second to five seconds.
-fn grace(watchdog: Millis) -> Millis {
-    if watchdog == 0 { 5_000 } else { (watchdog / 4).clamp(50, 5_000) }
-}
-
-fn secs(ms: Millis) -> String {
-    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) }
 }
 
 fn clip(mut s: String) -> String {

@@ -30,7 +30,14 @@ impl World {
 
     fn after_reboots(units: Vec<Unit>, reboots: u32) -> World {
         let core = Core::new(0, &units, reboots, 7);
-        let mut w = World { core, units, now: 0, alive: BTreeSet::new(), seen: Vec::new(), ended: None };
+        let mut w = World {
+            core,
+            units,
+            now: 0,
+            alive: BTreeSet::new(),
+            seen: Vec::new(),
+            ended: None,
+        };
         w.step(Input::Tick { pressure: 0 });
         w
     }
@@ -51,12 +58,20 @@ impl World {
                             continue;
                         }
                         let d = self.units.iter().position(|x| x.name == *dep);
-                        assert!(d.is_some_and(|d| self.core.is_up(d)), "{} started without {dep}", self.units[*u].name);
+                        assert!(
+                            d.is_some_and(|d| self.core.is_up(d)),
+                            "{} started without {dep}",
+                            self.units[*u].name
+                        );
                     }
                     for dep in &self.units[*u].after {
                         if let Some(d) = self.units.iter().position(|x| x.name == *dep) {
                             let r = &self.core.units[d];
-                            assert!(self.core.is_up(d) || r.fails + r.restarts > 0, "{} started before {dep}", self.units[*u].name);
+                            assert!(
+                                self.core.is_up(d) || r.fails + r.restarts > 0,
+                                "{} started before {dep}",
+                                self.units[*u].name
+                            );
                         }
                     }
                 }
@@ -72,13 +87,21 @@ impl World {
             }
         }
         for (u, r) in self.core.units.iter().enumerate() {
-            assert_eq!(r.state.runs(), self.alive.contains(&u), "state and process of {} differ", self.units[u].name);
+            assert_eq!(
+                r.state.runs(),
+                self.alive.contains(&u),
+                "state and process of {} differ",
+                self.units[u].name
+            );
             if let State::Backoff { until } = r.state {
                 assert!(until - self.now <= BACKOFF_MAX);
             }
         }
         assert_eq!(self.core.feeds_watchdog(), self.core.verdict().is_none());
-        assert!(was_fed || !self.core.feeds_watchdog(), "a decided reboot was taken back");
+        assert!(
+            was_fed || !self.core.feeds_watchdog(),
+            "a decided reboot was taken back"
+        );
         self.seen.extend(out);
     }
 
@@ -94,7 +117,11 @@ impl World {
     }
 
     fn states(&self) -> BTreeMap<&str, State> {
-        self.units.iter().enumerate().map(|(i, u)| (u.name.as_str(), self.core.state(i))).collect()
+        self.units
+            .iter()
+            .enumerate()
+            .map(|(i, u)| (u.name.as_str(), self.core.state(i)))
+            .collect()
     }
 }
 
@@ -115,11 +142,33 @@ fn a_silent_unit_climbs_every_rung_and_comes_back() {
             break;
         }
     }
-    assert_eq!(rungs, [None, Some(Rung::Late), Some(Rung::Degraded), Some(Rung::Abort), Some(Rung::Kill)]);
+    assert_eq!(
+        rungs,
+        [
+            None,
+            Some(Rung::Late),
+            Some(Rung::Degraded),
+            Some(Rung::Abort),
+            Some(Rung::Kill)
+        ]
+    );
     let acts: Vec<_> = w.seen.iter().filter(|a| !matches!(a, Action::Log { .. })).collect();
-    assert_eq!(acts, [&Action::Spawn(0), &Action::Dump(0), &Action::Abort(0), &Action::Kill(0), &Action::Spawn(0)]);
+    assert_eq!(
+        acts,
+        [
+            &Action::Spawn(0),
+            &Action::Dump(0),
+            &Action::Abort(0),
+            &Action::Kill(0),
+            &Action::Spawn(0)
+        ]
+    );
     assert_eq!(w.core.view(0).unwrap().restarts, 1);
-    assert!(w.core.view(0).unwrap().reason.contains("no heartbeat for"), "{}", w.core.view(0).unwrap().reason);
+    assert!(
+        w.core.view(0).unwrap().reason.contains("no heartbeat for"),
+        "{}",
+        w.core.view(0).unwrap().reason
+    );
 }
 
 #[test]
@@ -155,12 +204,18 @@ fn what_survives_sigkill_is_abandoned_and_replaced() {
         w.tick(100);
     }
     let at = w.seen.iter().position(|a| *a == Action::Abandon(0)).unwrap();
-    assert!(w.seen[at..].contains(&Action::Spawn(0)), "nothing was started in its place");
+    assert!(
+        w.seen[at..].contains(&Action::Spawn(0)),
+        "nothing was started in its place"
+    );
 }
 
 #[test]
 fn a_critical_unit_that_keeps_failing_reboots_the_box() {
-    let mut w = World::new(vec![unit("a", "critical=true\nstart_limit_burst=3\nrestart_sec=0.1"), unit("b", "")]);
+    let mut w = World::new(vec![
+        unit("a", "critical=true\nstart_limit_burst=3\nrestart_sec=0.1"),
+        unit("b", ""),
+    ]);
     for _ in 0..100 {
         w.exit(0, Exit::Code(1));
         w.tick(500);
@@ -177,27 +232,39 @@ fn a_critical_unit_that_keeps_failing_reboots_the_box() {
 #[test]
 fn no_reboot_while_the_medium_is_absent_or_after_three_that_did_not_help() {
     for (reboots, present) in [(0, false), (REBOOTS_MAX, true)] {
-        let mut w = World::after_reboots(vec![unit("a", "critical=true\nstart_limit_burst=1\nrestart_sec=0.1")], reboots);
+        let mut w = World::after_reboots(
+            vec![unit("a", "critical=true\nstart_limit_burst=1\nrestart_sec=0.1")],
+            reboots,
+        );
         w.step(Input::Medium { present });
         for _ in 0..200 {
             w.exit(0, Exit::Code(1));
             w.tick(1000);
         }
         assert!(w.core.feeds_watchdog() && !w.core.is_stopping());
-        assert!(w.seen.iter().filter(|a| **a == Action::Spawn(0)).count() > 3, "it must go on trying");
+        assert!(
+            w.seen.iter().filter(|a| **a == Action::Spawn(0)).count() > 3,
+            "it must go on trying"
+        );
     }
 }
 
 #[test]
 fn a_medium_that_hangs_reboots_but_one_that_answers_with_an_error_does_not() {
     let mut w = World::new(vec![]);
-    w.step(Input::MediumSilent { for_ms: MEDIUM_SILENCE_MAX - 1 });
+    w.step(Input::MediumSilent {
+        for_ms: MEDIUM_SILENCE_MAX - 1,
+    });
     assert!(w.core.feeds_watchdog() && w.core.medium_silent());
     w.step(Input::Medium { present: false });
-    w.step(Input::MediumSilent { for_ms: MEDIUM_SILENCE_MAX });
+    w.step(Input::MediumSilent {
+        for_ms: MEDIUM_SILENCE_MAX,
+    });
     assert!(w.core.feeds_watchdog());
     w.step(Input::Medium { present: true });
-    w.step(Input::MediumSilent { for_ms: MEDIUM_SILENCE_MAX });
+    w.step(Input::MediumSilent {
+        for_ms: MEDIUM_SILENCE_MAX,
+    });
     assert!(!w.core.feeds_watchdog());
 }
 
@@ -211,7 +278,9 @@ fn a_unit_that_had_been_ready_is_started_at_once_else_later_and_later() {
     let mut pauses = Vec::new();
     for _ in 0..4 {
         w.exit(0, Exit::Code(1));
-        let State::Backoff { until } = w.core.state(0) else { panic!("{:?}", w.core.state(0)) };
+        let State::Backoff { until } = w.core.state(0) else {
+            panic!("{:?}", w.core.state(0))
+        };
         pauses.push(until - w.now);
         w.tick(until - w.now);
     }
@@ -229,13 +298,22 @@ fn dependencies_order_start_and_stop() {
     assert_eq!(w.alive, [2].into());
     w.step(Input::Ready { unit: 2 });
     assert_eq!(w.alive, [2].into());
-    w.step(Input::Milestone { which: Milestone::Data, holds: true });
+    w.step(Input::Milestone {
+        which: Milestone::Data,
+        holds: true,
+    });
     assert_eq!(w.alive, [1, 2].into());
     w.step(Input::Ready { unit: 1 });
-    w.step(Input::Milestone { which: Milestone::System, holds: true });
+    w.step(Input::Milestone {
+        which: Milestone::System,
+        holds: true,
+    });
     assert_eq!(w.alive, [0, 1, 2].into());
     assert_eq!(w.core.view(3).unwrap().reason, "waits for nobody, which is not there");
-    w.step(Input::Shutdown { ending: Ending::PowerOff, why: "test".into() });
+    w.step(Input::Shutdown {
+        ending: Ending::PowerOff,
+        why: "test".into(),
+    });
     for u in [0, 1, 2] {
         let stopped: Vec<_> = w.seen.iter().filter(|a| matches!(a, Action::Terminate(_))).collect();
         assert_eq!(stopped.last(), Some(&&Action::Terminate(u)));
@@ -246,7 +324,10 @@ fn dependencies_order_start_and_stop() {
 
 #[test]
 fn a_quarantined_requirement_takes_its_users_along_and_back() {
-    let mut w = World::new(vec![unit("a", "start_limit_burst=1\nrestart_sec=0.1"), unit("b", "requires=['a']")]);
+    let mut w = World::new(vec![
+        unit("a", "start_limit_burst=1\nrestart_sec=0.1"),
+        unit("b", "requires=['a']"),
+    ]);
     assert_eq!(w.alive, [0, 1].into());
     for _ in 0..2 {
         w.exit(0, Exit::Code(1));

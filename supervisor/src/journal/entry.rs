@@ -61,7 +61,11 @@ impl Entry {
             Some(("kiln-init", rest)) if priority >> 3 != 0 => ("kiln-init", rest),
             _ => ("kernel", message),
         };
-        push(&mut out, "_TRANSPORT", if transport == "kernel" { b"kernel" } else { b"driver" });
+        push(
+            &mut out,
+            "_TRANSPORT",
+            if transport == "kernel" { b"kernel" } else { b"driver" },
+        );
         push(&mut out, "SYSLOG_IDENTIFIER", transport.as_bytes());
         push(&mut out, "PRIORITY", (priority & 7).to_string().as_bytes());
         if let Some(us) = numbers.nth(1) {
@@ -73,7 +77,10 @@ impl Entry {
 }
 
 fn stamp() -> Vec<u8> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_micros();
     let mono = crate::shell::clock::now() * 1000;
     format!("__REALTIME_TIMESTAMP={now}\n__MONOTONIC_TIMESTAMP={mono}\n").into_bytes()
 }
@@ -116,8 +123,12 @@ pub(super) fn fields(bytes: &[u8]) -> Vec<(&str, &[u8])> {
         let (name, value) = match line.iter().position(|b| *b == b'=') {
             Some(eq) => (&line[..eq], &line[eq + 1..]),
             None => {
-                let Some((head, tail)) = rest.split_first_chunk::<8>() else { break };
-                let Ok(len) = usize::try_from(u64::from_le_bytes(*head)) else { break };
+                let Some((head, tail)) = rest.split_first_chunk::<8>() else {
+                    break;
+                };
+                let Ok(len) = usize::try_from(u64::from_le_bytes(*head)) else {
+                    break;
+                };
                 let Some(value) = tail.get(..len) else { break };
                 rest = tail.get(len + 1..).unwrap_or_default();
                 (line, value)
@@ -135,7 +146,9 @@ pub(super) fn fields(bytes: &[u8]) -> Vec<(&str, &[u8])> {
 fn is_field(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_uppercase())
-        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 #[cfg(test)]
@@ -152,18 +165,43 @@ mod tests {
         let mut d = b"MESSAGE=hello\n_PID=1\nlower=no\nLONG\n".to_vec();
         d.extend_from_slice(&3u64.to_le_bytes());
         d.extend_from_slice(b"a\nb\nPRIORITY=3\n");
-        assert_eq!(fields(&d), [("MESSAGE", &b"hello"[..]), ("LONG", b"a\nb"), ("PRIORITY", b"3")]);
-        let e = Entry::native(&d, &Sender { pid: 42, uid: 900, unit: Some("server".into()) });
+        assert_eq!(
+            fields(&d),
+            [("MESSAGE", &b"hello"[..]), ("LONG", b"a\nb"), ("PRIORITY", b"3")]
+        );
+        let e = Entry::native(
+            &d,
+            &Sender {
+                pid: 42,
+                uid: 900,
+                unit: Some("server".into()),
+            },
+        );
         let t = text(&e);
-        assert!(t.contains("_PID=42\n") && !t.contains("_PID=1\n") && t.contains("_KILN_UNIT=server\n") && t.ends_with("\n\n"), "{t}");
+        assert!(
+            t.contains("_PID=42\n")
+                && !t.contains("_PID=1\n")
+                && t.contains("_KILN_UNIT=server\n")
+                && t.ends_with("\n\n"),
+            "{t}"
+        );
     }
 
     #[test]
     fn kernel_records_and_our_own() {
         let t = text(&Entry::kernel(b"4,812,5123456,-;sda: read error\n SUBSYSTEM=block\n"));
-        assert!(t.contains("PRIORITY=4\n") && t.contains("MESSAGE=sda: read error\n") && t.contains("_TRANSPORT=kernel\n") && t.contains("_SOURCE_MONOTONIC_TIMESTAMP=5123456\n"), "{t}");
+        assert!(
+            t.contains("PRIORITY=4\n")
+                && t.contains("MESSAGE=sda: read error\n")
+                && t.contains("_TRANSPORT=kernel\n")
+                && t.contains("_SOURCE_MONOTONIC_TIMESTAMP=5123456\n"),
+            "{t}"
+        );
         let t = text(&Entry::kernel(b"28,813,5123457,-;kiln-init: server: late\n"));
-        assert!(t.contains("SYSLOG_IDENTIFIER=kiln-init\n") && t.contains("MESSAGE=server: late\n"), "{t}");
+        assert!(
+            t.contains("SYSLOG_IDENTIFIER=kiln-init\n") && t.contains("MESSAGE=server: late\n"),
+            "{t}"
+        );
     }
 
     proptest! {

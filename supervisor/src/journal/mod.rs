@@ -42,7 +42,12 @@ fn run() -> io::Result<()> {
     log::use_kmsg();
     let named = passed()?;
     let find = |name: &str| named.iter().position(|(n, _)| n == name);
-    let missing = |name: &str| io::Error::new(io::ErrorKind::NotFound, format!("no socket named {name:?} was passed (LISTEN_FDS); expected native and stdout"));
+    let missing = |name: &str| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("no socket named {name:?} was passed (LISTEN_FDS); expected native and stdout"),
+        )
+    };
     let native = find("native").ok_or_else(|| missing("native"))?;
     let stdout = find("stdout").ok_or_else(|| missing("stdout"))?;
     let export = find("export");
@@ -54,14 +59,21 @@ fn run() -> io::Result<()> {
     if let Some(l) = &listener {
         l.set_nonblocking(true)?;
     }
-    let mut kmsg = std::fs::OpenOptions::new().read(true).custom_flags_nonblock().open("/dev/kmsg").ok();
+    let mut kmsg = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags_nonblock()
+        .open("/dev/kmsg")
+        .ok();
     let mut store = Store::new();
     let notify = Notify::from_env();
     notify.say("READY=1");
     let mut beaten = Instant::now();
     let mut buf = vec![0u8; DATAGRAM_MAX];
     loop {
-        let mut fds = vec![PollFd::new(sockets[native].as_fd(), PollFlags::POLLIN), PollFd::new(sockets[stdout].as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![
+            PollFd::new(sockets[native].as_fd(), PollFlags::POLLIN),
+            PollFd::new(sockets[stdout].as_fd(), PollFlags::POLLIN),
+        ];
         fds.extend(kmsg.as_ref().map(|k| PollFd::new(k.as_fd(), PollFlags::POLLIN)));
         fds.extend(listener.as_ref().map(|l| PollFd::new(l.as_fd(), PollFlags::POLLIN)));
         match poll(&mut fds, PollTimeout::from(1000u16)) {
@@ -69,11 +81,15 @@ fn run() -> io::Result<()> {
             Err(e) => return Err(e.into()),
         }
         for _ in 0..BURST {
-            let Some((sender, bytes)) = receive(&sockets[native], &mut buf) else { break };
+            let Some((sender, bytes)) = receive(&sockets[native], &mut buf) else {
+                break;
+            };
             store.add(Entry::native(&bytes, &sender));
         }
         for _ in 0..BURST {
-            let Some((sender, bytes)) = receive(&sockets[stdout], &mut buf) else { break };
+            let Some((sender, bytes)) = receive(&sockets[stdout], &mut buf) else {
+                break;
+            };
             for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
                 store.add(Entry::line(line, &sender));
             }
@@ -117,7 +133,11 @@ fn receive(socket: &OwnedFd, buf: &mut [u8]) -> Option<(Sender, Vec<u8>)> {
         for c in m.cmsgs().into_iter().flatten() {
             match c {
                 ControlMessageOwned::ScmCredentials(c) => {
-                    sender = Sender { pid: c.pid(), uid: c.uid(), unit: cgroup::unit_of(c.pid()) };
+                    sender = Sender {
+                        pid: c.pid(),
+                        uid: c.uid(),
+                        unit: cgroup::unit_of(c.pid()),
+                    };
                 }
                 ControlMessageOwned::ScmRights(fds) => {
                     for f in fds {
@@ -145,9 +165,16 @@ fn receive(socket: &OwnedFd, buf: &mut [u8]) -> Option<(Sender, Vec<u8>)> {
 
 /// The sockets that PID 1 passed, with their names.
 fn passed() -> io::Result<Vec<(String, OwnedFd)>> {
-    let count: i32 = std::env::var("LISTEN_FDS").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let count: i32 = std::env::var("LISTEN_FDS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    names.split(':').zip(3..3 + count.clamp(0, 16)).map(|(n, fd)| Ok((n.to_owned(), sockets::inherited(fd)?))).collect()
+    names
+        .split(':')
+        .zip(3..3 + count.clamp(0, 16))
+        .map(|(n, fd)| Ok((n.to_owned(), sockets::inherited(fd)?)))
+        .collect()
 }
 
 /// The way to PID 1.
@@ -163,8 +190,14 @@ impl Notify {
             s.connect(p).ok()?;
             Some(s)
         });
-        let usec: u64 = std::env::var("WATCHDOG_USEC").ok().and_then(|u| u.parse().ok()).unwrap_or(20_000_000);
-        Notify { socket, every: Duration::from_micros(usec / 2) }
+        let usec: u64 = std::env::var("WATCHDOG_USEC")
+            .ok()
+            .and_then(|u| u.parse().ok())
+            .unwrap_or(20_000_000);
+        Notify {
+            socket,
+            every: Duration::from_micros(usec / 2),
+        }
     }
 
     fn say(&self, text: &str) {
@@ -184,4 +217,3 @@ impl NonBlocking for std::fs::OpenOptions {
         std::os::unix::fs::OpenOptionsExt::custom_flags(self, libc::O_NONBLOCK)
     }
 }
-

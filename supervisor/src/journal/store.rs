@@ -41,9 +41,23 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new() -> Store {
-        let dir = std::env::var("STATE_DIRECTORY").map_or_else(|_| PathBuf::from("/var/lib/kiln/journal"), PathBuf::from);
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().replace('-', "");
-        Store { ring: VecDeque::new(), ring_bytes: 0, pending: Vec::new(), written: Instant::now(), dir, on_disk: None, file: None, gave_up_on: None, boot }
+        let dir =
+            std::env::var("STATE_DIRECTORY").map_or_else(|_| PathBuf::from("/var/lib/kiln/journal"), PathBuf::from);
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .unwrap_or_default()
+            .trim()
+            .replace('-', "");
+        Store {
+            ring: VecDeque::new(),
+            ring_bytes: 0,
+            pending: Vec::new(),
+            written: Instant::now(),
+            dir,
+            on_disk: None,
+            file: None,
+            gave_up_on: None,
+            boot,
+        }
     }
 
     /// Takes one entry into the ring and, later, into the file.
@@ -157,18 +171,25 @@ impl Store {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-    use super::*;
     use super::super::entry::Sender;
+    use super::*;
     use std::io::Read;
 
     fn store(dir: &Path) -> Store {
-        Store { dir: dir.to_owned(), on_disk: Some(true), ..Store::new() }
+        Store {
+            dir: dir.to_owned(),
+            on_disk: Some(true),
+            ..Store::new()
+        }
     }
 
     #[test]
     fn the_ring_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let mut s = Store { on_disk: Some(false), ..store(dir.path()) };
+        let mut s = Store {
+            on_disk: Some(false),
+            ..store(dir.path())
+        };
         for _ in 0..400 {
             s.add(Entry::line(&[b'x'; 60_000], &Sender::default()));
             s.settle();
@@ -177,7 +198,11 @@ mod tests {
         let mut out = Vec::new();
         s.export(&mut out).unwrap();
         assert!(out.len() <= RING_MAX && out.len() > RING_MAX / 2);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is written while state is in RAM");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "nothing is written while state is in RAM"
+        );
     }
 
     #[test]
@@ -185,7 +210,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut s = store(dir.path());
         for n in 0..200 {
-            s.add(Entry::line(format!("line {n} {}", "y".repeat(50_000)).as_bytes(), &Sender::default()));
+            s.add(Entry::line(
+                format!("line {n} {}", "y".repeat(50_000)).as_bytes(),
+                &Sender::default(),
+            ));
             s.written = Instant::now() - WRITE_EVERY;
             s.settle();
         }
@@ -193,7 +221,9 @@ mod tests {
         assert!(files.len() >= 2, "{files:?}");
         let mut text = String::new();
         for (_, path, _) in files {
-            flate2::read::GzDecoder::new(File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+            flate2::read::GzDecoder::new(File::open(path).unwrap())
+                .read_to_string(&mut text)
+                .unwrap();
         }
         text.push_str(&fs::read_to_string(dir.path().join("current.export")).unwrap_or_default());
         for n in 0..200 {

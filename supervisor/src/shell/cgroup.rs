@@ -25,7 +25,11 @@ pub fn prepare() -> io::Result<()> {
 
 /// The group of one unit; `generation` counts groups that had to be abandoned.
 pub fn path(unit: &str, generation: u32) -> PathBuf {
-    if generation == 0 { Path::new(OURS).join(unit) } else { Path::new(OURS).join(format!("{unit}.{generation}")) }
+    if generation == 0 {
+        Path::new(OURS).join(unit)
+    } else {
+        Path::new(OURS).join(format!("{unit}.{generation}"))
+    }
 }
 
 /// Makes the group with its limits.

@@ -52,12 +52,19 @@ impl Control {
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
-        Ok(Control { listener, clients: Vec::new() })
+        Ok(Control {
+            listener,
+            clients: Vec::new(),
+        })
     }
 
     /// Descriptors to wait on, and whether each waits to write.
     pub fn fds(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        std::iter::once((self.listener.as_fd(), false)).chain(self.clients.iter().map(|c| (c.stream.as_fd(), c.sent < c.sending.len())))
+        std::iter::once((self.listener.as_fd(), false)).chain(
+            self.clients
+                .iter()
+                .map(|c| (c.stream.as_fd(), c.sent < c.sending.len())),
+        )
     }
 
     /// Accepts, reads and answers whatever is there. `status` is the present status line.
@@ -66,8 +73,19 @@ impl Control {
             if self.clients.len() >= CLIENTS_MAX || stream.set_nonblocking(true).is_err() {
                 continue;
             }
-            let uid = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials).ok().map(|c| c.uid());
-            self.clients.push(Client { stream, uid, input: Vec::new(), watching: false, sending: Vec::new(), sent: 0, next: None, gone: false });
+            let uid = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials)
+                .ok()
+                .map(|c| c.uid());
+            self.clients.push(Client {
+                stream,
+                uid,
+                input: Vec::new(),
+                watching: false,
+                sending: Vec::new(),
+                sent: 0,
+                next: None,
+                gone: false,
+            });
         }
         let mut wishes = Vec::new();
         for c in &mut self.clients {
@@ -119,7 +137,10 @@ impl Client {
                     self.watching = true;
                     self.answer(status);
                 }
-                Ok(Request::Screen { claim }) => wishes.push(Wish::Claim { code: claim, uid: self.uid }),
+                Ok(Request::Screen { claim }) => wishes.push(Wish::Claim {
+                    code: claim,
+                    uid: self.uid,
+                }),
                 Err(e) => {
                     let text = serde_json::json!({ "error": format!("request: {e}; expected {{\"watch\":{{}}}} or {{\"screen\":{{\"claim\":TEXT|null}}}}") });
                     self.answer(&text.to_string());

@@ -30,7 +30,11 @@ impl Credentials {
             }
             let file = dir.join(name);
             let _ = fs::remove_file(&file);
-            let mut f = fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(&file)?;
+            let mut f = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o400)
+                .open(&file)?;
             f.write_all(self.0[name].as_bytes())?;
             if let Some(u) = user {
                 std::os::unix::fs::chown(&file, Some(u.uid), Some(u.gid))?;
@@ -59,15 +63,27 @@ mod tests {
     #[test]
     fn two_units_share_a_value_and_each_has_its_own_file() {
         let dir = tempfile::tempdir().unwrap();
-        let unit = |n: &str| Unit::from_toml(Path::new(&format!("{n}.toml")), "exec=['/x']\ncredentials=['agent-token']").unwrap();
+        let unit = |n: &str| {
+            Unit::from_toml(
+                Path::new(&format!("{n}.toml")),
+                "exec=['/x']\ncredentials=['agent-token']",
+            )
+            .unwrap()
+        };
         let mut c = Credentials::default();
         let a = c.provide(dir.path(), &unit("a"), None).unwrap().unwrap();
         let b = c.provide(dir.path(), &unit("b"), None).unwrap().unwrap();
         let read = |d: &Path| fs::read_to_string(d.join("agent-token")).unwrap();
         assert_eq!(read(&a), read(&b));
         assert_eq!(read(&a).len(), 64);
-        assert_eq!(fs::metadata(a.join("agent-token")).unwrap().permissions().mode() & 0o777, 0o400);
+        assert_eq!(
+            fs::metadata(a.join("agent-token")).unwrap().permissions().mode() & 0o777,
+            0o400
+        );
         // A second start of the same boot keeps the value.
-        assert_eq!(read(&c.provide(dir.path(), &unit("a"), None).unwrap().unwrap()), read(&b));
+        assert_eq!(
+            read(&c.provide(dir.path(), &unit("a"), None).unwrap().unwrap()),
+            read(&b)
+        );
     }
 }

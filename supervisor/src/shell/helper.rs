@@ -7,7 +7,8 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
+    socketpair,
 };
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -127,7 +128,11 @@ impl Helper {
         match unsafe { fork() }? {
             ForkResult::Parent { child } => {
                 drop(blocked);
-                Ok(Helper { task, pid: child.as_raw(), socket: ours })
+                Ok(Helper {
+                    task,
+                    pid: child.as_raw(),
+                    socket: ours,
+                })
             }
             ForkResult::Child => {
                 signals::reset_in_child();
@@ -143,7 +148,12 @@ impl Helper {
     /// Sends it a message; dropped when it does not listen, since PID 1 never waits.
     pub fn tell(&self, text: &str) -> bool {
         text.len() <= LINE_MAX
-            && nix::sys::socket::send(self.socket.as_raw_fd(), text.as_bytes(), MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT).is_ok()
+            && nix::sys::socket::send(
+                self.socket.as_raw_fd(),
+                text.as_bytes(),
+                MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT,
+            )
+            .is_ok()
     }
 
     /// The next thing it said, with the descriptor it gave, if any.
@@ -151,7 +161,13 @@ impl Helper {
         let mut buf = [0u8; LINE_MAX];
         let mut control = nix::cmsg_space!([libc::c_int; 1]);
         let mut iov = [IoSliceMut::new(&mut buf)];
-        let m = recvmsg::<UnixAddr>(self.socket.as_raw_fd(), &mut iov, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC).ok()?;
+        let m = recvmsg::<UnixAddr>(
+            self.socket.as_raw_fd(),
+            &mut iov,
+            Some(&mut control),
+            MsgFlags::MSG_CMSG_CLOEXEC,
+        )
+        .ok()?;
         let mut fd = None;
         for c in m.cmsgs().into_iter().flatten() {
             if let ControlMessageOwned::ScmRights(fds) = c {

@@ -64,7 +64,12 @@ impl NotifySocket {
         let mut control = nix::cmsg_space!(libc::ucred, [libc::c_int; 4]);
         loop {
             let mut iov = [IoSliceMut::new(&mut buf)];
-            let got = recvmsg::<UnixAddr>(self.0.as_raw_fd(), &mut iov, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC);
+            let got = recvmsg::<UnixAddr>(
+                self.0.as_raw_fd(),
+                &mut iov,
+                Some(&mut control),
+                MsgFlags::MSG_CMSG_CLOEXEC,
+            );
             let (len, mut pid) = match got {
                 Ok(m) => {
                     let mut pid = None;

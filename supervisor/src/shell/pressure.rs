@@ -2,10 +2,19 @@
 
 /// The worst of CPU, memory and I/O `some avg10`, in percent; 0 where the kernel does not tell.
 pub fn percent() -> u8 {
-    ["cpu", "memory", "io"].iter().filter_map(|what| std::fs::read_to_string(format!("/proc/pressure/{what}")).ok()).filter_map(|t| parse(&t)).max().unwrap_or(0)
+    ["cpu", "memory", "io"]
+        .iter()
+        .filter_map(|what| std::fs::read_to_string(format!("/proc/pressure/{what}")).ok())
+        .filter_map(|t| parse(&t))
+        .max()
+        .unwrap_or(0)
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=100")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=100"
+)]
 fn parse(text: &str) -> Option<u8> {
     let line = text.lines().find(|l| l.starts_with("some "))?;
     let value = line.split(' ').find_map(|w| w.strip_prefix("avg10="))?;

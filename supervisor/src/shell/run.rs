@@ -3,7 +3,6 @@
 //! One turn: take signals, reap, read every socket until it is empty, tick the core, act, feed the watchdog, publish the
 //! status. Heartbeats are read before time is judged, so a PID 1 that was itself stopped for a while blames nobody.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
@@ -15,11 +14,12 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use wire::boxes::Banner;
 use wire::event::Severity;
-use wire::supervisor::{BootView, Status, UnitState, UnitView};
+use wire::supervisor::{Status, UnitState, UnitView};
 
 use super::control::{Control, Wish};
 use super::credentials::Credentials;
-use super::helper::{Helper, Task};
+use super::desk::Desk;
+use super::helper::Task;
 use super::notify::{Note, NotifySocket};
 use super::paths::Paths;
 use super::signals::Signals;
@@ -27,15 +27,13 @@ use super::spawn::{Prepared, Surroundings};
 use super::watchdog::Watchdog;
 use super::{cgroup, clock, log, pressure, process, sockets, users};
 use crate::boot::Machine;
-use crate::core::{Action, Core, Ending, Exit, Input, Millis, Milestone, State, UnitId};
+use crate::core::{Action, Core, Ending, Exit, Input, Millis, State, UnitId};
 use crate::unit::{self, Unit, UnitError};
 
 /// Longest sleep of the loop, in milliseconds: the watchdog and the milestones want to be looked at.
 const TURN_MAX: Millis = 1_000;
 /// Datagrams read from one socket in one turn, so that a babbling service cannot keep the loop.
 const BURST: usize = 1_024;
-/// Most helpers at a time.
-const HELPERS_MAX: usize = 16;
 /// How long the last writes may take, in milliseconds.
 const FAREWELL_MAX: Millis = 10_000;
 
@@ -49,83 +47,6 @@ struct Process {
     cgroup: Option<PathBuf>,
     /// `since` of the core's record, and the wall-clock time that was shown for it.
     shown_since: Option<(Millis, wire::Time)>,
-}
-
-/// What machine and loop share: inputs to come, helpers, banners.
-#[derive(Debug, Default)]
-pub struct Desk {
-    /// Inputs that wait for the core.
-    pub inputs: VecDeque<Input>,
-    /// Helpers that run.
-    pub helpers: Vec<Helper>,
-    /// What everybody has to know, by a key so that it can be taken back.
-    pub banners: Vec<(&'static str, Banner)>,
-    /// How the box came up.
-    pub boot: BootView,
-    /// Host name.
-    pub host: String,
-    /// Addresses without loopback.
-    pub addresses: Vec<String>,
-    /// Environment for every unit, from `kiln.toml`.
-    pub env: Vec<(String, String)>,
-    /// Set when `env` has changed.
-    pub env_changed: bool,
-    /// Units that keep state must start afresh.
-    pub state_moved: Option<String>,
-    /// Whether any unit that keeps state has a process.
-    pub stateful_run: bool,
-    /// Units that the owner's settings make needless.
-    pub left_out: Vec<String>,
-}
-
-impl Desk {
-    /// Below a root everything that a box has to bring up is there from the start.
-    pub fn below_root() -> Desk {
-        let mut desk = Desk { host: nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default(), ..Desk::default() };
-        for which in [Milestone::System, Milestone::Data, Milestone::Modules, Milestone::Network] {
-            desk.inputs.push_back(Input::Milestone { which, holds: true });
-        }
-        desk.boot.medium = wire::supervisor::Medium::Disk;
-        desk.boot.reason = "an ordinary process".into();
-        desk
-    }
-
-    /// Starts a helper; a failure is logged and told by `false`.
-    pub fn start(&mut self, task: Task, work: impl FnOnce(&super::helper::Line) -> i32) -> bool {
-        if self.helpers.len() >= HELPERS_MAX {
-            return false;
-        }
-        match Helper::start(task, work) {
-            Ok(h) => {
-                self.helpers.push(h);
-                true
-            }
-            Err(e) => {
-                log::error(&format!("starting {task:?}: {e}"));
-                false
-            }
-        }
-    }
-
-    /// Whether such a helper runs.
-    pub fn runs(&self, task: Task) -> bool {
-        self.helpers.iter().any(|h| h.task == task)
-    }
-
-    /// Shows or replaces a banner.
-    pub fn banner(&mut self, key: &'static str, severity: Severity, text: String) {
-        if self.banners.iter().any(|(k, b)| *k == key && b.text == text) {
-            return;
-        }
-        log::warn(&text);
-        self.banners.retain(|(k, _)| *k != key);
-        self.banners.push((key, Banner { severity, text }));
-    }
-
-    /// Takes a banner back.
-    pub fn unbanner(&mut self, key: &'static str) {
-        self.banners.retain(|(k, _)| *k != key);
-    }
 }
 
 /// Faults of the supervisor itself that are survived: so many within so long.
@@ -209,8 +130,15 @@ impl Shell {
             paths,
         };
         for e in &shell.malformed {
-            let text = format!("A unit file is malformed and was left out: {e}. Correct it; the others are not affected.");
-            shell.desk.banners.push(("unit", Banner { severity: Severity::Warning, text }));
+            let text =
+                format!("A unit file is malformed and was left out: {e}. Correct it; the others are not affected.");
+            shell.desk.banners.push((
+                "unit",
+                Banner {
+                    severity: Severity::Warning,
+                    text,
+                },
+            ));
         }
         for unit in 0..shell.units.len() {
             shell.open_sockets(unit);
@@ -238,7 +166,12 @@ impl Shell {
                     }
                 }
                 Err(_) if panics.again(clock::now()) => {
-                    self.desk.banner("panic", Severity::Critical, "The supervisor has met a fault of its own and goes on. Its log has the place; report it.".into());
+                    self.desk.banner(
+                        "panic",
+                        Severity::Critical,
+                        "The supervisor has met a fault of its own and goes on. Its log has the place; report it."
+                            .into(),
+                    );
                 }
                 Err(_) => {
                     log::error("the supervisor's faults do not stop: hard reboot");
@@ -256,12 +189,20 @@ impl Shell {
         self.reap(now);
         let (stop, power) = self.signals.take();
         if stop || power {
-            let ending = if stop && !power && self.paths.is_box() { Ending::Reboot } else { Ending::PowerOff };
-            self.desk.inputs.push_back(Input::Shutdown { ending, why: "asked for by a signal".into() });
+            let ending = if stop && !power && self.paths.is_box() {
+                Ending::Reboot
+            } else {
+                Ending::PowerOff
+            };
+            self.desk.inputs.push_back(Input::Shutdown {
+                ending,
+                why: "asked for by a signal".into(),
+            });
         }
         self.read_notes();
         self.read_helpers(now);
-        self.desk.stateful_run = (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
+        self.desk.stateful_run =
+            (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
         if let Some(m) = &mut self.machine {
             m.turn(now, &mut self.desk);
         }
@@ -269,7 +210,9 @@ impl Shell {
         if self.machine.is_some() && now.saturating_sub(self.pressure.1) >= TURN_MAX {
             self.pressure = (pressure::percent(), now);
         }
-        self.desk.inputs.push_back(Input::Tick { pressure: self.pressure.0 });
+        self.desk.inputs.push_back(Input::Tick {
+            pressure: self.pressure.0,
+        });
         self.pump(now);
         self.feed(now);
         self.publish(now);
@@ -279,7 +222,11 @@ impl Shell {
     /// Sleeps until something happens or the next deadline.
     fn wait(&mut self, now: Millis) -> io::Result<()> {
         let due = self.core.next_deadline().map_or(TURN_MAX, |at| at.saturating_sub(now));
-        let ms = if self.desk.inputs.is_empty() { due.min(TURN_MAX) } else { 0 };
+        let ms = if self.desk.inputs.is_empty() {
+            due.min(TURN_MAX)
+        } else {
+            0
+        };
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let read = || EpollEvent::new(EpollFlags::EPOLLIN, 0);
         let mut fds: Vec<(BorrowedFd<'_>, bool)> = self.signals.fds().into_iter().map(|f| (f, false)).collect();
@@ -290,7 +237,11 @@ impl Shell {
             fds.extend(m.fds().map(|f| (f, false)));
         }
         for (fd, writes) in fds {
-            let event = if writes { EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT, 0) } else { read() };
+            let event = if writes {
+                EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT, 0)
+            } else {
+                read()
+            };
             epoll.add(fd, event)?;
         }
         let mut events = [EpollEvent::empty(); 32];
@@ -398,7 +349,9 @@ impl Shell {
         }
         if let Some(why) = self.desk.state_moved.take() {
             for (unit, u) in self.units.iter().enumerate() {
-                if u.state_directory.is_some() && (self.core.state(unit).runs() || !matches!(self.core.state(unit), State::Waiting)) {
+                if u.state_directory.is_some()
+                    && (self.core.state(unit).runs() || !matches!(self.core.state(unit), State::Waiting))
+                {
                     self.desk.inputs.push_back(Input::Restart { unit, why: why.clone() });
                 }
             }
@@ -421,7 +374,10 @@ impl Shell {
         match action {
             Action::Spawn(unit) => {
                 if let Err(e) = self.spawn(unit) {
-                    self.desk.inputs.push_back(Input::SpawnFailed { unit, why: e.to_string() });
+                    self.desk.inputs.push_back(Input::SpawnFailed {
+                        unit,
+                        why: e.to_string(),
+                    });
                 }
             }
             Action::Terminate(unit) => self.signal(unit, Signal::SIGTERM),
@@ -448,7 +404,10 @@ impl Shell {
                 None => log::warn(&text),
             },
             Action::End { ending, hard, why } => {
-                log::warn(&format!("end of the machine ({ending:?}{}): {why}", if hard { ", hard" } else { "" }));
+                log::warn(&format!(
+                    "end of the machine ({ending:?}{}): {why}",
+                    if hard { ", hard" } else { "" }
+                ));
                 let at = now + if hard { FAREWELL_MAX / 3 } else { FAREWELL_MAX };
                 if let Some(m) = &mut self.machine {
                     m.farewell(&why, self.core.verdict().is_some(), &mut self.desk);
@@ -488,8 +447,12 @@ impl Shell {
     fn prepare(&mut self, unit: UnitId) -> io::Result<Prepared> {
         let u = &self.units[unit];
         let passwd = self.paths.at(std::path::Path::new("/etc/passwd"));
-        let user = users::find(&passwd, &u.user)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("user {:?} is not in {}", u.user, passwd.display())))?;
+        let user = users::find(&passwd, &u.user).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("user {:?} is not in {}", u.user, passwd.display()),
+            )
+        })?;
         let owner = self.paths.is_box().then_some(user);
         let mut env: Vec<(String, String)> = vec![("NOTIFY_SOCKET".into(), self.paths.notify().display().to_string())];
         if let Some(dir) = self.credentials.provide(&self.paths.run(), u, owner)? {
@@ -506,20 +469,31 @@ impl Shell {
         for (l, fd) in u.listen.iter().zip(&self.sockets[unit]) {
             match fd {
                 Some(fd) => listen.push(fd.try_clone()?),
-                None => return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, format!("socket {:?} could not be opened", l.name))),
+                None => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::AddrNotAvailable,
+                        format!("socket {:?} could not be opened", l.name),
+                    ));
+                }
             }
         }
         let stdout = self.paths.stdout();
         // Whoever reads that socket must not write to it.
-        let reads_it = u.listen.iter().any(|l| matches!(&l.address, unit::Address::Datagram(p) if self.paths.at(p) == stdout));
-        Prepared::new(u, Surroundings {
-            env,
-            listen,
-            user,
-            state,
-            stdout: (!reads_it && self.paths.is_box()).then_some(stdout.as_path()),
-            sandbox: self.paths.is_box(),
-        })
+        let reads_it = u
+            .listen
+            .iter()
+            .any(|l| matches!(&l.address, unit::Address::Datagram(p) if self.paths.at(p) == stdout));
+        Prepared::new(
+            u,
+            Surroundings {
+                env,
+                listen,
+                user,
+                state,
+                stdout: (!reads_it && self.paths.is_box()).then_some(stdout.as_path()),
+                sandbox: self.paths.is_box(),
+            },
+        )
     }
 
     fn open_sockets(&mut self, unit: UnitId) {
@@ -571,7 +545,11 @@ impl Shell {
     /// Only root and the server may put something on the console.
     fn show_claim(&mut self, code: Option<String>, uid: Option<u32>, status: &Status) {
         let mine = nix::unistd::getuid().as_raw();
-        let servers = self.units.iter().filter(|u| u.critical).filter_map(|u| users::find(&self.paths.at(std::path::Path::new("/etc/passwd")), &u.user));
+        let servers = self
+            .units
+            .iter()
+            .filter(|u| u.critical)
+            .filter_map(|u| users::find(&self.paths.at(std::path::Path::new("/etc/passwd")), &u.user));
         if uid != Some(0) && uid != Some(mine) && !servers.map(|u| u.uid).any(|u| uid == Some(u)) {
             log::warn(&format!("a process of user {uid:?} wanted to show a claim code"));
             return;

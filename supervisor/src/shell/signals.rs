@@ -26,7 +26,11 @@ impl Signals {
             }
             Ok(rx)
         };
-        Ok(Signals { child: register(&[SIGCHLD])?, stop: register(&[SIGTERM, SIGINT])?, power: register(&[SIGPWR])? })
+        Ok(Signals {
+            child: register(&[SIGCHLD])?,
+            stop: register(&[SIGTERM, SIGINT])?,
+            power: register(&[SIGPWR])?,
+        })
     }
 
     /// Descriptors to wait on: children, stop, power-off.
@@ -78,10 +82,15 @@ impl Drop for Blocked {
 /// In a fresh child: default handlers, nothing blocked. The parent's self-pipe must not be written from here.
 pub fn reset_in_child() {
     use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-    for s in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGPWR, Signal::SIGPIPE] {
+    for s in [
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGPWR,
+        Signal::SIGPIPE,
+    ] {
         // SAFETY: the default action replaces the handler; no handler of ours runs after this.
         let _ = unsafe { signal(s, SigHandler::SigDfl) };
     }
     let _ = SigSet::empty().thread_set_mask();
 }
-

@@ -78,7 +78,9 @@ impl Prepared {
     /// # Errors
     /// A NUL byte in an argument or variable.
     pub fn new(unit: &Unit, around: Surroundings<'_>) -> io::Result<Prepared> {
-        let c = |s: &str| CString::new(s).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("NUL byte in {s:?}")));
+        let c = |s: &str| {
+            CString::new(s).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("NUL byte in {s:?}")))
+        };
         let mut vars = std::collections::BTreeMap::new();
         vars.insert("PATH".to_owned(), "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
         vars.insert("HOME".to_owned(), "/".to_owned());
@@ -86,9 +88,17 @@ impl Prepared {
         vars.extend(around.env);
         Ok(Prepared {
             argv: unit.exec.iter().map(|a| c(a)).collect::<io::Result<_>>()?,
-            env: vars.iter().map(|(k, v)| c(&format!("{k}={v}"))).collect::<io::Result<_>>()?,
+            env: vars
+                .iter()
+                .map(|(k, v)| c(&format!("{k}={v}")))
+                .collect::<io::Result<_>>()?,
             listen: around.listen,
-            listen_names: unit.listen.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(":"),
+            listen_names: unit
+                .listen
+                .iter()
+                .map(|l| l.name.as_str())
+                .collect::<Vec<_>>()
+                .join(":"),
             watchdog_usec: unit.watchdog * 1000,
             user: around.user,
             capabilities: unit.capabilities,
@@ -120,7 +130,11 @@ impl Prepared {
                     Err((what, e)) => {
                         let text = format!("kiln-init: {what}: {e}\n");
                         let _ = nix::unistd::write(io::stderr(), text.as_bytes());
-                        if what.starts_with("running") { EXIT_EXEC } else { EXIT_SETUP }
+                        if what.starts_with("running") {
+                            EXIT_EXEC
+                        } else {
+                            EXIT_SETUP
+                        }
                     }
                 };
                 // SAFETY: ends the child without running the parent's destructors.
@@ -129,7 +143,11 @@ impl Prepared {
         }
     }
 
-    fn become_unit(&self, cgroup: Option<&std::path::Path>, stdout: Option<&OwnedFd>) -> Result<std::convert::Infallible, (String, io::Error)> {
+    fn become_unit(
+        &self,
+        cgroup: Option<&std::path::Path>,
+        stdout: Option<&OwnedFd>,
+    ) -> Result<std::convert::Infallible, (String, io::Error)> {
         let step = |what: &str| {
             let what = what.to_owned();
             move |e: nix::errno::Errno| (what, io::Error::from(e))
@@ -150,23 +168,36 @@ impl Prepared {
                 own(dir, self.user).map_err(|e| (format!("giving {} to its user", dir.display()), e))?;
             }
         }
-        let null = fs::OpenOptions::new().read(true).open("/dev/null").map_err(|e| ("opening /dev/null".to_owned(), e))?;
+        let null = fs::OpenOptions::new()
+            .read(true)
+            .open("/dev/null")
+            .map_err(|e| ("opening /dev/null".to_owned(), e))?;
         // Its number is given up here: `pass_sockets` closes every descriptor above the passed ones.
         let null = std::os::fd::IntoRawFd::into_raw_fd(null);
         dup(null, 0).map_err(|e| ("standard input".to_owned(), e))?;
         if let Some(fd) = stdout {
-            dup(fd.as_raw_fd(), 1).and_then(|()| dup(fd.as_raw_fd(), 2)).map_err(|e| ("standard output".to_owned(), e))?;
+            dup(fd.as_raw_fd(), 1)
+                .and_then(|()| dup(fd.as_raw_fd(), 2))
+                .map_err(|e| ("standard output".to_owned(), e))?;
         }
         if self.sandbox {
             unshare(CloneFlags::CLONE_NEWNS).map_err(step("mount namespace"))?;
-            mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>).map_err(step("mount propagation"))?;
+            mount(
+                None::<&str>,
+                "/",
+                None::<&str>,
+                MsFlags::MS_REC | MsFlags::MS_SLAVE,
+                None::<&str>,
+            )
+            .map_err(step("mount propagation"))?;
             if self.private_dev {
                 private_dev().map_err(|e| ("private /dev".to_owned(), e))?;
             }
         }
         self.pass_sockets().map_err(|e| ("passing sockets".to_owned(), e))?;
         if self.sandbox {
-            self.drop_privileges().map_err(|e| ("dropping privileges".to_owned(), e))?;
+            self.drop_privileges()
+                .map_err(|e| ("dropping privileges".to_owned(), e))?;
         }
         let pid = Pid::this();
         let mut env = self.env.clone();
@@ -257,9 +288,16 @@ fn set_capabilities(mask: u64) -> io::Result<()> {
     }
     let word = |n: u32| {
         let bits = u32::try_from(mask >> (32 * n) & 0xffff_ffff).unwrap_or(0);
-        Data { effective: bits, permitted: bits, inheritable: bits }
+        Data {
+            effective: bits,
+            permitted: bits,
+            inheritable: bits,
+        }
     };
-    let header = Header { version: 0x2008_0522, pid: 0 };
+    let header = Header {
+        version: 0x2008_0522,
+        pid: 0,
+    };
     let data = [word(0), word(1)];
     // SAFETY: both structures have the layout of linux/capability.h version 3 and outlive the call.
     if unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) } < 0 {
@@ -270,7 +308,11 @@ fn set_capabilities(mask: u64) -> io::Result<()> {
 
 fn dup(from: RawFd, to: RawFd) -> io::Result<()> {
     // SAFETY: duplicates one open descriptor onto a number of this child.
-    if unsafe { libc::dup2(from, to) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if unsafe { libc::dup2(from, to) } < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Gives a folder to a user; what lies directly in it too, since the user's number may have changed.
@@ -285,17 +327,40 @@ fn own(dir: &std::path::Path, user: User) -> io::Result<()> {
 /// Puts a `/dev` together that has no block device, and moves it over the machine's.
 fn private_dev() -> io::Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount(Some("tmpfs"), DEV_STAGING, Some("tmpfs"), flags, Some("mode=755,size=64k,nr_inodes=64"))?;
+    mount(
+        Some("tmpfs"),
+        DEV_STAGING,
+        Some("tmpfs"),
+        flags,
+        Some("mode=755,size=64k,nr_inodes=64"),
+    )?;
     let old = nix::sys::stat::umask(Mode::empty());
     let at = |name: &str| format!("{DEV_STAGING}/{name}");
     for (name, major, minor, mode) in NODES {
-        mknod(at(name).as_str(), SFlag::S_IFCHR, Mode::from_bits_truncate(mode), makedev(major, minor))?;
+        mknod(
+            at(name).as_str(),
+            SFlag::S_IFCHR,
+            Mode::from_bits_truncate(mode),
+            makedev(major, minor),
+        )?;
     }
     for dir in ["pts", "shm"] {
         fs::create_dir(at(dir))?;
     }
-    mount(Some("devpts"), at("pts").as_str(), Some("devpts"), flags, Some("newinstance,ptmxmode=0666,mode=620"))?;
-    for (link, to) in [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
+    mount(
+        Some("devpts"),
+        at("pts").as_str(),
+        Some("devpts"),
+        flags,
+        Some("newinstance,ptmxmode=0666,mode=620"),
+    )?;
+    for (link, to) in [
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "fd/0"),
+        ("stdout", "fd/1"),
+        ("stderr", "fd/2"),
+    ] {
         std::os::unix::fs::symlink(to, at(link))?;
     }
     nix::sys::stat::umask(old);

@@ -49,8 +49,17 @@ impl Watchdog {
         }
         // SAFETY: as above.
         let _ = unsafe { ioctl::boot_status(fd, &raw mut status) };
-        let name = std::fs::read_to_string("/sys/class/watchdog/watchdog0/identity").unwrap_or_default().trim().to_owned();
-        let mut w = Watchdog { file, timeout: timeout.max(2), fed: 0, reset_us: status & CARD_RESET != 0, name };
+        let name = std::fs::read_to_string("/sys/class/watchdog/watchdog0/identity")
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        let mut w = Watchdog {
+            file,
+            timeout: timeout.max(2),
+            fed: 0,
+            reset_us: status & CARD_RESET != 0,
+            name,
+        };
         w.feed(now);
         Some(w)
     }

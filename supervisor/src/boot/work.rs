@@ -1,0 +1,135 @@
+//! What helpers of the boot do: each function runs in a child of its own and may block as long as it likes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::board::Board;
+use super::modules::{self, Modules};
+use super::mounts;
+use crate::shell::helper::Line;
+use crate::shell::log;
+
+/// In a helper: the board's watchdog, what EROFS needs, `/system`, and variables that a virtual machine's host passes in.
+pub(super) fn early(line: &Line, board: &Board) -> i32 {
+    let file = |name: &String| Path::new("/kiln/early").join(name);
+    for name in board.watchdog.early.iter().chain(&board.early) {
+        if let Err(e) = modules::insert(&file(name)) {
+            log::warn(&format!("module {name}: {e}"));
+        }
+    }
+    if let Err(e) = mounts::system() {
+        line.say(&format!("broken /system.erofs: {e}"));
+        return 1;
+    }
+    // Before "system": units are prepared with it.
+    for (name, value) in from_host() {
+        line.say(&format!("env {name}={value}"));
+    }
+    line.say("system");
+    0
+}
+
+/// Variables from QEMU's fw_cfg, under `opt/kiln/env/`.
+fn from_host() -> Vec<(String, String)> {
+    let here = [
+        "/sys/bus/acpi/devices/QEMU0002:00",
+        "/sys/firmware/devicetree/base/fw-cfg@9020000",
+    ];
+    if !here.iter().any(|p| Path::new(p).exists()) {
+        return Vec::new();
+    }
+    if let Ok(m) = Modules::read()
+        && m.has("qemu_fw_cfg")
+        && let Err(e) = m.load("qemu_fw_cfg")
+    {
+        log::warn(&format!("module {e}"));
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/sys/firmware/qemu_fw_cfg/by_name/opt/kiln/env")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(64)
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Ok(bytes) = fs::read(entry.path().join("raw"))
+            && bytes.len() < 4096
+            && let Ok(value) = String::from_utf8(bytes)
+            && !value.contains('\0')
+        {
+            found.push((name, value));
+        }
+    }
+    found
+}
+
+/// In a helper: a module for every device that is there.
+pub(super) fn coldplug(line: &Line, extra: &[String]) -> i32 {
+    let modules = match Modules::read() {
+        Ok(m) => m,
+        Err(e) => {
+            log::error(&format!("module tables: {e}"));
+            return 1;
+        }
+    };
+    let present = modules::present();
+    let mut text = String::new();
+    for m in &present {
+        if text.len() + m.len() > 12_000 {
+            line.say(&format!("seen {text}"));
+            text.clear();
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(m);
+    }
+    line.say(&format!("seen {text}"));
+    for failed in modules::load_for(&modules, &present, extra) {
+        log::info(&format!("module {failed}"));
+    }
+    0
+}
+
+/// In a helper: modules for devices that have just appeared.
+pub(super) fn hotplug(modaliases: &BTreeSet<String>) -> i32 {
+    match Modules::read() {
+        Ok(modules) => {
+            for failed in modules::load_for(&modules, modaliases, &[]) {
+                log::info(&format!("module {failed}"));
+            }
+            0
+        }
+        Err(e) => {
+            log::error(&format!("module tables: {e}"));
+            1
+        }
+    }
+}
+
+/// In a helper, when the bus is quiet: watchdogs, from the board's own to the kernel's timer.
+pub(super) fn late(board: &Board) -> i32 {
+    let there = || Path::new("/dev/watchdog").exists();
+    if let Ok(m) = Modules::read() {
+        for name in &board.watchdog.late {
+            if !there() && m.has(name) {
+                let _ = m.load(name);
+            }
+        }
+    }
+    if let Some(name) = board.watchdog.fallback.as_ref().filter(|_| !there()) {
+        let file = Path::new("/kiln/early").join(name);
+        if let Err(e) = modules::insert(&file) {
+            log::warn(&format!("module {name}: {e}"));
+        }
+    }
+    // devtmpfs makes the node a moment after the driver has registered.
+    for _ in 0..50 {
+        if there() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    0
+}

@@ -1,0 +1,221 @@
+//! The ladder: what time and ends of processes do to a unit, rung by rung, up to the decision to reboot.
+
+use super::backoff;
+use super::state::{Exit, Millis, State};
+use super::{
+    ABORT_GRACE, Action, Core, HAD_BEEN_READY, KILL_GRACE, Phase, QUARANTINE, QUARANTINE_CRITICAL, REBOOTS_MAX, Rung,
+    STABLE, UnitId,
+};
+use crate::unit::Kind;
+
+impl Core {
+    pub(super) fn tick(&mut self, now: Millis, pressure: u8, out: &mut Vec<Action>) {
+        for unit in 0..self.units.len() {
+            let spec = &self.specs[unit];
+            let r = &self.units[unit];
+            match r.state {
+                State::Ready { since } => {
+                    if r.fails > 0 && now.saturating_sub(since) >= STABLE {
+                        self.units[unit].fails = 0;
+                        self.units[unit].rung = None;
+                    }
+                    let silence = now.saturating_sub(self.units[unit].beat);
+                    // Pressure lengthens the deadline, to three times at the most.
+                    let allowed = spec.watchdog + spec.watchdog * 2 * u64::from(pressure.min(100)) / 100;
+                    if spec.watchdog > 0 && silence > allowed {
+                        let why = format!("no heartbeat for {} (allowed {})", secs(silence), secs(allowed));
+                        self.late(now, unit, why, out);
+                    }
+                }
+                State::Starting { until } if now >= until => {
+                    let why = format!("not ready {} after its start", secs(spec.start_timeout));
+                    self.late(now, unit, why, out);
+                }
+                State::Late { until } if now >= until => {
+                    let next = now + grace(spec.watchdog) * 2;
+                    self.units[unit].rung = Some(Rung::Degraded);
+                    self.set(now, unit, State::Degraded { until: next }, None);
+                    out.push(Action::Dump(unit));
+                    self.log(Some(unit), format!("degraded: {}", self.units[unit].reason), out);
+                }
+                State::Degraded { until } if now >= until => {
+                    self.units[unit].rung = Some(Rung::Abort);
+                    self.set(
+                        now,
+                        unit,
+                        State::Aborting {
+                            until: now + ABORT_GRACE,
+                        },
+                        None,
+                    );
+                    self.log(Some(unit), format!("SIGABRT: {}", self.units[unit].reason), out);
+                    out.push(Action::Abort(unit));
+                }
+                State::Aborting { until } | State::Stopping { until } if now >= until => {
+                    self.units[unit].rung = Some(Rung::Kill);
+                    self.set(
+                        now,
+                        unit,
+                        State::Killing {
+                            until: now + KILL_GRACE,
+                        },
+                        None,
+                    );
+                    self.log(Some(unit), "did not end: killing its cgroup".into(), out);
+                    out.push(Action::Kill(unit));
+                }
+                State::Killing { until } if now >= until => {
+                    self.log(
+                        Some(unit),
+                        "survives SIGKILL, stuck in the kernel: abandoned".into(),
+                        out,
+                    );
+                    out.push(Action::Abandon(unit));
+                    self.units[unit].rung = Some(Rung::Abandoned);
+                    self.ended(now, unit, "stuck in the kernel and abandoned", out);
+                }
+                State::Backoff { until } | State::Quarantine { until } if now >= until => {
+                    self.set(now, unit, State::Waiting, None);
+                }
+                _ => {}
+            }
+        }
+        if let Phase::Stopping { until, ending, why } = &self.phase
+            && now >= *until
+        {
+            let (ending, why) = (*ending, why.clone());
+            self.phase = Phase::Ended;
+            out.push(Action::End {
+                ending,
+                hard: true,
+                why,
+            });
+        }
+    }
+
+    fn late(&mut self, now: Millis, unit: UnitId, why: String, out: &mut Vec<Action>) {
+        self.units[unit].rung = Some(Rung::Late);
+        self.log(Some(unit), format!("late: {why}"), out);
+        let until = now + grace(self.specs[unit].watchdog);
+        self.set(now, unit, State::Late { until }, Some(why));
+    }
+
+    pub(super) fn exited(&mut self, now: Millis, unit: UnitId, exit: Exit, out: &mut Vec<Action>) {
+        let Some(r) = self.units.get(unit) else { return };
+        if !r.state.runs() {
+            return;
+        }
+        let starting = matches!(
+            r.state,
+            State::Starting { .. } | State::Late { .. } | State::Degraded { .. }
+        );
+        if self.specs[unit].kind == Kind::Oneshot && starting && exit == Exit::Code(0) {
+            self.set(now, unit, State::Done, Some(String::new()));
+            self.log(Some(unit), "done".into(), out);
+            return;
+        }
+        let climbed = matches!(r.state, State::Aborting { .. } | State::Killing { .. }) && !r.reason.is_empty();
+        let why = if climbed {
+            format!("{}; ended with {exit}", r.reason)
+        } else {
+            format!("ended with {exit}")
+        };
+        self.ended(now, unit, &why, out);
+    }
+
+    /// The unit has no process any more: decides what becomes of it.
+    pub(super) fn ended(&mut self, now: Millis, unit: UnitId, why: &str, out: &mut Vec<Action>) {
+        if unit >= self.units.len() {
+            return;
+        }
+        self.log(Some(unit), why.to_owned(), out);
+        let r = &mut self.units[unit];
+        let was_ready = r.ready_at.take().map(|at| now.saturating_sub(at));
+        let again = std::mem::take(&mut r.again);
+        r.status.clear();
+        if self.phase != Phase::Running {
+            self.set(now, unit, State::Stopped, Some(why.to_owned()));
+            return;
+        }
+        if again {
+            r.restarts += 1;
+            self.set(now, unit, State::Waiting, None);
+            return;
+        }
+        r.fails = if was_ready.is_some_and(|t| t >= STABLE) {
+            1
+        } else {
+            r.fails + 1
+        };
+        let (fails, spec) = (r.fails, &self.specs[unit]);
+        if fails > spec.burst {
+            self.quarantine(now, unit, why, out);
+            return;
+        }
+        r.restarts += 1;
+        r.rung = r.rung.max(Some(Rung::Restart));
+        let pause = match was_ready {
+            Some(t) if t >= HAD_BEEN_READY => 0,
+            _ => backoff::pause(spec.restart, fails, &mut self.jitter),
+        };
+        let text = if pause == 0 {
+            format!("{why}; started again at once")
+        } else {
+            format!("{why}; started again in {}", secs(pause))
+        };
+        self.set(now, unit, State::Backoff { until: now + pause }, Some(text));
+        if pause == 0 {
+            self.set(now, unit, State::Waiting, None);
+        }
+    }
+
+    fn quarantine(&mut self, now: Millis, unit: UnitId, why: &str, out: &mut Vec<Action>) {
+        let critical = self.specs[unit].critical;
+        let burst = self.specs[unit].burst;
+        let r = &mut self.units[unit];
+        r.rung = Some(Rung::Quarantine);
+        // One more failed run brings it back here.
+        r.fails = burst;
+        let pause = if critical { QUARANTINE_CRITICAL } else { QUARANTINE };
+        let reason = format!("failed {} times in a row, last: {why}", burst + 1);
+        self.log(Some(unit), format!("quarantine: {reason}"), out);
+        self.set(now, unit, State::Quarantine { until: now + pause }, Some(reason));
+        if !critical {
+            return;
+        }
+        if self.may_reboot() {
+            self.units[unit].rung = Some(Rung::Reboot);
+            let name = &self.specs[unit].name;
+            self.decide(now, format!("unit {name} {why}, {} times in a row", burst + 1), out);
+        } else if !self.medium_present {
+            self.log(
+                Some(unit),
+                "critical, but the boot medium is absent: no reboot".into(),
+                out,
+            );
+        } else if self.reboots >= REBOOTS_MAX {
+            self.log(
+                Some(unit),
+                format!("critical, but {REBOOTS_MAX} reboots in a row did not help: no reboot"),
+                out,
+            );
+        }
+    }
+}
+
+/// How long a rung waits for the next one: a quarter of the heartbeat's deadline, half a second to five seconds.
+fn grace(watchdog: Millis) -> Millis {
+    if watchdog == 0 {
+        5_000
+    } else {
+        (watchdog / 4).clamp(50, 5_000)
+    }
+}
+
+fn secs(ms: Millis) -> String {
+    if ms.is_multiple_of(1000) {
+        format!("{} s", ms / 1000)
+    } else {
+        format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    }
+}

@@ -1,0 +1,156 @@
+//! What can move without waiting: units whose needs are met start, units that must not run stop, in the order of needs.
+
+use super::state::{Millis, State};
+use super::{Action, Core, Milestone, Need, Phase, UnitId, clip};
+use crate::unit::Kind;
+
+impl Core {
+    /// Moves every unit that can move without waiting: starts what has what it needs, stops what must not run.
+    pub(super) fn settle(&mut self, now: Millis, out: &mut Vec<Action>) {
+        match self.phase {
+            Phase::Running => self.settle_running(now, out),
+            Phase::Stopping { .. } => self.settle_stopping(now, out),
+            Phase::Ended => {}
+        }
+    }
+
+    fn settle_running(&mut self, now: Millis, out: &mut Vec<Action>) {
+        // A unit that becomes ready by being started lets others start: repeat until nothing moves.
+        loop {
+            let mut moved = false;
+            for unit in 0..self.units.len() {
+                match self.units[unit].state {
+                    State::Waiting => {
+                        if let Some(what) = self.lacks(unit) {
+                            if self.units[unit].reason != what {
+                                self.units[unit].reason = clip(what);
+                            }
+                        } else {
+                            self.start(now, unit, out);
+                            moved = true;
+                        }
+                    }
+                    State::Starting { .. } | State::Ready { .. } => {
+                        let gone = self.specs[unit].requires.iter().find_map(|n| match n {
+                            Need::Unit(id) if matches!(self.units[*id].state, State::Quarantine { .. }) => Some(*id),
+                            Need::Unit(_) | Need::Milestone(_) | Need::Missing(_) => None,
+                        });
+                        if let Some(id) = gone {
+                            self.units[unit].again = true;
+                            let why = format!("{}, which it requires, is in quarantine", self.specs[id].name);
+                            self.stop(now, unit, why, out);
+                            moved = true;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn start(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
+        let spec = &self.specs[unit];
+        let until = now + spec.start_timeout;
+        let simple = spec.kind == Kind::Simple;
+        out.push(Action::Spawn(unit));
+        let r = &mut self.units[unit];
+        r.beat = now;
+        r.ready_at = None;
+        let reason = std::mem::take(&mut r.reason);
+        let reason = if reason.starts_with("waits for ") {
+            String::new()
+        } else {
+            reason
+        };
+        self.set(now, unit, State::Starting { until }, Some(reason));
+        if simple {
+            self.ready(now, unit, out);
+        }
+    }
+
+    /// What a waiting unit still waits for.
+    fn lacks(&self, unit: UnitId) -> Option<String> {
+        let spec = &self.specs[unit];
+        for need in &spec.requires {
+            match need {
+                Need::Missing(name) => return Some(format!("waits for {name}, which is not there")),
+                Need::Milestone(m) if !self.milestones[*m as usize] => {
+                    return Some(format!("waits for {}", milestone_name(*m)));
+                }
+                Need::Unit(id) if !self.is_up(*id) => return Some(format!("waits for {}", self.specs[*id].name)),
+                Need::Milestone(_) | Need::Unit(_) => {}
+            }
+        }
+        for need in &spec.after {
+            match need {
+                Need::Milestone(m) if !self.milestones[*m as usize] => {
+                    return Some(format!("waits for {}", milestone_name(*m)));
+                }
+                Need::Unit(id) if !self.start_is_over(*id) => {
+                    return Some(format!("waits for {}", self.specs[*id].name));
+                }
+                Need::Missing(_) | Need::Milestone(_) | Need::Unit(_) => {}
+            }
+        }
+        None
+    }
+
+    pub(super) fn is_up(&self, unit: UnitId) -> bool {
+        match self.units[unit].state {
+            State::Ready { .. } | State::Done => true,
+            State::Late { .. } | State::Degraded { .. } => self.units[unit].ready_at.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether a unit's first start has come to an end, good or bad: what `after` waits for.
+    fn start_is_over(&self, unit: UnitId) -> bool {
+        let r = &self.units[unit];
+        self.is_up(unit)
+            || r.restarts > 0
+            || r.fails > 0
+            || matches!(r.state, State::Stopped)
+            || (r.state == State::Waiting && self.specs[unit].requires.iter().any(|n| matches!(n, Need::Missing(_))))
+    }
+
+    fn settle_stopping(&mut self, now: Millis, out: &mut Vec<Action>) {
+        for unit in 0..self.units.len() {
+            if !self.units[unit].state.runs() && self.units[unit].state != State::Stopped {
+                self.set(now, unit, State::Stopped, None);
+            }
+        }
+        for unit in 0..self.units.len() {
+            let runs = matches!(
+                self.units[unit].state,
+                State::Starting { .. } | State::Ready { .. } | State::Late { .. } | State::Degraded { .. }
+            );
+            // Whoever was started after it must be gone first.
+            let needed = self
+                .specs
+                .iter()
+                .zip(&self.units)
+                .any(|(s, r)| r.state.runs() && s.after.iter().chain(&s.requires).any(|n| *n == Need::Unit(unit)));
+            if runs && !needed {
+                self.stop(now, unit, "the box is shutting down".into(), out);
+            }
+        }
+        if self.units.iter().all(|r| !r.state.runs())
+            && let Phase::Stopping { ending, why, .. } = &self.phase
+        {
+            let (ending, why) = (*ending, why.clone());
+            self.phase = Phase::Ended;
+            out.push(Action::End {
+                ending,
+                hard: false,
+                why,
+            });
+        }
+    }
+}
+
+fn milestone_name(m: Milestone) -> &'static str {
+    Milestone::ALL.iter().find(|(_, x)| *x == m).map_or("", |(n, _)| n)
+}
