@@ -98,7 +98,12 @@ fn a_job_tells_its_phases_and_ends_with_its_evidence() {
     assert_eq!(phases, [Phase::Probe, Phase::Write, Phase::Verify]);
     // Seconds lose their last digit on the way through JSON, so the parts that count are compared.
     let done = done.unwrap();
-    let states = |e: &Evidence| e.phases.iter().map(|p| (p.phase, p.status, p.done, p.total)).collect::<Vec<_>>();
+    let states = |e: &Evidence| {
+        e.phases
+            .iter()
+            .map(|p| (p.phase, p.status, p.done, p.total))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(states(&done), states(&evidence));
     assert_eq!((&done.defects, &done.stopped), (&evidence.defects, &evidence.stopped));
     assert_eq!(evidence.verified().0, BYTES);

@@ -1,5 +1,7 @@
 //! The second look: halving a failing block down to the sector, reading a differing one again.
 
+use std::time::Duration;
+
 use wire::Lba;
 use wire::job::{FaultKind, Phase};
 
@@ -9,11 +11,19 @@ use crate::device::{Op, errno_text};
 /// Bytes of a zone in which the number of located sectors is bounded.
 const LOCATE_ZONE: u64 = 1 << 30;
 
+/// Pause before the smallest piece that failed is tried again.
+///
+/// A drive that is being pulled fails every access for some tenths of a second before the kernel
+/// takes it away; nothing may be called a bad sector in that time.
+const PATIENCE: Duration = Duration::from_millis(700);
+
 /// One access that examines a piece again.
 pub(super) struct Detour {
     pub op: Op,
     pub lba: u64,
     pub sectors: u64,
+    /// When it may begin.
+    pub due: Duration,
     /// The block it belongs to.
     group: u64,
     work: Work,
@@ -70,6 +80,7 @@ impl Pipeline {
             sectors,
             group,
             work,
+            ..
         } = detour;
         let access = Access {
             slot: 0,
@@ -89,29 +100,23 @@ impl Pipeline {
             (Work::Retry { left }, Outcome::Failed { errno }) => {
                 self.errors += 1;
                 if left > 1 {
-                    self.push(Detour {
-                        op,
-                        lba,
-                        sectors,
-                        group,
-                        work: Work::Retry { left: left - 1 },
-                    });
+                    self.push(op, lba, sectors, group, Work::Retry { left: left - 1 });
                 } else {
                     self.unusable(op, lba, sectors, group, errno);
                 }
             }
             (Work::Again { left, mut suspects }, Outcome::Done) => {
                 if left > 1 {
-                    self.push(Detour {
+                    self.push(
                         op,
                         lba,
                         sectors,
                         group,
-                        work: Work::Again {
+                        Work::Again {
                             left: left - 1,
                             suspects,
                         },
-                    });
+                    );
                 } else {
                     self.judge(&mut suspects);
                 }
@@ -129,16 +134,16 @@ impl Pipeline {
                     }
                 }
                 if left > 1 {
-                    self.push(Detour {
+                    self.push(
                         op,
                         lba,
                         sectors,
                         group,
-                        work: Work::Again {
+                        Work::Again {
                             left: left - 1,
                             suspects,
                         },
-                    });
+                    );
                 } else {
                     self.judge(&mut suspects);
                 }
@@ -183,13 +188,7 @@ impl Pipeline {
                 left: self.limits.rereads,
                 suspects,
             };
-            self.push(Detour {
-                op: Op::Read,
-                lba: first,
-                sectors: last - first + 1,
-                group,
-                work,
-            });
+            self.push(Op::Read, first, last - first + 1, group, work);
         }
         if own {
             self.close_if_done(group);
@@ -207,32 +206,20 @@ impl Pipeline {
             self.unusable(op, lba, sectors, group, errno);
         } else if sectors > grain {
             let half = (sectors / 2).next_multiple_of(grain).min(sectors - 1);
-            self.push(Detour {
-                op,
-                lba: lba + half,
-                sectors: sectors - half,
-                group,
-                work: Work::Halve,
-            });
-            self.push(Detour {
-                op,
-                lba,
-                sectors: half,
-                group,
-                work: Work::Halve,
-            });
+            self.push(op, lba + half, sectors - half, group, Work::Halve);
+            self.push(op, lba, half, group, Work::Halve);
         } else if self.limits.rereads == 0 {
             self.unusable(op, lba, sectors, group, errno);
         } else {
-            self.push(Detour {
+            self.push(
                 op,
                 lba,
                 sectors,
                 group,
-                work: Work::Retry {
+                Work::Retry {
                     left: self.limits.rereads,
                 },
-            });
+            );
         }
     }
 
@@ -291,11 +278,22 @@ impl Pipeline {
         id
     }
 
-    fn push(&mut self, detour: Detour) {
-        if let Some(group) = self.groups.get_mut(&detour.group) {
+    fn push(&mut self, op: Op, lba: u64, sectors: u64, group: u64, work: Work) {
+        if let Some(group) = self.groups.get_mut(&group) {
             group.open += 1;
         }
-        self.detours.push(detour);
+        let due = match work {
+            Work::Retry { .. } => self.turned + PATIENCE,
+            Work::Halve | Work::Again { .. } => self.turned,
+        };
+        self.detours.push(Detour {
+            op,
+            lba,
+            sectors,
+            due,
+            group,
+            work,
+        });
     }
 
     fn settle(&mut self, group: u64) {

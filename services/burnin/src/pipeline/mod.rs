@@ -335,7 +335,8 @@ impl Pipeline {
         let leg = self.legs.get(self.leg)?;
         let pass = leg.pass;
         let detour_under_way = self.flights.values().any(|f| matches!(f.kind, Kind::Detour(_)));
-        if !detour_under_way && let Some(detour) = self.detours.pop() {
+        if !detour_under_way && let Some(last) = self.detours.iter().rposition(|d| d.due <= now) {
+            let detour = self.detours.remove(last);
             let access = Access {
                 slot,
                 op: detour.op,

@@ -38,6 +38,9 @@ pub enum Skip {
     Between,
 }
 
+/// How long every access to a drive that was pulled fails before the kernel takes it away.
+const UNNOTICED: Duration = Duration::from_millis(600);
+
 /// The simulated drive.
 pub struct Sim {
     geometry: Geometry,
@@ -56,7 +59,8 @@ pub struct Sim {
     seen: Vec<bool>,
     /// Times each planned transient fault was shown.
     shown: Vec<u32>,
-    gone: bool,
+    /// When it went away.
+    gone: Option<Duration>,
     /// Flushes that are acknowledged and not done: what an engine without them would see.
     pub skip: Skip,
 }
@@ -107,7 +111,7 @@ impl Sim {
             random,
             due: vec![Origin::Before; geometry.sectors as usize],
             seen: vec![false; geometry.sectors as usize],
-            gone: false,
+            gone: None,
             skip: Skip::None,
         }
     }
@@ -139,7 +143,7 @@ impl Sim {
                     .for_each(|lba| self.seen[lba as usize] = false);
             }
         }
-        self.gone = false;
+        self.gone = None;
     }
 
     /// What is where in the end.
@@ -178,7 +182,7 @@ impl Sim {
     }
 
     fn carry(&mut self, access: Access) -> Result<u64, i32> {
-        if self.gone {
+        if self.gone.is_some() {
             return Err(libc::EIO);
         }
         if self
@@ -187,7 +191,7 @@ impl Sim {
             .iter()
             .any(|f| matches!(f, Fault::Disconnect { lba } if touches(access, *lba)))
         {
-            self.gone = true;
+            self.gone = Some(self.clock);
             return Err(libc::EIO);
         }
         match access.op {
@@ -384,6 +388,9 @@ impl Device for Sim {
     }
 
     fn size(&mut self) -> u64 {
-        if self.gone { 0 } else { self.geometry.bytes() }
+        match self.gone {
+            Some(since) if self.clock >= since + UNNOTICED => 0,
+            Some(_) | None => self.geometry.bytes(),
+        }
     }
 }
