@@ -1,6 +1,6 @@
 /** A box without the image: the real kiln-server and kiln-agent on loop devices, in a directory of its own. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, mkdirSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { existsSync, mkdtempSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -111,15 +111,18 @@ export class Box {
     return at;
   }
 
-  /** Keeps spoiling one sector behind the drive's back until the returned function is called. */
+  /**
+   * Keeps spoiling one sector behind the drive's back until the returned function is called: a process of its own,
+   * because between a sector's write and its verification there may be less than a busy event loop's pause.
+   */
   spoil(name, offset) {
-    const file = openSync(this.loops.get(name).file, "r+");
-    const garbage = Buffer.alloc(512, "spoiled ");
-    const timer = setInterval(() => writeSync(file, garbage, 0, 512, offset), 2);
-    return () => {
-      clearInterval(timer);
-      closeSync(file);
-    };
+    const script = `const fs = require("fs"), file = fs.openSync(process.argv[1], "r+"), garbage = Buffer.alloc(512, "spoiled ");
+      const pause = new Int32Array(new SharedArrayBuffer(4));
+      for (;;) { fs.writeSync(file, garbage, 0, 512, Number(process.argv[2])); Atomics.wait(pause, 0, 0, 1); }`;
+    const child = spawn(process.execPath, ["-e", script, this.loops.get(name).file, String(offset)], { stdio: "inherit" });
+    this.children.add(child);
+    child.on("exit", () => this.children.delete(child));
+    return () => child.kill("SIGKILL");
   }
 
   async close() {

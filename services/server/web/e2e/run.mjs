@@ -8,6 +8,8 @@ import { Box, missing, noLoops, until } from "./box.mjs";
 import { inspect, launch, out, visit } from "./browser.mjs";
 
 const PASSWORD = "correct horse battery";
+/** The sector that the bad drive loses. */
+const SPOILED = 409_600;
 const count = { passed: 0, failed: 0, skipped: 0 };
 
 function assert(what, fact) {
@@ -117,7 +119,7 @@ async function round(browser, width, scheme) {
     }
     box.loop("photos", 64, "photos");
     box.loop("blank", 48);
-    box.loop("bad", 48);
+    box.loop("bad", 384);
     box.loop("long", 3072);
     box.loop("used", 32, "kept");
     box.mount("used");
@@ -237,7 +239,7 @@ async function round(browser, width, scheme) {
       await surface();
       await typeAll("blank", "bad");
       await page.getByLabel("Your password").fill(PASSWORD);
-      const stop = box.spoil("bad", 30 * 1048576);
+      const stop = box.spoil("bad", SPOILED * 512);
       try {
         await button("Erase and test 2 drives").click();
         await page.waitForURL((url) => url.pathname === "/");
@@ -260,8 +262,8 @@ async function round(browser, width, scheme) {
       await page.goto(`/jobs/${job.id}`);
       await page.locator(".bigverdict").getByText("FAILED", { exact: true }).waitFor();
       const words = (await page.locator("main").textContent()).replaceAll(/[\u202f\u00a0 ]/g, "");
-      assert("LBA 61 440 is named", words.includes("LBA61440"));
-      assert("the job itself names it", job.findings.some((finding) => finding.lba === 61_440));
+      assert(`LBA ${SPOILED} is named`, words.includes(`LBA${SPOILED}`));
+      assert("the job itself names it", job.findings.some((finding) => finding.lba === SPOILED));
       const rule = job.verdict.rules.find((hit) => hit.outcome === "FAILED");
       for (const fact of [rule.id, rule.value, rule.limit, rule.source]) {
         assert(`the rule's ${fact} is on the page`, words.includes(fact.replaceAll(/[\u202f\u00a0 ]/g, "")));

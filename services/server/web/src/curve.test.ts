@@ -16,7 +16,9 @@ describe("curves", () => {
     expect(zonePoints([], 1)).toEqual([]);
   });
   it("breaks the line over a gap", () => {
-    expect(line([[0, 50], [0.01, 50], [0.5, 100]], 100, 10, 100)).toBe("M0.0 5.0L1.0 5.0M50.0 0.0");
+    const [left, right] = [0, 0.5].map((from) => Array.from({ length: 40 }, (_, i): Point => [from + i / 400, 50])) as [Point[], Point[]];
+    expect(line([...left, ...right], 100, 10, 100).match(/M/g)).toHaveLength(2);
+    expect(line([[0, 50], [0.5, 100], [1, 0]], 100, 10, 100)).toBe("M0.0 5.0L50.0 0.0L100.0 10.0");
     expect(line([], 100, 10, 0)).toBe("");
   });
   it("closes an area on the axis", () => expect(area([[0, 10], [0.5, 10]], 100, 10, 10)).toBe("M0.0 0.0L50.0 0.0L50.0 10L0.0 10z"));

@@ -53,8 +53,9 @@ export function thin(points: readonly Point[], count: number): Point[] {
   return out;
 }
 
-/** A path through points in a box of `width` × `height`, y upwards from 0 to `max`. Gaps wider than `gap` break the line. */
-export function line(points: readonly Point[], width: number, height: number, max: number, gap = 0.05): string {
+/** A path through points in a box of `width` × `height`, y upwards from 0 to `max`. Gaps wider than `gap` break
+ * the line: without one, those wider than a twentieth of the drive and than its usual steps. */
+export function line(points: readonly Point[], width: number, height: number, max: number, gap = Math.max(0.05, 2.5 / points.length)): string {
   let d = "";
   let before = -1;
   for (const [x, y] of points) {

@@ -81,9 +81,10 @@ describe("what follows from what is known", () => {
     const groups = byGroup([
       at("usb", "PCI 00:14.0, USB 2-1"), at("sata", "PCI 00:1f.2, SATA port 10"), at("nvme", "PCI 02:00.0, nvme1"), at("sata", "PCI 00:1f.2, SATA port 2"),
       at("nvme", "PCI 01:00.0, nvme0"), at("sata", "PCI 03:00.0, SATA port 1"), at("virtio", ""),
+      at("scsi", "PCI 00:03.0, SCSI 12:0:1:0"), at("scsi", "PCI 00:03.0, SCSI 12:0:1:3"),
     ]);
     expect(groups.map((g) => [g.name, g.note, g.drives.map((d) => bayOf(d).place)])).toEqual([
-      ["SATA", "PCI 00:1f.2", ["2", "10"]], ["SATA", "PCI 03:00.0", ["1"]], ["NVMe", "", ["nvme0", "nvme1"]], ["USB", "", ["2-1"]], ["Virtual disks", "", [""]],
+      ["SATA", "PCI 00:1f.2", ["2", "10"]], ["SATA", "PCI 03:00.0", ["1"]], ["SAS and SCSI", "PCI 00:03.0", ["0:1:3", "1"]], ["NVMe", "", ["nvme0", "nvme1"]], ["USB", "", ["2-1"]], ["Virtual disks", "", [""]],
     ]);
   });
   it("search takes words in any order, of model, serial and place", () => {

@@ -139,12 +139,14 @@ export function isOver(job: Job): boolean {
 export function bayOf(drive: Drive): { group: string; note: string; place: string } {
   const parts = drive.location.split(", ");
   const pci = parts.find((part) => part.startsWith("PCI ")) ?? "";
-  const place = (parts.findLast((part) => part !== pci) ?? "").replace(/^(SATA port|SAS|SCSI|USB|card slot) /, "");
+  const told = (parts.findLast((part) => part !== pci) ?? "").replace(/^(SATA port|SAS|SCSI|USB|card slot) /, "");
+  // A SCSI address is host:channel:target:lun; where channel and lun are 0, as on a backplane, the target says it all.
+  const place = told.replace(/^\d+:0:(\d+):0$/, "$1").replace(/^\d+:(\d+:\d+:\d+)$/, "$1");
   switch (drive.bus) {
     // One controller with many ports is one enclosure; each NVMe drive is a controller of its own.
     case "sata": return { group: "SATA", note: pci, place };
     case "scsi": return { group: "SAS and SCSI", note: pci, place };
-    case "nvme": return { group: "NVMe", note: "", place };
+    case "nvme": return { group: "NVMe", note: "", place: place || drive.kernel_name.replace(/n\d+$/, "") };
     case "usb": return { group: "USB", note: "", place };
     case "mmc": return { group: "Card slots", note: "", place };
     case "virtio": return { group: "Virtual disks", note: "", place };

@@ -151,9 +151,20 @@ const MEANING: Record<number, string> = {
   198: "Sectors given up.", 199: "Errors on the cable: blames the link, not the drive.", 12: "Times powered on.",
 };
 
+/** The same for NVMe and SAS, which have names instead of numbers. */
+const MEANING_BY_NAME: Record<string, string> = {
+  "media errors": "Data that it could not correct.", "available spare": "Spare blocks left, in percent.", "percentage used": "Of the writes that it was made for.",
+  "num err log entries": "Commands that ended with an error.", "unsafe shutdowns": "Power lost without a warning.", "critical warning": "Not 0: the drive itself warns.",
+  "power on hours": "Hours under power.", temperature: "In °C.", "bytes written": "As the drive counts them.",
+};
+
+function meaning(row: SmartRow): string | undefined {
+  return row.id === null ? MEANING_BY_NAME[row.name.replaceAll("_", " ").toLowerCase()] : MEANING[row.id];
+}
+
 /** Rows that changed first, then the telling ones. */
 function sorted(rows: readonly SmartRow[]): SmartRow[] {
-  const rank = (row: SmartRow) => (row.before !== row.after ? 0 : row.id !== null && row.id in MEANING ? 1 : 2);
+  const rank = (row: SmartRow) => (row.before !== row.after ? 0 : meaning(row) ? 1 : 2);
   return [...rows].sort((a, b) => rank(a) - rank(b) || (a.id ?? 999) - (b.id ?? 999));
 }
 
@@ -161,18 +172,19 @@ function sorted(rows: readonly SmartRow[]): SmartRow[] {
 export function SmartTable({ rows, running }: { rows: readonly SmartRow[]; running?: boolean }) {
   const changes = rows.map((row) => (row.before === null || row.after === null ? 0 : Math.abs(row.after - row.before)));
   const most = Math.max(1, ...changes);
+  const numbered = rows.some((row) => row.id !== null);
   const value = (n: number | null) => (n === null ? "–" : grouped(n));
   return (
     <table class="tbl smart">
-      <thead><tr><th>ID</th><th>What</th><th class="num">Before</th><th class="num">After</th><th>Change</th></tr></thead>
+      <thead><tr>{numbered && <th>ID</th>}<th>What</th><th class="num">Before</th><th class="num">After</th><th>Change</th></tr></thead>
       <tbody>
         {sorted(rows).map((row) => {
           const change = row.before === null || row.after === null ? null : row.after - row.before;
           const width = change === null ? 0 : (Math.log1p(Math.abs(change)) / Math.log1p(most)) * 100;
           return (
             <tr key={`${row.id ?? ""}${row.name}`}>
-              <td class="at">{row.id ?? ""}</td>
-              <td class="nm"><b>{row.name.replaceAll("_", " ")}</b>{row.id !== null && MEANING[row.id] && <span>{MEANING[row.id]}</span>}</td>
+              {numbered && <td class="at">{row.id ?? ""}</td>}
+              <td class="nm"><b>{row.name.charAt(0).toUpperCase() + row.name.slice(1).replaceAll("_", " ")}</b>{meaning(row) && <span>{meaning(row)}</span>}</td>
               <td class="num from" data-k="Before">{value(row.before)}</td>
               <td class="num to" data-k="After"><b>{value(row.after)}</b></td>
               <td class="dl">
