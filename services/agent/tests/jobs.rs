@@ -51,8 +51,13 @@ async fn a_good_drive_is_passed_and_everything_is_told() {
         seen.events.values().filter(|event| event.job == Some(job.id)).map(|event| event.kind.clone()).collect()
     });
     assert_eq!(of_job, ["job.started", "job.phase_finished", "job.phase_finished", "job.passed"]);
-    let notified: Vec<String> =
-        server.look(|seen| seen.notifications.iter().map(|n| n.event_type.clone()).collect());
+    // The last event's notifications come right behind it.
+    let notified: Vec<String> = server
+        .until("the notifications", |seen| {
+            let types: Vec<String> = seen.notifications.iter().map(|n| n.event_type.clone()).collect();
+            (types.len() >= 5).then_some(types)
+        })
+        .await;
     assert_eq!(notified, ["job_started", "phase_complete", "phase_complete", "burnin_passed", "job_complete"]);
     assert!(server.look(|seen| seen.heartbeats) >= 1);
     assert!(!drive.is_blank());
@@ -191,6 +196,34 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
     let job = server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
     assert_eq!(job.verdict.unwrap().verified, job.capacity, "all of it was read back in the new start");
+}
+
+#[tokio::test]
+async fn what_happens_while_the_server_is_away_is_told_when_it_is_back() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(LARGE);
+    let server = Server::start(dir.path(), true).await;
+    let agent = Agent::start(dir.path());
+    server.drive(&drive.id()).await;
+    let id = server.start_jobs(&[drive.id()], "surface").await[0];
+    in_the_middle(&server, id).await;
+    let key = server.kill().await;
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !agent.workers().is_empty() {
+        assert!(std::time::Instant::now() < patience, "the job goes on without a server");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    // This one has seen nothing, so all is told again, in order and once.
+    let server = Server::start_with(dir.path(), key, true).await;
+    assert_eq!(outcome(&server.over(id).await), Outcome::Passed);
+    server.until("the last event", |seen| seen.kinds().contains(&"job.passed").then_some(())).await;
+    let of_job: Vec<String> = server.look(|seen| {
+        seen.events.values().filter(|event| event.job == Some(id)).map(|event| event.kind.clone()).collect()
+    });
+    assert_eq!(of_job, ["job.started", "job.phase_finished", "job.phase_finished", "job.passed"]);
 }
 
 #[tokio::test]
