@@ -13,6 +13,9 @@ use wire::supervisor::{Medium, Status, UnitState};
 
 use crate::shell::helper::Line;
 
+/// Width of a banner on the screen, in characters: what the smallest terminal has, less the margin.
+const COLUMNS: usize = 74;
+
 /// All that the console shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Screen {
@@ -170,7 +173,9 @@ fn render(screen: &Screen, drives: &[String]) -> String {
         t.push_str(&format!("              {d}\n"));
     }
     for b in &s.banners {
-        t.push_str(&format!("  ! {}\n", b.text));
+        for (n, l) in wrapped(&b.text).iter().enumerate() {
+            t.push_str(&format!("  {} {l}\n", if n == 0 { '!' } else { ' ' }));
+        }
     }
     for u in s
         .units
@@ -186,6 +191,23 @@ fn render(screen: &Screen, drives: &[String]) -> String {
         }
     }
     t
+}
+
+/// Lines of at most [`COLUMNS`] characters, broken between words.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= COLUMNS {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// Disks by the kernel's own list: name, model, size.
@@ -250,6 +272,16 @@ mod tests {
         t.status.addresses = vec!["2001:db8::1".into()];
         t.claim = None;
         assert_eq!(changes(Some(&s), &t), ["dashboard: http://[2001:db8::1]"]);
+    }
+
+    #[test]
+    fn long_sentences_are_broken_between_words() {
+        let lines = wrapped(&"word ".repeat(40));
+        assert!(
+            lines.len() == 3 && lines.iter().all(|l| l.len() <= COLUMNS && !l.ends_with(' ')),
+            "{lines:?}"
+        );
+        assert_eq!(wrapped(""), [""]);
     }
 
     #[test]
