@@ -84,7 +84,10 @@ fn run() -> io::Result<()> {
             let Some((sender, bytes)) = receive(&sockets[native], &mut buf) else {
                 break;
             };
-            store.add(Entry::native(&bytes, &sender));
+            // A logger that starts sends an empty datagram, to see whether somebody listens.
+            if !bytes.is_empty() {
+                store.add(Entry::native(&bytes, &sender));
+            }
         }
         for _ in 0..BURST {
             let Some((sender, bytes)) = receive(&sockets[stdout], &mut buf) else {
