@@ -15,8 +15,8 @@ use crate::findings::Defects;
 /// Zones in which throughput is kept: fine enough for a curve on any screen.
 pub const ZONES: usize = 1024;
 
-/// Smallest zone in bytes: several accesses, so that the order in which they come back does not look like speed.
-const ZONE_MIN: u128 = 4 << 20;
+/// Smallest zone in bytes: several queues of accesses, so that the order in which they come back does not look like speed.
+const ZONE_MIN: u128 = 16 << 20;
 
 /// Most incidents kept one by one; the rest is only counted.
 pub const INCIDENTS_MAX: usize = 256;
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn zones_cover_the_drive_and_give_rates() {
         let mut zones = Zones::default();
-        let sectors = 16_000_000;
+        let sectors = 40_000_000;
         for lba in (0..sectors).step_by(2000) {
             zones.add(
                 (lba, 2000),

@@ -18,6 +18,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod evidence;
 pub mod findings;
+mod ours;
 pub mod pattern;
 pub mod pipeline;
 pub mod playbook;

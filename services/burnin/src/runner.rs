@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::device::{Access, Device, Done, Geometry, Op};
 use crate::evidence::Evidence;
 use crate::findings::Fault;
+use crate::ours;
 use crate::pattern::{Pattern, Seen, UNIT};
 use crate::pipeline::{self, Outcome, Pipeline, Request};
 use crate::worker::{Order, Report};
@@ -127,6 +128,10 @@ pub fn run(
     emit: &mut dyn FnMut(Report),
 ) -> Result<Evidence, pipeline::Error> {
     let mut session = Session::new(device, order, engine)?;
+    if let Some(why) = ours::stranger(device, &session.pattern, order) {
+        session.pipeline.broke(why);
+        session.pipeline.reports().into_iter().for_each(&mut *emit);
+    }
     while !session.is_over() {
         if let Some(why) = asked() {
             session.stop(device.now(), &why);

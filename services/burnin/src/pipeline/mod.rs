@@ -19,6 +19,8 @@
 //! A failing block is halved down to the physical sector, a differing one is read again
 //! ([`detour`]); both are bounded by [`Limits`].
 
+mod begin;
+mod course;
 mod detour;
 mod leg;
 mod report;
@@ -26,18 +28,17 @@ mod report;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use wire::job::{FaultKind, Phase, PhaseStatus, Resume};
+use wire::job::{FaultKind, Phase};
 use wire::{Bytes, Lba};
 
-use crate::checkpoint::{self, Checkpoint};
-use crate::device::{Access, BadGeometry, Geometry, Op, errno_text};
+use crate::checkpoint;
+use crate::device::{Access, BadGeometry, Geometry, Op};
 use crate::evidence::{Evidence, Incident, Stop};
 use crate::findings::Fault;
 use crate::pattern::JobKey;
-use crate::playbook::moves_data;
-use crate::worker::{Limits, Order, Report};
+use crate::worker::{Limits, Report};
 use detour::{Detour, Group};
-use leg::{Area, Leg, legs};
+use leg::{Area, Leg};
 
 pub use leg::{PROBE_PASS, WRITE_PASS};
 
@@ -166,152 +167,6 @@ impl std::fmt::Debug for Pipeline {
 }
 
 impl Pipeline {
-    /// Begins an order, or goes on with it from its checkpoint.
-    ///
-    /// # Errors
-    /// When the order makes no sense or its checkpoint cannot be used; nothing was touched then.
-    pub fn new(order: &Order, engine: &str, now: Duration) -> Result<Self, Error> {
-        let geometry = order.geometry.check()?;
-        let phases: Vec<Phase> = order.phases.iter().copied().filter(|p| moves_data(*p)).collect();
-        if phases.is_empty() {
-            return Err(Error::Phases);
-        }
-        let block = order.io.block;
-        if block == 0 || !block.is_multiple_of(geometry.physical) {
-            return Err(Error::Block {
-                block,
-                physical: geometry.physical,
-            });
-        }
-        let mut evidence = Evidence::new(geometry, &phases);
-        let legs = legs(&phases, geometry, order.key);
-        for (at, record) in evidence.phases.iter_mut().enumerate() {
-            let sectors: u64 = legs
-                .iter()
-                .filter(|leg| leg.phase == at)
-                .map(|leg| leg.area.sectors(geometry))
-                .sum();
-            record.total = Bytes(sectors * u64::from(geometry.sector));
-        }
-        let mut pipeline = Self {
-            key: order.key,
-            geometry,
-            limits: order.limits,
-            phases,
-            block: u64::from(block / geometry.sector),
-            legs,
-            leg: 0,
-            cursor: 0,
-            flights: BTreeMap::new(),
-            detours: Vec::new(),
-            groups: BTreeMap::new(),
-            group_next: 0,
-            durable: 0,
-            flushed: false,
-            errors: 0,
-            rereads_left: order.limits.reread_blocks,
-            located: (0, 0),
-            stopping: None,
-            over: false,
-            evidence,
-            reports: Vec::new(),
-            turned: now,
-            moved_at: now,
-            checkpoint_at: now,
-            checkpoint_bytes: 0,
-            unsaved_findings: false,
-            untold_findings: true,
-            told_at: now,
-            moved: 0,
-            rates: VecDeque::new(),
-        };
-        let mut from = 0;
-        if let Some(resume) = &order.resume {
-            let checkpoint = Checkpoint::decode(&resume.checkpoint)?;
-            from = pipeline.go_on(
-                checkpoint,
-                Resume {
-                    at: resume.at,
-                    why: resume.why.clone(),
-                    phase: Phase::Write,
-                    from: Bytes(0),
-                },
-            )?;
-        }
-        let phase = pipeline.phase();
-        pipeline.reports.push(Report::Started {
-            phase,
-            from: Bytes(from * u64::from(geometry.sector)),
-            engine: engine.to_owned(),
-        });
-        pipeline.begin_leg(now, order.resume.is_some());
-        if order.resume.is_some() {
-            // So that this resume is remembered even if the next interruption comes at once.
-            pipeline.checkpoint(now);
-        }
-        Ok(pipeline)
-    }
-
-    /// Takes over a checkpoint's state; returns the sector it goes on at.
-    fn go_on(&mut self, checkpoint: Checkpoint, mut resume: Resume) -> Result<u64, Error> {
-        for (differs, what) in [
-            (checkpoint.key != self.key, "the key"),
-            (checkpoint.geometry != self.geometry, "the drive's size"),
-            (checkpoint.phases != self.phases, "the list of phases"),
-        ] {
-            if differs {
-                return Err(checkpoint::Error::Other(what).into());
-            }
-        }
-        let sector = u64::from(self.geometry.sector);
-        let phase = self.phases[checkpoint.phase];
-        self.leg = self
-            .legs
-            .iter()
-            .position(|leg| leg.phase == checkpoint.phase)
-            .unwrap_or(0);
-        let rewind = checkpoint.frontier.saturating_sub(self.limits.rewind_bytes / sector);
-        let mut from = checkpoint.frontier;
-        match phase {
-            Phase::Write => {
-                self.legs[self.leg].area = Area::Range {
-                    from,
-                    to: self.geometry.sectors,
-                };
-                if rewind < from {
-                    let area = Area::Range { from: rewind, to: from };
-                    let leg = Leg {
-                        op: Op::Read,
-                        area,
-                        recheck: true,
-                        ..self.legs[self.leg].clone()
-                    };
-                    self.legs.insert(self.leg, leg);
-                }
-            }
-            Phase::Verify => {
-                from = rewind;
-                self.legs[self.leg].area = Area::Range {
-                    from,
-                    to: self.geometry.sectors,
-                };
-            }
-            // The probe takes seconds: it begins again.
-            Phase::Probe | Phase::SmartBefore | Phase::SmartAfter => from = 0,
-        }
-        self.durable = checkpoint.frontier;
-        let totals: Vec<Bytes> = self.evidence.phases.iter().map(|r| r.total).collect();
-        self.evidence = checkpoint.evidence;
-        for (record, total) in self.evidence.phases.iter_mut().zip(totals) {
-            record.total = total;
-        }
-        self.evidence.stopped = None;
-        resume.phase = phase;
-        resume.from = Bytes(from * sector);
-        self.evidence.resumes.push(resume);
-        Ok(from)
-    }
-
     /// The next request for a free slot; `None` when there is nothing to do until something comes back.
     pub fn next(&mut self, now: Duration, slot: usize) -> Option<Request> {
         self.turn(now);
@@ -558,143 +413,6 @@ impl Pipeline {
                 .add((access.lba, access.sectors), sectors, bytes, since, took);
             record.latency.add(took);
         }
-    }
-
-    fn after_flush(&mut self, now: Duration, frontier: u64, complete: bool, outcome: &Outcome) {
-        match outcome {
-            Outcome::Done
-            | Outcome::Differs(_)
-            | Outcome::Failed {
-                errno: libc::EOPNOTSUPP,
-            } => {
-                self.durable = self.durable.max(frontier);
-                self.flushed = complete;
-                if !self.flushed {
-                    self.checkpoint(now);
-                }
-            }
-            Outcome::Failed { errno } => {
-                self.incident(
-                    FaultKind::WriteError,
-                    None,
-                    0,
-                    format!("flushing the drive's cache: {}", errno_text(*errno)),
-                );
-                self.errors += 1;
-                self.checkpoint_at = now;
-                self.checkpoint_bytes = 0;
-                self.flushed = complete;
-            }
-            Outcome::Changed { .. } => {}
-        }
-    }
-
-    /// Moves on where nothing more is awaited: next leg, checkpoint, end.
-    fn proceed(&mut self, now: Duration) {
-        if self.over {
-            return;
-        }
-        if self.errors > self.limits.errors_max {
-            self.finish(Some(Stop::TooManyErrors));
-            return;
-        }
-        if let Some(record_done) = self.done_bytes()
-            && let Some(record) = self.record()
-        {
-            record.done = record_done;
-        }
-        if self.swept() && self.flights.is_empty() && (self.flushed || !self.writes_data()) {
-            self.end_leg(now);
-            return;
-        }
-        if let Some(why) = self.stopping.clone()
-            && self.flights.is_empty()
-            && (!self.writes_data() || self.checkpoint_at == now || self.flushed)
-        {
-            if !self.writes_data() {
-                self.durable = self.durable.max(self.frontier());
-                self.checkpoint(now);
-            }
-            self.finish(Some(Stop::Asked { why }));
-            return;
-        }
-        if !self.writes_data() && self.checkpoint_due(now) {
-            self.durable = self.durable.max(self.frontier());
-            self.checkpoint(now);
-        }
-    }
-
-    /// Bytes of the running phase that are done; `None` while a leg only rechecks.
-    fn done_bytes(&self) -> Option<Bytes> {
-        let leg = self.legs.get(self.leg)?;
-        if leg.recheck {
-            return None;
-        }
-        let sectors = match &leg.area {
-            Area::Range { .. } => self.frontier(),
-            Area::Points(_) => {
-                let before: u64 = self.legs[..self.leg]
-                    .iter()
-                    .filter(|l| l.phase == leg.phase)
-                    .map(|l| l.area.sectors(self.geometry))
-                    .sum();
-                before + self.cursor * self.geometry.grain()
-            }
-        };
-        Some(Bytes(sectors * u64::from(self.geometry.sector)))
-    }
-
-    fn begin_leg(&mut self, now: Duration, resumed: bool) {
-        let Some(leg) = self.legs.get(self.leg) else { return };
-        self.cursor = leg.area.start();
-        self.flushed = false;
-        self.moved_at = now;
-        self.rates.clear();
-        self.rates.push_back((now, self.moved));
-        let phase = self.phases[leg.phase];
-        let first = self.leg == 0 || self.legs[self.leg - 1].phase != leg.phase;
-        if let Some(record) = self.record() {
-            record.status = PhaseStatus::Running;
-        }
-        if first || resumed {
-            self.reports.push(Report::PhaseStarted { phase });
-        }
-    }
-
-    fn end_leg(&mut self, now: Duration) {
-        let leg = &self.legs[self.leg];
-        let (phase, at) = (self.phases[leg.phase], leg.phase);
-        let recheck = leg.recheck;
-        let last = self.legs.get(self.leg + 1).is_none_or(|next| next.phase != at);
-        self.leg += 1;
-        if !recheck && last {
-            let record = &mut self.evidence.phases[at];
-            record.status = PhaseStatus::Done;
-            record.done = record.total;
-            self.durable = 0;
-            let state = self.evidence.phase_states().swap_remove(at);
-            let surface = self.evidence.surfaces().into_iter().find(|s| s.phase == phase);
-            self.reports.push(Report::PhaseDone { state, surface });
-            if phase == Phase::Probe && self.limits.stop_on_fake && self.probe_says_fake() {
-                self.finish(Some(Stop::FakeCapacity));
-                return;
-            }
-        }
-        if self.leg >= self.legs.len() {
-            self.finish(None);
-            return;
-        }
-        self.begin_leg(now, false);
-        self.checkpoint(now);
-    }
-
-    /// Whether the probe saw data that belongs elsewhere, or several places that store nothing.
-    ///
-    /// A single lost write at a probed place is a defect like any other, and the write phase will tell of it.
-    fn probe_says_fake(&self) -> bool {
-        let probed = || self.evidence.defects.runs().filter(|run| run.phase == Phase::Probe);
-        let empty = probed().filter(|run| matches!(run.fault, Fault::Zeros | Fault::Ones | Fault::Foreign));
-        probed().any(|run| matches!(run.fault, Fault::Moved { .. })) || empty.map(|run| run.count).sum::<u64>() > 1
     }
 
     fn incident(&mut self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) {

@@ -216,7 +216,8 @@ impl Sim {
 
     fn write(&mut self, access: Access) -> Result<u64, i32> {
         for index in 0..self.plan.faults.len() {
-            match { self.plan.faults[index] } {
+            let fault = self.plan.faults[index];
+            match fault {
                 Fault::WriteError { lba } if touches(access, lba) => return Err(libc::EIO),
                 Fault::WriteErrorOnce { lba } if touches(access, lba) && self.once(index) => return Err(libc::EIO),
                 _ => {}
@@ -259,7 +260,8 @@ impl Sim {
 
     fn read(&mut self, access: Access) -> Result<u64, i32> {
         for index in 0..self.plan.faults.len() {
-            match { self.plan.faults[index] } {
+            let fault = self.plan.faults[index];
+            match fault {
                 Fault::ReadError { lba } if touches(access, lba) => return Err(libc::EIO),
                 Fault::ReadErrorOnce { lba } if touches(access, lba) && self.once(index) => return Err(libc::EIO),
                 _ => {}
@@ -273,7 +275,8 @@ impl Sim {
                 data.fill(0);
             }
             for index in 0..self.plan.faults.len() {
-                match { self.plan.faults[index] } {
+                let fault = self.plan.faults[index];
+                match fault {
                     Fault::FlipOnce { lba: bad, bit } if bad == lba && self.once(index) => {
                         data[bit as usize / 64 % words] ^= 1 << (bit % 64);
                     }

@@ -170,7 +170,9 @@ fn own_word(snapshot: &Snapshot, metrics: &mut Metrics) {
             f64::from((nvme.critical_warning & 0b11_1101).count_ones()),
         );
         put(metrics, "nvme.hot_after", f64::from(nvme.critical_warning >> 1 & 1));
-        if let (Some(spare), Some(threshold)) = (nvme.available_spare, nvme.available_spare_threshold) {
+        // A controller that keeps no such record tells 0 for both.
+        let told = |(spare, threshold): &(_, _)| *spare != 0 || *threshold != 0;
+        if let Some((spare, threshold)) = nvme.available_spare.zip(nvme.available_spare_threshold).filter(told) {
             put(metrics, "nvme.spare_margin", f64::from(spare) - f64::from(threshold));
         }
         if let Some(used) = nvme.percentage_used {

@@ -48,7 +48,7 @@ pub struct Case<'a> {
 pub fn judge(case: &Case<'_>) -> Verdict {
     let metrics = metrics(case);
     let mut hits: Vec<RuleHit> = Rules::built_in().fired(&metrics, case.profile);
-    hits.sort_by(|a, b| b.outcome.cmp(&a.outcome));
+    hits.sort_by_key(|hit| std::cmp::Reverse(hit.outcome));
     let outcome = hits.first().map_or(Outcome::Passed, |hit| hit.outcome);
     let summary = summary(case, outcome, &hits);
     Verdict {
@@ -83,7 +83,7 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         }
     };
     match &evidence.stopped {
-        Some(Stop::Asked { why }) => text += &format!(" It was ended by {why}."),
+        Some(Stop::Asked { why }) => text += &format!(" It was ended before its end: {why}."),
         Some(Stop::Engine { why }) => text += &format!(" The engine failed: {why}."),
         _ => {}
     }

@@ -369,3 +369,31 @@ fn a_slow_region_is_not_the_zone_curve() {
     assert_eq!(fill(0..0), 0.0);
     assert_eq!(fill(500..503), (3 << 25) as f64);
 }
+
+#[test]
+fn spare_capacity_that_the_controller_does_not_record_is_no_finding() {
+    let of = |spare, threshold| {
+        let mut snapshot = snapshot();
+        snapshot.nvme = Some(NvmeHealth {
+            available_spare: Some(spare),
+            available_spare_threshold: Some(threshold),
+            ..NvmeHealth::default()
+        });
+        let case = Case {
+            evidence: &clean(),
+            wants_smart: true,
+            before: Some(&snapshot),
+            after: Some(&snapshot),
+            profile: Profile::default(),
+        };
+        judge(&case)
+            .rules
+            .iter()
+            .find(|hit| hit.id == "spare")
+            .map(|hit| hit.outcome)
+    };
+    assert_eq!(of(0, 0), None);
+    assert_eq!(of(100, 10), None);
+    assert_eq!(of(15, 10), Some(Outcome::Warn));
+    assert_eq!(of(0, 10), Some(Outcome::Failed));
+}

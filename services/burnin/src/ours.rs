@@ -1,0 +1,91 @@
+//! Whether a drive holds what a job wrote to it, asked once before an interrupted job goes on.
+//!
+//! Two drives can answer by one name: behind a USB dock that tells only its own serial number, two of the same size do.
+//! The pattern cannot be guessed without the job's key, so one sector of it proves the drive. A drive of which some
+//! sectors can be read and none is the job's is not written to; one of which none can be read proves nothing either way.
+//! Tested over simulated drives in `tests/stranger.rs`.
+
+use std::time::Duration;
+
+use wire::job::Phase;
+
+use crate::checkpoint::Checkpoint;
+use crate::device::{Access, Device, Op};
+use crate::pattern::{Pattern, Seen, UNIT};
+use crate::pipeline::WRITE_PASS;
+use crate::worker::Order;
+
+/// Places looked at below the frontier, besides the powers of two.
+const EVENLY: u64 = 16;
+
+/// Longest single wait.
+const WAIT: Duration = Duration::from_millis(250);
+
+/// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
+pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order) -> Option<String> {
+    let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
+    let (mut read, places) = (0, places(&checkpoint));
+    for lba in &places {
+        match look(device, pattern, order, *lba) {
+            Ok(Some(true)) => return None,
+            Ok(Some(false)) => read += 1,
+            Ok(None) => {}
+            Err(why) => return Some(why),
+        }
+    }
+    (read > 0).then(|| {
+        format!(
+            "none of {read} sectors that it had written holds anything of it: this is another drive with the same name, or \
+             one that lost everything; nothing was written to it in this session"
+        )
+    })
+}
+
+/// Sectors that were written and flushed before the checkpoint, from the start upwards.
+fn places(checkpoint: &Checkpoint) -> Vec<u64> {
+    let Checkpoint { geometry, phases, phase, frontier, .. } = checkpoint;
+    let probed = phases[..*phase].contains(&Phase::Probe);
+    let (limit, below) = match phases[*phase] {
+        Phase::Verify => (geometry.sectors, geometry.sectors),
+        // The probe left its own sectors at the start and at every power of two.
+        Phase::Write if probed => (geometry.sectors, *frontier),
+        Phase::Write => (*frontier, *frontier),
+        Phase::Probe | Phase::SmartBefore | Phase::SmartAfter => (0, 0),
+    };
+    let grain = geometry.grain();
+    let mut places: Vec<u64> = std::iter::once(0)
+        .chain((0..48).map(|k| (1_u64 << k) / grain * grain))
+        .filter(|lba| *lba < limit)
+        .chain((1..EVENLY).map(|n| below / EVENLY * n).filter(|lba| *lba < below))
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+/// Whether a sector is the job's, whole or damaged; `None` where it cannot be read.
+fn look(device: &mut dyn Device, pattern: &Pattern, order: &Order, lba: u64) -> Result<Option<bool>, String> {
+    let broken = |error: std::io::Error| format!("looking for what it had written: {error}");
+    let slot = 0;
+    let access = Access { slot, op: Op::Read, lba, sectors: 1 };
+    device.submit(access).map_err(broken)?;
+    let until = device.now() + Duration::from_millis(order.limits.hang_ms);
+    let done = loop {
+        match device.wait(WAIT).map_err(broken)? {
+            Some(done) => break done,
+            None if device.now() >= until => return Err(format!("a read at LBA {lba} did not come back")),
+            None => {}
+        }
+    };
+    if done.result != Ok(u64::from(order.geometry.sector)) {
+        return Ok(None);
+    }
+    let first = lba * order.geometry.units();
+    let words = order.geometry.sector as usize / 8;
+    let units = device.buffer(slot)[..words].chunks(UNIT / 8);
+    let ours = units.zip(first..).any(|(data, unit)| match pattern.decode(data, unit, WRITE_PASS) {
+        None | Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Of { .. }) => true,
+        Some(Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
+    });
+    Ok(Some(ours))
+}

@@ -1,0 +1,89 @@
+//! An interrupted job goes on only with a drive that holds what it wrote.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use burnin::device::Geometry;
+use burnin::evidence::{Evidence, Stop};
+use burnin::pattern::JobKey;
+use burnin::runner;
+use burnin::sim::{Content, Fault, Origin, Plan, Sim};
+use burnin::worker::{Io, Limits, Order, Report, Resumption};
+use wire::Time;
+use wire::job::Phase;
+
+const GEOMETRY: Geometry = Geometry { sectors: 3_000, sector: 512, physical: 4096 };
+const ALL: &[Phase] = &[Phase::Probe, Phase::Write, Phase::Verify];
+
+fn order(phases: &[Phase]) -> Order {
+    Order {
+        key: JobKey([7; 16]),
+        geometry: GEOMETRY,
+        phases: phases.to_vec(),
+        limits: Limits { checkpoint_bytes: 40 << 10, rewind_bytes: 64 << 10, ..Limits::default() },
+        io: Io { block: 8 << 10, ..Io::default() },
+        resume: None,
+    }
+}
+
+fn drive(plan: Plan) -> Sim {
+    Sim::new(GEOMETRY, plan, 2, 8 << 10, 1)
+}
+
+fn run(sim: &mut Sim, order: &Order) -> (Evidence, Vec<String>) {
+    let mut checkpoints = Vec::new();
+    let evidence = runner::run(sim, order, "simulated", &mut || None, &mut |report| {
+        if let Report::Checkpoint { text } = report {
+            checkpoints.push(text);
+        }
+    });
+    (evidence.unwrap(), checkpoints)
+}
+
+fn going_on(order: &Order, checkpoint: &str) -> Order {
+    let resume = Resumption { checkpoint: checkpoint.to_owned(), why: "power cut".to_owned(), at: Time::UNIX_EPOCH };
+    Order { resume: Some(resume), ..order.clone() }
+}
+
+/// Checkpoints before which something was flushed.
+fn provable(text: &str) -> bool {
+    let at = burnin::Checkpoint::decode(text).unwrap();
+    at.phases[at.phase] == Phase::Verify || at.phases[at.phase] == Phase::Write && (at.frontier > 0 || at.phase > 0)
+}
+
+#[test]
+fn another_drive_of_the_same_name_and_size_is_not_written_to() {
+    for phases in [ALL, &ALL[1..]] {
+        let order = order(phases);
+        let (evidence, checkpoints) = run(&mut drive(Plan::healthy(Content::Random)), &order);
+        assert_eq!(evidence.stopped, None);
+        let mut tried = 0;
+        for text in checkpoints.iter().filter(|text| provable(text)) {
+            for content in [Content::Zeros, Content::Ones, Content::Random] {
+                let mut other = drive(Plan::healthy(content));
+                let (evidence, _) = run(&mut other, &going_on(&order, text));
+                assert!(matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("another drive")), "{evidence:#?}");
+                assert!((0..GEOMETRY.sectors).all(|lba| other.truth().origin(lba) == Origin::Before), "it was written to");
+                tried += 1;
+            }
+        }
+        assert!(tried > 30, "{tried}");
+    }
+}
+
+#[test]
+fn its_own_drive_is_gone_on_with_also_when_it_is_bad() {
+    for faults in [
+        vec![],
+        vec![Fault::Flip { lba: 0, bit: 9 }],
+        vec![Fault::DropWrite { lba: 0 }, Fault::DropWrite { lba: 1024 }],
+    ] {
+        for phases in [ALL, &ALL[1..]] {
+            let order = order(phases);
+            let mut own = drive(Plan { faults: faults.clone(), ..Plan::healthy(Content::Random) });
+            let (whole, checkpoints) = run(&mut own, &order);
+            let last = checkpoints.iter().rfind(|text| provable(text)).unwrap();
+            let (evidence, _) = run(&mut own, &going_on(&order, last));
+            assert_eq!(evidence.stopped, whole.stopped);
+            assert_eq!(evidence.defects, whole.defects, "{faults:?}");
+        }
+    }
+}
