@@ -85,10 +85,22 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
     // The kernel knows an LVM volume or an opened LUKS disk by the identity that its tool gave the mapping.
     for (serial, name, uuid) in [
         ("DMHOLD01", "kiln-linear", ""),
-        ("LVACTIVE", "kiln-volume", "LVM-kilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkiln"),
-        ("CRYPTOPN", "kiln-secret", "CRYPT-LUKS2-6b696c6e6b696c6e6b696c6e6b696c6e-kiln-secret"),
+        (
+            "LVACTIVE",
+            "kiln-volume",
+            "LVM-kilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkilnkiln",
+        ),
+        (
+            "CRYPTOPN",
+            "kiln-secret",
+            "CRYPT-LUKS2-6b696c6e6b696c6e6b696c6e6b696c6e-kiln-secret",
+        ),
     ] {
-        act(Op::DmCreate { name: name.into(), uuid: uuid.into(), device: node(serial) });
+        act(Op::DmCreate {
+            name: name.into(),
+            uuid: uuid.into(),
+            device: node(serial),
+        });
     }
     act(Op::Open {
         path: node("KEPTOPEN"),
@@ -113,9 +125,11 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
     }
 
     // The box itself writes to none of these; the mounted and the swapped ones belong to the guest's kernel.
-    let before: Vec<_> = ["DMHOLD01", "MDMEMBER", "LVMEMBER", "LUKSDISK", "BTRFSMEM", "ZFSLABEL", "PROTECT1", "KEPTOPEN"]
-        .map(|serial| (serial, std::fs::read(lab.path().join(serial)).unwrap()))
-        .into();
+    let before: Vec<_> = [
+        "DMHOLD01", "MDMEMBER", "LVMEMBER", "LUKSDISK", "BTRFSMEM", "ZFSLABEL", "PROTECT1", "KEPTOPEN",
+    ]
+    .map(|serial| (serial, std::fs::read(lab.path().join(serial)).unwrap()))
+    .into();
     let mut wrong = Vec::new();
     for (serial, kind, part) in KINDS {
         let drive = bench.until(&format!("refusal of {serial}"), crate::lab::SOON, || {
@@ -149,7 +163,10 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
     );
 
     let free = bench.offered("FREEDISK");
-    assert!(free.content.words().contains("ext4") && free.content.words().contains("photos"), "{free:#?}");
+    assert!(
+        free.content.words().contains("ext4") && free.content.words().contains("photos"),
+        "{free:#?}"
+    );
     assert!(bench.plan(&[free.id.unwrap()], "surface").is_ok());
 
     // Somebody holds this one open for himself alone, which only an attempt to open it can tell: the start is refused.

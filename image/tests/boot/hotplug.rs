@@ -83,10 +83,8 @@ fn identity_and_size_are_what_the_drive_says() {
         seen.wwn.as_ref().is_some_and(|w| w.contains(&format!("{wwn:x}"))),
         "{seen:#?}"
     );
-    assert!(
-        seen.temperature.is_some(),
-        "SATA temperature comes through drivetemp: {seen:#?}"
-    );
+    // QEMU's SATA drive tells 31 °C; the kernel's sensor is found a little after the drive itself.
+    bench.drive("SATA0001", "with a temperature", |d| d.temperature.is_some());
 
     let seen = bench.offered("NVME0001");
     assert_eq!(

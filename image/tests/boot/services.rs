@@ -90,9 +90,19 @@ fn a_stopped_agent_is_late_then_degraded_then_killed_and_restarted_and_the_dashb
 
     let told = bench.until("events of the agent's fall and rise", SOON, || {
         let events = bench.events();
-        let about: Vec<_> = events.iter().filter(|e| e.data["unit"] == "agent").map(|e| (e.kind.as_str(), &e.message)).collect();
-        let all = ["unit.degraded", "unit.restarted", "unit.recovered"].iter().all(|k| about.iter().any(|(kind, _)| kind == k));
-        if all { Ok(format!("{about:#?}")) } else { Err(format!("{about:#?}")) }
+        let about: Vec<_> = events
+            .iter()
+            .filter(|e| e.data["unit"] == "agent")
+            .map(|e| (e.kind.as_str(), &e.message))
+            .collect();
+        let degraded = about.iter().any(|(kind, _)| *kind == "unit.degraded");
+        let killed = |(kind, message): &(&str, &String)| *kind == "unit.restarted" && message.contains("SIGKILL");
+        let all = degraded && about.iter().any(killed);
+        if all {
+            Ok(format!("{about:#?}"))
+        } else {
+            Err(format!("{about:#?}"))
+        }
     });
     println!("{told}");
     let after = bench.ends(&job, Outcome::Passed);
