@@ -105,14 +105,26 @@ enum NoDrive {
 
 impl JobTask {
     /// A job that `record` and `checkpoint` describe; `why` says why it was interrupted.
-    pub fn new(means: Means, record: Record, checkpoint: Option<String>, why: Option<String>, aborts: mpsc::Receiver<String>) -> Self {
-        Self { means, record, checkpoint, why, aborts, abort_by: None }
+    pub fn new(
+        means: Means,
+        record: Record,
+        checkpoint: Option<String>,
+        why: Option<String>,
+        aborts: mpsc::Receiver<String>,
+    ) -> Self {
+        Self {
+            means,
+            record,
+            checkpoint,
+            why,
+            aborts,
+            abort_by: None,
+        }
     }
 
     /// Runs until the verdict, or until the agent stops.
     pub async fn run(mut self, held: Option<Held>) -> JobId {
-        self.record.boot_id.clone_from(&self.means.boot_id);
-        self.record.parked = false;
+        self.record.take_up(&self.means.boot_id);
         let mut held = held;
         let mut crashes = 0;
         loop {
@@ -147,7 +159,9 @@ impl JobTask {
                     self.log("warn", format!("{why}; going on from the last checkpoint"));
                     if crashes > CRASHES_MAX {
                         let mut evidence = self.evidence_so_far();
-                        evidence.stopped = Some(Stopped::Engine { why: format!("{why}, {crashes} times in a row") });
+                        evidence.stopped = Some(Stopped::Engine {
+                            why: format!("{why}, {crashes} times in a row"),
+                        });
                         return self.conclude(Some(evidence), Some(&drive)).await;
                     }
                     if self.listed().is_none() {
@@ -174,12 +188,15 @@ impl JobTask {
             let listed = self.listed();
             let why = match listed {
                 Some(listed) => match self.means.hands.open(self.record.identity.clone(), listed).await {
-                    Ok(held) => {
-                        if told.is_some() {
-                            self.set_state(JobState::Running);
+                    Ok(held) => match self.record.strange(&held.fresh.content) {
+                        Some(why) => why,
+                        None => {
+                            if told.is_some() {
+                                self.set_state(JobState::Running);
+                            }
+                            return Ok(held);
                         }
-                        return Ok(held);
-                    }
+                    },
                     Err(problem) => problem.to_string(),
                 },
                 None => format!("{} is not plugged in", events::drive_words(&self.record.job)),
@@ -204,7 +221,10 @@ impl JobTask {
     /// The job's drive as it is listed now.
     fn listed(&self) -> Option<Drive> {
         let drives = self.means.drives.borrow();
-        drives.iter().find(|drive| drive.present && drive.id.as_ref() == Some(&self.record.job.drive)).cloned()
+        drives
+            .iter()
+            .find(|drive| drive.present && drive.id.as_ref() == Some(&self.record.job.drive))
+            .cloned()
     }
 
     fn temperature(&self) -> Option<Celsius> {
@@ -224,7 +244,11 @@ impl JobTask {
     }
 
     fn set_checkpoint_aside(&mut self, text: &str, why: &str) {
-        let place = match self.means.jobs.set_checkpoint_aside(self.record.job.id, text, Time::now()) {
+        let place = match self
+            .means
+            .jobs
+            .set_checkpoint_aside(self.record.job.id, text, Time::now())
+        {
             Ok(path) => path.display().to_string(),
             Err(cause) => {
                 error!(%cause, "a bad checkpoint could not be set aside");
@@ -238,8 +262,13 @@ impl JobTask {
         error!(job = %self.record.job.id, why, place, "checkpoint set aside");
         self.log("error", message.clone());
         let data = serde_json::json!({ "path": place, "why": why });
-        let mut happening =
-            Happening::new("agent.checkpoint_set_aside", Severity::Warning, Some(self.record.job.drive.clone()), message, data);
+        let mut happening = Happening::new(
+            "agent.checkpoint_set_aside",
+            Severity::Warning,
+            Some(self.record.job.drive.clone()),
+            message,
+            data,
+        );
         happening.event.job = Some(self.record.job.id);
         self.means.outbox.event(happening);
         self.record.restart();
@@ -385,17 +414,30 @@ impl JobTask {
             self.save(None);
         }
         if let Some(resume) = effects.resumed {
-            self.log("info", format!("Going on in phase {} at {} after: {}", resume.phase.label(), resume.from, resume.why));
+            self.log(
+                "info",
+                format!(
+                    "Going on in phase {} at {} after: {}",
+                    resume.phase.label(),
+                    resume.from,
+                    resume.why
+                ),
+            );
             self.means.outbox.event(events::resumed(&self.record.job, &resume));
         }
         if let Some(phase) = effects.finished {
-            self.means.outbox.event(events::phase_finished(&self.record.job, &phase));
+            self.means
+                .outbox
+                .event(events::phase_finished(&self.record.job, &phase));
         }
     }
 
     /// What is known when no worker can tell it any more: the last checkpoint's evidence.
     fn evidence_so_far(&self) -> Box<Evidence> {
-        let checkpoint = self.checkpoint.as_deref().and_then(|text| Checkpoint::decode(text).ok());
+        let checkpoint = self
+            .checkpoint
+            .as_deref()
+            .and_then(|text| Checkpoint::decode(text).ok());
         Box::new(checkpoint.map_or_else(
             || {
                 let phases: Vec<Phase> = self
@@ -416,7 +458,9 @@ impl JobTask {
     async fn conclude(mut self, evidence: Option<Box<Evidence>>, held: Option<&Held>) -> JobId {
         let mut evidence = evidence.unwrap_or_else(|| self.evidence_so_far());
         if let Some(actor) = &self.abort_by {
-            evidence.stopped = Some(Stopped::Asked { why: format!("aborted by {actor}") });
+            evidence.stopped = Some(Stopped::Asked {
+                why: format!("aborted by {actor}"),
+            });
         }
         let mut after = Err("the drive is gone".to_owned());
         if self.record.is_pending(Phase::SmartAfter) {
@@ -432,13 +476,23 @@ impl JobTask {
                     }
                 };
             }
-            let status = if after.is_ok() { PhaseStatus::Done } else { PhaseStatus::Skipped };
+            let status = if after.is_ok() {
+                PhaseStatus::Done
+            } else {
+                PhaseStatus::Skipped
+            };
             if let Err(why) = &after {
                 self.log("warn", format!("SMART after could not be read: {why}"));
             }
             self.set_phase(Phase::SmartAfter, status, began.elapsed().as_secs_f64());
         }
-        verdict::conclude(&mut self.record, &evidence, after.as_ref().ok(), self.abort_by.is_some(), Time::now());
+        verdict::conclude(
+            &mut self.record,
+            &evidence,
+            after.as_ref().ok(),
+            self.abort_by.is_some(),
+            Time::now(),
+        );
         let job = self.record.job.clone();
         let outcome = job.verdict.as_ref().map_or("", |verdict| verdict.outcome.word());
         info!(job = %job.id, outcome, "job ended");
@@ -462,7 +516,9 @@ impl JobTask {
                 state.status = PhaseStatus::Interrupted;
             }
         }
-        self.set_state(JobState::Waiting { why: "the agent stops".to_owned() });
+        self.set_state(JobState::Waiting {
+            why: "the agent stops".to_owned(),
+        });
         let checkpoint = self.checkpoint.take();
         if let Err(cause) = self.means.jobs.save(&mut self.record, checkpoint.as_deref()).await {
             error!(job = %self.record.job.id, error = %cause, "a parked job was not written down");
@@ -471,13 +527,17 @@ impl JobTask {
     }
 
     fn set_phase(&mut self, phase: Phase, status: PhaseStatus, seconds: f64) {
-        let Some(state) = self.record.phase_mut(phase) else { return };
+        let Some(state) = self.record.phase_mut(phase) else {
+            return;
+        };
         state.status = status;
         state.seconds = seconds;
         let state = state.clone();
         self.save(None);
         if status == PhaseStatus::Done {
-            self.means.outbox.event(events::phase_finished(&self.record.job, &state));
+            self.means
+                .outbox
+                .event(events::phase_finished(&self.record.job, &state));
         }
     }
 
@@ -493,7 +553,9 @@ impl JobTask {
     }
 
     fn log(&self, level: &str, message: String) {
-        self.means.outbox.log(log_line(&self.record.job, level, message, Time::now()));
+        self.means
+            .outbox
+            .log(log_line(&self.record.job, level, message, Time::now()));
     }
 }
 

@@ -6,7 +6,7 @@ use burnin::{JobKey, Playbook};
 use drive::Identity;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
-use wire::drive::Drive;
+use wire::drive::{Content, Drive, Signature};
 use wire::frame::{LogLine, ProgressFrame};
 use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus, Progress, Resume};
 use wire::{Bytes, Celsius, JobId, Time};
@@ -32,10 +32,17 @@ pub struct Record {
     pub smart_before: Option<Snapshot>,
     /// Why SMART before could not be read.
     pub smart_trouble: Option<String>,
+    /// What stood on the drive when it was armed; a drive that holds something else later is not gone on with.
+    #[serde(default = "nothing_known")]
+    pub content: Content,
     /// Findings of a session whose checkpoint was lost: they stand beside what the new start finds.
     pub findings_before_loss: Vec<Finding>,
     /// Raised at each change; of two copies the higher one counts.
     pub revision: u64,
+}
+
+fn nothing_known() -> Content {
+    Content::Unknown
 }
 
 /// What a report means beside its change of the record.
@@ -57,8 +64,21 @@ pub struct Effects {
 
 impl Record {
     /// A job that begins.
-    pub fn new(drive: &Drive, identity: Identity, geometry: Geometry, book: &Playbook, actor: &str, key: JobKey, now: Time) -> Option<Self> {
-        let pending = |phase: &Phase| PhaseState { phase: *phase, status: PhaseStatus::Pending, seconds: 0.0, bytes: Bytes(0) };
+    pub fn new(
+        drive: &Drive,
+        identity: Identity,
+        geometry: Geometry,
+        book: &Playbook,
+        actor: &str,
+        key: JobKey,
+        now: Time,
+    ) -> Option<Self> {
+        let pending = |phase: &Phase| PhaseState {
+            phase: *phase,
+            status: PhaseStatus::Pending,
+            seconds: 0.0,
+            bytes: Bytes(0),
+        };
         let job = Job {
             id: JobId::now(),
             drive: drive.id.clone()?,
@@ -89,6 +109,7 @@ impl Record {
             parked: false,
             smart_before: None,
             smart_trouble: None,
+            content: drive.content.clone(),
             findings_before_loss: Vec::new(),
             revision: 0,
         })
@@ -105,6 +126,45 @@ impl Record {
         .to_owned()
     }
 
+    /// Begins another session: a look at SMART that was cut short is taken again.
+    pub fn take_up(&mut self, boot_id: &str) {
+        boot_id.clone_into(&mut self.boot_id);
+        self.parked = false;
+        for phase in [Phase::SmartBefore, Phase::SmartAfter] {
+            if let Some(state) = self
+                .phase_mut(phase)
+                .filter(|state| matches!(state.status, PhaseStatus::Running | PhaseStatus::Interrupted))
+            {
+                state.status = PhaseStatus::Pending;
+            }
+        }
+    }
+
+    /// Why the job must not go on with a drive that holds `now`: somebody put something on it since it was armed, or
+    /// another drive answers by its name (two behind one USB bridge). What the job itself left of the old content is fine.
+    pub fn strange(&self, now: &Content) -> Option<String> {
+        let Content::Found { signatures, summary } = now else {
+            return None;
+        };
+        let old: &[Signature] = match &self.content {
+            Content::Found { signatures, .. } => signatures,
+            Content::Unknown | Content::Empty | Content::Unreadable { .. } => &[],
+        };
+        // A partition whose file system is overwritten and whose table is not is still the old one.
+        let known = |new: &Signature| {
+            old.iter().any(|old| {
+                old == new || (old.partition == new.partition && new.partition != 0 && new.kind == "unknown")
+            })
+        };
+        (!signatures.iter().all(known)).then(|| {
+            format!(
+                "{} {} holds \"{summary}\" now, which was not on it when it was armed; nothing of it is erased. Abort this job, or \
+                 plug in the drive that it began with",
+                self.job.model, self.job.serial
+            )
+        })
+    }
+
     /// The phase's state, to be changed.
     pub fn phase_mut(&mut self, phase: Phase) -> Option<&mut PhaseState> {
         self.job.phases.iter_mut().find(|state| state.phase == phase)
@@ -112,7 +172,10 @@ impl Record {
 
     /// Whether the phase is in the playbook and not begun or done.
     pub fn is_pending(&self, phase: Phase) -> bool {
-        self.job.phases.iter().any(|state| state.phase == phase && state.status == PhaseStatus::Pending)
+        self.job
+            .phases
+            .iter()
+            .any(|state| state.phase == phase && state.status == PhaseStatus::Pending)
     }
 
     /// Begins again from nothing, with the same baseline: its checkpoint could not be used.
@@ -122,19 +185,43 @@ impl Record {
         self.findings_before_loss.truncate(wire::job::FINDINGS_MAX);
         self.job.bad_sectors = 0;
         self.job.surface.clear();
-        for state in self.job.phases.iter_mut().filter(|state| burnin::playbook::moves_data(state.phase)) {
-            *state = PhaseState { phase: state.phase, status: PhaseStatus::Pending, seconds: 0.0, bytes: Bytes(0) };
+        for state in self
+            .job
+            .phases
+            .iter_mut()
+            .filter(|state| burnin::playbook::moves_data(state.phase))
+        {
+            *state = PhaseState {
+                phase: state.phase,
+                status: PhaseStatus::Pending,
+                seconds: 0.0,
+                bytes: Bytes(0),
+            };
         }
     }
 
     /// Takes one report of the worker.
-    pub fn apply(&mut self, report: &Report, resume_why: Option<&str>, temperature: Option<Celsius>, now: Time) -> Effects {
-        let mut effects = Effects { changed: true, ..Effects::default() };
+    pub fn apply(
+        &mut self,
+        report: &Report,
+        resume_why: Option<&str>,
+        temperature: Option<Celsius>,
+        now: Time,
+    ) -> Effects {
+        let mut effects = Effects {
+            changed: true,
+            ..Effects::default()
+        };
         match report {
             Report::Started { phase, from, engine } => {
                 self.job.state = JobState::Running;
                 if let Some(why) = resume_why {
-                    let resume = Resume { at: now, why: why.to_owned(), phase: *phase, from: *from };
+                    let resume = Resume {
+                        at: now,
+                        why: why.to_owned(),
+                        phase: *phase,
+                        from: *from,
+                    };
                     self.job.resumes.push(resume.clone());
                     effects.resumed = Some(resume);
                 }
@@ -147,7 +234,10 @@ impl Record {
                 effects.log = Some(format!("Phase {} begins", phase.label()));
             }
             Report::Progress(progress) => {
-                let progress = Progress { temperature, ..progress.clone() };
+                let progress = Progress {
+                    temperature,
+                    ..progress.clone()
+                };
                 if let Some(state) = self.phase_mut(progress.phase) {
                     state.bytes = progress.done;
                 }
@@ -200,13 +290,20 @@ fn progress_frame(job: &Job, progress: &Progress) -> ProgressFrame {
         Phase::Write => "Writing to",
         Phase::Verify => "Reading back",
     };
-    let phase = serde_json::to_value(progress.phase).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let phase = serde_json::to_value(progress.phase)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default();
     ProgressFrame {
         job_id: job.id.to_string(),
         phase,
         percent: progress.percent.clamp(0.0, 100.0),
         message: format!("{doing} {} {}, {}/s", job.model, job.serial, progress.rate),
-        eta: progress.eta_job.or(progress.eta).map(duration_words).unwrap_or_default(),
+        eta: progress
+            .eta_job
+            .or(progress.eta)
+            .map(duration_words)
+            .unwrap_or_default(),
         bytes_done: i64::try_from(progress.done.0).unwrap_or(i64::MAX),
         bytes_total: i64::try_from(progress.total.0).unwrap_or(i64::MAX),
         kiln: Some(progress.clone()),
@@ -244,17 +341,32 @@ pub(crate) mod tests {
             logical_sector: 512,
             bus: Bus::Sata,
         };
-        let pending = |phase| PhaseState { phase, status: PhaseStatus::Pending, seconds: 0.0, bytes: Bytes(0) };
-        let phases = Playbook::named("standard").unwrap().phases.into_iter().map(pending).collect();
+        let pending = |phase| PhaseState {
+            phase,
+            status: PhaseStatus::Pending,
+            seconds: 0.0,
+            bytes: Bytes(0),
+        };
+        let phases = Playbook::named("standard")
+            .unwrap()
+            .phases
+            .into_iter()
+            .map(pending)
+            .collect();
         Record {
             job: Job { phases, ..job },
             key: JobKey([1; 16]),
-            geometry: Geometry { sectors: 1000, sector: 512, physical: 512 },
+            geometry: Geometry {
+                sectors: 1000,
+                sector: 512,
+                physical: 512,
+            },
             identity,
             boot_id: "now".into(),
             parked: false,
             smart_before: None,
             smart_trouble: None,
+            content: Content::Empty,
             findings_before_loss: vec![],
             revision: 0,
         }
@@ -290,9 +402,16 @@ pub(crate) mod tests {
         let effects = apply(&mut record, &Report::Progress(progress));
         assert!(!effects.changed, "progress alone is not written down");
         let frame = effects.progress.unwrap();
-        assert_eq!((frame.phase.as_str(), frame.eta.as_str(), frame.bytes_done), ("write", "2h13m", 500));
+        assert_eq!(
+            (frame.phase.as_str(), frame.eta.as_str(), frame.bytes_done),
+            ("write", "2h13m", 500)
+        );
         assert_eq!(frame.kiln.unwrap().temperature, Some(Celsius(41)));
-        assert!(frame.message.contains("Writing to WD80EFAX VK1234, 180 MB/s"), "{}", frame.message);
+        assert!(
+            frame.message.contains("Writing to WD80EFAX VK1234, 180 MB/s"),
+            "{}",
+            frame.message
+        );
     }
 
     #[test]
@@ -300,18 +419,44 @@ pub(crate) mod tests {
         let mut record = record();
         apply(&mut record, &Report::PhaseStarted { phase: Phase::Write });
         assert_eq!(record.phase_mut(Phase::Write).unwrap().status, PhaseStatus::Running);
-        let done = PhaseState { phase: Phase::Write, status: PhaseStatus::Done, seconds: 9.0, bytes: Bytes(7) };
-        let effects = apply(&mut record, &Report::PhaseDone { state: done.clone(), surface: None });
+        let done = PhaseState {
+            phase: Phase::Write,
+            status: PhaseStatus::Done,
+            seconds: 9.0,
+            bytes: Bytes(7),
+        };
+        let effects = apply(
+            &mut record,
+            &Report::PhaseDone {
+                state: done.clone(),
+                surface: None,
+            },
+        );
         assert_eq!(effects.finished, Some(done));
-        let stopped = PhaseState { phase: Phase::Verify, status: PhaseStatus::Interrupted, seconds: 9.0, bytes: Bytes(7) };
-        let effects = apply(&mut record, &Report::PhaseDone { state: stopped, surface: None });
+        let stopped = PhaseState {
+            phase: Phase::Verify,
+            status: PhaseStatus::Interrupted,
+            seconds: 9.0,
+            bytes: Bytes(7),
+        };
+        let effects = apply(
+            &mut record,
+            &Report::PhaseDone {
+                state: stopped,
+                surface: None,
+            },
+        );
         assert_eq!(effects.finished, None, "an interrupted phase did not finish");
     }
 
     #[test]
     fn a_resume_is_recorded_with_its_reason() {
         let mut record = record();
-        let report = Report::Started { phase: Phase::Verify, from: Bytes(4096), engine: "e".into() };
+        let report = Report::Started {
+            phase: Phase::Verify,
+            from: Bytes(4096),
+            engine: "e".into(),
+        };
         let effects = record.apply(&report, Some("power cut or reset"), None, Time::UNIX_EPOCH);
         assert_eq!(record.job.resumes, [effects.resumed.unwrap()]);
         assert_eq!(record.job.resumes[0].why, "power cut or reset");
@@ -330,12 +475,95 @@ pub(crate) mod tests {
             phase: Phase::Verify,
             detail: "1 bit".into(),
         };
-        apply(&mut record, &Report::Findings { findings: vec![finding.clone()], bad_sectors: 1 });
+        apply(
+            &mut record,
+            &Report::Findings {
+                findings: vec![finding.clone()],
+                bad_sectors: 1,
+            },
+        );
         record.phase_mut(Phase::SmartBefore).unwrap().status = PhaseStatus::Done;
         record.phase_mut(Phase::Write).unwrap().status = PhaseStatus::Done;
         record.restart();
         assert_eq!(record.findings_before_loss, [finding]);
         assert!(record.is_pending(Phase::Write) && !record.is_pending(Phase::SmartBefore));
         assert_eq!(record.job.bad_sectors, 0);
+    }
+
+    #[test]
+    fn a_look_at_smart_that_was_cut_short_is_taken_again() {
+        let mut record = record();
+        record.parked = true;
+        for cut in [PhaseStatus::Running, PhaseStatus::Interrupted] {
+            for phase in [Phase::SmartBefore, Phase::SmartAfter] {
+                record.phase_mut(phase).unwrap().status = cut;
+                record.take_up("later");
+                assert!(record.is_pending(phase), "{phase:?} was {cut:?}");
+            }
+        }
+        assert!(!record.parked && record.boot_id == "later");
+        record.phase_mut(Phase::SmartBefore).unwrap().status = PhaseStatus::Done;
+        record.phase_mut(Phase::Write).unwrap().status = PhaseStatus::Running;
+        record.take_up("later");
+        assert_eq!(record.phase_mut(Phase::SmartBefore).unwrap().status, PhaseStatus::Done);
+        assert_eq!(record.phase_mut(Phase::Write).unwrap().status, PhaseStatus::Running);
+    }
+
+    fn signature(partition: u32, kind: &str, uuid: Option<&str>) -> Signature {
+        Signature {
+            partition,
+            kind: kind.into(),
+            label: None,
+            uuid: uuid.map(Into::into),
+            name: None,
+        }
+    }
+
+    fn found(signatures: &[Signature]) -> Content {
+        Content::Found {
+            signatures: signatures.to_vec(),
+            summary: "something".into(),
+        }
+    }
+
+    #[test]
+    fn a_drive_that_holds_what_it_did_not_hold_when_armed_is_not_gone_on_with() {
+        let (table, system) = (signature(0, "gpt", Some("a")), signature(1, "ext4", Some("b")));
+        let old = found(&[table.clone(), system.clone()]);
+        let mut record = record();
+        for armed in [
+            Content::Empty,
+            Content::Unknown,
+            Content::Unreadable { why: "slow".into() },
+            old.clone(),
+        ] {
+            record.content = armed.clone();
+            for nothing in [
+                Content::Empty,
+                Content::Unknown,
+                Content::Unreadable { why: "slow".into() },
+            ] {
+                assert_eq!(record.strange(&nothing), None, "{armed:?} then {nothing:?}");
+            }
+            for new in [
+                found(&[signature(0, "ext4", Some("c"))]),
+                found(&[signature(0, "gpt", Some("x")), system.clone()]),
+                found(&[table.clone(), signature(1, "ext4", Some("x"))]),
+                found(&[table.clone(), system.clone(), signature(2, "unknown", None)]),
+            ] {
+                assert!(
+                    record.strange(&new).unwrap().contains("\"something\""),
+                    "{armed:?} then {new:?}"
+                );
+            }
+        }
+        for left in [
+            old,
+            found(&[table.clone()]),
+            found(&[table, signature(1, "unknown", None)]),
+            found(&[system]),
+        ] {
+            assert_eq!(record.strange(&left), None, "{left:?} is what is left of it");
+        }
     }
 }
