@@ -70,7 +70,10 @@ mod tests {
 
     #[test]
     fn the_v2_line_is_found_among_the_others() {
-        assert_eq!(own_path("12:memory:/a\n1:name=x:/b\n0::/kiln/agent\n"), Some("/kiln/agent"));
+        assert_eq!(
+            own_path("12:memory:/a\n1:name=x:/b\n0::/kiln/agent\n"),
+            Some("/kiln/agent")
+        );
         assert_eq!(own_path("12:memory:/a\n"), None);
     }
 }

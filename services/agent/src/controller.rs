@@ -44,9 +44,18 @@ struct Active {
 #[derive(Debug)]
 enum Back {
     /// Fresh looks are there: the plan can be made.
-    Looked { drives: Vec<DriveId>, playbook: String, list: Arc<Vec<Drive>>, reply: oneshot::Sender<CallOutcome> },
+    Looked {
+        drives: Vec<DriveId>,
+        playbook: String,
+        list: Arc<Vec<Drive>>,
+        reply: oneshot::Sender<CallOutcome>,
+    },
     /// All drives of a granted start are held, or one is not.
-    Opened { granted: Granted, held: Result<Vec<Held>, Problem>, reply: oneshot::Sender<CallOutcome> },
+    Opened {
+        granted: Granted,
+        held: Result<Vec<Held>, Problem>,
+        reply: oneshot::Sender<CallOutcome>,
+    },
 }
 
 /// The centre.
@@ -72,7 +81,12 @@ impl Controller {
     /// # Errors
     /// When the store cannot be read.
     pub fn new(means: Means, registry: Registry) -> store::Result<(Self, Inbox)> {
-        let known = means.jobs.store().read(|r| KNOWN.all(r))?.into_iter().map(|(_, known)| (known.id.clone(), known));
+        let known = means
+            .jobs
+            .store()
+            .read(|r| KNOWN.all(r))?
+            .into_iter()
+            .map(|(_, known)| (known.id.clone(), known));
         let known = known.collect();
         let (back, backs) = mpsc::channel(64);
         let controller = Self {
@@ -172,12 +186,20 @@ impl Controller {
     }
 
     fn tell(&self) {
-        heartbeat::status(&format!("{} drives, {} jobs under way", self.known.len(), self.active.len()));
+        heartbeat::status(&format!(
+            "{} drives, {} jobs under way",
+            self.known.len(),
+            self.active.len()
+        ));
     }
 
     /// Pins the first gate key; another one later is not obeyed.
     async fn hello(&mut self, hello: &Hello) {
-        let pins = self.means.jobs.store().read(|r| Ok((PINS.get(r, "gate_key")?, PINS.get(r, "box_id")?)));
+        let pins = self
+            .means
+            .jobs
+            .store()
+            .read(|r| Ok((PINS.get(r, "gate_key")?, PINS.get(r, "box_id")?)));
         let (key, box_id) = match pins {
             Ok(pins) => pins,
             Err(cause) => {
@@ -207,7 +229,11 @@ impl Controller {
             }
             info!(box_id = hello.box_id, "gate key pinned");
         }
-        self.trust = Some(Trust { key: new, box_id: hello.box_id.clone(), claimed: hello.claimed });
+        self.trust = Some(Trust {
+            key: new,
+            box_id: hello.box_id.clone(),
+            claimed: hello.claimed,
+        });
     }
 
     fn distrust(&mut self) {
@@ -218,7 +244,13 @@ impl Controller {
                 .to_owned();
             error!(message, "gate key changed");
             let data = serde_json::Value::Null;
-            self.means.outbox.event(Happening::new("agent.gate_key_changed", Severity::Critical, None, message, data));
+            self.means.outbox.event(Happening::new(
+                "agent.gate_key_changed",
+                Severity::Critical,
+                None,
+                message,
+                data,
+            ));
         }
     }
 
@@ -226,7 +258,8 @@ impl Controller {
         match command {
             Command::Plan { drives, playbook } => {
                 if let Err(error) = Playbook::named(&playbook) {
-                    let problem = Problem::new("playbook-unknown", 422, "There is no such playbook").with(error.to_string());
+                    let problem =
+                        Problem::new("playbook-unknown", 422, "There is no such playbook").with(error.to_string());
                     answer(reply, Err(problem));
                     return;
                 }
@@ -234,7 +267,14 @@ impl Controller {
                 tokio::spawn(async move {
                     let list = registry.look_now(&drives).await;
                     // The controller is gone only when the agent stops.
-                    let _stopped = back.send(Back::Looked { drives, playbook, list, reply }).await;
+                    let _stopped = back
+                        .send(Back::Looked {
+                            drives,
+                            playbook,
+                            list,
+                            reply,
+                        })
+                        .await;
                 });
             }
             Command::Start(armed) => self.start(&armed, reply),
@@ -254,13 +294,20 @@ impl Controller {
 
     /// Drives that a job runs on or that are being opened for one.
     fn busy(&self) -> BTreeSet<DriveId> {
-        self.active.values().map(|active| active.drive.clone()).chain(self.opening.iter().cloned()).collect()
+        self.active
+            .values()
+            .map(|active| active.drive.clone())
+            .chain(self.opening.iter().cloned())
+            .collect()
     }
 
     fn start(&mut self, armed: &Armed, reply: oneshot::Sender<CallOutcome>) {
         let list = Arc::clone(&self.means.drives.borrow());
         let busy = self.busy();
-        let granted = match self.ledger.start(armed, self.trust.as_ref(), &list, &busy, self.epoch.elapsed()) {
+        let granted = match self
+            .ledger
+            .start(armed, self.trust.as_ref(), &list, &busy, self.epoch.elapsed())
+        {
             Ok(granted) => granted,
             Err(problem) => {
                 warn!(why = %problem, "a start was refused");
@@ -268,12 +315,16 @@ impl Controller {
                 return;
             }
         };
-        self.opening.extend(granted.plan.drives.iter().map(|drive| drive.id.clone()));
+        self.opening
+            .extend(granted.plan.drives.iter().map(|drive| drive.id.clone()));
         let (hands, back) = (self.means.hands.clone(), self.back.clone());
         tokio::spawn(async move {
             let mut opening = JoinSet::new();
             for (index, planned) in granted.plan.drives.iter().enumerate() {
-                let listed = list.iter().find(|drive| drive.present && drive.id.as_ref() == Some(&planned.id)).cloned();
+                let listed = list
+                    .iter()
+                    .find(|drive| drive.present && drive.id.as_ref() == Some(&planned.id))
+                    .cloned();
                 let hands = hands.clone();
                 opening.spawn(async move {
                     let held = match listed {
@@ -307,14 +358,30 @@ impl Controller {
 
     async fn back(&mut self, back: Back) {
         match back {
-            Back::Looked { drives, playbook, list, reply } => {
+            Back::Looked {
+                drives,
+                playbook,
+                list,
+                reply,
+            } => {
                 let mut nonce = [0; 32];
                 if let Err(error) = getrandom::fill(&mut nonce) {
-                    answer(reply, Err(Problem::new("agent-fault", 500, "No random numbers").with(error.to_string())));
+                    answer(
+                        reply,
+                        Err(Problem::new("agent-fault", 500, "No random numbers").with(error.to_string())),
+                    );
                     return;
                 }
-                let moment = Moment { now: self.epoch.elapsed(), wall: Time::now(), id: PlanId::now(), nonce };
-                let ask = Ask { drives: &drives, playbook: &playbook };
+                let moment = Moment {
+                    now: self.epoch.elapsed(),
+                    wall: Time::now(),
+                    id: PlanId::now(),
+                    nonce,
+                };
+                let ask = Ask {
+                    drives: &drives,
+                    playbook: &playbook,
+                };
                 let plan = self.ledger.plan(&ask, &list, &self.busy(), moment);
                 answer(reply, plan.map(Answer::Planned));
             }
@@ -346,7 +413,15 @@ impl Controller {
             })?;
             let mut key = [0; 16];
             getrandom::fill(&mut key).map_err(|error| fault("No random numbers", error.to_string()))?;
-            let record = Record::new(&held.fresh, held.identity.clone(), held.geometry, &book, &granted.actor, JobKey(key), Time::now());
+            let record = Record::new(
+                &held.fresh,
+                held.identity.clone(),
+                held.geometry,
+                &book,
+                &granted.actor,
+                JobKey(key),
+                Time::now(),
+            );
             let mut record = record.ok_or_else(|| fault("A drive without identity", held.identity.words()))?;
             record.boot_id.clone_from(&self.means.boot_id);
             jobs.push((record, held));
@@ -371,7 +446,13 @@ impl Controller {
 
     fn run_job(&mut self, record: Record, checkpoint: Option<String>, why: Option<String>, held: Option<Held>) {
         let (aborts, receiver) = mpsc::channel(1);
-        self.active.insert(record.job.id, Active { drive: record.job.drive.clone(), aborts });
+        self.active.insert(
+            record.job.id,
+            Active {
+                drive: record.job.drive.clone(),
+                aborts,
+            },
+        );
         let task = JobTask::new(self.means.clone(), record, checkpoint, why, receiver);
         self.tasks.spawn(task.run(held));
     }

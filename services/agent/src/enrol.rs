@@ -74,7 +74,9 @@ pub async fn enrol(endpoint: &Endpoint, token: &str) -> Result<u64, Error> {
 async fn ask(endpoint: &Endpoint, token: &str) -> Result<u64, Error> {
     let http = |error: &dyn std::fmt::Display| Error::Http(error.to_string());
     let stream = TokioIo::new(endpoint.open().await?);
-    let (mut send, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(|e| http(&e))?;
+    let (mut send, connection) = hyper::client::conn::http1::handshake(stream)
+        .await
+        .map_err(|e| http(&e))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the enrolment's connection ended");
@@ -91,7 +93,11 @@ async fn ask(endpoint: &Endpoint, token: &str) -> Result<u64, Error> {
         .map_err(|e| http(&e))?;
     let response = send.send_request(request).await.map_err(|e| http(&e))?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await.map_err(|e| http(&e))?.to_bytes();
+    let body = Limited::new(response.into_body(), ANSWER_MAX)
+        .collect()
+        .await
+        .map_err(|e| http(&e))?
+        .to_bytes();
     if !status.is_success() {
         let body = String::from_utf8_lossy(&body[..body.len().min(300)]).trim().to_owned();
         return Err(Error::Refused { status, body });

@@ -33,9 +33,26 @@ pub struct Happening {
 
 impl Happening {
     /// Something that is about no job.
-    pub fn new(kind: &str, severity: Severity, drive: Option<DriveId>, message: String, data: serde_json::Value) -> Self {
-        let event = NewEvent { kind: kind.to_owned(), severity, job: None, drive, message, data, origin: None };
-        Self { event, notifications: Vec::new() }
+    pub fn new(
+        kind: &str,
+        severity: Severity,
+        drive: Option<DriveId>,
+        message: String,
+        data: serde_json::Value,
+    ) -> Self {
+        let event = NewEvent {
+            kind: kind.to_owned(),
+            severity,
+            job: None,
+            drive,
+            message,
+            data,
+            origin: None,
+        };
+        Self {
+            event,
+            notifications: Vec::new(),
+        }
     }
 
     fn of(job: &Job, kind: &str, severity: Severity, message: String, data: serde_json::Value) -> Self {
@@ -70,16 +87,30 @@ pub fn drive_words(job: &Job) -> String {
 
 /// A job began.
 pub fn started(job: &Job) -> Happening {
-    let message = format!("Burn-in of {} started by {}, playbook {}", drive_words(job), job.actor, job.playbook);
+    let message = format!(
+        "Burn-in of {} started by {}, playbook {}",
+        drive_words(job),
+        job.actor,
+        job.playbook
+    );
     let data = serde_json::json!({ "playbook": job.playbook, "actor": job.actor });
     Happening::of(job, "job.started", Severity::Info, message, data).notify(job, "job_started", Severity::Info)
 }
 
 /// A phase ended.
 pub fn phase_finished(job: &Job, phase: &PhaseState) -> Happening {
-    let message = format!("{} of {} finished after {}", phase.phase.label(), drive_words(job), duration_words(phase.seconds));
+    let message = format!(
+        "{} of {} finished after {}",
+        phase.phase.label(),
+        drive_words(job),
+        duration_words(phase.seconds)
+    );
     let data = serde_json::json!({ "phase": phase.phase, "seconds": phase.seconds, "bytes": phase.bytes });
-    Happening::of(job, "job.phase_finished", Severity::Info, message, data).notify(job, "phase_complete", Severity::Info)
+    Happening::of(job, "job.phase_finished", Severity::Info, message, data).notify(
+        job,
+        "phase_complete",
+        Severity::Info,
+    )
 }
 
 /// A job went on after an interruption.
@@ -98,7 +129,13 @@ pub fn resumed(job: &Job, resume: &Resume) -> Happening {
 /// A job waits for something.
 pub fn waiting(job: &Job, why: &str) -> Happening {
     let message = format!("Burn-in of {} waits: {why}", drive_words(job));
-    Happening::of(job, "job.waiting", Severity::Warning, message, serde_json::json!({ "why": why }))
+    Happening::of(
+        job,
+        "job.waiting",
+        Severity::Warning,
+        message,
+        serde_json::json!({ "why": why }),
+    )
 }
 
 /// A job ended.
@@ -108,7 +145,12 @@ pub fn ended(job: &Job) -> Happening {
         None => (Outcome::Inconclusive, "it ended without a verdict".to_owned()),
     };
     let message = format!("{}: {}. {summary}", outcome.word(), drive_words(job));
-    let rules: Vec<&str> = job.verdict.iter().flat_map(|v| &v.rules).map(|rule| rule.id.as_str()).collect();
+    let rules: Vec<&str> = job
+        .verdict
+        .iter()
+        .flat_map(|v| &v.rules)
+        .map(|rule| rule.id.as_str())
+        .collect();
     let data = serde_json::json!({ "outcome": outcome, "rules": rules, "bad_sectors": job.bad_sectors });
     let happening = |kind, severity| Happening::of(job, kind, severity, message, data);
     match (&job.state, outcome) {
@@ -122,7 +164,9 @@ pub fn ended(job: &Job) -> Happening {
         (_, Outcome::Inconclusive) => {
             happening("job.inconclusive", Severity::Warning).notify(job, "job_complete", Severity::Warning)
         }
-        (_, Outcome::Failed) => happening("job.failed", Severity::Critical).notify(job, "job_failed", Severity::Critical),
+        (_, Outcome::Failed) => {
+            happening("job.failed", Severity::Critical).notify(job, "job_failed", Severity::Critical)
+        }
     }
 }
 
@@ -162,12 +206,16 @@ pub fn known(drives: &[Drive]) -> BTreeMap<DriveId, Known> {
 pub fn comings_and_goings(before: &BTreeMap<DriveId, Known>, now: &BTreeMap<DriveId, Known>) -> Vec<Happening> {
     let ids: BTreeSet<&DriveId> = before.keys().chain(now.keys()).collect();
     ids.into_iter()
-        .filter_map(|id| match (before.get(id), now.get(id)) {
-            (None, Some(drive)) => Some(("drive.added", format!("{} was plugged in", drive.words))),
-            (Some(drive), None) => Some(("drive.removed", format!("{} is gone", drive.words))),
-            (Some(_), Some(_)) | (None, None) => None,
-        }
-        .map(|(kind, message)| Happening::new(kind, Severity::Info, Some(id.clone()), message, serde_json::Value::Null)))
+        .filter_map(|id| {
+            match (before.get(id), now.get(id)) {
+                (None, Some(drive)) => Some(("drive.added", format!("{} was plugged in", drive.words))),
+                (Some(drive), None) => Some(("drive.removed", format!("{} is gone", drive.words))),
+                (Some(_), Some(_)) | (None, None) => None,
+            }
+            .map(|(kind, message)| {
+                Happening::new(kind, Severity::Info, Some(id.clone()), message, serde_json::Value::Null)
+            })
+        })
         .collect()
 }
 
@@ -204,40 +252,82 @@ pub(crate) mod tests {
     }
 
     fn over(outcome: Outcome, state: JobState) -> Job {
-        let verdict =
-            Verdict { outcome, rules: vec![], summary: "Why.".into(), verified: Bytes(0), engine: String::new() };
-        Job { verdict: Some(verdict), state, ..job() }
+        let verdict = Verdict {
+            outcome,
+            rules: vec![],
+            summary: "Why.".into(),
+            verified: Bytes(0),
+            engine: String::new(),
+        };
+        Job {
+            verdict: Some(verdict),
+            state,
+            ..job()
+        }
     }
 
     #[test]
     fn burnin_passed_is_said_for_passed_and_nothing_else() {
         for (outcome, state, kind, notifications) in [
-            (Outcome::Passed, JobState::Finished, "job.passed", vec!["burnin_passed", "job_complete"]),
+            (
+                Outcome::Passed,
+                JobState::Finished,
+                "job.passed",
+                vec!["burnin_passed", "job_complete"],
+            ),
             (Outcome::Warn, JobState::Finished, "job.warned", vec!["job_complete"]),
-            (Outcome::Inconclusive, JobState::Finished, "job.inconclusive", vec!["job_complete"]),
+            (
+                Outcome::Inconclusive,
+                JobState::Finished,
+                "job.inconclusive",
+                vec!["job_complete"],
+            ),
             (Outcome::Failed, JobState::Finished, "job.failed", vec!["job_failed"]),
-            (Outcome::Inconclusive, JobState::Aborted, "job.cancelled", vec!["job_complete"]),
+            (
+                Outcome::Inconclusive,
+                JobState::Aborted,
+                "job.cancelled",
+                vec!["job_complete"],
+            ),
             (Outcome::Failed, JobState::Aborted, "job.failed", vec!["job_failed"]),
         ] {
             let happening = ended(&over(outcome, state));
             assert_eq!(happening.event.kind, kind);
             let types: Vec<&str> = happening.notifications.iter().map(|n| n.event_type.as_str()).collect();
             assert_eq!(types, notifications, "{kind}");
-            assert!(happening.event.message.contains("VK1234"), "{}", happening.event.message);
+            assert!(
+                happening.event.message.contains("VK1234"),
+                "{}",
+                happening.event.message
+            );
         }
-        let none = ended(&Job { state: JobState::Finished, ..job() });
-        assert_eq!(none.event.kind, "job.inconclusive", "a job without a verdict is never passed");
+        let none = ended(&Job {
+            state: JobState::Finished,
+            ..job()
+        });
+        assert_eq!(
+            none.event.kind, "job.inconclusive",
+            "a job without a verdict is never passed"
+        );
     }
 
     #[test]
     fn severities_are_those_of_the_protocol() {
         let severity = |happening: Happening| happening.notifications[0].severity;
         assert_eq!(severity(started(&job())), Severity::Info);
-        let phase = PhaseState { phase: Phase::Write, status: PhaseStatus::Done, seconds: 7980.0, bytes: Bytes(1) };
+        let phase = PhaseState {
+            phase: Phase::Write,
+            status: PhaseStatus::Done,
+            seconds: 7980.0,
+            bytes: Bytes(1),
+        };
         let finished = phase_finished(&job(), &phase);
         assert!(finished.event.message.contains("2h13m"), "{}", finished.event.message);
         assert_eq!(severity(finished), Severity::Info);
-        assert_eq!(severity(ended(&over(Outcome::Failed, JobState::Finished))), Severity::Critical);
+        assert_eq!(
+            severity(ended(&over(Outcome::Failed, JobState::Finished))),
+            Severity::Critical
+        );
     }
 
     #[test]
@@ -246,11 +336,20 @@ pub(crate) mod tests {
             ids.iter()
                 .map(|id| {
                     let id = DriveId::parse(id).unwrap();
-                    (id.clone(), Known { id, words: "M S".into() })
+                    (
+                        id.clone(),
+                        Known {
+                            id,
+                            words: "M S".into(),
+                        },
+                    )
                 })
                 .collect()
         };
-        let told = comings_and_goings(&known(&["wwn-aaaaaaaa", "wwn-bbbbbbbb"]), &known(&["wwn-bbbbbbbb", "wwn-cccccccc"]));
+        let told = comings_and_goings(
+            &known(&["wwn-aaaaaaaa", "wwn-bbbbbbbb"]),
+            &known(&["wwn-bbbbbbbb", "wwn-cccccccc"]),
+        );
         let kinds: Vec<&str> = told.iter().map(|h| h.event.kind.as_str()).collect();
         assert_eq!(kinds, ["drive.removed", "drive.added"]);
         assert!(comings_and_goings(&known(&["wwn-aaaaaaaa"]), &known(&["wwn-aaaaaaaa"])).is_empty());

@@ -95,7 +95,13 @@ impl Ledger {
     ///
     /// # Errors
     /// Names the drive that is unknown, refused, busy or not looked at yet, and what to do.
-    pub fn plan(&mut self, ask: &Ask<'_>, drives: &[Drive], busy: &BTreeSet<DriveId>, moment: Moment) -> Result<Plan, Problem> {
+    pub fn plan(
+        &mut self,
+        ask: &Ask<'_>,
+        drives: &[Drive],
+        busy: &BTreeSet<DriveId>,
+        moment: Moment,
+    ) -> Result<Plan, Problem> {
         if ask.drives.is_empty() {
             return Err(Problem::new("plan-empty", 422, "A plan names at least one drive"));
         }
@@ -120,7 +126,11 @@ impl Ledger {
             .map(|((drive, id), label)| plan_drive(id, drive, drive.content.clone(), label))
             .collect();
         if let Some(unnamed) = drives.iter().find(|drive| drive.label.is_empty()) {
-            let problem = Problem::new("drive-refused", 409, "A drive without a serial number cannot be confirmed");
+            let problem = Problem::new(
+                "drive-refused",
+                409,
+                "A drive without a serial number cannot be confirmed",
+            );
             return Err(problem.with(format!("{} tells no serial number to type.", unnamed.id)));
         }
         let plan = Plan {
@@ -136,13 +146,24 @@ impl Ledger {
             self.plans.pop_first();
         }
         let until = moment.now + Duration::from_secs(PLAN_SECONDS);
-        self.plans.insert(plan.id, Standing { plan: plan.clone(), until, state: State::Open });
+        self.plans.insert(
+            plan.id,
+            Standing {
+                plan: plan.clone(),
+                until,
+                state: State::Open,
+            },
+        );
         Ok(plan)
     }
 
     /// Voids every open plan that names a drive which is gone, exchanged or holds something else now.
     pub fn drives_changed(&mut self, drives: &[Drive]) {
-        for standing in self.plans.values_mut().filter(|standing| matches!(standing.state, State::Open)) {
+        for standing in self
+            .plans
+            .values_mut()
+            .filter(|standing| matches!(standing.state, State::Open))
+        {
             if let Some(why) = standing.plan.drives.iter().find_map(|planned| changed(planned, drives)) {
                 standing.state = State::Void(why);
             }
@@ -162,11 +183,14 @@ impl Ledger {
         now: Duration,
     ) -> Result<Granted, Problem> {
         let trust = trust.ok_or_else(|| {
-            Problem::new("no-gate-key", 409, "The agent knows no gate key yet").with("It comes with the server's hello; try again in a moment.")
+            Problem::new("no-gate-key", 409, "The agent knows no gate key yet")
+                .with("It comes with the server's hello; try again in a moment.")
         })?;
         if !trust.claimed {
-            return Err(Problem::new("not-claimed", 409, "Nothing is erased before the box is claimed")
-                .with("Claim it with the code on its console."));
+            return Err(
+                Problem::new("not-claimed", 409, "Nothing is erased before the box is claimed")
+                    .with("Claim it with the code on its console."),
+            );
         }
         let ticket = verify(armed, &trust.key)?;
         if ticket.box_id != trust.box_id {
@@ -190,8 +214,10 @@ impl Ledger {
         }
         let same_drives = plan.drives.iter().map(|drive| &drive.id).eq(&ticket.drives);
         if ticket.nonce != plan.nonce || ticket.digest != plan.digest || !same_drives {
-            return Err(Problem::new("ticket-forged", 403, "The ticket does not belong to this plan")
-                .with("Its nonce, digest or drives are those of another plan. Make a new plan."));
+            return Err(
+                Problem::new("ticket-forged", 403, "The ticket does not belong to this plan")
+                    .with("Its nonce, digest or drives are those of another plan. Make a new plan."),
+            );
         }
         if let Some(why) = plan.drives.iter().find_map(|planned| changed(planned, drives)) {
             standing.state = State::Void(why.clone());
@@ -201,13 +227,17 @@ impl Ledger {
             offered(&planned.id, drives, busy)?;
         }
         standing.state = State::Used;
-        Ok(Granted { plan: standing.plan.clone(), actor: ticket.actor })
+        Ok(Granted {
+            plan: standing.plan.clone(),
+            actor: ticket.actor,
+        })
     }
 }
 
 /// Checks the signature over the exact text and reads the ticket.
 fn verify(armed: &Armed, key: &VerifyingKey) -> Result<Ticket, Problem> {
-    let forged = |detail: &str| Problem::new("ticket-forged", 403, "The ticket is not signed by this box's server").with(detail);
+    let forged =
+        |detail: &str| Problem::new("ticket-forged", 403, "The ticket is not signed by this box's server").with(detail);
     if armed.ticket.len() > TICKET_MAX {
         return Err(forged("The ticket is too long."));
     }
@@ -217,19 +247,25 @@ fn verify(armed: &Armed, key: &VerifyingKey) -> Result<Ticket, Problem> {
         .ok_or_else(|| forged("The signature is not 128 hexadecimal digits."))?;
     let mut signed = SIGNED_PREFIX.to_vec();
     signed.extend_from_slice(armed.ticket.as_bytes());
-    key.verify_strict(&signed, &Signature::from_bytes(&bytes)).map_err(|_| forged("The signature does not fit the pinned gate key."))?;
+    key.verify_strict(&signed, &Signature::from_bytes(&bytes))
+        .map_err(|_| forged("The signature does not fit the pinned gate key."))?;
     serde_json::from_str(&armed.ticket).map_err(|error| forged(&format!("The signed text is no ticket: {error}.")))
 }
 
 /// The one present drive with this identity, if it may be erased.
 fn offered<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> Result<&'a Drive, Problem> {
-    let mut present = drives.iter().filter(|drive| drive.present && drive.id.as_ref() == Some(id));
+    let mut present = drives
+        .iter()
+        .filter(|drive| drive.present && drive.id.as_ref() == Some(id));
     let drive = present.next().ok_or_else(|| {
-        Problem::new("drive-unknown", 404, "No such drive is plugged in").with(format!("{id} is not among the present drives."))
+        Problem::new("drive-unknown", 404, "No such drive is plugged in")
+            .with(format!("{id} is not among the present drives."))
     })?;
     if present.next().is_some() {
         let problem = Problem::new("drive-refused", 409, "Two devices tell the same identity");
-        return Err(problem.with(format!("{id}: unplug one of them; which one would be erased cannot be known.")));
+        return Err(problem.with(format!(
+            "{id}: unplug one of them; which one would be erased cannot be known."
+        )));
     }
     if busy.contains(id) {
         let problem = Problem::new("drive-busy", 409, "A job is running on this drive");
@@ -242,7 +278,10 @@ fn offered<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> R
     match drive.content {
         Content::Unknown => {
             let problem = Problem::new("content-unknown", 409, "What is on this drive is not known yet");
-            Err(problem.with(format!("{} has not answered the first look at it; try again in a moment.", name(drive))))
+            Err(problem.with(format!(
+                "{} has not answered the first look at it; try again in a moment.",
+                name(drive)
+            )))
         }
         Content::Empty | Content::Found { .. } | Content::Unreadable { .. } => Ok(drive),
     }
@@ -266,9 +305,13 @@ fn plan_drive(id: &DriveId, drive: &Drive, content: Content, label: String) -> P
 
 /// What is different from what was planned; `None` while nothing is, and while a look at the content is outstanding.
 fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
-    let mut present = drives.iter().filter(|drive| drive.present && drive.id.as_ref() == Some(&planned.id));
+    let mut present = drives
+        .iter()
+        .filter(|drive| drive.present && drive.id.as_ref() == Some(&planned.id));
     let what = format!("{} {}", planned.model, planned.serial);
-    let Some(drive) = present.next() else { return Some(format!("{what} is gone, or another drive is in its place")) };
+    let Some(drive) = present.next() else {
+        return Some(format!("{what} is gone, or another drive is in its place"));
+    };
     if present.next().is_some() {
         return Some(format!("a second device with the identity of {what} was plugged in"));
     }
@@ -281,12 +324,17 @@ fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
         // Not read is not changed; the look on the open descriptor decides ([`fresh_matches`]).
         Content::Unknown | Content::Unreadable { .. } => None,
         now if *now == planned.content => None,
-        now => Some(format!("the content of {what} was \"{}\" and is now \"{}\"", planned.content.words(), now.words())),
+        now => Some(format!(
+            "the content of {what} was \"{}\" and is now \"{}\"",
+            planned.content.words(),
+            now.words()
+        )),
     }
 }
 
 fn changed_problem(why: String) -> Problem {
-    Problem::new("plan-changed", 409, "A drive changed after the plan was made").with(format!("{why}. Make a new plan."))
+    Problem::new("plan-changed", 409, "A drive changed after the plan was made")
+        .with(format!("{why}. Make a new plan."))
 }
 
 /// Whether what was read afresh on the open descriptors is what the plan says; to be asked once for all drives,
@@ -305,12 +353,19 @@ pub fn fresh_matches(plan: &Plan, fresh: &[Drive]) -> Result<(), Problem> {
         .iter()
         .map(|planned| {
             let drive = fresh.iter().find(|drive| drive.id.as_ref() == Some(&planned.id))?;
-            Some(plan_drive(&planned.id, drive, drive.content.clone(), planned.label.clone()))
+            Some(plan_drive(
+                &planned.id,
+                drive,
+                drive.content.clone(),
+                planned.label.clone(),
+            ))
         })
         .collect();
     match found {
         Some(found) if digest(&plan.playbook, &found) == plan.digest => Ok(()),
-        _ => Err(changed_problem("a drive could not be read again as it was planned".to_owned())),
+        _ => Err(changed_problem(
+            "a drive could not be read again as it was planned".to_owned(),
+        )),
     }
 }
 
@@ -357,7 +412,12 @@ mod tests {
         let id = PlanId::now();
         let mut nonce = [7; 32];
         nonce[..16].copy_from_slice(id.0.as_bytes());
-        Moment { now: Duration::from_secs(now), wall: Time::UNIX_EPOCH, id, nonce }
+        Moment {
+            now: Duration::from_secs(now),
+            wall: Time::UNIX_EPOCH,
+            id,
+            nonce,
+        }
     }
 
     struct Bench {
@@ -370,14 +430,36 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let key = SigningKey::from_bytes(&[3; 32]);
-            let trust = Trust { key: key.verifying_key(), box_id: "box".into(), claimed: true };
-            let found = Content::Found { signatures: vec![], summary: "ext4".into() };
-            Self { ledger: Ledger::default(), drives: vec![drive("AA11", Content::Empty), drive("BB22", found)], key, trust }
+            let trust = Trust {
+                key: key.verifying_key(),
+                box_id: "box".into(),
+                claimed: true,
+            };
+            let found = Content::Found {
+                signatures: vec![],
+                summary: "ext4".into(),
+            };
+            Self {
+                ledger: Ledger::default(),
+                drives: vec![drive("AA11", Content::Empty), drive("BB22", found)],
+                key,
+                trust,
+            }
         }
 
         fn plan(&mut self, which: &[usize]) -> Plan {
             let ids: Vec<DriveId> = which.iter().map(|n| id(&self.drives[*n])).collect();
-            self.ledger.plan(&Ask { drives: &ids, playbook: "standard" }, &self.drives, &NOBODY, moment(0)).unwrap()
+            self.ledger
+                .plan(
+                    &Ask {
+                        drives: &ids,
+                        playbook: "standard",
+                    },
+                    &self.drives,
+                    &NOBODY,
+                    moment(0),
+                )
+                .unwrap()
         }
 
         fn ticket(&self, plan: &Plan) -> Ticket {
@@ -397,7 +479,13 @@ mod tests {
         }
 
         fn start(&mut self, armed: &Armed, now: u64) -> Result<Granted, Problem> {
-            self.ledger.start(armed, Some(&self.trust), &self.drives, &NOBODY, Duration::from_secs(now))
+            self.ledger.start(
+                armed,
+                Some(&self.trust),
+                &self.drives,
+                &NOBODY,
+                Duration::from_secs(now),
+            )
         }
     }
 
@@ -405,7 +493,10 @@ mod tests {
         let ticket = serde_json::to_string(ticket).unwrap();
         let mut signed = SIGNED_PREFIX.to_vec();
         signed.extend_from_slice(ticket.as_bytes());
-        Armed { signature: hex::encode(key.sign(&signed).to_bytes()), ticket }
+        Armed {
+            signature: hex::encode(key.sign(&signed).to_bytes()),
+            ticket,
+        }
     }
 
     fn kind(result: Result<Granted, Problem>) -> String {
@@ -439,19 +530,64 @@ mod tests {
         let other = bench.plan(&[1]);
         let good = bench.ticket(&plan);
         let forgeries = [
-            ("nonce of another plan", Ticket { nonce: other.nonce.clone(), ..good.clone() }),
-            ("digest of another plan", Ticket { digest: other.digest.clone(), ..good.clone() }),
-            ("drives of another plan", Ticket { drives: vec![other.drives[0].id.clone()], ..good.clone() }),
-            ("one drive more", Ticket { drives: vec![plan.drives[0].id.clone(), other.drives[0].id.clone()], ..good.clone() }),
-            ("no drive", Ticket { drives: vec![], ..good.clone() }),
-            ("another box", Ticket { box_id: "elsewhere".into(), ..good.clone() }),
-            ("another plan's id", Ticket { plan: other.id, ..good.clone() }),
+            (
+                "nonce of another plan",
+                Ticket {
+                    nonce: other.nonce.clone(),
+                    ..good.clone()
+                },
+            ),
+            (
+                "digest of another plan",
+                Ticket {
+                    digest: other.digest.clone(),
+                    ..good.clone()
+                },
+            ),
+            (
+                "drives of another plan",
+                Ticket {
+                    drives: vec![other.drives[0].id.clone()],
+                    ..good.clone()
+                },
+            ),
+            (
+                "one drive more",
+                Ticket {
+                    drives: vec![plan.drives[0].id.clone(), other.drives[0].id.clone()],
+                    ..good.clone()
+                },
+            ),
+            (
+                "no drive",
+                Ticket {
+                    drives: vec![],
+                    ..good.clone()
+                },
+            ),
+            (
+                "another box",
+                Ticket {
+                    box_id: "elsewhere".into(),
+                    ..good.clone()
+                },
+            ),
+            (
+                "another plan's id",
+                Ticket {
+                    plan: other.id,
+                    ..good.clone()
+                },
+            ),
         ];
         for (what, ticket) in forgeries {
             let armed = bench.sign(&ticket);
             assert_eq!(kind(bench.start(&armed, 1)), "ticket-forged", "{what}");
         }
-        let unknown = bench.sign(&Ticket { plan: PlanId::now(), ..good.clone() });
+        let unknown = bench.sign(&Ticket {
+            plan: PlanId::now(),
+            ..good.clone()
+        });
         assert_eq!(kind(bench.start(&unknown, 1)), "plan-unknown");
         let armed = bench.sign(&good);
         bench.start(&armed, 1).unwrap();
@@ -464,17 +600,39 @@ mod tests {
         let ticket = bench.ticket(&plan);
         let good = bench.sign(&ticket);
         let foreign = sign_with(&SigningKey::from_bytes(&[4; 32]), &ticket);
-        let respaced = Armed { ticket: good.ticket.replacen(',', ", ", 1), ..good.clone() };
-        let bare = Armed { signature: hex::encode(bench.key.sign(good.ticket.as_bytes()).to_bytes()), ..good.clone() };
-        let none = Armed { signature: String::new(), ..good.clone() };
-        let zero = Armed { signature: "00".repeat(64), ..good.clone() };
+        let respaced = Armed {
+            ticket: good.ticket.replacen(',', ", ", 1),
+            ..good.clone()
+        };
+        let bare = Armed {
+            signature: hex::encode(bench.key.sign(good.ticket.as_bytes()).to_bytes()),
+            ..good.clone()
+        };
+        let none = Armed {
+            signature: String::new(),
+            ..good.clone()
+        };
+        let zero = Armed {
+            signature: "00".repeat(64),
+            ..good.clone()
+        };
         let prose = {
             let ticket = "erase everything".to_owned();
             let mut signed = SIGNED_PREFIX.to_vec();
             signed.extend_from_slice(ticket.as_bytes());
-            Armed { signature: hex::encode(bench.key.sign(&signed).to_bytes()), ticket }
+            Armed {
+                signature: hex::encode(bench.key.sign(&signed).to_bytes()),
+                ticket,
+            }
         };
-        for (what, armed) in [("foreign key", foreign), ("changed text", respaced), ("no prefix", bare), ("none", none), ("zeros", zero), ("no ticket", prose)] {
+        for (what, armed) in [
+            ("foreign key", foreign),
+            ("changed text", respaced),
+            ("no prefix", bare),
+            ("none", none),
+            ("zeros", zero),
+            ("no ticket", prose),
+        ] {
             assert_eq!(kind(bench.start(&armed, 1)), "ticket-forged", "{what}");
         }
         bench.start(&good, 1).unwrap();
@@ -487,7 +645,9 @@ mod tests {
         let armed = bench.sign(&bench.ticket(&plan));
         bench.trust.claimed = false;
         assert_eq!(kind(bench.start(&armed, 1)), "not-claimed");
-        let none = bench.ledger.start(&armed, None, &bench.drives, &NOBODY, Duration::from_secs(1));
+        let none = bench
+            .ledger
+            .start(&armed, None, &bench.drives, &NOBODY, Duration::from_secs(1));
         assert_eq!(kind(none), "no-gate-key");
     }
 
@@ -497,7 +657,12 @@ mod tests {
         let changes: [(&str, Change); 5] = [
             ("exchanged", |drives| drives[0] = drive("CC33", Content::Empty)),
             ("gone", |drives| drives[0].present = false),
-            ("content", |drives| drives[0].content = Content::Found { signatures: vec![], summary: "xfs".into() }),
+            ("content", |drives| {
+                drives[0].content = Content::Found {
+                    signatures: vec![],
+                    summary: "xfs".into(),
+                }
+            }),
             ("capacity", |drives| drives[0].capacity = Bytes(2)),
             ("twin", |drives| drives.push(drive("AA11", Content::Empty))),
         ];
@@ -507,7 +672,11 @@ mod tests {
             let armed = bench.sign(&bench.ticket(&plan));
             let before = bench.drives.clone();
             change(&mut bench.drives);
-            assert_eq!(kind(bench.start(&armed, 1)), "plan-changed", "{what}, seen at the start");
+            assert_eq!(
+                kind(bench.start(&armed, 1)),
+                "plan-changed",
+                "{what}, seen at the start"
+            );
             bench.drives = before.clone();
             assert_eq!(kind(bench.start(&armed, 1)), "plan-changed", "{what}, and back again");
 
@@ -530,7 +699,9 @@ mod tests {
         let mut slow = bench.drives.clone();
         slow[0].content = Content::Unknown;
         bench.ledger.drives_changed(&slow);
-        slow[0].content = Content::Unreadable { why: "no answer in 20 s".into() };
+        slow[0].content = Content::Unreadable {
+            why: "no answer in 20 s".into(),
+        };
         bench.ledger.drives_changed(&slow);
         slow[0].temperature = Some(wire::Celsius(40));
         slow[0].kernel_name = "sdz".into();
@@ -553,10 +724,24 @@ mod tests {
     #[test]
     fn what_must_not_be_erased_is_not_planned() {
         let mut bench = Bench::new();
-        let refused = Refused { kind: "mounted".into(), reason: "mounted at /data".into() };
+        let refused = Refused {
+            kind: "mounted".into(),
+            reason: "mounted at /data".into(),
+        };
         let ids: Vec<DriveId> = bench.drives.iter().map(id).collect();
         let mut ask = |drives: &[Drive], ids: &[DriveId], busy: &BTreeSet<DriveId>| {
-            bench.ledger.plan(&Ask { drives: ids, playbook: "standard" }, drives, busy, moment(0)).unwrap_err()
+            bench
+                .ledger
+                .plan(
+                    &Ask {
+                        drives: ids,
+                        playbook: "standard",
+                    },
+                    drives,
+                    busy,
+                    moment(0),
+                )
+                .unwrap_err()
         };
         let with = |change: &dyn Fn(&mut Vec<Drive>)| {
             let mut drives = vec![drive("AA11", Content::Empty), drive("BB22", Content::Empty)];
@@ -567,13 +752,28 @@ mod tests {
         let mounted = ask(&with(&|d| d[0].refused = Some(refused.clone())), &ids, &NOBODY);
         assert_eq!(mounted.kind, "drive-refused");
         assert!(mounted.detail.contains("mounted at /data"), "{mounted}");
-        assert_eq!(ask(&with(&|d| d[0].present = false), &ids, &NOBODY).kind, "drive-unknown");
-        assert_eq!(ask(&with(&|d| d.push(drive("AA11", Content::Empty))), &ids, &NOBODY).kind, "drive-refused");
-        assert_eq!(ask(&with(&|d| d[0].content = Content::Unknown), &ids, &NOBODY).kind, "content-unknown");
+        assert_eq!(
+            ask(&with(&|d| d[0].present = false), &ids, &NOBODY).kind,
+            "drive-unknown"
+        );
+        assert_eq!(
+            ask(&with(&|d| d.push(drive("AA11", Content::Empty))), &ids, &NOBODY).kind,
+            "drive-refused"
+        );
+        assert_eq!(
+            ask(&with(&|d| d[0].content = Content::Unknown), &ids, &NOBODY).kind,
+            "content-unknown"
+        );
         assert_eq!(ask(&all, &ids, &BTreeSet::from([ids[1].clone()])).kind, "drive-busy");
         assert_eq!(ask(&all, &[], &NOBODY).kind, "plan-empty");
-        assert_eq!(ask(&all, &[ids[0].clone(), ids[0].clone()], &NOBODY).kind, "drive-twice");
-        assert_eq!(ask(&all, &vec![ids[0].clone(); PLAN_DRIVES_MAX + 1], &NOBODY).kind, "plan-too-large");
+        assert_eq!(
+            ask(&all, &[ids[0].clone(), ids[0].clone()], &NOBODY).kind,
+            "drive-twice"
+        );
+        assert_eq!(
+            ask(&all, &vec![ids[0].clone(); PLAN_DRIVES_MAX + 1], &NOBODY).kind,
+            "plan-too-large"
+        );
     }
 
     #[test]
@@ -582,7 +782,9 @@ mod tests {
         let plan = bench.plan(&[0]);
         let armed = bench.sign(&bench.ticket(&plan));
         let busy = BTreeSet::from([id(&bench.drives[0])]);
-        let result = bench.ledger.start(&armed, Some(&bench.trust), &bench.drives, &busy, Duration::from_secs(1));
+        let result = bench
+            .ledger
+            .start(&armed, Some(&bench.trust), &bench.drives, &busy, Duration::from_secs(1));
         assert_eq!(kind(result), "drive-busy");
     }
 
@@ -596,10 +798,21 @@ mod tests {
         assert_eq!(fresh_matches(&plan, &fresh).unwrap_err().kind, "plan-changed");
         let mut fresh = bench.drives.clone();
         fresh[0].content = Content::Unknown;
-        assert_eq!(fresh_matches(&plan, &fresh).unwrap_err().kind, "plan-changed", "not known is not equal here");
+        assert_eq!(
+            fresh_matches(&plan, &fresh).unwrap_err().kind,
+            "plan-changed",
+            "not known is not equal here"
+        );
         fresh[0].content = Content::Unreadable { why: "EIO".into() };
-        assert_eq!(fresh_matches(&plan, &fresh).unwrap_err().kind, "plan-changed", "nor is not readable");
-        assert_eq!(fresh_matches(&plan, &bench.drives[..1]).unwrap_err().kind, "plan-changed");
+        assert_eq!(
+            fresh_matches(&plan, &fresh).unwrap_err().kind,
+            "plan-changed",
+            "nor is not readable"
+        );
+        assert_eq!(
+            fresh_matches(&plan, &bench.drives[..1]).unwrap_err().kind,
+            "plan-changed"
+        );
     }
 
     #[test]

@@ -56,7 +56,10 @@ pub fn identity(drive: &Drive) -> Identity {
 impl Hands {
     /// Hands with this guard and this smartctl.
     pub fn new(guard: Guard, smartctl: Smartctl) -> Self {
-        Self { guard: Arc::new(guard), smartctl: Arc::new(smartctl) }
+        Self {
+            guard: Arc::new(guard),
+            smartctl: Arc::new(smartctl),
+        }
     }
 
     /// Opens `listed` for erasing, if it is `expected` and nothing uses it.
@@ -71,9 +74,10 @@ impl Hands {
             let opened = guard.open_for_erase(&expected, &node, &[]).map_err(|refusal| {
                 let view = refusal.view();
                 let (kind, title) = match refusal {
-                    Refusal::OtherDrive(_) | Refusal::Exchanged { .. } | Refusal::Gone { .. } => {
-                        ("plan-changed", "The drive in this place is not the one that was planned")
-                    }
+                    Refusal::OtherDrive(_) | Refusal::Exchanged { .. } | Refusal::Gone { .. } => (
+                        "plan-changed",
+                        "The drive in this place is not the one that was planned",
+                    ),
                     Refusal::InUse(_)
                     | Refusal::NoIdentity
                     | Refusal::SameIdentity { .. }
@@ -89,7 +93,9 @@ impl Hands {
         });
         match timeout(OPEN, work).await {
             Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(Problem::new("agent-fault", 500, "Opening a drive failed in the agent").with(error.to_string())),
+            Ok(Err(error)) => {
+                Err(Problem::new("agent-fault", 500, "Opening a drive failed in the agent").with(error.to_string()))
+            }
             Err(_) => {
                 let title = format!("The drive did not answer within {} s", OPEN.as_secs());
                 Err(Problem::new("drive-silent", 503, title).with(format!("{words}: nothing was written.")))
@@ -105,7 +111,11 @@ impl Hands {
         let guard = Arc::clone(&self.guard);
         let file = held.file.try_clone().map_err(|error| error.to_string())?;
         let expected = held.identity.clone();
-        let work = spawn_blocking(move || guard.may_write(&file, &expected, &[]).map_err(|refusal| refusal.view().reason));
+        let work = spawn_blocking(move || {
+            guard
+                .may_write(&file, &expected, &[])
+                .map_err(|refusal| refusal.view().reason)
+        });
         match timeout(OPEN, work).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(error.to_string()),
@@ -132,7 +142,12 @@ impl Hands {
 }
 
 fn held(opened: Opened, node: PathBuf, listed: Drive) -> Held {
-    let Opened { file, identity, device, look } = opened;
+    let Opened {
+        file,
+        identity,
+        device,
+        look,
+    } = opened;
     let sector = identity.logical_sector.max(1);
     let geometry = Geometry {
         sectors: identity.capacity.0 / u64::from(sector),
@@ -150,5 +165,11 @@ fn held(opened: Opened, node: PathBuf, listed: Drive) -> Held {
         present: true,
         ..listed
     };
-    Held { file, identity, geometry, node, fresh }
+    Held {
+        file,
+        identity,
+        geometry,
+        node,
+        fresh,
+    }
 }

@@ -137,6 +137,7 @@ impl JobTask {
                 },
             };
             self.check_checkpoint();
+            self.keep_findings();
             if !self.smart_before(&drive).await {
                 return self.park().await;
             }
@@ -240,6 +241,14 @@ impl JobTask {
             }
             Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
             Err(cause) => self.set_checkpoint_aside(&text, &cause.to_string()),
+        }
+    }
+
+    /// What was told after the checkpoint was taken stays told.
+    fn keep_findings(&mut self) {
+        if !self.record.job.findings.is_empty() {
+            let saved = self.evidence_so_far().findings();
+            self.record.keep_findings(&saved);
         }
     }
 

@@ -30,7 +30,14 @@ pub const JOBS_MAX: usize = 700;
 
 /// Names of all tables of the agent's store.
 pub fn tables() -> [&'static str; 6] {
-    [JOBS.name(), CHECKPOINTS.name(), PINS.name(), KNOWN.name(), SPOOL.name(), NUMBERS.name()]
+    [
+        JOBS.name(),
+        CHECKPOINTS.name(),
+        PINS.name(),
+        KNOWN.name(),
+        SPOOL.name(),
+        NUMBERS.name(),
+    ]
 }
 
 /// A job as it was found.
@@ -60,7 +67,11 @@ impl Jobs {
                 false
             }
         });
-        Self { store, data: data.to_owned(), copies: copies.map(Path::to_owned) }
+        Self {
+            store,
+            data: data.to_owned(),
+            copies: copies.map(Path::to_owned),
+        }
     }
 
     /// The store below.
@@ -77,13 +88,19 @@ impl Jobs {
             JOBS.all(r)?
                 .into_iter()
                 .map(|(key, record)| {
-                    let checkpoint = if record.job.state.is_over() { None } else { CHECKPOINTS.get(r, &key)? };
+                    let checkpoint = if record.job.state.is_over() {
+                        None
+                    } else {
+                        CHECKPOINTS.get(r, &key)?
+                    };
                     Ok((record.job.id, Kept { record, checkpoint }))
                 })
                 .collect()
         })?;
         for copy in self.read_copies() {
-            let newer = found.get(&copy.record.job.id).is_none_or(|kept| kept.record.revision < copy.record.revision);
+            let newer = found
+                .get(&copy.record.job.id)
+                .is_none_or(|kept| kept.record.revision < copy.record.revision);
             if newer {
                 warn!(job = %copy.record.job.id, "taken from its copy in RAM: the medium does not have it");
                 self.write(&copy.record, copy.checkpoint.clone()).forget();
@@ -121,7 +138,9 @@ impl Jobs {
             CHECKPOINTS.delete(w, &key)?;
             JOBS.put(w, &key, &record)?;
             let mut gone = Vec::new();
-            let mut excess = usize::try_from(JOBS.len(w)?).unwrap_or(usize::MAX).saturating_sub(JOBS_MAX);
+            let mut excess = usize::try_from(JOBS.len(w)?)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(JOBS_MAX);
             if excess > 0 {
                 for (old, record) in JOBS.all(w)? {
                     if excess > 0 && record.job.state.is_over() {
@@ -146,7 +165,9 @@ impl Jobs {
     /// # Errors
     /// When the file cannot be written; the store is then left as it is.
     pub fn set_checkpoint_aside(&self, job: JobId, text: &str, now: Time) -> io::Result<PathBuf> {
-        let path = self.data.join(format!("checkpoint-{job}.bad-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+        let path = self
+            .data
+            .join(format!("checkpoint-{job}.bad-{}", now.strftime("%Y%m%dT%H%M%SZ")));
         let mut file = fs::File::create_new(&path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
@@ -163,7 +184,9 @@ impl Jobs {
     }
 
     fn write_copy(&self, record: &Record, checkpoint: Option<&str>) {
-        let Some(path) = self.copy_of(record.job.id) else { return };
+        let Some(path) = self.copy_of(record.job.id) else {
+            return;
+        };
         let write = |path: &Path, bytes: &[u8]| {
             let new = path.with_extension("new");
             fs::write(&new, bytes)?;
@@ -171,7 +194,9 @@ impl Jobs {
         };
         // The checkpoint first: a record may be newer than its checkpoint, never older.
         let written = checkpoint
-            .map_or(Ok(()), |text| write(&path.with_extension("checkpoint"), text.as_bytes()))
+            .map_or(Ok(()), |text| {
+                write(&path.with_extension("checkpoint"), text.as_bytes())
+            })
             .and_then(|()| write(&path, &serde_json::to_vec(record)?));
         if let Err(error) = written {
             warn!(path = %path.display(), %error, "a job's copy in RAM was not written");
@@ -180,18 +205,25 @@ impl Jobs {
 
     fn read_copies(&self) -> Vec<Kept> {
         let Some(dir) = &self.copies else { return Vec::new() };
-        let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(dir) else {
+            return Vec::new();
+        };
         entries
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-            .filter_map(|path| match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
-                Ok(record) => Some(Kept { record, checkpoint: fs::read_to_string(path.with_extension("checkpoint")).ok() }),
-                Err(error) => {
-                    error!(path = %path.display(), %error, "a job's copy in RAM cannot be read");
-                    None
-                }
-            })
+            .filter_map(
+                |path| match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
+                    Ok(record) => Some(Kept {
+                        record,
+                        checkpoint: fs::read_to_string(path.with_extension("checkpoint")).ok(),
+                    }),
+                    Err(error) => {
+                        error!(path = %path.display(), %error, "a job's copy in RAM cannot be read");
+                        None
+                    }
+                },
+            )
             .collect()
     }
 }
@@ -214,7 +246,10 @@ mod tests {
     use crate::record::tests::record;
 
     fn open(dir: &Path, copies: &Path) -> Jobs {
-        let options = Options { check: Check::InProcess, ..Options::new(&tables()) };
+        let options = Options {
+            check: Check::InProcess,
+            ..Options::new(&tables())
+        };
         Jobs::new(store::open(dir, &options).unwrap().store, dir, Some(copies))
     }
 
@@ -229,29 +264,55 @@ mod tests {
             jobs.save(&mut record, None).wait().unwrap();
         }
         let kept = open(dir.path(), ram.path()).load().unwrap();
-        assert_eq!(kept, [Kept { record, checkpoint: Some("one".into()) }]);
+        assert_eq!(
+            kept,
+            [Kept {
+                record,
+                checkpoint: Some("one".into())
+            }]
+        );
     }
 
     #[test]
     fn a_job_without_a_checkpoint_has_a_copy_too() {
-        let (dir, empty, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (dir, empty, ram) = (
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir().unwrap(),
+        );
         let mut record = record();
         let jobs = open(dir.path(), ram.path());
         jobs.save(&mut record, None).wait().unwrap();
         drop(jobs);
-        assert_eq!(open(empty.path(), ram.path()).load().unwrap(), [Kept { record, checkpoint: None }]);
+        assert_eq!(
+            open(empty.path(), ram.path()).load().unwrap(),
+            [Kept {
+                record,
+                checkpoint: None
+            }]
+        );
     }
 
     #[test]
     fn a_pulled_medium_costs_no_job_and_a_stale_copy_wins_nothing() {
-        let (dir, empty, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (dir, empty, ram) = (
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir().unwrap(),
+        );
         let mut record = record();
         let jobs = open(dir.path(), ram.path());
         jobs.save(&mut record, Some("one")).wait().unwrap();
         drop(jobs);
         let jobs = open(empty.path(), ram.path());
         let kept = jobs.load().unwrap();
-        assert_eq!(kept, [Kept { record: record.clone(), checkpoint: Some("one".into()) }]);
+        assert_eq!(
+            kept,
+            [Kept {
+                record: record.clone(),
+                checkpoint: Some("one".into())
+            }]
+        );
         // It is in the new store now, too.
         jobs.store().touch().wait().unwrap();
         drop(jobs);
@@ -263,7 +324,11 @@ mod tests {
         jobs.save(&mut record, Some("two")).wait().unwrap();
         drop(jobs);
         let kept = open(dir.path(), ram.path()).load().unwrap();
-        assert_eq!(kept[0].checkpoint.as_deref(), Some("two"), "the older copy in RAM is not taken");
+        assert_eq!(
+            kept[0].checkpoint.as_deref(),
+            Some("two"),
+            "the older copy in RAM is not taken"
+        );
     }
 
     #[test]
@@ -287,7 +352,11 @@ mod tests {
         assert_eq!(gone.len(), 2);
         let kept = jobs.load().unwrap();
         assert_eq!(kept.len(), JOBS_MAX);
-        assert_eq!(kept.iter().filter(|kept| kept.checkpoint.is_some()).count(), 1, "the running job keeps its own");
+        assert_eq!(
+            kept.iter().filter(|kept| kept.checkpoint.is_some()).count(),
+            1,
+            "the running job keeps its own"
+        );
     }
 
     #[test]
@@ -296,11 +365,16 @@ mod tests {
         let jobs = open(dir.path(), ram.path());
         let mut record = record();
         jobs.save(&mut record, Some("garbage")).wait().unwrap();
-        let path = jobs.set_checkpoint_aside(record.job.id, "garbage", Time::UNIX_EPOCH).unwrap();
+        let path = jobs
+            .set_checkpoint_aside(record.job.id, "garbage", Time::UNIX_EPOCH)
+            .unwrap();
         assert!(path.to_string_lossy().ends_with(".bad-19700101T000000Z"), "{path:?}");
         assert_eq!(fs::read_to_string(path).unwrap(), "garbage");
         jobs.store().touch().wait().unwrap();
         assert_eq!(jobs.load().unwrap()[0].checkpoint, None);
-        assert!(jobs.set_checkpoint_aside(record.job.id, "x", Time::UNIX_EPOCH).is_err(), "nothing is written over");
+        assert!(
+            jobs.set_checkpoint_aside(record.job.id, "x", Time::UNIX_EPOCH).is_err(),
+            "nothing is written over"
+        );
     }
 }

@@ -10,7 +10,13 @@ pub fn start(name: &str) {
     match tracing_journald::layer() {
         Ok(journal) => registry.with(journal.with_syslog_identifier(name.to_owned())).init(),
         Err(_) => {
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).init();
+            registry
+                .with(
+                    tracing_subscriber::fmt::layer()
+                        .with_writer(std::io::stderr)
+                        .with_ansi(false),
+                )
+                .init();
         }
     }
 }

@@ -66,7 +66,13 @@ struct State {
 impl Outbox {
     /// An outbox over `store`.
     pub fn new(store: Store) -> Self {
-        Self { inner: Arc::new(Inner { store, state: Mutex::default(), wake: Notify::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                state: Mutex::default(),
+                wake: Notify::new(),
+            }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -227,7 +233,10 @@ impl Outbox {
 }
 
 fn push(frames: &mut Vec<Frame>, happening: Happening, origin: Option<u64>) {
-    frames.push(Frame::Event(wire::event::NewEvent { origin, ..happening.event }));
+    frames.push(Frame::Event(wire::event::NewEvent {
+        origin,
+        ..happening.event
+    }));
     frames.extend(happening.notifications.into_iter().map(Frame::Notification));
 }
 
@@ -241,7 +250,10 @@ mod tests {
     use crate::events::tests::job;
 
     fn options() -> Options {
-        Options { check: Check::InProcess, ..Options::new(&["spool", "numbers"]) }
+        Options {
+            check: Check::InProcess,
+            ..Options::new(&["spool", "numbers"])
+        }
     }
 
     fn open(dir: &std::path::Path) -> Store {
@@ -249,7 +261,13 @@ mod tests {
     }
 
     fn happening(message: &str) -> Happening {
-        Happening::new("test.happened", Severity::Info, None, message.into(), serde_json::Value::Null)
+        Happening::new(
+            "test.happened",
+            Severity::Info,
+            None,
+            message.into(),
+            serde_json::Value::Null,
+        )
     }
 
     /// Takes until `count` events came, as (number, message).
@@ -332,22 +350,44 @@ mod tests {
         for n in 1..=3 {
             job.bad_sectors = n;
             outbox.job(job.clone());
-            outbox.progress(job.id, ProgressFrame { percent: n as f64, ..ProgressFrame::default() });
+            outbox.progress(
+                job.id,
+                ProgressFrame {
+                    percent: n as f64,
+                    ..ProgressFrame::default()
+                },
+            );
         }
         for n in 0..LOGS_MAX + 5 {
-            outbox.log(LogLine { message: n.to_string(), ..LogLine::default() });
+            outbox.log(LogLine {
+                message: n.to_string(),
+                ..LogLine::default()
+            });
         }
         let mut cursor = 0;
         let frames = outbox.take(&mut cursor);
-        let Some(Frame::Job(told)) = frames.first() else { panic!("no job first") };
+        let Some(Frame::Job(told)) = frames.first() else {
+            panic!("no job first")
+        };
         assert_eq!(told.bad_sectors, 3);
-        let percents: Vec<f64> =
-            frames.iter().filter_map(|f| if let Frame::Progress(p) = f { Some(p.percent) } else { None }).collect();
+        let percents: Vec<f64> = frames
+            .iter()
+            .filter_map(|f| {
+                if let Frame::Progress(p) = f {
+                    Some(p.percent)
+                } else {
+                    None
+                }
+            })
+            .collect();
         assert_eq!(percents, [3.0]);
         let logs: Vec<&Frame> = frames.iter().filter(|f| matches!(f, Frame::Log(_))).collect();
         assert_eq!(logs.len(), LOGS_MAX);
         assert!(outbox.take(&mut cursor).is_empty(), "told once");
         outbox.tell_all();
-        assert!(outbox.take(&mut cursor).iter().any(|f| matches!(f, Frame::Job(_))), "a new connection hears all");
+        assert!(
+            outbox.take(&mut cursor).iter().any(|f| matches!(f, Frame::Job(_))),
+            "a new connection hears all"
+        );
     }
 }

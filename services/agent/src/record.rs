@@ -200,6 +200,18 @@ impl Record {
         }
     }
 
+    /// Keeps what was told of findings and is not among those `saved` in the checkpoint that the job goes on from: what
+    /// shows only once would be forgotten by an interruption between finding and checkpoint.
+    pub fn keep_findings(&mut self, saved: &[Finding]) {
+        let same = |a: &Finding, b: &Finding| (a.phase, a.lba) == (b.phase, b.lba);
+        for found in &self.job.findings {
+            let kept = saved.iter().chain(&self.findings_before_loss).any(|kept| same(kept, found));
+            if !kept && self.findings_before_loss.len() < wire::job::FINDINGS_MAX {
+                self.findings_before_loss.push(found.clone());
+            }
+        }
+    }
+
     /// Takes one report of the worker.
     pub fn apply(
         &mut self,
@@ -559,11 +571,31 @@ pub(crate) mod tests {
         }
         for left in [
             old,
-            found(&[table.clone()]),
+            found(std::slice::from_ref(&table)),
             found(&[table, signature(1, "unknown", None)]),
             found(&[system]),
         ] {
             assert_eq!(record.strange(&left), None, "{left:?} is what is left of it");
         }
+    }
+
+    #[test]
+    fn a_finding_between_the_last_checkpoint_and_an_interruption_is_kept() {
+        let at = |lba, sectors| Finding {
+            kind: FaultKind::Transient,
+            lba: Some(Lba(lba)),
+            sectors,
+            found: None,
+            phase: Phase::Verify,
+            detail: String::new(),
+        };
+        let mut record = record();
+        let findings = vec![at(7, 3), at(90, 1)];
+        apply(&mut record, &Report::Findings { findings, bad_sectors: 4 });
+        record.keep_findings(&[at(7, 1)]);
+        assert_eq!(record.findings_before_loss, [at(90, 1)], "the other one is in the checkpoint, and grew since");
+        record.keep_findings(&[]);
+        record.keep_findings(&[]);
+        assert_eq!(record.findings_before_loss, [at(90, 1), at(7, 3)]);
     }
 }

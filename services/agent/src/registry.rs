@@ -41,24 +41,31 @@ impl Registry {
         let real = parts.clone();
         if guard.allow_loop {
             let guard = guard.clone();
-            std::thread::Builder::new().name("loops".to_owned()).spawn(move || watch_loops(&guard, &parts))?;
+            std::thread::Builder::new()
+                .name("loops".to_owned())
+                .spawn(move || watch_loops(&guard, &parts))?;
         }
-        std::thread::Builder::new().name("drive-list".to_owned()).spawn(move || {
-            let (mut drives, mut loops) = (Vec::new(), Vec::new());
-            while let Ok((part, changed)) = merged.recv() {
-                match part {
-                    Part::Drives => drives = changed,
-                    Part::Loops => loops = changed,
+        std::thread::Builder::new()
+            .name("drive-list".to_owned())
+            .spawn(move || {
+                let (mut drives, mut loops) = (Vec::new(), Vec::new());
+                while let Ok((part, changed)) = merged.recv() {
+                    match part {
+                        Part::Drives => drives = changed,
+                        Part::Loops => loops = changed,
+                    }
+                    let all: Vec<Drive> = drives.iter().chain(&loops).cloned().collect();
+                    list.send_replace(Arc::new(all));
                 }
-                let all: Vec<Drive> = drives.iter().chain(&loops).cloned().collect();
-                list.send_replace(Arc::new(all));
-            }
-        })?;
+            })?;
         let watch = drive::watch::watch(guard, move |drives| {
             // The list's thread ends with the process only.
             let _ended = real.send((Part::Drives, drives));
         })?;
-        Ok(Self { watch: Arc::new(watch), drives })
+        Ok(Self {
+            watch: Arc::new(watch),
+            drives,
+        })
     }
 
     /// The list, and its changes.
@@ -94,7 +101,10 @@ impl Registry {
         }
         let mut drives = self.drives.borrow().as_ref().clone();
         for (id, content) in fresh {
-            for drive in drives.iter_mut().filter(|drive| drive.present && drive.id.as_ref() == Some(&id)) {
+            for drive in drives
+                .iter_mut()
+                .filter(|drive| drive.present && drive.id.as_ref() == Some(&id))
+            {
                 drive.content = content.clone();
             }
         }
@@ -129,18 +139,25 @@ fn watch_loops(guard: &Guard, parts: &std::sync::mpsc::Sender<(Part, Vec<Drive>)
 
 fn loops(guard: &Guard) -> Vec<Drive> {
     let system = System::default();
-    let Ok(entries) = std::fs::read_dir(system.path("sys/block")) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(system.path("sys/block")) else {
+        return Vec::new();
+    };
     let mut names: Vec<String> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.starts_with("loop") && backing(&system, name).is_some())
         .collect();
     names.sort();
-    names.iter().filter_map(|name| loop_drive(guard, &system, name)).collect()
+    names
+        .iter()
+        .filter_map(|name| loop_drive(guard, &system, name))
+        .collect()
 }
 
 fn backing(system: &System, name: &str) -> Option<PathBuf> {
-    system.text(format!("sys/block/{name}/loop/backing_file")).map(PathBuf::from)
+    system
+        .text(format!("sys/block/{name}/loop/backing_file"))
+        .map(PathBuf::from)
 }
 
 fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
@@ -152,7 +169,10 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
     };
     let identity = device.identity;
     Some(Drive {
-        key: identity.id.as_ref().map_or_else(|| device.syspath.clone(), ToString::to_string),
+        key: identity
+            .id
+            .as_ref()
+            .map_or_else(|| device.syspath.clone(), ToString::to_string),
         id: identity.id,
         kernel_name: name.to_owned(),
         model: identity.model,

@@ -27,7 +27,10 @@ use crate::{heartbeat, stop};
 /// When the agent cannot begin its work: no token, no store, no runtime.
 pub fn run(options: Options) -> anyhow::Result<()> {
     // One thread: see the crate's head.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
     let result = runtime.block_on(serve(options));
     // Threads that hang on a drive must not keep the process.
     runtime.shutdown_background();
@@ -36,7 +39,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 async fn serve(options: Options) -> anyhow::Result<()> {
     let token = cli::token()?;
-    let endpoint = options.server().context("no server: give --server or VIGIL_SERVER_URL")?;
+    let endpoint = options
+        .server()
+        .context("no server: give --server or VIGIL_SERVER_URL")?;
     let (stopper, stop) = stop::pair();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -48,8 +53,14 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         outbox.event(store_set_aside(bad));
     }
     let jobs = Jobs::new(opened.store.clone(), &options.data, Some(&options.run));
-    let guard = Guard { allow_loop: options.allow_loop, ..Guard::default() };
-    let smartctl = Smartctl { program: options.smartctl.clone(), ..Smartctl::default() };
+    let guard = Guard {
+        allow_loop: options.allow_loop,
+        ..Guard::default()
+    };
+    let smartctl = Smartctl {
+        program: options.smartctl.clone(),
+        ..Smartctl::default()
+    };
     let registry = Registry::start(guard.clone()).context("watching the drives")?;
     let mut limits = Limits::default();
     if let Some(bytes) = options.checkpoint_bytes {
@@ -70,11 +81,21 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         Err(cause) => {
             error!(error = %cause, "the jobs on the medium cannot be read");
             let message = format!("The jobs on the medium cannot be read: {cause}");
-            outbox.event(Happening::new("agent.jobs_unreadable", Severity::Critical, None, message, serde_json::Value::Null));
+            outbox.event(Happening::new(
+                "agent.jobs_unreadable",
+                Severity::Critical,
+                None,
+                message,
+                serde_json::Value::Null,
+            ));
         }
     }
     let (to_controller, from_server) = mpsc::channel(CALLS_MAX);
-    let server = Uplink { endpoint, addon_id: options.addon_id, token };
+    let server = Uplink {
+        endpoint,
+        addon_id: options.addon_id,
+        token,
+    };
     heartbeat::ready("watching the drives");
     info!(server = %server.endpoint, data = %options.data.display(), "agent started");
     let beats = tokio::spawn(heartbeat::run(opened.store, stop.clone()));
@@ -113,5 +134,7 @@ fn store_set_aside(bad: &SetAside) -> Happening {
 
 /// The kernel's id of this boot; empty where there is no such file, which no boot equals.
 fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
 }

@@ -101,8 +101,17 @@ fn no_capabilities() -> io::Result<()> {
         inheritable: u32,
     }
     const VERSION_3: u32 = 0x2008_0522;
-    let header = Header { version: VERSION_3, pid: 0 };
-    let data = [const { Data { effective: 0, permitted: 0, inheritable: 0 } }; 2];
+    let header = Header {
+        version: VERSION_3,
+        pid: 0,
+    };
+    let data = [const {
+        Data {
+            effective: 0,
+            permitted: 0,
+            inheritable: 0,
+        }
+    }; 2];
     // SAFETY: both point to live structures of the layout that version 3 asks for (two data blocks).
     let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
     if result != 0 {

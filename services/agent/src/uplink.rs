@@ -50,12 +50,21 @@ pub struct Uplink {
 
 /// Runs until `stop` turns true.
 pub async fn run(uplink: Uplink, outbox: Outbox, to_controller: mpsc::Sender<FromServer>, mut stop: Stop) {
-    let mut backoff = if uplink.endpoint.is_local() { Backoff::local() } else { Backoff::network() };
+    let mut backoff = if uplink.endpoint.is_local() {
+        Backoff::local()
+    } else {
+        Backoff::network()
+    };
     let mut said = String::new();
     while !stop.is_asked() {
         let session = async {
             let (sender, receiver) = connect(&uplink).await?;
-            Ok::<_, Failure>(Session { sender, receiver, cursor: 0, greeted: Greeted::NotYet })
+            Ok::<_, Failure>(Session {
+                sender,
+                receiver,
+                cursor: 0,
+                greeted: Greeted::NotYet,
+            })
         };
         let connected = tokio::select! {
             connected = session => connected,
@@ -187,7 +196,10 @@ impl Session {
                 }
             }
             Frame::Command(call) if self.greeted == Greeted::Home => self.call(call, to_controller),
-            Frame::Command(call) => warn!(call = call.id, "a command from a server that has not greeted was ignored"),
+            Frame::Command(call) => warn!(
+                call = call.id,
+                "a command from a server that has not greeted was ignored"
+            ),
             other => debug!(?other, "a frame that is of no use to an agent"),
         }
     }

@@ -29,7 +29,10 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, after: Option<&Snapsho
     job.surface = evidence.surfaces();
     job.bad_sectors = evidence.defects.bad_sectors();
     job.findings = evidence.findings();
-    let wants_smart = job.phases.iter().any(|state| matches!(state.phase, Phase::SmartBefore | Phase::SmartAfter));
+    let wants_smart = job
+        .phases
+        .iter()
+        .any(|state| matches!(state.phase, Phase::SmartBefore | Phase::SmartAfter));
     let before = record.smart_before.as_ref();
     if let (Some(before), Some(after)) = (before, after) {
         job.smart = delta(before, after).into_iter().map(Into::into).collect();
@@ -44,13 +47,26 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, after: Option<&Snapsho
             })
             .collect();
     }
-    let mut verdict = judge(&Case { evidence, wants_smart, before, after, profile: Profile::default() });
+    let mut verdict = judge(&Case {
+        evidence,
+        wants_smart,
+        before,
+        after,
+        profile: Profile::default(),
+    });
     if let Some(hit) = lost(&record.findings_before_loss) {
         if hit.outcome > verdict.outcome {
             verdict.outcome = hit.outcome;
-            verdict.summary = format!("{}, found before the checkpoint was lost. {}", hit.value, verdict.summary);
+            verdict.summary = format!(
+                "{}, found before the checkpoint was lost. {}",
+                hit.value, verdict.summary
+            );
         }
-        let place = verdict.rules.iter().take_while(|rule| rule.outcome >= hit.outcome).count();
+        let place = verdict
+            .rules
+            .iter()
+            .take_while(|rule| rule.outcome >= hit.outcome)
+            .count();
         verdict.rules.insert(place, hit);
         for finding in &record.findings_before_loss {
             if job.findings.len() < FINDINGS_MAX && !job.findings.contains(finding) {
@@ -72,7 +88,8 @@ fn lost(findings: &[Finding]) -> Option<RuleHit> {
         outcome: worst,
         value: format!("{} findings", findings.len()),
         limit: "none".to_owned(),
-        source: "What was once read wrong stays a finding, also when the record of it had to be begun again.".to_owned(),
+        source: "What was once read wrong stays a finding, also when the record of it had to be begun again."
+            .to_owned(),
     })
 }
 
@@ -117,7 +134,10 @@ mod tests {
 
     fn surface() -> Record {
         let mut record = record();
-        record.job.phases.retain(|state| matches!(state.phase, Phase::Write | Phase::Verify));
+        record
+            .job
+            .phases
+            .retain(|state| matches!(state.phase, Phase::Write | Phase::Verify));
         record
     }
 
@@ -137,14 +157,31 @@ mod tests {
 
     #[test]
     fn an_abort_and_a_disconnect_are_inconclusive() {
-        for (stop, aborted) in [(Stop::Asked { why: "aborted by ann".into() }, true), (Stop::Disconnected, false)] {
+        for (stop, aborted) in [
+            (
+                Stop::Asked {
+                    why: "aborted by ann".into(),
+                },
+                true,
+            ),
+            (Stop::Disconnected, false),
+        ] {
             let mut record = surface();
             let mut evidence = Evidence::new(record.geometry, &[Phase::Write, Phase::Verify]);
             evidence.stopped = Some(stop);
             conclude(&mut record, &evidence, None, aborted, Time::UNIX_EPOCH);
             assert_eq!(word(&record), Outcome::Inconclusive, "{:?}", record.job.verdict);
-            assert!(record.job.phases.iter().all(|state| state.status == PhaseStatus::Skipped));
-            assert_eq!(record.job.state, if aborted { JobState::Aborted } else { JobState::Finished });
+            assert!(
+                record
+                    .job
+                    .phases
+                    .iter()
+                    .all(|state| state.status == PhaseStatus::Skipped)
+            );
+            assert_eq!(
+                record.job.state,
+                if aborted { JobState::Aborted } else { JobState::Finished }
+            );
         }
     }
 

@@ -60,23 +60,45 @@ impl Worker {
         // as long as `drive` is borrowed, which is past the spawn.
         unsafe {
             command.pre_exec(move || {
-                let done = if fd == DRIVE_FD { libc::fcntl(fd, libc::F_SETFD, 0) } else { libc::dup2(fd, DRIVE_FD) };
-                if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+                let done = if fd == DRIVE_FD {
+                    libc::fcntl(fd, libc::F_SETFD, 0)
+                } else {
+                    libc::dup2(fd, DRIVE_FD)
+                };
+                if done < 0 {
+                    Err(io::Error::last_os_error())
+                } else {
+                    Ok(())
+                }
             });
         }
         let mut child = command.spawn()?;
         let cgroup = child.id().and_then(|pid| Cgroup::of_worker(job, pid));
-        let output = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;
-        let input = child.stdin.take().ok_or_else(|| io::Error::other("no standard input"))?;
+        let output = child
+            .stdout
+            .take()
+            .ok_or_else(|| io::Error::other("no standard output"))?;
+        let input = child
+            .stdin
+            .take()
+            .ok_or_else(|| io::Error::other("no standard input"))?;
         let (sender, reports) = mpsc::channel(REPORTS);
         tokio::spawn(read(job, output, sender));
-        let mut worker = Self { child, input: Some(input), reports, cgroup };
+        let mut worker = Self {
+            child,
+            input: Some(input),
+            reports,
+            cgroup,
+        };
         worker.say(&Input::Order(Box::new(order))).await?;
         Ok(worker)
     }
 
     async fn say(&mut self, input: &Input) -> io::Result<()> {
-        let pipe = self.input.as_mut().ok_or_else(|| io::Error::other("standard input is closed"))?;
+        let pipe = self
+            .input
+            .as_mut()
+            .ok_or_else(|| io::Error::other("standard input is closed"))?;
         let mut line = serde_json::to_vec(input)?;
         line.push(b'\n');
         pipe.write_all(&line).await?;

@@ -32,7 +32,10 @@ async fn ask(status: &str, body: &str) -> (Result<u64, Error>, String) {
 async fn the_id_comes_from_the_server() {
     let (id, request) = ask("200 OK", r#"{"addon_id":7,"session_id":"s","addon":{}}"#).await;
     assert_eq!(id.unwrap(), 7);
-    assert!(request.starts_with("POST /api/addons/connect HTTP/1.1\r\n"), "{request}");
+    assert!(
+        request.starts_with("POST /api/addons/connect HTTP/1.1\r\n"),
+        "{request}"
+    );
     assert!(request.contains("authorization: Bearer tok\r\n"), "{request}");
     let manifest: serde_json::Value = serde_json::from_str(request.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     assert_eq!(manifest["manifest"]["pages"][0]["components"][0]["type"], "progress");
@@ -42,7 +45,9 @@ async fn the_id_comes_from_the_server() {
 async fn a_refusal_is_told_as_the_server_told_it() {
     for (status, code) in [("412 Precondition Failed", 412), ("401 Unauthorized", 401)] {
         let (refused, _) = ask(status, "token not bound").await;
-        let Err(Error::Refused { status, body }) = refused else { panic!("{refused:?}") };
+        let Err(Error::Refused { status, body }) = refused else {
+            panic!("{refused:?}")
+        };
         assert_eq!((status.as_u16(), body.as_str()), (code, "token not bound"));
     }
     let (odd, _) = ask("200 OK", r#"{"addon_id":"seven"}"#).await;

@@ -28,23 +28,52 @@ async fn every_forged_step_is_refused_and_nothing_is_written() {
     server.claim().await;
 
     // No ticket at all, and one that nobody signed.
-    assert_eq!(server.refused(Armed { ticket: String::new(), signature: String::new() }).await, "ticket-forged");
-    let unsigned = Armed { signature: "00".repeat(64), ..server.arm(&plan) };
+    assert_eq!(
+        server
+            .refused(Armed {
+                ticket: String::new(),
+                signature: String::new()
+            })
+            .await,
+        "ticket-forged"
+    );
+    let unsigned = Armed {
+        signature: "00".repeat(64),
+        ..server.arm(&plan)
+    };
     assert_eq!(server.refused(unsigned).await, "ticket-forged");
 
     // Signed by somebody else.
     let stranger = SigningKey::from_bytes(&[8; 32]);
-    assert_eq!(server.refused(sign(&stranger, &server.ticket(&plan))).await, "ticket-forged");
+    assert_eq!(
+        server.refused(sign(&stranger, &server.ticket(&plan))).await,
+        "ticket-forged"
+    );
 
     // Another plan's nonce, digest, drives.
     let second = server.plan(&[other.id()], "surface").await;
     let good = server.ticket(&plan);
     for forged in [
-        Ticket { nonce: second.nonce.clone(), ..good.clone() },
-        Ticket { digest: second.digest.clone(), ..good.clone() },
-        Ticket { drives: vec![other.id()], ..good.clone() },
-        Ticket { plan: second.id, ..good.clone() },
-        Ticket { box_id: "another".into(), ..good.clone() },
+        Ticket {
+            nonce: second.nonce.clone(),
+            ..good.clone()
+        },
+        Ticket {
+            digest: second.digest.clone(),
+            ..good.clone()
+        },
+        Ticket {
+            drives: vec![other.id()],
+            ..good.clone()
+        },
+        Ticket {
+            plan: second.id,
+            ..good.clone()
+        },
+        Ticket {
+            box_id: "another".into(),
+            ..good.clone()
+        },
     ] {
         assert_eq!(server.refused(sign(&server.key, &forged)).await, "ticket-forged");
     }
@@ -61,10 +90,18 @@ async fn every_forged_step_is_refused_and_nothing_is_written() {
     assert_eq!(server.refused(armed.clone()).await, "plan-changed");
     drive.exchange(24);
     let again = server.refused(armed).await;
-    assert!(["plan-changed", "ticket-used"].contains(&again.as_str()), "also when it is back: {again}");
+    assert!(
+        ["plan-changed", "ticket-used"].contains(&again.as_str()),
+        "also when it is back: {again}"
+    );
 
     // An unknown playbook, an unknown drive.
-    let unknown = server.call(Command::Plan { drives: vec![drive.id()], playbook: "fast".into() }).await;
+    let unknown = server
+        .call(Command::Plan {
+            drives: vec![drive.id()],
+            playbook: "fast".into(),
+        })
+        .await;
     assert_eq!(unknown.unwrap_err().kind, "playbook-unknown");
 
     assert!(drive.is_blank(), "nothing was written by any of it");
@@ -104,7 +141,9 @@ async fn plans_die_with_the_agent_and_survive_the_server() {
     let armed = server.arm(&plan);
     agent.kill();
     let _agent = Agent::start(dir.path());
-    server.until("the agent to be back", |seen| (seen.connections == 2).then_some(())).await;
+    server
+        .until("the agent to be back", |seen| (seen.connections == 2).then_some(()))
+        .await;
     server.drive(&drive.id()).await;
     assert_eq!(server.refused(armed).await, "plan-unknown");
 
@@ -136,7 +175,11 @@ async fn a_server_with_another_key_or_without_a_greeting_is_not_obeyed() {
     server.drive(&drive.id()).await;
     let plan = server.plan(&[drive.id()], "surface").await;
     assert_eq!(server.refused(server.arm(&plan)).await, "no-gate-key");
-    server.until("the alarm", |seen| seen.kinds().contains(&"agent.gate_key_changed").then_some(())).await;
+    server
+        .until("the alarm", |seen| {
+            seen.kinds().contains(&"agent.gate_key_changed").then_some(())
+        })
+        .await;
     server.kill().await;
 
     // A direct request on a connection that was never greeted gets no answer at all.
@@ -144,8 +187,15 @@ async fn a_server_with_another_key_or_without_a_greeting_is_not_obeyed() {
     let server = Server::start(dir.path(), true).await;
     server.do_not_greet();
     let _agent = Agent::start(dir.path());
-    server.until("the agent", |seen| (seen.heartbeats > 0).then_some(())).await;
-    let id = server.send(Command::Plan { drives: vec![drive.id()], playbook: "surface".into() }).await;
+    server
+        .until("the agent", |seen| (seen.heartbeats > 0).then_some(()))
+        .await;
+    let id = server
+        .send(Command::Plan {
+            drives: vec![drive.id()],
+            playbook: "surface".into(),
+        })
+        .await;
     tokio::time::sleep(std::time::Duration::from_secs(8)).await;
     let seen = server.look(|seen| (seen.replies.contains_key(&id), seen.drives.len(), seen.events.len()));
     assert_eq!(seen, (false, 0, 0), "a foreign server gets documented frames only");

@@ -24,7 +24,10 @@ async fn in_the_middle(server: &Server, job: JobId) {
     server
         .until("the job to be in the middle", |seen| {
             let job = seen.jobs.get(&job)?;
-            assert!(!job.state.is_over(), "it was over before it could be interrupted: {job:?}");
+            assert!(
+                !job.state.is_over(),
+                "it was over before it could be interrupted: {job:?}"
+            );
             job.progress.as_ref().filter(|p| p.done.0 > 16 << 20).map(|_| ())
         })
         .await;
@@ -44,13 +47,28 @@ async fn a_good_drive_is_passed_and_everything_is_told() {
     let job = server.over(jobs[0]).await;
     assert_eq!(outcome(&job), Outcome::Passed, "{job:#?}");
     assert_eq!(job.verdict.unwrap().verified, job.capacity);
-    assert!(job.phases.iter().all(|phase| phase.status == PhaseStatus::Done), "{:?}", job.phases);
+    assert!(
+        job.phases.iter().all(|phase| phase.status == PhaseStatus::Done),
+        "{:?}",
+        job.phases
+    );
     assert!(job.surface.len() == 2 && job.resumes.is_empty());
-    server.until("the last event", |seen| seen.kinds().contains(&"job.passed").then_some(())).await;
+    server
+        .until("the last event", |seen| {
+            seen.kinds().contains(&"job.passed").then_some(())
+        })
+        .await;
     let of_job: Vec<String> = server.look(|seen| {
-        seen.events.values().filter(|event| event.job == Some(job.id)).map(|event| event.kind.clone()).collect()
+        seen.events
+            .values()
+            .filter(|event| event.job == Some(job.id))
+            .map(|event| event.kind.clone())
+            .collect()
     });
-    assert_eq!(of_job, ["job.started", "job.phase_finished", "job.phase_finished", "job.passed"]);
+    assert_eq!(
+        of_job,
+        ["job.started", "job.phase_finished", "job.phase_finished", "job.passed"]
+    );
     // The last event's notifications come right behind it.
     let notified: Vec<String> = server
         .until("the notifications", |seen| {
@@ -58,7 +76,16 @@ async fn a_good_drive_is_passed_and_everything_is_told() {
             (types.len() >= 5).then_some(types)
         })
         .await;
-    assert_eq!(notified, ["job_started", "phase_complete", "phase_complete", "burnin_passed", "job_complete"]);
+    assert_eq!(
+        notified,
+        [
+            "job_started",
+            "phase_complete",
+            "phase_complete",
+            "burnin_passed",
+            "job_complete"
+        ]
+    );
     assert!(server.look(|seen| seen.heartbeats) >= 1);
     assert!(!drive.is_blank());
 }
@@ -76,7 +103,9 @@ async fn smart_that_cannot_be_read_is_a_warning_where_it_was_asked_for() {
     let jobs = server.start_jobs(&[drive.id()], "standard").await;
     let job = server.over(jobs[0]).await;
     assert_eq!(outcome(&job), Outcome::Warn, "{job:#?}");
-    server.until("its event", |seen| seen.kinds().contains(&"job.warned").then_some(())).await;
+    server
+        .until("its event", |seen| seen.kinds().contains(&"job.warned").then_some(()))
+        .await;
     assert!(server.look(|seen| seen.notifications.iter().all(|n| n.event_type != "burnin_passed")));
 }
 
@@ -95,11 +124,18 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
     let workers = agent.workers();
     assert_eq!(workers.len(), 1);
     let status = std::fs::read_to_string(format!("/proc/{}/status", workers[0])).unwrap();
-    for line in ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Uid:\t65534"] {
+    for line in [
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "Uid:\t65534",
+    ] {
         assert!(status.contains(line), "{line} is not in {status}");
     }
     let fds = std::fs::read_dir(format!("/proc/{}/fd", workers[0])).unwrap().flatten();
-    let devices = fds.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == drive.node)).count();
+    let devices = fds
+        .filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == drive.node))
+        .count();
     assert_eq!(devices, 1, "it holds its drive and once");
     kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
     server
@@ -126,15 +162,39 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
     assert_eq!(whys.len(), 2, "{whys:?}");
     assert!(whys[0].contains("signal: 9"), "{whys:?}");
     assert_eq!(whys[1], "the agent ended without warning");
-    server.until("the event", |seen| seen.kinds().contains(&"job.passed").then_some(())).await;
-    let kinds = server.look(|seen| seen.kinds().iter().filter(|kind| kind.starts_with("job.")).map(|k| (*k).to_owned()).collect::<Vec<_>>());
-    assert_eq!(kinds.iter().filter(|kind| *kind == "job.resumed").count(), 2, "{kinds:?}");
+    server
+        .until("the event", |seen| seen.kinds().contains(&"job.passed").then_some(()))
+        .await;
+    let kinds = server.look(|seen| {
+        seen.kinds()
+            .iter()
+            .filter(|kind| kind.starts_with("job."))
+            .map(|k| (*k).to_owned())
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(
+        kinds.iter().filter(|kind| *kind == "job.resumed").count(),
+        2,
+        "{kinds:?}"
+    );
     let plugs: Vec<String> = server.look(|seen| {
         let ours = |event: &&wire::event::NewEvent| event.drive == Some(drive.id()) && event.kind.starts_with("drive.");
-        seen.events.values().filter(ours).map(|event| event.kind.clone()).collect()
+        seen.events
+            .values()
+            .filter(ours)
+            .map(|event| event.kind.clone())
+            .collect()
     });
-    assert_eq!(plugs, ["drive.added"], "a restarted agent does not tell the drives anew");
-    assert_eq!(kinds.iter().filter(|kind| *kind == "job.passed").count(), 1, "{kinds:?}");
+    assert_eq!(
+        plugs,
+        ["drive.added"],
+        "a restarted agent does not tell the drives anew"
+    );
+    assert_eq!(
+        kinds.iter().filter(|kind| *kind == "job.passed").count(),
+        1,
+        "{kinds:?}"
+    );
 }
 
 #[tokio::test]
@@ -151,7 +211,11 @@ async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
     in_the_middle(&server, id).await;
     agent.terminate().await;
     let parked = |job: &&Job| matches!(job.state, JobState::Waiting { .. });
-    server.until("the job to be parked", |seen| seen.jobs.get(&id).filter(parked).map(|_| ())).await;
+    server
+        .until("the job to be parked", |seen| {
+            seen.jobs.get(&id).filter(parked).map(|_| ())
+        })
+        .await;
 
     // The state directory is gone, as after a pulled stick: the copy in RAM has the job.
     std::fs::rename(dir.path().join("data"), dir.path().join("pulled")).unwrap();
@@ -160,7 +224,10 @@ async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
     assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
     assert_eq!(job.resumes.len(), 1);
     assert_eq!(job.resumes[0].why, "the agent was restarted");
-    assert!(job.resumes[0].from.0 > 0 || job.resumes[0].phase != wire::job::Phase::Write, "it did not begin again");
+    assert!(
+        job.resumes[0].from.0 > 0 || job.resumes[0].phase != wire::job::Phase::Write,
+        "it did not begin again"
+    );
 }
 
 #[tokio::test]
@@ -177,7 +244,10 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
     in_the_middle(&server, id).await;
     agent.terminate().await;
     {
-        let options = store::Options { check: store::Check::InProcess, ..store::Options::new(&agent::jobs::tables()) };
+        let options = store::Options {
+            check: store::Check::InProcess,
+            ..store::Options::new(&agent::jobs::tables())
+        };
         let store = store::open(&dir.path().join("data"), &options).unwrap().store;
         let checkpoints = store::Table::<String, String>::new("checkpoints");
         let key = id.to_string();
@@ -188,14 +258,26 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
     std::fs::remove_dir_all(dir.path().join("run")).unwrap();
     let _agent = Agent::start(dir.path());
     let event = server
-        .until("the news", |seen| seen.events.values().find(|event| event.kind == "agent.checkpoint_set_aside").cloned())
+        .until("the news", |seen| {
+            seen.events
+                .values()
+                .find(|event| event.kind == "agent.checkpoint_set_aside")
+                .cloned()
+        })
         .await;
     assert!(event.message.contains("it was cut or extended"), "{event:?}");
     let path = event.data["path"].as_str().unwrap();
-    assert!(path.contains(".bad-") && std::path::Path::new(path).exists(), "{event:?}");
+    assert!(
+        path.contains(".bad-") && std::path::Path::new(path).exists(),
+        "{event:?}"
+    );
     let job = server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
-    assert_eq!(job.verdict.unwrap().verified, job.capacity, "all of it was read back in the new start");
+    assert_eq!(
+        job.verdict.unwrap().verified,
+        job.capacity,
+        "all of it was read back in the new start"
+    );
 }
 
 #[tokio::test]
@@ -219,11 +301,22 @@ async fn what_happens_while_the_server_is_away_is_told_when_it_is_back() {
     // This one has seen nothing, so all is told again, in order and once.
     let server = Server::start_with(dir.path(), key, true).await;
     assert_eq!(outcome(&server.over(id).await), Outcome::Passed);
-    server.until("the last event", |seen| seen.kinds().contains(&"job.passed").then_some(())).await;
+    server
+        .until("the last event", |seen| {
+            seen.kinds().contains(&"job.passed").then_some(())
+        })
+        .await;
     let of_job: Vec<String> = server.look(|seen| {
-        seen.events.values().filter(|event| event.job == Some(id)).map(|event| event.kind.clone()).collect()
+        seen.events
+            .values()
+            .filter(|event| event.job == Some(id))
+            .map(|event| event.kind.clone())
+            .collect()
     });
-    assert_eq!(of_job, ["job.started", "job.phase_finished", "job.phase_finished", "job.passed"]);
+    assert_eq!(
+        of_job,
+        ["job.started", "job.phase_finished", "job.phase_finished", "job.passed"]
+    );
 }
 
 #[tokio::test]
@@ -239,14 +332,37 @@ async fn an_abort_ends_it_inconclusive() {
     server.drive(&other.id()).await;
     let ids = server.start_jobs(&[drive.id(), other.id()], "surface").await;
     in_the_middle(&server, ids[0]).await;
-    let answer = server.call(Command::Abort { job: ids[0], actor: "bob".into() }).await;
+    let answer = server
+        .call(Command::Abort {
+            job: ids[0],
+            actor: "bob".into(),
+        })
+        .await;
     assert_eq!(answer, Ok(Answer::Aborted));
     let job = server.over(ids[0]).await;
-    assert_eq!((&job.state, outcome(&job)), (&JobState::Aborted, Outcome::Inconclusive), "{:#?}", job.verdict);
+    assert_eq!(
+        (&job.state, outcome(&job)),
+        (&JobState::Aborted, Outcome::Inconclusive),
+        "{:#?}",
+        job.verdict
+    );
     assert!(job.verdict.unwrap().summary.contains("bob"));
-    assert_eq!(outcome(&server.over(ids[1]).await), Outcome::Passed, "the other job goes on");
-    server.until("the event", |seen| seen.kinds().contains(&"job.cancelled").then_some(())).await;
-    let again = server.call(Command::Abort { job: ids[0], actor: "bob".into() }).await;
+    assert_eq!(
+        outcome(&server.over(ids[1]).await),
+        Outcome::Passed,
+        "the other job goes on"
+    );
+    server
+        .until("the event", |seen| {
+            seen.kinds().contains(&"job.cancelled").then_some(())
+        })
+        .await;
+    let again = server
+        .call(Command::Abort {
+            job: ids[0],
+            actor: "bob".into(),
+        })
+        .await;
     assert_eq!(again.unwrap_err().kind, "job-over");
     assert!(agent.workers().is_empty());
 }
@@ -272,10 +388,18 @@ async fn a_damaged_store_is_set_aside_and_told() {
     drop(open);
     let _agent = Agent::start(dir.path());
     let event = server
-        .until("the news", |seen| seen.events.values().find(|event| event.kind == "agent.store_set_aside").cloned())
+        .until("the news", |seen| {
+            seen.events
+                .values()
+                .find(|event| event.kind == "agent.store_set_aside")
+                .cloned()
+        })
         .await;
     let path = event.data["path"].as_str().unwrap();
-    assert!(path.contains(".bad-") && std::path::Path::new(path).exists(), "{event:?}");
+    assert!(
+        path.contains(".bad-") && std::path::Path::new(path).exists(),
+        "{event:?}"
+    );
     // And it works on.
     server.drive(&drive.id()).await;
     let id = server.start_jobs(&[drive.id()], "surface").await[0];

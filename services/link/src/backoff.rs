@@ -19,17 +19,28 @@ pub struct Backoff {
 impl Backoff {
     /// For a server across a network: 2·2ⁿ seconds, at most 60.
     pub fn network() -> Self {
-        Self { first: Duration::from_secs(2), cap: Duration::from_secs(60), tries: 0 }
+        Self {
+            first: Duration::from_secs(2),
+            cap: Duration::from_secs(60),
+            tries: 0,
+        }
     }
 
     /// For a server on this box, behind a Unix socket: from a tenth of a second up to two seconds.
     pub fn local() -> Self {
-        Self { first: Duration::from_millis(100), cap: Duration::from_secs(2), tries: 0 }
+        Self {
+            first: Duration::from_millis(100),
+            cap: Duration::from_secs(2),
+            tries: 0,
+        }
     }
 
     /// Wait before the next try; counts it.
     pub fn wait(&mut self) -> Duration {
-        let wait = self.first.saturating_mul(2_u32.saturating_pow(self.tries.min(30))).min(self.cap);
+        let wait = self
+            .first
+            .saturating_mul(2_u32.saturating_pow(self.tries.min(30)))
+            .min(self.cap);
         self.tries = self.tries.saturating_add(1);
         wait
     }

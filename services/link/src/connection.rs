@@ -113,7 +113,10 @@ impl Sender {
     /// # Errors
     /// [`SendError::TooLong`] or [`SendError::Over`].
     pub async fn send(&self, frame: &Frame) -> Result<(), SendError> {
-        self.out.send(Out::Frame(encode(frame)?)).await.map_err(|_| SendError::Over)
+        self.out
+            .send(Out::Frame(encode(frame)?))
+            .await
+            .map_err(|_| SendError::Over)
     }
 
     /// Queues a frame if there is room.
@@ -121,10 +124,12 @@ impl Sender {
     /// # Errors
     /// As [`Sender::send`], and [`SendError::Full`] instead of waiting.
     pub fn try_send(&self, frame: &Frame) -> Result<(), SendError> {
-        self.out.try_send(Out::Frame(encode(frame)?)).map_err(|error| match error {
-            TrySendError::Full(_) => SendError::Full,
-            TrySendError::Closed(_) => SendError::Over,
-        })
+        self.out
+            .try_send(Out::Frame(encode(frame)?))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => SendError::Full,
+                TrySendError::Closed(_) => SendError::Over,
+            })
     }
 
     /// Closes the connection with a code and a reason, after the frames queued before.
@@ -155,7 +160,11 @@ fn encode(frame: &Frame) -> Result<String, SendError> {
     let longest = limits::longest_sent(frame);
     if text.len() > longest {
         let kind = limits::kind(frame).to_owned();
-        return Err(SendError::TooLong { kind, length: text.len(), longest });
+        return Err(SendError::TooLong {
+            kind,
+            length: text.len(),
+            longest,
+        });
     }
     Ok(text)
 }
@@ -183,7 +192,11 @@ impl Receiver {
             return Ok(received);
         }
         if self.closed.is_none() {
-            self.closed = Some((&mut self.pump).await.unwrap_or_else(|error| Closed::Socket(error.to_string())));
+            self.closed = Some(
+                (&mut self.pump)
+                    .await
+                    .unwrap_or_else(|error| Closed::Socket(error.to_string())),
+            );
         }
         Err(self.closed.clone().unwrap_or(Closed::Gone))
     }
@@ -217,5 +230,12 @@ where
     let (out, orders) = mpsc::channel(limits::QUEUE_OUT);
     let (deliver, frames) = mpsc::channel(limits::QUEUE_IN);
     let pump = tokio::spawn(pump::run(socket, limits, orders, deliver, name.to_owned()));
-    (Sender { out }, Receiver { frames, pump, closed: None })
+    (
+        Sender { out },
+        Receiver {
+            frames,
+            pump,
+            closed: None,
+        },
+    )
 }

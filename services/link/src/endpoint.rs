@@ -90,7 +90,10 @@ impl FromStr for Endpoint {
     type Err = BadEndpoint;
 
     fn from_str(text: &str) -> Result<Self, BadEndpoint> {
-        let bad = |why| BadEndpoint { text: text.chars().take(120).collect(), why };
+        let bad = |why| BadEndpoint {
+            text: text.chars().take(120).collect(),
+            why,
+        };
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             if !path.starts_with('/') {
@@ -109,7 +112,10 @@ impl FromStr for Endpoint {
             return Err(bad("something else than a host and a port"));
         }
         let uri: http::Uri = format!("http://{authority}/").parse().map_err(|_| bad("not a host"))?;
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("no host"))?;
+        let host = uri
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| bad("no host"))?;
         let port = match authority.strip_prefix(host) {
             Some("") => default_port,
             Some(rest) => match rest.strip_prefix(':').and_then(|digits| digits.parse().ok()) {
@@ -118,7 +124,10 @@ impl FromStr for Endpoint {
             },
             None => return Err(bad("not a host")),
         };
-        Ok(Self::Tcp { host: host.trim_matches(['[', ']']).to_owned(), port })
+        Ok(Self::Tcp {
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port,
+        })
     }
 }
 
@@ -163,7 +172,10 @@ impl Endpoint {
         };
         match timeout(CONNECT, stream).await {
             Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(cause)) => Err(ConnectError::Connect { to: self.clone(), cause }),
+            Ok(Err(cause)) => Err(ConnectError::Connect {
+                to: self.clone(),
+                cause,
+            }),
             Err(_) => Err(ConnectError::Late { to: self.clone() }),
         }
     }
@@ -172,8 +184,16 @@ impl Endpoint {
     ///
     /// # Errors
     /// Says which step failed; [`ConnectError::Refused`] carries the server's word.
-    pub async fn connect(&self, addon_id: u64, token: &str, limits: Limits) -> Result<(Sender, Receiver), ConnectError> {
-        let upgrade = |cause| ConnectError::Upgrade { to: self.clone(), cause: Box::new(cause) };
+    pub async fn connect(
+        &self,
+        addon_id: u64,
+        token: &str,
+        limits: Limits,
+    ) -> Result<(Sender, Receiver), ConnectError> {
+        let upgrade = |cause| ConnectError::Upgrade {
+            to: self.clone(),
+            cause: Box::new(cause),
+        };
         let address = format!("ws://{}/api/addons/ws?addon_id={addon_id}", self.authority());
         let mut request = address.into_client_request().map_err(upgrade)?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ConnectError::Token)?;
@@ -212,7 +232,14 @@ mod tests {
             ("http://[fe80::1]:7000", "fe80::1", 7000),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
-            assert_eq!(endpoint, Endpoint::Tcp { host: host.into(), port }, "{text}");
+            assert_eq!(
+                endpoint,
+                Endpoint::Tcp {
+                    host: host.into(),
+                    port
+                },
+                "{text}"
+            );
             assert_eq!(endpoint.to_string().parse::<Endpoint>().unwrap(), endpoint);
         }
         let unix: Endpoint = "unix:/run/kiln/server.sock".parse().unwrap();
@@ -223,7 +250,20 @@ mod tests {
 
     #[test]
     fn what_names_no_server_is_refused_with_what_is_expected() {
-        for text in ["", "vigil:7000", "https://x", "ftp://x", "http://", "http://x:0", "http://x:99999", "http://x:", "http://x/api", "http://u@x", "unix:rel", "http://a b"] {
+        for text in [
+            "",
+            "vigil:7000",
+            "https://x",
+            "ftp://x",
+            "http://",
+            "http://x:0",
+            "http://x:99999",
+            "http://x:",
+            "http://x/api",
+            "http://u@x",
+            "unix:rel",
+            "http://a b",
+        ] {
             let error = text.parse::<Endpoint>().unwrap_err().to_string();
             assert!(error.contains("expected http://HOST:PORT"), "{text}: {error}");
         }

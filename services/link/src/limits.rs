@@ -40,12 +40,20 @@ pub(crate) const QUEUE_IN: usize = 64;
 impl Limits {
     /// The server's end: accepts 512 KiB, pings every 30 s, gives up after 90 s of silence.
     pub fn server() -> Self {
-        Self { longest: FRAME_MAX_ACCEPTED, ping: Some(PING), silence: SILENCE, write: WRITE }
+        Self {
+            longest: FRAME_MAX_ACCEPTED,
+            ping: Some(PING),
+            silence: SILENCE,
+            write: WRITE,
+        }
     }
 
     /// The add-on's end: as the server's, without pings of its own.
     pub fn client() -> Self {
-        Self { ping: None, ..Self::server() }
+        Self {
+            ping: None,
+            ..Self::server()
+        }
     }
 }
 
@@ -53,7 +61,9 @@ impl Limits {
 /// for those that only our own ends exchange.
 pub(crate) fn longest_sent(frame: &Frame) -> usize {
     match frame {
-        Frame::Heartbeat | Frame::Progress(_) | Frame::Log(_) | Frame::Notification(_) | Frame::Other { .. } => FRAME_MAX_SENT,
+        Frame::Heartbeat | Frame::Progress(_) | Frame::Log(_) | Frame::Notification(_) | Frame::Other { .. } => {
+            FRAME_MAX_SENT
+        }
         Frame::Hello(_) | Frame::Drives(_) | Frame::Job(_) | Frame::Event(_) | Frame::Command(_) | Frame::Result(_) => {
             FRAME_MAX_ACCEPTED
         }

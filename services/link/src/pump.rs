@@ -119,14 +119,21 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     poll_fn(|context| {
-        let mut did = Did { flushed: None, read: None };
+        let mut did = Did {
+            flushed: None,
+            read: None,
+        };
         if writing && let Poll::Ready(result) = Pin::new(&mut *socket).poll_flush(context) {
             did.flushed = Some(result);
         }
         if reading && let Poll::Ready(item) = Pin::new(&mut *socket).poll_next(context) {
             did.read = Some(item);
         }
-        if did.flushed.is_some() || did.read.is_some() { Poll::Ready(did) } else { Poll::Pending }
+        if did.flushed.is_some() || did.read.is_some() {
+            Poll::Ready(did)
+        } else {
+            Poll::Pending
+        }
     })
     .await
 }
@@ -168,16 +175,17 @@ where
             close(socket, CloseCode::Invalid.into(), "text that is not UTF-8").await;
             Closed::Protocol("text that is not UTF-8".to_owned())
         }
-        Error::Protocol(
-            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        )
+        Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)
         | Error::ConnectionClosed
         | Error::AlreadyClosed => Closed::Gone,
         Error::Protocol(error) => {
             close(socket, CloseCode::Protocol.into(), "not the WebSocket protocol").await;
             Closed::Protocol(error.to_string())
         }
-        Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionReset || error.kind() == std::io::ErrorKind::BrokenPipe => {
+        Error::Io(error)
+            if error.kind() == std::io::ErrorKind::ConnectionReset
+                || error.kind() == std::io::ErrorKind::BrokenPipe =>
+        {
             Closed::Gone
         }
         other => Closed::Socket(other.to_string()),
@@ -189,7 +197,10 @@ async fn close<S>(socket: &mut WebSocketStream<S>, code: u16, reason: &str) -> C
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let frame = CloseFrame { code: code.into(), reason: reason.into() };
+    let frame = CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
+    };
     let work = async {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
             let mut rest = socket.get_mut().take(DRAIN);
@@ -211,8 +222,14 @@ where
     // A peer that closed and does not read the answer is left.
     let _late = timeout(CLOSING, socket.flush()).await;
     match frame {
-        Some(frame) => Closed::Peer { code: frame.code.into(), reason: frame.reason.to_string() },
-        None => Closed::Peer { code: CloseCode::Status.into(), reason: String::new() },
+        Some(frame) => Closed::Peer {
+            code: frame.code.into(),
+            reason: frame.reason.to_string(),
+        },
+        None => Closed::Peer {
+            code: CloseCode::Status.into(),
+            reason: String::new(),
+        },
     }
 }
 
@@ -233,11 +250,19 @@ mod tests {
     async fn served(limits: Limits) -> (Sender, Receiver, Raw) {
         let (here, there) = tokio::io::duplex(4 << 20);
         let (sender, receiver) = serve(here, limits, "test").await;
-        (sender, receiver, WebSocketStream::from_raw_socket(there, Role::Client, None).await)
+        (
+            sender,
+            receiver,
+            WebSocketStream::from_raw_socket(there, Role::Client, None).await,
+        )
     }
 
     fn log(message: String) -> Frame {
-        Frame::Log(LogLine { level: "info".into(), message, ..LogLine::default() })
+        Frame::Log(LogLine {
+            level: "info".into(),
+            message,
+            ..LogLine::default()
+        })
     }
 
     /// A log frame whose encoding has exactly `length` bytes.
@@ -249,9 +274,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_of_ninety_seconds_ends_it_and_any_frame_or_pong_resets_the_clock() {
         let begin = Instant::now();
-        let (_sender, mut receiver, mut raw) = served(Limits { ping: None, ..Limits::server() }).await;
+        let (_sender, mut receiver, mut raw) = served(Limits {
+            ping: None,
+            ..Limits::server()
+        })
+        .await;
         tokio::time::sleep(Duration::from_secs(89)).await;
-        raw.send(Message::text(r#"{"type":"heartbeat","payload":null}"#)).await.unwrap();
+        raw.send(Message::text(r#"{"type":"heartbeat","payload":null}"#))
+            .await
+            .unwrap();
         assert_eq!(receiver.recv().await, Ok(Frame::Heartbeat));
         tokio::time::sleep(Duration::from_secs(89)).await;
         raw.send(Message::Pong(Bytes::new())).await.unwrap();
@@ -260,7 +291,9 @@ mod tests {
         assert_eq!(receiver.recv().await, Err(Closed::Silent(90)));
         let took = begin.elapsed().as_secs();
         assert!((3 * 89 + 90..3 * 89 + 94).contains(&took), "{took}");
-        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else { panic!("no close frame") };
+        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else {
+            panic!("no close frame")
+        };
         assert_eq!(u16::from(frame.code), 1008);
     }
 
@@ -300,24 +333,41 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_malformed_frame_is_skipped_and_the_connection_goes_on() {
         let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
-        for bad in ["{", "[1]", r#"{"type":7}"#, r#"{"type":"progress","payload":{"percent":"50"}}"#] {
+        for bad in [
+            "{",
+            "[1]",
+            r#"{"type":7}"#,
+            r#"{"type":"progress","payload":{"percent":"50"}}"#,
+        ] {
             raw.send(Message::text(bad)).await.unwrap();
         }
         raw.send(Message::binary(&b"\xff\xfe"[..])).await.unwrap();
-        raw.send(Message::binary(&br#"{"type":"heartbeat"}"#[..])).await.unwrap();
+        raw.send(Message::binary(&br#"{"type":"heartbeat"}"#[..]))
+            .await
+            .unwrap();
         assert_eq!(receiver.recv().await, Ok(Frame::Heartbeat));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_message_is_taken_and_one_byte_more_is_1009() {
         let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
-        raw.send(Message::text(log_of(FRAME_MAX_ACCEPTED).encode())).await.unwrap();
+        raw.send(Message::text(log_of(FRAME_MAX_ACCEPTED).encode()))
+            .await
+            .unwrap();
         assert!(matches!(receiver.recv().await, Ok(Frame::Log(_))));
-        raw.send(Message::text(log_of(FRAME_MAX_ACCEPTED + 1).encode())).await.unwrap();
-        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else { panic!("no close frame") };
+        raw.send(Message::text(log_of(FRAME_MAX_ACCEPTED + 1).encode()))
+            .await
+            .unwrap();
+        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else {
+            panic!("no close frame")
+        };
         assert_eq!(u16::from(frame.code), 1009);
         assert_eq!(receiver.recv().await, Err(Closed::TooLong(FRAME_MAX_ACCEPTED)));
-        assert_eq!(receiver.recv().await, Err(Closed::TooLong(FRAME_MAX_ACCEPTED)), "the same when asked again");
+        assert_eq!(
+            receiver.recv().await,
+            Err(Closed::TooLong(FRAME_MAX_ACCEPTED)),
+            "the same when asked again"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -325,10 +375,25 @@ mod tests {
         let (sender, _receiver, mut raw) = served(Limits::server()).await;
         sender.send(&log_of(FRAME_MAX_SENT)).await.unwrap();
         let error = sender.send(&log_of(FRAME_MAX_SENT + 1)).await.unwrap_err();
-        assert_eq!(error, SendError::TooLong { kind: "log".into(), length: FRAME_MAX_SENT + 1, longest: FRAME_MAX_SENT });
+        assert_eq!(
+            error,
+            SendError::TooLong {
+                kind: "log".into(),
+                length: FRAME_MAX_SENT + 1,
+                longest: FRAME_MAX_SENT
+            }
+        );
         sender.send(&Frame::Heartbeat).await.unwrap();
         assert_eq!(raw.next().await.unwrap().unwrap().len(), FRAME_MAX_SENT);
-        assert!(raw.next().await.unwrap().unwrap().to_text().unwrap().contains("heartbeat"));
+        assert!(
+            raw.next()
+                .await
+                .unwrap()
+                .unwrap()
+                .to_text()
+                .unwrap()
+                .contains("heartbeat")
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -337,8 +402,13 @@ mod tests {
         sender.send(&Frame::Heartbeat).await.unwrap();
         sender.shut_down().await;
         assert!(matches!(raw.next().await, Some(Ok(Message::Text(_)))));
-        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else { panic!("no close frame") };
-        assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "server shutdown"));
+        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else {
+            panic!("no close frame")
+        };
+        assert_eq!(
+            (u16::from(frame.code), frame.reason.as_str()),
+            (1001, "server shutdown")
+        );
         drop(raw);
         assert_eq!(receiver.recv().await, Err(Closed::Local(1001)));
         assert_eq!(sender.send(&Frame::Heartbeat).await, Err(SendError::Over));
@@ -347,8 +417,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn how_the_peer_went_is_told() {
         let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
-        raw.close(Some(CloseFrame { code: CloseCode::Away, reason: "bye".into() })).await.unwrap();
-        assert_eq!(receiver.recv().await, Err(Closed::Peer { code: 1001, reason: "bye".into() }));
+        raw.close(Some(CloseFrame {
+            code: CloseCode::Away,
+            reason: "bye".into(),
+        }))
+        .await
+        .unwrap();
+        assert_eq!(
+            receiver.recv().await,
+            Err(Closed::Peer {
+                code: 1001,
+                reason: "bye".into()
+            })
+        );
 
         let (_sender, mut receiver, raw) = served(Limits::server()).await;
         drop(raw);
@@ -366,7 +447,9 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_secs(300)).await;
         for n in 0..1000 {
-            let Ok(Frame::Log(line)) = receiver.recv().await else { panic!("closed at {n}") };
+            let Ok(Frame::Log(line)) = receiver.recv().await else {
+                panic!("closed at {n}")
+            };
             assert_eq!(line.message, n.to_string());
         }
         drop(feeder.await.unwrap());
@@ -376,7 +459,9 @@ mod tests {
     async fn dropping_the_receiver_closes_it() {
         let (sender, receiver, mut raw) = served(Limits::server()).await;
         drop(receiver);
-        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else { panic!("no close frame") };
+        let Some(Ok(Message::Close(Some(frame)))) = raw.next().await else {
+            panic!("no close frame")
+        };
         assert_eq!(u16::from(frame.code), 1001);
         drop(raw);
         sender.over().await;

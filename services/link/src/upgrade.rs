@@ -17,9 +17,11 @@ pub struct NotWebSocket(&'static str);
 /// Names the header that is missing or wrong, with what is expected.
 pub fn accept(request: &HeaderMap) -> Result<HeaderMap, NotWebSocket> {
     let has = |name, word: &str| {
-        request.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
-        })
+        request
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
     };
     if !has(&CONNECTION, "upgrade") {
         return Err(NotWebSocket("Connection must contain Upgrade"));
@@ -60,7 +62,10 @@ mod tests {
     #[test]
     fn the_example_of_the_rfc_is_answered_as_there() {
         // RFC 6455 §1.3.
-        assert_eq!(accept(&request()).unwrap()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            accept(&request()).unwrap()[SEC_WEBSOCKET_ACCEPT],
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
     }
 
     #[test]

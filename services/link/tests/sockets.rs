@@ -28,7 +28,11 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, s
                 Ok::<_, Infallible>(response)
             };
             assert_eq!(request.uri().to_string(), "/api/addons/ws?addon_id=7");
-            if request.headers().get("authorization").is_none_or(|value| value != "Bearer right") {
+            if request
+                .headers()
+                .get("authorization")
+                .is_none_or(|value| value != "Bearer right")
+            {
                 return plain(StatusCode::UNAUTHORIZED, "wrong token");
             }
             let headers = match link::accept(request.headers()) {
@@ -38,7 +42,10 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, s
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
                 let stream = TokioIo::new(upgrade.await.unwrap());
-                served.send(link::serve(stream, Limits::server(), "addon 7").await).await.unwrap();
+                served
+                    .send(link::serve(stream, Limits::server(), "addon 7").await)
+                    .await
+                    .unwrap();
             });
             let mut response = Response::new(Full::new(Bytes::new()));
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -55,7 +62,9 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, s
 
 async fn both_ways(endpoint: Endpoint, mut served: mpsc::Receiver<Connection>) {
     let refused = endpoint.connect(7, "wrong", Limits::client()).await.unwrap_err();
-    let ConnectError::Refused { status, body, .. } = refused else { panic!("{refused}") };
+    let ConnectError::Refused { status, body, .. } = refused else {
+        panic!("{refused}")
+    };
     assert_eq!((status, body.as_str()), (401, "wrong token"));
 
     let (client, mut client_in) = endpoint.connect(7, "right", Limits::client()).await.unwrap();
@@ -74,13 +83,25 @@ async fn both_ways(endpoint: Endpoint, mut served: mpsc::Receiver<Connection>) {
     server.send(&frame).await.unwrap();
     assert_eq!(client_in.recv().await, Ok(frame));
     server.shut_down().await;
-    assert_eq!(client_in.recv().await, Err(Closed::Peer { code: 1001, reason: "server shutdown".into() }));
+    assert_eq!(
+        client_in.recv().await,
+        Err(Closed::Peer {
+            code: 1001,
+            reason: "server shutdown".into()
+        })
+    );
     assert_eq!(server_in.recv().await, Err(Closed::Local(1001)));
 
     // An add-on that is killed: no close frame.
     let (client, client_in) = endpoint.connect(7, "right", Limits::client()).await.unwrap();
     let (_server, mut server_in) = served.recv().await.unwrap();
-    client.send(&Frame::Other { kind: "big".into(), payload: "x".repeat(60_000).into() }).await.unwrap();
+    client
+        .send(&Frame::Other {
+            kind: "big".into(),
+            payload: "x".repeat(60_000).into(),
+        })
+        .await
+        .unwrap();
     assert!(matches!(server_in.recv().await, Ok(Frame::Other { .. })));
     drop((client, client_in));
     assert!(server_in.recv().await.is_err());

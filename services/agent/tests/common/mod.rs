@@ -36,7 +36,10 @@ pub fn not_here() -> bool {
     if nix::unistd::geteuid().is_root() && Path::new("/dev/loop-control").exists() {
         return false;
     }
-    drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: loop devices need root\n")));
+    drop(std::io::Write::write_fmt(
+        &mut std::io::stderr(),
+        format_args!("\nNOT RUN: loop devices need root\n"),
+    ));
     true
 }
 
@@ -70,7 +73,11 @@ impl Loop {
 
     /// Makes an ext4 signature without a file system behind it: the magic number and a plausible superblock come from mkfs.
     pub fn mkfs(&self) {
-        let done = Process::new("mkfs.ext4").args(["-q", "-F"]).arg(&self.node).status().unwrap();
+        let done = Process::new("mkfs.ext4")
+            .args(["-q", "-F"])
+            .arg(&self.node)
+            .status()
+            .unwrap();
         assert!(done.success());
     }
 
@@ -88,13 +95,21 @@ impl Loop {
 
 fn attach(before: &[&str], file: &Path) -> PathBuf {
     let output = Process::new("losetup").args(before).arg(file).output().unwrap();
-    assert!(output.status.success(), "losetup: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "losetup: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
 fn detach(node: &Path) {
     // It may be detached already.
-    let _gone = Process::new("losetup").arg("-d").arg(node).stderr(Stdio::null()).status();
+    let _gone = Process::new("losetup")
+        .arg("-d")
+        .arg(node)
+        .stderr(Stdio::null())
+        .status();
 }
 
 impl Drop for Loop {
@@ -123,7 +138,9 @@ impl Seen {
     }
 
     pub fn drive(&self, id: &DriveId) -> Option<&Drive> {
-        self.drives.iter().find(|drive| drive.present && drive.id.as_ref() == Some(id))
+        self.drives
+            .iter()
+            .find(|drive| drive.present && drive.id.as_ref() == Some(id))
     }
 }
 
@@ -174,7 +191,14 @@ impl Server {
                 tokio::spawn(serve(stream, Arc::clone(&its)));
             }
         });
-        Self { key, box_id: "test-box".into(), path, shared, accepting, calls: std::cell::Cell::new(0) }
+        Self {
+            key,
+            box_id: "test-box".into(),
+            path,
+            shared,
+            accepting,
+            calls: std::cell::Cell::new(0),
+        }
     }
 
     /// From now on connections are not greeted: a stranger that got hold of the socket.
@@ -223,7 +247,8 @@ impl Server {
         match timeout(PATIENCE, wait).await {
             Ok(value) => value,
             Err(_) => {
-                let (events, jobs) = self.look(|seen| (seen.events.values().cloned().collect::<Vec<_>>(), seen.jobs.clone()));
+                let (events, jobs) =
+                    self.look(|seen| (seen.events.values().cloned().collect::<Vec<_>>(), seen.jobs.clone()));
                 panic!("waited in vain for {what}; events {events:#?}; jobs {jobs:#?}")
             }
         }
@@ -232,7 +257,9 @@ impl Server {
     /// Waits for the drive to be listed with its content known.
     pub async fn drive(&self, id: &DriveId) -> Drive {
         self.until("a drive", |seen| {
-            seen.drive(id).filter(|drive| drive.content != wire::drive::Content::Unknown).cloned()
+            seen.drive(id)
+                .filter(|drive| drive.content != wire::drive::Content::Unknown)
+                .cloned()
         })
         .await
     }
@@ -242,7 +269,13 @@ impl Server {
         self.calls.set(id);
         let id = id.to_string();
         let sender = self.shared.current.lock().unwrap().clone().expect("connected");
-        sender.send(&Frame::Command(Call { id: id.clone(), command })).await.unwrap();
+        sender
+            .send(&Frame::Command(Call {
+                id: id.clone(),
+                command,
+            }))
+            .await
+            .unwrap();
         id
     }
 
@@ -255,7 +288,13 @@ impl Server {
     }
 
     pub async fn plan(&self, drives: &[DriveId], playbook: &str) -> Plan {
-        match self.call(Command::Plan { drives: drives.to_vec(), playbook: playbook.into() }).await {
+        match self
+            .call(Command::Plan {
+                drives: drives.to_vec(),
+                playbook: playbook.into(),
+            })
+            .await
+        {
             Ok(Answer::Planned(plan)) => plan,
             other => panic!("no plan: {other:?}"),
         }
@@ -293,7 +332,10 @@ impl Server {
     }
 
     pub async fn over(&self, job: JobId) -> Job {
-        self.until("a job's end", |seen| seen.jobs.get(&job).filter(|job| job.state.is_over()).cloned()).await
+        self.until("a job's end", |seen| {
+            seen.jobs.get(&job).filter(|job| job.state.is_over()).cloned()
+        })
+        .await
     }
 }
 
@@ -307,7 +349,10 @@ pub fn sign(key: &SigningKey, ticket: &Ticket) -> Armed {
     let ticket = serde_json::to_string(ticket).unwrap();
     let mut signed = SIGNED_PREFIX.to_vec();
     signed.extend_from_slice(ticket.as_bytes());
-    Armed { signature: hex::encode(key.sign(&signed).to_bytes()), ticket }
+    Armed {
+        signature: hex::encode(key.sign(&signed).to_bytes()),
+        ticket,
+    }
 }
 
 async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
@@ -322,7 +367,10 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
     let mut headers = HeaderMap::new();
     for line in head.lines().skip(1) {
         if let Some((name, value)) = line.split_once(": ") {
-            headers.insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+            headers.insert(
+                name.parse::<HeaderName>().unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
         }
     }
     let mut answer = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
@@ -413,9 +461,14 @@ impl Agent {
     pub fn workers(&self) -> Vec<i32> {
         let mut pids = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+                continue;
+            };
             let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse::<i32>().ok());
+            let parent = stat
+                .rsplit(") ")
+                .next()
+                .and_then(|rest| rest.split(' ').nth(1)?.parse::<i32>().ok());
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let is_worker = line.split(|byte| *byte == 0).nth(1) == Some(b"worker");
             if parent == Some(self.pid()) && is_worker {
