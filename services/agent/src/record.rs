@@ -205,7 +205,10 @@ impl Record {
     pub fn keep_findings(&mut self, saved: &[Finding]) {
         let same = |a: &Finding, b: &Finding| (a.phase, a.lba) == (b.phase, b.lba);
         for found in &self.job.findings {
-            let kept = saved.iter().chain(&self.findings_before_loss).any(|kept| same(kept, found));
+            let kept = saved
+                .iter()
+                .chain(&self.findings_before_loss)
+                .any(|kept| same(kept, found));
             if !kept && self.findings_before_loss.len() < wire::job::FINDINGS_MAX {
                 self.findings_before_loss.push(found.clone());
             }
@@ -591,9 +594,19 @@ pub(crate) mod tests {
         };
         let mut record = record();
         let findings = vec![at(7, 3), at(90, 1)];
-        apply(&mut record, &Report::Findings { findings, bad_sectors: 4 });
+        apply(
+            &mut record,
+            &Report::Findings {
+                findings,
+                bad_sectors: 4,
+            },
+        );
         record.keep_findings(&[at(7, 1)]);
-        assert_eq!(record.findings_before_loss, [at(90, 1)], "the other one is in the checkpoint, and grew since");
+        assert_eq!(
+            record.findings_before_loss,
+            [at(90, 1)],
+            "the other one is in the checkpoint, and grew since"
+        );
         record.keep_findings(&[]);
         record.keep_findings(&[]);
         assert_eq!(record.findings_before_loss, [at(90, 1), at(7, 3)]);

@@ -43,7 +43,13 @@ pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order
 
 /// Sectors that were written and flushed before the checkpoint, from the start upwards.
 fn places(checkpoint: &Checkpoint) -> Vec<u64> {
-    let Checkpoint { geometry, phases, phase, frontier, .. } = checkpoint;
+    let Checkpoint {
+        geometry,
+        phases,
+        phase,
+        frontier,
+        ..
+    } = checkpoint;
     let probed = phases[..*phase].contains(&Phase::Probe);
     let (limit, below) = match phases[*phase] {
         Phase::Verify => (geometry.sectors, geometry.sectors),
@@ -67,7 +73,12 @@ fn places(checkpoint: &Checkpoint) -> Vec<u64> {
 fn look(device: &mut dyn Device, pattern: &Pattern, order: &Order, lba: u64) -> Result<Option<bool>, String> {
     let broken = |error: std::io::Error| format!("looking for what it had written: {error}");
     let slot = 0;
-    let access = Access { slot, op: Op::Read, lba, sectors: 1 };
+    let access = Access {
+        slot,
+        op: Op::Read,
+        lba,
+        sectors: 1,
+    };
     device.submit(access).map_err(broken)?;
     let until = device.now() + Duration::from_millis(order.limits.hang_ms);
     let done = loop {
@@ -83,9 +94,11 @@ fn look(device: &mut dyn Device, pattern: &Pattern, order: &Order, lba: u64) -> 
     let first = lba * order.geometry.units();
     let words = order.geometry.sector as usize / 8;
     let units = device.buffer(slot)[..words].chunks(UNIT / 8);
-    let ours = units.zip(first..).any(|(data, unit)| match pattern.decode(data, unit, WRITE_PASS) {
-        None | Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Of { .. }) => true,
-        Some(Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
-    });
+    let ours = units
+        .zip(first..)
+        .any(|(data, unit)| match pattern.decode(data, unit, WRITE_PASS) {
+            None | Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Of { .. }) => true,
+            Some(Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
+        });
     Ok(Some(ours))
 }

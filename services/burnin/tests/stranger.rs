@@ -10,7 +10,11 @@ use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use wire::Time;
 use wire::job::Phase;
 
-const GEOMETRY: Geometry = Geometry { sectors: 3_000, sector: 512, physical: 4096 };
+const GEOMETRY: Geometry = Geometry {
+    sectors: 3_000,
+    sector: 512,
+    physical: 4096,
+};
 const ALL: &[Phase] = &[Phase::Probe, Phase::Write, Phase::Verify];
 
 fn order(phases: &[Phase]) -> Order {
@@ -18,8 +22,15 @@ fn order(phases: &[Phase]) -> Order {
         key: JobKey([7; 16]),
         geometry: GEOMETRY,
         phases: phases.to_vec(),
-        limits: Limits { checkpoint_bytes: 40 << 10, rewind_bytes: 64 << 10, ..Limits::default() },
-        io: Io { block: 8 << 10, ..Io::default() },
+        limits: Limits {
+            checkpoint_bytes: 40 << 10,
+            rewind_bytes: 64 << 10,
+            ..Limits::default()
+        },
+        io: Io {
+            block: 8 << 10,
+            ..Io::default()
+        },
         resume: None,
     }
 }
@@ -39,8 +50,15 @@ fn run(sim: &mut Sim, order: &Order) -> (Evidence, Vec<String>) {
 }
 
 fn going_on(order: &Order, checkpoint: &str) -> Order {
-    let resume = Resumption { checkpoint: checkpoint.to_owned(), why: "power cut".to_owned(), at: Time::UNIX_EPOCH };
-    Order { resume: Some(resume), ..order.clone() }
+    let resume = Resumption {
+        checkpoint: checkpoint.to_owned(),
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    };
+    Order {
+        resume: Some(resume),
+        ..order.clone()
+    }
 }
 
 /// Checkpoints before which something was flushed.
@@ -60,8 +78,14 @@ fn another_drive_of_the_same_name_and_size_is_not_written_to() {
             for content in [Content::Zeros, Content::Ones, Content::Random] {
                 let mut other = drive(Plan::healthy(content));
                 let (evidence, _) = run(&mut other, &going_on(&order, text));
-                assert!(matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("another drive")), "{evidence:#?}");
-                assert!((0..GEOMETRY.sectors).all(|lba| other.truth().origin(lba) == Origin::Before), "it was written to");
+                assert!(
+                    matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("another drive")),
+                    "{evidence:#?}"
+                );
+                assert!(
+                    (0..GEOMETRY.sectors).all(|lba| other.truth().origin(lba) == Origin::Before),
+                    "it was written to"
+                );
                 tried += 1;
             }
         }
@@ -78,7 +102,10 @@ fn its_own_drive_is_gone_on_with_also_when_it_is_bad() {
     ] {
         for phases in [ALL, &ALL[1..]] {
             let order = order(phases);
-            let mut own = drive(Plan { faults: faults.clone(), ..Plan::healthy(Content::Random) });
+            let mut own = drive(Plan {
+                faults: faults.clone(),
+                ..Plan::healthy(Content::Random)
+            });
             let (whole, checkpoints) = run(&mut own, &order);
             let last = checkpoints.iter().rfind(|text| provable(text)).unwrap();
             let (evidence, _) = run(&mut own, &going_on(&order, last));
