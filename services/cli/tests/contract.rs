@@ -461,3 +461,17 @@ fn the_worst_of_several_drives_is_the_exit_code() {
     let outcomes: Vec<&str> = told.iter().map(|t| t["verdict"]["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["PASSED", "FAILED"]);
 }
+
+#[test]
+fn a_new_burn_in_leaves_nothing_of_an_earlier_one_to_go_on_with() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    fs::create_dir_all(drive.state()).unwrap();
+    let name = format!("sn-Loop_device-{}-{}.json", drive.node.replace('/', "_"), 64 << 20);
+    fs::write(drive.state().join(&name), "earlier").unwrap();
+    let mut child = start(&drive, &["--playbook", "surface", "--io", "sync"]);
+    until(&mut child, "Write");
+    signal(&child, libc::SIGKILL);
+    child.wait().unwrap();
+    let left = fs::read(drive.state().join(&name)).unwrap_or_default();
+    assert_ne!(left, b"earlier", "its pattern is being overwritten");
+}

@@ -94,6 +94,8 @@ impl Job {
     /// What an interrupted burn-in of this drive left, if it is asked to go on.
     fn earlier(&self, line: &Line, notes: &mut Vec<String>) -> (Option<Saved>, Option<(JobKey, Resumption)>) {
         if !self.resume {
+            // From now on the drive holds another pattern than an earlier burn-in left.
+            self.state.forget(&self.drive.id);
             return (None, None);
         }
         let note = match self.state.load(&self.drive.id) {
