@@ -2,7 +2,7 @@
 //!
 //! The oracle (`sim::truth`) knows where each sector's content comes from and nothing of
 //! patterns. Plans come from seeds; a failing one names its seed. `KILN_PLANS` sets how many
-//! (default 10,000 healthy and 3,000 faulty).
+//! (default 10,000 healthy and 3,000 faulty; with `KILN_LONG` a hundred times that).
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -17,10 +17,9 @@ use burnin::worker::{Io, Limits, Order};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
 fn plans(default: u64) -> u64 {
-    std::env::var("KILN_PLANS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(default)
+    let long = std::env::var_os("KILN_LONG").is_some();
+    let given = std::env::var("KILN_PLANS").ok().and_then(|n| n.parse().ok());
+    given.unwrap_or(if long { default * 100 } else { default })
 }
 
 struct Dice(u64);
