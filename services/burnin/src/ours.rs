@@ -21,11 +21,18 @@ const EVENLY: u64 = 16;
 /// Longest single wait.
 const WAIT: Duration = Duration::from_millis(250);
 
+/// Longest search in all: a drive that fails each read after half a minute is the burn-in's to judge.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
 pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order) -> Option<String> {
     let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
-    let (mut read, places) = (0, places(&checkpoint));
-    for lba in &places {
+    let until = device.now() + PATIENCE;
+    let mut read = 0;
+    for lba in &places(&checkpoint) {
+        if device.now() >= until {
+            break;
+        }
         match look(device, pattern, order, *lba) {
             Ok(Some(true)) => return None,
             Ok(Some(false)) => read += 1,
