@@ -4,6 +4,7 @@
 //! and no phase is left pending or running.
 
 use burnin::Evidence;
+use burnin::evidence::Stop;
 use burnin::verdict::{Case, Profile, judge};
 use drive::smart::{Snapshot, delta};
 use wire::Time;
@@ -13,6 +14,17 @@ use crate::record::Record;
 
 /// Gives the record its verdict and its last state.
 pub fn conclude(record: &mut Record, evidence: &Evidence, after: Option<&Snapshot>, aborted: bool, now: Time) {
+    let doubted;
+    let evidence = if is_of(evidence, record) {
+        evidence
+    } else {
+        let why = "its worker told of another drive's size or of other phases".to_owned();
+        doubted = Evidence {
+            stopped: Some(Stop::Engine { why }),
+            ..evidence.clone()
+        };
+        &doubted
+    };
     let job = &mut record.job;
     for state in evidence.phase_states() {
         if let Some(mine) = job.phases.iter_mut().find(|mine| mine.phase == state.phase) {
@@ -80,6 +92,13 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, after: Option<&Snapsho
     job.ended = Some(now);
 }
 
+/// Whether the evidence is of the whole drive that was armed and of every phase that moves data.
+fn is_of(evidence: &Evidence, record: &Record) -> bool {
+    let due = record.job.phases.iter().map(|state| state.phase);
+    let due = due.filter(|phase| burnin::playbook::moves_data(*phase));
+    evidence.geometry == record.geometry && evidence.phases.iter().map(|told| told.phase).eq(due)
+}
+
 /// The rule for findings whose checkpoint was lost.
 fn lost(findings: &[Finding]) -> Option<RuleHit> {
     let worst = findings.iter().map(|finding| weight(finding.kind)).max()?;
@@ -114,15 +133,16 @@ fn weight(kind: FaultKind) -> Outcome {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use burnin::evidence::Stop;
     use wire::{Bytes, Lba};
 
     use super::*;
     use crate::record::tests::record;
 
-    /// Evidence of a surface run over the whole drive without a difference.
+    /// Evidence of a run over the whole drive without a difference.
     fn clean(record: &Record) -> Evidence {
-        let mut evidence = Evidence::new(record.geometry, &[Phase::Write, Phase::Verify]);
+        let phases = record.job.phases.iter().map(|state| state.phase);
+        let phases: Vec<Phase> = phases.filter(|phase| burnin::playbook::moves_data(*phase)).collect();
+        let mut evidence = Evidence::new(record.geometry, &phases);
         for phase in &mut evidence.phases {
             phase.status = PhaseStatus::Done;
             phase.done = Bytes(record.geometry.bytes());
@@ -153,6 +173,20 @@ mod tests {
         assert_eq!(word(&record), Outcome::Passed, "{:?}", record.job.verdict);
         assert!(record.job.phases.iter().all(|state| state.status == PhaseStatus::Done));
         assert_eq!(record.job.state, JobState::Finished);
+    }
+
+    #[test]
+    fn evidence_of_less_than_the_armed_drive_or_playbook_is_never_passed() {
+        let mut smaller = surface();
+        smaller.geometry.sectors -= 1;
+        let mut fewer = surface();
+        fewer.job.phases.retain(|state| state.phase == Phase::Verify);
+        for other in [smaller, fewer] {
+            let told = clean(&other);
+            let mut record = surface();
+            conclude(&mut record, &told, None, false, Time::UNIX_EPOCH);
+            assert_eq!(word(&record), Outcome::Inconclusive, "{:?}", record.job.verdict);
+        }
     }
 
     #[test]
