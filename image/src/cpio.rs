@@ -177,7 +177,10 @@ mod tests {
             .stdout(std::process::Stdio::piped())
             .spawn()
         else {
-            drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: cpio is not installed\n")));
+            drop(std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("\nNOT RUN: cpio is not installed\n"),
+            ));
             return;
         };
         child.stdin.take().unwrap().write_all(&some().bytes()).unwrap();

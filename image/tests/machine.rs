@@ -13,7 +13,10 @@ use serde_json::json;
 fn installed(program: &str) -> bool {
     let there = Path::new("/usr/bin").join(program).exists();
     if !there {
-        drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: {program} is not installed (scripts/setup installs it)\n")));
+        drop(std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("\nNOT RUN: {program} is not installed (scripts/setup installs it)\n"),
+        ));
     }
     there
 }

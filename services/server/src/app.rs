@@ -131,10 +131,16 @@ impl App {
     /// # Errors
     /// When the data directory cannot be used at all. What is corrupt in it is set aside and told, and is no error.
     pub async fn start(setup: Setup) -> Result<Arc<Self>, StartError> {
-        let options = store::Options { schema: tables::SCHEMA, check: setup.check.clone(), ..store::Options::new(tables::NAMES) };
+        let options = store::Options {
+            schema: tables::SCHEMA,
+            check: setup.check.clone(),
+            ..store::Options::new(tables::NAMES)
+        };
         let opened = {
             let dir = setup.data.clone();
-            tokio::task::spawn_blocking(move || store::open(&dir, &options)).await.map_err(|_| store::Error::Closed)??
+            tokio::task::spawn_blocking(move || store::open(&dir, &options))
+                .await
+                .map_err(|_| store::Error::Closed)??
         };
         let store = opened.store;
         let keys = Keys::open(&setup.data)?;
@@ -155,7 +161,11 @@ impl App {
             vault.admit(token, AGENT, now.wall);
         }
         let claimed = vault.has_users();
-        let claim = if claimed { Claim::closed() } else { Claim::open(Code::from_random(secret::random())) };
+        let claim = if claimed {
+            Claim::closed()
+        } else {
+            Claim::open(Code::from_random(secret::random()))
+        };
         let code = claim.code().map(Code::text);
         let hub = Hub::new(now, &setup.name, claimed, setup.agent_token.is_some(), past(&store)?);
         let stream = broadcast::channel(STREAM).0;
@@ -181,34 +191,58 @@ impl App {
             store,
         });
         for addon in app.addons.list() {
-            app.feed(Input::Known { addon: addon.id, name: addon.name, last_seen: addon.last_seen }).await;
+            app.feed(Input::Known {
+                addon: addon.id,
+                name: addon.name,
+                last_seen: addon.last_seen,
+            })
+            .await;
         }
-        app.tell_what_was_set_aside(&setup.data, opened.set_aside, &keys.set_aside).await;
+        app.tell_what_was_set_aside(&setup.data, opened.set_aside, &keys.set_aside)
+            .await;
         app.spawn_tasks();
         Ok(app)
     }
 
     async fn tell_what_was_set_aside(&self, dir: &std::path::Path, now: Option<store::SetAside>, keys: &[PathBuf]) {
-        let banner = |text| Some(Banner { severity: Severity::Warning, text });
+        let banner = |text| {
+            Some(Banner {
+                severity: Severity::Warning,
+                text,
+            })
+        };
         if let Some(aside) = store::earlier(dir).last() {
             let text = format!(
                 "The server's store was damaged and a new one was begun: history before it is in {} ({}). Take the file away to clear this",
                 aside.path.display(),
                 aside.why
             );
-            self.feed(Input::Banner { key: "store", banner: banner(text) }).await;
+            self.feed(Input::Banner {
+                key: "store",
+                banner: banner(text),
+            })
+            .await;
         }
         if let Some(aside) = now {
             let data = serde_json::json!({ "path": aside.path, "why": aside.why });
-            let message = format!("The server's store was set aside as {}: {}", aside.path.display(), aside.why);
-            self.record("box.store_set_aside", Severity::Warning, message, data).await;
+            let message = format!(
+                "The server's store was set aside as {}: {}",
+                aside.path.display(),
+                aside.why
+            );
+            self.record("box.store_set_aside", Severity::Warning, message, data)
+                .await;
         }
         if let Some(path) = keys.first() {
             let text = format!(
                 "A key file of the server was malformed and lies in {}; the agent refuses new burn-ins until its own state is reset",
                 path.display()
             );
-            self.feed(Input::Banner { key: "key", banner: banner(text) }).await;
+            self.feed(Input::Banner {
+                key: "key",
+                banner: banner(text),
+            })
+            .await;
         }
     }
 
@@ -234,10 +268,15 @@ impl App {
         let store = self.store.clone();
         tokio::spawn(async move {
             let found = tokio::task::spawn_blocking(move || scribe::verify(&store)).await;
-            let (Ok(Ok(Some(seq))), Some(app)) = (found, app.upgrade()) else { return };
+            let (Ok(Ok(Some(seq))), Some(app)) = (found, app.upgrade()) else {
+                return;
+            };
             tracing::error!(seq, "the event log's chain is broken");
             let text = format!("The event log was changed from outside: its chain breaks at event {seq}");
-            let banner = Some(Banner { severity: Severity::Critical, text });
+            let banner = Some(Banner {
+                severity: Severity::Critical,
+                text,
+            });
             app.feed(Input::Banner { key: "chain", banner }).await;
         });
     }
@@ -319,9 +358,22 @@ impl App {
 
     /// Records an event of the server's own.
     pub async fn record(&self, kind: &str, severity: Severity, message: String, data: serde_json::Value) {
-        let event = NewEvent { kind: kind.to_owned(), severity, job: None, drive: None, message, data, origin: None };
-        let actor = Actor { kind: "server".to_owned(), name: "server".to_owned() };
-        self.scribe.keep(vec![Keep::Event(event, actor, self.clock.now().wall)]).await;
+        let event = NewEvent {
+            kind: kind.to_owned(),
+            severity,
+            job: None,
+            drive: None,
+            message,
+            data,
+            origin: None,
+        };
+        let actor = Actor {
+            kind: "server".to_owned(),
+            name: "server".to_owned(),
+        };
+        self.scribe
+            .keep(vec![Keep::Event(event, actor, self.clock.now().wall)])
+            .await;
     }
 
     /// Records what a person did, and waits until it is on the medium.
@@ -329,8 +381,13 @@ impl App {
     /// # Errors
     /// When the medium does not take it.
     pub async fn record_act(&self, event: NewEvent, person: &str) -> store::Result<()> {
-        let actor = Actor { kind: "person".to_owned(), name: person.to_owned() };
-        self.scribe.kept(vec![Keep::Event(event, actor, self.clock.now().wall)]).await
+        let actor = Actor {
+            kind: "person".to_owned(),
+            name: person.to_owned(),
+        };
+        self.scribe
+            .kept(vec![Keep::Event(event, actor, self.clock.now().wall)])
+            .await
     }
 
     /// Asks the burn-in agent.
@@ -345,7 +402,11 @@ impl App {
     fn agent_sender(&self) -> Option<link::Sender> {
         // Numbers rise: the greatest is the newest.
         let links = lock(&self.links);
-        links.iter().filter(|(_, l)| l.addon == AGENT).max_by_key(|(number, _)| **number).map(|(_, l)| l.sender.clone())
+        links
+            .iter()
+            .filter(|(_, l)| l.addon == AGENT)
+            .max_by_key(|(number, _)| **number)
+            .map(|(_, l)| l.sender.clone())
     }
 
     async fn say_hello(&self) {
@@ -358,7 +419,13 @@ impl App {
         let seen = self.store.read(|r| STATE.get(r, scribe::EVENTS_SEEN));
         let events_seen = seen.ok().flatten().and_then(|v| v.as_u64()).unwrap_or(0);
         let claimed = self.hub(Hub::is_claimed);
-        let hello = Hello { box_id, gate_key, claimed, known_jobs: Vec::new(), events_seen };
+        let hello = Hello {
+            box_id,
+            gate_key,
+            claimed,
+            known_jobs: Vec::new(),
+            events_seen,
+        };
         if let Err(error) = sender.send(&Frame::Hello(hello)).await {
             tracing::warn!(%error, "the agent was not told who the box is");
         }
@@ -368,7 +435,13 @@ impl App {
     /// 64 KiB a message; only its first one, if that is its manifest, may be longer.
     pub async fn serve_addon(&self, addon: u64, enrolled: bool, sender: link::Sender, mut receiver: link::Receiver) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
-        lock(&self.links).insert(connection, Linked { addon, sender: sender.clone() });
+        lock(&self.links).insert(
+            connection,
+            Linked {
+                addon,
+                sender: sender.clone(),
+            },
+        );
         self.feed(Input::Connected { addon, connection }).await;
         let mut first = true;
         let why = loop {
@@ -378,8 +451,16 @@ impl App {
             };
             let is_manifest = matches!(&received.frame, Ok(Frame::Other { kind, .. }) if kind == "manifest");
             if !enrolled && received.bytes.len() > FRAME_MAX_SENT && !(is_manifest && first) {
-                let what = format!("it has {} bytes; at most {FRAME_MAX_SENT} are taken", received.bytes.len());
-                self.feed(Input::Malformed { addon, connection, what: what.clone() }).await;
+                let what = format!(
+                    "it has {} bytes; at most {FRAME_MAX_SENT} are taken",
+                    received.bytes.len()
+                );
+                self.feed(Input::Malformed {
+                    addon,
+                    connection,
+                    what: what.clone(),
+                })
+                .await;
                 sender.close(1009, "longer than 65536 bytes").await;
                 break what;
             }
@@ -388,11 +469,29 @@ impl App {
                 Ok(frame) => {
                     let payload = payload(&received.bytes);
                     if is_manifest && let Err(what) = self.take_manifest(addon, &payload).await {
-                        self.feed(Input::Malformed { addon, connection, what }).await;
+                        self.feed(Input::Malformed {
+                            addon,
+                            connection,
+                            what,
+                        })
+                        .await;
                     }
-                    self.feed(Input::Frame { addon, connection, frame, payload }).await;
+                    self.feed(Input::Frame {
+                        addon,
+                        connection,
+                        frame,
+                        payload,
+                    })
+                    .await;
                 }
-                Err(error) => self.feed(Input::Malformed { addon, connection, what: error.to_string() }).await,
+                Err(error) => {
+                    self.feed(Input::Malformed {
+                        addon,
+                        connection,
+                        what: error.to_string(),
+                    })
+                    .await
+                }
             }
         };
         tracing::info!(addon, connection, why, "an add-on's connection is over");
@@ -410,7 +509,9 @@ impl App {
     /// Keeps the manifest that an add-on sent down its socket.
     async fn take_manifest(&self, addon: u64, manifest: &serde_json::Value) -> Result<(), String> {
         let (_, version, description) = read_manifest(manifest).map_err(|problem| problem.to_string())?;
-        let Some(mut row) = self.addons.get(addon) else { return Ok(()) };
+        let Some(mut row) = self.addons.get(addon) else {
+            return Ok(());
+        };
         (row.version, row.description) = (version, description);
         row.manifest = manifest.clone();
         row.updated = self.clock.now().wall;
@@ -421,7 +522,11 @@ impl App {
     pub async fn close_addon(&self, addon: u64) {
         let senders: Vec<_> = {
             let links = lock(&self.links);
-            links.values().filter(|l| l.addon == addon).map(|l| l.sender.clone()).collect()
+            links
+                .values()
+                .filter(|l| l.addon == addon)
+                .map(|l| l.sender.clone())
+                .collect()
         };
         for sender in senders {
             sender.close(1008, "add-on is disabled").await;
@@ -474,7 +579,11 @@ fn past(store: &Store) -> store::Result<Past> {
         });
         let jobs = JOBS.last_n(r, JOBS_READ)?.into_iter().map(|(_, job)| job).collect();
         let remembered = serde_json::from_value(word(scribe::SUPERVISOR)?).ok();
-        Ok(Past { drives, jobs, remembered })
+        Ok(Past {
+            drives,
+            jobs,
+            remembered,
+        })
     })
 }
 

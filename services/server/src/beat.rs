@@ -31,7 +31,11 @@ pub async fn run(app: Arc<App>) {
                 let now = app.clock.now();
                 let status = app.hub(|hub| {
                     let running = hub.jobs().filter(|job| !job.state.is_over()).count();
-                    format!("{} drives, {running} jobs running, agent {:?}", hub.drives().len(), hub.agent(now).state)
+                    format!(
+                        "{} drives, {running} jobs running, agent {:?}",
+                        hub.drives().len(),
+                        hub.agent(now).state
+                    )
                 });
                 if !std::mem::replace(&mut ready, true) {
                     notify(&[NotifyState::Ready]);
@@ -39,7 +43,10 @@ pub async fn run(app: Arc<App>) {
                 notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the store took no transaction: no heartbeat");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store took no transaction: no heartbeat"
+                );
             }
         }
         tokio::select! {

@@ -44,29 +44,44 @@ impl Calls {
         {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if waiting.len() >= WAITING_MAX {
-                return Err(Problem::new("busy", 503, "The burn-in agent has too much to answer").with("try again in a moment"));
+                return Err(
+                    Problem::new("busy", 503, "The burn-in agent has too much to answer").with("try again in a moment")
+                );
             }
             waiting.insert(id.clone(), tell);
         }
         // However this ends, the call is no longer waited for.
         let _forget = Forget { calls: self, id: &id };
-        let frame = Frame::Command(Call { id: id.clone(), command });
+        let frame = Frame::Command(Call {
+            id: id.clone(),
+            command,
+        });
         sender.send(&frame).await.map_err(|error| match error {
-            link::SendError::TooLong { .. } => Problem::new("too-long", 413, "The request is too long").with(error.to_string()),
+            link::SendError::TooLong { .. } => {
+                Problem::new("too-long", 413, "The request is too long").with(error.to_string())
+            }
             link::SendError::Full | link::SendError::Over => away(),
         })?;
         match tokio::time::timeout(patience, reply).await {
             Ok(Ok(CallOutcome::Ok(answer))) => Ok(answer),
             Ok(Ok(CallOutcome::Error(problem))) => Err(problem),
             Ok(Err(_)) => Err(away()),
-            Err(_) => Err(Problem::new("agent-late", 504, "The burn-in agent did not answer in time")
-                .with(format!("{} s; look at the list of jobs before trying again", patience.as_secs()))),
+            Err(_) => Err(
+                Problem::new("agent-late", 504, "The burn-in agent did not answer in time").with(format!(
+                    "{} s; look at the list of jobs before trying again",
+                    patience.as_secs()
+                )),
+            ),
         }
     }
 
     /// A reply has come.
     pub fn reply(&self, reply: Reply) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&reply.id);
+        let waiting = self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&reply.id);
         match waiting {
             // Who called may have gone.
             Some(tell) => drop(tell.send(reply.outcome)),
@@ -87,6 +102,10 @@ struct Forget<'a> {
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        self.calls.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(self.id);
+        self.calls
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(self.id);
     }
 }

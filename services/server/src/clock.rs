@@ -28,7 +28,10 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { start: Instant::now(), ahead: Arc::default() }
+        Self {
+            start: Instant::now(),
+            ahead: Arc::default(),
+        }
     }
 }
 
@@ -37,11 +40,15 @@ impl Clock {
     pub fn now(&self) -> Now {
         let ahead = Duration::from_millis(self.ahead.load(Ordering::Relaxed));
         let wall = Time::now().checked_add(ahead).unwrap_or(Time::MAX);
-        Now { mono: self.start.elapsed() + ahead, wall: Time::from_microsecond(wall.as_microsecond()).unwrap_or(wall) }
+        Now {
+            mono: self.start.elapsed() + ahead,
+            wall: Time::from_microsecond(wall.as_microsecond()).unwrap_or(wall),
+        }
     }
 
     /// Moves both times ahead: for tests.
     pub fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.ahead
+            .fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }

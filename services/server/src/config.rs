@@ -71,7 +71,8 @@ fn token(text: &str, from: &str) -> Result<String, BadToken> {
 impl Config {
     /// The address to listen on when no sockets were passed.
     pub fn address(&self) -> SocketAddr {
-        self.listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, self.port.unwrap_or(PORT)).into())
+        self.listen
+            .unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, self.port.unwrap_or(PORT)).into())
     }
 
     /// User name and password with which an unclaimed box claims itself.
@@ -93,7 +94,10 @@ impl Config {
                 Err(error) => return Err(BadToken::Read(path, error)),
             }
         }
-        self.agent_token.as_deref().map(|text| token(text, "KILN_AGENT_TOKEN")).transpose()
+        self.agent_token
+            .as_deref()
+            .map(|text| token(text, "KILN_AGENT_TOKEN"))
+            .transpose()
     }
 }
 
@@ -107,15 +111,33 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let parse = |dir: &Path| {
             Config::try_parse_from([
-                "kiln-server", "--data", "/x", "--agent-token", "0123456789abcdef-env", "--credentials", dir.to_str().unwrap(),
+                "kiln-server",
+                "--data",
+                "/x",
+                "--agent-token",
+                "0123456789abcdef-env",
+                "--credentials",
+                dir.to_str().unwrap(),
             ])
             .unwrap()
         };
-        assert_eq!(parse(dir.path()).agent_token().unwrap().unwrap(), "0123456789abcdef-env");
+        assert_eq!(
+            parse(dir.path()).agent_token().unwrap().unwrap(),
+            "0123456789abcdef-env"
+        );
         std::fs::write(dir.path().join("agent-token"), "0123456789abcdef-file\n").unwrap();
-        assert_eq!(parse(dir.path()).agent_token().unwrap().unwrap(), "0123456789abcdef-file");
+        assert_eq!(
+            parse(dir.path()).agent_token().unwrap().unwrap(),
+            "0123456789abcdef-file"
+        );
         std::fs::write(dir.path().join("agent-token"), "short").unwrap();
-        assert!(parse(dir.path()).agent_token().unwrap_err().to_string().contains("agent-token"));
+        assert!(
+            parse(dir.path())
+                .agent_token()
+                .unwrap_err()
+                .to_string()
+                .contains("agent-token")
+        );
     }
 
     #[test]

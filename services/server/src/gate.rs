@@ -48,14 +48,19 @@ pub struct Gate {
 }
 
 fn unknown(id: PlanId) -> Problem {
-    Problem::new("plan-unknown", 404, "This plan is not open")
-        .with(format!("plan {id}: the server was restarted since, or it was replaced; ask for a fresh plan"))
+    Problem::new("plan-unknown", 404, "This plan is not open").with(format!(
+        "plan {id}: the server was restarted since, or it was replaced; ask for a fresh plan"
+    ))
 }
 
 impl Gate {
     /// A gate that signs with `key` for the box `box_id`.
     pub fn new(key: SigningKey, box_id: String) -> Self {
-        Self { key, box_id, plans: BTreeMap::new() }
+        Self {
+            key,
+            box_id,
+            plans: BTreeMap::new(),
+        }
     }
 
     /// The public half of the key, as 64 hexadecimal digits.
@@ -71,23 +76,35 @@ impl Gate {
     /// Keeps a plan that the agent made for `actor`.
     pub fn keep(&mut self, now: Now, plan: Plan, actor: &str) {
         // Past their time they are kept as long again, so that "too late" is told rather than "unknown".
-        self.plans.retain(|_, kept| now.mono.saturating_sub(kept.since).as_secs() < 2 * PLAN_SECONDS);
+        self.plans
+            .retain(|_, kept| now.mono.saturating_sub(kept.since).as_secs() < 2 * PLAN_SECONDS);
         if self.plans.len() >= PLANS_MAX {
             let oldest = self.plans.iter().min_by_key(|(_, kept)| kept.since).map(|(id, _)| *id);
             if let Some(oldest) = oldest {
                 self.plans.remove(&oldest);
             }
         }
-        let kept = Kept { actor: actor.to_owned(), since: now.mono, step: Step::Shown, plan };
+        let kept = Kept {
+            actor: actor.to_owned(),
+            since: now.mono,
+            step: Step::Shown,
+            plan,
+        };
         self.plans.insert(kept.plan.id, kept);
     }
 
     fn open(&mut self, now: Now, id: PlanId, actor: &str) -> Result<&mut Kept, Problem> {
-        let kept = self.plans.get_mut(&id).filter(|kept| kept.actor == actor).ok_or_else(|| unknown(id))?;
+        let kept = self
+            .plans
+            .get_mut(&id)
+            .filter(|kept| kept.actor == actor)
+            .ok_or_else(|| unknown(id))?;
         let age = now.mono.saturating_sub(kept.since).as_secs();
         if age >= PLAN_SECONDS.min(kept.plan.seconds) {
-            return Err(Problem::new("plan-expired", 410, "The two minutes of this plan are over")
-                .with("nothing was erased; ask for a fresh plan"));
+            return Err(
+                Problem::new("plan-expired", 410, "The two minutes of this plan are over")
+                    .with("nothing was erased; ask for a fresh plan"),
+            );
         }
         Ok(kept)
     }
@@ -108,17 +125,28 @@ impl Gate {
         for drive in &kept.plan.drives {
             let what = typed.get(&drive.id).map_or("", String::as_str);
             if !typed_matches(&drive.label, &drive.serial, what) {
-                return Err(Problem::new("label-wrong", 422, "What was typed does not name the drive").with(format!(
-                    "{} {}: type {} characters of its serial number as on its label",
-                    drive.model,
-                    drive.serial,
-                    if drive.label.chars().count() == 4 { "the last four" } else { "all" }
-                )));
+                return Err(
+                    Problem::new("label-wrong", 422, "What was typed does not name the drive").with(format!(
+                        "{} {}: type {} characters of its serial number as on its label",
+                        drive.model,
+                        drive.serial,
+                        if drive.label.chars().count() == 4 {
+                            "the last four"
+                        } else {
+                            "all"
+                        }
+                    )),
+                );
             }
         }
-        match typed.keys().find(|id| !kept.plan.drives.iter().any(|drive| drive.id == **id)) {
-            Some(other) => Err(Problem::new("label-wrong", 422, "A drive was confirmed that the plan does not name")
-                .with(format!("{other} is not in this plan; ask for a fresh one"))),
+        match typed
+            .keys()
+            .find(|id| !kept.plan.drives.iter().any(|drive| drive.id == **id))
+        {
+            Some(other) => Err(
+                Problem::new("label-wrong", 422, "A drive was confirmed that the plan does not name")
+                    .with(format!("{other} is not in this plan; ask for a fresh one")),
+            ),
             None => Ok(()),
         }
     }
@@ -141,10 +169,14 @@ impl Gate {
             box_id,
             at: now.wall,
         };
-        let text = serde_json::to_string(&ticket)
-            .map_err(|error| Problem::new("internal", 500, "The ticket could not be written").with(error.to_string()))?;
+        let text = serde_json::to_string(&ticket).map_err(|error| {
+            Problem::new("internal", 500, "The ticket could not be written").with(error.to_string())
+        })?;
         let signature = key.sign(&[SIGNED_PREFIX, text.as_bytes()].concat());
-        let armed = Armed { ticket: text, signature: hex::encode(signature.to_bytes()) };
+        let armed = Armed {
+            ticket: text,
+            signature: hex::encode(signature.to_bytes()),
+        };
         kept.step = Step::Armed(armed.clone());
         Ok(armed)
     }
@@ -160,8 +192,10 @@ impl Gate {
             Step::Shown => Err(Problem::new("not-armed", 409, "This plan has not been armed")
                 .with("give the password and type the labels first")),
             Step::Started => Err(used()),
-            Step::Armed(armed) if armed != given => Err(Problem::new("ticket-wrong", 403, "This is not the ticket of this plan")
-                .with("its text or its signature is another; nothing was erased")),
+            Step::Armed(armed) if armed != given => {
+                Err(Problem::new("ticket-wrong", 403, "This is not the ticket of this plan")
+                    .with("its text or its signature is another; nothing was erased"))
+            }
             Step::Armed(_) => {
                 kept.step = Step::Started;
                 Ok(kept.plan.clone())
@@ -190,7 +224,10 @@ mod tests {
     use super::*;
 
     fn now(seconds: u64) -> Now {
-        Now { mono: Duration::from_secs(seconds), wall: Time::from_second(1_800_000_000 + seconds as i64).unwrap() }
+        Now {
+            mono: Duration::from_secs(seconds),
+            wall: Time::from_second(1_800_000_000 + seconds as i64).unwrap(),
+        }
     }
 
     fn plan(serials: &[&str]) -> Plan {
@@ -220,7 +257,10 @@ mod tests {
     }
 
     fn typed(plan: &Plan) -> Typed {
-        plan.drives.iter().map(|drive| (drive.id.clone(), drive.label.clone())).collect()
+        plan.drives
+            .iter()
+            .map(|drive| (drive.id.clone(), drive.label.clone()))
+            .collect()
     }
 
     fn gate() -> Gate {
@@ -234,12 +274,22 @@ mod tests {
         let armed = gate.arm(now(1), plan.id, "ada", &typed(&plan)).unwrap();
         let key = SigningKey::from_bytes(&[7; 32]).verifying_key();
         let signature = Signature::from_slice(&hex::decode(&armed.signature).unwrap()).unwrap();
-        key.verify(&[SIGNED_PREFIX, armed.ticket.as_bytes()].concat(), &signature).unwrap();
+        key.verify(&[SIGNED_PREFIX, armed.ticket.as_bytes()].concat(), &signature)
+            .unwrap();
         let ticket: Ticket = serde_json::from_str(&armed.ticket).unwrap();
-        assert_eq!((ticket.digest, ticket.nonce, ticket.actor.as_str()), (plan.digest.clone(), plan.nonce.clone(), "ada"));
+        assert_eq!(
+            (ticket.digest, ticket.nonce, ticket.actor.as_str()),
+            (plan.digest.clone(), plan.nonce.clone(), "ada")
+        );
         assert_eq!(gate.start(now(2), plan.id, "ada", &armed).unwrap(), plan);
-        assert_eq!(gate.start(now(3), plan.id, "ada", &armed).unwrap_err().kind, "ticket-used");
-        assert_eq!(gate.arm(now(3), plan.id, "ada", &typed(&plan)).unwrap_err().kind, "ticket-used");
+        assert_eq!(
+            gate.start(now(3), plan.id, "ada", &armed).unwrap_err().kind,
+            "ticket-used"
+        );
+        assert_eq!(
+            gate.arm(now(3), plan.id, "ada", &typed(&plan)).unwrap_err().kind,
+            "ticket-used"
+        );
     }
 
     #[test]
@@ -249,20 +299,41 @@ mod tests {
         gate.keep(now(0), plan_b.clone(), "ada");
         let kind = |problem: Result<Plan, Problem>| problem.unwrap_err().kind;
 
-        let none = Armed { ticket: String::new(), signature: String::new() };
+        let none = Armed {
+            ticket: String::new(),
+            signature: String::new(),
+        };
         assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &none)), "not-armed");
         let armed = gate.arm(now(1), plan_a.id, "ada", &typed(&plan_a)).unwrap();
         let armed_b = gate.arm(now(1), plan_b.id, "ada", &typed(&plan_b)).unwrap();
-        assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &armed_b)), "ticket-wrong", "another plan's ticket");
-        let text = Armed { ticket: armed.ticket.replace("ada", "eve"), ..armed.clone() };
+        assert_eq!(
+            kind(gate.start(now(1), plan_a.id, "ada", &armed_b)),
+            "ticket-wrong",
+            "another plan's ticket"
+        );
+        let text = Armed {
+            ticket: armed.ticket.replace("ada", "eve"),
+            ..armed.clone()
+        };
         assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &text)), "ticket-wrong");
-        let signature = Armed { signature: "00".repeat(64), ..armed.clone() };
+        let signature = Armed {
+            signature: "00".repeat(64),
+            ..armed.clone()
+        };
         assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &signature)), "ticket-wrong");
-        assert_eq!(kind(gate.start(now(1), plan_a.id, "eve", &armed)), "plan-unknown", "another person");
+        assert_eq!(
+            kind(gate.start(now(1), plan_a.id, "eve", &armed)),
+            "plan-unknown",
+            "another person"
+        );
         assert_eq!(kind(gate.start(now(1), PlanId::now(), "ada", &armed)), "plan-unknown");
         assert_eq!(kind(gate.start(now(120), plan_a.id, "ada", &armed)), "plan-expired");
         let mut restarted = self::gate();
-        assert_eq!(kind(restarted.start(now(1), plan_a.id, "ada", &armed)), "plan-unknown", "restarted in between");
+        assert_eq!(
+            kind(restarted.start(now(1), plan_a.id, "ada", &armed)),
+            "plan-unknown",
+            "restarted in between"
+        );
         gate.void();
         assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &armed)), "plan-unknown");
     }
@@ -274,15 +345,24 @@ mod tests {
         let mut missing = typed(&plan);
         missing.remove(&plan.drives[1].id);
         let problem = gate.check(now(1), plan.id, "ada", &missing).unwrap_err();
-        assert!(problem.kind == "label-wrong" && problem.detail.contains("ST-9F2K"), "{problem:?}");
+        assert!(
+            problem.kind == "label-wrong" && problem.detail.contains("ST-9F2K"),
+            "{problem:?}"
+        );
         let swapped = Typed::from([
             (plan.drives[0].id.clone(), plan.drives[1].label.clone()),
             (plan.drives[1].id.clone(), plan.drives[0].label.clone()),
         ]);
-        assert_eq!(gate.check(now(1), plan.id, "ada", &swapped).unwrap_err().kind, "label-wrong");
+        assert_eq!(
+            gate.check(now(1), plan.id, "ada", &swapped).unwrap_err().kind,
+            "label-wrong"
+        );
         let mut more = typed(&plan);
         more.insert(DriveId::from_serial("M", "ZZ-0000", 1).unwrap(), "0000".into());
-        assert_eq!(gate.check(now(1), plan.id, "ada", &more).unwrap_err().kind, "label-wrong");
+        assert_eq!(
+            gate.check(now(1), plan.id, "ada", &more).unwrap_err().kind,
+            "label-wrong"
+        );
     }
 
     #[test]

@@ -40,10 +40,15 @@ impl Keys {
     /// When the medium fails. A malformed file is not an error.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let mut set_aside = Vec::new();
-        let gate = file(&dir.join("gate.key"), &mut set_aside, |text| hex::decode(text).ok()?.try_into().ok(), || {
-            let key: [u8; 32] = secret::random();
-            (key, hex::encode(key))
-        })?;
+        let gate = file(
+            &dir.join("gate.key"),
+            &mut set_aside,
+            |text| hex::decode(text).ok()?.try_into().ok(),
+            || {
+                let key: [u8; 32] = secret::random();
+                (key, hex::encode(key))
+            },
+        )?;
         let box_id = file(
             &dir.join("box.id"),
             &mut set_aside,
@@ -53,7 +58,11 @@ impl Keys {
                 (id, id.to_string())
             },
         )?;
-        Ok(Self { gate: SigningKey::from_bytes(&gate), box_id: box_id.to_string(), set_aside })
+        Ok(Self {
+            gate: SigningKey::from_bytes(&gate),
+            box_id: box_id.to_string(),
+            set_aside,
+        })
     }
 }
 
@@ -63,7 +72,13 @@ fn file<T>(
     read: impl Fn(&str) -> Option<T>,
     make: impl Fn() -> (T, String),
 ) -> Result<T, Error> {
-    let failed = |what| move |cause| Error { what, path: path.to_owned(), cause };
+    let failed = |what| {
+        move |cause| Error {
+            what,
+            path: path.to_owned(),
+            cause,
+        }
+    };
     match fs::read_to_string(path) {
         Ok(text) => {
             if let Some(value) = read(text.trim()) {
@@ -93,7 +108,12 @@ fn put_aside(path: &Path, set_aside: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let new = path.with_extension("new");
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)?;
@@ -112,7 +132,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Keys::open(dir.path()).unwrap();
         let again = Keys::open(dir.path()).unwrap();
-        assert_eq!((first.gate.to_bytes(), first.box_id), (again.gate.to_bytes(), again.box_id));
+        assert_eq!(
+            (first.gate.to_bytes(), first.box_id),
+            (again.gate.to_bytes(), again.box_id)
+        );
         let mode = fs::metadata(dir.path().join("gate.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -60,7 +60,10 @@ fn adopt(descriptor: OwnedFd) -> io::Result<Listener> {
             listener.set_nonblocking(true)?;
             Ok(Listener::Unix(UnixListener::from_std(listener)?))
         }
-        family => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is of family {family:?}, not TCP or Unix"))),
+        family => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("it is of family {family:?}, not TCP or Unix"),
+        )),
     }
 }
 
@@ -82,7 +85,10 @@ pub async fn tcp(address: SocketAddr) -> Result<(SocketAddr, Listener), Error> {
 pub fn unix(path: &Path) -> Result<Listener, Error> {
     let failed = |error| Error::Listen(path.display().to_string(), error);
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(failed(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")));
+        return Err(failed(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another server listens there",
+        )));
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),

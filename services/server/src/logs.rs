@@ -16,11 +16,15 @@ pub fn start(identifier: &str) {
     if Path::new(JOURNAL).exists() {
         match tracing_journald::layer() {
             Ok(layer) => {
-                registry.with(layer.with_syslog_identifier(identifier.to_owned())).init();
+                registry
+                    .with(layer.with_syslog_identifier(identifier.to_owned()))
+                    .init();
                 return;
             }
             Err(error) => eprintln!("the journal at {JOURNAL} cannot be used ({error}); logging to standard error"),
         }
     }
-    registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init();
+    registry
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .init();
 }

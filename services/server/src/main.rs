@@ -26,13 +26,22 @@ fn main() -> ExitCode {
         Err(error) => {
             let told = error.print();
             let is_help = !error.use_stderr();
-            return if is_help && told.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+            return if is_help && told.is_ok() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(USAGE)
+            };
         }
     };
     logs::start("kiln-server");
     // Two threads are enough for one box and leave the rest of a small machine to the burn-ins.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let done = runtime.context("starting the runtime").and_then(|runtime| runtime.block_on(run(config)));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let done = runtime
+        .context("starting the runtime")
+        .and_then(|runtime| runtime.block_on(run(config)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,7 +54,10 @@ fn main() -> ExitCode {
 
 async fn run(config: Config) -> anyhow::Result<()> {
     let mut listeners = listeners(&config).await?;
-    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let name = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default();
     let setup = Setup {
         data: config.data.clone(),
         name,

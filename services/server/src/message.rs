@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use wire::{Event, JobId};
 
-use crate::hub::{Hub, Stream};
 use crate::clock::Now;
+use crate::hub::{Hub, Stream};
 
 /// One message.
 #[derive(Clone, Debug)]
@@ -22,12 +22,19 @@ pub struct Message {
 impl Message {
     /// A message without an id.
     pub fn new<T: Serialize>(name: &'static str, data: &T) -> Self {
-        Self { name, id: None, data: serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned()).into() }
+        Self {
+            name,
+            id: None,
+            data: serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned()).into(),
+        }
     }
 
     /// An event of the log.
     pub fn event(event: &Event) -> Self {
-        Self { id: Some(event.seq), ..Self::new("event", event) }
+        Self {
+            id: Some(event.seq),
+            ..Self::new("event", event)
+        }
     }
 
     /// What a stream effect of the hub says.

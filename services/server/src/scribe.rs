@@ -76,7 +76,10 @@ impl Scribe {
                         Ok(())
                     }
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "something that has to be kept was not stored");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "something that has to be kept was not stored"
+                        );
                         Err(error)
                     }
                 };
@@ -154,7 +157,9 @@ fn write(w: &mut Write<'_, '_>, keep: impl Iterator<Item = Keep>) -> store::Resu
         EVENTS.keep_last(w, EVENTS_MAX)?;
     }
     while JOBS.len(w)? > JOBS_MAX {
-        let Some((oldest, _)) = JOBS.after(w, "0", 1)?.into_iter().next() else { break };
+        let Some((oldest, _)) = JOBS.after(w, "0", 1)?.into_iter().next() else {
+            break;
+        };
         JOB_LOG.delete_of(w, &oldest)?;
         JOBS.delete(w, &oldest)?;
     }
@@ -174,7 +179,9 @@ pub fn verify(store: &Store) -> store::Result<Option<u64>> {
             return Ok(None);
         }
         for (seq, event) in part {
-            let follows = before.as_ref().is_none_or(|b| event.prev_hash == b.hash && seq == b.seq + 1);
+            let follows = before
+                .as_ref()
+                .is_none_or(|b| event.prev_hash == b.hash && seq == b.seq + 1);
             if !follows || event.seq != seq || event.hash != event.expected_hash() {
                 return Ok(Some(seq));
             }
@@ -192,7 +199,15 @@ mod tests {
     use super::*;
 
     fn open(dir: &std::path::Path) -> Store {
-        store::open(dir, &Options { check: Check::InProcess, ..Options::new(crate::tables::NAMES) }).unwrap().store
+        store::open(
+            dir,
+            &Options {
+                check: Check::InProcess,
+                ..Options::new(crate::tables::NAMES)
+            },
+        )
+        .unwrap()
+        .store
     }
 
     fn event(kind: &str, origin: Option<u64>) -> Keep {
@@ -205,7 +220,14 @@ mod tests {
             data: serde_json::json!({ "percent": 33.333333333333336, "rate": 1.1e-7 }),
             origin,
         };
-        Keep::Event(new, Actor { kind: "server".into(), name: "server".into() }, Time::UNIX_EPOCH)
+        Keep::Event(
+            new,
+            Actor {
+                kind: "server".into(),
+                name: "server".into(),
+            },
+            Time::UNIX_EPOCH,
+        )
     }
 
     #[tokio::test]
@@ -218,7 +240,10 @@ mod tests {
             scribe.kept(vec![event("a.b", None), event("a.c", None)]).await.unwrap();
         }
         let events = store.read(|r| EVENTS.all(r)).unwrap();
-        assert_eq!(events.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(
+            events.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(),
+            [1, 2, 3, 4, 5, 6]
+        );
         assert_eq!(verify(&store).unwrap(), None);
         assert_eq!(heard.recv().await.unwrap().id, Some(1));
 
@@ -235,9 +260,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
         let scribe = Scribe::start(store.clone(), broadcast::channel(16).0);
-        scribe.kept(vec![event("job.started", Some(1)), event("job.passed", Some(2))]).await.unwrap();
-        scribe.kept(vec![event("job.passed", Some(2)), event("drive.added", Some(5))]).await.unwrap();
-        let kinds: Vec<String> = store.read(|r| EVENTS.all(r)).unwrap().into_iter().map(|(_, e)| e.kind).collect();
+        scribe
+            .kept(vec![event("job.started", Some(1)), event("job.passed", Some(2))])
+            .await
+            .unwrap();
+        scribe
+            .kept(vec![event("job.passed", Some(2)), event("drive.added", Some(5))])
+            .await
+            .unwrap();
+        let kinds: Vec<String> = store
+            .read(|r| EVENTS.all(r))
+            .unwrap()
+            .into_iter()
+            .map(|(_, e)| e.kind)
+            .collect();
         assert_eq!(kinds, ["job.started", "job.passed", "drive.added"]);
         assert_eq!(store.read(|r| STATE.get(r, EVENTS_SEEN)).unwrap(), Some(5.into()));
     }

@@ -45,7 +45,9 @@ pub async fn serve(listener: Listener, router: Router, mut stopping: watch::Rece
     let mut connections = JoinSet::new();
     loop {
         // A full house stops accepting: the kernel's backlog waits.
-        let Ok(seat) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(seat) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener) => accepted,

@@ -285,7 +285,10 @@ mod tests {
         let golden = std::env::var("KILN_GOLDEN")
             .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/golden").into());
         let Ok(text) = std::fs::read_to_string(std::path::Path::new(&golden).join("vigil-full-job.jsonl")) else {
-            drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: golden vigil-full-job.jsonl is not there\n")));
+            drop(std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("\nNOT RUN: golden vigil-full-job.jsonl is not there\n"),
+            ));
             return;
         };
         let mut known = 0;

@@ -77,7 +77,11 @@ pub fn read_manifest(value: &serde_json::Value) -> Result<(String, String, Strin
     if !(1..=20).contains(&manifest.pages.len()) {
         return Err(bad(format!("pages: expected 1 to 20, found {}", manifest.pages.len())));
     }
-    Ok((manifest.name, manifest.version.chars().take(64).collect(), manifest.description.chars().take(1000).collect()))
+    Ok((
+        manifest.name,
+        manifest.version.chars().take(64).collect(),
+        manifest.description.chars().take(1000).collect(),
+    ))
 }
 
 /// Whether a text can be an add-on's name.
@@ -105,17 +109,29 @@ impl Addons {
     /// When the store cannot be read.
     pub fn open(store: Store) -> store::Result<Self> {
         let all = store.read(|r| ADDONS.all(r))?.into_iter().collect();
-        Ok(Self { store, all: RwLock::new(all) })
+        Ok(Self {
+            store,
+            all: RwLock::new(all),
+        })
     }
 
     /// One add-on.
     pub fn get(&self, id: u64) -> Option<Addon> {
-        self.all.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.all
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
     }
 
     /// All of them, by number.
     pub fn list(&self) -> Vec<Addon> {
-        self.all.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.all
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Stores an add-on as it is now.
@@ -125,7 +141,10 @@ impl Addons {
     pub async fn put(&self, addon: Addon) -> store::Result<()> {
         let row = addon.clone();
         self.store.write(move |w| ADDONS.put(w, &row.id, &row)).await?;
-        self.all.write().unwrap_or_else(PoisonError::into_inner).insert(addon.id, addon);
+        self.all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(addon.id, addon);
         Ok(())
     }
 
@@ -136,7 +155,9 @@ impl Addons {
     pub async fn add(&self, now: Time, name: &str, url: &str) -> Result<Addon, crate::app::Failure> {
         if self.list().len() >= ADDONS_MAX {
             let problem = Problem::new("too-many", 409, "There are too many add-ons on this box");
-            return Err(problem.with(format!("at most {ADDONS_MAX}; take one away first")).into());
+            return Err(problem
+                .with(format!("at most {ADDONS_MAX}; take one away first"))
+                .into());
         }
         let numbers = Table::<String, u64>::new("numbers");
         // Number 1 is the built-in agent's, whether this box has one or not.
@@ -187,7 +208,12 @@ impl Addons {
     /// # Errors
     /// When that is not on the medium.
     pub async fn remove(&self, id: u64) -> store::Result<bool> {
-        let there = self.all.write().unwrap_or_else(PoisonError::into_inner).remove(&id).is_some();
+        let there = self
+            .all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id)
+            .is_some();
         if there {
             self.store.write(move |w| ADDONS.delete(w, &id)).await?;
         }

@@ -110,12 +110,20 @@ pub struct Claim {
 impl Claim {
     /// An unclaimed box with this code.
     pub fn open(code: Code) -> Self {
-        Self { state: State::Open(code), tries: VecDeque::new(), wrong: 0 }
+        Self {
+            state: State::Open(code),
+            tries: VecDeque::new(),
+            wrong: 0,
+        }
     }
 
     /// A box that has been claimed.
     pub fn closed() -> Self {
-        Self { state: State::Closed, tries: VecDeque::new(), wrong: 0 }
+        Self {
+            state: State::Closed,
+            tries: VecDeque::new(),
+            wrong: 0,
+        }
     }
 
     /// Whether the box is claimed.
@@ -162,7 +170,11 @@ impl Claim {
     /// Ends what [`Try::Right`] began: closed for ever when the user is stored, else open again with the same code.
     pub fn finish(&mut self, stored: bool) {
         if let State::Taking(code) = &self.state {
-            self.state = if stored { State::Closed } else { State::Open(code.clone()) };
+            self.state = if stored {
+                State::Closed
+            } else {
+                State::Open(code.clone())
+            };
         }
     }
 }

@@ -117,7 +117,11 @@ impl Vault {
     /// When the store cannot be read.
     pub fn open(store: Store) -> store::Result<Self> {
         let all = store.read(|r| CREDENTIALS.all(r))?.into_iter().collect();
-        Ok(Self { store, all: RwLock::new(all), fleeting: RwLock::default() })
+        Ok(Self {
+            store,
+            all: RwLock::new(all),
+            fleeting: RwLock::default(),
+        })
     }
 
     fn with<T>(&self, look: impl FnOnce(&BTreeMap<String, Credential>) -> T) -> T {
@@ -127,13 +131,21 @@ impl Vault {
     async fn put(&self, key: String, credential: Credential) -> store::Result<()> {
         let (its, row) = (key.clone(), credential.clone());
         self.store.write(move |w| CREDENTIALS.put(w, &its, &row)).await?;
-        self.all.write().unwrap_or_else(PoisonError::into_inner).insert(key, credential);
+        self.all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, credential);
         Ok(())
     }
 
     async fn remove(&self, key: &str) -> store::Result<bool> {
         // Out of memory first: what was revoked opens nothing even while the medium is slow.
-        let there = self.all.write().unwrap_or_else(PoisonError::into_inner).remove(key).is_some();
+        let there = self
+            .all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key)
+            .is_some();
         let key = key.to_owned();
         if there {
             self.store.write(move |w| CREDENTIALS.delete(w, &key)).await?;
@@ -151,8 +163,19 @@ impl Vault {
     /// # Errors
     /// When it is not on the medium.
     pub async fn add_user(&self, name: &str, password: String, now: Time) -> store::Result<()> {
-        let kind = Kind::User { name: name.to_owned(), password };
-        self.put(user_key(name), Credential { kind, created: now, expires: None }).await
+        let kind = Kind::User {
+            name: name.to_owned(),
+            password,
+        };
+        self.put(
+            user_key(name),
+            Credential {
+                kind,
+                created: now,
+                expires: None,
+            },
+        )
+        .await
     }
 
     /// Name and password hash of the person that `login` means: a user name, or an e-mail address `NAME@…`.
@@ -174,16 +197,31 @@ impl Vault {
         let expires = now.checked_add(SESSION).unwrap_or(Time::MAX);
         self.make_room("session:", SESSIONS_MAX).await?;
         let kind = Kind::Session { user: user.to_owned() };
-        self.put(session_key(&cookie), Credential { kind, created: now, expires: Some(expires) }).await?;
+        self.put(
+            session_key(&cookie),
+            Credential {
+                kind,
+                created: now,
+                expires: Some(expires),
+            },
+        )
+        .await?;
         Ok((cookie, expires))
     }
 
     async fn make_room(&self, prefix: &str, most: usize) -> store::Result<()> {
         loop {
             let first_to_end = self.with(|all| {
-                let those: Vec<_> =
-                    all.iter().filter(|(key, c)| key.starts_with(prefix) && c.expires.is_some()).collect();
-                (those.len() >= most).then(|| those.iter().min_by_key(|(_, c)| c.expires).map(|(key, _)| (*key).clone()))
+                let those: Vec<_> = all
+                    .iter()
+                    .filter(|(key, c)| key.starts_with(prefix) && c.expires.is_some())
+                    .collect();
+                (those.len() >= most).then(|| {
+                    those
+                        .iter()
+                        .min_by_key(|(_, c)| c.expires)
+                        .map(|(key, _)| (*key).clone())
+                })
             });
             match first_to_end.flatten() {
                 Some(key) => self.remove(&key).await?,
@@ -219,22 +257,46 @@ impl Vault {
         let token = secret::new();
         let expires = now.checked_add(TOKEN_UNBOUND).unwrap_or(Time::MAX);
         self.make_room("addon-token:", TOKENS_MAX).await?;
-        let id = self.store.write(|w| Table::<String, u64>::new("numbers").bump(w, "addon-token")).await?;
-        let kind = Kind::AddonToken { id, name: name.to_owned(), addon: None };
-        self.put(token_key(&token), Credential { kind, created: now, expires: Some(expires) }).await?;
+        let id = self
+            .store
+            .write(|w| Table::<String, u64>::new("numbers").bump(w, "addon-token"))
+            .await?;
+        let kind = Kind::AddonToken {
+            id,
+            name: name.to_owned(),
+            addon: None,
+        };
+        self.put(
+            token_key(&token),
+            Credential {
+                kind,
+                created: now,
+                expires: Some(expires),
+            },
+        )
+        .await?;
         Ok((token, id, expires))
     }
 
     /// All add-on tokens on the medium; their secrets are known to nobody here.
     pub fn tokens(&self) -> Vec<Credential> {
-        self.with(|all| all.values().filter(|c| matches!(c.kind, Kind::AddonToken { .. })).cloned().collect())
+        self.with(|all| {
+            all.values()
+                .filter(|c| matches!(c.kind, Kind::AddonToken { .. }))
+                .cloned()
+                .collect()
+        })
     }
 
     /// What this add-on token opens.
     pub fn token(&self, token: &str, now: Time) -> Option<Token> {
         let key = token_key(token);
         let look = |all: &BTreeMap<String, Credential>| match &all.get(&key).filter(|c| c.is_valid(now))?.kind {
-            Kind::AddonToken { id, addon, .. } => Some(Token { key: key.clone(), id: *id, addon: *addon }),
+            Kind::AddonToken { id, addon, .. } => Some(Token {
+                key: key.clone(),
+                id: *id,
+                addon: *addon,
+            }),
             Kind::User { .. } | Kind::Session { .. } => None,
         };
         look(&self.fleeting.read().unwrap_or_else(PoisonError::into_inner)).or_else(|| self.with(look))
@@ -270,12 +332,17 @@ impl Vault {
     /// # Errors
     /// When that is not on the medium.
     pub async fn revoke_of(&self, of: u64) -> store::Result<bool> {
-        self.remove_where(|c| matches!(&c.kind, Kind::AddonToken { addon: Some(a), .. } if *a == of)).await
+        self.remove_where(|c| matches!(&c.kind, Kind::AddonToken { addon: Some(a), .. } if *a == of))
+            .await
     }
 
     async fn remove_where(&self, those: impl Fn(&Credential) -> bool) -> store::Result<bool> {
-        let keys: Vec<String> =
-            self.with(|all| all.iter().filter(|(_, c)| those(c)).map(|(key, _)| key.clone()).collect());
+        let keys: Vec<String> = self.with(|all| {
+            all.iter()
+                .filter(|(_, c)| those(c))
+                .map(|(key, _)| key.clone())
+                .collect()
+        });
         for key in &keys {
             self.remove(key).await?;
         }
@@ -284,9 +351,20 @@ impl Vault {
 
     /// Admits a token for as long as this process lives: that of the built-in agent.
     pub fn admit(&self, token: &str, addon: u64, now: Time) {
-        let kind = Kind::AddonToken { id: 0, name: "built-in agent".to_owned(), addon: Some(addon) };
-        let credential = Credential { kind, created: now, expires: None };
-        self.fleeting.write().unwrap_or_else(PoisonError::into_inner).insert(token_key(token), credential);
+        let kind = Kind::AddonToken {
+            id: 0,
+            name: "built-in agent".to_owned(),
+            addon: Some(addon),
+        };
+        let credential = Credential {
+            kind,
+            created: now,
+            expires: None,
+        };
+        self.fleeting
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(token_key(token), credential);
     }
 
     /// Takes ended sessions and tokens out of the table; says how many.
@@ -294,8 +372,12 @@ impl Vault {
     /// # Errors
     /// When the medium does not take it.
     pub async fn sweep(&self, now: Time) -> store::Result<usize> {
-        let ended: Vec<String> =
-            self.with(|all| all.iter().filter(|(_, c)| !c.is_valid(now)).map(|(key, _)| key.clone()).collect());
+        let ended: Vec<String> = self.with(|all| {
+            all.iter()
+                .filter(|(_, c)| !c.is_valid(now))
+                .map(|(key, _)| key.clone())
+                .collect()
+        });
         for key in &ended {
             self.remove(key).await?;
         }
@@ -311,7 +393,10 @@ mod tests {
     use super::*;
 
     fn vault(dir: &std::path::Path) -> Vault {
-        let options = Options { check: Check::InProcess, ..Options::new(crate::tables::NAMES) };
+        let options = Options {
+            check: Check::InProcess,
+            ..Options::new(crate::tables::NAMES)
+        };
         Vault::open(store::open(dir, &options).unwrap().store).unwrap()
     }
 
@@ -345,7 +430,10 @@ mod tests {
         for secret in [cookie, token] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
             let hash = secret::hash(&secret);
-            assert!(bytes.windows(hash.len()).any(|window| window == hash.as_bytes()), "its hash is there");
+            assert!(
+                bytes.windows(hash.len()).any(|window| window == hash.as_bytes()),
+                "its hash is there"
+            );
         }
     }
 

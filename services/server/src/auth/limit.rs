@@ -20,7 +20,11 @@ pub struct Limit {
 impl Limit {
     /// At most `most` failures within `window` for each key.
     pub fn new(most: usize, window: Duration) -> Self {
-        Self { failures: BTreeMap::new(), most, window }
+        Self {
+            failures: BTreeMap::new(),
+            most,
+            window,
+        }
     }
 
     /// Whether `key` may try now; else how long it has to wait.
@@ -28,21 +32,34 @@ impl Limit {
     /// # Errors
     /// The time until the oldest failure leaves the window.
     pub fn allow(&mut self, now: Duration, key: &str) -> Result<(), Duration> {
-        let Some(failures) = self.failures.get_mut(key) else { return Ok(()) };
-        while failures.front().is_some_and(|&at| now.saturating_sub(at) >= self.window) {
+        let Some(failures) = self.failures.get_mut(key) else {
+            return Ok(());
+        };
+        while failures
+            .front()
+            .is_some_and(|&at| now.saturating_sub(at) >= self.window)
+        {
             failures.pop_front();
         }
         let Some(&oldest) = failures.front() else {
             self.failures.remove(key);
             return Ok(());
         };
-        if failures.len() < self.most { Ok(()) } else { Err((oldest + self.window).saturating_sub(now)) }
+        if failures.len() < self.most {
+            Ok(())
+        } else {
+            Err((oldest + self.window).saturating_sub(now))
+        }
     }
 
     /// Takes note of a failure of `key`.
     pub fn failed(&mut self, now: Duration, key: &str) {
         if !self.failures.contains_key(key) && self.failures.len() >= KEYS_MAX {
-            let stalest = self.failures.iter().min_by_key(|(_, at)| at.back().copied()).map(|(key, _)| key.clone());
+            let stalest = self
+                .failures
+                .iter()
+                .min_by_key(|(_, at)| at.back().copied())
+                .map(|(key, _)| key.clone());
             if let Some(stalest) = stalest {
                 self.failures.remove(&stalest);
             }

@@ -39,7 +39,9 @@ pub struct Hasher {
 
 impl Default for Hasher {
     fn default() -> Self {
-        Self { slots: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
+        }
     }
 }
 
@@ -58,12 +60,19 @@ fn hash_now(password: &str) -> Result<String, Error> {
 /// # Errors
 /// [`Error::Length`].
 pub fn check_length(password: &str) -> Result<(), Error> {
-    if password.chars().count() < LEAST || password.len() > MOST { Err(Error::Length) } else { Ok(()) }
+    if password.chars().count() < LEAST || password.len() > MOST {
+        Err(Error::Length)
+    } else {
+        Ok(())
+    }
 }
 
 impl Hasher {
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Error::Stopping)?;
+        let slot = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::Stopping)?;
         tokio::task::spawn_blocking(move || {
             let done = work();
             drop(slot);
@@ -114,12 +123,20 @@ mod tests {
         assert!(hasher.verify("correct horse".into(), Some(phc.clone())).await.unwrap());
         assert!(!hasher.verify("correct horsf".into(), Some(phc.clone())).await.unwrap());
         assert!(!hasher.verify("x".repeat(MOST + 1), Some(phc)).await.unwrap());
-        assert!(!hasher.verify("correct horse".into(), Some("not a hash".into())).await.unwrap());
+        assert!(
+            !hasher
+                .verify("correct horse".into(), Some("not a hash".into()))
+                .await
+                .unwrap()
+        );
         assert!(!hasher.verify("nobody has this password".into(), None).await.unwrap());
     }
 
     #[tokio::test]
     async fn short_passwords_are_refused() {
-        assert!(matches!(Hasher::default().hash("seven77".into()).await, Err(Error::Length)));
+        assert!(matches!(
+            Hasher::default().hash("seven77".into()).await,
+            Err(Error::Length)
+        ));
     }
 }

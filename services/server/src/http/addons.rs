@@ -54,16 +54,28 @@ fn unknown(id: &str) -> Refusal {
 
 /// The add-on with this number in a path.
 pub(super) fn find(app: &App, id: &str) -> Result<Addon, Refusal> {
-    id.parse().ok().and_then(|id| app.addons.get(id)).ok_or_else(|| unknown(id))
+    id.parse()
+        .ok()
+        .and_then(|id| app.addons.get(id))
+        .ok_or_else(|| unknown(id))
 }
 
 fn act(kind: &str, message: String, data: Value) -> NewEvent {
-    NewEvent { kind: kind.to_owned(), severity: Severity::Info, job: None, drive: None, message, data, origin: None }
+    NewEvent {
+        kind: kind.to_owned(),
+        severity: Severity::Info,
+        job: None,
+        drive: None,
+        message,
+        data,
+        origin: None,
+    }
 }
 
 /// Checks the add-on token of a request; counts wrong ones of the peer.
 pub(super) fn check_token(app: &App, peer: Peer, token: Option<&str>) -> Result<Token, Refusal> {
-    let wrong = || Refusal::new("token-wrong", 401, "The add-on token is missing or wrong").with("Authorization: Bearer TOKEN");
+    let wrong =
+        || Refusal::new("token-wrong", 401, "The add-on token is missing or wrong").with("Authorization: Bearer TOKEN");
     let now = app.clock.now();
     let key = peer.key();
     app.tokens(|limit| limit.allow(now.mono, &key)).map_err(Refusal::wait)?;
@@ -92,37 +104,61 @@ pub struct NewToken {
 }
 
 /// `POST /api/addons/tokens`.
-pub async fn new_token(State(app): State<Arc<App>>, person: Person, Json(form): Json<NewToken>) -> Result<Response, Refusal> {
+pub async fn new_token(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(form): Json<NewToken>,
+) -> Result<Response, Refusal> {
     if !form.name.is_empty() {
         check_name(&form.name)?;
     }
     let now = app.clock.now().wall;
     let (token, id, expires) = app.vault.new_token(&form.name, now).await?;
     let message = format!("{} made add-on token {id}", person.name);
-    app.record_act(act("addon.token_made", message, json!({ "token_id": id, "name": form.name })), &person.name).await?;
+    app.record_act(
+        act(
+            "addon.token_made",
+            message,
+            json!({ "token_id": id, "name": form.name }),
+        ),
+        &person.name,
+    )
+    .await?;
     let body = json!({ "id": id, "token": token, "name": form.name, "created_at": now, "expires_at": expires });
     Ok((StatusCode::CREATED, Answered(body)).into_response())
 }
 
 /// `GET /api/addons/tokens`: without the secrets, which nobody has.
 pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>> {
-    let rows = app.vault.tokens().into_iter().filter_map(|credential| match credential.kind {
-        Kind::AddonToken { id, name, addon } => Some(json!({ "id": id, "name": name, "addon_id": addon,
+    let rows = app
+        .vault
+        .tokens()
+        .into_iter()
+        .filter_map(|credential| match credential.kind {
+            Kind::AddonToken { id, name, addon } => Some(json!({ "id": id, "name": name, "addon_id": addon,
             "created_at": credential.created, "expires_at": credential.expires })),
-        Kind::User { .. } | Kind::Session { .. } => None,
-    });
+            Kind::User { .. } | Kind::Session { .. } => None,
+        });
     Answered(rows.collect())
 }
 
 /// `DELETE /api/addons/tokens/{id}`.
-pub async fn revoke_token(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+pub async fn revoke_token(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
     let unknown = || Refusal::new("token-unknown", 404, "There is no such token");
     let id: u64 = id.parse().map_err(|_| unknown())?;
     if !app.vault.revoke(id).await? {
         return Err(unknown());
     }
     let message = format!("{} took away add-on token {id}", person.name);
-    app.record_act(act("addon.token_revoked", message, json!({ "token_id": id })), &person.name).await?;
+    app.record_act(
+        act("addon.token_revoked", message, json!({ "token_id": id })),
+        &person.name,
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -136,25 +172,47 @@ pub struct Register {
 }
 
 /// `POST /api/addons/register`: a person names an add-on and binds the token to it.
-pub async fn register(State(app): State<Arc<App>>, person: Person, Json(form): Json<Register>) -> Result<Response, Refusal> {
+pub async fn register(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(form): Json<Register>,
+) -> Result<Response, Refusal> {
     check_name(&form.name)?;
     let is_url = form.url.is_empty() || form.url.starts_with("http://") || form.url.starts_with("https://");
     if form.url.len() > URL_MAX || !is_url {
-        return Err(Refusal::new("bad-url", 400, "This is not an add-on's address")
-            .with(format!("url: empty, or http:// or https:// with at most {URL_MAX} bytes")));
+        return Err(
+            Refusal::new("bad-url", 400, "This is not an add-on's address").with(format!(
+                "url: empty, or http:// or https:// with at most {URL_MAX} bytes"
+            )),
+        );
     }
     let now = app.clock.now().wall;
     let token = app.vault.token(&form.token, now);
     let token = token.ok_or_else(|| Refusal::new("token-wrong", 401, "The add-on token is wrong or has ended"))?;
     if token.addon.is_some() {
-        return Err(Refusal::new("token-used", 409, "The add-on token belongs to another add-on").with("make a new one"));
+        return Err(
+            Refusal::new("token-used", 409, "The add-on token belongs to another add-on").with("make a new one"),
+        );
     }
     let addon = app.addons.add(now, &form.name, &form.url).await?;
     app.vault.bind(&token, addon.id).await?;
-    app.feed(Input::Known { addon: addon.id, name: addon.name.clone(), last_seen: None }).await;
+    app.feed(Input::Known {
+        addon: addon.id,
+        name: addon.name.clone(),
+        last_seen: None,
+    })
+    .await;
     let message = format!("{} registered add-on {}", person.name, addon.name);
-    app.record_act(act("addon.registered", message, json!({ "addon_id": addon.id })), &person.name).await?;
-    Ok((StatusCode::CREATED, Answered(json!({ "addon": view(&app, &addon), "token": form.token }))).into_response())
+    app.record_act(
+        act("addon.registered", message, json!({ "addon_id": addon.id })),
+        &person.name,
+    )
+    .await?;
+    Ok((
+        StatusCode::CREATED,
+        Answered(json!({ "addon": view(&app, &addon), "token": form.token })),
+    )
+        .into_response())
 }
 
 /// Body of [`connect`] and [`upsert`].
@@ -193,10 +251,18 @@ pub async fn connect(
 }
 
 /// `POST /api/addons`: a person uploads a manifest; an add-on of that name gets it, else there is a new one.
-pub async fn upsert(State(app): State<Arc<App>>, person: Person, Json(form): Json<WithManifest>) -> Result<Response, Refusal> {
+pub async fn upsert(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(form): Json<WithManifest>,
+) -> Result<Response, Refusal> {
     let (name, version, description) = read_manifest(&form.manifest)?;
     let now = app.clock.now().wall;
-    let known = app.addons.list().into_iter().find(|addon| addon.name == name && addon.id != AGENT);
+    let known = app
+        .addons
+        .list()
+        .into_iter()
+        .find(|addon| addon.name == name && addon.id != AGENT);
     let (status, mut addon) = match known {
         Some(addon) => (StatusCode::OK, addon),
         None => (StatusCode::CREATED, app.addons.add(now, &name, "").await?),
@@ -206,9 +272,18 @@ pub async fn upsert(State(app): State<Arc<App>>, person: Person, Json(form): Jso
     addon.manifest = form.manifest;
     addon.updated = now;
     app.addons.put(addon.clone()).await?;
-    app.feed(Input::Known { addon: addon.id, name: name.clone(), last_seen: addon.last_seen }).await;
+    app.feed(Input::Known {
+        addon: addon.id,
+        name: name.clone(),
+        last_seen: addon.last_seen,
+    })
+    .await;
     let message = format!("{} uploaded the manifest of add-on {name}", person.name);
-    app.record_act(act("addon.manifest", message, json!({ "addon_id": addon.id })), &person.name).await?;
+    app.record_act(
+        act("addon.manifest", message, json!({ "addon_id": addon.id })),
+        &person.name,
+    )
+    .await?;
     Ok((status, Answered(view(&app, &addon))).into_response())
 }
 
@@ -240,7 +315,8 @@ async fn check_password(app: &App, person: &Person, password: String) -> Result<
 
 fn not_the_agent(addon: &Addon) -> Result<(), Refusal> {
     if addon.id == AGENT {
-        return Err(Refusal::new("built-in", 409, "The burn-in agent is part of the box").with("it cannot be taken away or disabled"));
+        return Err(Refusal::new("built-in", 409, "The burn-in agent is part of the box")
+            .with("it cannot be taken away or disabled"));
     }
     Ok(())
 }
@@ -263,7 +339,11 @@ pub async fn enable(
     }
     let word = if addon.enabled { "enabled" } else { "disabled" };
     let message = format!("{} {word} add-on {}", person.name, addon.name);
-    app.record_act(act(&format!("addon.{word}"), message, json!({ "addon_id": addon.id })), &person.name).await?;
+    app.record_act(
+        act(&format!("addon.{word}"), message, json!({ "addon_id": addon.id })),
+        &person.name,
+    )
+    .await?;
     Ok(Answered(view(&app, &addon)))
 }
 
@@ -281,6 +361,10 @@ pub async fn remove(
     app.addons.remove(addon.id).await?;
     app.feed(Input::Forgotten { addon: addon.id }).await;
     let message = format!("{} took away add-on {}", person.name, addon.name);
-    app.record_act(act("addon.removed", message, json!({ "addon_id": addon.id })), &person.name).await?;
+    app.record_act(
+        act("addon.removed", message, json!({ "addon_id": addon.id })),
+        &person.name,
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -23,14 +23,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let kind = request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("").to_owned());
+        let kind = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .map(|value| value.to_str().unwrap_or("").to_owned());
         let is_json = kind.as_deref().is_none_or(|kind| {
             let essence = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
             essence == "application/json" || essence.ends_with("+json")
         });
         if !is_json {
-            return Err(Refusal::new("not-json", 415, "The body must be JSON")
-                .with(format!("Content-Type is {:?}; expected application/json", kind.unwrap_or_default())));
+            return Err(Refusal::new("not-json", 415, "The body must be JSON").with(format!(
+                "Content-Type is {:?}; expected application/json",
+                kind.unwrap_or_default()
+            )));
         }
         let bytes = read(request).await?;
         match serde_json::from_slice(&bytes) {
@@ -43,9 +48,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 }
 
 async fn read(request: Request) -> Result<bytes::Bytes, Refusal> {
-    let too_long = || {
-        Refusal::new("too-long", 413, "The body is too long").with(format!("at most {LONGEST} bytes are taken"))
-    };
+    let too_long =
+        || Refusal::new("too-long", 413, "The body is too long").with(format!("at most {LONGEST} bytes are taken"));
     if axum::body::HttpBody::size_hint(request.body()).lower() > LONGEST as u64 {
         return Err(too_long());
     }
@@ -53,6 +57,8 @@ async fn read(request: Request) -> Result<bytes::Bytes, Refusal> {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
         Ok(Err(error)) => Err(Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())),
-        Err(_) => Err(Refusal::new("slow", 408, "The body did not arrive in time").with(format!("{} s", ARRIVAL.as_secs()))),
+        Err(_) => {
+            Err(Refusal::new("slow", 408, "The body did not arrive in time").with(format!("{} s", ARRIVAL.as_secs())))
+        }
     }
 }

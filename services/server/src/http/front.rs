@@ -91,27 +91,46 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 /// Why a request is turned away before anybody looks at its path.
-fn refused(method: &Method, headers: &HeaderMap, host: Option<&str>, peer: Peer, hosts: &Hosts, name: &str) -> Option<Refusal> {
+fn refused(
+    method: &Method,
+    headers: &HeaderMap,
+    host: Option<&str>,
+    peer: Peer,
+    hosts: &Hosts,
+    name: &str,
+) -> Option<Refusal> {
     let host = host.unwrap_or("");
     if peer != Peer::Local && !hosts.admits(host, name) {
         let shown: String = host.chars().take(100).collect();
-        return Some(Refusal::new("host-refused", 403, "This box is not called that").with(format!(
-            "Host: {shown:?}; use its address, its name, or a name that ends in .local"
-        )));
+        return Some(
+            Refusal::new("host-refused", 403, "This box is not called that").with(format!(
+                "Host: {shown:?}; use its address, its name, or a name that ends in .local"
+            )),
+        );
     }
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return None;
     }
     let foreign = text(headers, ORIGIN).is_some_and(|origin| {
-        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let authority = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         !authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     });
     if foreign {
-        return Some(Refusal::new("origin-refused", 403, "This request comes from another site's page"));
+        return Some(Refusal::new(
+            "origin-refused",
+            403,
+            "This request comes from another site's page",
+        ));
     }
     let site = text(headers, HeaderName::from_static("sec-fetch-site")).unwrap_or("none");
     if !matches!(site, "same-origin" | "none") {
-        return Some(Refusal::new("origin-refused", 403, "This request comes from another site's page"));
+        return Some(Refusal::new(
+            "origin-refused",
+            403,
+            "This request comes from another site's page",
+        ));
     }
     let by_cookie = person::cookie(headers).is_some() && !headers.contains_key(AUTHORIZATION);
     let asked = text(headers, HeaderName::from_static("x-requested-with"))
@@ -137,14 +156,19 @@ pub async fn front(State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>, request: 
     tracing::debug!(%method, path, status = response.status().as_u16(), "request answered");
     let headers = response.headers_mut();
     // The page brings its own, which says the same.
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CSP));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(CSP));
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         (REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=()",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -161,12 +185,29 @@ mod tests {
     #[test]
     fn only_addresses_and_own_names_are_hosts() {
         let hosts = Hosts(vec!["Bench.example.org".into()]);
-        for good in
-            ["10.0.0.7", "10.0.0.7:8080", "[fe80::1]", "[::1]:80", "localhost:7000", "kiln.local", "KILN", "bench.example.org:80", "kiln.local.:80"]
-        {
+        for good in [
+            "10.0.0.7",
+            "10.0.0.7:8080",
+            "[fe80::1]",
+            "[::1]:80",
+            "localhost:7000",
+            "kiln.local",
+            "KILN",
+            "bench.example.org:80",
+            "kiln.local.:80",
+        ] {
             assert!(hosts.admits(good, "kiln"), "{good}");
         }
-        for bad in ["", "evil.example", ".local", "kiln.local.evil.example", "[::1", "10.0.0.7:x", "10.0.0.7:80:80", "a b"] {
+        for bad in [
+            "",
+            "evil.example",
+            ".local",
+            "kiln.local.evil.example",
+            "[::1",
+            "10.0.0.7:x",
+            "10.0.0.7:80:80",
+            "a b",
+        ] {
             assert!(!hosts.admits(bad, "kiln"), "{bad}");
         }
         assert!(!Hosts::default().admits("", ""));
@@ -180,7 +221,9 @@ mod tests {
         let peer = Peer::Tcp(([10, 0, 0, 9], 5000).into());
         let refusal = refused(&method, &headers, text(&headers, HOST), peer, &Hosts::default(), "kiln")?;
         let body = format!("{refusal:?}");
-        ["host-refused", "origin-refused", "csrf"].into_iter().find(|kind| body.contains(kind))
+        ["host-refused", "origin-refused", "csrf"]
+            .into_iter()
+            .find(|kind| body.contains(kind))
     }
 
     #[test]
@@ -192,13 +235,41 @@ mod tests {
             (Method::GET, vec![("host", "evil.example")], Some("host-refused")),
             (Method::GET, vec![], Some("host-refused")),
             (Method::GET, vec![HOST_, ("origin", "http://evil.example")], None),
-            (Method::POST, vec![HOST_, COOKIE, ASKED, ("origin", "http://evil.example")], Some("origin-refused")),
-            (Method::POST, vec![HOST_, COOKIE, ASKED, ("origin", "null")], Some("origin-refused")),
-            (Method::POST, vec![HOST_, COOKIE, ASKED, ("origin", "http://10.0.0.7:81")], Some("origin-refused")),
-            (Method::POST, vec![HOST_, COOKIE, ASKED, ("sec-fetch-site", "cross-site")], Some("origin-refused")),
-            (Method::POST, vec![HOST_, COOKIE, ("origin", "http://10.0.0.7")], Some("csrf")),
-            (Method::DELETE, vec![HOST_, COOKIE, ("x-requested-with", "curl")], Some("csrf")),
-            (Method::POST, vec![HOST_, COOKIE, ASKED, ("origin", "http://10.0.0.7")], None),
+            (
+                Method::POST,
+                vec![HOST_, COOKIE, ASKED, ("origin", "http://evil.example")],
+                Some("origin-refused"),
+            ),
+            (
+                Method::POST,
+                vec![HOST_, COOKIE, ASKED, ("origin", "null")],
+                Some("origin-refused"),
+            ),
+            (
+                Method::POST,
+                vec![HOST_, COOKIE, ASKED, ("origin", "http://10.0.0.7:81")],
+                Some("origin-refused"),
+            ),
+            (
+                Method::POST,
+                vec![HOST_, COOKIE, ASKED, ("sec-fetch-site", "cross-site")],
+                Some("origin-refused"),
+            ),
+            (
+                Method::POST,
+                vec![HOST_, COOKIE, ("origin", "http://10.0.0.7")],
+                Some("csrf"),
+            ),
+            (
+                Method::DELETE,
+                vec![HOST_, COOKIE, ("x-requested-with", "curl")],
+                Some("csrf"),
+            ),
+            (
+                Method::POST,
+                vec![HOST_, COOKIE, ASKED, ("origin", "http://10.0.0.7")],
+                None,
+            ),
             (Method::POST, vec![HOST_, COOKIE, ASKED], None),
             (Method::POST, vec![HOST_, ("authorization", "Bearer x")], None),
             (Method::POST, vec![HOST_], None),

@@ -38,6 +38,10 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
             Liveness::Offline => "offline",
         },
     });
-    let code = if stuck { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code = if stuck {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
     (code, Json(body)).into_response()
 }

@@ -39,7 +39,10 @@ pub fn router(app: Arc<App>, hosts: Hosts) -> Router {
         .route("/health", get(health::health))
         .route("/box", get(view::whole_box))
         .route("/claim", post(session::claim))
-        .route("/session", get(session::show).post(session::log_in).delete(session::log_out))
+        .route(
+            "/session",
+            get(session::show).post(session::log_in).delete(session::log_out),
+        )
         .route("/drives", get(view::drives))
         .route("/jobs", get(view::jobs))
         .route("/jobs/{id}", get(view::job))
@@ -84,5 +87,7 @@ async fn page_or_nothing(request: Request) -> Response {
         let (parts, _) = request.into_parts();
         return crate::page::page(parts.method, parts.uri, parts.headers).await;
     }
-    Refusal::new("not-found", 404, "There is nothing here").with(format!("path: {}", path.chars().take(200).collect::<String>())).into_response()
+    Refusal::new("not-found", 404, "There is nothing here")
+        .with(format!("path: {}", path.chars().take(200).collect::<String>()))
+        .into_response()
 }

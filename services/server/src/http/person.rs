@@ -27,12 +27,15 @@ pub struct Person {
 
 /// The value of the session's cookie.
 pub fn cookie(headers: &HeaderMap) -> Option<&str> {
-    headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';')).find_map(
-        |pair| {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .find_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
             (name == COOKIE_NAME && !value.is_empty()).then_some(value)
-        },
-    )
+        })
 }
 
 /// The token of `Authorization: Bearer …`.
@@ -49,7 +52,11 @@ pub fn of(app: &App, headers: &HeaderMap) -> Option<Person> {
         false => cookie(headers)?,
     };
     let (name, expires) = app.vault.session(secret, app.clock.now().wall)?;
-    Some(Person { name, expires, secret: secret.to_owned() })
+    Some(Person {
+        name,
+        expires,
+        secret: secret.to_owned(),
+    })
 }
 
 impl FromRequestParts<Arc<App>> for Person {
@@ -87,7 +94,13 @@ mod tests {
     #[test]
     fn bearer_is_case_free_and_never_empty() {
         let mut headers = HeaderMap::new();
-        for (value, want) in [("Bearer x", Some("x")), ("bearer  x ", Some("x")), ("Bearer ", None), ("Basic x", None), ("x", None)] {
+        for (value, want) in [
+            ("Bearer x", Some("x")),
+            ("bearer  x ", Some("x")),
+            ("Bearer ", None),
+            ("Basic x", None),
+            ("x", None),
+        ] {
             headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
             assert_eq!(bearer(&headers), want, "{value}");
         }

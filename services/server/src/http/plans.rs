@@ -27,7 +27,8 @@ fn plan_id(text: &str) -> Result<PlanId, Refusal> {
 }
 
 fn odd_answer() -> Refusal {
-    Refusal::new("agent-odd", 502, "The burn-in agent answered something else").with("server and agent are of different versions")
+    Refusal::new("agent-odd", 502, "The burn-in agent answered something else")
+        .with("server and agent are of different versions")
 }
 
 fn claimed(app: &App) -> Result<(), Refusal> {
@@ -42,7 +43,15 @@ fn words(drives: &[DriveId]) -> String {
 }
 
 fn act(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> NewEvent {
-    NewEvent { kind: kind.to_owned(), severity, job: None, drive: None, message, data, origin: None }
+    NewEvent {
+        kind: kind.to_owned(),
+        severity,
+        job: None,
+        drive: None,
+        message,
+        data,
+        origin: None,
+    }
 }
 
 /// `POST /api/v1/plans`: what would be lost.
@@ -53,13 +62,24 @@ pub async fn plan(
 ) -> Result<Answered<Plan>, Refusal> {
     claimed(&app)?;
     if request.drives.is_empty() || request.drives.len() > PLAN_DRIVES_MAX {
-        return Err(Refusal::new("bad-plan", 422, "A plan names drives").with(format!("drives: 1 to {PLAN_DRIVES_MAX}")));
+        return Err(
+            Refusal::new("bad-plan", 422, "A plan names drives").with(format!("drives: 1 to {PLAN_DRIVES_MAX}"))
+        );
     }
-    let twice = request.drives.iter().enumerate().find(|(at, id)| request.drives[..*at].contains(id));
+    let twice = request
+        .drives
+        .iter()
+        .enumerate()
+        .find(|(at, id)| request.drives[..*at].contains(id));
     if let Some((_, id)) = twice {
-        return Err(Refusal::new("bad-plan", 422, "A plan names each drive once").with(format!("drives: {id} stands twice")));
+        return Err(
+            Refusal::new("bad-plan", 422, "A plan names each drive once").with(format!("drives: {id} stands twice"))
+        );
     }
-    let command = Command::Plan { drives: request.drives, playbook: request.playbook };
+    let command = Command::Plan {
+        drives: request.drives,
+        playbook: request.playbook,
+    };
     match app.ask_agent(command).await? {
         Answer::Planned(plan) => {
             app.gate(|gate| gate.keep(app.clock.now(), plan.clone(), &person.name));
@@ -87,7 +107,11 @@ pub async fn arm(
     let hash = app.vault.user(&person.name).map(|(_, hash)| hash);
     if !app.hasher.verify(request.password, hash).await? {
         let message = format!("{} gave a wrong password at the gate; nothing was armed", person.name);
-        app.record_act(act("gate.refused", Severity::Warning, message, json!({ "plan": id })), &person.name).await?;
+        app.record_act(
+            act("gate.refused", Severity::Warning, message, json!({ "plan": id })),
+            &person.name,
+        )
+        .await?;
         return Err(Refusal::new("password-wrong", 403, "The password is wrong").with("nothing was armed"));
     }
     app.logins(|limit| limit.succeeded(&key));
@@ -97,7 +121,16 @@ pub async fn arm(
     })?;
     // On the medium before the ticket leaves: what can erase is never handed out unrecorded.
     let message = format!("{} armed the erasure of {}", person.name, words(&drives));
-    app.record_act(act("gate.armed", Severity::Warning, message, json!({ "plan": id, "drives": drives })), &person.name).await?;
+    app.record_act(
+        act(
+            "gate.armed",
+            Severity::Warning,
+            message,
+            json!({ "plan": id, "drives": drives }),
+        ),
+        &person.name,
+    )
+    .await?;
     Ok(Answered(armed))
 }
 
@@ -127,7 +160,11 @@ pub async fn start(
                 Err(problem) => act(
                     "gate.refused",
                     Severity::Warning,
-                    format!("The agent refused to start {} on {}: {problem}", plan.playbook, words(&drives)),
+                    format!(
+                        "The agent refused to start {} on {}: {problem}",
+                        plan.playbook,
+                        words(&drives)
+                    ),
                     json!({ "plan": id, "drives": drives, "problem": problem }),
                 ),
             };
@@ -137,7 +174,9 @@ pub async fn start(
             outcome
         }
     });
-    let outcome = task.await.map_err(|_| Refusal::new("internal", 500, "The start broke off"))?;
+    let outcome = task
+        .await
+        .map_err(|_| Refusal::new("internal", 500, "The start broke off"))?;
     match outcome? {
         Answer::Started { jobs } => Ok(Answered(Started { jobs })),
         Answer::Planned(_) | Answer::Aborted => Err(odd_answer()),
@@ -151,11 +190,22 @@ pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<S
     if job.state.is_over() {
         return Err(Refusal::new("job-over", 409, "This job is over").with("there is nothing to end"));
     }
-    match app.ask_agent(Command::Abort { job: job_id, actor: person.name.clone() }).await? {
+    match app
+        .ask_agent(Command::Abort {
+            job: job_id,
+            actor: person.name.clone(),
+        })
+        .await?
+    {
         Answer::Aborted => {}
         Answer::Planned(_) | Answer::Started { .. } => return Err(odd_answer()),
     }
-    let mut event = act("gate.abort", Severity::Info, format!("{} ended the job on {} {}", person.name, job.model, job.serial), json!({}));
+    let mut event = act(
+        "gate.abort",
+        Severity::Info,
+        format!("{} ended the job on {} {}", person.name, job.model, job.serial),
+        json!({}),
+    );
     event.job = Some(job_id);
     event.drive = Some(job.drive);
     app.record_act(event, &person.name).await?;

@@ -34,8 +34,12 @@ impl Refusal {
     pub fn wait(time: std::time::Duration) -> Self {
         // Rounded up: a second early is one more refusal.
         let seconds = time.as_secs() + 1;
-        let problem = Problem::new("too-many-tries", 429, "Too many wrong tries").with(format!("try again in {seconds} s"));
-        Self { problem, retry_after: Some(seconds) }
+        let problem =
+            Problem::new("too-many-tries", 429, "Too many wrong tries").with(format!("try again in {seconds} s"));
+        Self {
+            problem,
+            retry_after: Some(seconds),
+        }
     }
 
     /// Nobody is logged in.
@@ -46,7 +50,10 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { problem, retry_after: None }
+        Self {
+            problem,
+            retry_after: None,
+        }
     }
 }
 
@@ -69,8 +76,12 @@ impl From<Failure> for Refusal {
 impl From<password::Error> for Refusal {
     fn from(error: password::Error) -> Self {
         match error {
-            password::Error::Length => Self::new("bad-password", 422, "This cannot be a password").with(error.to_string()),
-            password::Error::Hash(_) => Self::new("internal", 500, "The password could not be hashed").with(error.to_string()),
+            password::Error::Length => {
+                Self::new("bad-password", 422, "This cannot be a password").with(error.to_string())
+            }
+            password::Error::Hash(_) => {
+                Self::new("internal", 500, "The password could not be hashed").with(error.to_string())
+            }
             password::Error::Stopping => Self::new("stopping", 503, "The server is stopping"),
         }
     }
@@ -80,7 +91,9 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self.problem)).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

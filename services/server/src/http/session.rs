@@ -22,12 +22,22 @@ use crate::auth::{password, secret};
 use crate::hub::Input;
 
 fn act(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> NewEvent {
-    NewEvent { kind: kind.to_owned(), severity, job: None, drive: None, message, data, origin: None }
+    NewEvent {
+        kind: kind.to_owned(),
+        severity,
+        job: None,
+        drive: None,
+        message,
+        data,
+        origin: None,
+    }
 }
 
 fn set_cookie(value: &str, seconds: u64) -> Result<HeaderValue, Refusal> {
-    HeaderValue::from_str(&format!("{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"))
-        .map_err(|_| Refusal::new("internal", 500, "The session has no valid cookie"))
+    HeaderValue::from_str(&format!(
+        "{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+    ))
+    .map_err(|_| Refusal::new("internal", 500, "The session has no valid cookie"))
 }
 
 fn with_cookie(username: String, expires: Time, cookie: &str) -> Result<Response, Refusal> {
@@ -37,7 +47,9 @@ fn with_cookie(username: String, expires: Time, cookie: &str) -> Result<Response
 
 fn check_username(name: &str) -> Result<(), Refusal> {
     let fits = (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     if fits {
         return Ok(());
     }
@@ -60,11 +72,23 @@ pub async fn claim(
         Try::Wrong => return Err(wrong_code("type the code that the box shows on its console")),
         Try::WrongNewCode => {
             let message = "Twenty wrong claim codes were tried; the box has a new one".to_owned();
-            app.record("box.claim_code_changed", Severity::Warning, message, json!({ "from": peer.key() })).await;
+            app.record(
+                "box.claim_code_changed",
+                Severity::Warning,
+                message,
+                json!({ "from": peer.key() }),
+            )
+            .await;
             return Err(wrong_code("the box shows a new code now; look at its console again"));
         }
         Try::Wait(time) => return Err(Refusal::wait(time)),
-        Try::Taken => return Err(Refusal::new("being-claimed", 409, "Somebody else is claiming this box right now")),
+        Try::Taken => {
+            return Err(Refusal::new(
+                "being-claimed",
+                409,
+                "Somebody else is claiming this box right now",
+            ));
+        }
         Try::Closed => return Err(Refusal::new("claimed", 409, "This box is claimed").with("log in instead")),
     }
     // Dropping this request half-way must leave the box claimable: the work goes on in a task of its own.
@@ -72,13 +96,22 @@ pub async fn claim(
         let (app, name, password) = (Arc::clone(&app), form.username.clone(), form.password);
         async move {
             let done = match app.hasher.hash(password).await {
-                Ok(hash) => app.vault.add_user(&name, hash, app.clock.now().wall).await.map_err(Refusal::from),
+                Ok(hash) => app
+                    .vault
+                    .add_user(&name, hash, app.clock.now().wall)
+                    .await
+                    .map_err(Refusal::from),
                 Err(error) => Err(error.into()),
             };
             app.claim(|claim| claim.finish(done.is_ok()));
             if done.is_ok() {
                 app.feed(Input::Claimed).await;
-                let event = act("box.claimed", Severity::Info, format!("{name} claimed the box"), json!({ "from": peer.key() }));
+                let event = act(
+                    "box.claimed",
+                    Severity::Info,
+                    format!("{name} claimed the box"),
+                    json!({ "from": peer.key() }),
+                );
                 if let Err(error) = app.record_act(event, &name).await {
                     tracing::error!(%error, "the claim was not recorded");
                 }
@@ -86,7 +119,9 @@ pub async fn claim(
             done
         }
     });
-    stored.await.map_err(|_| Refusal::new("internal", 500, "The claim was not stored"))??;
+    stored
+        .await
+        .map_err(|_| Refusal::new("internal", 500, "The claim was not stored"))??;
     let (cookie, expires) = app.vault.log_in(&form.username, app.clock.now().wall).await?;
     with_cookie(form.username, expires, &cookie)
 }
@@ -112,7 +147,8 @@ async fn check_login(app: &Arc<App>, peer: Peer, form: Login) -> Result<String, 
         }
         _ => {
             let message = format!("A login from {key} failed");
-            app.record("session.refused", Severity::Warning, message, json!({ "from": key })).await;
+            app.record("session.refused", Severity::Warning, message, json!({ "from": key }))
+                .await;
             Err(Refusal::new("login-wrong", 401, "User name or password is wrong"))
         }
     }
@@ -144,7 +180,10 @@ pub async fn vigil_log_in(
 
 /// `GET /api/v1/session`: who is logged in.
 pub async fn show(person: Person) -> axum::Json<Session> {
-    axum::Json(Session { username: person.name, expires: person.expires })
+    axum::Json(Session {
+        username: person.name,
+        expires: person.expires,
+    })
 }
 
 /// `DELETE /api/v1/session`: log out.

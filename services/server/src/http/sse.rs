@@ -46,19 +46,31 @@ pub struct From {
 
 /// The number in `Last-Event-ID`.
 pub(super) fn last_event_id(headers: &HeaderMap) -> Option<u64> {
-    headers.get(HeaderName::from_static("last-event-id"))?.to_str().ok()?.trim().parse().ok()
+    headers
+        .get(HeaderName::from_static("last-event-id"))?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// A response whose body is what is sent into the returned channel.
 pub(super) fn open() -> (mpsc::Sender<String>, Response) {
     let (send, receive) = mpsc::channel::<String>(AHEAD);
     let body = futures_util::stream::unfold(receive, |mut receive| async {
-        receive.recv().await.map(|text| (Ok::<_, Infallible>(Bytes::from(text)), receive))
+        receive
+            .recv()
+            .await
+            .map(|text| (Ok::<_, Infallible>(Bytes::from(text)), receive))
     });
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
     ];
     (send, (headers, Body::from_stream(body)).into_response())
 }
@@ -70,7 +82,8 @@ pub async fn stream(
     headers: HeaderMap,
     from: Result<Query<From>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(from) = from.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(from) =
+        from.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
     let after = last_event_id(&headers).or(from.after);
     let (send, response) = open();
     tokio::spawn(async move {
@@ -135,7 +148,10 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
 async fn snapshot(app: &App, send: &mpsc::Sender<String>) -> Result<(), Gone> {
     let now = app.clock.now();
     let messages: Vec<String> = app.hub(|hub| {
-        let mut all = vec![Message::of(now, hub, &Stream::Box), Message::new("drives", &hub.drives())];
+        let mut all = vec![
+            Message::of(now, hub, &Stream::Box),
+            Message::new("drives", &hub.drives()),
+        ];
         // Oldest first, so that a page that keeps the order of arrival has the newest last.
         let mut jobs: Vec<_> = hub.jobs().map(|job| Message::new("job", job)).collect();
         jobs.reverse();
@@ -153,7 +169,10 @@ async fn replay(app: &App, after: u64, send: &mpsc::Sender<String>) -> Result<u6
     let missed = match app::events(&app.store, Some(after), REPLAY_MAX) {
         Ok(missed) => missed,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "missed events could not be read");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "missed events could not be read"
+            );
             return Ok(after);
         }
     };
@@ -166,7 +185,10 @@ async fn replay(app: &App, after: u64, send: &mpsc::Sender<String>) -> Result<u6
 }
 
 /// Takes the next item that concerns one add-on.
-pub(super) async fn next_of<T: Clone>(live: &mut broadcast::Receiver<T>, mine: impl Fn(&T) -> bool) -> Result<T, RecvError> {
+pub(super) async fn next_of<T: Clone>(
+    live: &mut broadcast::Receiver<T>,
+    mine: impl Fn(&T) -> bool,
+) -> Result<T, RecvError> {
     loop {
         let item = live.recv().await?;
         if mine(&item) {

@@ -35,7 +35,11 @@ pub async fn stream(
     tokio::spawn(async move {
         let mut live = app.telemetry.subscribe();
         let mut stopping = app.stopping.subscribe();
-        let hello = format!("{}event: connected\ndata: {}\n\n", sse::RETRY, serde_json::json!({ "addon_id": addon }));
+        let hello = format!(
+            "{}event: connected\ndata: {}\n\n",
+            sse::RETRY,
+            serde_json::json!({ "addon_id": addon })
+        );
         if send.send(hello).await.is_err() {
             return;
         }

@@ -96,7 +96,10 @@ const PLAYBOOKS: [Playbook; 2] = [
         name: "standard",
         description: "SMART before, capacity probe, write every sector, read back and verify, SMART after, verdict",
     },
-    Playbook { name: "surface", description: "Write every sector, read back and verify; nothing else" },
+    Playbook {
+        name: "surface",
+        description: "Write every sector, read back and verify; nothing else",
+    },
 ];
 
 /// `GET /api/v1/playbooks`.
@@ -117,7 +120,8 @@ pub async fn events(
     _: Person,
     window: Result<Query<Window>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Vec<Event>>, Refusal> {
-    let Query(window) = window.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(window) =
+        window.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
     let limit = window.limit.unwrap_or(EVENTS_DEFAULT).clamp(1, EVENTS_MAX);
     Ok(Json(app::events(&app.store, window.after, limit)?))
 }

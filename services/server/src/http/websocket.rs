@@ -21,7 +21,11 @@ const LONGEST_MANIFEST: usize = MANIFEST_MAX + 1024;
 
 /// Value of a key in a query string; percent-encoding is undone only as far as numbers and tokens need it: not at all.
 fn query<'a>(query: Option<&'a str>, key: &str) -> Option<&'a str> {
-    query?.split('&').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key).map(|(_, value)| value))
+    query?.split('&').find_map(|pair| {
+        pair.split_once('=')
+            .filter(|(name, _)| *name == key)
+            .map(|(_, value)| value)
+    })
 }
 
 /// The handler.
@@ -29,25 +33,42 @@ pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) ->
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
     let id = query(request.uri().query(), "addon_id").filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| Refusal::new("bad-query", 400, "addon_id required"))?;
-    let id: u64 = id.parse().map_err(|_| Refusal::new("bad-query", 400, "invalid addon_id").with("addon_id: expected a number"))?;
+    let id: u64 = id
+        .parse()
+        .map_err(|_| Refusal::new("bad-query", 400, "invalid addon_id").with("addon_id: expected a number"))?;
     let given = person::bearer(request.headers()).or_else(|| query(request.uri().query(), "token"));
     let token = check_token(&app, peer, given)?;
-    let addon = app.addons.get(id).ok_or_else(|| Refusal::new("addon-unknown", 404, "add-on not found"))?;
+    let addon = app
+        .addons
+        .get(id)
+        .ok_or_else(|| Refusal::new("addon-unknown", 404, "add-on not found"))?;
     if token.addon != Some(id) {
-        return Err(Refusal::new("token-wrong", 401, "The add-on token belongs to another add-on"));
+        return Err(Refusal::new(
+            "token-wrong",
+            401,
+            "The add-on token belongs to another add-on",
+        ));
     }
     if !addon.enabled {
         return Err(Refusal::new("addon-disabled", 403, "add-on is disabled"));
     }
-    let answer = link::accept(request.headers())
-        .map_err(|error| Refusal::new("not-websocket", 400, "This path speaks WebSocket only").with(error.to_string()))?;
+    let answer = link::accept(request.headers()).map_err(|error| {
+        Refusal::new("not-websocket", 400, "This path speaks WebSocket only").with(error.to_string())
+    })?;
     let enrolled = addon.enrolled || id == AGENT;
-    let longest = if enrolled { Limits::server().longest } else { LONGEST_MANIFEST };
+    let longest = if enrolled {
+        Limits::server().longest
+    } else {
+        LONGEST_MANIFEST
+    };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgrade.await {
             Ok(stream) => {
-                let limits = Limits { longest, ..Limits::server() };
+                let limits = Limits {
+                    longest,
+                    ..Limits::server()
+                };
                 let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name).await;
                 app.serve_addon(id, enrolled, sender, receiver).await;
             }

@@ -14,7 +14,10 @@ const AWAY: Duration = Duration::from_secs(5);
 
 /// What is to be said of the agent. `away`: for how long it has not been connected.
 pub(super) fn of_agent(agent: AgentView, away: Option<Duration>, up_for: Duration) -> Option<Banner> {
-    let since = agent.last_seen.map(|at| format!(" (last heard {})", at.strftime("%H:%M:%S UTC"))).unwrap_or_default();
+    let since = agent
+        .last_seen
+        .map(|at| format!(" (last heard {})", at.strftime("%H:%M:%S UTC")))
+        .unwrap_or_default();
     match agent.state {
         Liveness::Online => None,
         Liveness::Degraded => Some(Banner {
@@ -54,8 +57,15 @@ pub(super) fn of_units(status: &Status) -> Vec<Banner> {
                 | UnitState::Backoff
                 | UnitState::Done => return None,
             };
-            let why = if unit.reason.is_empty() { String::new() } else { format!(": {}", unit.reason) };
-            Some(Banner { severity, text: format!("Service {} {what}{why}", unit.name) })
+            let why = if unit.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", unit.reason)
+            };
+            Some(Banner {
+                severity,
+                text: format!("Service {} {what}{why}", unit.name),
+            })
         })
         .collect()
 }

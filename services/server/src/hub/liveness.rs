@@ -43,7 +43,13 @@ pub struct Life {
 impl Life {
     /// An add-on that has not connected yet.
     pub fn new(now: Now, last_seen: Option<Time>) -> Self {
-        Self { connection: None, last_beat: now.mono, last_seen, away_since: now.mono, told: Liveness::Offline }
+        Self {
+            connection: None,
+            last_beat: now.mono,
+            last_seen,
+            away_since: now.mono,
+            told: Liveness::Offline,
+        }
     }
 
     /// A connection was made; returns the older one that has to go.
@@ -97,7 +103,9 @@ impl Life {
 
     /// For how long it has been away; `None` while it is connected.
     pub fn away_for(&self, now: Now) -> Option<Duration> {
-        self.connection.is_none().then(|| now.mono.saturating_sub(self.away_since))
+        self.connection
+            .is_none()
+            .then(|| now.mono.saturating_sub(self.away_since))
     }
 
     /// What has changed since the event log was told last, if that is to be told now.
@@ -122,7 +130,10 @@ mod tests {
     use super::*;
 
     fn now(seconds: u64) -> Now {
-        Now { mono: Duration::from_secs(seconds), wall: Time::UNIX_EPOCH }
+        Now {
+            mono: Duration::from_secs(seconds),
+            wall: Time::UNIX_EPOCH,
+        }
     }
 
     #[test]
@@ -133,7 +144,11 @@ mod tests {
         assert_eq!(life.news(now(1)), Some(Liveness::Online));
         life.heard(now(120), false);
         assert_eq!(life.state(now(180)), Liveness::Online, "59 s short of the third");
-        assert_eq!(life.news(now(181)), Some(Liveness::Degraded), "a frame that is no heartbeat does not count");
+        assert_eq!(
+            life.news(now(181)),
+            Some(Liveness::Degraded),
+            "a frame that is no heartbeat does not count"
+        );
         assert_eq!(life.news(now(182)), None, "told once");
         life.heard(now(190), true);
         assert_eq!(life.news(now(190)), Some(Liveness::Online));

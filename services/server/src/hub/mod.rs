@@ -265,11 +265,24 @@ impl Hub {
         match input {
             Input::Connected { addon, connection } => self.connected(now, addon, connection, &mut out),
             Input::Closed { addon, connection, why } => self.closed(now, addon, connection, &why, &mut out),
-            Input::Frame { addon, connection, frame, payload } => {
+            Input::Frame {
+                addon,
+                connection,
+                frame,
+                payload,
+            } => {
                 self.frame(now, addon, connection, frame, payload, &mut out);
             }
-            Input::Malformed { addon, connection, what } => {
-                if let Some(peer) = self.peers.get_mut(&addon).filter(|peer| peer.life.is_current(connection)) {
+            Input::Malformed {
+                addon,
+                connection,
+                what,
+            } => {
+                if let Some(peer) = self
+                    .peers
+                    .get_mut(&addon)
+                    .filter(|peer| peer.life.is_current(connection))
+                {
                     peer.life.heard(now, false);
                     self.complain(now, addon, &format!("a frame was not taken: {}", cut(&what)), &mut out);
                 }
@@ -315,12 +328,19 @@ impl Hub {
             let Some(state) = peer.life.news(now) else { continue };
             let (kind, severity, message) = match state {
                 Liveness::Online => ("addon.online", Severity::Info, format!("{} is online", peer.name)),
-                Liveness::Degraded => {
-                    ("addon.degraded", Severity::Warning, format!("{} missed three heartbeats", peer.name))
-                }
-                Liveness::Offline => ("addon.offline", Severity::Warning, format!("{} is not connected", peer.name)),
+                Liveness::Degraded => (
+                    "addon.degraded",
+                    Severity::Warning,
+                    format!("{} missed three heartbeats", peer.name),
+                ),
+                Liveness::Offline => (
+                    "addon.offline",
+                    Severity::Warning,
+                    format!("{} is not connected", peer.name),
+                ),
             };
-            let data = serde_json::json!({ "addon_id": id, "addon_name": peer.name, "last_seen": peer.life.last_seen() });
+            let data =
+                serde_json::json!({ "addon_id": id, "addon_name": peer.name, "last_seen": peer.life.last_seen() });
             out.push(server_event(kind, severity, message, data));
         }
         let shown = (self.banners(now), self.agent(now).state);
@@ -355,12 +375,29 @@ impl Hub {
         if addon == AGENT {
             out.push(Effect::AgentGone);
         }
-        self.telemetry(addon, "status", "disconnected", serde_json::json!({ "reason": why }), out);
+        self.telemetry(
+            addon,
+            "status",
+            "disconnected",
+            serde_json::json!({ "reason": why }),
+            out,
+        );
     }
 
-    fn telemetry(&mut self, addon: u64, name: &'static str, kind: &str, payload: serde_json::Value, out: &mut Vec<Effect>) {
+    fn telemetry(
+        &mut self,
+        addon: u64,
+        name: &'static str,
+        kind: &str,
+        payload: serde_json::Value,
+        out: &mut Vec<Effect>,
+    ) {
         if let Some(peer) = self.peers.get_mut(&addon) {
-            let item = Telemetry { name, kind: kind.to_owned(), payload };
+            let item = Telemetry {
+                name,
+                kind: kind.to_owned(),
+                payload,
+            };
             let number = peer.telemetry.push(item.clone());
             out.push(Effect::Telemetry { addon, number, item });
         }
@@ -368,7 +405,8 @@ impl Hub {
 
     /// A line at `warn` on the add-on's own page: what it sends wrong is never passed over in silence.
     fn complain(&mut self, now: Now, addon: u64, message: &str, out: &mut Vec<Effect>) {
-        let payload = serde_json::json!({ "level": "warn", "source": "server", "timestamp": now.wall, "message": message });
+        let payload =
+            serde_json::json!({ "level": "warn", "source": "server", "timestamp": now.wall, "message": message });
         self.telemetry(addon, "log", "log", payload, out);
     }
 
@@ -381,14 +419,24 @@ impl Hub {
         payload: serde_json::Value,
         out: &mut Vec<Effect>,
     ) {
-        let Some(peer) = self.peers.get_mut(&addon).filter(|peer| peer.life.is_current(connection)) else { return };
+        let Some(peer) = self
+            .peers
+            .get_mut(&addon)
+            .filter(|peer| peer.life.is_current(connection))
+        else {
+            return;
+        };
         peer.life.heard(now, matches!(frame, Frame::Heartbeat));
         let built_in = addon == AGENT && self.built_in;
         match frame {
             Frame::Heartbeat => self.telemetry(addon, "heartbeat", "heartbeat", payload, out),
             Frame::Progress(progress) => {
                 self.telemetry(addon, "progress", "progress", payload, out);
-                if built_in { self.progress(now, progress, out) } else { self.foreign_phase(addon, &progress, out) }
+                if built_in {
+                    self.progress(now, progress, out)
+                } else {
+                    self.foreign_phase(addon, &progress, out)
+                }
             }
             Frame::Log(mut line) => {
                 self.telemetry(addon, "log", "log", payload, out);
@@ -436,14 +484,23 @@ impl Hub {
             | Frame::Job(_)
             | Frame::Event(_)
             | Frame::Result(_) => {
-                self.complain(now, addon, "a frame of a type that only the box's own agent and server exchange was not taken", out);
+                self.complain(
+                    now,
+                    addon,
+                    "a frame of a type that only the box's own agent and server exchange was not taken",
+                    out,
+                );
             }
         }
     }
 
     fn progress(&mut self, now: Now, frame: ProgressFrame, out: &mut Vec<Effect>) {
-        let Some((id, progress)) = frame.job_id.parse::<JobId>().ok().zip(frame.kiln) else { return };
-        let Some(held) = self.jobs.get_mut(&id).filter(|held| !held.job.state.is_over()) else { return };
+        let Some((id, progress)) = frame.job_id.parse::<JobId>().ok().zip(frame.kiln) else {
+            return;
+        };
+        let Some(held) = self.jobs.get_mut(&id).filter(|held| !held.job.state.is_over()) else {
+            return;
+        };
         held.sample(now, &progress);
         held.job.progress = Some(progress.clone());
         out.push(Effect::Stream(Stream::Progress(id, progress)));
@@ -461,7 +518,11 @@ impl Hub {
 
     fn job(&mut self, now: Now, job: Job, out: &mut Vec<Effect>) {
         if !self.jobs.contains_key(&job.id) && self.jobs.len() >= JOBS {
-            let oldest_over = self.jobs.iter().find(|(_, held)| held.job.state.is_over()).map(|(id, _)| *id);
+            let oldest_over = self
+                .jobs
+                .iter()
+                .find(|(_, held)| held.job.state.is_over())
+                .map(|(id, _)| *id);
             if let Some(oldest) = oldest_over {
                 self.jobs.remove(&oldest);
             }
@@ -476,14 +537,27 @@ impl Hub {
     }
 
     fn agent_event(&mut self, mut event: NewEvent, out: &mut Vec<Effect>) {
-        if !["job.", "drive.", "agent."].iter().any(|prefix| event.kind.starts_with(prefix)) {
+        if !["job.", "drive.", "agent."]
+            .iter()
+            .any(|prefix| event.kind.starts_with(prefix))
+        {
             event.data = serde_json::json!({ "type": cut(&event.kind), "data": event.data });
             "agent.said".clone_into(&mut event.kind);
         }
         event.message = cut(&event.message);
-        if let Some(what) = event.kind.strip_prefix("agent.").and_then(|kind| kind.strip_suffix("_set_aside")) {
+        if let Some(what) = event
+            .kind
+            .strip_prefix("agent.")
+            .and_then(|kind| kind.strip_suffix("_set_aside"))
+        {
             let key = if what == "store" { "agent.store" } else { "agent.other" };
-            self.banners.insert(key, Banner { severity: Severity::Warning, text: event.message.clone() });
+            self.banners.insert(
+                key,
+                Banner {
+                    severity: Severity::Warning,
+                    text: event.message.clone(),
+                },
+            );
         }
         out.push(Effect::Event(event, agent_actor()));
     }
@@ -500,26 +574,49 @@ impl Hub {
         }
         if peer.phases.insert((job.clone(), phase.clone())) {
             let message = format!("{}: phase {phase:?} completed for job {job}", peer.name);
-            let data = serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": "phase_complete" });
-            out.push(addon_event(&peer.name, "addon.phase_complete", Severity::Info, message, data));
+            let data =
+                serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": "phase_complete" });
+            out.push(addon_event(
+                &peer.name,
+                "addon.phase_complete",
+                Severity::Info,
+                message,
+                data,
+            ));
         }
     }
 
     fn foreign_notification(&mut self, addon: u64, notification: Notification, out: &mut Vec<Effect>) {
         let Some(peer) = self.peers.get(&addon) else { return };
-        let event_type =
-            if notification.event_type.is_empty() { "addon_degraded".to_owned() } else { cut(&notification.event_type) };
-        let metadata: BTreeMap<String, String> =
-            notification.metadata.iter().take(50).map(|(key, value)| (cut(key), cut(value))).collect();
+        let event_type = if notification.event_type.is_empty() {
+            "addon_degraded".to_owned()
+        } else {
+            cut(&notification.event_type)
+        };
+        let metadata: BTreeMap<String, String> = notification
+            .metadata
+            .iter()
+            .take(50)
+            .map(|(key, value)| (cut(key), cut(value)))
+            .collect();
         let data = serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": event_type,
             "host": cut(&notification.host), "metadata": metadata });
         let message = format!("{}: {}", peer.name, cut(&notification.message));
-        out.push(addon_event(&peer.name, "addon.notification", notification.severity, message, data));
+        out.push(addon_event(
+            &peer.name,
+            "addon.notification",
+            notification.severity,
+            message,
+            data,
+        ));
     }
 
     fn supervisor(&mut self, status: Option<Status>, out: &mut Vec<Effect>) {
         if let Some(status) = &status {
-            let actor = Actor { kind: "supervisor".to_owned(), name: "supervisor".to_owned() };
+            let actor = Actor {
+                kind: "supervisor".to_owned(),
+                name: "supervisor".to_owned(),
+            };
             for event in units::news(self.remembered.as_ref(), status) {
                 out.push(Effect::Event(event, actor.clone()));
             }
@@ -541,14 +638,23 @@ impl Hub {
     /// How the built-in agent is.
     pub fn agent(&self, now: Now) -> AgentView {
         let Some(peer) = self.peers.get(&AGENT) else {
-            return AgentView { state: Liveness::Offline, last_seen: None };
+            return AgentView {
+                state: Liveness::Offline,
+                last_seen: None,
+            };
         };
-        let late = self.supervisor.as_ref().is_some_and(|status| units::is_late(status, "agent"));
+        let late = self
+            .supervisor
+            .as_ref()
+            .is_some_and(|status| units::is_late(status, "agent"));
         let state = match peer.life.state(now) {
             Liveness::Online if late => Liveness::Degraded,
             state => state,
         };
-        AgentView { state, last_seen: peer.life.last_seen() }
+        AgentView {
+            state,
+            last_seen: peer.life.last_seen(),
+        }
     }
 
     /// How an add-on is, and when it was last heard.
@@ -581,7 +687,10 @@ impl Hub {
         let banners = match all.first() {
             Some(worst) if !logged_in => {
                 let text = "Something about this box needs attention; log in to read what".to_owned();
-                vec![Banner { severity: worst.severity, text }]
+                vec![Banner {
+                    severity: worst.severity,
+                    text,
+                }]
             }
             _ => all,
         };
@@ -623,7 +732,10 @@ impl Hub {
 
     /// Samples of a job's progress, oldest first.
     pub fn samples(&self, id: JobId) -> Vec<Sample> {
-        self.jobs.get(&id).map(|held| held.samples.iter().cloned().collect()).unwrap_or_default()
+        self.jobs
+            .get(&id)
+            .map(|held| held.samples.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Log lines about no job, oldest first.
@@ -635,42 +747,88 @@ impl Hub {
     pub fn telemetry_after(&self, addon: u64, after: u64) -> Vec<(u64, Telemetry)> {
         self.peers
             .get(&addon)
-            .map(|peer| peer.telemetry.after(after).map(|(number, item)| (number, item.clone())).collect())
+            .map(|peer| {
+                peer.telemetry
+                    .after(after)
+                    .map(|(number, item)| (number, item.clone()))
+                    .collect()
+            })
             .unwrap_or_default()
     }
 
     /// The running job of a drive.
     pub fn job_on(&self, drive: &DriveId) -> Option<JobId> {
-        self.jobs.values().find(|held| held.job.drive == *drive && !held.job.state.is_over()).map(|held| held.job.id)
+        self.jobs
+            .values()
+            .find(|held| held.job.drive == *drive && !held.job.state.is_over())
+            .map(|held| held.job.id)
     }
 }
 
 impl Held {
     fn new(job: Job) -> Self {
-        Self { job, samples: Ring::new(SAMPLES), sampled: None }
+        Self {
+            job,
+            samples: Ring::new(SAMPLES),
+            sampled: None,
+        }
     }
 
     fn sample(&mut self, now: Now, progress: &Progress) {
         let due = self.sampled.is_none_or(|at| now.mono.saturating_sub(at) >= SAMPLE);
         if due && self.samples.last().is_none_or(|last| last.progress != *progress) {
-            self.samples.push(Sample { at: now.wall, progress: progress.clone() });
+            self.samples.push(Sample {
+                at: now.wall,
+                progress: progress.clone(),
+            });
             self.sampled = Some(now.mono);
         }
     }
 }
 
 fn agent_actor() -> Actor {
-    Actor { kind: "agent".to_owned(), name: "agent".to_owned() }
+    Actor {
+        kind: "agent".to_owned(),
+        name: "agent".to_owned(),
+    }
 }
 
 fn server_event(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> Effect {
-    let event = NewEvent { kind: kind.to_owned(), severity, job: None, drive: None, message, data, origin: None };
-    Effect::Event(event, Actor { kind: "server".to_owned(), name: "server".to_owned() })
+    let event = NewEvent {
+        kind: kind.to_owned(),
+        severity,
+        job: None,
+        drive: None,
+        message,
+        data,
+        origin: None,
+    };
+    Effect::Event(
+        event,
+        Actor {
+            kind: "server".to_owned(),
+            name: "server".to_owned(),
+        },
+    )
 }
 
 fn addon_event(name: &str, kind: &str, severity: Severity, message: String, data: serde_json::Value) -> Effect {
-    let event = NewEvent { kind: kind.to_owned(), severity, job: None, drive: None, message, data, origin: None };
-    Effect::Event(event, Actor { kind: "addon".to_owned(), name: name.to_owned() })
+    let event = NewEvent {
+        kind: kind.to_owned(),
+        severity,
+        job: None,
+        drive: None,
+        message,
+        data,
+        origin: None,
+    };
+    Effect::Event(
+        event,
+        Actor {
+            kind: "addon".to_owned(),
+            name: name.to_owned(),
+        },
+    )
 }
 
 /// Text from outside, cut to [`TEXT`] characters.

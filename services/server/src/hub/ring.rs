@@ -17,7 +17,11 @@ pub struct Ring<T> {
 impl<T> Ring<T> {
     /// An empty ring for at most `most` items.
     pub fn new(most: usize) -> Self {
-        Self { items: VecDeque::new(), most, next: 1 }
+        Self {
+            items: VecDeque::new(),
+            most,
+            next: 1,
+        }
     }
 
     /// Adds an item, dropping the oldest when the ring is full; returns its number.

@@ -8,19 +8,41 @@ use wire::job::{JobState, Phase};
 use super::*;
 
 fn now(seconds: u64) -> Now {
-    Now { mono: Duration::from_secs(seconds), wall: Time::from_second(1_800_000_000 + seconds as i64).unwrap() }
+    Now {
+        mono: Duration::from_secs(seconds),
+        wall: Time::from_second(1_800_000_000 + seconds as i64).unwrap(),
+    }
 }
 
 fn hub() -> Hub {
     let mut hub = Hub::new(now(0), "kiln", true, true, Past::default());
-    hub.step(now(0), Input::Known { addon: AGENT, name: "agent".into(), last_seen: None });
-    hub.step(now(0), Input::Known { addon: 2, name: "shed".into(), last_seen: None });
+    hub.step(
+        now(0),
+        Input::Known {
+            addon: AGENT,
+            name: "agent".into(),
+            last_seen: None,
+        },
+    );
+    hub.step(
+        now(0),
+        Input::Known {
+            addon: 2,
+            name: "shed".into(),
+            last_seen: None,
+        },
+    );
     hub
 }
 
 fn frame(addon: u64, connection: u64, frame: Frame) -> Input {
     let whole: serde_json::Value = serde_json::from_str(&frame.encode()).unwrap();
-    Input::Frame { addon, connection, payload: whole["payload"].clone(), frame }
+    Input::Frame {
+        addon,
+        connection,
+        payload: whole["payload"].clone(),
+        frame,
+    }
 }
 
 fn job(state: JobState) -> Job {
@@ -94,7 +116,13 @@ fn event(kind: &str) -> Frame {
 #[test]
 fn the_agent_is_greeted_and_its_job_is_kept_and_shown() {
     let mut hub = hub();
-    let effects = hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    let effects = hub.step(
+        now(1),
+        Input::Connected {
+            addon: AGENT,
+            connection: 1,
+        },
+    );
     assert!(effects.contains(&Effect::Hello));
     assert_eq!(events(&effects), ["addon.online"]);
     let effects = hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
@@ -105,23 +133,48 @@ fn the_agent_is_greeted_and_its_job_is_kept_and_shown() {
 #[test]
 fn progress_is_a_stream_and_never_kept() {
     let mut hub = hub();
-    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    hub.step(
+        now(1),
+        Input::Connected {
+            addon: AGENT,
+            connection: 1,
+        },
+    );
     hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
     for n in 0..2000_u64 {
         let effects = hub.step(now(2 + n), frame(AGENT, 1, progress_frame(n as f64 / 20.0)));
-        assert!(effects.iter().all(|e| matches!(e, Effect::Stream(_) | Effect::Telemetry { .. } | Effect::Event(..))), "{effects:?}");
-        assert!(effects.iter().all(|e| !matches!(e, Effect::Event(event, _) if event.kind != "addon.degraded")));
+        assert!(
+            effects
+                .iter()
+                .all(|e| matches!(e, Effect::Stream(_) | Effect::Telemetry { .. } | Effect::Event(..))),
+            "{effects:?}"
+        );
+        assert!(
+            effects
+                .iter()
+                .all(|e| !matches!(e, Effect::Event(event, _) if event.kind != "addon.degraded"))
+        );
     }
     let id = job(JobState::Running).id;
     assert_eq!(hub.samples(id).len(), SAMPLES);
-    assert_eq!(hub.job_of(id).unwrap().progress, Some(progress(1999.0 / 20.0)), "a page that comes now sees it");
+    assert_eq!(
+        hub.job_of(id).unwrap().progress,
+        Some(progress(1999.0 / 20.0)),
+        "a page that comes now sees it"
+    );
     assert_eq!(hub.telemetry_after(AGENT, 0).len(), TELEMETRY);
 }
 
 #[test]
 fn progress_of_a_job_that_is_over_is_not_taken() {
     let mut hub = hub();
-    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    hub.step(
+        now(1),
+        Input::Connected {
+            addon: AGENT,
+            connection: 1,
+        },
+    );
     hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Finished)))));
     hub.step(now(2), frame(AGENT, 1, progress_frame(50.0)));
     assert_eq!(hub.job_of(job(JobState::Finished).id).unwrap().progress, None);
@@ -130,10 +183,23 @@ fn progress_of_a_job_that_is_over_is_not_taken() {
 #[test]
 fn an_add_on_cannot_speak_as_the_agent_or_the_server() {
     let mut hub = hub();
-    hub.step(now(1), Input::Connected { addon: 2, connection: 1 });
-    for forged in [event("job.passed"), Frame::Job(Box::new(job(JobState::Finished))), Frame::Drives(vec![])] {
+    hub.step(
+        now(1),
+        Input::Connected {
+            addon: 2,
+            connection: 1,
+        },
+    );
+    for forged in [
+        event("job.passed"),
+        Frame::Job(Box::new(job(JobState::Finished))),
+        Frame::Drives(vec![]),
+    ] {
         let effects = hub.step(now(2), frame(2, 1, forged));
-        assert!(effects.iter().all(|e| matches!(e, Effect::Telemetry { .. })), "{effects:?}");
+        assert!(
+            effects.iter().all(|e| matches!(e, Effect::Telemetry { .. })),
+            "{effects:?}"
+        );
     }
     assert!(hub.jobs().next().is_none());
     let notification = Notification {
@@ -145,7 +211,9 @@ fn an_add_on_cannot_speak_as_the_agent_or_the_server() {
     };
     let effects = hub.step(now(3), frame(2, 1, Frame::Notification(notification)));
     assert_eq!(events(&effects), ["addon.notification"]);
-    let Some(Effect::Event(event, actor)) = effects.iter().find(|e| matches!(e, Effect::Event(..))) else { unreachable!() };
+    let Some(Effect::Event(event, actor)) = effects.iter().find(|e| matches!(e, Effect::Event(..))) else {
+        unreachable!()
+    };
     assert_eq!((actor.kind.as_str(), actor.name.as_str()), ("addon", "shed"));
     assert!(event.message.len() < 1100, "text from outside is cut");
 }
@@ -153,22 +221,56 @@ fn an_add_on_cannot_speak_as_the_agent_or_the_server() {
 #[test]
 fn the_agent_can_only_tell_of_jobs_drives_and_itself() {
     let mut hub = hub();
-    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
-    assert_eq!(events(&hub.step(now(2), frame(AGENT, 1, event("job.passed")))), ["job.passed"]);
-    assert_eq!(events(&hub.step(now(2), frame(AGENT, 1, event("box.claimed")))), ["agent.said"]);
+    hub.step(
+        now(1),
+        Input::Connected {
+            addon: AGENT,
+            connection: 1,
+        },
+    );
+    assert_eq!(
+        events(&hub.step(now(2), frame(AGENT, 1, event("job.passed")))),
+        ["job.passed"]
+    );
+    assert_eq!(
+        events(&hub.step(now(2), frame(AGENT, 1, event("box.claimed")))),
+        ["agent.said"]
+    );
 }
 
 #[test]
 fn a_second_connection_wins_and_the_first_closing_late_changes_nothing() {
     let mut hub = hub();
-    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
-    let effects = hub.step(now(2), Input::Connected { addon: AGENT, connection: 2 });
+    hub.step(
+        now(1),
+        Input::Connected {
+            addon: AGENT,
+            connection: 1,
+        },
+    );
+    let effects = hub.step(
+        now(2),
+        Input::Connected {
+            addon: AGENT,
+            connection: 2,
+        },
+    );
     assert!(effects.contains(&Effect::Replace(1)));
-    let effects = hub.step(now(3), Input::Closed { addon: AGENT, connection: 1, why: "1001".into() });
+    let effects = hub.step(
+        now(3),
+        Input::Closed {
+            addon: AGENT,
+            connection: 1,
+            why: "1001".into(),
+        },
+    );
     assert!(!effects.contains(&Effect::AgentGone), "{effects:?}");
     assert_eq!(hub.agent(now(3)).state, Liveness::Online);
     let effects = hub.step(now(4), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
-    assert!(effects.is_empty() && hub.jobs().next().is_none(), "frames of the old one are not taken");
+    assert!(
+        effects.is_empty() && hub.jobs().next().is_none(),
+        "frames of the old one are not taken"
+    );
 }
 
 #[test]
@@ -176,12 +278,28 @@ fn an_agent_that_is_away_is_told_in_a_banner_and_drives_stay() {
     let mut hub = hub();
     assert!(hub.banners(now(14)).is_empty(), "it may still be starting");
     assert_eq!(hub.banners(now(15)).len(), 1);
-    hub.step(now(20), Input::Connected { addon: AGENT, connection: 1 });
+    hub.step(
+        now(20),
+        Input::Connected {
+            addon: AGENT,
+            connection: 1,
+        },
+    );
     assert!(hub.banners(now(20)).is_empty());
     hub.step(now(20), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
-    hub.step(now(30), Input::Closed { addon: AGENT, connection: 1, why: "gone".into() });
+    hub.step(
+        now(30),
+        Input::Closed {
+            addon: AGENT,
+            connection: 1,
+            why: "gone".into(),
+        },
+    );
     let effects = hub.step(now(35), Input::Tick);
-    assert!(effects.contains(&Effect::Stream(Stream::Box)), "pages are told without asking");
+    assert!(
+        effects.contains(&Effect::Stream(Stream::Box)),
+        "pages are told without asking"
+    );
     assert!(hub.banners(now(35))[0].text.contains("not connected"));
     assert_eq!(events(&hub.step(now(40), Input::Tick)), ["addon.offline"]);
     assert_eq!(hub.jobs().count(), 1);
@@ -190,7 +308,13 @@ fn an_agent_that_is_away_is_told_in_a_banner_and_drives_stay() {
 #[test]
 fn a_stopped_agent_is_degraded_as_soon_as_the_supervisor_says_so() {
     let mut hub = hub();
-    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    hub.step(
+        now(1),
+        Input::Connected {
+            addon: AGENT,
+            connection: 1,
+        },
+    );
     let status: Status = serde_json::from_value(serde_json::json!({
         "host": "bench", "addresses": [], "banners": [], "boot": {"slot":"","why":"","via":"","kernel":"","medium":"ram","reason":"power on","boot_id":"1"},
         "units": [{"name":"agent","state":"degraded","rung":"late","reason":"no heartbeat","status":"","restarts":0,"pid":9,"since":"2026-11-20T15:00:00Z"}],
@@ -202,7 +326,10 @@ fn a_stopped_agent_is_degraded_as_soon_as_the_supervisor_says_so() {
     assert!(hub.banners(now(2))[0].text.contains("does not answer in time"));
     assert_eq!(hub.view(now(2), true).name, "bench");
     assert!(hub.view(now(2), false).supervisor.is_none());
-    assert!(!hub.view(now(2), false).banners[0].text.contains("agent"), "nothing is given away before a login");
+    assert!(
+        !hub.view(now(2), false).banners[0].text.contains("agent"),
+        "nothing is given away before a login"
+    );
     hub.step(now(3), Input::Supervisor(None));
     assert_eq!(hub.agent(now(3)).state, Liveness::Online);
 }
@@ -210,10 +337,19 @@ fn a_stopped_agent_is_degraded_as_soon_as_the_supervisor_says_so() {
 #[test]
 fn old_jobs_make_room_and_running_ones_never_do() {
     let mut hub = hub();
-    hub.step(now(1), Input::Connected { addon: AGENT, connection: 1 });
+    hub.step(
+        now(1),
+        Input::Connected {
+            addon: AGENT,
+            connection: 1,
+        },
+    );
     for n in 0..(JOBS as u128 + 50) {
         let state = if n < 3 { JobState::Running } else { JobState::Finished };
-        let job = Job { id: JobId(uuid::Uuid::from_u128(n)), ..job(state) };
+        let job = Job {
+            id: JobId(uuid::Uuid::from_u128(n)),
+            ..job(state)
+        };
         hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job))));
     }
     assert_eq!(hub.jobs().count(), JOBS);
@@ -224,11 +360,22 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         Just(Frame::Heartbeat),
         (0.0..200.0).prop_map(progress_frame),
-        any::<bool>().prop_map(|over| Frame::Job(Box::new(job(if over { JobState::Finished } else { JobState::Running })))),
+        any::<bool>().prop_map(|over| Frame::Job(Box::new(job(if over {
+            JobState::Finished
+        } else {
+            JobState::Running
+        })))),
         Just(Frame::Drives(vec![])),
         "[a-z]{1,6}\\.[a-z]{1,6}".prop_map(|kind| event(&kind)),
-        (".{0,12}", ".{0,12}").prop_map(|(level, message)| Frame::Log(LogLine { level, message, ..LogLine::default() })),
-        ".{0,10}".prop_map(|kind| Frame::Other { kind, payload: serde_json::Value::Null }),
+        (".{0,12}", ".{0,12}").prop_map(|(level, message)| Frame::Log(LogLine {
+            level,
+            message,
+            ..LogLine::default()
+        })),
+        ".{0,10}".prop_map(|kind| Frame::Other {
+            kind,
+            payload: serde_json::Value::Null
+        }),
     ]
 }
 

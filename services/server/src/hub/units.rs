@@ -29,8 +29,18 @@ pub struct Unit {
 impl From<&Status> for Remembered {
     fn from(status: &Status) -> Self {
         let units = status.units.iter();
-        let units = units.map(|u| Unit { name: u.name.clone(), state: u.state, restarts: u.restarts }).collect();
-        Self { boot_id: status.boot.boot_id.clone(), boot_told: is_known(&status.boot.reason), units }
+        let units = units
+            .map(|u| Unit {
+                name: u.name.clone(),
+                state: u.state,
+                restarts: u.restarts,
+            })
+            .collect();
+        Self {
+            boot_id: status.boot.boot_id.clone(),
+            boot_told: is_known(&status.boot.reason),
+            units,
+        }
     }
 }
 
@@ -40,11 +50,23 @@ fn is_known(reason: &str) -> bool {
 }
 
 fn event(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> NewEvent {
-    NewEvent { kind: kind.to_owned(), severity, job: None, drive: None, message, data, origin: None }
+    NewEvent {
+        kind: kind.to_owned(),
+        severity,
+        job: None,
+        drive: None,
+        message,
+        data,
+        origin: None,
+    }
 }
 
 fn because(unit: &UnitView) -> String {
-    if unit.reason.is_empty() { String::new() } else { format!(": {}", unit.reason) }
+    if unit.reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", unit.reason)
+    }
 }
 
 /// The events that lead from what is remembered to `status`.
@@ -53,7 +75,9 @@ pub fn news(before: Option<&Remembered>, status: &Status) -> Vec<NewEvent> {
     let same_boot = before.filter(|b| b.boot_id == status.boot.boot_id);
     let reason = status.boot.reason.as_str();
     if is_known(reason) && !same_boot.is_some_and(|b| b.boot_told) {
-        let expected = ["power-on", "orderly end", "an ordinary process"].iter().any(|word| reason.starts_with(word));
+        let expected = ["power-on", "orderly end", "an ordinary process"]
+            .iter()
+            .any(|word| reason.starts_with(word));
         events.push(event(
             "box.booted",
             if expected { Severity::Info } else { Severity::Warning },
@@ -92,7 +116,12 @@ pub fn news(before: Option<&Remembered>, status: &Status) -> Vec<NewEvent> {
             UnitState::Stopped | UnitState::Ready | UnitState::Stopping | UnitState::Done => false,
         });
         if unit.state == UnitState::Ready && (restarted || was_down) {
-            events.push(event("unit.recovered", Severity::Info, format!("{} is ready again", unit.name), data()));
+            events.push(event(
+                "unit.recovered",
+                Severity::Info,
+                format!("{} is ready again", unit.name),
+                data(),
+            ));
         }
     }
     events
@@ -103,7 +132,9 @@ pub fn is_late(status: &Status, name: &str) -> bool {
     status.units.iter().any(|unit| {
         unit.name == name
             && (unit.state == UnitState::Degraded
-                || unit.rung.is_some_and(|rung| matches!(rung, Rung::Late | Rung::Degraded | Rung::Abort | Rung::Kill)))
+                || unit
+                    .rung
+                    .is_some_and(|rung| matches!(rung, Rung::Late | Rung::Degraded | Rung::Abort | Rung::Kill)))
     })
 }
 
@@ -128,13 +159,20 @@ mod tests {
                 pid: Some(7),
                 since: Time::UNIX_EPOCH,
             }],
-            boot: BootView { boot_id: boot.into(), reason: "hardware watchdog".into(), ..BootView::default() },
+            boot: BootView {
+                boot_id: boot.into(),
+                reason: "hardware watchdog".into(),
+                ..BootView::default()
+            },
             banners: vec![],
         }
     }
 
     fn kinds(before: Option<&Status>, after: &Status) -> Vec<String> {
-        news(before.map(Remembered::from).as_ref(), after).into_iter().map(|e| e.kind).collect()
+        news(before.map(Remembered::from).as_ref(), after)
+            .into_iter()
+            .map(|e| e.kind)
+            .collect()
     }
 
     #[test]
@@ -149,8 +187,16 @@ mod tests {
         assert_eq!(kinds(Some(&late), &back), [""; 0]);
         assert_eq!(kinds(Some(&back), &again), ["unit.restarted"]);
         assert_eq!(kinds(Some(&again), &well), ["unit.recovered"]);
-        assert_eq!(kinds(Some(&status("1", UnitState::Starting, 0)), &ready), [""; 0], "a first start is no recovery");
-        assert_eq!(kinds(Some(&late), &well), ["unit.restarted", "unit.recovered"], "what happened between is not lost");
+        assert_eq!(
+            kinds(Some(&status("1", UnitState::Starting, 0)), &ready),
+            [""; 0],
+            "a first start is no recovery"
+        );
+        assert_eq!(
+            kinds(Some(&late), &well),
+            ["unit.restarted", "unit.recovered"],
+            "what happened between is not lost"
+        );
     }
 
     #[test]

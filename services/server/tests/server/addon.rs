@@ -19,7 +19,10 @@ use crate::box_::{Box_, PASSWORD, TOKEN};
 use crate::client::{Client, PATIENCE};
 
 fn endpoint(made: &Box_) -> Endpoint {
-    Endpoint::Tcp { host: "127.0.0.1".into(), port: made.address.port() }
+    Endpoint::Tcp {
+        host: "127.0.0.1".into(),
+        port: made.address.port(),
+    }
 }
 
 /// Registers an add-on the documented way; its number and token.
@@ -28,7 +31,12 @@ async fn registered(admin: &mut Client) -> (u64, String) {
     assert_eq!(token.status, 201);
     let token = token.json()["token"].as_str().unwrap().to_owned();
     assert_eq!(token.len(), 64);
-    let answer = admin.post("/api/addons/register", &json!({ "name": "shed", "url": "", "token": token })).await;
+    let answer = admin
+        .post(
+            "/api/addons/register",
+            &json!({ "name": "shed", "url": "", "token": token }),
+        )
+        .await;
     assert_eq!(answer.status, 201, "{answer:?}");
     (answer.json()["addon"]["id"].as_u64().unwrap(), token)
 }
@@ -74,15 +82,35 @@ async fn close_code(socket: &mut RawSocket) -> u16 {
 async fn enrolment_in_two_phases_answers_as_documented() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
-    let token = admin.post("/api/addons/tokens", &json!({ "name": "burnin" })).await.json()["token"].as_str().unwrap().to_owned();
+    let token = admin
+        .post("/api/addons/tokens", &json!({ "name": "burnin" }))
+        .await
+        .json()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut addon = made.client();
-    assert_eq!(addon.post("/api/addons/connect", &manifest()).await.status, 401, "no token");
+    assert_eq!(
+        addon.post("/api/addons/connect", &manifest()).await.status,
+        401,
+        "no token"
+    );
     addon.headers = vec![("authorization", format!("Bearer {token}"))];
-    assert_eq!(addon.post("/api/addons/connect", &manifest()).await.status, 412, "not bound yet");
+    assert_eq!(
+        addon.post("/api/addons/connect", &manifest()).await.status,
+        412,
+        "not bound yet"
+    );
 
     let form = json!({ "name": "burnin", "url": "http://127.0.0.1:1", "token": token });
-    let id = admin.post("/api/addons/register", &form).await.json()["addon"]["id"].as_u64().unwrap();
-    assert_eq!(admin.post("/api/addons/register", &form).await.status, 409, "bound already");
+    let id = admin.post("/api/addons/register", &form).await.json()["addon"]["id"]
+        .as_u64()
+        .unwrap();
+    assert_eq!(
+        admin.post("/api/addons/register", &form).await.status,
+        409,
+        "bound already"
+    );
     let unknown = json!({ "name": "x", "url": "", "token": "0".repeat(64) });
     assert_eq!(admin.post("/api/addons/register", &unknown).await.status, 401);
 
@@ -94,7 +122,14 @@ async fn enrolment_in_two_phases_answers_as_documented() {
     assert_eq!(answer.json()["session_id"], token[..16]);
     assert_eq!(answer.json()["addon"]["version"], "2.0.1");
     let listed = admin.get("/api/addons").await.json();
-    assert!(listed.as_array().unwrap().iter().any(|addon| addon["id"] == id && addon["status"] == "offline"), "{listed}");
+    assert!(
+        listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|addon| addon["id"] == id && addon["status"] == "offline"),
+        "{listed}"
+    );
     assert!(!listed.to_string().contains(&token), "secrets are shown once");
 }
 
@@ -114,21 +149,39 @@ async fn the_socket_is_refused_before_the_upgrade_with_the_documented_status() {
     ] {
         assert_eq!(addon.get(path).await.status, want, "{path}");
     }
-    assert_eq!(addon.get(&format!("/api/addons/ws?addon_id={id}")).await.status, 400, "no upgrade asked for");
+    assert_eq!(
+        addon.get(&format!("/api/addons/ws?addon_id={id}")).await.status,
+        400,
+        "no upgrade asked for"
+    );
     assert_eq!(raw(&made, id, "wrong").await.unwrap_err(), 401);
-    assert_eq!(raw(&made, id, TOKEN).await.unwrap_err(), 401, "the agent's token opens the agent's door only");
+    assert_eq!(
+        raw(&made, id, TOKEN).await.unwrap_err(),
+        401,
+        "the agent's token opens the agent's door only"
+    );
     let disable = json!({ "enabled": false, "password": PASSWORD });
     let path = format!("/api/addons/{id}/enabled");
     let body = |value: &Value| Some(("application/json", value.to_string().into()));
     assert_eq!(admin.raw(Method::PUT, &path, body(&disable)).await.status, 200);
     assert_eq!(raw(&made, id, &token).await.unwrap_err(), 403);
     let enable = json!({ "enabled": true, "password": "wrong horse" });
-    assert_eq!(admin.raw(Method::PUT, &path, body(&enable)).await.problem(), "password-wrong");
+    assert_eq!(
+        admin.raw(Method::PUT, &path, body(&enable)).await.problem(),
+        "password-wrong"
+    );
     let enable = json!({ "enabled": true, "password": PASSWORD });
     assert_eq!(admin.raw(Method::PUT, &path, body(&enable)).await.status, 200);
     raw(&made, id, &token).await.unwrap();
-    let in_query = made.client().get(&format!("/api/addons/ws?addon_id={id}&token={token}")).await;
-    assert_eq!(in_query.problem(), "not-websocket", "the token was taken, only the upgrade is missing");
+    let in_query = made
+        .client()
+        .get(&format!("/api/addons/ws?addon_id={id}&token={token}"))
+        .await;
+    assert_eq!(
+        in_query.problem(),
+        "not-websocket",
+        "the token was taken, only the upgrade is missing"
+    );
 }
 
 #[tokio::test]
@@ -159,7 +212,10 @@ async fn oversize_frames_end_with_1009_at_the_limit_of_their_enrolment() {
     assert_eq!(telemetry.next().await.unwrap().name, "connected");
     let long = json!({ "type": "chart", "payload": "x".repeat(500_000) }).to_string();
     enrolled.send(Message::text(long)).await.unwrap();
-    assert_eq!(telemetry.named("chart").await.data["payload"].as_str().unwrap().len(), 500_000);
+    assert_eq!(
+        telemetry.named("chart").await.data["payload"].as_str().unwrap().len(),
+        500_000
+    );
     // The server hangs up while the rest is still on its way, which may fail the sending.
     let _hung_up = enrolled.send(Message::text("x".repeat(524_289))).await;
     assert_eq!(close_code(&mut enrolled).await, 1009);
@@ -178,20 +234,32 @@ async fn a_manifest_may_come_as_the_first_frame_and_be_longer_than_others() {
     socket.send(Message::text(frame.clone())).await.unwrap();
     page.named("manifest").await;
     let shown = admin.get(&format!("/api/addons/{id}")).await.json();
-    assert_eq!((&shown["name"], &shown["version"]), (&json!("shed"), &json!("2.0.1")), "the person's name stays");
+    assert_eq!(
+        (&shown["name"], &shown["version"]),
+        (&json!("shed"), &json!("2.0.1")),
+        "the person's name stays"
+    );
     // The server hangs up while the rest is still on its way, which may fail the sending.
     let _hung_up = socket.send(Message::text(frame)).await;
     assert_eq!(close_code(&mut socket).await, 1009, "only the first frame");
 
     let mut socket = raw(&made, id, &token).await.unwrap();
-    socket.send(Message::text(r#"{"type":"manifest","payload":{"name":"x","version":"1","pages":7}}"#)).await.unwrap();
+    socket
+        .send(Message::text(
+            r#"{"type":"manifest","payload":{"name":"x","version":"1","pages":7}}"#,
+        ))
+        .await
+        .unwrap();
     let line = loop {
         let line = page.named("log").await;
         if line.data["payload"]["message"].as_str().unwrap().contains("manifest") {
             break line;
         }
     };
-    assert!(line.data["payload"]["message"].as_str().unwrap().contains("sequence"), "what was expected is told: {line:?}");
+    assert!(
+        line.data["payload"]["message"].as_str().unwrap().contains("sequence"),
+        "what was expected is told: {line:?}"
+    );
 }
 
 #[tokio::test]
@@ -202,7 +270,13 @@ async fn frames_reach_the_page_and_bad_ones_do_no_harm() {
     let mut page = admin.events(&format!("/api/addons/{id}/telemetry")).await;
     assert_eq!(page.next().await.unwrap().data, json!({ "addon_id": id }));
     let mut socket = raw(&made, id, &token).await.unwrap();
-    for bad in ["{", "[]", "{\"type\":7}", "\u{0}", "{\"type\":\"progress\",\"payload\":{\"percent\":{}}}"] {
+    for bad in [
+        "{",
+        "[]",
+        "{\"type\":7}",
+        "\u{0}",
+        "{\"type\":\"progress\",\"payload\":{\"percent\":{}}}",
+    ] {
         socket.send(Message::text(bad)).await.unwrap();
     }
     let mut complaints = String::new();
@@ -211,17 +285,42 @@ async fn frames_reach_the_page_and_bad_ones_do_no_harm() {
         assert_eq!(line.data["payload"]["level"], "warn");
         complaints.push_str(line.data["payload"]["message"].as_str().unwrap());
     }
-    assert!(complaints.contains("progress") && complaints.contains("f64"), "the field is named: {complaints}");
-    socket.send(Message::text("{\"type\":\"log\\ndata: forged\",\"payload\":1}")).await.unwrap();
+    assert!(
+        complaints.contains("progress") && complaints.contains("f64"),
+        "the field is named: {complaints}"
+    );
+    socket
+        .send(Message::text("{\"type\":\"log\\ndata: forged\",\"payload\":1}"))
+        .await
+        .unwrap();
     let other = page.named("other").await;
-    assert_eq!(other.data, json!({ "addon_id": id, "type": "log\ndata: forged", "payload": 1 }), "no way into the stream's syntax");
+    assert_eq!(
+        other.data,
+        json!({ "addon_id": id, "type": "log\ndata: forged", "payload": 1 }),
+        "no way into the stream's syntax"
+    );
     socket.send(Message::text(r#"{"type":"heartbeat"}"#)).await.unwrap();
     let beat = page.named("heartbeat").await;
-    socket.send(Message::binary(r#"{"type":"progress","payload":{"job_id":"j","phase":"write","percent":100.0}}"#)).await.unwrap();
+    socket
+        .send(Message::binary(
+            r#"{"type":"progress","payload":{"job_id":"j","phase":"write","percent":100.0}}"#,
+        ))
+        .await
+        .unwrap();
     assert_eq!(page.named("progress").await.data["payload"]["phase"], "write");
     let mut log = admin.events("/api/v1/stream?after=0").await;
-    assert!(log.logged("addon.phase_complete").await.data["message"].as_str().unwrap().contains("write"));
-    socket.send(Message::text(r#"{"type":"notification","payload":{"event_type":"","message":"hot"}}"#)).await.unwrap();
+    assert!(
+        log.logged("addon.phase_complete").await.data["message"]
+            .as_str()
+            .unwrap()
+            .contains("write")
+    );
+    socket
+        .send(Message::text(
+            r#"{"type":"notification","payload":{"event_type":"","message":"hot"}}"#,
+        ))
+        .await
+        .unwrap();
     let event = log.logged("addon.notification").await;
     assert_eq!(event.data["data"]["event_type"], "addon_degraded");
 
@@ -229,7 +328,11 @@ async fn frames_reach_the_page_and_bad_ones_do_no_harm() {
     back.headers.push(("last-event-id", beat.id.unwrap().to_string()));
     let mut page = back.events(&format!("/api/addons/{id}/telemetry")).await;
     page.named("connected").await;
-    assert_eq!(page.next().await.unwrap().name, "progress", "replay goes on after the last one seen");
+    assert_eq!(
+        page.next().await.unwrap().name,
+        "progress",
+        "replay goes on after the last one seen"
+    );
 }
 
 /// Bytes of a whole job between an existing add-on and an existing server: the frames go in here, and what comes out
@@ -243,13 +346,18 @@ async fn a_recorded_job_of_an_existing_add_on_reaches_the_page_as_recorded() {
         std::fs::read_to_string(golden.join("vigil-full-job.jsonl")),
         std::fs::read_to_string(golden.join("vigil-full-job.sse.txt")),
     ) else {
-        drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nNOT RUN: golden vigil-full-job is not there\n")));
+        drop(std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("\nNOT RUN: golden vigil-full-job is not there\n"),
+        ));
         return;
     };
     let frames: Vec<Value> = frames
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .filter(|row| row["kind"] == "ws" && row["link"] == "addon->server" && row["dir"] == "c2s" && row["json"].is_object())
+        .filter(|row| {
+            row["kind"] == "ws" && row["link"] == "addon->server" && row["dir"] == "c2s" && row["json"].is_object()
+        })
         .map(|mut row| row["json"].take())
         .collect();
     let shown: Vec<Value> = shown
@@ -257,7 +365,12 @@ async fn a_recorded_job_of_an_existing_add_on_reaches_the_page_as_recorded() {
         .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok())
         .filter_map(|mut data| data.get_mut("payload").map(Value::take))
         .collect();
-    assert!(frames.len() > 10 && shown.len() > 10, "{} {}", frames.len(), shown.len());
+    assert!(
+        frames.len() > 10 && shown.len() > 10,
+        "{} {}",
+        frames.len(),
+        shown.len()
+    );
 
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
@@ -270,11 +383,18 @@ async fn a_recorded_job_of_an_existing_add_on_reaches_the_page_as_recorded() {
     for frame in &frames {
         socket.send(Message::text(frame.to_string())).await.unwrap();
         let sent = page.next().await.unwrap();
-        assert_eq!((&sent.data["type"], &sent.data["payload"]), (&frame["type"], &frame["payload"]), "relayed as it came");
+        assert_eq!(
+            (&sent.data["type"], &sent.data["payload"]),
+            (&frame["type"], &frame["payload"]),
+            "relayed as it came"
+        );
         told.push(sent.data["payload"].clone());
     }
     let missing: Vec<_> = shown.iter().filter(|payload| !told.contains(payload)).collect();
-    assert!(missing.is_empty(), "told by the existing server and not by ours: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "told by the existing server and not by ours: {missing:?}"
+    );
 }
 
 #[tokio::test]
@@ -302,8 +422,14 @@ async fn three_missed_heartbeats_degrade_an_add_on() {
     stream.logged("addon.online").await;
     made.clock.advance(Duration::from_secs(181));
     let event = stream.logged("addon.degraded").await;
-    assert_eq!((&event.data["data"]["addon_id"], &event.data["severity"]), (&json!(id), &json!("warning")));
-    assert_eq!(admin.get(&format!("/api/addons/{id}")).await.json()["status"], "degraded");
+    assert_eq!(
+        (&event.data["data"]["addon_id"], &event.data["severity"]),
+        (&json!(id), &json!("warning"))
+    );
+    assert_eq!(
+        admin.get(&format!("/api/addons/{id}")).await.json()["status"],
+        "degraded"
+    );
     socket.send(Message::text(r#"{"type":"heartbeat"}"#)).await.unwrap();
     stream.logged("addon.online").await;
 }
@@ -338,7 +464,11 @@ impl Agent {
         let Frame::Hello(hello) = tokio::time::timeout(PATIENCE, receiver.recv()).await.unwrap().unwrap() else {
             panic!("the first frame is a hello")
         };
-        Self { sender, receiver, hello }
+        Self {
+            sender,
+            receiver,
+            hello,
+        }
     }
 
     async fn next(&mut self) -> Result<Frame, Closed> {
@@ -349,7 +479,10 @@ impl Agent {
     async fn serve(&mut self, answer: impl FnOnce(Command) -> CallOutcome) {
         loop {
             if let Frame::Command(call) = self.next().await.unwrap() {
-                let reply = Reply { id: call.id, outcome: answer(call.command) };
+                let reply = Reply {
+                    id: call.id,
+                    outcome: answer(call.command),
+                };
                 self.sender.send(&Frame::Result(reply)).await.unwrap();
                 return;
             }
@@ -402,8 +535,11 @@ async fn planned(admin: &Client, agent: &mut Agent) -> Plan {
 }
 
 fn confirm(plan: &Plan, password: &str) -> Value {
-    let typed: serde_json::Map<String, Value> =
-        plan.drives.iter().map(|drive| (drive.id.to_string(), drive.label.to_lowercase().into())).collect();
+    let typed: serde_json::Map<String, Value> = plan
+        .drives
+        .iter()
+        .map(|drive| (drive.id.to_string(), drive.label.to_lowercase().into()))
+        .collect();
     json!({ "password": password, "confirm": typed })
 }
 
@@ -414,12 +550,18 @@ async fn the_gate_from_plan_to_jobs_and_each_way_around_it() {
     let mut agent = Agent::connect(&made).await;
     assert!(agent.hello.claimed);
     let plan = planned(&admin, &mut agent).await;
-    let (arm, start) = (format!("/api/v1/plans/{}/arm", plan.id), format!("/api/v1/plans/{}/start", plan.id));
+    let (arm, start) = (
+        format!("/api/v1/plans/{}/arm", plan.id),
+        format!("/api/v1/plans/{}/start", plan.id),
+    );
 
     let none = json!({ "ticket": "{}", "signature": "00" });
     assert_eq!(made.client().post(&start, &none).await.problem(), "not-logged-in");
     assert_eq!(admin.post(&start, &none).await.problem(), "not-armed");
-    assert_eq!(admin.post(&arm, &confirm(&plan, "wrong horse")).await.problem(), "password-wrong");
+    assert_eq!(
+        admin.post(&arm, &confirm(&plan, "wrong horse")).await.problem(),
+        "password-wrong"
+    );
     let mut half = confirm(&plan, PASSWORD);
     half["confirm"][drive("ST-9F2K").as_str()] = "0000".into();
     let refused = admin.post(&arm, &half).await;
@@ -433,11 +575,19 @@ async fn the_gate_from_plan_to_jobs_and_each_way_around_it() {
     let key = hex::decode(&agent.hello.gate_key).unwrap();
     let key = ed25519_dalek::VerifyingKey::from_bytes(key.as_slice().try_into().unwrap()).unwrap();
     let signature = ed25519_dalek::Signature::from_slice(&hex::decode(&armed.signature).unwrap()).unwrap();
-    key.verify_strict(&[wire::gate::SIGNED_PREFIX, armed.ticket.as_bytes()].concat(), &signature).unwrap();
+    key.verify_strict(
+        &[wire::gate::SIGNED_PREFIX, armed.ticket.as_bytes()].concat(),
+        &signature,
+    )
+    .unwrap();
 
     let other = planned(&admin, &mut agent).await;
     let other_start = format!("/api/v1/plans/{}/start", other.id);
-    assert_eq!(admin.post(&other_start, &json!(armed)).await.problem(), "not-armed", "another plan's ticket");
+    assert_eq!(
+        admin.post(&other_start, &json!(armed)).await.problem(),
+        "not-armed",
+        "another plan's ticket"
+    );
     let forged = json!({ "ticket": armed.ticket.replace("WD-1234", "ZZ-0000"), "signature": armed.signature });
     assert_eq!(admin.post(&start, &forged).await.problem(), "ticket-wrong");
 
@@ -458,7 +608,10 @@ async fn the_gate_from_plan_to_jobs_and_each_way_around_it() {
 
     let arm_other = format!("/api/v1/plans/{}/arm", other.id);
     made.clock.advance(Duration::from_secs(121));
-    assert_eq!(admin.post(&arm_other, &confirm(&other, PASSWORD)).await.problem(), "plan-expired");
+    assert_eq!(
+        admin.post(&arm_other, &confirm(&other, PASSWORD)).await.problem(),
+        "plan-expired"
+    );
     let events = admin.get("/api/v1/events").await.text;
     for kind in ["gate.refused", "gate.armed", "gate.started"] {
         assert!(events.contains(kind), "{kind}: {events}");
@@ -474,7 +627,10 @@ async fn a_server_restarted_between_arm_and_start_knows_the_plan_no_more() {
     let cookie = admin.cookie.clone();
     let mut agent = Agent::connect(&first).await;
     let plan = planned(&admin, &mut agent).await;
-    let armed = admin.post(&format!("/api/v1/plans/{}/arm", plan.id), &confirm(&plan, PASSWORD)).await.json();
+    let armed = admin
+        .post(&format!("/api/v1/plans/{}/arm", plan.id), &confirm(&plan, PASSWORD))
+        .await
+        .json();
     first.app.shut_down().await;
     let hello = agent.hello.clone();
     drop((first, agent));
@@ -483,7 +639,11 @@ async fn a_server_restarted_between_arm_and_start_knows_the_plan_no_more() {
     let mut admin = second.client();
     admin.cookie = cookie;
     let mut agent = Agent::connect(&second).await;
-    assert_eq!((&agent.hello.gate_key, &agent.hello.box_id), (&hello.gate_key, &hello.box_id), "the same box to the agent");
+    assert_eq!(
+        (&agent.hello.gate_key, &agent.hello.box_id),
+        (&hello.gate_key, &hello.box_id),
+        "the same box to the agent"
+    );
     let refused = admin.post(&format!("/api/v1/plans/{}/start", plan.id), &armed).await;
     assert_eq!(refused.problem(), "plan-unknown");
     let silent = tokio::time::timeout(Duration::from_millis(300), agent.next()).await;
@@ -515,7 +675,9 @@ async fn nothing_is_planned_on_an_unclaimed_box_or_without_an_agent() {
     assert_eq!(client.post("/api/v1/plans", &body).await.problem(), "not-logged-in");
     let form = json!({ "code": code, "username": "ada", "password": PASSWORD });
     assert_eq!(client.post("/api/v1/claim", &form).await.status, 200);
-    let Frame::Hello(hello) = agent.next().await.unwrap() else { panic!("the agent is told of the claim") };
+    let Frame::Hello(hello) = agent.next().await.unwrap() else {
+        panic!("the agent is told of the claim")
+    };
     assert!(hello.claimed);
     drop(agent);
     let mut stream = client.events("/api/v1/stream").await;
@@ -534,7 +696,9 @@ async fn the_agents_refusal_reaches_the_person_and_a_lost_agent_does_not_hang_th
         tokio::spawn(async move { asker.post("/api/v1/plans", &body).await })
     };
     let asked = ask(body.clone());
-    agent.serve(|_| CallOutcome::Error(Problem::new("mounted", 409, "The drive is in use").with("mounted at /mnt"))).await;
+    agent
+        .serve(|_| CallOutcome::Error(Problem::new("mounted", 409, "The drive is in use").with("mounted at /mnt")))
+        .await;
     let answer = asked.await.unwrap();
     assert_eq!((answer.status, answer.problem().as_str()), (409, "mounted"));
     assert!(answer.text.contains("/mnt"));
@@ -566,16 +730,32 @@ async fn what_the_agent_tells_is_kept_once_and_shown() {
     for origin in [1, 2, 2, 1] {
         agent.sender.send(&event(origin)).await.unwrap();
     }
-    let line = LogLine { level: "warning".into(), message: "hot".into(), source: "agent".into(), ..LogLine::default() };
+    let line = LogLine {
+        level: "warning".into(),
+        message: "hot".into(),
+        source: "agent".into(),
+        ..LogLine::default()
+    };
     agent.sender.send(&Frame::Log(line)).await.unwrap();
     let shown = stream.named("log").await;
-    assert_eq!((&shown.data["line"]["level"], &shown.data["job"]), (&json!("warn"), &Value::Null));
+    assert_eq!(
+        (&shown.data["line"]["level"], &shown.data["job"]),
+        (&json!("warn"), &Value::Null)
+    );
     drop(agent);
     while stream.named("box").await.data["agent"]["state"] != "offline" {}
     let agent = Agent::connect(&made).await;
     assert_eq!(agent.hello.events_seen, 2, "the agent need not send these again");
     let events = admin.get("/api/v1/events").await.json();
-    let added = events.as_array().unwrap().iter().filter(|event| event["type"] == "drive.added").count();
+    let added = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["type"] == "drive.added")
+        .count();
     assert_eq!(added, 2);
-    assert_eq!(made.app.hub(|hub| hub.agent(made.app.clock.now()).state), Liveness::Online);
+    assert_eq!(
+        made.app.hub(|hub| hub.agent(made.app.clock.now()).state),
+        Liveness::Online
+    );
 }

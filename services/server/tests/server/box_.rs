@@ -55,8 +55,17 @@ impl Box_ {
         };
         let app = App::start(setup).await.unwrap();
         let (address, listener) = listen::tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
-        tokio::spawn(serve(listener, router(Arc::clone(&app), Hosts::default()), app.stopping.subscribe()));
-        Self { app, clock, address, _dir: None }
+        tokio::spawn(serve(
+            listener,
+            router(Arc::clone(&app), Hosts::default()),
+            app.stopping.subscribe(),
+        ));
+        Self {
+            app,
+            clock,
+            address,
+            _dir: None,
+        }
     }
 
     pub fn client(&self) -> Client {

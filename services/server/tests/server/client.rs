@@ -46,12 +46,18 @@ impl Answer {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, cookie: None, headers: vec![("x-requested-with", "XMLHttpRequest".into())] }
+        Self {
+            address,
+            cookie: None,
+            headers: vec![("x-requested-with", "XMLHttpRequest".into())],
+        }
     }
 
     pub async fn send(&self, method: Method, path: &str, body: Option<(&str, Bytes)>) -> http::Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
         tokio::spawn(connection.with_upgrades());
         let mut request = Request::builder().method(method).uri(path);
         if !self.headers.iter().any(|(name, _)| *name == "host") {
@@ -74,12 +80,23 @@ impl Client {
     pub async fn raw(&mut self, method: Method, path: &str, body: Option<(&str, Bytes)>) -> Answer {
         let answer = self.send(method, path, body).await;
         let (parts, body) = answer.into_parts();
-        let bytes = tokio::time::timeout(PATIENCE, body.collect()).await.unwrap().unwrap().to_bytes();
+        let bytes = tokio::time::timeout(PATIENCE, body.collect())
+            .await
+            .unwrap()
+            .unwrap()
+            .to_bytes();
         if let Some(cookie) = parts.headers.get("set-cookie").and_then(|value| value.to_str().ok()) {
-            let value = cookie.strip_prefix("kiln_session=").and_then(|rest| rest.split(';').next()).unwrap_or("");
+            let value = cookie
+                .strip_prefix("kiln_session=")
+                .and_then(|rest| rest.split(';').next())
+                .unwrap_or("");
             self.cookie = (!value.is_empty()).then(|| value.to_owned());
         }
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        }
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
@@ -87,7 +104,8 @@ impl Client {
     }
 
     pub async fn post(&mut self, path: &str, body: &Value) -> Answer {
-        self.raw(Method::POST, path, Some(("application/json", body.to_string().into()))).await
+        self.raw(Method::POST, path, Some(("application/json", body.to_string().into())))
+            .await
     }
 
     pub async fn delete(&mut self, path: &str) -> Answer {
@@ -99,7 +117,10 @@ impl Client {
         let answer = self.send(Method::GET, path, None).await;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
-        Events { body: answer.into_body(), text: String::new() }
+        Events {
+            body: answer.into_body(),
+            text: String::new(),
+        }
     }
 }
 
@@ -119,13 +140,18 @@ pub struct Sent {
 impl Events {
     /// The next event; comments and `retry:` are passed over. `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Sent> {
-        tokio::time::timeout(PATIENCE, self.wait()).await.unwrap_or_else(|_| panic!("no event came; so far: {:?}", self.text))
+        tokio::time::timeout(PATIENCE, self.wait())
+            .await
+            .unwrap_or_else(|_| panic!("no event came; so far: {:?}", self.text))
     }
 
     /// The next event with this name.
     pub async fn named(&mut self, name: &str) -> Sent {
         loop {
-            let sent = self.next().await.unwrap_or_else(|| panic!("the stream ended before a {name}"));
+            let sent = self
+                .next()
+                .await
+                .unwrap_or_else(|| panic!("the stream ended before a {name}"));
             if sent.name == name {
                 return sent;
             }
@@ -148,11 +174,17 @@ impl Events {
             while let Some(end) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..end + 2).collect();
                 let field = |name: &str| {
-                    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned))
+                    block
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned))
                 };
                 if let (Some(name), Some(data)) = (field("event"), field("data")) {
                     let id = field("id").map(|id| id.parse().unwrap());
-                    return Some(Sent { id, name, data: serde_json::from_str(&data).unwrap() });
+                    return Some(Sent {
+                        id,
+                        name,
+                        data: serde_json::from_str(&data).unwrap(),
+                    });
                 }
             }
             let frame = self.body.frame().await?.ok()?;

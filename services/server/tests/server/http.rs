@@ -58,7 +58,9 @@ async fn of_many_claims_at_once_one_wins() {
     for n in 0..5 {
         let mut client = made.client();
         let body = json!({ "code": right, "username": format!("user{n}"), "password": PASSWORD });
-        tasks.push(tokio::spawn(async move { client.post("/api/v1/claim", &body).await.status }));
+        tasks.push(tokio::spawn(
+            async move { client.post("/api/v1/claim", &body).await.status },
+        ));
     }
     let mut answers = Vec::new();
     for task in tasks {
@@ -89,7 +91,10 @@ async fn five_codes_a_minute_and_a_new_one_after_twenty() {
     let second = code(&made);
     assert_ne!(first, second);
     made.clock.advance(Duration::from_secs(61));
-    assert_eq!(client.post("/api/v1/claim", &form(&first)).await.problem(), "code-wrong");
+    assert_eq!(
+        client.post("/api/v1/claim", &form(&first)).await.problem(),
+        "code-wrong"
+    );
     assert_eq!(client.post("/api/v1/claim", &form(&second)).await.status, 200);
 }
 
@@ -101,9 +106,19 @@ async fn wrong_passwords_are_limited_and_sessions_end_after_a_day() {
     for n in 0..5 {
         let name = if n % 2 == 0 { "admin" } else { "nobody" };
         let answer = client.post("/api/v1/session", &login(name, "wrong horse")).await;
-        assert_eq!((answer.status, answer.problem().as_str()), (401, "login-wrong"), "names cannot be told apart");
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (401, "login-wrong"),
+            "names cannot be told apart"
+        );
     }
-    assert_eq!(client.post("/api/v1/session", &login("admin", PASSWORD)).await.problem(), "too-many-tries");
+    assert_eq!(
+        client
+            .post("/api/v1/session", &login("admin", PASSWORD))
+            .await
+            .problem(),
+        "too-many-tries"
+    );
     made.clock.advance(Duration::from_secs(61));
     let by_email = json!({ "email": "admin@kiln.local", "password": PASSWORD });
     assert_eq!(client.post("/api/v1/session", &by_email).await.status, 200);
@@ -111,11 +126,18 @@ async fn wrong_passwords_are_limited_and_sessions_end_after_a_day() {
     made.clock.advance(Duration::from_secs(24 * 3600));
     assert_eq!(client.get("/api/v1/drives").await.status, 401);
 
-    assert_eq!(client.post("/api/v1/session", &login("admin", PASSWORD)).await.status, 200);
+    assert_eq!(
+        client.post("/api/v1/session", &login("admin", PASSWORD)).await.status,
+        200
+    );
     let cookie = client.cookie.clone();
     assert_eq!(client.delete("/api/v1/session").await.status, 204);
     client.cookie = cookie;
-    assert_eq!(client.get("/api/v1/session").await.status, 401, "the old cookie opens nothing");
+    assert_eq!(
+        client.get("/api/v1/session").await.status,
+        401,
+        "the old cookie opens nothing"
+    );
 }
 
 #[tokio::test]
@@ -129,29 +151,77 @@ async fn every_error_is_a_problem() {
         (Method::PUT, "/api/v1/box", None, 405),
         (Method::DELETE, "/health", None, 405),
         (Method::GET, "/api/v1/jobs/not-an-id", None, 404),
-        (Method::GET, "/api/v1/jobs/01a1f9a0-6807-7500-941c-0748d4032921", None, 404),
-        (Method::GET, "/api/v1/jobs/01a1f9a0-6807-7500-941c-0748d4032921/log", None, 404),
+        (
+            Method::GET,
+            "/api/v1/jobs/01a1f9a0-6807-7500-941c-0748d4032921",
+            None,
+            404,
+        ),
+        (
+            Method::GET,
+            "/api/v1/jobs/01a1f9a0-6807-7500-941c-0748d4032921/log",
+            None,
+            404,
+        ),
         (Method::GET, "/api/v1/events?after=x", None, 400),
         (Method::GET, "/api/v1/events?limit=-1", None, 400),
         (Method::POST, "/api/v1/plans", Some(("application/json", "{")), 400),
         (Method::POST, "/api/v1/plans", Some(("application/json", "")), 400),
-        (Method::POST, "/api/v1/plans", Some(("application/json", "{\"drives\":[\"/dev/sda\"],\"playbook\":\"surface\"}")), 400),
-        (Method::POST, "/api/v1/plans", Some(("application/json", "{\"drives\":[],\"playbook\":\"surface\"}")), 422),
-        (Method::POST, "/api/v1/plans", Some(("application/json", "{\"drives\":[\"wwn-1\",\"wwn-1\"],\"playbook\":\"surface\"}")), 422),
-        (Method::POST, "/api/v1/plans", Some(("application/json", "{\"drives\":[\"wwn-1\"],\"playbook\":\"surface\"}")), 503),
+        (
+            Method::POST,
+            "/api/v1/plans",
+            Some((
+                "application/json",
+                "{\"drives\":[\"/dev/sda\"],\"playbook\":\"surface\"}",
+            )),
+            400,
+        ),
+        (
+            Method::POST,
+            "/api/v1/plans",
+            Some(("application/json", "{\"drives\":[],\"playbook\":\"surface\"}")),
+            422,
+        ),
+        (
+            Method::POST,
+            "/api/v1/plans",
+            Some((
+                "application/json",
+                "{\"drives\":[\"wwn-1\",\"wwn-1\"],\"playbook\":\"surface\"}",
+            )),
+            422,
+        ),
+        (
+            Method::POST,
+            "/api/v1/plans",
+            Some(("application/json", "{\"drives\":[\"wwn-1\"],\"playbook\":\"surface\"}")),
+            503,
+        ),
         (Method::POST, "/api/v1/plans", Some(("text/plain", "{}")), 415),
-        (Method::POST, "/api/v1/plans/xyz/arm", Some(("application/json", "{\"password\":\"p\",\"confirm\":{}}")), 404),
+        (
+            Method::POST,
+            "/api/v1/plans/xyz/arm",
+            Some(("application/json", "{\"password\":\"p\",\"confirm\":{}}")),
+            404,
+        ),
         (Method::GET, "/api/addons/99", None, 404),
         (Method::GET, "/api/addons/99/telemetry", None, 404),
         (Method::GET, "/api/addons/ws", None, 400),
     ] {
         let shown = format!("{method} {path} {body:?}");
-        let answer = admin.raw(method, path, body.map(|(kind, text)| (kind, text.into()))).await;
+        let answer = admin
+            .raw(method, path, body.map(|(kind, text)| (kind, text.into())))
+            .await;
         assert_eq!(answer.status, want, "{shown}: {answer:?}");
         answer.problem();
     }
-    let bad = admin.post("/api/v1/session", &json!({ "username": 7, "password": "x" })).await;
-    assert!(bad.json()["detail"].as_str().unwrap().contains("line 1"), "the place is named: {bad:?}");
+    let bad = admin
+        .post("/api/v1/session", &json!({ "username": 7, "password": "x" }))
+        .await;
+    assert!(
+        bad.json()["detail"].as_str().unwrap().contains("line 1"),
+        "the place is named: {bad:?}"
+    );
 }
 
 #[tokio::test]
@@ -159,7 +229,9 @@ async fn bodies_over_a_megabyte_are_refused_also_without_a_length() {
     let made = Box_::claimed().await;
     let mut client = made.client();
     let long = format!("{{\"username\":\"{}\"}}", "x".repeat(1 << 20));
-    let answer = client.raw(Method::POST, "/api/v1/session", Some(("application/json", long.into()))).await;
+    let answer = client
+        .raw(Method::POST, "/api/v1/session", Some(("application/json", long.into())))
+        .await;
     assert_eq!((answer.status, answer.problem().as_str()), (413, "too-long"));
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -177,7 +249,10 @@ async fn bodies_over_a_megabyte_are_refused_also_without_a_length() {
         }
     }
     let mut answer = vec![0; 4096];
-    let read = tokio::time::timeout(crate::client::PATIENCE, stream.read(&mut answer)).await.unwrap().unwrap();
+    let read = tokio::time::timeout(crate::client::PATIENCE, stream.read(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
     let text = String::from_utf8_lossy(&answer[..read]);
     assert!(text.starts_with("HTTP/1.1 413"), "{text}");
 }
@@ -187,7 +262,10 @@ async fn other_sites_cannot_use_a_session() {
     let made = Box_::claimed().await;
     let admin = made.admin().await;
     let mut forged = admin.clone();
-    forged.headers = vec![("x-requested-with", "XMLHttpRequest".into()), ("origin", "http://evil.example".into())];
+    forged.headers = vec![
+        ("x-requested-with", "XMLHttpRequest".into()),
+        ("origin", "http://evil.example".into()),
+    ];
     assert_eq!(forged.delete("/api/v1/session").await.problem(), "origin-refused");
     forged.headers = vec![("origin", format!("http://{}", made.address))];
     assert_eq!(forged.delete("/api/v1/session").await.problem(), "csrf");
@@ -196,10 +274,20 @@ async fn other_sites_cannot_use_a_session() {
     forged.headers = vec![("host", "kiln.local".into())];
     let answer = forged.get("/api/v1/box").await;
     assert_eq!(answer.status, 200);
-    for name in ["content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy"] {
+    for name in [
+        "content-security-policy",
+        "x-content-type-options",
+        "x-frame-options",
+        "referrer-policy",
+    ] {
         assert!(answer.headers.contains_key(name), "{name}");
     }
-    assert!(!answer.headers["content-security-policy"].to_str().unwrap().contains("unsafe"));
+    assert!(
+        !answer.headers["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .contains("unsafe")
+    );
     let mut own = admin.clone();
     own.headers.push(("origin", format!("http://{}", made.address)));
     assert_eq!(own.delete("/api/v1/session").await.status, 204);
@@ -234,26 +322,41 @@ async fn the_stream_begins_with_a_snapshot_replays_and_goes_on() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
     for n in 0..5 {
-        made.app.record("test.one", wire::event::Severity::Info, n.to_string(), Value::Null).await;
+        made.app
+            .record("test.one", wire::event::Severity::Info, n.to_string(), Value::Null)
+            .await;
     }
     let mut stream = admin.events("/api/v1/stream").await;
     assert_eq!(stream.next().await.unwrap().name, "box");
     assert_eq!(stream.next().await.unwrap().name, "drives");
-    made.app.record("test.two", wire::event::Severity::Info, "live".into(), Value::Null).await;
+    made.app
+        .record("test.two", wire::event::Severity::Info, "live".into(), Value::Null)
+        .await;
     let live = stream.logged("test.two").await;
     assert_eq!(live.id.unwrap(), live.data["seq"].as_u64().unwrap());
 
     let all = admin.get("/api/v1/events").await.json();
-    let seqs: Vec<u64> = all.as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    let seqs: Vec<u64> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["seq"].as_u64().unwrap())
+        .collect();
     assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "no gaps: {seqs:?}");
     let after = seqs[seqs.len() - 4];
     let mut again = admin.clone();
     again.headers.push(("last-event-id", after.to_string()));
     let mut stream = again.events("/api/v1/stream").await;
     for want in after + 1..after + 4 {
-        assert_eq!(stream.named("event").await.id, Some(want), "each missed event once, in order");
+        assert_eq!(
+            stream.named("event").await.id,
+            Some(want),
+            "each missed event once, in order"
+        );
     }
-    made.app.record("test.three", wire::event::Severity::Info, "live".into(), Value::Null).await;
+    made.app
+        .record("test.three", wire::event::Severity::Info, "live".into(), Value::Null)
+        .await;
     assert_eq!(stream.logged("test.three").await.id, Some(after + 4));
     let page = admin.get(&format!("/api/v1/events?after={after}&limit=2")).await.json();
     assert_eq!(page.as_array().unwrap().len(), 2);
@@ -288,7 +391,13 @@ async fn an_unclaimed_box_has_no_door_but_the_claim() {
     let mut client = made.client();
     let login = json!({ "username": "admin", "password": "" });
     assert_eq!(client.post("/api/v1/session", &login).await.problem(), "login-wrong");
-    for path in ["/api/v1/drives", "/api/v1/jobs", "/api/v1/events", "/api/v1/playbooks", "/api/addons"] {
+    for path in [
+        "/api/v1/drives",
+        "/api/v1/jobs",
+        "/api/v1/events",
+        "/api/v1/playbooks",
+        "/api/addons",
+    ] {
         assert_eq!(client.get(path).await.status, 401, "{path}");
     }
 }

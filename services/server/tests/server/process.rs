@@ -33,8 +33,19 @@ impl Drop for Server {
 
 fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-server"));
-    command.env_clear().env("RUST_LOG", "warn").env("KILN_AGENT_TOKEN", TOKEN);
-    command.args(["--listen", "127.0.0.1:0", "--control", "/nonexistent/control.sock", "--data"]).arg(data);
+    command
+        .env_clear()
+        .env("RUST_LOG", "warn")
+        .env("KILN_AGENT_TOKEN", TOKEN);
+    command
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--control",
+            "/nonexistent/control.sock",
+            "--data",
+        ])
+        .arg(data);
     command.stdout(Stdio::piped()).stderr(Stdio::inherit());
     command
 }
@@ -45,8 +56,13 @@ impl Server {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut word = |name: &str| {
-            let line = lines.next().unwrap_or_else(|| panic!("it ended before {name:?}")).unwrap();
-            line.strip_prefix(name).unwrap_or_else(|| panic!("{line:?}, expected {name:?}")).to_owned()
+            let line = lines
+                .next()
+                .unwrap_or_else(|| panic!("it ended before {name:?}"))
+                .unwrap();
+            line.strip_prefix(name)
+                .unwrap_or_else(|| panic!("{line:?}, expected {name:?}"))
+                .to_owned()
         };
         let address = word("listening: http://").parse().unwrap();
         let claim = unclaimed.then(|| word("claim: "));
@@ -72,7 +88,11 @@ async fn history_sessions_and_the_claim_survive_kill_9() {
     let mut client = Client::new(server.address);
     let claim = json!({ "code": server.claim, "username": "ada", "password": PASSWORD });
     assert_eq!(client.post("/api/v1/claim", &claim).await.status, 200);
-    let token = client.post("/api/addons/tokens", &json!({ "name": "shed" })).await.json()["token"].clone();
+    let token = client
+        .post("/api/addons/tokens", &json!({ "name": "shed" }))
+        .await
+        .json()["token"]
+        .clone();
     let form = json!({ "name": "shed", "url": "", "token": token });
     assert_eq!(client.post("/api/addons/register", &form).await.status, 201);
     let before = client.get("/api/v1/events").await.json();
@@ -83,7 +103,11 @@ async fn history_sessions_and_the_claim_survive_kill_9() {
     again.cookie = client.cookie.clone();
     let after = again.get("/api/v1/events").await.json();
     let before = before.as_array().unwrap();
-    assert_eq!(before.as_slice(), &after.as_array().unwrap()[..before.len()], "nothing of the log is lost");
+    assert_eq!(
+        before.as_slice(),
+        &after.as_array().unwrap()[..before.len()],
+        "nothing of the log is lost"
+    );
     assert_eq!(before[0]["type"], "box.claimed");
     let addons = again.get("/api/addons").await.json();
     assert!(addons.as_array().unwrap().iter().any(|addon| addon["name"] == "shed"));
@@ -108,11 +132,19 @@ async fn what_the_agent_told_survives_kill_9() {
         command
     };
     let server = Server::start(with(), false).ready().await;
-    let endpoint = Endpoint::Tcp { host: "127.0.0.1".into(), port: server.address.port() };
+    let endpoint = Endpoint::Tcp {
+        host: "127.0.0.1".into(),
+        port: server.address.port(),
+    };
     let (sender, _receiver) = endpoint.connect(1, TOKEN, Limits::client()).await.unwrap();
     let job = job();
     sender.send(&Frame::Job(Box::new(job.clone()))).await.unwrap();
-    let line = LogLine { level: "info".into(), message: "Phase Write begins".into(), job_id: Some(job.id.to_string()), ..LogLine::default() };
+    let line = LogLine {
+        level: "info".into(),
+        message: "Phase Write begins".into(),
+        job_id: Some(job.id.to_string()),
+        ..LogLine::default()
+    };
     sender.send(&Frame::Log(line)).await.unwrap();
     let login = json!({ "username": "admin", "password": PASSWORD });
     let mut client = Client::new(server.address);
@@ -142,7 +174,12 @@ async fn the_supervisor_is_watched_and_shows_the_claim_code() {
     let path = dir.path().join("control.sock");
     let socket = tokio::net::UnixListener::bind(&path).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-server"));
-    command.env_clear().args(["--listen", "127.0.0.1:0", "--control"]).arg(&path).arg("--data").arg(dir.path().join("data"));
+    command
+        .env_clear()
+        .args(["--listen", "127.0.0.1:0", "--control"])
+        .arg(&path)
+        .arg("--data")
+        .arg(dir.path().join("data"));
     command.stdout(Stdio::piped());
     let server = Server::start(command, false);
 
@@ -151,16 +188,26 @@ async fn the_supervisor_is_watched_and_shows_the_claim_code() {
     let (read, mut write) = stream.into_split();
     let mut lines = tokio::io::BufReader::new(read).lines();
     let mut next = async || {
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         serde_json::from_str::<Request>(&line).unwrap()
     };
     assert_eq!(next().await, Request::Watch {});
-    let Request::Screen { claim: Some(code) } = next().await else { panic!("the code goes to the console") };
+    let Request::Screen { claim: Some(code) } = next().await else {
+        panic!("the code goes to the console")
+    };
 
     let mut client = Client::new(server.address);
     let claim = json!({ "code": code, "username": "ada", "password": PASSWORD });
     assert_eq!(client.post("/api/v1/claim", &claim).await.status, 200);
-    assert_eq!(next().await, Request::Screen { claim: None }, "the code is taken off the screen");
+    assert_eq!(
+        next().await,
+        Request::Screen { claim: None },
+        "the code is taken off the screen"
+    );
 
     let unit = |state: &str, restarts: u32| {
         let status = json!({
@@ -172,9 +219,12 @@ async fn the_supervisor_is_watched_and_shows_the_claim_code() {
         format!("{status}\n")
     };
     let mut stream = client.events("/api/v1/stream?after=0").await;
-    for (state, restarts, want) in
-        [("ready", 0, "box.booted"), ("degraded", 0, "unit.degraded"), ("starting", 1, "unit.restarted"), ("ready", 1, "")]
-    {
+    for (state, restarts, want) in [
+        ("ready", 0, "box.booted"),
+        ("degraded", 0, "unit.degraded"),
+        ("starting", 1, "unit.restarted"),
+        ("ready", 1, ""),
+    ] {
         // In two parts: a line need not come in one piece.
         let line = unit(state, restarts);
         write.write_all(&line.as_bytes()[..30]).await.unwrap();
@@ -186,14 +236,21 @@ async fn the_supervisor_is_watched_and_shows_the_claim_code() {
         }
     }
     let view = client.get("/api/v1/box").await.json();
-    assert_eq!((&view["name"], &view["supervisor"]["boot"]["reason"]), (&json!("bench"), &json!("hardware watchdog")));
+    assert_eq!(
+        (&view["name"], &view["supervisor"]["boot"]["reason"]),
+        (&json!("bench"), &json!("hardware watchdog"))
+    );
     assert!(view["banners"].to_string().contains("no medium"));
 
     // It comes back after the supervisor was re-executed.
     drop((write, lines));
     let (stream, _) = patient(socket.accept()).await.unwrap().unwrap();
     let mut lines = tokio::io::BufReader::new(stream).lines();
-    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), Request::Watch {});
 }
 
@@ -209,7 +266,11 @@ async fn a_password_in_the_environment_claims_the_box_once() {
     let server = Server::start(with("another password"), false);
     let mut client = Client::new(server.address);
     let login = |password: &str| json!({ "username": "root", "password": password });
-    assert_eq!(client.post("/api/v1/session", &login("another password")).await.status, 401, "a claimed box stays as it is");
+    assert_eq!(
+        client.post("/api/v1/session", &login("another password")).await.status,
+        401,
+        "a claimed box stays as it is"
+    );
     assert_eq!(client.post("/api/v1/session", &login(PASSWORD)).await.status, 200);
 }
 
@@ -224,19 +285,35 @@ async fn a_corrupt_store_is_set_aside_and_told() {
     Server::start(with(), false).ready().await.kill();
     let file = dir.path().join(store::FILE_NAME);
     let length = std::fs::metadata(&file).unwrap().len();
-    std::fs::File::options().write(true).open(&file).unwrap().set_len(length / 2).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(length / 2)
+        .unwrap();
 
     let server = Server::start(with(), false);
     let mut client = Client::new(server.address);
     let public = client.get("/api/v1/box").await.json();
-    assert_eq!(public["banners"].as_array().unwrap().len(), 1, "there is something, and no more is told: {public}");
+    assert_eq!(
+        public["banners"].as_array().unwrap().len(),
+        1,
+        "there is something, and no more is told: {public}"
+    );
     let login = json!({ "username": "admin", "password": PASSWORD });
     assert_eq!(client.post("/api/v1/session", &login).await.status, 200);
-    let banner = client.get("/api/v1/box").await.json()["banners"][0]["text"].as_str().unwrap().to_owned();
+    let banner = client.get("/api/v1/box").await.json()["banners"][0]["text"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert!(banner.contains(".bad-"), "{banner}");
     assert!(client.get("/api/v1/events").await.text.contains("box.store_set_aside"));
     let aside = store::earlier(dir.path());
-    assert_eq!(std::fs::metadata(&aside[0].path).unwrap().len(), length / 2, "kept as it was");
+    assert_eq!(
+        std::fs::metadata(&aside[0].path).unwrap().len(),
+        length / 2,
+        "kept as it was"
+    );
 }
 
 #[tokio::test]
@@ -257,7 +334,11 @@ async fn it_tells_its_supervisor_when_it_serves_and_that_it_lives() {
         assert!(ready, "a beat before it was ready: {text}");
     }
     assert_eq!(Client::new(server.address).get("/health").await.status, 200);
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server.child.id() as i32), nix::sys::signal::Signal::SIGTERM).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(server.child.id() as i32),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
     assert!(server.child.wait().unwrap().success(), "an orderly end");
 }
 
@@ -266,13 +347,20 @@ async fn passed_sockets_are_served_and_the_unix_one_is_open_to_any_host() {
     use std::os::fd::AsRawFd;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("server.sock");
-    let (tcp, unix) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let (tcp, unix) = (
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        std::os::unix::net::UnixListener::bind(&path).unwrap(),
+    );
     let address = tcp.local_addr().unwrap();
     let sources = [tcp.as_raw_fd(), unix.as_raw_fd()];
     // The shell gives the server its own process id, which LISTEN_PID has to name.
     let mut command = Command::new("sh");
     command
-        .args(["-c", "export LISTEN_PID=$$; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kiln-server")])
+        .args([
+            "-c",
+            "export LISTEN_PID=$$; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_kiln-server"),
+        ])
         .args(["--control", "/nonexistent", "--data"])
         .arg(dir.path().join("data"))
         .env_clear()
@@ -288,7 +376,9 @@ async fn passed_sockets_are_served_and_the_unix_one_is_open_to_any_host() {
     let answer = tokio::task::spawn_blocking(move || {
         use std::io::Write;
         let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-        stream.write_all(b"GET /health HTTP/1.1\r\nhost: anything\r\nconnection: close\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /health HTTP/1.1\r\nhost: anything\r\nconnection: close\r\n\r\n")
+            .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
@@ -300,7 +390,13 @@ async fn passed_sockets_are_served_and_the_unix_one_is_open_to_any_host() {
 
 /// Puts two descriptors at 3 and 4; first out of each other's way.
 fn passed_from_3(sources: [i32; 2]) -> std::io::Result<()> {
-    let check = |result: i32| if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) };
+    let check = |result: i32| {
+        if result < 0 {
+            Err(std::io::Error::last_os_error())
+        } else {
+            Ok(result)
+        }
+    };
     let mut high = [0; 2];
     for (to, from) in high.iter_mut().zip(sources) {
         // SAFETY: plain system call on a number.
@@ -315,7 +411,10 @@ fn passed_from_3(sources: [i32; 2]) -> std::io::Result<()> {
 
 #[test]
 fn a_bad_flag_is_a_usage_error_that_names_it() {
-    let output = Command::new(env!("CARGO_BIN_EXE_kiln-server")).args(["--data", "/x", "--listen", "nowhere"]).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_kiln-server"))
+        .args(["--data", "/x", "--listen", "nowhere"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--listen"));
     let output = Command::new(env!("CARGO_BIN_EXE_kiln-server")).output().unwrap();
