@@ -1,13 +1,66 @@
-//! A drive's temperature from the kernel's sensors (hwmon: `drivetemp` for ATA and SCSI, `nvme`).
+//! A drive's temperature from the kernel's sensors (hwmon: `drivetemp` for ATA and SCSI, `nvme`), else from its SMART.
 //!
 //! Reading one sends a command to the drive, so it can block as long as the drive does: [`crate::watch`] gives each drive
 //! a thread of its own for it.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use wire::Celsius;
+use wire::drive::Bus;
 
+use crate::smart::Smartctl;
+use crate::sysfs::{self, Device};
 use crate::system::{System, names, number};
+
+/// How often a drive without a sensor is asked through smartctl: a process and a handful of commands each time.
+const ASK_PERIOD: Duration = Duration::from_secs(300);
+
+/// The thermometer of one drive: the kernel's sensor, else what the drive's SMART tells now and then.
+#[derive(Debug)]
+pub struct Thermometer {
+    device: Device,
+    /// When to ask next; `None` where asking is of no use.
+    ask: Option<Instant>,
+    told: Option<Celsius>,
+}
+
+impl Thermometer {
+    /// Of a drive that was plugged in at `now`.
+    pub fn new(device: Device, now: Instant) -> Self {
+        let answers = match device.identity.bus {
+            Bus::Sata | Bus::Scsi => true,
+            // NVMe has its sensor; a bridge would have to be asked in ten ways each time; the others have no SMART.
+            Bus::Nvme | Bus::Usb | Bus::Virtio | Bus::Mmc | Bus::Loop | Bus::Other => false,
+        };
+        Self {
+            device,
+            ask: answers.then_some(now),
+            told: None,
+        }
+    }
+
+    /// The temperature now, or the one last told; may block as long as the drive does, up to smartctl's deadline.
+    pub fn read(&mut self, system: &System, smartctl: &Smartctl, now: Instant) -> Option<Celsius> {
+        if let Some(degrees) = read(system, &self.device.name) {
+            return Some(degrees);
+        }
+        if self.ask.is_some_and(|when| when <= now) {
+            let node = sysfs::node(system, &self.device.name);
+            self.told = smartctl
+                .read(&node, &self.device.identity)
+                .ok()
+                .and_then(|snapshot| snapshot.temperature)
+                .and_then(|degrees| i32::try_from(degrees).ok())
+                // A drive without a sensor tells 0.
+                .filter(|degrees| (1..=150).contains(degrees))
+                .map(Celsius);
+            // What does not tell its temperature now never will.
+            self.ask = self.told.map(|_| now + ASK_PERIOD);
+        }
+        self.told
+    }
+}
 
 /// The temperature of the drive with this kernel name; `None` where there is no sensor or it does not answer.
 pub fn read(system: &System, name: &str) -> Option<Celsius> {
@@ -49,7 +102,90 @@ fn sensor(place: &Path) -> Option<Celsius> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::drive::Rotation;
+    use wire::{Bytes, DriveId};
+
     use super::*;
+    use crate::identity::Identity;
+    use crate::sysfs::DevNum;
+
+    #[test]
+    fn a_drive_without_a_sensor_is_asked_now_and_then() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let root = tempfile::tempdir().unwrap();
+        let system = System::at(root.path());
+        let program = root.path().join("smartctl");
+        let asked = root.path().join("asked");
+        let script = format!(
+            "#!/bin/sh\necho x >> {}\necho '{}'\n",
+            asked.display(),
+            r#"{"smartctl":{"exit_status":0},"device":{"type":"sat","protocol":"ATA"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":37}}"#
+        );
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let smartctl = Smartctl {
+            program,
+            deadline: Duration::from_secs(30),
+        };
+        let times = || std::fs::read_to_string(&asked).map_or(0, |text| text.lines().count());
+        let now = Instant::now();
+        let mut thermometer = Thermometer::new(device(Bus::Sata), now);
+        assert_eq!(thermometer.read(&system, &smartctl, now), Some(Celsius(37)));
+        assert_eq!(
+            thermometer.read(&system, &smartctl, now + Duration::from_secs(299)),
+            Some(Celsius(37))
+        );
+        assert_eq!(times(), 1);
+        assert_eq!(
+            thermometer.read(&system, &smartctl, now + ASK_PERIOD),
+            Some(Celsius(37))
+        );
+        assert_eq!(times(), 2);
+        let mut virtual_disk = Thermometer::new(device(Bus::Virtio), now);
+        assert_eq!(virtual_disk.read(&system, &smartctl, now), None);
+        let mut another = Thermometer::new(
+            Device {
+                identity: Identity {
+                    serial: "S2".into(),
+                    ..device(Bus::Sata).identity
+                },
+                ..device(Bus::Sata)
+            },
+            now,
+        );
+        assert_eq!(
+            another.read(&system, &smartctl, now),
+            None,
+            "the answer is of another drive"
+        );
+        assert_eq!(another.read(&system, &smartctl, now + ASK_PERIOD), None);
+        assert_eq!(times(), 3);
+    }
+
+    fn device(bus: Bus) -> Device {
+        Device {
+            name: "sda".into(),
+            syspath: "devices/x/block/sda".into(),
+            number: DevNum { major: 8, minor: 0 },
+            sequence: 1,
+            identity: Identity {
+                id: DriveId::from_serial("M", "S1", 1_000_000),
+                model: "M".into(),
+                serial: "S1".into(),
+                wwn: None,
+                capacity: Bytes(1_000_000),
+                logical_sector: 512,
+                bus,
+            },
+            physical_sector: 512,
+            rotation: Rotation::Unknown,
+            location: String::new(),
+            removable: false,
+            read_only: false,
+            partitions: Vec::new(),
+        }
+    }
 
     #[test]
     fn sensors_of_ata_and_nvme_are_found_and_absurd_ones_ignored() {

@@ -27,8 +27,9 @@ use crate::guard::{Guard, Usage};
 use crate::identity::Identity;
 use crate::probe;
 use crate::registry::{Input, Plug, Registry};
+use crate::smart::Smartctl;
 use crate::sysfs::{self, Device};
-use crate::temperature;
+use crate::temperature::Thermometer;
 use crate::uevents::{Heard, Listener};
 
 /// How often what uses the drives is looked up: mounts and arrays give no uevent of their own.
@@ -354,7 +355,7 @@ impl Owner {
                     capacity = %device.identity.capacity,
                     "drive plugged in"
                 );
-                self.sense(plug.clone(), device.name);
+                self.sense(plug.clone(), device);
             }
             self.look(plug);
         }
@@ -385,13 +386,14 @@ impl Owner {
     }
 
     /// Starts a drive's thermometer.
-    fn sense(&mut self, plug: Plug, name: String) {
+    fn sense(&mut self, plug: Plug, device: Device) {
         let (alive, ended) = sync_channel::<()>(0);
         let (to, system) = (self.messages.clone(), self.guard.system.clone());
         let its = plug.clone();
         let started = thread("drive-heat", move || {
+            let (mut thermometer, smartctl) = (Thermometer::new(device, Instant::now()), Smartctl::default());
             loop {
-                let degrees = temperature::read(&system, &name);
+                let degrees = thermometer.read(&system, &smartctl, Instant::now());
                 if to.send(Message::Heat(its.clone(), degrees)).is_err() {
                     return;
                 }
