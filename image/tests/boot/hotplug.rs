@@ -83,10 +83,12 @@ fn identity_and_size_are_what_the_drive_says() {
         seen.wwn.as_ref().is_some_and(|w| w.contains(&format!("{wwn:x}"))),
         "{seen:#?}"
     );
-    // QEMU's SATA drive tells 31 °C; the kernel's sensor is found a little after the drive itself.
-    bench.drive("SATA0001", "with a temperature", |d| d.temperature.is_some());
 
-    let seen = bench.offered("NVME0001");
+    let seen = bench.drive("NVME0001", "with a temperature", |d| {
+        d.present && d.temperature.is_some()
+    });
+    // QEMU's NVMe tells 50 °C through the kernel's sensor. Its SATA drive has no sensor: it does not say that it is SATA.
+    assert!(seen.temperature.is_some_and(|t| (49..=51).contains(&t.0)), "{seen:#?}");
     assert_eq!(
         (seen.bus, seen.capacity.0),
         (wire::drive::Bus::Nvme, 48 << 20),
