@@ -215,6 +215,9 @@ impl Disk {
     pub fn flush(&self) -> Result<(), Refusal> {
         let mut state = self.pace(&(0..0))?;
         state.counters.flushes += 1;
+        if state.plan.ignores_flush() {
+            return Ok(());
+        }
         let pending = state.cache.as_mut().map(std::mem::take).unwrap_or_default();
         for (sector, data) in pending {
             state.medium.write(sector, &data).map_err(|_| Refusal::Io)?;
@@ -268,10 +271,11 @@ impl Disk {
 
 impl State {
     fn store(&mut self, cell: u64, data: &[u8], fua: bool) -> io::Result<()> {
+        let forced = fua && !self.plan.ignores_flush();
         let Some(cache) = self.cache.as_mut() else {
             return self.medium.write(cell, data);
         };
-        if fua {
+        if forced {
             cache.remove(&cell);
             return self.medium.write(cell, data);
         }
@@ -340,6 +344,16 @@ mod tests {
         };
         assert_eq!(lost(3), lost(3));
         assert_ne!(lost(3), lost(4));
+    }
+
+    #[test]
+    fn a_drive_that_ignores_flushes_loses_what_was_flushed() {
+        let liar = Plan::honest().with(Fault::IgnoreFlush);
+        let disk = Disk::blank(1).unwrap().with_plan(liar).with_volatile_cache();
+        (0..100).for_each(|n| put(&disk, n, 1, n % 2 == 0));
+        disk.flush().unwrap();
+        assert_eq!((disk.counters().flushes, disk.counters().fua), (1, 50));
+        assert_eq!(disk.cut(9).unwrap().pending, 100);
     }
 
     #[test]

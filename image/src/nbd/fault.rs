@@ -35,6 +35,8 @@ pub enum Fault {
     Delay { at: Sectors, by: Duration },
     /// A request that touches these sectors is not answered until the plan changes or the power goes.
     Hang(Sectors),
+    /// Flushes and forced writes are acknowledged and do nothing: what is in a volatile cache stays there.
+    IgnoreFlush,
 }
 
 /// What a request as a whole must wait for before it is carried out.
@@ -105,6 +107,12 @@ impl Plan {
             }
         }
         Ok(place.map(|p| self.cell(p)))
+    }
+
+    /// Whether a flush, or a forced write, is only acknowledged.
+    #[must_use]
+    pub fn ignores_flush(&self) -> bool {
+        self.faults.contains(&Fault::IgnoreFlush)
     }
 
     /// Spoils what was read of `sector` on its way to the host.

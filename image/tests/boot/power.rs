@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use image::nbd::{Disk, Medium, Server};
+use image::nbd::{Disk, Fault, Medium, Plan, Server};
 use image::qemu::{Arch, Bus, Drive, Machine, Source};
 use probe::Op;
 use wire::job::{Outcome, Phase};
@@ -28,27 +28,39 @@ fn a_power_cut_while_writing_loses_caches_and_the_next_boot_resumes_and_says_so(
     let medium = Disk::new(Medium::over(image(Arch::X86_64)).unwrap()).with_volatile_cache();
     let boot = lab.serve("boot", medium);
     let target = lab.serve("target", Disk::blank(MIB).unwrap().with_volatile_cache());
+    // Beside it a drive for which every flush of ours was taken out: the job must not come through on luck.
+    let liar = Plan::honest().with(Fault::IgnoreFlush);
+    let liar = lab.serve("liar", Disk::blank(MIB).unwrap().with_plan(liar).with_volatile_cache());
     let machine = |speed: u64| -> Machine {
-        let drive = Drive::new(Bus::Scsi, "CUTDRIVE", Source::Nbd(target.path().to_owned())).speed(speed);
+        let drive =
+            |serial, server: &Server| Drive::new(Bus::Scsi, serial, Source::Nbd(server.path().to_owned())).speed(speed);
         lab.bare()
             .boot(Bus::Virtio, Source::Nbd(boot.path().to_owned()), None)
             .fw_cfg("opt/kiln/env/ADMIN_PASSWORD", PASSWORD)
-            .drive(drive)
+            .drive(drive("CUTDRIVE", &target))
+            .drive(drive("FLUSHLIE", &liar))
     };
     let (vm, bench) = lab.start(machine(SPEED));
-    let job = bench.burn(&["CUTDRIVE"], "surface").remove(0);
-    bench.wait_bytes(&job, Phase::Write, CUT_AT);
+    let jobs = bench.burn(&["CUTDRIVE", "FLUSHLIE"], "surface");
+    let job = jobs[0].clone();
+    for job in &jobs {
+        bench.wait_bytes(job, Phase::Write, CUT_AT);
+    }
     let events = bench.events();
     let cut = |server: &Server, seed| server.cut(seed).unwrap();
-    let lost = (cut(&boot, 0x11), cut(&target, 0x12));
+    let lost = (cut(&boot, 0x11), cut(&target, 0x12), cut(&liar, 0x13));
     vm.cut();
-    println!("boot medium: {:?}, drive: {:?}", lost.0, lost.1);
+    println!(
+        "boot medium: {:?}, drive: {:?}, without flushes: {:?}",
+        lost.0, lost.1, lost.2
+    );
     assert!(
         lost.1.pending > 1000,
         "nothing was in the drive's cache, so the cut proves nothing: {lost:?}"
     );
-    boot.disk().power_on();
-    target.disk().power_on();
+    for server in [&boot, &target, &liar] {
+        server.disk().power_on();
+    }
 
     let (_vm, bench) = lab.start(machine(0));
     let kept = bench.events();
@@ -69,6 +81,13 @@ fn a_power_cut_while_writing_loses_caches_and_the_next_boot_resumes_and_says_so(
         told,
         "the verdict does not say that the job was interrupted: {verdict:#?}"
     );
+
+    let lied = bench.ends(&jobs[1], Outcome::Failed);
+    let lost = lied
+        .findings
+        .iter()
+        .any(|f| f.lba.is_some_and(|lba| lba.0 * 512 < CUT_AT));
+    assert!(lost && !lied.resumes.is_empty(), "{lied:#?}");
 }
 
 #[test]
