@@ -100,6 +100,14 @@ impl Init {
 
 impl Drop for Init {
     fn drop(&mut self) {
+        // In order first, so that no unit outlives a test; what does not end so is killed.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill(i32::try_from(self.child.id()).unwrap(), libc::SIGTERM);
+        }
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
