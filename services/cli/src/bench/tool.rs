@@ -75,6 +75,8 @@ pub(super) fn tools(kiln: &Path, device: &Loop) -> Vec<Tool> {
                 &verify,
                 "--do_verify=1",
                 "--verify_fatal=1",
+                // Else it leaves a file behind in the current folder.
+                "--verify_state_save=0",
                 "--output-format=json",
             ],
         )
