@@ -194,6 +194,9 @@ fn in_packages(packages: &[Unpacked], path: &str) -> Result<PathBuf> {
 /// # Errors
 /// When the parts do not fit or writing fails.
 pub fn write_disk(parts: &Parts, out: &Path) -> Result<()> {
+    if let Some(dir) = out.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        fs::create_dir_all(dir).at("making", dir)?;
+    }
     let mut name = out.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);

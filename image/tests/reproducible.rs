@@ -76,7 +76,10 @@ fn same(a: &Path, b: &Path) -> bool {
 fn the_same_parts_give_the_same_disk() {
     let dir = tempfile::tempdir().unwrap();
     let disks = [false, true].map(|backwards| {
-        let out = dir.path().join(format!("{backwards}.img"));
+        let out = dir
+            .path()
+            .join("a folder that is not there yet")
+            .join(format!("{backwards}.img"));
         write_disk(&parts(dir.path(), backwards), &out).unwrap();
         out
     });
