@@ -7,7 +7,7 @@ use wire::job::Outcome;
 use wire::supervisor::{Medium, UnitState};
 
 use crate::bench::Bench;
-use crate::lab::{BOOT, Lab, SOON};
+use crate::lab::{Lab, SOON};
 
 /// What every healthy box shows a minute after power-on.
 fn healthy(bench: &Bench, via: &str) {
@@ -33,8 +33,7 @@ fn healthy(bench: &Bench, via: &str) {
 fn bios_boots_to_a_box_that_is_claimed_with_the_code_on_its_console() {
     let lab = Lab::new();
     let machine = lab.bare().boot(Bus::Virtio, Source::Qcow2(lab.medium()), None);
-    let mut vm = machine.start(lab.path()).unwrap();
-    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let mut vm = lab.up(&machine);
     let line = vm.wait_console("claim: ", SOON).unwrap();
     let code = line.rsplit("claim: ").next().unwrap().trim().to_owned();
     assert_eq!(code.len(), 8, "{line:?}");

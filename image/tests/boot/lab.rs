@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use image::nbd::{Disk, Server};
 use image::qemu::machine::{blank_file, overlay};
-use image::qemu::{Arch, Bus, Drive, Machine, Source, Vm};
+use image::qemu::{Arch, Bus, Drive, Error, Machine, Source, Vm};
 use tempfile::TempDir;
 
 use crate::bench::{Bench, PASSWORD};
@@ -83,10 +83,28 @@ impl Lab {
         Server::bind(&self.path().join(format!("{name}.sock")), disk).unwrap()
     }
 
-    /// Starts the machine and waits until the box answers and the bench is logged in.
+    /// Starts the machine and waits until the box answers.
+    ///
+    /// QEMU 10.0 now and then aborts while a guest with two processors sets its PCI up (`iotlb_to_section: Assertion
+    /// section_index < d->map.sections_nb`). That is no word about the box, so the machine is started anew, and told.
+    pub(crate) fn up(&self, machine: &Machine) -> Vm {
+        let mut aborts = 0;
+        loop {
+            let mut vm = machine.clone().start(self.path()).unwrap();
+            match vm.wait_http("/api/v1/health", BOOT) {
+                Ok(_) => return vm,
+                Err(Error::Ended { status, stderr }) if stderr.contains("iotlb_to_section") && aborts < 3 => {
+                    aborts += 1;
+                    println!("QEMU crashed ({status}), started anew: {stderr}");
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+
+    /// Starts the machine, waits until the box answers, and logs in.
     pub(crate) fn start(&self, machine: Machine) -> (Vm, Bench) {
-        let mut vm = machine.start(self.path()).unwrap();
-        vm.wait_http("/api/v1/health", BOOT).unwrap();
+        let vm = self.up(&machine);
         let bench = Bench::login(&vm);
         (vm, bench)
     }

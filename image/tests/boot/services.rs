@@ -13,13 +13,13 @@ use crate::lab::{Lab, SOON};
 /// Far enough into writing that a checkpoint may exist, and far from its end.
 const SOME: u64 = 16 << 20;
 
+/// The unit as the supervisor sees it. A server that has just started has not heard from the supervisor yet.
 fn unit(bench: &Bench, name: &str) -> UnitView {
-    let status = bench.status();
-    let units = status.supervisor.map(|s| s.units).unwrap_or_default();
-    units
-        .into_iter()
-        .find(|u| u.name == name)
-        .unwrap_or_else(|| panic!("no unit {name}"))
+    bench.until(&format!("unit {name}"), SOON, || {
+        let units = bench.status().supervisor.map(|s| s.units).unwrap_or_default();
+        let found = units.iter().find(|u| u.name == name).cloned();
+        found.ok_or_else(|| format!("{units:?}"))
+    })
 }
 
 /// The agent's main process, which is not one of its workers.
