@@ -142,7 +142,8 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
         .until("it to go on", |seen| {
             let job = seen.jobs.get(&id)?;
             assert!(!job.state.is_over(), "{job:#?}");
-            (job.resumes.len() == 1).then_some(())
+            // The event is committed by itself: an agent killed before that tells the resume by its job alone.
+            (job.resumes.len() == 1 && seen.kinds().contains(&"job.resumed")).then_some(())
         })
         .await;
 
