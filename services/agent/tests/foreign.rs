@@ -5,7 +5,7 @@ mod common;
 
 use std::os::unix::fs::FileExt;
 
-use common::{Agent, Loop, Server, not_here};
+use common::{Agent, Brake, Loop, Server, not_here};
 use wire::command::{Answer, Command};
 use wire::job::{JobState, Outcome};
 
@@ -23,6 +23,7 @@ async fn what_was_put_on_a_drive_since_is_not_erased_by_its_old_job() {
     let mut agent = Agent::start(dir.path());
     server.drive(&drive.id()).await;
     let id = server.start_jobs(&[drive.id()], "surface").await[0];
+    let brake = Brake::on(&agent);
     server
         .until("the job to be in the middle", |seen| {
             let job = seen.jobs.get(&id)?;
@@ -33,6 +34,7 @@ async fn what_was_put_on_a_drive_since_is_not_erased_by_its_old_job() {
             job.progress.as_ref().filter(|p| p.done.0 > 16 << 20).map(|_| ())
         })
         .await;
+    drop(brake);
     agent.terminate().await;
 
     drive.mkfs();

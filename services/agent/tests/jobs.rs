@@ -5,7 +5,7 @@ mod common;
 
 use std::os::unix::fs::FileExt;
 
-use common::{Agent, Loop, Server, not_here};
+use common::{Agent, Brake, Loop, Server, not_here};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use wire::JobId;
@@ -20,7 +20,8 @@ fn outcome(job: &Job) -> Outcome {
 }
 
 /// Waits until the job has taken a checkpoint or two.
-async fn in_the_middle(server: &Server, job: JobId) {
+async fn in_the_middle(server: &Server, agent: &Agent, job: JobId) {
+    let _brake = Brake::on(agent);
     server
         .until("the job to be in the middle", |seen| {
             let job = seen.jobs.get(&job)?;
@@ -120,7 +121,7 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
     let mut agent = Agent::start(dir.path());
     server.drive(&drive.id()).await;
     let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    in_the_middle(&server, id).await;
+    in_the_middle(&server, &agent, id).await;
     let workers = agent.workers();
     assert_eq!(workers.len(), 1);
     let status = std::fs::read_to_string(format!("/proc/{}/status", workers[0])).unwrap();
@@ -209,7 +210,7 @@ async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
     let mut agent = Agent::start(dir.path());
     server.drive(&drive.id()).await;
     let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    in_the_middle(&server, id).await;
+    in_the_middle(&server, &agent, id).await;
     agent.terminate().await;
     let parked = |job: &&Job| matches!(job.state, JobState::Waiting { .. });
     server
@@ -242,7 +243,7 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
     let mut agent = Agent::start(dir.path());
     server.drive(&drive.id()).await;
     let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    in_the_middle(&server, id).await;
+    in_the_middle(&server, &agent, id).await;
     agent.terminate().await;
     {
         let options = store::Options {
@@ -292,7 +293,7 @@ async fn what_happens_while_the_server_is_away_is_told_when_it_is_back() {
     let agent = Agent::start(dir.path());
     server.drive(&drive.id()).await;
     let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    in_the_middle(&server, id).await;
+    in_the_middle(&server, &agent, id).await;
     let key = server.kill().await;
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(120);
     while !agent.workers().is_empty() {
@@ -332,7 +333,7 @@ async fn an_abort_ends_it_inconclusive() {
     server.drive(&drive.id()).await;
     server.drive(&other.id()).await;
     let ids = server.start_jobs(&[drive.id(), other.id()], "surface").await;
-    in_the_middle(&server, ids[0]).await;
+    in_the_middle(&server, &agent, ids[0]).await;
     let answer = server
         .call(Command::Abort {
             job: ids[0],

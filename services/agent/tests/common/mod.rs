@@ -6,8 +6,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ed25519_dalek::{Signer, SigningKey};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -27,7 +28,7 @@ use wire::job::Job;
 use wire::{DriveId, Frame, JobId, Problem, Time};
 
 /// Longest wait for anything; the machine may be slow and busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -73,12 +74,20 @@ impl Loop {
 
     /// Makes an ext4 signature without a file system behind it: the magic number and a plausible superblock come from mkfs.
     pub fn mkfs(&self) {
-        let done = Process::new("mkfs.ext4")
-            .args(["-q", "-F"])
-            .arg(&self.node)
-            .status()
-            .unwrap();
-        assert!(done.success());
+        let begun = Instant::now();
+        loop {
+            let done = Process::new("mkfs.ext4")
+                .args(["-q", "-F"])
+                .arg(&self.node)
+                .output()
+                .unwrap();
+            if done.status.success() {
+                return;
+            }
+            // The kernel answers EBUSY for a moment after a ring on the device was closed.
+            assert!(begun.elapsed() < PATIENCE, "{}", String::from_utf8_lossy(&done.stderr));
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Whether nothing was ever written.
@@ -459,23 +468,68 @@ impl Agent {
 
     /// Process ids of its workers.
     pub fn workers(&self) -> Vec<i32> {
-        let mut pids = Vec::new();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-                continue;
-            };
-            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            let parent = stat
-                .rsplit(") ")
-                .next()
-                .and_then(|rest| rest.split(' ').nth(1)?.parse::<i32>().ok());
-            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let is_worker = line.split(|byte| *byte == 0).nth(1) == Some(b"worker");
-            if parent == Some(self.pid()) && is_worker {
-                pids.push(pid);
-            }
+        workers_of(self.pid())
+    }
+}
+
+fn workers_of(agent: i32) -> Vec<i32> {
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.split(' ').nth(1)?.parse::<i32>().ok());
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let is_worker = line.split(|byte| *byte == 0).nth(1) == Some(b"worker");
+        if parent == Some(agent) && is_worker {
+            pids.push(pid);
         }
-        pids
+    }
+    pids
+}
+
+/// Lets an agent's workers run one moment in ten, so that no machine is too fast for a test that disturbs them.
+pub struct Brake {
+    off: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Brake {
+    pub fn on(agent: &Agent) -> Self {
+        let (off, agent) = (Arc::new(AtomicBool::new(false)), agent.pid());
+        let until = off.clone();
+        let thread = std::thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                let held = workers_of(agent);
+                let each = |signal| {
+                    for pid in &held {
+                        // It may have ended.
+                        let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), signal);
+                    }
+                };
+                each(nix::sys::signal::Signal::SIGSTOP);
+                std::thread::sleep(Duration::from_millis(if held.is_empty() { 1 } else { 45 }));
+                each(nix::sys::signal::Signal::SIGCONT);
+                std::thread::sleep(Duration::from_millis(if held.is_empty() { 0 } else { 5 }));
+            }
+        });
+        Self {
+            off,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Brake {
+    fn drop(&mut self) {
+        self.off.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 }
 
