@@ -1,0 +1,196 @@
+//! What helpers say, and what their end means.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use wire::event::Severity;
+use wire::supervisor::Medium;
+
+use super::Machine;
+use crate::boot::record::{Record, Traces};
+use crate::boot::{medium, site};
+use crate::console;
+use crate::core::{Exit, Input, Milestone, Millis};
+use crate::shell::desk::Desk;
+use crate::shell::helper::Task;
+use crate::shell::log;
+
+/// Where other programs read the boot disk's device number.
+pub(super) const BOOT_DISK: &str = "/run/kiln/boot-disk";
+
+impl Machine {
+    /// A helper said something.
+    pub fn heard(&mut self, now: Millis, task: Task, line: &str, fd: Option<OwnedFd>, desk: &mut Desk) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (task, word) {
+            (Task::Early, "system") => {
+                self.system = true;
+                desk.inputs.push_back(Input::Milestone {
+                    which: Milestone::System,
+                    holds: true,
+                });
+                self.start_coldplug(desk);
+                self.start_keeper(now, desk);
+            }
+            (Task::Early, "env") => {
+                if let Some((k, v)) = rest.split_once('=').filter(|(k, _)| site::is_variable(k)) {
+                    desk.env.retain(|(old, _)| old != k);
+                    desk.env.push((k.to_owned(), v.to_owned()));
+                    desk.env_changed = true;
+                }
+            }
+            (Task::Early, "broken") => {
+                desk.banner(
+                    "system",
+                    Severity::Critical,
+                    format!("The system image cannot be used: {rest}. Write the image to the stick again."),
+                );
+                self.start_keeper(now, desk);
+            }
+            (Task::Coldplug, "seen") => {
+                self.seen.extend(rest.split('\n').map(str::to_owned));
+            }
+            (Task::Medium, _) => self.heard_medium(now, word, rest, fd, desk),
+            _ => {}
+        }
+    }
+
+    pub(super) fn start_keeper(&mut self, now: Millis, desk: &mut Desk) {
+        match &self.cmdline.part {
+            Some(part) if self.system => {
+                let part = part.clone();
+                self.heard_at = None;
+                let _ = now;
+                if desk.start(Task::Medium, move |line| medium::keep(line, &part)) {
+                    return;
+                }
+                self.to_ram("no process for the boot medium", desk);
+            }
+            Some(_) => self.to_ram("without the system image there are no tools for the boot medium", desk),
+            None => self.to_ram("the box was started without a boot medium of its own", desk),
+        }
+    }
+
+    pub(super) fn heard_medium(&mut self, now: Millis, word: &str, rest: &str, fd: Option<OwnedFd>, desk: &mut Desk) {
+        if self.heard_at.is_some() {
+            self.heard_at = Some(now);
+        }
+        match word {
+            "progress" => {
+                log::warn(rest);
+                self.progress = Some(rest.to_owned());
+            }
+            "disk" => {
+                if let Some((number, path)) = rest.split_once(' ') {
+                    log::info(&format!("boot disk {number} {path}"));
+                    self.disk_path = Some(path.strip_prefix("/sys").unwrap_or(path).to_owned());
+                    let _ = fs::write(BOOT_DISK, format!("{number}\n"));
+                }
+                if fd.is_none() {
+                    desk.banner(
+                        "held",
+                        Severity::Warning,
+                        "The boot disk could not be locked against erasing; the agent still refuses it by its number."
+                            .into(),
+                    );
+                }
+                self.held = fd;
+            }
+            "traces" => self.heard_traces(rest, desk),
+            "mounted" => {
+                log::info(&format!("DATA is mounted ({rest})"));
+                self.progress = None;
+                if rest == "remade" {
+                    desk.banner("data", Severity::Warning, "The DATA partition could not be repaired and was made anew: history and settings of this box are lost.".into());
+                } else if rest == "repaired" {
+                    desk.banner(
+                        "data",
+                        Severity::Info,
+                        "The DATA partition was repaired at this start.".into(),
+                    );
+                }
+                desk.boot.medium = Medium::Disk;
+                self.heard_at = Some(now);
+                self.settled("disk", desk);
+            }
+            "ram" => self.to_ram(rest, desk),
+            "gone" => self.medium_gone(now, rest, desk),
+            "saved" if self.moving.is_some() => {
+                log::warn(&format!("state has moved into memory: {rest}"));
+                self.moving = None;
+                desk.boot.medium = Medium::Ram;
+                self.settled("ram", desk);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn heard_traces(&mut self, json: &str, desk: &mut Desk) {
+        #[derive(serde::Deserialize)]
+        struct Told {
+            record: Option<Record>,
+            cut_short: bool,
+            panic: Option<String>,
+        }
+        if let Ok(t) = serde_json::from_str::<Told>(json) {
+            self.reboots = t.record.as_ref().filter(|r| r.ladder).map_or(0, |r| r.reboots);
+            desk.inputs.push_back(Input::Reboots { in_a_row: self.reboots });
+            self.traces = Traces {
+                record: t.record,
+                cut_short: t.cut_short,
+                panic: t.panic,
+                has_state: true,
+                ..self.traces
+            };
+        }
+        desk.boot.reason = self.traces.reason();
+    }
+
+    /// A helper has ended.
+    pub fn ended(&mut self, now: Millis, task: Task, exit: Exit, desk: &mut Desk) {
+        if exit != Exit::Code(0) {
+            log::info(&format!("{task:?} ended with {exit}"));
+        }
+        match task {
+            Task::Early if !self.system => {
+                self.heard(now, Task::Early, "broken it could not be mounted", None, desk);
+            }
+            Task::Coldplug => self.coldplug_done = true,
+            Task::Late => {
+                self.late_done = true;
+                if !Path::new("/dev/watchdog").exists() {
+                    desk.banner(
+                        "watchdog",
+                        Severity::Warning,
+                        "No hardware watchdog was found: a box that hangs will not restart by itself.".into(),
+                    );
+                }
+            }
+            Task::ToRam => {
+                desk.boot.medium = Medium::Ram;
+                self.settled("ram", desk);
+            }
+            Task::Medium
+                if self.moving.is_none()
+                    && !self.data_settled
+                    && !desk.runs(Task::ToRam)
+                    && desk.boot.medium == Medium::Ram =>
+            {
+                self.to_ram("the keeper of the boot medium ended", desk);
+            }
+            Task::Medium if self.disk_path.is_some() && desk.boot.medium == Medium::Disk && self.moving.is_none() => {
+                // It ends by itself only when PID 1 wants it to; this was a mishap.
+                self.heard_at = Some(now);
+                if let Some(part) = self.cmdline.part.clone() {
+                    desk.start(Task::Medium, move |line| medium::watch(line, &part));
+                }
+            }
+            Task::Console => {
+                let serial = console::serial_devices();
+                desk.start(Task::Console, move |line| console::draw(line, &serial));
+            }
+            Task::Early | Task::Medium | Task::Hotplug | Task::Farewell => {}
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The box, a small state machine fed by the loop: helpers report, uevents arrive, and each report starts the next step.
+//!
+//! This file has its facts and its turn; `devices` loads drivers, `heard` takes what helpers say, `state` moves the
+//! services' state between disk and RAM.
+
+mod devices;
+mod heard;
+mod state;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use wire::event::Severity;
+use wire::supervisor::{Medium, Status};
+
+use super::board::Board;
+use super::cmdline::Cmdline;
+use super::record::{self, Record, Traces};
+use super::site::Site;
+use super::uevents::Uevents;
+use super::{net, work};
+use crate::console;
+use crate::core::{Input, Milestone, Millis};
+use crate::shell::desk::Desk;
+use crate::shell::helper::Task;
+use crate::shell::log;
+
+/// Silence of the medium's keeper that is reported, in milliseconds.
+const SILENCE: Millis = 15_000;
+
+/// The box.
+#[derive(Debug)]
+pub struct Machine {
+    cmdline: Cmdline,
+    board: Board,
+    site: Site,
+    uevents: Option<Uevents>,
+    addresses: Option<net::Watch>,
+    seen: BTreeSet<String>,
+    queue: BTreeSet<String>,
+    walk_again: bool,
+    begun: Millis,
+    system: bool,
+    last_device: Millis,
+    coldplug_done: bool,
+    modules_done: bool,
+    late_done: bool,
+    /// Keeps every exclusive open of the whole boot disk from succeeding.
+    held: Option<OwnedFd>,
+    disk_path: Option<String>,
+    /// Last word of the medium's keeper, while it has one to say.
+    heard_at: Option<Millis>,
+    data_settled: bool,
+    traces: Traces,
+    reboots: u32,
+    progress: Option<String>,
+    fixed_done: bool,
+    moving: Option<Moving>,
+}
+
+/// State on its way from a pulled medium into RAM.
+#[derive(Debug, Clone, Copy)]
+enum Moving {
+    /// Services are stopping, since then.
+    Stopping(Millis),
+    /// The keeper is writing, since then.
+    Saving(Millis),
+}
+
+impl Machine {
+    /// Reads what the boot loader and the image say.
+    pub fn new(desk: &mut Desk) -> Machine {
+        let cmdline = Cmdline::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
+        let (board, board_error) = Board::read(Path::new("/kiln/board.toml"));
+        if let Some(e) = board_error {
+            desk.banner(
+                "board",
+                Severity::Warning,
+                format!("The image's board file cannot be used: {e}. Drivers that no device asks for are missing."),
+            );
+        }
+        let (site, errors) = match fs::read_to_string("/kiln/kiln.toml") {
+            Ok(text) => Site::parse(&text),
+            Err(_) => (Site::default(), Vec::new()),
+        };
+        if !errors.is_empty() {
+            desk.banner("site", Severity::Warning, format!("A setting was not understood and is not used: {}. Correct it on the boot partition and restart the box.", errors.join("; ")));
+        }
+        desk.host = site.hostname.clone().unwrap_or_else(|| "kiln".into());
+        let _ = nix::unistd::sethostname(&desk.host);
+        desk.env = site.env.clone().into_iter().collect();
+        if site.network.is_some() {
+            desk.left_out.push("network".into());
+        }
+        let read = |p: &str| fs::read_to_string(p).unwrap_or_default().trim().to_owned();
+        desk.boot.slot.clone_from(&cmdline.slot);
+        desk.boot.why.clone_from(&cmdline.why);
+        desk.boot.via.clone_from(&cmdline.via);
+        desk.boot.kernel = read("/proc/sys/kernel/osrelease");
+        desk.boot.boot_id = read("/proc/sys/kernel/random/boot_id");
+        Machine {
+            cmdline,
+            board,
+            site,
+            uevents: None,
+            addresses: None,
+            seen: BTreeSet::new(),
+            queue: BTreeSet::new(),
+            walk_again: false,
+            begun: 0,
+            system: false,
+            last_device: 0,
+            coldplug_done: false,
+            modules_done: false,
+            late_done: false,
+            held: None,
+            disk_path: None,
+            heard_at: None,
+            data_settled: false,
+            traces: Traces::default(),
+            reboots: 0,
+            progress: None,
+            fixed_done: false,
+            moving: None,
+        }
+    }
+
+    /// First steps: sockets that must not miss anything, loopback, the early modules.
+    pub fn begin(&mut self, now: Millis, desk: &mut Desk) {
+        self.begun = now;
+        self.uevents = Uevents::listen()
+            .inspect_err(|e| log::error(&format!("uevents: {e}")))
+            .ok();
+        self.addresses = net::Watch::listen()
+            .inspect_err(|e| log::error(&format!("addresses: {e}")))
+            .ok();
+        if let Err(e) = net::up("lo") {
+            log::error(&format!("loopback: {e}"));
+        }
+        let board = self.board.clone();
+        desk.start(Task::Early, move |line| work::early(line, &board));
+        let serial = console::serial_devices();
+        desk.start(Task::Console, move |line| console::draw(line, &serial));
+        desk.boot.reason = "not known yet".into();
+    }
+
+    /// Descriptors to wait on.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.uevents
+            .iter()
+            .map(AsFd::as_fd)
+            .chain(self.addresses.iter().map(AsFd::as_fd))
+    }
+
+    /// Looks at everything that has changed and starts what is due.
+    pub fn turn(&mut self, now: Millis, desk: &mut Desk) {
+        self.read_uevents(now, desk);
+        if self.addresses.as_ref().is_none_or(net::Watch::changed)
+            || (desk.addresses.is_empty() && now.saturating_sub(self.begun) < 5_000)
+        {
+            let found = net::addresses();
+            if found.is_empty() == desk.addresses.is_empty() && found == desk.addresses {
+                // Nothing new.
+            } else {
+                desk.inputs.push_back(Input::Milestone {
+                    which: Milestone::Network,
+                    holds: !found.is_empty(),
+                });
+                desk.addresses = found;
+            }
+        }
+        if self.system {
+            self.load_modules(now, desk);
+        }
+        self.move_state(now, desk);
+        if let Some(at) = self.heard_at {
+            let silent = now.saturating_sub(at);
+            desk.inputs.push_back(Input::MediumSilent { for_ms: silent });
+            if silent > SILENCE {
+                desk.banner(
+                    "silent",
+                    Severity::Warning,
+                    "The boot medium does not answer. If it stays silent, the box restarts.".into(),
+                );
+            } else {
+                desk.unbanner("silent");
+            }
+        }
+        if let (Some(fixed), false) = (&self.site.network, self.fixed_done) {
+            match net::set_fixed(fixed) {
+                Ok(done) => self.fixed_done = done,
+                Err(e) => {
+                    self.fixed_done = true;
+                    desk.banner(
+                        "fixed",
+                        Severity::Warning,
+                        format!("The fixed address {} could not be set: {e}.", fixed.address),
+                    );
+                }
+            }
+        }
+    }
+
+    /// The watchdog is open.
+    pub fn watchdog_found(&mut self, reset_us: bool, desk: &mut Desk) {
+        self.traces.watchdog = reset_us;
+        desk.unbanner("watchdog");
+        if self.data_settled {
+            desk.boot.reason = self.traces.reason();
+        }
+    }
+
+    /// Puts the present state on the console.
+    pub fn show(&self, status: &Status, claim: Option<&str>, desk: &Desk) {
+        let screen = console::Screen {
+            status: status.clone(),
+            claim: claim.map(str::to_owned),
+            progress: self.progress.clone(),
+        };
+        let text = serde_json::to_string(&screen).unwrap_or_default();
+        for h in desk.helpers.iter().filter(|h| h.task == Task::Console) {
+            h.tell(&text);
+        }
+    }
+
+    /// Last writes: the record, everything in the cache, the mount.
+    pub fn farewell(&mut self, why: &str, ladder: bool, desk: &mut Desk) {
+        let record = Record {
+            why: why.to_owned(),
+            ladder,
+            reboots: if ladder { self.reboots + 1 } else { 0 },
+        };
+        let on_disk = desk.boot.medium == Medium::Disk;
+        desk.start(Task::Farewell, move |_| {
+            if on_disk {
+                record::leave(Path::new(record::FOLDER), &record);
+            }
+            nix::unistd::sync();
+            let _ = nix::mount::umount2("/var/lib/kiln", nix::mount::MntFlags::MNT_DETACH);
+            nix::unistd::sync();
+            0
+        });
+    }
+}

@@ -1,0 +1,92 @@
+//! Actions: what the core has decided, done.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Shell;
+use crate::core::{Action, Input, Millis, UnitId};
+use crate::shell::{cgroup, log, process};
+
+/// How long the last writes may take, in milliseconds.
+const FAREWELL_MAX: Millis = 10_000;
+
+impl Shell {
+    /// Steps the core with every waiting input and does what it says, until nothing is left.
+    pub(super) fn pump(&mut self, now: Millis) {
+        while let Some(input) = self.desk.inputs.pop_front() {
+            let mut actions = std::mem::take(&mut self.actions);
+            self.core.step(now, input, &mut actions);
+            for action in actions.drain(..) {
+                self.act(now, action);
+            }
+            self.actions = actions;
+        }
+    }
+
+    pub(super) fn act(&mut self, now: Millis, action: Action) {
+        match action {
+            Action::Spawn(unit) => {
+                if let Err(e) = self.spawn(unit) {
+                    self.desk.inputs.push_back(Input::SpawnFailed {
+                        unit,
+                        why: e.to_string(),
+                    });
+                }
+            }
+            Action::Terminate(unit) => self.signal(unit, Signal::SIGTERM),
+            Action::Abort(unit) => self.signal(unit, Signal::SIGABRT),
+            Action::Kill(unit) => {
+                if let Some(pid) = self.processes[unit].pid {
+                    self.kill_rest(unit, pid);
+                    self.signal(unit, Signal::SIGKILL);
+                }
+            }
+            Action::Dump(unit) => {
+                if let Some(pid) = self.processes[unit].pid {
+                    log::warn(&format!("{}: {}", self.units[unit].name, process::describe(pid)));
+                }
+            }
+            Action::Abandon(unit) => {
+                let p = &mut self.processes[unit];
+                p.pid = None;
+                p.generation += 1;
+                p.cgroup = None;
+            }
+            Action::Log { unit, text } => match unit {
+                Some(unit) => log::info(&format!("{}: {text}", self.units[unit].name)),
+                None => log::warn(&text),
+            },
+            Action::End { ending, hard, why } => {
+                log::warn(&format!(
+                    "end of the machine ({ending:?}{}): {why}",
+                    if hard { ", hard" } else { "" }
+                ));
+                let at = now + if hard { FAREWELL_MAX / 3 } else { FAREWELL_MAX };
+                if let Some(m) = &mut self.machine {
+                    m.farewell(&why, self.core.verdict().is_some(), &mut self.desk);
+                }
+                self.end = Some((ending, at, why));
+            }
+        }
+    }
+
+    pub(super) fn signal(&self, unit: UnitId, signal: Signal) {
+        if let Some(pid) = self.processes[unit].pid {
+            let _ = kill(Pid::from_raw(pid), signal);
+            if signal == Signal::SIGTERM {
+                // A stopped process would sleep through it.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+            }
+        }
+    }
+
+    /// Kills what a unit's main process has left behind.
+    pub(super) fn kill_rest(&self, unit: UnitId, leader: i32) {
+        match &self.processes[unit].cgroup {
+            Some(dir) => {
+                cgroup::kill(dir);
+            }
+            None => process::kill_session(leader),
+        }
+    }
+}

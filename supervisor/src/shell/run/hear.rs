@@ -1,0 +1,91 @@
+//! Inputs: children that ended, notifications, what helpers say.
+
+use nix::errno::Errno;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::{BURST, Shell};
+use crate::core::{Exit, Input, Millis, UnitId};
+use crate::shell::notify::Note;
+use crate::shell::{cgroup, log, process};
+
+impl Shell {
+    /// Takes every child that has ended, whoever it was.
+    pub(super) fn reap(&mut self, now: Millis) {
+        loop {
+            let status = match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
+                Ok(s) => s,
+                Err(Errno::EINTR) => continue,
+                Err(e) => {
+                    log::error(&format!("waiting for children: {e}"));
+                    break;
+                }
+            };
+            let (pid, exit) = match status {
+                WaitStatus::Exited(pid, code) => (pid.as_raw(), Exit::Code(code)),
+                WaitStatus::Signaled(pid, signal, _) => (pid.as_raw(), Exit::Signal(signal as i32)),
+                _ => continue,
+            };
+            if let Some(unit) = self.processes.iter().position(|p| p.pid == Some(pid)) {
+                self.processes[unit].pid = None;
+                self.kill_rest(unit, pid);
+                self.desk.inputs.push_back(Input::Exited { unit, exit });
+            } else if let Some(at) = self.desk.helpers.iter().position(|h| h.pid == pid) {
+                // Its last words first.
+                let h = self.desk.helpers.swap_remove(at);
+                while let Some((line, fd)) = h.next() {
+                    if let Some(m) = &mut self.machine {
+                        m.heard(now, h.task, &line, fd, &mut self.desk);
+                    }
+                }
+                if let Some(m) = &mut self.machine {
+                    m.ended(now, h.task, exit, &mut self.desk);
+                }
+            }
+        }
+    }
+
+    pub(super) fn read_notes(&mut self) {
+        for _ in 0..BURST {
+            let Some((pid, notes)) = self.notify.next() else { return };
+            let Some(unit) = self.unit_of(pid) else {
+                log::info(&format!("a notification from process {pid}, which belongs to no unit"));
+                continue;
+            };
+            for note in notes {
+                self.desk.inputs.push_back(match note {
+                    Note::Ready => Input::Ready { unit },
+                    Note::Beat => Input::Beat { unit },
+                    Note::Status(text) => Input::Status { unit, text },
+                    Note::Extend(by) => Input::Extend { unit, by },
+                });
+            }
+        }
+    }
+
+    /// The unit a process belongs to: its main process, or one in its cgroup or session.
+    pub(super) fn unit_of(&self, pid: i32) -> Option<UnitId> {
+        if let Some(unit) = self.processes.iter().position(|p| p.pid == Some(pid)) {
+            return Some(unit);
+        }
+        if self.paths.is_box() {
+            let name = cgroup::unit_of(pid)?;
+            return self.units.iter().position(|u| u.name == name);
+        }
+        let leader = process::session(pid)?;
+        self.processes.iter().position(|p| p.pid == Some(leader))
+    }
+
+    pub(super) fn read_helpers(&mut self, now: Millis) {
+        let Some(m) = &mut self.machine else { return };
+        for at in 0..self.desk.helpers.len() {
+            for _ in 0..BURST {
+                let Some(h) = self.desk.helpers.get(at) else { break };
+                let task = h.task;
+                let Some((line, fd)) = h.next() else { break };
+                m.heard(now, task, &line, fd, &mut self.desk);
+            }
+        }
+    }
+}

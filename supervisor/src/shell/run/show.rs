@@ -1,0 +1,100 @@
+//! What others see: the status line, and what stands on the console.
+
+use std::path::Path;
+
+use wire::supervisor::{Status, UnitState, UnitView};
+
+use super::Shell;
+use crate::core::Millis;
+use crate::shell::control::Wish;
+use crate::shell::{log, users};
+
+impl Shell {
+    pub(super) fn publish(&mut self, now: Millis) {
+        let status = self.status(now);
+        let line = serde_json::to_string(&status).unwrap_or_default();
+        if line != self.status_line && line.len() < wire::supervisor::LINE_MAX {
+            self.status_line = line;
+            self.control.publish(&self.status_line);
+            if let Some(m) = &mut self.machine {
+                m.show(&status, self.claim.as_deref(), &self.desk);
+            }
+        }
+        for wish in self.control.serve(&self.status_line) {
+            match wish {
+                Wish::Claim { code, uid } => self.show_claim(code, uid, &status),
+            }
+        }
+    }
+
+    /// Only root and the server may put something on the console.
+    pub(super) fn show_claim(&mut self, code: Option<String>, uid: Option<u32>, status: &Status) {
+        let mine = nix::unistd::getuid().as_raw();
+        let servers = self
+            .units
+            .iter()
+            .filter(|u| u.critical)
+            .filter_map(|u| users::find(&self.paths.at(Path::new("/etc/passwd")), &u.user));
+        if uid != Some(0) && uid != Some(mine) && !servers.map(|u| u.uid).any(|u| uid == Some(u)) {
+            log::warn(&format!("a process of user {uid:?} wanted to show a claim code"));
+            return;
+        }
+        let code = code.filter(|c| c.len() <= 32 && c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+        if self.claim == code {
+            return;
+        }
+        self.claim = code;
+        if let Some(m) = &mut self.machine {
+            m.show(status, self.claim.as_deref(), &self.desk);
+        } else if let Some(code) = &self.claim {
+            log::info(&format!("claim: {code}"));
+        }
+    }
+
+    pub(super) fn status(&mut self, now: Millis) -> Status {
+        let mut units = Vec::with_capacity(self.units.len());
+        for (id, u) in self.units.iter().enumerate() {
+            let Some(facts) = self.core.view(id) else { continue };
+            let p = &mut self.processes[id];
+            let since = match p.shown_since {
+                Some((ms, at)) if ms == facts.since => at,
+                _ => {
+                    let ago = i64::try_from(now.saturating_sub(facts.since)).unwrap_or(0);
+                    let at = wire::Time::from_millisecond(wire::Time::now().as_millisecond() - ago).unwrap_or_default();
+                    p.shown_since = Some((facts.since, at));
+                    at
+                }
+            };
+            units.push(UnitView {
+                name: u.name.clone(),
+                state: facts.state.view(),
+                rung: facts.rung,
+                reason: facts.reason.to_owned(),
+                status: facts.status.to_owned(),
+                restarts: facts.restarts,
+                pid: p.pid,
+                since,
+            });
+        }
+        for e in &self.malformed {
+            units.push(UnitView {
+                name: e.file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                state: UnitState::Failed,
+                rung: None,
+                reason: e.to_string(),
+                status: String::new(),
+                restarts: 0,
+                pid: None,
+                since: wire::Time::UNIX_EPOCH,
+            });
+        }
+        units.sort_by(|a, b| a.name.cmp(&b.name));
+        Status {
+            host: self.desk.host.clone(),
+            addresses: self.desk.addresses.clone(),
+            units,
+            boot: self.desk.boot.clone(),
+            banners: self.desk.banners.iter().map(|(_, b)| b.clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Starting a unit: its sockets, its surroundings, its process.
+
+use std::io;
+use std::path::Path;
+
+use super::Shell;
+use crate::core::UnitId;
+use crate::shell::spawn::{Prepared, Surroundings};
+use crate::shell::{cgroup, log, sockets, users};
+use crate::unit;
+
+impl Shell {
+    pub(super) fn spawn(&mut self, unit: UnitId) -> io::Result<()> {
+        self.open_sockets(unit);
+        if self.processes[unit].prepared.is_none() {
+            self.processes[unit].prepared = Some(self.prepare(unit)?);
+        }
+        if self.paths.is_box() && self.processes[unit].cgroup.is_none() {
+            let dir = cgroup::path(&self.units[unit].name, self.processes[unit].generation);
+            cgroup::make(&dir, &self.units[unit])?;
+            self.processes[unit].cgroup = Some(dir);
+        }
+        let p = &mut self.processes[unit];
+        if let Some(prepared) = &p.prepared {
+            p.pid = Some(prepared.start(p.cgroup.as_deref())?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn prepare(&mut self, unit: UnitId) -> io::Result<Prepared> {
+        let u = &self.units[unit];
+        let passwd = self.paths.at(Path::new("/etc/passwd"));
+        let user = users::find(&passwd, &u.user).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("user {:?} is not in {}", u.user, passwd.display()),
+            )
+        })?;
+        let owner = self.paths.is_box().then_some(user);
+        let mut env: Vec<(String, String)> = vec![("NOTIFY_SOCKET".into(), self.paths.notify().display().to_string())];
+        if let Some(dir) = self.credentials.provide(&self.paths.run(), u, owner)? {
+            env.push(("CREDENTIALS_DIRECTORY".into(), dir.display().to_string()));
+        }
+        let state = u.state_directory.as_ref().map(|d| self.paths.state().join(d));
+        if let Some(dir) = &state {
+            env.push(("STATE_DIRECTORY".into(), dir.display().to_string()));
+        }
+        env.push(("KILN_CONTROL_SOCKET".into(), self.paths.control().display().to_string()));
+        env.extend(u.environment.iter().map(|(k, v)| (k.clone(), v.clone())));
+        env.extend(self.desk.env.iter().cloned());
+        let mut listen = Vec::with_capacity(u.listen.len());
+        for (l, fd) in u.listen.iter().zip(&self.sockets[unit]) {
+            match fd {
+                Some(fd) => listen.push(fd.try_clone()?),
+                None => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::AddrNotAvailable,
+                        format!("socket {:?} could not be opened", l.name),
+                    ));
+                }
+            }
+        }
+        let stdout = self.paths.stdout();
+        // Whoever reads that socket must not write to it.
+        let reads_it = u
+            .listen
+            .iter()
+            .any(|l| matches!(&l.address, unit::Address::Datagram(p) if self.paths.at(p) == stdout));
+        Prepared::new(
+            u,
+            Surroundings {
+                env,
+                listen,
+                user,
+                state,
+                stdout: (!reads_it && self.paths.is_box()).then_some(stdout.as_path()),
+                sandbox: self.paths.is_box(),
+            },
+        )
+    }
+
+    pub(super) fn open_sockets(&mut self, unit: UnitId) {
+        for (l, slot) in self.units[unit].listen.iter().zip(&mut self.sockets[unit]) {
+            if slot.is_none() {
+                match sockets::open(l, &self.paths) {
+                    Ok(fd) => *slot = Some(fd),
+                    Err(e) => log::error(&format!("{}: socket {:?}: {e}", self.units[unit].name, l.name)),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a unit file was left out: file, line, field, and what is expected there.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a unit file was left out: what is wrong, where, and what is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitError {
+    /// The file's path.
+    pub file: PathBuf,
+    /// Line, counted from 1, where it is known.
+    pub line: Option<usize>,
+    /// The key, where it is known.
+    pub field: Option<String>,
+    /// What is wrong and what is expected.
+    pub what: String,
+}
+
+impl fmt::Display for UnitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, " line {line}")?;
+        }
+        if let Some(field) = &self.field {
+            write!(f, ", field `{field}`")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+impl std::error::Error for UnitError {}
+
+/// Line, counted from 1, and key at a byte offset of a TOML text.
+pub(crate) fn place(text: &str, offset: usize) -> (Option<usize>, Option<String>) {
+    let before = text.get(..offset.min(text.len())).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let key = text
+        .lines()
+        .nth(line)
+        .and_then(|l| l.split_once('='))
+        .map(|(k, _)| k.trim().to_owned());
+    (Some(line + 1), key.filter(|k| !k.is_empty() && !k.starts_with('#')))
+}
+
+/// Line, counted from 1, on which a key or its table stands.
+pub(super) fn line_of(text: &str, field: &str) -> Option<usize> {
+    let is_key = |l: &str| {
+        l.trim_start()
+            .strip_prefix(field)
+            .is_some_and(|r| r.trim_start().starts_with(['=', '.']))
+    };
+    text.lines()
+        .position(|l| is_key(l) || l.trim() == format!("[{field}]"))
+        .map(|n| n + 1)
+}
+
+/// A message of several lines as one.
+pub(crate) fn one_line(s: &str) -> String {
+    s.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,270 @@
+//! One unit file: TOML in, a checked [`Unit`] out, or the first thing that is wrong with it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::capability::CAPABILITIES;
+use super::error::{line_of, one_line, place};
+use super::listen::{ListenFile, listen_of};
+use super::measure::{Seconds, Size};
+use super::{Devices, Kind, NAME_RULE, Unit, UnitError, is_name};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    description: Option<String>,
+    exec: Vec<String>,
+    #[serde(rename = "type")]
+    kind: Option<Kind>,
+    #[serde(default)]
+    after: Vec<String>,
+    #[serde(default)]
+    requires: Vec<String>,
+    watchdog_sec: Option<Seconds>,
+    start_timeout_sec: Option<Seconds>,
+    stop_timeout_sec: Option<Seconds>,
+    restart_sec: Option<Seconds>,
+    start_limit_burst: Option<u32>,
+    #[serde(default)]
+    critical: bool,
+    user: Option<String>,
+    #[serde(default)]
+    capabilities: Vec<String>,
+    memory_max: Option<Size>,
+    pids_max: Option<u64>,
+    oom_score_adjust: Option<i32>,
+    devices: Option<Devices>,
+    #[serde(default)]
+    credentials: Vec<String>,
+    #[serde(default)]
+    listen: Vec<ListenFile>,
+    state_directory: Option<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+impl Unit {
+    /// Reads one unit from the text of its file; the unit is named after the file.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and field.
+    pub fn from_toml(file: &Path, text: &str) -> Result<Unit, UnitError> {
+        let fail = |line: Option<usize>, field: Option<&str>, what: String| UnitError {
+            file: file.to_owned(),
+            line,
+            field: field.map(str::to_owned),
+            what,
+        };
+        let name = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+        if !is_name(name) {
+            return Err(fail(
+                None,
+                None,
+                format!("the file name gives the unit's name: expected {NAME_RULE}, then .toml"),
+            ));
+        }
+        let f: File = toml::from_str(text).map_err(|e| {
+            let (line, field) = e.span().map_or((None, None), |s| place(text, s.start));
+            fail(line, field.as_deref(), one_line(e.message()))
+        })?;
+        let at = |field: &str, what: String| fail(line_of(text, field), Some(field), what);
+        match f.exec.first() {
+            None => {
+                return Err(at(
+                    "exec",
+                    "expected a program and its arguments, found an empty list".into(),
+                ));
+            }
+            Some(p) if !p.starts_with('/') => {
+                return Err(at("exec", format!("expected an absolute path, found {p:?}")));
+            }
+            Some(_) => {}
+        }
+        if f.exec.iter().any(|a| a.contains('\0')) {
+            return Err(at("exec", "expected text without NUL bytes".into()));
+        }
+        for (field, names) in [
+            ("after", &f.after),
+            ("requires", &f.requires),
+            ("credentials", &f.credentials),
+        ] {
+            if let Some(bad) = names.iter().find(|n| !is_name(n)) {
+                return Err(at(field, format!("expected {NAME_RULE}, found {bad:?}")));
+            }
+            if names.iter().any(|n| n == name) && field != "credentials" {
+                return Err(at(field, "a unit cannot depend on itself".into()));
+            }
+        }
+        if let Some(dir) = f.state_directory.as_deref().filter(|d| !is_name(d)) {
+            return Err(at("state_directory", format!("expected {NAME_RULE}, found {dir:?}")));
+        }
+        let mut capabilities = 0;
+        for cap in &f.capabilities {
+            let number = CAPABILITIES.iter().position(|c| cap == c);
+            let number = number.ok_or_else(|| {
+                at(
+                    "capabilities",
+                    format!("expected names like \"CAP_NET_ADMIN\", found {cap:?}"),
+                )
+            })?;
+            capabilities |= 1 << number;
+        }
+        let user = f.user.unwrap_or_else(|| "root".into());
+        if user.is_empty() || user.contains([':', '\n', '\0']) {
+            return Err(at(
+                "user",
+                format!("expected a name from /etc/passwd or a number, found {user:?}"),
+            ));
+        }
+        let oom = f.oom_score_adjust.unwrap_or(0);
+        if !(-1000..=1000).contains(&oom) {
+            return Err(at(
+                "oom_score_adjust",
+                format!("expected a number from -1000 to 1000, found {oom}"),
+            ));
+        }
+        let burst = f.start_limit_burst.unwrap_or(5);
+        if burst == 0 || burst > 1000 {
+            return Err(at(
+                "start_limit_burst",
+                format!("expected a number from 1 to 1000, found {burst}"),
+            ));
+        }
+        if let Some((k, _)) = f
+            .environment
+            .iter()
+            .find(|(k, v)| k.is_empty() || k.contains(['=', '\0']) || v.contains('\0'))
+        {
+            return Err(at(
+                "environment",
+                format!("expected variable names without = or NUL, found {k:?}"),
+            ));
+        }
+        let kind = f.kind.unwrap_or(Kind::Simple);
+        let watchdog = f.watchdog_sec.map_or(0, |s| s.0);
+        if watchdog > 0 && kind != Kind::Notify {
+            return Err(at(
+                "watchdog_sec",
+                "expected only together with type = \"notify\"".into(),
+            ));
+        }
+        if watchdog > 0 && watchdog < 100 {
+            return Err(at("watchdog_sec", "expected 0, or at least 0.1 s".into()));
+        }
+        let mut listen = Vec::with_capacity(f.listen.len());
+        for l in f.listen {
+            listen.push(listen_of(l).map_err(|what| at("listen", what))?);
+        }
+        if listen.len() > 16 {
+            return Err(at("listen", "expected at most 16 sockets".into()));
+        }
+        Ok(Unit {
+            description: f.description.unwrap_or_else(|| name.to_owned()),
+            name: name.to_owned(),
+            exec: f.exec,
+            kind,
+            after: f.after,
+            requires: f.requires,
+            watchdog,
+            start_timeout: f.start_timeout_sec.map_or(60_000, |s| s.0.max(100)),
+            stop_timeout: f.stop_timeout_sec.map_or(10_000, |s| s.0),
+            restart: f.restart_sec.map_or(200, |s| s.0.max(10)),
+            burst,
+            critical: f.critical,
+            user,
+            capabilities,
+            memory_max: f.memory_max.map(|s| s.0),
+            pids_max: f.pids_max,
+            oom_score_adjust: oom,
+            devices: f.devices.unwrap_or(Devices::None),
+            credentials: f.credentials,
+            listen,
+            state_directory: f.state_directory,
+            environment: f.environment,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::unit::Address;
+
+    fn parse(text: &str) -> Result<Unit, String> {
+        Unit::from_toml(Path::new("/u/server.toml"), text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_whole_unit_is_read() {
+        let u = parse(
+            "exec = ['/bin/a', 'b']\ntype = 'notify'\nwatchdog_sec = 2.5\nmemory_max = '64M'\ncapabilities = ['CAP_KILL']\n\
+             listen = [{ name = 'http', stream = '0.0.0.0:80' }, { name = 'l', datagram = '/run/x' }]\n[environment]\nA = 'b'\n",
+        )
+        .unwrap();
+        assert_eq!(
+            (u.name.as_str(), u.kind, u.watchdog, u.memory_max),
+            ("server", Kind::Notify, 2500, Some(64 << 20))
+        );
+        assert_eq!(u.capabilities, 1 << 5);
+        assert_eq!(u.listen[1].address, Address::Datagram("/run/x".into()));
+        assert_eq!(u.environment["A"], "b");
+    }
+
+    #[test]
+    fn errors_name_file_line_field_and_what_is_expected() {
+        for (text, wanted) in [
+            (
+                "exec = ['/a']\nwatchdog_sec = 'x'\n",
+                "/u/server.toml line 2, field `watchdog_sec`: invalid type: string \"x\", expected a number of seconds",
+            ),
+            (
+                "exec = ['/a']\n\nexcc = 1\n",
+                "/u/server.toml line 3, field `excc`: unknown field `excc`, expected one of",
+            ),
+            ("type = 'notify'\n", "missing field `exec`"),
+            (
+                "exec = ['a']\n",
+                "/u/server.toml line 1, field `exec`: expected an absolute path, found \"a\"",
+            ),
+            ("exec = []\n", "found an empty list"),
+            (
+                "exec = ['/a']\ntype = 'x'\n",
+                "line 2, field `type`: unknown variant `x`, expected one of `simple`, `notify`, `oneshot`",
+            ),
+            (
+                "exec = ['/a']\ncapabilities = ['KILL']\n",
+                "line 2, field `capabilities`: expected names like",
+            ),
+            (
+                "exec = ['/a']\nlisten = [{name='x'}]\n",
+                "field `listen`: expected one of stream and datagram",
+            ),
+            (
+                "exec = ['/a']\nlisten = [{name='x', stream='nowhere'}]\n",
+                "expected stream = \"ADDRESS:PORT\" or a path",
+            ),
+            (
+                "exec = ['/a']\nmemory_max = '12Q'\n",
+                "line 2, field `memory_max`: invalid value: string \"12Q\", expected bytes",
+            ),
+            ("exec = ['/a'\n", "line 1"),
+            ("exec = ['/a']\nrequires = ['server']\n", "cannot depend on itself"),
+            (
+                "exec = ['/a']\nrestart_sec = -1\n",
+                "expected a number of seconds from 0 to 86400",
+            ),
+        ] {
+            let got = parse(text).unwrap_err();
+            assert!(got.contains(wanted), "{text:?}\n got {got}\n wanted {wanted}");
+        }
+        assert!(
+            Unit::from_toml(Path::new("/u/A b.toml"), "exec=['/a']")
+                .unwrap_err()
+                .to_string()
+                .contains("file name")
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! All unit files of a folder: the units that parse, and why the others do not.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Unit, UnitError};
+
+/// Largest unit file that is read, in bytes; real ones have a few hundred.
+const FILE_MAX: u64 = 64 * 1024;
+/// Most units that are loaded; the box has fewer than twenty.
+pub const UNITS_MAX: usize = 64;
+
+/// Reads every `*.toml` of `dir`, in the order of names: the units that parse, and why the others do not.
+///
+/// A folder that is not there has no units; that is told as an error too, since nothing will start.
+pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
+    let (mut units, mut errors) = (Vec::new(), Vec::new());
+    let fail = |file: &Path, what: String| UnitError {
+        file: file.to_owned(),
+        line: None,
+        field: None,
+        what,
+    };
+    let mut files: Vec<PathBuf> = match std::fs::read_dir(dir) {
+        Ok(entries) => entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|x| x == "toml"))
+            .collect(),
+        Err(e) => {
+            errors.push(fail(dir, format!("cannot list the unit files: {e}")));
+            return (units, errors);
+        }
+    };
+    files.sort();
+    for file in files {
+        if units.len() == UNITS_MAX {
+            errors.push(fail(&file, format!("left out: at most {UNITS_MAX} units are loaded")));
+            continue;
+        }
+        let text = match std::fs::metadata(&file) {
+            Ok(m) if m.len() > FILE_MAX => Err(format!(
+                "expected a file of at most {FILE_MAX} bytes, found {}",
+                m.len()
+            )),
+            Ok(_) => std::fs::read_to_string(&file).map_err(|e| format!("cannot read: {e}")),
+            Err(e) => Err(format!("cannot read: {e}")),
+        };
+        match text {
+            Ok(text) => match Unit::from_toml(&file, &text) {
+                Ok(unit) => units.push(unit),
+                Err(e) => errors.push(e),
+            },
+            Err(what) => errors.push(fail(&file, what)),
+        }
+    }
+    for name in in_cycle(&units) {
+        let file = dir.join(format!("{name}.toml"));
+        errors.push(fail(
+            &file,
+            "`after` and `requires` lead back to this unit: expected no cycle".into(),
+        ));
+        units.retain(|u| u.name != name);
+    }
+    (units, errors)
+}
+
+/// Names of the units that can reach themselves over `after` and `requires`.
+fn in_cycle(units: &[Unit]) -> Vec<String> {
+    let edges: BTreeMap<&str, Vec<&str>> = units
+        .iter()
+        .map(|u| {
+            (
+                u.name.as_str(),
+                u.after.iter().chain(&u.requires).map(String::as_str).collect(),
+            )
+        })
+        .collect();
+    let reaches = |start: &str| {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut todo: Vec<&str> = edges.get(start).cloned().unwrap_or_default();
+        while let Some(n) = todo.pop() {
+            if n == start {
+                return true;
+            }
+            if seen.insert(n) {
+                todo.extend(edges.get(n).into_iter().flatten());
+            }
+        }
+        false
+    };
+    units
+        .iter()
+        .filter(|u| reaches(&u.name))
+        .map(|u| u.name.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::unit::Devices;
+
+    #[test]
+    fn a_malformed_file_and_a_cycle_leave_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let w = |n: &str, t: &str| std::fs::write(dir.path().join(n), t).unwrap();
+        w("a.toml", "exec = ['/a']\nafter = ['b']");
+        w("b.toml", "exec = ['/a']\nafter = ['a']");
+        w("c.toml", "exec = ['/a']\nafter = ['a', 'gone']");
+        w("d.toml", "exec = ");
+        w("readme.md", "no unit");
+        let (units, errors) = load(dir.path());
+        assert_eq!(units.iter().map(|u| u.name.as_str()).collect::<Vec<_>>(), ["c"]);
+        assert_eq!(errors.len(), 3, "{errors:?}");
+        let (units, errors) = load(&dir.path().join("gone"));
+        assert_eq!((units.len(), errors.len()), (0, 1));
+    }
+
+    #[test]
+    fn the_units_of_the_image_parse() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs/etc/kiln/units");
+        let (units, errors) = load(&dir);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert!(
+            units.iter().any(|u| u.name == "server" && u.critical) && units.iter().any(|u| u.devices == Devices::Block)
+        );
+    }
+}

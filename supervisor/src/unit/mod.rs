@@ -1,0 +1,104 @@
+//! A unit: one program that PID 1 keeps running, as its TOML file describes it.
+//!
+//! `file` reads one file and `folder` all of them; whatever is wrong is said there, once, with file, line, field and
+//! what is expected, and the unit is left out while the others are not touched. From then on a [`Unit`] is trusted.
+//! The words are systemd's (`README.md` has the table). Nothing here knows about processes.
+
+mod capability;
+mod error;
+mod file;
+mod folder;
+mod listen;
+mod measure;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use error::UnitError;
+pub(crate) use error::{one_line, place};
+pub use folder::{UNITS_MAX, load};
+
+/// When a unit counts as ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Ready as soon as its process exists.
+    Simple,
+    /// Ready when it sends `READY=1`.
+    Notify,
+    /// Ready when it has exited with 0; not restarted after that.
+    Oneshot,
+}
+
+/// Which device nodes a unit sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Devices {
+    /// A private `/dev` without block devices, and no way to make any.
+    None,
+    /// The machine's own `/dev`: the agent alone.
+    Block,
+}
+
+/// One socket that PID 1 opens and keeps for a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Name in `LISTEN_FDNAMES`.
+    pub name: String,
+    /// Where it listens.
+    pub address: Address,
+    /// Access bits of a path socket.
+    pub mode: u32,
+}
+
+/// Where a socket of a unit listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Tcp(std::net::SocketAddr),
+    /// Unix stream socket at this path.
+    Stream(PathBuf),
+    /// Unix datagram socket at this path.
+    Datagram(PathBuf),
+}
+
+/// A unit, checked. Times are milliseconds, sizes bytes.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    pub name: String,
+    pub description: String,
+    pub exec: Vec<String>,
+    pub kind: Kind,
+    pub after: Vec<String>,
+    pub requires: Vec<String>,
+    /// Longest silence between two heartbeats; 0 = none expected.
+    pub watchdog: u64,
+    pub start_timeout: u64,
+    pub stop_timeout: u64,
+    pub restart: u64,
+    pub burst: u32,
+    pub critical: bool,
+    pub user: String,
+    /// Bit mask of `CAP_*` numbers.
+    pub capabilities: u64,
+    pub memory_max: Option<u64>,
+    pub pids_max: Option<u64>,
+    pub oom_score_adjust: i32,
+    pub devices: Devices,
+    pub credentials: Vec<String>,
+    pub listen: Vec<Listen>,
+    pub state_directory: Option<String>,
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Longest unit name, in bytes; it becomes a cgroup and a folder name.
+const NAME_MAX: usize = 48;
+const NAME_RULE: &str = "1 to 48 of a-z, 0-9 and -";
+
+fn is_name(s: &str) -> bool {
+    (1..=NAME_MAX).contains(&s.len())
+        && s.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
