@@ -1,0 +1,294 @@
+//! When a drive is too hot to go on, when it may go on again, and when it is time to give up.
+//!
+//! ```text
+//!           at or above pause                     at or below resume
+//!   Going ────────────────────► Paused (since) ────────────────────► Going
+//!                                   │ 30 minutes without cooling
+//!                                   ▼
+//!                                GaveUp ──► the job ends INCONCLUSIVE
+//! ```
+//!
+//! A pure state machine: whoever reads the thermometer hands in each reading with the time, and carries the decision to
+//! the worker. Between a pause and the next resume lie [`HYSTERESIS`] degrees, so a reading that trembles around a limit
+//! decides nothing twice. A thermometer that falls silent leaves things as they are: a drive that was hot stays paused
+//! and its thirty minutes go on, because nothing says that it cooled.
+//!
+//! It never ran on a drive that was really hot: the tests here are tables and random walks.
+
+use std::time::Duration;
+
+use wire::Celsius;
+use wire::drive::Rotation;
+
+/// Where a drive with platters pauses at the latest. Source: makers state 60 °C as the highest operating temperature of
+/// most disks (e.g. WD Red and Seagate IronWolf data sheets).
+pub const PLATTERS: Celsius = Celsius(60);
+
+/// Where flash pauses at the latest when it names no warning temperature itself.
+/// Source: SATA SSD data sheets state 70 °C of the case, which the sensor beside the controller exceeds by some degrees.
+pub const FLASH: Celsius = Celsius(75);
+
+/// How far below a limit that the drive itself names the pause begins.
+pub const MARGIN: i32 = 5;
+
+/// How far below an NVMe drive's warning temperature (WCTEMP) the pause begins: above WCTEMP it throttles by itself.
+pub const WARNING_MARGIN: i32 = 2;
+
+/// Degrees below the pause at which it goes on.
+pub const HYSTERESIS: i32 = 7;
+
+/// Limits that a drive names below this are a mistake of its firmware and are ignored.
+/// Source: drives with a "trip temperature" of 40 °C, nwipe issue 524.
+pub const NAMED_MIN: Celsius = Celsius(50);
+
+/// How long a drive may stay paused before the job gives up.
+pub const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// What a drive names as its own limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Highest operating temperatures and trip temperatures: ATA SCT status, SCSI log page 0x0d.
+    pub limits: Vec<Celsius>,
+    /// NVMe warning composite temperature threshold.
+    pub warning: Option<Celsius>,
+}
+
+/// At which temperatures one drive pauses and goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// At this temperature and above it pauses.
+    pub pause: Celsius,
+    /// At this temperature and below it goes on.
+    pub resume: Celsius,
+}
+
+impl Limits {
+    /// The lowest of: each limit that the drive names less [`MARGIN`]; [`PLATTERS`] for a disk; for flash its warning
+    /// temperature less [`WARNING_MARGIN`], or [`FLASH`] when it names none.
+    ///
+    /// A drive of which nobody knows whether it rotates counts as a disk.
+    pub fn of(rotation: Rotation, named: &Named) -> Self {
+        let sane = |told: Celsius| told >= NAMED_MIN;
+        let kind = match rotation {
+            Rotation::Spinning { .. } | Rotation::Unknown => PLATTERS,
+            Rotation::SolidState => match named.warning.filter(|told| sane(*told)) {
+                Some(warning) => Celsius(warning.0 - WARNING_MARGIN),
+                None => FLASH,
+            },
+        };
+        let own = named.limits.iter().filter(|told| sane(**told));
+        let pause = own.map(|told| Celsius(told.0 - MARGIN)).fold(kind, Celsius::min);
+        Self {
+            pause,
+            resume: Celsius(pause.0 - HYSTERESIS),
+        }
+    }
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Pause: the drive is at `at`.
+    Pause {
+        /// What it measured.
+        at: Celsius,
+    },
+    /// Go on: the drive has cooled to `at`.
+    Resume {
+        /// What it measured.
+        at: Celsius,
+    },
+    /// End the job: it did not cool in [`PATIENCE`]. `at` is the last reading.
+    GiveUp {
+        /// What it measured last.
+        at: Celsius,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Going,
+    Paused { since: Duration, last: Celsius },
+    GaveUp,
+}
+
+/// Watches over the heat of one drive.
+#[derive(Clone, Debug)]
+pub struct Heat {
+    limits: Limits,
+    state: State,
+}
+
+impl Heat {
+    /// Watches a drive that may work now.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            state: State::Going,
+        }
+    }
+
+    /// The limits it watches.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Since when it is paused.
+    pub fn paused(&self) -> Option<Duration> {
+        match self.state {
+            State::Paused { since, .. } => Some(since),
+            State::Going | State::GaveUp => None,
+        }
+    }
+
+    /// Takes a reading, or hears that there is none, and says what is to be done now; `None`: go on as before.
+    ///
+    /// To be called at least once a minute, with `now` on any clock that never goes back.
+    pub fn step(&mut self, now: Duration, reading: Option<Celsius>) -> Option<Decision> {
+        match self.state {
+            State::Going => {
+                let at = reading.filter(|at| *at >= self.limits.pause)?;
+                self.state = State::Paused { since: now, last: at };
+                Some(Decision::Pause { at })
+            }
+            State::Paused { since, last } => {
+                let last = reading.unwrap_or(last);
+                if reading.is_some_and(|at| at <= self.limits.resume) {
+                    self.state = State::Going;
+                    return Some(Decision::Resume { at: last });
+                }
+                if now.saturating_sub(since) >= PATIENCE {
+                    self.state = State::GaveUp;
+                    return Some(Decision::GiveUp { at: last });
+                }
+                self.state = State::Paused { since, last };
+                None
+            }
+            State::GaveUp => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DISK: Rotation = Rotation::Spinning { rpm: Some(7200) };
+
+    fn named(limits: &[i32], warning: Option<i32>) -> Named {
+        Named {
+            limits: limits.iter().copied().map(Celsius).collect(),
+            warning: warning.map(Celsius),
+        }
+    }
+
+    #[test]
+    fn the_lowest_sane_limit_counts() {
+        for (rotation, limits, warning, pause) in [
+            (DISK, &[][..], None, 60),
+            (DISK, &[70], None, 60),
+            (DISK, &[60], None, 55),
+            (DISK, &[60, 65], None, 55),
+            // Bogus trip temperatures.
+            (DISK, &[40], None, 60),
+            (DISK, &[49, 0, -5], None, 60),
+            (DISK, &[50], None, 45),
+            (Rotation::Unknown, &[], None, 60),
+            (Rotation::SolidState, &[], None, 75),
+            (Rotation::SolidState, &[70], None, 65),
+            (Rotation::SolidState, &[], Some(84), 82),
+            (Rotation::SolidState, &[], Some(70), 68),
+            (Rotation::SolidState, &[80], Some(84), 75),
+            (Rotation::SolidState, &[], Some(0), 75),
+        ] {
+            let got = Limits::of(rotation, &named(limits, warning));
+            assert_eq!(got.pause, Celsius(pause), "{rotation:?} {limits:?} {warning:?}");
+            assert_eq!(got.resume, Celsius(pause - 7));
+        }
+    }
+
+    #[test]
+    fn a_hot_drive_pauses_and_goes_on_when_it_has_cooled() {
+        let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
+        let minute = |n: u64| Duration::from_secs(60 * n);
+        let mut at = |n, reading: i32| heat.step(minute(n), Some(Celsius(reading)));
+        assert_eq!(at(0, 59), None);
+        assert_eq!(at(1, 60), Some(Decision::Pause { at: Celsius(60) }));
+        assert_eq!(at(2, 61), None);
+        assert_eq!(at(3, 54), None);
+        assert_eq!(at(4, 53), Some(Decision::Resume { at: Celsius(53) }));
+        assert_eq!(at(5, 59), None);
+    }
+
+    #[test]
+    fn a_drive_that_does_not_cool_is_given_up_after_half_an_hour_and_only_once() {
+        let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
+        assert!(heat.step(Duration::from_secs(100), Some(Celsius(66))).is_some());
+        for s in (110..1900).step_by(10) {
+            assert_eq!(heat.step(Duration::from_secs(s), Some(Celsius(58))), None, "{s}");
+        }
+        let end = heat.step(Duration::from_secs(1900), Some(Celsius(58)));
+        assert_eq!(end, Some(Decision::GiveUp { at: Celsius(58) }));
+        assert_eq!(heat.step(Duration::from_secs(2000), Some(Celsius(20))), None);
+    }
+
+    #[test]
+    fn a_thermometer_that_falls_silent_changes_nothing() {
+        let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
+        assert_eq!(heat.step(Duration::ZERO, None), None);
+        assert!(heat.step(Duration::from_secs(1), Some(Celsius(70))).is_some());
+        assert_eq!(heat.step(Duration::from_secs(60), None), None);
+        let end = heat.step(Duration::from_secs(1801), None);
+        assert_eq!(end, Some(Decision::GiveUp { at: Celsius(70) }));
+    }
+
+    proptest! {
+        /// Over any walk of readings: pause and resume alternate, a pause stands on a reading at its limit, a resume on
+        /// one seven degrees lower, and a drive paused for half an hour is given up.
+        #[test]
+        fn decisions_alternate_and_lie_a_hysteresis_apart(
+            start in 20_i32..80,
+            walk in prop::collection::vec((1_u64..400, prop::option::weighted(0.9, -9_i32..10)), 1..400),
+            limit in 40_i32..90,
+        ) {
+            let limits = Limits::of(DISK, &named(&[limit], None));
+            let mut heat = Heat::new(limits);
+            let (mut now, mut at) = (Duration::ZERO, start);
+            let mut paused: Option<(Duration, Celsius)> = None;
+            let mut over = false;
+            for (seconds, step) in walk {
+                now += Duration::from_secs(seconds);
+                if let Some(step) = step {
+                    at = (at + step).clamp(0, 120);
+                }
+                let reading = step.map(|_| Celsius(at));
+                match heat.step(now, reading) {
+                    Some(Decision::Pause { at }) => {
+                        prop_assert!(paused.is_none() && !over && at >= limits.pause);
+                        paused = Some((now, at));
+                    }
+                    Some(Decision::Resume { at }) => {
+                        let (_, hot) = paused.take().expect("resumed without a pause");
+                        prop_assert!(at.0 <= hot.0 - HYSTERESIS && at <= limits.resume);
+                    }
+                    Some(Decision::GiveUp { .. }) => {
+                        let (since, _) = paused.take().expect("gave up without a pause");
+                        prop_assert!(now - since >= PATIENCE);
+                        over = true;
+                    }
+                    None => {
+                        if let Some((since, _)) = paused {
+                            prop_assert!(now - since < PATIENCE && reading.is_none_or(|at| at > limits.resume));
+                        } else if !over {
+                            prop_assert!(reading.is_none_or(|at| at < limits.pause));
+                        }
+                    }
+                }
+                prop_assert_eq!(heat.paused(), paused.map(|(since, _)| since));
+            }
+        }
+    }
+}
