@@ -10,8 +10,10 @@ use crate::{
     fat32::{self, SECTOR, Source},
     gpt::{self, Table},
     grub, initramfs,
+    key::Key,
     modules::Modules,
     packages::{Packages, Unpacked, host_arch},
+    signature::Signatures,
     slot::Manifest,
     system::Content,
     tools::Tools,
@@ -34,6 +36,8 @@ pub struct Options {
     pub test_extra: Option<PathBuf>,
     /// Take the newest version of every package instead of the locked one.
     pub refresh: bool,
+    /// Key that signs the slot; the development key where there is none.
+    pub key: Option<Key>,
     /// Folder for intermediate files instead of `.kiln/build/BOARD`; an empty one makes everything anew.
     pub work: Option<PathBuf>,
 }
@@ -128,7 +132,11 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
     for (name, path) in files {
         on_boot.insert(format!("a/{name}"), Source::File(path.to_owned()));
     }
-    on_boot.insert("a/manifest.json".into(), Source::Bytes(manifest.json()?));
+    let manifest = manifest.json()?;
+    let key = options.key.clone().unwrap_or_else(Key::development);
+    let signatures = Signatures::of(&manifest, &key).json()?;
+    on_boot.insert("a/manifest.json".into(), Source::Bytes(manifest));
+    on_boot.insert("a/manifest.sig".into(), Source::Bytes(signatures));
     on_boot.insert(
         "EFI/debian/grub.cfg".into(),
         Source::Bytes(grub::config(board).into_bytes()),

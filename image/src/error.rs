@@ -48,6 +48,13 @@ pub enum Error {
     /// A file is not an image of ours, or a damaged one.
     #[error("{file}: {what}")]
     Image { file: PathBuf, what: String },
+    /// A key file is none.
+    #[error("{file}: {what}; expected an Ed25519 key in a PEM file, as {make} makes it")]
+    Key {
+        file: PathBuf,
+        what: String,
+        make: &'static str,
+    },
     /// The device must not be written.
     #[error("{device}: refused: {reason}")]
     Refused { device: PathBuf, reason: String },

@@ -14,15 +14,18 @@ pub mod gpt;
 pub mod grub;
 pub mod initramfs;
 pub mod inspect;
+pub mod key;
 pub mod lock;
 pub mod modules;
 pub mod nbd;
 pub mod packages;
 pub mod qemu;
 pub mod run;
+pub mod signature;
 pub mod slot;
 pub mod system;
 pub mod tools;
+pub mod verify;
 pub mod workspace;
 
 pub use error::{Error, Result};

@@ -9,6 +9,7 @@ use image::{
     board::{self, Board},
     flash,
     inspect::Image,
+    key::{Key, Public},
     run::{self, Choice},
     workspace::Workspace,
 };
@@ -38,17 +39,29 @@ enum Command {
         /// Take the newest packages instead of the locked ones.
         #[arg(long)]
         refresh: bool,
+        /// Private key that signs the slot (Ed25519, PEM); without it the development key, which everybody has.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Makes a key that signs slots: FILE, and FILE.pub for those who verify.
+    Key {
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Lists the boards.
     Boards,
     /// Tells what is in an image.
     Inspect { file: PathBuf },
-    /// Checks that an image is whole and of a board.
+    /// Checks that an image is whole, signed and of a board.
     Verify {
         file: PathBuf,
         /// Board that it must be of.
         #[arg(long)]
         board: String,
+        /// Public key of which one must have signed each slot; may be given several times. Without it any key will do,
+        /// and which one it was is told.
+        #[arg(long, value_name = "FILE.pub")]
+        trust: Vec<PathBuf>,
     },
     /// Builds and boots an image in QEMU, with drives to burn in, until SIGTERM.
     Run {
@@ -96,7 +109,9 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             out,
             test_extra,
             refresh,
+            key,
         } => {
+            let key = key.as_deref().map(Key::read).transpose()?;
             let board = Board::load(&ws.boards(), &board)?;
             if let Some(extra) = &test_extra {
                 let bytes = std::fs::read(extra).with_context(|| format!("reading {}", extra.display()))?;
@@ -109,6 +124,7 @@ fn act(cli: Cli) -> anyhow::Result<()> {
                 &Options {
                     test_extra,
                     refresh,
+                    key,
                     ..Options::default()
                 },
             )?;
@@ -120,9 +136,31 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             }
         }
         Command::Inspect { file } => print!("{}", Image::open(&file)?.describe()?),
-        Command::Verify { file, board } => {
-            Image::open(&file)?.verify(&Board::load(&ws.boards(), &board)?)?;
+        Command::Key { out } => {
+            let (key, public) = Key::make(&out)?;
+            println!("{}: keep it secret", out.display());
+            println!("{}: give it to those who verify", public.display());
+            println!("fingerprint {}", key.public().fingerprint());
+        }
+        Command::Verify { file, board, trust } => {
+            let trusted = trust
+                .iter()
+                .map(|t| Public::read(t))
+                .collect::<image::Result<Vec<_>>>()?;
+            let verified = Image::open(&file)?.verify(&Board::load(&ws.boards(), &board)?, &trusted)?;
             println!("{}: whole, for {board}", file.display());
+            for (slot, keys) in &verified.slots {
+                let keys: Vec<String> = keys.iter().map(Public::described).collect();
+                let trust = if trusted.is_empty() {
+                    "; compared with no key (--trust)"
+                } else {
+                    ", trusted"
+                };
+                println!("slot {slot}: signed by {}{trust}", keys.join(" and "));
+            }
+            if verified.test {
+                println!("it is a test image: nothing to hand out");
+            }
         }
         Command::Run {
             board,

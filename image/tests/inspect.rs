@@ -36,16 +36,30 @@ fn disk(path: &Path, manifest: &[u8]) {
     write_disk(&parts, path).unwrap();
 }
 
-const MANIFEST: &[u8] = br#"{"version":"1","board":"x86-64","arch":"x86_64","kernel":"6","files":{},"packages":[]}"#;
+/// A manifest with the files that every slot has.
+fn manifest() -> Vec<u8> {
+    let note = format!(r#"{{"size":0,"sha256":"{}"}}"#, "0".repeat(64));
+    format!(
+        r#"{{"format":"kiln-slot/1","version":"1","board":"x86-64","arch":"x86_64","kernel":"6",
+        "files":{{"vmlinuz":{note},"initrd":{note},"system.erofs":{note}}},"packages":[]}}"#
+    )
+    .into_bytes()
+}
 
 #[test]
 fn an_image_is_described() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("d.img");
-    disk(&path, MANIFEST);
+    disk(&path, &manifest());
     let (ok, text) = kiln_image(&["inspect", path.to_str().unwrap()]);
     assert!(ok, "{text}");
-    for needed in ["boot", "/a/manifest.json", "prefer=a", "Kiln 1 for x86-64"] {
+    for needed in [
+        "boot",
+        "/a/manifest.json",
+        "prefer=a",
+        "Kiln 1 for x86-64",
+        "not signed",
+    ] {
         assert!(text.contains(needed), "{needed} is missing in\n{text}");
     }
 }
@@ -54,7 +68,7 @@ fn an_image_is_described() {
 fn damage_is_told_by_place() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("d.img");
-    disk(&path, MANIFEST);
+    disk(&path, &manifest());
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(&[9], 1024 + 3).unwrap();
     let (ok, text) = kiln_image(&["inspect", path.to_str().unwrap()]);
@@ -82,7 +96,7 @@ fn damage_is_told_by_place() {
 fn an_incomplete_image_does_not_verify() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("d.img");
-    disk(&path, MANIFEST);
+    disk(&path, &manifest());
     let (ok, text) = kiln_image(&["verify", path.to_str().unwrap(), "--board", "arm64"]);
     assert!(!ok && text.contains("has no EFI/debian/grub.cfg"), "{text}");
 }

@@ -43,6 +43,13 @@ impl Env {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// The block with another value of a variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// The block's bytes.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

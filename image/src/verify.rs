@@ -1,0 +1,151 @@
+//! Whether an image is whole and of a board: tables, boot code, file system, configuration, and every slot's signature and
+//! hashes. Each error names the file that is wrong and what was expected.
+
+use crate::{
+    board::{Board, Firmware},
+    cpio,
+    error::{At, Result},
+    fat32::{Entry, Reader, SECTOR},
+    gpt::{self, Table},
+    grub::{self, Env},
+    inspect::{Image, TEST},
+    key::Public,
+    signature::Signatures,
+    slot::{ABOUT, Manifest, NEEDED},
+};
+use std::os::unix::fs::FileExt;
+
+/// What was found right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Slots that are there, and the keys that signed each.
+    pub slots: Vec<(&'static str, Vec<Public>)>,
+    /// Whether it carries the archive of a test image.
+    pub test: bool,
+}
+
+impl Image<'_> {
+    /// Checks that the image is whole and of this board, and where keys are given, that one of them signed each slot.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn verify(&self, board: &Board, trusted: &[Public]) -> Result<Verified> {
+        let fresh = Table::fresh();
+        let places = |t: &Table| t.partitions.iter().map(|p| (p.kind, p.first)).collect::<Vec<_>>();
+        if places(&self.table) != places(&fresh) {
+            return Err(self.wrong("its partitions are not where Kiln's are"));
+        }
+        self.verify_bios(board)?;
+        let (reader, entries) = self.boot()?;
+        for e in entries.iter().filter(|e| !e.is_dir) {
+            if !reader.contiguous(e).map_err(|e| self.wrong(e))? {
+                return Err(self.wrong(format!("/{} is in pieces", e.path)));
+            }
+        }
+        Env::parse(&self.content(&reader, &entries, "EFI/debian/grubenv")?).map_err(|e| self.wrong(e))?;
+        if self.content(&reader, &entries, "EFI/debian/grub.cfg")? != grub::config(board).as_bytes() {
+            return Err(self.wrong(format!("/EFI/debian/grub.cfg is not that of board {}", board.name)));
+        }
+        if board.firmware.contains(&Firmware::Uefi) {
+            let efi = board.arch.efi();
+            for name in [
+                format!("EFI/BOOT/BOOT{}.EFI", efi.to_uppercase()),
+                format!("EFI/BOOT/grub{efi}.efi"),
+            ] {
+                if !self.content(&reader, &entries, &name)?.starts_with(b"MZ") {
+                    return Err(self.wrong(format!("/{name} is no EFI program")));
+                }
+            }
+        }
+        let mut slots = Vec::new();
+        for slot in ["a", "b"] {
+            let prefix = format!("{slot}/");
+            if entries.iter().any(|e| !e.is_dir && e.path.starts_with(&prefix)) {
+                slots.push((slot, self.verify_slot(&reader, &entries, slot, board, trusted)?));
+            } else if slot == "a" {
+                return Err(self.wrong("slot a is empty: there is no system to start"));
+            }
+        }
+        Ok(Verified {
+            slots,
+            test: entries.iter().any(|e| e.path == TEST),
+        })
+    }
+
+    /// One slot: signature, then board, then every file of its folder.
+    fn verify_slot(
+        &self,
+        reader: &Reader<'_>,
+        entries: &[Entry],
+        slot: &str,
+        board: &Board,
+        trusted: &[Public],
+    ) -> Result<Vec<Public>> {
+        let wrong = |what: String| self.wrong(format!("slot {slot}: {what}"));
+        let listed = |name: &str| entries.iter().any(|e| e.path == format!("{slot}/{name}"));
+        if let Some(missing) = ABOUT.iter().chain(&NEEDED).find(|n| !listed(n)) {
+            return Err(wrong(format!("it has no {missing}")));
+        }
+        let read = |name: &str| self.content(reader, entries, &format!("{slot}/{name}"));
+        let bytes = read("manifest.json")?;
+        let keys = Signatures::check(&read("manifest.sig")?, &bytes).map_err(wrong)?;
+        if !trusted.is_empty() && !keys.iter().any(|k| trusted.contains(k)) {
+            let by: Vec<String> = keys.iter().map(Public::described).collect();
+            return Err(wrong(format!(
+                "it is signed by {}, and by none of the keys that --trust names",
+                by.join(" and ")
+            )));
+        }
+        let manifest = Manifest::parse(&bytes).map_err(wrong)?;
+        if (manifest.board.as_str(), manifest.arch.as_str()) != (board.name.as_str(), board.arch.name()) {
+            return Err(wrong(format!(
+                "it is for board {:?} ({}); expected {:?} ({})",
+                manifest.board,
+                manifest.arch,
+                board.name,
+                board.arch.name()
+            )));
+        }
+        let prefix = format!("{slot}/");
+        for entry in entries.iter().filter(|e| !e.is_dir) {
+            if let Some(name) = entry.path.strip_prefix(&prefix).filter(|n| !ABOUT.contains(n)) {
+                manifest.check(name, &read(name)?).map_err(wrong)?;
+            }
+        }
+        if let Some(missing) = manifest.files.keys().find(|n| !listed(n)) {
+            return Err(wrong(format!("its manifest.json lists {missing}, which is not there")));
+        }
+        let names = cpio::list(&read("initrd")?).map_err(|e| wrong(format!("initrd: {e}")))?;
+        for needed in ["init", "kiln/kiln-server", "kiln/board.toml", "dev/console"] {
+            if !names.iter().any(|(n, _)| n == needed) {
+                return Err(wrong(format!("initrd has no {needed}")));
+            }
+        }
+        if read("system.erofs")?.get(1024..1028) != Some(&0xe0f5_e1e2u32.to_le_bytes()) {
+            return Err(wrong("system.erofs is no EROFS image".into()));
+        }
+        Ok(keys)
+    }
+
+    fn verify_bios(&self, board: &Board) -> Result<()> {
+        let mut mbr = [0u8; 512];
+        self.file.read_exact_at(&mut mbr, 0).at("reading", self.path)?;
+        if mbr[510..] != [0x55, 0xaa] || mbr[450] != 0xee || mbr[466] != 0x0c {
+            return Err(self.wrong("its MBR has no hybrid partition table"));
+        }
+        if !board.firmware.contains(&Firmware::Bios) {
+            return Ok(());
+        }
+        if mbr[0x5c..0x64] != gpt::BIOS_FIRST.to_le_bytes() {
+            return Err(self.wrong("its boot code does not point at the BIOS boot partition"));
+        }
+        let mut core = [0u8; 512];
+        self.file
+            .read_exact_at(&mut core, gpt::BIOS_FIRST * SECTOR)
+            .at("reading", self.path)?;
+        if core[0x1f4..0x1fc] != (gpt::BIOS_FIRST + 1).to_le_bytes() {
+            return Err(self.wrong("core.img in the BIOS boot partition has no block list"));
+        }
+        Ok(())
+    }
+}

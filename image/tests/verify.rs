@@ -1,0 +1,210 @@
+//! `kiln-image verify` over made-up images: what is right passes, and each thing that is not is named.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use image::{
+    assemble::{Parts, Slot, write_disk},
+    board::Board,
+    cpio::{Archive, Node},
+    fat32::Source,
+    grub::{self, Env},
+    inspect::Image,
+    key::{Key, Public},
+    signature::Signatures,
+    slot::{FORMAT, FileNote, Manifest},
+    verify::Verified,
+    workspace::Workspace,
+};
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, path::Path};
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn board() -> Board {
+    Board::load(&Workspace::find().boards(), "x86-64").unwrap()
+}
+
+/// The files of a slot that has everything, signed.
+fn slot(slot: &str, key: &Key) -> Files {
+    let mut initrd = Archive::default();
+    for path in ["init", "kiln/kiln-server", "kiln/board.toml"] {
+        initrd.add(path, Node::File(0o755, vec![1; 100]));
+    }
+    initrd.add("dev/console", Node::Char(0o600, 5, 1));
+    let mut system = vec![0; 4096];
+    system[1024..1028].copy_from_slice(&0xe0f5_e1e2u32.to_le_bytes());
+    let files = [
+        ("vmlinuz", vec![3; 5000]),
+        ("initrd", initrd.bytes()),
+        ("system.erofs", system),
+    ];
+    let note = |bytes: &Vec<u8>| FileNote {
+        size: bytes.len() as u64,
+        sha256: hex::encode(Sha256::digest(bytes)),
+    };
+    let manifest = Manifest {
+        format: FORMAT.into(),
+        version: "1".into(),
+        board: "x86-64".into(),
+        arch: "x86_64".into(),
+        kernel: "6".into(),
+        files: files.iter().map(|(n, b)| ((*n).to_owned(), note(b))).collect(),
+        packages: Vec::new(),
+    };
+    let manifest = manifest.json().unwrap();
+    let signatures = Signatures::of(&manifest, key).json().unwrap();
+    let about = [("manifest.json", manifest), ("manifest.sig", signatures)];
+    let all = files.into_iter().chain(about);
+    all.map(|(n, b)| (format!("{slot}/{n}"), b)).collect()
+}
+
+/// An image of these files and whatever else it must have.
+fn disk(path: &Path, files: &Files) {
+    let mut boot: BTreeMap<String, Source> = [
+        ("EFI/debian/grubenv", Env::fresh().bytes()),
+        ("EFI/debian/grub.cfg", grub::config(&board()).into_bytes()),
+        ("EFI/BOOT/BOOTX64.EFI", b"MZ".to_vec()),
+        ("EFI/BOOT/grubx64.efi", b"MZ".to_vec()),
+        ("kiln.toml", Vec::new()),
+    ]
+    .map(|(n, b)| (n.to_owned(), Source::Bytes(b)))
+    .into();
+    boot.extend(files.iter().map(|(n, b)| (n.clone(), Source::Bytes(b.clone()))));
+    let mut code = [0; 512];
+    code[0x5c..0x64].copy_from_slice(&image::gpt::BIOS_FIRST.to_le_bytes());
+    let mut core = vec![0; 1024];
+    core[0x1f4..0x1fc].copy_from_slice(&(image::gpt::BIOS_FIRST + 1).to_le_bytes());
+    let none = Path::new("/nonexistent").to_owned();
+    let parts = Parts {
+        slot: Slot {
+            vmlinuz: none.clone(),
+            initrd: none.clone(),
+            system: none,
+        },
+        boot,
+        bios: Some((code, core)),
+    };
+    write_disk(&parts, path).unwrap();
+}
+
+fn verify(files: &Files, trusted: &[Public]) -> Result<Verified, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.img");
+    disk(&path, files);
+    Image::open(&path)
+        .unwrap()
+        .verify(&board(), trusted)
+        .map_err(|e| e.to_string())
+}
+
+#[test]
+fn an_image_that_is_right_passes_and_its_signer_is_told() {
+    let key = Key::development();
+    let mut files = slot("a", &key);
+    let right = verify(&files, &[]).unwrap();
+    assert_eq!((right.slots, right.test), (vec![("a", vec![key.public()])], false));
+    files.extend(slot("b", &key));
+    files.insert("kiln/test.cpio".into(), Archive::default().bytes());
+    let both = verify(&files, &[key.public()]).unwrap();
+    assert!(both.slots.len() == 2 && both.test, "{both:?}");
+}
+
+#[test]
+fn only_a_slot_that_a_trusted_key_signed_is_trusted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, public) = Key::make(&dir.path().join("own")).unwrap();
+    let public = Public::read(&public).unwrap();
+    assert!(verify(&slot("a", &own), &[public]).is_ok());
+    let mut files = slot("a", &Key::development());
+    let told = verify(&files, &[public]).unwrap_err();
+    assert!(
+        told.contains("none of the keys") && told.contains("development key"),
+        "{told}"
+    );
+    // One trusted slot does not vouch for the other.
+    files = slot("a", &own);
+    files.extend(slot("b", &Key::development()));
+    let told = verify(&files, &[public]).unwrap_err();
+    assert!(told.contains("slot b"), "{told}");
+}
+
+#[test]
+fn each_damage_is_told_by_slot_and_file() {
+    type Damage = fn(&mut Files);
+    let damages: [(Damage, &str); 10] = [
+        (
+            |f| f.get_mut("a/vmlinuz").unwrap()[7] ^= 1,
+            "slot a: vmlinuz has SHA-256",
+        ),
+        (
+            |f| f.get_mut("a/initrd").unwrap().truncate(500),
+            "slot a: initrd has 500 bytes; its manifest.json says",
+        ),
+        (
+            |f| f.get_mut("a/manifest.json").unwrap()[3] ^= 1,
+            "does not fit manifest.json",
+        ),
+        (|f| drop(f.remove("a/manifest.sig")), "slot a: it has no manifest.sig"),
+        (|f| drop(f.remove("a/system.erofs")), "slot a: it has no system.erofs"),
+        (
+            |f| drop(f.insert("a/late.ko".into(), vec![1])),
+            "late.ko is in the slot's folder and not in its manifest.json",
+        ),
+        (
+            |f| drop(f.insert("b/vmlinuz".into(), vec![1])),
+            "slot b: it has no manifest.json",
+        ),
+        (
+            |f| drop(f.insert("a/manifest.sig".into(), b"{}".to_vec())),
+            "missing field `signatures`",
+        ),
+        (|f| f.clear(), "slot a is empty"),
+        // Both changed, and signed by nobody: the hashes agree with each other, the signature does not.
+        (
+            |f| {
+                let json = String::from_utf8(f["a/manifest.json"].clone()).unwrap();
+                f.insert(
+                    "a/manifest.json".into(),
+                    json.replace("\"version\": \"1\"", "\"version\": \"2\"").into(),
+                );
+            },
+            "does not fit manifest.json",
+        ),
+    ];
+    for (damage, part) in damages {
+        let mut files = slot("a", &Key::development());
+        damage(&mut files);
+        let told = verify(&files, &[]).unwrap_err();
+        assert!(told.contains(part), "expected {part:?} in {told:?}");
+    }
+}
+
+/// The signature is plain Ed25519 over the file's bytes: other people's tools check it too.
+#[test]
+fn openssl_reads_our_keys_and_checks_our_signature() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let (key, public) = Key::make(&at("own")).unwrap();
+    std::fs::write(at("manifest.json"), b"what is signed").unwrap();
+    std::fs::write(at("sig"), key.sign(b"what is signed")).unwrap();
+    let openssl = |manifest: &Path| {
+        std::process::Command::new("openssl")
+            .args(["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey"])
+            .arg(&public)
+            .arg("-in")
+            .arg(manifest)
+            .arg("-sigfile")
+            .arg(at("sig"))
+            .output()
+    };
+    let Ok(right) = openssl(&at("manifest.json")) else {
+        use std::io::Write;
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT RUN: openssl checks our signature: it is not installed"
+        );
+        return;
+    };
+    assert!(right.status.success(), "{right:?}");
+    std::fs::write(at("other"), b"what is not").unwrap();
+    assert!(!openssl(&at("other")).unwrap().status.success());
+}
