@@ -256,7 +256,11 @@ impl Controller {
 
     fn call(&mut self, command: Command, reply: oneshot::Sender<CallOutcome>) {
         match command {
-            Command::Plan { drives, playbook } => {
+            Command::Plan {
+                drives,
+                playbook,
+                options: _,
+            } => {
                 if let Err(error) = Playbook::named(&playbook) {
                     let problem =
                         Problem::new("playbook-unknown", 422, "There is no such playbook").with(error.to_string());
@@ -278,6 +282,21 @@ impl Controller {
                 });
             }
             Command::Start(armed) => self.start(&armed, reply),
+            Command::Scan { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Locate { .. }
+            | Command::SavePlaybook { .. }
+            | Command::ForgetPlaybook { .. } => {
+                answer(
+                    reply,
+                    Err(Problem::new(
+                        "command-unknown",
+                        422,
+                        "This agent does not know that command",
+                    )),
+                );
+            }
             Command::Abort { job, actor } => {
                 let result = match self.active.get(&job) {
                     Some(active) => match active.aborts.try_send(actor) {

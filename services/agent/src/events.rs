@@ -246,6 +246,11 @@ pub(crate) mod tests {
             resumes: vec![],
             surface: vec![],
             smart: vec![],
+            self_tests: Vec::new(),
+            timeline: Vec::new(),
+            options: wire::options::PlanOptions::default(),
+            formatted: None,
+            certificate: None,
             started: Time::UNIX_EPOCH,
             ended: None,
         }
@@ -316,6 +321,8 @@ pub(crate) mod tests {
         let severity = |happening: Happening| happening.notifications[0].severity;
         assert_eq!(severity(started(&job())), Severity::Info);
         let phase = PhaseState {
+            note: String::new(),
+            rounds: 0,
             phase: Phase::Write,
             status: PhaseStatus::Done,
             seconds: 7980.0,

@@ -20,6 +20,7 @@ use std::time::Duration;
 use ed25519_dalek::{Signature, VerifyingKey};
 use wire::drive::{Content, Drive};
 use wire::gate::{Armed, PLAN_DRIVES_MAX, PLAN_SECONDS, Plan, PlanDrive, SIGNED_PREFIX, Ticket, digest, labels};
+use wire::options::PlanOptions;
 use wire::{DriveId, PlanId, Problem, Time};
 
 /// Plans remembered, also ended ones, so that a late start is told why it is refused. The oldest is forgotten first.
@@ -136,7 +137,8 @@ impl Ledger {
         let plan = Plan {
             id: moment.id,
             playbook: ask.playbook.to_owned(),
-            digest: digest(ask.playbook, &drives),
+            options: PlanOptions::default(),
+            digest: digest(ask.playbook, &PlanOptions::default(), &drives),
             drives,
             nonce: hex::encode(moment.nonce),
             seconds: PLAN_SECONDS,
@@ -299,6 +301,7 @@ fn plan_drive(id: &DriveId, drive: &Drive, content: Content, label: String) -> P
         capacity: drive.capacity,
         sector: drive.logical_sector,
         content,
+        given_up: Vec::new(),
         label,
     }
 }
@@ -362,7 +365,7 @@ pub fn fresh_matches(plan: &Plan, fresh: &[Drive]) -> Result<(), Problem> {
         })
         .collect();
     match found {
-        Some(found) if digest(&plan.playbook, &found) == plan.digest => Ok(()),
+        Some(found) if digest(&plan.playbook, &plan.options, &found) == plan.digest => Ok(()),
         _ => Err(changed_problem(
             "a drive could not be read again as it was planned".to_owned(),
         )),

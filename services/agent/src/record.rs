@@ -74,6 +74,8 @@ impl Record {
         now: Time,
     ) -> Option<Self> {
         let pending = |phase: &Phase| PhaseState {
+            note: String::new(),
+            rounds: 0,
             phase: *phase,
             status: PhaseStatus::Pending,
             seconds: 0.0,
@@ -97,6 +99,11 @@ impl Record {
             resumes: Vec::new(),
             surface: Vec::new(),
             smart: Vec::new(),
+            self_tests: Vec::new(),
+            timeline: Vec::new(),
+            options: wire::options::PlanOptions::default(),
+            formatted: None,
+            certificate: None,
             started: now,
             ended: None,
         };
@@ -192,6 +199,8 @@ impl Record {
             .filter(|state| burnin::playbook::moves_data(state.phase))
         {
             *state = PhaseState {
+                note: String::new(),
+                rounds: 0,
                 phase: state.phase,
                 status: PhaseStatus::Pending,
                 seconds: 0.0,
@@ -232,6 +241,7 @@ impl Record {
                 self.job.state = JobState::Running;
                 if let Some(why) = resume_why {
                     let resume = Resume {
+                        step: 0,
                         at: now,
                         why: why.to_owned(),
                         phase: *phase,
@@ -301,9 +311,17 @@ impl Record {
 fn progress_frame(job: &Job, progress: &Progress) -> ProgressFrame {
     let doing = match progress.phase {
         Phase::SmartBefore | Phase::SmartAfter => "Reading SMART of",
+        Phase::SelfTestShort | Phase::SelfTestExtended => "Self-test of",
         Phase::Probe => "Probing the capacity of",
+        Phase::Sample => "Sampling",
         Phase::Write => "Writing to",
         Phase::Verify => "Reading back",
+        Phase::Seek => "Seeking on",
+        Phase::Trim => "Trimming",
+        Phase::TrimCheck => "Checking the trim of",
+        Phase::Scan => "Reading",
+        Phase::Partition => "Partitioning",
+        Phase::Format => "Formatting",
     };
     let phase = serde_json::to_value(progress.phase)
         .ok()
@@ -357,6 +375,8 @@ pub(crate) mod tests {
             bus: Bus::Sata,
         };
         let pending = |phase| PhaseState {
+            note: String::new(),
+            rounds: 0,
             phase,
             status: PhaseStatus::Pending,
             seconds: 0.0,
@@ -405,6 +425,8 @@ pub(crate) mod tests {
     fn progress_is_told_with_temperature_and_documented_fields() {
         let mut record = record();
         let progress = Progress {
+            step: 0,
+            phase_percent: None,
             phase: Phase::Write,
             done: Bytes(500),
             total: Bytes(1000),
@@ -435,6 +457,8 @@ pub(crate) mod tests {
         apply(&mut record, &Report::PhaseStarted { phase: Phase::Write });
         assert_eq!(record.phase_mut(Phase::Write).unwrap().status, PhaseStatus::Running);
         let done = PhaseState {
+            note: String::new(),
+            rounds: 0,
             phase: Phase::Write,
             status: PhaseStatus::Done,
             seconds: 9.0,
@@ -449,6 +473,8 @@ pub(crate) mod tests {
         );
         assert_eq!(effects.finished, Some(done));
         let stopped = PhaseState {
+            note: String::new(),
+            rounds: 0,
             phase: Phase::Verify,
             status: PhaseStatus::Interrupted,
             seconds: 9.0,
@@ -483,6 +509,7 @@ pub(crate) mod tests {
     fn a_restart_keeps_what_was_found_and_forgets_what_was_done() {
         let mut record = record();
         let finding = Finding {
+            step: 0,
             kind: FaultKind::BitFlip,
             lba: Some(Lba(7)),
             sectors: 1,
@@ -585,6 +612,7 @@ pub(crate) mod tests {
     #[test]
     fn a_finding_between_the_last_checkpoint_and_an_interruption_is_kept() {
         let at = |lba, sectors| Finding {
+            step: 0,
             kind: FaultKind::Transient,
             lba: Some(Lba(lba)),
             sectors,

@@ -253,6 +253,8 @@ fn documented(frame: &Frame) -> bool {
         | Frame::Drives(_)
         | Frame::Job(_)
         | Frame::Event(_)
+        | Frame::Playbooks(_)
+        | Frame::Certificate(_)
         | Frame::Command(_)
         | Frame::Result(_)
         | Frame::Other { .. } => false,

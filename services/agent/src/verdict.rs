@@ -223,6 +223,7 @@ mod tests {
     fn what_was_found_before_a_checkpoint_was_lost_still_fails_the_drive() {
         let mut record = surface();
         let finding = Finding {
+            step: 0,
             kind: FaultKind::BitFlip,
             lba: Some(Lba(7)),
             sectors: 1,

@@ -100,6 +100,7 @@ async fn every_forged_step_is_refused_and_nothing_is_written() {
         .call(Command::Plan {
             drives: vec![drive.id()],
             playbook: "fast".into(),
+            options: wire::options::PlanOptions::default(),
         })
         .await;
     assert_eq!(unknown.unwrap_err().kind, "playbook-unknown");
@@ -194,6 +195,7 @@ async fn a_server_with_another_key_or_without_a_greeting_is_not_obeyed() {
         .send(Command::Plan {
             drives: vec![drive.id()],
             playbook: "surface".into(),
+            options: wire::options::PlanOptions::default(),
         })
         .await;
     tokio::time::sleep(std::time::Duration::from_secs(8)).await;

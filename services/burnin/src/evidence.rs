@@ -158,6 +158,7 @@ impl Evidence {
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.defects.findings(self.geometry);
         let told = self.incidents.iter().map(|i| Finding {
+            step: 0,
             kind: i.kind,
             lba: i.lba,
             sectors: i.sectors,
@@ -175,6 +176,8 @@ impl Evidence {
         self.phases
             .iter()
             .map(|r| PhaseState {
+                note: String::new(),
+                rounds: 0,
                 phase: r.phase,
                 status: r.status,
                 seconds: r.seconds,
@@ -189,6 +192,8 @@ impl Evidence {
             .iter()
             .filter(|r| r.phase != Phase::Probe && r.latency.count() > 0)
             .map(|r| Surface {
+                step: 0,
+                latencies: Vec::new(),
                 phase: r.phase,
                 zones: r.zones.rates(),
                 p50_us: r.latency.quantile_us(0.5),

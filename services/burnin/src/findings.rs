@@ -323,6 +323,7 @@ impl Defects {
             Fault::Write { errno } => (FaultKind::WriteError, error(errno, "written")),
         };
         Finding {
+            step: 0,
             kind,
             lba: Some(Lba(run.first)),
             sectors: run.count,

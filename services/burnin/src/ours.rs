@@ -63,7 +63,7 @@ fn places(checkpoint: &Checkpoint) -> Vec<u64> {
         // The probe left its own sectors at the start and at every power of two.
         Phase::Write if probed => (geometry.sectors, *frontier),
         Phase::Write => (*frontier, *frontier),
-        Phase::Probe | Phase::SmartBefore | Phase::SmartAfter => (0, 0),
+        _ => (0, 0),
     };
     let grain = geometry.grain();
     let mut places: Vec<u64> = std::iter::once(0)

@@ -111,6 +111,16 @@ impl Playbook {
         if seen.windows(2).any(|pair| pair[0] == pair[1]) {
             return Some("a phase stands twice; expected each at most once");
         }
+        let made = [
+            Phase::SmartBefore,
+            Phase::Probe,
+            Phase::Write,
+            Phase::Verify,
+            Phase::SmartAfter,
+        ];
+        if self.phases.iter().any(|phase| !made.contains(phase)) {
+            return Some("expected smart_before, probe, write, verify and smart_after alone");
+        }
         match (at(Phase::Write), at(Phase::Verify)) {
             (Some(write), Some(verify)) if write < verify => {}
             _ => return Some("expected `write` and after it `verify`"),
@@ -129,8 +139,20 @@ impl Playbook {
 /// Whether a phase reads or writes the drive's sectors.
 pub fn moves_data(phase: Phase) -> bool {
     match phase {
-        Phase::Probe | Phase::Write | Phase::Verify => true,
-        Phase::SmartBefore | Phase::SmartAfter => false,
+        Phase::Probe
+        | Phase::Sample
+        | Phase::Write
+        | Phase::Verify
+        | Phase::Seek
+        | Phase::Trim
+        | Phase::TrimCheck
+        | Phase::Scan => true,
+        Phase::SmartBefore
+        | Phase::SmartAfter
+        | Phase::SelfTestShort
+        | Phase::SelfTestExtended
+        | Phase::Partition
+        | Phase::Format => false,
     }
 }
 

@@ -64,9 +64,14 @@ pub(crate) fn longest_sent(frame: &Frame) -> usize {
         Frame::Heartbeat | Frame::Progress(_) | Frame::Log(_) | Frame::Notification(_) | Frame::Other { .. } => {
             FRAME_MAX_SENT
         }
-        Frame::Hello(_) | Frame::Drives(_) | Frame::Job(_) | Frame::Event(_) | Frame::Command(_) | Frame::Result(_) => {
-            FRAME_MAX_ACCEPTED
-        }
+        Frame::Hello(_)
+        | Frame::Drives(_)
+        | Frame::Job(_)
+        | Frame::Event(_)
+        | Frame::Playbooks(_)
+        | Frame::Certificate(_)
+        | Frame::Command(_)
+        | Frame::Result(_) => FRAME_MAX_ACCEPTED,
     }
 }
 
@@ -81,6 +86,8 @@ pub(crate) fn kind(frame: &Frame) -> &str {
         Frame::Drives(_) => "drives",
         Frame::Job(_) => "job",
         Frame::Event(_) => "event",
+        Frame::Playbooks(_) => "playbooks",
+        Frame::Certificate(_) => "certificate",
         Frame::Command(_) => "command",
         Frame::Result(_) => "result",
         Frame::Other { kind, .. } => kind,

@@ -27,7 +27,14 @@ pub fn away() -> Problem {
 /// How long an answer may take: an abort and a plan look at drives, a start opens and guards each of them.
 fn patience(command: &Command) -> Duration {
     match command {
-        Command::Plan { .. } | Command::Abort { .. } => Duration::from_secs(20),
+        Command::Plan { .. }
+        | Command::Abort { .. }
+        | Command::Scan { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::Locate { .. }
+        | Command::SavePlaybook { .. }
+        | Command::ForgetPlaybook { .. } => Duration::from_secs(20),
         Command::Start(_) => Duration::from_secs(30),
     }
 }

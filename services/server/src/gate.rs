@@ -219,6 +219,7 @@ mod tests {
     use ed25519_dalek::{Signature, Verifier};
     use proptest::prelude::*;
     use wire::gate::{PlanDrive, digest, labels};
+    use wire::options::PlanOptions;
     use wire::{Bytes, DriveId, Time, drive::Content};
 
     use super::*;
@@ -242,13 +243,15 @@ mod tests {
                 capacity: Bytes(1),
                 sector: 512,
                 content: Content::Empty,
+                given_up: Vec::new(),
                 label,
             })
             .collect();
         Plan {
             id: PlanId::now(),
             playbook: "surface".into(),
-            digest: digest("surface", &drives),
+            options: PlanOptions::default(),
+            digest: digest("surface", &PlanOptions::default(), &drives),
             drives,
             nonce: "ab".repeat(32),
             seconds: PLAN_SECONDS,

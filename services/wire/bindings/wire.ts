@@ -24,7 +24,11 @@ export type Answer = { "name": "planned", "value": Plan } | { "name": "started",
 /**
  * The jobs.
  */
-jobs: Array<JobId>, } } | { "name": "aborted" };
+jobs: Array<JobId>, } } | { "name": "aborted" } | { "name": "done", "value": { 
+/**
+ * What was done.
+ */
+told: string, } };
 
 export type ArmRequest = { 
 /**
@@ -134,6 +138,34 @@ export type CallOutcome = { "ok": Answer } | { "error": Problem };
 
 export type Celsius = number;
 
+export type CertificateInfo = { 
+/**
+ * Its id, as printed on it.
+ */
+id: string, 
+/**
+ * SHA-256 over the public key, hexadecimal.
+ */
+key: string, 
+/**
+ * When it was signed.
+ */
+made: string, 
+/**
+ * Why it was revoked on this box, and when: the same drive failed later.
+ */
+revoked: Revocation | null, };
+
+export type CertificateText = { 
+/**
+ * The job it is of.
+ */
+job: JobId, 
+/**
+ * Canonical JSON with its signature, byte for byte.
+ */
+text: string, };
+
 export type Claim = { 
 /**
  * The code on the console.
@@ -156,7 +188,67 @@ drives: Array<DriveId>,
 /**
  * Name of the playbook.
  */
-playbook: string, } } | { "name": "start", "args": Armed } | { "name": "abort", "args": { 
+playbook: string, 
+/**
+ * What was chosen beside it.
+ */
+options: PlanOptions, } } | { "name": "start", "args": Armed } | { "name": "scan", "args": { 
+/**
+ * The drives.
+ */
+drives: Array<DriveId>, 
+/**
+ * Name of the playbook.
+ */
+playbook: string, 
+/**
+ * Who asked for it.
+ */
+actor: string, } } | { "name": "pause", "args": { 
+/**
+ * The job.
+ */
+job: JobId, 
+/**
+ * Who asked for it.
+ */
+actor: string, } } | { "name": "resume", "args": { 
+/**
+ * The job.
+ */
+job: JobId, 
+/**
+ * Who asked for it.
+ */
+actor: string, } } | { "name": "locate", "args": { 
+/**
+ * The drive.
+ */
+drive: DriveId, 
+/**
+ * On or off; on ends by itself after five minutes.
+ */
+on: boolean, 
+/**
+ * Who asked for it.
+ */
+actor: string, } } | { "name": "save_playbook", "args": { 
+/**
+ * Its TOML text.
+ */
+text: string, 
+/**
+ * Who.
+ */
+actor: string, } } | { "name": "forget_playbook", "args": { 
+/**
+ * Its name.
+ */
+playbook: string, 
+/**
+ * Who.
+ */
+actor: string, } } | { "name": "abort", "args": { 
 /**
  * The job.
  */
@@ -304,6 +396,8 @@ hash: string, };
 
 export type FaultKind = "bit_flip" | "corrupt" | "lost_write" | "stale" | "misdirected" | "wrap_around" | "truncated" | "zeroed" | "read_error" | "write_error" | "transient" | "slow" | "hang" | "disconnect" | "reset";
 
+export type FileSystem = "ext4" | "xfs" | "btrfs" | "exfat" | "swap" | "raw";
+
 export type Finding = { 
 /**
  * What kind of fault.
@@ -326,9 +420,61 @@ found: Lba | null,
  */
 phase: Phase, 
 /**
+ * Which step of the job: index into [`Job::phases`].
+ */
+step: number, 
+/**
  * In words: "17 bits differ", "Input/output error, three re-reads failed".
  */
 detail: string, };
+
+export type FormatRequest = { 
+/**
+ * Partition table; by capacity where it is `auto`.
+ */
+table: Table, 
+/**
+ * File system of the one partition.
+ */
+filesystem: FileSystem, 
+/**
+ * ext4: share kept back for root in percent, 0–50 (`mke2fs -m`).
+ */
+reserved_percent: number, 
+/**
+ * Volume label; the file system's own limit holds.
+ */
+label: string, };
+
+export type Formatted = { 
+/**
+ * The table that was written.
+ */
+table: Table, 
+/**
+ * The file system, where one was made.
+ */
+filesystem: FileSystem, 
+/**
+ * Its label.
+ */
+label: string, 
+/**
+ * Its UUID, where it has one.
+ */
+uuid: string | null, 
+/**
+ * Size of the partition.
+ */
+size: Bytes, 
+/**
+ * Each check that was done, in words: "table read again: equal".
+ */
+checks: Array<string>, 
+/**
+ * What went wrong; then nothing above may be relied on.
+ */
+problem: string | null, };
 
 export type Hello = { 
 /**
@@ -422,6 +568,26 @@ surface: Array<Surface>,
  * SMART attributes before and after, those that both snapshots know or one alone.
  */
 smart: Array<SmartRow>, 
+/**
+ * The drive's own self-tests, as its own log told of *these* tests.
+ */
+self_tests: Array<SelfTest>, 
+/**
+ * Temperature, throughput and errors over time; at most [`TIMELINE_MAX`] points, evenly thinned out.
+ */
+timeline: Array<TimePoint>, 
+/**
+ * What the person chose beside the playbook.
+ */
+options: PlanOptions, 
+/**
+ * What partitioning and formatting came to.
+ */
+formatted: Formatted | null, 
+/**
+ * The certificate, once one is signed.
+ */
+certificate: CertificateInfo | null, 
 /**
  * When it was started.
  */
@@ -552,13 +718,21 @@ metadata?: { [key in string]: string }, };
 
 export type Outcome = "PASSED" | "WARN" | "INCONCLUSIVE" | "FAILED";
 
-export type Phase = "smart_before" | "probe" | "write" | "verify" | "smart_after";
+export type Phase = "smart_before" | "self_test_short" | "probe" | "sample" | "write" | "verify" | "seek" | "trim" | "trim_check" | "scan" | "self_test_extended" | "smart_after" | "partition" | "format";
 
 export type PhaseState = { 
 /**
  * Which.
  */
 phase: Phase, 
+/**
+ * What tells it from other steps of the same phase: "pass 2, complement, backwards"; empty where none is needed.
+ */
+note: string, 
+/**
+ * How often it has been run to its end, where steps repeat; 1 after the first.
+ */
+rounds: number, 
 /**
  * Where it stands.
  */
@@ -584,11 +758,15 @@ id: PlanId,
  */
 playbook: string, 
 /**
+ * What was chosen beside it.
+ */
+options: PlanOptions, 
+/**
  * The drives, in the order asked for.
  */
 drives: Array<PlanDrive>, 
 /**
- * SHA-256 over playbook, identities and content, hexadecimal; see [`digest`].
+ * SHA-256 over playbook, options, identities and content, hexadecimal; see [`digest`].
  */
 digest: string, 
 /**
@@ -630,12 +808,34 @@ sector: number,
  */
 content: Content, 
 /**
+ * Memberships that are given up because [`PlanOptions::give_up`] names this drive: "md member of 7f3a…".
+ */
+given_up: Array<string>, 
+/**
  * What has to be typed for this drive: the last four of its serial, or the whole serial where
  * two drives of the plan end alike or the serial is shorter.
  */
 label: string, };
 
 export type PlanId = string;
+
+export type PlanOptions = { 
+/**
+ * Which limits judge it.
+ */
+profile: Profile, 
+/**
+ * Partition and format afterwards; only where the verdict is PASSED or WARN.
+ */
+format: FormatRequest | null, 
+/**
+ * Drives whose inactive members of arrays, volumes, pools or encrypted containers are given up by name.
+ */
+give_up: Array<DriveId>, 
+/**
+ * Repeat the playbook's repeatable steps for this many hours instead of what it says; 1–720.
+ */
+soak_hours: number | null, };
 
 export type PlanRequest = { 
 /**
@@ -645,7 +845,49 @@ drives: Array<DriveId>,
 /**
  * Name of the playbook.
  */
-playbook: string, };
+playbook: string, 
+/**
+ * What was chosen beside it.
+ */
+options: PlanOptions, };
+
+export type PlaybookInfo = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What it is for, in one sentence.
+ */
+about: string, 
+/**
+ * Whether it erases what the drive holds; one that does not needs no gate.
+ */
+erases: boolean, 
+/**
+ * Whether a person added it.
+ */
+own: boolean, 
+/**
+ * Its steps in words, in order.
+ */
+steps: Array<string>, 
+/**
+ * How often the whole drive is written or read, for an estimate of its time; soaks are counted once.
+ */
+sweeps: number, 
+/**
+ * Whether a drive that passes it can be formatted afterwards.
+ */
+formats: boolean, 
+/**
+ * Its TOML text.
+ */
+text: string, 
+/**
+ * Why it cannot be used; then it is only shown.
+ */
+problem: string | null, };
 
 export type Problem = { 
 /**
@@ -665,11 +907,17 @@ title: string,
  */
 detail?: string, };
 
+export type Profile = "used" | "new";
+
 export type Progress = { 
 /**
  * The running phase.
  */
 phase: Phase, 
+/**
+ * Which step of the job: index into [`Job::phases`].
+ */
+step: number, 
 /**
  * Bytes done of this phase.
  */
@@ -697,7 +945,11 @@ percent: number,
 /**
  * Temperature, where a sensor tells it.
  */
-temperature: Celsius | null, };
+temperature: Celsius | null, 
+/**
+ * Share of this phase that is done, 0–100, where it moves no bytes (a self-test).
+ */
+phase_percent: number | null, };
 
 export type ProgressFrame = { 
 /**
@@ -767,9 +1019,27 @@ why: string,
  */
 phase: Phase, 
 /**
+ * Which step of the job: index into [`Job::phases`].
+ */
+step: number, 
+/**
  * Where in the phase it went on, in bytes.
  */
 from: Bytes, };
+
+export type Revocation = { 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * The job that found it.
+ */
+job: JobId, 
+/**
+ * In words.
+ */
+why: string, };
 
 export type Rotation = { "kind": "spinning", 
 /**
@@ -800,6 +1070,26 @@ limit: string,
 source: string, };
 
 export type Rung = "late" | "degraded" | "abort" | "kill" | "abandoned" | "restart" | "quarantine" | "reboot" | "hard_reboot" | "watchdog";
+
+export type SelfTest = { 
+/**
+ * [`Phase::SelfTestShort`] or [`Phase::SelfTestExtended`].
+ */
+phase: Phase, 
+/**
+ * What came of it.
+ */
+outcome: SelfTestOutcome, 
+/**
+ * The drive's own words.
+ */
+told: string, 
+/**
+ * First failing sector, where the drive names one.
+ */
+lba: Lba | null, };
+
+export type SelfTestOutcome = "passed" | "failed" | "aborted" | "unsupported" | "unknown";
 
 export type Session = { 
 /**
@@ -887,6 +1177,10 @@ export type Surface = {
  */
 phase: Phase, 
 /**
+ * Which step of the job: index into [`Job::phases`].
+ */
+step: number, 
+/**
  * Bytes a second in each of up to 1024 equal zones from LBA 0 to the end; 0 where nothing was measured.
  */
 zones: Array<Bytes>, 
@@ -901,7 +1195,13 @@ p99_us: number,
 /**
  * Longest.
  */
-max_us: number, };
+max_us: number, 
+/**
+ * Number of I/Os whose latency was in [2^i, 2^(i+1)) microseconds, from i = 0.
+ */
+latencies: Array<number>, };
+
+export type Table = "auto" | "mbr" | "gpt";
 
 export type Ticket = { 
 /**
@@ -932,6 +1232,28 @@ box_id: string,
  * When.
  */
 at: string, };
+
+export type TimePoint = { 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * Step that ran, index into [`Job::phases`].
+ */
+step: number, 
+/**
+ * Temperature, where a sensor told it.
+ */
+temperature: Celsius | null, 
+/**
+ * Bytes a second at that time.
+ */
+rate: Bytes, 
+/**
+ * Bad sectors found up to then.
+ */
+bad_sectors: number, };
 
 export type UnitState = "stopped" | "starting" | "ready" | "degraded" | "stopping" | "backoff" | "quarantined" | "done" | "failed";
 

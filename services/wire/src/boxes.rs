@@ -115,6 +115,9 @@ pub struct PlanRequest {
     pub drives: Vec<DriveId>,
     /// Name of the playbook.
     pub playbook: String,
+    /// What was chosen beside it.
+    #[serde(default)]
+    pub options: crate::options::PlanOptions,
 }
 
 /// `POST /api/v1/plans/{id}/arm`; answered with an [`Armed`].

@@ -6,6 +6,7 @@ use ts_rs::TS;
 use crate::{
     DriveId, JobId, Problem,
     gate::{Armed, Plan},
+    options::PlanOptions,
 };
 
 /// One request to the agent.
@@ -18,9 +19,58 @@ pub enum Command {
         drives: Vec<DriveId>,
         /// Name of the playbook.
         playbook: String,
+        /// What was chosen beside it.
+        #[serde(default)]
+        options: PlanOptions,
     },
     /// Start what was armed.
     Start(Armed),
+    /// Run a playbook that only reads; refused for any other. Needs no plan, and opens the drives for reading alone.
+    Scan {
+        /// The drives.
+        drives: Vec<DriveId>,
+        /// Name of the playbook.
+        playbook: String,
+        /// Who asked for it.
+        actor: String,
+    },
+    /// Hold a job at its next checkpoint until it is resumed.
+    Pause {
+        /// The job.
+        job: JobId,
+        /// Who asked for it.
+        actor: String,
+    },
+    /// Let a paused job go on.
+    Resume {
+        /// The job.
+        job: JobId,
+        /// Who asked for it.
+        actor: String,
+    },
+    /// Make a drive findable: its enclosure's light, else a rhythm of reads.
+    Locate {
+        /// The drive.
+        drive: DriveId,
+        /// On or off; on ends by itself after five minutes.
+        on: bool,
+        /// Who asked for it.
+        actor: String,
+    },
+    /// Keep a person's playbook, replacing one of that name.
+    SavePlaybook {
+        /// Its TOML text.
+        text: String,
+        /// Who.
+        actor: String,
+    },
+    /// Forget a person's playbook; a built-in one is refused.
+    ForgetPlaybook {
+        /// Its name.
+        playbook: String,
+        /// Who.
+        actor: String,
+    },
     /// End a job; its verdict is INCONCLUSIVE.
     Abort {
         /// The job.
@@ -36,13 +86,18 @@ pub enum Command {
 pub enum Answer {
     /// To [`Command::Plan`].
     Planned(Plan),
-    /// To [`Command::Start`]: the jobs, in the order of the plan's drives.
+    /// To [`Command::Start`] and [`Command::Scan`]: the jobs, in the order of the plan's drives.
     Started {
         /// The jobs.
         jobs: Vec<JobId>,
     },
     /// To [`Command::Abort`].
     Aborted,
+    /// To the other commands, in a sentence: "Enclosure light of bay 3 is on".
+    Done {
+        /// What was done.
+        told: String,
+    },
 }
 
 /// A command on its way, with the id that its result bears.

@@ -1,7 +1,7 @@
 //! Frames of the add-on protocol: JSON objects `{"type", "payload"}` over a WebSocket.
 //!
 //! The documented frames (heartbeat, progress, log, notification) are exactly those of the
-//! Vigil add-on protocol; `hello`, `drives`, `job`, `event`, `command` and `result` are what
+//! Vigil add-on protocol; `hello`, `drives`, `job`, `event`, `playbooks`, `certificate`, `command` and `result` are what
 //! the built-in agent and this server say to each other besides. An unknown type is kept as
 //! [`Frame::Other`], so that a newer add-on does not break an older server.
 
@@ -11,12 +11,14 @@ use ts_rs::TS;
 
 use crate::{
     JobId,
+    certificate::CertificateText,
     command::{Call, Reply},
     drive::Drive,
     event::NewEvent,
     event::Severity,
     job::Job,
     job::Progress,
+    playbook::PlaybookInfo,
 };
 
 /// Longest frame that a documented add-on may send, in bytes. Source: Vigil, protocol requirements (64 KB).
@@ -44,6 +46,10 @@ pub enum Frame {
     Job(Box<Job>),
     /// Agent → server: something for the event log.
     Event(NewEvent),
+    /// Agent → server: the playbooks there are; on connect and on each change.
+    Playbooks(Vec<PlaybookInfo>),
+    /// Agent → server: a signed certificate, on connect for those the server may lack and when one is signed.
+    Certificate(CertificateText),
     /// Server → agent: do this.
     Command(Call),
     /// Agent → server: what that came to.
@@ -208,6 +214,8 @@ impl Frame {
             "drives" => Self::Drives(read(&kind, payload)?),
             "job" => Self::Job(Box::new(read(&kind, payload)?)),
             "event" => Self::Event(read(&kind, payload)?),
+            "playbooks" => Self::Playbooks(read(&kind, payload)?),
+            "certificate" => Self::Certificate(read(&kind, payload)?),
             "command" => Self::Command(read(&kind, payload)?),
             "result" => Self::Result(read(&kind, payload)?),
             _ => Self::Other { kind, payload },
@@ -226,6 +234,8 @@ impl Frame {
             Self::Drives(p) => ("drives", payload(serde_json::to_value(p))),
             Self::Job(p) => ("job", payload(serde_json::to_value(p))),
             Self::Event(p) => ("event", payload(serde_json::to_value(p))),
+            Self::Playbooks(p) => ("playbooks", payload(serde_json::to_value(p))),
+            Self::Certificate(p) => ("certificate", payload(serde_json::to_value(p))),
             Self::Command(p) => ("command", payload(serde_json::to_value(p))),
             Self::Result(p) => ("result", payload(serde_json::to_value(p))),
             Self::Other { kind, payload } => (kind.as_str(), payload.clone()),

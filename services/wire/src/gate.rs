@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ts_rs::TS;
 
-use crate::{Bytes, DriveId, PlanId, Time, drive::Content};
+use crate::{Bytes, DriveId, PlanId, Time, drive::Content, options::PlanOptions};
 
 /// How long a plan can be started after it was made: two minutes on the agent's monotonic clock.
 ///
@@ -32,9 +32,12 @@ pub struct Plan {
     pub id: PlanId,
     /// Playbook that will be run.
     pub playbook: String,
+    /// What was chosen beside it.
+    #[serde(default)]
+    pub options: PlanOptions,
     /// The drives, in the order asked for.
     pub drives: Vec<PlanDrive>,
-    /// SHA-256 over playbook, identities and content, hexadecimal; see [`digest`].
+    /// SHA-256 over playbook, options, identities and content, hexadecimal; see [`digest`].
     pub digest: String,
     /// 32 random bytes in hexadecimal; good for one start.
     pub nonce: String,
@@ -59,6 +62,9 @@ pub struct PlanDrive {
     pub sector: u32,
     /// What will be lost.
     pub content: Content,
+    /// Memberships that are given up because [`PlanOptions::give_up`] names this drive: "md member of 7f3a…".
+    #[serde(default)]
+    pub given_up: Vec<String>,
     /// What has to be typed for this drive: the last four of its serial, or the whole serial where
     /// two drives of the plan end alike or the serial is shorter.
     pub label: String,
@@ -96,15 +102,16 @@ pub struct Armed {
 pub type Typed = BTreeMap<DriveId, String>;
 
 /// Digest over what a plan would erase. Whatever a person must agree to again when it changes is in it.
-pub fn digest(playbook: &str, drives: &[PlanDrive]) -> String {
+pub fn digest(playbook: &str, options: &PlanOptions, drives: &[PlanDrive]) -> String {
     let mut hash = Sha256::new();
     // Each part is preceded by its length, so that no two plans share one stream of bytes.
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    part(b"kiln-plan-v1");
+    part(b"kiln-plan-v2");
     part(playbook.as_bytes());
+    part(&serde_json::to_vec(options).unwrap_or_default());
     for drive in drives {
         part(drive.id.as_str().as_bytes());
         part(drive.model.as_bytes());
@@ -112,6 +119,7 @@ pub fn digest(playbook: &str, drives: &[PlanDrive]) -> String {
         part(&drive.capacity.0.to_le_bytes());
         part(&drive.sector.to_le_bytes());
         part(&serde_json::to_vec(&drive.content).unwrap_or_default());
+        part(&serde_json::to_vec(&drive.given_up).unwrap_or_default());
     }
     hex::encode(hash.finalize())
 }
@@ -161,28 +169,49 @@ mod tests {
             capacity: Bytes(1_000),
             sector: 512,
             content,
+            given_up: Vec::new(),
             label: String::new(),
         }
     }
 
     #[test]
     fn digest_changes_with_content_playbook_and_order() {
-        let empty = digest("standard", &[drive("A1", Content::Empty), drive("B2", Content::Empty)]);
+        let empty = digest(
+            "standard",
+            &PlanOptions::default(),
+            &[drive("A1", Content::Empty), drive("B2", Content::Empty)],
+        );
         let found = Content::Found {
             signatures: vec![],
             summary: "ext4".into(),
         };
         for other in [
-            digest("surface", &[drive("A1", Content::Empty), drive("B2", Content::Empty)]),
-            digest("standard", &[drive("B2", Content::Empty), drive("A1", Content::Empty)]),
-            digest("standard", &[drive("A1", Content::Empty)]),
-            digest("standard", &[drive("A1", found), drive("B2", Content::Empty)]),
+            digest(
+                "surface",
+                &PlanOptions::default(),
+                &[drive("A1", Content::Empty), drive("B2", Content::Empty)],
+            ),
+            digest(
+                "standard",
+                &PlanOptions::default(),
+                &[drive("B2", Content::Empty), drive("A1", Content::Empty)],
+            ),
+            digest("standard", &PlanOptions::default(), &[drive("A1", Content::Empty)]),
+            digest(
+                "standard",
+                &PlanOptions::default(),
+                &[drive("A1", found), drive("B2", Content::Empty)],
+            ),
         ] {
             assert_ne!(empty, other);
         }
         assert_eq!(
             empty,
-            digest("standard", &[drive("A1", Content::Empty), drive("B2", Content::Empty)])
+            digest(
+                "standard",
+                &PlanOptions::default(),
+                &[drive("A1", Content::Empty), drive("B2", Content::Empty)]
+            )
         );
     }
 

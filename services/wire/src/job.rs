@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::certificate::CertificateInfo;
+use crate::options::{Formatted, PlanOptions};
 use crate::{Bytes, Celsius, DriveId, JobId, Lba, Time};
 
 /// One burn-in of one drive: its whole present state.
@@ -42,6 +44,21 @@ pub struct Job {
     pub surface: Vec<Surface>,
     /// SMART attributes before and after, those that both snapshots know or one alone.
     pub smart: Vec<SmartRow>,
+    /// The drive's own self-tests, as its own log told of *these* tests.
+    #[serde(default)]
+    pub self_tests: Vec<SelfTest>,
+    /// Temperature, throughput and errors over time; at most [`TIMELINE_MAX`] points, evenly thinned out.
+    #[serde(default)]
+    pub timeline: Vec<TimePoint>,
+    /// What the person chose beside the playbook.
+    #[serde(default)]
+    pub options: PlanOptions,
+    /// What partitioning and formatting came to.
+    #[serde(default)]
+    pub formatted: Option<Formatted>,
+    /// The certificate, once one is signed.
+    #[serde(default)]
+    pub certificate: Option<CertificateInfo>,
     /// When it was started.
     pub started: Time,
     /// When it ended.
@@ -50,6 +67,9 @@ pub struct Job {
 
 /// Most findings carried in a [`Job`]; the number of bad sectors is counted beyond it.
 pub const FINDINGS_MAX: usize = 200;
+
+/// Most points of [`Job::timeline`]; where more come, every second one is dropped.
+pub const TIMELINE_MAX: usize = 512;
 
 /// Where a job stands.
 ///
@@ -91,14 +111,32 @@ impl JobState {
 pub enum Phase {
     /// SMART snapshot before anything is written.
     SmartBefore,
+    /// The drive's own short self-test, judged by its own entry in the drive's log.
+    SelfTestShort,
     /// Tags at powers of two, random places and the end: does the claimed capacity exist?
     Probe,
-    /// Every sector is written with the keyed pattern.
+    /// Blocks all over the drive are written and read back: a sample, never the whole.
+    Sample,
+    /// Every sector is written with the step's pattern.
     Write,
     /// Every sector is read back and compared.
     Verify,
+    /// Reads and compares at random places for a time.
+    Seek,
+    /// Every sector is given back by a discard.
+    Trim,
+    /// What was given back is read: it must be zeros, or not the data that stood there where the drive promises none.
+    TrimCheck,
+    /// Every sector is read and nothing is compared: tells unreadable and slow places of a drive with data.
+    Scan,
+    /// The drive's own extended self-test.
+    SelfTestExtended,
     /// SMART snapshot after, and the difference.
     SmartAfter,
+    /// A partition table is written and read again.
+    Partition,
+    /// A file system is made, checked by its own checker, mounted read-only and verified.
+    Format,
 }
 
 impl Phase {
@@ -106,10 +144,19 @@ impl Phase {
     pub fn label(self) -> &'static str {
         match self {
             Self::SmartBefore => "SMART before",
+            Self::SelfTestShort => "Short self-test",
             Self::Probe => "Capacity probe",
+            Self::Sample => "Samples",
             Self::Write => "Write",
             Self::Verify => "Read back and verify",
+            Self::Seek => "Random seeks",
+            Self::Trim => "Trim",
+            Self::TrimCheck => "Check trim",
+            Self::Scan => "Read scan",
+            Self::SelfTestExtended => "Extended self-test",
             Self::SmartAfter => "SMART after",
+            Self::Partition => "Partition",
+            Self::Format => "Format",
         }
     }
 }
@@ -119,6 +166,12 @@ impl Phase {
 pub struct PhaseState {
     /// Which.
     pub phase: Phase,
+    /// What tells it from other steps of the same phase: "pass 2, complement, backwards"; empty where none is needed.
+    #[serde(default)]
+    pub note: String,
+    /// How often it has been run to its end, where steps repeat; 1 after the first.
+    #[serde(default)]
+    pub rounds: u32,
     /// Where it stands.
     pub status: PhaseStatus,
     /// Wall time spent in it so far, in seconds, without interruptions.
@@ -148,6 +201,9 @@ pub enum PhaseStatus {
 pub struct Progress {
     /// The running phase.
     pub phase: Phase,
+    /// Which step of the job: index into [`Job::phases`].
+    #[serde(default)]
+    pub step: u16,
     /// Bytes done of this phase.
     pub done: Bytes,
     /// Bytes of this phase in all; 0 where it moves none.
@@ -162,6 +218,9 @@ pub struct Progress {
     pub percent: f64,
     /// Temperature, where a sensor tells it.
     pub temperature: Option<Celsius>,
+    /// Share of this phase that is done, 0–100, where it moves no bytes (a self-test).
+    #[serde(default)]
+    pub phase_percent: Option<f64>,
 }
 
 /// One thing that was found wrong with the drive.
@@ -177,6 +236,9 @@ pub struct Finding {
     pub found: Option<Lba>,
     /// Which phase saw it.
     pub phase: Phase,
+    /// Which step of the job: index into [`Job::phases`].
+    #[serde(default)]
+    pub step: u16,
     /// In words: "17 bits differ", "Input/output error, three re-reads failed".
     pub detail: String,
 }
@@ -226,6 +288,9 @@ pub struct Resume {
     pub why: String,
     /// The phase it went on in.
     pub phase: Phase,
+    /// Which step of the job: index into [`Job::phases`].
+    #[serde(default)]
+    pub step: u16,
     /// Where in the phase it went on, in bytes.
     pub from: Bytes,
 }
@@ -235,6 +300,9 @@ pub struct Resume {
 pub struct Surface {
     /// The phase.
     pub phase: Phase,
+    /// Which step of the job: index into [`Job::phases`].
+    #[serde(default)]
+    pub step: u16,
     /// Bytes a second in each of up to 1024 equal zones from LBA 0 to the end; 0 where nothing was measured.
     pub zones: Vec<Bytes>,
     /// Latency of one I/O in microseconds: median.
@@ -243,6 +311,55 @@ pub struct Surface {
     pub p99_us: u64,
     /// Longest.
     pub max_us: u64,
+    /// Number of I/Os whose latency was in [2^i, 2^(i+1)) microseconds, from i = 0.
+    #[serde(default)]
+    #[ts(as = "Vec<f64>")]
+    pub latencies: Vec<u64>,
+}
+
+/// One moment of a job's time line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct TimePoint {
+    /// When.
+    pub at: Time,
+    /// Step that ran, index into [`Job::phases`].
+    pub step: u16,
+    /// Temperature, where a sensor told it.
+    pub temperature: Option<Celsius>,
+    /// Bytes a second at that time.
+    pub rate: Bytes,
+    /// Bad sectors found up to then.
+    #[ts(as = "f64")]
+    pub bad_sectors: u64,
+}
+
+/// One self-test that this job started on the drive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SelfTest {
+    /// [`Phase::SelfTestShort`] or [`Phase::SelfTestExtended`].
+    pub phase: Phase,
+    /// What came of it.
+    pub outcome: SelfTestOutcome,
+    /// The drive's own words.
+    pub told: String,
+    /// First failing sector, where the drive names one.
+    pub lba: Option<Lba>,
+}
+
+/// What came of a self-test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfTestOutcome {
+    /// This test's own log entry says: completed without error.
+    Passed,
+    /// This test's own log entry tells a failure.
+    Failed,
+    /// Ended by a reset, the host or a person.
+    Aborted,
+    /// The drive has none, or the way to it carries none.
+    Unsupported,
+    /// It did not end in its time, or left no entry of its own.
+    Unknown,
 }
 
 /// One SMART value before and after.

@@ -7,6 +7,7 @@
 //! panic. `tests/bindings.rs` fails when the generated TypeScript is stale.
 
 pub mod boxes;
+pub mod certificate;
 pub mod command;
 pub mod drive;
 pub mod event;
@@ -14,6 +15,8 @@ pub mod frame;
 pub mod gate;
 pub mod id;
 pub mod job;
+pub mod options;
+pub mod playbook;
 pub mod problem;
 pub mod quantity;
 pub mod supervisor;

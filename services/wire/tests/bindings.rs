@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use ts_rs::{Config, TS};
-use wire::{boxes, command, drive, event, frame, gate, job, problem, supervisor};
+use wire::{boxes, certificate, command, drive, event, frame, gate, job, options, playbook, problem, supervisor};
 
 fn generated() -> String {
     // JSON numbers reach the page as numbers; byte counts stay exact up to 9 PB.
@@ -41,6 +41,19 @@ fn generated() -> String {
         job::Surface,
         job::SmartRow,
         job::Verdict,
+        job::TimePoint,
+        job::SelfTest,
+        job::SelfTestOutcome,
+        options::Formatted,
+        options::PlanOptions,
+        options::Profile,
+        options::FormatRequest,
+        options::Table,
+        options::FileSystem,
+        certificate::CertificateInfo,
+        certificate::Revocation,
+        certificate::CertificateText,
+        playbook::PlaybookInfo,
         job::Outcome,
         job::RuleHit,
         gate::Plan,

@@ -301,6 +301,7 @@ impl Server {
             .call(Command::Plan {
                 drives: drives.to_vec(),
                 playbook: playbook.into(),
+                options: wire::options::PlanOptions::default(),
             })
             .await
         {
@@ -410,7 +411,12 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
             Frame::Notification(notification) => seen.notifications.push(notification),
             Frame::Progress(_) => seen.progress += 1,
             Frame::Result(reply) => drop(seen.replies.insert(reply.id, reply.outcome)),
-            Frame::Log(_) | Frame::Hello(_) | Frame::Command(_) | Frame::Other { .. } => {}
+            Frame::Playbooks(_)
+            | Frame::Certificate(_)
+            | Frame::Log(_)
+            | Frame::Hello(_)
+            | Frame::Command(_)
+            | Frame::Other { .. } => {}
         }
         drop(seen);
         shared.changed.notify_waiters();

@@ -61,6 +61,7 @@ impl Pipeline {
             rereads_left: order.limits.reread_blocks,
             located: (0, 0),
             stopping: None,
+            held: None,
             over: false,
             evidence,
             reports: Vec::new(),
@@ -80,6 +81,7 @@ impl Pipeline {
             from = pipeline.go_on(
                 checkpoint,
                 Resume {
+                    step: 0,
                     at: resume.at,
                     why: resume.why.clone(),
                     phase: Phase::Write,
@@ -146,7 +148,7 @@ impl Pipeline {
                 };
             }
             // The probe takes seconds: it begins again.
-            Phase::Probe | Phase::SmartBefore | Phase::SmartAfter => from = 0,
+            _ => from = 0,
         }
         self.durable = checkpoint.frontier;
         let totals: Vec<Bytes> = self.evidence.phases.iter().map(|r| r.total).collect();

@@ -103,7 +103,7 @@ pub(super) fn legs(phases: &[Phase], geometry: Geometry, key: JobKey) -> Vec<Leg
             }
             Phase::Write => legs.push(leg(Op::Write, WRITE_PASS, whole())),
             Phase::Verify => legs.push(leg(Op::Read, WRITE_PASS, whole())),
-            Phase::SmartBefore | Phase::SmartAfter => {}
+            _ => {}
         }
     }
     legs

@@ -140,6 +140,8 @@ pub struct Pipeline {
     /// The GiB that was last located in, and how many sectors there.
     located: (u64, u32),
     stopping: Option<String>,
+    /// Why nothing new is begun for now: heat, or a person.
+    held: Option<String>,
     over: bool,
     evidence: Evidence,
     reports: Vec<Report>,
@@ -184,7 +186,7 @@ impl Pipeline {
             };
             return Some(self.fly(now, Request { access, pass: 0 }, Kind::Flush { frontier, complete }));
         }
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.held.is_some() {
             return None;
         }
         let leg = self.legs.get(self.leg)?;
@@ -308,6 +310,36 @@ impl Pipeline {
         self.proceed(now);
     }
 
+    /// Begins nothing new until [`Pipeline::release`]; what is under way comes back, a checkpoint is taken, and from then
+    /// on time is charged to nobody.
+    pub fn hold(&mut self, now: Duration, why: &str) {
+        self.turn(now);
+        if self.held.is_none() && !self.over {
+            self.reports.push(Report::Log {
+                text: format!("{}: on hold: {why}", self.phase().label()),
+            });
+            self.held = Some(why.to_owned());
+        }
+    }
+
+    /// Goes on after [`Pipeline::hold`].
+    pub fn release(&mut self, now: Duration) {
+        self.turn(now);
+        if self.held.take().is_some() && !self.over {
+            self.moved_at = now;
+            self.rates.clear();
+            self.rates.push_back((now, self.moved));
+            self.reports.push(Report::Log {
+                text: format!("{}: goes on", self.phase().label()),
+            });
+        }
+    }
+
+    /// Whether somebody asked for the end: only flushes are begun from then on.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
+    }
+
     /// Our own machinery failed: ends at once, at the last checkpoint.
     pub fn broke(&mut self, why: String) {
         if !self.over {
@@ -393,6 +425,7 @@ impl Pipeline {
                 self.rates.push_back((at + gap, moved));
             }
         } else if !self.over
+            && (self.held.is_none() || !self.flights.is_empty())
             && let Some(record) = self.record()
         {
             record.seconds += gap.as_secs_f64();

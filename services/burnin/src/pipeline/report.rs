@@ -23,7 +23,11 @@ impl Pipeline {
     pub(super) fn checkpoint_due(&self, now: Duration) -> bool {
         let since = now.saturating_sub(self.checkpoint_at);
         let stopping = self.stopping.is_some() && !self.busy();
-        since >= Duration::from_secs(self.limits.checkpoint_s)
+        // On hold nothing moves: what had moved is kept at once, and then there is nothing more to keep.
+        let held = self.held.is_some();
+        let settled = held && self.checkpoint_bytes > 0 && !self.busy();
+        settled
+            || (!held && since >= Duration::from_secs(self.limits.checkpoint_s))
             || self.checkpoint_bytes >= self.limits.checkpoint_bytes
             || (self.unsaved_findings && since >= SAVE_FINDING)
             || (stopping && self.writes_data())
@@ -101,6 +105,8 @@ impl Pipeline {
         let rate = self.rate();
         let eta = |left: u64| rate.filter(|r| *r > 0.0).map(|r| left as f64 / r);
         Some(Progress {
+            step: 0,
+            phase_percent: None,
             phase: record.phase,
             done: record.done,
             total: record.total,

@@ -17,17 +17,7 @@ use crate::evidence::{Evidence, Stop};
 
 pub use metrics::{Metrics, metrics};
 pub use rules::{Rule, Rules};
-
-/// What the owner expects of the drive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// It has a life behind it.
-    #[default]
-    Used,
-    /// It was sold as new.
-    New,
-}
+pub use wire::options::Profile;
 
 /// What a verdict is about.
 #[derive(Clone, Copy, Debug)]

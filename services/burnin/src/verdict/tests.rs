@@ -307,6 +307,7 @@ fn resumes_are_told_and_change_nothing() {
     let good = snapshot();
     let mut evidence = clean();
     let resume = Resume {
+        step: 0,
         at: Time::UNIX_EPOCH,
         why: "power cut".to_owned(),
         phase: Phase::Write,

@@ -75,6 +75,7 @@ impl Job {
             limits: Limits::default(),
             io,
             resume: resume.map(|(_, resumption)| resumption),
+            pace: None,
         };
         let evidence = match self.engine(&order, started, before.as_ref(), line, &mut notes) {
             Ok(evidence) => evidence,
@@ -228,6 +229,11 @@ impl Job {
                 (Some(before), Some(after)) => delta(before, after).into_iter().map(Into::into).collect(),
                 _ => Vec::new(),
             },
+            self_tests: Vec::new(),
+            timeline: Vec::new(),
+            options: wire::options::PlanOptions::default(),
+            formatted: None,
+            certificate: None,
             started,
             ended: Some(Time::now()),
         };
@@ -242,6 +248,8 @@ impl Job {
     fn phases(&self, evidence: &Evidence, before: bool, after: bool) -> Vec<PhaseState> {
         let own = evidence.phase_states();
         let smart = |phase, read: bool| PhaseState {
+            note: String::new(),
+            rounds: 0,
             phase,
             status: if read { PhaseStatus::Done } else { PhaseStatus::Skipped },
             seconds: 0.0,
@@ -253,7 +261,7 @@ impl Job {
             .filter_map(|phase| match phase {
                 Phase::SmartBefore => Some(smart(Phase::SmartBefore, before)),
                 Phase::SmartAfter => Some(smart(Phase::SmartAfter, after)),
-                Phase::Probe | Phase::Write | Phase::Verify => own.iter().find(|s| s.phase == *phase).cloned(),
+                _ => own.iter().find(|s| s.phase == *phase).cloned(),
             })
             .collect()
     }

@@ -22,6 +22,7 @@ use clap::ValueEnum;
 use drive::guard::{Guard, Opened, Refusal};
 use wire::gate::{PlanDrive, digest, labels};
 use wire::job::Outcome;
+use wire::options::PlanOptions;
 
 use job::Job;
 use screen::Screen;
@@ -161,7 +162,7 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
     }
     let ready = admit(args, &guard, targets)?;
     let plans: Vec<PlanDrive> = ready.iter().map(|r| r.plan.clone()).collect();
-    let digest = digest(&playbook.name, &plans);
+    let digest = digest(&playbook.name, &PlanOptions::default(), &plans);
     for r in &ready {
         tell!(
             "will be erased: {} at {}: {}",
@@ -232,6 +233,7 @@ fn plan(opened: &Opened) -> Option<PlanDrive> {
         capacity: identity.capacity,
         sector: identity.logical_sector,
         content: opened.look.content.clone(),
+        given_up: Vec::new(),
         label: String::new(),
     })
 }

@@ -79,13 +79,14 @@ pub async fn plan(
     let command = Command::Plan {
         drives: request.drives,
         playbook: request.playbook,
+        options: request.options,
     };
     match app.ask_agent(command).await? {
         Answer::Planned(plan) => {
             app.gate(|gate| gate.keep(app.clock.now(), plan.clone(), &person.name));
             Ok(Answered(plan))
         }
-        Answer::Started { .. } | Answer::Aborted => Err(odd_answer()),
+        Answer::Started { .. } | Answer::Aborted | Answer::Done { .. } => Err(odd_answer()),
     }
 }
 
@@ -179,7 +180,7 @@ pub async fn start(
         .map_err(|_| Refusal::new("internal", 500, "The start broke off"))?;
     match outcome? {
         Answer::Started { jobs } => Ok(Answered(Started { jobs })),
-        Answer::Planned(_) | Answer::Aborted => Err(odd_answer()),
+        Answer::Planned(_) | Answer::Aborted | Answer::Done { .. } => Err(odd_answer()),
     }
 }
 
@@ -198,7 +199,7 @@ pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<S
         .await?
     {
         Answer::Aborted => {}
-        Answer::Planned(_) | Answer::Started { .. } => return Err(odd_answer()),
+        Answer::Planned(_) | Answer::Started { .. } | Answer::Done { .. } => return Err(odd_answer()),
     }
     let mut event = act(
         "gate.abort",

@@ -483,6 +483,8 @@ impl Hub {
             | Frame::Drives(_)
             | Frame::Job(_)
             | Frame::Event(_)
+            | Frame::Playbooks(_)
+            | Frame::Certificate(_)
             | Frame::Result(_) => {
                 self.complain(
                     now,

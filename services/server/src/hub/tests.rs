@@ -64,6 +64,11 @@ fn job(state: JobState) -> Job {
         resumes: vec![],
         surface: vec![],
         smart: vec![],
+        self_tests: Vec::new(),
+        timeline: Vec::new(),
+        options: wire::options::PlanOptions::default(),
+        formatted: None,
+        certificate: None,
         started: Time::UNIX_EPOCH,
         ended: None,
     }
@@ -71,6 +76,8 @@ fn job(state: JobState) -> Job {
 
 fn progress(percent: f64) -> Progress {
     Progress {
+        step: 0,
+        phase_percent: None,
         phase: Phase::Write,
         done: Bytes(1),
         total: Bytes(2),

@@ -13,6 +13,7 @@ use wire::drive::Content;
 use wire::event::{NewEvent, Severity};
 use wire::frame::{Hello, LogLine};
 use wire::gate::{Armed, PLAN_SECONDS, Plan, PlanDrive, digest, labels};
+use wire::options::PlanOptions;
 use wire::{Bytes, DriveId, Frame, JobId, PlanId, Problem, Time};
 
 use crate::box_::{Box_, PASSWORD, TOKEN};
@@ -501,13 +502,15 @@ fn plan(serials: &[&str]) -> Plan {
             capacity: Bytes(1_000),
             sector: 512,
             content: Content::Empty,
+            given_up: Vec::new(),
             label,
         })
         .collect();
     Plan {
         id: PlanId::now(),
         playbook: "surface".into(),
-        digest: digest("surface", &drives),
+        options: PlanOptions::default(),
+        digest: digest("surface", &PlanOptions::default(), &drives),
         drives,
         nonce: "cd".repeat(32),
         seconds: PLAN_SECONDS,
