@@ -331,6 +331,7 @@ impl JobTask {
             limits: self.means.limits,
             io: Io::default(),
             resume,
+            pace: None,
         };
         let mut worker = match Worker::start(self.record.job.id, &held.file, order).await {
             Ok(worker) => worker,

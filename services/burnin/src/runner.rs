@@ -9,6 +9,7 @@ use crate::device::{Access, Device, Done, Geometry, Op};
 use crate::evidence::Evidence;
 use crate::findings::Fault;
 use crate::ours;
+use crate::pace::Bucket;
 use crate::pattern::{Pattern, Seen, UNIT};
 use crate::pipeline::{self, Outcome, Pipeline, Request};
 use crate::worker::{Order, Report};
@@ -19,6 +20,19 @@ const WAIT: Duration = Duration::from_millis(250);
 /// How long accesses under way are waited for after the end, so that their buffers can be freed.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// What the parent asks of a job under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A checkpoint and the end; who or why.
+    Stop(String),
+    /// No faster than this many bytes a second; `None`: no limit, 0: wait.
+    Pace(Option<u64>),
+    /// No further access until [`Ask::Release`]; who or why.
+    Hold(String),
+    /// Go on after [`Ask::Hold`].
+    Release,
+}
+
 /// One burn-in under way on one device.
 #[derive(Debug)]
 pub struct Session {
@@ -26,6 +40,8 @@ pub struct Session {
     geometry: Geometry,
     pipeline: Pipeline,
     flying: Vec<Option<Request>>,
+    bucket: Bucket,
+    held: bool,
 }
 
 impl Session {
@@ -37,12 +53,39 @@ impl Session {
         let pattern = Pattern::new(order.key);
         let engine = format!("{} pattern, {engine}", format!("{:?}", pattern.kernel()).to_lowercase());
         let pipeline = Pipeline::new(order, &engine, device.now())?;
-        Ok(Self {
+        let mut session = Self {
             pattern,
             geometry: order.geometry,
             pipeline,
             flying: vec![None; device.slots()],
-        })
+            bucket: Bucket::new(None),
+            held: false,
+        };
+        session.ask(device.now(), Ask::Pace(order.pace));
+        Ok(session)
+    }
+
+    /// Does what the parent asks.
+    pub fn ask(&mut self, now: Duration, ask: Ask) {
+        match ask {
+            Ask::Stop(why) => self.pipeline.stop(now, &why),
+            Ask::Pace(rate) => self.bucket.set_rate(now, rate),
+            Ask::Hold(why) => {
+                self.held = true;
+                self.pipeline.hold(now, &why);
+            }
+            Ask::Release => self.held = false,
+        }
+        if self.bucket.rate() == Some(0) {
+            self.pipeline.hold(now, "its turn has not come yet");
+        } else if !self.held {
+            self.pipeline.release(now);
+        }
+    }
+
+    /// Whether nothing may be begun now.
+    fn waits(&self) -> bool {
+        (self.held || self.bucket.rate() == Some(0)) && !self.pipeline.is_stopping()
     }
 
     /// Fills every free slot, waits for one access, hands its result over; returns what there is to tell.
@@ -70,11 +113,22 @@ impl Session {
 
     fn turn(&mut self, device: &mut dyn Device) -> io::Result<()> {
         let now = device.now();
+        let mut wait = WAIT;
         for slot in 0..self.flying.len() {
+            // On hold and at the end only flushes are begun, which no pace holds back.
+            let pace = self
+                .bucket
+                .wait(now)
+                .filter(|_| !self.pipeline.is_stopping() && !self.waits());
+            if let Some(until) = pace {
+                wait = wait.min(until.saturating_sub(now));
+                break;
+            }
             if self.flying[slot].is_none()
                 && let Some(request) = self.pipeline.next(now, slot)
             {
                 let Request { access, pass } = request;
+                self.bucket.take(now, access.sectors * u64::from(self.geometry.sector));
                 if access.op == Op::Write {
                     let words = words(access, self.geometry);
                     self.pattern.fill(
@@ -91,7 +145,7 @@ impl Session {
         if self.pipeline.is_over() {
             return Ok(());
         }
-        let Some(done) = device.wait(WAIT)? else { return Ok(()) };
+        let Some(done) = device.wait(wait)? else { return Ok(()) };
         let now = device.now();
         if let Some(request) = self.flying.get_mut(done.slot).and_then(Option::take) {
             let outcome = inspect(device, &self.pattern, self.geometry, request, done);
@@ -127,14 +181,42 @@ pub fn run(
     asked: &mut dyn FnMut() -> Option<String>,
     emit: &mut dyn FnMut(Report),
 ) -> Result<Evidence, pipeline::Error> {
+    let mut stopped = false;
+    let mut asked = || {
+        let why = asked().filter(|_| !stopped)?;
+        stopped = true;
+        Some(Ask::Stop(why))
+    };
+    run_asked(device, order, engine, &mut asked, emit)
+}
+
+/// As [`run`], with everything that can be asked; `asked` is called until it has nothing more to ask.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_asked(
+    device: &mut dyn Device,
+    order: &Order,
+    engine: &str,
+    asked: &mut dyn FnMut() -> Option<Ask>,
+    emit: &mut dyn FnMut(Report),
+) -> Result<Evidence, pipeline::Error> {
     let mut session = Session::new(device, order, engine)?;
-    if let Some(why) = ours::stranger(device, &session.pattern, order) {
-        session.pipeline.broke(why);
-        session.pipeline.reports().into_iter().for_each(&mut *emit);
-    }
+    let mut looked = false;
     while !session.is_over() {
-        if let Some(why) = asked() {
-            session.stop(device.now(), &why);
+        while let Some(ask) = asked() {
+            let stop = matches!(ask, Ask::Stop(_));
+            session.ask(device.now(), ask);
+            if stop {
+                break;
+            }
+        }
+        // Before its turn has come it does not even look at the drive, which may have to spin up for that.
+        if !looked && !session.waits() && !session.pipeline.is_stopping() {
+            looked = true;
+            if let Some(why) = ours::stranger(device, &session.pattern, order) {
+                session.pipeline.broke(why);
+            }
         }
         session.step(device).into_iter().for_each(&mut *emit);
     }

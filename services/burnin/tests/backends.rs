@@ -28,6 +28,7 @@ fn order(phases: &[Phase], io: Io) -> Order {
         limits: Limits::default(),
         io,
         resume: None,
+        pace: None,
     }
 }
 

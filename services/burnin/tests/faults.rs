@@ -58,6 +58,7 @@ fn order(geometry: Geometry, phases: &[Phase], dice: &mut Dice) -> Order {
             ..Io::default()
         },
         resume: None,
+        pace: None,
     }
 }
 

@@ -37,6 +37,7 @@ fn order(phases: &[Phase], seed: u64) -> Order {
             ..Io::default()
         },
         resume: None,
+        pace: None,
     }
 }
 

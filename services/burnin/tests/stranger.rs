@@ -32,6 +32,7 @@ fn order(phases: &[Phase]) -> Order {
             ..Io::default()
         },
         resume: None,
+        pace: None,
     }
 }
 

@@ -38,6 +38,7 @@ fn order(limits: Limits) -> Order {
             depth: 2,
         },
         resume: None,
+        pace: None,
     }
 }
 
@@ -214,4 +215,32 @@ fn nonsense_instead_of_an_order_is_an_error_with_its_reason() {
         .unwrap_err()
         .to_string();
     assert!(told.contains("checkpoint"), "{told}");
+}
+
+#[test]
+fn a_worker_waits_for_its_turn_and_holds_when_asked() {
+    let drive = drive();
+    let first = Order {
+        pace: Some(0),
+        ..order(Limits::default())
+    };
+    let mut log = Vec::new();
+    let evidence = work(&drive, &Input::Order(Box::new(first)), |report, to| {
+        let Report::Log { text } = report else { return };
+        let to = to.as_mut().unwrap();
+        if text.contains("its turn has not come yet") {
+            line(
+                to,
+                &Input::Hold {
+                    why: "51 °C".to_owned(),
+                },
+            );
+            line(to, &Input::Pace { bytes_per_s: None });
+            line(to, &Input::Release);
+        }
+        log.push(text.clone());
+    })
+    .unwrap();
+    assert_eq!((evidence.stopped.clone(), evidence.verified().0), (None, BYTES));
+    assert!(log.iter().any(|text| text.contains("goes on")), "{log:?}");
 }

@@ -20,6 +20,7 @@ fn go_on(text: &str) {
         limits: Limits::default(),
         io: Io { block: checkpoint.geometry.physical, ..Io::default() },
         resume: Some(Resumption { checkpoint: text.to_owned(), why: String::new(), at: wire::Time::UNIX_EPOCH }),
+        pace: None,
     };
     let evidence = match Pipeline::new(&order, "fuzz", Duration::ZERO) {
         Ok(mut pipeline) => {

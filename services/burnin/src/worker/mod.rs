@@ -31,6 +31,18 @@ pub enum Input {
         /// Who or why, for the evidence.
         why: String,
     },
+    /// Go no faster than this from now on; see [`crate::pace`].
+    Pace {
+        /// Bytes a second; `None`: as fast as the drive goes; 0: wait.
+        bytes_per_s: Option<u64>,
+    },
+    /// Begin no further access until [`Input::Release`], and keep a checkpoint; see [`crate::heat`].
+    Hold {
+        /// Who or why, for the log.
+        why: String,
+    },
+    /// Go on after [`Input::Hold`].
+    Release,
 }
 
 /// One job for a worker.
@@ -51,6 +63,9 @@ pub struct Order {
     /// Go on from a checkpoint.
     #[serde(default)]
     pub resume: Option<Resumption>,
+    /// Pace to begin with, in bytes a second, as in [`Input::Pace`]; 0: wait until another is told.
+    #[serde(default)]
+    pub pace: Option<u64>,
 }
 
 /// Where and why a job goes on.

@@ -6,10 +6,14 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use super::{Input, Order, Report};
 use crate::evidence::Evidence;
-use crate::{checkpoint, device, pipeline, runner};
+use crate::runner::{self, Ask};
+use crate::{checkpoint, device, pipeline};
 
 /// Longest accepted line: an order with the largest checkpoint, escaped.
 const LINE_MAX: u64 = 3 * checkpoint::TEXT_MAX as u64;
+
+/// Asks that may wait: they are taken several times a second, and the parent sends a few a minute.
+const ASKS: usize = 16;
 
 /// Why a worker could not work. What goes wrong with the *drive* is in the evidence instead.
 #[derive(Debug, thiserror::Error)]
@@ -42,20 +46,24 @@ pub fn run(drive: File, input: impl Read + Send + 'static, mut output: impl Writ
     let mut input = BufReader::new(input);
     let order = match read(&mut input).map_err(Error::NoOrder)? {
         Ok(Input::Order(order)) => order,
-        Ok(Input::Stop { .. }) => return Err(Error::Order("expected an order, got a stop".to_owned())),
+        Ok(Input::Stop { .. } | Input::Pace { .. } | Input::Hold { .. } | Input::Release) => {
+            return Err(Error::Order(
+                "expected an order, got what is told to a running job".to_owned(),
+            ));
+        }
         Err(why) => return Err(Error::Order(why)),
     };
     let inbox = listen(input).map_err(Error::Device)?;
     work(drive, &order, &inbox, &mut output)
 }
 
-fn work(drive: File, order: &Order, inbox: &Receiver<String>, output: &mut impl Write) -> Result<Evidence, Error> {
+fn work(drive: File, order: &Order, inbox: &Receiver<Ask>, output: &mut impl Write) -> Result<Evidence, Error> {
     let (mut device, way) = device::open(drive, order.io).map_err(Error::Device)?;
     let mut deaf = None;
     let mut asked = || match inbox.try_recv() {
-        Ok(why) => Some(why),
+        Ok(ask) => Some(ask),
         Err(TryRecvError::Empty) => None,
-        Err(TryRecvError::Disconnected) => Some("the agent is gone".to_owned()),
+        Err(TryRecvError::Disconnected) => Some(Ask::Stop("the agent is gone".to_owned())),
     };
     let mut emit = |report: Report| {
         if deaf.is_none()
@@ -64,7 +72,7 @@ fn work(drive: File, order: &Order, inbox: &Receiver<String>, output: &mut impl 
             deaf = Some(error);
         }
     };
-    let evidence = runner::run(device.as_mut(), order, &way, &mut asked, &mut emit)?;
+    let evidence = runner::run_asked(device.as_mut(), order, &way, &mut asked, &mut emit)?;
     match deaf {
         Some(error) => Err(Error::Output(error)),
         None => Ok(evidence),
@@ -88,21 +96,29 @@ fn read(input: &mut impl BufRead) -> io::Result<Result<Input, String>> {
     Ok(serde_json::from_slice(&line).map_err(|e| e.to_string()))
 }
 
-/// Listens on a thread; every reason to stop arrives in the channel, which closes with the input.
-fn listen(mut input: impl BufRead + Send + 'static) -> io::Result<Receiver<String>> {
-    // One reason to stop is enough; the thread ends after sending it.
-    let (reasons, inbox) = sync_channel(1);
+/// Listens on a thread; everything asked for arrives in the channel, which closes with the input.
+fn listen(mut input: impl BufRead + Send + 'static) -> io::Result<Receiver<Ask>> {
+    // Full, it makes the parent wait at its pipe; a parent that asks faster than this listens is at fault itself.
+    let (asks, inbox) = sync_channel(ASKS);
     std::thread::Builder::new()
         .name("agent".to_owned())
         .stack_size(64 << 10)
         .spawn(move || {
-            let why = match read(&mut input) {
-                Ok(Ok(Input::Stop { why })) => why,
-                Ok(Ok(Input::Order(_))) => "a second order came".to_owned(),
-                Ok(Err(why)) => format!("input that is neither order nor stop: {why}"),
-                Err(_) => return,
-            };
-            let _ = reasons.send(why);
+            loop {
+                let ask = match read(&mut input) {
+                    Ok(Ok(Input::Stop { why })) => Ask::Stop(why),
+                    Ok(Ok(Input::Pace { bytes_per_s })) => Ask::Pace(bytes_per_s),
+                    Ok(Ok(Input::Hold { why })) => Ask::Hold(why),
+                    Ok(Ok(Input::Release)) => Ask::Release,
+                    Ok(Ok(Input::Order(_))) => Ask::Stop("a second order came".to_owned()),
+                    Ok(Err(why)) => Ask::Stop(format!("input that is nothing known: {why}")),
+                    Err(_) => return,
+                };
+                let last = matches!(ask, Ask::Stop(_));
+                if asks.send(ask).is_err() || last {
+                    return;
+                }
+            }
         })?;
     Ok(inbox)
 }
