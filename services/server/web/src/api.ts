@@ -3,7 +3,7 @@
  * that carries a problem with a title and a detail, so that a page can show it beside its cause.
  */
 import type {
-  Armed, ArmRequest, BoxView, Claim, DriveId, Event, Job, JobId, LogLine, Login, Plan, PlanId, PlanRequest, Problem,
+  Armed, ArmRequest, BoxView, Claim, DriveId, Event, Job, JobId, LogLine, Login, Plan, PlanId, PlanOptions, PlanRequest, Problem,
   Session, Started,
 } from "@wire";
 
@@ -90,8 +90,8 @@ export const api = {
   job: (id: JobId) => call<Job>("GET", `/jobs/${segment(id)}`),
   jobLog: (id: JobId) => call<LogLine[]>("GET", `/jobs/${segment(id)}/log`),
   abort: (id: JobId) => call<unknown>("POST", `/jobs/${segment(id)}/abort`),
-  plan: (drives: DriveId[], playbook: string) =>
-    call<Plan>("POST", "/plans", { drives, playbook } satisfies PlanRequest),
+  plan: (drives: DriveId[], playbook: string, options: PlanOptions) =>
+    call<Plan>("POST", "/plans", { drives, playbook, options } satisfies PlanRequest),
   arm: (plan: PlanId, body: ArmRequest) => call<Armed>("POST", `/plans/${segment(plan)}/arm`, body),
   start: (plan: PlanId, body: Armed) => call<Started>("POST", `/plans/${segment(plan)}/start`, body),
   /** Events after a number, oldest first; without one the newest. */

@@ -46,10 +46,10 @@ describe("curves", () => {
     }
   });
   it("shows what the page saw where the box has not told the surface yet", () => {
-    const running = job({ capacity: 4e12, surface: [{ phase: "write", zones: [100, 100], p50_us: 1, p99_us: 1, max_us: 1 }] });
-    const [write, verify] = curves(running, { phase: "verify", points: [[0.1, 90], [0.2, 80]] });
-    expect(write).toMatchObject({ phase: "write", running: false });
-    expect(verify).toEqual({ phase: "verify", running: true, points: [[0.1, 90], [0.2, 80]] });
+    const running = job({ capacity: 4e12, surface: [{ phase: "write", step: 0, zones: [100, 100], p50_us: 1, p99_us: 1, max_us: 1, latencies: [] }] });
+    const [write, verify] = curves(running, { step: 1, points: [[0.1, 90], [0.2, 80]] });
+    expect(write).toMatchObject({ phase: "write", step: 0, running: false });
+    expect(verify).toEqual({ phase: "verify", step: 1, note: "", running: true, points: [[0.1, 90], [0.2, 80]] });
   });
   it("puts a finding where it is on the drive", () => {
     expect(placeOfFinding({ capacity: 512_000, sector: 512 }, finding({ lba: 500 }))).toBe(0.5);

@@ -97,21 +97,37 @@ export function ceiling(rates: readonly number[]): { top: number; cut: boolean }
 }
 
 /** One curve of a job. */
-export interface Curve { phase: Phase; points: Point[]; running: boolean }
+export interface Curve {
+  phase: Phase;
+  /** Index of the step among the job's. */
+  step: number;
+  /** What tells it from other steps of the same phase. */
+  note: string;
+  points: Point[];
+  running: boolean;
+}
 
 const NONE: readonly number[] = [];
 
+/** Whether a step goes from the last sector to the first. */
+export function isBackwards(note: string): boolean {
+  return /backwards|reverse/.test(note);
+}
+
 /** A job's curves in the order of its phases: measured surfaces, and for the running phase what the page saw so far. */
 export function curves(job: Job, trail: Trail | undefined): Curve[] {
-  const running = job.phases.find((p) => p.status === "running")?.phase;
-  return job.phases.flatMap(({ phase }): Curve[] => {
-    const told = zonePoints(job.surface.find((s) => s.phase === phase)?.zones ?? NONE, job.capacity);
-    const seen = trail?.phase === phase ? trail.points.filter(([, rate]) => rate > 0) : [];
+  const running = job.phases.findIndex((p) => p.status === "running");
+  return job.phases.flatMap(({ phase, note }, step): Curve[] => {
+    const told = zonePoints(job.surface.find((s) => s.step === step)?.zones ?? NONE, job.capacity);
+    const seen = trail?.step === step ? trail.points.filter(([, rate]) => rate > 0) : [];
+    // Both along the way that the step takes, so that "further" is "greater".
+    const along = (points: readonly Point[]) => (isBackwards(note) ? points.map(([x, y]): Point => [1 - x, y]).reverse() : [...points]);
+    const way = along(told);
     const reach = (points: readonly Point[]) => points.at(-1)?.[0] ?? 0;
-    const points = phase === running && (told.length < 2 || reach(seen) > reach(told) + 0.02)
-      ? [...told, ...seen.filter(([x]) => x > reach(told))]
+    const points = step === running && (told.length < 2 || reach(seen) > reach(way) + 0.02)
+      ? along([...way, ...seen.filter(([x]) => x > reach(way))])
       : told;
-    return points.length > 0 ? [{ phase, points, running: phase === running }] : [];
+    return points.length > 0 ? [{ phase, step, note, points, running: step === running }] : [];
   });
 }
 

@@ -1,5 +1,8 @@
 /** Drives, jobs and plans for unit tests: whole wire values, of which a test changes what it is about. */
-import type { Drive, Finding, Job, Plan, PlanDrive } from "@wire";
+import type { Drive, Finding, Job, PhaseState, Plan, PlanDrive, PlanOptions } from "@wire";
+
+/** What a person has chosen who chose nothing. */
+export const OPTIONS: PlanOptions = { profile: "used", format: null, give_up: [], soak_hours: null };
 
 /** A drive that may be chosen. */
 export function drive(change: Partial<Drive> = {}): Drive {
@@ -12,29 +15,35 @@ export function drive(change: Partial<Drive> = {}): Drive {
   };
 }
 
+/** A step of a job, not begun. */
+export function phase(change: Partial<PhaseState> = {}): PhaseState {
+  return { phase: "write", note: "", rounds: 0, status: "pending", seconds: 0, bytes: 0, ...change };
+}
+
 /** A job that runs its second phase. */
 export function job(change: Partial<Job> = {}): Job {
   const of = drive();
   return {
     id: "0199-1", drive: of.id ?? "", model: of.model, serial: of.serial, capacity: of.capacity, sector: 512, playbook: "surface",
     actor: "mara", state: { kind: "running" }, progress: null, findings: [], bad_sectors: 0, verdict: null, resumes: [], surface: [], smart: [],
+    self_tests: [], timeline: [], options: OPTIONS, formatted: null, certificate: null,
     started: "2026-11-20T06:00:00Z", ended: null,
-    phases: [{ phase: "write", status: "done", seconds: 100, bytes: 1e9 }, { phase: "verify", status: "running", seconds: 40, bytes: 0 }],
+    phases: [phase({ phase: "write", status: "done", seconds: 100, bytes: 1e9 }), phase({ phase: "verify", status: "running", seconds: 40 })],
     ...change,
   };
 }
 
 /** A finding with a place. */
 export function finding(change: Partial<Finding> = {}): Finding {
-  return { kind: "bit_flip", lba: 1000, sectors: 1, found: null, phase: "verify", detail: "1 bit differs", ...change };
+  return { kind: "bit_flip", lba: 1000, sectors: 1, found: null, phase: "verify", step: 1, detail: "1 bit differs", ...change };
 }
 
 /** A drive of a plan. */
 export function planDrive(serial: string, change: Partial<PlanDrive> = {}): PlanDrive {
-  return { id: `sn-M-${serial}-1`, model: "M", serial, capacity: 4e12, sector: 512, content: { state: "empty" }, label: serial.slice(-4).toUpperCase(), ...change };
+  return { id: `sn-M-${serial}-1`, model: "M", serial, capacity: 4e12, sector: 512, content: { state: "empty" }, given_up: [], label: serial.slice(-4).toUpperCase(), ...change };
 }
 
 /** A plan with a digest of its own. */
 export function plan(drives: PlanDrive[], change: Partial<Plan> = {}): Plan {
-  return { id: "p1", playbook: "standard", drives, digest: "d1", nonce: "n1", seconds: 120, made: "2026-11-20T06:00:00Z", ...change };
+  return { id: "p1", playbook: "standard", options: OPTIONS, drives, digest: "d1", nonce: "n1", seconds: 120, made: "2026-11-20T06:00:00Z", ...change };
 }

@@ -151,9 +151,18 @@ export function contentWords(content: Drive["content"]): { head: string; detail:
 export function phaseName(phase: Phase): string {
   switch (phase) {
     case "smart_before": return "SMART before";
+    case "self_test_short": return "Short self-test";
     case "probe": return "Capacity probe";
+    case "sample": return "Samples";
     case "write": return "Write";
     case "verify": return "Verify";
+    case "seek": return "Random seeks";
+    case "trim": return "Trim";
+    case "trim_check": return "Check trim";
+    case "scan": return "Read scan";
+    case "self_test_extended": return "Extended self-test";
+    case "partition": return "Partition";
+    case "format": return "Format";
     case "smart_after": return "SMART after";
   }
 }

@@ -6,7 +6,7 @@ import { bayOf, byGroup, canChoose, decode, latestJobs, LOG_LINES, matches, merg
 
 const after = (...news: News[]): Known => news.reduce(reduce, NOTHING);
 const progress = (done: number, change: Partial<Progress> = {}): Progress => ({
-  phase: "verify", done, total: 1000, rate: 50, eta: 10, eta_job: 20, percent: 50, temperature: 40, ...change,
+  phase: "verify", step: 1, done, total: 1000, rate: 50, eta: 10, eta_job: 20, percent: 50, temperature: 40, phase_percent: null, ...change,
 });
 const event = (seq: number): Event => ({
   seq, id: `e${seq}`, type: "x.y", ts: "2026-11-20T06:00:00Z", severity: "info", actor: { kind: "agent", name: "agent" }, message: "", data: null, prev_hash: "", hash: "",
@@ -42,8 +42,8 @@ describe("messages of the stream", () => {
     const base = after({ type: "job", data: job() }, ...[100, 200, 300].map((done): News => ({ type: "progress", data: { job: "0199-1", progress: progress(done) } })));
     const back = reduce(base, { type: "progress", data: { job: "0199-1", progress: progress(150) } });
     expect(back.trails.get("0199-1")?.points.map(([x]) => x)).toEqual([0.1, 0.15]);
-    const next = reduce(back, { type: "progress", data: { job: "0199-1", progress: progress(10, { phase: "smart_after" }) } });
-    expect(next.trails.get("0199-1")).toEqual({ phase: "smart_after", points: [[0.01, 50]] });
+    const next = reduce(back, { type: "progress", data: { job: "0199-1", progress: progress(10, { phase: "verify", step: 2 }) } });
+    expect(next.trails.get("0199-1")).toEqual({ step: 2, points: [[0.01, 50]] });
   });
   it("progress of an unknown job changes nothing", () => {
     expect(after({ type: "progress", data: { job: "nobody", progress: progress(1) } })).toBe(NOTHING);

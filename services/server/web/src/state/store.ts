@@ -9,9 +9,9 @@ import type { BoxView, Drive, DriveId, Event, Job, JobId, JobLine, JobProgress, 
 
 /** Throughput of the running phase as the page saw it, for phases whose surface has not come yet. */
 export interface Trail {
-  /** The phase. */
-  phase: Phase;
-  /** Pairs of place (0 to 1 of the drive) and bytes a second, in order of place. */
+  /** Index of the step. */
+  step: number;
+  /** Pairs of share done (0 to 1 of the step) and bytes a second, in that order. */
   points: readonly (readonly [number, number])[];
 }
 
@@ -62,12 +62,15 @@ export const EVENTS = 2000;
 /** Places at which a trail is remembered. */
 const TRAIL_PLACES = 256;
 
-function extend(trail: Trail | undefined, phase: Phase, place: number, rate: number): Trail {
-  const points = trail && trail.phase === phase ? trail.points : [];
+/** Steps that go over the drive from one end to the other. */
+const SWEEPS: ReadonlySet<Phase> = new Set<Phase>(["write", "verify", "trim", "trim_check", "scan"]);
+
+function extend(trail: Trail | undefined, step: number, place: number, rate: number): Trail {
+  const points = trail && trail.step === step ? trail.points : [];
   const bucket = (x: number) => Math.floor(x * TRAIL_PLACES);
   // A resume goes back; what lies beyond it will be measured again.
   const kept = points.filter(([x]) => bucket(x) < bucket(place));
-  return { phase, points: [...kept, [place, rate] as const] };
+  return { step, points: [...kept, [place, rate] as const] };
 }
 
 function changed<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
@@ -103,9 +106,8 @@ export function reduce(known: Known, news: News): Known {
       const job = known.jobs.get(news.data.job);
       if (!job) return known;
       const trails =
-        progress.total > 0
-          ? changed(known.trails, job.id,
-              extend(known.trails.get(job.id), progress.phase, Math.min(1, progress.done / progress.total), progress.rate))
+        progress.total > 0 && SWEEPS.has(progress.phase)
+          ? changed(known.trails, job.id, extend(known.trails.get(job.id), progress.step, Math.min(1, progress.done / progress.total), progress.rate))
           : known.trails;
       return { ...known, jobs: changed(known.jobs, job.id, { ...job, progress }), trails };
     }

@@ -16,7 +16,7 @@ export function say(drive: Drive, job: Job | undefined, now: number): Say {
   const temperature = celsius(job && !isOver(job) ? (job.progress?.temperature ?? drive.temperature) : drive.temperature);
   if (job && !isOver(job)) {
     // Progress comes more often than the whole job, so it knows first that a phase has begun.
-    const at = job.phases.findIndex((p) => (job.progress ? p.phase === job.progress.phase : p.status === "running" || p.status === "interrupted"));
+    const at = job.progress?.step ?? job.phases.findIndex((p) => p.status === "running" || p.status === "interrupted");
     if (job.state.kind === "waiting" || !drive.present) {
       return {
         kind: "inc is-inc", word: "Waiting", line: job.state.kind === "waiting" ? job.state.why : "drive is out",

@@ -222,7 +222,7 @@ export function GatePage() {
     const asked = monotonic();
     const book = playbook.peek();
     try {
-      const plan = await api.plan([...drives.current], book);
+      const plan = await api.plan([...drives.current], book, { profile: "used", format: null, give_up: [], soak_hours: null });
       if (book === playbook.peek()) dispatch({ type: "planned", plan, asked });
     } catch (thrown) {
       if (book === playbook.peek()) dispatch({ type: "refused", problem: asProblem(thrown), now: monotonic() });

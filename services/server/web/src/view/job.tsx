@@ -20,14 +20,14 @@ function weight(phase: PhaseState): number {
 function Track({ job }: { job: Job }) {
   return (
     <ol class="track">
-      {job.phases.map((phase) => {
-        const p = job.progress?.phase === phase.phase && phase.status === "running" ? job.progress : null;
+      {job.phases.map((phase, step) => {
+        const p = job.progress?.step === step && phase.status === "running" ? job.progress : null;
         const share = p && p.total > 0 ? p.done / p.total : 0;
         const kind = { done: "done", running: "run", pending: "todo", skipped: "todo skipped", interrupted: "run halted" }[phase.status];
         const speed = phase.seconds > 0 && phase.bytes > 0 ? rate(phase.bytes / phase.seconds) : "";
         const beneath = { done: [duration(phase.seconds), speed], running: [p && p.total > 0 ? (p.eta === null ? "time left not known yet" : `${timeLeft(p.eta)} left`) : duration(phase.seconds), p ? rate(p.rate) : ""], pending: ["to come"], skipped: ["not done"], interrupted: ["interrupted"] }[phase.status];
         return (
-          <li key={phase.phase} class={kind} style={{ "--w": weight(phase) }} aria-current={phase.status === "running" ? "step" : undefined}>
+          <li key={step} class={kind} style={{ "--w": weight(phase) }} aria-current={phase.status === "running" ? "step" : undefined}>
             <div class="bar"><i style={{ width: `${(share * 100).toFixed(1)}%` }} /></div>
             <div class="nm">{phaseName(phase.phase)}{p && p.total > 0 ? `, ${Math.floor(share * 100)}\u00a0%` : ""}</div>
             <div class="du">{beneath.filter((text) => text && text !== "–").join(", ")}</div>
@@ -211,7 +211,7 @@ function Latency({ job }: { job: Job }) {
   return (
     <Panel title="How long one access takes" span="c5">
       {rows.length === 0 ? <p class="mute">Not measured yet.</p> : rows.map((s) => (
-        <div key={s.phase} class="pct">
+        <div key={s.step} class="pct">
           <div class="of">{phaseName(s.phase)}</div>
           <div><span class="k">half under</span><span class="n">{micros(s.p50_us)}</span></div>
           <div><span class="k">99 % under</span><span class="n">{micros(s.p99_us)}</span></div>

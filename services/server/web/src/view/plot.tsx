@@ -53,7 +53,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
         <svg viewBox={`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label={`Throughput over the surface: ${words}`}>
           {top.ticks.map((tick) => <line key={tick} class={tick === 0 ? "axis" : "grid"} x1="0" x2={W} y1={H - (tick / top.max) * H} y2={H - (tick / top.max) * H} />)}
           {marks.map(({ x: place }, i) => <line key={i} class="bad" x1={place * W} x2={place * W} y1="0" y2={H} />)}
-          {all.map((c) => <path key={c.phase} class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} d={line(thin(c.points, 500), W, H, max, ...(c.running ? [2] : []))} />)}
+          {all.map((c) => <path key={c.step} class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} d={line(thin(c.points, 500), W, H, max, ...(c.running ? [2] : []))} />)}
           {x !== null && <line class="lead" x1={x * W} x2={x * W} y1="0" y2={H} />}
         </svg>
         {top.ticks.map((tick) => <span key={tick} class="y" style={{ top: `${100 - (tick / top.max) * 100}%` }}>{Number(tick.toPrecision(3))}</span>)}
@@ -66,7 +66,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
         ))}</span></div>
       )}
       <div class="keyrow">
-        {all.map((c) => <span key={c.phase}><i class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} />{phaseName(c.phase).toLowerCase()}{c.running ? ", running" : ""}</span>)}
+        {all.map((c) => <span key={c.step}><i class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} />{phaseName(c.phase).toLowerCase()}{c.running ? ", running" : ""}</span>)}
         {marks.length > 0 && <span><i class="bad" />wrong or unread</span>}
         {cut && <span>places faster than {rate(max)} are cut at the top</span>}
       </div>
