@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::{
     DriveId, JobId, Time,
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// The box at one glance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct BoxView {
     /// Host name.
     pub name: String,
@@ -27,11 +28,12 @@ pub struct BoxView {
     /// What the supervisor says; `None` where the server does not run under it, or without a login.
     pub supervisor: Option<Status>,
     /// The box's clock.
+    #[schema(value_type = String, format = DateTime)]
     pub now: Time,
 }
 
 /// Something that everybody who looks at the box has to know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Banner {
     /// `info`, `warning` or `critical`.
     pub severity: crate::event::Severity,
@@ -40,16 +42,17 @@ pub struct Banner {
 }
 
 /// Whether the burn-in agent can be talked to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct AgentView {
     /// Liveness.
     pub state: Liveness,
     /// Last frame from it.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_seen: Option<Time>,
 }
 
 /// Liveness of an add-on, from its heartbeats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Liveness {
     /// Heard in time.
@@ -61,7 +64,7 @@ pub enum Liveness {
 }
 
 /// `progress` in the page's stream: how far a job is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct JobProgress {
     /// The job.
     pub job: JobId,
@@ -70,7 +73,7 @@ pub struct JobProgress {
 }
 
 /// `log` in the page's stream: one more line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct JobLine {
     /// The job it is about, if it is about one.
     pub job: Option<JobId>,
@@ -79,7 +82,7 @@ pub struct JobLine {
 }
 
 /// `POST /api/v1/claim`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Claim {
     /// The code on the console.
     pub code: String,
@@ -90,7 +93,7 @@ pub struct Claim {
 }
 
 /// `POST /api/v1/session`: a user name or an e-mail address, and the password.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Login {
     /// User name; `email` is read as the same.
     #[serde(alias = "email")]
@@ -100,16 +103,17 @@ pub struct Login {
 }
 
 /// `GET /api/v1/session`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Session {
     /// Who is logged in.
     pub username: String,
     /// Until when.
+    #[schema(value_type = String, format = DateTime)]
     pub expires: Time,
 }
 
 /// `POST /api/v1/plans`; answered with a [`Plan`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct PlanRequest {
     /// The drives.
     pub drives: Vec<DriveId>,
@@ -121,7 +125,7 @@ pub struct PlanRequest {
 }
 
 /// `POST /api/v1/plans/{id}/arm`; answered with an [`Armed`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct ArmRequest {
     /// Password of the person who arms.
     pub password: String,
@@ -133,7 +137,7 @@ pub struct ArmRequest {
 pub type StartRequest = Armed;
 
 /// Answer to a start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Started {
     /// The jobs, in the order of the plan's drives.
     pub jobs: Vec<crate::JobId>,

@@ -2,26 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
-use crate::{JobId, Time};
+use crate::job::Outcome;
+use crate::{Bytes, DriveId, JobId, Time};
 
 /// What a job says of its certificate; the certificate itself is fetched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct CertificateInfo {
     /// Its id, as printed on it.
     pub id: String,
     /// SHA-256 over the public key, hexadecimal.
     pub key: String,
     /// When it was signed.
+    #[schema(value_type = String, format = DateTime)]
     pub made: Time,
     /// Why it was revoked on this box, and when: the same drive failed later.
     pub revoked: Option<Revocation>,
 }
 
 /// A certificate that no longer holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Revocation {
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Time,
     /// The job that found it.
     pub job: JobId,
@@ -30,10 +34,78 @@ pub struct Revocation {
 }
 
 /// A certificate as it was signed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct CertificateText {
     /// The job it is of.
     pub job: JobId,
     /// Canonical JSON with its signature, byte for byte.
     pub text: String,
+}
+
+/// What a check of a certificate came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CertificateCheck {
+    /// Whether it may be relied on.
+    pub standing: Standing,
+    /// Why it stands so, in a sentence.
+    pub told: String,
+    /// Whether the signature is that of the key that the certificate names, over exactly what it says.
+    pub signature_good: bool,
+    /// SHA-256 over the public key, 64 hexadecimal digits; `None` where the text names no key.
+    pub key: Option<String>,
+    /// Under which name the reader knows that key; `None`: not at all.
+    pub known_as: Option<String>,
+    /// Whether `valid_until` has passed.
+    pub expired: bool,
+    /// Whether it was revoked.
+    pub revocation: RevocationState,
+    /// What it says; only where the signature is good.
+    pub says: Option<CertificateFacts>,
+}
+
+/// Whether a certificate may be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The signature is good and by a key that the reader knows; neither expired nor known to be revoked.
+    Trusted,
+    /// The signature is good, by a key that the reader does not know.
+    UnknownKey,
+    /// It is damaged, forged, expired or revoked, or no certificate.
+    Bad,
+}
+
+/// What is known of a certificate's revocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RevocationState {
+    /// Only the box that signed it knows, and it was not asked.
+    Unknown,
+    /// The box that signed it has not revoked it.
+    Standing,
+    /// It was revoked.
+    Revoked(Revocation),
+}
+
+/// The essence of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CertificateFacts {
+    /// Its id, as printed on it.
+    pub id: String,
+    /// The drive.
+    pub drive: DriveId,
+    /// Model.
+    pub model: String,
+    /// Serial.
+    pub serial: String,
+    /// Capacity.
+    pub capacity: Bytes,
+    /// The verdict's word.
+    pub outcome: Outcome,
+    /// When it was signed.
+    pub made: Time,
+    /// Until when it speaks for the drive.
+    pub valid_until: Time,
+    /// SHA-256 over what was signed, 64 hexadecimal digits.
+    pub digest: String,
 }

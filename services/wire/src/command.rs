@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::{
     DriveId, JobId, Problem,
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// One request to the agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "name", content = "args", rename_all = "snake_case")]
 pub enum Command {
     /// Say what erasing these drives would lose, and open a two-minute window for it.
@@ -81,7 +82,7 @@ pub enum Command {
 }
 
 /// What a request came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "name", content = "value", rename_all = "snake_case")]
 pub enum Answer {
     /// To [`Command::Plan`].
@@ -101,7 +102,7 @@ pub enum Answer {
 }
 
 /// A command on its way, with the id that its result bears.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Call {
     /// Chosen by the server, unique on a connection.
     pub id: String,
@@ -110,7 +111,7 @@ pub struct Call {
 }
 
 /// The result of a [`Call`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Reply {
     /// The call's id.
     pub id: String,
@@ -119,7 +120,7 @@ pub struct Reply {
 }
 
 /// Done, or why not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
     /// Done.

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::{Bytes, Celsius, DriveId, Time};
 
 /// One drive that is, or was, plugged into the box.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Drive {
     /// Identity; `None` where the device has none that could be trusted. Such a drive is shown and never offered.
     pub id: Option<DriveId>,
@@ -41,11 +42,12 @@ pub struct Drive {
     /// Whether the kernel sees it now.
     pub present: bool,
     /// Since when it is present, or gone.
+    #[schema(value_type = String, format = DateTime)]
     pub since: Time,
 }
 
 /// How a drive is attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Bus {
     /// Serial ATA.
@@ -67,7 +69,7 @@ pub enum Bus {
 }
 
 /// How a drive stores: on spinning platters or in flash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Rotation {
     /// Spinning platters; revolutions per minute where the drive tells them.
@@ -82,7 +84,7 @@ pub enum Rotation {
 }
 
 /// What stands on a drive, read through libblkid.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Content {
     /// Not looked at yet.
@@ -104,7 +106,7 @@ pub enum Content {
 }
 
 /// One file system, RAID member, volume or partition table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Signature {
     /// Partition number; 0 for the whole disk.
     pub partition: u32,
@@ -119,7 +121,7 @@ pub struct Signature {
 }
 
 /// Why a drive is not offered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Refused {
     /// A stable word: `mounted`, `swap`, `md-member`, `boot-disk`, `no-identity`, `same-identity` …
     pub kind: String,

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::{DriveId, JobId, Time};
 
 /// One thing that happened, as it stands in the log and goes to every listener.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Event {
     /// Position in the log, from 1; without gaps.
     #[ts(as = "f64")]
@@ -17,6 +18,7 @@ pub struct Event {
     #[serde(rename = "type")]
     pub kind: String,
     /// When, UTC.
+    #[schema(value_type = String, format = DateTime)]
     pub ts: Time,
     /// How much it matters.
     pub severity: Severity,
@@ -41,7 +43,7 @@ pub struct Event {
 }
 
 /// How much an event matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// A fact of life.
@@ -53,7 +55,7 @@ pub enum Severity {
 }
 
 /// Who or what did it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Actor {
     /// `person`, `agent`, `server`, `supervisor`, `addon`.
     pub kind: String,
@@ -62,7 +64,7 @@ pub struct Actor {
 }
 
 /// An event that has no place in the log yet: what makers of events hand over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct NewEvent {
     /// As [`Event::kind`].
     #[serde(rename = "type")]

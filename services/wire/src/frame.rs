@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::{
     JobId,
@@ -64,7 +65,7 @@ pub enum Frame {
 }
 
 /// Payload of `progress`: the documented fields, and beside them what our page shows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct ProgressFrame {
     /// The job.
     #[serde(default)]
@@ -95,7 +96,7 @@ pub struct ProgressFrame {
 }
 
 /// Payload of `log`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct LogLine {
     /// `info`, `warn`, `error` (and `debug`; `warning` is read as `warn`).
     #[serde(default)]
@@ -115,7 +116,7 @@ pub struct LogLine {
 }
 
 /// Payload of `notification`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Notification {
     /// `job_started`, `phase_complete`, `burnin_passed`, `job_complete`, `job_failed`; other words are relayed.
     #[serde(default)]
@@ -135,7 +136,7 @@ pub struct Notification {
 }
 
 /// Payload of `hello`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Hello {
     /// Id of the box, made once.
     pub box_id: String,

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::{Bytes, DriveId, PlanId, Time, drive::Content, options::PlanOptions};
 
@@ -26,7 +27,7 @@ pub const SIGNED_PREFIX: &[u8] = b"kiln-gate-v1\n";
 pub const PLAN_DRIVES_MAX: usize = 128;
 
 /// What will be erased, and until when that may be armed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Plan {
     /// Id.
     pub id: PlanId,
@@ -44,11 +45,12 @@ pub struct Plan {
     /// Seconds it is good for from when the agent made it.
     pub seconds: u64,
     /// When the agent made it.
+    #[schema(value_type = String, format = DateTime)]
     pub made: Time,
 }
 
 /// One drive of a plan, as the agent saw it when it made the plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct PlanDrive {
     /// Identity.
     pub id: DriveId,
@@ -71,7 +73,7 @@ pub struct PlanDrive {
 }
 
 /// What the server signs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Ticket {
     /// The plan.
     pub plan: PlanId,
@@ -86,11 +88,12 @@ pub struct Ticket {
     /// The box it was armed on.
     pub box_id: String,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Time,
 }
 
 /// A ticket with its signature, as it travels from server to page, back, and to the agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Armed {
     /// The JSON text of a [`Ticket`], byte for byte as it was signed.
     pub ticket: String,

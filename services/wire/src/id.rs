@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 /// What names a drive wherever it is plugged in.
 ///
 /// `wwn-` and the world wide name in lower-case hexadecimal, else
 /// `sn-MODEL-SERIAL-CAPACITY`. Never a `/dev` path: that is only where a drive happens to be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[ts(as = "String")]
 pub struct DriveId(String);
@@ -112,7 +113,7 @@ impl fmt::Display for DriveId {
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
         #[serde(transparent)]
         #[ts(as = "String")]
         pub struct $name(pub uuid::Uuid);

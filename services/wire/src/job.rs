@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::certificate::CertificateInfo;
 use crate::options::{Formatted, PlanOptions};
 use crate::{Bytes, Celsius, DriveId, JobId, Lba, Time};
 
 /// One burn-in of one drive: its whole present state.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Job {
     /// Id; later jobs sort later.
     pub id: JobId,
@@ -60,8 +61,10 @@ pub struct Job {
     #[serde(default)]
     pub certificate: Option<CertificateInfo>,
     /// When it was started.
+    #[schema(value_type = String, format = DateTime)]
     pub started: Time,
     /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ended: Option<Time>,
 }
 
@@ -79,7 +82,7 @@ pub const TIMELINE_MAX: usize = 512;
 ///     ▼  │  ► Aborted
 ///  Waiting (drive or worker away; goes on by itself)
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JobState {
     /// A worker is at it.
@@ -106,7 +109,7 @@ impl JobState {
 }
 
 /// What a phase does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// SMART snapshot before anything is written.
@@ -162,7 +165,7 @@ impl Phase {
 }
 
 /// One phase of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct PhaseState {
     /// Which.
     pub phase: Phase,
@@ -181,7 +184,7 @@ pub struct PhaseState {
 }
 
 /// Where a phase stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PhaseStatus {
     /// Not begun.
@@ -197,7 +200,7 @@ pub enum PhaseStatus {
 }
 
 /// How far the running phase is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Progress {
     /// The running phase.
     pub phase: Phase,
@@ -224,7 +227,7 @@ pub struct Progress {
 }
 
 /// One thing that was found wrong with the drive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Finding {
     /// What kind of fault.
     pub kind: FaultKind,
@@ -244,7 +247,7 @@ pub struct Finding {
 }
 
 /// What kind of fault a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// Single bits differ from what was written.
@@ -280,9 +283,10 @@ pub enum FaultKind {
 }
 
 /// One interruption after which a job went on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Resume {
     /// When it went on.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Time,
     /// Why it had been interrupted: "power cut or reset", "worker ended", …
     pub why: String,
@@ -296,7 +300,7 @@ pub struct Resume {
 }
 
 /// Throughput over LBA and latencies of one phase.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Surface {
     /// The phase.
     pub phase: Phase,
@@ -318,9 +322,10 @@ pub struct Surface {
 }
 
 /// One moment of a job's time line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct TimePoint {
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Time,
     /// Step that ran, index into [`Job::phases`].
     pub step: u16,
@@ -334,7 +339,7 @@ pub struct TimePoint {
 }
 
 /// One self-test that this job started on the drive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct SelfTest {
     /// [`Phase::SelfTestShort`] or [`Phase::SelfTestExtended`].
     pub phase: Phase,
@@ -347,7 +352,7 @@ pub struct SelfTest {
 }
 
 /// What came of a self-test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SelfTestOutcome {
     /// This test's own log entry says: completed without error.
@@ -363,7 +368,7 @@ pub enum SelfTestOutcome {
 }
 
 /// One SMART value before and after.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct SmartRow {
     /// ATA attribute number; `None` for NVMe and SAS values.
     pub id: Option<u16>,
@@ -376,7 +381,7 @@ pub struct SmartRow {
 }
 
 /// The answer to "may I put my data on this drive?", with its evidence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Verdict {
     /// The word.
     pub outcome: Outcome,
@@ -391,7 +396,7 @@ pub struct Verdict {
 }
 
 /// The four words. Ordered from best to worst: PASSED < WARN < INCONCLUSIVE < FAILED.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Outcome {
     /// Every block written, read back and equal; nothing fired.
@@ -417,7 +422,7 @@ impl Outcome {
 }
 
 /// One rule that fired.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct RuleHit {
     /// Id of the rule, e.g. `verify-mismatch`.
     pub id: String,

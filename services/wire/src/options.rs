@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::{Bytes, DriveId};
 
 /// What a person chose beside drives and playbook; part of the plan's digest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlanOptions {
     /// Which limits judge it.
@@ -20,7 +21,7 @@ pub struct PlanOptions {
 }
 
 /// Which limits judge a drive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
     /// Second-hand, or in service for a while.
@@ -31,7 +32,7 @@ pub enum Profile {
 }
 
 /// What is to be made on a drive that passed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormatRequest {
     /// Partition table; by capacity where it is `auto`.
@@ -49,7 +50,7 @@ pub struct FormatRequest {
 }
 
 /// A partition table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Table {
     /// MBR up to 2 TiB, GPT above.
@@ -62,7 +63,7 @@ pub enum Table {
 }
 
 /// A file system that can be made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileSystem {
     /// mke2fs -t ext4.
@@ -81,7 +82,7 @@ pub enum FileSystem {
 }
 
 /// What came of partitioning and formatting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Formatted {
     /// The table that was written.
     pub table: Table,

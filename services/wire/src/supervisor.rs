@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::{Time, boxes::Banner};
 
@@ -25,7 +26,7 @@ pub enum Request {
 }
 
 /// What the supervisor knows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Status {
     /// Host name.
     pub host: String,
@@ -40,7 +41,7 @@ pub struct Status {
 }
 
 /// One unit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct UnitView {
     /// Its name: the file's without `.toml`.
     pub name: String,
@@ -57,6 +58,7 @@ pub struct UnitView {
     /// Main process.
     pub pid: Option<i32>,
     /// Since when it is in this state.
+    #[schema(value_type = String, format = DateTime)]
     pub since: Time,
 }
 
@@ -73,7 +75,7 @@ pub struct UnitView {
 ///                ▼
 ///           Quarantined
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnitState {
     /// Not running, and not asked to.
@@ -97,7 +99,7 @@ pub enum UnitState {
 }
 
 /// Rungs of the ladder, from mild to hard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rung {
     /// One heartbeat late.
@@ -123,7 +125,7 @@ pub enum Rung {
 }
 
 /// How the box came up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct BootView {
     /// Slot, `a` or `b`; empty when booted without a boot loader of ours.
     pub slot: String,
@@ -142,7 +144,7 @@ pub struct BootView {
 }
 
 /// Where state is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Medium {
     /// On the boot medium's DATA partition.
