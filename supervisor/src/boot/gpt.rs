@@ -1,11 +1,12 @@
 //! The boot disk's partition table: found partitions, and DATA grown to the end of the medium.
 //!
-//! Growing is safe against a power cut at any write: backup entries and header first, then the one primary sector that
-//! changes, then the primary header. In between one of the two tables always has a right checksum.
+//! Growing is safe against a power cut at any write: see `rewrite`, which has the order of the writes.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+
+use super::rewrite;
 
 /// Sector size that the table of the image is made for, in bytes.
 pub const SECTOR: u64 = 512;
@@ -28,7 +29,8 @@ pub struct Partition {
     /// Last sector.
     pub last: u64,
     kind: [u8; 16],
-    guid: [u8; 16],
+    /// Its GUID, as stored: the first three groups little-endian.
+    pub guid: [u8; 16],
 }
 
 /// A table whose checksums are right.
@@ -62,16 +64,29 @@ const fn guid(text: &str) -> [u8; 16] {
     out
 }
 
-fn u32_at(b: &[u8], at: usize) -> u32 {
+pub(super) fn u32_at(b: &[u8], at: usize) -> u32 {
     b.get(at..at + 4)
         .map_or(0, |s| u32::from_le_bytes([s[0], s[1], s[2], s[3]]))
+}
+
+/// A stored GUID as GRUB writes it.
+pub fn guid_text(g: &[u8; 16]) -> String {
+    let group = |places: &[usize]| places.iter().map(|i| format!("{:02x}", g[*i])).collect::<String>();
+    [
+        group(&[3, 2, 1, 0]),
+        group(&[5, 4]),
+        group(&[7, 6]),
+        group(&[8, 9]),
+        group(&[10, 11, 12, 13, 14, 15]),
+    ]
+    .join("-")
 }
 
 fn u64_at(b: &[u8], at: usize) -> u64 {
     u64::from(u32_at(b, at)) | u64::from(u32_at(b, at + 4)) << 32
 }
 
-fn crc(b: &[u8]) -> u32 {
+pub(super) fn crc(b: &[u8]) -> u32 {
     let mut c = flate2::Crc::new();
     c.update(b);
     c.sum()
@@ -94,6 +109,43 @@ impl Gpt {
                 Err(first)
             }
         })
+    }
+
+    /// Reads the primary table alone.
+    ///
+    /// # Errors
+    /// It is damaged or cannot be read.
+    pub fn primary(disk: &File) -> io::Result<Gpt> {
+        Self::at(disk, 1)
+    }
+
+    /// Reads the backup table alone, from the end of a disk of `sectors`.
+    ///
+    /// # Errors
+    /// It is damaged or cannot be read.
+    #[cfg(test)]
+    pub fn backup(disk: &File, sectors: u64) -> io::Result<Gpt> {
+        Self::at(disk, sectors - 1)
+    }
+
+    /// Its header sector.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// All its entries.
+    pub fn entries(&self) -> &[u8] {
+        &self.entries
+    }
+
+    /// GUID of the disk, as stored.
+    pub fn disk_guid(&self) -> &[u8] {
+        &self.header[56..72]
+    }
+
+    /// Where the entry of partition `number` begins in [`Gpt::entries`].
+    pub fn place(&self, number: u32) -> usize {
+        usize::try_from((u64::from(number) - 1) * self.entry_size).unwrap_or(usize::MAX)
     }
 
     fn at(disk: &File, lba: u64) -> io::Result<Gpt> {
@@ -183,41 +235,20 @@ impl Gpt {
             return Ok(None);
         }
         let mut entries = self.entries.clone();
-        let at = usize::try_from((u64::from(data.number) - 1) * self.entry_size).map_err(|_| bad("entry number"))? + 40;
+        let at = self.place(data.number) + 40;
         entries[at..at + 8].copy_from_slice(&last.to_le_bytes());
-        let mut header = self.header.clone();
-        header[88..92].copy_from_slice(&crc(&entries).to_le_bytes());
-        header[48..56].copy_from_slice(&(sectors - entry_sectors - 2).to_le_bytes());
-        let make = |my: u64, other: u64, entries_at: u64| {
-            let mut h = header.clone();
-            h[24..32].copy_from_slice(&my.to_le_bytes());
-            h[32..40].copy_from_slice(&other.to_le_bytes());
-            h[72..80].copy_from_slice(&entries_at.to_le_bytes());
-            h[16..20].fill(0);
-            let size = u32_at(&h, 12) as usize;
-            let sum = crc(&h[..size]);
-            h[16..20].copy_from_slice(&sum.to_le_bytes());
-            h
-        };
-        let backup_entries = sectors - 1 - entry_sectors;
-        disk.write_all_at(&entries, backup_entries * SECTOR)?;
-        disk.write_all_at(&make(sectors - 1, 1, backup_entries), (sectors - 1) * SECTOR)?;
-        disk.sync_all()?;
-        disk.write_all_at(&entries, 2 * SECTOR)?;
-        disk.sync_all()?;
-        disk.write_all_at(&make(1, sectors - 1, 2), SECTOR)?;
-        disk.sync_all()?;
+        rewrite::carry_out(disk, &rewrite::steps(&self.header, &entries, sectors))?;
         Ok(Some(last))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     /// A table as the image has it: entries at 2, DATA is the third partition.
-    fn image(sectors: u64) -> File {
+    pub(in crate::boot) fn image(sectors: u64) -> File {
         let f = tempfile::tempfile().unwrap();
         f.set_len(sectors * SECTOR).unwrap();
         let mut entries = vec![0u8; 128 * 128];
@@ -266,6 +297,12 @@ mod tests {
         // A damaged primary is replaced by the backup.
         f.write_all_at(&[0; 512], SECTOR).unwrap();
         assert_eq!(Gpt::read(&f, sectors).unwrap().data().unwrap().last, last);
+    }
+
+    #[test]
+    fn a_guid_is_written_as_grub_writes_it() {
+        let text = "4b696c6e-0000-4000-8000-00000000000a";
+        assert_eq!(guid_text(&guid(text)), text);
     }
 
     #[test]

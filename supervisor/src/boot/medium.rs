@@ -6,6 +6,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `progress TEXT` | what takes time, for the console |
+//! | `part PARTUUID` | the boot partition has this name from now on: the image's were made the medium's own |
 //! | `disk MAJ:MIN SYSPATH` | found; carries the descriptor that keeps the whole disk from being opened exclusively |
 //! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made or remade |
 //! | `traces JSON` | what the last boot left behind |
@@ -24,7 +25,8 @@ use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 
-use super::gpt::{Gpt, SECTOR};
+use super::gpt::{Gpt, SECTOR, guid_text};
+use super::guid::{self, Need};
 use super::mirror::Mirror;
 use super::modules::Modules;
 use super::mounts;
@@ -71,7 +73,7 @@ pub fn keep(line: &Line, part: &str) -> i32 {
         ));
         return 1;
     };
-    match settle(line, &found) {
+    match settle(line, &found, part) {
         Ok(()) => {}
         Err(e) => line.say(&format!("ram {e}")),
     }
@@ -134,7 +136,7 @@ impl Found {
     }
 }
 
-fn settle(line: &Line, found: &Found) -> Result<(), String> {
+fn settle(line: &Line, found: &Found, part: &str) -> Result<(), String> {
     let node = found.node();
     let numbers = fs::read_to_string(found.sys.join("dev"))
         .unwrap_or_default()
@@ -170,6 +172,7 @@ fn settle(line: &Line, found: &Found) -> Result<(), String> {
         return Err(format!("{} has no DATA partition", node.display()));
     }
     let gpt = grow_partition(line, &disk, &gpt, bytes).unwrap_or(gpt);
+    let gpt = own_names(line, &disk, gpt, bytes, part);
     let Some(data) = gpt.data() else {
         return Err("DATA is gone".into());
     };
@@ -193,6 +196,35 @@ fn settle(line: &Line, found: &Found) -> Result<(), String> {
     line.say(&format!("traces {json}"));
     line.say(&format!("mounted {how}"));
     Ok(())
+}
+
+/// Makes the table the medium's own, or mends it; DATA lies where it lay in either case.
+///
+/// It comes after growing, which puts the backup where the kernel looks for it: into the last sector.
+fn own_names(line: &Line, disk: &File, gpt: Gpt, bytes: u64, part: &str) -> Gpt {
+    let number = gpt
+        .partitions
+        .iter()
+        .find(|p| guid_text(&p.guid) == part)
+        .map(|p| p.number);
+    match guid::settle(disk, bytes / SECTOR) {
+        Ok(None) => gpt,
+        Ok(Some((need, new))) => {
+            let named = new.partitions.iter().find(|p| Some(p.number) == number);
+            if let (Need::Names, Some(p)) = (need, named) {
+                line.say(&format!("part {}", guid_text(&p.guid)));
+            } else {
+                line.say("progress the boot medium's partition table was damaged and was mended from its backup");
+            }
+            new
+        }
+        Err(e) => {
+            line.say(&format!(
+                "progress giving the boot medium's partitions names of their own: {e}"
+            ));
+            gpt
+        }
+    }
 }
 
 /// Extends DATA's entry and tells the kernel; the file system follows later.

@@ -81,6 +81,10 @@ impl Machine {
                 log::warn(rest);
                 self.progress = Some(rest.to_owned());
             }
+            "part" => {
+                log::info(&format!("the boot partition is {rest} from now on"));
+                self.cmdline.part = Some(rest.to_owned());
+            }
             "disk" => {
                 if let Some((number, path)) = rest.split_once(' ') {
                     log::info(&format!("boot disk {number} {path}"));
