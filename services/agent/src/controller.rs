@@ -445,10 +445,13 @@ impl Controller {
             record.boot_id.clone_from(&self.means.boot_id);
             jobs.push((record, held));
         }
+        let hold = self.means.outbox.hold();
         for (record, _) in &mut jobs {
             // A medium that takes no writes is no reason to refuse: the copy in RAM and the server have the job.
-            if let Err(cause) = self.means.jobs.save(record, None).await {
+            let told = vec![events::started(&record.job)];
+            if let Err(cause) = self.means.jobs.save(record, None, &told).await {
                 warn!(job = %record.job.id, error = %cause, "a job begins without being written down");
+                self.means.outbox.tell_once(told);
             }
         }
         let mut ids = Vec::with_capacity(jobs.len());
@@ -456,9 +459,9 @@ impl Controller {
             info!(job = %record.job.id, drive = %record.job.drive, actor = granted.actor, "job started");
             ids.push(record.job.id);
             self.means.outbox.job(record.job.clone());
-            self.means.outbox.event(events::started(&record.job));
             self.run_job(record, None, None, Some(held));
         }
+        drop(hold);
         self.tell();
         Ok(ids)
     }

@@ -8,7 +8,7 @@
 //! | `job.passed` | `burnin_passed` info and `job_complete` info |
 //! | `job.warned` | `job_complete` warning |
 //! | `job.inconclusive` | `job_complete` warning |
-//! | `job.cancelled` | `job_complete` info |
+//! | `job.aborted` | `job_complete` info |
 //! | `job.failed` | `job_failed` critical |
 //!
 //! `burnin_passed` is said for PASSED and nothing else.
@@ -155,7 +155,7 @@ pub fn ended(job: &Job) -> Happening {
     let happening = |kind, severity| Happening::of(job, kind, severity, message, data);
     match (&job.state, outcome) {
         (JobState::Aborted, Outcome::Passed | Outcome::Warn | Outcome::Inconclusive) => {
-            happening("job.cancelled", Severity::Info).notify(job, "job_complete", Severity::Info)
+            happening("job.aborted", Severity::Info).notify(job, "job_complete", Severity::Info)
         }
         (_, Outcome::Passed) => happening("job.passed", Severity::Info)
             .notify(job, "burnin_passed", Severity::Info)
@@ -291,7 +291,7 @@ pub(crate) mod tests {
             (
                 Outcome::Inconclusive,
                 JobState::Aborted,
-                "job.cancelled",
+                "job.aborted",
                 vec!["job_complete"],
             ),
             (Outcome::Failed, JobState::Aborted, "job.failed", vec!["job_failed"]),

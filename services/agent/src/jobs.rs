@@ -14,8 +14,8 @@ use store::{Pending, Store, Table};
 use tracing::{error, warn};
 use wire::{JobId, Time};
 
-use crate::events::Known;
-use crate::outbox::{NUMBERS, SPOOL};
+use crate::events::{Happening, Known};
+use crate::outbox::{self, NUMBERS, SPOOL};
 use crate::record::Record;
 
 const JOBS: Table<String, Record> = Table::new("jobs");
@@ -103,23 +103,25 @@ impl Jobs {
                 .is_none_or(|kept| kept.record.revision < copy.record.revision);
             if newer {
                 warn!(job = %copy.record.job.id, "taken from its copy in RAM: the medium does not have it");
-                self.write(&copy.record, copy.checkpoint.clone()).forget();
+                self.write(&copy.record, copy.checkpoint.clone(), Vec::new()).forget();
                 found.insert(copy.record.job.id, copy);
             }
         }
         Ok(found.into_values().collect())
     }
 
-    /// Writes a record down, with its checkpoint where there is a new one.
-    pub fn save(&self, record: &mut Record, checkpoint: Option<&str>) -> Pending<()> {
+    /// Writes a record down, with its checkpoint where there is a new one and with the events that it changed by: all of
+    /// it or none is on the medium, whenever the agent or the box ends.
+    pub fn save(&self, record: &mut Record, checkpoint: Option<&str>, told: &[Happening]) -> Pending<()> {
         record.revision += 1;
         self.write_copy(record, checkpoint);
-        self.write(record, checkpoint.map(str::to_owned))
+        self.write(record, checkpoint.map(str::to_owned), told.to_vec())
     }
 
-    fn write(&self, record: &Record, checkpoint: Option<String>) -> Pending<()> {
+    fn write(&self, record: &Record, checkpoint: Option<String>, told: Vec<Happening>) -> Pending<()> {
         let (key, record) = (record.job.id.to_string(), record.clone());
         self.store.write(move |w| {
+            outbox::spool(w, &told)?;
             if let Some(text) = &checkpoint {
                 CHECKPOINTS.put(w, &key, text)?;
             }
@@ -129,12 +131,15 @@ impl Jobs {
 
     /// Writes a job down for the last time: its checkpoint goes, and the oldest finished jobs beyond [`JOBS_MAX`].
     /// Answers with the jobs that went.
-    pub fn finish(&self, record: &mut Record) -> Pending<Vec<JobId>> {
+    /// The event of its end stands in the same commit.
+    pub fn finish(&self, record: &mut Record, told: &[Happening]) -> Pending<Vec<JobId>> {
         record.revision += 1;
         self.write_copy(record, None);
         let (key, record) = (record.job.id.to_string(), record.clone());
         let copy = self.copy_of(record.job.id);
+        let told = told.to_vec();
         self.store.write(move |w| {
+            outbox::spool(w, &told)?;
             CHECKPOINTS.delete(w, &key)?;
             JOBS.put(w, &key, &record)?;
             let mut gone = Vec::new();
@@ -259,9 +264,9 @@ mod tests {
         let mut record = record();
         {
             let jobs = open(dir.path(), ram.path());
-            jobs.save(&mut record, None).wait().unwrap();
-            jobs.save(&mut record, Some("one")).wait().unwrap();
-            jobs.save(&mut record, None).wait().unwrap();
+            jobs.save(&mut record, None, &[]).wait().unwrap();
+            jobs.save(&mut record, Some("one"), &[]).wait().unwrap();
+            jobs.save(&mut record, None, &[]).wait().unwrap();
         }
         let kept = open(dir.path(), ram.path()).load().unwrap();
         assert_eq!(
@@ -282,7 +287,7 @@ mod tests {
         );
         let mut record = record();
         let jobs = open(dir.path(), ram.path());
-        jobs.save(&mut record, None).wait().unwrap();
+        jobs.save(&mut record, None, &[]).wait().unwrap();
         drop(jobs);
         assert_eq!(
             open(empty.path(), ram.path()).load().unwrap(),
@@ -302,7 +307,7 @@ mod tests {
         );
         let mut record = record();
         let jobs = open(dir.path(), ram.path());
-        jobs.save(&mut record, Some("one")).wait().unwrap();
+        jobs.save(&mut record, Some("one"), &[]).wait().unwrap();
         drop(jobs);
         let jobs = open(empty.path(), ram.path());
         let kept = jobs.load().unwrap();
@@ -321,7 +326,7 @@ mod tests {
         drop(jobs);
 
         let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
-        jobs.save(&mut record, Some("two")).wait().unwrap();
+        jobs.save(&mut record, Some("two"), &[]).wait().unwrap();
         drop(jobs);
         let kept = open(dir.path(), ram.path()).load().unwrap();
         assert_eq!(
@@ -337,16 +342,16 @@ mod tests {
         let jobs = open(dir.path(), ram.path());
         let mut first = record();
         first.job.state = JobState::Finished;
-        jobs.save(&mut first, Some("c")).wait().unwrap();
-        jobs.finish(&mut first).wait().unwrap();
+        jobs.save(&mut first, Some("c"), &[]).wait().unwrap();
+        jobs.finish(&mut first, &[]).wait().unwrap();
         assert_eq!(fs::read_dir(ram.path()).unwrap().count(), 0);
         let mut running = record();
-        jobs.save(&mut running, Some("r")).wait().unwrap();
+        jobs.save(&mut running, Some("r"), &[]).wait().unwrap();
         let mut gone = Vec::new();
         for _ in 0..JOBS_MAX {
             let mut more = record();
             more.job.state = JobState::Finished;
-            gone.extend(jobs.finish(&mut more).wait().unwrap());
+            gone.extend(jobs.finish(&mut more, &[]).wait().unwrap());
         }
         assert_eq!(gone.first(), Some(&first.job.id));
         assert_eq!(gone.len(), 2);
@@ -364,7 +369,7 @@ mod tests {
         let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let jobs = open(dir.path(), ram.path());
         let mut record = record();
-        jobs.save(&mut record, Some("garbage")).wait().unwrap();
+        jobs.save(&mut record, Some("garbage"), &[]).wait().unwrap();
         let path = jobs
             .set_checkpoint_aside(record.job.id, "garbage", Time::UNIX_EPOCH)
             .unwrap();
@@ -376,5 +381,40 @@ mod tests {
             jobs.set_checkpoint_aside(record.job.id, "x", Time::UNIX_EPOCH).is_err(),
             "nothing is written over"
         );
+    }
+
+    /// Every state that a kill or a power cut can leave is a commit, and a reader sees nothing else.
+    #[test]
+    fn no_cut_leaves_a_change_of_a_job_without_its_event() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let jobs = open(dir.path(), ram.path());
+        let mut record = record();
+        jobs.save(&mut record, None, &[]).wait().unwrap();
+        let (key, first) = (record.job.id.to_string(), record.revision);
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| {
+                let mut looks = 0;
+                while !over.load(std::sync::atomic::Ordering::Acquire) {
+                    let (revision, told) = jobs
+                        .store()
+                        .read(|r| Ok((JOBS.get(r, &key)?.unwrap().revision, SPOOL.len(r)?)))
+                        .unwrap();
+                    assert_eq!(revision - first, told, "as many events as changes, at every moment");
+                    looks += 1;
+                }
+                looks
+            });
+            for _ in 0..100 {
+                let told = [crate::events::started(&record.job)];
+                let before = jobs.store().health().commits;
+                jobs.save(&mut record, None, &told).wait().unwrap();
+                assert_eq!(jobs.store().health().commits, before + 1, "one commit for both");
+            }
+            let told = [crate::events::ended(&record.job)];
+            jobs.finish(&mut record, &told).wait().unwrap();
+            over.store(true, std::sync::atomic::Ordering::Release);
+            assert!(looking.join().unwrap() > 0);
+        });
     }
 }

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use store::{Store, Table};
+use store::{Pending, Store, Table, Write};
 use tokio::sync::Notify;
 use tracing::error;
 use wire::drive::Drive;
@@ -61,6 +61,36 @@ struct State {
     logs: VecDeque<LogLine>,
     /// Events that LMDB did not take (full medium): sent once, without a number.
     unspooled: VecDeque<Happening>,
+    /// Ends of jobs that are being written down: no event is read meanwhile.
+    holds: usize,
+}
+
+/// Writes events down with the next numbers, as part of a change that they belong to.
+///
+/// # Errors
+/// When the store does not take them; nothing of the change is kept then.
+pub fn spool(w: &mut Write<'_, '_>, told: &[Happening]) -> store::Result<()> {
+    for happening in told {
+        let clock = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
+        let number = NUMBERS.get(w, "last")?.unwrap_or(0).saturating_add(1).max(clock);
+        NUMBERS.put(w, "last", &number)?;
+        SPOOL.put(w, &number, happening)?;
+    }
+    if !told.is_empty() {
+        SPOOL.keep_last(w, SPOOL_MAX)?;
+    }
+    Ok(())
+}
+
+/// As long as it lives no event is told: see [`Outbox::hold`].
+#[derive(Debug)]
+pub struct Hold(Outbox);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.state().holds -= 1;
+        self.0.inner.wake.notify_one();
+    }
 }
 
 impl Outbox {
@@ -129,26 +159,42 @@ impl Outbox {
 
     /// Something that must not be lost. Returns at once; it is sent after it is on the medium.
     pub fn event(&self, happening: Happening) {
-        let copy = happening.clone();
-        let pending = self.inner.store.write(move |w| {
-            let clock = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
-            let number = NUMBERS.get(w, "last")?.unwrap_or(0).saturating_add(1).max(clock);
-            NUMBERS.put(w, "last", &number)?;
-            SPOOL.put(w, &number, &happening)?;
-            SPOOL.keep_last(w, SPOOL_MAX)?;
-            Ok(())
-        });
+        let told = vec![happening.clone()];
+        let written = self.inner.store.write(move |w| spool(w, &[happening]));
+        self.tell_after(written, told);
+    }
+
+    /// Tells what `written` put into the spool as soon as it is on the medium; where it fails, once and from here.
+    pub fn tell_after(&self, written: Pending<()>, told: Vec<Happening>) {
+        if told.is_empty() {
+            written.forget();
+            return;
+        }
         let outbox = self.clone();
         tokio::spawn(async move {
-            if let Err(cause) = pending.await {
-                error!(event = copy.event.kind, error = %cause, "an event was not written down; it is sent once");
-                let mut state = outbox.state();
-                if state.unspooled.len() < LOGS_MAX {
-                    state.unspooled.push_back(copy);
+            match written.await {
+                Ok(()) => outbox.inner.wake.notify_one(),
+                Err(cause) => {
+                    error!(event = told[0].event.kind, error = %cause, "an event was not written down; it is sent once");
+                    outbox.tell_once(told);
                 }
             }
-            outbox.inner.wake.notify_one();
         });
+    }
+
+    /// Tells what the store did not take, once and without a number.
+    pub fn tell_once(&self, told: Vec<Happening>) {
+        let mut state = self.state();
+        let room = LOGS_MAX.saturating_sub(state.unspooled.len());
+        state.unspooled.extend(told.into_iter().take(room));
+        drop(state);
+        self.inner.wake.notify_one();
+    }
+
+    /// Holds events back while the end of a job is written down, so that its event is not heard before its last state.
+    pub fn hold(&self) -> Hold {
+        self.state().holds += 1;
+        Hold(self.clone())
     }
 
     /// The server has all events up to `seen`: forgets them, and renumbers the rest where it has seen more than
@@ -214,6 +260,9 @@ impl Outbox {
             frames.extend(state.logs.drain(..).map(Frame::Log));
             for happening in state.unspooled.drain(..) {
                 push(&mut frames, happening, None);
+            }
+            if state.holds > 0 {
+                return frames;
             }
         }
         match self.inner.store.read(|r| SPOOL.after(r, cursor, BATCH)) {
@@ -340,6 +389,21 @@ mod tests {
         outbox.tell_all();
         let told = events(&outbox, &mut cursor, more - 3).await;
         assert_eq!(told[0].1, "3");
+    }
+
+    #[tokio::test]
+    async fn an_event_waits_for_the_last_state_of_its_job() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let outbox = Outbox::new(store.clone());
+        let hold = outbox.hold();
+        outbox.event(happening("ended"));
+        store.touch().await.unwrap();
+        assert!(outbox.take(&mut 0).is_empty());
+        outbox.job(job());
+        drop(hold);
+        let frames = outbox.take(&mut 0);
+        assert!(matches!(frames[..], [Frame::Job(_), Frame::Event(_)]), "{frames:?}");
     }
 
     #[tokio::test]

@@ -5,22 +5,17 @@
 
 mod common;
 
-use common::{Agent, Loop, Server, not_here, sign};
+use common::{Agent, Bench, Loop, Server, not_here, sign};
 use ed25519_dalek::SigningKey;
 use wire::command::Command;
 use wire::gate::{Armed, Ticket};
 
 #[tokio::test]
 async fn every_forged_step_is_refused_and_nothing_is_written() {
-    if not_here() {
+    let Some(bench) = Bench::with(&[24, 25], false, &[]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let (drive, other) = (Loop::new(24), Loop::new(25));
-    let server = Server::start(dir.path(), false).await;
-    let _agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    server.drive(&other.id()).await;
+    };
+    let (server, drive, other) = (&bench.server, &bench.drives[0], &bench.drives[1]);
 
     // Not claimed.
     let plan = server.plan(&[drive.id()], "surface").await;
@@ -111,14 +106,10 @@ async fn every_forged_step_is_refused_and_nothing_is_written() {
 
 #[tokio::test]
 async fn a_ticket_starts_once_and_a_busy_drive_is_not_planned() {
-    if not_here() {
+    let Some(bench) = Bench::new(&[24]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(24);
-    let server = Server::start(dir.path(), true).await;
-    let _agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
+    };
+    let (server, drive) = (&bench.server, &bench.drives[0]);
     let plan = server.plan(&[drive.id()], "surface").await;
     let armed = server.arm(&plan);
     server.call(Command::Start(armed.clone())).await.unwrap();
@@ -130,18 +121,14 @@ async fn a_ticket_starts_once_and_a_busy_drive_is_not_planned() {
 
 #[tokio::test]
 async fn plans_die_with_the_agent_and_survive_the_server() {
-    if not_here() {
+    let Some(mut bench) = Bench::new(&[24]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(24);
-    let server = Server::start(dir.path(), true).await;
-    let mut agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    let plan = server.plan(&[drive.id()], "surface").await;
-    let armed = server.arm(&plan);
-    agent.kill();
-    let _agent = Agent::start(dir.path());
+    };
+    let plan = bench.server.plan(&bench.ids(), "surface").await;
+    let armed = bench.server.arm(&plan);
+    bench.agent.kill();
+    bench.restart();
+    let (server, drive) = (&bench.server, &bench.drives[0]);
     server
         .until("the agent to be back", |seen| (seen.connections == 2).then_some(()))
         .await;
@@ -151,12 +138,14 @@ async fn plans_die_with_the_agent_and_survive_the_server() {
     // The server restarts with its key between arm and start.
     let plan = server.plan(&[drive.id()], "surface").await;
     let armed = server.arm(&plan);
-    let key = server.kill().await;
-    let server = Server::start_with(dir.path(), key, true).await;
-    server.drive(&drive.id()).await;
-    server.call(Command::Start(armed)).await.unwrap();
-    let job = server.until("the job", |seen| seen.jobs.keys().next().copied()).await;
-    server.over(job).await;
+    let bench = bench.with_another_server().await;
+    bench.server.drive(&bench.drives[0].id()).await;
+    bench.server.call(Command::Start(armed)).await.unwrap();
+    let job = bench
+        .server
+        .until("the job", |seen| seen.jobs.keys().next().copied())
+        .await;
+    bench.server.over(job).await;
 }
 
 #[tokio::test]

@@ -5,47 +5,19 @@ mod common;
 
 use std::os::unix::fs::FileExt;
 
-use common::{Agent, Brake, Loop, Server, not_here};
+use common::{Bench, LARGE, outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use wire::JobId;
 use wire::command::{Answer, Command};
 use wire::job::{Job, JobState, Outcome, PhaseStatus};
 
-/// MiB that keep a worker busy long enough to be killed in the middle.
-const LARGE: u64 = 768;
-
-fn outcome(job: &Job) -> Outcome {
-    job.verdict.as_ref().unwrap().outcome
-}
-
-/// Waits until the job has taken a checkpoint or two.
-async fn in_the_middle(server: &Server, agent: &Agent, job: JobId) {
-    let _brake = Brake::on(agent);
-    server
-        .until("the job to be in the middle", |seen| {
-            let job = seen.jobs.get(&job)?;
-            assert!(
-                !job.state.is_over(),
-                "it was over before it could be interrupted: {job:?}"
-            );
-            job.progress.as_ref().filter(|p| p.done.0 > 16 << 20).map(|_| ())
-        })
-        .await;
-}
-
 #[tokio::test]
 async fn a_good_drive_is_passed_and_everything_is_told() {
-    if not_here() {
+    let Some(bench) = Bench::new(&[64]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(64);
-    let server = Server::start(dir.path(), true).await;
-    let _agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    let jobs = server.start_jobs(&[drive.id()], "surface").await;
-    let job = server.over(jobs[0]).await;
+    };
+    let id = bench.job("surface").await;
+    let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Passed, "{job:#?}");
     assert_eq!(job.verdict.unwrap().verified, job.capacity);
     assert!(
@@ -54,12 +26,13 @@ async fn a_good_drive_is_passed_and_everything_is_told() {
         job.phases
     );
     assert!(job.surface.len() == 2 && job.resumes.is_empty());
-    server
+    bench
+        .server
         .until("the last event", |seen| {
             seen.kinds().contains(&"job.passed").then_some(())
         })
         .await;
-    let of_job: Vec<String> = server.look(|seen| {
+    let of_job: Vec<String> = bench.server.look(|seen| {
         seen.events
             .values()
             .filter(|event| event.job == Some(job.id))
@@ -71,7 +44,8 @@ async fn a_good_drive_is_passed_and_everything_is_told() {
         ["job.started", "job.phase_finished", "job.phase_finished", "job.passed"]
     );
     // The last event's notifications come right behind it.
-    let notified: Vec<String> = server
+    let notified: Vec<String> = bench
+        .server
         .until("the notifications", |seen| {
             let types: Vec<String> = seen.notifications.iter().map(|n| n.event_type.clone()).collect();
             (types.len() >= 5).then_some(types)
@@ -87,42 +61,36 @@ async fn a_good_drive_is_passed_and_everything_is_told() {
             "job_complete"
         ]
     );
-    assert!(server.look(|seen| seen.heartbeats) >= 1);
-    assert!(!drive.is_blank());
+    assert!(bench.server.look(|seen| seen.heartbeats) >= 1);
+    assert!(!bench.drives[0].is_blank());
 }
 
 #[tokio::test]
 async fn smart_that_cannot_be_read_is_a_warning_where_it_was_asked_for() {
-    if not_here() {
+    let Some(bench) = Bench::new(&[32]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(32);
-    let server = Server::start(dir.path(), true).await;
-    let _agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    let jobs = server.start_jobs(&[drive.id()], "standard").await;
-    let job = server.over(jobs[0]).await;
+    };
+    let id = bench.job("standard").await;
+    let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Warn, "{job:#?}");
-    server
+    bench
+        .server
         .until("its event", |seen| seen.kinds().contains(&"job.warned").then_some(()))
         .await;
-    assert!(server.look(|seen| seen.notifications.iter().all(|n| n.event_type != "burnin_passed")));
+    assert!(
+        bench
+            .server
+            .look(|seen| seen.notifications.iter().all(|n| n.event_type != "burnin_passed"))
+    );
 }
 
 #[tokio::test]
 async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
-    if not_here() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(LARGE);
-    let server = Server::start(dir.path(), true).await;
-    let mut agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    in_the_middle(&server, &agent, id).await;
-    let workers = agent.workers();
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    let workers = bench.agent.workers();
     assert_eq!(workers.len(), 1);
     let status = std::fs::read_to_string(format!("/proc/{}/status", workers[0])).unwrap();
     for line in [
@@ -135,39 +103,40 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
     }
     let fds = std::fs::read_dir(format!("/proc/{}/fd", workers[0])).unwrap().flatten();
     let devices = fds
-        .filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == drive.node))
+        .filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == bench.drives[0].node))
         .count();
     assert_eq!(devices, 1, "it holds its drive and once");
     kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
-    server
+    bench
+        .server
         .until("it to go on", |seen| {
             let job = seen.jobs.get(&id)?;
             assert!(!job.state.is_over(), "{job:#?}");
-            // The event is committed by itself: an agent killed before that tells the resume by its job alone.
-            (job.resumes.len() == 1 && seen.kinds().contains(&"job.resumed")).then_some(())
+            (job.resumes.len() == 1).then_some(())
         })
         .await;
 
     let worker = {
-        let workers = agent.workers();
+        let workers = bench.agent.workers();
         assert_eq!(workers.len(), 1);
         workers[0]
     };
-    agent.kill();
+    bench.agent.kill();
     while std::path::Path::new(&format!("/proc/{worker}/exe")).exists() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    let _agent = Agent::start(dir.path());
-    let job = server.over(id).await;
+    bench.restart();
+    let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
     let whys: Vec<&str> = job.resumes.iter().map(|resume| resume.why.as_str()).collect();
     assert_eq!(whys.len(), 2, "{whys:?}");
     assert!(whys[0].contains("signal: 9"), "{whys:?}");
     assert_eq!(whys[1], "the agent ended without warning");
-    server
+    bench
+        .server
         .until("the event", |seen| seen.kinds().contains(&"job.passed").then_some(()))
         .await;
-    let kinds = server.look(|seen| {
+    let kinds = bench.server.look(|seen| {
         seen.kinds()
             .iter()
             .filter(|kind| kind.starts_with("job."))
@@ -179,8 +148,10 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
         2,
         "{kinds:?}"
     );
-    let plugs: Vec<String> = server.look(|seen| {
-        let ours = |event: &&wire::event::NewEvent| event.drive == Some(drive.id()) && event.kind.starts_with("drive.");
+    let plugs: Vec<String> = bench.server.look(|seen| {
+        let ours = |event: &&wire::event::NewEvent| {
+            event.drive == Some(bench.drives[0].id()) && event.kind.starts_with("drive.")
+        };
         seen.events
             .values()
             .filter(ours)
@@ -201,28 +172,23 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
 
 #[tokio::test]
 async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
-    if not_here() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(LARGE);
-    let server = Server::start(dir.path(), true).await;
-    let mut agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    in_the_middle(&server, &agent, id).await;
-    agent.terminate().await;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.terminate().await;
     let parked = |job: &&Job| matches!(job.state, JobState::Waiting { .. });
-    server
+    bench
+        .server
         .until("the job to be parked", |seen| {
             seen.jobs.get(&id).filter(parked).map(|_| ())
         })
         .await;
 
     // The state directory is gone, as after a pulled stick: the copy in RAM has the job.
-    std::fs::rename(dir.path().join("data"), dir.path().join("pulled")).unwrap();
-    let _agent = Agent::start(dir.path());
-    let job = server.over(id).await;
+    std::fs::rename(bench.path().join("data"), bench.path().join("pulled")).unwrap();
+    bench.restart();
+    let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
     assert_eq!(job.resumes.len(), 1);
     assert_eq!(job.resumes[0].why, "the agent was restarted");
@@ -234,32 +200,27 @@ async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
 
 #[tokio::test]
 async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
-    if not_here() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(LARGE);
-    let server = Server::start(dir.path(), true).await;
-    let mut agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    in_the_middle(&server, &agent, id).await;
-    agent.terminate().await;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.terminate().await;
     {
         let options = store::Options {
             check: store::Check::InProcess,
             ..store::Options::new(&agent::jobs::tables())
         };
-        let store = store::open(&dir.path().join("data"), &options).unwrap().store;
+        let store = store::open(&bench.path().join("data"), &options).unwrap().store;
         let checkpoints = store::Table::<String, String>::new("checkpoints");
         let key = id.to_string();
         let text = store.read(|r| checkpoints.get(r, &key)).unwrap().unwrap();
         let cut = text[..text.len() - 7].to_owned();
         store.write(move |w| checkpoints.put(w, &key, &cut)).wait().unwrap();
     }
-    std::fs::remove_dir_all(dir.path().join("run")).unwrap();
-    let _agent = Agent::start(dir.path());
-    let event = server
+    std::fs::remove_dir_all(bench.path().join("run")).unwrap();
+    bench.restart();
+    let event = bench
+        .server
         .until("the news", |seen| {
             seen.events
                 .values()
@@ -273,7 +234,7 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
         path.contains(".bad-") && std::path::Path::new(path).exists(),
         "{event:?}"
     );
-    let job = server.over(id).await;
+    let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
     assert_eq!(
         job.verdict.unwrap().verified,
@@ -284,31 +245,26 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
 
 #[tokio::test]
 async fn what_happens_while_the_server_is_away_is_told_when_it_is_back() {
-    if not_here() {
+    let Some(bench) = Bench::new(&[LARGE]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(LARGE);
-    let server = Server::start(dir.path(), true).await;
-    let agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    in_the_middle(&server, &agent, id).await;
-    let key = server.kill().await;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.server.hang_up().await;
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(120);
-    while !agent.workers().is_empty() {
+    while !bench.agent.workers().is_empty() {
         assert!(std::time::Instant::now() < patience, "the job goes on without a server");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     // This one has seen nothing, so all is told again, in order and once.
-    let server = Server::start_with(dir.path(), key, true).await;
-    assert_eq!(outcome(&server.over(id).await), Outcome::Passed);
-    server
+    let bench = bench.with_another_server().await;
+    assert_eq!(outcome(&bench.server.over(id).await), Outcome::Passed);
+    bench
+        .server
         .until("the last event", |seen| {
             seen.kinds().contains(&"job.passed").then_some(())
         })
         .await;
-    let of_job: Vec<String> = server.look(|seen| {
+    let of_job: Vec<String> = bench.server.look(|seen| {
         seen.events
             .values()
             .filter(|event| event.job == Some(id))
@@ -323,25 +279,20 @@ async fn what_happens_while_the_server_is_away_is_told_when_it_is_back() {
 
 #[tokio::test]
 async fn an_abort_ends_it_inconclusive() {
-    if not_here() {
+    let Some(bench) = Bench::new(&[LARGE, 64]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let (drive, other) = (Loop::new(LARGE), Loop::new(64));
-    let server = Server::start(dir.path(), true).await;
-    let agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    server.drive(&other.id()).await;
-    let ids = server.start_jobs(&[drive.id(), other.id()], "surface").await;
-    in_the_middle(&server, &agent, ids[0]).await;
-    let answer = server
+    };
+    let ids = bench.server.start_jobs(&bench.ids(), "surface").await;
+    bench.in_the_middle(ids[0]).await;
+    let answer = bench
+        .server
         .call(Command::Abort {
             job: ids[0],
             actor: "bob".into(),
         })
         .await;
     assert_eq!(answer, Ok(Answer::Aborted));
-    let job = server.over(ids[0]).await;
+    let job = bench.server.over(ids[0]).await;
     assert_eq!(
         (&job.state, outcome(&job)),
         (&JobState::Aborted, Outcome::Inconclusive),
@@ -350,46 +301,42 @@ async fn an_abort_ends_it_inconclusive() {
     );
     assert!(job.verdict.unwrap().summary.contains("bob"));
     assert_eq!(
-        outcome(&server.over(ids[1]).await),
+        outcome(&bench.server.over(ids[1]).await),
         Outcome::Passed,
         "the other job goes on"
     );
-    server
-        .until("the event", |seen| {
-            seen.kinds().contains(&"job.cancelled").then_some(())
-        })
+    bench
+        .server
+        .until("the event", |seen| seen.kinds().contains(&"job.aborted").then_some(()))
         .await;
-    let again = server
+    let again = bench
+        .server
         .call(Command::Abort {
             job: ids[0],
             actor: "bob".into(),
         })
         .await;
     assert_eq!(again.unwrap_err().kind, "job-over");
-    assert!(agent.workers().is_empty());
+    assert!(bench.agent.workers().is_empty());
 }
 
 #[tokio::test]
 async fn a_damaged_store_is_set_aside_and_told() {
-    if not_here() {
+    let Some(mut bench) = Bench::new(&[24]).await else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let drive = Loop::new(24);
-    let server = Server::start(dir.path(), true).await;
-    let mut agent = Agent::start(dir.path());
-    server.drive(&drive.id()).await;
-    let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    server.over(id).await;
-    agent.terminate().await;
-    let file = dir.path().join("data").join(store::FILE_NAME);
+    };
+    let id = bench.job("surface").await;
+    bench.server.over(id).await;
+    bench.agent.terminate().await;
+    let file = bench.path().join("data").join(store::FILE_NAME);
     let length = std::fs::metadata(&file).unwrap().len();
     let open = std::fs::File::options().write(true).open(&file).unwrap();
     open.set_len(length / 2).unwrap();
     open.write_all_at(&[0xA5; 4096], length / 4).unwrap();
     drop(open);
-    let _agent = Agent::start(dir.path());
-    let event = server
+    bench.restart();
+    let event = bench
+        .server
         .until("the news", |seen| {
             seen.events
                 .values()
@@ -403,7 +350,7 @@ async fn a_damaged_store_is_set_aside_and_told() {
         "{event:?}"
     );
     // And it works on.
-    server.drive(&drive.id()).await;
-    let id = server.start_jobs(&[drive.id()], "surface").await[0];
-    assert_eq!(outcome(&server.over(id).await), Outcome::Passed);
+    bench.server.drive(&bench.drives[0].id()).await;
+    let id = bench.job("surface").await;
+    assert_eq!(outcome(&bench.server.over(id).await), Outcome::Passed);
 }

@@ -1,0 +1,125 @@
+//! A drive against a plan: whether it may be named in one, and whether it still is what was planned.
+
+use std::collections::BTreeSet;
+
+use wire::drive::{Content, Drive};
+use wire::gate::{Plan, PlanDrive, digest};
+use wire::{DriveId, Problem};
+
+/// The one present drive with this identity, if it may be erased.
+pub(super) fn offered<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> Result<&'a Drive, Problem> {
+    let mut present = drives
+        .iter()
+        .filter(|drive| drive.present && drive.id.as_ref() == Some(id));
+    let drive = present.next().ok_or_else(|| {
+        Problem::new("drive-unknown", 404, "No such drive is plugged in")
+            .with(format!("{id} is not among the present drives."))
+    })?;
+    if present.next().is_some() {
+        let problem = Problem::new("drive-refused", 409, "Two devices tell the same identity");
+        return Err(problem.with(format!(
+            "{id}: unplug one of them; which one would be erased cannot be known."
+        )));
+    }
+    if busy.contains(id) {
+        let problem = Problem::new("drive-busy", 409, "A job is running on this drive");
+        return Err(problem.with(format!("{}: wait for its end or abort it.", name(drive))));
+    }
+    if let Some(refused) = &drive.refused {
+        let problem = Problem::new("drive-refused", 409, "This drive is in use or must not be erased");
+        return Err(problem.with(format!("{}: {}.", name(drive), refused.reason)));
+    }
+    match drive.content {
+        Content::Unknown => {
+            let problem = Problem::new("content-unknown", 409, "What is on this drive is not known yet");
+            Err(problem.with(format!(
+                "{} has not answered the first look at it; try again in a moment.",
+                name(drive)
+            )))
+        }
+        Content::Empty | Content::Found { .. } | Content::Unreadable { .. } => Ok(drive),
+    }
+}
+
+fn name(drive: &Drive) -> String {
+    format!("{} {} ({})", drive.model, drive.serial, drive.capacity)
+}
+
+pub(super) fn plan_drive(id: &DriveId, drive: &Drive, content: Content, label: String) -> PlanDrive {
+    PlanDrive {
+        id: id.clone(),
+        model: drive.model.clone(),
+        serial: drive.serial.clone(),
+        capacity: drive.capacity,
+        sector: drive.logical_sector,
+        content,
+        given_up: Vec::new(),
+        label,
+    }
+}
+
+/// What is different from what was planned; `None` while nothing is, and while a look at the content is outstanding.
+pub(super) fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
+    let mut present = drives
+        .iter()
+        .filter(|drive| drive.present && drive.id.as_ref() == Some(&planned.id));
+    let what = format!("{} {}", planned.model, planned.serial);
+    let Some(drive) = present.next() else {
+        return Some(format!("{what} is gone, or another drive is in its place"));
+    };
+    if present.next().is_some() {
+        return Some(format!("a second device with the identity of {what} was plugged in"));
+    }
+    if (&drive.model, &drive.serial, drive.capacity, drive.logical_sector)
+        != (&planned.model, &planned.serial, planned.capacity, planned.sector)
+    {
+        return Some(format!("{what} tells another model, serial, capacity or sector size"));
+    }
+    match &drive.content {
+        // Not read is not changed; the look on the open descriptor decides ([`fresh_matches`]).
+        Content::Unknown | Content::Unreadable { .. } => None,
+        now if *now == planned.content => None,
+        now => Some(format!(
+            "the content of {what} was \"{}\" and is now \"{}\"",
+            planned.content.words(),
+            now.words()
+        )),
+    }
+}
+
+pub(super) fn changed_problem(why: String) -> Problem {
+    Problem::new("plan-changed", 409, "A drive changed after the plan was made")
+        .with(format!("{why}. Make a new plan."))
+}
+
+/// Whether what was read afresh on the open descriptors is what the plan says; to be asked once for all drives,
+/// in the plan's order, before the first byte is written.
+///
+/// # Errors
+/// Says what is different.
+pub fn fresh_matches(plan: &Plan, fresh: &[Drive]) -> Result<(), Problem> {
+    for planned in &plan.drives {
+        if let Some(why) = changed(planned, fresh) {
+            return Err(changed_problem(why));
+        }
+    }
+    let found: Option<Vec<PlanDrive>> = plan
+        .drives
+        .iter()
+        .map(|planned| {
+            let drive = fresh.iter().find(|drive| drive.id.as_ref() == Some(&planned.id))?;
+            Some(plan_drive(
+                &planned.id,
+                drive,
+                drive.content.clone(),
+                planned.label.clone(),
+            ))
+        })
+        .collect();
+    match found {
+        Some(found) if digest(&plan.playbook, &plan.options, &found) == plan.digest => Ok(()),
+        _ => Err(changed_problem(
+            "a drive could not be read again as it was planned".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,241 @@
+//! The agent's half of the two-step gate: which plans stand, and whether a signed ticket may start one.
+//!
+//! Pure: snapshots of the drives, the monotonic clock and random bytes come in as arguments; nothing here opens a
+//! device. A plan lives in memory only, so a restarted agent knows none.
+//!
+//! ```text
+//!           plan                    start, every check passed
+//!  (none) ───────► Open ───────────────────────────────────► Used
+//!                   │  120 s of the agent's own clock ─────► Expired
+//!                   └─ a named drive changes or goes away ──► Void
+//! ```
+//!
+//! A drive whose periodic look is late keeps its plan: what is not known yet is not a change. Whoever starts looks
+//! again at each drive on the descriptor that will be written, and compares [`Granted::plan`]'s digest with what it
+//! finds ([`fresh_matches`]). Each forged step is tested below; with a real agent process in `tests/gate.rs`.
+mod drives;
+#[cfg(test)]
+mod tests;
+mod ticket;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ed25519_dalek::VerifyingKey;
+use wire::drive::Drive;
+use wire::gate::{Armed, PLAN_DRIVES_MAX, PLAN_SECONDS, Plan, PlanDrive, digest, labels};
+use wire::options::PlanOptions;
+use wire::{DriveId, PlanId, Problem, Time};
+
+pub use drives::fresh_matches;
+use drives::{changed, changed_problem, offered, plan_drive};
+use ticket::verify;
+
+/// Plans remembered, also ended ones, so that a late start is told why it is refused. The oldest is forgotten first.
+const PLANS_MAX: usize = 64;
+/// All plans that the agent has made since it started.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    plans: BTreeMap<PlanId, Standing>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    plan: Plan,
+    until: Duration,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Open,
+    Used,
+    Void(String),
+}
+
+/// Who the agent obeys: what its server said in `hello`, against what was pinned.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The pinned public half of the server's gate key.
+    pub key: VerifyingKey,
+    /// Id of the box, as pinned.
+    pub box_id: String,
+    /// Whether the box is claimed.
+    pub claimed: bool,
+}
+
+/// A start that passed every check; its plan cannot be started again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Granted {
+    /// The plan.
+    pub plan: Plan,
+    /// Who armed it.
+    pub actor: String,
+}
+
+/// What a plan is asked for.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// Drives, in the order in which they are to be shown.
+    pub drives: &'a [DriveId],
+    /// Name of the playbook; the caller has checked that there is one.
+    pub playbook: &'a str,
+}
+
+/// What is random or depends on the clock.
+#[derive(Debug)]
+pub struct Moment {
+    /// The agent's monotonic clock.
+    pub now: Duration,
+    /// Wall clock, for people only.
+    pub wall: Time,
+    /// Id for a new plan.
+    pub id: PlanId,
+    /// Nonce for a new plan.
+    pub nonce: [u8; 32],
+}
+
+impl Ledger {
+    /// Makes a plan: what erasing these drives loses, good for one start within two minutes.
+    ///
+    /// # Errors
+    /// Names the drive that is unknown, refused, busy or not looked at yet, and what to do.
+    pub fn plan(
+        &mut self,
+        ask: &Ask<'_>,
+        drives: &[Drive],
+        busy: &BTreeSet<DriveId>,
+        moment: Moment,
+    ) -> Result<Plan, Problem> {
+        if ask.drives.is_empty() {
+            return Err(Problem::new("plan-empty", 422, "A plan names at least one drive"));
+        }
+        if ask.drives.len() > PLAN_DRIVES_MAX {
+            let title = format!("A plan names at most {PLAN_DRIVES_MAX} drives");
+            return Err(Problem::new("plan-too-large", 422, title).with("Plan them in several parts."));
+        }
+        let mut seen = BTreeSet::new();
+        let mut named = Vec::with_capacity(ask.drives.len());
+        for id in ask.drives {
+            if !seen.insert(id) {
+                return Err(Problem::new("drive-twice", 422, "A plan names each drive once").with(id.to_string()));
+            }
+            named.push(offered(id, drives, busy)?);
+        }
+        let serials: Vec<&str> = named.iter().map(|drive| drive.serial.as_str()).collect();
+        let labels = labels(&serials);
+        let drives: Vec<PlanDrive> = named
+            .iter()
+            .zip(ask.drives)
+            .zip(labels)
+            .map(|((drive, id), label)| plan_drive(id, drive, drive.content.clone(), label))
+            .collect();
+        if let Some(unnamed) = drives.iter().find(|drive| drive.label.is_empty()) {
+            let problem = Problem::new(
+                "drive-refused",
+                409,
+                "A drive without a serial number cannot be confirmed",
+            );
+            return Err(problem.with(format!("{} tells no serial number to type.", unnamed.id)));
+        }
+        let plan = Plan {
+            id: moment.id,
+            playbook: ask.playbook.to_owned(),
+            options: PlanOptions::default(),
+            digest: digest(ask.playbook, &PlanOptions::default(), &drives),
+            drives,
+            nonce: hex::encode(moment.nonce),
+            seconds: PLAN_SECONDS,
+            made: moment.wall,
+        };
+        while self.plans.len() >= PLANS_MAX {
+            self.plans.pop_first();
+        }
+        let until = moment.now + Duration::from_secs(PLAN_SECONDS);
+        self.plans.insert(
+            plan.id,
+            Standing {
+                plan: plan.clone(),
+                until,
+                state: State::Open,
+            },
+        );
+        Ok(plan)
+    }
+
+    /// Voids every open plan that names a drive which is gone, exchanged or holds something else now.
+    pub fn drives_changed(&mut self, drives: &[Drive]) {
+        for standing in self
+            .plans
+            .values_mut()
+            .filter(|standing| matches!(standing.state, State::Open))
+        {
+            if let Some(why) = standing.plan.drives.iter().find_map(|planned| changed(planned, drives)) {
+                standing.state = State::Void(why);
+            }
+        }
+    }
+
+    /// Grants a start, once: signature over the very bytes, plan open and in time, nothing changed.
+    ///
+    /// # Errors
+    /// Says which step does not hold, and what to do.
+    pub fn start(
+        &mut self,
+        armed: &Armed,
+        trust: Option<&Trust>,
+        drives: &[Drive],
+        busy: &BTreeSet<DriveId>,
+        now: Duration,
+    ) -> Result<Granted, Problem> {
+        let trust = trust.ok_or_else(|| {
+            Problem::new("no-gate-key", 409, "The agent knows no gate key yet")
+                .with("It comes with the server's hello; try again in a moment.")
+        })?;
+        if !trust.claimed {
+            return Err(
+                Problem::new("not-claimed", 409, "Nothing is erased before the box is claimed")
+                    .with("Claim it with the code on its console."),
+            );
+        }
+        let ticket = verify(armed, &trust.key)?;
+        if ticket.box_id != trust.box_id {
+            return Err(Problem::new("ticket-forged", 403, "The ticket was armed on another box").with(ticket.box_id));
+        }
+        let standing = self.plans.get_mut(&ticket.plan).ok_or_else(|| {
+            Problem::new("plan-unknown", 404, "The agent knows no such plan")
+                .with("It was made before the agent restarted, or is long over. Make a new plan.")
+        })?;
+        let plan = &standing.plan;
+        match &standing.state {
+            State::Open => {}
+            State::Used => {
+                return Err(Problem::new("ticket-used", 409, "This plan was started already").with("Make a new plan."));
+            }
+            State::Void(why) => return Err(changed_problem(why.clone())),
+        }
+        if now >= standing.until {
+            let title = format!("The plan is older than {PLAN_SECONDS} seconds");
+            return Err(Problem::new("plan-expired", 410, title).with("Make a new plan and confirm it in time."));
+        }
+        let same_drives = plan.drives.iter().map(|drive| &drive.id).eq(&ticket.drives);
+        if ticket.nonce != plan.nonce || ticket.digest != plan.digest || !same_drives {
+            return Err(
+                Problem::new("ticket-forged", 403, "The ticket does not belong to this plan")
+                    .with("Its nonce, digest or drives are those of another plan. Make a new plan."),
+            );
+        }
+        if let Some(why) = plan.drives.iter().find_map(|planned| changed(planned, drives)) {
+            standing.state = State::Void(why.clone());
+            return Err(changed_problem(why));
+        }
+        for planned in &plan.drives {
+            offered(&planned.id, drives, busy)?;
+        }
+        standing.state = State::Used;
+        Ok(Granted {
+            plan: standing.plan.clone(),
+            actor: ticket.actor,
+        })
+    }
+}

@@ -1,0 +1,331 @@
+//! The gate with an agent's list of drives and a server's key; `forged` tries each step of it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod forged;
+
+use ed25519_dalek::{Signer, SigningKey};
+use wire::Bytes;
+use wire::drive::{Bus, Content, Refused, Rotation};
+use wire::gate::{SIGNED_PREFIX, Ticket};
+
+use super::*;
+
+const NOBODY: BTreeSet<DriveId> = BTreeSet::new();
+
+fn drive(serial: &str, content: Content) -> Drive {
+    let id = DriveId::from_serial("M", serial, 1_000_000);
+    Drive {
+        key: id.as_ref().map_or_else(String::new, ToString::to_string),
+        id,
+        kernel_name: "sdx".into(),
+        model: "M".into(),
+        serial: serial.into(),
+        wwn: None,
+        capacity: Bytes(1_000_000),
+        logical_sector: 512,
+        physical_sector: 512,
+        bus: Bus::Sata,
+        rotation: Rotation::Unknown,
+        location: String::new(),
+        temperature: None,
+        content,
+        refused: None,
+        present: true,
+        since: Time::UNIX_EPOCH,
+    }
+}
+
+fn id(drive: &Drive) -> DriveId {
+    drive.id.clone().unwrap()
+}
+
+fn moment(now: u64) -> Moment {
+    let id = PlanId::now();
+    let mut nonce = [7; 32];
+    nonce[..16].copy_from_slice(id.0.as_bytes());
+    Moment {
+        now: Duration::from_secs(now),
+        wall: Time::UNIX_EPOCH,
+        id,
+        nonce,
+    }
+}
+
+struct Bench {
+    ledger: Ledger,
+    drives: Vec<Drive>,
+    key: SigningKey,
+    trust: Trust,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let key = SigningKey::from_bytes(&[3; 32]);
+        let trust = Trust {
+            key: key.verifying_key(),
+            box_id: "box".into(),
+            claimed: true,
+        };
+        let found = Content::Found {
+            signatures: vec![],
+            summary: "ext4".into(),
+        };
+        Self {
+            ledger: Ledger::default(),
+            drives: vec![drive("AA11", Content::Empty), drive("BB22", found)],
+            key,
+            trust,
+        }
+    }
+
+    fn plan(&mut self, which: &[usize]) -> Plan {
+        let ids: Vec<DriveId> = which.iter().map(|n| id(&self.drives[*n])).collect();
+        self.ledger
+            .plan(
+                &Ask {
+                    drives: &ids,
+                    playbook: "standard",
+                },
+                &self.drives,
+                &NOBODY,
+                moment(0),
+            )
+            .unwrap()
+    }
+
+    fn ticket(&self, plan: &Plan) -> Ticket {
+        Ticket {
+            plan: plan.id,
+            digest: plan.digest.clone(),
+            nonce: plan.nonce.clone(),
+            drives: plan.drives.iter().map(|d| d.id.clone()).collect(),
+            actor: "ann".into(),
+            box_id: "box".into(),
+            at: Time::UNIX_EPOCH,
+        }
+    }
+
+    fn sign(&self, ticket: &Ticket) -> Armed {
+        sign_with(&self.key, ticket)
+    }
+
+    fn start(&mut self, armed: &Armed, now: u64) -> Result<Granted, Problem> {
+        self.ledger.start(
+            armed,
+            Some(&self.trust),
+            &self.drives,
+            &NOBODY,
+            Duration::from_secs(now),
+        )
+    }
+}
+
+fn sign_with(key: &SigningKey, ticket: &Ticket) -> Armed {
+    let ticket = serde_json::to_string(ticket).unwrap();
+    let mut signed = SIGNED_PREFIX.to_vec();
+    signed.extend_from_slice(ticket.as_bytes());
+    Armed {
+        signature: hex::encode(key.sign(&signed).to_bytes()),
+        ticket,
+    }
+}
+
+fn kind(result: Result<Granted, Problem>) -> String {
+    result.unwrap_err().kind
+}
+
+#[test]
+fn a_plan_armed_in_time_starts_exactly_once() {
+    let mut bench = Bench::new();
+    let plan = bench.plan(&[0, 1]);
+    assert_eq!(plan.drives[1].content.words(), "ext4");
+    assert_eq!(plan.drives[0].label, "AA11");
+    let armed = bench.sign(&bench.ticket(&plan));
+    let granted = bench.start(&armed, 119).unwrap();
+    assert_eq!((granted.plan, granted.actor.as_str()), (plan, "ann"));
+    assert_eq!(kind(bench.start(&armed, 119)), "ticket-used");
+}
+
+#[test]
+fn it_expires_by_the_agents_own_clock() {
+    let mut bench = Bench::new();
+    let plan = bench.plan(&[0]);
+    let armed = bench.sign(&bench.ticket(&plan));
+    assert_eq!(kind(bench.start(&armed, 120)), "plan-expired");
+}
+
+#[test]
+fn a_drive_that_was_exchanged_changed_or_unplugged_voids_the_plan_for_good() {
+    type Change = fn(&mut Vec<Drive>);
+    let changes: [(&str, Change); 5] = [
+        ("exchanged", |drives| drives[0] = drive("CC33", Content::Empty)),
+        ("gone", |drives| drives[0].present = false),
+        ("content", |drives| {
+            drives[0].content = Content::Found {
+                signatures: vec![],
+                summary: "xfs".into(),
+            }
+        }),
+        ("capacity", |drives| drives[0].capacity = Bytes(2)),
+        ("twin", |drives| drives.push(drive("AA11", Content::Empty))),
+    ];
+    for (what, change) in changes {
+        let mut bench = Bench::new();
+        let plan = bench.plan(&[1, 0]);
+        let armed = bench.sign(&bench.ticket(&plan));
+        let before = bench.drives.clone();
+        change(&mut bench.drives);
+        assert_eq!(
+            kind(bench.start(&armed, 1)),
+            "plan-changed",
+            "{what}, seen at the start"
+        );
+        bench.drives = before.clone();
+        assert_eq!(kind(bench.start(&armed, 1)), "plan-changed", "{what}, and back again");
+
+        let mut bench = Bench::new();
+        let plan = bench.plan(&[1, 0]);
+        let armed = bench.sign(&bench.ticket(&plan));
+        change(&mut bench.drives);
+        let seen = bench.drives.clone();
+        bench.ledger.drives_changed(&seen);
+        bench.drives = before;
+        assert_eq!(kind(bench.start(&armed, 1)), "plan-changed", "{what}, seen in between");
+    }
+}
+
+#[test]
+fn a_drive_that_is_slow_to_answer_a_look_keeps_its_plan() {
+    let mut bench = Bench::new();
+    let plan = bench.plan(&[0]);
+    let armed = bench.sign(&bench.ticket(&plan));
+    let mut slow = bench.drives.clone();
+    slow[0].content = Content::Unknown;
+    bench.ledger.drives_changed(&slow);
+    slow[0].content = Content::Unreadable {
+        why: "no answer in 20 s".into(),
+    };
+    bench.ledger.drives_changed(&slow);
+    slow[0].temperature = Some(wire::Celsius(40));
+    slow[0].kernel_name = "sdz".into();
+    slow[0].content = Content::Empty;
+    bench.ledger.drives_changed(&slow);
+    bench.drives = slow;
+    bench.start(&armed, 1).unwrap();
+}
+
+#[test]
+fn a_change_of_another_drive_leaves_the_plan_alone() {
+    let mut bench = Bench::new();
+    let plan = bench.plan(&[0]);
+    let armed = bench.sign(&bench.ticket(&plan));
+    bench.drives[1].present = false;
+    bench.ledger.drives_changed(&bench.drives);
+    bench.start(&armed, 1).unwrap();
+}
+
+#[test]
+fn what_must_not_be_erased_is_not_planned() {
+    let mut bench = Bench::new();
+    let refused = Refused {
+        kind: "mounted".into(),
+        reason: "mounted at /data".into(),
+    };
+    let ids: Vec<DriveId> = bench.drives.iter().map(id).collect();
+    let mut ask = |drives: &[Drive], ids: &[DriveId], busy: &BTreeSet<DriveId>| {
+        bench
+            .ledger
+            .plan(
+                &Ask {
+                    drives: ids,
+                    playbook: "standard",
+                },
+                drives,
+                busy,
+                moment(0),
+            )
+            .unwrap_err()
+    };
+    let with = |change: &dyn Fn(&mut Vec<Drive>)| {
+        let mut drives = vec![drive("AA11", Content::Empty), drive("BB22", Content::Empty)];
+        change(&mut drives);
+        drives
+    };
+    let all = with(&|_| ());
+    let mounted = ask(&with(&|d| d[0].refused = Some(refused.clone())), &ids, &NOBODY);
+    assert_eq!(mounted.kind, "drive-refused");
+    assert!(mounted.detail.contains("mounted at /data"), "{mounted}");
+    assert_eq!(
+        ask(&with(&|d| d[0].present = false), &ids, &NOBODY).kind,
+        "drive-unknown"
+    );
+    assert_eq!(
+        ask(&with(&|d| d.push(drive("AA11", Content::Empty))), &ids, &NOBODY).kind,
+        "drive-refused"
+    );
+    assert_eq!(
+        ask(&with(&|d| d[0].content = Content::Unknown), &ids, &NOBODY).kind,
+        "content-unknown"
+    );
+    assert_eq!(ask(&all, &ids, &BTreeSet::from([ids[1].clone()])).kind, "drive-busy");
+    assert_eq!(ask(&all, &[], &NOBODY).kind, "plan-empty");
+    assert_eq!(
+        ask(&all, &[ids[0].clone(), ids[0].clone()], &NOBODY).kind,
+        "drive-twice"
+    );
+    assert_eq!(
+        ask(&all, &vec![ids[0].clone(); PLAN_DRIVES_MAX + 1], &NOBODY).kind,
+        "plan-too-large"
+    );
+}
+
+#[test]
+fn a_drive_that_a_job_took_meanwhile_is_refused_at_the_start() {
+    let mut bench = Bench::new();
+    let plan = bench.plan(&[0]);
+    let armed = bench.sign(&bench.ticket(&plan));
+    let busy = BTreeSet::from([id(&bench.drives[0])]);
+    let result = bench
+        .ledger
+        .start(&armed, Some(&bench.trust), &bench.drives, &busy, Duration::from_secs(1));
+    assert_eq!(kind(result), "drive-busy");
+}
+
+#[test]
+fn what_the_descriptor_shows_must_be_what_was_planned() {
+    let mut bench = Bench::new();
+    let plan = bench.plan(&[1, 0]);
+    assert_eq!(fresh_matches(&plan, &bench.drives), Ok(()));
+    let mut fresh = bench.drives.clone();
+    fresh[1].content = Content::Empty;
+    assert_eq!(fresh_matches(&plan, &fresh).unwrap_err().kind, "plan-changed");
+    let mut fresh = bench.drives.clone();
+    fresh[0].content = Content::Unknown;
+    assert_eq!(
+        fresh_matches(&plan, &fresh).unwrap_err().kind,
+        "plan-changed",
+        "not known is not equal here"
+    );
+    fresh[0].content = Content::Unreadable { why: "EIO".into() };
+    assert_eq!(
+        fresh_matches(&plan, &fresh).unwrap_err().kind,
+        "plan-changed",
+        "nor is not readable"
+    );
+    assert_eq!(
+        fresh_matches(&plan, &bench.drives[..1]).unwrap_err().kind,
+        "plan-changed"
+    );
+}
+
+#[test]
+fn plans_are_bounded_and_the_oldest_is_forgotten() {
+    let mut bench = Bench::new();
+    let first = bench.plan(&[0]);
+    let armed = bench.sign(&bench.ticket(&first));
+    for _ in 0..PLANS_MAX {
+        bench.plan(&[0]);
+    }
+    assert_eq!(bench.ledger.plans.len(), PLANS_MAX);
+    assert_eq!(kind(bench.start(&armed, 1)), "plan-unknown");
+}

@@ -1,0 +1,116 @@
+//! What was once found stays found: over a lost checkpoint, and between a checkpoint and an interruption. Pure.
+
+use wire::Bytes;
+use wire::job::{Finding, PhaseState, PhaseStatus};
+
+use super::Record;
+
+impl Record {
+    /// Begins again from nothing, with the same baseline: its checkpoint could not be used.
+    pub fn restart(&mut self) {
+        let found = std::mem::take(&mut self.job.findings);
+        self.findings_before_loss.extend(found);
+        self.findings_before_loss.truncate(wire::job::FINDINGS_MAX);
+        self.job.bad_sectors = 0;
+        self.job.surface.clear();
+        for state in self
+            .job
+            .phases
+            .iter_mut()
+            .filter(|state| burnin::playbook::moves_data(state.phase))
+        {
+            *state = PhaseState {
+                note: String::new(),
+                rounds: 0,
+                phase: state.phase,
+                status: PhaseStatus::Pending,
+                seconds: 0.0,
+                bytes: Bytes(0),
+            };
+        }
+    }
+
+    /// Keeps what was told of findings and is not among those `saved` in the checkpoint that the job goes on from: what
+    /// shows only once would be forgotten by an interruption between finding and checkpoint.
+    pub fn keep_findings(&mut self, saved: &[Finding]) {
+        let same = |a: &Finding, b: &Finding| (a.phase, a.lba) == (b.phase, b.lba);
+        for found in &self.job.findings {
+            let kept = saved
+                .iter()
+                .chain(&self.findings_before_loss)
+                .any(|kept| same(kept, found));
+            if !kept && self.findings_before_loss.len() < wire::job::FINDINGS_MAX {
+                self.findings_before_loss.push(found.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use burnin::worker::Report;
+    use wire::Lba;
+    use wire::job::{FaultKind, Phase};
+
+    use super::*;
+    use crate::record::tests::{apply, record};
+
+    #[test]
+    fn a_restart_keeps_what_was_found_and_forgets_what_was_done() {
+        let mut record = record();
+        let finding = Finding {
+            step: 0,
+            kind: FaultKind::BitFlip,
+            lba: Some(Lba(7)),
+            sectors: 1,
+            found: None,
+            phase: Phase::Verify,
+            detail: "1 bit".into(),
+        };
+        apply(
+            &mut record,
+            &Report::Findings {
+                findings: vec![finding.clone()],
+                bad_sectors: 1,
+            },
+        );
+        record.phase_mut(Phase::SmartBefore).unwrap().status = PhaseStatus::Done;
+        record.phase_mut(Phase::Write).unwrap().status = PhaseStatus::Done;
+        record.restart();
+        assert_eq!(record.findings_before_loss, [finding]);
+        assert!(record.is_pending(Phase::Write) && !record.is_pending(Phase::SmartBefore));
+        assert_eq!(record.job.bad_sectors, 0);
+    }
+
+    #[test]
+    fn a_finding_between_the_last_checkpoint_and_an_interruption_is_kept() {
+        let at = |lba, sectors| Finding {
+            step: 0,
+            kind: FaultKind::Transient,
+            lba: Some(Lba(lba)),
+            sectors,
+            found: None,
+            phase: Phase::Verify,
+            detail: String::new(),
+        };
+        let mut record = record();
+        let findings = vec![at(7, 3), at(90, 1)];
+        apply(
+            &mut record,
+            &Report::Findings {
+                findings,
+                bad_sectors: 4,
+            },
+        );
+        record.keep_findings(&[at(7, 1)]);
+        assert_eq!(
+            record.findings_before_loss,
+            [at(90, 1)],
+            "the other one is in the checkpoint, and grew since"
+        );
+        record.keep_findings(&[]);
+        record.keep_findings(&[]);
+        assert_eq!(record.findings_before_loss, [at(90, 1), at(7, 3)]);
+    }
+}

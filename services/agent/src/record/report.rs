@@ -1,0 +1,239 @@
+//! What a worker's report changes in a job, and what is to be done about it. Pure.
+
+use burnin::worker::Report;
+use wire::frame::ProgressFrame;
+use wire::job::{Job, JobState, Phase, PhaseState, PhaseStatus, Progress, Resume};
+use wire::{Celsius, Time};
+
+use super::Record;
+use crate::events::duration_words;
+
+/// What a report means beside its change of the record.
+#[derive(Debug, Default, PartialEq)]
+pub struct Effects {
+    /// To be kept, with the record.
+    pub checkpoint: Option<String>,
+    /// Worth writing down and telling.
+    pub changed: bool,
+    /// A phase that ended.
+    pub finished: Option<PhaseState>,
+    /// It went on after an interruption.
+    pub resumed: Option<Resume>,
+    /// How far it is.
+    pub progress: Option<ProgressFrame>,
+    /// For the job's log.
+    pub log: Option<String>,
+}
+
+impl Record {
+    /// Takes one report of the worker.
+    pub fn apply(
+        &mut self,
+        report: &Report,
+        resume_why: Option<&str>,
+        temperature: Option<Celsius>,
+        now: Time,
+    ) -> Effects {
+        let mut effects = Effects {
+            changed: true,
+            ..Effects::default()
+        };
+        match report {
+            Report::Started { phase, from, engine } => {
+                self.job.state = JobState::Running;
+                if let Some(why) = resume_why {
+                    let resume = Resume {
+                        step: 0,
+                        at: now,
+                        why: why.to_owned(),
+                        phase: *phase,
+                        from: *from,
+                    };
+                    self.job.resumes.push(resume.clone());
+                    effects.resumed = Some(resume);
+                }
+                effects.log = Some(format!("Worker started: {engine}"));
+            }
+            Report::PhaseStarted { phase } => {
+                if let Some(state) = self.phase_mut(*phase) {
+                    state.status = PhaseStatus::Running;
+                }
+                effects.log = Some(format!("Phase {} begins", phase.label()));
+            }
+            Report::Progress(progress) => {
+                let progress = Progress {
+                    temperature,
+                    ..progress.clone()
+                };
+                if let Some(state) = self.phase_mut(progress.phase) {
+                    state.bytes = progress.done;
+                }
+                effects.changed = false;
+                effects.progress = Some(progress_frame(&self.job, &progress));
+                self.job.progress = Some(progress);
+            }
+            Report::Checkpoint { text } => effects.checkpoint = Some(text.clone()),
+            Report::Findings { findings, bad_sectors } => {
+                self.job.findings.clone_from(findings);
+                self.job.bad_sectors = *bad_sectors;
+            }
+            Report::PhaseDone { state, surface } => {
+                if let Some(mine) = self.phase_mut(state.phase) {
+                    *mine = state.clone();
+                }
+                if let Some(surface) = surface {
+                    self.job.surface.retain(|old| old.phase != surface.phase);
+                    self.job.surface.push(surface.clone());
+                }
+                if state.status == PhaseStatus::Done {
+                    effects.finished = Some(state.clone());
+                }
+            }
+            Report::Log { text } => {
+                effects.changed = false;
+                effects.log = Some(text.clone());
+            }
+            Report::Done { evidence } => {
+                for state in evidence.phase_states() {
+                    if let Some(mine) = self.phase_mut(state.phase) {
+                        *mine = state;
+                    }
+                }
+                self.job.surface = evidence.surfaces();
+                self.job.bad_sectors = evidence.defects.bad_sectors();
+                self.job.findings = evidence.findings();
+                self.job.progress = None;
+            }
+        }
+        effects
+    }
+}
+
+/// The documented progress frame of a job, with ours beside it.
+fn progress_frame(job: &Job, progress: &Progress) -> ProgressFrame {
+    let doing = match progress.phase {
+        Phase::SmartBefore | Phase::SmartAfter => "Reading SMART of",
+        Phase::SelfTestShort | Phase::SelfTestExtended => "Self-test of",
+        Phase::Probe => "Probing the capacity of",
+        Phase::Sample => "Sampling",
+        Phase::Write => "Writing to",
+        Phase::Verify => "Reading back",
+        Phase::Seek => "Seeking on",
+        Phase::Trim => "Trimming",
+        Phase::TrimCheck => "Checking the trim of",
+        Phase::Scan => "Reading",
+        Phase::Partition => "Partitioning",
+        Phase::Format => "Formatting",
+    };
+    let phase = serde_json::to_value(progress.phase)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default();
+    ProgressFrame {
+        job_id: job.id.to_string(),
+        phase,
+        percent: progress.percent.clamp(0.0, 100.0),
+        message: format!("{doing} {} {}, {}/s", job.model, job.serial, progress.rate),
+        eta: progress
+            .eta_job
+            .or(progress.eta)
+            .map(duration_words)
+            .unwrap_or_default(),
+        bytes_done: i64::try_from(progress.done.0).unwrap_or(i64::MAX),
+        bytes_total: i64::try_from(progress.total.0).unwrap_or(i64::MAX),
+        kiln: Some(progress.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::Bytes;
+
+    use super::*;
+    use crate::record::tests::{apply, record};
+
+    #[test]
+    fn progress_is_told_with_temperature_and_documented_fields() {
+        let mut record = record();
+        let progress = Progress {
+            step: 0,
+            phase_percent: None,
+            phase: Phase::Write,
+            done: Bytes(500),
+            total: Bytes(1000),
+            rate: Bytes(180_000_000),
+            eta: Some(10.0),
+            eta_job: Some(7980.0),
+            percent: 25.0,
+            temperature: None,
+        };
+        let effects = apply(&mut record, &Report::Progress(progress));
+        assert!(!effects.changed, "progress alone is not written down");
+        let frame = effects.progress.unwrap();
+        assert_eq!(
+            (frame.phase.as_str(), frame.eta.as_str(), frame.bytes_done),
+            ("write", "2h13m", 500)
+        );
+        assert_eq!(frame.kiln.unwrap().temperature, Some(Celsius(41)));
+        assert!(
+            frame.message.contains("Writing to WD80EFAX VK1234, 180 MB/s"),
+            "{}",
+            frame.message
+        );
+    }
+
+    #[test]
+    fn phases_go_from_pending_over_running_to_done() {
+        let mut record = record();
+        apply(&mut record, &Report::PhaseStarted { phase: Phase::Write });
+        assert_eq!(record.phase_mut(Phase::Write).unwrap().status, PhaseStatus::Running);
+        let done = PhaseState {
+            note: String::new(),
+            rounds: 0,
+            phase: Phase::Write,
+            status: PhaseStatus::Done,
+            seconds: 9.0,
+            bytes: Bytes(7),
+        };
+        let effects = apply(
+            &mut record,
+            &Report::PhaseDone {
+                state: done.clone(),
+                surface: None,
+            },
+        );
+        assert_eq!(effects.finished, Some(done));
+        let stopped = PhaseState {
+            note: String::new(),
+            rounds: 0,
+            phase: Phase::Verify,
+            status: PhaseStatus::Interrupted,
+            seconds: 9.0,
+            bytes: Bytes(7),
+        };
+        let effects = apply(
+            &mut record,
+            &Report::PhaseDone {
+                state: stopped,
+                surface: None,
+            },
+        );
+        assert_eq!(effects.finished, None, "an interrupted phase did not finish");
+    }
+
+    #[test]
+    fn a_resume_is_recorded_with_its_reason() {
+        let mut record = record();
+        let report = Report::Started {
+            phase: Phase::Verify,
+            from: Bytes(4096),
+            engine: "e".into(),
+        };
+        let effects = record.apply(&report, Some("power cut or reset"), None, Time::UNIX_EPOCH);
+        assert_eq!(record.job.resumes, [effects.resumed.unwrap()]);
+        assert_eq!(record.job.resumes[0].why, "power cut or reset");
+        let effects = record.apply(&report, None, None, Time::UNIX_EPOCH);
+        assert_eq!(effects.resumed, None);
+    }
+}

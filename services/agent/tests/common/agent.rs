@@ -1,0 +1,142 @@
+//! An agent process and its workers.
+
+use std::path::Path;
+use std::process::{Child, Command as Process};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::TOKEN;
+
+/// An agent process; killed when dropped.
+pub struct Agent {
+    child: Child,
+}
+
+impl Agent {
+    pub fn start(dir: &Path) -> Self {
+        Self::with(dir, &[])
+    }
+
+    pub fn with(dir: &Path, arguments: &[&str]) -> Self {
+        let child = Process::new(env!("CARGO_BIN_EXE_kiln-agent"))
+            .arg("--server")
+            .arg(format!("unix:{}", dir.join("server.sock").display()))
+            .args(["--addon-id", "1", "--allow-loop", "--checkpoint-bytes", "8388608"])
+            .args(if arguments.contains(&"--smartctl") {
+                &[][..]
+            } else {
+                &["--smartctl", "/bin/false"][..]
+            })
+            .args(arguments)
+            .arg("--data")
+            .arg(dir.join("data"))
+            .arg("--run")
+            .arg(dir.join("run"))
+            .env("VIGIL_ADDON_TOKEN", TOKEN)
+            .env("KILN_LOG", "info")
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub async fn terminate(&mut self) {
+        self.signal(nix::sys::signal::Signal::SIGTERM);
+        // The server's end must go on meanwhile: it is told how the jobs stand.
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        assert!(status.success(), "{status}");
+    }
+
+    /// Process ids of its workers.
+    pub fn workers(&self) -> Vec<i32> {
+        workers_of(self.pid())
+    }
+}
+
+fn workers_of(agent: i32) -> Vec<i32> {
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.split(' ').nth(1)?.parse::<i32>().ok());
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let is_worker = line.split(|byte| *byte == 0).nth(1) == Some(b"worker");
+        if parent == Some(agent) && is_worker {
+            pids.push(pid);
+        }
+    }
+    pids
+}
+
+/// Lets an agent's workers run one moment in ten, so that no machine is too fast for a test that disturbs them.
+pub struct Brake {
+    off: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Brake {
+    pub fn on(agent: &Agent) -> Self {
+        let (off, agent) = (Arc::new(AtomicBool::new(false)), agent.pid());
+        let until = off.clone();
+        let thread = std::thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                let held = workers_of(agent);
+                let each = |signal| {
+                    for pid in &held {
+                        // It may have ended.
+                        let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), signal);
+                    }
+                };
+                each(nix::sys::signal::Signal::SIGSTOP);
+                std::thread::sleep(Duration::from_millis(if held.is_empty() { 1 } else { 45 }));
+                each(nix::sys::signal::Signal::SIGCONT);
+                std::thread::sleep(Duration::from_millis(if held.is_empty() { 0 } else { 5 }));
+            }
+        });
+        Self {
+            off,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Brake {
+    fn drop(&mut self) {
+        self.off.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

@@ -1,0 +1,96 @@
+//! The set-up of most process tests: a directory, a server, an agent, and drives that it has listed.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use wire::job::{Job, Outcome};
+use wire::{DriveId, JobId};
+
+use super::{Agent, Brake, Loop, Server, not_here};
+
+/// All of it; taken down when dropped.
+pub struct Bench {
+    pub server: Server,
+    pub agent: Agent,
+    pub drives: Vec<Loop>,
+    dir: TempDir,
+}
+
+impl Bench {
+    /// A claimed server, an agent, and a loop device of each size in MiB; `None`, and told, where there are none.
+    pub async fn new(mib: &[u64]) -> Option<Self> {
+        Self::with(mib, true, &[]).await
+    }
+
+    /// The same with the server claimed or not, and with further arguments of the agent.
+    pub async fn with(mib: &[u64], claimed: bool, arguments: &[&str]) -> Option<Self> {
+        if not_here() {
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let drives: Vec<Loop> = mib.iter().map(|mib| Loop::new(*mib)).collect();
+        let server = Server::start(dir.path(), claimed).await;
+        let agent = Agent::with(dir.path(), arguments);
+        for drive in &drives {
+            server.drive(&drive.id()).await;
+        }
+        Some(Self {
+            server,
+            agent,
+            drives,
+            dir,
+        })
+    }
+
+    /// The directory of it all: `server.sock`, `data`, `run`.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn ids(&self) -> Vec<DriveId> {
+        self.drives.iter().map(Loop::id).collect()
+    }
+
+    /// Starts a job on the first drive.
+    pub async fn job(&self, playbook: &str) -> JobId {
+        self.server.start_jobs(&[self.drives[0].id()], playbook).await[0]
+    }
+
+    /// Starts a job on the first drive and waits until it has taken a checkpoint or two.
+    pub async fn job_in_the_middle(&self, playbook: &str) -> JobId {
+        let id = self.job(playbook).await;
+        self.in_the_middle(id).await;
+        id
+    }
+
+    /// Waits until the job has taken a checkpoint or two.
+    pub async fn in_the_middle(&self, job: JobId) {
+        let _brake = Brake::on(&self.agent);
+        self.server
+            .until("the job to be in the middle", |seen| {
+                let job = seen.jobs.get(&job)?;
+                assert!(
+                    !job.state.is_over(),
+                    "it was over before it could be interrupted: {job:?}"
+                );
+                job.progress.as_ref().filter(|p| p.done.0 > 16 << 20).map(|_| ())
+            })
+            .await;
+    }
+
+    /// The same agent under a server that was started anew and has seen nothing.
+    pub async fn with_another_server(self) -> Self {
+        let key = self.server.kill().await;
+        let server = Server::start_with(self.dir.path(), key, true).await;
+        Self { server, ..self }
+    }
+
+    /// Starts the agent again after its end.
+    pub fn restart(&mut self) {
+        self.agent = Agent::start(self.dir.path());
+    }
+}
+
+pub fn outcome(job: &Job) -> Outcome {
+    job.verdict.as_ref().unwrap().outcome
+}

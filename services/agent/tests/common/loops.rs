@@ -1,0 +1,95 @@
+//! A loop device over a sparse file: a drive that a test may do anything to.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use wire::DriveId;
+
+use super::PATIENCE;
+
+/// A loop device over a sparse file; taken down when dropped.
+pub struct Loop {
+    pub node: PathBuf,
+    pub file: PathBuf,
+    _dir: TempDir,
+}
+
+impl Loop {
+    pub fn new(mib: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("disk");
+        File::create(&file).unwrap().set_len(mib << 20).unwrap();
+        let node = attach(&["-f", "--show"], &file);
+        Self { node, file, _dir: dir }
+    }
+
+    pub fn id(&self) -> DriveId {
+        let bytes = std::fs::metadata(&self.file).unwrap().len();
+        DriveId::from_serial("Loop device", self.node.to_str().unwrap(), bytes).unwrap()
+    }
+
+    /// Puts a drive of another size into the same place.
+    pub fn exchange(&self, mib: u64) {
+        detach(&self.node);
+        File::create(&self.file).unwrap().set_len(mib << 20).unwrap();
+        attach(&[self.node.to_str().unwrap()], &self.file);
+    }
+
+    /// Makes an ext4 signature without a file system behind it: the magic number and a plausible superblock come from mkfs.
+    pub fn mkfs(&self) {
+        let begun = Instant::now();
+        loop {
+            let done = Process::new("mkfs.ext4")
+                .args(["-q", "-F"])
+                .arg(&self.node)
+                .output()
+                .unwrap();
+            if done.status.success() {
+                return;
+            }
+            // The kernel answers EBUSY for a moment after a ring on the device was closed.
+            assert!(begun.elapsed() < PATIENCE, "{}", String::from_utf8_lossy(&done.stderr));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Whether nothing was ever written.
+    pub fn is_blank(&self) -> bool {
+        let file = File::open(&self.file).unwrap();
+        let mut bytes = vec![0; 1 << 20];
+        let size = file.metadata().unwrap().len();
+        (0..size).step_by(bytes.len()).all(|at| {
+            file.read_exact_at(&mut bytes, at).unwrap();
+            bytes.iter().all(|byte| *byte == 0)
+        })
+    }
+}
+
+fn attach(before: &[&str], file: &Path) -> PathBuf {
+    let output = Process::new("losetup").args(before).arg(file).output().unwrap();
+    assert!(
+        output.status.success(),
+        "losetup: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
+
+fn detach(node: &Path) {
+    // It may be detached already.
+    let _gone = Process::new("losetup")
+        .arg("-d")
+        .arg(node)
+        .stderr(Stdio::null())
+        .status();
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        detach(&self.node);
+    }
+}
