@@ -42,6 +42,7 @@ impl Message {
         match stream {
             Stream::Box => Self::new("box", &hub.view(now, true)),
             Stream::Drives(drives) => Self::new("drives", drives),
+            Stream::Playbooks(playbooks) => Self::new("playbooks", playbooks),
             Stream::Job(job) => Self::new("job", job),
             Stream::Progress(job, progress) => {
                 Self::new("progress", &serde_json::json!({ "job": job, "progress": progress }))

@@ -6,15 +6,17 @@
 
 use store::{Store, Write};
 use tokio::sync::{broadcast, mpsc, oneshot};
+use wire::certificate::CertificateText;
 use wire::drive::Drive;
 use wire::event::{Actor, FIRST_PREV_HASH, NewEvent};
 use wire::frame::LogLine;
 use wire::job::Job;
+use wire::playbook::PlaybookInfo;
 use wire::{Event, JobId, Time};
 
 use crate::hub::units::Remembered;
 use crate::message::Message;
-use crate::tables::{EVENTS, EVENTS_MAX, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, STATE};
+use crate::tables::{CERTIFICATES, EVENTS, EVENTS_MAX, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, STATE};
 
 /// Orders that may wait; then their makers wait.
 const QUEUE: usize = 1024;
@@ -28,6 +30,9 @@ pub const EVENTS_SEEN: &str = "agent-events-seen";
 /// Key in the state table: the drives as the agent told them last.
 pub const DRIVES: &str = "drives";
 
+/// Key in the state table: the playbooks as the agent told them last.
+pub const PLAYBOOKS: &str = "playbooks";
+
 /// Key in the state table: what the supervisor said last.
 pub const SUPERVISOR: &str = "supervisor";
 
@@ -40,6 +45,10 @@ pub enum Keep {
     Job(Box<Job>),
     /// The drives.
     Drives(Vec<Drive>),
+    /// The playbooks.
+    Playbooks(Vec<PlaybookInfo>),
+    /// A certificate, byte for byte.
+    Certificate(CertificateText),
     /// A line of a job's log.
     Line(JobId, LogLine),
     /// What the supervisor said last.
@@ -140,6 +149,10 @@ fn write(w: &mut Write<'_, '_>, keep: impl Iterator<Item = Keep>) -> store::Resu
             }
             Keep::Job(job) => JOBS.put(w, &job.id.to_string(), &*job)?,
             Keep::Drives(drives) => STATE.put(w, DRIVES, &json(&drives)?)?,
+            Keep::Playbooks(playbooks) => STATE.put(w, PLAYBOOKS, &json(&playbooks)?)?,
+            Keep::Certificate(certificate) => {
+                CERTIFICATES.put(w, &certificate.job.to_string(), &certificate.text)?;
+            }
             Keep::Line(job, line) => {
                 let job = job.to_string();
                 let number = JOB_LOG.append_to(w, &job, &line)?;
@@ -161,6 +174,7 @@ fn write(w: &mut Write<'_, '_>, keep: impl Iterator<Item = Keep>) -> store::Resu
             break;
         };
         JOB_LOG.delete_of(w, &oldest)?;
+        CERTIFICATES.delete(w, &oldest)?;
         JOBS.delete(w, &oldest)?;
     }
     Ok(events)

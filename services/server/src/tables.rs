@@ -6,6 +6,7 @@
 //! | `events` | sequence number | [`wire::Event`], hash-chained |
 //! | `jobs` | job id (sorts by time) | [`wire::job::Job`], its last known state |
 //! | `joblog` | job id, number | [`wire::frame::LogLine`] |
+//! | `certificates` | job id | the certificate's text, byte for byte as it was signed |
 //! | `addons` | number | [`crate::addon::Addon`] |
 //! | `state` | word | whatever the word says, as JSON |
 //! | `numbers` | word | running numbers |
@@ -16,7 +17,16 @@ use wire::frame::LogLine;
 use wire::job::Job;
 
 /// Names of all tables.
-pub const NAMES: &[&str] = &["addons", "credentials", "events", "joblog", "jobs", "numbers", "state"];
+pub const NAMES: &[&str] = &[
+    "addons",
+    "certificates",
+    "credentials",
+    "events",
+    "joblog",
+    "jobs",
+    "numbers",
+    "state",
+];
 
 /// Version of the meaning of what is stored. A file of another version is set aside, and said so.
 pub const SCHEMA: u32 = 1;
@@ -41,3 +51,6 @@ pub const JOB_LOG_MAX: u64 = 2000;
 
 /// Single values.
 pub const STATE: Table<String, serde_json::Value> = Table::new("state");
+
+/// Certificates, one a job at most; they go with their job.
+pub const CERTIFICATES: Table<String, String> = Table::new("certificates");

@@ -43,7 +43,7 @@ pub struct CertificateText {
 }
 
 /// What a check of a certificate came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct CertificateCheck {
     /// Whether it may be relied on.
     pub standing: Standing,
@@ -64,7 +64,7 @@ pub struct CertificateCheck {
 }
 
 /// Whether a certificate may be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// The signature is good and by a key that the reader knows; neither expired nor known to be revoked.
@@ -76,7 +76,7 @@ pub enum Standing {
 }
 
 /// What is known of a certificate's revocation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RevocationState {
     /// Only the box that signed it knows, and it was not asked.
@@ -88,12 +88,12 @@ pub enum RevocationState {
 }
 
 /// The essence of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct CertificateFacts {
     /// Its id, as printed on it.
     pub id: String,
-    /// The drive.
-    pub drive: DriveId,
+    /// The drive; `None` where only the code on paper was checked.
+    pub drive: Option<DriveId>,
     /// Model.
     pub model: String,
     /// Serial.
@@ -103,8 +103,10 @@ pub struct CertificateFacts {
     /// The verdict's word.
     pub outcome: Outcome,
     /// When it was signed.
+    #[schema(value_type = String, format = DateTime)]
     pub made: Time,
     /// Until when it speaks for the drive.
+    #[schema(value_type = String, format = DateTime)]
     pub valid_until: Time,
     /// SHA-256 over what was signed, 64 hexadecimal digits.
     pub digest: String,

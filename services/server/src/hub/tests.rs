@@ -5,6 +5,12 @@ use proptest::prelude::*;
 use wire::Bytes;
 use wire::job::{JobState, Phase};
 
+use wire::event::NewEvent;
+use wire::frame::{Frame, Notification, ProgressFrame};
+use wire::job::Progress;
+use wire::{DriveId, JobId, Time};
+
+use super::job::{JOBS, SAMPLES};
 use super::*;
 
 fn now(seconds: u64) -> Now {

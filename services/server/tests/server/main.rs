@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod addon;
+mod agent;
 mod box_;
 mod client;
+mod gate;
 mod http;
 mod process;

@@ -3,40 +3,41 @@
 //! The hub, the claim and the gate are pure and live behind mutexes that are held for microseconds and never over an
 //! `await`. Everything that has to be kept goes through the [`Scribe`].
 
+mod addon;
+mod agent;
+mod past;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use store::{Check, Store};
 use tokio::sync::{broadcast, watch};
+use wire::Problem;
 use wire::boxes::Banner;
-use wire::command::{Answer, Command};
 use wire::event::{Actor, NewEvent, Severity};
-use wire::frame::{FRAME_MAX_SENT, Frame, Hello};
-use wire::{JobId, Problem};
 
-use crate::addon::{Addons, read_manifest};
+use crate::addon::Addons;
 use crate::auth::claim::{Claim, Code};
 use crate::auth::credential::Vault;
 use crate::auth::limit::Limit;
 use crate::auth::password::{self, Hasher};
 use crate::auth::secret;
-use crate::calls::{self, Calls};
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::gate::Gate;
-use crate::hub::{AGENT, Effect, Hub, Input, Past, Telemetry};
+use crate::hub::{AGENT, Effect, Hub, Input, Telemetry};
 use crate::key::Keys;
 use crate::message::Message;
 use crate::scribe::{self, Keep, Scribe};
-use crate::tables::{self, EVENTS, JOBS, STATE};
+use crate::tables;
+pub use past::events;
+use past::past;
 
 /// Messages that a slow listener may lag behind; then it gets a fresh snapshot instead.
 const STREAM: usize = 1024;
-
-/// Newest jobs read at start.
-const JOBS_READ: usize = 200;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -204,48 +205,6 @@ impl App {
         Ok(app)
     }
 
-    async fn tell_what_was_set_aside(&self, dir: &std::path::Path, now: Option<store::SetAside>, keys: &[PathBuf]) {
-        let banner = |text| {
-            Some(Banner {
-                severity: Severity::Warning,
-                text,
-            })
-        };
-        if let Some(aside) = store::earlier(dir).last() {
-            let text = format!(
-                "The server's store was damaged and a new one was begun: history before it is in {} ({}). Take the file away to clear this",
-                aside.path.display(),
-                aside.why
-            );
-            self.feed(Input::Banner {
-                key: "store",
-                banner: banner(text),
-            })
-            .await;
-        }
-        if let Some(aside) = now {
-            let data = serde_json::json!({ "path": aside.path, "why": aside.why });
-            let message = format!(
-                "The server's store was set aside as {}: {}",
-                aside.path.display(),
-                aside.why
-            );
-            self.record("box.store_set_aside", Severity::Warning, message, data)
-                .await;
-        }
-        if let Some(path) = keys.first() {
-            let text = format!(
-                "A key file of the server was malformed and lies in {}; the agent refuses new burn-ins until its own state is reset",
-                path.display()
-            );
-            self.feed(Input::Banner {
-                key: "key",
-                banner: banner(text),
-            })
-            .await;
-        }
-    }
-
     fn spawn_tasks(self: &Arc<Self>) {
         let app = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -300,6 +259,8 @@ impl App {
                     Effect::Event(event, actor) => keep.push(Keep::Event(event, actor, now.wall)),
                     Effect::SaveJob(job) => keep.push(Keep::Job(job)),
                     Effect::SaveDrives(drives) => keep.push(Keep::Drives(drives)),
+                    Effect::SavePlaybooks(playbooks) => keep.push(Keep::Playbooks(playbooks)),
+                    Effect::SaveCertificate(certificate) => keep.push(Keep::Certificate(certificate)),
                     Effect::SaveLine { job, line } => keep.push(Keep::Line(job, line)),
                     Effect::Remember(remembered) => keep.push(Keep::Remember(remembered)),
                     Effect::Reply(reply) => self.calls.reply(reply),
@@ -389,212 +350,10 @@ impl App {
             .kept(vec![Keep::Event(event, actor, self.clock.now().wall)])
             .await
     }
-
-    /// Asks the burn-in agent.
-    ///
-    /// # Errors
-    /// Its refusal, or that it cannot be reached.
-    pub async fn ask_agent(&self, command: Command) -> Result<Answer, Problem> {
-        let sender = self.agent_sender().ok_or_else(calls::away)?;
-        self.calls.call(&sender, command).await
-    }
-
-    fn agent_sender(&self) -> Option<link::Sender> {
-        // Numbers rise: the greatest is the newest.
-        let links = lock(&self.links);
-        links
-            .iter()
-            .filter(|(_, l)| l.addon == AGENT)
-            .max_by_key(|(number, _)| **number)
-            .map(|(_, l)| l.sender.clone())
-    }
-
-    async fn say_hello(&self) {
-        let Some(sender) = self.agent_sender() else { return };
-        let (box_id, gate_key) = self.gate(|gate| (gate.box_id().to_owned(), gate.public_key()));
-        // What came over the connection before may still wait to be written; it counts as seen only once it is.
-        if let Err(error) = self.scribe.kept(Vec::new()).await {
-            tracing::warn!(%error, "what the agent sent last is not stored; it will send it again");
-        }
-        let seen = self.store.read(|r| STATE.get(r, scribe::EVENTS_SEEN));
-        let events_seen = seen.ok().flatten().and_then(|v| v.as_u64()).unwrap_or(0);
-        let claimed = self.hub(Hub::is_claimed);
-        let hello = Hello {
-            box_id,
-            gate_key,
-            claimed,
-            known_jobs: Vec::new(),
-            events_seen,
-        };
-        if let Err(error) = sender.send(&Frame::Hello(hello)).await {
-            tracing::warn!(%error, "the agent was not told who the box is");
-        }
-    }
-
-    /// Serves one connection of an add-on to its end. One that has not `enrolled` by `connect` keeps to the documented
-    /// 64 KiB a message; only its first one, if that is its manifest, may be longer.
-    pub async fn serve_addon(&self, addon: u64, enrolled: bool, sender: link::Sender, mut receiver: link::Receiver) {
-        let connection = self.connections.fetch_add(1, Ordering::Relaxed);
-        lock(&self.links).insert(
-            connection,
-            Linked {
-                addon,
-                sender: sender.clone(),
-            },
-        );
-        self.feed(Input::Connected { addon, connection }).await;
-        let mut first = true;
-        let why = loop {
-            let received = match receiver.recv_raw().await {
-                Ok(received) => received,
-                Err(closed) => break closed.to_string(),
-            };
-            let is_manifest = matches!(&received.frame, Ok(Frame::Other { kind, .. }) if kind == "manifest");
-            if !enrolled && received.bytes.len() > FRAME_MAX_SENT && !(is_manifest && first) {
-                let what = format!(
-                    "it has {} bytes; at most {FRAME_MAX_SENT} are taken",
-                    received.bytes.len()
-                );
-                self.feed(Input::Malformed {
-                    addon,
-                    connection,
-                    what: what.clone(),
-                })
-                .await;
-                sender.close(1009, "longer than 65536 bytes").await;
-                break what;
-            }
-            first = false;
-            match received.frame {
-                Ok(frame) => {
-                    let payload = payload(&received.bytes);
-                    if is_manifest && let Err(what) = self.take_manifest(addon, &payload).await {
-                        self.feed(Input::Malformed {
-                            addon,
-                            connection,
-                            what,
-                        })
-                        .await;
-                    }
-                    self.feed(Input::Frame {
-                        addon,
-                        connection,
-                        frame,
-                        payload,
-                    })
-                    .await;
-                }
-                Err(error) => {
-                    self.feed(Input::Malformed {
-                        addon,
-                        connection,
-                        what: error.to_string(),
-                    })
-                    .await
-                }
-            }
-        };
-        tracing::info!(addon, connection, why, "an add-on's connection is over");
-        lock(&self.links).remove(&connection);
-        self.feed(Input::Closed { addon, connection, why }).await;
-        let seen = self.hub(|hub| hub.addon(self.clock.now(), addon).1);
-        if let Some(mut row) = self.addons.get(addon) {
-            row.last_seen = seen;
-            if let Err(error) = self.addons.put(row).await {
-                tracing::warn!(addon, %error, "when the add-on was seen last was not stored");
-            }
-        }
-    }
-
-    /// Keeps the manifest that an add-on sent down its socket.
-    async fn take_manifest(&self, addon: u64, manifest: &serde_json::Value) -> Result<(), String> {
-        let (_, version, description) = read_manifest(manifest).map_err(|problem| problem.to_string())?;
-        let Some(mut row) = self.addons.get(addon) else {
-            return Ok(());
-        };
-        (row.version, row.description) = (version, description);
-        row.manifest = manifest.clone();
-        row.updated = self.clock.now().wall;
-        self.addons.put(row).await.map_err(|error| error.to_string())
-    }
-
-    /// Closes the connections of an add-on that may no longer connect.
-    pub async fn close_addon(&self, addon: u64) {
-        let senders: Vec<_> = {
-            let links = lock(&self.links);
-            links
-                .values()
-                .filter(|l| l.addon == addon)
-                .map(|l| l.sender.clone())
-                .collect()
-        };
-        for sender in senders {
-            sender.close(1008, "add-on is disabled").await;
-        }
-    }
-
-    /// Says goodbye to all add-ons: the server is stopping.
-    pub async fn shut_down(&self) {
-        self.stopping.send_replace(true);
-        let senders: Vec<_> = lock(&self.links).values().map(|linked| linked.sender.clone()).collect();
-        for sender in senders {
-            sender.shut_down().await;
-        }
-    }
-
-    /// One job: as the hub holds it, else as the medium has it.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn job(&self, id: JobId) -> store::Result<Option<wire::job::Job>> {
-        match self.hub(|hub| hub.job_of(id).cloned()) {
-            Some(job) => Ok(Some(job)),
-            None => self.store.read(|r| JOBS.get(r, id.to_string().as_str())),
-        }
-    }
-}
-
-/// The payload of a frame as it came, with the fields that we do not know.
-fn payload(bytes: &[u8]) -> serde_json::Value {
-    let whole: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
-    match whole {
-        serde_json::Value::Object(mut fields) => fields.remove("payload").unwrap_or_default(),
-        _ => serde_json::Value::Null,
-    }
 }
 
 /// Resolves once the server is stopping.
 pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // An error means that the sender, and the server with it, is gone.
     let _gone = stopping.wait_for(|stopping| *stopping).await.map(|_| ());
-}
-
-/// What the medium knows from before.
-fn past(store: &Store) -> store::Result<Past> {
-    store.read(|r| {
-        let word = |key| -> store::Result<serde_json::Value> { Ok(STATE.get(r, key)?.unwrap_or_default()) };
-        let drives = serde_json::from_value(word(scribe::DRIVES)?).unwrap_or_else(|error| {
-            tracing::debug!(%error, "no list of drives from before");
-            Vec::new()
-        });
-        let jobs = JOBS.last_n(r, JOBS_READ)?.into_iter().map(|(_, job)| job).collect();
-        let remembered = serde_json::from_value(word(scribe::SUPERVISOR)?).ok();
-        Ok(Past {
-            drives,
-            jobs,
-            remembered,
-        })
-    })
-}
-
-/// The newest events after `after`, or the newest `limit` of all.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn events(store: &Store, after: Option<u64>, limit: usize) -> store::Result<Vec<wire::Event>> {
-    let rows = store.read(|r| match after {
-        Some(after) => EVENTS.after(r, &after, limit),
-        None => EVENTS.last_n(r, limit),
-    })?;
-    Ok(rows.into_iter().map(|(_, event)| event).collect())
 }

@@ -1,0 +1,54 @@
+//! The built-in agent: who the box is goes to it first, commands after that.
+
+use wire::Problem;
+use wire::command::{Answer, Command};
+use wire::frame::{Frame, Hello};
+
+use super::{App, lock};
+use crate::calls;
+use crate::hub::{AGENT, Hub};
+use crate::scribe;
+use crate::tables::STATE;
+
+impl App {
+    /// Asks the burn-in agent.
+    ///
+    /// # Errors
+    /// Its refusal, or that it cannot be reached.
+    pub async fn ask_agent(&self, command: Command) -> Result<Answer, Problem> {
+        let sender = self.agent_sender().ok_or_else(calls::away)?;
+        self.calls.call(&sender, command).await
+    }
+
+    pub(super) fn agent_sender(&self) -> Option<link::Sender> {
+        // Numbers rise: the greatest is the newest.
+        let links = lock(&self.links);
+        links
+            .iter()
+            .filter(|(_, l)| l.addon == AGENT)
+            .max_by_key(|(number, _)| **number)
+            .map(|(_, l)| l.sender.clone())
+    }
+
+    pub(super) async fn say_hello(&self) {
+        let Some(sender) = self.agent_sender() else { return };
+        let (box_id, gate_key) = self.gate(|gate| (gate.box_id().to_owned(), gate.public_key()));
+        // What came over the connection before may still wait to be written; it counts as seen only once it is.
+        if let Err(error) = self.scribe.kept(Vec::new()).await {
+            tracing::warn!(%error, "what the agent sent last is not stored; it will send it again");
+        }
+        let seen = self.store.read(|r| STATE.get(r, scribe::EVENTS_SEEN));
+        let events_seen = seen.ok().flatten().and_then(|v| v.as_u64()).unwrap_or(0);
+        let claimed = self.hub(Hub::is_claimed);
+        let hello = Hello {
+            box_id,
+            gate_key,
+            claimed,
+            known_jobs: Vec::new(),
+            events_seen,
+        };
+        if let Err(error) = sender.send(&Frame::Hello(hello)).await {
+            tracing::warn!(%error, "the agent was not told who the box is");
+        }
+    }
+}

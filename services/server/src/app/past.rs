@@ -1,0 +1,116 @@
+//! What the medium knows from before, and what was set aside of it.
+
+use std::path::PathBuf;
+
+use store::Store;
+use wire::JobId;
+use wire::boxes::Banner;
+use wire::event::Severity;
+
+use super::App;
+use crate::hub::{Input, Past};
+use crate::scribe;
+use crate::tables::{CERTIFICATES, EVENTS, JOBS, STATE};
+
+/// Newest jobs read at start.
+const JOBS_READ: usize = 200;
+
+impl App {
+    pub(super) async fn tell_what_was_set_aside(
+        &self,
+        dir: &std::path::Path,
+        now: Option<store::SetAside>,
+        keys: &[PathBuf],
+    ) {
+        let banner = |text| {
+            Some(Banner {
+                severity: Severity::Warning,
+                text,
+            })
+        };
+        if let Some(aside) = store::earlier(dir).last() {
+            let text = format!(
+                "The server's store was damaged and a new one was begun: history before it is in {} ({}). Take the file away to clear this",
+                aside.path.display(),
+                aside.why
+            );
+            self.feed(Input::Banner {
+                key: "store",
+                banner: banner(text),
+            })
+            .await;
+        }
+        if let Some(aside) = now {
+            let data = serde_json::json!({ "path": aside.path, "why": aside.why });
+            let message = format!(
+                "The server's store was set aside as {}: {}",
+                aside.path.display(),
+                aside.why
+            );
+            self.record("box.store_set_aside", Severity::Warning, message, data)
+                .await;
+        }
+        if let Some(path) = keys.first() {
+            let text = format!(
+                "A key file of the server was malformed and lies in {}; the agent refuses new burn-ins until its own state is reset",
+                path.display()
+            );
+            self.feed(Input::Banner {
+                key: "key",
+                banner: banner(text),
+            })
+            .await;
+        }
+    }
+
+    /// One job: as the hub holds it, else as the medium has it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn job(&self, id: JobId) -> store::Result<Option<wire::job::Job>> {
+        match self.hub(|hub| hub.job_of(id).cloned()) {
+            Some(job) => Ok(Some(job)),
+            None => self.store.read(|r| JOBS.get(r, id.to_string().as_str())),
+        }
+    }
+
+    /// The certificate of a job, byte for byte as it was signed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn certificate(&self, id: JobId) -> store::Result<Option<String>> {
+        self.store.read(|r| CERTIFICATES.get(r, id.to_string().as_str()))
+    }
+}
+
+/// What the medium knows from before.
+pub(super) fn past(store: &Store) -> store::Result<Past> {
+    store.read(|r| {
+        let word = |key| -> store::Result<serde_json::Value> { Ok(STATE.get(r, key)?.unwrap_or_default()) };
+        let drives = serde_json::from_value(word(scribe::DRIVES)?).unwrap_or_else(|error| {
+            tracing::debug!(%error, "no list of drives from before");
+            Vec::new()
+        });
+        let playbooks = serde_json::from_value(word(scribe::PLAYBOOKS)?).unwrap_or_default();
+        let jobs = JOBS.last_n(r, JOBS_READ)?.into_iter().map(|(_, job)| job).collect();
+        let remembered = serde_json::from_value(word(scribe::SUPERVISOR)?).ok();
+        Ok(Past {
+            drives,
+            playbooks,
+            jobs,
+            remembered,
+        })
+    })
+}
+
+/// The newest events after `after`, or the newest `limit` of all.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn events(store: &Store, after: Option<u64>, limit: usize) -> store::Result<Vec<wire::Event>> {
+    let rows = store.read(|r| match after {
+        Some(after) => EVENTS.after(r, &after, limit),
+        None => EVENTS.last_n(r, limit),
+    })?;
+    Ok(rows.into_iter().map(|(_, event)| event).collect())
+}

@@ -1,0 +1,74 @@
+//! What happens to the hub.
+
+use wire::Time;
+use wire::boxes::Banner;
+use wire::frame::Frame;
+use wire::supervisor::Status;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An add-on connected.
+    Connected {
+        /// Its number.
+        addon: u64,
+        /// The connection's number; never used twice.
+        connection: u64,
+    },
+    /// A connection is over.
+    Closed {
+        /// The add-on.
+        addon: u64,
+        /// The connection.
+        connection: u64,
+        /// In words.
+        why: String,
+    },
+    /// A frame came.
+    Frame {
+        /// The add-on.
+        addon: u64,
+        /// The connection.
+        connection: u64,
+        /// The frame.
+        frame: Frame,
+        /// Its payload as it came, for those who look at the add-on.
+        payload: serde_json::Value,
+    },
+    /// A message came that is no frame.
+    Malformed {
+        /// The add-on.
+        addon: u64,
+        /// The connection.
+        connection: u64,
+        /// What is wrong with it: names the field and what is expected.
+        what: String,
+    },
+    /// The supervisor said how everything is; `None` when it is no longer heard.
+    Supervisor(Option<Status>),
+    /// The box was claimed.
+    Claimed,
+    /// A banner of the server's own came or went.
+    Banner {
+        /// Which.
+        key: &'static str,
+        /// The banner, or `None` to take it away.
+        banner: Option<Banner>,
+    },
+    /// An add-on was registered, or is known from before.
+    Known {
+        /// Its number.
+        addon: u64,
+        /// Its name.
+        name: String,
+        /// When it was last heard.
+        last_seen: Option<Time>,
+    },
+    /// An add-on was taken away.
+    Forgotten {
+        /// Its number.
+        addon: u64,
+    },
+    /// A second has gone by.
+    Tick,
+}

@@ -1,0 +1,130 @@
+//! The jobs: the state that the agent told last, and the latest samples of their progress.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use wire::frame::{LogLine, ProgressFrame};
+use wire::job::{Job, Progress};
+use wire::{DriveId, JobId, Time};
+
+use super::ring::Ring;
+use super::{Effect, Hub, Stream};
+use crate::clock::Now;
+
+/// Samples of progress kept of one job: at most one each [`SAMPLE`], so ten minutes at least.
+pub(super) const SAMPLES: usize = 600;
+
+/// Least time between two kept samples of one job's progress.
+const SAMPLE: Duration = Duration::from_secs(1);
+
+/// Jobs held in memory; older ones are on the medium only.
+pub(super) const JOBS: usize = 200;
+
+/// One sample of a job's progress.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Sample {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
+    /// How far it was.
+    pub progress: Progress,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) job: Job,
+    samples: Ring<Sample>,
+    sampled: Option<Duration>,
+}
+
+impl Hub {
+    pub(super) fn progress(&mut self, now: Now, frame: ProgressFrame, out: &mut Vec<Effect>) {
+        let Some((id, progress)) = frame.job_id.parse::<JobId>().ok().zip(frame.kiln) else {
+            return;
+        };
+        let Some(held) = self.jobs.get_mut(&id).filter(|held| !held.job.state.is_over()) else {
+            return;
+        };
+        held.sample(now, &progress);
+        held.job.progress = Some(progress.clone());
+        out.push(Effect::Stream(Stream::Progress(id, progress)));
+    }
+
+    pub(super) fn line(&mut self, job: Option<JobId>, line: LogLine, out: &mut Vec<Effect>) {
+        out.push(Effect::Stream(Stream::Line(job, line.clone())));
+        match job {
+            Some(job) => out.push(Effect::SaveLine { job, line }),
+            None => {
+                self.lines.push(line);
+            }
+        }
+    }
+
+    pub(super) fn job(&mut self, now: Now, job: Job, out: &mut Vec<Effect>) {
+        if !self.jobs.contains_key(&job.id) && self.jobs.len() >= JOBS {
+            let oldest_over = self
+                .jobs
+                .iter()
+                .find(|(_, held)| held.job.state.is_over())
+                .map(|(id, _)| *id);
+            if let Some(oldest) = oldest_over {
+                self.jobs.remove(&oldest);
+            }
+        }
+        let held = self.jobs.entry(job.id).or_insert_with(|| Held::new(job.clone()));
+        if let Some(progress) = &job.progress {
+            held.sample(now, progress);
+        }
+        held.job = job;
+        out.push(Effect::SaveJob(Box::new(held.job.clone())));
+        out.push(Effect::Stream(Stream::Job(Box::new(held.job.clone()))));
+    }
+
+    /// The jobs held in memory, newest first.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values().rev().map(|held| &held.job)
+    }
+
+    /// One job.
+    pub fn job_of(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id).map(|held| &held.job)
+    }
+
+    /// Samples of a job's progress, oldest first.
+    pub fn samples(&self, id: JobId) -> Vec<Sample> {
+        self.jobs
+            .get(&id)
+            .map(|held| held.samples.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// The running job of a drive.
+    pub fn job_on(&self, drive: &DriveId) -> Option<JobId> {
+        self.jobs
+            .values()
+            .find(|held| held.job.drive == *drive && !held.job.state.is_over())
+            .map(|held| held.job.id)
+    }
+}
+
+impl Held {
+    pub(super) fn new(job: Job) -> Self {
+        Self {
+            job,
+            samples: Ring::new(SAMPLES),
+            sampled: None,
+        }
+    }
+
+    pub(super) fn sample(&mut self, now: Now, progress: &Progress) {
+        let due = self.sampled.is_none_or(|at| now.mono.saturating_sub(at) >= SAMPLE);
+        if due && self.samples.last().is_none_or(|last| last.progress != *progress) {
+            self.samples.push(Sample {
+                at: now.wall,
+                progress: progress.clone(),
+            });
+            self.sampled = Some(now.mono);
+        }
+    }
+}
