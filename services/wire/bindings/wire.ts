@@ -138,6 +138,78 @@ export type CallOutcome = { "ok": Answer } | { "error": Problem };
 
 export type Celsius = number;
 
+export type CertificateCheck = { 
+/**
+ * Whether it may be relied on.
+ */
+standing: Standing, 
+/**
+ * Why it stands so, in a sentence.
+ */
+told: string, 
+/**
+ * Whether the signature is that of the key that the certificate names, over exactly what it says.
+ */
+signature_good: boolean, 
+/**
+ * SHA-256 over the public key, 64 hexadecimal digits; `None` where the text names no key.
+ */
+key: string | null, 
+/**
+ * Under which name the reader knows that key; `None`: not at all.
+ */
+known_as: string | null, 
+/**
+ * Whether `valid_until` has passed.
+ */
+expired: boolean, 
+/**
+ * Whether it was revoked.
+ */
+revocation: RevocationState, 
+/**
+ * What it says; only where the signature is good.
+ */
+says: CertificateFacts | null, };
+
+export type CertificateFacts = { 
+/**
+ * Its id, as printed on it.
+ */
+id: string, 
+/**
+ * The drive; `None` where only the code on paper was checked.
+ */
+drive: DriveId | null, 
+/**
+ * Model.
+ */
+model: string, 
+/**
+ * Serial.
+ */
+serial: string, 
+/**
+ * Capacity.
+ */
+capacity: Bytes, 
+/**
+ * The verdict's word.
+ */
+outcome: Outcome, 
+/**
+ * When it was signed.
+ */
+made: string, 
+/**
+ * Until when it speaks for the drive.
+ */
+valid_until: string, 
+/**
+ * SHA-256 over what was signed, 64 hexadecimal digits.
+ */
+digest: string, };
+
 export type CertificateInfo = { 
 /**
  * Its id, as printed on it.
@@ -1041,6 +1113,8 @@ job: JobId,
  */
 why: string, };
 
+export type RevocationState = { "kind": "unknown" } | { "kind": "standing" } | { "kind": "revoked" } & Revocation;
+
 export type Rotation = { "kind": "spinning", 
 /**
  * Revolutions per minute, 4,000 to 15,000; `None` when not told.
@@ -1142,6 +1216,8 @@ before: number | null,
  * Raw value after.
  */
 after: number | null, };
+
+export type Standing = "trusted" | "unknown_key" | "bad";
 
 export type Started = { 
 /**

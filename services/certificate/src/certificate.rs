@@ -1,0 +1,275 @@
+//! What a certificate says: the essence of one finished job, and who says it.
+//!
+//! Built from [`wire::job::Job`] alone. What the buyer of a drive has no business with (who armed the
+//! job, the other drives of its plan, paths) is left out. Limits keep the text below [`TEXT_MAX`]: a
+//! certificate travels in one frame.
+
+use jiff::ToSpan;
+use serde::{Deserialize, Serialize};
+use wire::job::{
+    FaultKind, Finding, Job, JobState, Outcome, PhaseState, Resume, SelfTest, SmartRow, Surface, TimePoint, Verdict,
+};
+use wire::options::{FormatRequest, Formatted, Profile};
+use wire::{Bytes, DriveId, JobId, Time};
+
+use crate::key::PublicKey;
+
+/// What `format` says in every certificate.
+pub const FORMAT: &str = "kiln-certificate";
+
+/// The version that this code writes and reads.
+pub const VERSION: u32 = 1;
+
+/// How long a certificate speaks for a drive, in days.
+///
+/// A choice, not a measurement: drives fail at 1–2 % a year (Backblaze, drive stats), and what a
+/// surface test saw says little about a drive that worked on for longer than that.
+pub const VALID_DAYS: i64 = 365;
+
+/// Longest text of a certificate in bytes: quoted into a frame it stays below 512 KiB.
+pub const TEXT_MAX: usize = 400 * 1024;
+
+/// Findings that are listed one by one; the rest is counted by kind.
+pub const FINDINGS_LISTED: usize = 50;
+
+/// Phases whose throughput over LBA is carried, the last ones; earlier ones keep their latencies.
+pub const SURFACES_DRAWN: usize = 12;
+
+/// Who makes certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maker {
+    /// Id of the box, or `cli` for a burn-in without one.
+    pub id: String,
+    /// Its name, as people know it.
+    pub name: String,
+    /// Software and its version: "kiln 0.1.0".
+    pub software: String,
+}
+
+/// What was signed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`VERSION`].
+    pub version: u32,
+    /// Its name, as printed: `KC-…`.
+    pub id: String,
+    /// The signing key's public half, 64 hexadecimal digits.
+    pub key: String,
+    /// Who made it.
+    #[serde(rename = "box")]
+    pub maker: Maker,
+    /// When it was made.
+    pub made: Time,
+    /// Until when it speaks for the drive.
+    pub valid_until: Time,
+    /// The job it is of.
+    pub job: JobId,
+    /// The drive.
+    pub drive: DriveFacts,
+    /// Name of the playbook.
+    pub playbook: String,
+    /// What was chosen beside it.
+    pub options: Choices,
+    /// When the job was started.
+    pub started: Time,
+    /// When it ended.
+    pub ended: Time,
+    /// Whether a person ended it early.
+    pub aborted: bool,
+    /// The verdict with every rule that fired.
+    pub verdict: Verdict,
+    /// The phases with their times.
+    pub phases: Vec<PhaseState>,
+    /// Interruptions that it went on after.
+    pub resumes: Vec<Resume>,
+    /// What was found wrong.
+    pub findings: Findings,
+    /// Throughput over LBA and latencies.
+    pub surface: Vec<Surface>,
+    /// Temperature, throughput and errors over time.
+    pub timeline: Vec<TimePoint>,
+    /// SMART before and after.
+    pub smart: Vec<SmartPair>,
+    /// The drive's own self-tests.
+    pub self_tests: Vec<SelfTest>,
+    /// What partitioning and formatting came to.
+    pub formatted: Option<Formatted>,
+}
+
+/// The drive's identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveFacts {
+    /// What names it wherever it is plugged in.
+    pub id: DriveId,
+    /// Model.
+    pub model: String,
+    /// Serial, as on the label.
+    pub serial: String,
+    /// Capacity.
+    pub capacity: Bytes,
+    /// Logical sector in bytes.
+    pub sector: u32,
+}
+
+/// What a person chose beside the playbook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choices {
+    /// Which limits judged it.
+    pub profile: Profile,
+    /// What was to be made on it.
+    pub format: Option<FormatRequest>,
+    /// Hours of a soak.
+    pub soak_hours: Option<u32>,
+}
+
+/// What was found wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Bad sectors in all.
+    pub bad_sectors: u64,
+    /// The most telling ones.
+    pub listed: Vec<Finding>,
+    /// How many findings the job told of each kind, most frequent first.
+    pub kinds: Vec<KindCount>,
+}
+
+/// Findings of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindCount {
+    /// The kind.
+    pub kind: FaultKind,
+    /// Findings.
+    pub findings: u64,
+    /// Their sectors.
+    pub sectors: u64,
+}
+
+/// One SMART value before and after; beyond ±(2^53 − 1) as a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmartPair {
+    /// ATA attribute number.
+    pub id: Option<u16>,
+    /// Name as smartctl gives it.
+    pub name: String,
+    /// Before.
+    #[serde(with = "crate::canonical::whole")]
+    pub before: Option<i64>,
+    /// After.
+    #[serde(with = "crate::canonical::whole")]
+    pub after: Option<i64>,
+}
+
+impl From<&SmartRow> for SmartPair {
+    fn from(row: &SmartRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name.clone(),
+            before: row.before,
+            after: row.after,
+        }
+    }
+}
+
+impl Certificate {
+    /// The certificate of a job that is over; `None` for one that is not, or has no verdict.
+    pub fn of(job: &Job, maker: &Maker, key: PublicKey, made: Time) -> Option<Self> {
+        let verdict = job.verdict.clone()?;
+        let ended = job.ended?;
+        if !job.state.is_over() {
+            return None;
+        }
+        let mut phases = job.phases.clone();
+        for phase in &mut phases {
+            phase.seconds = milliseconds(phase.seconds);
+        }
+        Some(Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            id: crate::id::of(job.id, key),
+            key: key.to_hex(),
+            maker: maker.clone(),
+            made,
+            valid_until: made.checked_add((VALID_DAYS * 24).hours()).unwrap_or(made),
+            job: job.id,
+            drive: DriveFacts {
+                id: job.drive.clone(),
+                model: job.model.clone(),
+                serial: job.serial.clone(),
+                capacity: job.capacity,
+                sector: job.sector,
+            },
+            playbook: job.playbook.clone(),
+            options: Choices {
+                profile: job.options.profile,
+                format: job.options.format.clone(),
+                soak_hours: job.options.soak_hours,
+            },
+            started: job.started,
+            ended,
+            aborted: job.state == JobState::Aborted,
+            verdict,
+            phases,
+            resumes: job.resumes.clone(),
+            findings: findings(job),
+            surface: surfaces(&job.surface),
+            timeline: job.timeline.clone(),
+            smart: job.smart.iter().map(Into::into).collect(),
+            self_tests: job.self_tests.clone(),
+            formatted: job.formatted.clone(),
+        })
+    }
+
+    /// The verdict's word.
+    pub fn outcome(&self) -> Outcome {
+        self.verdict.outcome
+    }
+}
+
+/// Rounded to milliseconds; what is no time counts as none.
+fn milliseconds(seconds: f64) -> f64 {
+    if seconds.is_finite() && (0.0..1e12).contains(&seconds) {
+        (seconds * 1000.0).round() / 1000.0
+    } else {
+        0.0
+    }
+}
+
+fn findings(job: &Job) -> Findings {
+    let mut kinds: Vec<KindCount> = Vec::new();
+    for finding in &job.findings {
+        match kinds.iter_mut().find(|k| k.kind == finding.kind) {
+            Some(count) => {
+                count.findings += 1;
+                count.sectors = count.sectors.saturating_add(finding.sectors);
+            }
+            None => kinds.push(KindCount {
+                kind: finding.kind,
+                findings: 1,
+                sectors: finding.sectors,
+            }),
+        }
+    }
+    kinds.sort_by_key(|k| (std::cmp::Reverse(k.findings), k.kind));
+    Findings {
+        bad_sectors: job.bad_sectors,
+        listed: job.findings.iter().take(FINDINGS_LISTED).cloned().collect(),
+        kinds,
+    }
+}
+
+fn surfaces(all: &[Surface]) -> Vec<Surface> {
+    let bare = all.len().saturating_sub(SURFACES_DRAWN);
+    all.iter()
+        .enumerate()
+        .map(|(index, surface)| Surface {
+            zones: if index < bare {
+                Vec::new()
+            } else {
+                surface.zones.clone()
+            },
+            ..surface.clone()
+        })
+        .collect()
+}

@@ -1,0 +1,156 @@
+//! Whether a certificate may be relied on, and why.
+//!
+//! Three questions, kept apart: is the signature that of the key it names (mathematics), does the reader
+//! know that key (trust), and does it still hold (time, revocation). Whether the *drive* is good is none
+//! of them: a certificate of a FAILED drive can be trusted, and says FAILED.
+
+use std::collections::BTreeMap;
+
+use wire::Time;
+use wire::certificate::{CertificateCheck, CertificateFacts, Revocation, RevocationState, Standing};
+
+use crate::key::{Fingerprint, PublicKey};
+use crate::signed::{Bad, Signed};
+use crate::stamp::{self, Stamp};
+use crate::trust::Trust;
+
+/// What is known of revocations, by certificate id.
+#[derive(Clone, Copy, Debug)]
+pub enum Revocations<'a> {
+    /// The box that signed was not asked.
+    Unknown,
+    /// Everything that this box has revoked; it speaks only for certificates of this key.
+    Of(Fingerprint, &'a BTreeMap<String, Revocation>),
+}
+
+/// Checks a signed certificate, or the text of its QR code.
+pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>) -> CertificateCheck {
+    if text.starts_with(stamp::FIRST) {
+        return match Stamp::parse(text).filter(Stamp::verifies) {
+            Some(stamp) => judge(of_stamp(&stamp), trust, now, revocations),
+            None => bad("The signature of this code is bad: it was damaged or changed.".to_owned()),
+        };
+    }
+    match Signed::parse(text) {
+        Ok(signed) => judge(of_signed(&signed), trust, now, revocations),
+        Err(why @ (Bad::Signature | Bad::NotCanonical | Bad::Stamp)) => bad(format!(
+            "The signature is bad: {why}. This certificate was damaged or changed."
+        )),
+        Err(why) => bad(format!("This is no good certificate: {why}.")),
+    }
+}
+
+fn bad(told: String) -> CertificateCheck {
+    CertificateCheck {
+        standing: Standing::Bad,
+        told,
+        signature_good: false,
+        key: None,
+        known_as: None,
+        expired: false,
+        revocation: RevocationState::Unknown,
+        says: None,
+    }
+}
+
+fn of_signed(signed: &Signed) -> (CertificateFacts, Option<Fingerprint>) {
+    let certificate = signed.certificate();
+    let facts = CertificateFacts {
+        id: certificate.id.clone(),
+        drive: Some(certificate.drive.id.clone()),
+        model: certificate.drive.model.clone(),
+        serial: certificate.drive.serial.clone(),
+        capacity: certificate.drive.capacity,
+        outcome: certificate.outcome(),
+        made: certificate.made,
+        valid_until: certificate.valid_until,
+        digest: signed.digest().to_owned(),
+    };
+    (facts, Some(signed.key().fingerprint()))
+}
+
+fn of_stamp(stamp: &Stamp) -> (CertificateFacts, Option<Fingerprint>) {
+    let says = &stamp.says;
+    let facts = CertificateFacts {
+        id: says.id.clone(),
+        drive: None,
+        model: says.model.clone(),
+        serial: says.serial.clone(),
+        capacity: says.capacity,
+        outcome: says.outcome,
+        made: says.made,
+        valid_until: says.valid_until,
+        digest: says.digest.clone(),
+    };
+    (facts, PublicKey::parse(&says.key).map(PublicKey::fingerprint))
+}
+
+fn judge(
+    (says, key): (CertificateFacts, Option<Fingerprint>),
+    trust: &Trust,
+    now: Time,
+    revocations: Revocations<'_>,
+) -> CertificateCheck {
+    let Some(key) = key else {
+        return bad("This is no good certificate: the key that it names is no Ed25519 key.".to_owned());
+    };
+    let revocation = match revocations {
+        Revocations::Of(box_key, list) if box_key == key => match list.get(&says.id) {
+            Some(revoked) => RevocationState::Revoked(revoked.clone()),
+            None => RevocationState::Standing,
+        },
+        Revocations::Of(..) | Revocations::Unknown => RevocationState::Unknown,
+    };
+    let known_as = trust.name(key).map(str::to_owned);
+    let expired = now > says.valid_until;
+    let told_revoked = trust.revoked(&says.id);
+    let (standing, told) = if let RevocationState::Revoked(revoked) = &revocation {
+        (
+            Standing::Bad,
+            format!(
+                "The signature is good, but the box revoked it on {}: {}.",
+                day(revoked.at),
+                revoked.why
+            ),
+        )
+    } else if let Some(why) = told_revoked {
+        (
+            Standing::Bad,
+            format!("The signature is good, but your trust file says that it is revoked: {why}."),
+        )
+    } else if expired {
+        (
+            Standing::Bad,
+            format!(
+                "The signature is good, but it was valid until {} only.",
+                day(says.valid_until)
+            ),
+        )
+    } else if let Some(name) = &known_as {
+        (
+            Standing::Trusted,
+            format!("The signature is good, by a key that you know: {name}."),
+        )
+    } else {
+        (
+            Standing::UnknownKey,
+            "The signature is good, but by a key that you do not know: compare its fingerprint with one that the \
+             maker gave you."
+                .to_owned(),
+        )
+    };
+    CertificateCheck {
+        standing,
+        told,
+        signature_good: true,
+        key: Some(key.to_hex()),
+        known_as,
+        expired,
+        revocation,
+        says: Some(says),
+    }
+}
+
+fn day(time: Time) -> String {
+    time.strftime("%-d %B %Y").to_string()
+}

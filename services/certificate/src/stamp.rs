@@ -1,0 +1,190 @@
+//! What fits on paper: the essence of a certificate in a QR code, with a signature of its own.
+//!
+//! Whoever holds the paper scans the code and has a text that says which drive got which word, when,
+//! by which key, and the digest of the whole certificate: `kiln cert verify` checks that text offline,
+//! and the paper can be compared with it. Everything but the names is upper case and digits, which a
+//! QR code packs at 5.5 bits a letter.
+//!
+//! ```text
+//! KILN CERTIFICATE 1
+//! PASSED
+//! KC-7Q2M-9F3K-XB4T
+//! ST12000NM000J              model
+//! ZRT10W3P                   serial
+//! 12000138625024             capacity in bytes
+//! 2026-11-19T14:22:05Z       made
+//! 2027-11-19T14:22:05Z       valid until
+//! 8F31C9A2…                  Ed25519 public key
+//! C4E902BB…                  SHA-256 of the certificate
+//! 5B27…                      Ed25519 over "kiln-stamp-v1\n" and the lines above, joined by "\n"
+//! ```
+
+use jiff::Timestamp;
+use wire::job::Outcome;
+use wire::{Bytes, Time};
+
+use crate::certificate::Certificate;
+use crate::key::{Key, PublicKey};
+
+/// First line of every stamp.
+pub const FIRST: &str = "KILN CERTIFICATE 1";
+
+/// Domain separation of the signed lines.
+const PREFIX: &[u8] = b"kiln-stamp-v1\n";
+
+/// A stamp; whether its signature is good says [`Stamp::verifies`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The signed lines.
+    lines: String,
+    signature: String,
+    /// What the lines say.
+    pub says: Says,
+}
+
+/// What a stamp says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Says {
+    /// The verdict's word.
+    pub outcome: Outcome,
+    /// The certificate's id.
+    pub id: String,
+    /// Model.
+    pub model: String,
+    /// Serial.
+    pub serial: String,
+    /// Capacity.
+    pub capacity: Bytes,
+    /// When it was made, to the second.
+    pub made: Time,
+    /// Until when it holds, to the second.
+    pub valid_until: Time,
+    /// Public key, 64 lower-case digits.
+    pub key: String,
+    /// SHA-256 over the certificate, 64 lower-case digits.
+    pub digest: String,
+}
+
+impl Stamp {
+    pub(crate) fn of(certificate: &Certificate, digest: &str, key: &Key) -> Self {
+        let mut stamp = Self::with_signature(certificate, digest, "");
+        stamp.signature = key.sign(PREFIX, &stamp.lines);
+        stamp
+    }
+
+    pub(crate) fn with_signature(certificate: &Certificate, digest: &str, signature: &str) -> Self {
+        let says = Says {
+            outcome: certificate.outcome(),
+            id: line(&certificate.id, 40),
+            model: line(&certificate.drive.model, 60),
+            serial: line(&certificate.drive.serial, 60),
+            capacity: certificate.drive.capacity,
+            made: seconds(certificate.made),
+            valid_until: seconds(certificate.valid_until),
+            key: certificate.key.clone(),
+            digest: digest.to_owned(),
+        };
+        Self {
+            lines: lines(&says),
+            signature: signature.to_owned(),
+            says,
+        }
+    }
+
+    /// Reads the text of a scanned code. Blanks and line ends at its end are forgiven, nothing else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let all: Vec<&str> = text
+            .trim_end()
+            .split('\n')
+            .map(|l| l.strip_suffix('\r').unwrap_or(l))
+            .collect();
+        let [
+            first,
+            outcome,
+            id,
+            model,
+            serial,
+            capacity,
+            made,
+            valid_until,
+            key,
+            digest,
+            signature,
+        ] = all[..]
+        else {
+            return None;
+        };
+        if first != FIRST {
+            return None;
+        }
+        let outcomes = [Outcome::Passed, Outcome::Warn, Outcome::Inconclusive, Outcome::Failed];
+        let says = Says {
+            outcome: outcomes.into_iter().find(|o| o.word() == outcome)?,
+            id: id.to_owned(),
+            model: model.to_owned(),
+            serial: serial.to_owned(),
+            capacity: Bytes(capacity.parse().ok()?),
+            made: made.parse().ok()?,
+            valid_until: valid_until.parse().ok()?,
+            key: upper_hex(key)?,
+            digest: upper_hex(digest)?,
+        };
+        let stamp = Self {
+            lines: lines(&says),
+            signature: upper_hex(signature)?,
+            says,
+        };
+        // One spelling of each line, so that what is shown is what was signed.
+        (stamp.lines.split('\n').eq(all[..10].iter().copied())).then_some(stamp)
+    }
+
+    /// The text that the code carries.
+    pub fn text(&self) -> String {
+        format!("{}\n{}", self.lines, self.signature.to_uppercase())
+    }
+
+    /// Whether the key that it names signed it.
+    pub fn verifies(&self) -> bool {
+        PublicKey::parse(&self.says.key).is_some_and(|key| key.verifies(PREFIX, &self.lines, &self.signature))
+    }
+
+    /// 128 lower-case digits.
+    pub(crate) fn signature(&self) -> &str {
+        &self.signature
+    }
+}
+
+fn lines(says: &Says) -> String {
+    [
+        FIRST,
+        says.outcome.word(),
+        &says.id,
+        &says.model,
+        &says.serial,
+        &says.capacity.0.to_string(),
+        &says.made.to_string(),
+        &says.valid_until.to_string(),
+        &says.key.to_uppercase(),
+        &says.digest.to_uppercase(),
+    ]
+    .join("\n")
+}
+
+/// A name as one line: control characters would forge others.
+fn line(text: &str, most: usize) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(most)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+fn seconds(time: Time) -> Time {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn upper_hex(text: &str) -> Option<String> {
+    let digits = |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b);
+    text.bytes().all(digits).then(|| text.to_lowercase())
+}

@@ -1,0 +1,153 @@
+//! The keys that a reader knows: a text file with one a line.
+//!
+//! ```text
+//! # fingerprint or public key, then a name; blanks, colons and dashes inside the digits are free
+//! key 8f31c9a2d07e44b619c05ae77b2df013…  kiln-bench-2, Mara's shop
+//! revoked KC-7Q2M-9F3K-XB4T  failed on 3 March
+//! ```
+//!
+//! Whoever runs the box gives the fingerprint; a certificate alone proves only that *some* key signed it.
+
+use std::collections::BTreeMap;
+
+use crate::key::{Fingerprint, PublicKey};
+
+/// The keys that a reader knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    keys: BTreeMap<Fingerprint, String>,
+    revoked: BTreeMap<String, String>,
+}
+
+/// A line that says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}; expected `key DIGITS NAME` or `revoked ID WHY`")]
+pub struct BadLine {
+    /// Its number, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Trust {
+    /// Nobody.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Knows one more key.
+    pub fn add(&mut self, key: Fingerprint, name: &str) {
+        self.keys.insert(key, name.to_owned());
+    }
+
+    /// Under which name the key is known.
+    pub fn name(&self, key: Fingerprint) -> Option<&str> {
+        self.keys.get(&key).map(String::as_str)
+    }
+
+    /// Why the reader was told that the certificate of that id no longer holds.
+    pub fn revoked(&self, id: &str) -> Option<&str> {
+        self.revoked.get(id).map(String::as_str)
+    }
+
+    /// Reads a trust file.
+    ///
+    /// # Errors
+    /// The first line that says nothing: a key that is passed over would be a surprise later.
+    pub fn parse(text: &str) -> Result<Self, BadLine> {
+        let mut trust = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let bad = |why: String| BadLine { line: index + 1, why };
+            match line.split_once(char::is_whitespace) {
+                Some(("key", rest)) => {
+                    let (key, name) = key(rest.trim()).ok_or_else(|| bad("no key of 64 hexadecimal digits".into()))?;
+                    trust.keys.insert(key, name);
+                }
+                Some(("revoked", rest)) => {
+                    let (id, why) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
+                    trust.revoked.insert(id.to_owned(), why.trim().to_owned());
+                }
+                _ => {
+                    let word: String = line.chars().take(40).collect();
+                    return Err(bad(format!("{word:?} is not understood")));
+                }
+            }
+        }
+        Ok(trust)
+    }
+}
+
+/// 64 digits with free separators between them, then a name. A public key counts as its fingerprint.
+fn key(text: &str) -> Option<(Fingerprint, String)> {
+    let mut digits = String::with_capacity(64);
+    let mut end = 0;
+    for (at, c) in text.char_indices() {
+        if digits.len() == 64 {
+            break;
+        }
+        match c {
+            c if c.is_ascii_hexdigit() => digits.push(c.to_ascii_lowercase()),
+            ' ' | ':' | '-' | '\t' => {}
+            _ => return None,
+        }
+        end = at + c.len_utf8();
+    }
+    let rest = &text[end..];
+    if digits.len() < 64 || rest.starts_with(|c: char| !c.is_whitespace()) {
+        return None;
+    }
+    let name = rest.trim();
+    let (name, is_public) = match name.strip_prefix("public") {
+        Some(name) if name.is_empty() || name.starts_with(char::is_whitespace) => (name.trim(), true),
+        _ => (name, false),
+    };
+    let print = if is_public {
+        PublicKey::parse(&digits)?.fingerprint()
+    } else {
+        digits.parse().ok()?
+    };
+    let name = if name.is_empty() { "a key without a name" } else { name };
+    Some((print, name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::key::Key;
+
+    #[test]
+    fn keys_and_revocations_are_read() {
+        let public = Key::from_seed(&[3; 32]).public();
+        let print = public.fingerprint();
+        for line in [
+            format!("key {} Mara's shop", print.to_hex()),
+            format!("key {}   Mara's shop", print.groups()),
+            format!("  key {} public Mara's shop ", public.to_hex()),
+            format!("key {} Mara's shop", print.groups().replace(' ', ":").to_uppercase()),
+        ] {
+            let trust = Trust::parse(&format!("# mine\n\n{line}\nrevoked KC-1 failed on 3 March\n")).unwrap();
+            assert_eq!(trust.name(print), Some("Mara's shop"), "{line}");
+            assert_eq!(trust.revoked("KC-1"), Some("failed on 3 March"));
+            assert_eq!(trust.revoked("KC-2"), None);
+            assert_eq!(trust.name(Key::from_seed(&[4; 32]).public().fingerprint()), None);
+        }
+    }
+
+    #[test]
+    fn a_bad_line_is_told_with_its_number() {
+        for (text, part) in [
+            ("key 12ab", "line 1: no key"),
+            ("# x\nkee 12", "line 2: \"kee 12\""),
+            ("key zz", "line 1: no key"),
+            (&format!("key {}f name", "a".repeat(64)), "line 1: no key"),
+        ] {
+            let told = Trust::parse(text).unwrap_err().to_string();
+            assert!(told.contains(part), "{told}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! A certificate is good as it was signed, and bad after any change at all.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use certificate::{Certificate, Key, Revocations, Signed, Stamp, Trust, check};
+use common::{failed, key, maker, passed, sign, time};
+use proptest::prelude::*;
+use wire::Time;
+use wire::certificate::{Revocation, RevocationState, Standing};
+use wire::job::{JobState, Outcome};
+
+fn now() -> Time {
+    time("2026-12-24T18:00:00Z")
+}
+
+fn knows() -> Trust {
+    let mut trust = Trust::none();
+    trust.add(key().public().fingerprint(), "kiln-bench-2");
+    trust
+}
+
+fn standing(text: &str) -> Standing {
+    check(text, &knows(), now(), Revocations::Unknown).standing
+}
+
+#[test]
+fn as_signed_it_is_trusted_and_says_what_the_job_said() {
+    for job in [passed(), failed()] {
+        let signed = sign(&job);
+        let result = check(signed.text(), &knows(), now(), Revocations::Unknown);
+        assert_eq!(result.standing, Standing::Trusted, "{}", result.told);
+        assert_eq!(result.known_as.as_deref(), Some("kiln-bench-2"));
+        assert_eq!(result.revocation, RevocationState::Unknown);
+        let says = result.says.unwrap();
+        assert_eq!(says.outcome, job.verdict.as_ref().unwrap().outcome);
+        assert_eq!((says.serial, says.capacity), (job.serial.clone(), job.capacity));
+        let read = Signed::parse(signed.text()).unwrap();
+        assert_eq!(read, signed);
+        assert_eq!(
+            read.certificate().smart[2].before,
+            Some(i64::MAX),
+            "beyond 2^53 stays exact"
+        );
+        assert_eq!(
+            standing(&format!("{}\n", signed.text())),
+            Standing::Trusted,
+            "one line feed is forgiven"
+        );
+    }
+}
+
+#[test]
+fn the_same_job_gives_the_same_bytes() {
+    assert_eq!(sign(&passed()).text(), sign(&passed()).text());
+}
+
+#[test]
+fn unknown_keys_time_and_revocation_are_told_apart() {
+    let signed = sign(&passed());
+    fn of(
+        signed: &Signed,
+        trust: &Trust,
+        now: Time,
+        revocations: Revocations<'_>,
+    ) -> wire::certificate::CertificateCheck {
+        check(signed.text(), trust, now, revocations)
+    }
+    let unknown = of(&signed, &Trust::none(), now(), Revocations::Unknown);
+    assert_eq!(unknown.standing, Standing::UnknownKey);
+    assert!(unknown.signature_good && unknown.known_as.is_none());
+
+    let until = signed.certificate().valid_until;
+    assert_eq!(
+        of(&signed, &knows(), until, Revocations::Unknown).standing,
+        Standing::Trusted
+    );
+    let late = of(&signed, &knows(), time("2027-11-19T14:22:07Z"), Revocations::Unknown);
+    assert!(
+        late.standing == Standing::Bad && late.expired && late.signature_good,
+        "{}",
+        late.told
+    );
+
+    let own = key().public().fingerprint();
+    let mut list = BTreeMap::new();
+    assert_eq!(
+        of(&signed, &knows(), now(), Revocations::Of(own, &list)).revocation,
+        RevocationState::Standing
+    );
+    let revocation = Revocation {
+        at: now(),
+        job: wire::JobId::now(),
+        why: "the same drive failed later".into(),
+    };
+    list.insert(signed.certificate().id.clone(), revocation);
+    let revoked = of(&signed, &knows(), now(), Revocations::Of(own, &list));
+    assert!(
+        revoked.standing == Standing::Bad && revoked.told.contains("failed later"),
+        "{}",
+        revoked.told
+    );
+    let other = Key::from_seed(&[1; 32]).public().fingerprint();
+    let foreign = of(&signed, &knows(), now(), Revocations::Of(other, &list));
+    assert_eq!(
+        foreign.revocation,
+        RevocationState::Unknown,
+        "another box cannot speak for it"
+    );
+
+    let text = format!("key {} b\nrevoked {} bent\n", own.to_hex(), signed.certificate().id);
+    assert_eq!(
+        of(&signed, &Trust::parse(&text).unwrap(), now(), Revocations::Unknown).standing,
+        Standing::Bad
+    );
+}
+
+/// Every byte, with a bit of it flipped: none may go unseen.
+#[test]
+fn one_flipped_bit_in_any_byte_is_bad() {
+    let mut job = passed();
+    // Short, so that each of its bytes can be tried.
+    job.surface.truncate(1);
+    job.surface[0].zones.truncate(2);
+    job.timeline.truncate(1);
+    let signed = sign(&job);
+    let text = format!("{}\n", signed.text());
+    for at in 0..text.len() {
+        let mut bytes = text.clone().into_bytes();
+        bytes[at] ^= 1 << (at % 8);
+        let changed = String::from_utf8_lossy(&bytes);
+        let result = check(&changed, &knows(), now(), Revocations::Unknown);
+        assert_eq!(result.standing, Standing::Bad, "byte {at}: {}", result.told);
+        assert!(result.says.is_none(), "byte {at}: what is not signed is not shown");
+    }
+}
+
+#[test]
+fn what_reads_alike_but_is_spelt_otherwise_is_bad() {
+    let signed = sign(&passed());
+    let text = signed.text();
+    let value: serde_json::Value = serde_json::from_str(text).unwrap();
+    let more = text.replacen("{\"certificate\"", "{\"also\":1,\"certificate\"", 1);
+    let twice = text.replacen("\"format\"", "\"format\":\"kiln-certificate\",\"format\"", 1);
+    for changed in [
+        serde_json::to_string_pretty(&value).unwrap(),
+        text.replace("\"sector\":512", "\"sector\":512.0"),
+        text.replace("\"sector\":512", "\"sector\": 512"),
+        text.replace("PASSED", "P\\u0041SSED"),
+        format!(" {text}"),
+        format!("{text}\n\n"),
+        format!("{text}{text}"),
+        more,
+        twice,
+    ] {
+        assert_ne!(changed, text);
+        assert_eq!(standing(&changed), Standing::Bad, "{}", &changed[..60]);
+    }
+}
+
+#[test]
+fn parts_of_other_certificates_do_not_fit() {
+    let (a, b) = (sign(&passed()), sign(&failed()));
+    let take = |text: &str, name: &str| -> serde_json::Value {
+        serde_json::from_str::<serde_json::Value>(text).unwrap()[name].clone()
+    };
+    for name in ["certificate", "signature", "stamp"] {
+        let mut value: serde_json::Value = serde_json::from_str(b.text()).unwrap();
+        value[name] = take(a.text(), name);
+        let mixed = certificate::canonical::of_value(&value).unwrap();
+        assert_eq!(standing(&mixed), Standing::Bad, "{name}");
+    }
+    // Signed again by somebody else who keeps the box's key in it.
+    let thief = Key::from_seed(&[9; 32]);
+    assert!(Signed::sign(a.certificate(), &thief).is_err());
+    // Signed again by somebody else under their own key: good, and unknown.
+    let mut stolen = a.certificate().clone();
+    stolen.key = thief.public().to_hex();
+    let stolen = Signed::sign(&stolen, &thief).unwrap();
+    assert_eq!(standing(stolen.text()), Standing::UnknownKey);
+}
+
+#[test]
+fn a_job_that_is_not_over_gets_none() {
+    let made = now();
+    let of = |job: &wire::job::Job| Certificate::of(job, &maker(), key().public(), made);
+    let mut job = passed();
+    job.state = JobState::Running;
+    assert!(of(&job).is_none());
+    job.state = JobState::Finished;
+    assert!(of(&job).is_some());
+    job.verdict = None;
+    assert!(of(&job).is_none());
+}
+
+#[test]
+fn a_job_of_many_steps_still_fits_a_frame() {
+    let mut job = passed();
+    let surface = job.surface[0].clone();
+    job.surface = vec![surface; 40];
+    job.timeline = (0..512).map(|_| job.timeline[0].clone()).collect();
+    job.findings = failed().findings;
+    let signed = sign(&job);
+    let frame = serde_json::to_string(signed.text()).unwrap();
+    assert!(frame.len() < 480 * 1024, "{}", frame.len());
+    assert_eq!(signed.certificate().surface.len(), 40);
+}
+
+#[test]
+fn the_stamp_alone_is_checked_and_bears_no_change() {
+    let signed = sign(&passed());
+    let text = signed.stamp().text();
+    let result = check(&text, &knows(), now(), Revocations::Unknown);
+    assert_eq!(result.standing, Standing::Trusted, "{}", result.told);
+    let says = result.says.unwrap();
+    assert_eq!((says.outcome, says.digest.as_str()), (Outcome::Passed, signed.digest()));
+    for at in 0..text.len() {
+        let mut bytes = text.clone().into_bytes();
+        bytes[at] ^= 1 << (at % 8);
+        assert_eq!(standing(&String::from_utf8_lossy(&bytes)), Standing::Bad, "byte {at}");
+    }
+    assert_eq!(standing(&text.replace("PASSED", "FAILED")), Standing::Bad);
+    assert_eq!(
+        standing(&text.replace('\n', "\r\n")),
+        Standing::Trusted,
+        "a scanner's line ends"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn any_splice_is_bad(at in 0_usize..100_000, cut in 0_usize..40, new in "[ -~]{0,12}") {
+        static SIGNED: OnceLock<Signed> = OnceLock::new();
+        let text = SIGNED.get_or_init(|| sign(&passed())).text();
+        let at = at % text.len();
+        let end = (at + cut).min(text.len());
+        prop_assume!(text.is_char_boundary(at) && text.is_char_boundary(end));
+        let changed = format!("{}{new}{}", &text[..at], &text[end..]);
+        prop_assume!(changed != text);
+        prop_assert_eq!(standing(&changed), Standing::Bad);
+    }
+
+    #[test]
+    fn any_text_at_all_is_judged_without_a_panic(text in ".{0,400}") {
+        prop_assert_eq!(standing(&text), Standing::Bad);
+        let _ = Stamp::parse(&format!("KILN CERTIFICATE 1\n{text}"));
+    }
+}
