@@ -28,6 +28,7 @@ pub mod guard;
 pub mod identity;
 pub mod probe;
 pub mod registry;
+pub mod selftest;
 pub mod smart;
 pub mod sysfs;
 pub mod system;

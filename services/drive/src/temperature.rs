@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use wire::Celsius;
 use wire::drive::Bus;
 
-use crate::smart::Smartctl;
+use crate::smart::{Smartctl, Unreadable};
 use crate::sysfs::{self, Device};
 use crate::system::{System, names, number};
 
@@ -47,8 +47,14 @@ impl Thermometer {
         }
         if self.ask.is_some_and(|when| when <= now) {
             let node = sysfs::node(system, &self.device.name);
-            self.told = smartctl
-                .read(&node, &self.device.identity)
+            let answer = smartctl.glance(&node, &self.device.identity);
+            if matches!(answer, Err(Unreadable::Asleep)) {
+                // Standing still it is cool, and waking it only to ask would wear it.
+                self.told = None;
+                self.ask = Some(now + ASK_PERIOD);
+                return None;
+            }
+            self.told = answer
                 .ok()
                 .and_then(|snapshot| snapshot.temperature)
                 .and_then(|degrees| i32::try_from(degrees).ok())
@@ -118,8 +124,9 @@ mod tests {
         let program = root.path().join("smartctl");
         let asked = root.path().join("asked");
         let script = format!(
-            "#!/bin/sh\necho x >> {}\necho '{}'\n",
+            "#!/bin/sh\ncase \"$*\" in *-x*|*farm*) exit 3;; esac\necho x >> {}\n[ -e {} ] && exit 77\necho '{}'\n",
             asked.display(),
+            root.path().join("asleep").display(),
             r#"{"smartctl":{"exit_status":0},"device":{"type":"sat","protocol":"ATA"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":37}}"#
         );
         std::fs::write(&program, script).unwrap();
@@ -127,6 +134,7 @@ mod tests {
         let smartctl = Smartctl {
             program,
             deadline: Duration::from_secs(30),
+            ..Smartctl::default()
         };
         let times = || std::fs::read_to_string(&asked).map_or(0, |text| text.lines().count());
         let now = Instant::now();
@@ -142,6 +150,19 @@ mod tests {
             Some(Celsius(37))
         );
         assert_eq!(times(), 2);
+        std::fs::write(root.path().join("asleep"), "").unwrap();
+        assert_eq!(
+            thermometer.read(&system, &smartctl, now + 2 * ASK_PERIOD),
+            None,
+            "it sleeps"
+        );
+        std::fs::remove_file(root.path().join("asleep")).unwrap();
+        assert_eq!(
+            thermometer.read(&system, &smartctl, now + 3 * ASK_PERIOD),
+            Some(Celsius(37)),
+            "it is asked again"
+        );
+        assert_eq!(times(), 4);
         let mut virtual_disk = Thermometer::new(device(Bus::Virtio), now);
         assert_eq!(virtual_disk.read(&system, &smartctl, now), None);
         let mut another = Thermometer::new(
@@ -160,7 +181,7 @@ mod tests {
             "the answer is of another drive"
         );
         assert_eq!(another.read(&system, &smartctl, now + ASK_PERIOD), None);
-        assert_eq!(times(), 3);
+        assert_eq!(times(), 5);
     }
 
     fn device(bus: Bus) -> Device {

@@ -124,9 +124,9 @@ fn identity_comes_with_its_world_wide_name_and_capacity() {
     assert_eq!(s.serial.as_deref(), Some("S3YZNB0KB00864E"));
     assert_eq!(s.capacity, Some(500_107_862_016));
     assert_eq!(s.rpm, Some(0));
-    let wwn = s.wwn.unwrap();
+    let wwn = s.wwn.clone().unwrap();
     assert_eq!((wwn.len(), &wwn[..7]), (16, "5002538"), "Samsung's: {wwn}");
-    assert!(s.bytes_written.unwrap() > 1 << 40);
+    assert!(s.bytes_written().unwrap() > 1 << 40);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use drive::Identity;
-use drive::smart::{Protocol, Smartctl, Unreadable};
+use drive::smart::{Farm, Protocol, Smartctl, Unreadable};
 use wire::drive::Bus;
 use wire::{Bytes, DriveId};
 
@@ -17,6 +17,7 @@ fn smartctl(dir: &Path, script: &str) -> Smartctl {
     Smartctl {
         program,
         deadline: Duration::from_secs(30),
+        ..Smartctl::default()
     }
 }
 
@@ -90,13 +91,18 @@ esac"#,
     );
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     let calls: Vec<&str> = log.lines().collect();
-    assert_eq!(calls.len(), 4, "{log}");
+    assert_eq!(calls.len(), 3, "{log}");
     assert!(
         calls
             .iter()
             .all(|call| call.starts_with("--json=c -x ") && call.ends_with(NODE)),
         "{log}"
     );
+    // What worked is remembered.
+    tool.read(Path::new(NODE), &expected("ABC", Bus::Usb)).unwrap();
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert_eq!(log.lines().count(), 4, "{log}");
+    assert!(log.ends_with("-d sntrealtek /dev/null\n"), "{log}");
     // Where nothing works, what smartctl said is told.
     let error = tool.read(Path::new(NODE), &expected("ABC", Bus::Virtio)).unwrap_err();
     assert!(error.to_string().contains("Unknown USB bridge"), "{error}");
@@ -124,9 +130,93 @@ fn nonsense_and_a_missing_program_are_told() {
     let tool = Smartctl {
         program: PathBuf::from("/no/such/smartctl"),
         deadline: Duration::from_secs(9),
+        ..Smartctl::default()
     };
     assert!(matches!(
         tool.read(Path::new(NODE), &expected("ABC", Bus::Nvme)),
         Err(Unreadable::Run(_))
     ));
+}
+
+#[test]
+fn a_bridge_that_answers_for_itself_is_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        "case \"$*\" in *sntjmicron*) printf '%s' '{}' ;; *) printf '%s' '{}' ;; esac",
+        document("ABC"),
+        document("BRIDGE"),
+    );
+    let tool = smartctl(dir.path(), &script);
+    tool.read(Path::new(NODE), &expected("ABC", Bus::Usb)).unwrap();
+    let error = tool.read(Path::new(NODE), &expected("XYZ", Bus::Usb)).unwrap_err();
+    assert!(matches!(error, Unreadable::OtherDrive { .. }), "{error}");
+}
+
+#[test]
+fn trying_types_has_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tool = smartctl(dir.path(), "sleep 1; echo '{}'");
+    tool.budget = Duration::from_millis(1500);
+    let started = Instant::now();
+    let error = tool.read(Path::new(NODE), &expected("ABC", Bus::Usb)).unwrap_err();
+    assert!(error.to_string().contains("types answered within"), "{error}");
+    assert!(
+        started.elapsed() < Duration::from_secs(9),
+        "ten types would take ten seconds and more"
+    );
+}
+
+#[test]
+fn a_drive_in_standby_is_not_woken_by_a_glance() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        "case \"$*\" in *'-n standby,77'*) exit 77 ;; *) printf '%s' '{}' ;; esac",
+        document("ABC")
+    );
+    let tool = smartctl(dir.path(), &script);
+    assert!(matches!(
+        tool.glance(Path::new(NODE), &expected("ABC", Bus::Sata)),
+        Err(Unreadable::Asleep)
+    ));
+    tool.read(Path::new(NODE), &expected("ABC", Bus::Sata)).unwrap();
+}
+
+#[test]
+fn seagates_field_log_is_asked_for_by_a_smartctl_that_knows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let seagate = |version: &str| {
+        document("ABC")
+            .replace(r#""exit_status":0"#, &format!(r#""version":{version},"exit_status":0"#))
+            .replace(
+                r#""serial_number""#,
+                r#""model_name":"ST4000DM000-1F2168","serial_number""#,
+            )
+    };
+    let farm = seagate("[7,4]").replace(
+        r#""serial_number""#,
+        r#""seagate_farm_log":{"supported":true,"page_1_drive_information":{"poh":31204}},"serial_number""#,
+    );
+    let none = seagate("[7,4]").replace(
+        r#""exit_status":0"#,
+        r#""output":["FARM log (GP Log 0xa6) not supported"],"exit_status":4"#,
+    );
+    let told = |version: &str, farm: &str| {
+        let script = format!(
+            "case \"$*\" in *'-l farm'*) printf '%s' '{farm}' ;; *) printf '%s' '{}' ;; esac",
+            seagate(version)
+        );
+        let tool = smartctl(dir.path(), &script);
+        tool.read(Path::new(NODE), &expected("ABC", Bus::Sata)).unwrap().farm
+    };
+    assert_eq!(told("[7,4]", &farm), Farm::Told { hours: 31204 });
+    assert_eq!(told("[7,4]", &none), Farm::Absent);
+    assert_eq!(told("[7,3]", &farm), Farm::NotAsked, "7.3 would only print its usage");
+    assert_eq!(told("[7,4]", "nonsense"), Farm::NotAsked);
+    assert_eq!(
+        told(
+            "[7,4]",
+            &none.replace("supported\"", "supported for non-Seagate drives\"")
+        ),
+        Farm::NotAsked
+    );
 }

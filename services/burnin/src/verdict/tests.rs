@@ -32,11 +32,6 @@ fn snapshot() -> Snapshot {
     Snapshot {
         protocol: Protocol::Ata,
         device_type: "sat".to_owned(),
-        model: None,
-        serial: None,
-        firmware: None,
-        wwn: None,
-        capacity: None,
         rpm: Some(7200),
         passed: Some(true),
         temperature: Some(33),
@@ -45,14 +40,7 @@ fn snapshot() -> Snapshot {
         attributes: [5, 10, 184, 187, 188, 196, 197, 198, 199]
             .map(|id| attribute(id, 0))
             .to_vec(),
-        nvme: None,
-        scsi: None,
-        self_tests: Vec::new(),
-        self_test_remaining: None,
-        error_log_count: None,
-        bytes_written: None,
-        exit_status: 0,
-        messages: Vec::new(),
+        ..Snapshot::default()
     }
 }
 

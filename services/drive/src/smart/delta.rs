@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{ErrorCounters, Snapshot};
+use super::snapshot::{ErrorCounters, Farm, Snapshot};
 
 /// One value before and after. `None` where the drive did not tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("power_cycles", n(of.power_cycles)),
         ("temperature", of.temperature),
         ("error_log_count", n(of.error_log_count)),
-        ("bytes_written", n(of.bytes_written)),
+        ("bytes_written", n(of.bytes_written())),
         ("critical_warning", nvme.map(|h| i64::from(h.critical_warning))),
         ("available_spare", nvme.and_then(|h| h.available_spare).map(i64::from)),
         (
@@ -112,5 +112,16 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("write.rereads_rewrites", part(write, |c| c.rereads_rewrites)),
         ("write.uncorrected", part(write, |c| c.uncorrected)),
         ("verify.uncorrected", part(verify, |c| c.uncorrected)),
+        ("phy_errors", n(scsi.and_then(|s| s.phy_errors))),
+        ("scsi_percentage_used", n(scsi.and_then(|s| s.percentage_used))),
+        (
+            "farm_power_on_hours",
+            match of.farm {
+                Farm::Told { hours } => Some(clamp(hours)),
+                Farm::NotAsked | Farm::Absent => None,
+            },
+        ),
+        ("sct.lifetime_max", of.sct.and_then(|sct| sct.lifetime_max)),
+        ("sct.over_limit", n(of.sct.and_then(|sct| sct.over_limit))),
     ]
 }

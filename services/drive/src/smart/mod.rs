@@ -9,11 +9,18 @@
 
 pub mod attribute;
 mod delta;
+mod farm;
 mod parse;
 pub mod run;
+mod self_tests;
 mod snapshot;
+mod statistics;
+mod written;
 
 pub use delta::{Row, delta};
 pub use parse::{NotSmart, parse};
-pub use run::{Smartctl, Unreadable};
-pub use snapshot::{Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiHealth, SelfTest, Snapshot, SnapshotMessage};
+pub use run::{Answer, Smartctl, Unreadable, words};
+pub use snapshot::{
+    Attribute, ErrorCounters, Farm, NvmeHealth, Protocol, ScsiHealth, SctTemperature, SelfTest, SelfTestAbility,
+    Snapshot, SnapshotMessage, Statistic, WriteCounter,
+};

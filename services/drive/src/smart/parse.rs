@@ -6,15 +6,14 @@
 use serde_json::Value;
 
 use super::attribute::{count, is_seagate};
-use super::snapshot::{
-    Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiHealth, SelfTest, Snapshot, SnapshotMessage,
-};
+use super::snapshot::{Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiHealth, Snapshot, SnapshotMessage};
+use super::{farm, self_tests, statistics, written};
 
 /// Largest document that is read: the longest of real drives has 300 kB.
 pub const DOCUMENT_MAX: usize = 4 << 20;
 
 /// Most attributes, log entries or messages that are taken from a document.
-const LIST_MAX: usize = 512;
+pub(super) const LIST_MAX: usize = 512;
 
 /// A document that says nothing of a drive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,19 +89,24 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         // Some translation layers give the attributes alone.
         power_on_hours: number(&json["power_on_time"]["hours"]).or_else(|| attribute(9)),
         power_cycles: number(&json["power_cycle_count"]).or_else(|| attribute(12)),
-        self_tests: self_tests(&json),
-        self_test_remaining: json["ata_smart_data"]["self_test"]["status"]["remaining_percent"]
-            .as_u64()
-            .or_else(|| {
-                // NVMe counts what is done, and only while a test runs.
-                let done = json["nvme_self_test_log"]["current_self_test_completion_percent"].as_u64()?;
-                let running = json["nvme_self_test_log"]["current_self_test_operation"]["value"].as_u64()? != 0;
-                running.then(|| 100_u64.saturating_sub(done))
-            })
-            .and_then(|percent| u8::try_from(percent).ok()),
+        self_tests: self_tests::log(&json),
+        self_test_remaining: self_tests::remaining(&json),
+        self_test: self_tests::ability(&json),
         error_log_count: number(&json["ata_smart_error_log"]["summary"]["count"])
             .or_else(|| number(&json["ata_smart_error_log"]["extended"]["count"])),
-        bytes_written: bytes_written(&json, &attributes, nvme.as_ref()),
+        written: written::counter(&json, &attributes, nvme.as_ref()),
+        farm: farm::of(&json),
+        seagate: is_seagate(
+            model.as_deref().unwrap_or_default(),
+            json["model_family"].as_str().unwrap_or_default(),
+        ),
+        statistics: statistics::all(&json),
+        sct: statistics::sct(&json),
+        trim: json["trim"]["supported"].as_bool(),
+        zoned: text(&json["zoned"]["string"]).or_else(|| text(&json["scsi_zoned"])),
+        smartctl: json["smartctl"]["version"]
+            .as_array()
+            .and_then(|version| Some((version.first()?.as_u64()?, version.get(1)?.as_u64()?))),
         exit_status: json["smartctl"]["exit_status"]
             .as_u64()
             .and_then(|status| u8::try_from(status).ok())
@@ -116,16 +120,16 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
 }
 
 /// A count; smartctl prints numbers beyond 2^53 as `"…_s"` texts besides, and gigabytes as texts.
-fn number(value: &Value) -> Option<u64> {
+pub(super) fn number(value: &Value) -> Option<u64> {
     value.as_u64()
 }
 
-fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
     (!text.is_empty()).then(|| text.chars().take(256).collect())
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten().take(LIST_MAX)
 }
 
@@ -212,80 +216,29 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
         write: counters("write"),
         verify: counters("verify"),
         non_medium: number(&json["scsi_non_medium_error_count"])
-            .or_else(|| number(&json["scsi_error_counter_log"]["non_medium_error_count"])),
+            .or_else(|| number(&json["scsi_error_counter_log"]["non_medium_error_count"]))
+            .or_else(|| number(&json["scsi_non_medium_error"]["count"])),
+        phy_errors: phy_errors(json),
+        percentage_used: number(&json["scsi_percentage_used_endurance_indicator"])
+            .or_else(|| number(&json["scsi_Percentage used endurance indicator"])),
     };
     (health != ScsiHealth::default()).then_some(health)
 }
 
-/// Bytes the drive counts as written: NVMe data units, ATA device statistics, else attribute 241 in sectors.
-fn bytes_written(json: &Value, attributes: &[Attribute], nvme: Option<&NvmeHealth>) -> Option<u64> {
-    if let Some(units) = nvme.and_then(|nvme| nvme.data_units_written) {
-        return units.checked_mul(512_000);
-    }
-    let sector = number(&json["logical_block_size"]).unwrap_or(512);
-    let statistic = list(&json["ata_device_statistics"]["pages"])
-        .flat_map(|page| list(&page["table"]))
-        .find(|row| row["name"].as_str() == Some("Logical Sectors Written"))
-        .and_then(|row| number(&row["value"]));
-    let attribute = || {
-        let of = attributes.iter().find(|attribute| attribute.id == 241)?;
-        (of.name == "Total_LBAs_Written").then_some(of.count)
-    };
-    statistic.or_else(attribute)?.checked_mul(sector)
-}
-
-fn self_tests(json: &Value) -> Vec<SelfTest> {
-    let log = &json["ata_smart_self_test_log"];
-    let ata = list(&log["extended"]["table"]).chain(list(&log["standard"]["table"]).take(
-        // Both logs hold the same tests; the extended one knows 48-bit addresses.
-        if log["extended"]["table"].is_array() {
-            0
-        } else {
-            LIST_MAX
-        },
-    ));
-    let ata = ata.map(|row| {
-        // Status nibble 0 completed, 1 and 2 aborted or interrupted, 15 running, the rest failures (ACS-5 §9.23).
-        let code = row["status"]["value"].as_u64().map(|value| value >> 4);
-        SelfTest {
-            kind: text(&row["type"]["string"]).unwrap_or_default(),
-            status: text(&row["status"]["string"]).unwrap_or_default(),
-            passed: match code {
-                Some(1 | 2 | 15) => None,
-                Some(0) => Some(true),
-                Some(_) => Some(false),
-                None => row["status"]["passed"].as_bool(),
-            },
-            hours: number(&row["lifetime_hours"]),
-            lba: number(&row["lba"]),
-        }
-    });
-    let nvme = list(&json["nvme_self_test_log"]["table"]).map(|row| SelfTest {
-        kind: text(&row["self_test_code"]["string"]).unwrap_or_default(),
-        status: text(&row["self_test_result"]["string"]).unwrap_or_default(),
-        // 0 without error, 5 to 7 failed; 1 to 4, 8 and 9 were ended by someone (NVMe 2.0 §5.16.1.7).
-        passed: match row["self_test_result"]["value"].as_u64() {
-            Some(0) => Some(true),
-            Some(5..=7) => Some(false),
-            Some(_) | None => None,
-        },
-        hours: number(&row["power_on_hours"]),
-        lba: number(&row["lba"]),
-    });
-    let scsi = (0..20).filter_map(|n| {
-        let row = &json[format!("scsi_self_test_{n}")];
-        row.is_object().then(|| SelfTest {
-            kind: text(&row["code"]["string"]).unwrap_or_default(),
-            status: text(&row["result"]["string"]).unwrap_or_default(),
-            // 0 without error, 3 to 7 failed (SPC-5 §7.3.20).
-            passed: match row["result"]["value"].as_u64() {
-                Some(0) => Some(true),
-                Some(3..=7) => Some(false),
-                Some(_) | None => None,
-            },
-            hours: number(&row["power_on_time"]["hours"]),
-            lba: number(&row["lba_first_failure"]["value"]),
+/// Invalid double words and lost synchronisations of all phys; `None` where no phy is told.
+fn phy_errors(json: &Value) -> Option<u64> {
+    let ports = json
+        .as_object()?
+        .iter()
+        .filter(|(key, _)| key.starts_with("scsi_sas_port"));
+    let phys = ports
+        .filter_map(|(_, port)| port.as_object())
+        .flat_map(|port| port.values());
+    phys.take(LIST_MAX)
+        .filter_map(|phy| {
+            let counts = ["invalid_dword_count", "loss_of_dword_synchronization_count"].map(|key| number(&phy[key]));
+            let told: Vec<u64> = counts.into_iter().flatten().collect();
+            (!told.is_empty()).then(|| told.into_iter().fold(0, u64::saturating_add))
         })
-    });
-    ata.chain(nvme).chain(scsi).take(LIST_MAX).collect()
+        .reduce(u64::saturating_add)
 }

@@ -1,24 +1,30 @@
-//! Running smartctl: in a child with a deadline, with the right `-d` type found by trying, and only believed when its
-//! document carries the expected drive.
+//! Running smartctl: in a child with a deadline, with the right `-d` type found by trying and remembered, and only
+//! believed when its document carries the expected drive.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use wire::drive::Bus;
 
 use super::parse::{DOCUMENT_MAX, NotSmart, parse};
-use super::snapshot::Snapshot;
+use super::snapshot::{Farm, Protocol, Snapshot};
 use crate::child::{self, Failed};
 use crate::identity::Identity;
 
-/// smartctl, and how long it may take.
+/// smartctl, how long it may take, and which `-d` type worked for which drive.
 #[derive(Debug, Clone)]
 pub struct Smartctl {
     /// The program.
     pub program: PathBuf,
     /// For each call. A drive that spins up takes 20 s; the kernel's own time-out for one command is 30 s.
     pub deadline: Duration,
+    /// For finding the type by trying: a bridge that hangs on one type is not asked for ever.
+    pub budget: Duration,
+    /// Types that worked; clones share it.
+    pub remembered: Remembered,
 }
 
 impl Default for Smartctl {
@@ -26,7 +32,34 @@ impl Default for Smartctl {
         Smartctl {
             program: PathBuf::from("smartctl"),
             deadline: Duration::from_secs(60),
+            budget: Duration::from_secs(150),
+            remembered: Remembered::default(),
         }
+    }
+}
+
+/// The `-d` type that worked for each drive (by what its identity says), in this process.
+#[derive(Debug, Clone, Default)]
+pub struct Remembered(Arc<Mutex<BTreeMap<String, Option<String>>>>);
+
+impl Remembered {
+    fn key(drive: &Identity) -> String {
+        format!("{:?}/{}/{}/{:?}", drive.bus, drive.model, drive.serial, drive.wwn)
+    }
+
+    fn get(&self, drive: &Identity) -> Option<Option<String>> {
+        let types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        types.get(&Self::key(drive)).cloned()
+    }
+
+    fn put(&self, drive: &Identity, kind: Option<&str>) {
+        let mut types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        types.insert(Self::key(drive), kind.map(str::to_owned));
+    }
+
+    fn forget(&self, drive: &Identity) {
+        let mut types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        types.remove(&Self::key(drive));
     }
 }
 
@@ -47,55 +80,223 @@ pub enum Unreadable {
         /// Serial in the answer.
         found: String,
     },
+    /// It is in standby, and was not to be woken.
+    #[error("the drive is in standby and was left asleep")]
+    Asleep,
+}
+
+/// An error with its causes, in one line.
+pub fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// `-d` types to try behind USB when smartctl does not know the bridge. Source: `smartctl(8)`, in the order in which
 /// bridges are common.
-const USB_TYPES: [&str; 8] = [
+const USB_TYPES: [&str; 10] = [
     "sat",
-    "scsi",
     "sntrealtek",
     "sntjmicron",
     "sntasmedia",
+    "sat,12",
+    "scsi",
     "usbjmicron",
     "usbsunplus",
     "usbcypress",
+    "usbprolific",
 ];
 
+/// Exit status that smartctl is told to use for a drive in standby. Its bit 0 alone would mean a wrong command line,
+/// after which no other bit can be set, so no other outcome gives this number.
+const ASLEEP: u8 = 77;
+
+/// What smartctl said to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Exit status, a bit mask. Source: `smartctl(8)`.
+    pub status: u8,
+    /// Its messages and printed lines.
+    pub lines: Vec<String>,
+}
+
+impl Answer {
+    /// What it said, in one line without its banner.
+    pub fn text(&self) -> String {
+        let said = self.lines.iter().map(|line| line.trim()).filter(|line| {
+            !line.is_empty()
+                && !line.starts_with("smartctl ")
+                && !line.starts_with("Copyright")
+                && !line.starts_with("===")
+        });
+        let text = said.collect::<Vec<_>>().join(" ");
+        if text.is_empty() {
+            format!("smartctl exited with status {}", self.status)
+        } else {
+            text.chars().take(400).collect()
+        }
+    }
+}
+
+/// What one call gave.
+enum Call {
+    /// The drive's document, of the right drive.
+    Told(Box<Snapshot>),
+    /// Nothing of use, and what was said instead.
+    Nothing(Option<String>),
+}
+
 impl Smartctl {
-    /// Reads the health of the drive at `node`, which must be `expected`.
+    /// Reads everything that the drive tells of its health; it must be `expected`. Wakes a sleeping drive.
     ///
     /// # Errors
     /// When nothing could be read, or it is of another drive: never a snapshot that could belong to someone else.
     pub fn read(&self, node: &Path, expected: &Identity) -> Result<Snapshot, Unreadable> {
-        let mut last = None;
-        for kind in std::iter::once(None).chain(types(expected.bus).iter().map(|kind| Some(*kind))) {
-            let output = self.call(node, kind).map_err(Unreadable::Run)?;
-            match parse(&output) {
-                Ok(snapshot) if snapshot.tells_health() => return accept(snapshot, expected),
-                Ok(snapshot) => {
-                    last = snapshot
-                        .messages
-                        .into_iter()
-                        .map(|message| message.text)
-                        .next_back()
-                        .or(last)
-                }
-                Err(NotSmart::NoDevice(why)) => last = Some(why),
-                Err(error @ (NotSmart::Json(_) | NotSmart::TooLong(_))) => last = Some(error.to_string()),
-            }
+        let (mut snapshot, kind) = self.find(node, expected, &["-x"])?;
+        if self.wants_farm(&snapshot) {
+            snapshot.farm = self.farm(node, kind.as_deref(), expected).unwrap_or(snapshot.farm);
         }
-        Err(Unreadable::Nothing(last))
+        Ok(snapshot)
     }
 
-    fn call(&self, node: &Path, kind: Option<&str>) -> Result<Vec<u8>, Failed> {
+    /// Reads identity, status and attributes alone, and leaves a drive in standby asleep: for polling.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when it sleeps.
+    pub fn glance(&self, node: &Path, expected: &Identity) -> Result<Snapshot, Unreadable> {
+        let no_check = format!("standby,{ASLEEP}");
+        self.find(node, expected, &["-n", &no_check, "-i", "-H", "-A"])
+            .map(|(snapshot, _)| snapshot)
+    }
+
+    /// Gives smartctl an order (`-t short`, `-X`) for the drive, with the type that worked for it.
+    ///
+    /// The document of an order carries no serial; that the drive is `expected` is known from the reading before.
+    ///
+    /// # Errors
+    /// When smartctl could not be run or did not answer.
+    pub fn order(&self, node: &Path, expected: &Identity, order: &[&str]) -> Result<Answer, Unreadable> {
+        let kind = match self.remembered.get(expected) {
+            Some(kind) => kind,
+            None => self.find(node, expected, &["-x"])?.1,
+        };
+        // `o`: the printed lines, too; for orders they are all there is.
+        let output = self
+            .call(node, kind.as_deref(), "--json=co", order)
+            .map_err(Unreadable::Run)?;
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let strings = |value: &serde_json::Value| -> Vec<String> {
+            let all = value.as_array().into_iter().flatten().take(256);
+            all.filter_map(|line| line.as_str().or_else(|| line["string"].as_str()).map(str::to_owned))
+                .collect()
+        };
+        let mut lines = strings(&json["smartctl"]["messages"]);
+        lines.extend(strings(&json["smartctl"]["output"]));
+        if !json.is_object() {
+            lines.extend(
+                String::from_utf8_lossy(&output.stdout)
+                    .lines()
+                    .take(256)
+                    .map(str::to_owned),
+            );
+        }
+        let told = json["smartctl"]["exit_status"]
+            .as_u64()
+            .and_then(|status| u8::try_from(status).ok());
+        let status = output.status.code().and_then(|code| u8::try_from(code).ok());
+        Ok(Answer {
+            status: told.unwrap_or(0) | status.unwrap_or(2),
+            lines,
+        })
+    }
+
+    /// Tries the remembered type first, then smartctl's own guess, then all types that the bus can have.
+    fn find(&self, node: &Path, expected: &Identity, what: &[&str]) -> Result<(Snapshot, Option<String>), Unreadable> {
+        let begun = Instant::now();
+        let mut last = None;
+        let mut other = None;
+        let remembered = self.remembered.get(expected);
+        let guesses = std::iter::once(None).chain(types(expected.bus).iter().map(|kind| Some((*kind).to_owned())));
+        let mut tried: Vec<Option<String>> = Vec::new();
+        for kind in remembered.into_iter().chain(guesses) {
+            if tried.contains(&kind) {
+                continue;
+            }
+            if !tried.is_empty() && begun.elapsed() > self.budget {
+                last = Some(format!(
+                    "none of {} types answered within {} s",
+                    tried.len(),
+                    self.budget.as_secs()
+                ));
+                break;
+            }
+            match self.ask(node, kind.as_deref(), expected, what) {
+                Ok(Call::Told(snapshot)) => {
+                    self.remembered.put(expected, kind.as_deref());
+                    return Ok((*snapshot, kind));
+                }
+                Ok(Call::Nothing(why)) => last = why.or(last),
+                // A bridge may answer one type for itself and the next one for its drive.
+                Err(error @ Unreadable::OtherDrive { .. }) if expected.bus == Bus::Usb => {
+                    other.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+            tried.push(kind);
+        }
+        self.remembered.forget(expected);
+        Err(other.unwrap_or(Unreadable::Nothing(last)))
+    }
+
+    fn ask(&self, node: &Path, kind: Option<&str>, expected: &Identity, what: &[&str]) -> Result<Call, Unreadable> {
+        let output = self.call(node, kind, "--json=c", what).map_err(Unreadable::Run)?;
+        if output.status.code() == Some(i32::from(ASLEEP)) {
+            return Err(Unreadable::Asleep);
+        }
+        Ok(Call::Nothing(match parse(&output.stdout) {
+            Ok(snapshot) if snapshot.tells_health() => {
+                return accept(snapshot, expected).map(|snapshot| Call::Told(Box::new(snapshot)));
+            }
+            Ok(snapshot) => snapshot.messages.into_iter().map(|message| message.text).next_back(),
+            Err(NotSmart::NoDevice(why)) => Some(why),
+            Err(error @ (NotSmart::Json(_) | NotSmart::TooLong(_))) => Some(error.to_string()),
+        }))
+    }
+
+    /// Whether FARM is worth a call: Seagate's, on a smartctl that knows it, and not told yet.
+    fn wants_farm(&self, snapshot: &Snapshot) -> bool {
+        // Source: smartmontools NEWS, 7.4.
+        let knows = snapshot.smartctl.is_some_and(|version| version >= (7, 4));
+        let kind = matches!(snapshot.protocol, Protocol::Ata | Protocol::Scsi);
+        snapshot.seagate && snapshot.rpm != Some(0) && kind && knows && snapshot.farm == Farm::NotAsked
+    }
+
+    /// Seagate's field log; `None` where that could not be told.
+    fn farm(&self, node: &Path, kind: Option<&str>, expected: &Identity) -> Option<Farm> {
+        let output = self.call(node, kind, "--json=co", &["-i", "-l", "farm"]).ok()?;
+        let snapshot = accept(parse(&output.stdout).ok()?, expected).ok()?;
+        if snapshot.farm != Farm::NotAsked {
+            return Some(snapshot.farm);
+        }
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        let said = json["smartctl"]["output"].to_string() + &json["smartctl"]["messages"].to_string();
+        // "not supported for non-Seagate drives": then nobody asked the drive.
+        let absent = said.contains("FARM log") && said.contains("not supported") && !said.contains("non-Seagate");
+        absent.then_some(Farm::Absent)
+    }
+
+    fn call(&self, node: &Path, kind: Option<&str>, json: &str, what: &[&str]) -> Result<child::Output, Failed> {
         let mut command = Command::new(&self.program);
-        // `c`: JSON without line breaks. `-x`: everything. The exit status is a bit mask that is in the JSON, too.
-        command.args(["--json=c", "-x"]);
+        // `c`: JSON without line breaks. The exit status is a bit mask that is in the JSON, too.
+        command.arg(json).args(what);
         if let Some(kind) = kind {
             command.args(["-d", kind]);
         }
-        Ok(child::run(command.arg(node), self.deadline, DOCUMENT_MAX)?.stdout)
+        child::run(command.arg(node), self.deadline, DOCUMENT_MAX)
     }
 }
 
@@ -105,7 +306,8 @@ fn types(bus: Bus) -> &'static [&'static str] {
         Bus::Usb => &USB_TYPES,
         Bus::Sata => &["sat"],
         Bus::Scsi => &["scsi", "sat"],
-        Bus::Nvme | Bus::Virtio | Bus::Mmc | Bus::Loop | Bus::Other => &[],
+        Bus::Nvme => &["nvme"],
+        Bus::Virtio | Bus::Mmc | Bus::Loop | Bus::Other => &[],
     }
 }
 

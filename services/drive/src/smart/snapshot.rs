@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Which command set the drive speaks, as smartctl found it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// ATA, also behind a SCSI or USB translation.
@@ -13,11 +13,13 @@ pub enum Protocol {
     /// SCSI or SAS.
     Scsi,
     /// smartctl does not say.
+    #[default]
     Unknown,
 }
 
 /// What a drive said at one moment. A field is `None` where it said nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// Command set.
     pub protocol: Protocol,
@@ -53,10 +55,26 @@ pub struct Snapshot {
     pub self_tests: Vec<SelfTest>,
     /// Percent left of a self-test that is running now.
     pub self_test_remaining: Option<u8>,
+    /// What its self-tests can do.
+    pub self_test: SelfTestAbility,
     /// Entries the drive has counted in its error log.
     pub error_log_count: Option<u64>,
-    /// Bytes the drive itself counts as written by hosts over its life.
-    pub bytes_written: Option<u64>,
+    /// What the drive itself counts as written by hosts over its life.
+    pub written: Option<WriteCounter>,
+    /// Seagate's field log, which counts hours apart from SMART.
+    pub farm: Farm,
+    /// Whether it is Seagate's, by model or family.
+    pub seagate: bool,
+    /// ATA device statistics that are valid (ACS-5 §9.5): name and value.
+    pub statistics: Vec<Statistic>,
+    /// Temperatures by SCT (ATA): this life's lowest and highest, and the drive's own limit.
+    pub sct: Option<SctTemperature>,
+    /// Whether it takes trim commands; a disk that does is shingled.
+    pub trim: Option<bool>,
+    /// Zones as the drive declares them: `host_aware`, `device_managed` …
+    pub zoned: Option<String>,
+    /// Version of the smartctl that asked.
+    pub smartctl: Option<(u64, u64)>,
     /// smartctl's exit status: bits 0 command line, 1 open, 2 a command failed, 3 failing, 4 at threshold, 5 was at
     /// threshold, 6 error log, 7 self-test log. Source: `smartctl(8)`.
     pub exit_status: u8,
@@ -70,10 +88,85 @@ impl Snapshot {
         self.passed.is_some() || !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()
     }
 
+    /// Bytes the drive itself counts as written by hosts over its life, by the likeliest unit.
+    pub fn bytes_written(&self) -> Option<u64> {
+        self.written.as_ref()?.bytes()
+    }
+
     /// The ATA attribute with number `id`.
     pub fn attribute(&self, id: u16) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.id == id)
     }
+}
+
+/// What a drive says of its self-tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SelfTestAbility {
+    /// Whether it has any; `None` where it does not say.
+    pub supported: Option<bool>,
+    /// Whether a self-test log was in the document, be it empty.
+    pub log_told: bool,
+    /// Minutes that it announces for a short test.
+    pub short_minutes: Option<u32>,
+    /// Minutes that it announces for an extended one.
+    pub extended_minutes: Option<u32>,
+}
+
+/// Seagate's Field Accessible Reliability Metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Farm {
+    /// Nobody asked, or this smartctl (before 7.4) cannot ask.
+    #[default]
+    NotAsked,
+    /// The drive has none.
+    Absent,
+    /// It was read.
+    Told {
+        /// Power-on hours by this log.
+        hours: u64,
+    },
+}
+
+/// One of the drive's own counters of what hosts wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteCounter {
+    /// Where it stands: `NVMe data units`, `attribute 241 Total_LBAs_Written` …
+    pub source: String,
+    /// The count.
+    pub count: u64,
+    /// Bytes that one count may stand for, likeliest first; more than one where makers differ.
+    pub units: Vec<u64>,
+}
+
+impl WriteCounter {
+    /// Bytes written, by the likeliest unit.
+    pub fn bytes(&self) -> Option<u64> {
+        self.count.checked_mul(*self.units.first()?)
+    }
+}
+
+/// One ATA device statistic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistic {
+    /// The standard's name for it.
+    pub name: String,
+    /// Its value.
+    pub value: i64,
+}
+
+/// SCT temperatures in degrees Celsius. Source: ACS-5 §8.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SctTemperature {
+    /// Lowest of the drive's life.
+    pub lifetime_min: Option<i64>,
+    /// Highest of the drive's life.
+    pub lifetime_max: Option<i64>,
+    /// Highest that the maker allows in service.
+    pub limit: Option<i64>,
+    /// Times it was above that.
+    pub over_limit: Option<u64>,
 }
 
 /// A message of smartctl's.
@@ -150,6 +243,12 @@ pub struct ScsiHealth {
     pub verify: Option<ErrorCounters>,
     /// Errors that are not the medium's.
     pub non_medium: Option<u64>,
+    /// Invalid double words, lost synchronisations and the like on all phys.
+    #[serde(default)]
+    pub phy_errors: Option<u64>,
+    /// Share of rated endurance used, in percent (flash).
+    #[serde(default)]
+    pub percentage_used: Option<u64>,
 }
 
 /// SCSI error counter log page of one kind of access.

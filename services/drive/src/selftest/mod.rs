@@ -1,0 +1,352 @@
+//! The drive's own self-tests, short and extended: started, followed, and judged by *this* test's own entry in the
+//! drive's log.
+//!
+//! ```text
+//! start ─► Running ─► poll … poll ─► Step::Ended(wire SelfTest)      abort: smartctl -X
+//!   │                   │ log and status compared with the log from before the start
+//!   └► NotStarted       └► Step::Running { percent }
+//! ```
+//!
+//! An older entry never counts: a drive that answers "completed without error" with the log of last year has not been
+//! tested. What ends without an entry of its own is `Unknown`, what the drive cannot do is `Unsupported`; neither is ever
+//! passed. smartctl itself exits 0 whether or not it started anything (measured with 7.3 on NVMe), so its word is not
+//! proof; the log is.
+//!
+//! The decisions are pure ([`Running::step`], [`own`]); [`start`], [`poll`] and [`abort`] put smartctl around them.
+//! Tested in `tests/self_test.rs` with a smartctl that plays recorded sequences, and in QEMU, whose SATA disk implements
+//! a self-test that ends at once. No test of a real drive has been followed by this code.
+
+mod limits;
+mod own;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wire::job::{Phase, SelfTestOutcome};
+
+pub use limits::{Limits, limits};
+pub use own::{Own, own};
+
+use crate::identity::Identity;
+use crate::smart::{Protocol, SelfTest, Smartctl, Snapshot, Unreadable};
+
+/// Which self-test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Two minutes or so: electronics, mechanics, a little of the surface.
+    Short,
+    /// The whole surface, read by the drive itself: hours.
+    Extended,
+}
+
+impl Kind {
+    /// The kind that a phase of a playbook asks for.
+    pub fn of(phase: Phase) -> Option<Self> {
+        match phase {
+            Phase::SelfTestShort => Some(Self::Short),
+            Phase::SelfTestExtended => Some(Self::Extended),
+            _ => None,
+        }
+    }
+
+    /// The phase that asks for it.
+    pub fn phase(self) -> Phase {
+        match self {
+            Self::Short => Phase::SelfTestShort,
+            Self::Extended => Phase::SelfTestExtended,
+        }
+    }
+
+    /// smartctl's word for it.
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Extended => "long",
+        }
+    }
+
+    /// Whether a log entry of type `told` (`Short offline`, `Extended`, `Background long`) is of this kind.
+    fn matches(self, told: &str) -> bool {
+        let told = told.to_ascii_lowercase();
+        match self {
+            Self::Short => told.contains("short"),
+            Self::Extended => told.contains("extended") || told.contains("long"),
+        }
+    }
+}
+
+/// A self-test under way. Serialises, so that whoever is started anew goes on following it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Which.
+    pub kind: Kind,
+    /// Command set of the drive.
+    pub protocol: Protocol,
+    /// The drive's self-test log before the start, newest first.
+    before: Vec<SelfTest>,
+    /// Power-on hours at the start.
+    hours: Option<u64>,
+    /// How long it may take, and how often to look.
+    pub limits: Limits,
+    /// Whether it was seen running, or smartctl said that it began.
+    begun: bool,
+    /// Highest share seen, in percent.
+    percent: u8,
+    /// Seconds after the start since which the drive says that nothing runs, though there is no entry yet.
+    quiet_since: Option<u64>,
+    /// Seconds after the start since which the drive has not answered.
+    silent_since: Option<u64>,
+}
+
+/// What one look at a running test came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// It goes on.
+    Running {
+        /// Share done, 0–100, in the drive's own steps (most tell tens); never goes back.
+        percent: f64,
+    },
+    /// It ended, one way or another; the entry for `Job::self_tests`.
+    Ended(wire::job::SelfTest),
+}
+
+/// Why no self-test runs.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// The drive, the way to it, or this smartctl has none.
+    #[error("no {} self-test: {why}", .kind.argument())]
+    Unsupported {
+        /// Which.
+        kind: Kind,
+        /// In words.
+        why: String,
+    },
+    /// Another one runs; it is not ours to end.
+    #[error("another self-test runs on the drive ({remaining} % left)")]
+    Busy {
+        /// Share left, in percent.
+        remaining: u8,
+    },
+    /// The drive's log could not be read, or the command failed.
+    #[error("the self-test could not be started: {0}")]
+    Failed(String),
+}
+
+impl NotStarted {
+    /// The entry for `Job::self_tests`.
+    pub fn told(&self, kind: Kind) -> wire::job::SelfTest {
+        let outcome = match self {
+            Self::Unsupported { .. } => SelfTestOutcome::Unsupported,
+            Self::Busy { .. } | Self::Failed(_) => SelfTestOutcome::Unknown,
+        };
+        ended(kind, outcome, self.to_string(), None)
+    }
+}
+
+fn ended(kind: Kind, outcome: SelfTestOutcome, told: String, lba: Option<u64>) -> wire::job::SelfTest {
+    wire::job::SelfTest {
+        phase: kind.phase(),
+        outcome,
+        told,
+        lba: lba.map(wire::Lba),
+    }
+}
+
+/// Longest that a drive may take to write its log entry after it says that nothing runs, in seconds.
+const ENTRY_LATE: u64 = 120;
+
+/// Longest that a drive may not answer, in seconds: a self-test can hold commands up, but not for ever.
+const SILENT: u64 = 600;
+
+impl Running {
+    /// A test that was started after the drive had told `before`. `begun`: whether smartctl said that it began.
+    pub fn new(kind: Kind, before: &Snapshot, begun: bool) -> Self {
+        Self {
+            kind,
+            protocol: before.protocol,
+            before: before.self_tests.clone(),
+            hours: before.power_on_hours,
+            limits: limits(kind, before),
+            begun,
+            percent: 0,
+            quiet_since: None,
+            silent_since: None,
+        }
+    }
+
+    /// What the drive's answer, `elapsed` after the start, means. Pure but for what it remembers of earlier looks.
+    pub fn step(&mut self, elapsed: Duration, now: &Snapshot) -> Step {
+        let second = elapsed.as_secs();
+        self.silent_since = None;
+        if let Some(remaining) = now.self_test_remaining {
+            self.begun = true;
+            self.quiet_since = None;
+            self.percent = self.percent.max(100_u8.saturating_sub(remaining)).min(99);
+            if elapsed < self.limits.longest {
+                return self.running();
+            }
+            let told = format!(
+                "still running after {} min; the drive announced {} min",
+                second / 60,
+                self.limits.announced.as_secs() / 60
+            );
+            return Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told, None));
+        }
+        match own(self.kind, &self.before, &now.self_tests) {
+            Own::Entry(entry) if self.is_of_this_time(&entry) => {
+                let outcome = match entry.passed {
+                    Some(true) => SelfTestOutcome::Passed,
+                    Some(false) => SelfTestOutcome::Failed,
+                    None => SelfTestOutcome::Aborted,
+                };
+                let hours = entry.hours.map(|h| format!(", at {h} h")).unwrap_or_default();
+                let told = format!("{}: {}{hours}", entry.kind, entry.status);
+                Step::Ended(ended(self.kind, outcome, told, entry.lba))
+            }
+            Own::Entry(_) | Own::None => {
+                let since = *self.quiet_since.get_or_insert(second);
+                if second.saturating_sub(since) < ENTRY_LATE && elapsed < self.limits.longest {
+                    return self.running();
+                }
+                let told = if self.begun {
+                    "it ended without an entry of its own in the drive's log"
+                } else {
+                    "it never ran: the drive showed neither progress nor an entry in its log"
+                };
+                Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told.to_owned(), None))
+            }
+        }
+    }
+
+    /// What it means that the drive did not answer, `elapsed` after the start.
+    pub fn silent(&mut self, elapsed: Duration, why: &str) -> Step {
+        let second = elapsed.as_secs();
+        let since = *self.silent_since.get_or_insert(second);
+        if second.saturating_sub(since) < SILENT {
+            return self.running();
+        }
+        let told = format!("the drive has not answered for {} min: {why}", SILENT / 60);
+        Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told, None))
+    }
+
+    /// SCSI tells an empty log and one that it did not give alike. So an entry in a log that seemed empty must be as old
+    /// as the test; hours there have 16 bits and stop at the highest.
+    fn is_of_this_time(&self, entry: &SelfTest) -> bool {
+        if self.protocol != Protocol::Scsi || !self.before.is_empty() {
+            return true;
+        }
+        match (self.hours, entry.hours) {
+            (Some(start), Some(hours)) => hours + 1 >= start.min(u64::from(u16::MAX)),
+            (None, _) | (_, None) => true,
+        }
+    }
+
+    fn running(&self) -> Step {
+        Step::Running {
+            percent: f64::from(self.percent),
+        }
+    }
+
+    /// The entry for a test that a person or the host ended: after [`abort`], or when the drive went away.
+    pub fn ended_by(&self, why: &str) -> wire::job::SelfTest {
+        ended(self.kind, SelfTestOutcome::Aborted, why.to_owned(), None)
+    }
+}
+
+/// Starts a self-test on the drive at `node`, which must be `expected`. Never ends another one that runs.
+///
+/// # Errors
+/// Why none runs; [`NotStarted::told`] makes the job's entry of it.
+pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) -> Result<Running, NotStarted> {
+    let before = smartctl.read(node, expected).map_err(|error| match error {
+        Unreadable::Nothing(_) => NotStarted::Unsupported {
+            kind,
+            why: words(&error),
+        },
+        Unreadable::Run(_) | Unreadable::OtherDrive { .. } | Unreadable::Asleep => NotStarted::Failed(words(&error)),
+    })?;
+    if let Some(remaining) = before.self_test_remaining {
+        return Err(NotStarted::Busy { remaining });
+    }
+    if let Some(why) = lacks(&before) {
+        return Err(NotStarted::Unsupported { kind, why });
+    }
+    let answer = smartctl
+        .order(node, expected, &["-t", kind.argument()])
+        .map_err(|error| NotStarted::Failed(words(&error)))?;
+    understood(kind, &answer).map(|begun| Running::new(kind, &before, begun))
+}
+
+/// Looks at a running test, `elapsed` after its start.
+pub fn poll(smartctl: &Smartctl, node: &Path, expected: &Identity, running: &mut Running, elapsed: Duration) -> Step {
+    match smartctl.read(node, expected) {
+        Ok(now) => running.step(elapsed, &now),
+        Err(error) => running.silent(elapsed, &words(&error)),
+    }
+}
+
+/// Ends the self-test that runs on the drive at `node`.
+///
+/// # Errors
+/// When smartctl could not be run, or said that it did not work.
+pub fn abort(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<(), NotStarted> {
+    let answer = smartctl
+        .order(node, expected, &["-X"])
+        .map_err(|error| NotStarted::Failed(words(&error)))?;
+    if answer.status & 0b111 == 0 {
+        Ok(())
+    } else {
+        Err(NotStarted::Failed(answer.text()))
+    }
+}
+
+fn words(error: &Unreadable) -> String {
+    crate::smart::words(error)
+}
+
+/// Why the drive cannot do it, as far as its own document tells.
+fn lacks(before: &Snapshot) -> Option<String> {
+    if before.self_test.supported == Some(false) {
+        return Some("the drive says that it has no self-tests".to_owned());
+    }
+    // Source: smartmontools NEWS, 7.4: "-t short|long" for NVMe. Before it the option was accepted and did nothing.
+    if before.protocol == Protocol::Nvme && before.smartctl.is_some_and(|version| version < (7, 4)) {
+        return Some("smartctl before 7.4 cannot start one on NVMe".to_owned());
+    }
+    if before.protocol != Protocol::Scsi && !before.self_test.log_told {
+        return Some("its self-test log cannot be read, so no result could be told to be this test's own".to_owned());
+    }
+    None
+}
+
+/// Whether smartctl's answer to `-t` says that the test began; `Ok(false)` where it says neither yes nor no.
+fn understood(kind: Kind, answer: &crate::smart::Answer) -> Result<bool, NotStarted> {
+    let text = answer.text();
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("can't start self-test without aborting") {
+        let left = lower.split_once('(').and_then(|(_, rest)| rest.split_once('%'));
+        let remaining = left.and_then(|(number, _)| number.trim().parse().ok()).unwrap_or(100);
+        return Err(NotStarted::Busy { remaining });
+    }
+    let refused = [
+        "not support",
+        "unsupported",
+        "invalid field",
+        "invalid opcode",
+        "not implemented",
+    ];
+    if refused.iter().any(|words| lower.contains(words)) {
+        return Err(NotStarted::Unsupported { kind, why: text });
+    }
+    match answer.status & 0b111 {
+        0 => Ok(lower.contains("has begun")),
+        // Bit 0: this smartctl does not know the option for this kind of drive.
+        status if status & 1 == 1 => Err(NotStarted::Unsupported { kind, why: text }),
+        _ => Err(NotStarted::Failed(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

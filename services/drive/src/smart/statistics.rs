@@ -1,0 +1,33 @@
+//! ATA device statistics and SCT temperatures, from smartctl's JSON.
+
+use serde_json::Value;
+
+use super::parse::{LIST_MAX, list, number, text};
+use super::snapshot::{SctTemperature, Statistic};
+
+/// Statistics that the drive calls valid.
+pub(super) fn all(json: &Value) -> Vec<Statistic> {
+    list(&json["ata_device_statistics"]["pages"])
+        .flat_map(|page| list(&page["table"]))
+        .filter(|row| row["flags"]["valid"].as_bool() != Some(false))
+        .filter_map(|row| {
+            Some(Statistic {
+                name: text(&row["name"])?,
+                value: row["value"].as_i64()?,
+            })
+        })
+        .take(LIST_MAX)
+        .collect()
+}
+
+/// Temperatures by SCT; `None` where the drive has none.
+pub(super) fn sct(json: &Value) -> Option<SctTemperature> {
+    let told = json["ata_sct_status"]["temperature"].as_object()?;
+    let degrees = |name: &str| told.get(name)?.as_i64().filter(|t| (-60..=200).contains(t));
+    Some(SctTemperature {
+        lifetime_min: degrees("lifetime_min"),
+        lifetime_max: degrees("lifetime_max"),
+        limit: degrees("op_limit_max"),
+        over_limit: told.get("over_limit_count").and_then(number),
+    })
+}
