@@ -22,7 +22,7 @@ pub struct Record {
 }
 
 /// What the last boot left behind.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traces {
     /// The record of an orderly end.
     pub record: Option<Record>,

@@ -1,5 +1,7 @@
 //! How long to wait before a unit is started again.
 
+use serde::{Deserialize, Serialize};
+
 use super::state::Millis;
 
 /// Longest pause between two starts of a unit that is not in quarantine, in milliseconds.
@@ -15,7 +17,7 @@ pub fn pause(first: Millis, fails: u32, jitter: &mut Jitter) -> Millis {
 }
 
 /// Small deterministic noise (xorshift64*), seeded once by the shell.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jitter(u64);
 
 impl Jitter {

@@ -2,9 +2,10 @@
 
 use super::backoff;
 use super::state::{Exit, Millis, State};
+use super::text::text;
 use super::{
     ABORT_GRACE, Action, Core, HAD_BEEN_READY, KILL_GRACE, Phase, QUARANTINE, QUARANTINE_CRITICAL, REBOOTS_MAX, Rung,
-    STABLE, UnitId,
+    STABLE, Text, UnitId,
 };
 use crate::unit::Kind;
 
@@ -23,12 +24,12 @@ impl Core {
                     // Pressure lengthens the deadline, to three times at the most.
                     let allowed = spec.watchdog + spec.watchdog * 2 * u64::from(pressure.min(100)) / 100;
                     if spec.watchdog > 0 && silence > allowed {
-                        let why = format!("no heartbeat for {} (allowed {})", secs(silence), secs(allowed));
+                        let why = text!("no heartbeat for {} (allowed {})", secs(silence), secs(allowed));
                         self.late(now, unit, why, out);
                     }
                 }
                 State::Starting { until } if now >= until => {
-                    let why = format!("not ready {} after its start", secs(spec.start_timeout));
+                    let why = text!("not ready {} after its start", secs(spec.start_timeout));
                     self.late(now, unit, why, out);
                 }
                 State::Late { until } if now >= until => {
@@ -36,7 +37,7 @@ impl Core {
                     self.units[unit].rung = Some(Rung::Degraded);
                     self.set(now, unit, State::Degraded { until: next }, None);
                     out.push(Action::Dump(unit));
-                    self.log(Some(unit), format!("degraded: {}", self.units[unit].reason), out);
+                    self.log(Some(unit), text!("degraded: {}", self.units[unit].reason), out);
                 }
                 State::Degraded { until } if now >= until => {
                     self.units[unit].rung = Some(Rung::Abort);
@@ -48,7 +49,7 @@ impl Core {
                         },
                         None,
                     );
-                    self.log(Some(unit), format!("SIGABRT: {}", self.units[unit].reason), out);
+                    self.log(Some(unit), text!("SIGABRT: {}", self.units[unit].reason), out);
                     out.push(Action::Abort(unit));
                 }
                 State::Aborting { until } | State::Stopping { until } if now >= until => {
@@ -61,18 +62,18 @@ impl Core {
                         },
                         None,
                     );
-                    self.log(Some(unit), "did not end: killing its cgroup".into(), out);
+                    self.log(Some(unit), text!("did not end: killing its cgroup"), out);
                     out.push(Action::Kill(unit));
                 }
                 State::Killing { until } if now >= until => {
                     self.log(
                         Some(unit),
-                        "survives SIGKILL, stuck in the kernel: abandoned".into(),
+                        text!("survives SIGKILL, stuck in the kernel: abandoned"),
                         out,
                     );
                     out.push(Action::Abandon(unit));
                     self.units[unit].rung = Some(Rung::Abandoned);
-                    self.ended(now, unit, "stuck in the kernel and abandoned", out);
+                    self.ended(now, unit, text!("stuck in the kernel and abandoned"), out);
                 }
                 State::Backoff { until } | State::Quarantine { until } if now >= until => {
                     self.set(now, unit, State::Waiting, None);
@@ -93,9 +94,9 @@ impl Core {
         }
     }
 
-    fn late(&mut self, now: Millis, unit: UnitId, why: String, out: &mut Vec<Action>) {
+    fn late(&mut self, now: Millis, unit: UnitId, why: Text, out: &mut Vec<Action>) {
         self.units[unit].rung = Some(Rung::Late);
-        self.log(Some(unit), format!("late: {why}"), out);
+        self.log(Some(unit), text!("late: {why}"), out);
         let until = now + grace(self.specs[unit].watchdog);
         self.set(now, unit, State::Late { until }, Some(why));
     }
@@ -110,31 +111,31 @@ impl Core {
             State::Starting { .. } | State::Late { .. } | State::Degraded { .. }
         );
         if self.specs[unit].kind == Kind::Oneshot && starting && exit == Exit::Code(0) {
-            self.set(now, unit, State::Done, Some(String::new()));
-            self.log(Some(unit), "done".into(), out);
+            self.set(now, unit, State::Done, Some(Text::new()));
+            self.log(Some(unit), text!("done"), out);
             return;
         }
         let climbed = matches!(r.state, State::Aborting { .. } | State::Killing { .. }) && !r.reason.is_empty();
         let why = if climbed {
-            format!("{}; ended with {exit}", r.reason)
+            text!("{}; ended with {exit}", r.reason)
         } else {
-            format!("ended with {exit}")
+            text!("ended with {exit}")
         };
-        self.ended(now, unit, &why, out);
+        self.ended(now, unit, why, out);
     }
 
     /// The unit has no process any more: decides what becomes of it.
-    pub(super) fn ended(&mut self, now: Millis, unit: UnitId, why: &str, out: &mut Vec<Action>) {
+    pub(super) fn ended(&mut self, now: Millis, unit: UnitId, why: Text, out: &mut Vec<Action>) {
         if unit >= self.units.len() {
             return;
         }
-        self.log(Some(unit), why.to_owned(), out);
+        self.log(Some(unit), why.clone(), out);
         let r = &mut self.units[unit];
         let was_ready = r.ready_at.take().map(|at| now.saturating_sub(at));
         let again = std::mem::take(&mut r.again);
-        r.status.clear();
+        r.status = Text::new();
         if self.phase != Phase::Running {
-            self.set(now, unit, State::Stopped, Some(why.to_owned()));
+            self.set(now, unit, State::Stopped, Some(why));
             return;
         }
         if again {
@@ -149,7 +150,7 @@ impl Core {
         };
         let (fails, spec) = (r.fails, &self.specs[unit]);
         if fails > spec.burst {
-            self.quarantine(now, unit, why, out);
+            self.quarantine(now, unit, &why, out);
             return;
         }
         r.restarts += 1;
@@ -159,9 +160,9 @@ impl Core {
             _ => backoff::pause(spec.restart, fails, &mut self.jitter),
         };
         let text = if pause == 0 {
-            format!("{why}; started again at once")
+            text!("{why}; started again at once")
         } else {
-            format!("{why}; started again in {}", secs(pause))
+            text!("{why}; started again in {}", secs(pause))
         };
         self.set(now, unit, State::Backoff { until: now + pause }, Some(text));
         if pause == 0 {
@@ -177,8 +178,8 @@ impl Core {
         // One more failed run brings it back here.
         r.fails = burst;
         let pause = if critical { QUARANTINE_CRITICAL } else { QUARANTINE };
-        let reason = format!("failed {} times in a row, last: {why}", burst + 1);
-        self.log(Some(unit), format!("quarantine: {reason}"), out);
+        let reason = text!("failed {} times in a row, last: {why}", burst + 1);
+        self.log(Some(unit), text!("quarantine: {reason}"), out);
         self.set(now, unit, State::Quarantine { until: now + pause }, Some(reason));
         if !critical {
             return;
@@ -186,17 +187,17 @@ impl Core {
         if self.may_reboot() {
             self.units[unit].rung = Some(Rung::Reboot);
             let name = &self.specs[unit].name;
-            self.decide(now, format!("unit {name} {why}, {} times in a row", burst + 1), out);
+            self.decide(now, text!("unit {name} {why}, {} times in a row", burst + 1), out);
         } else if !self.medium_present {
             self.log(
                 Some(unit),
-                "critical, but the boot medium is absent: no reboot".into(),
+                text!("critical, but the boot medium is absent: no reboot"),
                 out,
             );
         } else if self.reboots >= REBOOTS_MAX {
             self.log(
                 Some(unit),
-                format!("critical, but {REBOOTS_MAX} reboots in a row did not help: no reboot"),
+                text!("critical, but {REBOOTS_MAX} reboots in a row did not help: no reboot"),
                 out,
             );
         }
@@ -212,10 +213,13 @@ fn grace(watchdog: Millis) -> Millis {
     }
 }
 
-fn secs(ms: Millis) -> String {
-    if ms.is_multiple_of(1000) {
-        format!("{} s", ms / 1000)
-    } else {
-        format!("{}.{} s", ms / 1000, ms % 1000 / 100)
-    }
+/// Milliseconds as people say them.
+fn secs(ms: Millis) -> impl std::fmt::Display {
+    std::fmt::from_fn(move |f| {
+        if ms.is_multiple_of(1000) {
+            write!(f, "{} s", ms / 1000)
+        } else {
+            write!(f, "{}.{} s", ms / 1000, ms % 1000 / 100)
+        }
+    })
 }

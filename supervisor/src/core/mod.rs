@@ -8,18 +8,29 @@
 //! hardware watchdog, which is no longer fed from the moment the reboot is decided. No rung reboots while the boot
 //! medium is absent, nor after [`REBOOTS_MAX`] reboots in a row that did not help.
 //!
-//! Tests: `tests.rs` beside this file (tables and properties).
+//! Its whole state can be written down and read again (serde), so that PID 1 can be replaced while everything runs.
+//! Nothing between an input and its actions asks for memory. Tests: `tests.rs` (tables and properties) and `schedules.rs`
+//! (every short schedule) beside this file.
 
 mod backoff;
+mod change;
 mod ladder;
+mod life;
+#[cfg(test)]
+mod schedules;
 mod settle;
 mod state;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use backoff::{BACKOFF_MAX, Jitter};
+pub use change::{Action, Ending, Input, Milestone};
 pub use state::{Exit, Millis, State};
+pub use text::{TEXT_MAX, Text};
 pub use wire::supervisor::Rung;
+
+use serde::{Deserialize, Serialize};
 
 use crate::unit::{Kind, Unit};
 use state::Record;
@@ -42,107 +53,18 @@ pub const SHUTDOWN_MAX: Millis = 45_000;
 pub const MEDIUM_SILENCE_MAX: Millis = 180_000;
 /// Reboots by the ladder in a row, after which it stays up and says so instead.
 pub const REBOOTS_MAX: u32 = 3;
-/// Longest reason and status text kept, in bytes.
-const TEXT_MAX: usize = 400;
 
 /// Index of a unit.
 pub type UnitId = usize;
 
-/// Facts about the box that units can wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Milestone {
-    /// `/system` is mounted.
-    System,
-    /// The state folder is settled, on disk or in RAM.
-    Data,
-    /// Every device that was there at boot has had its driver.
-    Modules,
-    /// An address is there.
-    Network,
-}
-
-impl Milestone {
-    const ALL: [(&'static str, Milestone); 4] = [
-        ("system", Self::System),
-        ("data", Self::Data),
-        ("modules", Self::Modules),
-        ("network", Self::Network),
-    ];
-
-    fn named(name: &str) -> Option<Milestone> {
-        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, m)| *m)
-    }
-}
-
-/// What the machine does at the end of a shutdown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Power off.
-    PowerOff,
-    /// Boot again.
-    Reboot,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// Time has passed. `pressure`: percent of the last 10 s in which tasks waited for CPU, disk or memory (PSI).
-    Tick { pressure: u8 },
-    /// The main process of a unit has ended.
-    Exited { unit: UnitId, exit: Exit },
-    /// The process could not even be made.
-    SpawnFailed { unit: UnitId, why: String },
-    /// `READY=1`.
-    Ready { unit: UnitId },
-    /// `WATCHDOG=1`.
-    Beat { unit: UnitId },
-    /// `STATUS=…`.
-    Status { unit: UnitId, text: String },
-    /// `EXTEND_TIMEOUT_USEC=…`, in milliseconds.
-    Extend { unit: UnitId, by: Millis },
-    /// A milestone holds (or no longer).
-    Milestone { which: Milestone, holds: bool },
-    /// The boot medium came or went.
-    Medium { present: bool },
-    /// The boot medium's probe has not answered for so long.
-    MediumSilent { for_ms: Millis },
-    /// So many reboots by the ladder in a row have come before this boot.
-    Reboots { in_a_row: u32 },
-    /// The unit must start afresh, for this reason.
-    Restart { unit: UnitId, why: String },
-    /// Somebody wants the box to end.
-    Shutdown { ending: Ending, why: String },
-}
-
-/// What the shell must do now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Start the unit's process.
-    Spawn(UnitId),
-    /// Send SIGTERM to its main process.
-    Terminate(UnitId),
-    /// Send SIGABRT to its main process.
-    Abort(UnitId),
-    /// Kill everything in its cgroup.
-    Kill(UnitId),
-    /// Record stack and wait channel of its threads.
-    Dump(UnitId),
-    /// Forget its process: it is stuck in the kernel.
-    Abandon(UnitId),
-    /// Write this to the log.
-    Log { unit: Option<UnitId>, text: String },
-    /// Everything has stopped, or time is up: end the machine. Given once.
-    End { ending: Ending, hard: bool, why: String },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Need {
     Unit(UnitId),
     Milestone(Milestone),
     Missing(String),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Spec {
     name: String,
     kind: Kind,
@@ -156,22 +78,22 @@ struct Spec {
     critical: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Running,
-    Stopping { until: Millis, ending: Ending, why: String },
+    Stopping { until: Millis, ending: Ending, why: Text },
     Ended,
 }
 
 /// The supervisor's whole state.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Core {
     specs: Vec<Spec>,
     units: Vec<Record>,
     milestones: [bool; 4],
     phase: Phase,
     /// The ladder's own decision to reboot; from then on the watchdog is not fed.
-    verdict: Option<String>,
+    verdict: Option<Text>,
     medium_present: bool,
     medium_silent: bool,
     reboots: u32,
@@ -211,30 +133,6 @@ impl Core {
             reboots,
             jitter: Jitter::new(seed),
         }
-    }
-
-    /// Takes one input and appends what must be done, in order.
-    pub fn step(&mut self, now: Millis, input: Input, out: &mut Vec<Action>) {
-        match input {
-            Input::Tick { pressure } => self.tick(now, pressure, out),
-            Input::Exited { unit, exit } => self.exited(now, unit, exit, out),
-            Input::SpawnFailed { unit, why } => self.ended(now, unit, &format!("could not be started: {why}"), out),
-            Input::Ready { unit } => self.ready(now, unit, out),
-            Input::Beat { unit } => self.beat(now, unit, out),
-            Input::Status { unit, text } => {
-                if let Some(r) = self.units.get_mut(unit) {
-                    r.status = clip(text);
-                }
-            }
-            Input::Extend { unit, by } => self.extend(now, unit, by),
-            Input::Milestone { which, holds } => self.milestones[which as usize] = holds,
-            Input::Medium { present } => self.medium_present = present,
-            Input::MediumSilent { for_ms } => self.medium(now, for_ms, out),
-            Input::Reboots { in_a_row } => self.reboots = in_a_row,
-            Input::Restart { unit, why } => self.restart(now, unit, why, out),
-            Input::Shutdown { ending, why } => self.shut_down(now, ending, why, out),
-        }
-        self.settle(now, out);
     }
 
     /// Whether the hardware watchdog may be fed: always, until the ladder has decided to reboot.
@@ -291,129 +189,9 @@ impl Core {
         })
     }
 
-    fn set(&mut self, now: Millis, unit: UnitId, state: State, reason: Option<String>) {
-        let r = &mut self.units[unit];
-        r.state = state;
-        r.since = now;
-        if let Some(reason) = reason {
-            r.reason = clip(reason);
-        }
-    }
-
-    fn log(&self, unit: Option<UnitId>, text: String, out: &mut Vec<Action>) {
-        out.push(Action::Log { unit, text: clip(text) });
-    }
-
-    fn ready(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
-        let Some(r) = self.units.get_mut(unit) else { return };
-        match r.state {
-            State::Starting { .. } => {}
-            State::Late { .. } | State::Degraded { .. } if r.ready_at.is_none() => {}
-            _ => return,
-        }
-        r.ready_at = Some(now);
-        r.beat = now;
-        r.again = false;
-        if r.fails == 0 {
-            r.rung = None;
-        }
-        // The reason of the last restart stays, for whoever looks later.
-        self.set(now, unit, State::Ready { since: now }, None);
-        self.log(Some(unit), "ready".into(), out);
-    }
-
-    fn beat(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
-        let Some(r) = self.units.get_mut(unit) else { return };
-        r.beat = now;
-        match r.state {
-            State::Late { .. } | State::Degraded { .. } if r.ready_at.is_some() => {
-                if r.fails == 0 {
-                    r.rung = None;
-                }
-                self.set(now, unit, State::Ready { since: now }, Some("was late, is back".into()));
-                self.log(Some(unit), "heartbeat is back".into(), out);
-            }
-            _ => {}
-        }
-    }
-
-    fn extend(&mut self, now: Millis, unit: UnitId, by: Millis) {
-        let Some(r) = self.units.get_mut(unit) else { return };
-        let longest = now + by.min(600_000);
-        match &mut r.state {
-            State::Starting { until } | State::Stopping { until } => *until = (*until).max(longest),
-            _ => {}
-        }
-    }
-
-    fn medium(&mut self, now: Millis, for_ms: Millis, out: &mut Vec<Action>) {
-        self.medium_silent = for_ms >= MEDIUM_SILENCE_MAX / 6;
-        if for_ms >= MEDIUM_SILENCE_MAX && self.may_reboot() {
-            self.decide(
-                now,
-                format!("the boot medium has not answered for {} s", for_ms / 1000),
-                out,
-            );
-        }
-    }
-
     /// Whether the boot medium's probe is conspicuously late.
     pub fn medium_silent(&self) -> bool {
         self.medium_silent
-    }
-
-    fn may_reboot(&self) -> bool {
-        self.medium_present && self.reboots < REBOOTS_MAX && self.verdict.is_none() && self.phase == Phase::Running
-    }
-
-    fn decide(&mut self, now: Millis, why: String, out: &mut Vec<Action>) {
-        self.verdict = Some(clip(why.clone()));
-        self.shut_down(now, Ending::Reboot, why, out);
-    }
-
-    fn restart(&mut self, now: Millis, unit: UnitId, why: String, out: &mut Vec<Action>) {
-        if unit >= self.units.len() || self.phase != Phase::Running {
-            return;
-        }
-        match self.units[unit].state {
-            State::Starting { .. } | State::Ready { .. } | State::Late { .. } | State::Degraded { .. } => {
-                self.units[unit].again = true;
-                self.stop(now, unit, why, out);
-            }
-            State::Stopping { .. } | State::Aborting { .. } | State::Killing { .. } => self.units[unit].again = true,
-            State::Backoff { .. } | State::Quarantine { .. } | State::Done | State::Stopped => {
-                self.units[unit].fails = 0;
-                self.set(now, unit, State::Waiting, Some(why));
-            }
-            State::Waiting => {}
-        }
-    }
-
-    fn stop(&mut self, now: Millis, unit: UnitId, why: String, out: &mut Vec<Action>) {
-        let until = now + self.specs[unit].stop_timeout;
-        self.log(Some(unit), format!("stopping: {why}"), out);
-        self.set(now, unit, State::Stopping { until }, Some(why));
-        out.push(Action::Terminate(unit));
-    }
-
-    fn shut_down(&mut self, now: Millis, ending: Ending, why: String, out: &mut Vec<Action>) {
-        match &mut self.phase {
-            Phase::Running => {
-                self.log(None, format!("shutting down: {why}"), out);
-                self.phase = Phase::Stopping {
-                    until: now + SHUTDOWN_MAX,
-                    ending,
-                    why: clip(why),
-                };
-            }
-            // The second request may only change what happens at the end, not prolong it.
-            Phase::Stopping { ending: e, .. } => {
-                if self.verdict.is_none() {
-                    *e = ending;
-                }
-            }
-            Phase::Ended => {}
-        }
     }
 }
 
@@ -432,15 +210,4 @@ pub struct UnitFacts<'a> {
     pub restarts: u32,
     /// Since when.
     pub since: Millis,
-}
-
-fn clip(mut s: String) -> String {
-    if s.len() > TEXT_MAX {
-        let mut at = TEXT_MAX;
-        while !s.is_char_boundary(at) {
-            at -= 1;
-        }
-        s.truncate(at);
-    }
-    s
 }

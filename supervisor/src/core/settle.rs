@@ -1,7 +1,8 @@
 //! What can move without waiting: units whose needs are met start, units that must not run stop, in the order of needs.
 
 use super::state::{Millis, State};
-use super::{Action, Core, Milestone, Need, Phase, UnitId, clip};
+use super::text::text;
+use super::{Action, Core, Need, Phase, Text, UnitId};
 use crate::unit::Kind;
 
 impl Core {
@@ -23,7 +24,7 @@ impl Core {
                     State::Waiting => {
                         if let Some(what) = self.lacks(unit) {
                             if self.units[unit].reason != what {
-                                self.units[unit].reason = clip(what);
+                                self.units[unit].reason = what;
                             }
                         } else {
                             self.start(now, unit, out);
@@ -37,7 +38,7 @@ impl Core {
                         });
                         if let Some(id) = gone {
                             self.units[unit].again = true;
-                            let why = format!("{}, which it requires, is in quarantine", self.specs[id].name);
+                            let why = text!("{}, which it requires, is in quarantine", self.specs[id].name);
                             self.stop(now, unit, why, out);
                             moved = true;
                         }
@@ -56,41 +57,32 @@ impl Core {
         let until = now + spec.start_timeout;
         let simple = spec.kind == Kind::Simple;
         out.push(Action::Spawn(unit));
-        let r = &mut self.units[unit];
-        r.beat = now;
-        r.ready_at = None;
-        let reason = std::mem::take(&mut r.reason);
-        let reason = if reason.starts_with("waits for ") {
-            String::new()
-        } else {
-            reason
-        };
-        self.set(now, unit, State::Starting { until }, Some(reason));
+        self.begin(now, unit, until);
         if simple {
             self.ready(now, unit, out);
         }
     }
 
     /// What a waiting unit still waits for.
-    fn lacks(&self, unit: UnitId) -> Option<String> {
+    fn lacks(&self, unit: UnitId) -> Option<Text> {
         let spec = &self.specs[unit];
         for need in &spec.requires {
             match need {
-                Need::Missing(name) => return Some(format!("waits for {name}, which is not there")),
+                Need::Missing(name) => return Some(text!("waits for {name}, which is not there")),
                 Need::Milestone(m) if !self.milestones[*m as usize] => {
-                    return Some(format!("waits for {}", milestone_name(*m)));
+                    return Some(text!("waits for {}", m.name()));
                 }
-                Need::Unit(id) if !self.is_up(*id) => return Some(format!("waits for {}", self.specs[*id].name)),
+                Need::Unit(id) if !self.is_up(*id) => return Some(text!("waits for {}", self.specs[*id].name)),
                 Need::Milestone(_) | Need::Unit(_) => {}
             }
         }
         for need in &spec.after {
             match need {
                 Need::Milestone(m) if !self.milestones[*m as usize] => {
-                    return Some(format!("waits for {}", milestone_name(*m)));
+                    return Some(text!("waits for {}", m.name()));
                 }
                 Need::Unit(id) if !self.start_is_over(*id) => {
-                    return Some(format!("waits for {}", self.specs[*id].name));
+                    return Some(text!("waits for {}", self.specs[*id].name));
                 }
                 Need::Missing(_) | Need::Milestone(_) | Need::Unit(_) => {}
             }
@@ -134,7 +126,7 @@ impl Core {
                 .zip(&self.units)
                 .any(|(s, r)| r.state.runs() && s.after.iter().chain(&s.requires).any(|n| *n == Need::Unit(unit)));
             if runs && !needed {
-                self.stop(now, unit, "the box is shutting down".into(), out);
+                self.stop(now, unit, text!("the box is shutting down"), out);
             }
         }
         if self.units.iter().all(|r| !r.state.runs())
@@ -149,8 +141,4 @@ impl Core {
             });
         }
     }
-}
-
-fn milestone_name(m: Milestone) -> &'static str {
-    Milestone::ALL.iter().find(|(_, x)| *x == m).map_or("", |(n, _)| n)
 }

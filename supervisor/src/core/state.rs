@@ -1,6 +1,9 @@
 //! The life of one unit, as the core sees it.
 
+use serde::{Deserialize, Serialize};
 use wire::supervisor::{Rung, UnitState};
+
+use super::Text;
 
 /// Milliseconds of the monotonic clock.
 pub type Millis = u64;
@@ -8,15 +11,21 @@ pub type Millis = u64;
 /// Where a unit is.
 ///
 /// ```text
-///  Waiting ─► Starting ─► Ready ⇄ Late ⇄ Degraded ─► Aborting ─► Killing ─► (gone, or abandoned)
-///     ▲          │          │                            ▲                        │
-///     │          └──────────┴── process ended ───────────┼──► Backoff ◄───────────┤
-///     │                                                  │       │                ▼
-///     ├──────────────────────────────────────────────────┼───────┴─────────── Quarantine
-///     └── Stopping ─► (gone) ─► Waiting | Stopped        └─ deadline of Stopping ─► Killing
+///             ┌────────────────────── heartbeat is back ───────────────────────┐
+///             │             READY=1        silence          still nothing      │
+///  Waiting ─► Starting ───────────► Ready ─────────► Late ───────────────► Degraded
+///     ▲          │  └─ not in time ───────────────────▲                        │ SIGABRT
+///     │          │ exit 0 (one-shot)                                           ▼
+///     │          └───────────► Done                 Stopping ──► Killing ◄── Aborting
+///     │                                              ▲ SIGTERM      │ nothing helps: abandoned
+///     │                        any that runs ────────┘              ▼
+///     ├──── at once, or at its time ──── Backoff ◄────── process gone (from any that runs)
+///     └──── much later ───────────── Quarantine ◄── too often ──────┘
+///                                        └─ critical: reboot
 /// ```
-/// Every deadline is absolute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Ends asked for (restart, a requirement lost) go from `Stopping` straight to `Waiting`; a shutdown ends every unit in
+/// `Stopped`. Every deadline is absolute. [`LEGAL`] has every arrow, and nothing else is possible: [`State::may_become`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Wants to run; something it needs is not there yet.
     Waiting,
@@ -44,7 +53,75 @@ pub enum State {
     Stopped,
 }
 
+/// A [`State`] without its times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names are those of the states")]
+pub enum Place {
+    Waiting,
+    Starting,
+    Ready,
+    Late,
+    Degraded,
+    Aborting,
+    Stopping,
+    Killing,
+    Backoff,
+    Quarantine,
+    Done,
+    Stopped,
+}
+
+/// Every move of a unit that there is, from one place to the others. The tests show that each of them happens.
+pub const LEGAL: [(Place, &[Place]); 12] = {
+    use Place::{
+        Aborting, Backoff, Degraded, Done, Killing, Late, Quarantine, Ready, Starting, Stopped, Stopping, Waiting,
+    };
+    [
+        (Waiting, &[Starting, Stopped]),
+        (Starting, &[Ready, Late, Stopping, Backoff, Quarantine, Done, Stopped]),
+        (Ready, &[Late, Stopping, Backoff, Quarantine, Stopped]),
+        (Late, &[Ready, Degraded, Stopping, Backoff, Quarantine, Done, Stopped]),
+        (
+            Degraded,
+            &[Ready, Aborting, Stopping, Backoff, Quarantine, Done, Stopped],
+        ),
+        (Aborting, &[Killing, Waiting, Backoff, Quarantine, Stopped]),
+        (Stopping, &[Killing, Waiting, Stopped]),
+        (Killing, &[Waiting, Backoff, Quarantine, Stopped]),
+        // A process that PID 1's replacement finds is taken in from any of these.
+        (Backoff, &[Waiting, Stopped]),
+        (Quarantine, &[Waiting, Stopped]),
+        (Done, &[Waiting, Stopped]),
+        (Stopped, &[Waiting]),
+    ]
+};
+
 impl State {
+    /// Where it is, without times.
+    pub fn place(self) -> Place {
+        match self {
+            Self::Waiting => Place::Waiting,
+            Self::Starting { .. } => Place::Starting,
+            Self::Ready { .. } => Place::Ready,
+            Self::Late { .. } => Place::Late,
+            Self::Degraded { .. } => Place::Degraded,
+            Self::Aborting { .. } => Place::Aborting,
+            Self::Stopping { .. } => Place::Stopping,
+            Self::Killing { .. } => Place::Killing,
+            Self::Backoff { .. } => Place::Backoff,
+            Self::Quarantine { .. } => Place::Quarantine,
+            Self::Done => Place::Done,
+            Self::Stopped => Place::Stopped,
+        }
+    }
+
+    /// Whether a unit may go from here to there in one move.
+    pub fn may_become(self, next: State) -> bool {
+        LEGAL
+            .iter()
+            .any(|(from, to)| *from == self.place() && to.contains(&next.place()))
+    }
+
     /// Whether a process of this unit exists that PID 1 has not given up on.
     pub fn runs(self) -> bool {
         match self {
@@ -85,7 +162,7 @@ impl State {
 }
 
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// Exit status.
     Code(i32),
@@ -108,13 +185,13 @@ impl std::fmt::Display for Exit {
 }
 
 /// What the core keeps of a unit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub state: State,
     /// Hardest rung since it was last ready for a while.
     pub rung: Option<Rung>,
     /// Why it is where it is, in a sentence.
-    pub reason: String,
+    pub reason: Text,
     /// Failed runs in a row.
     pub fails: u32,
     /// Restarts since boot.
@@ -126,7 +203,7 @@ pub(super) struct Record {
     /// Set when the end of this run was asked for: it starts again at once and nothing is counted.
     pub again: bool,
     /// What it says about itself (`STATUS=`).
-    pub status: String,
+    pub status: Text,
     /// When `state` changed last.
     pub since: Millis,
 }
@@ -136,13 +213,13 @@ impl Record {
         Record {
             state: State::Waiting,
             rung: None,
-            reason: String::new(),
+            reason: Text::new(),
             fails: 0,
             restarts: 0,
             beat: 0,
             ready_at: None,
             again: false,
-            status: String::new(),
+            status: Text::new(),
             since: now,
         }
     }

@@ -9,22 +9,51 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn unit(name: &str, more: &str) -> Unit {
+thread_local! {
+    static MOVES: std::cell::RefCell<BTreeSet<(state::Place, state::Place)>> = const { std::cell::RefCell::new(BTreeSet::new()) };
+}
+
+/// Notes that a unit has moved; called by the core in tests.
+pub(super) fn moved(from: State, to: State) {
+    MOVES.with(|m| m.borrow_mut().insert((from.place(), to.place())));
+}
+
+/// Every move that this test has made so far.
+pub(super) fn moves_seen() -> BTreeSet<(state::Place, state::Place)> {
+    MOVES.with(|m| m.borrow().clone())
+}
+
+pub(super) fn unit(name: &str, more: &str) -> Unit {
     Unit::from_toml(Path::new(&format!("/u/{name}.toml")), &format!("exec = ['/x']\n{more}")).unwrap()
 }
 
 /// Runs a core against a made-up world: which units have a process, and since when.
-struct World {
-    core: Core,
-    units: Vec<Unit>,
-    now: Millis,
-    alive: BTreeSet<UnitId>,
-    seen: Vec<Action>,
-    ended: Option<(Ending, bool)>,
+#[derive(Clone)]
+pub(super) struct World {
+    pub core: Core,
+    pub units: Vec<Unit>,
+    pub now: Millis,
+    pub alive: BTreeSet<UnitId>,
+    pub seen: Vec<Action>,
+    pub ended: Option<(Ending, bool)>,
+    limits: Vec<Limit>,
+}
+
+/// What is needed to judge whether a unit is restarted too fast.
+#[derive(Clone, Default)]
+struct Limit {
+    /// Starts since it was last ready for [`STABLE`], sat out a quarantine, or was started on request.
+    starts: u32,
+    /// When it was ready last, while it runs.
+    ready_at: Option<Millis>,
+    /// How its last run ended: when, and whether it had been ready for [`HAD_BEEN_READY`].
+    ended: Option<(Millis, bool)>,
+    /// The next start was asked for.
+    asked: bool,
 }
 
 impl World {
-    fn new(units: Vec<Unit>) -> World {
+    pub fn new(units: Vec<Unit>) -> World {
         Self::after_reboots(units, 0)
     }
 
@@ -37,13 +66,76 @@ impl World {
             alive: BTreeSet::new(),
             seen: Vec::new(),
             ended: None,
+            limits: Vec::new(),
         };
+        w.limits = w.units.iter().map(|_| Limit::default()).collect();
         w.step(Input::Tick { pressure: 0 });
         w
     }
 
-    fn step(&mut self, input: Input) {
+    /// A process of the unit is there although the core did not start it.
+    pub fn find(&mut self, unit: UnitId) {
+        self.alive.insert(unit);
+        self.limits[unit] = Limit::default();
         let mut out = Vec::new();
+        self.core.adopt(self.now, unit, false, &mut out);
+        self.step(Input::Tick { pressure: 0 });
+    }
+
+    /// The process could not be made after all.
+    pub fn fails_to_start(&mut self, unit: UnitId) {
+        if self.alive.remove(&unit) {
+            self.note_end(unit);
+            self.step(Input::SpawnFailed {
+                unit,
+                why: "no memory".into(),
+            });
+        }
+    }
+
+    fn note_end(&mut self, unit: UnitId) {
+        let l = &mut self.limits[unit];
+        let was = l.ready_at.take().map(|at| self.now - at);
+        l.ended = Some((self.now, was.is_some_and(|t| t >= HAD_BEEN_READY)));
+        if was.is_some_and(|t| t >= STABLE) {
+            l.starts = 1;
+        }
+    }
+
+    /// Never faster than its limit: a pause unless it had been ready, and quarantine after so many failures in a row.
+    fn judge_start(&mut self, unit: UnitId) {
+        let (now, u) = (self.now, &self.units[unit]);
+        let l = &mut self.limits[unit];
+        if std::mem::take(&mut l.asked) {
+            l.starts = 0;
+        } else if let Some((at, had_been_ready)) = l.ended {
+            if now - at >= QUARANTINE_CRITICAL {
+                l.starts = l.starts.min(u.burst);
+            }
+            let least = u.restart - u.restart / 10;
+            assert!(
+                had_been_ready || now - at >= least.min(BACKOFF_MAX),
+                "{} again after {} ms",
+                u.name,
+                now - at
+            );
+        }
+        l.starts += 1;
+        assert!(
+            l.starts <= u.burst + 1,
+            "{} was started {} times in a row",
+            u.name,
+            l.starts
+        );
+    }
+
+    pub fn step(&mut self, input: Input) {
+        let mut out = Vec::new();
+        if let Input::Restart { unit, .. } = &input {
+            self.limits[*unit].asked = true;
+        }
+        let fell = |c: &Core, u: usize| c.units[u].again;
+        let again: Vec<bool> = (0..self.units.len()).map(|u| fell(&self.core, u)).collect();
         let was_fed = self.core.feeds_watchdog();
         self.core.step(self.now, input, &mut out);
         for a in &out {
@@ -52,6 +144,8 @@ impl World {
                     assert!(self.ended.is_none(), "spawned after the end");
                     assert!(!self.core.is_stopping(), "spawned while stopping");
                     assert!(self.alive.insert(*u), "unit {} runs twice", self.units[*u].name);
+                    self.limits[*u].asked |= again[*u];
+                    self.judge_start(*u);
                     for dep in &self.units[*u].requires {
                         if let Some(m) = Milestone::named(dep) {
                             assert!(self.core.milestones[m as usize]);
@@ -75,7 +169,10 @@ impl World {
                         }
                     }
                 }
-                Action::Abandon(u) => assert!(self.alive.remove(u), "abandoned what does not run"),
+                Action::Abandon(u) => {
+                    assert!(self.alive.remove(u), "abandoned what does not run");
+                    self.note_end(*u);
+                }
                 Action::Terminate(u) | Action::Abort(u) | Action::Kill(u) | Action::Dump(u) => {
                     assert!(self.alive.contains(u), "signalled what does not run");
                 }
@@ -87,14 +184,23 @@ impl World {
             }
         }
         for (u, r) in self.core.units.iter().enumerate() {
+            // Its end was asked for, and it must wait for something before it starts again.
+            self.limits[u].asked |= again[u] && !r.state.runs();
             assert_eq!(
                 r.state.runs(),
                 self.alive.contains(&u),
                 "state and process of {} differ",
                 self.units[u].name
             );
-            if let State::Backoff { until } = r.state {
-                assert!(until - self.now <= BACKOFF_MAX);
+            // No unit is ever lost: it runs, it will be tried again at a time, or it says what it waits for.
+            match r.state {
+                State::Backoff { until } => assert!(until - self.now <= BACKOFF_MAX),
+                State::Quarantine { until } => assert!(until - self.now <= QUARANTINE),
+                State::Waiting => assert!(self.core.is_stopping() || r.reason.starts_with("waits for "), "{r:?}"),
+                State::Done => assert_eq!(self.units[u].kind, Kind::Oneshot),
+                State::Stopped => assert!(self.core.is_stopping()),
+                State::Ready { since } => drop(self.limits[u].ready_at.get_or_insert(since)),
+                _ => {}
             }
         }
         assert_eq!(self.core.feeds_watchdog(), self.core.verdict().is_none());
@@ -105,13 +211,14 @@ impl World {
         self.seen.extend(out);
     }
 
-    fn exit(&mut self, unit: UnitId, exit: Exit) {
+    pub fn exit(&mut self, unit: UnitId, exit: Exit) {
         if self.alive.remove(&unit) {
+            self.note_end(unit);
             self.step(Input::Exited { unit, exit });
         }
     }
 
-    fn tick(&mut self, ms: Millis) {
+    pub fn tick(&mut self, ms: Millis) {
         self.now += ms;
         self.step(Input::Tick { pressure: 0 });
     }
@@ -365,6 +472,7 @@ enum Event {
     Milestone(u8, bool),
     Extend(u8, u32),
     SpawnFails(u8),
+    Found(u8),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -379,6 +487,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => (any::<u8>(), any::<bool>()).prop_map(|(m, b)| Event::Milestone(m, b)),
         1 => (any::<u8>(), any::<u32>()).prop_map(|(u, b)| Event::Extend(u, b)),
         1 => any::<u8>().prop_map(Event::SpawnFails),
+        1 => any::<u8>().prop_map(Event::Found),
     ];
     proptest::collection::vec(e, 0..120)
 }
@@ -427,9 +536,8 @@ proptest! {
                 Event::Silent(ms) => w.step(Input::MediumSilent { for_ms: u64::from(ms) }),
                 Event::Milestone(m, holds) => w.step(Input::Milestone { which: Milestone::ALL[usize::from(m) % 4].1, holds }),
                 Event::Extend(u, by) => w.step(Input::Extend { unit: pick(u), by: u64::from(by) }),
-                Event::SpawnFails(u) => if w.alive.remove(&pick(u)) {
-                    w.step(Input::SpawnFailed { unit: pick(u), why: "no memory".into() });
-                },
+                Event::SpawnFails(u) => w.fails_to_start(pick(u)),
+                Event::Found(u) => if !w.alive.contains(&pick(u)) { w.find(pick(u)); },
             }
         }
         let fed = w.core.feeds_watchdog();

@@ -1,7 +1,7 @@
 //! Control groups, version 2: one a unit below `/sys/fs/cgroup/kiln`, so that all of it can be limited and killed.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::unit::Unit;
@@ -23,58 +23,101 @@ pub fn prepare() -> io::Result<()> {
     Ok(())
 }
 
-/// The group of one unit; `generation` counts groups that had to be abandoned.
-pub fn path(unit: &str, generation: u32) -> PathBuf {
+/// The group of one unit, with the paths that killing and restarting need.
+#[derive(Debug)]
+pub struct Group {
+    kill: PathBuf,
+    procs: PathBuf,
+}
+
+impl Group {
+    /// Makes the group of a unit with its limits; `generation` counts groups that had to be abandoned.
+    ///
+    /// # Errors
+    /// The group could not be made.
+    pub fn make(unit: &Unit, generation: u32) -> io::Result<Group> {
+        let group = Group::of(&unit.name, generation);
+        let dir = Path::new(OURS).join(folder(&unit.name, generation));
+        match fs::create_dir(&dir) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            Ok(()) | Err(_) => {}
+        }
+        let limit = |file: &str, value: Option<u64>| {
+            let text = value.map_or_else(|| "max".to_owned(), |v| v.to_string());
+            let _ = fs::write(dir.join(file), text);
+        };
+        limit("memory.max", unit.memory_max);
+        limit("pids.max", unit.pids_max);
+        if unit.critical {
+            let _ = fs::write(dir.join("cpu.weight"), "400");
+        }
+        Ok(group)
+    }
+
+    /// One that was made before.
+    pub fn of(unit: &str, generation: u32) -> Group {
+        let dir = Path::new(OURS).join(folder(unit, generation));
+        Group {
+            kill: dir.join("cgroup.kill"),
+            procs: dir.join("cgroup.procs"),
+        }
+    }
+
+    /// Kills every process in the group and below it.
+    pub fn kill(&self) -> bool {
+        put(&self.kill, b"1").is_ok()
+    }
+
+    /// Moves the calling process into the group.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub fn enter(&self) -> io::Result<()> {
+        put(&self.procs, b"0")
+    }
+}
+
+/// One write into a file of the kernel's.
+fn put(path: &Path, what: &[u8]) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).open(path)?.write_all(what)
+}
+
+fn folder(unit: &str, generation: u32) -> String {
     if generation == 0 {
-        Path::new(OURS).join(unit)
+        unit.to_owned()
     } else {
-        Path::new(OURS).join(format!("{unit}.{generation}"))
+        format!("{unit}.{generation}")
     }
-}
-
-/// Makes the group with its limits.
-///
-/// # Errors
-/// The group could not be made.
-pub fn make(dir: &Path, unit: &Unit) -> io::Result<()> {
-    match fs::create_dir(dir) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-        Ok(()) | Err(_) => {}
-    }
-    let limit = |file: &str, value: Option<u64>| {
-        let text = value.map_or_else(|| "max".to_owned(), |v| v.to_string());
-        let _ = fs::write(dir.join(file), text);
-    };
-    limit("memory.max", unit.memory_max);
-    limit("pids.max", unit.pids_max);
-    if unit.critical {
-        let _ = fs::write(dir.join("cpu.weight"), "400");
-    }
-    Ok(())
-}
-
-/// Kills every process in the group and below it.
-pub fn kill(dir: &Path) -> bool {
-    fs::write(dir.join("cgroup.kill"), "1").is_ok()
 }
 
 /// The unit whose group a process is in.
 pub fn unit_of(pid: i32) -> Option<String> {
+    unit_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?).map(|(name, _)| name)
+}
+
+/// The unit and the generation of the group that a process is in.
+pub fn place_of(pid: i32) -> Option<(String, u32)> {
     unit_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)
 }
 
-fn unit_in(text: &str) -> Option<String> {
+fn unit_in(text: &str) -> Option<(String, u32)> {
     let rest = text.lines().find_map(|l| l.strip_prefix("0::/kiln/"))?;
-    let name = rest.split(['/', '.']).next()?;
-    (!name.is_empty()).then(|| name.to_owned())
+    let folder = rest.split('/').next()?;
+    let (name, generation) = match folder.split_once('.') {
+        Some((name, n)) => (name, n.parse().ok()?),
+        None => (folder, 0),
+    };
+    (!name.is_empty()).then(|| (name.to_owned(), generation))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn a_process_is_traced_to_its_unit() {
-        assert_eq!(super::unit_in("0::/kiln/agent/job-1\n").as_deref(), Some("agent"));
-        assert_eq!(super::unit_in("0::/kiln/agent.2\n").as_deref(), Some("agent"));
-        assert_eq!(super::unit_in("12:pids:/x\n0::/\n"), None);
+        let unit = |t: &str| super::unit_in(t);
+        assert_eq!(unit("0::/kiln/agent/job-1\n"), Some(("agent".into(), 0)));
+        assert_eq!(unit("0::/kiln/agent.2\n"), Some(("agent".into(), 2)));
+        assert_eq!(unit("0::/kiln/agent.x\n"), None);
+        assert_eq!(unit("12:pids:/x\n0::/\n"), None);
     }
 }

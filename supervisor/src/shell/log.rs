@@ -1,51 +1,77 @@
 //! PID 1's own log: `/dev/kmsg` in the box (the journal reads it from there), standard error elsewhere.
 //!
-//! Writing to `/dev/kmsg` never blocks. Each line carries a syslog priority, so only what is wrong reaches the console.
+//! Writing to `/dev/kmsg` never blocks, and a line is put together without asking for memory. Each line carries a syslog
+//! priority, so only what is wrong reaches the console.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write;
+
+use super::scratch::Scratch;
 
 thread_local! {
     static KMSG: RefCell<Option<File>> = const { RefCell::new(None) };
 }
 
-/// Longest line, in bytes: the kernel cuts a record at 1 KiB.
+/// Longest text of a line, in bytes: the kernel cuts a record at 1 KiB.
 const LINE_MAX: usize = 900;
 
 /// From now on log to the kernel's ring.
 pub fn use_kmsg() {
     // Without this the kernel drops all but ten lines of a busy second.
     let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
+    open();
+}
+
+fn open() {
     let file = File::options().write(true).open("/dev/kmsg").ok();
     KMSG.with(|k| *k.borrow_mut() = file);
 }
 
 /// A fact of life.
 pub fn info(text: &str) {
-    write(6, text);
+    write(6, format_args!("{text}"));
+}
+
+/// A fact about a unit.
+pub fn of_unit(unit: &str, text: &str) {
+    write(6, format_args!("{unit}: {text}"));
 }
 
 /// Someone should know.
 pub fn warn(text: &str) {
-    write(4, text);
+    write(4, format_args!("{text}"));
 }
 
 /// Someone must act.
 pub fn error(text: &str) {
-    write(3, text);
+    write(3, format_args!("{text}"));
 }
 
-fn write(priority: u8, text: &str) {
-    let mut end = text.len().min(LINE_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let text = text[..end].replace('\n', "; ");
+fn write(priority: u8, text: std::fmt::Arguments<'_>) {
+    let mut body = Scratch::<LINE_MAX>::new();
+    // What does not fit is cut off.
+    let _ = body.write_fmt(text);
+    let mut line = Scratch::<1000>::new();
     KMSG.with(|k| {
-        let result = match k.borrow_mut().as_mut() {
-            Some(f) => f.write_all(format!("<{}>kiln-init: {text}\n", priority | 24).as_bytes()),
-            None => std::io::stderr().write_all(format!("kiln-init: {text}\n").as_bytes()),
+        let mut k = k.borrow_mut();
+        if k.is_some() {
+            let _ = write!(line, "<{}>", priority | 24);
+        }
+        let _ = line.write_str("kiln-init: ");
+        for (n, part) in std::str::from_utf8(body.bytes())
+            .unwrap_or_default()
+            .lines()
+            .enumerate()
+        {
+            let _ = line.write_str(if n > 0 { "; " } else { "" });
+            let _ = line.write_str(part);
+        }
+        let _ = line.write_str("\n");
+        let result = match k.as_mut() {
+            Some(f) => f.write_all(line.bytes()),
+            None => std::io::stderr().write_all(line.bytes()),
         };
         // There is nowhere left to tell a failed log.
         let _ = result;
@@ -56,7 +82,6 @@ fn write(priority: u8, text: &str) {
 pub fn reopen() {
     let was_kmsg = KMSG.with(|k| k.borrow_mut().take().map(std::mem::forget).is_some());
     if was_kmsg {
-        let file = File::options().write(true).open("/dev/kmsg").ok();
-        KMSG.with(|k| *k.borrow_mut() = file);
+        open();
     }
 }

@@ -1,6 +1,7 @@
 //! What the kernel tells about a process: where it waits, and which others belong to it.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 
 /// Threads of a late unit that are described.
 const THREADS_MAX: usize = 6;
@@ -61,12 +62,66 @@ pub fn kill_session(leader: i32) {
     use nix::sys::signal::{Signal, kill, killpg};
     use nix::unistd::Pid;
     let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
-            continue;
-        };
+    each(|pid| {
         if pid != leader && session(pid) == Some(leader) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
+    });
+}
+
+/// Calls `f` with the number of every process there is. Asks for no memory.
+pub fn each(mut f: impl FnMut(i32)) {
+    /// `linux_dirent64`: inode, offset, length of the record, kind, name.
+    const NAME_AT: usize = 19;
+    let flags = nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_DIRECTORY | nix::fcntl::OFlag::O_CLOEXEC;
+    let Ok(proc) = nix::fcntl::open("/proc", flags, nix::sys::stat::Mode::empty()) else {
+        return;
+    };
+    let mut buf = [0u8; 8192];
+    loop {
+        // SAFETY: the kernel writes at most `buf.len()` bytes of directory records into a buffer of ours.
+        let n = unsafe { libc::syscall(libc::SYS_getdents64, proc.as_raw_fd(), buf.as_mut_ptr(), buf.len()) };
+        let Some(mut rest) = usize::try_from(n).ok().filter(|n| *n > 0).and_then(|n| buf.get(..n)) else {
+            return;
+        };
+        while let Some(length) = rest.get(16..18) {
+            let length = usize::from(u16::from_ne_bytes([length[0], length[1]]));
+            let name = rest.get(NAME_AT..length).unwrap_or_default();
+            let digits = name.split(|b| *b == 0).next().unwrap_or_default();
+            if let Some(pid) = std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()) {
+                f(pid);
+            }
+            rest = match rest.get(length..) {
+                Some(r) if length > 0 => r,
+                _ => break,
+            };
+        }
+    }
+}
+
+/// Parent of a process, and its state letter.
+pub fn parent(pid: i32) -> Option<(i32, char)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((fields.next()?.parse().ok()?, state))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn every_process_is_seen_and_known() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let mut seen = Vec::new();
+        each(|p| seen.push(p));
+        assert!(seen.contains(&pid) && seen.contains(&i32::try_from(std::process::id()).unwrap()));
+        assert_eq!(parent(pid).unwrap().0, i32::try_from(std::process::id()).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(parent(pid), None);
     }
 }

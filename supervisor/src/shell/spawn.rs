@@ -1,40 +1,40 @@
 //! Starting a unit's process: everything is prepared before the fork; the child only makes system calls and execs.
 //!
-//! In the box the child joins its cgroup, gets a mount namespace with a private `/dev`, loses every capability that its
-//! file does not name, and becomes its user. Below `--root` none of that happens: it is an ordinary child.
+//! In the box the child joins its cgroup and is put into its sandbox (`super::sandbox`). Below `--root` none of that
+//! happens: it is an ordinary child. Neither the fork nor what the child does before its sandbox asks for memory.
 
-use std::ffi::CString;
+use std::convert::Infallible;
+use std::ffi::{CString, c_char};
+use std::fmt::Write as _;
 use std::fs;
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::ptr;
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{ForkResult, Pid, fork};
 
+use super::cgroup::Group;
+use super::scratch::Scratch;
+use super::store::Stored;
 use super::users::User;
-use super::{signals, sockets};
+use super::{sandbox, signals, sockets};
 use crate::unit::{Devices, Unit};
 
 /// Exit status of a child whose program could not be run (systemd's `EXIT_EXEC`).
 pub const EXIT_EXEC: i32 = 203;
 /// Exit status of a child whose surroundings could not be set up (systemd's `EXIT_NAMESPACE`).
 pub const EXIT_SETUP: i32 = 226;
-/// Where a private `/dev` is put together before it is moved.
-const DEV_STAGING: &str = "/run/kiln/dev";
-/// Character devices of a private `/dev`: name, major, minor, mode (devices.txt of the kernel).
-const NODES: [(&str, u64, u64, u32); 8] = [
-    ("null", 1, 3, 0o666),
-    ("zero", 1, 5, 0o666),
-    ("full", 1, 7, 0o666),
-    ("random", 1, 8, 0o666),
-    ("urandom", 1, 9, 0o666),
-    ("kmsg", 1, 11, 0o600),
-    ("tty", 5, 0, 0o666),
-    ("console", 5, 1, 0o600),
-];
+/// Variable that tells a process, and PID 1's replacement, which unit it is.
+pub const UNIT_VARIABLE: &str = "KILN_UNIT";
+/// Most arguments of a unit.
+const ARGS_MAX: usize = 128;
+/// Most variables of a unit, those that are added for each run included.
+const ENV_MAX: usize = 256;
+/// Variables that are added for each run.
+const ENV_EXTRA: usize = 5;
+/// Most descriptors that are passed: 16 sockets and 64 stored ones.
+const FDS_MAX: usize = 80;
 
 /// A unit, ready to be forked any number of times.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub struct Prepared {
     user: User,
     capabilities: u64,
     private_dev: bool,
-    oom: i32,
+    oom: String,
     state: Option<PathBuf>,
     /// Where its standard output goes; inherited when it cannot be connected.
     stdout: Option<PathBuf>,
@@ -67,25 +67,50 @@ pub struct Surroundings<'a> {
     /// Its state folder.
     pub state: Option<PathBuf>,
     /// The journal's standard-output socket.
-    pub stdout: Option<&'a std::path::Path>,
+    pub stdout: Option<&'a Path>,
     /// Whether this is the box.
     pub sandbox: bool,
+}
+
+/// Why a child did not become its unit.
+struct Failed {
+    what: &'static str,
+    status: i32,
+    error: io::Error,
+}
+
+/// Names the step that failed.
+fn step<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Failed {
+    move |e| Failed {
+        what,
+        status: EXIT_SETUP,
+        error: e.into(),
+    }
 }
 
 impl Prepared {
     /// Turns a unit into C strings and descriptors, so that starting it needs no more than a fork.
     ///
     /// # Errors
-    /// A NUL byte in an argument or variable.
+    /// A NUL byte in an argument or variable, or too many of them.
     pub fn new(unit: &Unit, around: Surroundings<'_>) -> io::Result<Prepared> {
-        let c = |s: &str| {
-            CString::new(s).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("NUL byte in {s:?}")))
-        };
+        let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+        let c = |s: &str| CString::new(s).map_err(|_| wrong(format!("NUL byte in {s:?}")));
         let mut vars = std::collections::BTreeMap::new();
         vars.insert("PATH".to_owned(), "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
         vars.insert("HOME".to_owned(), "/".to_owned());
         vars.insert("TMPDIR".to_owned(), "/tmp".to_owned());
         vars.extend(around.env);
+        vars.insert(UNIT_VARIABLE.to_owned(), unit.name.clone());
+        if vars.len() + ENV_EXTRA > ENV_MAX || unit.exec.len() > ARGS_MAX {
+            return Err(wrong(format!(
+                "{} arguments and {} variables: expected at most {ARGS_MAX} and {}",
+                unit.exec.len(),
+                vars.len(),
+                ENV_MAX - ENV_EXTRA
+            )));
+        }
+        let names: Vec<&str> = unit.listen.iter().map(|l| l.name.as_str()).collect();
         Ok(Prepared {
             argv: unit.exec.iter().map(|a| c(a)).collect::<io::Result<_>>()?,
             env: vars
@@ -93,28 +118,23 @@ impl Prepared {
                 .map(|(k, v)| c(&format!("{k}={v}")))
                 .collect::<io::Result<_>>()?,
             listen: around.listen,
-            listen_names: unit
-                .listen
-                .iter()
-                .map(|l| l.name.as_str())
-                .collect::<Vec<_>>()
-                .join(":"),
+            listen_names: names.join(":"),
             watchdog_usec: unit.watchdog * 1000,
             user: around.user,
             capabilities: unit.capabilities,
             private_dev: unit.devices == Devices::None,
-            oom: unit.oom_score_adjust,
+            oom: unit.oom_score_adjust.to_string(),
             state: around.state,
-            stdout: around.stdout.map(std::path::Path::to_owned),
+            stdout: around.stdout.map(Path::to_owned),
             sandbox: around.sandbox,
         })
     }
 
-    /// Starts it; returns its process.
+    /// Starts it, with what it has stored passed after its sockets; returns its process.
     ///
     /// # Errors
     /// No process could be made. What fails in the child is its exit status.
-    pub fn start(&self, cgroup: Option<&std::path::Path>) -> io::Result<i32> {
+    pub fn start(&self, group: Option<&Group>, stored: &[Stored]) -> io::Result<i32> {
         let stdout = self.stdout.as_deref().and_then(|p| sockets::connected(p).ok());
         let blocked = signals::Blocked::all();
         // SAFETY: PID 1 has one thread, so the child may use everything that the parent could.
@@ -125,16 +145,13 @@ impl Prepared {
             }
             ForkResult::Child => {
                 signals::reset_in_child();
-                let status = match self.become_unit(cgroup, stdout.as_ref()) {
+                let status = match self.become_unit(group, stdout.as_ref(), stored) {
                     Ok(never) => match never {},
-                    Err((what, e)) => {
-                        let text = format!("kiln-init: {what}: {e}\n");
-                        let _ = nix::unistd::write(io::stderr(), text.as_bytes());
-                        if what.starts_with("running") {
-                            EXIT_EXEC
-                        } else {
-                            EXIT_SETUP
-                        }
+                    Err(failed) => {
+                        let mut text = Scratch::<512>::new();
+                        let _ = writeln!(text, "kiln-init: {}: {}", failed.what, failed.error);
+                        let _ = io::stderr().write_all(text.bytes());
+                        failed.status
                     }
                 };
                 // SAFETY: ends the child without running the parent's destructors.
@@ -145,165 +162,124 @@ impl Prepared {
 
     fn become_unit(
         &self,
-        cgroup: Option<&std::path::Path>,
+        group: Option<&Group>,
         stdout: Option<&OwnedFd>,
-    ) -> Result<std::convert::Infallible, (String, io::Error)> {
-        let step = |what: &str| {
-            let what = what.to_owned();
-            move |e: nix::errno::Errno| (what, io::Error::from(e))
-        };
+        stored: &[Stored],
+    ) -> Result<Infallible, Failed> {
         nix::unistd::setsid().map_err(step("setsid"))?;
         if !self.sandbox {
             // Below a root: nothing outlives the supervisor, however it ends.
             nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(step("death signal"))?;
         }
-        if let Some(dir) = cgroup {
-            fs::write(dir.join("cgroup.procs"), "0").map_err(|e| (format!("joining {}", dir.display()), e))?;
+        if let Some(group) = group {
+            group.enter().map_err(step("joining its cgroup"))?;
         }
-        let _ = fs::write("/proc/self/oom_score_adj", self.oom.to_string());
+        let _ = fs::write("/proc/self/oom_score_adj", &self.oom);
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
         if let Some(dir) = &self.state {
-            fs::create_dir_all(dir).map_err(|e| (format!("making {}", dir.display()), e))?;
+            fs::create_dir_all(dir).map_err(step("making its state folder"))?;
             if self.sandbox {
-                own(dir, self.user).map_err(|e| (format!("giving {} to its user", dir.display()), e))?;
+                sandbox::own(dir, self.user).map_err(step("giving its state folder to its user"))?;
             }
         }
         let null = fs::OpenOptions::new()
             .read(true)
             .open("/dev/null")
-            .map_err(|e| ("opening /dev/null".to_owned(), e))?;
-        // Its number is given up here: `pass_sockets` closes every descriptor above the passed ones.
-        let null = std::os::fd::IntoRawFd::into_raw_fd(null);
-        dup(null, 0).map_err(|e| ("standard input".to_owned(), e))?;
+            .map_err(step("opening /dev/null"))?;
+        // Its number is given up here: `pass` closes every descriptor above the passed ones.
+        dup(null.into_raw_fd(), 0).map_err(step("standard input"))?;
         if let Some(fd) = stdout {
             dup(fd.as_raw_fd(), 1)
                 .and_then(|()| dup(fd.as_raw_fd(), 2))
-                .map_err(|e| ("standard output".to_owned(), e))?;
+                .map_err(step("standard output"))?;
         }
         if self.sandbox {
-            unshare(CloneFlags::CLONE_NEWNS).map_err(step("mount namespace"))?;
-            mount(
-                None::<&str>,
-                "/",
-                None::<&str>,
-                MsFlags::MS_REC | MsFlags::MS_SLAVE,
-                None::<&str>,
-            )
-            .map_err(step("mount propagation"))?;
+            sandbox::own_mounts().map_err(step("mount namespace"))?;
             if self.private_dev {
-                private_dev().map_err(|e| ("private /dev".to_owned(), e))?;
+                sandbox::private_dev().map_err(step("private /dev"))?;
             }
         }
-        self.pass_sockets().map_err(|e| ("passing sockets".to_owned(), e))?;
+        let passed = self.pass(stored).map_err(step("passing descriptors"))?;
         if self.sandbox {
-            self.drop_privileges()
-                .map_err(|e| ("dropping privileges".to_owned(), e))?;
+            sandbox::drop_privileges(self.user, self.capabilities).map_err(step("dropping privileges"))?;
         }
-        let pid = Pid::this();
-        let mut env = self.env.clone();
-        let mut add = |k: &str, v: String| env.extend(CString::new(format!("{k}={v}")));
-        if !self.listen.is_empty() {
-            add("LISTEN_FDS", self.listen.len().to_string());
-            add("LISTEN_PID", pid.to_string());
-            add("LISTEN_FDNAMES", self.listen_names.clone());
-        }
-        if self.watchdog_usec > 0 {
-            add("WATCHDOG_USEC", self.watchdog_usec.to_string());
-            add("WATCHDOG_PID", pid.to_string());
-        }
-        let Some(program) = self.argv.first() else {
-            return Err(("running nothing".into(), io::Error::from(io::ErrorKind::NotFound)));
-        };
-        let what = format!("running {}", program.to_string_lossy());
-        nix::unistd::execve(program, &self.argv, &env).map_err(step(&what))
+        self.execute(passed, stored)
     }
 
-    /// Puts the listening sockets on 3, 4, … and closes everything above.
-    fn pass_sockets(&self) -> io::Result<()> {
-        let first_free = 3 + RawFd::try_from(self.listen.len()).unwrap_or(0);
-        let mut high = Vec::with_capacity(self.listen.len());
-        for fd in &self.listen {
-            // SAFETY: duplicates an open descriptor to a number that is free.
-            let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, first_free.max(64)) };
-            if copy < 0 {
+    /// The last step: argument and variable lists on the stack, then the program.
+    fn execute(&self, passed: usize, stored: &[Stored]) -> Result<Infallible, Failed> {
+        let pid = Pid::this();
+        let mut argv: [*const c_char; ARGS_MAX + 1] = [ptr::null(); ARGS_MAX + 1];
+        for (to, from) in argv.iter_mut().zip(&self.argv) {
+            *to = from.as_ptr();
+        }
+        let mut env: [*const c_char; ENV_MAX + 1] = [ptr::null(); ENV_MAX + 1];
+        let mut text = Scratch::<32_768>::new();
+        let mut extra = [None; ENV_EXTRA];
+        if passed > 0 {
+            let names = std::fmt::from_fn(|f| {
+                f.write_str(&self.listen_names)?;
+                for (n, s) in stored.iter().enumerate() {
+                    let colon = if n == 0 && self.listen.is_empty() { "" } else { ":" };
+                    write!(f, "{colon}{}", s.name)?;
+                }
+                Ok(())
+            });
+            extra[0] = text.string(format_args!("LISTEN_FDS={passed}"));
+            extra[1] = text.string(format_args!("LISTEN_PID={pid}"));
+            extra[2] = text.string(format_args!("LISTEN_FDNAMES={names}"));
+        }
+        if self.watchdog_usec > 0 {
+            extra[3] = text.string(format_args!("WATCHDOG_USEC={}", self.watchdog_usec));
+            extra[4] = text.string(format_args!("WATCHDOG_PID={pid}"));
+        }
+        let all = self.env.iter().map(|v| v.as_ptr()).chain(extra.into_iter().flatten());
+        for (to, from) in env.iter_mut().take(ENV_MAX).zip(all) {
+            *to = from;
+        }
+        let Some(program) = self.argv.first() else {
+            return Err(Failed {
+                what: "running nothing",
+                status: EXIT_EXEC,
+                error: io::Error::from(io::ErrorKind::NotFound),
+            });
+        };
+        // SAFETY: both lists end with a null pointer, and what they point to lives in `self` and `text` until the call.
+        unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+        Err(Failed {
+            what: "running its program",
+            status: EXIT_EXEC,
+            error: io::Error::last_os_error(),
+        })
+    }
+
+    /// Puts sockets and stored descriptors on 3, 4, … and closes everything above; returns how many there are.
+    fn pass(&self, stored: &[Stored]) -> io::Result<usize> {
+        let all = self
+            .listen
+            .iter()
+            .map(AsRawFd::as_raw_fd)
+            .chain(stored.iter().map(|s| s.fd.as_raw_fd()))
+            .take(FDS_MAX);
+        let mut high: [RawFd; FDS_MAX] = [-1; FDS_MAX];
+        let mut count = 0;
+        for (slot, fd) in high.iter_mut().zip(all) {
+            // SAFETY: duplicates an open descriptor to a number that is free and above all that are passed.
+            *slot = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 128) };
+            if *slot < 0 {
                 return Err(io::Error::last_os_error());
             }
-            high.push(copy);
+            count += 1;
         }
-        for (n, fd) in (3..).zip(&high) {
-            dup(*fd, n)?;
+        let mut first_free = 3;
+        for fd in &high[..count] {
+            dup(*fd, first_free)?;
+            first_free += 1;
         }
         // SAFETY: the child forgets every object that owned a descriptor above these; execve follows.
         unsafe { libc::syscall(libc::SYS_close_range, first_free, u32::MAX, 0u32) };
-        Ok(())
+        Ok(count)
     }
-
-    fn drop_privileges(&self) -> io::Result<()> {
-        const SECUREBITS_NONE: libc::c_ulong = 0;
-        let check = |r: libc::c_int| if r < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
-        for cap in 0..64 {
-            if self.capabilities & (1 << cap) == 0 {
-                // SAFETY: removes one capability from this process's bounding set; an unknown one is answered with EINVAL.
-                let r = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, cap, 0, 0, 0) };
-                if r < 0 {
-                    break;
-                }
-            }
-        }
-        if self.user.uid != 0 {
-            // SAFETY: keeps permitted capabilities over the change of user.
-            check(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, SECUREBITS_NONE, 0, 0) })?;
-        }
-        // SAFETY: an empty group list.
-        check(unsafe { libc::setgroups(0, std::ptr::null()) })?;
-        // SAFETY: plain numbers.
-        check(unsafe { libc::setresgid(self.user.gid, self.user.gid, self.user.gid) })?;
-        // SAFETY: plain numbers.
-        check(unsafe { libc::setresuid(self.user.uid, self.user.uid, self.user.uid) })?;
-        set_capabilities(self.capabilities)?;
-        if self.user.uid != 0 {
-            for cap in (0..64).filter(|c| self.capabilities & (1 << c) != 0) {
-                // SAFETY: raises one ambient capability that is permitted and inheritable.
-                check(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, cap, 0, 0) })?;
-            }
-        }
-        // SAFETY: a one-way flag of this process.
-        check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
-    }
-}
-
-/// `capset(2)` with version 3 of its structures: two words each of effective, permitted, inheritable.
-fn set_capabilities(mask: u64) -> io::Result<()> {
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
-    }
-    #[repr(C)]
-    #[derive(Clone, Copy)]
-    struct Data {
-        effective: u32,
-        permitted: u32,
-        inheritable: u32,
-    }
-    let word = |n: u32| {
-        let bits = u32::try_from(mask >> (32 * n) & 0xffff_ffff).unwrap_or(0);
-        Data {
-            effective: bits,
-            permitted: bits,
-            inheritable: bits,
-        }
-    };
-    let header = Header {
-        version: 0x2008_0522,
-        pid: 0,
-    };
-    let data = [word(0), word(1)];
-    // SAFETY: both structures have the layout of linux/capability.h version 3 and outlive the call.
-    if unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
 }
 
 fn dup(from: RawFd, to: RawFd) -> io::Result<()> {
@@ -313,57 +289,4 @@ fn dup(from: RawFd, to: RawFd) -> io::Result<()> {
     } else {
         Ok(())
     }
-}
-
-/// Gives a folder to a user; what lies directly in it too, since the user's number may have changed.
-fn own(dir: &std::path::Path, user: User) -> io::Result<()> {
-    std::os::unix::fs::chown(dir, Some(user.uid), Some(user.gid))?;
-    for entry in fs::read_dir(dir)?.flatten() {
-        let _ = std::os::unix::fs::lchown(entry.path(), Some(user.uid), Some(user.gid));
-    }
-    Ok(())
-}
-
-/// Puts a `/dev` together that has no block device, and moves it over the machine's.
-fn private_dev() -> io::Result<()> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount(
-        Some("tmpfs"),
-        DEV_STAGING,
-        Some("tmpfs"),
-        flags,
-        Some("mode=755,size=64k,nr_inodes=64"),
-    )?;
-    let old = nix::sys::stat::umask(Mode::empty());
-    let at = |name: &str| format!("{DEV_STAGING}/{name}");
-    for (name, major, minor, mode) in NODES {
-        mknod(
-            at(name).as_str(),
-            SFlag::S_IFCHR,
-            Mode::from_bits_truncate(mode),
-            makedev(major, minor),
-        )?;
-    }
-    for dir in ["pts", "shm"] {
-        fs::create_dir(at(dir))?;
-    }
-    mount(
-        Some("devpts"),
-        at("pts").as_str(),
-        Some("devpts"),
-        flags,
-        Some("newinstance,ptmxmode=0666,mode=620"),
-    )?;
-    for (link, to) in [
-        ("ptmx", "pts/ptmx"),
-        ("fd", "/proc/self/fd"),
-        ("stdin", "fd/0"),
-        ("stdout", "fd/1"),
-        ("stderr", "fd/2"),
-    ] {
-        std::os::unix::fs::symlink(to, at(link))?;
-    }
-    nix::sys::stat::umask(old);
-    mount(Some(DEV_STAGING), "/dev", None::<&str>, MsFlags::MS_MOVE, None::<&str>)?;
-    Ok(())
 }

@@ -11,6 +11,9 @@ use super::listen::{ListenFile, listen_of};
 use super::measure::{Seconds, Size};
 use super::{Devices, Kind, NAME_RULE, Unit, UnitError, is_name};
 
+/// Most descriptors that a unit may have kept.
+const FD_STORE_MAX: usize = 64;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -40,6 +43,7 @@ struct File {
     credentials: Vec<String>,
     #[serde(default)]
     listen: Vec<ListenFile>,
+    fd_store_max: Option<usize>,
     state_directory: Option<String>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
@@ -160,6 +164,13 @@ impl Unit {
         if listen.len() > 16 {
             return Err(at("listen", "expected at most 16 sockets".into()));
         }
+        let store = f.fd_store_max.unwrap_or(0);
+        if store > FD_STORE_MAX {
+            return Err(at(
+                "fd_store_max",
+                format!("expected a number from 0 to {FD_STORE_MAX}, found {store}"),
+            ));
+        }
         Ok(Unit {
             description: f.description.unwrap_or_else(|| name.to_owned()),
             name: name.to_owned(),
@@ -181,6 +192,7 @@ impl Unit {
             devices: f.devices.unwrap_or(Devices::None),
             credentials: f.credentials,
             listen,
+            fd_store_max: store,
             state_directory: f.state_directory,
             environment: f.environment,
         })
@@ -251,6 +263,10 @@ mod tests {
                 "line 2, field `memory_max`: invalid value: string \"12Q\", expected bytes",
             ),
             ("exec = ['/a'\n", "line 1"),
+            (
+                "exec = ['/a']\nfd_store_max = 65\n",
+                "line 2, field `fd_store_max`: expected a number from 0 to 64, found 65",
+            ),
             ("exec = ['/a']\nrequires = ['server']\n", "cannot depend on itself"),
             (
                 "exec = ['/a']\nrestart_sec = -1\n",

@@ -14,14 +14,14 @@ mod measure;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use error::UnitError;
 pub(crate) use error::{one_line, place};
 pub use folder::{UNITS_MAX, load};
 
 /// When a unit counts as ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Ready as soon as its process exists.
@@ -33,7 +33,7 @@ pub enum Kind {
 }
 
 /// Which device nodes a unit sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Devices {
     /// A private `/dev` without block devices, and no way to make any.
@@ -43,7 +43,7 @@ pub enum Devices {
 }
 
 /// One socket that PID 1 opens and keeps for a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listen {
     /// Name in `LISTEN_FDNAMES`.
     pub name: String,
@@ -54,7 +54,7 @@ pub struct Listen {
 }
 
 /// Where a socket of a unit listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Address {
     /// TCP.
     Tcp(std::net::SocketAddr),
@@ -65,7 +65,7 @@ pub enum Address {
 }
 
 /// A unit, checked. Times are milliseconds, sizes bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
     pub name: String,
     pub description: String,
@@ -89,6 +89,8 @@ pub struct Unit {
     pub devices: Devices,
     pub credentials: Vec<String>,
     pub listen: Vec<Listen>,
+    /// Descriptors that PID 1 keeps for it (`FDSTORE=1`), at most so many.
+    pub fd_store_max: usize,
     pub state_directory: Option<String>,
     pub environment: BTreeMap<String, String>,
 }

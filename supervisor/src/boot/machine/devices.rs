@@ -30,13 +30,13 @@ impl Machine {
                 Next::Empty => return,
                 Next::Lost => {
                     log::warn("uevents were lost: walking /sys again");
-                    self.walk_again = true;
+                    self.facts.walk_again = true;
                 }
                 Next::Event(e) => {
-                    self.last_device = now;
+                    self.facts.last_device = now;
                     match (e.action, e.get("MODALIAS")) {
                         (Action::Add, Some(alias)) => self.want(alias),
-                        (Action::Remove, _) if self.disk_path.as_deref() == Some(e.devpath.as_str()) => {
+                        (Action::Remove, _) if self.facts.disk_path.as_deref() == Some(e.devpath.as_str()) => {
                             self.medium_gone(now, "the boot medium was pulled", desk);
                         }
                         _ => {}
@@ -47,30 +47,33 @@ impl Machine {
     }
 
     pub(super) fn want(&mut self, modalias: &str) {
-        if self.seen.len() >= SEEN_MAX {
-            self.seen.clear();
+        if self.facts.seen.len() >= SEEN_MAX {
+            self.facts.seen.clear();
         }
-        if self.seen.insert(modalias.to_owned()) && self.queue.len() < SEEN_MAX {
-            self.queue.insert(modalias.to_owned());
+        if self.facts.seen.insert(modalias.to_owned()) && self.facts.queue.len() < SEEN_MAX {
+            self.facts.queue.insert(modalias.to_owned());
         }
     }
 
     pub(super) fn load_modules(&mut self, now: Millis, desk: &mut Desk) {
-        if self.walk_again && !desk.runs(Task::Coldplug) {
-            self.walk_again = false;
+        if self.facts.walk_again && !desk.runs(Task::Coldplug) {
+            self.facts.walk_again = false;
             self.start_coldplug(desk);
         }
         let busy = desk.helpers.iter().filter(|h| h.task == Task::Hotplug).count();
-        if !self.queue.is_empty() && busy < HOTPLUG_MAX {
-            let batch: BTreeSet<String> = self.queue.iter().take(BATCH).cloned().collect();
+        if !self.facts.queue.is_empty() && busy < HOTPLUG_MAX {
+            let batch: BTreeSet<String> = self.facts.queue.iter().take(BATCH).cloned().collect();
             let mine = batch.clone();
             if desk.start(Task::Hotplug, move |_| work::hotplug(&mine)) {
-                self.queue.retain(|m| !batch.contains(m));
+                self.facts.queue.retain(|m| !batch.contains(m));
             }
         }
-        let quiet = self.queue.is_empty() && busy == 0 && now.saturating_sub(self.last_device) >= QUIET;
-        if self.coldplug_done && !self.modules_done && (quiet || now.saturating_sub(self.begun) > SETTLE_MAX) {
-            self.modules_done = true;
+        let quiet = self.facts.queue.is_empty() && busy == 0 && now.saturating_sub(self.facts.last_device) >= QUIET;
+        if self.facts.coldplug_done
+            && !self.facts.modules_done
+            && (quiet || now.saturating_sub(self.facts.begun) > SETTLE_MAX)
+        {
+            self.facts.modules_done = true;
             desk.inputs.push_back(Input::Milestone {
                 which: Milestone::Modules,
                 holds: true,
@@ -81,7 +84,7 @@ impl Machine {
     }
 
     pub(super) fn start_coldplug(&mut self, desk: &mut Desk) {
-        let extra = if self.coldplug_done {
+        let extra = if self.facts.coldplug_done {
             Vec::new()
         } else {
             self.board.extra.clone()

@@ -25,7 +25,7 @@ impl Machine {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (task, word) {
             (Task::Early, "system") => {
-                self.system = true;
+                self.facts.system = true;
                 desk.inputs.push_back(Input::Milestone {
                     which: Milestone::System,
                     holds: true,
@@ -49,7 +49,7 @@ impl Machine {
                 self.start_keeper(now, desk);
             }
             (Task::Coldplug, "seen") => {
-                self.seen.extend(rest.split('\n').map(str::to_owned));
+                self.facts.seen.extend(rest.split('\n').map(str::to_owned));
             }
             (Task::Medium, _) => self.heard_medium(now, word, rest, fd, desk),
             _ => {}
@@ -58,9 +58,9 @@ impl Machine {
 
     pub(super) fn start_keeper(&mut self, now: Millis, desk: &mut Desk) {
         match &self.cmdline.part {
-            Some(part) if self.system => {
+            Some(part) if self.facts.system => {
                 let part = part.clone();
-                self.heard_at = None;
+                self.facts.heard_at = None;
                 let _ = now;
                 if desk.start(Task::Medium, move |line| medium::keep(line, &part)) {
                     return;
@@ -73,13 +73,13 @@ impl Machine {
     }
 
     pub(super) fn heard_medium(&mut self, now: Millis, word: &str, rest: &str, fd: Option<OwnedFd>, desk: &mut Desk) {
-        if self.heard_at.is_some() {
-            self.heard_at = Some(now);
+        if self.facts.heard_at.is_some() {
+            self.facts.heard_at = Some(now);
         }
         match word {
             "progress" => {
                 log::warn(rest);
-                self.progress = Some(rest.to_owned());
+                self.facts.progress = Some(rest.to_owned());
             }
             "part" => {
                 log::info(&format!("the boot partition is {rest} from now on"));
@@ -88,7 +88,7 @@ impl Machine {
             "disk" => {
                 if let Some((number, path)) = rest.split_once(' ') {
                     log::info(&format!("boot disk {number} {path}"));
-                    self.disk_path = Some(path.strip_prefix("/sys").unwrap_or(path).to_owned());
+                    self.facts.disk_path = Some(path.strip_prefix("/sys").unwrap_or(path).to_owned());
                     let _ = fs::write(BOOT_DISK, format!("{number}\n"));
                 }
                 if fd.is_none() {
@@ -104,7 +104,7 @@ impl Machine {
             "traces" => self.heard_traces(rest, desk),
             "mounted" => {
                 log::info(&format!("DATA is mounted ({rest})"));
-                self.progress = None;
+                self.facts.progress = None;
                 if rest == "remade" {
                     desk.banner("data", Severity::Warning, "The DATA partition could not be repaired and was made anew: history and settings of this box are lost.".into());
                 } else if rest == "repaired" {
@@ -115,14 +115,14 @@ impl Machine {
                     );
                 }
                 desk.boot.medium = Medium::Disk;
-                self.heard_at = Some(now);
+                self.facts.heard_at = Some(now);
                 self.settled("disk", desk);
             }
             "ram" => self.to_ram(rest, desk),
             "gone" => self.medium_gone(now, rest, desk),
-            "saved" if self.moving.is_some() => {
+            "saved" if self.facts.moving.is_some() => {
                 log::warn(&format!("state has moved into memory: {rest}"));
-                self.moving = None;
+                self.facts.moving = None;
                 desk.boot.medium = Medium::Ram;
                 self.settled("ram", desk);
             }
@@ -138,17 +138,19 @@ impl Machine {
             panic: Option<String>,
         }
         if let Ok(t) = serde_json::from_str::<Told>(json) {
-            self.reboots = t.record.as_ref().filter(|r| r.ladder).map_or(0, |r| r.reboots);
-            desk.inputs.push_back(Input::Reboots { in_a_row: self.reboots });
-            self.traces = Traces {
+            self.facts.reboots = t.record.as_ref().filter(|r| r.ladder).map_or(0, |r| r.reboots);
+            desk.inputs.push_back(Input::Reboots {
+                in_a_row: self.facts.reboots,
+            });
+            self.facts.traces = Traces {
                 record: t.record,
                 cut_short: t.cut_short,
                 panic: t.panic,
                 has_state: true,
-                ..self.traces
+                ..self.facts.traces
             };
         }
-        desk.boot.reason = self.traces.reason();
+        desk.boot.reason = self.facts.traces.reason();
     }
 
     /// A helper has ended.
@@ -157,12 +159,12 @@ impl Machine {
             log::info(&format!("{task:?} ended with {exit}"));
         }
         match task {
-            Task::Early if !self.system => {
+            Task::Early if !self.facts.system => {
                 self.heard(now, Task::Early, "broken it could not be mounted", None, desk);
             }
-            Task::Coldplug => self.coldplug_done = true,
+            Task::Coldplug => self.facts.coldplug_done = true,
             Task::Late => {
-                self.late_done = true;
+                self.facts.late_done = true;
                 if !Path::new("/dev/watchdog").exists() {
                     desk.banner(
                         "watchdog",
@@ -176,16 +178,20 @@ impl Machine {
                 self.settled("ram", desk);
             }
             Task::Medium
-                if self.moving.is_none()
-                    && !self.data_settled
+                if self.facts.moving.is_none()
+                    && !self.facts.data_settled
                     && !desk.runs(Task::ToRam)
                     && desk.boot.medium == Medium::Ram =>
             {
                 self.to_ram("the keeper of the boot medium ended", desk);
             }
-            Task::Medium if self.disk_path.is_some() && desk.boot.medium == Medium::Disk && self.moving.is_none() => {
+            Task::Medium
+                if self.facts.disk_path.is_some()
+                    && desk.boot.medium == Medium::Disk
+                    && self.facts.moving.is_none() =>
+            {
                 // It ends by itself only when PID 1 wants it to; this was a mishap.
-                self.heard_at = Some(now);
+                self.facts.heard_at = Some(now);
                 if let Some(part) = self.cmdline.part.clone() {
                     desk.start(Task::Medium, move |line| medium::watch(line, &part));
                 }

@@ -12,6 +12,7 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use wire::event::Severity;
 use wire::supervisor::{Medium, Status};
 
@@ -38,6 +39,14 @@ pub struct Machine {
     site: Site,
     uevents: Option<Uevents>,
     addresses: Option<net::Watch>,
+    /// Keeps every exclusive open of the whole boot disk from succeeding.
+    held: Option<OwnedFd>,
+    facts: Facts,
+}
+
+/// What the machine knows, as plain data: PID 1's replacement goes on with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
     seen: BTreeSet<String>,
     queue: BTreeSet<String>,
     walk_again: bool,
@@ -47,8 +56,6 @@ pub struct Machine {
     coldplug_done: bool,
     modules_done: bool,
     late_done: bool,
-    /// Keeps every exclusive open of the whole boot disk from succeeding.
-    held: Option<OwnedFd>,
     disk_path: Option<String>,
     /// Last word of the medium's keeper, while it has one to say.
     heard_at: Option<Millis>,
@@ -61,7 +68,7 @@ pub struct Machine {
 }
 
 /// State on its way from a pulled medium into RAM.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Moving {
     /// Services are stopping, since then.
     Stopping(Millis),
@@ -106,30 +113,14 @@ impl Machine {
             site,
             uevents: None,
             addresses: None,
-            seen: BTreeSet::new(),
-            queue: BTreeSet::new(),
-            walk_again: false,
-            begun: 0,
-            system: false,
-            last_device: 0,
-            coldplug_done: false,
-            modules_done: false,
-            late_done: false,
             held: None,
-            disk_path: None,
-            heard_at: None,
-            data_settled: false,
-            traces: Traces::default(),
-            reboots: 0,
-            progress: None,
-            fixed_done: false,
-            moving: None,
+            facts: Facts::default(),
         }
     }
 
     /// First steps: sockets that must not miss anything, loopback, the early modules.
     pub fn begin(&mut self, now: Millis, desk: &mut Desk) {
-        self.begun = now;
+        self.facts.begun = now;
         self.uevents = Uevents::listen()
             .inspect_err(|e| log::error(&format!("uevents: {e}")))
             .ok();
@@ -158,7 +149,7 @@ impl Machine {
     pub fn turn(&mut self, now: Millis, desk: &mut Desk) {
         self.read_uevents(now, desk);
         if self.addresses.as_ref().is_none_or(net::Watch::changed)
-            || (desk.addresses.is_empty() && now.saturating_sub(self.begun) < 5_000)
+            || (desk.addresses.is_empty() && now.saturating_sub(self.facts.begun) < 5_000)
         {
             let found = net::addresses();
             if found.is_empty() == desk.addresses.is_empty() && found == desk.addresses {
@@ -171,11 +162,11 @@ impl Machine {
                 desk.addresses = found;
             }
         }
-        if self.system {
+        if self.facts.system {
             self.load_modules(now, desk);
         }
         self.move_state(now, desk);
-        if let Some(at) = self.heard_at {
+        if let Some(at) = self.facts.heard_at {
             let silent = now.saturating_sub(at);
             desk.inputs.push_back(Input::MediumSilent { for_ms: silent });
             if silent > SILENCE {
@@ -188,11 +179,11 @@ impl Machine {
                 desk.unbanner("silent");
             }
         }
-        if let (Some(fixed), false) = (&self.site.network, self.fixed_done) {
+        if let (Some(fixed), false) = (&self.site.network, self.facts.fixed_done) {
             match net::set_fixed(fixed) {
-                Ok(done) => self.fixed_done = done,
+                Ok(done) => self.facts.fixed_done = done,
                 Err(e) => {
-                    self.fixed_done = true;
+                    self.facts.fixed_done = true;
                     desk.banner(
                         "fixed",
                         Severity::Warning,
@@ -205,10 +196,10 @@ impl Machine {
 
     /// The watchdog is open.
     pub fn watchdog_found(&mut self, reset_us: bool, desk: &mut Desk) {
-        self.traces.watchdog = reset_us;
+        self.facts.traces.watchdog = reset_us;
         desk.unbanner("watchdog");
-        if self.data_settled {
-            desk.boot.reason = self.traces.reason();
+        if self.facts.data_settled {
+            desk.boot.reason = self.facts.traces.reason();
         }
     }
 
@@ -217,7 +208,7 @@ impl Machine {
         let screen = console::Screen {
             status: status.clone(),
             claim: claim.map(str::to_owned),
-            progress: self.progress.clone(),
+            progress: self.facts.progress.clone(),
         };
         let text = serde_json::to_string(&screen).unwrap_or_default();
         for h in desk.helpers.iter().filter(|h| h.task == Task::Console) {
@@ -230,7 +221,7 @@ impl Machine {
         let record = Record {
             why: why.to_owned(),
             ladder,
-            reboots: if ladder { self.reboots + 1 } else { 0 },
+            reboots: if ladder { self.facts.reboots + 1 } else { 0 },
         };
         let on_disk = desk.boot.medium == Medium::Disk;
         desk.start(Task::Farewell, move |_| {

@@ -23,9 +23,9 @@ const STATE_WHERE: &str = "/run/kiln/state";
 impl Machine {
     /// State goes on in RAM; the helper reports when it does.
     pub(super) fn to_ram(&mut self, why: &str, desk: &mut Desk) {
-        self.heard_at = None;
-        self.progress = None;
-        let text = if self.data_settled {
+        self.facts.heard_at = None;
+        self.facts.progress = None;
+        let text = if self.facts.data_settled {
             format!(
                 "State is kept in memory: {why}. Running jobs go on; history since the start of this boot is lost with the power."
             )
@@ -45,13 +45,13 @@ impl Machine {
 
     /// Services that keep state stop and wait; then the keeper writes its copy into RAM; then they start again.
     pub(super) fn medium_gone(&mut self, now: Millis, why: &str, desk: &mut Desk) {
-        if self.disk_path.take().is_none() {
+        if self.facts.disk_path.take().is_none() {
             return;
         }
         let _ = fs::remove_file(BOOT_DISK);
         self.held = None;
-        self.heard_at = None;
-        if !self.data_settled || desk.boot.medium == Medium::Ram {
+        self.facts.heard_at = None;
+        if !self.facts.data_settled || desk.boot.medium == Medium::Ram {
             // State was never on it: nothing moves.
             return;
         }
@@ -66,18 +66,18 @@ impl Machine {
             holds: false,
         });
         desk.state_moved = Some("its state moves to memory".into());
-        self.moving = Some(Moving::Stopping(now));
+        self.facts.moving = Some(Moving::Stopping(now));
     }
 
     pub(super) fn move_state(&mut self, now: Millis, desk: &mut Desk) {
-        match self.moving {
+        match self.facts.moving {
             None => {}
             Some(Moving::Stopping(since)) => {
                 let waited = now.saturating_sub(since);
                 // The first turn only hands the requests to the core.
                 if waited > 0 && (!desk.stateful_run || waited > STOPS_WITHIN) && desk.state_moved.is_none() {
                     let told = desk.helpers.iter().any(|h| h.task == Task::Medium && h.tell("save"));
-                    self.moving = Some(Moving::Saving(now));
+                    self.facts.moving = Some(Moving::Saving(now));
                     if !told {
                         self.start_empty(desk);
                     }
@@ -93,7 +93,7 @@ impl Machine {
 
     /// The copy is lost: services start afresh.
     pub(super) fn start_empty(&mut self, desk: &mut Desk) {
-        self.moving = None;
+        self.facts.moving = None;
         for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
             h.kill();
         }
@@ -105,8 +105,8 @@ impl Machine {
 
     pub(super) fn settled(&mut self, place: &str, desk: &mut Desk) {
         let _ = fs::write(STATE_WHERE, format!("{place}\n"));
-        desk.boot.reason = self.traces.reason();
-        self.data_settled = true;
+        desk.boot.reason = self.facts.traces.reason();
+        self.facts.data_settled = true;
         desk.inputs.push_back(Input::Milestone {
             which: Milestone::Data,
             holds: true,

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 
 use super::Shell;
 use crate::core::{Action, Input, Millis, UnitId};
-use crate::shell::{cgroup, log, process};
+use crate::shell::{log, process};
 
 /// How long the last writes may take, in milliseconds.
 const FAREWELL_MAX: Millis = 10_000;
@@ -50,10 +50,10 @@ impl Shell {
                 let p = &mut self.processes[unit];
                 p.pid = None;
                 p.generation += 1;
-                p.cgroup = None;
+                p.group = None;
             }
             Action::Log { unit, text } => match unit {
-                Some(unit) => log::info(&format!("{}: {text}", self.units[unit].name)),
+                Some(unit) => log::of_unit(&self.units[unit].name, &text),
                 None => log::warn(&text),
             },
             Action::End { ending, hard, why } => {
@@ -65,7 +65,7 @@ impl Shell {
                 if let Some(m) = &mut self.machine {
                     m.farewell(&why, self.core.verdict().is_some(), &mut self.desk);
                 }
-                self.end = Some((ending, at, why));
+                self.end = Some((ending, at));
             }
         }
     }
@@ -82,9 +82,9 @@ impl Shell {
 
     /// Kills what a unit's main process has left behind.
     pub(super) fn kill_rest(&self, unit: UnitId, leader: i32) {
-        match &self.processes[unit].cgroup {
-            Some(dir) => {
-                cgroup::kill(dir);
+        match &self.processes[unit].group {
+            Some(group) => {
+                group.kill();
             }
             None => process::kill_session(leader),
         }

@@ -1,12 +1,15 @@
 //! Inputs: children that ended, notifications, what helpers say.
 
+use std::os::fd::OwnedFd;
+
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::{BURST, Shell};
 use crate::core::{Exit, Input, Millis, UnitId};
-use crate::shell::notify::Note;
+use crate::shell::notify::{Message, Note};
+use crate::shell::store::Stored;
 use crate::shell::{cgroup, log, process};
 
 impl Shell {
@@ -48,18 +51,47 @@ impl Shell {
 
     pub(super) fn read_notes(&mut self) {
         for _ in 0..BURST {
-            let Some((pid, notes)) = self.notify.next() else { return };
+            let Some(Message { pid, notes, mut fds }) = self.notify.next() else {
+                return;
+            };
             let Some(unit) = self.unit_of(pid) else {
                 log::info(&format!("a notification from process {pid}, which belongs to no unit"));
                 continue;
             };
             for note in notes {
-                self.desk.inputs.push_back(match note {
+                let input = match note {
                     Note::Ready => Input::Ready { unit },
                     Note::Beat => Input::Beat { unit },
                     Note::Status(text) => Input::Status { unit, text },
                     Note::Extend(by) => Input::Extend { unit, by },
-                });
+                    Note::Store { name, polled } => {
+                        self.keep(unit, &name, polled, std::mem::take(&mut fds));
+                        continue;
+                    }
+                    Note::Unstore { name } => {
+                        self.processes[unit].store.remove(&name);
+                        continue;
+                    }
+                };
+                self.desk.inputs.push_back(input);
+            }
+        }
+    }
+
+    /// Takes descriptors into a unit's store.
+    fn keep(&mut self, unit: UnitId, name: &str, polled: bool, fds: Vec<OwnedFd>) {
+        let max = self.units[unit].fd_store_max;
+        for fd in fds {
+            let stored = Stored {
+                name: name.to_owned(),
+                fd,
+                polled,
+            };
+            if let Err(why) = self.processes[unit].store.add(max, stored) {
+                log::warn(&format!(
+                    "{}: a descriptor {name:?} was not kept: {why}",
+                    self.units[unit].name
+                ));
             }
         }
     }

@@ -62,7 +62,7 @@ pub struct Shell {
     actions: Vec<Action>,
     /// Pressure, and when it was read.
     pressure: (u8, Millis),
-    end: Option<(Ending, Millis, String)>,
+    end: Option<(Ending, Millis)>,
 }
 
 impl Shell {
@@ -263,7 +263,7 @@ impl Shell {
 
     /// Whether the end has come: the last writes are done, or their time is up.
     fn farewell(&mut self, now: Millis) -> Option<Ending> {
-        let (ending, at, _) = self.end.as_ref()?;
+        let (ending, at) = self.end.as_ref()?;
         if self.desk.runs(Task::Farewell) && now < *at {
             return None;
         }

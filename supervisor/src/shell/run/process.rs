@@ -1,9 +1,9 @@
 //! One unit's process, as the loop knows it.
 
-use std::path::PathBuf;
-
 use crate::core::Millis;
+use crate::shell::cgroup::Group;
 use crate::shell::spawn::Prepared;
+use crate::shell::store::Store;
 
 /// One unit's process.
 #[derive(Debug, Default)]
@@ -12,7 +12,9 @@ pub(super) struct Process {
     pub prepared: Option<Prepared>,
     /// Groups that had to be left behind.
     pub generation: u32,
-    pub cgroup: Option<PathBuf>,
+    pub group: Option<Group>,
+    /// Descriptors that it has given PID 1 to keep.
+    pub store: Store,
     /// `since` of the core's record, and the wall-clock time that was shown for it.
     pub shown_since: Option<(Millis, wire::Time)>,
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::Shell;
 use crate::core::UnitId;
+use crate::shell::cgroup::Group;
 use crate::shell::spawn::{Prepared, Surroundings};
-use crate::shell::{cgroup, log, sockets, users};
+use crate::shell::{log, sockets, users};
 use crate::unit;
 
 impl Shell {
@@ -15,14 +16,12 @@ impl Shell {
         if self.processes[unit].prepared.is_none() {
             self.processes[unit].prepared = Some(self.prepare(unit)?);
         }
-        if self.paths.is_box() && self.processes[unit].cgroup.is_none() {
-            let dir = cgroup::path(&self.units[unit].name, self.processes[unit].generation);
-            cgroup::make(&dir, &self.units[unit])?;
-            self.processes[unit].cgroup = Some(dir);
-        }
         let p = &mut self.processes[unit];
+        if self.paths.is_box() && p.group.is_none() {
+            p.group = Some(Group::make(&self.units[unit], p.generation)?);
+        }
         if let Some(prepared) = &p.prepared {
-            p.pid = Some(prepared.start(p.cgroup.as_deref())?);
+            p.pid = Some(prepared.start(p.group.as_ref(), p.store.entries())?);
         }
         Ok(())
     }

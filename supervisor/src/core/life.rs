@@ -1,0 +1,199 @@
+//! A unit's life between the rungs: ready, heartbeat, restart on request, stop; and the end of the whole box.
+
+use super::text::text;
+use super::{Action, Core, Ending, Input, Millis, Phase, SHUTDOWN_MAX, State, Text, UnitId};
+use crate::unit::Kind;
+
+/// Longest prolongation by `EXTEND_TIMEOUT_USEC`, in milliseconds.
+const EXTEND_MAX: Millis = 600_000;
+
+impl Core {
+    /// Moves a unit. Every move is in the table of [`State::may_become`].
+    pub(super) fn set(&mut self, now: Millis, unit: UnitId, state: State, reason: Option<Text>) {
+        let r = &mut self.units[unit];
+        debug_assert!(r.state.may_become(state), "{:?} may not become {state:?}", r.state);
+        #[cfg(test)]
+        super::tests::moved(r.state, state);
+        r.state = state;
+        r.since = now;
+        if let Some(reason) = reason {
+            r.reason = reason;
+        }
+    }
+
+    pub(super) fn log(&self, unit: Option<UnitId>, text: Text, out: &mut Vec<Action>) {
+        out.push(Action::Log { unit, text });
+    }
+
+    pub(super) fn ready(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
+        let Some(r) = self.units.get_mut(unit) else { return };
+        // A one-shot is over when it has ended, whatever it says.
+        if self.specs[unit].kind == Kind::Oneshot {
+            return;
+        }
+        match r.state {
+            State::Starting { .. } => {}
+            State::Late { .. } | State::Degraded { .. } if r.ready_at.is_none() => {}
+            _ => return,
+        }
+        r.ready_at = Some(now);
+        r.beat = now;
+        r.again = false;
+        if r.fails == 0 {
+            r.rung = None;
+        }
+        // The reason of the last restart stays, for whoever looks later.
+        self.set(now, unit, State::Ready { since: now }, None);
+        self.log(Some(unit), text!("ready"), out);
+    }
+
+    pub(super) fn beat(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
+        let Some(r) = self.units.get_mut(unit) else { return };
+        r.beat = now;
+        match r.state {
+            State::Late { .. } | State::Degraded { .. } if r.ready_at.is_some() => {
+                if r.fails == 0 {
+                    r.rung = None;
+                }
+                self.set(now, unit, State::Ready { since: now }, Some(text!("was late, is back")));
+                self.log(Some(unit), text!("heartbeat is back"), out);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn extend(&mut self, now: Millis, unit: UnitId, by: Millis) {
+        let Some(r) = self.units.get_mut(unit) else { return };
+        let longest = now + by.min(EXTEND_MAX);
+        match &mut r.state {
+            State::Starting { until } | State::Stopping { until } => *until = (*until).max(longest),
+            _ => {}
+        }
+    }
+
+    /// Takes in a process that was there before this PID 1 knew of it, so that nothing is started beside it. `ready`: it
+    /// counts as ready. Nothing else moves before the next step.
+    pub fn adopt(&mut self, now: Millis, unit: UnitId, ready: bool, out: &mut Vec<Action>) {
+        let Some(r) = self.units.get(unit) else { return };
+        if r.state.runs() {
+            return;
+        }
+        let spec = &self.specs[unit];
+        let (until, simple) = (now + spec.start_timeout, spec.kind == Kind::Simple);
+        self.log(Some(unit), text!("its process was found and is kept"), out);
+        self.begin(now, unit, until);
+        if ready || simple {
+            self.ready(now, unit, out);
+        }
+    }
+
+    /// The unit has a process from now on.
+    pub(super) fn begin(&mut self, now: Millis, unit: UnitId, until: Millis) {
+        let r = &mut self.units[unit];
+        r.beat = now;
+        r.ready_at = None;
+        if r.reason.starts_with("waits for ") {
+            r.reason = Text::new();
+        }
+        if r.state != State::Waiting {
+            self.set(now, unit, State::Waiting, None);
+        }
+        self.set(now, unit, State::Starting { until }, None);
+    }
+
+    pub(super) fn restart(&mut self, now: Millis, unit: UnitId, why: &str, out: &mut Vec<Action>) {
+        if unit >= self.units.len() || self.phase != Phase::Running {
+            return;
+        }
+        match self.units[unit].state {
+            State::Starting { .. } | State::Ready { .. } | State::Late { .. } | State::Degraded { .. } => {
+                self.units[unit].again = true;
+                self.stop(now, unit, Text::from(why), out);
+            }
+            State::Stopping { .. } | State::Aborting { .. } | State::Killing { .. } => self.units[unit].again = true,
+            State::Backoff { .. } | State::Quarantine { .. } | State::Done | State::Stopped => {
+                self.units[unit].fails = 0;
+                self.set(now, unit, State::Waiting, Some(Text::from(why)));
+            }
+            State::Waiting => {}
+        }
+    }
+
+    pub(super) fn stop(&mut self, now: Millis, unit: UnitId, why: Text, out: &mut Vec<Action>) {
+        let until = now + self.specs[unit].stop_timeout;
+        self.log(Some(unit), text!("stopping: {why}"), out);
+        self.set(now, unit, State::Stopping { until }, Some(why));
+        out.push(Action::Terminate(unit));
+    }
+
+    pub(super) fn medium(&mut self, now: Millis, for_ms: Millis, out: &mut Vec<Action>) {
+        self.medium_silent = for_ms >= super::MEDIUM_SILENCE_MAX / 6;
+        if for_ms >= super::MEDIUM_SILENCE_MAX && self.may_reboot() {
+            let why = text!("the boot medium has not answered for {} s", for_ms / 1000);
+            self.decide(now, why, out);
+        }
+    }
+
+    pub(super) fn may_reboot(&self) -> bool {
+        self.medium_present
+            && self.reboots < super::REBOOTS_MAX
+            && self.verdict.is_none()
+            && self.phase == Phase::Running
+    }
+
+    /// The ladder's last word: from here on the watchdog is not fed.
+    pub(super) fn decide(&mut self, now: Millis, why: Text, out: &mut Vec<Action>) {
+        self.verdict = Some(why.clone());
+        self.shut_down(now, Ending::Reboot, why, out);
+    }
+
+    pub(super) fn shut_down(&mut self, now: Millis, ending: Ending, why: Text, out: &mut Vec<Action>) {
+        match &mut self.phase {
+            Phase::Running => {
+                self.log(None, text!("shutting down: {why}"), out);
+                self.phase = Phase::Stopping {
+                    until: now + SHUTDOWN_MAX,
+                    ending,
+                    why,
+                };
+            }
+            // The second request may only change what happens at the end, not prolong it.
+            Phase::Stopping { ending: e, .. } => {
+                if self.verdict.is_none() {
+                    *e = ending;
+                }
+            }
+            Phase::Ended => {}
+        }
+    }
+
+    /// Takes one input and appends what must be done, in order. Asks for no memory while `out` has room.
+    pub fn step(&mut self, now: Millis, input: Input, out: &mut Vec<Action>) {
+        match input {
+            Input::Tick { pressure } => self.tick(now, pressure, out),
+            Input::Exited { unit, exit } => self.exited(now, unit, exit, out),
+            Input::SpawnFailed { unit, why } => {
+                // Only what was to run can have failed to.
+                if self.state(unit).runs() {
+                    self.ended(now, unit, text!("could not be started: {why}"), out);
+                }
+            }
+
+            Input::Ready { unit } => self.ready(now, unit, out),
+            Input::Beat { unit } => self.beat(now, unit, out),
+            Input::Status { unit, text } => {
+                if let Some(r) = self.units.get_mut(unit) {
+                    r.status = Text::from(text.as_str());
+                }
+            }
+            Input::Extend { unit, by } => self.extend(now, unit, by),
+            Input::Milestone { which, holds } => self.milestones[which as usize] = holds,
+            Input::Medium { present } => self.medium_present = present,
+            Input::MediumSilent { for_ms } => self.medium(now, for_ms, out),
+            Input::Reboots { in_a_row } => self.reboots = in_a_row,
+            Input::Restart { unit, why } => self.restart(now, unit, &why, out),
+            Input::Shutdown { ending, why } => self.shut_down(now, ending, Text::from(why.as_str()), out),
+        }
+        self.settle(now, out);
+    }
+}

@@ -1,0 +1,160 @@
+//! The sandbox of a unit, made by its own process between fork and exec: a private `/dev`, few capabilities, its user.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+
+use super::users::User;
+
+/// Where a private `/dev` is put together before it is moved.
+const DEV_STAGING: &str = "/run/kiln/dev";
+/// Character devices of a private `/dev`: name, major, minor, mode (devices.txt of the kernel).
+const NODES: [(&str, u64, u64, u32); 8] = [
+    ("null", 1, 3, 0o666),
+    ("zero", 1, 5, 0o666),
+    ("full", 1, 7, 0o666),
+    ("random", 1, 8, 0o666),
+    ("urandom", 1, 9, 0o666),
+    ("kmsg", 1, 11, 0o600),
+    ("tty", 5, 0, 0o666),
+    ("console", 5, 1, 0o600),
+];
+
+/// A mount namespace of its own, which still follows what PID 1 mounts.
+///
+/// # Errors
+/// The kernel refused.
+pub fn own_mounts() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)?;
+    Ok(())
+}
+
+/// Takes every capability that is not in `mask` away from this process, makes it `user`, and closes the way back.
+///
+/// # Errors
+/// The kernel refused one of the steps; the process must end then.
+pub fn drop_privileges(user: User, mask: u64) -> io::Result<()> {
+    const SECUREBITS_NONE: libc::c_ulong = 0;
+    let check = |r: libc::c_int| if r < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    for cap in 0..64 {
+        if mask & (1 << cap) == 0 {
+            // SAFETY: removes one capability from this process's bounding set; an unknown one is answered with EINVAL.
+            let r = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, cap, 0, 0, 0) };
+            if r < 0 {
+                break;
+            }
+        }
+    }
+    if user.uid != 0 {
+        // SAFETY: keeps permitted capabilities over the change of user.
+        check(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, SECUREBITS_NONE, 0, 0) })?;
+    }
+    // SAFETY: an empty group list.
+    check(unsafe { libc::setgroups(0, std::ptr::null()) })?;
+    // SAFETY: plain numbers.
+    check(unsafe { libc::setresgid(user.gid, user.gid, user.gid) })?;
+    // SAFETY: plain numbers.
+    check(unsafe { libc::setresuid(user.uid, user.uid, user.uid) })?;
+    set_capabilities(mask)?;
+    if user.uid != 0 {
+        for cap in (0..64).filter(|c| mask & (1 << c) != 0) {
+            // SAFETY: raises one ambient capability that is permitted and inheritable.
+            check(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, cap, 0, 0) })?;
+        }
+    }
+    // SAFETY: a one-way flag of this process.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+}
+
+/// `capset(2)` with version 3 of its structures: two words each of effective, permitted, inheritable.
+fn set_capabilities(mask: u64) -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    let word = |n: u32| {
+        let bits = u32::try_from(mask >> (32 * n) & 0xffff_ffff).unwrap_or(0);
+        Data {
+            effective: bits,
+            permitted: bits,
+            inheritable: bits,
+        }
+    };
+    let header = Header {
+        version: 0x2008_0522,
+        pid: 0,
+    };
+    let data = [word(0), word(1)];
+    // SAFETY: both structures have the layout of linux/capability.h version 3 and outlive the call.
+    if unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Gives a folder to a user; what lies directly in it too, since the user's number may have changed.
+pub fn own(dir: &Path, user: User) -> io::Result<()> {
+    std::os::unix::fs::chown(dir, Some(user.uid), Some(user.gid))?;
+    for entry in fs::read_dir(dir)?.flatten() {
+        let _ = std::os::unix::fs::lchown(entry.path(), Some(user.uid), Some(user.gid));
+    }
+    Ok(())
+}
+
+/// Puts a `/dev` together that has no block device, and moves it over the machine's.
+pub fn private_dev() -> io::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    mount(
+        Some("tmpfs"),
+        DEV_STAGING,
+        Some("tmpfs"),
+        flags,
+        Some("mode=755,size=64k,nr_inodes=64"),
+    )?;
+    let old = nix::sys::stat::umask(Mode::empty());
+    let at = |name: &str| format!("{DEV_STAGING}/{name}");
+    for (name, major, minor, mode) in NODES {
+        mknod(
+            at(name).as_str(),
+            SFlag::S_IFCHR,
+            Mode::from_bits_truncate(mode),
+            makedev(major, minor),
+        )?;
+    }
+    for dir in ["pts", "shm"] {
+        fs::create_dir(at(dir))?;
+    }
+    mount(
+        Some("devpts"),
+        at("pts").as_str(),
+        Some("devpts"),
+        flags,
+        Some("newinstance,ptmxmode=0666,mode=620"),
+    )?;
+    for (link, to) in [
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "fd/0"),
+        ("stdout", "fd/1"),
+        ("stderr", "fd/2"),
+    ] {
+        std::os::unix::fs::symlink(to, at(link))?;
+    }
+    nix::sys::stat::umask(old);
+    mount(Some(DEV_STAGING), "/dev", None::<&str>, MsFlags::MS_MOVE, None::<&str>)?;
+    Ok(())
+}
