@@ -149,6 +149,12 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
     for (name, from) in efi_files(board, &boot)? {
         on_boot.insert(format!("EFI/BOOT/{name}"), Source::File(from));
     }
+    if board.firmware.contains(&Firmware::Uefi32) {
+        let made = dir.join("bootia32.efi");
+        let i386 = in_packages(&boot, "usr/lib/grub/i386-efi")?;
+        grub::efi32(&mut tools.command("usr/bin/grub-mkimage")?, &i386, &made)?;
+        on_boot.insert("EFI/BOOT/BOOTIA32.EFI".into(), Source::File(made));
+    }
     let bios = if board.firmware.contains(&Firmware::Bios) {
         let i386 = in_packages(&boot, "usr/lib/grub/i386-pc")?;
         let core = grub::core_img(

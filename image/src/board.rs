@@ -121,6 +121,8 @@ pub enum Firmware {
     Bios,
     /// UEFI (also U-Boot's): Debian's signed shim and GRUB in `EFI/BOOT`.
     Uefi,
+    /// UEFI of 32 bits on a 64-bit PC: a GRUB made here, because Debian signs none; so without Secure Boot.
+    Uefi32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -219,10 +221,21 @@ impl Board {
                 known: names.join(", "),
             });
         }
+        let read = |path: PathBuf| std::fs::read_to_string(&path).at("reading", path);
+        let base = read(boards.join("base.toml"))?;
+        let board = read(boards.join(name).join("board.toml"))?;
+        Self::parse(name, boards, &base, &board)
+    }
+
+    /// Puts a board together from the text of `base.toml` and of its own file, both in `boards`.
+    ///
+    /// # Errors
+    /// [`Error::Board`] naming file, line and field.
+    pub fn parse(name: &str, boards: &Path, base: &str, board: &str) -> Result<Self> {
         let dir = boards.join(name);
         let (base_path, path) = (boards.join("base.toml"), dir.join("board.toml"));
-        let base: BaseFile = parse(&base_path)?;
-        let board: BoardFile = parse(&path)?;
+        let base: BaseFile = parse(&base_path, base)?;
+        let board: BoardFile = parse(&path, board)?;
         let mut modules = base.modules;
         modules.extend(board.modules);
         let this = Self {
@@ -256,10 +269,15 @@ impl Board {
             })
         };
         if self.firmware.is_empty() {
-            return wrong("`firmware` is empty; expected at least one of \"bios\", \"uefi\"".into());
+            return wrong("`firmware` is empty; expected at least one of \"bios\", \"uefi\", \"uefi32\"".into());
         }
-        if self.arch == Arch::Aarch64 && self.firmware.contains(&Firmware::Bios) {
-            return wrong("`firmware` has \"bios\", which only `arch = \"x86_64\"` has; expected \"uefi\"".into());
+        let only_pc = [(Firmware::Bios, "bios"), (Firmware::Uefi32, "uefi32")];
+        for (_, word) in only_pc.iter().filter(|(f, _)| self.firmware.contains(f)) {
+            if self.arch != Arch::X86_64 {
+                return wrong(format!(
+                    "`firmware` has {word:?}, which only `arch = \"x86_64\"` has; expected \"uefi\""
+                ));
+            }
         }
         if self.console.is_empty() {
             return wrong("`console` is empty; expected kernel consoles such as [\"tty0\", \"ttyS0,115200\"]".into());
@@ -313,9 +331,8 @@ pub fn names(boards: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).at("reading", path)?;
-    toml::from_str(&text).map_err(|e| Error::Board {
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|e| Error::Board {
         file: path.to_owned(),
         what: e.to_string().trim_end().to_owned(),
     })

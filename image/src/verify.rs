@@ -46,15 +46,19 @@ impl Image<'_> {
         if self.content(&reader, &entries, "EFI/debian/grub.cfg")? != grub::config(board).as_bytes() {
             return Err(self.wrong(format!("/EFI/debian/grub.cfg is not that of board {}", board.name)));
         }
+        let mut programs = Vec::new();
         if board.firmware.contains(&Firmware::Uefi) {
             let efi = board.arch.efi();
-            for name in [
-                format!("EFI/BOOT/BOOT{}.EFI", efi.to_uppercase()),
-                format!("EFI/BOOT/grub{efi}.efi"),
-            ] {
-                if !self.content(&reader, &entries, &name)?.starts_with(b"MZ") {
-                    return Err(self.wrong(format!("/{name} is no EFI program")));
-                }
+            programs.push(format!("BOOT{}.EFI", efi.to_uppercase()));
+            programs.push(format!("grub{efi}.efi"));
+        }
+        if board.firmware.contains(&Firmware::Uefi32) {
+            programs.push("BOOTIA32.EFI".to_owned());
+        }
+        for name in programs {
+            let name = format!("EFI/BOOT/{name}");
+            if !self.content(&reader, &entries, &name)?.starts_with(b"MZ") {
+                return Err(self.wrong(format!("/{name} is no EFI program")));
             }
         }
         let mut slots = Vec::new();

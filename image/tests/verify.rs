@@ -64,6 +64,7 @@ fn disk(path: &Path, files: &Files) {
         ("EFI/debian/grub.cfg", grub::config(&board()).into_bytes()),
         ("EFI/BOOT/BOOTX64.EFI", b"MZ".to_vec()),
         ("EFI/BOOT/grubx64.efi", b"MZ".to_vec()),
+        ("EFI/BOOT/BOOTIA32.EFI", b"MZ".to_vec()),
         ("kiln.toml", Vec::new()),
     ]
     .map(|(n, b)| (n.to_owned(), Source::Bytes(b)))

@@ -82,13 +82,25 @@ impl Env {
         if HEAD.len() + end > FIRST_SECTOR {
             return Err("the environment block's variables go past its first 512 bytes".into());
         }
+        if end > 0 && rest[end - 1] != b'\n' {
+            return Err("the environment block's last line has no end".into());
+        }
         let text = std::str::from_utf8(&rest[..end]).map_err(|_| "the environment block is not text")?;
         let mut variables = BTreeMap::new();
-        for line in text.lines() {
+        let plain = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        for (n, line) in text.split_terminator('\n').enumerate() {
             let (k, v) = line
                 .split_once('=')
-                .ok_or_else(|| format!("environment block: {line:?}; expected name=value"))?;
-            variables.insert(k.to_owned(), v.to_owned());
+                .filter(|(k, v)| !k.is_empty() && plain(k) && plain(v))
+                .ok_or_else(|| {
+                    format!(
+                        "environment block, line {}: {line:?}; expected name=value of letters, digits, - and _",
+                        n + 2
+                    )
+                })?;
+            if variables.insert(k.to_owned(), v.to_owned()).is_some() {
+                return Err(format!("environment block, line {}: {k} is there twice", n + 2));
+            }
         }
         Ok(Self { variables })
     }
@@ -114,5 +126,18 @@ mod tests {
         let mut b = Env::fresh().bytes();
         b[600] = b'x';
         assert!(Env::parse(&b).unwrap_err().contains("512"));
+        let lines = |text: &str| {
+            let mut b = format!("{HEAD}{text}").into_bytes();
+            b.resize(BLOCK, b'#');
+            Env::parse(&b).unwrap_err()
+        };
+        assert!(lines("a=good\nb\n").contains("line 3: \"b\"; expected name=value"));
+        // Found by the fuzzer: a carriage return was lost on the way back.
+        assert!(lines("a=good\r\n").contains("line 2"));
+        assert!(lines("a=good\na=bad\n").contains("twice"));
+        let mut open = HEAD.as_bytes().to_vec();
+        open.extend(b"prefer=a");
+        open.resize(BLOCK, b'#');
+        assert!(Env::parse(&open).unwrap_err().contains("no end"));
     }
 }

@@ -16,9 +16,8 @@ use crate::{
 };
 use std::{fs, path::Path, process::Command};
 
-/// Modules of core.img: enough to read the boot partition and run the configuration.
+/// Modules of a GRUB made here: enough to read the boot partition and run the configuration.
 const MODULES: &[&str] = &[
-    "biosdisk",
     "part_gpt",
     "fat",
     "normal",
@@ -82,6 +81,7 @@ pub fn core_img(mkimage: &mut Command, i386: &Path, out: &Path) -> Result<Vec<u8
         .arg(i386)
         .args(["-p", "(,gpt2)/EFI/debian", "-o"])
         .arg(out)
+        .arg("biosdisk")
         .args(MODULES);
     exec::run(mkimage)?;
     let mut c = fs::read(out).at("reading", out)?;
@@ -94,6 +94,23 @@ pub fn core_img(mkimage: &mut Command, i386: &Path, out: &Path) -> Result<Vec<u8
     }
     c[0x1f4..0x1fc].copy_from_slice(&(BIOS_FIRST + 1).to_le_bytes());
     Ok(c)
+}
+
+/// GRUB for 32-bit UEFI. A prefix without a device is the partition that the firmware started it from.
+///
+/// The video modules are for the kernel's early console, which without them says that there is no suitable mode.
+///
+/// # Errors
+/// When grub-mkimage fails.
+pub fn efi32(mkimage: &mut Command, i386: &Path, out: &Path) -> Result<()> {
+    mkimage
+        .args(["-O", "i386-efi", "-d"])
+        .arg(i386)
+        .args(["-p", "/EFI/debian", "-o"])
+        .arg(out)
+        .args(["efi_gop", "efi_uga", "all_video"])
+        .args(MODULES);
+    exec::run(mkimage)
 }
 
 fn unexpected(file: &Path, what: &str) -> Error {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::drive::{Bus, Drive, Source};
+use super::firmware::Firmware;
 use super::vm::Vm;
 
 /// PCIe ports for NVMe and virtio drives, those plugged in later included.
@@ -18,15 +19,6 @@ pub enum Arch {
     X86_64,
     /// virt with AAVMF, a Cortex-A72.
     Arm64,
-}
-
-/// What starts the boot loader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Firmware {
-    /// SeaBIOS; x86-64 only.
-    Bios,
-    /// OVMF or AAVMF, with a variable store of the machine's own.
-    Uefi,
 }
 
 /// A machine to be started. Every part has a value that boots; the methods change one each.
@@ -162,9 +154,7 @@ impl Machine {
                 cause,
             })?;
         }
-        if self.firmware == Firmware::Uefi {
-            self.copy_variables(dir)?;
-        }
+        self.firmware.copy_variables(self.arch, dir)?;
         let arguments = self.arguments(dir)?;
         let program = match self.arch {
             Arch::X86_64 => "qemu-system-x86_64",
@@ -185,12 +175,19 @@ impl Machine {
             Arch::X86_64 => ("q35", "max"),
             Arch::Arm64 => ("virt", "cortex-a72"),
         };
-        add("-M", machine.into());
+        let smm = self.firmware.needs_smm(self.arch);
+        add(
+            "-M",
+            if smm {
+                format!("{machine},smm=on")
+            } else {
+                machine.into()
+            },
+        );
         add("-cpu", cpu.into());
         add("-smp", "2".into());
         add("-m", self.memory_mib.to_string());
-        if self.firmware == Firmware::Uefi {
-            let (code, _) = self.firmware_files()?;
+        if let Some((code, _)) = self.firmware.files(self.arch)? {
             add(
                 "-drive",
                 format!(
@@ -202,8 +199,9 @@ impl Machine {
                 "-drive",
                 format!("if=pflash,unit=1,format=raw,file={}", escaped(&file("vars.fd"))),
             );
-        } else if self.arch == Arch::Arm64 {
-            return Err(Error::Impossible("ARM64 has no BIOS; its firmware is UEFI".into()));
+        }
+        if smm {
+            add("-global", "driver=cfi.pflash01,property=secure,value=on".into());
         }
         add(
             "-chardev",
@@ -267,51 +265,6 @@ impl Machine {
             add("-device", drive.device(port).to_string());
         }
         Ok(args)
-    }
-
-    /// The firmware's code and the variable store that it starts with.
-    fn firmware_files(&self) -> Result<(PathBuf, PathBuf), Error> {
-        let (code, variables) = match self.arch {
-            Arch::X86_64 => ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-            Arch::Arm64 => ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
-        };
-        for path in [code, variables] {
-            if !Path::new(path).exists() {
-                return Err(Error::Missing {
-                    what: "UEFI firmware",
-                    path: path.into(),
-                });
-            }
-        }
-        Ok((code.into(), variables.into()))
-    }
-
-    /// Gives the machine its own variable store, unless it has one from an earlier start.
-    fn copy_variables(&self, dir: &Path) -> Result<(), Error> {
-        let own = dir.join("vars.fd");
-        if own.exists() {
-            return Ok(());
-        }
-        let (_, fresh) = self.firmware_files()?;
-        // Debian's ARM64 store is 64 MiB of holes: read and written, it would cost that much.
-        let status = std::process::Command::new("cp")
-            .arg("--sparse=always")
-            .arg(&fresh)
-            .arg(&own)
-            .status();
-        match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(Error::Impossible(format!(
-                "cp of {} to {} ended with {status}",
-                fresh.display(),
-                own.display()
-            ))),
-            Err(cause) => Err(Error::File {
-                what: "copying firmware variables to",
-                path: own,
-                cause,
-            }),
-        }
     }
 }
 
@@ -415,6 +368,22 @@ mod tests {
                 Arch::X86_64 => assert!(text.unwrap().join(" ").contains("-accel tcg,thread=multi")),
                 Arch::Arm64 => assert!(matches!(text, Err(Error::Impossible(_)))),
             }
+        }
+    }
+
+    #[test]
+    fn only_secure_boot_runs_its_firmware_in_system_management_mode() {
+        for (firmware, smm) in [
+            (Firmware::Bios, false),
+            (Firmware::Uefi, false),
+            (Firmware::SecureBoot, true),
+        ] {
+            let text = line(&Machine::new(Arch::X86_64).firmware(firmware));
+            assert_eq!(text.contains("smm=on"), smm, "{text}");
+            assert_eq!(
+                text.contains("OVMF_VARS") || text.contains("vars.fd"),
+                firmware != Firmware::Bios
+            );
         }
     }
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`machine`] | [`Machine`]: architecture, firmware, boot medium, drives → QEMU's arguments (pure) |
 //! | [`drive`] | [`Drive`]: bus, serial, WWN, source, speed → QEMU's block node and device (pure) |
+//! | [`firmware`] | [`Firmware`]: BIOS, UEFI, Secure Boot, 32-bit UEFI |
 //! | [`vm`] | [`Vm`]: the running process; serial log, waiting, plugging, pulling |
 //! | [`qmp`] | QEMU's control socket |
 //! | [`http`] | a small HTTP/1.1 client with short time-outs, server-sent events included |
@@ -17,6 +18,7 @@
 //! Tested by the unit tests here and by every boot test.
 
 pub mod drive;
+pub mod firmware;
 pub mod http;
 pub mod machine;
 pub mod probe;
@@ -27,7 +29,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use drive::{Bus, Drive, Source};
-pub use machine::{Arch, Firmware, Machine};
+pub use firmware::Firmware;
+pub use machine::{Arch, Machine};
 pub use vm::Vm;
 
 /// Why the machine could not be run or asked.
