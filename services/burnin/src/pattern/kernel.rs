@@ -4,6 +4,8 @@
 //! two are the same source with wider registers allowed, chosen when the program runs.
 //! Measured figures are in the crate's README; equality of the bytes is tested in the parent module.
 
+use std::hint::black_box;
+
 use super::{Base, SLOTS, WORDS, mix64};
 
 /// A way to make the pattern. All give the same bytes.
@@ -28,7 +30,8 @@ pub(super) fn tag(k0: u64, unit: u64, pass: u8) -> u64 {
 #[inline(always)]
 fn fill(out: &mut [u64], base: &Base, k0: u64, first: u64, pass: u8) {
     for (unit, n) in out.chunks_exact_mut(WORDS).zip(first..) {
-        let tag = tag(k0, n, pass).to_le();
+        // Opaque, else the compiler pulls the tag's last XOR into the loop and does two for each register.
+        let tag = black_box(tag(k0, n, pass).to_le());
         let slot = (n as usize % SLOTS) * WORDS;
         for (word, base) in unit.iter_mut().zip(&base[slot..slot + WORDS]) {
             *word = *base ^ tag;

@@ -143,6 +143,15 @@ impl Pattern {
         }
     }
 
+    /// The same pattern with every bit inverted: its base block is, so the same kernels make it.
+    #[must_use]
+    pub fn complemented(mut self) -> Self {
+        for word in self.base.iter_mut() {
+            *word = !*word;
+        }
+        self
+    }
+
     /// Which kernel does the work.
     pub fn kernel(&self) -> Kernel {
         self.kernel
