@@ -1,8 +1,8 @@
 //! A burn-in's durable progress: one line of head with a checksum, then JSON.
 //!
 //! ```text
-//!  kiln-checkpoint 1 CRC32C-IN-HEX LENGTH\n
-//!  {"key":…,"geometry":…,"phases":[…],"leg":1,"frontier":123456,"evidence":{…}}
+//!  kiln-checkpoint 2 CRC32C-IN-HEX LENGTH\n
+//!  {"key":…,"geometry":…,"steps":[…],"step":1,"frontier":123456,"holds":{…},"evidence":{…}}
 //! ```
 //!
 //! A text that was cut, changed or comes from another version is an [`Error`] that says
@@ -11,18 +11,20 @@
 //! Tested here, in `tests/resume.rs`, and by the fuzz target `checkpoint`.
 
 use serde::{Deserialize, Serialize};
-use wire::job::Phase;
 
 use crate::device::Geometry;
 use crate::evidence::{Evidence, INCIDENTS_MAX};
 use crate::findings::RUNS_MAX;
 use crate::pattern::JobKey;
+use crate::playbook::{Fill, STEPS_MAX, Step, moves_data};
 
 /// Version of the layout. An older or newer one is refused, not guessed at.
-pub const VERSION: u32 = 1;
+///
+/// 1 knew phases instead of steps, and no second pass.
+pub const VERSION: u32 = 2;
 
-/// Longest accepted text in bytes: zones, latencies and 4096 runs take at most a third of it.
-pub const TEXT_MAX: usize = 4 << 20;
+/// Longest accepted text in bytes: 64 steps' zones and latencies and 4096 runs take less.
+pub const TEXT_MAX: usize = 8 << 20;
 
 /// Where a burn-in stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,14 +33,27 @@ pub struct Checkpoint {
     pub key: JobKey,
     /// Size and sectors of the drive.
     pub geometry: Geometry,
-    /// The phases that move data.
-    pub phases: Vec<Phase>,
-    /// Index into `phases`: the one under way.
-    pub phase: usize,
-    /// First sector of that phase that is not done.
+    /// All steps of the playbook.
+    pub steps: Vec<Step>,
+    /// The step under way, one that moves data.
+    pub step: u16,
+    /// Sectors of that step that are done, in the order in which it sweeps.
     pub frontier: u64,
+    /// What the drive holds, or is being filled with.
+    pub holds: Option<Holds>,
     /// Everything seen so far.
     pub evidence: Evidence,
+}
+
+/// What was written last over the whole drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holds {
+    /// Which bytes.
+    pub fill: Fill,
+    /// In which pass.
+    pub pass: u8,
+    /// By which step.
+    pub step: u16,
 }
 
 /// Why a checkpoint cannot be used.
@@ -130,16 +145,33 @@ impl Checkpoint {
         if evidence.geometry != *geometry {
             return Err("the evidence is of a drive of another size".to_owned());
         }
-        let phases: Vec<Phase> = evidence.phases.iter().map(|r| r.phase).collect();
-        if phases != self.phases || self.phase >= phases.len() {
-            return Err(format!("phase {} of {phases:?}", self.phase));
+        let due = (0..).zip(&self.steps).filter(|(_, step)| moves_data(step.phase));
+        if self.steps.len() > STEPS_MAX || !due.eq(evidence.phases.iter().map(|r| (r.step, &r.work))) {
+            return Err("the evidence is of other steps".to_owned());
+        }
+        if evidence.phases.iter().any(|record| record.phase != record.work.phase) {
+            return Err("a record of another phase than its step's".to_owned());
+        }
+        let soaks = self.steps.iter().filter_map(|step| step.soak);
+        if soaks
+            .into_iter()
+            .any(|soak| soak.first > soak.last || usize::from(soak.last) >= self.steps.len())
+        {
+            return Err("a block of steps that is none".to_owned());
+        }
+        if evidence.step(self.step).is_none() {
+            return Err(format!("step {} of {}", self.step, self.steps.len()));
         }
         if self.frontier > geometry.sectors {
             return Err(format!("sector {} lies behind the end", self.frontier));
         }
         for record in &evidence.phases {
             let moved = record.done.0.max(record.total.0) / 4;
-            if moved > geometry.bytes() || !record.zones.are_possible() || !(0.0..1e12).contains(&record.seconds) {
+            if moved > geometry.bytes().max(1 << 40)
+                || record.rounds > 1 << 24
+                || !record.zones.are_possible()
+                || !(0.0..1e12).contains(&record.seconds)
+            {
                 return Err(format!("figures of {:?}", record.phase));
             }
         }
@@ -163,8 +195,11 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use proptest::prelude::*;
 
+    use wire::job::Phase;
+
     use super::*;
     use crate::findings::Fault;
+    use crate::playbook::plain;
 
     fn sample() -> Checkpoint {
         let geometry = Geometry {
@@ -172,17 +207,22 @@ mod tests {
             sector: 512,
             physical: 4096,
         };
-        let phases = vec![Phase::Probe, Phase::Write, Phase::Verify];
-        let mut evidence = Evidence::new(geometry, &phases);
+        let steps = plain(&[Phase::SmartBefore, Phase::Probe, Phase::Write, Phase::Verify]);
+        let mut evidence = Evidence::new(geometry, &steps);
         evidence
             .defects
-            .add(Phase::Verify, 7, 3, Fault::Moved { shift: -4, fresh: true });
+            .add((3, Phase::Verify), 7, 3, Fault::Moved { shift: -4, fresh: true });
         Checkpoint {
             key: JobKey([7; 16]),
             geometry,
-            phases,
-            phase: 2,
+            steps,
+            step: 3,
             frontier: 4_096,
+            holds: Some(Holds {
+                fill: Fill::Keyed,
+                pass: 1,
+                step: 2,
+            }),
             evidence,
         }
     }
@@ -195,7 +235,7 @@ mod tests {
     #[test]
     fn another_version_and_impossible_content_are_told() {
         let text = sample().encode();
-        let told = Checkpoint::decode(&text.replacen(" 1 ", " 9 ", 1))
+        let told = Checkpoint::decode(&text.replacen(" 2 ", " 9 ", 1))
             .unwrap_err()
             .to_string();
         assert!(told.contains("version 9"), "{told}");
@@ -205,9 +245,9 @@ mod tests {
         };
         assert!(matches!(Checkpoint::decode(&beyond.encode()), Err(Error::Content(_))));
         let mut outside = sample();
-        outside.evidence.defects.add(Phase::Verify, 4_999, 2, Fault::Zeros);
+        outside.evidence.defects.add((3, Phase::Verify), 4_999, 2, Fault::Zeros);
         assert!(matches!(Checkpoint::decode(&outside.encode()), Err(Error::Content(_))));
-        let nowhere = Checkpoint { phase: 3, ..sample() };
+        let nowhere = Checkpoint { step: 0, ..sample() };
         assert!(matches!(Checkpoint::decode(&nowhere.encode()), Err(Error::Content(_))));
     }
 
@@ -228,7 +268,7 @@ mod tests {
         #[test]
         fn decode_never_panics(text in ".{0,300}", body in ".{0,100}") {
             let _ = Checkpoint::decode(&text);
-            let framed = format!("kiln-checkpoint 1 {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len());
+            let framed = format!("kiln-checkpoint 2 {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len());
             let _ = Checkpoint::decode(&framed);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! It is part of every checkpoint, so all of it serialises and all of it is bounded.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -11,6 +12,7 @@ use wire::{Bytes, Lba};
 
 use crate::device::Geometry;
 use crate::findings::Defects;
+use crate::playbook::{Direction, Step, moves_data};
 
 /// Zones in which throughput is kept: fine enough for a curve on any screen.
 pub const ZONES: usize = 1024;
@@ -28,27 +30,37 @@ pub struct Evidence {
     pub engine: String,
     /// The drive's size and sectors.
     pub geometry: Geometry,
-    /// The phases that move data, in order.
+    /// The steps that move data, in order.
     pub phases: Vec<Record>,
     /// Bad sectors.
     pub defects: Defects,
     /// What happened that is no bad sector; at most [`INCIDENTS_MAX`].
     pub incidents: Vec<Incident>,
-    /// Incidents beyond that number.
-    pub incidents_more: u64,
+    /// How many there were of each kind, also beyond that number.
+    pub incident_counts: BTreeMap<FaultKind, u64>,
     /// Interruptions that it went on after.
     pub resumes: Vec<Resume>,
     /// Why it ended before its end; `None` while it runs, and when it ran to the end.
     pub stopped: Option<Stop>,
 }
 
-/// One phase that moves data.
+/// One step that moves data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Which.
+    /// Its number in the playbook.
+    pub step: u16,
+    /// Its phase.
     pub phase: Phase,
+    /// All of it.
+    pub work: Step,
     /// Where it stands.
     pub status: PhaseStatus,
+    /// How often it was run to its end.
+    pub rounds: u32,
+    /// Why the drive cannot do it; then it is skipped.
+    pub unsupported: Option<String>,
+    /// Trim check: sectors that still hold what stood there before the trim.
+    pub kept: u64,
     /// Bytes done; in the verify phase, bytes read back.
     pub done: Bytes,
     /// Bytes in all.
@@ -97,6 +109,8 @@ pub struct Incident {
     pub at_ms: u64,
     /// What kind.
     pub kind: FaultKind,
+    /// In which step.
+    pub step: u16,
     /// In which phase.
     pub phase: Phase,
     /// Where, if it has a place.
@@ -108,16 +122,22 @@ pub struct Incident {
 }
 
 impl Evidence {
-    /// Nothing seen yet.
-    pub fn new(geometry: Geometry, phases: &[Phase]) -> Self {
+    /// Nothing seen yet of these steps; those that move no data are passed over.
+    pub fn new(geometry: Geometry, steps: &[Step]) -> Self {
         Self {
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             geometry,
-            phases: phases
-                .iter()
-                .map(|phase| Record {
-                    phase: *phase,
+            phases: (0..)
+                .zip(steps)
+                .filter(|(_, step)| moves_data(step.phase))
+                .map(|(at, step)| Record {
+                    step: at,
+                    phase: step.phase,
+                    work: step.clone(),
                     status: PhaseStatus::Pending,
+                    rounds: 0,
+                    unsupported: None,
+                    kept: 0,
                     done: Bytes(0),
                     total: Bytes(0),
                     seconds: 0.0,
@@ -127,38 +147,98 @@ impl Evidence {
                 .collect(),
             defects: Defects::default(),
             incidents: Vec::new(),
-            incidents_more: 0,
+            incident_counts: BTreeMap::new(),
             resumes: Vec::new(),
             stopped: None,
         }
     }
 
-    /// Keeps an incident, or counts it when there are too many.
+    /// Keeps an incident; of too many the least telling kinds are only counted.
     pub fn incident(&mut self, incident: Incident) {
+        *self.incident_counts.entry(incident.kind).or_default() += 1;
         if self.incidents.len() < INCIDENTS_MAX {
             self.incidents.push(incident);
-        } else {
-            self.incidents_more += 1;
+            return;
+        }
+        let least = self
+            .incidents
+            .iter()
+            .enumerate()
+            .max_by_key(|(at, i)| (severity(i.kind), *at));
+        if let Some((at, kept)) = least
+            && severity(kept.kind) > severity(incident.kind)
+        {
+            self.incidents.remove(at);
+            self.incidents.push(incident);
         }
     }
 
-    /// The record of a phase.
+    /// How many incidents of a kind there were, also beyond those that are kept.
+    pub fn incidents_of(&self, kind: FaultKind) -> u64 {
+        self.incident_counts.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// The first record of a phase.
     pub fn phase(&self, phase: Phase) -> Option<&Record> {
         self.phases.iter().find(|record| record.phase == phase)
     }
 
-    /// Bytes written and then read back without a difference.
+    /// The record of a step.
+    pub fn step(&self, step: u16) -> Option<&Record> {
+        self.phases.iter().find(|record| record.step == step)
+    }
+
+    pub(crate) fn step_mut(&mut self, step: u16) -> Option<&mut Record> {
+        self.phases.iter_mut().find(|record| record.step == step)
+    }
+
+    /// Bytes written and then read back without a difference, by the verify that read most.
     pub fn verified(&self) -> Bytes {
-        let read = self.phase(Phase::Verify).map_or(0, |record| record.done.0);
-        let bad = self.defects.bad_sectors_below(read / u64::from(self.geometry.sector));
-        Bytes(read.saturating_sub(bad * u64::from(self.geometry.sector)))
+        let verifies = self.phases.iter().filter(|record| record.phase == Phase::Verify);
+        Bytes(verifies.map(|record| self.verified_by(record)).max().unwrap_or(0))
+    }
+
+    fn verified_by(&self, record: &Record) -> u64 {
+        let sector = u64::from(self.geometry.sector);
+        let sectors = record.read(self.geometry) / sector;
+        let bad = match record.work.order {
+            Direction::Forward => self.defects.bad_sectors_below(sectors),
+            Direction::Reverse => self
+                .defects
+                .bad_sectors()
+                .saturating_sub(self.defects.bad_sectors_below(self.geometry.sectors - sectors)),
+        };
+        (sectors.saturating_sub(bad)) * sector
+    }
+
+    /// Whether some verify step is part of the playbook; else only samples or reads are asked for.
+    pub fn compares_all(&self) -> bool {
+        self.phases.iter().any(|record| record.phase == Phase::Verify)
+    }
+
+    /// Bytes that the best verify left unread; the whole drive where there is none.
+    pub fn unread(&self) -> Bytes {
+        let whole = self.geometry.bytes();
+        let verifies = self.phases.iter().filter(|record| record.phase == Phase::Verify);
+        let read = verifies.map(|record| record.read(self.geometry)).min().unwrap_or(0);
+        Bytes(whole.saturating_sub(read))
+    }
+
+    /// Whether every verify was of a constant pattern, so that exchanged and misdirected sectors stay unseen.
+    pub fn constant_only(&self) -> bool {
+        let mut verifies = self
+            .phases
+            .iter()
+            .filter(|record| record.phase == Phase::Verify)
+            .peekable();
+        verifies.peek().is_some() && verifies.all(|record| !record.work.fill.is_keyed())
     }
 
     /// Everything found wrong: bad sectors, then incidents that say something about the drive.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.defects.findings(self.geometry);
         let told = self.incidents.iter().map(|i| Finding {
-            step: 0,
+            step: i.step,
             kind: i.kind,
             lba: i.lba,
             sectors: i.sectors,
@@ -171,36 +251,78 @@ impl Evidence {
         findings
     }
 
-    /// The phases as others see them.
+    /// The steps that move data as others see them, in order.
     pub fn phase_states(&self) -> Vec<PhaseState> {
-        self.phases
-            .iter()
-            .map(|r| PhaseState {
-                note: String::new(),
-                rounds: 0,
-                phase: r.phase,
-                status: r.status,
-                seconds: r.seconds,
-                bytes: r.done,
-            })
-            .collect()
+        self.phases.iter().map(Record::state).collect()
     }
 
-    /// Throughput and latencies as others see them; phases that measured nothing are left out.
+    /// The same, each with its number in the playbook.
+    pub fn step_states(&self) -> impl Iterator<Item = (u16, PhaseState)> {
+        self.phases.iter().map(|record| (record.step, record.state()))
+    }
+
+    /// Throughput and latencies as others see them; steps that measured nothing are left out.
     pub fn surfaces(&self) -> Vec<Surface> {
-        self.phases
-            .iter()
-            .filter(|r| r.phase != Phase::Probe && r.latency.count() > 0)
-            .map(|r| Surface {
-                step: 0,
-                latencies: Vec::new(),
-                phase: r.phase,
-                zones: r.zones.rates(),
-                p50_us: r.latency.quantile_us(0.5),
-                p99_us: r.latency.quantile_us(0.99),
-                max_us: r.latency.max_us(),
-            })
-            .collect()
+        self.phases.iter().filter_map(Record::surface).collect()
+    }
+}
+
+impl Record {
+    /// Bytes of the drive that it has read or written at least once: all of them after a first round.
+    pub fn read(&self, geometry: Geometry) -> u64 {
+        if self.rounds > 0 {
+            geometry.bytes()
+        } else {
+            self.done.0.min(geometry.bytes())
+        }
+    }
+
+    /// Its state as others see it.
+    pub fn state(&self) -> PhaseState {
+        PhaseState {
+            note: match &self.unsupported {
+                Some(why) => why.clone(),
+                None => self.work.note(),
+            },
+            rounds: self.rounds,
+            phase: self.phase,
+            status: self.status,
+            seconds: self.seconds,
+            bytes: self.done,
+        }
+    }
+
+    /// What it measured as others see it.
+    pub fn surface(&self) -> Option<Surface> {
+        (!matches!(self.phase, Phase::Probe | Phase::Sample | Phase::Trim) && self.latency.count() > 0).then(|| {
+            Surface {
+                step: self.step,
+                phase: self.phase,
+                zones: self.zones.rates(),
+                p50_us: self.latency.quantile_us(0.5),
+                p99_us: self.latency.quantile_us(0.99),
+                max_us: self.latency.max_us(),
+                latencies: self.latency.octaves(),
+            }
+        })
+    }
+}
+
+/// Order in which incidents are kept, the most telling first.
+fn severity(kind: FaultKind) -> u8 {
+    match kind {
+        FaultKind::WriteError | FaultKind::ReadError => 0,
+        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang => 1,
+        FaultKind::Transient => 2,
+        FaultKind::Slow => 4,
+        FaultKind::BitFlip
+        | FaultKind::Corrupt
+        | FaultKind::LostWrite
+        | FaultKind::Stale
+        | FaultKind::Misdirected
+        | FaultKind::WrapAround
+        | FaultKind::Truncated
+        | FaultKind::Zeroed => 3,
     }
 }
 
@@ -283,6 +405,19 @@ impl Latency {
     /// The latency in microseconds that this share (0 to 1) of the accesses stayed below.
     pub fn quantile_us(&self, share: f64) -> u64 {
         self.0.value_at_quantile(share)
+    }
+
+    /// How many accesses took [2^i, 2^(i+1)) microseconds, from i = 0 to the last that is not empty.
+    pub fn octaves(&self) -> Vec<u64> {
+        let mut octaves = Vec::new();
+        for value in self.0.iter_recorded() {
+            let at = value.value_iterated_to().max(1).ilog2() as usize;
+            if octaves.len() <= at {
+                octaves.resize(at + 1, 0);
+            }
+            octaves[at] += u64::from(value.count_at_value());
+        }
+        octaves
     }
 
     /// The longest, in microseconds.

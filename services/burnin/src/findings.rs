@@ -16,6 +16,9 @@ use crate::device::Geometry;
 /// Runs kept one by one; bad sectors beyond them are only counted.
 pub const RUNS_MAX: usize = 4096;
 
+/// How an incident ends that was an error and did not show again; it blames the link as much as the drive.
+pub(crate) const NOT_REPRODUCED: &str = "succeeded when tried again";
+
 /// Inverted bits in 512 bytes up to which damage is called a bit flip rather than corruption.
 const FLIPS_MAX: u64 = 64;
 
@@ -77,7 +80,9 @@ impl Fault {
 /// Consecutive sectors with the same fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Phase that saw it.
+    /// Step that saw it.
+    pub step: u16,
+    /// That step's phase.
     pub phase: Phase,
     /// First sector.
     pub first: u64,
@@ -97,7 +102,7 @@ impl Run {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub struct Defects {
-    runs: BTreeMap<(Phase, u64), Run>,
+    runs: BTreeMap<(u16, u64), Run>,
     beyond: u64,
 }
 
@@ -113,7 +118,7 @@ impl From<Stored> for Defects {
             runs: stored
                 .runs
                 .into_iter()
-                .map(|run| ((run.phase, run.first), run))
+                .map(|run| ((run.step, run.first), run))
                 .collect(),
             beyond: stored.beyond,
         }
@@ -130,17 +135,17 @@ impl From<Defects> for Stored {
 }
 
 impl Defects {
-    /// Adds a run; sectors that this phase already told of keep what was told first.
-    pub fn add(&mut self, phase: Phase, first: u64, count: u64, fault: Fault) {
+    /// Adds a run that the step `at` saw; sectors that it already told of keep what was told first.
+    pub fn add(&mut self, at: (u16, Phase), first: u64, count: u64, fault: Fault) {
         for lba in first..first.saturating_add(count) {
-            self.add_one(phase, lba, fault);
+            self.add_one(at, lba, fault);
         }
     }
 
-    fn add_one(&mut self, phase: Phase, lba: u64, fault: Fault) {
+    fn add_one(&mut self, (step, phase): (u16, Phase), lba: u64, fault: Fault) {
         let before = self
             .runs
-            .range_mut((phase, 0)..=(phase, lba))
+            .range_mut((step, 0)..=(step, lba))
             .next_back()
             .map(|(_, run)| run);
         let mut first = None;
@@ -161,8 +166,9 @@ impl Defects {
             }
             None => {
                 self.runs.insert(
-                    (phase, lba),
+                    (step, lba),
                     Run {
+                        step,
                         phase,
                         first: lba,
                         count: 1,
@@ -172,11 +178,11 @@ impl Defects {
                 lba
             }
         };
-        if let Some(next) = self.runs.get(&(phase, lba + 1)).copied()
+        if let Some(next) = self.runs.get(&(step, lba + 1)).copied()
             && next.fault.joins(fault)
         {
-            self.runs.remove(&(phase, lba + 1));
-            if let Some(run) = self.runs.get_mut(&(phase, first)) {
+            self.runs.remove(&(step, lba + 1));
+            if let Some(run) = self.runs.get_mut(&(step, first)) {
                 run.count += next.count;
             }
         }
@@ -187,15 +193,15 @@ impl Defects {
         self.runs.is_empty() && self.beyond == 0
     }
 
-    /// All runs by phase and place.
+    /// All runs by step and place.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.runs.values()
     }
 
-    /// Whether this phase found the sector bad.
-    pub fn covers(&self, phase: Phase, lba: u64) -> bool {
+    /// Whether this step found the sector bad.
+    pub fn covers(&self, step: u16, lba: u64) -> bool {
         self.runs
-            .range((phase, 0)..=(phase, lba))
+            .range((step, 0)..=(step, lba))
             .next_back()
             .is_some_and(|(_, run)| lba < run.end())
     }
@@ -226,7 +232,7 @@ impl Defects {
     pub fn findings(&self, geometry: Geometry) -> Vec<Finding> {
         let wrap = self.wrap(geometry);
         let mut found: Vec<Finding> = self.runs.values().map(|run| self.tell(run, geometry, wrap)).collect();
-        found.sort_by_key(|f| (weight(f.kind), f.phase, f.lba));
+        found.sort_by_key(|f| (weight(f.kind), f.step, f.lba));
         found.truncate(FINDINGS_MAX);
         found
     }
@@ -300,7 +306,7 @@ impl Defects {
                         format!("holds the data of {other}: the drive stores only {bytes}"),
                     )
                 } else {
-                    let end = |at: u64| self.runs.get(&(run.phase, at));
+                    let end = |at: u64| self.runs.get(&(run.step, at));
                     let why = match source.map(|lba| (lba.0, end(lba.0))) {
                         Some((
                             _,
@@ -309,7 +315,7 @@ impl Defects {
                                 ..
                             }),
                         )) if *back == shift.wrapping_neg() => "the two are exchanged",
-                        Some((lba, _)) if self.covers(run.phase, lba) => "a write went to the wrong place",
+                        Some((lba, _)) if self.covers(run.step, lba) => "a write went to the wrong place",
                         _ => "a read, or a copy of a write, went to the wrong place",
                     };
                     (FaultKind::Misdirected, format!("holds the data of {other}: {why}"))
@@ -323,7 +329,7 @@ impl Defects {
             Fault::Write { errno } => (FaultKind::WriteError, error(errno, "written")),
         };
         Finding {
-            step: 0,
+            step: run.step,
             kind,
             lba: Some(Lba(run.first)),
             sectors: run.count,
@@ -342,7 +348,7 @@ impl Defects {
     fn landed(&self, run: &Run) -> String {
         self.runs
             .values()
-            .filter(|other| other.phase == run.phase)
+            .filter(|other| other.step == run.step)
             .find_map(|other| match other.fault {
                 Fault::Moved { shift, fresh: true } if other.first.checked_add_signed(shift) == Some(run.first) => {
                     Some(format!("; its data lies at {}", Lba(other.first)))
@@ -397,9 +403,9 @@ mod tests {
     fn neighbours_join_in_any_order_and_count_once() {
         let mut defects = Defects::default();
         for lba in [5, 9, 7, 6, 8, 5, 20] {
-            defects.add(Phase::Verify, lba, 1, Fault::Zeros);
+            defects.add((2, Phase::Verify), lba, 1, Fault::Zeros);
         }
-        defects.add(Phase::Write, 8, 3, Fault::Write { errno: 5 });
+        defects.add((1, Phase::Write), 8, 3, Fault::Write { errno: 5 });
         assert_eq!(defects.bad_sectors(), 7);
         assert_eq!(defects.bad_sectors_below(8), 3);
         assert_eq!(
@@ -410,14 +416,14 @@ mod tests {
                 (FaultKind::Zeroed, 20, 1)
             ]
         );
-        assert!(defects.covers(Phase::Verify, 9) && !defects.covers(Phase::Verify, 10));
+        assert!(defects.covers(2, 9) && !defects.covers(2, 10));
     }
 
     #[test]
     fn one_shift_over_the_whole_drive_is_a_wrap_around() {
         let mut defects = Defects::default();
         defects.add(
-            Phase::Verify,
+            (2, Phase::Verify),
             0,
             2_000,
             Fault::Moved {
@@ -426,7 +432,7 @@ mod tests {
             },
         );
         defects.add(
-            Phase::Verify,
+            (2, Phase::Verify),
             2_000,
             4_000,
             Fault::Moved {
@@ -445,8 +451,8 @@ mod tests {
     #[test]
     fn one_sector_with_a_foreign_tag_is_a_misdirected_access() {
         let mut defects = Defects::default();
-        defects.add(Phase::Verify, 100, 1, Fault::Moved { shift: 50, fresh: true });
-        defects.add(Phase::Verify, 150, 1, Fault::Zeros);
+        defects.add((2, Phase::Verify), 100, 1, Fault::Moved { shift: 50, fresh: true });
+        defects.add((2, Phase::Verify), 150, 1, Fault::Zeros);
         let told = defects.findings(GEOMETRY);
         assert_eq!((told[0].kind, told[0].found), (FaultKind::Misdirected, Some(Lba(150))));
         assert!(told[0].detail.contains("a write went"), "{told:?}");
@@ -456,7 +462,7 @@ mod tests {
     #[test]
     fn a_tail_of_zeros_is_missing_capacity() {
         let mut defects = Defects::default();
-        defects.add(Phase::Verify, 6_000, 4_000, Fault::Zeros);
+        defects.add((2, Phase::Verify), 6_000, 4_000, Fault::Zeros);
         assert_eq!(kinds(&defects), [(FaultKind::Truncated, 6_000, 4_000)]);
     }
 
@@ -464,7 +470,7 @@ mod tests {
     fn a_hostile_drive_does_not_fill_the_memory() {
         let mut defects = Defects::default();
         for lba in 0..20_000 {
-            defects.add(Phase::Verify, lba * 2, 1, Fault::Zeros);
+            defects.add((2, Phase::Verify), lba * 2, 1, Fault::Zeros);
         }
         assert_eq!((defects.runs().count(), defects.bad_sectors()), (RUNS_MAX, 20_000));
         let text = serde_json::to_string(&defects).unwrap();

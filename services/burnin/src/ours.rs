@@ -11,8 +11,10 @@ use wire::job::Phase;
 
 use crate::checkpoint::Checkpoint;
 use crate::device::{Access, Device, Op};
+use crate::header;
 use crate::pattern::{Pattern, Seen, UNIT};
 use crate::pipeline::WRITE_PASS;
+use crate::playbook::{Direction, erases};
 use crate::worker::Order;
 
 /// Places looked at below the frontier, besides the powers of two.
@@ -27,6 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
 pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order) -> Option<String> {
     let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
+    if !checkpoint.steps.iter().any(|step| erases(step.phase)) {
+        // Nothing is written, so nothing of the job can stand there.
+        return None;
+    }
+    // The headers were flushed before the first checkpoint; at the very end alone they give way to the pattern.
+    if order.header.is_some() && header::holds_ours(device, order.geometry, order.key) == Some(true) {
+        return None;
+    }
     let until = device.now() + PATIENCE;
     let mut read = 0;
     for lba in &places(&checkpoint) {
@@ -52,25 +62,45 @@ pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order
 fn places(checkpoint: &Checkpoint) -> Vec<u64> {
     let Checkpoint {
         geometry,
-        phases,
-        phase,
+        steps,
+        step,
         frontier,
         ..
     } = checkpoint;
-    let probed = phases[..*phase].contains(&Phase::Probe);
-    let (limit, below) = match phases[*phase] {
-        Phase::Verify => (geometry.sectors, geometry.sectors),
+    let at = usize::from(*step);
+    let earlier = |phase| steps[..at].iter().any(|step| step.phase == phase);
+    let (mut limit, mut below) = match steps[at].phase {
+        Phase::Verify | Phase::Seek => (geometry.sectors, geometry.sectors),
+        Phase::Write if earlier(Phase::Write) => (geometry.sectors, geometry.sectors),
         // The probe left its own sectors at the start and at every power of two.
-        Phase::Write if probed => (geometry.sectors, *frontier),
+        Phase::Write if earlier(Phase::Probe) => (geometry.sectors, *frontier),
         Phase::Write => (*frontier, *frontier),
         _ => (0, 0),
     };
+    // A sweep backwards has begun at the end; a constant pattern or a trim may have left nothing that proves anything.
+    let own = &steps[..=at];
+    if own
+        .iter()
+        .any(|s| s.phase == Phase::Trim || (s.phase == Phase::Write && !s.fill.is_keyed()))
+    {
+        (limit, below) = (0, 0);
+    }
+    if steps[at].phase == Phase::Write && steps[at].order == Direction::Reverse && !earlier(Phase::Write) {
+        (limit, below) = (0, 0);
+    }
     let grain = geometry.grain();
     let mut places: Vec<u64> = std::iter::once(0)
         .chain((0..48).map(|k| (1_u64 << k) / grain * grain))
         .filter(|lba| *lba < limit)
         .chain((1..EVENLY).map(|n| below / EVENLY * n).filter(|lba| *lba < below))
         .collect();
+    if *frontier > 0
+        && steps[at].phase == Phase::Write
+        && steps[at].order == Direction::Reverse
+        && steps[at].fill.is_keyed()
+    {
+        places.extend((1..=EVENLY).map(|n| geometry.sectors - (frontier / EVENLY * n).max(1)));
+    }
     places.sort_unstable();
     places.dedup();
     places
@@ -100,12 +130,16 @@ fn look(device: &mut dyn Device, pattern: &Pattern, order: &Order, lba: u64) -> 
     }
     let first = lba * order.geometry.units();
     let words = order.geometry.sector as usize / 8;
+    let inverted = Pattern::new(order.key).complemented();
     let units = device.buffer(slot)[..words].chunks(UNIT / 8);
-    let ours = units
-        .zip(first..)
-        .any(|(data, unit)| match pattern.decode(data, unit, WRITE_PASS) {
-            None | Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Of { .. }) => true,
-            Some(Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
-        });
+    let ours = units.zip(first..).any(|(data, unit)| {
+        header::own(data, order.key).is_some()
+            || [pattern, &inverted]
+                .iter()
+                .any(|p| match p.decode(data, unit, WRITE_PASS) {
+                    None | Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Of { .. }) => true,
+                    Some(Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
+                })
+    });
     Ok(Some(ours))
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::device::{Access, Device, Done, Geometry, Op};
 use crate::evidence::Evidence;
-use crate::findings::Fault;
 use crate::ours;
 use crate::pace::Bucket;
-use crate::pattern::{Pattern, Seen, UNIT};
+use crate::pattern::Kernel;
 use crate::pipeline::{self, Outcome, Pipeline, Request};
+use crate::sheet::Sheet;
 use crate::worker::{Order, Report};
 
 /// Longest wait for the drive before listening to the caller again.
@@ -31,12 +31,14 @@ pub enum Ask {
     Hold(String),
     /// Go on after [`Ask::Hold`].
     Release,
+    /// Begin this step: what stands before it and is not the worker's was done.
+    Go(u16),
 }
 
 /// One burn-in under way on one device.
 #[derive(Debug)]
 pub struct Session {
-    pattern: Pattern,
+    sheet: Sheet,
     geometry: Geometry,
     pipeline: Pipeline,
     flying: Vec<Option<Request>>,
@@ -50,11 +52,24 @@ impl Session {
     /// # Errors
     /// When the order cannot be begun.
     pub fn new(device: &dyn Device, order: &Order, engine: &str) -> Result<Self, pipeline::Error> {
-        let pattern = Pattern::new(order.key);
-        let engine = format!("{} pattern, {engine}", format!("{:?}", pattern.kernel()).to_lowercase());
+        Self::with_kernel(device, order, engine, Kernel::best())
+    }
+
+    /// The same with a certain kernel of the pattern, for measuring one beside another.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn with_kernel(
+        device: &dyn Device,
+        order: &Order,
+        engine: &str,
+        kernel: Kernel,
+    ) -> Result<Self, pipeline::Error> {
+        let sheet = Sheet::new(order, kernel);
+        let engine = format!("{} pattern, {engine}", sheet.kernel());
         let pipeline = Pipeline::new(order, &engine, device.now())?;
         let mut session = Self {
-            pattern,
+            sheet,
             geometry: order.geometry,
             pipeline,
             flying: vec![None; device.slots()],
@@ -75,6 +90,7 @@ impl Session {
                 self.pipeline.hold(now, &why);
             }
             Ask::Release => self.held = false,
+            Ask::Go(step) => self.pipeline.go(now, step),
         }
         if self.bucket.rate() == Some(0) {
             self.pipeline.hold(now, "its turn has not come yet");
@@ -127,15 +143,13 @@ impl Session {
             if self.flying[slot].is_none()
                 && let Some(request) = self.pipeline.next(now, slot)
             {
-                let Request { access, pass } = request;
-                self.bucket.take(now, access.sectors * u64::from(self.geometry.sector));
+                let Request { access, content } = request;
+                if matches!(access.op, Op::Read | Op::Write) {
+                    self.bucket.take(now, access.sectors * u64::from(self.geometry.sector));
+                }
                 if access.op == Op::Write {
                     let words = words(access, self.geometry);
-                    self.pattern.fill(
-                        &mut device.buffer(slot)[..words],
-                        access.lba * self.geometry.units(),
-                        pass,
-                    );
+                    self.sheet.fill(&mut device.buffer(slot)[..words], access.lba, content);
                 }
                 self.flying[slot] = Some(request);
                 device.submit(access)?;
@@ -148,7 +162,7 @@ impl Session {
         let Some(done) = device.wait(wait)? else { return Ok(()) };
         let now = device.now();
         if let Some(request) = self.flying.get_mut(done.slot).and_then(Option::take) {
-            let outcome = inspect(device, &self.pattern, self.geometry, request, done);
+            let outcome = inspect(device, &self.sheet, self.geometry, request, done);
             self.pipeline.complete(now, done.slot, outcome);
         }
         Ok(())
@@ -170,7 +184,8 @@ impl Session {
 /// Runs an order to its end and returns what was seen.
 ///
 /// `asked` is called several times a second and says why to stop, once somebody asked for
-/// it; `emit` takes each report.
+/// it; `emit` takes each report. A [`Report::Yield`] is answered as soon as `emit` returns: the caller's own steps are to
+/// be done in it.
 ///
 /// # Errors
 /// When the order cannot be begun. Whatever happens afterwards is in the evidence.
@@ -182,12 +197,22 @@ pub fn run(
     emit: &mut dyn FnMut(Report),
 ) -> Result<Evidence, pipeline::Error> {
     let mut stopped = false;
+    let waiting = std::cell::Cell::new(None);
     let mut asked = || {
+        if let Some(step) = waiting.take() {
+            return Some(Ask::Go(step));
+        }
         let why = asked().filter(|_| !stopped)?;
         stopped = true;
         Some(Ask::Stop(why))
     };
-    run_asked(device, order, engine, &mut asked, emit)
+    let mut emit = |report: Report| {
+        if let Report::Yield { step } = report {
+            waiting.set(Some(step));
+        }
+        emit(report);
+    };
+    run_asked(device, order, engine, &mut asked, &mut emit)
 }
 
 /// As [`run`], with everything that can be asked; `asked` is called until it has nothing more to ask.
@@ -214,7 +239,7 @@ pub fn run_asked(
         // Before its turn has come it does not even look at the drive, which may have to spin up for that.
         if !looked && !session.waits() && !session.pipeline.is_stopping() {
             looked = true;
-            if let Some(why) = ours::stranger(device, &session.pattern, order) {
+            if let Some(why) = ours::stranger(device, session.sheet.keyed(), order) {
                 session.pipeline.broke(why);
             }
         }
@@ -229,11 +254,11 @@ fn words(access: Access, geometry: Geometry) -> usize {
 }
 
 /// Turns a result into an outcome: compares what was read, asks the size after an error.
-fn inspect(device: &mut dyn Device, pattern: &Pattern, geometry: Geometry, request: Request, done: Done) -> Outcome {
+fn inspect(device: &mut dyn Device, sheet: &Sheet, geometry: Geometry, request: Request, done: Done) -> Outcome {
     let access = request.access;
     let due = access.sectors * u64::from(geometry.sector);
     let failed = match done.result {
-        Ok(_) if access.op == Op::Flush => return Outcome::Done,
+        Ok(_) if matches!(access.op, Op::Flush | Op::Trim) => return Outcome::Done,
         Ok(bytes) if bytes == due => None,
         // Less than asked for: a drive that shrank, or an error in the middle. Asking again tells which.
         Ok(_) => Some(libc::EIO),
@@ -251,55 +276,9 @@ fn inspect(device: &mut dyn Device, pattern: &Pattern, geometry: Geometry, reque
         return Outcome::Done;
     }
     let data = &device.buffer(done.slot)[..words(access, geometry)];
-    let bad = compare(pattern, data, access.lba, request.pass, geometry);
-    if bad.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Differs(bad)
-    }
-}
-
-/// The sectors of `data`, read from `lba` on, that are not what `pass` wrote there.
-pub fn compare(pattern: &Pattern, data: &[u64], lba: u64, pass: u8, geometry: Geometry) -> Vec<(u64, Fault)> {
-    let units = geometry.units();
-    let first = lba * units;
-    let mut bad = Vec::new();
-    let mut from = 0;
-    while let Some(at) = pattern.differs(data, from, first, pass) {
-        let sector = at as u64 / units;
-        let end = ((sector + 1) * units) as usize;
-        let mut right = at as u64 - sector * units;
-        let mut seen = None;
-        for unit in at..end {
-            match pattern.decode(&data[unit * UNIT / 8..(unit + 1) * UNIT / 8], first + unit as u64, pass) {
-                None => right += 1,
-                Some(what) => seen = seen.or(Some(what)),
-            }
-        }
-        if let Some(seen) = seen {
-            bad.push((lba + sector, fault(seen, lba + sector, units, pass, right > 0)));
-        }
-        from = end;
-    }
-    bad
-}
-
-/// `partly`: whether other 512-byte units of the same sector are right.
-fn fault(seen: Seen, sector: u64, units: u64, pass: u8, partly: bool) -> Fault {
-    match seen {
-        Seen::Zeros | Seen::Ones | Seen::Foreign if partly => Fault::Torn,
-        Seen::Flips { bits } => Fault::Flips { bits },
-        Seen::Torn { .. } => Fault::Torn,
-        Seen::Zeros => Fault::Zeros,
-        Seen::Ones => Fault::Ones,
-        Seen::Foreign => Fault::Foreign,
-        Seen::Of { unit, pass: of } => match (unit / units) as i64 - sector as i64 {
-            0 if of == pass => Fault::Torn,
-            0 => Fault::Stale { pass: of },
-            shift => Fault::Moved {
-                shift,
-                fresh: of == pass,
-            },
-        },
+    match sheet.compare(data, access.lba, request.content) {
+        (bad, 0) if bad.is_empty() => Outcome::Done,
+        (bad, kept) if bad.is_empty() => Outcome::Kept(kept),
+        (bad, _) => Outcome::Differs(bad),
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use burnin::device::{self, Geometry};
 use burnin::evidence::Evidence;
 use burnin::pattern::{JobKey, Pattern};
+use burnin::playbook::plain;
 use burnin::runner;
 use burnin::worker::{Backend, Io, Limits, Order};
 use wire::job::{FaultKind, Phase, PhaseStatus};
@@ -24,7 +25,8 @@ fn order(phases: &[Phase], io: Io) -> Order {
             sector: 512,
             physical: 512,
         },
-        phases: phases.to_vec(),
+        steps: plain(phases),
+        header: None,
         limits: Limits::default(),
         io,
         resume: None,

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
 use burnin::pattern::JobKey;
+use burnin::playbook::plain;
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim, next_random};
 use burnin::worker::{Io, Limits, Order};
@@ -48,7 +49,8 @@ fn order(geometry: Geometry, phases: &[Phase], dice: &mut Dice) -> Order {
     Order {
         key: JobKey(key),
         geometry,
-        phases: phases.to_vec(),
+        steps: plain(phases),
+        header: None,
         limits: Limits {
             checkpoint_bytes: 1 << 17,
             ..Limits::default()

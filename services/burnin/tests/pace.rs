@@ -76,7 +76,8 @@ fn order(pace: Option<u64>) -> Order {
     Order {
         key: JobKey([0x5c; 16]),
         geometry: GEOMETRY,
-        phases: vec![Phase::Write, Phase::Verify],
+        header: None,
+        steps: burnin::playbook::plain(&[Phase::Write, Phase::Verify]),
         limits: Limits::default(),
         io: Io {
             block: BLOCK as u32,

@@ -10,6 +10,7 @@ use burnin::Checkpoint;
 use burnin::device::Geometry;
 use burnin::evidence::Evidence;
 use burnin::pattern::JobKey;
+use burnin::playbook::plain;
 use burnin::runner::Session;
 use burnin::sim::{Content, Fault, Plan, Sim, Skip, next_random};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
@@ -26,7 +27,8 @@ fn order(phases: &[Phase], seed: u64) -> Order {
     Order {
         key: JobKey([seed as u8 ^ 0x5c; 16]),
         geometry: GEOMETRY,
-        phases: phases.to_vec(),
+        steps: plain(phases),
+        header: None,
         limits: Limits {
             checkpoint_bytes: 40 << 10,
             rewind_bytes: 64 << 10,
@@ -177,11 +179,8 @@ fn a_stopped_job_goes_on_where_it_stopped() {
                 }
             }
             let told = Checkpoint::decode(last.as_deref().unwrap()).unwrap();
-            assert!((told.phase, told.frontier) >= frontier, "seed {seed}: went back");
-            frontier = (
-                told.phase,
-                told.frontier.saturating_sub(order.limits.rewind_bytes / 512),
-            );
+            assert!((told.step, told.frontier) >= frontier, "seed {seed}: went back");
+            frontier = (told.step, told.frontier.saturating_sub(order.limits.rewind_bytes / 512));
             order.resume = last.clone().map(|checkpoint| Resumption {
                 checkpoint,
                 why: "stopped".to_owned(),

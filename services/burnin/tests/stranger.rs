@@ -4,6 +4,7 @@
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
 use burnin::pattern::JobKey;
+use burnin::playbook::plain;
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
@@ -21,7 +22,8 @@ fn order(phases: &[Phase]) -> Order {
     Order {
         key: JobKey([7; 16]),
         geometry: GEOMETRY,
-        phases: phases.to_vec(),
+        steps: plain(phases),
+        header: None,
         limits: Limits {
             checkpoint_bytes: 40 << 10,
             rewind_bytes: 64 << 10,
@@ -65,7 +67,8 @@ fn going_on(order: &Order, checkpoint: &str) -> Order {
 /// Checkpoints before which something was flushed.
 fn provable(text: &str) -> bool {
     let at = burnin::Checkpoint::decode(text).unwrap();
-    at.phases[at.phase] == Phase::Verify || at.phases[at.phase] == Phase::Write && (at.frontier > 0 || at.phase > 0)
+    let phase = at.steps[usize::from(at.step)].phase;
+    phase == Phase::Verify || phase == Phase::Write && (at.frontier > 0 || at.step > 0)
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::thread;
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
 use burnin::pattern::JobKey;
+use burnin::playbook::plain;
 use burnin::worker::{self, Backend, Input, Io, Limits, Order, Report, Resumption};
 use wire::Time;
 use wire::job::Phase;
@@ -24,13 +25,14 @@ fn order(limits: Limits) -> Order {
             sector: 512,
             physical: 512,
         },
-        phases: vec![
+        header: None,
+        steps: plain(&[
             Phase::SmartBefore,
             Phase::Probe,
             Phase::Write,
             Phase::Verify,
             Phase::SmartAfter,
-        ],
+        ]),
         limits,
         io: Io {
             backend: Backend::Sync,

@@ -16,7 +16,8 @@ fn go_on(text: &str) {
     let order = Order {
         key: checkpoint.key,
         geometry: checkpoint.geometry,
-        phases: checkpoint.phases.clone(),
+        steps: checkpoint.steps.clone(),
+        header: None,
         limits: Limits::default(),
         io: Io { block: checkpoint.geometry.physical, ..Io::default() },
         resume: Some(Resumption { checkpoint: text.to_owned(), why: String::new(), at: wire::Time::UNIX_EPOCH }),
@@ -37,5 +38,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     go_on(text);
     let body = text.split_once('\n').map_or(text, |(_, body)| body);
-    go_on(&format!("kiln-checkpoint 1 {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len()));
+    go_on(&format!("kiln-checkpoint 2 {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len()));
 });

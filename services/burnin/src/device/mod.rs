@@ -106,6 +106,8 @@ pub enum Op {
     Write,
     /// Everything acknowledged so far onto stable storage.
     Flush,
+    /// Sectors are given back: what they hold is not needed any more. Not bound by the buffer's size.
+    Trim,
 }
 
 /// One access, bound to a slot and its buffer.

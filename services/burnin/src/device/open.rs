@@ -21,6 +21,31 @@ nix::ioctl_read_bad!(
     blkpbszget, nix::request_code_none!(0x12, 123), u32
 );
 
+nix::ioctl_write_ptr_bad!(
+    /// Discards a range of a block device: first byte and length. Source: linux/fs.h.
+    blkdiscard,
+    nix::request_code_none!(0x12, 119),
+    [u64; 2]
+);
+
+/// Gives back `length` bytes from `offset` on; 0, or the kernel's error number. Punches a hole into a regular file.
+pub(super) fn trim(file: &File, offset: u64, length: u64) -> Result<u64, i32> {
+    let block = file.metadata().is_ok_and(|meta| meta.file_type().is_block_device());
+    let done = if block {
+        // SAFETY: the descriptor is open, the kernel reads two u64.
+        unsafe { blkdiscard(file.as_raw_fd(), &raw const *&[offset, length]) }.map(drop)
+    } else {
+        let flags = nix::fcntl::FallocateFlags::FALLOC_FL_PUNCH_HOLE | nix::fcntl::FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        nix::fcntl::fallocate(file, flags, offset as i64, length as i64)
+    };
+    match done {
+        Ok(()) => Ok(0),
+        // A device without the command answers so on some kernels.
+        Err(nix::errno::Errno::ENOTTY) => Err(libc::EOPNOTSUPP),
+        Err(errno) => Err(errno as i32),
+    }
+}
+
 /// Bytes that a block device or file has now; 0 when it is gone or does not say.
 pub(super) fn size(file: &File) -> u64 {
     let Ok(meta) = file.metadata() else { return 0 };

@@ -70,6 +70,9 @@ fn carry(file: &File, arena: &Arena, access: Access, sector: u64) -> Result<u64,
             Err(e) => Err(e.raw_os_error().unwrap_or(libc::EIO)),
         };
     }
+    if access.op == Op::Trim {
+        return super::open::trim(file, access.lba * sector, access.sectors * sector);
+    }
     let length = (access.sectors * sector) as usize;
     let start = arena.slot(access.slot);
     let mut moved = 0;
@@ -81,7 +84,7 @@ fn carry(file: &File, arena: &Arena, access: Access, sector: u64) -> Result<u64,
             // SAFETY: the slot is busy, so only this thread touches it; `length - moved` bytes are left in it.
             Op::Read => unsafe { libc::pread(fd, at.cast(), length - moved, offset) },
             // SAFETY: as above.
-            Op::Write | Op::Flush => unsafe { libc::pwrite(fd, at.cast(), length - moved, offset) },
+            Op::Write | Op::Flush | Op::Trim => unsafe { libc::pwrite(fd, at.cast(), length - moved, offset) },
         };
         match usize::try_from(count) {
             Ok(0) => break,

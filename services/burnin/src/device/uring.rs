@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use io_uring::register::Restriction;
@@ -15,6 +16,9 @@ use io_uring::types::{Fixed, FsyncFlags, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode, squeue};
 
 use super::{Access, Arena, Device, Done, Op};
+
+/// The registration call that lets go of the file. Source: linux/io_uring.h, `IORING_UNREGISTER_FILES`.
+const UNREGISTER_FILES: u8 = 3;
 
 /// Bytes of a logical sector.
 struct Sector(u64);
@@ -26,6 +30,9 @@ pub struct Uring {
     file: File,
     sector: Sector,
     busy: Vec<bool>,
+    /// Trims under way: io_uring carries none before Linux 6.12, so each has a thread for its ioctl.
+    trims: (Sender<Done>, Receiver<Done>),
+    trimming: usize,
     began: Instant,
 }
 
@@ -67,6 +74,8 @@ impl Uring {
                 Restriction::sqe_op(opcode::WriteFixed::CODE),
                 Restriction::sqe_op(opcode::Fsync::CODE),
                 Restriction::sqe_flags_required(squeue::Flags::FIXED_FILE.bits()),
+                // To let go of the drive at once: a ring that is only closed holds it for some 30 ms more.
+                Restriction::register_op(UNREGISTER_FILES),
             ];
             ring.submitter().register_restrictions(&mut allowed)?;
             ring.submitter().register_enable_rings()?;
@@ -77,8 +86,28 @@ impl Uring {
             arena: ManuallyDrop::new(arena),
             file,
             sector,
+            trims: channel(),
+            trimming: 0,
             began: Instant::now(),
         })
+    }
+}
+
+impl Uring {
+    fn trim(&mut self, slot: usize, offset: u64, length: u64) -> io::Result<()> {
+        assert!(!self.busy[slot], "slot {slot} is busy");
+        let (file, results) = (self.file.try_clone()?, self.trims.0.clone());
+        std::thread::Builder::new()
+            .name("trim".to_owned())
+            .stack_size(64 << 10)
+            .spawn(move || {
+                let result = super::open::trim(&file, offset, length);
+                // Nobody listens any more when the ring is gone.
+                let _ = results.send(Done { slot, result });
+            })?;
+        self.busy[slot] = true;
+        self.trimming += 1;
+        Ok(())
     }
 }
 
@@ -114,6 +143,9 @@ impl Device for Uring {
     fn submit(&mut self, access: Access) -> io::Result<()> {
         let Access { slot, op, lba, sectors } = access;
         let (offset, length) = (lba * self.sector.0, sectors * self.sector.0);
+        if op == Op::Trim {
+            return self.trim(slot, offset, length);
+        }
         assert!(
             !self.busy[slot] && length <= self.arena.block() as u64,
             "{access:?} does not fit slot {slot}"
@@ -126,7 +158,7 @@ impl Device for Uring {
             Op::Write => opcode::WriteFixed::new(Fixed(0), self.arena.slot(slot), length, index)
                 .offset(offset)
                 .build(),
-            Op::Flush => opcode::Fsync::new(Fixed(0)).flags(FsyncFlags::DATASYNC).build(),
+            Op::Flush | Op::Trim => opcode::Fsync::new(Fixed(0)).flags(FsyncFlags::DATASYNC).build(),
         }
         .user_data(slot as u64);
         // SAFETY: the buffer is registered, at least `length` long, and marked busy until its completion is reaped.
@@ -136,11 +168,16 @@ impl Device for Uring {
     }
 
     fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>> {
-        if !self.ring.submission().is_empty() {
-            self.ring.submit()?;
-        }
         let mut next = self.ring.completion().next();
-        if next.is_none() && self.busy.contains(&true) {
+        if next.is_some() || !self.busy.contains(&true) {
+            if !self.ring.submission().is_empty() {
+                self.ring.submit()?;
+            }
+            if next.is_none() {
+                std::thread::sleep(at_most.min(Duration::from_millis(10)));
+            }
+        } else {
+            // Hands over what is queued and waits, in one call.
             let time = Timespec::from(at_most);
             match self
                 .ring
@@ -156,8 +193,6 @@ impl Device for Uring {
                 Err(e) => return Err(e),
             }
             next = self.ring.completion().next();
-        } else if next.is_none() {
-            std::thread::sleep(at_most.min(Duration::from_millis(10)));
         }
         Ok(next.map(|entry| {
             let slot = entry.user_data() as usize;
@@ -178,6 +213,8 @@ impl Drop for Uring {
             // The kernel may still write into the buffers of an access that hangs: they stay for the rest of the process.
             return;
         }
+        // Where it fails the drive is let go a moment later, when the ring is.
+        let _ = self.ring.submitter().unregister_files();
         // SAFETY: dropped once, here; nothing is under way.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
         // SAFETY: dropped once, after the ring that had it registered.

@@ -8,10 +8,10 @@ use wire::job::{Phase, Resume};
 
 use super::leg::{Area, Leg, legs};
 use super::{Error, Pipeline};
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, Holds};
 use crate::device::Op;
 use crate::evidence::Evidence;
-use crate::playbook::moves_data;
+use crate::playbook::Fill;
 use crate::worker::{Order, Report};
 
 impl Pipeline {
@@ -21,9 +21,9 @@ impl Pipeline {
     /// When the order makes no sense or its checkpoint cannot be used; nothing was touched then.
     pub fn new(order: &Order, engine: &str, now: Duration) -> Result<Self, Error> {
         let geometry = order.geometry.check()?;
-        let phases: Vec<Phase> = order.phases.iter().copied().filter(|p| moves_data(*p)).collect();
-        if phases.is_empty() {
-            return Err(Error::Phases);
+        let evidence = Evidence::new(geometry, &order.steps);
+        if evidence.phases.is_empty() {
+            return Err(Error::Steps);
         }
         let block = order.io.block;
         if block == 0 || !block.is_multiple_of(geometry.physical) {
@@ -32,25 +32,20 @@ impl Pipeline {
                 physical: geometry.physical,
             });
         }
-        let mut evidence = Evidence::new(geometry, &phases);
-        let legs = legs(&phases, geometry, order.key);
-        for (at, record) in evidence.phases.iter_mut().enumerate() {
-            let sectors: u64 = legs
-                .iter()
-                .filter(|leg| leg.phase == at)
-                .map(|leg| leg.area.sectors(geometry))
-                .sum();
-            record.total = Bytes(sectors * u64::from(geometry.sector));
-        }
         let mut pipeline = Self {
             key: order.key,
             geometry,
             limits: order.limits,
-            phases,
+            steps: order.steps.clone(),
             block: u64::from(block / geometry.sector),
-            legs,
+            headed: order.header.is_some(),
+            at: 0,
+            holds: None,
+            legs: Vec::new(),
             leg: 0,
             cursor: 0,
+            closing: false,
+            awaiting: None,
             flights: BTreeMap::new(),
             detours: Vec::new(),
             groups: BTreeMap::new(),
@@ -75,32 +70,55 @@ impl Pipeline {
             moved: 0,
             rates: VecDeque::new(),
         };
-        let mut from = 0;
-        if let Some(resume) = &order.resume {
-            let checkpoint = Checkpoint::decode(&resume.checkpoint)?;
-            from = pipeline.go_on(
-                checkpoint,
-                Resume {
-                    step: 0,
+        pipeline.totals();
+        let resumed = match &order.resume {
+            None => None,
+            Some(resume) => {
+                let checkpoint = Checkpoint::decode(&resume.checkpoint)?;
+                let at = Resume {
+                    step: checkpoint.step,
                     at: resume.at,
                     why: resume.why.clone(),
                     phase: Phase::Write,
                     from: Bytes(0),
-                },
-            )?;
-        }
-        let phase = pipeline.phase();
+                };
+                Some(pipeline.go_on(checkpoint, at)?)
+            }
+        };
+        let from = resumed.unwrap_or(0);
+        let (step, phase) = pipeline.step_at();
         pipeline.reports.push(Report::Started {
+            step,
             phase,
             from: Bytes(from * u64::from(geometry.sector)),
             engine: engine.to_owned(),
         });
-        pipeline.begin_leg(now, order.resume.is_some());
-        if order.resume.is_some() {
-            // So that this resume is remembered even if the next interruption comes at once.
-            pipeline.checkpoint(now);
+        match resumed {
+            None => pipeline.begin_step(now, true),
+            Some(_) => {
+                pipeline.reports.push(Report::PhaseStarted { step, phase });
+                pipeline.open_headers();
+                pipeline.await_parent();
+                pipeline.begin_leg(now);
+                // So that this resume is remembered even if the next interruption comes at once.
+                pipeline.checkpoint(now);
+            }
         }
         Ok(pipeline)
+    }
+
+    /// Says of each step how much it is going to move.
+    fn totals(&mut self) {
+        let nothing = Holds {
+            fill: Fill::Keyed,
+            pass: 1,
+            step: 0,
+        };
+        for record in &mut self.evidence.phases {
+            let legs = legs(&record.work, nothing, 0, self.geometry, self.block, self.key);
+            let sectors: u64 = legs.iter().map(|leg| leg.area.sectors()).sum();
+            record.total = Bytes(sectors * u64::from(self.geometry.sector));
+        }
     }
 
     /// Takes over a checkpoint's state; returns the sector it goes on at.
@@ -108,56 +126,71 @@ impl Pipeline {
         for (differs, what) in [
             (checkpoint.key != self.key, "the key"),
             (checkpoint.geometry != self.geometry, "the drive's size"),
-            (checkpoint.phases != self.phases, "the list of phases"),
+            (checkpoint.steps != self.steps, "the list of steps"),
         ] {
             if differs {
                 return Err(checkpoint::Error::Other(what).into());
             }
         }
         let sector = u64::from(self.geometry.sector);
-        let phase = self.phases[checkpoint.phase];
-        self.leg = self
-            .legs
-            .iter()
-            .position(|leg| leg.phase == checkpoint.phase)
-            .unwrap_or(0);
-        let rewind = checkpoint.frontier.saturating_sub(self.limits.rewind_bytes / sector);
-        let mut from = checkpoint.frontier;
-        match phase {
-            Phase::Write => {
-                self.legs[self.leg].area = Area::Range {
-                    from,
-                    to: self.geometry.sectors,
-                };
-                if rewind < from {
-                    let area = Area::Range { from: rewind, to: from };
-                    let leg = Leg {
-                        op: Op::Read,
-                        area,
-                        recheck: true,
-                        ..self.legs[self.leg].clone()
-                    };
-                    self.legs.insert(self.leg, leg);
-                }
-            }
-            Phase::Verify => {
-                from = rewind;
-                self.legs[self.leg].area = Area::Range {
-                    from,
-                    to: self.geometry.sectors,
-                };
-            }
-            // The probe takes seconds: it begins again.
-            _ => from = 0,
-        }
-        self.durable = checkpoint.frontier;
         let totals: Vec<Bytes> = self.evidence.phases.iter().map(|r| r.total).collect();
         self.evidence = checkpoint.evidence;
         for (record, total) in self.evidence.phases.iter_mut().zip(totals) {
             record.total = total;
         }
+        self.at = self
+            .evidence
+            .phases
+            .iter()
+            .position(|record| record.step == checkpoint.step)
+            .unwrap_or(0);
+        self.holds = checkpoint.holds;
+        let step = self.steps[usize::from(checkpoint.step)].clone();
+        let round = self.evidence.phases[self.at].rounds;
+        self.legs = legs(&step, self.holding(), round, self.geometry, self.block, self.key);
+        let rewind = checkpoint.frontier.saturating_sub(self.limits.rewind_bytes / sector);
+        let to = self.geometry.sectors;
+        let order = step.order;
+        let from = match step.phase {
+            Phase::Write => {
+                let from = checkpoint.frontier;
+                self.legs[0].area = Area::Range { from, to, order };
+                if rewind < from {
+                    let area = Area::Range {
+                        from: rewind,
+                        to: from,
+                        order,
+                    };
+                    let leg = Leg {
+                        op: Op::Read,
+                        area,
+                        aside: true,
+                        ..self.legs[0].clone()
+                    };
+                    self.legs.insert(0, leg);
+                }
+                from
+            }
+            Phase::Verify | Phase::Scan | Phase::TrimCheck => {
+                self.legs[0].area = Area::Range {
+                    from: rewind,
+                    to,
+                    order,
+                };
+                rewind
+            }
+            // The probe, the samples and a trim take seconds: they begin again. Seeks have no place to go on at.
+            _ => 0,
+        };
+        self.durable = checkpoint.frontier;
+        if !matches!(
+            step.phase,
+            Phase::Write | Phase::Verify | Phase::Scan | Phase::TrimCheck
+        ) {
+            self.durable = 0;
+        }
         self.evidence.stopped = None;
-        resume.phase = phase;
+        resume.phase = step.phase;
         resume.from = Bytes(from * sector);
         self.evidence.resumes.push(resume);
         Ok(from)

@@ -1,15 +1,18 @@
-//! The course of a burn-in: what a flush allows, when a leg is over, what follows.
+//! The course of a burn-in: what a flush allows, when a leg and a step are over, what follows.
 
 use std::time::Duration;
 
 use wire::Bytes;
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
-use super::leg::Area;
+use super::leg::{Area, closing, legs, opening};
 use super::{Outcome, Pipeline};
+use crate::checkpoint::Holds;
 use crate::device::errno_text;
 use crate::evidence::Stop;
 use crate::findings::Fault;
+use crate::header;
+use crate::playbook::{Fill, PASSES, moves_data};
 use crate::worker::Report;
 
 impl Pipeline {
@@ -17,6 +20,7 @@ impl Pipeline {
         match outcome {
             Outcome::Done
             | Outcome::Differs(_)
+            | Outcome::Kept(_)
             | Outcome::Failed {
                 errno: libc::EOPNOTSUPP,
             } => {
@@ -77,68 +81,236 @@ impl Pipeline {
         }
     }
 
-    /// Bytes of the running phase that are done; `None` while a leg only rechecks.
+    /// Bytes of the running step that are done; `None` while a leg is beside its own work.
     pub(super) fn done_bytes(&self) -> Option<Bytes> {
         let leg = self.legs.get(self.leg)?;
-        if leg.recheck {
+        if leg.aside {
             return None;
         }
         let sectors = match &leg.area {
             Area::Range { .. } => self.frontier(),
-            Area::Points(_) => {
+            Area::Points(points) => {
                 let before: u64 = self.legs[..self.leg]
                     .iter()
-                    .filter(|l| l.phase == leg.phase)
-                    .map(|l| l.area.sectors(self.geometry))
+                    .filter(|leg| !leg.aside)
+                    .map(|leg| leg.area.sectors())
                     .sum();
-                before + self.cursor * self.geometry.grain()
+                let done = points.iter().take(self.cursor as usize);
+                before + done.map(|(_, count)| count).sum::<u64>()
             }
+            Area::Random { .. } => self.cursor * leg.area.piece(0, self.block, self.geometry).1,
         };
         Some(Bytes(sectors * u64::from(self.geometry.sector)))
     }
 
-    pub(super) fn begin_leg(&mut self, now: Duration, resumed: bool) {
+    /// What the drive holds; a job without a write expects the first pass of the keyed pattern.
+    pub(super) fn holding(&self) -> Holds {
+        self.holds.unwrap_or(Holds {
+            fill: Fill::Keyed,
+            pass: 1,
+            step: self.step_at().0,
+        })
+    }
+
+    /// Begins the step at `at`; `first`: of this session.
+    pub(super) fn begin_step(&mut self, now: Duration, first: bool) {
+        let Some(record) = self.evidence.phases.get_mut(self.at) else {
+            return;
+        };
+        record.status = PhaseStatus::Running;
+        if record.rounds > 0 {
+            record.done = Bytes(0);
+        }
+        let (step, round, work) = (record.step, record.rounds, record.work.clone());
+        if work.phase == Phase::Write {
+            let pass = self.holds.map_or(0, |holds| holds.pass) % PASSES + 1;
+            self.holds = Some(Holds {
+                fill: work.fill,
+                pass,
+                step,
+            });
+        }
+        self.legs = legs(&work, self.holding(), round, self.geometry, self.block, self.key);
+        self.leg = 0;
+        self.durable = 0;
+        self.closing = false;
+        if work.phase == Phase::Trim && self.has_headers() {
+            self.legs.push(opening(self.geometry, self.holding()));
+        }
+        self.reports.push(Report::PhaseStarted {
+            step,
+            phase: work.phase,
+        });
+        if first {
+            self.open_headers();
+        } else {
+            self.await_parent();
+        }
+        self.begin_leg(now);
+    }
+
+    /// Whether this job keeps headers on the drive.
+    pub(super) fn has_headers(&self) -> bool {
+        self.headed
+            && self.steps.iter().any(|step| step.phase == Phase::Write)
+            && !header::places(self.geometry).is_empty()
+    }
+
+    /// Headers are written before anything else in a session.
+    pub(super) fn open_headers(&mut self) {
+        if self.has_headers() {
+            let leg = opening(self.geometry, self.holding());
+            self.legs.insert(0, leg);
+        }
+    }
+
+    /// Waits for the parent where it has steps of its own between this step and the one before.
+    pub(super) fn await_parent(&mut self) {
+        let Some(step) = self.evidence.phases.get(self.at).map(|record| record.step) else {
+            return;
+        };
+        let between = self.steps[..usize::from(step)]
+            .last()
+            .is_some_and(|before| !moves_data(before.phase));
+        if self.at > 0 && between && self.durable == 0 {
+            self.awaiting = Some(step);
+            self.reports.push(Report::Yield { step });
+        }
+    }
+
+    /// The parent has done its steps before `step`.
+    pub fn go(&mut self, now: Duration, step: u16) {
+        self.turn(now);
+        if self.awaiting == Some(step) {
+            self.awaiting = None;
+            self.moved_at = now;
+            self.rates.clear();
+            self.rates.push_back((now, self.moved));
+        }
+    }
+
+    pub(super) fn begin_leg(&mut self, now: Duration) {
         let Some(leg) = self.legs.get(self.leg) else { return };
         self.cursor = leg.area.start();
         self.flushed = false;
         self.moved_at = now;
         self.rates.clear();
         self.rates.push_back((now, self.moved));
-        let phase = self.phases[leg.phase];
-        let first = self.leg == 0 || self.legs[self.leg - 1].phase != leg.phase;
         if let Some(record) = self.record() {
             record.status = PhaseStatus::Running;
-        }
-        if first || resumed {
-            self.reports.push(Report::PhaseStarted { phase });
         }
     }
 
     pub(super) fn end_leg(&mut self, now: Duration) {
-        let leg = &self.legs[self.leg];
-        let (phase, at) = (self.phases[leg.phase], leg.phase);
-        let recheck = leg.recheck;
-        let last = self.legs.get(self.leg + 1).is_none_or(|next| next.phase != at);
         self.leg += 1;
-        if !recheck && last {
-            let record = &mut self.evidence.phases[at];
-            record.status = PhaseStatus::Done;
-            record.done = record.total;
-            self.durable = 0;
-            let state = self.evidence.phase_states().swap_remove(at);
-            let surface = self.evidence.surfaces().into_iter().find(|s| s.phase == phase);
-            self.reports.push(Report::PhaseDone { state, surface });
-            if phase == Phase::Probe && self.limits.stop_on_fake && self.probe_says_fake() {
-                self.finish(Some(Stop::FakeCapacity));
-                return;
-            }
-        }
         if self.leg >= self.legs.len() {
-            self.finish(None);
+            self.end_step(now);
+        } else {
+            self.begin_leg(now);
+            self.checkpoint(now);
+        }
+    }
+
+    /// The step's last leg is done: headers, the next round, the next step, or the end.
+    fn end_step(&mut self, now: Duration) {
+        let next = self.next_step();
+        if next.is_none() && !self.closing && self.has_headers() {
+            // Of what is read back only what was written whole last can still be told.
+            self.closing = true;
+            self.durable = match self.legs.iter().rfind(|leg| !leg.aside).map(|leg| &leg.area) {
+                Some(Area::Range { to, .. }) => *to,
+                _ => 0,
+            };
+            self.legs = closing(self.geometry, self.holding());
+            self.leg = 0;
+            self.begin_leg(now);
+            self.checkpoint(now);
             return;
         }
-        self.begin_leg(now, false);
+        let Some(record) = self.evidence.phases.get_mut(self.at) else {
+            return;
+        };
+        if record.status != PhaseStatus::Skipped {
+            record.status = PhaseStatus::Done;
+            record.rounds += 1;
+            if record.total.0 > 0 {
+                record.done = record.total;
+            }
+        }
+        let (step, phase) = (record.step, record.phase);
+        let (state, surface) = (record.state(), record.surface());
+        self.durable = 0;
+        self.reports.push(Report::PhaseDone { step, state, surface });
+        if phase == Phase::Probe && self.limits.stop_on_fake && self.probe_says_fake() {
+            self.finish(Some(Stop::FakeCapacity));
+            return;
+        }
+        let Some(next) = next else {
+            self.legs.clear();
+            self.finish(None);
+            return;
+        };
+        self.at = next;
+        self.begin_step(now, false);
         self.checkpoint(now);
+    }
+
+    /// Whether the step under way ends a block that is repeated and has time left.
+    fn soaks_on(&self) -> bool {
+        let Some(record) = self.evidence.phases.get(self.at) else {
+            return false;
+        };
+        let Some(soak) = record.work.soak.filter(|soak| soak.last == record.step) else {
+            return false;
+        };
+        let block = self
+            .evidence
+            .phases
+            .iter()
+            .filter(|r| (soak.first..=soak.last).contains(&r.step));
+        block.map(|r| r.seconds).sum::<f64>() < soak.seconds as f64
+    }
+
+    /// The drive cannot do the step under way: it is skipped, and so is what looks at its result.
+    pub(super) fn skip(&mut self, why: &str) {
+        let Some(phase) = self
+            .record()
+            .filter(|record| record.unsupported.is_none())
+            .map(|record| record.phase)
+        else {
+            return;
+        };
+        self.reports.push(Report::Log {
+            text: format!("{}: skipped: {why}", phase.label()),
+        });
+        let check = self.at + 1;
+        for at in [self.at, check] {
+            if let Some(record) = self.evidence.phases.get_mut(at)
+                && (at < check || (phase == Phase::Trim && record.phase == Phase::TrimCheck))
+            {
+                record.status = PhaseStatus::Skipped;
+                record.unsupported = Some(why.to_owned());
+            }
+        }
+        self.detours.clear();
+        self.groups.clear();
+        self.legs.truncate(self.leg + 1);
+        self.cursor = self.legs[self.leg].area.end();
+        self.flushed = true;
+    }
+
+    /// The step after the one under way, or the first of its block again; `None` after the last.
+    fn next_step(&self) -> Option<usize> {
+        let soak = self.evidence.phases.get(self.at)?.work.soak;
+        let again = soak.filter(|_| self.soaks_on());
+        let next = match again {
+            Some(soak) => self.evidence.phases.iter().position(|r| r.step == soak.first)?,
+            None => self.at + 1,
+        };
+        // A check of a trim that the drive refused has nothing to look at.
+        (next..self.evidence.phases.len()).find(|at| {
+            self.evidence.phases[*at].phase != Phase::TrimCheck || self.evidence.phases[*at].unsupported.is_none()
+        })
     }
 
     /// Whether the probe saw data that belongs elsewhere, or several places that store nothing.

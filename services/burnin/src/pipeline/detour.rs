@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use wire::Lba;
-use wire::job::{FaultKind, Phase};
+use wire::job::FaultKind;
 
 use super::{Access, Fault, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
+use crate::findings::NOT_REPRODUCED;
 
 /// Bytes of a zone in which the number of located sectors is bounded.
 const LOCATE_ZONE: u64 = 1 << 30;
@@ -49,7 +50,7 @@ struct Suspect {
 /// A block under examination; it holds the frontier until all its detours are done.
 pub(super) struct Group {
     pub first: u64,
-    sectors: u64,
+    pub sectors: u64,
     open: usize,
     /// Sectors that stayed unusable.
     unusable: u64,
@@ -62,6 +63,11 @@ impl Pipeline {
     pub(super) fn first_look(&mut self, access: Access, outcome: Outcome) {
         match outcome {
             Outcome::Done | Outcome::Changed { .. } => {}
+            Outcome::Kept(sectors) => {
+                if let Some(record) = self.record() {
+                    record.kept += sectors;
+                }
+            }
             Outcome::Differs(bad) => self.doubt(access, bad, None),
             Outcome::Failed { errno } => {
                 self.errors += 1;
@@ -91,7 +97,7 @@ impl Pipeline {
         self.settle(group);
         match (work, outcome) {
             (_, Outcome::Changed { .. }) => {}
-            (Work::Halve | Work::Retry { .. }, Outcome::Done) => {}
+            (Work::Halve | Work::Retry { .. }, Outcome::Done | Outcome::Kept(_)) => {}
             (Work::Halve | Work::Retry { .. }, Outcome::Differs(bad)) => self.doubt(access, bad, Some(group)),
             (Work::Halve, Outcome::Failed { errno }) => {
                 self.errors += 1;
@@ -105,7 +111,7 @@ impl Pipeline {
                     self.unusable(op, lba, sectors, group, errno);
                 }
             }
-            (Work::Again { left, mut suspects }, Outcome::Done) => {
+            (Work::Again { left, mut suspects }, Outcome::Done | Outcome::Kept(_)) => {
                 if left > 1 {
                     self.push(
                         op,
@@ -251,15 +257,16 @@ impl Pipeline {
     }
 
     fn defect(&mut self, lba: u64, fault: Fault) {
-        let phase = self.phase();
-        self.evidence.defects.add(phase, lba, 1, fault);
+        let at = self.step_at();
+        self.evidence.defects.add(at, lba, 1, fault);
         self.unsaved_findings = true;
         self.untold_findings = true;
     }
 
-    /// Whether a sector is already known as bad from the write phase: then reading it can prove nothing new.
+    /// Whether a sector is already known as unwritable by the step that wrote: then reading it can prove nothing new.
     fn known(&self, lba: u64) -> bool {
-        self.evidence.defects.covers(Phase::Write, lba)
+        self.holds
+            .is_some_and(|holds| self.evidence.defects.covers(holds.step, lba))
     }
 
     fn open_group(&mut self, access: Access, errno: Option<i32>) -> u64 {
@@ -315,7 +322,7 @@ impl Pipeline {
         }) = self.groups.remove(&id)
         {
             let text = format!(
-                "{} within {sectors} sectors from {}; succeeded when tried again",
+                "{} within {sectors} sectors from {}; {NOT_REPRODUCED}",
                 errno_text(errno),
                 Lba(first)
             );

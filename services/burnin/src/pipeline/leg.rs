@@ -1,41 +1,76 @@
-//! The stretches a burn-in consists of: each reads or writes one area in one pass.
+//! The stretches a step consists of: each reads, writes or trims one area.
 
 use wire::job::Phase;
 
+use super::probe::{probe_points, sample_points};
+use crate::checkpoint::Holds;
 use crate::device::{Geometry, Op};
+use crate::header;
 use crate::pattern::{JobKey, mix64};
+use crate::playbook::{Direction, Fill, Step};
 
-/// Pass of the keyed write and its verify.
+/// Pass of the first write and its verify.
 pub const WRITE_PASS: u8 = 1;
 
-/// Pass of the capacity probe, so that its sectors are told from those of the write.
+/// Pass of the capacity probe, so that its sectors are told from those of a write.
 pub const PROBE_PASS: u8 = 0xF0;
 
-/// Random places of the capacity probe, besides the powers of two and the end.
-const PROBE_RANDOM: u64 = 32;
+/// Pass of the samples, likewise.
+pub const SAMPLE_PASS: u8 = 0xF1;
+
+/// Bytes of one access of the random seeks.
+const SEEK_BYTES: u64 = 64 << 10;
+
+/// Which bytes an access writes or expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The pattern, and the job's header where that belongs.
+    Pattern {
+        /// Which bytes.
+        fill: Fill,
+        /// In which pass.
+        pass: u8,
+    },
+    /// The pattern everywhere, also where the header was.
+    Bare {
+        /// Which bytes.
+        fill: Fill,
+        /// In which pass.
+        pass: u8,
+    },
+    /// Nothing is expected: whatever can be read is right.
+    Any,
+    /// Not the pattern: it was trimmed.
+    Trimmed {
+        /// Which bytes stood there.
+        fill: Fill,
+        /// In which pass.
+        pass: u8,
+    },
+}
 
 /// One stretch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Leg {
-    /// Index into the job's phases.
-    pub phase: usize,
-    /// [`Op::Write`] or [`Op::Read`].
+    /// What it does.
     pub op: Op,
-    /// Pass whose pattern is written or expected.
-    pub pass: u8,
+    /// What is written or expected.
+    pub content: Content,
     /// Where.
     pub area: Area,
-    /// Whether it only looks again at what an interruption may have lost.
-    pub recheck: bool,
+    /// Whether it is beside the step's own work: headers, and what an interruption may have lost.
+    pub aside: bool,
 }
 
 /// Where a leg works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Area {
-    /// All sectors `from..to`.
-    Range { from: u64, to: u64 },
-    /// Single physical sectors, in this order.
-    Points(Vec<u64>),
+    /// Sectors `from..to`, counted in the order of the sweep.
+    Range { from: u64, to: u64, order: Direction },
+    /// First sector and number of sectors of each place, in this order.
+    Points(Vec<(u64, u64)>),
+    /// Places that a seed names, until the time is over.
+    Random { seed: u64 },
 }
 
 impl Area {
@@ -43,7 +78,7 @@ impl Area {
     pub fn start(&self) -> u64 {
         match self {
             Self::Range { from, .. } => *from,
-            Self::Points(_) => 0,
+            Self::Points(_) | Self::Random { .. } => 0,
         }
     }
 
@@ -52,78 +87,149 @@ impl Area {
         match self {
             Self::Range { to, .. } => *to,
             Self::Points(points) => points.len() as u64,
+            Self::Random { .. } => u64::MAX,
         }
     }
 
     /// First sector and number of sectors at the cursor, and the cursor after them.
     pub fn piece(&self, cursor: u64, block: u64, geometry: Geometry) -> (u64, u64, u64) {
         match self {
-            Self::Range { to, .. } => {
+            Self::Range {
+                to,
+                order: Direction::Forward,
+                ..
+            } => {
                 let count = block.min(to - cursor);
                 (cursor, count, cursor + count)
             }
+            Self::Range {
+                to,
+                order: Direction::Reverse,
+                ..
+            } => {
+                // The first piece is the odd one, so that all others begin on a multiple of the block.
+                let left = geometry.sectors - cursor;
+                let odd = left % block;
+                let count = if odd == 0 { block } else { odd }.min(to - cursor);
+                (left - count, count, cursor + count)
+            }
             Self::Points(points) => {
-                let lba = points[cursor as usize];
-                (lba, geometry.grain().min(geometry.sectors - lba), cursor + 1)
+                let (lba, count) = points[cursor as usize];
+                (lba, count, cursor + 1)
+            }
+            Self::Random { seed } => {
+                let grain = geometry.grain();
+                let due = (SEEK_BYTES / u64::from(geometry.sector))
+                    .clamp(1, block)
+                    .next_multiple_of(grain);
+                let count = due.min(block).min(geometry.sectors);
+                let places = geometry.sectors - count + 1;
+                let lba = mix64(seed ^ mix64(cursor)) % places / grain * grain;
+                (lba, count, cursor + 1)
             }
         }
     }
 
-    /// Sectors in all.
-    pub fn sectors(&self, geometry: Geometry) -> u64 {
+    /// How far the sweep has come where an access that covers these sectors begins.
+    pub fn position(&self, lba: u64, sectors: u64, geometry: Geometry) -> u64 {
         match self {
-            Self::Range { from, to } => to - from,
-            Self::Points(points) => points.len() as u64 * geometry.grain(),
+            Self::Range {
+                order: Direction::Reverse,
+                ..
+            } => geometry.sectors - (lba + sectors),
+            _ => lba,
+        }
+    }
+
+    /// Sectors in all; 0 where the time decides.
+    pub fn sectors(&self) -> u64 {
+        match self {
+            Self::Range { from, to, .. } => to - from,
+            Self::Points(points) => points.iter().map(|(_, count)| count).sum(),
+            Self::Random { .. } => 0,
         }
     }
 }
 
-/// The legs of the given phases on a fresh drive.
-pub(super) fn legs(phases: &[Phase], geometry: Geometry, key: JobKey) -> Vec<Leg> {
+/// The stretches of a step; `holds` is what the drive holds before it, or with a write what it is given.
+pub(super) fn legs(step: &Step, holds: Holds, round: u32, geometry: Geometry, block: u64, key: JobKey) -> Vec<Leg> {
+    let leg = |op, content, area| Leg {
+        op,
+        content,
+        area,
+        aside: false,
+    };
     let whole = || Area::Range {
         from: 0,
         to: geometry.sectors,
+        order: step.order,
     };
-    let mut legs = Vec::new();
-    for (at, phase) in phases.iter().enumerate() {
-        let leg = |op, pass, area| Leg {
-            phase: at,
-            op,
-            pass,
-            area,
-            recheck: false,
-        };
-        match phase {
-            Phase::Probe => {
-                // Written from the end downwards, read upwards: what wraps around is overwritten by the lower place.
-                let points = probe_points(geometry, key);
-                let down = points.iter().rev().copied().collect();
-                legs.push(leg(Op::Write, PROBE_PASS, Area::Points(down)));
-                legs.push(leg(Op::Read, PROBE_PASS, Area::Points(points)));
-            }
-            Phase::Write => legs.push(leg(Op::Write, WRITE_PASS, whole())),
-            Phase::Verify => legs.push(leg(Op::Read, WRITE_PASS, whole())),
-            _ => {}
+    let Holds { fill, pass, .. } = holds;
+    let pattern = Content::Pattern { fill, pass };
+    match step.phase {
+        Phase::Probe => {
+            // Written from the end downwards, read upwards: what wraps around is overwritten by the lower place.
+            let keyed = Content::Pattern {
+                fill: Fill::Keyed,
+                pass: PROBE_PASS,
+            };
+            let points = probe_points(geometry, key);
+            let down = points.iter().rev().copied().collect();
+            vec![
+                leg(Op::Write, keyed, Area::Points(down)),
+                leg(Op::Read, keyed, Area::Points(points)),
+            ]
         }
+        Phase::Sample => {
+            let keyed = Content::Pattern {
+                fill: Fill::Keyed,
+                pass: SAMPLE_PASS,
+            };
+            let points = sample_points(geometry, block, key);
+            vec![
+                leg(Op::Write, keyed, Area::Points(points.clone())),
+                leg(Op::Read, keyed, Area::Points(points)),
+            ]
+        }
+        Phase::Write => vec![leg(Op::Write, pattern, whole())],
+        Phase::Verify => vec![leg(Op::Read, pattern, whole())],
+        Phase::Seek => {
+            let seed =
+                mix64(u64::from_le_bytes(key.0[..8].try_into().expect("half of sixteen bytes")) ^ u64::from(round));
+            vec![leg(Op::Read, pattern, Area::Random { seed })]
+        }
+        Phase::Trim => vec![leg(Op::Trim, Content::Any, whole())],
+        Phase::TrimCheck => vec![leg(Op::Read, Content::Trimmed { fill, pass }, whole())],
+        Phase::Scan => vec![leg(Op::Read, Content::Any, whole())],
+        _ => Vec::new(),
     }
-    legs
 }
 
-/// Where the probe looks, upwards: powers of two, the end, and random places; all on physical sectors.
-pub(super) fn probe_points(geometry: Geometry, key: JobKey) -> Vec<u64> {
-    let grain = geometry.grain();
-    let last = (geometry.sectors - 1) / grain * grain;
-    let seed = u64::from_le_bytes(key.0[8..].try_into().expect("half of sixteen bytes"));
-    let mut points: Vec<u64> = (0..48)
-        .map(|k| 1_u64 << k)
-        .chain([0, last])
-        .chain((1..=PROBE_RANDOM).map(|i| mix64(seed ^ mix64(i)) % geometry.sectors))
-        .filter(|lba| *lba < geometry.sectors)
-        .map(|lba| lba / grain * grain)
-        .collect();
-    points.sort_unstable();
-    points.dedup();
-    points
+/// The job's headers are written: before anything else in a session, and after a trim.
+pub(super) fn opening(geometry: Geometry, holds: Holds) -> Leg {
+    Leg {
+        op: Op::Write,
+        content: Content::Pattern {
+            fill: holds.fill,
+            pass: holds.pass,
+        },
+        area: Area::Points(header::places(geometry)),
+        aside: true,
+    }
+}
+
+/// The places of the headers are given the last pattern, too, and read back: the end of a job that writes.
+pub(super) fn closing(geometry: Geometry, holds: Holds) -> Vec<Leg> {
+    let leg = |op| Leg {
+        op,
+        content: Content::Bare {
+            fill: holds.fill,
+            pass: holds.pass,
+        },
+        area: Area::Points(header::places(geometry)),
+        aside: true,
+    };
+    vec![leg(Op::Write), leg(Op::Read)]
 }
 
 #[cfg(test)]
@@ -131,21 +237,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_probe_looks_at_the_start_the_end_and_every_power_of_two() {
+    fn a_sweep_backwards_covers_every_sector_once_and_knows_how_far_it_is() {
         let geometry = Geometry {
-            sectors: 39_062_500_000,
-            sector: 512,
-            physical: 4096,
-        };
-        let points = probe_points(geometry, JobKey([9; 16]));
-        assert!(points.contains(&0) && points.contains(&(1 << 35)));
-        assert_eq!(points.last(), Some(&(39_062_499_999 / 8 * 8)));
-        assert!(points.len() > 60 && points.iter().all(|p| p % 8 == 0));
-        let one = Geometry {
-            sectors: 1,
+            sectors: 1_003,
             sector: 512,
             physical: 512,
         };
-        assert_eq!(probe_points(one, JobKey([9; 16])), [0]);
+        for from in [0, 3, 100, 1_002] {
+            let area = Area::Range {
+                from,
+                to: 1_003,
+                order: Direction::Reverse,
+            };
+            let (mut cursor, mut next) = (from, 1_003 - from);
+            while cursor < area.end() {
+                let (lba, count, after) = area.piece(cursor, 16, geometry);
+                assert_eq!(lba + count, next);
+                assert_eq!(area.position(lba, count, geometry), cursor);
+                assert!(lba % 16 == 0 && count <= 16);
+                (cursor, next) = (after, lba);
+            }
+            assert_eq!(next, 0);
+        }
+    }
+
+    #[test]
+    fn seeks_stay_on_the_drive_and_on_physical_sectors() {
+        for (sectors, sector, physical) in [(1, 512, 512), (7, 512, 512), (100_003, 512, 4096), (5_000, 4096, 4096)] {
+            let geometry = Geometry {
+                sectors,
+                sector,
+                physical,
+            };
+            let area = Area::Random { seed: 7 };
+            for cursor in 0..500 {
+                let (lba, count, _) = area.piece(cursor, 1024, geometry);
+                assert!(count > 0 && lba + count <= sectors && lba % geometry.grain() == 0);
+            }
+        }
     }
 }

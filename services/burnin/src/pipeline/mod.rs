@@ -1,9 +1,11 @@
 //! Decides what a burn-in does next: a pure state machine that takes the time as an argument.
 //!
 //! ```text
-//!  Probe:  write points ─► flush ─► read points ─┐
-//!  Write:  [recheck after a resume] ─► write all ─► flush ─┐
-//!  Verify:                                      read all ──┴─► over
+//!  a session:  [headers] ─► step ─► step ─► … ─► [the headers' places] ─► over
+//!  Probe:      write points ─► flush ─► read points
+//!  Write:      [recheck after a resume] ─► write all ─► flush
+//!  Verify:     read all and compare            Seek: likewise at random places for a time
+//!  Trim:       trim all ─► flush ─► [headers]  TrimCheck, Scan: read all
 //! ```
 //!
 //! The shell ([`crate::runner`]) asks [`Pipeline::next`] for requests while slots are
@@ -23,6 +25,7 @@ mod begin;
 mod course;
 mod detour;
 mod leg;
+mod probe;
 mod report;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,22 +34,26 @@ use std::time::Duration;
 use wire::job::{FaultKind, Phase};
 use wire::{Bytes, Lba};
 
-use crate::checkpoint;
-use crate::device::{Access, BadGeometry, Geometry, Op};
+use crate::checkpoint::{self, Holds};
+use crate::device::{Access, BadGeometry, Geometry, Op, errno_text};
 use crate::evidence::{Evidence, Incident, Stop};
 use crate::findings::Fault;
 use crate::pattern::JobKey;
+use crate::playbook::Step;
 use crate::worker::{Limits, Report};
 use detour::{Detour, Group};
 use leg::{Area, Leg};
 
-pub use leg::{PROBE_PASS, WRITE_PASS};
+pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
 
 /// Longest time between two calls that is not taken for a pause of this process.
 ///
 /// The shell calls at least once a second; a longer gap means that the process or the whole
 /// machine stood still, and must not be charged to the drive.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How many times longer than other accesses a trim may take: some drives erase while they do it.
+const TRIM_PATIENCE: u32 = 4;
 
 /// Failing or differing blocks under examination at once; the sweep waits for the rest.
 const DETOURS_MAX: usize = 32;
@@ -56,8 +63,8 @@ const DETOURS_MAX: usize = 32;
 pub struct Request {
     /// The access; its slot is one that [`Pipeline::next`] was offered.
     pub access: Access,
-    /// Pass whose pattern to write or to expect.
-    pub pass: u8,
+    /// What to write or to expect.
+    pub content: Content,
 }
 
 /// What came of a request.
@@ -67,6 +74,8 @@ pub enum Outcome {
     Done,
     /// It was read, and these sectors differ, in rising order.
     Differs(Vec<(u64, Fault)>),
+    /// Trimmed sectors were read, and so many hold what stood there before.
+    Kept(u64),
     /// The kernel told an error.
     Failed {
         /// Its number.
@@ -89,8 +98,8 @@ pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
     /// It has nothing to do.
-    #[error("phases: expected at least one that moves data")]
-    Phases,
+    #[error("steps: expected at least one that moves data")]
+    Steps,
     /// Its block does not fit the drive's sectors.
     #[error("io.block of {block} bytes: expected a multiple of the physical sector of {physical}")]
     Block {
@@ -121,17 +130,28 @@ pub struct Pipeline {
     key: JobKey,
     geometry: Geometry,
     limits: Limits,
-    phases: Vec<Phase>,
+    steps: Vec<Step>,
     /// Sectors of one access.
     block: u64,
+    /// Whether the order gave a header to keep on the drive.
+    headed: bool,
+    /// The step under way: index into the evidence's records.
+    at: usize,
+    /// What was written last over the whole drive, or is being written.
+    holds: Option<Holds>,
+    /// The stretches of the step under way.
     legs: Vec<Leg>,
     leg: usize,
+    /// Whether the headers' places are given the last pattern: the very end.
+    closing: bool,
+    /// The step that waits for the parent's own steps before it.
+    awaiting: Option<u16>,
     cursor: u64,
     flights: BTreeMap<usize, Flight>,
     detours: Vec<Detour>,
     groups: BTreeMap<u64, Group>,
     group_next: u64,
-    /// Frontier of the running phase that the last flush made durable.
+    /// Frontier of the running step that the last flush made durable.
     durable: u64,
     /// Whether the end of the running write leg has been flushed.
     flushed: bool,
@@ -184,13 +204,14 @@ impl Pipeline {
                 lba: 0,
                 sectors: 0,
             };
-            return Some(self.fly(now, Request { access, pass: 0 }, Kind::Flush { frontier, complete }));
+            let content = Content::Any;
+            return Some(self.fly(now, Request { access, content }, Kind::Flush { frontier, complete }));
         }
-        if self.stopping.is_some() || self.held.is_some() {
+        if self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some() {
             return None;
         }
         let leg = self.legs.get(self.leg)?;
-        let pass = leg.pass;
+        let content = leg.content;
         let detour_under_way = self.flights.values().any(|f| matches!(f.kind, Kind::Detour(_)));
         if !detour_under_way && let Some(last) = self.detours.iter().rposition(|d| d.due <= now) {
             let detour = self.detours.remove(last);
@@ -200,10 +221,14 @@ impl Pipeline {
                 lba: detour.lba,
                 sectors: detour.sectors,
             };
-            return Some(self.fly(now, Request { access, pass }, Kind::Detour(detour)));
+            return Some(self.fly(now, Request { access, content }, Kind::Detour(detour)));
         }
-        if self.cursor < leg.area.end() && self.groups.len() < DETOURS_MAX {
-            let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
+        if !self.at_end() && self.groups.len() < DETOURS_MAX {
+            let block = match leg.op {
+                Op::Trim => self.limits.trim_bytes / u64::from(self.geometry.sector),
+                Op::Read | Op::Write | Op::Flush => self.block,
+            };
+            let (lba, sectors, cursor) = leg.area.piece(self.cursor, block.max(self.block), self.geometry);
             let access = Access {
                 slot,
                 op: leg.op,
@@ -211,7 +236,7 @@ impl Pipeline {
                 sectors,
             };
             self.cursor = cursor;
-            return Some(self.fly(now, Request { access, pass }, Kind::Sweep));
+            return Some(self.fly(now, Request { access, content }, Kind::Sweep));
         }
         None
     }
@@ -239,8 +264,8 @@ impl Pipeline {
         }
         let access = flight.request.access;
         let took = now.saturating_sub(flight.began);
-        // A flush may take long: it empties the whole cache.
-        if access.op != Op::Flush && took >= Duration::from_millis(self.limits.slow_ms) {
+        // A flush may take long: it empties the whole cache. So may a trim of much at once.
+        if matches!(access.op, Op::Read | Op::Write) && took >= Duration::from_millis(self.limits.slow_ms) {
             let text = format!("{} took {:.1} s", verb(access.op), took.as_secs_f64());
             self.incident(FaultKind::Slow, Some(access.lba), access.sectors, text);
         }
@@ -266,10 +291,14 @@ impl Pipeline {
         match flight.kind {
             Kind::Flush { frontier, complete } => self.after_flush(now, frontier, complete, &outcome),
             Kind::Sweep => {
-                if !matches!(outcome, Outcome::Failed { .. }) {
+                if let (Op::Trim, Outcome::Failed { errno }) = (access.op, &outcome) {
+                    self.skip(&format!("the drive refuses a trim ({})", errno_text(*errno)));
+                } else if !matches!(outcome, Outcome::Failed { .. }) {
                     self.measure(now, access, took);
                 }
-                self.first_look(access, outcome);
+                if access.op != Op::Trim {
+                    self.first_look(access, outcome);
+                }
             }
             Kind::Detour(detour) => self.second_look(detour, outcome),
         }
@@ -283,10 +312,11 @@ impl Pipeline {
             return;
         }
         let limit = Duration::from_millis(self.limits.hang_ms);
+        let patience = |op| if op == Op::Trim { limit * TRIM_PATIENCE } else { limit };
         let hung = self
             .flights
             .values()
-            .find(|f| now.saturating_sub(f.began) >= limit)
+            .find(|f| now.saturating_sub(f.began) >= patience(f.request.access.op))
             .map(|f| f.request.access);
         if let Some(access) = hung {
             let text = format!("{} has not come back for {} s", verb(access.op), limit.as_secs());
@@ -362,28 +392,46 @@ impl Pipeline {
         &self.evidence
     }
 
+    /// Number and phase of the step under way.
+    fn step_at(&self) -> (u16, Phase) {
+        let records = &self.evidence.phases;
+        let record = records.get(self.at).or(records.last());
+        record.map_or((0, Phase::Verify), |record| (record.step, record.phase))
+    }
+
     /// The phase under way.
     fn phase(&self) -> Phase {
-        self.legs
-            .get(self.leg)
-            .or(self.legs.last())
-            .map_or(Phase::Verify, |leg| self.phases[leg.phase])
+        self.step_at().1
     }
 
     fn record(&mut self) -> Option<&mut crate::evidence::Record> {
-        let at = self.legs.get(self.leg)?.phase;
-        self.evidence.phases.get_mut(at)
+        self.evidence.phases.get_mut(self.at)
     }
 
-    /// Whether the running leg writes.
+    /// Whether the running leg changes what the drive holds.
     fn writes_data(&self) -> bool {
-        self.legs.get(self.leg).is_some_and(|leg| leg.op == Op::Write)
+        self.legs
+            .get(self.leg)
+            .is_some_and(|leg| matches!(leg.op, Op::Write | Op::Trim))
+    }
+
+    /// Whether the running leg has no further piece to begin.
+    fn at_end(&self) -> bool {
+        let Some(leg) = self.legs.get(self.leg) else {
+            return false;
+        };
+        if let Area::Random { .. } = leg.area
+            && let Some(record) = self.evidence.phases.get(self.at)
+        {
+            let due = record.work.seconds.saturating_mul(u64::from(record.rounds) + 1);
+            return record.seconds >= due as f64 || self.cursor >= self.limits.seeks_max;
+        }
+        self.cursor >= leg.area.end()
     }
 
     /// Whether every piece of the leg has come back and been examined.
     fn swept(&self) -> bool {
-        let at_end = self.legs.get(self.leg).is_some_and(|leg| self.cursor >= leg.area.end());
-        at_end && self.detours.is_empty() && self.groups.is_empty() && !self.busy()
+        self.awaiting.is_none() && self.at_end() && self.detours.is_empty() && self.groups.is_empty() && !self.busy()
     }
 
     /// Whether an access other than a flush is under way.
@@ -391,19 +439,20 @@ impl Pipeline {
         self.flights.values().any(|f| !matches!(f.kind, Kind::Flush { .. }))
     }
 
-    /// First sector of the running phase that is not done.
+    /// Sectors of the running step that are done, in the order of its sweep.
     fn frontier(&self) -> u64 {
         let Some(leg) = self.legs.get(self.leg) else {
             return self.geometry.sectors;
         };
         match &leg.area {
-            Area::Points(_) => 0,
-            Area::Range { .. } if leg.recheck => self.durable,
+            _ if leg.aside => self.durable,
+            Area::Points(_) | Area::Random { .. } => 0,
             Area::Range { .. } => {
+                let position = |lba, sectors| leg.area.position(lba, sectors, self.geometry);
                 let flying = self.flights.values().filter(|f| matches!(f.kind, Kind::Sweep));
                 let lowest = flying
-                    .map(|f| f.request.access.lba)
-                    .chain(self.groups.values().map(|g| g.first))
+                    .map(|f| position(f.request.access.lba, f.request.access.sectors))
+                    .chain(self.groups.values().map(|g| position(g.first, g.sectors)))
                     .min();
                 lowest.unwrap_or(self.cursor).min(self.cursor)
             }
@@ -425,7 +474,7 @@ impl Pipeline {
                 self.rates.push_back((at + gap, moved));
             }
         } else if !self.over
-            && (self.held.is_none() || !self.flights.is_empty())
+            && ((self.held.is_none() && self.awaiting.is_none()) || !self.flights.is_empty())
             && let Some(record) = self.record()
         {
             record.seconds += gap.as_secs_f64();
@@ -449,7 +498,7 @@ impl Pipeline {
     }
 
     fn incident(&mut self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) {
-        let phase = self.phase();
+        let (step, phase) = self.step_at();
         self.reports.push(Report::Log {
             text: match lba {
                 Some(lba) => format!("{}: {}: {detail}", phase.label(), Lba(lba)),
@@ -460,6 +509,7 @@ impl Pipeline {
         self.evidence.incident(Incident {
             at_ms,
             kind,
+            step,
             phase,
             lba: lba.map(Lba),
             sectors,
@@ -475,5 +525,6 @@ fn verb(op: Op) -> &'static str {
         Op::Read => "a read",
         Op::Write => "a write",
         Op::Flush => "a flush",
+        Op::Trim => "a trim",
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use wire::Bytes;
-use wire::job::{PhaseStatus, Progress};
+use wire::job::{Phase, PhaseStatus, Progress};
 
 use super::Pipeline;
+use super::leg::Area;
 use crate::checkpoint::Checkpoint;
-use crate::evidence::Stop;
+use crate::evidence::{Record, Stop};
+use crate::playbook::Soak;
 use crate::worker::Report;
 
 /// How often progress is told.
@@ -36,18 +38,20 @@ impl Pipeline {
     /// Hands out a checkpoint up to the durable frontier.
     pub(super) fn checkpoint(&mut self, now: Duration) {
         let Some(leg) = self.legs.get(self.leg) else { return };
-        let (phase, recheck) = (leg.phase, leg.recheck);
+        let (step, phase) = self.step_at();
+        let sweeps = matches!(leg.area, Area::Range { .. }) && !leg.aside && phase != Phase::Trim;
         let frontier = self.durable;
         let mut evidence = self.evidence.clone();
-        if !recheck && let Some(record) = evidence.phases.get_mut(phase) {
+        if sweeps && let Some(record) = evidence.phases.get_mut(self.at) {
             record.done = Bytes(frontier * u64::from(self.geometry.sector)).min(record.total);
         }
         let checkpoint = Checkpoint {
             key: self.key,
             geometry: self.geometry,
-            phases: self.phases.clone(),
-            phase,
+            steps: self.steps.clone(),
+            step,
             frontier,
+            holds: self.holds,
             evidence,
         };
         self.reports.push(Report::Checkpoint {
@@ -95,31 +99,65 @@ impl Pipeline {
     }
 
     fn progress(&self) -> Option<Progress> {
-        let leg = self.legs.get(self.leg)?;
-        let record = self.evidence.phases.get(leg.phase)?;
-        let (mut done, mut total) = (0, 0);
-        for record in &self.evidence.phases {
-            done += record.done.0;
-            total += record.total.0;
-        }
+        let record = self.evidence.phases.get(self.at)?;
+        let timed = record.work.seconds > 0;
+        let share = |r: &Record| match r.status {
+            PhaseStatus::Done | PhaseStatus::Skipped => 1.0,
+            _ if r.work.seconds > 0 => (r.seconds / r.work.seconds as f64).min(1.0),
+            _ if r.total.0 == 0 => 0.0,
+            _ => (r.done.0 as f64 / r.total.0 as f64).min(1.0),
+        };
+        // What ends by its time counts like an eighth of a sweep, so that it shows and weighs little.
+        let weight = |r: &Record| if r.work.seconds > 0 { self.geometry.bytes() / 8 } else { r.total.0 } as f64;
+        let records = &self.evidence.phases;
+        let all: f64 = records.iter().map(weight).sum();
+        let done: f64 = records.iter().map(|r| weight(r) * share(r)).sum();
+        let left = |r: &Record| r.total.0.saturating_sub(r.done.0);
         let rate = self.rate();
         let eta = |left: u64| rate.filter(|r| *r > 0.0).map(|r| left as f64 / r);
+        let timed_left: f64 = records
+            .iter()
+            .filter(|r| r.status != PhaseStatus::Done)
+            .map(|r| (r.work.seconds as f64 - r.seconds).max(0.0))
+            .sum();
+        let open = records
+            .iter()
+            .filter(|r| r.status != PhaseStatus::Done && r.work.seconds == 0);
+        let eta_job = eta(open.map(left).sum()).map(|seconds| seconds + timed_left);
         Some(Progress {
-            step: 0,
-            phase_percent: None,
+            step: record.step,
+            phase_percent: timed.then(|| 100.0 * share(record)),
             phase: record.phase,
             done: record.done,
             total: record.total,
             rate: Bytes(rate.unwrap_or(0.0) as u64),
-            eta: eta(record.total.0.saturating_sub(record.done.0)),
-            eta_job: eta(total - done.min(total)),
-            percent: if total == 0 {
-                0.0
+            eta: if timed {
+                Some((record.work.seconds as f64 - record.seconds).max(0.0))
             } else {
-                100.0 * done as f64 / total as f64
+                eta(left(record))
             },
+            eta_job: match record.work.soak {
+                Some(soak) => Some(self.soak_left(soak)),
+                None => eta_job,
+            },
+            percent: match record.work.soak {
+                Some(soak) => 100.0 * (1.0 - self.soak_left(soak) / (soak.seconds.max(1)) as f64),
+                None if all > 0.0 => 100.0 * done / all,
+                None => 0.0,
+            }
+            .clamp(0.0, 100.0),
             temperature: None,
         })
+    }
+
+    /// Seconds that a block which is repeated for a time has left.
+    fn soak_left(&self, soak: Soak) -> f64 {
+        let block = self
+            .evidence
+            .phases
+            .iter()
+            .filter(|r| (soak.first..=soak.last).contains(&r.step));
+        (soak.seconds as f64 - block.map(|r| r.seconds).sum::<f64>()).max(0.0)
     }
 
     /// The end, early or not.

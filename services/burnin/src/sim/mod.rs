@@ -15,7 +15,7 @@ mod truth;
 use std::io;
 use std::time::Duration;
 
-pub use plan::{Content, Fault, Plan};
+pub use plan::{Content, Fault, Plan, Trim};
 pub use truth::{Origin, Truth};
 
 use crate::device::{Access, Device, Done, Geometry, Op};
@@ -170,7 +170,7 @@ impl Sim {
     /// Time that an access takes, `None` for one that never comes back.
     fn duration(&mut self, access: Access) -> Option<Duration> {
         let bytes = access.sectors * u64::from(self.geometry.sector);
-        let mut time = Duration::from_nanos(50_000 + bytes * 10);
+        let mut time = Duration::from_nanos(50_000 + if access.op == Op::Trim { 0 } else { bytes * 10 });
         for fault in &self.plan.faults {
             match fault {
                 Fault::Hang { lba } if touches(access, *lba) => return None,
@@ -209,9 +209,28 @@ impl Sim {
                 }
                 Ok(0)
             }
+            Op::Trim => self.trim(access),
             Op::Write => self.write(access),
             Op::Read => self.read(access),
         }
+    }
+
+    /// Forgets sectors: they read as zeros, and that is what is due; or keeps them, where the plan says so.
+    fn trim(&mut self, access: Access) -> Result<u64, i32> {
+        match self.plan.trim {
+            plan::Trim::Refused => return Err(libc::EOPNOTSUPP),
+            plan::Trim::Ignored => return Ok(0),
+            plan::Trim::Zeros => {}
+        }
+        let words = self.geometry.sector as usize / 8;
+        for lba in access.lba..access.lba + access.sectors {
+            let data: Box<[u64]> = vec![0; words].into();
+            let origin = Origin::Write { lba, sum: sum(&data) };
+            self.due[lba as usize] = origin;
+            let cell = self.cell(lba);
+            self.write_cell(cell, Cell { data, origin });
+        }
+        Ok(0)
     }
 
     fn write(&mut self, access: Access) -> Result<u64, i32> {

@@ -9,8 +9,21 @@ pub struct Plan {
     pub volatile: bool,
     /// Real capacity in sectors, for one that wraps around.
     pub real: Option<u64>,
+    /// What it does when sectors are trimmed.
+    pub trim: Trim,
     /// Its faults.
     pub faults: Vec<Fault>,
+}
+
+/// What a drive does when sectors are trimmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trim {
+    /// They read as zeros.
+    Zeros,
+    /// Acknowledged, and nothing happens.
+    Ignored,
+    /// The drive has no such command.
+    Refused,
 }
 
 /// What a drive holds before the burn-in.
@@ -66,6 +79,7 @@ impl Plan {
             content,
             volatile: false,
             real: None,
+            trim: Trim::Zeros,
             faults: Vec::new(),
         }
     }

@@ -18,7 +18,9 @@ pub use run::{Error, run};
 
 use crate::device::Geometry;
 use crate::evidence::Evidence;
+use crate::header::Note;
 use crate::pattern::JobKey;
+use crate::playbook::Step;
 
 /// What the agent tells a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,11 @@ pub enum Input {
     },
     /// Go on after [`Input::Hold`].
     Release,
+    /// The parent has done its own steps before this one; the answer to [`Report::Yield`].
+    Go {
+        /// The step that waited.
+        step: u16,
+    },
 }
 
 /// One job for a worker.
@@ -52,8 +59,11 @@ pub struct Order {
     pub key: JobKey,
     /// Size and sectors that the drive had when it was armed; another size stops the job.
     pub geometry: Geometry,
-    /// The playbook's phases; those that move no data are passed over.
-    pub phases: Vec<Phase>,
+    /// All steps of the playbook; those that move no data are the parent's.
+    pub steps: Vec<Step>,
+    /// What the drive itself is to keep of the job, so that it can go on without a checkpoint; `None`: nothing.
+    #[serde(default)]
+    pub header: Option<Note>,
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
@@ -156,6 +166,10 @@ pub struct Limits {
     pub errors_max: u64,
     /// Whether a capacity that the probe proved false ends the job.
     pub stop_on_fake: bool,
+    /// Bytes of one trim.
+    pub trim_bytes: u64,
+    /// Most random seeks of a step, whatever its time.
+    pub seeks_max: u64,
 }
 
 impl Default for Limits {
@@ -172,6 +186,8 @@ impl Default for Limits {
             located_per_gib: 64,
             errors_max: 20_000,
             stop_on_fake: true,
+            trim_bytes: 1 << 30,
+            seeks_max: u64::MAX,
         }
     }
 }
@@ -182,17 +198,26 @@ impl Default for Limits {
 pub enum Report {
     /// It began, or went on.
     Started {
-        /// The phase it is in.
+        /// The step it is in.
+        step: u16,
+        /// That step's phase.
         phase: Phase,
-        /// Where it goes on in that phase; 0 for a fresh start.
+        /// Where it goes on in that step; 0 for a fresh start.
         from: Bytes,
         /// Kernel of the pattern, and the way to the drive: "avx512, io_uring 4 × 512 KiB".
         engine: String,
     },
-    /// A phase began.
+    /// A step began, maybe once more where steps repeat.
     PhaseStarted {
         /// Which.
+        step: u16,
+        /// Its phase.
         phase: Phase,
+    },
+    /// The step does not begin before [`Input::Go`]: between it and the last one stand steps of the parent.
+    Yield {
+        /// Which.
+        step: u16,
     },
     /// About once a second. Job-wide figures are over the phases that move data; `temperature` is the agent's to fill.
     Progress(Progress),
@@ -208,8 +233,10 @@ pub enum Report {
         /// Bad sectors in all.
         bad_sectors: u64,
     },
-    /// A phase ended.
+    /// A step ended.
     PhaseDone {
+        /// Which.
+        step: u16,
         /// Its state.
         state: PhaseState,
         /// What it measured.

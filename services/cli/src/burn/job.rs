@@ -71,7 +71,8 @@ impl Job {
         let order = Order {
             key,
             geometry,
-            phases: self.playbook.phases.clone(),
+            steps: self.playbook.steps().to_vec(),
+            header: None,
             limits: Limits::default(),
             io,
             resume: resume.map(|(_, resumption)| resumption),
@@ -160,7 +161,7 @@ impl Job {
                     line.say(&format!("goes on at {from}"));
                 }
             }
-            Report::PhaseStarted { phase } => line.phase(phase),
+            Report::PhaseStarted { phase, .. } => line.phase(phase),
             Report::Progress(progress) => line.progress(&progress),
             Report::Log { text } => line.say(&text),
             Report::Checkpoint { text } => {
@@ -174,7 +175,7 @@ impl Job {
                     unsaved.get_or_insert(error.to_string());
                 }
             }
-            Report::Findings { .. } | Report::PhaseDone { .. } | Report::Done { .. } => {}
+            Report::Findings { .. } | Report::Yield { .. } | Report::PhaseDone { .. } | Report::Done { .. } => {}
         };
         let evidence = runner::run(device.as_mut(), order, &way, &mut asked, &mut emit).map_err(|e| e.to_string())?;
         if let Some(error) = unsaved {
@@ -246,7 +247,6 @@ impl Job {
 
     /// The playbook's phases with their states; SMART phases are this process's.
     fn phases(&self, evidence: &Evidence, before: bool, after: bool) -> Vec<PhaseState> {
-        let own = evidence.phase_states();
         let smart = |phase, read: bool| PhaseState {
             note: String::new(),
             rounds: 0,
@@ -255,13 +255,12 @@ impl Job {
             seconds: 0.0,
             bytes: Bytes(0),
         };
-        self.playbook
-            .phases
-            .iter()
-            .filter_map(|phase| match phase {
-                Phase::SmartBefore => Some(smart(Phase::SmartBefore, before)),
-                Phase::SmartAfter => Some(smart(Phase::SmartAfter, after)),
-                _ => own.iter().find(|s| s.phase == *phase).cloned(),
+        (0..)
+            .zip(self.playbook.steps())
+            .map(|(at, step)| match step.phase {
+                Phase::SmartBefore => smart(Phase::SmartBefore, before),
+                Phase::SmartAfter => smart(Phase::SmartAfter, after),
+                phase => evidence.step(at).map_or_else(|| smart(phase, false), |record| record.state()),
             })
             .collect()
     }
@@ -273,7 +272,7 @@ impl Job {
             sector: self.drive.sector.max(512),
             physical: self.drive.sector.max(512),
         };
-        let mut evidence = Evidence::new(geometry, &self.playbook.device_phases());
+        let mut evidence = Evidence::new(geometry, self.playbook.steps());
         evidence.stopped = Some(Stop::Engine { why });
         self.verdict(&evidence, None, None, Time::now(), notes)
     }

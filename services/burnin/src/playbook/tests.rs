@@ -1,0 +1,179 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+use super::*;
+
+fn book(steps: &str) -> Result<Playbook, String> {
+    let text = format!("name = \"mine\"\nabout = \"\"\n{steps}");
+    Playbook::from_toml("mine.toml", &text).map_err(|e| e.to_string())
+}
+
+#[test]
+fn built_in_playbooks_parse_bear_their_names_and_say_what_they_do() {
+    assert_eq!(Playbook::all().len(), 9);
+    for (name, text) in Playbook::built_in() {
+        let book = Playbook::named(name).unwrap();
+        assert_eq!(book.name, name);
+        assert!(book.about.ends_with('.') && book.text() == text, "{name}");
+        assert_eq!(book.erases(), name != "scan");
+        assert_eq!(book.formats(), !matches!(name, "scan" | "quick"), "{name}");
+        let info = book.info(false);
+        assert_eq!(info.steps.len(), book.steps().len());
+    }
+    assert!(Playbook::named("standard").unwrap().wants_smart());
+    let surface: Vec<Phase> = Playbook::named("surface").unwrap().phases().collect();
+    assert_eq!(surface, [Phase::Write, Phase::Verify]);
+    let thorough = Playbook::named("thorough").unwrap();
+    let second = &thorough.steps()[5];
+    assert_eq!(
+        (second.fill, second.order, second.pass),
+        (Fill::Complement, Direction::Reverse, 2)
+    );
+    assert_eq!(second.words(), "Write (pass 2, complement, backwards)");
+    assert_eq!(
+        (thorough.steps()[6].fill, thorough.steps()[6].pass),
+        (Fill::Complement, 2)
+    );
+    assert_eq!(thorough.steps()[7].words(), "Random seeks (30 minutes)");
+    let badblocks = Playbook::named("badblocks").unwrap();
+    let fills: Vec<Fill> = badblocks
+        .steps()
+        .iter()
+        .filter(|s| s.phase == Phase::Verify)
+        .map(|s| s.fill)
+        .collect();
+    assert_eq!(fills, [Fill::Aa, Fill::Fives, Fill::Ff, Fill::Zeros]);
+    assert_eq!(badblocks.info(false).sweeps, 8);
+}
+
+#[test]
+fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
+    for (steps, line, field, part) in [
+        (
+            "[[step]]\ndo = \"verify\"\n[[step]]\ndo = \"write\"\n",
+            3,
+            "do",
+            "expected `write` before it",
+        ),
+        ("[[step]]\ndo = \"write\"\n", 3, "do", "expected `verify` after `write`"),
+        (
+            "[[step]]\ndo = \"write\"\n[[step]]\ndo = \"verify\"\n[[step]]\ndo = \"probe\"\n",
+            7,
+            "do",
+            "before the first `write`",
+        ),
+        (
+            "[[step]]\ndo = \"smart_before\"\n[[step]]\ndo = \"scan\"\n",
+            3,
+            "do",
+            "expected `smart_after`",
+        ),
+        (
+            "[[step]]\ndo = \"scan\"\n[[step]]\ndo = \"smart_before\"\n",
+            5,
+            "do",
+            "as the first step",
+        ),
+        ("[[step]]\ndo = \"seek\"\n", 3, "minutes", "missing"),
+        ("[[step]]\ndo = \"scan\"\nminutes = 3\n", 3, "minutes", "only in `seek`"),
+        (
+            "[[step]]\ndo = \"scan\"\npattern = \"aa\"\n",
+            3,
+            "pattern",
+            "only in `write` and `verify`",
+        ),
+        ("[[step]]\nrepeat = 2\n", 3, "repeat", "beside it"),
+        (
+            "[[step]]\nrepeat = 99\nsteps = [ { do = \"scan\" } ]\n",
+            3,
+            "repeat",
+            "1 to 16",
+        ),
+        (
+            "[[step]]\nhours = 2\nsteps = [ { do = \"probe\" } ]\n",
+            5,
+            "do",
+            "repeated for hours",
+        ),
+        ("[[step]]\nhours = 2\nsteps = []\n", 3, "steps", "empty"),
+        (
+            "[[step]]\ndo = \"write\"\npattern = \"00\"\n[[step]]\ndo = \"verify\"\n",
+            3,
+            "do",
+            "`probe` before",
+        ),
+        (
+            "[[step]]\ndo = \"write\"\n[[step]]\ndo = \"verify\"\npattern = \"aa\"\n",
+            5,
+            "pattern",
+            "expected \"keyed\"",
+        ),
+        ("[[step]]\ndo = \"trim_check\"\n", 3, "do", "then `trim`"),
+        (
+            "[[step]]\ndo = \"probe\"\n[[step]]\ndo = \"partition\"\n",
+            5,
+            "do",
+            "tested whole",
+        ),
+        (
+            "[[step]]\ndo = \"smart_before\"\n[[step]]\ndo = \"smart_after\"\n",
+            1,
+            "step",
+            "reads or writes",
+        ),
+    ] {
+        let told = book(steps).unwrap_err();
+        let head = format!("playbook mine.toml: line {line}: {field}: ");
+        assert!(
+            told.starts_with(&head) && told.contains(part),
+            "{told}\nexpected {head}…{part}"
+        );
+    }
+    let told = book("[[step]]\ndo = \"wirte\"\n").unwrap_err();
+    assert!(
+        told.contains("line 4") && told.contains("unknown variant `wirte`"),
+        "{told}"
+    );
+    let told = Playbook::from_toml("x", "nmae = 1").unwrap_err().to_string();
+    assert!(told.contains("nmae") && told.contains("line 1"), "{told}");
+    let told = Playbook::from_toml("x", "name = \"A b\"\nabout = \"\"")
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("line 1: name: ") && told.contains("lower-case"), "{told}");
+    let told = Playbook::named("fast").unwrap_err().to_string();
+    assert!(told.contains("quick, surface, standard"), "{told}");
+    let taken = Playbook::own("f", Playbook::built_in()[2].1).unwrap_err().to_string();
+    assert!(taken.contains("built-in"), "{taken}");
+}
+
+#[test]
+fn blocks_are_unrolled_or_repeated_for_their_time() {
+    let twice = book("[[step]]\nrepeat = 2\nsteps = [ { do = \"write\" }, { do = \"verify\" } ]\n").unwrap();
+    let passes: Vec<u8> = twice.steps().iter().map(|s| s.pass).collect();
+    assert_eq!(passes, [1, 1, 2, 2]);
+    let soak =
+        book("[[step]]\ndo = \"probe\"\n[[step]]\nhours = 24\nsteps = [ { do = \"write\" }, { do = \"verify\" } ]\n")
+            .unwrap();
+    let due = Some(Soak {
+        first: 1,
+        last: 2,
+        seconds: 86_400,
+    });
+    assert_eq!(
+        (soak.steps()[0].soak, soak.steps()[1].soak, soak.steps()[2].soak),
+        (None, due, due)
+    );
+    assert_eq!(soak.soaked(2).unwrap().steps()[1].soak.unwrap().seconds, 7_200);
+    let standard = Playbook::named("standard").unwrap().soaked(24).unwrap();
+    assert_eq!(
+        standard.steps()[2].soak,
+        Some(Soak {
+            first: 2,
+            last: 3,
+            seconds: 86_400
+        })
+    );
+    assert_eq!(standard.steps()[1].soak, None);
+    assert!(Playbook::named("quick").unwrap().soaked(24).is_err());
+    assert!(Playbook::named("scan").unwrap().soaked(721).is_err());
+    let many = "[[step]]\nrepeat = 16\nsteps = [ { do = \"scan\" }, { do = \"scan\" }, { do = \"scan\" }, { do = \"scan\" }, { do = \"scan\" } ]\n";
+    assert!(book(many).unwrap_err().contains("more than 64 steps"));
+}
