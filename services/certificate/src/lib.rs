@@ -14,15 +14,16 @@
 //! independent readers, QR by two decoders) and beside the code.
 
 pub mod canonical;
+pub mod carrier;
 pub mod certificate;
-// pub mod chart;
+pub mod chart;
 pub mod check;
 pub mod id;
 pub mod key;
-// pub mod page;
-// pub mod pdf;
-// pub mod qr;
-// pub mod report;
+pub mod page;
+pub mod pdf;
+pub mod qr;
+pub mod report;
 pub mod signed;
 pub mod stamp;
 pub mod trust;

@@ -1,0 +1,73 @@
+//! The signed file out of what carries it: itself, the page, or the PDF.
+//!
+//! A page or a PDF shows things that no signature covers, so the file inside is taken only if the whole
+//! is byte for byte what Kiln makes of it. A page that another version of Kiln made, or that a browser
+//! saved anew, is therefore told as such, and its signed file has to be checked instead.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::signed::Signed;
+use crate::{page, pdf};
+
+/// Why nothing can be taken out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotCarried {
+    /// There is none in it.
+    #[error("there is no signed certificate in this {0}")]
+    Nothing(&'static str),
+    /// The one inside is bad.
+    #[error("the certificate inside this {0} is bad: {1}")]
+    Bad(&'static str, crate::signed::Bad),
+    /// What is shown is not what was signed.
+    #[error(
+        "this {0} is not byte for byte what this version of Kiln makes of the certificate inside: it was changed, saved \
+         anew or made by another version; take out the signed file and check that"
+    )]
+    Differs(&'static str),
+    /// It is text, but in no encoding that is read here.
+    #[error("it is neither UTF-8 text nor a PDF")]
+    NoText,
+}
+
+/// The text to [`crate::check`]: of a page or PDF the file inside, of everything else the whole.
+///
+/// # Errors
+/// When it is a page or PDF that does not carry it faithfully.
+pub fn text(bytes: &[u8]) -> Result<String, NotCarried> {
+    if bytes.starts_with(b"%PDF-") {
+        return pdf_text(bytes);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| NotCarried::NoText)?;
+    if text.starts_with("<!doctype html>") {
+        let (_, rest) = text.split_once(page::DATA).ok_or(NotCarried::Nothing("page"))?;
+        let (data, _) = rest.split_once('"').ok_or(NotCarried::Nothing("page"))?;
+        let inside = STANDARD.decode(data).map_err(|_| NotCarried::Nothing("page"))?;
+        let signed = take("page", &inside)?;
+        return same("page", page::html(&signed).as_bytes() == bytes, &signed);
+    }
+    Ok(text.to_owned())
+}
+
+fn pdf_text(bytes: &[u8]) -> Result<String, NotCarried> {
+    let find = |from: usize, part: &[u8]| {
+        bytes
+            .get(from..)?
+            .windows(part.len())
+            .position(|w| w == part)
+            .map(|at| from + at)
+    };
+    let start = find(0, pdf::ATTACHED).ok_or(NotCarried::Nothing("PDF"))?;
+    let end = find(start, b"\nendstream").ok_or(NotCarried::Nothing("PDF"))?;
+    let signed = take("PDF", &bytes[start..end])?;
+    same("PDF", pdf::pdf(&signed) == bytes, &signed)
+}
+
+fn take(what: &'static str, inside: &[u8]) -> Result<Signed, NotCarried> {
+    let text = std::str::from_utf8(inside).map_err(|_| NotCarried::Nothing(what))?;
+    Signed::parse(text).map_err(|why| NotCarried::Bad(what, why))
+}
+
+fn same(what: &'static str, same: bool, signed: &Signed) -> Result<String, NotCarried> {
+    same.then(|| signed.text().to_owned()).ok_or(NotCarried::Differs(what))
+}

@@ -1,0 +1,277 @@
+//! Charts as geometry: lines and bars in the unit square, with the words at their axes.
+//!
+//! Page (SVG) and PDF draw the same [`Chart`]; y grows upwards, 0 is the axis.
+
+use wire::Bytes;
+use wire::job::Surface;
+
+use crate::certificate::Certificate;
+use crate::report::{is_drawn, microseconds};
+
+/// One chart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chart {
+    /// Its heading.
+    pub title: &'static str,
+    /// What the tones mean, and the unit.
+    pub caption: String,
+    /// In words, for who cannot see it.
+    pub told: String,
+    /// Curves, drawn in order.
+    pub lines: Vec<Line>,
+    /// Bars from the axis up.
+    pub bars: Vec<Bar>,
+    /// Words under the axis, from left to right, evenly spread.
+    pub x: Vec<String>,
+    /// Words beside it, from bottom to top, evenly spread.
+    pub y: Vec<String>,
+}
+
+/// One curve; a break where nothing was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// How it is drawn.
+    pub tone: Tone,
+    /// Runs of points, each `(x, y)` in 0–1.
+    pub runs: Vec<Vec<(f64, f64)>>,
+}
+
+/// One bar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bar {
+    /// Left edge, 0–1.
+    pub x: f64,
+    /// Width, 0–1.
+    pub width: f64,
+    /// Height, 0–1.
+    pub height: f64,
+}
+
+/// How a curve is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// The first one: light.
+    Light,
+    /// The one to look at: ink.
+    Ink,
+    /// Errors: red.
+    Bad,
+}
+
+/// All charts of a certificate; one without data is left out.
+pub fn charts(c: &Certificate) -> Vec<Chart> {
+    [speed(c), latency(c), heat(c)].into_iter().flatten().collect()
+}
+
+/// The last surface of each phase that is drawn: what was written, and what was read back.
+fn drawn(c: &Certificate) -> Vec<&Surface> {
+    let mut last: Vec<&Surface> = Vec::new();
+    for surface in c.surface.iter().filter(|s| is_drawn(s.phase) && !s.zones.is_empty()) {
+        last.retain(|other| other.phase != surface.phase);
+        last.push(surface);
+    }
+    last.truncate(2);
+    last
+}
+
+fn speed(c: &Certificate) -> Option<Chart> {
+    let surfaces = drawn(c);
+    let top = surfaces
+        .iter()
+        .flat_map(|s| &s.zones)
+        .map(|z| z.0)
+        .max()
+        .filter(|top| *top > 0)?;
+    let (top, step) = round_up(top as f64 / 1e6);
+    let line = |surface: &Surface, tone| {
+        let count = surface.zones.len() as f64;
+        let mut runs = vec![Vec::new()];
+        for (index, zone) in surface.zones.iter().enumerate() {
+            if zone.0 == 0 {
+                runs.push(Vec::new());
+            } else if let Some(run) = runs.last_mut() {
+                run.push(((index as f64 + 0.5) / count, zone.0 as f64 / 1e6 / top));
+            }
+        }
+        runs.retain(|run| !run.is_empty());
+        Line { tone, runs }
+    };
+    let tones = if surfaces.len() == 1 {
+        [Tone::Ink; 2]
+    } else {
+        [Tone::Light, Tone::Ink]
+    };
+    let words: Vec<String> = surfaces
+        .iter()
+        .map(|s| {
+            let known = s.zones.iter().filter(|z| z.0 > 0);
+            let (low, high) = (known.clone().min().copied(), known.max().copied());
+            format!(
+                "{} {} to {}/s",
+                s.phase.label(),
+                low.unwrap_or(Bytes(0)),
+                high.unwrap_or(Bytes(0))
+            )
+        })
+        .collect();
+    let caption = match surfaces.as_slice() {
+        [one] => format!("MB/s, {}", one.phase.label().to_lowercase()),
+        [light, dark, ..] => format!(
+            "MB/s, light: {}, dark: {}",
+            light.phase.label().to_lowercase(),
+            dark.phase.label().to_lowercase()
+        ),
+        [] => String::new(),
+    };
+    let capacity = c.drive.capacity.0;
+    Some(Chart {
+        title: "Speed over the whole surface",
+        caption,
+        told: words.join("; "),
+        lines: surfaces.iter().zip(tones).map(|(s, tone)| line(s, tone)).collect(),
+        bars: Vec::new(),
+        x: vec![
+            "first sector".into(),
+            Bytes(capacity / 2).to_string(),
+            Bytes(capacity).to_string(),
+        ],
+        y: axis(top, step),
+    })
+}
+
+/// Longest bucket of a latency histogram: 2^40 µs are twelve days.
+const BUCKETS: usize = 40;
+
+fn latency(c: &Certificate) -> Option<Chart> {
+    let surface = drawn(c).into_iter().next_back()?;
+    let counts = surface.latencies.get(..BUCKETS).unwrap_or(&surface.latencies);
+    let first = counts.iter().position(|n| *n > 0)?;
+    let last = counts.iter().rposition(|n| *n > 0)?;
+    let counts = &counts[first..=last];
+    // Rare slow answers are the point: the scale is logarithmic, one more than the count, so that 1 is seen.
+    let log = |n: u64| (n as f64 + 1.0).log10();
+    let top = counts.iter().copied().map(log).fold(1.0, f64::max).ceil();
+    let width = 1.0 / counts.len() as f64;
+    Some(Chart {
+        title: "How long answers took",
+        caption: format!(
+            "answers of each length, {}, both scales logarithmic",
+            surface.phase.label().to_lowercase()
+        ),
+        told: format!(
+            "half within {}, 99 % within {}, longest {}",
+            microseconds(surface.p50_us),
+            microseconds(surface.p99_us),
+            microseconds(surface.max_us)
+        ),
+        lines: Vec::new(),
+        bars: counts
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| **n > 0)
+            .map(|(index, n)| Bar {
+                x: index as f64 * width + width * 0.06,
+                width: width * 0.88,
+                height: log(*n) / top,
+            })
+            .collect(),
+        x: vec![microseconds(1 << first), microseconds(1 << (last + 1))],
+        y: (0..=top as usize)
+            .map(|power| {
+                if power == 0 {
+                    "0".to_owned()
+                } else {
+                    Bytes(10_u64.pow(power as u32)).0.to_string()
+                }
+            })
+            .collect(),
+    })
+}
+
+fn heat(c: &Certificate) -> Option<Chart> {
+    let points = &c.timeline;
+    let (from, to) = (points.first()?.at, points.last()?.at);
+    let span = (to.as_second() - from.as_second()).max(1) as f64;
+    let degrees: Vec<i32> = points.iter().filter_map(|p| p.temperature.map(|t| t.0)).collect();
+    let bad = points.iter().map(|p| p.bad_sectors).max().unwrap_or(0);
+    if degrees.is_empty() && bad == 0 {
+        return None;
+    }
+    let x = |at: wire::Time| ((at.as_second() - from.as_second()) as f64 / span).clamp(0.0, 1.0);
+    let hottest = degrees.iter().max().copied().unwrap_or(0);
+    let top = (f64::from(hottest.max(10)) / 10.0).ceil() * 10.0;
+    let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+    for point in points {
+        match (point.temperature, runs.last_mut()) {
+            (Some(t), Some(run)) => run.push((x(point.at), (f64::from(t.0) / top).clamp(0.0, 1.0))),
+            _ => runs.push(Vec::new()),
+        }
+    }
+    runs.retain(|run| !run.is_empty());
+    let mut lines = vec![Line { tone: Tone::Ink, runs }];
+    if bad > 0 {
+        let run = points
+            .iter()
+            .map(|p| (x(p.at), p.bad_sectors as f64 / bad as f64))
+            .collect();
+        lines.push(Line {
+            tone: Tone::Bad,
+            runs: vec![run],
+        });
+    }
+    let errors = if bad > 0 {
+        format!("; red: bad sectors, {bad} at the top")
+    } else {
+        String::new()
+    };
+    let told = match degrees.iter().min() {
+        Some(low) => format!("{low} to {hottest} °C; {bad} bad sectors"),
+        None => format!("no temperature known; {bad} bad sectors"),
+    };
+    let hours = |at: f64| format!("{:.1} h", span * at / 3600.0);
+    Some(Chart {
+        title: "Temperature and errors over time",
+        caption: format!("°C{errors}"),
+        told,
+        lines,
+        bars: Vec::new(),
+        x: vec!["start".into(), hours(0.5), hours(1.0)],
+        y: axis(top, top / 2.0),
+    })
+}
+
+/// A round number not below `top`, and the step of its axis: three to six steps.
+fn round_up(top: f64) -> (f64, f64) {
+    let power = 10_f64.powf(top.max(1e-3).log10().floor());
+    let step = [0.2, 0.25, 0.5, 1.0, 2.0]
+        .into_iter()
+        .map(|s| s * power)
+        .find(|step| top / step <= 5.0)
+        .unwrap_or(power * 2.0);
+    ((top / step).ceil() * step, step)
+}
+
+fn axis(top: f64, step: f64) -> Vec<String> {
+    let steps = (top / step).round() as usize;
+    let decimals = if step >= 1.0 { 0 } else { 3 };
+    (0..=steps).map(|i| format!("{:.decimals$}", i as f64 * step)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_end_on_a_round_number_above_the_data() {
+        for top in [0.004, 0.9, 1.0, 38.0, 131.0, 270.0, 999.0, 7_040.0] {
+            let (end, step) = round_up(top);
+            let steps = end / step;
+            assert!(
+                end >= top - 1e-9 && (1.0..=5.01).contains(&steps),
+                "{top}: {end} by {step}"
+            );
+            assert_eq!(axis(end, step).len(), steps.round() as usize + 1);
+        }
+        assert_eq!(axis(300.0, 100.0), ["0", "100", "200", "300"]);
+    }
+}

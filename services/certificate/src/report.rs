@@ -1,0 +1,370 @@
+//! What page and PDF both show, in words: sections of rows, made once from the certificate.
+
+use wire::certificate::Standing;
+use wire::job::{FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTestOutcome};
+use wire::options::{FileSystem, Profile, Table};
+use wire::{Bytes, Time};
+
+use crate::certificate::Certificate;
+use crate::key::groups;
+use crate::signed::Signed;
+
+/// SMART rows, rules and findings shown in each table; more stand in the signed file.
+const ROWS_MAX: usize = 40;
+
+/// What it all says, besides.
+pub const LIMITS: &str =
+    "Says what was seen on this drive in the time named above. It is no warranty of the years after.";
+
+/// How to check it.
+pub const HOW: &str =
+    "Scan the code and compare, open this file or its attachment under “Verify” on any Kiln box, or run";
+
+/// Everything that is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Its id.
+    pub id: String,
+    /// Who made it.
+    pub maker: String,
+    /// When it was made.
+    pub made: String,
+    /// Until when it holds.
+    pub valid_until: String,
+    /// Last four of the serial.
+    pub tail: String,
+    /// Model and capacity.
+    pub model: String,
+    /// Serial and identity.
+    pub serial: String,
+    /// The verdict.
+    pub outcome: Outcome,
+    /// In a sentence.
+    pub summary: String,
+    /// Tables, in order.
+    pub sections: Vec<Section>,
+    /// Fingerprint of the key, in groups.
+    pub fingerprint: String,
+    /// Digest, in groups.
+    pub digest: String,
+    /// What to run.
+    pub command: String,
+}
+
+/// One table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its heading.
+    pub title: &'static str,
+    /// Name and value.
+    pub rows: Vec<(String, String)>,
+}
+
+impl Report {
+    /// What a certificate shows.
+    pub fn of(signed: &Signed) -> Self {
+        let c = signed.certificate();
+        let serial = c.drive.serial.trim();
+        let start = serial.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
+        let sections = [
+            ("What was done", done(c)),
+            ("Why it is not simply passed", rules(c)),
+            ("The drive's own record (SMART)", smart(c)),
+            ("What was found", findings(c)),
+            ("Interruptions", resumes(c)),
+            ("Left on the drive", formatted(c)),
+        ];
+        Self {
+            id: c.id.clone(),
+            maker: format!("{}, {}", c.maker.name, c.maker.software),
+            made: moment(c.made),
+            valid_until: day(c.valid_until),
+            tail: serial[start..].to_owned(),
+            model: format!("{}, {}", c.drive.model, c.drive.capacity),
+            serial: format!("serial {serial}, {}", c.drive.id),
+            outcome: c.outcome(),
+            summary: c.verdict.summary.clone(),
+            sections: sections
+                .into_iter()
+                .filter(|(_, rows)| !rows.is_empty())
+                .map(|(title, rows)| Section { title, rows: cut(rows) })
+                .collect(),
+            fingerprint: signed.key().fingerprint().groups(),
+            digest: groups(signed.digest()),
+            command: format!("kiln cert verify {}.json", c.id),
+        }
+    }
+}
+
+/// What a standing is called.
+pub fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Trusted => "trusted",
+        Standing::UnknownKey => "valid, by an unknown key",
+        Standing::Bad => "bad",
+    }
+}
+
+fn cut(mut rows: Vec<(String, String)>) -> Vec<(String, String)> {
+    let more = rows.len().saturating_sub(ROWS_MAX);
+    if more > 0 {
+        rows.truncate(ROWS_MAX);
+        rows.push((format!("{more} more"), "in the signed file".to_owned()));
+    }
+    rows
+}
+
+fn done(c: &Certificate) -> Vec<(String, String)> {
+    let mut rows = vec![(
+        "Playbook".to_owned(),
+        match c.options.profile {
+            Profile::Used => format!("{}, judged as used", c.playbook),
+            Profile::New => format!("{}, judged as new", c.playbook),
+        },
+    )];
+    rows.push((
+        "From, to".to_owned(),
+        format!("{}, {}", moment(c.started), moment(c.ended)),
+    ));
+    if c.aborted {
+        rows.push(("Ended by a person".to_owned(), "before its end".to_owned()));
+    }
+    rows.extend(
+        c.phases
+            .iter()
+            .enumerate()
+            .map(|(step, phase)| (label(phase), phase_told(c, step, phase))),
+    );
+    rows.push(("Verified, equal".to_owned(), bytes(c.verdict.verified)));
+    let slowest = c.surface.iter().map(|s| s.max_us).max().filter(|us| *us > 0);
+    rows.extend(slowest.map(|us| ("Slowest answer".to_owned(), microseconds(us))));
+    let heat: Vec<i32> = c.timeline.iter().filter_map(|p| p.temperature.map(|t| t.0)).collect();
+    if let Some(hottest) = heat.iter().max() {
+        let mean = heat.iter().map(|t| f64::from(*t)).sum::<f64>() / heat.len() as f64;
+        rows.push(("Hottest".to_owned(), format!("{hottest} °C, mean {mean:.0} °C")));
+    }
+    rows.push(("Engine".to_owned(), c.verdict.engine.clone()));
+    rows
+}
+
+fn label(phase: &PhaseState) -> String {
+    let mut text = phase.phase.label().to_owned();
+    if !phase.note.is_empty() {
+        text += &format!(", {}", phase.note);
+    }
+    if phase.rounds > 1 {
+        text += &format!(", {} times", phase.rounds);
+    }
+    text
+}
+
+fn phase_told(c: &Certificate, step: usize, phase: &PhaseState) -> String {
+    let status = match phase.status {
+        PhaseStatus::Done => "",
+        PhaseStatus::Pending => "not begun",
+        PhaseStatus::Running => "not ended",
+        PhaseStatus::Skipped => "not done",
+        PhaseStatus::Interrupted => "interrupted",
+    };
+    let test = c.self_tests.iter().find(|t| t.phase == phase.phase);
+    let mut parts = Vec::new();
+    match (status, test) {
+        ("", Some(test)) => parts.push(format!("{}: {}", self_test(test.outcome), test.told)),
+        ("", None) => {}
+        (status, _) => parts.push(status.to_owned()),
+    }
+    if phase.status != PhaseStatus::Pending && phase.seconds >= 0.0005 {
+        parts.push(duration(phase.seconds));
+    }
+    if phase.bytes.0 > 0 {
+        parts.push(phase.bytes.to_string());
+        if phase.seconds >= 1.0 {
+            parts.push(format!("{}/s", Bytes((phase.bytes.0 as f64 / phase.seconds) as u64)));
+        }
+    }
+    if let Some(surface) = c.surface.iter().find(|s| usize::from(s.step) == step && s.p50_us > 0) {
+        parts.push(format!(
+            "half of all answers within {}, 99 % within {}",
+            microseconds(surface.p50_us),
+            microseconds(surface.p99_us)
+        ));
+    }
+    if parts.is_empty() {
+        parts.push("done".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn self_test(outcome: SelfTestOutcome) -> &'static str {
+    match outcome {
+        SelfTestOutcome::Passed => "passed",
+        SelfTestOutcome::Failed => "FAILED",
+        SelfTestOutcome::Aborted => "aborted",
+        SelfTestOutcome::Unsupported => "the drive has none",
+        SelfTestOutcome::Unknown => "no result",
+    }
+}
+
+fn rules(c: &Certificate) -> Vec<(String, String)> {
+    let rule = |hit: &wire::job::RuleHit| {
+        (
+            format!("{} {}", hit.outcome.word(), hit.id),
+            format!("{} (limit {}; {})", hit.value, hit.limit, hit.source),
+        )
+    };
+    c.verdict.rules.iter().map(rule).collect()
+}
+
+fn smart(c: &Certificate) -> Vec<(String, String)> {
+    let value = |value: Option<i64>| value.map_or_else(|| "unknown".to_owned(), |v| v.to_string());
+    let mut rows: Vec<_> = c.smart.iter().collect();
+    // What changed stands first.
+    rows.sort_by_key(|row| row.before == row.after);
+    rows.iter()
+        .map(|row| {
+            let id = row.id.map(|id| format!("{id} ")).unwrap_or_default();
+            let name = row.name.replace('_', " ");
+            (
+                format!("{id}{name}"),
+                format!("{}, then {}", value(row.before), value(row.after)),
+            )
+        })
+        .collect()
+}
+
+fn findings(c: &Certificate) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    if c.findings.bad_sectors > 0 {
+        rows.push(("Bad sectors".to_owned(), c.findings.bad_sectors.to_string()));
+    }
+    rows.extend(c.findings.kinds.iter().map(|k| {
+        (
+            fault(k.kind).to_owned(),
+            format!("{} findings, {} sectors", k.findings, k.sectors),
+        )
+    }));
+    rows.extend(c.findings.listed.iter().take(12).map(|finding| {
+        let place = match finding.lba {
+            Some(lba) => format!("{lba}, {} sectors", finding.sectors),
+            None => finding.phase.label().to_owned(),
+        };
+        (place, format!("{}: {}", fault(finding.kind), finding.detail))
+    }));
+    rows
+}
+
+/// A fault in words.
+pub fn fault(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::BitFlip => "Flipped bits",
+        FaultKind::Corrupt => "Foreign data",
+        FaultKind::LostWrite => "Lost write",
+        FaultKind::Stale => "Stale data",
+        FaultKind::Misdirected => "Another sector's data",
+        FaultKind::WrapAround => "Capacity wraps around",
+        FaultKind::Truncated => "Capacity is not there",
+        FaultKind::Zeroed => "Zeros",
+        FaultKind::ReadError => "Read error",
+        FaultKind::WriteError => "Write error",
+        FaultKind::Transient => "Wrong once, then right",
+        FaultKind::Slow => "Slow answer",
+        FaultKind::Hang => "No answer",
+        FaultKind::Disconnect => "Drive went away",
+        FaultKind::Reset => "Reset",
+    }
+}
+
+fn resumes(c: &Certificate) -> Vec<(String, String)> {
+    c.resumes
+        .iter()
+        .map(|r| {
+            (
+                moment(r.at),
+                format!("{}; went on in {} at {}", r.why, r.phase.label(), r.from),
+            )
+        })
+        .collect()
+}
+
+fn formatted(c: &Certificate) -> Vec<(String, String)> {
+    let Some(made) = &c.formatted else { return Vec::new() };
+    let table = match made.table {
+        Table::Gpt => "GPT",
+        Table::Mbr => "MBR",
+        Table::Auto => "no table",
+    };
+    let mut rows = vec![
+        ("Partition table".to_owned(), table.to_owned()),
+        ("File system".to_owned(), filesystem(made.filesystem).to_owned()),
+        ("Size".to_owned(), bytes(made.size)),
+    ];
+    if !made.label.is_empty() {
+        rows.push(("Label".to_owned(), made.label.clone()));
+    }
+    rows.extend(made.uuid.clone().map(|uuid| ("UUID".to_owned(), uuid)));
+    rows.extend(made.checks.iter().map(|check| ("Checked".to_owned(), check.clone())));
+    rows.extend(made.problem.clone().map(|problem| ("PROBLEM".to_owned(), problem)));
+    rows
+}
+
+/// A file system's name.
+pub fn filesystem(filesystem: FileSystem) -> &'static str {
+    match filesystem {
+        FileSystem::Ext4 => "ext4",
+        FileSystem::Xfs => "XFS",
+        FileSystem::Btrfs => "Btrfs",
+        FileSystem::Exfat => "exFAT",
+        FileSystem::Swap => "swap",
+        FileSystem::Raw => "none",
+    }
+}
+
+/// Whether a phase is one whose speed is drawn.
+pub fn is_drawn(phase: Phase) -> bool {
+    matches!(phase, Phase::Write | Phase::Verify | Phase::Scan)
+}
+
+fn bytes(bytes: Bytes) -> String {
+    format!("{bytes} ({} bytes)", thousands(bytes.0))
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Microseconds in the unit that suits.
+pub fn microseconds(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..10_000 => format!("{:.1} ms", us as f64 / 1e3),
+        10_000..1_000_000 => format!("{:.0} ms", us as f64 / 1e3),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    match (s / 3600, s / 60 % 60, s % 60) {
+        (0, 0, 0) => format!("{seconds:.1} s"),
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+/// A moment as printed.
+pub fn moment(time: Time) -> String {
+    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+fn day(time: Time) -> String {
+    time.strftime("%-d %B %Y").to_string()
+}

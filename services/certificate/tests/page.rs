@@ -1,0 +1,110 @@
+//! The page and its code: self-contained, escaped, and faithful.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use certificate::qr::Modules;
+use certificate::{Revocations, Trust, carrier, check, page};
+use common::{failed, passed, sign};
+use wire::certificate::Standing;
+
+#[test]
+fn it_fetches_and_runs_nothing() {
+    for job in [passed(), failed()] {
+        let html = page::html(&sign(&job));
+        for forbidden in [
+            "<script", "src=", "@import", "url(", "http://", "https://", " onload", "style=\"",
+        ] {
+            assert!(!html.contains(forbidden), "{forbidden}");
+        }
+        assert_eq!(html.matches("href=").count(), 1, "the signed file alone");
+        let csp = page::csp();
+        assert!(
+            csp.contains("default-src 'none'") && csp.contains("style-src 'sha256-"),
+            "{csp}"
+        );
+        assert!(html.contains("prefers") || html.contains("color-scheme:light dark"));
+        assert!(html.contains("@media print"));
+    }
+}
+
+#[test]
+fn names_cannot_break_out_of_it() {
+    let html = page::html(&sign(&failed()));
+    assert!(html.contains("Evil&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;"));
+    assert!(html.contains("序列号"));
+    let mut job = failed();
+    job.model = "a\u{202e}DESSAP\u{0}".into();
+    let html = page::html(&sign(&job));
+    assert!(html.contains("a[U+202E]DESSAP[U+0000]"));
+}
+
+#[test]
+fn every_verdict_has_its_shape_and_word() {
+    use wire::job::Outcome::{Failed, Inconclusive, Passed, Warn};
+    let mut shapes = Vec::new();
+    for outcome in [Passed, Warn, Failed, Inconclusive] {
+        let mut job = passed();
+        job.verdict.as_mut().unwrap().outcome = outcome;
+        let html = page::html(&sign(&job));
+        assert!(html.contains(&format!("<b>{}</b>", outcome.word())));
+        let start = html.find("class=\"shape\"").unwrap();
+        shapes.push(html[start..start + 120].to_owned());
+    }
+    shapes.sort();
+    shapes.dedup();
+    assert_eq!(shapes.len(), 4);
+}
+
+#[test]
+fn it_carries_the_signed_file_and_any_change_is_told() {
+    let signed = sign(&passed());
+    let html = page::html(&signed);
+    assert_eq!(carrier::text(html.as_bytes()).unwrap(), signed.text());
+    for (from, to) in [
+        ("PASSED", "passed"),
+        ("ZRT10W3P", "ZRT10W3Q"),
+        ("17906", "106"),
+        ("<footer", "<p>x</p><footer"),
+    ] {
+        let changed = html.replacen(from, to, 1);
+        assert_ne!(changed, html, "{from}");
+        assert!(carrier::text(changed.as_bytes()).is_err(), "{from}");
+    }
+    assert_eq!(carrier::text(signed.text().as_bytes()).unwrap(), signed.text());
+    assert!(carrier::text(&[0xff, 0xfe, 0]).is_err());
+}
+
+/// The code's modules as a picture, read by a decoder that shares nothing with the encoder.
+#[test]
+fn the_code_is_read_by_another_decoder_and_checked_without_the_file() {
+    for job in [passed(), failed()] {
+        let signed = sign(&job);
+        let modules = Modules::of(&signed.stamp().text()).unwrap();
+        let scale = 4;
+        let side = (modules.side + 8) * scale;
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| {
+            let (x, y) = ((x / scale).wrapping_sub(4), (y / scale).wrapping_sub(4));
+            if modules.is_dark(x, y) { 0 } else { 255 }
+        });
+        let (_, read) = image.detect_grids()[0].decode().unwrap();
+        assert_eq!(read, signed.stamp().text());
+        let now = signed.certificate().made;
+        let result = check(&read, &Trust::none(), now, Revocations::Unknown);
+        assert_eq!(result.standing, Standing::UnknownKey);
+        assert_eq!(result.says.unwrap().digest, signed.digest());
+    }
+}
+
+#[test]
+fn a_job_without_any_figures_still_makes_a_page_and_a_pdf() {
+    let mut job = passed();
+    job.surface.clear();
+    job.timeline.clear();
+    job.smart.clear();
+    job.phases.clear();
+    job.serial = "x".into();
+    let signed = sign(&job);
+    assert!(page::html(&signed).contains("Burn-in certificate"));
+    assert!(certificate::pdf::pdf(&signed).starts_with(b"%PDF-"));
+}

@@ -1,0 +1,145 @@
+//! The PDF, read by programs that are not ours: qpdf, poppler, zbar.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use certificate::{carrier, pdf};
+use common::{failed, passed, sign};
+
+/// Runs a reader; `None`, told, where it is not installed.
+fn reader(program: &str, args: &[&str]) -> Option<Output> {
+    match Command::new(program).args(args).output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            let told = format!("\nNOT RUN: {program}: {error}\n");
+            drop(std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()));
+            None
+        }
+    }
+}
+
+struct File {
+    dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn file(bytes: &[u8]) -> File {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("certificate.pdf");
+    fs::write(&path, bytes).unwrap();
+    File { dir, path }
+}
+
+#[test]
+fn it_is_a_sound_pdf_of_the_same_bytes_each_time() {
+    for job in [passed(), failed()] {
+        let signed = sign(&job);
+        let bytes = pdf::pdf(&signed);
+        assert_eq!(bytes, pdf::pdf(&signed), "deterministic");
+        let file = file(&bytes);
+        let Some(output) = reader("qpdf", &["--check", file.path.to_str().unwrap()]) else {
+            return;
+        };
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(told.contains("No syntax or stream encoding errors"), "{told}");
+    }
+}
+
+#[test]
+fn its_text_says_what_was_signed() {
+    for job in [passed(), failed()] {
+        let signed = sign(&job);
+        let file = file(&pdf::pdf(&signed));
+        let Some(output) = reader("pdftotext", &["-layout", file.path.to_str().unwrap(), "-"]) else {
+            return;
+        };
+        let text = String::from_utf8(output.stdout).unwrap();
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let verdict = job.verdict.as_ref().unwrap();
+        for part in [
+            signed.certificate().id.as_str(),
+            verdict.outcome.word(),
+            &job.model[..4],
+            "12.0 TB",
+            "19 November 2026, 14:22 UTC",
+            "kiln-bench-2 <Ångström & Söhne>",
+            "Read back and verify",
+            "Reallocated Sector Ct",
+            "Speed over the whole surface",
+            "Temperature and errors over time",
+            "9223372036854775807",
+        ] {
+            assert!(words.contains(part), "{part:?} is not in {words}");
+        }
+        for group in signed.key().fingerprint().groups().split(' ') {
+            assert!(words.contains(group), "{group} is not in {words}");
+        }
+    }
+    let file = file(&pdf::pdf(&sign(&failed())));
+    if let Some(output) = reader("pdftotext", &[file.path.to_str().unwrap(), "-"]) {
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("[U+5E8F]"), "what the font has not is named: {text}");
+        assert!(text.contains("<script>alert(1)"), "it is text, nothing runs");
+        assert!(text.contains("verify-mismatch"), "{text}");
+    }
+}
+
+#[test]
+fn its_code_is_read_by_another_program() {
+    for job in [passed(), failed()] {
+        let signed = sign(&job);
+        let file = file(&pdf::pdf(&signed));
+        let stem = file.dir.path().join("page");
+        let (pdf, stem) = (file.path.to_str().unwrap(), stem.to_str().unwrap());
+        let Some(_) = reader("pdftoppm", &["-r", "150", "-gray", "-png", pdf, stem]) else {
+            return;
+        };
+        let mut found = false;
+        for page in fs::read_dir(file.dir.path()).unwrap().map(|e| e.unwrap().path()) {
+            if page.extension().is_none_or(|e| e != "png") {
+                continue;
+            }
+            let Some(output) = reader("zbarimg", &["--raw", "-q", page.to_str().unwrap()]) else {
+                return;
+            };
+            found |= String::from_utf8_lossy(&output.stdout).trim_end() == signed.stamp().text();
+        }
+        assert!(found, "no page shows the code, printed at 150 dots an inch");
+    }
+}
+
+#[test]
+fn the_signed_file_hangs_on_it() {
+    let signed = sign(&passed());
+    let bytes = pdf::pdf(&signed);
+    assert_eq!(carrier::text(&bytes).unwrap(), signed.text());
+    let file = file(&bytes);
+    let out = file.dir.path().join("out.json");
+    let args = ["-save", "1", "-o", out.to_str().unwrap(), file.path.to_str().unwrap()];
+    if reader("pdfdetach", &args).is_some() {
+        assert_eq!(fs::read_to_string(out).unwrap(), signed.text());
+    }
+}
+
+#[test]
+fn a_changed_pdf_is_told() {
+    let bytes = pdf::pdf(&sign(&passed()));
+    for at in (0..bytes.len()).step_by(bytes.len() / 150) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(
+            carrier::text(&changed).is_err() || !changed.starts_with(b"%PDF-"),
+            "byte {at}"
+        );
+    }
+    assert!(carrier::text(b"%PDF-1.7\nnothing").is_err());
+}
