@@ -5,6 +5,8 @@
 pub struct Cmdline {
     /// GUID of the boot partition, lower case; `None` when booted without our boot loader.
     pub part: Option<String>,
+    /// GRUB's mark in the environment block of a medium that has no GUIDs of its own yet.
+    pub mark: Option<String>,
     /// Slot, `a` or `b`.
     pub slot: String,
     /// Why this slot.
@@ -22,6 +24,7 @@ impl Cmdline {
         for word in text.split_whitespace() {
             match word.split_once('=') {
                 Some(("kiln.part", v)) if !v.is_empty() => c.part = Some(v.to_ascii_lowercase()),
+                Some(("kiln.mark", v)) if !v.is_empty() => c.mark = Some(v.to_owned()),
                 Some(("kiln.slot", v)) => v.clone_into(&mut c.slot),
                 Some(("kiln.why", v)) => v.clone_into(&mut c.why),
                 Some(("kiln.via", v)) => v.clone_into(&mut c.via),

@@ -200,11 +200,6 @@ impl Gpt {
         })
     }
 
-    /// Whether one of its partitions has this GUID, as GRUB writes it: `4b696c6e-0000-4000-8000-000000000002`.
-    pub fn has(&self, partuuid: &str) -> bool {
-        partuuid.len() == 36 && partuuid.is_ascii() && self.partitions.iter().any(|p| p.guid == guid(partuuid))
-    }
-
     /// The BIOS boot partition.
     pub fn bios_boot(&self) -> Option<&Partition> {
         self.partitions.iter().find(|p| p.kind == BIOS_BOOT)

@@ -27,6 +27,7 @@ use nix::mount::{MsFlags, mount};
 
 use super::gpt::{Gpt, SECTOR, guid_text};
 use super::guid::{self, Need};
+use super::mark;
 use super::mirror::Mirror;
 use super::modules::Modules;
 use super::mounts;
@@ -61,12 +62,12 @@ struct Found {
 
 /// Goes on probing and holding copies after an earlier keeper has died.
 pub fn watch(line: &Line, part: &str) -> i32 {
-    find(line, part).map_or(1, |found| probe(line, &found))
+    find(line, part, None).map_or(1, |found| probe(line, &found))
 }
 
 /// Does all of it; returns only when the medium is gone or was never there.
-pub fn keep(line: &Line, part: &str) -> i32 {
-    let Some(found) = find(line, part) else {
+pub fn keep(line: &Line, part: &str, mark: Option<&str>) -> i32 {
+    let Some(found) = find(line, part, mark) else {
         line.say(&format!(
             "ram the boot medium did not appear within {} s",
             APPEARS_WITHIN.as_secs()
@@ -80,7 +81,8 @@ pub fn keep(line: &Line, part: &str) -> i32 {
     probe(line, &found)
 }
 
-fn find(line: &Line, part: &str) -> Option<Found> {
+/// The disk that has this partition and, where GRUB has left one, its mark: another stick may have the same image.
+fn find(line: &Line, part: &str, marked: Option<&str>) -> Option<Found> {
     let begun = Instant::now();
     let mut told = false;
     // Disks that were read and are not it. (The kernel's uevents name no PARTUUID before 6.13.)
@@ -95,9 +97,19 @@ fn find(line: &Line, part: &str) -> Option<Found> {
                 .ok()
                 .and_then(|t| t.trim().parse().ok())
                 .unwrap_or(0);
-            let gpt = File::open(Path::new("/dev").join(&disk)).and_then(|f| Gpt::read(&f, sectors));
-            match gpt {
-                Ok(g) if g.has(part) => {
+            let read = || {
+                let f = File::open(Path::new("/dev").join(&disk))?;
+                let g = Gpt::read(&f, sectors)?;
+                let named = g.partitions.iter().find(|p| guid_text(&p.guid) == part);
+                let ours = match (named, marked) {
+                    (None, _) => false,
+                    (Some(_), None) => true,
+                    (Some(p), Some(mark)) => mark::read(&f, p.first)?.as_deref() == Some(mark),
+                };
+                Ok::<_, io::Error>((g, ours))
+            };
+            match read() {
+                Ok((g, true)) => {
                     // The kernel makes the disk's node first and the partitions' a moment later.
                     if let Ok(sys) = fs::canonicalize(entry.path()) {
                         let found = Found { disk, sys };
@@ -106,7 +118,7 @@ fn find(line: &Line, part: &str) -> Option<Found> {
                         }
                     }
                 }
-                Ok(_) => drop(others.insert(disk)),
+                Ok((_, false)) => drop(others.insert(disk)),
                 Err(e) if e.kind() == io::ErrorKind::InvalidData => drop(others.insert(disk)),
                 Err(_) => {}
             }

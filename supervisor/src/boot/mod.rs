@@ -10,6 +10,7 @@ pub mod dhcp;
 pub mod gpt;
 pub mod guid;
 mod machine;
+pub mod mark;
 pub mod medium;
 pub mod mirror;
 pub mod modules;

@@ -59,10 +59,10 @@ impl Machine {
     pub(super) fn start_keeper(&mut self, now: Millis, desk: &mut Desk) {
         match &self.cmdline.part {
             Some(part) if self.facts.system => {
-                let part = part.clone();
+                let (part, mark) = (part.clone(), self.cmdline.mark.clone());
                 self.facts.heard_at = None;
                 let _ = now;
-                if desk.start(Task::Medium, move |line| medium::keep(line, &part)) {
+                if desk.start(Task::Medium, move |line| medium::keep(line, &part, mark.as_deref())) {
                     return;
                 }
                 self.to_ram("no process for the boot medium", desk);
