@@ -6,6 +6,7 @@
 
 use store::{Store, Write};
 use tokio::sync::{broadcast, mpsc, oneshot};
+use wire::boxes::CertificateEntry;
 use wire::certificate::CertificateText;
 use wire::drive::Drive;
 use wire::event::{Actor, FIRST_PREV_HASH, NewEvent};
@@ -16,7 +17,7 @@ use wire::{Event, JobId, Time};
 
 use crate::hub::units::Remembered;
 use crate::message::Message;
-use crate::tables::{CERTIFICATES, EVENTS, EVENTS_MAX, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, STATE};
+use crate::tables::{CERTIFICATES, EVENTS, EVENTS_MAX, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, SEALS, SEALS_MAX, STATE};
 
 /// Orders that may wait; then their makers wait.
 const QUEUE: usize = 1024;
@@ -147,7 +148,10 @@ fn write(w: &mut Write<'_, '_>, keep: impl Iterator<Item = Keep>) -> store::Resu
                 hash.clone_from(&event.hash);
                 events.push(event);
             }
-            Keep::Job(job) => JOBS.put(w, &job.id.to_string(), &*job)?,
+            Keep::Job(job) => {
+                seal(w, &job)?;
+                JOBS.put(w, &job.id.to_string(), &*job)?;
+            }
             Keep::Drives(drives) => STATE.put(w, DRIVES, &json(&drives)?)?,
             Keep::Playbooks(playbooks) => STATE.put(w, PLAYBOOKS, &json(&playbooks)?)?,
             Keep::Certificate(certificate) => {
@@ -178,6 +182,26 @@ fn write(w: &mut Write<'_, '_>, keep: impl Iterator<Item = Keep>) -> store::Resu
         JOBS.delete(w, &oldest)?;
     }
     Ok(events)
+}
+
+/// Lists the job's certificate, where it has one and the list does not say so yet.
+fn seal(w: &mut Write<'_, '_>, job: &Job) -> store::Result<()> {
+    let Some(info) = &job.certificate else { return Ok(()) };
+    let entry = CertificateEntry {
+        job: job.id,
+        drive: job.drive.clone(),
+        model: job.model.clone(),
+        serial: job.serial.clone(),
+        capacity: job.capacity,
+        playbook: job.playbook.clone(),
+        outcome: job.verdict.as_ref().map(|verdict| verdict.outcome),
+        info: info.clone(),
+    };
+    let known = SEALS.get(w, info.id.as_str())?;
+    if known.as_ref() == Some(&entry) || (known.is_none() && SEALS.len(w)? >= SEALS_MAX) {
+        return Ok(());
+    }
+    SEALS.put(w, info.id.as_str(), &entry)
 }
 
 /// The number of the first event whose place in the chain is wrong; `None` when the whole log is sound.

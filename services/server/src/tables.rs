@@ -7,12 +7,14 @@
 //! | `jobs` | job id (sorts by time) | [`wire::job::Job`], its last known state |
 //! | `joblog` | job id, number | [`wire::frame::LogLine`] |
 //! | `certificates` | job id | the certificate's text, byte for byte as it was signed |
+//! | `seals` | certificate id | [`wire::boxes::CertificateEntry`]: what is listed of it, with its revocation |
 //! | `addons` | number | [`crate::addon::Addon`] |
 //! | `state` | word | whatever the word says, as JSON |
 //! | `numbers` | word | running numbers |
 
 use store::Table;
 use wire::Event;
+use wire::boxes::CertificateEntry;
 use wire::frame::LogLine;
 use wire::job::Job;
 
@@ -54,3 +56,9 @@ pub const STATE: Table<String, serde_json::Value> = Table::new("state");
 
 /// Certificates, one a job at most; they go with their job.
 pub const CERTIFICATES: Table<String, String> = Table::new("certificates");
+
+/// What is listed of the certificates, by their own ids.
+pub const SEALS: Table<String, CertificateEntry> = Table::new("seals");
+
+/// Entries kept in the list: each outlives its job, so that a revocation stays known; at 500 bytes each, 2 MB.
+pub const SEALS_MAX: u64 = 4000;

@@ -172,6 +172,40 @@ revocation: RevocationState,
  */
 says: CertificateFacts | null, };
 
+export type CertificateEntry = { 
+/**
+ * The job.
+ */
+job: JobId, 
+/**
+ * The drive.
+ */
+drive: DriveId, 
+/**
+ * Model.
+ */
+model: string, 
+/**
+ * Serial.
+ */
+serial: string, 
+/**
+ * Capacity.
+ */
+capacity: Bytes, 
+/**
+ * Playbook.
+ */
+playbook: string, 
+/**
+ * The verdict's word.
+ */
+outcome: Outcome | null, 
+/**
+ * Its id, key, time, and whether it was revoked.
+ */
+info: CertificateInfo, };
+
 export type CertificateFacts = { 
 /**
  * Its id, as printed on it.
@@ -237,6 +271,16 @@ job: JobId,
  * Canonical JSON with its signature, byte for byte.
  */
 text: string, };
+
+export type CheckRequest = { 
+/**
+ * The certificate's text, byte for byte, or that of its QR code.
+ */
+text: string, 
+/**
+ * Keys that the reader knows besides those of this box: lines `key FINGERPRINT NAME` and `revoked ID WHY`.
+ */
+trust: string, };
 
 export type Claim = { 
 /**
@@ -701,6 +745,12 @@ export type Lba = number;
 
 export type Liveness = "online" | "degraded" | "offline";
 
+export type LocateRequest = { 
+/**
+ * On, for five minutes at most, or off.
+ */
+on: boolean, };
+
 export type LogLine = { 
 /**
  * `info`, `warn`, `error` (and `debug`; `warning` is read as `warn`).
@@ -961,6 +1011,12 @@ text: string,
  */
 problem: string | null, };
 
+export type PlaybookText = { 
+/**
+ * Its TOML text, at most 64 KiB; `name` in it is the name in the path.
+ */
+text: string, };
+
 export type Problem = { 
 /**
  * A stable word for programs, e.g. `plan-expired`; see the module that makes it.
@@ -1144,6 +1200,16 @@ limit: string,
 source: string, };
 
 export type Rung = "late" | "degraded" | "abort" | "kill" | "abandoned" | "restart" | "quarantine" | "reboot" | "hard_reboot" | "watchdog";
+
+export type ScanRequest = { 
+/**
+ * The drives, 1 to 128.
+ */
+drives: Array<DriveId>, 
+/**
+ * Name of the playbook.
+ */
+playbook: string, };
 
 export type SelfTest = { 
 /**
@@ -1330,6 +1396,12 @@ rate: Bytes,
  * Bad sectors found up to then.
  */
 bad_sectors: number, };
+
+export type Told = { 
+/**
+ * The sentence.
+ */
+told: string, };
 
 export type UnitState = "stopped" | "starting" | "ready" | "degraded" | "stopping" | "backoff" | "quarantined" | "done" | "failed";
 

@@ -143,5 +143,67 @@ pub struct Started {
     pub jobs: Vec<crate::JobId>,
 }
 
+/// `POST /api/v1/scans`: playbooks that only read; answered with [`Started`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct ScanRequest {
+    /// The drives, 1 to 128.
+    pub drives: Vec<DriveId>,
+    /// Name of the playbook.
+    pub playbook: String,
+}
+
+/// `POST /api/v1/drives/{id}/locate`; answered with [`Told`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct LocateRequest {
+    /// On, for five minutes at most, or off.
+    pub on: bool,
+}
+
+/// `PUT /api/v1/playbooks/{name}`; answered with [`Told`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct PlaybookText {
+    /// Its TOML text, at most 64 KiB; `name` in it is the name in the path.
+    pub text: String,
+}
+
+/// What was done, in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Told {
+    /// The sentence.
+    pub told: String,
+}
+
+/// `POST /api/v1/certificates/check`; the certificate itself may be sent as the body instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    /// The certificate's text, byte for byte, or that of its QR code.
+    pub text: String,
+    /// Keys that the reader knows besides those of this box: lines `key FINGERPRINT NAME` and `revoked ID WHY`.
+    #[serde(default)]
+    pub trust: String,
+}
+
+/// A certificate that this box signed, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct CertificateEntry {
+    /// The job.
+    pub job: JobId,
+    /// The drive.
+    pub drive: DriveId,
+    /// Model.
+    pub model: String,
+    /// Serial.
+    pub serial: String,
+    /// Capacity.
+    pub capacity: crate::Bytes,
+    /// Playbook.
+    pub playbook: String,
+    /// The verdict's word.
+    pub outcome: Option<crate::job::Outcome>,
+    /// Its id, key, time, and whether it was revoked.
+    pub info: crate::certificate::CertificateInfo,
+}
+
 /// A plan with the server's word on whether the person who asked may arm it.
 pub type Planned = Plan;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use store::Store;
 use wire::JobId;
-use wire::boxes::Banner;
+use wire::boxes::{Banner, CertificateEntry};
 use wire::event::Severity;
 
 use super::App;
 use crate::hub::{Input, Past};
 use crate::scribe;
-use crate::tables::{CERTIFICATES, EVENTS, JOBS, STATE};
+use crate::tables::{CERTIFICATES, EVENTS, JOBS, SEALS, STATE};
 
 /// Newest jobs read at start.
 const JOBS_READ: usize = 200;
@@ -80,6 +80,17 @@ impl App {
     /// When the store cannot be read.
     pub fn certificate(&self, id: JobId) -> store::Result<Option<String>> {
         self.store.read(|r| CERTIFICATES.get(r, id.to_string().as_str()))
+    }
+
+    /// What is listed of the certificates that this box signed, the newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn certificates(&self) -> store::Result<Vec<CertificateEntry>> {
+        let mut entries: Vec<CertificateEntry> =
+            self.store.read(|r| SEALS.all(r))?.into_iter().map(|(_, e)| e).collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.info.made));
+        Ok(entries)
     }
 }
 

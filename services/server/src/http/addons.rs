@@ -12,10 +12,12 @@ use axum::{Extension, Json as Answered};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use wire::boxes::Liveness;
 use wire::event::{NewEvent, Severity};
 
 use super::body::Json;
+use super::doc::{Body, LoggedIn, OfAddon, Stored, Tries};
 use super::person::{self, Person};
 use super::{Peer, Refusal};
 use crate::addon::{Addon, check_name, read_manifest};
@@ -61,15 +63,7 @@ pub(super) fn find(app: &App, id: &str) -> Result<Addon, Refusal> {
 }
 
 fn act(kind: &str, message: String, data: Value) -> NewEvent {
-    NewEvent {
-        kind: kind.to_owned(),
-        severity: Severity::Info,
-        job: None,
-        drive: None,
-        message,
-        data,
-        origin: None,
-    }
+    super::act::act(kind, Severity::Info, message, data)
 }
 
 /// Checks the add-on token of a request; counts wrong ones of the peer.
@@ -86,24 +80,28 @@ pub(super) fn check_token(app: &App, peer: Peer, token: Option<&str>) -> Result<
     })
 }
 
-/// `GET /api/addons`.
+/// The add-ons, the built-in agent first.
+#[utoipa::path(get, path = "/api/addons", operation_id = "addons", tag = "addons", responses((status = 200, body = Vec<Value>), LoggedIn))]
 pub async fn list(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>> {
     Answered(app.addons.list().iter().map(|addon| view(&app, addon)).collect())
 }
 
-/// `GET /api/addons/{id}`.
+/// One add-on.
+#[utoipa::path(get, path = "/api/addons/{id}", operation_id = "addon", tag = "addons", params(("id" = u64, Path, description = "Add-on")), responses((status = 200, body = Value), LoggedIn, OfAddon))]
 pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Answered<Value>, Refusal> {
     Ok(Answered(view(&app, &find(&app, &id)?)))
 }
 
 /// Body of [`new_token`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct NewToken {
     #[serde(default)]
     name: String,
 }
 
-/// `POST /api/addons/tokens`.
+/// Makes an add-on token; it is shown this once.
+#[utoipa::path(post, path = "/api/addons/tokens", operation_id = "addon_token_make", tag = "addons", request_body = NewToken,
+    responses((status = 201, body = Value), LoggedIn, Body, Stored))]
 pub async fn new_token(
     State(app): State<Arc<App>>,
     person: Person,
@@ -128,7 +126,8 @@ pub async fn new_token(
     Ok((StatusCode::CREATED, Answered(body)).into_response())
 }
 
-/// `GET /api/addons/tokens`: without the secrets, which nobody has.
+/// The add-on tokens, without the secrets, which nobody has.
+#[utoipa::path(get, path = "/api/addons/tokens", operation_id = "addon_tokens", tag = "addons", responses((status = 200, body = Vec<Value>), LoggedIn))]
 pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>> {
     let rows = app
         .vault
@@ -142,7 +141,9 @@ pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Valu
     Answered(rows.collect())
 }
 
-/// `DELETE /api/addons/tokens/{id}`.
+/// Takes an add-on token away.
+#[utoipa::path(delete, path = "/api/addons/tokens/{id}", operation_id = "addon_token_revoke", tag = "addons", params(("id" = u64, Path, description = "Token")),
+    responses((status = 204, description = "It is gone"), LoggedIn, Stored, (status = 404, description = "`token-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn revoke_token(
     State(app): State<Arc<App>>,
     person: Person,
@@ -163,7 +164,7 @@ pub async fn revoke_token(
 }
 
 /// Body of [`register`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Register {
     name: String,
     #[serde(default)]
@@ -171,7 +172,9 @@ pub struct Register {
     token: String,
 }
 
-/// `POST /api/addons/register`: a person names an add-on and binds the token to it.
+/// Registers an add-on with a token, which belongs to it from then on.
+#[utoipa::path(post, path = "/api/addons/register", operation_id = "addon_register", tag = "addons", request_body = Register,
+    responses((status = 201, body = Value), LoggedIn, Body, Stored, (status = 409, description = "`token-used`: the token belongs to another add-on; `addons-full`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn register(
     State(app): State<Arc<App>>,
     person: Person,
@@ -216,12 +219,15 @@ pub async fn register(
 }
 
 /// Body of [`connect`] and [`upsert`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct WithManifest {
     manifest: Value,
 }
 
-/// `POST /api/addons/connect`: the add-on brings its manifest.
+/// The add-on brings its manifest, with its own token.
+#[utoipa::path(post, path = "/api/addons/connect", operation_id = "addon_connect", tag = "addons", request_body = WithManifest, security(("bearer" = [])),
+    responses((status = 200, body = Value), Body, Tries, Stored, OfAddon,
+        (status = 401, description = "`token-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 412, description = "`token-unbound`: register first", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn connect(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -250,7 +256,9 @@ pub async fn connect(
     Ok(Answered(body))
 }
 
-/// `POST /api/addons`: a person uploads a manifest; an add-on of that name gets it, else there is a new one.
+/// Uploads a manifest; an add-on of that name gets it, else there is a new one.
+#[utoipa::path(post, path = "/api/addons", operation_id = "addon_upsert", tag = "addons", request_body = WithManifest,
+    responses((status = 200, body = Value), (status = 201, body = Value), LoggedIn, Body, Stored))]
 pub async fn upsert(
     State(app): State<Arc<App>>,
     person: Person,
@@ -288,14 +296,14 @@ pub async fn upsert(
 }
 
 /// Body of [`enable`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Enable {
     enabled: bool,
     password: String,
 }
 
 /// Body of [`remove`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct Remove {
     password: String,
 }
@@ -321,7 +329,10 @@ fn not_the_agent(addon: &Addon) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// `PUT /api/addons/{id}/enabled`.
+/// Lets an add-on connect, or no longer.
+#[utoipa::path(put, path = "/api/addons/{id}/enabled", operation_id = "addon_enable", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Enable,
+    responses((status = 200, body = Value), LoggedIn, Body, OfAddon, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`built-in`: the agent is part of the box", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn enable(
     State(app): State<Arc<App>>,
     person: Person,
@@ -347,7 +358,10 @@ pub async fn enable(
     Ok(Answered(view(&app, &addon)))
 }
 
-/// `DELETE /api/addons/{id}`.
+/// Takes an add-on away, with its tokens.
+#[utoipa::path(delete, path = "/api/addons/{id}", operation_id = "addon_remove", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Remove,
+    responses((status = 204, description = "It is gone"), LoggedIn, Body, OfAddon, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`built-in`: the agent is part of the box", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     person: Person,

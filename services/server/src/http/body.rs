@@ -47,6 +47,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// A body of text that may be JSON.
+#[derive(Debug)]
+pub struct Text(pub String);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        String::from_utf8(read(request).await?.into())
+            .map(Self)
+            .map_err(|_| Refusal::new("bad-body", 400, "The body is no text").with("expected UTF-8"))
+    }
+}
+
 async fn read(request: Request) -> Result<bytes::Bytes, Refusal> {
     let too_long =
         || Refusal::new("too-long", 413, "The body is too long").with(format!("at most {LONGEST} bytes are taken"));

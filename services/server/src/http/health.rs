@@ -14,6 +14,7 @@ use crate::app::App;
 const STUCK: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Whether the server serves; 503 when its store does not.
+#[utoipa::path(get, path = "/health", tag = "box", security(()), responses((status = 200, body = serde_json::Value), (status = 503, body = serde_json::Value)))]
 pub async fn health(State(app): State<Arc<App>>) -> Response {
     let now = app.clock.now();
     let store = app.store.health();
@@ -44,4 +45,10 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
         StatusCode::OK
     };
     (code, Json(body)).into_response()
+}
+
+/// The same at the path where existing clients look.
+#[utoipa::path(get, path = "/api/v1/health", operation_id = "health_v1", tag = "box", security(()), responses((status = 200, body = serde_json::Value), (status = 503, body = serde_json::Value)))]
+pub async fn health_v1(state: State<Arc<App>>) -> Response {
+    health(state).await
 }

@@ -7,12 +7,19 @@
 //!
 //! Every error is `application/problem+json` with the fields of [`wire::Problem`].
 
+mod act;
 mod addons;
+mod agent;
 mod body;
+mod certificates;
+pub mod doc;
+mod drives;
 mod front;
 mod health;
+mod jobs;
 mod person;
 mod plans;
+mod playbooks;
 mod refusal;
 mod session;
 mod sse;
@@ -26,51 +33,71 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
 use http::Method;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 pub use front::{Hosts, Peer};
 pub use refusal::Refusal;
 
+/// Every route with what it says of itself, from the same list.
+fn routes() -> (Router<Arc<App>>, OpenApi) {
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(view::whole_box))
+        .routes(routes!(session::claim))
+        .routes(routes!(session::show, session::log_in, session::log_out))
+        .routes(routes!(drives::drives))
+        .routes(routes!(drives::locate))
+        .routes(routes!(drives::scan))
+        .routes(routes!(jobs::jobs))
+        .routes(routes!(jobs::job))
+        .routes(routes!(jobs::job_log))
+        .routes(routes!(jobs::job_progress))
+        .routes(routes!(jobs::job_timeline))
+        .routes(routes!(jobs::abort))
+        .routes(routes!(jobs::pause))
+        .routes(routes!(jobs::resume))
+        .routes(routes!(certificates::json))
+        .routes(routes!(certificates::list))
+        .routes(routes!(certificates::check))
+        .routes(routes!(playbooks::playbooks))
+        .routes(routes!(playbooks::save, playbooks::forget))
+        .routes(routes!(plans::plan))
+        .routes(routes!(plans::arm))
+        .routes(routes!(plans::start))
+        .routes(routes!(view::log))
+        .routes(routes!(view::events))
+        .routes(routes!(sse::stream))
+        .routes(routes!(doc::openapi_json));
+    let (router, doc) = OpenApiRouter::with_openapi(doc::begin())
+        .nest("/api/v1", v1)
+        .routes(routes!(addons::list, addons::upsert))
+        .routes(routes!(addons::tokens, addons::new_token))
+        .routes(routes!(addons::revoke_token))
+        .routes(routes!(addons::register))
+        .routes(routes!(addons::connect))
+        .routes(routes!(websocket::connect))
+        .routes(routes!(addons::show, addons::remove))
+        .routes(routes!(addons::enable))
+        .routes(routes!(telemetry::stream))
+        .routes(routes!(session::vigil_log_in))
+        .routes(routes!(health::health))
+        .routes(routes!(health::health_v1))
+        .split_for_parts();
+    (router, doc::finish(doc))
+}
+
+/// The OpenAPI document of [`router`].
+pub fn openapi() -> OpenApi {
+    routes().1
+}
+
 /// The router of every listener.
 pub fn router(app: Arc<App>, hosts: Hosts) -> Router {
-    let v1 = Router::new()
-        .route("/health", get(health::health))
-        .route("/box", get(view::whole_box))
-        .route("/claim", post(session::claim))
-        .route(
-            "/session",
-            get(session::show).post(session::log_in).delete(session::log_out),
-        )
-        .route("/drives", get(view::drives))
-        .route("/jobs", get(view::jobs))
-        .route("/jobs/{id}", get(view::job))
-        .route("/jobs/{id}/log", get(view::job_log))
-        .route("/jobs/{id}/progress", get(view::job_progress))
-        .route("/jobs/{id}/abort", post(plans::abort))
-        .route("/log", get(view::log))
-        .route("/playbooks", get(view::playbooks))
-        .route("/plans", post(plans::plan))
-        .route("/plans/{id}/arm", post(plans::arm))
-        .route("/plans/{id}/start", post(plans::start))
-        .route("/events", get(view::events))
-        .route("/stream", get(sse::stream));
-    let addons = Router::new()
-        .route("/", get(addons::list).post(addons::upsert))
-        .route("/tokens", get(addons::tokens).post(addons::new_token))
-        .route("/tokens/{id}", delete(addons::revoke_token))
-        .route("/register", post(addons::register))
-        .route("/connect", post(addons::connect))
-        .route("/ws", get(websocket::connect))
-        .route("/{id}", get(addons::show).delete(addons::remove))
-        .route("/{id}/enabled", put(addons::enable))
-        .route("/{id}/telemetry", get(telemetry::stream));
-    Router::new()
-        .nest("/api/v1", v1)
-        .nest("/api/addons", addons)
-        .route("/api/auth/login", post(session::vigil_log_in))
-        .route("/health", get(health::health))
+    routes()
+        .0
         .fallback(page_or_nothing)
         .method_not_allowed_fallback(|method: Method| async move {
             Refusal::new("method-not-allowed", 405, format!("{method} cannot be used here")).into_response()

@@ -1,23 +1,24 @@
-//! The gate over HTTP: plan, arm, start; and abort, which needs none.
+//! The gate over HTTP: plan, arm, start.
 
 use std::sync::Arc;
 
 use axum::Json as Answered;
 use axum::extract::{Path, State};
-use http::StatusCode;
 use serde_json::json;
 use wire::boxes::{ArmRequest, PlanRequest, StartRequest, Started};
 use wire::command::{Answer, Command};
-use wire::event::{NewEvent, Severity};
-use wire::gate::{Armed, PLAN_DRIVES_MAX, Plan};
+use wire::event::Severity;
+use wire::gate::{Armed, Plan};
 use wire::{DriveId, PlanId, Problem};
 
 use super::Refusal;
+use super::act::act;
+use super::agent::{claimed, odd_answer};
 use super::body::Json;
+use super::doc::{Agent, Body, LoggedIn, OfPlan, Stored, Tries};
+use super::drives::check_list;
 use super::person::Person;
-use super::view;
 use crate::app::App;
-use crate::hub::Hub;
 
 fn plan_id(text: &str) -> Result<PlanId, Refusal> {
     text.parse().map_err(|_| {
@@ -26,56 +27,20 @@ fn plan_id(text: &str) -> Result<PlanId, Refusal> {
     })
 }
 
-fn odd_answer() -> Refusal {
-    Refusal::new("agent-odd", 502, "The burn-in agent answered something else")
-        .with("server and agent are of different versions")
-}
-
-fn claimed(app: &App) -> Result<(), Refusal> {
-    if app.hub(Hub::is_claimed) {
-        return Ok(());
-    }
-    Err(Problem::new("not-claimed", 409, "Nothing can be erased before the box is claimed").into())
-}
-
 fn words(drives: &[DriveId]) -> String {
     drives.iter().map(DriveId::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn act(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> NewEvent {
-    NewEvent {
-        kind: kind.to_owned(),
-        severity,
-        job: None,
-        drive: None,
-        message,
-        data,
-        origin: None,
-    }
-}
-
-/// `POST /api/v1/plans`: what would be lost.
+/// What would be lost: opens a two-minute window in which it can be armed.
+#[utoipa::path(post, path = "/plans", tag = "gate", request_body = PlanRequest,
+    responses((status = 200, body = Plan), LoggedIn, Body, Agent))]
 pub async fn plan(
     State(app): State<Arc<App>>,
     person: Person,
     Json(request): Json<PlanRequest>,
 ) -> Result<Answered<Plan>, Refusal> {
     claimed(&app)?;
-    if request.drives.is_empty() || request.drives.len() > PLAN_DRIVES_MAX {
-        return Err(
-            Refusal::new("bad-plan", 422, "A plan names drives").with(format!("drives: 1 to {PLAN_DRIVES_MAX}"))
-        );
-    }
-    let twice = request
-        .drives
-        .iter()
-        .enumerate()
-        .find(|(at, id)| request.drives[..*at].contains(id));
-    if let Some((_, id)) = twice {
-        return Err(
-            Refusal::new("bad-plan", 422, "A plan names each drive once").with(format!("drives: {id} stands twice"))
-        );
-    }
+    check_list(&request.drives)?;
     let command = Command::Plan {
         drives: request.drives,
         playbook: request.playbook,
@@ -90,7 +55,12 @@ pub async fn plan(
     }
 }
 
-/// `POST /api/v1/plans/{id}/arm`: typed labels and the password against a signed ticket.
+/// The last four of each serial and the password against a signed ticket, good for one start.
+#[utoipa::path(post, path = "/plans/{id}/arm", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = ArmRequest,
+    responses((status = 200, body = Armed), LoggedIn, Body, OfPlan, Tries, Stored,
+        (status = 403, description = "`password-wrong`: nothing was armed", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`not-claimed`: nobody owns the box; `ticket-used`: it was started", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`label-wrong`: what was typed does not name the drive that the detail names", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn arm(
     State(app): State<Arc<App>>,
     person: Person,
@@ -135,7 +105,10 @@ pub async fn arm(
     Ok(Answered(armed))
 }
 
-/// `POST /api/v1/plans/{id}/start`: the ticket goes to the agent, once.
+/// Starts what was armed: the ticket goes to the agent, once.
+#[utoipa::path(post, path = "/plans/{id}/start", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = Armed,
+    responses((status = 200, body = Started), LoggedIn, Body, OfPlan, Agent,
+        (status = 403, description = "`ticket-forged`: its signature is not this box's", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn start(
     State(app): State<Arc<App>>,
     person: Person,
@@ -182,33 +155,4 @@ pub async fn start(
         Answer::Started { jobs } => Ok(Answered(Started { jobs })),
         Answer::Planned(_) | Answer::Aborted | Answer::Done { .. } => Err(odd_answer()),
     }
-}
-
-/// `POST /api/v1/jobs/{id}/abort`.
-pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
-    let job_id = view::job_id(&id)?;
-    let job = app.job(job_id)?.ok_or_else(|| view::no_job(&id))?;
-    if job.state.is_over() {
-        return Err(Refusal::new("job-over", 409, "This job is over").with("there is nothing to end"));
-    }
-    match app
-        .ask_agent(Command::Abort {
-            job: job_id,
-            actor: person.name.clone(),
-        })
-        .await?
-    {
-        Answer::Aborted => {}
-        Answer::Planned(_) | Answer::Started { .. } | Answer::Done { .. } => return Err(odd_answer()),
-    }
-    let mut event = act(
-        "gate.abort",
-        Severity::Info,
-        format!("{} ended the job on {} {}", person.name, job.model, job.serial),
-        json!({}),
-    );
-    event.job = Some(job_id);
-    event.drive = Some(job.drive);
-    app.record_act(event, &person.name).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

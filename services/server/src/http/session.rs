@@ -10,9 +10,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use wire::Time;
 use wire::boxes::{Claim, Login, Session};
-use wire::event::{NewEvent, Severity};
+use wire::event::Severity;
 
+use super::act::act;
 use super::body::Json;
+use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::{self, COOKIE_NAME, Person};
 use super::{Peer, Refusal};
 use crate::app::App;
@@ -20,18 +22,6 @@ use crate::auth::claim::{Code, Try};
 use crate::auth::credential::SESSION;
 use crate::auth::{password, secret};
 use crate::hub::Input;
-
-fn act(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> NewEvent {
-    NewEvent {
-        kind: kind.to_owned(),
-        severity,
-        job: None,
-        drive: None,
-        message,
-        data,
-        origin: None,
-    }
-}
 
 fn set_cookie(value: &str, seconds: u64) -> Result<HeaderValue, Refusal> {
     HeaderValue::from_str(&format!(
@@ -57,7 +47,10 @@ fn check_username(name: &str) -> Result<(), Refusal> {
         .with("username: 1 to 64 letters, digits, dots, underscores or hyphens"))
 }
 
-/// `POST /api/v1/claim`: who reads the console becomes the first user.
+/// Claims the box: who reads the code on its console becomes the first user, and is logged in.
+#[utoipa::path(post, path = "/claim", tag = "session", security(()), request_body = Claim,
+    responses((status = 200, body = Session), Body, Tries, Stored, (status = 403, description = "`code-wrong`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`claimed`, `being-claimed`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-username`, `bad-password`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn claim(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -154,7 +147,9 @@ async fn check_login(app: &Arc<App>, peer: Peer, form: Login) -> Result<String, 
     }
 }
 
-/// `POST /api/v1/session`: log in.
+/// Logs in: sets the session's cookie, good for 24 h.
+#[utoipa::path(post, path = "/session", tag = "session", security(()), request_body = Login,
+    responses((status = 200, body = Session), Body, Tries, Stored, (status = 401, description = "`login-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -165,7 +160,9 @@ pub async fn log_in(
     with_cookie(name, expires, &cookie)
 }
 
-/// `POST /api/auth/login`: the same for existing Vigil clients, which take the token out of the body.
+/// The same for existing Vigil clients, which take the token out of the body.
+#[utoipa::path(post, path = "/api/auth/login", tag = "session", security(()), request_body = Login,
+    responses((status = 200, body = serde_json::Value), Body, Tries, Stored, (status = 401, description = "`login-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn vigil_log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -178,7 +175,8 @@ pub async fn vigil_log_in(
     Ok(([(SET_COOKIE, header)], axum::Json(body)).into_response())
 }
 
-/// `GET /api/v1/session`: who is logged in.
+/// Who is logged in, and until when.
+#[utoipa::path(get, path = "/session", operation_id = "session", tag = "session", responses((status = 200, body = Session), LoggedIn))]
 pub async fn show(person: Person) -> axum::Json<Session> {
     axum::Json(Session {
         username: person.name,
@@ -186,7 +184,8 @@ pub async fn show(person: Person) -> axum::Json<Session> {
     })
 }
 
-/// `DELETE /api/v1/session`: log out.
+/// Logs out; without a session it does nothing.
+#[utoipa::path(delete, path = "/session", tag = "session", security(()), responses((status = 204, description = "Nobody is logged in"), Stored))]
 pub async fn log_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Refusal> {
     if let Some(person) = person::of(&app, &headers) {
         app.vault.log_out(&person.secret).await?;

@@ -16,8 +16,10 @@ use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
+use utoipa::IntoParams;
 
 use super::Refusal;
+use super::doc::LoggedIn;
 use super::person::Person;
 use crate::app::{self, App};
 use crate::hub::Stream;
@@ -39,8 +41,10 @@ pub(super) const AHEAD: usize = 32;
 const REPLAY_MAX: usize = 1000;
 
 /// Query of the stream.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct From {
+    /// Events after this number are sent first.
     after: Option<u64>,
 }
 
@@ -75,7 +79,11 @@ pub(super) fn open() -> (mpsc::Sender<String>, Response) {
     (send, (headers, Body::from_stream(body)).into_response())
 }
 
-/// `GET /api/v1/stream`.
+/// Everything as it happens, as server-sent events: `box`, `drives`, `playbooks`, `job`, `progress`, `log`, `event`.
+///
+/// First the present state, then the events after `Last-Event-ID` or `after`, then what happens.
+#[utoipa::path(get, path = "/stream", operation_id = "stream", tag = "events", params(From, ("Last-Event-ID" = Option<u64>, Header, description = "Number of the last event that was seen")),
+    responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn stream(
     State(app): State<Arc<App>>,
     person: Person,
@@ -151,6 +159,7 @@ async fn snapshot(app: &App, send: &mpsc::Sender<String>) -> Result<(), Gone> {
         let mut all = vec![
             Message::of(now, hub, &Stream::Box),
             Message::new("drives", &hub.drives()),
+            Message::new("playbooks", &hub.playbooks()),
         ];
         // Oldest first, so that a page that keeps the order of arrival has the newest last.
         let mut jobs: Vec<_> = hub.jobs().map(|job| Message::new("job", job)).collect();

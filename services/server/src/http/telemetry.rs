@@ -12,6 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Refusal;
 use super::addons::find;
+use super::doc::{LoggedIn, OfAddon};
 use super::person::Person;
 use super::sse::{self, KEEP_ALIVE, RECHECK};
 use crate::app::App;
@@ -22,7 +23,9 @@ fn encode(addon: u64, number: u64, item: &Telemetry) -> String {
     format!("id: {number}\nevent: {}\ndata: {data}\n\n", item.name)
 }
 
-/// The handler.
+/// The frames of one add-on as server-sent events, with replay after `Last-Event-ID`.
+#[utoipa::path(get, path = "/api/addons/{id}/telemetry", operation_id = "addon_telemetry", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
+    responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, OfAddon))]
 pub async fn stream(
     State(app): State<Arc<App>>,
     person: Person,

@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use link::Limits;
 
 use super::addons::check_token;
+use super::doc::{OfAddon, Tries};
 use super::{Peer, Refusal, person};
 use crate::addon::MANIFEST_MAX;
 use crate::app::App;
@@ -28,7 +29,12 @@ fn query<'a>(query: Option<&'a str>, key: &str) -> Option<&'a str> {
     })
 }
 
-/// The handler.
+/// The add-on's socket: frames of `frames.schema.json` as text messages.
+#[utoipa::path(get, path = "/api/addons/ws", operation_id = "addon_socket", tag = "addons", security(("bearer" = [])),
+    params(("addon_id" = u64, Query, description = "The add-on"), ("token" = Option<String>, Query, description = "Its token, where no header can be sent")),
+    responses((status = 101, description = "WebSocket"), OfAddon, Tries,
+        (status = 400, description = "`bad-query`, `not-websocket`", body = wire::Problem, content_type = "application/problem+json"), (status = 401, description = "`token-wrong`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`addon-disabled`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) -> Result<Response, Refusal> {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
     let id = query(request.uri().query(), "addon_id").filter(|id| !id.is_empty());

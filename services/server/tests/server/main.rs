@@ -8,4 +8,5 @@ mod box_;
 mod client;
 mod gate;
 mod http;
+mod openapi;
 mod process;

@@ -1,0 +1,109 @@
+//! Certificates: those that this box signed, byte for byte, as page and as PDF; and the check of any.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use certificate::{Fingerprint, Revocations, Signed, Trust};
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use wire::boxes::{CertificateEntry, CheckRequest};
+use wire::certificate::CertificateCheck;
+
+use super::Refusal;
+use super::body::Text;
+use super::doc::{Body, LoggedIn, Stored};
+use super::jobs;
+use super::person::Person;
+use crate::app::App;
+use crate::hub::Hub;
+
+/// The certificates that this box signed, with those that it revoked, the newest first.
+#[utoipa::path(get, path = "/certificates", tag = "certificates",
+    responses((status = 200, body = Vec<CertificateEntry>), LoggedIn, Stored))]
+pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Json<Vec<CertificateEntry>>, Refusal> {
+    Ok(Json(app.certificates()?))
+}
+
+/// A job's certificate, and the job's id in words for a file name.
+async fn text_of(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
+    let job = jobs::find(app, id)?;
+    app.certificate(job.id)?.ok_or_else(|| {
+        Refusal::new("certificate-unknown", 404, "This job has no certificate").with(match job.state.is_over() {
+            true => "it ended without a verdict, or its certificate has not come yet",
+            false => "it is signed when the job has ended",
+        })
+    })
+}
+
+fn file(kind: &'static str, name: &str, disposition: &str, bytes: Vec<u8>) -> Response {
+    // A certificate's id has letters, digits and hyphens; anything else must not reach a header.
+    let name: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '.' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let disposition = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}\""));
+    let mut response = ([(CONTENT_TYPE, HeaderValue::from_static(kind))], bytes).into_response();
+    if let Ok(disposition) = disposition {
+        response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
+    }
+    response
+}
+
+/// A job's certificate as canonical JSON with its signature, byte for byte as it was signed.
+#[utoipa::path(get, path = "/jobs/{id}/certificate", operation_id = "certificate", tag = "certificates", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = String, content_type = "application/json"), LoggedIn, Stored,
+        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let text = text_of(&app, &id).await?;
+    let name = Signed::parse(&text).map_or(id, |signed| signed.certificate().id.clone());
+    Ok(file(
+        "application/json",
+        &format!("{name}.json"),
+        "inline",
+        text.into_bytes(),
+    ))
+}
+
+/// Checks a certificate of any box: its signature, whether its key is known here, until when it holds, whether it was
+/// revoked as far as this box can know. The body is a [`CheckRequest`], or the certificate itself.
+#[utoipa::path(post, path = "/certificates/check", operation_id = "certificate_check", tag = "certificates", request_body = CheckRequest,
+    responses((status = 200, body = CertificateCheck), LoggedIn, Body, Stored,
+        (status = 422, description = "`bad-trust`: a line of `trust` says nothing", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn check(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Text(body): Text,
+) -> Result<Json<CertificateCheck>, Refusal> {
+    // The certificate itself is JSON too, but never with the field `text` alone.
+    let request = serde_json::from_str(&body).unwrap_or_else(|_| CheckRequest {
+        text: body.trim_end_matches(['\r', '\n']).to_owned(),
+        trust: String::new(),
+    });
+    let mut trust = Trust::parse(&request.trust)
+        .map_err(|bad| Refusal::new("bad-trust", 422, "The list of keys is not one").with(format!("trust: {bad}")))?;
+    let entries = app.certificates()?;
+    let own: Option<Fingerprint> = entries.iter().find_map(|entry| entry.info.key.parse().ok());
+    if let Some(own) = own {
+        trust.add(own, &format!("{}, this box", app.hub(|hub| Hub::name(hub).to_owned())));
+    }
+    let revoked = entries
+        .into_iter()
+        .filter_map(|entry| Some((entry.info.id, entry.info.revoked?)))
+        .collect();
+    let now = app.clock.now().wall;
+    let checked = tokio::task::spawn_blocking(move || {
+        let revocations = own.map_or(Revocations::Unknown, |own| Revocations::Of(own, &revoked));
+        certificate::check(&request.text, &trust, now, revocations)
+    })
+    .await
+    .map_err(|_| Refusal::new("internal", 500, "The check broke off"))?;
+    Ok(Json(checked))
+}

@@ -1,0 +1,186 @@
+//! The OpenAPI document, made from the handlers that the router is made of.
+//!
+//! Each handler says its path, body and answers in its `#[utoipa::path]`; what is true of all of them (who may ask,
+//! which headers a browser has to send, what the front turns away) is added here, so that it stands in one place.
+//! `services/wire/bindings/openapi.json` is this document, checked in; `tests/server/openapi.rs` keeps it fresh and
+//! asks every route in it.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
+};
+use utoipa::{IntoResponses, PartialSchema};
+use wire::Problem;
+
+use super::person::COOKIE_NAME;
+
+/// Where the document is checked in, from this crate's folder.
+pub const CHECKED_IN: &str = "../wire/bindings/openapi.json";
+
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+/// An answer that is a problem, with its stable words and what they mean.
+fn problem(words: &str) -> RefOr<Response> {
+    let content = ContentBuilder::new()
+        .schema(Some(RefOr::Ref(Ref::from_schema_name("Problem"))))
+        .build();
+    RefOr::T(
+        ResponseBuilder::new()
+            .description(words)
+            .content("application/problem+json", content)
+            .build(),
+    )
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident { $($status:literal: $words:literal),* $(,)? })*) => { $(
+        $(#[$doc])*
+        pub(super) struct $name;
+        impl IntoResponses for $name {
+            fn responses() -> Responses {
+                Responses::from([$(($status.to_owned(), problem($words))),*])
+            }
+        }
+    )* };
+}
+
+problems! {
+    /// For those who are logged in.
+    LoggedIn { "401": "`not-logged-in`: there is no session, or it has ended" }
+    /// A JSON body is read.
+    Body {
+        "400": "`bad-json`, `bad-body`: the body is not what is expected; the detail names the field",
+        "408": "`slow`: the body did not arrive within 30 s",
+        "413": "`too-long`: the body has more than 1 MiB",
+        "415": "`not-json`: Content-Type is not JSON",
+    }
+    /// The burn-in agent is asked; it refuses in its own words too.
+    Agent {
+        "409": "Refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed`, `job-over`, `playbook-built-in` and the like; or `not-claimed`: nobody owns the box yet",
+        "422": "Refused by the agent for what was asked: `playbook-unknown`, `playbook-bad`, `options-bad` and the like; the detail names what is wrong and what is expected",
+        "502": "`agent-odd`: server and agent are of different versions",
+        "503": "`agent-away`, `busy`, `store`: the agent or the medium cannot be used now",
+        "504": "`agent-late`: the agent did not answer in time; look before trying again",
+    }
+    /// The medium is read or written.
+    Stored { "503": "`store`: the medium failed" }
+    /// The path names a job.
+    OfJob { "404": "`job-unknown`: there is no such job" }
+    /// The path names a plan.
+    OfPlan {
+        "404": "`plan-unknown`: there is no such plan, or it is somebody else's",
+        "410": "`plan-expired`: its two minutes are over; nothing was written",
+    }
+    /// The path names an add-on.
+    OfAddon { "404": "`addon-unknown`: there is no such add-on" }
+    /// A password or a secret is checked.
+    Tries { "429": "`too-many-tries`: wait for the seconds in Retry-After" }
+}
+
+/// The document before any route is in it.
+pub(super) fn begin() -> OpenApi {
+    let mut components = Components::new();
+    components.schemas.insert("Problem".to_owned(), Problem::schema());
+    components.add_security_scheme(
+        "session",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+            COOKIE_NAME,
+            "Set by POST /api/v1/session or /api/v1/claim; good for 24 h",
+        ))),
+    );
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("The value of the session's cookie, or an add-on's token"))
+                .build(),
+        ),
+    );
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Kiln")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "One box that burns drives in. Times are RFC 3339 in UTC, sizes are bytes, LBAs count the drive's \
+                     logical sectors. Every refusal is application/problem+json with a stable word in `type`.",
+                ))
+                .build(),
+        )
+        .components(Some(components))
+        .security(Some([
+            SecurityRequirement::new("session", Vec::<String>::new()),
+            SecurityRequirement::new("bearer", Vec::<String>::new()),
+        ]))
+        .build()
+}
+
+fn operations(item: &mut PathItem) -> [(&'static str, &mut Option<Operation>); 4] {
+    [
+        ("get", &mut item.get),
+        ("post", &mut item.post),
+        ("put", &mut item.put),
+        ("delete", &mut item.delete),
+    ]
+}
+
+/// What the front does to every request.
+const FRONT: &str = "`host-refused`: Host names another box; `origin-refused`: asked by another site's page; `csrf`: by cookie and \
+    without X-Requested-With";
+
+/// Adds what is true of every operation.
+pub(super) fn finish(mut doc: OpenApi) -> OpenApi {
+    for item in doc.paths.paths.values_mut() {
+        for (method, operation) in operations(item) {
+            let Some(operation) = operation else { continue };
+            let refused = match operation.responses.responses.get("403") {
+                Some(RefOr::T(own)) => format!("{}; {FRONT}", own.description),
+                _ => FRONT.to_owned(),
+            };
+            operation
+                .responses
+                .responses
+                .insert("403".to_owned(), problem(&refused));
+            if let Some(RefOr::T(limited)) = operation.responses.responses.get_mut("429") {
+                let seconds = ObjectBuilder::new()
+                    .schema_type(SchemaType::Type(Type::Integer))
+                    .build();
+                limited.headers.insert(
+                    "Retry-After".to_owned(),
+                    RefOr::T(
+                        HeaderBuilder::new()
+                            .schema(Some(seconds))
+                            .description(Some("Seconds"))
+                            .build(),
+                    ),
+                );
+            }
+            if method != "get" {
+                let header = ParameterBuilder::new()
+                    .name("X-Requested-With")
+                    .parameter_in(ParameterIn::Header)
+                    .required(Required::False)
+                    .description(Some("`XMLHttpRequest`; needed where the session goes by cookie"))
+                    .schema(Some(String::schema()))
+                    .build();
+                operation.parameters.get_or_insert_default().push(RefOr::T(header));
+            }
+        }
+    }
+    doc
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "box", security(()), responses((status = 200, body = serde_json::Value)))]
+pub async fn openapi_json() -> Json<OpenApi> {
+    Json(super::openapi())
+}

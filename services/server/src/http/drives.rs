@@ -1,0 +1,110 @@
+//! Drives: the list, making one findable, and playbooks that only read.
+
+use std::sync::Arc;
+
+use axum::Json as Answered;
+use axum::extract::{Path, State};
+use serde_json::json;
+use wire::DriveId;
+use wire::boxes::{LocateRequest, ScanRequest, Started, Told};
+use wire::command::{Answer, Command};
+use wire::drive::Drive;
+use wire::event::Severity;
+use wire::gate::PLAN_DRIVES_MAX;
+
+use super::Refusal;
+use super::act::act;
+use super::agent::{claimed, odd_answer, told};
+use super::body::Json;
+use super::doc::{Agent, Body, LoggedIn};
+use super::person::Person;
+use crate::app::App;
+
+/// The drives that the box knows, with what is on them and why one is not offered.
+#[utoipa::path(get, path = "/drives", tag = "drives", responses((status = 200, body = Vec<Drive>), LoggedIn))]
+pub async fn drives(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Drive>> {
+    Answered(app.hub(|hub| hub.drives().to_vec()))
+}
+
+/// Between one and as many drives as a plan may have, each once.
+pub(super) fn check_list(drives: &[DriveId]) -> Result<(), Refusal> {
+    if drives.is_empty() || drives.len() > PLAN_DRIVES_MAX {
+        return Err(Refusal::new("bad-plan", 422, "This names no drives, or too many")
+            .with(format!("drives: 1 to {PLAN_DRIVES_MAX}")));
+    }
+    match drives.iter().enumerate().find(|(at, id)| drives[..*at].contains(id)) {
+        Some((_, id)) => {
+            Err(Refusal::new("bad-plan", 422, "Each drive is named once").with(format!("drives: {id} stands twice")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Makes a drive findable: its enclosure's light, else a rhythm of reads; ends by itself after five minutes.
+#[utoipa::path(post, path = "/drives/{id}/locate", tag = "drives", params(("id" = String, Path, description = "Drive")),
+    request_body = LocateRequest,
+    responses((status = 200, body = Told), LoggedIn, Body, Agent, (status = 404, description = "`drive-unknown`: no drive here has this identity", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn locate(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+    Json(request): Json<LocateRequest>,
+) -> Result<Answered<Told>, Refusal> {
+    claimed(&app)?;
+    let shown: String = id.chars().take(80).collect();
+    let unknown =
+        || Refusal::new("drive-unknown", 404, "No drive here has this identity").with(format!("drive {shown:?}"));
+    let drive = DriveId::parse(&id).map_err(|_| unknown())?;
+    if !app.hub(|hub| hub.drives().iter().any(|known| known.id.as_ref() == Some(&drive))) {
+        return Err(unknown());
+    }
+    let command = Command::Locate {
+        drive: drive.clone(),
+        on: request.on,
+        actor: person.name.clone(),
+    };
+    let answer = told(app.ask_agent(command).await?)?;
+    let word = if request.on { "makes" } else { "no longer makes" };
+    let message = format!("{} {word} drive {drive} findable: {}", person.name, answer.told);
+    let mut event = act("person.located", Severity::Info, message, json!({ "on": request.on }));
+    event.drive = Some(drive);
+    app.record_act(event, &person.name).await?;
+    Ok(answer)
+}
+
+/// Runs a playbook that only reads. It needs no gate: the agent opens the drives for reading alone, and refuses every
+/// playbook that erases.
+#[utoipa::path(post, path = "/scans", tag = "drives", request_body = ScanRequest,
+    responses((status = 200, body = Started), LoggedIn, Body, Agent))]
+pub async fn scan(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(request): Json<ScanRequest>,
+) -> Result<Answered<Started>, Refusal> {
+    claimed(&app)?;
+    check_list(&request.drives)?;
+    let playbook = request.playbook.clone();
+    let drives = request.drives.clone();
+    let command = Command::Scan {
+        drives: request.drives,
+        playbook: request.playbook,
+        actor: person.name.clone(),
+    };
+    let Answer::Started { jobs } = app.ask_agent(command).await? else {
+        return Err(odd_answer());
+    };
+    let names: Vec<&str> = drives.iter().map(DriveId::as_str).collect();
+    let message = format!(
+        "{} started {playbook}, which only reads, on {}",
+        person.name,
+        names.join(", ")
+    );
+    let event = act(
+        "person.scanned",
+        Severity::Info,
+        message,
+        json!({ "drives": drives, "jobs": jobs }),
+    );
+    app.record_act(event, &person.name).await?;
+    Ok(Answered(Started { jobs }))
+}

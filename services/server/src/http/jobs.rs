@@ -1,0 +1,169 @@
+//! Jobs: what they are, what they logged, and what a person may do to one that runs.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde_json::json;
+use wire::JobId;
+use wire::boxes::Told;
+use wire::command::{Answer, Command};
+use wire::event::Severity;
+use wire::frame::LogLine;
+use wire::job::{Job, TimePoint};
+
+use super::Refusal;
+use super::act::act;
+use super::agent::{odd_answer, told};
+use super::doc::{Agent, LoggedIn, OfJob, Stored};
+use super::person::Person;
+use crate::app::App;
+use crate::hub::Sample;
+use crate::tables::{JOB_LOG, JOB_LOG_MAX};
+
+/// The jobs held in memory, the newest first, 200 at most.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>), LoggedIn))]
+pub async fn jobs(State(app): State<Arc<App>>, _: Person) -> Json<Vec<Job>> {
+    Json(app.hub(|hub| hub.jobs().cloned().collect()))
+}
+
+/// The job's id in a path.
+pub(super) fn job_id(text: &str) -> Result<JobId, Refusal> {
+    text.parse().map_err(|_| no_job(text))
+}
+
+pub(super) fn no_job(text: &str) -> Refusal {
+    let shown: String = text.chars().take(80).collect();
+    Refusal::new("job-unknown", 404, "There is no such job").with(format!("job {shown:?}"))
+}
+
+/// The job that a path names.
+pub(super) fn find(app: &App, id: &str) -> Result<Job, Refusal> {
+    app.job(job_id(id)?)?.ok_or_else(|| no_job(id))
+}
+
+/// One job's whole state, with findings, surfaces, SMART delta, time line and verdict.
+#[utoipa::path(get, path = "/jobs/{id}", operation_id = "job", tag = "jobs", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = Job), LoggedIn, OfJob, Stored))]
+pub async fn job(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Json<Job>, Refusal> {
+    find(&app, &id).map(Json)
+}
+
+/// A job's log, the oldest line first, 2000 at most.
+#[utoipa::path(get, path = "/jobs/{id}/log", tag = "jobs", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = Vec<LogLine>), LoggedIn, OfJob, Stored))]
+pub async fn job_log(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<LogLine>>, Refusal> {
+    let job = find(&app, &id)?.id;
+    let most = usize::try_from(JOB_LOG_MAX).unwrap_or(usize::MAX);
+    let rows = app.store.read(|r| JOB_LOG.last_n_of(r, &job.to_string(), most))?;
+    Ok(Json(rows.into_iter().map(|(_, line)| line).collect()))
+}
+
+/// Fine samples of a job's progress since this server was started, the oldest first, one a second at most.
+#[utoipa::path(get, path = "/jobs/{id}/progress", tag = "jobs", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = Vec<Sample>), LoggedIn, OfJob, Stored))]
+pub async fn job_progress(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<Sample>>, Refusal> {
+    let job = find(&app, &id)?.id;
+    Ok(Json(app.hub(|hub| hub.samples(job))))
+}
+
+/// A job's whole time line, kept over restarts: temperature, throughput and bad sectors, the oldest point first.
+///
+/// The evenly thinned points of the agent, and after the last of them the fine samples of this server.
+#[utoipa::path(get, path = "/jobs/{id}/timeline", tag = "jobs", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = Vec<TimePoint>), LoggedIn, OfJob, Stored))]
+pub async fn job_timeline(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<TimePoint>>, Refusal> {
+    let mut job = find(&app, &id)?;
+    let last = job.timeline.last().map(|point| point.at);
+    let since = app.hub(|hub| hub.samples(job.id)).into_iter();
+    let bad_sectors = job.bad_sectors;
+    job.timeline.extend(
+        since
+            .filter(|sample| last.is_none_or(|last| sample.at > last))
+            .map(|sample| TimePoint {
+                at: sample.at,
+                step: sample.progress.step,
+                temperature: sample.progress.temperature,
+                rate: sample.progress.rate,
+                bad_sectors,
+            }),
+    );
+    Ok(Json(job.timeline))
+}
+
+fn running(app: &App, id: &str) -> Result<Job, Refusal> {
+    let job = find(app, id)?;
+    if job.state.is_over() {
+        return Err(Refusal::new("job-over", 409, "This job is over").with("there is nothing to do to it any more"));
+    }
+    Ok(job)
+}
+
+/// Ends a job; its verdict is INCONCLUSIVE, what is erased stays erased.
+#[utoipa::path(post, path = "/jobs/{id}/abort", tag = "jobs", params(("id" = String, Path, description = "Job")),
+    responses((status = 204, description = "It is ended"), LoggedIn, OfJob, Agent))]
+pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    // Who ended it stands in the agent's `job.aborted`, the one event of it.
+    let job = running(&app, &id)?.id;
+    let command = Command::Abort {
+        job,
+        actor: person.name,
+    };
+    match app.ask_agent(command).await? {
+        Answer::Aborted => Ok(StatusCode::NO_CONTENT),
+        Answer::Planned(_) | Answer::Started { .. } | Answer::Done { .. } => Err(odd_answer()),
+    }
+}
+
+/// Holds a job at its next checkpoint until it is resumed.
+#[utoipa::path(post, path = "/jobs/{id}/pause", tag = "jobs", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = Told), LoggedIn, OfJob, Agent))]
+pub async fn pause(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<Json<Told>, Refusal> {
+    let job = running(&app, &id)?;
+    let command = Command::Pause {
+        job: job.id,
+        actor: person.name.clone(),
+    };
+    let answer = told(app.ask_agent(command).await?)?;
+    record(&app, &person, &job, "person.paused", "paused").await?;
+    Ok(answer)
+}
+
+/// Lets a paused job go on.
+#[utoipa::path(post, path = "/jobs/{id}/resume", tag = "jobs", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = Told), LoggedIn, OfJob, Agent))]
+pub async fn resume(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<Json<Told>, Refusal> {
+    let job = running(&app, &id)?;
+    let command = Command::Resume {
+        job: job.id,
+        actor: person.name.clone(),
+    };
+    let answer = told(app.ask_agent(command).await?)?;
+    record(&app, &person, &job, "person.resumed", "let go on").await?;
+    Ok(answer)
+}
+
+async fn record(app: &App, person: &Person, job: &Job, kind: &str, did: &str) -> Result<(), Refusal> {
+    let message = format!("{} {did} the job on {} {}", person.name, job.model, job.serial);
+    let mut event = act(kind, Severity::Info, message, json!({}));
+    event.job = Some(job.id);
+    event.drive = Some(job.drive.clone());
+    Ok(app.record_act(event, &person.name).await?)
+}

@@ -1,0 +1,204 @@
+//! The OpenAPI document: fresh, complete, a valid one, and true: every route in it is asked, and what comes back is
+//! one of the answers that it documents, in the documented shape.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use http::Method;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+
+use crate::box_::Box_;
+use crate::client::{Answer, Client, PATIENCE};
+
+fn document() -> Value {
+    serde_json::to_value(server::http::openapi()).unwrap()
+}
+
+#[test]
+fn the_checked_in_document_is_fresh() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(server::http::doc::CHECKED_IN);
+    let fresh = format!("{}\n", serde_json::to_string_pretty(&document()).unwrap());
+    if std::env::var_os("KILN_BLESS").is_some() {
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == fresh,
+        "{} is stale: KILN_BLESS=1 cargo test -p server --test server openapi",
+        path.display()
+    );
+}
+
+/// Router and document come from one list; a route made by hand beside it would be in neither this test nor the document.
+#[test]
+fn no_route_is_made_beside_the_documented_ones() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![sources];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            seen += text.matches(".routes(routes!(").count();
+            for by_hand in [".route(", ".route_service(", ".nest_service(", ".fallback_service("] {
+                assert!(!text.contains(by_hand), "{} has {by_hand}", path.display());
+            }
+        }
+    }
+    assert!(seen > 30, "{seen} routes found");
+}
+
+struct Route {
+    method: Method,
+    path: String,
+    operation: Value,
+}
+
+fn all_routes(document: &Value) -> Vec<Route> {
+    let paths = document["paths"].as_object().unwrap();
+    let routes = paths.iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().iter().map(|(method, operation)| Route {
+            method: method.to_uppercase().parse().unwrap(),
+            path: path.clone(),
+            operation: operation.clone(),
+        })
+    });
+    routes.collect()
+}
+
+/// A path with something in place of each parameter that names nothing here.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "01990000-0000-7000-8000-000000000000")
+        .replace("{name}", "nothing-of-that-name")
+}
+
+/// Sends a request; of a stream only the head is read.
+async fn ask(client: &mut Client, route: &Route, body: Option<&str>) -> Answer {
+    let path = filled(&route.path);
+    let body = body.map(|text| ("application/json", bytes::Bytes::from(text.to_owned())));
+    let answer = client.send(route.method.clone(), &path, body).await;
+    let (parts, body) = answer.into_parts();
+    let is_stream = parts
+        .headers
+        .get("content-type")
+        .is_some_and(|kind| kind == "text/event-stream");
+    let text = if is_stream {
+        String::new()
+    } else {
+        let bytes = tokio::time::timeout(PATIENCE, body.collect())
+            .await
+            .unwrap()
+            .unwrap()
+            .to_bytes();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text,
+    }
+}
+
+/// That an answer is one of the documented, problems by their stable word too.
+fn is_documented(route: &Route, answer: &Answer) {
+    let at = format!("{} {} answered {}", route.method, route.path, answer.status);
+    let documented = &route.operation["responses"][answer.status.to_string()];
+    assert!(documented.is_object(), "{at}, which is not documented: {}", answer.text);
+    if answer.status >= 400 && route.operation["operationId"] != "health" {
+        let word = answer.problem();
+        let words = documented["description"].as_str().unwrap();
+        assert!(
+            words.contains(&format!("`{word}`")),
+            "{at} with {word}; documented: {words}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_route_answers_as_documented() {
+    let document = document();
+    let mut cases = Vec::new();
+    let mut asked = 0;
+    for route in all_routes(&document) {
+        // A box for each, because some of them log out or take away.
+        let made = Box_::claimed().await;
+        let mut admin = made.admin().await;
+        let mut nobody = made.client();
+        let is_open = route.operation["security"] == json!([{}]);
+        let by_token = route.operation["security"] == json!([{ "bearer": [] }]);
+        let has_body = route.operation["requestBody"].is_object();
+
+        let outside = ask(&mut nobody, &route, has_body.then_some("{}")).await;
+        is_documented(&route, &outside);
+        if !is_open && !by_token {
+            assert_eq!(outside.status, 401, "{} {} needs a login", route.method, route.path);
+        }
+        for body in if has_body {
+            vec![Some("{}"), Some("[1,"), Some("{\"x\":1}")]
+        } else {
+            vec![None]
+        } {
+            let answer = ask(&mut admin, &route, body).await;
+            is_documented(&route, &answer);
+            assert!(
+                !answer.text.contains("\"not-found\""),
+                "{} {} is no route",
+                route.method,
+                route.path
+            );
+            asked += 1;
+            let content = &route.operation["responses"][answer.status.to_string()]["content"];
+            if let Some(schema) = content["application/json"]["schema"].as_object() {
+                let mut schema = Value::Object(schema.clone());
+                schema["components"] = document["components"].clone();
+                cases.push(
+                    json!({ "name": format!("{} {}", route.method, route.path), "schema": schema,
+                    "value": answer.json(), "good": true }),
+                );
+            }
+            if let Some(schema) = content["application/problem+json"]["schema"].as_object() {
+                let mut schema = Value::Object(schema.clone());
+                schema["components"] = document["components"].clone();
+                cases.push(
+                    json!({ "name": format!("{} {}", route.method, route.path), "schema": schema,
+                    "value": answer.json(), "good": true }),
+                );
+            }
+        }
+    }
+    assert!(asked > 40, "{asked} requests");
+    validate(&cases);
+}
+
+fn validate(cases: &[Value]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/validate.py");
+    let not_run = |why: &str| {
+        writeln!(
+            std::io::stderr(),
+            "\nNOT RUN: answers by an independent validator: {why}"
+        )
+        .unwrap()
+    };
+    let spawned = Command::new("python3")
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = spawned else {
+        return not_run("python3 is not here");
+    };
+    let text = json!({ "cases": cases }).to_string();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    match output.status.code() {
+        Some(3) => not_run(&told),
+        _ => assert!(output.status.success(), "{told}"),
+    }
+}
