@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! # GRUB Environment Block\n
-//! prefer=a\n a=good\n b=good\n left=0\n once=\n
+//! prefer=a\n a=good\n b=bad\n left=0\n once=\n [mark=1\n]
 //! ####… to 1024 bytes
 //! ```
-//! The variables stand in the first 512 bytes, so that a change is the write of one sector.
+//! `mark` is GRUB's word to PID 1 on a medium that has not made its own GUIDs yet. The variables stand in the first 512 bytes, so that a change is the write of one sector.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,9 @@ impl Env {
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = HEAD.to_owned();
-        for name in ["prefer", "a", "b", "left", "once"] {
+        let known = ["prefer", "a", "b", "left", "once"];
+        let others = self.variables.keys().map(String::as_str).filter(|n| !known.contains(n));
+        for name in known.into_iter().chain(others) {
             if let Some(v) = self.get(name) {
                 out.push_str(&format!("{name}={v}\n"));
             }

@@ -12,7 +12,7 @@ use crate::{
     board::Board,
     error::{At, Error, Result},
     exec,
-    gpt::BIOS_FIRST,
+    gpt::{BIOS_FIRST, Table, guid_text},
 };
 use std::{fs, path::Path, process::Command};
 
@@ -45,7 +45,10 @@ const MODULES: &[&str] = &[
 /// The configuration, with the board's kernel command line in it.
 #[must_use]
 pub fn config(board: &Board) -> String {
-    include_str!("grub.cfg").replace("@CMDLINE@", &board.command_line())
+    let fresh = guid_text(Table::fresh().partitions[1].guid);
+    include_str!("grub.cfg")
+        .replace("@FRESH@", &fresh)
+        .replace("@CMDLINE@", &board.command_line())
 }
 
 /// boot.img for the MBR, told where core.img is.
@@ -131,6 +134,7 @@ mod tests {
         let board = Board::load(&Workspace::find().boards(), "x86-64").unwrap();
         let c = config(&board);
         assert!(c.contains("rootfstype=ramfs") && c.contains("console=ttyS0,115200") && !c.contains('@'));
+        assert!(c.contains("4b696c6e-0000-4000-8000-000000000002"));
     }
 
     #[test]
