@@ -8,6 +8,7 @@
 //! stops. Tested over a real descriptor in `tests/worker.rs`.
 
 mod run;
+mod shed;
 
 use serde::{Deserialize, Serialize};
 use wire::drive::{Bus, Rotation};
