@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use certificate::{Fingerprint, Revocations, Signed, Trust};
 use http::HeaderValue;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use wire::boxes::{CertificateEntry, CheckRequest};
 use wire::certificate::CertificateCheck;
 
@@ -57,6 +57,25 @@ fn file(kind: &'static str, name: &str, disposition: &str, bytes: Vec<u8>) -> Re
     response
 }
 
+fn parse(text: &str) -> Result<Signed, Refusal> {
+    Signed::parse(text).map_err(|bad| {
+        Refusal::new("certificate-bad", 500, "The certificate that is kept here is damaged").with(bad.to_string())
+    })
+}
+
+/// Makes something of a certificate on a thread of its own: drawing a page takes longer than a request may hold one.
+async fn make<T: Send + 'static>(
+    text: String,
+    work: impl FnOnce(&Signed) -> T + Send + 'static,
+) -> Result<(String, T), Refusal> {
+    tokio::task::spawn_blocking(move || {
+        let signed = parse(&text)?;
+        Ok((signed.certificate().id.clone(), work(&signed)))
+    })
+    .await
+    .map_err(|_| Refusal::new("internal", 500, "The certificate could not be drawn"))?
+}
+
 /// A job's certificate as canonical JSON with its signature, byte for byte as it was signed.
 #[utoipa::path(get, path = "/jobs/{id}/certificate", operation_id = "certificate", tag = "certificates", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = String, content_type = "application/json"), LoggedIn, Stored,
@@ -70,6 +89,35 @@ pub async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
         "inline",
         text.into_bytes(),
     ))
+}
+
+/// A job's certificate as a page for print.
+#[utoipa::path(get, path = "/jobs/{id}/certificate.html", operation_id = "certificate_page", tag = "certificates", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = String, content_type = "text/html"), LoggedIn, Stored,
+        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 500, description = "`certificate-bad`: what is kept here is damaged", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let (name, page) = make(text_of(&app, &id).await?, certificate::page::html).await?;
+    let mut response = file(
+        "text/html; charset=utf-8",
+        &format!("{name}.html"),
+        "inline",
+        page.into_bytes(),
+    );
+    if let Ok(policy) = HeaderValue::from_str(&certificate::page::csp()) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
+}
+
+/// A job's certificate as PDF, to hand over with the drive.
+#[utoipa::path(get, path = "/jobs/{id}/certificate.pdf", operation_id = "certificate_pdf", tag = "certificates", params(("id" = String, Path, description = "Job")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/pdf"), LoggedIn, Stored,
+        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 500, description = "`certificate-bad`: what is kept here is damaged", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let (name, bytes) = make(text_of(&app, &id).await?, certificate::pdf::pdf).await?;
+    Ok(file("application/pdf", &format!("{name}.pdf"), "attachment", bytes))
 }
 
 /// Checks a certificate of any box: its signature, whether its key is known here, until when it holds, whether it was

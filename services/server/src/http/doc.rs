@@ -150,6 +150,15 @@ pub(super) fn finish(mut doc: OpenApi) -> OpenApi {
                 .responses
                 .responses
                 .insert("403".to_owned(), problem(&refused));
+            for response in operation.responses.responses.values_mut() {
+                match response {
+                    // OpenAPI wants one, and what was asked for needs no words.
+                    RefOr::T(response) if response.description.is_empty() => {
+                        "As asked".clone_into(&mut response.description)
+                    }
+                    _ => {}
+                }
+            }
             if let Some(RefOr::T(limited)) = operation.responses.responses.get_mut("429") {
                 let seconds = ObjectBuilder::new()
                     .schema_type(SchemaType::Type(Type::Integer))

@@ -60,6 +60,8 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(jobs::pause))
         .routes(routes!(jobs::resume))
         .routes(routes!(certificates::json))
+        .routes(routes!(certificates::html))
+        .routes(routes!(certificates::pdf))
         .routes(routes!(certificates::list))
         .routes(routes!(certificates::check))
         .routes(routes!(playbooks::playbooks))

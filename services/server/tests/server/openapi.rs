@@ -31,6 +31,25 @@ fn the_checked_in_document_is_fresh() {
     );
 }
 
+#[test]
+fn an_independent_validator_takes_the_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("openapi.json");
+    std::fs::write(&path, document().to_string()).unwrap();
+    let run = |args: &[&str]| Command::new("python3").args(args).arg(&path).output();
+    let there = run(&["-c", "import openapi_spec_validator"]).is_ok_and(|output| output.status.success());
+    if !there {
+        writeln!(
+            std::io::stderr(),
+            "\nNOT RUN: the OpenAPI document by an independent validator: openapi_spec_validator (PyPI) is not here"
+        )
+        .unwrap();
+        return;
+    }
+    let output = run(&["-m", "openapi_spec_validator"]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// Router and document come from one list; a route made by hand beside it would be in neither this test nor the document.
 #[test]
 fn no_route_is_made_beside_the_documented_ones() {
