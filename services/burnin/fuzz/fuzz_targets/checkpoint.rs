@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use burnin::Checkpoint;
 use burnin::pipeline::Pipeline;
-use burnin::verdict::{Case, Profile, judge};
+use burnin::verdict::{Case, judge};
 use burnin::worker::{Io, Limits, Order, Resumption};
 
 fn go_on(text: &str) {
@@ -31,7 +31,7 @@ fn go_on(text: &str) {
         }
         Err(_) => checkpoint.evidence,
     };
-    let _ = judge(&Case { evidence: &evidence, wants_smart: true, before: None, after: None, profile: Profile::Used });
+    let _ = judge(&Case { wants_smart: true, ..Case::new(&evidence) });
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -6,33 +6,24 @@
 //! PASSED: proof that a drive is bad outranks the question whether everything was looked
 //! at, and what was written and read back outranks what the drive says of itself.
 
+mod case;
+mod heat;
 mod metrics;
+mod peer;
+mod population;
 mod rules;
 
-use drive::smart::Snapshot;
 use wire::Bytes;
 use wire::job::{Outcome, PhaseStatus, RuleHit, Verdict};
 
 use crate::evidence::{Evidence, Stop};
 
+pub use case::Case;
 pub use metrics::{Metrics, metrics};
+pub use peer::{PEER_ZONES, Peer};
+pub use population::{PEERS_MIN, Unlike, compare};
 pub use rules::{Rule, Rules};
 pub use wire::options::Profile;
-
-/// What a verdict is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Case<'a> {
-    /// What the engine saw.
-    pub evidence: &'a Evidence,
-    /// Whether the playbook asks for SMART.
-    pub wants_smart: bool,
-    /// SMART before the first write; `None` where it could not be read or was lost.
-    pub before: Option<&'a Snapshot>,
-    /// SMART after.
-    pub after: Option<&'a Snapshot>,
-    /// What the owner expects.
-    pub profile: Profile,
-}
 
 /// The verdict.
 pub fn judge(case: &Case<'_>) -> Verdict {
@@ -85,12 +76,12 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
     text
 }
 
-/// Whether every phase that moves data ran to its end.
+/// How many steps that move data did not run to their end, those that the drive cannot do left out.
 pub(crate) fn unfinished(evidence: &Evidence) -> usize {
     evidence
         .phases
         .iter()
-        .filter(|record| record.status != PhaseStatus::Done)
+        .filter(|record| record.status != PhaseStatus::Done && record.unsupported.is_none())
         .count()
 }
 

@@ -89,7 +89,7 @@ impl Rules {
 
 impl Rule {
     fn hit(&self, metrics: &Metrics) -> Option<RuleHit> {
-        let value = *metrics.get(self.metric.as_str())?;
+        let value = metrics.get(&self.metric)?;
         let limits = [
             (Outcome::Failed, self.failed),
             (Outcome::Inconclusive, self.inconclusive),
@@ -110,7 +110,10 @@ impl Rule {
         Some(RuleHit {
             id: self.id.clone(),
             outcome,
-            value: format!("{} {}", number(value), unit(value, &self.unit)),
+            value: match metrics.figures(&self.metric) {
+                Some(figures) => format!("{} {} ({figures})", number(value), unit(value, &self.unit)),
+                None => format!("{} {}", number(value), unit(value, &self.unit)),
+            },
             limit: format!("{side} {} {}", number(limit), unit(limit, &self.unit)),
             source: self.source.clone(),
         })

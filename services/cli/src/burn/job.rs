@@ -195,11 +195,11 @@ impl Job {
         notes: Vec<String>,
     ) -> Ended {
         let case = Case {
-            evidence,
             wants_smart: self.playbook.wants_smart(),
             before,
             after,
             profile: self.profile,
+            ..Case::new(evidence)
         };
         let verdict = judge(&case);
         let mut findings = evidence.findings();

@@ -1,0 +1,94 @@
+//! What a verdict is about: everything that is known of one burn-in.
+
+use drive::smart::Snapshot;
+use wire::drive::Rotation;
+use wire::job::{Phase, SelfTest, TimePoint};
+use wire::options::{Formatted, Profile};
+
+use super::Peer;
+use crate::evidence::Evidence;
+
+/// What a verdict is about. Begin with [`Case::new`] and set what is known; what is left out is not known, or was not
+/// asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What the engine saw.
+    pub evidence: &'a Evidence,
+    /// Whether the playbook asks for SMART.
+    pub wants_smart: bool,
+    /// SMART before the first write; `None` where it could not be read or was lost.
+    pub before: Option<&'a Snapshot>,
+    /// SMART after.
+    pub after: Option<&'a Snapshot>,
+    /// What the owner expects.
+    pub profile: Profile,
+    /// Self-tests that the playbook asks for, one entry a step ([`Phase::SelfTestShort`], [`Phase::SelfTestExtended`]).
+    pub self_tests_due: &'a [Phase],
+    /// What came of those that were begun, or could not be.
+    pub self_tests: &'a [SelfTest],
+    /// Whether the drive was to be partitioned or formatted, and that was tried.
+    pub wants_format: bool,
+    /// What came of it.
+    pub formatted: Option<&'a Formatted>,
+    /// Temperature and throughput over time.
+    pub timeline: &'a [TimePoint],
+    /// Platters or flash, as the kernel knows it.
+    pub rotation: Rotation,
+    /// By what the drive declares itself shingled: `zoned=host-aware`, `trim on a disk`.
+    pub smr: Option<&'a str>,
+    /// Why the job was given up for heat.
+    pub too_hot: Option<&'a str>,
+    /// Whether it paused for heat meanwhile.
+    pub paused_for_heat: bool,
+    /// Other drives of the same model that the box knows.
+    pub peers: &'a [Peer],
+}
+
+impl<'a> Case<'a> {
+    /// A case of which only the evidence is known, without SMART, for a used drive.
+    pub fn new(evidence: &'a Evidence) -> Self {
+        Self {
+            evidence,
+            wants_smart: false,
+            before: None,
+            after: None,
+            profile: Profile::Used,
+            self_tests_due: &[],
+            self_tests: &[],
+            wants_format: false,
+            formatted: None,
+            timeline: &[],
+            rotation: Rotation::Unknown,
+            smr: None,
+            too_hot: None,
+            paused_for_heat: false,
+            peers: &[],
+        }
+    }
+
+    /// SMART before, if there is anything about health in it.
+    pub(super) fn first(&self) -> Option<&'a Snapshot> {
+        self.before.filter(|snapshot| snapshot.tells_health())
+    }
+
+    /// SMART after, if there is anything about health in it.
+    pub(super) fn last(&self) -> Option<&'a Snapshot> {
+        self.after.filter(|snapshot| snapshot.tells_health())
+    }
+
+    /// Whether it has platters, as far as anybody knows.
+    pub(super) fn spins(&self) -> Option<bool> {
+        match self.rotation {
+            Rotation::Spinning { .. } => Some(true),
+            Rotation::SolidState => Some(false),
+            Rotation::Unknown => {
+                let told = self.last().or(self.first())?;
+                match (told.rpm, &told.nvme) {
+                    (_, Some(_)) | (Some(0), None) => Some(false),
+                    (Some(_), None) => Some(true),
+                    (None, None) => None,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What was done beside the engine: self-tests, formatting, and the heat meanwhile.
+
+use wire::job::{SelfTest, SelfTestOutcome};
+
+use super::Metrics;
+use crate::verdict::{Case, heat};
+
+pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
+    let told = |tests: &[&SelfTest]| tests.iter().map(|t| t.told.as_str()).collect::<Vec<_>>().join("; ");
+    for (name, outcomes) in [
+        ("self_test.failed", &[SelfTestOutcome::Failed][..]),
+        ("self_test.unsupported", &[SelfTestOutcome::Unsupported]),
+        (
+            "self_test.unfinished",
+            &[SelfTestOutcome::Aborted, SelfTestOutcome::Unknown],
+        ),
+    ] {
+        let these: Vec<&SelfTest> = case
+            .self_tests
+            .iter()
+            .filter(|t| outcomes.contains(&t.outcome))
+            .collect();
+        match these.len() {
+            0 => metrics.put(name, 0.0),
+            n => metrics.say(name, n as f64, told(&these)),
+        }
+    }
+    // An ended job has not come to all of them; that it was ended is told already.
+    let missing = case.self_tests_due.len().saturating_sub(case.self_tests.len());
+    metrics.put(
+        "self_test.missing",
+        if case.evidence.stopped.is_none() {
+            missing as f64
+        } else {
+            0.0
+        },
+    );
+    match case.formatted {
+        Some(formatted) if case.wants_format => match &formatted.problem {
+            Some(problem) => metrics.say("format.failed", 1.0, problem.clone()),
+            None => metrics.put("format.failed", 0.0),
+        },
+        Some(_) => metrics.put("format.failed", 0.0),
+        None => metrics.flag("format.failed", case.wants_format),
+    }
+    match case.too_hot {
+        Some(why) => metrics.say("heat.gave_up", 1.0, why.to_owned()),
+        None => metrics.put("heat.gave_up", 0.0),
+    }
+    if let Some(mean) = heat::mean(case) {
+        let mean = (mean * 10.0).round() / 10.0;
+        let name = if case.spins() == Some(false) {
+            "heat.mean_flash"
+        } else {
+            "heat.mean_disk"
+        };
+        metrics.put(name, mean);
+    }
+}

@@ -1,0 +1,95 @@
+//! Everything that is known, reduced to named numbers.
+//!
+//! | prefix | from | file |
+//! |---|---|---|
+//! | `verify.`, `capacity.`, `io.`, `run.`, `coverage.` | bad sectors, incidents, steps, the reason for an early end | [`surface`] |
+//! | `pace.`, `smr.` | zones, latencies | [`pace`], [`shingles`] |
+//! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`] |
+//! | `written.` | the drive's own write counter against what was written | [`written`] |
+//! | `self_test.`, `format.`, `heat.` | what the agent did beside the engine | [`beside`] |
+//! | `population.` | other drives of the model | [`super::population`] |
+
+mod beside;
+mod changes;
+mod own_word;
+mod pace;
+mod shingles;
+mod surface;
+mod written;
+
+use std::collections::BTreeMap;
+
+use super::Case;
+use super::peer::Peer;
+use super::population::compare;
+
+/// Numbers by name, some with figures in words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metrics {
+    numbers: BTreeMap<String, f64>,
+    figures: BTreeMap<String, String>,
+}
+
+impl Metrics {
+    /// The number called `name`; `None` where it is not known.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.numbers.get(name).copied()
+    }
+
+    /// What belongs to the number called `name` besides its value.
+    pub fn figures(&self, name: &str) -> Option<&str> {
+        self.figures.get(name).map(String::as_str)
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.numbers.keys().map(String::as_str)
+    }
+
+    fn put(&mut self, name: &str, value: f64) {
+        self.numbers.insert(name.to_owned(), value);
+    }
+
+    fn say(&mut self, name: &str, value: f64, figures: String) {
+        self.put(name, value);
+        self.figures.insert(name.to_owned(), figures);
+    }
+
+    fn flag(&mut self, name: &str, yes: bool) {
+        self.put(name, f64::from(u8::from(yes)));
+    }
+}
+
+/// Reduces a case to numbers.
+pub fn metrics(case: &Case<'_>) -> Metrics {
+    let mut metrics = Metrics::default();
+    surface::put(case.evidence, &mut metrics);
+    shingles::put(case, &mut metrics);
+    pace::put(case, &mut metrics);
+    if case.wants_smart {
+        match (case.first(), case.last()) {
+            (None, None) => metrics.put("smart.unreadable", 1.0),
+            (None, Some(_)) => metrics.put("smart.baseline_lost", 1.0),
+            // An ended job has no SMART after; that it was ended is told already.
+            (Some(_), None) if case.evidence.stopped.is_none() => metrics.put("smart.went_silent", 1.0),
+            (Some(_), None) | (Some(_), Some(_)) => {}
+        }
+    }
+    if let Some(last) = case.last().or(case.first()) {
+        own_word::put(last, case.spins(), &mut metrics);
+    }
+    changes::put(case, &mut metrics);
+    written::put(case, &mut metrics);
+    beside::put(case, &mut metrics);
+    if !case.peers.is_empty() {
+        for unlike in compare(&Peer::own(case), case.peers) {
+            let known = metrics.get(unlike.metric).unwrap_or(0.0);
+            let figures = match metrics.figures(unlike.metric) {
+                Some(before) => format!("{before}; {}", unlike.figures),
+                None => unlike.figures,
+            };
+            metrics.say(unlike.metric, known.max(unlike.value), figures);
+        }
+    }
+    metrics
+}

@@ -1,0 +1,104 @@
+//! What the drive says of itself now.
+
+use drive::smart::{Attribute, Farm, Snapshot};
+
+use super::Metrics;
+
+/// Attributes that may tell the flash's remaining life, normalised: 100 is new.
+const WEAR: [u16; 4] = [177, 202, 231, 233];
+
+pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
+    metrics.flag("smart.failing", snapshot.passed == Some(false));
+    let flagged = |attribute: &&Attribute, word: &str| attribute.when_failed == word;
+    // A temperature at its threshold tells of heat, not of a fault.
+    let heat = |attribute: &&Attribute| matches!(attribute.id, 190 | 194);
+    let all = &snapshot.attributes;
+    let now = all.iter().filter(|a| flagged(a, "now") && !heat(a)).count();
+    let past = all
+        .iter()
+        .filter(|a| flagged(a, "past") || flagged(a, "now") && heat(a))
+        .count();
+    metrics.put("smart.threshold_now", now as f64);
+    metrics.put("smart.threshold_past", past as f64);
+    let judged: Vec<bool> = snapshot.self_tests.iter().filter_map(|test| test.passed).collect();
+    metrics.flag("smart.self_test_failed", judged.first() == Some(&false));
+    let earlier = judged.first() == Some(&true) && judged.contains(&false);
+    metrics.flag("smart.self_test_failed_before", earlier);
+    let wear: Vec<&Attribute> = WEAR.into_iter().filter_map(|id| snapshot.attribute(id)).collect();
+    let wear: Vec<&Attribute> = wear.into_iter().filter(|a| tells_wear(a, spins)).collect();
+    if let Some(left) = wear.iter().filter_map(|a| a.value).min() {
+        metrics.put("ata.wear_left", f64::from(left));
+    }
+    if let Some(margin) = wear.iter().filter_map(|a| margin(a)).min() {
+        metrics.put("ata.wear_margin", f64::from(margin));
+    }
+    if let Some(helium) = snapshot.attribute(22)
+        && let Some(value) = helium.value
+    {
+        metrics.put("ata.22.value", f64::from(value));
+        if let Some(margin) = margin(helium) {
+            metrics.put("ata.22.margin", f64::from(margin));
+        }
+    }
+    farm(snapshot, metrics);
+    if let Some(nvme) = &snapshot.nvme {
+        metrics.put(
+            "nvme.critical",
+            f64::from((nvme.critical_warning & 0b11_1101).count_ones()),
+        );
+        metrics.put("nvme.hot_after", f64::from(nvme.critical_warning >> 1 & 1));
+        // A controller that keeps no such record tells 0 for both.
+        let told = |(spare, threshold): &(_, _)| *spare != 0 || *threshold != 0;
+        if let Some((spare, threshold)) = nvme.available_spare.zip(nvme.available_spare_threshold).filter(told) {
+            metrics.put("nvme.spare_margin", f64::from(spare) - f64::from(threshold));
+        }
+    }
+    let scsi = snapshot.scsi.as_ref().and_then(|scsi| scsi.percentage_used);
+    let nvme = snapshot.nvme.as_ref().and_then(|nvme| nvme.percentage_used);
+    if let Some(used) = nvme.or(scsi) {
+        metrics.put("flash.percentage_used", used as f64);
+    }
+}
+
+/// How far above its threshold an attribute is; `None` where it has none.
+fn margin(attribute: &Attribute) -> Option<i16> {
+    let threshold = attribute.threshold.filter(|threshold| *threshold > 0)?;
+    Some(i16::from(attribute.value?) - i16::from(threshold))
+}
+
+/// Whether an attribute tells remaining life. Makers use the same numbers for other things, with normalised values that
+/// stand at 0: 177 wear range, 202 address mark errors of disks, 231 temperature, 233 gigabytes written. So the name that
+/// smartctl's database gives must say it, or be unknown on what is flash for sure.
+fn tells_wear(attribute: &Attribute, spins: Option<bool>) -> bool {
+    let name = attribute.name.to_ascii_lowercase();
+    let says = [
+        "wear_leveling",
+        "wearout",
+        "life_left",
+        "life_remain",
+        "lifetime_remain",
+        "lifetime_left",
+        "percent_life",
+        "remaining_life",
+        "remaining_lifetime",
+        "life_curve",
+    ];
+    let unknown = name.starts_with("unknown") && attribute.value.is_some_and(|value| value > 0);
+    spins != Some(true) && (says.iter().any(|word| name.contains(word)) || unknown && spins == Some(false))
+}
+
+/// Hours by Seagate's field log, which on resold drives was not reset with the SMART attributes.
+fn farm(snapshot: &Snapshot, metrics: &mut Metrics) {
+    match snapshot.farm {
+        Farm::Told { hours } => {
+            metrics.put("farm.hours", hours as f64);
+            if let Some(smart) = snapshot.power_on_hours {
+                let hidden = hours.saturating_sub(smart);
+                let figures = format!("{hours} h by the field log, {smart} h by SMART");
+                metrics.say("farm.hidden_hours", hidden as f64, figures);
+            }
+        }
+        Farm::Absent => metrics.put("farm.absent", 1.0),
+        Farm::NotAsked => {}
+    }
+}

@@ -1,0 +1,103 @@
+//! Shingled recording, declared or by behaviour: long pauses of writes while reads go on as ever are its house-keeping,
+//! and no slow sectors.
+//!
+//! Source: facts on drive-managed SMR: scrutiny 159, storj 3854, openzfs 10182 (undeclared, trim on a disk gives it away),
+//! dm-zoned-tools 3: stalls of tens of seconds, single megabytes a second.
+
+use wire::job::{FaultKind, Phase};
+
+use super::Metrics;
+use crate::evidence::{Evidence, Latency};
+use crate::verdict::Case;
+
+/// First octave (powers of two of microseconds) that holds only accesses longer than two seconds: 2^21 µs.
+const PAUSE: usize = 21;
+
+/// Pauses of writes that it takes: one or two may be the host's.
+const PAUSES_MIN: u64 = 10;
+
+pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
+    let declared = declared(case);
+    let behaves = case.spins() != Some(false) && behaves(case.evidence);
+    let shingled = declared.is_some() || behaves;
+    match (declared, behaves) {
+        (Some(by), _) => metrics.say("smr.found", 1.0, format!("declared: {by}")),
+        (None, true) => metrics.say(
+            "smr.found",
+            1.0,
+            "writes pause for seconds where reads do not".to_owned(),
+        ),
+        (None, false) => metrics.put("smr.found", 0.0),
+    }
+    // What a shingled disk takes its time for is told as that.
+    let slow = case.evidence.incidents_of(FaultKind::Slow);
+    let told = || case.evidence.incidents.iter().filter(|i| i.kind == FaultKind::Slow);
+    let writes = told().filter(|i| i.phase == Phase::Write).count();
+    // Of very many only some are kept one by one; they stand for the others.
+    let excused = match (shingled, writes == told().count()) {
+        (false, _) => 0,
+        (true, true) => slow,
+        (true, false) => writes as u64,
+    };
+    let slow = slow.saturating_sub(excused) as f64;
+    // Where the link or the heat had a part in it, a long access says nothing of the medium.
+    let name = if disturbed(case) {
+        "io.slow_disturbed"
+    } else {
+        "io.slow"
+    };
+    metrics.put("io.slow", 0.0);
+    metrics.put("io.slow_disturbed", 0.0);
+    metrics.put(name, slow);
+}
+
+/// By what the drive declares itself shingled.
+fn declared(case: &Case<'_>) -> Option<String> {
+    if let Some(by) = case.smr {
+        return Some(by.to_owned());
+    }
+    let told = case.last().or(case.first())?;
+    if let Some(zoned) = told
+        .zoned
+        .as_deref()
+        .filter(|zoned| !zoned.eq_ignore_ascii_case("not reported"))
+    {
+        return Some(format!("zones: {zoned}"));
+    }
+    let spins = case.spins() == Some(true);
+    (spins && told.trim == Some(true)).then(|| "a disk that takes trim commands".to_owned())
+}
+
+/// Whether writes paused again and again, and reads did not.
+fn behaves(evidence: &Evidence) -> bool {
+    let pauses = |phase| -> u64 {
+        let records = evidence.phases.iter().filter(|record| record.phase == phase);
+        records.map(|record| long(&record.latency)).sum()
+    };
+    let compared = evidence
+        .phase(Phase::Verify)
+        .is_some_and(|record| record.latency.count() > 0);
+    compared && pauses(Phase::Write) >= PAUSES_MIN && pauses(Phase::Verify) == 0
+}
+
+/// Accesses longer than two seconds.
+fn long(latency: &Latency) -> u64 {
+    latency.octaves().iter().skip(PAUSE).sum()
+}
+
+/// Whether the link or the heat disturbed the run.
+fn disturbed(case: &Case<'_>) -> bool {
+    let link = [
+        FaultKind::Transient,
+        FaultKind::Disconnect,
+        FaultKind::Reset,
+        FaultKind::Hang,
+    ];
+    let errors = link.iter().any(|kind| case.evidence.incidents_of(*kind) > 0);
+    errors || case.too_hot.is_some() || case.paused_for_heat || !case.evidence.resumes.is_empty()
+}
+
+/// Whether the drive was found to be shingled.
+pub(super) fn found(metrics: &Metrics) -> bool {
+    metrics.get("smr.found") == Some(1.0)
+}

@@ -1,0 +1,73 @@
+//! What was written and read back, and how the run went.
+
+use wire::job::FaultKind;
+
+use super::Metrics;
+use crate::evidence::{Evidence, Stop};
+use crate::findings::Fault;
+use crate::verdict::unfinished;
+
+pub(super) fn put(evidence: &Evidence, metrics: &mut Metrics) {
+    let (mut mismatch, mut misplaced, mut transient, mut read, mut write) = (0, 0, 0, 0, 0);
+    for run in evidence.defects.runs() {
+        match run.fault {
+            Fault::Flips { .. } | Fault::Torn | Fault::Zeros | Fault::Ones | Fault::Foreign | Fault::Stale { .. } => {
+                mismatch += run.count;
+            }
+            Fault::Moved { .. } => misplaced += run.count,
+            Fault::Transient => transient += run.count,
+            Fault::Read { .. } => read += run.count,
+            Fault::Write { .. } => write += run.count,
+        }
+    }
+    let kept = mismatch + misplaced + transient + read + write;
+    // Runs beyond the limit are counted without their kind; differing data is what makes so many.
+    mismatch += evidence.defects.bad_sectors().saturating_sub(kept);
+    let told = evidence.defects.findings(evidence.geometry);
+    let fake = told
+        .iter()
+        .filter(|f| matches!(f.kind, FaultKind::WrapAround | FaultKind::Truncated))
+        .count();
+    let incidents = |kind| evidence.incidents_of(kind) as f64;
+    let stop = evidence.stopped.as_ref();
+    for (name, value) in [
+        ("verify.mismatch", mismatch as f64),
+        ("verify.misplaced", misplaced as f64),
+        ("verify.transient", transient as f64),
+        (
+            "capacity.false",
+            fake as f64 + f64::from(u8::from(matches!(stop, Some(Stop::FakeCapacity)))),
+        ),
+        ("io.read_errors", read as f64),
+        ("io.write_errors", write as f64),
+        ("io.flush_errors", incidents(FaultKind::WriteError)),
+        ("io.not_reproduced", incidents(FaultKind::Transient)),
+        ("run.resets", incidents(FaultKind::Reset)),
+        ("run.resumes", evidence.resumes.len() as f64),
+        ("coverage.skipped", unfinished(evidence) as f64),
+        (
+            "coverage.unsupported",
+            evidence.phases.iter().filter(|r| r.unsupported.is_some()).count() as f64,
+        ),
+        (
+            "trim.kept",
+            evidence.phases.iter().map(|r| r.kept).max().unwrap_or(0) as f64,
+        ),
+    ] {
+        metrics.put(name, value);
+    }
+    metrics.flag("run.hung", matches!(stop, Some(Stop::Hung)));
+    metrics.flag("run.disconnected", matches!(stop, Some(Stop::Disconnected)));
+    metrics.flag("run.resized", matches!(stop, Some(Stop::Resized { .. })));
+    metrics.flag("run.gave_up", matches!(stop, Some(Stop::TooManyErrors)));
+    metrics.flag(
+        "run.stopped",
+        matches!(stop, Some(Stop::Asked { .. } | Stop::Engine { .. })),
+    );
+    if evidence.compares_all() {
+        metrics.put("coverage.missing", evidence.unread().0 as f64);
+    } else {
+        metrics.put("coverage.part", 1.0);
+    }
+    metrics.flag("coverage.constant", evidence.constant_only());
+}

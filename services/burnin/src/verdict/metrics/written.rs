@@ -1,0 +1,118 @@
+//! The drive's own write counter against what was written: a cheap witness that it took the writes.
+//!
+//! Counters differ in unit, granularity and in when they are updated, so a difference is told and never fails a drive.
+
+use drive::smart::WriteCounter;
+use wire::job::Phase;
+
+use super::Metrics;
+use crate::evidence::Evidence;
+use crate::verdict::Case;
+
+/// Difference in percent that is none.
+const TOLERANCE: f64 = 2.0;
+
+/// Counts that a write must make before they are worth comparing: fewer are all rounding.
+const COUNTS_MIN: u64 = 100;
+
+/// Bytes that a resume may write again, and that others (partition table, file system, other hosts) may write.
+const AGAIN: u64 = 8 << 30;
+const OTHERS: u64 = 64 << 20;
+
+pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
+    let written = written(case.evidence);
+    let (Some(before), Some(after)) = (case.first(), case.last()) else {
+        return;
+    };
+    let (Some(before), Some(after)) = (&before.written, &after.written) else {
+        return;
+    };
+    if case.evidence.stopped.is_some() || before.source != after.source {
+        return;
+    }
+    let Some(counted) = after.count.checked_sub(before.count) else {
+        metrics.say("written.off_percent", 100.0, format!("{} went backwards", after.source));
+        return;
+    };
+    let again = AGAIN * case.evidence.resumes.len() as u64 + OTHERS;
+    let Some((off, bytes)) = best(after, counted, written, again) else {
+        return;
+    };
+    let figures = format!(
+        "{} rose by {}, {} were written",
+        after.source,
+        wire::Bytes(bytes),
+        wire::Bytes(written)
+    );
+    metrics.say("written.off_percent", off, figures);
+}
+
+/// Bytes written by all steps that write the whole drive.
+fn written(evidence: &Evidence) -> u64 {
+    let whole = evidence.geometry.bytes();
+    let writes = evidence.phases.iter().filter(|record| record.phase == Phase::Write);
+    writes
+        .map(|record| match record.rounds {
+            0 => record.done.0,
+            rounds => whole.saturating_mul(u64::from(rounds)),
+        })
+        .fold(0, u64::saturating_add)
+}
+
+/// The smallest difference in percent by any unit that the counter may have, and the bytes by that unit. Differences
+/// within the tolerance are 0. `None` where too little was written for any.
+fn best(counter: &WriteCounter, counted: u64, written: u64, again: u64) -> Option<(f64, u64)> {
+    let units = counter
+        .units
+        .iter()
+        .filter(|unit| written >= unit.saturating_mul(COUNTS_MIN));
+    let off = units.map(|unit| {
+        let bytes = counted.saturating_mul(*unit);
+        let slack = written as f64 * TOLERANCE / 100.0 + 2.0 * *unit as f64;
+        let (less, more) = (
+            written.saturating_sub(bytes) as f64,
+            bytes.saturating_sub(written) as f64,
+        );
+        let off = if less <= slack && more <= slack + again as f64 {
+            0.0
+        } else {
+            less.max(more)
+        };
+        ((off / written as f64 * 1000.0).round() / 10.0, bytes)
+    });
+    off.min_by(|a, b| a.0.total_cmp(&b.0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn counter(units: &[u64]) -> WriteCounter {
+        WriteCounter {
+            source: "x".into(),
+            count: 0,
+            units: units.to_vec(),
+        }
+    }
+
+    #[test]
+    fn any_plausible_unit_will_do_and_rounding_is_no_difference() {
+        const TB: u64 = 1_000_000_000_000;
+        let off = |units: &[u64], counted| best(&counter(units), counted, TB, OTHERS).unwrap().0;
+        assert_eq!(off(&[512], TB / 512), 0.0);
+        assert_eq!(off(&[512, 32 << 20], TB / (32 << 20)), 0.0, "it counts in 32 MiB");
+        assert_eq!(off(&[512_000], TB / 512_000 * 101 / 100), 0.0, "within two percent");
+        assert_eq!(off(&[512_000], TB / 512_000 / 2), 50.0);
+        assert_eq!(off(&[512_000], 0), 100.0);
+        assert_eq!(off(&[1 << 30], TB / (1 << 30)), 0.0);
+        // A resume may write 8 GiB again; a loss is never excused by that.
+        assert_eq!(
+            best(&counter(&[512]), (100 << 30) / 512, 93 << 30, 8 << 30).unwrap().0,
+            0.0
+        );
+        assert!(best(&counter(&[512]), (86 << 30) / 512, 93 << 30, 8 << 30).unwrap().0 > 7.0);
+        // Ten gibibytes are ten counts: nothing can be said.
+        assert_eq!(best(&counter(&[1 << 30]), 9, 10 << 30, OTHERS), None);
+    }
+}

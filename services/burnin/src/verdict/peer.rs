@@ -1,0 +1,103 @@
+//! One drive's burn-in in a few numbers, for comparison with others of its model.
+
+use std::collections::BTreeMap;
+
+use drive::smart::Snapshot;
+use serde::{Deserialize, Serialize};
+use wire::job::Phase;
+use wire::{Bytes, DriveId};
+
+use super::Case;
+use crate::evidence::{Record, Zone};
+
+/// Zones in which drives are compared: fine enough for a bad head's stretch, coarse enough to be no noise.
+pub const PEER_ZONES: usize = 16;
+
+/// Counters that are compared: those of faults, not of age.
+const COUNTERS: [u16; 9] = [5, 10, 184, 187, 188, 196, 197, 198, 199];
+
+/// What is remembered of one drive's burn-in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The drive.
+    pub drive: DriveId,
+    /// Its model.
+    pub model: String,
+    /// Its capacity.
+    pub capacity: Bytes,
+    /// Bytes a second of writes in [`PEER_ZONES`] zones, 0 where nothing was measured; empty where nothing was written.
+    pub write: Vec<u64>,
+    /// The same of the read-back.
+    pub read: Vec<u64>,
+    /// 99th percentile of one write, in microseconds.
+    pub write_p99_us: Option<u64>,
+    /// 99th percentile of one read, in microseconds.
+    pub read_p99_us: Option<u64>,
+    /// Mean temperature over the job, in degrees Celsius.
+    pub temperature: Option<f64>,
+    /// Counters of faults after the job: `ata.5`, `nvme.media_errors`, `scsi.grown_defects` …
+    pub smart: BTreeMap<String, u64>,
+}
+
+impl Peer {
+    /// What is remembered of this case; `None` for a burn-in that did not run to its end, whose numbers are of a part.
+    pub fn of(case: &Case<'_>, drive: DriveId, model: &str, capacity: Bytes) -> Option<Self> {
+        (case.evidence.stopped.is_none() && super::unfinished(case.evidence) == 0)
+            .then(|| Self::measured(case, drive, model, capacity))
+    }
+
+    fn measured(case: &Case<'_>, drive: DriveId, model: &str, capacity: Bytes) -> Self {
+        let (write, read) = (case.evidence.phase(Phase::Write), case.evidence.phase(Phase::Verify));
+        let p99 = |record: Option<&Record>| {
+            let latency = &record?.latency;
+            (latency.count() > 0).then(|| latency.quantile_us(0.99))
+        };
+        Self {
+            drive,
+            model: model.to_owned(),
+            capacity,
+            write: write.map_or_else(Vec::new, |record| rates(record.zones.zones())),
+            read: read.map_or_else(Vec::new, |record| rates(record.zones.zones())),
+            write_p99_us: p99(write),
+            read_p99_us: p99(read),
+            temperature: super::heat::mean(case),
+            smart: case.last().or(case.first()).map(counters).unwrap_or_default(),
+        }
+    }
+
+    /// The drive of a case against which others are held. Its identity plays no part in that.
+    pub(super) fn own(case: &Case<'_>) -> Self {
+        let nobody = DriveId::from_serial("own", "own", 1).expect("a model and a serial make an identity");
+        Self::measured(case, nobody, "", Bytes(case.evidence.geometry.bytes()))
+    }
+}
+
+/// Bytes a second in [`PEER_ZONES`] equal parts of the drive.
+fn rates(zones: &[Zone]) -> Vec<u64> {
+    if zones.len() < PEER_ZONES {
+        return Vec::new();
+    }
+    (0..PEER_ZONES)
+        .map(|part| {
+            let part = &zones[part * zones.len() / PEER_ZONES..(part + 1) * zones.len() / PEER_ZONES];
+            let bytes: u128 = part.iter().map(|zone| u128::from(zone.0)).sum();
+            let time: u128 = part.iter().map(|zone| u128::from(zone.1)).sum();
+            (bytes * 1_000_000_000).checked_div(time).unwrap_or(0) as u64
+        })
+        .collect()
+}
+
+fn counters(of: &Snapshot) -> BTreeMap<String, u64> {
+    let ata = COUNTERS
+        .into_iter()
+        .filter_map(|id| Some((format!("ata.{id}"), of.attribute(id)?.count)));
+    let nvme = of.nvme.as_ref().and_then(|nvme| nvme.media_errors);
+    let scsi = of.scsi.as_ref().and_then(|scsi| scsi.grown_defects);
+    let others = [("nvme.media_errors", nvme), ("scsi.grown_defects", scsi)];
+    ata.chain(
+        others
+            .into_iter()
+            .filter_map(|(name, count)| Some((name.to_owned(), count?))),
+    )
+    .collect()
+}

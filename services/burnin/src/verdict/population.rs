@@ -1,0 +1,254 @@
+//! One drive against others of its model: what is unlike all of them is worth a look, though no limit is broken. Pure.
+//!
+//! At least [`PEERS_MIN`] others, each counted once and only with the same capacity. Everything is held against the
+//! median of the others, so that one bad drive among them moves nothing.
+
+use std::collections::BTreeMap;
+
+use super::peer::{PEER_ZONES, Peer};
+
+/// Others that it takes: the median of fewer is one drive's accident.
+pub const PEERS_MIN: usize = 3;
+
+/// Share of the median's throughput below which a zone is slow. Drives of one model scatter by about 10 %: heads are
+/// graded, and zone layouts are adapted to them at the factory.
+const SLOW: f64 = 0.7;
+
+/// Times the median latency above which the 99th percentile is long, and the least that counts, in microseconds.
+const LATE: (f64, u64) = (3.0, 20_000);
+
+/// Degrees above the median that are hot: two bays' difference is about five.
+const HOT: f64 = 8.0;
+
+/// How far above the median, and above every other, a counter must be.
+const COUNTED: u64 = 10;
+
+/// One way in which the drive is unlike the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unlike {
+    /// The metric: `population.throughput`, `.latency`, `.temperature` or `.smart`.
+    pub metric: &'static str,
+    /// How many zones or counters, how many times the median, or how many degrees above it.
+    pub value: f64,
+    /// With figures, in words.
+    pub figures: String,
+}
+
+/// All ways in which `own` is unlike `others`; none where there are too few of them.
+pub fn compare(own: &Peer, others: &[Peer]) -> Vec<Unlike> {
+    let latest: BTreeMap<&str, &Peer> = others
+        .iter()
+        .filter(|peer| peer.capacity == own.capacity && peer.drive != own.drive)
+        .map(|peer| (peer.drive.as_str(), peer))
+        .collect();
+    let others: Vec<&Peer> = latest.into_values().collect();
+    if others.len() < PEERS_MIN {
+        return Vec::new();
+    }
+    let mut unlike = Vec::new();
+    let throughput = [
+        (
+            "writing",
+            &own.write,
+            others.iter().map(|p| &p.write).collect::<Vec<_>>(),
+        ),
+        ("reading", &own.read, others.iter().map(|p| &p.read).collect()),
+    ];
+    for (verb, own, others) in throughput {
+        unlike.extend(slow(verb, own, &others));
+    }
+    let of = |pick: fn(&Peer) -> Option<u64>| others.iter().filter_map(|p| pick(p)).map(|n| n as f64).collect();
+    for (verb, own, others) in [
+        ("writes", own.write_p99_us, of(|p| p.write_p99_us)),
+        ("reads", own.read_p99_us, of(|p| p.read_p99_us)),
+    ] {
+        unlike.extend(late(verb, own, others));
+    }
+    unlike.extend(hot(
+        own.temperature,
+        others.iter().filter_map(|p| p.temperature).collect(),
+    ));
+    unlike.extend(counted(own, &others));
+    unlike
+}
+
+/// The median of at least [`PEERS_MIN`] values, and how many they are.
+fn median(mut values: Vec<f64>) -> Option<(f64, usize)> {
+    let count = values.len();
+    values.sort_by(f64::total_cmp);
+    (count >= PEERS_MIN).then(|| ((values[(count - 1) / 2] + values[count / 2]) / 2.0, count))
+}
+
+fn slow(verb: &str, own: &[u64], others: &[&Vec<u64>]) -> Option<Unlike> {
+    let zones = (0..PEER_ZONES).filter_map(|zone| {
+        let rate = *own.get(zone).filter(|rate| **rate > 0)? as f64;
+        let told = others.iter().filter_map(|o| o.get(zone)).filter(|rate| **rate > 0);
+        let (usual, count) = median(told.map(|rate| *rate as f64).collect())?;
+        (rate < usual * SLOW).then_some((zone, rate, usual, count))
+    });
+    let zones: Vec<_> = zones.collect();
+    let (zone, rate, usual, count) = *zones.iter().min_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2)))?;
+    Some(Unlike {
+        metric: "population.throughput",
+        value: zones.len() as f64,
+        figures: format!(
+            "{verb}: {:.0} MB/s in zone {} of {PEER_ZONES}, where the median of {count} drives is {:.0} MB/s",
+            rate / 1e6,
+            zone + 1,
+            usual / 1e6
+        ),
+    })
+}
+
+fn late(verb: &str, own: Option<u64>, others: Vec<f64>) -> Option<Unlike> {
+    let own = own.filter(|us| *us >= LATE.1)? as f64;
+    let (usual, count) = median(others)?;
+    (own > usual * LATE.0).then(|| Unlike {
+        metric: "population.latency",
+        value: (own / usual.max(1.0) * 10.0).round() / 10.0,
+        figures: format!(
+            "99 % of {verb} within {:.0} ms, where the median of {count} drives is {:.1} ms",
+            own / 1e3,
+            usual / 1e3
+        ),
+    })
+}
+
+fn hot(own: Option<f64>, others: Vec<f64>) -> Option<Unlike> {
+    let own = own?;
+    let (usual, count) = median(others)?;
+    (own >= usual + HOT).then(|| Unlike {
+        metric: "population.temperature",
+        value: (own - usual).round(),
+        figures: format!("{own:.0} °C on average, where the median of {count} drives is {usual:.0} °C"),
+    })
+}
+
+fn counted(own: &Peer, others: &[&Peer]) -> Option<Unlike> {
+    let far: Vec<String> = own
+        .smart
+        .iter()
+        .filter_map(|(name, &value)| {
+            let told: Vec<u64> = others.iter().filter_map(|peer| peer.smart.get(name).copied()).collect();
+            let most = *told.iter().max()?;
+            let (usual, count) = median(told.iter().map(|n| *n as f64).collect())?;
+            (value > most && value as f64 >= usual + COUNTED as f64).then(|| {
+                format!("{name} is {value}, where the median of {count} drives is {usual:.0} and the most {most}")
+            })
+        })
+        .collect();
+    (!far.is_empty()).then(|| Unlike {
+        metric: "population.smart",
+        value: far.len() as f64,
+        figures: far.join("; "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+    use wire::{Bytes, DriveId};
+
+    use super::*;
+
+    fn peer(n: u64) -> Peer {
+        let curve = |at: u64| (250_000_000 - at * 8_000_000) * (98 + n % 5) / 100;
+        Peer {
+            drive: DriveId::from_serial("ST4000", &format!("S{n}"), 4_000).unwrap(),
+            model: "ST4000".into(),
+            capacity: Bytes(4_000),
+            write: (0..16).map(curve).collect(),
+            read: (0..16).map(curve).collect(),
+            write_p99_us: Some(9_000 + n),
+            read_p99_us: Some(9_000 + n),
+            temperature: Some(35.0 + (n % 3) as f64),
+            smart: [("ata.5".to_owned(), n % 2), ("ata.199".to_owned(), n)].into(),
+        }
+    }
+
+    fn metrics(own: &Peer, others: &[Peer]) -> Vec<&'static str> {
+        compare(own, others).into_iter().map(|unlike| unlike.metric).collect()
+    }
+
+    #[test]
+    fn drives_alike_are_alike_and_two_are_no_population() {
+        let others: Vec<Peer> = (1..6).map(peer).collect();
+        assert_eq!(compare(&peer(0), &others), []);
+        let mut bad = peer(0);
+        bad.read[4] /= 2;
+        assert_eq!(compare(&bad, &others[..2]), []);
+        // One drive told three times is one drive; one of another capacity is none.
+        assert_eq!(compare(&bad, &[peer(1), peer(1), peer(1), peer(2)]), []);
+        let smaller = Peer {
+            capacity: Bytes(3_000),
+            ..peer(3)
+        };
+        assert_eq!(compare(&bad, &[peer(1), peer(2), smaller]), []);
+    }
+
+    #[test]
+    fn each_difference_is_told_with_its_figures() {
+        let others: Vec<Peer> = (1..5).map(peer).collect();
+        let mut own = peer(0);
+        own.read[4] = 110_000_000;
+        own.write_p99_us = Some(40_000);
+        own.temperature = Some(46.0);
+        own.smart.insert("ata.5".into(), 12);
+        let unlike = compare(&own, &others);
+        let of = |metric: &str| &unlike.iter().find(|u| u.metric == metric).unwrap().figures;
+        assert!(
+            of("population.throughput")
+                .starts_with("reading: 110 MB/s in zone 5 of 16, where the median of 4 drives is 2")
+        );
+        assert!(of("population.latency").starts_with("99 % of writes within 40 ms"));
+        assert_eq!(
+            of("population.temperature"),
+            "46 °C on average, where the median of 4 drives is 36 °C"
+        );
+        assert!(of("population.smart").contains("ata.5 is 12"));
+        assert_eq!(unlike.len(), 4);
+    }
+
+    #[test]
+    fn one_bad_drive_among_the_others_hides_nothing_and_blames_nobody() {
+        let mut others: Vec<Peer> = (1..6).map(peer).collect();
+        others[0].read = vec![1_000_000; 16];
+        others[0].temperature = Some(70.0);
+        assert_eq!(compare(&peer(0), &others), []);
+        let mut own = peer(0);
+        own.read = vec![1_000_000; 16];
+        assert_eq!(metrics(&own, &others), ["population.throughput"]);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_compared() {
+        let others: Vec<Peer> = (1..6).map(peer).collect();
+        let own = Peer {
+            write: vec![0; 16],
+            read: Vec::new(),
+            write_p99_us: None,
+            read_p99_us: None,
+            temperature: None,
+            smart: BTreeMap::new(),
+            ..peer(0)
+        };
+        assert_eq!(compare(&own, &others), []);
+    }
+
+    proptest! {
+        #[test]
+        fn no_numbers_panic(rates in proptest::collection::vec(any::<u64>(), 0..40), p99: Option<u64>, heat: Option<f64>) {
+            let of = |n| Peer {
+                write: rates.clone(),
+                read: rates.iter().rev().copied().collect(),
+                write_p99_us: p99,
+                temperature: heat,
+                ..peer(n)
+            };
+            let others: Vec<Peer> = (1..5).map(of).collect();
+            let _ = compare(&of(0), &others);
+            let _ = compare(&peer(0), &others);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Every rule has all its parts, looks at a number that something gives, and follows its own limits.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use drive::smart::{Farm, NvmeHealth, ScsiHealth, WriteCounter};
+use wire::job::TimePoint;
+use wire::{Celsius, DriveId};
+
+use super::*;
+
+/// A snapshot that tells everything there is.
+fn talkative() -> Snapshot {
+    let mut all = with(22, 0);
+    all.attributes.push(Attribute {
+        name: "Wear_Leveling_Count".into(),
+        ..attribute(177, 0)
+    });
+    all.nvme = Some(NvmeHealth {
+        available_spare: Some(100),
+        available_spare_threshold: Some(10),
+        percentage_used: Some(0),
+        media_errors: Some(0),
+        num_err_log_entries: Some(0),
+        warning_temp_time: Some(0),
+        critical_comp_time: Some(0),
+        ..NvmeHealth::default()
+    });
+    all.scsi = Some(ScsiHealth {
+        grown_defects: Some(0),
+        non_medium: Some(0),
+        phy_errors: Some(0),
+        ..ScsiHealth::default()
+    });
+    all.written = Some(WriteCounter {
+        source: "x".into(),
+        count: 0,
+        units: vec![512],
+    });
+    all.farm = Farm::Told { hours: 5 };
+    all.rpm = Some(0);
+    all
+}
+
+/// A long run over a drive of two TiB, fast throughout.
+pub(super) fn long() -> Evidence {
+    let geometry = Geometry {
+        sectors: 1 << 32,
+        ..GEOMETRY
+    };
+    let mut evidence = Evidence::new(geometry, &plain(&[Phase::Write, Phase::Verify]));
+    for record in &mut evidence.phases {
+        record.status = PhaseStatus::Done;
+        record.rounds = 1;
+        record.done = Bytes(geometry.bytes());
+        record.total = record.done;
+        record.seconds = 10_000.0;
+        for zone in 0..1024_u64 {
+            let ms = Duration::from_millis(8);
+            record
+                .zones
+                .add((zone << 22, 1 << 22), geometry.sectors, 2 << 30, 256 * ms, ms);
+            record.latency.add(ms);
+        }
+    }
+    evidence
+}
+
+pub(super) fn peers(of: &Case<'_>, count: u64) -> Vec<Peer> {
+    let named = |n: u64| DriveId::from_serial("M", &format!("S{n}"), 1).unwrap();
+    let bytes = Bytes(of.evidence.geometry.bytes());
+    (0..count)
+        .map(|n| Peer::of(of, named(n), "M", bytes).unwrap())
+        .collect()
+}
+
+fn numbers() -> BTreeSet<String> {
+    let (all, mut absent, mut silent) = (talkative(), talkative(), snapshot());
+    absent.farm = Farm::Absent;
+    silent.power_on_hours = None;
+    silent.written = Some(WriteCounter {
+        source: "y".into(),
+        count: 0,
+        units: vec![512],
+    });
+    let (evidence, samples) = (long(), Evidence::new(GEOMETRY, &plain(&[Phase::Sample])));
+    let line = [TimePoint {
+        at: Time::UNIX_EPOCH,
+        step: 0,
+        temperature: Some(Celsius(40)),
+        rate: Bytes(0),
+        bad_sectors: 0,
+    }];
+    let case = Case {
+        wants_smart: true,
+        timeline: &line,
+        profile: Profile::New,
+        ..Case::new(&evidence)
+    };
+    let mut known = BTreeSet::new();
+    for (before, after) in [
+        (None, None),
+        (Some(&all), Some(&all)),
+        (None, Some(&all)),
+        (Some(&all), None),
+        (Some(&absent), Some(&absent)),
+        (Some(&silent), Some(&silent)),
+    ] {
+        known.extend(metrics(&Case { before, after, ..case }).names().map(str::to_owned));
+    }
+    known.extend(metrics(&Case::new(&samples)).names().map(str::to_owned));
+    // A population of drives that are better in every way.
+    let mut others = peers(&case, 3);
+    for peer in &mut others {
+        peer.read.iter_mut().for_each(|rate| *rate *= 2);
+        peer.read_p99_us = Some(1);
+        peer.temperature = Some(20.0);
+        peer.smart.insert("ata.5".into(), 0);
+    }
+    let mut slow = long();
+    slow.phases[1].latency.add(Duration::from_secs(1));
+    for _ in 0..100 {
+        slow.phases[1].latency.add(Duration::from_secs(1));
+    }
+    let bad = with(5, 100);
+    let case = Case {
+        evidence: &slow,
+        before: Some(&bad),
+        after: Some(&bad),
+        peers: &others,
+        ..case
+    };
+    known.extend(metrics(&case).names().map(str::to_owned));
+    known
+}
+
+#[test]
+fn every_rule_is_complete_and_looks_at_a_number_that_exists() {
+    let known = numbers();
+    let mut ids = BTreeSet::new();
+    for rule in Rules::built_in().iter() {
+        let id = &rule.id;
+        assert!(ids.insert(id), "{id} stands twice");
+        assert!(known.contains(&rule.metric), "{id}: nothing gives {}", rule.metric);
+        assert!(rule.source.len() > 10, "{id} has no source");
+        assert!(
+            !rule.means.is_empty() && !rule.means.ends_with('.'),
+            "{id}: {:?}",
+            rule.means
+        );
+        let limits: Vec<f64> = [rule.told, rule.warn, rule.inconclusive, rule.failed]
+            .into_iter()
+            .flatten()
+            .collect();
+        assert!(!limits.is_empty(), "{id} has no limit");
+        let sorted = match rule.at {
+            rules::Side::Least => limits.is_sorted(),
+            rules::Side::Most => limits.iter().rev().is_sorted(),
+        };
+        assert!(sorted, "{id}: a worse outcome has the milder limit");
+    }
+    assert!(ids.len() > 90);
+}
+
+#[test]
+fn a_healthy_drive_that_tells_everything_fires_nothing() {
+    let (evidence, all) = (long(), talkative());
+    let mut after = all.clone();
+    after.written.as_mut().unwrap().count = 1 << 32;
+    let case = Case {
+        wants_smart: true,
+        before: Some(&all),
+        after: Some(&after),
+        profile: Profile::New,
+        ..Case::new(&evidence)
+    };
+    let peers = peers(&case, 4);
+    let verdict = judge(&Case { peers: &peers, ..case });
+    assert_eq!(
+        (verdict.outcome, ids(&verdict)),
+        (Outcome::Passed, vec![]),
+        "{verdict:?}"
+    );
+}
