@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use supervisor::handover::{self, Heir};
 use supervisor::shell::desk::Desk;
 use supervisor::shell::paths::Paths;
 use supervisor::shell::run::Shell;
@@ -20,17 +21,22 @@ fn main() -> ExitCode {
     match (name.as_str(), words.as_slice()) {
         ("dhcp-hook", _) => boot::dhcp::hook(),
         (_, ["journal"]) => journal::main(),
-        (_, ["--root", dir]) => below(PathBuf::from(dir)),
-        _ if std::process::id() == 1 => boot::main(),
-        _ => {
-            eprintln!("{USAGE}");
-            ExitCode::from(64)
-        }
+        (_, ["--root", dir, rest @ ..]) => match Heir::parse(rest) {
+            Ok(heir) => below(PathBuf::from(dir), heir),
+            Err(()) => usage(),
+        },
+        (_, rest) if std::process::id() == 1 => boot::main(Heir::parse(rest).ok().flatten()),
+        _ => usage(),
     }
 }
 
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(64)
+}
+
 /// An ordinary process that supervises the units below `dir`.
-fn below(dir: PathBuf) -> ExitCode {
+fn below(dir: PathBuf, heir: Option<Heir>) -> ExitCode {
     let dir = match dir.canonicalize() {
         Ok(d) => d,
         Err(e) => {
@@ -46,14 +52,8 @@ fn below(dir: PathBuf) -> ExitCode {
         eprintln!("kiln-init: becoming a subreaper: {e}");
         return ExitCode::FAILURE;
     }
-    let mut shell = match Shell::new(Paths::new(Some(dir)), None, Desk::below_root(), 0) {
-        Ok(s) => s,
-        Err(e) => {
-            eprintln!("kiln-init: {e}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match shell.run() {
+    let fresh = |paths| Shell::new(paths, None, Desk::below_root(), 0);
+    match handover::begin(Some(&dir), Paths::new(Some(dir.clone())), heir, fresh) {
         Ok(_) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("kiln-init: {e}");

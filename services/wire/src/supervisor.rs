@@ -23,6 +23,9 @@ pub enum Request {
         /// The claim code while the box is unclaimed.
         claim: Option<String>,
     },
+    /// Replace PID 1 by the program that lies at its path now; children, sockets and state stay. Root alone may ask.
+    /// Answered by the new image: `{"reexec":{"kept":"state"}}`, or `"found"` where the state was not usable.
+    Reexec {},
 }
 
 /// What the supervisor knows.

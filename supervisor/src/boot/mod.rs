@@ -29,17 +29,16 @@ use std::process::ExitCode;
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::core::Ending;
+use crate::handover::{self, Heir};
 use crate::shell::desk::Desk;
-use crate::shell::log;
 use crate::shell::paths::Paths;
 use crate::shell::run::Shell;
-pub use machine::Machine;
+use crate::shell::{clock, log};
+pub use machine::{Facts, Machine};
 use record::Record;
 
-/// PID 1.
-pub fn main() -> ExitCode {
-    // The loop survives a panic (see `Shell::run`); what happened must be in the log either way.
-    std::panic::set_hook(Box::new(|info| log::error(&format!("PID 1 panicked: {info}"))));
+/// What the kernel gives, once a boot.
+fn prepare() {
     let failed = mounts::kernel();
     log::use_kmsg();
     for f in failed {
@@ -52,13 +51,20 @@ pub fn main() -> ExitCode {
     let _ = fs::write("/proc/sys/kernel/panic", "10\n");
     // Ctrl-Alt-Del becomes a signal, so that it is an orderly reboot.
     let _ = nix::sys::reboot::set_cad_enabled(false);
-    let mut desk = Desk::default();
-    let machine = Machine::new(&mut desk);
-    let ending = match Shell::new(Paths::new(None), Some(machine), desk, 0) {
-        Ok(mut shell) => shell.run(),
-        Err(e) => Err(e),
+}
+
+/// PID 1; `heir`: what an earlier image has handed over.
+pub fn main(heir: Option<Heir>) -> ExitCode {
+    if heir.is_none() {
+        prepare();
+    }
+    let fresh = |paths| {
+        let mut desk = Desk::default();
+        let mut machine = Machine::new(&mut desk);
+        machine.begin(clock::now(), &mut desk);
+        Shell::new(paths, Some(machine), desk, 0)
     };
-    let mode = match ending {
+    let mode = match handover::begin(None, Paths::new(None), heir, fresh) {
         Ok(Ending::PowerOff) => RebootMode::RB_POWER_OFF,
         Ok(Ending::Reboot) => RebootMode::RB_AUTOBOOT,
         Err(e) => {

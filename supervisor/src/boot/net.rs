@@ -41,6 +41,13 @@ impl Watch {
     }
 }
 
+impl From<OwnedFd> for Watch {
+    /// Goes on with one that an earlier image has opened.
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
 impl AsFd for Watch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

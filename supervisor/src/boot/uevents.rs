@@ -63,6 +63,13 @@ impl Uevents {
     }
 }
 
+impl From<OwnedFd> for Uevents {
+    /// Goes on with one that an earlier image has opened.
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
 impl AsFd for Uevents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

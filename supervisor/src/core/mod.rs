@@ -163,6 +163,11 @@ impl Core {
         beats.chain(phase).min()
     }
 
+    /// How many units there are.
+    pub fn units(&self) -> usize {
+        self.units.len()
+    }
+
     /// State of a unit.
     pub fn state(&self, unit: UnitId) -> State {
         self.units.get(unit).map_or(State::Stopped, |r| r.state)

@@ -3,11 +3,14 @@
 //! A client that reads slowly misses states in between, never the last one: at most one unsent line is kept for each.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use wire::supervisor::Request;
+
+use crate::handover::fds::Inherited;
+use crate::handover::state;
 
 /// Clients at a time; the server and a few people.
 const CLIENTS_MAX: usize = 16;
@@ -33,6 +36,8 @@ struct Client {
     /// The newest line, to be sent after that.
     next: Option<String>,
     gone: bool,
+    /// It has asked for the replacement of PID 1 and waits for an answer.
+    asked: bool,
 }
 
 /// What a client wants.
@@ -40,6 +45,8 @@ struct Client {
 pub enum Wish {
     /// Show this claim code; from a process of this user.
     Claim { code: Option<String>, uid: Option<u32> },
+    /// Replace PID 1 by the program that lies at its path now; asked by root, or by whoever we run as.
+    Replace,
 }
 
 impl Control {
@@ -85,6 +92,7 @@ impl Control {
                 sent: 0,
                 next: None,
                 gone: false,
+                asked: false,
             });
         }
         let mut wishes = Vec::new();
@@ -94,6 +102,51 @@ impl Control {
         }
         self.clients.retain(|c| !c.gone);
         wishes
+    }
+
+    /// As plain data: the socket, and the clients.
+    pub fn state(&self) -> (RawFd, Vec<state::Client>) {
+        let client = |c: &Client| state::Client {
+            fd: c.stream.as_raw_fd(),
+            uid: c.uid,
+            input: c.input.clone(),
+            watching: c.watching,
+            sending: c.sending.get(c.sent..).unwrap_or_default().to_vec(),
+            next: c.next.clone(),
+            asked: c.asked,
+        };
+        (self.listener.as_raw_fd(), self.clients.iter().map(client).collect())
+    }
+
+    /// Goes on with a socket and clients that an earlier image had.
+    pub fn of(listener: UnixListener, clients: Vec<state::Client>, fds: &mut Inherited) -> Control {
+        let client = |c: state::Client| {
+            let stream = UnixStream::from(fds.take(c.fd).ok()?);
+            Some(Client {
+                stream,
+                uid: c.uid,
+                input: c.input,
+                watching: c.watching,
+                sending: c.sending,
+                sent: 0,
+                next: c.next,
+                gone: false,
+                asked: c.asked,
+            })
+        };
+        Control {
+            listener,
+            clients: clients.into_iter().filter_map(client).collect(),
+        }
+    }
+
+    /// Answers whoever has asked for the replacement.
+    pub fn answer_asked(&mut self, line: &str) {
+        for c in &mut self.clients {
+            if std::mem::take(&mut c.asked) {
+                c.answer(line);
+            }
+        }
     }
 
     /// Sends a new status to everybody who watches.
@@ -141,8 +194,15 @@ impl Client {
                     code: claim,
                     uid: self.uid,
                 }),
+                Ok(Request::Reexec {}) if self.uid == Some(0) || self.uid == Some(nix::unistd::getuid().as_raw()) => {
+                    self.asked = true;
+                    wishes.push(Wish::Replace);
+                }
+                Ok(Request::Reexec {}) => {
+                    self.answer("{\"error\":\"reexec: only root may replace PID 1\"}");
+                }
                 Err(e) => {
-                    let text = serde_json::json!({ "error": format!("request: {e}; expected {{\"watch\":{{}}}} or {{\"screen\":{{\"claim\":TEXT|null}}}}") });
+                    let text = serde_json::json!({ "error": format!("request: {e}; expected {{\"watch\":{{}}}}, {{\"screen\":{{\"claim\":TEXT|null}}}} or {{\"reexec\":{{}}}}") });
                     self.answer(&text.to_string());
                 }
             }

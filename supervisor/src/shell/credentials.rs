@@ -11,7 +11,7 @@ use crate::unit::Unit;
 
 /// Values by name; made on first use.
 #[derive(Debug, Default)]
-pub struct Credentials(BTreeMap<String, String>);
+pub struct Credentials(pub BTreeMap<String, String>);
 
 impl Credentials {
     /// Writes the credentials of one unit and returns their folder, or `None` when it has none.
@@ -45,6 +45,18 @@ impl Credentials {
         }
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;
         Ok(Some(dir))
+    }
+}
+
+impl Credentials {
+    /// Takes the values of one unit's files again, where PID 1 has lost them.
+    pub fn read_back(&mut self, run: &Path, unit: &Unit) {
+        for name in &unit.credentials {
+            let file = run.join("credentials").join(&unit.name).join(name);
+            if let Ok(value) = fs::read_to_string(file) {
+                self.0.entry(name.clone()).or_insert(value);
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the loop and the machine hand each other: inputs to come, helpers that run, facts for the status.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, AsRawFd};
 
 use wire::boxes::Banner;
 use wire::event::Severity;
@@ -9,6 +11,8 @@ use wire::supervisor::BootView;
 use super::helper::{Helper, Task};
 use super::log;
 use crate::core::{Input, Milestone};
+use crate::handover::fds::Inherited;
+use crate::handover::state;
 
 /// Most helpers at a time.
 const HELPERS_MAX: usize = 16;
@@ -21,7 +25,7 @@ pub struct Desk {
     /// Helpers that run.
     pub helpers: Vec<Helper>,
     /// What everybody has to know, by a key so that it can be taken back.
-    pub banners: Vec<(&'static str, Banner)>,
+    pub banners: Vec<(Cow<'static, str>, Banner)>,
     /// How the box came up.
     pub boot: BootView,
     /// Host name.
@@ -62,6 +66,53 @@ impl Desk {
         desk
     }
 
+    /// As plain data.
+    pub fn state(&self) -> state::Desk {
+        state::Desk {
+            inputs: self.inputs.iter().cloned().collect(),
+            helpers: self
+                .helpers
+                .iter()
+                .map(|h| (h.task, h.pid, h.as_fd().as_raw_fd()))
+                .collect(),
+            banners: self.banners.iter().map(|(k, b)| (k.to_string(), b.clone())).collect(),
+            boot: self.boot.clone(),
+            host: self.host.clone(),
+            addresses: self.addresses.clone(),
+            env: self.env.clone(),
+            env_changed: self.env_changed,
+            state_moved: self.state_moved.clone(),
+            left_out: self.left_out.clone(),
+        }
+    }
+
+    /// From plain data. A helper whose line is gone is killed: whoever has use for it starts another.
+    pub fn of(s: state::Desk, fds: &mut Inherited) -> Desk {
+        let mut helpers = Vec::new();
+        for (task, pid, fd) in s.helpers {
+            match fds.take(fd) {
+                Ok(line) => helpers.push(Helper::of(task, pid, line)),
+                Err(e) => {
+                    log::error(&format!("{task:?}: {e}"));
+                    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+                }
+            }
+        }
+        Desk {
+            inputs: s.inputs.into(),
+            helpers,
+            banners: s.banners.into_iter().map(|(k, b)| (Cow::Owned(k), b)).collect(),
+            boot: s.boot,
+            host: s.host,
+            addresses: s.addresses,
+            env: s.env,
+            env_changed: s.env_changed,
+            state_moved: s.state_moved,
+            stateful_run: false,
+            left_out: s.left_out,
+        }
+    }
+
     /// Starts a helper; a failure is logged and told by `false`.
     pub fn start(&mut self, task: Task, work: impl FnOnce(&super::helper::Line) -> i32) -> bool {
         if self.helpers.len() >= HELPERS_MAX {
@@ -91,7 +142,7 @@ impl Desk {
         }
         log::warn(&text);
         self.banners.retain(|(k, _)| *k != key);
-        self.banners.push((key, Banner { severity, text }));
+        self.banners.push((Cow::Borrowed(key), Banner { severity, text }));
     }
 
     /// Takes a banner back.

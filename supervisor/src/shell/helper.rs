@@ -11,6 +11,7 @@ use nix::sys::socket::{
     socketpair,
 };
 use nix::unistd::{ForkResult, Pid, fork};
+use serde::{Deserialize, Serialize};
 
 use super::signals;
 
@@ -18,7 +19,7 @@ use super::signals;
 pub const LINE_MAX: usize = 16 * 1024;
 
 /// What a helper is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
     /// Watchdog and file-system modules, `/system`.
     Early,
@@ -182,6 +183,11 @@ impl Helper {
             return None;
         }
         Some((String::from_utf8_lossy(&buf[..len]).into_owned(), fd))
+    }
+
+    /// Goes on with one that an earlier image has started.
+    pub fn of(task: Task, pid: i32, socket: OwnedFd) -> Helper {
+        Helper { task, pid, socket }
     }
 
     /// Ends it; it may be stuck, so nobody waits.

@@ -5,7 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use libc::SIGPWR;
+use nix::sys::signal::SigSet;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+
+use crate::handover::fault;
 
 /// The reading ends, one a meaning; a byte in one says that at least one such signal came.
 #[derive(Debug)]
@@ -26,11 +29,14 @@ impl Signals {
             }
             Ok(rx)
         };
-        Ok(Signals {
+        let signals = Signals {
             child: register(&[SIGCHLD])?,
             stop: register(&[SIGTERM, SIGINT])?,
             power: register(&[SIGPWR])?,
-        })
+        };
+        // An earlier image has blocked them over its exec; what came in between is delivered now.
+        SigSet::empty().thread_set_mask()?;
+        Ok(signals)
     }
 
     /// Descriptors to wait on: children, stop, power-off.
@@ -81,14 +87,17 @@ impl Drop for Blocked {
 
 /// In a fresh child: default handlers, nothing blocked. The parent's self-pipe must not be written from here.
 pub fn reset_in_child() {
-    use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+    use nix::sys::signal::{SigHandler, Signal, signal};
     for s in [
         Signal::SIGCHLD,
         Signal::SIGTERM,
         Signal::SIGINT,
         Signal::SIGPWR,
         Signal::SIGPIPE,
-    ] {
+    ]
+    .into_iter()
+    .chain(fault::FATAL)
+    {
         // SAFETY: the default action replaces the handler; no handler of ours runs after this.
         let _ = unsafe { signal(s, SigHandler::SigDfl) };
     }

@@ -1,12 +1,13 @@
 //! Listening sockets of units: opened once by PID 1 and kept, so that a killed service loses no connection.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
 use super::paths::Paths;
+use crate::handover::fds;
 use crate::unit::{Address, Listen};
 
 /// Connections that wait while the service is away.
@@ -35,6 +36,18 @@ pub fn open(listen: &Listen, paths: &Paths) -> io::Result<OwnedFd> {
             let _ = nix::sys::socket::setsockopt(&s, nix::sys::socket::sockopt::RcvBufForce, &DATAGRAM_BUFFER);
             Ok(s.into())
         }
+    }
+}
+
+/// Whether an open descriptor is this socket: how PID 1 knows its own again when it has lost its notes.
+pub fn is(fd: BorrowedFd<'_>, listen: &Listen, paths: &Paths) -> bool {
+    match &listen.address {
+        Address::Tcp(addr) => {
+            let own = nix::sys::socket::getsockname::<nix::sys::socket::SockaddrStorage>(fd.as_raw_fd());
+            fds::listens(fd) && own.is_ok_and(|a| a == nix::sys::socket::SockaddrStorage::from(*addr))
+        }
+        Address::Stream(path) => fds::listens(fd) && fds::unix_path(fd) == Some(paths.at(path)),
+        Address::Datagram(path) => !fds::listens(fd) && fds::unix_path(fd) == Some(paths.at(path)),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use crate::core::Millis;
+use crate::handover::state;
 
 /// Wanted time-out while running, in seconds: long enough for a loaded machine, short enough for a person.
 const TIMEOUT: i32 = 30;
@@ -62,6 +63,47 @@ impl Watchdog {
         };
         w.feed(now);
         Some(w)
+    }
+
+    /// Goes on with one that an earlier image has armed.
+    pub fn of(fd: OwnedFd, w: state::Watchdog) -> Watchdog {
+        Watchdog {
+            file: File::from(fd),
+            timeout: w.timeout.max(2),
+            // Fed at once: the time of the replacement is not to be counted.
+            fed: 0,
+            reset_us: w.reset_us,
+            name: w.name,
+        }
+    }
+
+    /// Whether a descriptor is a watchdog.
+    pub fn is_one(fd: BorrowedFd<'_>) -> bool {
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        link.is_ok_and(|l| l.to_string_lossy().starts_with("/dev/watchdog"))
+    }
+
+    /// Goes on with one of which nothing else is known.
+    pub fn found(fd: OwnedFd) -> Watchdog {
+        let mut timeout = TIMEOUT;
+        // SAFETY: as in `open`.
+        let _ = unsafe { ioctl::get_timeout(fd.as_raw_fd(), &raw mut timeout) };
+        let w = state::Watchdog {
+            timeout,
+            ..state::Watchdog::default()
+        };
+        Watchdog::of(fd, w)
+    }
+
+    /// As plain data.
+    pub fn state(&self) -> state::Watchdog {
+        state::Watchdog {
+            fd: self.file.as_raw_fd(),
+            timeout: self.timeout,
+            fed: self.fed,
+            reset_us: self.reset_us,
+            name: self.name.clone(),
+        }
     }
 
     /// Its time-out in seconds.

@@ -6,6 +6,7 @@
 mod devices;
 mod heard;
 mod state;
+mod succeed;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -121,12 +122,7 @@ impl Machine {
     /// First steps: sockets that must not miss anything, loopback, the early modules.
     pub fn begin(&mut self, now: Millis, desk: &mut Desk) {
         self.facts.begun = now;
-        self.uevents = Uevents::listen()
-            .inspect_err(|e| log::error(&format!("uevents: {e}")))
-            .ok();
-        self.addresses = net::Watch::listen()
-            .inspect_err(|e| log::error(&format!("addresses: {e}")))
-            .ok();
+        self.listen();
         if let Err(e) = net::up("lo") {
             log::error(&format!("loopback: {e}"));
         }

@@ -35,17 +35,21 @@ impl Shell {
                 self.kill_rest(unit, pid);
                 self.desk.inputs.push_back(Input::Exited { unit, exit });
             } else if let Some(at) = self.desk.helpers.iter().position(|h| h.pid == pid) {
-                // Its last words first.
-                let h = self.desk.helpers.swap_remove(at);
-                while let Some((line, fd)) = h.next() {
-                    if let Some(m) = &mut self.machine {
-                        m.heard(now, h.task, &line, fd, &mut self.desk);
-                    }
-                }
-                if let Some(m) = &mut self.machine {
-                    m.ended(now, h.task, exit, &mut self.desk);
-                }
+                self.helper_ended(now, at, exit);
             }
+        }
+    }
+
+    /// A helper is no more: its last words first.
+    pub(super) fn helper_ended(&mut self, now: Millis, at: usize, exit: Exit) {
+        let h = self.desk.helpers.swap_remove(at);
+        while let Some((line, fd)) = h.next() {
+            if let Some(m) = &mut self.machine {
+                m.heard(now, h.task, &line, fd, &mut self.desk);
+            }
+        }
+        if let Some(m) = &mut self.machine {
+            m.ended(now, h.task, exit, &mut self.desk);
         }
     }
 

@@ -4,17 +4,18 @@
 //! status. Heartbeats are read before time is judged, so a PID 1 that was itself stopped for a while blames nobody.
 //!
 //! This file has the loop; `hear` carries inputs in, `act` carries actions out, `start` makes processes, `show` tells
-//! others.
+//! others, `succeed` and `adopt` replace PID 1 while all of that goes on.
 
 mod act;
+mod adopt;
 mod hear;
-mod panics;
 mod process;
 mod show;
 mod start;
+mod succeed;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -32,14 +33,16 @@ use super::watchdog::Watchdog;
 use super::{clock, log, pressure};
 use crate::boot::Machine;
 use crate::core::{Action, Core, Ending, Input, Millis, State};
+use crate::handover::fault::{self, Snapshot};
 use crate::unit::{self, Unit, UnitError};
-use panics::Panics;
 use process::Process;
 
 /// Longest sleep of the loop, in milliseconds: the watchdog and the milestones want to be looked at.
 const TURN_MAX: Millis = 1_000;
 /// Datagrams read from one socket in one turn, so that a babbling service cannot keep the loop.
 const BURST: usize = 1_024;
+/// Inputs and actions for which there is room from the start, so that none of them asks for memory when it matters.
+const ROOM: usize = 256;
 
 /// PID 1, or an ordinary process below a root.
 #[derive(Debug)]
@@ -63,6 +66,11 @@ pub struct Shell {
     /// Pressure, and when it was read.
     pressure: (u8, Millis),
     end: Option<(Ending, Millis)>,
+    /// Stored descriptors that were found hung up.
+    hung_up: Vec<RawFd>,
+    snapshot: Snapshot,
+    /// Somebody has asked for a fresh image of PID 1.
+    replace: bool,
 }
 
 impl Shell {
@@ -77,12 +85,7 @@ impl Shell {
         for e in &malformed {
             log::warn(&format!("unit left out: {e}"));
         }
-        let now = clock::now();
-        let seed = now ^ u64::from(std::process::id()) << 32 ^ wire::Time::now().as_nanosecond().unsigned_abs() as u64;
-        let core = Core::new(now, &units, reboots, seed);
-        let signals = Signals::install()?;
-        let notify = NotifySocket::bind(&paths.notify())?;
-        let control = Control::bind(&paths.control())?;
+        let core = Core::new(clock::now(), &units, reboots, seed());
         let mut shell = Shell {
             processes: units.iter().map(|_| Process::default()).collect(),
             sockets: units.iter().map(|u| u.listen.iter().map(|_| None).collect()).collect(),
@@ -90,69 +93,70 @@ impl Shell {
             units,
             malformed,
             credentials: Credentials::default(),
-            signals,
-            notify,
-            control,
+            signals: Signals::install()?,
+            notify: NotifySocket::bind(&paths.notify())?,
+            control: Control::bind(&paths.control())?,
             desk,
             machine,
             watchdog: None,
             claim: None,
             status_line: String::new(),
-            actions: Vec::with_capacity(64),
+            actions: Vec::with_capacity(ROOM),
             pressure: (0, 0),
             end: None,
+            hung_up: Vec::new(),
+            snapshot: Snapshot::default(),
+            replace: false,
             paths,
         };
-        for e in &shell.malformed {
-            let text =
-                format!("A unit file is malformed and was left out: {e}. Correct it; the others are not affected.");
-            shell.desk.banners.push((
-                "unit",
-                Banner {
-                    severity: Severity::Warning,
-                    text,
-                },
-            ));
-        }
+        shell.desk.inputs.reserve(ROOM);
+        shell.tell_malformed();
         for unit in 0..shell.units.len() {
             shell.open_sockets(unit);
         }
         Ok(shell)
     }
 
+    fn tell_malformed(&mut self) {
+        for e in &self.malformed {
+            let text =
+                format!("A unit file is malformed and was left out: {e}. Correct it; the others are not affected.");
+            let severity = Severity::Warning;
+            self.desk.banners.push(("unit".into(), Banner { severity, text }));
+        }
+    }
+
     /// Runs until the end of the machine, or of the process below a root; returns how it ended.
     ///
     /// # Errors
-    /// `epoll` itself failed.
+    /// The loop failed too often.
     pub fn run(&mut self) -> io::Result<Ending> {
         let mut now = clock::now();
-        if let Some(m) = &mut self.machine {
-            m.begin(now, &mut self.desk);
-        }
-        let mut panics = Panics::default();
         loop {
-            // Whatever a bug does in one turn, children, sockets and state stay, and the next turn goes on with them.
+            // Whatever a bug does in one turn: children, sockets and state stay, and a fresh image goes on with them.
             let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn(&mut now)));
             match turn {
-                Ok(result) => {
-                    if let Some(ending) = result? {
-                        return Ok(ending);
-                    }
-                }
-                Err(_) if panics.again(clock::now()) => {
-                    self.desk.banner(
-                        "panic",
-                        Severity::Critical,
-                        "The supervisor has met a fault of its own and goes on. Its log has the place; report it."
-                            .into(),
-                    );
-                }
-                Err(_) => {
-                    log::error("the supervisor's faults do not stop: hard reboot");
-                    return Err(io::Error::other("the supervisor panicked again and again"));
-                }
+                Ok(Ok(Some(ending))) => return Ok(ending),
+                Ok(Ok(None)) => {}
+                Ok(Err(e)) => self.failed(&format!("the loop failed: {e}"))?,
+                Err(_) => self.failed("the loop panicked")?,
             }
         }
+    }
+
+    /// A fault of our own: a fresh image takes over. Comes back when that could not be made, to go on with this one.
+    fn failed(&mut self, why: &str) -> io::Result<()> {
+        log::error(why);
+        if !fault::again(clock::now()) {
+            log::error("the supervisor's faults do not stop: hard reboot");
+            return Err(io::Error::other(format!("{why}, again and again")));
+        }
+        let e = self.succeed_self(false);
+        log::error(&format!(
+            "no fresh image of PID 1 could be started ({e}): going on with this one"
+        ));
+        self.tell_fault();
+        Ok(())
     }
 
     /// One turn of the loop; the ending when it was the last.
@@ -160,20 +164,31 @@ impl Shell {
         self.wait(*now)?;
         *now = clock::now();
         let now = *now;
-        self.reap(now);
-        let (stop, power) = self.signals.take();
-        if stop || power {
-            let ending = if stop && !power && self.paths.is_box() {
-                Ending::Reboot
-            } else {
-                Ending::PowerOff
-            };
-            self.desk.inputs.push_back(Input::Shutdown {
-                ending,
-                why: "asked for by a signal".into(),
-            });
+        self.bury(now);
+        self.listen(now);
+        self.judge(now);
+        self.tell(now);
+        if std::mem::take(&mut self.replace) {
+            let e = self.succeed_self(true);
+            log::error(&format!("no fresh image of PID 1 could be started: {e}"));
+            self.control
+                .answer_asked(&serde_json::json!({ "error": format!("reexec: {e}") }).to_string());
         }
+        Ok(self.farewell(now))
+    }
+
+    /// Takes the dead and starts again what may start at once. Asks for no memory.
+    pub fn bury(&mut self, now: Millis) {
+        self.reap(now);
+        self.pump(now);
+    }
+
+    /// Reads whatever anybody has to say, before time is judged.
+    pub fn listen(&mut self, now: Millis) {
+        let asked = self.signals.take();
+        self.asked_to_end(asked);
         self.read_notes();
+        self.drop_hung_up();
         self.read_helpers(now);
         self.desk.stateful_run =
             (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
@@ -184,17 +199,45 @@ impl Shell {
         if self.machine.is_some() && now.saturating_sub(self.pressure.1) >= TURN_MAX {
             self.pressure = (pressure::percent(), now);
         }
-        self.desk.inputs.push_back(Input::Tick {
-            pressure: self.pressure.0,
-        });
         self.pump(now);
+    }
+
+    /// Lets the core see the time: deadlines, the ladder, kills and restarts. Asks for no memory.
+    pub fn judge(&mut self, now: Millis) {
+        let pressure = self.pressure.0;
+        self.desk.inputs.push_back(Input::Tick { pressure });
+        self.pump(now);
+    }
+
+    /// Feeds the watchdog, tells others, and keeps a copy of all that is known.
+    pub fn tell(&mut self, now: Millis) {
         self.feed(now);
         self.publish(now);
-        Ok(self.farewell(now))
+        self.keep_snapshot();
+    }
+
+    fn asked_to_end(&mut self, (stop, power): (bool, bool)) {
+        if !stop && !power {
+            return;
+        }
+        let ending = if stop && !power && self.paths.is_box() {
+            Ending::Reboot
+        } else {
+            Ending::PowerOff
+        };
+        self.desk.inputs.push_back(Input::Shutdown {
+            ending,
+            why: "asked for by a signal".into(),
+        });
     }
 
     /// Sleeps until something happens or the next deadline.
-    fn wait(&mut self, now: Millis) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// `epoll` itself failed.
+    pub fn wait(&mut self, now: Millis) -> io::Result<()> {
+        /// Marks a stored descriptor; the number is in the lower half.
+        const STORED: u64 = 1 << 32;
         let due = self.core.next_deadline().map_or(TURN_MAX, |at| at.saturating_sub(now));
         let ms = if self.desk.inputs.is_empty() {
             due.min(TURN_MAX)
@@ -202,7 +245,6 @@ impl Shell {
             0
         };
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let read = || EpollEvent::new(EpollFlags::EPOLLIN, 0);
         let mut fds: Vec<(BorrowedFd<'_>, bool)> = self.signals.fds().into_iter().map(|f| (f, false)).collect();
         fds.push((self.notify.as_fd(), false));
         fds.extend(self.control.fds());
@@ -211,18 +253,39 @@ impl Shell {
             fds.extend(m.fds().map(|f| (f, false)));
         }
         for (fd, writes) in fds {
-            let event = if writes {
-                EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT, 0)
-            } else {
-                read()
-            };
-            epoll.add(fd, event)?;
+            let mut flags = EpollFlags::EPOLLIN;
+            flags.set(EpollFlags::EPOLLOUT, writes);
+            epoll.add(fd, EpollEvent::new(flags, 0))?;
+        }
+        for fd in self.processes.iter().flat_map(|p| p.store.polled()) {
+            // Only hang-ups, which are always told. What cannot be polled (a regular file) never hangs up.
+            let number = u64::from(fd.as_raw_fd().unsigned_abs());
+            let _ = epoll.add(fd, EpollEvent::new(EpollFlags::empty(), STORED | number));
         }
         let mut events = [EpollEvent::empty(); 32];
         let timeout = EpollTimeout::try_from(u16::try_from(ms).unwrap_or(1_000)).unwrap_or(EpollTimeout::ZERO);
         match epoll.wait(&mut events, timeout) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Ok(n) => {
+                let marked = events[..n].iter().map(EpollEvent::data).filter(|d| d & STORED != 0);
+                self.hung_up
+                    .extend(marked.filter_map(|d| RawFd::try_from(d & (STORED - 1)).ok()));
+                Ok(())
+            }
+            Err(Errno::EINTR) => Ok(()),
             Err(e) => Err(e.into()),
+        }
+    }
+
+    fn drop_hung_up(&mut self) {
+        while let Some(fd) = self.hung_up.pop() {
+            for (p, u) in self.processes.iter_mut().zip(&self.units) {
+                if let Some(s) = p.store.hung_up(fd) {
+                    log::info(&format!(
+                        "{}: stored descriptor {:?} hung up and is dropped",
+                        u.name, s.name
+                    ));
+                }
+            }
         }
     }
 
@@ -281,4 +344,10 @@ impl Shell {
         }
         Some(ending)
     }
+}
+
+/// For the jitter of back-off times.
+fn seed() -> u64 {
+    let wall = wire::Time::now().as_nanosecond().unsigned_abs();
+    clock::now() ^ u64::from(std::process::id()) << 32 ^ u64::try_from(wall & u128::from(u64::MAX)).unwrap_or(1)
 }

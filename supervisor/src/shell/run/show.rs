@@ -23,6 +23,7 @@ impl Shell {
         for wish in self.control.serve(&self.status_line) {
             match wish {
                 Wish::Claim { code, uid } => self.show_claim(code, uid, &status),
+                Wish::Replace => self.replace = true,
             }
         }
     }

@@ -1,0 +1,141 @@
+//! The machine of a replaced PID 1: handed on as plain data, or, where that was lost, read off from what there is.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
+
+use wire::event::Severity;
+use wire::supervisor::Medium;
+
+use super::heard::BOOT_DISK;
+use super::{Facts, Machine};
+use crate::boot::net;
+use crate::boot::uevents::Uevents;
+use crate::boot::{medium, work};
+use crate::console;
+use crate::core::{Input, Milestone, Millis};
+use crate::handover::fds::Inherited;
+use crate::handover::state;
+use crate::shell::desk::Desk;
+use crate::shell::helper::Task;
+use crate::shell::log;
+
+impl Machine {
+    /// As plain data.
+    pub fn state(&self) -> state::Machine {
+        state::Machine {
+            uevents: self.uevents.as_ref().map(|u| u.as_fd().as_raw_fd()),
+            addresses: self.addresses.as_ref().map(|a| a.as_fd().as_raw_fd()),
+            held: self.held.as_ref().map(AsRawFd::as_raw_fd),
+            facts: self.facts.clone(),
+        }
+    }
+
+    /// From plain data. What the image says is read again; what is wrong with it has been told.
+    pub fn of(s: state::Machine, fds: &mut Inherited) -> Machine {
+        let mut machine = Machine::new(&mut Desk::default());
+        let mut take = |fd: Option<i32>| fd.and_then(|fd| fds.take(fd).ok());
+        machine.facts = s.facts;
+        machine.held = take(s.held);
+        machine.uevents = take(s.uevents).map(Uevents::from);
+        machine.addresses = take(s.addresses).map(net::Watch::from);
+        machine.listen();
+        machine
+    }
+
+    /// Opens what could not be taken over; events may have been missed then.
+    pub(super) fn listen(&mut self) {
+        if self.uevents.is_none() {
+            self.facts.walk_again = true;
+            self.uevents = Uevents::listen()
+                .inspect_err(|e| log::error(&format!("uevents: {e}")))
+                .ok();
+        }
+        if self.addresses.is_none() {
+            self.addresses = net::Watch::listen()
+                .inspect_err(|e| log::error(&format!("addresses: {e}")))
+                .ok();
+        }
+    }
+
+    /// Without any data: what is mounted and written down tells how far the box had come.
+    pub fn look_around(now: Millis, desk: &mut Desk, fds: &mut Inherited) -> Machine {
+        let mut m = Machine::new(desk);
+        m.facts = Facts {
+            begun: now,
+            ..Facts::default()
+        };
+        m.listen();
+        let serial = console::serial_devices();
+        desk.start(Task::Console, move |line| console::draw(line, &serial));
+        desk.boot.reason = "not known any more: PID 1 has lost its notes".into();
+        desk.banner(
+            "notes",
+            Severity::Warning,
+            "PID 1 was replaced without its notes: units go on, counts and reasons since the start are lost.".into(),
+        );
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        m.facts.system = mounted(&mounts, "/system").is_some();
+        if !m.facts.system {
+            let board = m.board.clone();
+            desk.start(Task::Early, move |line| work::early(line, &board));
+            return m;
+        }
+        desk.inputs.push_back(Input::Milestone {
+            which: Milestone::System,
+            holds: true,
+        });
+        m.start_coldplug(desk);
+        m.held = fds.find(is_block_device);
+        let Some(kind) = mounted(&mounts, "/var/lib/kiln") else {
+            m.start_keeper(now, desk);
+            return m;
+        };
+        if kind == "tmpfs" {
+            desk.boot.medium = Medium::Ram;
+            desk.inputs.push_back(Input::Medium { present: false });
+        } else {
+            desk.boot.medium = Medium::Disk;
+            let number = fs::read_to_string(BOOT_DISK).unwrap_or_default();
+            let path = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim())).ok();
+            m.facts.disk_path = path.and_then(|p| Some(p.to_str()?.strip_prefix("/sys")?.to_owned()));
+            m.facts.heard_at = Some(now);
+            if let Some(part) = m.cmdline.part.clone() {
+                desk.start(Task::Medium, move |line| medium::watch(line, &part));
+            }
+        }
+        m.facts.data_settled = true;
+        desk.inputs.push_back(Input::Milestone {
+            which: Milestone::Data,
+            holds: true,
+        });
+        m
+    }
+}
+
+/// Kind of the file system that is mounted at a place, the topmost one.
+fn mounted<'a>(mounts: &'a str, at: &str) -> Option<&'a str> {
+    mounts
+        .lines()
+        .filter_map(|l| {
+            let mut words = l.split(' ').skip(1);
+            (words.next() == Some(at)).then(|| words.next()).flatten()
+        })
+        .next_back()
+}
+
+fn is_block_device(fd: BorrowedFd<'_>) -> bool {
+    nix::sys::stat::fstat(fd).is_ok_and(|s| s.st_mode & libc::S_IFMT == libc::S_IFBLK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mounted;
+
+    #[test]
+    fn the_topmost_mount_counts() {
+        let text = "none / ramfs rw 0 0\n/dev/sda3 /var/lib/kiln ext4 rw 0 0\ntmpfs /var/lib/kiln tmpfs rw 0 0\n";
+        assert_eq!(mounted(text, "/var/lib/kiln"), Some("tmpfs"));
+        assert_eq!(mounted(text, "/system"), None);
+    }
+}
