@@ -18,6 +18,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod evidence;
 pub mod findings;
+pub mod format;
 pub mod header;
 pub mod heat;
 mod ours;

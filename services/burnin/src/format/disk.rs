@@ -1,0 +1,222 @@
+//! The drive's node and its partition's: aligned access past the cache, and the kernel's own view of the table.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::layout::Layout;
+
+mod ioctls {
+    use nix::libc::{c_int, c_void};
+
+    // Source: linux/fs.h.
+    nix::ioctl_none_bad!(blkflsbuf, nix::request_code_none!(0x12, 97));
+    nix::ioctl_none_bad!(blkrrpart, nix::request_code_none!(0x12, 95));
+    nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), Blkpg);
+
+    /// `struct blkpg_ioctl_arg`. Source: linux/blkpg.h.
+    #[repr(C)]
+    pub struct Blkpg {
+        pub op: c_int,
+        pub flags: c_int,
+        pub datalen: c_int,
+        pub data: *mut c_void,
+    }
+
+    /// `struct blkpg_partition`.
+    #[repr(C)]
+    pub struct Partition {
+        pub start: i64,
+        pub length: i64,
+        pub pno: c_int,
+        pub devname: [u8; 64],
+        pub volname: [u8; 64],
+    }
+
+    pub const ADD: c_int = 1;
+    pub const DEL: c_int = 2;
+}
+
+/// Buffers of direct access begin on a page.
+const PAGE: usize = 4096;
+
+/// How long the kernel may hold a drive or be slow to show a partition.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A buffer that direct access takes.
+pub(super) struct Aligned {
+    bytes: Vec<u8>,
+    start: usize,
+    length: usize,
+}
+
+impl Aligned {
+    pub fn zeroed(length: usize) -> Self {
+        let bytes = vec![0; length + PAGE];
+        let start = bytes.as_ptr().align_offset(PAGE).min(PAGE);
+        Self { bytes, start, length }
+    }
+
+    pub fn of(content: &[u8]) -> Self {
+        let mut buffer = Self::zeroed(content.len());
+        buffer.as_mut().copy_from_slice(content);
+        buffer
+    }
+
+    pub fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.start + self.length]
+    }
+
+    pub fn as_ref(&self) -> &[u8] {
+        &self.bytes[self.start..self.start + self.length]
+    }
+}
+
+/// Reads past the cache from a file opened with `O_DIRECT`.
+pub(super) fn read(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = Aligned::zeroed(length);
+    file.read_exact_at(buffer.as_mut(), at)?;
+    Ok(buffer.as_ref().to_vec())
+}
+
+/// Opens a node for reading past the cache, without claiming it.
+pub(super) fn reader(node: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(nix::libc::O_DIRECT).open(node)
+}
+
+/// Whether two descriptors are the same device.
+pub(super) fn same_device(a: &File, b: &File) -> io::Result<bool> {
+    Ok(a.metadata()?.rdev() == b.metadata()?.rdev())
+}
+
+/// Drops what the kernel keeps in memory of the device.
+pub(super) fn drop_cache(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open; the call takes no argument.
+    unsafe { ioctls::blkflsbuf(file.as_raw_fd()) }?;
+    Ok(())
+}
+
+/// Lets the kernel read the table anew; where it reads none on such a device, it is told the partition.
+///
+/// # Errors
+/// When it keeps the old table, or refuses the partition.
+pub(super) fn tell_kernel(drive: &File, layout: &Layout) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // SAFETY: the descriptor is open; the call takes no argument.
+        match unsafe { ioctls::blkrrpart(drive.as_raw_fd()) } {
+            // EINVAL: this device's tables are not read (a loop device).
+            Ok(_) | Err(Errno::EINVAL) => break,
+            Err(Errno::EBUSY) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if shown(drive, layout)?.is_some() {
+        return Ok(());
+    }
+    // What an earlier partition 1 was is gone from the table.
+    let _gone = partition_call(drive, layout, ioctls::DEL);
+    partition_call(drive, layout, ioctls::ADD)
+}
+
+fn partition_call(drive: &File, layout: &Layout, op: nix::libc::c_int) -> io::Result<()> {
+    let signed = |n: u64| i64::try_from(n).map_err(io::Error::other);
+    let mut partition = ioctls::Partition {
+        start: signed(layout.start())?,
+        length: signed(layout.size())?,
+        pno: 1,
+        devname: [0; 64],
+        volname: [0; 64],
+    };
+    let argument = ioctls::Blkpg {
+        op,
+        flags: 0,
+        datalen: size_of::<ioctls::Partition>() as nix::libc::c_int,
+        data: (&raw mut partition).cast(),
+    };
+    // SAFETY: the descriptor is open; the argument and what it points to live through the call.
+    unsafe { ioctls::blkpg(drive.as_raw_fd(), &raw const argument) }?;
+    Ok(())
+}
+
+/// The kernel's first partition if it is the layout's: its name and number.
+fn shown(drive: &File, layout: &Layout) -> io::Result<Option<(String, u64)>> {
+    let number = drive.metadata()?.rdev();
+    let dir = PathBuf::from(format!(
+        "/sys/dev/block/{}:{}",
+        nix::libc::major(number),
+        nix::libc::minor(number)
+    ));
+    let whole = |path: PathBuf| {
+        fs::read_to_string(path)
+            .ok()
+            .and_then(|text| text.trim().parse::<u64>().ok())
+    };
+    for entry in fs::read_dir(&dir)? {
+        let entry = entry?.path();
+        if whole(entry.join("partition")) != Some(1) {
+            continue;
+        }
+        // Both count 512 bytes, whatever the drive's sector.
+        let is = whole(entry.join("start")) == Some(layout.start() / 512)
+            && whole(entry.join("size")) == Some(layout.size() / 512);
+        let device = fs::read_to_string(entry.join("dev")).unwrap_or_default();
+        let parts = device
+            .trim()
+            .split_once(':')
+            .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+        if let (true, Some((major, minor)), Some(name)) = (is, parts, entry.file_name()) {
+            let number = nix::libc::makedev(major, minor);
+            return Ok(Some((name.to_string_lossy().into_owned(), number)));
+        }
+    }
+    Ok(None)
+}
+
+/// The partition's node, once the kernel shows it where and as large as it was laid out.
+///
+/// # Errors
+/// When it does not within 20 s, or the node is another device.
+pub(super) fn partition(drive: &File, layout: &Layout) -> io::Result<PathBuf> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut told = "the kernel shows no partition".to_owned();
+    while Instant::now() < deadline {
+        if let Some((name, number)) = shown(drive, layout)? {
+            let node = Path::new("/dev").join(name.replace('!', "/"));
+            match fs::metadata(&node) {
+                Ok(meta) if meta.file_type().is_block_device() && meta.rdev() == number => return Ok(node),
+                Ok(_) => told = format!("{} is another device", node.display()),
+                Err(error) => told = format!("{}: {error}", node.display()),
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(io::Error::other(told))
+}
+
+/// Waits until nobody holds the node: the kernel lets go of a ring's files some 40 ms after the ring.
+///
+/// # Errors
+/// When somebody still does after 20 s.
+pub(super) fn wait_until_free(node: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(nix::libc::O_EXCL)
+            .open(node)
+        {
+            Ok(_) => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(nix::libc::EBUSY) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Where the one partition lies, by capacity alone: pure.
+
+use wire::options::{FormatRequest, Table};
+
+/// Partitions begin and end on this boundary: every erase block and physical sector in use divides it.
+pub const ALIGN: u64 = 1 << 20;
+
+/// Largest drive that gets an MBR by itself: 2 TiB, what 32-bit sector numbers reach with 512-byte sectors.
+pub const MBR_MAX: u64 = 2 << 40;
+
+/// Smallest drive that is formatted: less holds no file system worth the name.
+pub const DRIVE_MIN: u64 = 16 << 20;
+
+/// Bytes of a GPT's entries: 128 of 128 bytes. Source: UEFI 2.10 §5.3.1.
+const GPT_ENTRIES: u64 = 128 * 128;
+
+/// One partition on a drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Never [`Table::Auto`].
+    pub table: Table,
+    /// Size of the drive in bytes.
+    pub capacity: u64,
+    /// Its logical sector in bytes.
+    pub sector: u32,
+    /// First sector of the partition.
+    pub first: u64,
+    /// Its sectors.
+    pub sectors: u64,
+}
+
+impl Layout {
+    /// Where the partition begins, in bytes.
+    pub fn start(&self) -> u64 {
+        self.first * u64::from(self.sector)
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.sectors * u64::from(self.sector)
+    }
+}
+
+/// Why a drive cannot bear it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// The request itself is wrong.
+    #[error(transparent)]
+    Request(#[from] super::BadRequest),
+    /// There is no room.
+    #[error("the drive has {0} bytes; a table and a file system need at least {DRIVE_MIN}")]
+    TooSmall(u64),
+    /// The sector is none that tables are made for.
+    #[error("sectors of {0} bytes; expected a power of two from 512 to 4096")]
+    Sector(u32),
+    /// The size is no whole number of sectors.
+    #[error("{capacity} bytes are no whole number of {sector}-byte sectors")]
+    Ragged {
+        /// Bytes.
+        capacity: u64,
+        /// Sector.
+        sector: u32,
+    },
+    /// An MBR cannot reach the drive's end.
+    #[error("an MBR counts 2^32 sectors, the drive has {0}; choose GPT or leave it to `auto`")]
+    TooLargeForMbr(u64),
+}
+
+/// Where the partition lies.
+///
+/// # Errors
+/// When the request is wrong or the drive cannot bear it.
+pub fn plan(capacity: u64, sector: u32, request: &FormatRequest) -> Result<Layout, Unfit> {
+    super::check(request)?;
+    if !sector.is_power_of_two() || !(512..=4096).contains(&sector) {
+        return Err(Unfit::Sector(sector));
+    }
+    let size = u64::from(sector);
+    if capacity < DRIVE_MIN {
+        return Err(Unfit::TooSmall(capacity));
+    }
+    if !capacity.is_multiple_of(size) {
+        return Err(Unfit::Ragged { capacity, sector });
+    }
+    let table = match request.table {
+        Table::Auto if capacity <= MBR_MAX => Table::Mbr,
+        Table::Auto => Table::Gpt,
+        chosen => chosen,
+    };
+    let usable = match table {
+        Table::Gpt => capacity - GPT_ENTRIES - size,
+        Table::Mbr | Table::Auto if capacity / size <= 1 << 32 => capacity,
+        Table::Mbr | Table::Auto => return Err(Unfit::TooLargeForMbr(capacity / size)),
+    };
+    // A last sector of 2^32 − 1 would need a count that no entry holds; the boundary below leaves it out.
+    let end = usable / ALIGN * ALIGN;
+    Ok(Layout {
+        table,
+        capacity,
+        sector,
+        first: ALIGN / size,
+        sectors: (end - ALIGN) / size,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+    use wire::options::FileSystem;
+
+    use super::*;
+
+    fn request(table: Table) -> FormatRequest {
+        FormatRequest {
+            table,
+            filesystem: FileSystem::Ext4,
+            reserved_percent: 0,
+            label: String::new(),
+        }
+    }
+
+    #[test]
+    fn mbr_up_to_two_tib_gpt_above_and_override() {
+        let table = |capacity, sector, wish| plan(capacity, sector, &request(wish)).map(|l| l.table);
+        assert_eq!(table(MBR_MAX, 512, Table::Auto), Ok(Table::Mbr));
+        assert_eq!(table(MBR_MAX + 512, 512, Table::Auto), Ok(Table::Gpt));
+        assert_eq!(table(500 << 30, 512, Table::Gpt), Ok(Table::Gpt));
+        assert_eq!(
+            table(8 << 40, 4096, Table::Mbr),
+            Ok(Table::Mbr),
+            "4Kn: an MBR reaches 16 TiB"
+        );
+        assert_eq!(table(8 << 40, 4096, Table::Auto), Ok(Table::Gpt));
+        assert_eq!(table(8 << 40, 512, Table::Mbr), Err(Unfit::TooLargeForMbr(16 << 30)));
+        assert_eq!(table(1 << 20, 512, Table::Auto), Err(Unfit::TooSmall(1 << 20)));
+        assert_eq!(
+            table((1 << 30) + 512, 4096, Table::Auto),
+            Err(Unfit::Ragged {
+                capacity: (1 << 30) + 512,
+                sector: 4096
+            })
+        );
+        assert_eq!(table(1 << 30, 520, Table::Auto), Err(Unfit::Sector(520)));
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_aligned_and_inside(
+            sectors in (DRIVE_MIN / 512)..(40_u64 << 40) / 512,
+            shift in 0_u32..4,
+            wish in prop_oneof![Just(Table::Auto), Just(Table::Mbr), Just(Table::Gpt)],
+        ) {
+            let sector = 512_u32 << shift;
+            let capacity = (sectors * 512) / u64::from(sector) * u64::from(sector);
+            prop_assume!(capacity >= DRIVE_MIN);
+            match plan(capacity, sector, &request(wish)) {
+                Ok(layout) => {
+                    prop_assert_eq!(layout.start(), ALIGN);
+                    prop_assert!(layout.size() > 0 && layout.size().is_multiple_of(ALIGN));
+                    let end = layout.start() + layout.size();
+                    let reserve = if layout.table == Table::Gpt { GPT_ENTRIES + u64::from(sector) } else { 0 };
+                    prop_assert!(end + reserve <= capacity);
+                    prop_assert!(capacity - end < 2 * ALIGN + reserve, "no more than the boundary is given away");
+                    if layout.table == Table::Mbr {
+                        prop_assert!(layout.first + layout.sectors <= 1 << 32);
+                        prop_assert!(u32::try_from(layout.sectors).is_ok());
+                    }
+                    prop_assert!(layout.table != Table::Auto);
+                }
+                Err(error) => prop_assert!(matches!(error, Unfit::TooLargeForMbr(_)), "{}", error),
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The child: from a drive that it holds to a partition that it has verified.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::FromRawFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use wire::Bytes;
+use wire::options::{FileSystem, Formatted, Table};
+
+use super::disk::{self, Aligned};
+use super::layout::{ALIGN, Layout};
+use super::request::name;
+use super::table::{Encoded, Ids, encode};
+use super::tool::{self, Call};
+use super::{DRIVE_FD, Heard, Order, Said, confine, ext4, mounted};
+
+/// Most of a program's words that are repeated in a message.
+const WORDS_MAX: usize = 400;
+
+/// Runs the child: an [`Order`] on standard input, the drive as descriptor 3, [`Said`] on standard output.
+///
+/// Exit code 0 whenever it could tell what came of it.
+pub fn child() -> ExitCode {
+    // SAFETY: the parent put the open drive there before the exec, and nothing else in this process owns that number.
+    let drive = unsafe { File::from_raw_fd(DRIVE_FD) };
+    let mut lines = io::stdin().lines();
+    let Some(order) = next::<Order>(&mut lines) else {
+        return ExitCode::from(70);
+    };
+    let mut maker = Maker {
+        formatted: Formatted {
+            table: Table::Auto,
+            filesystem: order.request.filesystem,
+            label: order.request.label.clone(),
+            uuid: None,
+            size: Bytes(0),
+            checks: Vec::new(),
+            problem: None,
+        },
+        ask: &mut || match next::<Heard>(&mut lines) {
+            Some(Heard::Go) => Ok(()),
+            Some(Heard::Stop { why }) => Err(why),
+            None => Err("nobody answers any more".to_owned()),
+        },
+    };
+    if let Err(problem) = maker.make(drive, &order) {
+        maker.formatted.problem = Some(problem);
+    }
+    let done = Said::Done(maker.formatted);
+    if say(&done).is_err() {
+        return ExitCode::from(71);
+    }
+    ExitCode::SUCCESS
+}
+
+fn next<T: serde::de::DeserializeOwned>(lines: &mut impl Iterator<Item = io::Result<String>>) -> Option<T> {
+    serde_json::from_str(&lines.next()?.ok()?).ok()
+}
+
+fn say(said: &Said) -> io::Result<()> {
+    let mut line = serde_json::to_vec(said)?;
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
+}
+
+struct Maker<'a> {
+    formatted: Formatted,
+    ask: &'a mut dyn FnMut() -> Result<(), String>,
+}
+
+/// Turns an error into a sentence that says what was tried.
+trait Told<T> {
+    fn told(self, what: &str) -> Result<T, String>;
+}
+
+impl<T, E: std::fmt::Display> Told<T> for Result<T, E> {
+    fn told(self, what: &str) -> Result<T, String> {
+        self.map_err(|error| format!("{what}: {error}"))
+    }
+}
+
+impl Maker<'_> {
+    fn checked(&mut self, what: impl Into<String>) {
+        self.formatted.checks.push(what.into());
+    }
+
+    fn make(&mut self, drive: File, order: &Order) -> Result<(), String> {
+        let filesystem = order.request.filesystem;
+        let layout = super::plan(order.capacity, order.sector, &order.request).map_err(|e| e.to_string())?;
+        tool::available(filesystem).map_err(|e| e.to_string())?;
+        mounted::alone().told("a mount namespace of its own")?;
+        let found = crate::device::geometry(&drive).told("reading the drive's size")?;
+        if (found.bytes(), found.sector) != (order.capacity, order.sector) {
+            return Err(format!(
+                "the drive has {} bytes now; nothing was written",
+                found.bytes()
+            ));
+        }
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).told("random numbers")?;
+        let encoded = encode(&layout, filesystem, &Ids::from_random(random)).told("making the table")?;
+        self.formatted.table = layout.table;
+        self.formatted.size = Bytes(layout.size());
+        let watch = disk::reader(&order.node).told("opening the drive for reading")?;
+        if !disk::same_device(&drive, &watch).told("comparing devices")? {
+            return Err(format!(
+                "{} is another device now; nothing was written",
+                order.node.display()
+            ));
+        }
+        write(&drive, &layout, filesystem, &encoded).told("writing the table")?;
+        disk::tell_kernel(&drive, &layout).told("telling the kernel")?;
+        // From here on `watch` alone keeps the device number from passing to another drive.
+        drop(drive);
+        self.read_again(&watch, &layout, &encoded)?;
+        let node = disk::partition(&watch, &layout).told("the partition's node")?;
+        say(&Said::Partitioned).told("telling")?;
+        (self.ask)()
+            .map_err(|why| format!("the drive's identity was not confirmed: {why}; no file system was made"))?;
+        disk::wait_until_free(&node).told("the partition is held")?;
+        if let Some(call) = tool::maker(&order.request) {
+            self.call(&call, &node)?;
+        }
+        self.verify(order, &layout, &node)
+    }
+
+    fn read_again(&mut self, watch: &File, layout: &Layout, encoded: &Encoded) -> Result<(), String> {
+        disk::drop_cache(watch).told("dropping the cache")?;
+        for (at, expected) in [(0, &encoded.head), (encoded.tail_at, &encoded.tail)] {
+            let found = disk::read(watch, at, expected.len()).told("reading the table again")?;
+            if let Some(differs) = found.iter().zip(expected).position(|(a, b)| a != b) {
+                return Err(format!(
+                    "the table reads back differently at byte {}",
+                    at + differs as u64
+                ));
+            }
+        }
+        let partitions = drive::blkid::Probe::new(watch, 0, 0, layout.sector)
+            .and_then(|mut probe| probe.partitions())
+            .told("reading the table by libblkid")?;
+        let found: Vec<_> = partitions.iter().map(|p| (p.number, p.start, p.size)).collect();
+        if found != [(1, layout.start(), layout.size())] {
+            return Err(format!("libblkid reads other partitions: {found:?}"));
+        }
+        self.checked("partition table read again past the cache: equal");
+        Ok(())
+    }
+
+    /// Runs a program on the partition.
+    fn call(&mut self, call: &Call, node: &Path) -> Result<(), String> {
+        let path = tool::find(call.program).ok_or_else(|| format!("{} is not on this system", call.program))?;
+        say(&Said::At {
+            what: call.program.to_owned(),
+        })
+        .told("telling")?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (good, words) = run(&path, call, node).told(call.program)?;
+            let suspicious = call.must_not_say.is_some_and(|word| words.contains(word));
+            if good && !suspicious {
+                return Ok(());
+            }
+            // Whoever looks at a new partition (udev) may hold it for a moment.
+            if tries < 5 && words.contains("busy") {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+                disk::wait_until_free(node).told("the partition is held")?;
+                continue;
+            }
+            let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
+            let words: String = words.chars().take(WORDS_MAX).collect();
+            return Err(format!("{} failed: {words}", call.program));
+        }
+    }
+
+    fn verify(&mut self, order: &Order, layout: &Layout, node: &Path) -> Result<(), String> {
+        let filesystem = order.request.filesystem;
+        let part = disk::reader(node).told("opening the partition for reading")?;
+        disk::drop_cache(&part).told("dropping the cache")?;
+        if let Some(call) = tool::checker(filesystem) {
+            self.call(&call, node)?;
+            self.checked(format!("{} {}: clean", call.program, call.args.join(" ")));
+        }
+        match filesystem {
+            FileSystem::Ext4 | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Exfat => {
+                let told = mounted::verify(node, name(filesystem), layout.size()).told("mounting it read-only")?;
+                self.checked(told);
+            }
+            FileSystem::Swap | FileSystem::Raw => {}
+        }
+        disk::drop_cache(&part).told("dropping the cache")?;
+        let plain = File::open(node).told("opening the partition")?;
+        if filesystem == FileSystem::Ext4 {
+            let reserved = order.request.reserved_percent;
+            let copies = ext4::copies(&plain, layout.size(), reserved).told("superblock copies")?;
+            self.checked(format!("superblock and {copies} copies: equal, {reserved} % kept back"));
+        }
+        let values = match drive::blkid::Probe::new(&plain, 0, 0, order.sector).and_then(|mut p| p.safe()) {
+            Ok(drive::blkid::Outcome::Found(values)) => values,
+            Ok(drive::blkid::Outcome::Nothing) => drive::blkid::Values::new(),
+            Ok(drive::blkid::Outcome::Ambivalent) => return Err("libblkid finds several signatures on it".to_owned()),
+            Err(error) => return Err(format!("libblkid: {error}")),
+        };
+        let value = |name: &str| values.get(name).cloned();
+        let expected = (filesystem != FileSystem::Raw).then(|| name(filesystem).to_owned());
+        if value("TYPE") != expected {
+            return Err(format!(
+                "libblkid finds {:?} on it, expected {expected:?}",
+                value("TYPE")
+            ));
+        }
+        if value("LABEL").unwrap_or_default() != order.request.label {
+            return Err(format!(
+                "libblkid reads the label {:?}, expected {:?}",
+                value("LABEL").unwrap_or_default(),
+                order.request.label
+            ));
+        }
+        self.formatted.uuid = value("UUID");
+        self.checked("type and label by libblkid: as asked for");
+        Ok(())
+    }
+}
+
+/// Writes both ends through the held descriptor and flushes; a partition without a file system is blanked at its ends.
+fn write(drive: &File, layout: &Layout, filesystem: FileSystem, encoded: &Encoded) -> io::Result<()> {
+    if filesystem == FileSystem::Raw {
+        let zeros = Aligned::zeroed(ALIGN as usize);
+        drive.write_all_at(zeros.as_ref(), layout.start())?;
+        drive.write_all_at(zeros.as_ref(), layout.start() + layout.size() - ALIGN)?;
+    }
+    drive.write_all_at(Aligned::of(&encoded.tail).as_ref(), encoded.tail_at)?;
+    drive.write_all_at(Aligned::of(&encoded.head).as_ref(), 0)?;
+    drive.sync_all()
+}
+
+/// A program's end and what it said on either stream.
+fn run(path: &Path, call: &Call, node: &Path) -> io::Result<(bool, String)> {
+    let mut command = Command::new(path);
+    command
+        .args(&call.args)
+        .arg(node)
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let allowed: PathBuf = node.to_owned();
+    // SAFETY: this process has one thread, so that its child may allocate between fork and exec; what is called
+    // makes system calls on the child alone.
+    unsafe {
+        command.pre_exec(move || confine::to_node(&allowed));
+    }
+    let output = command.output()?;
+    let words = [output.stdout.as_slice(), b"\n", output.stderr.as_slice()].concat();
+    Ok((output.status.success(), String::from_utf8_lossy(&words).into_owned()))
+}

@@ -1,0 +1,80 @@
+//! After a burn-in: a partition table, a file system on it, and the proof that both are there.
+//!
+//! ```text
+//!  parent (agent, CLI)                     child: one process, one drive, minutes
+//!  plan ─► check of tools                    │
+//!  spawn, drive as descriptor 3 ────────────►│ table through the held descriptor, flush
+//!  (its own copy is closed)                  │ kernel told, descriptor closed, table read again past the cache
+//!      ◄───────────────── Said::Partitioned ─│
+//!  identity read again ─── Heard::Go ───────►│ mkfs ─► its own checker ─► mounted read-only ─► superblock copies
+//!      ◄──────────────────────── Said::Done ─│         (tools under landlock)   (own mount namespace)
+//! ```
+//!
+//! [`layout`] decides and [`table`] encodes, both pure; [`tool`] knows the programs; [`make`] does it in
+//! the child and [`spawn`] is the parent's side. Between closing the drive and `mkfs` the child holds it
+//! open for reading, so that its device number cannot pass to another drive, and the parent compares the
+//! identity once more. A check that could not be done is a problem, never a silent pass. Tested on loop
+//! devices with `sfdisk`, `sgdisk` and the tools themselves in `tests/format.rs`.
+
+mod confine;
+mod disk;
+mod ext4;
+pub mod layout;
+mod make;
+mod mounted;
+mod request;
+mod spawn;
+pub mod table;
+mod tool;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use wire::options::{FormatRequest, Formatted};
+
+pub use layout::{Layout, Unfit, plan};
+pub use make::child;
+pub use request::{BadRequest, check};
+pub use spawn::{DRIVE_FD, run};
+pub use tool::{Missing, available};
+
+/// What the parent tells the child: the first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The whole drive's node.
+    pub node: PathBuf,
+    /// Capacity in bytes, as armed.
+    pub capacity: u64,
+    /// Logical sector in bytes.
+    pub sector: u32,
+    /// What is to be made.
+    pub request: FormatRequest,
+}
+
+/// What the child tells, a line of JSON each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Said {
+    /// The table stands and was read again. The child waits for [`Heard`].
+    Partitioned,
+    /// What it is at: "mkfs.ext4".
+    At {
+        /// In words.
+        what: String,
+    },
+    /// The end.
+    Done(Formatted),
+}
+
+/// What the parent answers to [`Said::Partitioned`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Heard {
+    /// The identity is still the armed one.
+    Go,
+    /// It is not, or cannot be read.
+    Stop {
+        /// In words.
+        why: String,
+    },
+}

@@ -1,0 +1,58 @@
+//! The new file system mounted read-only, where nobody else sees it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::statvfs::statvfs;
+
+/// Gives this process a mount namespace of its own, from which nothing gets out. To be called while there is one thread.
+///
+/// # Errors
+/// Without the right to (CAP_SYS_ADMIN).
+pub(super) fn alone() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+    Ok(())
+}
+
+/// Where it is mounted: a directory that every system has; in this namespace nobody misses what it hides.
+fn place() -> PathBuf {
+    let places = ["/mnt", "/tmp", "/run"].map(PathBuf::from);
+    places.into_iter().find(|p| p.is_dir()).unwrap_or_else(|| "/".into())
+}
+
+/// Mounts the node read-only, reads its root directory and its size, and unmounts it. Gives what it found, in words.
+///
+/// # Errors
+/// When the kernel cannot mount it, or what is mounted is not as made.
+pub(super) fn verify(node: &Path, filesystem: &str, size: u64) -> io::Result<String> {
+    let place = place();
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    let none: Option<&str> = None;
+    mount(Some(node), &place, Some(filesystem), flags, none)?;
+    let found = look(&place, size);
+    // The kernel writes nothing on a read-only mount; unmounting lets go of the partition.
+    umount2(&place, MntFlags::empty())?;
+    found
+}
+
+fn look(place: &Path, size: u64) -> io::Result<String> {
+    let told = statvfs(place)?;
+    let bytes = told.blocks() as u64 * told.fragment_size() as u64;
+    if bytes == 0 || bytes > size || bytes < size / 2 {
+        return Err(io::Error::other(format!(
+            "it shows {bytes} bytes on a partition of {size}"
+        )));
+    }
+    let names: Vec<String> = fs::read_dir(place)?
+        .map(|entry| entry.map(|e| e.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<_>>()?;
+    if let Some(name) = names.iter().find(|name| *name != "lost+found") {
+        return Err(io::Error::other(format!("it is not empty: {name:?}")));
+    }
+    Ok(format!("mounted read-only: {} of room, empty", wire::Bytes(bytes)))
+}

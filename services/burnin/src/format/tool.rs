@@ -1,0 +1,174 @@
+//! The programs that make and check file systems: which, how they are called, and whether they are here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wire::options::{FileSystem, FormatRequest};
+
+use super::request::name;
+
+/// Where programs are looked for: what PID 1 gives to every service.
+const PATH: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// What is missing here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// A program.
+    #[error("{filesystem} needs the program {program}, which is not on this system (package {package})")]
+    Program {
+        /// The file system.
+        filesystem: &'static str,
+        /// The program.
+        program: &'static str,
+        /// Debian's package that has it.
+        package: &'static str,
+    },
+    /// The kernel's part.
+    #[error("this kernel cannot mount {filesystem}, so that it could not be verified")]
+    Kernel {
+        /// The file system.
+        filesystem: &'static str,
+    },
+}
+
+/// One call of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    /// Its name.
+    pub program: &'static str,
+    /// What it gets before the node.
+    pub args: Vec<String>,
+    /// Whether output has to be empty of this word.
+    pub must_not_say: Option<&'static str>,
+}
+
+impl Call {
+    fn new(program: &'static str, args: &[&str]) -> Self {
+        Self {
+            program,
+            args: args.iter().map(|a| (*a).to_owned()).collect(),
+            must_not_say: None,
+        }
+    }
+
+    fn with(mut self, option: &str, value: &str) -> Self {
+        if !value.is_empty() {
+            self.args.push(option.to_owned());
+            self.args.push(value.to_owned());
+        }
+        self
+    }
+}
+
+/// How the file system is made; `None` where there is none to make.
+pub(super) fn maker(request: &FormatRequest) -> Option<Call> {
+    let label = request.label.as_str();
+    Some(match request.filesystem {
+        FileSystem::Ext4 => {
+            let reserved = request.reserved_percent.to_string();
+            // Inode tables are initialised in the background at the first mount: hours less on a large drive.
+            let args = [
+                "-q",
+                "-t",
+                "ext4",
+                "-E",
+                "nodiscard,lazy_itable_init=1",
+                "-m",
+                &reserved,
+            ];
+            Call::new("mkfs.ext4", &args).with("-L", label)
+        }
+        FileSystem::Xfs => Call::new("mkfs.xfs", &["-q", "-f", "-K"]).with("-L", label),
+        FileSystem::Btrfs => Call::new("mkfs.btrfs", &["-q", "-f", "-K"]).with("-L", label),
+        FileSystem::Exfat => Call::new("mkfs.exfat", &["-q"]).with("-L", label),
+        FileSystem::Swap => Call::new("mkswap", &["-f"]).with("-L", label),
+        FileSystem::Raw => return None,
+    })
+}
+
+/// Its own checker, which changes nothing.
+pub(super) fn checker(filesystem: FileSystem) -> Option<Call> {
+    Some(match filesystem {
+        FileSystem::Ext4 => Call::new("e2fsck", &["-f", "-n"]),
+        FileSystem::Xfs => Call::new("xfs_repair", &["-n"]),
+        FileSystem::Btrfs => Call::new("btrfs", &["check", "--readonly"]),
+        FileSystem::Exfat => Call {
+            must_not_say: Some("ERROR"),
+            ..Call::new("fsck.exfat", &["-n"])
+        },
+        // A swap area is a header; libblkid reads it.
+        FileSystem::Swap | FileSystem::Raw => return None,
+    })
+}
+
+fn package(filesystem: FileSystem) -> &'static str {
+    match filesystem {
+        FileSystem::Ext4 => "e2fsprogs",
+        FileSystem::Xfs => "xfsprogs",
+        FileSystem::Btrfs => "btrfs-progs",
+        FileSystem::Exfat => "exfatprogs",
+        FileSystem::Swap | FileSystem::Raw => "util-linux",
+    }
+}
+
+/// The program's path.
+pub(super) fn find(program: &str) -> Option<PathBuf> {
+    PATH.iter()
+        .map(|dir| Path::new(dir).join(program))
+        .find(|path| path.is_file())
+}
+
+/// Whether everything that the file system needs is on this system; to be asked before anything is erased.
+///
+/// # Errors
+/// The first thing that is missing.
+pub fn available(filesystem: FileSystem) -> Result<(), Missing> {
+    let wanted = FormatRequest {
+        table: wire::options::Table::Auto,
+        filesystem,
+        reserved_percent: 0,
+        label: String::new(),
+    };
+    for call in [maker(&wanted), checker(filesystem)].into_iter().flatten() {
+        if find(call.program).is_none() {
+            return Err(Missing::Program {
+                filesystem: name(filesystem),
+                program: call.program,
+                package: package(filesystem),
+            });
+        }
+    }
+    match filesystem {
+        FileSystem::Swap | FileSystem::Raw => Ok(()),
+        FileSystem::Ext4 | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Exfat if mountable(name(filesystem)) => {
+            Ok(())
+        }
+        _ => Err(Missing::Kernel {
+            filesystem: name(filesystem),
+        }),
+    }
+}
+
+/// Whether the kernel has the file system, or a module for it.
+fn mountable(filesystem: &str) -> bool {
+    let listed = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    if listed.lines().any(|line| line.trim() == filesystem) {
+        return true;
+    }
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let modules = Path::new("/lib/modules").join(release.trim());
+    ["modules.dep", "modules.builtin"].iter().any(|file| {
+        let text = fs::read_to_string(modules.join(file)).unwrap_or_default();
+        text.lines().any(|line| {
+            let path = line.split(':').next().unwrap_or_default();
+            path.contains(&format!("/{filesystem}.ko"))
+        })
+    })
+}

@@ -1,0 +1,365 @@
+//! Partition and format on real loop devices, looked at by programs that are not ours.
+//!
+//! Needs root, loop devices and the tools; prints `NOT RUN` and passes without them.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use burnin::format::table::{Ids, encode};
+use burnin::format::{Layout, Order, Said, available, plan, run};
+use proptest::prelude::*;
+use wire::options::{FileSystem, FormatRequest, Formatted, Table};
+
+fn not_run(why: &str) {
+    drop(Write::write_all(
+        &mut std::io::stderr(),
+        format!("\nNOT RUN: {why}\n").as_bytes(),
+    ));
+}
+
+fn request(filesystem: FileSystem, table: Table, reserved_percent: u8, label: &str) -> FormatRequest {
+    FormatRequest {
+        table,
+        filesystem,
+        reserved_percent,
+        label: label.to_owned(),
+    }
+}
+
+/// A loop device over a sparse file full of something; detached when dropped.
+struct Loop {
+    node: String,
+    _dir: Option<tempfile::TempDir>,
+    capacity: u64,
+    sector: u32,
+}
+
+impl Loop {
+    fn new(capacity: u64, sector: u32) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("drive");
+        let file = File::create(&path).unwrap();
+        file.set_len(capacity).unwrap();
+        // What a burn-in leaves: neither zeros nor a signature.
+        let pattern: Vec<u8> = (0..4_u32 << 20)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
+        file.write_all_at(&pattern, 0).unwrap();
+        file.write_all_at(&pattern, capacity - pattern.len() as u64).unwrap();
+        let mut drive = Self::of(path.to_str().unwrap(), capacity, sector)?;
+        drive._dir = Some(dir);
+        Some(drive)
+    }
+
+    /// Over a file that is there.
+    fn of(path: &str, capacity: u64, sector: u32) -> Option<Self> {
+        let out = Command::new("losetup")
+            .args(["--find", "--show", "--sector-size", &sector.to_string(), path])
+            .output()
+            .ok()?;
+        if !out.status.success() {
+            not_run(&format!(
+                "no loop device: {}",
+                String::from_utf8_lossy(&out.stderr).trim()
+            ));
+            return None;
+        }
+        Some(Self {
+            node: String::from_utf8(out.stdout).unwrap().trim().to_owned(),
+            _dir: None,
+            capacity,
+            sector,
+        })
+    }
+
+    /// As the guard opens it.
+    fn open(&self) -> File {
+        File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_EXCL | libc::O_DIRECT)
+            .open(&self.node)
+            .unwrap()
+    }
+
+    fn format_as(
+        &self,
+        request: &FormatRequest,
+        identity: &mut dyn FnMut() -> Result<(), String>,
+    ) -> (Formatted, Vec<Said>) {
+        let order = Order {
+            node: self.node.clone().into(),
+            capacity: self.capacity,
+            sector: self.sector,
+            request: request.clone(),
+        };
+        let mut said = Vec::new();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-formatter"));
+        let formatted = run(
+            &mut command,
+            self.open(),
+            &order,
+            Duration::from_secs(300),
+            identity,
+            &mut |s| {
+                said.push(s.clone());
+            },
+        );
+        (formatted, said)
+    }
+
+    fn format(&self, request: &FormatRequest) -> Formatted {
+        self.format_as(request, &mut || Ok(())).0
+    }
+
+    fn partition(&self) -> String {
+        format!("{}p1", self.node)
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("partx").args(["-d", &self.node]).output();
+        let _ = Command::new("losetup").args(["--detach", &self.node]).status();
+    }
+}
+
+fn output(program: &str, args: &[&str]) -> String {
+    let out = Command::new(program).args(args).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(
+        out.status.success(),
+        "{program} {args:?}: {text}{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    text
+}
+
+#[test]
+fn ext4_with_mbr_or_gpt_each_share_and_both_sectors() {
+    for (sector, table, percent, label) in [
+        (512, Table::Auto, 0, "photos"),
+        (512, Table::Gpt, 2, ""),
+        (512, Table::Mbr, 50, "a label with 16b"),
+        (4096, Table::Gpt, 0, "vier Kä"),
+        (4096, Table::Auto, 5, "4Kn"),
+    ] {
+        let Some(drive) = Loop::new(400 << 20, sector) else {
+            return;
+        };
+        let formatted = drive.format(&request(FileSystem::Ext4, table, percent, label));
+        assert_eq!(formatted.problem, None, "{sector} {table:?}: {formatted:?}");
+        let expected = if table == Table::Gpt { Table::Gpt } else { Table::Mbr };
+        assert_eq!(formatted.table, expected);
+        assert_eq!(formatted.checks.len(), 5, "{:?}", formatted.checks);
+        let told = output("blkid", &["-p", "-o", "export", &drive.partition()]);
+        assert!(told.contains("TYPE=ext4"), "{told}");
+        assert!(
+            told.contains(&format!("UUID={}", formatted.uuid.as_deref().unwrap())),
+            "{told}"
+        );
+        let table = output("blkid", &["-p", "-o", "export", &drive.node]);
+        let kind = if expected == Table::Gpt {
+            "PTTYPE=gpt"
+        } else {
+            "PTTYPE=dos"
+        };
+        assert!(table.contains(kind), "{table}");
+        let told = output("dumpe2fs", &["-h", &drive.partition()]);
+        let field = |name: &str| {
+            let line = told.lines().find(|l| l.starts_with(name)).unwrap();
+            line.split(':').nth(1).unwrap().trim().to_owned()
+        };
+        let number = |name: &str| field(name).parse::<f64>().unwrap();
+        let share = number("Reserved block count") * 100.0 / number("Block count");
+        assert!((share - f64::from(percent)).abs() < 0.1, "{share}");
+        let label_told = field("Filesystem volume name");
+        assert_eq!(label_told, if label.is_empty() { "<none>" } else { label });
+        // Nobody holds it any more, and nothing is left mounted.
+        drop(drive.open());
+        assert!(!fs::read_to_string("/proc/mounts").unwrap().contains(&drive.partition()));
+    }
+}
+
+#[test]
+fn the_other_file_systems_where_their_tools_are() {
+    for (filesystem, label, kind, checks) in [
+        (FileSystem::Xfs, "xfslabel", "TYPE=xfs", 4),
+        (FileSystem::Btrfs, "a longer label than others take", "TYPE=btrfs", 4),
+        (FileSystem::Exfat, "CARD", "TYPE=exfat", 4),
+        (FileSystem::Swap, "swap1", "TYPE=swap", 2),
+        (FileSystem::Raw, "", "", 2),
+    ] {
+        if let Err(missing) = available(filesystem) {
+            not_run(&format!("{filesystem:?}: {missing}"));
+            let Some(drive) = Loop::new(32 << 20, 512) else { return };
+            let formatted = drive.format(&request(filesystem, Table::Auto, 0, label));
+            assert_eq!(formatted.problem, Some(missing.to_string()), "it is told precisely");
+            let mut start = [0; 512];
+            File::open(&drive.node).unwrap().read_exact_at(&mut start, 0).unwrap();
+            assert_ne!(&start[510..], [0x55, 0xaa], "nothing was written");
+            continue;
+        }
+        let Some(drive) = Loop::new(640 << 20, 512) else { return };
+        let formatted = drive.format(&request(filesystem, Table::Gpt, 0, label));
+        assert_eq!(formatted.problem, None, "{formatted:?}");
+        assert_eq!(formatted.checks.len(), checks, "{:?}", formatted.checks);
+        let out = Command::new("blkid")
+            .args(["-p", "-o", "export", &drive.partition()])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&out.stdout).into_owned();
+        if filesystem == FileSystem::Raw {
+            assert!(!told.contains("\nTYPE=") && !told.starts_with("TYPE="), "{told}");
+        } else {
+            assert!(told.contains(kind), "{told}");
+            assert!(told.replace("\\ ", " ").contains(&format!("LABEL={label}")), "{told}");
+        }
+    }
+}
+
+#[test]
+fn another_identity_stops_it_before_a_file_system_is_made() {
+    let Some(drive) = Loop::new(64 << 20, 512) else { return };
+    let wanted = request(FileSystem::Ext4, Table::Auto, 0, "x");
+    let (formatted, said) = drive.format_as(&wanted, &mut || Err("the serial is another".to_owned()));
+    assert_eq!(said[0], Said::Partitioned);
+    assert!(formatted.problem.unwrap().contains("the serial is another"));
+    let part = Command::new("blkid").args(["-p", &drive.partition()]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&part.stdout).contains("ext4"));
+}
+
+#[test]
+fn another_size_or_a_failing_tool_is_a_problem_and_never_a_pass() {
+    let Some(mut drive) = Loop::new(64 << 20, 512) else {
+        return;
+    };
+    drive.capacity += 512;
+    let formatted = drive.format(&request(FileSystem::Ext4, Table::Auto, 0, ""));
+    assert!(formatted.problem.unwrap().contains("nothing was written"));
+    drive.capacity -= 512;
+    let formatted = drive.format(&request(FileSystem::Ext4, Table::Auto, 0, "far too long a label"));
+    assert!(formatted.problem.unwrap().contains("at most 16"));
+    // XFS needs 300 MB.
+    if available(FileSystem::Xfs).is_ok() {
+        let formatted = drive.format(&request(FileSystem::Xfs, Table::Auto, 0, ""));
+        assert!(formatted.problem.unwrap().contains("mkfs.xfs failed"));
+    }
+    let mut command = Command::new("/bin/false");
+    let order = Order {
+        node: drive.node.clone().into(),
+        capacity: drive.capacity,
+        sector: 512,
+        request: request(FileSystem::Ext4, Table::Auto, 0, ""),
+    };
+    let formatted = run(
+        &mut command,
+        drive.open(),
+        &order,
+        Duration::from_secs(20),
+        &mut || Ok(()),
+        &mut |_| {},
+    );
+    assert!(formatted.problem.unwrap().contains("formatter"));
+    drop(drive.open());
+}
+
+/// A sparse file as large as the drive with the table's two ends in it.
+fn image(layout: &Layout, filesystem: FileSystem, dir: &Path) -> String {
+    let encoded = encode(layout, filesystem, &Ids::from_random([7; 32])).unwrap();
+    let path = dir.join("image");
+    let mut file = File::create(&path).unwrap();
+    file.set_len(layout.capacity).unwrap();
+    file.write_all(&encoded.head).unwrap();
+    file.seek(SeekFrom::Start(encoded.tail_at)).unwrap();
+    file.write_all(&encoded.tail).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn sfdisk_agrees(layout: &Layout, filesystem: FileSystem) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = image(layout, filesystem, dir.path());
+    // sfdisk takes a file's sectors for 512 bytes; a loop device can have others.
+    let attached = (layout.sector != 512).then(|| Loop::of(&path, layout.capacity, layout.sector));
+    let read = match &attached {
+        Some(None) => return,
+        Some(Some(drive)) => drive.node.clone(),
+        None => path.clone(),
+    };
+    let told = output("sfdisk", &["--json", &read]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let table = &told["partitiontable"];
+    assert_eq!(
+        table["label"],
+        if layout.table == Table::Gpt { "gpt" } else { "dos" },
+        "{layout:?}"
+    );
+    let partitions = table["partitions"].as_array().unwrap();
+    assert_eq!(partitions.len(), 1);
+    assert_eq!(partitions[0]["start"], layout.first, "{layout:?}");
+    assert_eq!(partitions[0]["size"], layout.sectors, "{layout:?}");
+    if layout.table == Table::Gpt && layout.sector == 512 {
+        let told = output("sgdisk", &["-v", &path]);
+        assert!(told.contains("No problems found"), "{told}");
+    }
+}
+
+fn have(program: &str) -> bool {
+    let there = Command::new(program).arg("--version").output().is_ok();
+    if !there {
+        not_run(&format!("there is no {program}"));
+    }
+    there
+}
+
+#[test]
+fn tables_at_the_edges_are_read_by_other_programs() {
+    if !have("sfdisk") || !have("sgdisk") {
+        return;
+    }
+    for (capacity, sector, table) in [
+        (16 << 20, 512, Table::Mbr),
+        (16 << 20, 512, Table::Gpt),
+        ((16 << 20) + 512, 512, Table::Gpt),
+        (2 << 40, 512, Table::Auto),
+        ((2 << 40) + 512, 512, Table::Auto),
+        (8 << 40, 512, Table::Gpt),
+        (12_000_138_625_024, 512, Table::Auto),
+        (8 << 40, 4096, Table::Gpt),
+        (500_107_862_016, 4096, Table::Mbr),
+    ] {
+        for filesystem in [FileSystem::Ext4, FileSystem::Exfat, FileSystem::Swap] {
+            let layout = plan(capacity, sector, &request(filesystem, table, 0, "")).unwrap();
+            sfdisk_agrees(&layout, filesystem);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn any_table_is_read_equal_by_sfdisk_and_sgdisk(
+        sectors in (16_u64 << 20) / 512..(6_u64 << 40) / 512,
+        wide: bool,
+        gpt: bool,
+        random: [u8; 32],
+    ) {
+        if !have("sfdisk") || !have("sgdisk") {
+            return Ok(());
+        }
+        let sector = if wide { 4096 } else { 512 };
+        let capacity = (sectors * 512).next_multiple_of(u64::from(sector));
+        let table = if gpt { Table::Gpt } else { Table::Auto };
+        let layout = plan(capacity, sector, &request(FileSystem::Ext4, table, 0, "")).unwrap();
+        sfdisk_agrees(&layout, FileSystem::Ext4);
+        let ids = Ids::from_random(random);
+        prop_assert_eq!((ids.disk[7] >> 4, ids.disk[8] >> 6), (4, 2));
+        prop_assert!(encode(&layout, FileSystem::Ext4, &ids).is_ok());
+    }
+}
