@@ -26,6 +26,7 @@ pub mod child;
 pub mod content;
 pub mod guard;
 pub mod identity;
+pub mod locate;
 pub mod probe;
 pub mod registry;
 pub mod selftest;

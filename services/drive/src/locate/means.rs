@@ -1,0 +1,138 @@
+//! By which means a drive can be shown, from `/sys`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Tools, tool};
+use crate::sysfs::{self, Device};
+use crate::system::{System, names, number};
+
+/// One means of showing a drive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Means {
+    /// The slot's `locate` attribute of the kernel's enclosure driver.
+    Slot {
+        /// The slot's name: `Slot 03`, `ArrayDevice02` …
+        bay: String,
+        /// The attribute.
+        attribute: PathBuf,
+    },
+    /// `sg_ses` on the enclosure's generic node.
+    Ses {
+        /// The slot's name.
+        bay: String,
+        /// The enclosure's node, `/dev/sg7`.
+        node: PathBuf,
+        /// The slot's element index.
+        index: u32,
+    },
+    /// The LED of a PCI slot (NPEM).
+    PciSlot {
+        /// Its `brightness` attribute.
+        attribute: PathBuf,
+    },
+    /// `ledctl`.
+    Ledctl {
+        /// The drive's node.
+        node: PathBuf,
+    },
+    /// A rhythm of reads.
+    Rhythm,
+}
+
+impl Means {
+    /// What a person looks for.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Slot { bay, .. } | Self::Ses { bay, .. } => format!("the enclosure's light of bay {bay} is on"),
+            Self::PciSlot { .. } => "the light of its PCI slot is on".to_owned(),
+            Self::Ledctl { .. } => "the light of its bay is on, if the backplane has one (ledctl)".to_owned(),
+            Self::Rhythm => {
+                "no bay light is known: its own activity light flickers three times, then rests, over and over"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// Turns the light on or off; a rhythm needs neither. The reason in words where it did not work.
+    pub(super) fn light(&self, tools: &Tools, on: bool) -> Result<(), String> {
+        let digit = if on { "1" } else { "0" };
+        let write = |attribute: &Path| {
+            std::fs::write(attribute, digit).map_err(|error| format!("{}: {error}", attribute.display()))
+        };
+        match self {
+            Self::Slot { attribute, .. } | Self::PciSlot { attribute } => write(attribute),
+            Self::Ses { node, index, .. } => {
+                let order = if on { "--set=ident" } else { "--clear=ident" };
+                tool(
+                    Command::new(&tools.sg_ses)
+                        .arg(format!("--index={index}"))
+                        .arg(order)
+                        .arg(node),
+                )
+            }
+            Self::Ledctl { node } => {
+                let order = if on { "locate" } else { "locate_off" };
+                tool(Command::new(&tools.ledctl).arg(format!("{order}={}", node.display())))
+            }
+            Self::Rhythm => Ok(()),
+        }
+    }
+}
+
+/// All means for `device`, best first; the last one is always the rhythm.
+pub fn how(system: &System, device: &Device) -> Vec<Means> {
+    let mut all = Vec::new();
+    if let Some((bay, slot)) = slot(system, device) {
+        let attribute = slot.join("locate");
+        if attribute.exists() {
+            all.push(Means::Slot {
+                bay: bay.clone(),
+                attribute,
+            });
+        }
+        if let Some((node, index)) = generic(system, &slot) {
+            all.push(Means::Ses { bay, node, index });
+        }
+    }
+    all.extend(pci_slot(system, device).map(|attribute| Means::PciSlot { attribute }));
+    all.push(Means::Ledctl {
+        node: sysfs::node(system, &device.name),
+    });
+    all.push(Means::Rhythm);
+    all
+}
+
+/// The enclosure slot that `device` sits in: its name and its directory. Source: Linux `drivers/misc/enclosure.c`, which
+/// links it as `enclosure_device:NAME` below the SCSI device.
+pub(super) fn slot(system: &System, device: &Device) -> Option<(String, PathBuf)> {
+    let at = system.path("sys/block").join(&device.name).join("device");
+    names(&at).into_iter().find_map(|entry| {
+        let bay = entry.strip_prefix("enclosure_device:")?.trim().to_owned();
+        let slot = std::fs::canonicalize(at.join(&entry)).ok()?;
+        Some((bay, slot))
+    })
+}
+
+/// The enclosure's generic node and the slot's element index, for `sg_ses`.
+fn generic(system: &System, slot: &Path) -> Option<(PathBuf, u32)> {
+    // …/enclosure/H:C:T:L/SLOT; its device's generic node stands at …/enclosure/H:C:T:L/device/scsi_generic/sgN.
+    let index = number(&slot.join("slot"))?;
+    let generic = names(&slot.parent()?.join("device/scsi_generic"));
+    let name = generic.into_iter().find(|name| name.starts_with("sg"))?;
+    Some((system.path("dev").join(name), index))
+}
+
+/// The locate LED of the PCI slot above `device`. Source: Linux 6.13 `drivers/pci/npem.c`:
+/// `…/PORT/leds/PORT:enclosure:locate/brightness`.
+fn pci_slot(system: &System, device: &Device) -> Option<PathBuf> {
+    let sys = system.path("sys");
+    let start = sys.join(&device.syspath);
+    start.ancestors().take_while(|at| at.starts_with(&sys)).find_map(|at| {
+        let leds = at.join("leds");
+        let led = names(&leds)
+            .into_iter()
+            .find(|name| name.ends_with(":enclosure:locate"))?;
+        Some(leds.join(led).join("brightness"))
+    })
+}

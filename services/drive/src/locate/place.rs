@@ -1,0 +1,91 @@
+//! Where a drive sits: a name of the path to it that stays the same over reboots and drives, and its bay.
+
+use super::means;
+use crate::sysfs::Device;
+use crate::system::{System, number, text};
+
+/// Where a drive sits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The path, named as udev's `/dev/disk/by-path` does: `pci-0000:00:1f.2-ata-3`. Empty where nothing is known.
+    pub path: String,
+    /// The bay by the enclosure's own name, where an enclosure tells one.
+    pub bay: Option<String>,
+}
+
+/// Where `device` sits, from `/sys`.
+pub fn place(system: &System, device: &Device) -> Place {
+    let slot = means::slot(system, device);
+    let bay = slot.map(|(name, dir)| match text(&dir.join("slot")) {
+        Some(slot) if !name.contains(&slot) => format!("{name} (slot {slot})"),
+        Some(_) | None => name,
+    });
+    Place {
+        path: path(system, &device.syspath).unwrap_or_default(),
+        bay,
+    }
+}
+
+fn path(system: &System, syspath: &str) -> Option<String> {
+    let parts: Vec<&str> = syspath.split('/').collect();
+    let pci = parts.iter().rev().find(|part| is_pci(part));
+    let pci = pci.map(|pci| format!("pci-{pci}-")).unwrap_or_default();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let numbered = |prefix: &str| {
+        parts
+            .iter()
+            .position(|part| part.strip_prefix(prefix).is_some_and(digits))
+            .map(|at| (at, parts[at]))
+    };
+    // `1-2.4:1.0`: the interface of a USB device; the bus number is not part of the name.
+    let usb = parts.iter().rev().find_map(|part| {
+        let (device, interface) = part.split_once(':')?;
+        let (bus, ports) = device.split_once('-')?;
+        (digits(bus) && interface.contains('.')).then(|| format!("{pci}usb-0:{ports}:{interface}"))
+    });
+    if usb.is_some() {
+        return usb;
+    }
+    if let Some((at, ata)) = numbered("ata") {
+        // The port of its controller, which a number over all controllers of the box is not.
+        let port = format!("sys/{}/{ata}/ata_port/{ata}/port_no", parts[..at].join("/"));
+        let own = number::<u32>(&system.path(port));
+        let port = own.map_or_else(|| ata.trim_start_matches("ata").to_owned(), |port| port.to_string());
+        return Some(format!("{pci}ata-{port}"));
+    }
+    if let Some(end) = parts.iter().position(|part| part.starts_with("end_device-")) {
+        let address = format!("sys/{}/sas_device/{}/sas_address", parts[..=end].join("/"), parts[end]);
+        let bay = format!(
+            "sys/{}/sas_device/{}/bay_identifier",
+            parts[..=end].join("/"),
+            parts[end]
+        );
+        // By the port's number behind an expander, the phy's at the controller: the drive's own address goes with it.
+        let place = number::<u32>(&system.path(bay)).map(|bay| format!("bay{bay}"));
+        let place = place.or_else(|| Some(parts[end].strip_prefix("end_device-")?.to_owned()));
+        return place
+            .map(|place| format!("{pci}sas-{place}"))
+            .or_else(|| text(&system.path(address)));
+    }
+    if let Some(nvme) = parts
+        .iter()
+        .rev()
+        .find(|part| part.starts_with("nvme") && part.contains('n'))
+    {
+        let namespace = nvme.rsplit('n').next().filter(|rest| digits(rest)).unwrap_or("1");
+        return Some(format!("{pci}nvme-{namespace}"));
+    }
+    let address = parts
+        .iter()
+        .find(|part| part.split(':').count() == 4 && part.bytes().all(|b| b == b':' || b.is_ascii_digit()));
+    if let Some(address) = address {
+        let (_, rest) = address.split_once(':')?;
+        return Some(format!("{pci}scsi-0:{rest}"));
+    }
+    (!pci.is_empty()).then(|| pci.trim_end_matches('-').to_owned())
+}
+
+fn is_pci(part: &str) -> bool {
+    let bytes = part.as_bytes();
+    bytes.len() == 12 && bytes[4] == b':' && bytes[7] == b':' && bytes[10] == b'.'
+}

@@ -1,0 +1,154 @@
+//! The rhythm: three short bursts of reads and a pause. The schedule is pure; the player reads and never writes.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use super::{elapsed, wait};
+
+/// Length of a burst, and of the gap after it.
+pub const BURST: Duration = Duration::from_millis(250);
+
+/// Bursts before the pause: one looks like any access, three do not.
+const BURSTS: u32 = 3;
+
+/// The whole figure: three bursts with gaps take 1.5 s, then 1.5 s of rest.
+pub const PERIOD: Duration = Duration::from_secs(3);
+
+/// Bytes of one read: small, so that disks seek and can be heard.
+const READ: usize = 4096;
+
+/// What is to be done at a moment, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beat {
+    /// Read until then.
+    Read(Duration),
+    /// Keep still until then.
+    Rest(Duration),
+}
+
+/// What is to be done `elapsed` after the beginning; the duration is what is left of it.
+pub fn beat(elapsed: Duration) -> Beat {
+    let at = Duration::from_nanos((elapsed.as_nanos() % PERIOD.as_nanos()) as u64);
+    let step = (at.as_nanos() / BURST.as_nanos()) as u32;
+    if step >= 2 * BURSTS {
+        return Beat::Rest(PERIOD - at);
+    }
+    let left = BURST * (step + 1) - at;
+    if step % 2 == 0 {
+        Beat::Read(left)
+    } else {
+        Beat::Rest(left)
+    }
+}
+
+/// Plays the rhythm on the drive at `node` of `bytes` bytes until stopped or `longest` is over. A read that fails is no
+/// reason to end: the drive's light may flicker all the same.
+pub(super) fn play(node: &Path, bytes: u64, longest: Duration, stopped: &Receiver<()>) {
+    let drive = match open(node) {
+        Ok(drive) => drive,
+        Err(error) => {
+            tracing::warn!(%error, node = %node.display(), "no rhythm without reading");
+            wait(stopped, longest);
+            return;
+        }
+    };
+    let Ok(mut buffer) = Buffer::new() else { return };
+    let begun = Instant::now();
+    let mut place = 0x9E37_79B9_7F4A_7C15_u64;
+    while elapsed(begun) < longest {
+        match beat(elapsed(begun)) {
+            Beat::Rest(time) => {
+                if wait(stopped, time) {
+                    return;
+                }
+            }
+            Beat::Read(_) => {
+                // A stop in the middle of a burst is seen at its end.
+                place = place
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let blocks = (bytes / READ as u64).max(1);
+                let at = ((u128::from(place) * u128::from(blocks)) >> 64) as u64 * READ as u64;
+                if buffer.read(&drive, at).is_err() && wait(stopped, BURST) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The drive for reading, past the cache: a cached read lights nothing.
+fn open(node: &Path) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
+    let open = |flags| File::options().read(true).custom_flags(flags).open(node);
+    open(flags | libc::O_DIRECT).or_else(|_| open(flags))
+}
+
+/// One page, aligned as direct reads want it.
+struct Buffer(std::ptr::NonNull<u8>, std::alloc::Layout);
+
+impl Buffer {
+    fn new() -> io::Result<Self> {
+        let layout = std::alloc::Layout::from_size_align(READ, READ).map_err(io::Error::other)?;
+        // SAFETY: the layout is not empty.
+        let start = unsafe { std::alloc::alloc_zeroed(layout) };
+        let start = std::ptr::NonNull::new(start).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        Ok(Self(start, layout))
+    }
+
+    fn read(&mut self, drive: &File, at: u64) -> io::Result<()> {
+        let at = i64::try_from(at).map_err(io::Error::other)?;
+        // SAFETY: the descriptor is open for the borrow's length, and the buffer has READ bytes of ours.
+        let got = unsafe { libc::pread(drive.as_raw_fd(), self.0.as_ptr().cast(), READ, at) };
+        if got < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout by `new`, and not freed before.
+        unsafe { std::alloc::dealloc(self.0.as_ptr(), self.1) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn three_bursts_and_a_pause() {
+        let shape: String = (0..24)
+            .map(|step| match beat(Duration::from_millis(step * 125)) {
+                Beat::Read(_) => '#',
+                Beat::Rest(_) => '.',
+            })
+            .collect();
+        assert_eq!(shape, "##..##..##..............");
+        assert_eq!(beat(Duration::from_millis(100)), Beat::Read(Duration::from_millis(150)));
+        assert_eq!(
+            beat(Duration::from_millis(1500)),
+            Beat::Rest(Duration::from_millis(1500))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn it_repeats_and_every_beat_ends(ms in 0_u64..10_000_000) {
+            let at = Duration::from_millis(ms);
+            prop_assert_eq!(beat(at), beat(at + PERIOD));
+            let (Beat::Read(left) | Beat::Rest(left)) = beat(at);
+            prop_assert!(left > Duration::ZERO && left <= PERIOD);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Finding a drive's light in made-up trees of `/sys`, in the layout of Linux 6.12, and with tools that are scripts.
+#![allow(clippy::unwrap_used)]
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use drive::System;
+use drive::locate::{Means, Tools, how, place, start};
+use drive::sysfs::{self, Device};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn put(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// A disk `name` whose SCSI or NVMe device is `parent`.
+fn disk(root: &Path, name: &str, parent: &str) -> Device {
+    let nvme = name.starts_with("nvme");
+    let base = if nvme {
+        format!("sys/devices/{parent}/{name}")
+    } else {
+        format!("sys/devices/{parent}/block/{name}")
+    };
+    put(root, &format!("{base}/size"), "4096\n");
+    put(root, &format!("{base}/dev"), "8:16\n");
+    std::fs::create_dir_all(root.join("sys/block")).unwrap();
+    symlink(
+        root.join(format!("sys/devices/{parent}")),
+        root.join(&base).join("device"),
+    )
+    .unwrap();
+    symlink(root.join(&base), root.join("sys/block").join(name)).unwrap();
+    put(root, &format!("dev/{name}"), &"x".repeat(1 << 20));
+    sysfs::read(&System::at(root), name).unwrap()
+}
+
+const SAS: &str =
+    "pci0000:00/0000:00:01.0/0000:01:00.0/host0/port-0:0/expander-0:0/port-0:0:4/end_device-0:0:4/target0:0:4/0:0:4:0";
+const ENCLOSURE: &str = "pci0000:00/0000:00:01.0/0000:01:00.0/host0/port-0:0/expander-0:0/port-0:0:24/end_device-0:0:24/target0:0:24/0:0:24:0";
+
+/// A disk in slot 3 of a SAS shelf.
+fn shelf(root: &Path, locate: bool) -> Device {
+    let slot = format!("sys/devices/{ENCLOSURE}/enclosure/0:0:24:0/Slot 03");
+    put(root, &format!("{slot}/slot"), "3\n");
+    if locate {
+        put(root, &format!("{slot}/locate"), "0\n");
+    }
+    put(root, &format!("sys/devices/{ENCLOSURE}/scsi_generic/sg7/dev"), "21:7\n");
+    let up = root.join(format!("sys/devices/{ENCLOSURE}/enclosure/0:0:24:0/device"));
+    symlink(root.join(format!("sys/devices/{ENCLOSURE}")), up).unwrap();
+    let device = disk(root, "sdb", SAS);
+    symlink(
+        root.join(slot),
+        root.join(format!("sys/devices/{SAS}/enclosure_device:Slot 03")),
+    )
+    .unwrap();
+    device
+}
+
+fn script(path: &Path, text: &str) {
+    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Tools that write down how they were called and exit with `status`.
+fn tools(root: &Path, status: i32) -> Tools {
+    let tools = Tools {
+        ledctl: root.join("ledctl"),
+        sg_ses: root.join("sg_ses"),
+    };
+    for tool in [&tools.ledctl, &tools.sg_ses] {
+        let name = tool.file_name().unwrap().to_str().unwrap();
+        script(
+            tool,
+            &format!("echo {name} \"$@\" >> {}; exit {status}", root.join("calls").display()),
+        );
+    }
+    tools
+}
+
+#[test]
+fn the_slots_own_attribute_is_lit_and_put_out() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), true);
+    let system = System::at(root.path());
+    let all = how(&system, &device);
+    let Means::Slot { bay, attribute } = &all[0] else {
+        panic!("{all:?}")
+    };
+    assert_eq!(bay, "Slot 03");
+    assert!(
+        matches!(&all[1], Means::Ses { index: 3, node, .. } if node.ends_with("dev/sg7")),
+        "{all:?}"
+    );
+    assert_eq!(all.last(), Some(&Means::Rhythm));
+    let locating = start(&system, &tools(root.path(), 0), &device, LONG).unwrap();
+    assert_eq!(std::fs::read_to_string(attribute).unwrap(), "1");
+    assert_eq!(locating.words(), "the enclosure's light of bay Slot 03 is on");
+    locating.stop();
+    assert_eq!(std::fs::read_to_string(attribute).unwrap(), "0");
+    assert_eq!(place(&system, &device).bay.as_deref(), Some("Slot 03"));
+    assert!(place(&system, &device).path.starts_with("pci-0000:01:00.0-sas-"));
+}
+
+#[test]
+fn a_light_goes_out_by_itself_and_when_it_is_dropped() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), true);
+    let system = System::at(root.path());
+    let attribute = root
+        .path()
+        .join(format!("sys/devices/{ENCLOSURE}/enclosure/0:0:24:0/Slot 03/locate"));
+    let tools = tools(root.path(), 0);
+    drop(start(&system, &tools, &device, LONG).unwrap());
+    assert_eq!(std::fs::read_to_string(&attribute).unwrap(), "0");
+    let locating = start(&system, &tools, &device, Duration::from_millis(50)).unwrap();
+    let begun = Instant::now();
+    while !locating.is_over() {
+        assert!(begun.elapsed() < LONG);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(std::fs::read_to_string(&attribute).unwrap(), "0");
+}
+
+#[test]
+fn sg_ses_lights_what_the_kernel_shows_without_an_attribute() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), false);
+    let system = System::at(root.path());
+    start(&system, &tools(root.path(), 0), &device, LONG).unwrap().stop();
+    let calls = std::fs::read_to_string(root.path().join("calls")).unwrap();
+    let node = root.path().join("dev/sg7");
+    let want = format!(
+        "sg_ses --index=3 --set=ident {0}\nsg_ses --index=3 --clear=ident {0}\n",
+        node.display()
+    );
+    assert_eq!(calls, want);
+}
+
+#[test]
+fn without_an_enclosure_ledctl_is_tried_and_then_the_rhythm() {
+    let root = tempfile::tempdir().unwrap();
+    let device = disk(
+        root.path(),
+        "sda",
+        "pci0000:00/0000:00:1f.2/ata5/host4/target4:0:0/4:0:0:0",
+    );
+    put(
+        root.path(),
+        "sys/devices/pci0000:00/0000:00:1f.2/ata5/ata_port/ata5/port_no",
+        "3\n",
+    );
+    let system = System::at(root.path());
+    assert_eq!(place(&system, &device).path, "pci-0000:00:1f.2-ata-3");
+    assert_eq!(place(&system, &device).bay, None);
+    let good = tools(root.path(), 0);
+    let locating = start(&system, &good, &device, LONG).unwrap();
+    assert!(matches!(locating.means(), Means::Ledctl { .. }), "{locating:?}");
+    locating.stop();
+    let calls = std::fs::read_to_string(root.path().join("calls")).unwrap();
+    let node = root.path().join("dev/sda");
+    assert_eq!(
+        calls,
+        format!("ledctl locate={0}\nledctl locate_off={0}\n", node.display())
+    );
+    let missing = Tools {
+        ledctl: "/no/such/ledctl".into(),
+        ..good.clone()
+    };
+    for tools in [tools(root.path(), 1), missing] {
+        let locating = start(&system, &tools, &device, LONG).unwrap();
+        assert_eq!(locating.means(), &Means::Rhythm);
+        assert!(locating.words().contains("three times"));
+        let begun = Instant::now();
+        locating.stop();
+        assert!(begun.elapsed() < LONG / 2);
+    }
+}
+
+#[test]
+fn the_rhythm_leaves_every_byte_as_it_was() {
+    let root = tempfile::tempdir().unwrap();
+    let device = disk(
+        root.path(),
+        "sda",
+        "pci0000:00/0000:00:1f.2/ata5/host4/target4:0:0/4:0:0:0",
+    );
+    let system = System::at(root.path());
+    let node = root.path().join("dev/sda");
+    std::fs::set_permissions(&node, std::fs::Permissions::from_mode(0o400)).unwrap();
+    let before = std::fs::read(&node).unwrap();
+    let missing = Tools {
+        ledctl: "/no/such/ledctl".into(),
+        sg_ses: "/no/such/sg_ses".into(),
+    };
+    let locating = start(&system, &missing, &device, Duration::from_millis(700)).unwrap();
+    let begun = Instant::now();
+    while !locating.is_over() {
+        assert!(begun.elapsed() < LONG);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(
+        begun.elapsed() >= Duration::from_millis(600),
+        "it played until its time was over"
+    );
+    assert_eq!(std::fs::read(&node).unwrap(), before);
+}
+
+#[test]
+fn an_nvme_slots_led_is_found_above_the_drive() {
+    let root = tempfile::tempdir().unwrap();
+    let device = disk(
+        root.path(),
+        "nvme0n1",
+        "pci0000:00/0000:00:1c.0/0000:02:00.0/nvme/nvme0",
+    );
+    let led = "sys/devices/pci0000:00/0000:00:1c.0/leds/0000:00:1c.0:enclosure:locate/brightness";
+    put(root.path(), led, "0\n");
+    let system = System::at(root.path());
+    assert_eq!(
+        how(&system, &device)[0],
+        Means::PciSlot {
+            attribute: root.path().join(led)
+        }
+    );
+    let locating = start(&system, &tools(root.path(), 0), &device, LONG).unwrap();
+    assert_eq!(std::fs::read_to_string(root.path().join(led)).unwrap(), "1");
+    locating.stop();
+    assert_eq!(place(&system, &device).path, "pci-0000:02:00.0-nvme-1");
+}
+
+#[test]
+fn paths_are_named_by_what_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let system = System::at(root.path());
+    for (name, parent, want) in [
+        (
+            "sdc",
+            "pci0000:00/0000:00:14.0/usb2/2-1/2-1.4/2-1.4:1.0/host6/target6:0:0/6:0:0:0",
+            "pci-0000:00:14.0-usb-0:1.4:1.0",
+        ),
+        (
+            "sdd",
+            "pci0000:00/0000:03:00.0/virtio2/host2/target2:0:1/2:0:1:0",
+            "pci-0000:03:00.0-scsi-0:0:1:0",
+        ),
+    ] {
+        assert_eq!(place(&system, &disk(root.path(), name, parent)).path, want);
+    }
+}
