@@ -118,7 +118,7 @@ impl Maker<'_> {
         disk::tell_kernel(&drive, &layout).told("telling the kernel")?;
         // From here on `watch` alone keeps the device number from passing to another drive.
         drop(drive);
-        self.read_again(&watch, &layout, &encoded)?;
+        self.read_again(&watch, &order.node, &layout, &encoded)?;
         let node = disk::partition(&watch, &layout).told("the partition's node")?;
         say(&Said::Partitioned).told("telling")?;
         (self.ask)()
@@ -130,7 +130,7 @@ impl Maker<'_> {
         self.verify(order, &layout, &node)
     }
 
-    fn read_again(&mut self, watch: &File, layout: &Layout, encoded: &Encoded) -> Result<(), String> {
+    fn read_again(&mut self, watch: &File, node: &Path, layout: &Layout, encoded: &Encoded) -> Result<(), String> {
         disk::drop_cache(watch).told("dropping the cache")?;
         for (at, expected) in [(0, &encoded.head), (encoded.tail_at, &encoded.tail)] {
             let found = disk::read(watch, at, expected.len()).told("reading the table again")?;
@@ -141,7 +141,12 @@ impl Maker<'_> {
                 ));
             }
         }
-        let partitions = drive::blkid::Probe::new(watch, 0, 0, layout.sector)
+        // libblkid reads unaligned, which direct access refuses.
+        let plain = File::open(node).told("opening the drive for libblkid")?;
+        if !disk::same_device(watch, &plain).told("comparing devices")? {
+            return Err(format!("{} is another device now", node.display()));
+        }
+        let partitions = drive::blkid::Probe::new(&plain, 0, 0, layout.sector)
             .and_then(|mut probe| probe.partitions())
             .told("reading the table by libblkid")?;
         let found: Vec<_> = partitions.iter().map(|p| (p.number, p.start, p.size)).collect();
