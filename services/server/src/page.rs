@@ -109,8 +109,8 @@ fn resolve(path: &str) -> Found<'_> {
 /// Whether the dashboard has a place of this path; `src/route.ts` has the same list.
 fn is_place(path: &str) -> bool {
     match path.split('/').skip(1).collect::<Vec<_>>().as_slice() {
-        ["" | "burn" | "events" | "index.html"] => true,
-        ["drives" | "jobs", id] => !id.is_empty(),
+        ["" | "burn" | "events" | "playbooks" | "certificates" | "verify" | "index.html"] => true,
+        ["drives" | "jobs" | "playbooks", id] => !id.is_empty(),
         _ => false,
     }
 }
@@ -180,6 +180,10 @@ mod tests {
             ("/", 200),
             ("/events", 200),
             ("/burn", 200),
+            ("/playbooks", 200),
+            ("/playbooks/new", 200),
+            ("/certificates", 200),
+            ("/verify", 200),
             ("/jobs/0199", 200),
             ("/drives/sn-A-B-1", 200),
             ("/jobs/", 404),

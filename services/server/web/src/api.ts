@@ -3,8 +3,8 @@
  * that carries a problem with a title and a detail, so that a page can show it beside its cause.
  */
 import type {
-  Armed, ArmRequest, BoxView, Claim, DriveId, Event, Job, JobId, LogLine, Login, Plan, PlanId, PlanOptions, PlanRequest, Problem,
-  Session, Started,
+  Armed, ArmRequest, BoxView, CertificateCheck, CertificateEntry, CheckRequest, Claim, DriveId, Event, Job, JobId, LogLine, Login, Plan,
+  PlanId, PlanOptions, PlanRequest, Problem, ScanRequest, Session, Started, TimePoint, Told,
 } from "@wire";
 
 const ROOT = "/api/v1";
@@ -57,7 +57,7 @@ export function readProblem(status: number, text: string): Problem {
 /** What the page does when the box says that nobody is logged in any more. Set once by `state/app.ts`. */
 export const onUnauthorized = { call: () => {} };
 
-async function call<T>(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<T> {
+async function call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T> {
   const init: RequestInit = { method, signal: AbortSignal.timeout(ANSWER_MS), headers: { Accept: "application/json" } };
   if (method !== "GET") {
     init.headers = { ...init.headers, "X-Requested-With": "XMLHttpRequest", "Content-Type": "application/json" };
@@ -89,7 +89,16 @@ export const api = {
   logout: () => call<unknown>("DELETE", "/session"),
   job: (id: JobId) => call<Job>("GET", `/jobs/${segment(id)}`),
   jobLog: (id: JobId) => call<LogLine[]>("GET", `/jobs/${segment(id)}/log`),
+  jobTimeline: (id: JobId) => call<TimePoint[]>("GET", `/jobs/${segment(id)}/timeline`),
   abort: (id: JobId) => call<unknown>("POST", `/jobs/${segment(id)}/abort`),
+  pause: (id: JobId) => call<Told>("POST", `/jobs/${segment(id)}/pause`),
+  resume: (id: JobId) => call<Told>("POST", `/jobs/${segment(id)}/resume`),
+  locate: (id: DriveId, on: boolean) => call<Told>("POST", `/drives/${segment(id)}/locate`, { on }),
+  scan: (drives: DriveId[], playbook: string) => call<Started>("POST", "/scans", { drives, playbook } satisfies ScanRequest),
+  savePlaybook: (name: string, text: string) => call<Told>("PUT", `/playbooks/${segment(name)}`, { text }),
+  forgetPlaybook: (name: string) => call<Told>("DELETE", `/playbooks/${segment(name)}`),
+  certificates: () => call<CertificateEntry[]>("GET", "/certificates"),
+  checkCertificate: (text: string, trust: string) => call<CertificateCheck>("POST", "/certificates/check", { text, trust } satisfies CheckRequest),
   plan: (drives: DriveId[], playbook: string, options: PlanOptions) =>
     call<Plan>("POST", "/plans", { drives, playbook, options } satisfies PlanRequest),
   arm: (plan: PlanId, body: ArmRequest) => call<Armed>("POST", `/plans/${segment(plan)}/arm`, body),
@@ -98,3 +107,6 @@ export const api = {
   events: (after: number | null, limit: number) =>
     call<Event[]>("GET", after === null ? `/events?limit=${limit}` : `/events?after=${after}&limit=${limit}`),
 };
+
+/** Where a job's certificate is: as signed, as a page, as PDF. */
+export const certificateUrl = (job: JobId, form: "" | ".html" | ".pdf") => `${ROOT}/jobs/${segment(job)}/certificate${form}`;

@@ -1,5 +1,5 @@
 /** Drives, jobs and plans for unit tests: whole wire values, of which a test changes what it is about. */
-import type { Drive, Finding, Job, PhaseState, Plan, PlanDrive, PlanOptions } from "@wire";
+import type { Drive, Finding, Job, PhaseState, Plan, PlanDrive, PlanOptions, PlaybookInfo } from "@wire";
 
 /** What a person has chosen who chose nothing. */
 export const OPTIONS: PlanOptions = { profile: "used", format: null, give_up: [], soak_hours: null };
@@ -46,4 +46,9 @@ export function planDrive(serial: string, change: Partial<PlanDrive> = {}): Plan
 /** A plan with a digest of its own. */
 export function plan(drives: PlanDrive[], change: Partial<Plan> = {}): Plan {
   return { id: "p1", playbook: "standard", options: OPTIONS, drives, digest: "d1", nonce: "n1", seconds: 120, made: "2026-11-20T06:00:00Z", ...change };
+}
+
+/** A playbook that erases. */
+export function playbook(change: Partial<PlaybookInfo> = {}): PlaybookInfo {
+  return { name: "standard", about: "About it.", erases: true, own: false, steps: ["Write", "Read back and verify"], sweeps: 2, formats: true, text: "", problem: null, ...change };
 }

@@ -6,17 +6,27 @@ import { place, startRouting, type Place } from "./route";
 import { open, startClock, visit } from "./state/app";
 import { Bench } from "./view/bench";
 import { ClaimDoor, LoginDoor, Opening } from "./view/doors";
-import { DrivePage } from "./view/drive";
-import { EventsPage } from "./view/events";
-import { GatePage } from "./view/gate";
-import { JobPage } from "./view/job";
+import { lazy } from "./view/lazy";
 import { Shell } from "./view/shell";
+
+const DrivePage = lazy(() => import("./view/drive").then((m) => m.DrivePage));
+const EventsPage = lazy(() => import("./view/events").then((m) => m.EventsPage));
+const GatePage = lazy(() => import("./view/gate/page").then((m) => m.GatePage));
+const JobPage = lazy(() => import("./view/job/page").then((m) => m.JobPage));
+const PlaybooksPage = lazy(() => import("./view/playbook/list").then((m) => m.PlaybooksPage));
+const PlaybookPage = lazy(() => import("./view/playbook/editor").then((m) => m.PlaybookPage));
+const CertificatesPage = lazy(() => import("./view/certificate/list").then((m) => m.CertificatesPage));
+const VerifyPage = lazy(() => import("./view/certificate/verify").then((m) => m.VerifyPage));
 
 function Here({ at }: { at: Place }) {
   switch (at.name) {
     case "bench": return <Bench />;
     case "gate": return <GatePage />;
     case "events": return <EventsPage />;
+    case "playbooks": return <PlaybooksPage />;
+    case "playbook": return <PlaybookPage key={at.id} id={at.id} />;
+    case "certificates": return <CertificatesPage />;
+    case "verify": return <VerifyPage />;
     case "drive": return <DrivePage key={at.id} id={at.id} />;
     case "job": return <JobPage key={at.id} id={at.id} />;
     case "nowhere": return (
@@ -28,7 +38,7 @@ function Here({ at }: { at: Place }) {
 }
 
 const TITLES: Record<Place["name"], string> = {
-  bench: "Bench", gate: "Gate", events: "Events", drive: "Drive", job: "Burn-in", nowhere: "Nothing here",
+  bench: "Bench", gate: "Gate", events: "Events", playbooks: "Playbooks", playbook: "Playbook", certificates: "Certificates", verify: "Check a certificate", drive: "Drive", job: "Burn-in", nowhere: "Nothing here",
 };
 
 function App() {

@@ -6,6 +6,10 @@ export type Place =
   | { name: "bench" }
   | { name: "gate" }
   | { name: "events" }
+  | { name: "playbooks" }
+  | { name: "playbook"; id: string }
+  | { name: "certificates" }
+  | { name: "verify" }
   | { name: "drive"; id: string }
   | { name: "job"; id: string }
   | { name: "nowhere"; path: string };
@@ -14,12 +18,13 @@ export type Place =
 export function placeOf(path: string): Place {
   if (path === "/") return { name: "bench" };
   if (path === "/burn") return { name: "gate" };
-  if (path === "/events") return { name: "events" };
-  const part = /^\/(drives|jobs)\/([^/]+)$/.exec(path);
+  const plain = /^\/(events|playbooks|certificates|verify)$/.exec(path)?.[1] as "events" | "playbooks" | "certificates" | "verify" | undefined;
+  if (plain) return { name: plain };
+  const part = /^\/(drives|jobs|playbooks)\/([^/]+)$/.exec(path);
   if (part?.[2]) {
     try {
       const id = decodeURIComponent(part[2]);
-      return part[1] === "drives" ? { name: "drive", id } : { name: "job", id };
+      return { name: part[1] === "drives" ? "drive" : part[1] === "jobs" ? "job" : "playbook", id };
     } catch {
       // A malformed escape names nothing.
     }
@@ -31,6 +36,9 @@ export function placeOf(path: string): Place {
 export const drivePath = (id: string) => `/drives/${encodeURIComponent(id)}`;
 /** Path of a job's page. */
 export const jobPath = (id: string) => `/jobs/${encodeURIComponent(id)}`;
+
+/** Path of a playbook's page; `new` is where one is written. */
+export const playbookPath = (name: string) => `/playbooks/${encodeURIComponent(name)}`;
 
 /** Where the page is now. */
 export const place = signal<Place>({ name: "bench" });

@@ -54,9 +54,25 @@ export function match(drive: PlanDrive, text: string): Match {
   return onTheWay || typed.length < Math.min(4, drive.label.length) ? "partial" : "wrong";
 }
 
-/** Whether every label of the plan has been typed. */
+/** What is typed to give up what a drive is a member of; letter case is free. */
+export const GIVE_UP = "GIVE UP";
+
+/** Under which name the words that give up a drive's memberships are kept among what was typed. */
+export const giveUpKey = (drive: DriveId): DriveId => `give up:${drive}`;
+
+/** Whether a drive's memberships, where it has any, are given up in words. */
+export function givenUp(drive: PlanDrive, typed: Typed): boolean {
+  return drive.given_up.length === 0 || same((typed[giveUpKey(drive.id)] ?? "").replace(/\s+/g, " "), GIVE_UP);
+}
+
+/** Whether one drive needs no more typing. */
+export function settled(drive: PlanDrive, typed: Typed): boolean {
+  return match(drive, typed[drive.id] ?? "") === "right" && givenUp(drive, typed);
+}
+
+/** Whether every label of the plan has been typed, and every membership given up. */
 export function complete(plan: Plan, typed: Typed): boolean {
-  return plan.drives.length > 0 && plan.drives.every((drive) => match(drive, typed[drive.id] ?? "") === "right");
+  return plan.drives.length > 0 && plan.drives.every((drive) => settled(drive, typed));
 }
 
 /**
@@ -93,6 +109,9 @@ export function differences(before: Plan, after: Plan): string[] {
       changes.push(
         was === is ? `${name}: the identifiers of its content are different, under the same name: ${is}.` : `${name} held ${was} and holds ${is} now.`,
       );
+    }
+    if (JSON.stringify(old.given_up) !== JSON.stringify(fresh.given_up)) {
+      changes.push(`${name} was a member of ${old.given_up.join(", ") || "nothing"} and is of ${fresh.given_up.join(", ") || "nothing"} now.`);
     }
     if (old.capacity !== fresh.capacity) changes.push(`${name} told a capacity of ${bytes(old.capacity)} and tells ${bytes(fresh.capacity)} now.`);
     if (old.model !== fresh.model || old.serial !== fresh.serial) changes.push(`${name} was ${old.model} ${old.serial} and is ${fresh.model} ${fresh.serial} now.`);

@@ -5,7 +5,7 @@
  * does not touch keep their identity, so that a card whose drive did not change is not drawn again.
  * Tested in `store.test.ts`.
  */
-import type { BoxView, Drive, DriveId, Event, Job, JobId, JobLine, JobProgress, LogLine, Phase } from "@wire";
+import type { BoxView, Drive, DriveId, Event, Job, JobId, JobLine, JobProgress, LogLine, Phase, PlaybookInfo } from "@wire";
 
 /** Throughput of the running phase as the page saw it, for phases whose surface has not come yet. */
 export interface Trail {
@@ -20,6 +20,8 @@ export interface Known {
   box: BoxView | null;
   /** `null` until the first list has come: "no drives" is a fact, "not told yet" another. */
   drives: readonly Drive[] | null;
+  /** `null` until the box has told them. */
+  playbooks: readonly PlaybookInfo[] | null;
   jobs: ReadonlyMap<JobId, Job>;
   logs: ReadonlyMap<JobId, readonly LogLine[]>;
   trails: ReadonlyMap<JobId, Trail>;
@@ -29,19 +31,20 @@ export interface Known {
 
 /** Nothing yet. */
 export const NOTHING: Known = {
-  box: null, drives: null, jobs: new Map(), logs: new Map(), trails: new Map(), events: [],
+  box: null, drives: null, playbooks: null, jobs: new Map(), logs: new Map(), trails: new Map(), events: [],
 };
 
 /** A message of the stream, decoded. */
 export type News =
   | { type: "box"; data: BoxView }
   | { type: "drives"; data: Drive[] }
+  | { type: "playbooks"; data: PlaybookInfo[] }
   | { type: "job"; data: Job }
   | { type: "progress"; data: JobProgress }
   | { type: "log"; data: JobLine }
   | { type: "event"; data: Event };
 
-const WORDS = new Set(["box", "drives", "job", "progress", "log", "event"]);
+const WORDS = new Set(["box", "drives", "playbooks", "job", "progress", "log", "event"]);
 
 /** Decodes a message; a word that this page does not know yet is left out. */
 export function decode(event: string, data: string): News | null {
@@ -99,6 +102,8 @@ export function reduce(known: Known, news: News): Known {
       });
       return { ...known, drives };
     }
+    case "playbooks":
+      return { ...known, playbooks: news.data };
     case "job":
       return { ...known, jobs: changed(known.jobs, news.data.id, news.data) };
     case "progress": {
@@ -179,6 +184,14 @@ export function byGroup(drives: readonly Drive[]): { name: string; note: string;
 /** Whether a drive may be chosen for a burn-in now. */
 export function canChoose(drive: Drive, job: Job | undefined): boolean {
   return drive.present && drive.id !== null && drive.refused === null && (!job || isOver(job));
+}
+
+/** Refusals that a person may override by giving up, drive by drive, what stands there and does not run. The box decides again. */
+const MEMBERSHIPS = new Set(["md-member", "lvm-member", "zfs-member", "bcache-member", "luks", "btrfs-member"]);
+
+/** Whether a drive is refused only because it is a member of something that does not run. */
+export function canGiveUp(drive: Drive, job: Job | undefined): boolean {
+  return drive.refused !== null && MEMBERSHIPS.has(drive.refused.kind) && canChoose({ ...drive, refused: null }, job);
 }
 
 /** Whether a drive answers to what was typed into the search. */

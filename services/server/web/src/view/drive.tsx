@@ -1,12 +1,17 @@
 /** One drive: what it is, what is on it, what was done with it. */
-import type { Drive, Job } from "@wire";
+import { useSignal } from "@preact/signals";
+import type { Drive, Job, Problem } from "@wire";
 
+import "../style/job.css";
+import "../style/lists.css";
+import { api, asProblem, certificateUrl } from "../api";
+import { curves, line, placeOfFinding, thin } from "../curve";
 import { busName, bytes, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../format";
 import { go, jobPath } from "../route";
-import { choose, known, latest, now } from "../state/app";
-import { canChoose, isOver } from "../state/store";
-import { Icon, Panel, Serial, VerdictMark } from "./bits";
-import { SmartTable } from "./job";
+import { known, latest, now, wish, type Wish } from "../state/app";
+import { canChoose, canGiveUp, isOver } from "../state/store";
+import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "./bits";
+import { SmartTable } from "./job/smart";
 
 function Content({ drive }: { drive: Drive }) {
   const { head, detail } = contentWords(drive.content);
@@ -28,18 +33,37 @@ function Content({ drive }: { drive: Drive }) {
   );
 }
 
+/** Throughput over the surface as a small picture: the last step that moved over the whole drive. */
+function Mini({ job }: { job: Job }) {
+  const curve = curves(job, undefined).at(-1);
+  if (!curve) return <span class="mini" />;
+  const points = thin(curve.points, 60);
+  const max = Math.max(1, ...points.map(([, y]) => y)) * 1.1;
+  const bad = job.findings.map((finding) => placeOfFinding(job, finding)).filter((x) => x !== null).slice(0, 20);
+  return (
+    <svg class="mini" viewBox="0 0 120 28" preserveAspectRatio="none" aria-hidden="true">
+      {bad.map((x, i) => <line key={i} class="bad" x1={x * 120} x2={x * 120} y1="0" y2="28" />)}
+      <path d={line(points, 120, 28, max)} />
+    </svg>
+  );
+}
+
 function Jobs({ jobs }: { jobs: readonly Job[] }) {
   return (
-    <Panel title="Burn-ins on this box" span="c12">
-      {jobs.length === 0 ? <p class="mute">None yet.</p> : (
+    <Panel title="Its life on this box" span="c12" note={jobs.length > 0 ? "each job, its throughput over the surface, and its certificate" : undefined}>
+      {jobs.length === 0 ? <p class="mute">No job yet.</p> : (
         <table class="tbl jobs">
-          <thead><tr><th>Started</th><th>Playbook</th><th>Armed by</th><th>Outcome</th><th>In a sentence</th></tr></thead>
+          <thead><tr><th>Started</th><th>Playbook</th><th>By</th><th>Surface</th><th>Outcome</th><th>In a sentence</th><th>Certificate</th></tr></thead>
           <tbody>
             {jobs.map((job) => (
               <tr key={job.id}>
-                <td data-k="Started"><a href={jobPath(job.id)}>{clock(job.started, now.value)}</a></td><td data-k="Playbook">{job.playbook}</td><td data-k="Armed by">{job.actor}</td>
+                <td data-k="Started"><a href={jobPath(job.id)}>{clock(job.started, now.value)}</a></td><td data-k="Playbook">{job.playbook}</td><td data-k="By">{job.actor}</td>
+                <td class="pic"><Mini job={job} /></td>
                 <td data-k="Outcome">{job.verdict ? <VerdictMark outcome={job.verdict.outcome} /> : isOver(job) ? "ended" : `running, ${Math.floor(job.progress?.percent ?? 0)} %`}</td>
                 <td data-k="In a sentence">{job.verdict?.summary ?? (job.state.kind === "waiting" ? job.state.why : "")}</td>
+                <td data-k="Certificate">{job.certificate ? (job.certificate.revoked
+                  ? <span class="v is-fail"><Shape of="fail" />revoked</span>
+                  : <a href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener">{job.certificate.id}</a>) : "–"}</td>
               </tr>
             ))}
           </tbody>
@@ -47,6 +71,41 @@ function Jobs({ jobs }: { jobs: readonly Job[] }) {
       )}
     </Panel>
   );
+}
+
+/** Makes the drive findable among its neighbours; what the box did about it is told beside the button. */
+function Locate({ drive }: { drive: Drive }) {
+  const on = useSignal(false);
+  const busy = useSignal(false);
+  const told = useSignal("");
+  const problem = useSignal<Problem | null>(null);
+  const id = drive.id;
+  if (id === null || !drive.present) return null;
+  const turn = async () => {
+    busy.value = true;
+    problem.value = null;
+    try {
+      told.value = (await api.locate(id, !on.value)).told;
+      on.value = !on.value;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+      told.value = "";
+    }
+    busy.value = false;
+  };
+  return (
+    <>
+      <button class={`btn ${on.value ? "lit" : ""}`} type="button" aria-pressed={on.value} disabled={busy.value} onClick={() => void turn()}><Icon name="bulb" />{on.value ? "Stop showing it" : "Show me which"}</button>
+      <span class="told" role="status">{told.value}</span>
+      <ProblemNote problem={problem.value} />
+    </>
+  );
+}
+
+/** The gate with this drive alone, for what its page offers. */
+function enter(asked: Wish): void {
+  wish.value = asked;
+  go("/burn");
 }
 
 /** The page of one drive; `id` is its identity, or its key where it has none. */
@@ -74,8 +133,11 @@ export function DrivePage({ id }: { id: string }) {
         </div>
         <div class="do">
           {job && <a class="btn" href={jobPath(job.id)}>{isOver(job) ? "Last job" : "Its job"}</a>}
-          {can && <button class="btn" type="button" onClick={() => { choose([id]); go("/burn"); }}>Burn in…</button>}
-          {drive?.refused && <span class="mute"><Icon name="lock" /></span>}
+          {can && <button class="btn prime" type="button" onClick={() => enter({ drives: [id] })}>Burn in…</button>}
+          {drive && drive.present && drive.id !== null && (!job || isOver(job)) && <button class="btn" type="button" onClick={() => enter({ drives: [id], readOnly: true })}>Read scan…</button>}
+          {drive && canGiveUp(drive, job) && <button class="btn danger" type="button" onClick={() => enter({ drives: [id], giveUp: [id] })}>Give it up and burn in…</button>}
+          {drive && <Locate drive={drive} />}
+          {drive?.refused && !canGiveUp(drive, job) && <span class="mute"><Icon name="lock" /></span>}
         </div>
       </div>
       <div class="cols">

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Event, Problem, Severity } from "@wire";
 
+import "../style/lists.css";
 import { asProblem } from "../api";
 import { plural, stamp } from "../format";
 import { drivePath, jobPath } from "../route";

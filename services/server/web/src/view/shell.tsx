@@ -9,6 +9,8 @@ import { Dialog, Icon, Shape } from "./bits";
 
 const PLACES: [name: Place["name"], path: string, label: string, icon: string][] = [
   ["bench", "/", "Bench", "bay"],
+  ["playbooks", "/playbooks", "Playbooks", "book"],
+  ["certificates", "/certificates", "Certificates", "cert"],
   ["events", "/events", "Events", "evts"],
 ];
 
@@ -47,7 +49,8 @@ function Help() {
 export function Shell({ session, children }: { session: Session; children: ComponentChildren }) {
   const box = known.value.box;
   const here = place.value.name;
-  const current = (name: string) => (name === here ? ("page" as const) : undefined);
+  const under: Partial<Record<Place["name"], Place["name"]>> = { playbook: "playbooks", verify: "certificates" };
+  const current = (name: string) => (name === (under[here] ?? here) ? ("page" as const) : undefined);
   return (
     <div class={`app ${lostSince.value !== null ? "lost" : ""}`}>
       <a class="skip" href="#main">To the content</a>

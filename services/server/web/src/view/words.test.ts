@@ -10,8 +10,9 @@ import { needs } from "./bench";
 import { banners } from "./box";
 import { say } from "./card";
 import { fits } from "./events";
-import { lossWords } from "./gate";
-import { headline, mergeLog } from "./job";
+import { lossWords } from "./gate/reading";
+import { headline } from "./job/head";
+import { mergeLog } from "./job/log";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });

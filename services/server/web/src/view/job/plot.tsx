@@ -5,10 +5,11 @@
 import { useSignal } from "@preact/signals";
 import type { Job } from "@wire";
 
-import { axis, ceiling, curves, line, placeOfFinding, thin, type Curve } from "../curve";
-import { bytes, faultName, grouped, phaseName, rate } from "../format";
-import type { Trail } from "../state/store";
-import { Panel } from "./bits";
+import { axis, ceiling, curves, line, placeOfFinding, thin, type Curve } from "../../curve";
+import { bytes, faultName, grouped, rate } from "../../format";
+import type { Trail } from "../../state/store";
+import { Panel } from "../bits";
+import { stepName } from "./steps";
 
 const W = 1000;
 const H = 300;
@@ -21,7 +22,17 @@ function at(curve: Curve, x: number): number | null {
 /** The picture of one job. */
 export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined }) {
   const cross = useSignal<number | null>(null);
-  const all = curves(job, trail);
+  const hidden = useSignal<ReadonlySet<number>>(new Set());
+  const every = curves(job, trail);
+  // With many passes the picture is for comparing two: the rest is put away and brought back with the keys beneath.
+  const all = every.filter((c) => c.running || !hidden.value.has(c.step));
+  const nameOf = (c: Curve) => stepName(job, c.step, c.phase).toLowerCase();
+  const kind = (c: Curve) => (c.running ? "b" : c.phase === "write" || c.phase === "trim" ? "a" : "c");
+  const toggle = (step: number) => {
+    const next = new Set(hidden.value);
+    if (!next.delete(step)) next.add(step);
+    hidden.value = next;
+  };
   const { top: highest, cut } = ceiling(all.flatMap((c) => c.points.map(([, y]) => y)));
   const top = axis(highest / 1e6);
   const max = top.max * 1e6;
@@ -34,12 +45,12 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
   const sector = x === null ? 0 : Math.floor((x * job.capacity) / job.sector);
   const note = x === null
     ? "MB/s, from the first sector to the last"
-    : `at ${bytes(x * job.capacity)}, LBA ${grouped(sector)}: ${all.map((c) => `${phaseName(c.phase).toLowerCase()} ${rate(at(c, x))}`).join(", ")}`;
+    : `at ${bytes(x * job.capacity)}, LBA ${grouped(sector)}: ${all.map((c) => `${nameOf(c)} ${rate(at(c, x))}`).join(", ")}`;
   const words = all.length === 0 ? "nothing measured yet" : all.map((c) => {
     const rates = c.points.map(([, y]) => y);
-    return `${phaseName(c.phase)} between ${rate(Math.min(...rates))} and ${rate(Math.max(...rates))}`;
+    return `${stepName(job, c.step, c.phase)} between ${rate(Math.min(...rates))} and ${rate(Math.max(...rates))}`;
   }).join("; ");
-  if (all.length === 0) return <Panel title="Speed over the surface"><p class="mute">Nothing measured yet. The curve grows here from the first sector to the last.</p></Panel>;
+  if (every.length === 0) return <Panel title="Speed over the surface"><p class="mute">Nothing measured yet. The curve grows here from the first sector to the last.</p></Panel>;
   const last = hot?.points.at(-1);
   return (
     <Panel title="Speed over the surface" note={note}>
@@ -53,7 +64,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
         <svg viewBox={`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label={`Throughput over the surface: ${words}`}>
           {top.ticks.map((tick) => <line key={tick} class={tick === 0 ? "axis" : "grid"} x1="0" x2={W} y1={H - (tick / top.max) * H} y2={H - (tick / top.max) * H} />)}
           {marks.map(({ x: place }, i) => <line key={i} class="bad" x1={place * W} x2={place * W} y1="0" y2={H} />)}
-          {all.map((c) => <path key={c.step} class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} d={line(thin(c.points, 500), W, H, max, ...(c.running ? [2] : []))} />)}
+          {all.map((c) => <path key={c.step} class={kind(c)} d={line(thin(c.points, 500), W, H, max, ...(c.running ? [2] : []))} />)}
           {x !== null && <line class="lead" x1={x * W} x2={x * W} y1="0" y2={H} />}
         </svg>
         {top.ticks.map((tick) => <span key={tick} class="y" style={{ top: `${100 - (tick / top.max) * 100}%` }}>{Number(tick.toPrecision(3))}</span>)}
@@ -66,7 +77,11 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
         ))}</span></div>
       )}
       <div class="keyrow">
-        {all.map((c) => <span key={c.step}><i class={c === hot ? "b" : c.phase === "verify" ? "c" : "a"} />{phaseName(c.phase).toLowerCase()}{c.running ? ", running" : ""}</span>)}
+        {every.length > 2
+          ? every.map((c) => (
+            <button key={c.step} type="button" class="key" aria-pressed={c.running || !hidden.value.has(c.step)} disabled={c.running} onClick={() => toggle(c.step)}><i class={kind(c)} />{nameOf(c)}{c.running ? ", running" : ""}</button>
+          ))
+          : every.map((c) => <span key={c.step}><i class={kind(c)} />{nameOf(c)}{c.running ? ", running" : ""}</span>)}
         {marks.length > 0 && <span><i class="bad" />wrong or unread</span>}
         {cut && <span>places faster than {rate(max)} are cut at the top</span>}
       </div>

@@ -1,0 +1,51 @@
+/**
+ * How long a playbook will take, from what this box has measured on drives of the same model, else from what drives of
+ * that kind usually do. Pure; tested in `estimate.test.ts`.
+ */
+import type { Drive, Job, PlaybookInfo } from "@wire";
+
+/** Seconds for the slowest drive of a choice, and whether they come from measurements of this box. */
+export interface Estimate { seconds: number; measured: boolean }
+
+/**
+ * Bytes a second over a whole drive, by kind: the mean over all zones, about two thirds of what its maker prints.
+ * Guesses for drives that this box has never seen; they only choose between "hours" and "days".
+ */
+function usual(drive: Drive): number {
+  switch (drive.bus) {
+    case "nvme": return 1200e6;
+    case "virtio":
+    case "loop": return 400e6;
+    case "mmc": return 40e6;
+    case "usb": return drive.rotation.kind === "solid_state" ? 250e6 : 100e6;
+    case "sata":
+    case "scsi":
+    case "other": return drive.rotation.kind === "solid_state" ? 400e6 : 180e6;
+  }
+}
+
+/** What drives of a model did on this box: bytes over time, over all steps that moved data. */
+function seen(model: string, jobs: Iterable<Job>): number | null {
+  let bytes = 0;
+  let seconds = 0;
+  for (const job of jobs) {
+    if (job.model !== model) continue;
+    for (const phase of job.phases) {
+      // A step that was cut short says little about the inner tracks.
+      if (phase.status !== "done" || phase.seconds <= 0 || phase.bytes < job.capacity * 0.9) continue;
+      bytes += phase.bytes;
+      seconds += phase.seconds;
+    }
+  }
+  return seconds > 0 ? bytes / seconds : null;
+}
+
+/** The estimate for these drives; `null` where the playbook moves over no whole drive, or no drive is named. */
+export function estimate(book: PlaybookInfo, drives: readonly Drive[], jobs: readonly Job[]): Estimate | null {
+  if (book.sweeps === 0 || drives.length === 0) return null;
+  const each = drives.map((drive) => {
+    const rate = seen(drive.model, jobs);
+    return { seconds: (book.sweeps * drive.capacity) / (rate ?? usual(drive)), measured: rate !== null };
+  });
+  return each.reduce((a, b) => (b.seconds > a.seconds ? b : a));
+}

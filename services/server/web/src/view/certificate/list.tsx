@@ -1,0 +1,67 @@
+/** The certificates that this box signed, those that it revoked among them. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { CertificateEntry, Problem } from "@wire";
+
+import "../../style/lists.css";
+import "../../style/playbook.css";
+import { api, asProblem, certificateUrl } from "../../api";
+import { bytes, clock, plural } from "../../format";
+import { drivePath, jobPath } from "../../route";
+import { known, now } from "../../state/app";
+import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
+import { grouped4 } from "../job/evidence";
+
+/** Whether an entry answers to what is searched for: id, model, serial, playbook. */
+export function answers(entry: CertificateEntry, text: string): boolean {
+  const hay = [entry.info.id, entry.model, entry.serial, entry.playbook, entry.outcome ?? "", entry.info.revoked ? "revoked" : ""].join(" ").toLowerCase();
+  return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
+}
+
+/** The page. */
+export function CertificatesPage() {
+  const list = useSignal<CertificateEntry[] | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  const text = useSignal("");
+  // A job that gets its certificate, or loses it, is told by the stream; then the list is asked for again.
+  const told = [...known.value.jobs.values()].map((job) => `${job.certificate?.id ?? ""}${job.certificate?.revoked ? "!" : ""}`).join();
+  useEffect(() => {
+    api.certificates().then((entries) => (list.value = entries), (thrown: unknown) => (problem.value = asProblem(thrown)));
+  }, [told]);
+  const shown = (list.value ?? []).filter((entry) => answers(entry, text.value));
+  const key = list.value?.[0]?.info.key;
+  return (
+    <main id="main" tabIndex={-1}>
+      <div class="pagehd"><div><h1>Certificates</h1><p class="mute">What this box signed for a drive: a page and a PDF to hand over, and the signed text that anybody can check.</p></div>
+        <a class="btn" href="/verify">Check a certificate…</a></div>
+      <Panel title="Signed by this box" note={list.value ? plural(shown.length, "certificate") : undefined}>
+        <ProblemNote problem={problem.value} />
+        {list.value === null && !problem.value && <p class="mute" role="status">Asking the box.</p>}
+        {list.value?.length === 0 && <p class="mute">None yet. One is signed whenever a burn-in ends with a verdict.</p>}
+        {list.value && list.value.length > 0 && (
+          <>
+            <div class="filter"><label class="find"><Icon name="find" /><span class="sr">Search certificates</span><input type="search" placeholder="Number, drive, verdict" value={text.value} onInput={(event) => (text.value = event.currentTarget.value)} /></label></div>
+            <table class="tbl certs">
+              <thead><tr><th>Number</th><th>Drive</th><th>Verdict</th><th>Signed</th><th>Holds</th><th><span class="sr">Files</span></th></tr></thead>
+              <tbody>
+                {shown.map((entry) => (
+                  <tr key={entry.info.id}>
+                    <td class="nm mono"><a href={certificateUrl(entry.job, ".html")} target="_blank" rel="noopener">{entry.info.id}</a></td>
+                    <td data-k="Drive"><a href={drivePath(entry.drive)}>{entry.model}</a>, {bytes(entry.capacity)}<br /><Serial serial={entry.serial} /></td>
+                    <td data-k="Verdict">{entry.outcome ? <VerdictMark outcome={entry.outcome} /> : "–"}</td>
+                    <td data-k="Signed"><a href={jobPath(entry.job)}>{clock(entry.info.made, now.value)}</a></td>
+                    <td data-k="Holds">{entry.info.revoked
+                      ? <><span class="v is-fail"><Shape of="fail" />revoked</span><span class="rule"><a href={jobPath(entry.info.revoked.job)}>{entry.info.revoked.why}</a></span></>
+                      : <span class="v is-pass"><Shape of="pass" />yes</span>}</td>
+                    <td class="files"><a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a> <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`Signed text of ${entry.info.id}`}>JSON</a></td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </>
+        )}
+        {key && <p class="foot mute">Fingerprint of this box’s key, to give to whoever checks: <span class="mono print">{grouped4(key)}</span></p>}
+      </Panel>
+    </main>
+  );
+}

@@ -1,0 +1,102 @@
+/** The check of a certificate that somebody brought: is it whole, whose is it, does it still hold. */
+import { useSignal } from "@preact/signals";
+import type { CertificateCheck, Problem, Standing } from "@wire";
+
+import "../../style/gate.css";
+import "../../style/job.css";
+import "../../style/lists.css";
+import "../../style/playbook.css";
+import { api, asProblem } from "../../api";
+import { bytes, clock } from "../../format";
+import { now } from "../../state/app";
+import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
+import { grouped4 } from "../job/evidence";
+
+const STANDING: Record<Standing, { shape: "pass" | "warn" | "fail"; word: string }> = {
+  trusted: { shape: "pass", word: "Good" },
+  unknown_key: { shape: "warn", word: "Whole, but by an unknown key" },
+  bad: { shape: "fail", word: "Not to be relied on" },
+};
+
+function Result({ check }: { check: CertificateCheck }) {
+  const { shape, word } = STANDING[check.standing];
+  const says = check.says;
+  const revocation = { unknown: "not known here: only the box that signed it knows", standing: "not revoked", revoked: "revoked" }[check.revocation.kind];
+  return (
+    <div role="status">
+      <p class={`bigverdict is-${shape}`}><Shape of={shape} big /><span><b>{word}</b>{check.told}</span></p>
+      <ul class="ev">
+        <li class={check.signature_good ? "is-pass" : "is-fail"}><Shape of={check.signature_good ? "pass" : "fail"} /><div><b>{check.signature_good ? "The signature is good" : "The signature is not good"}</b><span class="rule">{check.signature_good ? "nothing in it was changed since it was signed" : "it was damaged, changed or never signed"}</span></div></li>
+        {check.key && <li class={check.known_as ? "is-pass" : "is-warn"}><Shape of={check.known_as ? "pass" : "warn"} /><div><b>{check.known_as ? `By a key that is known: ${check.known_as}` : "By a key that is not known here"}</b><span class="rule mono print">{grouped4(check.key)}</span></div></li>}
+        {check.signature_good && <li class={check.expired ? "is-fail" : "is-pass"}><Shape of={check.expired ? "fail" : "pass"} /><div><b>{check.expired ? "It is out of date" : "It is in date"}</b>{says && <span class="rule">until {clock(says.valid_until, now.value)}</span>}</div></li>}
+        {check.signature_good && <li class={check.revocation.kind === "revoked" ? "is-fail" : check.revocation.kind === "standing" ? "is-pass" : "is-inc"}><Shape of={check.revocation.kind === "revoked" ? "fail" : check.revocation.kind === "standing" ? "pass" : "inc"} /><div><b>{revocation.charAt(0).toUpperCase() + revocation.slice(1)}</b>{check.revocation.kind === "revoked" && <span class="rule">{check.revocation.why}</span>}</div></li>}
+      </ul>
+      {says && (
+        <dl class="facts says">
+          <dt>It says of</dt><dd>{says.model}, {bytes(says.capacity)}<br /><Serial serial={says.serial} /></dd>
+          <dt>Verdict</dt><dd><VerdictMark outcome={says.outcome} /></dd>
+          <dt>Number</dt><dd class="mono">{says.id}</dd>
+          <dt>Signed</dt><dd>{clock(says.made, now.value)}</dd>
+        </dl>
+      )}
+      {says && <p class="mute">Compare the serial with the label on the drive in your hand: a certificate speaks for that drive alone.</p>}
+    </div>
+  );
+}
+
+/** Longest file that is read; a certificate is far shorter. */
+const FILE_MAX = 900_000;
+
+/** The page. */
+export function VerifyPage() {
+  const text = useSignal("");
+  const trust = useSignal("");
+  const busy = useSignal(false);
+  const problem = useSignal<Problem | null>(null);
+  const result = useSignal<CertificateCheck | null>(null);
+  const check = async () => {
+    busy.value = true;
+    problem.value = null;
+    result.value = null;
+    try {
+      result.value = await api.checkCertificate(text.value.replace(/[\r\n]+$/, ""), trust.value);
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+  };
+  const take = async (file: File | undefined) => {
+    if (!file) return;
+    if (file.size > FILE_MAX) {
+      problem.value = { type: "page", status: 0, title: "This file is too long for a certificate", detail: `${file.name} has ${file.size} bytes; at most ${FILE_MAX} are read.` };
+      return;
+    }
+    text.value = await file.text();
+    await check();
+  };
+  return (
+    <main id="main" tabIndex={-1}>
+      <div class="pagehd"><div><p class="mute"><a href="/certificates">Certificates</a></p><h1>Check a certificate</h1><p class="mute">Of any box. Nothing is kept of what you bring.</p></div></div>
+      <div class="cols">
+        <Panel title="What you have" span="c7">
+          <form onSubmit={(event) => { event.preventDefault(); void check(); }}>
+            <label class="drop" onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); void take(event.dataTransfer?.files[0]); }}>
+              <Icon name="file" /><span><b>Choose its file</b>, or drop it here: the signed JSON</span>
+              <input class="sr" type="file" accept=".json,application/json,text/plain" onChange={(event) => void take(event.currentTarget.files?.[0])} />
+            </label>
+            <div class="field"><label for="c-text">Or its text, or that of its QR code</label>
+              <textarea id="c-text" rows={6} spellcheck={false} autocomplete="off" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; result.value = null; }} /></div>
+            <details class="help"><summary>Keys that you know</summary>
+              <div class="field"><label for="c-trust">One a line</label>
+                <textarea id="c-trust" rows={3} spellcheck={false} autocomplete="off" placeholder="key FINGERPRINT name" value={trust.value} onInput={(event) => (trust.value = event.currentTarget.value)} aria-describedby="c-trust-h" />
+                <p class="h" id="c-trust-h">The key of this box is known by itself.</p></div>
+            </details>
+            <ProblemNote problem={problem.value} />
+            <button class="btn prime" type="submit" disabled={busy.value || text.value.trim() === ""}>{busy.value ? "Checking" : "Check"}</button>
+          </form>
+        </Panel>
+        <Panel title="What that comes to" span="c5">{result.value ? <Result check={result.value} /> : <p class="mute">Signature, key, date and revocation are told here, each by itself.</p>}</Panel>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,86 @@
+/** Step two: what was read in brief, two minutes on a clock, and one button that names the act. */
+import type { Signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { Plan } from "@wire";
+
+import { bytes, contentWords, countdown, plural } from "../../format";
+import { visit } from "../../state/app";
+import { settled, type Gate } from "../../state/gate";
+import { ProblemNote, Shape } from "../bits";
+import { titleOf } from "./choice";
+import { optionWords } from "./options";
+
+function Clock({ left, total, on }: { left: number; total: number; on: boolean }) {
+  const lit = Math.ceil((left / total) * 60);
+  return (
+    <svg viewBox="0 0 104 104" role="timer" aria-label={on ? `${Math.ceil(left)} seconds left` : "Two minutes, not started"}>
+      {Array.from({ length: 60 }, (_, i) => {
+        const angle = (i / 60) * 2 * Math.PI;
+        const at = (r: number): [string, string] => [(52 + r * Math.sin(angle)).toFixed(1), (52 - r * Math.cos(angle)).toFixed(1)];
+        const [[x1, y1], [x2, y2]] = [at(40), at(49)];
+        return <line key={i} class={on && i < lit ? "on" : ""} x1={x1} y1={y1} x2={x2} y2={y2} />;
+      })}
+      <text x="52" y="60">{countdown(left)}</text>
+    </svg>
+  );
+}
+
+/** What was read, in brief. */
+export function Brief({ plan }: { plan: Plan }) {
+  return (
+    <section class="panel" aria-labelledby="g2">
+      <div class="step"><i class="on" /><i class="on" />Step 1 done</div>
+      <h1 class="small" id="g2">What will be lost</h1>
+      <ol class="lose brief">
+        {plan.drives.map((drive, index) => {
+          const { head, detail } = contentWords(drive.content);
+          return (
+            <li key={drive.id}>
+              <span class="plate">{index + 1}</span>
+              <div><b>{head}</b>{detail && `, ${detail}`}{drive.given_up.length > 0 && <b class="is-warn">, gives up: {drive.given_up.join("; ")}</b>}<div class="how">{drive.model}, {bytes(drive.capacity)}</div></div>
+              <span class="v is-pass"><Shape of="pass" /><span class="mono">{drive.label}</span></span>
+            </li>
+          );
+        })}
+      </ol>
+      <p class="foot">Playbook “{titleOf(plan.playbook)}”{optionWords(plan.options).map((words) => `, ${words}`).join("")}. You can pause or end a test at any time; what is erased stays erased.</p>
+    </section>
+  );
+}
+
+/** The button, and what still keeps it shut. */
+export function Arm(props: { gate: Gate; password: Signal<string>; left: number; onArm: () => void }) {
+  const { gate } = props;
+  const open = gate.step === "arming";
+  const plan = "plan" in gate ? gate.plan : null;
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (open) field.current?.focus();
+  }, [open]);
+  const missing = gate.step === "reading" ? gate.plan.drives.filter((drive) => !settled(drive, gate.typed)).length : 0;
+  const who = visit.value.kind === "in" ? visit.value.session.username : "";
+  const act = plan ? `Erase and test ${plural(plan.drives.length, "drive")}` : "Erase and test";
+  const busy = gate.step === "arming" && gate.busy;
+  return (
+    <aside class={`panel arm ${open ? "" : "lockedstep"}`} aria-labelledby="g3">
+      <div class="step"><i class={open ? "on" : ""} /><i class={open ? "on" : ""} />Step 2 of 2</div>
+      <h2 id="g3">Arm</h2>
+      <div class="clock">
+        <Clock left={open ? props.left : (plan?.seconds ?? 120)} total={plan?.seconds ?? 120} on={open} />
+        <p class={open ? "" : "mute"}>{open ? "Left to arm. Then the plan is void and you start again; nothing will have been written." : "Two minutes, from the moment all labels are typed."}</p>
+      </div>
+      <form onSubmit={(event) => event.preventDefault()}>
+        <div class="field">
+          <label for="arm-password">Your password{who && `, ${who}`}</label>
+          <input id="arm-password" ref={field} type="password" autocomplete="current-password" disabled={!open || busy} value={props.password.value}
+            aria-describedby="arm-hint" onInput={(event) => (props.password.value = event.currentTarget.value)} />
+          <p class="h" id="arm-hint">{gate.step === "checking" ? "Asking the box whether anything has changed." : open ? "It signs what you have read." : missing > 0 ? `${plural(missing, "label")} to go.` : ""}</p>
+        </div>
+        <ProblemNote problem={gate.step === "arming" ? gate.problem : null} />
+        <button class="btn hot" type="button" disabled={!open || busy || props.password.value === ""} onClick={props.onArm}>{busy ? "Asking the box" : act}</button>
+      </form>
+      <div class="sum">Enter does not press this button.</div>
+    </aside>
+  );
+}
+

@@ -1,0 +1,66 @@
+/** What is done with the drives: the playbook, with what it does and how long that takes. */
+import type { Signal } from "@preact/signals";
+import type { Drive, PlaybookInfo } from "@wire";
+
+import { duration, plural } from "../../format";
+import { playbookPath } from "../../route";
+import { known } from "../../state/app";
+import { estimate } from "../../state/estimate";
+import { Shape } from "../bits";
+
+/** A name as a title: `my-soak` is `My soak`. */
+export function titleOf(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1).replace(/[-_]+/g, " ");
+}
+
+/** What a playbook does to what is on a drive, in two words with a shape. */
+export function Effect({ book }: { book: PlaybookInfo }) {
+  return book.erases ? <span class="effect is-fail"><i />erases everything</span> : <span class="effect is-pass"><i />only reads</span>;
+}
+
+/** How long it takes, said as roughly as it is known. */
+export function timeWords(book: PlaybookInfo, drives: readonly Drive[]): string {
+  const told = estimate(book, drives, [...known.value.jobs.values()]);
+  if (!told) return book.sweeps === 0 ? "minutes" : "";
+  const words = duration(told.seconds < 60 ? 60 : told.seconds);
+  return told.measured ? `about ${words}` : `roughly ${words}`;
+}
+
+/** The steps in words. */
+export function Steps({ steps }: { steps: readonly string[] }) {
+  return <ol class="steps">{steps.map((step, index) => <li key={index}>{step}</li>)}</ol>;
+}
+
+/** The list to choose from. `readOnly`: only those that need no gate. */
+export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly Drive[]; readOnly: boolean; disabled?: boolean }) {
+  const all = known.value.playbooks;
+  if (all === null || all.length === 0) {
+    return <p class="mute" role="status">The box has not told its playbooks yet; “{props.chosen.value}” is asked for.</p>;
+  }
+  const books = all.filter((book) => !props.readOnly || !book.erases);
+  // What most people want stands first; a person's own playbooks last.
+  const order = ["standard", "quick", "surface", "thorough", "ssd", "badblocks", "preclear", "erase", "scan"];
+  const rank = (book: PlaybookInfo) => (book.own ? 100 : order.includes(book.name) ? order.indexOf(book.name) : 50);
+  books.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+  return (
+    <fieldset class="books" disabled={props.disabled}>
+      <legend>What is done with {props.drives.length === 1 ? "it" : "them"}</legend>
+      {books.map((book) => {
+        const on = props.chosen.value === book.name;
+        const id = `book-${book.name}`;
+        return (
+          <div key={book.name} class={`book ${on ? "on" : ""} ${book.problem ? "off" : ""}`}>
+            <label for={id}>
+              <input id={id} type="radio" name="playbook" value={book.name} checked={on} disabled={book.problem !== null} onChange={() => (props.chosen.value = book.name)} aria-describedby={`${id}-a`} />
+              <b>{titleOf(book.name)}</b>
+            </label>
+            <span class="meta"><Effect book={book} /><span class="time">{timeWords(book, props.drives)}</span></span>
+            <p id={`${id}-a`}>{book.problem ? <span class="v is-warn"><Shape of="warn" />{book.problem}</span> : book.about}</p>
+            {on && <Steps steps={book.steps} />}
+            {on && <p class="more">{book.sweeps > 0 && `Moves over the whole drive ${plural(book.sweeps, "time")}. `}<a href={playbookPath(book.name)}>Look at its text</a></p>}
+          </div>
+        );
+      })}
+    </fieldset>
+  );
+}

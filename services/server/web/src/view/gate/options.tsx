@@ -1,0 +1,109 @@
+/** What a person chooses beside the playbook: limits, formatting afterwards, soak. */
+import type { Signal } from "@preact/signals";
+import type { FileSystem, FormatRequest, PlanOptions, PlaybookInfo, Profile, Table } from "@wire";
+
+/** Nothing chosen. */
+export const PLAIN: PlanOptions = { profile: "used", format: null, give_up: [], soak_hours: null };
+
+/** File systems as people call them, with how long a label each takes. Source: mke2fs(8), mkfs.xfs(8), mkfs.btrfs(8), exFAT specification §7.3, mkswap(8). */
+export const FILE_SYSTEMS: Record<FileSystem, { name: string; label: number }> = {
+  ext4: { name: "ext4", label: 16 }, xfs: { name: "XFS", label: 12 }, btrfs: { name: "Btrfs", label: 255 }, exfat: { name: "exFAT", label: 11 },
+  swap: { name: "swap", label: 16 }, raw: { name: "no file system", label: 0 },
+};
+
+const TABLES: Record<Table, string> = { auto: "as the size asks: MBR up to 2 TiB, GPT above", mbr: "MBR", gpt: "GPT" };
+
+/** A format request in words. */
+export function formatWords(format: FormatRequest): string {
+  const label = format.label ? ` “${format.label}”` : "";
+  const kept = format.filesystem === "ext4" ? `, ${format.reserved_percent} % kept for root` : "";
+  const table = format.table === "auto" ? "" : `, ${format.table.toUpperCase()}`;
+  return `${FILE_SYSTEMS[format.filesystem].name}${label}${kept}${table}`;
+}
+
+/** The options in words; empty where everything is as usual. */
+export function optionWords(options: PlanOptions): string[] {
+  const words: string[] = [];
+  if (options.profile === "new") words.push("judged as sold new");
+  if (options.soak_hours !== null) words.push(`soak for ${options.soak_hours} h`);
+  if (options.format) words.push(`formatted afterwards: ${formatWords(options.format)}`);
+  return words;
+}
+
+/** The form. A change of `options` is another plan. */
+export function OptionsForm(props: { options: Signal<PlanOptions>; book: PlaybookInfo | undefined }) {
+  const { options, book } = props;
+  const now = options.value;
+  const set = (change: Partial<PlanOptions>) => (options.value = { ...options.peek(), ...change });
+  const format = now.format;
+  const setFormat = (change: Partial<FormatRequest>) => format && set({ format: { ...format, ...change } });
+  const changed = now.profile !== "used" || format !== null || now.soak_hours !== null;
+  return (
+    <details class="options" open={changed}>
+      <summary><b>More</b> <span>{optionWords(now).join(", ") || "limits for a used drive, no formatting"}</span></summary>
+      <div class="grid">
+        <fieldset class="pair">
+          <legend>Judge it as</legend>
+          {(["used", "new"] satisfies Profile[]).map((profile) => (
+            <label key={profile} class={now.profile === profile ? "on" : ""}>
+              <input type="radio" name="profile" checked={now.profile === profile} onChange={() => set({ profile })} />
+              <span><b>{profile === "used" ? "Used" : "New"}</b><span>{profile === "used" ? "second-hand, or in service for a while" : "sold as new: hours and past defects count against it"}</span></span>
+            </label>
+          ))}
+        </fieldset>
+        <div class="row">
+          <label class="check">
+            <input type="checkbox" checked={now.soak_hours !== null} onChange={(event) => set({ soak_hours: event.currentTarget.checked ? 24 : null })} />
+            <span><b>Soak</b><span>repeat what the playbook repeats for so many hours</span></span>
+          </label>
+          {now.soak_hours !== null && (
+            <label class="small">Hours, 1 to 720
+              <input type="number" min="1" max="720" value={now.soak_hours} onChange={(event) => {
+                const hours = Math.round(Number(event.currentTarget.value));
+                set({ soak_hours: Math.min(720, Math.max(1, Number.isFinite(hours) ? hours : 24)) });
+              }} />
+            </label>
+          )}
+        </div>
+        {(book?.formats ?? true) ? (
+          <div class="row">
+            <label class="check">
+              <input type="checkbox" checked={format !== null} onChange={(event) => set({ format: event.currentTarget.checked ? { table: "auto", filesystem: "ext4", reserved_percent: 0, label: "" } : null })} />
+              <span><b>Format afterwards</b><span>one partition, checked and read again; only after PASSED or WARN</span></span>
+            </label>
+            {format && (
+              <div class="fields">
+                <label class="small">File system
+                  <select value={format.filesystem} onChange={(event) => {
+                    const filesystem = event.currentTarget.value as FileSystem;
+                    setFormat({ filesystem, label: format.label.slice(0, FILE_SYSTEMS[filesystem].label), reserved_percent: filesystem === "ext4" ? format.reserved_percent : 0 });
+                  }}>
+                    {Object.entries(FILE_SYSTEMS).map(([value, { name }]) => <option key={value} value={value}>{name}</option>)}
+                  </select>
+                </label>
+                <label class="small">Partition table
+                  <select value={format.table} onChange={(event) => setFormat({ table: event.currentTarget.value as Table })}>
+                    {Object.entries(TABLES).map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+                  </select>
+                </label>
+                {FILE_SYSTEMS[format.filesystem].label > 0 && (
+                  <label class="small">Label, at most {FILE_SYSTEMS[format.filesystem].label} characters
+                    <input type="text" value={format.label} maxLength={FILE_SYSTEMS[format.filesystem].label} autocomplete="off" spellcheck={false} onChange={(event) => setFormat({ label: event.currentTarget.value.trim() })} />
+                  </label>
+                )}
+                {format.filesystem === "ext4" && (
+                  <label class="small">Kept for root, 0 to 50 %
+                    <input type="number" min="0" max="50" value={format.reserved_percent} onChange={(event) => {
+                      const percent = Math.round(Number(event.currentTarget.value));
+                      setFormat({ reserved_percent: Math.min(50, Math.max(0, Number.isFinite(percent) ? percent : 0)) });
+                    }} />
+                  </label>
+                )}
+              </div>
+            )}
+          </div>
+        ) : <p class="mute">A drive that goes through “{book?.name}” is not formatted afterwards.</p>}
+      </div>
+    </details>
+  );
+}

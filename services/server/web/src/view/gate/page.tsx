@@ -1,0 +1,165 @@
+/**
+ * The gate: what will be lost, then arm. The machine is `state/gate.ts`; this draws it and asks the box.
+ *
+ * When the last label is right a fresh plan is asked for; only if its digest is that of the plan on
+ * screen does the clock start. Nothing here is pressed by Enter. A playbook that only reads needs no gate.
+ */
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { PlanOptions } from "@wire";
+
+import "../../style/gate.css";
+import { api, asProblem } from "../../api";
+import { go, jobPath } from "../../route";
+import { choose, chosen, known, monotonic, wish } from "../../state/app";
+import { complete, step, type Gate, type Input } from "../../state/gate";
+import { ProblemNote, Shape } from "../bits";
+import { Arm, Brief } from "./arm";
+import { PlaybookChoice } from "./choice";
+import { OptionsForm, PLAIN } from "./options";
+import { Reading } from "./reading";
+import { ScanDoor } from "./scan";
+
+function Changed({ changes, onAccept }: { changes: string[]; onAccept: () => void }) {
+  return (
+    <main id="main" class="door wide" tabIndex={-1}>
+      <div class="panel" role="alert">
+        <p class="v is-warn"><Shape of="warn" />Stopped</p>
+        <h1>What you read is no longer true</h1>
+        <p class="lead">Between reading and arming, the box saw something else than what you were shown. Nothing has been written.</p>
+        <ul class="changes">{changes.map((change) => <li key={change}>{change}</li>)}</ul>
+        <div class="do"><button class="btn prime" type="button" onClick={onAccept}>Read it again</button><a class="btn" href="/">Back to the bench</a></div>
+      </div>
+    </main>
+  );
+}
+
+/** Takes up what another page wished for, once. */
+function takeWish() {
+  const asked = wish.peek();
+  wish.value = null;
+  return asked ?? { drives: chosen.peek() };
+}
+
+/** The gate for the drives that were chosen on the bench, or that a drive's page sent here. */
+export function GatePage() {
+  const gate = useSignal<Gate>({ step: "loading" });
+  const asked = useRef<ReturnType<typeof takeWish> | null>(null);
+  asked.current ??= takeWish();
+  const drives = asked.current.drives;
+  const readOnly = asked.current.readOnly ?? false;
+  const playbook = useSignal(asked.current.playbook ?? (readOnly ? "scan" : "standard"));
+  const options = useSignal<PlanOptions>({ ...PLAIN, give_up: [...(asked.current.giveUp ?? [])] });
+  const password = useSignal("");
+  const time = useSignal(monotonic());
+  const dispatch = (input: Input) => (gate.value = step(gate.peek(), input));
+  const book = known.value.playbooks?.find((one) => one.name === playbook.value);
+  const onlyReads = readOnly || book?.erases === false;
+
+  const ask = async () => {
+    const begun = monotonic();
+    const [name, chosenOptions] = [playbook.peek(), options.peek()];
+    const still = () => name === playbook.peek() && chosenOptions === options.peek();
+    try {
+      const plan = await api.plan([...drives], name, chosenOptions);
+      if (still()) dispatch({ type: "planned", plan, asked: begun });
+    } catch (thrown) {
+      if (still()) dispatch({ type: "refused", problem: asProblem(thrown), now: monotonic() });
+    }
+  };
+
+  useSignalEffect(() => {
+    // Another playbook or option is another plan: it is read from the start.
+    const name = playbook.value;
+    void options.value;
+    if (drives.length === 0 || readOnly || known.peek().playbooks?.find((one) => one.name === name)?.erases === false) return;
+    dispatch({ type: "reset" });
+    void ask();
+  });
+
+  const stepNow = gate.value.step;
+  const isComplete = gate.value.step === "reading" && complete(gate.value.plan, gate.value.typed);
+  useEffect(() => {
+    if (!isComplete) return;
+    // A scanner may still be typing: wait until the keys are quiet.
+    const timer = setTimeout(() => dispatch({ type: "complete" }), 350);
+    return () => clearTimeout(timer);
+  }, [isComplete, gate.value.step === "reading" ? gate.value.typed : null]);
+  useEffect(() => {
+    if (stepNow === "checking") void ask();
+    if (stepNow !== "arming") password.value = "";
+  }, [stepNow]);
+  useEffect(() => {
+    const timer = setInterval(() => {
+      time.value = monotonic();
+      dispatch({ type: "tick", now: time.value });
+    }, 250);
+    return () => clearInterval(timer);
+  }, []);
+
+  const arm = async () => {
+    const before = gate.peek();
+    if (before.step !== "arming") return;
+    dispatch({ type: "submit" });
+    try {
+      const confirm = Object.fromEntries(before.plan.drives.map((drive) => [drive.id, before.typed[drive.id] ?? ""]));
+      const armed = await api.arm(before.plan.id, { password: password.peek(), confirm });
+      const { jobs } = await api.start(before.plan.id, armed);
+      dispatch({ type: "started", jobs });
+      choose([]);
+      go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
+    } catch (thrown) {
+      dispatch({ type: "refused", problem: asProblem(thrown), now: monotonic() });
+    }
+  };
+
+  const state = gate.value;
+  if (drives.length === 0) {
+    return (
+      <main id="main" class="door" tabIndex={-1}>
+        <div class="panel"><h1>No drive is chosen</h1><p class="lead">Choose drives on the bench first; then this page shows what is on them.</p><a class="btn prime" href="/">To the bench</a></div>
+      </main>
+    );
+  }
+  const named = (known.value.drives ?? []).filter((drive) => drive.id !== null && drives.includes(drive.id));
+  const choice = (
+    <>
+      <PlaybookChoice chosen={playbook} drives={named} readOnly={readOnly} />
+      {!onlyReads && <OptionsForm options={options} book={book} />}
+    </>
+  );
+  if (onlyReads) return <ScanDoor drives={named} playbook={playbook.value}>{choice}</ScanDoor>;
+  switch (state.step) {
+    case "started":
+      return <main id="main" class="door" tabIndex={-1}><p class="mute" role="status">Started.</p></main>;
+    case "loading":
+    case "refused":
+      return (
+        <main id="main" tabIndex={-1}>
+          <div class="gate one">
+            <section class="panel" aria-labelledby="g0">
+              <div class="step"><i class="on" /><i />Step 1 of 2</div>
+              <h1 id="g0">{state.step === "loading" ? "The box reads what is on the drives" : "The box makes no plan for this"}</h1>
+              {state.step === "refused" ? <ProblemNote problem={state.problem} /> : <p class="lead" role="status">One moment.</p>}
+              {choice}
+              {state.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={() => { dispatch({ type: "reset" }); void ask(); }}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
+            </section>
+          </div>
+        </main>
+      );
+    case "changed":
+      return <Changed changes={state.changes} onAccept={() => dispatch({ type: "accept" })} />;
+    case "reading":
+    case "checking":
+    case "arming":
+      return (
+        <main id="main" tabIndex={-1}>
+          <div class="gate">
+            {state.step === "arming" ? <Brief plan={state.plan} /> : <Reading gate={state} dispatch={dispatch}>{choice}</Reading>}
+            <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
+          </div>
+          <p class="leave"><a href="/">Leave the gate; nothing has been written</a></p>
+        </main>
+      );
+  }
+}

@@ -1,0 +1,127 @@
+/** Step one: what will be lost, and the labels that are typed for it. */
+import { useRef } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import type { DriveId, Plan, PlanDrive } from "@wire";
+
+import { bytes, contentWords, lastFour, plural } from "../../format";
+import { known } from "../../state/app";
+import { GIVE_UP, giveUpKey, givenUp, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
+import { Icon, ProblemNote, Serial, Shape } from "../bits";
+
+/** What a plan would lose, for the line under the heading. */
+export function lossWords(plan: Plan): string {
+  const full = plan.drives.filter((drive) => drive.content.state !== "empty").length;
+  const count = plural(plan.drives.length, "drive");
+  const total = bytes(plan.drives.reduce((sum, drive) => sum + drive.capacity, 0));
+  const on = full === 0 ? "No known content on them." : full === plan.drives.length ? "Each holds something." : `${full} of them hold${full === 1 ? "s" : ""} something.`;
+  return `${count}, ${total} in all. ${plan.drives.length === 1 ? (full ? "It holds something." : "No known content on it.") : on} Everything is overwritten from the first sector to the last, and nothing brings it back.`;
+}
+
+function Loss({ drive }: { drive: PlanDrive }) {
+  const { head, detail } = contentWords(drive.content);
+  return (
+    <div class="loss">
+      <div class="what">{drive.content.state === "empty" ? head : <em>{head}</em>}</div>
+      {detail && <div class="how">{detail}</div>}
+      <div class="drv">{drive.model || "no model told"}, {bytes(drive.capacity)}<br /><Serial serial={drive.serial} /></div>
+    </div>
+  );
+}
+
+function LabelField(props: { drive: PlanDrive; index: number; text: string; onInput: (text: string) => void; onScan: (text: string) => void }) {
+  const { drive, text } = props;
+  const state = match(drive, text);
+  const whole = drive.label.length > 4 || drive.label.length >= drive.serial.trim().length;
+  const id = `label-${props.index}`;
+  const message = {
+    empty: "Type it from the label, or scan the bar code.",
+    partial: whole ? "The whole serial, please: four characters do not tell it from the others." : "Go on.",
+    right: "That is this drive.",
+    wrong: `This drive does not end in ${text.trim().toUpperCase()}. Read its label again.`,
+  }[state];
+  return (
+    <div class={`four ${state === "right" ? "ok" : state === "wrong" ? "no" : ""} ${whole ? "whole" : ""}`}>
+      <label for={id}>{whole ? "Whole serial on the label" : "Last four on the label"} of drive {props.index + 1}</label>
+      <span class="in">
+        <input
+          id={id} value={text} placeholder={whole ? "" : "····"} data-drive={drive.id} autocomplete="off" autocapitalize="characters" spellcheck={false}
+          aria-describedby={`${id}-m`} aria-invalid={state === "wrong" ? "true" : undefined}
+          onInput={(event) => props.onInput(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== "Enter") return;
+            event.preventDefault();
+            props.onScan(event.currentTarget.value);
+          }}
+        />
+        {state === "right" && <Shape of="pass" />}
+        {state === "wrong" && <Shape of="fail" />}
+      </span>
+      <span class="msg" id={`${id}-m`} aria-live="polite">{message}</span>
+    </div>
+  );
+}
+
+/** A member of something that does not run is given up with words of its own: a label alone says nothing about the others. */
+function GiveUp(props: { drive: PlanDrive; index: number; typed: Typed; onInput: (text: string) => void }) {
+  const { drive } = props;
+  if (drive.given_up.length === 0) return null;
+  const id = `giveup-${props.index}`;
+  const done = givenUp(drive, props.typed);
+  return (
+    <div class="giveup">
+      <p class="v is-warn"><Shape of="warn" />Gives up a member</p>
+      <p>{drive.given_up.join("; ")}. What it belongs to may not start again without it, and the data on its other drives may be lost too.</p>
+      <label for={id}>Type “{GIVE_UP}” for drive {props.index + 1}</label>
+      <span class="in">
+        <input id={id} value={props.typed[giveUpKey(drive.id)] ?? ""} autocomplete="off" autocapitalize="characters" spellcheck={false}
+          onInput={(event) => props.onInput(event.currentTarget.value)} onKeyDown={(event) => event.key === "Enter" && event.preventDefault()} />
+        {done && <Shape of="pass" />}
+      </span>
+    </div>
+  );
+}
+
+/** What stands on the page while labels are typed. */
+export function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatch: (input: Input) => void; children: ComponentChildren }) {
+  const { plan, typed } = props.gate;
+  const root = useRef<HTMLOListElement>(null);
+  const focus = (drive: DriveId | null) =>
+    drive !== null && requestAnimationFrame(() => root.current?.querySelector<HTMLElement>(`[data-drive="${CSS.escape(drive)}"]`)?.focus());
+  const offered = new Set(plan.drives.map((drive) => drive.id));
+  const others = (known.value.drives ?? []).filter((d) => d.present && d.refused && !offered.has(d.id ?? ""));
+  const left = plan.drives.filter((drive) => !settled(drive, typed)).length;
+  return (
+    <section class="panel" aria-labelledby="g1">
+      <div class="step"><i class="on" /><i />Step 1 of 2</div>
+      <h1 id="g1">What will be lost</h1>
+      <p class="lead">{lossWords(plan)}</p>
+      {props.gate.step === "reading" && <ProblemNote problem={props.gate.notice} />}
+      {props.children}
+      <ol class="lose" ref={root} aria-label={`Drives; ${left} to go`}>
+        {plan.drives.map((drive, index) => (
+          <li key={drive.id}>
+            <span class="plate">{index + 1}</span>
+            <Loss drive={drive} />
+            <LabelField
+              drive={drive} index={index} text={typed[drive.id] ?? ""}
+              onInput={(text) => props.dispatch({ type: "typed", drive: drive.id, text })}
+              onScan={(text) => {
+                const next = scan(plan, typed, drive.id, text);
+                for (const [id, value] of Object.entries(next.typed)) if (value !== undefined) props.dispatch({ type: "typed", drive: id, text: value });
+                focus(next.focus);
+              }}
+            />
+            <GiveUp drive={drive} index={index} typed={typed} onInput={(text) => props.dispatch({ type: "typed", drive: giveUpKey(drive.id), text })} />
+          </li>
+        ))}
+      </ol>
+      <p class="scan"><Icon name="bar" />A bar-code reader works in any of these fields: it types the whole serial, and the label goes to its drive.</p>
+      {others.length > 0 && (
+        <div class="notoff">
+          <h2>Not offered</h2>
+          <ul>{others.map((drive) => <li key={drive.key}><Icon name="lock" /><span><b>…{lastFour(drive.serial) || drive.kernel_name}</b>{drive.model}: {drive.refused?.reason}</span></li>)}</ul>
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,58 @@
+/** A playbook that only reads: nothing is lost, so there is nothing to type; one button all the same. */
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import type { Drive, Problem } from "@wire";
+
+import { api, asProblem } from "../../api";
+import { bytes, contentWords, plural } from "../../format";
+import { go, jobPath } from "../../route";
+import { choose } from "../../state/app";
+import { ProblemNote, Serial, Shape } from "../bits";
+import { titleOf } from "./choice";
+
+/** What will be read, and the button. */
+export function ScanDoor({ drives, playbook, children }: { drives: readonly Drive[]; playbook: string; children: ComponentChildren }) {
+  const busy = useSignal(false);
+  const problem = useSignal<Problem | null>(null);
+  const start = async () => {
+    busy.value = true;
+    problem.value = null;
+    try {
+      const { jobs } = await api.scan(drives.flatMap((drive) => (drive.id === null ? [] : [drive.id])), playbook);
+      choose([]);
+      go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+  };
+  return (
+    <main id="main" tabIndex={-1}>
+      <div class="gate one">
+        <section class="panel" aria-labelledby="s1">
+          <p class="v is-pass"><Shape of="pass" />Nothing is written</p>
+          <h1 id="s1">What will be read</h1>
+          <p class="lead">The drives are opened for reading alone, so what is on them stays. A scan finds unreadable and slow places; it cannot say that the drive stores what is written to it, so it never gives PASSED.</p>
+          {children}
+          <ol class="lose brief">
+            {drives.map((drive, index) => {
+              const { head, detail } = contentWords(drive.content);
+              return (
+                <li key={drive.key}>
+                  <span class="plate">{index + 1}</span>
+                  <div><b>{head}</b>{detail && `, ${detail}`}<div class="how">{drive.model}, {bytes(drive.capacity)}</div></div>
+                  <Serial serial={drive.serial} />
+                </li>
+              );
+            })}
+          </ol>
+          <ProblemNote problem={problem.value} />
+          <div class="do">
+            <button class="btn prime" type="button" disabled={busy.value || drives.length === 0} onClick={() => void start()}>{busy.value ? "Asking the box" : `${titleOf(playbook)}: read ${plural(drives.length, "drive")}`}</button>
+            <a class="btn" href="/">Back to the bench</a>
+          </div>
+        </section>
+      </div>
+    </main>
+  );
+}

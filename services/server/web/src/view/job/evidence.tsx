@@ -1,0 +1,103 @@
+/** Smaller pieces of evidence: interruptions, self-tests, what formatting came to, the certificate. */
+import type { Job, SelfTestOutcome } from "@wire";
+
+import { certificateUrl } from "../../api";
+import { bytes, clock, grouped, phaseName, stamp } from "../../format";
+import { jobPath } from "../../route";
+import { now } from "../../state/app";
+import { isOver } from "../../state/store";
+import { Icon, Panel, Shape } from "../bits";
+import { FILE_SYSTEMS } from "../gate/options";
+import { stepName } from "./steps";
+
+/** After what it went on. */
+export function Resumes({ job }: { job: Job }) {
+  if (job.resumes.length === 0) return null;
+  return (
+    <Panel title="Interruptions" span="c7" note="It went on after each; the verdict says so.">
+      <ul class="ev">
+        {job.resumes.map((resume, index) => (
+          <li key={index}><Icon name="info" /><div><b>{resume.why}</b><span class="rule">went on {clock(resume.at, now.value)} in {stepName(job, resume.step, resume.phase).toLowerCase()}, at {bytes(resume.from)}</span></div></li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+const SELF_TEST: Record<SelfTestOutcome, { shape: "pass" | "fail" | "inc" | "warn"; word: string }> = {
+  passed: { shape: "pass", word: "completed without error" },
+  failed: { shape: "fail", word: "failed" },
+  aborted: { shape: "inc", word: "was ended before its end" },
+  unsupported: { shape: "warn", word: "not known to this drive, or not reachable over its bridge" },
+  unknown: { shape: "inc", word: "left no result of its own" },
+};
+
+/** The drive's own tests, by their own log entries. */
+export function SelfTests({ job }: { job: Job }) {
+  const due = job.phases.filter((phase) => phase.phase === "self_test_short" || phase.phase === "self_test_extended");
+  if (due.length === 0 && job.self_tests.length === 0) return null;
+  return (
+    <Panel title="The drive’s own tests" span="c5" note="Judged by this test’s own entry in the drive’s log.">
+      {job.self_tests.length === 0 ? <p class="mute">{isOver(job) ? "None was run." : "None has ended yet."}</p> : (
+        <ul class="ev">
+          {job.self_tests.map((test, index) => {
+            const { shape, word } = SELF_TEST[test.outcome];
+            return (
+              <li key={index} class={`is-${shape}`}><Shape of={shape} /><div><b>{phaseName(test.phase)} {word}</b>
+                <span class="rule">{[test.told, test.lba === null ? "" : `first failing sector: LBA ${grouped(test.lba)}`].filter(Boolean).join("; ")}</span></div></li>
+            );
+          })}
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+/** What partitioning and formatting came to. */
+export function FormattedPanel({ job }: { job: Job }) {
+  const made = job.formatted;
+  if (!made && !job.options.format) return null;
+  return (
+    <Panel title="Formatted" span="c5">
+      {!made ? <p class="mute">{isOver(job) ? "Not done: it is only done after PASSED or WARN." : "Comes last, and only after PASSED or WARN."}</p> : (
+        <>
+          {made.problem && <p class="v is-fail"><Shape of="fail" />{made.problem}</p>}
+          <dl class="facts">
+            <dt>Partition table</dt><dd>{made.table.toUpperCase()}</dd>
+            <dt>File system</dt><dd>{FILE_SYSTEMS[made.filesystem].name}{made.label && `, “${made.label}”`}</dd>
+            <dt>Size</dt><dd>{bytes(made.size)}</dd>
+            {made.uuid && <><dt>UUID</dt><dd class="mono">{made.uuid}</dd></>}
+          </dl>
+          <ul class="ev">{made.checks.map((check) => <li key={check} class="is-pass"><Shape of="pass" /><div>{check}</div></li>)}</ul>
+        </>
+      )}
+    </Panel>
+  );
+}
+
+/** A key's fingerprint in groups of four, as it is compared by voice. */
+export function grouped4(key: string): string {
+  return (key.match(/.{1,4}/g) ?? []).join(" ");
+}
+
+/** The certificate: to look at, to hand over, and whether it still holds. */
+export function CertificatePanel({ job }: { job: Job }) {
+  const info = job.certificate;
+  if (!info) return null;
+  return (
+    <Panel title="Certificate" span="c7" note={info.id}>
+      {info.revoked ? (
+        <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why}. <a href={jobPath(info.revoked.job)}>The job that found it</a></span></p>
+      ) : <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>}
+      <dl class="facts">
+        <dt>Signed</dt><dd>{stamp(info.made)}</dd>
+        <dt>Key of this box</dt><dd class="mono print">{grouped4(info.key)}</dd>
+      </dl>
+      <div class="do">
+        <a class="btn prime" href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Open</a>
+        <a class="btn" href={certificateUrl(job.id, ".pdf")} download><Icon name="file" />PDF to hand over</a>
+        <a class="btn" href={certificateUrl(job.id, "")} download={`${info.id}.json`}><Icon name="file" />Signed JSON</a>
+      </div>
+    </Panel>
+  );
+}

@@ -1,0 +1,42 @@
+/** What was found wrong, with its place, its kind and its words. */
+import { useSignal } from "@preact/signals";
+import type { Job } from "@wire";
+
+import { faultName, findingPlace, grouped, plural } from "../../format";
+import { isOver } from "../../state/store";
+import { Panel } from "../bits";
+import { stepName } from "./steps";
+
+const SHOWN = 20;
+
+/** The panel. */
+export function Findings({ job }: { job: Job }) {
+  const all = useSignal(false);
+  const list = all.value ? job.findings : job.findings.slice(0, SHOWN);
+  const note = job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} in all` : undefined;
+  return (
+    <Panel title="Findings" span="c12" {...(note ? { note } : {})}>
+      {job.findings.length === 0 ? (
+        <p class="mute">{isOver(job) ? "None." : "None so far."}</p>
+      ) : (
+        <table class="tbl finds">
+          <thead><tr><th>What</th><th>Where</th><th class="num">Sectors</th><th>Found there</th><th>Seen in</th><th>In words</th></tr></thead>
+          <tbody>
+            {list.map((finding, index) => (
+              <tr key={index}>
+                <td class="nm is-fail"><b>{faultName(finding.kind)}</b></td>
+                <td data-k="Where" class="mono">{findingPlace(finding)}</td>
+                <td data-k="Sectors" class="num">{grouped(finding.sectors)}</td>
+                <td data-k="Found there" class="mono">{finding.found === null ? "–" : `data of LBA ${grouped(finding.found)}`}</td>
+                <td data-k="Seen in">{stepName(job, finding.step, finding.phase)}</td>
+                <td data-k="In words">{finding.detail}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {job.findings.length > SHOWN && <button class="btn" type="button" onClick={() => (all.value = !all.value)}>{all.value ? "Fewer" : `All ${job.findings.length}`}</button>}
+    </Panel>
+  );
+}
+

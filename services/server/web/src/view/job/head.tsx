@@ -1,0 +1,76 @@
+/** The head of a job's page: whose drive, how it stands, and what a person may do to it. */
+import { useSignal } from "@preact/signals";
+import type { Job, Problem } from "@wire";
+
+import { api, asProblem } from "../../api";
+import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
+import { drivePath } from "../../route";
+import { now } from "../../state/app";
+import { isOver } from "../../state/store";
+import { Dialog, Icon, ProblemNote, Serial, VerdictMark } from "../bits";
+
+/** The one sentence over everything; pure. */
+export function headline(job: Job, at: number): { title: string; line: string } {
+  const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
+  if (job.verdict) {
+    const seconds = ((job.ended ? Date.parse(job.ended) : at) - Date.parse(job.started)) / 1000;
+    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity)}.` };
+  }
+  if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
+  if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
+  const found = job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} so far: heading for FAILED.` : job.findings.length > 0 ? `${plural(job.findings.length, "finding")} so far.` : "Nothing wrong so far.";
+  const left = job.progress?.eta_job;
+  const title = left === null || left === undefined ? "Under way, time left not known yet" : `Done in ${timeLeft(left)}, near ${clock(new Date(at + left * 1000).toISOString(), at)}`;
+  return { title, line: [done, found].filter(Boolean).join(". ") };
+}
+
+/** Whether a person holds it: then it does not go on by itself. */
+export function isPaused(job: Job): boolean {
+  return job.state.kind === "waiting" && /^paused/i.test(job.state.why);
+}
+
+/** The head. */
+export function Head({ job }: { job: Job }) {
+  const asking = useSignal(false);
+  const busy = useSignal<"" | "abort" | "pause" | "resume">("");
+  const problem = useSignal<Problem | null>(null);
+  const { title, line } = headline(job, now.value);
+  const act = async (what: "abort" | "pause" | "resume") => {
+    busy.value = what;
+    problem.value = null;
+    try {
+      await api[what](job.id);
+      asking.value = false;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = "";
+  };
+  const paused = isPaused(job);
+  return (
+    <div class="jobhd">
+      <div class="who"><span class="l4">{lastFour(job.serial)}</span>
+        <div class="sn">{job.model}, {bytes(job.capacity)}<br /><Serial serial={job.serial} /><br /><a href={drivePath(job.drive)}>The drive’s page</a></div></div>
+      <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}<h1>{title}</h1><p class="sayit">{line}</p>
+        {!asking.value && <ProblemNote problem={problem.value} />}</div>
+      {!isOver(job) && (
+        <div class="do">
+          {paused
+            ? <button class="btn prime" type="button" disabled={busy.value !== ""} onClick={() => void act("resume")}><Icon name="go" />{busy.value === "resume" ? "Asking the box" : "Go on"}</button>
+            : <button class="btn" type="button" disabled={busy.value !== ""} onClick={() => void act("pause")}><Icon name="pause" />{busy.value === "pause" ? "Asking the box" : "Pause"}</button>}
+          <button class="btn" type="button" onClick={() => { problem.value = null; asking.value = true; }}>End this test…</button>
+        </div>
+      )}
+      {asking.value && (
+        <Dialog title="End this test?" onClose={() => (asking.value = false)}>
+          <p>The verdict of …{lastFour(job.serial)} will be INCONCLUSIVE: not everything was tested. What is erased stays erased. Other drives go on. To go on later, pause it instead.</p>
+          <ProblemNote problem={problem.value} />
+          <div class="do">
+            <button class="btn" type="button" onClick={() => (asking.value = false)}>Go on testing</button>
+            <button class="btn danger" type="button" disabled={busy.value !== ""} onClick={() => void act("abort")}>{busy.value === "abort" ? "Ending" : "End the test"}</button>
+          </div>
+        </Dialog>
+      )}
+    </div>
+  );
+}

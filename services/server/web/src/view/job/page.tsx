@@ -1,0 +1,66 @@
+/** One burn-in: what it is doing, what it found, and what that means. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Problem } from "@wire";
+
+import "../../style/job.css";
+import "../../style/lists.css";
+import { api, asProblem } from "../../api";
+import { known } from "../../state/app";
+import { isOver } from "../../state/store";
+import { Panel, ProblemNote } from "../bits";
+import { SurfacePlot } from "./plot";
+import { CertificatePanel, FormattedPanel, Resumes, SelfTests } from "./evidence";
+import { Findings } from "./findings";
+import { Head } from "./head";
+import { Latency } from "./latency";
+import { Log } from "./log";
+import { SmartTable } from "./smart";
+import { Track } from "./steps";
+import { Timeline } from "./timeline";
+import { VerdictPanel } from "./verdict";
+
+/** The page of one job. */
+export function JobPage({ id }: { id: string }) {
+  const job = known.value.jobs.get(id);
+  const problem = useSignal<Problem | null>(null);
+  const missing = !job && known.value.drives !== null;
+  useEffect(() => {
+    if (!missing) return;
+    api.job(id).then(
+      (told) => (known.value = { ...known.peek(), jobs: new Map(known.peek().jobs).set(told.id, told) }),
+      (thrown: unknown) => (problem.value = asProblem(thrown)),
+    );
+  }, [id, missing]);
+  if (!job) {
+    return (
+      <main id="main" class="door" tabIndex={-1}>
+        {problem.value ? (
+          <div class="panel"><h1>No such job</h1><ProblemNote problem={problem.value} /><a class="btn" href="/">To the bench</a></div>
+        ) : <p class="mute" role="status">Asking the box for this job.</p>}
+      </main>
+    );
+  }
+  const reads = job.phases.some((phase) => phase.phase === "smart_before");
+  return (
+    <main id="main" tabIndex={-1}>
+      <Head job={job} />
+      <div class="cols">
+        <VerdictPanel job={job} />
+        <section class="panel c12" aria-label="Steps"><Track job={job} /></section>
+        <CertificatePanel job={job} />
+        <FormattedPanel job={job} />
+        <SurfacePlot job={job} trail={known.value.trails.get(job.id)} />
+        <Timeline job={job} />
+        {(job.findings.length > 0 || isOver(job)) && <Findings job={job} />}
+        <Panel title="SMART, before and after" span="c7">
+          {job.smart.length > 0 ? <SmartTable rows={job.smart} running={!isOver(job)} /> : <p class="mute">{reads ? "Nothing read yet, or the drive tells nothing." : "This playbook does not read SMART."}</p>}
+        </Panel>
+        <Latency job={job} />
+        <Resumes job={job} />
+        <SelfTests job={job} />
+        <Log job={job} />
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,32 @@
+/** The verdict with each rule that fired, its value, limit and source. */
+import type { Job } from "@wire";
+
+import { verdictShape } from "../../format";
+import { Panel, Shape, VerdictMark } from "../bits";
+import { optionWords } from "../gate/options";
+
+/** The panel; nothing before there is a verdict. */
+export function VerdictPanel({ job }: { job: Job }) {
+  const verdict = job.verdict;
+  if (!verdict) return null;
+  return (
+    <Panel title="Verdict" span="c12" note={[`engine ${verdict.engine}`, `playbook ${job.playbook}`, ...optionWords(job.options), `started by ${job.actor}`].join(", ")}>
+      <p class={`bigverdict is-${verdictShape(verdict.outcome)}`}><Shape of={verdictShape(verdict.outcome)} big /><span><b>{verdict.outcome}</b>{verdict.summary}</span></p>
+      {verdict.rules.length > 0 && (
+        <table class="tbl rules">
+          <thead><tr><th>Rule</th><th>Leads to</th><th>Seen</th><th>Limit</th><th>Source of the limit</th></tr></thead>
+          <tbody>
+            {verdict.rules.map((rule) => (
+              <tr key={rule.id}>
+                <td data-k="Rule" class="mono">{rule.id}</td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
+                <td data-k="Seen">{rule.value}</td><td data-k="Limit">{rule.limit}</td><td data-k="Source">{rule.source}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {verdict.rules.length === 0 && <p class="mute">No rule fired.</p>}
+    </Panel>
+  );
+}
+

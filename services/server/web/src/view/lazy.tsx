@@ -1,0 +1,29 @@
+/** Places that are fetched when somebody goes there: the first load stays small. */
+import { signal } from "@preact/signals";
+import type { ComponentChild, ComponentType } from "preact";
+import { useEffect } from "preact/hooks";
+
+/** A component of another file of the build; until it is here, `waiting` is shown. */
+export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, waiting = "One moment."): (props: P) => ComponentChild {
+  const here = signal<ComponentType<P> | null>(null);
+  const failed = signal(false);
+  const fetchIt = () => {
+    failed.value = false;
+    load().then((component) => (here.value = component), () => (failed.value = true));
+  };
+  return function Lazy(props: P) {
+    useEffect(() => {
+      if (!here.peek()) fetchIt();
+    }, []);
+    const Here = here.value;
+    if (Here) return <Here {...props} />;
+    return (
+      <main id="main" class="door" tabIndex={-1}>
+        {failed.value ? (
+          <div class="panel"><h1>This page did not arrive</h1><p class="lead">The box may have been updated or be away. What runs on it goes on.</p>
+            <div class="do"><button class="btn prime" type="button" onClick={fetchIt}>Ask again</button><button class="btn" type="button" onClick={() => location.reload()}>Load everything anew</button></div></div>
+        ) : <p class="mute" role="status">{waiting}</p>}
+      </main>
+    );
+  };
+}

@@ -1,0 +1,168 @@
+/** One playbook's text: looked at, written, brought as a file, checked by the box, taken away. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { PlaybookInfo, Problem } from "@wire";
+
+import "../../style/gate.css";
+import "../../style/playbook.css";
+import { api, asProblem } from "../../api";
+import { go, playbookPath } from "../../route";
+import { known } from "../../state/app";
+import { Dialog, Icon, ProblemNote, Shape } from "../bits";
+import { Effect, Steps, titleOf } from "../gate/choice";
+
+const BEGIN = `name = "my-soak"
+about = "Write and verify, over and over, for a day."
+
+[[step]]
+do = "smart_before"
+
+[[step]]
+hours = 24
+steps = [ { do = "write" }, { do = "verify" } ]
+
+[[step]]
+do = "smart_after"
+`;
+
+/** The `name` that a playbook's text gives itself; empty where there is none that can be read. */
+export function nameIn(text: string): string {
+  return /^\s*name\s*=\s*(["'])([^"'\n]*)\1/m.exec(text)?.[2] ?? "";
+}
+
+/** The line that an error speaks of, from 1; `null` where it names none. */
+export function lineIn(detail: string): number | null {
+  const told = /\bline (\d+)/i.exec(detail)?.[1] ?? /:(\d+):\d+/.exec(detail)?.[1];
+  return told === undefined ? null : Number(told);
+}
+
+/** Longest file that is read; the box takes no longer text. */
+const FILE_MAX = 65_536;
+
+function Editor({ book, fresh }: { book: PlaybookInfo | undefined; fresh: boolean }) {
+  const text = useSignal(fresh ? BEGIN : (book?.text ?? ""));
+  const saved = useSignal(fresh ? "" : (book?.text ?? ""));
+  const busy = useSignal(false);
+  const asking = useSignal(false);
+  const told = useSignal("");
+  const problem = useSignal<Problem | null>(null);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const gutter = useRef<HTMLPreElement>(null);
+  const fixed = book !== undefined && !book.own;
+  const wrong = problem.value ? lineIn(`${problem.value.title} ${problem.value.detail}`) : null;
+  const lines = text.value.split("\n");
+  const name = nameIn(text.value);
+
+  useEffect(() => {
+    const field = area.current;
+    if (wrong === null || !field) return;
+    // The caret goes to the line that the box names.
+    const from = lines.slice(0, wrong - 1).reduce((sum, line) => sum + line.length + 1, 0);
+    field.focus();
+    field.setSelectionRange(from, from + (lines[wrong - 1]?.length ?? 0));
+    field.scrollTop = Math.max(0, (wrong - 6) * 22);
+  }, [problem.value]);
+
+  const save = async () => {
+    busy.value = true;
+    problem.value = null;
+    told.value = "";
+    try {
+      if (name === "") {
+        problem.value = { type: "page", status: 0, title: "The playbook has no name", detail: "Its first line gives it one: name = \"my-soak\"" };
+      } else {
+        told.value = (await api.savePlaybook(name, text.value)).told;
+        saved.value = text.value;
+        if (name !== book?.name) go(playbookPath(name));
+      }
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+  };
+  const forget = async () => {
+    busy.value = true;
+    try {
+      await api.forgetPlaybook(book?.name ?? "");
+      go("/playbooks");
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+      asking.value = false;
+    }
+    busy.value = false;
+  };
+  const take = async (file: File | undefined) => {
+    if (!file) return;
+    problem.value = file.size > FILE_MAX ? { type: "page", status: 0, title: "This file is too long for a playbook", detail: `${file.name} has ${file.size} bytes; at most ${FILE_MAX} are taken.` } : null;
+    if (!problem.value) text.value = await file.text();
+  };
+  return (
+    <div class="edit">
+      <section class="panel" aria-labelledby="ed">
+        <header><h2 id="ed">Text</h2><p>{fixed ? "part of the box; save it under another name to change it" : "TOML"}</p>
+          <label class="btn r filebtn"><Icon name="file" />From a file<input class="sr" type="file" accept=".toml,text/plain" onChange={(event) => void take(event.currentTarget.files?.[0])} /></label></header>
+        <div class={`code ${wrong !== null ? "bad" : ""}`} onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); void take(event.dataTransfer?.files[0]); }}>
+          <pre ref={gutter} aria-hidden="true">{lines.map((_, i) => <span key={i} class={wrong === i + 1 ? "hit" : ""}>{i + 1}{"\n"}</span>)}</pre>
+          <textarea
+            ref={area} value={text.value} spellcheck={false} autocapitalize="off" autocomplete="off" wrap="off" aria-label="Text of the playbook" aria-invalid={problem.value !== null} aria-describedby="ed-problem"
+            onInput={(event) => { text.value = event.currentTarget.value; problem.value = null; told.value = ""; }}
+            onScroll={(event) => { if (gutter.current) gutter.current.scrollTop = event.currentTarget.scrollTop; }}
+            onKeyDown={(event) => { if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); void save(); } }}
+          />
+        </div>
+        <ProblemNote problem={problem.value} id="ed-problem" />
+        <div class="do">
+          <button class="btn prime" type="button" disabled={busy.value || text.value === saved.value} onClick={() => void save()}>{busy.value ? "The box checks it" : name && name !== book?.name ? `Check and save as “${name}”` : "Check and save"}</button>
+          {book?.own && <button class="btn danger" type="button" disabled={busy.value} onClick={() => (asking.value = true)}>Take it away…</button>}
+          <span class="told" role="status">{told.value && <span class="v is-pass"><Shape of="pass" />{told.value}</span>}</span>
+        </div>
+      </section>
+      <aside class="panel" aria-labelledby="says">
+        <header><h2 id="says">What the box reads</h2></header>
+        {!book || text.value !== book.text ? <p class="mute">{book ? "Changed since it was saved. " : ""}It tells the steps here once the text is checked and saved.</p> : (
+          <>
+            <p><Effect book={book} /></p>
+            {book.problem ? <p class="v is-warn wrap"><Shape of="warn" />{book.problem}</p> : <p>{book.about}</p>}
+            <Steps steps={book.steps} />
+          </>
+        )}
+        <details class="help"><summary>What can stand in it</summary>
+          <dl class="facts">
+            <dt class="mono">do</dt><dd>smart_before, self_test_short, probe, sample, write, verify, seek, trim, trim_check, scan, self_test_extended, smart_after, partition, format</dd>
+            <dt class="mono">pattern</dt><dd>for write and verify: keyed (default), complement, aa, 55, ff, 00</dd>
+            <dt class="mono">order</dt><dd>forward (default) or reverse</dd>
+            <dt class="mono">minutes</dt><dd>how long a seek goes on</dd>
+            <dt class="mono">repeat, hours</dt><dd>with steps: so many times, or for so many hours</dd>
+          </dl>
+        </details>
+      </aside>
+      {asking.value && book && (
+        <Dialog title={`Take “${titleOf(book.name)}” away?`} onClose={() => (asking.value = false)}>
+          <p>Jobs that run go on; those that ended keep what they did. The text is gone unless you keep a copy.</p>
+          <div class="do"><button class="btn" type="button" onClick={() => (asking.value = false)}>Keep it</button><button class="btn danger" type="button" disabled={busy.value} onClick={() => void forget()}>Take it away</button></div>
+        </Dialog>
+      )}
+    </div>
+  );
+}
+
+/** The page; `id` is the playbook's name, or `new`. */
+export function PlaybookPage({ id }: { id: string }) {
+  const { playbooks } = known.value;
+  const fresh = id === "new";
+  const book = playbooks?.find((one) => one.name === id);
+  if (!fresh && !book) {
+    return (
+      <main id="main" class="door" tabIndex={-1}>
+        {playbooks === null ? <p class="mute" role="status">Waiting for the box to tell its playbooks.</p>
+          : <div class="panel"><h1>No such playbook</h1><p class="lead">The box knows none called <span class="mono">{id}</span>. One that was just saved shows here in a moment.</p><a class="btn" href="/playbooks">To the playbooks</a></div>}
+      </main>
+    );
+  }
+  return (
+    <main id="main" tabIndex={-1}>
+      <div class="pagehd"><div><p class="mute"><a href="/playbooks">Playbooks</a></p><h1>{fresh ? "A playbook of your own" : titleOf(id)}</h1></div></div>
+      <Editor key={`${id}${book ? "" : "-new"}`} book={book} fresh={fresh} />
+    </main>
+  );
+}
