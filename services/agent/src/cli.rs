@@ -26,6 +26,21 @@ pub struct Options {
     /// Directory in RAM for copies of unfinished jobs, for a medium that is pulled
     #[arg(long, default_value = "/run/kiln/agent")]
     pub run: PathBuf,
+    /// Directory with playbooks that came with the medium; only read
+    #[arg(long, env = "KILN_PLAYBOOKS")]
+    pub playbooks: Option<PathBuf>,
+    /// Most bytes a second of one drive: 40M, 1.5G
+    #[arg(long, env = "KILN_RATE_DRIVE", value_name = "RATE", value_parser = rate)]
+    rate_drive: Option<u64>,
+    /// Most bytes a second of all drives of one controller
+    #[arg(long, env = "KILN_RATE_CONTROLLER", value_name = "RATE", value_parser = rate)]
+    rate_controller: Option<u64>,
+    /// Most bytes a second of all drives
+    #[arg(long, env = "KILN_RATE_TOTAL", value_name = "RATE", value_parser = rate)]
+    rate_total: Option<u64>,
+    /// Seconds that count for one where heat is waited out; for tests
+    #[arg(long, hide = true, default_value_t = 1)]
+    pub heat_clock: u32,
     /// List and admit loop devices; for tests
     #[arg(long, hide = true, env = "KILN_ALLOW_LOOP")]
     pub allow_loop: bool,
@@ -41,6 +56,35 @@ impl Options {
     /// The server: by flag or VIGIL_SERVER_URL, else by VIGIL_URL. `None` only where the parser was not asked.
     pub fn server(&self) -> Option<Endpoint> {
         self.server.clone().or_else(|| self.legacy_server.clone())
+    }
+}
+
+impl Options {
+    /// The limits that all jobs share.
+    pub fn rates(&self) -> burnin::pace::Limits {
+        burnin::pace::Limits {
+            drive: self.rate_drive,
+            controller: self.rate_controller,
+            total: self.rate_total,
+        }
+    }
+}
+
+/// Reads a rate: bytes a second, with `k`, `M` or `G` for the powers of a thousand.
+fn rate(text: &str) -> Result<u64, String> {
+    let expected = || format!("{text:?}: expected bytes a second, like 40M or 1.5G; at least 1M");
+    let (number, unit) = match text.trim().trim_end_matches("B/s").trim_end_matches('B').trim_end() {
+        number if number.ends_with(['k', 'K']) => (&number[..number.len() - 1], 1e3),
+        number if number.ends_with('M') => (&number[..number.len() - 1], 1e6),
+        number if number.ends_with('G') => (&number[..number.len() - 1], 1e9),
+        number => (number, 1.0),
+    };
+    let bytes = number.trim().parse::<f64>().map_err(|_| expected())? * unit;
+    // Below that a worker would not end its accesses in time.
+    if (1e6..1e15).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err(expected())
     }
 }
 
@@ -99,6 +143,23 @@ mod tests {
         let options = Options::try_parse_from(["kiln-agent", "--server", "unix:/s", "--addon-id", "1"]).unwrap();
         assert_eq!(options.addon_id, Some(1));
         assert_eq!(options.server(), Some(Endpoint::Unix("/s".into())));
+        let rates = ["--rate-drive", "40M", "--rate-total", "1.5GB/s"];
+        let limited = Options::try_parse_from([&["kiln-agent", "--server", "unix:/s"], &rates[..]].concat()).unwrap();
+        assert_eq!(
+            limited.rates(),
+            burnin::pace::Limits {
+                drive: Some(40_000_000),
+                controller: None,
+                total: Some(1_500_000_000)
+            }
+        );
+        for bad in ["fast", "40", "-1M", "M", "NaN"] {
+            let slow = error(&["kiln-agent", "--server", "unix:/s", "--rate-drive", bad]);
+            assert!(
+                slow.to_string().contains("expected bytes a second") || bad == "-1M",
+                "{slow}"
+            );
+        }
         let legacy = Options::try_parse_from(["kiln-agent", "--legacy-server", "http://hub:9080"]).unwrap();
         assert_eq!(legacy.server(), Some("http://hub:9080".parse().unwrap()));
         assert_eq!(error(&["kiln-agent"]).kind(), ErrorKind::MissingRequiredArgument);

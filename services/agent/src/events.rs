@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `job.started` | `job_started` info |
 //! | `job.phase_finished` | `phase_complete` info |
-//! | `job.resumed`, `job.waiting` | – |
+//! | `job.resumed`, `job.waiting`, `job.paused`, `job.continued`, `job.too_hot`, `job.cooled` | – |
+//! | `job.place_recovered`, `job.offered`, `certificate.revoked` | – |
 //! | `job.passed` | `burnin_passed` info and `job_complete` info |
 //! | `job.warned` | `job_complete` warning |
 //! | `job.inconclusive` | `job_complete` warning |
@@ -16,11 +17,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use wire::DriveId;
 use wire::drive::Drive;
 use wire::event::{NewEvent, Severity};
 use wire::frame::Notification;
 use wire::job::{Job, JobState, Outcome, PhaseState, Resume};
+use wire::{Celsius, DriveId};
 
 /// An event with the notifications that go with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,6 +125,58 @@ pub fn resumed(job: &Job, resume: &Resume) -> Happening {
     );
     let data = serde_json::json!({ "phase": resume.phase, "from": resume.from, "why": resume.why });
     Happening::of(job, "job.resumed", Severity::Info, message, data)
+}
+
+/// Something about a job that nobody else needs to hear of.
+pub fn of_job(job: &Job, kind: &str, severity: Severity, message: String) -> Happening {
+    Happening::of(job, kind, severity, message, serde_json::Value::Null)
+}
+
+/// A person holds a job.
+pub fn paused(job: &Job, actor: &str) -> Happening {
+    let message = format!("Burn-in of {} paused by {actor}", drive_words(job));
+    let data = serde_json::json!({ "actor": actor });
+    Happening::of(job, "job.paused", Severity::Info, message, data)
+}
+
+/// A person lets a held job go on.
+pub fn continued(job: &Job, actor: &str) -> Happening {
+    let message = format!("Burn-in of {} goes on: {actor} let it", drive_words(job));
+    let data = serde_json::json!({ "actor": actor });
+    Happening::of(job, "job.continued", Severity::Info, message, data)
+}
+
+/// A job's drive is too hot to go on.
+pub fn too_hot(job: &Job, at: Celsius, resume: Celsius) -> Happening {
+    let message = format!(
+        "{} is at {at}: its burn-in pauses until it has cooled to {resume}",
+        drive_words(job)
+    );
+    let data = serde_json::json!({ "temperature": at, "resume": resume });
+    Happening::of(job, "job.too_hot", Severity::Warning, message, data)
+}
+
+/// A job's drive has cooled.
+pub fn cooled(job: &Job, at: Celsius) -> Happening {
+    let message = format!("{} has cooled to {at}: its burn-in goes on", drive_words(job));
+    Happening::of(
+        job,
+        "job.cooled",
+        Severity::Info,
+        message,
+        serde_json::json!({ "temperature": at }),
+    )
+}
+
+/// A certificate no longer holds.
+pub fn revoked(job: &Job, failed: &Job) -> Happening {
+    let id = job.certificate.as_ref().map_or("", |info| info.id.as_str());
+    let message = format!(
+        "Certificate {id} of {} no longer holds: the same drive failed a later burn-in",
+        drive_words(job)
+    );
+    let data = serde_json::json!({ "certificate": id, "failed_job": failed.id });
+    Happening::of(job, "certificate.revoked", Severity::Warning, message, data)
 }
 
 /// A job waits for something.
@@ -253,6 +306,14 @@ pub(crate) mod tests {
             certificate: None,
             started: Time::UNIX_EPOCH,
             ended: None,
+        }
+    }
+
+    /// A job that ended well.
+    pub(crate) fn passed() -> Job {
+        Job {
+            ended: Some(Time::UNIX_EPOCH),
+            ..over(Outcome::Passed, JobState::Finished)
         }
     }
 

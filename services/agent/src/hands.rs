@@ -2,18 +2,23 @@
 //! so all of it is called on threads of its own, with a deadline around.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use burnin::device::Geometry;
+use drive::content::{ContentKind, Member};
 use drive::guard::{Guard, Opened, Refusal};
+use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::{Smartctl, Snapshot};
+use drive::sysfs::{DevNum, Device};
 use drive::{Identity, sysfs};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wire::Problem;
-use wire::drive::Drive;
+use wire::drive::{Content, Drive};
+use wire::options::{FormatRequest, Formatted};
 
 /// Longest wait for a drive to be opened and guarded: two looks at its content of 20 s each at most, and the opening.
 const OPEN: Duration = Duration::from_secs(60);
@@ -25,19 +30,34 @@ pub struct Hands {
     smartctl: Arc<Smartctl>,
 }
 
-/// A drive held exclusively, until it is dropped.
+/// What a drive is opened for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To be erased: exclusively, under the whole guard, with these memberships given up.
+    Erase(Vec<ContentKind>),
+    /// To be read and nothing else: the descriptor takes no writes. It may be in use.
+    Read,
+}
+
+/// A drive held until it is dropped.
 #[derive(Debug)]
 pub struct Held {
-    /// Open `O_RDWR | O_EXCL | O_DIRECT`.
+    /// Open `O_RDWR | O_EXCL | O_DIRECT`, or `O_RDONLY | O_DIRECT`.
     pub file: File,
+    /// What for.
+    pub access: Access,
     /// Who it is, read again through the descriptor.
     pub identity: Identity,
     /// Its size and sectors.
     pub geometry: Geometry,
     /// Its node, for smartctl.
     pub node: PathBuf,
+    /// Its directory below `/sys`.
+    pub syspath: String,
     /// The drive as it was listed, with identity and content as they are now.
     pub fresh: Drive,
+    /// What of its content belongs to something larger.
+    pub members: Vec<Member>,
 }
 
 /// The identity that a listed drive claims.
@@ -62,34 +82,23 @@ impl Hands {
         }
     }
 
-    /// Opens `listed` for erasing, if it is `expected` and nothing uses it.
+    /// Opens `listed` for `access`, if it is `expected` and the guard lets it.
     ///
     /// # Errors
     /// The guard's reason; nothing was written.
-    pub async fn open(&self, expected: Identity, listed: Drive) -> Result<Held, Problem> {
+    pub async fn open(&self, expected: Identity, listed: Drive, access: Access) -> Result<Held, Problem> {
         let guard = Arc::clone(&self.guard);
         let words = expected.words();
         let work = spawn_blocking(move || {
             let node = sysfs::node(&guard.system, &listed.kernel_name);
-            let opened = guard.open_for_erase(&expected, &node, &[]).map_err(|refusal| {
-                let view = refusal.view();
-                let (kind, title) = match refusal {
-                    Refusal::OtherDrive(_) | Refusal::Exchanged { .. } | Refusal::Gone { .. } => (
-                        "plan-changed",
-                        "The drive in this place is not the one that was planned",
-                    ),
-                    Refusal::InUse(_)
-                    | Refusal::NoIdentity
-                    | Refusal::SameIdentity { .. }
-                    | Refusal::Loop
-                    | Refusal::NotAWholeDisk { .. }
-                    | Refusal::NotABlockDevice { .. }
-                    | Refusal::Open { .. } => ("drive-refused", "This drive is in use or must not be erased"),
-                };
-                let problem = Problem::new(kind, 409, title);
-                problem.with(format!("{}: {}.", expected.words(), view.reason))
-            })?;
-            Ok(held(opened, node, listed))
+            let opened = match &access {
+                Access::Erase(lose) => guard.open_for_erase(&expected, &node, lose),
+                Access::Read => open_for_reading(&guard, &expected, &node),
+            };
+            match opened {
+                Ok(opened) => Ok(held(opened, node, listed, access)),
+                Err(refusal) => Err(problem(&refusal, &expected)),
+            }
         });
         match timeout(OPEN, work).await {
             Ok(Ok(result)) => result,
@@ -103,18 +112,20 @@ impl Hands {
         }
     }
 
-    /// Whether a held drive may still be written: identity and guard again, on the descriptor.
+    /// Whether a held drive may still be used as it was opened: identity and guard again, on the descriptor.
     ///
     /// # Errors
     /// The guard's reason.
     pub async fn check(&self, held: &Held) -> Result<(), String> {
         let guard = Arc::clone(&self.guard);
         let file = held.file.try_clone().map_err(|error| error.to_string())?;
-        let expected = held.identity.clone();
+        let (expected, access) = (held.identity.clone(), held.access.clone());
         let work = spawn_blocking(move || {
-            guard
-                .may_write(&file, &expected, &[])
-                .map_err(|refusal| refusal.view().reason)
+            match &access {
+                Access::Erase(lose) => guard.may_write(&file, &expected, lose),
+                Access::Read => identified(&guard, &file, &expected).map(drop),
+            }
+            .map_err(|refusal| refusal.view().reason)
         });
         match timeout(OPEN, work).await {
             Ok(Ok(result)) => result,
@@ -128,20 +139,133 @@ impl Hands {
     /// # Errors
     /// Why it could not be read, in words.
     pub async fn smart(&self, held: &Held) -> Result<Snapshot, String> {
-        let smartctl = Arc::clone(&self.smartctl);
-        let (node, expected) = (held.node.clone(), held.identity.clone());
-        let read = spawn_blocking(move || {
-            smartctl.read(&node, &expected).map_err(|error| {
-                let error: &dyn std::error::Error = &error;
-                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-                format!("{error}{cause}")
-            })
-        });
+        let (smartctl, node, expected) = self.smartctl(held);
+        let read = spawn_blocking(move || smartctl.read(&node, &expected).map_err(|error| chain(&error)));
         read.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Starts a self-test.
+    ///
+    /// # Errors
+    /// Why none runs.
+    pub async fn start_self_test(&self, held: &Held, kind: Kind) -> Result<Running, NotStarted> {
+        let (smartctl, node, expected) = self.smartctl(held);
+        let started = spawn_blocking(move || selftest::start(&smartctl, &node, &expected, kind));
+        started
+            .await
+            .unwrap_or_else(|error| Err(NotStarted::Failed(error.to_string())))
+    }
+
+    /// Looks at a running self-test, `elapsed` after its start.
+    pub async fn poll_self_test(&self, held: &Held, running: Running, elapsed: Duration) -> (Running, Step) {
+        let (smartctl, node, expected) = self.smartctl(held);
+        let mut before = running.clone();
+        let looked = spawn_blocking(move || {
+            let mut running = running;
+            let step = selftest::poll(&smartctl, &node, &expected, &mut running, elapsed);
+            (running, step)
+        });
+        match looked.await {
+            Ok(looked) => looked,
+            Err(error) => {
+                let step = before.silent(elapsed, &error.to_string());
+                (before, step)
+            }
+        }
+    }
+
+    /// Ends the self-test that the drive runs for us.
+    ///
+    /// # Errors
+    /// Why it could not be ended, in words.
+    pub async fn abort_self_test(&self, held: &Held) -> Result<(), String> {
+        let (smartctl, node, expected) = self.smartctl(held);
+        let ended = spawn_blocking(move || selftest::abort(&smartctl, &node, &expected).map_err(|error| chain(&error)));
+        ended.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Makes a drive findable, or stops that; says what was done.
+    ///
+    /// # Errors
+    /// When there is no way to.
+    pub async fn locate(&self, listed: Drive, on: bool) -> Result<String, Problem> {
+        let problem = Problem::new("locate-unsupported", 422, "This drive cannot be made findable");
+        Err(problem.with(format!("{} {}: no light, {on}.", listed.model, listed.serial)))
+    }
+
+    /// Partitions and formats a drive, which is let go of; says what came of it.
+    pub async fn format(&self, held: Held, request: &FormatRequest) -> Formatted {
+        drop(held);
+        crate::job::failed(request, "no formatter".to_owned())
+    }
+
+    fn smartctl(&self, held: &Held) -> (Arc<Smartctl>, PathBuf, Identity) {
+        (Arc::clone(&self.smartctl), held.node.clone(), held.identity.clone())
     }
 }
 
-fn held(opened: Opened, node: PathBuf, listed: Drive) -> Held {
+fn chain(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
+}
+
+fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
+    let (kind, title) = match refusal {
+        Refusal::OtherDrive(_) | Refusal::Exchanged { .. } | Refusal::Gone { .. } => (
+            "plan-changed",
+            "The drive in this place is not the one that was planned",
+        ),
+        Refusal::InUse(_)
+        | Refusal::NoIdentity
+        | Refusal::SameIdentity { .. }
+        | Refusal::Loop
+        | Refusal::NotAWholeDisk { .. }
+        | Refusal::NotABlockDevice { .. }
+        | Refusal::Open { .. } => ("drive-refused", "This drive is in use or must not be erased"),
+    };
+    Problem::new(kind, 409, title).with(format!("{}: {}.", expected.words(), refusal.view().reason))
+}
+
+/// Opens a drive so that nothing can be written through the descriptor, and reads its identity through that.
+fn open_for_reading(guard: &Guard, expected: &Identity, node: &Path) -> Result<Opened, Refusal> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECT | libc::O_NONBLOCK)
+        .open(node)
+        .map_err(|cause| Refusal::Open {
+            node: node.to_owned(),
+            cause,
+        })?;
+    let device = identified(guard, &file, expected)?;
+    let look = drive::content::Look {
+        content: Content::Unknown,
+        members: Vec::new(),
+        kiln: false,
+    };
+    Ok(Opened {
+        identity: device.identity.clone(),
+        file,
+        device,
+        look,
+    })
+}
+
+/// The device behind a descriptor, if it is `expected`.
+fn identified(guard: &Guard, file: &File, expected: &Identity) -> Result<Device, Refusal> {
+    let metadata = file.metadata().map_err(|cause| Refusal::Open {
+        node: PathBuf::from("?"),
+        cause,
+    })?;
+    let number = DevNum::from_raw(metadata.rdev());
+    if sysfs::is_partition(&guard.system, number) {
+        return Err(Refusal::NotAWholeDisk { number });
+    }
+    let device = sysfs::read_number(&guard.system, number).ok_or(Refusal::Gone { number })?;
+    expected.same_drive(&device.identity).map_err(Refusal::OtherDrive)?;
+    Ok(device)
+}
+
+fn held(opened: Opened, node: PathBuf, listed: Drive, access: Access) -> Held {
     let Opened {
         file,
         identity,
@@ -167,9 +291,12 @@ fn held(opened: Opened, node: PathBuf, listed: Drive) -> Held {
     };
     Held {
         file,
+        access,
         identity,
         geometry,
         node,
+        syspath: device.syspath,
         fresh,
+        members: look.members,
     }
 }

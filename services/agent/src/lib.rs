@@ -20,6 +20,7 @@
 //!
 //! Tested beside the code, and as processes over loop devices in `tests/`.
 
+pub mod books;
 pub mod cgroup;
 pub mod cli;
 pub mod controller;
@@ -31,7 +32,9 @@ pub mod heartbeat;
 pub mod job;
 pub mod jobs;
 pub mod logging;
+pub mod notary;
 pub mod outbox;
+pub mod pacing;
 pub mod record;
 pub mod registry;
 pub mod run;

@@ -19,9 +19,11 @@ use tracing::error;
 use wire::drive::Drive;
 use wire::frame::{LogLine, ProgressFrame};
 use wire::job::Job;
+use wire::playbook::PlaybookInfo;
 use wire::{Frame, JobId};
 
 use crate::events::Happening;
+use crate::jobs::past;
 
 /// Events waiting for the server, by number.
 pub const SPOOL: Table<u64, Happening> = Table::new("spool");
@@ -34,6 +36,9 @@ pub const SPOOL_MAX: u64 = 5_000;
 
 /// Most log lines kept while the server is away.
 pub const LOGS_MAX: usize = 1_000;
+
+/// Most certificates taken at once: each may have 400 KiB.
+const CERTIFICATES_AT_ONCE: usize = 4;
 
 /// Most events taken at once, so that a full spool does not hold up a heartbeat.
 const BATCH: usize = 64;
@@ -58,6 +63,10 @@ struct State {
     jobs: BTreeMap<JobId, Job>,
     jobs_dirty: BTreeSet<JobId>,
     progress: BTreeMap<JobId, ProgressFrame>,
+    playbooks: Option<Vec<PlaybookInfo>>,
+    playbooks_dirty: bool,
+    /// Jobs whose certificate the server may lack.
+    certificates: BTreeSet<JobId>,
     logs: VecDeque<LogLine>,
     /// Events that LMDB did not take (full medium): sent once, without a number.
     unspooled: VecDeque<Happening>,
@@ -146,6 +155,33 @@ impl Outbox {
         self.inner.wake.notify_one();
     }
 
+    /// The playbooks that there are.
+    pub fn playbooks(&self, playbooks: Vec<PlaybookInfo>) {
+        let mut state = self.state();
+        state.playbooks = Some(playbooks);
+        state.playbooks_dirty = true;
+        drop(state);
+        self.inner.wake.notify_one();
+    }
+
+    /// A job has a certificate.
+    pub fn certificate(&self, job: JobId) {
+        self.state().certificates.insert(job);
+        self.inner.wake.notify_one();
+    }
+
+    /// The server has the certificates of these jobs; it gets those of all others.
+    pub fn certificates_but(&self, known: &[JobId]) {
+        match self.inner.store.read(|r| past::CERTIFICATES.all(r)) {
+            Ok(all) => {
+                let ids = all.into_iter().filter_map(|(key, _)| key.parse::<JobId>().ok());
+                self.state().certificates = ids.filter(|id| !known.contains(id)).collect();
+                self.inner.wake.notify_one();
+            }
+            Err(cause) => error!(error = %cause, "the certificates could not be read"),
+        }
+    }
+
     /// A log line.
     pub fn log(&self, line: LogLine) {
         let mut state = self.state();
@@ -230,6 +266,7 @@ impl Outbox {
     pub fn tell_all(&self) {
         let mut state = self.state();
         state.drives_dirty = true;
+        state.playbooks_dirty = true;
         state.jobs_dirty = state.jobs.keys().copied().collect();
         drop(state);
         self.inner.wake.notify_one();
@@ -251,6 +288,9 @@ impl Outbox {
             if std::mem::take(&mut state.drives_dirty) {
                 frames.push(Frame::Drives(state.drives.clone()));
             }
+            if std::mem::take(&mut state.playbooks_dirty) {
+                frames.extend(state.playbooks.clone().map(Frame::Playbooks));
+            }
             for id in std::mem::take(&mut state.jobs_dirty) {
                 if let Some(job) = state.jobs.get(&id) {
                     frames.push(Frame::Job(Box::new(job.clone())));
@@ -265,6 +305,7 @@ impl Outbox {
                 return frames;
             }
         }
+        frames.extend(self.take_certificates());
         match self.inner.store.read(|r| SPOOL.after(r, cursor, BATCH)) {
             Ok(events) => {
                 if events.len() == BATCH {
@@ -278,6 +319,29 @@ impl Outbox {
             Err(cause) => error!(error = %cause, "the spool of events could not be read"),
         }
         frames
+    }
+}
+
+impl Outbox {
+    /// A few certificates that the server may lack.
+    fn take_certificates(&self) -> Vec<Frame> {
+        let due: Vec<JobId> = {
+            let mut state = self.state();
+            let due: Vec<JobId> = state.certificates.iter().take(CERTIFICATES_AT_ONCE).copied().collect();
+            state.certificates.retain(|id| !due.contains(id));
+            if !state.certificates.is_empty() {
+                self.inner.wake.notify_one();
+            }
+            due
+        };
+        let texts = due.into_iter().filter_map(|job| {
+            let text = past::certificate(&self.inner.store, job);
+            text.unwrap_or_else(|cause| {
+                error!(%job, error = %cause, "a certificate could not be read");
+                None
+            })
+        });
+        texts.map(Frame::Certificate).collect()
     }
 }
 
@@ -301,7 +365,7 @@ mod tests {
     fn options() -> Options {
         Options {
             check: Check::InProcess,
-            ..Options::new(&["spool", "numbers"])
+            ..Options::new(&["spool", "numbers", "certificates"])
         }
     }
 

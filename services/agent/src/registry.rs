@@ -6,15 +6,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use drive::content::Look;
 use drive::guard::Guard;
+use drive::guard::facts::Usage;
 use drive::watch::Watch;
 use drive::{System, probe, sysfs};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::warn;
-use wire::drive::{Content, Drive};
+use wire::drive::Drive;
 use wire::{DriveId, Time};
+
+use crate::gate::Members;
 
 /// Longest wait for a fresh look before a plan; what was seen before counts after that, and the look on the open
 /// descriptor decides at the start.
@@ -27,6 +31,8 @@ const LOOP_PERIOD: Duration = Duration::from_millis(1000);
 #[derive(Clone, Debug)]
 pub struct Registry {
     watch: Arc<Watch>,
+    /// Where loop devices are listed.
+    guard: Option<Guard>,
     drives: watch::Receiver<Arc<Vec<Drive>>>,
 }
 
@@ -39,6 +45,7 @@ impl Registry {
         let (list, drives) = watch::channel(Arc::new(Vec::new()));
         let (parts, merged) = std::sync::mpsc::channel::<(Part, Vec<Drive>)>();
         let real = parts.clone();
+        let loops = guard.allow_loop.then(|| guard.clone());
         if guard.allow_loop {
             let guard = guard.clone();
             std::thread::Builder::new()
@@ -64,6 +71,7 @@ impl Registry {
         })?;
         Ok(Self {
             watch: Arc::new(watch),
+            guard: loops,
             drives,
         })
     }
@@ -78,14 +86,22 @@ impl Registry {
         self.watch.refresh(Some(id));
     }
 
-    /// Looks at these drives' content now, all at once, and waits a while for it; returns the list as it is then.
-    pub async fn look_now(&self, ids: &[DriveId]) -> Arc<Vec<Drive>> {
+    /// Looks at these drives' content now, all at once, and waits a while for it; returns the list as it is then, and
+    /// what stands on them that belongs to something larger.
+    pub async fn look_now(&self, ids: &[DriveId]) -> (Arc<Vec<Drive>>, Members) {
         let looks: Vec<_> = ids
             .iter()
             .cloned()
             .map(|id| {
                 let watch = Arc::clone(&self.watch);
-                spawn_blocking(move || watch.look_now(&id).map(|(_, look)| (id, look.content)))
+                let loops = self.guard.clone();
+                spawn_blocking(move || {
+                    let look = match watch.look_now(&id) {
+                        Some((_, look)) => Some(look),
+                        None => loops.and_then(|guard| look_at_loop(&guard, &id)),
+                    };
+                    look.map(|look| (id, look))
+                })
             })
             .collect();
         let mut fresh = Vec::new();
@@ -100,15 +116,17 @@ impl Registry {
             warn!("a drive is slow to be looked at; the plan rests on the look before");
         }
         let mut drives = self.drives.borrow().as_ref().clone();
-        for (id, content) in fresh {
+        let mut members = Members::new();
+        for (id, look) in fresh {
             for drive in drives
                 .iter_mut()
                 .filter(|drive| drive.present && drive.id.as_ref() == Some(&id))
             {
-                drive.content = content.clone();
+                drive.content = look.content.clone();
             }
+            members.insert(id, look.members);
         }
-        Arc::new(drives)
+        (Arc::new(drives), members)
     }
 }
 
@@ -154,6 +172,13 @@ fn loops(guard: &Guard) -> Vec<Drive> {
         .collect()
 }
 
+fn look_at_loop(guard: &Guard, id: &DriveId) -> Option<Look> {
+    let system = System::default();
+    let listed = loops(guard).into_iter().find(|drive| drive.id.as_ref() == Some(id))?;
+    let node = sysfs::node(&system, &listed.kernel_name);
+    probe::probe_with_deadline(&guard.prober, &node, None, guard.deadline).ok()
+}
+
 fn backing(system: &System, name: &str) -> Option<PathBuf> {
     system
         .text(format!("sys/block/{name}/loop/backing_file"))
@@ -163,10 +188,11 @@ fn backing(system: &System, name: &str) -> Option<PathBuf> {
 fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
     let device = sysfs::read(system, name)?;
     let node = sysfs::node(system, name);
-    let content = match probe::probe_with_deadline(&guard.prober, &node, Some(device.number), guard.deadline) {
-        Ok(look) => look.content,
-        Err(error) => Content::Unreadable { why: error.to_string() },
+    let look = match probe::probe_with_deadline(&guard.prober, &node, Some(device.number), guard.deadline) {
+        Ok(look) => look,
+        Err(error) => Look::unreadable(error.to_string()),
     };
+    let refusal = guard.view(&Usage::collect(system), &device, Some(&look));
     let identity = device.identity;
     Some(Drive {
         key: identity
@@ -185,8 +211,8 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
         rotation: device.rotation,
         location: device.location,
         temperature: None,
-        content,
-        refused: None,
+        content: look.content,
+        refused: refusal.map(|refusal| refusal.view()),
         present: true,
         since: Time::now(),
     })

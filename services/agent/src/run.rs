@@ -10,13 +10,16 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 use wire::event::Severity;
 
+use crate::books::Books;
 use crate::cli::{self, Options};
 use crate::controller::Controller;
 use crate::events::Happening;
 use crate::hands::Hands;
 use crate::job::Means;
 use crate::jobs::{Jobs, tables};
+use crate::notary::Notary;
 use crate::outbox::Outbox;
+use crate::pacing::Pacer;
 use crate::registry::Registry;
 use crate::uplink::{self, CALLS_MAX, Uplink};
 use crate::{heartbeat, stop};
@@ -66,16 +69,24 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     if let Some(bytes) = options.checkpoint_bytes {
         limits.checkpoint_bytes = bytes;
     }
+    let pacer = Pacer::new(options.rates());
     let means = Means {
         hands: Hands::new(guard, smartctl),
         jobs: jobs.clone(),
         outbox: outbox.clone(),
         drives: registry.drives(),
+        notary: Notary::open(opened.store.clone()).context("opening the key for certificates")?,
+        pacer: pacer.clone(),
         stop: stop.clone(),
         limits,
         boot_id: boot_id(),
+        heat_clock: options.heat_clock.max(1),
     };
-    let (mut controller, inbox) = Controller::new(means, registry).context("reading what was known of drives")?;
+    let books = Books::open(options.data.join("playbooks"), options.playbooks.clone())
+        .with_context(|| format!("opening the playbooks in {}", options.data.display()))?;
+    outbox.playbooks(books.infos());
+    let (mut controller, inbox) =
+        Controller::new(means, registry, books).context("reading what was known of drives")?;
     match jobs.load() {
         Ok(kept) => controller.take_up(kept),
         Err(cause) => {
@@ -98,6 +109,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     };
     heartbeat::ready("watching the drives");
     info!(server = %server.endpoint, data = %options.data.display(), "agent started");
+    let pacing = tokio::spawn(pacer.run(stop.clone()));
     let beats = tokio::spawn(heartbeat::run(opened.store, stop.clone()));
     let (uplink_stopper, uplink_stop) = stop::pair();
     let uplink = tokio::spawn(uplink::run(server, outbox, to_controller, uplink_stop));
@@ -118,6 +130,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     uplink_stopper.ask();
     uplink.await.context("the uplink failed")?;
     beats.await.context("the heartbeat failed")?;
+    pacing.await.context("the pacing failed")?;
     info!("agent stopped");
     Ok(())
 }

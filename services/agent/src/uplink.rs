@@ -189,9 +189,10 @@ impl Session {
                     warn!(%error, "what the server has of the events could not be noted");
                 }
                 // The controller's queue is full only when it hangs; the watchdog then deals with us.
-                let _gone = to_controller.send(FromServer::Hello(hello)).await;
+                let _gone = to_controller.send(FromServer::Hello(hello.clone())).await;
                 if self.greeted != Greeted::Home {
                     self.greeted = Greeted::Home;
+                    outbox.certificates_but(&hello.known_jobs);
                     outbox.tell_all();
                 }
             }

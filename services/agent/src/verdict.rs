@@ -3,69 +3,53 @@
 //! The verdict itself is `burnin::verdict`. Added here: findings of a session whose checkpoint was lost still stand,
 //! and no phase is left pending or running.
 
+use std::borrow::Cow;
+
 use burnin::Evidence;
 use burnin::evidence::Stop;
-use burnin::verdict::{Case, Profile, judge};
+use burnin::verdict::{Case, Peer, judge};
+use drive::selftest::Kind;
 use drive::smart::{Snapshot, delta};
 use wire::Time;
-use wire::job::{FINDINGS_MAX, FaultKind, Finding, JobState, Outcome, Phase, PhaseStatus, RuleHit};
+use wire::job::{
+    FINDINGS_MAX, FaultKind, Finding, JobState, Outcome, Phase, PhaseState, PhaseStatus, RuleHit, SmartRow,
+};
 
 use crate::record::Record;
 
-/// Gives the record its verdict and its last state.
-pub fn conclude(record: &mut Record, evidence: &Evidence, after: Option<&Snapshot>, aborted: bool, now: Time) {
-    let doubted;
-    let evidence = if is_of(evidence, record) {
-        evidence
-    } else {
-        let why = "its worker told of another drive's size or of other phases".to_owned();
-        doubted = Evidence {
-            stopped: Some(Stop::Engine { why }),
-            ..evidence.clone()
-        };
-        &doubted
-    };
-    let job = &mut record.job;
-    for state in evidence.phase_states() {
-        if let Some(mine) = job.phases.iter_mut().find(|mine| mine.phase == state.phase) {
+/// The word that the verdict would be now: before what is done to a good drive alone.
+pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer]) -> Outcome {
+    let evidence = believed(evidence, record);
+    let due = self_tests_due(record);
+    let outcome = judge(&case(record, &evidence, &due, peers)).outcome;
+    lost(&record.findings_before_loss).map_or(outcome, |hit| outcome.max(hit.outcome))
+}
+
+/// Gives the record its verdict and its last state; answers with what later verdicts may compare with.
+pub fn conclude(record: &mut Record, evidence: &Evidence, peers: &[Peer], aborted: bool, now: Time) -> Option<Peer> {
+    let evidence = believed(evidence, record);
+    let evidence = evidence.as_ref();
+    for (step, state) in evidence.step_states() {
+        if let Some(mine) = record.step_mut(step).filter(|mine| mine.phase == state.phase) {
             *mine = state;
         }
     }
-    for state in &mut job.phases {
+    for state in &mut record.job.phases {
         state.status = match state.status {
             PhaseStatus::Pending => PhaseStatus::Skipped,
             PhaseStatus::Running => PhaseStatus::Interrupted,
             ended @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => ended,
         };
     }
-    job.surface = evidence.surfaces();
-    job.bad_sectors = evidence.defects.bad_sectors();
-    job.findings = evidence.findings();
-    let wants_smart = job
-        .phases
-        .iter()
-        .any(|state| matches!(state.phase, Phase::SmartBefore | Phase::SmartAfter));
-    let before = record.smart_before.as_ref();
-    if let (Some(before), Some(after)) = (before, after) {
-        job.smart = delta(before, after).into_iter().map(Into::into).collect();
-    } else if let Some(only) = before.or(after) {
-        // One side alone: shown against itself, with the other side empty.
-        job.smart = delta(only, only)
-            .into_iter()
-            .map(wire::job::SmartRow::from)
-            .map(|row| match before {
-                Some(_) => wire::job::SmartRow { after: None, ..row },
-                None => wire::job::SmartRow { before: None, ..row },
-            })
-            .collect();
-    }
-    let mut verdict = judge(&Case {
-        evidence,
-        wants_smart,
-        before,
-        after,
-        profile: Profile::default(),
-    });
+    record.job.surface = evidence.surfaces();
+    record.job.bad_sectors = evidence.defects.bad_sectors();
+    record.job.findings = evidence.findings();
+    record.job.smart = rows(record.smart_before.as_ref(), record.smart_after.as_ref());
+    let due = self_tests_due(record);
+    let case = case(record, evidence, &due, peers);
+    let peer = Peer::of(&case, record.job.drive.clone(), &record.job.model, record.job.capacity);
+    let mut verdict = judge(&case);
+    let job = &mut record.job;
     if let Some(hit) = lost(&record.findings_before_loss) {
         if hit.outcome > verdict.outcome {
             verdict.outcome = hit.outcome;
@@ -90,13 +74,66 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, after: Option<&Snapsho
     job.progress = None;
     job.state = if aborted { JobState::Aborted } else { JobState::Finished };
     job.ended = Some(now);
+    peer
+}
+
+/// The evidence, if it is of this job; else what it is, with the doubt.
+fn believed<'a>(evidence: &'a Evidence, record: &Record) -> Cow<'a, Evidence> {
+    if is_of(evidence, record) {
+        return Cow::Borrowed(evidence);
+    }
+    let why = "its worker told of another drive's size or of other steps".to_owned();
+    Cow::Owned(Evidence {
+        stopped: Some(Stop::Engine { why }),
+        ..evidence.clone()
+    })
+}
+
+fn self_tests_due(record: &Record) -> Vec<Phase> {
+    let phases = record.job.phases.iter().map(|state| state.phase);
+    phases.filter(|phase| Kind::of(*phase).is_some()).collect()
+}
+
+fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers: &'a [Peer]) -> Case<'a> {
+    let job = &record.job;
+    let smart = |state: &PhaseState| matches!(state.phase, Phase::SmartBefore | Phase::SmartAfter);
+    Case {
+        wants_smart: job.phases.iter().any(smart),
+        before: record.smart_before.as_ref(),
+        after: record.smart_after.as_ref(),
+        profile: job.options.profile,
+        self_tests_due: due,
+        self_tests: &job.self_tests,
+        wants_format: job.formatted.is_some(),
+        formatted: job.formatted.as_ref(),
+        timeline: &job.timeline,
+        rotation: record.rotation,
+        too_hot: record.too_hot.as_deref(),
+        paused_for_heat: record.was_hot,
+        peers,
+        ..Case::new(evidence)
+    }
+}
+
+/// SMART before and after, side by side; of one side alone with the other empty.
+fn rows(before: Option<&Snapshot>, after: Option<&Snapshot>) -> Vec<SmartRow> {
+    let Some(only) = before.or(after) else {
+        return Vec::new();
+    };
+    let rows = delta(before.unwrap_or(only), after.unwrap_or(only));
+    let side = |row: SmartRow| match (before, after) {
+        (Some(_), None) => SmartRow { after: None, ..row },
+        (None, Some(_)) => SmartRow { before: None, ..row },
+        (Some(_), Some(_)) | (None, None) => row,
+    };
+    rows.into_iter().map(SmartRow::from).map(side).collect()
 }
 
 /// Whether the evidence is of the whole drive that was armed and of every phase that moves data.
 fn is_of(evidence: &Evidence, record: &Record) -> bool {
-    let due = record.job.phases.iter().map(|state| state.phase);
-    let due = due.filter(|phase| burnin::playbook::moves_data(*phase));
-    evidence.geometry == record.geometry && evidence.phases.iter().map(|told| told.phase).eq(due)
+    let steps = (0_u16..).zip(&record.steps);
+    let due = steps.filter(|(_, step)| burnin::playbook::moves_data(step.phase));
+    evidence.geometry == record.geometry && evidence.phases.iter().map(|told| (told.step, &told.work)).eq(due)
 }
 
 /// The rule for findings whose checkpoint was lost.
@@ -115,7 +152,8 @@ fn lost(findings: &[Finding]) -> Option<RuleHit> {
 fn weight(kind: FaultKind) -> Outcome {
     match kind {
         FaultKind::Slow => Outcome::Warn,
-        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang => Outcome::Inconclusive,
+        // As the rules weigh them: an error that every re-read took back says that cable, memory or controller are suspects.
+        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::Transient => Outcome::Inconclusive,
         FaultKind::BitFlip
         | FaultKind::Corrupt
         | FaultKind::LostWrite
@@ -125,8 +163,7 @@ fn weight(kind: FaultKind) -> Outcome {
         | FaultKind::Truncated
         | FaultKind::Zeroed
         | FaultKind::ReadError
-        | FaultKind::WriteError
-        | FaultKind::Transient => Outcome::Failed,
+        | FaultKind::WriteError => Outcome::Failed,
     }
 }
 
@@ -140,9 +177,7 @@ mod tests {
 
     /// Evidence of a run over the whole drive without a difference.
     fn clean(record: &Record) -> Evidence {
-        let phases = record.job.phases.iter().map(|state| state.phase);
-        let phases: Vec<Phase> = phases.filter(|phase| burnin::playbook::moves_data(*phase)).collect();
-        let mut evidence = Evidence::new(record.geometry, &phases);
+        let mut evidence = Evidence::new(record.geometry, &record.steps);
         for phase in &mut evidence.phases {
             phase.status = PhaseStatus::Done;
             phase.done = Bytes(record.geometry.bytes());
@@ -152,12 +187,14 @@ mod tests {
         evidence
     }
 
+    fn keep(record: &mut Record, phases: &[Phase]) {
+        record.job.phases.retain(|state| phases.contains(&state.phase));
+        record.steps.retain(|step| phases.contains(&step.phase));
+    }
+
     fn surface() -> Record {
         let mut record = record();
-        record
-            .job
-            .phases
-            .retain(|state| matches!(state.phase, Phase::Write | Phase::Verify));
+        keep(&mut record, &[Phase::Write, Phase::Verify]);
         record
     }
 
@@ -169,7 +206,7 @@ mod tests {
     fn a_clean_run_is_passed_and_nothing_is_left_open() {
         let mut record = surface();
         let evidence = clean(&record);
-        conclude(&mut record, &evidence, None, false, Time::UNIX_EPOCH);
+        conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
         assert_eq!(word(&record), Outcome::Passed, "{:?}", record.job.verdict);
         assert!(record.job.phases.iter().all(|state| state.status == PhaseStatus::Done));
         assert_eq!(record.job.state, JobState::Finished);
@@ -180,11 +217,11 @@ mod tests {
         let mut smaller = surface();
         smaller.geometry.sectors -= 1;
         let mut fewer = surface();
-        fewer.job.phases.retain(|state| state.phase == Phase::Verify);
+        keep(&mut fewer, &[Phase::Write]);
         for other in [smaller, fewer] {
             let told = clean(&other);
             let mut record = surface();
-            conclude(&mut record, &told, None, false, Time::UNIX_EPOCH);
+            conclude(&mut record, &told, &[], false, Time::UNIX_EPOCH);
             assert_eq!(word(&record), Outcome::Inconclusive, "{:?}", record.job.verdict);
         }
     }
@@ -201,9 +238,9 @@ mod tests {
             (Stop::Disconnected, false),
         ] {
             let mut record = surface();
-            let mut evidence = Evidence::new(record.geometry, &[Phase::Write, Phase::Verify]);
+            let mut evidence = Evidence::new(record.geometry, &record.steps);
             evidence.stopped = Some(stop);
-            conclude(&mut record, &evidence, None, aborted, Time::UNIX_EPOCH);
+            conclude(&mut record, &evidence, &[], aborted, Time::UNIX_EPOCH);
             assert_eq!(word(&record), Outcome::Inconclusive, "{:?}", record.job.verdict);
             assert!(
                 record
@@ -233,7 +270,7 @@ mod tests {
         };
         record.findings_before_loss = vec![finding.clone()];
         let evidence = clean(&record);
-        conclude(&mut record, &evidence, None, false, Time::UNIX_EPOCH);
+        conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
         assert_eq!(word(&record), Outcome::Failed);
         assert_eq!(record.job.findings, [finding]);
     }
@@ -242,7 +279,63 @@ mod tests {
     fn smart_that_was_asked_for_and_is_not_there_is_never_passed() {
         let mut record = record();
         let evidence = clean(&record);
-        conclude(&mut record, &evidence, None, false, Time::UNIX_EPOCH);
+        conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
         assert_ne!(word(&record), Outcome::Passed, "{:?}", record.job.verdict);
+    }
+
+    #[test]
+    fn a_link_hiccup_whose_checkpoint_was_lost_weighs_as_its_rule_does() {
+        let mut record = surface();
+        record.findings_before_loss = vec![Finding {
+            step: 1,
+            kind: FaultKind::Transient,
+            lba: Some(Lba(7)),
+            sectors: 1,
+            found: None,
+            phase: Phase::Verify,
+            detail: "right on every re-read".into(),
+        }];
+        let evidence = clean(&record);
+        assert_eq!(judged(&record, &evidence, &[]), Outcome::Inconclusive);
+        conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
+        assert_eq!(word(&record), Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn heat_and_self_tests_are_never_passed_over() {
+        let mut hot = surface();
+        hot.too_hot = Some("it stayed at 71 °C".into());
+        let evidence = clean(&hot);
+        assert_eq!(judged(&hot, &evidence, &[]), Outcome::Inconclusive);
+
+        let mut record = surface();
+        for phase in [Phase::SelfTestShort, Phase::SelfTestExtended] {
+            record.steps.push(phase.into());
+            record.job.phases.push(PhaseState {
+                phase,
+                note: String::new(),
+                rounds: 0,
+                status: PhaseStatus::Pending,
+                seconds: 0.0,
+                bytes: Bytes(0),
+            });
+        }
+        let evidence = clean(&record);
+        assert_ne!(judged(&record, &evidence, &[]), Outcome::Passed, "none was run");
+        let test = |phase, outcome| wire::job::SelfTest {
+            phase,
+            outcome,
+            told: "its own entry".into(),
+            lba: None,
+        };
+        use wire::job::SelfTestOutcome::{Failed, Passed};
+        record.job.self_tests = vec![
+            test(Phase::SelfTestShort, Passed),
+            test(Phase::SelfTestExtended, Passed),
+        ];
+        assert_eq!(judged(&record, &evidence, &[]), Outcome::Passed);
+        record.job.self_tests[1].outcome = Failed;
+        conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
+        assert_eq!(word(&record), Outcome::Failed);
     }
 }

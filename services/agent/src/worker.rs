@@ -36,6 +36,7 @@ pub struct Worker {
     input: Option<ChildStdin>,
     reports: mpsc::Receiver<Report>,
     cgroup: Option<Cgroup>,
+    held: bool,
 }
 
 impl Worker {
@@ -89,6 +90,7 @@ impl Worker {
             input: Some(input),
             reports,
             cgroup,
+            held: false,
         };
         worker.say(&Input::Order(Box::new(order))).await?;
         Ok(worker)
@@ -107,10 +109,36 @@ impl Worker {
 
     /// Asks for a checkpoint and an end.
     pub async fn stop(&mut self, why: &str) {
-        let stop = Input::Stop { why: why.to_owned() };
-        if let Err(error) = self.say(&stop).await {
+        self.ask(&Input::Stop { why: why.to_owned() }).await;
+    }
+
+    /// Asks it to begin nothing more until it is released.
+    pub async fn hold(&mut self, why: &str) {
+        self.held = true;
+        self.ask(&Input::Hold { why: why.to_owned() }).await;
+    }
+
+    /// Lets it go on, if it was held.
+    pub async fn release(&mut self) {
+        if std::mem::take(&mut self.held) {
+            self.ask(&Input::Release).await;
+        }
+    }
+
+    /// Tells it how fast it may go, in bytes a second; `None` for as fast as the drive goes, 0 to wait.
+    pub async fn pace(&mut self, bytes_per_s: Option<u64>) {
+        self.ask(&Input::Pace { bytes_per_s }).await;
+    }
+
+    /// Lets it begin the step that it waits with.
+    pub async fn go(&mut self, step: u16) {
+        self.ask(&Input::Go { step }).await;
+    }
+
+    async fn ask(&mut self, input: &Input) {
+        if let Err(error) = self.say(input).await {
             // It is ending by itself, which its reports will tell.
-            warn!(%error, "a worker did not hear that it should stop");
+            warn!(%error, ?input, "a worker did not hear what it was told");
         }
     }
 

@@ -3,11 +3,24 @@
 use std::collections::BTreeSet;
 
 use wire::drive::{Content, Drive};
-use wire::gate::{Plan, PlanDrive, digest};
+use wire::gate::{PLAN_DRIVES_MAX, Plan, PlanDrive, digest};
+use wire::options::PlanOptions;
 use wire::{DriveId, Problem};
 
-/// The one present drive with this identity, if it may be erased.
-pub(super) fn offered<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> Result<&'a Drive, Problem> {
+use super::Members;
+
+/// Refusals that a plan may override by naming the drive: what stands on it belongs to something that does not run.
+const MEMBERSHIPS: [&str; 6] = [
+    "md-member",
+    "lvm-member",
+    "zfs-member",
+    "bcache-member",
+    "luks",
+    "btrfs-member",
+];
+
+/// The one present drive with this identity, if no job runs on it.
+fn one<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> Result<&'a Drive, Problem> {
     let mut present = drives
         .iter()
         .filter(|drive| drive.present && drive.id.as_ref() == Some(id));
@@ -25,9 +38,27 @@ pub(super) fn offered<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<Dri
         let problem = Problem::new("drive-busy", 409, "A job is running on this drive");
         return Err(problem.with(format!("{}: wait for its end or abort it.", name(drive))));
     }
+    Ok(drive)
+}
+
+/// The one present drive with this identity, if it may be erased.
+pub(super) fn offered<'a>(
+    id: &DriveId,
+    drives: &'a [Drive],
+    busy: &BTreeSet<DriveId>,
+    give_up: &[DriveId],
+) -> Result<&'a Drive, Problem> {
+    let drive = one(id, drives, busy)?;
     if let Some(refused) = &drive.refused {
-        let problem = Problem::new("drive-refused", 409, "This drive is in use or must not be erased");
-        return Err(problem.with(format!("{}: {}.", name(drive), refused.reason)));
+        let membership = MEMBERSHIPS.contains(&refused.kind.as_str());
+        if !(membership && give_up.contains(id)) {
+            let problem = Problem::new("drive-refused", 409, "This drive is in use or must not be erased");
+            let how = match membership {
+                true => " To give it up all the same, name the drive in the plan's option give_up.",
+                false => "",
+            };
+            return Err(problem.with(format!("{}: {}.{how}", name(drive), refused.reason)));
+        }
     }
     match drive.content {
         Content::Unknown => {
@@ -41,19 +72,55 @@ pub(super) fn offered<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<Dri
     }
 }
 
+/// Whether these drives can be read by a job that writes nothing: present, each once, told apart, and not busy. They may
+/// be in use.
+///
+/// # Errors
+/// Names the drive, and what to do.
+pub fn may_read(ids: &[DriveId], drives: &[Drive], busy: &BTreeSet<DriveId>) -> Result<(), Problem> {
+    if ids.is_empty() || ids.len() > PLAN_DRIVES_MAX {
+        let title = format!("A scan names 1 to {PLAN_DRIVES_MAX} drives");
+        return Err(Problem::new("plan-empty", 422, title));
+    }
+    let mut seen = BTreeSet::new();
+    for id in ids {
+        if !seen.insert(id) {
+            return Err(Problem::new("drive-twice", 422, "A scan names each drive once").with(id.to_string()));
+        }
+        one(id, drives, busy)?;
+    }
+    Ok(())
+}
+
 fn name(drive: &Drive) -> String {
     format!("{} {} ({})", drive.model, drive.serial, drive.capacity)
 }
 
-pub(super) fn plan_drive(id: &DriveId, drive: &Drive, content: Content, label: String) -> PlanDrive {
+/// What is given up with this drive, in words; nothing where the plan's options do not name it.
+pub(super) fn given_up(id: &DriveId, options: &PlanOptions, members: &Members) -> Vec<String> {
+    if !options.give_up.contains(id) {
+        return Vec::new();
+    }
+    let members = members.get(id).map(Vec::as_slice).unwrap_or_default();
+    let words = members.iter().map(|member| match member.partition {
+        0 => member.kind.words().to_owned(),
+        n => format!("partition {n}: {}", member.kind.words()),
+    });
+    let mut words: Vec<String> = words.collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+pub(super) fn plan_drive(id: &DriveId, drive: &Drive, given_up: Vec<String>, label: String) -> PlanDrive {
     PlanDrive {
         id: id.clone(),
         model: drive.model.clone(),
         serial: drive.serial.clone(),
         capacity: drive.capacity,
         sector: drive.logical_sector,
-        content,
-        given_up: Vec::new(),
+        content: drive.content.clone(),
+        given_up,
         label,
     }
 }
@@ -97,7 +164,7 @@ pub(super) fn changed_problem(why: String) -> Problem {
 ///
 /// # Errors
 /// Says what is different.
-pub fn fresh_matches(plan: &Plan, fresh: &[Drive]) -> Result<(), Problem> {
+pub fn fresh_matches(plan: &Plan, fresh: &[Drive], members: &Members) -> Result<(), Problem> {
     for planned in &plan.drives {
         if let Some(why) = changed(planned, fresh) {
             return Err(changed_problem(why));
@@ -111,7 +178,7 @@ pub fn fresh_matches(plan: &Plan, fresh: &[Drive]) -> Result<(), Problem> {
             Some(plan_drive(
                 &planned.id,
                 drive,
-                drive.content.clone(),
+                given_up(&planned.id, &plan.options, members),
                 planned.label.clone(),
             ))
         })

@@ -14,6 +14,7 @@
 //! again at each drive on the descriptor that will be written, and compares [`Granted::plan`]'s digest with what it
 //! finds ([`fresh_matches`]). Each forged step is tested below; with a real agent process in `tests/gate.rs`.
 mod drives;
+mod options;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -21,14 +22,16 @@ mod ticket;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use burnin::Playbook;
+use drive::content::{ContentKind, Member};
 use ed25519_dalek::VerifyingKey;
 use wire::drive::Drive;
 use wire::gate::{Armed, PLAN_DRIVES_MAX, PLAN_SECONDS, Plan, PlanDrive, digest, labels};
 use wire::options::PlanOptions;
 use wire::{DriveId, PlanId, Problem, Time};
 
-pub use drives::fresh_matches;
-use drives::{changed, changed_problem, offered, plan_drive};
+use drives::{changed, changed_problem, given_up, offered, plan_drive};
+pub use drives::{fresh_matches, may_read};
 use ticket::verify;
 
 /// Plans remembered, also ended ones, so that a late start is told why it is refused. The oldest is forgotten first.
@@ -42,6 +45,8 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Standing {
     plan: Plan,
+    book: Playbook,
+    lose: Lose,
     until: Duration,
     state: State,
 }
@@ -52,6 +57,12 @@ enum State {
     Used,
     Void(String),
 }
+
+/// For each drive the kinds of membership that are given up with it.
+pub type Lose = BTreeMap<DriveId, Vec<ContentKind>>;
+
+/// What stands on each drive that belongs to something larger, as it was seen just now.
+pub type Members = BTreeMap<DriveId, Vec<Member>>;
 
 /// Who the agent obeys: what its server said in `hello`, against what was pinned.
 #[derive(Clone, Debug)]
@@ -69,6 +80,10 @@ pub struct Trust {
 pub struct Granted {
     /// The plan.
     pub plan: Plan,
+    /// The playbook as it was planned, also when its file was changed since.
+    pub book: Playbook,
+    /// What is given up, for the guard.
+    pub lose: Lose,
     /// Who armed it.
     pub actor: String,
 }
@@ -78,8 +93,12 @@ pub struct Granted {
 pub struct Ask<'a> {
     /// Drives, in the order in which they are to be shown.
     pub drives: &'a [DriveId],
-    /// Name of the playbook; the caller has checked that there is one.
-    pub playbook: &'a str,
+    /// The playbook, with the hours that were chosen.
+    pub book: &'a Playbook,
+    /// What was chosen beside it.
+    pub options: &'a PlanOptions,
+    /// What the fresh looks found of memberships.
+    pub members: &'a Members,
 }
 
 /// What is random or depends on the clock.
@@ -114,21 +133,23 @@ impl Ledger {
             let title = format!("A plan names at most {PLAN_DRIVES_MAX} drives");
             return Err(Problem::new("plan-too-large", 422, title).with("Plan them in several parts."));
         }
+        options::check(ask)?;
         let mut seen = BTreeSet::new();
         let mut named = Vec::with_capacity(ask.drives.len());
         for id in ask.drives {
             if !seen.insert(id) {
                 return Err(Problem::new("drive-twice", 422, "A plan names each drive once").with(id.to_string()));
             }
-            named.push(offered(id, drives, busy)?);
+            named.push(offered(id, drives, busy, &ask.options.give_up)?);
         }
+        options::fits(ask, &named)?;
         let serials: Vec<&str> = named.iter().map(|drive| drive.serial.as_str()).collect();
         let labels = labels(&serials);
         let drives: Vec<PlanDrive> = named
             .iter()
             .zip(ask.drives)
             .zip(labels)
-            .map(|((drive, id), label)| plan_drive(id, drive, drive.content.clone(), label))
+            .map(|((drive, id), label)| plan_drive(id, drive, given_up(id, ask.options, ask.members), label))
             .collect();
         if let Some(unnamed) = drives.iter().find(|drive| drive.label.is_empty()) {
             let problem = Problem::new(
@@ -140,9 +161,9 @@ impl Ledger {
         }
         let plan = Plan {
             id: moment.id,
-            playbook: ask.playbook.to_owned(),
-            options: PlanOptions::default(),
-            digest: digest(ask.playbook, &PlanOptions::default(), &drives),
+            playbook: ask.book.name.clone(),
+            options: ask.options.clone(),
+            digest: digest(&ask.book.name, ask.options, &drives),
             drives,
             nonce: hex::encode(moment.nonce),
             seconds: PLAN_SECONDS,
@@ -156,6 +177,8 @@ impl Ledger {
             plan.id,
             Standing {
                 plan: plan.clone(),
+                book: ask.book.clone(),
+                lose: options::lose(ask),
                 until,
                 state: State::Open,
             },
@@ -230,11 +253,13 @@ impl Ledger {
             return Err(changed_problem(why));
         }
         for planned in &plan.drives {
-            offered(&planned.id, drives, busy)?;
+            offered(&planned.id, drives, busy, &plan.options.give_up)?;
         }
         standing.state = State::Used;
         Ok(Granted {
             plan: standing.plan.clone(),
+            book: standing.book.clone(),
+            lose: standing.lose.clone(),
             actor: ticket.actor,
         })
     }

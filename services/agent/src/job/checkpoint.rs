@@ -1,18 +1,105 @@
 //! The checkpoint that a job goes on from, and what is known by it.
+//!
+//! Where it is lost, the drive itself tells: by the header that the job keeps on it, which also proves that this is the
+//! job's drive, and by the tags of what was written (`burnin::header`).
 
-use super::*;
+use std::time::Duration;
+
+use burnin::header::{self, Header};
+use burnin::worker::{Backend, Io, Limits};
+use burnin::{Checkpoint, Evidence, device};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::{error, warn};
+use wire::Time;
+use wire::event::Severity;
+use wire::job::PhaseStatus;
+
+use super::JobTask;
+use crate::events::{self, Happening};
+use crate::hands::Held;
+
+/// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
+const RECOVER: Duration = Duration::from_secs(300);
 
 impl JobTask {
-    /// A checkpoint that cannot be used is set aside and told; the job then begins again.
-    pub(super) fn check_checkpoint(&mut self) {
-        let Some(text) = self.checkpoint.take() else { return };
-        match Checkpoint::decode(&text) {
-            Ok(checkpoint) if checkpoint.key == self.record.key && checkpoint.geometry == self.record.geometry => {
-                self.checkpoint = Some(text);
-            }
-            Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
-            Err(cause) => self.set_checkpoint_aside(&text, &cause.to_string()),
+    /// A checkpoint that cannot be used is set aside and told; the job then goes on from what the drive tells, or begins
+    /// again.
+    pub(super) async fn check_checkpoint(&mut self, held: &Held) {
+        match self.checkpoint.take() {
+            Some(text) => match Checkpoint::decode(&text) {
+                Ok(checkpoint) if checkpoint.key == self.record.key && checkpoint.geometry == self.record.geometry => {
+                    self.checkpoint = Some(text);
+                    return;
+                }
+                Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
+                Err(cause) => self.set_checkpoint_aside(&text, &cause.to_string()),
+            },
+            None if self.has_begun() => self.record.restart(),
+            None => return,
         }
+        if self.record.erases() {
+            self.recover(held).await;
+        }
+    }
+
+    /// Whether some step that moves data was begun in an earlier session.
+    fn has_begun(&self) -> bool {
+        let data = |state: &&wire::job::PhaseState| burnin::playbook::moves_data(state.phase);
+        let mut data = self.record.job.phases.iter().filter(data);
+        self.why.is_some() && data.any(|state| state.status != PhaseStatus::Pending)
+    }
+
+    /// Goes on from what the drive tells of this job, if it does.
+    async fn recover(&mut self, held: &Held) {
+        let Ok(file) = held.file.try_clone() else { return };
+        let (geometry, limits) = (self.record.geometry, self.means.limits);
+        let read = spawn_blocking(move || read_drive(file, geometry, Some(&limits)));
+        let (header, checkpoint) = match timeout(RECOVER, read).await {
+            Ok(Ok(Some(found))) => found,
+            Ok(Ok(None)) => {
+                self.log(
+                    "warn",
+                    "The drive tells nothing of this job; it begins again".to_owned(),
+                );
+                return;
+            }
+            Ok(Err(_)) | Err(_) => {
+                self.log(
+                    "warn",
+                    "The drive does not answer when asked for this job's place; it begins again".to_owned(),
+                );
+                return;
+            }
+        };
+        let ours = header.key == self.record.key
+            && header.geometry == self.record.geometry
+            && header.steps == self.record.steps
+            && header.note.drive == self.record.job.drive;
+        if !ours {
+            self.log(
+                "warn",
+                "The drive tells of another job; this one begins again".to_owned(),
+            );
+            return;
+        }
+        let Some(checkpoint) = checkpoint else {
+            self.log(
+                "info",
+                "The drive is this job's by its own header; it begins again".to_owned(),
+            );
+            return;
+        };
+        let message = format!(
+            "The checkpoint of the burn-in of {} is lost; the drive's own header and tags tell where it goes on",
+            events::drive_words(&self.record.job)
+        );
+        warn!(job = %self.record.job.id, "checkpoint made from the drive");
+        self.log("warn", message.clone());
+        let text = checkpoint.encode();
+        self.checkpoint = Some(text.clone());
+        let happening = events::of_job(&self.record.job, "job.place_recovered", Severity::Warning, message);
+        self.keep(Some(&text), vec![happening]);
     }
 
     /// What was told after the checkpoint was taken stays told.
@@ -23,7 +110,7 @@ impl JobTask {
         }
     }
 
-    pub(super) fn set_checkpoint_aside(&mut self, text: &str, why: &str) {
+    fn set_checkpoint_aside(&mut self, text: &str, why: &str) {
         let place = match self
             .means
             .jobs
@@ -36,20 +123,25 @@ impl JobTask {
             }
         };
         let message = format!(
-            "The checkpoint of the burn-in of {} cannot be used ({why}); it lies at {place} now, and the burn-in begins again",
+            "The checkpoint of the burn-in of {} cannot be used ({why}); it lies at {place} now, and the burn-in goes on \
+             from what the drive itself tells, or begins again",
             events::drive_words(&self.record.job)
         );
         error!(job = %self.record.job.id, why, place, "checkpoint set aside");
         self.log("error", message.clone());
-        let data = serde_json::json!({ "path": place, "why": why });
-        let mut happening = Happening::new(
-            "agent.checkpoint_set_aside",
-            Severity::Warning,
-            Some(self.record.job.drive.clone()),
-            message,
-            data,
-        );
-        happening.event.job = Some(self.record.job.id);
+        let happening = Happening {
+            notifications: Vec::new(),
+            event: wire::event::NewEvent {
+                data: serde_json::json!({ "path": place, "why": why }),
+                ..events::of_job(
+                    &self.record.job,
+                    "agent.checkpoint_set_aside",
+                    Severity::Warning,
+                    message,
+                )
+                .event
+            },
+        };
         self.record.restart();
         self.keep(None, vec![happening]);
     }
@@ -61,18 +153,24 @@ impl JobTask {
             .as_deref()
             .and_then(|text| Checkpoint::decode(text).ok());
         Box::new(checkpoint.map_or_else(
-            || {
-                let phases: Vec<Phase> = self
-                    .record
-                    .job
-                    .phases
-                    .iter()
-                    .map(|state| state.phase)
-                    .filter(|phase| burnin::playbook::moves_data(*phase))
-                    .collect();
-                Evidence::new(self.record.geometry, &phases)
-            },
+            || Evidence::new(self.record.geometry, &self.record.steps),
             |checkpoint| checkpoint.evidence,
         ))
     }
+}
+
+/// What a drive tells of the job that wrote it, and with `limits` where that stood. Blocks as long as the drive does.
+pub fn read_drive(
+    file: std::fs::File,
+    geometry: device::Geometry,
+    limits: Option<&Limits>,
+) -> Option<(Header, Option<Checkpoint>)> {
+    let io = Io {
+        backend: Backend::Sync,
+        ..Io::default()
+    };
+    let (mut device, _) = device::open(file, io).ok()?;
+    let header = header::find(device.as_mut(), geometry)?;
+    let checkpoint = limits.and_then(|limits| header::recover(device.as_mut(), &header, limits));
+    Some((header, checkpoint))
 }

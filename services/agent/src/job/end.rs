@@ -1,65 +1,98 @@
-//! The end of a job: verdict and last state; or, where only the agent ends, a parked job.
+//! The end of a job: what is left to do on the drive, verdict, certificate, last state; or, where only the agent ends, a
+//! parked job.
 
-use super::*;
+use burnin::Evidence;
+use burnin::evidence::Stop as Stopped;
+use tracing::{error, info, warn};
+use wire::job::{JobState, Outcome, Phase, PhaseStatus};
+use wire::{JobId, Time};
+
+use super::{JobTask, Own};
+use crate::events;
+use crate::hands::Held;
+use crate::jobs::Ended;
+use crate::verdict;
 
 impl JobTask {
     /// Verdict and end. `held` is the drive if it is still there to be asked.
-    pub(super) async fn conclude(mut self, evidence: Option<Box<Evidence>>, held: Option<&Held>) -> JobId {
+    pub(super) async fn conclude(mut self, evidence: Option<Box<Evidence>>, held: Option<Held>) -> JobId {
         let mut evidence = evidence.unwrap_or_else(|| self.evidence_so_far());
+        if let Some(held) = &held {
+            let own = match evidence.stopped.is_none() && self.abort_by.is_none() {
+                true => self.own_steps(held, self.record.behind_all()).await,
+                // What was stopped is not tested for hours more; but what SMART says of it is worth a look.
+                false => self.smart_after(held).await,
+            };
+            match own {
+                Own::Done | Own::Aborted => {}
+                // The last checkpoint brings it back here in no time.
+                Own::Parked => return self.park().await,
+                Own::Gone => evidence.stopped = Some(Stopped::Disconnected),
+            }
+        }
         if let Some(actor) = &self.abort_by {
             evidence.stopped = Some(Stopped::Asked {
                 why: format!("aborted by {actor}"),
             });
         }
-        let mut after = Err("the drive is gone".to_owned());
-        if self.record.is_pending(Phase::SmartAfter) {
-            let began = Instant::now();
-            if let Some(held) = held {
-                self.set_phase(Phase::SmartAfter, PhaseStatus::Running, 0.0);
-                after = tokio::select! {
-                    after = self.means.hands.smart(held) => after,
-                    // The last checkpoint brings it back here in no time.
-                    () = self.means.stop.asked() => {
-                        self.set_phase(Phase::SmartAfter, PhaseStatus::Pending, 0.0);
-                        return self.park().await;
-                    }
-                };
-            }
-            let status = if after.is_ok() {
-                PhaseStatus::Done
-            } else {
-                PhaseStatus::Skipped
-            };
-            if let Err(why) = &after {
-                self.log("warn", format!("SMART after could not be read: {why}"));
-            }
-            self.set_phase(Phase::SmartAfter, status, began.elapsed().as_secs_f64());
+        let peers = self.means.jobs.peers(&self.record.job.model, &self.record.job.drive);
+        let peers = peers.unwrap_or_else(|cause| {
+            warn!(error = %cause, "other drives of this model cannot be compared with");
+            Vec::new()
+        });
+        if let Some(held) = held {
+            let so_far = verdict::judged(&self.record, &evidence, &peers);
+            let good = matches!(so_far, Outcome::Passed | Outcome::Warn) && self.abort_by.is_none();
+            self.format(held, good).await;
         }
-        verdict::conclude(
-            &mut self.record,
-            &evidence,
-            after.as_ref().ok(),
-            self.abort_by.is_some(),
-            Time::now(),
-        );
+        let now = Time::now();
+        let peer = verdict::conclude(&mut self.record, &evidence, &peers, self.abort_by.is_some(), now);
+        let signed = self.means.notary.certify(&self.record.job, now);
+        let (info, certificate) = signed.map_or((None, None), |(info, text)| (Some(info), Some(text)));
+        self.record.job.certificate = info;
         let job = self.record.job.clone();
         let outcome = job.verdict.as_ref().map_or("", |verdict| verdict.outcome.word());
         info!(job = %job.id, outcome, "job ended");
         self.log("info", events::ended(&job).event.message);
-        let (id, told) = (job.id, vec![events::ended(&job)]);
+        let id = job.id;
+        let (told, has_certificate) = (vec![events::ended(&job)], certificate.is_some());
+        let end = Ended {
+            told: told.clone(),
+            certificate,
+            peer,
+        };
         // Nobody is told PASSED before it is on the medium, nor of the event before the job's last state.
         let hold = self.means.outbox.hold();
-        let written = self.means.jobs.finish(&mut self.record, &told).await;
+        let written = self.means.jobs.finish(&mut self.record, end).await;
         self.means.outbox.job(job);
-        drop(hold);
         match written {
-            Ok(gone) => self.means.outbox.forget_jobs(&gone),
+            Ok(past) => {
+                if has_certificate {
+                    self.means.outbox.certificate(id);
+                }
+                for revoked in past.revoked {
+                    warn!(job = %revoked.id, "its certificate no longer holds: the drive failed");
+                    self.means.outbox.job(revoked);
+                }
+                self.means.outbox.forget_jobs(&past.gone);
+            }
             Err(cause) => {
                 error!(job = %id, error = %cause, "the end of a job was not written down");
                 self.means.outbox.tell_once(told);
             }
         }
+        drop(hold);
         id
+    }
+
+    /// SMART after, where it is due, and no other step.
+    async fn smart_after(&mut self, held: &Held) -> Own {
+        let mut states = (0_u16..).zip(&self.record.job.phases);
+        let due = states.find(|(_, state)| state.phase == Phase::SmartAfter && state.status == PhaseStatus::Pending);
+        match due.map(|(step, _)| step) {
+            Some(step) => self.smart(held, step, Phase::SmartAfter).await,
+            None => Own::Done,
+        }
     }
 
     /// The agent stops: the record says that it stopped in order.
@@ -70,11 +103,16 @@ impl JobTask {
                 state.status = PhaseStatus::Interrupted;
             }
         }
-        self.set_state(JobState::Waiting {
-            why: "the agent stops".to_owned(),
-        });
+        self.record.job.state = match &self.record.paused {
+            Some(_) => self.waits(),
+            None => JobState::Waiting {
+                why: "the agent stops".to_owned(),
+            },
+        };
+        self.means.outbox.job(self.record.job.clone());
         let checkpoint = self.checkpoint.take();
-        if let Err(cause) = self.means.jobs.save(&mut self.record, checkpoint.as_deref(), &[]).await {
+        let written = self.means.jobs.save(&mut self.record, checkpoint.as_deref(), &[]);
+        if let Err(cause) = written.await {
             error!(job = %self.record.job.id, error = %cause, "a parked job was not written down");
         }
         self.record.job.id

@@ -1,44 +1,50 @@
-//! One job from start to verdict: a task that waits for its drive, runs workers on it, and keeps what they tell.
+//! One job from start to verdict: a task that waits for its drive, works through the playbook's steps, and keeps what
+//! they tell.
 //!
 //! ```text
-//!  wait for the drive ─► hold it (guard) ─► SMART before ─► worker ─► SMART after ─► verdict
-//!        ▲                                                   │  │
-//!        └── agent or box restarted ◄── parked ◄─── stop ────┘  └─► worker ended: again from the checkpoint,
-//!                                                                   on the same descriptor, checked again
+//!  wait for the drive ─► hold it (guard) ─► own steps ─► worker ⇄ own steps between ─► own steps ─► verdict
+//!        ▲                 (SMART, self-tests)   │  │                   (SMART, partition, format)
+//!        └── agent or box restarted ◄── parked ◄─┘  └─► worker ended: again from the checkpoint,
+//!                                                       on the same descriptor, checked again
 //! ```
 //!
-//! A drive that goes away while the agent watches ends its job; a drive that is not there when the agent starts is
-//! waited for. Nothing here decides what a fault means: that is `burnin::verdict`.
+//! Steps that move data are the worker's; all others are done here ([`steps`]). A drive that goes away while the agent
+//! watches ends its job; a drive that is not there when the agent starts is waited for. A person may pause a job
+//! ([`pause`]) and heat may ([`hold`]); the worker then stays where it is. Nothing here decides what a fault means:
+//! that is `burnin::verdict`.
 
 mod checkpoint;
 mod end;
+mod format;
+mod hold;
+mod keep;
+mod pause;
+mod selftest;
 mod session;
-mod smart;
+mod steps;
 mod wait;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use burnin::Checkpoint;
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
-use burnin::worker::{Io, Limits, Order, Report, Resumption};
+use burnin::worker::Limits;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{error, info, warn};
+use tokio::time::Instant;
+use tracing::warn;
+use wire::JobId;
 use wire::drive::Drive;
-use wire::event::Severity;
-use wire::job::{JobState, Phase, PhaseStatus};
-use wire::{Celsius, JobId, Time};
 
-use crate::events::{self, Happening};
-use crate::hands::{Hands, Held};
+use crate::hands::{Access, Hands, Held};
 use crate::jobs::Jobs;
+use crate::notary::Notary;
 use crate::outbox::Outbox;
-use crate::record::{Record, log_line};
+use crate::pacing::{Pacer, Share};
+use crate::record::Record;
 use crate::stop::Stop;
-use crate::verdict;
-use crate::worker::Worker;
+
+pub use checkpoint::read_drive;
+pub use format::failed;
 
 /// Workers that may end without having come further before the job is given up.
 const CRASHES_MAX: u32 = 5;
@@ -52,6 +58,10 @@ pub struct Means {
     pub jobs: Jobs,
     /// Where it is told.
     pub outbox: Outbox,
+    /// Who signs certificates.
+    pub notary: Notary,
+    /// Who shares the box's limits.
+    pub pacer: Pacer,
     /// All drives as they are now.
     pub drives: watch::Receiver<Arc<Vec<Drive>>>,
     /// Turns true when the agent stops.
@@ -60,6 +70,19 @@ pub struct Means {
     pub limits: Limits,
     /// Kernel's id of this boot.
     pub boot_id: String,
+    /// How many seconds count for one where heat is waited out: 1; more in tests.
+    pub heat_clock: u32,
+}
+
+/// What a person asks of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// End it.
+    Abort(String),
+    /// Hold it.
+    Pause(String),
+    /// Let it go on.
+    Resume(String),
 }
 
 /// One job.
@@ -70,9 +93,14 @@ pub struct JobTask {
     checkpoint: Option<String>,
     /// Why the next session is a resumption; `None` for the first one.
     why: Option<String>,
-    aborts: mpsc::Receiver<String>,
+    wishes: mpsc::Receiver<Wish>,
     abort_by: Option<String>,
+    share: Option<Share>,
+    /// When this session of the agent took the job up, for the clock of heat.
+    began: Instant,
 }
+
+use session::Reason;
 
 /// How a session with one worker ended.
 enum Session {
@@ -88,6 +116,15 @@ enum Session {
     Crashed(String),
 }
 
+/// How steps of the agent's own ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Own {
+    Done,
+    Parked,
+    Aborted,
+    Gone,
+}
+
 /// Why there is no held drive.
 enum NoDrive {
     Parked,
@@ -101,15 +138,17 @@ impl JobTask {
         record: Record,
         checkpoint: Option<String>,
         why: Option<String>,
-        aborts: mpsc::Receiver<String>,
+        wishes: mpsc::Receiver<Wish>,
     ) -> Self {
         Self {
             means,
             record,
             checkpoint,
             why,
-            aborts,
+            wishes,
             abort_by: None,
+            share: None,
+            began: Instant::now(),
         }
     }
 
@@ -119,6 +158,11 @@ impl JobTask {
         let mut held = held;
         let mut crashes = 0;
         loop {
+            match self.wait_while_paused().await {
+                Own::Done => {}
+                Own::Aborted => return self.conclude(None, None).await,
+                Own::Parked | Own::Gone => return self.park().await,
+            }
             let drive = match held.take() {
                 Some(held) => held,
                 None => match self.wait_for_drive().await {
@@ -127,23 +171,26 @@ impl JobTask {
                     Err(NoDrive::Aborted) => return self.conclude(None, None).await,
                 },
             };
-            self.check_checkpoint();
+            self.record.rotation = drive.fresh.rotation;
+            if self.share.is_none() {
+                self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
+            }
+            self.check_checkpoint(&drive).await;
             self.keep_findings();
-            if !self.smart_before(&drive).await {
-                return self.park().await;
+            match self.own_steps(&drive, self.next_data()).await {
+                Own::Done => {}
+                Own::Parked => return self.park().await,
+                Own::Aborted => return self.conclude(None, Some(drive)).await,
+                Own::Gone => return self.lost(None).await,
             }
             let before = self.checkpoint.clone();
             match self.session(&drive).await {
-                Session::Done(evidence) => {
-                    let gone = evidence.stopped == Some(Stopped::Disconnected);
-                    return self.conclude(Some(evidence), (!gone).then_some(&drive)).await;
-                }
-                Session::Aborted(evidence) => return self.conclude(evidence, Some(&drive)).await,
-                Session::Gone(evidence) => {
-                    let mut evidence = evidence.unwrap_or_else(|| self.evidence_so_far());
-                    evidence.stopped = Some(Stopped::Disconnected);
+                Session::Done(evidence) if evidence.stopped == Some(Stopped::Disconnected) => {
                     return self.conclude(Some(evidence), None).await;
                 }
+                Session::Done(evidence) => return self.conclude(Some(evidence), Some(drive)).await,
+                Session::Aborted(evidence) => return self.conclude(evidence, Some(drive)).await,
+                Session::Gone(evidence) => return self.lost(evidence).await,
                 Session::Parked => return self.park().await,
                 Session::Crashed(why) => {
                     crashes = if self.checkpoint == before { crashes + 1 } else { 1 };
@@ -154,16 +201,14 @@ impl JobTask {
                         evidence.stopped = Some(Stopped::Engine {
                             why: format!("{why}, {crashes} times in a row"),
                         });
-                        return self.conclude(Some(evidence), Some(&drive)).await;
+                        return self.conclude(Some(evidence), Some(drive)).await;
                     }
                     if self.listed().is_none() {
-                        let mut evidence = self.evidence_so_far();
-                        evidence.stopped = Some(Stopped::Disconnected);
-                        return self.conclude(Some(evidence), None).await;
+                        return self.lost(None).await;
                     }
                     self.why = Some(why);
                     if let Err(why) = self.means.hands.check(&drive).await {
-                        self.log("warn", format!("The drive may not be written any more: {why}"));
+                        self.log("warn", format!("The drive may not be used any more: {why}"));
                         continue;
                     }
                     held = Some(drive);
@@ -172,37 +217,18 @@ impl JobTask {
         }
     }
 
-    fn set_phase(&mut self, phase: Phase, status: PhaseStatus, seconds: f64) {
-        let Some(state) = self.record.phase_mut(phase) else {
-            return;
-        };
-        state.status = status;
-        state.seconds = seconds;
-        let state = state.clone();
-        let told = (status == PhaseStatus::Done).then(|| events::phase_finished(&self.record.job, &state));
-        self.keep(None, told.into_iter().collect());
+    /// The drive went away: the job ends with what is known.
+    async fn lost(self, evidence: Option<Box<Evidence>>) -> JobId {
+        let mut evidence = evidence.unwrap_or_else(|| self.evidence_so_far());
+        evidence.stopped = Some(Stopped::Disconnected);
+        self.conclude(Some(evidence), None).await
     }
 
-    fn set_state(&mut self, state: JobState) {
-        self.record.job.state = state;
-        self.save(None);
-    }
-
-    /// Writes down and tells.
-    fn save(&mut self, checkpoint: Option<&str>) {
-        self.keep(checkpoint, Vec::new());
-    }
-
-    /// Writes the job down together with what happened to it, and tells both.
-    fn keep(&mut self, checkpoint: Option<&str>, told: Vec<Happening>) {
-        self.means.outbox.job(self.record.job.clone());
-        let written = self.means.jobs.save(&mut self.record, checkpoint, &told);
-        self.means.outbox.tell_after(written, told);
-    }
-
-    fn log(&self, level: &str, message: String) {
-        self.means
-            .outbox
-            .log(log_line(&self.record.job, level, message, Time::now()));
+    /// What the drive is to be opened for.
+    fn access(&self) -> Access {
+        match self.record.erases() {
+            true => Access::Erase(self.record.lose.clone()),
+            false => Access::Read,
+        }
     }
 }

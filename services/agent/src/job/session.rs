@@ -1,6 +1,20 @@
 //! One worker, from its start to its end, and what its reports set going.
 
-use super::*;
+use std::time::Duration;
+
+use burnin::evidence::Stop as Stopped;
+use burnin::header::Note;
+use burnin::worker::{Io, Order, Report, Resumption};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tracing::info;
+use wire::{Bytes, Time};
+
+use super::hold::{Holds, LOOK};
+use super::{JobTask, Own, Session, Wish};
+use crate::events;
+use crate::hands::Held;
+use crate::record::timeline;
+use crate::worker::Worker;
 
 /// Time for a worker to take a checkpoint and end when asked: one access of the longest allowed kind.
 const STOPPING: Duration = Duration::from_secs(20);
@@ -11,27 +25,53 @@ const DISCONNECTING: Duration = Duration::from_secs(10);
 /// A worker that says nothing for this long hangs; its own limit for one access is four minutes.
 const SILENCE: Duration = Duration::from_secs(600);
 
+/// Why a worker was asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    None,
+    Stop,
+    Abort,
+    Gone,
+    Hot,
+}
+
 impl JobTask {
-    /// One worker, from its start to its end.
-    pub(super) async fn session(&mut self, held: &Held) -> Session {
-        let resume = match (&self.checkpoint, &self.why) {
-            (Some(text), why) => Some(Resumption {
-                checkpoint: text.clone(),
-                why: why.clone().unwrap_or_else(|| "worker ended".to_owned()),
-                at: Time::now(),
-            }),
-            (None, _) => None,
-        };
-        let why = self.why.take();
-        let order = Order {
+    fn order(&mut self, held: &Held) -> Order {
+        let resume = self.checkpoint.as_ref().map(|text| Resumption {
+            checkpoint: text.clone(),
+            why: self.why.clone().unwrap_or_else(|| "worker ended".to_owned()),
+            at: Time::now(),
+        });
+        let job = &self.record.job;
+        // A drive that is only read keeps nothing of the job.
+        let header = self.record.erases().then(|| Note {
+            job: job.id.to_string(),
+            drive: job.drive.clone(),
+            playbook: job.playbook.clone(),
+            options: job.options.clone(),
+            started: job.started,
+            baseline: self
+                .record
+                .smart_before
+                .as_ref()
+                .and_then(|smart| serde_json::to_string(smart).ok()),
+        });
+        Order {
             key: self.record.key,
             geometry: self.record.geometry,
-            phases: self.record.job.phases.iter().map(|state| state.phase).collect(),
+            steps: self.record.steps.clone(),
+            header,
             limits: self.means.limits,
-            io: Io::default(),
+            io: Io::for_drive(held.identity.bus, self.record.rotation),
             resume,
-            pace: None,
-        };
+            pace: self.share.as_ref().and_then(crate::pacing::Share::rate),
+        }
+    }
+
+    /// One worker, from its start to its end.
+    pub(super) async fn session(&mut self, held: &Held) -> Session {
+        let order = self.order(held);
+        let why = self.why.take();
         let mut worker = match Worker::start(self.record.job.id, &held.file, order).await {
             Ok(worker) => worker,
             Err(error) => {
@@ -42,6 +82,10 @@ impl JobTask {
         info!(job = %self.record.job.id, pid = worker.pid(), "worker started");
         let mut reason = Reason::None;
         let mut until = Instant::now() + SILENCE;
+        let (mut heat, mut holds) = (self.heat(), Holds::default());
+        self.mind_pause(&mut holds, &mut worker).await;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let asked = reason != Reason::None;
             tokio::select! {
@@ -54,8 +98,25 @@ impl JobTask {
                             (Reason::Stop, Some(Stopped::Asked { .. })) => Session::Parked,
                             (Reason::Abort, _) => Session::Aborted(Some(evidence)),
                             (Reason::Gone, _) => Session::Gone(Some(evidence)),
-                            (Reason::None | Reason::Stop, _) => Session::Done(evidence),
+                            (Reason::None | Reason::Stop | Reason::Hot, _) => Session::Done(evidence),
                         };
+                    }
+                    Some(Report::Yield { step }) if !asked => {
+                        let asks = match self.own_steps(held, step).await {
+                            Own::Done => None,
+                            Own::Parked => Some(Reason::Stop),
+                            Own::Aborted => Some(Reason::Abort),
+                            Own::Gone => Some(Reason::Gone),
+                        };
+                        match asks {
+                            None => worker.go(step).await,
+                            Some(asks) => {
+                                worker.stop("it is not to go on").await;
+                                reason = asks;
+                            }
+                        }
+                        until = Instant::now() + if asks.is_none() { SILENCE } else { STOPPING };
+                        self.mind_pause(&mut holds, &mut worker).await;
                     }
                     Some(report) => {
                         self.take(&report, why.as_deref());
@@ -65,21 +126,27 @@ impl JobTask {
                     }
                     None => {
                         let word = worker.end(Duration::from_secs(5)).await;
-                        return match reason {
-                            Reason::None => Session::Crashed(word),
-                            Reason::Stop => Session::Parked,
-                            Reason::Abort => Session::Aborted(None),
-                            Reason::Gone => Session::Gone(None),
-                        };
+                        return self.without_evidence(reason, word);
                     }
                 },
-                actor = self.aborts.recv(), if !asked => {
-                    let actor = actor.unwrap_or_default();
-                    worker.stop(&format!("aborted by {actor}")).await;
-                    self.abort_by = Some(actor);
-                    reason = Reason::Abort;
-                    until = Instant::now() + STOPPING;
-                }
+                wish = self.wishes.recv(), if !asked => match wish {
+                    Some(Wish::Abort(actor)) => {
+                        worker.stop(&format!("aborted by {actor}")).await;
+                        self.abort_by = Some(actor);
+                        reason = Reason::Abort;
+                        until = Instant::now() + STOPPING;
+                    }
+                    Some(wish) => if self.wish(&wish) {
+                        self.mind_pause(&mut holds, &mut worker).await;
+                        until = Instant::now() + SILENCE;
+                    },
+                    // The controller is gone only when the agent stops.
+                    None => {
+                        worker.stop("the agent stops").await;
+                        reason = Reason::Stop;
+                        until = Instant::now() + STOPPING;
+                    }
+                },
                 () = self.means.stop.asked(), if !asked => {
                     worker.stop("the agent stops").await;
                     reason = Reason::Stop;
@@ -93,23 +160,67 @@ impl JobTask {
                         until = Instant::now() + DISCONNECTING;
                     }
                 }
+                rate = next_rate(&mut self.share), if !asked => worker.pace(rate).await,
+                _ = look.tick(), if !asked => {
+                    if let Some(hot) = self.mind_heat(&mut heat, &mut holds, &mut worker).await {
+                        reason = hot;
+                        until = Instant::now() + STOPPING;
+                    } else if holds.any() {
+                        self.sample(Bytes(0));
+                        // A worker that is held has nothing to say.
+                        until = Instant::now() + SILENCE;
+                    }
+                }
                 () = sleep_until(until) => {
                     let word = worker.end(Duration::ZERO).await;
-                    return match reason {
-                        Reason::None => Session::Crashed(format!("worker said nothing for {} s; {word}", SILENCE.as_secs())),
-                        Reason::Stop => Session::Parked,
-                        Reason::Abort => Session::Aborted(None),
-                        Reason::Gone => Session::Gone(None),
+                    let word = match reason {
+                        Reason::None => format!("worker said nothing for {} s; {word}", SILENCE.as_secs()),
+                        _ => word,
                     };
+                    return self.without_evidence(reason, word);
                 }
             }
         }
     }
 
+    /// How a session ended whose worker gave no evidence.
+    fn without_evidence(&self, reason: Reason, word: String) -> Session {
+        match reason {
+            Reason::None => Session::Crashed(word),
+            Reason::Stop => Session::Parked,
+            Reason::Abort => Session::Aborted(None),
+            Reason::Gone => Session::Gone(None),
+            Reason::Hot => {
+                let mut evidence = self.evidence_so_far();
+                evidence.stopped = Some(Stopped::Asked {
+                    why: "too hot".to_owned(),
+                });
+                Session::Done(evidence)
+            }
+        }
+    }
+
+    /// A point of the time line, where one is due.
+    fn sample(&mut self, rate: Bytes) {
+        let Some(step) = self.record.job.progress.as_ref().map(|progress| progress.step) else {
+            return;
+        };
+        let temperature = self.temperature();
+        if timeline::sample(&mut self.record.job, step, rate, temperature, Time::now()) {
+            self.means.jobs.sample(&self.record);
+        }
+    }
+
     /// Takes one report, keeps and tells what it means.
-    pub(super) fn take(&mut self, report: &Report, why: Option<&str>) {
+    fn take(&mut self, report: &Report, why: Option<&str>) {
         let temperature = self.temperature();
         let effects = self.record.apply(report, why, temperature, Time::now());
+        if let Report::Progress(progress) = report {
+            if let Some(share) = &self.share {
+                share.measured(progress.rate.0);
+            }
+            self.sample(progress.rate);
+        }
         if let Some(line) = effects.log {
             self.log("info", line);
         }
@@ -141,11 +252,10 @@ impl JobTask {
     }
 }
 
-/// Why a worker was asked to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
-    None,
-    Stop,
-    Abort,
-    Gone,
+/// The share's next rate; never resolves without a share.
+async fn next_rate(share: &mut Option<crate::pacing::Share>) -> Option<u64> {
+    match share {
+        Some(share) => share.changed().await,
+        None => std::future::pending().await,
+    }
 }

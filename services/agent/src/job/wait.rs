@@ -1,6 +1,13 @@
 //! A job without its drive: waits until it is there and the guard lets it be held.
 
-use super::*;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use wire::job::JobState;
+
+use super::{JobTask, NoDrive, Wish};
+use crate::events;
+use crate::hands::Held;
 
 /// How often a drive that was refused is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -14,49 +21,51 @@ impl JobTask {
         let began = Instant::now();
         let mut told = None;
         loop {
-            let listed = self.listed();
-            let why = match listed {
-                Some(listed) => match self.means.hands.open(self.record.identity.clone(), listed).await {
-                    Ok(held) => match self.record.strange(&held.fresh.content) {
-                        Some(why) => why,
-                        None => {
-                            if told.is_some() {
-                                self.set_state(JobState::Running);
-                            }
-                            return Ok(held);
-                        }
-                    },
-                    Err(problem) => problem.to_string(),
-                },
-                None => format!("{} is not plugged in", events::drive_words(&self.record.job)),
+            let opened = match self.listed() {
+                Some(listed) => {
+                    let identity = self.record.identity.clone();
+                    match self.means.hands.open(identity, listed, self.access()).await {
+                        Ok(held) => match self.record.strange(&held.fresh.content) {
+                            Some(why) => Err(why),
+                            None => Ok(held),
+                        },
+                        Err(problem) => Err(problem.to_string()),
+                    }
+                }
+                None => Err(format!("{} is not plugged in", events::drive_words(&self.record.job))),
             };
-            if told.as_ref() != Some(&why) && began.elapsed() >= PATIENCE {
-                self.record.job.state = JobState::Waiting { why: why.clone() };
-                self.keep(None, vec![events::waiting(&self.record.job, &why)]);
+            let why = match opened {
+                Ok(held) if self.record.paused.is_none() => {
+                    if told.is_some() {
+                        self.set_state(JobState::Running, Vec::new());
+                    }
+                    return Ok(held);
+                }
+                // Paused meanwhile: the drive is let go until a person lets the job go on.
+                Ok(_) => match &self.record.paused {
+                    Some(actor) => format!("paused by {actor}"),
+                    None => continue,
+                },
+                Err(why) => why,
+            };
+            if self.record.paused.is_none() && told.as_ref() != Some(&why) && began.elapsed() >= PATIENCE {
+                let happening = events::waiting(&self.record.job, &why);
+                self.set_state(JobState::Waiting { why: why.clone() }, vec![happening]);
                 told = Some(why);
             }
             tokio::select! {
                 changed = self.means.drives.changed() => if changed.is_err() { return Err(NoDrive::Parked) },
                 () = sleep(ASK_AGAIN) => {}
-                actor = self.aborts.recv() => {
-                    self.abort_by = Some(actor.unwrap_or_default());
-                    return Err(NoDrive::Aborted);
-                }
+                wish = self.wishes.recv() => match wish {
+                    Some(Wish::Abort(actor)) => {
+                        self.abort_by = Some(actor);
+                        return Err(NoDrive::Aborted);
+                    }
+                    Some(wish) => drop(self.wish(&wish)),
+                    None => return Err(NoDrive::Parked),
+                },
                 () = self.means.stop.asked() => return Err(NoDrive::Parked),
             }
         }
-    }
-
-    /// The job's drive as it is listed now.
-    pub(super) fn listed(&self) -> Option<Drive> {
-        let drives = self.means.drives.borrow();
-        drives
-            .iter()
-            .find(|drive| drive.present && drive.id.as_ref() == Some(&self.record.job.drive))
-            .cloned()
-    }
-
-    pub(super) fn temperature(&self) -> Option<Celsius> {
-        self.listed()?.temperature
     }
 }

@@ -20,7 +20,7 @@ impl Record {
             .filter(|state| burnin::playbook::moves_data(state.phase))
         {
             *state = PhaseState {
-                note: String::new(),
+                note: std::mem::take(&mut state.note),
                 rounds: 0,
                 phase: state.phase,
                 status: PhaseStatus::Pending,
@@ -33,7 +33,7 @@ impl Record {
     /// Keeps what was told of findings and is not among those `saved` in the checkpoint that the job goes on from: what
     /// shows only once would be forgotten by an interruption between finding and checkpoint.
     pub fn keep_findings(&mut self, saved: &[Finding]) {
-        let same = |a: &Finding, b: &Finding| (a.phase, a.lba) == (b.phase, b.lba);
+        let same = |a: &Finding, b: &Finding| (a.step, a.phase, a.lba) == (b.step, b.phase, b.lba);
         for found in &self.job.findings {
             let kept = saved
                 .iter()
@@ -75,11 +75,12 @@ mod tests {
                 bad_sectors: 1,
             },
         );
-        record.phase_mut(Phase::SmartBefore).unwrap().status = PhaseStatus::Done;
-        record.phase_mut(Phase::Write).unwrap().status = PhaseStatus::Done;
+        record.step_mut(0).unwrap().status = PhaseStatus::Done;
+        record.step_mut(2).unwrap().status = PhaseStatus::Done;
         record.restart();
         assert_eq!(record.findings_before_loss, [finding]);
-        assert!(record.is_pending(Phase::Write) && !record.is_pending(Phase::SmartBefore));
+        assert_eq!(record.step_mut(2).unwrap().status, PhaseStatus::Pending);
+        assert_eq!(record.step_mut(0).unwrap().status, PhaseStatus::Done);
         assert_eq!(record.job.bad_sectors, 0);
     }
 

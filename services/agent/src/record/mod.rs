@@ -6,18 +6,23 @@
 mod findings;
 mod report;
 mod strange;
+pub mod timeline;
 
 use burnin::device::Geometry;
+use burnin::playbook::{Step, erases, moves_data};
 use burnin::{JobKey, Playbook};
 use drive::Identity;
+use drive::content::ContentKind;
+use drive::selftest::Running;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
-use wire::drive::{Content, Drive};
+use wire::drive::{Content, Drive, Rotation};
 use wire::frame::LogLine;
 use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus};
+use wire::options::{FileSystem, PlanOptions};
 use wire::{Bytes, JobId, Time};
 
-pub use report::Effects;
+pub use report::{Effects, progress_frame};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -40,10 +45,62 @@ pub struct Record {
     /// What stood on the drive when it was armed; a drive that holds something else later is not gone on with.
     #[serde(default = "nothing_known")]
     pub content: Content,
+    /// The playbook's steps as they were planned; empty in records of older agents, which knew phases alone.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// Memberships that were given up with the drive.
+    #[serde(default)]
+    pub lose: Vec<ContentKind>,
+    /// Platters or flash, for limits.
+    #[serde(default = "not_told")]
+    pub rotation: Rotation,
+    /// Who paused it; `None` while it is not paused.
+    #[serde(default)]
+    pub paused: Option<String>,
+    /// The self-test that the drive runs for it.
+    #[serde(default)]
+    pub self_test: Option<SelfTestUnderWay>,
+    /// Why the drive would not cool; then the job ended.
+    #[serde(default)]
+    pub too_hot: Option<String>,
+    /// Whether it paused for heat.
+    #[serde(default)]
+    pub was_hot: bool,
+    /// SMART after the last write, where a step has read it.
+    #[serde(default)]
+    pub smart_after: Option<Snapshot>,
     /// Findings of a session whose checkpoint was lost: they stand beside what the new start finds.
     pub findings_before_loss: Vec<Finding>,
     /// Raised at each change; of two copies the higher one counts.
     pub revision: u64,
+}
+
+/// What a job begins with, beside its drive.
+#[derive(Clone, Copy, Debug)]
+pub struct Begin<'a> {
+    /// The playbook as it was planned.
+    pub book: &'a Playbook,
+    /// What was chosen beside it.
+    pub options: &'a PlanOptions,
+    /// Memberships that are given up.
+    pub lose: &'a [ContentKind],
+    /// Who armed it.
+    pub actor: &'a str,
+}
+
+/// A self-test that was started on the drive and has not ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SelfTestUnderWay {
+    /// The step that it belongs to.
+    pub step: u16,
+    /// What tells its end.
+    pub running: Running,
+    /// When it was started.
+    pub since: Time,
+}
+
+fn not_told() -> Rotation {
+    Rotation::Unknown
 }
 
 fn nothing_known() -> Content {
@@ -51,24 +108,33 @@ fn nothing_known() -> Content {
 }
 
 impl Record {
-    /// A job that begins.
+    /// A job that begins; `None` for a drive without identity.
     pub fn new(
         drive: &Drive,
         identity: Identity,
         geometry: Geometry,
-        book: &Playbook,
-        actor: &str,
+        begin: Begin<'_>,
         key: JobKey,
         now: Time,
     ) -> Option<Self> {
-        let pending = |phase: &Phase| PhaseState {
-            note: String::new(),
+        let pending = |step: &Step| PhaseState {
+            note: step.note(),
             rounds: 0,
-            phase: *phase,
+            phase: step.phase,
             status: PhaseStatus::Pending,
             seconds: 0.0,
             bytes: Bytes(0),
         };
+        let mut steps = begin.book.steps().to_vec();
+        if let Some(format) = &begin.options.format {
+            let has = |steps: &[Step], phase| steps.iter().any(|step: &Step| step.phase == phase);
+            if !has(&steps, Phase::Partition) {
+                steps.push(Phase::Partition.into());
+            }
+            if format.filesystem != FileSystem::Raw && !has(&steps, Phase::Format) {
+                steps.push(Phase::Format.into());
+            }
+        }
         let job = Job {
             id: JobId::now(),
             drive: drive.id.clone()?,
@@ -76,10 +142,10 @@ impl Record {
             serial: drive.serial.clone(),
             capacity: drive.capacity,
             sector: drive.logical_sector,
-            playbook: book.name.clone(),
-            actor: actor.to_owned(),
+            playbook: begin.book.name.clone(),
+            actor: begin.actor.to_owned(),
             state: JobState::Running,
-            phases: book.phases.iter().map(pending).collect(),
+            phases: steps.iter().map(pending).collect(),
             progress: None,
             findings: Vec::new(),
             bad_sectors: 0,
@@ -89,7 +155,7 @@ impl Record {
             smart: Vec::new(),
             self_tests: Vec::new(),
             timeline: Vec::new(),
-            options: wire::options::PlanOptions::default(),
+            options: begin.options.clone(),
             formatted: None,
             certificate: None,
             started: now,
@@ -105,9 +171,22 @@ impl Record {
             smart_before: None,
             smart_trouble: None,
             content: drive.content.clone(),
+            steps,
+            lose: begin.lose.to_vec(),
+            rotation: drive.rotation,
+            paused: None,
+            self_test: None,
+            too_hot: None,
+            was_hot: false,
+            smart_after: None,
             findings_before_loss: Vec::new(),
             revision: 0,
         })
+    }
+
+    /// Whether the job changes what its drive holds. One that does not is given a descriptor that takes no writes.
+    pub fn erases(&self) -> bool {
+        self.steps.iter().any(|step| erases(step.phase)) || self.job.options.format.is_some()
     }
 
     /// Why the job was interrupted, judged at the start of an agent that finds it unfinished.
@@ -121,31 +200,44 @@ impl Record {
         .to_owned()
     }
 
-    /// Begins another session: a look at SMART that was cut short is taken again.
+    /// Begins another session: a step of the agent's own that was cut short is taken again.
     pub fn take_up(&mut self, boot_id: &str) {
         boot_id.clone_into(&mut self.boot_id);
         self.parked = false;
-        for phase in [Phase::SmartBefore, Phase::SmartAfter] {
-            if let Some(state) = self
-                .phase_mut(phase)
-                .filter(|state| matches!(state.status, PhaseStatus::Running | PhaseStatus::Interrupted))
-            {
-                state.status = PhaseStatus::Pending;
-            }
+        if self.steps.is_empty() {
+            self.steps = self.job.phases.iter().map(|state| Step::from(state.phase)).collect();
+        }
+        let cut = |state: &&mut PhaseState| {
+            !moves_data(state.phase) && matches!(state.status, PhaseStatus::Running | PhaseStatus::Interrupted)
+        };
+        for state in self.job.phases.iter_mut().filter(cut) {
+            state.status = PhaseStatus::Pending;
         }
     }
 
-    /// The phase's state, to be changed.
-    pub fn phase_mut(&mut self, phase: Phase) -> Option<&mut PhaseState> {
-        self.job.phases.iter_mut().find(|state| state.phase == phase)
+    /// The step's state, to be changed.
+    pub fn step_mut(&mut self, step: u16) -> Option<&mut PhaseState> {
+        self.job.phases.get_mut(usize::from(step))
     }
 
-    /// Whether the phase is in the playbook and not begun or done.
-    pub fn is_pending(&self, phase: Phase) -> bool {
-        self.job
-            .phases
-            .iter()
-            .any(|state| state.phase == phase && state.status == PhaseStatus::Pending)
+    /// The first step before `until` that the agent does itself and that is still to be done.
+    pub fn due(&self, until: u16) -> Option<(u16, Phase)> {
+        let mut steps = (0..until).zip(&self.job.phases);
+        // Partition and format wait for the outcome.
+        let own = |phase| !moves_data(phase) && !matches!(phase, Phase::Partition | Phase::Format);
+        let (step, state) = steps.find(|(_, state)| own(state.phase) && state.status == PhaseStatus::Pending)?;
+        Some((step, state.phase))
+    }
+
+    /// The first step that moves data; the number of steps where none does.
+    pub fn first_data(&self) -> u16 {
+        let at = self.steps.iter().position(|step| moves_data(step.phase));
+        u16::try_from(at.unwrap_or(self.steps.len())).unwrap_or(u16::MAX)
+    }
+
+    /// The number of steps.
+    pub fn behind_all(&self) -> u16 {
+        u16::try_from(self.steps.len()).unwrap_or(u16::MAX)
     }
 }
 
@@ -187,12 +279,17 @@ pub(crate) mod tests {
             seconds: 0.0,
             bytes: Bytes(0),
         };
-        let phases = Playbook::named("standard")
-            .unwrap()
-            .phases
-            .into_iter()
-            .map(pending)
-            .collect();
+        // Without self-tests, partition or format: what the tests of other modules count on.
+        let steps: Vec<Step> = [
+            Phase::SmartBefore,
+            Phase::Probe,
+            Phase::Write,
+            Phase::Verify,
+            Phase::SmartAfter,
+        ]
+        .map(Step::from)
+        .to_vec();
+        let phases = steps.iter().map(|step| pending(step.phase)).collect();
         Record {
             job: Job { phases, ..job },
             key: JobKey([1; 16]),
@@ -207,6 +304,14 @@ pub(crate) mod tests {
             smart_before: None,
             smart_trouble: None,
             content: Content::Empty,
+            steps,
+            lose: vec![],
+            rotation: Rotation::Unknown,
+            paused: None,
+            self_test: None,
+            too_hot: None,
+            was_hot: false,
+            smart_after: None,
             findings_before_loss: vec![],
             revision: 0,
         }
@@ -227,21 +332,38 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_look_at_smart_that_was_cut_short_is_taken_again() {
+    fn a_step_of_the_agents_own_that_was_cut_short_is_taken_again() {
         let mut record = record();
         record.parked = true;
         for cut in [PhaseStatus::Running, PhaseStatus::Interrupted] {
-            for phase in [Phase::SmartBefore, Phase::SmartAfter] {
-                record.phase_mut(phase).unwrap().status = cut;
+            for step in [0, 4] {
+                record.step_mut(step).unwrap().status = cut;
                 record.take_up("later");
-                assert!(record.is_pending(phase), "{phase:?} was {cut:?}");
+                assert_eq!(
+                    record.step_mut(step).unwrap().status,
+                    PhaseStatus::Pending,
+                    "{step} was {cut:?}"
+                );
             }
         }
         assert!(!record.parked && record.boot_id == "later");
-        record.phase_mut(Phase::SmartBefore).unwrap().status = PhaseStatus::Done;
-        record.phase_mut(Phase::Write).unwrap().status = PhaseStatus::Running;
+        record.step_mut(0).unwrap().status = PhaseStatus::Done;
+        record.step_mut(2).unwrap().status = PhaseStatus::Running;
         record.take_up("later");
-        assert_eq!(record.phase_mut(Phase::SmartBefore).unwrap().status, PhaseStatus::Done);
-        assert_eq!(record.phase_mut(Phase::Write).unwrap().status, PhaseStatus::Running);
+        assert_eq!(record.due(2), None);
+        assert_eq!(record.due(5), Some((4, Phase::SmartAfter)));
+        assert_eq!(record.step_mut(2).unwrap().status, PhaseStatus::Running);
+        assert_eq!((record.first_data(), record.behind_all()), (1, 5));
+    }
+
+    #[test]
+    fn a_record_of_an_older_agent_gets_its_steps_from_its_phases() {
+        let mut record = record();
+        let steps = std::mem::take(&mut record.steps);
+        record.take_up("later");
+        assert_eq!(record.steps, steps);
+        assert!(record.erases());
+        record.steps = vec![Step::from(Phase::Scan)];
+        assert!(!record.erases());
     }
 }

@@ -39,11 +39,16 @@ impl Record {
             ..Effects::default()
         };
         match report {
-            Report::Started { phase, from, engine } => {
+            Report::Started {
+                step,
+                phase,
+                from,
+                engine,
+            } => {
                 self.job.state = JobState::Running;
                 if let Some(why) = resume_why {
                     let resume = Resume {
-                        step: 0,
+                        step: *step,
                         at: now,
                         why: why.to_owned(),
                         phase: *phase,
@@ -54,8 +59,8 @@ impl Record {
                 }
                 effects.log = Some(format!("Worker started: {engine}"));
             }
-            Report::PhaseStarted { phase } => {
-                if let Some(state) = self.phase_mut(*phase) {
+            Report::PhaseStarted { step, phase } => {
+                if let Some(state) = self.step_mut(*step) {
                     state.status = PhaseStatus::Running;
                 }
                 effects.log = Some(format!("Phase {} begins", phase.label()));
@@ -65,7 +70,7 @@ impl Record {
                     temperature,
                     ..progress.clone()
                 };
-                if let Some(state) = self.phase_mut(progress.phase) {
+                if let Some(state) = self.step_mut(progress.step) {
                     state.bytes = progress.done;
                 }
                 effects.changed = false;
@@ -77,15 +82,17 @@ impl Record {
                 self.job.findings.clone_from(findings);
                 self.job.bad_sectors = *bad_sectors;
             }
-            Report::PhaseDone { state, surface } => {
-                if let Some(mine) = self.phase_mut(state.phase) {
+            Report::Yield { .. } => effects.changed = false,
+            Report::PhaseDone { step, state, surface } => {
+                if let Some(mine) = self.step_mut(*step) {
                     *mine = state.clone();
                 }
                 if let Some(surface) = surface {
-                    self.job.surface.retain(|old| old.phase != surface.phase);
+                    self.job.surface.retain(|old| old.step != surface.step);
                     self.job.surface.push(surface.clone());
                 }
-                if state.status == PhaseStatus::Done {
+                // A soak comes round thousands of times; its first end is told.
+                if state.status == PhaseStatus::Done && state.rounds <= 1 {
                     effects.finished = Some(state.clone());
                 }
             }
@@ -94,8 +101,8 @@ impl Record {
                 effects.log = Some(text.clone());
             }
             Report::Done { evidence } => {
-                for state in evidence.phase_states() {
-                    if let Some(mine) = self.phase_mut(state.phase) {
+                for (step, state) in evidence.step_states() {
+                    if let Some(mine) = self.step_mut(step) {
                         *mine = state;
                     }
                 }
@@ -110,7 +117,7 @@ impl Record {
 }
 
 /// The documented progress frame of a job, with ours beside it.
-fn progress_frame(job: &Job, progress: &Progress) -> ProgressFrame {
+pub fn progress_frame(job: &Job, progress: &Progress) -> ProgressFrame {
     let doing = match progress.phase {
         Phase::SmartBefore | Phase::SmartAfter => "Reading SMART of",
         Phase::SelfTestShort | Phase::SelfTestExtended => "Self-test of",
@@ -157,7 +164,7 @@ mod tests {
     fn progress_is_told_with_temperature_and_documented_fields() {
         let mut record = record();
         let progress = Progress {
-            step: 0,
+            step: 2,
             phase_percent: None,
             phase: Phase::Write,
             done: Bytes(500),
@@ -186,8 +193,14 @@ mod tests {
     #[test]
     fn phases_go_from_pending_over_running_to_done() {
         let mut record = record();
-        apply(&mut record, &Report::PhaseStarted { phase: Phase::Write });
-        assert_eq!(record.phase_mut(Phase::Write).unwrap().status, PhaseStatus::Running);
+        apply(
+            &mut record,
+            &Report::PhaseStarted {
+                step: 2,
+                phase: Phase::Write,
+            },
+        );
+        assert_eq!(record.step_mut(2).unwrap().status, PhaseStatus::Running);
         let done = PhaseState {
             note: String::new(),
             rounds: 0,
@@ -199,6 +212,7 @@ mod tests {
         let effects = apply(
             &mut record,
             &Report::PhaseDone {
+                step: 2,
                 state: done.clone(),
                 surface: None,
             },
@@ -215,6 +229,7 @@ mod tests {
         let effects = apply(
             &mut record,
             &Report::PhaseDone {
+                step: 3,
                 state: stopped,
                 surface: None,
             },
@@ -226,13 +241,17 @@ mod tests {
     fn a_resume_is_recorded_with_its_reason() {
         let mut record = record();
         let report = Report::Started {
+            step: 3,
             phase: Phase::Verify,
             from: Bytes(4096),
             engine: "e".into(),
         };
         let effects = record.apply(&report, Some("power cut or reset"), None, Time::UNIX_EPOCH);
         assert_eq!(record.job.resumes, [effects.resumed.unwrap()]);
-        assert_eq!(record.job.resumes[0].why, "power cut or reset");
+        assert_eq!(
+            (record.job.resumes[0].why.as_str(), record.job.resumes[0].step),
+            ("power cut or reset", 3)
+        );
         let effects = record.apply(&report, None, None, Time::UNIX_EPOCH);
         assert_eq!(effects.resumed, None);
     }

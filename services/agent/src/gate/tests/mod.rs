@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod forged;
+mod options;
 
 use ed25519_dalek::{Signer, SigningKey};
 use wire::Bytes;
@@ -54,6 +55,8 @@ fn moment(now: u64) -> Moment {
 struct Bench {
     ledger: Ledger,
     drives: Vec<Drive>,
+    options: PlanOptions,
+    members: Members,
     key: SigningKey,
     trust: Trust,
 }
@@ -72,6 +75,8 @@ impl Bench {
         };
         Self {
             ledger: Ledger::default(),
+            options: PlanOptions::default(),
+            members: Members::new(),
             drives: vec![drive("AA11", Content::Empty), drive("BB22", found)],
             key,
             trust,
@@ -84,7 +89,9 @@ impl Bench {
             .plan(
                 &Ask {
                     drives: &ids,
-                    playbook: "standard",
+                    book: &Playbook::named("standard").unwrap(),
+                    options: &self.options,
+                    members: &self.members,
                 },
                 &self.drives,
                 &NOBODY,
@@ -238,7 +245,9 @@ fn what_must_not_be_erased_is_not_planned() {
             .plan(
                 &Ask {
                     drives: ids,
-                    playbook: "standard",
+                    book: &Playbook::named("standard").unwrap(),
+                    options: &PlanOptions::default(),
+                    members: &Members::new(),
                 },
                 drives,
                 busy,
@@ -295,25 +304,30 @@ fn a_drive_that_a_job_took_meanwhile_is_refused_at_the_start() {
 fn what_the_descriptor_shows_must_be_what_was_planned() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[1, 0]);
-    assert_eq!(fresh_matches(&plan, &bench.drives), Ok(()));
+    assert_eq!(fresh_matches(&plan, &bench.drives, &Members::new()), Ok(()));
     let mut fresh = bench.drives.clone();
     fresh[1].content = Content::Empty;
-    assert_eq!(fresh_matches(&plan, &fresh).unwrap_err().kind, "plan-changed");
+    assert_eq!(
+        fresh_matches(&plan, &fresh, &Members::new()).unwrap_err().kind,
+        "plan-changed"
+    );
     let mut fresh = bench.drives.clone();
     fresh[0].content = Content::Unknown;
     assert_eq!(
-        fresh_matches(&plan, &fresh).unwrap_err().kind,
+        fresh_matches(&plan, &fresh, &Members::new()).unwrap_err().kind,
         "plan-changed",
         "not known is not equal here"
     );
     fresh[0].content = Content::Unreadable { why: "EIO".into() };
     assert_eq!(
-        fresh_matches(&plan, &fresh).unwrap_err().kind,
+        fresh_matches(&plan, &fresh, &Members::new()).unwrap_err().kind,
         "plan-changed",
         "nor is not readable"
     );
     assert_eq!(
-        fresh_matches(&plan, &bench.drives[..1]).unwrap_err().kind,
+        fresh_matches(&plan, &bench.drives[..1], &Members::new())
+            .unwrap_err()
+            .kind,
         "plan-changed"
     );
 }

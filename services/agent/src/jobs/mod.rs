@@ -5,20 +5,31 @@
 //! power cut only LMDB counts. Of two copies the one with the higher revision is taken. Finished jobs are kept up to
 //! [`JOBS_MAX`], the oldest go first.
 
+//! The time line's points are rows of their own ([`Jobs::sample`]), so that a checkpoint does not carry them all again.
+
+mod copies;
+pub mod past;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use store::{Pending, Store, Table};
-use tracing::{error, warn};
+use tracing::warn;
+use wire::job::TimePoint;
 use wire::{JobId, Time};
+
+use copies::Copies;
+pub use past::{Ended, PEERS_MAX, Past};
 
 use crate::events::{Happening, Known};
 use crate::outbox::{self, NUMBERS, SPOOL};
 use crate::record::Record;
 
 const JOBS: Table<String, Record> = Table::new("jobs");
+/// Points of unfinished jobs' time lines, by job and number.
+const SAMPLES: Table<(String, u64), TimePoint> = Table::new("samples");
 const CHECKPOINTS: Table<String, String> = Table::new("checkpoints");
 /// What was pinned at the first greeting: `gate_key`, `box_id`.
 pub const PINS: Table<String, String> = Table::new("pins");
@@ -29,9 +40,12 @@ pub const KNOWN: Table<String, Known> = Table::new("known");
 pub const JOBS_MAX: usize = 700;
 
 /// Names of all tables of the agent's store.
-pub fn tables() -> [&'static str; 6] {
+pub fn tables() -> [&'static str; 9] {
     [
         JOBS.name(),
+        SAMPLES.name(),
+        past::CERTIFICATES.name(),
+        past::PEERS.name(),
         CHECKPOINTS.name(),
         PINS.name(),
         KNOWN.name(),
@@ -54,23 +68,16 @@ pub struct Kept {
 pub struct Jobs {
     store: Store,
     data: PathBuf,
-    copies: Option<PathBuf>,
+    copies: Copies,
 }
 
 impl Jobs {
     /// Jobs in `store` below `data`, with copies in `copies` where that directory can be made.
     pub fn new(store: Store, data: &Path, copies: Option<&Path>) -> Self {
-        let copies = copies.filter(|dir| match fs::create_dir_all(dir) {
-            Ok(()) => true,
-            Err(error) => {
-                warn!(dir = %dir.display(), %error, "jobs have no copy in RAM; they end if the medium is pulled and the agent dies");
-                false
-            }
-        });
         Self {
             store,
             data: data.to_owned(),
-            copies: copies.map(Path::to_owned),
+            copies: Copies::new(copies),
         }
     }
 
@@ -87,17 +94,18 @@ impl Jobs {
         let mut found: BTreeMap<JobId, Kept> = self.store.read(|r| {
             JOBS.all(r)?
                 .into_iter()
-                .map(|(key, record)| {
+                .map(|(key, mut record)| {
                     let checkpoint = if record.job.state.is_over() {
                         None
                     } else {
+                        record.job.timeline = samples(r, &key)?;
                         CHECKPOINTS.get(r, &key)?
                     };
                     Ok((record.job.id, Kept { record, checkpoint }))
                 })
                 .collect()
         })?;
-        for copy in self.read_copies() {
+        for copy in self.copies.read() {
             let newer = found
                 .get(&copy.record.job.id)
                 .is_none_or(|kept| kept.record.revision < copy.record.revision);
@@ -114,14 +122,18 @@ impl Jobs {
     /// it or none is on the medium, whenever the agent or the box ends.
     pub fn save(&self, record: &mut Record, checkpoint: Option<&str>, told: &[Happening]) -> Pending<()> {
         record.revision += 1;
-        self.write_copy(record, checkpoint);
+        self.copies.write(record, checkpoint);
         self.write(record, checkpoint.map(str::to_owned), told.to_vec())
     }
 
     fn write(&self, record: &Record, checkpoint: Option<String>, told: Vec<Happening>) -> Pending<()> {
-        let (key, record) = (record.job.id.to_string(), record.clone());
+        let (key, mut record) = (record.job.id.to_string(), record.clone());
+        let timeline = std::mem::take(&mut record.job.timeline);
         self.store.write(move |w| {
             outbox::spool(w, &told)?;
+            if !timeline.is_empty() && SAMPLES.last_n_of(w, &key, 1)?.is_empty() {
+                put_samples(w, &key, &timeline)?;
+            }
             if let Some(text) = &checkpoint {
                 CHECKPOINTS.put(w, &key, text)?;
             }
@@ -129,19 +141,35 @@ impl Jobs {
         })
     }
 
+    /// Writes down the last point of a job's time line; all of them where it was thinned out.
+    pub fn sample(&self, record: &Record) {
+        let (key, timeline) = (record.job.id.to_string(), record.job.timeline.clone());
+        self.store
+            .write(move |w| {
+                let Some(point) = timeline.last() else { return Ok(()) };
+                let before = SAMPLES.last_n_of(w, &key, 1)?.last().map_or(0, |(number, _)| *number);
+                // One more than there were: the others stand as they are.
+                if before + 1 == timeline.len() as u64 {
+                    return SAMPLES.append_to(w, &key, point).map(drop);
+                }
+                put_samples(w, &key, &timeline)
+            })
+            .forget();
+    }
+
     /// Writes a job down for the last time: its checkpoint goes, and the oldest finished jobs beyond [`JOBS_MAX`].
-    /// Answers with the jobs that went.
-    /// The event of its end stands in the same commit.
-    pub fn finish(&self, record: &mut Record, told: &[Happening]) -> Pending<Vec<JobId>> {
+    /// The event of its end, its certificate, and what it means for older certificates stand in the same commit.
+    pub fn finish(&self, record: &mut Record, end: Ended) -> Pending<Past> {
         record.revision += 1;
-        self.write_copy(record, None);
+        self.copies.write(record, None);
         let (key, record) = (record.job.id.to_string(), record.clone());
-        let copy = self.copy_of(record.job.id);
-        let told = told.to_vec();
+        let copies = self.copies.clone();
         self.store.write(move |w| {
-            outbox::spool(w, &told)?;
+            outbox::spool(w, &end.told)?;
             CHECKPOINTS.delete(w, &key)?;
+            SAMPLES.delete_of(w, &key)?;
             JOBS.put(w, &key, &record)?;
+            let revoked = past::note(w, &key, &record, &end)?;
             let mut gone = Vec::new();
             let mut excess = usize::try_from(JOBS.len(w)?)
                 .unwrap_or(usize::MAX)
@@ -150,6 +178,7 @@ impl Jobs {
                 for (old, record) in JOBS.all(w)? {
                     if excess > 0 && record.job.state.is_over() {
                         JOBS.delete(w, &old)?;
+                        past::CERTIFICATES.delete(w, &old)?;
                         gone.push(record.job.id);
                         excess -= 1;
                     }
@@ -157,11 +186,8 @@ impl Jobs {
             }
             // On the medium with this commit; if that fails the copy is made again at the next start from nothing, and
             // the server has the job's last state.
-            if let Some(copy) = &copy {
-                remove(copy);
-                remove(&copy.with_extension("checkpoint"));
-            }
-            Ok(gone)
+            copies.remove(record.job.id);
+            Ok(Past { gone, revoked })
         })
     }
 
@@ -178,67 +204,22 @@ impl Jobs {
         file.sync_all()?;
         let key = job.to_string();
         self.store.write(move |w| CHECKPOINTS.delete(w, &key)).forget();
-        if let Some(copy) = self.copy_of(job) {
-            remove(&copy.with_extension("checkpoint"));
-        }
+        self.copies.remove_checkpoint(job);
         Ok(path)
-    }
-
-    fn copy_of(&self, job: JobId) -> Option<PathBuf> {
-        Some(self.copies.as_ref()?.join(format!("{job}.json")))
-    }
-
-    fn write_copy(&self, record: &Record, checkpoint: Option<&str>) {
-        let Some(path) = self.copy_of(record.job.id) else {
-            return;
-        };
-        let write = |path: &Path, bytes: &[u8]| {
-            let new = path.with_extension("new");
-            fs::write(&new, bytes)?;
-            fs::rename(&new, path)
-        };
-        // The checkpoint first: a record may be newer than its checkpoint, never older.
-        let written = checkpoint
-            .map_or(Ok(()), |text| {
-                write(&path.with_extension("checkpoint"), text.as_bytes())
-            })
-            .and_then(|()| write(&path, &serde_json::to_vec(record)?));
-        if let Err(error) = written {
-            warn!(path = %path.display(), %error, "a job's copy in RAM was not written");
-        }
-    }
-
-    fn read_copies(&self) -> Vec<Kept> {
-        let Some(dir) = &self.copies else { return Vec::new() };
-        let Ok(entries) = fs::read_dir(dir) else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-            .filter_map(
-                |path| match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
-                    Ok(record) => Some(Kept {
-                        record,
-                        checkpoint: fs::read_to_string(path.with_extension("checkpoint")).ok(),
-                    }),
-                    Err(error) => {
-                        error!(path = %path.display(), %error, "a job's copy in RAM cannot be read");
-                        None
-                    }
-                },
-            )
-            .collect()
     }
 }
 
-fn remove(path: &Path) {
-    if let Err(error) = fs::remove_file(path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        warn!(path = %path.display(), %error, "a copy in RAM was not removed");
+fn samples(view: &impl store::View, key: &str) -> store::Result<Vec<TimePoint>> {
+    let points = SAMPLES.last_n_of(view, key, wire::job::TIMELINE_MAX)?;
+    Ok(points.into_iter().map(|(_, point)| point).collect())
+}
+
+fn put_samples(w: &mut store::Write<'_, '_>, key: &str, timeline: &[TimePoint]) -> store::Result<()> {
+    SAMPLES.delete_of(w, key)?;
+    for point in timeline {
+        SAMPLES.append_to(w, key, point)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -343,7 +324,7 @@ mod tests {
         let mut first = record();
         first.job.state = JobState::Finished;
         jobs.save(&mut first, Some("c"), &[]).wait().unwrap();
-        jobs.finish(&mut first, &[]).wait().unwrap();
+        jobs.finish(&mut first, Ended::default()).wait().unwrap();
         assert_eq!(fs::read_dir(ram.path()).unwrap().count(), 0);
         let mut running = record();
         jobs.save(&mut running, Some("r"), &[]).wait().unwrap();
@@ -351,7 +332,7 @@ mod tests {
         for _ in 0..JOBS_MAX {
             let mut more = record();
             more.job.state = JobState::Finished;
-            gone.extend(jobs.finish(&mut more, &[]).wait().unwrap());
+            gone.extend(jobs.finish(&mut more, Ended::default()).wait().unwrap().gone);
         }
         assert_eq!(gone.first(), Some(&first.job.id));
         assert_eq!(gone.len(), 2);
@@ -412,9 +393,43 @@ mod tests {
                 assert_eq!(jobs.store().health().commits, before + 1, "one commit for both");
             }
             let told = [crate::events::ended(&record.job)];
-            jobs.finish(&mut record, &told).wait().unwrap();
+            jobs.finish(
+                &mut record,
+                Ended {
+                    told: told.to_vec(),
+                    ..Ended::default()
+                },
+            )
+            .wait()
+            .unwrap();
             over.store(true, std::sync::atomic::Ordering::Release);
             assert!(looking.join().unwrap() > 0);
         });
+    }
+
+    #[test]
+    fn a_time_line_comes_back_point_by_point_and_thinned_out() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut record = record();
+        {
+            let jobs = open(dir.path(), ram.path());
+            jobs.save(&mut record, None, &[]).wait().unwrap();
+            for second in 0..5_000 {
+                let now = Time::from_second(second).unwrap();
+                if crate::record::timeline::sample(&mut record.job, 1, wire::Bytes(7), None, now) {
+                    jobs.sample(&record);
+                }
+            }
+            jobs.store().touch().wait().unwrap();
+        }
+        let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
+        let kept = jobs.load().unwrap().remove(0).record;
+        assert!(kept.job.timeline.len() > 100);
+        assert_eq!(kept.job.timeline, record.job.timeline);
+        // The end carries it in the record, and the rows go.
+        record.job.state = JobState::Finished;
+        jobs.finish(&mut record, Ended::default()).wait().unwrap();
+        assert!(jobs.store().read(|r| SAMPLES.is_empty(r)).unwrap());
+        assert_eq!(jobs.load().unwrap()[0].record.job.timeline, record.job.timeline);
     }
 }

@@ -1,0 +1,266 @@
+//! All playbooks that can be chosen: the built-in ones, a person's own, and those that came with the medium.
+//!
+//! A person's are files `NAME.toml` in the agent's state folder; a second folder, which is only read (a CONFIG stick),
+//! may bring more. What cannot be used is listed with its reason and never run. What a step does is the crate
+//! `burnin`'s.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use burnin::Playbook;
+use burnin::playbook::Error as BadPlaybook;
+use wire::Problem;
+use wire::playbook::PlaybookInfo;
+
+/// Most playbooks of a person's own.
+pub const OWN_MAX: usize = 64;
+
+/// Longest text of one in bytes.
+pub const TEXT_MAX: usize = 64 << 10;
+
+/// All playbooks.
+#[derive(Debug)]
+pub struct Books {
+    own: PathBuf,
+    brought: Option<PathBuf>,
+}
+
+/// One of a person's: its text, and what it is or why it cannot be used.
+struct Own {
+    text: String,
+    book: Result<Playbook, BadPlaybook>,
+}
+
+impl Books {
+    /// Playbooks in `own`, which is made where it is not there, and in `brought`, which is only read.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(own: PathBuf, brought: Option<PathBuf>) -> io::Result<Self> {
+        fs::create_dir_all(&own)?;
+        Ok(Self { own, brought })
+    }
+
+    /// The playbook of that name.
+    ///
+    /// # Errors
+    /// Names the playbooks there are, or why that one cannot be used.
+    pub fn find(&self, name: &str) -> Result<Playbook, Problem> {
+        let built_in = match Playbook::named(name) {
+            Ok(book) => return Ok(book),
+            Err(error) => error,
+        };
+        match self.all_own().remove(name) {
+            Some(Own { book: Ok(book), .. }) => Ok(book),
+            Some(Own { book: Err(error), .. }) => {
+                Err(Problem::new("playbook-unusable", 422, "This playbook cannot be used").with(error.to_string()))
+            }
+            None => Err(Problem::new("playbook-unknown", 422, "There is no such playbook").with(built_in.to_string())),
+        }
+    }
+
+    /// What is told of all of them: the built-in ones first.
+    pub fn infos(&self) -> Vec<PlaybookInfo> {
+        let built_in = Playbook::built_in();
+        let built_in = built_in.iter().filter_map(|(name, _)| Playbook::named(name).ok());
+        let own = self.all_own().into_iter().map(|(name, own)| match &own.book {
+            Ok(book) => book.info(true),
+            Err(error) => Playbook::info_of_unusable(&name, &own.text, error),
+        });
+        built_in.map(|book| book.info(false)).chain(own).collect()
+    }
+
+    /// Keeps a person's playbook, in the place of one of that name; answers with the name.
+    ///
+    /// # Errors
+    /// Says by line and field what is wrong with it, or why it cannot be kept.
+    pub fn save(&self, text: &str) -> Result<String, Problem> {
+        let wrong = |why: String| Problem::new("playbook-wrong", 422, "This is no playbook").with(why);
+        if text.len() > TEXT_MAX {
+            return Err(wrong(format!(
+                "It has {} bytes; expected at most {TEXT_MAX}.",
+                text.len()
+            )));
+        }
+        let book = Playbook::own("playbook", text).map_err(|error| wrong(error.to_string()))?;
+        if !is_file_name(&book.name) {
+            return Err(wrong(format!(
+                "name: {:?}; expected 1 to 40 letters, digits, dashes and underscores, so that it can be a file's name.",
+                book.name
+            )));
+        }
+        let own = read(&self.own);
+        if !own.contains_key(&book.name) && own.len() >= OWN_MAX {
+            let problem = Problem::new("playbooks-full", 409, "There are too many playbooks");
+            return Err(problem.with(format!("{OWN_MAX} are kept at most; delete one first.")));
+        }
+        self.write(&book.name, text)
+            .map_err(|error| kept_not(&format!("The playbook {} could not be written: {error}.", book.name)))?;
+        Ok(book.name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let path = self.own.join(format!("{name}.toml"));
+        let new = path.with_extension("new");
+        let mut file = fs::File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        fs::File::open(&self.own)?.sync_all()
+    }
+
+    /// Forgets a person's playbook.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it is not a person's.
+    pub fn forget(&self, name: &str) -> Result<(), Problem> {
+        if Playbook::named(name).is_ok() {
+            let problem = Problem::new("playbook-built-in", 409, "A built-in playbook stays");
+            return Err(problem.with(name));
+        }
+        let unknown = || Problem::new("playbook-unknown", 404, "There is no such playbook").with(name);
+        if !is_file_name(name) {
+            return Err(unknown());
+        }
+        match fs::remove_file(self.own.join(format!("{name}.toml"))) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match self.all_own().contains_key(name) {
+                true => {
+                    let problem = Problem::new("playbook-brought", 409, "This playbook lies on a medium of its own");
+                    Err(problem.with("Delete it there."))
+                }
+                false => Err(unknown()),
+            },
+            Err(error) => Err(kept_not(&format!("The playbook {name} could not be deleted: {error}."))),
+        }
+    }
+
+    /// A person's, and those that came with the medium where no other bears the name.
+    fn all_own(&self) -> BTreeMap<String, Own> {
+        let mut all = self.brought.as_deref().map(read).unwrap_or_default();
+        all.extend(read(&self.own));
+        all
+    }
+}
+
+fn kept_not(detail: &str) -> Problem {
+    Problem::new("agent-fault", 500, "The agent's medium does not take it").with(detail)
+}
+
+fn is_file_name(name: &str) -> bool {
+    (1..=40).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// The playbooks of a folder by name; of one whose text does not say its name, the file's.
+fn read(dir: &Path) -> BTreeMap<String, Own> {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return BTreeMap::new();
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let mut all = BTreeMap::new();
+    for path in paths.into_iter().take(OWN_MAX) {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let long = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        let text = match long > TEXT_MAX as u64 {
+            true => Err(format!("{long} bytes; expected at most {TEXT_MAX}")),
+            false => fs::read_to_string(&path).map_err(|error| error.to_string()),
+        };
+        let (text, book) = match text {
+            Ok(text) => {
+                let book = Playbook::own(&file, &text);
+                (text, book)
+            }
+            Err(cause) => (String::new(), Err(BadPlaybook::Syntax { name: file, cause })),
+        };
+        let name = book.as_ref().map_or(stem, |book| book.name.clone());
+        all.insert(name, Own { text, book });
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const MINE: &str = "name = \"mine\"\nabout = \"One pass.\"\n[[step]]\ndo = \"write\"\n[[step]]\ndo = \"verify\"\n";
+
+    fn open(dir: &Path) -> Books {
+        Books::open(dir.join("own"), Some(dir.join("brought"))).unwrap()
+    }
+
+    #[test]
+    fn a_persons_playbook_is_kept_found_listed_and_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let books = open(dir.path());
+        assert_eq!(books.find("mine").unwrap_err().kind, "playbook-unknown");
+        assert_eq!(books.save(MINE).unwrap(), "mine");
+        let books = open(dir.path());
+        assert_eq!(books.find("mine").unwrap().steps().len(), 2);
+        let infos = books.infos();
+        let mine = infos.last().unwrap();
+        assert!(
+            mine.own && mine.erases && mine.problem.is_none() && mine.text == MINE,
+            "{mine:?}"
+        );
+        assert!(infos.iter().any(|info| info.name == "standard" && !info.own));
+        books.forget("mine").unwrap();
+        assert_eq!(books.forget("mine").unwrap_err().kind, "playbook-unknown");
+        assert_eq!(books.forget("standard").unwrap_err().kind, "playbook-built-in");
+        assert_eq!(books.forget("../own").unwrap_err().kind, "playbook-unknown");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_nothing_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let books = open(dir.path());
+        let why = |text: &str| books.save(text).unwrap_err().detail;
+        assert!(
+            why(&MINE.replace("verify", "varify")).contains("line 6"),
+            "{}",
+            why(&MINE.replace("verify", "varify"))
+        );
+        assert!(why(&MINE.replace("mine", "standard")).contains("built-in"));
+        assert!(why(&MINE.replace("mine", "../../etc/mine")).contains("name"));
+        assert!(why(&"#".repeat(TEXT_MAX + 1)).contains("65536"));
+        assert_eq!(fs::read_dir(dir.path().join("own")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn there_are_at_most_so_many_and_one_can_still_be_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let books = open(dir.path());
+        for n in 0..OWN_MAX {
+            books.save(&MINE.replace("mine", &format!("mine-{n}"))).unwrap();
+        }
+        assert_eq!(books.save(MINE).unwrap_err().kind, "playbooks-full");
+        books.save(&MINE.replace("mine", "mine-7")).unwrap();
+    }
+
+    #[test]
+    fn a_medium_may_bring_some_and_what_cannot_be_used_says_why() {
+        let dir = tempfile::tempdir().unwrap();
+        let brought = dir.path().join("brought");
+        fs::create_dir(&brought).unwrap();
+        fs::write(brought.join("mine.toml"), MINE).unwrap();
+        fs::write(brought.join("bad.toml"), "name = 7").unwrap();
+        let books = open(dir.path());
+        assert!(books.find("mine").is_ok());
+        assert_eq!(books.forget("mine").unwrap_err().kind, "playbook-brought");
+        assert_eq!(books.find("bad").unwrap_err().kind, "playbook-unusable");
+        let infos = books.infos();
+        let bad = infos.iter().find(|info| info.name == "bad").unwrap();
+        assert!(bad.problem.as_ref().unwrap().contains("bad.toml"), "{bad:?}");
+        // A person's own of the same name goes before it.
+        books.save(&MINE.replace("One pass.", "Better.")).unwrap();
+        assert_eq!(books.find("mine").unwrap().about, "Better.");
+    }
+}

@@ -1,0 +1,296 @@
+//! The agent's centre: one task that owns the gate's ledger, knows which jobs run, and answers the server.
+//!
+//! Whatever may wait for a drive (a look before a plan, opening at a start) runs in a task of its own and comes back as
+//! a message, so that one slow drive holds up neither another plan nor the heartbeat.
+
+mod command;
+mod locate;
+mod offer;
+mod start;
+mod trust;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burnin::Playbook;
+use burnin::header::Header;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+use wire::command::{Answer, CallOutcome};
+use wire::drive::Drive;
+use wire::options::PlanOptions;
+use wire::{DriveId, JobId, Problem};
+
+use crate::books::Books;
+use crate::events::{self, Known};
+use crate::gate::{Ledger, Members, Trust};
+use crate::hands::Held;
+use crate::heartbeat;
+use crate::job::{JobTask, Means, Wish};
+use crate::jobs::{KNOWN, Kept};
+use crate::record::Record;
+use crate::registry::Registry;
+use crate::uplink::FromServer;
+use start::Beginning;
+
+/// How long after its start the agent believes that a drive which was known is still to be found: walking the buses and
+/// spinning up take time, and a restarted agent must not tell that all drives went and came back.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// Wishes that a job may not have heard yet; one more is refused as busy.
+const WISHES: usize = 8;
+
+/// A job that is not over.
+#[derive(Debug)]
+struct Active {
+    drive: DriveId,
+    wishes: mpsc::Sender<Wish>,
+}
+
+/// What tasks of ours bring back.
+#[derive(Debug)]
+enum Back {
+    /// Fresh looks are there: the plan can be made.
+    Looked {
+        drives: Vec<DriveId>,
+        book: Playbook,
+        options: PlanOptions,
+        list: Arc<Vec<Drive>>,
+        members: Members,
+        reply: oneshot::Sender<CallOutcome>,
+    },
+    /// All drives of a granted start are held, or one is not.
+    Opened {
+        beginning: Beginning,
+        held: Result<Vec<Held>, Problem>,
+        reply: oneshot::Sender<CallOutcome>,
+    },
+    /// A drive tells of a burn-in.
+    Found { drive: DriveId, header: Box<Header> },
+    /// What a task has to say in the end.
+    Answered {
+        result: Result<Answer, Problem>,
+        reply: oneshot::Sender<CallOutcome>,
+    },
+}
+
+/// The centre.
+#[derive(Debug)]
+pub struct Controller {
+    means: Means,
+    registry: Registry,
+    ledger: Ledger,
+    books: Books,
+    trust: Option<Trust>,
+    distrusted: bool,
+    active: BTreeMap<JobId, Active>,
+    /// Drives that are being opened for a granted start.
+    opening: BTreeSet<DriveId>,
+    known: BTreeMap<DriveId, Known>,
+    /// Jobs that are over, as text.
+    ended: BTreeSet<String>,
+    /// Drives that tell of burn-ins which this box does not know.
+    offers: BTreeMap<DriveId, Header>,
+    /// Drives that were looked at for that since they came.
+    looked_at: BTreeSet<DriveId>,
+    /// Held by the one who looks.
+    looking: Arc<tokio::sync::Mutex<()>>,
+    epoch: Instant,
+    tasks: JoinSet<JobId>,
+    back: mpsc::Sender<Back>,
+}
+
+impl Controller {
+    /// A controller that knows what was known when the agent ended last.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(means: Means, registry: Registry, books: Books) -> store::Result<(Self, Inbox)> {
+        let known = means
+            .jobs
+            .store()
+            .read(|r| KNOWN.all(r))?
+            .into_iter()
+            .map(|(_, known)| (known.id.clone(), known));
+        let known = known.collect();
+        let (back, backs) = mpsc::channel(64);
+        let controller = Self {
+            means,
+            registry,
+            ledger: Ledger::default(),
+            books,
+            trust: None,
+            distrusted: false,
+            active: BTreeMap::new(),
+            opening: BTreeSet::new(),
+            known,
+            ended: BTreeSet::new(),
+            offers: BTreeMap::new(),
+            looked_at: BTreeSet::new(),
+            looking: Arc::default(),
+            epoch: Instant::now(),
+            tasks: JoinSet::new(),
+            back,
+        };
+        Ok((controller, Inbox { backs }))
+    }
+
+    /// Takes up the jobs that were not over, and tells of all.
+    pub fn take_up(&mut self, kept: Vec<Kept>) {
+        for Kept { record, checkpoint } in kept {
+            self.means.outbox.job(record.job.clone());
+            if record.job.state.is_over() {
+                self.ended.insert(record.job.id.to_string());
+                continue;
+            }
+            let why = record.interruption(&self.means.boot_id);
+            info!(job = %record.job.id, drive = %record.job.drive, why, "taking up a job");
+            self.run_job(record, checkpoint, Some(why), None);
+        }
+        self.tell();
+    }
+
+    /// Runs until the agent stops and every job has parked.
+    pub async fn run(mut self, mut inbox: Inbox, mut from_server: mpsc::Receiver<FromServer>) {
+        let mut stop = self.means.stop.clone();
+        let mut drives = self.means.drives.clone();
+        let settled = tokio::time::sleep(SETTLE);
+        tokio::pin!(settled);
+        let mut settling = true;
+        loop {
+            tokio::select! {
+                () = &mut settled, if settling => {
+                    settling = false;
+                    let list = Arc::clone(&drives.borrow_and_update());
+                    self.drives_changed(&list);
+                }
+                changed = drives.changed() => {
+                    if changed.is_err() {
+                        error!("the list of drives ended");
+                        break;
+                    }
+                    let list = Arc::clone(&drives.borrow_and_update());
+                    self.drives_changed(&list);
+                }
+                Some(message) = from_server.recv() => match message {
+                    FromServer::Hello(hello) => self.hello(&hello).await,
+                    FromServer::Call(call, reply) => self.call(call.command, reply),
+                },
+                Some(back) = inbox.backs.recv() => self.back(back).await,
+                Some(ended) = self.tasks.join_next() => match ended {
+                    Ok(id) => self.job_ended(id),
+                    Err(error) => error!(%error, "a job's task failed"),
+                },
+                () = stop.asked() => break,
+            }
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn drives_changed(&mut self, list: &[Drive]) {
+        self.ledger.drives_changed(list);
+        self.means.outbox.drives(list.to_vec());
+        let mut now = events::known(list);
+        if self.epoch.elapsed() < SETTLE {
+            for (id, drive) in &self.known {
+                now.entry(id.clone()).or_insert_with(|| drive.clone());
+            }
+        }
+        for happening in events::comings_and_goings(&self.known, &now) {
+            self.means.outbox.event(happening);
+        }
+        if now != self.known {
+            self.known.clone_from(&now);
+            self.means
+                .jobs
+                .store()
+                .write(move |w| {
+                    KNOWN.clear(w)?;
+                    for (id, known) in &now {
+                        KNOWN.put(w, id.as_str(), known)?;
+                    }
+                    Ok(())
+                })
+                .forget();
+        }
+        if self.epoch.elapsed() >= SETTLE {
+            self.look_for_offers(list);
+        }
+        self.tell();
+    }
+
+    fn tell(&self) {
+        heartbeat::status(&format!(
+            "{} drives, {} jobs under way",
+            self.known.len(),
+            self.active.len()
+        ));
+    }
+
+    /// Drives that a job runs on or that are being opened for one.
+    fn busy(&self) -> BTreeSet<DriveId> {
+        self.active
+            .values()
+            .map(|active| active.drive.clone())
+            .chain(self.opening.iter().cloned())
+            .collect()
+    }
+
+    async fn back(&mut self, back: Back) {
+        match back {
+            Back::Looked {
+                drives,
+                book,
+                options,
+                list,
+                members,
+                reply,
+            } => self.looked((drives, book, options), &list, &members, reply),
+            Back::Opened { beginning, held, reply } => self.opened(beginning, held, reply).await,
+            Back::Found { drive, header } => self.found(drive, *header),
+            Back::Answered { result, reply } => answer(reply, result),
+        }
+    }
+
+    fn run_job(&mut self, record: Record, checkpoint: Option<String>, why: Option<String>, held: Option<Held>) {
+        let (wishes, receiver) = mpsc::channel(WISHES);
+        self.active.insert(
+            record.job.id,
+            Active {
+                drive: record.job.drive.clone(),
+                wishes,
+            },
+        );
+        let task = JobTask::new(self.means.clone(), record, checkpoint, why, receiver);
+        self.tasks.spawn(task.run(held));
+    }
+
+    fn job_ended(&mut self, id: JobId) {
+        self.ended.insert(id.to_string());
+        if let Some(active) = self.active.remove(&id) {
+            self.registry.refresh(&active.drive);
+        }
+        self.tell();
+    }
+}
+
+/// Where the controller's own tasks report to.
+#[derive(Debug)]
+pub struct Inbox {
+    backs: mpsc::Receiver<Back>,
+}
+
+fn over(job: JobId) -> Problem {
+    Problem::new("job-over", 409, "This job is over or unknown").with(job.to_string())
+}
+
+fn answer(reply: oneshot::Sender<CallOutcome>, result: Result<Answer, Problem>) {
+    let outcome = match result {
+        Ok(answer) => CallOutcome::Ok(answer),
+        Err(problem) => CallOutcome::Error(problem),
+    };
+    // The connection went away: nobody waits for it.
+    let _gone = reply.send(outcome);
+}

@@ -1,0 +1,124 @@
+//! Heat: when the worker of a hot drive waits, and when the job is given up. The decision is `burnin::heat`'s.
+
+use std::time::Duration;
+
+use burnin::heat::{Decision, Heat, Limits, Named};
+use wire::Celsius;
+use wire::job::JobState;
+
+use super::{JobTask, Reason};
+use crate::events;
+use crate::worker::Worker;
+
+/// How often the temperature is looked at, also where nothing else happens.
+pub(super) const LOOK: Duration = Duration::from_secs(10);
+
+/// Why a worker does not move at present.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    paused: bool,
+    hot: Option<String>,
+}
+
+impl Holds {
+    pub(super) fn any(&self) -> bool {
+        self.paused || self.hot.is_some()
+    }
+}
+
+impl JobTask {
+    /// What the drive names as its own limits.
+    fn named_limits(&self) -> Named {
+        let Some(smart) = &self.record.smart_before else {
+            return Named::default();
+        };
+        let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
+        Named {
+            limits: smart
+                .sct
+                .as_ref()
+                .and_then(|sct| sct.limit)
+                .and_then(celsius)
+                .into_iter()
+                .collect(),
+            warning: None,
+        }
+    }
+
+    /// What watches over the heat of this job's drive.
+    pub(super) fn heat(&self) -> Heat {
+        Heat::new(Limits::of(self.record.rotation, &self.named_limits()))
+    }
+
+    /// Takes a reading of the temperature to heart; gives the reason to end the worker where it will not cool.
+    pub(super) async fn mind_heat(
+        &mut self,
+        heat: &mut Heat,
+        holds: &mut Holds,
+        worker: &mut Worker,
+    ) -> Option<Reason> {
+        let now = self.began.elapsed() * self.means.heat_clock;
+        let reading = self.temperature();
+        match heat.step(now, reading)? {
+            Decision::Pause { at } => {
+                let why = format!("{at}: too hot; it goes on at {}", heat.limits().resume);
+                self.log("warn", format!("Pausing at {why}"));
+                holds.hot = Some(why);
+                self.record.was_hot = true;
+                self.apply_holds(holds, worker).await;
+                let told = vec![events::too_hot(&self.record.job, at, heat.limits().resume)];
+                self.set_state(self.held_state(holds), told);
+                None
+            }
+            Decision::Resume { at } => {
+                holds.hot = None;
+                self.log("info", format!("Cooled to {at}"));
+                self.apply_holds(holds, worker).await;
+                let told = vec![events::cooled(&self.record.job, at)];
+                self.set_state(self.held_state(holds), told);
+                None
+            }
+            Decision::GiveUp { at } => {
+                let why = format!(
+                    "it stayed at {at} for {} minutes without work and did not cool to {}",
+                    burnin::heat::PATIENCE.as_secs() / 60,
+                    heat.limits().resume
+                );
+                self.log("error", format!("Giving up: {why}"));
+                worker.stop(&format!("too hot: {why}")).await;
+                self.record.too_hot = Some(why);
+                Some(Reason::Hot)
+            }
+        }
+    }
+
+    /// Takes what a person holds into account.
+    pub(super) async fn mind_pause(&mut self, holds: &mut Holds, worker: &mut Worker) {
+        holds.paused = self.record.paused.is_some();
+        self.apply_holds(holds, worker).await;
+        let state = self.held_state(holds);
+        if state != self.record.job.state {
+            self.set_state(state, Vec::new());
+        }
+    }
+
+    async fn apply_holds(&mut self, holds: &Holds, worker: &mut Worker) {
+        match self.held_state(holds) {
+            JobState::Waiting { why } => {
+                worker.hold(&why).await;
+                if let Some(share) = &self.share {
+                    share.measured(0);
+                }
+            }
+            JobState::Running | JobState::Finished | JobState::Aborted => worker.release().await,
+        }
+    }
+
+    fn held_state(&self, holds: &Holds) -> JobState {
+        match (&self.record.paused, &holds.hot) {
+            (Some(_), _) => self.waits(),
+            (None, Some(why)) => JobState::Waiting { why: why.clone() },
+            (None, None) => JobState::Running,
+        }
+    }
+}

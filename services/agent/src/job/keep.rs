@@ -1,0 +1,56 @@
+//! What every part of a job does: look at its drive in the list, write itself down, tell, log.
+
+use wire::drive::Drive;
+use wire::job::{JobState, PhaseStatus};
+use wire::{Celsius, Time};
+
+use super::JobTask;
+use crate::events::{self, Happening};
+use crate::record::log_line;
+
+impl JobTask {
+    /// The job's drive as it is listed now.
+    pub(super) fn listed(&self) -> Option<Drive> {
+        let drives = self.means.drives.borrow();
+        drives
+            .iter()
+            .find(|drive| drive.present && drive.id.as_ref() == Some(&self.record.job.drive))
+            .cloned()
+    }
+
+    pub(super) fn temperature(&self) -> Option<Celsius> {
+        self.listed()?.temperature
+    }
+
+    pub(super) fn set_step(&mut self, step: u16, status: PhaseStatus, seconds: f64) {
+        let Some(state) = self.record.step_mut(step) else {
+            return;
+        };
+        state.status = status;
+        state.seconds = seconds;
+        if status == PhaseStatus::Done {
+            state.rounds = 1;
+        }
+        let state = state.clone();
+        let told = (status == PhaseStatus::Done).then(|| events::phase_finished(&self.record.job, &state));
+        self.keep(None, told.into_iter().collect());
+    }
+
+    pub(super) fn set_state(&mut self, state: JobState, told: Vec<Happening>) {
+        self.record.job.state = state;
+        self.keep(None, told);
+    }
+
+    /// Writes the job down together with what happened to it, and tells both.
+    pub(super) fn keep(&mut self, checkpoint: Option<&str>, told: Vec<Happening>) {
+        self.means.outbox.job(self.record.job.clone());
+        let written = self.means.jobs.save(&mut self.record, checkpoint, &told);
+        self.means.outbox.tell_after(written, told);
+    }
+
+    pub(super) fn log(&self, level: &str, message: String) {
+        self.means
+            .outbox
+            .log(log_line(&self.record.job, level, message, Time::now()));
+    }
+}

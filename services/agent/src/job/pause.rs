@@ -1,0 +1,59 @@
+//! A job that a person holds: it keeps its place, says so, and survives a restart of the agent as it is.
+
+use wire::job::JobState;
+
+use super::{JobTask, Own, Wish};
+use crate::events;
+
+impl JobTask {
+    /// Takes a person's wish to pause or go on; true if that changed something.
+    pub(super) fn wish(&mut self, wish: &Wish) -> bool {
+        match wish {
+            Wish::Pause(actor) if self.record.paused.is_none() => {
+                self.record.paused = Some(actor.clone());
+                let told = vec![events::paused(&self.record.job, actor)];
+                self.set_state(self.waits(), told);
+                self.log("info", format!("Paused by {actor}"));
+                true
+            }
+            Wish::Resume(actor) if self.record.paused.take().is_some() => {
+                let told = vec![events::continued(&self.record.job, actor)];
+                self.set_state(JobState::Running, told);
+                self.log("info", format!("{actor} lets it go on"));
+                true
+            }
+            Wish::Pause(_) | Wish::Resume(_) | Wish::Abort(_) => false,
+        }
+    }
+
+    /// The state of a job that a person holds.
+    pub(super) fn waits(&self) -> JobState {
+        match &self.record.paused {
+            Some(actor) => JobState::Waiting {
+                why: format!("paused by {actor}"),
+            },
+            None => JobState::Running,
+        }
+    }
+
+    /// Waits until a paused job is let go.
+    pub(super) async fn wait_while_paused(&mut self) -> Own {
+        while self.record.paused.is_some() {
+            if self.record.job.state != self.waits() {
+                self.set_state(self.waits(), Vec::new());
+            }
+            tokio::select! {
+                wish = self.wishes.recv() => match wish {
+                    Some(Wish::Abort(actor)) => {
+                        self.abort_by = Some(actor);
+                        return Own::Aborted;
+                    }
+                    Some(wish) => drop(self.wish(&wish)),
+                    None => return Own::Parked,
+                },
+                () = self.means.stop.asked() => return Own::Parked,
+            }
+        }
+        Own::Done
+    }
+}

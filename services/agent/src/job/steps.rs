@@ -1,0 +1,63 @@
+//! The steps that the agent does itself: SMART before and after here, self-tests in [`super::selftest`]. Partition and
+//! format come at the very end, where the outcome is known: [`super::end`].
+
+use burnin::Checkpoint;
+use drive::selftest::Kind;
+use tokio::time::Instant;
+use wire::job::{Phase, PhaseStatus};
+
+use super::{JobTask, Own};
+use crate::hands::Held;
+
+impl JobTask {
+    /// The step of the worker that comes next: where the checkpoint stands, else the first one that moves data.
+    pub(super) fn next_data(&self) -> u16 {
+        let text = self.checkpoint.as_deref();
+        let checkpoint = text.and_then(|text| Checkpoint::decode(text).ok());
+        checkpoint.map_or_else(|| self.record.first_data(), |checkpoint| checkpoint.step)
+    }
+
+    /// Does what is due before the step `until`.
+    pub(super) async fn own_steps(&mut self, held: &Held, until: u16) -> Own {
+        while let Some((step, phase)) = self.record.due(until) {
+            let ended = match (phase, Kind::of(phase)) {
+                (_, Some(kind)) => self.self_test(held, step, kind).await,
+                // Nothing else is the agent's before the end.
+                (_, None) => self.smart(held, step, phase).await,
+            };
+            if ended != Own::Done {
+                return ended;
+            }
+        }
+        Own::Done
+    }
+
+    /// Reads SMART; [`Own::Parked`] where the agent was asked to stop meanwhile.
+    pub(super) async fn smart(&mut self, held: &Held, step: u16, phase: Phase) -> Own {
+        let began = Instant::now();
+        self.set_step(step, PhaseStatus::Running, 0.0);
+        let result = tokio::select! {
+            result = self.means.hands.smart(held) => result,
+            () = self.means.stop.asked() => {
+                self.set_step(step, PhaseStatus::Pending, 0.0);
+                return Own::Parked;
+            }
+        };
+        let status = match result {
+            Ok(snapshot) => {
+                match phase {
+                    Phase::SmartBefore => self.record.smart_before = Some(snapshot),
+                    _ => self.record.smart_after = Some(snapshot),
+                }
+                PhaseStatus::Done
+            }
+            Err(why) => {
+                self.log("warn", format!("{} could not be read: {why}", phase.label()));
+                self.record.smart_trouble = Some(why);
+                PhaseStatus::Skipped
+            }
+        };
+        self.set_step(step, status, began.elapsed().as_secs_f64());
+        Own::Done
+    }
+}

@@ -1,0 +1,194 @@
+//! How fast each drive may go: the limits of the box shared among its jobs, and one start after the other.
+//!
+//! The shares themselves are `burnin::pace`, pure and tested there. Here is the clock that turns it once a second, and
+//! what belongs to one controller: everything below one device of the bus (a PCI function, a platform device).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use burnin::pace::{Governor, Limits};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use wire::JobId;
+
+use crate::stop::Stop;
+
+/// How often rates are set anew. Source: `Governor::step`.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Shares the limits among the jobs; clones are the same.
+#[derive(Clone, Debug)]
+pub struct Pacer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    epoch: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    governor: Governor<JobId, String>,
+    rates: BTreeMap<JobId, watch::Sender<Option<u64>>>,
+}
+
+/// One job's share; given back when dropped.
+#[derive(Debug)]
+pub struct Share {
+    pacer: Pacer,
+    job: JobId,
+    rate: watch::Receiver<Option<u64>>,
+}
+
+impl Pacer {
+    /// Shares these limits.
+    pub fn new(limits: Limits) -> Self {
+        let state = State {
+            governor: Governor::new(limits),
+            rates: BTreeMap::new(),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                epoch: Instant::now(),
+                state: Mutex::new(state),
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What a panic could leave half done is set right by the next turn.
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a job in; it waits (a rate of 0) until its turn.
+    pub fn join(&self, job: JobId, syspath: &str) -> Share {
+        let (sender, rate) = watch::channel(Some(0));
+        let mut state = self.state();
+        state.governor.add(self.inner.epoch.elapsed(), job, controller(syspath));
+        state.rates.insert(job, sender);
+        drop(state);
+        Share {
+            pacer: self.clone(),
+            job,
+            rate,
+        }
+    }
+
+    /// Tells each job its rate, where it changed.
+    fn turn(&self) {
+        let now = self.inner.epoch.elapsed();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        for (job, rate) in state.governor.step(now) {
+            if let Some(sender) = state.rates.get(&job) {
+                sender.send_replace(rate);
+            }
+        }
+    }
+
+    /// Turns once a second until `stop`.
+    pub async fn run(self, mut stop: Stop) {
+        let mut tick = interval(PERIOD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => self.turn(),
+                () = stop.asked() => return,
+            }
+        }
+    }
+}
+
+impl Share {
+    /// The rate that holds now, in bytes a second: `None` for none, 0 to wait.
+    pub fn rate(&self) -> Option<u64> {
+        *self.rate.borrow()
+    }
+
+    /// Resolves with the next rate. May be dropped and called again without loss.
+    pub async fn changed(&mut self) -> Option<u64> {
+        // The sender lives as long as this share.
+        let _kept = self.rate.changed().await;
+        *self.rate.borrow_and_update()
+    }
+
+    /// What the drive moves now, in bytes a second; 0 while it is held.
+    pub fn measured(&self, rate: u64) {
+        self.pacer.state().governor.measured(&self.job, rate);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.pacer.state();
+        state.governor.remove(&self.job);
+        state.rates.remove(&self.job);
+    }
+}
+
+/// The controller that a drive hangs on: its path below `/sys` up to the last PCI function, else up to where the bus of
+/// the drive begins.
+pub fn controller(syspath: &str) -> String {
+    const BUSES: [&str; 8] = ["ata", "host", "usb", "nvme", "mmc", "virtio", "target", "block"];
+    let parts: Vec<&str> = syspath.split('/').collect();
+    let function = parts.iter().rposition(|part| is_pci_function(part));
+    let end = function.map_or_else(
+        || {
+            let bus = |part: &&str| {
+                BUSES.iter().any(|bus| {
+                    part.strip_prefix(bus)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit()))
+                })
+            };
+            parts.iter().position(bus).unwrap_or(parts.len())
+        },
+        |at| at + 1,
+    );
+    parts[..end].join("/")
+}
+
+/// Whether a part of a path is like `0000:00:1f.2`.
+fn is_pci_function(part: &str) -> bool {
+    let shape: Vec<usize> = part.split([':', '.']).map(str::len).collect();
+    shape == [4, 2, 2, 1] && part.chars().all(|c| c.is_ascii_hexdigit() || c == ':' || c == '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drives_of_one_controller_share_its_name() {
+        let ahci = "devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";
+        assert_eq!(controller(ahci), "devices/pci0000:00/0000:00:1f.2");
+        assert_eq!(controller(&ahci.replace("ata1/host0", "ata2/host1")), controller(ahci));
+        assert_eq!(
+            controller("devices/pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme0/nvme0n1"),
+            "devices/pci0000:00/0000:00:1d.0/0000:03:00.0"
+        );
+        assert_eq!(
+            controller("devices/platform/soc/fe010000.sata/ata3/host2/target2:0:0/2:0:0:0/block/sdc"),
+            "devices/platform/soc/fe010000.sata"
+        );
+        assert_eq!(controller("devices/virtual/block/loop3"), "devices/virtual");
+    }
+
+    #[test]
+    fn a_share_waits_for_its_turn_and_is_given_back() {
+        let pacer = Pacer::new(Limits {
+            drive: None,
+            controller: None,
+            total: Some(100_000_000),
+        });
+        let share = pacer.join(JobId::now(), "devices/virtual/block/loop0");
+        assert_eq!(share.rate(), Some(0));
+        pacer.turn();
+        let alone = share.rate();
+        assert!(alone.is_some_and(|rate| rate > 0), "{alone:?}");
+        drop(share);
+        assert!(pacer.state().rates.is_empty());
+    }
+}
