@@ -1,6 +1,6 @@
 //! What was written and read back, and how the run went.
 
-use wire::job::FaultKind;
+use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
 use crate::evidence::{Evidence, Stop};
@@ -49,13 +49,12 @@ pub(super) fn put(evidence: &Evidence, metrics: &mut Metrics) {
             "coverage.unsupported",
             evidence.phases.iter().filter(|r| r.unsupported.is_some()).count() as f64,
         ),
-        (
-            "trim.kept",
-            evidence.phases.iter().map(|r| r.kept).max().unwrap_or(0) as f64,
-        ),
     ] {
         metrics.put(name, value);
     }
+    let sectors = evidence.geometry.sectors.max(1) as f64;
+    let kept = evidence.phases.iter().map(|r| r.kept).max().unwrap_or(0) as f64;
+    metrics.put("trim.kept_percent", (kept / sectors * 1000.0).round() / 10.0);
     metrics.flag("run.hung", matches!(stop, Some(Stop::Hung)));
     metrics.flag("run.disconnected", matches!(stop, Some(Stop::Disconnected)));
     metrics.flag("run.resized", matches!(stop, Some(Stop::Resized { .. })));
@@ -69,5 +68,8 @@ pub(super) fn put(evidence: &Evidence, metrics: &mut Metrics) {
     } else {
         metrics.put("coverage.part", 1.0);
     }
-    metrics.flag("coverage.constant", evidence.constant_only());
+    // A probe writes keyed tags all over the drive, so that at least a false capacity is seen.
+    let probed = evidence.phase(Phase::Probe).is_some();
+    metrics.flag("coverage.constant", evidence.constant_only() && !probed);
+    metrics.flag("coverage.constant_probed", evidence.constant_only() && probed);
 }

@@ -83,6 +83,8 @@ fn numbers() -> BTreeSet<String> {
         count: 0,
         units: vec![512],
     });
+    let mut moved = talkative();
+    moved.written.as_mut().unwrap().count = 9;
     let (evidence, samples) = (long(), Evidence::new(GEOMETRY, &plain(&[Phase::Sample])));
     let line = [TimePoint {
         at: Time::UNIX_EPOCH,
@@ -105,6 +107,7 @@ fn numbers() -> BTreeSet<String> {
         (Some(&all), None),
         (Some(&absent), Some(&absent)),
         (Some(&silent), Some(&silent)),
+        (Some(&all), Some(&moved)),
     ] {
         known.extend(metrics(&Case { before, after, ..case }).names().map(str::to_owned));
     }

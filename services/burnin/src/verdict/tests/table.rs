@@ -473,7 +473,9 @@ fn the_drives_write_counter_is_a_witness_that_never_fails_it() {
     assert_eq!(outcome(&[512], 7, 7 + whole).outcome, Outcome::Passed);
     assert_eq!(outcome(&[512], 0, whole * 101 / 100).outcome, Outcome::Passed);
     assert_eq!(outcome(&[512, 32 << 20], 0, 65_536).outcome, Outcome::Passed);
-    for (before, after) in [(0, 0), (0, whole / 2), (9, 0), (0, whole * 3)] {
+    let still = outcome(&[512], 7, 7);
+    assert_eq!((still.outcome, ids(&still)), (Outcome::Passed, vec!["written-still"]));
+    for (before, after) in [(0, 1), (0, whole / 2), (9, 0), (0, whole * 3)] {
         let verdict = outcome(&[512], before, after);
         assert_eq!(ids(&verdict), ["written-differs"], "{before} to {after}: {verdict:?}");
         assert_eq!(verdict.outcome, Outcome::Warn);
@@ -493,6 +495,50 @@ fn what_only_samples_or_reads_is_at_best_a_warning_that_says_so() {
         "{verdict:?}"
     );
     assert_eq!(verdict.verified, Bytes(0));
+}
+
+#[test]
+fn constant_patterns_are_told_and_without_a_probe_they_warn() {
+    use crate::playbook::{Fill, Step};
+    for (phases, want) in [
+        (&[Phase::Write, Phase::Verify][..], (Outcome::Warn, "constant-pattern")),
+        (
+            &[Phase::Probe, Phase::Write, Phase::Verify],
+            (Outcome::Passed, "constant-pattern-probed"),
+        ),
+    ] {
+        let steps: Vec<Step> = plain(phases)
+            .into_iter()
+            .map(|step| Step {
+                fill: Fill::Zeros,
+                ..step
+            })
+            .collect();
+        let mut evidence = Evidence::new(GEOMETRY, &steps);
+        for record in &mut evidence.phases {
+            record.status = PhaseStatus::Done;
+            record.rounds = 1;
+            record.done = Bytes(GEOMETRY.bytes());
+        }
+        let verdict = judge(&Case::new(&evidence));
+        assert_eq!((verdict.outcome, verdict.rules[0].id.as_str()), want);
+    }
+}
+
+#[test]
+fn a_trim_that_is_not_done_or_does_nothing_is_told() {
+    let (mut evidence, drive) = (clean(), snapshot());
+    evidence.phases[0].kept = GEOMETRY.sectors / 50;
+    assert_eq!(fired(&both(&evidence, &drive), "trim-kept"), WARN);
+    evidence.phases[0].kept = 9;
+    assert_eq!(fired(&both(&evidence, &drive), "trim-kept"), None);
+    evidence.phases[0].unsupported = Some("the drive takes no trim".into());
+    evidence.phases[0].status = PhaseStatus::Skipped;
+    let verdict = judge(&both(&evidence, &drive));
+    assert_eq!(
+        (verdict.outcome, ids(&verdict)),
+        (Outcome::Warn, vec!["step-unsupported"])
+    );
 }
 
 #[test]
