@@ -5,182 +5,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod lab;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use wire::supervisor::{Rung, Status, UnitState};
+use lab::{Init, PATIENCE, alive, kill, pid_of, service};
+use wire::supervisor::{Rung, UnitState};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Init {
-    dir: tempfile::TempDir,
-    child: Child,
-    lines: Option<BufReader<UnixStream>>,
-}
-
-impl Init {
-    fn start(units: &[(&str, &str)]) -> Init {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("etc/kiln/units");
-        std::fs::create_dir_all(&folder).unwrap();
-        for (name, text) in units {
-            std::fs::write(
-                folder.join(format!("{name}.toml")),
-                text.replace("DIR", dir.path().to_str().unwrap()),
-            )
-            .unwrap();
-        }
-        let child = Command::new(env!("CARGO_BIN_EXE_kiln-init"))
-            .arg("--root")
-            .arg(dir.path())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        Init {
-            dir,
-            child,
-            lines: None,
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Waits until the status satisfies `wanted`.
-    fn wait(&mut self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
-        let begun = Instant::now();
-        let mut last = None;
-        while begun.elapsed() < PATIENCE {
-            if self.lines.is_none() {
-                let Ok(mut s) = UnixStream::connect(self.path("run/kiln/control.sock")) else {
-                    std::thread::sleep(Duration::from_millis(20));
-                    continue;
-                };
-                s.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-                s.write_all(b"{\"watch\":{}}\n").unwrap();
-                self.lines = Some(BufReader::new(s));
-            }
-            let mut line = String::new();
-            match self.lines.as_mut().unwrap().read_line(&mut line) {
-                Ok(0) => self.lines = None,
-                Ok(_) => {
-                    let status: Status = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
-                    if wanted(&status) {
-                        return status;
-                    }
-                    last = Some(status);
-                }
-                Err(_) => {}
-            }
-        }
-        panic!("waited in vain for: {what}\n{last:#?}");
-    }
-
-    fn wait_state(&mut self, unit: &str, state: UnitState) -> Status {
-        self.wait(&format!("{unit} {state:?}"), |s| {
-            s.units.iter().any(|u| u.name == unit && u.state == state)
-        })
-    }
-
-    /// SIGTERM; returns how long the end took.
-    fn stop(&mut self) -> Duration {
-        let begun = Instant::now();
-        kill(i32::try_from(self.child.id()).unwrap(), libc::SIGTERM);
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < PATIENCE, "shutdown does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        begun.elapsed()
-    }
-}
-
-impl Drop for Init {
-    fn drop(&mut self) {
-        // In order first, so that no unit outlives a test; what does not end so is killed.
-        if matches!(self.child.try_wait(), Ok(None)) {
-            kill(i32::try_from(self.child.id()).unwrap(), libc::SIGTERM);
-        }
-        let begun = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn kill(pid: i32, signal: i32) {
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(pid),
-        nix::sys::signal::Signal::try_from(signal).unwrap(),
-    )
-    .unwrap();
-}
-
-fn pid_of(status: &Status, unit: &str) -> i32 {
-    status
-        .units
-        .iter()
-        .find(|u| u.name == unit)
-        .and_then(|u| u.pid)
-        .unwrap()
-}
-
-fn alive(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
-}
-
-/// A unit that runs this test binary as a well-behaved or silent service.
-fn service(mode: &str, more: &str) -> String {
-    let me = std::env::current_exe().unwrap();
-    format!(
-        "exec = [{:?}, \"helper_notify\", \"--exact\", \"--nocapture\"]\ntype = \"notify\"\nenvironment = {{ MODE = {mode:?}, MARK = \"DIR\" }}\n{more}\n",
-        me.to_str().unwrap()
-    )
-}
-
-/// What `service` units run; without `MODE` it has nothing to do.
 #[test]
 fn helper_notify() {
-    let Ok(mode) = std::env::var("MODE") else { return };
-    let s = UnixDatagram::unbound().unwrap();
-    s.connect(std::env::var("NOTIFY_SOCKET").unwrap()).unwrap();
-    let say = |t: &str| s.send(t.as_bytes()).unwrap();
-    match mode.as_str() {
-        "beats" => {
-            let every: u64 = std::env::var("WATCHDOG_USEC").unwrap().parse().unwrap();
-            say("READY=1\nSTATUS=at work");
-            loop {
-                say("WATCHDOG=1");
-                std::thread::sleep(Duration::from_micros(every / 4));
-            }
-        }
-        "ready" => {
-            say("READY=1");
-            std::thread::sleep(Duration::from_secs(3600));
-        }
-        "sockets" => {
-            let n: i32 = std::env::var("LISTEN_FDS").unwrap().parse().unwrap();
-            assert_eq!(std::env::var("LISTEN_PID").unwrap(), std::process::id().to_string());
-            let token = std::fs::read_to_string(
-                Path::new(&std::env::var("CREDENTIALS_DIRECTORY").unwrap()).join("agent-token"),
-            )
-            .unwrap();
-            say(&format!(
-                "READY=1\nSTATUS={n} {} {}",
-                std::env::var("LISTEN_FDNAMES").unwrap(),
-                token.len()
-            ));
-            std::thread::sleep(Duration::from_secs(3600));
-        }
-        other => panic!("{other}"),
-    }
+    lab::helper();
 }
 
 #[test]

@@ -16,6 +16,9 @@ pub struct Signals {
     child: UnixStream,
     stop: UnixStream,
     power: UnixStream,
+    /// Debug builds alone: SIGUSR2 asks for a panic.
+    #[cfg(debug_assertions)]
+    panic: UnixStream,
 }
 
 impl Signals {
@@ -33,6 +36,8 @@ impl Signals {
             child: register(&[SIGCHLD])?,
             stop: register(&[SIGTERM, SIGINT])?,
             power: register(&[SIGPWR])?,
+            #[cfg(debug_assertions)]
+            panic: register(&[libc::SIGUSR2])?,
         };
         // An earlier image has blocked them over its exec; what came in between is delivered now.
         SigSet::empty().thread_set_mask()?;
@@ -42,6 +47,12 @@ impl Signals {
     /// Descriptors to wait on: children, stop, power-off.
     pub fn fds(&self) -> [BorrowedFd<'_>; 3] {
         [self.child.as_fd(), self.stop.as_fd(), self.power.as_fd()]
+    }
+
+    /// Whether a test has asked for a panic; the product has no such way.
+    #[cfg(debug_assertions)]
+    pub fn provoked(&self) -> bool {
+        drain(&self.panic)
     }
 
     /// Empties the pipes; says whether a stop and whether a power-off was asked for.

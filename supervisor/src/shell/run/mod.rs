@@ -185,6 +185,8 @@ impl Shell {
 
     /// Reads whatever anybody has to say, before time is judged.
     pub fn listen(&mut self, now: Millis) {
+        #[cfg(debug_assertions)]
+        self.provoked();
         let asked = self.signals.take();
         self.asked_to_end(asked);
         self.read_notes();
@@ -214,6 +216,12 @@ impl Shell {
         self.feed(now);
         self.publish(now);
         self.keep_snapshot();
+    }
+
+    /// Tests see a panic survived.
+    #[cfg(debug_assertions)]
+    fn provoked(&self) {
+        assert!(!self.signals.provoked(), "a panic was asked for");
     }
 
     fn asked_to_end(&mut self, (stop, power): (bool, bool)) {
