@@ -103,10 +103,11 @@ export class Box {
     execFileSync("mkfs.ext4", ["-q", "-F", "-L", label, this.loops.get(name).device], { stdio: ["ignore", "ignore", "inherit"] });
   }
 
+  /** Mounts a drive for reading alone, so that nothing on it changes. */
   mount(name) {
     const at = join(this.dir, `mnt-${name}`);
     mkdirSync(at);
-    execFileSync("mount", [this.loops.get(name).device, at]);
+    execFileSync("mount", ["-o", "ro,noload", this.loops.get(name).device, at]);
     this.mounted = at;
     return at;
   }

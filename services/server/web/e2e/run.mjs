@@ -122,7 +122,6 @@ async function round(browser, width, scheme) {
     box.loop("bad", 384);
     box.loop("long", 3072);
     box.loop("used", 32, "kept");
-    box.mount("used");
     box.startAgent();
 
     await test("drives: model, size, content and why one is not offered", async () => {
@@ -227,6 +226,8 @@ async function round(browser, width, scheme) {
       await pick("used");
       await typeAll("used");
       await page.getByLabel("Your password").fill(PASSWORD);
+      // After the last look, before the first write.
+      box.mount("used");
       await button("Erase and test 1 drive").click();
       await page.locator(".problem").getByText(/mounted|in use|refused/i).first().waitFor();
       await shot("refused");
