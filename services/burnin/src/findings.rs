@@ -20,7 +20,7 @@ pub const RUNS_MAX: usize = 4096;
 pub(crate) const NOT_REPRODUCED: &str = "succeeded when tried again";
 
 /// Inverted bits in 512 bytes up to which damage is called a bit flip rather than corruption.
-const FLIPS_MAX: u64 = 64;
+pub(crate) const FLIPS_MAX: u64 = 64;
 
 /// What is wrong with one sector, from its own content or its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@
 use wire::job::Phase;
 
 use crate::device::Geometry;
-use crate::findings::Fault;
+use crate::findings::{FLIPS_MAX, Fault};
 use crate::header::{self, HEADER_PASS, Header, Image};
 use crate::pattern::{JobKey, Kernel, Pattern, Seen, WORDS};
 use crate::pipeline::Content;
@@ -106,20 +106,31 @@ impl Sheet {
     fn differing(&self, data: &[u64], lba: u64, fill: Fill, pass: u8, image: Option<&Image>) -> Vec<(u64, Fault)> {
         let units = self.geometry.units();
         let first = lba * units;
+        let count = (data.len() / WORDS) as u64;
+        let mut headers = image.into_iter().flat_map(|image| image.units(first, count)).peekable();
         let mut bad = Vec::new();
         let mut from = 0;
-        while let Some(at) = self.next_difference(data, from, first, fill, pass) {
+        loop {
+            // A sector that is to hold the header is looked at also where it holds the pattern.
+            while headers.next_if(|unit| ((unit - first) as usize) < from).is_some() {}
+            let header = headers.peek().map(|unit| (unit - first) as usize);
+            let differs = self.next_difference(data, from, first, fill, pass);
+            let Some(at) = header.into_iter().chain(differs).min() else {
+                return bad;
+            };
             let sector = at as u64 / units;
-            let end = ((sector + 1) * units) as usize;
-            let mut right = at as u64 - sector * units;
-            let mut seen = None;
-            for unit in at..end {
+            let (start, end) = ((sector * units) as usize, ((sector + 1) * units) as usize);
+            let (mut right, mut seen) = (0, None);
+            for unit in start..end {
                 let words = &data[unit * WORDS..(unit + 1) * WORDS];
                 let number = first + unit as u64;
-                let due = image.and_then(|image| image.unit(number));
-                let told = match due {
+                let told = match image.and_then(|image| image.unit(number)) {
                     Some(due) if due == words => None,
-                    Some(due) => Some(damage(words, &due).unwrap_or_else(|| self.whose(words))),
+                    // Much of a header is zeros, so what is wholly something else is asked for first.
+                    Some(due) => Some(match self.whose(words) {
+                        Seen::Foreign => damage(words, &due).unwrap_or(Seen::Foreign),
+                        whose => whose,
+                    }),
                     None => self.look(words, number, fill, pass),
                 };
                 match told {
@@ -132,7 +143,6 @@ impl Sheet {
             }
             from = end;
         }
-        bad
     }
 
     fn next_difference(&self, data: &[u64], from: usize, first: u64, fill: Fill, pass: u8) -> Option<usize> {
@@ -154,7 +164,14 @@ impl Sheet {
                 if data == due {
                     return None;
                 }
-                damage(data, &due).unwrap_or(Seen::Foreign)
+                match damage(data, &due) {
+                    Some(few @ Seen::Flips { bits }) if u64::from(bits) <= FLIPS_MAX => few,
+                    // A header is zeros for the most part: what it is counts more than how near it is.
+                    damage => match self.whose(data) {
+                        Seen::Foreign => damage.unwrap_or(Seen::Foreign),
+                        whose => return Some(whose),
+                    },
+                }
             }
         };
         if !matches!(seen, Seen::Foreign | Seen::Of { .. }) {
@@ -203,15 +220,6 @@ impl Sheet {
         let (mut bad, mut kept) = (Vec::new(), 0);
         let sector_words = units as usize * WORDS;
         for (sector, data) in (lba..).zip(data.chunks(sector_words)) {
-            let own = (sector * units..).zip(data.chunks(WORDS)).any(|(unit, words)| {
-                let header = self.image.as_ref().is_some_and(|image| image.covers(unit));
-                !header && matches!(self.look(words, unit, fill, pass), None | Some(Seen::Flips { .. }))
-            });
-            if own {
-                // Zeros are what a trim is to leave: of them nothing tells whether it was done.
-                kept += u64::from(fill != Fill::Zeros);
-                continue;
-            }
             let foreign =
                 (sector * units..)
                     .zip(data.chunks(WORDS))
@@ -230,7 +238,14 @@ impl Sheet {
                         fresh: in_pass == pass,
                     },
                 ));
+                continue;
             }
+            let own = (sector * units..).zip(data.chunks(WORDS)).any(|(unit, words)| {
+                let header = self.image.as_ref().is_some_and(|image| image.covers(unit));
+                !header && matches!(self.look(words, unit, fill, pass), None | Some(Seen::Flips { .. }))
+            });
+            // Zeros are what a trim is to leave: of them nothing tells whether it was done.
+            kept += u64::from(own && fill != Fill::Zeros);
         }
         (bad, kept)
     }

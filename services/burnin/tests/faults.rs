@@ -6,61 +6,24 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
 use std::collections::BTreeSet;
 
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
-use burnin::pattern::JobKey;
-use burnin::playbook::plain;
+use burnin::playbook::{Step, plain};
 use burnin::runner;
-use burnin::sim::{Content, Fault, Origin, Plan, Sim, next_random};
-use burnin::worker::{Io, Limits, Order};
+use burnin::sim::{Content, Fault, Origin, Plan, Sim};
+use burnin::worker::Order;
+use common::{Dice, bad_lbas, faults, geometry, plans};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
-fn plans(default: u64) -> u64 {
-    let long = std::env::var_os("KILN_LONG").is_some();
-    let given = std::env::var("KILN_PLANS").ok().and_then(|n| n.parse().ok());
-    given.unwrap_or(if long { default * 100 } else { default })
-}
-
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        next_random(&mut self.0) % n
-    }
-    fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len() as u64) as usize]
-    }
-}
-
-fn geometry(dice: &mut Dice) -> Geometry {
-    let sector = dice.one_of(&[512, 512, 4096]);
-    Geometry {
-        sectors: 40 + dice.below(400),
-        sector,
-        physical: sector,
-    }
-}
-
-fn order(geometry: Geometry, phases: &[Phase], dice: &mut Dice) -> Order {
-    let mut key = [0; 16];
-    key.fill_with(|| dice.below(256) as u8);
+/// Without headers: what is on the drive in the end is then what was verified.
+fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
     Order {
-        key: JobKey(key),
-        geometry,
-        steps: plain(phases),
         header: None,
-        limits: Limits {
-            checkpoint_bytes: 1 << 17,
-            ..Limits::default()
-        },
-        io: Io {
-            block: geometry.sector * (1 + dice.below(24)) as u32,
-            ..Io::default()
-        },
-        resume: None,
-        pace: None,
+        ..common::order(geometry, steps, dice)
     }
 }
 
@@ -71,14 +34,6 @@ fn burn(sim: &mut Sim, order: &Order) -> Evidence {
 const SURFACE: [Phase; 2] = [Phase::Write, Phase::Verify];
 const STANDARD: [Phase; 3] = [Phase::Probe, Phase::Write, Phase::Verify];
 
-fn bad_lbas(evidence: &Evidence) -> BTreeSet<u64> {
-    evidence
-        .defects
-        .runs()
-        .flat_map(|run| run.first..run.first + run.count)
-        .collect()
-}
-
 #[test]
 fn a_healthy_drive_never_gives_an_alarm() {
     for seed in 0..plans(10_000) {
@@ -87,7 +42,7 @@ fn a_healthy_drive_never_gives_an_alarm() {
         let mut plan = Plan::healthy(dice.one_of(&[Content::Zeros, Content::Ones, Content::Random]));
         plan.volatile = dice.below(2) == 0;
         let phases: &[Phase] = if dice.below(2) == 0 { &SURFACE } else { &STANDARD };
-        let order = order(geometry, phases, &mut dice);
+        let order = order(geometry, plain(phases), &mut dice);
         let mut sim = Sim::new(
             geometry,
             plan,
@@ -113,32 +68,6 @@ fn a_healthy_drive_never_gives_an_alarm() {
             "seed {seed}"
         );
     }
-}
-
-/// Up to five faults at different places.
-fn faults(dice: &mut Dice, sectors: u64) -> Vec<Fault> {
-    let mut places: BTreeSet<u64> = BTreeSet::new();
-    let mut list = Vec::new();
-    for _ in 0..1 + dice.below(5) {
-        let (lba, to) = (dice.below(sectors), dice.below(sectors));
-        if lba == to || !places.insert(lba) || !places.insert(to) {
-            continue;
-        }
-        let bit = dice.below(4096) as u32;
-        list.push(match dice.below(10) {
-            0 => Fault::Flip { lba, bit },
-            1 => Fault::FlipOnce { lba, bit },
-            2 => Fault::Tear { lba },
-            3 => Fault::DropWrite { lba },
-            4 => Fault::MisdirectWrite { from: lba, to },
-            5 => Fault::Shadow { from: lba, to },
-            6 => Fault::MisdirectRead { from: lba, to },
-            7 => Fault::ReadError { lba },
-            8 => Fault::ReadErrorOnce { lba },
-            _ => Fault::WriteError { lba },
-        });
-    }
-    list
 }
 
 /// Kinds that a sector's real content may be called, from the plan and the origin alone.
@@ -181,7 +110,7 @@ fn what_is_found_is_what_the_oracle_knows() {
         let mut plan = Plan::with(faults(&mut dice, geometry.sectors));
         plan.content = dice.one_of(&[Content::Zeros, Content::Ones, Content::Random]);
         plan.volatile = dice.below(2) == 0;
-        let order = order(geometry, &SURFACE, &mut dice);
+        let order = order(geometry, plain(&SURFACE), &mut dice);
         let mut sim = Sim::new(
             geometry,
             plan.clone(),
@@ -250,7 +179,7 @@ fn a_drive_that_wraps_around_is_found_and_its_real_size_named() {
             sector: 512,
             physical: 512,
         };
-        let order = order(geometry, &SURFACE, &mut dice);
+        let order = order(geometry, plain(&SURFACE), &mut dice);
         let apart = u64::from(order.io.block) / 512 * 5;
         let real = apart + dice.below(geometry.sectors - apart - 8);
         let plan = Plan {
@@ -291,7 +220,7 @@ fn the_probe_finds_missing_capacity_in_seconds_and_ends_the_job() {
         (Plan::with(vec![Fault::Limbo { from: 3_000 }]), FaultKind::Zeroed),
     ] {
         let mut dice = Dice(5);
-        let order = order(geometry, &STANDARD, &mut dice);
+        let order = order(geometry, plain(&STANDARD), &mut dice);
         let mut sim = Sim::new(geometry, plan.clone(), 4, order.io.block as usize, 5);
         let evidence = burn(&mut sim, &order);
         assert_eq!(evidence.stopped, Some(Stop::FakeCapacity), "{plan:?}");
@@ -312,7 +241,7 @@ fn a_tail_that_is_not_stored_is_called_truncated() {
         physical: 512,
     };
     let mut dice = Dice(6);
-    let order = order(geometry, &SURFACE, &mut dice);
+    let order = order(geometry, plain(&SURFACE), &mut dice);
     let plan = Plan::with(vec![Fault::Limbo { from: 3_000 }]);
     let mut sim = Sim::new(geometry, plan, 4, order.io.block as usize, 6);
     let evidence = burn(&mut sim, &order);
@@ -329,7 +258,7 @@ fn hang_slow_and_disconnect_are_evidence_with_a_place() {
         physical: 512,
     };
     let mut dice = Dice(7);
-    let order = order(geometry, &SURFACE, &mut dice);
+    let order = order(geometry, plain(&SURFACE), &mut dice);
     let burn = |fault| {
         let mut sim = Sim::new(geometry, Plan::with(vec![fault]), 3, order.io.block as usize, 7);
         let evidence = burn(&mut sim, &order);
@@ -373,7 +302,7 @@ fn a_dead_zone_is_bounded_in_work_and_told_as_a_whole() {
         physical: 512,
     };
     let mut dice = Dice(8);
-    let mut order = order(geometry, &SURFACE, &mut dice);
+    let mut order = order(geometry, plain(&SURFACE), &mut dice);
     order.io.block = 512 * 16;
     order.limits.located_per_gib = 8;
     let faults = (500..900).map(|lba| Fault::ReadError { lba }).collect();

@@ -135,7 +135,7 @@ impl Pipeline {
         self.durable = 0;
         self.closing = false;
         if work.phase == Phase::Trim && self.has_headers() {
-            self.legs.push(opening(self.geometry, self.holding()));
+            self.legs.push(opening(self.geometry, self.holding(), self.block));
         }
         self.reports.push(Report::PhaseStarted {
             step,
@@ -159,7 +159,7 @@ impl Pipeline {
     /// Headers are written before anything else in a session.
     pub(super) fn open_headers(&mut self) {
         if self.has_headers() {
-            let leg = opening(self.geometry, self.holding());
+            let leg = opening(self.geometry, self.holding(), self.block);
             self.legs.insert(0, leg);
         }
     }
@@ -196,7 +196,7 @@ impl Pipeline {
         self.moved_at = now;
         self.rates.clear();
         self.rates.push_back((now, self.moved));
-        if let Some(record) = self.record() {
+        if let Some(record) = self.record().filter(|record| record.status != PhaseStatus::Skipped) {
             record.status = PhaseStatus::Running;
         }
     }
@@ -221,7 +221,7 @@ impl Pipeline {
                 Some(Area::Range { to, .. }) => *to,
                 _ => 0,
             };
-            self.legs = closing(self.geometry, self.holding());
+            self.legs = closing(self.geometry, self.holding(), self.block);
             self.leg = 0;
             self.begin_leg(now);
             self.checkpoint(now);

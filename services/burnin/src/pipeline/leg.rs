@@ -205,28 +205,42 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, geometry: Geometry, bl
     }
 }
 
+/// The headers' places, in pieces that fit an access.
+fn header_area(geometry: Geometry, block: u64) -> Area {
+    let mut points = Vec::new();
+    for (mut lba, long) in header::places(geometry) {
+        let end = lba + long;
+        while lba < end {
+            let count = block.min(end - lba);
+            points.push((lba, count));
+            lba += count;
+        }
+    }
+    Area::Points(points)
+}
+
 /// The job's headers are written: before anything else in a session, and after a trim.
-pub(super) fn opening(geometry: Geometry, holds: Holds) -> Leg {
+pub(super) fn opening(geometry: Geometry, holds: Holds, block: u64) -> Leg {
     Leg {
         op: Op::Write,
         content: Content::Pattern {
             fill: holds.fill,
             pass: holds.pass,
         },
-        area: Area::Points(header::places(geometry)),
+        area: header_area(geometry, block),
         aside: true,
     }
 }
 
 /// The places of the headers are given the last pattern, too, and read back: the end of a job that writes.
-pub(super) fn closing(geometry: Geometry, holds: Holds) -> Vec<Leg> {
+pub(super) fn closing(geometry: Geometry, holds: Holds, block: u64) -> Vec<Leg> {
     let leg = |op| Leg {
         op,
         content: Content::Bare {
             fill: holds.fill,
             pass: holds.pass,
         },
-        area: Area::Points(header::places(geometry)),
+        area: header_area(geometry, block),
         aside: true,
     };
     vec![leg(Op::Write), leg(Op::Read)]

@@ -57,6 +57,10 @@ pub struct Sim {
     due: Vec<Origin>,
     /// For each sector whether it was read back whole since that write and since the last power cut before it.
     seen: Vec<bool>,
+    /// Sectors of which a read brought other bytes than were last acknowledged for them.
+    lied: std::collections::BTreeSet<u64>,
+    /// Sectors that were trimmed since they were written: nothing is due of them.
+    trimmed: Vec<bool>,
     /// Times each planned transient fault was shown.
     shown: Vec<u32>,
     /// When it went away.
@@ -111,6 +115,8 @@ impl Sim {
             random,
             due: vec![Origin::Before; geometry.sectors as usize],
             seen: vec![false; geometry.sectors as usize],
+            lied: std::collections::BTreeSet::new(),
+            trimmed: vec![false; geometry.sectors as usize],
             gone: None,
             skip: Skip::None,
         }
@@ -144,6 +150,13 @@ impl Sim {
             }
         }
         self.gone = None;
+    }
+
+    /// Sectors of which some read brought other bytes than the last acknowledged write of them, in rising order.
+    ///
+    /// With the sectors that fail, this is what a burn-in that compares all it reads must find bad, whatever it wrote.
+    pub fn lied(&self) -> impl Iterator<Item = u64> + '_ {
+        self.lied.iter().copied()
     }
 
     /// What is where in the end.
@@ -227,6 +240,7 @@ impl Sim {
             let data: Box<[u64]> = vec![0; words].into();
             let origin = Origin::Write { lba, sum: sum(&data) };
             self.due[lba as usize] = origin;
+            self.trimmed[lba as usize] = true;
             let cell = self.cell(lba);
             self.write_cell(cell, Cell { data, origin });
         }
@@ -250,7 +264,10 @@ impl Sim {
             let origin = Origin::Write { lba, sum: sum(&data) };
             self.due[lba as usize] = origin;
             self.seen[lba as usize] = false;
-            let mut cells = vec![self.cell(lba)];
+            self.trimmed[lba as usize] = false;
+            let second = (0..self.plan.faults.len())
+                .any(|at| self.plan.faults[at] == Fault::DropSecond { lba } && self.count(at) == 2);
+            let mut cells = if second { Vec::new() } else { vec![self.cell(lba)] };
             let mut content = Cell { data, origin };
             for fault in &self.plan.faults {
                 match fault {
@@ -303,6 +320,14 @@ impl Sim {
                 }
             }
             let at = n as usize * words;
+            let origin = self.read_cell(self.cell(self.source(lba))).origin;
+            let strays = matches!(origin, Origin::Write { lba: of, .. } if of != lba) && data.iter().any(|w| *w != 0);
+            if let Origin::Write { sum: due, .. } = self.due[lba as usize]
+                && due != sum(&data)
+                && (!self.trimmed[lba as usize] || strays)
+            {
+                self.lied.insert(lba);
+            }
             self.buffers[access.slot][at..at + words].copy_from_slice(&data);
             self.seen[lba as usize] = true;
         }
@@ -330,8 +355,13 @@ impl Sim {
 
     /// Whether a fault that shows once shows now.
     fn once(&mut self, index: usize) -> bool {
+        self.count(index) == 1
+    }
+
+    /// How often the place of a fault was met, this time included.
+    fn count(&mut self, index: usize) -> u32 {
         self.shown[index] += 1;
-        self.shown[index] == 1
+        self.shown[index]
     }
 }
 

@@ -48,6 +48,8 @@ pub enum Fault {
     Tear { lba: u64 },
     /// Acknowledges writes of the sector and stores nothing.
     DropWrite { lba: u64 },
+    /// Acknowledges the second write of the sector and stores nothing.
+    DropSecond { lba: u64 },
     /// Stores what is written to `from` at `to` instead.
     MisdirectWrite { from: u64, to: u64 },
     /// Stores what is written to `from` at `to` as well.

@@ -1,0 +1,119 @@
+//! What the tests over the simulated drive share.
+
+#![allow(dead_code, reason = "not every test uses all of it")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+
+use burnin::device::Geometry;
+use burnin::evidence::Evidence;
+use burnin::header::Note;
+use burnin::pattern::JobKey;
+use burnin::playbook::Step;
+use burnin::sim::{Fault, next_random};
+use burnin::worker::{Io, Limits, Order};
+use wire::options::PlanOptions;
+use wire::{DriveId, Time};
+
+/// How many plans a test tries: `KILN_PLANS`, else so many, and a hundred times that with `KILN_LONG`.
+pub fn plans(default: u64) -> u64 {
+    let long = std::env::var_os("KILN_LONG").is_some();
+    let given = std::env::var("KILN_PLANS").ok().and_then(|n| n.parse().ok());
+    given.unwrap_or(if long { default * 100 } else { default })
+}
+
+/// Random numbers from a seed.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, n: u64) -> u64 {
+        next_random(&mut self.0) % n
+    }
+    pub fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len() as u64) as usize]
+    }
+}
+
+/// A small drive; one in twelve has room for headers.
+pub fn geometry(dice: &mut Dice) -> Geometry {
+    let sector = dice.one_of(&[512, 512, 4096]);
+    Geometry {
+        sectors: if dice.below(12) == 0 {
+            1_100 + dice.below(400)
+        } else {
+            40 + dice.below(400)
+        },
+        sector,
+        physical: sector,
+    }
+}
+
+/// An order with headers wherever they fit.
+pub fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
+    let mut key = [0; 16];
+    key.fill_with(|| dice.below(256) as u8);
+    Order {
+        key: JobKey(key),
+        geometry,
+        steps,
+        header: Some(note()),
+        limits: Limits {
+            checkpoint_bytes: 1 << 17,
+            ..Limits::default()
+        },
+        io: Io {
+            block: geometry.sector * (1 + dice.below(24)) as u32,
+            ..Io::default()
+        },
+        resume: None,
+        pace: None,
+    }
+}
+
+/// Every sector that is told as bad.
+pub fn bad_lbas(evidence: &Evidence) -> BTreeSet<u64> {
+    evidence
+        .defects
+        .runs()
+        .flat_map(|run| run.first..run.first + run.count)
+        .collect()
+}
+
+/// Up to five faults at different places.
+pub fn faults(dice: &mut Dice, sectors: u64) -> Vec<Fault> {
+    let mut places: BTreeSet<u64> = BTreeSet::new();
+    let mut list = Vec::new();
+    for _ in 0..1 + dice.below(5) {
+        let (lba, to) = (dice.below(sectors), dice.below(sectors));
+        if lba == to || !places.insert(lba) || !places.insert(to) {
+            continue;
+        }
+        let bit = dice.below(4096) as u32;
+        list.push(match dice.below(11) {
+            0 => Fault::Flip { lba, bit },
+            1 => Fault::FlipOnce { lba, bit },
+            2 => Fault::Tear { lba },
+            3 => Fault::DropWrite { lba },
+            4 => Fault::MisdirectWrite { from: lba, to },
+            5 => Fault::Shadow { from: lba, to },
+            6 => Fault::MisdirectRead { from: lba, to },
+            7 => Fault::ReadError { lba },
+            8 => Fault::ReadErrorOnce { lba },
+            9 => Fault::DropSecond { lba },
+            _ => Fault::WriteError { lba },
+        });
+    }
+    list
+}
+
+/// What a test's drive is to keep.
+pub fn note() -> Note {
+    Note {
+        job: "a test".to_owned(),
+        drive: DriveId::from_serial("Simulated drive", "SIM-0001", 1 << 20).unwrap(),
+        playbook: "mine".to_owned(),
+        options: PlanOptions::default(),
+        started: Time::UNIX_EPOCH,
+        baseline: Some("{}".to_owned()),
+    }
+}

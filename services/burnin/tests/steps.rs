@@ -1,0 +1,279 @@
+//! Random playbooks over random fault plans: every pattern, both directions, repeats, trim, headers.
+//!
+//! The oracle is the simulated drive itself: it knows of every read that brought other bytes than were last
+//! acknowledged, and nothing of patterns. The set of bad sectors must equal that. Plans come from seeds; a failing one
+//! names its seed. `KILN_PLANS` sets how many (default 1,000; with `KILN_LONG` a hundred times that).
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use burnin::device::Geometry;
+use burnin::evidence::Evidence;
+use burnin::playbook::{Direction, Fill, Playbook, Soak, Step, plain};
+use burnin::runner;
+use burnin::sim::{Content, Fault, Plan, Sim, Trim};
+use common::{Dice, bad_lbas, faults, geometry, order, plans};
+use wire::job::{FaultKind, Phase, PhaseStatus};
+
+/// Some steps in an order that a playbook may have them in.
+fn steps(dice: &mut Dice) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let fills = [
+        Fill::Keyed,
+        Fill::Keyed,
+        Fill::Complement,
+        Fill::Aa,
+        Fill::Fives,
+        Fill::Ff,
+        Fill::Zeros,
+    ];
+    for phase in [Phase::Probe, Phase::Sample] {
+        if dice.below(3) == 0 {
+            steps.push(Step::from(phase));
+        }
+    }
+    for pass in 1..=1 + dice.below(3) as u8 {
+        let fill = dice.one_of(&fills);
+        let mut step = |phase| Step {
+            fill,
+            pass,
+            order: dice.one_of(&[Direction::Forward, Direction::Reverse]),
+            ..Step::from(phase)
+        };
+        steps.push(step(Phase::Write));
+        steps.push(step(Phase::Verify));
+        if dice.below(3) == 0 {
+            let seek = Step::from(Phase::Seek);
+            steps.push(Step {
+                fill,
+                pass,
+                seconds: 1,
+                ..seek
+            });
+        }
+        if dice.below(4) == 0 {
+            steps.push(Step::from(Phase::Trim));
+            let check = Step::from(Phase::TrimCheck);
+            steps.push(Step { fill, pass, ..check });
+        }
+    }
+    steps
+}
+
+fn burn(seed: u64, dice: &mut Dice, geometry: Geometry, plan: Plan, steps: Vec<Step>) -> (Evidence, Sim) {
+    let mut order = order(geometry, steps, dice);
+    order.limits.stop_on_fake = false;
+    order.limits.seeks_max = 40;
+    order.limits.trim_bytes = u64::from(order.io.block) * 3;
+    let mut sim = Sim::new(
+        geometry,
+        plan,
+        1 + dice.below(5) as usize,
+        order.io.block as usize,
+        seed,
+    );
+    let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+    (evidence, sim)
+}
+
+#[test]
+fn a_healthy_drive_never_gives_an_alarm_whatever_the_playbook() {
+    let mut kept = 0;
+    for seed in 0..plans(1_000) {
+        let mut dice = Dice(seed ^ 0x5_7e95);
+        let steps = steps(&mut dice);
+        let mut plan = Plan::healthy(dice.one_of(&[Content::Zeros, Content::Ones, Content::Random]));
+        plan.volatile = dice.below(2) == 0;
+        plan.trim = dice.one_of(&[Trim::Zeros, Trim::Zeros, Trim::Ignored, Trim::Refused]);
+        let trim = plan.trim;
+        let geometry = geometry(&mut dice);
+        let (evidence, sim) = burn(seed, &mut dice, geometry, plan, steps);
+        assert!(
+            evidence.defects.is_empty() && evidence.incidents.is_empty() && evidence.stopped.is_none(),
+            "seed {seed}: {evidence:?}"
+        );
+        for record in &evidence.phases {
+            let refused = trim == Trim::Refused && matches!(record.phase, Phase::Trim | Phase::TrimCheck);
+            let due = if refused {
+                PhaseStatus::Skipped
+            } else {
+                PhaseStatus::Done
+            };
+            assert_eq!(record.status, due, "seed {seed}: {record:?}");
+            assert_eq!(record.unsupported.is_some(), refused, "seed {seed}");
+            assert!(
+                refused || record.total.0 == 0 || record.done == record.total,
+                "seed {seed}: {record:?}"
+            );
+            let keeps = trim == Trim::Ignored && record.phase == Phase::TrimCheck && record.work.fill != Fill::Zeros;
+            assert_eq!(record.kept > 0, keeps, "seed {seed}: {record:?}");
+            kept += record.kept;
+        }
+        let truth = sim.truth();
+        let sectors = evidence.geometry.sectors;
+        assert!(
+            (0..sectors).all(|lba| truth.is_right(lba) && truth.was_seen(lba)),
+            "seed {seed}"
+        );
+        assert_eq!(evidence.verified().0, evidence.geometry.bytes(), "seed {seed}");
+    }
+    assert!(kept > 0, "no plan ignored a trim");
+}
+
+#[test]
+fn what_is_found_is_every_lie_whatever_the_playbook() {
+    let mut kinds = BTreeSet::new();
+    for seed in 0..plans(1_000) {
+        let mut dice = Dice(seed ^ 0xbad_57e9);
+        let steps = steps(&mut dice);
+        let mut plan = Plan::with(Vec::new());
+        plan.content = dice.one_of(&[Content::Zeros, Content::Ones, Content::Random]);
+        plan.volatile = dice.below(2) == 0;
+        let geometry = geometry(&mut dice);
+        plan.faults = faults(&mut dice, geometry.sectors);
+        let faults = plan.faults.clone();
+        let text = format!("{plan:?}\n{steps:?}");
+        let (evidence, sim) = burn(seed, &mut dice, geometry, plan, steps);
+        let sectors = evidence.geometry.sectors;
+        let mut due: BTreeSet<u64> = sim.lied().collect();
+        due.extend((0..sectors).filter(|lba| sim.truth().fails(*lba)));
+        assert_eq!(
+            bad_lbas(&evidence),
+            due,
+            "seed {seed}: {text}\n{:#?}",
+            evidence.findings()
+        );
+        assert_eq!(evidence.stopped, None, "seed {seed}");
+        for finding in evidence.findings() {
+            kinds.insert(finding.kind);
+            let step = evidence
+                .step(finding.step)
+                .unwrap_or_else(|| panic!("seed {seed}: {finding:?}"));
+            assert_eq!(step.phase, finding.phase, "seed {seed}");
+        }
+        let once = faults.iter().any(|f| matches!(f, Fault::ReadErrorOnce { .. }));
+        assert!(
+            !once || !evidence.findings().is_empty(),
+            "seed {seed}: an error that showed once was not told"
+        );
+    }
+    for kind in [
+        FaultKind::BitFlip,
+        FaultKind::Corrupt,
+        FaultKind::Misdirected,
+        FaultKind::Stale,
+        FaultKind::Transient,
+    ] {
+        assert!(kinds.contains(&kind), "no plan showed {kind:?}");
+    }
+}
+
+#[test]
+fn a_built_in_playbook_of_each_kind_runs_to_its_end() {
+    for (name, book) in Playbook::all() {
+        let mut dice = Dice(11);
+        let geometry = geometry(&mut dice);
+        let (evidence, sim) = burn(
+            11,
+            &mut dice,
+            geometry,
+            Plan::healthy(Content::Random),
+            book.steps().to_vec(),
+        );
+        assert!(
+            evidence.defects.is_empty() && evidence.stopped.is_none(),
+            "{name}: {evidence:?}"
+        );
+        assert!(
+            evidence
+                .phases
+                .iter()
+                .all(|r| r.status == PhaseStatus::Done && r.rounds == 1),
+            "{name}"
+        );
+        let wrote = (0..evidence.geometry.sectors).any(|lba| sim.truth().is_right(lba));
+        assert_eq!(wrote, book.erases(), "{name}");
+        assert_eq!(evidence.compares_all(), book.formats(), "{name}");
+        assert_eq!(
+            evidence.constant_only(),
+            matches!(name, "erase" | "badblocks" | "preclear"),
+            "{name}"
+        );
+        for surface in evidence.surfaces() {
+            let accesses: u64 = surface.latencies.iter().sum();
+            assert!(accesses > 0 && surface.latencies.len() < 40, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_soak_repeats_its_block_until_its_time_is_over_and_every_round_has_its_own_pass() {
+    let soak = Some(Soak {
+        first: 0,
+        last: 1,
+        seconds: 3,
+    });
+    let mut steps = plain(&[Phase::Write, Phase::Verify, Phase::Seek]);
+    steps[0].soak = soak;
+    steps[1].soak = soak;
+    steps[2].seconds = 1;
+    let mut dice = Dice(5);
+    let geometry = geometry(&mut dice);
+    let (evidence, sim) = burn(5, &mut dice, geometry, Plan::healthy(Content::Zeros), steps);
+    let rounds: Vec<u32> = evidence.phases.iter().map(|r| r.rounds).collect();
+    assert!(rounds[0] > 5 && rounds[0] == rounds[1] && rounds[2] == 1, "{rounds:?}");
+    let seconds: f64 = evidence.phases[..2].iter().map(|r| r.seconds).sum();
+    assert!((3.0..4.0).contains(&seconds), "{seconds}");
+    assert!(evidence.defects.is_empty() && evidence.stopped.is_none());
+    assert!((0..evidence.geometry.sectors).all(|lba| sim.truth().is_right(lba)));
+}
+
+#[test]
+fn a_scan_of_a_drive_with_data_changes_nothing_and_tells_what_cannot_be_read() {
+    let faults = vec![
+        Fault::ReadError { lba: 30 },
+        Fault::Slow {
+            lba: 35,
+            millis: 15_000,
+        },
+    ];
+    let mut dice = Dice(9);
+    let geometry = geometry(&mut dice);
+    let (evidence, sim) = burn(9, &mut dice, geometry, Plan::with(faults), plain(&[Phase::Scan]));
+    assert_eq!(bad_lbas(&evidence), [30].into());
+    assert!(evidence.incidents_of(FaultKind::Slow) > 0);
+    let before = burnin::sim::Origin::Before;
+    assert!(
+        (0..evidence.geometry.sectors).all(|lba| sim.truth().origin(lba) == before),
+        "it was written to"
+    );
+    assert_eq!((evidence.verified().0, evidence.compares_all()), (0, false));
+}
+
+#[test]
+fn false_capacity_is_told_as_that_with_headers_on_the_drive_too() {
+    let geometry = Geometry {
+        sectors: 4_096,
+        sector: 512,
+        physical: 512,
+    };
+    for (plan, kind) in [
+        (
+            Plan {
+                real: Some(1_500),
+                ..Plan::healthy(Content::Random)
+            },
+            FaultKind::WrapAround,
+        ),
+        (Plan::with(vec![Fault::Limbo { from: 3_000 }]), FaultKind::Truncated),
+    ] {
+        let mut dice = Dice(6);
+        let (evidence, _) = burn(6, &mut dice, geometry, plan, plain(&[Phase::Write, Phase::Verify]));
+        let findings = evidence.findings();
+        assert_eq!(findings[0].kind, kind, "{findings:#?}");
+        assert!(findings[0].detail.contains("stores only"), "{findings:#?}");
+    }
+}
