@@ -1,18 +1,21 @@
-//! Runs a program in a cgroup of its own and measures its process tree.
+//! Runs a program in a cgroup of its own and measures its process tree, or slows down its way to a device.
 //!
-//! Works with cgroup v2 (`cpu.stat`) and with v1 (`cpuacct.usage`), whichever the machine has.
+//! Works with cgroup v2 (`cpu.stat`, `io.max`) and with v1 (`cpuacct.usage`, `blkio.throttle`), whichever the machine has.
 
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// Where cgroups are mounted.
+const ROOT: &str = "/sys/fs/cgroup";
 
 /// What a program did.
 #[derive(Debug)]
@@ -25,30 +28,90 @@ pub(super) struct Done {
     pub stderr: String,
 }
 
+/// What is to be run, and how.
+#[derive(Debug, Default)]
+pub(super) struct Run<'a> {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Environment besides this process's.
+    pub env: Vec<(&'static str, String)>,
+    /// A device (`MAJOR:MINOR`) and the bytes a second that it gets, each way.
+    pub throttle: Option<(&'a str, u64)>,
+}
+
 /// A cgroup, removed when dropped.
 #[derive(Debug)]
-struct Group {
-    dir: PathBuf,
+pub(super) struct Group {
+    /// One directory in v2, one for each controller in v1; the first one counts CPU time.
+    dirs: Vec<PathBuf>,
     v2: bool,
 }
 
 impl Group {
-    fn new() -> Result<Self> {
-        let name = format!("kiln-bench-{}", std::process::id());
-        let root = Path::new("/sys/fs/cgroup");
+    /// A new one, with or without a slow device.
+    pub fn new(throttle: Option<(&str, u64)>) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "kiln-bench-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let root = Path::new(ROOT);
         let v2 = root.join("cgroup.controllers").exists();
-        let dir = if v2 {
-            root.join(name)
-        } else {
-            root.join("cpuacct").join(name)
+        let wanted: &[&str] = match (v2, throttle) {
+            (true, _) => &["."],
+            (false, None) => &["cpuacct"],
+            (false, Some(_)) => &["cpuacct", "blkio"],
         };
-        fs::create_dir_all(&dir).with_context(|| format!("making the cgroup {} (this needs root)", dir.display()))?;
-        Ok(Self { dir, v2 })
+        let group = Self {
+            dirs: wanted.iter().map(|place| root.join(place).join(&name)).collect(),
+            v2,
+        };
+        for dir in &group.dirs {
+            fs::create_dir_all(dir)
+                .with_context(|| format!("making the cgroup {} (this needs root)", dir.display()))?;
+        }
+        if let Some((device, rate)) = throttle {
+            group.throttle(device, rate)?;
+        }
+        Ok(group)
+    }
+
+    fn throttle(&self, device: &str, rate: u64) -> Result<()> {
+        let write = |path: PathBuf, text: String| {
+            fs::write(&path, &text).with_context(|| format!("writing {text:?} to {}", path.display()))
+        };
+        if self.v2 {
+            // Already on where anything else uses it; a refusal shows in the next write.
+            let _ = fs::write(Path::new(ROOT).join("cgroup.subtree_control"), "+io");
+            return write(self.dirs[0].join("io.max"), format!("{device} rbps={rate} wbps={rate}"));
+        }
+        for way in ["read", "write"] {
+            let file = format!("blkio.throttle.{way}_bps_device");
+            write(self.dirs[1].join(file), format!("{device} {rate}"))?;
+        }
+        Ok(())
+    }
+
+    /// A command that enters the group and becomes the program, so nothing of the program is missed.
+    pub fn enter(&self, command: &[String]) -> Command {
+        let enter: Vec<String> = self
+            .dirs
+            .iter()
+            .map(|dir| format!("echo $$ > {}/cgroup.procs && ", dir.display()))
+            .collect();
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg(enter.concat() + "exec \"$@\"")
+            .arg("sh")
+            .args(command);
+        shell
     }
 
     /// CPU time of everything that ever ran in it, in seconds.
     fn cpu(&self) -> Result<f64> {
-        let file = self.dir.join(if self.v2 { "cpu.stat" } else { "cpuacct.usage" });
+        let file = self.dirs[0].join(if self.v2 { "cpu.stat" } else { "cpuacct.usage" });
         let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
         let number = if self.v2 {
             text.lines().find_map(|l| l.strip_prefix("usage_usec "))
@@ -63,42 +126,40 @@ impl Group {
 
     /// Sum of the peak resident sizes of the processes in it now.
     fn memory(&self) -> u64 {
-        let procs = fs::read_to_string(self.dir.join("cgroup.procs")).unwrap_or_default();
-        let peak = |pid: &str| -> Option<u64> {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-            line.trim()
-                .strip_suffix("kB")?
-                .trim()
-                .parse::<u64>()
-                .ok()
-                .map(|kib| kib << 10)
-        };
-        procs.lines().filter_map(peak).sum()
+        let procs = fs::read_to_string(self.dirs[0].join("cgroup.procs")).unwrap_or_default();
+        procs.lines().filter_map(|pid| field(pid, "status", "VmHWM:")).sum()
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         // The kernel lets go of the last process a moment after it ended.
-        for _ in 0..50 {
-            if fs::remove_dir(&self.dir).is_ok() {
-                return;
+        for dir in &self.dirs {
+            for _ in 0..50 {
+                if fs::remove_dir(dir).is_ok() {
+                    break;
+                }
+                std::thread::sleep(LOOK);
             }
-            std::thread::sleep(LOOK);
         }
     }
 }
 
-/// Runs `command` (program and arguments) to its end; killed when `asked` becomes true.
-pub(super) fn measure(command: &[String], asked: &AtomicBool) -> Result<Done> {
-    let group = Group::new()?;
+/// A size in kB from a file of /proc/PID, in bytes.
+pub(super) fn field(pid: &str, file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+/// Runs a program to its end; killed when `asked` becomes true.
+pub(super) fn measure(run: &Run<'_>, asked: &AtomicBool) -> Result<Done> {
+    let group = Group::new(run.throttle)?;
     let began = Instant::now();
-    // The shell enters the group and becomes the program, so nothing of the program is missed.
-    let mut child = Command::new("sh")
-        .args(["-c", "echo $$ > \"$0\"/cgroup.procs && exec \"$@\""])
-        .arg(&group.dir)
-        .args(command)
+    let mut child = group
+        .enter(&run.command)
+        .envs(run.env.iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

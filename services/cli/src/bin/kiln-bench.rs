@@ -14,14 +14,20 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// `kiln burn` beside badblocks and fio on the same loop device.
+    /// `kiln burn` beside badblocks, fio and nwipe on the same loop device.
     Engine(cli::bench::Args),
+    /// The engine alone on a device of the bench's.
+    #[command(hide = true)]
+    Run(cli::bench::RunArgs),
 }
 
 fn main() -> ExitCode {
-    let Command::Engine(args) = Args::parse().command;
-    match cli::bench::main(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match Args::parse().command {
+        Command::Engine(args) => cli::bench::main(&args).map(|()| 0),
+        Command::Run(args) => cli::bench::run(&args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("kiln-bench: {error:#}");
             ExitCode::FAILURE
