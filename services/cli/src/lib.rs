@@ -1,10 +1,11 @@
 //! `kiln`: the operator's command line. It runs the same engine as the box, in its own process.
 //!
 //! - [`burn`]: `kiln burn`, from targets to exit code.
+//! - [`cert`]: `kiln cert verify` and `show`; [`playbook`]: `kiln playbook`; [`signing`]: the key of `kiln burn --cert`.
 //! - [`bench`]: the engine beside `badblocks` and `fio` on the same loop device (binary `kiln-bench`).
 //!
-//! Exit codes are a contract (`tests/contract.rs`): 0 PASSED, 1 WARN, 2 FAILED,
-//! 3 INCONCLUSIVE, 4 refused (nothing was written), 64 usage.
+//! Exit codes are a contract (`tests/contract.rs`, `tests/cert.rs`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
+//! 3 INCONCLUSIVE, 4 refused (nothing was written); `cert verify` 0 trusted, 1 unknown key, 2 bad; 64 usage.
 
 /// Writes a line to standard error; one that nobody reads any more is no reason to stop a burn-in.
 macro_rules! tell {
@@ -24,3 +25,6 @@ macro_rules! result {
 
 pub mod bench;
 pub mod burn;
+pub mod cert;
+pub mod playbook;
+pub mod signing;

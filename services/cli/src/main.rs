@@ -16,6 +16,13 @@ struct Args {
 enum Command {
     /// Writes every sector of a drive, reads it back and gives a verdict. Everything on the drive is lost.
     Burn(cli::burn::Args),
+    /// Checks certificates and draws them.
+    Cert(cli::cert::Args),
+    /// Tells what playbooks there are, and checks your own.
+    Playbook(cli::playbook::Args),
+    /// The process that partitions and formats; `kiln burn` starts it.
+    #[command(hide = true)]
+    Formatter,
 }
 
 fn main() -> ExitCode {
@@ -31,5 +38,8 @@ fn main() -> ExitCode {
     };
     match args.command {
         Command::Burn(args) => cli::burn::main(&args),
+        Command::Cert(args) => cli::cert::main(&args),
+        Command::Playbook(args) => cli::playbook::main(&args),
+        Command::Formatter => burnin::format::child(),
     }
 }

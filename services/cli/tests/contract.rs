@@ -6,87 +6,15 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A loop device over a file; detached when dropped.
-struct Loop {
-    node: String,
-    dir: tempfile::TempDir,
-}
-
-impl Loop {
-    /// `None` where the kernel or the user cannot make one.
-    fn new(bytes: u64) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        File::create(dir.path().join("drive")).unwrap().set_len(bytes).unwrap();
-        let out = Command::new("losetup")
-            .args(["--find", "--show", "--direct-io=on"])
-            .arg(dir.path().join("drive"))
-            .output()
-            .ok()?;
-        if !out.status.success() {
-            drop(std::io::Write::write_fmt(
-                &mut std::io::stderr(),
-                format_args!(
-                    "\nNOT RUN: no loop device: {}\n",
-                    String::from_utf8_lossy(&out.stderr).trim()
-                ),
-            ));
-            return None;
-        }
-        Some(Self {
-            node: String::from_utf8(out.stdout).unwrap().trim().to_owned(),
-            dir,
-        })
-    }
-
-    fn file(&self) -> PathBuf {
-        self.dir.path().join("drive")
-    }
-
-    fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
-    }
-
-    /// `kiln burn` of this device with everything that agrees, and `more`.
-    fn command(&self, more: &[&str]) -> Command {
-        let mut command = kiln(&["burn", &self.node, "--yes-erase", &self.node, "--allow-loop", "--json"]);
-        command.arg("--state").arg(self.state()).args(more);
-        command
-    }
-
-    fn burn(&self, more: &[&str]) -> Output {
-        self.command(more).output().unwrap()
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").args(["--detach", &self.node]).status();
-    }
-}
-
-fn kiln(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
-    command.args(args).stdin(Stdio::null());
-    command
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn object(output: &Output) -> serde_json::Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(output)))
-}
+use common::{Loop, code, kiln, object, text};
 
 #[test]
 fn passed_is_0_and_everything_was_verified() {
@@ -147,7 +75,7 @@ fn usage_is_64_and_nothing_is_written() {
         (vec!["burn", node, node, "--allow-loop", "--yes-erase", node], "twice"),
         (
             vec!["burn", node, "--yes-erase", node, "--playbook", "fast"],
-            "standard, surface",
+            "surface, standard",
         ),
         (vec!["burn", node, "--yes-erase", node, "--io", "aio"], "uring"),
         (vec!["burn", "/dev/there-is-none", "--yes-erase", "x"], "there-is-none"),

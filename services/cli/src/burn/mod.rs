@@ -2,112 +2,47 @@
 //!
 //! Nothing is written before every target has passed the guard, been named by
 //! `--yes-erase`, and, on a terminal, been confirmed by its last four characters.
+//!
+//! ```text
+//!  args ─► choice (playbook, options, steps) ─► target ─► admit (guard, plan) ─► consent
+//!                                                                                  │
+//!  exit code ◄─ ended (words, JSON) ◄─ job: earlier ─► own steps │ engine │ format ◄┘
+//! ```
 
+mod admit;
+mod args;
+mod choice;
 mod consent;
+mod ended;
 mod job;
 mod screen;
 mod state;
 mod target;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burnin::Playbook;
-use burnin::verdict::Profile;
-use burnin::worker::Backend;
-use clap::ValueEnum;
-use drive::guard::{Guard, Opened, Refusal};
-use wire::gate::{PlanDrive, digest, labels};
+use drive::guard::Guard;
+use drive::smart::Smartctl;
+use wire::gate::{PlanDrive, digest};
 use wire::job::Outcome;
-use wire::options::PlanOptions;
 
+use crate::signing::Signing;
+use admit::{Ready, admit};
+pub use args::{Args, IoWay};
+use choice::Choice;
 use job::Job;
 use screen::Screen;
 use state::StateDir;
-use target::Target;
 
 /// Exit code of a usage error. Source: sysexits.h, `EX_USAGE`.
 pub const USAGE: u8 = 64;
 
 /// Exit code when a drive was refused; nothing was written.
 pub const REFUSED: u8 = 4;
-
-/// What `kiln burn` takes.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Drives: device path, serial number, WWN, or a model that exactly one drive has.
-    #[arg(required = true, value_name = "PATH|SERIAL|MODEL")]
-    pub targets: Vec<String>,
-    /// Serial number or WWN of a drive whose content may be lost; for a loop device its path. Once for each drive.
-    #[arg(long, value_name = "ID")]
-    pub yes_erase: Vec<String>,
-    /// Admit loop devices, for tests and benchmarks.
-    #[arg(long)]
-    pub allow_loop: bool,
-    /// What to do with each drive: `standard` or `surface`.
-    #[arg(long, default_value = "standard", value_name = "NAME")]
-    pub playbook: String,
-    /// How to reach the drive.
-    #[arg(long, default_value = "uring")]
-    pub io: IoWay,
-    /// What is expected of the drive.
-    #[arg(long, default_value = "used")]
-    pub profile: ProfileArg,
-    /// Tell what would be erased, and write nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// One JSON object for each drive on standard output; progress stays on standard error.
-    #[arg(long)]
-    pub json: bool,
-    /// Digest that --dry-run told: goes on only if that is still what would be erased, and asks nothing.
-    #[arg(long, value_name = "DIGEST")]
-    pub plan_digest: Option<String>,
-    /// Go on with a burn-in that was interrupted.
-    #[arg(long)]
-    pub resume: bool,
-    /// Where progress is kept for --resume [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-}
-
-/// How to reach the drive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum IoWay {
-    /// io_uring, where the kernel has it.
-    Uring,
-    /// pread and pwrite.
-    Sync,
-}
-
-/// What is expected of the drive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ProfileArg {
-    /// It has a life behind it.
-    Used,
-    /// It was sold as new.
-    New,
-}
-
-impl From<IoWay> for Backend {
-    fn from(way: IoWay) -> Self {
-        match way {
-            IoWay::Uring => Self::Uring,
-            IoWay::Sync => Self::Sync,
-        }
-    }
-}
-
-impl From<ProfileArg> for Profile {
-    fn from(profile: ProfileArg) -> Self {
-        match profile {
-            ProfileArg::Used => Self::Used,
-            ProfileArg::New => Self::New,
-        }
-    }
-}
 
 /// Exit code of a verdict.
 pub fn code(outcome: Outcome) -> u8 {
@@ -143,38 +78,44 @@ pub fn main(args: &Args) -> ExitCode {
     }
 }
 
-/// A target that passed the guard.
-struct Ready {
-    target: Target,
-    opened: Opened,
-    plan: PlanDrive,
-}
-
 fn run(args: &Args) -> Result<Outcome, Stop> {
-    let playbook = Playbook::named(&args.playbook).map_err(|e| Stop::Usage(e.to_string()))?;
     let guard = Guard {
         allow_loop: args.allow_loop,
         ..Guard::default()
     };
+    let mut choice = Choice::of(args)?;
     let targets = target::resolve(&guard.system, &args.targets)?;
-    if !args.dry_run {
+    certificate_place(args)?;
+    if choice.erases() && !args.dry_run {
         consent::erasable(&targets, &args.yes_erase)?;
     }
-    let ready = admit(args, &guard, targets)?;
+    choice.give_up(&targets, &args.give_up)?;
+    let ready = admit(args, &guard, &choice, targets)?;
     let plans: Vec<PlanDrive> = ready.iter().map(|r| r.plan.clone()).collect();
-    let digest = digest(&playbook.name, &PlanOptions::default(), &plans);
-    for r in &ready {
-        tell!(
-            "will be erased: {} at {}: {}",
-            r.opened.identity.words(),
-            r.target.node.display(),
-            r.plan.content.words()
-        );
+    let digest = digest(&choice.playbook.name, &choice.options, &plans);
+    if choice.erases() {
+        for r in &ready {
+            let given_up = match r.plan.given_up.as_slice() {
+                [] => String::new(),
+                words => format!("; given up: {}", words.join(", ")),
+            };
+            tell!(
+                "will be erased: {} at {}: {}{given_up}",
+                r.held.identity.words(),
+                r.target.node.display(),
+                r.plan.content.words()
+            );
+        }
     }
     if args.dry_run {
+        let steps: Vec<String> = choice.steps.iter().map(burnin::playbook::Step::words).collect();
+        tell!("{}: {}", choice.playbook.name, steps.join(", "));
         tell!("nothing was written; to do it: --plan-digest {digest}");
         if args.json {
-            print_json(&serde_json::json!({ "playbook": playbook.name, "digest": digest, "drives": plans }));
+            let name = &choice.playbook.name;
+            print_json(&serde_json::json!({
+                "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans
+            }));
         }
         return Ok(Outcome::Passed);
     }
@@ -185,61 +126,37 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
             )));
         }
         Some(_) => {}
-        None if std::io::stdin().is_terminal() => consent::ask(&plans)?,
+        None if choice.erases() && std::io::stdin().is_terminal() => consent::ask(&plans)?,
         None => {}
     }
-    burn_all(args, &playbook, ready)
+    burn_all(args, &choice, &guard, ready)
 }
 
-/// Guards every target; one refusal refuses all.
-fn admit(args: &Args, guard: &Guard, targets: Vec<Target>) -> Result<Vec<Ready>, Stop> {
-    let mut ready = Vec::new();
-    let mut refused = Vec::new();
-    for target in targets {
-        let opened = match &target.device {
-            Ok(device) => guard.open_for_erase(&device.identity, &target.node, &[]),
-            Err(kind) => Err(kind.refusal(&target.node)),
-        };
-        match opened.map(|opened| (plan(&opened), opened)) {
-            Ok((Some(plan), opened)) => ready.push(Ready { target, opened, plan }),
-            Ok((None, _)) => refused.push((target, Refusal::NoIdentity.view())),
-            Err(refusal) => refused.push((target, refusal.view())),
-        }
+/// Where the certificates go must be known before hours are spent.
+fn certificate_place(args: &Args) -> Result<(), Stop> {
+    let Some(path) = &args.cert else { return Ok(()) };
+    if args.targets.len() > 1 {
+        return std::fs::create_dir_all(path).map_err(|e| {
+            Stop::Usage(format!(
+                "--cert {}: with several drives it is a folder: {e}",
+                path.display()
+            ))
+        });
     }
-    let serials: Vec<String> = ready.iter().map(|r| r.plan.serial.clone()).collect();
-    let labels = labels(&serials.iter().map(String::as_str).collect::<Vec<_>>());
-    for (r, label) in ready.iter_mut().zip(labels) {
-        r.plan.label = label;
+    if !path.is_dir() && crate::cert::Form::of(path).is_none() {
+        return Err(Stop::Usage(format!(
+            "--cert {}: expected a name ending in .json, .html or .pdf, or a folder",
+            path.display()
+        )));
     }
-    if refused.is_empty() {
-        return Ok(ready);
+    match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) if !dir.is_dir() => Err(Stop::Usage(format!("--cert: there is no folder {}", dir.display()))),
+        _ => Ok(()),
     }
-    let mut lines = Vec::new();
-    for (target, view) in refused {
-        if args.json {
-            print_json(&serde_json::json!({ "path": target.node, "refused": view }));
-        }
-        lines.push(format!("{} is refused: {}", target.node.display(), view.reason));
-    }
-    Err(Stop::Refused(format!("{}; nothing was written", lines.join("; "))))
-}
-
-fn plan(opened: &Opened) -> Option<PlanDrive> {
-    let identity = &opened.identity;
-    Some(PlanDrive {
-        id: identity.id.clone()?,
-        model: identity.model.clone(),
-        serial: identity.serial.clone(),
-        capacity: identity.capacity,
-        sector: identity.logical_sector,
-        content: opened.look.content.clone(),
-        given_up: Vec::new(),
-        label: String::new(),
-    })
 }
 
 /// One thread a drive; the worst outcome.
-fn burn_all(args: &Args, playbook: &Playbook, ready: Vec<Ready>) -> Result<Outcome, Stop> {
+fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> Result<Outcome, Stop> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [libc::SIGINT, libc::SIGTERM] {
         // The second one ends the process at once; what was flushed stays resumable.
@@ -249,18 +166,24 @@ fn burn_all(args: &Args, playbook: &Playbook, ready: Vec<Ready>) -> Result<Outco
         hooked.map_err(|e| Stop::Usage(format!("listening for signals: {e}")))?;
     }
     let state = StateDir::new(args.state.clone()).map_err(Stop::Usage)?;
+    let signing = match &args.cert {
+        Some(_) => Some(Signing::open(state.path()).map_err(Stop::Usage)?),
+        None => None,
+    };
+    let smartctl = Smartctl::default();
     let screen = Screen::new(std::io::stderr().is_terminal());
     let jobs: Vec<Job> = ready
         .into_iter()
         .map(|r| Job {
             drive: r.plan,
             node: r.target.node,
-            opened: r.opened,
-            playbook: playbook.clone(),
+            held: r.held,
+            system: guard.system.clone(),
+            choice: choice.clone(),
             backend: args.io.into(),
-            profile: args.profile.into(),
             resume: args.resume,
             state: state.clone(),
+            smartctl: smartctl.clone(),
             asked: Arc::clone(&asked),
         })
         .collect();
@@ -277,33 +200,51 @@ fn burn_all(args: &Args, playbook: &Playbook, ready: Vec<Ready>) -> Result<Outco
     screen.end();
     let mut worst = Outcome::Passed;
     for result in results {
-        let Ok(done) = result else {
+        let Ok(mut done) = result else {
             worst = worst.max(Outcome::Inconclusive);
             continue;
         };
+        if let (Some(signing), Some(path)) = (&signing, &args.cert) {
+            done.certify(signing, path);
+        }
         worst = worst.max(done.outcome());
         done.tell(args.json);
     }
     if asked.load(Ordering::Relaxed) {
-        let names: Vec<String> = args.targets.iter().map(|t| quote(t)).collect();
-        let ids: Vec<String> = args
-            .yes_erase
-            .iter()
-            .map(|id| format!("--yes-erase {}", quote(id)))
-            .collect();
-        tell!(
-            "to go on: kiln burn --resume --playbook {}{} {} {}",
-            playbook.name,
-            if args.allow_loop { " --allow-loop" } else { "" },
-            names.join(" "),
-            ids.join(" ")
-        );
+        tell!("to go on: {}", again(std::env::args().skip(1)));
     }
     Ok(worst)
 }
 
+/// The same command line, to go on: with `--resume`, without the digest of a plan that is gone.
+fn again(args: impl Iterator<Item = String>) -> String {
+    let mut words = vec!["kiln".to_owned()];
+    let mut skip = false;
+    let mut resumes = false;
+    for word in args {
+        if std::mem::take(&mut skip) || word.starts_with("--plan-digest=") {
+            continue;
+        }
+        if word == "--plan-digest" {
+            skip = true;
+            continue;
+        }
+        resumes |= word == "--resume";
+        words.push(quote(&word));
+        if word == "burn" && words.len() == 2 && !resumes {
+            words.push("--resume".to_owned());
+            resumes = true;
+        }
+    }
+    let twice = words.iter().filter(|word| *word == "--resume").count();
+    if twice > 1 {
+        words.remove(2);
+    }
+    words.join(" ")
+}
+
 fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {
@@ -315,5 +256,39 @@ fn print_json(value: &impl serde::Serialize) {
     match serde_json::to_string(value) {
         Ok(line) => result!("{line}"),
         Err(error) => tell!("kiln burn: a result could not be written: {error}"),
+    }
+}
+
+/// Name of a node for messages.
+fn short(node: &Path) -> String {
+    node.file_name().map_or_else(
+        || node.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_to_go_on_is_the_same_command_with_resume() {
+        let of = |words: &[&str]| again(words.iter().map(|w| (*w).to_owned()));
+        assert_eq!(
+            of(&[
+                "burn",
+                "/dev/sda",
+                "--yes-erase",
+                "WD 1",
+                "--plan-digest",
+                "ab",
+                "--format=ext4"
+            ]),
+            "kiln burn --resume /dev/sda --yes-erase 'WD 1' --format=ext4"
+        );
+        assert_eq!(
+            of(&["burn", "--plan-digest=ab", "x", "--resume"]),
+            "kiln burn x --resume"
+        );
     }
 }

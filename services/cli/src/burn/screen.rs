@@ -30,7 +30,7 @@ impl Screen {
 
     pub fn job(&self, name: &str) -> Line {
         let bar = self.bars.as_ref().map(|bars| {
-            let style = ProgressStyle::with_template("{prefix} {msg:24} {wide_bar} {percent:>3} %")
+            let style = ProgressStyle::with_template("{prefix} {msg:56!} {wide_bar} {percent:>3} %")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             bars.add(ProgressBar::new(1000).with_style(style).with_prefix(name.to_owned()))
         });
@@ -49,6 +49,11 @@ impl Screen {
 }
 
 impl Line {
+    /// One that nobody sees.
+    pub fn silent() -> Self {
+        Screen { bars: None }.job("")
+    }
+
     /// A fact.
     pub fn say(&self, text: &str) {
         let line = format!("{}: {text}", self.name);
@@ -68,10 +73,18 @@ impl Line {
 
     /// How far it is.
     pub fn progress(&self, progress: &Progress) {
-        let rate = format!("{} {}/s", progress.phase.label(), progress.rate);
+        let heat = progress.temperature.map(|t| format!(", {t}")).unwrap_or_default();
+        let rate = match progress.phase_percent {
+            Some(percent) => format!("{} {percent:.0} %{heat}", progress.phase.label()),
+            None => format!("{} {}/s{heat}", progress.phase.label(), progress.rate),
+        };
+        let eta = progress
+            .eta_job
+            .map(|s| format!(", {} left", duration(s)))
+            .unwrap_or_default();
         match &self.bar {
             Some(bar) => {
-                bar.set_message(rate);
+                bar.set_message(format!("{rate}{eta}"));
                 bar.set_position((progress.percent * 10.0) as u64);
             }
             None => {
@@ -81,10 +94,6 @@ impl Line {
                 }
                 *last = Some(Instant::now());
                 drop(last);
-                let eta = progress
-                    .eta_job
-                    .map(|s| format!(", {} left", duration(s)))
-                    .unwrap_or_default();
                 self.say(&format!("{rate}, {:.1} %{eta}", progress.percent));
             }
         }

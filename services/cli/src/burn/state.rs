@@ -4,18 +4,35 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use std::collections::BTreeMap;
 
 use burnin::Checkpoint;
+use burnin::playbook::Step;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
-use wire::{DriveId, Time};
+use wire::job::{PhaseState, SelfTest, TimePoint};
+use wire::options::PlanOptions;
+use wire::{DriveId, JobId, Time};
 
 /// Everything to go on with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
+    /// The job's id.
+    pub job: JobId,
     /// Name of the playbook.
     pub playbook: String,
+    /// What was chosen beside it.
+    pub options: PlanOptions,
+    /// All steps.
+    pub steps: Vec<Step>,
+    /// The steps that this process does itself and has begun: where they stand.
+    pub own: BTreeMap<u16, PhaseState>,
+    /// Self-tests that ended.
+    pub self_tests: Vec<SelfTest>,
+    /// Temperature and throughput so far.
+    pub timeline: Vec<TimePoint>,
     /// When the burn-in was started first.
     pub started: Time,
     /// SMART before the first write.
@@ -48,7 +65,12 @@ impl StateDir {
         Ok(Self(dir))
     }
 
-    fn path(&self, drive: &DriveId) -> PathBuf {
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn file(&self, drive: &DriveId) -> PathBuf {
         let name: String = drive
             .as_str()
             .chars()
@@ -65,7 +87,7 @@ impl StateDir {
 
     /// Replaces the drive's file: written beside, synced, renamed, directory synced.
     pub fn save(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
-        let path = self.path(drive);
+        let path = self.file(drive);
         let beside = path.with_extension("new");
         let mut file = File::create(&beside)?;
         file.write_all(&serde_json::to_vec(saved)?)?;
@@ -76,7 +98,7 @@ impl StateDir {
 
     /// What there is for the drive.
     pub fn load(&self, drive: &DriveId) -> Found {
-        let path = self.path(drive);
+        let path = self.file(drive);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
@@ -99,7 +121,7 @@ impl StateDir {
 
     /// Forgets the drive, once its burn-in has ended.
     pub fn forget(&self, drive: &DriveId) {
-        let _ = fs::remove_file(self.path(drive));
+        let _ = fs::remove_file(self.file(drive));
     }
 }
 
@@ -115,10 +137,16 @@ mod tests {
         let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
         assert!(matches!(state.load(&drive), Found::Nothing));
         let saved = Saved {
+            job: JobId::now(),
             playbook: "surface".to_owned(),
+            options: PlanOptions::default(),
+            steps: Vec::new(),
+            own: BTreeMap::new(),
+            self_tests: Vec::new(),
+            timeline: Vec::new(),
             started: Time::UNIX_EPOCH,
             smart_before: None,
-            checkpoint: "kiln-checkpoint 1 00000000 2\n{}".to_owned(),
+            checkpoint: "kiln-checkpoint 2 00000000 2\n{}".to_owned(),
         };
         state.save(&drive, &saved).unwrap();
         let Found::SetAside(told) = state.load(&drive) else {

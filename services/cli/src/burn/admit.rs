@@ -1,0 +1,148 @@
+//! Every target through the guard: one refusal refuses all.
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use burnin::format;
+use drive::content::ContentKind;
+use drive::guard::{Guard, Opened, Refusal};
+use drive::identity::Identity;
+use drive::sysfs::Device;
+use wire::drive::Content;
+use wire::gate::{PlanDrive, labels};
+
+use super::choice::Choice;
+use super::target::Target;
+use super::{Args, Stop, print_json};
+
+/// All memberships that can be given up; active ones are refused whatever is given up.
+const MEMBERSHIPS: [ContentKind; 6] = [
+    ContentKind::Md,
+    ContentKind::Lvm,
+    ContentKind::Zfs,
+    ContentKind::Bcache,
+    ContentKind::Luks,
+    ContentKind::Btrfs,
+];
+
+/// A target that passed the guard.
+pub(super) struct Ready {
+    pub target: Target,
+    pub held: Held,
+    pub plan: PlanDrive,
+}
+
+/// An open drive.
+pub(super) struct Held {
+    /// Exclusive for writing; for a playbook that changes nothing open for reading alone.
+    pub file: File,
+    pub identity: Identity,
+    pub device: Device,
+}
+
+/// Guards every target.
+pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Target>) -> Result<Vec<Ready>, Stop> {
+    let mut ready = Vec::new();
+    let mut refused = Vec::new();
+    for target in targets {
+        match one(guard, choice, &target) {
+            Ok((held, plan)) => ready.push(Ready { target, held, plan }),
+            Err(refusal) => refused.push((target, refusal.view())),
+        }
+    }
+    if let (true, Some(request)) = (refused.is_empty(), choice.request()) {
+        for r in &ready {
+            format::plan(r.plan.capacity.0, r.plan.sector, &request)
+                .map_err(|e| Stop::Refused(format!("{}: {e}; nothing was written", r.target.node.display())))?;
+        }
+    }
+    let serials: Vec<String> = ready.iter().map(|r| r.plan.serial.clone()).collect();
+    let labels = labels(&serials.iter().map(String::as_str).collect::<Vec<_>>());
+    for (r, label) in ready.iter_mut().zip(labels) {
+        r.plan.label = label;
+    }
+    if refused.is_empty() {
+        return Ok(ready);
+    }
+    let mut lines = Vec::new();
+    for (target, view) in refused {
+        if args.json {
+            print_json(&serde_json::json!({ "path": target.node, "refused": view }));
+        }
+        lines.push(format!("{} is refused: {}", target.node.display(), view.reason));
+    }
+    Err(Stop::Refused(format!("{}; nothing was written", lines.join("; "))))
+}
+
+fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDrive), Refusal> {
+    let device = match &target.device {
+        Ok(device) => device,
+        Err(kind) => return Err(kind.refusal(&target.node)),
+    };
+    if !choice.erases() {
+        let held = for_reading(device, &target.node)?;
+        let plan = plan(&held.identity, Content::Unknown, Vec::new()).ok_or(Refusal::NoIdentity)?;
+        return Ok((held, plan));
+    }
+    let gives_up = device
+        .identity
+        .id
+        .as_ref()
+        .is_some_and(|id| choice.options.give_up.contains(id));
+    let lose: &[ContentKind] = if gives_up { &MEMBERSHIPS } else { &[] };
+    let opened = guard.open_for_erase(&device.identity, &target.node, lose)?;
+    let plan = plan(&opened.identity, opened.look.content.clone(), given_up(&opened)).ok_or(Refusal::NoIdentity)?;
+    let held = Held {
+        file: opened.file,
+        identity: opened.identity,
+        device: opened.device,
+    };
+    Ok((held, plan))
+}
+
+/// A drive that nothing will be written to: whoever uses it may go on.
+fn for_reading(device: &Device, node: &Path) -> Result<Held, Refusal> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(node)
+        .map_err(|cause| Refusal::Open {
+            node: node.to_owned(),
+            cause,
+        })?;
+    Ok(Held {
+        file,
+        identity: device.identity.clone(),
+        device: device.clone(),
+    })
+}
+
+/// Memberships that are given up, in words.
+fn given_up(opened: &Opened) -> Vec<String> {
+    let mut words: Vec<String> = opened
+        .look
+        .members
+        .iter()
+        .map(|member| match member.partition {
+            0 => member.kind.words().to_owned(),
+            n => format!("partition {n}: {}", member.kind.words()),
+        })
+        .collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+fn plan(identity: &Identity, content: Content, given_up: Vec<String>) -> Option<PlanDrive> {
+    Some(PlanDrive {
+        id: identity.id.clone()?,
+        model: identity.model.clone(),
+        serial: identity.serial.clone(),
+        capacity: identity.capacity,
+        sector: identity.logical_sector,
+        content,
+        given_up,
+        label: String::new(),
+    })
+}

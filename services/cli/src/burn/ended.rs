@@ -1,0 +1,113 @@
+//! A job that ended: its word, its certificate, and how it is told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wire::job::{Job, Outcome};
+
+use super::print_json;
+use crate::cert::Form;
+use crate::signing::Signing;
+
+/// A job that ended.
+pub(super) struct Ended {
+    node: PathBuf,
+    job: Job,
+    notes: Vec<String>,
+}
+
+impl Ended {
+    pub fn new(node: PathBuf, job: Job, notes: Vec<String>) -> Self {
+        Self { node, job, notes }
+    }
+
+    /// The verdict's word.
+    pub fn outcome(&self) -> Outcome {
+        self.job.verdict.as_ref().map_or(Outcome::Inconclusive, |v| v.outcome)
+    }
+
+    /// Signs its certificate and writes it to a file, or into a folder under its id. A failure is told, and changes no verdict.
+    pub fn certify(&mut self, signing: &Signing, path: &Path) {
+        match signing.sign(&self.job) {
+            Ok(signed) => {
+                let info = signed.info();
+                let (path, form) = if path.is_dir() {
+                    (path.join(format!("{}.json", info.id)), Form::Json)
+                } else {
+                    (path.to_owned(), Form::of(path).unwrap_or(Form::Json))
+                };
+                self.job.certificate = Some(info);
+                match fs::write(&path, form.bytes(&signed)) {
+                    Ok(()) => tell!("certificate: {}", path.display()),
+                    Err(error) => self.uncertified(format!("{}: {error}", path.display())),
+                }
+            }
+            Err(why) => self.uncertified(why),
+        }
+    }
+
+    fn uncertified(&mut self, why: String) {
+        let note = format!("no certificate: {why}");
+        tell!("{note}");
+        self.notes.push(note);
+        self.job.certificate = None;
+    }
+
+    /// Tells the result: JSON on standard output, or words.
+    pub fn tell(&self, json: bool) {
+        if json {
+            print_json(&Told {
+                path: &self.node,
+                notes: &self.notes,
+                job: &self.job,
+            });
+            return;
+        }
+        let Some(verdict) = &self.job.verdict else { return };
+        result!(
+            "{}  {} {} ({})",
+            verdict.outcome.word(),
+            self.job.model,
+            self.job.serial,
+            self.node.display()
+        );
+        result!("  {}", verdict.summary);
+        for hit in &verdict.rules {
+            result!(
+                "  {}: {} (limit {}): {}",
+                hit.outcome.word(),
+                hit.value,
+                hit.limit,
+                hit.id
+            );
+        }
+        for finding in self.job.findings.iter().take(20) {
+            let place = finding
+                .lba
+                .map(|lba| format!("{lba}, {} sectors: ", finding.sectors))
+                .unwrap_or_default();
+            result!("  {}: {place}{}", finding.phase.label(), finding.detail);
+        }
+        if let Some(formatted) = &self.job.formatted {
+            match &formatted.problem {
+                None => result!(
+                    "  {:?}, {:?} {:?} of {}",
+                    formatted.table,
+                    formatted.filesystem,
+                    formatted.label,
+                    formatted.size
+                ),
+                Some(problem) => result!("  not formatted: {problem}"),
+            }
+        }
+    }
+}
+
+/// What `--json` prints: the job as everywhere else, where it was, and what is to be known besides.
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    path: &'a PathBuf,
+    notes: &'a [String],
+    #[serde(flatten)]
+    job: &'a Job,
+}

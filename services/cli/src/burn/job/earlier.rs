@@ -1,0 +1,137 @@
+//! How a job begins: anew, or where an interrupted one left off, by this computer's state or by the drive itself.
+
+use burnin::header::{self, Header};
+use burnin::worker::{Backend, Io, Limits, Resumption};
+use burnin::{JobKey, device};
+use drive::smart::Snapshot;
+use wire::{JobId, Time};
+
+use super::own::Own;
+use super::{Birth, Job};
+use crate::burn::screen::Line;
+use crate::burn::state::Found;
+
+/// How it begins.
+pub(super) type Begun = (Birth, Own, Option<Resumption>);
+
+impl Job {
+    /// Anew, or what an interrupted burn-in of this drive left, if it is asked to go on.
+    ///
+    /// # Errors
+    /// When the kernel gives no random numbers.
+    pub(super) fn begin(&self, line: &Line, notes: &mut Vec<String>) -> Result<Begun, String> {
+        if !self.resume {
+            // From now on the drive holds another pattern than an earlier burn-in left.
+            self.state.forget(&self.drive.id);
+            return self.anew();
+        }
+        let mut note = |text: String| {
+            line.say(&text);
+            notes.push(text);
+        };
+        let lost = match self.state.load(&self.drive.id) {
+            Found::Good(found) => {
+                let (saved, checkpoint) = *found;
+                if saved.playbook == self.choice.playbook.name && saved.steps == self.choice.steps {
+                    let mut own = Own::new(&self.choice.steps);
+                    own.take_up(saved.own);
+                    own.before = saved.smart_before;
+                    own.self_tests = saved.self_tests;
+                    own.timeline = saved.timeline;
+                    let birth = Birth {
+                        id: saved.job,
+                        key: checkpoint.key,
+                        started: saved.started,
+                    };
+                    let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
+                    return Ok((birth, own, Some(resumption)));
+                }
+                note(format!(
+                    "the interrupted burn-in was `{}` with other steps or options; it begins anew as `{}`",
+                    saved.playbook, self.choice.playbook.name
+                ));
+                return self.anew();
+            }
+            Found::Nothing => "nothing is kept here to go on with".to_owned(),
+            Found::SetAside(why) => why,
+        };
+        match self.from_drive() {
+            Ok(begun) => {
+                note(format!("{lost}; the drive itself tells where to go on"));
+                Ok(begun)
+            }
+            Err(why) => {
+                note(format!("{lost}, and {why}; it begins anew"));
+                self.anew()
+            }
+        }
+    }
+
+    fn anew(&self) -> Result<Begun, String> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(|e| format!("the kernel gives no random numbers: {e}"))?;
+        let birth = Birth {
+            id: JobId::now(),
+            key: JobKey(key),
+            started: Time::now(),
+        };
+        Ok((birth, Own::new(&self.choice.steps), None))
+    }
+
+    /// From the header sectors and the tags that the interrupted job wrote; reads only.
+    ///
+    /// What was known of SMART is in the header; a baseline that is not there is not made up.
+    fn from_drive(&self) -> Result<Begun, String> {
+        if !self.choice.erases() {
+            return Err("a playbook that writes nothing leaves nothing on the drive".to_owned());
+        }
+        let file = self.held.file.try_clone().map_err(|e| e.to_string())?;
+        let io = Io {
+            backend: Backend::Sync,
+            ..Io::default()
+        };
+        let (mut device, _) = device::open(file, io).map_err(|e| e.to_string())?;
+        let header = header::find(device.as_mut(), self.geometry()).ok_or("the drive holds no header of a burn-in")?;
+        self.is_mine(&header)?;
+        let checkpoint = header::recover(device.as_mut(), &header, &Limits::default())
+            .ok_or("what the drive holds is not enough to go on from")?;
+        let mut own = Own::new(&self.choice.steps);
+        own.before = header
+            .note
+            .baseline
+            .as_deref()
+            .and_then(|text| serde_json::from_str::<Snapshot>(text).ok());
+        own.baseline_is_past();
+        let birth = Birth {
+            id: header.note.job.parse().unwrap_or_else(|_| JobId::now()),
+            key: header.key,
+            started: header.note.started,
+        };
+        let resumption = resumption(
+            checkpoint.encode(),
+            "its progress was lost; the drive's own header and tags told where to go on",
+        );
+        Ok((birth, own, Some(resumption)))
+    }
+
+    fn is_mine(&self, header: &Header) -> Result<(), String> {
+        if header.note.drive != self.drive.id {
+            return Err(format!("the header on it is of another drive, {}", header.note.drive));
+        }
+        if header.steps != self.choice.steps {
+            return Err(format!(
+                "the burn-in on it was `{}` with other steps than `{}`",
+                header.note.playbook, self.choice.playbook.name
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn resumption(checkpoint: String, why: &str) -> Resumption {
+    Resumption {
+        checkpoint,
+        why: why.to_owned(),
+        at: Time::now(),
+    }
+}

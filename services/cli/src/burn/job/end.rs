@@ -1,0 +1,247 @@
+//! The end of one drive's burn-in: what it came to, the file system on a good drive, the verdict.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use burnin::evidence::{Evidence, Stop};
+use burnin::format::{self, Order, Said};
+use burnin::verdict::{Case, judge};
+use drive::smart::delta;
+use drive::sysfs::{self, DevNum};
+use std::os::unix::fs::MetadataExt;
+use wire::job::{FINDINGS_MAX, JobState, Outcome, Phase, PhaseState, PhaseStatus};
+use wire::options::Formatted;
+use wire::{Bytes, JobId, Time};
+
+use super::own::Own;
+use super::watch::Seen;
+use super::{Birth, Job};
+use crate::burn::ended::Ended;
+use crate::burn::screen::Line;
+
+/// Longest that a formatter may take: the check of a large file system reads a few gigabytes of it.
+const FORMAT_LONGEST: Duration = Duration::from_secs(2 * 3600);
+
+impl Job {
+    /// Judges it, formats a good drive, and judges that, too.
+    pub(super) fn end(
+        self,
+        birth: &Birth,
+        evidence: Evidence,
+        own: Own,
+        seen: Seen,
+        notes: Vec<String>,
+        line: &Line,
+    ) -> Ended {
+        let due = self.choice.self_tests();
+        let rotation = self.held.device.rotation;
+        let case = Case {
+            wants_smart: self.choice.wants_smart(),
+            before: own.before.as_ref(),
+            after: own.after.as_ref(),
+            profile: self.choice.options.profile,
+            self_tests_due: &due,
+            self_tests: &own.self_tests,
+            timeline: &seen.timeline,
+            rotation,
+            too_hot: seen.too_hot.as_deref(),
+            paused_for_heat: seen.paused,
+            ..Case::new(&evidence)
+        };
+        let mut verdict = judge(&case);
+        let mut phases = self.phases(&evidence, &own);
+        let mut formatted = None;
+        let good = matches!(verdict.outcome, Outcome::Passed | Outcome::Warn) && evidence.stopped.is_none();
+        if self.choice.request().is_some() && !good {
+            line.say("not formatted: only a drive that came through is");
+        }
+        // What outlives the descriptor, which the formatter takes.
+        let ended = EndedParts::of(&self, birth);
+        if good && self.choice.request().is_some() {
+            let began = Instant::now();
+            let made = self.format(line);
+            let status = if made.problem.is_none() {
+                PhaseStatus::Done
+            } else {
+                PhaseStatus::Interrupted
+            };
+            let mut seconds = began.elapsed().as_secs_f64();
+            // One child does both; its time stands with the last.
+            for state in phases
+                .iter_mut()
+                .rev()
+                .filter(|s| matches!(s.phase, Phase::Partition | Phase::Format))
+            {
+                state.status = status;
+                state.rounds = u32::from(status == PhaseStatus::Done);
+                state.seconds = std::mem::take(&mut seconds);
+            }
+            formatted = Some(made);
+            verdict = judge(&Case {
+                wants_format: true,
+                formatted: formatted.as_ref(),
+                ..case
+            });
+        }
+        let mut findings = evidence.findings();
+        findings.truncate(FINDINGS_MAX);
+        let aborted = matches!(evidence.stopped, Some(Stop::Asked { .. })) && seen.too_hot.is_none();
+        let mut job = ended.job;
+        job.state = if aborted { JobState::Aborted } else { JobState::Finished };
+        job.phases = phases;
+        job.findings = findings;
+        job.bad_sectors = evidence.defects.bad_sectors();
+        job.verdict = Some(verdict);
+        job.resumes = evidence.resumes.clone();
+        job.surface = evidence.surfaces();
+        job.smart = match (&own.before, &own.after) {
+            (Some(before), Some(after)) => delta(before, after).into_iter().map(Into::into).collect(),
+            _ => Vec::new(),
+        };
+        job.self_tests = own.self_tests;
+        job.timeline = seen.timeline;
+        job.formatted = formatted;
+        job.ended = Some(Time::now());
+        Ended::new(ended.node, job, notes)
+    }
+
+    /// All steps with their states: the engine's, this process's, and those of the formatter, which are still to come.
+    fn phases(&self, evidence: &Evidence, own: &Own) -> Vec<PhaseState> {
+        (0..)
+            .zip(&self.choice.steps)
+            .map(|(at, step)| {
+                let mut state = match (evidence.step(at), own.states.get(&at)) {
+                    (Some(record), _) => record.state(),
+                    (None, Some(state)) => state.clone(),
+                    (None, None) => PhaseState {
+                        phase: step.phase,
+                        note: step.note(),
+                        rounds: 0,
+                        status: PhaseStatus::Skipped,
+                        seconds: 0.0,
+                        bytes: Bytes(0),
+                    },
+                };
+                state.status = match state.status {
+                    PhaseStatus::Pending => PhaseStatus::Skipped,
+                    PhaseStatus::Running => PhaseStatus::Interrupted,
+                    ended @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => ended,
+                };
+                state
+            })
+            .collect()
+    }
+
+    /// Gives the drive to a formatter and waits for its end.
+    fn format(self, line: &Line) -> Formatted {
+        let Some(request) = self.choice.request() else {
+            return Formatted {
+                table: wire::options::Table::Auto,
+                filesystem: wire::options::FileSystem::Raw,
+                label: String::new(),
+                uuid: None,
+                size: Bytes(0),
+                checks: Vec::new(),
+                problem: Some("nothing was to be made".to_owned()),
+            };
+        };
+        let order = Order {
+            node: self.node.clone(),
+            capacity: self.drive.capacity.0,
+            sector: self.drive.sector,
+            request,
+        };
+        line.phase(Phase::Partition);
+        let number = self.held.file.metadata().map(|meta| DevNum::from_raw(meta.rdev()));
+        let expected = self.held.identity;
+        let system = self.system;
+        let mut identity = || {
+            let number = number.as_ref().map_err(|e| e.to_string())?;
+            let found = sysfs::read_number(&system, *number).ok_or("the drive is gone")?;
+            expected.same_drive(&found.identity).map_err(|e| e.to_string())
+        };
+        let mut tell = |said: &Said| match said {
+            Said::Partitioned => line.phase(Phase::Format),
+            Said::At { what } => line.say(what),
+            Said::Done(formatted) => {
+                for check in &formatted.checks {
+                    line.say(check);
+                }
+            }
+        };
+        // Not current_exe(): its path is gone once an update has replaced the binary.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg("formatter");
+        let formatted = format::run(
+            &mut command,
+            self.held.file,
+            &order,
+            FORMAT_LONGEST,
+            &mut identity,
+            &mut tell,
+        );
+        if let Some(problem) = &formatted.problem {
+            line.say(&format!("not formatted: {problem}"));
+        }
+        formatted
+    }
+
+    /// The engine could not begin: nothing is known, so nothing is passed.
+    pub(super) fn not_begun(self, why: String, notes: Vec<String>) -> Ended {
+        let geometry = burnin::device::Geometry {
+            sectors: 0,
+            sector: self.drive.sector.max(512),
+            physical: self.drive.sector.max(512),
+        };
+        let mut evidence = Evidence::new(geometry, &self.choice.steps);
+        evidence.stopped = Some(Stop::Engine { why });
+        let birth = Birth {
+            id: JobId::now(),
+            key: burnin::JobKey([0; 16]),
+            started: Time::now(),
+        };
+        let own = Own::new(&self.choice.steps);
+        self.end(&birth, evidence, own, Seen::default(), notes, &Line::silent())
+    }
+}
+
+/// What is known of a job before its end.
+struct EndedParts {
+    node: std::path::PathBuf,
+    job: wire::job::Job,
+}
+
+impl EndedParts {
+    fn of(job: &Job, birth: &Birth) -> Self {
+        let drive = &job.drive;
+        Self {
+            node: job.node.clone(),
+            job: wire::job::Job {
+                id: birth.id,
+                drive: drive.id.clone(),
+                model: drive.model.clone(),
+                serial: drive.serial.clone(),
+                capacity: drive.capacity,
+                sector: drive.sector,
+                playbook: job.choice.playbook.name.clone(),
+                actor: std::env::var("USER").unwrap_or_else(|_| "kiln burn".to_owned()),
+                state: JobState::Running,
+                phases: Vec::new(),
+                progress: None,
+                findings: Vec::new(),
+                bad_sectors: 0,
+                verdict: None,
+                resumes: Vec::new(),
+                surface: Vec::new(),
+                smart: Vec::new(),
+                self_tests: Vec::new(),
+                timeline: Vec::new(),
+                options: job.choice.options.clone(),
+                formatted: None,
+                certificate: None,
+                started: birth.started,
+                ended: None,
+            },
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The steps that this process does itself: SMART and the drive's self-tests.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use burnin::playbook::Step;
+use drive::selftest::{self, Kind};
+use drive::smart::{Snapshot, words};
+use wire::job::{Phase, PhaseState, PhaseStatus, Progress, SelfTest};
+use wire::{Bytes, job::SelfTestOutcome};
+
+use super::{Job, is_own};
+use crate::burn::screen::Line;
+
+use wire::job::TimePoint;
+
+/// How often a signal is looked for while a self-test runs.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Where the own steps stand, and what they told.
+#[derive(Clone, Debug)]
+pub(super) struct Own {
+    /// By step.
+    pub states: BTreeMap<u16, PhaseState>,
+    /// SMART before the first write.
+    pub before: Option<Snapshot>,
+    /// SMART after.
+    pub after: Option<Snapshot>,
+    /// Self-tests that ended.
+    pub self_tests: Vec<SelfTest>,
+    /// Of earlier sessions.
+    pub timeline: Vec<TimePoint>,
+    /// What is to be known besides.
+    pub notes: Vec<String>,
+}
+
+impl Own {
+    pub fn new(steps: &[Step]) -> Self {
+        let pending = |step: &Step| PhaseState {
+            phase: step.phase,
+            note: step.note(),
+            rounds: 0,
+            status: PhaseStatus::Pending,
+            seconds: 0.0,
+            bytes: Bytes(0),
+        };
+        Self {
+            states: (0..)
+                .zip(steps)
+                .filter(|(_, s)| is_own(s.phase))
+                .map(|(at, s)| (at, pending(s)))
+                .collect(),
+            before: None,
+            after: None,
+            self_tests: Vec::new(),
+            timeline: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Goes on with what an earlier session did; what it had not ended is done again.
+    pub fn take_up(&mut self, earlier: BTreeMap<u16, PhaseState>) {
+        for (step, state) in earlier {
+            let ended = matches!(state.status, PhaseStatus::Done | PhaseStatus::Skipped);
+            if let Some(mine) = self
+                .states
+                .get_mut(&step)
+                .filter(|mine| ended && mine.phase == state.phase)
+            {
+                *mine = state;
+            }
+        }
+    }
+
+    /// The drive is no longer as it was before the first write: what is known of SMART then is known, or never will be.
+    pub fn baseline_is_past(&mut self) {
+        let status = if self.before.is_some() {
+            PhaseStatus::Done
+        } else {
+            PhaseStatus::Skipped
+        };
+        for state in self.states.values_mut().filter(|s| s.phase == Phase::SmartBefore) {
+            state.status = status;
+        }
+    }
+
+    /// Does every own step before `until` that is still to be done.
+    pub fn until(&mut self, job: &Job, until: u16, line: &Line) {
+        let due: Vec<(u16, Phase)> = self
+            .states
+            .range(..until)
+            .filter(|(_, state)| state.status == PhaseStatus::Pending)
+            .map(|(step, state)| (*step, state.phase))
+            .collect();
+        for (step, phase) in due {
+            if job.asked.load(Ordering::Relaxed) {
+                return;
+            }
+            line.phase(phase);
+            let began = Instant::now();
+            let status = match phase {
+                Phase::SmartBefore => {
+                    self.before = self.smart(job, line);
+                    done(self.before.is_some())
+                }
+                Phase::SmartAfter => {
+                    self.after = self.smart(job, line);
+                    done(self.after.is_some())
+                }
+                phase => match Kind::of(phase) {
+                    Some(kind) => self.self_test(job, kind, step, line),
+                    None => PhaseStatus::Skipped,
+                },
+            };
+            if let Some(state) = self.states.get_mut(&step) {
+                state.status = status;
+                state.seconds = began.elapsed().as_secs_f64();
+                state.rounds = u32::from(status == PhaseStatus::Done);
+            }
+        }
+    }
+
+    fn smart(&mut self, job: &Job, line: &Line) -> Option<Snapshot> {
+        match job.smartctl.read(&job.node, &job.held.identity) {
+            Ok(snapshot) => Some(snapshot),
+            Err(why) => {
+                let note = format!("SMART: {}", words(&why));
+                line.say(&note);
+                self.notes.push(note);
+                None
+            }
+        }
+    }
+
+    /// Starts it, follows it, and judges it by its own entry in the drive's log. A signal ends it.
+    fn self_test(&mut self, job: &Job, kind: Kind, step: u16, line: &Line) -> PhaseStatus {
+        let identity = &job.held.identity;
+        let mut running = match selftest::start(&job.smartctl, &job.node, identity, kind) {
+            Ok(running) => running,
+            Err(why) => return self.tested(why.told(kind), line),
+        };
+        let began = Instant::now();
+        loop {
+            let look = Instant::now() + running.limits.every;
+            while Instant::now() < look {
+                if job.asked.load(Ordering::Relaxed) {
+                    let told = match selftest::abort(&job.smartctl, &job.node, identity) {
+                        Ok(()) => "ended by a signal".to_owned(),
+                        Err(why) => format!("a signal came, but it could not be ended: {why}"),
+                    };
+                    line.say(&told);
+                    // It is not an end: with --resume it is begun again.
+                    return PhaseStatus::Interrupted;
+                }
+                std::thread::sleep(LOOK);
+            }
+            match selftest::poll(&job.smartctl, &job.node, identity, &mut running, began.elapsed()) {
+                selftest::Step::Running { percent } => line.progress(&Progress {
+                    phase: kind.phase(),
+                    step,
+                    done: Bytes(0),
+                    total: Bytes(0),
+                    rate: Bytes(0),
+                    eta: None,
+                    eta_job: None,
+                    percent: 0.0,
+                    temperature: None,
+                    phase_percent: Some(percent),
+                }),
+                selftest::Step::Ended(test) => return self.tested(test, line),
+            }
+        }
+    }
+
+    fn tested(&mut self, test: SelfTest, line: &Line) -> PhaseStatus {
+        line.say(&format!("{}: {}", test.phase.label(), test.told));
+        let status = match test.outcome {
+            SelfTestOutcome::Passed | SelfTestOutcome::Failed => PhaseStatus::Done,
+            SelfTestOutcome::Unsupported => PhaseStatus::Skipped,
+            SelfTestOutcome::Aborted | SelfTestOutcome::Unknown => PhaseStatus::Interrupted,
+        };
+        self.self_tests.push(test);
+        status
+    }
+}
+
+fn done(read: bool) -> PhaseStatus {
+    if read { PhaseStatus::Done } else { PhaseStatus::Skipped }
+}

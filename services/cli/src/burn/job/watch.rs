@@ -1,0 +1,218 @@
+//! A thread beside the engine that looks at the drive's temperature: pauses, goes on, gives up, and keeps the time line.
+//!
+//! The decisions are [`burnin::heat`]'s. Reading a temperature may block as long as the drive does, so it is not done
+//! in the engine's thread.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use burnin::heat::{Decision, Heat, Limits, Named};
+use burnin::runner::Ask;
+use drive::smart::Snapshot;
+use drive::temperature::Thermometer;
+use wire::job::{Progress, TIMELINE_MAX, TimePoint};
+use wire::{Bytes, Celsius, Time};
+
+use super::Job;
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// What is known of a job under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// Over all sessions.
+    pub timeline: Vec<TimePoint>,
+    /// Why it was given up.
+    pub too_hot: Option<String>,
+    /// Whether it ever paused for heat.
+    pub paused: bool,
+    temperature: Option<Celsius>,
+    step: u16,
+    rate: Bytes,
+    bad_sectors: u64,
+    asks: VecDeque<Ask>,
+    /// Looks between two points of the time line; doubled each time it is thinned out.
+    every: u32,
+    looks: u32,
+}
+
+/// The thread, and what it shares with the engine's.
+#[derive(Debug)]
+pub(super) struct Watch {
+    seen: Arc<Mutex<Seen>>,
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Watch {
+    /// Begins to look; `timeline` is that of earlier sessions.
+    pub fn start(job: &Job, before: Option<&Snapshot>, timeline: Vec<TimePoint>) -> Self {
+        let seen = Arc::new(Mutex::new(Seen {
+            timeline,
+            every: 1,
+            ..Seen::default()
+        }));
+        let (end, ended) = channel();
+        let mut heat = Heat::new(Limits::of(job.held.device.rotation, &named(before)));
+        let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
+        let (system, smartctl, shared) = (job.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
+        let began = Instant::now();
+        let look = move || {
+            loop {
+                let reading = thermometer.read(&system, &smartctl, Instant::now());
+                lock(&shared).look(&mut heat, began.elapsed(), reading, Time::now());
+                if ended.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("temperature".to_owned())
+            .spawn(look)
+            .ok();
+        Self {
+            seen,
+            thread: thread.map(|thread| (end, thread)),
+        }
+    }
+
+    /// Takes note of the engine's progress; gives the temperature.
+    pub fn saw(&self, progress: &Progress) -> Option<Celsius> {
+        let mut seen = lock(&self.seen);
+        seen.step = progress.step;
+        seen.rate = progress.rate;
+        seen.temperature
+    }
+
+    /// Takes note of what was found.
+    pub fn found(&self, bad_sectors: u64) {
+        lock(&self.seen).bad_sectors = bad_sectors;
+    }
+
+    /// What the engine is to be asked next.
+    pub fn next(&self) -> Option<Ask> {
+        lock(&self.seen).asks.pop_front()
+    }
+
+    /// Why the job is to be given up.
+    pub fn too_hot(&self) -> Option<String> {
+        lock(&self.seen).too_hot.clone()
+    }
+
+    /// The time line so far.
+    pub fn timeline(&self) -> Vec<TimePoint> {
+        lock(&self.seen).timeline.clone()
+    }
+
+    /// Ends the thread; one that the drive holds is left behind.
+    pub fn end(mut self) -> Seen {
+        if let Some((end, thread)) = self.thread.take() {
+            drop(end);
+            let deadline = Instant::now() + Duration::from_secs(2);
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        lock(&self.seen).clone()
+    }
+}
+
+/// What the drive names as its own limits.
+fn named(before: Option<&Snapshot>) -> Named {
+    let limit = before.and_then(|smart| smart.sct.as_ref()?.limit);
+    Named {
+        limits: limit
+            .and_then(|d| i32::try_from(d).ok())
+            .map(Celsius)
+            .into_iter()
+            .collect(),
+        warning: None,
+    }
+}
+
+impl Seen {
+    fn look(&mut self, heat: &mut Heat, now: Duration, reading: Option<Celsius>, at: Time) {
+        self.temperature = reading;
+        match heat.step(now, reading) {
+            Some(Decision::Pause { at }) => {
+                self.paused = true;
+                self.asks.push_back(Ask::Hold(format!(
+                    "{at}: too hot; it goes on at {}",
+                    heat.limits().resume
+                )));
+            }
+            Some(Decision::Resume { .. }) => self.asks.push_back(Ask::Release),
+            Some(Decision::GiveUp { at }) => self.too_hot = Some(format!("still {at} after pausing")),
+            None => {}
+        }
+        self.looks += 1;
+        if !self.looks.is_multiple_of(self.every.max(1)) {
+            return;
+        }
+        if self.timeline.len() >= TIMELINE_MAX {
+            let mut keep = false;
+            self.timeline.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.every = self.every.max(1) * 2;
+        }
+        self.timeline.push(TimePoint {
+            at,
+            step: self.step,
+            temperature: self.temperature,
+            rate: self.rate,
+            bad_sectors: self.bad_sectors,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::drive::Rotation;
+
+    use super::*;
+
+    #[test]
+    fn a_hot_drive_pauses_goes_on_and_is_given_up() {
+        let mut heat = Heat::new(Limits::of(Rotation::SolidState, &Named::default()));
+        let limits = heat.limits();
+        let mut seen = Seen::default();
+        let mut now = Duration::ZERO;
+        let mut look = |seen: &mut Seen, degrees: i32, minutes: u64| {
+            for _ in 0..minutes * 6 {
+                now += LOOK;
+                seen.look(&mut heat, now, Some(Celsius(degrees)), Time::UNIX_EPOCH);
+            }
+        };
+        look(&mut seen, 30, 2);
+        assert!(seen.asks.is_empty() && !seen.paused);
+        look(&mut seen, limits.pause.0 + 1, 5);
+        assert!(matches!(seen.asks.pop_front(), Some(Ask::Hold(_))) && seen.paused);
+        look(&mut seen, limits.resume.0 - 1, 5);
+        assert_eq!(seen.asks.pop_front(), Some(Ask::Release));
+        look(&mut seen, limits.pause.0 + 1, 90);
+        assert!(seen.too_hot.is_some());
+        assert!(seen.timeline.len() <= TIMELINE_MAX);
+    }
+
+    #[test]
+    fn the_time_line_is_thinned_evenly() {
+        let mut heat = Heat::new(Limits::of(Rotation::Unknown, &Named::default()));
+        let mut seen = Seen::default();
+        for second in 0..5_000 {
+            let at = Time::from_second(second).unwrap();
+            seen.look(&mut heat, Duration::from_secs(second as u64), None, at);
+        }
+        assert!((TIMELINE_MAX / 2..=TIMELINE_MAX).contains(&seen.timeline.len()));
+        assert!(seen.timeline.windows(2).all(|pair| pair[0].at < pair[1].at));
+    }
+}

@@ -1,0 +1,227 @@
+//! `kiln cert verify FILE` and `kiln cert show FILE`: certificates without a box.
+//!
+//! FILE is the signed file, the page or PDF made of it, or the text of a scanned code. Exit codes of `verify`
+//! are a contract (`tests/cert.rs`): 0 trusted, 1 valid but by an unknown key, 2 bad, 64 usage (also a file that
+//! cannot be read).
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use certificate::{Revocations, Signed, Trust, carrier, check, page, pdf};
+use wire::Time;
+use wire::certificate::{CertificateCheck, RevocationState, Standing};
+
+use crate::burn::USAGE;
+
+/// Longest file that is read: a PDF or page of the longest certificate is below it.
+const FILE_MAX: u64 = 8 << 20;
+
+/// What `kiln cert` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Says whether a certificate may be relied on. Exit code 0 trusted, 1 valid but by an unknown key, 2 bad.
+    Verify {
+        /// The signed file, its page or PDF, or the text of a scanned code; `-` for standard input.
+        file: PathBuf,
+        /// Keys that you know: lines `key FINGERPRINT NAME` or `revoked ID WHY`.
+        #[arg(long, value_name = "FILE")]
+        trust: Option<PathBuf>,
+        /// As one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes page, PDF or the signed file of a certificate whose signature is good.
+    Show {
+        /// The signed file, its page or PDF; `-` for standard input.
+        file: PathBuf,
+        /// Write the page here.
+        #[arg(long, value_name = "OUT")]
+        html: Option<PathBuf>,
+        /// Write the PDF here.
+        #[arg(long, value_name = "OUT")]
+        pdf: Option<PathBuf>,
+        /// Write the signed file here.
+        #[arg(long, value_name = "OUT")]
+        json: Option<PathBuf>,
+    },
+}
+
+/// A form that a certificate can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The signed file.
+    Json,
+    /// The page.
+    Html,
+    /// The PDF.
+    Pdf,
+}
+
+impl Form {
+    /// By a name's ending.
+    pub fn of(path: &Path) -> Option<Self> {
+        Some(match path.extension()?.to_str()? {
+            "json" => Self::Json,
+            "html" => Self::Html,
+            "pdf" => Self::Pdf,
+            _ => return None,
+        })
+    }
+
+    /// The certificate in this form.
+    pub fn bytes(self, signed: &Signed) -> Vec<u8> {
+        match self {
+            Self::Json => signed.text().as_bytes().to_vec(),
+            Self::Html => page::html(signed).into_bytes(),
+            Self::Pdf => pdf::pdf(signed),
+        }
+    }
+}
+
+/// Runs the command.
+pub fn main(args: &Args) -> ExitCode {
+    let done = match &args.command {
+        Command::Verify { file, trust, json } => verify(file, trust.as_deref(), *json, Time::now()),
+        Command::Show { file, html, pdf, json } => {
+            show(file, &[(Form::Html, html), (Form::Pdf, pdf), (Form::Json, json)])
+        }
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(why) => {
+            tell!("kiln cert: {why}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// Exit code of a standing.
+pub fn code(standing: Standing) -> u8 {
+    match standing {
+        Standing::Trusted => 0,
+        Standing::UnknownKey => 1,
+        Standing::Bad => 2,
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let told = |e: std::io::Error| format!("{}: {e}", path.display());
+    let mut bytes = Vec::new();
+    let mut source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(fs::File::open(path).map_err(told)?)
+    };
+    source
+        .by_ref()
+        .take(FILE_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(told)?;
+    Ok(bytes)
+}
+
+fn verify(file: &Path, trust: Option<&Path>, json: bool, now: Time) -> Result<u8, String> {
+    let trust = match trust {
+        None => Trust::none(),
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|e| format!("--trust {}: {e}", path.display()))?;
+            Trust::parse(&text).map_err(|e| format!("--trust {}: {e}", path.display()))?
+        }
+    };
+    let bytes = read(file)?;
+    let result = match carrier::text(&bytes) {
+        Ok(text) => check(&text, &trust, now, Revocations::Unknown),
+        Err(why) => CertificateCheck {
+            standing: Standing::Bad,
+            told: format!("This is no good certificate: {why}."),
+            signature_good: false,
+            key: None,
+            known_as: None,
+            expired: false,
+            revocation: RevocationState::Unknown,
+            says: None,
+        },
+    };
+    if json {
+        let line = serde_json::to_string(&result).map_err(|e| e.to_string())?;
+        result!("{line}");
+    } else {
+        tell_check(&result);
+    }
+    Ok(code(result.standing))
+}
+
+fn tell_check(result: &CertificateCheck) {
+    let word = match result.standing {
+        Standing::Trusted => "TRUSTED",
+        Standing::UnknownKey => "VALID, BY AN UNKNOWN KEY",
+        Standing::Bad => "BAD",
+    };
+    result!("{word}: {}", result.told);
+    result!("signature:   {}", if result.signature_good { "good" } else { "bad" });
+    if let Some(key) = &result.key {
+        result!("fingerprint: {}", certificate::key::groups(key));
+        result!(
+            "key:         {}",
+            result.known_as.as_deref().unwrap_or("not known to you")
+        );
+    }
+    if let Some(says) = &result.says {
+        let late = if result.expired { " (passed)" } else { "" };
+        result!("valid until: {}{late}", says.valid_until.strftime("%-d %B %Y"));
+        let revocation = match &result.revocation {
+            RevocationState::Unknown => {
+                "unknown: only the box that signed it can tell, and it was not asked".to_owned()
+            }
+            RevocationState::Standing => "not revoked".to_owned(),
+            RevocationState::Revoked(revoked) => format!("REVOKED: {}", revoked.why),
+        };
+        result!("revocation:  {revocation}");
+        result!(
+            "says:        {}  {} {}, {}",
+            says.outcome.word(),
+            says.model,
+            says.serial,
+            says.capacity
+        );
+        result!(
+            "certificate: {}, made {}",
+            says.id,
+            says.made.strftime("%-d %B %Y, %H:%M UTC")
+        );
+        result!("digest:      {}", certificate::key::groups(&says.digest));
+    }
+}
+
+fn show(file: &Path, outs: &[(Form, &Option<PathBuf>)]) -> Result<u8, String> {
+    let wanted: Vec<(Form, &PathBuf)> = outs
+        .iter()
+        .filter_map(|(form, out)| Some((*form, out.as_ref()?)))
+        .collect();
+    if wanted.is_empty() {
+        return Err("nothing to make; expected --html OUT, --pdf OUT or --json OUT".to_owned());
+    }
+    let bytes = read(file)?;
+    let signed = match carrier::text(&bytes)
+        .map_err(|e| e.to_string())
+        .and_then(|text| Signed::parse(&text).map_err(|e| format!("this is no good certificate: {e}")))
+    {
+        Ok(signed) => signed,
+        Err(why) => {
+            tell!("kiln cert: {}: {why}", file.display());
+            return Ok(code(Standing::Bad));
+        }
+    };
+    for (form, out) in wanted {
+        fs::write(out, form.bytes(&signed)).map_err(|e| format!("{}: {e}", out.display()))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,97 @@
+//! The key that signs certificates of `kiln burn`: made once, kept in the state folder, readable by its owner alone.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use certificate::{Certificate, Key, Maker, Signed};
+use wire::Time;
+use wire::job::Job;
+
+/// Name of the key's file.
+const FILE: &str = "certificate.key";
+
+/// A key and who uses it.
+#[derive(Clone, Debug)]
+pub struct Signing {
+    key: Key,
+    maker: Maker,
+}
+
+impl Signing {
+    /// The folder's key; made where there is none.
+    ///
+    /// # Errors
+    /// When it can be neither read nor made, in words. A key that cannot be read is never replaced: others know it.
+    pub fn open(state: &Path) -> Result<Self, String> {
+        let path = state.join(FILE);
+        let told = |what: &dyn std::fmt::Display| format!("the certificate key {}: {what}", path.display());
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make(state, &path).map_err(|e| told(&e))?,
+            Err(error) => return Err(told(&error)),
+        };
+        let seed = parse(text.trim()).ok_or_else(|| told(&"expected 64 hexadecimal digits"))?;
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Ok(Self {
+            key: Key::from_seed(&seed),
+            maker: Maker {
+                id: "cli".to_owned(),
+                name: name.trim().to_owned(),
+                software: concat!("kiln ", env!("CARGO_PKG_VERSION")).to_owned(),
+            },
+        })
+    }
+
+    /// The certificate of a job that is over.
+    ///
+    /// # Errors
+    /// When the job has none, or it cannot be signed; in words.
+    pub fn sign(&self, job: &Job) -> Result<Signed, String> {
+        let certificate = Certificate::of(job, &self.maker, self.key.public(), Time::now())
+            .ok_or("a job that is not over has no certificate")?;
+        Signed::sign(&certificate, &self.key).map_err(|e| drive::smart::words(&e))
+    }
+}
+
+fn parse(text: &str) -> Option<[u8; 32]> {
+    hex::decode(text).ok()?.try_into().ok()
+}
+
+fn make(state: &Path, path: &Path) -> io::Result<String> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let text = hex::encode(seed);
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    File::open(state)?.sync_all()?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_is_nobody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Signing::open(dir.path()).unwrap();
+        let again = Signing::open(dir.path()).unwrap();
+        assert_eq!(first.key.public(), again.key.public());
+        let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(dir.path().join(FILE), "zz").unwrap();
+        assert!(Signing::open(dir.path()).unwrap_err().contains("expected 64"));
+        assert_eq!(
+            fs::read_to_string(dir.path().join(FILE)).unwrap(),
+            "zz",
+            "never replaced"
+        );
+    }
+}
