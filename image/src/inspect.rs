@@ -9,7 +9,11 @@ use crate::{
     signature::Signatures,
     slot::Manifest,
 };
-use std::{fs::File, path::Path};
+use std::{
+    fs::File,
+    io::{Seek, SeekFrom},
+    path::Path,
+};
 
 /// The archive that only test images carry.
 pub(crate) const TEST: &str = "kiln/test.cpio";
@@ -30,7 +34,8 @@ impl<'a> Image<'a> {
     /// When it is not an image of ours, or damaged.
     pub fn open(path: &'a Path) -> Result<Self> {
         let file = File::open(path).at("opening", path)?;
-        let len = file.metadata().at("examining", path)?.len();
+        // By its end, because a stick's device node has no length of its own.
+        let len = (&file).seek(SeekFrom::End(0)).at("measuring", path)?;
         if len < gpt::TOTAL * SECTOR || len % SECTOR != 0 {
             return Err(wrong(
                 path,

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -17,7 +18,7 @@ use nix::unistd::Pid;
 use probe::Op;
 use serde_json::{Value, json};
 
-use crate::{Out, dm, module, uevent};
+use crate::{Out, dm, module, stack, uevent};
 
 /// Most of a file or of a program's output that is sent, in bytes.
 const TEXT_MAX: usize = 1 << 20;
@@ -44,6 +45,7 @@ impl State {
         match op {
             Op::Ping {} => Ok(Value::Null),
             Op::Run { argv, limit_s } => run(&argv, Duration::from_secs(limit_s)),
+            Op::Ask { socket, line } => ask(&socket, &line),
             Op::Signal { pid, signal } => {
                 let signal = Signal::try_from(signal)?;
                 kill(Pid::from_raw(pid), signal)?;
@@ -110,6 +112,9 @@ impl State {
                 )?;
                 Ok(Value::Null)
             }
+            Op::MountElsewhere { source, target, kind } => Ok(json!(stack::mount_elsewhere(&source, &target, &kind)?)),
+            Op::LoopOver { path } => Ok(json!(stack::loop_over(&path)?)),
+            Op::BtrfsScan { path } => stack::btrfs_scan(&path).map(|()| Value::Null),
             Op::Unmount { target } => {
                 umount2(target.as_str(), MntFlags::empty())?;
                 Ok(Value::Null)
@@ -136,6 +141,16 @@ impl State {
 
 fn about(path: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{path}: {error}"))
+}
+
+/// One line there, one line back, within a minute.
+fn ask(socket: &str, line: &str) -> io::Result<Value> {
+    let mut stream = UnixStream::connect(socket).map_err(|e| about(socket, &e))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.write_all(format!("{line}\n").as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(json!(answer.trim_end()))
 }
 
 /// Runs a program to its end or its limit. Its output is read by threads, so that a full pipe never stops it.

@@ -25,6 +25,8 @@ pub enum Op {
     Ping {},
     /// Runs a program: `{status, stdout, stderr}`; killed after `limit_s` seconds.
     Run { argv: Vec<String>, limit_s: u64 },
+    /// Sends one line to a Unix socket and returns the first line of the answer.
+    Ask { socket: String, line: String },
     /// Sends a signal to a process.
     Signal { pid: i32, signal: i32 },
     /// Stops a process as a debugger does; works on PID 1, which no signal stops.
@@ -48,6 +50,16 @@ pub enum Op {
         kind: String,
         read_only: bool,
     },
+    /// Mounts in a mount namespace that a process of its own holds: the process's id.
+    MountElsewhere {
+        source: String,
+        target: String,
+        kind: String,
+    },
+    /// Puts a loop device over a block device: its path.
+    LoopOver { path: String },
+    /// Makes a member of a btrfs known to the kernel.
+    BtrfsScan { path: String },
     /// Unmounts.
     Unmount { target: String },
     /// Swaps to a device.

@@ -5,6 +5,7 @@
 mod act;
 mod dm;
 mod module;
+mod stack;
 mod uevent;
 
 use std::fs::{self, File};
@@ -20,6 +21,12 @@ use probe::{Line, PORT, Request};
 pub(crate) type Out = Arc<Mutex<File>>;
 
 fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, word, source, target, kind] = arguments.as_slice()
+        && word == stack::HOLD
+    {
+        return stack::hold(source, target, kind);
+    }
     let path = port();
     let file = File::options().read(true).write(true).open(&path)?;
     let out: Out = Arc::new(Mutex::new(file.try_clone()?));

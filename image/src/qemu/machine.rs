@@ -31,6 +31,7 @@ pub struct Machine {
     offline: bool,
     watchdog: bool,
     probe: bool,
+    crash_store: bool,
     drives: Vec<Drive>,
     fw_cfg: Vec<(String, String)>,
     kernel: Option<Kernel>,
@@ -60,6 +61,7 @@ impl Machine {
             offline: true,
             watchdog: true,
             probe: false,
+            crash_store: false,
             drives: Vec::new(),
             fw_cfg: Vec::new(),
             kernel: None,
@@ -105,6 +107,13 @@ impl Machine {
     #[must_use]
     pub fn with_probe(mut self) -> Self {
         self.probe = true;
+        self
+    }
+
+    /// Adds flash in which the kernel keeps its last words over a reset (ACPI ERST; x86-64 only).
+    #[must_use]
+    pub fn with_crash_store(mut self) -> Self {
+        self.crash_store = true;
         self
     }
 
@@ -248,6 +257,14 @@ impl Machine {
                 "-device",
                 "virtserialport,bus=vserial.0,chardev=probe,name=kiln.probe".into(),
             );
+        }
+        if self.crash_store {
+            let path = escaped(&file("erst"));
+            add(
+                "-object",
+                format!("memory-backend-file,id=erst,size=256K,share=on,mem-path={path}"),
+            );
+            add("-device", "acpi-erst,memdev=erst".into());
         }
         for (name, value) in &self.fw_cfg {
             add("-fw_cfg", format!("name={},string={}", escaped(name), escaped(value)));

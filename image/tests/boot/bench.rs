@@ -89,7 +89,12 @@ impl Bench {
 
     /// One request under `/api/v1`; whatever the answer is.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<Response> {
-        let mut request = Request::new(method, &format!("/api/v1{path}"));
+        self.call_at(method, &format!("/api/v1{path}"), body)
+    }
+
+    /// One request anywhere; whatever the answer is.
+    pub(crate) fn call_at(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<Response> {
+        let mut request = Request::new(method, path);
         if !self.cookie.is_empty() {
             request = request.header("cookie", &self.cookie);
         }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use image::qemu::{Arch, Bus, Drive, Firmware, Source};
 use wire::job::Outcome;
-use wire::supervisor::{Medium, UnitState};
+use wire::supervisor::{Medium, Status, UnitState};
 
 use crate::bench::Bench;
 use crate::lab::{Lab, SOON};
 
-/// What every healthy box shows a minute after power-on.
-fn healthy(bench: &Bench, via: &str) {
+/// What every healthy box shows a minute after power-on; what its supervisor says.
+pub(crate) fn healthy(bench: &Bench, via: &str) -> Status {
     let status = bench.until("a healthy supervisor", SOON, || {
         let view = bench.status();
         let text = format!("{view:#?}");
@@ -27,6 +27,7 @@ fn healthy(bench: &Bench, via: &str) {
     assert_eq!(status.boot.via, via, "{status:#?}");
     assert_eq!(status.boot.slot, "a", "{status:#?}");
     assert!(!status.addresses.is_empty(), "{status:#?}");
+    status
 }
 
 #[test]
@@ -51,6 +52,13 @@ fn uefi_boots() {
     let lab = Lab::new();
     let (_vm, bench) = lab.start(lab.machine(Bus::Nvme, None).firmware(Firmware::Uefi));
     healthy(&bench, "efi-x86_64");
+}
+
+#[test]
+fn uefi_of_32_bits_boots() {
+    let lab = Lab::new();
+    let (_vm, bench) = lab.start(lab.machine(Bus::Usb, None).firmware(Firmware::Uefi32));
+    healthy(&bench, "efi-i386");
 }
 
 #[test]

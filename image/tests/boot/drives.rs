@@ -3,6 +3,7 @@
 use image::nbd::{Disk, Fault, Plan, Server};
 use image::qemu::{Bus, Drive, Source};
 use wire::Lba;
+use wire::drive::Content;
 use wire::job::{FaultKind, Job, Outcome, Phase};
 
 use crate::lab::{Lab, SOON};
@@ -20,7 +21,7 @@ fn found(job: &Job, kind: FaultKind, sector: u64) -> bool {
 }
 
 #[test]
-fn read_errors_a_forged_capacity_and_a_flipped_bit_fail_with_place_and_kind_and_a_good_drive_passes() {
+fn read_errors_also_at_the_start_a_forged_capacity_and_a_flipped_bit_fail_with_place_and_a_good_drive_passes() {
     let lab = Lab::new();
     let disk = |faults: Plan| Disk::blank(32).unwrap().with_plan(faults);
     let unreadable = lab.serve(
@@ -35,14 +36,19 @@ fn read_errors_a_forged_capacity_and_a_flipped_bit_fail_with_place_and_kind_and_
             bit: 77,
         })),
     );
+    let headless = lab.serve("headless", disk(Plan::honest().with(Fault::ReadError(0..2048))));
     let good = lab.serve("good", disk(Plan::honest()));
     let (_vm, bench) = lab.boot([
+        attached(Bus::Scsi, "NOSTART1", &headless),
         attached(Bus::Sata, "READERR1", &unreadable),
         attached(Bus::Scsi, "FORGED01", &forged),
         attached(Bus::Nvme, "BITFLIP1", &flips),
         attached(Bus::Scsi, "GOODONE1", &good),
     ]);
-    let jobs = bench.burn(&["READERR1", "FORGED01", "BITFLIP1", "GOODONE1"], "surface");
+    // What stands on a drive whose first MiB cannot be read is not known, which is said; it is offered all the same.
+    let seen = bench.offered("NOSTART1");
+    assert!(matches!(seen.content, Content::Unreadable { .. }), "{seen:#?}");
+    let jobs = bench.burn(&["READERR1", "FORGED01", "BITFLIP1", "GOODONE1", "NOSTART1"], "surface");
 
     let job = bench.ends(&jobs[0], Outcome::Failed);
     assert!(
@@ -64,6 +70,13 @@ fn read_errors_a_forged_capacity_and_a_flipped_bit_fail_with_place_and_kind_and_
     let job = bench.ends(&jobs[2], Outcome::Failed);
     assert!(found(&job, FaultKind::BitFlip, 12_345), "{job:#?}");
     assert_eq!(job.bad_sectors, 1, "{job:#?}");
+
+    let job = bench.ends(&jobs[4], Outcome::Failed);
+    for sector in [0, 1, 1000, 2047] {
+        assert!(found(&job, FaultKind::ReadError, sector), "sector {sector}: {job:#?}");
+    }
+    assert!(!found(&job, FaultKind::ReadError, 2048), "{job:#?}");
+    assert_eq!(job.bad_sectors, 2048, "{job:#?}");
 
     let job = bench.ends(&jobs[3], Outcome::Passed);
     assert_eq!(job.verdict.unwrap().verified.0, 32 << 20);

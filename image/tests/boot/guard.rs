@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
-use image::qemu::{Bus, Drive};
+use image::qemu::machine::overlay;
+use image::qemu::{Arch, Bus, Drive, Source};
 use probe::Op;
 
+use crate::images::image;
 use crate::lab::Lab;
 use crate::signatures::{self, MIB};
 
 /// The drives, what is prepared on them, and the words that the refusal must have: kind, and a part of the reason.
-const KINDS: [(&str, &str, &str); 16] = [
+const KINDS: [(&str, &str, &str); 21] = [
     ("MOUNTED1", "mounted", "/test/mounted"),
     ("PARTMNT1", "mounted", "/test/partition"),
+    ("HIDDENMT", "mounted", "/test/hidden"),
     ("SWAPPED1", "swap", "swap"),
     ("DMHOLD01", "device-mapper", "kiln-linear"),
     ("LVACTIVE", "lvm-active", "kiln-volume"),
@@ -22,9 +25,13 @@ const KINDS: [(&str, &str, &str); 16] = [
     ("LUKSDISK", "luks", "LUKS"),
     ("BCACHED1", "bcache-member", "bcache"),
     ("BTRFSMEM", "btrfs-member", "btrfs"),
+    ("BTRMOUNT", "btrfs-mounted", "btrfs"),
+    ("BTRSECND", "btrfs-mounted", "btrfs"),
+    ("LOOPBACK", "loop-backing", "loop"),
     ("ZFSLABEL", "zfs-member", "ZFS"),
     ("PROTECT1", "write-protected", "write"),
     ("KILNBOOT", "boot-disk", "boot"),
+    ("OTHERKLN", "kiln-stick", "Kiln"),
     ("TWIN0001", "same-identity", "identity"),
 ];
 
@@ -44,7 +51,18 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
     };
     let mut nameless = Drive::new(Bus::Virtio, "", lab.blank("nameless", MIB));
     nameless.id = "nameless".into();
+    // A second stick with the same image, as fresh as the one that the box boots from.
+    let second = lab.path().join("second.qcow2");
+    overlay(image(Arch::X86_64), &second).unwrap();
+    let second = Drive::new(Bus::Scsi, "OTHERKLN", Source::Qcow2(second));
     let (mut vm, bench) = lab.boot([
+        second,
+        make("HIDDENMT", &|p| signatures::ext4(p, 0)),
+        make("BTRMOUNT", &nothing),
+        make("BTRSECND", &|p| {
+            signatures::btrfs_of_two(&lab.path().join("BTRMOUNT"), p)
+        }),
+        make("LOOPBACK", &nothing),
         make("MOUNTED1", &|p| signatures::ext4(p, 0)),
         make("PARTMNT1", &|p| {
             signatures::one_partition(p);
@@ -80,6 +98,21 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
     };
     act(mount(node("MOUNTED1"), "/test/mounted"));
     act(mount(format!("{}1", node("PARTMNT1")), "/test/partition"));
+    act(Op::MountElsewhere {
+        source: node("HIDDENMT"),
+        target: "/test/hidden".into(),
+        kind: "ext4".into(),
+    });
+    act(Op::Module { name: "btrfs".into() });
+    act(Op::BtrfsScan { path: node("BTRSECND") });
+    act(Op::Mount {
+        source: node("BTRMOUNT"),
+        target: "/test/btrfs".into(),
+        kind: "btrfs".into(),
+        read_only: false,
+    });
+    act(Op::Module { name: "loop".into() });
+    act(Op::LoopOver { path: node("LOOPBACK") });
     act(Op::Swapon { path: node("SWAPPED1") });
     act(Op::Module { name: "dm_mod".into() });
     // The kernel knows an LVM volume or an opened LUKS disk by the identity that its tool gave the mapping.

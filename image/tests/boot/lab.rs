@@ -31,7 +31,14 @@ impl Lab {
         Self::of(Arch::X86_64)
     }
 
+    /// A bench of its own; the box that calm tests share is taken down first.
     pub(crate) fn of(arch: Arch) -> Self {
+        crate::calm::end();
+        Self::beside_the_calm_box(arch)
+    }
+
+    /// The same, and nothing else changes.
+    pub(crate) fn beside_the_calm_box(arch: Arch) -> Self {
         let mut dir = tempfile::Builder::new().prefix("kiln-boot-").tempdir().unwrap();
         if std::env::var_os("KILN_TEST_KEEP").is_some() {
             dir.disable_cleanup(true);

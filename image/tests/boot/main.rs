@@ -1,6 +1,6 @@
 //! Boots the image in QEMU and shows that what the product promises holds there.
 //!
-//! One machine a test, each from a fresh overlay of one test image (the product's image and one more archive with the
+//! One machine a test (those in `calm` share one), each from a fresh overlay of one test image (the product's image and one more archive with the
 //! probe). Run by `scripts/test boot`, or alone:
 //!
 //! ```text
@@ -14,12 +14,14 @@
 
 mod bench;
 mod boot;
+mod calm;
 mod drives;
 mod gate;
 mod guard;
-mod hotplug;
 mod images;
 mod lab;
 mod power;
 mod services;
 mod signatures;
+mod slots;
+mod supervisor;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use image::nbd::{Disk, Fault, Medium, Plan, Server};
-use image::qemu::{Arch, Bus, Drive, Machine, Source};
+use image::qemu::{Arch, Bus, Drive, Machine, Source, Vm};
 use probe::Op;
 use wire::job::{Outcome, Phase};
 
 use crate::bench::{Bench, PASSWORD};
 use crate::images::image;
-use crate::lab::{BOOT, JOB, Lab};
+use crate::lab::{BOOT, JOB, Lab, SOON};
 
 /// The drive that loses power, in MiB, and its speed in bytes a second.
 const MIB: u64 = 112;
@@ -91,10 +91,11 @@ fn a_power_cut_while_writing_loses_caches_and_the_next_boot_resumes_and_says_so(
 }
 
 #[test]
-fn a_stopped_pid_1_is_reset_by_the_hardware_watchdog_and_the_reason_is_shown() {
+fn a_stopped_pid_1_is_reset_by_the_hardware_watchdog_and_the_second_boot_tells_why_and_finds_its_renamed_medium() {
     let lab = Lab::new();
     let (mut vm, bench) = lab.boot([]);
     let first = bench.status().supervisor.unwrap().boot;
+    assert_eq!(named_by_grub(&mut vm), FRESH, "an image that nobody has booted");
     vm.probe().unwrap().op(Op::Freeze { pid: 1 }).unwrap();
     vm.wait_event("WATCHDOG", WATCHDOG).unwrap();
     let mark = vm.mark();
@@ -104,4 +105,25 @@ fn a_stopped_pid_1_is_reset_by_the_hardware_watchdog_and_the_reason_is_shown() {
     let second = bench.status().supervisor.unwrap().boot;
     assert_ne!(second.boot_id, first.boot_id, "the box was not reset");
     assert!(second.reason.to_lowercase().contains("watchdog"), "{second:?}");
+    // The first boot gave the medium GUIDs of its own, and this boot has found it by them.
+    let own = named_by_grub(&mut vm);
+    assert!(own != FRESH && own.len() == FRESH.len(), "{own}");
+    bench.until("state on the medium", SOON, || {
+        let boot = bench.status().supervisor.map(|s| s.boot).ok_or("no supervisor")?;
+        if boot.medium == wire::supervisor::Medium::Disk {
+            Ok(())
+        } else {
+            Err(format!("{boot:?}"))
+        }
+    });
+}
+
+/// GUID of the boot partition in every fresh image.
+const FRESH: &str = "4b696c6e-0000-4000-8000-000000000002";
+
+/// The boot partition as GRUB named it on this boot's kernel command line.
+fn named_by_grub(vm: &mut Vm) -> String {
+    let line = vm.probe().unwrap().read("/proc/cmdline").unwrap();
+    let word = line.split_whitespace().find_map(|w| w.strip_prefix("kiln.part="));
+    word.unwrap_or_else(|| panic!("no kiln.part in {line:?}")).to_owned()
 }

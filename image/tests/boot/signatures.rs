@@ -130,6 +130,17 @@ pub(crate) fn btrfs(path: &Path) {
     put(path, 65_536, &sb);
 }
 
+/// A btrfs over two drives that can be mounted; both files exist.
+pub(crate) fn btrfs_of_two(one: &Path, other: &Path) {
+    let status = Command::new("mkfs.btrfs")
+        .args(["-q", "-f", "-M", "-m", "raid1", "-d", "raid1"])
+        .args([one, other])
+        .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+        .status()
+        .unwrap();
+    assert!(status.success(), "mkfs.btrfs: {status}");
+}
+
 /// A bcache backing device: superblock at 4 KiB with its CRC-64.
 pub(crate) fn bcache(path: &Path) {
     let mut sb = [0_u8; 208];

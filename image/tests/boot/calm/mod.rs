@@ -1,0 +1,83 @@
+//! One box for all tests that cut, kill and burn nothing: booting it takes longer than most of them.
+//!
+//! It is booted by the first of them and goes down when a test of another kind makes its bench. Every test here leaves it as
+//! it was: what was plugged in is pulled, and no job is ever started, which each may rely on.
+
+mod addon;
+mod exchange;
+mod expiry;
+mod hotplug;
+
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use image::qemu::{Arch, Bus, Drive, Vm};
+use wire::gate::{Armed, Plan};
+
+use crate::bench::Bench;
+use crate::lab::Lab;
+
+/// The box, and what was armed on it when it was young.
+pub(crate) struct Calm {
+    pub(crate) lab: Lab,
+    pub(crate) vm: Vm,
+    pub(crate) bench: Bench,
+    /// An armed plan for [`KEPT`] that nobody starts, and a moment before it was made.
+    pub(crate) armed: (Instant, Plan, Armed),
+    /// QEMU dies with the thread that started it; that one waits for this to go.
+    _keeper: Sender<()>,
+}
+
+/// Drive of the plan that is never started.
+pub(crate) const KEPT: &str = "KEPT0001";
+
+static CALM: Mutex<Option<Calm>> = Mutex::new(None);
+
+/// Runs a test on the box.
+fn calm(test: impl FnOnce(&mut Calm)) {
+    // A test that failed here has spoilt the box for the next ones.
+    let mut guard = CALM.lock().unwrap_or_else(|poisoned| {
+        let mut guard = PoisonError::into_inner(poisoned);
+        *guard = None;
+        guard
+    });
+    CALM.clear_poison();
+    test(guard.get_or_insert_with(boot));
+}
+
+/// Takes the box down, if there is one: a test of another kind needs the machine.
+pub(crate) fn end() {
+    let mut guard: MutexGuard<'_, _> = CALM.lock().unwrap_or_else(PoisonError::into_inner);
+    *guard = None;
+}
+
+fn boot() -> Calm {
+    let (give, take) = channel();
+    let (keeper, gone) = channel::<()>();
+    std::thread::spawn(move || {
+        let lab = Lab::beside_the_calm_box(Arch::X86_64);
+        let sata = Drive::new(Bus::Sata, "SATA0001", lab.blank("SATA0001", 32)).model("KILN Spinner");
+        let nvme = Drive::new(Bus::Nvme, "NVME0001", lab.blank("NVME0001", 48));
+        let kept = Drive::new(Bus::Scsi, KEPT, lab.blank(KEPT, 16));
+        let (vm, bench) = lab.boot([sata, nvme, kept]);
+        let _ = give.send((lab, vm, bench));
+        let _ = gone.recv();
+    });
+    let (lab, vm, bench) = take.recv().unwrap();
+    let before = Instant::now();
+    let plan = bench.plan(&[bench.offered(KEPT).id.unwrap()], "surface").unwrap();
+    let armed = bench.arm(&plan).unwrap();
+    Calm {
+        lab,
+        vm,
+        bench,
+        armed: (before, plan, armed),
+        _keeper: keeper,
+    }
+}
+
+/// Whether no byte of the drive has been touched.
+fn untouched(lab: &Lab, file: &str) -> bool {
+    std::fs::read(lab.path().join(file)).unwrap().iter().all(|b| *b == 0)
+}

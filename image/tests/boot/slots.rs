@@ -1,0 +1,131 @@
+//! Slots: one on trial that does not come up is counted and left behind, and the box tells why.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use image::cpio::{Archive, Node};
+use image::fat32::{self, Reader, Source as Bytes};
+use image::gpt::{BOOT_FIRST, BOOT_SECTORS};
+use image::grub::Env;
+use image::qemu::machine::overlay;
+use image::qemu::{Arch, Bus, Firmware, Machine, Source};
+
+use crate::bench::{Bench, PASSWORD};
+use crate::boot::healthy;
+use crate::images::image;
+use crate::lab::{BOOT, Lab, SOON};
+
+/// The test image with a slot b that is slot a with something changed, on trial with `left` tries.
+fn with_slot_b(lab: &Lab, left: &str, change: impl Fn(&mut BTreeMap<String, Vec<u8>>)) -> PathBuf {
+    let path = lab.path().join("two-slots.img");
+    let copied = std::process::Command::new("cp")
+        .arg("--sparse=always")
+        .arg(image(Arch::X86_64))
+        .arg(&path)
+        .status();
+    assert!(copied.unwrap().success());
+    let mut file = File::options().read(true).write(true).open(&path).unwrap();
+    let reader = Reader::open(&file, BOOT_FIRST).unwrap();
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for entry in reader.walk().unwrap().iter().filter(|e| !e.is_dir) {
+        files.insert(entry.path.clone(), reader.read(entry).unwrap());
+    }
+    drop(reader);
+    let slot_a = files
+        .iter()
+        .filter_map(|(p, b)| Some((p.strip_prefix("a/")?.to_owned(), b.clone())));
+    let mut slot_b: BTreeMap<_, _> = slot_a.collect();
+    change(&mut slot_b);
+    files.extend(slot_b.into_iter().map(|(p, b)| (format!("b/{p}"), b)));
+    let env = Env::parse(&files["EFI/debian/grubenv"]).unwrap();
+    let trying = env.with("prefer", "b").with("b", "trying").with("left", left);
+    files.insert("EFI/debian/grubenv".into(), trying.bytes());
+    let sources = files.into_iter().map(|(p, b)| (p, Bytes::Bytes(b))).collect();
+    fat32::write(&mut file, &path, BOOT_FIRST, BOOT_SECTORS, "KILN", &sources).unwrap();
+    path
+}
+
+fn machine(lab: &Lab, image: &Path) -> Machine {
+    let medium = lab.path().join("two-slots.qcow2");
+    overlay(image, &medium).unwrap();
+    lab.bare()
+        .boot(Bus::Virtio, Source::Qcow2(medium), None)
+        .fw_cfg("opt/kiln/env/ADMIN_PASSWORD", PASSWORD)
+}
+
+/// The environment block as the box's medium has it now.
+fn block(vm: &mut image::qemu::Vm) -> Env {
+    let probe = vm.probe().unwrap();
+    probe
+        .op(probe::Op::Mount {
+            source: "/dev/vda2".into(),
+            target: "/test/boot".into(),
+            kind: "vfat".into(),
+            read_only: true,
+        })
+        .unwrap();
+    let text = probe.read("/test/boot/EFI/debian/grubenv").unwrap();
+    Env::parse(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_slot_on_trial_whose_kernel_panics_is_left_after_its_tries_and_the_box_tells_why() {
+    let lab = Lab::new();
+    // A system without PID 1: the kernel panics, and ten seconds later starts the machine anew.
+    let image = with_slot_b(&lab, "2", |b| {
+        let mut empty = Archive::default();
+        empty.add("not-init", Node::File(0o644, vec![0; 10]));
+        b.insert("initrd".into(), empty.bytes());
+    });
+    let machine = machine(&lab, &image);
+    let mut vm = machine.start(lab.path()).unwrap();
+    let mut mark = 0;
+    for _ in 0..2 {
+        vm.wait_console_after(mark, "Kernel panic", BOOT).unwrap();
+        mark = vm.mark();
+    }
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let bench = Bench::login(&vm);
+    let boot = healthy(&bench, "bios").boot;
+    assert_eq!((boot.slot.as_str(), boot.why.as_str()), ("a", "tries-spent"));
+    assert_eq!(vm.console().matches("Kernel panic").count(), 2, "two tries were left");
+    let block = block(&mut vm);
+    assert_eq!(
+        (block.get("a"), block.get("b"), block.get("left")),
+        (Some("good"), Some("bad"), Some("0"))
+    );
+}
+
+#[test]
+fn secure_boot_starts_the_whole_image_and_refuses_a_slot_whose_kernel_was_changed() {
+    let lab = Lab::new();
+    let image = with_slot_b(&lab, "3", |b| {
+        let kernel = b.get_mut("vmlinuz").unwrap();
+        let middle = kernel.len() / 2;
+        kernel[middle] ^= 1;
+    });
+    let (mut vm, bench) = lab.start(machine(&lab, &image).firmware(Firmware::SecureBoot));
+    let boot = healthy(&bench, "efi-x86_64").boot;
+    assert_eq!((boot.slot.as_str(), boot.why.as_str()), ("a", "kernel-refused"));
+    // Counted all the same: a third power-on would leave slot b for good.
+    let block = block(&mut vm);
+    assert_eq!((block.get("b"), block.get("left")), (Some("trying"), Some("2")));
+    // The kernel itself says that Secure Boot is on: it is locked down, and drivers without Debian's signature stay out.
+    let probe = vm.probe().unwrap();
+    probe
+        .op(probe::Op::Mount {
+            source: "securityfs".into(),
+            target: "/test/security".into(),
+            kind: "securityfs".into(),
+            read_only: true,
+        })
+        .unwrap();
+    let lockdown = probe.read("/test/security/lockdown").unwrap();
+    assert!(lockdown.contains("[integrity]"), "{lockdown}");
+    // And the box can do its work: drivers are there, the drive is seen.
+    bench.until("the boot disk on the list", SOON, || {
+        let seen = bench.drives().iter().any(|d| d.serial == "KILNBOOT" && d.present);
+        if seen { Ok(()) } else { Err("not there".into()) }
+    });
+}
