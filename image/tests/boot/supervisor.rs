@@ -134,11 +134,7 @@ fn pid_1_is_replaced_in_the_middle_of_a_burn_in_and_nothing_restarts_and_its_lad
     keep_killing(
         &mut vm,
         "the orderly reboot",
-        |vm| {
-            vm.probe()
-                .and_then(|p| p.pids("kiln-server", ""))
-                .unwrap_or_default()
-        },
+        |vm| vm.probe().and_then(|p| p.pids("kiln-server", "")).unwrap_or_default(),
         |vm| vm.console().get(mark..).is_some_and(|c| c.contains("(rung reboot)")),
     );
     let mark = vm.mark();
@@ -188,8 +184,15 @@ fn faults_of_pid_1_that_do_not_stop_are_a_hard_reboot_and_a_kernel_crash_is_told
     );
     let told = bench.until("the event", SOON, || {
         let events = bench.events();
-        let booted = events.into_iter().rfind(|e| e.kind == "box.booted").ok_or("no box.booted")?;
-        if booted.data["boot_id"] == third.boot_id { Ok(booted) } else { Err(format!("{booted:?}")) }
+        let booted = events
+            .into_iter()
+            .rfind(|e| e.kind == "box.booted")
+            .ok_or("no box.booted")?;
+        if booted.data["boot_id"] == third.boot_id {
+            Ok(booted)
+        } else {
+            Err(format!("{booted:?}"))
+        }
     });
     assert!(told.message.contains("the kernel crashed"), "{told:?}");
 }

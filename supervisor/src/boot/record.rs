@@ -87,25 +87,33 @@ fn durable(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     f.sync_all()
 }
 
-/// Moves the kernel's crash dumps from pstore into `dir`; returns the first telling line.
+/// What the line that tells most has, best first. (The kernel's command line, too, has a word `panic`.)
+const TELLING: [&str; 3] = ["Kernel panic - not syncing", "BUG: ", "Oops: "];
+
+/// How much a line of a dump tells, and the line; less is better.
+fn telling(text: &str) -> Option<(usize, String)> {
+    let rank = |l: &str| TELLING.iter().position(|t| l.contains(t));
+    let (rank, line) = text
+        .lines()
+        .filter_map(|l| Some((rank(l)?, l)))
+        .min_by_key(|(r, _)| *r)?;
+    Some((rank, line.chars().take(200).collect()))
+}
+
+/// Moves the kernel's crash dumps from pstore into `dir`; returns the line that tells most.
 pub fn collect_pstore(pstore: &Path, dir: &Path) -> Option<String> {
-    let mut telling = None;
+    let mut best: Option<(usize, String)> = None;
     for entry in fs::read_dir(pstore).into_iter().flatten().flatten().take(64) {
         let Ok(bytes) = fs::read(entry.path()) else { continue };
         let text = String::from_utf8_lossy(&bytes);
-        telling = telling.or_else(|| {
-            let line = text
-                .lines()
-                .find(|l| l.contains("panic") || l.contains("BUG:") || l.contains("Oops"))?;
-            Some(line.chars().take(200).collect())
-        });
+        best = best.into_iter().chain(telling(&text)).min();
         let _ = fs::create_dir_all(dir.join("pstore"));
         let kept = &bytes[..bytes.len().min(64 * 1024)];
         if durable(&dir.join("pstore").join(entry.file_name()), kept).is_ok() {
             let _ = fs::remove_file(entry.path());
         }
     }
-    telling
+    best.map(|(_, line)| line)
 }
 
 #[cfg(test)]
@@ -156,6 +164,11 @@ mod tests {
     #[test]
     fn crash_dumps_are_collected_once() {
         let (p, d) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        // A dump has several parts; which one is read first is chance.
+        for part in ["dmesg-0", "dmesg-2"] {
+            let text = "Panic#1 Part2\n<5>Kernel command line: panic=10\n<1>BUG: unable to handle page fault\n";
+            fs::write(p.path().join(part), text).unwrap();
+        }
         fs::write(
             p.path().join("dmesg-1"),
             "Panic#1\n<4>all is well\n<0>Kernel panic - not syncing: x\n",
