@@ -72,6 +72,10 @@ pub struct Device {
     pub physical_sector: u32,
     /// Platters or flash.
     pub rotation: Rotation,
+    /// By what it declares itself shingled, in words; `None` where it declares nothing, which most such disks do.
+    pub shingled: Option<String>,
+    /// Whether it can only be written in sequence, zone by zone.
+    pub host_managed: bool,
     /// Where it sits, in words.
     pub location: String,
     /// Whether the kernel calls it removable.
@@ -164,13 +168,33 @@ pub fn read(system: &System, name: &str) -> Option<Device> {
             bus,
         },
         physical_sector: number(&attribute("queue/physical_block_size")).unwrap_or(logical_sector),
+        shingled: shingled(&dir, rotation),
+        host_managed: text(&attribute("queue/zoned")).as_deref() == Some("host-managed"),
         rotation,
-        location: location(&syspath),
+        location: match bay(&dir) {
+            Some(bay) => format!("{}, bay {bay}", location(&syspath)),
+            None => location(&syspath),
+        },
         removable: number::<u8>(&attribute("removable")) == Some(1),
         read_only: number::<u8>(&attribute("ro")) == Some(1),
         partitions,
         syspath,
     })
+}
+
+/// By what a disk declares itself shingled: zones, or that it takes trim commands though it rotates. Flash has both for
+/// reasons of its own; a disk that only looks like one (no revolutions told) proves nothing.
+fn shingled(dir: &Path, rotation: Rotation) -> Option<String> {
+    let zoned = text(&dir.join("queue/zoned")).filter(|zoned| zoned != "none");
+    match (zoned, rotation) {
+        (_, Rotation::SolidState) => None,
+        (Some(zoned), _) => Some(format!("zoned={zoned}")),
+        (None, Rotation::Spinning { rpm: Some(_) }) => {
+            let discard = number::<u64>(&dir.join("queue/discard_max_hw_bytes"))? > 0;
+            discard.then(|| "a disk that takes trim commands".to_owned())
+        }
+        (None, Rotation::Spinning { rpm: None } | Rotation::Unknown) => None,
+    }
 }
 
 /// The whole disk with device number `number`; `None` if there is none or it is a partition.
@@ -350,6 +374,15 @@ fn location(syspath: &str) -> String {
         words.push((*nvme).to_owned());
     }
     words.join(", ")
+}
+
+/// The bay by its enclosure's own name; see [`crate::locate`].
+fn bay(dir: &Path) -> Option<String> {
+    let entries = names(&dir.join("device"));
+    let bay = entries
+        .iter()
+        .find_map(|entry| entry.strip_prefix("enclosure_device:"))?;
+    Some(bay.trim().to_owned()).filter(|bay| !bay.is_empty())
 }
 
 /// The device's node: `/dev/sda`.

@@ -201,6 +201,8 @@ mod tests {
             },
             physical_sector: 512,
             rotation: Rotation::Unknown,
+            shingled: None,
+            host_managed: false,
             location: String::new(),
             removable: false,
             read_only: false,

@@ -104,6 +104,8 @@ fn the_slots_own_attribute_is_lit_and_put_out() {
     assert_eq!(std::fs::read_to_string(attribute).unwrap(), "0");
     assert_eq!(place(&system, &device).bay.as_deref(), Some("Slot 03"));
     assert!(place(&system, &device).path.starts_with("pci-0000:01:00.0-sas-"));
+    // The link came after the disk was read first.
+    assert!(sysfs::read(&system, "sdb").unwrap().location.ends_with(", bay Slot 03"));
 }
 
 #[test]

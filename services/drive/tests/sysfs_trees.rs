@@ -406,3 +406,32 @@ fn each_mark_of_use_is_found() {
         assert_eq!(ask(), None, "after {kind}");
     }
 }
+
+#[test]
+fn shingled_disks_are_known_by_zones_or_trim_and_host_managed_ones_are_refused() {
+    let mut tree = Tree::new();
+    let sata = |n: u32| format!("pci0000:00/0000:00:1f.2/ata{n}/host{n}/target{n}:0:0/{n}:0:0:0");
+    // VPD page 0xb1: 7200 revolutions, or none told.
+    let rpm: &[(&str, &[u8])] = &[("vpd_pgb1", b"\0\xb1\0\x3c\x1c\x20"), ("vpd_pg80", b"\0\x80\0\x04AB12")];
+    let bases: Vec<String> = ["sda", "sdb", "sdc", "sdd", "sde"]
+        .iter()
+        .zip(1..)
+        .map(|(name, n)| tree.disk(name, &sata(n), 1 << 20, if *name == "sdd" { &rpm[1..] } else { rpm }))
+        .collect();
+    tree.put(&format!("{}/queue/zoned", bases[0]), "host-aware\n");
+    tree.put(&format!("{}/queue/zoned", bases[1]), "host-managed\n");
+    for base in &bases[2..4] {
+        tree.put(&format!("{base}/queue/discard_max_hw_bytes"), "2147450880\n");
+    }
+    tree.put(&format!("{}/queue/zoned", bases[4]), "none\n");
+    tree.put(&format!("{}/queue/discard_max_hw_bytes", bases[4]), "0\n");
+    let told = |name: &str| {
+        let device = sysfs::read(&tree.system(), name).unwrap();
+        (device.shingled, device.host_managed)
+    };
+    assert_eq!(told("sda"), (Some("zoned=host-aware".into()), false));
+    assert_eq!(told("sdb"), (Some("zoned=host-managed".into()), true));
+    assert_eq!(told("sdc"), (Some("a disk that takes trim commands".into()), false));
+    assert_eq!(told("sdd"), (None, false), "a virtual disk that only looks like one");
+    assert_eq!(told("sde"), (None, false));
+}

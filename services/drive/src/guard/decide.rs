@@ -82,6 +82,9 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
     if device.read_only {
         return in_use(InUse::WriteProtected);
     }
+    if device.host_managed {
+        return Err(Refusal::HostManaged);
+    }
     Ok(())
 }
 
@@ -118,6 +121,8 @@ mod tests {
                 identity: identity(),
                 physical_sector: 4096,
                 rotation: Rotation::Spinning { rpm: Some(7200) },
+                shingled: None,
+                host_managed: false,
                 location: "PCI 00:1f.2, SATA port 2".into(),
                 removable: false,
                 read_only: false,
@@ -272,6 +277,11 @@ mod tests {
                 refusal(|f| f.device.read_only = true),
                 "write-protected",
                 "write-protected",
+            ),
+            (
+                refusal(|f| f.device.host_managed = true),
+                "host-managed",
+                "zone by zone",
             ),
             (
                 refusal(|f| f.device.identity.id = None),

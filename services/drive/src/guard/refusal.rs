@@ -28,6 +28,9 @@ pub enum Refusal {
     /// A loop device, and nobody allowed one.
     #[error("it is a loop device; only --allow-loop admits one")]
     Loop,
+    /// It takes writes only in sequence, zone by zone.
+    #[error("it is a host-managed zoned disk, which can only be written in sequence, zone by zone")]
+    HostManaged,
     /// The node is a partition.
     #[error("device {number} is a partition; whole drives only")]
     NotAWholeDisk {
@@ -72,6 +75,7 @@ impl Refusal {
             Refusal::SameIdentity { .. } => "same-identity",
             Refusal::OtherDrive(_) => "other-drive",
             Refusal::Loop => "loop",
+            Refusal::HostManaged => "host-managed",
             Refusal::NotAWholeDisk { .. } => "partition",
             Refusal::NotABlockDevice { .. } => "not-a-block-device",
             Refusal::Gone { .. } => "gone",

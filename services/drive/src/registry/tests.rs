@@ -33,6 +33,8 @@ fn device(place: u8, serial: u8, sequence: u64) -> Device {
         },
         physical_sector: 512,
         rotation: Rotation::Unknown,
+        shingled: None,
+        host_managed: false,
         location: String::new(),
         removable: false,
         read_only: false,

@@ -105,7 +105,7 @@ pub struct Running {
 pub enum Step {
     /// It goes on.
     Running {
-        /// Share done, 0–100, in the drive's own steps (most tell tens); never goes back.
+        /// Share done, 0–100, in the drive's own steps (most tell tens; SAS none, so by time); never goes back.
         percent: f64,
     },
     /// It ended, one way or another; the entry for `Job::self_tests`.
@@ -183,7 +183,7 @@ impl Running {
         if let Some(remaining) = now.self_test_remaining {
             self.begun = true;
             self.quiet_since = None;
-            self.percent = self.percent.max(100_u8.saturating_sub(remaining)).min(99);
+            self.percent = self.percent.max(100_u8.saturating_sub(remaining)).max(self.guess(elapsed)).min(99);
             if elapsed < self.limits.longest {
                 return self.running();
             }
@@ -241,6 +241,15 @@ impl Running {
             (Some(start), Some(hours)) => hours + 1 >= start.min(u64::from(u16::MAX)),
             (None, _) | (_, None) => true,
         }
+    }
+
+    /// SCSI tells only that a test runs: there the announced time says how far it should be.
+    fn guess(&self, elapsed: Duration) -> u8 {
+        if self.protocol != Protocol::Scsi {
+            return 0;
+        }
+        let share = elapsed.as_secs_f64() / self.limits.announced.as_secs_f64().max(1.0);
+        (share * 100.0).clamp(0.0, 95.0) as u8
     }
 
     fn running(&self) -> Step {

@@ -21,7 +21,7 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
             .filter(|hours| *hours <= u64::from(u32::MAX))
             .unwrap_or(raw & 0xFFFF_FFFF),
         // smartctl writes `3 (0 7)` where the database says that the words are apart.
-        _ if raw > u64::from(u32::MAX) => leading(text).unwrap_or(raw),
+        _ if raw > u64::from(u32::MAX) || raw > 0xFFFF && text.contains(" (") => leading(text).unwrap_or(raw),
         _ => raw,
     }
 }
@@ -60,7 +60,12 @@ mod tests {
             (9, 0x1122_0000_4D2A, "19754h+00m+00.000s", true, 19754),
             (9, 83425, "83425", false, 83425),
             (5, 0x0001_0000_0003, "3 (0 1)", false, 3),
+            (5, 0x0007_0003, "3 (7 0)", false, 3),
             (5, 7, "7", false, 7),
+            (5, 70_000, "70000", false, 70_000),
+            (240, 0xE8D1_0000_5A3C, "23100h+52m+41.135s", true, 23_100),
+            (195, 0x0000_0351_B8E3, "55687139", true, 0),
+            (196, 53_416_508_262_463, "2111 (12437 0)", true, 2_111),
             (241, 0x0001_0000_0000, "4294967296", false, 4_294_967_296),
         ] {
             assert_eq!(count(id, raw, text, seagate), want, "attribute {id}, raw {raw:#x}");

@@ -4,6 +4,7 @@
 //! Source: facts on drive-managed SMR: scrutiny 159, storj 3854, openzfs 10182 (undeclared, trim on a disk gives it away),
 //! dm-zoned-tools 3: stalls of tens of seconds, single megabytes a second.
 
+use wire::drive::Rotation;
 use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
@@ -64,7 +65,9 @@ fn declared(case: &Case<'_>) -> Option<String> {
     {
         return Some(format!("zones: {zoned}"));
     }
-    let spins = case.spins() == Some(true);
+    // Virtual disks look like rotating ones and take trim; only revolutions that are told prove platters.
+    let kernel = matches!(case.rotation, Rotation::Spinning { rpm: Some(_) });
+    let spins = kernel || told.rpm.is_some_and(|rpm| rpm > 0);
     (spins && told.trim == Some(true)).then(|| "a disk that takes trim commands".to_owned())
 }
 
