@@ -8,7 +8,6 @@
 //! stops. Tested over a real descriptor in `tests/worker.rs`.
 
 mod run;
-mod shed;
 
 use serde::{Deserialize, Serialize};
 use wire::drive::{Bus, Rotation};
@@ -151,6 +150,8 @@ pub struct Limits {
     pub checkpoint_s: u64,
     /// Most bytes between two checkpoints.
     pub checkpoint_bytes: u64,
+    /// Bytes of checkpoints a day, sooner than every [`Self::checkpoint_s`] seconds they are taken only within it.
+    pub checkpoint_day_bytes: u64,
     /// Bytes before the checkpoint that are read and compared again after an interruption.
     pub rewind_bytes: u64,
     /// An access longer than this many milliseconds is told as slow.
@@ -178,6 +179,8 @@ impl Default for Limits {
         Self {
             checkpoint_s: 30,
             checkpoint_bytes: 8 << 30,
+            // A gigabyte a day for 24 drives: what a cheap stick stands for ten years.
+            checkpoint_day_bytes: 1_000_000_000 / 24,
             rewind_bytes: 1 << 30,
             slow_ms: 10_000,
             // The kernel gives a SCSI command 30 s and five retries before it tells an error.

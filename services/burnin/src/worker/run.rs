@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-use super::shed::shed;
 use super::{Input, Order, Report};
 use crate::evidence::Evidence;
 use crate::runner::{self, Ask};
@@ -59,10 +58,7 @@ pub fn run(drive: File, input: impl Read + Send + 'static, mut output: impl Writ
 }
 
 fn work(drive: File, order: &Order, inbox: &Receiver<Ask>, output: &mut impl Write) -> Result<Evidence, Error> {
-    // Before the buffers come and after: the peak counts, too.
-    shed();
     let (mut device, way) = device::open(drive, order.io).map_err(Error::Device)?;
-    shed();
     let mut deaf = None;
     let mut asked = || match inbox.try_recv() {
         Ok(ask) => Some(ask),
