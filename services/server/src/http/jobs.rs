@@ -5,16 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use serde_json::json;
 use wire::JobId;
 use wire::boxes::Told;
 use wire::command::{Answer, Command};
-use wire::event::Severity;
 use wire::frame::LogLine;
 use wire::job::{Job, TimePoint};
 
 use super::Refusal;
-use super::act::act;
 use super::agent::{odd_answer, told};
 use super::doc::{Agent, LoggedIn, OfJob, Stored};
 use super::person::Person;
@@ -132,14 +129,13 @@ pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<S
 #[utoipa::path(post, path = "/jobs/{id}/pause", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Told), LoggedIn, OfJob, Agent))]
 pub async fn pause(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<Json<Told>, Refusal> {
-    let job = running(&app, &id)?;
+    // Who paused it stands in the agent's `job.paused`, as in `job.continued` who let it go on.
+    let job = running(&app, &id)?.id;
     let command = Command::Pause {
-        job: job.id,
-        actor: person.name.clone(),
+        job,
+        actor: person.name,
     };
-    let answer = told(app.ask_agent(command).await?)?;
-    record(&app, &person, &job, "person.paused", "paused").await?;
-    Ok(answer)
+    told(app.ask_agent(command).await?)
 }
 
 /// Lets a paused job go on.
@@ -150,20 +146,10 @@ pub async fn resume(
     person: Person,
     Path(id): Path<String>,
 ) -> Result<Json<Told>, Refusal> {
-    let job = running(&app, &id)?;
+    let job = running(&app, &id)?.id;
     let command = Command::Resume {
-        job: job.id,
-        actor: person.name.clone(),
+        job,
+        actor: person.name,
     };
-    let answer = told(app.ask_agent(command).await?)?;
-    record(&app, &person, &job, "person.resumed", "let go on").await?;
-    Ok(answer)
-}
-
-async fn record(app: &App, person: &Person, job: &Job, kind: &str, did: &str) -> Result<(), Refusal> {
-    let message = format!("{} {did} the job on {} {}", person.name, job.model, job.serial);
-    let mut event = act(kind, Severity::Info, message, json!({}));
-    event.job = Some(job.id);
-    event.drive = Some(job.drive.clone());
-    Ok(app.record_act(event, &person.name).await?)
+    told(app.ask_agent(command).await?)
 }

@@ -10,6 +10,7 @@ import { Shape } from "../bits";
 
 /** A name as a title: `my-soak` is `My soak`. */
 export function titleOf(name: string): string {
+  if (name === "ssd") return "SSD";
   return name.charAt(0).toUpperCase() + name.slice(1).replace(/[-_]+/g, " ");
 }
 
@@ -32,7 +33,7 @@ export function Steps({ steps }: { steps: readonly string[] }) {
 }
 
 /** The list to choose from. `readOnly`: only those that need no gate. */
-export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly Drive[]; readOnly: boolean; disabled?: boolean }) {
+export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly Drive[]; readOnly: boolean }) {
   const all = known.value.playbooks;
   if (all === null || all.length === 0) {
     return <p class="mute" role="status">The box has not told its playbooks yet; “{props.chosen.value}” is asked for.</p>;
@@ -42,9 +43,16 @@ export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly
   const order = ["standard", "quick", "surface", "thorough", "ssd", "badblocks", "preclear", "erase", "scan"];
   const rank = (book: PlaybookInfo) => (book.own ? 100 : order.includes(book.name) ? order.indexOf(book.name) : 50);
   books.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+  const chosen = books.find((book) => book.name === props.chosen.value);
   return (
-    <fieldset class="books" disabled={props.disabled}>
-      <legend>What is done with {props.drives.length === 1 ? "it" : "them"}</legend>
+    <details class="books">
+      <summary>
+        <span class="one"><span class="k">What is done with {props.drives.length === 1 ? "it" : "them"}</span><b>{titleOf(props.chosen.value)}</b><span class="what">{chosen?.about}</span></span>
+        {chosen && <span class="meta"><Effect book={chosen} /><span class="time">{timeWords(chosen, props.drives)}</span></span>}
+        <span class="change">Change</span>
+      </summary>
+      <fieldset>
+      <legend class="sr">Playbook</legend>
       {books.map((book) => {
         const on = props.chosen.value === book.name;
         const id = `book-${book.name}`;
@@ -61,6 +69,7 @@ export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly
           </div>
         );
       })}
-    </fieldset>
+      </fieldset>
+    </details>
   );
 }

@@ -13,11 +13,11 @@ import { api, asProblem } from "../../api";
 import { go, jobPath } from "../../route";
 import { choose, chosen, known, monotonic, wish } from "../../state/app";
 import { complete, step, type Gate, type Input } from "../../state/gate";
-import { ProblemNote, Shape } from "../bits";
+import { Shape } from "../bits";
 import { Arm, Brief } from "./arm";
 import { PlaybookChoice } from "./choice";
 import { OptionsForm, PLAIN } from "./options";
-import { Reading } from "./reading";
+import { StepOne } from "./reading";
 import { ScanDoor } from "./scan";
 
 function Changed({ changes, onAccept }: { changes: string[]; onAccept: () => void }) {
@@ -132,30 +132,17 @@ export function GatePage() {
   switch (state.step) {
     case "started":
       return <main id="main" class="door" tabIndex={-1}><p class="mute" role="status">Started.</p></main>;
-    case "loading":
-    case "refused":
-      return (
-        <main id="main" tabIndex={-1}>
-          <div class="gate one">
-            <section class="panel" aria-labelledby="g0">
-              <div class="step"><i class="on" /><i />Step 1 of 2</div>
-              <h1 id="g0">{state.step === "loading" ? "The box reads what is on the drives" : "The box makes no plan for this"}</h1>
-              {state.step === "refused" ? <ProblemNote problem={state.problem} /> : <p class="lead" role="status">One moment.</p>}
-              {choice}
-              {state.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={() => { dispatch({ type: "reset" }); void ask(); }}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
-            </section>
-          </div>
-        </main>
-      );
     case "changed":
       return <Changed changes={state.changes} onAccept={() => dispatch({ type: "accept" })} />;
+    case "loading":
+    case "refused":
     case "reading":
     case "checking":
     case "arming":
       return (
         <main id="main" tabIndex={-1}>
           <div class="gate">
-            {state.step === "arming" ? <Brief plan={state.plan} /> : <Reading gate={state} dispatch={dispatch}>{choice}</Reading>}
+            {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
             <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
           </div>
           <p class="leave"><a href="/">Leave the gate; nothing has been written</a></p>

@@ -81,8 +81,23 @@ function GiveUp(props: { drive: PlanDrive; index: number; typed: Typed; onInput:
   );
 }
 
-/** What stands on the page while labels are typed. */
-export function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatch: (input: Input) => void; children: ComponentChildren }) {
+/** Step one as it stands on the page: one frame from the first question to the last label, so that neither focus nor place is lost. */
+export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "reading" | "checking" }; dispatch: (input: Input) => void; onAgain: () => void; children: ComponentChildren }) {
+  const { gate } = props;
+  return (
+    <section class="panel" aria-labelledby="g1">
+      <div class="step"><i class="on" /><i />Step 1 of 2</div>
+      <h1 id="g1">{gate.step === "refused" ? "The box makes no plan for this" : "What will be lost"}</h1>
+      <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? "Choose something else, or put right what it names." : lossWords(gate.plan)}</p>
+      <ProblemNote problem={gate.step === "reading" ? gate.notice : gate.step === "refused" ? gate.problem : null} />
+      {props.children}
+      {gate.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={props.onAgain}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
+      {(gate.step === "reading" || gate.step === "checking") && <Reading gate={gate} dispatch={props.dispatch} />}
+    </section>
+  );
+}
+
+function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatch: (input: Input) => void }) {
   const { plan, typed } = props.gate;
   const root = useRef<HTMLOListElement>(null);
   const focus = (drive: DriveId | null) =>
@@ -91,12 +106,7 @@ export function Reading(props: { gate: Gate & { step: "reading" | "checking" }; 
   const others = (known.value.drives ?? []).filter((d) => d.present && d.refused && !offered.has(d.id ?? ""));
   const left = plan.drives.filter((drive) => !settled(drive, typed)).length;
   return (
-    <section class="panel" aria-labelledby="g1">
-      <div class="step"><i class="on" /><i />Step 1 of 2</div>
-      <h1 id="g1">What will be lost</h1>
-      <p class="lead">{lossWords(plan)}</p>
-      {props.gate.step === "reading" && <ProblemNote problem={props.gate.notice} />}
-      {props.children}
+    <>
       <ol class="lose" ref={root} aria-label={`Drives; ${left} to go`}>
         {plan.drives.map((drive, index) => (
           <li key={drive.id}>
@@ -122,6 +132,6 @@ export function Reading(props: { gate: Gate & { step: "reading" | "checking" }; 
           <ul>{others.map((drive) => <li key={drive.key}><Icon name="lock" /><span><b>…{lastFour(drive.serial) || drive.kernel_name}</b>{drive.model}: {drive.refused?.reason}</span></li>)}</ul>
         </div>
       )}
-    </section>
+    </>
   );
 }

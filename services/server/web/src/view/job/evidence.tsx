@@ -85,7 +85,7 @@ export function CertificatePanel({ job }: { job: Job }) {
   const info = job.certificate;
   if (!info) return null;
   return (
-    <Panel title="Certificate" span="c7" note={info.id}>
+    <Panel title="Certificate" span={job.formatted || job.options.format ? "c7" : "c12"} note={info.id}>
       {info.revoked ? (
         <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why}. <a href={jobPath(info.revoked.job)}>The job that found it</a></span></p>
       ) : <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>}

@@ -41,7 +41,7 @@ export function JobPage({ id }: { id: string }) {
       </main>
     );
   }
-  const reads = job.phases.some((phase) => phase.phase === "smart_before");
+  const smart = job.smart.length > 0 || job.phases.some((phase) => phase.phase === "smart_before" && phase.status !== "skipped");
   return (
     <main id="main" tabIndex={-1}>
       <Head job={job} />
@@ -53,10 +53,12 @@ export function JobPage({ id }: { id: string }) {
         <SurfacePlot job={job} trail={known.value.trails.get(job.id)} />
         <Timeline job={job} />
         {(job.findings.length > 0 || isOver(job)) && <Findings job={job} />}
-        <Panel title="SMART, before and after" span="c7">
-          {job.smart.length > 0 ? <SmartTable rows={job.smart} running={!isOver(job)} /> : <p class="mute">{reads ? "Nothing read yet, or the drive tells nothing." : "This playbook does not read SMART."}</p>}
-        </Panel>
-        <Latency job={job} />
+        {smart && (
+          <Panel title="SMART, before and after" span="c7">
+            {job.smart.length > 0 ? <SmartTable rows={job.smart} running={!isOver(job)} /> : <p class="mute">{isOver(job) ? "The drive tells nothing." : "Nothing read yet."}</p>}
+          </Panel>
+        )}
+        <Latency job={job} alone={!smart} />
         <Resumes job={job} />
         <SelfTests job={job} />
         <Log job={job} />

@@ -70,7 +70,7 @@ export function Timeline({ job }: { job: Job }) {
   const p = known.value.jobs.get(job.id)?.progress;
   const running = job.state.kind === "running" && p;
   if (running) points.push({ at: new Date(now.value).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
-  if (points.length < 2) return null;
+  if (points.length < 4) return null;
   const from = Date.parse(job.started);
   const to = Math.max(from + 1, job.ended ? Date.parse(job.ended) : Date.parse(points.at(-1)?.at ?? job.started));
   const heat = over(points, from, to, (point) => point.temperature);
