@@ -1,6 +1,6 @@
 //! The image boots: BIOS, UEFI, a slow USB stick, ARM64; and on ARM64 a whole burn-in.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use image::qemu::{Arch, Bus, Drive, Firmware, Source};
 use wire::job::Outcome;
@@ -68,12 +68,21 @@ fn a_usb_stick_of_20_mb_a_second_boots() {
     healthy(&bench, "bios");
 }
 
+/// How long a plan is good for, and a little: the agent counts by its own clock.
+const VOID_AFTER: Duration = Duration::from_secs(125);
+
 #[test]
-fn arm64_boots_and_burns_a_drive_in_completely() {
+fn arm64_boots_and_burns_a_drive_in_completely_and_what_was_armed_two_minutes_before_starts_nothing() {
     let lab = Lab::of(Arch::Arm64);
     let sata = Drive::new(Bus::Sata, "ARMSATA1", lab.blank("ARMSATA1", 64));
-    let (_vm, bench) = lab.start(lab.machine(Bus::Usb, None).drive(sata));
+    let kept = Drive::new(Bus::Scsi, "ARMKEPT1", lab.blank("ARMKEPT1", 16));
+    let (_vm, bench) = lab.start(lab.machine(Bus::Usb, None).drive(sata).drive(kept));
     healthy(&bench, "efi-arm64");
+    // Armed now, started by nobody.
+    let plan = bench.plan(&[bench.offered("ARMKEPT1").id.unwrap()], "surface").unwrap();
+    let armed = bench.arm(&plan).unwrap();
+    let made = Instant::now();
+
     let jobs = bench.burn(&["ARMSATA1"], "standard");
     let job = bench.verdict(&jobs[0], Duration::from_secs(420));
     let verdict = job.verdict.clone().unwrap();
@@ -81,4 +90,12 @@ fn arm64_boots_and_burns_a_drive_in_completely() {
     assert!(matches!(verdict.outcome, Outcome::Passed | Outcome::Warn), "{job:#?}");
     assert_eq!(verdict.verified.0, 64 << 20, "{job:#?}");
     assert!(job.findings.is_empty(), "{job:#?}");
+
+    std::thread::sleep(VOID_AFTER.saturating_sub(made.elapsed()));
+    let refused = bench.fire(&plan, &armed).unwrap_err();
+    println!("after {} s: {refused}", made.elapsed().as_secs());
+    assert_eq!(refused.kind, "plan-expired", "{refused}");
+    assert_eq!(bench.jobs().len(), 1);
+    let bytes = std::fs::read(lab.path().join("ARMKEPT1")).unwrap();
+    assert!(bytes.iter().all(|b| *b == 0), "it was written to");
 }

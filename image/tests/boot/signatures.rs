@@ -130,10 +130,18 @@ pub(crate) fn btrfs(path: &Path) {
     put(path, 65_536, &sb);
 }
 
-/// A btrfs over two drives that can be mounted; both files exist.
+/// A btrfs over two drives that can be mounted; both files exist, and grow to what mkfs.btrfs wants at least.
 pub(crate) fn btrfs_of_two(one: &Path, other: &Path) {
+    for path in [one, other] {
+        File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_len(256 << 20)
+            .unwrap();
+    }
     let status = Command::new("mkfs.btrfs")
-        .args(["-q", "-f", "-M", "-m", "raid1", "-d", "raid1"])
+        .args(["-q", "-f", "-m", "raid1", "-d", "raid1"])
         .args([one, other])
         .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
         .status()

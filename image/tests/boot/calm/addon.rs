@@ -81,7 +81,8 @@ fn frames_that_another_addon_forges_start_nothing_and_change_nothing() {
         let (status, mut stream) = connect(it.vm.address(), addon, &token);
         assert_eq!(status, 101);
         let seen: Vec<String> = bench.drives().into_iter().map(|d| d.serial).collect();
-        let (_, plan, armed) = &it.armed;
+        let plan = bench.plan(&[bench.offered(KEPT).id.unwrap()], "surface").unwrap();
+        let armed = bench.arm(&plan).unwrap();
         // A real ticket of a person, for a drive that is there: only the way it comes is wrong.
         let command = Command::Start(armed.clone());
         let mut drive = bench.offered(KEPT);

@@ -5,31 +5,26 @@
 
 mod addon;
 mod exchange;
-mod expiry;
 mod hotplug;
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use image::qemu::{Arch, Bus, Drive, Vm};
-use wire::gate::{Armed, Plan};
 
 use crate::bench::Bench;
 use crate::lab::Lab;
 
-/// The box, and what was armed on it when it was young.
+/// The box.
 pub(crate) struct Calm {
     pub(crate) lab: Lab,
     pub(crate) vm: Vm,
     pub(crate) bench: Bench,
-    /// An armed plan for [`KEPT`] that nobody starts, and a moment before it was made.
-    pub(crate) armed: (Instant, Plan, Armed),
     /// QEMU dies with the thread that started it; that one waits for this to go.
     _keeper: Sender<()>,
 }
 
-/// Drive of the plan that is never started.
+/// A drive that is there from the start, and that nobody may touch.
 pub(crate) const KEPT: &str = "KEPT0001";
 
 static CALM: Mutex<Option<Calm>> = Mutex::new(None);
@@ -65,14 +60,10 @@ fn boot() -> Calm {
         let _ = gone.recv();
     });
     let (lab, vm, bench) = take.recv().unwrap();
-    let before = Instant::now();
-    let plan = bench.plan(&[bench.offered(KEPT).id.unwrap()], "surface").unwrap();
-    let armed = bench.arm(&plan).unwrap();
     Calm {
         lab,
         vm,
         bench,
-        armed: (before, plan, armed),
         _keeper: keeper,
     }
 }
