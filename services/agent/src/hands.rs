@@ -4,10 +4,12 @@
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use burnin::device::Geometry;
+use burnin::format;
 use drive::content::{ContentKind, Member};
 use drive::guard::{Guard, Opened, Refusal};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
@@ -22,6 +24,9 @@ use wire::options::{FormatRequest, Formatted};
 
 /// Longest wait for a drive to be opened and guarded: two looks at its content of 20 s each at most, and the opening.
 const OPEN: Duration = Duration::from_secs(60);
+
+/// Longest time for partitioning, making a file system and checking it: hours on a large disk without lazy tables.
+const FORMAT: Duration = Duration::from_secs(2 * 3600);
 
 /// Guard and smartctl; cheap to clone.
 #[derive(Clone, Debug)]
@@ -184,19 +189,50 @@ impl Hands {
         ended.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Makes a drive findable, or stops that; says what was done.
-    ///
-    /// # Errors
-    /// When there is no way to.
-    pub async fn locate(&self, listed: Drive, on: bool) -> Result<String, Problem> {
-        let problem = Problem::new("locate-unsupported", 422, "This drive cannot be made findable");
-        Err(problem.with(format!("{} {}: no light, {on}.", listed.model, listed.serial)))
-    }
-
-    /// Partitions and formats a drive, which is let go of; says what came of it.
-    pub async fn format(&self, held: Held, request: &FormatRequest) -> Formatted {
-        drop(held);
-        crate::job::failed(request, "no formatter".to_owned())
+    /// Partitions and formats a drive by a child process of its own; the drive is let go of. Says what came of it.
+    pub async fn format(
+        &self,
+        held: Held,
+        request: &FormatRequest,
+        mut tell: impl FnMut(&str) + Send + 'static,
+    ) -> Formatted {
+        let order = format::Order {
+            node: held.node.clone(),
+            capacity: held.identity.capacity.0,
+            sector: held.identity.logical_sector,
+            request: request.clone(),
+        };
+        let (guard, expected, node) = (Arc::clone(&self.guard), held.identity.clone(), held.node.clone());
+        // The thread lives as long as the child, which the kernel would kill with it.
+        let made = spawn_blocking(move || {
+            let mut identity = || {
+                let file = File::options()
+                    .read(true)
+                    .custom_flags(libc::O_NONBLOCK)
+                    .open(&node)
+                    .map_err(|error| format!("{}: {error}", node.display()))?;
+                identified(&guard, &file, &expected)
+                    .map(drop)
+                    .map_err(|refusal| refusal.view().reason)
+            };
+            let mut said = |said: &format::Said| match said {
+                format::Said::At { what } => tell(what),
+                format::Said::Partitioned => tell("the partition table stands"),
+                format::Said::Done(_) => {}
+            };
+            let mut command = Command::new("/proc/self/exe");
+            command.arg("formatter");
+            format::run(&mut command, held.file, &order, FORMAT, &mut identity, &mut said)
+        });
+        made.await.unwrap_or_else(|error| Formatted {
+            table: request.table,
+            filesystem: request.filesystem,
+            label: request.label.clone(),
+            uuid: None,
+            size: wire::Bytes(0),
+            checks: Vec::new(),
+            problem: Some(format!("the agent failed: {error}")),
+        })
     }
 
     fn smartctl(&self, held: &Held) -> (Arc<Smartctl>, PathBuf, Identity) {
@@ -218,6 +254,7 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
         Refusal::InUse(_)
         | Refusal::NoIdentity
         | Refusal::SameIdentity { .. }
+        | Refusal::HostManaged
         | Refusal::Loop
         | Refusal::NotAWholeDisk { .. }
         | Refusal::NotABlockDevice { .. }

@@ -1,5 +1,5 @@
-//! `kiln-agent`: see the library's head. The same binary answers as its own helpers: `worker`, the store's check and
-//! the drives' prober.
+//! `kiln-agent`: see the library's head. The same binary answers as its own helpers: `worker`, `formatter`, the
+//! store's check and the drives' prober.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,11 @@ fn main() -> ExitCode {
     store::answer_check();
     drive::answer_child();
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("worker") {
+    let helper = arguments.next();
+    if helper.as_deref() == Some("formatter") {
+        return burnin::format::child();
+    }
+    if helper.as_deref() == Some("worker") {
         let Some(parent) = arguments.next().and_then(|pid| pid.parse().ok()) else {
             eprintln!("kiln-agent worker PARENT-PID: only the agent starts this");
             return ExitCode::from(64);

@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::warn;
 use wire::drive::Drive;
-use wire::{DriveId, Time};
+use wire::{Celsius, DriveId, Time};
 
 use crate::gate::Members;
 
@@ -179,6 +179,13 @@ fn look_at_loop(guard: &Guard, id: &DriveId) -> Option<Look> {
     probe::probe_with_deadline(&guard.prober, &node, None, guard.deadline).ok()
 }
 
+/// A loop device has no sensor: a test writes degrees Celsius into a file beside the backing one.
+fn told_temperature(system: &System, name: &str) -> Option<Celsius> {
+    let mut path = backing(system, name)?.into_os_string();
+    path.push(".temperature");
+    std::fs::read_to_string(path).ok()?.trim().parse().ok().map(Celsius)
+}
+
 fn backing(system: &System, name: &str) -> Option<PathBuf> {
     system
         .text(format!("sys/block/{name}/loop/backing_file"))
@@ -210,7 +217,7 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
         bus: identity.bus,
         rotation: device.rotation,
         location: device.location,
-        temperature: None,
+        temperature: told_temperature(system, name),
         content: look.content,
         refused: refusal.map(|refusal| refusal.view()),
         present: true,

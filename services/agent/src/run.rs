@@ -68,6 +68,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     let mut limits = Limits::default();
     if let Some(bytes) = options.checkpoint_bytes {
         limits.checkpoint_bytes = bytes;
+        limits.rewind_bytes = limits.rewind_bytes.min(bytes);
     }
     let pacer = Pacer::new(options.rates());
     let means = Means {

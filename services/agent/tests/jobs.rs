@@ -97,6 +97,7 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
         "CapEff:\t0000000000000000",
         "CapBnd:\t0000000000000000",
         "NoNewPrivs:\t1",
+        "Seccomp:\t2",
         "Uid:\t65534",
     ] {
         assert!(status.contains(line), "{line} is not in {status}");

@@ -27,7 +27,7 @@ impl Controller {
             } => self.scan(drives, &playbook, actor, reply),
             Command::Pause { job, actor } => answer(reply, self.pause(job, actor)),
             Command::Resume { job, actor } => answer(reply, self.resume(job, actor)),
-            Command::Locate { drive, on, actor } => self.locate(&drive, on, actor, reply),
+            Command::Locate { drive, on, actor } => self.locate(drive, on, &actor, reply),
             Command::SavePlaybook { text, actor } => {
                 let saved = self.books.save(&text).map(|name| {
                     self.books_changed("playbook.saved", format!("{actor} saved the playbook {name}"));

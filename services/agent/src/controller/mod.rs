@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use burnin::Playbook;
 use burnin::header::Header;
+use drive::locate::Locating;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info};
@@ -69,9 +70,10 @@ enum Back {
     },
     /// A drive tells of a burn-in.
     Found { drive: DriveId, header: Box<Header> },
-    /// What a task has to say in the end.
-    Answered {
-        result: Result<Answer, Problem>,
+    /// A drive is shown, or no longer.
+    Located {
+        drive: DriveId,
+        result: Result<(String, Option<Locating>), Problem>,
         reply: oneshot::Sender<CallOutcome>,
     },
 }
@@ -91,6 +93,8 @@ pub struct Controller {
     known: BTreeMap<DriveId, Known>,
     /// Jobs that are over, as text.
     ended: BTreeSet<String>,
+    /// Drives that are shown to somebody; a light goes out when its entry is dropped.
+    located: BTreeMap<DriveId, Locating>,
     /// Drives that tell of burn-ins which this box does not know.
     offers: BTreeMap<DriveId, Header>,
     /// Drives that were looked at for that since they came.
@@ -127,6 +131,7 @@ impl Controller {
             opening: BTreeSet::new(),
             known,
             ended: BTreeSet::new(),
+            located: BTreeMap::new(),
             offers: BTreeMap::new(),
             looked_at: BTreeSet::new(),
             looking: Arc::default(),
@@ -250,7 +255,7 @@ impl Controller {
             } => self.looked((drives, book, options), &list, &members, reply),
             Back::Opened { beginning, held, reply } => self.opened(beginning, held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
-            Back::Answered { result, reply } => answer(reply, result),
+            Back::Located { drive, result, reply } => self.located(drive, result, reply),
         }
     }
 

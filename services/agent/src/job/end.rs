@@ -43,7 +43,9 @@ impl JobTask {
         if let Some(held) = held {
             let so_far = verdict::judged(&self.record, &evidence, &peers);
             let good = matches!(so_far, Outcome::Passed | Outcome::Warn) && self.abort_by.is_none();
-            self.format(held, good).await;
+            if self.format(held, good).await == Own::Parked {
+                return self.park().await;
+            }
         }
         let now = Time::now();
         let peer = verdict::conclude(&mut self.record, &evidence, &peers, self.abort_by.is_some(), now);

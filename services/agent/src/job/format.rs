@@ -1,12 +1,17 @@
 //! Partition and file system, on a drive that came through: by a short-lived child of its own (`burnin::format`).
+//!
+//! Once it began, the drive holds what nobody can tell from a person's: so a job that is interrupted in it does not go on
+//! with the drive, but ends, and says that the format is to be made again.
 
 use tokio::time::Instant;
 use tracing::info;
 use wire::job::{Phase, PhaseStatus};
 use wire::options::{FileSystem, FormatRequest, Formatted, Table};
+use wire::{Bytes, Time};
 
-use super::JobTask;
+use super::{JobTask, Own};
 use crate::hands::Held;
+use crate::record::log_line;
 
 impl JobTask {
     /// What is to be made: what the person chose, else what the playbook's own steps ask for.
@@ -27,17 +32,49 @@ impl JobTask {
     }
 
     /// Partitions and formats where that is asked for and the drive is `good` so far. Lets go of the drive.
-    pub(super) async fn format(&mut self, held: Held, good: bool) {
+    /// [`Own::Parked`] where the agent was asked to stop meanwhile.
+    pub(super) async fn format(&mut self, held: Held, good: bool) -> Own {
         let Some(request) = self.format_request().filter(|_| self.record.erases()) else {
-            return;
+            return Own::Done;
         };
         if !good {
             self.log("info", "Not formatted: only a drive that came through is".to_owned());
-            return;
+            return Own::Done;
         }
         let began = Instant::now();
+        self.record.formatting = true;
         self.set_format_steps(PhaseStatus::Running, 0.0);
-        let formatted = self.means.hands.format(held, &request).await;
+        let (outbox, job) = (self.means.outbox.clone(), self.record.job.clone());
+        let tell = move |what: &str| {
+            let line = log_line(&job, "info", format!("Formatting: {what}"), Time::now());
+            outbox.log(line);
+        };
+        let formatted = tokio::select! {
+            formatted = self.means.hands.format(held, &request, tell) => formatted,
+            // The child dies with the agent.
+            () = self.means.stop.asked() => return Own::Parked,
+        };
+        self.formatted(formatted, began.elapsed().as_secs_f64());
+        Own::Done
+    }
+
+    /// The end of a job that was interrupted while its drive was formatted.
+    pub(super) fn format_was_cut(&mut self) {
+        let request = self.format_request();
+        let problem = "it was interrupted; the drive is to be formatted anew".to_owned();
+        let formatted = Formatted {
+            table: request.as_ref().map_or(Table::Auto, |request| request.table),
+            filesystem: request.as_ref().map_or(FileSystem::Raw, |request| request.filesystem),
+            label: request.map_or_else(String::new, |request| request.label),
+            uuid: None,
+            size: Bytes(0),
+            checks: Vec::new(),
+            problem: Some(problem),
+        };
+        self.formatted(formatted, 0.0);
+    }
+
+    fn formatted(&mut self, formatted: Formatted, seconds: f64) {
         let status = match &formatted.problem {
             None => PhaseStatus::Done,
             Some(why) => {
@@ -47,7 +84,7 @@ impl JobTask {
         };
         info!(job = %self.record.job.id, ?formatted, "formatted");
         self.record.job.formatted = Some(formatted);
-        self.set_format_steps(status, began.elapsed().as_secs_f64());
+        self.set_format_steps(status, seconds);
     }
 
     fn set_format_steps(&mut self, status: PhaseStatus, seconds: f64) {
@@ -61,18 +98,5 @@ impl JobTask {
             let last = index + 1 == steps.len();
             self.set_step(*step, status, if last { seconds } else { 0.0 });
         }
-    }
-}
-
-/// What is said of a format that was not made.
-pub fn failed(request: &FormatRequest, why: String) -> Formatted {
-    Formatted {
-        table: request.table,
-        filesystem: request.filesystem,
-        label: request.label.clone(),
-        uuid: None,
-        size: wire::Bytes(0),
-        checks: Vec::new(),
-        problem: Some(why),
     }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use burnin::heat::{Decision, Heat, Limits, Named};
-use wire::Celsius;
 use wire::job::JobState;
+use wire::{Bytes, Celsius, Time};
 
 use super::{JobTask, Reason};
 use crate::events;
+use crate::record::timeline;
 use crate::worker::Worker;
 
 /// How often the temperature is looked at, also where nothing else happens.
@@ -59,7 +60,11 @@ impl JobTask {
     ) -> Option<Reason> {
         let now = self.began.elapsed() * self.means.heat_clock;
         let reading = self.temperature();
-        match heat.step(now, reading)? {
+        let decision = heat.step(now, reading)?;
+        let step = self.record.job.progress.as_ref().map_or(0, |progress| progress.step);
+        timeline::mark(&mut self.record.job, step, Bytes(0), reading, Time::now());
+        self.means.jobs.sample(&self.record);
+        match decision {
             Decision::Pause { at } => {
                 let why = format!("{at}: too hot; it goes on at {}", heat.limits().resume);
                 self.log("warn", format!("Pausing at {why}"));

@@ -44,7 +44,6 @@ use crate::record::Record;
 use crate::stop::Stop;
 
 pub use checkpoint::read_drive;
-pub use format::failed;
 
 /// Workers that may end without having come further before the job is given up.
 const CRASHES_MAX: u32 = 5;
@@ -155,6 +154,10 @@ impl JobTask {
     /// Runs until the verdict, or until the agent stops.
     pub async fn run(mut self, held: Option<Held>) -> JobId {
         self.record.take_up(&self.means.boot_id);
+        if self.record.formatting {
+            self.format_was_cut();
+            return self.conclude(None, None).await;
+        }
         let mut held = held;
         let mut crashes = 0;
         loop {

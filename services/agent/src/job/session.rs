@@ -158,6 +158,9 @@ impl JobTask {
                         self.log("warn", "The drive is gone".to_owned());
                         reason = Reason::Gone;
                         until = Instant::now() + DISCONNECTING;
+                    } else if let Some(hot) = self.mind_heat(&mut heat, &mut holds, &mut worker).await {
+                        reason = hot;
+                        until = Instant::now() + STOPPING;
                     }
                 }
                 rate = next_rate(&mut self.share), if !asked => worker.pace(rate).await,

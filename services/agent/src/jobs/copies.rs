@@ -1,18 +1,49 @@
 //! Copies of unfinished jobs in RAM: two files a job, for a medium that is pulled while they run.
+//!
+//! A copy is written before LMDB has committed the same change. So that a kill in between loses no event, it carries
+//! the last events with the revision that each belongs to; those that the medium does not have are spooled with it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 use tracing::{error, warn};
 use wire::JobId;
 
 use super::Kept;
+use crate::events::Happening;
 use crate::record::Record;
+
+/// Events kept in a copy: far more than can wait for one commit.
+const EVENTS: usize = 32;
 
 /// Where the copies are, if they can be made.
 #[derive(Clone, Debug)]
-pub(super) struct Copies(Option<PathBuf>);
+pub(super) struct Copies {
+    dir: Option<PathBuf>,
+    told: Arc<Mutex<BTreeMap<JobId, Told>>>,
+}
+
+/// Events, each with the revision of the job that it came with.
+pub(super) type Told = Vec<(u64, Happening)>;
+
+/// A copy as it lies in its file.
+#[derive(Serialize, Deserialize)]
+struct Copy<R> {
+    record: R,
+    told: Told,
+}
+
+/// A copy with the events that the medium may lack.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) kept: Kept,
+    pub(super) told: Told,
+}
 
 impl Copies {
     /// Copies in `dir`, where that directory can be made.
@@ -24,17 +55,28 @@ impl Copies {
                 false
             }
         });
-        Self(dir.map(Path::to_owned))
+        Self {
+            dir: dir.map(Path::to_owned),
+            told: Arc::default(),
+        }
     }
 
     fn of(&self, job: JobId) -> Option<PathBuf> {
-        Some(self.0.as_ref()?.join(format!("{job}.json")))
+        Some(self.dir.as_ref()?.join(format!("{job}.json")))
     }
 
-    /// Writes a record, and its checkpoint where there is a new one.
-    pub(super) fn write(&self, record: &Record, checkpoint: Option<&str>) {
+    /// Writes a record, and its checkpoint where there is a new one, with the events that come with this revision.
+    pub(super) fn write(&self, record: &Record, checkpoint: Option<&str>, new: &[Happening]) {
         let Some(path) = self.of(record.job.id) else {
             return;
+        };
+        let told = {
+            let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let told = all.entry(record.job.id).or_default();
+            told.extend(new.iter().map(|happening| (record.revision, happening.clone())));
+            let excess = told.len().saturating_sub(EVENTS);
+            told.drain(..excess);
+            told.clone()
         };
         let write = |path: &Path, bytes: &[u8]| {
             let new = path.with_extension("new");
@@ -46,15 +88,15 @@ impl Copies {
             .map_or(Ok(()), |text| {
                 write(&path.with_extension("checkpoint"), text.as_bytes())
             })
-            .and_then(|()| write(&path, &serde_json::to_vec(record)?));
+            .and_then(|()| write(&path, &serde_json::to_vec(&Copy { record, told })?));
         if let Err(error) = written {
             warn!(path = %path.display(), %error, "a job's copy in RAM was not written");
         }
     }
 
     /// All that can be read.
-    pub(super) fn read(&self) -> Vec<Kept> {
-        let Some(dir) = &self.0 else { return Vec::new() };
+    pub(super) fn read(&self) -> Vec<Found> {
+        let Some(dir) = &self.dir else { return Vec::new() };
         let Ok(entries) = fs::read_dir(dir) else {
             return Vec::new();
         };
@@ -64,9 +106,12 @@ impl Copies {
             .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
             .filter_map(
                 |path| match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
-                    Ok(record) => Some(Kept {
-                        record,
-                        checkpoint: fs::read_to_string(path.with_extension("checkpoint")).ok(),
+                    Ok(Copy { record, told }) => Some(Found {
+                        kept: Kept {
+                            record,
+                            checkpoint: fs::read_to_string(path.with_extension("checkpoint")).ok(),
+                        },
+                        told,
                     }),
                     Err(error) => {
                         error!(path = %path.display(), %error, "a job's copy in RAM cannot be read");
@@ -79,6 +124,7 @@ impl Copies {
 
     /// Removes a job's copy.
     pub(super) fn remove(&self, job: JobId) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
         if let Some(copy) = self.of(job) {
             remove(&copy);
             remove(&copy.with_extension("checkpoint"));

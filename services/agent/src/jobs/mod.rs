@@ -105,14 +105,17 @@ impl Jobs {
                 })
                 .collect()
         })?;
-        for copy in self.copies.read() {
-            let newer = found
-                .get(&copy.record.job.id)
-                .is_none_or(|kept| kept.record.revision < copy.record.revision);
-            if newer {
-                warn!(job = %copy.record.job.id, "taken from its copy in RAM: the medium does not have it");
-                self.write(&copy.record, copy.checkpoint.clone(), Vec::new()).forget();
-                found.insert(copy.record.job.id, copy);
+        for copies::Found { kept: copy, told } in self.copies.read() {
+            let id = copy.record.job.id;
+            let before = found.get(&id).map(|kept| kept.record.revision);
+            if before.is_none_or(|before| before < copy.record.revision) {
+                warn!(job = %id, "taken from its copy in RAM: the medium does not have it");
+                let lacking = told
+                    .into_iter()
+                    .filter(|(revision, _)| before.is_none_or(|before| before < *revision));
+                let lacking = lacking.map(|(_, happening)| happening).collect();
+                self.write(&copy.record, copy.checkpoint.clone(), lacking).forget();
+                found.insert(id, copy);
             }
         }
         Ok(found.into_values().collect())
@@ -122,7 +125,7 @@ impl Jobs {
     /// it or none is on the medium, whenever the agent or the box ends.
     pub fn save(&self, record: &mut Record, checkpoint: Option<&str>, told: &[Happening]) -> Pending<()> {
         record.revision += 1;
-        self.copies.write(record, checkpoint);
+        self.copies.write(record, checkpoint, told);
         self.write(record, checkpoint.map(str::to_owned), told.to_vec())
     }
 
@@ -161,7 +164,7 @@ impl Jobs {
     /// The event of its end, its certificate, and what it means for older certificates stand in the same commit.
     pub fn finish(&self, record: &mut Record, end: Ended) -> Pending<Past> {
         record.revision += 1;
-        self.copies.write(record, None);
+        self.copies.write(record, None, &end.told);
         let (key, record) = (record.job.id.to_string(), record.clone());
         let copies = self.copies.clone();
         self.store.write(move |w| {
@@ -431,5 +434,27 @@ mod tests {
         jobs.finish(&mut record, Ended::default()).wait().unwrap();
         assert!(jobs.store().read(|r| SAMPLES.is_empty(r)).unwrap());
         assert_eq!(jobs.load().unwrap()[0].record.job.timeline, record.job.timeline);
+    }
+
+    #[test]
+    fn a_copy_that_the_medium_never_had_brings_its_events() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut record = record();
+        let event = |record: &Record| vec![crate::events::started(&record.job)];
+        let spooled = |jobs: &Jobs| jobs.store().read(|r| SPOOL.len(r)).unwrap();
+        let jobs = open(dir.path(), ram.path());
+        let told = event(&record);
+        jobs.save(&mut record, None, &told).wait().unwrap();
+        // As a kill leaves it between copy and commit.
+        record.revision += 1;
+        jobs.copies.write(&record, None, &event(&record));
+        drop(jobs);
+        let jobs = open(dir.path(), ram.path());
+        assert_eq!(jobs.load().unwrap()[0].record, record);
+        jobs.store().touch().wait().unwrap();
+        assert_eq!(spooled(&jobs), 2, "the one that the medium has is not told twice");
+        jobs.load().unwrap();
+        jobs.store().touch().wait().unwrap();
+        assert_eq!(spooled(&jobs), 2);
     }
 }

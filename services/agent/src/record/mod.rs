@@ -63,6 +63,9 @@ pub struct Record {
     /// Why the drive would not cool; then the job ended.
     #[serde(default)]
     pub too_hot: Option<String>,
+    /// Whether its drive is being partitioned or formatted, or was.
+    #[serde(default)]
+    pub formatting: bool,
     /// Whether it paused for heat.
     #[serde(default)]
     pub was_hot: bool,
@@ -178,6 +181,7 @@ impl Record {
             self_test: None,
             too_hot: None,
             was_hot: false,
+            formatting: false,
             smart_after: None,
             findings_before_loss: Vec::new(),
             revision: 0,
@@ -311,6 +315,7 @@ pub(crate) mod tests {
             self_test: None,
             too_hot: None,
             was_hot: false,
+            formatting: false,
             smart_after: None,
             findings_before_loss: vec![],
             revision: 0,

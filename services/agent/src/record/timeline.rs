@@ -15,6 +15,12 @@ pub fn sample(job: &mut Job, step: u16, rate: Bytes, temperature: Option<Celsius
             return false;
         }
     }
+    mark(job, step, rate, temperature, now);
+    true
+}
+
+/// Adds a point whether one is due or not: something happened.
+pub fn mark(job: &mut Job, step: u16, rate: Bytes, temperature: Option<Celsius>, now: Time) {
     if job.timeline.len() >= TIMELINE_MAX {
         let mut at = 0_usize;
         job.timeline.retain(|_| {
@@ -29,7 +35,6 @@ pub fn sample(job: &mut Job, step: u16, rate: Bytes, temperature: Option<Celsius
         rate,
         bad_sectors: job.bad_sectors,
     });
-    true
 }
 
 /// Seconds that two points of one step are apart at least: as many as make the job's time so far fit.

@@ -13,6 +13,7 @@ pub struct Bench {
     pub server: Server,
     pub agent: Agent,
     pub drives: Vec<Loop>,
+    arguments: Vec<String>,
     dir: TempDir,
 }
 
@@ -38,6 +39,7 @@ impl Bench {
             server,
             agent,
             drives,
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             dir,
         })
     }
@@ -85,9 +87,24 @@ impl Bench {
         Self { server, ..self }
     }
 
+    /// Starts the agent again after its end, and waits until it has told what there is.
+    pub async fn restart_and_wait(&mut self) {
+        let connections = self.server.look(|seen| seen.connections);
+        self.restart();
+        self.server
+            .until("the agent to be back", |seen| {
+                (seen.connections > connections).then_some(())
+            })
+            .await;
+        for drive in &self.drives {
+            self.server.drive(&drive.id()).await;
+        }
+    }
+
     /// Starts the agent again after its end.
     pub fn restart(&mut self) {
-        self.agent = Agent::start(self.dir.path());
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.agent = Agent::with(self.dir.path(), &arguments);
     }
 }
 

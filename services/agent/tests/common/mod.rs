@@ -10,6 +10,7 @@ mod agent;
 mod bench;
 mod loops;
 mod server;
+mod smart;
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use agent::{Agent, Brake};
 pub use bench::{Bench, outcome};
 pub use loops::Loop;
 pub use server::{Seen, Server, sign};
+pub use smart::Smartctl;
 
 /// MiB that keep a worker busy long enough to be disturbed in the middle.
 pub const LARGE: u64 = 768;

@@ -19,6 +19,8 @@ use wire::event::NewEvent;
 use wire::frame::{Hello, Notification};
 use wire::gate::{Armed, Plan, SIGNED_PREFIX, Ticket};
 use wire::job::Job;
+use wire::options::PlanOptions;
+use wire::playbook::PlaybookInfo;
 use wire::{DriveId, Frame, JobId, Problem, Time};
 
 use super::{PATIENCE, TOKEN};
@@ -34,6 +36,8 @@ pub struct Seen {
     pub events: BTreeMap<u64, NewEvent>,
     pub notifications: Vec<Notification>,
     pub progress: u32,
+    pub playbooks: Vec<PlaybookInfo>,
+    pub certificates: BTreeMap<JobId, String>,
     pub replies: BTreeMap<String, CallOutcome>,
 }
 
@@ -197,15 +201,21 @@ impl Server {
         }
     }
 
+    pub async fn try_plan(&self, drives: &[DriveId], playbook: &str, options: PlanOptions) -> Result<Answer, Problem> {
+        self.call(Command::Plan {
+            drives: drives.to_vec(),
+            playbook: playbook.into(),
+            options,
+        })
+        .await
+    }
+
     pub async fn plan(&self, drives: &[DriveId], playbook: &str) -> Plan {
-        match self
-            .call(Command::Plan {
-                drives: drives.to_vec(),
-                playbook: playbook.into(),
-                options: wire::options::PlanOptions::default(),
-            })
-            .await
-        {
+        self.plan_with(drives, playbook, PlanOptions::default()).await
+    }
+
+    pub async fn plan_with(&self, drives: &[DriveId], playbook: &str, options: PlanOptions) -> Plan {
+        match self.try_plan(drives, playbook, options).await {
             Ok(Answer::Planned(plan)) => plan,
             other => panic!("no plan: {other:?}"),
         }
@@ -228,7 +238,11 @@ impl Server {
     }
 
     pub async fn start_jobs(&self, drives: &[DriveId], playbook: &str) -> Vec<JobId> {
-        let plan = self.plan(drives, playbook).await;
+        self.start_jobs_with(drives, playbook, PlanOptions::default()).await
+    }
+
+    pub async fn start_jobs_with(&self, drives: &[DriveId], playbook: &str, options: PlanOptions) -> Vec<JobId> {
+        let plan = self.plan_with(drives, playbook, options).await;
         match self.call(Command::Start(self.arm(&plan))).await {
             Ok(Answer::Started { jobs }) => jobs,
             other => panic!("not started: {other:?}"),
@@ -240,6 +254,17 @@ impl Server {
             Err(problem) => problem.kind,
             Ok(answer) => panic!("it was granted: {answer:?}"),
         }
+    }
+
+    /// Waits for the job's first event of that kind.
+    pub async fn event(&self, job: JobId, kind: &str) -> NewEvent {
+        self.until(kind, |seen| {
+            let mut events = seen.events.values();
+            events
+                .find(|event| event.job == Some(job) && event.kind == kind)
+                .cloned()
+        })
+        .await
     }
 
     pub async fn over(&self, job: JobId) -> Job {
@@ -312,12 +337,9 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
             Frame::Notification(notification) => seen.notifications.push(notification),
             Frame::Progress(_) => seen.progress += 1,
             Frame::Result(reply) => drop(seen.replies.insert(reply.id, reply.outcome)),
-            Frame::Playbooks(_)
-            | Frame::Certificate(_)
-            | Frame::Log(_)
-            | Frame::Hello(_)
-            | Frame::Command(_)
-            | Frame::Other { .. } => {}
+            Frame::Playbooks(playbooks) => seen.playbooks = playbooks,
+            Frame::Certificate(certificate) => drop(seen.certificates.insert(certificate.job, certificate.text)),
+            Frame::Log(_) | Frame::Hello(_) | Frame::Command(_) | Frame::Other { .. } => {}
         }
         drop(seen);
         shared.changed.notify_waiters();

@@ -1,8 +1,11 @@
 //! `kiln-agent worker`: a job's process, which gives up everything but its drive before it reads its order.
 //!
 //! What it keeps: descriptor 3 (the drive, opened and guarded by the agent), standard input and output (lines to and
-//! from the agent), standard error, memory, CPU. What it gives up: every path (landlock), every capability, root.
+//! from the agent), standard error, memory, CPU. What it gives up: every path (landlock), every capability, root, and
+//! every system call that a burn-in does not need ([`seccomp`]).
 //! It dies with the agent.
+
+mod seccomp;
 
 use std::fs::File;
 use std::io;
@@ -71,7 +74,8 @@ fn confine(parent: i32) -> io::Result<()> {
     if getppid().as_raw() != parent {
         return Err(io::Error::other("the agent is gone"));
     }
-    Ok(())
+    // Last: it also forbids what was needed up to here.
+    seccomp::confine()
 }
 
 /// Forbids every path. A kernel without landlock leaves it at the missing rights.

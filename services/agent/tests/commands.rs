@@ -1,0 +1,205 @@
+//! Pause, scan, playbooks, locate: what a person asks beside plan, start and abort.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{Bench, LARGE, outcome};
+use wire::command::{Answer, Command};
+use wire::job::{JobState, Outcome, Phase, PhaseStatus};
+
+fn held(state: &JobState) -> bool {
+    matches!(state, JobState::Waiting { why } if why == "paused by ann")
+}
+
+#[tokio::test]
+async fn a_paused_job_stays_paused_over_the_agents_end_and_goes_on_when_it_is_let() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    let pause = |job| Command::Pause {
+        job,
+        actor: "ann".into(),
+    };
+    let done = bench.server.call(pause(id)).await;
+    assert!(matches!(done, Ok(Answer::Done { .. })), "{done:?}");
+    bench
+        .server
+        .until("the pause", |seen| {
+            seen.jobs.get(&id).filter(|job| held(&job.state)).map(|_| ())
+        })
+        .await;
+    assert_eq!(bench.agent.workers().len(), 1, "the worker stays");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let before = bench.server.look(|seen| seen.jobs[&id].clone());
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let after = bench.server.look(|seen| seen.jobs[&id].clone());
+    assert_eq!(
+        before.progress.as_ref().unwrap().done,
+        after.progress.as_ref().unwrap().done,
+        "nothing moves"
+    );
+
+    bench.agent.kill();
+    bench.restart_and_wait().await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let job = bench.server.look(|seen| seen.jobs[&id].clone());
+    assert!(held(&job.state), "{:?}", job.state);
+    assert!(bench.agent.workers().is_empty(), "a paused job is not begun again");
+    assert!(
+        !job.timeline.is_empty() && job.timeline[0] == after.timeline[0],
+        "the time line is kept"
+    );
+    let resume = Command::Resume {
+        job: id,
+        actor: "ann".into(),
+    };
+    bench.server.call(resume).await.unwrap();
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    bench.server.event(id, "job.continued").await;
+    assert_eq!(
+        bench
+            .server
+            .look(|seen| seen.kinds().iter().filter(|kind| **kind == "job.paused").count()),
+        1
+    );
+    assert_eq!(bench.server.call(pause(id)).await.unwrap_err().kind, "job-over");
+}
+
+#[tokio::test]
+async fn a_scan_reads_a_drive_with_data_through_a_descriptor_that_takes_no_writes() {
+    let Some(bench) = Bench::with(&[256], false, &["--rate-drive", "40M"]).await else {
+        return;
+    };
+    let drive = &bench.drives[0];
+    drive.mkfs();
+    bench
+        .server
+        .until("its content", |seen| {
+            let content = seen.drive(&drive.id())?.content.words();
+            content.contains("ext4").then_some(())
+        })
+        .await;
+    let before = std::fs::read(&drive.file).unwrap();
+    let scan = |playbook: &str| Command::Scan {
+        drives: bench.ids(),
+        playbook: playbook.into(),
+        actor: "ann".into(),
+    };
+    for erasing in ["surface", "standard", "erase", "ssd", "preclear"] {
+        assert_eq!(
+            bench.server.call(scan(erasing)).await.unwrap_err().kind,
+            "playbook-erases",
+            "{erasing}"
+        );
+    }
+    // Not even claimed: nothing is erased by it.
+    let Ok(Answer::Started { jobs }) = bench.server.call(scan("scan")).await else {
+        panic!("no scan")
+    };
+    bench
+        .server
+        .until("the scan's progress", |seen| {
+            seen.jobs
+                .get(&jobs[0])?
+                .progress
+                .as_ref()
+                .filter(|p| p.done.0 > 0)
+                .map(|_| ())
+        })
+        .await;
+    let worker = bench.agent.workers()[0];
+    let mut fds = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap().flatten();
+    let fd = fds
+        .find(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == drive.node))
+        .unwrap();
+    let info = format!("/proc/{worker}/fdinfo/{}", fd.file_name().to_str().unwrap());
+    let info = std::fs::read_to_string(info).unwrap();
+    let flags = info
+        .lines()
+        .find_map(|line| line.strip_prefix("flags:"))
+        .unwrap()
+        .trim();
+    let flags = i32::from_str_radix(flags, 8).unwrap();
+    assert_eq!(flags & nix::libc::O_ACCMODE, nix::libc::O_RDONLY, "{info}");
+    let job = bench.server.over(jobs[0]).await;
+    // It reads only, so its best word is WARN.
+    assert_eq!(outcome(&job), Outcome::Warn, "{:#?}", job.verdict);
+    let scanned = job.phases.iter().find(|state| state.phase == Phase::Scan).unwrap();
+    assert_eq!((scanned.status, scanned.bytes), (PhaseStatus::Done, job.capacity));
+    assert!(std::fs::read(&drive.file).unwrap() == before, "not a byte has changed");
+}
+
+#[tokio::test]
+async fn playbooks_are_told_kept_and_forgotten() {
+    let Some(mut bench) = Bench::new(&[32]).await else {
+        return;
+    };
+    let names = |seen: &common::Seen| seen.playbooks.iter().map(|info| info.name.clone()).collect::<Vec<_>>();
+    let told = bench.server.look(names);
+    assert!(
+        told.contains(&"standard".to_owned()) && told.contains(&"scan".to_owned()),
+        "{told:?}"
+    );
+    let text = "name = \"mine\"\nabout = \"One pass.\"\n[[step]]\ndo = \"write\"\n[[step]]\ndo = \"verify\"\n";
+    let save = |text: &str| Command::SavePlaybook {
+        text: text.into(),
+        actor: "ann".into(),
+    };
+    let bad = bench
+        .server
+        .call(save(&text.replace("verify", "varify")))
+        .await
+        .unwrap_err();
+    assert!(bad.kind == "playbook-wrong" && bad.detail.contains("line 6"), "{bad}");
+    bench.server.call(save(text)).await.unwrap();
+    let has = |seen: &common::Seen| names(seen).contains(&"mine".to_owned()).then_some(());
+    bench.server.until("the new list", has).await;
+    bench.agent.terminate().await;
+    bench.restart_and_wait().await;
+    let id = bench.job("mine").await;
+    assert_eq!(outcome(&bench.server.over(id).await), Outcome::Passed);
+    let forget = |name: &str| Command::ForgetPlaybook {
+        playbook: name.into(),
+        actor: "ann".into(),
+    };
+    assert_eq!(
+        bench.server.call(forget("standard")).await.unwrap_err().kind,
+        "playbook-built-in"
+    );
+    bench.server.call(forget("mine")).await.unwrap();
+    bench
+        .server
+        .until("the shorter list", |seen| has(seen).is_none().then_some(()))
+        .await;
+    assert_eq!(
+        bench.server.call(forget("mine")).await.unwrap_err().kind,
+        "playbook-unknown"
+    );
+}
+
+#[tokio::test]
+async fn a_drive_is_shown_and_no_longer() {
+    let Some(bench) = Bench::new(&[32]).await else {
+        return;
+    };
+    let locate = |drive, on| Command::Locate {
+        drive,
+        on,
+        actor: "ann".into(),
+    };
+    let drive = bench.drives[0].id();
+    let Ok(Answer::Done { told }) = bench.server.call(locate(drive.clone(), true)).await else {
+        panic!("a loop device can be read in a rhythm")
+    };
+    assert!(!told.is_empty());
+    let over = bench.server.call(locate(drive, false)).await;
+    assert!(matches!(over, Ok(Answer::Done { .. })), "{over:?}");
+    let nobody = wire::DriveId::from_serial("no", "such", 1).unwrap();
+    assert_eq!(
+        bench.server.call(locate(nobody, true)).await.unwrap_err().kind,
+        "drive-unknown"
+    );
+    assert!(bench.drives[0].is_blank());
+}

@@ -1,0 +1,96 @@
+//! A smartctl that knows one made-up drive: its self-tests take as long as the test says, and end as it says.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// The program and its state.
+pub struct Smartctl {
+    dir: TempDir,
+}
+
+impl Smartctl {
+    /// One whose self-tests take so many seconds.
+    pub fn new(takes: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let script = SCRIPT.replace("DIR", dir.path().to_str().unwrap());
+        let program = dir.path().join("smartctl");
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::write(dir.path().join("takes"), takes.to_string()).unwrap();
+        Self { dir }
+    }
+
+    pub fn program(&self) -> PathBuf {
+        self.dir.path().join("smartctl")
+    }
+
+    /// From now on self-tests end with a read failure.
+    pub fn fail(&self) {
+        std::fs::write(self.dir.path().join("fail"), "").unwrap();
+    }
+
+    /// From now on there is no self-test.
+    pub fn unable(&self) {
+        std::fs::write(self.dir.path().join("unable"), "").unwrap();
+    }
+
+    /// The running self-test is ended by a reset.
+    pub fn cut(&self) {
+        std::fs::write(self.dir.path().join("cut"), "").unwrap();
+    }
+
+    /// What it was ordered to do.
+    pub fn orders(&self) -> Vec<String> {
+        let orders = std::fs::read_to_string(self.dir.path().join("orders")).unwrap_or_default();
+        orders.lines().map(str::to_owned).collect()
+    }
+
+    pub fn is_running(&self) -> bool {
+        Path::new(&self.dir.path().join("running")).exists()
+    }
+}
+
+const SCRIPT: &str = r#"#!/bin/sh
+cd DIR || exit 2
+exec 9>lock; flock 9
+order=; prev=; node=
+for a; do
+  [ "$prev" = -t ] && order="start $a"
+  [ "$a" = -X ] && order=abort
+  prev=$a
+  case "$a" in /dev/*) node=$a;; esac
+done
+now=$(date +%s)
+finish() {
+  read -r kind _ < running
+  name="Short offline"; [ "$kind" = long ] && name="Extended offline"
+  { printf '%s\n' "{\"type\":{\"value\":1,\"string\":\"$name\"},\"status\":{\"value\":$2,\"string\":\"$1\"},\"lifetime_hours\":101}"
+    cat log 2>/dev/null; } > log.new
+  mv log.new log; rm running
+}
+if [ -f running ]; then
+  read -r _ end < running
+  if [ -f cut ]; then rm cut; finish "Interrupted (host reset)" 32
+  elif [ "$now" -ge "$end" ]; then
+    if [ -f fail ]; then finish "Completed: read failure" 112; else finish "Completed without error" 0; fi
+  fi
+fi
+case "$order" in
+  start*)
+    printf '%s\n' "$order" >> orders
+    if [ -f unable ]; then printf '{"smartctl":{"exit_status":4,"output":["Self-tests are not supported"]}}'; exit 4; fi
+    read -r takes < takes
+    echo "${order#start } $((now + takes))" > running
+    printf '{"smartctl":{"exit_status":0,"output":["Testing has begun."]}}'; exit 0;;
+  abort)
+    printf 'abort\n' >> orders
+    [ -f running ] && finish "Aborted by host" 16
+    printf '{"smartctl":{"exit_status":0,"output":["Self-testing aborted!"]}}'; exit 0;;
+esac
+status='"value":0,"string":"completed without error"'
+[ -f running ] && status='"value":245,"string":"in progress","remaining_percent":50'
+log=$(paste -sd, log 2>/dev/null)
+printf '{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"%s","smart_status":{"passed":true},"power_on_time":{"hours":100},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"flags":{"prefailure":true},"raw":{"value":0,"string":"0"}}]},"ata_smart_data":{"capabilities":{"self_tests_supported":true},"self_test":{"status":{%s},"polling_minutes":{"short":1,"extended":1}}},"ata_smart_self_test_log":{"standard":{"table":[%s],"count":1}}}' "$node" "$status" "$log"
+"#;

@@ -1,0 +1,174 @@
+//! What outlives a job, an agent and a store: certificates, what the drive itself tells, and the events of all changes.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::os::unix::fs::FileExt;
+
+use common::{Bench, LARGE, outcome};
+use wire::event::NewEvent;
+use wire::job::{Outcome, Phase, PhaseStatus};
+
+#[tokio::test]
+async fn a_certificate_is_signed_told_and_revoked_when_the_drive_fails_later() {
+    let Some(bench) = Bench::with(&[64], true, &["--rate-drive", "30M"]).await else {
+        return;
+    };
+    let first = bench.job("surface").await;
+    let job = bench.server.over(first).await;
+    assert_eq!(outcome(&job), Outcome::Passed);
+    let info = job.certificate.clone().unwrap();
+    let text = bench
+        .server
+        .until("the certificate", |seen| seen.certificates.get(&first).cloned())
+        .await;
+    let signed = certificate::Signed::parse(&text).unwrap();
+    assert_eq!(signed.info(), info);
+    assert_eq!(signed.certificate().job, first);
+    assert_eq!(signed.certificate().maker.id, "test-box");
+
+    let second = bench.job("surface").await;
+    bench
+        .server
+        .until("the read-back", |seen| {
+            let job = seen.jobs.get(&second)?;
+            job.phases
+                .iter()
+                .find(|state| state.phase == Phase::Verify && state.status == PhaseStatus::Running)
+                .map(|_| ())
+        })
+        .await;
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&bench.drives[0].file)
+        .unwrap();
+    file.write_all_at(&[0x5a; 4096], 62 << 20).unwrap();
+    let job = bench.server.over(second).await;
+    assert_eq!(outcome(&job), Outcome::Failed, "{:#?}", job.verdict);
+    let event = bench.server.event(first, "certificate.revoked").await;
+    assert_eq!(event.data["failed_job"], second.to_string());
+    let revoked = bench
+        .server
+        .until("the revocation", |seen| {
+            seen.jobs.get(&first)?.certificate.as_ref()?.revoked.clone()
+        })
+        .await;
+    assert_eq!(revoked.job, second);
+    let failed = job.certificate.unwrap();
+    assert!(failed.revoked.is_none() && failed.key == info.key, "one key for all");
+
+    // A server that has nothing is told all of it again.
+    let bench = bench.with_another_server().await;
+    let again = bench
+        .server
+        .until("the certificate again", |seen| seen.certificates.get(&first).cloned())
+        .await;
+    assert_eq!(again, text);
+    let revoked = bench
+        .server
+        .until("the revocation again", |seen| {
+            seen.jobs.get(&first)?.certificate.as_ref()?.revoked.clone()
+        })
+        .await;
+    assert_eq!(revoked.job, second);
+}
+
+fn forget_checkpoint(bench: &Bench, job: wire::JobId) {
+    let options = store::Options {
+        check: store::Check::InProcess,
+        ..store::Options::new(&agent::jobs::tables())
+    };
+    let store = store::open(&bench.path().join("data"), &options).unwrap().store;
+    let checkpoints = store::Table::<String, String>::new("checkpoints");
+    let key = job.to_string();
+    store.write(move |w| checkpoints.delete(w, &key)).wait().unwrap();
+    std::fs::remove_dir_all(bench.path().join("run")).unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_checkpoint_is_made_anew_from_what_the_drive_tells() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.kill();
+    forget_checkpoint(&bench, id);
+    bench.restart();
+    bench.server.event(id, "job.place_recovered").await;
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    assert_eq!(job.resumes.len(), 1, "{:?}", job.resumes);
+    assert!(job.resumes[0].from.0 > 0 || job.resumes[0].phase == Phase::Verify);
+}
+
+#[tokio::test]
+async fn a_burn_in_of_a_lost_store_is_offered_and_goes_on_only_when_it_is_armed_again() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.kill();
+    for lost in ["data", "run"] {
+        std::fs::remove_dir_all(bench.path().join(lost)).unwrap();
+    }
+    bench.restart();
+    let offered: NewEvent = bench
+        .server
+        .until("the offer", |seen| {
+            {
+                let mut events = seen.events.values();
+                let ours = |event: &&NewEvent| event.kind == "job.offered" && event.drive == Some(bench.drives[0].id());
+                events.find(ours).cloned()
+            }
+        })
+        .await;
+    assert_eq!(offered.drive, Some(bench.drives[0].id()));
+    assert_eq!(offered.data["job"], id.to_string());
+    assert!(offered.message.contains("does not go on by itself"), "{offered:?}");
+    assert!(
+        bench.agent.workers().is_empty(),
+        "nothing is written before a person armed it"
+    );
+
+    let again = bench.job("surface").await;
+    assert_ne!(again, id);
+    let job = bench.server.over(again).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    assert_eq!(job.resumes.len(), 1, "{:?}", job.resumes);
+    assert!(
+        job.resumes[0].from.0 > 0 || job.resumes[0].phase == Phase::Verify,
+        "it went on where the drive says: {:?}",
+        job.resumes
+    );
+}
+
+#[tokio::test]
+async fn kills_at_any_moment_leave_as_many_events_as_changes() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    for round in 1..=4_usize {
+        bench.agent.kill();
+        bench.restart();
+        // The moment that the resumption is seen is the moment of the next kill: before, while or after it is committed.
+        bench
+            .server
+            .until("it to go on", |seen| {
+                let job = seen.jobs.get(&id)?;
+                (job.resumes.len() >= round.min(2) || job.state.is_over()).then_some(())
+            })
+            .await;
+    }
+    let job = bench.server.over(id).await;
+    bench.server.event(id, "job.passed").await;
+    let told = bench.server.look(|seen| {
+        let resumed = seen.events.values().filter(|event| event.kind == "job.resumed");
+        resumed.count()
+    });
+    assert_eq!(
+        told,
+        job.resumes.len(),
+        "each resumption that is kept is told, and no other"
+    );
+}

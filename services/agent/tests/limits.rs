@@ -1,0 +1,99 @@
+//! Heat and pace with a real agent: workers are held and slowed from outside.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Bench, outcome};
+use wire::job::{JobState, Outcome};
+
+fn heat(bench: &Bench, degrees: i32) {
+    let mut path = bench.drives[0].file.clone().into_os_string();
+    path.push(".temperature");
+    std::fs::write(path, degrees.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn drives_share_the_rate_of_the_box() {
+    let Some(bench) = Bench::with(&[48, 49], true, &["--rate-total", "20M"]).await else {
+        return;
+    };
+    let begun = Instant::now();
+    let ids = bench.server.start_jobs(&bench.ids(), "surface").await;
+    for id in &ids {
+        assert_eq!(outcome(&bench.server.over(*id).await), Outcome::Passed);
+    }
+    // Each is written and read: 203 MB in all, of which the first bursts may go free.
+    let least = Duration::from_secs_f64(203.0 / 20.0 * 0.7);
+    assert!(begun.elapsed() > least, "{:?} is faster than 20 MB/s", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_hot_drive_pauses_and_goes_on_when_it_has_cooled() {
+    let Some(bench) = Bench::with(&[192], true, &["--rate-drive", "15M"]).await else {
+        return;
+    };
+    heat(&bench, 40);
+    let id = bench.job("surface").await;
+    bench
+        .server
+        .until("the first megabytes", |seen| {
+            seen.jobs
+                .get(&id)?
+                .progress
+                .as_ref()
+                .filter(|p| p.done.0 > 0)
+                .map(|_| ())
+        })
+        .await;
+    heat(&bench, 66);
+    let hot = |state: &JobState| matches!(state, JobState::Waiting { why } if why.contains("66 °C") && why.contains("too hot"));
+    bench
+        .server
+        .until("the pause", |seen| {
+            seen.jobs.get(&id).filter(|job| hot(&job.state)).map(|_| ())
+        })
+        .await;
+    assert_eq!(bench.agent.workers().len(), 1, "the worker stays");
+    heat(&bench, 45);
+    let job = bench.server.over(id).await;
+    assert!(
+        matches!(outcome(&job), Outcome::Passed | Outcome::Warn),
+        "{:#?}",
+        job.verdict
+    );
+    bench.server.event(id, "job.too_hot").await;
+    bench.server.event(id, "job.cooled").await;
+    assert!(
+        job.timeline
+            .iter()
+            .any(|point| point.temperature.is_some_and(|t| t.0 == 66)),
+        "{:?}",
+        job.timeline
+    );
+}
+
+#[tokio::test]
+async fn a_drive_that_does_not_cool_ends_inconclusive() {
+    let Some(bench) = Bench::with(&[192], true, &["--rate-drive", "15M", "--heat-clock", "200"]).await else {
+        return;
+    };
+    heat(&bench, 71);
+    let id = bench.job("surface").await;
+    let job = bench.server.over(id).await;
+    assert_eq!(
+        (&job.state, outcome(&job)),
+        (&JobState::Finished, Outcome::Inconclusive),
+        "{:#?}",
+        job.verdict
+    );
+    let verdict = job.verdict.unwrap();
+    assert!(
+        verdict
+            .rules
+            .iter()
+            .any(|rule| rule.id.contains("hot") || rule.id.contains("heat")),
+        "{verdict:#?}"
+    );
+}

@@ -1,0 +1,157 @@
+//! What a person chooses beside the playbook, with a real agent on loop devices.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::os::unix::fs::FileExt;
+
+use common::{Bench, outcome};
+use wire::job::{Outcome, Phase, PhaseStatus};
+use wire::options::{FileSystem, FormatRequest, PlanOptions, Profile, Table};
+
+#[tokio::test]
+async fn a_luks_container_is_given_up_by_name_alone() {
+    let Some(bench) = Bench::new(&[32]).await else {
+        return;
+    };
+    let drive = &bench.drives[0];
+    // Source: LUKS1 on-disk format 1.2.3, §2: magic, version 1, cipher, mode, hash, UUID at 168.
+    let mut header = vec![0_u8; 1024];
+    header[..8].copy_from_slice(b"LUKS\xba\xbe\x00\x01");
+    header[8..11].copy_from_slice(b"aes");
+    header[40..43].copy_from_slice(b"xts");
+    header[72..78].copy_from_slice(b"sha256");
+    header[168..204].copy_from_slice(b"0cfd1a9b-5d6f-4e5c-9d7b-2f5e8a1c3b4d");
+    let file = std::fs::File::options().write(true).open(&drive.file).unwrap();
+    file.write_all_at(&header, 0).unwrap();
+    drop(file);
+    bench
+        .server
+        .until("the refusal", |seen| {
+            let drive = seen.drive(&drive.id())?;
+            drive
+                .refused
+                .as_ref()
+                .filter(|refused| refused.kind == "luks")
+                .map(|_| ())
+        })
+        .await;
+    let refused = bench
+        .server
+        .try_plan(&bench.ids(), "surface", PlanOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind, "drive-refused");
+    assert!(refused.detail.contains("give_up"), "{refused}");
+
+    let options = PlanOptions {
+        give_up: bench.ids(),
+        profile: Profile::New,
+        ..PlanOptions::default()
+    };
+    let plan = bench.server.plan_with(&bench.ids(), "surface", options.clone()).await;
+    assert_eq!(plan.drives[0].given_up, ["LUKS container"]);
+    // A ticket over the digest of a plan without the option is worth nothing.
+    let id = bench
+        .server
+        .start_jobs_with(&bench.ids(), "surface", options.clone())
+        .await[0];
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    assert_eq!(job.options, options);
+}
+
+#[tokio::test]
+async fn what_cannot_be_followed_is_refused_before_anything_is_held() {
+    let Some(bench) = Bench::new(&[32]).await else {
+        return;
+    };
+    let ids = bench.ids();
+    let why = async |book: &str, options: PlanOptions| {
+        let problem = bench.server.try_plan(&ids, book, options).await.unwrap_err();
+        assert_eq!(problem.kind, "options-wrong", "{problem}");
+        problem.detail
+    };
+    let soak = |hours| PlanOptions {
+        soak_hours: Some(hours),
+        ..PlanOptions::default()
+    };
+    for hours in [0, 721] {
+        assert!(why("surface", soak(hours)).await.contains("1 to 720"));
+    }
+    let quick = why("quick", soak(3)).await;
+    assert!(quick.contains("repeat"), "{quick}");
+    let format = |reserved_percent| PlanOptions {
+        format: Some(FormatRequest {
+            table: Table::Auto,
+            filesystem: FileSystem::Ext4,
+            reserved_percent,
+            label: String::new(),
+        }),
+        ..PlanOptions::default()
+    };
+    assert!(why("surface", format(51)).await.contains("reserved"));
+    assert!(why("quick", format(0)).await.contains("quick"));
+    assert!(bench.drives[0].is_blank());
+}
+
+#[tokio::test]
+async fn a_drive_that_came_through_is_formatted() {
+    let Some(bench) = Bench::new(&[64]).await else {
+        return;
+    };
+    let options = PlanOptions {
+        format: Some(FormatRequest {
+            table: Table::Gpt,
+            filesystem: FileSystem::Ext4,
+            reserved_percent: 0,
+            label: "burned".into(),
+        }),
+        ..PlanOptions::default()
+    };
+    let id = bench.server.start_jobs_with(&bench.ids(), "surface", options).await[0];
+    let job = bench.server.over(id).await;
+    let formatted = job.formatted.clone().unwrap();
+    assert_eq!(formatted.problem, None, "{formatted:#?}");
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    assert_eq!((formatted.label.as_str(), formatted.table), ("burned", Table::Gpt));
+    let steps: Vec<(Phase, PhaseStatus)> = job.phases.iter().map(|state| (state.phase, state.status)).collect();
+    assert_eq!(
+        steps[steps.len() - 2..],
+        [
+            (Phase::Partition, PhaseStatus::Done),
+            (Phase::Format, PhaseStatus::Done)
+        ]
+    );
+    bench
+        .server
+        .until("the new content", |seen| {
+            let content = seen.drive(&bench.drives[0].id())?.content.words();
+            content.contains("ext4").then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_trim_passes_the_workers_confinement() {
+    let Some(bench) = Bench::new(&[64]).await else {
+        return;
+    };
+    let id = bench.job("ssd").await;
+    let job = bench.server.over(id).await;
+    let trims: Vec<&wire::job::PhaseState> = job
+        .phases
+        .iter()
+        .filter(|state| matches!(state.phase, Phase::Trim | Phase::TrimCheck))
+        .collect();
+    assert!(
+        trims.len() >= 2 && trims.iter().all(|state| state.status == PhaseStatus::Done),
+        "{trims:#?}"
+    );
+    // Without smartctl there is no SMART; with it this would be PASSED.
+    assert!(
+        matches!(outcome(&job), Outcome::Passed | Outcome::Warn),
+        "{:#?}",
+        job.verdict
+    );
+}

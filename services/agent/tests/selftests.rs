@@ -1,0 +1,181 @@
+//! The drive's own self-tests between other steps, followed by a real agent through its own end and the drive's.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{Bench, Smartctl, outcome};
+use wire::command::{Answer, Command};
+use wire::job::{Job, JobState, Outcome, Phase, PhaseStatus, SelfTestOutcome};
+
+/// A self-test between two steps of the worker, and one behind the last.
+const BETWEEN: &str = r#"
+name = "between"
+about = "Self-tests where the agent has to do them."
+[[step]]
+do = "smart_before"
+[[step]]
+do = "write"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_extended"
+[[step]]
+do = "smart_after"
+"#;
+
+async fn bench(smartctl: &Smartctl) -> Option<Bench> {
+    let program = smartctl.program();
+    let bench = Bench::with(&[48], true, &["--smartctl", program.to_str().unwrap()]).await?;
+    let saved = bench
+        .server
+        .call(Command::SavePlaybook {
+            text: BETWEEN.into(),
+            actor: "ann".into(),
+        })
+        .await;
+    assert!(matches!(saved, Ok(Answer::Done { .. })), "{saved:?}");
+    Some(bench)
+}
+
+fn told(job: &Job) -> Vec<(Phase, SelfTestOutcome)> {
+    job.self_tests.iter().map(|test| (test.phase, test.outcome)).collect()
+}
+
+#[tokio::test]
+async fn steps_of_agent_and_worker_are_done_in_their_order() {
+    let smartctl = Smartctl::new(2);
+    let Some(bench) = bench(&smartctl).await else { return };
+    let id = bench.job("between").await;
+    let job = bench.server.over(id).await;
+    assert!(
+        matches!(outcome(&job), Outcome::Passed | Outcome::Warn),
+        "{:#?}",
+        job.verdict
+    );
+    assert!(
+        job.phases.iter().all(|state| state.status == PhaseStatus::Done),
+        "{:#?}",
+        job.phases
+    );
+    assert_eq!(
+        told(&job),
+        [
+            (Phase::SelfTestShort, SelfTestOutcome::Passed),
+            (Phase::SelfTestExtended, SelfTestOutcome::Passed)
+        ]
+    );
+    assert_eq!(smartctl.orders(), ["start short", "start long"]);
+    bench.server.event(id, "job.passed").await;
+    let order: Vec<String> = bench.server.look(|seen| {
+        let finished = seen.events.values().filter(|event| event.kind == "job.phase_finished");
+        finished
+            .map(|event| event.data["phase"].as_str().unwrap().to_owned())
+            .collect()
+    });
+    assert_eq!(
+        order,
+        [
+            "smart_before",
+            "write",
+            "self_test_short",
+            "verify",
+            "self_test_extended",
+            "smart_after"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_failed_self_test_fails_the_drive_and_a_missing_one_is_never_passed() {
+    let smartctl = Smartctl::new(1);
+    smartctl.fail();
+    let Some(bench) = bench(&smartctl).await else { return };
+    let id = bench.job("between").await;
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Failed, "{:#?}", job.verdict);
+    assert!(told(&job).contains(&(Phase::SelfTestShort, SelfTestOutcome::Failed)));
+    drop(bench);
+
+    let smartctl = Smartctl::new(1);
+    smartctl.unable();
+    let Some(bench) = self::bench(&smartctl).await else {
+        return;
+    };
+    let id = bench.job("between").await;
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Warn, "{:#?}", job.verdict);
+    assert!(told(&job).contains(&(Phase::SelfTestShort, SelfTestOutcome::Unsupported)));
+}
+
+#[tokio::test]
+async fn a_self_test_is_followed_on_after_the_agents_end_and_started_anew_after_its_own() {
+    let smartctl = Smartctl::new(20);
+    let Some(mut bench) = bench(&smartctl).await else {
+        return;
+    };
+    let id = bench.job("between").await;
+    let running = |step: usize| {
+        move |seen: &common::Seen| {
+            let job = seen.jobs.get(&id)?;
+            (job.phases[step].status == PhaseStatus::Running).then_some(())
+        }
+    };
+    bench.server.until("the short self-test", running(2)).await;
+    while !smartctl.is_running() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    bench.agent.kill();
+    bench.restart();
+    bench.server.until("the verify", running(3)).await;
+    assert_eq!(smartctl.orders(), ["start short"], "the same test was followed on");
+
+    bench.server.until("the extended self-test", running(4)).await;
+    while !smartctl.is_running() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    // The box is reset: the drive's own test ends with it.
+    bench.agent.kill();
+    smartctl.cut();
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(smartctl.orders(), ["start short", "start long", "start long"]);
+    assert_eq!(
+        told(&job),
+        [
+            (Phase::SelfTestShort, SelfTestOutcome::Passed),
+            (Phase::SelfTestExtended, SelfTestOutcome::Passed)
+        ]
+    );
+    assert!(
+        matches!(outcome(&job), Outcome::Passed | Outcome::Warn),
+        "{:#?}",
+        job.verdict
+    );
+}
+
+#[tokio::test]
+async fn an_abort_ends_the_self_test_too() {
+    let smartctl = Smartctl::new(600);
+    let Some(bench) = bench(&smartctl).await else { return };
+    let id = bench.job("between").await;
+    bench
+        .server
+        .until("the self-test's progress", |seen| {
+            let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+            (progress.step == 2 && progress.phase_percent.is_some()).then_some(())
+        })
+        .await;
+    let abort = Command::Abort {
+        job: id,
+        actor: "bob".into(),
+    };
+    assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+    let job = bench.server.over(id).await;
+    assert_eq!((&job.state, outcome(&job)), (&JobState::Aborted, Outcome::Inconclusive));
+    assert_eq!(told(&job), [(Phase::SelfTestShort, SelfTestOutcome::Aborted)]);
+    assert_eq!(smartctl.orders(), ["start short", "abort"]);
+    assert!(!smartctl.is_running());
+    bench.server.event(id, "job.aborted").await;
+}
