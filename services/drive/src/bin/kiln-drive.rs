@@ -4,13 +4,18 @@
 //! - `kiln-drive smart NODE` prints a SMART snapshot of the drive at NODE.
 //! - `kiln-drive guard NODE` does what a job does before it writes (opens exclusively, asks the guard on the descriptor),
 //!   closes again, and prints `free` or the refusal's word and reason as JSON. Nothing is written.
+//! - `kiln-drive self-test short|extended NODE` starts the drive's own self-test and follows it to its end; prints its
+//!   result as JSON. The drive reads itself; nothing is written.
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use drive::guard::{Guard, Usage};
+use drive::selftest::{self, Kind, Step};
 use drive::smart::Smartctl;
 use drive::{System, probe, sysfs};
+use wire::job::SelfTestOutcome;
 
 fn main() -> ExitCode {
     drive::answer_child();
@@ -20,8 +25,9 @@ fn main() -> ExitCode {
         ["list"] => list(),
         ["smart", node] => smart(Path::new(node)),
         ["guard", node] => guard(Path::new(node)),
+        ["self-test", kind @ ("short" | "extended"), node] => self_test(kind, Path::new(node)),
         _ => {
-            eprintln!("usage: kiln-drive list | kiln-drive smart NODE | kiln-drive guard NODE");
+            eprintln!("usage: kiln-drive list | smart NODE | guard NODE | self-test short|extended NODE");
             ExitCode::from(64)
         }
     }
@@ -89,5 +95,35 @@ fn guard(node: &Path) -> ExitCode {
             // As `kiln burn` does: refused by the guard.
             ExitCode::from(4)
         }
+    }
+}
+
+fn self_test(kind: &str, node: &Path) -> ExitCode {
+    let kind = if kind == "short" { Kind::Short } else { Kind::Extended };
+    let device = node
+        .file_name()
+        .and_then(|name| sysfs::read(&System::default(), name.to_str()?));
+    let Some(device) = device else {
+        eprintln!("{} is not a drive", node.display());
+        return ExitCode::FAILURE;
+    };
+    let (smartctl, begun) = (Smartctl::default(), Instant::now());
+    let test = match selftest::start(&smartctl, node, &device.identity, kind) {
+        Err(error) => error.told(kind),
+        Ok(mut running) => loop {
+            match selftest::poll(&smartctl, node, &device.identity, &mut running, begun.elapsed()) {
+                Step::Ended(test) => break test,
+                Step::Running { percent } => {
+                    eprintln!("{percent:.0} %");
+                    std::thread::sleep(running.limits.every);
+                }
+            }
+        },
+    };
+    println!("{}", serde_json::json!(test));
+    match test.outcome {
+        SelfTestOutcome::Passed => ExitCode::SUCCESS,
+        SelfTestOutcome::Failed => ExitCode::from(2),
+        SelfTestOutcome::Aborted | SelfTestOutcome::Unsupported | SelfTestOutcome::Unknown => ExitCode::from(3),
     }
 }
