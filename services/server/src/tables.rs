@@ -27,6 +27,7 @@ pub const NAMES: &[&str] = &[
     "joblog",
     "jobs",
     "numbers",
+    "seals",
     "state",
 ];
 
