@@ -89,6 +89,9 @@ pub struct Modules {
     /// Modules that no modalias brings.
     #[serde(default)]
     pub extra: Vec<String>,
+    /// The same, loaded only when the box has come up and is quiet.
+    #[serde(default)]
+    pub late: Vec<String>,
 }
 
 impl Modules {
@@ -97,6 +100,7 @@ impl Modules {
         self.skip.extend(more.skip);
         self.early.extend(more.early);
         self.extra.extend(more.extra);
+        self.late.extend(more.late);
     }
 }
 

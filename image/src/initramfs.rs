@@ -24,6 +24,7 @@ struct BoardNote<'a> {
     console: &'a [String],
     early: Vec<String>,
     extra: &'a [String],
+    late: &'a [String],
     watchdog: WatchdogNote<'a>,
 }
 
@@ -114,6 +115,7 @@ pub fn make(
         console: &board.console,
         early: early(&board.modules.early)?,
         extra: &board.modules.extra,
+        late: &board.modules.late,
         watchdog: WatchdogNote {
             early: watchdogs,
             late: &board.watchdog.late,

@@ -210,6 +210,7 @@ fn choose(board: &Board, package: &Path, version: &str, into: &Path) -> Result<(
         .early
         .iter()
         .chain(&board.modules.extra)
+        .chain(&board.modules.late)
         .chain(&wd.early)
         .chain(&wd.late)
         .chain([&wd.fallback]);

@@ -25,7 +25,7 @@ const KINDS: [(&str, &str, &str); 21] = [
     ("LUKSDISK", "luks", "LUKS"),
     ("BCACHED1", "bcache-member", "bcache"),
     ("BTRFSMEM", "btrfs-member", "btrfs"),
-    ("BTRMOUNT", "btrfs-mounted", "btrfs"),
+    ("BTRMOUNT", "mounted", "/test/btrfs"),
     ("BTRSECND", "btrfs-mounted", "btrfs"),
     ("LOOPBACK", "loop-backing", "loop"),
     ("ZFSLABEL", "zfs-member", "ZFS"),

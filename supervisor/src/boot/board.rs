@@ -14,6 +14,8 @@ pub struct Board {
     pub early: Vec<String>,
     /// Modules that no modalias brings.
     pub extra: Vec<String>,
+    /// The same, but not before the box has come up and is quiet.
+    pub late: Vec<String>,
     /// Watchdogs.
     pub watchdog: Watchdogs,
 }

@@ -108,7 +108,7 @@ pub(super) fn hotplug(modaliases: &BTreeSet<String>) -> i32 {
     }
 }
 
-/// In a helper, when the bus is quiet: watchdogs, from the board's own to the kernel's timer.
+/// In a helper, when the bus is quiet: watchdogs, from the board's own to the kernel's timer; then what nobody waits for.
 pub(super) fn late(board: &Board) -> i32 {
     let there = || Path::new("/dev/watchdog").exists();
     if let Ok(m) = Modules::read() {
@@ -130,6 +130,13 @@ pub(super) fn late(board: &Board) -> i32 {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    if let Ok(m) = Modules::read() {
+        for name in board.late.iter().filter(|name| m.has(name)) {
+            if let Err(e) = m.load(name) {
+                log::warn(&format!("module {name}: {e}"));
+            }
+        }
     }
     0
 }
