@@ -5,6 +5,7 @@
 //! written only while state is on disk; a medium that fails is left alone until PID 1 says where state is again.
 
 mod entry;
+mod export;
 mod store;
 
 use std::io::{self, IoSliceMut, Read};
@@ -18,6 +19,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg};
 
 use crate::shell::{cgroup, log, sockets};
 use entry::{Entry, Sender};
+use export::Export;
 use store::Store;
 
 /// Longest datagram, in bytes.
@@ -52,13 +54,10 @@ fn run() -> io::Result<()> {
     let stdout = find("stdout").ok_or_else(|| missing("stdout"))?;
     let export = find("export");
     let sockets: Vec<OwnedFd> = named.into_iter().map(|(_, fd)| fd).collect();
-    let listener = match export {
-        Some(i) => Some(UnixListener::from(sockets[i].try_clone()?)),
+    let mut export = match export {
+        Some(i) => Some(Export::new(UnixListener::from(sockets[i].try_clone()?))?),
         None => None,
     };
-    if let Some(l) = &listener {
-        l.set_nonblocking(true)?;
-    }
     let mut kmsg = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags_nonblock()
@@ -75,7 +74,10 @@ fn run() -> io::Result<()> {
             PollFd::new(sockets[stdout].as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(kmsg.as_ref().map(|k| PollFd::new(k.as_fd(), PollFlags::POLLIN)));
-        fds.extend(listener.as_ref().map(|l| PollFd::new(l.as_fd(), PollFlags::POLLIN)));
+        fds.extend(export.iter().flat_map(Export::fds).map(|(fd, writes)| {
+            let flags = if writes { PollFlags::POLLOUT } else { PollFlags::POLLIN };
+            PollFd::new(fd, flags)
+        }));
         match poll(&mut fds, PollTimeout::from(1000u16)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(e.into()),
@@ -107,13 +109,8 @@ fn run() -> io::Result<()> {
                 }
             }
         }
-        if let Some(l) = &listener {
-            while let Ok((stream, _)) = l.accept() {
-                // One second for a client that does not read.
-                let _ = stream.set_write_timeout(Some(Duration::from_secs(1)));
-                let mut stream = stream;
-                let _ = store.export(&mut stream);
-            }
+        if let Some(e) = &mut export {
+            e.serve(&store);
         }
         store.settle();
         // Only now: the beat says that everything was read and written.

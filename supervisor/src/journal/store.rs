@@ -159,12 +159,13 @@ impl Store {
         Ok(files)
     }
 
-    /// Writes the ring, oldest first.
-    pub(super) fn export(&self, to: &mut dyn Write) -> io::Result<()> {
+    /// Everything in memory, oldest first.
+    pub(super) fn exported(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.ring_bytes);
         for e in &self.ring {
-            to.write_all(&e.0)?;
+            bytes.extend_from_slice(&e.0);
         }
-        Ok(())
+        bytes
     }
 }
 
@@ -195,8 +196,7 @@ mod tests {
             s.settle();
         }
         assert!(s.ring_bytes <= RING_MAX && s.pending.len() <= RING_MAX);
-        let mut out = Vec::new();
-        s.export(&mut out).unwrap();
+        let out = s.exported();
         assert!(out.len() <= RING_MAX && out.len() > RING_MAX / 2);
         assert_eq!(
             fs::read_dir(dir.path()).unwrap().count(),

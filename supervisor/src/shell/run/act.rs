@@ -41,11 +41,8 @@ impl Shell {
                     self.signal(unit, Signal::SIGKILL);
                 }
             }
-            Action::Dump(unit) => {
-                if let Some(pid) = self.processes[unit].pid {
-                    log::warn(&format!("{}: {}", self.units[unit].name, process::describe(pid)));
-                }
-            }
+            // Describing asks for memory: it comes after everything that is urgent.
+            Action::Dump(unit) => self.dumps.push(unit),
             Action::Abandon(unit) => {
                 let p = &mut self.processes[unit];
                 p.pid = None;
@@ -66,6 +63,15 @@ impl Shell {
                     m.farewell(&why, self.core.verdict().is_some(), &mut self.desk);
                 }
                 self.end = Some((ending, at));
+            }
+        }
+    }
+
+    /// Writes down where late units hang.
+    pub(super) fn describe(&mut self) {
+        while let Some(unit) = self.dumps.pop() {
+            if let Some(pid) = self.processes[unit].pid {
+                log::warn(&format!("{}: {}", self.units[unit].name, process::describe(pid)));
             }
         }
     }

@@ -32,7 +32,7 @@ use super::signals::Signals;
 use super::watchdog::Watchdog;
 use super::{clock, log, pressure};
 use crate::boot::Machine;
-use crate::core::{Action, Core, Ending, Input, Millis, State};
+use crate::core::{Action, Core, Ending, Input, Millis, State, UnitId};
 use crate::handover::fault::{self, Snapshot};
 use crate::unit::{self, Unit, UnitError};
 use process::Process;
@@ -68,6 +68,8 @@ pub struct Shell {
     end: Option<(Ending, Millis)>,
     /// Stored descriptors that were found hung up.
     hung_up: Vec<RawFd>,
+    /// Units whose stack is to be described.
+    dumps: Vec<UnitId>,
     snapshot: Snapshot,
     /// Somebody has asked for a fresh image of PID 1.
     replace: bool,
@@ -105,6 +107,7 @@ impl Shell {
             pressure: (0, 0),
             end: None,
             hung_up: Vec::new(),
+            dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
             replace: false,
             paths,
@@ -214,6 +217,7 @@ impl Shell {
     /// Feeds the watchdog, tells others, and keeps a copy of all that is known.
     pub fn tell(&mut self, now: Millis) {
         self.feed(now);
+        self.describe();
         self.publish(now);
         self.keep_snapshot();
     }

@@ -161,6 +161,7 @@ impl Shell {
             pressure: (0, 0),
             end,
             hung_up: Vec::new(),
+            dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
             replace: false,
         };

@@ -1,0 +1,118 @@
+//! The journal unit as it runs in the box: native datagrams and standard output in, the export socket out, and systemd's
+//! own tools read what comes.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod lab;
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use lab::{Init, PATIENCE, service};
+use wire::supervisor::UnitState;
+
+const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
+
+#[test]
+fn helper_notify() {
+    lab::helper();
+}
+
+fn exported(init: &Init) -> Vec<u8> {
+    let mut s = UnixStream::connect(init.path("run/export.sock")).unwrap();
+    s.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = Vec::new();
+    s.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn what_goes_in_comes_out_in_a_format_that_systemds_tools_read() {
+    let unit = format!(
+        "exec = [{:?}, \"journal\"]\ntype = \"notify\"\nwatchdog_sec = 20\nlisten = [\n\
+         {{ name = \"native\", datagram = \"/run/native.sock\" }},\n{{ name = \"stdout\", datagram = \"/run/stdout.sock\" }},\n\
+         {{ name = \"export\", stream = \"/run/export.sock\" }} ]",
+        env!("CARGO_BIN_EXE_kiln-init")
+    );
+    let mut init = Init::start(&[("journal", &unit), ("a", &service("ready", ""))]);
+    init.wait_state("journal", UnitState::Ready);
+    // A reader that never reads holds nobody up.
+    let _idle = UnixStream::connect(init.path("run/export.sock")).unwrap();
+    let send = |name: &str, bytes: &[u8]| {
+        let s = UnixDatagram::unbound().unwrap();
+        s.send_to(bytes, init.path(name)).unwrap();
+    };
+    let mark = format!("kiln-journal-test-{}", std::process::id());
+    let mut binary = format!("MESSAGE={mark} native\nPRIORITY=3\nSYSLOG_IDENTIFIER=tester\nDRIVE\n").into_bytes();
+    let value = b"two\nlines \xff";
+    binary.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    binary.extend_from_slice(value);
+    binary.push(b'\n');
+    send("run/native.sock", &binary);
+    send("run/stdout.sock", format!("{mark} stdout\n").as_bytes());
+    // Trusted fields and nonsense are not taken from outside.
+    send(
+        "run/native.sock",
+        format!("_PID=1\n=x\nlower=y\nMESSAGE={mark} forged\n").as_bytes(),
+    );
+    init.until("three entries", || {
+        let bytes = exported(&init);
+        String::from_utf8_lossy(&bytes).matches(&mark).count() >= 3
+    });
+    if !Path::new(REMOTE).exists() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT RUN: systemd's reading of the export: no {REMOTE}"
+        );
+        return;
+    }
+    let file = init.path("out.journal");
+    let mut remote = Command::new(REMOTE)
+        .arg("-o")
+        .arg(&file)
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    remote.stdin.take().unwrap().write_all(&exported(&init)).unwrap();
+    let done = remote.wait_with_output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let shown = Command::new("journalctl")
+        .arg("--file")
+        .arg(&file)
+        .args(["-o", "json", "--all", "--no-pager"])
+        .output()
+        .unwrap();
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+    let lines: Vec<serde_json::Value> = String::from_utf8(shown.stdout)
+        .unwrap()
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let find = |what: &str| {
+        let message = format!("{mark} {what}");
+        let found = lines.iter().find(|l| l["MESSAGE"] == message.as_str());
+        found.unwrap_or_else(|| panic!("{message} is not among {} entries", lines.len()))
+    };
+    let native = find("native");
+    assert_eq!(
+        (native["PRIORITY"].as_str(), native["SYSLOG_IDENTIFIER"].as_str()),
+        (Some("3"), Some("tester"))
+    );
+    assert_eq!(native["_PID"].as_str(), Some(std::process::id().to_string().as_str()));
+    let bytes: Vec<u8> = serde_json::from_value(native["DRIVE"].clone()).unwrap();
+    assert_eq!(bytes, value);
+    assert_eq!(find("stdout")["_TRANSPORT"], "stdout");
+    assert_ne!(find("forged")["_PID"], "1");
+    // Several files in one stream, one reader after another: the file of before is still whole.
+    let verify = Command::new("journalctl")
+        .arg("--file")
+        .arg(&file)
+        .arg("--verify")
+        .output()
+        .unwrap();
+    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stderr));
+}
