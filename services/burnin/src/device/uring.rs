@@ -111,14 +111,40 @@ impl Uring {
     }
 }
 
-/// A ring with everything that newer kernels offer.
+impl Uring {
+    /// A trim that has ended; waits for one where nothing else is under way.
+    fn trimmed(&mut self, at_most: Duration) -> Option<Done> {
+        if self.trimming == 0 {
+            return None;
+        }
+        let alone = self.busy.iter().filter(|busy| **busy).count() <= self.trimming;
+        let wait = if alone { at_most } else { Duration::ZERO };
+        let done = self.trims.1.recv_timeout(wait).ok()?;
+        self.trimming -= 1;
+        self.busy[done.slot] = false;
+        Some(done)
+    }
+}
+
+/// How often a trim is looked at while other accesses are waited for.
+const TRIM_LOOK: Duration = Duration::from_millis(10);
+
+/// A ring with what the kernel offers: completions handled when they are asked for (6.1), at the next call (6.0), or at once.
 fn restricted(entries: u32) -> io::Result<IoUring> {
-    let full = IoUring::builder()
+    let deferred = IoUring::builder()
         .setup_single_issuer()
-        .setup_coop_taskrun()
+        .setup_defer_taskrun()
         .setup_r_disabled()
         .build(entries);
-    full.or_else(|_| IoUring::builder().setup_r_disabled().build(entries))
+    deferred
+        .or_else(|_| {
+            IoUring::builder()
+                .setup_single_issuer()
+                .setup_coop_taskrun()
+                .setup_r_disabled()
+                .build(entries)
+        })
+        .or_else(|_| IoUring::builder().setup_r_disabled().build(entries))
 }
 
 impl Device for Uring {
@@ -168,6 +194,14 @@ impl Device for Uring {
     }
 
     fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>> {
+        if let Some(done) = self.trimmed(at_most) {
+            return Ok(Some(done));
+        }
+        let at_most = match self.trimming {
+            0 => at_most,
+            // The ring does not wake for a trim's thread.
+            _ => at_most.min(TRIM_LOOK),
+        };
         let mut next = self.ring.completion().next();
         if next.is_some() || !self.busy.contains(&true) {
             if !self.ring.submission().is_empty() {
@@ -193,6 +227,9 @@ impl Device for Uring {
                 Err(e) => return Err(e),
             }
             next = self.ring.completion().next();
+        }
+        if next.is_none() {
+            return Ok(self.trimmed(Duration::ZERO));
         }
         Ok(next.map(|entry| {
             let slot = entry.user_data() as usize;
