@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use wire::Time;
 use wire::certificate::{CertificateCheck, CertificateFacts, Revocation, RevocationState, Standing};
 
+use crate::carrier;
 use crate::key::{Fingerprint, PublicKey};
 use crate::signed::{Bad, Signed};
 use crate::stamp::{self, Stamp};
@@ -23,8 +24,14 @@ pub enum Revocations<'a> {
     Of(Fingerprint, &'a BTreeMap<String, Revocation>),
 }
 
-/// Checks a signed certificate, or the text of its QR code.
+/// Checks a signed certificate, the page made of it, or the text of its QR code.
 pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>) -> CertificateCheck {
+    if text.starts_with("<!doctype html>") {
+        return match carrier::text(text.as_bytes()) {
+            Ok(inside) => check(&inside, trust, now, revocations),
+            Err(why) => bad(format!("This is no good certificate: {why}.")),
+        };
+    }
     if text.starts_with(stamp::FIRST) {
         return match Stamp::parse(text).filter(Stamp::verifies) {
             Some(stamp) => judge(of_stamp(&stamp), trust, now, revocations),

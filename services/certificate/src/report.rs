@@ -18,7 +18,7 @@ pub const LIMITS: &str =
 
 /// How to check it.
 pub const HOW: &str =
-    "Scan the code and compare, open this file or its attachment under “Verify” on any Kiln box, or run";
+    "Scan the code and compare, open the signed file (it hangs on this one) under “Verify” on any Kiln box, or run";
 
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

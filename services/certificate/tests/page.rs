@@ -71,6 +71,10 @@ fn it_carries_the_signed_file_and_any_change_is_told() {
         assert_ne!(changed, html, "{from}");
         assert!(carrier::text(changed.as_bytes()).is_err(), "{from}");
     }
+    let now = signed.certificate().made;
+    let standing = |text: &str| check(text, &Trust::none(), now, Revocations::Unknown).standing;
+    assert_eq!(standing(&html), Standing::UnknownKey);
+    assert_eq!(standing(&html.replacen("PASSED", "passed", 1)), Standing::Bad);
     assert_eq!(carrier::text(signed.text().as_bytes()).unwrap(), signed.text());
     assert!(carrier::text(&[0xff, 0xfe, 0]).is_err());
 }

@@ -5,7 +5,8 @@
 mod common;
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use common::{Loop, code, kiln, object, text};
 
@@ -209,4 +210,65 @@ fn preclear_leaves_zeros_and_a_partition() {
     assert!(bytes[1 << 20..].iter().all(|b| *b == 0), "behind the table all is zero");
     assert_eq!(&bytes[510..512], [0x55, 0xaa]);
     let _ = Command::new("partx").args(["-d", &drive.node]).output();
+}
+
+/// The header sectors are on the drive and are found; so little as a test can write is below what has to be written again.
+#[test]
+fn without_kept_progress_the_drive_itself_is_asked() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let mut child = drive
+        .command(&["--playbook", "surface", "--io", "sync"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut lines = stderr.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("Write")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let _ = fs::remove_dir_all(drive.state());
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let told = object(&output);
+    let note = told["notes"][0].as_str().unwrap();
+    assert!(
+        note.contains("nothing is kept here") && note.contains("begins anew"),
+        "{note}"
+    );
+    assert_eq!(told["verdict"]["verified"], 600 << 20);
+}
+
+#[test]
+fn an_inactive_member_is_refused_unless_it_is_given_up_by_name() {
+    let Some(drive) = Loop::new(40 << 20) else { return };
+    let made = Command::new("cryptsetup")
+        .args([
+            "luksFormat",
+            "-q",
+            "--type",
+            "luks1",
+            "--pbkdf-force-iterations",
+            "1000",
+            "--key-file=/etc/hostname",
+        ])
+        .arg(&drive.node)
+        .output();
+    if !made.as_ref().is_ok_and(|m| m.status.success()) {
+        let told = format!("\nNOT RUN: no LUKS container: {made:?}\n");
+        drop(std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()));
+        return;
+    }
+    let before = fs::read(drive.file()).unwrap();
+    let refused = drive.burn(&["--playbook", "surface"]);
+    assert_eq!(code(&refused), 4, "{}", text(&refused));
+    assert!(text(&refused).contains("LUKS"), "{}", text(&refused));
+    assert_eq!(fs::read(drive.file()).unwrap(), before);
+
+    let node = drive.node.clone();
+    let plan = drive.burn(&["--playbook", "surface", "--dry-run", "--give-up", &node]);
+    assert_eq!(code(&plan), 0, "{}", text(&plan));
+    assert!(text(&plan).contains("given up: LUKS container"), "{}", text(&plan));
+    assert_eq!(object(&plan)["drives"][0]["given_up"][0], "LUKS container");
+    let output = drive.burn(&["--playbook", "surface", "--give-up", &node]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
 }

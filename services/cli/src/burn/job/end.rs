@@ -35,6 +35,7 @@ impl Job {
     ) -> Ended {
         let due = self.choice.self_tests();
         let rotation = self.held.device.rotation;
+        let shingled = self.held.device.shingled.clone();
         let case = Case {
             wants_smart: self.choice.wants_smart(),
             before: own.before.as_ref(),
@@ -44,6 +45,7 @@ impl Job {
             self_tests: &own.self_tests,
             timeline: &seen.timeline,
             rotation,
+            smr: shingled.as_deref(),
             too_hot: seen.too_hot.as_deref(),
             paused_for_heat: seen.paused,
             ..Case::new(&evidence)
