@@ -39,7 +39,7 @@ pub fn beat(elapsed: Duration) -> Beat {
         return Beat::Rest(PERIOD - at);
     }
     let left = BURST * (step + 1) - at;
-    if step % 2 == 0 {
+    if step.is_multiple_of(2) {
         Beat::Read(left)
     } else {
         Beat::Rest(left)
