@@ -96,8 +96,8 @@ pub(super) fn fast(kiln: &Path, bench: &Path, node: &str) -> Vec<Tool> {
             node,
             &[&VERIFY[..], &["--verify=xxhash"]].concat(),
         ),
-        raw("fio raw write, fixed buffers", Kind::FioWrite, node),
-        raw("fio raw read, fixed buffers", Kind::FioRead, node),
+        raw("fio raw write, fixed buffers", Kind::FioWrite, node, "1M"),
+        raw("fio raw read, fixed buffers", Kind::FioRead, node, "1M"),
         nwipe(node),
     ]
 }
@@ -170,13 +170,14 @@ pub(super) fn burn(name: &'static str, kiln: &Path, node: &str, io: &str) -> Too
 }
 
 /// fio that only writes or only reads, as fast as it can: registered buffers and file.
-pub(super) fn raw(name: &'static str, kind: Kind, node: &str) -> Tool {
+pub(super) fn raw(name: &'static str, kind: Kind, node: &str, block: &str) -> Tool {
     let way = if kind == Kind::FioWrite {
         "--rw=write"
     } else {
         "--rw=read"
     };
-    fio(name, kind, node, &[way, "--fixedbufs", "--registerfiles"])
+    let block = format!("--bs={block}");
+    fio(name, kind, node, &[way, &block, "--fixedbufs", "--registerfiles"])
 }
 
 /// fio's verify: stops at the first difference and tells.
