@@ -59,6 +59,8 @@ pub struct Held {
     pub node: PathBuf,
     /// Its directory below `/sys`.
     pub syspath: String,
+    /// By what it declares itself shingled.
+    pub shingled: Option<String>,
     /// The drive as it was listed, with identity and content as they are now.
     pub fresh: Drive,
     /// What of its content belongs to something larger.
@@ -333,6 +335,7 @@ fn held(opened: Opened, node: PathBuf, listed: Drive, access: Access) -> Held {
         geometry,
         node,
         syspath: device.syspath,
+        shingled: device.shingled,
         fresh,
         members: look.members,
     }

@@ -115,11 +115,9 @@ async fn a_burn_in_of_a_lost_store_is_offered_and_goes_on_only_when_it_is_armed_
     let offered: NewEvent = bench
         .server
         .until("the offer", |seen| {
-            {
-                let mut events = seen.events.values();
-                let ours = |event: &&NewEvent| event.kind == "job.offered" && event.drive == Some(bench.drives[0].id());
-                events.find(ours).cloned()
-            }
+            let mut events = seen.events.values();
+            let ours = |event: &&NewEvent| event.kind == "job.offered" && event.drive == Some(bench.drives[0].id());
+            events.find(ours).cloned()
         })
         .await;
     assert_eq!(offered.drive, Some(bench.drives[0].id()));

@@ -116,25 +116,21 @@ async fn a_self_test_is_followed_on_after_the_agents_end_and_started_anew_after_
         return;
     };
     let id = bench.job("between").await;
-    let running = |step: usize| {
+    let followed = |step: u16| {
         move |seen: &common::Seen| {
-            let job = seen.jobs.get(&id)?;
-            (job.phases[step].status == PhaseStatus::Running).then_some(())
+            let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+            (progress.step == step && progress.phase_percent.is_some()).then_some(())
         }
     };
-    bench.server.until("the short self-test", running(2)).await;
-    while !smartctl.is_running() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    bench.server.until("the short self-test", followed(2)).await;
     bench.agent.kill();
     bench.restart();
-    bench.server.until("the verify", running(3)).await;
-    assert_eq!(smartctl.orders(), ["start short"], "the same test was followed on");
-
-    bench.server.until("the extended self-test", running(4)).await;
-    while !smartctl.is_running() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    bench.server.until("the extended self-test", followed(4)).await;
+    assert_eq!(
+        smartctl.orders(),
+        ["start short", "start long"],
+        "the same short test was followed on"
+    );
     // The box is reset: the drive's own test ends with it.
     bench.agent.kill();
     smartctl.cut();
@@ -178,4 +174,27 @@ async fn an_abort_ends_the_self_test_too() {
     assert_eq!(smartctl.orders(), ["start short", "abort"]);
     assert!(!smartctl.is_running());
     bench.server.event(id, "job.aborted").await;
+}
+
+#[tokio::test]
+async fn a_self_test_that_somebody_else_runs_is_waited_for() {
+    let smartctl = Smartctl::new(8);
+    let Some(bench) = bench(&smartctl).await else { return };
+    let node = bench.drives[0].node.clone();
+    let other = std::process::Command::new(smartctl.program())
+        .args(["-t", "short"])
+        .arg(node)
+        .output()
+        .unwrap();
+    assert!(other.status.success());
+    let id = bench.job("between").await;
+    let job = bench.server.over(id).await;
+    assert!(
+        job.self_tests
+            .iter()
+            .all(|test| test.outcome == SelfTestOutcome::Passed),
+        "{:?}",
+        job.self_tests
+    );
+    assert_eq!(smartctl.orders(), ["start short", "start short", "start long"]);
 }

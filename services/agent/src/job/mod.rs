@@ -175,6 +175,7 @@ impl JobTask {
                 },
             };
             self.record.rotation = drive.fresh.rotation;
+            self.record.shingled.clone_from(&drive.shingled);
             if self.share.is_none() {
                 self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
             }

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use drive::selftest::{Kind, Step};
-use tokio::time::{Instant, sleep};
+use drive::selftest::{Kind, NotStarted, Step};
+use tokio::time::{Instant, sleep_until};
 use tracing::info;
 use wire::job::{Phase, PhaseStatus, Progress, SelfTest, SelfTestOutcome};
 use wire::{Bytes, Time};
@@ -14,6 +14,12 @@ use wire::{Bytes, Time};
 use super::{JobTask, Own, Wish};
 use crate::hands::Held;
 use crate::record::{SelfTestUnderWay, progress_frame};
+
+/// How often a drive is asked that runs another self-test.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// How long another self-test's end is waited for.
+const OTHERS: Duration = Duration::from_secs(24 * 3600);
 
 impl JobTask {
     /// Runs the self-test that is this step, or goes on following it.
@@ -33,6 +39,21 @@ impl JobTask {
                         self.record.self_test = Some(test.clone());
                         self.keep(None, Vec::new());
                         test
+                    }
+                    // Maybe our own, started a moment before the agent was killed; its end is waited for, then comes ours.
+                    Err(NotStarted::Busy { remaining }) if began.elapsed() < OTHERS => {
+                        self.log(
+                            "info",
+                            format!("Another self-test runs on the drive ({remaining} % left); waiting for its end"),
+                        );
+                        match self.rest(Instant::now() + BUSY, held).await {
+                            Ok(()) => continue,
+                            Err(Own::Parked) => return Own::Parked,
+                            Err(other) => {
+                                self.set_step(step, PhaseStatus::Interrupted, before + began.elapsed().as_secs_f64());
+                                return other;
+                            }
+                        }
                     }
                     Err(not) => {
                         self.self_test_ended(step, not.told(kind), before + began.elapsed().as_secs_f64());
@@ -91,35 +112,41 @@ impl JobTask {
                 Step::Ended(ended) => return Ok(ended),
                 Step::Running { percent } => self.self_test_progress(test, phase, percent, elapsed),
             }
-            let until = Instant::now() + test.running.limits.every;
-            loop {
-                tokio::select! {
-                    () = sleep(until.saturating_duration_since(Instant::now())) => break,
-                    changed = self.means.drives.changed() => {
-                        if changed.is_err() {
-                            return Err(Own::Parked);
-                        }
-                        if self.listed().is_none() {
-                            self.log("warn", "The drive is gone".to_owned());
-                            return Err(Own::Gone);
-                        }
+            self.rest(Instant::now() + test.running.limits.every, held).await?;
+        }
+    }
+
+    /// Waits until then, and hears meanwhile what ends a self-test.
+    async fn rest(&mut self, until: Instant, held: &Held) -> Result<(), Own> {
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return Ok(()),
+                changed = self.means.drives.changed() => {
+                    if changed.is_err() {
+                        return Err(Own::Parked);
                     }
-                    wish = self.wishes.recv() => match wish {
-                        Some(Wish::Abort(actor)) => {
-                            if let Err(why) = self.means.hands.abort_self_test(held).await {
-                                self.log("warn", format!("The drive did not end its self-test: {why}"));
-                            }
-                            self.abort_by = Some(actor);
-                            return Err(Own::Aborted);
-                        }
-                        Some(wish) => if self.wish(&wish) && self.record.paused.is_some() {
-                            self.log("info", "The drive's self-test goes on to its end meanwhile".to_owned());
-                        },
-                        None => return Err(Own::Parked),
-                    },
-                    // It goes on in the drive, and is followed on by the agent's next start.
-                    () = self.means.stop.asked() => return Err(Own::Parked),
+                    if self.listed().is_none() {
+                        self.log("warn", "The drive is gone".to_owned());
+                        return Err(Own::Gone);
+                    }
                 }
+                wish = self.wishes.recv() => match wish {
+                    Some(Wish::Abort(actor)) => {
+                        if self.record.self_test.is_some()
+                            && let Err(why) = self.means.hands.abort_self_test(held).await
+                        {
+                            self.log("warn", format!("The drive did not end its self-test: {why}"));
+                        }
+                        self.abort_by = Some(actor);
+                        return Err(Own::Aborted);
+                    }
+                    Some(wish) => if self.wish(&wish) && self.record.paused.is_some() {
+                        self.log("info", "The drive's self-test goes on to its end meanwhile".to_owned());
+                    },
+                    None => return Err(Own::Parked),
+                },
+                // It goes on in the drive, and is followed on by the agent's next start.
+                () = self.means.stop.asked() => return Err(Own::Parked),
             }
         }
     }

@@ -54,6 +54,9 @@ pub struct Record {
     /// Platters or flash, for limits.
     #[serde(default = "not_told")]
     pub rotation: Rotation,
+    /// By what the drive declares itself shingled.
+    #[serde(default)]
+    pub shingled: Option<String>,
     /// Who paused it; `None` while it is not paused.
     #[serde(default)]
     pub paused: Option<String>,
@@ -177,6 +180,7 @@ impl Record {
             steps,
             lose: begin.lose.to_vec(),
             rotation: drive.rotation,
+            shingled: None,
             paused: None,
             self_test: None,
             too_hot: None,
@@ -311,6 +315,7 @@ pub(crate) mod tests {
             steps,
             lose: vec![],
             rotation: Rotation::Unknown,
+            shingled: None,
             paused: None,
             self_test: None,
             too_hot: None,
