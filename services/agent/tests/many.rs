@@ -168,12 +168,19 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
         let fd = file.as_raw_fd();
-        assert!(fd > agent::sandbox::DRIVE_FD, "standard streams and one more are open");
-        // SAFETY: dup2 is async-signal-safe, and `file` is open until after the spawn.
+        // SAFETY: dup2 and fcntl are async-signal-safe, and `file` is open until after the spawn.
         unsafe {
-            command.pre_exec(move || match libc::dup2(fd, agent::sandbox::DRIVE_FD) {
-                -1 => Err(std::io::Error::last_os_error()),
-                _ => Ok(()),
+            command.pre_exec(move || {
+                let done = if fd == agent::sandbox::DRIVE_FD {
+                    libc::fcntl(fd, libc::F_SETFD, 0)
+                } else {
+                    libc::dup2(fd, agent::sandbox::DRIVE_FD)
+                };
+                if done < 0 {
+                    Err(std::io::Error::last_os_error())
+                } else {
+                    Ok(())
+                }
             });
         }
         let mut child = command.spawn().unwrap();
