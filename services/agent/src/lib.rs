@@ -10,8 +10,9 @@
 //!
 //! - [`gate`]: which plans stand, whether a signed ticket may start one. Pure.
 //! - [`record`], [`events`]: what is kept and told of a job. Pure.
-//! - [`controller`]: one task that owns the gate and the jobs.
+//! - [`controller`]: one task that owns the gate and the jobs. [`books`]: the playbooks. [`bays`]: where drives are.
 //! - [`job`]: one task a job, from holding the drive to the verdict; [`worker`], [`sandbox`], [`cgroup`] are its process.
+//!   [`pacing`]: how fast each may go. [`notary`]: signs its certificate.
 //! - [`jobs`], [`outbox`]: LMDB. [`uplink`], [`enrol`]: the server. [`hands`], [`registry`]: the drives.
 //! - [`heartbeat`], [`logging`], [`cli`]: life as a service.
 //!
@@ -20,6 +21,7 @@
 //!
 //! Tested beside the code, and as processes over loop devices in `tests/`.
 
+pub mod bays;
 pub mod books;
 pub mod cgroup;
 pub mod cli;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use drive::content::Look;
 use drive::guard::Guard;
 use drive::guard::facts::Usage;
+use drive::locate::Place;
 use drive::watch::Watch;
 use drive::{System, probe, sysfs};
 use tokio::sync::watch;
@@ -79,6 +80,12 @@ impl Registry {
     /// The list, and its changes.
     pub fn drives(&self) -> watch::Receiver<Arc<Vec<Drive>>> {
         self.drives.clone()
+    }
+
+    /// Where a drive is; `None` for one that is not there.
+    pub fn place(&self, id: &DriveId) -> Option<Place> {
+        let found = self.watch.find(id)?;
+        Some(drive::locate::place(&System::default(), &found.device))
     }
 
     /// Looks at a drive's content again, whenever that comes.

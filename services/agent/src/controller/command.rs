@@ -82,7 +82,7 @@ impl Controller {
             let _stopped = back
                 .send(Back::Looked {
                     drives,
-                    book,
+                    book: Box::new(book),
                     options,
                     list,
                     members,

@@ -24,6 +24,7 @@ use wire::drive::Drive;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Problem};
 
+use crate::bays::BayBook;
 use crate::books::Books;
 use crate::events::{self, Known};
 use crate::gate::{Ledger, Members, Trust};
@@ -56,7 +57,7 @@ enum Back {
     /// Fresh looks are there: the plan can be made.
     Looked {
         drives: Vec<DriveId>,
-        book: Playbook,
+        book: Box<Playbook>,
         options: PlanOptions,
         list: Arc<Vec<Drive>>,
         members: Members,
@@ -64,7 +65,7 @@ enum Back {
     },
     /// All drives of a granted start are held, or one is not.
     Opened {
-        beginning: Beginning,
+        beginning: Box<Beginning>,
         held: Result<Vec<Held>, Problem>,
         reply: oneshot::Sender<CallOutcome>,
     },
@@ -93,6 +94,7 @@ pub struct Controller {
     known: BTreeMap<DriveId, Known>,
     /// Jobs that are over, as text.
     ended: BTreeSet<String>,
+    bays: BayBook,
     /// Drives that are shown to somebody; a light goes out when its entry is dropped.
     located: BTreeMap<DriveId, Locating>,
     /// Drives that tell of burn-ins which this box does not know.
@@ -119,6 +121,7 @@ impl Controller {
             .into_iter()
             .map(|(_, known)| (known.id.clone(), known));
         let known = known.collect();
+        let bays = BayBook::open(means.jobs.store().clone())?;
         let (back, backs) = mpsc::channel(64);
         let controller = Self {
             means,
@@ -131,6 +134,7 @@ impl Controller {
             opening: BTreeSet::new(),
             known,
             ended: BTreeSet::new(),
+            bays,
             located: BTreeMap::new(),
             offers: BTreeMap::new(),
             looked_at: BTreeSet::new(),
@@ -206,6 +210,11 @@ impl Controller {
         for happening in events::comings_and_goings(&self.known, &now) {
             self.means.outbox.event(happening);
         }
+        for id in now.keys() {
+            if let Some(place) = self.registry.place(id) {
+                self.bays.saw(&place, id);
+            }
+        }
         if now != self.known {
             self.known.clone_from(&now);
             self.means
@@ -252,8 +261,8 @@ impl Controller {
                 list,
                 members,
                 reply,
-            } => self.looked((drives, book, options), &list, &members, reply),
-            Back::Opened { beginning, held, reply } => self.opened(beginning, held, reply).await,
+            } => self.looked((drives, *book, options), &list, &members, reply),
+            Back::Opened { beginning, held, reply } => self.opened(*beginning, held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
             Back::Located { drive, result, reply } => self.located(drive, result, reply),
         }

@@ -91,6 +91,7 @@ impl Controller {
         let (hands, back, list) = (self.means.hands.clone(), self.back.clone(), Arc::clone(list));
         tokio::spawn(async move {
             let held = open_all(&hands, &beginning, &list).await;
+            let beginning = Box::new(beginning);
             let _stopped = back.send(Back::Opened { beginning, held, reply }).await;
         });
     }

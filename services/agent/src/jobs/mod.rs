@@ -40,12 +40,13 @@ pub const KNOWN: Table<String, Known> = Table::new("known");
 pub const JOBS_MAX: usize = 700;
 
 /// Names of all tables of the agent's store.
-pub fn tables() -> [&'static str; 9] {
+pub fn tables() -> [&'static str; 10] {
     [
         JOBS.name(),
         SAMPLES.name(),
         past::CERTIFICATES.name(),
         past::PEERS.name(),
+        crate::bays::BAYS.name(),
         CHECKPOINTS.name(),
         PINS.name(),
         KNOWN.name(),
