@@ -19,7 +19,7 @@ pub fn endpoint(made: &Box_) -> Endpoint {
 }
 
 /// Registers an add-on the documented way; its number and token.
-async fn registered(admin: &mut Client) -> (u64, String) {
+pub async fn registered(admin: &mut Client) -> (u64, String) {
     let token = admin.post("/api/addons/tokens", &json!({ "name": "shed" })).await;
     assert_eq!(token.status, 201);
     let token = token.json()["token"].as_str().unwrap().to_owned();

@@ -2,9 +2,11 @@
 //! binary as a process that is killed.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod acts;
 mod addon;
 mod agent;
 mod box_;
+mod certificate;
 mod client;
 mod gate;
 mod http;

@@ -53,7 +53,7 @@ export function CertificatesPage() {
                     <td data-k="Holds">{entry.info.revoked
                       ? <><span class="v is-fail"><Shape of="fail" />revoked</span><span class="rule"><a href={jobPath(entry.info.revoked.job)}>{entry.info.revoked.why}</a></span></>
                       : <span class="v is-pass"><Shape of="pass" />yes</span>}</td>
-                    <td class="files"><a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a> <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`Signed text of ${entry.info.id}`}>JSON</a></td>
+                    <td class="files"><a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a> <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`JSON, signed, of ${entry.info.id}`}>JSON</a></td>
                   </tr>
                 ))}
               </tbody>

@@ -1,0 +1,262 @@
+//! Certificates: kept byte for byte, shown, listed, checked, revoked, and still there after a restart.
+
+use certificate::certificate::Maker;
+use certificate::{Certificate, Key, Signed};
+use serde_json::{Value, json};
+use wire::boxes::CertificateEntry;
+use wire::certificate::{CertificateCheck, CertificateText, Revocation, RevocationState, Standing};
+use wire::job::{Job, JobState, Outcome, Phase, PhaseState, PhaseStatus, TimePoint, Verdict};
+use wire::{Bytes, Celsius, Frame, JobId, Time};
+
+use crate::agent::{Agent, drive};
+use crate::box_::{Box_, PASSWORD};
+use crate::client::Client;
+
+pub fn finished(number: u128) -> Job {
+    let phase = |phase| PhaseState {
+        phase,
+        note: String::new(),
+        rounds: 1,
+        status: PhaseStatus::Done,
+        seconds: 1.0,
+        bytes: Bytes(1_000),
+    };
+    let point = |second: i64| TimePoint {
+        at: Time::from_second(1_700_000_000 + second).unwrap(),
+        step: 0,
+        temperature: Some(Celsius(40)),
+        rate: Bytes(100),
+        bad_sectors: 0,
+    };
+    Job {
+        id: JobId(uuid::Uuid::from_u128(number)),
+        drive: drive("WD-1234"),
+        model: "M".into(),
+        serial: "WD-1234".into(),
+        capacity: Bytes(1_000),
+        sector: 512,
+        playbook: "surface".into(),
+        actor: "ada".into(),
+        state: JobState::Finished,
+        phases: vec![phase(Phase::Write), phase(Phase::Verify)],
+        progress: None,
+        findings: vec![],
+        bad_sectors: 0,
+        verdict: Some(Verdict {
+            outcome: Outcome::Passed,
+            rules: vec![],
+            summary: "All of it was written, read back and equal.".into(),
+            verified: Bytes(1_000),
+            engine: "1".into(),
+        }),
+        resumes: vec![],
+        surface: vec![],
+        smart: vec![],
+        self_tests: vec![],
+        timeline: vec![point(0), point(60)],
+        options: Default::default(),
+        formatted: None,
+        certificate: None,
+        started: Time::from_second(1_700_000_000).unwrap(),
+        ended: Time::from_second(1_700_000_100).ok(),
+    }
+}
+
+fn sign(job: &Job, seed: u8) -> Signed {
+    let maker = Maker {
+        id: "b1".into(),
+        name: "kiln".into(),
+        software: "kiln 0".into(),
+    };
+    let key = Key::from_seed(&[seed; 32]);
+    let certificate = Certificate::of(job, &maker, key.public(), Time::now()).unwrap();
+    Signed::sign(&certificate, &key).unwrap()
+}
+
+async fn check(admin: &mut Client, text: &str, trust: &str) -> CertificateCheck {
+    let answer = admin
+        .post("/api/v1/certificates/check", &json!({ "text": text, "trust": trust }))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    serde_json::from_str(&answer.text).unwrap()
+}
+
+/// Tells the job and waits until it is shown.
+async fn tell(agent: &Agent, admin: &mut Client, job: &Job) {
+    let path = format!("/api/v1/jobs/{}", job.id);
+    agent.sender.send(&Frame::Job(Box::new(job.clone()))).await.unwrap();
+    let end = std::time::Instant::now() + crate::client::PATIENCE;
+    loop {
+        let answer = admin.get(&path).await;
+        if answer.status == 200 && serde_json::from_str::<Job>(&answer.text).unwrap() == *job {
+            return;
+        }
+        assert!(std::time::Instant::now() < end, "{answer:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+async fn text_of(admin: &mut Client, job: JobId) -> String {
+    let end = std::time::Instant::now() + crate::client::PATIENCE;
+    loop {
+        let answer = admin.get(&format!("/api/v1/jobs/{job}/certificate")).await;
+        if answer.status == 200 {
+            assert_eq!(answer.headers["content-type"], "application/json");
+            return answer.text;
+        }
+        assert_eq!(answer.problem(), "certificate-unknown");
+        assert!(std::time::Instant::now() < end);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+
+    let mut job = finished(7);
+    tell(&agent, &mut admin, &job).await;
+    let at = format!("/api/v1/jobs/{}", job.id);
+    for path in ["", ".html", ".pdf"] {
+        let answer = admin.get(&format!("{at}/certificate{path}")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (404, "certificate-unknown"));
+    }
+    assert_eq!(check(&mut admin, "{}", "").await.standing, Standing::Bad);
+
+    let signed = sign(&job, 3);
+    job.certificate = Some(signed.info());
+    tell(&agent, &mut admin, &job).await;
+    let frame = Frame::Certificate(CertificateText {
+        job: job.id,
+        text: signed.text().into(),
+    });
+    agent.sender.send(&frame).await.unwrap();
+    assert_eq!(text_of(&mut admin, job.id).await, signed.text(), "byte for byte");
+    let page = admin.get(&format!("{at}/certificate.html")).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("WD-1234") && page.text.contains(&signed.info().id));
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.contains("default-src 'none'") && !policy.contains("script-src"),
+        "{policy}"
+    );
+    let pdf = admin.get(&format!("{at}/certificate.pdf")).await;
+    assert_eq!(
+        (pdf.status, &pdf.headers["content-type"]),
+        (200, &"application/pdf".parse().unwrap())
+    );
+    assert!(pdf.text.starts_with("%PDF-"));
+    assert!(
+        pdf.headers["content-disposition"]
+            .to_str()
+            .unwrap()
+            .contains(&signed.info().id)
+    );
+
+    let own = check(&mut admin, signed.text(), "").await;
+    assert_eq!(own.standing, Standing::Trusted, "{own:?}");
+    assert_eq!(own.known_as.as_deref(), Some("kiln, this box"));
+    assert_eq!(own.revocation, RevocationState::Standing);
+    let whole = admin
+        .raw(
+            http::Method::POST,
+            "/api/v1/certificates/check",
+            Some(("application/json", signed.text().to_owned().into())),
+        )
+        .await;
+    assert_eq!(
+        serde_json::from_str::<CertificateCheck>(&whole.text).unwrap(),
+        own,
+        "the body may be the certificate"
+    );
+    let forged = signed.text().replace("PASSED", "FAILED");
+    assert_eq!(check(&mut admin, &forged, "").await.standing, Standing::Bad);
+
+    let foreign = sign(&finished(8), 4);
+    assert_eq!(
+        check(&mut admin, foreign.text(), "").await.standing,
+        Standing::UnknownKey
+    );
+    let trust = format!("key {} Mara's shop", foreign.info().key);
+    let known = check(&mut admin, foreign.text(), &trust).await;
+    assert_eq!(
+        (known.standing, known.revocation),
+        (Standing::Trusted, RevocationState::Unknown)
+    );
+    let bad = admin
+        .post("/api/v1/certificates/check", &json!({ "text": "x", "trust": "kee 12" }))
+        .await;
+    assert_eq!((bad.status, bad.problem().as_str()), (422, "bad-trust"));
+    assert!(bad.text.contains("line 1"), "{}", bad.text);
+
+    if let Some(info) = &mut job.certificate {
+        info.revoked = Some(Revocation {
+            at: Time::from_second(1_700_009_000).unwrap(),
+            job: JobId(uuid::Uuid::from_u128(9)),
+            why: "the same drive failed".into(),
+        });
+    }
+    tell(&agent, &mut admin, &job).await;
+    let revoked = |checked: &CertificateCheck| {
+        assert_eq!(checked.standing, Standing::Bad);
+        assert!(matches!(&checked.revocation, RevocationState::Revoked(r) if r.why == "the same drive failed"));
+    };
+    let end = std::time::Instant::now() + crate::client::PATIENCE;
+    while check(&mut admin, signed.text(), "").await.standing != Standing::Bad {
+        assert!(std::time::Instant::now() < end, "the revocation was not taken");
+    }
+    revoked(&check(&mut admin, signed.text(), "").await);
+
+    drop(agent);
+    made.app.shut_down().await;
+    drop(made);
+    let again = crate::gate::reopen(dir.path(), None).await;
+    let mut admin = again.admin().await;
+    assert_eq!(text_of(&mut admin, job.id).await, signed.text());
+    revoked(&check(&mut admin, signed.text(), "").await);
+    let list: Vec<CertificateEntry> = serde_json::from_str(&admin.get("/api/v1/certificates").await.text).unwrap();
+    assert_eq!(list.len(), 1);
+    assert_eq!(
+        (&list[0].info, list[0].outcome),
+        (job.certificate.as_ref().unwrap(), Some(Outcome::Passed))
+    );
+    let line: Value = admin.get(&format!("/api/v1/jobs/{}/timeline", job.id)).await.json();
+    assert_eq!(line.as_array().unwrap().len(), 2, "the time line is kept: {line}");
+}
+
+#[tokio::test]
+async fn only_the_built_in_agent_can_hand_certificates_in_and_nobody_reads_them_unasked() {
+    let made = Box_::claimed().await;
+    let mut nobody = made.client();
+    let job = finished(7);
+    for path in [
+        format!("/api/v1/jobs/{}/certificate", job.id),
+        "/api/v1/certificates".to_owned(),
+    ] {
+        assert_eq!(nobody.get(&path).await.problem(), "not-logged-in");
+    }
+    let mut admin = made.admin().await;
+    let (id, token) = crate::addon::registered(&mut admin).await;
+    let (sender, _receiver) = crate::addon::endpoint(&made)
+        .connect(id, &token, link::Limits::client())
+        .await
+        .unwrap();
+    sender.send(&Frame::Job(Box::new(job.clone()))).await.unwrap();
+    let text = sign(&job, 3).text().to_owned();
+    sender
+        .send(&Frame::Certificate(CertificateText { job: job.id, text }))
+        .await
+        .unwrap();
+    // A round trip of the same connection: what was sent before it has been looked at.
+    let mut telemetry = admin.events(&format!("/api/addons/{id}/telemetry")).await;
+    sender.send(&Frame::Heartbeat).await.unwrap();
+    telemetry.named("heartbeat").await;
+    assert_eq!(
+        admin.get(&format!("/api/v1/jobs/{}", job.id)).await.problem(),
+        "job-unknown"
+    );
+    assert_eq!(admin.get("/api/v1/certificates").await.json(), json!([]));
+}
