@@ -70,6 +70,15 @@ impl Thermometer {
 
 /// The temperature of the drive with this kernel name; `None` where there is no sensor or it does not answer.
 pub fn read(system: &System, name: &str) -> Option<Celsius> {
+    value(system, name, "temp1_input")
+}
+
+/// The temperature from which the drive with this kernel name warns: NVMe's WCTEMP, SCT's highest in service for ATA.
+pub fn warning(system: &System, name: &str) -> Option<Celsius> {
+    value(system, name, "temp1_max").filter(|degrees| degrees.0 > 0)
+}
+
+fn value(system: &System, name: &str, attribute: &str) -> Option<Celsius> {
     let device = system.path("sys/block").join(name).join("device");
     // The sensor hangs below the SCSI device, the NVMe controller (which a multipath namespace's subsystem links to), or
     // the controller itself.
@@ -85,11 +94,11 @@ pub fn read(system: &System, name: &str) -> Option<Celsius> {
             .filter(|entry| entry.starts_with("nvme"))
             .map(|entry| device.join(entry)),
     );
-    places.iter().find_map(|place| sensor(place))
+    places.iter().find_map(|place| sensor(place, attribute))
 }
 
-/// Temperature of the first sensor in `place`.
-fn sensor(place: &Path) -> Option<Celsius> {
+/// A temperature of the first sensor in `place`.
+fn sensor(place: &Path, attribute: &str) -> Option<Celsius> {
     names(place)
         .iter()
         .filter(|entry| {
@@ -98,7 +107,7 @@ fn sensor(place: &Path) -> Option<Celsius> {
                 .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty())
         })
         .find_map(|entry| {
-            let millidegrees: i32 = number(&PathBuf::from(place).join(entry).join("temp1_input"))?;
+            let millidegrees: i32 = number(&PathBuf::from(place).join(entry).join(attribute))?;
             // Sensors that are not there answer with absolute zero or 255 °C.
             let degrees = (millidegrees + 500).div_euclid(1000);
             (-60..=150).contains(&degrees).then_some(Celsius(degrees))
@@ -220,6 +229,7 @@ mod tests {
         };
         put("sda/device/hwmon/hwmon3/temp1_input", "34600\n");
         put("nvme0n1/device/hwmon1/temp1_input", "41000\n");
+        put("nvme0n1/device/hwmon1/temp1_max", "81850\n");
         put("nvme1n1/device/nvme1/hwmon2/temp1_input", "-5000\n");
         put("sdb/device/hwmon/hwmon4/temp1_input", "-273150\n");
         put("sdc/device/model", "x");
@@ -227,6 +237,8 @@ mod tests {
         let all: Vec<Option<i32>> = ["sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdz"]
             .map(|n| read(&system, n).map(|c| c.0))
             .into();
+        assert_eq!(warning(&system, "nvme0n1"), Some(Celsius(82)));
+        assert_eq!(warning(&system, "sda"), None);
         assert_eq!(all, [Some(35), Some(41), Some(-5), None, None, None]);
     }
 }

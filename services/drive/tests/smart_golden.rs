@@ -143,6 +143,33 @@ fn scsi_counters_and_defects_are_read() {
 }
 
 #[test]
+fn limits_and_counters_of_what_was_written_are_read() {
+    let Some(ata) = read("smart-ata-full.json") else { return };
+    assert_eq!(ata.heat_limits, [70]);
+    let written = ata.written.unwrap();
+    assert_eq!((written.count, written.units[0]), (64_777_770_148, 512));
+    assert!(written.source.contains("Logical Sectors Written"));
+    assert!(
+        ata.statistics
+            .iter()
+            .any(|s| s.name == "Highest Temperature" && s.value == 57)
+    );
+    assert_eq!(ata.sct.unwrap().lifetime_max, Some(57));
+    assert_eq!(
+        (ata.self_test.supported, ata.self_test.extended_minutes),
+        (Some(true), Some(85))
+    );
+    let scsi = read("smart-scsi.json").unwrap();
+    assert_eq!(scsi.heat_limits, [68]);
+    assert_eq!(scsi.bytes_written(), Some(86_472_611_000_000));
+    let nvme = read("smart-nvme.json").unwrap();
+    assert_eq!(nvme.bytes_written(), Some(7_773_431 * 512_000));
+    let raid = read("smart-megaraid0.json").unwrap();
+    assert_eq!(raid.written.unwrap().source, "ATA attribute 241 Total_LBAs_Written");
+    assert!(read("ST3200820AS_15.json").unwrap().seagate);
+}
+
+#[test]
 fn self_tests_come_newest_first_with_their_hours() {
     let Some(s) = read("smart-ata.json") else { return };
     assert_eq!(s.self_tests[0].hours, Some(1708));

@@ -183,7 +183,11 @@ impl Running {
         if let Some(remaining) = now.self_test_remaining {
             self.begun = true;
             self.quiet_since = None;
-            self.percent = self.percent.max(100_u8.saturating_sub(remaining)).max(self.guess(elapsed)).min(99);
+            self.percent = self
+                .percent
+                .max(100_u8.saturating_sub(remaining))
+                .max(self.guess(elapsed))
+                .min(99);
             if elapsed < self.limits.longest {
                 return self.running();
             }

@@ -102,6 +102,8 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         ),
         statistics: statistics::all(&json),
         sct: statistics::sct(&json),
+        heat_limits: statistics::heat_limits(&json),
+        heat_warning: statistics::heat_warning(&json),
         trim: json["trim"]["supported"].as_bool(),
         zoned: text(&json["zoned"]["string"]).or_else(|| text(&json["scsi_zoned"])),
         smartctl: json["smartctl"]["version"]

@@ -69,6 +69,10 @@ pub struct Snapshot {
     pub statistics: Vec<Statistic>,
     /// Temperatures by SCT (ATA): this life's lowest and highest, and the drive's own limit.
     pub sct: Option<SctTemperature>,
+    /// Temperatures that it names as its own limits, in degrees Celsius: highest in service (ATA SCT), trip (SCSI).
+    pub heat_limits: Vec<i64>,
+    /// NVMe's warning temperature (WCTEMP), where smartctl tells it (7.5).
+    pub heat_warning: Option<i64>,
     /// Whether it takes trim commands; a disk that does is shingled.
     pub trim: Option<bool>,
     /// Zones as the drive declares them: `host_aware`, `device_managed` …

@@ -1,4 +1,4 @@
-//! ATA device statistics and SCT temperatures, from smartctl's JSON.
+//! ATA device statistics, SCT temperatures, and the limits that a drive names for its heat, from smartctl's JSON.
 
 use serde_json::Value;
 
@@ -30,4 +30,27 @@ pub(super) fn sct(json: &Value) -> Option<SctTemperature> {
         limit: degrees("op_limit_max"),
         over_limit: told.get("over_limit_count").and_then(number),
     })
+}
+
+/// Limits that a drive names; 0 stands for none.
+pub(super) fn heat_limits(json: &Value) -> Vec<i64> {
+    let told = [
+        &json["temperature"]["op_limit_max"],
+        &json["temperature"]["drive_trip"],
+        &json["ata_sct_status"]["temperature"]["op_limit_max"],
+    ];
+    let mut limits: Vec<i64> = told
+        .into_iter()
+        .filter_map(Value::as_i64)
+        .filter(|t| (1..=200).contains(t))
+        .collect();
+    limits.sort_unstable();
+    limits.dedup();
+    limits
+}
+
+/// NVMe's warning temperature.
+pub(super) fn heat_warning(json: &Value) -> Option<i64> {
+    let told = json["nvme_composite_temperature_threshold"]["warning"].as_i64();
+    told.filter(|t| (1..=200).contains(t))
 }
