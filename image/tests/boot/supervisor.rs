@@ -61,7 +61,8 @@ fn keep_killing(
 
 /// The boot that follows after `mark` of the console.
 fn next_boot(vm: &mut Vm, mark: usize) -> (Bench, BootView) {
-    vm.wait_console_after(mark, "dashboard: http", BOOT).unwrap();
+    // What comes before it takes its time, too: an orderly end, or a crash that is written down in slow flash.
+    vm.wait_console_after(mark, "dashboard: http", BOOT * 2).unwrap();
     vm.wait_http("/api/v1/health", BOOT).unwrap();
     let bench = Bench::login(vm);
     let boot = bench.until("reason of this boot", SOON, || {

@@ -15,7 +15,7 @@ const FIELDS_MAX: usize = 64;
 
 /// Who sent it, as the kernel says.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sender {
+pub struct Sender {
     pub pid: i32,
     pub uid: u32,
     pub unit: Option<String>,
@@ -23,11 +23,11 @@ pub(super) struct Sender {
 
 /// Bytes in export format, with the closing empty line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry(pub Vec<u8>);
+pub struct Entry(pub Vec<u8>);
 
 impl Entry {
     /// From a datagram of the native protocol. Fields that begin with `_` are ours to set, and are dropped.
-    pub(super) fn native(bytes: &[u8], sender: &Sender) -> Entry {
+    pub fn native(bytes: &[u8], sender: &Sender) -> Entry {
         let mut out = stamp();
         trusted(&mut out, sender, "journal");
         for (name, value) in fields(bytes) {
@@ -37,7 +37,7 @@ impl Entry {
     }
 
     /// From a line of a unit's standard output or error.
-    pub(super) fn line(line: &[u8], sender: &Sender) -> Entry {
+    pub fn line(line: &[u8], sender: &Sender) -> Entry {
         let mut out = stamp();
         trusted(&mut out, sender, "stdout");
         push(&mut out, "PRIORITY", b"6");
@@ -49,7 +49,7 @@ impl Entry {
     }
 
     /// From a record of `/dev/kmsg`: `priority,sequence,microseconds,flags;text`, then continuation lines.
-    pub(super) fn kernel(record: &[u8]) -> Entry {
+    pub fn kernel(record: &[u8]) -> Entry {
         let text = String::from_utf8_lossy(record);
         let (head, body) = text.split_once(';').unwrap_or(("6", &text));
         let mut numbers = head.split(',');
@@ -113,7 +113,7 @@ fn finish(mut out: Vec<u8>) -> Entry {
 }
 
 /// Fields of a native datagram; reading stops at the first byte that makes no sense.
-pub(super) fn fields(bytes: &[u8]) -> Vec<(&str, &[u8])> {
+pub fn fields(bytes: &[u8]) -> Vec<(&str, &[u8])> {
     let mut out = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() && out.len() < FIELDS_MAX {

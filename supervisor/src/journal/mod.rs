@@ -4,7 +4,7 @@
 //! Its sockets belong to PID 1, so a restart loses nothing that fits into their buffers. It never logs to itself. Files are
 //! written only while state is on disk; a medium that fails is left alone until PID 1 says where state is again.
 
-mod entry;
+pub mod entry;
 mod export;
 mod store;
 
