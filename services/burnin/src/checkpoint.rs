@@ -1,8 +1,8 @@
-//! A burn-in's durable progress: one line of head with a checksum, then JSON.
+//! A burn-in's durable progress: one line of head with a checksum, then packed JSON.
 //!
 //! ```text
 //!  kiln-checkpoint 2 CRC32C-IN-HEX LENGTH\n
-//!  {"key":…,"geometry":…,"steps":[…],"step":1,"frontier":123456,"holds":{…},"evidence":{…}}
+//!  base64 of deflated {"key":…,"geometry":…,"steps":[…],"step":1,"frontier":123456,"holds":{…},"evidence":{…}}
 //! ```
 //!
 //! A text that was cut, changed or comes from another version is an [`Error`] that says
@@ -10,6 +10,13 @@
 //! `frontier` is on stable storage: the pipeline hands out a checkpoint only after a flush.
 //! Tested here, in `tests/resume.rs`, and by the fuzz target `checkpoint`.
 
+use std::io::{Read as _, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 
 use crate::device::Geometry;
@@ -24,7 +31,10 @@ use crate::playbook::{Fill, STEPS_MAX, Step, moves_data};
 pub const VERSION: u32 = 2;
 
 /// Longest accepted text in bytes: 64 steps' zones and latencies and 4096 runs take less.
-pub const TEXT_MAX: usize = 8 << 20;
+pub const TEXT_MAX: usize = 4 << 20;
+
+/// Longest content once unpacked.
+const JSON_MAX: u64 = 32 << 20;
 
 /// Where a burn-in stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,14 +102,28 @@ pub enum Error {
 impl Checkpoint {
     /// As text.
     pub fn encode(&self) -> String {
-        let body = serde_json::to_string(self).expect("plain data always becomes JSON");
-        format!(
-            "kiln-checkpoint {VERSION} {:08x} {}\n{body}",
-            crc32c::crc32c(body.as_bytes()),
-            body.len()
-        )
+        let json = serde_json::to_vec(self).expect("plain data always becomes JSON");
+        frame(&json)
     }
+}
 
+/// JSON as a checkpoint's text, whatever it says: the fuzz target begins here.
+#[doc(hidden)]
+pub fn frame(json: &[u8]) -> String {
+    let mut packed = DeflateEncoder::new(Vec::new(), Compression::default());
+    let body = packed
+        .write_all(json)
+        .and_then(|()| packed.finish())
+        .map(|bytes| BASE64.encode(bytes))
+        .unwrap_or_default();
+    format!(
+        "kiln-checkpoint {VERSION} {:08x} {}\n{body}",
+        crc32c::crc32c(body.as_bytes()),
+        body.len()
+    )
+}
+
+impl Checkpoint {
     /// From text; never panics, whatever the text is.
     ///
     /// # Errors
@@ -133,7 +157,13 @@ impl Checkpoint {
         if is != due {
             return Err(Error::Checksum { is, due });
         }
-        let checkpoint: Self = serde_json::from_str(body).map_err(|e| Error::Content(e.to_string()))?;
+        let packed = BASE64.decode(body).map_err(|e| Error::Content(e.to_string()))?;
+        let mut json = Vec::new();
+        DeflateDecoder::new(&packed[..])
+            .take(JSON_MAX)
+            .read_to_end(&mut json)
+            .map_err(|e| Error::Content(e.to_string()))?;
+        let checkpoint: Self = serde_json::from_slice(&json).map_err(|e| Error::Content(e.to_string()))?;
         checkpoint.possible().map_err(Error::Content)?;
         Ok(checkpoint)
     }
@@ -232,6 +262,45 @@ mod tests {
         assert_eq!(Checkpoint::decode(&sample().encode()).unwrap(), sample());
     }
 
+    /// Twenty drives' checkpoints of a day stay below a gigabyte: at most every 30 seconds, and sooner only on a budget.
+    #[test]
+    fn a_checkpoint_of_a_long_burn_in_is_small() {
+        let steps = crate::playbook::Playbook::named("thorough").unwrap().steps().to_vec();
+        let mut checkpoint = sample();
+        let geometry = Geometry {
+            sectors: 39_062_500_000,
+            sector: 512,
+            physical: 4096,
+        };
+        checkpoint.evidence = Evidence::new(geometry, &steps);
+        let mut seed = 1;
+        for record in &mut checkpoint.evidence.phases {
+            for n in 0..40_000_u64 {
+                let noise = crate::sim::next_random(&mut seed) % 900_000;
+                let time = std::time::Duration::from_nanos(3_000_000 + noise);
+                let lba = n * (geometry.sectors / 40_000);
+                record.zones.add((lba, 1024), geometry.sectors, 512 << 10, time, time);
+                record.latency.add(time);
+            }
+            record.done.0 = 12_345_678_901_234;
+        }
+        (
+            checkpoint.geometry,
+            checkpoint.steps,
+            checkpoint.step,
+            checkpoint.frontier,
+        ) = (geometry, steps, 6, 17_000_000_000);
+        let text = checkpoint.encode();
+        let read = Checkpoint::decode(&text).unwrap();
+        assert_eq!(
+            read.encode().len(),
+            text.len(),
+            "packing loses nothing more the second time"
+        );
+        let a_day = text.len() as u64 * 86_400 / crate::worker::Limits::default().checkpoint_s;
+        assert!(a_day * 20 < 1_000_000_000, "{} bytes each, {a_day} a day", text.len());
+    }
+
     #[test]
     fn another_version_and_impossible_content_are_told() {
         let text = sample().encode();
@@ -268,7 +337,7 @@ mod tests {
         #[test]
         fn decode_never_panics(text in ".{0,300}", body in ".{0,100}") {
             let _ = Checkpoint::decode(&text);
-            let framed = format!("kiln-checkpoint 2 {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len());
+            let framed = frame(body.as_bytes());
             let _ = Checkpoint::decode(&framed);
         }
     }

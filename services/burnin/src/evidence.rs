@@ -331,8 +331,29 @@ fn severity(kind: FaultKind) -> u8 {
 pub struct Zones(Vec<Zone>);
 
 /// One zone: bytes moved, nanoseconds taken, longest access in nanoseconds. Kept as a short array in checkpoints.
+///
+/// There times are rounded to less than a percent, the longest to a sixteenth: more would be noise, and most of the checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
 pub struct Zone(pub u64, pub u64, pub u64);
+
+impl From<(u64, u64, u64)> for Zone {
+    fn from((bytes, time, longest): (u64, u64, u64)) -> Self {
+        Self(bytes, time, longest)
+    }
+}
+
+impl From<Zone> for (u64, u64, u64) {
+    fn from(Zone(bytes, time, longest): Zone) -> Self {
+        (bytes, rounded(time, 8), rounded(longest, 4))
+    }
+}
+
+/// To so many binary digits, so that rounding it again changes nothing.
+fn rounded(value: u64, digits: u32) -> u64 {
+    let spare = (64 - value.leading_zeros()).saturating_sub(digits);
+    value >> spare << spare
+}
 
 impl Zones {
     /// Adds `count` sectors of `bytes` in all that took `time` of the drive's, from `lba` on, of a drive of `sectors`.

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wire::Lba;
-use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase};
+use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome, Phase};
 
 use crate::device::Geometry;
+use crate::header::HEADER_PASS;
+use crate::pipeline::{PROBE_PASS, SAMPLE_PASS};
 
 /// Runs kept one by one; bad sectors beyond them are only counted.
 pub const RUNS_MAX: usize = 4096;
@@ -231,10 +233,30 @@ impl Defects {
     /// What the runs mean, the most telling first; at most [`FINDINGS_MAX`].
     pub fn findings(&self, geometry: Geometry) -> Vec<Finding> {
         let wrap = self.wrap(geometry);
-        let mut found: Vec<Finding> = self.runs.values().map(|run| self.tell(run, geometry, wrap)).collect();
+        let probed = self.probed();
+        let mut found: Vec<Finding> = self
+            .runs
+            .values()
+            .map(|run| self.tell(run, geometry, wrap, probed))
+            .collect();
         found.sort_by_key(|f| (weight(f.kind), f.step, f.lba));
         found.truncate(FINDINGS_MAX);
         found
+    }
+
+    /// What all distances that the probe saw have in common: the real capacity in sectors divides it.
+    fn probed(&self) -> u64 {
+        let shifts = self.runs.values().filter(|run| run.phase == Phase::Probe);
+        shifts.fold(0, |common, run| match run.fault {
+            Fault::Moved { shift, .. } => {
+                let (mut a, mut b) = (common, shift.unsigned_abs());
+                while b > 0 {
+                    (a, b) = (b, a % b);
+                }
+                a
+            }
+            _ => common,
+        })
     }
 
     /// The real capacity in sectors, if the runs are those of a drive that wraps around.
@@ -261,7 +283,7 @@ impl Defects {
         (covered >= 8 && covered >= due - due / 10).then_some(real)
     }
 
-    fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<u64>) -> Finding {
+    fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<u64>, probed: u64) -> Finding {
         let place = |shift: i64| run.first.checked_add_signed(shift);
         // A tail that holds nothing of ours is missing capacity once it is larger than any defect would be.
         let tail = run.end() == geometry.sectors
@@ -292,13 +314,15 @@ impl Defects {
             ),
             Fault::Stale { pass } => (
                 FaultKind::Stale,
-                format!("holds its data of pass {pass}") + &self.landed(run),
+                format!("holds its data of {}", pass_words(pass)) + &self.landed(run),
             ),
             Fault::Moved { shift, .. } => {
                 source = place(shift).map(Lba);
                 let other = source.map_or_else(String::new, |lba| lba.to_string());
                 if run.phase == Phase::Probe {
-                    (FaultKind::WrapAround, format!("the probe of {other} shows here"))
+                    let bytes = wire::Bytes(probed.saturating_mul(u64::from(geometry.sector)));
+                    let detail = format!("the probe of {other} shows here: the drive stores at most {bytes}");
+                    (FaultKind::WrapAround, detail)
                 } else if let Some(real) = wrap.filter(|real| shift > 0 && shift.unsigned_abs().is_multiple_of(*real)) {
                     let bytes = wire::Bytes(real.saturating_mul(u64::from(geometry.sector)));
                     (
@@ -356,6 +380,37 @@ impl Defects {
                 _ => None,
             })
             .unwrap_or_default()
+    }
+}
+
+/// A pass as it is called in findings.
+fn pass_words(pass: u8) -> String {
+    match pass {
+        PROBE_PASS => "the capacity probe".to_owned(),
+        SAMPLE_PASS => "the samples".to_owned(),
+        HEADER_PASS => "the job's header".to_owned(),
+        pass => format!("pass {pass}"),
+    }
+}
+
+/// What a finding alone makes of a drive: for those whose burn-in's record was lost.
+pub fn outcome(finding: &Finding) -> Outcome {
+    match finding.kind {
+        FaultKind::Slow => Outcome::Warn,
+        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang => Outcome::Inconclusive,
+        // An error that did not show again blames the link as much as the drive; data that once were wrong do not.
+        FaultKind::Transient if finding.detail.ends_with(NOT_REPRODUCED) => Outcome::Inconclusive,
+        FaultKind::BitFlip
+        | FaultKind::Corrupt
+        | FaultKind::LostWrite
+        | FaultKind::Stale
+        | FaultKind::Misdirected
+        | FaultKind::WrapAround
+        | FaultKind::Truncated
+        | FaultKind::Zeroed
+        | FaultKind::ReadError
+        | FaultKind::WriteError
+        | FaultKind::Transient => Outcome::Failed,
     }
 }
 

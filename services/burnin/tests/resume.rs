@@ -6,14 +6,17 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
 use burnin::Checkpoint;
 use burnin::device::Geometry;
 use burnin::evidence::Evidence;
 use burnin::pattern::JobKey;
-use burnin::playbook::plain;
+use burnin::playbook::{Direction, Fill, Soak, Step, plain};
 use burnin::runner::Session;
 use burnin::sim::{Content, Fault, Plan, Sim, Skip, next_random};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
+use common::note;
 use wire::Time;
 use wire::job::{Phase, PhaseStatus};
 
@@ -23,15 +26,17 @@ const GEOMETRY: Geometry = Geometry {
     physical: 512,
 };
 
-fn order(phases: &[Phase], seed: u64) -> Order {
+fn order(steps: Vec<Step>, seed: u64) -> Order {
     Order {
         key: JobKey([seed as u8 ^ 0x5c; 16]),
         geometry: GEOMETRY,
-        steps: plain(phases),
-        header: None,
+        steps,
+        header: Some(note()),
         limits: Limits {
             checkpoint_bytes: 40 << 10,
             rewind_bytes: 64 << 10,
+            seeks_max: 30,
+            trim_bytes: 100 << 10,
             ..Limits::default()
         },
         io: Io {
@@ -43,15 +48,56 @@ fn order(phases: &[Phase], seed: u64) -> Order {
     }
 }
 
+fn surface() -> Vec<Step> {
+    plain(&[Phase::Write, Phase::Verify])
+}
+
+/// One of several playbooks: probes, both directions, complements, constants, seeks, trims, repeats.
+fn steps(seed: u64) -> Vec<Step> {
+    let pair = |pass, fill, order| {
+        [Phase::Write, Phase::Verify].map(|phase| Step {
+            pass,
+            fill,
+            order,
+            ..phase.into()
+        })
+    };
+    let (up, down) = (Direction::Forward, Direction::Reverse);
+    let which = if seed % 40 == 39 { 5 } else { seed % 5 };
+    match which {
+        0 => plain(&[Phase::Probe, Phase::Write, Phase::Verify]),
+        1 => surface(),
+        2 => {
+            let mut steps = [pair(1, Fill::Keyed, up), pair(2, Fill::Complement, down)].concat();
+            steps.push(Step {
+                seconds: 1,
+                ..Phase::Seek.into()
+            });
+            steps
+        }
+        3 => [pair(1, Fill::Aa, down), pair(2, Fill::Zeros, up)].concat(),
+        4 => {
+            let trim = plain(&[Phase::Trim, Phase::TrimCheck]);
+            [&pair(1, Fill::Keyed, down)[..], &trim, &pair(2, Fill::Keyed, up)].concat()
+        }
+        _ => {
+            let mut steps = [pair(1, Fill::Keyed, up), pair(2, Fill::Complement, down)].concat();
+            for step in &mut steps {
+                step.soak = Some(Soak {
+                    first: 0,
+                    last: 3,
+                    seconds: 1,
+                });
+            }
+            steps
+        }
+    }
+}
+
 /// Burns with interruptions; returns the evidence and the drive, or what went wrong.
 fn interrupted(seed: u64, plan: Plan, skip: Skip) -> (Evidence, Sim, u32) {
     let mut random = seed;
-    let phases: &[Phase] = if seed.is_multiple_of(3) {
-        &[Phase::Probe, Phase::Write, Phase::Verify]
-    } else {
-        &[Phase::Write, Phase::Verify]
-    };
-    let mut order = order(phases, seed);
+    let mut order = order(steps(seed), seed);
     let mut sim = Sim::new(GEOMETRY, plan, 3, order.io.block as usize, seed);
     sim.skip = skip;
     let mut cuts = 0;
@@ -63,8 +109,8 @@ fn interrupted(seed: u64, plan: Plan, skip: Skip) -> (Evidence, Sim, u32) {
             at: Time::UNIX_EPOCH,
         });
         let mut session = Session::new(&sim, &order, "simulated").unwrap();
-        let steps = if cuts < 7 {
-            next_random(&mut random) % 90
+        let steps = if cuts < 9 {
+            next_random(&mut random) % 220
         } else {
             u64::MAX
         };
@@ -98,7 +144,7 @@ fn faultless(evidence: &Evidence, sim: &Sim) -> bool {
         && evidence
             .phases
             .iter()
-            .all(|p| p.status == PhaseStatus::Done && p.done == p.total)
+            .all(|p| p.status == PhaseStatus::Done && (p.total.0 == 0 || p.done == p.total))
         && (0..GEOMETRY.sectors).all(|lba| truth.is_right(lba) && truth.was_seen(lba))
 }
 
@@ -128,7 +174,7 @@ fn two_hundred_interrupted_burn_ins_skip_nothing_and_claim_nothing() {
 #[test]
 fn leaving_out_either_flush_is_noticed() {
     for skip in [Skip::AtEnd, Skip::Between] {
-        let noticed = (0..200).filter(|seed| {
+        let noticed = (0..60).filter(|seed| {
             let (evidence, sim, _) = interrupted(*seed, volatile(), skip);
             !faultless(&evidence, &sim)
         });
@@ -138,7 +184,7 @@ fn leaving_out_either_flush_is_noticed() {
 
 #[test]
 fn a_bad_drive_stays_bad_over_interruptions() {
-    for seed in 0..100 {
+    for seed in 0..50 {
         let (bad, lost) = (seed * 7 % 1_500, (seed * 11 + 3) % 1_500);
         let faults = vec![Fault::Flip { lba: bad, bit: 9 }, Fault::DropWrite { lba: lost }];
         let (evidence, sim, _) = interrupted(seed, Plan { faults, ..volatile() }, Skip::None);
@@ -159,7 +205,7 @@ fn a_bad_drive_stays_bad_over_interruptions() {
 #[test]
 fn a_stopped_job_goes_on_where_it_stopped() {
     for seed in 0..50 {
-        let mut order = order(&[Phase::Write, Phase::Verify], seed);
+        let mut order = order(surface(), seed);
         let mut sim = Sim::new(GEOMETRY, volatile(), 3, order.io.block as usize, seed);
         let mut random = seed;
         let mut last = None;
@@ -197,7 +243,7 @@ fn a_stopped_job_goes_on_where_it_stopped() {
 
 #[test]
 fn a_checkpoint_of_another_job_is_refused() {
-    let first = order(&[Phase::Write, Phase::Verify], 1);
+    let first = order(surface(), 1);
     let mut sim = Sim::new(GEOMETRY, volatile(), 3, first.io.block as usize, 1);
     let mut session = Session::new(&sim, &first, "simulated").unwrap();
     let mut last = None;
@@ -216,11 +262,11 @@ fn a_checkpoint_of_another_job_is_refused() {
     for other in [
         Order {
             resume: resume.clone(),
-            ..order(&[Phase::Write, Phase::Verify], 2)
+            ..order(surface(), 2)
         },
         Order {
             resume: resume.clone(),
-            ..order(&[Phase::Probe, Phase::Write, Phase::Verify], 1)
+            ..order(plain(&[Phase::Probe, Phase::Write, Phase::Verify]), 1)
         },
         Order {
             resume,
@@ -228,10 +274,53 @@ fn a_checkpoint_of_another_job_is_refused() {
                 sectors: 1_400,
                 ..GEOMETRY
             },
-            ..order(&[Phase::Write, Phase::Verify], 1)
+            ..order(surface(), 1)
         },
     ] {
         let told = Session::new(&sim, &other, "simulated").unwrap_err().to_string();
         assert!(told.contains("another job"), "{told}");
+    }
+}
+
+#[test]
+fn what_is_done_again_is_bounded() {
+    let burn = |seed: u64, cuts: u64| {
+        let mut order = order(surface(), seed);
+        let mut sim = Sim::new(GEOMETRY, volatile(), 3, order.io.block as usize, seed);
+        let mut random = seed;
+        for cut in 0..=cuts {
+            let mut session = Session::new(&sim, &order, "simulated").unwrap();
+            let steps = if cut < cuts {
+                20 + next_random(&mut random) % 60
+            } else {
+                u64::MAX
+            };
+            for _ in 0..steps {
+                for report in session.step(&mut sim) {
+                    if let Report::Checkpoint { text } = report {
+                        order.resume = Some(Resumption {
+                            checkpoint: text,
+                            why: "power cut".to_owned(),
+                            at: Time::UNIX_EPOCH,
+                        });
+                    }
+                }
+                if session.is_over() {
+                    return (sim.moved(), cut, order.limits);
+                }
+            }
+            sim.power_cut();
+        }
+        unreachable!("the last session runs to its end")
+    };
+    for seed in 0..60 {
+        let (clean, ..) = burn(seed, 0);
+        let (moved, cuts, limits) = burn(seed, 4);
+        // Lost since the last checkpoint, read again before it, under way, and the headers.
+        let each = limits.checkpoint_bytes + limits.rewind_bytes + 2 * 3 * (8 << 10) + 4 * (16 << 10);
+        assert!(
+            cuts > 0 && moved <= clean + cuts * each,
+            "seed {seed}: {moved} after {cuts} cuts, {clean} without"
+        );
     }
 }

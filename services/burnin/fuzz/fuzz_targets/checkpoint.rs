@@ -1,6 +1,6 @@
 //! Any bytes as a checkpoint: refused, or good enough to go on with and to judge.
 //!
-//! The input is taken as it is, and once more as the body under a right checksum, so that the
+//! The input is taken as it is, and once more as JSON, packed under a right checksum, so that the
 //! fuzzer gets past the first line.
 #![no_main]
 use std::time::Duration;
@@ -38,5 +38,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     go_on(text);
     let body = text.split_once('\n').map_or(text, |(_, body)| body);
-    go_on(&format!("kiln-checkpoint 2 {:08x} {}\n{body}", crc32c::crc32c(body.as_bytes()), body.len()));
+    go_on(&burnin::checkpoint::frame(body.as_bytes()));
 });

@@ -64,6 +64,8 @@ impl Pipeline {
             moved_at: now,
             checkpoint_at: now,
             checkpoint_bytes: 0,
+            spent: (0, 0),
+            began: now,
             unsaved_findings: false,
             untold_findings: true,
             told_at: now,
@@ -114,8 +116,9 @@ impl Pipeline {
             pass: 1,
             step: 0,
         };
+        let on = self.drive();
         for record in &mut self.evidence.phases {
-            let legs = legs(&record.work, nothing, 0, self.geometry, self.block, self.key);
+            let legs = legs(&record.work, nothing, 0, on);
             let sectors: u64 = legs.iter().map(|leg| leg.area.sectors()).sum();
             record.total = Bytes(sectors * u64::from(self.geometry.sector));
         }
@@ -147,7 +150,7 @@ impl Pipeline {
         self.holds = checkpoint.holds;
         let step = self.steps[usize::from(checkpoint.step)].clone();
         let round = self.evidence.phases[self.at].rounds;
-        self.legs = legs(&step, self.holding(), round, self.geometry, self.block, self.key);
+        self.legs = legs(&step, self.holding(), round, self.drive());
         let rewind = checkpoint.frontier.saturating_sub(self.limits.rewind_bytes / sector);
         let to = self.geometry.sectors;
         let order = step.order;

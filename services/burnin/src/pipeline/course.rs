@@ -52,6 +52,7 @@ impl Pipeline {
             return;
         }
         if self.errors > self.limits.errors_max {
+            self.book_open_groups();
             self.finish(Some(Stop::TooManyErrors));
             return;
         }
@@ -130,13 +131,10 @@ impl Pipeline {
                 step,
             });
         }
-        self.legs = legs(&work, self.holding(), round, self.geometry, self.block, self.key);
+        self.legs = legs(&work, self.holding(), round, self.drive());
         self.leg = 0;
         self.durable = 0;
         self.closing = false;
-        if work.phase == Phase::Trim && self.has_headers() {
-            self.legs.push(opening(self.geometry, self.holding(), self.block));
-        }
         self.reports.push(Report::PhaseStarted {
             step,
             phase: work.phase,

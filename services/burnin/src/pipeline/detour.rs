@@ -56,6 +56,8 @@ pub(super) struct Group {
     unusable: u64,
     /// The error that began it.
     errno: Option<i32>,
+    /// The access that met it.
+    op: Op,
 }
 
 impl Pipeline {
@@ -280,6 +282,7 @@ impl Pipeline {
                 open: 0,
                 unusable: 0,
                 errno,
+                op: access.op,
             },
         );
         id
@@ -301,6 +304,24 @@ impl Pipeline {
             group,
             work,
         });
+    }
+
+    /// No more is examined: what failed and is not done counts as bad as it stands.
+    pub(super) fn book_open_groups(&mut self) {
+        for (_, group) in std::mem::take(&mut self.groups) {
+            let Some(errno) = group.errno else { continue };
+            let fault = if group.op == Op::Write {
+                Fault::Write { errno }
+            } else {
+                Fault::Read { errno }
+            };
+            for lba in group.first..group.first + group.sectors {
+                if !self.known(lba) {
+                    self.defect(lba, fault);
+                }
+            }
+        }
+        self.detours.clear();
     }
 
     fn settle(&mut self, group: u64) {

@@ -2,7 +2,7 @@
 
 use wire::job::Phase;
 
-use super::probe::{probe_points, sample_points};
+use super::probe::{probe, sample_points};
 use crate::checkpoint::Holds;
 use crate::device::{Geometry, Op};
 use crate::header;
@@ -151,8 +151,25 @@ impl Area {
     }
 }
 
+/// What legs are made for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drive {
+    pub geometry: Geometry,
+    /// Sectors of one access.
+    pub block: u64,
+    /// Sectors of one trim.
+    pub trim: u64,
+    pub key: JobKey,
+}
+
 /// The stretches of a step; `holds` is what the drive holds before it, or with a write what it is given.
-pub(super) fn legs(step: &Step, holds: Holds, round: u32, geometry: Geometry, block: u64, key: JobKey) -> Vec<Leg> {
+pub(super) fn legs(step: &Step, holds: Holds, round: u32, on: Drive) -> Vec<Leg> {
+    let Drive {
+        geometry,
+        block,
+        trim,
+        key,
+    } = on;
     let leg = |op, content, area| Leg {
         op,
         content,
@@ -168,16 +185,17 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, geometry: Geometry, bl
     let pattern = Content::Pattern { fill, pass };
     match step.phase {
         Phase::Probe => {
-            // Written from the end downwards, read upwards: what wraps around is overwritten by the lower place.
             let keyed = Content::Pattern {
                 fill: Fill::Keyed,
                 pass: PROBE_PASS,
             };
-            let points = probe_points(geometry, key);
-            let down = points.iter().rev().copied().collect();
+            // Written from the end downwards, then the beginning; read upwards. `probe` says why that tells all.
+            let probe = probe(geometry, block, key);
+            let down = probe.points.iter().rev().copied().collect();
             vec![
                 leg(Op::Write, keyed, Area::Points(down)),
-                leg(Op::Read, keyed, Area::Points(points)),
+                leg(Op::Write, keyed, Area::Points(probe.stretch)),
+                leg(Op::Read, keyed, Area::Points(probe.points)),
             ]
         }
         Phase::Sample => {
@@ -198,11 +216,27 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, geometry: Geometry, bl
                 mix64(u64::from_le_bytes(key.0[..8].try_into().expect("half of sixteen bytes")) ^ u64::from(round));
             vec![leg(Op::Read, pattern, Area::Random { seed })]
         }
-        Phase::Trim => vec![leg(Op::Trim, Content::Any, whole())],
+        Phase::Trim => vec![leg(Op::Trim, Content::Any, Area::Points(trim_points(geometry, trim)))],
         Phase::TrimCheck => vec![leg(Op::Read, Content::Trimmed { fill, pass }, whole())],
         Phase::Scan => vec![leg(Op::Read, Content::Any, whole())],
         _ => Vec::new(),
     }
+}
+
+/// The drive but for the headers' places, in pieces of one trim: what proves whose drive it is stays.
+fn trim_points(geometry: Geometry, trim: u64) -> Vec<(u64, u64)> {
+    let trim = trim.max(1);
+    let mut points = Vec::new();
+    let mut lba = 0;
+    for (place, long) in header::places(geometry).into_iter().chain([(geometry.sectors, 0)]) {
+        while lba < place {
+            let count = trim.min(place - lba);
+            points.push((lba, count));
+            lba += count;
+        }
+        lba = place + long;
+    }
+    points
 }
 
 /// The headers' places, in pieces that fit an access.
@@ -219,7 +253,7 @@ fn header_area(geometry: Geometry, block: u64) -> Area {
     Area::Points(points)
 }
 
-/// The job's headers are written: before anything else in a session, and after a trim.
+/// The job's headers are written: before anything else in a session.
 pub(super) fn opening(geometry: Geometry, holds: Holds, block: u64) -> Leg {
     Leg {
         op: Op::Write,

@@ -5,7 +5,7 @@
 //!  Probe:      write points ─► flush ─► read points
 //!  Write:      [recheck after a resume] ─► write all ─► flush
 //!  Verify:     read all and compare            Seek: likewise at random places for a time
-//!  Trim:       trim all ─► flush ─► [headers]  TrimCheck, Scan: read all
+//!  Trim:       trim all but headers ─► flush   TrimCheck, Scan: read all
 //! ```
 //!
 //! The shell ([`crate::runner`]) asks [`Pipeline::next`] for requests while slots are
@@ -169,6 +169,9 @@ pub struct Pipeline {
     moved_at: Duration,
     checkpoint_at: Duration,
     checkpoint_bytes: u64,
+    /// Bytes of all checkpoints of this session, and of the last.
+    spent: (u64, u64),
+    began: Duration,
     unsaved_findings: bool,
     untold_findings: bool,
     told_at: Duration,
@@ -224,11 +227,7 @@ impl Pipeline {
             return Some(self.fly(now, Request { access, content }, Kind::Detour(detour)));
         }
         if !self.at_end() && self.groups.len() < DETOURS_MAX {
-            let block = match leg.op {
-                Op::Trim => self.limits.trim_bytes / u64::from(self.geometry.sector),
-                Op::Read | Op::Write | Op::Flush => self.block,
-            };
-            let (lba, sectors, cursor) = leg.area.piece(self.cursor, block.max(self.block), self.geometry);
+            let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
             let access = Access {
                 slot,
                 op: leg.op,
@@ -390,6 +389,16 @@ impl Pipeline {
     /// Everything seen so far.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// What legs are made for.
+    fn drive(&self) -> leg::Drive {
+        leg::Drive {
+            geometry: self.geometry,
+            block: self.block,
+            trim: self.limits.trim_bytes / u64::from(self.geometry.sector),
+            key: self.key,
+        }
     }
 
     /// Number and phase of the step under way.

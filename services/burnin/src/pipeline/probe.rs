@@ -1,28 +1,81 @@
 //! Where the capacity probe and the samples look. Pure.
+//!
+//! The probe finds every drive that has less than it claims and wraps around, whatever its real size is, by a stretch
+//! at the beginning and steps as long as it over the upper half:
+//!
+//! ```text
+//!  0 ▓▓▓▓▓▓ B            C/2 │     │     │     │     │     │ C       ▓ the stretch, written last    │ steps
+//! ```
+//!
+//! An address that wraps at `R` is stored at its remainder by `R`. Of the steps, one lies in `[k·R, k·R + B)` for some
+//! `k`, since these are `B` long and some multiple of `R` lies in the upper half; so its place in the stretch was written
+//! again after it, and it reads as another sector's data. Each of both parts takes about the same time.
 
 use crate::device::Geometry;
 use crate::header;
 use crate::pattern::{JobKey, mix64};
 
-/// Random places of the capacity probe, besides the powers of two and the end.
+/// Random places of the capacity probe, besides the powers of two, the end and the steps.
 const PROBE_RANDOM: u64 = 32;
+
+/// Bytes that a disk writes while it seeks once to and fro: how long the stretch best is depends on it.
+const SEEK_WORTH: u64 = 2_000_000;
 
 /// Places of the samples.
 const SAMPLES: u64 = 1024;
 
-/// Where the probe looks, upwards: powers of two, the end, and random places; all whole physical sectors.
-pub(super) fn probe_points(geometry: Geometry, key: JobKey) -> Vec<(u64, u64)> {
+/// What the probe writes and reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Probe {
+    /// Written first, downwards, and read in the end, upwards: whole physical sectors above the stretch.
+    pub points: Vec<(u64, u64)>,
+    /// Written after them, upwards: pieces of the stretch at the beginning.
+    pub stretch: Vec<(u64, u64)>,
+}
+
+/// Where the probe looks.
+pub(super) fn probe(geometry: Geometry, block: u64, key: JobKey) -> Probe {
     let grain = geometry.grain();
-    let last = (geometry.sectors - 1) / grain * grain;
+    let sectors = geometry.sectors;
+    let last = (sectors - 1) / grain * grain;
     let seed = seed(key);
+    let headers = header::places(geometry);
+    let (base, long) = stretch(geometry, &headers);
+    // Where a header lies the step falls on the sector behind it: the steps are shorter by what that may be.
+    let longest = headers.iter().map(|(_, long)| *long).max().unwrap_or(0);
+    let step = (long.saturating_sub(longest + grain) / grain * grain).max(grain);
+    let beside = |lba: u64| match headers.iter().find(|(at, long)| lba + grain > *at && lba < at + long) {
+        Some((at, long)) => at + long,
+        None => lba,
+    };
+    let from = (sectors / 2).saturating_sub(long) / grain * grain;
+    let steps = (0..).map(|n| from + n * step).take_while(|lba| *lba < sectors);
     let places: Vec<u64> = (0..48)
         .map(|k| 1_u64 << k)
         .chain([0, last])
-        .chain((1..=PROBE_RANDOM).map(|i| mix64(seed ^ mix64(i)) % geometry.sectors))
-        .filter(|lba| *lba < geometry.sectors)
-        .map(|lba| lba / grain * grain)
+        .chain((1..=PROBE_RANDOM).map(|i| mix64(seed ^ mix64(i)) % sectors))
+        .filter(|lba| *lba < sectors)
+        .chain(steps)
+        .map(|lba| beside(lba / grain * grain))
+        .filter(|lba| (*lba + grain <= base || *lba >= base + long) && *lba < sectors)
         .collect();
-    finish(places, grain, geometry)
+    let pieces = (0..long.div_ceil(block)).map(|n| (base + n * block, block.min(long - n * block)));
+    Probe {
+        points: finish(places, grain, geometry),
+        stretch: pieces.collect(),
+    }
+}
+
+/// First sector and length of the stretch: as long as makes it take the time that the steps take, at most a 64th of the
+/// drive. It begins with the drive, or behind the first header where it would run over that.
+fn stretch(geometry: Geometry, headers: &[(u64, u64)]) -> (u64, u64) {
+    let best = (geometry.bytes() as f64 * SEEK_WORTH as f64).sqrt() as u64 / u64::from(geometry.sector);
+    let grain = geometry.grain();
+    let long = (best.min(geometry.sectors / 64) / grain * grain).clamp(grain.min(geometry.sectors), geometry.sectors);
+    match headers.first() {
+        Some((place, header)) if *place < long => (place + header, long),
+        _ => (0, long),
+    }
 }
 
 /// Where the samples lie, upwards: one block at a random place of each of equal stretches.
@@ -63,26 +116,81 @@ fn finish(mut places: Vec<u64>, count: u64, geometry: Geometry) -> Vec<(u64, u64
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn the_probe_looks_at_the_start_the_end_and_every_power_of_two() {
-        let geometry = Geometry {
-            sectors: 39_062_500_000,
+    fn geometry(sectors: u64) -> Geometry {
+        Geometry {
+            sectors,
             sector: 512,
-            physical: 4096,
+            physical: if sectors > 10_000 { 4096 } else { 512 },
+        }
+    }
+
+    /// Whether a drive that wraps at `real` shows it: the last write to some point's place was meant for another sector.
+    fn finds(probe: &Probe, real: u64) -> bool {
+        let inside = |place: u64| {
+            probe.stretch.binary_search_by(|(lba, count)| {
+                if place < *lba {
+                    std::cmp::Ordering::Greater
+                } else if place >= lba + count {
+                    std::cmp::Ordering::Less
+                } else {
+                    std::cmp::Ordering::Equal
+                }
+            })
         };
-        let points = probe_points(geometry, JobKey([9; 16]));
-        let at = |lba| points.contains(&(lba, 8));
-        assert!(at(0) && at(1 << 35));
-        assert_eq!(points.last(), Some(&(39_062_499_999 / 8 * 8, 8)));
-        assert!(points.len() > 60 && points.iter().all(|(p, _)| p % 8 == 0));
+        let mut last: BTreeMap<u64, u64> = BTreeMap::new();
+        for (lba, count) in probe.points.iter().rev() {
+            for lba in *lba..lba + count {
+                last.insert(lba % real, lba);
+            }
+        }
+        // Every sector of every point is compared.
+        probe.points.iter().any(|(lba, count)| {
+            (*lba..lba + count).any(|lba| {
+                let place = lba % real;
+                place != lba && inside(place).is_ok() || last.get(&place).is_some_and(|by| *by != lba)
+            })
+        })
+    }
+
+    #[test]
+    fn the_probe_looks_at_the_end_and_at_powers_of_two_and_takes_about_a_minute() {
+        let geometry = geometry(39_062_500_000);
+        let probe = probe(geometry, 1024, JobKey([9; 16]));
+        assert!(probe.points.contains(&(1 << 35, 8)));
+        assert_eq!(probe.points.last(), Some(&(39_062_499_999 / 8 * 8, 8)));
+        let written: u64 = probe.stretch.iter().map(|(_, count)| count * 512).sum();
+        let seconds = written as f64 / 200e6 + 2.0 * probe.points.len() as f64 * 0.01;
+        assert!((10.0..80.0).contains(&seconds), "{seconds} s");
         let one = Geometry {
             sectors: 1,
             sector: 512,
             physical: 512,
         };
-        assert_eq!(probe_points(one, JobKey([9; 16])), [(0, 1)]);
+        assert_eq!(super::probe(one, 1, JobKey([9; 16])).stretch, [(0, 1)]);
+        let header = header::places(geometry)[0];
+        assert_eq!(probe.stretch[0].0, header.0 + header.1, "it lies over no header");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn no_real_size_below_the_claimed_one_escapes(
+            sectors in prop::sample::select(vec![300_u64, 4_096, 1_000_003, 62_500_000, 1_953_525_168, 39_062_500_000]),
+            share in 0.0001_f64..0.98, power in any::<bool>(), key: [u8; 16],
+        ) {
+            let geometry = geometry(sectors);
+            let probe = probe(geometry, 1024, JobKey(key));
+            let real = ((sectors as f64 * share) as u64).max(1);
+            let real = if power { 1 << real.ilog2() } else { real };
+            prop_assert!(finds(&probe, real), "{} of {}", real, sectors);
+            prop_assert!(!finds(&probe, sectors), "an honest drive of {} is called false", sectors);
+        }
     }
 
     #[test]
@@ -97,7 +205,7 @@ mod tests {
             assert!(points.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0), "{sectors}");
             assert!(points.iter().all(|(lba, count)| *count > 0 && lba + count <= sectors));
             let due = SAMPLES.min(sectors.div_ceil(block)) as usize;
-            assert!(points.len() * 10 >= due * 9, "{} of {due}", points.len());
+            assert!(points.len() * 10 >= due * 8, "{} of {due}", points.len());
         }
     }
 }

@@ -18,6 +18,9 @@ const TELL: Duration = Duration::from_secs(1);
 /// How soon after a finding a checkpoint is taken, so that a cut does not lose it.
 const SAVE_FINDING: Duration = Duration::from_secs(2);
 
+/// Bytes of checkpoints that a session may take before its daily budget counts.
+const CHECKPOINT_CREDIT: u64 = 8 << 20;
+
 /// Seconds over which the rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
@@ -30,9 +33,16 @@ impl Pipeline {
         let settled = held && self.checkpoint_bytes > 0 && !self.busy();
         settled
             || (!held && since >= Duration::from_secs(self.limits.checkpoint_s))
-            || self.checkpoint_bytes >= self.limits.checkpoint_bytes
-            || (self.unsaved_findings && since >= SAVE_FINDING)
+            || (self.affords() && self.checkpoint_bytes >= self.limits.checkpoint_bytes)
+            || (self.affords() && self.unsaved_findings && since >= SAVE_FINDING)
             || (stopping && self.writes_data())
+    }
+
+    /// Whether the budget of the medium that keeps the checkpoints allows one beyond the regular ones.
+    fn affords(&self) -> bool {
+        let seconds = self.turned.saturating_sub(self.began).as_secs();
+        let earned = u128::from(self.limits.checkpoint_day_bytes) * u128::from(seconds) / 86_400;
+        u128::from(self.spent.0 + self.spent.1) <= u128::from(CHECKPOINT_CREDIT) + earned
     }
 
     /// Hands out a checkpoint up to the durable frontier.
@@ -54,9 +64,9 @@ impl Pipeline {
             holds: self.holds,
             evidence,
         };
-        self.reports.push(Report::Checkpoint {
-            text: checkpoint.encode(),
-        });
+        let text = checkpoint.encode();
+        self.spent = (self.spent.0 + text.len() as u64, text.len() as u64);
+        self.reports.push(Report::Checkpoint { text });
         self.checkpoint_at = now;
         self.checkpoint_bytes = 0;
         self.unsaved_findings = false;

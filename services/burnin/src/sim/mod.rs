@@ -63,6 +63,8 @@ pub struct Sim {
     trimmed: Vec<bool>,
     /// Times each planned transient fault was shown.
     shown: Vec<u32>,
+    /// Bytes that reads and writes moved.
+    moved: u64,
     /// When it went away.
     gone: Option<Duration>,
     /// Flushes that are acknowledged and not done: what an engine without them would see.
@@ -117,6 +119,7 @@ impl Sim {
             seen: vec![false; geometry.sectors as usize],
             lied: std::collections::BTreeSet::new(),
             trimmed: vec![false; geometry.sectors as usize],
+            moved: 0,
             gone: None,
             skip: Skip::None,
         }
@@ -150,6 +153,11 @@ impl Sim {
             }
         }
         self.gone = None;
+    }
+
+    /// Bytes that reads and writes have moved so far.
+    pub fn moved(&self) -> u64 {
+        self.moved
     }
 
     /// Sectors of which some read brought other bytes than the last acknowledged write of them, in rising order.
@@ -206,6 +214,9 @@ impl Sim {
         {
             self.gone = Some(self.clock);
             return Err(libc::EIO);
+        }
+        if matches!(access.op, Op::Read | Op::Write) {
+            self.moved += access.sectors * u64::from(self.geometry.sector);
         }
         match access.op {
             Op::Flush => {

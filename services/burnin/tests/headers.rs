@@ -1,0 +1,252 @@
+//! What the drive itself keeps of its job: found, damaged, gone on from without a checkpoint, and gone in the end.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use burnin::device::{Access, Device, Geometry, Op};
+use burnin::evidence::{Evidence, Stop};
+use burnin::header::{self, Header};
+use burnin::pattern::JobKey;
+use burnin::playbook::{Direction, Fill, Step, plain};
+use burnin::runner::{self, Session};
+use burnin::sim::{Content, Origin, Plan, Sim, next_random};
+use burnin::worker::{Io, Limits, Order, Report, Resumption};
+use common::note;
+use wire::Time;
+use wire::job::{Phase, PhaseStatus};
+
+const GEOMETRY: Geometry = Geometry {
+    sectors: 2_000,
+    sector: 512,
+    physical: 512,
+};
+
+fn order(steps: Vec<Step>) -> Order {
+    Order {
+        key: JobKey(*b"headers headers!"),
+        geometry: GEOMETRY,
+        steps,
+        header: Some(note()),
+        limits: Limits {
+            checkpoint_bytes: 40 << 10,
+            rewind_bytes: 64 << 10,
+            ..Limits::default()
+        },
+        io: Io {
+            block: 8 << 10,
+            ..Io::default()
+        },
+        resume: None,
+        pace: None,
+    }
+}
+
+fn drive(content: Content, seed: u64) -> Sim {
+    let plan = Plan {
+        volatile: true,
+        ..Plan::healthy(content)
+    };
+    Sim::new(GEOMETRY, plan, 3, 8 << 10, seed)
+}
+
+fn surface(fill: Fill, order: Direction) -> Vec<Step> {
+    [Phase::Write, Phase::Verify]
+        .map(|phase| Step {
+            fill,
+            order,
+            ..phase.into()
+        })
+        .to_vec()
+}
+
+/// Burns for so many turns, then cuts the power; the checkpoints are lost but for the last phase and place they told.
+fn cut_after(sim: &mut Sim, order: &Order, turns: u64) -> Option<(u16, u64)> {
+    let mut session = Session::new(sim, order, "simulated").unwrap();
+    let mut last = None;
+    for _ in 0..turns {
+        for report in session.step(sim) {
+            if let Report::Checkpoint { text } = report {
+                let told = burnin::Checkpoint::decode(&text).unwrap();
+                last = Some((told.step, told.frontier));
+            }
+        }
+        assert!(!session.is_over(), "cut too late");
+    }
+    sim.power_cut();
+    last
+}
+
+fn go_on(sim: &mut Sim, order: &Order, checkpoint: &burnin::Checkpoint) -> Evidence {
+    let order = Order {
+        resume: Some(Resumption {
+            checkpoint: checkpoint.encode(),
+            why: "the checkpoint was lost".to_owned(),
+            at: Time::UNIX_EPOCH,
+        }),
+        ..order.clone()
+    };
+    runner::run(sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn a_lost_checkpoint_is_found_again_from_the_drive() {
+    let (mut resumed, mut anew) = (0, 0);
+    for seed in 0..90 {
+        let (fill, way) = match seed % 3 {
+            0 => (Fill::Keyed, Direction::Forward),
+            1 => (Fill::Keyed, Direction::Reverse),
+            _ => (Fill::Complement, Direction::Forward),
+        };
+        let mut steps = surface(fill, way);
+        if seed % 2 == 0 {
+            steps.insert(0, Phase::Probe.into());
+        }
+        let order = order(steps);
+        let mut sim = drive(Content::Random, seed);
+        let mut random = seed;
+        let last = cut_after(&mut sim, &order, 30 + next_random(&mut random) % 225);
+        let found = header::find(&mut sim, GEOMETRY).unwrap();
+        assert_eq!(found, Header::of(&order).unwrap(), "seed {seed}");
+        let Some(checkpoint) = header::recover(&mut sim, &found, &order.limits) else {
+            anew += 1;
+            continue;
+        };
+        let write = order.steps.iter().position(|s| s.phase == Phase::Write).unwrap() as u16;
+        assert_eq!(checkpoint.step, write, "a lost verify starts again");
+        // What was told durable is at least that; what is gone on from is not beyond it but by what came after.
+        if let Some((step, frontier)) = last.filter(|(step, _)| *step == write) {
+            assert!(
+                checkpoint.frontier <= frontier + (40 << 10) / 512,
+                "seed {seed}: step {step}"
+            );
+        }
+        let evidence = go_on(&mut sim, &order, &checkpoint);
+        let truth = sim.truth();
+        assert!(
+            evidence.defects.is_empty() && evidence.incidents.is_empty() && evidence.stopped.is_none(),
+            "seed {seed}: {evidence:#?}"
+        );
+        assert!(
+            evidence.phases.iter().all(|r| r.status == PhaseStatus::Done),
+            "seed {seed}"
+        );
+        assert!(
+            (0..GEOMETRY.sectors).all(|lba| truth.is_right(lba) && truth.was_seen(lba)),
+            "seed {seed}"
+        );
+        assert_eq!(evidence.resumes.len(), 1, "it is told that it went on");
+        resumed += 1;
+    }
+    assert!(resumed > 40 && anew > 0, "{resumed} went on, {anew} began anew");
+}
+
+#[test]
+fn what_tells_nothing_of_its_progress_begins_anew() {
+    let keyed = surface(Fill::Keyed, Direction::Forward);
+    let second: Vec<Step> = [
+        keyed.clone(),
+        keyed.iter().map(|s| Step { pass: 2, ..s.clone() }).collect(),
+    ]
+    .concat();
+    for (steps, turns) in [
+        (surface(Fill::Zeros, Direction::Forward), 100),
+        (keyed, 4),
+        (second, 420),
+    ] {
+        let order = order(steps);
+        let mut sim = drive(Content::Zeros, 3);
+        cut_after(&mut sim, &order, turns);
+        let found = header::find(&mut sim, GEOMETRY).unwrap();
+        assert_eq!(
+            header::recover(&mut sim, &found, &order.limits),
+            None,
+            "after {turns} turns"
+        );
+    }
+}
+
+#[test]
+fn in_the_end_no_header_is_left_and_every_place_was_tested() {
+    for fill in [Fill::Keyed, Fill::Zeros] {
+        let order = order(surface(fill, Direction::Forward));
+        let mut sim = drive(Content::Random, 1);
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        assert!(evidence.defects.is_empty() && evidence.stopped.is_none());
+        assert_eq!(header::find(&mut sim, GEOMETRY), None);
+        assert_eq!(header::holds_ours(&mut sim, GEOMETRY, order.key), Some(false));
+        if fill == Fill::Zeros {
+            for lba in 0..GEOMETRY.sectors {
+                assert!(sector(&mut sim, lba).iter().all(|w| *w == 0), "LBA {lba} is not erased");
+            }
+        }
+    }
+}
+
+fn sector(sim: &mut Sim, lba: u64) -> Vec<u64> {
+    let access = Access {
+        slot: 0,
+        op: Op::Read,
+        lba,
+        sectors: 1,
+    };
+    sim.submit(access).unwrap();
+    sim.wait(std::time::Duration::from_secs(9))
+        .unwrap()
+        .unwrap()
+        .result
+        .unwrap();
+    sim.buffer(0)[..64].to_vec()
+}
+
+#[test]
+fn one_good_place_is_enough_and_none_is_none() {
+    let order = order(surface(Fill::Keyed, Direction::Forward));
+    let mut sim = drive(Content::Random, 2);
+    cut_after(&mut sim, &order, 40);
+    let places = header::places(GEOMETRY);
+    for (n, (lba, sectors)) in places.iter().enumerate() {
+        assert!(header::find(&mut sim, GEOMETRY).is_some(), "{n} places are damaged");
+        for lba in *lba..lba + sectors {
+            sim.buffer(0).fill(lba);
+            let access = Access {
+                slot: 0,
+                op: Op::Write,
+                lba,
+                sectors: 1,
+            };
+            sim.submit(access).unwrap();
+            sim.wait(std::time::Duration::from_secs(9)).unwrap();
+        }
+    }
+    assert_eq!(header::find(&mut sim, GEOMETRY), None);
+}
+
+#[test]
+fn from_its_first_checkpoint_on_a_job_knows_its_drive() {
+    let order = order(plain(&[Phase::Write, Phase::Verify]));
+    let mut sim = drive(Content::Random, 4);
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    let first = loop {
+        let told = session.step(&mut sim).into_iter().find_map(|report| match report {
+            Report::Checkpoint { text } => Some(text),
+            _ => None,
+        });
+        if let Some(text) = told {
+            break burnin::Checkpoint::decode(&text).unwrap();
+        }
+    };
+    assert_eq!(first.frontier, 0, "nothing of the sweep is proven yet");
+    sim.power_cut();
+    for content in [Content::Zeros, Content::Random] {
+        let mut other = drive(content, 5);
+        let evidence = go_on(&mut other, &order, &first);
+        assert!(
+            matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("another drive")),
+            "{evidence:#?}"
+        );
+        let untouched = |lba| other.truth().origin(lba) == Origin::Before;
+        assert!((0..GEOMETRY.sectors).all(untouched), "it was written to");
+    }
+    assert_eq!(go_on(&mut sim, &order, &first).stopped, None);
+}
