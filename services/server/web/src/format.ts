@@ -75,7 +75,8 @@ export function clock(iso: string, now: number): string {
   if (Number.isNaN(at.getTime())) return iso;
   const time = at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
   if (at.toDateString() === new Date(now).toDateString()) return time;
-  return `${at.toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short" })}, ${time}`;
+  const year = at.getFullYear() === new Date(now).getFullYear() ? {} : ({ year: "numeric" } as const);
+  return `${at.toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", ...year })}, ${time}`;
 }
 
 /** A full time with seconds, for logs: `20 Nov 06:41:09`. */

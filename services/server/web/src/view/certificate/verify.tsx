@@ -39,7 +39,7 @@ function Result({ check }: { check: CertificateCheck }) {
           <dt>Signed</dt><dd>{clock(says.made, now.value)}</dd>
         </dl>
       )}
-      {says && <p class="mute">Compare the serial with the label on the drive in your hand: a certificate speaks for that drive alone.</p>}
+      {says && <p class="mute foot">Compare the serial with the label on the drive in your hand: a certificate speaks for that drive alone.</p>}
     </div>
   );
 }

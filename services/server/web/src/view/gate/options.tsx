@@ -11,7 +11,7 @@ export const FILE_SYSTEMS: Record<FileSystem, { name: string; label: number }> =
   swap: { name: "swap", label: 16 }, raw: { name: "no file system", label: 0 },
 };
 
-const TABLES: Record<Table, string> = { auto: "as the size asks: MBR up to 2 TiB, GPT above", mbr: "MBR", gpt: "GPT" };
+const TABLES: Record<Table, string> = { auto: "automatic: GPT above 2 TiB", mbr: "MBR", gpt: "GPT" };
 
 /** A format request in words. */
 export function formatWords(format: FormatRequest): string {

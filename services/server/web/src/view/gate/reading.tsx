@@ -9,12 +9,12 @@ import { GIVE_UP, giveUpKey, givenUp, match, scan, settled, type Gate, type Inpu
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
 
 /** What a plan would lose, for the line under the heading. */
-export function lossWords(plan: Plan): string {
+export function lossWords(plan: Plan, sweeps = 1): string {
   const full = plan.drives.filter((drive) => drive.content.state !== "empty").length;
   const count = plural(plan.drives.length, "drive");
   const total = bytes(plan.drives.reduce((sum, drive) => sum + drive.capacity, 0));
   const on = full === 0 ? "No known content on them." : full === plan.drives.length ? "Each holds something." : `${full} of them hold${full === 1 ? "s" : ""} something.`;
-  return `${count}, ${total} in all. ${plan.drives.length === 1 ? (full ? "It holds something." : "No known content on it.") : on} Everything is overwritten from the first sector to the last, and nothing brings it back.`;
+  return `${count}, ${total} in all. ${plan.drives.length === 1 ? (full ? "It holds something." : "No known content on it.") : on} ${sweeps > 0 ? "Everything is overwritten from the first sector to the last" : "It is overwritten in places all over, so what is on it is lost"}, and nothing brings it back.`;
 }
 
 function Loss({ drive }: { drive: PlanDrive }) {
@@ -88,7 +88,7 @@ export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "r
     <section class="panel" aria-labelledby="g1">
       <div class="step"><i class="on" /><i />Step 1 of 2</div>
       <h1 id="g1">{gate.step === "refused" ? "The box makes no plan for this" : "What will be lost"}</h1>
-      <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? "Choose something else, or put right what it names." : lossWords(gate.plan)}</p>
+      <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? "Choose something else, or put right what it names." : lossWords(gate.plan, known.value.playbooks?.find((book) => book.name === gate.plan.playbook)?.sweeps)}</p>
       <ProblemNote problem={gate.step === "reading" ? gate.notice : gate.step === "refused" ? gate.problem : null} />
       {props.children}
       {gate.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={props.onAgain}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
