@@ -55,7 +55,7 @@ impl Job {
             Found::Nothing => "nothing is kept here to go on with".to_owned(),
             Found::SetAside(why) => why,
         };
-        match self.from_drive() {
+        match self.ask_drive() {
             Ok(begun) => {
                 note(format!("{lost}; the drive itself tells where to go on"));
                 Ok(begun)
@@ -81,7 +81,7 @@ impl Job {
     /// From the header sectors and the tags that the interrupted job wrote; reads only.
     ///
     /// What was known of SMART is in the header; a baseline that is not there is not made up.
-    fn from_drive(&self) -> Result<Begun, String> {
+    fn ask_drive(&self) -> Result<Begun, String> {
         if !self.choice.erases() {
             return Err("a playbook that writes nothing leaves nothing on the drive".to_owned());
         }

@@ -126,14 +126,11 @@ impl Watch {
 
 /// What the drive names as its own limits.
 fn named(before: Option<&Snapshot>) -> Named {
-    let limit = before.and_then(|smart| smart.sct.as_ref()?.limit);
+    let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
+    let Some(smart) = before else { return Named::default() };
     Named {
-        limits: limit
-            .and_then(|d| i32::try_from(d).ok())
-            .map(Celsius)
-            .into_iter()
-            .collect(),
-        warning: None,
+        limits: smart.heat_limits.iter().copied().filter_map(celsius).collect(),
+        warning: smart.heat_warning.and_then(celsius),
     }
 }
 
