@@ -15,6 +15,9 @@ pub enum Own {
     None,
 }
 
+/// Entries of the smallest full log: NVMe and SCSI keep 20, ATA 21.
+const FULL: usize = 20;
+
 /// The entry of kind `kind` that is in `after` and was not in `before`; both newest first.
 ///
 /// Where several are new, the oldest of the kind is taken: the drive runs one test at a time, and this one was started
@@ -22,8 +25,11 @@ pub enum Own {
 pub fn own(kind: Kind, before: &[SelfTest], after: &[SelfTest]) -> Own {
     let (before, after) = (ended(before), ended(after));
     let pushed = (0..after.len()).find(|&new| continues(&before, &after[new..]));
-    // Without a stretch that both share, the log was cleared (or is another one): then an entry like an old one is old.
-    let is_new = |entry: &SelfTest| pushed.is_some() || !before.contains(&entry);
+    // A log that is not full keeps all that it had: a new entry like an old one is one more of them. Without a stretch that
+    // both share the log was cleared (or is another one): then an entry like an old one is old.
+    let full = after.len() >= FULL && after.len() >= before.len();
+    let count = |log: &[&SelfTest], entry: &SelfTest| log.iter().filter(|e| **e == entry).count();
+    let is_new = |entry: &SelfTest| full && pushed.is_some() || count(&after, entry) > count(&before, entry);
     let own = after[..pushed.unwrap_or(after.len())]
         .iter()
         .rev()
@@ -46,6 +52,8 @@ fn continues(before: &[&SelfTest], rest: &[&SelfTest]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entry(kind: &str, hours: u64, passed: Option<bool>) -> SelfTest {
@@ -122,5 +130,40 @@ mod tests {
         };
         let before = log(&[100]);
         assert_eq!(own(Kind::Short, &before, &[running, before[0].clone()]), Own::None);
+    }
+
+    /// Logs in which entries are often alike.
+    fn logs(longest: usize) -> impl Strategy<Value = Vec<SelfTest>> {
+        let one = (any::<bool>(), 0_u64..4, 0..3_u8).prop_map(|(short, hours, passed)| {
+            let kind = if short { "Short offline" } else { "Extended offline" };
+            entry(kind, hours, [Some(true), Some(false), None][usize::from(passed)])
+        });
+        proptest::collection::vec(one, 0..longest)
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_there_before_is_never_own(old in logs(22), new in logs(4), lost in 0_usize..4) {
+            for kind in [Kind::Short, Kind::Extended] {
+                prop_assert_eq!(own(kind, &old, &old), Own::None);
+                if lost <= old.len() {
+                    prop_assert_eq!(own(kind, &old, &old[lost..]), Own::None, "it lost its newest entries");
+                }
+                let mut after = new.clone();
+                after.extend(old.iter().cloned());
+                after.truncate(21);
+                if let Own::Entry(entry) = own(kind, &old, &after) {
+                    prop_assert!(new.contains(&entry));
+                }
+                // In a log that is not full, the first new entry of the kind is found, unless another is like it.
+                let first = new.iter().rev().find(|e| kind.matches(&e.kind));
+                if let Some(first) = first.filter(|_| old.len() + new.len() < FULL) {
+                    match own(kind, &old, &after) {
+                        Own::Entry(entry) => prop_assert!(new.contains(&entry)),
+                        Own::None => prop_assert!(old.contains(first), "{:?}", first),
+                    }
+                }
+            }
+        }
     }
 }
