@@ -35,14 +35,8 @@ impl JobTask {
         };
         let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
         Named {
-            limits: smart
-                .sct
-                .as_ref()
-                .and_then(|sct| sct.limit)
-                .and_then(celsius)
-                .into_iter()
-                .collect(),
-            warning: None,
+            limits: smart.heat_limits.iter().copied().filter_map(celsius).collect(),
+            warning: smart.heat_warning.and_then(celsius),
         }
     }
 
