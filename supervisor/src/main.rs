@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         (_, ["journal"]) => journal::main(),
         (_, ["--root", dir, rest @ ..]) => match Heir::parse(rest) {
             Ok(heir) => below(PathBuf::from(dir), heir),
-            Err(()) => usage(),
+            Err(_) => usage(),
         },
         (_, rest) if std::process::id() == 1 => boot::main(Heir::parse(rest).ok().flatten()),
         _ => usage(),

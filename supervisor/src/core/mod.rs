@@ -79,6 +79,7 @@ struct Spec {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "text is held in place, and there is one phase")]
 enum Phase {
     Running,
     Stopping { until: Millis, ending: Ending, why: Text },

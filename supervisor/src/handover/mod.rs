@@ -55,21 +55,28 @@ impl Heir {
     ///
     /// # Errors
     /// They are not what [`exec::replace`] passes.
-    pub fn parse(words: &[&str]) -> Result<Option<Heir>, ()> {
+    pub fn parse(words: &[&str]) -> Result<Option<Heir>, Refused> {
+        let wrong = || {
+            Refused(format!(
+                "arguments {words:?}: expected {} FD {} TIMES",
+                exec::HEIR,
+                exec::FAULTS
+            ))
+        };
         match words {
             [] => Ok(None),
             [exec::HEIR, fd, exec::FAULTS, times] => {
                 let mut faults = Faults::default();
                 for (to, from) in faults.0.iter_mut().zip(times.split(',')) {
-                    *to = from.parse().map_err(drop)?;
+                    *to = from.parse().map_err(|_| wrong())?;
                 }
                 let fd = match *fd {
                     "-" => None,
-                    n => Some(n.parse().map_err(drop)?),
+                    n => Some(n.parse().map_err(|_| wrong())?),
                 };
                 Ok(Some(Heir { fd, faults }))
             }
-            _ => Err(()),
+            _ => Err(wrong()),
         }
     }
 }
@@ -129,7 +136,7 @@ mod tests {
             &["--heir", "a", "--faults", "1"],
             &["--heir", "1", "--faults", ""],
         ] {
-            assert_eq!(Heir::parse(wrong), Err(()), "{wrong:?}");
+            assert!(Heir::parse(wrong).is_err(), "{wrong:?}");
         }
     }
 }

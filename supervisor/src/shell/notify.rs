@@ -106,7 +106,7 @@ impl NotifySocket {
     }
 
     /// The next datagram; `None` when there is none.
-    pub fn next(&mut self) -> Option<Message> {
+    pub fn receive(&mut self) -> Option<Message> {
         let mut buf = [0u8; MESSAGE_MAX];
         loop {
             let mut iov = [IoSliceMut::new(&mut buf)];

@@ -55,7 +55,7 @@ impl Shell {
 
     pub(super) fn read_notes(&mut self) {
         for _ in 0..BURST {
-            let Some(Message { pid, notes, mut fds }) = self.notify.next() else {
+            let Some(Message { pid, notes, mut fds }) = self.notify.receive() else {
                 return;
             };
             let Some(unit) = self.unit_of(pid) else {

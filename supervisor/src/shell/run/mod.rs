@@ -275,7 +275,7 @@ impl Shell {
             let _ = epoll.add(fd, EpollEvent::new(EpollFlags::empty(), STORED | number));
         }
         let mut events = [EpollEvent::empty(); 32];
-        let timeout = EpollTimeout::try_from(u16::try_from(ms).unwrap_or(1_000)).unwrap_or(EpollTimeout::ZERO);
+        let timeout = EpollTimeout::from(u16::try_from(ms).unwrap_or(1_000));
         match epoll.wait(&mut events, timeout) {
             Ok(n) => {
                 let marked = events[..n].iter().map(EpollEvent::data).filter(|d| d & STORED != 0);
