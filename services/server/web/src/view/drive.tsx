@@ -129,7 +129,7 @@ export function DrivePage({ id }: { id: string }) {
           <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
         <div class="mid">
           <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : "Ready"}</h1>
-          <p class="sayit">{drive?.refused ? `${drive.refused.reason}.` : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
+          <p class="sayit">{drive?.refused ? `${drive.refused.reason.charAt(0).toUpperCase()}${drive.refused.reason.slice(1)}.` : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
         </div>
         <div class="do">
           {job && <a class="btn" href={jobPath(job.id)}>{isOver(job) ? "Last job" : "Its job"}</a>}

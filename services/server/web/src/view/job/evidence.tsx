@@ -58,7 +58,7 @@ export function FormattedPanel({ job }: { job: Job }) {
   const made = job.formatted;
   if (!made && !job.options.format) return null;
   return (
-    <Panel title="Formatted" span="c5">
+    <Panel title="Formatted" span={job.certificate ? "c5" : "c12"}>
       {!made ? <p class="mute">{isOver(job) ? "Not done: it is only done after PASSED or WARN." : "Comes last, and only after PASSED or WARN."}</p> : (
         <>
           {made.problem && <p class="v is-fail"><Shape of="fail" />{made.problem}</p>}

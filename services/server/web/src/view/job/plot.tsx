@@ -5,7 +5,7 @@
 import { useSignal } from "@preact/signals";
 import type { Job } from "@wire";
 
-import { axis, ceiling, curves, line, placeOfFinding, thin, type Curve } from "../../curve";
+import { axis, ceiling, curves, isBackwards, line, placeOfFinding, thin, type Curve } from "../../curve";
 import { bytes, faultName, grouped, rate } from "../../format";
 import type { Trail } from "../../state/store";
 import { Panel } from "../bits";
@@ -22,8 +22,9 @@ function at(curve: Curve, x: number): number | null {
 /** The picture of one job. */
 export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined }) {
   const cross = useSignal<number | null>(null);
-  const hidden = useSignal<ReadonlySet<number>>(new Set());
   const every = curves(job, trail);
+  // The newest two to begin with: what is compared most.
+  const hidden = useSignal<ReadonlySet<number>>(new Set(every.slice(0, -2).map((c) => c.step)));
   // With many passes the picture is for comparing two: the rest is put away and brought back with the keys beneath.
   const all = every.filter((c) => c.running || !hidden.value.has(c.step));
   const nameOf = (c: Curve) => stepName(job, c.step, c.phase).toLowerCase();
@@ -51,7 +52,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
     return `${stepName(job, c.step, c.phase)} between ${rate(Math.min(...rates))} and ${rate(Math.max(...rates))}`;
   }).join("; ");
   if (every.length === 0) return <Panel title="Speed over the surface"><p class="mute">Nothing measured yet. The curve grows here from the first sector to the last.</p></Panel>;
-  const last = hot?.points.at(-1);
+  const last = hot && isBackwards(hot.note) ? hot.points[0] : hot?.points.at(-1);
   return (
     <Panel title="Speed over the surface" note={note}>
       <div

@@ -92,7 +92,7 @@ export function Timeline({ job }: { job: Job }) {
   return (
     <Panel title="Heat, speed and errors" note={note}>
       <div
-        class="time" onPointerMove={(event) => {
+        class="timeline" onPointerMove={(event) => {
           const box = (event.currentTarget.querySelector(".plot") ?? event.currentTarget).getBoundingClientRect();
           cross.value = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
         }}
