@@ -11,9 +11,7 @@ use burnin::verdict::{Case, Peer, judge};
 use drive::selftest::Kind;
 use drive::smart::{Snapshot, delta};
 use wire::Time;
-use wire::job::{
-    FINDINGS_MAX, FaultKind, Finding, JobState, Outcome, Phase, PhaseState, PhaseStatus, RuleHit, SmartRow,
-};
+use wire::job::{FINDINGS_MAX, Finding, JobState, Outcome, Phase, PhaseState, PhaseStatus, RuleHit, SmartRow};
 
 use crate::record::Record;
 
@@ -139,7 +137,7 @@ fn is_of(evidence: &Evidence, record: &Record) -> bool {
 
 /// The rule for findings whose checkpoint was lost.
 fn lost(findings: &[Finding]) -> Option<RuleHit> {
-    let worst = findings.iter().map(|finding| weight(finding.kind)).max()?;
+    let worst = findings.iter().map(burnin::findings::outcome).max()?;
     Some(RuleHit {
         id: "findings-before-loss".to_owned(),
         outcome: worst,
@@ -150,27 +148,10 @@ fn lost(findings: &[Finding]) -> Option<RuleHit> {
     })
 }
 
-fn weight(kind: FaultKind) -> Outcome {
-    match kind {
-        FaultKind::Slow => Outcome::Warn,
-        // As the rules weigh them: an error that every re-read took back says that cable, memory or controller are suspects.
-        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::Transient => Outcome::Inconclusive,
-        FaultKind::BitFlip
-        | FaultKind::Corrupt
-        | FaultKind::LostWrite
-        | FaultKind::Stale
-        | FaultKind::Misdirected
-        | FaultKind::WrapAround
-        | FaultKind::Truncated
-        | FaultKind::Zeroed
-        | FaultKind::ReadError
-        | FaultKind::WriteError => Outcome::Failed,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::job::FaultKind;
     use wire::{Bytes, Lba};
 
     use super::*;
@@ -294,7 +275,7 @@ mod tests {
             sectors: 1,
             found: None,
             phase: Phase::Verify,
-            detail: "right on every re-read".into(),
+            detail: "I/O error within 8 sectors from LBA 7; succeeded when tried again".into(),
         }];
         let evidence = clean(&record);
         assert_eq!(judged(&record, &evidence, &[]), Outcome::Inconclusive);

@@ -18,6 +18,7 @@ use wire::job::PhaseStatus;
 use super::JobTask;
 use crate::events::{self, Happening};
 use crate::hands::Held;
+use crate::record::Record;
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
 const RECOVER: Duration = Duration::from_secs(300);
@@ -25,21 +26,25 @@ const RECOVER: Duration = Duration::from_secs(300);
 impl JobTask {
     /// A checkpoint that cannot be used is set aside and told; the job then goes on from what the drive tells, or begins
     /// again.
-    pub(super) async fn check_checkpoint(&mut self, held: &Held) {
+    ///
+    /// # Errors
+    /// Why nothing may be written: the drive tells of another drive's burn-in, or of a later one.
+    pub(super) async fn check_checkpoint(&mut self, held: &Held) -> Result<(), String> {
         match self.checkpoint.take() {
             Some(text) => match Checkpoint::decode(&text) {
                 Ok(checkpoint) if checkpoint.key == self.record.key && checkpoint.geometry == self.record.geometry => {
                     self.checkpoint = Some(text);
-                    return;
+                    return Ok(());
                 }
                 Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
                 Err(cause) => self.set_checkpoint_aside(&text, &cause.to_string()),
             },
             None if self.has_begun() => self.record.restart(),
-            None => return,
+            None => return Ok(()),
         }
-        if self.record.erases() {
-            self.recover(held).await;
+        match self.record.erases() {
+            true => self.recover(held).await,
+            false => Ok(()),
         }
     }
 
@@ -51,8 +56,8 @@ impl JobTask {
     }
 
     /// Goes on from what the drive tells of this job, if it does.
-    async fn recover(&mut self, held: &Held) {
-        let Ok(file) = held.file.try_clone() else { return };
+    async fn recover(&mut self, held: &Held) -> Result<(), String> {
+        let Ok(file) = held.file.try_clone() else { return Ok(()) };
         let (geometry, limits) = (self.record.geometry, self.means.limits);
         let read = spawn_blocking(move || read_drive(file, geometry, Some(&limits)));
         let (header, checkpoint) = match timeout(RECOVER, read).await {
@@ -62,16 +67,19 @@ impl JobTask {
                     "warn",
                     "The drive tells nothing of this job; it begins again".to_owned(),
                 );
-                return;
+                return Ok(());
             }
             Ok(Err(_)) | Err(_) => {
                 self.log(
                     "warn",
                     "The drive does not answer when asked for this job's place; it begins again".to_owned(),
                 );
-                return;
+                return Ok(());
             }
         };
+        if let Some(why) = foreign(&header, &self.record) {
+            return Err(why);
+        }
         let ours = header.key == self.record.key
             && header.geometry == self.record.geometry
             && header.steps == self.record.steps
@@ -79,16 +87,16 @@ impl JobTask {
         if !ours {
             self.log(
                 "warn",
-                "The drive tells of another job; this one begins again".to_owned(),
+                "The drive tells of an earlier job; this one begins again".to_owned(),
             );
-            return;
+            return Ok(());
         }
         let Some(checkpoint) = checkpoint else {
             self.log(
                 "info",
                 "The drive is this job's by its own header; it begins again".to_owned(),
             );
-            return;
+            return Ok(());
         };
         let message = format!(
             "The checkpoint of the burn-in of {} is lost; the drive's own header and tags tell where it goes on",
@@ -100,6 +108,7 @@ impl JobTask {
         self.checkpoint = Some(text.clone());
         let happening = events::of_job(&self.record.job, "job.place_recovered", Severity::Warning, message);
         self.keep(Some(&text), vec![happening]);
+        Ok(())
     }
 
     /// What was told after the checkpoint was taken stays told.
@@ -159,6 +168,19 @@ impl JobTask {
     }
 }
 
+/// Why a drive with this header is not the one to write to: it is another one (two behind one bridge), or another burn-in
+/// was begun on it since. What an earlier one left is no reason.
+fn foreign(header: &Header, record: &Record) -> Option<String> {
+    let theirs = &header.note;
+    if header.key == record.key {
+        return None;
+    }
+    if theirs.drive != record.job.drive {
+        return Some(format!("it carries the burn-in of another drive, {}", theirs.drive));
+    }
+    (theirs.started > record.job.started).then(|| format!("another burn-in was begun on it {}", theirs.started))
+}
+
 /// What a drive tells of the job that wrote it, and with `limits` where that stood. Blocks as long as the drive does.
 pub fn read_drive(
     file: std::fs::File,
@@ -173,4 +195,50 @@ pub fn read_drive(
     let header = header::find(device.as_mut(), geometry)?;
     let checkpoint = limits.and_then(|limits| header::recover(device.as_mut(), &header, limits));
     Some((header, checkpoint))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use burnin::JobKey;
+    use burnin::header::Note;
+    use wire::DriveId;
+    use wire::options::PlanOptions;
+
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn a_drive_that_carries_another_drives_or_a_later_burn_in_is_not_written() {
+        let record = record();
+        let header = |key: u8, drive: &DriveId, second: i64| Header {
+            key: JobKey([key; 16]),
+            geometry: record.geometry,
+            steps: record.steps.clone(),
+            note: Note {
+                job: "01J".into(),
+                drive: drive.clone(),
+                playbook: "standard".into(),
+                options: PlanOptions::default(),
+                started: Time::from_second(second).unwrap(),
+                baseline: None,
+            },
+        };
+        let (own, other) = (
+            record.job.drive.clone(),
+            DriveId::parse("wwn-5000c500ffffffff").unwrap(),
+        );
+        assert_eq!(foreign(&header(1, &own, 0), &record), None, "this very job");
+        assert_eq!(
+            foreign(&header(2, &own, -60), &record),
+            None,
+            "what an aborted job left"
+        );
+        assert!(foreign(&header(2, &own, 60), &record).unwrap().contains("begun on it"));
+        assert!(
+            foreign(&header(2, &other, -60), &record)
+                .unwrap()
+                .contains("another drive")
+        );
+    }
 }

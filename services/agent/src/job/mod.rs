@@ -179,7 +179,12 @@ impl JobTask {
             if self.share.is_none() {
                 self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
             }
-            self.check_checkpoint(&drive).await;
+            if let Err(why) = self.check_checkpoint(&drive).await {
+                self.log("error", format!("Nothing is written to the drive: {why}"));
+                let mut evidence = self.evidence_so_far();
+                evidence.stopped = Some(Stopped::Engine { why });
+                return self.conclude(Some(evidence), None).await;
+            }
             self.keep_findings();
             match self.own_steps(&drive, self.next_data()).await {
                 Own::Done => {}
