@@ -130,6 +130,15 @@ async fn a_drive_that_came_through_is_formatted() {
             content.contains("ext4").then_some(())
         })
         .await;
+    // The new partition's uevent makes no second drive of it.
+    let id = bench.drives[0].id();
+    let listed = bench.server.look(|seen| {
+        seen.drives
+            .iter()
+            .filter(|drive| drive.id.as_ref() == Some(&id))
+            .count()
+    });
+    assert_eq!(listed, 1);
 }
 
 #[tokio::test]

@@ -310,7 +310,7 @@ impl Owner {
         if uevent.get("DEVTYPE") == Some("partition") {
             // Its disk's partitions changed; the disk is the directory above.
             let disk = path.rsplit('/').nth(1).unwrap_or_default().to_owned();
-            return self.reread(&disk);
+            return !sysfs::is_noise(&disk) && self.reread(&disk);
         }
         if sysfs::is_noise(name) {
             return false;
