@@ -168,6 +168,13 @@ fn faults_of_pid_1_that_do_not_stop_are_a_hard_reboot_and_a_kernel_crash_is_told
             images.push(now);
             Ok(())
         });
+        // Its answer says that it can take the next one: until then the kernel lets no signal end PID 1.
+        let ask = Op::Ask {
+            socket: wire::supervisor::CONTROL_SOCKET.into(),
+            line: "{\"watch\":{}}".into(),
+        };
+        let status = vm.probe().unwrap().op(ask).unwrap();
+        assert!(status.as_str().is_some_and(|s| s.contains("\"units\"")), "{status}");
     }
     // The answer is lost with the machine.
     let _ = vm.probe().and_then(|p| p.signal(1, SIGSEGV));
