@@ -111,9 +111,13 @@ export async function evidence(at) {
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByRole("heading", { name: "Paused" }).waitFor();
     await shot("paused");
-    const before = (await api(`/jobs/${id}`)).progress?.done;
-    await page.waitForTimeout(1500);
-    assert("it stands still", (await api(`/jobs/${id}`)).progress?.done === before);
+    // What was in flight when it was held is still told; after that nothing more comes.
+    const done = async () => (await api(`/jobs/${id}`)).progress?.done;
+    await until("it to stand still", async () => {
+      const before = await done();
+      await page.waitForTimeout(1500);
+      return (await done()) === before;
+    });
     await page.getByRole("button", { name: "Go on" }).click();
     await page.getByRole("button", { name: "Pause" }).waitFor();
     await verdict(at, "PASSED", 240);
