@@ -10,7 +10,7 @@
 //! `frontier` is on stable storage: the pipeline hands out a checkpoint only after a flush.
 //! Tested here, in `tests/resume.rs`, and by the fuzz target `checkpoint`.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufWriter, Read as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
@@ -102,18 +102,22 @@ pub enum Error {
 impl Checkpoint {
     /// As text.
     pub fn encode(&self) -> String {
-        let json = serde_json::to_vec(self).expect("plain data always becomes JSON");
-        frame(&json)
+        // Packed as it is made, so that a worker's memory never holds all of the plain text.
+        pack(|to| serde_json::to_writer(to, self).map_err(std::io::Error::other))
     }
 }
 
 /// JSON as a checkpoint's text, whatever it says: the fuzz target begins here.
 #[doc(hidden)]
 pub fn frame(json: &[u8]) -> String {
-    let mut packed = DeflateEncoder::new(Vec::new(), Compression::default());
-    let body = packed
-        .write_all(json)
-        .and_then(|()| packed.finish())
+    pack(|to| to.write_all(json))
+}
+
+fn pack(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
+    let mut packed = BufWriter::with_capacity(16 << 10, DeflateEncoder::new(Vec::new(), Compression::default()));
+    let body = write(&mut packed)
+        .and_then(|()| packed.into_inner().map_err(|e| e.into_error()))
+        .and_then(DeflateEncoder::finish)
         .map(|bytes| BASE64.encode(bytes))
         .unwrap_or_default();
     format!(

@@ -35,7 +35,8 @@ pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order
     }
     // The headers were flushed before the first checkpoint; at the very end alone they give way to the pattern.
     let mut read = 0;
-    if order.header.is_some() {
+    let keeps = order.header.is_some() && order.steps.iter().any(|step| step.phase == Phase::Write);
+    if keeps {
         match header::holds_ours(device, order.geometry, order.key) {
             Some(true) => return None,
             Some(false) => read += 1,

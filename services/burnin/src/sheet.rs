@@ -217,6 +217,8 @@ impl Sheet {
 
     fn trimmed(&self, data: &[u64], lba: u64, fill: Fill, pass: u8) -> (Vec<(u64, Fault)>, u64) {
         let units = self.geometry.units();
+        // No trim goes there, whether the job keeps headers or not.
+        let spared = header::places(self.geometry);
         let (mut bad, mut kept) = (Vec::new(), 0);
         let sector_words = units as usize * WORDS;
         for (sector, data) in (lba..).zip(data.chunks(sector_words)) {
@@ -241,7 +243,9 @@ impl Sheet {
                 continue;
             }
             let own = (sector * units..).zip(data.chunks(WORDS)).any(|(unit, words)| {
-                let header = self.image.as_ref().is_some_and(|image| image.covers(unit));
+                let header = spared
+                    .iter()
+                    .any(|(lba, long)| (*lba..lba + long).contains(&(unit / units)));
                 !header && matches!(self.look(words, unit, fill, pass), None | Some(Seen::Flips { .. }))
             });
             // Zeros are what a trim is to leave: of them nothing tells whether it was done.

@@ -137,3 +137,42 @@ fn sizes_that_do_not_fit_the_buffers_are_refused() {
     let told = device::open(file, io).unwrap_err().to_string();
     assert!(told.contains("at most 2097152"), "{told}");
 }
+
+#[test]
+fn both_ways_trim_and_look_at_what_is_left() {
+    let phases = [
+        Phase::Write,
+        Phase::Verify,
+        Phase::Trim,
+        Phase::TrimCheck,
+        Phase::Write,
+        Phase::Verify,
+    ];
+    for backend in [Backend::Uring, Backend::Sync] {
+        let io = Io {
+            backend,
+            block: 256 << 10,
+            depth: 2,
+        };
+        let (evidence, way) = burn(&drive(), &phases, io);
+        assert!(
+            evidence.defects.is_empty() && evidence.stopped.is_none(),
+            "{way}: {evidence:?}"
+        );
+        if let Some(why) = &evidence.phases[2].unsupported {
+            let line = format!("\nNOT RUN: the temporary directory's file system has no holes: {why}\n");
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            continue;
+        }
+        for record in &evidence.phases {
+            let seen = (record.status, record.kept);
+            assert_eq!(
+                seen,
+                (PhaseStatus::Done, 0),
+                "{way}: step {} {:?}",
+                record.step,
+                record.phase
+            );
+        }
+    }
+}

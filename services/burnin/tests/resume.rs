@@ -156,9 +156,9 @@ fn volatile() -> Plan {
 }
 
 #[test]
-fn two_hundred_interrupted_burn_ins_skip_nothing_and_claim_nothing() {
+fn hundreds_of_interruptions_skip_nothing_and_claim_nothing() {
     let mut resumed = 0;
-    for seed in 0..200 {
+    for seed in 0..100 {
         let (evidence, sim, cuts) = interrupted(seed, volatile(), Skip::None);
         assert!(faultless(&evidence, &sim), "seed {seed}, {cuts} cuts: {evidence:#?}");
         assert!(evidence.resumes.len() <= cuts as usize);
@@ -166,7 +166,7 @@ fn two_hundred_interrupted_burn_ins_skip_nothing_and_claim_nothing() {
         resumed += evidence.resumes.len();
     }
     assert!(
-        resumed > 300,
+        resumed > 200,
         "only {resumed} resumes: the cuts came too early to test anything"
     );
 }

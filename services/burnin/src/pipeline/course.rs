@@ -90,14 +90,13 @@ impl Pipeline {
         }
         let sectors = match &leg.area {
             Area::Range { .. } => self.frontier(),
-            Area::Points(points) => {
-                let before: u64 = self.legs[..self.leg]
-                    .iter()
-                    .filter(|leg| !leg.aside)
-                    .map(|leg| leg.area.sectors())
-                    .sum();
-                let done = points.iter().take(self.cursor as usize);
-                before + done.map(|(_, count)| count).sum::<u64>()
+            Area::Points(_) | Area::Stretch { .. } => {
+                let before = self.legs[..self.leg].iter().filter(|leg| !leg.aside);
+                let here = match &leg.area {
+                    Area::Points(points) => points.iter().take(self.cursor as usize).map(|(_, count)| count).sum(),
+                    _ => self.cursor - leg.area.start(),
+                };
+                before.map(|leg| leg.area.sectors()).sum::<u64>() + here
             }
             Area::Random { .. } => self.cursor * leg.area.piece(0, self.block, self.geometry).1,
         };

@@ -69,6 +69,8 @@ pub(super) enum Area {
     Range { from: u64, to: u64, order: Direction },
     /// First sector and number of sectors of each place, in this order.
     Points(Vec<(u64, u64)>),
+    /// Sectors `from..to` of a step that begins again after an interruption.
+    Stretch { from: u64, to: u64 },
     /// Places that a seed names, until the time is over.
     Random { seed: u64 },
 }
@@ -77,7 +79,7 @@ impl Area {
     /// Where the cursor begins: a sector, or an index.
     pub fn start(&self) -> u64 {
         match self {
-            Self::Range { from, .. } => *from,
+            Self::Range { from, .. } | Self::Stretch { from, .. } => *from,
             Self::Points(_) | Self::Random { .. } => 0,
         }
     }
@@ -85,7 +87,7 @@ impl Area {
     /// Where the cursor ends.
     pub fn end(&self) -> u64 {
         match self {
-            Self::Range { to, .. } => *to,
+            Self::Range { to, .. } | Self::Stretch { to, .. } => *to,
             Self::Points(points) => points.len() as u64,
             Self::Random { .. } => u64::MAX,
         }
@@ -112,6 +114,10 @@ impl Area {
                 let odd = left % block;
                 let count = if odd == 0 { block } else { odd }.min(to - cursor);
                 (left - count, count, cursor + count)
+            }
+            Self::Stretch { to, .. } => {
+                let count = block.min(to - cursor);
+                (cursor, count, cursor + count)
             }
             Self::Points(points) => {
                 let (lba, count) = points[cursor as usize];
@@ -144,7 +150,7 @@ impl Area {
     /// Sectors in all; 0 where the time decides.
     pub fn sectors(&self) -> u64 {
         match self {
-            Self::Range { from, to, .. } => to - from,
+            Self::Range { from, to, .. } | Self::Stretch { from, to } => to - from,
             Self::Points(points) => points.iter().map(|(_, count)| count).sum(),
             Self::Random { .. } => 0,
         }
@@ -190,11 +196,18 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, on: Drive) -> Vec<Leg>
                 pass: PROBE_PASS,
             };
             // Written from the end downwards, then the beginning; read upwards. `probe` says why that tells all.
-            let probe = probe(geometry, block, key);
+            let probe = probe(geometry, key);
             let down = probe.points.iter().rev().copied().collect();
             vec![
                 leg(Op::Write, keyed, Area::Points(down)),
-                leg(Op::Write, keyed, Area::Points(probe.stretch)),
+                leg(
+                    Op::Write,
+                    keyed,
+                    Area::Stretch {
+                        from: probe.stretch.0,
+                        to: probe.stretch.0 + probe.stretch.1,
+                    },
+                ),
                 leg(Op::Read, keyed, Area::Points(probe.points)),
             ]
         }
@@ -225,7 +238,8 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, on: Drive) -> Vec<Leg>
 
 /// The drive but for the headers' places, in pieces of one trim: what proves whose drive it is stays.
 fn trim_points(geometry: Geometry, trim: u64) -> Vec<(u64, u64)> {
-    let trim = trim.max(1);
+    // Of a drive of any size a list that fits the memory.
+    let trim = trim.max(geometry.sectors >> 14).max(1);
     let mut points = Vec::new();
     let mut lba = 0;
     for (place, long) in header::places(geometry).into_iter().chain([(geometry.sectors, 0)]) {

@@ -455,7 +455,7 @@ impl Pipeline {
         };
         match &leg.area {
             _ if leg.aside => self.durable,
-            Area::Points(_) | Area::Random { .. } => 0,
+            Area::Points(_) | Area::Stretch { .. } | Area::Random { .. } => 0,
             Area::Range { .. } => {
                 let position = |lba, sectors| leg.area.position(lba, sectors, self.geometry);
                 let flying = self.flights.values().filter(|f| matches!(f.kind, Kind::Sweep));

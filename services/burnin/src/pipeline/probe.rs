@@ -29,12 +29,12 @@ const SAMPLES: u64 = 1024;
 pub(super) struct Probe {
     /// Written first, downwards, and read in the end, upwards: whole physical sectors above the stretch.
     pub points: Vec<(u64, u64)>,
-    /// Written after them, upwards: pieces of the stretch at the beginning.
-    pub stretch: Vec<(u64, u64)>,
+    /// Written after them, upwards: first sector and length of the stretch at the beginning.
+    pub stretch: (u64, u64),
 }
 
 /// Where the probe looks.
-pub(super) fn probe(geometry: Geometry, block: u64, key: JobKey) -> Probe {
+pub(super) fn probe(geometry: Geometry, key: JobKey) -> Probe {
     let grain = geometry.grain();
     let sectors = geometry.sectors;
     let last = (sectors - 1) / grain * grain;
@@ -59,10 +59,9 @@ pub(super) fn probe(geometry: Geometry, block: u64, key: JobKey) -> Probe {
         .map(|lba| beside(lba / grain * grain))
         .filter(|lba| (*lba + grain <= base || *lba >= base + long) && *lba < sectors)
         .collect();
-    let pieces = (0..long.div_ceil(block)).map(|n| (base + n * block, block.min(long - n * block)));
     Probe {
         points: finish(places, grain, geometry),
-        stretch: pieces.collect(),
+        stretch: (base, long),
     }
 }
 
@@ -132,17 +131,9 @@ mod tests {
 
     /// Whether a drive that wraps at `real` shows it: the last write to some point's place was meant for another sector.
     fn finds(probe: &Probe, real: u64) -> bool {
-        let inside = |place: u64| {
-            probe.stretch.binary_search_by(|(lba, count)| {
-                if place < *lba {
-                    std::cmp::Ordering::Greater
-                } else if place >= lba + count {
-                    std::cmp::Ordering::Less
-                } else {
-                    std::cmp::Ordering::Equal
-                }
-            })
-        };
+        let (from, long) = probe.stretch;
+        // The stretch may wrap, too: any place below its length by that, or within it.
+        let inside = |place: u64| (from..from + long).contains(&place) || real <= long;
         let mut last: BTreeMap<u64, u64> = BTreeMap::new();
         for (lba, count) in probe.points.iter().rev() {
             for lba in *lba..lba + count {
@@ -153,7 +144,7 @@ mod tests {
         probe.points.iter().any(|(lba, count)| {
             (*lba..lba + count).any(|lba| {
                 let place = lba % real;
-                place != lba && inside(place).is_ok() || last.get(&place).is_some_and(|by| *by != lba)
+                place != lba && inside(place) || last.get(&place).is_some_and(|by| *by != lba)
             })
         })
     }
@@ -161,10 +152,10 @@ mod tests {
     #[test]
     fn the_probe_looks_at_the_end_and_at_powers_of_two_and_takes_about_a_minute() {
         let geometry = geometry(39_062_500_000);
-        let probe = probe(geometry, 1024, JobKey([9; 16]));
+        let probe = probe(geometry, JobKey([9; 16]));
         assert!(probe.points.contains(&(1 << 35, 8)));
         assert_eq!(probe.points.last(), Some(&(39_062_499_999 / 8 * 8, 8)));
-        let written: u64 = probe.stretch.iter().map(|(_, count)| count * 512).sum();
+        let written = probe.stretch.1 * 512;
         let seconds = written as f64 / 200e6 + 2.0 * probe.points.len() as f64 * 0.01;
         assert!((10.0..80.0).contains(&seconds), "{seconds} s");
         let one = Geometry {
@@ -172,9 +163,9 @@ mod tests {
             sector: 512,
             physical: 512,
         };
-        assert_eq!(super::probe(one, 1, JobKey([9; 16])).stretch, [(0, 1)]);
+        assert_eq!(super::probe(one, JobKey([9; 16])).stretch, (0, 1));
         let header = header::places(geometry)[0];
-        assert_eq!(probe.stretch[0].0, header.0 + header.1, "it lies over no header");
+        assert_eq!(probe.stretch.0, header.0 + header.1, "it lies over no header");
     }
 
     proptest! {
@@ -185,7 +176,7 @@ mod tests {
             share in 0.0001_f64..0.98, power in any::<bool>(), key: [u8; 16],
         ) {
             let geometry = geometry(sectors);
-            let probe = probe(geometry, 1024, JobKey(key));
+            let probe = probe(geometry, JobKey(key));
             let real = ((sectors as f64 * share) as u64).max(1);
             let real = if power { 1 << real.ilog2() } else { real };
             prop_assert!(finds(&probe, real), "{} of {}", real, sectors);
