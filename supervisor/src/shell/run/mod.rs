@@ -219,7 +219,6 @@ impl Shell {
         self.feed(now);
         self.describe();
         self.publish(now);
-        self.keep_snapshot();
     }
 
     /// Tests see a panic survived.

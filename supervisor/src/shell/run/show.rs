@@ -12,6 +12,8 @@ use crate::shell::{log, users};
 impl Shell {
     pub(super) fn publish(&mut self, now: Millis) {
         let status = self.status(now);
+        // What is told has been kept: a fault in the next instant must not take it back.
+        self.keep_snapshot();
         let line = serde_json::to_string(&status).unwrap_or_default();
         if line != self.status_line && line.len() < wire::supervisor::LINE_MAX {
             self.status_line = line;

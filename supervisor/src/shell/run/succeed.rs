@@ -188,6 +188,8 @@ impl Shell {
         shell
             .control
             .answer_asked(&format!("{{\"reexec\":{{\"kept\":\"{kept}\"}}}}"));
+        // From here on the next fault loses nothing either.
+        shell.keep_snapshot();
         Ok(shell)
     }
 
