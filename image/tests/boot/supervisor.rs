@@ -156,7 +156,6 @@ fn faults_of_pid_1_that_do_not_stop_are_a_hard_reboot_and_a_kernel_crash_is_told
     let (mut vm, bench) = lab.start(machine);
     let first = bench.status().supervisor.unwrap().boot;
     // Rung: hard reboot. Three faults within a minute are survived, the fourth is not.
-    let mark = vm.mark();
     let mut images = vec![image_of_pid_1(&mut vm)];
     for _ in 0..3 {
         vm.probe().unwrap().signal(1, SIGSEGV).unwrap();
@@ -176,6 +175,7 @@ fn faults_of_pid_1_that_do_not_stop_are_a_hard_reboot_and_a_kernel_crash_is_told
         let status = vm.probe().unwrap().op(ask).unwrap();
         assert!(status.as_str().is_some_and(|s| s.contains("\"units\"")), "{status}");
     }
+    let mark = vm.mark();
     // The answer is lost with the machine.
     let _ = vm.probe().and_then(|p| p.signal(1, SIGSEGV));
     let (_, second) = next_boot(&mut vm, mark);
