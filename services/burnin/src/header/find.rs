@@ -13,13 +13,23 @@ const WAIT: Duration = Duration::from_millis(250);
 /// Longest time for one read.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What the units of one job told.
+#[derive(Default)]
+struct Heard {
+    /// Pieces of the payload by number.
+    pieces: BTreeMap<usize, Vec<u8>>,
+    /// How many there are in all.
+    count: usize,
+    /// How many units told some.
+    votes: usize,
+}
+
 /// The header that the drive holds, put together from the good units of all its places; `None` where there is none.
 ///
 /// The caller compares [`super::Note::drive`] and [`Header::geometry`] with the drive that it opened: a header that was copied
 /// here from another drive tells of that one. Where places disagree (an older job's remains), the one with most units wins.
 pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
-    // By job: the pieces of its payload, and how many units told them.
-    let mut jobs: BTreeMap<([u8; 16], usize), (BTreeMap<usize, Vec<u8>>, usize, usize)> = BTreeMap::new();
+    let mut jobs: BTreeMap<([u8; 16], usize), Heard> = BTreeMap::new();
     for (lba, long) in places(geometry) {
         for (offset, bytes) in (0_u64..).zip(read(device, geometry, lba, long)) {
             let Some(told) = unit::read(&bytes) else { continue };
@@ -27,15 +37,13 @@ pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
                 continue;
             }
             let job = jobs.entry((told.key.0, told.length)).or_default();
-            job.0.entry(told.number).or_insert_with(|| told.payload.to_vec());
-            (job.1, job.2) = (told.count, job.2 + 1);
+            job.pieces.entry(told.number).or_insert_with(|| told.payload.to_vec());
+            (job.count, job.votes) = (told.count, job.votes + 1);
         }
     }
-    let whole = jobs
-        .into_iter()
-        .filter(|(_, (pieces, count, _))| pieces.len() == *count);
-    let ((key, _), (pieces, ..)) = whole.max_by_key(|(_, (_, _, votes))| *votes)?;
-    let payload: Vec<u8> = pieces.into_values().flatten().collect();
+    let whole = jobs.into_iter().filter(|(_, job)| job.pieces.len() == job.count);
+    let ((key, _), job) = whole.max_by_key(|(_, job)| job.votes)?;
+    let payload: Vec<u8> = job.pieces.into_values().flatten().collect();
     Header::unpack(&payload).filter(|header| header.key == JobKey(key) && header.geometry == geometry)
 }
 

@@ -206,7 +206,7 @@ impl Playbook {
             return Ok(book);
         }
         let works = |step: &Step| moves_data(step.phase) && !matches!(step.phase, Phase::Probe | Phase::Sample);
-        let Some(first) = book.steps.iter().position(|step| works(step)) else {
+        let Some(first) = book.steps.iter().position(works) else {
             return Err(fail(
                 "nothing in it can be repeated; expected write and verify, or scan",
             ));
