@@ -205,7 +205,10 @@ fn preclear_leaves_zeros_and_a_partition() {
     let told = object(&output);
     assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
     assert_eq!(told["formatted"]["filesystem"], "raw");
-    assert_ne!(told["verdict"]["outcome"], "FAILED");
+    assert_eq!(
+        told["verdict"]["outcome"], "WARN",
+        "zeros alone prove no addresses: {told}"
+    );
     let bytes = fs::read(drive.file()).unwrap();
     assert!(bytes[1 << 20..].iter().all(|b| *b == 0), "behind the table all is zero");
     assert_eq!(&bytes[510..512], [0x55, 0xaa]);

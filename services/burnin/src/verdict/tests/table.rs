@@ -498,13 +498,13 @@ fn what_only_samples_or_reads_is_at_best_a_warning_that_says_so() {
 }
 
 #[test]
-fn constant_patterns_are_told_and_without_a_probe_they_warn() {
+fn constant_patterns_warn_with_a_probe_and_without() {
     use crate::playbook::{Fill, Step};
     for (phases, want) in [
         (&[Phase::Write, Phase::Verify][..], (Outcome::Warn, "constant-pattern")),
         (
             &[Phase::Probe, Phase::Write, Phase::Verify],
-            (Outcome::Passed, "constant-pattern-probed"),
+            (Outcome::Warn, "constant-pattern-probed"),
         ),
     ] {
         let steps: Vec<Step> = plain(phases)
