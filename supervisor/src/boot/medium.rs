@@ -20,11 +20,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::mount::{MsFlags, mount};
-
+use super::data::{self, STATE};
 use super::gpt::{Gpt, SECTOR, guid_text};
 use super::guid::{self, Need};
 use super::mark;
@@ -42,8 +40,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 const TURN: Duration = Duration::from_secs(1);
 /// Looks between two probes of the medium.
 const PROBE_TURNS: u64 = 5;
-/// Where DATA is mounted.
-const STATE: &str = "/var/lib/kiln";
 /// `BLKPG` (linux/blkpg.h, linux/fs.h).
 const BLKPG: libc::c_ulong = 0x1269;
 /// `BLKPG_RESIZE_PARTITION`.
@@ -194,11 +190,11 @@ fn settle(line: &Line, found: &Found, part: &str) -> Result<(), String> {
     {
         line.say(&format!("progress module {e}"));
     }
-    let how = mount_data(line, &part)?;
+    let how = data::mount(line, &part)?;
     let part_bytes = (data.last - data.first + 1) * SECTOR;
-    if how == "plain" && file_system_bytes(&part).is_some_and(|fs| fs + (16 << 20) < part_bytes) {
+    if how == "plain" && data::file_system_bytes(&part).is_some_and(|fs| fs + (16 << 20) < part_bytes) {
         line.say("progress growing DATA");
-        let _ = run(line, "/usr/sbin/resize2fs", &[&part.to_string_lossy()], "growing DATA");
+        let _ = data::run(line, "/usr/sbin/resize2fs", &[&part.to_string_lossy()], "growing DATA");
     }
     let _ = fs::set_permissions(STATE, std::os::unix::fs::PermissionsExt::from_mode(0o755));
     let dir = Path::new(record::FOLDER);
@@ -286,110 +282,6 @@ fn grow_partition(line: &Line, disk: &File, gpt: &Gpt, bytes: u64) -> Option<Gpt
         return None;
     }
     Gpt::read(disk, bytes / SECTOR).ok()
-}
-
-fn mount_data(line: &Line, part: &Path) -> Result<&'static str, String> {
-    let mut start = vec![0u8; 64 * 1024];
-    File::open(part)
-        .and_then(|f| f.read_exact_at(&mut start, 0))
-        .map_err(|e| format!("reading {}: {e}", part.display()))?;
-    if try_mount(part).is_ok() {
-        return Ok("plain");
-    }
-    // Superblock at 1024, magic at 56 (ext4's on-disk format).
-    let has_superblock = start[1024 + 56..1024 + 58] == [0x53, 0xEF];
-    if has_superblock {
-        line.say("progress repairing DATA");
-        let status = run(
-            line,
-            "/usr/sbin/e2fsck",
-            &["-f", "-y", &part.to_string_lossy()],
-            "repairing DATA",
-        );
-        if try_mount(part).is_ok() {
-            return Ok("repaired");
-        }
-        // Only when the repair really ran and could not help is DATA made anew.
-        if status.is_none_or(|s| s >= 8 && s != 12) {
-            return Err(format!(
-                "DATA cannot be mounted and e2fsck could not run (status {status:?})"
-            ));
-        }
-    }
-    line.say("progress making DATA");
-    let args = [
-        "-q",
-        "-F",
-        "-t",
-        "ext4",
-        "-m",
-        "0",
-        "-L",
-        "DATA",
-        "-E",
-        "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
-        &part.to_string_lossy(),
-    ];
-    let status = run(line, "/usr/sbin/mke2fs", &args, "making DATA");
-    match (try_mount(part), status) {
-        (Ok(()), _) if has_superblock => Ok("remade"),
-        (Ok(()), _) => Ok("made"),
-        (Err(e), status) => Err(format!(
-            "DATA could not be made (mke2fs status {status:?}) and mounted: {e}"
-        )),
-    }
-}
-
-fn try_mount(part: &Path) -> nix::Result<()> {
-    let flags = MsFlags::MS_NOATIME | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount(Some(part), STATE, Some("ext4"), flags, Some("errors=remount-ro"))
-}
-
-/// Size of the ext4 file system in bytes, from its superblock.
-fn file_system_bytes(part: &Path) -> Option<u64> {
-    let mut sb = vec![0u8; 1024];
-    File::open(part).ok()?.read_exact_at(&mut sb, 1024).ok()?;
-    let at = |o: usize| u64::from(u32::from_le_bytes([sb[o], sb[o + 1], sb[o + 2], sb[o + 3]]));
-    Some((at(4) | at(0x150) << 32) << (10 + at(24).min(6)))
-}
-
-/// Runs a tool to its end, telling every five seconds how long it has taken; returns its exit status.
-fn run(line: &Line, tool: &str, args: &[&str], what: &str) -> Option<i32> {
-    let begun = Instant::now();
-    let out = || {
-        OpenOptions::new()
-            .write(true)
-            .open("/dev/kmsg")
-            .map_or_else(|_| Stdio::null(), Stdio::from)
-    };
-    let child = Command::new(tool)
-        .args(args)
-        .env("PATH", "/usr/sbin:/usr/bin")
-        .stdin(Stdio::null())
-        .stdout(out())
-        .stderr(out())
-        .spawn();
-    let mut child = match child {
-        Ok(c) => c,
-        Err(e) => {
-            line.say(&format!("progress {tool}: {e}"));
-            return None;
-        }
-    };
-    let mut told = 0;
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return status.code(),
-            Ok(None) => {}
-            Err(_) => return None,
-        }
-        let seconds = begun.elapsed().as_secs();
-        if seconds / 5 > told {
-            told = seconds / 5;
-            line.say(&format!("progress {what}, {seconds} s so far"));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Reads a block past the cache, for ever, and keeps the state folder's files in memory. An answer is an answer, even an

@@ -6,6 +6,7 @@
 
 pub mod board;
 pub mod cmdline;
+mod data;
 pub mod dhcp;
 pub mod gpt;
 pub mod guid;
