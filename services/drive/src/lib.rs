@@ -49,3 +49,9 @@ pub use system::System;
 pub fn answer_child() {
     probe::answer();
 }
+
+/// Shared with the tests beside this crate.
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+#[path = "../tests/common/mod.rs"]
+mod common;

@@ -126,20 +126,17 @@ mod tests {
 
     #[test]
     fn a_drive_without_a_sensor_is_asked_now_and_then() {
-        use std::os::unix::fs::PermissionsExt;
-
         let root = tempfile::tempdir().unwrap();
         let system = System::at(root.path());
         let program = root.path().join("smartctl");
         let asked = root.path().join("asked");
         let script = format!(
-            "#!/bin/sh\ncase \"$*\" in *-x*|*farm*) exit 3;; esac\necho x >> {}\n[ -e {} ] && exit 77\necho '{}'\n",
+            "case \"$*\" in *-x*|*farm*) exit 3;; esac\necho x >> {}\n[ -e {} ] && exit 77\necho '{}'\n",
             asked.display(),
             root.path().join("asleep").display(),
             r#"{"smartctl":{"exit_status":0},"device":{"type":"sat","protocol":"ATA"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":37}}"#
         );
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        crate::common::script(&program, &script);
         let smartctl = Smartctl {
             program,
             deadline: Duration::from_secs(30),

@@ -1,10 +1,13 @@
 //! Finding a drive's light in made-up trees of `/sys`, in the layout of Linux 6.12, and with tools that are scripts.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use common::script;
 use drive::System;
 use drive::locate::{Means, Tools, how, place, start};
 use drive::sysfs::{self, Device};
@@ -59,11 +62,6 @@ fn shelf(root: &Path, locate: bool) -> Device {
     )
     .unwrap();
     device
-}
-
-fn script(path: &Path, text: &str) {
-    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Tools that write down how they were called and exit with `status`.

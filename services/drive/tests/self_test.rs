@@ -1,7 +1,8 @@
 //! Self-tests followed with a smartctl that plays recorded sequences: it is a real process, called by the real runner.
 #![allow(clippy::unwrap_used)]
 
-use std::os::unix::fs::PermissionsExt;
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,13 +33,12 @@ impl Stage {
         let answer = serde_json::json!({ "smartctl": { "output": lines, "exit_status": status } });
         std::fs::write(at("order.json"), answer.to_string()).unwrap();
         let script = format!(
-            "#!/bin/sh\ncd {dir}\necho \"$*\" >> calls\ncase \" $* \" in *' -t '*|*' -X '*) cat order.json; exit {status};; esac\n\
+            "cd {dir}\necho \"$*\" >> calls\ncase \" $* \" in *' -t '*|*' -X '*) cat order.json; exit {status};; esac\n\
              n=$(cat n 2>/dev/null || echo 0); [ -e $((n+1)).json ] && echo $((n+1)) > n; cat $n.json\n",
             dir = dir.path().display()
         );
         let program = at("smartctl");
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        common::script(&program, &script);
         let smartctl = Smartctl {
             program,
             deadline: Duration::from_secs(30),

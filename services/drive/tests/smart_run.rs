@@ -1,7 +1,8 @@
 //! smartctl replaced by scripts that hang, lie, print nonsense, or only answer to one `-d` type.
 #![allow(clippy::unwrap_used)]
 
-use std::os::unix::fs::PermissionsExt;
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,7 @@ use wire::{Bytes, DriveId};
 
 fn smartctl(dir: &Path, script: &str) -> Smartctl {
     let program = dir.join("smartctl");
-    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    common::script(&program, script);
     Smartctl {
         program,
         deadline: Duration::from_secs(30),
