@@ -135,8 +135,10 @@ impl Drive {
     #[must_use]
     pub fn device(&self, port: usize) -> Value {
         let mut device = match self.bus {
-            Bus::Sata => json!({ "driver": "ide-hd", "bus": format!("ahci.{port}"), "rotation_rate": 7200 }),
-            Bus::Scsi => json!({ "driver": "scsi-hd", "bus": "scsi.0", "rotation_rate": 7200,
+            // A disk with a speed that took trim commands would be a shingled one.
+            Bus::Sata => json!({ "driver": "ide-hd", "bus": format!("ahci.{port}"), "rotation_rate": 7200,
+                "discard_granularity": 0 }),
+            Bus::Scsi => json!({ "driver": "scsi-hd", "bus": "scsi.0", "rotation_rate": 7200, "discard_granularity": 0,
                                  "rerror": "report", "werror": "report" }),
             Bus::Nvme => json!({ "driver": "nvme", "bus": format!("port{port}") }),
             Bus::Usb => json!({ "driver": "usb-storage", "bus": "xhci.0" }),
