@@ -60,6 +60,22 @@ pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order
             Err(why) => return Some(why),
         }
     }
+    // What came after the checkpoint proves the drive, too, but its absence proves nothing: a worker that nobody heard may
+    // have gone on to the very end, where the headers give way to the pattern.
+    if read > 0 {
+        let geometry = checkpoint.geometry;
+        let headers = header::places(geometry).into_iter().map(|(lba, _)| lba);
+        for lba in headers.chain((0..EVENLY).map(|n| geometry.sectors / EVENLY * n)) {
+            if device.now() >= until {
+                break;
+            }
+            match look(device, pattern, order, lba, None) {
+                Ok(Some(true)) => return None,
+                Ok(Some(false) | None) => {}
+                Err(why) => return Some(why),
+            }
+        }
+    }
     (read > 0).then(|| {
         format!(
             "none of {read} sectors that it had written holds anything of it: this is another drive with the same name, or \

@@ -3,13 +3,15 @@
 
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
+use burnin::header::Note;
 use burnin::pattern::JobKey;
 use burnin::playbook::plain;
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
-use wire::Time;
 use wire::job::Phase;
+use wire::options::PlanOptions;
+use wire::{DriveId, Time};
 
 const GEOMETRY: Geometry = Geometry {
     sectors: 3_000,
@@ -94,6 +96,41 @@ fn another_drive_of_the_same_name_and_size_is_not_written_to() {
             }
         }
         assert!(tried > 30, "{tried}");
+    }
+}
+
+/// A worker may run to its very end, where the headers give way to the pattern, while nobody hears it.
+#[test]
+fn its_own_drive_is_gone_on_with_from_any_checkpoint_when_the_end_was_not_heard() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let note = Note {
+        job: "job".to_owned(),
+        drive: DriveId::from_serial("M", "S1", 20_480_000).unwrap(),
+        playbook: "surface".to_owned(),
+        options: PlanOptions::default(),
+        started: Time::UNIX_EPOCH,
+        baseline: None,
+    };
+    let order = Order {
+        geometry,
+        header: Some(note),
+        limits: Limits {
+            checkpoint_bytes: 1 << 20,
+            ..order(ALL).limits
+        },
+        ..order(&ALL[1..])
+    };
+    let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    let (whole, checkpoints) = run(&mut own, &order);
+    assert!(whole.stopped.is_none() && whole.defects.is_empty());
+    assert!(checkpoints.len() > 5, "{}", checkpoints.len());
+    for text in &checkpoints {
+        let (evidence, _) = run(&mut own, &going_on(&order, text));
+        assert_eq!(evidence.stopped, None);
+        assert_eq!(evidence.defects, whole.defects);
     }
 }
 
