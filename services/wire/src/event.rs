@@ -63,6 +63,16 @@ pub struct Actor {
     pub name: String,
 }
 
+impl Actor {
+    /// Whoever has this kind and name.
+    pub fn new(kind: &str, name: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// An event that has no place in the log yet: what makers of events hand over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 pub struct NewEvent {
@@ -88,6 +98,21 @@ pub struct NewEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(as = "Option<f64>")]
     pub origin: Option<u64>,
+}
+
+impl NewEvent {
+    /// An event of no job and no drive; who knows them adds them.
+    pub fn new(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            severity,
+            job: None,
+            drive: None,
+            message,
+            data,
+            origin: None,
+        }
+    }
 }
 
 /// `prev_hash` of the first event.

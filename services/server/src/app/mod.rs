@@ -319,19 +319,8 @@ impl App {
 
     /// Records an event of the server's own.
     pub async fn record(&self, kind: &str, severity: Severity, message: String, data: serde_json::Value) {
-        let event = NewEvent {
-            kind: kind.to_owned(),
-            severity,
-            job: None,
-            drive: None,
-            message,
-            data,
-            origin: None,
-        };
-        let actor = Actor {
-            kind: "server".to_owned(),
-            name: "server".to_owned(),
-        };
+        let event = NewEvent::new(kind, severity, message, data);
+        let actor = Actor::new("server", "server");
         self.scribe
             .keep(vec![Keep::Event(event, actor, self.clock.now().wall)])
             .await;
@@ -342,10 +331,7 @@ impl App {
     /// # Errors
     /// When the medium does not take it.
     pub async fn record_act(&self, event: NewEvent, person: &str) -> store::Result<()> {
-        let actor = Actor {
-            kind: "person".to_owned(),
-            name: person.to_owned(),
-        };
+        let actor = Actor::new("person", person);
         self.scribe
             .kept(vec![Keep::Event(event, actor, self.clock.now().wall)])
             .await

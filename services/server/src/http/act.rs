@@ -5,13 +5,5 @@ use wire::event::{NewEvent, Severity};
 
 /// The event of an act; the caller adds job and drive where there are any.
 pub(super) fn act(kind: &str, severity: Severity, message: String, data: Value) -> NewEvent {
-    NewEvent {
-        kind: kind.to_owned(),
-        severity,
-        job: None,
-        drive: None,
-        message,
-        data,
-        origin: None,
-    }
+    NewEvent::new(kind, severity, message, data)
 }

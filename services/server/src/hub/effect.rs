@@ -86,29 +86,12 @@ pub struct Telemetry {
 }
 
 pub(super) fn agent_actor() -> Actor {
-    Actor {
-        kind: "agent".to_owned(),
-        name: "agent".to_owned(),
-    }
+    Actor::new("agent", "agent")
 }
 
 pub(super) fn server_event(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> Effect {
-    let event = NewEvent {
-        kind: kind.to_owned(),
-        severity,
-        job: None,
-        drive: None,
-        message,
-        data,
-        origin: None,
-    };
-    Effect::Event(
-        event,
-        Actor {
-            kind: "server".to_owned(),
-            name: "server".to_owned(),
-        },
-    )
+    let event = NewEvent::new(kind, severity, message, data);
+    Effect::Event(event, Actor::new("server", "server"))
 }
 
 pub(super) fn addon_event(
@@ -118,22 +101,8 @@ pub(super) fn addon_event(
     message: String,
     data: serde_json::Value,
 ) -> Effect {
-    let event = NewEvent {
-        kind: kind.to_owned(),
-        severity,
-        job: None,
-        drive: None,
-        message,
-        data,
-        origin: None,
-    };
-    Effect::Event(
-        event,
-        Actor {
-            kind: "addon".to_owned(),
-            name: name.to_owned(),
-        },
-    )
+    let event = NewEvent::new(kind, severity, message, data);
+    Effect::Event(event, Actor::new("addon", name))
 }
 
 /// Text from outside, cut to [`TEXT`] characters.

@@ -265,10 +265,7 @@ impl Hub {
 
     fn supervisor(&mut self, status: Option<Status>, out: &mut Vec<Effect>) {
         if let Some(status) = &status {
-            let actor = Actor {
-                kind: "supervisor".to_owned(),
-                name: "supervisor".to_owned(),
-            };
+            let actor = Actor::new("supervisor", "supervisor");
             for event in units::news(self.remembered.as_ref(), status) {
                 out.push(Effect::Event(event, actor.clone()));
             }

@@ -50,15 +50,7 @@ fn is_known(reason: &str) -> bool {
 }
 
 fn event(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> NewEvent {
-    NewEvent {
-        kind: kind.to_owned(),
-        severity,
-        job: None,
-        drive: None,
-        message,
-        data,
-        origin: None,
-    }
+    NewEvent::new(kind, severity, message, data)
 }
 
 fn because(unit: &UnitView) -> String {
