@@ -109,8 +109,9 @@ fn resolve(path: &str) -> Found<'_> {
 /// Whether the dashboard has a place of this path; `src/route.ts` has the same list.
 fn is_place(path: &str) -> bool {
     match path.split('/').skip(1).collect::<Vec<_>>().as_slice() {
-        ["" | "burn" | "events" | "playbooks" | "certificates" | "verify" | "index.html"] => true,
-        ["drives" | "jobs" | "playbooks", id] => !id.is_empty(),
+        ["" | "burn" | "events" | "playbooks" | "certificates" | "verify" | "addons" | "settings" | "index.html"] => true,
+        ["drives" | "jobs" | "playbooks" | "settings", id] => !id.is_empty(),
+        ["addons", id] | ["addons", id, _] => !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()),
         _ => false,
     }
 }
@@ -186,6 +187,13 @@ mod tests {
             ("/verify", 200),
             ("/jobs/0199", 200),
             ("/drives/sn-A-B-1", 200),
+            ("/addons", 200),
+            ("/addons/12", 200),
+            ("/addons/12/main", 200),
+            ("/settings", 200),
+            ("/settings/alerts", 200),
+            ("/addons/x", 404),
+            ("/addons/12/main/more", 404),
             ("/jobs/", 404),
             ("/jobs/1/2", 404),
             ("/wp-login.php", 404),

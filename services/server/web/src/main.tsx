@@ -16,6 +16,7 @@ const JobPage = lazy(() => import("./view/job/page").then((m) => m.JobPage));
 const PlaybooksPage = lazy(() => import("./view/playbook/list").then((m) => m.PlaybooksPage));
 const PlaybookPage = lazy(() => import("./view/playbook/editor").then((m) => m.PlaybookPage));
 const CertificatesPage = lazy(() => import("./view/certificate/list").then((m) => m.CertificatesPage));
+const SettingsPage = lazy(() => import("./view/settings").then((m) => m.SettingsPage));
 const VerifyPage = lazy(() => import("./view/certificate/verify").then((m) => m.VerifyPage));
 
 function Here({ at }: { at: Place }) {
@@ -29,6 +30,8 @@ function Here({ at }: { at: Place }) {
     case "verify": return <VerifyPage />;
     case "drive": return <DrivePage key={at.id} id={at.id} />;
     case "job": return <JobPage key={at.id} id={at.id} />;
+    case "addons": case "addon": return null;
+    case "settings": return <SettingsPage topic={at.topic} />;
     case "nowhere": return (
       <main id="main" class="door" tabIndex={-1}>
         <div class="panel"><h1>Nothing is here</h1><p class="lead">No place of this box is called <span class="mono">{at.path}</span>.</p><a class="btn prime" href="/">To the bench</a></div>
@@ -39,6 +42,7 @@ function Here({ at }: { at: Place }) {
 
 const TITLES: Record<Place["name"], string> = {
   bench: "Bench", gate: "Gate", events: "Events", playbooks: "Playbooks", playbook: "Playbook", certificates: "Certificates", verify: "Check a certificate", drive: "Drive", job: "Burn-in", nowhere: "Nothing here",
+  addons: "Add-ons", addon: "Add-on", settings: "Settings",
 };
 
 function App() {

@@ -12,24 +12,37 @@ export type Place =
   | { name: "verify" }
   | { name: "drive"; id: string }
   | { name: "job"; id: string }
+  | { name: "addons" }
+  | { name: "addon"; id: string; page: string | null }
+  | { name: "settings"; topic: string | null }
   | { name: "nowhere"; path: string };
 
 /** Reads a path. */
 export function placeOf(path: string): Place {
   if (path === "/") return { name: "bench" };
   if (path === "/burn") return { name: "gate" };
-  const plain = /^\/(events|playbooks|certificates|verify)$/.exec(path)?.[1] as "events" | "playbooks" | "certificates" | "verify" | undefined;
+  const plain = /^\/(events|playbooks|certificates|verify|addons)$/.exec(path)?.[1] as "events" | "playbooks" | "certificates" | "verify" | "addons" | undefined;
   if (plain) return { name: plain };
-  const part = /^\/(drives|jobs|playbooks)\/([^/]+)$/.exec(path);
-  if (part?.[2]) {
-    try {
-      const id = decodeURIComponent(part[2]);
-      return { name: part[1] === "drives" ? "drive" : part[1] === "jobs" ? "job" : "playbook", id };
-    } catch {
-      // A malformed escape names nothing.
-    }
+  const topic = /^\/settings(?:\/([a-z]+))?$/.exec(path);
+  if (topic) return { name: "settings", topic: topic[1] ?? null };
+  const addon = /^\/addons\/(\d{1,15})(?:\/([^/]+))?$/.exec(path);
+  if (addon?.[1]) {
+    const page = decoded(addon[2]);
+    if (page !== undefined) return { name: "addon", id: addon[1], page };
   }
+  const part = /^\/(drives|jobs|playbooks)\/([^/]+)$/.exec(path);
+  const id = decoded(part?.[2]);
+  if (part && typeof id === "string") return { name: part[1] === "drives" ? "drive" : part[1] === "jobs" ? "job" : "playbook", id };
   return { name: "nowhere", path };
+}
+
+/** A piece of a path without its escapes; `null`: there is none; `undefined`: a malformed escape, which names nothing. */
+function decoded(piece: string | undefined): string | null | undefined {
+  try {
+    return piece === undefined ? null : decodeURIComponent(piece);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Path of a drive's page. */
@@ -39,6 +52,12 @@ export const jobPath = (id: string) => `/jobs/${encodeURIComponent(id)}`;
 
 /** Path of a playbook's page; `new` is where one is written. */
 export const playbookPath = (name: string) => `/playbooks/${encodeURIComponent(name)}`;
+
+/** Path of an add-on, or of one of its pages. */
+export const addonPath = (id: number | string, page?: string) => `/addons/${id}${page === undefined ? "" : `/${encodeURIComponent(page)}`}`;
+
+/** Path of the settings, or of one topic of them. */
+export const settingsPath = (topic?: string) => (topic === undefined ? "/settings" : `/settings/${topic}`);
 
 /** Where the page is now. */
 export const place = signal<Place>({ name: "bench" });

@@ -3,8 +3,8 @@ import { signal } from "@preact/signals";
 import type { ComponentChild, ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 
-/** A component of another file of the build; until it is here, `waiting` is shown. */
-export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, waiting = "One moment."): (props: P) => ComponentChild {
+/** A component of another file of the build; until it is here, `waiting` is shown. `Frame`: the element round that, `div` for a part of a page. */
+export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, waiting = "One moment.", Frame: "main" | "div" = "main"): (props: P) => ComponentChild {
   const here = signal<ComponentType<P> | null>(null);
   const failed = signal(false);
   const fetchIt = () => {
@@ -17,13 +17,14 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, wa
     }, []);
     const Here = here.value;
     if (Here) return <Here {...props} />;
+    const Title = Frame === "main" ? "h1" : "h2";
     return (
-      <main id="main" class="door" tabIndex={-1}>
+      <Frame {...(Frame === "main" ? { id: "main", class: "door", tabIndex: -1 } : {})}>
         {failed.value ? (
-          <div class="panel"><h1>This page did not arrive</h1><p class="lead">The box may have been updated or be away. What runs on it goes on.</p>
+          <div class="panel"><Title>This page did not arrive</Title><p class="lead">The box may have been updated or be away. What runs on it goes on.</p>
             <div class="do"><button class="btn prime" type="button" onClick={fetchIt}>Ask again</button><button class="btn" type="button" onClick={() => location.reload()}>Load everything anew</button></div></div>
         ) : <p class="mute" role="status">{waiting}</p>}
-      </main>
+      </Frame>
     );
   };
 }

@@ -12,7 +12,13 @@ const PLACES: [name: Place["name"], path: string, label: string, icon: string][]
   ["playbooks", "/playbooks", "Playbooks", "book"],
   ["certificates", "/certificates", "Certificates", "cert"],
   ["events", "/events", "Events", "evts"],
+  ["settings", "/settings", "Settings", "gear"],
 ];
+
+/** Places of the bar at the foot of a phone: five fit into 320 px; the settings' page leads to the rest. */
+const AT_FOOT: readonly (readonly [name: Place["name"], path: string, label: string, icon: string])[] = PLACES
+  .filter(([name]) => name !== "certificates")
+  .map(([name, path, label, icon]) => (name === "settings" ? [name, path, "More", "gear"] as const : [name, path, label, icon] as const));
 
 function Lost() {
   const since = lostSince.value;
@@ -49,7 +55,7 @@ function Help() {
 export function Shell({ session, children }: { session: Session; children: ComponentChildren }) {
   const box = known.value.box;
   const here = place.value.name;
-  const under: Partial<Record<Place["name"], Place["name"]>> = { playbook: "playbooks", verify: "certificates" };
+  const under: Partial<Record<Place["name"], Place["name"]>> = { playbook: "playbooks", verify: "certificates", addon: "addons" };
   const current = (name: string) => (name === (under[here] ?? here) ? ("page" as const) : undefined);
   return (
     <div class={`app ${lostSince.value !== null ? "lost" : ""}`}>
@@ -73,7 +79,7 @@ export function Shell({ session, children }: { session: Session; children: Compo
       <Lost />
       {children}
       <nav class="tabs" aria-label="Places, below">
-        {PLACES.map(([name, path, label, icon]) => <a key={path} href={path} aria-current={current(name)}><Icon name={icon} />{label}</a>)}
+        {AT_FOOT.map(([name, path, label, icon]) => <a key={path} href={path} aria-current={current(name)}><Icon name={icon} />{label}</a>)}
       </nav>
       {helpOpen.value && <Help />}
     </div>
