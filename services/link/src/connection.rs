@@ -2,6 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Bytes;
@@ -19,6 +20,7 @@ pub(crate) const GOING_AWAY: u16 = 1001;
 #[derive(Clone, Debug)]
 pub struct Sender {
     out: mpsc::Sender<Out>,
+    passed: watch::Receiver<u64>,
 }
 
 /// Takes frames. Dropping it closes the connection.
@@ -43,6 +45,8 @@ pub struct Received {
 pub(crate) enum Out {
     /// A frame, encoded.
     Frame(String),
+    /// A ping that bears a number; see [`Sender::mark`].
+    Mark(u64),
     /// The last message.
     Close {
         /// Code of RFC 6455 §7.4.1.
@@ -130,6 +134,18 @@ impl Sender {
                 TrySendError::Full(_) => SendError::Full,
                 TrySendError::Closed(_) => SendError::Over,
             })
+    }
+
+    /// Queues a ping that bears `mark`. An end that reads in order answers it when it has read every frame queued before;
+    /// [`Sender::passed`] then gives `mark`. A protocol without receipts is told so what has arrived.
+    pub async fn mark(&self, mark: u64) {
+        // An error means that it is over, which the receiving half tells.
+        let _over = self.out.send(Out::Mark(mark)).await;
+    }
+
+    /// The greatest mark that the other end has answered, 0 before the first; and a way to wait for the next.
+    pub fn passed(&self) -> watch::Receiver<u64> {
+        self.passed.clone()
     }
 
     /// Closes the connection with a code and a reason, after the frames queued before.
@@ -229,9 +245,11 @@ where
 {
     let (out, orders) = mpsc::channel(limits::QUEUE_OUT);
     let (deliver, frames) = mpsc::channel(limits::QUEUE_IN);
-    let pump = tokio::spawn(pump::run(socket, limits, orders, deliver, name.to_owned()));
+    let (marks, passed) = watch::channel(0);
+    let ends = pump::Ends { orders, deliver, marks };
+    let pump = tokio::spawn(pump::run(socket, limits, ends, name.to_owned()));
     (
-        Sender { out },
+        Sender { out, passed },
         Receiver {
             frames,
             pump,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
@@ -34,16 +34,25 @@ struct Did {
     read: Option<Option<Result<Message, Error>>>,
 }
 
-pub(crate) async fn run<S>(
-    mut socket: WebSocketStream<S>,
-    limits: Limits,
-    mut orders: mpsc::Receiver<Out>,
-    deliver: mpsc::Sender<Received>,
-    name: String,
-) -> Closed
+/// The task's ends of the channels to those who hold the connection.
+pub(crate) struct Ends {
+    /// What is to leave.
+    pub(crate) orders: mpsc::Receiver<Out>,
+    /// What came.
+    pub(crate) deliver: mpsc::Sender<Received>,
+    /// The greatest mark that came back.
+    pub(crate) marks: watch::Sender<u64>,
+}
+
+pub(crate) async fn run<S>(mut socket: WebSocketStream<S>, limits: Limits, ends: Ends, name: String) -> Closed
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let Ends {
+        mut orders,
+        deliver,
+        marks,
+    } = ends;
     let mut deaf_at = Instant::now() + limits.silence;
     let period = limits.ping.unwrap_or(limits.silence);
     let mut ping = interval_at(Instant::now() + period, period);
@@ -72,6 +81,13 @@ where
                     }
                     stuck_at = Some(Instant::now() + limits.write);
                 }
+                Some(Out::Mark(mark)) => {
+                    let ping = Message::Ping(Bytes::copy_from_slice(&mark.to_be_bytes()));
+                    if let Err(error) = Pin::new(&mut socket).start_send(ping) {
+                        return failed(&mut socket, error, &limits).await;
+                    }
+                    stuck_at = Some(Instant::now() + limits.write);
+                }
                 Some(Out::Close { code, reason }) => return close(&mut socket, code, &reason).await,
                 None => orders_open = false,
             },
@@ -91,7 +107,11 @@ where
                             Message::Text(text) => undelivered = Some(decode(text.into(), &name, &mut grumbles)),
                             Message::Binary(bytes) => undelivered = Some(decode(bytes, &name, &mut grumbles)),
                             Message::Close(frame) => return closed_by_peer(&mut socket, frame).await,
-                            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                            Message::Pong(bytes) => {
+                                let mark = <[u8; 8]>::try_from(&bytes[..]).map_or(0, u64::from_be_bytes);
+                                marks.send_if_modified(|passed| mark > std::mem::replace(passed, mark.max(*passed)));
+                            }
+                            Message::Ping(_) | Message::Frame(_) => {}
                         }
                     }
                 }
@@ -317,6 +337,28 @@ mod tests {
         let (client, _client_in) = connection::start(socket, limits, "client");
         tokio::time::sleep(Duration::from_secs(3600)).await;
         assert!(!server.is_over() && !client.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mark_comes_back_when_what_was_sent_before_has_been_read() {
+        let (sender, _receiver, mut raw) = served(Limits::server()).await;
+        let mut passed = sender.passed();
+        sender.send(&Frame::Heartbeat).await.unwrap();
+        sender.mark(7).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(*passed.borrow_and_update(), 0, "nobody has read");
+        assert!(matches!(raw.next().await, Some(Ok(Message::Text(_)))));
+        assert!(matches!(raw.next().await, Some(Ok(Message::Ping(_)))));
+        raw.flush().await.unwrap();
+        passed.changed().await.unwrap();
+        assert_eq!(*passed.borrow_and_update(), 7);
+        // Pongs that nobody asked for raise nothing.
+        raw.send(Message::Pong(Bytes::from_static(b"x"))).await.unwrap();
+        sender.mark(8).await;
+        assert!(matches!(raw.next().await, Some(Ok(Message::Ping(_)))));
+        raw.flush().await.unwrap();
+        passed.changed().await.unwrap();
+        assert_eq!(*passed.borrow(), 8);
     }
 
     #[tokio::test(start_paused = true)]
