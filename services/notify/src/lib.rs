@@ -1,0 +1,1 @@
+//! `notify`: which event goes to which channel, when, in which words, and the way there.
