@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod command;
 pub mod drive;
 pub mod event;
+pub mod expression;
 pub mod frame;
 pub mod gate;
 pub mod id;
