@@ -57,8 +57,9 @@ export function readProblem(status: number, text: string): Problem {
 /** What the page does when the box says that nobody is logged in any more. Set once by `state/app.ts`. */
 export const onUnauthorized = { call: () => {} };
 
-async function call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T> {
-  const init: RequestInit = { method, signal: AbortSignal.timeout(ANSWER_MS), headers: { Accept: "application/json" } };
+/** Asks the box. A path that begins with `/api/` is taken as it is, every other is below `/api/v1`. */
+export async function call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown, patience = ANSWER_MS): Promise<T> {
+  const init: RequestInit = { method, signal: AbortSignal.timeout(patience), headers: { Accept: "application/json" } };
   if (method !== "GET") {
     init.headers = { ...init.headers, "X-Requested-With": "XMLHttpRequest", "Content-Type": "application/json" };
     init.body = JSON.stringify(body ?? {});
@@ -66,19 +67,25 @@ async function call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, 
   let answer: Response;
   let text: string;
   try {
-    answer = await fetch(ROOT + path, init);
+    answer = await fetch(path.startsWith("/api/") ? path : ROOT + path, init);
     text = await answer.text();
   } catch (thrown) {
     const late = thrown instanceof DOMException && thrown.name === "TimeoutError";
-    throw new Refusal(unreachable(late ? `No answer within ${ANSWER_MS / 1000} s` : "The connection failed"));
+    throw new Refusal(unreachable(late ? `No answer within ${patience / 1000} s` : "The connection failed"));
   }
   // The session's own requests are asked just to find that out.
   if (answer.status === 401 && path !== "/session") onUnauthorized.call();
   if (!answer.ok) throw new Refusal(readProblem(answer.status, text));
-  return (text === "" ? undefined : JSON.parse(text)) as T;
+  if (text === "") return undefined as T;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new Refusal(readProblem(answer.status, text));
+  }
 }
 
-const segment = encodeURIComponent;
+/** A piece of a path. */
+export const segment = encodeURIComponent;
 
 /** One function a request. */
 export const api = {
