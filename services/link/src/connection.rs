@@ -1,17 +1,24 @@
 //! The two halves of a connection that programs hold: [`Sender`] and [`Receiver`].
 
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tracing::warn;
 use wire::Frame;
 use wire::frame::BadFrame;
 
 use crate::limits::{self, Limits};
 use crate::pump;
+
+/// Shortest time between two log lines about malformed frames of one connection; the rest is counted.
+const GRUMBLE: Duration = Duration::from_secs(1);
 
 /// Close code: this end is going away (RFC 6455 §7.4.1).
 pub(crate) const GOING_AWAY: u16 = 1001;
@@ -29,15 +36,46 @@ pub struct Receiver {
     frames: mpsc::Receiver<Received>,
     pump: JoinHandle<Closed>,
     closed: Option<Closed>,
+    grumbles: Grumbles,
 }
 
-/// One message as it came.
+/// Log lines about malformed frames, held back when there are many.
+#[derive(Debug)]
+struct Grumbles {
+    /// Who sends them.
+    name: String,
+    last: Option<Instant>,
+    held_back: u64,
+}
+
+impl Grumbles {
+    fn grumble(&mut self, error: &BadFrame, length: usize) {
+        let now = Instant::now();
+        if self.last.is_none_or(|last| now - last >= GRUMBLE) {
+            let held_back = std::mem::take(&mut self.held_back);
+            warn!(from = self.name, %error, length, held_back, "malformed frame skipped");
+            self.last = Some(now);
+        } else {
+            self.held_back += 1;
+        }
+    }
+}
+
+/// One message as it came; nothing has looked into it yet.
 #[derive(Debug)]
 pub struct Received {
     /// Its bytes: JSON text, if the peer keeps to the protocol.
     pub bytes: Bytes,
-    /// The frame in them, or what is wrong with them.
-    pub frame: Result<Frame, BadFrame>,
+}
+
+impl Received {
+    /// The frame in it.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn frame(&self) -> Result<Frame, BadFrame> {
+        Frame::decode(&self.bytes)
+    }
 }
 
 /// What is to leave.
@@ -193,8 +231,10 @@ impl Receiver {
     /// Why the connection is over; the same again when called again.
     pub async fn recv(&mut self) -> Result<Frame, Closed> {
         loop {
-            if let Ok(frame) = self.recv_raw().await?.frame {
-                return Ok(frame);
+            let received = self.recv_raw().await?;
+            match received.frame() {
+                Ok(frame) => return Ok(frame),
+                Err(error) => self.grumbles.grumble(&error, received.bytes.len()),
             }
         }
     }
@@ -232,7 +272,7 @@ where
 /// Settings of the WebSocket library.
 pub(crate) fn config(limits: &Limits) -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(16 * 1024)
+        .read_buffer_size(limits.buffer)
         .write_buffer_size(0)
         .max_message_size(Some(limits.longest))
         .max_frame_size(Some(limits.longest))
@@ -244,16 +284,21 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (out, orders) = mpsc::channel(limits::QUEUE_OUT);
-    let (deliver, frames) = mpsc::channel(limits::QUEUE_IN);
+    let (deliver, frames) = mpsc::channel(limits.queue);
     let (marks, passed) = watch::channel(0);
     let ends = pump::Ends { orders, deliver, marks };
-    let pump = tokio::spawn(pump::run(socket, limits, ends, name.to_owned()));
+    let pump = tokio::spawn(pump::run(socket, limits, ends));
     (
         Sender { out, passed },
         Receiver {
             frames,
             pump,
             closed: None,
+            grumbles: Grumbles {
+                name: name.to_owned(),
+                last: None,
+                held_back: 0,
+            },
         },
     )
 }

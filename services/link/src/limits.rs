@@ -16,6 +16,10 @@ pub struct Limits {
     pub silence: Duration,
     /// Longest time that one frame may take to leave.
     pub write: Duration,
+    /// Messages that may wait to be taken; a full queue stops reading from the socket.
+    pub queue: usize,
+    /// Bytes asked of the socket at once; a longer message makes the buffer grow until it has been taken.
+    pub buffer: usize,
 }
 
 /// Server pings: Vigil, protocol requirements.
@@ -34,8 +38,12 @@ pub(crate) const CLOSING: Duration = Duration::from_secs(2);
 /// event, one job and one progress for each of twenty drives fits.
 pub(crate) const QUEUE_OUT: usize = 64;
 
-/// Frames that may wait to be taken; a full queue stops reading from the socket.
-pub(crate) const QUEUE_IN: usize = 64;
+/// Frames that may wait to be taken at a client's end, which has one connection; a full queue stops reading from the
+/// socket.
+const QUEUE_CLIENT: usize = 64;
+
+/// The same at a server's end, which has thousands: with the longest frames, 2 MiB of one add-on at most.
+const QUEUE_SERVER: usize = 4;
 
 impl Limits {
     /// The server's end: accepts 512 KiB, pings every 30 s, gives up after 90 s of silence.
@@ -45,6 +53,8 @@ impl Limits {
             ping: Some(PING),
             silence: SILENCE,
             write: WRITE,
+            queue: QUEUE_SERVER,
+            buffer: 4 * 1024,
         }
     }
 
@@ -52,6 +62,8 @@ impl Limits {
     pub fn client() -> Self {
         Self {
             ping: None,
+            queue: QUEUE_CLIENT,
+            buffer: 16 * 1024,
             ..Self::server()
         }
     }

@@ -6,7 +6,6 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -15,14 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, error::CapacityError};
-use tracing::warn;
-use wire::Frame;
 
 use crate::connection::{Closed, GOING_AWAY, Out, Received};
 use crate::limits::{CLOSING, Limits};
-
-/// Shortest time between two log lines about malformed frames of one connection; the rest is counted.
-const GRUMBLE: Duration = Duration::from_secs(1);
 
 /// Most bytes read and thrown away after a close of ours, so that the peer's unread data does not reset
 /// the connection before it has read the close frame.
@@ -44,7 +38,7 @@ pub(crate) struct Ends {
     pub(crate) marks: watch::Sender<u64>,
 }
 
-pub(crate) async fn run<S>(mut socket: WebSocketStream<S>, limits: Limits, ends: Ends, name: String) -> Closed
+pub(crate) async fn run<S>(mut socket: WebSocketStream<S>, limits: Limits, ends: Ends) -> Closed
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -59,7 +53,6 @@ where
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stuck_at: Option<Instant> = None;
     let mut undelivered: Option<Received> = None;
-    let mut grumbles = Grumbles::default();
     let mut orders_open = true;
     loop {
         let writing = stuck_at.is_some();
@@ -104,8 +97,8 @@ where
                     Some(Some(Ok(message))) => {
                         deaf_at = Instant::now() + limits.silence;
                         match message {
-                            Message::Text(text) => undelivered = Some(decode(text.into(), &name, &mut grumbles)),
-                            Message::Binary(bytes) => undelivered = Some(decode(bytes, &name, &mut grumbles)),
+                            Message::Text(text) => undelivered = Some(Received { bytes: text.into() }),
+                            Message::Binary(bytes) => undelivered = Some(Received { bytes }),
                             Message::Close(frame) => return closed_by_peer(&mut socket, frame).await,
                             Message::Pong(bytes) => {
                                 let mark = <[u8; 8]>::try_from(&bytes[..]).map_or(0, u64::from_be_bytes);
@@ -156,28 +149,6 @@ where
         }
     })
     .await
-}
-
-/// Log lines about malformed frames, held back when there are many.
-#[derive(Default)]
-struct Grumbles {
-    last: Option<Instant>,
-    held_back: u64,
-}
-
-fn decode(bytes: Bytes, name: &str, grumbles: &mut Grumbles) -> Received {
-    let frame = Frame::decode(&bytes);
-    if let Err(error) = &frame {
-        let now = Instant::now();
-        if grumbles.last.is_none_or(|last| now - last >= GRUMBLE) {
-            let held_back = std::mem::take(&mut grumbles.held_back);
-            warn!(from = name, %error, length = bytes.len(), held_back, "malformed frame skipped");
-            grumbles.last = Some(now);
-        } else {
-            grumbles.held_back += 1;
-        }
-    }
-    Received { bytes, frame }
 }
 
 /// The library gave up on the socket: tells the peer where that is still possible.
@@ -256,9 +227,12 @@ where
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
     use futures_util::StreamExt;
     use tokio::io::DuplexStream;
     use tokio_tungstenite::tungstenite::protocol::Role;
+    use wire::Frame;
     use wire::frame::{FRAME_MAX_ACCEPTED, FRAME_MAX_SENT, LogLine};
 
     use super::*;

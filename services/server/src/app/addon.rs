@@ -27,7 +27,8 @@ impl App {
                 Ok(received) => received,
                 Err(closed) => break closed.to_string(),
             };
-            let is_manifest = matches!(&received.frame, Ok(Frame::Other { kind, .. }) if kind == "manifest");
+            let frame = received.frame();
+            let is_manifest = matches!(&frame, Ok(Frame::Other { kind, .. }) if kind == "manifest");
             if !enrolled && received.bytes.len() > FRAME_MAX_SENT && !(is_manifest && first) {
                 let what = format!(
                     "it has {} bytes; at most {FRAME_MAX_SENT} are taken",
@@ -43,7 +44,7 @@ impl App {
                 break what;
             }
             first = false;
-            match received.frame {
+            match frame {
                 Ok(frame) => {
                     let payload = payload(&received.bytes);
                     if is_manifest && let Err(what) = self.take_manifest(addon, &payload).await {
