@@ -1,9 +1,7 @@
 //! Reading a FAT32 file system back: for `inspect`, `verify` and the tests of the writer.
 
-use super::{
-    CLUSTER, DIRECTORY, ENTRY, Geometry, LONG, SECTOR,
-    name::{PLACES, checksum},
-};
+use super::{CLUSTER, DIRECTORY, ENTRY, Geometry, LONG, SECTOR};
+use bundle::fat::name::{PLACES, checksum};
 use std::{collections::HashSet, fs::File, os::unix::fs::FileExt};
 
 /// A file or directory.

@@ -1,7 +1,8 @@
 //! Writing a FAT32 file system into (a part of) a file.
 
-use super::{CLUSTER, DIRECTORY, END, ENTRY, Geometry, SECTOR, name::Name};
+use super::{CLUSTER, DIRECTORY, END, ENTRY, Geometry, SECTOR};
 use crate::error::{At, Error, Result};
+use bundle::fat::{entry, name::Name};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -10,8 +11,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// 1 January 2026, the date of every file.
-const DATE: u16 = ((2026 - 1980) << 9) | (1 << 5) | 1;
 /// Serial number of the file system.
 const SERIAL: u32 = 0x4b49_4c4e;
 
@@ -260,18 +259,4 @@ fn padded_label(label: &str) -> [u8; 11] {
         *to = from;
     }
     l
-}
-
-fn entry(short: &[u8; 11], attribute: u8, case: u8, cluster: u32, size: u32) -> [u8; ENTRY] {
-    let mut e = [0u8; ENTRY];
-    e[..11].copy_from_slice(short);
-    e[11] = attribute;
-    e[12] = case;
-    for at in [16, 18, 24] {
-        e[at..at + 2].copy_from_slice(&DATE.to_le_bytes());
-    }
-    e[20..22].copy_from_slice(&((cluster >> 16) as u16).to_le_bytes());
-    e[26..28].copy_from_slice(&(cluster as u16).to_le_bytes());
-    e[28..].copy_from_slice(&size.to_le_bytes());
-    e
 }

@@ -4,9 +4,7 @@
 //! signed GRUB. Tries are counted only while a slot is on trial, so a power cut never demotes a proven slot. What GRUB
 //! decided, and why, goes onto the kernel command line. Nothing that a user edits is run as GRUB code.
 
-mod env;
-
-pub use env::{BLOCK, Env};
+pub use bundle::env::{BLOCK, Env};
 
 use crate::{
     board::Board,

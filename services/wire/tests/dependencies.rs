@@ -5,20 +5,24 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// Which of our packages each may use outside its tests. `server` never links `drive` or `burnin`;
-/// `supervisor` and `image` know nothing but `wire`, and `image` the words of its own test probe.
+/// `supervisor` and `image` know nothing but `wire` and `bundle`, and `image` the words of its own test probe.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("link", &["wire"]),
     ("store", &["wire"]),
     ("certificate", &["wire"]),
+    ("bundle", &[]),
     ("notify", &["wire", "store"]),
     ("drive", &["wire"]),
     ("burnin", &["wire", "drive"]),
     ("agent", &["wire", "link", "store", "certificate", "drive", "burnin"]),
-    ("server", &["wire", "link", "store", "certificate", "notify"]),
-    ("cli", &["wire", "link", "store", "certificate", "drive", "burnin"]),
-    ("supervisor", &["wire"]),
-    ("image", &["wire", "probe"]),
+    ("server", &["wire", "link", "store", "certificate", "notify", "bundle"]),
+    (
+        "cli",
+        &["wire", "link", "store", "certificate", "drive", "burnin", "bundle"],
+    ),
+    ("supervisor", &["wire", "bundle"]),
+    ("image", &["wire", "bundle", "probe"]),
     ("probe", &["wire"]),
 ];
 

@@ -12,7 +12,7 @@ const LONGEST: usize = 255;
 
 /// A name as it stands in a directory.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Name {
+pub struct Name {
     /// The 8.3 name, padded with spaces.
     pub short: [u8; 11],
     /// Lower-case flags.
@@ -26,7 +26,7 @@ impl Name {
     ///
     /// # Errors
     /// What is wrong with the name.
-    pub(super) fn new(name: &str, taken: &[[u8; 11]]) -> Result<Self, String> {
+    pub fn new(name: &str, taken: &[[u8; 11]]) -> Result<Self, String> {
         let units: Vec<u16> = name.encode_utf16().collect();
         if name.is_empty() || units.len() > LONGEST || name.ends_with(['.', ' ']) {
             return Err(format!(
@@ -114,12 +114,12 @@ fn pad(base: &str, ext: &str) -> [u8; 11] {
 }
 
 /// Binds a long name to its short one, so that a tool that knows only short names cannot leave a stale long one.
-pub(super) fn checksum(short: &[u8; 11]) -> u8 {
+pub fn checksum(short: &[u8; 11]) -> u8 {
     short.iter().fold(0u8, |sum, b| sum.rotate_right(1).wrapping_add(*b))
 }
 
 /// Byte offsets of the 13 units in an entry.
-pub(super) const PLACES: [usize; UNITS] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
+pub const PLACES: [usize; UNITS] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
 
 fn long_entry(units: &[u16], index: usize, last: bool, sum: u8) -> [u8; ENTRY] {
     let mut e = [0u8; ENTRY];
