@@ -1,5 +1,37 @@
 // Generated from services/wire by `KILN_BLESS=1 cargo test -p wire --test bindings`; do not edit.
 
+export type ActionCall = { 
+/**
+ * Chosen by the server, unique on a connection; the result bears it.
+ */
+request_id: string, 
+/**
+ * The component of the manifest on which it was asked.
+ */
+component_id: string, 
+/**
+ * The action as the manifest names it.
+ */
+action: string, 
+/**
+ * What the form's fields hold; never the password or the confirmation.
+ */
+data: unknown, };
+
+export type ActionResult = { 
+/**
+ * The call's.
+ */
+request_id: string, 
+/**
+ * As an HTTP status: 200 to 299 is done, 400 to 599 refused or failed; 200 where it is absent.
+ */
+status: number, 
+/**
+ * What there is to say, shown to the person who asked.
+ */
+body: unknown, };
+
 export type Actor = { 
 /**
  * `person`, `agent`, `server`, `supervisor`, `addon`.
@@ -1308,6 +1340,10 @@ units: Array<UnitView>,
  * How the box came up.
  */
 boot: BootView, 
+/**
+ * How often a person at the console has asked, in this boot, to get in without a password.
+ */
+recovery: number, 
 /**
  * What everybody has to know: a malformed unit file, no medium, `kiln.toml` errors …
  */

@@ -153,9 +153,96 @@ impl Event {
     }
 }
 
+/// The event type under which the Vigil add-on protocol knows an event, if it does.
+///
+/// Severities are the event's own. `job.passed` is also a `job_complete`, for whoever listens for that.
+pub fn vigil_name(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "job.started" => "job_started",
+        "job.phase_finished" | "addon.phase_complete" => "phase_complete",
+        "job.passed" => "burnin_passed",
+        "job.warned" | "job.inconclusive" | "job.aborted" | "job.cancelled" => "job_complete",
+        "job.failed" => "job_failed",
+        "addon.degraded" => "addon_degraded",
+        "addon.online" => "addon_online",
+        _ => return None,
+    })
+}
+
+/// Event types that the server alone tells. Source: Vigil, event types.
+const SERVER_ONLY: [&str; 2] = ["addon_degraded", "addon_online"];
+
+/// First words of our own kinds of event; nothing that comes from an add-on may look like one of them.
+const NOUNS: [&str; 26] = [
+    "addon",
+    "agent",
+    "alert",
+    "bay",
+    "box",
+    "certificate",
+    "drive",
+    "health",
+    "host",
+    "job",
+    "log",
+    "node",
+    "notify",
+    "notification",
+    "person",
+    "plan",
+    "playbook",
+    "plugin",
+    "server",
+    "session",
+    "store",
+    "task",
+    "terminal",
+    "unit",
+    "update",
+    "user",
+];
+
+/// Whether an add-on's notification may not bear this event type, because it is the server's own word.
+pub fn server_only(event_type: &str) -> bool {
+    let plain = event_type.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+    SERVER_ONLY.contains(&plain.as_str())
+        || plain
+            .split_once(['.', ':', '/'])
+            .is_some_and(|(noun, _)| NOUNS.contains(&noun))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_the_server_tells_is_known_in_every_spelling() {
+        for word in [
+            "addon_degraded",
+            "addon_online",
+            " Addon_Degraded\n",
+            "addon-online",
+            "job.passed",
+            "unit.failed",
+            "addon.online",
+        ] {
+            assert!(server_only(word), "{word}");
+        }
+        for word in [
+            "",
+            "job_complete",
+            "burnin_passed",
+            "smart_warning",
+            "my.event",
+            "jobs.done",
+            "addon",
+        ] {
+            assert!(!server_only(word), "{word}");
+        }
+        for kind in ["addon.degraded", "addon.online"] {
+            assert!(vigil_name(kind).is_some_and(server_only));
+        }
+    }
 
     #[test]
     fn a_changed_event_no_longer_fits_its_hash() {

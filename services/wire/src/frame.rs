@@ -5,8 +5,14 @@
 //! the built-in agent and this server say to each other besides. An unknown type is kept as
 //! [`Frame::Other`], so that a newer add-on does not break an older server.
 
+mod action;
+mod fields;
+mod read;
+
+pub use action::{ActionCall, ActionResult};
+pub use read::Read;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
@@ -184,6 +190,34 @@ pub enum BadFrame {
         #[source]
         source: serde_json::Error,
     },
+    /// A field that cannot be read as what it is meant to be.
+    #[error("frame \"{kind}\": {field}: {what}")]
+    Field {
+        /// The type.
+        kind: String,
+        /// The field, with its place in the payload: `metrics[3].value`.
+        field: String,
+        /// What was expected, and what was found.
+        what: String,
+    },
+    /// A notification of something that only a server can know.
+    #[error(
+        "frame \"notification\": event_type: {event_type:?} is told by the server alone; expected a word of the add-on's own"
+    )]
+    Reserved {
+        /// The event type.
+        event_type: String,
+    },
+}
+
+impl BadFrame {
+    fn field(kind: &str, field: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Field {
+            kind: kind.to_owned(),
+            field: field.into(),
+            what: what.into(),
+        }
+    }
 }
 
 impl Frame {
@@ -192,6 +226,12 @@ impl Frame {
     /// # Errors
     /// Names what is wrong; the connection goes on.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadFrame> {
+        let (kind, mut rest) = Self::envelope(bytes)?;
+        Self::typed(&kind, rest.remove("payload").unwrap_or(Value::Null))
+    }
+
+    /// The type, and everything beside it.
+    fn envelope(bytes: &[u8]) -> Result<(String, Map<String, Value>), BadFrame> {
         let value: Value = serde_json::from_slice(bytes).map_err(BadFrame::Json)?;
         let Value::Object(mut object) = value else {
             return Err(BadFrame::Shape);
@@ -199,27 +239,35 @@ impl Frame {
         let Some(Value::String(kind)) = object.remove("type") else {
             return Err(BadFrame::Shape);
         };
-        let payload = object.remove("payload").unwrap_or(Value::Null);
+        Ok((kind, object))
+    }
+
+    fn typed(kind: &str, payload: Value) -> Result<Self, BadFrame> {
         fn read<T: serde::de::DeserializeOwned>(kind: &str, payload: Value) -> Result<T, BadFrame> {
             serde_json::from_value(payload).map_err(|source| BadFrame::Payload {
                 kind: kind.to_owned(),
                 source,
             })
         }
-        Ok(match kind.as_str() {
+        // What is asked of add-ons other than the box's own agent, and answered by them.
+        let is_action = payload.get("request_id").is_some();
+        Ok(match kind {
             "heartbeat" => Self::Heartbeat,
-            "progress" => Self::Progress(read(&kind, payload)?),
-            "log" => Self::Log(read(&kind, payload)?),
-            "notification" => Self::Notification(read(&kind, payload)?),
-            "hello" => Self::Hello(read(&kind, payload)?),
-            "drives" => Self::Drives(read(&kind, payload)?),
-            "job" => Self::Job(Box::new(read(&kind, payload)?)),
-            "event" => Self::Event(read(&kind, payload)?),
-            "playbooks" => Self::Playbooks(read(&kind, payload)?),
-            "certificate" => Self::Certificate(read(&kind, payload)?),
-            "command" => Self::Command(read(&kind, payload)?),
-            "result" => Self::Result(read(&kind, payload)?),
-            _ => Self::Other { kind, payload },
+            "progress" => Self::Progress(read(kind, payload)?),
+            "log" => Self::Log(read(kind, payload)?),
+            "notification" => Self::Notification(read(kind, payload)?),
+            "hello" => Self::Hello(read(kind, payload)?),
+            "drives" => Self::Drives(read(kind, payload)?),
+            "job" => Self::Job(Box::new(read(kind, payload)?)),
+            "event" => Self::Event(read(kind, payload)?),
+            "playbooks" => Self::Playbooks(read(kind, payload)?),
+            "certificate" => Self::Certificate(read(kind, payload)?),
+            "command" if !is_action => Self::Command(read(kind, payload)?),
+            "result" if !is_action => Self::Result(read(kind, payload)?),
+            _ => Self::Other {
+                kind: kind.to_owned(),
+                payload,
+            },
         })
     }
 
@@ -305,19 +353,23 @@ mod tests {
         let mut known = 0;
         for (number, line) in text.lines().enumerate() {
             let value: Value = serde_json::from_str(line).unwrap();
-            if value["kind"] != "ws"
-                || value["link"] != "addon->server"
-                || value["dir"] != "c2s"
-                || !value["json"].is_object()
-            {
+            if value["kind"] != "ws" || value["dir"] != "c2s" || !value["json"].is_object() {
                 continue;
             }
             let text = value["json"].to_string();
+            if value["link"] != "addon->server" {
+                // Between hub and agent the fields stand beside the type.
+                let read = Frame::read(text.as_bytes()).unwrap_or_else(|error| panic!("line {}: {error}", number + 1));
+                assert_eq!(read.warnings.len(), 1, "line {}: {:?}", number + 1, read.warnings);
+                continue;
+            }
             match Frame::decode(text.as_bytes()) {
                 Ok(Frame::Other { .. }) | Err(BadFrame::Shape) => {}
                 Ok(_) => known += 1,
                 Err(error) => panic!("line {}: {error}: {text}", number + 1),
             }
+            let read = Frame::read(text.as_bytes()).unwrap_or_else(|error| panic!("line {}: {error}", number + 1));
+            assert!(read.warnings.is_empty(), "line {}: {:?}", number + 1, read.warnings);
         }
         assert!(known > 0, "no known frame among the golden ones");
     }

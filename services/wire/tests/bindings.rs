@@ -77,6 +77,8 @@ fn generated() -> String {
         frame::LogLine,
         frame::Notification,
         frame::Hello,
+        frame::ActionCall,
+        frame::ActionResult,
         boxes::BoxView,
         boxes::Banner,
         boxes::AgentView,
