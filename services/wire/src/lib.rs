@@ -6,6 +6,7 @@
 //! come in through `parse`/`decode` functions that name what was wrong, and never
 //! panic. `tests/bindings.rs` fails when the generated TypeScript is stale.
 
+pub mod attribute;
 pub mod boxes;
 pub mod certificate;
 pub mod command;

@@ -1,13 +1,12 @@
 //! SMART: what a drive says about its own health, read through `smartctl --json`, and what changed between two readings.
 //!
 //! smartctl and its drive database are the field's knowledge; this module runs it in time ([`run`]), takes from its JSON
-//! what a verdict needs ([`Snapshot`]), decodes packed raw values ([`attribute`]), and compares ([`delta`]). It gives no
+//! what a verdict needs ([`Snapshot`]), decodes packed raw values ([`wire::attribute`]), and compares ([`delta`]). It gives no
 //! verdict: that is `burnin`.
 //!
 //! Tested over recorded documents of real drives (`tests/smart_golden.rs`), with a smartctl that hangs, lies or is
 //! missing (`tests/smart_run.rs`), and fuzzed in `fuzz/`. Attribute changes of a real device have never been seen by it.
 
-pub mod attribute;
 mod delta;
 mod farm;
 mod parse;

@@ -4,8 +4,8 @@
 //! out of range, counts as not told. Never panics.
 
 use serde_json::Value;
+use wire::attribute::{count, is_seagate};
 
-use super::attribute::{count, is_seagate};
 use super::snapshot::{Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiHealth, Snapshot, SnapshotMessage};
 use super::{farm, self_tests, statistics, written};
 

@@ -10,6 +10,11 @@
 //!
 //! Source: smartmontools `drivedb.h`, `atacmds.cpp` (raw formats); AnalogJ/scrutiny issues 260, 522, 734 (drives that
 //! were called failed because of 188).
+//!
+//! Besides: the bytes that one count of a drive's own write counter stands for ([`write_units`]).
+
+/// Bytes of a mebibyte.
+const MIB: u64 = 1 << 20;
 
 /// The count in `raw` of attribute `id`. `text` is smartctl's rendering, which knows the drive's database entry.
 pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
@@ -39,6 +44,48 @@ pub fn is_seagate(model: &str, family: &str) -> bool {
         || model
             .strip_prefix("ST")
             .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// `127551.260` as 127,551,260: gigabytes with decimals, as smartctl prints them, in thousandths; `None` for no such
+/// number.
+pub fn thousandths(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+    let (whole, fraction): (u64, u64) = (whole.parse().ok()?, digits.parse().ok()?);
+    whole.checked_mul(1000)?.checked_add(fraction)
+}
+
+/// Bytes that a count may stand for, likeliest first, of ATA attribute `id` with smartctl's `name`; `None` for one that counts something else.
+pub fn write_units(id: u16, name: &str, sector: u64) -> Option<Vec<u64>> {
+    let unknown = name.starts_with("Unknown");
+    let of_writes = name.contains("Writ") && !name.contains("NAND") && !name.contains("Flash");
+    // 225 is the load cycle count of disks, 246 is unknown to many: only by name.
+    if !(of_writes || unknown && id == 241) {
+        return None;
+    }
+    Some(match name {
+        _ if name.contains("32MiB") => vec![32 * MIB],
+        _ if name.contains("GiB") => vec![1024 * MIB],
+        _ if name.contains("GB") => vec![1_000_000_000, 1024 * MIB],
+        _ if name.contains("MiB") => vec![MIB],
+        _ if name.contains("TB") || name.contains("TiB") => return None,
+        _ if name.contains("Sector") => vec![sector, 512],
+        _ => {
+            let mut units = vec![
+                sector,
+                512,
+                4096,
+                65_536,
+                MIB,
+                32 * MIB,
+                64 * MIB,
+                1_000_000_000,
+                1024 * MIB,
+            ];
+            units.dedup();
+            units
+        }
+    })
 }
 
 #[cfg(test)]
@@ -76,5 +123,30 @@ mod tests {
     fn seagate_is_known_by_model_or_family() {
         assert!(is_seagate("ST8000NM0055-1RM112", "") && is_seagate("X", "Seagate Barracuda 7200.7"));
         assert!(!is_seagate("STEC MACH16", "") && !is_seagate("WDC WD40EFRX", "Western Digital Red"));
+    }
+
+    #[test]
+    fn the_unit_is_in_the_name_or_one_of_several() {
+        assert_eq!(write_units(241, "Host_Writes_32MiB", 512), Some(vec![32 << 20]));
+        assert_eq!(write_units(241, "Lifetime_Writes_GiB", 512), Some(vec![1 << 30]));
+        assert_eq!(write_units(241, "Total_LBAs_Written", 4096).map(|u| u[0]), Some(4096));
+        assert_eq!(write_units(241, "Unknown_Attribute", 512).map(|u| u.len()), Some(8));
+        assert_eq!(write_units(225, "Load_Cycle_Count", 512), None);
+        assert_eq!(write_units(246, "Unknown_Attribute", 512), None);
+        assert_eq!(write_units(241, "NAND_Writes_GiB", 512), None);
+    }
+
+    #[test]
+    fn gigabytes_with_decimals_are_megabytes() {
+        assert_eq!(thousandths("127551.260"), Some(127_551_260));
+        assert_eq!(thousandths("7"), Some(7000));
+        assert_eq!(
+            (
+                thousandths("x"),
+                thousandths("1.x"),
+                thousandths("99999999999999999999.1")
+            ),
+            (None, None, None)
+        );
     }
 }
