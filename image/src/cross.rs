@@ -21,6 +21,7 @@ use std::{
 /// Packages and the programs they make.
 const PROGRAMS: &[(&str, &str)] = &[
     ("supervisor", "kiln-init"),
+    ("supervisor", "kiln-mdns"),
     ("server", "kiln-server"),
     ("agent", "kiln-agent"),
     ("cli", "kiln"),

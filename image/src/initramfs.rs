@@ -3,7 +3,7 @@
 
 use crate::{
     board::Board,
-    cpio::{Archive, Node},
+    cpio::{Archive, EPOCH, Node},
     cross::Binaries,
     error::{At, Error, Result},
     modules::Modules,
@@ -22,6 +22,7 @@ struct BoardNote<'a> {
     arch: &'a str,
     kernel: &'a str,
     console: &'a [String],
+    built: u64,
     early: Vec<String>,
     extra: &'a [String],
     late: &'a [String],
@@ -113,6 +114,7 @@ pub fn make(
         arch: board.arch.name(),
         kernel: &modules.version,
         console: &board.console,
+        built: built(rootfs),
         early: early(&board.modules.early)?,
         extra: &board.modules.extra,
         late: &board.modules.late,
@@ -125,6 +127,21 @@ pub fn make(
     let note = toml::to_string(&note).map_err(|e| Error::Incomplete(format!("writing /kiln/board.toml: {e}")))?;
     a.add("kiln/board.toml", Node::File(0o644, note.into_bytes()));
     Ok(a.bytes())
+}
+
+/// When the tree was committed last, in seconds since 1970: the same for everybody who builds it. No clock of a box is before.
+fn built(tree: &Path) -> u64 {
+    let git = std::process::Command::new("git")
+        .args(["log", "-1", "--format=%ct"])
+        .current_dir(tree)
+        .output();
+    let said = git
+        .ok()
+        .filter(|o| o.status.success())
+        .map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+    said.and_then(|s| s.trim().parse().ok())
+        .unwrap_or(0)
+        .max(u64::from(EPOCH))
 }
 
 fn file_name(path: &Path) -> String {

@@ -1,4 +1,4 @@
-//! `kiln-init`: PID 1, an ordinary supervisor below a root, the journal, or dhcpcd's hook, by how it is called.
+//! `kiln-init`: PID 1, an ordinary supervisor below a root, the journal, network or time, or dhcpcd's hook, by how it is called.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,9 +7,9 @@ use supervisor::handover::{self, Heir};
 use supervisor::shell::desk::Desk;
 use supervisor::shell::paths::Paths;
 use supervisor::shell::run::Shell;
-use supervisor::{boot, journal};
+use supervisor::{boot, journal, network};
 
-const USAGE: &str = "usage: kiln-init --root DIR | kiln-init journal\n(as PID 1 without arguments)";
+const USAGE: &str = "usage: kiln-init --root DIR | kiln-init journal|network|time\n(as PID 1 without arguments)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -19,8 +19,10 @@ fn main() -> ExitCode {
         .unwrap_or_default();
     let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
     match (name.as_str(), words.as_slice()) {
-        ("dhcp-hook", _) => boot::dhcp::hook(),
+        ("dhcp-hook", _) => network::hook::main(),
         (_, ["journal"]) => journal::main(),
+        (_, ["network"]) => network::main(),
+        (_, ["time"]) => network::time::main(),
         (_, ["--root", dir, rest @ ..]) => match Heir::parse(rest) {
             Ok(heir) => below(PathBuf::from(dir), heir),
             Err(_) => usage(),

@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct Board {
     /// Its name.
     pub name: String,
+    /// When the system was made, in seconds since 1970: no clock is before that. 0: not known.
+    pub built: i64,
     /// Files in `/kiln/early`, in load order, before `/system` is mounted.
     pub early: Vec<String>,
     /// Modules that no modalias brings.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use nix::mount::{MntFlags, MsFlags, mount as mount_it, umount2};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
+use super::reset;
 use crate::shell::helper::Line;
 
 /// Where DATA is mounted.
@@ -54,13 +55,15 @@ fn superblock(part: &Path) -> io::Result<[u8; 1024]> {
     Ok(bytes)
 }
 
-/// Mounts DATA for writing. Says how: `plain`, `repaired`, `made` or `remade`.
+/// Mounts DATA for writing. Says how: `plain`, `repaired`, `made`, `remade` or `reset`.
 ///
 /// # Errors
 /// In words, where it can neither be mounted nor repaired nor made.
 pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
+    let reset = reset::asked(part);
     let found = superblock(part).map_err(|e| format!("reading {}: {e}", part.display()))?;
-    let found = end(&found);
+    // What was there before a reset is of no interest, and is never mounted.
+    let found = if reset { End::None } else { end(&found) };
     let node = part.to_string_lossy();
     let mut repaired = false;
     match found {
@@ -74,7 +77,7 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
         End::Faulty => repaired = repair(line, part).is_some_and(|status| status < 4),
     }
     let how = if repaired { "repaired" } else { "plain" };
-    if for_writing(line, part) {
+    if !reset && for_writing(line, part) {
         return Ok(how);
     }
     if found != End::None {
@@ -104,6 +107,15 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
         &node,
     ];
     let status = run(line, "/usr/sbin/mke2fs", &args, "making DATA");
+    if reset {
+        // Only a file system that was really made anew loses its mark.
+        return match (status, reset::done(part), try_mount(part)) {
+            (Some(0), Ok(()), Ok(())) => Ok("reset"),
+            told => Err(format!(
+                "the factory reset did not come to its end: mke2fs, mark, mount: {told:?}"
+            )),
+        };
+    }
     match (try_mount(part), status) {
         (Ok(()), _) if found != End::None => Ok("remade"),
         (Ok(()), _) => Ok("made"),

@@ -7,48 +7,29 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
-use super::gpt::SECTOR;
+use super::fat::Fat;
 
-/// Bytes of a directory entry.
-const ENTRY: usize = 32;
 /// The path, as the short names of FAT store it.
 const PATH: [&[u8; 11]; 3] = [b"EFI        ", b"DEBIAN     ", b"GRUBENV    "];
-/// Largest cluster that FAT32 may have, in sectors.
-const CLUSTER_MAX: u64 = 128;
-
 /// The mark in the environment block of the boot partition that begins at sector `first`; `None` where there is none.
 ///
 /// # Errors
 /// The disk cannot be read.
 pub fn read(disk: &File, first: u64) -> io::Result<Option<String>> {
-    let mut boot = [0u8; 512];
-    disk.read_exact_at(&mut boot, first * SECTOR)?;
-    let u16_at = |at: usize| u64::from(u16::from_le_bytes([boot[at], boot[at + 1]]));
-    let u32_at = |at: usize| u64::from(u32::from_le_bytes([boot[at], boot[at + 1], boot[at + 2], boot[at + 3]]));
-    let cluster_sectors = u64::from(boot[13]);
-    if boot[510..] != [0x55, 0xaa] || u16_at(11) != SECTOR || !(1..=CLUSTER_MAX).contains(&cluster_sectors) {
+    let Some(fat) = Fat::read(disk, first)? else {
         return Ok(None);
-    }
-    let data = first + u16_at(14) + u64::from(boot[16]) * u32_at(36);
-    let mut cluster = u32_at(44);
-    let mut bytes = vec![0u8; usize::try_from(cluster_sectors * SECTOR).unwrap_or(0)];
-    let mut load = |cluster: u64| {
-        let at = cluster.checked_sub(2).map(|c| (data + c * cluster_sectors) * SECTOR);
-        at.map(|at| disk.read_exact_at(&mut bytes, at).map(|()| bytes.clone()))
-            .transpose()
     };
+    let mut cluster = fat.root;
     for name in PATH {
-        let Some(folder) = load(cluster)? else { return Ok(None) };
-        let entries = folder.chunks_exact(ENTRY).take_while(|e| e[0] != 0);
-        let Some(e) = entries.filter(|e| e[11] & 0x08 == 0).find(|e| &e[..11] == name) else {
-            return Ok(None);
-        };
-        let half = |at: usize| u64::from(u16::from_le_bytes([e[at], e[at + 1]]));
-        cluster = half(20) << 16 | half(26);
+        match fat.find(cluster, |found| found == name)? {
+            Some((next, _)) => cluster = next,
+            None => return Ok(None),
+        }
     }
-    let Some(block) = load(cluster)? else { return Ok(None) };
+    let Some(block) = fat.cluster(cluster)? else {
+        return Ok(None);
+    };
     let text = String::from_utf8_lossy(&block[..512]);
     Ok(text.lines().find_map(|l| l.strip_prefix("mark=")).map(str::to_owned))
 }
@@ -57,6 +38,8 @@ pub fn read(disk: &File, first: u64) -> io::Result<Option<String>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::boot::gpt::SECTOR;
+    use std::os::unix::fs::FileExt;
 
     /// A FAT32 with clusters of one sector: boot sector, one FAT sector, then clusters 2 to 5.
     fn disk(block: &str) -> File {

@@ -8,7 +8,8 @@
 //! | `progress TEXT` | what takes time, for the console |
 //! | `part PARTUUID` | the boot partition has this name from now on: the image's were made the medium's own |
 //! | `disk MAJ:MIN SYSPATH` | found; carries the descriptor that keeps the whole disk from being opened exclusively |
-//! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made or remade |
+//! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made, remade or reset |
+//! | `noreset WHY` | a factory reset was asked for and not done |
 //! | `traces JSON` | what the last boot left behind |
 //! | `ram WHY` | there is no usable medium |
 //! | `alive` | a probe came back, with data or with an error |
@@ -30,6 +31,7 @@ use super::mirror::Mirror;
 use super::modules::Modules;
 use super::mounts;
 use super::record;
+use super::reset;
 use crate::shell::helper::{Heard, Line};
 
 /// How long the medium may take to appear before state goes on in RAM.
@@ -62,7 +64,7 @@ pub fn watch(line: &Line, part: &str) -> i32 {
 }
 
 /// Does all of it; returns only when the medium is gone or was never there.
-pub fn keep(line: &Line, part: &str, mark: Option<&str>) -> i32 {
+pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
     let Some(found) = find(line, part, mark) else {
         line.say(&format!(
             "ram the boot medium did not appear within {} s",
@@ -70,7 +72,7 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>) -> i32 {
         ));
         return 1;
     };
-    match settle(line, &found, part) {
+    match settle(line, &found, part, reset) {
         Ok(()) => {}
         Err(e) => line.say(&format!("ram {e}")),
     }
@@ -144,7 +146,7 @@ impl Found {
     }
 }
 
-fn settle(line: &Line, found: &Found, part: &str) -> Result<(), String> {
+fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), String> {
     let node = found.node();
     let numbers = fs::read_to_string(found.sys.join("dev"))
         .unwrap_or_default()
@@ -179,12 +181,22 @@ fn settle(line: &Line, found: &Found, part: &str) -> Result<(), String> {
     if gpt.data().is_none() {
         return Err(format!("{} has no DATA partition", node.display()));
     }
+    let boot = gpt
+        .partitions
+        .iter()
+        .find(|p| guid_text(&p.guid) == part)
+        .map(|p| p.first);
     let gpt = grow_partition(line, &disk, &gpt, bytes).unwrap_or(gpt);
     let gpt = own_names(line, &disk, gpt, bytes, part);
     let Some(data) = gpt.data() else {
         return Err("DATA is gone".into());
     };
     let part = found.partition(data.number);
+    if let (true, Some(boot)) = (reset, boot)
+        && let Err(e) = reset::by_flag(&disk, boot, &part)
+    {
+        line.say(&format!("noreset {e}"));
+    }
     if let Ok(m) = Modules::read()
         && let Err(e) = m.load("ext4")
     {

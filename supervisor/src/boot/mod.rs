@@ -7,9 +7,10 @@
 pub mod board;
 pub mod cmdline;
 mod data;
-pub mod dhcp;
+mod fat;
 pub mod gpt;
 pub mod guid;
+pub mod identity;
 mod machine;
 pub mod mark;
 pub mod medium;
@@ -18,12 +19,13 @@ pub mod modules;
 pub mod mounts;
 pub mod net;
 pub mod record;
+pub mod reset;
 pub mod rewrite;
 pub mod site;
+pub mod sysctl;
 pub mod uevents;
 mod work;
 
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -48,8 +50,9 @@ fn prepare() {
     if let Err(e) = crate::shell::cgroup::prepare() {
         log::error(&format!("cgroups: {e}"));
     }
-    let _ = fs::write("/proc/sys/net/unix/max_dgram_qlen", "1024\n");
-    let _ = fs::write("/proc/sys/kernel/panic", "10\n");
+    for refused in sysctl::harden(Path::new("/proc/sys")) {
+        log::warn(&format!("/proc/sys/{refused}"));
+    }
     // Ctrl-Alt-Del becomes a signal, so that it is an orderly reboot.
     let _ = nix::sys::reboot::set_cad_enabled(false);
 }

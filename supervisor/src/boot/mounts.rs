@@ -8,21 +8,16 @@ use nix::mount::{MsFlags, mount};
 pub fn kernel() -> Vec<String> {
     let tight = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let table: [(&str, &str, MsFlags, Option<&str>); 8] = [
-        ("devtmpfs", "/dev", MsFlags::MS_NOSUID, Some("mode=755")),
+        (
+            "devtmpfs",
+            "/dev",
+            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+            Some("mode=755"),
+        ),
         ("proc", "/proc", tight, None),
         ("sysfs", "/sys", tight, None),
-        (
-            "tmpfs",
-            "/run",
-            MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-            Some("mode=755,size=10%"),
-        ),
-        (
-            "tmpfs",
-            "/tmp",
-            MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-            Some("mode=1777,size=10%"),
-        ),
+        ("tmpfs", "/run", tight, Some("mode=755,size=10%")),
+        ("tmpfs", "/tmp", tight, Some("mode=1777,size=10%")),
         ("cgroup2", "/sys/fs/cgroup", tight, Some("nsdelegate")),
         ("pstore", "/sys/fs/pstore", tight, None),
         (
@@ -52,6 +47,7 @@ pub fn kernel() -> Vec<String> {
     }
     for dir in [
         "/run/kiln/dev",
+        "/run/kiln/ntp",
         "/run/systemd/journal",
         "/dev/shm",
         "/var/lib/kiln",
@@ -94,4 +90,22 @@ pub fn state_in_ram() -> io::Result<()> {
         Some("mode=755,size=25%"),
     )?;
     Ok(())
+}
+
+/// The device that is mounted at a place.
+///
+/// # Errors
+/// Nothing is, or the kernel's list cannot be read.
+pub fn source(at: &str) -> io::Result<std::path::PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts")?;
+    let found = mounts.lines().filter_map(|l| {
+        let mut words = l.split(' ');
+        let device = words.next()?;
+        (words.next() == Some(at)).then_some(device)
+    });
+    // The topmost one.
+    let device = found
+        .last()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("nothing is mounted on {at}")))?;
+    Ok(device.into())
 }

@@ -1,12 +1,10 @@
-//! The network as PID 1 sees it: loopback up, addresses watched, a fixed address set where the owner wants one.
+//! The network as PID 1 sees it: loopback up, addresses watched. Everything else about it is dhcpcd's (`crate::network`).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket};
-
-use super::site::Fixed;
 
 /// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR` (linux/rtnetlink.h).
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
@@ -54,7 +52,7 @@ impl AsFd for Watch {
     }
 }
 
-/// Addresses that others can reach: IPv4 first; without loopback and link-local IPv6.
+/// Addresses that others can reach: IPv4 first, link-local ones last; without loopback and link-local IPv6.
 pub fn addresses() -> Vec<String> {
     let mut found: Vec<IpAddr> = nix::ifaddrs::getifaddrs()
         .into_iter()
@@ -70,22 +68,9 @@ pub fn addresses() -> Vec<String> {
             IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
         })
         .collect();
-    found.sort();
+    found.sort_by_key(|a| (matches!(a, IpAddr::V4(v4) if v4.is_link_local()), *a));
     found.dedup();
     found.iter().take(16).map(ToString::to_string).collect()
-}
-
-/// Names of the network interfaces without loopback, in a fixed order.
-fn interfaces() -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir("/sys/class/net")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .filter(|n| n != "lo" && std::path::Path::new("/sys/class/net").join(n).join("device").exists())
-        .collect();
-    names.sort();
-    names
 }
 
 fn control() -> io::Result<OwnedFd> {
@@ -123,50 +108,4 @@ pub fn up(name: &str) -> io::Result<()> {
     let mut r = request(name);
     r.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP | libc::IFF_RUNNING).unwrap_or(1);
     ioctl(&fd, libc::SIOCSIFFLAGS, &mut r)
-}
-
-fn sockaddr(a: Ipv4Addr) -> libc::sockaddr {
-    // SAFETY: `sockaddr` is plain old data, for which zeros are valid.
-    let mut s: libc::sockaddr = unsafe { std::mem::zeroed() };
-    s.sa_family = libc::AF_INET as libc::sa_family_t;
-    for (to, from) in s.sa_data[2..6].iter_mut().zip(a.octets()) {
-        *to = from.cast_signed() as libc::c_char;
-    }
-    s
-}
-
-/// Gives the first interface the owner's address; `false` while there is no interface yet.
-///
-/// # Errors
-/// What the kernel says.
-pub fn set_fixed(fixed: &Fixed) -> io::Result<bool> {
-    let Some(name) = interfaces().into_iter().next() else {
-        return Ok(false);
-    };
-    let fd = control()?;
-    let mut r = request(&name);
-    r.ifr_ifru.ifru_addr = sockaddr(fixed.address);
-    ioctl(&fd, libc::SIOCSIFADDR, &mut r)?;
-    let mask = u32::MAX.checked_shl(32 - u32::from(fixed.prefix)).unwrap_or(0);
-    r.ifr_ifru.ifru_netmask = sockaddr(Ipv4Addr::from(mask));
-    ioctl(&fd, libc::SIOCSIFNETMASK, &mut r)?;
-    up(&name)?;
-    if let Some(gateway) = fixed.gateway {
-        // SAFETY: `rtentry` is plain old data, for which zeros are valid.
-        let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
-        route.rt_dst = sockaddr(Ipv4Addr::UNSPECIFIED);
-        route.rt_genmask = sockaddr(Ipv4Addr::UNSPECIFIED);
-        route.rt_gateway = sockaddr(gateway);
-        route.rt_flags = libc::RTF_UP | libc::RTF_GATEWAY;
-        // SAFETY: `route` is a valid rtentry that outlives the call.
-        let r = unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCADDRT as _, &raw mut route) };
-        if r < 0 && io::Error::last_os_error().raw_os_error() != Some(libc::EEXIST) {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    if !fixed.dns.is_empty() {
-        let text: String = fixed.dns.iter().map(|d| format!("nameserver {d}\n")).collect();
-        std::fs::write("/etc/resolv.conf", text)?;
-    }
-    Ok(true)
 }

@@ -1,7 +1,12 @@
 //! `kiln.toml`: what the owner has set, read from the initramfs. A mistake is shown and the rest is used.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use toml::{Table, Value};
+
+/// Where GRUB has put it.
+pub const FILE: &str = "/kiln/kiln.toml";
 
 /// What was understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,117 +15,227 @@ pub struct Site {
     pub hostname: Option<String>,
     /// Environment for every unit.
     pub env: BTreeMap<String, String>,
-    /// A fixed address instead of DHCP.
-    pub network: Option<Fixed>,
+    /// Interfaces by name (`eth0`) or hardware address (`52:54:00:12:34:56`); under the empty name what `[network]` says of
+    /// the first one. What is not named is configured by DHCP and router advertisements.
+    pub network: BTreeMap<String, Interface>,
+    /// NTP servers, by name or address; none: those of DHCP, else Debian's pool.
+    pub ntp: Vec<String>,
+    /// State is to be made anew at this start.
+    pub factory_reset: bool,
 }
 
-/// A fixed IPv4 address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fixed {
-    /// Address.
-    pub address: Ipv4Addr,
-    /// Length of the network's prefix, 0 to 32.
-    pub prefix: u8,
-    /// Default gateway.
+/// Settings of one network interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Fixed addresses with the length of their network's prefix (0 to 32, 0 to 128); none: DHCP.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Default gateway of the fixed IPv4 address; IPv6 routers announce themselves.
     pub gateway: Option<Ipv4Addr>,
     /// Name servers.
-    pub dns: Vec<String>,
+    pub dns: Vec<IpAddr>,
+    /// No IPv6 on it.
+    pub no_ipv6: bool,
+    /// Left alone altogether.
+    pub off: bool,
 }
 
 /// Sections that other parts of the box read.
-const OF_OTHERS: [&str; 6] = ["alerts", "console", "factory_reset", "listen", "tls", "fleet"];
+const OF_OTHERS: [&str; 7] = ["alerts", "console", "listen", "tls", "fleet", "update", "backup"];
+
+/// What was wrong: the key on whose line it stands, and what is expected there.
+type Wrong = (String, &'static str);
+
+const ADDRESS: &str = "text like \"192.0.2.10/24\" or \"2001:db8::10/64\", or a list of such";
+const DNS: &str = "a list of addresses in quotes";
+const NTP: &str = "a list of names or addresses in quotes";
 
 impl Site {
+    /// Reads the file, if there is one.
+    pub fn read() -> (Site, Vec<String>) {
+        match std::fs::read_to_string(FILE) {
+            Ok(text) => Site::parse(&text),
+            Err(_) => (Site::default(), Vec::new()),
+        }
+    }
+
     /// Reads the text; each mistake names line or field and what is expected.
     pub fn parse(text: &str) -> (Site, Vec<String>) {
         let mut site = Site::default();
-        let mut errors = Vec::new();
-        let table: toml::Table = match text.parse() {
+        let table: Table = match text.parse() {
             Ok(t) => t,
             Err(e) => {
                 let e: toml::de::Error = e;
                 let line = e.span().and_then(|s| crate::unit::place(text, s.start).0).unwrap_or(0);
-                return (
-                    site,
-                    vec![format!("kiln.toml line {line}: {}", crate::unit::one_line(e.message()))],
-                );
+                let told = format!("kiln.toml line {line}: {}", crate::unit::one_line(e.message()));
+                return (site, vec![told]);
             }
         };
-        let line = |key: &str| {
-            text.lines()
-                .position(|l| l.trim_start().trim_start_matches('[').starts_with(key))
-                .map_or(0, |n| n + 1)
-        };
-        let mut bad = |key: &str, expected: &str| {
-            errors.push(format!(
-                "kiln.toml line {}, field `{key}`: expected {expected}",
-                line(key)
-            ))
-        };
+        let mut wrong: Vec<Wrong> = Vec::new();
         for (key, value) in &table {
             match (key.as_str(), value) {
-                ("hostname", toml::Value::String(s)) if is_hostname(s) => site.hostname = Some(s.clone()),
-                ("hostname", _) => bad("hostname", "text of 1 to 63 letters, digits and -"),
-                ("env", toml::Value::Table(t)) => {
-                    for (k, v) in t {
-                        match v {
-                            toml::Value::String(s) if is_variable(k) && !s.contains('\0') => {
-                                site.env.insert(k.clone(), s.clone());
-                            }
-                            _ => bad(k, "a variable name of letters, digits and _, and a text in quotes"),
-                        }
-                    }
-                }
-                ("env", _) => bad("env", "a section [env]"),
-                ("network", toml::Value::Table(t)) => match fixed(t) {
-                    Ok(n) => site.network = n,
-                    Err((field, expected)) => bad(field, expected),
-                },
-                ("network", _) => bad("network", "a section [network]"),
+                ("hostname", Value::String(s)) if is_hostname(s) => site.hostname = Some(s.clone()),
+                ("hostname", _) => wrong.push((
+                    key.clone(),
+                    "text of 1 to 63 letters, digits and -, with no - at either end",
+                )),
+                ("env", Value::Table(t)) => site.environment(t, &mut wrong),
+                ("env", _) => wrong.push((key.clone(), "a section [env]")),
+                ("network", Value::Table(t)) => site.interfaces(t, &mut wrong),
+                ("network", _) => wrong.push((key.clone(), "a section [network]")),
+                ("time", Value::Table(t)) => site.time(t, &mut wrong),
+                ("time", _) => wrong.push((key.clone(), "a section [time]")),
+                ("factory_reset", Value::Boolean(b)) => site.factory_reset = *b,
+                // What the box itself writes when it has done so.
+                ("factory_reset", Value::String(s)) if s == "ok" => {}
+                ("factory_reset", _) => wrong.push((key.clone(), "true or false")),
                 (other, _) if OF_OTHERS.contains(&other) => {}
-                (other, _) => bad(other, "one of hostname, [env], [network]"),
+                _ => wrong.push((key.clone(), "one of hostname, factory_reset, [network], [time], [env]")),
             }
         }
-        (site, errors)
+        let line = |key: &str| {
+            text.lines()
+                .position(|l| {
+                    let l = l.trim_start().trim_start_matches('[');
+                    l.starts_with(key)
+                        || l.strip_prefix("network.")
+                            .is_some_and(|l| l.trim_start_matches(['"', '\'']).starts_with(key))
+                })
+                .map_or(0, |n| n + 1)
+        };
+        let told =
+            |(key, expected): &Wrong| format!("kiln.toml line {}, field `{key}`: expected {expected}", line(key));
+        (site, wrong.iter().map(told).collect())
+    }
+
+    fn environment(&mut self, t: &Table, wrong: &mut Vec<Wrong>) {
+        for (k, v) in t {
+            match v {
+                Value::String(s) if is_variable(k) && !s.contains('\0') => {
+                    self.env.insert(k.clone(), s.clone());
+                }
+                _ => wrong.push((
+                    k.clone(),
+                    "a variable name of letters, digits and _, and a text in quotes",
+                )),
+            }
+        }
+    }
+
+    fn time(&mut self, t: &Table, wrong: &mut Vec<Wrong>) {
+        for (k, v) in t {
+            match (k.as_str(), texts(v, is_host)) {
+                ("servers", Some(list)) => self.ntp = list,
+                ("servers", None) => wrong.push((k.clone(), NTP)),
+                _ => wrong.push((k.clone(), "servers")),
+            }
+        }
+    }
+
+    fn interfaces(&mut self, t: &Table, wrong: &mut Vec<Wrong>) {
+        let (named, general): (Vec<_>, Vec<_>) = t.iter().partition(|(_, v)| v.is_table());
+        if !general.is_empty() {
+            let general: Table = general.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            self.network.insert(String::new(), interface(&general, wrong));
+        }
+        for (name, v) in named {
+            match v.as_table() {
+                Some(t) if is_interface(name) => {
+                    self.network.insert(name.to_ascii_lowercase(), interface(t, wrong));
+                }
+                _ => wrong.push((
+                    name.clone(),
+                    "an interface's name like eth0 or its hardware address like \"52:54:00:12:34:56\"",
+                )),
+            }
+        }
     }
 }
 
-fn fixed(t: &toml::Table) -> Result<Option<Fixed>, (&'static str, &'static str)> {
-    const ADDRESS: (&str, &str) = ("address", "text like \"192.0.2.10/24\"");
-    const GATEWAY: (&str, &str) = ("gateway", "an IPv4 address in quotes");
-    const DNS: (&str, &str) = ("dns", "a list of addresses in quotes");
-    let Some(address) = t.get("address") else {
-        return Ok(None);
+/// What is right of one interface's settings.
+fn interface(t: &Table, wrong: &mut Vec<Wrong>) -> Interface {
+    let mut i = Interface::default();
+    for (key, value) in t {
+        let expected = match (key.as_str(), value) {
+            ("address", v) => match texts(v, |s| cidr(s).is_some()) {
+                Some(list) => {
+                    i.addresses = list.iter().filter_map(|s| cidr(s)).collect();
+                    continue;
+                }
+                None => ADDRESS,
+            },
+            ("gateway", v) => match v.as_str().and_then(|s| s.parse().ok()) {
+                Some(g) => {
+                    i.gateway = Some(g);
+                    continue;
+                }
+                None => "an IPv4 address in quotes (IPv6 routers announce themselves)",
+            },
+            ("dns", v) => match texts(v, |s| s.parse::<IpAddr>().is_ok()) {
+                Some(list) => {
+                    i.dns = list.iter().filter_map(|s| s.parse().ok()).collect();
+                    continue;
+                }
+                None => DNS,
+            },
+            ("ipv6", Value::Boolean(b)) => {
+                i.no_ipv6 = !b;
+                continue;
+            }
+            ("off", Value::Boolean(b)) => {
+                i.off = *b;
+                continue;
+            }
+            ("ipv6" | "off", _) => "true or false",
+            _ => "one of address, gateway, dns, ipv6, off",
+        };
+        wrong.push((key.clone(), expected));
+    }
+    i
+}
+
+/// A text, or a list of at most 16 texts, each of which is `fit`.
+fn texts(v: &Value, fit: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    let list = match v {
+        Value::Array(a) if a.len() <= 16 => a.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?,
+        Value::String(s) => vec![s.as_str()],
+        _ => return None,
     };
-    let (addr, prefix) = address.as_str().and_then(|s| s.split_once('/')).ok_or(ADDRESS)?;
-    let gateway = match t.get("gateway") {
-        None => None,
-        Some(g) => Some(g.as_str().and_then(|s| s.parse().ok()).ok_or(GATEWAY)?),
-    };
-    let dns = match t.get("dns") {
-        None => Vec::new(),
-        Some(toml::Value::Array(a)) => a
-            .iter()
-            .map(|v| {
-                v.as_str()
-                    .filter(|s| s.parse::<std::net::IpAddr>().is_ok())
-                    .map(str::to_owned)
-                    .ok_or(DNS)
-            })
-            .collect::<Result<_, _>>()?,
-        Some(_) => return Err(DNS),
-    };
-    let prefix = prefix.parse().ok().filter(|p: &u8| *p <= 32).ok_or(ADDRESS)?;
-    Ok(Some(Fixed {
-        address: addr.parse().map_err(|_| ADDRESS)?,
-        prefix,
-        gateway,
-        dns,
-    }))
+    list.iter()
+        .all(|s| fit(s))
+        .then(|| list.into_iter().map(str::to_owned).collect())
+}
+
+/// `192.0.2.10/24`: an address and its network's prefix.
+fn cidr(s: &str) -> Option<(IpAddr, u8)> {
+    let (address, prefix) = s.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let prefix: u8 = prefix.parse().ok()?;
+    (prefix <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, prefix))
+}
+
+/// Name (15 characters at most, linux/if.h) or hardware address of an interface.
+fn is_interface(s: &str) -> bool {
+    let name = (1..16).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let mac = s.len() == 17
+        && s.split(':').count() == 6
+        && s.split(':')
+            .all(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()));
+    name || mac
+}
+
+/// A host's name or address, as it may stand in another program's configuration.
+pub(crate) fn is_host(s: &str) -> bool {
+    s.parse::<IpAddr>().is_ok()
+        || (1..=253).contains(&s.len())
+            && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+            && !s.starts_with('-')
 }
 
 fn is_hostname(s: &str) -> bool {
-    (1..=63).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !s.starts_with('-')
+    (1..=63).contains(&s.len())
+        && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !s.starts_with('-')
+        && !s.ends_with('-')
 }
 
 /// Whether this can be the name of an environment variable.
@@ -143,7 +258,9 @@ mod tests {
             s.env.into_iter().collect::<Vec<_>>(),
             [("PORT".to_owned(), "80".to_owned())]
         );
-        assert_eq!(s.network.unwrap().prefix, 24);
+        let first = &s.network[""];
+        assert_eq!(first.addresses, [("192.0.2.4".parse().unwrap(), 24)]);
+        assert_eq!(first.gateway, Some(Ipv4Addr::new(192, 0, 2, 1)));
         assert_eq!(e.len(), 2, "{e:?}");
         assert!(
             e[0].contains("line 4, field `BAD-NAME`: expected a variable name"),
@@ -155,6 +272,30 @@ mod tests {
         let (s, e) = Site::parse("hostname = 'a\n");
         assert_eq!(s, Site::default());
         assert!(e[0].starts_with("kiln.toml line 1: "), "{e:?}");
+    }
+
+    #[test]
+    fn several_interfaces_by_name_and_by_hardware_address() {
+        let (s, e) = Site::parse(
+            "factory_reset = true\n[time]\nservers=['ntp.example','192.0.2.1']\n[network.eth1]\naddress=['10.0.0.2/8','fd00::2/64']\nipv6=true\n[network.\"52:54:00:AB:cd:01\"]\noff=true\n",
+        );
+        assert_eq!(e, Vec::<String>::new());
+        assert!(s.factory_reset && s.ntp.len() == 2);
+        assert_eq!(s.network["eth1"].addresses.len(), 2);
+        assert!(s.network["52:54:00:ab:cd:01"].off);
+
+        let (s, e) = Site::parse(
+            "factory_reset = 1\n[time]\nservers=['a b']\n[network.eth1]\naddress='10.0.0.2/33'\ngateway='fe80::1'\n[network.\"eth 2\"]\nipv6=1\n",
+        );
+        assert!(!s.factory_reset && s.ntp.is_empty());
+        let lines: Vec<_> = e.iter().map(|e| e.split(',').next().unwrap()).collect();
+        assert_eq!(lines.len(), 5, "{e:?}");
+        for l in ["1", "3", "5", "6", "7"] {
+            assert!(
+                lines.contains(&format!("kiln.toml line {l}").as_str()),
+                "line {l} in {e:?}"
+            );
+        }
     }
 
     #[test]

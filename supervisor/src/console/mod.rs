@@ -23,6 +23,9 @@ pub struct Screen {
     pub status: Status,
     /// Claim code while the box is unclaimed.
     pub claim: Option<String>,
+    /// SHA-256 of the server's TLS certificate.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
     /// What takes long just now.
     pub progress: Option<String>,
 }
@@ -253,11 +256,13 @@ mod tests {
             addresses: vec!["192.0.2.7".into()],
             units: vec![],
             boot,
+            recovery: 0,
             banners: vec![],
         };
         Screen {
             status,
             claim: Some("ABCD1234".into()),
+            fingerprint: None,
             progress: None,
         }
     }

@@ -79,7 +79,7 @@ pub struct Desk {
     pub env: Vec<(String, String)>,
     pub env_changed: bool,
     pub state_moved: Option<String>,
-    pub left_out: Vec<String>,
+    pub recovery: u32,
 }
 
 /// What only PID 1 has.
@@ -122,6 +122,8 @@ pub struct State {
     pub watchdog: Option<Watchdog>,
     /// Claim code on the console.
     pub claim: Option<String>,
+    /// Fingerprint of the server's certificate on the console.
+    pub fingerprint: Option<String>,
     /// The end that is under way: how, and by when.
     pub end: Option<(Ending, Millis)>,
     /// Faults of PID 1 itself.
@@ -215,7 +217,7 @@ mod tests {
                 env: vec![(t(0), t(5))],
                 env_changed,
                 state_moved: moved.then(|| t(1)),
-                left_out: vec![t(2)],
+                recovery: 3,
             }
         }
     }
@@ -243,6 +245,7 @@ mod tests {
                 desk,
                 machine: machine.map(|(uevents, addresses, held)| Machine { uevents, addresses, held, facts: Facts::default() }),
                 watchdog: watchdog.map(|(fd, timeout, fed, reset_us)| Watchdog { fd, timeout, fed, reset_us, name: "iTCO".into() }),
+                fingerprint: claim.clone(),
                 claim,
                 end: end.map(|at| (Ending::Reboot, at)),
                 faults: Faults(faults),
@@ -280,6 +283,7 @@ mod tests {
             machine: None,
             watchdog: None,
             claim: None,
+            fingerprint: None,
             end: None,
             faults: Faults::default(),
         };

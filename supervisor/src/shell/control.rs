@@ -43,8 +43,17 @@ struct Client {
 /// What a client wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// Show this claim code; from a process of this user.
-    Claim { code: Option<String>, uid: Option<u32> },
+    /// Show this on the console; from a process of this user.
+    Screen {
+        /// Claim code.
+        code: Option<String>,
+        /// Fingerprint of the server's certificate.
+        fingerprint: Option<String>,
+        /// Who wishes it.
+        uid: Option<u32>,
+    },
+    /// Make DATA anew; from a process of this user.
+    Reset(Option<u32>),
     /// Replace PID 1 by the program that lies at its path now; asked by root, or by whoever we run as.
     Replace,
 }
@@ -190,8 +199,10 @@ impl Client {
                     self.watching = true;
                     self.answer(status);
                 }
-                Ok(Request::Screen { claim }) => wishes.push(Wish::Claim {
+                Ok(Request::Reset {}) => wishes.push(Wish::Reset(self.uid)),
+                Ok(Request::Screen { claim, fingerprint }) => wishes.push(Wish::Screen {
                     code: claim,
+                    fingerprint,
                     uid: self.uid,
                 }),
                 Ok(Request::Reexec {}) if self.uid == Some(0) || self.uid == Some(nix::unistd::getuid().as_raw()) => {

@@ -40,8 +40,10 @@ pub struct Desk {
     pub state_moved: Option<String>,
     /// Whether any unit that keeps state has a process.
     pub stateful_run: bool,
-    /// Units that the owner's settings make needless.
-    pub left_out: Vec<String>,
+    /// How often a person at the console has asked to get in without a password.
+    pub recovery: u32,
+    /// Who has asked for a factory reset; taken in the same turn.
+    pub reset: Option<String>,
 }
 
 impl Desk {
@@ -82,7 +84,7 @@ impl Desk {
             env: self.env.clone(),
             env_changed: self.env_changed,
             state_moved: self.state_moved.clone(),
-            left_out: self.left_out.clone(),
+            recovery: self.recovery,
         }
     }
 
@@ -109,7 +111,8 @@ impl Desk {
             env_changed: s.env_changed,
             state_moved: s.state_moved,
             stateful_run: false,
-            left_out: s.left_out,
+            recovery: s.recovery,
+            reset: None,
         }
     }
 

@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
 use super::paths::Paths;
+use super::users;
 use crate::handover::fds;
 use crate::unit::{Address, Listen};
 
@@ -26,12 +27,14 @@ pub fn open(listen: &Listen, paths: &Paths) -> io::Result<OwnedFd> {
             let path = fresh(&paths.at(path))?;
             let s = UnixListener::bind(&path)?;
             mode(&path, listen.mode)?;
+            own(&path, listen, paths)?;
             Ok(s.into())
         }
         Address::Datagram(path) => {
             let path = fresh(&paths.at(path))?;
             let s = UnixDatagram::bind(&path)?;
             mode(&path, listen.mode)?;
+            own(&path, listen, paths)?;
             nix::sys::socket::setsockopt(&s, nix::sys::socket::sockopt::PassCred, &true)?;
             let _ = nix::sys::socket::setsockopt(&s, nix::sys::socket::sockopt::RcvBufForce, &DATAGRAM_BUFFER);
             Ok(s.into())
@@ -57,6 +60,16 @@ fn fresh(path: &Path) -> io::Result<std::path::PathBuf> {
     }
     let _ = std::fs::remove_file(path);
     Ok(path.to_owned())
+}
+
+/// Gives a path socket to the user that its unit file names; below a root everything is ours.
+fn own(path: &Path, listen: &Listen, paths: &Paths) -> io::Result<()> {
+    let Some(name) = listen.user.as_deref().filter(|_| paths.is_box()) else {
+        return Ok(());
+    };
+    let user = users::find(&paths.at(Path::new("/etc/passwd")), name)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("user {name:?} is not in /etc/passwd")))?;
+    std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))
 }
 
 fn mode(path: &Path, mode: u32) -> io::Result<()> {

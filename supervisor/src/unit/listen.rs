@@ -13,6 +13,7 @@ pub(super) struct ListenFile {
     stream: Option<String>,
     datagram: Option<String>,
     mode: Option<u32>,
+    user: Option<String>,
 }
 
 /// Checks one entry of `listen`.
@@ -40,5 +41,6 @@ pub(super) fn listen_of(l: ListenFile) -> Result<Listen, String> {
         name: l.name,
         address,
         mode: l.mode.unwrap_or(0o600) & 0o777,
+        user: l.user,
     })
 }

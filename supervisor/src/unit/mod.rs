@@ -51,6 +51,9 @@ pub struct Listen {
     pub address: Address,
     /// Access bits of a path socket.
     pub mode: u32,
+    /// Who owns a path socket; root where nobody is named.
+    #[serde(default)]
+    pub user: Option<String>,
 }
 
 /// Where a socket of a unit listens.

@@ -59,10 +59,12 @@ impl Machine {
     pub(super) fn start_keeper(&mut self, now: Millis, desk: &mut Desk) {
         match &self.cmdline.part {
             Some(part) if self.facts.system => {
-                let (part, mark) = (part.clone(), self.cmdline.mark.clone());
+                let (part, mark, reset) = (part.clone(), self.cmdline.mark.clone(), self.site.factory_reset);
                 self.facts.heard_at = None;
                 let _ = now;
-                if desk.start(Task::Medium, move |line| medium::keep(line, &part, mark.as_deref())) {
+                if desk.start(Task::Medium, move |line| {
+                    medium::keep(line, &part, mark.as_deref(), reset)
+                }) {
                     return;
                 }
                 self.to_ram("no process for the boot medium", desk);
@@ -107,6 +109,12 @@ impl Machine {
                 self.facts.progress = None;
                 if rest == "remade" {
                     desk.banner("data", Severity::Warning, "The DATA partition could not be repaired and was made anew: history and settings of this box are lost.".into());
+                } else if rest == "reset" {
+                    desk.banner(
+                        "data",
+                        Severity::Info,
+                        "This box was reset: history, settings and owner are gone. Claim it with the code on its console.".into(),
+                    );
                 } else if rest == "repaired" {
                     desk.banner(
                         "data",
@@ -118,6 +126,11 @@ impl Machine {
                 self.facts.heard_at = Some(now);
                 self.settled("disk", desk);
             }
+            "noreset" => desk.banner(
+                "reset",
+                Severity::Warning,
+                format!("The factory reset was not done: {rest}."),
+            ),
             "ram" => self.to_ram(rest, desk),
             "gone" => self.medium_gone(now, rest, desk),
             "saved" if self.facts.moving.is_some() => {

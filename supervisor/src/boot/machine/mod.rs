@@ -22,9 +22,9 @@ use super::cmdline::Cmdline;
 use super::record::{self, Record, Traces};
 use super::site::Site;
 use super::uevents::Uevents;
-use super::{net, work};
+use super::{identity, mounts, net, reset, sysctl, work};
 use crate::console;
-use crate::core::{Input, Milestone, Millis};
+use crate::core::{Ending, Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
 use crate::shell::log;
@@ -64,8 +64,10 @@ pub struct Facts {
     traces: Traces,
     reboots: u32,
     progress: Option<String>,
-    fixed_done: bool,
     moving: Option<Moving>,
+    /// DATA is to be made anew after the reboot that is under way.
+    #[serde(default)]
+    reset: bool,
 }
 
 /// State on its way from a pulled medium into RAM.
@@ -89,19 +91,15 @@ impl Machine {
                 format!("The image's board file cannot be used: {e}. Drivers that no device asks for are missing."),
             );
         }
-        let (site, errors) = match fs::read_to_string("/kiln/kiln.toml") {
-            Ok(text) => Site::parse(&text),
-            Err(_) => (Site::default(), Vec::new()),
-        };
+        let (site, errors) = Site::read();
         if !errors.is_empty() {
             desk.banner("site", Severity::Warning, format!("A setting was not understood and is not used: {}. Correct it on the boot partition and restart the box.", errors.join("; ")));
         }
-        desk.host = site.hostname.clone().unwrap_or_else(|| "kiln".into());
-        let _ = nix::unistd::sethostname(&desk.host);
-        desk.env = site.env.clone().into_iter().collect();
-        if site.network.is_some() {
-            desk.left_out.push("network".into());
+        if sysctl::never_before(board.built) {
+            log::warn("the clock stood before the day this system was made, and was put to that day");
         }
+        name(&site, desk);
+        desk.env = site.env.clone().into_iter().collect();
         let read = |p: &str| fs::read_to_string(p).unwrap_or_default().trim().to_owned();
         desk.boot.slot.clone_from(&cmdline.slot);
         desk.boot.why.clone_from(&cmdline.why);
@@ -157,11 +155,21 @@ impl Machine {
                 });
                 desk.addresses = found;
             }
+            name(&self.site, desk);
         }
         if self.facts.system {
             self.load_modules(now, desk);
         }
         self.move_state(now, desk);
+        if let Some(by) = desk.reset.take()
+            && !self.facts.reset
+        {
+            self.facts.reset = true;
+            desk.inputs.push_back(Input::Shutdown {
+                ending: Ending::Reboot,
+                why: format!("factory reset, {by}"),
+            });
+        }
         if let Some(at) = self.facts.heard_at {
             let silent = now.saturating_sub(at);
             desk.inputs.push_back(Input::MediumSilent { for_ms: silent });
@@ -173,19 +181,6 @@ impl Machine {
                 );
             } else {
                 desk.unbanner("silent");
-            }
-        }
-        if let (Some(fixed), false) = (&self.site.network, self.facts.fixed_done) {
-            match net::set_fixed(fixed) {
-                Ok(done) => self.facts.fixed_done = done,
-                Err(e) => {
-                    self.facts.fixed_done = true;
-                    desk.banner(
-                        "fixed",
-                        Severity::Warning,
-                        format!("The fixed address {} could not be set: {e}.", fixed.address),
-                    );
-                }
             }
         }
     }
@@ -200,10 +195,11 @@ impl Machine {
     }
 
     /// Puts the present state on the console.
-    pub fn show(&self, status: &Status, claim: Option<&str>, desk: &Desk) {
+    pub fn show(&self, status: &Status, (claim, fingerprint): (Option<&str>, Option<&str>), desk: &Desk) {
         let screen = console::Screen {
             status: status.clone(),
             claim: claim.map(str::to_owned),
+            fingerprint: fingerprint.map(str::to_owned),
             progress: self.facts.progress.clone(),
         };
         let text = serde_json::to_string(&screen).unwrap_or_default();
@@ -220,14 +216,33 @@ impl Machine {
             reboots: if ladder { self.facts.reboots + 1 } else { 0 },
         };
         let on_disk = desk.boot.medium == Medium::Disk;
+        let reset = self.facts.reset && on_disk;
         desk.start(Task::Farewell, move |_| {
             if on_disk {
                 record::leave(Path::new(record::FOLDER), &record);
             }
             nix::unistd::sync();
+            if reset && let Err(e) = mounts::source("/var/lib/kiln").and_then(|data| reset::ask(&data)) {
+                log::error(&format!("factory reset: {e}"));
+            }
             let _ = nix::mount::umount2("/var/lib/kiln", nix::mount::MntFlags::MNT_DETACH);
             nix::unistd::sync();
             0
         });
     }
+}
+
+/// Gives the box its name: the owner's, or the machine's own as soon as that is known.
+fn name(site: &Site, desk: &mut Desk) {
+    let known = !desk.host.is_empty() && desk.host != identity::UNNAMED;
+    if known {
+        return;
+    }
+    let own = || identity::name(Path::new("/"));
+    desk.host = site
+        .hostname
+        .clone()
+        .or_else(own)
+        .unwrap_or_else(|| identity::UNNAMED.into());
+    let _ = nix::unistd::sethostname(&desk.host);
 }

@@ -61,6 +61,7 @@ pub struct Shell {
     machine: Option<Machine>,
     watchdog: Option<Watchdog>,
     claim: Option<String>,
+    fingerprint: Option<String>,
     status_line: String,
     actions: Vec<Action>,
     /// Pressure, and when it was read.
@@ -82,8 +83,7 @@ impl Shell {
     /// The runtime folder, or one of PID 1's own sockets, could not be made.
     pub fn new(paths: Paths, machine: Option<Machine>, desk: Desk, reboots: u32) -> io::Result<Shell> {
         std::fs::create_dir_all(paths.run())?;
-        let (mut units, malformed) = unit::load(&paths.units());
-        units.retain(|u| !desk.left_out.contains(&u.name));
+        let (units, malformed) = unit::load(&paths.units());
         for e in &malformed {
             log::warn(&format!("unit left out: {e}"));
         }
@@ -102,6 +102,7 @@ impl Shell {
             machine,
             watchdog: None,
             claim: None,
+            fingerprint: None,
             status_line: String::new(),
             actions: Vec::with_capacity(ROOM),
             pressure: (0, 0),

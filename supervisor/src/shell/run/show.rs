@@ -19,36 +19,54 @@ impl Shell {
             self.status_line = line;
             self.control.publish(&self.status_line);
             if let Some(m) = &mut self.machine {
-                m.show(&status, self.claim.as_deref(), &self.desk);
+                m.show(
+                    &status,
+                    (self.claim.as_deref(), self.fingerprint.as_deref()),
+                    &self.desk,
+                );
             }
         }
         for wish in self.control.serve(&self.status_line) {
             match wish {
-                Wish::Claim { code, uid } => self.show_claim(code, uid, &status),
+                Wish::Screen { code, fingerprint, uid } if self.is_servers(uid, "show a claim code") => {
+                    self.show_screen(code, fingerprint, &status);
+                }
+                Wish::Reset(uid) if self.is_servers(uid, "reset the box") => {
+                    self.desk.reset = Some("asked for in the dashboard".into())
+                }
+                Wish::Screen { .. } | Wish::Reset(_) => {}
                 Wish::Replace => self.replace = true,
             }
         }
     }
 
-    /// Only root and the server may put something on the console.
-    pub(super) fn show_claim(&mut self, code: Option<String>, uid: Option<u32>, status: &Status) {
+    /// Whether a process of this user may command the box: root, the server, and whoever we run as.
+    pub(super) fn is_servers(&self, uid: Option<u32>, what: &str) -> bool {
         let mine = nix::unistd::getuid().as_raw();
-        let servers = self
+        let mut servers = self
             .units
             .iter()
             .filter(|u| u.critical)
             .filter_map(|u| users::find(&self.paths.at(Path::new("/etc/passwd")), &u.user));
-        if uid != Some(0) && uid != Some(mine) && !servers.map(|u| u.uid).any(|u| uid == Some(u)) {
-            log::warn(&format!("a process of user {uid:?} wanted to show a claim code"));
+        let may = uid == Some(0) || uid == Some(mine) || servers.any(|u| uid == Some(u.uid));
+        if !may {
+            log::warn(&format!("a process of user {uid:?} wanted to {what}"));
+        }
+        may
+    }
+
+    /// Puts what the server says on the console.
+    fn show_screen(&mut self, code: Option<String>, fingerprint: Option<String>, status: &Status) {
+        let plain =
+            |extra: u8| move |c: &String| c.len() <= 128 && c.bytes().all(|b| b.is_ascii_alphanumeric() || b == extra);
+        let code = code.filter(plain(b'-')).filter(|c| c.len() <= 32);
+        let fingerprint = fingerprint.filter(plain(b':'));
+        if self.claim == code && self.fingerprint == fingerprint {
             return;
         }
-        let code = code.filter(|c| c.len() <= 32 && c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
-        if self.claim == code {
-            return;
-        }
-        self.claim = code;
+        (self.claim, self.fingerprint) = (code, fingerprint);
         if let Some(m) = &mut self.machine {
-            m.show(status, self.claim.as_deref(), &self.desk);
+            m.show(status, (self.claim.as_deref(), self.fingerprint.as_deref()), &self.desk);
         } else if let Some(code) = &self.claim {
             log::info(&format!("claim: {code}"));
         }
@@ -97,6 +115,7 @@ impl Shell {
             addresses: self.desk.addresses.clone(),
             units,
             boot: self.desk.boot.clone(),
+            recovery: self.desk.recovery,
             banners: self.desk.banners.iter().map(|(_, b)| b.clone()).collect(),
         }
     }

@@ -74,6 +74,7 @@ impl Shell {
             machine: self.machine.as_ref().map(Machine::state),
             watchdog: self.watchdog.as_ref().map(Watchdog::state),
             claim: self.claim.clone(),
+            fingerprint: self.fingerprint.clone(),
             end: self.end,
             faults: fault::faults(),
         }
@@ -127,16 +128,16 @@ impl Shell {
             .and_then(|fd| fds.take(fd))
             .and_then(|fd| memfd::read(&fd))
             .and_then(|bytes| State::read(&bytes, std::process::id()));
-        let (estate, claim, end, kept) = match read {
+        let (estate, (claim, fingerprint), end, kept) = match read {
             Ok(s) => {
-                let (claim, end) = (s.claim.clone(), s.end);
-                (Estate::of(&paths, s, &mut fds)?, claim, end, true)
+                let (shown, end) = ((s.claim.clone(), s.fingerprint.clone()), s.end);
+                (Estate::of(&paths, s, &mut fds)?, shown, end, true)
             }
             Err(why) => {
                 log::error(&format!(
                     "PID 1's state cannot be used: {why}; taking over what can be found"
                 ));
-                (Estate::found(&paths, now, &mut fds)?, None, None, false)
+                (Estate::found(&paths, now, &mut fds)?, (None, None), None, false)
             }
         };
         // Closes what nobody has taken.
@@ -156,6 +157,7 @@ impl Shell {
             machine: estate.machine,
             watchdog: estate.watchdog,
             claim,
+            fingerprint,
             status_line: String::new(),
             actions: Vec::with_capacity(ROOM),
             pressure: (0, 0),
@@ -246,15 +248,14 @@ impl Estate {
 
     /// What is there: sockets by their addresses, credentials by their files; processes follow (`adopt`).
     fn found(paths: &Paths, now: Millis, fds: &mut Inherited) -> io::Result<Estate> {
-        let (mut desk, machine) = if paths.is_box() {
+        let (desk, machine) = if paths.is_box() {
             let mut desk = Desk::default();
             let machine = Machine::look_around(now, &mut desk, fds);
             (desk, Some(machine))
         } else {
             (Desk::below_root(), None)
         };
-        let (mut units, malformed) = unit::load(&paths.units());
-        units.retain(|u| !desk.left_out.contains(&u.name));
+        let (units, malformed) = unit::load(&paths.units());
         let at = |path: std::path::PathBuf, listens: bool| {
             move |fd: std::os::fd::BorrowedFd<'_>| {
                 fds::unix_path(fd) == Some(path.clone()) && fds::listens(fd) == listens
@@ -281,7 +282,6 @@ impl Estate {
         for u in &units {
             credentials.read_back(&paths.run(), u);
         }
-        desk.left_out.shrink_to_fit();
         Ok(Estate {
             core: Core::new(now, &units, 0, seed()),
             processes: units.iter().map(|_| Process::default()).collect(),

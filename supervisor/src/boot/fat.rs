@@ -1,0 +1,87 @@
+//! A little of FAT32, read past the file system driver: the first cluster of a folder or a file of the boot partition.
+//!
+//! Nothing is mounted, so what is read may be on a stick that is not ours. Tested through `mark` and `reset`.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::gpt::SECTOR;
+
+/// Bytes of a directory entry.
+const ENTRY: usize = 32;
+/// Largest cluster that FAT32 may have, in sectors.
+const CLUSTER_MAX: u64 = 128;
+
+/// Where things are on the boot partition.
+#[derive(Debug)]
+pub(super) struct Fat<'a> {
+    disk: &'a File,
+    /// First sector of cluster 2.
+    data: u64,
+    cluster_sectors: u64,
+    /// First cluster of the root folder.
+    pub(super) root: u64,
+}
+
+impl Fat<'_> {
+    /// Reads the boot sector of the partition that begins at sector `first`; `None` where there is no FAT32.
+    ///
+    /// # Errors
+    /// The disk cannot be read.
+    pub(super) fn read(disk: &File, first: u64) -> io::Result<Option<Fat<'_>>> {
+        let mut boot = [0u8; 512];
+        disk.read_exact_at(&mut boot, first * SECTOR)?;
+        let u16_at = |at: usize| u64::from(u16::from_le_bytes([boot[at], boot[at + 1]]));
+        let u32_at = |at: usize| u64::from(u32::from_le_bytes([boot[at], boot[at + 1], boot[at + 2], boot[at + 3]]));
+        let cluster_sectors = u64::from(boot[13]);
+        let fits = boot[510..] == [0x55, 0xaa] && u16_at(11) == SECTOR && (1..=CLUSTER_MAX).contains(&cluster_sectors);
+        Ok(fits.then(|| Fat {
+            disk,
+            data: first + u16_at(14) + u64::from(boot[16]) * u32_at(36),
+            cluster_sectors,
+            root: u32_at(44),
+        }))
+    }
+
+    /// Where a cluster begins, in bytes of the disk; `None` for what is no cluster.
+    pub(super) fn offset(&self, cluster: u64) -> Option<u64> {
+        let n = cluster.checked_sub(2)?;
+        Some((self.data + n * self.cluster_sectors) * SECTOR)
+    }
+
+    /// A cluster's bytes; `None` for what is no cluster.
+    ///
+    /// # Errors
+    /// The disk cannot be read.
+    pub(super) fn cluster(&self, cluster: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(at) = self.offset(cluster) else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0u8; usize::try_from(self.cluster_sectors * SECTOR).unwrap_or(0)];
+        self.disk.read_exact_at(&mut bytes, at)?;
+        Ok(Some(bytes))
+    }
+
+    /// First cluster and size of what in a folder's first cluster has a short name that is `wanted`.
+    ///
+    /// # Errors
+    /// The disk cannot be read.
+    pub(super) fn find(&self, folder: u64, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<(u64, u32)>> {
+        let Some(folder) = self.cluster(folder)? else {
+            return Ok(None);
+        };
+        let entries = folder.chunks_exact(ENTRY).take_while(|e| e[0] != 0);
+        // Bit 3: a volume label or a part of a long name.
+        let found = entries
+            .filter(|e| e[11] & 0x08 == 0 && e[0] != 0xe5)
+            .find(|e| wanted(&e[..11]));
+        Ok(found.map(|e| {
+            let half = |at: usize| u64::from(u16::from_le_bytes([e[at], e[at + 1]]));
+            (
+                half(20) << 16 | half(26),
+                u32::from_le_bytes([e[28], e[29], e[30], e[31]]),
+            )
+        }))
+    }
+}

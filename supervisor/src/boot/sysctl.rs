@@ -1,0 +1,177 @@
+//! What the kernel is told at the start: settings that close roads nobody needs, and a clock that is never absurd.
+
+use std::fs;
+use std::path::Path;
+
+/// Settings below `/proc/sys`, and what each is for. One that the kernel does not have is passed over.
+pub const SETTINGS: [(&str, &str, &str); 39] = [
+    ("kernel/panic", "10", "a crashed kernel restarts the machine after 10 s"),
+    (
+        "kernel/panic_on_oops",
+        "1",
+        "no life after memory may be wrong: a drive must not be written by such a kernel",
+    ),
+    ("kernel/kptr_restrict", "2", "no addresses of the kernel for anybody"),
+    (
+        "kernel/dmesg_restrict",
+        "1",
+        "the kernel's log is the journal's, which asks for CAP_SYSLOG",
+    ),
+    (
+        "kernel/unprivileged_bpf_disabled",
+        "1",
+        "no programs for the kernel from unprivileged processes",
+    ),
+    ("net/core/bpf_jit_harden", "2", "compiled filters are blinded"),
+    (
+        "kernel/yama/ptrace_scope",
+        "2",
+        "only CAP_SYS_PTRACE looks into other processes",
+    ),
+    (
+        "kernel/perf_event_paranoid",
+        "3",
+        "no profiling by unprivileged processes",
+    ),
+    ("kernel/kexec_load_disabled", "1", "no other kernel takes over"),
+    ("kernel/sysrq", "0", "keyboards have no road past PID 1"),
+    ("kernel/randomize_va_space", "2", "addresses are random"),
+    ("kernel/core_uses_pid", "1", "core files of two processes do not meet"),
+    ("vm/unprivileged_userfaultfd", "0", "page faults are the kernel's"),
+    ("vm/mmap_min_addr", "65536", "a null pointer is never mapped"),
+    (
+        "user/max_user_namespaces",
+        "0",
+        "no user namespaces: they open code that root alone should reach",
+    ),
+    ("dev/tty/ldisc_autoload", "0", "no line disciplines on demand"),
+    ("dev/tty/legacy_tiocsti", "0", "nobody types into another's terminal"),
+    (
+        "fs/protected_symlinks",
+        "1",
+        "links in shared folders are followed by their owner alone",
+    ),
+    ("fs/protected_hardlinks", "1", "no hard links to others' files"),
+    (
+        "fs/protected_fifos",
+        "2",
+        "pipes in shared folders belong to their owner",
+    ),
+    (
+        "fs/protected_regular",
+        "2",
+        "files in shared folders belong to their owner",
+    ),
+    ("net/ipv4/ip_forward", "0", "the box is no router"),
+    ("net/ipv6/conf/all/forwarding", "0", "the box is no router"),
+    (
+        "net/ipv4/conf/all/rp_filter",
+        "2",
+        "packets from addresses that no road leads to are dropped",
+    ),
+    ("net/ipv4/conf/default/rp_filter", "2", "the same on interfaces to come"),
+    ("net/ipv4/conf/all/accept_redirects", "0", "nobody changes its roads"),
+    (
+        "net/ipv4/conf/default/accept_redirects",
+        "0",
+        "nobody changes its roads",
+    ),
+    ("net/ipv4/conf/all/secure_redirects", "0", "nobody changes its roads"),
+    ("net/ipv4/conf/all/send_redirects", "0", "it changes nobody's roads"),
+    ("net/ipv4/conf/default/send_redirects", "0", "it changes nobody's roads"),
+    (
+        "net/ipv4/conf/all/accept_source_route",
+        "0",
+        "senders do not choose the road",
+    ),
+    (
+        "net/ipv4/conf/default/accept_source_route",
+        "0",
+        "senders do not choose the road",
+    ),
+    ("net/ipv6/conf/all/accept_redirects", "0", "nobody changes its roads"),
+    (
+        "net/ipv6/conf/default/accept_redirects",
+        "0",
+        "nobody changes its roads",
+    ),
+    (
+        "net/ipv6/conf/all/accept_source_route",
+        "0",
+        "senders do not choose the road",
+    ),
+    (
+        "net/ipv4/tcp_syncookies",
+        "1",
+        "a flood of openings does not fill memory",
+    ),
+    ("net/ipv4/icmp_echo_ignore_broadcasts", "1", "no part in floods"),
+    ("net/ipv4/tcp_rfc1337", "1", "old packets end no new connection"),
+    (
+        "net/unix/max_dgram_qlen",
+        "1024",
+        "bursts of logs wait while the journal restarts",
+    ),
+];
+
+/// Sets them all, and the kernel's reserve of memory. Returns what was refused.
+pub fn harden(root: &Path) -> Vec<String> {
+    let mut refused = Vec::new();
+    for (name, value, _) in SETTINGS {
+        let path = root.join(name);
+        if path.exists()
+            && let Err(e) = fs::write(&path, format!("{value}\n"))
+        {
+            refused.push(format!("{name}: {e}"));
+        }
+    }
+    let total = fs::read_to_string("/proc/meminfo").ok().and_then(|t| total_kib(&t));
+    if let Some(kib) = total {
+        let _ = fs::write(root.join("vm/min_free_kbytes"), format!("{}\n", reserve_kib(kib)));
+    }
+    refused
+}
+
+fn total_kib(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// The kernel's own rule for its reserve, `4 √KiB` and at least 4 MiB here, before huge pages raise it to some 27 MiB
+/// whatever the machine has (mm/page_alloc.c, mm/khugepaged.c): on 1 GiB those are two burn-ins' buffers.
+fn reserve_kib(total_kib: u64) -> u64 {
+    (total_kib * 16).isqrt().clamp(4_096, 65_536)
+}
+
+/// Puts the clock to `floor` (seconds since 1970) if it stands before that. Returns whether it did.
+pub fn never_before(floor: i64) -> bool {
+    if wire::Time::now().as_second() >= floor {
+        return false;
+    }
+    let time = nix::sys::time::TimeSpec::new(floor, 0);
+    nix::time::clock_settime(nix::time::ClockId::CLOCK_REALTIME, time).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_is_the_kernels_own_and_no_more_than_that() {
+        assert_eq!(total_kib("MemTotal:         752000 kB\nMemFree: 1 kB\n"), Some(752_000));
+        assert_eq!(reserve_kib(752_000), 4_096);
+        assert_eq!(reserve_kib(8 << 20), 11_585);
+        assert_eq!(reserve_kib(u64::from(u32::MAX)), 65_536);
+    }
+
+    #[test]
+    fn each_setting_is_written_and_a_missing_one_is_passed_over() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        std::fs::create_dir_all(dir.path().join("kernel"))?;
+        std::fs::write(dir.path().join("kernel/kptr_restrict"), "0\n")?;
+        assert_eq!(harden(dir.path()), Vec::<String>::new());
+        assert_eq!(std::fs::read_to_string(dir.path().join("kernel/kptr_restrict"))?, "2\n");
+        assert!(!dir.path().join("net").exists());
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! `kiln-mdns`: the box's name in the local network, by multicast DNS (RFC 6762) and service discovery (RFC 6763).
+//!
+//! It answers for `NAME.local`, where NAME is the machine's host name, and announces the dashboard as `_kiln._tcp` and
+//! `_http._tcp`, on every interface and over IPv4 and IPv6. Probing, defending and choosing another name when somebody has
+//! ours are the library's, by the standard; the name that holds in the end is this unit's status, which the console and the
+//! dashboard show. It runs without any privilege. Tested: `image/tests/boot/network.rs`, with Avahi as the other side.
+
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixDatagram;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use mdns_sd::{DaemonEvent, ServiceDaemon, ServiceInfo};
+
+/// What is announced, and at which port. The first is ours, the second what every browser of services knows.
+const SERVICES: [(&str, u16); 2] = [("_kiln._tcp.local.", 80), ("_http._tcp.local.", 80)];
+/// How often interfaces and the machine's name are looked at, in seconds.
+const LOOK: u32 = 3;
+/// Longest silence between two heartbeats.
+const BEAT: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("kiln-mdns: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let daemon = ServiceDaemon::new()?;
+    daemon.set_ip_check_interval(LOOK)?;
+    let events = daemon.monitor()?;
+    let mut name = hostname();
+    register(&daemon, &name)?;
+    let mut renamed: BTreeMap<String, String> = BTreeMap::new();
+    say(&format!("READY=1\nSTATUS={name}.local"));
+    let mut looked = Instant::now();
+    loop {
+        match events.recv_timeout(BEAT) {
+            Ok(DaemonEvent::NameChange(change)) => {
+                println!(
+                    "{} is taken on {}: {} from now on",
+                    change.original, change.intf_name, change.new_name
+                );
+                renamed.insert(change.original, change.new_name);
+                say(&format!("STATUS={}", shown(&name, &renamed)));
+            }
+            Ok(DaemonEvent::Error(e)) => eprintln!("kiln-mdns: {e}"),
+            Ok(_) => {}
+            Err(_) if events.is_disconnected() => return Err("the responder has ended".into()),
+            Err(_) => {}
+        }
+        if looked.elapsed() < Duration::from_secs(u64::from(LOOK)) {
+            continue;
+        }
+        looked = Instant::now();
+        // The responder's own thread answers: the beat says that both live.
+        let answer = daemon.status()?;
+        if answer.recv_timeout(BEAT).is_ok() {
+            say("WATCHDOG=1");
+        }
+        let now = hostname();
+        if now != name {
+            for (kind, _) in SERVICES {
+                daemon.unregister(&format!("{name}.{kind}"))?;
+            }
+            name = now;
+            renamed.clear();
+            register(&daemon, &name)?;
+            say(&format!("STATUS={name}.local"));
+        }
+    }
+}
+
+fn register(daemon: &ServiceDaemon, name: &str) -> mdns_sd::Result<()> {
+    for (kind, port) in SERVICES {
+        let text: [(&str, &str); 2] = [("path", "/"), ("product", "Kiln")];
+        let info = ServiceInfo::new(kind, name, &format!("{name}.local."), "", port, &text[..])?.enable_addr_auto();
+        daemon.register(info)?;
+    }
+    Ok(())
+}
+
+/// The host's name that holds, without the dot at its end.
+fn shown(name: &str, renamed: &BTreeMap<String, String>) -> String {
+    let own = format!("{name}.local.");
+    let mut now = &own;
+    // Each may have been taken, too; names never come back, so this ends.
+    for _ in 0..renamed.len() {
+        match renamed.get(now) {
+            Some(next) => now = next,
+            None => break,
+        }
+    }
+    now.trim_end_matches('.').to_owned()
+}
+
+fn hostname() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    let name = name.to_string_lossy();
+    // The first label; the rest would not be ours to answer for.
+    name.split('.')
+        .next()
+        .filter(|n| !n.is_empty())
+        .unwrap_or("kiln")
+        .to_owned()
+}
+
+/// Tells the supervisor, if there is one.
+fn say(text: &str) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let _ = UnixDatagram::unbound().and_then(|s| s.send_to(text.as_bytes(), path));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_holds_is_the_last_of_those_taken() {
+        let none = BTreeMap::new();
+        assert_eq!(shown("kiln-1", &none), "kiln-1.local");
+        let taken = [
+            ("kiln-1.local.", "kiln-1-2.local."),
+            ("kiln-1-2.local.", "kiln-1-3.local."),
+            ("kiln-1._kiln._tcp.local.", "x"),
+        ];
+        let taken = taken.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        assert_eq!(shown("kiln-1", &taken), "kiln-1-3.local");
+    }
+}

@@ -1,0 +1,101 @@
+//! The text of dhcpcd's configuration, from the owner's settings and the interfaces that are there.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::boot::site::Interface;
+
+/// What holds on every interface.
+const GENERAL: &str = "\
+# Made from kiln.toml at each start.
+hostname
+option domain_name_servers, domain_name, domain_search, classless_static_routes, interface_mtu, ntp_servers
+option dhcp6_name_servers, dhcp6_domain_search, dhcp6_sntp_servers
+require dhcp_server_identifier
+slaac hwaddr
+timeout 10
+";
+
+/// The configuration. `present`: name and hardware address of each interface, in the order of the names.
+pub fn dhcpcd(settings: &BTreeMap<String, Interface>, present: &[(String, String)]) -> String {
+    let mut text = GENERAL.to_owned();
+    let named = present.iter().enumerate().filter_map(|(at, (name, mac))| {
+        let first = settings.get("").filter(|_| at == 0);
+        Some((name, settings.get(name).or_else(|| settings.get(mac)).or(first)?))
+    });
+    let (off, on): (Vec<_>, Vec<_>) = named.partition(|(_, i)| i.off);
+    for (name, _) in off {
+        let _ = writeln!(text, "denyinterfaces {name}");
+    }
+    for (name, i) in on {
+        section(&mut text, name, i);
+    }
+    text
+}
+
+fn section(text: &mut String, name: &str, i: &Interface) {
+    let _ = writeln!(text, "\ninterface {name}");
+    for (address, prefix) in &i.addresses {
+        let six = if address.is_ipv6() { "6" } else { "" };
+        let _ = writeln!(text, "static ip{six}_address={address}/{prefix}");
+    }
+    if let Some(gateway) = i.gateway {
+        let _ = writeln!(text, "static routers={gateway}");
+    }
+    if !i.dns.is_empty() {
+        let list: Vec<String> = i.dns.iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "static domain_name_servers={}", list.join(" "));
+    }
+    if i.no_ipv6 {
+        text.push_str("noipv6\nnoipv6rs\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::site::Site;
+
+    fn present() -> Vec<(String, String)> {
+        [
+            ("eth0", "52:54:00:00:00:01"),
+            ("eth1", "52:54:00:00:00:02"),
+            ("eth2", "52:54:00:00:00:03"),
+        ]
+        .map(|(n, m)| (n.to_owned(), m.to_owned()))
+        .to_vec()
+    }
+
+    fn made(toml: &str) -> String {
+        let (site, errors) = Site::parse(toml);
+        assert_eq!(errors, Vec::<String>::new());
+        dhcpcd(&site.network, &present())
+    }
+
+    #[test]
+    fn without_settings_every_interface_asks_for_itself() {
+        let text = made("");
+        assert!(
+            !text.contains("interface ") && !text.contains("noipv4ll") && text.contains("\nslaac hwaddr\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_first_by_no_name_others_by_name_and_hardware_address() {
+        let text = made(
+            "[network]\naddress='192.0.2.4/24'\ngateway='192.0.2.1'\ndns=['192.0.2.2','fd00::1']\n[network.eth1]\naddress=['fd00::9/64']\nipv6=true\n[network.\"52:54:00:00:00:03\"]\noff=true\n",
+        );
+        let (general, sections) = text.split_once("\ninterface eth0\n").unwrap_or_default();
+        assert!(general.ends_with("denyinterfaces eth2\n"), "{text}");
+        assert_eq!(
+            sections,
+            "static ip_address=192.0.2.4/24\nstatic routers=192.0.2.1\nstatic domain_name_servers=192.0.2.2 fd00::1\n\ninterface eth1\nstatic ip6_address=fd00::9/64\n"
+        );
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_not_named() {
+        assert!(!made("[network.eth9]\naddress='192.0.2.4/24'\n").contains("interface "));
+    }
+}

@@ -1,0 +1,207 @@
+//! dhcpcd's hook: our own program in place of its shell scripts. dhcpcd itself sets addresses and routes; here name servers
+//! and time servers of all interfaces are put together, for the resolver and for chrony.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use super::{LEARNT, replace, time};
+use crate::boot::site::is_host;
+
+/// Most name servers that a resolver looks at (resolv.conf(5)).
+const NAMESERVERS_MAX: usize = 3;
+
+/// What one interface's protocol has told.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Told {
+    nameservers: Vec<String>,
+    search: Option<String>,
+    ntp: Vec<String>,
+}
+
+/// What to do with it.
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    /// This is what holds now.
+    Set(Told),
+    /// It holds no more.
+    Gone,
+    /// Of no interest.
+    None,
+}
+
+/// Called by dhcpcd with what has happened in its environment.
+pub fn main() -> ExitCode {
+    let vars: Vec<(String, String)> = std::env::vars().collect();
+    let var = |name: &str| vars.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v.as_str());
+    let name = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) && !s.starts_with('.');
+    let (interface, protocol) = (var("interface"), var("protocol"));
+    if interface.is_empty() || !name(interface) || !name(protocol) {
+        return ExitCode::SUCCESS;
+    }
+    let change = change(var("reason"), &vars);
+    match apply(
+        Path::new(LEARNT),
+        &format!("{interface}.{protocol}"),
+        var("reason"),
+        &change,
+    ) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("dhcp-hook: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn change(reason: &str, vars: &[(String, String)]) -> Change {
+    match reason {
+        "BOUND" | "RENEW" | "REBIND" | "REBOOT" | "INFORM" | "STATIC" | "TEST" | "BOUND6" | "RENEW6" | "REBIND6"
+        | "REBOOT6" | "INFORM6" | "STATIC6" | "ROUTERADVERT" => Change::Set(told(vars)),
+        "EXPIRE" | "NAK" | "RELEASE" | "STOP" | "STOPPED" | "FAIL" | "EXPIRE6" | "RELEASE6" | "STOP6" | "DEPARTED"
+        | "NOCARRIER" => Change::Gone,
+        _ => Change::None,
+    }
+}
+
+fn told(vars: &[(String, String)]) -> Told {
+    let mut told = Told::default();
+    let addresses = |v: &str| -> Vec<String> {
+        let good = v.split_whitespace().filter(|s| s.parse::<std::net::IpAddr>().is_ok());
+        good.map(str::to_owned).collect()
+    };
+    for (key, value) in vars {
+        let rdnss = key.starts_with("nd") && key.contains("_rdnss") && key.ends_with("_servers");
+        match key.as_str() {
+            "new_domain_name_servers" | "new_dhcp6_name_servers" => told.nameservers.extend(addresses(value)),
+            _ if rdnss => told.nameservers.extend(addresses(value)),
+            "new_domain_name" if is_host(value) => told.search = Some(value.clone()),
+            "new_ntp_servers" | "new_dhcp6_sntp_servers" => {
+                told.ntp
+                    .extend(value.split_whitespace().filter(|s| is_host(s)).map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+fn apply(learnt: &Path, file: &str, reason: &str, change: &Change) -> io::Result<()> {
+    match change {
+        Change::None => return Ok(()),
+        Change::Gone if reason == "NOCARRIER" || reason == "DEPARTED" => {
+            let (interface, _) = file.split_once('.').unwrap_or((file, ""));
+            for e in fs::read_dir(learnt).into_iter().flatten().flatten() {
+                if e.file_name().to_string_lossy().split('.').next() == Some(interface) {
+                    let _ = fs::remove_file(e.path());
+                }
+            }
+        }
+        Change::Gone => drop(fs::remove_file(learnt.join(file))),
+        Change::Set(told) => {
+            let mut text: String = told.nameservers.iter().map(|s| format!("nameserver {s}\n")).collect();
+            text.extend(told.search.iter().map(|s| format!("search {s}\n")));
+            text.extend(told.ntp.iter().map(|s| format!("ntp {s}\n")));
+            replace(&learnt.join(file), &text)?;
+        }
+    }
+    let all = all(learnt);
+    replace(Path::new("/etc/resolv.conf"), &resolv_conf(&all))?;
+    replace(Path::new(time::LEARNT), &time::sources(&all))?;
+    // chrony may not be there yet; it reads the file when it starts.
+    if Path::new(time::SOCKET).exists() {
+        let _ = Command::new("/usr/bin/chronyc")
+            .args(["-h", time::SOCKET, "reload", "sources"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status();
+    }
+    Ok(())
+}
+
+/// Every file's lines, in the order of their names.
+fn all(learnt: &Path) -> Vec<String> {
+    let mut files: Vec<_> = fs::read_dir(learnt)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.path())
+        .collect();
+    files.retain(|f| f.extension().is_some_and(|e| e != "new"));
+    files.sort();
+    let text: String = files.iter().filter_map(|f| fs::read_to_string(f).ok()).collect();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn resolv_conf(lines: &[String]) -> String {
+    let mut text = String::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let servers = lines
+        .iter()
+        .filter(|l| l.starts_with("nameserver ") && seen.insert(l.as_str()));
+    text.extend(servers.take(NAMESERVERS_MAX).map(|l| format!("{l}\n")));
+    text.extend(
+        lines
+            .iter()
+            .find(|l| l.starts_with("search "))
+            .map(|l| format!("{l}\n")),
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn vars(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn only_addresses_and_names_get_in() {
+        let lease = vars(&[
+            ("new_domain_name_servers", "10.0.2.3 evil\" fe80::1"),
+            ("new_domain_name", "lan.example"),
+            ("new_ntp_servers", "10.0.2.4 a\nserver"),
+            ("nd1_rdnss1_servers", "fd00::53"),
+        ]);
+        let Change::Set(t) = change("BOUND", &lease) else {
+            panic!()
+        };
+        assert_eq!(t.nameservers, ["10.0.2.3", "fe80::1", "fd00::53"]);
+        assert_eq!(
+            (t.search.as_deref(), t.ntp),
+            (
+                Some("lan.example"),
+                vec!["10.0.2.4".to_owned(), "a".into(), "server".into()]
+            )
+        );
+        let Change::Set(t) = change("RENEW", &vars(&[("new_domain_name", "a b")])) else {
+            panic!()
+        };
+        assert_eq!(t, Told::default());
+        assert_eq!(change("PREINIT", &lease), Change::None);
+    }
+
+    #[test]
+    fn interfaces_are_put_together_and_leave_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let d = dir.path();
+        fs::write(d.join("eth0.dhcp"), "nameserver 10.0.0.1\nsearch lan\nntp 10.0.0.2\n").unwrap();
+        fs::write(d.join("eth0.ra"), "nameserver fd00::1\nnameserver fd00::2\n").unwrap();
+        fs::write(
+            d.join("eth1.dhcp"),
+            "nameserver 10.0.0.1\nnameserver 10.1.0.1\nntp 10.0.0.2\n",
+        )
+        .unwrap();
+        fs::write(d.join("eth1.new"), "nameserver 9.9.9.9\n").unwrap();
+        let lines = all(d);
+        assert_eq!(
+            resolv_conf(&lines),
+            "nameserver 10.0.0.1\nnameserver fd00::1\nnameserver fd00::2\nsearch lan\n"
+        );
+        assert_eq!(time::sources(&lines), "server 10.0.0.2 iburst\n");
+    }
+}

@@ -1,0 +1,77 @@
+//! `kiln-init time`: chrony with a configuration made from `kiln.toml`.
+//!
+//! Servers are the owner's, else those that DHCP names, else Debian's pool. The first three measurements may step the clock,
+//! later ones slew it; the kernel then keeps the hardware clock in step by itself (`rtcsync`). It runs as a user of its
+//! own, with `CAP_SYS_TIME` alone, and answers only on a socket of its own folder, which the DHCP hook uses.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use crate::boot::site::Site;
+
+/// What the DHCP hook writes, and chrony reads: files `*.sources` of this folder.
+pub(super) const LEARNT: &str = "/run/kiln/ntp/dhcp.sources";
+/// Where chrony listens for `reload sources`.
+pub(super) const SOCKET: &str = "/var/lib/kiln/time/chronyd.sock";
+/// Used when nobody names a server.
+const POOL: &str = "pool 2.debian.pool.ntp.org iburst maxsources 4\n";
+
+/// Becomes chronyd.
+pub fn main() -> ExitCode {
+    let (site, _) = Site::read();
+    let state = std::env::var("STATE_DIRECTORY").unwrap_or_else(|_| "/var/lib/kiln/time".into());
+    let file = Path::new(&state).join("chrony.conf");
+    // chrony refuses a folder for its socket that others may look into.
+    let private = std::fs::Permissions::from_mode(0o700);
+    let prepared =
+        std::fs::set_permissions(&state, private).and_then(|()| std::fs::write(&file, config(&site.ntp, &state)));
+    if let Err(e) = prepared {
+        eprintln!("time: {}: {e}", file.display());
+        return ExitCode::FAILURE;
+    }
+    let e = Command::new("/usr/sbin/chronyd")
+        .args(["-d", "-U", "-u", "chrony", "-f"])
+        .arg(&file)
+        .exec();
+    eprintln!("time: chronyd: {e}");
+    ExitCode::FAILURE
+}
+
+/// chrony's configuration.
+fn config(servers: &[String], state: &str) -> String {
+    let mut text: String = servers.iter().map(|s| format!("server {s} iburst\n")).collect();
+    if servers.is_empty() {
+        text.push_str("sourcedir /run/kiln/ntp\n");
+        text.push_str(POOL);
+    }
+    text.push_str(&format!(
+        "makestep 1.0 3\nrtcsync\nport 0\ncmdport 0\npidfile /\nbindcmdaddress {state}/chronyd.sock\ndriftfile {state}/drift\nmaxupdateskew 100\n"
+    ));
+    text
+}
+
+/// Lines for chrony from what the hook has learnt.
+pub(super) fn sources(lines: &[String]) -> String {
+    let mut servers: Vec<&str> = lines.iter().filter_map(|l| l.strip_prefix("ntp ")).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    servers.iter().take(4).map(|s| format!("server {s} iburst\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owners_servers_come_before_all_others() {
+        let own = config(&["ntp.example".into()], "/s");
+        assert!(own.starts_with("server ntp.example iburst\nmakestep"), "{own}");
+        assert!(!own.contains("pool") && own.contains("driftfile /s/drift\n"), "{own}");
+        let none = config(&[], "/s");
+        assert!(none.starts_with("sourcedir /run/kiln/ntp\npool "), "{none}");
+        // Nobody on the network can ask it for anything.
+        assert!(none.contains("\nport 0\n") && none.contains("\ncmdport 0\n"), "{none}");
+    }
+}
