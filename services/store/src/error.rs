@@ -46,6 +46,12 @@ pub enum Error {
     /// A table was used that [`crate::Options::tables`] does not name.
     #[error("table {0} was not declared when the store was opened")]
     NoTable(&'static str),
+    /// Rows to put back are of a table that this store has not.
+    #[error("rows of table {table:?}, which this store has not")]
+    Foreign {
+        /// The table.
+        table: String,
+    },
     /// A key is empty, longer than 511 bytes or has a NUL byte in its text part.
     #[error("a key of table {table} {why}")]
     Key {

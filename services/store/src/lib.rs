@@ -8,6 +8,8 @@
 //!   medium) and answers after that commit. The answer is waited for ([`Pending::wait`]) or awaited.
 //! - [`Store::read`] runs a closure over a snapshot. Keep it short: an open snapshot keeps old pages from being reused.
 //!
+//! - [`Store::export`] and [`Store::import`] take the whole content out and put it back, for backups.
+//!
 //! What it does not do: no queries, no migrations (a file of another schema is set aside), no second process (the
 //! directory is locked).
 //!
@@ -16,6 +18,7 @@
 
 pub mod check;
 mod error;
+mod export;
 mod key;
 mod open;
 mod pending;
@@ -27,6 +30,7 @@ mod writer;
 
 pub use check::{Check, answer_check};
 pub use error::{Error, Result};
+pub use export::Row;
 pub use key::{Key, KeyBytes};
 pub use open::{FILE_NAME, Opened, Options, open};
 pub use pending::Pending;

@@ -1,0 +1,172 @@
+//! The whole store as rows, for a backup: read over one snapshot, put back in one commit.
+//!
+//! Rows are bytes as they lie in the tables, values with their checksums. What they mean is the business of whoever
+//! knows the tables; a backup of another schema must not be put back.
+
+use crate::error::{Error, Result};
+use crate::store::{META, Store};
+
+/// One entry of one table, as it lies on the medium.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Name of the table.
+    pub table: String,
+    /// The key's bytes.
+    pub key: Vec<u8>,
+    /// The value's bytes, with their checksum.
+    pub value: Vec<u8>,
+}
+
+impl Store {
+    /// Hands every entry of every declared table but those in `skip` to `each`, over one snapshot, tables by name and
+    /// entries by key. `each` may end it with an error.
+    ///
+    /// # Errors
+    /// When the medium cannot be read, or `each` says so.
+    pub fn export<E: From<Error>>(&self, skip: &[&str], mut each: impl FnMut(Row) -> Result<(), E>) -> Result<(), E> {
+        let mut failed = None;
+        self.read(|read| {
+            let tables = read.tables.0.iter();
+            'all: for (name, table) in tables.filter(|(name, _)| **name != META && !skip.contains(*name)) {
+                for entry in table.iter(read.txn).map_err(Error::lmdb("exporting a table"))? {
+                    let (key, value) = entry.map_err(Error::lmdb("exporting an entry"))?;
+                    let row = Row {
+                        table: (*name).to_owned(),
+                        key: key.to_vec(),
+                        value: value.to_vec(),
+                    };
+                    if let Err(why) = each(row) {
+                        failed = Some(why);
+                        break 'all;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Empties every declared table but those in `skip` and puts `rows` there instead, in one commit: all or nothing.
+    /// Rows of tables that are skipped are left out; a row of a table that nobody declared is an error.
+    ///
+    /// # Errors
+    /// When a table is unknown, a key is none, or it is not on the medium.
+    pub async fn import(&self, skip: &'static [&'static str], rows: Vec<Row>) -> Result<()> {
+        self.write(move |write| {
+            let those: Vec<_> = write
+                .tables
+                .0
+                .iter()
+                .filter(|(name, _)| **name != META && !skip.contains(*name))
+                .map(|(name, table)| (*name, *table))
+                .collect();
+            for (_, table) in &those {
+                table.clear(write.txn).map_err(Error::lmdb("emptying a table"))?;
+            }
+            for row in rows {
+                if skip.contains(&row.table.as_str()) {
+                    continue;
+                }
+                let Some((_, table)) = those.iter().find(|(name, _)| *name == row.table) else {
+                    return Err(Error::Foreign { table: row.table });
+                };
+                table
+                    .put(write.txn, &row.key, &row.value)
+                    .map_err(Error::lmdb("putting an entry back"))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::{Check, Options, Table, open};
+
+    const A: Table<String, u64> = Table::new("a");
+    const B: Table<u64, String> = Table::new("b");
+
+    fn store(dir: &std::path::Path) -> Store {
+        let options = Options {
+            check: Check::InProcess,
+            ..Options::new(&["a", "b"])
+        };
+        open(dir, &options).unwrap().store
+    }
+
+    fn rows(store: &Store, skip: &[&str]) -> Vec<Row> {
+        let mut all = Vec::new();
+        store
+            .export(skip, |row| {
+                all.push(row);
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        all
+    }
+
+    #[tokio::test]
+    async fn what_was_exported_is_what_is_there_after_the_import() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (one, other) = (store(one.path()), store(other.path()));
+        one.write(|w| {
+            A.put(w, "x", &7)?;
+            B.put(w, &1, &"one".to_owned())?;
+            B.put(w, &300, &"many".to_owned())
+        })
+        .await
+        .unwrap();
+        other.write(|w| A.put(w, "was here", &1)).await.unwrap();
+        let exported = rows(&one, &[]);
+        assert_eq!(exported.len(), 3);
+        other.import(&[], exported.clone()).await.unwrap();
+        assert_eq!(rows(&other, &[]), exported);
+        assert_eq!(other.read(|r| B.get(r, &300)).unwrap().unwrap(), "many");
+        assert_eq!(other.read(|r| A.get(r, "was here")).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_skipped_table_stays_as_it_is_and_a_foreign_one_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path());
+        store
+            .write(|w| {
+                A.put(w, "x", &7)?;
+                B.put(w, &1, &"one".to_owned())
+            })
+            .await
+            .unwrap();
+        let all = rows(&store, &[]);
+        assert_eq!(rows(&store, &["a"]).len(), 1);
+        store.import(&["a"], vec![]).await.unwrap();
+        assert_eq!(rows(&store, &[]), all[..1]);
+        let foreign = Row {
+            table: "c".into(),
+            key: b"k".to_vec(),
+            value: b"v".to_vec(),
+        };
+        let why = store.import(&[], vec![all[1].clone(), foreign]).await.unwrap_err();
+        assert!(why.to_string().contains('c'), "{why}");
+        assert_eq!(rows(&store, &[]), all[..1]);
+    }
+
+    #[test]
+    fn whoever_takes_the_rows_may_end_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path());
+        let write = store.write(|w| A.put(w, "x", &7));
+        futures_block(write);
+        let ended = store.export(&[], |_| Err(Error::Closed));
+        assert!(matches!(ended, Err(Error::Closed)));
+    }
+
+    fn futures_block<T>(pending: crate::Pending<T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(async { pending.await.unwrap() })
+    }
+}
