@@ -29,6 +29,13 @@ pub struct Options {
     /// Directory with playbooks that came with the medium; only read
     #[arg(long, env = "KILN_PLAYBOOKS")]
     pub playbooks: Option<PathBuf>,
+    /// Address to listen on for what a Vigil server asks of an add-on's URL: 0.0.0.0:9102; off by default
+    #[arg(long, env = "KILN_LISTEN", value_name = "ADDR")]
+    pub listen: Option<std::net::SocketAddr>,
+    /// Let a foreign Vigil server ask for burn-ins; each needs a code from this agent's console (1, true or yes)
+    #[arg(long, env = "KILN_ALLOW_FOREIGN_GATE", value_parser = switch, default_value = "", num_args = 0..=1,
+        default_missing_value = "1", hide_default_value = true)]
+    pub allow_foreign_gate: bool,
     /// Most bytes a second of one drive: 40M, 1.5G
     #[arg(long, env = "KILN_RATE_DRIVE", value_name = "RATE", value_parser = rate)]
     rate_drive: Option<u64>,
@@ -67,6 +74,15 @@ impl Options {
             controller: self.rate_controller,
             total: self.rate_total,
         }
+    }
+}
+
+/// Reads a switch; what is neither on nor off is refused, so that nobody believes that it is off.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err(format!("{text:?}: expected 1 or 0")),
     }
 }
 
@@ -160,6 +176,18 @@ mod tests {
                 "{slow}"
             );
         }
+        assert!(!options.allow_foreign_gate && options.listen.is_none(), "both are off");
+        let with = |value: &str| {
+            Options::try_parse_from([
+                "kiln-agent",
+                "--server",
+                "unix:/s",
+                &format!("--allow-foreign-gate={value}"),
+            ])
+            .map(|options| options.allow_foreign_gate)
+        };
+        assert!(with("1").unwrap() && with("yes").unwrap() && !with("0").unwrap());
+        assert!(with("maybe").unwrap_err().to_string().contains("expected 1 or 0"));
         let legacy = Options::try_parse_from(["kiln-agent", "--legacy-server", "http://hub:9080"]).unwrap();
         assert_eq!(legacy.server(), Some("http://hub:9080".parse().unwrap()));
         assert_eq!(error(&["kiln-agent"]).kind(), ErrorKind::MissingRequiredArgument);

@@ -46,32 +46,17 @@ struct Enrolled {
     addon_id: u64,
 }
 
-/// What this add-on shows on a foreign dashboard.
-fn manifest() -> Value {
-    json!({
-        "name": "kiln-burnin",
-        "version": env!("CARGO_PKG_VERSION"),
-        "description": "Burn-in of drives: write, read back, compare, SMART before and after",
-        "pages": [{
-            "id": "main",
-            "title": "Burn-in",
-            "components": [
-                { "type": "progress", "id": "job-progress", "title": "Jobs" },
-                { "type": "log-viewer", "id": "recent-activity", "title": "Log" },
-            ],
-        }],
-    })
-}
-
 /// Asks the server for our add-on id.
 ///
 /// # Errors
 /// As [`Error`]; all of them are worth another try later.
-pub async fn enrol(endpoint: &Endpoint, token: &str) -> Result<u64, Error> {
-    timeout(DEADLINE, ask(endpoint, token)).await.map_err(|_| Error::Late)?
+pub async fn enrol(endpoint: &Endpoint, token: &str, manifest: Value) -> Result<u64, Error> {
+    timeout(DEADLINE, ask(endpoint, token, manifest))
+        .await
+        .map_err(|_| Error::Late)?
 }
 
-async fn ask(endpoint: &Endpoint, token: &str) -> Result<u64, Error> {
+async fn ask(endpoint: &Endpoint, token: &str, manifest: Value) -> Result<u64, Error> {
     let http = |error: &dyn std::fmt::Display| Error::Http(error.to_string());
     let stream = TokioIo::new(endpoint.open().await?);
     let (mut send, connection) = hyper::client::conn::http1::handshake(stream)
@@ -82,7 +67,7 @@ async fn ask(endpoint: &Endpoint, token: &str) -> Result<u64, Error> {
             tracing::debug!(%error, "the enrolment's connection ended");
         }
     });
-    let body = json!({ "manifest": manifest() }).to_string();
+    let body = json!({ "manifest": manifest }).to_string();
     let request = Request::builder()
         .method(Method::POST)
         .uri("/api/addons/connect")

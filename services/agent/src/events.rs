@@ -30,6 +30,9 @@ pub struct Happening {
     pub event: NewEvent,
     /// For the add-on protocol.
     pub notifications: Vec<Notification>,
+    /// When it was written down; a server that was away is told then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<wire::Time>,
 }
 
 impl Happening {
@@ -53,6 +56,7 @@ impl Happening {
         Self {
             event,
             notifications: Vec::new(),
+            at: None,
         }
     }
 

@@ -13,7 +13,8 @@
 //! - [`controller`]: one task that owns the gate and the jobs. [`books`]: the playbooks. [`bays`]: where drives are.
 //! - [`job`]: one task a job, from holding the drive to the verdict; [`worker`], [`sandbox`], [`cgroup`] are its process.
 //!   [`pacing`]: how fast each may go. [`notary`]: signs its certificate.
-//! - [`jobs`], [`outbox`]: LMDB. [`uplink`], [`enrol`]: the server. [`hands`], [`registry`]: the drives.
+//! - [`jobs`], [`outbox`]: LMDB. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
+//!   [`registry`]: the drives.
 //! - [`heartbeat`], [`logging`], [`cli`]: life as a service.
 //!
 //! The runtime has one thread, the main one: workers are children of it (the kernel kills them with it), and a
@@ -44,4 +45,5 @@ pub mod sandbox;
 pub mod stop;
 pub mod uplink;
 pub mod verdict;
+pub mod vigil;
 pub mod worker;

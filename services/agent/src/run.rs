@@ -1,5 +1,7 @@
 //! The agent as a service: opens its store, starts its parts, stops them in order.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use burnin::worker::Limits;
 use drive::guard::Guard;
@@ -22,7 +24,12 @@ use crate::outbox::Outbox;
 use crate::pacing::Pacer;
 use crate::registry::Registry;
 use crate::uplink::{self, CALLS_MAX, Uplink};
+use crate::vigil::Who;
+use crate::vigil::listen::{self, Listener};
 use crate::{heartbeat, stop};
+
+/// How often temperatures are taken for charts; drives are asked at most that often, too.
+const GLANCE: Duration = Duration::from_secs(30);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -86,8 +93,8 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     let books = Books::open(options.data.join("playbooks"), options.playbooks.clone())
         .with_context(|| format!("opening the playbooks in {}", options.data.display()))?;
     outbox.playbooks(books.infos());
-    let (mut controller, inbox) =
-        Controller::new(means, registry, books).context("reading what was known of drives")?;
+    let (mut controller, inbox) = Controller::new(means, registry, books, options.allow_foreign_gate)
+        .context("reading what was known of drives")?;
     match jobs.load() {
         Ok(kept) => controller.take_up(kept),
         Err(cause) => {
@@ -103,11 +110,30 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         }
     }
     let (to_controller, from_server) = mpsc::channel(CALLS_MAX);
+    let who = Who::here(options.allow_foreign_gate);
     let server = Uplink {
         endpoint,
         addon_id: options.addon_id,
-        token,
+        token: token.clone(),
+        who: who.clone(),
     };
+    let listening = match options.listen {
+        None => None,
+        Some(address) => {
+            let listener = listen::bind(address)
+                .await
+                .with_context(|| format!("listening on {address}"))?;
+            let what = Listener {
+                outbox: outbox.clone(),
+                to_controller: to_controller.clone(),
+                token,
+                who,
+                since: wire::Time::now(),
+            };
+            Some(tokio::spawn(listen::run(listener, what, stop.clone())))
+        }
+    };
+    let glances = tokio::spawn(glance(outbox.clone(), stop.clone()));
     heartbeat::ready("watching the drives");
     info!(server = %server.endpoint, data = %options.data.display(), "agent started");
     let pacing = tokio::spawn(pacer.run(stop.clone()));
@@ -132,8 +158,24 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     uplink.await.context("the uplink failed")?;
     beats.await.context("the heartbeat failed")?;
     pacing.await.context("the pacing failed")?;
+    glances.await.context("the readings failed")?;
+    if let Some(listening) = listening {
+        listening.await.context("the listener failed")?;
+    }
     info!("agent stopped");
     Ok(())
+}
+
+/// Takes the drives' temperatures for charts, now and again.
+async fn glance(outbox: Outbox, mut stop: stop::Stop) {
+    let mut every = tokio::time::interval(GLANCE);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = every.tick() => outbox.glance(wire::Time::now()),
+            () = stop.asked() => return,
+        }
+    }
 }
 
 fn store_set_aside(bad: &SetAside) -> Happening {

@@ -1,13 +1,19 @@
 //! The connection to the server: connect, greet, tell what the [`Outbox`] holds, hand commands on, come back.
 //!
-//! A server of ours says `hello` first. One that does not within [`HELLO`] is a foreign Vigil server: it gets the
-//! documented frames (heartbeat, progress, log, notification) and nothing else, and its commands are not taken:
-//! there the agent only reads.
+//! A server of ours says `hello` first. One that does not within [`HELLO`] is a foreign Vigil server: it gets the frames
+//! that every implementation understands ([`crate::vigil::frames`]) and nothing else, and what it asks is answered with a
+//! reason why it is not done, unless the foreign gate is switched on: there the agent only reads.
+//!
+//! ```text
+//!  connect ─► manifest, heartbeat ─► hello within 5 s? ─┬─ yes: everything, events until `hello` has seen them
+//!     ▲                                                 └─ no:  Vigil's frames, events until a ping behind them
+//!     └── back-off with jitter ◄── lost                         was answered (then the server has read them)
+//! ```
 
 use std::time::Duration;
 
-use link::{Backoff, Closed, ConnectError, Endpoint, Limits, Receiver, SendError, Sender};
-use tokio::sync::{mpsc, oneshot};
+use link::{Backoff, Closed, ConnectError, Endpoint, Limits, Received, Receiver, SendError, Sender};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::{debug, info, warn};
 use wire::Frame;
@@ -16,14 +22,19 @@ use wire::command::{Call, CallOutcome, Reply};
 use wire::frame::Hello;
 
 use crate::enrol;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, To};
 use crate::stop::Stop;
+use crate::vigil::ask::{self, Ask, Said, Wanted};
+use crate::vigil::{Who, frames};
 
 /// Heartbeat: the existing add-ons' interval; the server expects one each 60 s at least.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Longest wait for the server's `hello`; ours sends it at once.
 const HELLO: Duration = Duration::from_secs(5);
+
+/// How long a foreign server may take to answer a ping before what was sent counts as read all the same: some answer none.
+const UNANSWERED: Duration = Duration::from_secs(60);
 
 /// Commands that may wait for the controller; one more is refused as busy.
 pub const CALLS_MAX: usize = 32;
@@ -35,6 +46,8 @@ pub enum FromServer {
     Hello(Hello),
     /// A command and where its outcome goes.
     Call(Call, oneshot::Sender<CallOutcome>),
+    /// What a foreign server wants, who it is, and where the answer goes.
+    Asked(Wanted, String, oneshot::Sender<Result<Said, Problem>>),
 }
 
 /// Where the server is and who we are.
@@ -46,6 +59,8 @@ pub struct Uplink {
     pub addon_id: Option<u64>,
     /// Our token.
     pub token: String,
+    /// Who we are.
+    pub who: Who,
 }
 
 /// Runs until `stop` turns true.
@@ -58,13 +73,8 @@ pub async fn run(uplink: Uplink, outbox: Outbox, to_controller: mpsc::Sender<Fro
     let mut said = String::new();
     while !stop.is_asked() {
         let session = async {
-            let (sender, receiver) = connect(&uplink).await?;
-            Ok::<_, Failure>(Session {
-                sender,
-                receiver,
-                cursor: 0,
-                greeted: Greeted::NotYet,
-            })
+            let (sender, receiver) = connect(&uplink, &outbox).await?;
+            Ok::<_, Failure>(Session::new(sender, receiver, &uplink))
         };
         let connected = tokio::select! {
             connected = session => connected,
@@ -89,7 +99,7 @@ pub async fn run(uplink: Uplink, outbox: Outbox, to_controller: mpsc::Sender<Fro
             }
         }
         tokio::select! {
-            () = sleep(backoff.wait()) => {}
+            () = sleep(jittered(backoff.wait(), random())) => {}
             () = stop.asked() => return,
         }
     }
@@ -114,10 +124,22 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn connect(uplink: &Uplink) -> Result<(Sender, Receiver), Failure> {
+/// Between 80 and 100 % of the wait, by a random number: boxes that lost their server together do not come back together.
+fn jittered(wait: Duration, random: u32) -> Duration {
+    wait.mul_f64(1.0 - 0.2 * f64::from(random) / f64::from(u32::MAX))
+}
+
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    // Without random numbers everybody waits the whole time.
+    let _unjittered = getrandom::fill(&mut bytes);
+    u32::from_ne_bytes(bytes)
+}
+
+async fn connect(uplink: &Uplink, outbox: &Outbox) -> Result<(Sender, Receiver), Failure> {
     let id = match uplink.addon_id {
         Some(id) => id,
-        None => enrol::enrol(&uplink.endpoint, &uplink.token).await?,
+        None => enrol::enrol(&uplink.endpoint, &uplink.token, outbox.manifest(&uplink.who)).await?,
     };
     Ok(uplink.endpoint.connect(id, &uplink.token, Limits::client()).await?)
 }
@@ -134,8 +156,17 @@ enum Greeted {
 struct Session {
     sender: Sender,
     receiver: Receiver,
+    /// The server in words, for whoever is told who asked.
+    name: String,
+    to: To,
+    /// Whether the manifest goes as a frame; by enrolment it is there already.
+    introduce: bool,
     cursor: u64,
     greeted: Greeted,
+    /// The greatest number behind which a ping was sent, and when.
+    marked: u64,
+    marked_at: Instant,
+    passed: watch::Receiver<u64>,
 }
 
 enum End {
@@ -144,6 +175,24 @@ enum End {
 }
 
 impl Session {
+    fn new(sender: Sender, receiver: Receiver, uplink: &Uplink) -> Self {
+        Self {
+            passed: sender.passed(),
+            sender,
+            receiver,
+            name: uplink.endpoint.to_string(),
+            to: To {
+                who: uplink.who.clone(),
+                home: false,
+            },
+            introduce: uplink.addon_id.is_some(),
+            cursor: 0,
+            greeted: Greeted::NotYet,
+            marked: 0,
+            marked_at: Instant::now(),
+        }
+    }
+
     async fn run(
         mut self,
         outbox: &Outbox,
@@ -151,40 +200,62 @@ impl Session {
         stop: &mut Stop,
         backoff: &mut Backoff,
     ) -> End {
+        if self.introduce {
+            self.send(&frames::manifest(outbox.manifest(&self.to.who))).await;
+        }
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let hello_until = Instant::now() + HELLO;
         loop {
             tokio::select! {
-                frame = self.receiver.recv() => match frame {
-                    Ok(frame) => {
+                received = self.receiver.recv_raw() => match received {
+                    Ok(received) => {
                         backoff.reset();
-                        self.take(frame, outbox, to_controller).await;
+                        self.take(received, outbox, to_controller).await;
                     }
                     Err(why) => return End::Closed(why),
                 },
-                _ = heartbeat.tick() => self.send(&Frame::Heartbeat).await,
+                _ = heartbeat.tick() => {
+                    self.send(&Frame::Heartbeat).await;
+                    if self.marked_at.elapsed() >= UNANSWERED {
+                        self.read_up_to(self.marked, outbox).await;
+                    }
+                }
                 () = outbox.ready(), if self.greeted != Greeted::NotYet => self.flush(outbox).await,
+                Ok(()) = self.passed.changed() => {
+                    let passed = *self.passed.borrow_and_update();
+                    self.read_up_to(passed, outbox).await;
+                }
                 () = sleep_until(hello_until), if self.greeted == Greeted::NotYet => {
-                    info!("a foreign server: only the documented frames are sent, and no commands are taken");
+                    info!("a foreign server: it is told what every Vigil server understands, and not obeyed");
                     backoff.reset();
                     self.greeted = Greeted::Foreign;
-                    outbox.tell_all();
+                    self.begin(outbox).await;
                 }
                 () = stop.asked() => {
                     self.flush(outbox).await;
                     self.sender.shut_down().await;
                     // The peer's answer, or the two seconds that closing may take.
                     while self.receiver.recv().await.is_ok() {}
+                    let passed = *self.passed.borrow();
+                    self.read_up_to(passed, outbox).await;
                     return End::Stopped;
                 }
             }
         }
     }
 
-    async fn take(&mut self, frame: Frame, outbox: &Outbox, to_controller: &mpsc::Sender<FromServer>) {
-        match frame {
-            Frame::Hello(hello) => {
+    /// Tells everything anew: whose server it is, is known now.
+    async fn begin(&mut self, outbox: &Outbox) {
+        if let Err(error) = outbox.own_up().await {
+            warn!(%error, "what was lost could not be told");
+        }
+        outbox.tell_all();
+    }
+
+    async fn take(&mut self, received: Received, outbox: &Outbox, to_controller: &mpsc::Sender<FromServer>) {
+        match received.frame() {
+            Ok(Frame::Hello(hello)) => {
                 if let Err(error) = outbox.acknowledge(hello.events_seen).await {
                     warn!(%error, "what the server has of the events could not be noted");
                 }
@@ -192,16 +263,43 @@ impl Session {
                 let _gone = to_controller.send(FromServer::Hello(hello.clone())).await;
                 if self.greeted != Greeted::Home {
                     self.greeted = Greeted::Home;
+                    self.to.home = true;
                     outbox.certificates_but(&hello.known_jobs);
-                    outbox.tell_all();
+                    self.begin(outbox).await;
                 }
             }
-            Frame::Command(call) if self.greeted == Greeted::Home => self.call(call, to_controller),
-            Frame::Command(call) => warn!(
-                call = call.id,
-                "a command from a server that has not greeted was ignored"
-            ),
-            other => debug!(?other, "a frame that is of no use to an agent"),
+            Ok(Frame::Command(call)) if self.greeted == Greeted::Home => self.call(call, to_controller),
+            _ => match ask::read(&received.bytes) {
+                Some(ask) => self.asked(ask, to_controller),
+                None => debug!(length = received.bytes.len(), "a frame that is of no use to an agent"),
+            },
+        }
+    }
+
+    /// Answers what a foreign server, or a form of our own server's dashboard, asks.
+    fn asked(&self, ask: Ask, to_controller: &mpsc::Sender<FromServer>) {
+        let (sender, to_controller, name) = (self.sender.clone(), to_controller.clone(), self.name.clone());
+        tokio::spawn(async move {
+            let said = match ask::wanted(&ask.action, &ask.data) {
+                Ok(wanted) => put(&to_controller, wanted, name).await,
+                Err(problem) => Err(problem),
+            };
+            if let Err(problem) = &said {
+                warn!(action = ask.action, why = %problem, "what a server asked was refused");
+            }
+            if let Err(error) = sender.send(&frames::result(&ask.request_id, said)).await {
+                warn!(%error, "a result could not be sent");
+            }
+        });
+    }
+
+    /// A foreign server has read all events up to there.
+    async fn read_up_to(&self, number: u64, outbox: &Outbox) {
+        if self.greeted == Greeted::Foreign
+            && number > 0
+            && let Err(error) = outbox.acknowledge(number).await
+        {
+            warn!(%error, "sent events could not be forgotten");
         }
     }
 
@@ -225,15 +323,12 @@ impl Session {
     }
 
     async fn flush(&mut self, outbox: &Outbox) {
-        for frame in outbox.take(&mut self.cursor) {
-            if self.greeted == Greeted::Home || documented(&frame) {
-                self.send(&frame).await;
-            }
+        for frame in outbox.take(&mut self.cursor, &self.to) {
+            self.send(&frame).await;
         }
-        if self.greeted == Greeted::Foreign
-            && let Err(error) = outbox.acknowledge(self.cursor).await
-        {
-            warn!(%error, "sent events could not be forgotten");
+        if self.greeted == Greeted::Foreign && self.cursor > self.marked {
+            self.sender.mark(self.cursor).await;
+            (self.marked, self.marked_at) = (self.cursor, Instant::now());
         }
     }
 
@@ -246,18 +341,34 @@ impl Session {
     }
 }
 
-/// Whether a foreign Vigil server knows the frame.
-fn documented(frame: &Frame) -> bool {
-    match frame {
-        Frame::Heartbeat | Frame::Progress(_) | Frame::Log(_) | Frame::Notification(_) => true,
-        Frame::Hello(_)
-        | Frame::Drives(_)
-        | Frame::Job(_)
-        | Frame::Event(_)
-        | Frame::Playbooks(_)
-        | Frame::Certificate(_)
-        | Frame::Command(_)
-        | Frame::Result(_)
-        | Frame::Other { .. } => false,
+/// Puts what is wanted to the controller, and waits for what came of it.
+///
+/// # Errors
+/// The refusal, with its reason.
+pub async fn put(to_controller: &mpsc::Sender<FromServer>, wanted: Wanted, from: String) -> Result<Said, Problem> {
+    let busy = || Problem::new("agent-busy", 503, "The agent is busy").with("Try again in a moment.");
+    let (reply, said) = oneshot::channel();
+    let put = to_controller.try_send(FromServer::Asked(wanted, from, reply));
+    put.map_err(|_| busy())?;
+    said.await.map_err(|_| busy())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_between_four_fifths_and_the_whole() {
+        let wait = Duration::from_secs(60);
+        assert_eq!(jittered(wait, 0), wait);
+        let least = jittered(wait, u32::MAX);
+        assert!((Duration::from_millis(47_900)..Duration::from_millis(48_100)).contains(&least));
+        assert!(
+            (0..50)
+                .map(|_| jittered(wait, random()))
+                .collect::<std::collections::BTreeSet<_>>()
+                .len()
+                > 1
+        );
     }
 }

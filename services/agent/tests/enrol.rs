@@ -24,7 +24,12 @@ async fn ask(status: &str, body: &str) -> (Result<u64, Error>, String) {
         stream.write_all(answer.as_bytes()).await.unwrap();
         String::from_utf8(request).unwrap()
     });
-    let result = enrol(&Endpoint::Unix(path), "tok").await;
+    let result = enrol(
+        &Endpoint::Unix(path),
+        "tok",
+        agent::vigil::manifest::manifest(&[], &agent::vigil::Who::here(false)),
+    )
+    .await;
     (result, serving.await.unwrap())
 }
 

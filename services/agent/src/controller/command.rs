@@ -52,7 +52,13 @@ impl Controller {
         }
     }
 
-    fn plan(&self, drives: Vec<DriveId>, playbook: &str, options: PlanOptions, reply: oneshot::Sender<CallOutcome>) {
+    pub(super) fn plan(
+        &self,
+        drives: Vec<DriveId>,
+        playbook: &str,
+        options: PlanOptions,
+        reply: oneshot::Sender<CallOutcome>,
+    ) {
         let book = self.books.find(playbook).and_then(|book| match options.soak_hours {
             None => Ok(book),
             Some(hours) => book.soaked(hours).map_err(|error| {
@@ -123,7 +129,7 @@ impl Controller {
         answer(reply, plan.map(Answer::Planned));
     }
 
-    fn wish(&self, job: JobId, wish: Wish) -> Result<(), Problem> {
+    pub(super) fn wish(&self, job: JobId, wish: Wish) -> Result<(), Problem> {
         let active = self.active.get(&job).ok_or_else(|| over(job))?;
         match active.wishes.try_send(wish) {
             Ok(()) => Ok(()),

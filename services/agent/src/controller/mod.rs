@@ -4,6 +4,7 @@
 //! a message, so that one slow drive holds up neither another plan nor the heartbeat.
 
 mod command;
+mod foreign;
 mod locate;
 mod offer;
 mod start;
@@ -71,6 +72,11 @@ enum Back {
     },
     /// A drive tells of a burn-in.
     Found { drive: DriveId, header: Box<Header> },
+    /// What a foreign server asked for came to something.
+    Answered {
+        outcome: CallOutcome,
+        reply: foreign::Reply,
+    },
     /// A drive is shown, or no longer.
     Located {
         drive: DriveId,
@@ -88,6 +94,10 @@ pub struct Controller {
     books: Books,
     trust: Option<Trust>,
     distrusted: bool,
+    /// Whether a foreign server may ask for burn-ins.
+    foreign_gate: bool,
+    /// When a code was shown last.
+    coded: Option<Instant>,
     active: BTreeMap<JobId, Active>,
     /// Drives that are being opened for a granted start.
     opening: BTreeSet<DriveId>,
@@ -113,7 +123,7 @@ impl Controller {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn new(means: Means, registry: Registry, books: Books) -> store::Result<(Self, Inbox)> {
+    pub fn new(means: Means, registry: Registry, books: Books, foreign_gate: bool) -> store::Result<(Self, Inbox)> {
         let known = means
             .jobs
             .store()
@@ -130,6 +140,8 @@ impl Controller {
             books,
             trust: None,
             distrusted: false,
+            foreign_gate,
+            coded: None,
             active: BTreeMap::new(),
             opening: BTreeSet::new(),
             known,
@@ -186,6 +198,7 @@ impl Controller {
                 Some(message) = from_server.recv() => match message {
                     FromServer::Hello(hello) => self.hello(&hello).await,
                     FromServer::Call(call, reply) => self.call(call.command, reply),
+                    FromServer::Asked(wanted, from, reply) => self.asked(wanted, &from, reply),
                 },
                 Some(back) = inbox.backs.recv() => self.back(back).await,
                 Some(ended) = self.tasks.join_next() => match ended {
@@ -264,6 +277,7 @@ impl Controller {
             } => self.looked((drives, *book, options), &list, &members, reply),
             Back::Opened { beginning, held, reply } => self.opened(*beginning, held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
+            Back::Answered { outcome, reply } => self.answered(outcome, reply),
             Back::Located { drive, result, reply } => self.located(drive, result, reply),
         }
     }

@@ -86,7 +86,7 @@ impl Controller {
         }
     }
 
-    fn open(&mut self, beginning: Beginning, list: &Arc<Vec<Drive>>, reply: oneshot::Sender<CallOutcome>) {
+    pub(super) fn open(&mut self, beginning: Beginning, list: &Arc<Vec<Drive>>, reply: oneshot::Sender<CallOutcome>) {
         self.opening.extend(beginning.drives.iter().cloned());
         let (hands, back, list) = (self.means.hands.clone(), self.back.clone(), Arc::clone(list));
         tokio::spawn(async move {

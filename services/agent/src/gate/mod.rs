@@ -14,6 +14,7 @@
 //! again at each drive on the descriptor that will be written, and compares [`Granted::plan`]'s digest with what it
 //! finds ([`fresh_matches`]). Each forged step is tested below; with a real agent process in `tests/gate.rs`.
 mod drives;
+mod foreign;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use wire::{DriveId, PlanId, Problem, Time};
 
 use drives::{changed, changed_problem, given_up, offered, plan_drive};
 pub use drives::{fresh_matches, may_read};
+pub use foreign::code;
 use ticket::verify;
 
 /// Plans remembered, also ended ones, so that a late start is told why it is refused. The oldest is forgotten first.
@@ -49,6 +51,8 @@ struct Standing {
     lose: Lose,
     until: Duration,
     state: State,
+    /// The code that starts it on a foreign server; `None` for a plan of our own server's.
+    code: Option<foreign::Code>,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,8 @@ enum State {
     Open,
     Used,
     Void(String),
+    /// Closed, for another reason than a drive's change.
+    Closed(String),
 }
 
 /// For each drive the kinds of membership that are given up with it.
@@ -181,6 +187,7 @@ impl Ledger {
                 lose: options::lose(ask),
                 until,
                 state: State::Open,
+                code: None,
             },
         );
         Ok(plan)
@@ -229,18 +236,8 @@ impl Ledger {
             Problem::new("plan-unknown", 404, "The agent knows no such plan")
                 .with("It was made before the agent restarted, or is long over. Make a new plan.")
         })?;
+        standing.stands(now)?;
         let plan = &standing.plan;
-        match &standing.state {
-            State::Open => {}
-            State::Used => {
-                return Err(Problem::new("ticket-used", 409, "This plan was started already").with("Make a new plan."));
-            }
-            State::Void(why) => return Err(changed_problem(why.clone())),
-        }
-        if now >= standing.until {
-            let title = format!("The plan is older than {PLAN_SECONDS} seconds");
-            return Err(Problem::new("plan-expired", 410, title).with("Make a new plan and confirm it in time."));
-        }
         let same_drives = plan.drives.iter().map(|drive| &drive.id).eq(&ticket.drives);
         if ticket.nonce != plan.nonce || ticket.digest != plan.digest || !same_drives {
             return Err(
@@ -248,19 +245,46 @@ impl Ledger {
                     .with("Its nonce, digest or drives are those of another plan. Make a new plan."),
             );
         }
-        if let Some(why) = plan.drives.iter().find_map(|planned| changed(planned, drives)) {
-            standing.state = State::Void(why.clone());
+        standing.grant(drives, busy, ticket.actor)
+    }
+}
+
+impl Standing {
+    /// Whether it can be started still.
+    fn stands(&self, now: Duration) -> Result<(), Problem> {
+        match &self.state {
+            State::Open => {}
+            State::Used => {
+                return Err(Problem::new("ticket-used", 409, "This plan was started already").with("Make a new plan."));
+            }
+            State::Void(why) => return Err(changed_problem(why.clone())),
+            State::Closed(why) => {
+                let problem = Problem::new("plan-closed", 410, "The plan is closed");
+                return Err(problem.with(format!("It was closed because {why}. Make a new plan.")));
+            }
+        }
+        if now >= self.until {
+            let title = format!("The plan is older than {PLAN_SECONDS} seconds");
+            return Err(Problem::new("plan-expired", 410, title).with("Make a new plan and confirm it in time."));
+        }
+        Ok(())
+    }
+
+    /// The last looks before a start, and its only grant.
+    fn grant(&mut self, drives: &[Drive], busy: &BTreeSet<DriveId>, actor: String) -> Result<Granted, Problem> {
+        if let Some(why) = self.plan.drives.iter().find_map(|planned| changed(planned, drives)) {
+            self.state = State::Void(why.clone());
             return Err(changed_problem(why));
         }
-        for planned in &plan.drives {
-            offered(&planned.id, drives, busy, &plan.options.give_up)?;
+        for planned in &self.plan.drives {
+            offered(&planned.id, drives, busy, &self.plan.options.give_up)?;
         }
-        standing.state = State::Used;
+        self.state = State::Used;
         Ok(Granted {
-            plan: standing.plan.clone(),
-            book: standing.book.clone(),
-            lose: standing.lose.clone(),
-            actor: ticket.actor,
+            plan: self.plan.clone(),
+            book: self.book.clone(),
+            lose: self.lose.clone(),
+            actor,
         })
     }
 }

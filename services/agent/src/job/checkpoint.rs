@@ -140,6 +140,7 @@ impl JobTask {
         self.log("error", message.clone());
         let happening = Happening {
             notifications: Vec::new(),
+            at: None,
             event: wire::event::NewEvent {
                 data: serde_json::json!({ "path": place, "why": why }),
                 ..events::of_job(

@@ -4,8 +4,10 @@
 //! - **Events** (with their notifications) are written to LMDB first and sent from there, with a number that rises
 //!   for ever. They stay until the server's `hello` says that it has them; a server that was killed in between
 //!   gets them again, and drops what it knows by the number. At most [`SPOOL_MAX`], the oldest are given up first.
-//! - **State** (drives, jobs, progress) is not kept in order: only the newest is sent. Log lines are a ring of
-//!   [`LOGS_MAX`].
+//!   What was given up is counted, and told as an event at the next connection ([`Outbox::own_up`]). A server that says
+//!   no `hello` gives no such receipt; there the answer to a numbered ping does ([`crate::uplink`]).
+//! - **State** (drives, jobs, progress, temperatures) is not kept in order: only the newest is sent. Log lines are a ring
+//!   of [`LOGS_MAX`]; the next one says how many are missing.
 //!
 //! The numbers survive a lost store: they are at least the clock's microseconds, and [`Outbox::acknowledge`] numbers
 //! anew when the server has seen more than this store ever gave out.
@@ -15,20 +17,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use store::{Pending, Store, Table, Write};
 use tokio::sync::Notify;
-use tracing::error;
+use tracing::{error, warn};
 use wire::drive::Drive;
+use wire::event::Severity;
 use wire::frame::{LogLine, ProgressFrame};
 use wire::job::Job;
 use wire::playbook::PlaybookInfo;
-use wire::{Frame, JobId};
+use wire::{Frame, JobId, Time};
 
 use crate::events::Happening;
 use crate::jobs::past;
+use crate::vigil::frames;
+use crate::vigil::window::{Reading, Window};
+use crate::vigil::{Who, manifest};
 
 /// Events waiting for the server, by number.
 pub const SPOOL: Table<u64, Happening> = Table::new("spool");
 
-/// The last number given out, under `last`.
+/// The last number given out, under `last`; how many events were given up and not told of, under `lost`.
 pub const NUMBERS: Table<String, u64> = Table::new("numbers");
 
 /// Most events kept: a day of a box with a hundred drives.
@@ -36,6 +42,9 @@ pub const SPOOL_MAX: u64 = 5_000;
 
 /// Most log lines kept while the server is away.
 pub const LOGS_MAX: usize = 1_000;
+
+/// Seconds after its end in which a job's last progress and SMART rows are told on a new connection.
+const FRESH: i64 = 600;
 
 /// Most certificates taken at once: each may have 400 KiB.
 const CERTIFICATES_AT_ONCE: usize = 4;
@@ -68,6 +77,10 @@ struct State {
     /// Jobs whose certificate the server may lack.
     certificates: BTreeSet<JobId>,
     logs: VecDeque<LogLine>,
+    logs_lost: u64,
+    /// Newest temperature by curve.
+    charts: BTreeMap<String, (i32, Time)>,
+    window: Window,
     /// Events that LMDB did not take (full medium): sent once, without a number.
     unspooled: VecDeque<Happening>,
     /// Ends of jobs that are being written down: no event is read meanwhile.
@@ -80,15 +93,41 @@ struct State {
 /// When the store does not take them; nothing of the change is kept then.
 pub fn spool(w: &mut Write<'_, '_>, told: &[Happening]) -> store::Result<()> {
     for happening in told {
-        let clock = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
-        let number = NUMBERS.get(w, "last")?.unwrap_or(0).saturating_add(1).max(clock);
-        NUMBERS.put(w, "last", &number)?;
-        SPOOL.put(w, &number, happening)?;
+        put(w, happening)?;
     }
     if !told.is_empty() {
-        SPOOL.keep_last(w, SPOOL_MAX)?;
+        let lost = SPOOL.keep_last(w, SPOOL_MAX)? as u64;
+        if lost > 0 {
+            let before = NUMBERS.get(w, "lost")?.unwrap_or(0);
+            NUMBERS.put(w, "lost", &before.saturating_add(lost))?;
+            if before == 0 {
+                warn!("the spool is full: {SPOOL_MAX} events wait for a server, and the oldest are given up now");
+            }
+        }
     }
     Ok(())
+}
+
+/// Under the next number.
+fn put(w: &mut Write<'_, '_>, happening: &Happening) -> store::Result<()> {
+    let now = Time::now();
+    let clock = u64::try_from(now.as_microsecond()).unwrap_or(0);
+    let number = NUMBERS.get(w, "last")?.unwrap_or(0).saturating_add(1).max(clock);
+    NUMBERS.put(w, "last", &number)?;
+    let happening = Happening {
+        at: happening.at.or(Some(now)),
+        ..happening.clone()
+    };
+    SPOOL.put(w, &number, &happening)
+}
+
+/// To whom it is told.
+#[derive(Clone, Debug)]
+pub struct To {
+    /// Who speaks.
+    pub who: Who,
+    /// Whether it is a server of ours.
+    pub home: bool,
 }
 
 /// As long as it lives no event is told: see [`Outbox::hold`].
@@ -187,7 +226,9 @@ impl Outbox {
         let mut state = self.state();
         if state.logs.len() >= LOGS_MAX {
             state.logs.pop_front();
+            state.logs_lost = state.logs_lost.saturating_add(1);
         }
+        state.window.line(line.clone(), Time::now());
         state.logs.push_back(line);
         drop(state);
         self.inner.wake.notify_one();
@@ -262,6 +303,56 @@ impl Outbox {
             .await
     }
 
+    /// Writes down, as an event, how many events were given up while no server took them; once for each loss.
+    ///
+    /// # Errors
+    /// When the store does not take it; it is told at the next connection then.
+    pub async fn own_up(&self) -> store::Result<()> {
+        self.inner
+            .store
+            .write(|w| {
+                let lost = NUMBERS.get(w, "lost")?.unwrap_or(0);
+                if lost == 0 {
+                    return Ok(());
+                }
+                NUMBERS.delete(w, "lost")?;
+                let message = format!(
+                    "No server took the agent's events for so long that the spool of {SPOOL_MAX} was full: the oldest {lost} \
+                     are lost. Jobs and certificates are not among what was lost."
+                );
+                let data = serde_json::json!({ "lost": lost, "spool": SPOOL_MAX });
+                put(w, &Happening::new("agent.events_lost", Severity::Warning, None, message, data))
+            })
+            .await
+    }
+
+    /// Takes the drives' temperatures, for a chart and for who asks later.
+    pub fn glance(&self, now: Time) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        for (key, value) in frames::temperatures(&state.drives) {
+            state.window.reading(Reading {
+                key: key.clone(),
+                value,
+                at: now,
+            });
+            state.charts.insert(key, (value, now));
+        }
+        drop(guard);
+        self.inner.wake.notify_one();
+    }
+
+    /// The agent's manifest, with the drives that there are.
+    pub fn manifest(&self, who: &Who) -> serde_json::Value {
+        manifest::manifest(&self.state().drives, who)
+    }
+
+    /// Looks at all drives, jobs and the last lines and temperatures.
+    pub fn look<T>(&self, with: impl FnOnce(&[Drive], &BTreeMap<JobId, Job>, &Window) -> T) -> T {
+        let state = self.state();
+        with(&state.drives, &state.jobs, &state.window)
+    }
+
     /// Marks everything as not told yet: a new connection begins.
     pub fn tell_all(&self) {
         let mut state = self.state();
@@ -280,32 +371,61 @@ impl Outbox {
     /// What is to be sent now. `cursor` is the number of the last event sent on this connection and moves on.
     ///
     /// A job's state comes before its events, so that whoever hears of an event can show the job.
-    pub fn take(&self, cursor: &mut u64) -> Vec<Frame> {
-        let mut frames = Vec::new();
+    pub fn take(&self, cursor: &mut u64, to: &To) -> Vec<Frame> {
+        let (mut frames, now) = (Vec::new(), Time::now());
         {
             let mut guard = self.state();
             let state = &mut *guard;
-            if std::mem::take(&mut state.drives_dirty) {
+            let (drives, playbooks) = (
+                std::mem::take(&mut state.drives_dirty),
+                std::mem::take(&mut state.playbooks_dirty),
+            );
+            if to.home && drives {
                 frames.push(Frame::Drives(state.drives.clone()));
             }
-            if std::mem::take(&mut state.playbooks_dirty) {
+            if to.home && playbooks {
                 frames.extend(state.playbooks.clone().map(Frame::Playbooks));
             }
             for id in std::mem::take(&mut state.jobs_dirty) {
-                if let Some(job) = state.jobs.get(&id) {
+                let Some(job) = state.jobs.get(&id) else { continue };
+                if to.home {
                     frames.push(Frame::Job(Box::new(job.clone())));
                 }
+                let fresh = |ended: Time| now.as_second() - ended.as_second() < FRESH;
+                if job.ended.is_none_or(fresh) {
+                    frames.extend(frames::smart(job));
+                    if job.state.is_over() {
+                        frames.push(frames::over(job, &to.who, now));
+                    }
+                }
             }
-            frames.extend(std::mem::take(&mut state.progress).into_values().map(Frame::Progress));
-            frames.extend(state.logs.drain(..).map(Frame::Log));
+            for (id, told) in std::mem::take(&mut state.progress) {
+                frames.push(frames::progress(&told, state.jobs.get(&id), &to.who, to.home, now));
+            }
+            let charts = std::mem::take(&mut state.charts);
+            frames.extend(charts.iter().map(|(key, (value, at))| frames::chart(key, *value, *at)));
+            let lost = std::mem::take(&mut state.logs_lost);
+            if lost > 0 {
+                let line = LogLine {
+                    level: "warn".to_owned(),
+                    message: format!("{lost} older log lines are lost: no server took them"),
+                    source: to.who.host.clone(),
+                    job_id: None,
+                    timestamp: Some(now.to_string()),
+                };
+                frames.push(frames::log(&line, now));
+            }
+            frames.extend(state.logs.drain(..).map(|line| frames::log(&line, now)));
             for happening in state.unspooled.drain(..) {
-                push(&mut frames, happening, None);
+                push(&mut frames, happening, None, to, now);
             }
             if state.holds > 0 {
                 return frames;
             }
         }
-        frames.extend(self.take_certificates());
+        if to.home {
+            frames.extend(self.take_certificates());
+        }
         match self.inner.store.read(|r| SPOOL.after(r, cursor, BATCH)) {
             Ok(events) => {
                 if events.len() == BATCH {
@@ -313,7 +433,7 @@ impl Outbox {
                 }
                 for (number, happening) in events {
                     *cursor = number;
-                    push(&mut frames, happening, Some(number));
+                    push(&mut frames, happening, Some(number), to, now);
                 }
             }
             Err(cause) => error!(error = %cause, "the spool of events could not be read"),
@@ -345,7 +465,11 @@ impl Outbox {
     }
 }
 
-fn push(frames: &mut Vec<Frame>, happening: Happening, origin: Option<u64>) {
+fn push(frames: &mut Vec<Frame>, happening: Happening, origin: Option<u64>, to: &To, now: Time) {
+    if !to.home {
+        frames.extend(frames::happening(&happening, origin, &to.who, now));
+        return;
+    }
     frames.push(Frame::Event(wire::event::NewEvent {
         origin,
         ..happening.event

@@ -13,6 +13,24 @@ fn options() -> Options {
     }
 }
 
+fn home() -> To {
+    to(true)
+}
+
+fn to(home: bool) -> To {
+    let who = Who {
+        host: "box".into(),
+        gate: false,
+    };
+    To { who, home }
+}
+
+/// A frame's type and payload, whichever way it is made.
+fn told(frame: &Frame) -> (String, serde_json::Value) {
+    let mut value: serde_json::Value = serde_json::from_str(&frame.encode()).unwrap();
+    (value["type"].as_str().unwrap().to_owned(), value["payload"].take())
+}
+
 fn open(dir: &std::path::Path) -> Store {
     store::open(dir, &options()).unwrap().store
 }
@@ -32,7 +50,7 @@ async fn events(outbox: &Outbox, cursor: &mut u64, count: usize) -> Vec<(u64, St
     let mut all = Vec::new();
     while all.len() < count {
         outbox.ready().await;
-        for frame in outbox.take(cursor) {
+        for frame in outbox.take(cursor, &home()) {
             if let Frame::Event(event) = frame {
                 all.push((event.origin.unwrap(), event.message));
             }
@@ -100,6 +118,69 @@ async fn the_spool_is_bounded_and_gives_up_the_oldest() {
 }
 
 #[tokio::test]
+async fn what_a_full_spool_gave_up_is_told_with_its_number_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let outbox = Outbox::new(store.clone());
+    let many: Vec<Happening> = (0..SPOOL_MAX + 7).map(|n| happening(&n.to_string())).collect();
+    store.write(move |w| spool(w, &many)).await.unwrap();
+    outbox.own_up().await.unwrap();
+    outbox.own_up().await.unwrap();
+    let whole = usize::try_from(SPOOL_MAX).unwrap() + 1;
+    outbox.tell_all();
+    let told = events(&outbox, &mut 0, whole).await;
+    assert_eq!((told.len(), told[0].1.as_str()), (whole, "7"));
+    assert!(
+        told[whole - 1].1.contains("the oldest 7 are lost"),
+        "{}",
+        told[whole - 1].1
+    );
+}
+
+#[tokio::test]
+async fn a_foreign_server_hears_notifications_in_order_and_nothing_of_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let outbox = Outbox::new(store.clone());
+    let job = crate::events::tests::passed();
+    outbox.event(crate::events::started(&job));
+    outbox.event(crate::events::paused(&job, "ann"));
+    outbox.event(crate::events::ended(&job));
+    store.touch().await.unwrap();
+    outbox.drives(crate::vigil::shapes::tests::drives(2));
+    outbox.glance(Time::UNIX_EPOCH);
+    let mut cursor = 0;
+    let frames = outbox.take(&mut cursor, &to(false));
+    let all: Vec<(String, serde_json::Value)> = frames.iter().map(super::tests::told).collect();
+    let kinds: Vec<&str> = all.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "chart",
+            "chart",
+            "chart",
+            "notification",
+            "log",
+            "notification",
+            "notification"
+        ]
+    );
+    let types: Vec<&str> = all
+        .iter()
+        .filter_map(|(_, payload)| payload["event_type"].as_str())
+        .collect();
+    assert_eq!(types, ["job_started", "burnin_passed", "job_complete"]);
+    assert!(outbox.take(&mut cursor, &to(false)).is_empty());
+    assert_eq!(
+        outbox.take(&mut 0, &to(false)).len(),
+        4,
+        "until it is acknowledged it is told again"
+    );
+    outbox.acknowledge(cursor).await.unwrap();
+    assert!(outbox.take(&mut 0, &to(false)).is_empty());
+}
+
+#[tokio::test]
 async fn an_event_waits_for_the_last_state_of_its_job() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
@@ -107,10 +188,10 @@ async fn an_event_waits_for_the_last_state_of_its_job() {
     let hold = outbox.hold();
     outbox.event(happening("ended"));
     store.touch().await.unwrap();
-    assert!(outbox.take(&mut 0).is_empty());
+    assert!(outbox.take(&mut 0, &home()).is_empty());
     outbox.job(job());
     drop(hold);
-    let frames = outbox.take(&mut 0);
+    let frames = outbox.take(&mut 0, &home());
     assert!(matches!(frames[..], [Frame::Job(_), Frame::Event(_)]), "{frames:?}");
 }
 
@@ -137,28 +218,31 @@ async fn only_the_newest_state_is_told_and_logs_are_a_ring() {
         });
     }
     let mut cursor = 0;
-    let frames = outbox.take(&mut cursor);
+    let frames = outbox.take(&mut cursor, &home());
     let Some(Frame::Job(told)) = frames.first() else {
         panic!("no job first")
     };
     assert_eq!(told.bad_sectors, 3);
-    let percents: Vec<f64> = frames
-        .iter()
-        .filter_map(|f| {
-            if let Frame::Progress(p) = f {
-                Some(p.percent)
-            } else {
-                None
-            }
-        })
-        .collect();
-    assert_eq!(percents, [3.0]);
-    let logs: Vec<&Frame> = frames.iter().filter(|f| matches!(f, Frame::Log(_))).collect();
-    assert_eq!(logs.len(), LOGS_MAX);
-    assert!(outbox.take(&mut cursor).is_empty(), "told once");
+    let all: Vec<(String, serde_json::Value)> = frames.iter().map(super::tests::told).collect();
+    let of = |kind: &str| {
+        all.iter()
+            .filter(|(k, _)| k == kind)
+            .map(|(_, payload)| payload)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("progress").len(), 1);
+    assert_eq!(of("progress")[0]["percent"], 3.0);
+    let logs = of("log");
+    assert_eq!(logs.len(), LOGS_MAX + 1);
+    assert_eq!(logs[0]["message"], "5 older log lines are lost: no server took them");
+    assert_eq!((&logs[0]["level"], &logs[1]["message"]), (&"warn".into(), &"5".into()));
+    assert!(outbox.take(&mut cursor, &home()).is_empty(), "told once");
     outbox.tell_all();
     assert!(
-        outbox.take(&mut cursor).iter().any(|f| matches!(f, Frame::Job(_))),
+        outbox
+            .take(&mut cursor, &home())
+            .iter()
+            .any(|f| matches!(f, Frame::Job(_))),
         "a new connection hears all"
     );
 }

@@ -1,6 +1,7 @@
 //! The gate with an agent's list of drives and a server's key; `forged` tries each step of it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod foreign;
 mod forged;
 mod options;
 

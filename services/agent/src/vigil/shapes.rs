@@ -1,0 +1,236 @@
+//! What the HTTP paths of existing dashboards answer: agents, jobs, histories. Pure.
+
+use serde_json::{Value, json};
+use wire::Time;
+use wire::drive::{Bus, Drive};
+use wire::job::Job;
+
+use super::Who;
+use super::frames::{elapsed, rows, second, status, verdict};
+use super::manifest::{LOG, TEMPERATURE};
+use super::window::Reading;
+use wire::frame::LogLine;
+
+/// `/api/agents`: this agent alone, with its drives.
+pub fn agents(drives: &[Drive], jobs: &[Job], who: &Who, since: Time, now: Time) -> Value {
+    let present: Vec<Value> = drives
+        .iter()
+        .filter(|drive| drive.present)
+        .map(|drive| self::drive(drive, who))
+        .collect();
+    let busy = jobs.iter().any(|job| !job.state.is_over());
+    json!([{
+        "agent_id": who.host, "hostname": who.host, "arch": arch(), "advertise_addr": "",
+        "version": env!("CARGO_PKG_VERSION"), "drive_count": present.len(), "drives": present,
+        "registered_at": second(since), "last_seen_at": second(now), "status": if busy { "busy" } else { "online" },
+    }])
+}
+
+/// The architecture in the words of container images.
+fn arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn drive(drive: &Drive, who: &Who) -> Value {
+    let transport = match drive.bus {
+        Bus::Sata => "SATA",
+        Bus::Scsi => "SAS",
+        Bus::Nvme => "NVMe",
+        Bus::Usb => "USB",
+        Bus::Virtio => "virtio",
+        Bus::Mmc => "MMC",
+        Bus::Loop => "loop",
+        Bus::Other => "",
+    };
+    let refused = drive.refused.as_ref();
+    json!({
+        "agent_id": who.host, "path": format!("/dev/{}", drive.kernel_name), "id": drive.id, "model": drive.model,
+        "serial": drive.serial, "capacity_bytes": drive.capacity.0, "transport": transport,
+        "is_os_drive": refused.is_some_and(|r| matches!(r.kind.as_str(), "mounted" | "swap" | "boot-disk")),
+        "mount_points": refused.filter(|r| r.kind == "mounted").map(|r| r.reason.clone()),
+        "refused": refused.map_or("", |r| r.reason.as_str()), "content": drive.content.words(),
+        "temperature": drive.temperature,
+    })
+}
+
+/// One job, as `/api/jobs/{id}` and the lists tell it.
+pub fn job(job: &Job, who: &Who, now: Time) -> Value {
+    let progress = job.progress.as_ref();
+    let running = job
+        .phases
+        .iter()
+        .find(|phase| phase.status == wire::job::PhaseStatus::Running);
+    let phase = match (status(job), running) {
+        ("running", Some(state)) => state.phase.label(),
+        ("running", None) => "waiting",
+        _ => "COMPLETE",
+    };
+    let failed = matches!(status(job), "failed" | "cancelled");
+    let summary = job.verdict.as_ref().map_or("", |verdict| verdict.summary.as_str());
+    let percent = match (progress, job.state.is_over()) {
+        (_, true) => 100.0,
+        (Some(progress), false) => progress.percent,
+        (None, false) => 0.0,
+    };
+    let mut value = json!({
+        "job_id": job.id.to_string(), "agent_id": who.host, "command": job.playbook, "status": status(job),
+        "phase": phase, "phase_detail": waits(job), "progress_percent": percent, "percent": percent,
+        "message": summary, "elapsed_sec": elapsed(job, now), "elapsed": elapsed(job, now),
+        "target": job.drive.as_str(), "model": job.model, "serial": job.serial, "verdict": verdict(job),
+        "summary": summary, "started_at": second(job.started), "completed_at": job.ended.map(second),
+        "burnin_passed": verdict(job) == "PASSED", "bad_sectors": job.bad_sectors,
+    });
+    if failed {
+        value["fail_reason"] = json!(summary);
+    }
+    if let Some(progress) = progress {
+        value["speed_mbps"] = json!(progress.rate.0 as f64 / 1e6);
+        value["temp_c"] = json!(progress.temperature);
+        if let Some(eta) = progress.eta_job.or(progress.eta) {
+            value["eta_sec"] = json!(eta.max(0.0).round() as i64);
+        }
+    }
+    value
+}
+
+fn waits(job: &Job) -> &str {
+    match &job.state {
+        wire::job::JobState::Waiting { why } => why,
+        _ => "",
+    }
+}
+
+/// `/api/jobs/active`.
+pub fn active(jobs: &[Job], who: &Who, now: Time) -> Value {
+    let active = jobs.iter().filter(|job| !job.state.is_over());
+    active.map(|active| job(active, who, now)).collect()
+}
+
+/// `/api/jobs/history`: those that began since then, newest first.
+pub fn history(jobs: &[Job], who: &Who, since: Time, now: Time) -> Value {
+    let mut jobs: Vec<&Job> = jobs.iter().filter(|job| job.started >= since).collect();
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.started));
+    jobs.into_iter().map(|one| job(one, who, now)).collect()
+}
+
+/// `/api/smart/deltas`: rows of the jobs under way and of the last day's.
+pub fn deltas(jobs: &[Job], now: Time) -> Value {
+    let recent = |job: &&Job| {
+        job.ended
+            .is_none_or(|ended| now.as_second() - ended.as_second() < 86_400)
+    };
+    jobs.iter().filter(recent).flat_map(rows).collect()
+}
+
+/// `/api/chart/history`.
+pub fn chart(readings: &[Reading]) -> Value {
+    let point = |reading: &Reading| json!({ "component_id": TEMPERATURE, "key": reading.key, "value": reading.value, "timestamp": second(reading.at) });
+    readings.iter().map(point).collect()
+}
+
+/// `/api/logs/history`.
+pub fn logs(lines: &[LogLine]) -> Value {
+    let line = |line: &LogLine| {
+        json!({ "component_id": LOG, "level": line.level, "message": line.message, "source": line.source,
+            "job_id": line.job_id, "timestamp": line.timestamp })
+    };
+    lines.iter().map(line).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::drive::{Content, Refused, Rotation};
+    use wire::{Bytes, Celsius, DriveId};
+
+    use super::*;
+    use crate::events;
+
+    pub(crate) fn drives(count: usize) -> Vec<Drive> {
+        let one = |n: usize| Drive {
+            id: Some(DriveId::from_serial("WD", &format!("VK-{n}"), 1_000_000).unwrap()),
+            key: format!("k{n}"),
+            kernel_name: format!("sd{n}"),
+            model: "WD".into(),
+            serial: format!("VK-{n}"),
+            wwn: None,
+            capacity: Bytes(1_000_000),
+            logical_sector: 512,
+            physical_sector: 512,
+            bus: Bus::Sata,
+            rotation: Rotation::Unknown,
+            location: String::new(),
+            temperature: Some(Celsius(30 + i32::try_from(n).unwrap())),
+            content: Content::Empty,
+            refused: None,
+            present: true,
+            since: Time::UNIX_EPOCH,
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn an_agent_is_busy_while_a_job_is_under_way_and_names_what_is_the_systems() {
+        let who = Who {
+            host: "box".into(),
+            gate: false,
+        };
+        let mut list = drives(2);
+        list[1].refused = Some(Refused {
+            kind: "mounted".into(),
+            reason: "mounted at /".into(),
+        });
+        let running = events::tests::job();
+        let told = agents(&list, &[running], &who, Time::UNIX_EPOCH, Time::UNIX_EPOCH);
+        assert_eq!(
+            (&told[0]["status"], &told[0]["drives"][1]["is_os_drive"]),
+            (&json!("busy"), &json!(true))
+        );
+        assert_eq!(told[0]["drives"][0]["is_os_drive"], false);
+        let told = agents(
+            &list,
+            &[events::tests::passed()],
+            &who,
+            Time::UNIX_EPOCH,
+            Time::UNIX_EPOCH,
+        );
+        assert_eq!(told[0]["status"], "online");
+    }
+
+    #[test]
+    fn a_job_is_told_with_every_column_that_dashboards_have() {
+        let who = Who {
+            host: "box".into(),
+            gate: false,
+        };
+        let jobs = [events::tests::job(), events::tests::passed()];
+        assert_eq!(active(&jobs, &who, Time::UNIX_EPOCH).as_array().unwrap().len(), 1);
+        let all = history(&jobs, &who, Time::UNIX_EPOCH, Time::UNIX_EPOCH);
+        for job in all.as_array().unwrap() {
+            for column in [
+                "job_id",
+                "command",
+                "agent_id",
+                "target",
+                "serial",
+                "model",
+                "status",
+                "started_at",
+                "elapsed",
+                "verdict",
+            ] {
+                assert!(!job[column].is_null(), "{column}");
+            }
+        }
+        let passed = job(&jobs[1], &who, Time::UNIX_EPOCH);
+        assert_eq!(
+            (&passed["burnin_passed"], &passed["status"]),
+            (&json!(true), &json!("completed"))
+        );
+        assert_eq!(job(&jobs[0], &who, Time::UNIX_EPOCH)["burnin_passed"], false);
+    }
+}
