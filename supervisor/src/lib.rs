@@ -1,7 +1,8 @@
 //! PID 1 of the box: a pure core (`core`) in a thin shell (`shell`), and the child modes of the same binary.
 //!
 //! `unit` reads unit files, `core` decides, `shell` acts, `boot` brings the machine up, `handover`
-//! replaces PID 1 while all of it runs, `journal` is the log unit, `network` starts dhcpcd and chrony.
+//! replaces PID 1 while all of it runs, `journal` is the log unit, `network` starts dhcpcd and chrony,
+//! `update` writes and judges new systems.
 //! See `README.md` beside this crate for unit keys, files and how it is tested.
 
 #![allow(clippy::doc_markdown, reason = "systemd's words are not Rust items")]
@@ -14,3 +15,4 @@ pub mod journal;
 pub mod network;
 pub mod shell;
 pub mod unit;
+pub mod update;

@@ -5,6 +5,7 @@
 //! device and the keeper of the boot medium. Units wait for milestones, so the server starts as soon as its state is there.
 
 pub mod board;
+mod bundle;
 pub mod cmdline;
 mod data;
 mod fat;
@@ -79,6 +80,7 @@ pub fn main(heir: Option<Heir>) -> ExitCode {
                     why: format!("PID 1 could not go on: {e}"),
                     ladder: true,
                     reboots: 1,
+                    slot: cmdline::Cmdline::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default()).slot,
                 },
             );
             RebootMode::RB_AUTOBOOT

@@ -19,6 +19,8 @@ pub struct Record {
     pub ladder: bool,
     /// Reboots by the ladder in a row, this one included.
     pub reboots: u32,
+    /// The slot that ran.
+    pub slot: String,
 }
 
 /// What the last boot left behind.
@@ -132,6 +134,7 @@ mod tests {
                 why: "unit server failed".into(),
                 ladder: true,
                 reboots: 1,
+                slot: "a".into(),
             },
         );
         let t = take(dir.path());

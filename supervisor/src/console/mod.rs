@@ -2,12 +2,20 @@
 //!
 //! Drawn by a helper, since a terminal may stop its output for ever (Ctrl-S, a dead serial line); PID 1 drops what the
 //! helper does not take. `dashboard: http://ADDRESS` and `claim: CODE` are printed on serial lines whenever they change.
+//! Keys (`keys`) choose a page (`pages`), save a debug bundle, open the claim again, or reset the box; none of it needs a
+//! network or the server. This file has the terminals and the status page.
 
+mod keys;
+pub(crate) mod pages;
 mod qr;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 
+use keys::{Keys, Page, Wish};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 use wire::supervisor::{Medium, Status, UnitState};
 
@@ -15,6 +23,12 @@ use crate::shell::helper::Line;
 
 /// Width of a banner on the screen, in characters: what the smallest terminal has, less the margin.
 const COLUMNS: usize = 74;
+/// Lines of the log that the smallest terminal has room for.
+const ROWS: usize = 18;
+/// How often a page that is not the status is drawn anew, in milliseconds.
+const REFRESH_MS: u16 = 3_000;
+/// What can be typed.
+const HELP: &str = "1 status  2 network  3 log  b debug bundle  c lost password  r factory reset";
 
 /// All that the console shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,32 +54,161 @@ pub fn serial_devices() -> Vec<String> {
         .collect()
 }
 
-/// In a helper: draws every screen that PID 1 sends, until PID 1 is gone.
-pub fn draw(line: &Line, serial: &[String]) -> i32 {
-    let open = |name: &str| OpenOptions::new().write(true).open(format!("/dev/{name}")).ok();
-    let mut terminal = open("tty1");
-    let mut lines: Vec<File> = serial.iter().filter_map(|s| open(s)).collect();
-    let mut before: Option<Screen> = None;
-    while let Some(text) = line.hear() {
-        let Ok(screen) = serde_json::from_str::<Screen>(&text) else {
-            continue;
-        };
-        let said = changes(before.as_ref(), &screen);
-        if let Some(t) = &mut terminal {
-            let _ = t.write_all(
-                format!("\x1b[H\x1b[2J{}", render(&screen, &drives()))
-                    .replace('\n', "\r\n")
-                    .as_bytes(),
-            );
-        }
-        for f in &mut lines {
-            for l in &said {
-                let _ = f.write_all(format!("{l}\r\n").as_bytes());
+/// A keyboard with its screen, or a serial line.
+#[derive(Debug)]
+struct Terminal {
+    out: File,
+    /// `None` once it has ended or failed: it is not waited for again.
+    keyboard: Option<File>,
+    /// Draws whole screens; a serial line gets what has changed, and a page when somebody asks for one.
+    screen: bool,
+    keys: Keys,
+    page: Page,
+}
+
+impl Terminal {
+    fn open(name: &str, screen: bool) -> Option<Terminal> {
+        let path = format!("/dev/{name}");
+        let out = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(&path)
+            .ok()?;
+        let keyboard = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+            .open(&path)
+            .ok()
+            .filter(|k| raw(k).is_ok());
+        Some(Terminal {
+            out,
+            keyboard,
+            screen,
+            keys: Keys::default(),
+            page: Page::default(),
+        })
+    }
+
+    /// What was typed, and whether anything was.
+    fn typed(&mut self) -> (Vec<Wish>, bool) {
+        let mut wishes = Vec::new();
+        let mut any = false;
+        let mut buf = [0u8; 64];
+        while let Some(k) = &mut self.keyboard {
+            match k.read(&mut buf) {
+                Ok(n) if n > 0 => {
+                    any = true;
+                    wishes.extend(buf[..n].iter().filter_map(|b| self.keys.take(*b)));
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Ok(_) | Err(_) => self.keyboard = None,
             }
         }
-        before = Some(screen);
+        (wishes, any)
     }
-    0
+
+    /// Draws the page it is on.
+    fn draw(&mut self, screen: &Screen) {
+        let mut text = match self.page {
+            Page::Status => render(screen, &drives()),
+            Page::Network => pages::network(),
+            Page::Log => pages::log(ROWS, COLUMNS),
+        };
+        let foot = self.keys.prompt().unwrap_or_else(|| HELP.into());
+        for l in wrapped(&foot) {
+            text.push_str(&format!("\n  {l}"));
+        }
+        let clear = if self.screen { "\x1b[H\x1b[2J" } else { "\n" };
+        let end = if self.screen { "" } else { "\n" };
+        let _ = self
+            .out
+            .write_all(format!("{clear}{text}{end}").replace('\n', "\r\n").as_bytes());
+    }
+
+    fn lines(&mut self, lines: &[String]) {
+        for l in lines {
+            let _ = self.out.write_all(format!("{l}\r\n").as_bytes());
+        }
+    }
+}
+
+/// Bytes as they are typed, without echo; output stays as it was.
+fn raw(keyboard: &File) -> nix::Result<()> {
+    use nix::sys::termios::{InputFlags, LocalFlags, SetArg, tcgetattr, tcsetattr};
+    let mut t = tcgetattr(keyboard)?;
+    t.local_flags
+        .remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
+    t.input_flags.remove(InputFlags::IXON | InputFlags::ICRNL);
+    tcsetattr(keyboard, SetArg::TCSANOW, &t)
+}
+
+/// In a helper: draws every screen that PID 1 sends and hears what is typed, until PID 1 is gone.
+pub fn draw(line: &Line, serial: &[String]) -> i32 {
+    let mut terminals: Vec<Terminal> = Terminal::open("tty1", true).into_iter().collect();
+    terminals.extend(serial.iter().filter_map(|s| Terminal::open(s, false)));
+    let mut before: Option<Screen> = None;
+    loop {
+        let moving = terminals.iter().any(|t| t.screen && t.page != Page::Status);
+        let mut fds = vec![PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+        let keyboards: Vec<usize> = (0..terminals.len())
+            .filter(|t| terminals[*t].keyboard.is_some())
+            .collect();
+        fds.extend(
+            terminals
+                .iter()
+                .filter_map(|t| Some(PollFd::new(t.keyboard.as_ref()?.as_fd(), PollFlags::POLLIN))),
+        );
+        let wait = if moving {
+            PollTimeout::from(REFRESH_MS)
+        } else {
+            PollTimeout::NONE
+        };
+        let woken = match poll(&mut fds, wait) {
+            Ok(n) => n,
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(_) => return 1,
+        };
+        let any = |f: &PollFd<'_>| f.any().unwrap_or(true);
+        let told = any(&fds[0]);
+        let typed: Vec<usize> = keyboards
+            .into_iter()
+            .zip(&fds[1..])
+            .filter(|(_, f)| any(f))
+            .map(|(t, _)| t)
+            .collect();
+        if told {
+            let Some(text) = line.hear() else { return 0 };
+            if let Ok(screen) = serde_json::from_str::<Screen>(&text) {
+                let said = changes(before.as_ref(), &screen);
+                for t in &mut terminals {
+                    if t.screen {
+                        t.draw(&screen);
+                    } else {
+                        t.lines(&said);
+                    }
+                }
+                before = Some(screen);
+            }
+        }
+        for t in typed {
+            let (wishes, any) = terminals[t].typed();
+            for wish in wishes {
+                match wish {
+                    Wish::Show(page) => terminals[t].page = page,
+                    Wish::Bundle => line.say("bundle"),
+                    Wish::Recover => line.say("recover"),
+                    Wish::Reset => line.say("reset"),
+                }
+            }
+            if let (true, Some(screen)) = (any, &before) {
+                terminals[t].draw(screen);
+            }
+        }
+        if let (true, 0, Some(screen)) = (moving, woken, &before) {
+            terminals.iter_mut().filter(|t| t.screen).for_each(|t| t.draw(screen));
+        }
+    }
 }
 
 /// Lines for the serial consoles: what has changed since the last screen.
@@ -76,6 +219,16 @@ fn changes(before: Option<&Screen>, now: &Screen) -> Vec<String> {
         && let Some(u) = url(now)
     {
         out.push(format!("dashboard: {u}"));
+    }
+    if old(name) != name(now)
+        && let Some(n) = name(now)
+    {
+        out.push(format!("name: http://{n}"));
+    }
+    if before.and_then(|b| b.fingerprint.clone()) != now.fingerprint
+        && let Some(f) = &now.fingerprint
+    {
+        out.push(format!("certificate: SHA-256 {f}"));
     }
     if before.and_then(|b| b.claim.clone()) != now.claim
         && let Some(c) = &now.claim
@@ -141,7 +294,14 @@ fn url(screen: &Screen) -> Option<String> {
     })
 }
 
-/// The whole screen as text.
+/// The name that the local network knows the box by, once nobody else has it: the status of the unit that sees to that.
+fn name(screen: &Screen) -> Option<String> {
+    let unit = screen.status.units.iter().find(|u| u.name == "mdns")?;
+    let name = Some(&unit.status).filter(|n| n.ends_with(".local"))?;
+    Some(name.clone())
+}
+
+/// The status page as text.
 fn render(screen: &Screen, drives: &[String]) -> String {
     let s = &screen.status;
     let mut t = format!("\n  KILN  {}\n\n", s.host);
@@ -154,8 +314,18 @@ fn render(screen: &Screen, drives: &[String]) -> String {
         }
         None => t.push_str("  Dashboard   no address yet: connect a network cable\n"),
     }
+    if let Some(n) = name(screen) {
+        t.push_str(&format!("  Name        http://{n}\n"));
+    }
     if let Some(c) = &screen.claim {
         t.push_str(&format!("  Claim code  {c}\n"));
+    }
+    if let Some(f) = &screen.fingerprint {
+        let (first, second) = f.split_at_checked(48).unwrap_or((f, ""));
+        t.push_str(&format!("  Certificate {first}\n"));
+        if !second.is_empty() {
+            t.push_str(&format!("              {second}\n"));
+        }
     }
     t.push_str(&format!(
         "  Slot        {} {}\n",
@@ -257,6 +427,7 @@ mod tests {
             units: vec![],
             boot,
             recovery: 0,
+            update: wire::update::UpdateView::default(),
             banners: vec![],
         };
         Screen {

@@ -80,6 +80,7 @@ pub struct Desk {
     pub env_changed: bool,
     pub state_moved: Option<String>,
     pub recovery: u32,
+    pub update: crate::update::Facts,
 }
 
 /// What only PID 1 has.
@@ -218,6 +219,7 @@ mod tests {
                 env_changed,
                 state_moved: moved.then(|| t(1)),
                 recovery: 3,
+                update: crate::update::Facts::default(),
             }
         }
     }

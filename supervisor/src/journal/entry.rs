@@ -112,6 +112,23 @@ fn finish(mut out: Vec<u8>) -> Entry {
     Entry(out)
 }
 
+/// How long the first entry of a log in export format is, without the empty line that ends it.
+pub fn length(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|r| !r.is_empty() && r[0] != b'\n') {
+        let line = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+        at += line + 1;
+        if !rest[..line].contains(&b'=') {
+            let Some(len) = rest.get(line + 1..).and_then(<[u8]>::first_chunk::<8>) else {
+                return bytes.len();
+            };
+            let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
+            at = at.saturating_add(8).saturating_add(len).saturating_add(1);
+        }
+    }
+    at.min(bytes.len())
+}
+
 /// Fields of a native datagram; reading stops at the first byte that makes no sense.
 pub fn fields(bytes: &[u8]) -> Vec<(&str, &[u8])> {
     let mut out = Vec::new();

@@ -54,6 +54,12 @@ pub enum Wish {
     },
     /// Make DATA anew; from a process of this user.
     Reset(Option<u32>),
+    /// Start the writer of updates; from a process of this user.
+    Update(Option<u32>),
+    /// Reboot in order, for this reason; from a process of this user.
+    Reboot { why: String, uid: Option<u32> },
+    /// What the server has not proven yet; from a process of this user.
+    Proof { missing: Option<String>, uid: Option<u32> },
     /// Replace PID 1 by the program that lies at its path now; asked by root, or by whoever we run as.
     Replace,
 }
@@ -200,6 +206,12 @@ impl Client {
                     self.answer(status);
                 }
                 Ok(Request::Reset {}) => wishes.push(Wish::Reset(self.uid)),
+                Ok(Request::Update {}) => wishes.push(Wish::Update(self.uid)),
+                Ok(Request::Reboot { why }) => wishes.push(Wish::Reboot { why, uid: self.uid }),
+                Ok(Request::Proof { missing }) => wishes.push(Wish::Proof {
+                    missing,
+                    uid: self.uid,
+                }),
                 Ok(Request::Screen { claim, fingerprint }) => wishes.push(Wish::Screen {
                     code: claim,
                     fingerprint,

@@ -42,6 +42,8 @@ pub struct Desk {
     pub stateful_run: bool,
     /// How often a person at the console has asked to get in without a password.
     pub recovery: u32,
+    /// Slots and updates.
+    pub update: crate::update::Facts,
     /// Who has asked for a factory reset; taken in the same turn.
     pub reset: Option<String>,
 }
@@ -85,6 +87,7 @@ impl Desk {
             env_changed: self.env_changed,
             state_moved: self.state_moved.clone(),
             recovery: self.recovery,
+            update: self.update.clone(),
         }
     }
 
@@ -112,6 +115,7 @@ impl Desk {
             state_moved: s.state_moved,
             stateful_run: false,
             recovery: s.recovery,
+            update: s.update,
             reset: None,
         }
     }

@@ -35,6 +35,12 @@ pub enum Task {
     ToRam,
     /// Draws the console.
     Console,
+    /// Puts a debug bundle on the boot partition.
+    Bundle,
+    /// Writes an update.
+    Update,
+    /// Looks at the slots, and keeps the running one.
+    Slots,
     /// Last writes before the end.
     Farewell,
 }
@@ -193,6 +199,12 @@ impl Helper {
     /// Ends it; it may be stuck, so nobody waits.
     pub fn kill(&self) {
         let _ = nix::sys::signal::kill(Pid::from_raw(self.pid), nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

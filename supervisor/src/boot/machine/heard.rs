@@ -9,7 +9,7 @@ use wire::supervisor::Medium;
 
 use super::Machine;
 use crate::boot::record::{Record, Traces};
-use crate::boot::{medium, site};
+use crate::boot::{bundle, medium, site};
 use crate::console;
 use crate::core::{Exit, Input, Milestone, Millis};
 use crate::shell::desk::Desk;
@@ -51,6 +51,18 @@ impl Machine {
             (Task::Coldplug, "seen") => {
                 self.facts.seen.extend(rest.split('\n').map(str::to_owned));
             }
+            (Task::Console, "recover") => {
+                desk.recovery += 1;
+                log::warn("a person at the console asks for a new claim code");
+            }
+            (Task::Console, "reset") => desk.reset = Some("asked for at the console".into()),
+            (Task::Console, "bundle") if !desk.runs(Task::Bundle) => {
+                let part = self.cmdline.part.clone();
+                let secrets: Vec<String> = desk.env.iter().map(|(_, v)| v.clone()).collect();
+                desk.banner("bundle", Severity::Info, "A debug bundle is being saved.".into());
+                desk.start(Task::Bundle, move |line| bundle::save(line, part.as_deref(), &secrets));
+            }
+            (Task::Bundle, "said") => desk.banner("bundle", Severity::Info, rest.to_owned()),
             (Task::Medium, _) => self.heard_medium(now, word, rest, fd, desk),
             _ => {}
         }
@@ -213,7 +225,7 @@ impl Machine {
                 let serial = console::serial_devices();
                 desk.start(Task::Console, move |line| console::draw(line, &serial));
             }
-            Task::Early | Task::Medium | Task::Hotplug | Task::Farewell => {}
+            Task::Early | Task::Medium | Task::Hotplug | Task::Farewell | Task::Bundle | Task::Update | Task::Slots => {}
         }
     }
 }

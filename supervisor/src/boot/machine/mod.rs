@@ -28,6 +28,7 @@ use crate::core::{Ending, Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
 use crate::shell::log;
+use crate::update::Known;
 
 /// Silence of the medium's keeper that is reported, in milliseconds.
 const SILENCE: Millis = 15_000;
@@ -185,6 +186,15 @@ impl Machine {
         }
     }
 
+    /// What an update has to know of this start.
+    pub fn known(&self) -> Known {
+        Known {
+            part: self.cmdline.part.clone(),
+            left: self.cmdline.left.clone(),
+            traces: self.facts.traces.clone(),
+        }
+    }
+
     /// The watchdog is open.
     pub fn watchdog_found(&mut self, reset_us: bool, desk: &mut Desk) {
         self.facts.traces.watchdog = reset_us;
@@ -214,6 +224,7 @@ impl Machine {
             why: why.to_owned(),
             ladder,
             reboots: if ladder { self.facts.reboots + 1 } else { 0 },
+            slot: desk.boot.slot.clone(),
         };
         let on_disk = desk.boot.medium == Medium::Disk;
         let reset = self.facts.reset && on_disk;

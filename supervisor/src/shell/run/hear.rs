@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 
 use super::{BURST, Shell};
 use crate::core::{Exit, Input, Millis, UnitId};
+use crate::shell::helper::Task;
 use crate::shell::notify::{Message, Note};
 use crate::shell::store::Stored;
 use crate::shell::{cgroup, log, process};
@@ -44,12 +45,20 @@ impl Shell {
     pub(super) fn helper_ended(&mut self, now: Millis, at: usize, exit: Exit) {
         let h = self.desk.helpers.swap_remove(at);
         while let Some((line, fd)) = h.next() {
-            if let Some(m) = &mut self.machine {
-                m.heard(now, h.task, &line, fd, &mut self.desk);
-            }
+            self.heard(now, h.task, &line, fd);
         }
+        self.desk.update.ended(h.task, exit == Exit::Code(0));
         if let Some(m) = &mut self.machine {
             m.ended(now, h.task, exit, &mut self.desk);
+        }
+    }
+
+    /// A helper said something.
+    fn heard(&mut self, now: Millis, task: Task, line: &str, fd: Option<OwnedFd>) {
+        match &mut self.machine {
+            _ if matches!(task, Task::Update | Task::Slots) => self.desk.update.heard(line),
+            Some(m) => m.heard(now, task, line, fd, &mut self.desk),
+            None => {}
         }
     }
 
@@ -114,13 +123,12 @@ impl Shell {
     }
 
     pub(super) fn read_helpers(&mut self, now: Millis) {
-        let Some(m) = &mut self.machine else { return };
         for at in 0..self.desk.helpers.len() {
             for _ in 0..BURST {
                 let Some(h) = self.desk.helpers.get(at) else { break };
                 let task = h.task;
                 let Some((line, fd)) = h.next() else { break };
-                m.heard(now, task, &line, fd, &mut self.desk);
+                self.heard(now, task, &line, fd);
             }
         }
     }

@@ -5,13 +5,17 @@ use std::path::Path;
 use wire::supervisor::{Status, UnitState, UnitView};
 
 use super::Shell;
-use crate::core::Millis;
+use crate::boot::Machine;
+use crate::core::{Ending, Input, Millis};
 use crate::shell::control::Wish;
 use crate::shell::{log, users};
+use crate::update::Facts;
 
 impl Shell {
     pub(super) fn publish(&mut self, now: Millis) {
         let status = self.status(now);
+        let known = self.machine.as_ref().map(Machine::known);
+        Facts::turn(now, &mut self.desk, &self.paths, &status, known.as_ref());
         // What is told has been kept: a fault in the next instant must not take it back.
         self.keep_snapshot();
         let line = serde_json::to_string(&status).unwrap_or_default();
@@ -34,10 +38,29 @@ impl Shell {
                 Wish::Reset(uid) if self.is_servers(uid, "reset the box") => {
                     self.desk.reset = Some("asked for in the dashboard".into())
                 }
-                Wish::Screen { .. } | Wish::Reset(_) => {}
+                Wish::Update(uid) if self.is_servers(uid, "update the box") => self.start_writer(),
+                Wish::Reboot { why, uid } if self.is_servers(uid, "reboot the box") => {
+                    let why = why.chars().filter(|c| !c.is_control()).take(200).collect();
+                    let ending = Ending::Reboot;
+                    self.desk.inputs.push_back(Input::Shutdown { ending, why });
+                }
+                Wish::Proof { missing, uid } if self.is_servers(uid, "vouch for the box") => {
+                    let missing = missing.map(|m| m.chars().filter(|c| !c.is_control()).take(200).collect());
+                    self.desk.update.proof(now, missing);
+                }
+                Wish::Screen { .. } | Wish::Reset(_) | Wish::Update(_) | Wish::Reboot { .. } | Wish::Proof { .. } => {}
                 Wish::Replace => self.replace = true,
             }
         }
+    }
+
+    /// Starts the helper that writes updates; the server may talk to it.
+    fn start_writer(&mut self) {
+        let passwd = self.paths.at(Path::new("/etc/passwd"));
+        let servers = self.units.iter().filter(|u| u.critical);
+        let uids = servers.filter_map(|u| users::find(&passwd, &u.user)).map(|u| u.uid).collect();
+        let known = self.machine.as_ref().map(Machine::known);
+        Facts::asked(&mut self.desk, &self.paths, known, uids);
     }
 
     /// Whether a process of this user may command the box: root, the server, and whoever we run as.
@@ -116,6 +139,7 @@ impl Shell {
             units,
             boot: self.desk.boot.clone(),
             recovery: self.desk.recovery,
+            update: self.desk.update.view.clone(),
             banners: self.desk.banners.iter().map(|(_, b)| b.clone()).collect(),
         }
     }

@@ -1,0 +1,260 @@
+//! The debug bundle that the console saves: one archive on the boot partition, which any computer reads, without secrets.
+//!
+//! For a box without network, server or password: state of the units, the log, what the kernel says of memory, mounts,
+//! devices and network, its crash dumps, and `kiln.toml` with hidden values. What the owner has put into `[env]` is blotted out
+//! wherever it stands. The dashboard has a bundle of its own with what the server knows.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flate2::{Compression, write::GzEncoder};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use super::gpt::{Gpt, guid_text};
+use super::record;
+use crate::console::pages;
+use crate::shell::helper::Line;
+
+/// The archive's name on the boot partition: a short one, for every FAT.
+const NAME: &str = "KILNDBG.TGZ";
+/// Where the boot partition is mounted meanwhile.
+const AT: &str = "/run/kiln/boot";
+/// Files of the kernel's that go in as they are.
+const KERNEL: [&str; 12] = [
+    "/proc/cmdline",
+    "/proc/version",
+    "/proc/meminfo",
+    "/proc/cpuinfo",
+    "/proc/mounts",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/net/route",
+    "/proc/net/dev",
+    "/proc/net/tcp",
+    "/proc/net/tcp6",
+    "/etc/resolv.conf",
+];
+/// Longest file that goes in, in bytes.
+const FILE_MAX: u64 = 8 << 20;
+/// Shorter values are no secrets worth hiding: `80`, `info`.
+const SECRET_MIN: usize = 5;
+
+/// In a helper: makes it and puts it on the boot partition `part`. Tells how that went in a sentence.
+pub(super) fn save(line: &Line, part: Option<&str>, secrets: &[String]) -> i32 {
+    let done = part
+        .ok_or_else(|| io::Error::other("the box was started without a boot medium of its own"))
+        .and_then(boot_partition)
+        .and_then(|node| put(&node, &archive(&collect(secrets))?));
+    match done {
+        Ok(()) => {
+            line.say(&format!(
+                "said A debug bundle is on the boot partition of the stick: {NAME}."
+            ));
+            0
+        }
+        Err(e) => {
+            line.say(&format!("said The debug bundle could not be saved: {e}."));
+            1
+        }
+    }
+}
+
+/// Node of the boot partition, on the disk that the keeper has found.
+fn boot_partition(guid: &str) -> io::Result<PathBuf> {
+    let absent = || io::Error::new(io::ErrorKind::NotFound, "the boot medium is not there");
+    let number = fs::read_to_string("/run/kiln/boot-disk").map_err(|_| absent())?;
+    let sys = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim()))?;
+    let disk = Path::new("/dev").join(sys.file_name().ok_or_else(absent)?);
+    let sectors = fs::read_to_string(sys.join("size"))?;
+    let gpt = Gpt::read(&fs::File::open(&disk)?, sectors.trim().parse().unwrap_or(0))?;
+    let wanted = gpt
+        .partitions
+        .iter()
+        .find(|p| guid_text(&p.guid) == guid)
+        .ok_or_else(absent)?;
+    for e in fs::read_dir(&sys)?.flatten() {
+        let number = fs::read_to_string(e.path().join("partition")).unwrap_or_default();
+        if number.trim().parse() == Ok(wanted.number) {
+            return Ok(Path::new("/dev").join(e.file_name()));
+        }
+    }
+    Err(absent())
+}
+
+/// Writes the file; the partition is mounted no longer than that takes.
+fn put(node: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(AT)?;
+    let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    mount(Some(node), AT, Some("vfat"), flags, None::<&str>)?;
+    let written =
+        fs::File::create(Path::new(AT).join(NAME)).and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()));
+    nix::unistd::sync();
+    let left = umount2(AT, MntFlags::empty()).map_err(io::Error::from);
+    written.and(left)
+}
+
+/// Names and contents.
+fn collect(secrets: &[String]) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut add = |name: &str, bytes: io::Result<Vec<u8>>| {
+        let bytes = bytes.unwrap_or_else(|e| format!("not there: {e}\n").into_bytes());
+        files.push((name.to_owned(), hidden(bytes, secrets)));
+    };
+    add("status.json", status());
+    let log = pages::exported();
+    if let Ok(log) = &log {
+        let text = pages::tail(log, 20_000).join("\n");
+        add("log.txt", Ok(text.into_bytes()));
+    }
+    add("journal.export", log);
+    for path in KERNEL {
+        add(&path[1..].replace('/', "-"), read(Path::new(path)));
+    }
+    add(
+        "kiln.toml",
+        read(Path::new(super::site::FILE)).map(|b| masked(&String::from_utf8_lossy(&b)).into_bytes()),
+    );
+    let folder = Path::new(record::FOLDER);
+    for f in ["last-reboot.before", "panic"] {
+        add(f, read(&folder.join(f)));
+    }
+    for e in fs::read_dir(folder.join("pstore"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(64)
+    {
+        add(&format!("pstore-{}", e.file_name().to_string_lossy()), read(&e.path()));
+    }
+    files
+}
+
+/// The supervisor's present state, as every client of its socket gets it.
+fn status() -> io::Result<Vec<u8>> {
+    let mut s = UnixStream::connect(wire::supervisor::CONTROL_SOCKET)?;
+    s.set_read_timeout(Some(Duration::from_secs(5)))?;
+    s.write_all(b"{\"watch\":{}}\n")?;
+    let mut line = Vec::new();
+    BufReader::new(s.take(FILE_MAX)).read_until(b'\n', &mut line)?;
+    Ok(line)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(FILE_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Blots out every secret.
+fn hidden(mut bytes: Vec<u8>, secrets: &[String]) -> Vec<u8> {
+    for s in secrets.iter().map(String::as_bytes).filter(|s| s.len() >= SECRET_MIN) {
+        let mut from = 0;
+        while let Some(at) = bytes[from..].windows(s.len()).position(|w| w == s) {
+            bytes[from + at..from + at + s.len()].fill(b'*');
+            from += at + s.len();
+        }
+    }
+    bytes
+}
+
+/// `kiln.toml` with its keys, and values only where they are of the network and the clock.
+fn masked(text: &str) -> String {
+    let mut open = true;
+    let mut out = String::new();
+    for l in text.lines() {
+        let t = l.trim_start();
+        if t.starts_with('[') {
+            open = ["[network", "[time"].iter().any(|s| t.starts_with(s));
+        }
+        match l.split_once('=') {
+            Some((key, _)) if !open && !t.starts_with('[') => out.push_str(&format!("{key}= (hidden)\n")),
+            None if !open && !t.starts_with('[') && !t.is_empty() => out.push_str("(hidden)\n"),
+            _ => out.push_str(&format!("{l}\n")),
+        }
+    }
+    out
+}
+
+/// A tar archive (POSIX ustar), compressed.
+fn archive(files: &[(String, Vec<u8>)]) -> io::Result<Vec<u8>> {
+    let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+    for (name, bytes) in files {
+        out.write_all(&header(name, bytes.len()))?;
+        out.write_all(bytes)?;
+        out.write_all(&vec![0u8; bytes.len().next_multiple_of(512) - bytes.len()])?;
+    }
+    out.write_all(&[0u8; 1024])?;
+    out.finish()
+}
+
+fn header(name: &str, size: usize) -> [u8; 512] {
+    let mut h = [0u8; 512];
+    let mut put = |at: usize, text: &str| {
+        for (to, from) in h[at..].iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+    };
+    let full = format!("kiln-debug/{name}");
+    put(0, full.get(..99).unwrap_or(&full));
+    put(100, "0000644\0");
+    put(108, "0000000\0");
+    put(116, "0000000\0");
+    put(124, &format!("{size:011o}\0"));
+    put(136, &format!("{:011o}\0", wire::Time::now().as_second().max(0)));
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum: u32 = h.iter().map(|b| u32::from(*b)).sum();
+    for (to, from) in h[148..].iter_mut().zip(format!("{sum:06o}\0 ").bytes()) {
+        *to = from;
+    }
+    h
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn tar_reads_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = vec![
+            ("a.txt".to_owned(), b"one".to_vec()),
+            ("b".repeat(200), vec![7u8; 1024]),
+            ("c".into(), Vec::new()),
+        ];
+        fs::write(dir.path().join("x.tgz"), archive(&files).unwrap()).unwrap();
+        let tar = std::process::Command::new("tar")
+            .args(["-xzf", "x.tgz"])
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
+        let at = dir.path().join("kiln-debug");
+        assert_eq!(fs::read(at.join("a.txt")).unwrap(), b"one");
+        assert_eq!(fs::read_dir(&at).unwrap().count(), 3);
+        assert_eq!(fs::read(at.join("c")).unwrap(), b"");
+    }
+
+    #[test]
+    fn secrets_are_in_no_file() {
+        let secrets = ["hunter2-hunter2".to_owned(), "80".to_owned()];
+        let log = hidden(b"token hunter2-hunter2hunter2-hunter2 port 80".to_vec(), &secrets);
+        assert_eq!(log, b"token ****************************** port 80");
+        let toml = "hostname = 'a'\n[network]\naddress = '10.0.0.1/8'\n[env]\nADMIN_PASSWORD = 'hunter2'\nX = '''\nmore'''\n[alerts.mail]\npassword='p'\n";
+        let masked = masked(toml);
+        assert!(
+            masked.contains("10.0.0.1/8")
+                && masked.contains("hostname = 'a'")
+                && masked.contains("ADMIN_PASSWORD = (hidden)")
+        );
+        assert!(
+            !masked.contains("hunter2") && !masked.contains("more") && !masked.contains("'p'"),
+            "{masked}"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! What a person at the console types: pure, a byte at a time.
+//!
+//! `1` `2` `3` choose a page, `b` saves a debug bundle. What changes who owns the box asks for a word, written in full:
+//! a serial line without anybody at its end brings random bytes.
+
+/// A page of the screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Page {
+    /// Name, addresses, claim code, state.
+    #[default]
+    Status,
+    /// Interfaces.
+    Network,
+    /// The end of the log.
+    Log,
+}
+
+/// What somebody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// See this page.
+    Show(Page),
+    /// Debug bundle to the boot partition.
+    Bundle,
+    /// A new claim code: get in without a password.
+    Recover,
+    /// Factory reset.
+    Reset,
+}
+
+/// What waits for its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    wish: Wish,
+    word: &'static str,
+}
+
+/// One keyboard or serial line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Keys {
+    asked: Option<Asked>,
+    typed: String,
+}
+
+const RECOVER: Asked = Asked {
+    wish: Wish::Recover,
+    word: "RECOVER",
+};
+const RESET: Asked = Asked {
+    wish: Wish::Reset,
+    word: "ERASE ALL",
+};
+
+impl Keys {
+    /// Takes one byte.
+    pub(super) fn take(&mut self, byte: u8) -> Option<Wish> {
+        let Some(asked) = self.asked else {
+            return self.command(byte);
+        };
+        match byte {
+            b'\r' | b'\n' => {
+                let right = self.typed == asked.word;
+                *self = Keys::default();
+                right.then_some(asked.wish)
+            }
+            0x7f | 0x08 => {
+                self.typed.pop();
+                None
+            }
+            b' '..=b'~' if self.typed.len() < 16 => {
+                self.typed.push(char::from(byte));
+                None
+            }
+            // Escape, Ctrl-C, or what nobody types.
+            _ => {
+                *self = Keys::default();
+                None
+            }
+        }
+    }
+
+    fn command(&mut self, byte: u8) -> Option<Wish> {
+        match byte.to_ascii_lowercase() {
+            b'1' => return Some(Wish::Show(Page::Status)),
+            b'2' => return Some(Wish::Show(Page::Network)),
+            b'3' => return Some(Wish::Show(Page::Log)),
+            b'b' => return Some(Wish::Bundle),
+            b'c' => self.asked = Some(RECOVER),
+            b'r' => self.asked = Some(RESET),
+            _ => {}
+        }
+        None
+    }
+
+    /// What is asked at the moment, with what was typed so far.
+    pub(super) fn prompt(&self) -> Option<String> {
+        let asked = self.asked?;
+        let what = if asked.wish == Wish::Reset {
+            "Factory reset: history, settings and owner of this box are erased."
+        } else {
+            "Lost password: a new claim code is shown here; history and settings stay."
+        };
+        Some(format!(
+            "{what} Type {} and Enter, or Escape: {}",
+            asked.word, self.typed
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn type_it(keys: &mut Keys, text: &str) -> Vec<Wish> {
+        text.bytes().filter_map(|b| keys.take(b)).collect()
+    }
+
+    #[test]
+    fn pages_and_the_bundle_need_one_key() {
+        let wishes = type_it(&mut Keys::default(), "132bBx\n");
+        let pages = [Page::Status, Page::Log, Page::Network].map(Wish::Show);
+        assert_eq!(wishes, [pages.as_slice(), &[Wish::Bundle, Wish::Bundle]].concat());
+    }
+
+    #[test]
+    fn what_cannot_be_undone_needs_its_word() {
+        let mut k = Keys::default();
+        assert_eq!(type_it(&mut k, "rERASE ALL\r"), [Wish::Reset]);
+        assert_eq!(type_it(&mut k, "cRECOVEX\x7fR\r"), [Wish::Recover]);
+        assert_eq!(k, Keys::default());
+        for wrong in [
+            "r\r",
+            "rerase all\r",
+            "rRECOVER\r",
+            "cRECOVER",
+            "rERASE\x1b ALL\r",
+            "cERASE ALL\r",
+        ] {
+            assert_eq!(type_it(&mut Keys::default(), wrong), [], "{wrong:?}");
+        }
+        assert_eq!(type_it(&mut k, "rERA"), []);
+        assert!(k.prompt().is_some_and(|p| p.ends_with("ERA")));
+    }
+
+    proptest! {
+        /// Noise on a line: without the whole word nothing is erased, and memory stays bounded.
+        #[test]
+        fn noise_erases_nothing(bytes: Vec<u8>) {
+            let mut k = Keys::default();
+            let wishes: Vec<Wish> = bytes.iter().filter_map(|b| k.take(*b)).collect();
+            prop_assert!(k.typed.len() <= 16);
+            let has = |word: &str| bytes.windows(word.len()).any(|w| w == word.as_bytes());
+            prop_assert!(!wishes.contains(&Wish::Reset) || has("ALL"));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Updates: a bundle goes into the slot that does not run, and that slot proves itself before it is kept.
+//!
+//! Everything that touches the boot partition is done by helpers; PID 1 itself hears their lines and decides.
+//!
+//! | part | what |
+//! |---|---|
+//! | `partition` | the boot partition's bytes, past the cache, exclusively |
+//! | `slots` | both slots and the environment block, and its one-sector changes |
+//! | `writer` | begin, chunks, finish: nothing that can be started is ever half of something |
+//! | `serve` | the writer behind its socket (`wire::update`) |
+//! | `settle` | at each start: how the last update ended, and what is kept |
+//! | `trial` | when a slot on trial is kept, and when it has failed: a pure rule |
+//! | `notes` | what has to outlive a start, on DATA |
+//!
+//! Writing survives a cut at any moment: `cuts` cuts it at every write, with any unflushed sectors lost, and resumes.
+
+mod notes;
+pub mod partition;
+mod serve;
+mod settle;
+mod slots;
+mod trial;
+mod turn;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use wire::update::UpdateView;
+
+use crate::shell::paths::Paths;
+pub use trial::Trial;
+pub use turn::Known;
+
+/// What PID 1 knows of updates, as plain data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// What everybody sees.
+    pub view: UpdateView,
+    /// The look at how the last update ended has been taken.
+    settled: bool,
+    /// What the server has proven, while the running slot is on trial.
+    trial: Option<Trial>,
+    /// The environment block was not readable and is written anew once this start has proven itself.
+    heal: bool,
+}
+
+/// Where everything that an update concerns is.
+#[derive(Debug, Clone)]
+struct Here {
+    /// GUID of the boot partition; `None` below a root, where it is the file `dev/boot`.
+    part: Option<String>,
+    root: Paths,
+    /// The slot that runs.
+    slot: String,
+}
+
+impl Here {
+    fn socket(&self) -> PathBuf {
+        self.root.at(Path::new(wire::update::UPDATE_SOCKET))
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.root.at(Path::new("/etc/kiln/update-keys.json"))
+    }
+
+    fn board(&self) -> PathBuf {
+        self.root.at(Path::new("/kiln/board.toml"))
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.root.at(Path::new("/var/lib/kiln/supervisor/update"))
+    }
+
+    /// Opens the boot partition, for this process alone.
+    fn open(&self) -> Result<partition::Partition, String> {
+        let node = match &self.part {
+            Some(part) => partition::find(part)?,
+            None => self.root.at(Path::new("/dev/boot")),
+        };
+        partition::Partition::open(&node)
+    }
+}

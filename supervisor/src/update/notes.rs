@@ -1,0 +1,96 @@
+//! What has to outlive a start, on DATA: the trial that is under way, and how the last update ended.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use wire::update::LastUpdate;
+
+/// A new system's trial, from before the switch until it is kept or left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialNote {
+    /// Its slot.
+    pub slot: String,
+    /// Its version.
+    pub version: String,
+    /// Why each start so far failed, the oldest first.
+    #[serde(default)]
+    pub failed: Vec<String>,
+}
+
+const TRIAL: &str = "trial.json";
+const LAST: &str = "last.json";
+
+/// The trial under way.
+pub fn trial(dir: &Path) -> Option<TrialNote> {
+    read(&dir.join(TRIAL))
+}
+
+/// How the last update ended.
+pub fn last(dir: &Path) -> Option<LastUpdate> {
+    read(&dir.join(LAST))
+}
+
+/// Keeps the trial, or forgets it.
+///
+/// # Errors
+/// The medium does not take it.
+pub fn set_trial(dir: &Path, note: Option<&TrialNote>) -> io::Result<()> {
+    match note {
+        Some(note) => write(dir, TRIAL, note),
+        None => match fs::remove_file(dir.join(TRIAL)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => File::open(dir).and_then(|d| d.sync_all()).or(Ok(())),
+        },
+    }
+}
+
+/// Keeps how the last update ended.
+///
+/// # Errors
+/// The medium does not take it.
+pub fn set_last(dir: &Path, last: &LastUpdate) -> io::Result<()> {
+    write(dir, LAST, last)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Replaces a file so that a cut leaves the old one or the new one; DATA is ext4, where a rename does that.
+fn write(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let new = dir.join(format!("{name}.new"));
+    let mut f = File::create(&new)?;
+    f.write_all(&serde_json::to_vec(value)?)?;
+    f.sync_all()?;
+    fs::rename(&new, dir.join(name))?;
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_note_is_kept_read_back_and_forgotten_and_a_broken_one_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let d = dir.path().join("update");
+        assert_eq!((trial(&d), last(&d)), (None, None));
+        set_trial(&d, None).unwrap();
+        let note = TrialNote {
+            slot: "b".into(),
+            version: "2".into(),
+            failed: vec!["x".into()],
+        };
+        set_trial(&d, Some(&note)).unwrap();
+        assert_eq!(trial(&d), Some(note));
+        fs::write(d.join(TRIAL), "{").unwrap();
+        assert_eq!(trial(&d), None);
+        set_trial(&d, None).unwrap();
+        assert!(!d.join(TRIAL).exists());
+    }
+}

@@ -1,0 +1,202 @@
+//! At each start, once DATA is mounted: how the last update ended, and what GRUB has decided.
+//!
+//! It is also what writes `good` when the trial is won. Each change of the environment block is one sector.
+
+use std::path::Path;
+
+use bundle::env::Env;
+use wire::Time;
+use wire::update::{LastUpdate, SlotState, UpdateOutcome};
+
+use super::notes::{self, TrialNote};
+use super::partition::Medium;
+use super::slots::{Slots, other};
+use crate::boot::record::Traces;
+
+/// What is known of this start.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// The slot that runs.
+    pub slot: String,
+    /// Why GRUB took it.
+    pub why: String,
+    /// Tries left when GRUB started it.
+    pub left: String,
+    /// What the last start left behind.
+    pub traces: Traces,
+    /// Now.
+    pub now: Time,
+}
+
+/// What follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The running slot has to prove itself.
+    pub on_trial: bool,
+    /// The environment block is not readable.
+    pub heal: bool,
+    /// How the last update ended.
+    pub last: Option<LastUpdate>,
+}
+
+/// Looks, notes, and marks a slot that GRUB could not start.
+///
+/// # Errors
+/// The boot partition or DATA cannot be read or written.
+pub fn settle(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
+    let mut slots = Slots::read(medium)?;
+    let on_trial = slots.state(&start.slot) == SlotState::Trying;
+    let note = notes::trial(dir);
+    let heal = slots.env.is_err();
+    match note {
+        Some(mut note) if note.slot == start.slot && on_trial => {
+            // The first try has nothing behind it but the orderly end of the system before.
+            if start.left != "2" {
+                note.failed.push(why_failed(&start.traces, &note.slot));
+                told(notes::set_trial(dir, Some(&note)))?;
+            }
+        }
+        // Kept, and the cut came before the note was taken back.
+        Some(note) if note.slot == start.slot => told(notes::set_trial(dir, None))?,
+        Some(note) => left_behind(&mut slots, medium, dir, start, note)?,
+        None => {
+            let slot = other(&start.slot);
+            if matches!(start.why.as_str(), "tries-spent" | "kernel-refused")
+                || (start.why == "env-not-writable" && slots.state(slot) == SlotState::Trying)
+            {
+                let note = TrialNote {
+                    slot: slot.to_owned(),
+                    version: slots.version(slot).unwrap_or_default().to_owned(),
+                    failed: Vec::new(),
+                };
+                left_behind(&mut slots, medium, dir, start, note)?;
+            }
+        }
+    }
+    Ok(Settled {
+        on_trial,
+        heal,
+        last: notes::last(dir),
+    })
+}
+
+/// The trial is over and its slot does not run.
+fn left_behind(
+    slots: &mut Slots,
+    medium: &mut impl Medium,
+    dir: &Path,
+    start: &Start,
+    mut note: TrialNote,
+) -> Result<(), String> {
+    let name = note.slot.to_uppercase();
+    let version = match note.version.as_str() {
+        "" => String::new(),
+        v => format!(" ({v})"),
+    };
+    let mut outcome = UpdateOutcome::FellBack;
+    let before = start.slot.to_uppercase();
+    let text = match start.why.as_str() {
+        "kernel-refused" => format!(
+            "slot {name}{version} was not started: GRUB could not load its kernel (with Secure Boot: its signature was not accepted). The system in slot {before} runs on"
+        ),
+        "preferred" => {
+            outcome = UpdateOutcome::Failed;
+            format!("the update to slot {name}{version} was cut off before it was switched to; send it again")
+        }
+        "preferred-gone" | "once" => format!(
+            "slot {name}{version} was not started: its files could not be loaded. The system in slot {before} runs on"
+        ),
+        "env-not-writable" => format!(
+            "slot {name}{version} was not started: GRUB cannot write to the boot medium, so its tries could not be counted"
+        ),
+        _ => {
+            note.failed.push(why_failed(&start.traces, &note.slot));
+            failed_text(&name, &version, &note.failed, &before)
+        }
+    };
+    if let Ok(env) = slots.env.clone() {
+        let env = env.with("prefer", &start.slot).with(&note.slot, "bad").with("left", "0");
+        slots.set(medium, env)?;
+    }
+    let version = Some(note.version).filter(|v| !v.is_empty());
+    told(notes::set_last(
+        dir,
+        &LastUpdate {
+            at: start.now,
+            version,
+            slot: note.slot,
+            outcome,
+            text,
+        },
+    ))?;
+    told(notes::set_trial(dir, None))
+}
+
+/// `slot B (2.0) failed 3 times: server not READY in 180 s`
+fn failed_text(name: &str, version: &str, failed: &[String], before: &str) -> String {
+    let mut reasons: Vec<&str> = Vec::new();
+    for f in failed {
+        if !reasons.contains(&f.as_str()) {
+            reasons.push(f);
+        }
+    }
+    // GRUB gives three tries; a start that left no word is one of them.
+    format!("slot {name}{version} failed 3 times: {}. The system in slot {before} runs again", reasons.join("; then "))
+}
+
+/// Why the start before this one failed, as far as it could tell.
+fn why_failed(traces: &Traces, slot: &str) -> String {
+    let own = traces.record.as_ref().filter(|r| r.slot == slot);
+    match (own, &traces.panic) {
+        (Some(r), _) => r.why.clone(),
+        (None, Some(line)) => format!("its kernel crashed ({line})"),
+        (None, None) if traces.watchdog => "the hardware watchdog reset it".into(),
+        (None, None) if traces.cut_short && traces.record.is_none() => "the power was cut or the machine was reset".into(),
+        (None, None) => "it ended before it could write down why (its kernel crashed, or PID 1 died)".into(),
+    }
+}
+
+/// Keeps the running slot; a block that was not readable is written anew.
+///
+/// # Errors
+/// The boot partition or DATA cannot be written.
+pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
+    let mut slots = Slots::read(medium)?;
+    let env = match &slots.env {
+        Ok(env) => env.clone(),
+        Err(_) => {
+            let other = other(&start.slot);
+            let word = if slots.state(other) == SlotState::Empty { "bad" } else { "good" };
+            Env::fresh().with(other, word)
+        }
+    };
+    let env = env.with("prefer", &start.slot).with(&start.slot, "good").with("left", "0").with("once", "");
+    slots.set(medium, env)?;
+    if let Some(note) = notes::trial(dir).filter(|n| n.slot == start.slot) {
+        let name = note.slot.to_uppercase();
+        let tries = match note.failed.len() {
+            0 => String::new(),
+            n => format!(", after {n} failed starts ({})", note.failed.join("; then ")),
+        };
+        told(notes::set_last(
+            dir,
+            &LastUpdate {
+                at: start.now,
+                text: format!("version {} in slot {name} has proven itself and is kept{tries}", note.version),
+                version: Some(note.version),
+                slot: note.slot,
+                outcome: UpdateOutcome::Kept,
+            },
+        ))?;
+        told(notes::set_trial(dir, None))?;
+    }
+    Ok(Settled {
+        on_trial: false,
+        heal: false,
+        last: notes::last(dir),
+    })
+}
+
+fn told(done: std::io::Result<()>) -> Result<(), String> {
+    done.map_err(|e| format!("noting the update on DATA: {e}"))
+}

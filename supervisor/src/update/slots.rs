@@ -1,0 +1,148 @@
+//! Both slots and the environment block as they are on the boot partition, and the one-sector changes of the latter.
+
+use bundle::env::{BLOCK, Env};
+use bundle::fat::{Entry, Step, Volume};
+use wire::update::{SlotState, SlotView};
+
+use super::partition::Medium;
+
+/// Files that GRUB asks for.
+const STARTED: [&str; 3] = ["vmlinuz", "initrd", "system.erofs"];
+/// Longest manifest of a slot that is looked at, in bytes.
+const MANIFEST_MAX: u32 = 1 << 20;
+/// Bytes of the sector that holds all variables.
+const SECTOR: usize = 512;
+
+/// The slot that is not this one.
+pub fn other(slot: &str) -> &'static str {
+    if slot == "b" { "a" } else { "b" }
+}
+
+/// What the boot partition says.
+#[derive(Debug)]
+pub struct Slots {
+    /// Its file system.
+    pub volume: Volume,
+    /// The environment block, or what is wrong with it.
+    pub env: Result<Env, String>,
+    /// Where it is, in bytes; the file lies in one piece.
+    at: u64,
+    bytes: Vec<u8>,
+    versions: [Option<String>; 2],
+}
+
+impl Slots {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// The medium cannot be read, or its file system is damaged.
+    pub fn read(medium: &impl Medium) -> Result<Self, String> {
+        let volume = Volume::read(medium)?;
+        let file = volume
+            .find("EFI/debian/grubenv")
+            .filter(|e| !e.is_dir && e.size as usize >= BLOCK && !e.chain.is_empty())
+            .ok_or("the boot partition has no environment block: write the image to the stick again")?;
+        let at = volume.geometry().offset(file.chain[0]);
+        let mut bytes = volume.file(medium, file)?;
+        bytes.truncate(BLOCK);
+        let version = |slot: &str| {
+            let e = volume.find(&format!("{slot}/manifest.json"))?;
+            let bytes = volume.file(medium, e).ok().filter(|_| e.size <= MANIFEST_MAX)?;
+            let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+            Some(value.get("version")?.as_str()?.chars().take(32).collect())
+        };
+        let versions = [version("a"), version("b")];
+        let env = Env::parse(&bytes);
+        Ok(Self {
+            env,
+            at,
+            bytes,
+            versions,
+            volume,
+        })
+    }
+
+    /// Version of the system in a slot.
+    pub fn version(&self, slot: &str) -> Option<&str> {
+        self.versions[usize::from(slot == "b")].as_deref()
+    }
+
+    /// A file of a slot.
+    pub fn file(&self, slot: &str, name: &str) -> Option<&Entry> {
+        self.volume.find(&format!("{slot}/{name}")).filter(|e| !e.is_dir)
+    }
+
+    /// A variable; empty where there is none.
+    pub fn variable(&self, name: &str) -> &str {
+        self.env.as_ref().ok().and_then(|e| e.get(name)).unwrap_or("")
+    }
+
+    /// Whether a slot may be started, as GRUB judges.
+    pub fn state(&self, slot: &str) -> SlotState {
+        let there = STARTED.iter().all(|n| self.file(slot, n).is_some_and(|e| e.size > 0));
+        match self.variable(slot) {
+            _ if !there => SlotState::Empty,
+            "good" => SlotState::Good,
+            "trying" => SlotState::Trying,
+            // GRUB takes an unreadable block for two good slots.
+            _ if self.env.is_err() => SlotState::Good,
+            _ => SlotState::Bad,
+        }
+    }
+
+    /// What everybody sees of them.
+    pub fn view(&self, running: &str) -> Vec<SlotView> {
+        let prefer = if self.variable("prefer") == "b" { "b" } else { "a" };
+        let may = |slot| matches!(self.state(slot), SlotState::Good | SlotState::Trying);
+        let left = self.variable("left").parse::<u8>().unwrap_or(0).min(3);
+        let spent = self.state(prefer) == SlotState::Trying && left == 0;
+        let next = if (may(prefer) && !spent) || !may(other(prefer)) { prefer } else { other(prefer) };
+        ["a", "b"]
+            .map(|slot| SlotView {
+                name: slot.to_owned(),
+                state: self.state(slot),
+                version: self.version(slot).map(str::to_owned),
+                running: slot == running,
+                next: slot == next,
+                tries_left: if self.state(slot) == SlotState::Trying { left } else { 0 },
+            })
+            .into()
+    }
+
+    /// Writes the block: one sector, unless the rest of it is damaged, and reads it back.
+    ///
+    /// # Errors
+    /// The medium does not take it.
+    pub fn set(&mut self, medium: &mut impl Medium, env: Env) -> Result<(), String> {
+        let told = |e: std::io::Error| format!("writing the environment block: {e}");
+        let bytes = env.bytes();
+        if self.bytes.get(SECTOR..) != bytes.get(SECTOR..) {
+            medium.write_at(self.at + SECTOR as u64, &bytes[SECTOR..]).map_err(told)?;
+            medium.flush().map_err(told)?;
+        }
+        medium.write_at(self.at, &bytes[..SECTOR]).map_err(told)?;
+        medium.flush().map_err(told)?;
+        let mut back = vec![0; BLOCK];
+        medium.read_at(self.at, &mut back).map_err(told)?;
+        if back != bytes {
+            return Err("the boot medium does not keep what is written to it: replace it".into());
+        }
+        (self.env, self.bytes) = (Ok(env), bytes);
+        Ok(())
+    }
+}
+
+/// Carries steps out, in order.
+///
+/// # Errors
+/// The first that failed.
+pub fn carry_out(medium: &mut impl Medium, steps: &[Step]) -> Result<(), String> {
+    for step in steps {
+        match step {
+            Step::Write { offset, bytes } => medium.write_at(*offset, bytes),
+            Step::Flush => medium.flush(),
+        }
+        .map_err(|e| format!("writing the boot partition: {e}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! When a slot on trial is kept, and when it has failed: a pure rule.
+//!
+//! It is kept once, for a minute without a break, server and agent are ready, no unit stands on a rung of the ladder, and the
+//! server says that it answers itself, that its store was written and read, and that the agent sees the bus. Where that minute
+//! has not begun three minutes after the kernel started, or is broken after that, the start has failed: the box restarts, and
+//! GRUB counts.
+
+use serde::{Deserialize, Serialize};
+use wire::supervisor::{Status, UnitState};
+
+use crate::core::Millis;
+
+/// Units without which the box is none.
+const NEEDED: [&str; 2] = ["server", "agent"];
+/// How long all must be well, in milliseconds.
+const CALM: Millis = 60_000;
+/// By when that must have begun, in milliseconds since the kernel started. The slowest board was measured at 50 s to a ready
+/// agent; a shelf of drives takes two minutes to spin up.
+const BEGINS_WITHIN: Millis = 180_000;
+/// A word of the server counts for this long, in milliseconds; it says it every ten seconds.
+const WORD: Millis = 30_000;
+
+/// What is known of a trial.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// When the server last spoke, and what it has not proven yet.
+    word: Option<(Millis, Option<String>)>,
+    /// Since when all is well.
+    since: Option<Millis>,
+    /// The verdict has been given.
+    over: bool,
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing yet; what is waited for.
+    Wait(String),
+    /// It is kept.
+    Keep,
+    /// It has failed, and why.
+    Failed(String),
+    /// The verdict has been given before.
+    Given,
+}
+
+impl Trial {
+    /// The server has spoken: what it has not proven yet.
+    pub fn heard(&mut self, now: Millis, missing: Option<String>) {
+        self.word = Some((now, missing));
+    }
+
+    /// The verdict could not be carried out: it is given again.
+    pub fn again(&mut self) {
+        self.over = false;
+    }
+
+    /// Looks at the units.
+    pub fn step(&mut self, now: Millis, status: &Status) -> Verdict {
+        if self.over {
+            return Verdict::Given;
+        }
+        let Some(missing) = self.missing(now, status) else {
+            let since = *self.since.get_or_insert(now);
+            let calm = now.saturating_sub(since);
+            if calm >= CALM {
+                self.over = true;
+                return Verdict::Keep;
+            }
+            return Verdict::Wait(format!("all is well; kept in {} s", (CALM - calm).div_ceil(1000)));
+        };
+        self.since = None;
+        if now >= BEGINS_WITHIN {
+            self.over = true;
+            return Verdict::Failed(format!("{missing} in {} s", now / 1000));
+        }
+        Verdict::Wait(missing)
+    }
+
+    /// What is not well.
+    fn missing(&self, now: Millis, status: &Status) -> Option<String> {
+        for name in NEEDED {
+            match status.units.iter().find(|u| u.name == name) {
+                Some(u) if u.state == UnitState::Ready => {}
+                Some(u) if u.reason.is_empty() => return Some(format!("{name} not READY")),
+                Some(u) => return Some(format!("{name} not READY ({})", u.reason)),
+                None => return Some(format!("there is no unit {name}")),
+            }
+        }
+        if let Some(u) = status.units.iter().find(|u| u.rung.is_some() && NEEDED.contains(&u.name.as_str())) {
+            return Some(format!("{} stands on the ladder ({})", u.name, u.reason));
+        }
+        match &self.word {
+            Some((at, None)) if now.saturating_sub(*at) <= WORD => None,
+            Some((at, Some(missing))) if now.saturating_sub(*at) <= WORD => Some(missing.clone()),
+            _ => Some("no word from the server".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use proptest::prelude::*;
+    use wire::supervisor::{Rung, UnitView};
+
+    fn status(server: UnitState, agent: UnitState, rung: Option<Rung>) -> Status {
+        let unit = |name: &str, state, rung| UnitView {
+            name: name.into(),
+            state,
+            rung,
+            reason: String::new(),
+            status: String::new(),
+            restarts: 0,
+            pid: None,
+            since: wire::Time::UNIX_EPOCH,
+        };
+        let units = vec![unit("agent", agent, rung), unit("server", server, None)];
+        let json = serde_json::json!({ "host": "", "addresses": [], "units": units,
+            "boot": wire::supervisor::BootView::default(), "banners": [] });
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn well() -> Status {
+        status(UnitState::Ready, UnitState::Ready, None)
+    }
+
+    #[test]
+    fn a_minute_of_calm_is_kept_once() {
+        let mut t = Trial::default();
+        assert_eq!(t.step(10_000, &well()), Verdict::Wait("no word from the server".into()));
+        for s in 20..80 {
+            t.heard(s * 1000, None);
+            assert!(matches!(t.step(s * 1000, &well()), Verdict::Wait(w) if w.starts_with("all is well")), "{s}");
+        }
+        t.heard(80_000, None);
+        assert_eq!(t.step(80_000, &well()), Verdict::Keep);
+        assert_eq!(t.step(81_000, &well()), Verdict::Given);
+        t.again();
+        assert_eq!(t.step(82_000, &well()), Verdict::Keep);
+    }
+
+    #[test]
+    fn a_start_fails_with_what_was_missing() {
+        for (status, word, told) in [
+            (status(UnitState::Starting, UnitState::Ready, None), None, "server not READY in 180 s"),
+            (status(UnitState::Ready, UnitState::Backoff, None), None, "agent not READY in 180 s"),
+            (status(UnitState::Ready, UnitState::Ready, Some(Rung::Late)), None, "agent stands on the ladder () in 180 s"),
+            (well(), Some("the agent has not looked at the bus".to_owned()), "the agent has not looked at the bus in 180 s"),
+        ] {
+            let mut t = Trial::default();
+            t.heard(179_000, word);
+            assert!(matches!(t.step(179_999, &status), Verdict::Wait(_)));
+            assert_eq!(t.step(180_000, &status), Verdict::Failed(told.into()));
+            assert_eq!(t.step(180_001, &status), Verdict::Given);
+        }
+        let mut t = Trial::default();
+        assert_eq!(t.step(200_000, &well()), Verdict::Failed("no word from the server in 200 s".into()));
+    }
+
+    #[test]
+    fn calm_that_begins_in_time_may_end_later_and_a_break_begins_it_anew() {
+        let mut t = Trial::default();
+        t.heard(170_000, None);
+        assert!(matches!(t.step(170_000, &well()), Verdict::Wait(_)));
+        t.heard(229_000, None);
+        assert!(matches!(t.step(229_000, &well()), Verdict::Wait(_)));
+        t.heard(230_000, None);
+        assert_eq!(t.step(230_000, &well()), Verdict::Keep);
+        let mut t = Trial::default();
+        t.heard(100_000, None);
+        assert!(matches!(t.step(100_000, &well()), Verdict::Wait(_)));
+        assert!(matches!(t.step(110_000, &status(UnitState::Degraded, UnitState::Ready, None)), Verdict::Wait(_)));
+        t.heard(160_000, None);
+        assert!(matches!(t.step(160_000, &well()), Verdict::Wait(_)), "the minute has begun anew");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_kept_that_was_not_well_for_a_minute(turns in proptest::collection::vec((1_u64..20_000, any::<bool>(), any::<bool>()), 1..60)) {
+            let (mut t, mut now, mut since) = (Trial::default(), 0, None);
+            for (by, ready, word) in turns {
+                now += by;
+                if word {
+                    t.heard(now, None);
+                }
+                let s = if ready { well() } else { status(UnitState::Ready, UnitState::Backoff, None) };
+                let before = since;
+                let verdict = t.step(now, &s);
+                if !ready { since = None } else if since.is_none() && t.since.is_some() { since = Some(now) }
+                match verdict {
+                    Verdict::Keep => prop_assert!(now - before.or(since).unwrap() >= CALM),
+                    Verdict::Failed(_) => prop_assert!(now >= BEGINS_WITHIN),
+                    _ => {}
+                }
+            }
+        }
+    }
+}

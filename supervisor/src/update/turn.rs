@@ -1,0 +1,168 @@
+//! PID 1's part: it starts the helpers, hears them, and judges the trial. It never waits for any of them.
+
+use wire::Time;
+use wire::supervisor::{Medium, Status};
+use wire::update::{LastUpdate, SlotView, Writing};
+
+use super::settle::{self, Settled, Start};
+use super::slots::Slots;
+use super::trial::{Trial, Verdict};
+use super::{Facts, Here, serve};
+use crate::boot::record::Traces;
+use crate::core::{Ending, Input, Millis};
+use crate::shell::desk::Desk;
+use crate::shell::helper::{Line, Task};
+use crate::shell::log;
+use crate::shell::paths::Paths;
+
+/// What the machine knows of this start.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// GUID of the boot partition.
+    pub part: Option<String>,
+    /// Tries left when GRUB started this slot.
+    pub left: String,
+    /// What the last start left behind.
+    pub traces: Traces,
+}
+
+impl Facts {
+    /// The server has asked for the writer.
+    pub fn asked(desk: &mut Desk, paths: &Paths, known: Option<Known>, uids: Vec<u32>) {
+        if desk.runs(Task::Update) {
+            return;
+        }
+        let here = here(desk, paths, known.as_ref());
+        desk.start(Task::Update, move |line| serve::serve(line, &here, &uids));
+    }
+
+    /// The server says what it has not proven yet.
+    pub fn proof(&mut self, now: Millis, missing: Option<String>) {
+        if let Some(t) = &mut self.trial {
+            t.heard(now, missing);
+        }
+    }
+
+    /// A helper said something.
+    pub fn heard(&mut self, text: &str) {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "slots" => {
+                if let Ok(slots) = serde_json::from_str::<Vec<SlotView>>(rest) {
+                    self.view.slots = slots;
+                }
+            }
+            "writing" => self.view.writing = serde_json::from_str::<Option<Writing>>(rest).unwrap_or(None),
+            "last" => {
+                if let Ok(last) = serde_json::from_str::<LastUpdate>(rest) {
+                    log::info(&last.text);
+                    self.view.last = Some(last);
+                }
+            }
+            "trial" => {
+                self.trial = (rest != "no").then(Trial::default);
+                self.heal = rest == "heal";
+                if self.trial.is_none() {
+                    self.view.trial = None;
+                }
+            }
+            _ => log::warn(&format!("update: {text}")),
+        }
+    }
+
+    /// A helper has ended.
+    pub fn ended(&mut self, task: Task, well: bool) {
+        match task {
+            Task::Update => self.view.writing = None,
+            // What it was to write is not written: the verdict is given again.
+            Task::Slots if !well => {
+                if let Some(t) = &mut self.trial {
+                    t.again();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at everything and starts what is due.
+    pub fn turn(now: Millis, desk: &mut Desk, paths: &Paths, status: &Status, known: Option<&Known>) {
+        if desk.boot.medium != Medium::Disk || desk.runs(Task::Slots) {
+            return;
+        }
+        if !desk.update.settled {
+            desk.update.settled = true;
+            let (here, start) = (here(desk, paths, known), start(desk, known));
+            desk.start(Task::Slots, move |line| {
+                look(line, &here, |m| settle::settle(m, &here.notes(), &start))
+            });
+            return;
+        }
+        let Some(mut trial) = desk.update.trial.take() else { return };
+        match trial.step(now, status) {
+            Verdict::Given => {}
+            Verdict::Wait(text) => desk.update.view.trial = Some(text),
+            Verdict::Keep => {
+                let (here, start) = (here(desk, paths, known), start(desk, known));
+                desk.start(Task::Slots, move |line| {
+                    look(line, &here, |m| settle::keep(m, &here.notes(), &start))
+                });
+            }
+            // A slot that is good but for its unreadable block has no other to go back to.
+            Verdict::Failed(why) if desk.update.heal => log::warn(&format!("not proven: {why}")),
+            Verdict::Failed(why) => desk.inputs.push_back(Input::Shutdown {
+                ending: Ending::Reboot,
+                why,
+            }),
+        }
+        desk.update.trial = Some(trial);
+    }
+}
+
+fn here(desk: &Desk, paths: &Paths, known: Option<&Known>) -> Here {
+    Here {
+        part: known.and_then(|k| k.part.clone()),
+        root: paths.clone(),
+        slot: if desk.boot.slot == "b" { "b".into() } else { "a".into() },
+    }
+}
+
+fn start(desk: &Desk, known: Option<&Known>) -> Start {
+    let known = known.cloned().unwrap_or_default();
+    Start {
+        slot: if desk.boot.slot == "b" { "b".into() } else { "a".into() },
+        why: desk.boot.why.clone(),
+        left: known.left,
+        traces: known.traces,
+        now: Time::now(),
+    }
+}
+
+/// A helper's work on the slots: what came of it, and what they are now.
+fn look(
+    line: &Line,
+    here: &Here,
+    work: impl FnOnce(&mut super::partition::Partition) -> Result<Settled, String>,
+) -> i32 {
+    let done = here.open().and_then(|mut p| {
+        let settled = work(&mut p)?;
+        Slots::read(&p).map(|slots| (settled, slots.view(&here.slot)))
+    });
+    match done {
+        Ok((settled, slots)) => {
+            line.say(&format!("slots {}", serde_json::to_string(&slots).unwrap_or_default()));
+            line.say(match (settled.on_trial, settled.heal) {
+                (true, _) => "trial yes",
+                (false, true) => "trial heal",
+                (false, false) => "trial no",
+            });
+            if let Some(last) = settled.last {
+                line.say(&format!("last {}", serde_json::to_string(&last).unwrap_or_default()));
+            }
+            0
+        }
+        Err(e) => {
+            line.say(&format!("failed {e}"));
+            1
+        }
+    }
+}
