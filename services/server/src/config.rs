@@ -32,6 +32,15 @@ pub struct Config {
     /// A name under which browsers may call this box, besides addresses, its host name and *.local; may be repeated.
     #[arg(long = "host", value_name = "NAME", env = "KILN_HOSTS", value_delimiter = ',')]
     pub hosts: Vec<String>,
+    /// Whether TLS is spoken, too, with a certificate that the box makes itself, on every TCP listener.
+    #[arg(long, value_enum, env = "KILN_TLS", default_value = "on")]
+    pub tls: Tls,
+    /// Seconds between two heartbeats of an add-on.
+    #[arg(long, value_name = "SECONDS", env = "KILN_HEARTBEAT_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub heartbeat_interval: u64,
+    /// Heartbeats that an add-on may miss before it counts as degraded.
+    #[arg(long, value_name = "N", env = "KILN_HEARTBEAT_MISSES", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub heartbeat_misses: u32,
     /// Port to listen on when --listen is not given.
     #[arg(long, hide = true, env = "PORT")]
     port: Option<u16>,
@@ -47,6 +56,15 @@ pub struct Config {
     /// Directory of credential files.
     #[arg(long, hide = true, env = "CREDENTIALS_DIRECTORY")]
     credentials: Option<PathBuf>,
+}
+
+/// Whether TLS is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tls {
+    /// Beside plain HTTP; a page that is called by port 80 moves to it.
+    On,
+    /// Plain HTTP alone.
+    Off,
 }
 
 /// A credential that cannot be used.
@@ -73,6 +91,14 @@ impl Config {
     pub fn address(&self) -> SocketAddr {
         self.listen
             .unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, self.port.unwrap_or(PORT)).into())
+    }
+
+    /// How heartbeats of add-ons are watched.
+    pub fn watch(&self) -> crate::hub::liveness::Watch {
+        crate::hub::liveness::Watch {
+            beat: std::time::Duration::from_secs(self.heartbeat_interval),
+            misses: self.heartbeat_misses,
+        }
     }
 
     /// User name and password with which an unclaimed box claims itself.

@@ -61,14 +61,17 @@ async fn talk(app: &App, path: &Path, had: &mut bool) -> Result<std::convert::In
     let mut console = app.console.subscribe();
     console.mark_changed();
     let mut text = Vec::new();
+    let mut orders = app.life.ordered.lock().await;
     loop {
         tokio::select! {
+            Some(order) = orders.recv() => write.write_all(&line(&order)?).await?,
             // Cancelled and called again it goes on where it was: what came so far stays in `text`.
             got = next_line(&mut lines, &mut text) => {
                 got?;
                 let status: Status = serde_json::from_slice(&text)?;
                 text.clear();
                 *had = true;
+                app.recover(status.recovery).await;
                 app.feed(Input::Supervisor(Some(status))).await;
             }
             changed = console.changed() => {
@@ -76,7 +79,8 @@ async fn talk(app: &App, path: &Path, had: &mut bool) -> Result<std::convert::In
                     return Err(Over::Closed);
                 }
                 let claim = console.borrow_and_update().clone();
-                write.write_all(&line(&Request::Screen { claim })?).await?;
+                let fingerprint = app.life.fingerprint.get().cloned();
+                write.write_all(&line(&Request::Screen { claim, fingerprint })?).await?;
             }
         }
     }

@@ -9,12 +9,13 @@ use anyhow::Context;
 use clap::Parser;
 use server::app::{App, Setup};
 use server::clock::Clock;
-use server::config::Config;
+use server::config::{Config, Tls};
 use server::http::{Hosts, router};
 use server::serve::{Listener, serve};
-use server::{beat, control, listen, logs};
+use server::{beat, control, listen, logs, tls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// Exit code of a usage error.
 const USAGE: u8 = 64;
@@ -60,26 +61,30 @@ async fn run(config: Config) -> anyhow::Result<()> {
         .unwrap_or_default();
     let setup = Setup {
         data: config.data.clone(),
-        name,
+        name: name.clone(),
         admin: config.admin(),
         agent_token: config.agent_token()?,
         check: store::Check::Reexec,
         clock: Clock::default(),
+        watch: config.watch(),
     };
     let app = App::start(setup).await?;
     tokio::spawn(announce(Arc::clone(&app), config.control.clone()));
     tokio::spawn(control::run(Arc::clone(&app), config.control.clone()));
+    let tls = tls(&config, &name, &app);
     let router = router(Arc::clone(&app), Hosts(config.hosts.clone()));
     let mut serving = JoinSet::new();
     for (name, listener) in listeners.drain(..) {
         tracing::info!(name, listener = ?listener, "listening");
-        serving.spawn(serve(listener, router.clone(), app.stopping.subscribe()));
+        serving.spawn(serve(listener, router.clone(), tls.clone(), app.stopping.subscribe()));
     }
     let beating = tokio::spawn(beat::run(Arc::clone(&app)));
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
+        // Whoever supervises starts it again.
+        () = app.life.restart.notified() => {}
     }
     tracing::info!("stopping");
     app.shut_down().await;
@@ -91,6 +96,26 @@ async fn run(config: Config) -> anyhow::Result<()> {
     }
     beating.abort();
     Ok(())
+}
+
+/// What shakes hands; without a certificate the box goes on in clear, and says so.
+fn tls(config: &Config, name: &str, app: &App) -> Option<TlsAcceptor> {
+    if config.tls == Tls::Off {
+        return None;
+    }
+    match tls::Identity::open(&config.data, name, app.clock.now().wall) {
+        Ok(identity) => {
+            tracing::info!(fingerprint = identity.fingerprint, "TLS");
+            let known = app.life.fingerprint.set(identity.fingerprint.clone());
+            // Told again with the fingerprint.
+            app.console.send_modify(|_| {});
+            known.ok().map(|()| tls::acceptor(&identity))
+        }
+        Err(error) => {
+            tracing::error!(error = %format!("{error:#}"), "no TLS");
+            None
+        }
+    }
 }
 
 async fn listeners(config: &Config) -> anyhow::Result<Vec<(String, Listener)>> {

@@ -109,7 +109,9 @@ fn resolve(path: &str) -> Found<'_> {
 /// Whether the dashboard has a place of this path; `src/route.ts` has the same list.
 fn is_place(path: &str) -> bool {
     match path.split('/').skip(1).collect::<Vec<_>>().as_slice() {
-        ["" | "burn" | "events" | "playbooks" | "certificates" | "verify" | "addons" | "settings" | "index.html"] => true,
+        ["" | "burn" | "events" | "playbooks" | "certificates" | "verify" | "addons" | "settings" | "index.html"] => {
+            true
+        }
         ["drives" | "jobs" | "playbooks" | "settings", id] => !id.is_empty(),
         ["addons", id] | ["addons", id, _] => !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()),
         _ => false,

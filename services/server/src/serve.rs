@@ -14,9 +14,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::http::Peer;
+use crate::tls::{self, PATIENCE, Way};
 
 /// Longest time for a request's headers, and for an idle connection to send the next one.
 const HEADERS: Duration = Duration::from_secs(30);
@@ -39,8 +41,8 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
-/// Serves `listener` until `stopping` turns true, then drains.
-pub async fn serve(listener: Listener, router: Router, mut stopping: watch::Receiver<bool>) {
+/// Serves `listener` until `stopping` turns true, then drains. With `tls` a TCP listener takes TLS and plain HTTP.
+pub async fn serve(listener: Listener, router: Router, tls: Option<TlsAcceptor>, mut stopping: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -55,11 +57,12 @@ pub async fn serve(listener: Listener, router: Router, mut stopping: watch::Rece
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (router, stopping) = (router.clone(), stopping.clone());
+                let (router, tls, stopping) = (router.clone(), tls.clone(), stopping.clone());
                 connections.spawn(async move {
-                    match stream {
-                        Stream::Tcp(stream) => one(stream, peer, router, stopping).await,
-                        Stream::Unix(stream) => one(stream, peer, router, stopping).await,
+                    match (stream, tls) {
+                        (Stream::Tcp(stream), Some(tls)) => either(stream, peer, tls, router, stopping).await,
+                        (Stream::Tcp(stream), None) => one(stream, (peer, Way::Plain), router, stopping).await,
+                        (Stream::Unix(stream), _) => one(stream, (peer, Way::Plain), router, stopping).await,
                     }
                     drop(seat);
                 });
@@ -94,12 +97,41 @@ async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
     }
 }
 
-async fn one<S>(stream: S, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>)
+/// A connection whose first byte tells whether it is TLS.
+async fn either(
+    stream: tokio::net::TcpStream,
+    peer: Peer,
+    tls: TlsAcceptor,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let begun = async {
+        if !tls::is_tls(&stream).await? {
+            return Ok((None, Some(stream)));
+        }
+        tls.accept(stream).await.map(|shaken| (Some(shaken), None))
+    };
+    let begun = tokio::select! {
+        begun = tokio::time::timeout(PATIENCE, begun) => begun,
+        // Nothing was asked yet.
+        () = crate::app::stopped(&mut stopping) => return,
+    };
+    match begun {
+        Ok(Ok((Some(shaken), _))) => one(shaken, (peer, Way::Tls), router, stopping).await,
+        Ok(Ok((None, Some(plain)))) => one(plain, (peer, Way::PlainBesideTls), router, stopping).await,
+        Ok(Ok((None, None))) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection ended before its first request"),
+        Err(_) => tracing::debug!("a connection said nothing"),
+    }
+}
+
+async fn one<S>(stream: S, (peer, way): (Peer, Way), router: Router, mut stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(way);
         request.map(axum::body::Body::new)
     });
     let connection = http1::Builder::new()

@@ -9,6 +9,7 @@
 //! | `certificates` | job id | the certificate's text, byte for byte as it was signed |
 //! | `seals` | certificate id | [`wire::boxes::CertificateEntry`]: what is listed of it, with its revocation |
 //! | `addons` | number | [`crate::addon::Addon`] |
+//! | `addons-seen` | number | when it was heard last |
 //! | `state` | word | whatever the word says, as JSON |
 //! | `numbers` | word | running numbers |
 
@@ -21,6 +22,7 @@ use wire::job::Job;
 /// Names of all tables.
 pub const NAMES: &[&str] = &[
     "addons",
+    "addons-seen",
     "certificates",
     "credentials",
     "events",

@@ -22,6 +22,24 @@ pub enum Request {
     Screen {
         /// The claim code while the box is unclaimed.
         claim: Option<String>,
+        /// SHA-256 of the server's TLS certificate: 32 hexadecimal pairs with colons, as browsers show it.
+        #[serde(default)]
+        fingerprint: Option<String>,
+    },
+    /// Factory reset: an orderly reboot, after which DATA is made anew. The server's user and root may ask.
+    Reset {},
+    /// Start the writer of updates; it listens on [`crate::update::UPDATE_SOCKET`] then. The server's user and root may ask.
+    Update {},
+    /// An orderly reboot, with its reason in a few words. The server's user and root may ask.
+    Reboot {
+        /// What is written down as the reason.
+        why: String,
+    },
+    /// What the server has not proven yet while the running slot is on trial; nothing: it answers itself, its store was
+    /// written and read, and the agent sees the bus. Said every ten seconds.
+    Proof {
+        /// In a few words.
+        missing: Option<String>,
     },
     /// Replace PID 1 by the program that lies at its path now; children, sockets and state stay. Root alone may ask.
     /// Answered by the new image: `{"reexec":{"kept":"state"}}`, or `"found"` where the state was not usable.
@@ -39,6 +57,12 @@ pub struct Status {
     pub units: Vec<UnitView>,
     /// How the box came up.
     pub boot: BootView,
+    /// How often a person at the console has asked, in this boot, to get in without a password.
+    #[serde(default)]
+    pub recovery: u32,
+    /// Slots and updates.
+    #[serde(default)]
+    pub update: crate::update::UpdateView,
     /// What everybody has to know: a malformed unit file, no medium, `kiln.toml` errors …
     pub banners: Vec<Banner>,
 }

@@ -15,8 +15,11 @@ use crate::hub::AGENT;
 /// The table.
 pub const ADDONS: Table<u64, Addon> = Table::new("addons");
 
+/// When each add-on was heard last, beside the rows with their manifests.
+const SEEN: Table<u64, Time> = Table::new("addons-seen");
+
 /// Most add-ons of one box.
-const ADDONS_MAX: usize = 200;
+const ADDONS_MAX: usize = 10_000;
 
 /// Longest manifest in bytes. Source: Vigil, manifest validation.
 pub const MANIFEST_MAX: usize = 262_144;
@@ -108,7 +111,12 @@ impl Addons {
     /// # Errors
     /// When the store cannot be read.
     pub fn open(store: Store) -> store::Result<Self> {
-        let all = store.read(|r| ADDONS.all(r))?.into_iter().collect();
+        let mut all: BTreeMap<u64, Addon> = store.read(|r| ADDONS.all(r))?.into_iter().collect();
+        for (id, at) in store.read(|r| SEEN.all(r))? {
+            if let Some(addon) = all.get_mut(&id) {
+                addon.last_seen = Some(at);
+            }
+        }
         Ok(Self {
             store,
             all: RwLock::new(all),
@@ -148,12 +156,32 @@ impl Addons {
         Ok(())
     }
 
+    /// Keeps when add-ons were heard last: all that changed in one go.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn saw(&self, seen: Vec<(u64, Time)>) -> store::Result<()> {
+        let changed: Vec<(u64, Time)> = {
+            let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+            let news = seen.into_iter().filter(|(id, at)| {
+                let row = all.get_mut(id);
+                row.is_some_and(|row| row.last_seen.replace(*at) != Some(*at))
+            });
+            news.collect()
+        };
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let write = move |w: &mut store::Write<'_, '_>| changed.iter().try_for_each(|(id, at)| SEEN.put(w, id, at));
+        self.store.write(write).await
+    }
+
     /// A new add-on with the next number.
     ///
     /// # Errors
     /// When there are too many, or it is not on the medium.
     pub async fn add(&self, now: Time, name: &str, url: &str) -> Result<Addon, crate::app::Failure> {
-        if self.list().len() >= ADDONS_MAX {
+        if self.all.read().unwrap_or_else(PoisonError::into_inner).len() >= ADDONS_MAX {
             let problem = Problem::new("too-many", 409, "There are too many add-ons on this box");
             return Err(problem
                 .with(format!("at most {ADDONS_MAX}; take one away first"))
@@ -215,7 +243,11 @@ impl Addons {
             .remove(&id)
             .is_some();
         if there {
-            self.store.write(move |w| ADDONS.delete(w, &id)).await?;
+            let write = move |w: &mut store::Write<'_, '_>| {
+                SEEN.delete(w, &id)?;
+                ADDONS.delete(w, &id)
+            };
+            self.store.write(write).await?;
         }
         Ok(there)
     }

@@ -1,115 +1,297 @@
 //! One connection of an add-on, from the upgrade to its end.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use wire::frame::{FRAME_MAX_SENT, Frame};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep_until};
+use wire::Frame;
+use wire::frame::FRAME_MAX_SENT;
 
 use super::{App, Linked, lock};
 use crate::addon::read_manifest;
-use crate::hub::Input;
+use crate::hub::throttle::{self, Throttle, Verdict};
+use crate::hub::{AGENT, Input};
+
+/// A day: how long an add-on without held frames waits for nothing.
+const NOTHING_DUE: Duration = Duration::from_secs(86_400);
+
+/// The outer object of a frame; its payload is not looked into.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, rename = "type", default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+}
+
+/// A connection that is served.
+struct Served {
+    addon: u64,
+    connection: u64,
+    /// Whether it is the box's own agent, whose frames are not throttled and say more.
+    built_in: bool,
+    /// Whether it enrolled by `connect`: then it may send long frames.
+    enrolled: bool,
+    first: bool,
+}
 
 impl App {
     /// Serves one connection of an add-on to its end. One that has not `enrolled` by `connect` keeps to the documented
-    /// 64 KiB a message; only its first one, if that is its manifest, may be longer.
-    pub async fn serve_addon(&self, addon: u64, enrolled: bool, sender: link::Sender, mut receiver: link::Receiver) {
+    /// 64 KiB a message; only its first one, if that is its manifest, may be longer. `token` is the key of the token that
+    /// it came with.
+    pub async fn serve_addon(
+        &self,
+        addon: u64,
+        enrolled: bool,
+        token: String,
+        sender: link::Sender,
+        mut receiver: link::Receiver,
+    ) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
-        lock(&self.links).insert(
-            connection,
-            Linked {
-                addon,
-                sender: sender.clone(),
-            },
-        );
+        let linked = Linked {
+            addon,
+            token,
+            sender: sender.clone(),
+        };
+        lock(&self.links).insert(connection, linked);
         self.feed(Input::Connected { addon, connection }).await;
-        let mut first = true;
+        let mut served = Served {
+            addon,
+            connection,
+            built_in: addon == AGENT && self.has_agent,
+            enrolled,
+            first: true,
+        };
+        let mut throttle: Throttle<Input> = Throttle::new(self.clock.now().mono);
         let why = loop {
-            let received = match receiver.recv_raw().await {
+            let due = throttle.due(self.clock.now().mono);
+            let received = tokio::select! {
+                received = receiver.recv_raw() => received,
+                () = sleep_until(Instant::now() + due.unwrap_or(NOTHING_DUE)), if due.is_some() => {
+                    while let Some(held) = throttle.release(self.clock.now().mono) {
+                        self.feed(held).await;
+                    }
+                    continue;
+                }
+            };
+            let received = match received {
                 Ok(received) => received,
                 Err(closed) => break closed.to_string(),
             };
-            let frame = received.frame();
-            let is_manifest = matches!(&frame, Ok(Frame::Other { kind, .. }) if kind == "manifest");
-            if !enrolled && received.bytes.len() > FRAME_MAX_SENT && !(is_manifest && first) {
-                let what = format!(
-                    "it has {} bytes; at most {FRAME_MAX_SENT} are taken",
-                    received.bytes.len()
-                );
-                self.feed(Input::Malformed {
-                    addon,
-                    connection,
-                    what: what.clone(),
-                })
-                .await;
-                sender.close(1009, "longer than 65536 bytes").await;
-                break what;
-            }
-            first = false;
-            match frame {
-                Ok(frame) => {
-                    let payload = payload(&received.bytes);
-                    if is_manifest && let Err(what) = self.take_manifest(addon, &payload).await {
-                        self.feed(Input::Malformed {
-                            addon,
-                            connection,
-                            what,
-                        })
-                        .await;
-                    }
-                    self.feed(Input::Frame {
-                        addon,
-                        connection,
-                        frame,
-                        payload,
-                    })
-                    .await;
+            match self.take_message(&mut served, &mut throttle, &received).await {
+                Ok(()) => {}
+                Err(what) => {
+                    sender.close(1009, "longer than 65536 bytes").await;
+                    break what;
                 }
-                Err(error) => {
-                    self.feed(Input::Malformed {
-                        addon,
-                        connection,
-                        what: error.to_string(),
-                    })
-                    .await
+            }
+            if !served.built_in {
+                let now = self.clock.now().mono;
+                if let Some(what) = throttle.word(now) {
+                    self.feed(Input::Word { addon, what }).await;
+                }
+                let rest = throttle.pause(now, received.bytes.len());
+                if rest > Duration::ZERO {
+                    tokio::time::sleep(rest).await;
                 }
             }
         };
+        for held in throttle.rest() {
+            self.feed(held).await;
+        }
         tracing::info!(addon, connection, why, "an add-on's connection is over");
         lock(&self.links).remove(&connection);
         self.feed(Input::Closed { addon, connection, why }).await;
-        let seen = self.hub(|hub| hub.addon(self.clock.now(), addon).1);
-        if let Some(mut row) = self.addons.get(addon) {
-            row.last_seen = seen;
-            if let Err(error) = self.addons.put(row).await {
-                tracing::warn!(addon, %error, "when the add-on was seen last was not stored");
-            }
+        if self.hub(|hub| !hub.is_connected(addon)) {
+            self.replies.fail_all_of(addon);
         }
     }
 
-    /// Keeps the manifest that an add-on sent down its socket.
-    async fn take_manifest(&self, addon: u64, manifest: &serde_json::Value) -> Result<(), String> {
-        let (_, version, description) = read_manifest(manifest).map_err(|problem| problem.to_string())?;
-        let Some(mut row) = self.addons.get(addon) else {
-            return Ok(());
+    /// Takes one message; an error is why the connection has to end.
+    async fn take_message(
+        &self,
+        served: &mut Served,
+        throttle: &mut Throttle<Input>,
+        received: &link::Received,
+    ) -> Result<(), String> {
+        let (addon, connection) = (served.addon, served.connection);
+        let malformed = |what: String| Input::Malformed {
+            addon,
+            connection,
+            what,
         };
-        (row.version, row.description) = (version, description);
-        row.manifest = manifest.clone();
-        row.updated = self.clock.now().wall;
-        self.addons.put(row).await.map_err(|error| error.to_string())
+        let envelope = serde_json::from_slice::<Envelope<'_>>(&received.bytes);
+        let kind = envelope
+            .as_ref()
+            .map(|envelope| envelope.kind.clone())
+            .unwrap_or_default();
+        let is_manifest = kind == "manifest";
+        if !served.enrolled && received.bytes.len() > FRAME_MAX_SENT && !(is_manifest && served.first) {
+            let length = received.bytes.len();
+            let what = format!(
+                "it has {length} bytes; at most {FRAME_MAX_SENT} are taken; the connection was closed with 1009"
+            );
+            self.feed(malformed(what.clone())).await;
+            return Err(what);
+        }
+        served.first = false;
+        let raw = envelope.as_ref().ok().and_then(|envelope| envelope.payload);
+        if is_manifest {
+            self.take_manifest(served, raw).await;
+            return Ok(());
+        }
+        // The answer to a command of ours; between server and built-in agent it has a form of its own.
+        if kind == "result" && !served.built_in {
+            let payload: Value = raw
+                .and_then(|raw| serde_json::from_str(raw.get()).ok())
+                .unwrap_or_default();
+            let frame = Frame::Other {
+                kind: kind.into_owned(),
+                payload,
+            };
+            self.feed(Input::Frame {
+                addon,
+                connection,
+                frame,
+                payload: text(raw),
+            })
+            .await;
+            return Ok(());
+        }
+        let (frame, payload) = if served.built_in {
+            match received.frame() {
+                Ok(frame) => (frame, text(raw)),
+                Err(error) => {
+                    self.feed(malformed(error.to_string())).await;
+                    return Ok(());
+                }
+            }
+        } else {
+            match Frame::read(&received.bytes) {
+                Ok(read) if read.warnings.is_empty() => (read.frame, text(raw)),
+                Ok(read) => {
+                    let what = format!("a frame was corrected: {}", read.warnings.join("; "));
+                    self.feed(Input::Word { addon, what }).await;
+                    (read.frame, read.payload.to_string().into())
+                }
+                Err(error) => {
+                    self.feed(malformed(error.to_string())).await;
+                    return Ok(());
+                }
+            }
+        };
+        if served.built_in {
+            self.feed(Input::Frame {
+                addon,
+                connection,
+                frame,
+                payload,
+            })
+            .await;
+            return Ok(());
+        }
+        let key = throttle::key(&frame);
+        let verdict = throttle.judge(self.clock.now().mono, &frame, key.as_deref());
+        let input = Input::Frame {
+            addon,
+            connection,
+            frame,
+            payload,
+        };
+        match (verdict, key) {
+            (Verdict::Take, _) => self.feed(input).await,
+            (Verdict::Hold, Some(key)) => throttle.hold(key, input),
+            (Verdict::Hold, None) | (Verdict::Drop, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps the manifest that an add-on sent down its socket, and tells its page.
+    async fn take_manifest(&self, served: &Served, raw: Option<&RawValue>) {
+        let (addon, connection) = (served.addon, served.connection);
+        let manifest: Value = raw
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default();
+        let kept = match read_manifest(&manifest) {
+            Ok((name, version, description)) => match self.addons.get(addon) {
+                Some(mut row) => {
+                    row.version.clone_from(&version);
+                    row.description = description;
+                    row.manifest = manifest;
+                    row.updated = self.clock.now().wall;
+                    let told = serde_json::json!({ "name": name, "version": version });
+                    self.addons
+                        .put(row)
+                        .await
+                        .map(|()| told)
+                        .map_err(|error| error.to_string())
+                }
+                None => return,
+            },
+            Err(problem) => Err(problem.to_string()),
+        };
+        let input = match kept {
+            Ok(told) => {
+                let payload = told.to_string().into();
+                let frame = Frame::Other {
+                    kind: "manifest".to_owned(),
+                    payload: told,
+                };
+                Input::Frame {
+                    addon,
+                    connection,
+                    frame,
+                    payload,
+                }
+            }
+            Err(what) => Input::Malformed {
+                addon,
+                connection,
+                what,
+            },
+        };
+        self.feed(input).await;
     }
 
     /// Closes the connections of an add-on that may no longer connect.
     pub async fn close_addon(&self, addon: u64) {
+        self.close_those(|linked| linked.addon == addon, "add-on is disabled")
+            .await;
+    }
+
+    /// Closes the connections that were opened with a token that was taken away.
+    pub async fn close_token(&self, key: &str) {
+        self.close_those(|linked| linked.token == key, "its token was taken away")
+            .await;
+    }
+
+    async fn close_those(&self, those: impl Fn(&Linked) -> bool, why: &str) {
         let senders: Vec<_> = {
             let links = lock(&self.links);
             links
                 .values()
-                .filter(|l| l.addon == addon)
-                .map(|l| l.sender.clone())
+                .filter(|linked| those(linked))
+                .map(|linked| linked.sender.clone())
                 .collect()
         };
         for sender in senders {
-            sender.close(1008, "add-on is disabled").await;
+            sender.close(1008, why).await;
         }
+    }
+
+    /// The newest connection of an add-on.
+    pub(crate) fn addon_sender(&self, addon: u64) -> Option<link::Sender> {
+        // Numbers rise: the greatest is the newest.
+        let links = lock(&self.links);
+        let of_it = links.iter().filter(|(_, linked)| linked.addon == addon);
+        of_it
+            .max_by_key(|(number, _)| **number)
+            .map(|(_, linked)| linked.sender.clone())
     }
 
     /// Says goodbye to all add-ons: the server is stopping.
@@ -119,14 +301,46 @@ impl App {
         for sender in senders {
             sender.shut_down().await;
         }
+        self.keep_seen().await;
+    }
+
+    /// Keeps when each add-on was heard last.
+    pub(super) async fn keep_seen(&self) {
+        let seen = self.hub(crate::hub::Hub::seen);
+        if let Err(error) = self.addons.saw(seen).await {
+            tracing::warn!(%error, "when the add-ons were heard last was not stored");
+        }
     }
 }
 
-/// The payload of a frame as it came, with the fields that we do not know.
-fn payload(bytes: &[u8]) -> serde_json::Value {
-    let whole: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
-    match whole {
-        serde_json::Value::Object(mut fields) => fields.remove("payload").unwrap_or_default(),
-        _ => serde_json::Value::Null,
+/// A payload on one line, as it came where it came on one line.
+fn text(raw: Option<&RawValue>) -> Arc<str> {
+    let text = raw.map_or("null", RawValue::get);
+    if !text.contains(['\n', '\r']) {
+        return text.into();
+    }
+    // Line ends stand between tokens only; in strings they are escaped.
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => value.to_string().into(),
+        Err(_) => "null".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_payload_is_shown_as_it_came_on_one_line() {
+        let of = |frame: &str| text(serde_json::from_str::<Envelope<'_>>(frame).unwrap().payload).to_string();
+        assert_eq!(
+            of(r#"{"type":"x","payload":{"z":1.50, "a":12345678901234567890123}}"#),
+            r#"{"z":1.50, "a":12345678901234567890123}"#
+        );
+        assert_eq!(of("{\"type\":\"x\",\"payload\":{\n\"a\":\r\n[1]}}"), r#"{"a":[1]}"#);
+        assert_eq!(of(r#"{"type":"x"}"#), "null");
+        assert_eq!(of(r#"{"type":"x","payload":null}"#), "null");
+        assert_eq!(of(r#"{"type":"x","payload":"a\nb"}"#), r#""a\nb""#);
     }
 }

@@ -4,7 +4,7 @@ use wire::Problem;
 use wire::command::{Answer, Command};
 use wire::frame::{Frame, Hello};
 
-use super::{App, lock};
+use super::App;
 use crate::calls;
 use crate::hub::{AGENT, Hub};
 use crate::scribe;
@@ -21,13 +21,7 @@ impl App {
     }
 
     pub(super) fn agent_sender(&self) -> Option<link::Sender> {
-        // Numbers rise: the greatest is the newest.
-        let links = lock(&self.links);
-        links
-            .iter()
-            .filter(|(_, l)| l.addon == AGENT)
-            .max_by_key(|(number, _)| **number)
-            .map(|(_, l)| l.sender.clone())
+        self.addon_sender(AGENT)
     }
 
     pub(super) async fn say_hello(&self) {

@@ -5,6 +5,7 @@
 
 mod addon;
 mod agent;
+mod listeners;
 mod past;
 
 use std::collections::HashMap;
@@ -28,11 +29,15 @@ use crate::auth::secret;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::gate::Gate;
-use crate::hub::{AGENT, Effect, Hub, Input, Telemetry};
+use crate::hub::liveness::Watch;
+use crate::hub::{AGENT, Effect, Hub, Input, Past};
 use crate::key::Keys;
+use crate::life::{self, Life};
 use crate::message::Message;
+use crate::replies::Replies;
 use crate::scribe::{self, Keep, Scribe};
 use crate::tables;
+pub use listeners::{Hearing, Listeners};
 pub use past::events;
 use past::past;
 
@@ -54,6 +59,8 @@ pub struct Setup {
     pub check: Check,
     /// The clock.
     pub clock: Clock,
+    /// How heartbeats of add-ons are watched.
+    pub watch: Watch,
 }
 
 /// Why a request was not done: a refusal, or the medium.
@@ -85,6 +92,8 @@ pub enum StartError {
 #[derive(Debug)]
 struct Linked {
     addon: u64,
+    /// Key of the token that it came with.
+    token: String,
     sender: link::Sender,
 }
 
@@ -105,8 +114,14 @@ pub struct App {
     pub scribe: Scribe,
     /// What everybody who looks at the box is told.
     pub stream: broadcast::Sender<Message>,
-    /// Telemetry of all add-ons: add-on, number, frame.
-    pub telemetry: broadcast::Sender<(u64, u64, Telemetry)>,
+    /// Who looks at which add-on.
+    pub listeners: Listeners,
+    /// Commands to add-ons that wait for their result.
+    pub replies: Replies,
+    /// Whether add-on 1 is the box's own agent.
+    pub(crate) has_agent: bool,
+    /// What of the box's life this side has a hand in.
+    pub life: Life,
     /// True once the server is stopping.
     pub stopping: watch::Sender<bool>,
     /// The claim code that the console shows.
@@ -144,6 +159,17 @@ impl App {
                 .map_err(|_| store::Error::Closed)??
         };
         let store = opened.store;
+        // Before anything has read what would be replaced.
+        let restored = match life::backup::take_up(&setup.data, &store).await {
+            Ok(restored) => restored,
+            Err(error) => {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "a backup was not put back; the state stays as it was"
+                );
+                false
+            }
+        };
         let keys = Keys::open(&setup.data)?;
         let clock = setup.clock;
         let now = clock.now();
@@ -168,7 +194,16 @@ impl App {
             Claim::open(Code::from_random(secret::random()))
         };
         let code = claim.code().map(Code::text);
-        let hub = Hub::new(now, &setup.name, claimed, setup.agent_token.is_some(), past(&store)?);
+        let hub = Hub::new(
+            now,
+            &setup.name,
+            claimed,
+            setup.agent_token.is_some(),
+            Past {
+                watch: setup.watch,
+                ..past(&store)?
+            },
+        );
         let stream = broadcast::channel(STREAM).0;
         let app = Arc::new(Self {
             scribe: Scribe::start(store.clone(), stream.clone()),
@@ -177,7 +212,10 @@ impl App {
             hasher,
             addons,
             stream,
-            telemetry: broadcast::channel(STREAM).0,
+            listeners: Listeners::default(),
+            replies: Replies::default(),
+            has_agent: setup.agent_token.is_some(),
+            life: Life::new(setup.data.clone()),
             stopping: watch::channel(false).0,
             console: watch::channel(code).0,
             hub: Mutex::new(hub),
@@ -196,11 +234,17 @@ impl App {
                 addon: addon.id,
                 name: addon.name,
                 last_seen: addon.last_seen,
+                enabled: addon.enabled,
             })
             .await;
         }
         app.tell_what_was_set_aside(&setup.data, opened.set_aside, &keys.set_aside)
             .await;
+        if restored {
+            let message = "The box goes on with the state of a backup".to_owned();
+            app.record("box.restored", Severity::Warning, message, serde_json::json!({}))
+                .await;
+        }
         app.spawn_tasks();
         Ok(app)
     }
@@ -216,6 +260,9 @@ impl App {
                 let Some(app) = app.upgrade() else { return };
                 app.feed(Input::Tick).await;
                 ticks += 1;
+                if ticks.is_multiple_of(60) {
+                    app.keep_seen().await;
+                }
                 if ticks.is_multiple_of(300)
                     && let Err(error) = app.vault.sweep(app.clock.now().wall).await
                 {
@@ -254,7 +301,7 @@ impl App {
                         let _listeners = self.stream.send(Message::of(now, &hub, &stream));
                     }
                     Effect::Telemetry { addon, number, item } => {
-                        let _listeners = self.telemetry.send((addon, number, item));
+                        self.listeners.tell(addon, number, &item);
                     }
                     Effect::Event(event, actor) => keep.push(Keep::Event(event, actor, now.wall)),
                     Effect::SaveJob(job) => keep.push(Keep::Job(job)),
@@ -265,7 +312,9 @@ impl App {
                     Effect::Remember(remembered) => keep.push(Keep::Remember(remembered)),
                     Effect::Reply(reply) => self.calls.reply(reply),
                     Effect::AgentGone => self.calls.fail_all(),
-                    effect @ (Effect::Replace(_) | Effect::Hello) => later.push(effect),
+                    effect @ (Effect::Replace(_) | Effect::Dismiss(..) | Effect::Result { .. } | Effect::Hello) => {
+                        later.push(effect)
+                    }
                 }
             }
         }
@@ -276,6 +325,18 @@ impl App {
                     let linked = lock(&self.links).remove(&connection);
                     if let Some(linked) = linked {
                         linked.sender.close(1001, "a newer connection took its place").await;
+                    }
+                }
+                Effect::Dismiss(connection, why) => {
+                    let linked = lock(&self.links).remove(&connection);
+                    if let Some(linked) = linked {
+                        linked.sender.close(1008, why).await;
+                    }
+                }
+                Effect::Result { addon, payload } => {
+                    if let Err(what) = self.replies.result(addon, payload) {
+                        let what = format!("a result was not taken: {what}");
+                        Box::pin(self.feed(Input::Word { addon, what })).await;
                     }
                 }
                 Effect::Hello => self.say_hello().await,

@@ -110,6 +110,7 @@ pub(super) fn past(store: &Store) -> store::Result<Past> {
             playbooks,
             jobs,
             remembered,
+            ..Past::default()
         })
     })
 }

@@ -126,6 +126,13 @@ impl Claim {
         }
     }
 
+    /// Opens the claim of a claimed box again: somebody who stands before it has lost the password.
+    pub fn reopen(&mut self, code: Code) {
+        if self.is_closed() {
+            *self = Self::open(code);
+        }
+    }
+
     /// Whether the box is claimed.
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed

@@ -336,6 +336,25 @@ impl Vault {
             .await
     }
 
+    /// Ends the sessions of `user` (of everybody for `None`), all but the one of the cookie `keep`; how many.
+    ///
+    /// # Errors
+    /// When that is not on the medium.
+    pub async fn end_sessions(&self, user: Option<&str>, keep: Option<&str>) -> store::Result<usize> {
+        let kept = keep.map(session_key);
+        let keys: Vec<String> = self.with(|all| {
+            let those = all.iter().filter(|(key, c)| {
+                let is_theirs = matches!(&c.kind, Kind::Session { user: its } if user.is_none_or(|user| user == its));
+                is_theirs && Some(*key) != kept.as_ref()
+            });
+            those.map(|(key, _)| key.clone()).collect()
+        });
+        for key in &keys {
+            self.remove(key).await?;
+        }
+        Ok(keys.len())
+    }
+
     async fn remove_where(&self, those: impl Fn(&Credential) -> bool) -> store::Result<bool> {
         let keys: Vec<String> = self.with(|all| {
             all.iter()

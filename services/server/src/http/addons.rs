@@ -203,6 +203,7 @@ pub async fn register(
         addon: addon.id,
         name: addon.name.clone(),
         last_seen: None,
+        enabled: true,
     })
     .await;
     let message = format!("{} registered add-on {}", person.name, addon.name);
@@ -284,6 +285,7 @@ pub async fn upsert(
         addon: addon.id,
         name: name.clone(),
         last_seen: addon.last_seen,
+        enabled: addon.enabled,
     })
     .await;
     let message = format!("{} uploaded the manifest of add-on {name}", person.name);

@@ -5,6 +5,8 @@
 //! - A request that changes something and names an `Origin` must come from the box's own page.
 //! - By cookie it needs `X-Requested-With: XMLHttpRequest` too, which no other site can make a browser send. A client
 //!   that is no browser may leave `Origin` out; a browser never does.
+//! - A page that is called in clear by port 80 moves to HTTPS; `/api`, `/ws` and `/health` answer on both. Any other port
+//!   is forwarded by somebody, and where its HTTPS is nobody here knows.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,13 +15,14 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, LOCATION, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::{Refusal, person};
 use crate::app::App;
+use crate::tls::Way;
 
 /// Everything comes from the box itself; nothing inline, no plug-ins, no frames.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
@@ -141,9 +144,29 @@ fn refused(
     None
 }
 
+/// Where a page that was asked for in clear is by HTTPS.
+fn moved(method: &Method, way: Way, host: Option<&str>, uri: &Uri) -> Option<HeaderValue> {
+    let path = uri.path();
+    let is = |top: &str| path == top || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+    if way != Way::PlainBesideTls
+        || !matches!(*method, Method::GET | Method::HEAD)
+        || ["/api", "/ws", "/health", "/schemas"].into_iter().any(is)
+    {
+        return None;
+    }
+    let host = host?;
+    let bare = without_port(host)?;
+    let port = host.strip_prefix(bare)?;
+    matches!(port, "" | ":80").then(|| {
+        let rest = uri.path_and_query().map_or("/", |rest| rest.as_str());
+        HeaderValue::from_str(&format!("https://{bare}{rest}")).ok()
+    })?
+}
+
 /// The middleware.
 pub async fn front(State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
+    let way = request.extensions().get::<Way>().copied().unwrap_or(Way::Plain);
     let name = app.hub(|hub| hub.name().to_owned());
     let host = text(request.headers(), HOST).or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     let method = request.method().clone();
@@ -151,7 +174,10 @@ pub async fn front(State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>, request: 
     let path = request.uri().path().to_owned();
     let mut response = match refused(&method, request.headers(), host, peer, &hosts, &name) {
         Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+        None => match moved(&method, way, host, request.uri()) {
+            Some(there) => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, there)]).into_response(),
+            None => next.run(request).await,
+        },
     };
     tracing::debug!(%method, path, status = response.status().as_u16(), "request answered");
     let headers = response.headers_mut();
@@ -276,6 +302,30 @@ mod tests {
         ] {
             assert_eq!(verdict(method.clone(), &pairs), want, "{method} {pairs:?}");
         }
+    }
+
+    #[test]
+    fn pages_in_clear_move_and_nothing_else_does() {
+        let to = |method: Method, way, host, uri: &'static str| {
+            moved(&method, way, Some(host), &Uri::from_static(uri)).map(|value| value.to_str().unwrap_or("").to_owned())
+        };
+        let plain = Way::PlainBesideTls;
+        for (host, uri, want) in [
+            ("10.0.0.7", "/jobs/1?x=2", Some("https://10.0.0.7/jobs/1?x=2")),
+            ("kiln.local:80", "/", Some("https://kiln.local/")),
+            ("[fe80::1]", "/apis", Some("https://[fe80::1]/apis")),
+            ("127.0.0.1:8080", "/", None),
+            ("10.0.0.7", "/api/v1/box", None),
+            ("10.0.0.7", "/health", None),
+            ("10.0.0.7", "/ws/agent", None),
+            ("10.0.0.7:x", "/", None),
+        ] {
+            assert_eq!(to(Method::GET, plain, host, uri).as_deref(), want, "{host}{uri}");
+        }
+        for way in [Way::Tls, Way::Plain] {
+            assert_eq!(to(Method::GET, way, "10.0.0.7", "/"), None);
+        }
+        assert_eq!(to(Method::POST, plain, "10.0.0.7", "/"), None);
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod drives;
 mod front;
 mod health;
 mod jobs;
+mod life;
+mod people;
 mod person;
 mod plans;
 mod playbooks;
@@ -48,6 +50,12 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(view::whole_box))
         .routes(routes!(session::claim))
         .routes(routes!(session::show, session::log_in, session::log_out))
+        .routes(routes!(people::change_password))
+        .routes(routes!(people::end_others))
+        .routes(routes!(life::make))
+        .routes(routes!(life::bring, life::restore))
+        .routes(routes!(life::reset))
+        .routes(routes!(life::debug_bundle))
         .routes(routes!(drives::drives))
         .routes(routes!(drives::locate))
         .routes(routes!(drives::scan))
@@ -85,6 +93,7 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(addons::enable))
         .routes(routes!(telemetry::stream))
         .routes(routes!(session::vigil_log_in))
+        .routes(routes!(people::vigil_change_password))
         .routes(routes!(health::health))
         .routes(routes!(health::health_v1))
         .split_for_parts();

@@ -22,16 +22,19 @@ use crate::auth::claim::{Code, Try};
 use crate::auth::credential::SESSION;
 use crate::auth::{password, secret};
 use crate::hub::Input;
+use crate::tls::Way;
 
-fn set_cookie(value: &str, seconds: u64) -> Result<HeaderValue, Refusal> {
+fn set_cookie(value: &str, seconds: u64, way: Way) -> Result<HeaderValue, Refusal> {
+    // What was set by TLS is not sent in clear.
+    let secure = if way == Way::Tls { "; Secure" } else { "" };
     HeaderValue::from_str(&format!(
-        "{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+        "{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
     ))
     .map_err(|_| Refusal::new("internal", 500, "The session has no valid cookie"))
 }
 
-fn with_cookie(username: String, expires: Time, cookie: &str) -> Result<Response, Refusal> {
-    let header = set_cookie(cookie, SESSION.as_secs())?;
+fn with_cookie(username: String, expires: Time, cookie: &str, way: Way) -> Result<Response, Refusal> {
+    let header = set_cookie(cookie, SESSION.as_secs(), way)?;
     Ok(([(SET_COOKIE, header)], axum::Json(Session { username, expires })).into_response())
 }
 
@@ -54,6 +57,7 @@ fn check_username(name: &str) -> Result<(), Refusal> {
 pub async fn claim(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
+    Extension(way): Extension<Way>,
     Json(form): Json<Claim>,
 ) -> Result<Response, Refusal> {
     // Looked at before the code, so that a typing mistake here costs no try and a right code is never wasted.
@@ -89,11 +93,7 @@ pub async fn claim(
         let (app, name, password) = (Arc::clone(&app), form.username.clone(), form.password);
         async move {
             let done = match app.hasher.hash(password).await {
-                Ok(hash) => app
-                    .vault
-                    .add_user(&name, hash, app.clock.now().wall)
-                    .await
-                    .map_err(Refusal::from),
+                Ok(hash) => store_owner(&app, &name, hash).await.map_err(Refusal::from),
                 Err(error) => Err(error.into()),
             };
             app.claim(|claim| claim.finish(done.is_ok()));
@@ -116,7 +116,13 @@ pub async fn claim(
         .await
         .map_err(|_| Refusal::new("internal", 500, "The claim was not stored"))??;
     let (cookie, expires) = app.vault.log_in(&form.username, app.clock.now().wall).await?;
-    with_cookie(form.username, expires, &cookie)
+    with_cookie(form.username, expires, &cookie, way)
+}
+
+/// Stores who has claimed the box; where it was claimed before, whoever was logged in no longer is.
+async fn store_owner(app: &App, name: &str, hash: String) -> store::Result<()> {
+    app.vault.add_user(name, hash, app.clock.now().wall).await?;
+    app.vault.end_sessions(None, None).await.map(|_| ())
 }
 
 fn wrong_code(what: &str) -> Refusal {
@@ -153,11 +159,12 @@ async fn check_login(app: &Arc<App>, peer: Peer, form: Login) -> Result<String, 
 pub async fn log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
+    Extension(way): Extension<Way>,
     Json(form): Json<Login>,
 ) -> Result<Response, Refusal> {
     let name = check_login(&app, peer, form).await?;
     let (cookie, expires) = app.vault.log_in(&name, app.clock.now().wall).await?;
-    with_cookie(name, expires, &cookie)
+    with_cookie(name, expires, &cookie, way)
 }
 
 /// The same for existing Vigil clients, which take the token out of the body.
@@ -166,11 +173,12 @@ pub async fn log_in(
 pub async fn vigil_log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
+    Extension(way): Extension<Way>,
     Json(form): Json<Login>,
 ) -> Result<Response, Refusal> {
     let name = check_login(&app, peer, form).await?;
     let (token, _) = app.vault.log_in(&name, app.clock.now().wall).await?;
-    let header = set_cookie(&token, SESSION.as_secs())?;
+    let header = set_cookie(&token, SESSION.as_secs(), way)?;
     let body = json!({ "success": true, "token": token, "username": name, "must_change_password": false });
     Ok(([(SET_COOKIE, header)], axum::Json(body)).into_response())
 }
@@ -186,9 +194,13 @@ pub async fn show(person: Person) -> axum::Json<Session> {
 
 /// Logs out; without a session it does nothing.
 #[utoipa::path(delete, path = "/session", tag = "session", security(()), responses((status = 204, description = "Nobody is logged in"), Stored))]
-pub async fn log_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub async fn log_out(
+    State(app): State<Arc<App>>,
+    Extension(way): Extension<Way>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     if let Some(person) = person::of(&app, &headers) {
         app.vault.log_out(&person.secret).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set_cookie("", 0)?)]).into_response())
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set_cookie("", 0, way)?)]).into_response())
 }

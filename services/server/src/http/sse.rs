@@ -15,7 +15,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
 use super::Refusal;
@@ -68,15 +68,19 @@ pub(super) fn open() -> (mpsc::Sender<String>, Response) {
             .await
             .map(|text| (Ok::<_, Infallible>(Bytes::from(text)), receive))
     });
-    let headers = [
+    (send, (headers(), Body::from_stream(body)).into_response())
+}
+
+/// Headers of a stream of server-sent events.
+pub(super) fn headers() -> [(HeaderName, HeaderValue); 3] {
+    [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (
             HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),
         ),
-    ];
-    (send, (headers, Body::from_stream(body)).into_response())
+    ]
 }
 
 /// Everything as it happens, as server-sent events: `box`, `drives`, `playbooks`, `job`, `progress`, `log`, `event`.
@@ -191,17 +195,4 @@ async fn replay(app: &App, after: u64, send: &mpsc::Sender<String>) -> Result<u6
         put(send, Message::event(event).encode()).await?;
     }
     Ok(last)
-}
-
-/// Takes the next item that concerns one add-on.
-pub(super) async fn next_of<T: Clone>(
-    live: &mut broadcast::Receiver<T>,
-    mine: impl Fn(&T) -> bool,
-) -> Result<T, RecvError> {
-    loop {
-        let item = live.recv().await?;
-        if mine(&item) {
-            return Ok(item);
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! What the hub wants done: what is kept, who is told.
 
+use std::sync::Arc;
+
 use wire::JobId;
 use wire::certificate::CertificateText;
 use wire::command::Reply;
@@ -51,6 +53,15 @@ pub enum Effect {
     Reply(Reply),
     /// Close this connection: a newer one has taken its place.
     Replace(u64),
+    /// Close this connection: its add-on may not be connected any more; 1008 with this reason.
+    Dismiss(u64, &'static str),
+    /// An add-on answered a command.
+    Result {
+        /// The add-on.
+        addon: u64,
+        /// The payload of its frame.
+        payload: serde_json::Value,
+    },
     /// The agent's connection is over: fail what waits for it, forget its plans.
     AgentGone,
     /// Tell the agent anew who the box is.
@@ -80,9 +91,9 @@ pub struct Telemetry {
     /// A word of a closed set: names of server-sent events are never taken from outside.
     pub name: &'static str,
     /// The frame's type as it came.
-    pub kind: String,
-    /// The payload.
-    pub payload: serde_json::Value,
+    pub kind: Arc<str>,
+    /// The payload: JSON text on one line, as it came where it could be read as it came.
+    pub payload: Arc<str>,
 }
 
 pub(super) fn agent_actor() -> Actor {

@@ -1,15 +1,23 @@
-//! What add-ons from elsewhere tell: their phases and notifications become events, in bounded words.
+//! What add-ons from elsewhere tell: their phases and notifications become events, in bounded words and numbers.
 
 use std::collections::BTreeMap;
 
-use wire::event::Severity;
+use wire::event::{Severity, server_only};
 use wire::frame::{Notification, ProgressFrame};
 
 use super::effect::{addon_event, cut};
 use super::{Effect, Hub};
+use crate::clock::Now;
+
+/// What a notification without a type is called.
+const NAMELESS: &str = "notification";
+
+/// Why an add-on's event is not in the log.
+const FULL: &str = "more events than this server keeps of one add-on (200 at once, one in five seconds after that); this one \
+                    was left out of the event log and of the alerts";
 
 impl Hub {
-    pub(super) fn foreign_phase(&mut self, addon: u64, progress: &ProgressFrame, out: &mut Vec<Effect>) {
+    pub(super) fn foreign_phase(&mut self, now: Now, addon: u64, progress: &ProgressFrame, out: &mut Vec<Effect>) {
         let Some(peer) = self.peers.get_mut(&addon) else { return };
         if progress.percent < 100.0 || progress.phase.is_empty() {
             return;
@@ -19,27 +27,42 @@ impl Hub {
         if peer.phases.len() > 100 {
             peer.phases.clear();
         }
-        if peer.phases.insert((job.clone(), phase.clone())) {
-            let message = format!("{}: phase {phase:?} completed for job {job}", peer.name);
-            let data =
-                serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": "phase_complete" });
-            out.push(addon_event(
-                &peer.name,
-                "addon.phase_complete",
-                Severity::Info,
-                message,
-                data,
-            ));
+        if !peer.phases.insert((job.clone(), phase.clone())) {
+            return;
         }
+        if !peer.events.take(now.mono, 1.0) {
+            return self.complain(now, addon, FULL, out);
+        }
+        let message = format!("{}: phase {phase:?} completed for job {job}", peer.name);
+        let data = serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": "phase_complete", "job_id": job, "phase": phase });
+        out.push(addon_event(
+            &peer.name,
+            "addon.phase_complete",
+            Severity::Info,
+            message,
+            data,
+        ));
     }
 
-    pub(super) fn foreign_notification(&mut self, addon: u64, notification: Notification, out: &mut Vec<Effect>) {
-        let Some(peer) = self.peers.get(&addon) else { return };
-        let event_type = if notification.event_type.is_empty() {
-            "addon_degraded".to_owned()
-        } else {
-            cut(&notification.event_type)
+    pub(super) fn foreign_notification(
+        &mut self,
+        now: Now,
+        addon: u64,
+        notification: Notification,
+        out: &mut Vec<Effect>,
+    ) {
+        let event_type = match notification.event_type.as_str() {
+            "" => NAMELESS.to_owned(),
+            word => cut(word),
         };
+        if server_only(&event_type) {
+            let message = format!("event type {event_type:?} is told by servers alone; the notification was not taken");
+            return self.complain(now, addon, &message, out);
+        }
+        let Some(peer) = self.peers.get_mut(&addon) else { return };
+        if !peer.events.take(now.mono, 1.0) {
+            return self.complain(now, addon, FULL, out);
+        }
         let metadata: BTreeMap<String, String> = notification
             .metadata
             .iter()

@@ -1,18 +1,34 @@
 //! What each frame of an add-on comes to; those of the built-in agent are taken as the box's own word.
 
+use std::sync::Arc;
+
 use wire::frame::Frame;
 
-use super::{AGENT, Effect, Hub, Stream};
+use super::effect::cut;
+use super::{AGENT, Effect, Hub, Stream, history};
 use crate::clock::Now;
 
+/// Types of unknown frames that are told of one add-on.
+const UNKNOWN: usize = 20;
+
 impl Hub {
+    /// A type that this server does not know is relayed, and said to be unknown once.
+    fn unknown(&mut self, now: Now, addon: u64, kind: &str, out: &mut Vec<Effect>) {
+        let Some(peer) = self.peers.get_mut(&addon) else { return };
+        let kind = cut(kind);
+        if peer.unknown.len() < UNKNOWN && peer.unknown.insert(kind.clone()) {
+            let message = format!("frames of type {kind:?} are not known to this server; they are shown as they come");
+            self.complain(now, addon, &message, out);
+        }
+    }
+
     pub(super) fn frame(
         &mut self,
         now: Now,
         addon: u64,
         connection: u64,
         frame: Frame,
-        payload: serde_json::Value,
+        payload: Arc<str>,
         out: &mut Vec<Effect>,
     ) {
         let Some(peer) = self
@@ -24,17 +40,26 @@ impl Hub {
         };
         peer.life.heard(now, matches!(frame, Frame::Heartbeat));
         let built_in = addon == AGENT && self.built_in;
+        let share = history::share(self.peers.len());
         match frame {
-            Frame::Heartbeat => self.telemetry(addon, "heartbeat", "heartbeat", payload, out),
+            // Not relayed, as existing servers do not: it says nothing but that the add-on is there.
+            Frame::Heartbeat => {}
             Frame::Progress(progress) => {
+                if let Some(peer) = self.peers.get_mut(&addon) {
+                    peer.history
+                        .progress(now.wall, &progress.job_id, progress.percent, &payload, share);
+                }
                 self.telemetry(addon, "progress", "progress", payload, out);
                 if built_in {
                     self.progress(now, progress, out)
                 } else {
-                    self.foreign_phase(addon, &progress, out)
+                    self.foreign_phase(now, addon, &progress, out)
                 }
             }
             Frame::Log(mut line) => {
+                if let Some(peer) = self.peers.get_mut(&addon) {
+                    peer.history.line(now.wall, Arc::clone(&payload), share);
+                }
                 self.telemetry(addon, "log", "log", payload, out);
                 if built_in {
                     if line.level == "warning" {
@@ -49,7 +74,7 @@ impl Hub {
                 self.telemetry(addon, "notification", "notification", payload, out);
                 // The built-in agent says the same, in more words, in its `event` frames.
                 if !built_in {
-                    self.foreign_notification(addon, notification, out);
+                    self.foreign_notification(now, addon, notification, out);
                 }
             }
             Frame::Drives(drives) if built_in => {
@@ -64,17 +89,39 @@ impl Hub {
             Frame::Playbooks(playbooks) if built_in => self.playbooks_told(playbooks, out),
             Frame::Certificate(certificate) if built_in => self.certificate_told(certificate, out),
             Frame::Result(reply) if built_in => out.push(Effect::Reply(reply)),
-            Frame::Other { kind, .. } => {
-                let name = match kind.as_str() {
-                    "chart" => "chart",
-                    "metric" => "metric",
-                    "smart" => "smart",
-                    "attributes" => "attributes",
-                    "telemetry" => "telemetry",
-                    "manifest" => "manifest",
-                    _ => "other",
+            Frame::Other { kind, payload: value } => {
+                let history = self.peers.get_mut(&addon).map(|peer| &mut peer.history);
+                let name = match (kind.as_str(), history) {
+                    ("chart", Some(history)) => {
+                        history.chart(now.wall, &value, share);
+                        "chart"
+                    }
+                    ("metric", Some(history)) => {
+                        history.chart(now.wall, &value, share);
+                        "metric"
+                    }
+                    ("smart", Some(history)) => {
+                        history.rows(now.wall, &value, &payload, share);
+                        "smart"
+                    }
+                    ("attributes", Some(history)) => {
+                        history.rows(now.wall, &value, &payload, share);
+                        "attributes"
+                    }
+                    ("telemetry", _) => "telemetry",
+                    ("manifest", _) => "manifest",
+                    ("result", _) => {
+                        out.push(Effect::Result { addon, payload: value });
+                        return;
+                    }
+                    _ => {
+                        if !matches!(kind.as_str(), "connected" | "status") {
+                            self.unknown(now, addon, &kind, out);
+                        }
+                        "other"
+                    }
                 };
-                self.telemetry(addon, name, &kind, payload, out);
+                self.telemetry(addon, name, &cut(&kind), payload, out);
             }
             Frame::Hello(_)
             | Frame::Command(_)

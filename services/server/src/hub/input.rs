@@ -1,5 +1,7 @@
 //! What happens to the hub.
 
+use std::sync::Arc;
+
 use wire::Time;
 use wire::boxes::Banner;
 use wire::frame::Frame;
@@ -32,8 +34,15 @@ pub enum Input {
         connection: u64,
         /// The frame.
         frame: Frame,
-        /// Its payload as it came, for those who look at the add-on.
-        payload: serde_json::Value,
+        /// Its payload as JSON text on one line, for those who look at the add-on.
+        payload: Arc<str>,
+    },
+    /// The add-on's page is to be told something: what it sent and was corrected, what was asked of it and refused.
+    Word {
+        /// The add-on.
+        addon: u64,
+        /// In a sentence.
+        what: String,
     },
     /// A message came that is no frame.
     Malformed {
@@ -46,6 +55,8 @@ pub enum Input {
     },
     /// The supervisor said how everything is; `None` when it is no longer heard.
     Supervisor(Option<Status>),
+    /// A person at the console asked to get in without a password: the box waits to be claimed again.
+    Recovering,
     /// The box was claimed.
     Claimed,
     /// A banner of the server's own came or went.
@@ -63,6 +74,8 @@ pub enum Input {
         name: String,
         /// When it was last heard.
         last_seen: Option<Time>,
+        /// Whether it may connect.
+        enabled: bool,
     },
     /// An add-on was taken away.
     Forgotten {

@@ -24,6 +24,31 @@ pub const BEAT: Duration = Duration::from_secs(60);
 /// Beats that may be missed before an add-on counts as degraded. Source: as [`BEAT`].
 pub const MISSES: u32 = 3;
 
+/// How an add-on's heartbeats are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// How often it beats.
+    pub beat: Duration,
+    /// Beats that may be missed before it counts as degraded.
+    pub misses: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            beat: BEAT,
+            misses: MISSES,
+        }
+    }
+}
+
+impl Watch {
+    /// From the last beat to degraded.
+    pub fn patience(&self) -> Duration {
+        self.beat * self.misses
+    }
+}
+
 /// How long an add-on may be away before that is an event: a restart of its process or of the server is not one.
 pub const AWAY: Duration = Duration::from_secs(10);
 
@@ -38,12 +63,17 @@ pub struct Life {
     away_since: Duration,
     /// What the event log was told last.
     told: Liveness,
+    watch: Watch,
+    /// Whether anybody may expect it to beat.
+    enabled: bool,
 }
 
 impl Life {
     /// An add-on that has not connected yet.
-    pub fn new(now: Now, last_seen: Option<Time>) -> Self {
+    pub fn new(now: Now, last_seen: Option<Time>, watch: Watch) -> Self {
         Self {
+            watch,
+            enabled: true,
             connection: None,
             last_beat: now.mono,
             last_seen,
@@ -87,18 +117,41 @@ impl Life {
         }
     }
 
+    /// How its heartbeats are watched.
+    pub fn watch(&self) -> Watch {
+        self.watch
+    }
+
     /// When it was last heard.
     pub fn last_seen(&self) -> Option<Time> {
         self.last_seen
     }
 
-    /// How it is now.
+    /// Whether it is expected to beat.
+    pub fn enable(&mut self, enabled: bool) {
+        self.enabled = enabled;
+    }
+
+    /// How it is now, by its connection: an add-on without one is offline.
     pub fn state(&self, now: Now) -> Liveness {
         match self.connection {
             None => Liveness::Offline,
-            Some(_) if now.mono.saturating_sub(self.last_beat) >= BEAT * MISSES => Liveness::Degraded,
+            Some(_) if self.is_late(now) => Liveness::Degraded,
             Some(_) => Liveness::Online,
         }
+    }
+
+    /// How it is now, in Vigil's words: one that has beaten before and has missed its beats is degraded, connected or
+    /// not. One that nobody has heard yet, or that is disabled, is offline.
+    pub fn status(&self, now: Now) -> Liveness {
+        match self.state(now) {
+            Liveness::Offline if self.enabled && self.last_seen.is_some() && self.is_late(now) => Liveness::Degraded,
+            state => state,
+        }
+    }
+
+    fn is_late(&self, now: Now) -> bool {
+        now.mono.saturating_sub(self.last_beat) >= self.watch.patience()
     }
 
     /// For how long it has been away; `None` while it is connected.
@@ -108,18 +161,15 @@ impl Life {
             .then(|| now.mono.saturating_sub(self.away_since))
     }
 
-    /// What has changed since the event log was told last, if that is to be told now.
-    pub fn news(&mut self, now: Now) -> Option<Liveness> {
-        let state = self.state(now);
+    /// What has changed since the event log was told last, if that is to be told now: before, and now.
+    pub fn news(&mut self, now: Now) -> Option<(Liveness, Liveness)> {
+        let state = self.status(now);
         let tell = state != self.told
             && match state {
                 Liveness::Online | Liveness::Degraded => true,
                 Liveness::Offline => self.away_for(now).is_some_and(|away| away >= AWAY),
             };
-        tell.then(|| {
-            self.told = state;
-            state
-        })
+        tell.then(|| (std::mem::replace(&mut self.told, state), state))
     }
 }
 
@@ -138,25 +188,25 @@ mod tests {
 
     #[test]
     fn three_missed_beats_degrade_and_one_beat_heals() {
-        let mut life = Life::new(now(0), None);
+        let mut life = Life::new(now(0), None, Watch::default());
         assert_eq!(life.state(now(1)), Liveness::Offline);
         life.connected(now(1), 1);
-        assert_eq!(life.news(now(1)), Some(Liveness::Online));
+        assert_eq!(life.news(now(1)), Some((Liveness::Offline, Liveness::Online)));
         life.heard(now(120), false);
         assert_eq!(life.state(now(180)), Liveness::Online, "59 s short of the third");
         assert_eq!(
             life.news(now(181)),
-            Some(Liveness::Degraded),
+            Some((Liveness::Online, Liveness::Degraded)),
             "a frame that is no heartbeat does not count"
         );
         assert_eq!(life.news(now(182)), None, "told once");
         life.heard(now(190), true);
-        assert_eq!(life.news(now(190)), Some(Liveness::Online));
+        assert_eq!(life.news(now(190)), Some((Liveness::Degraded, Liveness::Online)));
     }
 
     #[test]
     fn a_short_absence_is_not_told() {
-        let mut life = Life::new(now(0), None);
+        let mut life = Life::new(now(0), None, Watch::default());
         life.connected(now(0), 1);
         life.news(now(0));
         assert!(life.closed(now(5), 1));
@@ -164,12 +214,36 @@ mod tests {
         life.connected(now(14), 2);
         assert_eq!(life.news(now(14)), None);
         assert!(life.closed(now(20), 2));
-        assert_eq!(life.news(now(30)), Some(Liveness::Offline));
+        assert_eq!(life.news(now(30)), Some((Liveness::Online, Liveness::Offline)));
+    }
+
+    #[test]
+    fn one_that_is_gone_misses_its_beats_too_and_one_that_is_disabled_does_not() {
+        let watch = Watch {
+            beat: Duration::from_secs(10),
+            misses: 2,
+        };
+        let mut life = Life::new(now(0), None, watch);
+        assert_eq!(life.news(now(100)), None, "never heard, never missed");
+        life.connected(now(100), 1);
+        life.news(now(100));
+        life.closed(now(101), 1);
+        assert_eq!(life.news(now(111)), Some((Liveness::Online, Liveness::Offline)));
+        assert_eq!(life.news(now(120)), Some((Liveness::Offline, Liveness::Degraded)));
+        assert_eq!(
+            (life.state(now(120)), life.status(now(120))),
+            (Liveness::Offline, Liveness::Degraded)
+        );
+        life.connected(now(130), 2);
+        assert_eq!(life.news(now(130)), Some((Liveness::Degraded, Liveness::Online)));
+        life.closed(now(131), 2);
+        life.enable(false);
+        assert_eq!(life.status(now(900)), Liveness::Offline);
     }
 
     #[test]
     fn a_replaced_connection_that_closes_late_changes_nothing() {
-        let mut life = Life::new(now(0), None);
+        let mut life = Life::new(now(0), None, Watch::default());
         assert_eq!(life.connected(now(0), 1), None);
         assert_eq!(life.connected(now(1), 2), Some(1));
         assert!(!life.closed(now(2), 1));
@@ -179,7 +253,7 @@ mod tests {
     proptest! {
         #[test]
         fn online_means_connected_and_heard_in_time(steps in proptest::collection::vec((0u64..100, 0u8..4, 1u64..4), 1..60)) {
-            let mut life = Life::new(now(0), None);
+            let mut life = Life::new(now(0), None, Watch::default());
             let (mut time, mut current, mut beat) = (0, None, 0);
             for (gap, what, connection) in steps {
                 time += gap;

@@ -7,17 +7,21 @@
 
 mod agent;
 mod banner;
+pub mod bucket;
 mod effect;
 mod foreign;
 mod frame;
+pub mod history;
 mod input;
 mod job;
 pub mod liveness;
 pub mod ring;
+pub mod throttle;
 pub mod units;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wire::JobId;
@@ -30,19 +34,25 @@ use wire::playbook::PlaybookInfo;
 use wire::supervisor::Status;
 
 use crate::clock::Now;
+use bucket::Bucket;
 pub use effect::{Effect, Stream, Telemetry};
 use effect::{cut, server_event};
+use history::History;
 pub use input::Input;
 use job::Held;
 pub use job::Sample;
-use liveness::Life;
+use liveness::{Life, Watch};
 use ring::Ring;
 
 /// The number of the built-in agent among the add-ons.
 pub const AGENT: u64 = 1;
 
-/// Frames kept of one add-on for its telemetry stream: a minute of a busy one.
-const TELEMETRY: usize = 256;
+/// Words about one add-on in its own log: at once, and a second after that.
+const WORDS: (f64, f64) = (50.0, 1.0);
+
+/// Events that one add-on from elsewhere may put into the event log: at once, and a second after that. The log keeps a
+/// bounded number, and no add-on may push the others' out of it.
+const EVENTS: (f64, f64) = (200.0, 0.2);
 
 /// Log lines kept that are about no job.
 const LINES: usize = 500;
@@ -51,9 +61,85 @@ const LINES: usize = 500;
 struct Peer {
     name: String,
     life: Life,
-    telemetry: Ring<Telemetry>,
+    history: History,
+    /// Words in its log that there is room for, and how many there was none for.
+    words: Bucket,
+    unsaid: u64,
+    events: Bucket,
     /// Phases of foreign jobs whose end was told: (job, phase).
     phases: BTreeSet<(String, String)>,
+    /// Types of its frames that were said to be unknown.
+    unknown: BTreeSet<String>,
+}
+
+impl Peer {
+    fn new(now: Now, last_seen: Option<wire::Time>, watch: Watch) -> Self {
+        // Microseconds: a page that comes back after a restart of the server is never ahead of what happens now.
+        let numbers = u64::try_from(now.wall.as_microsecond()).unwrap_or(0);
+        Self {
+            name: String::new(),
+            life: Life::new(now, last_seen, watch),
+            history: History::new(numbers),
+            words: Bucket::new(now.mono, WORDS.0, WORDS.1),
+            unsaid: 0,
+            events: Bucket::new(now.mono, EVENTS.0, EVENTS.1),
+            phases: BTreeSet::new(),
+            unknown: BTreeSet::new(),
+        }
+    }
+
+    /// The event of what has changed in how it is.
+    fn news(&mut self, now: Now, id: u64) -> Option<Effect> {
+        let (before, state) = self.life.news(now)?;
+        let (kind, severity, message) = match (before, state) {
+            // Only who was degraded is told to be online again; to connect is a thing of its own.
+            (Liveness::Degraded, Liveness::Online) => {
+                ("addon.online", Severity::Info, format!("{} is online again", self.name))
+            }
+            (_, Liveness::Online) => (
+                "addon.connected",
+                Severity::Info,
+                format!("{} has connected", self.name),
+            ),
+            (_, Liveness::Degraded) => {
+                let missed = self.life.watch().misses;
+                (
+                    "addon.degraded",
+                    Severity::Warning,
+                    format!("{} missed {missed} heartbeats", self.name),
+                )
+            }
+            (_, Liveness::Offline) => (
+                "addon.offline",
+                Severity::Warning,
+                format!("{} is not connected", self.name),
+            ),
+        };
+        let data = serde_json::json!({ "addon_id": id, "addon_name": self.name, "last_seen": self.life.last_seen() });
+        Some(server_event(kind, severity, message, data))
+    }
+}
+
+/// Whose state an input may change.
+#[derive(Clone, Copy)]
+enum Whom {
+    One(u64),
+    Everybody,
+}
+
+impl Whom {
+    fn of(input: &Input) -> Self {
+        match input {
+            Input::Connected { addon, .. }
+            | Input::Closed { addon, .. }
+            | Input::Frame { addon, .. }
+            | Input::Malformed { addon, .. }
+            | Input::Word { addon, .. }
+            | Input::Known { addon, .. }
+            | Input::Forgotten { addon } => Self::One(*addon),
+            _ => Self::Everybody,
+        }
+    }
 }
 
 /// Everything the server knows of the box at this moment.
@@ -72,6 +158,7 @@ pub struct Hub {
     supervisor: Option<Status>,
     remembered: Option<units::Remembered>,
     banners: BTreeMap<&'static str, Banner>,
+    watch: Watch,
     /// What the banners looked like when they were told last.
     shown: Option<(Vec<Banner>, Liveness)>,
 }
@@ -87,6 +174,8 @@ pub struct Past {
     pub jobs: Vec<Job>,
     /// What the supervisor said last.
     pub remembered: Option<units::Remembered>,
+    /// How heartbeats are watched.
+    pub watch: Watch,
 }
 
 impl Hub {
@@ -108,6 +197,7 @@ impl Hub {
             supervisor: None,
             remembered: past.remembered,
             banners: BTreeMap::new(),
+            watch: past.watch,
             shown: None,
         }
     }
@@ -115,6 +205,7 @@ impl Hub {
     /// What follows from `input`.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
+        let whom = Whom::of(&input);
         match input {
             Input::Connected { addon, connection } => self.connected(now, addon, connection, &mut out),
             Input::Closed { addon, connection, why } => self.closed(now, addon, connection, &why, &mut out),
@@ -137,12 +228,17 @@ impl Hub {
                     .filter(|peer| peer.life.is_current(connection))
                 {
                     peer.life.heard(now, false);
-                    self.complain(now, addon, &format!("a frame was not taken: {}", cut(&what)), &mut out);
+                    self.complain(now, addon, &format!("a frame was not taken: {what}"), &mut out);
                 }
             }
             Input::Supervisor(status) => self.supervisor(status, &mut out),
             Input::Claimed => {
                 self.claimed = true;
+                out.push(Effect::Stream(Stream::Box));
+                out.push(Effect::Hello);
+            }
+            Input::Recovering => {
+                self.claimed = false;
                 out.push(Effect::Stream(Stream::Box));
                 out.push(Effect::Hello);
             }
@@ -152,49 +248,46 @@ impl Hub {
                     None => self.banners.remove(key),
                 };
             }
-            Input::Known { addon, name, last_seen } => match self.peers.get_mut(&addon) {
-                Some(peer) => peer.name = name,
-                None => {
-                    let peer = Peer {
-                        name,
-                        life: Life::new(now, last_seen),
-                        telemetry: Ring::new(TELEMETRY),
-                        phases: BTreeSet::new(),
-                    };
-                    self.peers.insert(addon, peer);
-                }
-            },
+            Input::Word { addon, what } => self.complain(now, addon, &what, &mut out),
+            Input::Known {
+                addon,
+                name,
+                last_seen,
+                enabled,
+            } => {
+                let watch = self.watch;
+                let peer = self
+                    .peers
+                    .entry(addon)
+                    .or_insert_with(|| Peer::new(now, last_seen, watch));
+                peer.name = name;
+                peer.life.enable(enabled);
+            }
             Input::Forgotten { addon } => {
                 if let Some(peer) = self.peers.remove(&addon) {
-                    out.extend(peer.life.connection().map(Effect::Replace));
+                    let gone = |connection| Effect::Dismiss(connection, "the add-on was taken away");
+                    out.extend(peer.life.connection().map(gone));
                 }
             }
             Input::Tick => {}
         }
-        self.settle(now, &mut out);
+        self.settle(now, whom, &mut out);
         out
     }
 
     /// What time alone, or the input just taken, brings to light.
-    fn settle(&mut self, now: Now, out: &mut Vec<Effect>) {
-        for (id, peer) in &mut self.peers {
-            let Some(state) = peer.life.news(now) else { continue };
-            let (kind, severity, message) = match state {
-                Liveness::Online => ("addon.online", Severity::Info, format!("{} is online", peer.name)),
-                Liveness::Degraded => (
-                    "addon.degraded",
-                    Severity::Warning,
-                    format!("{} missed three heartbeats", peer.name),
-                ),
-                Liveness::Offline => (
-                    "addon.offline",
-                    Severity::Warning,
-                    format!("{} is not connected", peer.name),
-                ),
-            };
-            let data =
-                serde_json::json!({ "addon_id": id, "addon_name": peer.name, "last_seen": peer.life.last_seen() });
-            out.push(server_event(kind, severity, message, data));
+    fn settle(&mut self, now: Now, whom: Whom, out: &mut Vec<Effect>) {
+        match whom {
+            Whom::Everybody => {
+                for (id, peer) in &mut self.peers {
+                    out.extend(peer.news(now, *id));
+                }
+            }
+            Whom::One(id) => out.extend(self.peers.get_mut(&id).and_then(|peer| peer.news(now, id))),
+        }
+        // The box as a whole does not look different for what an add-on from elsewhere said.
+        if matches!(whom, Whom::One(id) if id != AGENT) {
+            return;
         }
         let shown = (self.banners(now), self.agent(now).state);
         if self.shown.as_ref() != Some(&shown) {
@@ -207,7 +300,7 @@ impl Hub {
 
     fn connected(&mut self, now: Now, addon: u64, connection: u64, out: &mut Vec<Effect>) {
         let Some(peer) = self.peers.get_mut(&addon) else {
-            out.push(Effect::Replace(connection));
+            out.push(Effect::Dismiss(connection, "the add-on was taken away"));
             return;
         };
         out.extend(peer.life.connected(now, connection).map(Effect::Replace));
@@ -216,8 +309,8 @@ impl Hub {
             out.push(Effect::AgentGone);
             out.push(Effect::Hello);
         }
-        let payload = serde_json::json!({ "connection": connection });
-        self.telemetry(addon, "status", "connected", payload, out);
+        let payload = serde_json::json!({ "connection": connection }).to_string();
+        self.telemetry(addon, "status", "connected", payload.into(), out);
     }
 
     fn closed(&mut self, now: Now, addon: u64, connection: u64, why: &str, out: &mut Vec<Effect>) {
@@ -232,35 +325,43 @@ impl Hub {
             addon,
             "status",
             "disconnected",
-            serde_json::json!({ "reason": why }),
+            serde_json::json!({ "reason": why }).to_string().into(),
             out,
         );
     }
 
-    fn telemetry(
-        &mut self,
-        addon: u64,
-        name: &'static str,
-        kind: &str,
-        payload: serde_json::Value,
-        out: &mut Vec<Effect>,
-    ) {
+    fn telemetry(&mut self, addon: u64, name: &'static str, kind: &str, payload: Arc<str>, out: &mut Vec<Effect>) {
+        let share = history::share(self.peers.len());
         if let Some(peer) = self.peers.get_mut(&addon) {
             let item = Telemetry {
                 name,
-                kind: kind.to_owned(),
+                kind: kind.into(),
                 payload,
             };
-            let number = peer.telemetry.push(item.clone());
+            let number = peer.history.frame(item.clone(), share);
             out.push(Effect::Telemetry { addon, number, item });
         }
     }
 
-    /// A line at `warn` on the add-on's own page: what it sends wrong is never passed over in silence.
+    /// A line at `warn` on the add-on's own page: what it sends wrong is never passed over in silence, and never said so
+    /// often that it drowns the rest.
     fn complain(&mut self, now: Now, addon: u64, message: &str, out: &mut Vec<Effect>) {
-        let payload =
+        let share = history::share(self.peers.len());
+        let Some(peer) = self.peers.get_mut(&addon) else { return };
+        if !peer.words.take(now.mono, 1.0) {
+            peer.unsaid += 1;
+            return;
+        }
+        let mut message = cut(message);
+        match std::mem::take(&mut peer.unsaid) {
+            0 => {}
+            unsaid => message += &format!(" ({unsaid} more like this before)"),
+        }
+        let line =
             serde_json::json!({ "level": "warn", "source": "server", "timestamp": now.wall, "message": message });
-        self.telemetry(addon, "log", "log", payload, out);
+        let line: Arc<str> = line.to_string().into();
+        peer.history.line(now.wall, Arc::clone(&line), share);
+        self.telemetry(addon, "log", "log", line, out);
     }
 
     fn supervisor(&mut self, status: Option<Status>, out: &mut Vec<Effect>) {

@@ -24,13 +24,38 @@ impl<T> Ring<T> {
         }
     }
 
+    /// An empty ring whose first item has the number after `number`.
+    pub fn after_number(most: usize, number: u64) -> Self {
+        Self {
+            next: number + 1,
+            ..Self::new(most)
+        }
+    }
+
     /// Adds an item, dropping the oldest when the ring is full; returns its number.
     pub fn push(&mut self, item: T) -> u64 {
-        if self.items.len() >= self.most {
-            self.items.pop_front();
+        self.push_with(item, |_| {})
+    }
+
+    /// As [`Ring::push`]; `dropped` is handed what had to go.
+    pub fn push_with(&mut self, item: T, dropped: impl FnOnce(T)) -> u64 {
+        if self.items.len() >= self.most
+            && let Some(oldest) = self.items.pop_front()
+        {
+            dropped(oldest);
         }
         self.items.push_back(item);
         self.next += 1;
+        self.next - 1
+    }
+
+    /// Takes the oldest item out; the numbers of the others stay.
+    pub fn pop(&mut self) -> Option<T> {
+        self.items.pop_front()
+    }
+
+    /// Number of the newest item ever added.
+    pub fn newest(&self) -> u64 {
         self.next - 1
     }
 

@@ -139,6 +139,8 @@ mod tests {
 
     fn status(boot: &str, state: UnitState, restarts: u32) -> Status {
         Status {
+            recovery: 0,
+            update: wire::update::UpdateView::default(),
             host: "kiln".into(),
             addresses: vec![],
             units: vec![UnitView {

@@ -5,6 +5,7 @@ use wire::boxes::{AgentView, Banner, BoxView, Liveness};
 use wire::drive::Drive;
 use wire::frame::LogLine;
 
+use super::history::History;
 use super::{AGENT, Hub, Telemetry, banner, units};
 use crate::clock::Now;
 
@@ -34,7 +35,7 @@ impl Hub {
     /// How an add-on is, and when it was last heard.
     pub fn addon(&self, now: Now, addon: u64) -> (Liveness, Option<Time>) {
         match self.peers.get(&addon) {
-            Some(peer) => (peer.life.state(now), peer.life.last_seen()),
+            Some(peer) => (peer.life.status(now), peer.life.last_seen()),
             None => (Liveness::Offline, None),
         }
     }
@@ -84,6 +85,11 @@ impl Hub {
         &self.name
     }
 
+    /// Whether a supervisor is heard.
+    pub fn is_supervised(&self) -> bool {
+        self.supervisor.is_some()
+    }
+
     /// Whether the box is claimed.
     pub fn is_claimed(&self) -> bool {
         self.claimed
@@ -99,16 +105,32 @@ impl Hub {
         self.lines.iter().cloned().collect()
     }
 
-    /// Telemetry of an add-on after number `after`, oldest first.
+    /// Frames of an add-on after number `after`, oldest first.
     pub fn telemetry_after(&self, addon: u64, after: u64) -> Vec<(u64, Telemetry)> {
+        let Some(peer) = self.peers.get(&addon) else {
+            return Vec::new();
+        };
+        peer.history
+            .after(after)
+            .map(|(number, item)| (number, item.clone()))
+            .collect()
+    }
+
+    /// What is remembered of an add-on.
+    pub fn history(&self, addon: u64) -> Option<&History> {
+        self.peers.get(&addon).map(|peer| &peer.history)
+    }
+
+    /// When each add-on was heard last.
+    pub fn seen(&self) -> Vec<(u64, Time)> {
+        let seen = |(id, peer): (&u64, &super::Peer)| Some((*id, peer.life.last_seen()?));
+        self.peers.iter().filter_map(seen).collect()
+    }
+
+    /// Whether an add-on has a connection.
+    pub fn is_connected(&self, addon: u64) -> bool {
         self.peers
             .get(&addon)
-            .map(|peer| {
-                peer.telemetry
-                    .after(after)
-                    .map(|(number, item)| (number, item.clone()))
-                    .collect()
-            })
-            .unwrap_or_default()
+            .is_some_and(|peer| peer.life.connection().is_some())
     }
 }

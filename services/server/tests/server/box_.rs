@@ -9,6 +9,7 @@ use server::clock::Clock;
 use server::http::{Hosts, router};
 use server::listen;
 use server::serve::serve;
+use server::tls::Identity;
 
 use crate::client::Client;
 
@@ -52,12 +53,16 @@ impl Box_ {
             agent_token: Some(TOKEN.into()),
             check: store::Check::InProcess,
             clock: clock.clone(),
+            watch: server::hub::liveness::Watch::default(),
         };
         let app = App::start(setup).await.unwrap();
+        let tls = Identity::open(dir, "kiln", app.clock.now().wall).unwrap();
+        let tls = Some(server::tls::acceptor(&tls));
         let (address, listener) = listen::tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
         tokio::spawn(serve(
             listener,
             router(Arc::clone(&app), Hosts::default()),
+            tls,
             app.stopping.subscribe(),
         ));
         Self {

@@ -252,8 +252,12 @@ async fn only_the_built_in_agent_can_hand_certificates_in_and_nobody_reads_them_
         .unwrap();
     // A round trip of the same connection: what was sent before it has been looked at.
     let mut telemetry = admin.events(&format!("/api/addons/{id}/telemetry")).await;
-    sender.send(&Frame::Heartbeat).await.unwrap();
-    telemetry.named("heartbeat").await;
+    let last = Frame::Other {
+        kind: "telemetry".to_owned(),
+        payload: json!({}),
+    };
+    sender.send(&last).await.unwrap();
+    telemetry.named("telemetry").await;
     assert_eq!(
         admin.get(&format!("/api/v1/jobs/{}", job.id)).await.problem(),
         "job-unknown"

@@ -108,6 +108,11 @@ impl Client {
             .await
     }
 
+    pub async fn put(&mut self, path: &str, body: &Value) -> Answer {
+        let body = Bytes::from(body.to_string());
+        self.raw(Method::PUT, path, Some(("application/json", body))).await
+    }
+
     pub async fn delete(&mut self, path: &str) -> Answer {
         self.raw(Method::DELETE, path, None).await
     }

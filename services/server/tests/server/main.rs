@@ -11,4 +11,6 @@ mod client;
 mod gate;
 mod http;
 mod openapi;
+mod people;
 mod process;
+mod tls;

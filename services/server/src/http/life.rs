@@ -1,0 +1,305 @@
+//! Backup, restore, factory reset, debug bundle: all but the last ask for the password once more.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json as Answered};
+use http::StatusCode;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http_body_util::{BodyExt, Limited};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use wire::Time;
+use wire::event::Severity;
+use wire::supervisor::Request as Order;
+
+use super::act::act;
+use super::body::Json;
+use super::doc::{Body, LoggedIn, Stored, Tries};
+use super::people::check_own;
+use super::person::Person;
+use super::{Peer, Refusal};
+use crate::app::App;
+use crate::life::backup::{self, Head};
+use crate::life::debug::Seen;
+use crate::tables::SCHEMA;
+
+/// Longest backup that is taken, in bytes.
+const BACKUP_MAX: usize = 64 << 20;
+
+/// Longest time for a backup to arrive.
+const ARRIVAL: Duration = Duration::from_secs(600);
+
+fn file(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
+    // Names are of letters, digits and hyphens; see `plain`.
+    let disposition = format!("attachment; filename=\"{name}\"");
+    (
+        [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition)],
+        bytes,
+    )
+        .into_response()
+}
+
+/// The box's name as part of a file's name.
+fn plain(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' })
+        .collect();
+    if plain.is_empty() { "box".to_owned() } else { plain }
+}
+
+fn day(now: Time) -> String {
+    now.strftime("%Y-%m-%d").to_string()
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Refusal::new("internal", 500, "It was not done"))
+}
+
+impl From<backup::Error> for Refusal {
+    fn from(error: backup::Error) -> Self {
+        use backup::{Error, seal};
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Seal(error @ seal::Error::Passphrase) => {
+                Self::new("bad-passphrase", 422, "This cannot be a backup's passphrase")
+                    .with(format!("passphrase: {error}"))
+            }
+            Error::Seal(error @ seal::Error::Opened(_)) => {
+                Self::new("backup-closed", 403, "The backup was not opened").with(error.to_string())
+            }
+            error @ (Error::Seal(_) | Error::Schema { .. } | Error::Rows(_)) => {
+                Self::new("bad-backup", 422, "This is no backup that can be put back").with(error.to_string())
+            }
+            Error::File(..) => Self::new("store", 503, "The medium failed").with(error.to_string()),
+        }
+    }
+}
+
+/// Body of [`make`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct MakeBackup {
+    /// One's own password: a backup holds everybody's hashes.
+    password: String,
+    /// With what it is encrypted: at least 12 characters. Without it nobody opens it again.
+    passphrase: String,
+}
+
+/// Everything that the server keeps, as one encrypted file.
+#[utoipa::path(post, path = "/backup", operation_id = "backup", tag = "box", request_body = MakeBackup,
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn make(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Json(form): Json<MakeBackup>,
+) -> Result<Response, Refusal> {
+    check_own(&app, peer, &person, form.password).await?;
+    let now = app.clock.now().wall;
+    let name = app.hub(|hub| hub.name().to_owned());
+    let head = Head {
+        made: now,
+        name: name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        schema: SCHEMA,
+    };
+    let store = app.store.clone();
+    let bytes = blocking(move || backup::take(&store, &head, &form.passphrase)).await??;
+    let message = format!("{} made a backup of the box", person.name);
+    app.record_act(
+        act(
+            "box.backed_up",
+            Severity::Info,
+            message,
+            json!({ "bytes": bytes.len() }),
+        ),
+        &person.name,
+    )
+    .await?;
+    Ok(file(
+        &format!("kiln-{}-{}.backup", plain(&name), day(now)),
+        "application/octet-stream",
+        bytes,
+    ))
+}
+
+/// What a backup says of itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Brought {
+    /// The box that it was made on.
+    name: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    made: Time,
+    /// Version of the server that made it.
+    version: String,
+    /// Its size in bytes.
+    bytes: usize,
+}
+
+/// Brings a backup; nothing of it is used before its passphrase comes with `POST /restore`.
+#[utoipa::path(put, path = "/restore", operation_id = "restore_bring", tag = "box",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = Brought), LoggedIn,
+        (status = 400, description = "`bad-body`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn bring(
+    State(app): State<Arc<App>>,
+    person: Person,
+    request: Request,
+) -> Result<Answered<Brought>, Refusal> {
+    let body = Limited::new(request.into_body(), BACKUP_MAX).collect();
+    let bytes = match tokio::time::timeout(ARRIVAL, body).await {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(Refusal::new("too-long", 413, "The backup is too long")
+                .with(format!("at most {BACKUP_MAX} bytes are taken")));
+        }
+        Ok(Err(error)) => return Err(Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())),
+        Err(_) => return Err(Refusal::new("slow", 408, "The backup did not arrive in time")),
+    };
+    let head = backup::look(&bytes)?;
+    let brought = Brought {
+        name: head.name,
+        made: head.made,
+        version: head.version,
+        bytes: bytes.len(),
+    };
+    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = Some((person.name, bytes));
+    Ok(Answered(brought))
+}
+
+/// Body of [`restore`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Restore {
+    /// One's own password on this box.
+    password: String,
+    /// The backup's passphrase.
+    passphrase: String,
+}
+
+/// Puts the backup that was brought in place of everything the server keeps, and starts the server again. From then on
+/// the backup's users and passwords count.
+#[utoipa::path(post, path = "/restore", operation_id = "restore", tag = "box", request_body = Restore,
+    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`nothing-brought`, `jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn restore(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Json(form): Json<Restore>,
+) -> Result<StatusCode, Refusal> {
+    check_own(&app, peer, &person, form.password).await?;
+    nothing_runs(&app)?;
+    let brought = app.life.brought.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some((_, bytes)) = brought.filter(|(whose, _)| *whose == person.name) else {
+        return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
+    };
+    let dir = app.life.data.clone();
+    let head = blocking(move || {
+        let (head, rows) = backup::open(&bytes, &form.passphrase)?;
+        backup::lay_down(&dir, &rows)?;
+        Ok::<_, backup::Error>(head)
+    })
+    .await??;
+    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    let message = format!(
+        "{} put back the backup of {} of {}",
+        person.name,
+        head.name,
+        day(head.made)
+    );
+    app.record_act(
+        act("box.restoring", Severity::Warning, message, json!({})),
+        &person.name,
+    )
+    .await?;
+    app.life.restart.notify_one();
+    Ok(StatusCode::ACCEPTED)
+}
+
+fn nothing_runs(app: &App) -> Result<(), Refusal> {
+    let running = app.hub(|hub| hub.jobs().filter(|job| !job.state.is_over()).count());
+    if running == 0 {
+        return Ok(());
+    }
+    Err(Refusal::new("jobs-running", 409, "Drives are being tested")
+        .with(format!("{running} jobs; wait for them or abort them")))
+}
+
+/// Body of [`reset`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Reset {
+    /// One's own password.
+    password: String,
+    /// The box's name, typed by hand.
+    confirm: String,
+}
+
+/// Factory reset: the box reboots and forgets everything; the drives under test are left alone.
+#[utoipa::path(post, path = "/reset", operation_id = "factory_reset", tag = "box", request_body = Reset,
+    responses((status = 202, description = "The box reboots"), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`not-confirmed`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn reset(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Json(form): Json<Reset>,
+) -> Result<StatusCode, Refusal> {
+    let name = app.hub(|hub| hub.name().to_owned());
+    if form.confirm.trim() != name {
+        return Err(
+            Refusal::new("not-confirmed", 422, "Type the box's name to confirm").with(format!("confirm: {name:?}"))
+        );
+    }
+    check_own(&app, peer, &person, form.password).await?;
+    nothing_runs(&app)?;
+    if !app.hub(crate::hub::Hub::is_supervised) {
+        return Err(Refusal::new("no-supervisor", 503, "Nothing here can reset this box")
+            .with("it is not run by Kiln's supervisor"));
+    }
+    let message = format!("{} ordered a factory reset", person.name);
+    app.record_act(act("box.reset", Severity::Warning, message, json!({})), &person.name)
+        .await?;
+    app.life
+        .orders
+        .try_send(Order::Reset {})
+        .map_err(|_| Refusal::new("busy", 503, "The supervisor does not listen").with("try again"))?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// What somebody who helps needs to see of this box, as `.tar.gz`, without passwords, tokens and keys.
+#[utoipa::path(get, path = "/debug-bundle", operation_id = "debug_bundle", tag = "box",
+    responses((status = 200, body = Vec<u8>, content_type = "application/gzip"), LoggedIn, Stored))]
+pub async fn debug_bundle(State(app): State<Arc<App>>, person: Person) -> Result<Response, Refusal> {
+    let now = app.clock.now().wall;
+    let name = plain(&app.hub(|hub| hub.name().to_owned()));
+    let seen = Seen::of(&app)?;
+    let made = u64::try_from(now.as_second()).unwrap_or(0);
+    let inside = name.clone();
+    let packed = blocking(move || seen.pack(&inside, made)).await?;
+    let packed =
+        packed.map_err(|error| Refusal::new("internal", 500, "The archive was not made").with(error.to_string()))?;
+    let message = format!("{} took a debug bundle", person.name);
+    app.record_act(
+        act("box.debug_bundle", Severity::Info, message, json!({})),
+        &person.name,
+    )
+    .await?;
+    Ok(file(
+        &format!("kiln-debug-{name}-{}.tar.gz", day(now)),
+        "application/gzip",
+        packed,
+    ))
+}

@@ -1,0 +1,378 @@
+//! What the server remembers of one add-on's frames: for pages that come later, and for those that come back.
+//!
+//! Everything is bounded in bytes, by a share of one budget that all add-ons divide; nothing of it is on the medium. The
+//! texts are those that came; they are shared between the rings and whoever is told of them, never copied.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use wire::Time;
+
+use super::effect::Telemetry;
+use super::ring::Ring;
+
+/// Bytes that the histories of all add-ons may take together.
+pub const BUDGET: usize = 64 << 20;
+
+/// Add-ons that the budget is divided among at least.
+const FEWEST: usize = 32;
+
+/// Frames kept of one add-on at most.
+const FRAMES: usize = 4096;
+
+/// Log lines kept of one add-on at most.
+const LINES: usize = 1000;
+
+/// Jobs whose last progress is kept.
+const JOBS: usize = 128;
+
+/// Lines of a chart kept of one add-on.
+const SERIES: usize = 64;
+
+/// Points kept of one line; when it is full every second one goes, so that it always spans from the first to the last.
+const POINTS: usize = 512;
+
+/// Tables kept of one add-on.
+const TABLES: usize = 32;
+
+/// What a kept frame costs beside its text.
+const OVERHEAD: usize = 120;
+
+/// How long a job counts as active after its last progress, in seconds.
+const ACTIVE: i64 = 900;
+
+/// The share of one of `addons` add-ons in [`BUDGET`], in bytes.
+pub fn share(addons: usize) -> usize {
+    BUDGET / addons.max(FEWEST)
+}
+
+#[derive(Clone, Debug)]
+struct Told {
+    at: Time,
+    payload: Arc<str>,
+    over: bool,
+}
+
+/// One line of a chart, thinned as it grows.
+#[derive(Clone, Debug, Default)]
+struct Series {
+    points: Vec<(i64, f64)>,
+    /// One of so many points is kept.
+    stride: u32,
+    skipped: u32,
+}
+
+impl Series {
+    fn push(&mut self, at: i64, value: f64) {
+        self.stride = self.stride.max(1);
+        self.skipped += 1;
+        if self.skipped < self.stride {
+            return;
+        }
+        self.skipped = 0;
+        if self.points.len() >= POINTS {
+            let mut n = 0;
+            self.points.retain(|_| {
+                n += 1;
+                n % 2 == 1
+            });
+            self.stride *= 2;
+        }
+        self.points.push((at, value));
+    }
+}
+
+/// What is remembered of one add-on.
+#[derive(Clone, Debug)]
+pub struct History {
+    frames: Ring<Telemetry>,
+    frame_bytes: usize,
+    lines: Ring<(Time, Arc<str>)>,
+    line_bytes: usize,
+    jobs: BTreeMap<String, Told>,
+    series: BTreeMap<(String, String), Series>,
+    tables: BTreeMap<String, Told>,
+}
+
+fn text(payload: &Value, key: &str) -> String {
+    payload
+        .get(key)
+        .and_then(Value::as_str)
+        .unwrap_or("")
+        .chars()
+        .take(200)
+        .collect()
+}
+
+fn is_over(payload: &Value) -> bool {
+    let word = |key| {
+        payload
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or("")
+            .to_ascii_lowercase()
+    };
+    let ended = |word: &str| matches!(word, "complete" | "completed" | "failed" | "cancelled" | "canceled");
+    ended(&word("status")) || ended(&word("phase"))
+}
+
+/// A payload as it came, for an answer: never parsed and written again.
+fn raw(text: &str) -> Option<Box<RawValue>> {
+    RawValue::from_string(text.to_owned()).ok()
+}
+
+impl History {
+    /// Of an add-on that has not said anything. Numbers of frames begin after `numbers`.
+    pub fn new(numbers: u64) -> Self {
+        Self {
+            frames: Ring::after_number(FRAMES, numbers),
+            frame_bytes: 0,
+            lines: Ring::new(LINES),
+            line_bytes: 0,
+            jobs: BTreeMap::new(),
+            series: BTreeMap::new(),
+            tables: BTreeMap::new(),
+        }
+    }
+
+    /// Remembers a frame within `share` bytes; returns its number.
+    pub fn frame(&mut self, item: Telemetry, share: usize) -> u64 {
+        // Half for what is replayed, a quarter for the log, the rest for jobs and tables.
+        self.frame_bytes += item.payload.len() + OVERHEAD;
+        let number = self
+            .frames
+            .push_with(item, |dropped| self.frame_bytes -= dropped.payload.len() + OVERHEAD);
+        while self.frame_bytes > share / 2 {
+            let Some(dropped) = self.frames.pop() else { break };
+            self.frame_bytes -= dropped.payload.len() + OVERHEAD;
+        }
+        number
+    }
+
+    /// Remembers a log line.
+    pub fn line(&mut self, at: Time, payload: Arc<str>, share: usize) {
+        self.line_bytes += payload.len() + OVERHEAD;
+        self.lines.push_with((at, payload), |(_, dropped)| {
+            self.line_bytes -= dropped.len() + OVERHEAD
+        });
+        while self.line_bytes > share / 4 {
+            let Some((_, dropped)) = self.lines.pop() else { break };
+            self.line_bytes -= dropped.len() + OVERHEAD;
+        }
+    }
+
+    /// Remembers a job's progress.
+    pub fn progress(&mut self, at: Time, job: &str, percent: f64, payload: &Arc<str>, share: usize) {
+        if payload.len() > share / 16 {
+            return;
+        }
+        let most = (share / 8 / (payload.len() + OVERHEAD)).clamp(1, JOBS);
+        while self.jobs.len() >= most && !self.jobs.contains_key(job) {
+            let oldest = self
+                .jobs
+                .iter()
+                .min_by_key(|(_, told)| told.at)
+                .map(|(id, _)| id.clone());
+            let Some(oldest) = oldest else { break };
+            self.jobs.remove(&oldest);
+        }
+        let over = percent >= 100.0 || serde_json::from_str(payload).is_ok_and(|value| is_over(&value));
+        let told = Told {
+            at,
+            payload: Arc::clone(payload),
+            over,
+        };
+        self.jobs.insert(job.chars().take(200).collect(), told);
+    }
+
+    /// Remembers a point, or the points, of a chart.
+    pub fn chart(&mut self, at: Time, payload: &Value, share: usize) {
+        let points = match payload.get("metrics").and_then(Value::as_array) {
+            Some(metrics) => metrics.iter().take(64).collect(),
+            None => vec![payload],
+        };
+        for point in points {
+            let (Some(value), key) = (point.get("value").and_then(Value::as_f64), text(point, "key")) else {
+                continue;
+            };
+            let component = match text(point, "component_id") {
+                empty if empty.is_empty() => text(payload, "component_id"),
+                own => own,
+            };
+            let stamp = point
+                .get("timestamp")
+                .and_then(Value::as_str)
+                .and_then(|t| t.parse::<Time>().ok());
+            let most = (share / 8 / (POINTS * 16)).clamp(1, SERIES);
+            let name = (component, key);
+            if self.series.len() >= most && !self.series.contains_key(&name) {
+                continue;
+            }
+            let series = self.series.entry(name).or_default();
+            series.push(stamp.unwrap_or(at).as_millisecond(), value);
+        }
+    }
+
+    /// Remembers a table's rows.
+    pub fn rows(&mut self, at: Time, payload: &Value, text_of_it: &Arc<str>, share: usize) {
+        let component = text(payload, "component_id");
+        let fits =
+            text_of_it.len() <= share / 16 && (self.tables.len() < TABLES || self.tables.contains_key(&component));
+        if fits {
+            let told = Told {
+                at,
+                payload: Arc::clone(text_of_it),
+                over: false,
+            };
+            self.tables.insert(component, told);
+        }
+    }
+
+    /// Frames after number `after`, oldest first.
+    pub fn after(&self, after: u64) -> impl Iterator<Item = (u64, &Telemetry)> {
+        self.frames.after(after)
+    }
+
+    /// Number of the newest frame.
+    pub fn newest(&self) -> u64 {
+        self.frames.newest()
+    }
+
+    /// The last progress of each job that still goes on at `now`, as it came, with when that was.
+    pub fn active_jobs(&self, now: Time) -> Vec<Value> {
+        let recent = |told: &&Told| !told.over && now.as_second() - told.at.as_second() <= ACTIVE;
+        self.jobs.values().filter(recent).filter_map(item).collect()
+    }
+
+    /// The last progress of each job that is over.
+    pub fn job_history(&self) -> Vec<Value> {
+        self.jobs.values().filter(|told| told.over).filter_map(item).collect()
+    }
+
+    /// Log lines since `since`, as they came.
+    pub fn log(&self, since: Time) -> Vec<Box<RawValue>> {
+        let lines = self.lines.iter().filter(|(at, _)| *at >= since);
+        lines.filter_map(|(_, line)| raw(line)).collect()
+    }
+
+    /// Points of the charts since `since`; of one component where that is given.
+    pub fn points(&self, component: Option<&str>, since: Time) -> Vec<Value> {
+        let since = since.as_millisecond();
+        let mut all: Vec<(i64, Value)> = Vec::new();
+        for ((of, key), series) in &self.series {
+            if component.is_some_and(|component| !of.is_empty() && of != component) {
+                continue;
+            }
+            for (at, value) in series.points.iter().filter(|(at, _)| *at >= since) {
+                let stamp = Time::from_millisecond(*at).map(|t| t.to_string()).unwrap_or_default();
+                all.push((
+                    *at,
+                    json!({ "component_id": of, "key": key, "value": value, "timestamp": stamp }),
+                ));
+            }
+        }
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, point)| point).collect()
+    }
+
+    /// Rows of the tables as they came last; of one component where that is given.
+    pub fn table(&self, component: Option<&str>) -> Vec<Value> {
+        let of = |told: &Told| {
+            let payload: Value = serde_json::from_str(&told.payload).unwrap_or_default();
+            match payload.get("rows").and_then(Value::as_array) {
+                Some(rows) => rows.clone(),
+                None => vec![payload],
+            }
+        };
+        let wanted = |name: &&String| component.is_none_or(|component| name.is_empty() || *name == component);
+        self.tables
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .flat_map(|(_, told)| of(told))
+            .collect()
+    }
+}
+
+fn item(told: &Told) -> Option<Value> {
+    let mut payload: Value = serde_json::from_str(&told.payload).ok()?;
+    payload
+        .as_object_mut()?
+        .entry("updated_at")
+        .or_insert_with(|| told.at.to_string().into());
+    Some(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn telemetry(length: usize) -> Telemetry {
+        Telemetry {
+            name: "log",
+            kind: "log".into(),
+            payload: "x".repeat(length).into(),
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_chart_spans_all_of_its_time_in_bounded_space() {
+        let mut history = History::new(0);
+        for n in 0..100_000_i64 {
+            let at = Time::from_second(n).unwrap();
+            history.chart(at, &json!({ "component_id": "t", "key": "temp", "value": n }), share(1));
+        }
+        let points = history.points(Some("t"), Time::UNIX_EPOCH);
+        assert!((POINTS / 2..=POINTS).contains(&points.len()), "{}", points.len());
+        assert!(points[0]["value"].as_f64().unwrap() < 500.0);
+        assert!(points.last().unwrap()["value"].as_f64().unwrap() > 99_000.0);
+        assert!(history.points(Some("other"), Time::UNIX_EPOCH).is_empty());
+    }
+
+    #[test]
+    fn a_job_is_active_until_it_is_over_or_forgotten() {
+        let mut history = History::new(0);
+        let at = Time::from_second(1_000).unwrap();
+        let mut say = |job: &str, percent: f64, phase: &str| {
+            let payload = json!({ "job_id": job, "percent": percent, "phase": phase })
+                .to_string()
+                .into();
+            history.progress(at, job, percent, &payload, share(1));
+        };
+        say("a", 10.0, "write");
+        say("b", 100.0, "COMPLETE");
+        say("c", 30.0, "FAILED");
+        let soon = Time::from_second(1_100).unwrap();
+        let active = history.active_jobs(soon);
+        assert_eq!(active.len(), 1);
+        assert_eq!(
+            (&active[0]["job_id"], &active[0]["percent"]),
+            (&json!("a"), &json!(10.0))
+        );
+        assert_eq!(history.job_history().len(), 2);
+        assert!(history.active_jobs(Time::from_second(3_000).unwrap()).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_takes_more_than_its_share(lengths in proptest::collection::vec(0usize..20_000, 1..300)) {
+            let mut history = History::new(7);
+            let share = share(5_000);
+            let mut last = 7;
+            for length in lengths {
+                let number = history.frame(telemetry(length), share);
+                prop_assert_eq!(number, last + 1);
+                last = number;
+                history.line(Time::UNIX_EPOCH, "y".repeat(length).into(), share);
+                let kept: usize = history.after(0).map(|(_, item)| item.payload.len() + OVERHEAD).sum();
+                prop_assert!(kept <= share / 2 && history.line_bytes <= share / 4);
+                prop_assert_eq!(kept, history.frame_bytes);
+            }
+            prop_assert_eq!(history.newest(), last);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What of a busy add-on's frames is taken: a bucket for each connection.
+//!
+//! Up to [`RATE`] a second everything is taken. Above it of progress, charts and tables only the newest of each job
+//! or component, as soon as there is room; log lines are left out and counted; everything else (heartbeats,
+//! notifications, results) is taken, and the reading of that connection waits. Above [`READ`] reading waits in any case,
+//! so that a flood stays in the sender's own socket. The sender is told in its log.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use wire::Frame;
+
+use super::bucket::Bucket;
+
+/// Frames a second taken of one connection: sixty drives' progress and a thousand log lines fit.
+pub const RATE: f64 = 1_200.0;
+
+/// Frames taken at once: what an add-on has spooled while the server was away.
+const BURST: f64 = 3_600.0;
+
+/// Frames a second read of one connection.
+const READ: f64 = 2_400.0;
+
+/// Bytes a second read of one connection.
+const BYTES: f64 = 4_194_304.0;
+
+/// Frames held back, each the newest of its job or component; past it the oldest gives way.
+const HELD: usize = 256;
+
+/// Shortest time between two words about it.
+const TELL: Duration = Duration::from_secs(10);
+
+/// What becomes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is taken.
+    Take,
+    /// It waits, in place of an older one of its key.
+    Hold,
+    /// It is left out.
+    Drop,
+}
+
+/// The throttle of one connection.
+#[derive(Debug)]
+pub struct Throttle<T> {
+    taken: Bucket,
+    read: Bucket,
+    bytes: Bucket,
+    held: VecDeque<(String, T)>,
+    dropped: u64,
+    replaced: u64,
+    told: Option<Duration>,
+}
+
+/// What a held frame is the newest of; `None` for frames that do not grow old.
+pub fn key(frame: &Frame) -> Option<String> {
+    match frame {
+        Frame::Progress(progress) => Some(format!("progress {}", progress.job_id)),
+        Frame::Other { kind, payload }
+            if matches!(kind.as_str(), "chart" | "metric" | "smart" | "attributes" | "telemetry") =>
+        {
+            let word = |name: &str| {
+                payload
+                    .get(name)
+                    .and_then(serde_json::Value::as_str)
+                    .unwrap_or("")
+                    .to_owned()
+            };
+            Some(format!(
+                "{kind} {} {} {}",
+                word("component_id"),
+                word("key"),
+                word("job_id")
+            ))
+        }
+        _ => None,
+    }
+}
+
+impl<T> Throttle<T> {
+    /// Of a new connection.
+    pub fn new(now: Duration) -> Self {
+        Self {
+            taken: Bucket::new(now, BURST, RATE),
+            read: Bucket::new(now, BURST, READ),
+            bytes: Bucket::new(now, BYTES * 2.0, BYTES),
+            held: VecDeque::new(),
+            dropped: 0,
+            replaced: 0,
+            told: None,
+        }
+    }
+
+    /// A message of `length` bytes was read: how long reading rests.
+    pub fn pause(&mut self, now: Duration, length: usize) -> Duration {
+        self.read.owe(now, 1.0).max(self.bytes.owe(now, length as f64))
+    }
+
+    /// What becomes of a frame.
+    pub fn judge(&mut self, now: Duration, frame: &Frame, key: Option<&str>) -> Verdict {
+        // What is held goes first, or an older frame would come after a newer one.
+        let waits = key.is_some_and(|key| self.held.iter().any(|(held, _)| held == key));
+        if !waits && self.taken.take(now, 1.0) {
+            return Verdict::Take;
+        }
+        match (key, frame) {
+            (Some(_), _) => Verdict::Hold,
+            (None, Frame::Log(_)) => {
+                self.dropped += 1;
+                Verdict::Drop
+            }
+            (None, Frame::Other { kind, .. }) if kind != "manifest" && kind != "result" => {
+                self.dropped += 1;
+                Verdict::Drop
+            }
+            // Rare, or small, or meant to be counted: `pause` makes the sender wait.
+            _ => Verdict::Take,
+        }
+    }
+
+    /// Holds a frame back, in place of an older one of its key.
+    pub fn hold(&mut self, key: String, frame: T) {
+        if let Some(older) = self.held.iter_mut().find(|(held, _)| *held == key) {
+            older.1 = frame;
+            self.replaced += 1;
+            return;
+        }
+        if self.held.len() >= HELD {
+            self.held.pop_front();
+            self.replaced += 1;
+        }
+        self.held.push_back((key, frame));
+    }
+
+    /// The oldest frame that is held, if there is room for it now.
+    pub fn release(&mut self, now: Duration) -> Option<T> {
+        if self.held.is_empty() || !self.taken.take(now, 1.0) {
+            return None;
+        }
+        self.held.pop_front().map(|(_, frame)| frame)
+    }
+
+    /// How long until there is room for a held frame; `None` where none is held.
+    pub fn due(&mut self, now: Duration) -> Option<Duration> {
+        (!self.held.is_empty()).then(|| self.taken.until(now, 1.0))
+    }
+
+    /// Everything that is held: the connection is over.
+    pub fn rest(&mut self) -> impl Iterator<Item = T> {
+        std::mem::take(&mut self.held).into_iter().map(|(_, frame)| frame)
+    }
+
+    /// What the sender is told, if that is due.
+    pub fn word(&mut self, now: Duration) -> Option<String> {
+        let due = self.told.is_none_or(|at| now.saturating_sub(at) >= TELL);
+        if !due || (self.dropped == 0 && self.replaced == 0) {
+            return None;
+        }
+        self.told = Some(now);
+        let (dropped, replaced) = (std::mem::take(&mut self.dropped), std::mem::take(&mut self.replaced));
+        Some(format!(
+            "more than {RATE} frames a second: {dropped} log lines and other frames were left out, {replaced} progress, chart and \
+             table frames gave way to newer ones; send fewer"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::frame::{LogLine, ProgressFrame};
+
+    use super::*;
+
+    fn progress(job: &str) -> Frame {
+        Frame::Progress(ProgressFrame {
+            job_id: job.into(),
+            ..ProgressFrame::default()
+        })
+    }
+
+    #[test]
+    fn a_thousand_lines_a_second_are_all_taken() {
+        let mut throttle = Throttle::<()>::new(Duration::ZERO);
+        let line = Frame::Log(LogLine::default());
+        for n in 0..60_000_u64 {
+            let now = Duration::from_millis(n);
+            assert_eq!(throttle.judge(now, &line, None), Verdict::Take);
+            assert_eq!(throttle.pause(now, 200), Duration::ZERO);
+        }
+        assert_eq!(throttle.word(Duration::from_secs(60)), None);
+    }
+
+    #[test]
+    fn a_flood_leaves_the_newest_of_each_job_and_says_so() {
+        let mut throttle = Throttle::new(Duration::ZERO);
+        let now = Duration::ZERO;
+        let mut taken = 0;
+        for n in 0..10_000_u32 {
+            let frame = progress(if n % 2 == 0 { "a" } else { "b" });
+            let key = key(&frame);
+            match throttle.judge(now, &frame, key.as_deref()) {
+                Verdict::Take => taken += 1,
+                Verdict::Hold => throttle.hold(key.unwrap(), n),
+                Verdict::Drop => unreachable!(),
+            }
+        }
+        assert_eq!(f64::from(taken), BURST);
+        assert_eq!(throttle.release(now), None, "no room yet");
+        let later = now + throttle.due(now).unwrap() + Duration::from_millis(5);
+        assert_eq!(throttle.release(later), Some(9_998));
+        assert_eq!(throttle.release(later), Some(9_999));
+        assert_eq!(throttle.due(later), None);
+        let word = throttle.word(later).unwrap();
+        assert!(word.contains("gave way"), "{word}");
+        assert_eq!(throttle.word(later), None, "told once");
+    }
+
+    #[test]
+    fn a_flood_of_lines_is_counted_and_notifications_are_not_lost() {
+        let mut throttle = Throttle::<()>::new(Duration::ZERO);
+        let line = Frame::Log(LogLine::default());
+        let dropped = (0..5_000)
+            .filter(|_| throttle.judge(Duration::ZERO, &line, None) == Verdict::Drop)
+            .count();
+        assert_eq!(dropped, 5_000 - BURST as usize);
+        assert_eq!(throttle.judge(Duration::ZERO, &Frame::Heartbeat, None), Verdict::Take);
+        assert!(throttle.word(Duration::ZERO).unwrap().contains("1400 log lines"));
+        let rest = (0..5_000).map(|_| throttle.pause(Duration::ZERO, 100)).max().unwrap();
+        assert!(rest > Duration::from_millis(500), "reading rests: {rest:?}");
+    }
+}

@@ -1,0 +1,278 @@
+//! Backup and restore: everything that the server keeps, as one encrypted file, for this box or another.
+//!
+//! ```text
+//!  take:  store (one snapshot) ─► rows ─► deflate ─► sealed pieces ─► the file that a person keeps
+//!  put:   the file ─► opened, read to its end, checked ─► restore.rows ─► the server starts again ─► store, one commit
+//! ```
+//!
+//! The file holds password hashes and the secrets of alert channels, so it is encrypted with a passphrase
+//! ([`seal`]). Not in it: the box's id, its gate key and its TLS key, which are this very box's; sessions; and what the
+//! agent keeps. Putting it back replaces everything or nothing: the rows are put in one commit at the next start, before
+//! anything reads the store, and a power cut in between leaves the one state or the other.
+
+mod row;
+pub mod seal;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use serde::{Deserialize, Serialize};
+use store::{Row, Store};
+use wire::Time;
+
+use crate::tables;
+
+/// Most bytes that the rows of a backup may have: a file of a few kilobytes can promise terabytes.
+const ROWS_MAX: u64 = 512 << 20;
+
+/// Rows that wait for the next start.
+const WAITING: &str = "restore.rows";
+
+/// What stands in clear at the head of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// When it was made.
+    pub made: Time,
+    /// The box that it was made on.
+    pub name: String,
+    /// Version of the server that made it.
+    pub version: String,
+    /// Version of the meaning of its rows.
+    pub schema: u32,
+}
+
+/// Why a backup was not made or not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A file.
+    #[error("{0}")]
+    File(PathBuf, #[source] std::io::Error),
+    /// The encryption.
+    #[error(transparent)]
+    Seal(#[from] seal::Error),
+    /// It is of another schema.
+    #[error(
+        "it was made by version {version}, whose state this version does not read (schema {found}, expected {})",
+        tables::SCHEMA
+    )]
+    Schema {
+        /// Version that made it.
+        version: String,
+        /// Its schema.
+        found: u32,
+    },
+    /// What was decrypted are no rows.
+    #[error("its content: {0}")]
+    Rows(#[from] row::Bad),
+}
+
+/// Makes a backup of `store`.
+///
+/// # Errors
+/// When the store cannot be read, or the passphrase is none.
+pub fn take(store: &Store, head: &Head, passphrase: &str) -> Result<Vec<u8>, Error> {
+    let text = serde_json::to_string(head).unwrap_or_default();
+    let mut sealed = DeflateEncoder::new(seal::Sealer::new(&text, passphrase)?, Compression::default());
+    store.export(&[], |row| {
+        let is_session = row.table == crate::auth::credential::CREDENTIALS.name() && row.key.starts_with(b"session:");
+        if is_session {
+            return Ok(());
+        }
+        // Into memory: nothing to fail.
+        row::write(&mut sealed, &row).map_err(|error| Error::File(PathBuf::from("backup"), error))
+    })?;
+    let in_memory = |error| Error::File(PathBuf::from("backup"), error);
+    row::end(&mut sealed).map_err(in_memory)?;
+    Ok(sealed.finish().map_err(in_memory)?.finish()?)
+}
+
+/// What a backup says of itself, before the passphrase is asked for.
+///
+/// # Errors
+/// When it is no backup, or of another schema.
+pub fn look(file: &[u8]) -> Result<Head, Error> {
+    let (text, _) = seal::head(file)?;
+    let head: Head = serde_json::from_str(text).map_err(|_| seal::Error::NoBackup)?;
+    if head.schema != tables::SCHEMA {
+        return Err(Error::Schema {
+            version: head.version,
+            found: head.schema,
+        });
+    }
+    Ok(head)
+}
+
+/// The rows of a backup, every byte of it checked.
+///
+/// # Errors
+/// When it is not whole, not unchanged, or the passphrase is another.
+pub fn open(file: &[u8], passphrase: &str) -> Result<(Head, Vec<Row>), Error> {
+    let head = look(file)?;
+    let packed = seal::open(file, passphrase)?;
+    let mut rows = DeflateDecoder::new(packed.as_slice()).take(ROWS_MAX);
+    Ok((head, row::read_all(&mut rows)?))
+}
+
+/// Lays the rows down for the next start.
+///
+/// # Errors
+/// When the medium does not take them.
+pub fn lay_down(dir: &Path, rows: &[Row]) -> Result<(), Error> {
+    let path = dir.join(WAITING);
+    let new = dir.join("restore.new");
+    let write = || {
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        {
+            let mut out = std::io::BufWriter::new(&mut file);
+            for row in rows {
+                row::write(&mut out, row)?;
+            }
+            row::end(&mut out)?;
+            out.flush()?;
+        }
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    write().map_err(|error| Error::File(path.clone(), error))
+}
+
+/// Puts rows that wait into `store`; whether there were any. Called before anything has read it.
+///
+/// # Errors
+/// When the rows are damaged (they are set aside, the state stays as it was) or the medium does not take them.
+pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
+    let path = dir.join(WAITING);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Error::File(path, error)),
+    };
+    let rows = row::read_all(&mut std::io::BufReader::new(file));
+    let done = match rows {
+        Ok(rows) => store.import(&[], rows).await.map_err(Error::from),
+        Err(bad) => Err(bad.into()),
+    };
+    // Once in the store, or of no use: either way not again.
+    let gone = match &done {
+        Ok(()) => fs::remove_file(&path),
+        Err(_) => fs::rename(&path, dir.join("restore.bad")),
+    };
+    gone.map_err(|error| Error::File(path, error))?;
+    done.map(|()| true)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use store::{Check, Options, Table};
+
+    use super::*;
+    use crate::auth::credential::{CREDENTIALS, Credential, Kind};
+
+    fn open_store(dir: &Path) -> Store {
+        let options = Options {
+            check: Check::InProcess,
+            schema: tables::SCHEMA,
+            ..Options::new(tables::NAMES)
+        };
+        store::open(dir, &options).unwrap().store
+    }
+
+    fn head() -> Head {
+        Head {
+            made: Time::UNIX_EPOCH,
+            name: "kiln".into(),
+            version: "0.1.0".into(),
+            schema: tables::SCHEMA,
+        }
+    }
+
+    fn credential(kind: Kind) -> Credential {
+        Credential {
+            kind,
+            created: Time::UNIX_EPOCH,
+            expires: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_backup_goes_to_another_box_without_the_sessions() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = open_store(one.path());
+        let state = Table::<String, serde_json::Value>::new("state");
+        store
+            .write(move |w| {
+                state.put(w, "x", &serde_json::json!({ "y": [1, 2] }))?;
+                let user = Kind::User {
+                    name: "ada".into(),
+                    password: "$argon2id$…".into(),
+                };
+                CREDENTIALS.put(w, "user:ada", &credential(user))?;
+                let session = Kind::Session { user: "ada".into() };
+                CREDENTIALS.put(w, "session:1", &credential(session))
+            })
+            .await
+            .unwrap();
+        let file = take(&store, &head(), "a long passphrase").unwrap();
+        assert!(
+            !file.windows(3).any(|three| three == b"ada"),
+            "nothing of it is in clear"
+        );
+        assert_eq!(look(&file).unwrap(), head());
+        assert!(matches!(open(&file, "another passphrase"), Err(Error::Seal(_))));
+        let (_, rows) = open(&file, "a long passphrase").unwrap();
+        assert_eq!(rows.len(), 2);
+
+        let target = open_store(other.path());
+        target
+            .write(move |w| state.put(w, "was here", &serde_json::json!(1)))
+            .await
+            .unwrap();
+        lay_down(other.path(), &rows).unwrap();
+        assert!(take_up(other.path(), &target).await.unwrap());
+        assert!(!take_up(other.path(), &target).await.unwrap(), "once only");
+        let (user, old) = target
+            .read(|r| Ok((CREDENTIALS.get(r, "user:ada")?, state.get(r, "was here")?)))
+            .unwrap();
+        assert!(user.is_some() && old.is_none());
+    }
+
+    #[tokio::test]
+    async fn damaged_rows_are_set_aside_and_the_state_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open_store(dir.path());
+        let state = Table::<String, serde_json::Value>::new("state");
+        store
+            .write(move |w| state.put(w, "x", &serde_json::json!(1)))
+            .await
+            .unwrap();
+        fs::write(dir.path().join(WAITING), b"\x05\0stat").unwrap();
+        assert!(take_up(dir.path(), &store).await.is_err());
+        assert!(dir.path().join("restore.bad").exists());
+        assert!(store.read(|r| state.get(r, "x")).unwrap().is_some());
+        assert!(!take_up(dir.path(), &store).await.unwrap());
+    }
+
+    #[test]
+    fn another_schema_is_named() {
+        let other = Head { schema: 99, ..head() };
+        let text = serde_json::to_string(&other).unwrap();
+        let file = seal::Sealer::new(&text, "a long passphrase").unwrap().finish().unwrap();
+        let why = look(&file).unwrap_err().to_string();
+        assert!(why.contains("99") && why.contains("0.1.0"), "{why}");
+    }
+}

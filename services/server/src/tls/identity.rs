@@ -1,0 +1,217 @@
+//! The box's key and certificate: `tls.key` and `tls.crt` in the data directory, mode 0600.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
+use wire::Time;
+
+/// How long a certificate holds. Browsers take none that holds longer than 825 days.
+const HOLDS: Duration = Duration::from_secs(820 * 86_400);
+
+/// How long before its end, at the latest, a new one is made.
+const RENEW: Duration = Duration::from_secs(30 * 86_400);
+
+/// How far before now it begins: other clocks may be behind ours.
+const BEFORE: Duration = Duration::from_secs(2 * 86_400);
+
+/// The box's key and certificate.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// For the acceptor.
+    pub config: Arc<ServerConfig>,
+    /// SHA-256 of the certificate: 32 hexadecimal pairs with colons, as browsers show it.
+    pub fingerprint: String,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The medium.
+    #[error("{0}")]
+    File(PathBuf, #[source] std::io::Error),
+    /// The key or the certificate.
+    #[error("making the box's certificate: {0}")]
+    Made(#[from] rcgen::Error),
+    /// What came of them.
+    #[error("the box's certificate: {0}")]
+    Taken(#[from] rustls::Error),
+}
+
+/// What stands beside the certificate, to know without parsing it when it has to be made anew.
+#[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Note {
+    name: String,
+    ends: Time,
+}
+
+impl Identity {
+    /// Reads it from `dir`; makes what is not there, not readable, for another name or about to end.
+    ///
+    /// # Errors
+    /// When the medium fails, or no certificate can be made.
+    pub fn open(dir: &Path, name: &str, now: Time) -> Result<Self, Error> {
+        let (key_at, cert_at, note_at) = (dir.join("tls.key"), dir.join("tls.crt"), dir.join("tls.json"));
+        let key = match fs::read_to_string(&key_at)
+            .ok()
+            .and_then(|pem| KeyPair::from_pem(&pem).ok())
+        {
+            Some(key) => key,
+            None => {
+                let key = KeyPair::generate()?;
+                write(&key_at, &key.serialize_pem())?;
+                // A certificate of the key before is none any more.
+                drop(fs::remove_file(&note_at));
+                key
+            }
+        };
+        let note: Option<Note> = fs::read(&note_at)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        let holds = note.is_some_and(|note| note.name == name && now + RENEW < note.ends);
+        let known = holds
+            .then(|| CertificateDer::from_pem_file(&cert_at).ok())
+            .flatten()
+            .and_then(|cert| Self::with(&key, cert).ok());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let ends = now.checked_add(HOLDS).unwrap_or(Time::MAX);
+        let cert = params(name, now, ends)?.self_signed(&key)?;
+        write(&cert_at, &cert.pem())?;
+        let note = Note {
+            name: name.to_owned(),
+            ends,
+        };
+        write(&note_at, &serde_json::to_string(&note).unwrap_or_default())?;
+        Ok(Self::with(&key, cert.der().clone())?)
+    }
+
+    fn with(key: &KeyPair, cert: CertificateDer<'static>) -> Result<Self, rustls::Error> {
+        let fingerprint = fingerprint(&cert);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|why| rustls::Error::General(why.to_owned()))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![cert], key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            config: Arc::new(config),
+            fingerprint,
+        })
+    }
+}
+
+/// SHA-256 of a certificate, as browsers show it.
+fn fingerprint(cert: &[u8]) -> String {
+    let pairs: Vec<String> = Sha256::digest(cert).iter().map(|byte| format!("{byte:02X}")).collect();
+    pairs.join(":")
+}
+
+fn params(name: &str, now: Time, ends: Time) -> Result<CertificateParams, rcgen::Error> {
+    let name = if name.is_empty() { "kiln" } else { name };
+    let mut names = vec!["localhost".to_owned(), format!("{name}.local")];
+    if name != "localhost" {
+        names.push(name.to_owned());
+    }
+    let mut params = CertificateParams::new(names)?;
+    params.subject_alt_names.extend([
+        SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ]);
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    subject.push(DnType::OrganizationName, "Kiln");
+    params.distinguished_name = subject;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let seconds = |time: Time| time::OffsetDateTime::from_unix_timestamp(time.as_second());
+    let bad = |_| rcgen::Error::Time;
+    params.not_before = seconds(now.checked_sub(BEFORE).unwrap_or(now)).map_err(bad)?;
+    params.not_after = seconds(ends).map_err(bad)?;
+    Ok(params)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |cause| Error::File(path.to_owned(), cause);
+    let new = path.with_extension("new");
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)
+        .map_err(failed)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&new, path))
+        .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn at(days: u64) -> Time {
+        Time::UNIX_EPOCH + Duration::from_secs((20_000 + days) * 86_400)
+    }
+
+    #[test]
+    fn it_is_made_once_and_renewed_in_time_with_the_same_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Identity::open(dir.path(), "kiln", at(0)).unwrap();
+        let key = fs::read(dir.path().join("tls.key")).unwrap();
+        assert_eq!(first.fingerprint.len(), 32 * 3 - 1);
+        let mode = fs::metadata(dir.path().join("tls.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let fingerprint = |name, day| Identity::open(dir.path(), name, at(day)).unwrap().fingerprint;
+        assert_eq!(fingerprint("kiln", 789), first.fingerprint);
+        let renewed = fingerprint("kiln", 791);
+        assert_ne!(renewed, first.fingerprint);
+        assert_ne!(
+            fingerprint("bench", 791),
+            renewed,
+            "another name is another certificate"
+        );
+        assert_eq!(fs::read(dir.path().join("tls.key")).unwrap(), key);
+    }
+
+    #[test]
+    fn what_is_not_readable_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["tls.key", "tls.crt", "tls.json"] {
+            let before = Identity::open(dir.path(), "kiln", at(0)).unwrap().fingerprint;
+            fs::write(dir.path().join(file), b"\xff nothing").unwrap();
+            assert_ne!(
+                Identity::open(dir.path(), "kiln", at(0)).unwrap().fingerprint,
+                before,
+                "{file}"
+            );
+        }
+        // A key that is not the certificate's.
+        let other = tempfile::tempdir().unwrap();
+        Identity::open(other.path(), "kiln", at(0)).unwrap();
+        fs::copy(other.path().join("tls.key"), dir.path().join("tls.key")).unwrap();
+        Identity::open(dir.path(), "kiln", at(0)).unwrap();
+    }
+
+    #[test]
+    fn a_box_without_a_name_has_one_too() {
+        let dir = tempfile::tempdir().unwrap();
+        Identity::open(dir.path(), "", at(0)).unwrap();
+        Identity::open(dir.path(), "localhost", at(0)).unwrap();
+    }
+}
