@@ -773,6 +773,28 @@ export type JobState = { "kind": "running" } | { "kind": "waiting",
  */
 why: string, } | { "kind": "finished" } | { "kind": "aborted" };
 
+export type LastUpdate = { 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * Its version, where it is known.
+ */
+version: string | null, 
+/**
+ * Its slot.
+ */
+slot: string, 
+/**
+ * How.
+ */
+outcome: UpdateOutcome, 
+/**
+ * In a sentence, with the reason and what to do.
+ */
+text: string, };
+
 export type Lba = number;
 
 export type Liveness = "online" | "degraded" | "offline";
@@ -1297,6 +1319,34 @@ uuid: string | null,
  */
 name: string | null, };
 
+export type SlotState = "good" | "trying" | "bad" | "empty";
+
+export type SlotView = { 
+/**
+ * `a` or `b`.
+ */
+name: string, 
+/**
+ * Whether it may be started.
+ */
+state: SlotState, 
+/**
+ * Version of the system in it.
+ */
+version: string | null, 
+/**
+ * Whether it runs.
+ */
+running: boolean, 
+/**
+ * Whether the next start takes it.
+ */
+next: boolean, 
+/**
+ * Starts that it has left while it is on trial.
+ */
+tries_left: number, };
+
 export type SmartRow = { 
 /**
  * ATA attribute number; `None` for NVMe and SAS values.
@@ -1344,6 +1394,10 @@ boot: BootView,
  * How often a person at the console has asked, in this boot, to get in without a password.
  */
 recovery: number, 
+/**
+ * Slots and updates.
+ */
+update: UpdateView, 
 /**
  * What everybody has to know: a malformed unit file, no medium, `kiln.toml` errors …
  */
@@ -1475,6 +1529,66 @@ pid: number | null,
  */
 since: string, };
 
+export type UpdateChunk = { 
+/**
+ * Its number among all chunks.
+ */
+number: number, 
+/**
+ * Where it begins in the bundle, in bytes.
+ */
+offset: number, 
+/**
+ * Its bytes, at most a MiB.
+ */
+len: number, };
+
+export type UpdateNeeds = { 
+/**
+ * Its version.
+ */
+version: string, 
+/**
+ * Slot that it goes into.
+ */
+slot: string, 
+/**
+ * Chunks of it, of a MiB each but the last of each file.
+ */
+chunks: number, 
+/**
+ * Those that an earlier try has left, whole.
+ */
+found: number, 
+/**
+ * Those that were copied from the running system.
+ */
+copied: number, 
+/**
+ * What has to be sent, in this order.
+ */
+need: Array<UpdateChunk>, };
+
+export type UpdateOutcome = "written" | "kept" | "failed" | "fell_back";
+
+export type UpdateView = { 
+/**
+ * Both slots, a first; empty while the boot partition has not been read, or where there is none.
+ */
+slots: Array<SlotView>, 
+/**
+ * The update that is being written.
+ */
+writing: Writing | null, 
+/**
+ * What is still to be proven before the running slot is kept; `None` when it is kept.
+ */
+trial: string | null, 
+/**
+ * How the last update ended.
+ */
+last: LastUpdate | null, };
+
 export type Verdict = { 
 /**
  * The word.
@@ -1496,3 +1610,17 @@ verified: Bytes,
  * Engine version that gave it.
  */
 engine: string, };
+
+export type Writing = { 
+/**
+ * Version of the update.
+ */
+version: string, 
+/**
+ * Chunks that are on the medium.
+ */
+done: number, 
+/**
+ * Chunks of the update, of at most a MiB each.
+ */
+chunks: number, };

@@ -17,12 +17,14 @@ pub mod frame;
 pub mod gate;
 pub mod id;
 pub mod job;
+pub mod manifest;
 pub mod options;
 pub mod playbook;
 pub mod problem;
 pub mod quantity;
 pub mod supervisor;
 pub mod uevent;
+pub mod update;
 
 pub use event::Event;
 pub use frame::Frame;

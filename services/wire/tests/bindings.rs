@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use ts_rs::{Config, TS};
-use wire::{boxes, certificate, command, drive, event, frame, gate, job, options, playbook, problem, supervisor};
+use wire::{
+    boxes, certificate, command, drive, event, frame, gate, job, options, playbook, problem, supervisor, update,
+};
 
 fn generated() -> String {
     // JSON numbers reach the page as numbers; byte counts stay exact up to 9 PB.
@@ -97,6 +99,14 @@ fn generated() -> String {
         boxes::CertificateEntry,
         boxes::JobProgress,
         boxes::JobLine,
+        update::UpdateView,
+        update::SlotView,
+        update::SlotState,
+        update::Writing,
+        update::LastUpdate,
+        update::UpdateOutcome,
+        update::UpdateNeeds,
+        update::UpdateChunk,
         supervisor::Status,
         supervisor::UnitView,
         supervisor::UnitState,

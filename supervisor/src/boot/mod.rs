@@ -80,7 +80,7 @@ pub fn main(heir: Option<Heir>) -> ExitCode {
                     why: format!("PID 1 could not go on: {e}"),
                     ladder: true,
                     reboots: 1,
-                    slot: cmdline::Cmdline::parse(&fs::read_to_string("/proc/cmdline").unwrap_or_default()).slot,
+                    slot: cmdline::Cmdline::parse(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default()).slot,
                 },
             );
             RebootMode::RB_AUTOBOOT

@@ -208,10 +208,7 @@ impl Client {
                 Ok(Request::Reset {}) => wishes.push(Wish::Reset(self.uid)),
                 Ok(Request::Update {}) => wishes.push(Wish::Update(self.uid)),
                 Ok(Request::Reboot { why }) => wishes.push(Wish::Reboot { why, uid: self.uid }),
-                Ok(Request::Proof { missing }) => wishes.push(Wish::Proof {
-                    missing,
-                    uid: self.uid,
-                }),
+                Ok(Request::Proof { missing }) => wishes.push(Wish::Proof { missing, uid: self.uid }),
                 Ok(Request::Screen { claim, fingerprint }) => wishes.push(Wish::Screen {
                     code: claim,
                     fingerprint,

@@ -118,7 +118,12 @@ pub fn find(part: &str) -> Result<PathBuf, String> {
     let sys = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim()))
         .map_err(|_| "the boot medium is not there any more".to_owned())?;
     let node = |sys: &Path| Path::new("/dev").join(sys.file_name().unwrap_or_default());
-    let read = |name: &str| fs::read_to_string(sys.join(name)).unwrap_or_default().trim().parse::<u64>();
+    let read = |name: &str| {
+        fs::read_to_string(sys.join(name))
+            .unwrap_or_default()
+            .trim()
+            .parse::<u64>()
+    };
     let disk = node(&sys);
     let table = File::open(&disk)
         .and_then(|f| Gpt::read(&f, read("size").unwrap_or(0)))

@@ -89,7 +89,10 @@ fn waited(listener: &UnixListener) -> io::Result<bool> {
 /// Tells PID 1 what the slots are now.
 fn show(line: &Line, here: &Here) {
     if let Ok(slots) = here.open().and_then(|p| Slots::read(&p)) {
-        line.say(&format!("slots {}", serde_json::to_string(&slots.view(&here.slot)).unwrap_or_default()));
+        line.say(&format!(
+            "slots {}",
+            serde_json::to_string(&slots.view(&here.slot)).unwrap_or_default()
+        ));
     }
 }
 
@@ -108,12 +111,14 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
         }
         let answer = match serde_json::from_str::<Ask>(&text) {
             Err(e) => Err(Refusal::new("bad-request", format!("line to the writer: {e}"))),
-            Ok(Ask::Begin { len, .. }) if len > HEAD_MAX => {
-                Err(Refusal::new("malformed", format!("a head of {len} bytes; at most {HEAD_MAX} are expected")))
-            }
-            Ok(Ask::Chunk { len, .. }) if u64::from(len) > CHUNK => {
-                Err(Refusal::new("malformed", format!("a chunk of {len} bytes; at most {CHUNK} are expected")))
-            }
+            Ok(Ask::Begin { len, .. }) if len > HEAD_MAX => Err(Refusal::new(
+                "malformed",
+                format!("a head of {len} bytes; at most {HEAD_MAX} are expected"),
+            )),
+            Ok(Ask::Chunk { len, .. }) if u64::from(len) > CHUNK => Err(Refusal::new(
+                "malformed",
+                format!("a chunk of {len} bytes; at most {CHUNK} are expected"),
+            )),
             Ok(Ask::Begin { len, downgrade }) => {
                 let head = bytes(&mut reader, len)?;
                 open = None;
@@ -143,7 +148,14 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
         };
         let answer = answer.unwrap_or_else(|Refusal { kind, text }| {
             if matches!(kind, "medium" | "incomplete") {
-                note(line, here, None, String::new(), UpdateOutcome::Failed, format!("the update was not written: {text}"));
+                note(
+                    line,
+                    here,
+                    None,
+                    String::new(),
+                    UpdateOutcome::Failed,
+                    format!("the update was not written: {text}"),
+                );
             }
             Answer::Refused {
                 kind: kind.to_owned(),
@@ -168,17 +180,21 @@ fn bytes(reader: &mut impl Read, len: u32) -> io::Result<Vec<u8>> {
 }
 
 fn tell(line: &Line, writing: &Writing) {
-    line.say(&format!("writing {}", serde_json::to_string(writing).unwrap_or_default()));
+    line.say(&format!(
+        "writing {}",
+        serde_json::to_string(writing).unwrap_or_default()
+    ));
 }
 
-fn begin(
-    line: &Line,
-    here: &Here,
-    head: &[u8],
-    downgrade: bool,
-) -> Result<(Open, wire::update::UpdateNeeds), Refusal> {
+fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open, wire::update::UpdateNeeds), Refusal> {
     let keys = fs::read(here.keys()).map_err(|e| {
-        Refusal::new("no-keys", format!("this box trusts no keys ({}: {e}): it cannot be updated", here.keys().display()))
+        Refusal::new(
+            "no-keys",
+            format!(
+                "this box trusts no keys ({}: {e}): it cannot be updated",
+                here.keys().display()
+            ),
+        )
     })?;
     let keys = KeySet::parse(&keys).map_err(|e| Refusal::new("no-keys", format!("{}: {e}", here.keys().display())))?;
     let (board, wrong) = Board::read(&here.board());
@@ -219,8 +235,18 @@ fn finish(line: &Line, here: &Here, open: Open) -> Result<Answer, Refusal> {
         };
         notes::set_trial(&dir, Some(&note)).map_err(|e| format!("noting the update on DATA: {e}"))
     })?;
-    let text = format!("version {version} is written to slot {}; the next start tries it", slot.to_uppercase());
-    note(line, here, Some(version.clone()), slot.clone(), UpdateOutcome::Written, text);
+    let text = format!(
+        "version {version} is written to slot {}; the next start tries it",
+        slot.to_uppercase()
+    );
+    note(
+        line,
+        here,
+        Some(version.clone()),
+        slot.clone(),
+        UpdateOutcome::Written,
+        text,
+    );
     Ok(Answer::Finished { slot, version })
 }
 

@@ -115,7 +115,10 @@ fn left_behind(
         }
     };
     if let Ok(env) = slots.env.clone() {
-        let env = env.with("prefer", &start.slot).with(&note.slot, "bad").with("left", "0");
+        let env = env
+            .with("prefer", &start.slot)
+            .with(&note.slot, "bad")
+            .with("left", "0");
         slots.set(medium, env)?;
     }
     let version = Some(note.version).filter(|v| !v.is_empty());
@@ -141,7 +144,10 @@ fn failed_text(name: &str, version: &str, failed: &[String], before: &str) -> St
         }
     }
     // GRUB gives three tries; a start that left no word is one of them.
-    format!("slot {name}{version} failed 3 times: {}. The system in slot {before} runs again", reasons.join("; then "))
+    format!(
+        "slot {name}{version} failed 3 times: {}. The system in slot {before} runs again",
+        reasons.join("; then ")
+    )
 }
 
 /// Why the start before this one failed, as far as it could tell.
@@ -151,7 +157,9 @@ fn why_failed(traces: &Traces, slot: &str) -> String {
         (Some(r), _) => r.why.clone(),
         (None, Some(line)) => format!("its kernel crashed ({line})"),
         (None, None) if traces.watchdog => "the hardware watchdog reset it".into(),
-        (None, None) if traces.cut_short && traces.record.is_none() => "the power was cut or the machine was reset".into(),
+        (None, None) if traces.cut_short && traces.record.is_none() => {
+            "the power was cut or the machine was reset".into()
+        }
         (None, None) => "it ended before it could write down why (its kernel crashed, or PID 1 died)".into(),
     }
 }
@@ -166,11 +174,19 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
         Ok(env) => env.clone(),
         Err(_) => {
             let other = other(&start.slot);
-            let word = if slots.state(other) == SlotState::Empty { "bad" } else { "good" };
+            let word = if slots.state(other) == SlotState::Empty {
+                "bad"
+            } else {
+                "good"
+            };
             Env::fresh().with(other, word)
         }
     };
-    let env = env.with("prefer", &start.slot).with(&start.slot, "good").with("left", "0").with("once", "");
+    let env = env
+        .with("prefer", &start.slot)
+        .with(&start.slot, "good")
+        .with("left", "0")
+        .with("once", "");
     slots.set(medium, env)?;
     if let Some(note) = notes::trial(dir).filter(|n| n.slot == start.slot) {
         let name = note.slot.to_uppercase();
@@ -182,7 +198,10 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
             dir,
             &LastUpdate {
                 at: start.now,
-                text: format!("version {} in slot {name} has proven itself and is kept{tries}", note.version),
+                text: format!(
+                    "version {} in slot {name} has proven itself and is kept{tries}",
+                    note.version
+                ),
                 version: Some(note.version),
                 slot: note.slot,
                 outcome: UpdateOutcome::Kept,

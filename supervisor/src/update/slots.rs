@@ -96,7 +96,11 @@ impl Slots {
         let may = |slot| matches!(self.state(slot), SlotState::Good | SlotState::Trying);
         let left = self.variable("left").parse::<u8>().unwrap_or(0).min(3);
         let spent = self.state(prefer) == SlotState::Trying && left == 0;
-        let next = if (may(prefer) && !spent) || !may(other(prefer)) { prefer } else { other(prefer) };
+        let next = if (may(prefer) && !spent) || !may(other(prefer)) {
+            prefer
+        } else {
+            other(prefer)
+        };
         ["a", "b"]
             .map(|slot| SlotView {
                 name: slot.to_owned(),
@@ -117,7 +121,9 @@ impl Slots {
         let told = |e: std::io::Error| format!("writing the environment block: {e}");
         let bytes = env.bytes();
         if self.bytes.get(SECTOR..) != bytes.get(SECTOR..) {
-            medium.write_at(self.at + SECTOR as u64, &bytes[SECTOR..]).map_err(told)?;
+            medium
+                .write_at(self.at + SECTOR as u64, &bytes[SECTOR..])
+                .map_err(told)?;
             medium.flush().map_err(told)?;
         }
         medium.write_at(self.at, &bytes[..SECTOR]).map_err(told)?;

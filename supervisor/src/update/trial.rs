@@ -87,7 +87,11 @@ impl Trial {
                 None => return Some(format!("there is no unit {name}")),
             }
         }
-        if let Some(u) = status.units.iter().find(|u| u.rung.is_some() && NEEDED.contains(&u.name.as_str())) {
+        if let Some(u) = status
+            .units
+            .iter()
+            .find(|u| u.rung.is_some() && NEEDED.contains(&u.name.as_str()))
+        {
             return Some(format!("{} stands on the ladder ({})", u.name, u.reason));
         }
         match &self.word {
@@ -132,7 +136,10 @@ mod tests {
         assert_eq!(t.step(10_000, &well()), Verdict::Wait("no word from the server".into()));
         for s in 20..80 {
             t.heard(s * 1000, None);
-            assert!(matches!(t.step(s * 1000, &well()), Verdict::Wait(w) if w.starts_with("all is well")), "{s}");
+            assert!(
+                matches!(t.step(s * 1000, &well()), Verdict::Wait(w) if w.starts_with("all is well")),
+                "{s}"
+            );
         }
         t.heard(80_000, None);
         assert_eq!(t.step(80_000, &well()), Verdict::Keep);
@@ -144,10 +151,26 @@ mod tests {
     #[test]
     fn a_start_fails_with_what_was_missing() {
         for (status, word, told) in [
-            (status(UnitState::Starting, UnitState::Ready, None), None, "server not READY in 180 s"),
-            (status(UnitState::Ready, UnitState::Backoff, None), None, "agent not READY in 180 s"),
-            (status(UnitState::Ready, UnitState::Ready, Some(Rung::Late)), None, "agent stands on the ladder () in 180 s"),
-            (well(), Some("the agent has not looked at the bus".to_owned()), "the agent has not looked at the bus in 180 s"),
+            (
+                status(UnitState::Starting, UnitState::Ready, None),
+                None,
+                "server not READY in 180 s",
+            ),
+            (
+                status(UnitState::Ready, UnitState::Backoff, None),
+                None,
+                "agent not READY in 180 s",
+            ),
+            (
+                status(UnitState::Ready, UnitState::Ready, Some(Rung::Late)),
+                None,
+                "agent stands on the ladder () in 180 s",
+            ),
+            (
+                well(),
+                Some("the agent has not looked at the bus".to_owned()),
+                "the agent has not looked at the bus in 180 s",
+            ),
         ] {
             let mut t = Trial::default();
             t.heard(179_000, word);
@@ -156,7 +179,10 @@ mod tests {
             assert_eq!(t.step(180_001, &status), Verdict::Given);
         }
         let mut t = Trial::default();
-        assert_eq!(t.step(200_000, &well()), Verdict::Failed("no word from the server in 200 s".into()));
+        assert_eq!(
+            t.step(200_000, &well()),
+            Verdict::Failed("no word from the server in 200 s".into())
+        );
     }
 
     #[test]
@@ -171,9 +197,15 @@ mod tests {
         let mut t = Trial::default();
         t.heard(100_000, None);
         assert!(matches!(t.step(100_000, &well()), Verdict::Wait(_)));
-        assert!(matches!(t.step(110_000, &status(UnitState::Degraded, UnitState::Ready, None)), Verdict::Wait(_)));
+        assert!(matches!(
+            t.step(110_000, &status(UnitState::Degraded, UnitState::Ready, None)),
+            Verdict::Wait(_)
+        ));
         t.heard(160_000, None);
-        assert!(matches!(t.step(160_000, &well()), Verdict::Wait(_)), "the minute has begun anew");
+        assert!(
+            matches!(t.step(160_000, &well()), Verdict::Wait(_)),
+            "the minute has begun anew"
+        );
     }
 
     proptest! {

@@ -97,7 +97,9 @@ impl Facts {
             });
             return;
         }
-        let Some(mut trial) = desk.update.trial.take() else { return };
+        let Some(mut trial) = desk.update.trial.take() else {
+            return;
+        };
         match trial.step(now, status) {
             Verdict::Given => {}
             Verdict::Wait(text) => desk.update.view.trial = Some(text),

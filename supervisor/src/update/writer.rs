@@ -28,7 +28,10 @@ pub struct Refusal {
 impl Refusal {
     /// One.
     pub fn new(kind: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self {
+            kind,
+            text: text.into(),
+        }
     }
 }
 
@@ -79,7 +82,11 @@ impl Writer {
         let files: Vec<(&str, u64)> = manifest.files.iter().map(|f| (f.name.as_str(), f.size)).collect();
         let plan = bundle::fat::plan(&slots.volume, slot, &files)?;
         if let Ok(env) = slots.env.clone() {
-            let env = env.with("prefer", running).with(slot, "bad").with("left", "0").with("once", "");
+            let env = env
+                .with("prefer", running)
+                .with(slot, "bad")
+                .with("left", "0")
+                .with("once", "");
             if slots.env.as_ref() != Ok(&env) {
                 slots.set(medium, env)?;
             }
@@ -145,7 +152,9 @@ impl Writer {
         }
         let mut have = HashMap::new();
         for f in &self.manifest.files {
-            let Some(e) = slots.file(&self.running, &f.name) else { continue };
+            let Some(e) = slots.file(&self.running, &f.name) else {
+                continue;
+            };
             // Ours lie in one piece; one that does not is not copied from.
             if e.chain.windows(2).any(|w| w[0] + 1 != w[1]) {
                 continue;
@@ -160,8 +169,12 @@ impl Writer {
         }
         let mut copied = 0;
         for n in 0..self.done.len() {
-            let Some((to, len, hash)) = self.place(n).filter(|_| !self.done[n]) else { continue };
-            let Some((from, _)) = have.get(&hash).filter(|(_, l)| *l == len) else { continue };
+            let Some((to, len, hash)) = self.place(n).filter(|_| !self.done[n]) else {
+                continue;
+            };
+            let Some((from, _)) = have.get(&hash).filter(|(_, l)| *l == len) else {
+                continue;
+            };
             let bytes = Self::read(medium, *from, len)?;
             if Hash::of(&bytes) == hash {
                 Self::put(medium, to, &bytes)?;
@@ -237,7 +250,10 @@ impl Writer {
         if missing > 0 {
             return Err(Refusal::new(
                 "incomplete",
-                format!("{missing} of {} chunks have not come: send the update again, it goes on from there", self.done.len()),
+                format!(
+                    "{missing} of {} chunks have not come: send the update again, it goes on from there",
+                    self.done.len()
+                ),
             ));
         }
         medium.flush().map_err(|e| format!("flushing the boot medium: {e}"))?;
@@ -260,12 +276,19 @@ impl Writer {
                     && e.chain.windows(2).all(|w| w[0] + 1 == w[1])
             });
             if !whole {
-                return Err(Refusal::new("medium", format!("the boot medium does not keep /{}/{}: replace it", self.slot, f.name)));
+                return Err(Refusal::new(
+                    "medium",
+                    format!("the boot medium does not keep /{}/{}: replace it", self.slot, f.name),
+                ));
             }
         }
         before(self.slot, &self.manifest.version)?;
         let env = slots.env.clone()?;
-        let env = env.with("prefer", self.slot).with(self.slot, "trying").with("left", TRIES).with("once", "");
+        let env = env
+            .with("prefer", self.slot)
+            .with(self.slot, "trying")
+            .with("left", TRIES)
+            .with("once", "");
         slots.set(medium, env)?;
         Ok((self.slot.to_owned(), self.manifest.version))
     }

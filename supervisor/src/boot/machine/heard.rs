@@ -225,7 +225,8 @@ impl Machine {
                 let serial = console::serial_devices();
                 desk.start(Task::Console, move |line| console::draw(line, &serial));
             }
-            Task::Early | Task::Medium | Task::Hotplug | Task::Farewell | Task::Bundle | Task::Update | Task::Slots => {}
+            Task::Early | Task::Medium | Task::Hotplug | Task::Farewell | Task::Bundle | Task::Update | Task::Slots => {
+            }
         }
     }
 }

@@ -58,7 +58,10 @@ impl Shell {
     fn start_writer(&mut self) {
         let passwd = self.paths.at(Path::new("/etc/passwd"));
         let servers = self.units.iter().filter(|u| u.critical);
-        let uids = servers.filter_map(|u| users::find(&passwd, &u.user)).map(|u| u.uid).collect();
+        let uids = servers
+            .filter_map(|u| users::find(&passwd, &u.user))
+            .map(|u| u.uid)
+            .collect();
         let known = self.machine.as_ref().map(Machine::known);
         Facts::asked(&mut self.desk, &self.paths, known, uids);
     }

@@ -1,0 +1,180 @@
+//! Updates: what everybody sees of them, and what the server and PID 1's writer say to each other.
+//!
+//! The writer is a helper of PID 1 that alone may write the boot partition; it listens on [`UPDATE_SOCKET`] once it was asked
+//! for over the control socket. The server sends lines of JSON ([`Ask`]), two of which are followed by bytes, and gets one line
+//! ([`Answer`]) for each.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use utoipa::ToSchema;
+
+use crate::Time;
+
+/// Where the writer listens in the box.
+pub const UPDATE_SOCKET: &str = "/run/kiln/update.sock";
+/// Longest line between server and writer, in bytes: the numbers of all chunks take 1500.
+pub const ASK_MAX: usize = 16 * 1024;
+/// Longest head of a bundle, in bytes.
+pub const HEAD_MAX: u32 = 600 * 1024;
+
+/// What the box knows of its systems and updates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct UpdateView {
+    /// Both slots, a first; empty while the boot partition has not been read, or where there is none.
+    pub slots: Vec<SlotView>,
+    /// The update that is being written.
+    pub writing: Option<Writing>,
+    /// What is still to be proven before the running slot is kept; `None` when it is kept.
+    pub trial: Option<String>,
+    /// How the last update ended.
+    pub last: Option<LastUpdate>,
+}
+
+/// A slot: one of the two places for a whole system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct SlotView {
+    /// `a` or `b`.
+    pub name: String,
+    /// Whether it may be started.
+    pub state: SlotState,
+    /// Version of the system in it.
+    pub version: Option<String>,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether the next start takes it.
+    pub next: bool,
+    /// Starts that it has left while it is on trial.
+    pub tries_left: u8,
+}
+
+/// Whether a slot may be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotState {
+    /// It has proven itself.
+    Good,
+    /// It has to prove itself within three starts.
+    Trying,
+    /// It failed, or is being written.
+    Bad,
+    /// There is no system in it.
+    Empty,
+}
+
+/// How far writing is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Writing {
+    /// Version of the update.
+    pub version: String,
+    /// Chunks that are on the medium.
+    pub done: u32,
+    /// Chunks of the update, of at most a MiB each.
+    pub chunks: u32,
+}
+
+/// How an update ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct LastUpdate {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
+    /// Its version, where it is known.
+    pub version: Option<String>,
+    /// Its slot.
+    pub slot: String,
+    /// How.
+    pub outcome: UpdateOutcome,
+    /// In a sentence, with the reason and what to do.
+    pub text: String,
+}
+
+/// How an update ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateOutcome {
+    /// It is written and will be tried at the next start.
+    Written,
+    /// It has proven itself.
+    Kept,
+    /// It could not be written; what ran before runs on.
+    Failed,
+    /// It did not prove itself; the box went back to the system before it.
+    FellBack,
+}
+
+/// What the server asks the writer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// Take this bundle; its head follows.
+    Begin {
+        /// Bytes of the head, at most [`HEAD_MAX`].
+        len: u32,
+        /// Also when it is older than what runs.
+        downgrade: bool,
+    },
+    /// Take this chunk; its bytes follow.
+    Chunk {
+        /// Number among all chunks.
+        number: u32,
+        /// Its bytes, at most a MiB.
+        len: u32,
+    },
+    /// Compare everything and make the slot the next one.
+    Finish {},
+}
+
+/// What the writer answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Ask::Begin`].
+    Begun(UpdateNeeds),
+    /// To [`Ask::Chunk`]: it is on the medium.
+    Taken {
+        /// Its number.
+        number: u32,
+    },
+    /// To [`Ask::Finish`]: the next start takes the new system.
+    Finished {
+        /// Its slot.
+        slot: String,
+        /// Its version.
+        version: String,
+    },
+    /// Not done; nothing that could be started has changed.
+    Refused {
+        /// A word for programs.
+        kind: String,
+        /// In a sentence.
+        text: String,
+    },
+}
+
+/// What an update still needs: the rest lies on the medium already, from an earlier try or in the running system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct UpdateNeeds {
+    /// Its version.
+    pub version: String,
+    /// Slot that it goes into.
+    pub slot: String,
+    /// Chunks of it, of a MiB each but the last of each file.
+    pub chunks: u32,
+    /// Those that an earlier try has left, whole.
+    pub found: u32,
+    /// Those that were copied from the running system.
+    pub copied: u32,
+    /// What has to be sent, in this order.
+    pub need: Vec<UpdateChunk>,
+}
+
+/// A chunk that has to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct UpdateChunk {
+    /// Its number among all chunks.
+    pub number: u32,
+    /// Where it begins in the bundle, in bytes.
+    pub offset: u64,
+    /// Its bytes, at most a MiB.
+    pub len: u32,
+}
