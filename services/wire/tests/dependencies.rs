@@ -10,13 +10,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("link", &["wire"]),
     ("store", &["wire"]),
+    ("health", &["wire", "store"]),
     ("certificate", &["wire"]),
     ("bundle", &[]),
     ("notify", &["wire", "store"]),
     ("drive", &["wire"]),
     ("burnin", &["wire", "drive"]),
     ("agent", &["wire", "link", "store", "certificate", "drive", "burnin"]),
-    ("server", &["wire", "link", "store", "certificate", "notify", "bundle"]),
+    (
+        "server",
+        &["wire", "link", "store", "certificate", "notify", "bundle", "health"],
+    ),
     (
         "cli",
         &["wire", "link", "store", "certificate", "drive", "burnin", "bundle"],

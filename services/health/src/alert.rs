@@ -1,0 +1,438 @@
+//! Alerts: from a reading and what was known before to what has changed. Each change is told once.
+//!
+//! A condition is on, off, or **not told**: a drive that was asleep and gave no attributes has not been cured, so what
+//! is not told leaves an alert as it was. A counter that rises is told again; one that stays is not.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wire::Time;
+use wire::event::Severity;
+
+use crate::known::{Spec, known};
+use crate::reading::{Medium, Reading};
+use crate::wear;
+
+/// Degrees that a drive must cool below its limit before the alert ends.
+pub const HYSTERESIS: i64 = 5;
+
+/// Limit where the drive names none: disks. Source: Backblaze and makers' data sheets, 60 °C at most in service.
+pub const DISK_LIMIT: i64 = 55;
+
+/// Limit where the drive names none: flash. Source: makers' data sheets, 70 °C in service.
+pub const FLASH_LIMIT: i64 = 70;
+
+/// Limit where nobody knows what it is.
+pub const UNKNOWN_LIMIT: i64 = 60;
+
+/// What an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The drive says itself that it fails.
+    SmartFailed,
+    /// A normalised value is at or below the drive's own threshold.
+    AttributeFailing,
+    /// Sectors were replaced.
+    Reallocated,
+    /// Sectors cannot be read.
+    Pending,
+    /// Data was lost in a read or write.
+    Uncorrectable,
+    /// NVMe: data that could not be recovered.
+    MediaErrors,
+    /// Too hot.
+    Temperature,
+    /// NVMe: spare blocks below the drive's threshold.
+    SpareLow,
+    /// NVMe: bits of the critical warning.
+    CriticalWarning,
+    /// Rated life nearly or wholly used.
+    Wear,
+    /// The newest self-test failed.
+    SelfTestFailed,
+    /// A host that no longer reports.
+    HostSilent,
+}
+
+impl Kind {
+    /// The word in JSON.
+    pub fn word(self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+}
+
+/// An alert that holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Active {
+    /// Since when.
+    pub since: Time,
+    /// The count, percentage or temperature when last told of.
+    pub value: f64,
+    /// How much it matters.
+    pub severity: Severity,
+    /// In words, without the drive's name.
+    pub message: String,
+}
+
+/// All alerts of a drive that hold.
+pub type Alerts = BTreeMap<Kind, Active>;
+
+/// A change to tell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// What it is about.
+    pub kind: Kind,
+    /// Whether it is over.
+    pub resolved: bool,
+    /// How much it matters; of one that is over: info.
+    pub severity: Severity,
+    /// In words, without the drive's name.
+    pub message: String,
+    /// Value now.
+    pub value: f64,
+    /// Value when last told of; `None` for a new one.
+    pub was: Option<f64>,
+    /// Since when it held.
+    pub since: Time,
+}
+
+/// What a reading says of one condition. Conditions that it says nothing of are not there.
+#[derive(Clone, Debug, PartialEq)]
+struct Told {
+    kind: Kind,
+    /// `None`: it does not hold.
+    on: Option<(Severity, String)>,
+    value: f64,
+    /// Whether a greater value is news.
+    rises: bool,
+}
+
+/// The highest temperature that counts as well for a drive.
+pub fn limit(reading: &Reading) -> i64 {
+    reading.temperature_limit.unwrap_or(match reading.medium {
+        Medium::Disk => DISK_LIMIT,
+        Medium::Flash => FLASH_LIMIT,
+        Medium::Unknown => UNKNOWN_LIMIT,
+    })
+}
+
+/// Names of the attributes at or below their thresholds, and whether one of them announces the end.
+pub fn failing(reading: &Reading) -> (Vec<&str>, bool) {
+    let those = reading.attributes.iter().filter(|a| {
+        let below = a
+            .value
+            .zip(a.threshold)
+            .is_some_and(|(value, threshold)| threshold > 0 && value <= threshold);
+        a.when_failed == "now" || below
+    });
+    let (names, prefail): (Vec<&str>, Vec<bool>) = those.map(|a| (a.name.as_str(), a.prefail)).unzip();
+    (names, prefail.contains(&true))
+}
+
+/// NVMe's critical warning in words. Source: NVM Express base specification 2.0, figure 208.
+fn warning_words(bits: u64) -> String {
+    let words = [
+        "spare blocks are low",
+        "too hot or too cold",
+        "reliability is degraded",
+        "the medium is read-only",
+        "its backup power failed",
+        "persistent memory is read-only",
+    ];
+    let said: Vec<&str> = words
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| bits >> bit & 1 == 1)
+        .map(|(_, w)| *w)
+        .collect();
+    if said.is_empty() {
+        format!("unknown bits {bits:#x}")
+    } else {
+        said.join(", ")
+    }
+}
+
+fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
+    let mut all = Vec::new();
+    let mut told = |kind, value: f64, rises, on: Option<(Severity, String)>| all.push(Told { kind, on, value, rises });
+    let (warning, critical) = (Severity::Warning, Severity::Critical);
+    let of = |key: &str| reading.attributes.iter().find(|a| a.key == key).map(|a| a.count);
+    if let Some(passed) = reading.passed {
+        let words = "the drive says itself that it is failing (SMART status FAILED)".to_owned();
+        told(
+            Kind::SmartFailed,
+            f64::from(u8::from(!passed)),
+            false,
+            (!passed).then_some((critical, words)),
+        );
+    }
+    if reading.attributes.iter().any(|a| a.value.is_some()) {
+        let (names, prefail) = failing(reading);
+        let words = format!("at or below the drive's own threshold: {}", names.join(", "));
+        let severity = if prefail { critical } else { warning };
+        told(
+            Kind::AttributeFailing,
+            names.len() as f64,
+            true,
+            (!names.is_empty()).then_some((severity, words)),
+        );
+    }
+    for kind in [Kind::Reallocated, Kind::Pending, Kind::Uncorrectable, Kind::MediaErrors] {
+        let rows = known()
+            .critical
+            .iter()
+            .filter(|row| row.alert == Some(kind) && row.protocol == reading.protocol);
+        let counts: Vec<_> = rows.filter_map(|row| Some((row, of(&row.key)?))).collect();
+        if counts.is_empty() {
+            continue;
+        }
+        let sum = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+        let bad = counts.iter().any(|(row, count)| *count >= row.critical_at);
+        let words: Vec<String> = counts
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(row, count)| format!("{count} {}", row.name.to_lowercase()))
+            .collect();
+        let severity = if bad { critical } else { warning };
+        told(kind, sum as f64, true, (sum > 0).then(|| (severity, words.join(", "))));
+    }
+    if let Some(now) = reading.temperature {
+        let limit = limit(reading);
+        let on = now > limit || hot && now > limit - HYSTERESIS;
+        let severity = if now > limit + 10 { critical } else { warning };
+        told(
+            Kind::Temperature,
+            now as f64,
+            false,
+            on.then(|| (severity, format!("{now} °C; its limit is {limit} °C"))),
+        );
+    }
+    if let (Some(spare), Some(threshold)) = (of("available_spare"), of("available_spare_threshold")) {
+        let on = spare < threshold;
+        let words = format!("{spare} % spare blocks are left; its threshold is {threshold} %");
+        told(Kind::SpareLow, spare as f64, false, on.then_some((critical, words)));
+    }
+    if let Some(bits) = of("critical_warning") {
+        let words = format!("the controller warns: {}", warning_words(bits));
+        told(
+            Kind::CriticalWarning,
+            bits as f64,
+            false,
+            (bits != 0).then_some((critical, words)),
+        );
+    }
+    if let Some(used) = wear::view(reading, spec).percent_used {
+        let severity = if used >= 100.0 { critical } else { warning };
+        let words = format!("{used:.0} % of its rated life is used");
+        told(
+            Kind::Wear,
+            used,
+            false,
+            (used >= wear::HIGH as f64).then_some((severity, words)),
+        );
+    }
+    if let Some(failed) = reading.self_test_failed {
+        let words = "its newest self-test failed".to_owned();
+        told(
+            Kind::SelfTestFailed,
+            f64::from(u8::from(failed)),
+            false,
+            failed.then_some((critical, words)),
+        );
+    }
+    all
+}
+
+/// What holds after a reading, and what has changed by it.
+pub fn judge(before: &Alerts, reading: &Reading, spec: Option<&Spec>, now: Time) -> (Alerts, Vec<Change>) {
+    let mut after = before.clone();
+    let mut changes = Vec::new();
+    for told in conditions(reading, before.contains_key(&Kind::Temperature), spec) {
+        changes.extend(step(&mut after, told, now));
+    }
+    (after, changes)
+}
+
+/// What holds and has changed when a host is silent, or is heard again.
+pub fn silence(before: &Alerts, silent: Option<String>, now: Time) -> (Alerts, Vec<Change>) {
+    let mut after = before.clone();
+    let value = f64::from(u8::from(silent.is_some()));
+    let told = Told {
+        kind: Kind::HostSilent,
+        on: silent.map(|words| (Severity::Critical, words)),
+        value,
+        rises: false,
+    };
+    let changes = step(&mut after, told, now).into_iter().collect();
+    (after, changes)
+}
+
+fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
+    let Told { kind, on, value, rises } = told;
+    let before = alerts.get(&kind).cloned();
+    let was = before.as_ref().map(|active| active.value);
+    let Some((severity, message)) = on else {
+        let over = alerts.remove(&kind)?;
+        let message = format!("over: {}", over.message);
+        return Some(Change {
+            kind,
+            resolved: true,
+            severity: Severity::Info,
+            message,
+            value,
+            was,
+            since: over.since,
+        });
+    };
+    let since = before.as_ref().map_or(now, |active| active.since);
+    let news = before
+        .as_ref()
+        .is_none_or(|b| rises && value > b.value || severity > b.severity);
+    // A counter that fell keeps its highest value only where a rise is news; then its return is no news.
+    let kept = match &before {
+        Some(b) if rises && !news => b.value.max(value),
+        _ => value,
+    };
+    // The worst that it was stays until it is over, so that a value at a border is not told again and again.
+    let worst = before.as_ref().map_or(severity, |b| b.severity.max(severity));
+    alerts.insert(
+        kind,
+        Active {
+            since,
+            value: kept,
+            severity: worst,
+            message: message.clone(),
+        },
+    );
+    news.then_some(Change {
+        kind,
+        resolved: false,
+        severity,
+        message,
+        value,
+        was,
+        since,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::{Attribute, Protocol};
+
+    fn ata(pairs: &[(&str, u64)]) -> Reading {
+        let attributes = pairs.iter().map(|(key, count)| Attribute {
+            key: (*key).to_owned(),
+            name: format!("attribute {key}"),
+            value: Some(100),
+            count: *count,
+            raw: *count,
+            ..Attribute::default()
+        });
+        Reading {
+            protocol: Protocol::Ata,
+            medium: Medium::Disk,
+            attributes: attributes.collect(),
+            ..Reading::default()
+        }
+    }
+
+    fn kinds(changes: &[Change]) -> Vec<(Kind, bool)> {
+        changes.iter().map(|c| (c.kind, c.resolved)).collect()
+    }
+
+    #[test]
+    fn a_counter_is_told_when_it_rises_and_once_more_when_it_is_cured() {
+        let at = Time::UNIX_EPOCH;
+        let (mut alerts, mut told) = (Alerts::new(), Vec::new());
+        for count in [0, 3, 3, 2, 3, 4, 4, 0, 0, 1] {
+            let (after, changes) = judge(&alerts, &ata(&[("197", count)]), None, at);
+            alerts = after;
+            told.push((count, kinds(&changes)));
+        }
+        let on = vec![(Kind::Pending, false)];
+        let want = [
+            (0, vec![]),
+            (3, on.clone()),
+            (3, vec![]),
+            (2, vec![]),
+            (3, vec![]),
+            (4, on.clone()),
+            (4, vec![]),
+            (0, vec![(Kind::Pending, true)]),
+            (0, vec![]),
+            (1, on),
+        ];
+        assert_eq!(told, want);
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_cured() {
+        let (alerts, _) = judge(&Alerts::new(), &ata(&[("5", 8)]), None, Time::UNIX_EPOCH);
+        let asleep = Reading {
+            protocol: Protocol::Ata,
+            passed: Some(true),
+            ..Reading::default()
+        };
+        let (after, changes) = judge(&alerts, &asleep, None, Time::UNIX_EPOCH);
+        assert_eq!((after, changes), (alerts, vec![]));
+    }
+
+    #[test]
+    fn temperature_has_hysteresis_and_a_severity() {
+        let at = Time::UNIX_EPOCH;
+        let mut alerts = Alerts::new();
+        let mut told = Vec::new();
+        for celsius in [55, 56, 55, 51, 56, 66, 66, 57, 50, 55] {
+            let reading = Reading {
+                temperature: Some(celsius),
+                medium: Medium::Disk,
+                ..Reading::default()
+            };
+            let (after, changes) = judge(&alerts, &reading, None, at);
+            alerts = after;
+            told.extend(changes.into_iter().map(|c| (celsius, c.severity, c.resolved)));
+        }
+        let want = [
+            (56, Severity::Warning, false),
+            (66, Severity::Critical, false),
+            (50, Severity::Info, true),
+        ];
+        assert_eq!(told, want);
+        let own = Reading {
+            temperature: Some(60),
+            temperature_limit: Some(65),
+            medium: Medium::Disk,
+            ..Reading::default()
+        };
+        assert!(
+            judge(&Alerts::new(), &own, None, at).1.is_empty(),
+            "its own limit counts"
+        );
+    }
+
+    #[test]
+    fn a_failing_drive_is_critical_at_first_sight() {
+        let reading = Reading {
+            passed: Some(false),
+            ..Reading::default()
+        };
+        let (_, changes) = judge(&Alerts::new(), &reading, None, Time::UNIX_EPOCH);
+        assert_eq!(kinds(&changes), [(Kind::SmartFailed, false)]);
+        assert_eq!(changes[0].severity, Severity::Critical);
+    }
+
+    #[test]
+    fn a_host_is_silent_once_and_heard_once() {
+        let at = Time::UNIX_EPOCH;
+        let (silent, first) = silence(&Alerts::new(), Some("no report for 3 h".into()), at);
+        let (still, second) = silence(&silent, Some("no report for 4 h".into()), at);
+        let (over, third) = silence(&still, None, at);
+        assert_eq!((first.len(), second.len(), third.len(), over.len()), (1, 0, 1, 0));
+        assert!(third[0].resolved && silence(&over, None, at).1.is_empty());
+    }
+}

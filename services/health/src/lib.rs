@@ -1,0 +1,32 @@
+//! `health`: what drives of other computers say of themselves, read, kept, judged and foretold.
+//!
+//! ```text
+//!  /api/report ─► report ─► reading (one shape for ATA, NVMe, SCSI) ─► alert (what has changed) ─┐
+//!                              │                                  ├─► score, wear                 ├─► book (LMDB)
+//!                              └─ known (data/known.json)         └─► thin (what history keeps) ──┘      │
+//!  /api/v1/agents/… ─► enrol (keys, signatures, sessions)                              outbox ─► event log
+//! ```
+//!
+//! Pure, with time as an argument: all but [`book`], which keeps it through `store`. What it does not do: it opens no
+//! drive, runs no smartctl, speaks no HTTP, and never sees a secret, only hashes. SMART of drives that *this* box tests
+//! is `drive`'s and `burnin`'s; the rules for raw values are shared with them in [`wire::attribute`].
+//!
+//! Tested beside the code, over recorded documents of real drives with the expected score and alerts beside each
+//! (`tests/golden.rs`), with properties (`tests/properties.rs`), and fuzzed (`fuzz/`). What no drive here has ever
+//! shown it is a real change of a counter: those are made by editing recorded documents.
+
+pub mod alert;
+pub mod book;
+pub mod enrol;
+pub mod known;
+pub mod reading;
+pub mod report;
+pub mod score;
+pub mod tables;
+pub mod thin;
+pub mod trend;
+pub mod wear;
+
+pub use book::{Book, Failure};
+pub use reading::{Reading, read};
+pub use report::{Flaw, Report, report};

@@ -1,0 +1,218 @@
+//! The book over a real store: what a report changes, what is told once, what outlives a restart, what is bounded.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::SigningKey;
+use health::enrol::Register;
+use health::tables::NAMES;
+use health::{Book, Failure, report};
+use serde_json::{Value, json};
+use store::{Check, Options};
+use wire::Time;
+
+fn open(dir: &std::path::Path) -> Book {
+    let mut names = NAMES.to_vec();
+    names.push("numbers");
+    let options = Options {
+        check: Check::InProcess,
+        ..Options::new(&names)
+    };
+    Book::new(store::open(dir, &options).unwrap().store)
+}
+
+fn at(hour: i64) -> Time {
+    Time::from_second(1_700_000_000 + hour * 3600).unwrap()
+}
+
+fn form(host: &str, key: u8) -> Register {
+    Register {
+        hostname: host.into(),
+        name: String::new(),
+        fingerprint: format!("mid:{key}"),
+        public_key: STANDARD.encode(SigningKey::from_bytes(&[key; 32]).verifying_key().to_bytes()),
+    }
+}
+
+async fn enrol(book: &Book, host: &str, key: u8) -> u64 {
+    let hash = format!("token {key}");
+    book.new_token("t".into(), hash.clone(), at(0), None).await.unwrap();
+    book.register(form(host, key), Some(hash), format!("session {key}"), at(0))
+        .await
+        .unwrap()
+        .agent_id
+}
+
+fn drive(serial: &str, pending: u64) -> Value {
+    json!({
+        "device": { "name": "/dev/sda", "type": "sat", "protocol": "ATA" }, "model_name": "MODEL", "serial_number": serial,
+        "rotation_rate": 7200, "smart_status": { "passed": true }, "temperature": { "current": 30 },
+        "ata_smart_attributes": { "table": [
+            { "id": 197, "name": "Current_Pending_Sector", "value": 100, "worst": 100, "thresh": 0, "raw": { "value": pending, "string": pending.to_string() } },
+        ] },
+    })
+}
+
+async fn send(book: &Book, agent: u64, host: &str, drives: Vec<Value>, hour: i64) -> Result<usize, String> {
+    let body = json!({ "hostname": host, "timestamp": at(hour), "drives": drives });
+    let read = report(&body, at(hour)).unwrap();
+    match book.take(agent, read, None, at(hour)).await {
+        Ok(taken) => Ok(taken.drives),
+        Err(Failure::Refused(problem)) => Err(problem.kind),
+        Err(Failure::Store(error)) => panic!("{error}"),
+    }
+}
+
+fn told(book: &Book) -> Vec<String> {
+    book.outbox()
+        .unwrap()
+        .into_iter()
+        .map(|(_, event)| format!("{} {}", event.kind, event.data["alert"].as_str().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn alerts_are_told_once_also_over_a_restart_and_are_resolved() {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = {
+        let book = open(dir.path());
+        let agent = enrol(&book, "nas", 1).await;
+        send(&book, agent, "nas", vec![drive("S1", 0)], 0).await.unwrap();
+        assert!(told(&book).is_empty());
+        send(&book, agent, "nas", vec![drive("S1", 2)], 1).await.unwrap();
+        send(&book, agent, "nas", vec![drive("S1", 2)], 2).await.unwrap();
+        agent
+    };
+    let book = open(dir.path());
+    assert_eq!(
+        told(&book),
+        ["drive.alert pending"],
+        "it waits for the log over a restart"
+    );
+    let last = book.outbox().unwrap().last().unwrap().0;
+    book.logged(last).await.unwrap();
+    send(&book, agent, "nas", vec![drive("S1", 2)], 3).await.unwrap();
+    assert!(told(&book).is_empty());
+    send(&book, agent, "nas", vec![drive("S1", 0)], 4).await.unwrap();
+    assert_eq!(told(&book), ["drive.alert_resolved pending"]);
+    let drives = book.drives(|_| true).unwrap();
+    assert_eq!(
+        (drives.len(), drives[0].score.score, drives[0].reports),
+        (1, Some(100), 5)
+    );
+    let history: Vec<u64> = book
+        .points(&drives[0].id, at(-1))
+        .unwrap()
+        .into_iter()
+        .map(|(_, p)| p.values["197"])
+        .collect();
+    assert_eq!(history, [0, 2, 2, 2, 0]);
+}
+
+#[tokio::test]
+async fn a_late_report_adds_to_the_history_and_changes_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let agent = enrol(&book, "nas", 1).await;
+    send(&book, agent, "nas", vec![drive("S1", 0), drive("S2", 0)], 5)
+        .await
+        .unwrap();
+    send(&book, agent, "nas", vec![drive("S1", 9)], 1).await.unwrap();
+    assert!(told(&book).is_empty());
+    let drives = book.drives(|_| true).unwrap();
+    assert!(drives.iter().all(|d| d.present && d.alerts.is_empty()));
+    let both = drives
+        .iter()
+        .map(|d| book.points(&d.id, at(0)).unwrap().len())
+        .sum::<usize>();
+    assert_eq!(both, 3);
+    send(&book, agent, "nas", vec![drive("S2", 0)], 6).await.unwrap();
+    let present: Vec<bool> = book.drives(|_| true).unwrap().iter().map(|d| d.present).collect();
+    assert_eq!(present.iter().filter(|p| **p).count(), 1, "S1 was taken out");
+}
+
+#[tokio::test]
+async fn a_token_admits_one_key_and_a_host_has_one_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let word = |result: Result<health::book::Admitted, Failure>| match result {
+        Ok(admitted) => format!("agent {}", admitted.agent_id),
+        Err(Failure::Refused(problem)) => format!("{} {}", problem.status, problem.kind),
+        Err(Failure::Store(error)) => panic!("{error}"),
+    };
+    let register =
+        |key, token: Option<&str>| book.register(form("nas", key), token.map(str::to_owned), "s".into(), at(1));
+    book.new_token("t".into(), "T1".into(), at(0), None).await.unwrap();
+    book.new_token("t".into(), "T2".into(), at(0), Some(at(1)))
+        .await
+        .unwrap();
+    assert_eq!(word(register(1, None).await), "401 token-wrong");
+    assert_eq!(word(register(1, Some("T2")).await), "401 token-wrong", "it has expired");
+    assert_eq!(word(register(1, Some("T1")).await), "agent 1");
+    assert_eq!(word(register(1, None).await), "agent 1", "its key is known");
+    assert_eq!(word(register(2, Some("T1")).await), "401 token-wrong", "it was used");
+    let stolen = Register {
+        fingerprint: "mid:1".into(),
+        ..form("nas", 3)
+    };
+    assert_eq!(
+        word(book.register(stolen, None, "s".into(), at(1)).await),
+        "409 fingerprint-taken"
+    );
+    send(&book, 1, "nas", vec![drive("S1", 0)], 2).await.unwrap();
+    let other = enrol(&book, "shed", 4).await;
+    assert_eq!(send(&book, other, "nas", vec![], 3).await, Err("host-taken".into()));
+    let again = enrol(&book, "nas", 5).await;
+    assert_eq!(
+        send(&book, again, "nas", vec![], 3).await,
+        Ok(0),
+        "a person's token says that this is the host now"
+    );
+    assert_eq!(send(&book, 1, "nas", vec![], 4).await, Err("host-taken".into()));
+    assert_eq!(book.drop_agent(again).await.unwrap().as_deref(), Some("nas"));
+    assert!(
+        book.hosts().unwrap().iter().all(|host| host.hostname != "nas") && book.drives(|_| true).unwrap().is_empty()
+    );
+    assert_eq!(send(&book, again, "nas", vec![], 5).await, Err("agent-unknown".into()));
+}
+
+#[tokio::test]
+async fn a_silent_host_is_told_of_once_and_its_return_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let agent = enrol(&book, "nas", 1).await;
+    send(&book, agent, "nas", vec![drive("S1", 0)], 0).await.unwrap();
+    for _ in 0..2 {
+        book.listen(
+            BTreeMap::from([("nas".into(), "no report for 3 h".into()), ("gone".into(), "x".into())]),
+            at(4),
+        )
+        .await
+        .unwrap();
+    }
+    assert_eq!(told(&book), ["drive.alert host_silent"]);
+    send(&book, agent, "nas", vec![], 5).await.unwrap();
+    assert_eq!(
+        told(&book),
+        ["drive.alert host_silent", "drive.alert_resolved host_silent"]
+    );
+}
+
+#[tokio::test]
+async fn a_year_of_reports_stays_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let agent = enrol(&book, "nas", 1).await;
+    for hour in (0..400 * 24).step_by(6) {
+        send(&book, agent, "nas", vec![drive("S1", 0)], hour).await.unwrap();
+    }
+    let id = book.drives(|_| true).unwrap()[0].id.clone();
+    let kept = book.points(&id, at(-1)).unwrap().len();
+    assert!((380..=health::thin::MOST + 16).contains(&kept), "{kept}");
+    assert_eq!(
+        book.clean(at(399 * 24)).await.unwrap() + book.points(&id, at(-1)).unwrap().len(),
+        kept
+    );
+}

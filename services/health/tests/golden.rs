@@ -1,0 +1,144 @@
+//! Recorded documents of real drives (`$KILN_GOLDEN/smart`), with the expected score and alerts beside each.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::PathBuf;
+
+use health::alert::{Alerts, judge};
+use health::reading::{Medium, Protocol};
+use health::{read, score};
+use serde_json::Value;
+use wire::Time;
+
+fn golden() -> PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::env::var_os("KILN_GOLDEN")
+        .map_or_else(|| here.join("../../../shared/golden"), PathBuf::from)
+        .join("smart")
+}
+
+/// File, what keeps the data, percent worn, score, alerts; or why it says nothing.
+type Row = (
+    &'static str,
+    Result<(Medium, Option<u64>, u32, &'static str), &'static str>,
+);
+
+use Medium::{Disk, Flash, Unknown};
+
+const TABLE: &[Row] = &[
+    // 12 interface CRC errors: 1 + 3.
+    ("HGST_HUS724020ALE640_28.json", Ok((Disk, None, 96, ""))),
+    ("HITACHI_H109060SESUN600G_10.json", Ok((Disk, None, 100, ""))),
+    ("Hitachi_HUA722020ALA330_29.json", Ok((Disk, None, 100, ""))),
+    ("INTEL_SSDPE2KX080T8_1.json", Ok((Flash, Some(0), 100, ""))),
+    ("KXG60ZNV512G_TOSHIBA_2.json", Ok((Flash, Some(1), 100, ""))),
+    // Its 202 is "Exception_Mode_Status", which is no wear; 177 is.
+    ("SAMSUNG_MZ7WD240HAFV-00003_21.json", Ok((Flash, Some(9), 100, ""))),
+    // 260 grown defects (40), 1 read (20) and 535 write errors (60).
+    (
+        "SEAGATE_ST373453LC_26.json",
+        Ok((Disk, None, 0, "reallocated=critical uncorrectable=critical")),
+    ),
+    // No rotation rate told: unknown, although a disk; its 202 is "Data_Address_Mark_Errs".
+    ("ST3200820AS_15.json", Ok((Unknown, None, 100, ""))),
+    ("WDC_WD20EFRX-68EUZN0_17.json", Ok((Disk, None, 100, ""))),
+    ("nvme-null-CT250P2SSD8-nvme0.json", Ok((Flash, Some(0), 100, ""))),
+    ("scan-megaraid.json", Err("device: it names none")),
+    ("smart-ata-date.json", Ok((Disk, None, 100, ""))),
+    // 108 interface CRC errors: 1 + 6.
+    ("smart-ata-failed-scrutiny.json", Ok((Flash, Some(2), 93, ""))),
+    ("smart-ata-full.json", Ok((Flash, Some(19), 100, ""))),
+    ("smart-ata.json", Ok((Disk, None, 100, ""))),
+    ("smart-fail.json", Err("Open failed, Error=5")),
+    ("smart-megaraid0.json", Ok((Disk, None, 100, ""))),
+    // 7 media errors: 15 + 10.
+    (
+        "smart-nvme-failed.json",
+        Ok((Flash, Some(3), 75, "media_errors=warning")),
+    ),
+    ("smart-nvme.json", Ok((Flash, Some(0), 100, ""))),
+    ("smart-pass.json", Ok((Unknown, None, 100, ""))),
+    ("smart-raid.json", Err("nothing of ata_smart_attributes")),
+    // 2111 reallocation events: at most 15.
+    ("smart-sat.json", Ok((Unknown, None, 85, ""))),
+    // 56 grown defects: 8 + 20.
+    ("smart-scsi.json", Ok((Disk, None, 72, "reallocated=warning"))),
+];
+
+fn document(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(golden().join(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn every_recorded_document_has_its_score_and_alerts() {
+    for (name, want) in TABLE {
+        let got = read(&document(name));
+        let (reading, (medium, worn, points, alerts)) = match (got, want) {
+            (Ok(reading), Ok(want)) => (reading, *want),
+            (Err(why), Err(words)) => {
+                assert!(why.to_string().contains(words), "{name}: {why}");
+                continue;
+            }
+            (got, want) => panic!("{name}: {got:?}, expected {want:?}"),
+        };
+        let judged = score::score(&reading, None);
+        let (_, changes) = judge(&Alerts::new(), &reading, None, Time::UNIX_EPOCH);
+        let told: Vec<String> = changes
+            .iter()
+            .map(|c| {
+                format!(
+                    "{}={}",
+                    c.kind.word(),
+                    serde_json::to_value(c.severity).unwrap().as_str().unwrap()
+                )
+            })
+            .collect();
+        assert_eq!(judged.score, Some(points), "{name}: {:?}", judged.parts);
+        assert_eq!(told.join(" "), alerts, "{name}");
+        assert_eq!((reading.medium, reading.wear.map(|w| w.used)), (medium, worn), "{name}");
+    }
+    let files = std::fs::read_dir(golden()).unwrap().count();
+    assert_eq!(files, TABLE.len(), "a document has no row");
+}
+
+/// Fault 12 of existing servers: rotation rate 0 or missing was taken for an SSD.
+#[test]
+fn fault_12_a_rotation_rate_of_nothing_makes_no_ssd() {
+    let mut disk = document("WDC_WD20EFRX-68EUZN0_17.json");
+    assert_eq!(read(&disk).unwrap().medium, Disk);
+    for rate in [Value::Null, 0.into(), 1.into(), "5400".into(), (-1).into()] {
+        disk["rotation_rate"] = rate.clone();
+        assert_eq!(read(&disk).unwrap().medium, Unknown, "{rate}");
+    }
+    let mut sas = document("smart-scsi.json");
+    sas["rotation_rate"] = 0.into();
+    assert_eq!(read(&sas).unwrap().medium, Unknown);
+}
+
+/// Fault 11 of existing servers: without ATA attributes nothing was compared; NVMe and SAS passed for ever.
+#[test]
+fn fault_11_nvme_and_sas_are_judged_by_their_own_values() {
+    let kinds = |json: &Value| -> Vec<String> {
+        let (_, changes) = judge(&Alerts::new(), &read(json).unwrap(), None, Time::UNIX_EPOCH);
+        changes.iter().map(|c| c.kind.word()).collect()
+    };
+    let mut nvme = document("smart-nvme.json");
+    let log = &mut nvme["nvme_smart_health_information_log"];
+    log["percentage_used"] = 95.into();
+    log["available_spare"] = 5.into();
+    log["critical_warning"] = 1.into();
+    log["media_errors"] = 1.into();
+    assert_eq!(kinds(&nvme), ["media_errors", "spare_low", "critical_warning", "wear"]);
+    let mut sas = document("HITACHI_H109060SESUN600G_10.json");
+    assert_eq!(read(&sas).unwrap().protocol, Protocol::Scsi);
+    sas["scsi_grown_defect_list"] = 1.into();
+    sas["scsi_error_counter_log"]["verify"]["total_uncorrected_errors"] = 2.into();
+    sas["scsi_self_test_0"]["result"]["value"] = 7.into();
+    assert_eq!(kinds(&sas), ["reallocated", "uncorrectable", "self_test_failed"]);
+    // The drive's own word counts too, and an old success does not hide a new failure.
+    let mut ata = document("smart-ata.json");
+    ata["smart_status"]["passed"] = false.into();
+    let entry = |value: u64| serde_json::json!({ "status": { "value": value } });
+    ata["ata_smart_self_test_log"] =
+        serde_json::json!({ "standard": { "table": [entry(249), entry(24), entry(0x70), entry(0)] } });
+    assert_eq!(kinds(&ata), ["smart_failed", "self_test_failed"]);
+}
