@@ -85,7 +85,13 @@ fn tcp(addr: std::net::SocketAddr) -> io::Result<OwnedFd> {
     } else {
         AddressFamily::Inet6
     };
-    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let fd = match socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None) {
+        // A kernel without IPv6: `[::]` means everybody there, too.
+        Err(nix::errno::Errno::EAFNOSUPPORT) if addr.is_ipv6() && addr.ip().is_unspecified() => {
+            return tcp((std::net::Ipv4Addr::UNSPECIFIED, addr.port()).into());
+        }
+        made => made?,
+    };
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     bind(fd.as_raw_fd(), &SockaddrStorage::from(addr))?;
     listen(&fd, Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN))?;

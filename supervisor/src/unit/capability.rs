@@ -1,7 +1,7 @@
 //! Capabilities by name.
 
 /// Names of the capabilities; the place in the list is the number (linux/capability.h).
-pub(super) const CAPABILITIES: [&str; 41] = [
+pub const CAPABILITIES: [&str; 41] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_DAC_READ_SEARCH",

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use capability::CAPABILITIES;
 pub use error::UnitError;
 pub(crate) use error::{one_line, place};
 pub use folder::{UNITS_MAX, load};

@@ -14,6 +14,8 @@
 //!
 //! Writing survives a cut at any moment: `cuts` cuts it at every write, with any unflushed sectors lost, and resumes.
 
+#[cfg(test)]
+mod cuts;
 mod notes;
 pub mod partition;
 mod serve;

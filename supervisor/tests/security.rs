@@ -1,0 +1,215 @@
+//! `rootfs/docs/security.md` is made from the unit files, the kernel settings and the command line: what listens, as whom,
+//! with which rights, and which roads lead to a block device. `KILN_BLESS=1` writes it; a stale page fails here. That
+//! the booted box is as the page says is held by `image/tests/boot/network.rs`.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use supervisor::boot::sysctl;
+use supervisor::unit::{Address, CAPABILITIES, Devices, Unit, load};
+
+/// Sockets that programs open themselves: where, which unit, what for.
+const OWN: [(&str, &str, &str); 4] = [
+    ("udp :68", "network", "DHCP answers, while a lease is asked for"),
+    ("udp :546", "network", "DHCPv6 answers"),
+    (
+        "udp :5353",
+        "mdns",
+        "multicast DNS: the box's name; answers who asks, takes nothing",
+    ),
+    (
+        "udp (port by chance)",
+        "time",
+        "NTP answers, and of resolvers; connected to one server each",
+    ),
+];
+
+/// Every road to a drive's bytes that we know, and what closes it to everybody but the agent.
+const ROADS: [(&str, &str); 13] = [
+    (
+        "A node in `/dev` (`/dev/sda`, `/dev/nvme0n1`, `/dev/sg0`, `/dev/bsg/…`, `/dev/dm-0`)",
+        "Each unit but the agent has a `/dev` of its own in its mount namespace, without any block or SCSI node.",
+    ),
+    (
+        "Making such a node",
+        "`CAP_MKNOD` is in no unit's bounding set; state, `/run` and `/tmp` are mounted `nodev`.",
+    ),
+    (
+        "Mounting a file system or another `devtmpfs`",
+        "`CAP_SYS_ADMIN` is the agent's alone; user namespaces are off (`user.max_user_namespaces=0`).",
+    ),
+    (
+        "`/dev/mem`, `/dev/port`, `iopl`",
+        "`CAP_SYS_RAWIO` is the agent's alone, and the nodes are in no private `/dev`; with Secure Boot the kernel is locked down besides.",
+    ),
+    (
+        "Looking into the agent or PID 1 (ptrace, `/proc/PID/fd`, `/proc/PID/mem`)",
+        "`CAP_SYS_PTRACE` is the agent's and the journal's; `kernel.yama.ptrace_scope=2`.",
+    ),
+    (
+        "A descriptor handed over",
+        "The agent sends none; PID 1 gives a stored descriptor back to the unit that stored it and to nobody else; a worker gets one, of its own drive.",
+    ),
+    (
+        "A kernel module or another kernel",
+        "No unit has `CAP_SYS_MODULE` or `CAP_SYS_BOOT`; there is no `modprobe`; `kernel.kexec_load_disabled=1`.",
+    ),
+    (
+        "sysfs (`/sys/block/…/device/delete`, `rescan`)",
+        "Root's files; the server, chrony and the name service are not root.",
+    ),
+    (
+        "Asking the agent",
+        "The server can name drives, not open them: a start needs a plan of the agent's, a person's password and typed serials (the gate).",
+    ),
+    (
+        "Asking PID 1",
+        "Its control socket takes from root and the server: show a text, be replaced by the program on the stick (root alone), update, and reset, which makes the box's own DATA anew and no other disk.",
+    ),
+    (
+        "The boot disk itself",
+        "PID 1 holds its BIOS-boot partition exclusively, so no exclusive open of the whole disk succeeds; the agent refuses its number.",
+    ),
+    (
+        "A second disk with the same image or labels",
+        "The boot disk is the one that GRUB names by GUID and mark; labels are never looked at.",
+    ),
+    (
+        "Who can write to the stick",
+        "Nothing closes this: whoever has the stick owns the box. See `boards/README.md`, Secure Boot.",
+    ),
+];
+
+fn units() -> Vec<Unit> {
+    let (mut units, malformed) = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs/etc/kiln/units"));
+    assert!(malformed.is_empty(), "{malformed:?}");
+    units.sort_by(|a, b| a.name.cmp(&b.name));
+    units
+}
+
+fn capabilities(u: &Unit) -> String {
+    let held = CAPABILITIES
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| u.capabilities & (1 << n) != 0);
+    let names: Vec<String> = held.map(|(_, c)| format!("`{c}`")).collect();
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(" ")
+    }
+}
+
+fn user(u: &Unit) -> String {
+    let passwd = include_str!("../../rootfs/etc/passwd");
+    let entry = passwd.lines().find_map(|l| {
+        let f: Vec<&str> = l.split(':').collect();
+        (f[0] == u.user || f[2] == u.user).then(|| format!("{} ({})", f[0], f[2]))
+    });
+    entry.unwrap_or_else(|| panic!("unit {}: user {:?} is not in rootfs/etc/passwd", u.name, u.user))
+}
+
+fn page() -> String {
+    let units = units();
+    let mut t = String::from(
+        "# Who may what on the box\n\nMade from the unit files and settings by `supervisor/tests/security.rs`; a boot test holds the running box against it.\n\n## What listens\n\n| socket | unit | who reaches it |\n|---|---|---|\n",
+    );
+    for u in &units {
+        for l in &u.listen {
+            let (socket, who) = match &l.address {
+                Address::Tcp(a) => (format!("tcp {a}"), "the network".to_owned()),
+                Address::Stream(p) | Address::Datagram(p) => {
+                    let owner = l.user.as_deref().unwrap_or("root");
+                    let who = if l.mode & 0o006 == 0 && owner == "root" {
+                        "root".into()
+                    } else if l.mode & 0o006 == 0 {
+                        format!("{owner}, root")
+                    } else {
+                        "every unit".into()
+                    };
+                    (p.display().to_string(), format!("{who} (mode {:o})", l.mode))
+                }
+            };
+            writeln!(t, "| `{socket}` | {} | {who} |", u.name).unwrap();
+        }
+    }
+    for (socket, unit, what) in OWN {
+        writeln!(t, "| `{socket}` | {unit} | {what} |").unwrap();
+    }
+    t.push_str("| `/run/kiln/control.sock` | PID 1 | every unit may watch; requests from root and the server |\n| `/run/kiln/notify` | PID 1 | every unit, known by its process |\n");
+    t.push_str("\nThere is no shell and no SSH in the image.\n\n## Who runs, with which rights\n\nEvery unit: a cgroup and mount namespace of its own, `no_new_privs`, nothing in its bounding set but what stands here.\n\n| unit | user | capabilities | block devices | memory |\n|---|---|---|---|---|\n");
+    for u in &units {
+        let devices = if u.devices == Devices::Block { "yes" } else { "no" };
+        let memory = u.memory_max.map_or("no limit".into(), |b| format!("{} MiB", b >> 20));
+        writeln!(
+            t,
+            "| {} | {} | {} | {devices} | {memory} |",
+            u.name,
+            user(u),
+            capabilities(u)
+        )
+        .unwrap();
+    }
+    t.push_str("\nA burn-in's worker is the agent's child: no capabilities, one descriptor, no paths (landlock), few system calls (seccomp).\n\n## Roads to a block device\n\n| road | what closes it |\n|---|---|\n");
+    for (road, closed) in ROADS {
+        writeln!(t, "| {road} | {closed} |").unwrap();
+    }
+    t.push_str("\n## Kernel\n\nCommand line:\n\n");
+    let base = include_str!("../../boards/base.toml");
+    let start = base.find("\ncmdline = [").unwrap();
+    let list = &base[start..][..base[start..].find(']').unwrap()];
+    for word in list.split('"').skip(1).step_by(2) {
+        writeln!(t, "- `{word}`").unwrap();
+    }
+    t.push_str("\nSettings, made by PID 1 before any unit starts:\n\n| setting | value | why |\n|---|---|---|\n");
+    for (name, value, why) in sysctl::SETTINGS {
+        writeln!(t, "| `{}` | {value} | {why} |", name.replace('/', ".")).unwrap();
+    }
+    t.push_str("\nMounts: `/proc`, `/sys`, `/run`, `/tmp`, state and the boot partition are `nosuid`, `nodev`, `noexec`; `/system` is read-only,\n`nosuid`, `nodev`; `/dev` is `nosuid`, `noexec`. Programs come from the initramfs and `/system` alone.\n");
+    t
+}
+
+#[test]
+fn the_page_is_what_the_files_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs/docs/security.md");
+    let page = page();
+    if std::env::var_os("KILN_BLESS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let stands = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stands == page,
+        "{} is stale: KILN_BLESS=1 cargo test -p supervisor --test security",
+        path.display()
+    );
+}
+
+#[test]
+fn only_the_agent_has_what_leads_to_drives() {
+    let number = |name: &str| CAPABILITIES.iter().position(|c| *c == name).unwrap();
+    for u in units() {
+        let has = |name: &str| u.capabilities & (1 << number(name)) != 0;
+        let agent = u.name == "agent";
+        assert_eq!(u.devices == Devices::Block, agent, "{}", u.name);
+        for c in ["CAP_SYS_ADMIN", "CAP_SYS_RAWIO"] {
+            assert_eq!(has(c), agent, "{} {c}", u.name);
+        }
+        for c in [
+            "CAP_MKNOD",
+            "CAP_SYS_MODULE",
+            "CAP_SYS_BOOT",
+            "CAP_BPF",
+            "CAP_MAC_ADMIN",
+        ] {
+            assert!(!has(c), "{} {c}", u.name);
+        }
+        if u.listen.iter().any(|l| matches!(l.address, Address::Tcp(_))) {
+            assert!(
+                user(&u) != "root (0)" && u.capabilities == 0,
+                "{} is reached by the network",
+                u.name
+            );
+        }
+    }
+}
