@@ -16,6 +16,8 @@ const JobPage = lazy(() => import("./view/job/page").then((m) => m.JobPage));
 const PlaybooksPage = lazy(() => import("./view/playbook/list").then((m) => m.PlaybooksPage));
 const PlaybookPage = lazy(() => import("./view/playbook/editor").then((m) => m.PlaybookPage));
 const CertificatesPage = lazy(() => import("./view/certificate/list").then((m) => m.CertificatesPage));
+const AddonsPage = lazy(() => import("./addon/list").then((m) => m.AddonsPage));
+const AddonPage = lazy(() => import("./addon/page").then((m) => m.AddonPage));
 const SettingsPage = lazy(() => import("./view/settings").then((m) => m.SettingsPage));
 const VerifyPage = lazy(() => import("./view/certificate/verify").then((m) => m.VerifyPage));
 
@@ -30,7 +32,8 @@ function Here({ at }: { at: Place }) {
     case "verify": return <VerifyPage />;
     case "drive": return <DrivePage key={at.id} id={at.id} />;
     case "job": return <JobPage key={at.id} id={at.id} />;
-    case "addons": case "addon": return null;
+    case "addons": return <AddonsPage />;
+    case "addon": return <AddonPage key={at.id} id={at.id} page={at.page} />;
     case "settings": return <SettingsPage topic={at.topic} />;
     case "nowhere": return (
       <main id="main" class="door" tabIndex={-1}>

@@ -11,6 +11,7 @@ const PLACES: [name: Place["name"], path: string, label: string, icon: string][]
   ["bench", "/", "Bench", "bay"],
   ["playbooks", "/playbooks", "Playbooks", "book"],
   ["certificates", "/certificates", "Certificates", "cert"],
+  ["addons", "/addons", "Add-ons", "plug"],
   ["events", "/events", "Events", "evts"],
   ["settings", "/settings", "Settings", "gear"],
 ];

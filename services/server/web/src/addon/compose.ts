@@ -1,0 +1,84 @@
+/** Texts to deploy an add-on or one of its agents: compose files, environment lines, commands. Pure; `compose.test.ts`. */
+import { arr, at, bool, obj, str, type Config } from "./manifest";
+
+/** A text as YAML reads it back, whatever is in it. */
+export const yaml = (text: string): string => (/^[A-Za-z0-9_./:@-]+$/.test(text) && !/^[-:@]|: |:$|^(true|false|null|yes|no|on|off|~|[\d.:_-]+)$/i.test(text) ? text : JSON.stringify(text));
+
+/** A text as a shell reads it back. */
+export const shell = (text: string): string => (/^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+/** One line of an environment. */
+export interface Variable { name: string; value: string }
+
+/** A service of a compose file. */
+export interface Service {
+  name: string;
+  image: string;
+  network: string;
+  privileged: boolean;
+  ports: readonly string[];
+  volumes: readonly string[];
+  named: readonly string[];
+  environment: readonly Variable[];
+}
+
+const list = (indent: string, name: string, items: readonly string[]) => (items.length === 0 ? [] : [`${indent}${name}:`, ...items.map((item) => `${indent}  - ${JSON.stringify(item)}`)]);
+
+/** A compose file of one service. */
+export function compose(of: Service): string {
+  return [
+    "services:",
+    `  ${yaml(of.name)}:`,
+    `    image: ${yaml(of.image)}`,
+    `    container_name: ${yaml(of.name)}`,
+    "    restart: unless-stopped",
+    ...(of.privileged ? ["    privileged: true"] : []),
+    ...(of.network ? [`    network_mode: ${yaml(of.network)}`] : []),
+    ...list("    ", "ports", of.network === "host" ? [] : of.ports),
+    ...list("    ", "volumes", of.volumes),
+    ...(of.environment.length === 0 ? [] : ["    environment:", ...of.environment.map(({ name, value }) => `      ${yaml(name)}: ${JSON.stringify(value)}`)]),
+    ...(of.named.length === 0 ? [] : ["volumes:", ...of.named.map((name) => `  ${yaml(name)}:`)]),
+    "",
+  ].join("\n");
+}
+
+/** The same as one command. */
+export const run = (of: Service): string =>
+  ["docker run -d", `--name ${shell(of.name)}`, "--restart unless-stopped", ...(of.privileged ? ["--privileged"] : []), ...(of.network ? [`--network ${shell(of.network)}`] : []),
+    ...(of.network === "host" ? [] : of.ports.map((port) => `-p ${shell(port)}`)), ...of.volumes.map((volume) => `-v ${shell(volume)}`),
+    ...of.environment.map(({ name, value }) => `-e ${shell(`${name}=${value}`)}`), shell(of.image)].join(" \\\n  ");
+
+/** The environment alone, as in a file for systemd or a shell. */
+export const environment = (of: readonly Variable[]): string => of.map(({ name, value }) => `${name}=${shell(value)}`).join("\n");
+
+/** What an add-on needs to find this box, as the document names it. */
+export const enrolment = (server: string, id: number, token: string): Variable[] => [
+  { name: "VIGIL_SERVER_URL", value: server }, { name: "VIGIL_ADDON_ID", value: String(id) }, { name: "VIGIL_ADDON_TOKEN", value: token },
+];
+
+/** A variable of a deploy-wizard. */
+export interface Asked { name: string; from: "prefill" | "user_input" | "literal"; key: string; label: string; placeholder: string; hint: string; value: string; readonly: boolean; secret: boolean; rotate: string; optional: boolean }
+
+/** Reads the variables of a wizard. */
+export const readAsked = (of: unknown): Asked[] => Object.entries(obj(of)).slice(0, 100).map(([name, one]) => {
+  const said = obj(one);
+  const from = str(at(said, "source"), "literal");
+  return {
+    name, from: from === "prefill" || from === "user_input" ? from : "literal", key: str(at(said, "key"), name), label: str(at(said, "label"), name),
+    placeholder: str(at(said, "placeholder")), hint: str(at(said, "hint")), value: typeof one === "object" ? str(at(said, "value"), str(at(said, "default"))) : str(one),
+    readonly: bool(at(said, "readonly")), secret: bool(at(said, "secret")), rotate: str(at(said, "rotate_action")), optional: bool(at(said, "optional")),
+  };
+});
+
+/** The service that a wizard describes, with a tag and the values that were asked for; empty optional ones are left out. */
+export function serviceOf(docker: Config, tag: string, platform: Config, values: ReadonlyMap<string, string>): Service {
+  const image = str(at(docker, "image"));
+  const own = obj(platform);
+  const pick = (key: string) => at(own, key) ?? at(docker, key);
+  const texts = (key: string) => arr(pick(key)).map((one) => str(one)).filter(Boolean);
+  return {
+    name: str(pick("container_name"), image.split("/").at(-1)?.split(":")[0] ?? "addon"), image: tag ? `${image}:${tag}` : image,
+    network: str(pick("network_mode")), privileged: bool(pick("privileged")), ports: texts("ports"), volumes: texts("volumes"), named: texts("named_volumes"),
+    environment: readAsked(at(docker, "environment")).map((one) => ({ name: one.name, value: values.get(one.name) ?? one.value, optional: one.optional })).filter(({ value, optional }) => value !== "" || !optional).map(({ name, value }) => ({ name, value })),
+  };
+}

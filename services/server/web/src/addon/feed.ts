@@ -1,0 +1,114 @@
+/**
+ * The live frames of one add-on: one stream for the open page, handed on in one go a picture.
+ *
+ * Sixty drives a second and a thousand log lines a second come as single messages; each component is told once before
+ * the browser draws, with all that came since. A hidden page draws nothing, so there the frames are handed on by a timer
+ * and the oldest log lines are let go when too many wait.
+ */
+import { signal } from "@preact/signals";
+
+import { listen } from "../sse";
+import { at, obj, str, type Config } from "./manifest";
+
+/** A frame as an add-on sent it. */
+export interface Frame { type: string; payload: unknown; arrived: number }
+
+/** Event names of the stream. Source: the server's closed set. */
+export type Kind = "log" | "progress" | "notification" | "chart" | "metric" | "smart" | "attributes" | "telemetry" | "status" | "manifest" | "other";
+
+/** Most frames that wait for a picture: what comes on top pushes out the oldest. */
+const WAITING_MAX = 20_000;
+/** How often a hidden page is told, in milliseconds. */
+const HIDDEN_MS = 1000;
+
+/** Reads a message; `null`: it is none of an add-on's. */
+export function readFrame(event: string, data: string, arrived: number): Frame | null {
+  try {
+    const whole = obj(JSON.parse(data));
+    return at(whole, "payload") === undefined && event !== "connected" ? { type: event, payload: whole, arrived } : { type: event === "other" ? str(at(whole, "type"), event) : event, payload: at(whole, "payload"), arrived };
+  } catch {
+    return null;
+  }
+}
+
+type Hear = (frames: readonly Frame[]) => void;
+
+/** One add-on's stream. */
+export class Feed {
+  /** Whether it answers; `null` before the first time. */
+  readonly live = signal<boolean | null>(null);
+  /** Turns when the stream came back after a break: what a source told may be out of date. */
+  readonly again = signal(0);
+  #hearers = new Map<string, Set<Hear>>();
+  #waiting: Frame[] = [];
+  #picture: number | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #stop: () => void;
+
+  constructor(addon: number) {
+    let connected = 0;
+    this.#stop = listen(`/api/addons/${addon}/telemetry`, {
+      message: ({ event, data }) => {
+        if (event === "connected") return;
+        this.take(event, data);
+      },
+      live: () => {
+        this.live.value = true;
+        if (connected > 0) this.again.value += 1;
+        connected += 1;
+      },
+      lost: () => (this.live.value = false),
+      // The box's own stream finds out too, and shows the door.
+      unauthorized: () => (this.live.value = false),
+    });
+  }
+
+  /** Takes one message in. */
+  take(event: string, data: string): void {
+    const frame = readFrame(event, data, performance.now());
+    if (!frame) return;
+    this.#waiting.push(frame);
+    if (this.#waiting.length > WAITING_MAX) this.#waiting.splice(0, WAITING_MAX / 10);
+    if (document.hidden) this.#timer ??= setTimeout(this.#flush, HIDDEN_MS);
+    else this.#picture ??= requestAnimationFrame(this.#flush);
+  }
+
+  #flush = () => {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#picture !== null) cancelAnimationFrame(this.#picture);
+    this.#timer = null;
+    this.#picture = null;
+    const byType = new Map<string, Frame[]>();
+    for (const frame of this.#waiting.splice(0)) {
+      const list = byType.get(frame.type);
+      if (list) list.push(frame);
+      else byType.set(frame.type, [frame]);
+    }
+    for (const [type, frames] of byType) for (const hear of this.#hearers.get(type) ?? []) hear(frames);
+  };
+
+  /** Hears frames of some kinds until the function that it returns is called. */
+  hear(kinds: readonly Kind[], hear: Hear): () => void {
+    for (const kind of kinds) {
+      const set = this.#hearers.get(kind) ?? new Set();
+      set.add(hear);
+      this.#hearers.set(kind, set);
+    }
+    return () => {
+      for (const kind of kinds) this.#hearers.get(kind)?.delete(hear);
+    };
+  }
+
+  /** Ends the stream. */
+  close(): void {
+    this.#stop();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#picture !== null) cancelAnimationFrame(this.#picture);
+  }
+}
+
+/** Whether a frame is for this component: it names it, or names none. */
+export function isFor(payload: Config, component: string): boolean {
+  const named = str(at(payload, "component_id"));
+  return named === "" || named === component;
+}

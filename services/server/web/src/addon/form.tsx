@@ -1,0 +1,142 @@
+/** Component `form`: fields with validation, dependencies, conditions, calculations, and the gate. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import type { Problem } from "@wire";
+
+import { asProblem, Refusal } from "../api";
+import { Icon, Panel, ProblemNote } from "../view/bits";
+import { act, BUILT_IN, type Key } from "./ask";
+import { useSource, type PartProps } from "./context";
+import { FieldView, type Held } from "./field";
+import { calculated, initial, payload, readFields, shown, waitsFor, wrong, type Field, type Values } from "./fields";
+import { Gate } from "./gate";
+import { at, obj, str, type Config } from "./manifest";
+import type { Value } from "./visible";
+
+/** State of a form's fields; also of the forms of a table's actions. */
+export function useFields(fields: readonly Field[], prefix: string, prefill: Config | null): { held: Held; seen: Field[]; check: () => boolean; reset: () => void; data: (nested?: boolean) => Config } {
+  const own = useSignal<Values>(new Map(fields.map((field) => [field.name, initial(field)])));
+  const touched = useSignal<ReadonlySet<string>>(new Set());
+  const custom = useSignal<ReadonlyMap<string, string>>(new Map());
+  const told = useSignal(false);
+  useEffect(() => {
+    if (!prefill) return;
+    const next = new Map(own.peek());
+    for (const field of fields) {
+      const value = at(prefill, field.name);
+      if (value !== undefined && !touched.peek().has(field.name) && !field.gate) next.set(field.name, initial({ ...field, fallback: value as Value }));
+    }
+    own.value = next;
+  }, [prefill]);
+  const values = calculated(fields, own.value);
+  const seen = shown(fields, values);
+  const set = (name: string, value: Value) => {
+    const next = new Map(own.peek()).set(name, value);
+    // What depends on a field begins anew when that changes: a drive of another agent is another drive.
+    for (const field of fields) if (field.depends.includes(name)) next.set(field.name, initial({ ...field, fallback: undefined }));
+    own.value = next;
+    touched.value = new Set(touched.peek()).add(name);
+  };
+  const held: Held = { fields, values, custom, told: told.value, set, prefix };
+  return {
+    held, seen,
+    check: () => {
+      told.value = true;
+      const first = seen.find((field) => waitsFor(field, values) !== null && field.required || wrong(field, values.get(field.name), custom.peek().get(field.name) ?? "") !== null);
+      if (first) requestAnimationFrame(() => document.getElementById(`${prefix}-${first.name}`)?.focus());
+      return first === undefined;
+    },
+    reset: () => {
+      own.value = new Map(fields.map((field) => [field.name, initial(field)]));
+      touched.value = new Set();
+      custom.value = new Map();
+      told.value = false;
+    },
+    data: (nested = false) => payload(seen, values, custom.peek(), nested),
+  };
+}
+
+/** What an add-on answered, in a line. */
+export function answerWords(answer: unknown): string {
+  const whole = obj(answer);
+  const words = ["message", "status", "told", "result"].map((key) => str(at(whole, key))).find(Boolean);
+  const job = str(at(whole, "job_id"));
+  return [words ? `${words[0]!.toUpperCase()}${words.slice(1)}` : typeof answer === "string" && answer ? answer.slice(0, 300) : "Done", job && `job ${job}`].filter(Boolean).join(", ");
+}
+
+/** Whether a refusal says that the gate has to be passed. */
+export const wantsGate = (thrown: unknown): boolean => thrown instanceof Refusal && thrown.problem.status === 403 && thrown.problem.type === "gate";
+
+/** The component. */
+export function FormPart(props: PartProps) {
+  const { part, around } = props;
+  const fields = useMemo(() => readFields(at(part.config, "fields")), [part]);
+  const action = str(at(part.config, "action"));
+  const agentField = useSignal("");
+  const prefill = useSource(props, action === "config" || part.source === "config" ? "config" : "", agentField.value ? { agent: agentField.value } : {});
+  const told = prefill.told.value;
+  const values = useMemo(() => (told === null ? null : obj(at(obj(told.value), "config") ?? told.value)), [told]);
+  const { held, seen, check, reset, data } = useFields(fields, part.id, values);
+  const agent = str(held.values.get("agent_id"));
+  useEffect(() => {
+    agentField.value = agent;
+  }, [agent]);
+  const busy = useSignal(false);
+  const said = useSignal("");
+  const problem = useSignal<Problem | null>(null);
+  const gate = useSignal(false);
+
+  const send = async (key: Key | null) => {
+    busy.value = true;
+    problem.value = null;
+    said.value = "";
+    try {
+      const answer = await act(around.addon.id, part.id, action, data(), key);
+      said.value = answerWords(answer);
+      around.turn.value += 1;
+      gate.value = false;
+      for (const field of fields) if (field.gate) held.set(field.name, false);
+    } catch (thrown) {
+      if (key === null && wantsGate(thrown)) gate.value = true;
+      else if (key !== null) throw thrown;
+      else problem.value = asProblem(thrown);
+    } finally {
+      busy.value = false;
+    }
+  };
+  const submit = () => {
+    if (!check()) return;
+    if (seen.some((field) => field.gate)) gate.value = true;
+    else void send(null);
+  };
+  const inline = str(at(part.config, "layout")) === "inline";
+  const label = str(at(part.config, "submit_label"), "Send");
+  const wall = around.addon.id === BUILT_IN && problem.value?.type === "use-the-gate";
+  return (
+    <Panel title={part.title} note={part.about || undefined} span="c12">
+      <form class={`fields ${inline ? "inline" : ""}`} noValidate onSubmit={(event) => {
+        event.preventDefault();
+        // What opens the gate is pressed, never a plain Enter.
+        if (!seen.some((field) => field.gate)) submit();
+      }}>
+        {seen.filter((field) => field.type !== "hidden").map((field) => <FieldView key={field.name} {...props} field={field} held={held} />)}
+        <ProblemNote problem={problem.value ?? prefill.problem.value} />
+        {wall && <a class="btn" href="/">To the bench, where drives are chosen</a>}
+        {action === "" ? <p class="mute">This form has no action; there is nothing to send.</p> : (
+          <div class="do">
+            <button class={`btn ${seen.some((field) => field.gate) ? "danger" : "prime"}`} type="button" disabled={busy.value} onClick={submit}>{seen.some((field) => field.gate) && <Icon name="lock" />}{busy.value ? "Asking" : label}</button>
+            <button class="btn plain" type="button" onClick={() => { reset(); problem.value = null; said.value = ""; }}>{str(at(part.config, "reset_label"), "Reset")}</button>
+            <span class="told" role="status">{said.value}</span>
+          </div>
+        )}
+      </form>
+      {gate.value && <Gate title={label} loss={lossOf(seen, held.values)} act={label} open={send} onClose={() => (gate.value = false)} />}
+    </Panel>
+  );
+}
+
+/** What the gate's dialogs say will happen: the words of the fields that were ticked, and what was chosen. */
+function lossOf(fields: readonly Field[], values: Values): string {
+  const chosen = fields.filter((field) => field.type === "select" && str(values.get(field.name)) !== "").map((field) => `${field.label}: ${str(values.get(field.name))}`);
+  return [fields.filter((field) => field.gate).map((field) => field.label.replace(/[.\s]*$/, ".")).join(" "), chosen.length > 0 ? `${chosen.join("; ")}.` : ""].filter(Boolean).join(" ") || "This cannot be undone.";
+}

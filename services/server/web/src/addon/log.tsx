@@ -1,0 +1,134 @@
+/**
+ * Component `log-viewer`: the newest lines in a ring, of which only those in view are drawn.
+ *
+ * Rows are all of one height, so the place of each is a multiplication. While it follows, the end is kept in view; as
+ * soon as somebody scrolls up it stands still, on lines that nothing can push out, and says how many came since.
+ */
+import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+
+import { plural, stamp } from "../format";
+import { Icon, Panel, ProblemNote } from "../view/bits";
+import { useSource, type PartProps } from "./context";
+import { isFor } from "./feed";
+import { arr, at, bool, choices, obj, str, within } from "./manifest";
+import { levelOf, LEVELS, readLine, Ring, type Filter, type Level, type Line } from "./ring";
+
+/** Height of a row in pixels; `--log-row` in `addon.css`. */
+const ROW = 20;
+/** Rows that are drawn above and below what is in view. */
+const OVER = 6;
+
+/** The ranges that a history can be asked for, unless the manifest names its own. */
+export const RANGES = [["15m", "15 min"], ["1h", "1 h"], ["6h", "6 h"], ["24h", "24 h"], ["7d", "7 days"]].map(([value = "", label = ""]) => ({ value, label }));
+
+/** The component. */
+export function LogPart(props: PartProps) {
+  const { part, around } = props;
+  const ring = useMemo(() => new Ring(within(at(part.config, "max_lines"), 50, 20_000, 1000)), [part]);
+  const tick = useSignal(0);
+  const filter = useSignal<Filter>({ level: "", job: "", text: "" });
+  const stopped = useSignal<{ number: number; line: Line }[] | null>(null);
+  const before = useSignal(0);
+  const top = useSignal(0);
+  const high = useSignal(400);
+  const box = useRef<HTMLDivElement>(null);
+
+  const timeFilter = obj(at(part.config, "time_filter"));
+  const ranges = choices(at(timeFilter, "options"));
+  const range = useSignal(str(at(timeFilter, "default")));
+  const asked = useSource(props, part.source || "log_history", { ...(range.value ? { range: range.value } : {}) });
+  const told = asked.told.value;
+
+  useEffect(() => {
+    if (!told) return;
+    // The history comes before what was heard meanwhile; lines that are in both are shown once.
+    const heard = ring.frozen().map(({ line }) => line);
+    const key = (line: Line) => `${line.time} ${line.source} ${line.message}`;
+    const old = told.items.map(readLine);
+    const seen = new Set(old.map(key));
+    ring.clear();
+    ring.filter({ level: "", job: "", text: "" });
+    ring.push([...old, ...heard.filter((line) => !seen.has(key(line)))]);
+    ring.filter(filter.peek());
+    tick.value += 1;
+  }, [told]);
+  useEffect(() => around.feed.hear(["log"], (frames) => {
+    const agent = around.agent.peek();
+    const lines = frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && (agent === "" || str(at(raw, "agent_id"), agent) === agent)).map(readLine);
+    if (lines.length === 0) return;
+    ring.push(lines);
+    tick.value += 1;
+  }), [around.feed, ring, part.id]);
+  useEffect(() => {
+    ring.filter(filter.value);
+    if (stopped.peek()) {
+      stopped.value = ring.frozen();
+      before.value = ring.total;
+    }
+    tick.value += 1;
+  }, [filter.value, ring]);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const sizes = new ResizeObserver(() => (high.value = element.clientHeight));
+    sizes.observe(element);
+    return () => sizes.disconnect();
+  }, []);
+
+  void tick.value;
+  const still = stopped.value;
+  const count = still ? still.length : ring.length;
+  // What follows is at the end, wherever the scroll bar has got to meanwhile.
+  const first = Math.max(0, Math.floor((still ? top.value : Math.max(0, count * ROW - high.value)) / ROW) - OVER);
+  const last = Math.min(count, first + Math.ceil(high.value / ROW) + 2 * OVER);
+  const rows = still ? still.slice(first, last) : ring.slice(first, last);
+  useLayoutEffect(() => {
+    if (!still && box.current) box.current.scrollTop = count * ROW;
+  });
+  const stop = () => {
+    before.value = ring.total;
+    stopped.value = ring.frozen();
+    top.value = box.current?.scrollTop ?? 0;
+  };
+  const follow = () => (stopped.value = null);
+  const scrolled = () => {
+    const element = box.current;
+    if (!element) return;
+    const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < ROW;
+    if (!stopped.peek() && !atEnd) stop();
+    else top.value = element.scrollTop;
+  };
+  const levels = arr(at(part.config, "levels")).map((one) => levelOf(str(one)));
+  const offered = LEVELS.filter((level) => (levels.length === 0 ? level !== "debug" : levels.includes(level)));
+  const jobs = bool(at(part.config, "filterable_by_job")) || ring.jobs.size > 1 ? [...ring.jobs] : [];
+  const showTime = bool(at(part.config, "show_timestamp"), true);
+  const showSource = bool(at(part.config, "show_source"), true);
+  const since = still ? ring.total - before.value : 0;
+  const set = (change: Partial<Filter>) => (filter.value = { ...filter.peek(), ...change });
+  return (
+    <Panel title={part.title} note={part.about || `${plural(count, "line")}${ring.kept > count ? ` of ${plural(ring.kept, "line")}` : ""}`}
+      end={<button class="btn" type="button" aria-pressed={still !== null} onClick={still ? follow : stop}><Icon name={still ? "go" : "pause"} />{still ? (since > 0 ? `Follow, ${plural(since, "new line")}` : "Follow") : "Pause"}</button>}>
+      <div class="filter">
+        <label class="find"><Icon name="find" /><span class="sr">Filter lines of {part.title}</span><input type="search" placeholder="Words in a line" value={filter.value.text} onInput={(e) => set({ text: e.currentTarget.value })} /></label>
+        <label>At least <select value={filter.value.level} onChange={(e) => set({ level: e.currentTarget.value as Level | "" })}>
+          <option value="">everything</option>{offered.filter((level) => level !== "debug" && level !== "info" || offered.includes("debug")).map((level) => <option key={level} value={level}>{level}</option>)}</select></label>
+        {jobs.length > 0 && <label>Job <select value={filter.value.job} onChange={(e) => set({ job: e.currentTarget.value })}><option value="">all</option>{jobs.map((job) => <option key={job} value={job}>{job}</option>)}</select></label>}
+        {ranges.length > 0 && <label>Since <select value={range.value} onChange={(e) => (range.value = e.currentTarget.value)}>{ranges.map((one) => <option key={one.value} value={one.value}>{one.label}</option>)}</select></label>}
+      </div>
+      <ProblemNote problem={asked.problem.value} />
+      <div class="lines" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={`${part.title}, ${still ? "paused" : "newest below"}`} onScroll={scrolled}>
+        <div class="room" style={{ height: `${count * ROW}px` }}>
+          <div class="view" style={{ transform: `translateY(${first * ROW}px)` }}>
+            {rows.map(({ number, line }) => (
+              <div key={number} class={`ln ${line.level}`}>
+                {showTime && <time>{line.time ? stamp(line.time) : ""}</time>}<b>{line.level}</b>{showSource && line.source && <i>{line.source}</i>}<span>{line.message}</span>
+              </div>
+            ))}
+          </div>
+        </div>
+        {count === 0 && <p class="none">{asked.told.value === null && !asked.problem.value ? "Asking for what was logged." : ring.kept > 0 ? "No line answers to this filter." : "Nothing logged yet."}</p>}
+      </div>
+    </Panel>
+  );
+}

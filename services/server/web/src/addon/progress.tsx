@@ -1,0 +1,148 @@
+/**
+ * Component `progress`: an add-on's running jobs.
+ *
+ * Each job is a signal of its own, so that a frame of one drive redraws one row. What is over stays until the page is
+ * left, with the word it ended with; that a job ended is told, never that a drive passed: a verdict is not an add-on's.
+ */
+import { computed, signal, useSignal, type Signal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import type { Problem } from "@wire";
+
+import { asProblem } from "../api";
+import { ago, celsius } from "../format";
+import { now } from "../state/app";
+import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
+import { act } from "./ask";
+import { useSource, type PartProps } from "./context";
+import { isFor } from "./feed";
+import { records, update, type Shown } from "./jobs";
+import { at, bool, obj, str } from "./manifest";
+
+/** Most jobs of one component; the ones that ended first go first. */
+const JOBS_MAX = 300;
+/** After so long without a word a running job says since when, in milliseconds. */
+const SILENT_MS = 90_000;
+/** A clock for what changes slowly: four turns a minute. */
+const slow = computed(() => Math.floor(now.value / 15_000) * 15_000);
+
+/** The component. */
+export function ProgressPart(props: PartProps) {
+  const { part, around } = props;
+  const jobs = useMemo(() => new Map<string, Signal<Shown>>(), [part.id]);
+  const order = useSignal<readonly string[]>([]);
+  const source = part.source === "" || part.source === "telemetry" ? "active_jobs" : part.source;
+  const asked = useSource(props, source);
+  const put = (raws: readonly unknown[], at_: number) => {
+    let grown = false;
+    for (const raw of raws) {
+      const record = obj(raw);
+      const id = str(at(record, "job_id"), str(at(record, "id"))) || `agent ${str(at(record, "agent_id"))}`;
+      const known = jobs.get(id);
+      if (known) known.value = update(known.peek(), record, at_);
+      else {
+        jobs.set(id, signal({ ...update(undefined, record, at_), id }));
+        grown = true;
+      }
+    }
+    if (!grown) return;
+    for (const [id, job] of jobs) {
+      if (jobs.size <= JOBS_MAX) break;
+      if (job.peek().state !== "running") jobs.delete(id);
+    }
+    for (const id of jobs.keys()) {
+      if (jobs.size <= JOBS_MAX) break;
+      jobs.delete(id);
+    }
+    order.value = [...jobs.keys()];
+  };
+  const told = asked.told.value;
+  useEffect(() => {
+    if (told) put(records(told.items.length > 0 ? told.items : told.value), now.peek());
+  }, [told]);
+  useEffect(() => around.feed.hear(["progress"], (frames) => {
+    const agent = around.agent.peek();
+    put(frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && (agent === "" || str(at(raw, "agent_id"), agent) === agent)), now.peek());
+  }), [around.feed, part.id]);
+
+  const multi = bool(at(part.config, "multi"), true);
+  const running = order.value.filter((id) => jobs.get(id)?.value.state === "running").length;
+  const list = multi ? order.value : order.value.slice(-1);
+  return (
+    <Panel title={part.title} note={part.about || (list.length > 0 ? `${running} running${list.length > running ? `, ${list.length - running} ended` : ""}` : undefined)}>
+      {list.length === 0 && <ProblemNote problem={asked.problem.value} />}
+      {list.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Asking what runs." : "Nothing runs. A job appears here as soon as the add-on tells of it."}</p>}
+      <ul class="jobs">{list.map((id) => {
+        const job = jobs.get(id);
+        return job && <Job key={id} job={job} {...props} />;
+      })}</ul>
+    </Panel>
+  );
+}
+
+const ENDED: Record<Exclude<Shown["state"], "running" | "paused">, string> = { completed: "ended", failed: "failed", cancelled: "cancelled" };
+
+function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
+  const { id, agent, title, message, phase, detail, percent, eta, speed, temperature, elapsed, moved, errors, state, phases, heard } = job.value;
+  const shows = (key: string) => bool(at(part.config, key), true);
+  const cancel = obj(at(part.config, "cancel"));
+  const hot = state === "running";
+  const silent = hot && slow.value - heard > SILENT_MS;
+  const figures = [
+    hot && shows("show_eta") && eta && (["left", eta] as const),
+    hot && shows("show_speed") && speed && (["", speed] as const),
+    shows("show_temperature") && temperature !== null && (["", celsius(temperature)] as const),
+    elapsed && (["after", elapsed] as const),
+    moved && (["", moved] as const),
+    errors !== null && errors > 0 && (["", `${errors} errors`] as const),
+  ].filter((one): one is readonly ["left" | "after" | "", string] => Boolean(one));
+  return (
+    <li class={`ajob ${state}`}>
+      <div class="who"><b>{title || id}</b><span class="mute">{[title && id !== title ? id : "", agent].filter(Boolean).join(", ")}</span></div>
+      <div class="pc">{state === "running" || state === "paused" ? (percent === null ? "" : `${percent.toFixed(percent < 100 && percent > 99 ? 1 : percent >= 10 ? 0 : 1)}\u00a0%`) : (
+        <span class={`v ${state === "failed" ? "is-fail" : state === "cancelled" ? "is-inc" : "is-info"}`}>{state === "failed" ? <Shape of="fail" /> : state === "cancelled" ? <Shape of="inc" /> : <Icon name="tick" />}{ENDED[state]}</span>
+      )}</div>
+      <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent === null ? undefined : Math.round(percent)} aria-label={`${title || id}${phase && `, ${phase}`}`}>
+        <i style={{ transform: `scaleX(${(percent ?? 0) / 100})` }} /></div>
+      <div class="what">
+        {shows("show_phase") && phases.length > 0 && (
+          <ol class="phs" aria-label="Phases">{phases.map(({ name }) => <li key={name} class={name === phase && hot ? "run" : "done"} aria-current={name === phase && hot ? "step" : undefined}>{name}</li>)}</ol>
+        )}
+        {(detail || message) && <p>{[detail, message].filter((text, index, all) => text && all.indexOf(text) === index).join(". ")}</p>}
+        {silent && <p class="mute">Not heard for a while: last {ago(new Date(heard).toISOString(), slow.value)}.</p>}
+      </div>
+      <div class="fig">{figures.map(([word, text]) => <span key={`${word}${text.replace(/[\d.]+/g, "")}`}>{word === "after" ? `after ${text}` : word === "left" ? `${text} left` : text}</span>)}</div>
+      {hot && bool(at(cancel, "enabled")) && <Cancel part={part} around={around} id={id} agent={agent} name={title || id} ask={str(at(cancel, "confirm_message"))} />}
+    </li>
+  );
+}
+
+function Cancel({ part, around, id, agent, name, ask }: PartProps & { id: string; agent: string; name: string; ask: string }) {
+  const open = useSignal(false);
+  const busy = useSignal(false);
+  const problem = useSignal<Problem | null>(null);
+  const run = async () => {
+    busy.value = true;
+    problem.value = null;
+    try {
+      await act(around.addon.id, part.id, "cancel", { job_id: id, ...(agent ? { agent_id: agent } : {}) }, null);
+      open.value = false;
+      around.turn.value += 1;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+  };
+  return (
+    <div class="end">
+      <button class="btn" type="button" aria-label={`Cancel ${name}…`} onClick={() => (open.value = true)}>Cancel…</button>
+      {open.value && (
+        <Dialog title={`Cancel ${name}?`} onClose={() => (open.value = false)}>
+          <p>{ask || "What was done so far is lost; the job cannot go on from here."}</p>
+          <ProblemNote problem={problem.value} />
+          <div class="do"><button class="btn danger" type="button" disabled={busy.value} onClick={() => void run()}>{busy.value ? "Asking" : "Cancel the job"}</button>
+            <button class="btn" type="button" onClick={() => (open.value = false)}>Let it run</button></div>
+        </Dialog>
+      )}
+    </div>
+  );
+}
