@@ -7,7 +7,7 @@ import { LENGTH_MAX } from "./expression";
 /** A value of a form's field, or of a manifest. */
 export type Value = string | number | boolean | null | undefined | readonly Value[] | { readonly [key: string]: Value };
 
-type Test = { field: string } & ({ oneOf: readonly Value[] } | { not: Value } | { relation: string; bound: number });
+type Test = { field: string } & ({ oneOf: readonly Value[] } | { noneOf: readonly Value[] } | { begins: string } | { relation: string; bound: number });
 
 /** A condition that holds to the grammar: all of these. */
 export type When = readonly Test[];
@@ -65,11 +65,26 @@ function parseText(words: string): Test {
   const operator = ["==", "!=", ">=", "<=", "=", ">", "<"].find((one) => rest.startsWith(one));
   if (operator === undefined) throw new VisibleError("expected one of = != > < >= <=");
   const value = trim(rest.slice(operator.length));
-  if (operator === "!=") return { field, not: value };
+  if (operator === "!=") return { field, noneOf: [value] };
   if (operator === "=" || operator === "==") return { field, oneOf: [value] };
   const bound = decimal(value);
   if (bound === null) throw new VisibleError(`after ${operator} expected a number, found "${value}"`);
   return { field, relation: operator, bound };
+}
+
+/** The form `{"field": …, "equals": …}`, if the object is of it. */
+function ofField(map: ReadonlyMap<string, unknown>): Test | null {
+  const field = map.get("field");
+  if (typeof field !== "string") return null;
+  const word = ["equals", "in", "not_equals", "not_in", "starts_with"].find((one) => map.has(one));
+  if (word === undefined) return null;
+  const value = map.get(word);
+  if (word === "starts_with") {
+    if (typeof value !== "string") throw new VisibleError("starts_with: expected a text");
+    return { field: named(field), begins: value };
+  }
+  const list = items(value);
+  return word.startsWith("not") ? { field: named(field), noneOf: list } : { field: named(field), oneOf: list };
 }
 
 /** Reads a condition of a manifest. Throws a {@link VisibleError}. */
@@ -79,8 +94,8 @@ export function parseWhen(when: unknown): When {
     throw new VisibleError('expected a text like "field=value" or an object like {"field": ["value"]}');
   }
   const map = new Map(Object.entries(when));
-  const field = map.get("field");
-  if (typeof field === "string" && map.has("equals")) return [{ field: named(field), oneOf: items(map.get("equals")) }];
+  const test = ofField(map);
+  if (test) return [test];
   return [...map].map(([name, values]) => ({ field: named(name), oneOf: items(values) }));
 }
 
@@ -89,7 +104,8 @@ export function holds(when: When, values: ReadonlyMap<string, Value>): boolean {
   return when.every((test) => {
     const value = values.get(test.field);
     if ("oneOf" in test) return test.oneOf.some((item) => same(value, item));
-    if ("not" in test) return !same(value, test.not);
+    if ("noneOf" in test) return !test.noneOf.some((item) => same(value, item));
+    if ("begins" in test) return text(value)?.startsWith(test.begins) ?? false;
     const held = number(value);
     if (held === null) return false;
     switch (test.relation) {
