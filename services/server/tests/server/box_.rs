@@ -73,6 +73,22 @@ impl Box_ {
         }
     }
 
+    /// A box over a directory that another one, which is ending, may still hold for a moment.
+    pub async fn at_once_free(dir: &Path) -> Self {
+        let options = store::Options {
+            schema: server::tables::SCHEMA,
+            check: store::Check::InProcess,
+            ..store::Options::new(server::tables::NAMES)
+        };
+        let free = async {
+            while store::open(dir, &options).is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(crate::client::PATIENCE, free).await.unwrap();
+        Self::at(dir, None).await
+    }
+
     pub fn client(&self) -> Client {
         Client::new(self.address)
     }

@@ -10,6 +10,7 @@ mod certificate;
 mod client;
 mod gate;
 mod http;
+mod life;
 mod openapi;
 mod people;
 mod process;

@@ -1,0 +1,322 @@
+//! What a person asks of an add-on, held against the add-on's manifest: whether it is declared, how grave it is, whether the
+//! form's values fit, and what of the gate is missing. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use wire::expression::visible::When;
+use wire::manifest::{ActionSpec, Component, Field, FieldType, Manifest, Safety};
+
+/// The word that a person types at the gate.
+pub const CONFIRM: &str = "CONFIRM";
+
+/// An option of a select that opens a box for any text.
+const CUSTOM: &str = "__custom__";
+
+/// Longest text of one field, in bytes.
+const TEXT_MAX: usize = 4096;
+
+/// What was asked for, as its manifest declares it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// How grave it is.
+    pub safety: Safety,
+    /// Fields that must be true.
+    pub gates: Vec<String>,
+    /// Method and path of the add-on's API, where it names one.
+    pub endpoint: Option<(String, String)>,
+    /// The form's fields.
+    pub fields: Vec<Field>,
+}
+
+/// Whether a text can be an action's name. Source: Vigil, actions.
+pub fn is_action(action: &str) -> bool {
+    (1..=64).contains(&action.len()) && action.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// The manifest of a row, as types; `None` where it has none that holds to the rules.
+pub fn manifest(raw: &Value) -> Option<Manifest> {
+    if raw.is_null() {
+        return None;
+    }
+    Manifest::deserialize(raw).ok()
+}
+
+/// What a manifest says of an action of one of its components; `None` when it does not declare it.
+pub fn find(manifest: &Manifest, raw: &Value, component: &str, action: &str) -> Option<Asked> {
+    let free = |safety, endpoint| Asked {
+        safety,
+        gates: Vec::new(),
+        endpoint,
+        fields: Vec::new(),
+    };
+    let (_, part) = manifest.components().find(|(_, other)| other.id() == component)?;
+    let mut found: Vec<Asked> = Vec::new();
+    if let Some(declared) = manifest.declared(component, action) {
+        let fields = match part {
+            Component::Form(form) => form.config.as_ref().and_then(|config| config.fields.clone()).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let (safety, gates) = (declared.safety, declared.gates);
+        found.push(Asked { safety, gates, endpoint: None, fields });
+    }
+    match part {
+        Component::Progress(progress) => {
+            let cancel = progress.config.as_ref().and_then(|config| config.cancel.as_ref());
+            if let Some(cancel) = cancel.filter(|cancel| cancel.enabled != Some(false) && action == "cancel") {
+                let method = cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned());
+                let path = cancel.endpoint.clone().map(|path| match path.contains('{') || method != "DELETE" {
+                    true => path,
+                    false => format!("{}/{{job_id}}", path.trim_end_matches('/')),
+                });
+                found.push(free(Safety::Write, path.map(|path| (method, path))));
+            }
+        }
+        Component::SmartTable(table) => {
+            let config = table.config.as_ref();
+            let lists = config.map(|c| [&c.row_actions, &c.toolbar_actions, &c.bulk_actions]);
+            let buttons = lists.into_iter().flatten().flatten().flatten();
+            for button in buttons.filter(|button| button.id == action) {
+                if let Some(ActionSpec::Endpoint(endpoint)) = &button.action {
+                    let method = endpoint.method.clone().unwrap_or_else(|| "POST".to_owned());
+                    found.push(free(button.safety(), Some((method, endpoint.endpoint.clone()))));
+                }
+            }
+            if column_deletes(raw, component, action) {
+                found.push(free(Safety::Destructive, None));
+            }
+        }
+        Component::DiscoveryCard(card) if action == "expand" => {
+            let path = card.config.as_ref().and_then(|config| config.expand_endpoint.clone());
+            found.push(free(Safety::Destructive, path.map(|path| ("POST".to_owned(), path))));
+        }
+        _ => {}
+    }
+    // The gravest of all that are meant by this name.
+    found.into_iter().max_by_key(|asked| asked.safety)
+}
+
+/// Whether a column of buttons declares the action: existing tables end a row's thing so.
+fn column_deletes(raw: &Value, component: &str, action: &str) -> bool {
+    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let parts = list(raw, "pages").into_iter().flat_map(|page| list(&page, "components"));
+    let columns = parts.filter(|part| part["id"] == component).flat_map(|part| list(&part["config"], "columns"));
+    let buttons = columns.filter(|column| column["format"] == "actions").flat_map(|column| list(&column, "actions"));
+    buttons.into_iter().any(|button| button["type"] == action)
+}
+
+/// What is wrong with a form's values, each naming its field. Fields that are hidden by a condition are not asked for.
+pub fn flaws(fields: &[Field], data: &Map<String, Value>) -> Vec<String> {
+    let values: BTreeMap<String, Value> = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut flaws = Vec::new();
+    for field in fields {
+        let shown = field.visible_when.as_ref().is_none_or(|when| When::parse(when).is_ok_and(|when| when.holds(&values)));
+        let depends = field.depends_on.as_ref().is_none_or(|on| data.get(on).is_some_and(is_given));
+        let value = data.get(&field.name).filter(|value| is_given(value));
+        match value {
+            // A tick that has to be set is the gate's business where it is one.
+            None if field.required == Some(true) && shown && depends && field.security_gate != Some(true) => {
+                flaws.push(format!("field {:?}: expected a value", field.name));
+            }
+            None => {}
+            Some(value) => flaws.extend(flaw(field, value)),
+        }
+    }
+    flaws
+}
+
+fn is_given(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    }
+}
+
+fn flaw(field: &Field, value: &Value) -> Option<String> {
+    let expected = |what: String| {
+        let found: String = value.to_string().chars().take(60).collect();
+        Some(format!("field {:?}: expected {what}, found {found}", field.name))
+    };
+    match field.kind.unwrap_or(FieldType::Text) {
+        FieldType::Number | FieldType::Range => {
+            let number = value.as_f64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
+            let Some(number) = number.filter(|number: &f64| number.is_finite()) else {
+                return expected("a number".to_owned());
+            };
+            match (field.min, field.max) {
+                (Some(min), _) if number < min => expected(format!("at least {min}")),
+                (_, Some(max)) if number > max => expected(format!("at most {max}")),
+                _ => None,
+            }
+        }
+        FieldType::Checkbox | FieldType::Toggle => match value {
+            Value::Bool(_) => None,
+            Value::String(text) if matches!(text.as_str(), "true" | "false" | "on" | "off") => None,
+            _ => expected("true or false".to_owned()),
+        },
+        FieldType::Select => {
+            let options = field.options.as_deref().unwrap_or_default();
+            let free = field.source.is_some() || options.is_empty() || options.iter().any(|option| option.value == CUSTOM);
+            let known = |one: &Value| match one {
+                Value::String(text) => text.len() <= TEXT_MAX && (free || options.iter().any(|option| option.value == *text)),
+                Value::Number(number) => free || options.iter().any(|option| option.value == number.to_string()),
+                Value::Bool(flag) => options.iter().any(|option| option.value == flag.to_string()),
+                _ => false,
+            };
+            let all = match value {
+                Value::Array(many) => many.iter().all(known),
+                one => known(one),
+            };
+            if all {
+                return None;
+            }
+            let words: Vec<&str> = options.iter().take(10).map(|option| option.value.as_str()).collect();
+            expected(format!("one of its options {words:?}"))
+        }
+        FieldType::Text | FieldType::Hidden => match value {
+            Value::String(text) if text.len() > TEXT_MAX => expected(format!("at most {TEXT_MAX} bytes")),
+            Value::String(_) | Value::Number(_) | Value::Bool(_) => None,
+            // Hidden fields carry what the page puts there.
+            _ if field.kind == Some(FieldType::Hidden) => None,
+            _ => expected("a text".to_owned()),
+        },
+    }
+}
+
+/// What of the gate is missing, besides whether the password is right.
+pub fn missing(asked: &Asked, data: &Map<String, Value>, password: Option<&str>, confirm: Option<&str>) -> Vec<String> {
+    if asked.safety != Safety::Destructive {
+        return Vec::new();
+    }
+    let unticked = asked.gates.iter().filter(|gate| {
+        let ticked = matches!(data.get(*gate), Some(Value::Bool(true)));
+        !ticked && !matches!(data.get(*gate), Some(Value::String(text)) if text == "true" || text == "on")
+    });
+    let mut missing: Vec<String> = unticked.map(|gate| format!("field {gate:?} must be ticked")).collect();
+    if password.is_none_or(str::is_empty) {
+        missing.push("\"_password\" must be your password".to_owned());
+    }
+    if confirm != Some(CONFIRM) {
+        missing.push(format!("\"confirm\" must be {CONFIRM:?}"));
+    }
+    missing
+}
+
+/// A declared path with its placeholders filled from the values, each as one part of a path; `None` where a value is missing or
+/// is none.
+pub fn fill(pattern: &str, data: &Map<String, Value>) -> Option<String> {
+    let mut path = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        let name = name.strip_prefix("row.").unwrap_or(name);
+        let value = data.get(name).or_else(|| if name == "id" { data.get("job_id") } else { None })?;
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        if text.is_empty() || text == "." || text.contains("..") {
+            return None;
+        }
+        path += before;
+        for byte in text.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => path.push(char::from(byte)),
+                other => path += &format!("%{other:02X}"),
+            }
+        }
+        rest = after;
+    }
+    Some(path + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn raw() -> Value {
+        json!({ "name": "x", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+            { "type": "form", "id": "f", "config": { "action": "start_job", "fields": [
+                { "name": "target", "type": "select", "required": true, "options": [{ "value": "sda", "label": "a" }] },
+                { "name": "passes", "type": "number", "min": 1, "max": 4, "visible_when": "target=sda" },
+                { "name": "note", "type": "text", "required": true, "depends_on": "passes" },
+                { "name": "confirm", "type": "checkbox", "security_gate": true, "required": true },
+            ] } },
+            { "type": "progress", "id": "j", "config": { "cancel": { "enabled": true, "endpoint": "/api/jobs" } } },
+            { "type": "smart-table", "id": "t", "config": {
+                "columns": [{ "key": "a", "format": "actions", "actions": [{ "type": "delete", "id_key": "agent_id" }] }],
+                "row_actions": [{ "id": "scrub", "safety_tier": "yellow", "action": { "method": "POST", "endpoint": "/api/pools/{row.name}/scrub" } },
+                                { "id": "destroy", "safety_tier": "red", "action": { "method": "DELETE", "endpoint": "/api/pools/{row.name}" } }] } },
+            { "type": "discovery-card", "id": "d", "config": { "expand_endpoint": "/api/pool/add-vdev" } },
+        ] }] })
+    }
+
+    fn data(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn what_is_declared_is_found_with_its_gravity() {
+        let raw = raw();
+        let manifest = manifest(&raw).unwrap();
+        let of = |component, action| find(&manifest, &raw, component, action);
+        let form = of("f", "start_job").unwrap();
+        assert_eq!((form.safety, form.gates.as_slice()), (Safety::Destructive, ["confirm".to_owned()].as_slice()));
+        assert_eq!(of("j", "cancel").unwrap().endpoint.unwrap(), ("DELETE".into(), "/api/jobs/{job_id}".into()));
+        assert_eq!(of("t", "scrub").unwrap().safety, Safety::Write);
+        assert_eq!(of("t", "destroy").unwrap().safety, Safety::Destructive);
+        assert_eq!(of("t", "delete").unwrap().safety, Safety::Destructive);
+        assert_eq!(of("d", "expand").unwrap().safety, Safety::Destructive);
+        for (component, action) in [("f", "stop"), ("x", "start_job"), ("t", "start_job"), ("j", "start_job"), ("", "")] {
+            assert_eq!(of(component, action), None, "{component} {action}");
+        }
+    }
+
+    #[test]
+    fn each_thing_that_the_gate_lacks_is_named() {
+        let raw = raw();
+        let asked = find(&manifest(&raw).unwrap(), &raw, "f", "start_job").unwrap();
+        let all = missing(&asked, &data(json!({})), None, None);
+        assert_eq!(all.len(), 3, "{all:?}");
+        let ticked = data(json!({ "confirm": true }));
+        assert!(missing(&asked, &ticked, Some("pw"), Some("confirm"))[0].contains("CONFIRM"), "as it is written");
+        assert!(missing(&asked, &data(json!({ "confirm": "yes" })), Some("pw"), Some("CONFIRM"))[0].contains("ticked"));
+        assert!(missing(&asked, &data(json!({ "confirm": 1 })), Some("pw"), Some("CONFIRM"))[0].contains("ticked"));
+        assert_eq!(missing(&asked, &ticked, Some("pw"), Some("CONFIRM")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn values_are_held_against_the_form() {
+        let raw = raw();
+        let fields = find(&manifest(&raw).unwrap(), &raw, "f", "start_job").unwrap().fields;
+        let of = |value| flaws(&fields, &data(value)).join("; ");
+        assert!(of(json!({})).contains("\"target\": expected a value"));
+        assert!(of(json!({ "target": "sdb" })).contains("one of its options"));
+        assert!(of(json!({ "target": { "a": 1 } })).contains("one of its options"));
+        assert!(of(json!({ "target": "sda", "passes": "many", "note": "n" })).contains("a number"));
+        assert!(of(json!({ "target": "sda", "passes": 5, "note": "n" })).contains("at most 4"));
+        assert!(of(json!({ "target": "sda", "passes": "0", "note": "n" })).contains("at least 1"));
+        assert!(of(json!({ "target": "sda", "passes": 2 })).contains("\"note\""), "what it depends on is given");
+        assert!(of(json!({ "target": "sda", "confirm": "maybe" })).contains("true or false"));
+        assert!(of(json!({ "target": "sda", "passes": 2, "note": ["x"] })).contains("a text"));
+        assert_eq!(of(json!({ "target": "sda" })), "");
+        assert_eq!(of(json!({ "target": "sda", "passes": 4, "note": "n", "confirm": true, "agent_id": "x" })), "");
+    }
+
+    #[test]
+    fn a_value_is_one_part_of_a_path_and_leads_nowhere_else() {
+        let of = |pattern, value| fill(pattern, &data(value));
+        assert_eq!(of("/api/jobs/{id}", json!({ "job_id": "a/b c" })).unwrap(), "/api/jobs/a%2Fb%20c");
+        assert_eq!(of("/api/pools/{row.name}/scrub", json!({ "name": "tank" })).unwrap(), "/api/pools/tank/scrub");
+        for bad in [json!({}), json!({ "id": "" }), json!({ "id": "../x" }), json!({ "id": ["a"] }), json!({ "id": "." })] {
+            assert_eq!(of("/api/jobs/{id}", bad.clone()), None, "{bad}");
+        }
+        assert_eq!(of("/api/jobs/{id", json!({ "id": "a" })), None);
+    }
+}

@@ -1,0 +1,170 @@
+//! Other computers that report their drives: the book of [`health`], its limits, and the watch for silence.
+//!
+//! What a report changes is written in one commit together with the events that tell of it; those wait in an outbox
+//! until the event log has them, so that a cut of power between the two loses none.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use health::Book;
+use wire::event::Actor;
+
+use crate::app::App;
+use crate::auth::limit::Limit;
+use crate::clock::Now;
+use crate::scribe::Keep;
+use crate::tables::STATE;
+
+/// Registrations and authentications a minute from one address. Source: Vigil, rate limits of the agent routes.
+const A_MINUTE: usize = 10;
+
+/// Seconds between reports that agents can be told. Source: Vigil, report interval.
+pub const INTERVALS: [u64; 6] = [60, 900, 1800, 3600, 43_200, 86_400];
+
+/// What agents are told where nobody chose.
+pub const INTERVAL: u64 = 3600;
+
+/// Key in the state table: the chosen interval.
+const INTERVAL_KEY: &str = "hosts.report-interval";
+
+/// A host is silent after so many intervals, but not before ten minutes.
+const MISSED: u32 = 3;
+const LEAST_SILENCE: Duration = Duration::from_secs(600);
+
+/// How often silence is looked for.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Everything about other computers.
+#[derive(Debug)]
+pub struct Fleet {
+    /// Agents, hosts, drives, histories.
+    pub book: Book,
+    registrations: Mutex<Limit>,
+    authentications: Mutex<Limit>,
+    /// When each host was last heard, by the clock that only goes forward: the wall clock of a box may jump by years.
+    heard: Mutex<HashMap<String, Duration>>,
+    /// Held while events go from the outbox to the log, so that none goes twice.
+    telling: tokio::sync::Mutex<()>,
+}
+
+/// Which of the limited routes.
+#[derive(Clone, Copy, Debug)]
+pub enum Road {
+    /// Registration.
+    Register,
+    /// Authentication.
+    Authenticate,
+}
+
+impl Fleet {
+    /// The fleet of a store.
+    pub fn new(store: store::Store) -> Self {
+        let limit = || Mutex::new(Limit::new(A_MINUTE, Duration::from_secs(60)));
+        Self {
+            book: Book::new(store),
+            registrations: limit(),
+            authentications: limit(),
+            heard: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Counts a request of `peer`; every one counts, good or bad.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn count(&self, road: Road, now: Now, peer: &str) -> Result<(), Duration> {
+        let limit = match road {
+            Road::Register => &self.registrations,
+            Road::Authenticate => &self.authentications,
+        };
+        let mut limit = limit.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.allow(now.mono, peer)?;
+        limit.failed(now.mono, peer);
+        Ok(())
+    }
+
+    /// Takes note that a host was heard.
+    pub fn heard(&self, hostname: &str, now: Now) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.insert(hostname.to_owned(), now.mono);
+    }
+
+    /// Hosts that have said nothing for too long, with words. One that has not spoken since this process started is
+    /// given the whole time from then.
+    fn silent(&self, now: Now, interval: u64) -> store::Result<BTreeMap<String, String>> {
+        let hosts = self.book.hosts()?;
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.retain(|name, _| hosts.iter().any(|host| host.hostname == *name));
+        let patience = (Duration::from_secs(interval) * MISSED).max(LEAST_SILENCE);
+        let quiet = hosts.into_iter().filter(|host| {
+            let last = heard.get(&host.hostname).copied().unwrap_or(Duration::ZERO);
+            now.mono.saturating_sub(last) > patience
+        });
+        Ok(quiet
+            .map(|host| {
+                let words = format!("no report since {}", host.last_seen.strftime("%Y-%m-%d %H:%M UTC"));
+                (host.hostname, words)
+            })
+            .collect())
+    }
+}
+
+impl App {
+    /// Seconds between reports that agents are told.
+    pub fn report_interval(&self) -> u64 {
+        let chosen = self.store.read(|r| STATE.get(r, INTERVAL_KEY)).ok().flatten();
+        chosen.and_then(|value| value.as_u64()).filter(|seconds| INTERVALS.contains(seconds)).unwrap_or(INTERVAL)
+    }
+
+    /// Chooses it; one of [`INTERVALS`].
+    ///
+    /// # Errors
+    /// The medium.
+    pub async fn set_report_interval(&self, seconds: u64) -> store::Result<()> {
+        self.store.write(move |w| STATE.put(w, INTERVAL_KEY, &seconds.into())).await
+    }
+
+    /// Takes the events of the outbox to the log.
+    ///
+    /// # Errors
+    /// The medium; they stay in the outbox then.
+    pub async fn tell_of_drives(&self) -> store::Result<()> {
+        let _alone = self.fleet.telling.lock().await;
+        loop {
+            let waiting = self.fleet.book.outbox()?;
+            let Some(last) = waiting.last().map(|(number, _)| *number) else { return Ok(()) };
+            let now = self.clock.now().wall;
+            let keep = waiting.into_iter().map(|(_, event)| Keep::Event(event, Actor::new("server", "health"), now));
+            self.scribe.kept(keep.collect()).await?;
+            self.fleet.book.logged(last).await?;
+        }
+    }
+
+    /// Looks for hosts that fell silent, and takes events to the log that were left over.
+    ///
+    /// # Errors
+    /// The medium.
+    pub async fn look_for_silence(&self) -> store::Result<()> {
+        let now = self.clock.now();
+        let silent = self.fleet.silent(now, self.report_interval())?;
+        if !silent.is_empty() {
+            self.fleet.book.listen(silent, now.wall).await?;
+        }
+        self.tell_of_drives().await
+    }
+}
+
+/// Looks for silence now and then, for as long as the server lives.
+pub async fn watch(app: std::sync::Weak<App>) {
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let Some(app): Option<Arc<App>> = app.upgrade() else { return };
+        if let Err(error) = app.look_for_silence().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "silent hosts were not looked for");
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! What host agents reported of their drives: values, histories, trends, scores, wear. On the paths of Vigil's REST.
+//!
+//! Every list can be narrowed by `hostname` and `serial` (and `model`, where two drives share a serial); one that
+//! nothing fits is empty, so a fresh box answers 200 everywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::Json as Answered;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use health::known::known;
+use health::tables::{Drive, Point};
+use health::trend;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+use wire::Time;
+use wire::event::Severity;
+
+use super::Refusal;
+use super::act::act;
+use super::body::Json;
+use super::doc::{Body, LoggedIn, Stored};
+use super::person::Person;
+use crate::app::App;
+
+/// Most points in one answer.
+const POINTS_MAX: usize = 20_000;
+
+/// Days of history in an answer that was not asked for a number.
+const DAYS: u32 = 30;
+
+/// Most days. Source: `health::thin` keeps 400.
+const DAYS_MAX: u32 = 400;
+
+/// Which drives, values and times are meant.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Of {
+    /// Host name.
+    pub hostname: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// One value alone: its number or word, as `5` or `media_errors`.
+    #[serde(alias = "attribute_id")]
+    pub attribute: Option<String>,
+    /// How far back, 1 to 400; 30 where it is not said.
+    pub days: Option<u32>,
+}
+
+/// The query, as axum reads it.
+pub type Asked = Result<Query<Of>, QueryRejection>;
+
+pub(super) fn of(asked: Asked) -> Result<Of, Refusal> {
+    let bad = |what: String| Refusal::new("bad-query", 400, "The query is not one").with(what);
+    let Query(of) = asked.map_err(|error| bad(error.body_text()))?;
+    match of.days {
+        Some(days) if !(1..=DAYS_MAX).contains(&days) => Err(bad(format!("days: {days}; expected 1 to {DAYS_MAX}"))),
+        _ => Ok(of),
+    }
+}
+
+impl Of {
+    pub(super) fn drives(&self, app: &App) -> store::Result<Vec<Drive>> {
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        app.fleet.book.drives(|drive| {
+            fits(&self.hostname, &drive.hostname)
+                && fits(&self.serial, &drive.reading.serial)
+                && fits(&self.model, &drive.reading.model)
+        })
+    }
+
+    pub(super) fn since(&self, app: &App) -> Time {
+        let days = self.days.unwrap_or(DAYS);
+        let back = jiff::SignedDuration::from_hours(24 * i64::from(days));
+        app.clock.now().wall.checked_sub(back).unwrap_or(Time::MIN)
+    }
+}
+
+/// Who a drive is.
+pub(super) fn who(drive: &Drive) -> Map<String, Value> {
+    let r = &drive.reading;
+    let who = json!({
+        "id": drive.id,
+        "hostname": drive.hostname,
+        "device": r.device,
+        "device_type": r.device_type,
+        "protocol": r.protocol,
+        "medium": r.medium,
+        "model": r.model,
+        "serial": r.serial,
+        "firmware": r.firmware,
+        "alias": drive.alias,
+        "capacity": r.capacity,
+        "rpm": r.rpm,
+        "present": drive.present,
+        "first_seen": drive.first_seen,
+        "last_seen": drive.last_seen,
+    });
+    who.as_object().cloned().unwrap_or_default()
+}
+
+fn with(drive: &Drive, more: Value) -> Value {
+    let mut all = who(drive);
+    all.extend(more.as_object().cloned().unwrap_or_default());
+    Value::Object(all)
+}
+
+pub(super) fn answer(drives: Vec<Value>) -> Answered<Value> {
+    Answered(json!({ "count": drives.len(), "drives": drives }))
+}
+
+/// Alerts as a list, worst first.
+pub(super) fn alerts(alerts: &health::alert::Alerts) -> Vec<Value> {
+    let mut all: Vec<_> = alerts.iter().collect();
+    all.sort_by_key(|(kind, active)| (std::cmp::Reverse(active.severity), **kind));
+    all.iter()
+        .map(|(kind, a)| json!({ "alert": kind, "severity": a.severity, "message": a.message, "value": a.value, "since": a.since }))
+        .collect()
+}
+
+/// Health of one drive.
+pub(super) fn health_of(drive: &Drive) -> Value {
+    let r = &drive.reading;
+    with(drive, json!({
+        "score": drive.score.score,
+        "status": drive.score.status,
+        "parts": drive.score.parts,
+        "smart_passed": r.passed,
+        "temperature": r.temperature,
+        "temperature_limit": health::alert::limit(r),
+        "power_on_hours": r.power_on_hours,
+        "power_cycles": r.power_cycles,
+        "self_test_failed": r.self_test_failed,
+        "alerts": alerts(&drive.alerts),
+    }))
+}
+
+/// The newest values of each drive, with what is known of those that matter.
+#[utoipa::path(get, path = "/api/smart/attributes", operation_id = "smart_attributes", tag = "smart", params(Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn attributes(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    let of = of(asked)?;
+    let drives = of.drives(&app)?;
+    let rows = |drive: &Drive| -> Vec<Value> {
+        let r = &drive.reading;
+        let wanted = r.attributes.iter().filter(|a| of.attribute.as_ref().is_none_or(|key| *key == a.key));
+        wanted
+            .map(|a| {
+                let critical = known().critical.iter().find(|row| row.key == a.key && row.protocol == r.protocol);
+                let mut row = json!(a);
+                row["critical"] = critical.is_some().into();
+                row["meaning"] = critical.map(|row| row.meaning.clone()).into();
+                row["cost"] = critical.map(|row| row.cost(a.count)).into();
+                row
+            })
+            .collect()
+    };
+    Ok(answer(drives.iter().map(|drive| with(drive, json!({ "attributes": rows(drive) }))).collect()))
+}
+
+/// Series of a drive's points: attribute to its `[seconds, count]` pairs.
+fn series(points: &[(i64, Point)], only: Option<&str>) -> BTreeMap<String, Vec<(i64, f64)>> {
+    let mut all: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
+    let mut put = |key: &str, at: i64, value: f64| {
+        if only.is_none_or(|only| only == key) {
+            all.entry(key.to_owned()).or_default().push((at, value));
+        }
+    };
+    for (at, point) in points {
+        for (key, count) in &point.values {
+            put(key, *at, *count as f64);
+        }
+        let more = [
+            ("temperature", point.temperature.map(|t| t as f64)),
+            ("score", point.score.map(f64::from)),
+            ("wear", point.wear),
+            ("written", point.written.map(|b| b as f64)),
+        ];
+        for (key, value) in more {
+            if let Some(value) = value
+                && !point.values.contains_key(key)
+            {
+                put(key, *at, value);
+            }
+        }
+    }
+    all
+}
+
+/// Histories: `[seconds since 1970, value]` pairs by value; besides the drive's own values `temperature`, `score`,
+/// `wear` and `written`.
+#[utoipa::path(get, path = "/api/smart/attributes/history", operation_id = "smart_history", tag = "smart", params(Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn history(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    let of = of(asked)?;
+    let mut room = POINTS_MAX;
+    let mut all = Vec::new();
+    for drive in of.drives(&app)? {
+        let points = app.fleet.book.points(&drive.id, of.since(&app))?;
+        let series = series(&points, of.attribute.as_deref());
+        let size = series.values().map(Vec::len).sum::<usize>();
+        if size > room && !all.is_empty() {
+            let mut body = json!({ "count": all.len(), "drives": all });
+            body["truncated"] = true.into();
+            return Ok(Answered(body));
+        }
+        room = room.saturating_sub(size);
+        all.push(with(&drive, json!({ "points": points.len(), "history": series })));
+    }
+    Ok(answer(all))
+}
+
+/// Limits that a value's line may cross: its own in the book of known values, or none.
+fn limits(drive: &Drive, key: &str) -> Vec<(&'static str, f64)> {
+    match key {
+        "temperature" => vec![("limit", health::alert::limit(&drive.reading) as f64)],
+        "wear" | "percentage_used" => vec![("wear_90", 90.0), ("rated_life", 100.0)],
+        "score" => vec![("warning", 80.0), ("critical", 50.0)],
+        "available_spare" => {
+            let own = drive.reading.attributes.iter().find(|a| a.key == "available_spare_threshold");
+            own.map(|a| ("threshold", a.count as f64)).into_iter().collect()
+        }
+        _ => {
+            let row = known().critical.iter().find(|row| row.key == key && row.protocol == drive.reading.protocol);
+            row.filter(|row| row.critical_at > 0).map(|row| ("critical", row.critical_at as f64)).into_iter().collect()
+        }
+    }
+}
+
+pub(super) fn trend_of(drive: &Drive, key: &str, points: &[(i64, f64)]) -> Option<Value> {
+    let line = trend::fit(points)?;
+    let last = Time::from_second(points.last()?.0).ok()?;
+    let crossings: Vec<Value> = limits(drive, key)
+        .into_iter()
+        .filter_map(|(name, limit)| {
+            let mut crossing = json!(line.crossing(limit, last)?);
+            crossing["name"] = name.into();
+            Some(crossing)
+        })
+        .collect();
+    let mut value = json!(line);
+    value["crossings"] = crossings.into();
+    Some(value)
+}
+
+/// Trends: a straight line by least squares for each value, how sure it is, and when it crosses a limit.
+#[utoipa::path(get, path = "/api/smart/attributes/trend", operation_id = "smart_trend", tag = "smart", params(Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn trends(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    let of = of(asked)?;
+    let mut all = Vec::new();
+    for drive in of.drives(&app)? {
+        let points = app.fleet.book.points(&drive.id, of.since(&app))?;
+        let series = series(&points, of.attribute.as_deref());
+        let trends: BTreeMap<&String, Value> =
+            series.iter().filter_map(|(key, points)| Some((key, trend_of(&drive, key, points)?))).collect();
+        all.push(with(&drive, json!({ "trends": trends })));
+    }
+    Ok(answer(all))
+}
+
+/// The values whose count matters, what one costs and who says so.
+#[utoipa::path(get, path = "/api/smart/critical-attributes", operation_id = "smart_critical", tag = "smart", responses((status = 200, body = Value), LoggedIn))]
+pub async fn critical(_: Person) -> Answered<Value> {
+    let all = &known().critical;
+    Answered(json!({ "count": all.len(), "attributes": all }))
+}
+
+/// Score, parts and alerts of the drives asked for.
+#[utoipa::path(get, path = "/api/smart/health/summary", operation_id = "smart_summary", tag = "smart", params(Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    let drives = of(asked)?.drives(&app)?;
+    let mut body = totals(&drives);
+    body["drives"] = drives.iter().map(health_of).collect();
+    body["count"] = drives.len().into();
+    Ok(Answered(body))
+}
+
+/// How many drives are how well.
+pub(super) fn totals(drives: &[Drive]) -> Value {
+    use health::score::Status;
+    let of = |status: Status| drives.iter().filter(|drive| drive.score.status == status).count();
+    json!({
+        "total": drives.len(),
+        "healthy": of(Status::Healthy),
+        "warning": of(Status::Warning),
+        "critical": of(Status::Critical),
+        "unknown": of(Status::Unknown),
+    })
+}
+
+/// The same of all drives.
+#[utoipa::path(get, path = "/api/smart/health/all", operation_id = "smart_health_all", tag = "smart", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn health_all(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    Ok(answer(Of::default().drives(&app)?.iter().map(health_of).collect()))
+}
+
+/// Drives that lost points or have an alert.
+#[utoipa::path(get, path = "/api/smart/health/issues", operation_id = "smart_issues", tag = "smart", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn issues(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let mut drives = Of::default().drives(&app)?;
+    drives.retain(|drive| !drive.alerts.is_empty() || !drive.score.parts.is_empty());
+    drives.sort_by_key(|drive| drive.score.score);
+    Ok(answer(drives.iter().map(health_of).collect()))
+}
+
+/// Temperatures over time, lowest, highest and mean.
+#[utoipa::path(get, path = "/api/smart/temperature/history", operation_id = "smart_temperature", tag = "smart", params(Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn temperature(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    let of = of(asked)?;
+    let mut all = Vec::new();
+    for drive in of.drives(&app)? {
+        let points = app.fleet.book.points(&drive.id, of.since(&app))?;
+        let told: Vec<(i64, i64)> = points.iter().filter_map(|(at, p)| Some((*at, p.temperature?))).collect();
+        let mean = (!told.is_empty()).then(|| told.iter().map(|(_, t)| *t as f64).sum::<f64>() / told.len() as f64);
+        all.push(with(&drive, json!({
+            "limit": health::alert::limit(&drive.reading),
+            "now": drive.reading.temperature,
+            "lowest": told.iter().map(|(_, t)| t).min(),
+            "highest": told.iter().map(|(_, t)| t).max(),
+            "mean": mean.map(|mean| (mean * 10.0).round() / 10.0),
+            "history": told,
+        })));
+    }
+    Ok(answer(all))
+}
+
+/// Body of [`cleanup`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Cleanup {
+    /// Points older than so many days go, 1 to 400.
+    #[serde(alias = "retention_days")]
+    days: u32,
+}
+
+/// Takes old points out of the histories.
+#[utoipa::path(post, path = "/api/smart/cleanup", operation_id = "smart_cleanup", tag = "smart", request_body = Cleanup,
+    responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 422, description = "`bad-days`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn cleanup(State(app): State<Arc<App>>, person: Person, Json(form): Json<Cleanup>) -> Result<Answered<Value>, Refusal> {
+    if !(1..=DAYS_MAX).contains(&form.days) {
+        let what = format!("days: {}; expected 1 to {DAYS_MAX}", form.days);
+        return Err(Refusal::new("bad-days", 422, "This is no age").with(what));
+    }
+    let before = Of { days: Some(form.days), ..Of::default() }.since(&app);
+    let gone = app.fleet.book.clean(before).await?;
+    let message = format!("{} took {gone} points older than {} days out of the histories", person.name, form.days);
+    app.record_act(act("host.cleaned", Severity::Info, message, json!({ "points": gone })), &person.name).await?;
+    let drives: BTreeSet<String> = Of::default().drives(&app)?.into_iter().map(|drive| drive.id).collect();
+    Ok(Answered(json!({ "status": "ok", "deleted": gone, "drives": drives.len() })))
+}

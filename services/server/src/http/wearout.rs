@@ -1,0 +1,155 @@
+//! Wear of flash drives: how much of the rated life is used, since when, and when it will be.
+
+use std::sync::Arc;
+
+use axum::Json as Answered;
+use axum::extract::State;
+use health::known::Spec;
+use health::tables::Drive;
+use health::wear;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use wire::event::Severity;
+
+use super::Refusal;
+use super::act::act;
+use super::body::Json;
+use super::doc::{Body, LoggedIn, Stored};
+use super::person::Person;
+use super::smart::{Asked, answer, of, trend_of, who};
+use crate::app::App;
+
+/// Terabytes that a model may be rated for, at most.
+const TBW_MAX: u64 = 1_000_000;
+
+/// Longest model name.
+const MODEL_MAX: usize = 80;
+
+fn view(drive: &Drive, specs: &[Spec]) -> Value {
+    let spec = specs.iter().find(|spec| spec.model == drive.reading.model);
+    let mut all = who(drive);
+    let told = json!(wear::view(&drive.reading, spec));
+    all.extend(told.as_object().cloned().unwrap_or_default());
+    all.insert("power_on_hours".to_owned(), drive.reading.power_on_hours.into());
+    Value::Object(all)
+}
+
+async fn wears(app: &App, asked: Asked, all: bool) -> Result<Answered<Value>, Refusal> {
+    let drives = of(asked)?.drives(app)?;
+    let specs = app.fleet.book.specs()?;
+    let views = drives.iter().map(|drive| view(drive, &specs));
+    Ok(answer(views.filter(|view| all || !view["percent_used"].is_null()).collect()))
+}
+
+/// Wear of the drives asked for, also of those that tell none.
+#[utoipa::path(get, path = "/api/wearout/drive", operation_id = "wearout_drive", tag = "smart", params(super::smart::Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn drive(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    wears(&app, asked, true).await
+}
+
+/// Wear of every drive that tells it or whose rating is known.
+#[utoipa::path(get, path = "/api/wearout/all", operation_id = "wearout_all", tag = "smart", params(super::smart::Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    wears(&app, asked, false).await
+}
+
+fn points(app: &App, drive: &Drive, since: wire::Time) -> Result<Vec<(i64, f64)>, Refusal> {
+    let points = app.fleet.book.points(&drive.id, since)?;
+    Ok(points.into_iter().filter_map(|(at, point)| Some((at, point.wear?))).collect())
+}
+
+/// Percent of the rated life used, over time.
+#[utoipa::path(get, path = "/api/wearout/history", operation_id = "wearout_history", tag = "smart", params(super::smart::Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn history(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    let of = of(asked)?;
+    let mut all = Vec::new();
+    for drive in of.drives(&app)? {
+        let points = points(&app, &drive, of.since(&app))?;
+        let mut view = who(&drive);
+        view.insert("history".to_owned(), json!(points));
+        all.push(Value::Object(view));
+    }
+    Ok(answer(all))
+}
+
+/// Where the wear goes, and when 90 and 100 % are reached.
+#[utoipa::path(get, path = "/api/wearout/trend", operation_id = "wearout_trend", tag = "smart", params(super::smart::Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn trend(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    let of = of(asked)?;
+    let mut all = Vec::new();
+    for drive in of.drives(&app)? {
+        let points = points(&app, &drive, of.since(&app))?;
+        let mut view = who(&drive);
+        view.insert("trend".to_owned(), trend_of(&drive, "wear", &points).into());
+        all.push(Value::Object(view));
+    }
+    Ok(answer(all))
+}
+
+/// Ratings by model: those that people told, and the built-in ones.
+#[utoipa::path(get, path = "/api/wearout/specs", operation_id = "wearout_specs", tag = "smart", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn specs(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let all = app.fleet.book.specs()?;
+    Ok(Answered(json!({ "count": all.len(), "specs": all })))
+}
+
+/// Body of [`put_spec`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct PutSpec {
+    /// Model as smartctl gives it.
+    #[serde(alias = "model_pattern")]
+    model: String,
+    /// Terabytes that may be written, 1 to 1,000,000.
+    #[serde(alias = "tbw_tb", alias = "rated_tbw")]
+    tbw: u64,
+    /// Who says so.
+    #[serde(default)]
+    source: String,
+}
+
+/// Body of [`drop_spec`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct DropSpec {
+    /// Model as smartctl gives it.
+    model: String,
+}
+
+/// Tells what a model is rated for.
+#[utoipa::path(post, path = "/api/wearout/specs", operation_id = "wearout_spec_put", tag = "smart", request_body = PutSpec,
+    responses((status = 200, body = Value), LoggedIn, Body, Stored,
+        (status = 409, description = "`full`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`bad-spec`: the detail names the field", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn put_spec(State(app): State<Arc<App>>, person: Person, Json(form): Json<PutSpec>) -> Result<Answered<Value>, Refusal> {
+    let bad = |what: String| Refusal::new("bad-spec", 422, "This is no rating").with(what);
+    let model = form.model.trim().to_owned();
+    if model.is_empty() || model.chars().count() > MODEL_MAX || model.chars().any(char::is_control) {
+        return Err(bad(format!("model: expected 1 to {MODEL_MAX} characters, none of them a control")));
+    }
+    if !(1..=TBW_MAX).contains(&form.tbw) {
+        return Err(bad(format!("tbw: {}; expected 1 to {TBW_MAX} terabytes", form.tbw)));
+    }
+    let source = match form.source.trim() {
+        "" => person.name.clone(),
+        told => told.chars().filter(|c| !c.is_control()).take(200).collect(),
+    };
+    let spec = Spec { model, tbw: form.tbw, source };
+    app.fleet.book.put_spec(spec.clone()).await?;
+    let message = format!("{} told the rating of {}: {} TB", person.name, spec.model, spec.tbw);
+    app.record_act(act("host.spec", Severity::Info, message, json!(spec)), &person.name).await?;
+    Ok(Answered(json!(spec)))
+}
+
+/// Forgets a rating that a person told.
+#[utoipa::path(delete, path = "/api/wearout/specs", operation_id = "wearout_spec_remove", tag = "smart", request_body = DropSpec,
+    responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 404, description = "`spec-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn drop_spec(State(app): State<Arc<App>>, _: Person, Json(form): Json<DropSpec>) -> Result<Answered<Value>, Refusal> {
+    match app.fleet.book.drop_spec(form.model).await? {
+        true => Ok(Answered(json!({ "status": "deleted" }))),
+        false => Err(Refusal::new("spec-unknown", 404, "No person told a rating of this model")),
+    }
+}

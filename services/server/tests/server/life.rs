@@ -1,0 +1,178 @@
+//! Backup and restore over two boxes, the debug bundle, factory reset: as a person asks for them.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use http::Method;
+use http_body_util::BodyExt;
+use serde_json::json;
+
+use crate::box_::{Box_, PASSWORD};
+use crate::client::Client;
+
+const PHRASE: &str = "a long passphrase";
+
+async fn bytes(client: &Client, method: Method, path: &str, body: Option<serde_json::Value>) -> (u16, Vec<u8>) {
+    let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
+    let answer = client.send(method, path, body).await;
+    let status = answer.status().as_u16();
+    (status, answer.into_body().collect().await.unwrap().to_bytes().to_vec())
+}
+
+async fn put(client: &mut Client, file: &[u8]) -> crate::client::Answer {
+    let body = Some(("application/octet-stream", Bytes::copy_from_slice(file)));
+    client.raw(Method::PUT, "/api/v1/restore", body).await
+}
+
+#[tokio::test]
+async fn a_backup_of_one_box_is_put_back_on_another() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = Box_::at(one.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    let mut admin = first.admin().await;
+    assert_eq!(
+        admin
+            .post("/api/addons/tokens", &json!({ "name": "scrutiny" }))
+            .await
+            .status,
+        201
+    );
+    let ask = |password: &str, passphrase: &str| json!({ "password": password, "passphrase": passphrase });
+    let make = |body| bytes(&admin, Method::POST, "/api/v1/backup", Some(body));
+    assert_eq!(make(ask("wrong one", PHRASE)).await.0, 403);
+    assert_eq!(make(ask(PASSWORD, "short")).await.0, 422);
+    let (status, file) = make(ask(PASSWORD, PHRASE)).await;
+    assert_eq!(status, 200);
+
+    let second = Box_::at(other.path(), Some(("bea".into(), PASSWORD.into()))).await;
+    let mut bea = second.client();
+    let login = |name: &str| json!({ "username": name, "password": PASSWORD });
+    assert_eq!(bea.post("/api/v1/session", &login("bea")).await.status, 200);
+    assert_eq!(
+        bea.post("/api/v1/restore", &ask(PASSWORD, PHRASE)).await.problem(),
+        "nothing-brought"
+    );
+    assert_eq!(put(&mut bea, b"not a backup").await.problem(), "bad-backup");
+    let brought = put(&mut bea, &file).await;
+    assert_eq!((brought.status, brought.json()["name"].as_str()), (200, Some("kiln")));
+    assert_eq!(
+        bea.post("/api/v1/restore", &ask(PASSWORD, "another passphrase"))
+            .await
+            .problem(),
+        "backup-closed"
+    );
+    let mut cut = file.clone();
+    cut.truncate(file.len() - 20);
+    assert_eq!(put(&mut bea, &cut).await.status, 200);
+    assert_eq!(
+        bea.post("/api/v1/restore", &ask(PASSWORD, PHRASE)).await.problem(),
+        "backup-closed"
+    );
+    put(&mut bea, &file).await;
+    assert_eq!(
+        bea.post("/api/v1/restore", &ask("wrong one", PHRASE)).await.problem(),
+        "password-wrong"
+    );
+    assert_eq!(bea.post("/api/v1/restore", &ask(PASSWORD, PHRASE)).await.status, 202);
+    tokio::time::timeout(crate::client::PATIENCE, second.app.life.restart.notified())
+        .await
+        .unwrap();
+
+    // What the supervisor does: the same directory, a new process. Here the first one still holds the directory.
+    second.app.shut_down().await;
+    drop(second);
+    let again = Box_::at_once_free(other.path()).await;
+    let mut restored = again.client();
+    assert_eq!(
+        restored.post("/api/v1/session", &login("bea")).await.status,
+        401,
+        "her box is another now"
+    );
+    assert_eq!(restored.post("/api/v1/session", &login("admin")).await.status, 200);
+    let tokens = restored.get("/api/addons/tokens").await.json();
+    assert_eq!(tokens[0]["name"], "scrutiny");
+    let events = restored.get("/api/v1/events").await.json();
+    let kinds: Vec<&str> = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["type"].as_str().unwrap())
+        .collect();
+    assert!(
+        kinds.contains(&"addon.token_made") && kinds.contains(&"box.restored"),
+        "{kinds:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_debug_bundle_tells_much_and_no_secret() {
+    let server = Box_::claimed().await;
+    let mut admin = server.admin().await;
+    let token = admin.post("/api/addons/tokens", &json!({ "name": "x" })).await.json()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(server.client().get("/api/v1/debug-bundle").await.status, 401);
+    let (status, packed) = bytes(&admin, Method::GET, "/api/v1/debug-bundle", None).await;
+    assert_eq!(status, 200);
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
+    let mut names = Vec::new();
+    let secrets = [
+        token,
+        PASSWORD.to_owned(),
+        admin.cookie.clone().unwrap(),
+        "$argon2".to_owned(),
+    ];
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        names.push(entry.path().unwrap().display().to_string());
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text).unwrap();
+        let text = String::from_utf8_lossy(&text);
+        for secret in &secrets {
+            assert!(
+                !text.contains(secret.as_str()),
+                "{} holds {secret}",
+                names.last().unwrap()
+            );
+        }
+    }
+    for file in [
+        "box.json",
+        "events.jsonl",
+        "store.json",
+        "journal.export",
+        "kernel/proc-meminfo",
+    ] {
+        assert!(
+            names.iter().any(|name| name == &format!("kiln-debug-kiln/{file}")),
+            "{file}: {names:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_reset_wants_the_name_the_password_and_a_supervisor() {
+    let server = Box_::claimed().await;
+    let mut admin = server.admin().await;
+    let ask = |password: &str, confirm: &str| json!({ "password": password, "confirm": confirm });
+    assert_eq!(
+        admin.post("/api/v1/reset", &ask(PASSWORD, "klin")).await.problem(),
+        "not-confirmed"
+    );
+    assert_eq!(
+        admin.post("/api/v1/reset", &ask("wrong one", "kiln")).await.problem(),
+        "password-wrong"
+    );
+    assert_eq!(
+        admin.post("/api/v1/reset", &ask(PASSWORD, "kiln")).await.problem(),
+        "no-supervisor"
+    );
+    assert_eq!(
+        server
+            .client()
+            .post("/api/v1/reset", &ask(PASSWORD, "kiln"))
+            .await
+            .status,
+        401
+    );
+}
