@@ -40,6 +40,28 @@ impl Agent {
         Self { child }
     }
 
+    /// An agent that finds its server by these variables of its environment; what it prints goes to `console` in `dir`.
+    pub fn elsewhere(dir: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let console = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(dir.join("console"))
+            .unwrap();
+        let child = Process::new(env!("CARGO_BIN_EXE_kiln-agent"))
+            .args(["--allow-loop", "--checkpoint-bytes", "8388608"])
+            .args(arguments)
+            .arg("--data")
+            .arg(dir.join("data"))
+            .arg("--run")
+            .arg(dir.join("run"))
+            .env("KILN_LOG", "info")
+            .envs(environment.iter().copied())
+            .stderr(console)
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
     pub fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
     }

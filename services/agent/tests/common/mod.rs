@@ -8,6 +8,7 @@
 
 mod agent;
 mod bench;
+mod existing;
 mod loops;
 mod server;
 mod smart;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use agent::{Agent, Brake};
 pub use bench::{Bench, outcome};
+pub use existing::Existing;
 pub use loops::Loop;
 pub use server::{Seen, Server, sign};
 pub use smart::Smartctl;
@@ -25,7 +27,7 @@ pub use smart::Smartctl;
 pub const LARGE: u64 = 768;
 
 /// Longest wait for anything; the machine may be slow and busy.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 

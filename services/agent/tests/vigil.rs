@@ -1,0 +1,566 @@
+//! The agent as an add-on of an existing Vigil server, which `vigil/existing_server.py` plays: both ways of enrolment, a
+//! whole job in frames that every implementation takes, a server that is away, commands, and the foreign gate.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::path::Path;
+use std::time::Duration;
+
+use common::{Agent, Existing, Loop, PATIENCE, Smartctl, TOKEN, not_here};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Longest frame that such a server's other ends take.
+const LONGEST: u64 = 65_536;
+
+/// An agent in the documented way, its foreign gate open or not.
+struct Stage {
+    server: Existing,
+    agent: Agent,
+    drive: Loop,
+    smartctl: Smartctl,
+    dir: tempfile::TempDir,
+    gate: bool,
+}
+
+impl Stage {
+    async fn new(mib: u64, gate: bool) -> Option<Self> {
+        if not_here() {
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let drive = Loop::new(mib);
+        let mut warm = drive.file.clone().into_os_string();
+        warm.push(".temperature");
+        std::fs::write(&warm, "41").unwrap();
+        let smartctl = Smartctl::new(1);
+        let server = Existing::start(&["--documented", "7", "--ping", "1"]);
+        let agent = start(dir.path(), &server.url(), &smartctl, gate);
+        let stage = Self {
+            server,
+            agent,
+            drive,
+            smartctl,
+            dir,
+            gate,
+        };
+        stage
+            .server
+            .until("the connection", |said| {
+                said.iter().any(|l| l["kind"] == "upgrade").then_some(())
+            })
+            .await;
+        Some(stage)
+    }
+
+    fn node(&self) -> String {
+        self.drive.node.to_str().unwrap().to_owned()
+    }
+
+    /// Asks for a plan until the drive is listed and looked at.
+    async fn plan(&mut self) -> Value {
+        let begun = std::time::Instant::now();
+        loop {
+            let target = self.node();
+            let answer = self
+                .server
+                .ask("execute", json!({ "command": "burnin", "target": target }))
+                .await;
+            if !["drive-unknown", "content-unknown", "plan-too-often"]
+                .contains(&answer["data"]["type"].as_str().unwrap_or(""))
+            {
+                return answer;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{answer}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// The last code that was shown.
+    fn code(&self) -> String {
+        let console = std::fs::read_to_string(self.dir.path().join("console")).unwrap();
+        let line = console
+            .lines()
+            .rfind(|line| line.contains("give this code"))
+            .expect("no code was shown");
+        line.rsplit(": ").next().unwrap().trim().to_owned()
+    }
+
+    /// Plans and starts a burn-in; gives its id.
+    async fn burn(&mut self) -> String {
+        assert_eq!(self.plan().await["status"], 428);
+        let (code, serials) = (self.code(), self.node());
+        let started = self
+            .server
+            .ask("execute", json!({ "code": code, "serials": serials }))
+            .await;
+        assert_eq!(started["status"], 202, "{started}");
+        started["data"]["job_id"].as_str().unwrap().to_owned()
+    }
+
+    fn restart(&mut self) {
+        self.agent = start(self.dir.path(), &self.server.url(), &self.smartctl, self.gate);
+    }
+}
+
+fn start(dir: &Path, url: &str, smartctl: &Smartctl, gate: bool) -> Agent {
+    let environment = [
+        ("VIGIL_SERVER_URL", url),
+        ("VIGIL_ADDON_ID", "7"),
+        ("VIGIL_ADDON_TOKEN", TOKEN),
+        ("KILN_ALLOW_FOREIGN_GATE", if gate { "1" } else { "0" }),
+    ];
+    Agent::elsewhere(dir, &environment, &["--smartctl", smartctl.program().to_str().unwrap()])
+}
+
+/// Every frame was one that such a server takes, and none too long.
+fn all_taken(server: &Existing) {
+    for frame in server.frames() {
+        assert_eq!(frame["dropped"], Value::Null, "{frame}");
+        assert!(frame["length"].as_u64().unwrap() <= LONGEST, "{frame}");
+    }
+}
+
+#[tokio::test]
+async fn the_implemented_way_asks_again_while_the_token_is_not_bound_and_takes_its_id_from_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Existing::start(&[]);
+    let url = server.url();
+    // The older of the two names.
+    let environment = [("VIGIL_URL", url.as_str()), ("VIGIL_AGENT_TOKEN", TOKEN)];
+    let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+    let times = server
+        .until("three tries", |said| {
+            let tries: Vec<f64> = said
+                .iter()
+                .filter(|l| l["kind"] == "connect")
+                .map(|l| l["at"].as_f64().unwrap())
+                .collect();
+            (tries.len() >= 3).then_some(tries)
+        })
+        .await;
+    // 2 s, then 4 s, each shortened by a fifth at most; a slow machine only lengthens them.
+    assert!(times[1] - times[0] >= 1.5 && times[2] - times[1] >= 3.1, "{times:?}");
+    server.order("bind");
+    let manifest = server
+        .until("the manifest", |said| {
+            said.iter().find(|l| l["kind"] == "manifest").cloned()
+        })
+        .await;
+    let pages: Vec<&str> = manifest["manifest"]["pages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(pages, ["jobs", "drives", "temperature", "logs"]);
+    let upgrade = server
+        .until("the upgrade", |said| {
+            said.iter().find(|l| l["kind"] == "upgrade").cloned()
+        })
+        .await;
+    assert_eq!(
+        (&upgrade["query"], &upgrade["authorization"]),
+        (&json!("addon_id=3"), &json!(format!("Bearer {TOKEN}")))
+    );
+    let first = server
+        .until("a frame", |said| said.iter().find(|l| l["kind"] == "frame").cloned())
+        .await;
+    assert_eq!(first["type"], "heartbeat", "at once, and no manifest again");
+}
+
+#[tokio::test]
+async fn the_documented_way_sends_the_manifest_first_then_a_heartbeat_and_answers_pings() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Existing::start(&["--documented", "7", "--ping", "0.5"]);
+    let url = server.url();
+    let environment = [
+        ("VIGIL_SERVER_URL", url.as_str()),
+        ("VIGIL_ADDON_ID", "7"),
+        ("VIGIL_ADDON_TOKEN", TOKEN),
+    ];
+    let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+    let types = server
+        .until("two frames", |said| {
+            let types: Vec<String> = said
+                .iter()
+                .filter(|l| l["kind"] == "frame")
+                .map(|l| l["type"].to_string())
+                .collect();
+            (types.len() >= 2).then_some(types)
+        })
+        .await;
+    assert_eq!(&types[..2], ["\"manifest\"", "\"heartbeat\""]);
+    let upgrades = server
+        .said()
+        .iter()
+        .filter(|l| l["kind"] == "upgrade" && l["query"] == "addon_id=7")
+        .count();
+    assert_eq!(upgrades, 1);
+    server
+        .until("pongs", |said| {
+            (said.iter().filter(|l| l["kind"] == "pong").count() >= 2).then_some(())
+        })
+        .await;
+    all_taken(&server);
+}
+
+#[tokio::test]
+async fn a_whole_job_is_told_in_frames_that_every_implementation_takes_each_event_once_and_in_order() {
+    let Some(mut stage) = Stage::new(48, true).await else {
+        return;
+    };
+    let id = stage.burn().await;
+    stage.server.event("job_complete").await;
+    // The console alone has the code.
+    let code = stage.code();
+    assert!(
+        stage
+            .server
+            .said()
+            .iter()
+            .all(|line| line["type"] == "result" || !line.to_string().contains(&code))
+    );
+    assert!(
+        !stage
+            .server
+            .frames()
+            .iter()
+            .any(|f| f["type"] == "result" && f.to_string().contains(&code))
+    );
+    let over = |said: &[Value]| {
+        let mut told = said.iter().filter(|l| l["type"] == "progress").map(|l| &l["payload"]);
+        told.any(|payload| payload["status"] == "completed").then_some(())
+    };
+    stage.server.until("the last progress", over).await;
+    stage
+        .server
+        .until("a chart", |said| {
+            said.iter().any(|l| l["type"] == "chart").then_some(())
+        })
+        .await;
+    all_taken(&stage.server);
+
+    let events = stage.server.events();
+    let phases = events.iter().filter(|event| *event == "phase_complete").count();
+    let mut expected = vec!["job_started"];
+    expected.extend(std::iter::repeat_n("phase_complete", phases));
+    expected.extend(["burnin_passed", "job_complete"]);
+    assert_eq!(
+        events, expected,
+        "no event twice, none out of order, none by a progress of 100"
+    );
+    assert_eq!(phases, 5, "SMART, probe, write, verify, SMART");
+
+    let frames = stage.server.frames();
+    let of = |kind: &str| {
+        frames
+            .iter()
+            .filter(|f| f["type"] == kind)
+            .map(|f| &f["payload"])
+            .collect::<Vec<_>>()
+    };
+    for told in of("notification") {
+        assert_eq!(told["metadata"]["job_id"], id.as_str());
+        assert!(told["time"].as_str().unwrap().ends_with('Z') && !told["host"].as_str().unwrap().is_empty());
+    }
+    for told in of("progress") {
+        assert!(
+            (0.0..100.0).contains(&told["percent"].as_f64().unwrap()) && told.get("kiln").is_none(),
+            "{told}"
+        );
+    }
+    let smart = of("smart");
+    assert_eq!(smart.last().unwrap()["rows"][0]["delta"], 0, "SMART before and after");
+    assert!(
+        of("chart")
+            .iter()
+            .any(|point| point["key"] == "temp_c" && point["value"] == 41)
+    );
+    assert!(of("log").iter().all(|line| line["component_id"] == "recent-activity"));
+    for ours in ["hello", "drives", "job", "event", "playbooks", "certificate"] {
+        assert!(of(ours).is_empty(), "{ours}");
+    }
+}
+
+#[tokio::test]
+async fn what_happens_while_the_server_is_away_is_told_after_in_order_and_once_also_over_the_agents_end() {
+    let Some(mut stage) = Stage::new(48, true).await else {
+        return;
+    };
+    stage.burn().await;
+    stage.server.event("job_started").await;
+    let port = stage.server.port;
+    // From here on it reads nothing: what is on its way is lost with it.
+    stage.server.order("deaf 600");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = stage.server.events();
+    stage.server.order("stop");
+    let begun = std::time::Instant::now();
+    let ended = || {
+        let console = std::fs::read_to_string(stage.dir.path().join("console")).unwrap();
+        console.lines().any(|line| line.contains("job ended"))
+    };
+    while !ended() {
+        assert!(begun.elapsed() < PATIENCE, "the job did not end");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stage.agent.terminate().await;
+    stage.server = Existing::again(port, &["--documented", "7", "--ping", "1"]);
+    stage.restart();
+    stage.server.event("job_complete").await;
+    // A third server hears nothing of it: the second has read it all.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let after = stage.server.events();
+    let all: Vec<&str> = before.iter().chain(&after).map(String::as_str).collect();
+    let phases = ["phase_complete"; 5];
+    let expected: Vec<&str> = [&["job_started"][..], &phases, &["burnin_passed", "job_complete"]].concat();
+    assert_eq!(all, expected, "before: {before:?}");
+    all_taken(&stage.server);
+    stage.server.order("stop");
+    stage.server = Existing::again(port, &["--documented", "7", "--ping", "1"]);
+    stage
+        .server
+        .until("the agent", |said| {
+            said.iter().any(|l| l["kind"] == "upgrade").then_some(())
+        })
+        .await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(stage.server.events(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn on_a_foreign_server_every_command_is_refused_with_a_reason() {
+    let Some(mut stage) = Stage::new(24, false).await else {
+        return;
+    };
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let job = wire::JobId::now().to_string();
+    let node = stage.node();
+    for (action, data, status) in [
+        (
+            "execute",
+            json!({ "command": "burnin", "target": node, "confirm_destructive": true, "_password": "right" }),
+            403,
+        ),
+        ("plan", json!({ "target": node }), 403),
+        ("start", json!({ "code": "00000000", "serials": node }), 403),
+        ("scan", json!({ "target": node }), 403),
+        ("cancel", json!({ "job_id": job }), 403),
+        ("pause", json!({ "job_id": job }), 403),
+        ("resume", json!({ "job_id": job }), 403),
+        ("rotate-psk", json!({}), 404),
+        ("execute", json!({ "command": "burnin" }), 422),
+    ] {
+        let answer = stage.server.ask(action, data).await;
+        assert_eq!(answer["status"], status, "{action}: {answer}");
+        assert!(answer["error"].as_str().unwrap().len() > 30, "{answer}");
+    }
+    // The frames of our own server's dialect are no way either.
+    let own = json!({ "type": "command", "payload": { "id": "own", "command": { "name": "plan", "args": { "drives": [], "playbook": "surface" } } } });
+    stage.server.order(&format!("send {own}"));
+    let refused = stage.server.until("its result", |said| {
+        said.iter()
+            .find(|l| l["type"] == "result" && l["payload"]["request_id"] == "own")
+            .cloned()
+    });
+    assert!(refused.await["payload"]["error"].is_string());
+    assert!(stage.agent.workers().is_empty() && stage.drive.is_blank());
+    all_taken(&stage.server);
+}
+
+#[tokio::test]
+async fn a_foreign_start_with_a_forged_step_erases_nothing() {
+    let Some(mut stage) = Stage::new(24, true).await else {
+        return;
+    };
+    let node = stage.node();
+    // No plan at all.
+    let none = stage
+        .server
+        .ask("start", json!({ "code": "00000000", "serials": node }))
+        .await;
+    assert_eq!(none["data"]["type"], "plan-unknown");
+    let planned = stage.plan().await;
+    assert_eq!(
+        (&planned["status"], &planned["data"]["status"]),
+        (&json!(428), &json!("code-needed"))
+    );
+    let code = stage.code();
+    assert!(
+        !planned.to_string().contains(&code),
+        "the code goes to the console alone"
+    );
+    let wrong = if code.starts_with('0') {
+        format!("1{}", &code[1..])
+    } else {
+        format!("0{}", &code[1..])
+    };
+    for (code, serials, why) in [
+        (&wrong, node.as_str(), "code-wrong"),
+        (&code, &node[node.len() - 4..], "serial-wrong"),
+        (&code, "/dev/loop999", "serial-wrong"),
+        // Three tries, and the right ones come too late.
+        (&code, node.as_str(), "plan-closed"),
+    ] {
+        let answer = stage
+            .server
+            .ask("start", json!({ "code": code, "serials": serials }))
+            .await;
+        assert_eq!(answer["data"]["type"], why, "{answer}");
+    }
+    // The content of the drive changes between plan and start.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(stage.plan().await["status"], 428);
+    stage.drive.mkfs();
+    let code = stage.code();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let answer = stage
+        .server
+        .ask("start", json!({ "code": code, "serials": node }))
+        .await;
+    assert_eq!(answer["data"]["type"], "plan-changed", "{answer}");
+    assert!(stage.agent.workers().is_empty());
+    // And a start that is right is granted once.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let id = stage.burn().await;
+    let again = stage
+        .server
+        .ask("start", json!({ "code": stage.code(), "serials": node }))
+        .await;
+    assert_eq!(again["data"]["type"], "ticket-used", "{again}");
+    let cancelled = stage.server.ask("cancel", json!({ "job_id": id })).await;
+    assert_eq!(cancelled["status"], 200, "{cancelled}");
+    // A cancelled job is `job_complete`, and nothing else.
+    stage.server.event("job_complete").await;
+    let events = stage.server.events();
+    assert!(
+        !events
+            .iter()
+            .any(|event| event == "burnin_passed" || event == "job_failed"),
+        "{events:?}"
+    );
+    all_taken(&stage.server);
+}
+
+/// One HTTP request; status and body.
+async fn http(port: u16, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, Value) {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let authorization = token
+        .map(|token| format!("authorization: Bearer {token}\r\n"))
+        .unwrap_or_default();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{authorization}content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    // A body that was refused unread may end in a reset; what was said before counts.
+    let _reset = stream.read_to_string(&mut answer).await;
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    (status, serde_json::from_str(body).unwrap())
+}
+
+#[tokio::test]
+async fn the_listener_reads_with_the_token_and_starts_nothing() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let drive = Loop::new(24);
+    let server = Existing::start(&["--documented", "7"]);
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let url = server.url();
+    let environment = [
+        ("VIGIL_SERVER_URL", url.as_str()),
+        ("VIGIL_ADDON_ID", "7"),
+        ("VIGIL_ADDON_TOKEN", TOKEN),
+    ];
+    let listen = format!("127.0.0.1:{port}");
+    let agent = Agent::elsewhere(
+        dir.path(),
+        &environment,
+        &["--smartctl", "/bin/false", "--listen", &listen],
+    );
+    server
+        .until("the connection", |said| {
+            said.iter().any(|l| l["kind"] == "upgrade").then_some(())
+        })
+        .await;
+    let node = drive.node.to_str().unwrap();
+    let begun = std::time::Instant::now();
+    loop {
+        let (status, agents) = http(port, "GET", "/api/agents", Some(TOKEN), "").await;
+        assert_eq!(status, 200);
+        if agents[0]["drives"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|d| d["path"] == node && d["capacity_bytes"] == 24 << 20)
+        {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{agents}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for path in [
+        "/api/jobs/active",
+        "/api/jobs/history",
+        "/api/smart/deltas",
+        "/api/chart/history?time_range=6h",
+        "/api/logs/history",
+        "/api/config",
+    ] {
+        assert_eq!(http(port, "GET", path, Some(TOKEN), "").await.0, 200, "{path}");
+        for token in [None, Some(""), Some("0"), Some(&TOKEN[1..])] {
+            assert_eq!(http(port, "GET", path, token, "").await.0, 401, "{path}");
+        }
+    }
+    for (method, path, token, body, status) in [
+        ("GET", "/api/jobs/1", Some(TOKEN), "", 404),
+        ("GET", "/api/deploy-info", Some(TOKEN), "", 404),
+        ("GET", "/api/logs/history?time_range=soon", Some(TOKEN), "", 400),
+        ("PUT", "/api/config", Some(TOKEN), "", 405),
+        (
+            "DELETE",
+            "/api/jobs/018f0000-0000-7000-8000-000000000000",
+            None,
+            "",
+            401,
+        ),
+        (
+            "DELETE",
+            "/api/jobs/018f0000-0000-7000-8000-000000000000",
+            Some(TOKEN),
+            "",
+            403,
+        ),
+        ("POST", "/api/cancel", None, "{}", 401),
+        ("POST", "/api/execute", Some("wrong"), "{}", 401),
+        ("POST", "/api/execute", Some(TOKEN), "[]", 400),
+        ("POST", "/api/execute", Some(TOKEN), "{", 400),
+        ("POST", "/api/execute", None, "{}", 422),
+    ] {
+        let answer = http(port, method, path, token, body).await;
+        assert_eq!(answer.0, status, "{method} {path}: {answer:?}");
+    }
+    let execute =
+        json!({ "agent_id": "x", "command": "burnin", "target": node, "confirm_destructive": true }).to_string();
+    for token in [None, Some(TOKEN)] {
+        let (status, answer) = http(port, "POST", "/api/execute", token, &execute).await;
+        assert_eq!(
+            (status, answer["type"].as_str()),
+            (403, Some("foreign-server")),
+            "{answer}"
+        );
+    }
+    let (status, _) = http(port, "POST", "/api/execute", Some(TOKEN), &" ".repeat(70_000)).await;
+    assert_eq!(status, 413);
+    assert!(agent.workers().is_empty() && drive.is_blank());
+}
