@@ -1,0 +1,289 @@
+//! What a service's answer means: taken, refused for good, or worth another try, and in which words.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::channel::Channel;
+use crate::message::{cut, one_line};
+
+/// Longest wait that a service may ask for; more is cut to this.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3600);
+
+/// Most of an answer's words that are kept, in characters.
+const WORDS_MAX: usize = 400;
+
+/// Why a message was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct Failed {
+    /// The service's own words where it has some, and its status.
+    pub words: String,
+    /// Trying again makes sense.
+    pub retry: bool,
+    /// Not before this time has passed, says the service.
+    pub after: Option<Duration>,
+    /// The channel is gone for good: it is switched off.
+    pub gone: bool,
+}
+
+impl Failed {
+    /// A failure of the network or the server's: worth another try.
+    pub fn passing(words: impl Into<String>) -> Self {
+        Self {
+            words: cut(&one_line(&words.into()), WORDS_MAX),
+            retry: true,
+            after: None,
+            gone: false,
+        }
+    }
+
+    /// A refusal that another try will not change.
+    pub fn lasting(words: impl Into<String>) -> Self {
+        Self {
+            retry: false,
+            ..Self::passing(words)
+        }
+    }
+}
+
+/// Judges an HTTP answer. `retry_after` is the header's value.
+///
+/// # Errors
+/// When the message was not taken.
+pub fn judge(channel: &Channel, status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<String, Failed> {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let words = words(json.as_ref(), body);
+    let refused_inside = match channel {
+        // Slack's API and Telegram say 200 or not; `ok` is what counts.
+        Channel::Slack { token: Some(_), .. } | Channel::Telegram { .. } => {
+            json.as_ref().and_then(|json| json.get("ok")).and_then(Value::as_bool) != Some(true)
+        }
+        Channel::Pushover { .. } => {
+            json.as_ref()
+                .and_then(|json| json.get("status"))
+                .and_then(Value::as_i64)
+                != Some(1)
+        }
+        _ => false,
+    };
+    if (200..300).contains(&status) && !refused_inside {
+        return Ok(if words.is_empty() {
+            status.to_string()
+        } else {
+            format!("{status} {words}")
+        });
+    }
+    let told = if words.is_empty() {
+        format!("answered {status} {}", reason(status))
+    } else {
+        format!("answered {status}: {words}")
+    };
+    let mut failed = Failed::passing(told.trim_end());
+    if (300..400).contains(&status) {
+        failed.words.push_str(" (redirects are not followed)");
+    }
+    let limited =
+        status == 429 || json.as_ref().and_then(|j| j.get("error")).and_then(Value::as_str) == Some("ratelimited");
+    // A webhook's receiver may be half configured; Standard Webhooks try again whatever the error. The services'
+    // own 4xx are about this very request.
+    let by_us = (400..500).contains(&status) && !matches!(status, 408 | 409 | 425 | 429);
+    let own_api = !matches!(channel, Channel::Generic(_));
+    failed.retry = limited || !(own_api && (by_us || (refused_inside && status < 500)));
+    failed.gone = status == 410 && !own_api;
+    if failed.gone {
+        failed.retry = false;
+    }
+    failed.after = wait(retry_after, json.as_ref()).map(|wait| wait.min(RETRY_AFTER_MAX));
+    Err(failed)
+}
+
+/// Seconds in `Retry-After`, else in Telegram's and Discord's bodies.
+fn wait(header: Option<&str>, json: Option<&Value>) -> Option<Duration> {
+    let seconds = header
+        .and_then(|text| text.trim().parse::<f64>().ok())
+        .or_else(|| json?.pointer("/parameters/retry_after")?.as_f64())
+        .or_else(|| json?.get("retry_after")?.as_f64())?;
+    (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(1e6)))
+}
+
+/// The sentence of an error's body, as each service puts it.
+fn words(json: Option<&Value>, body: &[u8]) -> String {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let found = json.and_then(|json| {
+        // Pushover: a list. Gotify: errorDescription. Telegram: description. Discord: message. ntfy and Slack: error.
+        let list = json
+            .get("errors")
+            .and_then(Value::as_array)
+            .map(|all| all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "));
+        list.filter(|list| !list.is_empty()).or_else(|| {
+            ["errorDescription", "description", "detail", "message", "error"]
+                .iter()
+                .find_map(|key| json.get(*key).and_then(text))
+        })
+    });
+    let found = match (found, json) {
+        (Some(found), _) => found,
+        // JSON without words: an id, mostly.
+        (None, Some(_)) => String::new(),
+        (None, None) => String::from_utf8_lossy(&body[..body.len().min(2000)]).into_owned(),
+    };
+    let text = one_line(&found);
+    if text.trim_start().starts_with('<') {
+        // A page for people.
+        return String::new();
+    }
+    cut(text.trim(), WORDS_MAX)
+}
+
+fn reason(status: u16) -> &'static str {
+    http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::url;
+
+    fn channel(address: &str) -> Channel {
+        let (service, fields) = url::channel(address).unwrap();
+        Channel::read(service, &fields).unwrap()
+    }
+
+    #[test]
+    fn each_services_errors_are_understood() {
+        let key = "abcdefghij0123456789abcdefghij";
+        let pushover = format!("pover://{key}@{key}");
+        for (address, status, header, body, words, retry, after) in [
+            (
+                "discord://1/t",
+                404,
+                None,
+                r#"{"message": "Unknown Webhook", "code": 10015}"#,
+                "404: Unknown Webhook",
+                false,
+                None,
+            ),
+            (
+                "discord://1/t",
+                429,
+                Some("2"),
+                r#"{"message": "You are being rate limited.", "retry_after": 1.3}"#,
+                "rate limited",
+                true,
+                Some(2.0),
+            ),
+            (
+                "tgram://1:a/2",
+                400,
+                None,
+                r#"{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}"#,
+                "chat not found",
+                false,
+                None,
+            ),
+            (
+                "tgram://1:a/2",
+                429,
+                None,
+                r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 7","parameters":{"retry_after":7}}"#,
+                "Too Many",
+                true,
+                Some(7.0),
+            ),
+            (
+                "tgram://1:a/2",
+                502,
+                None,
+                "<html>Bad Gateway</html>",
+                "502 Bad Gateway",
+                true,
+                None,
+            ),
+            (
+                "slack://A/B/C",
+                403,
+                None,
+                "invalid_token",
+                "403: invalid_token",
+                false,
+                None,
+            ),
+            (
+                "slack://xoxb-1/c",
+                200,
+                None,
+                r#"{"ok":false,"error":"channel_not_found"}"#,
+                "channel_not_found",
+                false,
+                None,
+            ),
+            (
+                "slack://xoxb-1/c",
+                429,
+                Some("30"),
+                r#"{"ok":false,"error":"ratelimited"}"#,
+                "ratelimited",
+                true,
+                Some(30.0),
+            ),
+            (
+                "ntfy://t",
+                403,
+                None,
+                r#"{"code":40301,"http":403,"error":"forbidden"}"#,
+                "403: forbidden",
+                false,
+                None,
+            ),
+            ("ntfy://t", 507, None, "", "507 Insufficient Storage", true, None),
+            (
+                "gotify://h/t",
+                401,
+                None,
+                r#"{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid access token"}"#,
+                "valid access token",
+                false,
+                None,
+            ),
+            (
+                &pushover,
+                400,
+                None,
+                r#"{"user":"invalid","errors":["user identifier is invalid"],"status":0}"#,
+                "user identifier is invalid",
+                false,
+                None,
+            ),
+            (&pushover, 200, None, r#"{"status":0}"#, "200 OK", false, None),
+            ("https://h/x", 404, None, "nope", "404: nope", true, None),
+            ("https://h/x", 302, None, "", "redirects are not followed", true, None),
+            (
+                "https://h/x",
+                503,
+                Some("1e99"),
+                "",
+                "503 Service Unavailable",
+                true,
+                Some(RETRY_AFTER_MAX.as_secs_f64()),
+            ),
+        ] {
+            let failed = judge(&channel(address), status, header, body.as_bytes()).unwrap_err();
+            assert!(failed.words.contains(words), "{address} {status}: {}", failed.words);
+            assert_eq!(failed.retry, retry, "{address} {status}");
+            assert_eq!(
+                failed.after.map(|after| after.as_secs_f64()),
+                after,
+                "{address} {status}"
+            );
+        }
+        assert!(judge(&channel("https://h/x"), 410, None, b"").unwrap_err().gone);
+        assert!(judge(&channel("tgram://1:a/2"), 200, None, br#"{"ok":true}"#).is_ok());
+        assert!(judge(&channel(&pushover), 200, None, br#"{"status":1,"request":"x"}"#).is_ok());
+        assert_eq!(judge(&channel("slack://A/B/C"), 200, None, b"ok").unwrap(), "200 ok");
+    }
+}

@@ -1,0 +1,335 @@
+//! The engine's books: services, queue and history, and what each change does to them.
+
+use std::collections::BTreeMap;
+
+use store::{View, Write};
+use wire::{Problem, Time};
+
+use super::{
+    COLLECTED, Changed, Delivery, Engine, HISTORY, HISTORY_MAX, Index, QUEUE, QUEUE_MAX, Refused, SERVICES, STATE,
+    Status, TOLD, TOLD_MAX, Waiting, dropped_key, due_key, index,
+};
+use crate::answer::Failed;
+use crate::message::Message;
+use crate::service::{SERVICES_MAX, Service};
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub now: Time,
+    pub answer: String,
+    pub failed: Option<Failed>,
+    pub next: Option<Time>,
+}
+
+/// Adds a line to the history, which keeps its bound.
+pub(super) fn note(w: &mut Write<'_, '_>, mut line: Delivery) -> store::Result<u64> {
+    let id = HISTORY.append(w, &line)?;
+    line.id = id;
+    HISTORY.put(w, &id, &line)?;
+    if HISTORY.len(w)? > HISTORY_MAX + 100 {
+        HISTORY.keep_last(w, HISTORY_MAX)?;
+    }
+    Ok(id)
+}
+
+/// Puts a message into the queue; where that is full, something older makes room.
+pub(super) fn enqueue(
+    w: &mut Write<'_, '_>,
+    changed: &mut Changed,
+    waiting: &Index,
+    service: &Service,
+    message: Message,
+    now: Time,
+) -> store::Result<()> {
+    let own: Vec<u64> = waiting
+        .iter()
+        .filter(|(id, (of, _))| *of == service.id && !changed.gone.contains(id))
+        .map(|(id, _)| *id)
+        .chain(
+            changed
+                .queued
+                .iter()
+                .filter(|(id, of, _)| *of == service.id && !changed.gone.contains(id))
+                .map(|(id, _, _)| *id),
+        )
+        .collect();
+    if own.len() >= QUEUE_MAX {
+        let mut victim = own.first().copied();
+        for id in &own {
+            let harmless = QUEUE
+                .get(w, id)?
+                .is_none_or(|waiting| waiting.message.severity != wire::event::Severity::Critical);
+            if harmless {
+                victim = Some(*id);
+                break;
+            }
+        }
+        if let Some(id) = victim {
+            if let Some(old) = QUEUE.get(w, &id)? {
+                QUEUE.delete(w, &id)?;
+                change_line(w, old.history, |line| {
+                    line.status = Status::Failed;
+                    line.next_at = None;
+                    line.error_message = format!("given up: {QUEUE_MAX} messages wait for this channel");
+                })?;
+            }
+            changed.gone.push(id);
+        }
+    }
+    let history = note(w, Delivery::of(service, &message, now))?;
+    let waiting = Waiting {
+        service: service.id,
+        message,
+        attempts: 0,
+        next: now,
+        done: std::collections::BTreeSet::new(),
+        history,
+    };
+    let id = QUEUE.append(w, &waiting)?;
+    changed.queued.push((id, service.id, now));
+    Ok(())
+}
+
+fn change_line(w: &mut Write<'_, '_>, id: u64, change: impl FnOnce(&mut Delivery)) -> store::Result<()> {
+    // A line that the bound took away is gone.
+    let Some(mut line) = HISTORY.get(w, &id)? else {
+        return Ok(());
+    };
+    change(&mut line);
+    HISTORY.put(w, &id, &line)
+}
+
+/// Writes down what became of an attempt.
+pub(super) fn settle(w: &mut Write<'_, '_>, id: u64, mut waiting: Waiting, outcome: &Outcome) -> store::Result<()> {
+    change_line(w, waiting.history, |line| {
+        line.attempts = waiting.attempts;
+        line.next_at = outcome.next;
+        line.error_message = outcome
+            .failed
+            .as_ref()
+            .map(|failed| failed.words.clone())
+            .unwrap_or_default();
+        line.status = match (&outcome.failed, outcome.next) {
+            (None, _) => {
+                line.sent_at = Some(outcome.now);
+                line.answer.clone_from(&outcome.answer);
+                Status::Sent
+            }
+            (Some(_), Some(_)) => Status::Retrying,
+            (Some(_), None) => Status::Failed,
+        };
+    })?;
+    match outcome.next {
+        // Removed while it was under way: it stays removed.
+        Some(_) if QUEUE.get(w, &id)?.is_none() => Ok(()),
+        Some(next) => {
+            waiting.next = next;
+            QUEUE.put(w, &id, &waiting)
+        }
+        None => QUEUE.delete(w, &id).map(|_| ()),
+    }
+}
+
+/// Keeps the memory of cool-downs within its bound: the oldest fifth goes.
+pub(super) fn forget(w: &mut Write<'_, '_>) -> store::Result<()> {
+    if TOLD.len(w)? <= TOLD_MAX {
+        return Ok(());
+    }
+    let mut all = TOLD.all(w)?;
+    all.sort_by_key(|(_, at)| *at);
+    let fifth = all.len() / 5;
+    for (key, _) in all.into_iter().take(fifth) {
+        TOLD.delete(w, key.as_str())?;
+    }
+    Ok(())
+}
+
+fn health_key(service: u64) -> String {
+    format!("health:{service}")
+}
+
+/// Since when a locked channel has been failing, and why it switched itself off.
+pub(super) fn health(view: &impl View, service: u64) -> store::Result<Option<(Option<Time>, Option<String>)>> {
+    let found = STATE.get(view, health_key(service).as_str())?;
+    Ok(found.and_then(|value| serde_json::from_value(value).ok()))
+}
+
+impl Engine {
+    /// All channels: those that people made, then those that the environment sets.
+    pub fn services(&self) -> Vec<Service> {
+        self.services
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    /// One channel.
+    pub fn service(&self, id: u64) -> Option<Service> {
+        self.services().into_iter().find(|service| service.id == id)
+    }
+
+    /// How many messages wait for each channel.
+    pub fn waiting(&self) -> BTreeMap<u64, usize> {
+        let mut out = BTreeMap::new();
+        for (service, _) in index(&self.index).values() {
+            *out.entry(*service).or_insert(0) += 1;
+        }
+        out
+    }
+
+    fn with_services(&self, change: impl FnOnce(&mut Vec<Service>)) {
+        change(&mut self.services.write().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
+    /// Keeps a new channel; it gets its number.
+    ///
+    /// # Errors
+    /// When there are too many, or the medium fails.
+    pub async fn add(&self, mut service: Service) -> Result<Service, Refused> {
+        if self.services().len() >= SERVICES_MAX {
+            let problem = Problem::new("too-many", 409, "There are too many alert channels");
+            return Err(problem.with(format!("at most {SERVICES_MAX}; remove one first")).into());
+        }
+        let kept = service.clone();
+        let id = self
+            .store
+            .write(move |w| {
+                let id = SERVICES.append(w, &kept)?;
+                SERVICES.put(w, &id, &Service { id, ..kept.clone() })?;
+                Ok(id)
+            })
+            .await?;
+        service.id = id;
+        let added = service.clone();
+        self.with_services(|services| {
+            let people = services
+                .iter()
+                .position(|service| service.locked)
+                .unwrap_or(services.len());
+            services.insert(people, added);
+        });
+        Ok(service)
+    }
+
+    /// Replaces the settings of a channel, which were checked. What a digest had collected is told by the new ones.
+    ///
+    /// # Errors
+    /// When the channel is gone or the environment's, or the medium fails.
+    pub async fn replace(&self, service: Service, now: Time) -> Result<(), Refused> {
+        let old = self.own(service.id)?;
+        let timing = old.digest != service.digest || old.quiet_hours != service.quiet_hours;
+        let (id, kept) = (service.id, service.clone());
+        self.store
+            .write(move |w| {
+                if timing && !COLLECTED.last_n_of(w, &id.to_string(), 1)?.is_empty() {
+                    let digest = kept
+                        .digest
+                        .as_ref()
+                        .filter(|digest| digest.enabled)
+                        .and_then(|digest| digest.next(now));
+                    let due = digest.unwrap_or(now);
+                    STATE.put(w, due_key(id).as_str(), &due.to_string().into())?;
+                }
+                SERVICES.put(w, &id, &kept)
+            })
+            .await?;
+        self.with_services(|services| {
+            if let Some(place) = services.iter_mut().find(|place| place.id == id) {
+                *place = service;
+            }
+        });
+        self.wake();
+        Ok(())
+    }
+
+    /// Removes a channel with everything that waits for it; the history stays.
+    ///
+    /// # Errors
+    /// When the channel is gone or the environment's, or the medium fails.
+    pub async fn remove(&self, id: u64) -> Result<(), Refused> {
+        self.own(id)?;
+        let own: Vec<u64> = index(&self.index)
+            .iter()
+            .filter(|(_, (of, _))| *of == id)
+            .map(|(id, _)| *id)
+            .collect();
+        let doomed = own.clone();
+        self.store
+            .write(move |w| {
+                for waiting in &doomed {
+                    if let Some(old) = QUEUE.get(w, waiting)? {
+                        change_line(w, old.history, |line| {
+                            line.status = Status::Failed;
+                            line.next_at = None;
+                            "the channel was removed".clone_into(&mut line.error_message);
+                        })?;
+                    }
+                    QUEUE.delete(w, waiting)?;
+                }
+                COLLECTED.delete_of(w, &id.to_string())?;
+                STATE.delete(w, due_key(id).as_str())?;
+                STATE.delete(w, dropped_key(id).as_str())?;
+                SERVICES.delete(w, &id).map(|_| ())
+            })
+            .await?;
+        let mut index = index(&self.index);
+        for id in own {
+            index.remove(&id);
+        }
+        drop(index);
+        self.with_services(|services| services.retain(|service| service.id != id));
+        Ok(())
+    }
+
+    fn own(&self, id: u64) -> Result<Service, Problem> {
+        let service = self.service(id).ok_or_else(|| {
+            Problem::new("service-unknown", 404, "There is no such alert channel").with(format!("id: {id}"))
+        })?;
+        if service.locked {
+            let problem = Problem::new("locked", 409, "This channel is set in kiln.toml or the environment");
+            return Err(problem.with("change KILN_ALERT_URLS there; it is shown here, not kept here"));
+        }
+        Ok(service)
+    }
+
+    /// Changes what is known of a channel's health.
+    pub(super) async fn change(&self, id: u64, change: impl FnOnce(&mut Service) + Send) -> store::Result<()> {
+        let mut changed = None;
+        self.with_services(|services| {
+            if let Some(service) = services.iter_mut().find(|service| service.id == id) {
+                change(service);
+                changed = Some(service.clone());
+            }
+        });
+        let Some(service) = changed else { return Ok(()) };
+        self.store
+            .write(move |w| {
+                if service.locked {
+                    let health = serde_json::json!([service.failing_since, service.disabled_why]);
+                    STATE.put(w, health_key(id).as_str(), &health)
+                } else {
+                    SERVICES.put(w, &id, &service)
+                }
+            })
+            .await
+    }
+
+    /// The newest lines of the history, the newest first; of one channel, where it is named.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn history(&self, service: Option<u64>, limit: usize) -> store::Result<Vec<Delivery>> {
+        let read = if service.is_some() { usize::MAX } else { limit };
+        let mut lines: Vec<Delivery> = self
+            .store
+            .read(|r| HISTORY.last_n(r, read))?
+            .into_iter()
+            .map(|(_, line)| line)
+            .filter(|line| service.is_none_or(|service| line.setting_id == service))
+            .collect();
+        lines.reverse();
+        lines.truncate(limit);
+        Ok(lines)
+    }
+}

@@ -1,0 +1,465 @@
+//! The engine: follows the event log, keeps what waits, sends it, and remembers what became of it.
+//!
+//! ```text
+//!  event log ──follow──► queue ──attempt──► settled: sent │ tried again later │ given up
+//!                 └────► collected ──digest is due──► queue
+//! ```
+//!
+//! One transaction takes events from the log's place to the queue and moves the place: an event is queued once, also
+//! when the process is killed in between. An attempt is settled in one transaction too. Between the service's answer
+//! and that transaction lies the one moment in which a killed process does not know whether a message arrived; it is
+//! sent again then, with the same id (`webhook-id`, `Message-ID`), because an alert twice is better than none. On an
+//! orderly stop what is under way is settled first.
+
+mod book;
+mod digest;
+mod retry;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use store::{Store, Table};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use wire::event::{Event, NewEvent, Severity};
+use wire::{Problem, Time};
+
+use crate::answer::Failed;
+use crate::message::{self, Facts, Message};
+use crate::route::{Decision, route};
+use crate::send::{Attempt, Sender};
+use crate::service::Service;
+pub use retry::{GIVE_UP, WAITS};
+use tables::{
+    COLLECTED, COLLECTED_MAX, CURSOR, HISTORY, HISTORY_MAX, Line, QUEUE, QUEUE_MAX, SERVICES, STATE, TOLD, TOLD_MAX,
+    Waiting, dropped_key, due_key,
+};
+pub use tables::{Delivery, NAMES, Status};
+
+/// Events looked at in one transaction.
+const BATCH: usize = 100;
+
+/// Longest sleep: a clock that was set is noticed within it.
+const NAP: Duration = Duration::from_secs(20);
+
+/// Pause after the medium failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Farthest that a next attempt can lie ahead (a wait of 10 h); what is beyond it was written under another clock.
+const FARTHEST: Duration = Duration::from_secs(11 * 3600);
+
+/// What the engine asks of the box.
+pub trait Host: Send + Sync + 'static {
+    /// The time.
+    fn now(&self) -> Time;
+    /// What is known of an event, or of the box alone.
+    fn facts(&self, event: Option<&Event>) -> Facts;
+    /// Takes an event of the engine's own into the log.
+    fn record(&self, event: NewEvent);
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// With words for the person.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// The medium.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// What waits, in memory: number → channel and next attempt.
+type Index = BTreeMap<u64, (u64, Time)>;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Engine {
+    store: Store,
+    events: Table<u64, Event>,
+    sender: Sender,
+    services: RwLock<Vec<Service>>,
+    index: Mutex<Index>,
+    wake: Notify,
+}
+
+fn index(mutex: &Mutex<Index>) -> MutexGuard<'_, Index> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a transaction did to the queue.
+#[derive(Debug, Default)]
+struct Changed {
+    queued: Vec<(u64, u64, Time)>,
+    gone: Vec<u64>,
+}
+
+impl Engine {
+    /// Opens what is kept; `locked` are the channels that the environment sets, `events` is the event log.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn open(
+        store: Store,
+        events: Table<u64, Event>,
+        sender: Sender,
+        locked: Vec<Service>,
+    ) -> store::Result<Self> {
+        let (mut services, waiting, begun, last) = store.read(|r| {
+            let services: Vec<Service> = SERVICES.all(r)?.into_iter().map(|(_, service)| service).collect();
+            let waiting: Index = QUEUE
+                .all(r)?
+                .into_iter()
+                .map(|(id, waiting)| (id, (waiting.service, waiting.next)))
+                .collect();
+            let last = events.last(r)?.map_or(0, |(seq, _)| seq);
+            Ok((services, waiting, STATE.get(r, CURSOR)?.is_some(), last))
+        })?;
+        for mut service in locked {
+            if let Some((since, why)) = store.read(|r| book::health(r, service.id))? {
+                service.failing_since = since;
+                if service.disabled_why.is_none() && why.is_some() {
+                    service.enabled = false;
+                    service.disabled_why = why;
+                }
+            }
+            services.push(service);
+        }
+        if !begun {
+            // What happened before there were alerts is no news.
+            store.write(move |w| STATE.put(w, CURSOR, &last.into())).await?;
+        }
+        Ok(Self {
+            store,
+            events,
+            sender,
+            services: RwLock::new(services),
+            index: Mutex::new(waiting),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Says that there may be something new in the event log.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Works until `stopping` turns true; then what is under way is settled.
+    pub async fn run(self: Arc<Self>, host: Arc<dyn Host>, mut stopping: watch::Receiver<bool>) {
+        let mut sending: JoinSet<u64> = JoinSet::new();
+        let mut busy: BTreeSet<u64> = BTreeSet::new();
+        while !*stopping.borrow_and_update() {
+            let worked = match self.follow(&*host).await {
+                Ok(more) => self.send_digests(&*host).await.map(|()| more),
+                Err(error) => Err(error),
+            };
+            let more = match worked {
+                Ok(more) => more,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "alerts wait: the store failed"
+                    );
+                    tokio::select! {
+                        () = tokio::time::sleep(AFTER_FAILURE) => {}
+                        _ = stopping.changed() => {}
+                    }
+                    continue;
+                }
+            };
+            let now = host.now();
+            let (due, next) = self.due(now, &busy);
+            for (id, service) in due {
+                busy.insert(service);
+                let (engine, host) = (Arc::clone(&self), Arc::clone(&host));
+                sending.spawn(async move {
+                    engine.attempt(&*host, id).await;
+                    service
+                });
+            }
+            if more {
+                continue;
+            }
+            let nap = next
+                .and_then(|next| Duration::try_from(next.duration_since(now)).ok())
+                .map_or(NAP, |wait| wait.clamp(Duration::from_millis(50), NAP));
+            tokio::select! {
+                () = self.wake.notified() => {}
+                Some(done) = sending.join_next(), if !sending.is_empty() => {
+                    match done {
+                        Ok(service) => { busy.remove(&service); }
+                        Err(error) => {
+                            tracing::error!(%error, "an attempt ended badly");
+                            // Nobody knows whose it was: those that still work come again when they are done.
+                            busy.clear();
+                        }
+                    }
+                }
+                () = tokio::time::sleep(nap) => {}
+                _ = stopping.changed() => {}
+            }
+        }
+        while sending.join_next().await.is_some() {}
+    }
+
+    /// What may be tried now, one a channel, the oldest first; and when there will be more.
+    fn due(&self, now: Time, busy: &BTreeSet<u64>) -> (Vec<(u64, u64)>, Option<Time>) {
+        let mut taken = busy.clone();
+        let mut due = Vec::new();
+        let mut next: Option<Time> = None;
+        for (id, (service, at)) in index(&self.index).iter() {
+            let odd = now.checked_add(FARTHEST).is_ok_and(|farthest| *at > farthest);
+            if *at <= now || odd {
+                if taken.insert(*service) {
+                    due.push((*id, *service));
+                }
+            } else if next.is_none_or(|next| *at < next) {
+                next = Some(*at);
+            }
+        }
+        (due, next)
+    }
+
+    /// Takes the next events of the log; says whether there are more.
+    async fn follow(&self, host: &dyn Host) -> store::Result<bool> {
+        let events = self.events;
+        let (batch, more) = self.store.read(|r| {
+            let cursor = STATE.get(r, CURSOR)?.and_then(|value| value.as_u64()).unwrap_or(0);
+            let batch = events.after(r, &cursor, BATCH)?;
+            let more = batch.len() == BATCH;
+            Ok((batch, more))
+        })?;
+        let Some(last) = batch.last().map(|(seq, _)| *seq) else {
+            return Ok(false);
+        };
+        let batch: Vec<(Event, Facts)> = batch
+            .into_iter()
+            .map(|(_, event)| {
+                let facts = host.facts(Some(&event));
+                (event, facts)
+            })
+            .collect();
+        let (services, now, waiting) = (self.services(), host.now(), index(&self.index).clone());
+        let changed = self
+            .store
+            .write(move |w| {
+                let mut changed = Changed::default();
+                for (event, facts) in &batch {
+                    let remembered = |key: &str| {
+                        let found = TOLD.get(w, key);
+                        found
+                            .inspect_err(|error| tracing::warn!(%error, "a cool-down was not read"))
+                            .ok()
+                            .flatten()
+                    };
+                    let routed = route(event, facts, &services, remembered, now);
+                    for routed in routed {
+                        let Some(service) = services.iter().find(|service| service.id == routed.service) else {
+                            continue;
+                        };
+                        match routed.decision {
+                            Decision::Keep(_) => continue,
+                            Decision::Send => {
+                                let message = message::of_event(event, facts, service.id);
+                                book::enqueue(w, &mut changed, &waiting, service, message, now)?;
+                            }
+                            Decision::Collect(due) => {
+                                digest::collect(w, service.id, event, facts, due)?;
+                            }
+                        }
+                        if let Some(key) = routed.remember {
+                            TOLD.put(w, key.as_str(), &now)?;
+                        }
+                    }
+                }
+                book::forget(w)?;
+                STATE.put(w, CURSOR, &last.into())?;
+                Ok(changed)
+            })
+            .await?;
+        self.apply(changed);
+        Ok(more)
+    }
+
+    fn apply(&self, changed: Changed) {
+        let mut index = index(&self.index);
+        for (id, service, next) in changed.queued {
+            index.insert(id, (service, next));
+        }
+        for id in changed.gone {
+            index.remove(&id);
+        }
+    }
+
+    /// One attempt at one message, settled.
+    async fn attempt(&self, host: &dyn Host, id: u64) {
+        let waiting = match self.store.read(|r| QUEUE.get(r, &id)) {
+            Ok(Some(waiting)) => waiting,
+            Ok(None) => {
+                index(&self.index).remove(&id);
+                return;
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a message that waits was not read"
+                );
+                // Unreadable now, perhaps not later; not at once.
+                self.put_off(id, host.now());
+                return;
+            }
+        };
+        let attempt = match self.service(waiting.service) {
+            None => given_up("the channel was removed"),
+            Some(service) if !service.enabled => given_up("the channel is switched off"),
+            Some(service) => match service.channel() {
+                Ok(channel) => {
+                    self.sender
+                        .send(&channel, &waiting.message, &waiting.done, host.now())
+                        .await
+                }
+                Err(bad) => given_up(&format!("the channel cannot be used: {bad}")),
+            },
+        };
+        if let Err(error) = self.settle(host, id, waiting, attempt).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "what became of a message was not kept"
+            );
+            self.put_off(id, host.now());
+        }
+    }
+
+    fn put_off(&self, id: u64, now: Time) {
+        if let Some((_, next)) = index(&self.index).get_mut(&id) {
+            *next = now.checked_add(AFTER_FAILURE).unwrap_or(now);
+        }
+    }
+
+    async fn settle(&self, host: &dyn Host, id: u64, mut waiting: Waiting, attempt: Attempt) -> store::Result<()> {
+        let now = host.now();
+        waiting.attempts += 1;
+        waiting.done = attempt.done;
+        let service = waiting.service;
+        let next = attempt
+            .failed
+            .as_ref()
+            .and_then(|failed| retry::next(waiting.attempts, failed, now));
+        let outcome = book::Outcome {
+            now,
+            answer: attempt.answer,
+            failed: attempt.failed.clone(),
+            next,
+        };
+        let kept = waiting.clone();
+        self.store.write(move |w| book::settle(w, id, kept, &outcome)).await?;
+        match next {
+            Some(next) => {
+                index(&self.index).insert(id, (service, next));
+            }
+            None => {
+                index(&self.index).remove(&id);
+            }
+        }
+        let given_up = next.is_none();
+        self.judge(host, service, attempt.failed.as_ref(), given_up, now).await
+    }
+
+    /// Remembers whether the channel works, and switches it off when it is hopeless.
+    async fn judge(
+        &self,
+        host: &dyn Host,
+        id: u64,
+        failed: Option<&Failed>,
+        given_up: bool,
+        now: Time,
+    ) -> store::Result<()> {
+        let Some(service) = self.service(id) else { return Ok(()) };
+        let since = failed.map(|_| service.failing_since.unwrap_or(now));
+        let hopeless = match (failed, since) {
+            (Some(failed), Some(since)) => given_up && service.enabled && retry::hopeless(since, failed, now),
+            _ => false,
+        };
+        if since == service.failing_since && !hopeless {
+            return Ok(());
+        }
+        let why = hopeless.then(|| {
+            let words = failed.map_or("", |failed| failed.words.as_str());
+            format!(
+                "nothing reached it since {}: {words}",
+                since.unwrap_or(now).strftime("%Y-%m-%d %H:%M UTC")
+            )
+        });
+        let told = why.clone();
+        self.change(id, move |service| {
+            service.failing_since = since;
+            if told.is_some() {
+                service.enabled = false;
+                service.disabled_why = told;
+            }
+        })
+        .await?;
+        if let Some(why) = why {
+            tracing::warn!(service = id, "an alert channel switched itself off");
+            let text = format!(
+                "Alert channel {:?} switched itself off: {why}. Mend it and switch it on again in the settings",
+                service.name
+            );
+            let data = serde_json::json!({ "service_id": id, "service_type": service.service_type });
+            host.record(NewEvent::new("alerts.channel_disabled", Severity::Warning, text, data));
+        }
+        Ok(())
+    }
+
+    /// Sends a test message at once; it stands in the history like any other.
+    ///
+    /// # Errors
+    /// When the history cannot be written. That the service did not take it is no error.
+    pub async fn test(
+        &self,
+        service: &Service,
+        facts: &Facts,
+        words: &str,
+        now: Time,
+    ) -> store::Result<Result<String, Failed>> {
+        let id = format!("kiln-test-{}", uuid::Uuid::now_v7());
+        let message = message::test(facts, &service.name, words, id, now);
+        let attempt = match service.channel() {
+            Ok(channel) => self.sender.send(&channel, &message, &BTreeSet::new(), now).await,
+            Err(bad) => given_up(&bad.to_string()),
+        };
+        let mut line = Delivery::of(service, &message, now);
+        line.attempts = 1;
+        line.next_at = None;
+        match &attempt.failed {
+            None => {
+                line.status = Status::Sent;
+                line.sent_at = Some(now);
+                line.answer.clone_from(&attempt.answer);
+            }
+            Some(failed) => {
+                line.status = Status::Failed;
+                line.error_message.clone_from(&failed.words);
+            }
+        }
+        self.store.write(move |w| book::note(w, line).map(|_| ())).await?;
+        Ok(match attempt.failed {
+            Some(failed) => Err(failed),
+            None => Ok(attempt.answer),
+        })
+    }
+}
+
+fn given_up(words: &str) -> Attempt {
+    Attempt {
+        failed: Some(Failed::lasting(words)),
+        ..Attempt::default()
+    }
+}
+
+/// The message of a digest.
+fn digest_message(service: &Service, facts: &Facts, lines: &[Line], dropped: u64, due: Time) -> Message {
+    digest::message(service, facts, lines, dropped, due)
+}

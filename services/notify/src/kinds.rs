@@ -1,0 +1,228 @@
+//! The kinds of events that can be told, by their native names and by Vigil's.
+//!
+//! The native name is the event log's (`job.failed`), the Vigil name is what existing add-ons and rules say
+//! (`job_failed`). A rule may use either. Names that are not listed are told like any other; the list is for forms.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use wire::event::{Event, Severity};
+
+/// One kind, for forms.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Kind {
+    /// The name that a rule gives.
+    #[serde(rename = "type")]
+    pub name: &'static str,
+    /// Group in a form.
+    pub category: &'static str,
+    /// In words.
+    pub label: &'static str,
+    /// As which severity it comes, mostly.
+    pub default_severity: Severity,
+    /// Seconds between two of the same that make sense.
+    pub default_cooldown: i64,
+    /// Whether a new rule for it is on.
+    pub default_enabled: bool,
+}
+
+const fn kind(
+    name: &'static str,
+    category: &'static str,
+    label: &'static str,
+    default_severity: Severity,
+    default_cooldown: i64,
+) -> Kind {
+    Kind {
+        name,
+        category,
+        label,
+        default_severity,
+        default_cooldown,
+        default_enabled: true,
+    }
+}
+
+use Severity::{Critical, Info, Warning};
+
+const BURN: &str = "Burn-in";
+const BOX: &str = "Box";
+const DRIVE: &str = "Drive";
+const MONITORING: &str = "Monitoring";
+const JOB: &str = "Add-on / Job";
+const SNAPRAID: &str = "SnapRAID";
+const ZFS: &str = "ZFS Manager";
+const SYSTEM: &str = "System";
+
+/// Every kind that is known by name: first ours, then Vigil's.
+pub const KINDS: &[Kind] = &[
+    kind("job.started", BURN, "Burn-in started", Info, 0),
+    kind("job.phase_finished", BURN, "Phase of a burn-in finished", Info, 0),
+    kind("job.passed", BURN, "Drive passed its burn-in", Info, 0),
+    kind("job.warned", BURN, "Drive passed with warnings", Warning, 0),
+    kind("job.failed", BURN, "Drive failed its burn-in", Critical, 0),
+    kind("job.inconclusive", BURN, "Burn-in without a verdict", Warning, 0),
+    kind("job.aborted", BURN, "Burn-in aborted", Info, 0),
+    kind("job.waiting", BURN, "Burn-in waits for a drive", Warning, 0),
+    kind("job.resumed", BURN, "Burn-in goes on after an interruption", Info, 0),
+    kind("job.too_hot", BURN, "Burn-in pauses because of heat", Warning, 600),
+    kind("certificate.revoked", BURN, "Certificate no longer holds", Warning, 0),
+    kind("drive.added", DRIVE, "Drive plugged in", Info, 0),
+    kind("drive.removed", DRIVE, "Drive gone", Info, 0),
+    kind("drive.alert", DRIVE, "Drive needs attention", Warning, 86_400),
+    kind("drive.alert_resolved", DRIVE, "Drive is well again", Info, 0),
+    kind("unit.degraded", BOX, "Service stopped answering", Warning, 300),
+    kind("unit.restarted", BOX, "Service was restarted", Warning, 300),
+    kind("unit.quarantined", BOX, "Service given up", Critical, 0),
+    kind("unit.failed", BOX, "Service failed", Critical, 0),
+    kind("addon.degraded", BOX, "Add-on stopped answering", Warning, 300),
+    kind("addon.online", BOX, "Add-on is online", Info, 0),
+    kind(
+        "alerts.channel_disabled",
+        BOX,
+        "Alert channel switched itself off",
+        Warning,
+        0,
+    ),
+    kind("smart_warning", MONITORING, "SMART warning", Warning, 300),
+    kind("smart_critical", MONITORING, "SMART critical", Critical, 86_400),
+    kind("temp_alert", MONITORING, "Temperature alert", Warning, 600),
+    kind("temp_critical", MONITORING, "Temperature critical", Critical, 3600),
+    kind("zfs_pool_degraded", MONITORING, "ZFS pool degraded", Warning, 300),
+    kind("zfs_pool_faulted", MONITORING, "ZFS pool faulted", Critical, 86_400),
+    kind("zfs_device_failed", MONITORING, "ZFS device failed", Critical, 86_400),
+    kind(
+        "zfs_capacity_warning",
+        MONITORING,
+        "ZFS pool nearly full",
+        Warning,
+        3600,
+    ),
+    kind("zfs_capacity_critical", MONITORING, "ZFS pool full", Critical, 86_400),
+    kind(
+        "zfs_fragmentation_warning",
+        MONITORING,
+        "ZFS pool fragmented",
+        Warning,
+        86_400,
+    ),
+    kind("zfs_vdev_errors", MONITORING, "ZFS device errors", Warning, 3600),
+    kind("zfs_scrub_overdue", MONITORING, "ZFS scrub overdue", Warning, 86_400),
+    kind("zfs_resilver_started", MONITORING, "ZFS resilver started", Warning, 0),
+    kind("zfs_scrub_completed", MONITORING, "ZFS scrub completed", Info, 0),
+    kind("zfs_resilver_completed", MONITORING, "ZFS resilver completed", Info, 0),
+    kind(
+        "zfs_dataset_quota_warning",
+        MONITORING,
+        "ZFS quota nearly reached",
+        Warning,
+        3600,
+    ),
+    kind("drive_appeared", MONITORING, "Drive appeared", Info, 0),
+    kind("drive_disappeared", MONITORING, "Drive disappeared", Warning, 0),
+    kind(
+        "reallocated_sectors",
+        MONITORING,
+        "Reallocated sectors",
+        Warning,
+        86_400,
+    ),
+    kind("wearout_warning", MONITORING, "Wear-out warning", Warning, 86_400),
+    kind("wearout_critical", MONITORING, "Wear-out critical", Critical, 86_400),
+    kind("wearout_predicted", MONITORING, "Failure predicted", Warning, 604_800),
+    kind("job_started", JOB, "Job started", Info, 0),
+    kind("phase_complete", JOB, "Phase complete", Info, 60),
+    kind("burnin_passed", JOB, "Burn-in passed", Info, 0),
+    kind("job_complete", JOB, "Job complete", Info, 0),
+    kind("job_failed", JOB, "Job failed", Critical, 0),
+    kind("manual_job_started", JOB, "Manual job started", Info, 0),
+    kind("manual_job_complete", JOB, "Manual job complete", Info, 0),
+    kind("scheduled_job_started", JOB, "Scheduled job started", Info, 0),
+    kind("scheduled_job_complete", JOB, "Scheduled job complete", Info, 0),
+    kind("gate_failed", SNAPRAID, "Gate failed", Warning, 300),
+    kind("maintenance_started", SNAPRAID, "Maintenance started", Info, 0),
+    kind("maintenance_complete", SNAPRAID, "Maintenance complete", Info, 0),
+    kind("auto_fix", SNAPRAID, "Automatic fix", Warning, 0),
+    kind(
+        "snapraid_agent_offline",
+        SNAPRAID,
+        "SnapRAID agent offline",
+        Warning,
+        3600,
+    ),
+    kind("snapraid_agent_online", SNAPRAID, "SnapRAID agent online", Info, 0),
+    kind("snapshot_task_succeeded", ZFS, "Snapshot taken", Info, 0),
+    kind("scrub_task_started", ZFS, "Scrub started", Info, 0),
+    kind("scrub_completed", ZFS, "Scrub completed", Info, 0),
+    kind("resilver_completed", ZFS, "Resilver completed", Info, 0),
+    kind("replication_succeeded", ZFS, "Replication succeeded", Info, 0),
+    kind("retention_cleanup_completed", ZFS, "Old snapshots removed", Info, 0),
+    kind("pool_expansion_completed", ZFS, "Pool expanded", Info, 0),
+    kind(
+        "drive_replacement_started",
+        ZFS,
+        "Drive replacement started",
+        Warning,
+        0,
+    ),
+    kind("addon_degraded", SYSTEM, "Add-on degraded", Warning, 300),
+    kind("addon_online", SYSTEM, "Add-on online", Info, 0),
+];
+
+/// Every name under which a rule may ask for this event: the native one, then Vigil's.
+///
+/// Source of the pairs: the events' table of the agent and the server (`job.passed` is both `burnin_passed` and
+/// `job_complete`).
+pub fn names(event: &Event) -> Vec<&str> {
+    let mut names = vec![event.kind.as_str()];
+    let vigil: &[&str] = match event.kind.as_str() {
+        "job.started" => &["job_started"],
+        "job.phase_finished" | "addon.phase_complete" => &["phase_complete"],
+        "job.passed" => &["burnin_passed", "job_complete"],
+        "job.warned" | "job.inconclusive" | "job.aborted" => &["job_complete"],
+        "job.failed" => &["job_failed"],
+        "addon.degraded" => &["addon_degraded"],
+        "addon.online" => &["addon_online"],
+        "drive.added" => &["drive_appeared"],
+        "drive.removed" => &["drive_disappeared"],
+        _ => &[],
+    };
+    names.extend_from_slice(vigil);
+    if let Some(told) = event.data.get("event_type").and_then(serde_json::Value::as_str)
+        && !names.contains(&told)
+    {
+        names.push(told);
+    }
+    names
+}
+
+/// In words, what kind of event this is.
+pub fn label(kind: &str, data: &serde_json::Value) -> String {
+    let told = data.get("event_type").and_then(serde_json::Value::as_str);
+    let find = |name: &str| KINDS.iter().find(|known| known.name == name).map(|known| known.label);
+    match told.and_then(find).or_else(|| find(kind)) {
+        Some(label) => label.to_owned(),
+        None => told.unwrap_or(kind).replace(['.', '_'], " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_listed_once_and_vigils_47_are_there() {
+        let names: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), KINDS.len());
+        assert_eq!(KINDS.iter().filter(|kind| !kind.name.contains('.')).count(), 47);
+    }
+
+    #[test]
+    fn an_unknown_kind_still_has_words() {
+        assert_eq!(label("unit.recovered", &serde_json::Value::Null), "unit recovered");
+        let data = serde_json::json!({ "event_type": "gate_failed" });
+        assert_eq!(label("addon.notification", &data), "Gate failed");
+    }
+}

@@ -1,0 +1,284 @@
+//! What is told, in the words that a person needs, whatever the channel.
+
+use serde::{Deserialize, Serialize};
+use wire::Time;
+use wire::event::{Event, Severity};
+
+use crate::kinds;
+
+/// Longest title in characters; every service takes this much (the least is Discord's 256, Pushover's 250).
+pub const TITLE_MAX: usize = 200;
+
+/// Longest body in characters; the services' own limits are looked after in `request`.
+pub const BODY_MAX: usize = 8000;
+
+/// One message for one channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Stable over every attempt to deliver it, so that a receiver can tell a repetition: `kiln-EVENT-SERVICE` and the
+    /// like.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    /// Some lines; the first is the sentence that matters.
+    pub body: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The event's kind (`job.failed`), `test` or `digest`.
+    pub event_type: String,
+    /// When it happened.
+    pub time: Time,
+    /// The box, or the host that an add-on named.
+    pub host: String,
+    /// Serial of the drive, where it is about one.
+    pub serial: String,
+    /// Where to look: the job's page on the box.
+    pub link: Option<String>,
+    /// The event as it stands in the log, for programs.
+    pub event: Option<Event>,
+}
+
+/// What the box knows of an event beside the event itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Name of the box.
+    pub host: String,
+    /// Address of its dashboard, without a slash at the end.
+    pub url: String,
+    /// The drive's model.
+    pub model: String,
+    /// Its serial.
+    pub serial: String,
+    /// The bay it is in: "3"; empty where that is not known.
+    pub bay: String,
+    /// The verdict's word.
+    pub verdict: String,
+    /// The verdict's first rule in words: "3 sectors could not be read".
+    pub reason: String,
+}
+
+/// The last four characters of a serial, which is what stands on the label that people look for.
+pub fn last_four(serial: &str) -> String {
+    let skip = serial.chars().count().saturating_sub(4);
+    serial.chars().skip(skip).collect()
+}
+
+/// At most `max` characters; a cut one ends in an ellipsis.
+pub fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let mut out: String = text.chars().take(max.saturating_sub(1)).collect();
+    out.push('…');
+    out
+}
+
+/// The words for a severity in capitals, as the first thing on a phone's lock screen.
+pub fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    }
+}
+
+/// The message that tells of an event.
+pub fn of_event(event: &Event, facts: &Facts, service: u64) -> Message {
+    let (host, serial) = place(event, facts);
+    let drive = drive_words(facts);
+    let title = match event.kind.as_str() {
+        "job.passed" | "job.warned" | "job.failed" | "job.inconclusive" if !drive.is_empty() => {
+            let verdict = if facts.verdict.is_empty() {
+                event.kind.trim_start_matches("job.").to_uppercase()
+            } else {
+                facts.verdict.clone()
+            };
+            format!("{verdict}: {drive}")
+        }
+        kind if !drive.is_empty() => format!("{}: {drive}", kinds::label(kind, &event.data)),
+        kind => kinds::label(kind, &event.data),
+    };
+    let mut body = cut(&event.message, BODY_MAX / 2);
+    if !facts.reason.is_empty() && !body.contains(&facts.reason) {
+        body.push_str("\nFirst reason: ");
+        body.push_str(&cut(&facts.reason, 500));
+    }
+    if !facts.bay.is_empty() {
+        body.push_str("\nBay: ");
+        body.push_str(&cut(&facts.bay, 60));
+    }
+    if !host.is_empty() {
+        body.push_str("\nBox: ");
+        body.push_str(&cut(&host, 100));
+    }
+    let link = link(event, facts);
+    if let Some(link) = &link {
+        body.push('\n');
+        body.push_str(link);
+    }
+    Message {
+        id: format!("kiln-{}-{service}", event.id),
+        title: cut(&one_line(&title), TITLE_MAX),
+        body,
+        severity: event.severity,
+        event_type: event.kind.clone(),
+        time: event.ts,
+        host,
+        serial,
+        link,
+        event: Some(event.clone()),
+    }
+}
+
+/// The message of the test button.
+pub fn test(facts: &Facts, service: &str, words: &str, id: String, now: Time) -> Message {
+    let title = if facts.host.is_empty() {
+        "Kiln test message".to_owned()
+    } else {
+        format!("Kiln test message from {}", facts.host)
+    };
+    let body = if words.trim().is_empty() {
+        format!("Alerts of this box reach this channel ({service}).")
+    } else {
+        cut(words, 1000)
+    };
+    Message {
+        id,
+        title: cut(&one_line(&title), TITLE_MAX),
+        body,
+        severity: Severity::Info,
+        event_type: "test".to_owned(),
+        time: now,
+        host: facts.host.clone(),
+        serial: String::new(),
+        link: (!facts.url.is_empty()).then(|| facts.url.clone()),
+        event: None,
+    }
+}
+
+/// Control characters and line ends become blanks: nothing that came from outside breaks a header or a subject.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// "WDC WD80EFAX …1A2B in bay 3", as far as it is known.
+fn drive_words(facts: &Facts) -> String {
+    if facts.model.is_empty() && facts.serial.is_empty() {
+        return String::new();
+    }
+    let mut words = facts.model.trim().to_owned();
+    if !facts.serial.is_empty() {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push('…');
+        words.push_str(&last_four(&facts.serial));
+    }
+    if !facts.bay.is_empty() {
+        words.push_str(" in bay ");
+        words.push_str(&facts.bay);
+    }
+    words
+}
+
+/// Host and serial: an add-on's notification names its own.
+pub fn place(event: &Event, facts: &Facts) -> (String, String) {
+    let text = |pointer: &str| {
+        event
+            .data
+            .pointer(pointer)
+            .and_then(serde_json::Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let host = text("/host")
+        .or_else(|| text("/hostname"))
+        .unwrap_or_else(|| facts.host.clone());
+    let serial = [facts.serial.clone()]
+        .into_iter()
+        .find(|serial| !serial.is_empty())
+        .or_else(|| text("/serial"))
+        .or_else(|| text("/serial_number"))
+        .or_else(|| text("/metadata/serial"))
+        .or_else(|| text("/metadata/serial_number"))
+        .unwrap_or_default();
+    (host, serial)
+}
+
+fn link(event: &Event, facts: &Facts) -> Option<String> {
+    if facts.url.is_empty() {
+        return None;
+    }
+    Some(match (&event.job, &event.drive) {
+        (Some(job), _) => format!("{}/jobs/{job}", facts.url),
+        (None, Some(drive)) => format!("{}/drives/{}", facts.url, crate::url::encode(&drive.to_string())),
+        (None, None) => format!("{}/events", facts.url),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::event::{Actor, FIRST_PREV_HASH, NewEvent};
+
+    use super::*;
+
+    fn event(kind: &str, message: &str, data: serde_json::Value) -> Event {
+        let mut new = NewEvent::new(kind, Severity::Critical, message.to_owned(), data);
+        new.job = "01939d4c-6a6f-7000-8000-000000000001".parse().ok();
+        Event::seal(new, 7, Time::UNIX_EPOCH, Actor::new("agent", "agent"), FIRST_PREV_HASH)
+    }
+
+    #[test]
+    fn a_failed_drive_is_told_in_the_words_that_people_need() {
+        let event = event(
+            "job.failed",
+            "FAILED: WD80 VGH0ABCD (8.0 TB). 3 sectors could not be read",
+            serde_json::json!({ "outcome": "FAILED" }),
+        );
+        let facts = Facts {
+            host: "kiln-bench".into(),
+            url: "http://kiln-bench.local".into(),
+            model: "WDC WD80EFAX".into(),
+            serial: "VGH0ABCD".into(),
+            bay: "3".into(),
+            verdict: "FAILED".into(),
+            reason: "read-error: 3 (limit 0)".into(),
+        };
+        let message = of_event(&event, &facts, 4);
+        assert_eq!(message.title, "FAILED: WDC WD80EFAX …ABCD in bay 3");
+        for part in [
+            "3 sectors could not be read",
+            "First reason: read-error: 3 (limit 0)",
+            "Bay: 3",
+            "kiln-bench",
+        ] {
+            assert!(message.body.contains(part), "{part} in {}", message.body);
+        }
+        let link = message.link.unwrap();
+        assert!(link.starts_with("http://kiln-bench.local/jobs/"), "{link}");
+        assert!(message.body.ends_with(&link));
+        assert!(message.id.ends_with("-4"));
+    }
+
+    #[test]
+    fn nothing_from_outside_breaks_a_line_of_the_title() {
+        let event = event(
+            "addon.notification",
+            "x\r\nBcc: a@b",
+            serde_json::json!({ "event_type": "job\r\nfailed", "host": "h", "metadata": { "serial": "S1" } }),
+        );
+        let message = of_event(&event, &Facts::default(), 1);
+        assert!(!message.title.contains(['\r', '\n']), "{:?}", message.title);
+        assert_eq!((message.host.as_str(), message.serial.as_str()), ("h", "S1"));
+        assert_eq!(message.link, None);
+    }
+
+    #[test]
+    fn cutting_counts_characters_and_says_so() {
+        assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(cut("äöüß", 3), "äö…");
+        assert_eq!(last_four("äöüßa"), "öüßa");
+        assert_eq!(last_four("ab"), "ab");
+    }
+}

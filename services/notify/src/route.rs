@@ -1,0 +1,417 @@
+//! Which channels are told of an event, and when. Pure.
+//!
+//! For each channel, in this order: switched off → nothing. The first rule that matches (those of the drive's groups
+//! before the channel's own) says yes or no, and an explicit yes stands above the channel's severities; without a rule
+//! the severities decide. Then the cool-down. Criticals go at once; the rest is collected while quiet hours hold or
+//! where a digest is asked for.
+
+use wire::Time;
+use wire::event::{Event, Severity};
+
+use crate::kinds;
+use crate::message::{Facts, place};
+use crate::rule::Rule;
+use crate::service::Service;
+
+/// What happens with one event on one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is told at once.
+    Send,
+    /// It is told together with others, at this time.
+    Collect(Time),
+    /// It is not told.
+    Keep(Why),
+}
+
+/// Why an event is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The channel is switched off.
+    Off,
+    /// A rule says so.
+    Rule,
+    /// Its severity is not asked for.
+    Severity,
+    /// The same was told a short time ago.
+    CoolDown,
+}
+
+/// One decision with what has to be remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// Number of the channel.
+    pub service: u64,
+    /// What happens.
+    pub decision: Decision,
+    /// Key under which the time of telling is remembered, where a cool-down asks for it.
+    pub remember: Option<String>,
+}
+
+/// Longest part of a cool-down's key in bytes.
+const KEY_PART: usize = 120;
+
+/// Decides for every channel. `told` gives the time at which a key was told last.
+pub fn route(
+    event: &Event,
+    facts: &Facts,
+    services: &[Service],
+    told: impl Fn(&str) -> Option<Time>,
+    now: Time,
+) -> Vec<Routed> {
+    services
+        .iter()
+        .map(|service| one(event, facts, service, &told, now))
+        .collect()
+}
+
+fn one(event: &Event, facts: &Facts, service: &Service, told: &impl Fn(&str) -> Option<Time>, now: Time) -> Routed {
+    let kept = |why| Routed {
+        service: service.id,
+        decision: Decision::Keep(why),
+        remember: None,
+    };
+    if !service.enabled {
+        return kept(Why::Off);
+    }
+    let names = kinds::names(event);
+    let rule = rules_of(event, facts, service).find(|rule| matches(rule, event, facts, &names));
+    let cooldown = match rule {
+        Some(rule) if !rule.enabled => return kept(Why::Rule),
+        Some(rule) => rule.cooldown_secs,
+        None => {
+            let asked = match event.severity {
+                Severity::Critical => service.notify_on_critical,
+                Severity::Warning => service.notify_on_warning,
+                Severity::Info => service.notify_on_healthy,
+            };
+            if !asked {
+                return kept(Why::Severity);
+            }
+            service.cooldown_secs
+        }
+    };
+    let mut remember = None;
+    if cooldown != 0 {
+        let key = key(event, facts, service.id);
+        let again = told(&key).is_some_and(|last| {
+            // A clock that was put back must not silence a channel for years.
+            cooldown < 0 || (last <= now && now.duration_since(last).as_secs() < cooldown)
+        });
+        if again {
+            return kept(Why::CoolDown);
+        }
+        remember = Some(key);
+    }
+    Routed {
+        service: service.id,
+        decision: when(event.severity, service, now),
+        remember,
+    }
+}
+
+/// Now, or together with others.
+fn when(severity: Severity, service: &Service, now: Time) -> Decision {
+    if severity == Severity::Critical {
+        return Decision::Send;
+    }
+    let quiet = service.quiet_hours.as_ref().and_then(|quiet| quiet.until(now));
+    let digest = service
+        .digest
+        .as_ref()
+        .filter(|digest| digest.enabled)
+        .and_then(|digest| digest.next(now));
+    match (quiet, digest) {
+        (None, None) => Decision::Send,
+        (Some(at), None) | (None, Some(at)) => Decision::Collect(at),
+        (Some(quiet), Some(digest)) => Decision::Collect(quiet.max(digest)),
+    }
+}
+
+fn rules_of<'a>(event: &'a Event, facts: &'a Facts, service: &'a Service) -> impl Iterator<Item = &'a Rule> {
+    service
+        .groups
+        .iter()
+        .filter(move |group| group.drives.iter().any(|drive| is_drive(drive, event, facts)))
+        .flat_map(|group| &group.rules)
+        .chain(&service.rules)
+}
+
+fn is_drive(wanted: &str, event: &Event, facts: &Facts) -> bool {
+    let id = event.drive.as_ref().is_some_and(|drive| drive.to_string() == wanted);
+    let (_, serial) = place(event, facts);
+    id || (!serial.is_empty() && serial == wanted)
+}
+
+fn matches(rule: &Rule, event: &Event, facts: &Facts, names: &[&str]) -> bool {
+    let text = |key: &str| event.data.get(key).and_then(serde_json::Value::as_str);
+    names.iter().any(|name| rule.names(name))
+        && rule.min_severity.is_none_or(|least| event.severity >= least)
+        && rule.drive.as_ref().is_none_or(|drive| is_drive(drive, event, facts))
+        && rule.job.as_ref().is_none_or(|job| {
+            event.job.is_some_and(|own| own.to_string() == *job)
+                || event
+                    .data
+                    .pointer("/metadata/job_id")
+                    .and_then(serde_json::Value::as_str)
+                    == Some(job)
+        })
+        && rule
+            .workspace
+            .as_ref()
+            .is_none_or(|workspace| text("workspace").unwrap_or("default") == workspace)
+}
+
+/// `channel:event:host:serial`.
+fn key(event: &Event, facts: &Facts, service: u64) -> String {
+    let (host, serial) = place(event, facts);
+    // The name that an add-on gave says more than that it was an add-on's.
+    let names = kinds::names(event);
+    let name = if event.kind == "addon.notification" {
+        names.last()
+    } else {
+        names.first()
+    };
+    let part = |text: &str| -> String {
+        let mut out: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        while out.len() > KEY_PART {
+            out.pop();
+        }
+        out
+    };
+    format!(
+        "{service}:{}:{}:{}",
+        part(name.copied().unwrap_or("")),
+        part(&host),
+        part(&serial)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use wire::event::{Actor, FIRST_PREV_HASH, NewEvent};
+
+    use super::*;
+    use crate::provider::Fields;
+    use crate::rule::{Digest, Every, QuietHours};
+    use crate::service::Group;
+
+    fn event(kind: &str, severity: Severity) -> Event {
+        let new = NewEvent::new(kind, severity, "m".into(), serde_json::Value::Null);
+        Event::seal(new, 1, Time::UNIX_EPOCH, Actor::new("agent", "agent"), FIRST_PREV_HASH)
+    }
+
+    fn service() -> Service {
+        let fields = Fields::from([("topic".to_owned(), "t".to_owned())]);
+        Service::new(1, "s", "ntfy", fields, Time::UNIX_EPOCH)
+    }
+
+    fn rule(event_type: &str, enabled: bool, cooldown_secs: i64) -> Rule {
+        Rule {
+            event_type: event_type.into(),
+            enabled,
+            cooldown_secs,
+            min_severity: None,
+            drive: None,
+            job: None,
+            workspace: None,
+        }
+    }
+
+    fn at(seconds: i64) -> Time {
+        Time::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    fn decide(event: &Event, service: &Service) -> Decision {
+        route(event, &Facts::default(), std::slice::from_ref(service), |_| None, at(0))
+            .remove(0)
+            .decision
+    }
+
+    #[test]
+    fn an_explicit_rule_stands_above_the_severities_in_both_names() {
+        let passed = event("job.passed", Severity::Info);
+        let mut service = service();
+        assert_eq!(decide(&passed, &service), Decision::Keep(Why::Severity));
+        for name in ["job.passed", "burnin_passed", "job_complete", "job.*", "*"] {
+            service.rules = vec![rule(name, true, 0)];
+            assert_eq!(decide(&passed, &service), Decision::Send, "{name}");
+            service.rules = vec![rule(name, false, 0)];
+            assert_eq!(
+                decide(&event("job.passed", Severity::Critical), &service),
+                Decision::Keep(Why::Rule),
+                "{name}"
+            );
+        }
+        service.rules = vec![rule("job_failed", true, 0)];
+        assert_eq!(decide(&passed, &service), Decision::Keep(Why::Severity));
+    }
+
+    #[test]
+    fn a_rule_for_a_drive_a_job_a_workspace_or_a_severity_is_for_nothing_else() {
+        let mut failed = event("job.failed", Severity::Critical);
+        failed.drive = wire::DriveId::parse("wwn-5000c500a1b2c3d4").ok();
+        failed.job = "01939d4c-6a6f-7000-8000-000000000001".parse().ok();
+        failed.data = serde_json::json!({ "workspace": "lab" });
+        let facts = Facts {
+            serial: "S1".into(),
+            ..Facts::default()
+        };
+        let told = |change: &dyn Fn(&mut Rule)| {
+            let mut service = service();
+            service.notify_on_critical = false;
+            service.rules = vec![rule("job.failed", true, 0)];
+            change(&mut service.rules[0]);
+            route(&failed, &facts, &[service], |_| None, at(0)).remove(0).decision == Decision::Send
+        };
+        for (good, bad) in [("wwn-5000c500a1b2c3d4", "wwn-5000c500a1b2c3d5"), ("S1", "S2")] {
+            assert!(told(&|rule| rule.drive = Some(good.into())));
+            assert!(!told(&|rule| rule.drive = Some(bad.into())));
+        }
+        let job = failed.job.unwrap().to_string();
+        assert!(told(&|rule| rule.job = Some(job.clone())));
+        assert!(!told(&|rule| rule.job = Some("x".into())));
+        assert!(told(&|rule| rule.workspace = Some("lab".into())));
+        assert!(!told(&|rule| rule.workspace = Some("default".into())));
+        assert!(told(&|rule| rule.min_severity = Some(Severity::Critical)));
+        let mut service = service();
+        service.rules = vec![Rule {
+            min_severity: Some(Severity::Critical),
+            ..rule("*", false, 0)
+        }];
+        assert_eq!(
+            decide(&event("x.y", Severity::Warning), &service),
+            Decision::Send,
+            "the rule is for criticals alone"
+        );
+    }
+
+    #[test]
+    fn a_groups_rules_come_first() {
+        let facts = Facts {
+            serial: "S1".into(),
+            ..Facts::default()
+        };
+        let mut service = service();
+        service.rules = vec![rule("*", true, 0)];
+        service.groups = vec![Group {
+            id: 1,
+            name: "spares".into(),
+            drives: vec!["S1".into()],
+            rules: vec![rule("*", false, 0)],
+        }];
+        let failed = event("job.failed", Severity::Critical);
+        assert_eq!(
+            route(&failed, &facts, &[service.clone()], |_| None, at(0))[0].decision,
+            Decision::Keep(Why::Rule)
+        );
+        assert_eq!(decide(&failed, &service), Decision::Send);
+    }
+
+    fn quiet_now() -> QuietHours {
+        // 1 700 000 000 is 22:13:20 UTC.
+        QuietHours {
+            enabled: true,
+            start_time: "22:00".into(),
+            end_time: "07:00".into(),
+            timezone: "UTC".into(),
+        }
+    }
+
+    #[test]
+    fn quiet_hours_hold_everything_but_criticals() {
+        let mut service = service();
+        service.quiet_hours = Some(quiet_now());
+        assert_eq!(
+            decide(&event("job.failed", Severity::Critical), &service),
+            Decision::Send
+        );
+        let Decision::Collect(due) = decide(&event("job.warned", Severity::Warning), &service) else {
+            panic!()
+        };
+        assert_eq!(due.to_string(), "2023-11-15T07:00:00Z");
+        service.digest = Some(Digest {
+            enabled: true,
+            send_at: "08:00".into(),
+            every: Every::Daily,
+            weekday: 1,
+            timezone: "UTC".into(),
+        });
+        let Decision::Collect(due) = decide(&event("job.warned", Severity::Warning), &service) else {
+            panic!()
+        };
+        assert_eq!(due.to_string(), "2023-11-15T08:00:00Z");
+        assert_eq!(
+            decide(&event("job.failed", Severity::Critical), &service),
+            Decision::Send
+        );
+    }
+
+    proptest! {
+        /// Whatever comes when: two tellings of the same are at least the cool-down apart, and -1 tells once.
+        #[test]
+        fn a_cool_down_holds_over_any_history(cooldown in -1_i64..500, steps in prop::collection::vec(0_i64..400, 1..30)) {
+            let mut service = service();
+            service.rules = vec![rule("job.too_hot", true, cooldown)];
+            let hot = event("job.too_hot", Severity::Warning);
+            let mut memory: BTreeMap<String, Time> = BTreeMap::new();
+            let (mut now, mut sent) = (0, Vec::new());
+            for step in steps {
+                now += step;
+                let routed = route(&hot, &Facts::default(), std::slice::from_ref(&service), |key| memory.get(key).copied(), at(now)).remove(0);
+                prop_assert_eq!(routed.remember.is_some(), cooldown != 0 && routed.decision == Decision::Send);
+                if routed.decision == Decision::Send {
+                    sent.push(now);
+                    if let Some(key) = routed.remember {
+                        memory.insert(key, at(now));
+                    }
+                }
+            }
+            prop_assert!(!sent.is_empty());
+            if cooldown < 0 {
+                prop_assert_eq!(sent.len(), 1);
+            }
+            for pair in sent.windows(2) {
+                prop_assert!(pair[1] - pair[0] >= cooldown);
+            }
+        }
+
+        /// A critical is never collected, and what is collected is told later than now.
+        #[test]
+        fn criticals_never_wait(
+            severity in prop::sample::select(vec![Severity::Info, Severity::Warning, Severity::Critical]),
+            quiet in any::<bool>(), digest in any::<bool>(), all in any::<bool>(), now in 0_i64..200_000,
+        ) {
+            let mut service = service();
+            service.notify_on_healthy = all;
+            service.quiet_hours = quiet.then(quiet_now);
+            service.digest = digest.then(|| Digest { enabled: true, send_at: "12:00".into(), every: Every::Hourly, weekday: 1, timezone: "UTC".into() });
+            let decision = route(&event("a.b", severity), &Facts::default(), &[service], |_| None, at(now)).remove(0).decision;
+            match decision {
+                Decision::Send => prop_assert!(severity == Severity::Critical || !digest),
+                Decision::Collect(due) => {
+                    prop_assert!(severity != Severity::Critical);
+                    prop_assert!(due > at(now));
+                }
+                Decision::Keep(why) => prop_assert!(why == Why::Severity && severity == Severity::Info && !all),
+            }
+        }
+
+        /// One channel's settings do nothing to another's.
+        #[test]
+        fn channels_do_not_touch_each_other(enabled in prop::collection::vec(any::<bool>(), 1..8)) {
+            let services: Vec<Service> = enabled.iter().enumerate()
+                .map(|(i, enabled)| Service { id: i as u64, enabled: *enabled, ..service() }).collect();
+            let routed = route(&event("a.b", Severity::Warning), &Facts::default(), &services, |_| None, at(0));
+            for (routed, service) in routed.iter().zip(&services) {
+                let alone = decide(&event("a.b", Severity::Warning), service);
+                prop_assert_eq!(&routed.decision, &alone);
+                prop_assert_eq!(routed.service, service.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! One HTTP/1.1 request on a connection of its own, to an address that was checked.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::{Roots, resolve};
+use crate::answer::{Failed, judge};
+use crate::channel::Channel;
+use crate::request::Request;
+
+/// Most of an answer that is read, in bytes: error texts are short.
+const ANSWER_MAX: usize = 64 << 10;
+
+pub(super) async fn send(roots: &Roots, channel: &Channel, request: &Request) -> Result<String, Failed> {
+    let address = &request.address;
+    let mut last = None;
+    for place in resolve(&address.host, address.port).await? {
+        match TcpStream::connect(place).await {
+            Ok(stream) => return over(roots, channel, request, stream).await,
+            Err(error) => last = Some(format!("connecting to {} ({}): {error}", address.host, place.ip())),
+        }
+    }
+    Err(Failed::passing(
+        last.unwrap_or_else(|| format!("{} has no address", address.host)),
+    ))
+}
+
+async fn over(roots: &Roots, channel: &Channel, request: &Request, stream: TcpStream) -> Result<String, Failed> {
+    if !request.address.tls {
+        return speak(channel, request, stream).await;
+    }
+    let config = if request.insecure { &roots.lax } else { &roots.strict };
+    let name = ServerName::try_from(request.address.host.clone())
+        .map_err(|_| Failed::lasting(format!("{} cannot be a server's name", request.address.host)))?;
+    let stream = tokio_rustls::TlsConnector::from(config.clone())
+        .connect(name, stream)
+        .await
+        .map_err(|error| Failed::passing(format!("TLS with {}: {error}", request.address.host)))?;
+    speak(channel, request, stream).await
+}
+
+async fn speak<S>(channel: &Channel, request: &Request, stream: S) -> Result<String, Failed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let lost =
+        |error: hyper::Error| Failed::passing(format!("{}: the connection failed: {error}", request.address.host));
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    let driving = tokio::spawn(connection);
+    let mut builder = http::Request::builder()
+        .method(request.method.as_str())
+        .uri(request.address.target.as_str())
+        .header("Host", request.address.authority())
+        .header("User-Agent", concat!("kiln/", env!("CARGO_PKG_VERSION")))
+        .header("Accept", "*/*");
+    for (name, value) in &request.headers {
+        builder = builder.header(name.as_str(), value.as_str());
+    }
+    let asked = builder
+        .body(Full::new(Bytes::from(request.body.clone())))
+        .map_err(|error| Failed::lasting(format!("this cannot be sent: {error}")))?;
+    let answer = async {
+        let answer = sender.send_request(asked).await.map_err(lost)?;
+        let status = answer.status().as_u16();
+        let retry_after = answer
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        // An answer that is too long or breaks off still has its status.
+        let body = Limited::new(answer.into_body(), ANSWER_MAX)
+            .collect()
+            .await
+            .map(|body| body.to_bytes())
+            .unwrap_or_default();
+        judge(channel, status, retry_after.as_deref(), &body)
+    }
+    .await;
+    driving.abort();
+    answer
+}

@@ -1,0 +1,124 @@
+//! One mail over SMTP.
+//!
+//! The server's name is resolved and checked here, and the connection goes to the address; the certificate is checked
+//! against the name.
+
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use wire::event::Severity;
+
+use super::{Roots, TIME_OUT, resolve};
+use crate::answer::Failed;
+use crate::channel::{Email, Security};
+use crate::message::{Message, one_line};
+
+/// The mail that a message becomes.
+fn mail(email: &Email, message: &Message) -> Result<lettre::Message, Failed> {
+    let prefix = if email.subject.is_empty() {
+        "[Kiln]"
+    } else {
+        &email.subject
+    };
+    let domain: &str = email.from.email.domain();
+    let mut builder = lettre::Message::builder()
+        .from(email.from.clone())
+        .subject(one_line(&format!("{prefix} {}", message.title)))
+        // The same for every attempt, so that a mailbox can tell a repetition.
+        .message_id(Some(format!("<{}@{domain}>", message.id)));
+    for to in &email.to {
+        builder = builder.to(to.clone());
+    }
+    for cc in &email.cc {
+        builder = builder.cc(cc.clone());
+    }
+    let mut mail = builder
+        .header(ContentType::TEXT_PLAIN)
+        .body(format!("{}\n\n{}\n", message.title, message.body))
+        .map_err(|error| Failed::lasting(format!("this cannot be a mail: {error}")))?;
+    let headers = mail.headers_mut();
+    // Source: RFC 3834: nobody's holiday answer comes back.
+    headers.insert_raw(HeaderValue::new(
+        HeaderName::new_from_ascii_str("Auto-Submitted"),
+        "auto-generated".to_owned(),
+    ));
+    if message.severity == Severity::Critical {
+        headers.insert_raw(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Importance"),
+            "high".to_owned(),
+        ));
+        headers.insert_raw(HeaderValue::new(
+            HeaderName::new_from_ascii_str("X-Priority"),
+            "1".to_owned(),
+        ));
+    }
+    Ok(mail)
+}
+
+pub(super) async fn send(roots: &Roots, email: &Email, message: &Message) -> Result<String, Failed> {
+    let mail = mail(email, message)?;
+    let setup = |error: lettre::transport::smtp::Error| Failed::lasting(format!("setting up TLS: {error}"));
+    let tls = match email.security {
+        Security::None => Tls::None,
+        Security::StartTls | Security::Tls => {
+            let mut builder = TlsParameters::builder(email.host.clone()).dangerous_accept_invalid_certs(email.insecure);
+            for certificate in &roots.own {
+                builder = builder.add_root_certificate(Certificate::from_der(certificate.to_vec()).map_err(setup)?);
+            }
+            let parameters = builder.build_rustls().map_err(setup)?;
+            if email.security == Security::Tls {
+                Tls::Wrapper(parameters)
+            } else {
+                Tls::Required(parameters)
+            }
+        }
+    };
+    let mut last = None;
+    for place in resolve(&email.host, email.port).await? {
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(place.ip().to_string())
+            .port(email.port)
+            .hello_name(ClientId::Domain("kiln.local".to_owned()))
+            .timeout(Some(TIME_OUT))
+            .tls(tls.clone());
+        if let Some((name, password)) = &email.login {
+            builder = builder.credentials(Credentials::new(name.clone(), password.0.clone()));
+        }
+        match builder.build().send(mail.clone()).await {
+            Ok(answer) => {
+                let code = answer.code();
+                let first = answer.first_line().unwrap_or("").to_owned();
+                return Ok(one_line(&format!("{code} {first}")));
+            }
+            Err(error) => {
+                let failed = told(email, &error);
+                // The server spoke: another of its addresses says the same.
+                if error.is_permanent() || error.is_transient() {
+                    return Err(failed);
+                }
+                last = Some(failed);
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| Failed::passing(format!("{} has no address", email.host))))
+}
+
+/// The error and its causes in one line.
+fn told(email: &Email, error: &lettre::transport::smtp::Error) -> Failed {
+    let mut words = format!("{}:{}: {error}", email.host, email.port);
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !words.contains(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    if error.is_permanent() {
+        Failed::lasting(words)
+    } else {
+        Failed::passing(words)
+    }
+}

@@ -1,0 +1,115 @@
+//! The way out: HTTP and SMTP, each attempt bounded in time, to addresses that the guard lets through.
+
+mod http;
+mod mail;
+mod tls;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use wire::Time;
+
+use crate::answer::Failed;
+use crate::channel::Channel;
+use crate::guard;
+use crate::message::Message;
+use crate::request::requests;
+pub use tls::{Roots, TlsError};
+
+/// Longest time for one request from the name's resolution to the last byte of the answer. Source: Standard Webhooks,
+/// 15 to 30 s.
+pub const TIME_OUT: Duration = Duration::from_secs(15);
+
+/// What came of an attempt at a message that may have several targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// Targets (topics, chats) that have it; they are not told again.
+    pub done: BTreeSet<String>,
+    /// The last answer of one that took it.
+    pub answer: String,
+    /// What went wrong with the rest.
+    pub failed: Option<Failed>,
+}
+
+/// Sends messages.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    roots: Roots,
+}
+
+impl Sender {
+    /// A sender that trusts these certificates.
+    pub fn new(roots: Roots) -> Self {
+        Self { roots }
+    }
+
+    /// Sends a message to every target of the channel that is not in `done`.
+    pub async fn send(&self, channel: &Channel, message: &Message, done: &BTreeSet<String>, now: Time) -> Attempt {
+        let mut attempt = Attempt {
+            done: done.clone(),
+            ..Attempt::default()
+        };
+        if let Channel::Email(email) = channel {
+            match bounded(mail::send(&self.roots, email, message)).await {
+                Ok(answer) => attempt.answer = answer,
+                Err(failed) => attempt.failed = Some(failed),
+            }
+            return attempt;
+        }
+        for request in requests(channel, message, now) {
+            if attempt.done.contains(&request.target) {
+                continue;
+            }
+            match bounded(http::send(&self.roots, channel, &request)).await {
+                Ok(answer) => {
+                    attempt.done.insert(request.target.clone());
+                    attempt.answer = answer;
+                }
+                Err(mut failed) => {
+                    if !request.target.is_empty() {
+                        failed.words = format!("{}: {}", request.target, failed.words);
+                    }
+                    // A target that can be tried again is worth more than one that cannot.
+                    if attempt.failed.as_ref().is_none_or(|first| failed.retry && !first.retry) {
+                        attempt.failed = Some(failed);
+                    }
+                }
+            }
+        }
+        attempt
+    }
+}
+
+async fn bounded(work: impl Future<Output = Result<String, Failed>>) -> Result<String, Failed> {
+    match tokio::time::timeout(TIME_OUT, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Failed::passing(format!("no answer within {} s", TIME_OUT.as_secs()))),
+    }
+}
+
+/// The addresses of a host that the guard lets through, those of IPv4 and IPv6 mixed as the resolver orders them.
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failed> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| Failed::passing(format!("{host} was not found: {error}")))?
+        .collect();
+    if found.is_empty() {
+        return Err(Failed::passing(format!("{host} has no address")));
+    }
+    let mut why = None;
+    let good: Vec<SocketAddr> = found
+        .into_iter()
+        .filter(|address| match guard::refused(address.ip()) {
+            Some(reason) => {
+                why = Some(format!("nothing is sent to {host} ({}): {reason}", address.ip()));
+                false
+            }
+            None => true,
+        })
+        .collect();
+    match why {
+        Some(why) if good.is_empty() => Err(Failed::lasting(why)),
+        _ => Ok(good),
+    }
+}
