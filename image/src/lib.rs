@@ -20,6 +20,7 @@ pub mod modules;
 pub mod nbd;
 pub mod packages;
 pub mod qemu;
+pub mod race;
 pub mod run;
 pub mod signature;
 pub mod slot;

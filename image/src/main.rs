@@ -81,6 +81,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         image: Option<PathBuf>,
     },
+    /// Races our PID 1 against others by instruction count: boot, restart, memory (`scripts/bench boot`).
+    Race {
+        /// Boots of each.
+        #[arg(long, default_value_t = 2)]
+        rounds: usize,
+        /// Only these, by name.
+        only: Vec<String>,
+        /// The figures as JSON, too.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Writes an image to a stick or card, reads it back and compares.
     Flash {
         image: PathBuf,
@@ -160,6 +171,13 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             }
             if verified.test {
                 println!("it is a test image: nothing to hand out");
+            }
+        }
+        Command::Race { rounds, only, json } => {
+            let board = Board::load(&ws.boards(), "x86-64")?;
+            let results = image::race::run(&ws, &board, rounds, &only)?;
+            if let Some(file) = json {
+                std::fs::write(file, serde_json::to_vec_pretty(&results)?)?;
             }
         }
         Command::Run {
