@@ -24,13 +24,19 @@ export type ActionResult = {
  */
 request_id: string, 
 /**
- * As an HTTP status: 200 to 299 is done, 400 to 599 refused or failed; 200 where it is absent.
+ * As an HTTP status: 200 to 299 is done, 400 to 599 refused or failed. Absent: 200, or 422 with an `error`.
  */
-status: number, 
+status?: number | null, 
 /**
- * What there is to say, shown to the person who asked.
+ * What there is to say, handed to the page that asked.
  */
-body: unknown, };
+data?: unknown, 
+/**
+ * Why it was refused or failed, in a sentence.
+ */
+error?: string | null, };
+
+export type ActionSpec = string | Endpoint;
 
 export type Actor = { 
 /**
@@ -82,6 +88,10 @@ ticket: string,
  */
 signature: string, };
 
+export type Axes = { left?: Axis, right?: Axis, };
+
+export type Axis = { title?: string, unit?: string, min?: number, max?: number, };
+
 export type Banner = { 
 /**
  * `info`, `warning` or `critical`.
@@ -91,6 +101,8 @@ severity: Severity,
  * In a sentence, with what to do.
  */
 text: string, };
+
+export type Binary = { install_url: string, platforms: unknown, };
 
 export type BootView = { 
 /**
@@ -167,6 +179,8 @@ id: string,
 command: Command, };
 
 export type CallOutcome = { "ok": Answer } | { "error": Problem };
+
+export type Cancel = { enabled?: boolean, endpoint?: string, method?: string, action?: string, confirm_message?: string, };
 
 export type Celsius = number;
 
@@ -304,6 +318,10 @@ job: JobId,
  */
 text: string, };
 
+export type ChartConfig = { source?: string, datasets?: Array<Dataset>, maxPoints?: number, height?: number, yAxes?: Axes, time_range?: string, type?: string, data?: ChartData, options: unknown, };
+
+export type ChartData = { labels: Array<unknown>, datasets?: Array<Dataset>, };
+
 export type CheckRequest = { 
 /**
  * The certificate's text, byte for byte, or that of its QR code.
@@ -327,6 +345,12 @@ username: string,
  * Password, 8 characters at least.
  */
 password: string, };
+
+export type Column = { key: string, label?: string, format?: string, actions?: Array<ColumnAction>, };
+
+export type ColumnAction = { type: string, id_key?: string, label?: string, };
+
+export type ColumnSpec = string | Column;
 
 export type Command = { "name": "plan", "args": { 
 /**
@@ -406,6 +430,12 @@ job: JobId,
  */
 actor: string, } };
 
+export type Component = { "type": "form" } & Part<FormConfig> | { "type": "progress" } & Part<ProgressConfig> | { "type": "chart" } & Part<ChartConfig> | { "type": "smart-table" } & Part<SmartTableConfig> | { "type": "log-viewer" } & Part<LogViewerConfig> | { "type": "deploy-wizard" } & Part<DeployWizardConfig> | { "type": "config-card" } & Part<ConfigCardConfig> | { "type": "disk-storage" } & Part<DiskStorageConfig> | { "type": "discovery-card" } & Part<DiscoveryCardConfig>;
+
+export type ConfigCardConfig = { source?: string, labels?: { [key in string]: string }, link_page?: string, };
+
+export type Confirm = { title?: string, message?: string, button_label?: string, button_variant?: string, success_message?: string, error_message?: string, };
+
 export type Content = { "state": "unknown" } | { "state": "empty" } | { "state": "found", 
 /**
  * Whole disk first, then the partitions in order.
@@ -419,6 +449,16 @@ summary: string, } | { "state": "unreadable",
  * The kernel's error.
  */
 why: string, };
+
+export type Dataset = { key?: string, label?: string, color?: string, yAxis?: string, fill: unknown, data: Array<unknown>, };
+
+export type DeployWizardConfig = { target_label?: string, docker?: Docker, binary?: Binary, prefill_endpoint?: string, };
+
+export type DiscoveryCardConfig = { source?: string, poll_interval_seconds?: number, target_table?: string, expand_endpoint?: string, pools_endpoint?: string, };
+
+export type DiskStorageConfig = { source?: string, aliases: unknown, thresholds?: { [key in string]: number }, };
+
+export type Docker = { image: string, default_tag?: string, container_name?: string, network_mode?: string, ports?: Array<string>, privileged?: boolean, volumes?: Array<string>, named_volumes?: Array<string>, environment?: { [key in string]: Variable }, platforms: unknown, };
 
 export type Drive = { 
 /**
@@ -492,6 +532,8 @@ since: string, };
 
 export type DriveId = string;
 
+export type Endpoint = { method?: string, endpoint: string, };
+
 export type Event = { 
 /**
  * Position in the log, from 1; without gaps.
@@ -544,6 +586,12 @@ hash: string, };
 
 export type FaultKind = "bit_flip" | "corrupt" | "lost_write" | "stale" | "misdirected" | "wrap_around" | "truncated" | "zeroed" | "read_error" | "write_error" | "transient" | "slow" | "hang" | "disconnect" | "reset";
 
+export type Field = { name: string, label?: string, type?: FieldType, required?: boolean, options?: Array<FieldOption>, source?: string, placeholder?: string, custom_placeholder?: string, default: unknown, min?: number, max?: number, step: number | "any", unit?: string, hint?: string, depends_on?: string, visible_when: string | { [key: string]: unknown }, live_calculation?: string, security_gate?: boolean, };
+
+export type FieldOption = { value: string, label?: string, };
+
+export type FieldType = "text" | "number" | "select" | "checkbox" | "toggle" | "hidden" | "range";
+
 export type FileSystem = "ext4" | "xfs" | "btrfs" | "exfat" | "swap" | "raw";
 
 export type Finding = { 
@@ -575,6 +623,22 @@ step: number,
  * In words: "17 bits differ", "Input/output error, three re-reads failed".
  */
 detail: string, };
+
+export type Flaw = { 
+/**
+ * Where: `pages[0].components[2].config.fields[1].name`; empty for the manifest itself.
+ */
+path: string, 
+/**
+ * What is there.
+ */
+what: string, 
+/**
+ * What was expected.
+ */
+expected: string, };
+
+export type FormConfig = { fields?: Array<Field>, action?: string, submit_label?: string, reset_label?: string, layout?: string, safety?: Safety, destructive?: boolean, };
 
 export type FormatRequest = { 
 /**
@@ -827,6 +891,8 @@ job_id?: string | null,
  */
 timestamp?: string | null, };
 
+export type LogViewerConfig = { source?: string, max_lines?: number, levels?: Array<string>, show_timestamp?: boolean, show_source?: boolean, filterable_by_job?: boolean, time_filter?: TimeFilter, };
+
 export type Login = { 
 /**
  * User name; `email` is read as the same.
@@ -836,6 +902,8 @@ username: string,
  * Password.
  */
 password: string, };
+
+export type Manifest = { name: string, version: string, description?: string, author?: string, docker_image?: string, pages: Array<Page>, };
 
 export type Medium = "disk" | "ram";
 
@@ -893,6 +961,12 @@ host: string,
 metadata?: { [key in string]: string }, };
 
 export type Outcome = "PASSED" | "WARN" | "INCONCLUSIVE" | "FAILED";
+
+export type Page = { id: string, title: string, icon?: string, components?: Array<Component>, page_config?: PageConfig, };
+
+export type PageConfig = { refresh?: Refresh, agent_selector: unknown, };
+
+export type Part<C> = { id: string, title?: string, source?: string, config?: C, };
 
 export type Phase = "smart_before" | "self_test_short" | "probe" | "sample" | "write" | "verify" | "seek" | "trim" | "trim_check" | "scan" | "self_test_extended" | "smart_after" | "partition" | "format";
 
@@ -1133,6 +1207,8 @@ temperature: Celsius | null,
  */
 phase_percent: number | null, };
 
+export type ProgressConfig = { source?: string, multi?: boolean, show_phase?: boolean, show_eta?: boolean, show_speed?: boolean, show_temperature?: boolean, cancel?: Cancel, };
+
 export type ProgressFrame = { 
 /**
  * The job.
@@ -1166,6 +1242,12 @@ bytes_total: number,
  * What our own page shows; absent from foreign add-ons.
  */
 kiln?: Progress | null, };
+
+export type ProgressIndicator = { field: string, busy_values?: Array<string>, interval_seconds?: number, };
+
+export type Refresh = { manual?: boolean, auto_options?: Array<RefreshOption>, };
+
+export type RefreshOption = { value: number, label?: string, };
 
 export type Refused = { 
 /**
@@ -1254,6 +1336,10 @@ limit: string,
 source: string, };
 
 export type Rung = "late" | "degraded" | "abort" | "kill" | "abandoned" | "restart" | "quarantine" | "reboot" | "hard_reboot" | "watchdog";
+
+export type Safety = "read" | "write" | "destructive";
+
+export type SafetyTier = "green" | "yellow" | "red";
 
 export type ScanRequest = { 
 /**
@@ -1365,6 +1451,10 @@ before: number | null,
  */
 after: number | null, };
 
+export type SmartTableConfig = { source?: string, columns?: Array<ColumnSpec>, highlight_deltas?: boolean, critical_ids: Array<number | string>, sortable?: boolean, default_sort?: Sort, filterable?: boolean, filter_keys?: Array<string>, expandable?: boolean, expand_key?: string, child_columns?: Array<ColumnSpec>, tree: boolean | { [key: string]: unknown }, selectable?: boolean, key_field?: string, page_size?: number, time_filter?: TimeFilter, progress_indicator?: ProgressIndicator, row_actions?: Array<TableAction>, toolbar_actions?: Array<TableAction>, bulk_actions?: Array<TableAction>, };
+
+export type Sort = { key: string, direction?: string, };
+
 export type Standing = "trusted" | "unknown_key" | "bad";
 
 export type Started = { 
@@ -1435,6 +1525,8 @@ latencies: Array<number>, };
 
 export type Table = "auto" | "mbr" | "gpt";
 
+export type TableAction = { id: string, label?: string, icon?: string, safety_tier?: SafetyTier, safety?: Safety, destructive?: boolean, visible_when: string | { [key: string]: unknown }, action?: ActionSpec, confirm?: Confirm, form: { [key: string]: unknown }, hidden?: boolean, };
+
 export type Ticket = { 
 /**
  * The plan.
@@ -1464,6 +1556,10 @@ box_id: string,
  * When.
  */
 at: string, };
+
+export type TimeFilter = { default?: string, options?: Array<TimeOption>, };
+
+export type TimeOption = { value: string, label?: string, };
 
 export type TimePoint = { 
 /**
@@ -1588,6 +1684,8 @@ trial: string | null,
  * How the last update ended.
  */
 last: LastUpdate | null, };
+
+export type Variable = { source: string, key?: string, label?: string, placeholder?: string, hint?: string, value?: string, readonly?: boolean, secret?: boolean, rotate_action?: string, optional?: boolean, };
 
 export type Verdict = { 
 /**

@@ -1,6 +1,6 @@
 """Validates instances against JSON Schemas with an independent validator (PyPI: jsonschema).
 
-Input: {"cases": [{"name", "schema", "value", "good": true|false}]}. Prints what does not come out as said; exit 1 then,
+Input: {"schema", "cases": [{"name", "schema", "value", "good": true|false}]}; a case without a schema has the one of all. Prints what does not come out as said; exit 1 then,
 3 where the validator is not installed.
 """
 import json
@@ -12,10 +12,18 @@ except ImportError as missing:
     print(missing)
     sys.exit(3)
 
+
+
+def judge(schema):
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=FormatChecker())
+
+
+asked = json.load(sys.stdin)
+shared = judge(asked["schema"]) if "schema" in asked else None
 wrong = 0
-for case in json.load(sys.stdin)["cases"]:
-    Draft202012Validator.check_schema(case["schema"])
-    validator = Draft202012Validator(case["schema"], format_checker=FormatChecker())
+for case in asked["cases"]:
+    validator = judge(case["schema"]) if "schema" in case else shared
     errors = [f"{'/'.join(map(str, e.absolute_path)) or '(all of it)'}: {e.message[:300]}" for e in validator.iter_errors(case["value"])]
     if bool(errors) == case["good"]:
         wrong += 1

@@ -6,6 +6,7 @@
 //! | `"a>5"`, `"a<5"`, `"a>=5"`, `"a<=5"` | it is a number, and that large |
 //! | `{"a": ["b", "c"], "d": "e"}` | each field named has one of its values |
 //! | `{"field": "row.a", "equals": "b"}` | as `a=b`; existing tables' row actions write it so |
+//! | `{"field": "a", "in": [...]}`, `"not_in": [...]`, `"not_equals": "b"`, `"starts_with": "b"` | the value is one of, none of, not this, or begins so |
 //!
 //! Two values are the same if their texts are, or if both are decimal numbers and equal. A list (of a selection of
 //! many) is equal to each of its items.
@@ -35,7 +36,8 @@ struct Test {
 #[derive(Clone, Debug, PartialEq)]
 enum How {
     OneOf(Vec<Value>),
-    Not(Value),
+    NoneOf(Vec<Value>),
+    Begins(String),
     Compare(Relation, f64),
 }
 
@@ -66,14 +68,9 @@ impl When {
             Value::String(text) => Ok(Self {
                 tests: vec![Test::parse(text)?],
             }),
-            Value::Object(map) => match (map.get("field"), map.get("equals")) {
-                (Some(Value::String(field)), Some(equals)) => Ok(Self {
-                    tests: vec![Test {
-                        field: named(field)?,
-                        how: How::OneOf(items(equals)?),
-                    }],
-                }),
-                _ => {
+            Value::Object(map) => match Test::of_field(map)? {
+                Some(test) => Ok(Self { tests: vec![test] }),
+                None => {
                     let tests = map.iter().map(|(field, values)| {
                         Ok(Test {
                             field: named(field)?,
@@ -103,6 +100,29 @@ impl When {
 }
 
 impl Test {
+    /// The form `{"field": …, "equals": …}`, if the object is of it: the first of the words below that it has.
+    fn of_field(map: &serde_json::Map<String, Value>) -> Result<Option<Self>, VisibleError> {
+        let Some(Value::String(field)) = map.get("field") else {
+            return Ok(None);
+        };
+        let how = if let Some(value) = map.get("equals").or_else(|| map.get("in")) {
+            How::OneOf(items(value)?)
+        } else if let Some(value) = map.get("not_equals").or_else(|| map.get("not_in")) {
+            How::NoneOf(items(value)?)
+        } else if let Some(value) = map.get("starts_with") {
+            match value {
+                Value::String(start) => How::Begins(start.clone()),
+                _ => return bad("starts_with: expected a text"),
+            }
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            field: named(field)?,
+            how,
+        }))
+    }
+
     fn parse(text: &str) -> Result<Self, VisibleError> {
         if text.chars().count() > LENGTH_MAX {
             return bad(format!("too long; at most {LENGTH_MAX} characters"));
@@ -124,7 +144,7 @@ impl Test {
             None => bad(format!("after {operator} expected a number, found {value:?}")),
         };
         let how = match operator {
-            "!=" => How::Not(value.into()),
+            "!=" => How::NoneOf(vec![value.into()]),
             ">" => compare(Relation::Greater)?,
             "<" => compare(Relation::Less)?,
             ">=" => compare(Relation::GreaterOrEqual)?,
@@ -137,7 +157,8 @@ impl Test {
     fn holds(&self, value: &Value) -> bool {
         match &self.how {
             How::OneOf(items) => items.iter().any(|item| same(value, item)),
-            How::Not(item) => !same(value, item),
+            How::NoneOf(items) => !items.iter().any(|item| same(value, item)),
+            How::Begins(start) => text(value).is_some_and(|value| value.starts_with(start.as_str())),
             How::Compare(relation, bound) => number(value).is_some_and(|value| match relation {
                 Relation::Less => value < *bound,
                 Relation::LessOrEqual => value <= *bound,

@@ -1,7 +1,7 @@
 //! What a server asks of an add-on that has no address of its own, down the WebSocket, and what comes back.
 //!
 //! `{"type":"command","payload":{"request_id","component_id","action","data"}}` is answered by
-//! `{"type":"result","payload":{"request_id","status","body"}}`. The box's own agent has commands of its own
+//! `{"type":"result","payload":{"request_id","status","data","error"}}`. The box's own agent has commands of its own
 //! ([`crate::command`]); the two are told apart by `request_id`.
 
 use serde::{Deserialize, Serialize};
@@ -31,17 +31,16 @@ pub struct ActionCall {
 pub struct ActionResult {
     /// The call's.
     pub request_id: String,
-    /// As an HTTP status: 200 to 299 is done, 400 to 599 refused or failed; 200 where it is absent.
-    #[serde(default = "done")]
-    pub status: u16,
-    /// What there is to say, shown to the person who asked.
-    #[serde(default)]
+    /// As an HTTP status: 200 to 299 is done, 400 to 599 refused or failed. Absent: 200, or 422 with an `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What there is to say, handed to the page that asked.
+    #[serde(default, alias = "body", skip_serializing_if = "Value::is_null")]
     #[ts(type = "unknown")]
-    pub body: Value,
-}
-
-fn done() -> u16 {
-    200
+    pub data: Value,
+    /// Why it was refused or failed, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 impl ActionCall {
@@ -74,17 +73,22 @@ impl ActionResult {
     /// The result in a `result` frame's payload.
     ///
     /// # Errors
-    /// Names what does not fit; a status outside 100 to 599 too.
+    /// Names what does not fit; a status outside 200 to 599 too.
     pub fn read(payload: &Value) -> Result<Self, BadFrame> {
         let result =
             Self::deserialize(payload).map_err(|error| BadFrame::field("result", "payload", error.to_string()))?;
-        if !(100..600).contains(&result.status) {
-            return Err(BadFrame::field(
+        match result.status {
+            Some(status) if !(200..600).contains(&status) => Err(BadFrame::field(
                 "result",
                 "status",
-                format!("expected 100 to 599, found {}", result.status),
-            ));
+                format!("expected 200 to 599, found {status}"),
+            )),
+            _ => Ok(result),
         }
-        Ok(result)
+    }
+
+    /// The status, said or meant.
+    pub fn status(&self) -> u16 {
+        self.status.unwrap_or(if self.error.is_some() { 422 } else { 200 })
     }
 }

@@ -1,0 +1,266 @@
+//! What a manifest says that can be asked of its add-on, and how much each of these can do.
+//!
+//! The server asks an add-on nothing that its manifest does not declare. The names of actions that begin with one of
+//! [`LOOKS`] only look, unless the manifest says otherwise.
+
+use super::{ActionSpec, ColumnSpec, Component, Endpoint, Field, Manifest, Safety, SafetyTier, TableAction};
+use crate::expression::{Values, When};
+
+/// First words of actions that only look.
+const LOOKS: [&str; 6] = ["get", "list", "refresh", "show", "status", "read"];
+
+/// An action that is declared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    /// How much it can do with this data.
+    pub safety: Safety,
+    /// Fields of its form that must be true: gates that are shown for this data.
+    pub gates: Vec<String>,
+    /// The request to a path that stands for it, if the manifest names one; its method is filled in.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// A request to a path that is declared: `{…}` in the path stands for one part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredPath {
+    /// GET, POST, PUT, PATCH or DELETE.
+    pub method: String,
+    /// The path with its placeholders.
+    pub path: String,
+    /// How much it can do.
+    pub safety: Safety,
+}
+
+fn of_name(action: &str) -> Safety {
+    let word = action.split(['_', '-']).next().unwrap_or("").to_ascii_lowercase();
+    if LOOKS.contains(&word.as_str()) {
+        Safety::Read
+    } else {
+        Safety::Write
+    }
+}
+
+/// The greatest that anything says; where nothing does, what the name says.
+fn safety(said: Option<Safety>, tier: Option<SafetyTier>, destructive: Option<bool>, name: &str) -> Safety {
+    // Existing add-ons call a write green that can be undone; whether it only looks, its name tells.
+    let tier = tier.and_then(|tier| match tier {
+        SafetyTier::Green => None,
+        SafetyTier::Yellow => Some(Safety::Write),
+        SafetyTier::Red => Some(Safety::Destructive),
+    });
+    let destructive = (destructive == Some(true)).then_some(Safety::Destructive);
+    said.max(tier).max(destructive).unwrap_or_else(|| of_name(name))
+}
+
+impl TableAction {
+    /// How much it can do.
+    pub fn safety(&self) -> Safety {
+        let name = match &self.action {
+            Some(ActionSpec::Name(name)) => name,
+            Some(ActionSpec::Endpoint(endpoint)) => {
+                let reads = endpoint.method.as_deref() == Some("GET");
+                return safety(
+                    self.safety,
+                    self.safety_tier,
+                    self.destructive,
+                    if reads { "get" } else { "" },
+                );
+            }
+            None => &self.id,
+        };
+        safety(self.safety, self.safety_tier, self.destructive, name)
+    }
+
+    /// The action's name: the one it says, else its id.
+    pub fn name(&self) -> &str {
+        match &self.action {
+            Some(ActionSpec::Name(name)) => name,
+            Some(ActionSpec::Endpoint(_)) | None => &self.id,
+        }
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        match &self.action {
+            Some(ActionSpec::Endpoint(endpoint)) => Some(filled(endpoint, "POST")),
+            Some(ActionSpec::Name(_)) | None => None,
+        }
+    }
+}
+
+fn filled(endpoint: &Endpoint, method: &str) -> Endpoint {
+    Endpoint {
+        method: Some(endpoint.method.clone().unwrap_or_else(|| method.to_owned())),
+        endpoint: endpoint.endpoint.clone(),
+    }
+}
+
+/// Whether a field is a gate that is shown for this data.
+fn is_shut(field: &Field, data: &Values) -> bool {
+    let shown = field.visible_when.as_ref().and_then(|when| When::parse(when).ok());
+    field.security_gate == Some(true) && shown.is_none_or(|when| when.holds(data))
+}
+
+impl Component {
+    fn table_actions(&self) -> impl Iterator<Item = &TableAction> {
+        let config = match self {
+            Self::SmartTable(part) => part.config.as_ref(),
+            _ => None,
+        };
+        config.into_iter().flat_map(|config| {
+            [&config.row_actions, &config.toolbar_actions, &config.bulk_actions]
+                .into_iter()
+                .flatten()
+                .flatten()
+        })
+    }
+
+    fn declares(&self, action: &str, data: &Values) -> Option<Declared> {
+        let free = |safety, endpoint| Declared {
+            safety,
+            gates: Vec::new(),
+            endpoint,
+        };
+        match self {
+            Self::Form(part) => {
+                let config = part
+                    .config
+                    .as_ref()
+                    .filter(|config| config.action.as_deref() == Some(action))?;
+                let fields = config.fields.iter().flatten();
+                let gates: Vec<String> = fields
+                    .filter(|field| is_shut(field, data))
+                    .map(|field| field.name.clone())
+                    .collect();
+                let said = safety(config.safety, None, config.destructive, action);
+                let safety = if gates.is_empty() { said } else { Safety::Destructive };
+                Some(Declared {
+                    safety,
+                    gates,
+                    endpoint: None,
+                })
+            }
+            Self::Progress(part) => {
+                let cancel = part.config.as_ref()?.cancel.as_ref()?;
+                let name = cancel.action.as_deref().unwrap_or("cancel");
+                let endpoint = cancel.endpoint.as_ref().map(|endpoint| Endpoint {
+                    method: Some(cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned())),
+                    endpoint: endpoint.clone(),
+                });
+                (cancel.enabled != Some(false) && name == action).then(|| free(Safety::Write, endpoint))
+            }
+            Self::SmartTable(part) => {
+                let of_table = self
+                    .table_actions()
+                    .filter(|table| table.name() == action || table.id == action);
+                let gravest = of_table.max_by_key(|table| table.safety());
+                if let Some(table) = gravest {
+                    return Some(free(table.safety(), table.endpoint()));
+                }
+                let columns = part.config.as_ref()?.columns.iter().flatten();
+                let mut buttons = columns.filter_map(|column| match column {
+                    ColumnSpec::Column(column) => column.actions.as_ref(),
+                    ColumnSpec::Name(_) => None,
+                });
+                let declared = buttons.any(|actions| actions.iter().any(|button| button.kind == action));
+                let safety = if action == "delete" {
+                    Safety::Destructive
+                } else {
+                    of_name(action)
+                };
+                declared.then(|| free(safety, None))
+            }
+            Self::DeployWizard(part) => {
+                let docker = part.config.as_ref()?.docker.as_ref()?;
+                let mut variables = docker.environment.iter().flatten();
+                let declared = variables.any(|(_, variable)| variable.rotate_action.as_deref() == Some(action));
+                declared.then(|| free(Safety::Write, None))
+            }
+            Self::DiscoveryCard(part) => {
+                let endpoint = part.config.as_ref()?.expand_endpoint.clone()?;
+                let endpoint = Endpoint {
+                    method: Some("POST".to_owned()),
+                    endpoint,
+                };
+                (action == "expand").then(|| free(Safety::Destructive, Some(endpoint)))
+            }
+            Self::Chart(_) | Self::LogViewer(_) | Self::ConfigCard(_) | Self::DiskStorage(_) => None,
+        }
+    }
+}
+
+impl Manifest {
+    /// What the manifest says of an action of one of its components, asked with this data; `None` when it declares no
+    /// such action.
+    ///
+    /// Actions: a form's own, `cancel` of a progress, a table's buttons by their action or id, `expand` of a discovery
+    /// card, what makes a variable of a wizard anew. One that several places declare is taken as the gravest of them.
+    pub fn declared(&self, component: &str, action: &str, data: &Values) -> Option<Declared> {
+        let (_, component) = self.components().find(|(_, other)| other.id() == component)?;
+        component.declares(action, data)
+    }
+
+    /// The requests to paths that it declares: buttons of tables, ends of jobs, growing a pool.
+    pub fn declared_paths(&self) -> Vec<DeclaredPath> {
+        let mut paths = Vec::new();
+        for (_, component) in self.components() {
+            if let Component::Progress(part) = component
+                && let Some(cancel) = part.config.as_ref().and_then(|config| config.cancel.as_ref())
+                && let Some(endpoint) = cancel.endpoint.as_ref().filter(|_| cancel.enabled != Some(false))
+            {
+                paths.push(DeclaredPath {
+                    method: cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned()),
+                    path: endpoint.clone(),
+                    safety: Safety::Write,
+                });
+            }
+            if let Component::DiscoveryCard(part) = component
+                && let Some(path) = part.config.as_ref().and_then(|config| config.expand_endpoint.as_ref())
+            {
+                paths.push(DeclaredPath {
+                    method: "POST".to_owned(),
+                    path: path.clone(),
+                    safety: Safety::Destructive,
+                });
+            }
+            for table in component.table_actions() {
+                if let Some(Endpoint { method, endpoint }) = table.endpoint() {
+                    paths.push(DeclaredPath {
+                        method: method.unwrap_or_default(),
+                        path: endpoint,
+                        safety: table.safety(),
+                    });
+                }
+            }
+        }
+        paths
+    }
+
+    /// What the manifest says of a request to a path; `None` when it declares no such request. The gravest of all that fit.
+    pub fn declared_path(&self, method: &str, path: &str) -> Option<Safety> {
+        let paths = self.declared_paths().into_iter();
+        paths
+            .filter(|declared| declared.method.eq_ignore_ascii_case(method) && fits(&declared.path, path))
+            .map(|declared| declared.safety)
+            .max()
+    }
+}
+
+/// Whether a path is of a pattern, in which a part `{…}` stands for one part that is not empty.
+fn fits(pattern: &str, path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or("");
+    let mut parts = path.split('/');
+    let mut wanted = pattern.split(['?', '#']).next().unwrap_or("").split('/');
+    loop {
+        match (wanted.next(), parts.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(part)) => {
+                let open = wanted.starts_with('{') && wanted.ends_with('}') && wanted.len() > 2;
+                let plain = !part.is_empty() && part != "." && part != "..";
+                if !(wanted == part || open && plain) {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! Manifests: every limit at its boundary, every name, and the published schema, which must judge as the reader does.
+//!
+//! `cases/manifest.json` changes one thing at a time in `cases/manifest-full.json`, which has every name that is known.
+//! `KILN_BLESS=1 cargo test -p wire --test manifest` writes the schema and the reference in `PROTOCOL.md`.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use wire::expression::Values;
+use wire::manifest::{self, Safety};
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn case_file(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(here("cases").join(name)).unwrap()).unwrap()
+}
+
+fn full() -> Value {
+    case_file("manifest-full.json")
+}
+
+/// The full manifest with one thing changed.
+fn changed(case: &Value) -> Value {
+    let mut manifest = full();
+    let at = case["at"].as_str().unwrap();
+    let (parent, name) = at.rsplit_once('/').unwrap();
+    let parent = manifest.pointer_mut(parent).unwrap_or_else(|| panic!("{at}"));
+    match (parent, case.get("put")) {
+        (Value::Object(map), Some(value)) => drop(map.insert(name.to_owned(), value.clone())),
+        (Value::Object(map), None) => drop(map.remove(name).unwrap_or_else(|| panic!("{at}"))),
+        (Value::Array(list), Some(value)) => list[name.parse::<usize>().unwrap()] = value.clone(),
+        _ => panic!("{at}"),
+    }
+    manifest
+}
+
+fn flaws(manifest: &Value) -> Vec<String> {
+    let read = manifest::read(manifest, manifest.to_string().len());
+    read.err().into_iter().flatten().map(|flaw| flaw.to_string()).collect()
+}
+
+fn paths(manifest: &Value) -> Vec<String> {
+    let read = manifest::read(manifest, manifest.to_string().len());
+    read.err().into_iter().flatten().map(|flaw| flaw.path).collect()
+}
+
+/// Numbers alike however they are written, and no nulls: what two readings of a manifest have in common.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64().unwrap()),
+        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key.clone(), plain(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn the_example_of_the_document_is_taken_unchanged() {
+    assert_eq!(flaws(&case_file("manifest-vigil.json")), [""; 0]);
+}
+
+#[test]
+fn the_manifest_of_an_existing_addon_is_taken_unchanged() {
+    let golden = std::env::var("KILN_GOLDEN")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/golden").into());
+    let Ok(text) = std::fs::read_to_string(Path::new(&golden).join("vigil-full-job.jsonl")) else {
+        writeln!(std::io::stderr(), "\nNOT RUN: golden vigil-full-job.jsonl is not there").unwrap();
+        return;
+    };
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let manifests: Vec<Value> = lines
+        .map(|line| line["body"]["manifest"].clone())
+        .filter(|manifest| manifest["pages"].is_array())
+        .collect();
+    assert!(!manifests.is_empty());
+    for manifest in manifests {
+        assert_eq!(flaws(&manifest), [""; 0]);
+        let read = manifest::read(&manifest, 0).unwrap();
+        let data = Values::new();
+        let execute = read.declared("job-form", "execute", &data).unwrap();
+        assert_eq!(
+            (execute.safety, execute.gates),
+            (Safety::Destructive, vec!["confirm_destructive".to_owned()])
+        );
+        assert_eq!(read.declared("job-form", "wipe", &data), None);
+        let cancel = read.declared("active-jobs", "cancel", &data).unwrap();
+        assert_eq!(cancel.endpoint.unwrap().endpoint, "/api/jobs/{job_id}");
+        assert_eq!(
+            read.declared("agent-list", "delete-agent", &data).unwrap().safety,
+            Safety::Destructive
+        );
+        assert_eq!(
+            read.declared_path("DELETE", "/api/agents/node1"),
+            Some(Safety::Destructive)
+        );
+        assert_eq!(read.declared_path("DELETE", "/api/jobs/full-1"), Some(Safety::Write));
+        for (method, path) in [
+            ("POST", "/api/agents/node1"),
+            ("DELETE", "/api/agents/"),
+            ("DELETE", "/api/agents/a/b"),
+            ("DELETE", "/api/agents/.."),
+            ("POST", "/api/execute"),
+        ] {
+            assert_eq!(read.declared_path(method, path), None, "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_manifest_with_every_name_is_taken_and_the_types_keep_all_of_it() {
+    assert_eq!(flaws(&full()), [""; 0]);
+    let read = manifest::read(&full(), 0).unwrap();
+    let mut expected = full();
+    expected.as_object_mut().unwrap().remove("a_name_nobody_knows");
+    assert_eq!(plain(&serde_json::to_value(&read).unwrap()), plain(&expected));
+}
+
+#[test]
+fn the_full_manifest_has_every_name_of_the_schema() {
+    let schema = manifest::schema();
+    let text = full().to_string();
+    for (record, definition) in schema["$defs"].as_object().unwrap() {
+        for name in definition["properties"].as_object().unwrap().keys() {
+            assert!(text.contains(&format!("\"{name}\":")), "{record}.{name} is in no case");
+        }
+    }
+}
+
+#[test]
+fn each_flaw_names_its_place() {
+    let mut wrong = Vec::new();
+    let cases = case_file("manifest.json");
+    for case in cases.as_array().unwrap() {
+        let found = paths(&changed(case));
+        let good = match case["flaw"].as_str() {
+            Some(path) => found.iter().any(|found| found == path),
+            None => found.is_empty(),
+        };
+        if !good {
+            wrong.push(format!("{case}: {found:?}"));
+        }
+    }
+    assert!(cases.as_array().unwrap().len() > 300 && wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_flaw_is_told_at_once_in_words() {
+    let mut manifest = full();
+    manifest["version"] = json!(2);
+    manifest["pages"][0]["components"][0]["config"]["fields"][3]["name"] = json!("");
+    manifest["pages"][1]["id"] = json!("main");
+    let found = flaws(&manifest);
+    for expected in [
+        "version: 2; expected a text that is not empty",
+        "pages[0].components[0].config.fields[3].name: \"\"; expected a text that is not empty",
+        "pages[1].id: \"main\" again; expected an id that no other page has; pages[0] has it",
+    ] {
+        assert!(found.iter().any(|flaw| flaw == expected), "{found:#?} lacks {expected}");
+    }
+    for not_one in [Value::Null, json!([]), json!("x"), json!(5)] {
+        assert_eq!(flaws(&not_one).len(), 1);
+    }
+    let many = json!({ "name": "n", "version": "1", "pages": [{ "id": "p", "title": "t", "components":
+        [{ "type": "form", "id": "f", "config": { "fields": vec![json!({}); 5000] } }] }] });
+    let found = manifest::read(&many, 0).unwrap_err();
+    assert!(found.len() == manifest::FLAWS_MAX + 1 && found[manifest::FLAWS_MAX].what.contains("more flaws"));
+}
+
+/// A manifest of so many pages, components on each, and fields in one form.
+fn sized(pages: usize, components: usize, fields: usize) -> Value {
+    let mut number = 0;
+    let pages: Vec<Value> = (0..pages)
+        .map(|page| {
+            let on_it = components / pages + usize::from(page < components % pages);
+            let components: Vec<Value> = (0..on_it)
+                .map(|_| {
+                    number += 1;
+                    let fields: Vec<Value> = (0..fields)
+                        .map(|field| json!({ "name": format!("f{field}") }))
+                        .collect();
+                    json!({ "type": "form", "id": format!("c{number}"), "config": { "fields": fields } })
+                })
+                .collect();
+            json!({ "id": format!("p{page}"), "title": "t", "components": components })
+        })
+        .collect();
+    json!({ "name": "n", "version": "1", "pages": pages })
+}
+
+/// The limits of the document: name, what is just taken, what is one past it, and whether a schema can say so.
+fn boundaries() -> Vec<(&'static str, Value, Value, bool)> {
+    vec![
+        ("pages", sized(20, 20, 1), sized(21, 21, 1), true),
+        ("components on one page", sized(1, 50, 1), sized(1, 51, 1), true),
+        ("components on all pages", sized(20, 50, 1), sized(20, 51, 1), false),
+        ("fields", sized(1, 1, 100), sized(1, 1, 101), true),
+        (
+            "pages at least",
+            sized(1, 0, 0),
+            json!({ "name": "n", "version": "1", "pages": [] }),
+            true,
+        ),
+    ]
+}
+
+#[test]
+fn each_limit_is_taken_exactly_and_refused_one_past_it() {
+    for (name, taken, refused, _) in boundaries() {
+        assert_eq!(flaws(&taken), [""; 0], "{name}");
+        let found = flaws(&refused);
+        let about = |flaw: &String| flaw.contains("expected a list of") || flaw.contains("at most 50 in total");
+        assert!(!found.is_empty() && found.iter().all(about), "{name}: {found:?}");
+    }
+    let small = sized(1, 1, 1).to_string();
+    let padded = |length: usize| format!("{}{}", small, " ".repeat(length - small.len()));
+    assert!(manifest::read_text(&padded(manifest::SIZE_MAX)).is_ok());
+    let refused = manifest::read_text(&padded(manifest::SIZE_MAX + 1)).unwrap_err();
+    assert_eq!(
+        refused[0].to_string(),
+        "manifest: 262145 bytes; expected at most 262144 bytes"
+    );
+    assert!(manifest::read_text("{").unwrap_err()[0].what.starts_with("not JSON"));
+}
+
+#[test]
+fn gates_count_when_the_data_shows_them() {
+    let mut manifest = full();
+    manifest["pages"][0]["components"][0]["config"] = json!({ "action": "command", "fields": [
+        { "name": "command", "type": "select" },
+        { "name": "sure", "type": "checkbox", "security_gate": true, "visible_when": { "command": ["sync", "fix"] } } ] });
+    let read = manifest::read(&manifest, 0).unwrap();
+    let asked = |command: Value| {
+        read.declared("job-form", "command", &[("command".to_owned(), command)].into())
+            .unwrap()
+    };
+    assert_eq!(
+        (asked(json!("fix")).safety, asked(json!("fix")).gates.len()),
+        (Safety::Destructive, 1)
+    );
+    assert_eq!(asked(json!("status")).safety, Safety::Write);
+    for (component, action, safety) in [
+        ("drives", "wipe", Some(Safety::Destructive)),
+        ("drives", "locate_drive", Some(Safety::Write)),
+        ("drives", "light", Some(Safety::Write)),
+        ("drives", "refresh_list", Some(Safety::Read)),
+        ("drives", "park", Some(Safety::Write)),
+        ("drives", "delete", Some(Safety::Destructive)),
+        ("jobs", "cancel", Some(Safety::Write)),
+        ("deploy", "rotate-psk", Some(Safety::Write)),
+        ("found", "expand", Some(Safety::Destructive)),
+        ("drives", "start_job", None),
+        ("nowhere", "wipe", None),
+    ] {
+        let found = read
+            .declared(component, action, &Values::new())
+            .map(|declared| declared.safety);
+        assert_eq!(found, safety, "{component} {action}");
+    }
+}
+
+#[test]
+fn the_schema_is_fresh() {
+    let fresh = format!("{}\n", serde_json::to_string_pretty(&manifest::schema()).unwrap());
+    let path = here("bindings/manifest.schema.json");
+    if std::env::var_os("KILN_BLESS").is_some() {
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        kept == fresh,
+        "bindings/manifest.schema.json is stale: KILN_BLESS=1 cargo test -p wire --test manifest"
+    );
+}
+
+#[test]
+fn an_independent_validator_judges_as_the_reader_does() {
+    let schema = manifest::schema();
+    let mut cases = vec![
+        json!({ "name": "the document's example", "value": case_file("manifest-vigil.json"), "good": true }),
+        json!({ "name": "every name", "value": full(), "good": true }),
+        json!({ "name": "no object", "value": [], "good": false }),
+    ];
+    for case in case_file("manifest.json").as_array().unwrap() {
+        let good = case.get("flaw").is_none() || case["rust_only"] == true;
+        cases.push(json!({ "name": case.to_string(), "value": changed(case), "good": good }));
+    }
+    for (name, taken, refused, says) in boundaries() {
+        cases.push(json!({ "name": format!("{name}, at the limit"), "value": taken, "good": true }));
+        cases.push(json!({ "name": format!("{name}, past the limit"), "value": refused, "good": !says }));
+    }
+    let spawned = Command::new("python3")
+        .arg(here("tests/validate.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = spawned else {
+        writeln!(
+            std::io::stderr(),
+            "\nNOT RUN: manifests by an independent validator: python3 is not here"
+        )
+        .unwrap();
+        return;
+    };
+    let input = json!({ "schema": schema, "cases": cases }).to_string();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    if output.status.code() == Some(3) {
+        writeln!(
+            std::io::stderr(),
+            "\nNOT RUN: manifests by an independent validator: {told}"
+        )
+        .unwrap();
+        return;
+    }
+    assert!(output.status.success(), "{told}");
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z/]{0,8}|.{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 20, 5, |inner| {
+        let name = "[a-z]{1,6}|type|id|name|config|fields|visible_when|source|columns";
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map(name, inner, 0..5).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// All places of a value, as JSON pointers.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(i, item)| places(item, &format!("{at}/{i}"), found)),
+        Value::Object(map) => {
+            for (key, item) in map {
+                places(
+                    item,
+                    &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+                    found,
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_json_panics(value in any_json(), length in 0usize..300_000) {
+        let _ = manifest::read(&value, length);
+    }
+
+    #[test]
+    fn a_manifest_changed_anywhere_is_read_or_refused_and_reads_again_the_same(
+        which in proptest::collection::vec((any::<prop::sample::Index>(), any_json()), 1..3),
+    ) {
+        let mut manifest = full();
+        for (index, value) in which {
+            let mut found = Vec::new();
+            places(&manifest, "", &mut found);
+            let place: &String = index.get(&found);
+            *manifest.pointer_mut(place).unwrap() = value;
+        }
+        match manifest::read(&manifest, 0) {
+            Ok(read) => {
+                let again = manifest::read(&serde_json::to_value(&read).unwrap(), 0);
+                prop_assert_eq!(again.as_ref(), Ok(&read));
+            }
+            Err(flaws) => prop_assert!(flaws.iter().all(|flaw| flaw.expected != "what the reference says"), "{:?}", flaws),
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_manifest_or_has_flaws(text in ".{0,200}") {
+        let _ = manifest::read_text(&text);
+    }
+}
+
+#[test]
+fn names_nobody_knows_do_no_harm_anywhere() {
+    let mut manifest = full();
+    let mut found = Vec::new();
+    places(&manifest, "", &mut found);
+    for place in found {
+        if let Some(Value::Object(map)) = manifest.pointer_mut(&place) {
+            let free = ["/labels", "/thresholds", "/environment", "/visible_when"]
+                .iter()
+                .any(|end| place.ends_with(end));
+            if !free {
+                map.insert("x-own".to_owned(), Value::Object(Map::new()));
+            }
+        }
+    }
+    assert_eq!(flaws(&manifest), [""; 0]);
+}
