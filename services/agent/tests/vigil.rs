@@ -22,10 +22,16 @@ struct Stage {
     smartctl: Smartctl,
     dir: tempfile::TempDir,
     gate: bool,
+    rate: &'static str,
 }
 
 impl Stage {
     async fn new(mib: u64, gate: bool) -> Option<Self> {
+        Self::at(mib, gate, "1G").await
+    }
+
+    /// With a drive that is burned in no faster than that.
+    async fn at(mib: u64, gate: bool, rate: &'static str) -> Option<Self> {
         if not_here() {
             return None;
         }
@@ -36,7 +42,7 @@ impl Stage {
         std::fs::write(&warm, "41").unwrap();
         let smartctl = Smartctl::new(1);
         let server = Existing::start(&["--documented", "7", "--ping", "1"]);
-        let agent = start(dir.path(), &server.url(), &smartctl, gate);
+        let agent = start(dir.path(), &server.url(), &smartctl, gate, rate);
         let stage = Self {
             server,
             agent,
@@ -44,6 +50,7 @@ impl Stage {
             smartctl,
             dir,
             gate,
+            rate,
         };
         stage
             .server
@@ -100,18 +107,28 @@ impl Stage {
     }
 
     fn restart(&mut self) {
-        self.agent = start(self.dir.path(), &self.server.url(), &self.smartctl, self.gate);
+        self.agent = start(
+            self.dir.path(),
+            &self.server.url(),
+            &self.smartctl,
+            self.gate,
+            self.rate,
+        );
     }
 }
 
-fn start(dir: &Path, url: &str, smartctl: &Smartctl, gate: bool) -> Agent {
+fn start(dir: &Path, url: &str, smartctl: &Smartctl, gate: bool, rate: &str) -> Agent {
     let environment = [
         ("VIGIL_SERVER_URL", url),
         ("VIGIL_ADDON_ID", "7"),
         ("VIGIL_ADDON_TOKEN", TOKEN),
         ("KILN_ALLOW_FOREIGN_GATE", if gate { "1" } else { "0" }),
     ];
-    Agent::elsewhere(dir, &environment, &["--smartctl", smartctl.program().to_str().unwrap()])
+    Agent::elsewhere(
+        dir,
+        &environment,
+        &["--rate-drive", rate, "--smartctl", smartctl.program().to_str().unwrap()],
+    )
 }
 
 /// Every frame was one that such a server takes, and none too long.
@@ -286,7 +303,7 @@ async fn a_whole_job_is_told_in_frames_that_every_implementation_takes_each_even
 
 #[tokio::test]
 async fn what_happens_while_the_server_is_away_is_told_after_in_order_and_once_also_over_the_agents_end() {
-    let Some(mut stage) = Stage::new(48, true).await else {
+    let Some(mut stage) = Stage::at(48, true, "6M").await else {
         return;
     };
     stage.burn().await;
@@ -317,6 +334,7 @@ async fn what_happens_while_the_server_is_away_is_told_after_in_order_and_once_a
     let phases = ["phase_complete"; 5];
     let expected: Vec<&str> = [&["job_started"][..], &phases, &["burnin_passed", "job_complete"]].concat();
     assert_eq!(all, expected, "before: {before:?}");
+    assert!(!after.is_empty() && !before.is_empty());
     all_taken(&stage.server);
     stage.server.order("stop");
     stage.server = Existing::again(port, &["--documented", "7", "--ping", "1"]);
