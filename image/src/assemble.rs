@@ -17,6 +17,7 @@ use crate::{
     slot::Manifest,
     system::Content,
     tools::Tools,
+    update,
     workspace::Workspace,
 };
 use std::{
@@ -38,6 +39,8 @@ pub struct Options {
     pub refresh: bool,
     /// Key that signs the slot; the development key where there is none.
     pub key: Option<Key>,
+    /// Key set that the image takes updates by; the development update key where there is none.
+    pub update_keys: Option<PathBuf>,
     /// Folder for intermediate files instead of `.kiln/build/BOARD`; an empty one makes everything anew.
     pub work: Option<PathBuf>,
 }
@@ -70,15 +73,30 @@ pub struct Parts {
 /// Whatever went wrong, naming file, package or command.
 pub fn build(ws: &Workspace, board: &Board, out: &Path, options: &Options) -> Result<()> {
     let binaries = Binaries::build(ws, board, options.refresh)?;
-    // Two builds of one board share intermediate files: the second waits.
-    let path = ws.build(&board.name)?.join("lock");
-    let lock = File::create(&path).at("making", &path)?;
-    lock.lock().at("locking", &path)?;
+    let lock = locked(ws, board)?;
     let parts = parts(ws, board, &binaries, options)?;
     write_disk(&parts, out)?;
     drop(lock);
     eprintln!("{}: {} ({})", out.display(), board.title, board.name);
     Ok(())
+}
+
+/// Builds programs and everything else, without a disk.
+///
+/// # Errors
+/// As [`build`].
+pub fn whole_parts(ws: &Workspace, board: &Board, options: &Options) -> Result<Parts> {
+    let binaries = Binaries::build(ws, board, options.refresh)?;
+    let _lock = locked(ws, board)?;
+    parts(ws, board, &binaries, options)
+}
+
+/// Two builds of one board share intermediate files: the second waits.
+fn locked(ws: &Workspace, board: &Board) -> Result<File> {
+    let path = ws.build(&board.name)?.join("lock");
+    let lock = File::create(&path).at("making", &path)?;
+    lock.lock().at("locking", &path)?;
+    Ok(lock)
 }
 
 /// Makes everything that a disk is written from.
@@ -119,7 +137,8 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
         system: dir.join("system.erofs"),
     };
     content.make(&tools, &slot.system)?;
-    let initrd = initramfs::make(board, &ws.rootfs(), &content, &modules, binaries)?;
+    let trusted = update::trusted(ws, options.update_keys.as_deref())?;
+    let initrd = initramfs::make(board, &ws.rootfs(), &content, &modules, binaries, &trusted)?;
     fs::write(&slot.initrd, initrd).at("writing", &slot.initrd)?;
     let files: [(&str, &Path); 3] = [
         ("vmlinuz", &slot.vmlinuz),

@@ -9,6 +9,7 @@ use crate::{
     modules::Modules,
     system::{Content, files_below},
 };
+use bundle::KeySet;
 use serde::Serialize;
 use std::{
     fs,
@@ -68,8 +69,10 @@ pub fn make(
     content: &Content,
     modules: &Modules,
     binaries: &Binaries,
+    trusted: &KeySet,
 ) -> Result<Vec<u8>> {
     let mut a = Archive::default();
+    a.add(crate::update::IN_IMAGE, Node::File(0o644, trusted.bytes()));
     for (path, mode) in DIRS {
         a.add(path, Node::Dir(*mode));
     }
@@ -130,7 +133,7 @@ pub fn make(
 }
 
 /// When the tree was committed last, in seconds since 1970: the same for everybody who builds it. No clock of a box is before.
-fn built(tree: &Path) -> u64 {
+pub(crate) fn built(tree: &Path) -> u64 {
     let git = std::process::Command::new("git")
         .args(["log", "-1", "--format=%ct"])
         .current_dir(tree)

@@ -87,6 +87,12 @@ impl Key {
         Public(self.0.verifying_key())
     }
 
+    /// As update bundles need it.
+    #[must_use]
+    pub fn for_bundles(&self) -> bundle::Key {
+        bundle::Key::from_seed(&self.0.to_bytes())
+    }
+
     /// Signs. Ed25519 is deterministic: the same bytes give the same signature.
     #[must_use]
     pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {

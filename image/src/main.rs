@@ -11,6 +11,7 @@ use image::{
     inspect::Image,
     key::{Key, Public},
     run::{self, Choice},
+    update,
     workspace::Workspace,
 };
 use std::{path::PathBuf, process::ExitCode};
@@ -42,8 +43,50 @@ enum Command {
         /// Private key that signs the slot (Ed25519, PEM); without it the development key, which everybody has.
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        /// Keys by which the box takes updates (`kiln-image keys`); without it the development update key of this tree.
+        #[arg(long, value_name = "FILE")]
+        update_keys: Option<PathBuf>,
     },
-    /// Makes a key that signs slots: FILE, and FILE.pub for those who verify.
+    /// Makes an update bundle: of what a build gives, or of an image.
+    Bundle {
+        /// Board to build for.
+        #[arg(long)]
+        board: String,
+        /// File to write.
+        #[arg(long)]
+        out: PathBuf,
+        /// Private key that signs it; may be given several times. Without it the development update key of this tree.
+        #[arg(long, value_name = "FILE")]
+        key: Vec<PathBuf>,
+        /// Take slot a of this image instead of building.
+        #[arg(long, value_name = "IMAGE")]
+        image: Option<PathBuf>,
+        /// Oldest version that it can be installed from.
+        #[arg(long, value_name = "VERSION")]
+        min_version: Option<String>,
+        /// Newer key set that it brings (`kiln-image keys --vouch`); may be given several times, in order.
+        #[arg(long, value_name = "FILE")]
+        rotation: Vec<PathBuf>,
+    },
+    /// Makes a key set of public keys; with --vouch the file by which boxes with the set before it take it over.
+    Keys {
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Public keys.
+        #[arg(required = true, value_name = "FILE.pub")]
+        public: Vec<PathBuf>,
+        /// How many of them must sign.
+        #[arg(long, default_value_t = 1)]
+        threshold: usize,
+        /// 1 for the first set; one more each time.
+        #[arg(long, default_value_t = 1)]
+        version: u32,
+        /// Private keys of the set before it and of this one.
+        #[arg(long, value_name = "KEY")]
+        vouch: Vec<PathBuf>,
+    },
+    /// Makes a key that signs slots and updates: FILE, and FILE.pub for those who verify.
+    #[command(alias = "keygen")]
     Key {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -121,6 +164,7 @@ fn act(cli: Cli) -> anyhow::Result<()> {
             test_extra,
             refresh,
             key,
+            update_keys,
         } => {
             let key = key.as_deref().map(Key::read).transpose()?;
             let board = Board::load(&ws.boards(), &board)?;
@@ -136,9 +180,56 @@ fn act(cli: Cli) -> anyhow::Result<()> {
                     test_extra,
                     refresh,
                     key,
+                    update_keys,
                     ..Options::default()
                 },
             )?;
+        }
+        Command::Bundle {
+            board,
+            out,
+            key,
+            image,
+            min_version,
+            rotation,
+        } => {
+            let board = Board::load(&ws.boards(), &board)?;
+            let files = match image {
+                Some(image) => update::of_image(&image)?,
+                None => update::of_parts(&assemble::whole_parts(&ws, &board, &Options::default())?)?,
+            };
+            let making = update::Making {
+                keys: key.iter().map(|k| Key::read(k)).collect::<image::Result<Vec<_>>>()?,
+                rotations: rotation,
+                min_version,
+            };
+            let made = update::write(&ws, &files, &making, &out)?;
+            anyhow::ensure!(
+                made.board == board.name,
+                "the image is for board {}, not {}",
+                made.board,
+                board.name
+            );
+            println!("{}: version {} for {}", out.display(), made.version, made.board);
+        }
+        Command::Keys {
+            out,
+            public,
+            threshold,
+            version,
+            vouch,
+        } => {
+            let public = public
+                .iter()
+                .map(|p| Public::read(p))
+                .collect::<image::Result<Vec<_>>>()?;
+            let set = update::set(version, threshold, &public)?;
+            if vouch.is_empty() {
+                std::fs::write(&out, set.bytes()).with_context(|| format!("writing {}", out.display()))?;
+            } else {
+                let by = vouch.iter().map(|k| Key::read(k)).collect::<image::Result<Vec<_>>>()?;
+                update::rotate(set, &by, &out)?;
+            }
         }
         Command::Boards => {
             for name in board::names(&ws.boards())? {

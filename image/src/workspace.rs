@@ -57,6 +57,16 @@ impl Workspace {
         Ok(dir)
     }
 
+    /// Keys made here; made when missing. They are dear: boxes that were built here take updates by them alone.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn keys(&self) -> Result<PathBuf> {
+        let dir = self.root.join(".kiln/keys");
+        std::fs::create_dir_all(&dir).at("making", &dir)?;
+        Ok(dir)
+    }
+
     /// Intermediate files of one board; made when missing.
     ///
     /// # Errors

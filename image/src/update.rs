@@ -1,0 +1,175 @@
+//! Update bundles: made from a slot's files, signed; and the keys that a built image trusts.
+//!
+//! Without keys of your own the builder makes a **development update key** on its first run, under `.kiln/keys/`: a box takes
+//! updates from the tree that built it and from nobody else. It is never checked in, so images of two trees differ in that one
+//! file of the initramfs; `--update-keys FILE` gives both the same.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use bundle::{Head, KeySet, Manifest, Public as Trusted, Rotation};
+
+use crate::{
+    assemble,
+    error::{At, Error, Result},
+    fat32::{Reader, Source},
+    gpt::BOOT_FIRST,
+    initramfs,
+    key::{Key, Public},
+    slot::{self, ABOUT, NEEDED},
+    workspace::Workspace,
+};
+
+/// Where an image carries the keys that it trusts.
+pub const IN_IMAGE: &str = "etc/kiln/update-keys.json";
+
+/// The development update key; made on the first call.
+///
+/// # Errors
+/// When it cannot be read or made.
+pub fn development(ws: &Workspace) -> Result<Key> {
+    let path = ws.keys()?.join("update.pem");
+    // Two builds at a time make one key.
+    let lock = path.with_extension("lock");
+    let held = File::create(&lock).at("making", &lock)?;
+    held.lock().at("locking", &lock)?;
+    if path.exists() {
+        Key::read(&path)
+    } else {
+        Key::make(&path).map(|(key, _)| key)
+    }
+}
+
+/// The keys that an image trusts: those of a file, or the development key.
+///
+/// # Errors
+/// When the file is no key set.
+pub fn trusted(ws: &Workspace, file: Option<&Path>) -> Result<KeySet> {
+    match file {
+        Some(file) => {
+            let bytes = fs::read(file).at("reading the key set", file)?;
+            KeySet::parse(&bytes).map_err(|e| wrong(file, e.to_string()))
+        }
+        None => set(1, 1, &[development(ws)?.public()]),
+    }
+}
+
+/// A key set of these keys.
+///
+/// # Errors
+/// What a set may not be.
+pub fn set(version: u32, threshold: usize, keys: &[Public]) -> Result<KeySet> {
+    let keys = keys.iter().map(|k| Trusted(k.bytes())).collect();
+    KeySet::new(version, threshold, keys).map_err(|e| Error::Incomplete(e.to_string()))
+}
+
+/// A newer key set, vouched for by these keys: of the old threshold and of its own.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn rotate(newer: KeySet, by: &[Key], out: &Path) -> Result<()> {
+    let by: Vec<bundle::Key> = by.iter().map(Key::for_bundles).collect();
+    let rotation = Rotation::new(newer, &by.iter().collect::<Vec<_>>());
+    let text = serde_json::to_vec(&rotation).map_err(|e| wrong(out, e.to_string()))?;
+    fs::write(out, text).at("writing", out)
+}
+
+/// What a bundle is made of.
+#[derive(Debug, Default)]
+pub struct Making {
+    /// Private keys that sign it; the development update key where there are none.
+    pub keys: Vec<Key>,
+    /// Newer key sets that it brings, as [`rotate`] makes them.
+    pub rotations: Vec<PathBuf>,
+    /// The oldest version that it can be installed from.
+    pub min_version: Option<String>,
+}
+
+/// Files of a slot by name.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Files of slot a of an image.
+///
+/// # Errors
+/// When the image is none.
+pub fn of_image(path: &Path) -> Result<Files> {
+    let file = File::open(path).at("opening", path)?;
+    let reader = Reader::open(&file, BOOT_FIRST).map_err(|e| wrong(path, e))?;
+    let mut files = Files::new();
+    for e in reader.walk().map_err(|e| wrong(path, e))?.iter().filter(|e| !e.is_dir) {
+        if let Some(name) = e.path.strip_prefix("a/") {
+            files.insert(name.to_owned(), reader.read(e).map_err(|e| wrong(path, e))?);
+        }
+    }
+    Ok(files)
+}
+
+/// Files of the slot that a build has just made.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn of_parts(parts: &assemble::Parts) -> Result<Files> {
+    let mut files = Files::new();
+    for (path, source) in &parts.boot {
+        if let Some(name) = path.strip_prefix("a/") {
+            let bytes = match source {
+                Source::Bytes(b) => b.clone(),
+                Source::File(p) => fs::read(p).at("reading", p)?,
+            };
+            files.insert(name.to_owned(), bytes);
+        }
+    }
+    Ok(files)
+}
+
+/// Writes a bundle of a slot's files; the same files and keys give the same bytes.
+///
+/// # Errors
+/// When a file is missing or damaged, a rotation is none, or the bundle cannot be written.
+pub fn write(ws: &Workspace, files: &Files, making: &Making, out: &Path) -> Result<Manifest> {
+    let slot = |what: String| Error::Incomplete(format!("the slot's files: {what}"));
+    let manifest = files.get(ABOUT[0]).ok_or_else(|| slot(format!("no {}", ABOUT[0])))?;
+    let manifest = slot::Manifest::parse(manifest).map_err(slot)?;
+    for name in NEEDED {
+        let bytes = files.get(name).ok_or_else(|| slot(format!("no {name}")))?;
+        manifest.check(name, bytes).map_err(slot)?;
+    }
+    let named: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
+    let min = making.min_version.as_deref().unwrap_or("0");
+    let about = Manifest::new(
+        (&manifest.board, &manifest.arch),
+        (&manifest.version, min),
+        initramfs::built(&ws.rootfs()),
+        &named,
+    )
+    .map_err(|e| slot(e.to_string()))?;
+    let mut rotations = Vec::new();
+    for file in &making.rotations {
+        let bytes = fs::read(file).at("reading", file)?;
+        rotations.push(serde_json::from_slice::<Rotation>(&bytes).map_err(|e| wrong(file, e.to_string()))?);
+    }
+    let own;
+    let keys: &[Key] = if making.keys.is_empty() {
+        own = [development(ws)?];
+        &own
+    } else {
+        &making.keys
+    };
+    let keys: Vec<bundle::Key> = keys.iter().map(Key::for_bundles).collect();
+    let mut all = Head::sign(about.clone(), rotations, &keys.iter().collect::<Vec<_>>()).bytes();
+    for f in &about.files {
+        all.extend(files.get(&f.name).map(Vec::as_slice).unwrap_or_default());
+    }
+    fs::write(out, all).at("writing", out)?;
+    Ok(about)
+}
+
+fn wrong(file: &Path, what: impl Into<String>) -> Error {
+    Error::Image {
+        file: file.to_owned(),
+        what: what.into(),
+    }
+}
