@@ -2,6 +2,7 @@
 //!
 //! - [`burn`]: `kiln burn`, from targets to exit code.
 //! - [`cert`]: `kiln cert verify` and `show`; [`playbook`]: `kiln playbook`; [`signing`]: the key of `kiln burn --cert`.
+//! - [`life`]: `kiln backup`, `restore`, `debug-bundle`, over [`remote`], a box across the network.
 //! - [`bench`]: the engine beside `badblocks` and `fio` on the same loop device (binary `kiln-bench`).
 //!
 //! Exit codes are a contract (`tests/contract.rs`, `tests/cert.rs`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
@@ -26,5 +27,7 @@ macro_rules! result {
 pub mod bench;
 pub mod burn;
 pub mod cert;
+pub mod life;
 pub mod playbook;
+pub mod remote;
 pub mod signing;

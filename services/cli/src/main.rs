@@ -20,6 +20,12 @@ enum Command {
     Cert(cli::cert::Args),
     /// Tells what playbooks there are, and checks your own.
     Playbook(cli::playbook::Args),
+    /// Takes everything that a box's server keeps away as one encrypted file.
+    Backup(cli::life::BackupArgs),
+    /// Puts a backup in place of everything that a box's server keeps.
+    Restore(cli::life::RestoreArgs),
+    /// Takes what somebody who helps needs to see of a box.
+    DebugBundle(cli::life::DebugArgs),
     /// The process that partitions and formats; `kiln burn` starts it.
     #[command(hide = true)]
     Formatter,
@@ -40,6 +46,9 @@ fn main() -> ExitCode {
         Command::Burn(args) => cli::burn::main(&args),
         Command::Cert(args) => cli::cert::main(&args),
         Command::Playbook(args) => cli::playbook::main(&args),
+        Command::Backup(args) => cli::life::backup(&args),
+        Command::Restore(args) => cli::life::restore(&args),
+        Command::DebugBundle(args) => cli::life::debug_bundle(&args),
         Command::Formatter => burnin::format::child(),
     }
 }

@@ -60,6 +60,8 @@ impl Group {
         let v2 = root.join("cgroup.controllers").exists();
         let wanted: &[&str] = match (v2, throttle) {
             (true, _) => &["."],
+            // The last one counts memory, where the machine has it.
+            (false, None) if root.join("memory").is_dir() => &["cpuacct", "memory"],
             (false, None) => &["cpuacct"],
             (false, Some(_)) => &["cpuacct", "blkio"],
         };
@@ -110,7 +112,7 @@ impl Group {
     }
 
     /// CPU time of everything that ever ran in it, in seconds.
-    fn cpu(&self) -> Result<f64> {
+    pub(super) fn cpu(&self) -> Result<f64> {
         let file = self.dirs[0].join(if self.v2 { "cpu.stat" } else { "cpuacct.usage" });
         let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
         let number = if self.v2 {
@@ -122,6 +124,12 @@ impl Group {
             .and_then(|n| n.parse().ok())
             .with_context(|| format!("{} has no number", file.display()))?;
         Ok(if self.v2 { number / 1e6 } else { number / 1e9 })
+    }
+
+    /// Most that was charged to it, with what the kernel holds for it; `None` where nothing counts it.
+    pub(super) fn charged(&self) -> Option<u64> {
+        let file = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
+        fs::read_to_string(self.dirs.last()?.join(file)).ok()?.trim().parse().ok()
     }
 
     /// Sum of the peak resident sizes of the processes in it now.

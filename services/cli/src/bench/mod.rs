@@ -7,6 +7,8 @@
 //! | [`throttle`] | a device of 40 MB/s, a minute each way: how much of fio's raw rate is reached |
 //! | [`memory`] | 24 workers and the agent at once |
 //!
+//! [`server`] is a bench of its own: the server under thousands of add-ons.
+//!
 //! CPU time is that of a tool's process tree, by a cgroup of its own ([`group`]); the kernel's loop threads are outside
 //! for all of them alike. Devices, files and cgroups are gone when this ends, also by Ctrl-C.
 
@@ -15,6 +17,7 @@ mod engine;
 mod group;
 mod lab;
 mod memory;
+pub mod server;
 mod speed;
 mod throttle;
 mod tool;

@@ -16,6 +16,8 @@ struct Args {
 enum Command {
     /// `kiln burn` beside badblocks, fio and nwipe on the same loop device.
     Engine(cli::bench::Args),
+    /// The server under thousands of add-ons.
+    Server(cli::bench::server::Args),
     /// The engine alone on a device of the bench's.
     #[command(hide = true)]
     Run(cli::bench::RunArgs),
@@ -24,6 +26,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Engine(args) => cli::bench::main(&args).map(|()| 0),
+        Command::Server(args) => cli::bench::server::main(&args).map(|()| 0),
         Command::Run(args) => cli::bench::run(&args),
     };
     match done {

@@ -1,0 +1,147 @@
+//! `kiln backup`, `kiln restore`, `kiln debug-bundle`: what the dashboard's page does, for scripts.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use http::Method;
+use serde_json::json;
+
+use crate::remote::{self, Remote, RemoteArgs};
+
+/// What `kiln backup` takes.
+#[derive(Debug, clap::Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    remote: RemoteArgs,
+    /// Where the backup goes; a file that is there is not replaced.
+    #[arg(long, short)]
+    out: PathBuf,
+    /// File with the passphrase in its first line; without it KILN_PASSPHRASE, else it is asked for, twice.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// What `kiln restore` takes.
+#[derive(Debug, clap::Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    remote: RemoteArgs,
+    /// The backup.
+    file: PathBuf,
+    /// File with the passphrase in its first line; without it KILN_PASSPHRASE, else it is asked for.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Replace everything that the box keeps, without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What `kiln debug-bundle` takes.
+#[derive(Debug, clap::Args)]
+pub struct DebugArgs {
+    #[command(flatten)]
+    remote: RemoteArgs,
+    /// Where the archive goes; a file that is there is not replaced.
+    #[arg(long, short, default_value = "kiln-debug.tar.gz")]
+    out: PathBuf,
+}
+
+fn passphrase(file: Option<&Path>, twice: bool) -> Result<String> {
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).with_context(|| format!("--passphrase-file {}", path.display()))?;
+        return Ok(text.lines().next().unwrap_or("").to_owned());
+    }
+    if let Ok(phrase) = std::env::var("KILN_PASSPHRASE") {
+        return Ok(phrase);
+    }
+    let phrase = remote::ask_hidden("Passphrase of the backup: ")?;
+    if twice && remote::ask_hidden("Once more: ")? != phrase {
+        bail!("these are two passphrases");
+    }
+    Ok(phrase)
+}
+
+/// Writes a new file of its owner alone; what was begun and failed does not stay.
+fn new_file(path: &Path, fill: impl FnOnce(&mut File) -> Result<u64>) -> Result<u64> {
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("--out {}", path.display()))?;
+    let done = fill(&mut file).and_then(|length| {
+        file.flush()?;
+        file.sync_all().with_context(|| format!("--out {}", path.display()))?;
+        Ok(length)
+    });
+    if done.is_err() {
+        // Half a backup is worse than none; should this fail too, the error is told all the same.
+        let _ = std::fs::remove_file(path);
+    }
+    done
+}
+
+fn code(done: Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell!("kiln: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `kiln backup`.
+pub fn backup(args: &BackupArgs) -> ExitCode {
+    code((|| {
+        let phrase = passphrase(args.passphrase_file.as_deref(), true)?;
+        let length = new_file(&args.out, |file| {
+            let remote = Remote::log_in(&args.remote)?;
+            let body = json!({ "password": remote.password, "passphrase": phrase });
+            remote.download(Method::POST, "/api/v1/backup", Some(&body), file)
+        })?;
+        result!("{}: {length} bytes", args.out.display());
+        Ok(())
+    })())
+}
+
+/// `kiln restore`.
+pub fn restore(args: &RestoreArgs) -> ExitCode {
+    code((|| {
+        let bytes = std::fs::read(&args.file).with_context(|| args.file.display().to_string())?;
+        let phrase = passphrase(args.passphrase_file.as_deref(), false)?;
+        let remote = Remote::log_in(&args.remote)?;
+        let brought = remote.upload(Method::PUT, "/api/v1/restore", remote::whole(bytes))?;
+        let text = |key: &str| brought[key].as_str().unwrap_or("?").to_owned();
+        tell!(
+            "{}: made on {} at {} by version {}",
+            args.file.display(),
+            text("name"),
+            text("made"),
+            text("version")
+        );
+        if !args.yes {
+            bail!("everything that the box keeps would be replaced: give --yes if that is meant. Nothing was changed");
+        }
+        let body = json!({ "password": remote.password, "passphrase": phrase });
+        remote.json(Method::POST, "/api/v1/restore", &body)?;
+        result!("the box's server starts again with the backup's state");
+        Ok(())
+    })())
+}
+
+/// `kiln debug-bundle`.
+pub fn debug_bundle(args: &DebugArgs) -> ExitCode {
+    code((|| {
+        let length = new_file(&args.out, |file| {
+            let remote = Remote::log_in(&args.remote)?;
+            remote.download(Method::GET, "/api/v1/debug-bundle", None, file)
+        })?;
+        result!("{}: {length} bytes", args.out.display());
+        Ok(())
+    })())
+}

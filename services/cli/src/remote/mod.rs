@@ -1,0 +1,273 @@
+//! A box across the network, from the command line: who it is, who asks, and one request at a time.
+//!
+//! ```text
+//!  --box URL ─► https: the certificate is the pinned one, or none ─► log in ─► requests with the session's token
+//!            └► http: in clear, and says so
+//! ```
+//!
+//! A box vouches for itself, so its certificate is known by the fingerprint that its console shows (`--fingerprint`) or
+//! by a file (`--ca`). Without either nothing is sent, and the fingerprint that was met is told, to be compared. Tested
+//! against the real server in `tests/remote.rs`.
+
+mod tls;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// A body that is sent.
+pub type Body = BoxBody<Bytes, std::io::Error>;
+
+/// Longest answer that is read into memory, in bytes.
+const ANSWER_MAX: usize = 4 << 20;
+
+/// Which box, and who asks.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RemoteArgs {
+    /// The box: http://ADDRESS or https://ADDRESS.
+    #[arg(long = "box", value_name = "URL", env = "KILN_BOX")]
+    pub url: Uri,
+    /// SHA-256 of its certificate, as its console shows it.
+    #[arg(long, value_name = "HEX", env = "KILN_FINGERPRINT")]
+    pub fingerprint: Option<String>,
+    /// Its certificate, or the one of who signed it (PEM).
+    #[arg(long, value_name = "FILE", conflicts_with = "fingerprint")]
+    pub ca: Option<PathBuf>,
+    /// User name.
+    #[arg(long, default_value = "admin", env = "KILN_USER")]
+    pub user: String,
+    /// File with the password in its first line; without it KILN_PASSWORD, else it is asked for.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// A box that one is logged in at.
+#[derive(Debug)]
+pub struct Remote {
+    runtime: tokio::runtime::Runtime,
+    place: Place,
+    token: String,
+    /// The password, for what asks for it once more.
+    pub password: String,
+}
+
+/// Where it is and how to know it.
+#[derive(Debug)]
+struct Place {
+    host: String,
+    port: u16,
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Place {
+    fn of(args: &RemoteArgs) -> Result<Self> {
+        let host = args
+            .url
+            .host()
+            .ok_or_else(|| anyhow!("--box {}: expected http://ADDRESS or https://ADDRESS", args.url))?;
+        if !matches!(args.url.path(), "" | "/") {
+            bail!("--box {}: expected the address alone, without a path", args.url);
+        }
+        let (port, tls) = match args.url.scheme_str() {
+            Some("http") => (80, None),
+            Some("https") => (443, Some(tls::config(args.fingerprint.as_deref(), args.ca.as_deref())?)),
+            _ => bail!("--box {}: expected http:// or https://", args.url),
+        };
+        Ok(Self {
+            host: host.to_owned(),
+            port: args.url.port_u16().unwrap_or(port),
+            tls,
+        })
+    }
+
+    /// As the `Host` header says it.
+    fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    async fn ask(&self, request: Request<Body>) -> Result<Response<Incoming>> {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((bare, self.port))
+            .await
+            .with_context(|| format!("connecting to {}", self.authority()))?;
+        match &self.tls {
+            None => exchange(TokioIo::new(stream), request).await,
+            Some(config) => {
+                let connector = TlsConnector::from(Arc::clone(config));
+                let name = rustls::pki_types::ServerName::try_from(bare.to_owned())
+                    .map_err(|_| anyhow!("{bare}: no name that a certificate can bear"))?;
+                let stream = connector.connect(name, stream).await.map_err(tls::explain)?;
+                exchange(TokioIo::new(stream), request).await
+            }
+        }
+    }
+}
+
+async fn exchange<S>(stream: S, request: Request<Body>) -> Result<Response<Incoming>>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    tokio::spawn(connection);
+    sender.send_request(request).await.context("asking the box")
+}
+
+/// A body of JSON, or none.
+pub fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+}
+
+fn password(args: &RemoteArgs) -> Result<String> {
+    if let Some(path) = &args.password_file {
+        let text = std::fs::read_to_string(path).with_context(|| format!("--password-file {}", path.display()))?;
+        return Ok(text.lines().next().unwrap_or("").to_owned());
+    }
+    if let Ok(password) = std::env::var("KILN_PASSWORD") {
+        return Ok(password);
+    }
+    let prompt = format!("Password of {} at {}: ", args.user, args.url);
+    crate::remote::ask_hidden(&prompt)
+}
+
+/// Asks on the terminal, without showing what is typed.
+///
+/// # Errors
+/// When there is no terminal: then it has to come in another way.
+pub fn ask_hidden(prompt: &str) -> Result<String> {
+    use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+    use std::io::BufRead;
+    let tty = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .context("there is no terminal to ask at: give a file or the environment variable")?;
+    let before = tcgetattr(&tty).context("asking at the terminal")?;
+    let mut quiet = before.clone();
+    quiet.local_flags.remove(LocalFlags::ECHO);
+    (&tty).write_all(prompt.as_bytes())?;
+    tcsetattr(&tty, SetArg::TCSAFLUSH, &quiet).context("asking at the terminal")?;
+    let mut line = String::new();
+    let read = std::io::BufReader::new(&tty).read_line(&mut line);
+    let restored = tcsetattr(&tty, SetArg::TCSAFLUSH, &before);
+    (&tty).write_all(b"\n")?;
+    read?;
+    restored.context("the terminal stays without echo; type: stty echo")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+impl Remote {
+    /// Logs in at the box of `args`.
+    ///
+    /// # Errors
+    /// When it is not reached, is not the one that is meant, or does not let this user in.
+    pub fn log_in(args: &RemoteArgs) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("starting the runtime")?;
+        let place = Place::of(args)?;
+        if place.tls.is_none() {
+            tell!(
+                "note: {} is asked in clear: who listens sees the password; https:// hides it",
+                args.url
+            );
+        }
+        let password = password(args)?;
+        let mut remote = Self {
+            runtime,
+            place,
+            token: String::new(),
+            password,
+        };
+        let body = json!({ "username": args.user, "password": remote.password });
+        let answer = remote.json(Method::POST, "/api/auth/login", &body)?;
+        remote.token = answer["token"].as_str().context("the box gave no session")?.to_owned();
+        Ok(remote)
+    }
+
+    fn send(&self, method: Method, path: &str, kind: &str, body: Body) -> Result<Response<Incoming>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.place.authority())
+            .header(CONTENT_TYPE, kind);
+        if !self.token.is_empty() {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        }
+        let answer = self.runtime.block_on(self.place.ask(request.body(body)?))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        Err(refusal(status, &self.read(answer)?))
+    }
+
+    fn read(&self, answer: Response<Incoming>) -> Result<Bytes> {
+        let body = http_body_util::Limited::new(answer.into_body(), ANSWER_MAX);
+        let body = self.runtime.block_on(body.collect());
+        Ok(body.map_err(|error| anyhow!("the box's answer: {error}"))?.to_bytes())
+    }
+
+    /// Sends JSON and reads JSON; an empty answer is null.
+    ///
+    /// # Errors
+    /// In the box's own words when it refuses.
+    pub fn json(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let answer = self.send(method, path, "application/json", whole(body.to_string()))?;
+        let bytes = self.read(answer)?;
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes).with_context(|| format!("the box's answer to {path}"))
+    }
+
+    /// Sends a body of any length and reads JSON.
+    ///
+    /// # Errors
+    /// As [`Remote::json`].
+    pub fn upload(&self, method: Method, path: &str, body: Body) -> Result<Value> {
+        let answer = self.send(method, path, "application/octet-stream", body)?;
+        Ok(serde_json::from_slice(&self.read(answer)?).unwrap_or(Value::Null))
+    }
+
+    /// Sends JSON and writes what comes to `out`; how many bytes.
+    ///
+    /// # Errors
+    /// As [`Remote::json`], and when `out` fails.
+    pub fn download(&self, method: Method, path: &str, body: Option<&Value>, out: &mut impl Write) -> Result<u64> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut answer = self.send(method, path, "application/json", whole(body))?.into_body();
+        let mut length = 0;
+        while let Some(frame) = self.runtime.block_on(answer.frame()) {
+            let frame = frame.context("the box's answer broke off")?;
+            if let Some(data) = frame.data_ref() {
+                out.write_all(data).context("writing what the box sent")?;
+                length += data.len() as u64;
+            }
+        }
+        Ok(length)
+    }
+}
+
+/// The box's own words for a refusal.
+fn refusal(status: StatusCode, body: &[u8]) -> anyhow::Error {
+    let problem: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let detail = problem["detail"].as_str().unwrap_or("");
+    match problem["title"].as_str() {
+        Some(title) if detail.is_empty() => anyhow!("{title}"),
+        Some(title) => anyhow!("{title}: {detail}"),
+        None => anyhow!("the box answered {status}"),
+    }
+}

@@ -1,0 +1,147 @@
+//! `kiln backup`, `restore` and `debug-bundle` against the real server, by TLS and in clear.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PASSWORD: &str = "correct horse";
+
+/// The server's binary, which is another package's.
+fn server_binary() -> PathBuf {
+    let made = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "-p", "server", "--bin", "kiln-server"])
+        .status()
+        .unwrap();
+    assert!(made.success());
+    Path::new(env!("CARGO_BIN_EXE_kiln")).with_file_name("kiln-server")
+}
+
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(dir: &Path, admin: &str) -> Self {
+        let mut child = Command::new(server_binary())
+            .args(["--listen", "127.0.0.1:0", "--data"])
+            .arg(dir)
+            .env("ADMIN_PASSWORD", PASSWORD)
+            .env("ADMIN_USER", admin)
+            .env("KILN_CONTROL_SOCKET", dir.join("no-supervisor"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        lines.read_line(&mut line).unwrap();
+        let port = line.trim().rsplit_once(':').unwrap().1.parse().unwrap();
+        // Read on, so that the server never writes into a closed pipe.
+        std::thread::spawn(move || lines.lines().count());
+        Self { child, port }
+    }
+
+    fn kiln(&self, scheme: &str, user: &str, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_kiln"))
+            .args(arguments)
+            .args(["--box", &format!("{scheme}://127.0.0.1:{}", self.port), "--user", user])
+            .env("KILN_PASSWORD", PASSWORD)
+            .env("KILN_PASSPHRASE", "a long passphrase")
+            .env_remove("KILN_FINGERPRINT")
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn nothing_is_sent_to_a_box_that_is_not_known_and_a_pinned_one_is_asked() {
+    let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Server::start(data.path(), "admin");
+    let file = out.path().join("debug.tar.gz");
+    let ask = |more: &[&str]| {
+        let arguments = [&["debug-bundle", "--out", file.to_str().unwrap()], more].concat();
+        server.kiln("https", "admin", &arguments)
+    };
+    let stranger = ask(&[]);
+    assert_eq!(stranger.status.code(), Some(1));
+    let words = told(&stranger);
+    assert!(
+        words.contains("not known") && words.contains("Nothing was sent"),
+        "{words}"
+    );
+    assert!(!file.exists(), "what was begun does not stay");
+    let fingerprint = words
+        .split_whitespace()
+        .find(|word| word.matches(':').count() == 31)
+        .unwrap();
+    let fingerprint = fingerprint.trim_end_matches('.').to_owned();
+    let wrong = format!("00{}", &fingerprint[2..]);
+    assert_eq!(ask(&["--fingerprint", &wrong]).status.code(), Some(1));
+    let good = ask(&["--fingerprint", &fingerprint]);
+    assert_eq!(good.status.code(), Some(0), "{}", told(&good));
+    let listed = Command::new("tar").arg("tzf").arg(&file).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("/box.json"));
+    let again = ask(&["--fingerprint", &fingerprint]);
+    assert!(
+        told(&again).contains("--out"),
+        "a file that is there is not replaced: {}",
+        told(&again)
+    );
+}
+
+#[test]
+fn a_backup_goes_from_box_to_box() {
+    let (one, other, out) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let file = out.path().join("box.backup");
+    let path = file.to_str().unwrap();
+    let first = Server::start(one.path(), "ada");
+    let taken = first.kiln("http", "ada", &["backup", "--out", path]);
+    assert_eq!(taken.status.code(), Some(0), "{}", told(&taken));
+    assert!(told(&taken).contains("in clear"));
+
+    let mut second = Server::start(other.path(), "bea");
+    let unsure = second.kiln("http", "bea", &["restore", path]);
+    assert!(told(&unsure).contains("--yes"), "{}", told(&unsure));
+    let wrong = second.kiln("http", "ada", &["restore", "--yes", path]);
+    assert!(
+        told(&wrong).contains("User name or password is wrong"),
+        "{}",
+        told(&wrong)
+    );
+    let put = second.kiln("http", "bea", &["restore", "--yes", path]);
+    assert_eq!(put.status.code(), Some(0), "{}", told(&put));
+    // It ends by itself; whoever supervises starts it again.
+    let patience = Instant::now() + Duration::from_secs(60);
+    while second.child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < patience, "the server goes on with the old state");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let third = Server::start(other.path(), "bea");
+    let file = out.path().join("again.backup");
+    let path = file.to_str().unwrap();
+    assert_eq!(
+        third.kiln("http", "bea", &["backup", "--out", path]).status.code(),
+        Some(1)
+    );
+    assert_eq!(
+        third.kiln("http", "ada", &["backup", "--out", path]).status.code(),
+        Some(0)
+    );
+}
