@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wire::expression::visible::When;
+use wire::expression::When;
 use wire::manifest::{ActionSpec, Component, Field, FieldType, Manifest, Safety};
 
 /// The word that a person types at the gate.
@@ -32,7 +32,10 @@ pub struct Asked {
 
 /// Whether a text can be an action's name. Source: Vigil, actions.
 pub fn is_action(action: &str) -> bool {
-    (1..=64).contains(&action.len()) && action.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    (1..=64).contains(&action.len())
+        && action
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// The manifest of a row, as types; `None` where it has none that holds to the rules.
@@ -55,21 +58,33 @@ pub fn find(manifest: &Manifest, raw: &Value, component: &str, action: &str) -> 
     let mut found: Vec<Asked> = Vec::new();
     if let Some(declared) = manifest.declared(component, action) {
         let fields = match part {
-            Component::Form(form) => form.config.as_ref().and_then(|config| config.fields.clone()).unwrap_or_default(),
+            Component::Form(form) => form
+                .config
+                .as_ref()
+                .and_then(|config| config.fields.clone())
+                .unwrap_or_default(),
             _ => Vec::new(),
         };
         let (safety, gates) = (declared.safety, declared.gates);
-        found.push(Asked { safety, gates, endpoint: None, fields });
+        found.push(Asked {
+            safety,
+            gates,
+            endpoint: None,
+            fields,
+        });
     }
     match part {
         Component::Progress(progress) => {
             let cancel = progress.config.as_ref().and_then(|config| config.cancel.as_ref());
             if let Some(cancel) = cancel.filter(|cancel| cancel.enabled != Some(false) && action == "cancel") {
                 let method = cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned());
-                let path = cancel.endpoint.clone().map(|path| match path.contains('{') || method != "DELETE" {
-                    true => path,
-                    false => format!("{}/{{job_id}}", path.trim_end_matches('/')),
-                });
+                let path = cancel
+                    .endpoint
+                    .clone()
+                    .map(|path| match path.contains('{') || method != "DELETE" {
+                        true => path,
+                        false => format!("{}/{{job_id}}", path.trim_end_matches('/')),
+                    });
                 found.push(free(Safety::Write, path.map(|path| (method, path))));
             }
         }
@@ -100,10 +115,39 @@ pub fn find(manifest: &Manifest, raw: &Value, component: &str, action: &str) -> 
 /// Whether a column of buttons declares the action: existing tables end a row's thing so.
 fn column_deletes(raw: &Value, component: &str, action: &str) -> bool {
     let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let parts = list(raw, "pages").into_iter().flat_map(|page| list(&page, "components"));
-    let columns = parts.filter(|part| part["id"] == component).flat_map(|part| list(&part["config"], "columns"));
-    let buttons = columns.filter(|column| column["format"] == "actions").flat_map(|column| list(&column, "actions"));
+    let parts = list(raw, "pages")
+        .into_iter()
+        .flat_map(|page| list(&page, "components"));
+    let columns = parts
+        .filter(|part| part["id"] == component)
+        .flat_map(|part| list(&part["config"], "columns"));
+    let buttons = columns
+        .filter(|column| column["format"] == "actions")
+        .flat_map(|column| list(&column, "actions"));
     buttons.into_iter().any(|button| button["type"] == action)
+}
+
+/// How grave a write to a path of the add-on's API is; `None` when nothing in the manifest declares it. The gravest of all that
+/// fit: what any component gates is gated.
+pub fn of_path(manifest: &Manifest, raw: &Value, method: &str, path: &str) -> Option<Safety> {
+    let declared = manifest.declared_path(method, path);
+    let action = path
+        .strip_prefix("/api/")
+        .filter(|action| method == "POST" && is_action(action));
+    let by_action = action.and_then(|action| {
+        let parts = manifest.components().map(|(_, part)| part.id().to_owned());
+        parts
+            .filter_map(|part| find(manifest, raw, &part, action))
+            .map(|asked| asked.safety)
+            .max()
+    });
+    // The end of a job, where the manifest gives the path without a place for its id.
+    let ends = (method == "DELETE").then_some(()).and_then(|()| {
+        let (front, id) = path.rsplit_once('/')?;
+        let plain = !id.is_empty() && !id.contains(['?', '#']);
+        plain.then(|| manifest.declared_path(method, front)).flatten()
+    });
+    declared.max(by_action).max(ends)
 }
 
 /// What is wrong with a form's values, each naming its field. Fields that are hidden by a condition are not asked for.
@@ -111,8 +155,14 @@ pub fn flaws(fields: &[Field], data: &Map<String, Value>) -> Vec<String> {
     let values: BTreeMap<String, Value> = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     let mut flaws = Vec::new();
     for field in fields {
-        let shown = field.visible_when.as_ref().is_none_or(|when| When::parse(when).is_ok_and(|when| when.holds(&values)));
-        let depends = field.depends_on.as_ref().is_none_or(|on| data.get(on).is_some_and(is_given));
+        let shown = field
+            .visible_when
+            .as_ref()
+            .is_none_or(|when| When::parse(when).is_ok_and(|when| when.holds(&values)));
+        let depends = field
+            .depends_on
+            .as_ref()
+            .is_none_or(|on| data.get(on).is_some_and(is_given));
         let value = data.get(&field.name).filter(|value| is_given(value));
         match value {
             // A tick that has to be set is the gate's business where it is one.
@@ -141,7 +191,9 @@ fn flaw(field: &Field, value: &Value) -> Option<String> {
     };
     match field.kind.unwrap_or(FieldType::Text) {
         FieldType::Number | FieldType::Range => {
-            let number = value.as_f64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
+            let number = value
+                .as_f64()
+                .or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
             let Some(number) = number.filter(|number: &f64| number.is_finite()) else {
                 return expected("a number".to_owned());
             };
@@ -158,9 +210,12 @@ fn flaw(field: &Field, value: &Value) -> Option<String> {
         },
         FieldType::Select => {
             let options = field.options.as_deref().unwrap_or_default();
-            let free = field.source.is_some() || options.is_empty() || options.iter().any(|option| option.value == CUSTOM);
+            let free =
+                field.source.is_some() || options.is_empty() || options.iter().any(|option| option.value == CUSTOM);
             let known = |one: &Value| match one {
-                Value::String(text) => text.len() <= TEXT_MAX && (free || options.iter().any(|option| option.value == *text)),
+                Value::String(text) => {
+                    text.len() <= TEXT_MAX && (free || options.iter().any(|option| option.value == *text))
+                }
                 Value::Number(number) => free || options.iter().any(|option| option.value == number.to_string()),
                 Value::Bool(flag) => options.iter().any(|option| option.value == flag.to_string()),
                 _ => false,
@@ -212,7 +267,9 @@ pub fn fill(pattern: &str, data: &Map<String, Value>) -> Option<String> {
     while let Some((before, after)) = rest.split_once('{') {
         let (name, after) = after.split_once('}')?;
         let name = name.strip_prefix("row.").unwrap_or(name);
-        let value = data.get(name).or_else(|| if name == "id" { data.get("job_id") } else { None })?;
+        let value = data
+            .get(name)
+            .or_else(|| if name == "id" { data.get("job_id") } else { None })?;
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
@@ -267,14 +324,49 @@ mod tests {
         let manifest = manifest(&raw).unwrap();
         let of = |component, action| find(&manifest, &raw, component, action);
         let form = of("f", "start_job").unwrap();
-        assert_eq!((form.safety, form.gates.as_slice()), (Safety::Destructive, ["confirm".to_owned()].as_slice()));
-        assert_eq!(of("j", "cancel").unwrap().endpoint.unwrap(), ("DELETE".into(), "/api/jobs/{job_id}".into()));
+        assert_eq!(
+            (form.safety, form.gates.as_slice()),
+            (Safety::Destructive, ["confirm".to_owned()].as_slice())
+        );
+        assert_eq!(
+            of("j", "cancel").unwrap().endpoint.unwrap(),
+            ("DELETE".into(), "/api/jobs/{job_id}".into())
+        );
         assert_eq!(of("t", "scrub").unwrap().safety, Safety::Write);
         assert_eq!(of("t", "destroy").unwrap().safety, Safety::Destructive);
         assert_eq!(of("t", "delete").unwrap().safety, Safety::Destructive);
         assert_eq!(of("d", "expand").unwrap().safety, Safety::Destructive);
-        for (component, action) in [("f", "stop"), ("x", "start_job"), ("t", "start_job"), ("j", "start_job"), ("", "")] {
+        for (component, action) in [
+            ("f", "stop"),
+            ("x", "start_job"),
+            ("t", "start_job"),
+            ("j", "start_job"),
+            ("", ""),
+        ] {
             assert_eq!(of(component, action), None, "{component} {action}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_as_grave_as_the_gravest_that_it_can_mean() {
+        let raw = raw();
+        let manifest = manifest(&raw).unwrap();
+        let of = |method, path| of_path(&manifest, &raw, method, path);
+        assert_eq!(of("DELETE", "/api/jobs/full-sda-1"), Some(Safety::Write));
+        assert_eq!(of("POST", "/api/pools/tank/scrub"), Some(Safety::Write));
+        assert_eq!(of("DELETE", "/api/pools/tank"), Some(Safety::Destructive));
+        assert_eq!(of("POST", "/api/start_job"), Some(Safety::Destructive));
+        assert_eq!(of("POST", "/api/pool/add-vdev"), Some(Safety::Destructive));
+        for (method, path) in [
+            ("POST", "/api/execute"),
+            ("PUT", "/api/jobs/x"),
+            ("DELETE", "/api/agents/n1"),
+            ("POST", "/api/rotate-psk"),
+            ("DELETE", "/api/jobs/x/y"),
+            ("DELETE", "/api/jobs/"),
+            ("POST", "/api/pools/tank/scrub/now"),
+        ] {
+            assert_eq!(of(method, path), None, "{method} {path}");
         }
     }
 
@@ -285,10 +377,16 @@ mod tests {
         let all = missing(&asked, &data(json!({})), None, None);
         assert_eq!(all.len(), 3, "{all:?}");
         let ticked = data(json!({ "confirm": true }));
-        assert!(missing(&asked, &ticked, Some("pw"), Some("confirm"))[0].contains("CONFIRM"), "as it is written");
+        assert!(
+            missing(&asked, &ticked, Some("pw"), Some("confirm"))[0].contains("CONFIRM"),
+            "as it is written"
+        );
         assert!(missing(&asked, &data(json!({ "confirm": "yes" })), Some("pw"), Some("CONFIRM"))[0].contains("ticked"));
         assert!(missing(&asked, &data(json!({ "confirm": 1 })), Some("pw"), Some("CONFIRM"))[0].contains("ticked"));
-        assert_eq!(missing(&asked, &ticked, Some("pw"), Some("CONFIRM")), Vec::<String>::new());
+        assert_eq!(
+            missing(&asked, &ticked, Some("pw"), Some("CONFIRM")),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -302,19 +400,37 @@ mod tests {
         assert!(of(json!({ "target": "sda", "passes": "many", "note": "n" })).contains("a number"));
         assert!(of(json!({ "target": "sda", "passes": 5, "note": "n" })).contains("at most 4"));
         assert!(of(json!({ "target": "sda", "passes": "0", "note": "n" })).contains("at least 1"));
-        assert!(of(json!({ "target": "sda", "passes": 2 })).contains("\"note\""), "what it depends on is given");
+        assert!(
+            of(json!({ "target": "sda", "passes": 2 })).contains("\"note\""),
+            "what it depends on is given"
+        );
         assert!(of(json!({ "target": "sda", "confirm": "maybe" })).contains("true or false"));
         assert!(of(json!({ "target": "sda", "passes": 2, "note": ["x"] })).contains("a text"));
         assert_eq!(of(json!({ "target": "sda" })), "");
-        assert_eq!(of(json!({ "target": "sda", "passes": 4, "note": "n", "confirm": true, "agent_id": "x" })), "");
+        assert_eq!(
+            of(json!({ "target": "sda", "passes": 4, "note": "n", "confirm": true, "agent_id": "x" })),
+            ""
+        );
     }
 
     #[test]
     fn a_value_is_one_part_of_a_path_and_leads_nowhere_else() {
         let of = |pattern, value| fill(pattern, &data(value));
-        assert_eq!(of("/api/jobs/{id}", json!({ "job_id": "a/b c" })).unwrap(), "/api/jobs/a%2Fb%20c");
-        assert_eq!(of("/api/pools/{row.name}/scrub", json!({ "name": "tank" })).unwrap(), "/api/pools/tank/scrub");
-        for bad in [json!({}), json!({ "id": "" }), json!({ "id": "../x" }), json!({ "id": ["a"] }), json!({ "id": "." })] {
+        assert_eq!(
+            of("/api/jobs/{id}", json!({ "job_id": "a/b c" })).unwrap(),
+            "/api/jobs/a%2Fb%20c"
+        );
+        assert_eq!(
+            of("/api/pools/{row.name}/scrub", json!({ "name": "tank" })).unwrap(),
+            "/api/pools/tank/scrub"
+        );
+        for bad in [
+            json!({}),
+            json!({ "id": "" }),
+            json!({ "id": "../x" }),
+            json!({ "id": ["a"] }),
+            json!({ "id": "." }),
+        ] {
             assert_eq!(of("/api/jobs/{id}", bad.clone()), None, "{bad}");
         }
         assert_eq!(of("/api/jobs/{id", json!({ "id": "a" })), None);

@@ -41,6 +41,21 @@ pub struct Config {
     /// Heartbeats that an add-on may miss before it counts as degraded.
     #[arg(long, value_name = "N", env = "KILN_HEARTBEAT_MISSES", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub heartbeat_misses: u32,
+    /// URLs of alert channels, with commas or blanks between; they cannot be changed on the page.
+    #[arg(
+        long,
+        value_name = "URLS",
+        env = "KILN_ALERT_URLS",
+        default_value = "",
+        hide_env_values = true
+    )]
+    pub alert_urls: String,
+    /// Address under which people reach this box, for links in alerts; without it http://NAME.local.
+    #[arg(long, value_name = "URL", env = "KILN_URL", default_value = "")]
+    pub url: String,
+    /// Certificates in PEM that are trusted beside Mozilla's when alerts are sent.
+    #[arg(long, value_name = "FILE", env = "SSL_CERT_FILE")]
+    pub alert_roots: Option<PathBuf>,
     /// Port to listen on when --listen is not given.
     #[arg(long, hide = true, env = "PORT")]
     port: Option<u16>,
@@ -98,6 +113,15 @@ impl Config {
         crate::hub::liveness::Watch {
             beat: std::time::Duration::from_secs(self.heartbeat_interval),
             misses: self.heartbeat_misses,
+        }
+    }
+
+    /// What is said about alerts.
+    pub fn alerts(&self) -> crate::alerts::Settings {
+        crate::alerts::Settings {
+            urls: self.alert_urls.clone(),
+            address: self.url.clone(),
+            roots: self.alert_roots.clone(),
         }
     }
 

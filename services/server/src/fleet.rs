@@ -115,7 +115,10 @@ impl App {
     /// Seconds between reports that agents are told.
     pub fn report_interval(&self) -> u64 {
         let chosen = self.store.read(|r| STATE.get(r, INTERVAL_KEY)).ok().flatten();
-        chosen.and_then(|value| value.as_u64()).filter(|seconds| INTERVALS.contains(seconds)).unwrap_or(INTERVAL)
+        chosen
+            .and_then(|value| value.as_u64())
+            .filter(|seconds| INTERVALS.contains(seconds))
+            .unwrap_or(INTERVAL)
     }
 
     /// Chooses it; one of [`INTERVALS`].
@@ -123,7 +126,9 @@ impl App {
     /// # Errors
     /// The medium.
     pub async fn set_report_interval(&self, seconds: u64) -> store::Result<()> {
-        self.store.write(move |w| STATE.put(w, INTERVAL_KEY, &seconds.into())).await
+        self.store
+            .write(move |w| STATE.put(w, INTERVAL_KEY, &seconds.into()))
+            .await
     }
 
     /// Takes the events of the outbox to the log.
@@ -134,9 +139,13 @@ impl App {
         let _alone = self.fleet.telling.lock().await;
         loop {
             let waiting = self.fleet.book.outbox()?;
-            let Some(last) = waiting.last().map(|(number, _)| *number) else { return Ok(()) };
+            let Some(last) = waiting.last().map(|(number, _)| *number) else {
+                return Ok(());
+            };
             let now = self.clock.now().wall;
-            let keep = waiting.into_iter().map(|(_, event)| Keep::Event(event, Actor::new("server", "health"), now));
+            let keep = waiting
+                .into_iter()
+                .map(|(_, event)| Keep::Event(event, Actor::new("server", "health"), now));
             self.scribe.kept(keep.collect()).await?;
             self.fleet.book.logged(last).await?;
         }
@@ -162,9 +171,14 @@ pub async fn watch(app: std::sync::Weak<App>) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let Some(app): Option<Arc<App>> = app.upgrade() else { return };
+        let Some(app): Option<Arc<App>> = app.upgrade() else {
+            return;
+        };
         if let Err(error) = app.look_for_silence().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "silent hosts were not looked for");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "silent hosts were not looked for"
+            );
         }
     }
 }

@@ -14,13 +14,16 @@
 //! WebSockets, the real binary killed and started again.
 
 pub mod addon;
+pub mod alerts;
 pub mod app;
+pub mod asked;
 pub mod auth;
 pub mod beat;
 pub mod calls;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod fleet;
 pub mod gate;
 pub mod http;
 pub mod hub;
@@ -29,6 +32,7 @@ pub mod life;
 pub mod listen;
 pub mod logs;
 pub mod message;
+pub mod outcall;
 pub mod page;
 pub mod replies;
 pub mod scribe;

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         }
     };
     logs::start("kiln-server");
+    many_files();
     // Two threads are enough for one box and leave the rest of a small machine to the burn-ins.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -53,6 +54,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// Lets this process open as many files as it may: each add-on and each listener is one.
+fn many_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| match soft < hard {
+        true => setrlimit(Resource::RLIMIT_NOFILE, hard, hard),
+        false => Ok(()),
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
 async fn run(config: Config) -> anyhow::Result<()> {
     let mut listeners = listeners(&config).await?;
     let name = nix::unistd::gethostname()
@@ -67,6 +80,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         check: store::Check::Reexec,
         clock: Clock::default(),
         watch: config.watch(),
+        alerts: config.alerts(),
     };
     let app = App::start(setup).await?;
     tokio::spawn(announce(Arc::clone(&app), config.control.clone()));

@@ -57,7 +57,9 @@ impl Origin {
         if url.len() > URL_MAX {
             return Err(format!("url: at most {URL_MAX} bytes"));
         }
-        let uri: http::Uri = url.parse().map_err(|error| format!("url: {error}; expected http://host:port"))?;
+        let uri: http::Uri = url
+            .parse()
+            .map_err(|error| format!("url: {error}; expected http://host:port"))?;
         let tls = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
@@ -105,7 +107,12 @@ pub fn check_path(path: &str) -> Result<(), String> {
         return Err(format!("path: at most {PATH_MAX} bytes"));
     }
     // Once encoded, twice encoded, or written as a backslash: nothing leads out of /api/.
-    let plain = path.to_ascii_lowercase().replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
+    let plain = path
+        .to_ascii_lowercase()
+        .replace("%25", "%")
+        .replace("%2e", ".")
+        .replace("%2f", "/")
+        .replace("%5c", "\\");
     if plain.contains("..") || plain.contains('\\') || plain.contains("//") {
         return Err("path: expected no \"..\", no backslash and no empty part".to_owned());
     }
@@ -116,7 +123,12 @@ pub fn check_path(path: &str) -> Result<(), String> {
 }
 
 fn unreachable(why: impl std::fmt::Display) -> Problem {
-    Problem::new("addon-unreachable", 502, "The add-on could not be reached at its address").with(why.to_string())
+    Problem::new(
+        "addon-unreachable",
+        502,
+        "The add-on could not be reached at its address",
+    )
+    .with(why.to_string())
 }
 
 /// Asks an add-on; `body` is JSON.
@@ -138,16 +150,22 @@ pub async fn call(
             return speak(origin, method, path, body, stream).await;
         }
         let name = ServerName::try_from(origin.host.clone()).map_err(unreachable)?;
-        let stream = tokio_rustls::TlsConnector::from(trust()?).connect(name, stream).await.map_err(unreachable)?;
+        let stream = tokio_rustls::TlsConnector::from(trust()?)
+            .connect(name, stream)
+            .await
+            .map_err(unreachable)?;
         speak(origin, method, path, body, stream).await
     };
     tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| {
-        Err(Problem::new("addon-late", 504, "The add-on did not answer in time").with(format!("{} s", patience.as_secs())))
+        Err(Problem::new("addon-late", 504, "The add-on did not answer in time")
+            .with(format!("{} s", patience.as_secs())))
     })
 }
 
 async fn connect(origin: &Origin) -> Result<TcpStream, Problem> {
-    let places = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await.map_err(unreachable)?;
+    let places = tokio::net::lookup_host((origin.host.as_str(), origin.port))
+        .await
+        .map_err(unreachable)?;
     let mut last = unreachable("its name has no address");
     for place in places {
         // Looked at after the name was resolved, and this address is the one that is connected to.
@@ -181,7 +199,13 @@ fn trust() -> Result<Arc<rustls::ClientConfig>, Problem> {
     Ok(Arc::clone(TRUST.get_or_init(|| Arc::new(config))))
 }
 
-async fn speak<S>(origin: &Origin, method: Method, path: &str, body: Option<Vec<u8>>, stream: S) -> Result<Reply, Problem>
+async fn speak<S>(
+    origin: &Origin,
+    method: Method,
+    path: &str,
+    body: Option<Vec<u8>>,
+    stream: S,
+) -> Result<Reply, Problem>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -196,23 +220,36 @@ where
     if body.is_some() {
         request = request.header("Content-Type", "application/json");
     }
-    let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).map_err(unreachable)?;
+    let request = request
+        .body(Full::new(Bytes::from(body.unwrap_or_default())))
+        .map_err(unreachable)?;
     let asked = async {
         let answer = sender.send_request(request).await.map_err(unreachable)?;
         let status = answer.status();
         if status.is_redirection() {
-            return Err(Problem::new("addon-redirects", 502, "The add-on answered with a redirect, which is not followed")
-                .with(format!("status {status}")));
+            return Err(Problem::new(
+                "addon-redirects",
+                502,
+                "The add-on answered with a redirect, which is not followed",
+            )
+            .with(format!("status {status}")));
         }
-        let kind = answer.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = answer
+            .headers()
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
         let is_json = kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-        let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                Problem::new("addon-too-long", 502, "The add-on's answer is too long").with(format!("at most {ANSWER_MAX} bytes"))
-            } else {
-                unreachable(error)
-            }
-        })?;
+        let body = Limited::new(answer.into_body(), ANSWER_MAX)
+            .collect()
+            .await
+            .map_err(|error| {
+                if error.is::<http_body_util::LengthLimitError>() {
+                    Problem::new("addon-too-long", 502, "The add-on's answer is too long")
+                        .with(format!("at most {ANSWER_MAX} bytes"))
+                } else {
+                    unreachable(error)
+                }
+            })?;
         Ok(Reply {
             status: status.as_u16(),
             is_json,
@@ -234,7 +271,10 @@ mod tests {
     #[test]
     fn addresses_are_read_or_refused_with_reason() {
         let origin = Origin::parse("http://10.0.0.5:9100/hub/").unwrap();
-        assert_eq!((origin.port, origin.base.as_str(), origin.authority().as_str()), (9100, "/hub", "10.0.0.5:9100"));
+        assert_eq!(
+            (origin.port, origin.base.as_str(), origin.authority().as_str()),
+            (9100, "/hub", "10.0.0.5:9100")
+        );
         assert_eq!(Origin::parse("https://[fd00::1]").unwrap().authority(), "[fd00::1]:443");
         for (url, word) in [
             ("ftp://a", "http://"),
@@ -247,7 +287,11 @@ mod tests {
             ("http://host/a/../b", ".."),
             ("javascript:alert(1)", "url"),
         ] {
-            assert!(Origin::parse(url).unwrap_err().contains(word), "{url}: {:?}", Origin::parse(url));
+            assert!(
+                Origin::parse(url).unwrap_err().contains(word),
+                "{url}: {:?}",
+                Origin::parse(url)
+            );
         }
         assert!(Origin::parse(&format!("http://{}", "x".repeat(512))).is_err());
     }
@@ -258,9 +302,25 @@ mod tests {
             check_path(path).unwrap();
         }
         for path in [
-            "", "/", "/api", "/apix/", "api/x", "/api/../etc", "/api/%2e%2e/x", "/api/%252e%252e/x", "/api/..%2fx", "/api/.%2e/x",
-            "/api/a\\..\\b", "/api/%5c", "/api//evil.example", "/api/a b", "/api/a\r\nHost: x", "/api/ä", "/api/x#y",
-            "http://evil.example/api/", "//evil.example/api/",
+            "",
+            "/",
+            "/api",
+            "/apix/",
+            "api/x",
+            "/api/../etc",
+            "/api/%2e%2e/x",
+            "/api/%252e%252e/x",
+            "/api/..%2fx",
+            "/api/.%2e/x",
+            "/api/a\\..\\b",
+            "/api/%5c",
+            "/api//evil.example",
+            "/api/a b",
+            "/api/a\r\nHost: x",
+            "/api/ä",
+            "/api/x#y",
+            "http://evil.example/api/",
+            "//evil.example/api/",
         ] {
             assert!(check_path(path).is_err(), "{path}");
         }

@@ -23,8 +23,9 @@ use crate::tls::{self, PATIENCE, Way};
 /// Longest time for a request's headers, and for an idle connection to send the next one.
 const HEADERS: Duration = Duration::from_secs(30);
 
-/// Connections at once on one listener: a page uses two, and memory is bounded (about 50 kB each).
-const CONNECTIONS: usize = 512;
+/// Requests and streams at once on one listener (a WebSocket leaves its place once it is one): a page uses two, and a page or
+/// a program may listen to each of thousands of add-ons. Each costs about 20 kB.
+const CONNECTIONS: usize = 8192;
 
 /// Time for requests under way to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);

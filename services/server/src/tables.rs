@@ -10,8 +10,10 @@
 //! | `seals` | certificate id | [`wire::boxes::CertificateEntry`]: what is listed of it, with its revocation |
 //! | `addons` | number | [`crate::addon::Addon`] |
 //! | `addons-seen` | number | when it was heard last |
+//! | `alert-…` | | see [`notify::engine`] |
 //! | `state` | word | whatever the word says, as JSON |
 //! | `numbers` | word | running numbers |
+//! | `health_…` | | see [`health::tables`] |
 
 use store::Table;
 use wire::Event;
@@ -23,9 +25,22 @@ use wire::job::Job;
 pub const NAMES: &[&str] = &[
     "addons",
     "addons-seen",
+    "alert-collected",
+    "alert-history",
+    "alert-queue",
+    "alert-services",
+    "alert-state",
+    "alert-told",
     "certificates",
     "credentials",
     "events",
+    "health_agents",
+    "health_drives",
+    "health_hosts",
+    "health_outbox",
+    "health_points",
+    "health_specs",
+    "health_tokens",
     "joblog",
     "jobs",
     "numbers",

@@ -150,7 +150,11 @@ impl Engine {
     pub async fn run(self: Arc<Self>, host: Arc<dyn Host>, mut stopping: watch::Receiver<bool>) {
         let mut sending: JoinSet<u64> = JoinSet::new();
         let mut busy: BTreeSet<u64> = BTreeSet::new();
-        while !*stopping.borrow_and_update() {
+        loop {
+            // Gone, with all that belongs to it, counts as stopping.
+            if *stopping.borrow_and_update() || stopping.has_changed().is_err() {
+                break;
+            }
             let worked = match self.follow(&*host).await {
                 Ok(more) => self.send_digests(&*host).await.map(|()| more),
                 Err(error) => Err(error),
@@ -164,7 +168,7 @@ impl Engine {
                     );
                     tokio::select! {
                         () = tokio::time::sleep(AFTER_FAILURE) => {}
-                        _ = stopping.changed() => {}
+                        _ = stopping.wait_for(|stopping| *stopping) => {}
                     }
                     continue;
                 }
@@ -198,7 +202,7 @@ impl Engine {
                     }
                 }
                 () = tokio::time::sleep(nap) => {}
-                _ = stopping.changed() => {}
+                _ = stopping.wait_for(|stopping| *stopping) => {}
             }
         }
         while sending.join_next().await.is_some() {}

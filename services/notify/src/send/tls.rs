@@ -57,10 +57,10 @@ impl Roots {
                 why,
             };
             for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))? {
-                let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-                store.add(certificate.clone())?;
-                own.push(certificate);
+                own.push(certificate.map_err(|error| bad(error.to_string()))?);
             }
+            // A bundle of hundreds may hold one that is not understood; the others count.
+            store.add_parsable_certificates(own.iter().cloned());
             if own.is_empty() {
                 return Err(bad("there is none in it".to_owned()));
             }

@@ -3,6 +3,8 @@
 //! The built-in agent is add-on 1 and is made by the server itself. Everything else is registered by a person. How an
 //! add-on is at this moment (online, degraded, offline) is the hub's business, not the record's.
 
+mod manifest;
+
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
@@ -12,6 +14,8 @@ use wire::{Problem, Time};
 
 use crate::hub::AGENT;
 
+pub use manifest::{MANIFEST_MAX, Sent, read_manifest};
+
 /// The table.
 pub const ADDONS: Table<u64, Addon> = Table::new("addons");
 
@@ -20,9 +24,6 @@ const SEEN: Table<u64, Time> = Table::new("addons-seen");
 
 /// Most add-ons of one box.
 const ADDONS_MAX: usize = 10_000;
-
-/// Longest manifest in bytes. Source: Vigil, manifest validation.
-pub const MANIFEST_MAX: usize = 262_144;
 
 /// What is kept of an add-on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,42 +50,6 @@ pub struct Addon {
     pub updated: Time,
     /// When it was heard last, as far as the medium knows.
     pub last_seen: Option<Time>,
-}
-
-/// What of a manifest is read here; the pages are for the page.
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    name: String,
-    version: String,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    pages: Vec<serde_json::Value>,
-}
-
-/// Name, version and description of a manifest that holds to the rules.
-///
-/// # Errors
-/// Names the field and what is expected.
-pub fn read_manifest(value: &serde_json::Value) -> Result<(String, String, String), Problem> {
-    let bad = |detail: String| Problem::new("bad-manifest", 400, "The manifest is not one").with(detail);
-    let length = value.to_string().len();
-    if length > MANIFEST_MAX {
-        return Err(bad(format!("it has {length} bytes; at most {MANIFEST_MAX} are taken")));
-    }
-    let manifest: Manifest = serde::Deserialize::deserialize(value).map_err(|error| bad(format!("field: {error}")))?;
-    check_name(&manifest.name).map_err(|problem| bad(problem.detail))?;
-    if manifest.version.is_empty() {
-        return Err(bad("version: expected a text that is not empty".to_owned()));
-    }
-    if !(1..=20).contains(&manifest.pages.len()) {
-        return Err(bad(format!("pages: expected 1 to 20, found {}", manifest.pages.len())));
-    }
-    Ok((
-        manifest.name,
-        manifest.version.chars().take(64).collect(),
-        manifest.description.chars().take(1000).collect(),
-    ))
 }
 
 /// Whether a text can be an add-on's name.

@@ -13,7 +13,7 @@ use wire::Frame;
 use wire::frame::FRAME_MAX_SENT;
 
 use super::{App, Linked, lock};
-use crate::addon::read_manifest;
+use crate::addon::{Sent, read_manifest};
 use crate::hub::throttle::{self, Throttle, Verdict};
 use crate::hub::{AGENT, Input};
 
@@ -214,15 +214,17 @@ impl App {
     /// Keeps the manifest that an add-on sent down its socket, and tells its page.
     async fn take_manifest(&self, served: &Served, raw: Option<&RawValue>) {
         let (addon, connection) = (served.addon, served.connection);
-        let manifest: Value = raw
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
-            .unwrap_or_default();
+        let sent = raw.and_then(|raw| serde_json::from_str::<Sent>(raw.get()).ok());
+        let manifest = sent.unwrap_or(Sent {
+            value: Value::Null,
+            length: 0,
+        });
         let kept = match read_manifest(&manifest) {
             Ok((name, version, description)) => match self.addons.get(addon) {
                 Some(mut row) => {
                     row.version.clone_from(&version);
                     row.description = description;
-                    row.manifest = manifest;
+                    row.manifest = manifest.value;
                     row.updated = self.clock.now().wall;
                     let told = serde_json::json!({ "name": name, "version": version });
                     self.addons
@@ -301,6 +303,7 @@ impl App {
         for sender in senders {
             sender.shut_down().await;
         }
+        self.alerts.settle().await;
         self.keep_seen().await;
     }
 

@@ -21,6 +21,7 @@ use wire::boxes::Banner;
 use wire::event::{Actor, NewEvent, Severity};
 
 use crate::addon::Addons;
+use crate::alerts::{self, Alerts};
 use crate::auth::claim::{Claim, Code};
 use crate::auth::credential::Vault;
 use crate::auth::limit::Limit;
@@ -28,6 +29,7 @@ use crate::auth::password::{self, Hasher};
 use crate::auth::secret;
 use crate::calls::Calls;
 use crate::clock::Clock;
+use crate::fleet::{self, Fleet};
 use crate::gate::Gate;
 use crate::hub::liveness::Watch;
 use crate::hub::{AGENT, Effect, Hub, Input, Past};
@@ -61,6 +63,8 @@ pub struct Setup {
     pub clock: Clock,
     /// How heartbeats of add-ons are watched.
     pub watch: Watch,
+    /// What the environment says about alerts.
+    pub alerts: alerts::Settings,
 }
 
 /// Why a request was not done: a refusal, or the medium.
@@ -122,6 +126,10 @@ pub struct App {
     pub(crate) has_agent: bool,
     /// What of the box's life this side has a hand in.
     pub life: Life,
+    /// Other computers that report their drives.
+    pub fleet: Fleet,
+    /// Who is told what.
+    pub alerts: Alerts,
     /// True once the server is stopping.
     pub stopping: watch::Sender<bool>,
     /// The claim code that the console shows.
@@ -216,6 +224,8 @@ impl App {
             replies: Replies::default(),
             has_agent: setup.agent_token.is_some(),
             life: Life::new(setup.data.clone()),
+            fleet: Fleet::new(store.clone()),
+            alerts: Alerts::open(store.clone(), &setup.alerts, &setup.name, now.wall).await?,
             stopping: watch::channel(false).0,
             console: watch::channel(code).0,
             hub: Mutex::new(hub),
@@ -250,6 +260,8 @@ impl App {
     }
 
     fn spawn_tasks(self: &Arc<Self>) {
+        tokio::spawn(fleet::watch(Arc::downgrade(self)));
+        self.alerts.start(self);
         let app = Arc::downgrade(self);
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_secs(1));

@@ -302,20 +302,67 @@ impl Vault {
         look(&self.fleeting.read().unwrap_or_else(PoisonError::into_inner)).or_else(|| self.with(look))
     }
 
-    /// Binds a token to an add-on, for ever.
+    /// Binds a token to an add-on, for ever; false if it is bound already or gone.
     ///
     /// # Errors
     /// When it is not on the medium.
-    pub async fn bind(&self, token: &Token, addon: u64) -> store::Result<()> {
-        let found = self.with(|all| all.get(&token.key).cloned());
-        if let Some(mut credential) = found
-            && let Kind::AddonToken { addon: bound, .. } = &mut credential.kind
-        {
-            *bound = Some(addon);
-            credential.expires = None;
-            self.put(token.key.clone(), credential).await?;
-        }
-        Ok(())
+    pub async fn bind(&self, token: &Token, addon: u64) -> store::Result<bool> {
+        let bound = {
+            let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+            match all.get_mut(&token.key) {
+                Some(Credential {
+                    kind: Kind::AddonToken { addon: bound, .. },
+                    expires,
+                    ..
+                }) if bound.is_none() => {
+                    // In memory at once, so that of two that ask only one gets it.
+                    *bound = Some(addon);
+                    *expires = None;
+                    all.get(&token.key).cloned()
+                }
+                _ => None,
+            }
+        };
+        let Some(credential) = bound else { return Ok(false) };
+        self.put(token.key.clone(), credential).await?;
+        Ok(true)
+    }
+
+    /// Gives an add-on a new token, bound from the start; its old ones are gone. Returns it with its number.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn rotate(&self, addon: u64, name: &str, now: Time) -> store::Result<(String, u64)> {
+        let token = secret::new();
+        let id = self
+            .store
+            .write(|w| Table::<String, u64>::new("numbers").bump(w, "addon-token"))
+            .await?;
+        // The old ones first: should the medium fail in between, the add-on has none rather than two.
+        self.revoke_of(addon).await?;
+        let kind = Kind::AddonToken {
+            id,
+            name: name.to_owned(),
+            addon: Some(addon),
+        };
+        let credential = Credential {
+            kind,
+            created: now,
+            expires: None,
+        };
+        self.put(token_key(&token), credential).await?;
+        Ok((token, id))
+    }
+
+    /// Keys of the token with this number.
+    pub fn keys_of_token(&self, number: u64) -> Vec<String> {
+        let those = |c: &Credential| matches!(&c.kind, Kind::AddonToken { id, .. } if *id == number);
+        self.with(|all| {
+            all.iter()
+                .filter(|(_, c)| those(c))
+                .map(|(key, _)| key.clone())
+                .collect()
+        })
     }
 
     /// Takes away the token with this number.

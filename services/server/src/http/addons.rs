@@ -20,13 +20,11 @@ use super::body::Json;
 use super::doc::{Body, LoggedIn, OfAddon, Stored, Tries};
 use super::person::{self, Person};
 use super::{Peer, Refusal};
-use crate::addon::{Addon, check_name, read_manifest};
+use crate::addon::{Addon, Sent, check_name, read_manifest};
 use crate::app::App;
 use crate::auth::credential::{Kind, Token};
 use crate::hub::{AGENT, Input};
-
-/// Longest URL of an add-on. Source: Vigil, register.
-const URL_MAX: usize = 512;
+use crate::outcall::Origin;
 
 fn view(app: &App, addon: &Addon) -> Value {
     let (state, seen) = app.hub(|hub| hub.addon(app.clock.now(), addon.id));
@@ -43,6 +41,7 @@ fn view(app: &App, addon: &Addon) -> Value {
             Liveness::Offline => "offline",
         },
         "enabled": addon.enabled,
+        "connected": app.hub(|hub| hub.is_connected(addon.id)),
         "last_seen": seen.or(addon.last_seen),
         "created_at": addon.created,
         "updated_at": addon.updated,
@@ -151,8 +150,12 @@ pub async fn revoke_token(
 ) -> Result<StatusCode, Refusal> {
     let unknown = || Refusal::new("token-unknown", 404, "There is no such token");
     let id: u64 = id.parse().map_err(|_| unknown())?;
+    let keys = app.vault.keys_of_token(id);
     if !app.vault.revoke(id).await? {
         return Err(unknown());
+    }
+    for key in keys {
+        app.close_token(&key).await;
     }
     let message = format!("{} took away add-on token {id}", person.name);
     app.record_act(
@@ -167,12 +170,19 @@ pub async fn revoke_token(
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Register {
     name: String,
+    /// Where it listens; empty where it does not.
     #[serde(default)]
     url: String,
-    token: String,
+    /// A token made before; without one a new one is made, and shown in the answer this once.
+    #[serde(default)]
+    token: Option<String>,
+    /// Its manifest, where it is at hand; else the add-on sends it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    manifest: Option<Sent>,
 }
 
-/// Registers an add-on with a token, which belongs to it from then on.
+/// Registers an add-on with a token, which belongs to it from then on; gives its number and the token that the daemon needs.
 #[utoipa::path(post, path = "/api/addons/register", operation_id = "addon_register", tag = "addons", request_body = Register,
     responses((status = 201, body = Value), LoggedIn, Body, Stored, (status = 409, description = "`token-used`: the token belongs to another add-on; `addons-full`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn register(
@@ -181,24 +191,39 @@ pub async fn register(
     Json(form): Json<Register>,
 ) -> Result<Response, Refusal> {
     check_name(&form.name)?;
-    let is_url = form.url.is_empty() || form.url.starts_with("http://") || form.url.starts_with("https://");
-    if form.url.len() > URL_MAX || !is_url {
-        return Err(
-            Refusal::new("bad-url", 400, "This is not an add-on's address").with(format!(
-                "url: empty, or http:// or https:// with at most {URL_MAX} bytes"
-            )),
-        );
+    if !form.url.is_empty() {
+        let bad = |what| Refusal::new("bad-url", 400, "This is not an add-on's address").with(what);
+        Origin::parse(&form.url).map_err(bad)?;
     }
+    // Looked at before anything is made: a bad manifest costs neither token nor number.
+    let manifest = match form.manifest {
+        Some(manifest) => Some((read_manifest(&manifest)?, manifest.value)),
+        None => None,
+    };
     let now = app.clock.now().wall;
-    let token = app.vault.token(&form.token, now);
+    let secret = match form.token {
+        Some(token) if !token.is_empty() => token,
+        _ => app.vault.new_token(&form.name, now).await?.0,
+    };
+    let token = app.vault.token(&secret, now);
     let token = token.ok_or_else(|| Refusal::new("token-wrong", 401, "The add-on token is wrong or has ended"))?;
     if token.addon.is_some() {
         return Err(
             Refusal::new("token-used", 409, "The add-on token belongs to another add-on").with("make a new one"),
         );
     }
-    let addon = app.addons.add(now, &form.name, &form.url).await?;
-    app.vault.bind(&token, addon.id).await?;
+    let mut addon = app.addons.add(now, &form.name, &form.url).await?;
+    if let Some(((_, version, description), manifest)) = manifest {
+        (addon.version, addon.description, addon.manifest) = (version, description, manifest);
+        app.addons.put(addon.clone()).await?;
+    }
+    if !app.vault.bind(&token, addon.id).await? {
+        // Two asked for the same token at once: the other was first.
+        app.addons.remove(addon.id).await?;
+        return Err(
+            Refusal::new("token-used", 409, "The add-on token belongs to another add-on").with("make a new one"),
+        );
+    }
     app.feed(Input::Known {
         addon: addon.id,
         name: addon.name.clone(),
@@ -214,7 +239,7 @@ pub async fn register(
     .await?;
     Ok((
         StatusCode::CREATED,
-        Answered(json!({ "addon": view(&app, &addon), "token": form.token })),
+        Answered(json!({ "addon": view(&app, &addon), "token": secret })),
     )
         .into_response())
 }
@@ -222,7 +247,8 @@ pub async fn register(
 /// Body of [`connect`] and [`upsert`].
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct WithManifest {
-    manifest: Value,
+    #[schema(value_type = Object)]
+    manifest: Sent,
 }
 
 /// The add-on brings its manifest, with its own token.
@@ -245,7 +271,7 @@ pub async fn connect(
     let (_, version, description) = read_manifest(&form.manifest)?;
     let previous = std::mem::replace(&mut addon.version, version);
     addon.description = description;
-    addon.manifest = form.manifest;
+    addon.manifest = form.manifest.value;
     addon.enrolled = true;
     addon.updated = app.clock.now().wall;
     app.addons.put(addon.clone()).await?;
@@ -278,7 +304,7 @@ pub async fn upsert(
     };
     addon.version = version;
     addon.description = description;
-    addon.manifest = form.manifest;
+    addon.manifest = form.manifest.value;
     addon.updated = now;
     app.addons.put(addon.clone()).await?;
     app.feed(Input::Known {
@@ -310,7 +336,7 @@ pub struct Remove {
     password: String,
 }
 
-async fn check_password(app: &App, person: &Person, password: String) -> Result<(), Refusal> {
+pub(super) async fn check_password(app: &App, person: &Person, password: String) -> Result<(), Refusal> {
     let key = format!("arm:{}", person.name);
     let now = app.clock.now();
     app.logins(|limit| limit.allow(now.mono, &key)).map_err(Refusal::wait)?;
@@ -347,6 +373,13 @@ pub async fn enable(
     addon.enabled = form.enabled;
     addon.updated = app.clock.now().wall;
     app.addons.put(addon.clone()).await?;
+    app.feed(Input::Known {
+        addon: addon.id,
+        name: addon.name.clone(),
+        last_seen: addon.last_seen,
+        enabled: addon.enabled,
+    })
+    .await;
     if !addon.enabled {
         app.close_addon(addon.id).await;
     }
@@ -383,4 +416,49 @@ pub async fn remove(
     )
     .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives an add-on a new token; the old one opens nothing any more. A connection that stands is not touched.
+#[utoipa::path(post, path = "/api/addons/{id}/rotate-token", operation_id = "addon_token_rotate", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
+    responses((status = 200, body = Value), LoggedIn, OfAddon, Stored, (status = 409, description = "`built-in`: the agent's token is made at each boot", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn rotate_token(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<Answered<Value>, Refusal> {
+    let addon = find(&app, &id)?;
+    not_the_agent(&addon)?;
+    let (token, number) = app.vault.rotate(addon.id, &addon.name, app.clock.now().wall).await?;
+    let message = format!("{} gave add-on {} a new token", person.name, addon.name);
+    app.record_act(
+        act(
+            "addon.token_rotated",
+            message,
+            json!({ "addon_id": addon.id, "token_id": number }),
+        ),
+        &person.name,
+    )
+    .await?;
+    Ok(Answered(json!({ "token": token, "id": number })))
+}
+
+/// Whether there is a newer version of an add-on, as far as this box knows: it asks nobody outside the network for one.
+#[utoipa::path(get, path = "/api/addons/{id}/check-updates", operation_id = "addon_check_updates", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
+    responses((status = 200, body = Value), LoggedIn, OfAddon))]
+pub async fn check_updates(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Path(id): Path<String>,
+) -> Result<Answered<Value>, Refusal> {
+    let addon = find(&app, &id)?;
+    let image = addon.manifest.get("docker_image").and_then(Value::as_str);
+    Ok(Answered(json!({
+        "addon_id": addon.id,
+        "current_version": addon.version,
+        "latest_version": Value::Null,
+        "update_available": false,
+        "checked": false,
+        "docker_image": image,
+        "message": "This box does not ask registries for versions of add-ons; an add-on that is updated shows its new version when it connects",
+    })))
 }

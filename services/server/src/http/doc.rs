@@ -79,6 +79,12 @@ problems! {
         "404": "`plan-unknown`: there is no such plan, or it is somebody else's",
         "410": "`plan-expired`: its two minutes are over; nothing was written",
     }
+    /// The path names an alert channel.
+    OfChannel {
+        "404": "`service-unknown`, `group-unknown`: there is no such alert channel or group",
+        "409": "`locked`: the channel is set in kiln.toml; `too-many`: there are as many as there may be",
+        "422": "`bad-setting`, `bad-url`: the detail names the field or the part of the URL, and what is expected",
+    }
     /// The path names an add-on.
     OfAddon { "404": "`addon-unknown`: there is no such add-on" }
     /// A password or a secret is checked.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json as Answered};
+use health::book::Admitted;
+use health::enrol::{self, Agent, Auth, Token};
 use http::{HeaderMap, StatusCode};
-use health::enrol::{self, Admitted, Agent, Auth, Token};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -38,7 +39,9 @@ impl From<health::Failure> for Refusal {
 
 fn count(app: &App, road: Road, peer: Peer) -> Result<(), Refusal> {
     // The address of the connection: what a header says of it is the sender's own word.
-    app.fleet.count(road, app.clock.now(), &peer.key()).map_err(Refusal::wait)
+    app.fleet
+        .count(road, app.clock.now(), &peer.key())
+        .map_err(Refusal::wait)
 }
 
 fn public_key(app: &App) -> String {
@@ -96,14 +99,21 @@ pub async fn register(
     let Json(form) = form?;
     let now = app.clock.now();
     let session = secret::new();
-    let token = form.token.filter(|token| !token.is_empty()).map(|token| secret::hash(&token));
+    let token = form
+        .token
+        .filter(|token| !token.is_empty())
+        .map(|token| secret::hash(&token));
     let wanted = enrol::Register {
         hostname: form.hostname,
         name: form.name.unwrap_or_default(),
         fingerprint: form.fingerprint,
         public_key: form.public_key,
     };
-    let done = app.fleet.book.register(wanted, token, secret::hash(&session), now.wall).await?;
+    let done = app
+        .fleet
+        .book
+        .register(wanted, token, secret::hash(&session), now.wall)
+        .await?;
     if done.is_new {
         let message = format!("A host agent for {} was enrolled from {}", done.hostname, peer.key());
         let data = json!({ "agent_id": done.agent_id, "hostname": done.hostname, "from": peer.key() });
@@ -158,7 +168,8 @@ pub async fn pubkey(State(app): State<Arc<App>>) -> Answered<Value> {
 }
 
 fn session_of(app: &App, headers: &HeaderMap) -> Result<Agent, Refusal> {
-    let wrong = |what: &str| Refusal::new("session-wrong", 401, "The agent's session is missing or has ended").with(what);
+    let wrong =
+        |what: &str| Refusal::new("session-wrong", 401, "The agent's session is missing or has ended").with(what);
     let session = bearer(headers).ok_or_else(|| wrong("Authorization: Bearer SESSION"))?;
     let found = app.fleet.book.agent_of(&secret::hash(session), app.clock.now().wall)?;
     found.ok_or_else(|| wrong("sign in anew at /api/v1/agents/auth"))
@@ -194,7 +205,11 @@ pub async fn report(
         Peer::Tcp(address) => Some(address.ip().to_canonical()),
         Peer::Local => None,
     };
-    let (hostname, rejected, warnings) = (report.hostname.clone(), report.rejected.clone(), report.warnings.clone());
+    let (hostname, rejected, warnings) = (
+        report.hostname.clone(),
+        report.rejected.clone(),
+        report.warnings.clone(),
+    );
     let taken = app.fleet.book.take(agent.id, report, address, now.wall).await?;
     app.fleet.heard(&hostname, now);
     app.tell_of_drives().await?;
@@ -235,12 +250,21 @@ fn number(text: &str, unknown: impl Fn() -> Refusal) -> Result<u64, Refusal> {
 /// Takes a host agent away, with its host, drives and histories.
 #[utoipa::path(delete, path = "/api/v1/agents/{id}", operation_id = "host_agent_remove", tag = "hosts", params(("id" = String, Path, description = "Number of the agent")),
     responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`agent-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn drop_agent(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<Answered<Value>, Refusal> {
+pub async fn drop_agent(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<Answered<Value>, Refusal> {
     let unknown = || Refusal::new("agent-unknown", 404, "There is no such agent");
     let id = number(&id, unknown)?;
     let hostname = app.fleet.book.drop_agent(id).await?.ok_or_else(unknown)?;
     let message = format!("{} took away the agent of host {hostname}", person.name);
-    let event = act("host.removed", Severity::Info, message, json!({ "agent_id": id, "hostname": hostname }));
+    let event = act(
+        "host.removed",
+        Severity::Info,
+        message,
+        json!({ "agent_id": id, "hostname": hostname }),
+    );
     app.record_act(event, &person.name).await?;
     Ok(Answered(json!({ "status": "deleted", "hostname": hostname })))
 }
@@ -268,11 +292,25 @@ pub async fn blink(
     Path(hostname): Path<String>,
     Json(form): Json<Identify>,
 ) -> Result<Answered<Value>, Refusal> {
-    let host = app.fleet.book.hosts()?.into_iter().find(|host| host.hostname == hostname);
+    let host = app
+        .fleet
+        .book
+        .hosts()?
+        .into_iter()
+        .find(|host| host.hostname == hostname);
     let host = host.ok_or_else(|| Refusal::new("host-unknown", 404, "There is no such host"))?;
     let told = identify::ask(&host, &form.device, form.mode.as_deref().unwrap_or("on")).await?;
     let message = format!("{} asked {hostname} to light {}", person.name, form.device);
-    app.record_act(act("host.identify", Severity::Info, message, json!({ "hostname": hostname })), &person.name).await?;
+    app.record_act(
+        act(
+            "host.identify",
+            Severity::Info,
+            message,
+            json!({ "hostname": hostname }),
+        ),
+        &person.name,
+    )
+    .await?;
     Ok(Answered(told))
 }
 
@@ -328,9 +366,22 @@ pub async fn new_token(
         n => now.checked_add(std::time::Duration::from_secs(n)).ok(),
     };
     let text = secret::new();
-    let token = app.fleet.book.new_token(form.name, secret::hash(&text), now, ends).await?;
+    let token = app
+        .fleet
+        .book
+        .new_token(form.name, secret::hash(&text), now, ends)
+        .await?;
     let message = format!("{} made token {} for a host agent", person.name, token.id);
-    app.record_act(act("host.token_made", Severity::Info, message, json!({ "token_id": token.id })), &person.name).await?;
+    app.record_act(
+        act(
+            "host.token_made",
+            Severity::Info,
+            message,
+            json!({ "token_id": token.id }),
+        ),
+        &person.name,
+    )
+    .await?;
     let mut body = token_view(&token);
     body["token"] = text.into();
     Ok((StatusCode::CREATED, Answered(body)))
@@ -339,13 +390,21 @@ pub async fn new_token(
 /// Takes a token away; an agent that used it stays.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", operation_id = "host_token_remove", tag = "hosts", params(("id" = String, Path, description = "Number of the token")),
     responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`token-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn drop_token(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<Answered<Value>, Refusal> {
+pub async fn drop_token(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<Answered<Value>, Refusal> {
     let unknown = || Refusal::new("token-unknown", 404, "There is no such token");
     let id = number(&id, unknown)?;
     if !app.fleet.book.drop_token(id).await? {
         return Err(unknown());
     }
     let message = format!("{} took away token {id} for host agents", person.name);
-    app.record_act(act("host.token_removed", Severity::Info, message, json!({ "token_id": id })), &person.name).await?;
+    app.record_act(
+        act("host.token_removed", Severity::Info, message, json!({ "token_id": id })),
+        &person.name,
+    )
+    .await?;
     Ok(Answered(json!({ "status": "deleted" })))
 }

@@ -36,9 +36,12 @@ pub(super) async fn ask(host: &Host, device: &str, mode: &str) -> Result<Value, 
     let odd = |what: String| Refusal::new("agent-odd", 502, "The host's agent did not do it").with(what);
     let body = json!({ "device": device, "mode": mode }).to_string();
     let talk = async {
-        let stream = tokio::net::TcpStream::connect(address).await.map_err(|e| odd(format!("{address}: {e}")))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| odd(e.to_string()))?;
+        let stream = tokio::net::TcpStream::connect(address)
+            .await
+            .map_err(|e| odd(format!("{address}: {e}")))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| odd(e.to_string()))?;
         let driving = tokio::spawn(connection);
         let request = Request::post("/api/identify")
             .header(HOST, address.to_string())
@@ -47,7 +50,11 @@ pub(super) async fn ask(host: &Host, device: &str, mode: &str) -> Result<Value, 
             .map_err(|e| odd(e.to_string()))?;
         let answer = sender.send_request(request).await.map_err(|e| odd(e.to_string()))?;
         let status = answer.status();
-        let bytes = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|e| odd(e.to_string()))?.to_bytes();
+        let bytes = Limited::new(answer.into_body(), ANSWER_MAX)
+            .collect()
+            .await
+            .map_err(|e| odd(e.to_string()))?
+            .to_bytes();
         driving.abort();
         let text: String = String::from_utf8_lossy(&bytes).chars().take(500).collect();
         match status.is_success() {
@@ -56,7 +63,9 @@ pub(super) async fn ask(host: &Host, device: &str, mode: &str) -> Result<Value, 
         }
     };
     tokio::time::timeout(PATIENCE, talk).await.unwrap_or_else(|_| {
-        Err(Refusal::new("agent-late", 504, "The host's agent did not answer in time")
-            .with(format!("{} s", PATIENCE.as_secs())))
+        Err(
+            Refusal::new("agent-late", 504, "The host's agent did not answer in time")
+                .with(format!("{} s", PATIENCE.as_secs())),
+        )
     })
 }

@@ -10,23 +10,32 @@
 mod act;
 mod addons;
 mod agent;
+mod ask;
 mod body;
 mod certificates;
 pub mod doc;
 mod drives;
+mod fleet;
 mod front;
 mod health;
+mod hosts;
+mod identify;
 mod jobs;
 mod life;
+mod notifications;
 mod people;
 mod person;
 mod plans;
 mod playbooks;
 mod refusal;
+mod schemas;
 mod session;
+mod smart;
+mod sources;
 mod sse;
 mod telemetry;
 mod view;
+mod wearout;
 mod websocket;
 
 use std::sync::Arc;
@@ -80,6 +89,7 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(view::log))
         .routes(routes!(view::events))
         .routes(routes!(sse::stream))
+        .routes(routes!(sources::source))
         .routes(routes!(doc::openapi_json));
     let (router, doc) = OpenApiRouter::with_openapi(doc::begin())
         .nest("/api/v1", v1)
@@ -91,9 +101,67 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(websocket::connect))
         .routes(routes!(addons::show, addons::remove))
         .routes(routes!(addons::enable))
+        .routes(routes!(addons::rotate_token))
+        .routes(routes!(addons::check_updates))
+        .routes(routes!(ask::action))
+        .routes(routes!(ask::read, ask::write))
         .routes(routes!(telemetry::stream))
+        .routes(routes!(schemas::manifest))
+        .routes(routes!(schemas::frames))
         .routes(routes!(session::vigil_log_in))
         .routes(routes!(people::vigil_change_password))
+        .routes(routes!(notifications::providers))
+        .routes(routes!(notifications::event_types))
+        .routes(routes!(notifications::services, notifications::add))
+        .routes(routes!(
+            notifications::service,
+            notifications::change,
+            notifications::remove
+        ))
+        .routes(routes!(notifications::rules))
+        .routes(routes!(notifications::quiet_hours))
+        .routes(routes!(notifications::digest))
+        .routes(routes!(notifications::group_rules))
+        .routes(routes!(notifications::set_group_rules, notifications::drop_group_rules))
+        .routes(routes!(notifications::test))
+        .routes(routes!(notifications::test_url))
+        .routes(routes!(notifications::history))
+        .routes(routes!(hosts::register))
+        .routes(routes!(hosts::authenticate))
+        .routes(routes!(hosts::pubkey))
+        .routes(routes!(hosts::report))
+        .routes(routes!(hosts::agents))
+        .routes(routes!(hosts::drop_agent))
+        .routes(routes!(hosts::blink))
+        .routes(routes!(hosts::tokens, hosts::new_token))
+        .routes(routes!(hosts::drop_token))
+        .routes(routes!(fleet::hosts))
+        .routes(routes!(fleet::drop_host))
+        .routes(routes!(fleet::last))
+        .routes(routes!(fleet::history))
+        .routes(routes!(fleet::score))
+        .routes(routes!(fleet::health_page))
+        .routes(routes!(fleet::stats))
+        .routes(routes!(fleet::version))
+        .routes(routes!(fleet::auth_status))
+        .routes(routes!(fleet::aliases, fleet::name))
+        .routes(routes!(fleet::interval, fleet::set_interval))
+        .routes(routes!(fleet::pools))
+        .routes(routes!(fleet::active))
+        .routes(routes!(smart::attributes))
+        .routes(routes!(smart::history))
+        .routes(routes!(smart::trends))
+        .routes(routes!(smart::critical))
+        .routes(routes!(smart::summary))
+        .routes(routes!(smart::health_all))
+        .routes(routes!(smart::issues))
+        .routes(routes!(smart::temperature))
+        .routes(routes!(smart::cleanup))
+        .routes(routes!(wearout::drive))
+        .routes(routes!(wearout::all))
+        .routes(routes!(wearout::history))
+        .routes(routes!(wearout::trend))
+        .routes(routes!(wearout::specs, wearout::put_spec, wearout::drop_spec))
         .routes(routes!(health::health))
         .routes(routes!(health::health_v1))
         .split_for_parts();

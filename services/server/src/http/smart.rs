@@ -125,18 +125,21 @@ pub(super) fn alerts(alerts: &health::alert::Alerts) -> Vec<Value> {
 /// Health of one drive.
 pub(super) fn health_of(drive: &Drive) -> Value {
     let r = &drive.reading;
-    with(drive, json!({
-        "score": drive.score.score,
-        "status": drive.score.status,
-        "parts": drive.score.parts,
-        "smart_passed": r.passed,
-        "temperature": r.temperature,
-        "temperature_limit": health::alert::limit(r),
-        "power_on_hours": r.power_on_hours,
-        "power_cycles": r.power_cycles,
-        "self_test_failed": r.self_test_failed,
-        "alerts": alerts(&drive.alerts),
-    }))
+    with(
+        drive,
+        json!({
+            "score": drive.score.score,
+            "status": drive.score.status,
+            "parts": drive.score.parts,
+            "smart_passed": r.passed,
+            "temperature": r.temperature,
+            "temperature_limit": health::alert::limit(r),
+            "power_on_hours": r.power_on_hours,
+            "power_cycles": r.power_cycles,
+            "self_test_failed": r.self_test_failed,
+            "alerts": alerts(&drive.alerts),
+        }),
+    )
 }
 
 /// The newest values of each drive, with what is known of those that matter.
@@ -147,10 +150,16 @@ pub async fn attributes(State(app): State<Arc<App>>, _: Person, asked: Asked) ->
     let drives = of.drives(&app)?;
     let rows = |drive: &Drive| -> Vec<Value> {
         let r = &drive.reading;
-        let wanted = r.attributes.iter().filter(|a| of.attribute.as_ref().is_none_or(|key| *key == a.key));
+        let wanted = r
+            .attributes
+            .iter()
+            .filter(|a| of.attribute.as_ref().is_none_or(|key| *key == a.key));
         wanted
             .map(|a| {
-                let critical = known().critical.iter().find(|row| row.key == a.key && row.protocol == r.protocol);
+                let critical = known()
+                    .critical
+                    .iter()
+                    .find(|row| row.key == a.key && row.protocol == r.protocol);
                 let mut row = json!(a);
                 row["critical"] = critical.is_some().into();
                 row["meaning"] = critical.map(|row| row.meaning.clone()).into();
@@ -159,7 +168,12 @@ pub async fn attributes(State(app): State<Arc<App>>, _: Person, asked: Asked) ->
             })
             .collect()
     };
-    Ok(answer(drives.iter().map(|drive| with(drive, json!({ "attributes": rows(drive) }))).collect()))
+    Ok(answer(
+        drives
+            .iter()
+            .map(|drive| with(drive, json!({ "attributes": rows(drive) })))
+            .collect(),
+    ))
 }
 
 /// Series of a drive's points: attribute to its `[seconds, count]` pairs.
@@ -221,12 +235,22 @@ fn limits(drive: &Drive, key: &str) -> Vec<(&'static str, f64)> {
         "wear" | "percentage_used" => vec![("wear_90", 90.0), ("rated_life", 100.0)],
         "score" => vec![("warning", 80.0), ("critical", 50.0)],
         "available_spare" => {
-            let own = drive.reading.attributes.iter().find(|a| a.key == "available_spare_threshold");
+            let own = drive
+                .reading
+                .attributes
+                .iter()
+                .find(|a| a.key == "available_spare_threshold");
             own.map(|a| ("threshold", a.count as f64)).into_iter().collect()
         }
         _ => {
-            let row = known().critical.iter().find(|row| row.key == key && row.protocol == drive.reading.protocol);
-            row.filter(|row| row.critical_at > 0).map(|row| ("critical", row.critical_at as f64)).into_iter().collect()
+            let row = known()
+                .critical
+                .iter()
+                .find(|row| row.key == key && row.protocol == drive.reading.protocol);
+            row.filter(|row| row.critical_at > 0)
+                .map(|row| ("critical", row.critical_at as f64))
+                .into_iter()
+                .collect()
         }
     }
 }
@@ -256,8 +280,10 @@ pub async fn trends(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Res
     for drive in of.drives(&app)? {
         let points = app.fleet.book.points(&drive.id, of.since(&app))?;
         let series = series(&points, of.attribute.as_deref());
-        let trends: BTreeMap<&String, Value> =
-            series.iter().filter_map(|(key, points)| Some((key, trend_of(&drive, key, points)?))).collect();
+        let trends: BTreeMap<&String, Value> = series
+            .iter()
+            .filter_map(|(key, points)| Some((key, trend_of(&drive, key, points)?)))
+            .collect();
         all.push(with(&drive, json!({ "trends": trends })));
     }
     Ok(answer(all))
@@ -317,16 +343,22 @@ pub async fn temperature(State(app): State<Arc<App>>, _: Person, asked: Asked) -
     let mut all = Vec::new();
     for drive in of.drives(&app)? {
         let points = app.fleet.book.points(&drive.id, of.since(&app))?;
-        let told: Vec<(i64, i64)> = points.iter().filter_map(|(at, p)| Some((*at, p.temperature?))).collect();
+        let told: Vec<(i64, i64)> = points
+            .iter()
+            .filter_map(|(at, p)| Some((*at, p.temperature?)))
+            .collect();
         let mean = (!told.is_empty()).then(|| told.iter().map(|(_, t)| *t as f64).sum::<f64>() / told.len() as f64);
-        all.push(with(&drive, json!({
-            "limit": health::alert::limit(&drive.reading),
-            "now": drive.reading.temperature,
-            "lowest": told.iter().map(|(_, t)| t).min(),
-            "highest": told.iter().map(|(_, t)| t).max(),
-            "mean": mean.map(|mean| (mean * 10.0).round() / 10.0),
-            "history": told,
-        })));
+        all.push(with(
+            &drive,
+            json!({
+                "limit": health::alert::limit(&drive.reading),
+                "now": drive.reading.temperature,
+                "lowest": told.iter().map(|(_, t)| t).min(),
+                "highest": told.iter().map(|(_, t)| t).max(),
+                "mean": mean.map(|mean| (mean * 10.0).round() / 10.0),
+                "history": told,
+            }),
+        ));
     }
     Ok(answer(all))
 }
@@ -342,15 +374,32 @@ pub struct Cleanup {
 /// Takes old points out of the histories.
 #[utoipa::path(post, path = "/api/smart/cleanup", operation_id = "smart_cleanup", tag = "smart", request_body = Cleanup,
     responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 422, description = "`bad-days`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn cleanup(State(app): State<Arc<App>>, person: Person, Json(form): Json<Cleanup>) -> Result<Answered<Value>, Refusal> {
+pub async fn cleanup(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(form): Json<Cleanup>,
+) -> Result<Answered<Value>, Refusal> {
     if !(1..=DAYS_MAX).contains(&form.days) {
         let what = format!("days: {}; expected 1 to {DAYS_MAX}", form.days);
         return Err(Refusal::new("bad-days", 422, "This is no age").with(what));
     }
-    let before = Of { days: Some(form.days), ..Of::default() }.since(&app);
+    let before = Of {
+        days: Some(form.days),
+        ..Of::default()
+    }
+    .since(&app);
     let gone = app.fleet.book.clean(before).await?;
-    let message = format!("{} took {gone} points older than {} days out of the histories", person.name, form.days);
-    app.record_act(act("host.cleaned", Severity::Info, message, json!({ "points": gone })), &person.name).await?;
+    let message = format!(
+        "{} took {gone} points older than {} days out of the histories",
+        person.name, form.days
+    );
+    app.record_act(
+        act("host.cleaned", Severity::Info, message, json!({ "points": gone })),
+        &person.name,
+    )
+    .await?;
     let drives: BTreeSet<String> = Of::default().drives(&app)?.into_iter().map(|drive| drive.id).collect();
-    Ok(Answered(json!({ "status": "ok", "deleted": gone, "drives": drives.len() })))
+    Ok(Answered(
+        json!({ "status": "ok", "deleted": gone, "drives": drives.len() }),
+    ))
 }

@@ -39,7 +39,9 @@ async fn wears(app: &App, asked: Asked, all: bool) -> Result<Answered<Value>, Re
     let drives = of(asked)?.drives(app)?;
     let specs = app.fleet.book.specs()?;
     let views = drives.iter().map(|drive| view(drive, &specs));
-    Ok(answer(views.filter(|view| all || !view["percent_used"].is_null()).collect()))
+    Ok(answer(
+        views.filter(|view| all || !view["percent_used"].is_null()).collect(),
+    ))
 }
 
 /// Wear of the drives asked for, also of those that tell none.
@@ -58,7 +60,10 @@ pub async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result
 
 fn points(app: &App, drive: &Drive, since: wire::Time) -> Result<Vec<(i64, f64)>, Refusal> {
     let points = app.fleet.book.points(&drive.id, since)?;
-    Ok(points.into_iter().filter_map(|(at, point)| Some((at, point.wear?))).collect())
+    Ok(points
+        .into_iter()
+        .filter_map(|(at, point)| Some((at, point.wear?)))
+        .collect())
 }
 
 /// Percent of the rated life used, over time.
@@ -124,11 +129,17 @@ pub struct DropSpec {
     responses((status = 200, body = Value), LoggedIn, Body, Stored,
         (status = 409, description = "`full`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`bad-spec`: the detail names the field", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn put_spec(State(app): State<Arc<App>>, person: Person, Json(form): Json<PutSpec>) -> Result<Answered<Value>, Refusal> {
+pub async fn put_spec(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(form): Json<PutSpec>,
+) -> Result<Answered<Value>, Refusal> {
     let bad = |what: String| Refusal::new("bad-spec", 422, "This is no rating").with(what);
     let model = form.model.trim().to_owned();
     if model.is_empty() || model.chars().count() > MODEL_MAX || model.chars().any(char::is_control) {
-        return Err(bad(format!("model: expected 1 to {MODEL_MAX} characters, none of them a control")));
+        return Err(bad(format!(
+            "model: expected 1 to {MODEL_MAX} characters, none of them a control"
+        )));
     }
     if !(1..=TBW_MAX).contains(&form.tbw) {
         return Err(bad(format!("tbw: {}; expected 1 to {TBW_MAX} terabytes", form.tbw)));
@@ -137,19 +148,32 @@ pub async fn put_spec(State(app): State<Arc<App>>, person: Person, Json(form): J
         "" => person.name.clone(),
         told => told.chars().filter(|c| !c.is_control()).take(200).collect(),
     };
-    let spec = Spec { model, tbw: form.tbw, source };
+    let spec = Spec {
+        model,
+        tbw: form.tbw,
+        source,
+    };
     app.fleet.book.put_spec(spec.clone()).await?;
     let message = format!("{} told the rating of {}: {} TB", person.name, spec.model, spec.tbw);
-    app.record_act(act("host.spec", Severity::Info, message, json!(spec)), &person.name).await?;
+    app.record_act(act("host.spec", Severity::Info, message, json!(spec)), &person.name)
+        .await?;
     Ok(Answered(json!(spec)))
 }
 
 /// Forgets a rating that a person told.
 #[utoipa::path(delete, path = "/api/wearout/specs", operation_id = "wearout_spec_remove", tag = "smart", request_body = DropSpec,
     responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 404, description = "`spec-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn drop_spec(State(app): State<Arc<App>>, _: Person, Json(form): Json<DropSpec>) -> Result<Answered<Value>, Refusal> {
+pub async fn drop_spec(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Json(form): Json<DropSpec>,
+) -> Result<Answered<Value>, Refusal> {
     match app.fleet.book.drop_spec(form.model).await? {
         true => Ok(Answered(json!({ "status": "deleted" }))),
-        false => Err(Refusal::new("spec-unknown", 404, "No person told a rating of this model")),
+        false => Err(Refusal::new(
+            "spec-unknown",
+            404,
+            "No person told a rating of this model",
+        )),
     }
 }

@@ -54,6 +54,7 @@ impl Box_ {
             check: store::Check::InProcess,
             clock: clock.clone(),
             watch: server::hub::liveness::Watch::default(),
+            alerts: server::alerts::Settings::default(),
         };
         let app = App::start(setup).await.unwrap();
         let tls = Identity::open(dir, "kiln", app.clock.now().wall).unwrap();

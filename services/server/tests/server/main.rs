@@ -9,6 +9,7 @@ mod box_;
 mod certificate;
 mod client;
 mod gate;
+mod hosts;
 mod http;
 mod life;
 mod openapi;

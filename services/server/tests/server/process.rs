@@ -18,9 +18,9 @@ use wire::{Frame, JobId};
 use crate::box_::{PASSWORD, TOKEN};
 use crate::client::{Client, PATIENCE};
 
-struct Server {
+pub struct Server {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
     claim: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl Drop for Server {
     }
 }
 
-fn command(data: &Path) -> Command {
+pub fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-server"));
     command
         .env_clear()
@@ -52,7 +52,7 @@ fn command(data: &Path) -> Command {
 
 impl Server {
     /// Starts it and reads where it listens, and the claim code if `unclaimed`.
-    fn start(mut command: Command, unclaimed: bool) -> Self {
+    pub fn start(mut command: Command, unclaimed: bool) -> Self {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut word = |name: &str| {
@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// Waits until it serves.
-    async fn ready(self) -> Self {
+    pub async fn ready(self) -> Self {
         assert_eq!(Client::new(self.address).get("/health").await.status, 200);
         self
     }

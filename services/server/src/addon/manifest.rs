@@ -1,0 +1,84 @@
+//! A manifest as it was sent: its JSON, and how many bytes that was, which has a limit of its own.
+//!
+//! The rules are [`wire::manifest`]'s; here they become the answer to its sender, every flaw on a line.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use wire::Problem;
+
+/// Longest manifest in bytes. Source: Vigil, manifest validation.
+pub const MANIFEST_MAX: usize = wire::manifest::SIZE_MAX;
+
+/// Longest version and description kept beside the manifest, in characters.
+const VERSION_MAX: usize = 64;
+const DESCRIPTION_MAX: usize = 1000;
+
+/// A manifest as it was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// Its JSON.
+    pub value: Value,
+    /// Its length in bytes, as it was written.
+    pub length: usize,
+}
+
+impl<'de> Deserialize<'de> for Sent {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(from)?;
+        Ok(Self {
+            length: raw.get().len(),
+            value: serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?,
+        })
+    }
+}
+
+/// Name, version and description of a manifest that holds to the rules.
+///
+/// # Errors
+/// Every flaw, each on a line of the detail: its place, what is there, what was expected.
+pub fn read_manifest(sent: &Sent) -> Result<(String, String, String), Problem> {
+    let manifest = wire::manifest::read(&sent.value, sent.length).map_err(|flaws| {
+        let lines: Vec<String> = flaws.iter().map(ToString::to_string).collect();
+        Problem::new("bad-manifest", 400, "The manifest is not one").with(lines.join("\n"))
+    })?;
+    super::check_name(&manifest.name)
+        .map_err(|problem| Problem::new("bad-manifest", 400, "The manifest is not one").with(problem.detail))?;
+    let cut = |text: &str, most| text.chars().take(most).collect();
+    Ok((
+        manifest.name,
+        cut(&manifest.version, VERSION_MAX),
+        cut(&manifest.description.unwrap_or_default(), DESCRIPTION_MAX),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn sent(text: &str) -> Sent {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_limit_is_of_the_bytes_as_they_were_sent() {
+        let of = |length: usize| {
+            let (front, back) = (r#"{"name":"n","version":"1","#, r#""pages":[{"id":"p","title":"t"}]}"#);
+            format!("{front}{}{back}", " ".repeat(length - front.len() - back.len()))
+        };
+        assert!(read_manifest(&sent(&of(MANIFEST_MAX))).is_ok());
+        let problem = read_manifest(&sent(&of(MANIFEST_MAX + 1))).unwrap_err();
+        assert!(problem.detail.contains("262145 bytes"), "{problem}");
+    }
+
+    #[test]
+    fn every_flaw_stands_on_a_line() {
+        let problem = read_manifest(&sent(r#"{"name":"","pages":[{"id":1}]}"#)).unwrap_err();
+        let lines: Vec<&str> = problem.detail.lines().collect();
+        assert_eq!(problem.status, 400);
+        assert_eq!(lines.len(), 4, "{lines:#?}");
+        assert!(lines[1].starts_with("version: it is missing; expected "), "{lines:#?}");
+        assert!(read_manifest(&sent(r#"{"name":"  ","version":"1","pages":[{"id":"p","title":"t"}]}"#)).is_err());
+    }
+}

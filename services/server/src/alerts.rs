@@ -1,0 +1,198 @@
+//! Alerts: the box's side of [`notify`]. It opens the engine, tells it when the event log grows, and answers what it
+//! asks: the time, and the words for a drive, a job and the box.
+//!
+//! Tested in `tests/server/alerts.rs` through the REST interface, with a receiver on loopback and the server stopped
+//! and started in between.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use notify::engine::Host;
+use notify::send::Roots;
+use notify::{Engine, Facts, Sender};
+use store::Store;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
+use wire::event::{Actor, Event, NewEvent};
+use wire::job::Job;
+use wire::{JobId, Time};
+
+use crate::app::App;
+use crate::scribe::Keep;
+use crate::tables::EVENTS;
+
+/// Longest wait at the end for messages that are under way; what is not settled then is tried again after the start.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// What the environment says about alerts.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// URLs of channels that cannot be changed on the page, with blanks or commas between.
+    pub urls: String,
+    /// Address under which people reach this box, for links in messages; empty: made from its name.
+    pub address: String,
+    /// More certificates to trust, in PEM.
+    pub roots: Option<PathBuf>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Alerts {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    name: String,
+    address: String,
+    working: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Alerts {
+    /// Opens what is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be used. Certificates or URLs that cannot be read are told, and are no error.
+    pub async fn open(store: Store, settings: &Settings, name: &str, now: Time) -> store::Result<Self> {
+        let roots = match Roots::new(settings.roots.as_deref()) {
+            Ok(roots) => roots,
+            Err(error) => {
+                tracing::error!(%error, "the site's certificates are not trusted");
+                match Roots::new(None) {
+                    Ok(roots) => roots,
+                    Err(error) => return Err(store::Error::GivenUp(error.to_string())),
+                }
+            }
+        };
+        let locked = notify::service::locked(&settings.urls, now);
+        for service in &locked {
+            if let Some(why) = &service.disabled_why {
+                tracing::warn!(
+                    service = service.service_type,
+                    why,
+                    "a URL of KILN_ALERT_URLS cannot be used"
+                );
+            }
+        }
+        let engine = Engine::open(store, EVENTS, Sender::new(roots), locked).await?;
+        let address = match settings.address.trim_end_matches('/') {
+            "" if name.is_empty() || name == "localhost" => String::new(),
+            "" => format!("http://{}.local", name.trim_end_matches(".local")),
+            set => set.to_owned(),
+        };
+        Ok(Self {
+            engine: Arc::new(engine),
+            name: name.to_owned(),
+            address,
+            working: Mutex::new(None),
+        })
+    }
+
+    /// Begins to work.
+    pub fn start(&self, app: &Arc<App>) {
+        let host = Arc::new(AskedOf(Arc::downgrade(app)));
+        let working = tokio::spawn(Arc::clone(&self.engine).run(host, app.stopping.subscribe()));
+        *self.working.lock().unwrap_or_else(PoisonError::into_inner) = Some(working);
+        let (mut stream, engine) = (app.stream.subscribe(), Arc::downgrade(&self.engine));
+        tokio::spawn(async move {
+            loop {
+                match stream.recv().await {
+                    // Only events of the log have a number.
+                    Ok(message) if message.id.is_none() => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => match engine.upgrade() {
+                        Some(engine) => engine.wake(),
+                        None => return,
+                    },
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+    }
+
+    /// Waits until what was under way is settled; the server is stopping.
+    pub async fn settle(&self) {
+        let working = self.working.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(working) = working
+            && tokio::time::timeout(SETTLE, working).await.is_err()
+        {
+            tracing::warn!("a message was under way when the server stopped; it is sent again after the start");
+        }
+    }
+
+    /// What is known of the box.
+    pub fn facts(&self) -> Facts {
+        Facts {
+            host: self.name.clone(),
+            url: self.address.clone(),
+            ..Facts::default()
+        }
+    }
+}
+
+/// Answers the engine for as long as the app is there.
+struct AskedOf(Weak<App>);
+
+impl Host for AskedOf {
+    fn now(&self) -> Time {
+        self.0.upgrade().map_or_else(Time::now, |app| app.clock.now().wall)
+    }
+
+    fn facts(&self, event: Option<&Event>) -> Facts {
+        let Some(app) = self.0.upgrade() else {
+            return Facts::default();
+        };
+        let mut facts = app.alerts.facts();
+        let Some(event) = event else { return facts };
+        if let Some(job) = event.job.and_then(|id| job(&app, id)) {
+            of_job(&mut facts, event, &job);
+        }
+        if let Some(id) = &event.drive {
+            app.hub(|hub| {
+                if let Some(drive) = hub.drives().iter().find(|drive| drive.id.as_ref() == Some(id)) {
+                    if facts.serial.is_empty() {
+                        facts.model.clone_from(&drive.model);
+                        facts.serial.clone_from(&drive.serial);
+                    }
+                    facts.bay.clone_from(&drive.location);
+                }
+            });
+        }
+        facts
+    }
+
+    fn record(&self, event: NewEvent) {
+        let Some(app) = self.0.upgrade() else { return };
+        tokio::spawn(async move {
+            let actor = Actor::new("server", "alerts");
+            app.scribe
+                .keep(vec![Keep::Event(event, actor, app.clock.now().wall)])
+                .await;
+        });
+    }
+}
+
+fn job(app: &App, id: JobId) -> Option<Job> {
+    app.job(id)
+        .inspect_err(|error| tracing::warn!(%error, "an alert's job was not read"))
+        .ok()
+        .flatten()
+}
+
+fn of_job(facts: &mut Facts, event: &Event, job: &Job) {
+    facts.model.clone_from(&job.model);
+    facts.serial.clone_from(&job.serial);
+    let ended = [
+        "job.passed",
+        "job.warned",
+        "job.failed",
+        "job.inconclusive",
+        "job.aborted",
+    ];
+    if !ended.contains(&event.kind.as_str()) {
+        return;
+    }
+    if let Some(verdict) = &job.verdict {
+        verdict.outcome.word().clone_into(&mut facts.verdict);
+        if let Some(rule) = verdict.rules.first() {
+            facts.reason = format!("{}: {} (limit {})", rule.id, rule.value, rule.limit);
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! Hosts as a whole: what they are, how they are, their names and intervals, and the page to print.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Json as Answered;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use health::score::Status;
+use health::tables::{Drive, Host};
+use http::HeaderValue;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use wire::event::Severity;
+
+use super::Refusal;
+use super::act::act;
+use super::body::Json;
+use super::doc::{Body, LoggedIn, Stored};
+use super::person::Person;
+use super::smart::{Asked, Of, alerts, answer, health_of, of, totals, who};
+use crate::app::App;
+use crate::fleet::INTERVALS;
+
+fn unknown() -> Refusal {
+    Refusal::new("host-unknown", 404, "There is no such host")
+}
+
+fn host_view(host: &Host, drives: &[Drive]) -> Value {
+    let own: Vec<Drive> = drives
+        .iter()
+        .filter(|drive| drive.hostname == host.hostname)
+        .cloned()
+        .collect();
+    json!({
+        "hostname": host.hostname,
+        "agent_id": host.agent_id,
+        "agent_version": host.agent_version,
+        "first_seen": host.first_seen,
+        "last_seen": host.last_seen,
+        "last_report": host.last_report,
+        "reports": host.reports,
+        "silent": host.alerts.contains_key(&health::alert::Kind::HostSilent),
+        "alerts": alerts(&host.alerts),
+        "rejected": host.rejected,
+        "led_identify": host.led_identify && !host.listen_addr.is_empty(),
+        "drives_count": own.len(),
+        "health": totals(&own),
+        "score": lowest(&own),
+    })
+}
+
+/// The score of the worst drive that is there.
+fn lowest(drives: &[Drive]) -> Option<u32> {
+    drives
+        .iter()
+        .filter(|drive| drive.present)
+        .filter_map(|drive| drive.score.score)
+        .min()
+}
+
+/// The hosts that report, with how their drives are.
+#[utoipa::path(get, path = "/api/hosts", operation_id = "hosts", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let drives = Of::default().drives(&app)?;
+    let all: Vec<Value> = app
+        .fleet
+        .book
+        .hosts()?
+        .iter()
+        .map(|host| host_view(host, &drives))
+        .collect();
+    Ok(Answered(json!({ "count": all.len(), "hosts": all })))
+}
+
+/// The last report of each host: the host with what each of its drives said.
+#[utoipa::path(get, path = "/api/history", operation_id = "hosts_last", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn last(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let drives = Of::default().drives(&app)?;
+    let all: Vec<Value> = app
+        .fleet
+        .book
+        .hosts()?
+        .iter()
+        .map(|host| {
+            let mut view = host_view(host, &drives);
+            view["drives"] = drives
+                .iter()
+                .filter(|d| d.hostname == host.hostname && d.present)
+                .map(health_of)
+                .collect();
+            view
+        })
+        .collect();
+    Ok(Answered(json!({ "count": all.len(), "history": all })))
+}
+
+/// A host's reports: score and temperature of each drive over time.
+#[utoipa::path(get, path = "/api/hosts/{name}/history", operation_id = "host_history", tag = "hosts", params(("name" = String, Path, description = "Host name"), Of),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json"), (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn history(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Path(name): Path<String>,
+    asked: Asked,
+) -> Result<Answered<Value>, Refusal> {
+    let of = Of {
+        hostname: Some(name.clone()),
+        ..of(asked)?
+    };
+    let host = app
+        .fleet
+        .book
+        .hosts()?
+        .into_iter()
+        .find(|host| host.hostname == name)
+        .ok_or_else(unknown)?;
+    let drives = of.drives(&app)?;
+    let mut all = Vec::new();
+    for drive in &drives {
+        let points = app.fleet.book.points(&drive.id, of.since(&app))?;
+        let told = |look: fn(&health::tables::Point) -> Option<f64>| -> Vec<(i64, f64)> {
+            points
+                .iter()
+                .filter_map(|(at, point)| Some((*at, look(point)?)))
+                .collect()
+        };
+        let mut view = who(drive);
+        view.insert("score".to_owned(), json!(told(|p| p.score.map(f64::from))));
+        view.insert(
+            "temperature".to_owned(),
+            json!(told(|p| p.temperature.map(|t| t as f64))),
+        );
+        view.insert("wear".to_owned(), json!(told(|p| p.wear)));
+        all.push(Value::Object(view));
+    }
+    let mut view = host_view(&host, &drives);
+    view["drives"] = all.into();
+    Ok(Answered(view))
+}
+
+/// Takes a host away, with its drives and their histories. Its agent stays and may report it anew.
+#[utoipa::path(delete, path = "/api/hosts/{name}", operation_id = "host_remove", tag = "hosts", params(("name" = String, Path, description = "Host name")),
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn drop_host(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(name): Path<String>,
+) -> Result<Answered<Value>, Refusal> {
+    if !app.fleet.book.drop_host(name.clone()).await? {
+        return Err(unknown());
+    }
+    let message = format!("{} took away host {name} with its histories", person.name);
+    app.record_act(
+        act("host.removed", Severity::Info, message, json!({ "hostname": name })),
+        &person.name,
+    )
+    .await?;
+    Ok(Answered(json!({ "status": "deleted" })))
+}
+
+/// One score for everything: that of the worst drive, with how many are how well.
+#[utoipa::path(get, path = "/api/health/score", operation_id = "health_score", tag = "smart", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let mut drives = Of::default().drives(&app)?;
+    drives.retain(|drive| drive.present);
+    let scores: Vec<u32> = drives.iter().filter_map(|drive| drive.score.score).collect();
+    let score = lowest(&drives);
+    let mean = (!scores.is_empty()).then(|| f64::from(scores.iter().sum::<u32>()) / scores.len() as f64);
+    let mut body = totals(&drives);
+    body["score"] = score.into();
+    body["status"] = json!(Status::of(score));
+    body["mean"] = mean.map(|mean| (mean * 10.0).round() / 10.0).into();
+    body["hosts"] = app.fleet.book.hosts()?.len().into();
+    Ok(Answered(body))
+}
+
+/// Numbers of everything that is kept of hosts.
+#[utoipa::path(get, path = "/api/stats", operation_id = "stats", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn stats(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let (hosts, drives) = (app.fleet.book.hosts()?, Of::default().drives(&app)?);
+    let active: usize = drives
+        .iter()
+        .map(|d| d.alerts.len())
+        .chain(hosts.iter().map(|h| h.alerts.len()))
+        .sum();
+    let mut body = totals(&drives);
+    body["hosts"] = hosts.len().into();
+    body["reports"] = hosts.iter().map(|host| host.reports).sum::<u64>().into();
+    body["alerts"] = active.into();
+    body["agents"] = app.fleet.book.agents()?.len().into();
+    body["addons"] = app.addons.list().len().into();
+    body["uptime_seconds"] = app.clock.now().mono.as_secs().into();
+    Ok(Answered(body))
+}
+
+/// Version of this server.
+#[utoipa::path(get, path = "/api/version", operation_id = "version", tag = "box", security(()), responses((status = 200, body = Value)))]
+pub async fn version() -> Answered<Value> {
+    Answered(json!({ "version": env!("CARGO_PKG_VERSION"), "name": "kiln" }))
+}
+
+/// Whether somebody is logged in, and whether the box is claimed.
+#[utoipa::path(get, path = "/api/auth/status", operation_id = "auth_status", tag = "session", security(()), responses((status = 200, body = Value)))]
+pub async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) -> Answered<Value> {
+    let claimed = app.hub(crate::hub::Hub::is_claimed);
+    Answered(json!({
+        "authenticated": person.is_some(),
+        "auth_enabled": true,
+        "username": person.map(|person| person.name),
+        "claimed": claimed,
+    }))
+}
+
+/// Names that people gave to drives.
+#[utoipa::path(get, path = "/api/aliases", operation_id = "aliases", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn aliases(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let mut drives = Of::default().drives(&app)?;
+    drives.retain(|drive| !drive.alias.is_empty());
+    Ok(Answered(
+        json!({ "count": drives.len(), "aliases": drives.iter().map(|d| Value::Object(who(d))).collect::<Vec<_>>() }),
+    ))
+}
+
+/// Body of [`name`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Alias {
+    hostname: String,
+    #[serde(alias = "serial_number")]
+    serial: String,
+    /// Model, where two drives of the host share the serial.
+    #[serde(default)]
+    model: Option<String>,
+    /// At most 64 characters; empty takes the name away.
+    alias: String,
+}
+
+/// Gives a drive a name.
+#[utoipa::path(post, path = "/api/aliases", operation_id = "alias_put", tag = "hosts", request_body = Alias,
+    responses((status = 200, body = Value), LoggedIn, Body, Stored,
+        (status = 404, description = "`drive-unknown`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`drive-ambiguous`: two drives share the serial; tell the model", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`bad-alias`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias>) -> Result<Answered<Value>, Refusal> {
+    let alias = form.alias.trim().to_owned();
+    if alias.chars().count() > 64 || alias.chars().any(char::is_control) {
+        return Err(Refusal::new("bad-alias", 422, "This cannot be a name")
+            .with("alias: at most 64 characters, none of them a control"));
+    }
+    let of = Of {
+        hostname: Some(form.hostname),
+        serial: Some(form.serial),
+        model: form.model,
+        ..Of::default()
+    };
+    let unknown = || Refusal::new("drive-unknown", 404, "There is no such drive");
+    let drives = of.drives(&app)?;
+    let drive = match drives.as_slice() {
+        [] => return Err(unknown()),
+        [drive] => drive,
+        _ => {
+            let models: Vec<&str> = drives.iter().map(|drive| drive.reading.model.as_str()).collect();
+            let what = format!("model: one of {}", models.join(", "));
+            return Err(Refusal::new("drive-ambiguous", 409, "Two drives share this serial").with(what));
+        }
+    };
+    match app.fleet.book.name(drive.id.clone(), alias).await? {
+        true => Ok(Answered(json!({ "status": "ok" }))),
+        false => Err(unknown()),
+    }
+}
+
+/// How often host agents are told to report.
+#[utoipa::path(get, path = "/api/settings/agents/report_interval", operation_id = "report_interval", tag = "hosts", responses((status = 200, body = Value), LoggedIn))]
+pub async fn interval(State(app): State<Arc<App>>, _: Person) -> Answered<Value> {
+    Answered(json!({ "value": app.report_interval(), "choices": INTERVALS }))
+}
+
+/// Body of [`set_interval`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Interval {
+    /// Seconds.
+    value: u64,
+}
+
+/// Chooses how often host agents report; each learns it with its next report.
+#[utoipa::path(put, path = "/api/settings/agents/report_interval", operation_id = "report_interval_put", tag = "hosts", request_body = Interval,
+    responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 422, description = "`bad-interval`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn set_interval(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(form): Json<Interval>,
+) -> Result<Answered<Value>, Refusal> {
+    if !INTERVALS.contains(&form.value) {
+        let what = format!("value: {}; expected one of {INTERVALS:?} seconds", form.value);
+        return Err(Refusal::new("bad-interval", 422, "Agents cannot be told this").with(what));
+    }
+    app.set_report_interval(form.value).await?;
+    let message = format!("{} had host agents report every {} s", person.name, form.value);
+    app.record_act(
+        act(
+            "host.interval",
+            Severity::Info,
+            message,
+            json!({ "seconds": form.value }),
+        ),
+        &person.name,
+    )
+    .await?;
+    Ok(interval(State(app), person).await)
+}
+
+/// ZFS pools as the hosts' last reports told them; empty where none has ZFS.
+#[utoipa::path(get, path = "/api/zfs/pools", operation_id = "zfs_pools", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn pools(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let mut all = Vec::new();
+    for host in app.fleet.book.hosts()? {
+        for pool in host.zfs["pools"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|pool| pool.is_object())
+        {
+            let mut pool = pool.clone();
+            pool["hostname"] = host.hostname.clone().into();
+            pool["last_report"] = json!(host.last_report);
+            all.push(pool);
+        }
+    }
+    Ok(Answered(json!({ "count": all.len(), "pools": all })))
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+const STYLE: &str = "body{font:15px system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}\
+    table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #bbb;vertical-align:top}\
+    td.n{text-align:right}caption{text-align:left;font-weight:600;padding:1rem 0 .3rem}";
+
+/// The page of all drives, the worst first.
+fn page(hosts: &[Host], drives: &mut [Drive], at: wire::Time) -> String {
+    drives.sort_by_key(|drive| drive.score.score);
+    let mut out = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>Drive health</title><style>{STYLE}</style><main><h1>Drive health</h1><p>{} drives of {} hosts, {}</p>",
+        drives.len(),
+        hosts.len(),
+        at.strftime("%Y-%m-%d %H:%M UTC"),
+    );
+    if drives.is_empty() {
+        out.push_str("<p>No host has reported a drive yet.</p>");
+    } else {
+        out.push_str(
+            "<table><caption>The worst first</caption><thead><tr><th scope=\"col\">Drive<th scope=\"col\">Host\
+             <th scope=\"col\">Score<th scope=\"col\">Status<th scope=\"col\">°C<th scope=\"col\">Why</thead><tbody>",
+        );
+    }
+    for drive in drives.iter() {
+        let r = &drive.reading;
+        let why: Vec<String> = drive
+            .score
+            .parts
+            .iter()
+            .map(|part| format!("{} (−{})", part.why, part.cost))
+            .collect();
+        let status = serde_json::to_value(drive.score.status)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned));
+        let or_dash = |told: Option<String>| told.unwrap_or_else(|| "–".to_owned());
+        // Writing to a text cannot fail.
+        let _infallible = write!(
+            out,
+            "<tr><th scope=\"row\">{} {}<br>{}<td>{} {}<td class=\"n\">{}<td>{}<td class=\"n\">{}<td>{}",
+            escaped(&r.model),
+            escaped(&drive.alias),
+            escaped(&r.serial),
+            escaped(&drive.hostname),
+            escaped(&r.device),
+            or_dash(drive.score.score.map(|n| n.to_string())),
+            status.unwrap_or_default(),
+            or_dash(r.temperature.map(|n| n.to_string())),
+            escaped(&why.join("; ")),
+        );
+    }
+    out.push_str(if drives.is_empty() {
+        "</main></html>"
+    } else {
+        "</tbody></table></main></html>"
+    });
+    out
+}
+
+/// A page of all drives to print or keep.
+#[utoipa::path(get, path = "/api/reports/health", operation_id = "health_page", tag = "smart", responses((status = 200, body = String, content_type = "text/html"), LoggedIn, Stored))]
+pub async fn health_page(State(app): State<Arc<App>>, _: Person) -> Result<Response, Refusal> {
+    let (hosts, mut drives) = (app.fleet.book.hosts()?, Of::default().drives(&app)?);
+    let page = page(&hosts, &mut drives, app.clock.now().wall);
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        // The page has one style of its own and nothing else; every word from outside is escaped.
+        (
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+        ),
+    ];
+    Ok((headers, page).into_response())
+}
+
+/// Drives with an alert, as [`health_of`] sees them, and hosts with one.
+#[utoipa::path(get, path = "/api/v1/alerts", operation_id = "alerts", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
+pub async fn active(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+    let mut drives = Of::default().drives(&app)?;
+    drives.retain(|drive| !drive.alerts.is_empty());
+    let silent: Vec<Value> = app
+        .fleet
+        .book
+        .hosts()?
+        .iter()
+        .filter(|host| !host.alerts.is_empty())
+        .map(|host| json!({ "hostname": host.hostname, "alerts": alerts(&host.alerts) }))
+        .collect();
+    let mut body = answer(drives.iter().map(health_of).collect()).0;
+    body["hosts"] = silent.into();
+    Ok(Answered(body))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn what_a_drive_calls_itself_is_no_markup() {
+        let document = json!({
+            "device": { "name": "/dev/<b>" }, "model_name": "<script>alert(1)</script>", "serial_number": "\"'&",
+            "smart_status": { "passed": false },
+        });
+        let reading = health::read(&document).unwrap();
+        let drive = Drive {
+            id: "x".into(),
+            hostname: "nas".into(),
+            alias: "<i>".into(),
+            first_seen: wire::Time::UNIX_EPOCH,
+            last_seen: wire::Time::UNIX_EPOCH,
+            present: true,
+            reports: 1,
+            score: health::score::score(&reading, None),
+            alerts: health::alert::Alerts::new(),
+            reading,
+        };
+        let page = page(&[], &mut [drive], wire::Time::UNIX_EPOCH);
+        for bad in ["<script>", "<b>", "<i>"] {
+            assert!(!page.contains(bad), "{page}");
+        }
+        assert!(page.contains("&lt;script&gt;") && page.contains("(−100)"));
+    }
+}

@@ -1,0 +1,278 @@
+//! Host agents: the real binary asked by a client in another language; limits, silence and faults in this process.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::SigningKey;
+use serde_json::{Value, json};
+
+use crate::box_::{Box_, PASSWORD};
+use crate::client::{Answer, Client};
+use crate::process::{Server, command};
+
+fn golden() -> PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::env::var_os("KILN_GOLDEN")
+        .map_or_else(|| here.join("../../../shared/golden"), PathBuf::from)
+        .join("smart")
+}
+
+fn document(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(golden().join(name)).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_agent_in_another_language_enrols_reports_and_is_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command(dir.path());
+    command.env("ADMIN_PASSWORD", PASSWORD);
+    let server = Server::start(command, false).ready().await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/host_agent.py");
+    let base = format!("http://{}", server.address);
+    let run = move || {
+        Command::new("python3")
+            .args([script, &base, "admin", PASSWORD])
+            .arg(golden())
+            .output()
+    };
+    let not_run = |why: &str| {
+        use std::io::Write;
+        let told = format!("\nNOT RUN: a host agent in another language: {why}\n");
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
+    };
+    let Ok(output) = tokio::task::spawn_blocking(run).await.unwrap() else {
+        return not_run("python3 is not here");
+    };
+    let told = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    match output.status.code() {
+        Some(3) => not_run(&told),
+        _ => assert!(output.status.success(), "{told}"),
+    }
+}
+
+struct Host {
+    client: Client,
+}
+
+impl Host {
+    fn form(host: &str, key: u8, token: &str) -> Value {
+        let public = STANDARD.encode(SigningKey::from_bytes(&[key; 32]).verifying_key().to_bytes());
+        json!({ "token": token, "hostname": host, "fingerprint": format!("mid:{key}"), "public_key": public })
+    }
+
+    async fn enrol(made: &Box_, admin: &mut Client, host: &str, key: u8) -> Self {
+        let token = admin.post("/api/v1/tokens", &json!({ "name": host })).await.json()["token"].clone();
+        let mut client = made.client();
+        let body = Self::form(host, key, token.as_str().unwrap());
+        let answer = client.post("/api/v1/agents/register", &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        client.headers.push((
+            "authorization",
+            format!("Bearer {}", answer.json()["session_token"].as_str().unwrap()),
+        ));
+        Self { client }
+    }
+
+    async fn report(&mut self, host: &str, drives: Vec<Value>) -> Answer {
+        self.client
+            .post("/api/report", &json!({ "hostname": host, "drives": drives }))
+            .await
+    }
+}
+
+async fn alerts(admin: &mut Client) -> Vec<String> {
+    let events = admin.get("/api/v1/events?limit=1000").await.json();
+    let those = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|e| e["type"].as_str().unwrap().starts_with("drive.alert"));
+    those
+        .map(|e| {
+            format!(
+                "{} {} {}",
+                e["type"].as_str().unwrap(),
+                e["data"]["alert"].as_str().unwrap(),
+                e["severity"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+/// Fault 8 of existing servers: a failing drive was seen and nobody was told.
+#[tokio::test]
+async fn fault_8_a_failing_drive_is_told_of_and_once() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut nas = Host::enrol(&made, &mut admin, "nas", 1).await;
+    let mut failing = document("smart-ata.json");
+    failing["smart_status"]["passed"] = false.into();
+    for _ in 0..3 {
+        assert_eq!(nas.report("nas", vec![failing.clone()]).await.status, 200);
+    }
+    assert_eq!(alerts(&mut admin).await, ["drive.alert smart_failed critical"]);
+    assert_eq!(admin.get("/api/health/score").await.json()["score"], 0);
+    assert_eq!(nas.report("nas", vec![document("smart-ata.json")]).await.status, 200);
+    assert_eq!(
+        alerts(&mut admin).await[1..],
+        ["drive.alert_resolved smart_failed info"]
+    );
+}
+
+/// Fault 9 of existing servers: a fresh database answered 500.
+#[tokio::test]
+async fn fault_9_a_fresh_box_answers_200_everywhere() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    for path in [
+        "/api/health/score",
+        "/api/reports/health",
+        "/api/history",
+        "/api/hosts",
+        "/api/stats",
+        "/api/version",
+        "/api/auth/status",
+        "/api/aliases",
+        "/api/zfs/pools",
+        "/api/smart/attributes",
+        "/api/smart/attributes/history",
+        "/api/smart/attributes/trend",
+        "/api/smart/health/summary",
+        "/api/smart/health/all",
+        "/api/smart/health/issues",
+        "/api/smart/critical-attributes",
+        "/api/smart/temperature/history",
+        "/api/wearout/drive",
+        "/api/wearout/all",
+        "/api/wearout/history",
+        "/api/wearout/trend",
+        "/api/wearout/specs",
+        "/api/v1/agents",
+        "/api/v1/tokens",
+        "/api/v1/server/pubkey",
+        "/api/v1/alerts",
+        "/api/settings/agents/report_interval",
+    ] {
+        assert_eq!(admin.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(
+        admin.get("/api/health/score").await.json()["score"],
+        Value::Null,
+        "nothing is known, nothing is claimed"
+    );
+}
+
+#[tokio::test]
+async fn ten_registrations_a_minute_from_one_address_whatever_a_header_says() {
+    let made = Box_::claimed().await;
+    let mut client = made.client();
+    for n in 0..10_u8 {
+        client.headers.retain(|(name, _)| *name != "x-forwarded-for");
+        client.headers.push(("x-forwarded-for", format!("10.1.1.{n}")));
+        assert_eq!(
+            client
+                .post("/api/v1/agents/register", &Host::form("nas", 1, "x"))
+                .await
+                .problem(),
+            "token-wrong"
+        );
+    }
+    for path in ["/api/v1/agents/register"] {
+        let answer = client.post(path, &Host::form("nas", 1, "x")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (429, "too-many-tries"));
+        assert!(answer.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() <= 61);
+    }
+    let auth = json!({ "agent_id": 1, "fingerprint": "f", "timestamp": 0, "signature": "" });
+    assert_eq!(
+        client.post("/api/v1/agents/auth", &auth).await.problem(),
+        "clock-off",
+        "it is counted apart"
+    );
+    made.clock.advance(Duration::from_secs(61));
+    assert_eq!(
+        client
+            .post("/api/v1/agents/register", &Host::form("nas", 1, "x"))
+            .await
+            .problem(),
+        "token-wrong"
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_falls_silent_is_told_of_and_sessions_end_after_an_hour() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut nas = Host::enrol(&made, &mut admin, "nas", 1).await;
+    let body = json!({ "value": 900 });
+    let answer = admin
+        .raw(
+            http::Method::PUT,
+            "/api/settings/agents/report_interval",
+            Some(("application/json", body.to_string().into())),
+        )
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(nas.report("nas", vec![]).await.json()["report_interval_seconds"], 900);
+    made.clock.advance(Duration::from_secs(2600));
+    made.app.look_for_silence().await.unwrap();
+    assert!(alerts(&mut admin).await.is_empty());
+    made.clock.advance(Duration::from_secs(200));
+    for _ in 0..2 {
+        made.app.look_for_silence().await.unwrap();
+    }
+    assert_eq!(alerts(&mut admin).await, ["drive.alert host_silent critical"]);
+    assert_eq!(admin.get("/api/hosts").await.json()["hosts"][0]["silent"], true);
+    assert_eq!(nas.report("nas", vec![]).await.status, 200);
+    assert_eq!(alerts(&mut admin).await[1..], ["drive.alert_resolved host_silent info"]);
+    made.clock.advance(Duration::from_secs(900));
+    assert_eq!(nas.report("nas", vec![]).await.problem(), "session-wrong");
+}
+
+#[tokio::test]
+async fn secrets_of_agents_are_kept_as_hashes_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    let mut admin = made.admin().await;
+    let token = admin.post("/api/v1/tokens", &json!({})).await.json()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let answer = made
+        .client()
+        .post("/api/v1/agents/register", &Host::form("nas", 1, &token))
+        .await
+        .json();
+    let session = answer["session_token"].as_str().unwrap().to_owned();
+    let bytes = std::fs::read(dir.path().join(store::FILE_NAME)).unwrap();
+    for secret in [token, session] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+    }
+}
+
+/// An agent's session is no person's, and a person's no agent's.
+#[tokio::test]
+async fn sessions_of_agents_open_nothing_else() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut nas = Host::enrol(&made, &mut admin, "nas", 1).await;
+    assert_eq!(nas.client.get("/api/v1/drives").await.problem(), "not-logged-in");
+    assert_eq!(nas.client.get("/api/hosts").await.problem(), "not-logged-in");
+    let mut person = made.client();
+    person
+        .headers
+        .push(("authorization", format!("Bearer {}", admin.cookie.clone().unwrap())));
+    assert_eq!(
+        person
+            .post("/api/report", &json!({ "hostname": "nas" }))
+            .await
+            .problem(),
+        "session-wrong"
+    );
+}
