@@ -3,10 +3,7 @@
  * `at` is what `run.mjs` has: the box, the page, its helpers. Leaves every loop device free.
  */
 import { until } from "./box.mjs";
-
-function assert(what, fact) {
-  if (!fact) throw new Error(what);
-}
+import { assert } from "./test.mjs";
 
 const plain = (text) => (text ?? "").replaceAll(/[\u202f\u00a0]/g, " ");
 

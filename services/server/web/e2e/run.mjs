@@ -2,47 +2,21 @@
  * The dashboard in Chromium against the real server and the real agent on loop devices, once as a phone in the dark
  * and once as a desk by day. Closes with `browser: N passed, M failed, K not run`.
  */
-import { join } from "node:path";
-
 import { Box, missing, noLoops, until } from "./box.mjs";
-import { inspect, launch, out, visit } from "./browser.mjs";
+import { addons } from "./addons.mjs";
+import { inspect, launch, visit } from "./browser.mjs";
 import { evidence } from "./evidence.mjs";
+import { assert, tester } from "./test.mjs";
 
 const PASSWORD = "correct horse battery";
 /** The sector that the bad drive loses. */
 const SPOILED = 409_600;
 const count = { passed: 0, failed: 0, skipped: 0 };
 
-function assert(what, fact) {
-  if (!fact) throw new Error(what);
-}
-
 async function round(browser, width, scheme) {
   const box = new Box();
-  let broken = null;
   let page, context, complaints;
-
-  /** One test. They build on each other: after a failure the rest is not run. */
-  const test = async (name, run) => {
-    if (broken) {
-      count.skipped += 1;
-      console.log(`NOT RUN: ${width} px: ${name} (after a failure)`);
-      return;
-    }
-    const begun = Date.now();
-    try {
-      await run();
-      if (complaints?.length) throw new Error(`the console is not clean: ${complaints.join(" | ")}`);
-      count.passed += 1;
-      console.log(`ok     ${width} px  ${name}  (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
-    } catch (error) {
-      broken = error;
-      count.failed += 1;
-      console.log(`not ok ${width} px  ${name}\n       ${String(error.stack ?? error).split("\n").slice(0, 12).join("\n       ")}`);
-      await page?.screenshot({ path: join(out, `failed-${width}.png`), fullPage: true }).catch(() => {});
-      console.log(box.output.split("\n").slice(-25).map((line) => `       | ${line}`).join("\n"));
-    }
-  };
+  const test = tester(width, count, () => ({ page, complaints, box }));
   const shot = (name) => inspect(page, `${name}-${width}`);
   const card = (name) => page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${box.loops.get(name).four},`) }) });
   const field = (name) => page.locator(`li:has-text("${box.loops.get(name).serial}") .four input`);
@@ -383,6 +357,7 @@ for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) {
   if (widths.length > 0 && !widths.includes(width)) continue;
   try {
     await round(browser, width, scheme);
+    await addons(browser, width, scheme, count);
   } catch (error) {
     count.failed += 1;
     console.log(`not ok ${width} px  ${error.stack ?? error}`);

@@ -54,10 +54,14 @@ export function offered(action: Action, row: Config): boolean {
   }
 }
 
-/** What an action sends for a row, apart from its form. Pure. */
-export function bodyOf(action: Action, row: Config): Config {
-  const mapped = Object.entries(action.bodyMap).filter(([key]) => key !== "__proto__").map(([key, from]) => [key, deep(row, str(from).replace(/^row\./, ""))] as const);
-  return { ...action.body, ...Object.fromEntries(mapped) };
+/** What an action sends for a row, apart from its form: what it maps, and what its path names; else the row itself. Pure. */
+export function bodyOf(action: Action, row: Config, keyField: string): Config {
+  const of = (key: string) => deep(row, key.replace(/^row\./, ""));
+  const mapped = Object.entries(action.bodyMap).filter(([key]) => key !== "__proto__").map(([key, from]) => [key, of(str(from))] as const);
+  const named = [...action.endpoint.matchAll(/\{(?:row\.)?([A-Za-z0-9_.-]{1,64})\}/g)].map(([, key = ""]) => [key, of(key)] as const);
+  if (mapped.length > 0 || named.length > 0 || action.form !== null || action.endpoint !== "") return { ...action.body, ...Object.fromEntries(named), ...Object.fromEntries(mapped) };
+  const key = [keyField, "id", "job_id", "agent_id", "serial", "name", "path"].find((one) => one !== "" && at(row, one) !== undefined);
+  return key === undefined ? {} : { [key]: at(row, key), row };
 }
 
 /** The button, its questions, and what came of it. `rows`: one, the chosen ones, or none. */
@@ -79,8 +83,7 @@ export function ActionButton(props: PartProps & { action: Action; rows: readonly
     busy.value = true;
     problem.value = null;
     try {
-      const path = action.endpoint === "" ? undefined : fill(action.endpoint, row, encodeURIComponent);
-      const answer = await act(around.addon.id, part.id, action.name, body, key, path);
+      const answer = await act(around.addon.id, part.id, action.name, body, key);
       asking.value = false;
       gate.value = null;
       props.said(`${action.label}: ${answerWords(answer)}`);
@@ -98,7 +101,7 @@ export function ActionButton(props: PartProps & { action: Action; rows: readonly
   };
   const go = () => {
     if (!check()) return;
-    const body = { ...(bulk ? { [keyField || "ids"]: rows.map((one) => at(one, keyField || "id")), rows } : bodyOf(action, row)), ...data(true) };
+    const body = { ...(bulk ? { [keyField || "ids"]: rows.map((one) => at(one, keyField || "id")), rows } : bodyOf(action, row, keyField)), ...data(true) };
     if (action.tier === "destructive") {
       asking.value = false;
       gate.value = body;

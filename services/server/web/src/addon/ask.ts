@@ -46,8 +46,8 @@ export const addons = {
 export interface Key { _password: string; confirm: "CONFIRM" }
 
 /** Has an add-on do something that its manifest declares. */
-export const act = (addon: number, component: string, action: string, data: Config, key: Key | null, path?: string) =>
-  call<unknown>("POST", `${ROOT}/${addon}/action`, { component_id: component, action, data, ...(path === undefined ? {} : { path }), ...(key ?? {}) }, ACTION_MS);
+export const act = (addon: number, component: string, action: string, data: Config, key: Key | null) =>
+  call<unknown>("POST", `${ROOT}/${addon}/action`, { component_id: component, action, data, ...(key ?? {}) }, ACTION_MS);
 
 /** What a source is asked with. */
 export interface Question { component: string; range?: string; job?: string; agent?: string }

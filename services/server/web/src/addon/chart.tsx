@@ -24,15 +24,18 @@ const loadPlot = async () => {
   return plot.default;
 };
 
-/** What a token is at this moment; a canvas knows no custom properties. */
-function inkOf(element: HTMLElement, token: string): string {
+/** What a colour or a token is at this moment; a canvas knows no custom properties. */
+function inkOf(element: HTMLElement, color: string): string {
   const probe = document.createElement("i");
-  probe.style.color = `var(${token})`;
+  probe.style.color = color.startsWith("--") ? `var(${color})` : color;
   element.append(probe);
   const ink = getComputedStyle(probe).color;
   probe.remove();
   return ink;
 }
+
+/** A colour that lets others through, for what lies beneath a curve. */
+const thin = (ink: string): string => ink.replace(/^rgb\(([^)]*)\)$/, "rgba($1, 0.14)");
 
 const tokenOf = (index: number): string => INKS[index % INKS.length] ?? "--plot-a";
 
@@ -48,13 +51,14 @@ function draw(Plot: typeof uPlot, element: HTMLElement, chart: Chart, curves: re
   const ticks = { stroke: inkOf(element, "--line-2"), width: 1, size: 4 };
   const font = `12px ${getComputedStyle(element).fontFamily}`;
   const labels = chart.labels;
+  const bars = curves.some((curve) => curve.bars);
   const range = (scale: Chart["left"]): uPlot.Scale.Range => (_, low, high) => {
-    const least = scale.min ?? low ?? 0;
+    const least = scale.min ?? (bars ? Math.min(0, low ?? 0) : (low ?? 0));
     // A limit that is not far away is part of the picture; one that is far would flatten the curves.
     const near = scale === chart.left ? chart.limits.map(({ value }) => value).filter((value) => value <= (high ?? 1) + Math.max(2 * ((high ?? 1) - least), 0.5 * Math.abs(high ?? 1))) : [];
     const most = scale.max ?? Math.max(high ?? 1, ...near);
     const pad = (most - least) * 0.08 || Math.abs(most) * 0.1 || 1;
-    return [scale.min ?? least - pad, scale.max ?? most + pad];
+    return [scale.min ?? (bars && least === 0 ? 0 : least - pad), scale.max ?? most + pad];
   };
   const onRight = curves.some(({ right }) => right);
   const onLeft = curves.some(({ right }) => !right) || !onRight;
@@ -65,17 +69,17 @@ function draw(Plot: typeof uPlot, element: HTMLElement, chart: Chart, curves: re
   return new Plot({
     width: Math.max(120, element.clientWidth), height: chart.height,
     legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 7 } },
-    scales: { x: { time: labels === null }, y: { range: range(chart.left) }, ...(onRight ? { y2: { range: range(chart.right) } } : {}) },
+    scales: { x: { time: labels === null, ...(labels ? { range: [-0.6, labels.length - 0.4] as uPlot.Range.MinMax } : {}) }, y: { range: range(chart.left) }, ...(onRight ? { y2: { range: range(chart.right) } } : {}) },
     series: [{}, ...curves.map((curve, index): uPlot.Series => {
-      const stroke = curve.color ?? inkOf(element, tokenOf(index));
+      const stroke = inkOf(element, curve.color ?? tokenOf(index));
       return {
         label: curve.label, scale: curve.right ? "y2" : "y", stroke, width: 1.75, show: !hidden.has(curve.key), spanGaps: true,
-        ...(curve.fill ? { fill: inkOf(element, "--plot-band") } : {}), points: { show: labels !== null || (data[0]?.length ?? 0) < 3 },
+        ...(curve.fill ? { fill: thin(stroke) } : {}), points: { show: (plot) => labels !== null || (plot.data[0]?.length ?? 0) < 3, size: 5 },
         ...(curve.bars && Plot.paths.bars ? { paths: Plot.paths.bars({ size: [0.7, 60] }), fill: stroke, points: { show: false } } : {}),
       };
     })],
     axes: [
-      { stroke: ink, font, ticks, grid, space: 64, ...(labels ? { values: (_, splits) => splits.map((place) => labels[place] ?? ""), splits: () => labels.map((_, index) => index) } : { values: [
+      { stroke: ink, font, ticks, grid, space: 64, size: labels ? 32 : 42, ...(labels ? { values: (_, splits) => splits.map((place) => labels[place] ?? ""), splits: () => labels.map((_, index) => index) } : { values: [
         [86_400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
         [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1],
       ] as unknown as uPlot.Axis.Values }) },
@@ -89,7 +93,7 @@ function draw(Plot: typeof uPlot, element: HTMLElement, chart: Chart, curves: re
           if (y < plot.bbox.top || y > plot.bbox.top + plot.bbox.height) continue;
           const { ctx } = plot;
           ctx.save();
-          ctx.strokeStyle = limit.color ?? inkOf(element, "--warn");
+          ctx.strokeStyle = inkOf(element, limit.color ?? "--warn");
           ctx.setLineDash([6, 4]);
           ctx.lineWidth = devicePixelRatio;
           ctx.beginPath();
@@ -242,7 +246,7 @@ export function ChartPart(props: PartProps) {
     <Panel title={part.title} note={part.about || (moment === null ? titles : `${titles ? `${titles}, ` : ""}${chart.labels ? (chart.labels[moment] ?? "") : new Date(moment * 1000).toLocaleTimeString("en-GB")}`) || undefined}
       end={ranges.length > 0 && (
         <label class="slim"><span class="sr">Range of {part.title}</span><select value={range.value} onChange={(e) => (range.value = e.currentTarget.value)}>
-          {!ranges.some(({ value }) => value === range.value) && <option value={range.value}>{range.value || "what is kept"}</option>}{ranges.map((one) => <option key={one.value} value={one.value}>{one.label}</option>)}</select></label>
+          {!ranges.some(({ value }) => value === range.value) && <option value={range.value}>{range.value || "everything kept"}</option>}{ranges.map((one) => <option key={one.value} value={one.value}>{one.label}</option>)}</select></label>
       )}>
       <ProblemNote problem={asked.problem.value} />
       {failed.value && <p class="mute">The chart's drawing did not arrive. The newest figures stand below.</p>}

@@ -14,7 +14,7 @@ import { at, obj, str, type Config } from "./manifest";
 import type { Value } from "./visible";
 
 /** State of a form's fields; also of the forms of a table's actions. */
-export function useFields(fields: readonly Field[], prefix: string, prefill: Config | null): { held: Held; seen: Field[]; check: () => boolean; reset: () => void; data: (nested?: boolean) => Config } {
+export function useFields(fields: readonly Field[], prefix: string, prefill: Config | null, force = false): { held: Held; seen: Field[]; check: () => boolean; reset: () => void; data: (nested?: boolean) => Config } {
   const own = useSignal<Values>(new Map(fields.map((field) => [field.name, initial(field)])));
   const touched = useSignal<ReadonlySet<string>>(new Set());
   const custom = useSignal<ReadonlyMap<string, string>>(new Map());
@@ -29,7 +29,8 @@ export function useFields(fields: readonly Field[], prefix: string, prefill: Con
     own.value = next;
   }, [prefill]);
   const values = calculated(fields, own.value);
-  const seen = shown(fields, values);
+  const visible = shown(fields, values);
+  const seen = force ? fields.filter((field) => field.gate || visible.includes(field)) : visible;
   const set = (name: string, value: Value) => {
     const next = new Map(own.peek()).set(name, value);
     // What depends on a field begins anew when that changes: a drive of another agent is another drive.
@@ -76,7 +77,9 @@ export function FormPart(props: PartProps) {
   const prefill = useSource(props, action === "config" || part.source === "config" ? "config" : "", agentField.value ? { agent: agentField.value } : {});
   const told = prefill.told.value;
   const values = useMemo(() => (told === null ? null : obj(at(obj(told.value), "config") ?? told.value)), [told]);
-  const { held, seen, check, reset, data } = useFields(fields, part.id, values);
+  // The box may want a tick that the values do not show; then it is shown.
+  const force = useSignal(false);
+  const { held, seen, check, reset, data } = useFields(fields, part.id, values, force.value);
   const agent = str(held.values.get("agent_id"));
   useEffect(() => {
     agentField.value = agent;
@@ -97,7 +100,10 @@ export function FormPart(props: PartProps) {
       gate.value = false;
       for (const field of fields) if (field.gate) held.set(field.name, false);
     } catch (thrown) {
-      if (key === null && wantsGate(thrown)) gate.value = true;
+      if (key === null && wantsGate(thrown) && fields.some((field) => field.gate) && !seen.some((field) => field.gate)) {
+        force.value = true;
+        problem.value = asProblem(thrown);
+      } else if (key === null && wantsGate(thrown)) gate.value = true;
       else if (key !== null) throw thrown;
       else problem.value = asProblem(thrown);
     } finally {

@@ -10,8 +10,10 @@ export interface PhaseSeen { name: string; percent: number }
 export interface Shown {
   id: string;
   agent: string;
-  /** What it is about: message, or drive. */
+  /** What it is about, a drive; empty: not told. */
   title: string;
+  /** What is done with it. */
+  command: string;
   message: string;
   phase: string;
   detail: string;
@@ -72,7 +74,8 @@ export function update(was: Shown | undefined, raw: Config, now: number): Shown 
   return {
     id: str(at(raw, "job_id"), str(at(raw, "id"), was?.id ?? "")),
     agent: str(at(raw, "agent_id"), was?.agent ?? ""),
-    title: str(at(raw, "title")) || [str(at(raw, "command")), str(at(raw, "drive"), str(at(raw, "target"), str(at(raw, "serial"))))].filter(Boolean).join(", ") || (was?.title ?? ""),
+    title: ["title", "drive", "target", "serial"].map((key) => str(at(raw, key))).find(Boolean) ?? was?.title ?? "",
+    command: str(at(raw, "command"), was?.command ?? ""),
     message: str(at(raw, "fail_reason")) || str(at(raw, "message"), was?.message ?? ""),
     phase,
     detail: str(at(raw, "phase_detail"), phase === was?.phase ? (was.detail) : ""),

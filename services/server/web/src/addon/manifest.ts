@@ -99,10 +99,8 @@ export function readManifest(json: string): Manifest | null {
   };
 }
 
-/** Fills `{row.name}` and `{name}` of a text with values; `encode` is applied to each. */
-export function fill(text: string, row: Config, encode: (value: string) => string = (value) => value): string {
-  return text.replace(/\{(?:row\.)?([A-Za-z0-9_.-]{1,64})\}/g, (_, key: string) => encode(str(deep(row, key))));
-}
+/** Fills `{row.name}` and `{name}` of a text with a row's values. */
+export const fill = (text: string, row: Config): string => text.replace(/\{(?:row\.)?([A-Za-z0-9_.-]{1,64})\}/g, (_, key: string) => str(deep(row, key)));
 
 /** The value at a dotted path, `array_status.disks`. */
 export function deep(of: unknown, path: string): unknown {

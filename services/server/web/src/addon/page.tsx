@@ -115,7 +115,7 @@ function Parts({ page, around }: { page: Page; around: Around }) {
     <div class="parts">
       {page.parts.map((part, index) => {
         const Here = PARTS.get(part.type) ?? Unknown;
-        return <div key={part.id} id={part.id} class={widths[index]}><Fence part={part}><Here part={part} around={around} /></Fence></div>;
+        return <div key={part.id} id={part.id} class={`${widths[index]} of-${PARTS.has(part.type) ? part.type : "none"}`}><Fence part={part}><Here part={part} around={around} /></Fence></div>;
       })}
     </div>
   );

@@ -71,7 +71,7 @@ export function ProgressPart(props: PartProps) {
     <Panel title={part.title} note={part.about || (list.length > 0 ? `${running} running${list.length > running ? `, ${list.length - running} ended` : ""}` : undefined)}>
       {list.length === 0 && <ProblemNote problem={asked.problem.value} />}
       {list.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Asking what runs." : "Nothing runs. A job appears here as soon as the add-on tells of it."}</p>}
-      <ul class="jobs">{list.map((id) => {
+      <ul class={`jobs ${bool(at(obj(at(part.config, "cancel")), "enabled")) ? "ends" : ""}`}>{list.map((id) => {
         const job = jobs.get(id);
         return job && <Job key={id} job={job} {...props} />;
       })}</ul>
@@ -82,7 +82,7 @@ export function ProgressPart(props: PartProps) {
 const ENDED: Record<Exclude<Shown["state"], "running" | "paused">, string> = { completed: "ended", failed: "failed", cancelled: "cancelled" };
 
 function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
-  const { id, agent, title, message, phase, detail, percent, eta, speed, temperature, elapsed, moved, errors, state, phases, heard } = job.value;
+  const { id, agent, title, command, message, phase, detail, percent, eta, speed, temperature, elapsed, moved, errors, state, phases, heard } = job.value;
   const shows = (key: string) => bool(at(part.config, key), true);
   const cancel = obj(at(part.config, "cancel"));
   const hot = state === "running";
@@ -97,20 +97,22 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
   ].filter((one): one is readonly ["left" | "after" | "", string] => Boolean(one));
   return (
     <li class={`ajob ${state}`}>
-      <div class="who"><b>{title || id}</b><span class="mute">{[title && id !== title ? id : "", agent].filter(Boolean).join(", ")}</span></div>
+      <div class="who"><b>{title || id}</b><span class="mute">{[command, title && id !== title ? id : "", agent].filter(Boolean).join(", ")}</span></div>
       <div class="pc">{state === "running" || state === "paused" ? (percent === null ? "" : `${percent.toFixed(percent < 100 && percent > 99 ? 1 : percent >= 10 ? 0 : 1)}\u00a0%`) : (
         <span class={`v ${state === "failed" ? "is-fail" : state === "cancelled" ? "is-inc" : "is-info"}`}>{state === "failed" ? <Shape of="fail" /> : state === "cancelled" ? <Shape of="inc" /> : <Icon name="tick" />}{ENDED[state]}</span>
       )}</div>
       <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent === null ? undefined : Math.round(percent)} aria-label={`${title || id}${phase && `, ${phase}`}`}>
         <i style={{ transform: `scaleX(${(percent ?? 0) / 100})` }} /></div>
       <div class="what">
-        {shows("show_phase") && phases.length > 0 && (
-          <ol class="phs" aria-label="Phases">{phases.map(({ name }) => <li key={name} class={name === phase && hot ? "run" : "done"} aria-current={name === phase && hot ? "step" : undefined}>{name}</li>)}</ol>
-        )}
-        {(detail || message) && <p>{[detail, message].filter((text, index, all) => text && all.indexOf(text) === index).join(". ")}</p>}
-        {silent && <p class="mute">Not heard for a while: last {ago(new Date(heard).toISOString(), slow.value)}.</p>}
+        <div class="say">
+          {shows("show_phase") && phases.length > 0 && (
+            <ol class="phs" aria-label="Phases">{phases.map(({ name }) => <li key={name} class={name === phase && hot ? "run" : "done"} aria-current={name === phase && hot ? "step" : undefined}>{name}</li>)}</ol>
+          )}
+          {(detail || message) && <p>{[detail, message].filter((text, index, all) => text && all.indexOf(text) === index).join(". ")}</p>}
+          {silent && <p class="mute">Not heard for a while: last {ago(new Date(heard).toISOString(), slow.value)}.</p>}
+        </div>
+        <div class="fig">{figures.map(([word, text]) => <span key={`${word}${text.replace(/[\d.]+/g, "")}`}>{word === "after" ? `after ${text}` : word === "left" ? `${text} left` : text}</span>)}</div>
       </div>
-      <div class="fig">{figures.map(([word, text]) => <span key={`${word}${text.replace(/[\d.]+/g, "")}`}>{word === "after" ? `after ${text}` : word === "left" ? `${text} left` : text}</span>)}</div>
       {hot && bool(at(cancel, "enabled")) && <Cancel part={part} around={around} id={id} agent={agent} name={title || id} ask={str(at(cancel, "confirm_message"))} />}
     </li>
   );

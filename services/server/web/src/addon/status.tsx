@@ -10,10 +10,10 @@ export const addonNews = computed(() => known.value.events.findLast((event) => e
 
 /** The status word with its shape. Source of the words: spec V-24, V-46. */
 export function Status({ addon }: { addon: Pick<AddonView, "status" | "enabled"> }) {
-  if (!addon.enabled) return <span class="v is-inc"><Shape of="inc" />Disabled</span>;
+  if (!addon.enabled) return <span class="v is-inc"><i class="ring" />Disabled</span>;
   switch (addon.status) {
     case "online": return <span class="v is-pass"><Shape of="pass" />Online</span>;
     case "degraded": return <span class="v is-warn"><Shape of="warn" />Degraded</span>;
-    default: return <span class="v is-inc"><Shape of="inc" />Offline</span>;
+    default: return <span class="v is-inc"><i class="ring" />Offline</span>;
   }
 }

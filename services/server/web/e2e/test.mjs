@@ -1,0 +1,35 @@
+/** One list of tests that build on each other: after a failure the rest is not run, and said so. */
+import { join } from "node:path";
+
+import { out } from "./browser.mjs";
+
+export function assert(what, fact) {
+  if (!fact) throw new Error(what);
+}
+
+/** A function that runs one test. `state` gives what is there at the moment: `page`, `complaints`, `box`. */
+export function tester(width, count, state) {
+  let broken = null;
+  return async (name, run) => {
+    if (broken) {
+      count.skipped += 1;
+      console.log(`NOT RUN: ${width} px: ${name} (after a failure)`);
+      return;
+    }
+    const begun = Date.now();
+    try {
+      await run();
+      const { complaints } = state();
+      if (complaints?.length) throw new Error(`the console is not clean: ${complaints.join(" | ")}`);
+      count.passed += 1;
+      console.log(`ok     ${width} px  ${name}  (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      broken = error;
+      count.failed += 1;
+      console.log(`not ok ${width} px  ${name}\n       ${String(error.stack ?? error).split("\n").slice(0, 12).join("\n       ")}`);
+      const { page, box } = state();
+      await page?.screenshot({ path: join(out, `failed-${width}.png`), fullPage: true }).catch(() => {});
+      console.log(box.output.split("\n").slice(-25).map((line) => `       | ${line}`).join("\n"));
+    }
+  };
+}
