@@ -128,8 +128,16 @@ impl Group {
 
     /// Most that was charged to it, with what the kernel holds for it; `None` where nothing counts it.
     pub(super) fn charged(&self) -> Option<u64> {
-        let file = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
-        fs::read_to_string(self.dirs.last()?.join(file)).ok()?.trim().parse().ok()
+        let file = if self.v2 {
+            "memory.peak"
+        } else {
+            "memory.max_usage_in_bytes"
+        };
+        fs::read_to_string(self.dirs.last()?.join(file))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// Sum of the peak resident sizes of the processes in it now.

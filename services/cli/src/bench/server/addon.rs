@@ -17,7 +17,10 @@ pub(super) async fn connect(address: SocketAddr, id: u64, token: &str) -> Result
         "GET /api/addons/ws?addon_id={id} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {token}\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).await.context("asking for a WebSocket")?;
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .context("asking for a WebSocket")?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.context("reading the answer to an upgrade")?);
@@ -87,7 +90,10 @@ impl Clock {
                 }
                 let sent = u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX);
                 let frame = message(&progress(sent, n));
-                sockets[n].write_all(&frame).await.context("an add-on's frame was not taken")?;
+                sockets[n]
+                    .write_all(&frame)
+                    .await
+                    .context("an add-on's frame was not taken")?;
             }
             self.next = second + Duration::from_secs(1);
         }
@@ -97,9 +103,12 @@ impl Clock {
 
 /// Sends as fast as the socket takes it.
 pub(super) async fn flood(mut socket: TcpStream, stop: Arc<AtomicBool>, written: Arc<AtomicU64>) {
-    let line = message(r#"{"type":"log","payload":{"level":"info","message":"again and again and again","source":"flood"}}"#);
+    let line =
+        message(r#"{"type":"log","payload":{"level":"info","message":"again and again and again","source":"flood"}}"#);
     let step = message(&progress(0, 0));
-    let many: Vec<u8> = (0..50).flat_map(|n| if n % 2 == 0 { line.clone() } else { step.clone() }).collect();
+    let many: Vec<u8> = (0..50)
+        .flat_map(|n| if n % 2 == 0 { line.clone() } else { step.clone() })
+        .collect();
     while !stop.load(Ordering::Relaxed) && socket.write_all(&many).await.is_ok() {
         written.fetch_add(50, Ordering::Relaxed);
     }
@@ -114,6 +123,9 @@ mod tests {
         assert_eq!(message("hi"), [0x81, 0x82, 0, 0, 0, 0, b'h', b'i']);
         assert_eq!(message(&"x".repeat(300))[..8], [0x81, 0xfe, 1, 44, 0, 0, 0, 0]);
         assert_eq!(message(&"x".repeat(70_000))[1], 0xff);
-        assert!(serde_json::from_str::<serde_json::Value>(&progress(7, 1)).is_ok_and(|frame| frame["payload"]["sent_us"] == 7));
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&progress(7, 1))
+                .is_ok_and(|frame| frame["payload"]["sent_us"] == 7)
+        );
     }
 }

@@ -40,14 +40,20 @@ impl Drop for Scratch {
 
 /// Lets this process and its children open as many files as the machine allows.
 pub(super) fn many_files() -> Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` is a valid place for the answer, and the call keeps no pointer.
     let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: `limit` is a valid rlimit, and the call keeps no pointer.
     let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
     if got != 0 || set != 0 || limit.rlim_cur < 25_000 {
-        bail!("this process may open {} files; the bench needs 25000 (ulimit -n)", limit.rlim_cur);
+        bail!(
+            "this process may open {} files; the bench needs 25000 (ulimit -n)",
+            limit.rlim_cur
+        );
     }
     Ok(())
 }
@@ -57,14 +63,21 @@ impl Box_ {
     pub(super) async fn start(server: Option<PathBuf>) -> Result<Self> {
         let program = match server {
             Some(program) => program,
-            None => std::env::current_exe().context("finding this program")?.with_file_name("kiln-server"),
+            None => std::env::current_exe()
+                .context("finding this program")?
+                .with_file_name("kiln-server"),
         };
         let dir = Scratch(std::env::temp_dir().join(format!("kiln-bench-server-{}", std::process::id())));
         std::fs::create_dir_all(&dir.0).with_context(|| format!("making {}", dir.0.display()))?;
         let group = Group::new(None)?;
         let text = |path: &std::path::Path| path.display().to_string();
-        let command: Vec<String> =
-            vec![text(&program), "--listen".into(), "127.0.0.1:0".into(), "--data".into(), text(&dir.0.join("data"))];
+        let command: Vec<String> = vec![
+            text(&program),
+            "--listen".into(),
+            "127.0.0.1:0".into(),
+            "--data".into(),
+            text(&dir.0.join("data")),
+        ];
         let mut child = group
             .enter(&command)
             .env("ADMIN_PASSWORD", PASSWORD)
@@ -75,8 +88,13 @@ impl Box_ {
             .with_context(|| format!("starting {}", program.display()))?;
         let mut lines = BufReader::new(child.stdout.take().context("no output of the server")?).lines();
         let address = loop {
-            let Some(line) = lines.next() else { bail!("the server ended before it listened") };
-            if let Some(address) = line.context("reading the server's output")?.strip_prefix("listening: http://") {
+            let Some(line) = lines.next() else {
+                bail!("the server ended before it listened")
+            };
+            if let Some(address) = line
+                .context("reading the server's output")?
+                .strip_prefix("listening: http://")
+            {
                 break address.trim().parse().context("the server's address")?;
             }
         };
@@ -89,14 +107,22 @@ impl Box_ {
             _dir: dir,
         };
         let mut lane = made.lane().await?;
-        let answer = lane.post("/api/auth/login", &json!({ "username": "admin", "password": PASSWORD })).await?;
+        let answer = lane
+            .post("/api/auth/login", &json!({ "username": "admin", "password": PASSWORD }))
+            .await?;
         made.cookie = answer["token"].as_str().context("no session")?.to_owned();
         Ok(made)
     }
 
     async fn lane(&self) -> Result<Lane> {
-        let stream = TcpStream::connect(self.address).await.context("connecting to the server")?;
-        Ok(Lane { stream, address: self.address, cookie: self.cookie.clone() })
+        let stream = TcpStream::connect(self.address)
+            .await
+            .context("connecting to the server")?;
+        Ok(Lane {
+            stream,
+            address: self.address,
+            cookie: self.cookie.clone(),
+        })
     }
 
     /// Registers add-ons; their numbers and tokens.
@@ -181,7 +207,10 @@ impl Lane {
             self.address,
             body.len()
         );
-        self.stream.write_all(request.as_bytes()).await.context("asking the server")?;
+        self.stream
+            .write_all(request.as_bytes())
+            .await
+            .context("asking the server")?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.stream.read_u8().await.context("reading an answer")?);
@@ -189,7 +218,11 @@ impl Lane {
         let head = String::from_utf8_lossy(&head).into_owned();
         let length = head
             .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(|n| n.trim().to_owned()))
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length:")
+                    .map(|n| n.trim().to_owned())
+            })
             .and_then(|n| n.parse::<usize>().ok())
             .with_context(|| format!("an answer without length: {head}"))?;
         let mut answer = vec![0; length];

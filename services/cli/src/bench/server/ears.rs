@@ -64,7 +64,9 @@ impl Ears {
         times.sort_unstable();
         let at = |part: f64| {
             let index = (times.len() as f64 * part).ceil() as usize;
-            times.get(index.saturating_sub(1)).map_or(f64::INFINITY, |us| f64::from(*us) / 1e3)
+            times
+                .get(index.saturating_sub(1))
+                .map_or(f64::INFINITY, |us| f64::from(*us) / 1e3)
         };
         (at(0.5), at(0.99), at(1.0))
     }
@@ -94,7 +96,10 @@ impl Ears {
         let Some(end) = text.iter().rposition(|b| *b == b'\n') else {
             return 0;
         };
-        for line in text[..end].split(|b| *b == b'\n').filter(|line| line.starts_with(b"data: ")) {
+        for line in text[..end]
+            .split(|b| *b == b'\n')
+            .filter(|line| line.starts_with(b"data: "))
+        {
             let has = |word: &[u8]| line.windows(word.len()).any(|window| window == word);
             if has(b"frames a second") && has(b"\"source\":\"server\"") {
                 self.flood_told.store(true, Ordering::Relaxed);
@@ -115,8 +120,12 @@ pub(super) async fn listen(
     floods: bool,
 ) -> Result<JoinHandle<()>> {
     let mut stream = TcpStream::connect(address).await.context("connecting a listener")?;
-    let request = format!("GET /api/addons/{id}/telemetry HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {cookie}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.context("asking for telemetry")?;
+    let request =
+        format!("GET /api/addons/{id}/telemetry HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {cookie}\r\n\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .context("asking for telemetry")?;
     let mut head = vec![0; 4096];
     let length = stream.read(&mut head).await.context("reading telemetry's head")?;
     if !head.starts_with(b"HTTP/1.1 200") {
@@ -126,7 +135,11 @@ pub(super) async fn listen(
         let mut buffer: Vec<u8> = Vec::with_capacity(1024);
         // Ends when the server closes it, or by abort.
         while stream.read_buf(&mut buffer).await.is_ok_and(|n| n > 0) {
-            let taken = if floods { ears.take_flood(&buffer) } else { ears.take(&buffer) };
+            let taken = if floods {
+                ears.take_flood(&buffer)
+            } else {
+                ears.take(&buffer)
+            };
             buffer.drain(..taken);
         }
     }))

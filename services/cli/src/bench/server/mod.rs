@@ -87,7 +87,11 @@ struct Row {
 /// When the machine cannot do it, or a goal is not met.
 pub fn main(args: &Args) -> Result<()> {
     if args.addons == 0 || args.seconds == 0 || args.addons > 9_000 {
-        bail!("--addons {} --seconds {}: expected 1 to 9000 and at least 1", args.addons, args.seconds);
+        bail!(
+            "--addons {} --seconds {}: expected 1 to 9000 and at least 1",
+            args.addons,
+            args.seconds
+        );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -116,25 +120,51 @@ fn words(row: &Row) -> String {
         row.addons,
         row.listeners,
         row.seconds,
-        if row.flood_written > 0 { ", one more that floods" } else { "" }
+        if row.flood_written > 0 {
+            ", one more that floods"
+        } else {
+            ""
+        }
     );
-    let cgroup = row.cgroup_peak_mib.map(|mib| format!(", {mib:.0} MiB with the kernel's")).unwrap_or_default();
+    let cgroup = row
+        .cgroup_peak_mib
+        .map(|mib| format!(", {mib:.0} MiB with the kernel's"))
+        .unwrap_or_default();
     text += &goal(
-        &format!("{:.1} CPU seconds a minute (at most {CPU:.0})", row.cpu_seconds_a_minute),
+        &format!(
+            "{:.1} CPU seconds a minute (at most {CPU:.0})",
+            row.cpu_seconds_a_minute
+        ),
         row.cpu_seconds_a_minute <= CPU,
     );
     text += &goal(
-        &format!("{:.0} MiB resident{cgroup} (at most {})", row.resident_peak_mib, MEMORY >> 20),
+        &format!(
+            "{:.0} MiB resident{cgroup} (at most {})",
+            row.resident_peak_mib,
+            MEMORY >> 20
+        ),
         row.memory() <= MEMORY as f64 / 1_048_576.0,
     );
     text += &goal(
-        &format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms from frame to listener (p99 at most {})", row.p50_ms, row.p99_ms, row.max_ms, P99.as_millis()),
+        &format!(
+            "p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms from frame to listener (p99 at most {})",
+            row.p50_ms,
+            row.p99_ms,
+            row.max_ms,
+            P99.as_millis()
+        ),
         row.p99_ms <= P99.as_millis() as f64,
     );
-    text += &goal(&format!("{} of {} frames dropped", row.dropped, row.frames), row.dropped == 0);
+    text += &goal(
+        &format!("{} of {} frames dropped", row.dropped, row.frames),
+        row.dropped == 0,
+    );
     if row.flood_written > 0 {
         text += &goal(
-            &format!("of {} frames of the flood {} were shown, and it was told", row.flood_written, row.flood_shown),
+            &format!(
+                "of {} frames of the flood {} were shown, and it was told",
+                row.flood_written, row.flood_shown
+            ),
             row.flood_told,
         );
     }
@@ -170,7 +200,11 @@ async fn run(args: &Args) -> Result<Row> {
     let written = Arc::new(AtomicU64::new(0));
     let flooding = if flood == 1 {
         let socket = sockets.pop().context("no socket for the flood")?;
-        Some(tokio::spawn(addon::flood(socket, Arc::clone(&stop), Arc::clone(&written))))
+        Some(tokio::spawn(addon::flood(
+            socket,
+            Arc::clone(&stop),
+            Arc::clone(&written),
+        )))
     } else {
         None
     };
