@@ -34,6 +34,9 @@ pub const FRAME_MAX_SENT: usize = 65_536;
 /// Longest frame accepted from an enrolled add-on, in bytes. Source: existing servers' read limit (512 KiB).
 pub const FRAME_MAX_ACCEPTED: usize = 524_288;
 
+/// The JSON Schema of frames, as it is checked in and published.
+pub const SCHEMA: &str = include_str!("../bindings/frames.schema.json");
+
 /// One frame.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Frame {

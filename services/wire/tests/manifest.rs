@@ -10,7 +10,6 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use wire::expression::Values;
 use wire::manifest::{self, Safety};
 
 fn here(path: &str) -> PathBuf {
@@ -85,17 +84,16 @@ fn the_manifest_of_an_existing_addon_is_taken_unchanged() {
     for manifest in manifests {
         assert_eq!(flaws(&manifest), [""; 0]);
         let read = manifest::read(&manifest, 0).unwrap();
-        let data = Values::new();
-        let execute = read.declared("job-form", "execute", &data).unwrap();
+        let execute = read.declared("job-form", "execute").unwrap();
         assert_eq!(
             (execute.safety, execute.gates),
             (Safety::Destructive, vec!["confirm_destructive".to_owned()])
         );
-        assert_eq!(read.declared("job-form", "wipe", &data), None);
-        let cancel = read.declared("active-jobs", "cancel", &data).unwrap();
+        assert_eq!(read.declared("job-form", "wipe"), None);
+        let cancel = read.declared("active-jobs", "cancel").unwrap();
         assert_eq!(cancel.endpoint.unwrap().endpoint, "/api/jobs/{job_id}");
         assert_eq!(
-            read.declared("agent-list", "delete-agent", &data).unwrap().safety,
+            read.declared("agent-list", "delete-agent").unwrap().safety,
             Safety::Destructive
         );
         assert_eq!(
@@ -239,7 +237,7 @@ fn gates_count_when_the_data_shows_them() {
         { "name": "sure", "type": "checkbox", "security_gate": true, "visible_when": { "command": ["sync", "fix"] } } ] });
     let read = manifest::read(&manifest, 0).unwrap();
     let asked = |command: Value| {
-        read.declared("job-form", "command", &[("command".to_owned(), command)].into())
+        read.declared_for("job-form", "command", &[("command".to_owned(), command)].into())
             .unwrap()
     };
     assert_eq!(
@@ -261,7 +259,7 @@ fn gates_count_when_the_data_shows_them() {
         ("nowhere", "wipe", None),
     ] {
         let found = read
-            .declared(component, action, &Values::new())
+            .declared(component, action)
             .map(|declared| declared.safety);
         assert_eq!(found, safety, "{component} {action}");
     }

@@ -12,9 +12,9 @@ const LOOKS: [&str; 6] = ["get", "list", "refresh", "show", "status", "read"];
 /// An action that is declared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared {
-    /// How much it can do with this data.
+    /// How much it can do.
     pub safety: Safety,
-    /// Fields of its form that must be true: gates that are shown for this data.
+    /// Fields of its form that must be true.
     pub gates: Vec<String>,
     /// The request to a path that stands for it, if the manifest names one; its method is filled in.
     pub endpoint: Option<Endpoint>,
@@ -94,10 +94,10 @@ fn filled(endpoint: &Endpoint, method: &str) -> Endpoint {
     }
 }
 
-/// Whether a field is a gate that is shown for this data.
-fn is_shut(field: &Field, data: &Values) -> bool {
+/// Whether a field is a gate that is shown for this data; without data, any gate.
+fn is_shut(field: &Field, data: Option<&Values>) -> bool {
     let shown = field.visible_when.as_ref().and_then(|when| When::parse(when).ok());
-    field.security_gate == Some(true) && shown.is_none_or(|when| when.holds(data))
+    field.security_gate == Some(true) && data.zip(shown).is_none_or(|(data, when)| when.holds(data))
 }
 
 impl Component {
@@ -114,7 +114,7 @@ impl Component {
         })
     }
 
-    fn declares(&self, action: &str, data: &Values) -> Option<Declared> {
+    fn declares(&self, action: &str, data: Option<&Values>) -> Option<Declared> {
         let free = |safety, endpoint| Declared {
             safety,
             gates: Vec::new(),
@@ -189,14 +189,20 @@ impl Component {
 }
 
 impl Manifest {
-    /// What the manifest says of an action of one of its components, asked with this data; `None` when it declares no
-    /// such action.
+    /// What the manifest says of an action of one of its components, with all the gates of its form; `None` when it
+    /// declares no such action.
     ///
     /// Actions: a form's own, `cancel` of a progress, a table's buttons by their action or id, `expand` of a discovery
     /// card, what makes a variable of a wizard anew. One that several places declare is taken as the gravest of them.
-    pub fn declared(&self, component: &str, action: &str, data: &Values) -> Option<Declared> {
+    pub fn declared(&self, component: &str, action: &str) -> Option<Declared> {
         let (_, component) = self.components().find(|(_, other)| other.id() == component)?;
-        component.declares(action, data)
+        component.declares(action, None)
+    }
+
+    /// As [`Self::declared`], with those gates alone that are shown for this data: a form may gate some of its commands.
+    pub fn declared_for(&self, component: &str, action: &str, data: &Values) -> Option<Declared> {
+        let (_, component) = self.components().find(|(_, other)| other.id() == component)?;
+        component.declares(action, Some(data))
     }
 
     /// The requests to paths that it declares: buttons of tables, ends of jobs, growing a pool.
