@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("supervisor", &["wire", "bundle"]),
     ("image", &["wire", "bundle", "probe"]),
     ("probe", &["wire"]),
+    ("packaging", &["image"]),
 ];
 
 #[test]
