@@ -22,6 +22,9 @@ const OVER = 6;
 /** The ranges that a history can be asked for, unless the manifest names its own. */
 export const RANGES = [["15m", "15 min"], ["1h", "1 h"], ["6h", "6 h"], ["24h", "24 h"], ["7d", "7 days"]].map(([value = "", label = ""]) => ({ value, label }));
 
+const day = (time: string) => (time ? stamp(time).split(" ").slice(0, -1).join(" ") : "");
+const clockOf = (time: string) => (time ? stamp(time).split(" ").at(-1) : "");
+
 /** The component. */
 export function LogPart(props: PartProps) {
   const { part, around } = props;
@@ -122,7 +125,7 @@ export function LogPart(props: PartProps) {
           <div class="view" style={{ transform: `translateY(${first * ROW}px)` }}>
             {rows.map(({ number, line }) => (
               <div key={number} class={`ln ${line.level}`}>
-                {showTime && <time>{line.time ? stamp(line.time) : ""}</time>}<b>{line.level}</b>{showSource && line.source && <i>{line.source}</i>}<span>{line.message}</span>
+                {showTime && <time><s>{day(line.time)}</s>{clockOf(line.time)}</time>}<b>{line.level}</b>{showSource && line.source && <i>{line.source}</i>}<span>{line.message}</span>
               </div>
             ))}
           </div>

@@ -197,7 +197,7 @@ export function TablePart(props: PartProps) {
                       {selectable && <td class="tick"><input type="checkbox" aria-label={`Choose ${name}`} checked={picked.value.has(key)} onChange={() => flip(picked, key)} /></td>}
                       {expandable && <td class="more"><button type="button" class="twist" aria-expanded={opened} aria-label={`More about ${name}`} onClick={() => flip(open, key)}><Icon name="go" /></button></td>}
                       {drawn.map((column, index) => (
-                        <td key={column.key} class={column.numeric ? "num" : ""} data-k={column.label || undefined}>
+                        <td key={column.key} class={`${column.numeric ? "num" : ""} ${index === 0 ? "lead" : ""}`} data-k={column.label || undefined}>
                           {index === 0 && tree ? (
                             <span class={`branch d${depth}`}>{children > 0 ? <button type="button" class="twist" aria-expanded={opened} aria-label={`Rows under ${name}`} onClick={() => flip(open, key)}><Icon name="go" /></button> : <i />}{show(data, column)}</span>
                           ) : show(data, column)}

@@ -1,0 +1,143 @@
+/** What add-ons send, in the shapes in which it comes: manifests, jobs, rows, cells, answers, texts to take away. */
+import { describe, expect, it } from "vitest";
+
+import { bodyOf, offered, readAction } from "./actions";
+import { readTold } from "./ask";
+import { cell, compare, readColumn, time, toneOf } from "./cell";
+import { compose, environment, enrolment, serviceOf, shell, yaml } from "./compose";
+import { readFrame } from "./feed";
+import { records, update } from "./jobs";
+import { deep, fill, readManifest } from "./manifest";
+import { flatten, matches, readTree, smartRows, sorted } from "./rows";
+import { placeOf } from "../route";
+
+const NOW = Date.parse("2026-11-20T12:00:00Z");
+
+describe("a manifest", () => {
+  it("of another's making never breaks the page", () => {
+    for (const text of ["", "null", "[]", "{", '{"pages":7}', '{"pages":[]}']) expect(readManifest(text)).toBe(null);
+    const odd = readManifest('{"name":7,"pages":[{"id":1,"components":[null,{"type":{},"config":[]},{"type":"x","id":"y","config":{"source":"s"}}],"page_config":"no"}]}');
+    expect(odd?.pages[0]?.parts.map(({ type, id, source }) => [type, id, source])).toEqual([["", "part-0", ""], ["x", "y", "s"]]);
+    expect(odd?.name).toBe("7");
+  });
+  it("what an object does not have itself is not there", () => expect([deep({}, "constructor.name"), deep({ a: [{ b: 2 }] }, "a.0.b")]).toEqual([undefined, 2]));
+  it("placeholders", () => expect(fill("{row.name} of {pool}, {row.constructor}", { name: "a", pool: 3 })).toBe("a of 3, "));
+  it("paths", () => {
+    expect(placeOf("/addons/2/new%20job")).toEqual({ name: "addon", id: "2", page: "new job" });
+    expect(placeOf("/addons/x").name).toBe("nowhere");
+    expect(placeOf("/settings/alerts")).toEqual({ name: "settings", topic: "alerts" });
+  });
+});
+
+describe("frames", () => {
+  it("are read or passed over", () => {
+    expect(readFrame("log", '{"addon_id":2,"type":"log","payload":{"a":1}}', 1)).toEqual({ type: "log", payload: { a: 1 }, arrived: 1 });
+    expect(readFrame("log", "{", 1)).toBe(null);
+    expect(readFrame("other", '{"type":"weather","payload":null}', 1)?.type).toBe("weather");
+  });
+  it("answers in any shape have their items", () => {
+    expect(readTold({ source: "x", items: [{ a: 1 }, 2] }).items).toEqual([{ a: 1 }]);
+    expect(readTold({ source: "x", value: { pools: [{ b: 1 }] } }).items).toEqual([{ b: 1 }]);
+    expect(readTold([{ c: 1 }]).items).toEqual([{ c: 1 }]);
+    expect(readTold({ source: "config", value: { max: 3 } }).value).toEqual({ max: 3 });
+  });
+});
+
+describe("jobs", () => {
+  const raw = { job_id: "j", command: "burnin", phase: "WRITE", percent: 42.5, speed_mbps: 187, temp_c: 38, eta_sec: 9000, elapsed_sec: 60 };
+  it("tell phase, throughput, temperature and time left", () => expect(update(undefined, raw, NOW)).toMatchObject({ percent: 42.5, speed: "187\u00a0MB/s", temperature: 38, eta: "about 2\u00a0h 30\u00a0min", state: "running", phases: [{ name: "WRITE", percent: 42.5 }] }));
+  it("as the document has them", () => expect(update(undefined, { job_id: "j", phase: "p", percent: 1, eta: "2h", message: "Writing to /dev/sda", bytes_done: 5e11, bytes_total: 1e12 }, NOW)).toMatchObject({ eta: "2h", message: "Writing to /dev/sda", moved: "500.0\u00a0GB of 1.0\u00a0TB" }));
+  it("phases are kept in the order in which they came, each once, and not without end", () => {
+    let job = update(undefined, { ...raw, phase: "A" }, NOW);
+    for (const phase of ["B", "A", "C"]) job = update(job, { ...raw, phase }, NOW);
+    expect(job.phases.map(({ name }) => name)).toEqual(["A", "B", "C"]);
+    for (let i = 0; i < 200; i++) job = update(job, { ...raw, phase: `x${i}` }, NOW);
+    expect(job.phases.length).toBe(24);
+  });
+  it("what ended is no longer running, and says how", () => {
+    expect(update(undefined, { ...raw, phase: "COMPLETE", percent: 99.9, status: "failed", fail_reason: "2 blocks" }, NOW)).toMatchObject({ state: "failed", message: "2 blocks", eta: "", speed: "" });
+    expect(update(undefined, { ...raw, phase: "COMPLETE", percent: 100 }, NOW).state).toBe("completed");
+    expect(update(undefined, { ...raw, phase: "SMART_EXTENDED", percent: 100 }, NOW).state).toBe("running");
+    expect(update(undefined, { status: "canceled" }, NOW).state).toBe("cancelled");
+  });
+  it("per cent stay between 0 and 100", () => expect([update(undefined, { percent: 140 }, NOW).percent, update(undefined, { percent: -3 }, NOW).percent, update(undefined, { percent: "x" }, NOW).percent]).toEqual([100, 0, null]));
+  it("lists in any shape", () => expect([records([raw, 3]).length, records({ jobs: [raw] }).length, records(raw).length, records({}).length]).toEqual([1, 1, 1, 0]));
+});
+
+describe("rows", () => {
+  const smart = { 5: { name: "Reallocated_Sector_Ct", baseline: 0, current: 8 }, 194: { name: "Temperature", baseline: 30, current: 28 } };
+  it("SMART by number, as rows, or inside a job", () => {
+    expect(smartRows(smart).map(({ id, delta }) => [id, delta])).toEqual([["5", 8], ["194", -2]]);
+    expect(smartRows([{ id: 5, before: 1, after: 4, drive: "sda" }])[0]).toMatchObject({ baseline: 1, current: 4, delta: 3, drive: "sda" });
+    expect(smartRows([{ job_id: "j", smart_deltas: smart }])[0]).toMatchObject({ job_id: "j", id: "5", delta: 8 });
+    expect(smartRows([{ id: 9, raw: { value: 12, string: "12" } }])[0]).toMatchObject({ raw: 12, current: 12 });
+  });
+  it("order: numbers as numbers, nothing last in both directions, equal ones as they came", () => {
+    const rows = [{ n: 10, i: 1 }, { n: 9 }, { n: null }, { n: 10, i: 2 }];
+    expect(sorted(rows, { key: "n", down: false }).map(({ n }) => n)).toEqual([9, 10, 10, null]);
+    expect(sorted(rows, { key: "n", down: true })).toEqual([rows[0], rows[3], rows[1], rows[2]]);
+    expect(["disk10", "disk9"].sort(compare)).toEqual(["disk9", "disk10"]);
+  });
+  it("filter: every word, in the keys that are meant", () => {
+    expect(matches({ a: "Tank", b: "x" }, "tan X", [])).toBe(true);
+    expect(matches({ a: "Tank", b: "x" }, "x", ["a"])).toBe(false);
+  });
+  it("trees: nested or by parent, closed branches left out, circles drawn once", () => {
+    const tree = readTree({ parent_key: "p", id_key: "id" }, "");
+    const rows = [{ id: "c", p: "b" }, { id: "a" }, { id: "b", p: "a" }, { id: "x", p: "y" }, { id: "y", p: "x" }];
+    expect(flatten(rows, tree, () => true, "id", null).map(({ data, depth }) => `${String(data["id"])}${depth}`)).toEqual(["a0", "b1", "c2"]);
+    expect(flatten(rows, tree, () => false, "id", null).map(({ data }) => data["id"])).toEqual(["a"]);
+    const nested = readTree(true, "children");
+    expect(flatten([{ id: 1, children: [{ id: 2 }] }], nested, () => true, "id", null).map(({ depth }) => depth)).toEqual([0, 1]);
+  });
+});
+
+describe("cells", () => {
+  const text = (value: unknown, format: string, more = {}) => cell(value, { ...readColumn({ key: "k", format, ...more }) }, NOW).text;
+  it.each([
+    ["bytes", 4e12, "4\u00a0TB"], ["bytes", "512", "512\u00a0B"], ["bytes", null, "–"], ["percent", 61.44, "61.4\u00a0%"], ["duration", 7200, "2\u00a0h"], ["duration", "3 days", "3 days"],
+    ["relative_time", "2026-11-20T11:46:00Z", "14\u00a0min ago"], ["relative_time", null, "never"], ["relative_time", NOW / 1000 + 3600, "in 1\u00a0h"], ["boolean", "true", "yes"], ["warning_badge", 0, "0"], ["", [1, 2], "1, 2"], ["", "", "–"],
+  ])("%s of %j", (format, value, words) => expect(text(value, format)).toBe(words));
+  it("a suffix, and a badge by the manifest's own words", () => {
+    expect(text(14, "", { suffix: " snapshots" })).toBe("14 snapshots");
+    expect(cell("FAULTED", readColumn({ key: "h", badge: { FAULTED: "danger" } }), NOW)).toMatchObject({ text: "FAULTED", tone: "fail", as: "badge" });
+    expect(cell("resting", readColumn({ key: "h", format: "badge" }), NOW)).toMatchObject({ tone: "info" });
+  });
+  it("tones of words, times of all kinds", () => {
+    expect([toneOf("ONLINE"), toneOf("Degraded"), toneOf("failed"), toneOf("offline"), toneOf("constructor")]).toEqual(["pass", "warn", "fail", "inc", null]);
+    expect([time(1700000000), time(1700000000000), time("0001-01-01T00:00:00Z"), time("x"), time(0)]).toEqual([1700000000000, 1700000000000, null, null, null]);
+  });
+});
+
+describe("actions", () => {
+  it("how much they may do", () => {
+    expect(readAction({ id: "a", safety_tier: "red" }).tier).toBe("destructive");
+    expect(readAction({ type: "delete", id_key: "agent_id", label: "x" })).toMatchObject({ name: "delete", tier: "destructive" });
+    expect(readAction({ id: "a", safety: "read" }).tier).toBe("read");
+    expect(readAction({ id: "scrub", action: { method: "POST", endpoint: "/api/scrub" } })).toMatchObject({ name: "scrub", tier: "write" });
+  });
+  it("what they send for a row", () => {
+    const row = { name: "tank", id: 7, size: 3 };
+    expect(bodyOf(readAction({ id: "a", action: { endpoint: "/api/pools/{row.name}", body: { op: "start" }, body_map: { pool: "row.id" } } }), row, "")).toEqual({ op: "start", name: "tank", pool: 7 });
+    expect(bodyOf(readAction({ id: "a" }), row, "name")).toEqual({ name: "tank", row });
+    expect(bodyOf(readAction({ type: "delete", id_key: "id" }), row, "")).toEqual({ id: 7 });
+  });
+  it("for which rows they are offered", () => {
+    const action = readAction({ id: "a", visible_when: { field: "row.state", equals: "running" } });
+    expect([offered(action, { state: "running" }), offered(action, { state: "done" })]).toEqual([true, false]);
+  });
+});
+
+describe("texts to take away", () => {
+  it("the exact lines", () => expect(environment(enrolment("http://box:7000", 3, "ab12"))).toBe("VIGIL_SERVER_URL=http://box:7000\nVIGIL_ADDON_ID=3\nVIGIL_ADDON_TOKEN=ab12"));
+  it("nothing that is typed breaks out of its place", () => {
+    expect(shell("a'b; rm -rf /")).toBe("'a'\\''b; rm -rf /'");
+    expect([yaml("yes"), yaml("a: b"), yaml("plain-1"), yaml("7:30"), yaml("x\ny")]).toEqual(['"yes"', '"a: b"', "plain-1", '"7:30"', '"x\\ny"']);
+    const text = compose({ name: "a", image: "i:1", network: "", privileged: false, ports: ['1:1"\n evil'], volumes: [], named: [], environment: [{ name: "K", value: "a\n  evil: true" }] });
+    expect(text.split("\n").some((line) => line.trim().startsWith("evil"))).toBe(false);
+  });
+  it("a platform may say otherwise, optional values are left out", () => {
+    const docker = { image: "r/x", network_mode: "bridge", environment: { A: { source: "user_input", optional: true }, B: { source: "literal", value: "1" } } };
+    expect(serviceOf(docker, "2", { network_mode: "host" }, new Map())).toMatchObject({ name: "x", image: "r/x:2", network: "host", environment: [{ name: "B", value: "1" }] });
+  });
+});
