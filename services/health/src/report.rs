@@ -21,6 +21,9 @@ const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 /// How old a report may be: beyond it history is not kept.
 const OLDEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(400 * 24);
 
+/// Longest ZFS part that is kept, in bytes: a pool of 60 drives takes 30 kB.
+const ZFS_MAX: usize = 64 << 10;
+
 /// A report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -202,7 +205,11 @@ pub fn report(body: &Value, now: Time) -> Result<Report, Vec<Flaw>> {
                 .map(|r| flaw(&format!("drives[{}]", r.index), r.why.clone())),
         );
     }
-    let zfs = body["zfs"].clone();
+    let mut zfs = body["zfs"].clone();
+    if zfs.to_string().len() > ZFS_MAX {
+        warnings.push(format!("zfs: has more than {ZFS_MAX} bytes and is not kept"));
+        zfs = Value::Null;
+    }
     if !zfs.is_null() && !zfs.is_object() {
         flaws.push(flaw("zfs", format!("is {}; expected an object", kind_of(&zfs))));
     }

@@ -89,7 +89,8 @@ fn any_document() -> impl Strategy<Value = Value> {
         if !all.is_object() {
             all = json!({});
         }
-        all["device"] = json!({ "name": "/dev/sda", "protocol": ["ATA", "NVMe", "SCSI"][a.to_string().len() % 3] });
+        let protocol = ["ATA", "NVMe", "SCSI"][a.to_string().len() % 3];
+        all["device"] = json!({ "name": "/dev/sda", "protocol": protocol });
         all["smart_status"] = json!({ "passed": true });
         all["ata_smart_attributes"] =
             json!({ "table": [a, { "id": 5, "raw": b }, { "id": 194, "raw": { "value": c } }] });
