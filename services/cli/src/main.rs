@@ -20,6 +20,8 @@ enum Command {
     Cert(cli::cert::Args),
     /// Tells what playbooks there are, and checks your own.
     Playbook(cli::playbook::Args),
+    /// Checks an add-on's manifest.
+    Addon(cli::addon::Args),
     /// Takes everything that a box's server keeps away as one encrypted file.
     Backup(cli::life::BackupArgs),
     /// Puts a backup in place of everything that a box's server keeps.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Burn(args) => cli::burn::main(&args),
         Command::Cert(args) => cli::cert::main(&args),
         Command::Playbook(args) => cli::playbook::main(&args),
+        Command::Addon(args) => cli::addon::main(&args),
         Command::Backup(args) => cli::life::backup(&args),
         Command::Restore(args) => cli::life::restore(&args),
         Command::DebugBundle(args) => cli::life::debug_bundle(&args),
