@@ -7,10 +7,14 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::{code, kiln, object, text};
+use common::{code, kiln, object};
 
 fn wire_case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/cases").join(name)
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 fn validate(file: &Path, more: &[&str]) -> Output {
@@ -24,7 +28,10 @@ fn valid_manifests_exit_0() {
         assert_eq!(code(&output), 0, "{output:?}");
         assert!(text(&output).contains("valid; pages: "));
     }
-    assert_eq!(object(&validate(&wire_case("manifest-vigil.json"), &["--json"]))["valid"], true);
+    assert_eq!(
+        object(&validate(&wire_case("manifest-vigil.json"), &["--json"]))["valid"],
+        true
+    );
 }
 
 #[test]
@@ -37,12 +44,22 @@ fn every_flaw_is_printed_and_the_exit_code_is_2() {
     assert_eq!(code(&output), 2);
     let told = text(&output);
     assert_eq!(told.lines().count(), 2, "{told}");
-    assert!(told.contains("name: \"\"; expected a text of 1 to 128 characters"), "{told}");
-    assert!(told.contains("pages[0].components[0].type: \"gauge\"; expected one of form, progress"), "{told}");
+    assert!(
+        told.contains("name: \"\"; expected a text of 1 to 128 characters"),
+        "{told}"
+    );
+    assert!(
+        told.contains("pages[0].components[0].type: \"gauge\"; expected one of form, progress"),
+        "{told}"
+    );
     let json = object(&validate(&file, &["--json"]));
     assert_eq!(json["flaws"][1]["path"], "pages[0].components[0].type");
 
-    for (content, says) in [(&b"{"[..], "not JSON"), (b"\xff\xfe", "not JSON"), (&[b' '; 262_145], "at most 262144 bytes")] {
+    for (content, says) in [
+        (&b"{"[..], "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (&[b' '; 262_145], "at most 262144 bytes"),
+    ] {
         std::fs::write(&file, content).unwrap();
         let output = validate(&file, &[]);
         assert_eq!(code(&output), 2);

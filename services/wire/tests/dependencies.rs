@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &["wire", "link", "store", "certificate", "drive", "burnin", "bundle"],
     ),
+    ("host-load", &["wire", "link"]),
     ("supervisor", &["wire", "bundle"]),
     ("image", &["wire", "bundle", "probe"]),
     ("probe", &["wire"]),
