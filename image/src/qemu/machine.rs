@@ -32,6 +32,9 @@ pub struct Machine {
     watchdog: bool,
     probe: bool,
     crash_store: bool,
+    tap: Option<String>,
+    keyboard: bool,
+    clock: Option<String>,
     drives: Vec<Drive>,
     fw_cfg: Vec<(String, String)>,
     kernel: Option<Kernel>,
@@ -62,6 +65,9 @@ impl Machine {
             watchdog: true,
             probe: false,
             crash_store: false,
+            tap: None,
+            keyboard: false,
+            clock: None,
             drives: Vec::new(),
             fw_cfg: Vec::new(),
             kernel: None,
@@ -114,6 +120,27 @@ impl Machine {
     #[must_use]
     pub fn with_crash_store(mut self) -> Self {
         self.crash_store = true;
+        self
+    }
+
+    /// Puts the box on this tap of the host instead of a network that QEMU plays: only what is there reaches it.
+    #[must_use]
+    pub fn tap(mut self, name: &str) -> Self {
+        self.tap = Some(name.to_owned());
+        self
+    }
+
+    /// Adds a USB keyboard, which `Qmp` can type on.
+    #[must_use]
+    pub fn with_keyboard(mut self) -> Self {
+        self.keyboard = true;
+        self
+    }
+
+    /// What the machine's hardware clock says at power-on: `2020-01-01T00:00:00`, UTC.
+    #[must_use]
+    pub fn clock(mut self, at: &str) -> Self {
+        self.clock = Some(at.to_owned());
         self
     }
 
@@ -224,16 +251,25 @@ impl Machine {
         let restrict = if self.offline { "on" } else { "off" };
         add(
             "-netdev",
-            format!(
-                "user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:{}-:80",
-                self.port
-            ),
+            match &self.tap {
+                Some(tap) => format!("tap,id=net,ifname={tap},script=no,downscript=no"),
+                None => format!(
+                    "user,id=net,restrict={restrict},hostfwd=tcp:127.0.0.1:{}-:80",
+                    self.port
+                ),
+            },
         );
+        if let Some(clock) = &self.clock {
+            add("-rtc", format!("base={clock},clock=vm"));
+        }
         add("-device", "virtio-net-pci,netdev=net,romfile=".into());
         add("-device", "virtio-rng-pci".into());
         add("-device", "virtio-scsi-pci,id=scsi".into());
         add("-device", "ich9-ahci,id=ahci".into());
         add("-device", "qemu-xhci,id=xhci,p2=8,p3=8".into());
+        if self.keyboard {
+            add("-device", "usb-kbd,bus=xhci.0".into());
+        }
         for n in 0..PCIE_PORTS {
             add(
                 "-device",

@@ -18,7 +18,12 @@ pub fn kernel() -> Vec<String> {
         ("sysfs", "/sys", tight, None),
         ("tmpfs", "/run", tight, Some("mode=755,size=10%")),
         ("tmpfs", "/tmp", tight, Some("mode=1777,size=10%")),
-        ("cgroup2", "/sys/fs/cgroup", tight, Some("nsdelegate")),
+        (
+            "cgroup2",
+            "/sys/fs/cgroup",
+            tight, // favordynmods: a process changes its group without waiting for every processor, which every start of a unit does.
+            Some("nsdelegate,favordynmods"),
+        ),
         ("pstore", "/sys/fs/pstore", tight, None),
         (
             "devpts",

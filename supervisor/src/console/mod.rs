@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use wire::supervisor::{Medium, Status, UnitState};
 
 use crate::shell::helper::Line;
+use crate::shell::text;
 
 /// Width of a banner on the screen, in characters: what the smallest terminal has, less the margin.
 const COLUMNS: usize = 74;
@@ -164,6 +165,7 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
         } else {
             PollTimeout::NONE
         };
+        text::give_back();
         let woken = match poll(&mut fds, wait) {
             Ok(n) => n,
             Err(nix::errno::Errno::EINTR) => continue,

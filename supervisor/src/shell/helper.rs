@@ -115,6 +115,7 @@ impl Line {
     pub fn hear_within(&self, time: std::time::Duration) -> Heard {
         let mut fds = [nix::poll::PollFd::new(self.0.as_fd(), nix::poll::PollFlags::POLLIN)];
         let ms = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
+        super::text::give_back();
         match nix::poll::poll(&mut fds, nix::poll::PollTimeout::from(ms)) {
             Ok(0) | Err(_) => Heard::Nothing,
             Ok(_) => self.hear().map_or(Heard::Closed, Heard::Text),

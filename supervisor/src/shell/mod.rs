@@ -21,5 +21,6 @@ pub mod signals;
 pub mod sockets;
 pub mod spawn;
 pub mod store;
+pub mod text;
 pub mod users;
 pub mod watchdog;

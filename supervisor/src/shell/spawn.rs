@@ -141,6 +141,8 @@ impl Prepared {
         match unsafe { fork() }? {
             ForkResult::Parent { child } => {
                 drop(blocked);
+                // The new process first: on one processor it would else wait for the rest of our turn.
+                std::thread::yield_now();
                 Ok(child.as_raw())
             }
             ForkResult::Child => {

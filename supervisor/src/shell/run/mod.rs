@@ -30,7 +30,7 @@ use super::notify::NotifySocket;
 use super::paths::Paths;
 use super::signals::Signals;
 use super::watchdog::Watchdog;
-use super::{clock, log, pressure};
+use super::{clock, log, pressure, text};
 use crate::boot::Machine;
 use crate::core::{Action, Core, Ending, Input, Millis, State, UnitId};
 use crate::handover::fault::{self, Snapshot};
@@ -276,6 +276,9 @@ impl Shell {
         }
         let mut events = [EpollEvent::empty(); 32];
         let timeout = EpollTimeout::from(u16::try_from(ms).unwrap_or(1_000));
+        if ms > 0 {
+            text::give_back();
+        }
         match epoll.wait(&mut events, timeout) {
             Ok(n) => {
                 let marked = events[..n].iter().map(EpollEvent::data).filter(|d| d & STORED != 0);

@@ -1,0 +1,304 @@
+//! The box in a network that it shares with another computer: its address, its name, its clock; and who may what in it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use image::qemu::probe::Probe;
+use image::qemu::{Bus, Machine, Vm};
+
+use crate::lab::{BOOT, Lab, SOON};
+use crate::wire_lab::Wire;
+
+/// A lease or an advertisement, or their absence; the name has to be probed for after that.
+const SETTLES: Duration = Duration::from_secs(90);
+
+/// A wire, or why there is none here.
+fn wire() -> Option<Wire> {
+    match Wire::make() {
+        Ok(wire) => Some(wire),
+        Err(why) => {
+            let _ = writeln!(std::io::stderr(), "NOT RUN: the box in a network of its own: {why}");
+            None
+        }
+    }
+}
+
+fn boot(lab: &Lab, machine: Machine) -> Vm {
+    machine.start(lab.path()).unwrap()
+}
+
+fn machine(lab: &Lab, wire: &Wire) -> Machine {
+    lab.machine(Bus::Virtio, None).tap(&wire.tap())
+}
+
+/// The host name that the box has chosen, with `.local`.
+fn name(vm: &mut Vm) -> String {
+    let line = vm.wait_console("name: http://", BOOT).unwrap();
+    let name = line.rsplit("http://").next().unwrap().trim().to_owned();
+    assert!(
+        name.starts_with("kiln-") && name.ends_with(".local") && name.len() == 15,
+        "{name}"
+    );
+    name
+}
+
+#[test]
+fn with_dhcp_its_address_is_on_the_console_its_name_opens_and_its_clock_is_right() {
+    let Some(mut wire) = wire() else { return };
+    wire.address("10.77.0.1/24");
+    wire.dnsmasq(&[
+        "--dhcp-range=10.77.0.50,10.77.0.60,5m",
+        "--dhcp-option=option:ntp-server,10.77.0.1",
+        "--dhcp-option=option:dns-server,10.77.0.1",
+    ]);
+    wire.ntp();
+    let lab = Lab::new();
+    let mut vm = boot(&lab, machine(&lab, &wire).clock("2019-01-01T00:00:00"));
+    vm.wait_console("dashboard: http://10.77.0.5", BOOT).unwrap();
+    let name = name(&mut vm);
+    let found = wire.found(&["open", &name], SETTLES);
+    assert!(found.lines().any(|a| a.starts_with("10.77.0.5")), "{found}");
+    let service = wire.found(&["browse"], SETTLES);
+    assert!(service.contains(&format!("{name}.:80")), "{service} is not {name}");
+
+    // From 2019 to the day of the build by PID 1, and to the present by NTP; then the hardware clock, too.
+    let probe = vm.probe().unwrap();
+    let floor: u64 = probe
+        .read("/kiln/board.toml")
+        .unwrap()
+        .lines()
+        .find_map(|l| l.strip_prefix("built = ")?.parse().ok())
+        .unwrap();
+    let begun = Instant::now();
+    loop {
+        let date = |probe: &mut Probe, path: &str| -> u64 { probe.read(path).unwrap().trim().parse().unwrap_or(0) };
+        let clock = date(probe, "/sys/class/rtc/rtc0/since_epoch");
+        let host = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let tracking = probe.run(&["/usr/bin/chronyc", "-h", "/var/lib/kiln/time/chronyd.sock", "tracking"]);
+        let synced = tracking.as_ref().is_ok_and(|t| t.contains("Leap status     : Normal"));
+        if synced && clock.abs_diff(host) < 5 {
+            break;
+        }
+        assert!(
+            floor > 1_700_000_000,
+            "the day of the build is not in the image: {floor}"
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(180),
+            "hardware clock {clock}, here {host}: {tracking:?}"
+        );
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    let resolv = vm.probe().unwrap().read("/etc/resolv.conf").unwrap();
+    assert_eq!(resolv, "nameserver 10.77.0.1\n");
+}
+
+#[test]
+fn with_ipv6_alone_its_name_opens() {
+    let Some(mut wire) = wire() else { return };
+    wire.address("fd77::1/64");
+    wire.dnsmasq(&["--enable-ra", "--dhcp-range=fd77::,ra-only,64", "--ra-param=lan,10"]);
+    let lab = Lab::new();
+    let mut vm = boot(&lab, machine(&lab, &wire));
+    vm.wait_console("dashboard: http://[fd77::", BOOT).unwrap();
+    let name = name(&mut vm);
+    let found = wire.found(&["open", &name], SETTLES);
+    assert!(found.lines().any(|a| a.starts_with("fd77:")), "{found}");
+}
+
+#[test]
+fn without_dhcp_it_takes_a_link_local_address_and_another_name_when_its_own_is_taken() {
+    let Some(mut wire) = wire() else { return };
+    wire.address("169.254.1.1/16");
+    let lab = Lab::new();
+    let mut vm = boot(&lab, machine(&lab, &wire));
+    vm.wait_console("dashboard: http://169.254.", BOOT).unwrap();
+    let first = name(&mut vm);
+    let found = wire.found(&["open", &first], SETTLES);
+    assert!(found.lines().any(|a| a.starts_with("169.254.")), "{found}");
+    drop(vm);
+
+    // The next time somebody else has that name already.
+    wire.take(&first, "169.254.1.1");
+    let mut vm = boot(&lab, machine(&lab, &wire));
+    let other = first.replace(".local", "-2.local");
+    vm.wait_console(&format!("name: http://{other}"), BOOT).unwrap();
+    let found = wire.found(&["open", &other], SETTLES);
+    assert!(found.lines().any(|a| a.starts_with("169.254.")), "{found}");
+}
+
+#[test]
+fn the_page_of_rights_is_what_the_running_box_has() {
+    let lab = Lab::new();
+    let mut vm = lab.up(&lab.machine(Bus::Virtio, None));
+    vm.wait_console("kiln: unit mdns is ready", SOON).unwrap();
+    vm.wait_console("kiln: unit agent is ready", SOON).unwrap();
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs/docs/security.md")).unwrap();
+    let probe = vm.probe().unwrap();
+
+    // Who listens on the network: everything stands on the page.
+    let mut seen = Vec::new();
+    for (file, kind) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")] {
+        for line in probe.read(&format!("/proc/net/{file}")).unwrap().lines().skip(1) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            // State 0A: listening; an unconnected UDP socket has 07 and no peer.
+            let open = if kind == "tcp" {
+                words[3] == "0A"
+            } else {
+                words[3] == "07"
+            };
+            let port = u16::from_str_radix(words[1].rsplit(':').next().unwrap(), 16).unwrap();
+            if open {
+                seen.push(format!("{kind} {port}"));
+            }
+        }
+    }
+    assert!(
+        seen.contains(&"tcp 80".to_owned()) && seen.contains(&"udp 5353".to_owned()),
+        "{seen:?}"
+    );
+    for s in &seen {
+        let (kind, port) = s.split_once(' ').unwrap();
+        let stands = page
+            .lines()
+            .any(|l| l.starts_with(&format!("| `{kind} ")) && l.contains(&format!(":{port}`")));
+        // Ports by chance are the kernel's choice (net.ipv4.ip_local_port_range).
+        let by_chance = kind == "udp" && port.parse::<u16>().unwrap() >= 32_768;
+        assert!(stands || by_chance, "{s} listens and is not on the page");
+    }
+
+    // Who runs: each unit's processes have the user of the page, and no right beyond it.
+    let rows: Vec<Vec<String>> = page
+        .lines()
+        .skip_while(|l| !l.starts_with("| unit | user"))
+        .skip(2)
+        .take_while(|l| l.starts_with('|'))
+        .map(|l| l.split('|').map(|c| c.trim().replace('`', "")).collect())
+        .collect();
+    assert!(rows.len() >= 6, "{page}");
+    let mut processes = 0;
+    for row in &rows {
+        let (unit, user, rights) = (&row[1], &row[2], &row[3]);
+        let uid = user.rsplit('(').next().unwrap().trim_end_matches(')');
+        let list = probe.read(&format!("/sys/fs/cgroup/kiln/{unit}/cgroup.procs")).unwrap();
+        assert!(!list.trim().is_empty(), "unit {unit} has no process");
+        for pid in list.lines() {
+            let Ok(status) = probe.read(&format!("/proc/{pid}/status")) else {
+                continue;
+            };
+            let field = |name: &str| {
+                status
+                    .lines()
+                    .find_map(|l| l.strip_prefix(name))
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned()
+            };
+            let bounding = u64::from_str_radix(&field("CapBnd:"), 16).unwrap();
+            let allowed = rights
+                .split_whitespace()
+                .filter_map(number)
+                .fold(0, |all, n| all | 1 << n);
+            assert_eq!(
+                bounding & !allowed,
+                0,
+                "{unit} ({pid}) may more than {rights}: {bounding:x}"
+            );
+            assert_eq!(field("NoNewPrivs:"), "1", "{unit} ({pid})");
+            // dhcpcd's own helpers are of a user of their own; nobody becomes root who is not.
+            let is = field("Uid:").split_whitespace().next().unwrap_or_default().to_owned();
+            assert!(
+                is == uid || (uid == "0" && is != "0"),
+                "{unit} ({pid}) is user {is}, not {user}"
+            );
+            let block = row[4] == "yes";
+            let mounts = probe.read(&format!("/proc/{pid}/mounts")).unwrap_or_default();
+            let dev = mounts
+                .lines()
+                .rfind(|l| l.split(' ').nth(1) == Some("/dev"))
+                .unwrap_or_default()
+                .to_owned();
+            assert!(
+                block || dev.is_empty() || dev.starts_with("tmpfs "),
+                "{unit} ({pid}) sees the machine's own /dev: {dev}"
+            );
+            processes += 1;
+        }
+    }
+    assert!(processes >= 6);
+
+    // The kernel's settings and command line.
+    for line in page
+        .lines()
+        .skip_while(|l| !l.starts_with("| setting"))
+        .skip(2)
+        .take_while(|l| l.starts_with("| `"))
+    {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`').replace('.', "/");
+        if let Ok(value) = probe.read(&format!("/proc/sys/{name}")) {
+            assert_eq!(value.trim(), cells[2], "{name}");
+        }
+    }
+    let line = probe.read("/proc/cmdline").unwrap();
+    for word in page.lines().filter_map(|l| l.strip_prefix("- `")?.strip_suffix('`')) {
+        assert!(line.split_whitespace().any(|w| w == word), "{word} is not in {line}");
+    }
+    memory(probe);
+}
+
+/// The goal of RAM in use at rest, in KiB: a board with 1 GiB burns eight drives.
+const AT_REST_KIB: u64 = 150 << 10;
+
+fn memory(probe: &mut Probe) {
+    let begun = Instant::now();
+    loop {
+        let text = probe.read("/proc/meminfo").unwrap();
+        let kib = |name: &str| -> u64 {
+            let line = text.lines().find_map(|l| l.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+        };
+        let used = kib("MemTotal:") - kib("MemAvailable:");
+        if used < AT_REST_KIB {
+            println!("RAM in use at rest: {used} KiB");
+            return;
+        }
+        assert!(begun.elapsed() < SOON, "{used} KiB in use at rest; {text}");
+        std::thread::sleep(Duration::from_secs(3));
+    }
+}
+
+/// Number of a capability (linux/capability.h), for those that units have.
+fn number(name: &str) -> Option<u32> {
+    const NUMBERS: [(&str, u32); 19] = [
+        ("CAP_CHOWN", 0),
+        ("CAP_DAC_OVERRIDE", 1),
+        ("CAP_DAC_READ_SEARCH", 2),
+        ("CAP_FOWNER", 3),
+        ("CAP_KILL", 5),
+        ("CAP_SETGID", 6),
+        ("CAP_SETUID", 7),
+        ("CAP_SETPCAP", 8),
+        ("CAP_NET_BIND_SERVICE", 10),
+        ("CAP_NET_ADMIN", 12),
+        ("CAP_NET_RAW", 13),
+        ("CAP_IPC_LOCK", 14),
+        ("CAP_SYS_RAWIO", 17),
+        ("CAP_SYS_CHROOT", 18),
+        ("CAP_SYS_PTRACE", 19),
+        ("CAP_SYS_ADMIN", 21),
+        ("CAP_SYS_NICE", 23),
+        ("CAP_SYS_RESOURCE", 24),
+        ("CAP_SYS_TIME", 25),
+    ];
+    NUMBERS
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, n)| *n)
+        .or((name == "CAP_SYSLOG").then_some(34))
+}
