@@ -1,12 +1,10 @@
 //! What a person asks of an add-on, held against the add-on's manifest: whether it is declared, how grave it is, whether the
 //! form's values fit, and what of the gate is missing. Pure.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wire::expression::When;
-use wire::manifest::{ActionSpec, Component, Field, FieldType, Manifest, Safety};
+use wire::expression::{Values, When};
+use wire::manifest::{Component, Endpoint, Field, FieldType, Manifest, Safety};
 
 /// The word that a person types at the gate.
 pub const CONFIRM: &str = "CONFIRM";
@@ -46,99 +44,51 @@ pub fn manifest(raw: &Value) -> Option<Manifest> {
     Manifest::deserialize(raw).ok()
 }
 
-/// What a manifest says of an action of one of its components; `None` when it does not declare it.
-pub fn find(manifest: &Manifest, raw: &Value, component: &str, action: &str) -> Option<Asked> {
-    let free = |safety, endpoint| Asked {
-        safety,
-        gates: Vec::new(),
-        endpoint,
-        fields: Vec::new(),
-    };
+/// What a manifest says of an action of one of its components, asked for with this data; `None` when it does not declare it.
+pub fn find(manifest: &Manifest, component: &str, action: &str, data: &Map<String, Value>) -> Option<Asked> {
+    let values: Values = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let declared = manifest.declared_for(component, action, &values)?;
     let (_, part) = manifest.components().find(|(_, other)| other.id() == component)?;
-    let mut found: Vec<Asked> = Vec::new();
-    if let Some(declared) = manifest.declared(component, action) {
-        let fields = match part {
-            Component::Form(form) => form
-                .config
-                .as_ref()
-                .and_then(|config| config.fields.clone())
-                .unwrap_or_default(),
-            _ => Vec::new(),
+    let fields = match part {
+        Component::Form(form) => form
+            .config
+            .as_ref()
+            .and_then(|config| config.fields.clone())
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let endpoint = declared.endpoint.map(|Endpoint { method, endpoint }| {
+        let method = method.unwrap_or_else(|| "POST".to_owned());
+        // The end of a job, where the manifest gives the path without a place for its id.
+        let bare = matches!(part, Component::Progress(_)) && method == "DELETE" && !endpoint.contains('{');
+        let path = if bare {
+            format!("{}/{{job_id}}", endpoint.trim_end_matches('/'))
+        } else {
+            endpoint
         };
-        let (safety, gates) = (declared.safety, declared.gates);
-        found.push(Asked {
-            safety,
-            gates,
-            endpoint: None,
-            fields,
-        });
-    }
-    match part {
-        Component::Progress(progress) => {
-            let cancel = progress.config.as_ref().and_then(|config| config.cancel.as_ref());
-            if let Some(cancel) = cancel.filter(|cancel| cancel.enabled != Some(false) && action == "cancel") {
-                let method = cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned());
-                let path = cancel
-                    .endpoint
-                    .clone()
-                    .map(|path| match path.contains('{') || method != "DELETE" {
-                        true => path,
-                        false => format!("{}/{{job_id}}", path.trim_end_matches('/')),
-                    });
-                found.push(free(Safety::Write, path.map(|path| (method, path))));
-            }
-        }
-        Component::SmartTable(table) => {
-            let config = table.config.as_ref();
-            let lists = config.map(|c| [&c.row_actions, &c.toolbar_actions, &c.bulk_actions]);
-            let buttons = lists.into_iter().flatten().flatten().flatten();
-            for button in buttons.filter(|button| button.id == action) {
-                if let Some(ActionSpec::Endpoint(endpoint)) = &button.action {
-                    let method = endpoint.method.clone().unwrap_or_else(|| "POST".to_owned());
-                    found.push(free(button.safety(), Some((method, endpoint.endpoint.clone()))));
-                }
-            }
-            if column_deletes(raw, component, action) {
-                found.push(free(Safety::Destructive, None));
-            }
-        }
-        Component::DiscoveryCard(card) if action == "expand" => {
-            let path = card.config.as_ref().and_then(|config| config.expand_endpoint.clone());
-            found.push(free(Safety::Destructive, path.map(|path| ("POST".to_owned(), path))));
-        }
-        _ => {}
-    }
-    // The gravest of all that are meant by this name.
-    found.into_iter().max_by_key(|asked| asked.safety)
-}
-
-/// Whether a column of buttons declares the action: existing tables end a row's thing so.
-fn column_deletes(raw: &Value, component: &str, action: &str) -> bool {
-    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let parts = list(raw, "pages")
-        .into_iter()
-        .flat_map(|page| list(&page, "components"));
-    let columns = parts
-        .filter(|part| part["id"] == component)
-        .flat_map(|part| list(&part["config"], "columns"));
-    let buttons = columns
-        .filter(|column| column["format"] == "actions")
-        .flat_map(|column| list(&column, "actions"));
-    buttons.into_iter().any(|button| button["type"] == action)
+        (method, path)
+    });
+    Some(Asked {
+        safety: declared.safety,
+        gates: declared.gates,
+        endpoint,
+        fields,
+    })
 }
 
 /// How grave a write to a path of the add-on's API is; `None` when nothing in the manifest declares it. The gravest of all that
 /// fit: what any component gates is gated.
-pub fn of_path(manifest: &Manifest, raw: &Value, method: &str, path: &str) -> Option<Safety> {
+pub fn of_path(manifest: &Manifest, method: &str, path: &str) -> Option<Safety> {
     let declared = manifest.declared_path(method, path);
     let action = path
         .strip_prefix("/api/")
         .filter(|action| method == "POST" && is_action(action));
     let by_action = action.and_then(|action| {
         let parts = manifest.components().map(|(_, part)| part.id().to_owned());
+        // Without data: whatever a form may gate is gated here.
         parts
-            .filter_map(|part| find(manifest, raw, &part, action))
-            .map(|asked| asked.safety)
+            .filter_map(|part| manifest.declared(&part, action))
+            .map(|declared| declared.safety)
             .max()
     });
     // The end of a job, where the manifest gives the path without a place for its id.
@@ -152,7 +102,7 @@ pub fn of_path(manifest: &Manifest, raw: &Value, method: &str, path: &str) -> Op
 
 /// What is wrong with a form's values, each naming its field. Fields that are hidden by a condition are not asked for.
 pub fn flaws(fields: &[Field], data: &Map<String, Value>) -> Vec<String> {
-    let values: BTreeMap<String, Value> = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let values: Values = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     let mut flaws = Vec::new();
     for field in fields {
         let shown = field
@@ -322,7 +272,7 @@ mod tests {
     fn what_is_declared_is_found_with_its_gravity() {
         let raw = raw();
         let manifest = manifest(&raw).unwrap();
-        let of = |component, action| find(&manifest, &raw, component, action);
+        let of = |component, action| find(&manifest, component, action, &Map::new());
         let form = of("f", "start_job").unwrap();
         assert_eq!(
             (form.safety, form.gates.as_slice()),
@@ -351,7 +301,7 @@ mod tests {
     fn a_path_is_as_grave_as_the_gravest_that_it_can_mean() {
         let raw = raw();
         let manifest = manifest(&raw).unwrap();
-        let of = |method, path| of_path(&manifest, &raw, method, path);
+        let of = |method, path| of_path(&manifest, method, path);
         assert_eq!(of("DELETE", "/api/jobs/full-sda-1"), Some(Safety::Write));
         assert_eq!(of("POST", "/api/pools/tank/scrub"), Some(Safety::Write));
         assert_eq!(of("DELETE", "/api/pools/tank"), Some(Safety::Destructive));
@@ -373,7 +323,7 @@ mod tests {
     #[test]
     fn each_thing_that_the_gate_lacks_is_named() {
         let raw = raw();
-        let asked = find(&manifest(&raw).unwrap(), &raw, "f", "start_job").unwrap();
+        let asked = find(&manifest(&raw).unwrap(), "f", "start_job", &Map::new()).unwrap();
         let all = missing(&asked, &data(json!({})), None, None);
         assert_eq!(all.len(), 3, "{all:?}");
         let ticked = data(json!({ "confirm": true }));
@@ -392,7 +342,9 @@ mod tests {
     #[test]
     fn values_are_held_against_the_form() {
         let raw = raw();
-        let fields = find(&manifest(&raw).unwrap(), &raw, "f", "start_job").unwrap().fields;
+        let fields = find(&manifest(&raw).unwrap(), "f", "start_job", &Map::new())
+            .unwrap()
+            .fields;
         let of = |value| flaws(&fields, &data(value)).join("; ");
         assert!(of(json!({})).contains("\"target\": expected a value"));
         assert!(of(json!({ "target": "sdb" })).contains("one of its options"));

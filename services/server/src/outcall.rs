@@ -182,7 +182,7 @@ async fn connect(origin: &Origin) -> Result<TcpStream, Problem> {
 }
 
 /// The certificates that are trusted: Mozilla's list; a box has no other.
-fn trust() -> Result<Arc<rustls::ClientConfig>, Problem> {
+pub(crate) fn trust() -> Result<Arc<rustls::ClientConfig>, Problem> {
     static TRUST: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
     if let Some(trust) = TRUST.get() {
         return Ok(Arc::clone(trust));

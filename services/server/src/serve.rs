@@ -3,6 +3,7 @@
 //! hyper speaks HTTP/1.1 with time-outs for headers and upgrades to WebSocket. On the way out listening stops first,
 //! then idle connections close, requests under way are finished, and what is left after five seconds is cut.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,19 @@ pub enum Listener {
     Tcp(TcpListener),
     /// On this machine.
     Unix(UnixListener),
+}
+
+impl Listener {
+    /// Where this very machine reaches it, where it is on a network.
+    pub fn own_address(&self) -> Option<SocketAddr> {
+        let Self::Tcp(listener) = self else { return None };
+        let mut own = listener.local_addr().ok()?;
+        if own.ip().is_unspecified() {
+            // An IPv6 socket of the box takes IPv4, too.
+            own.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        Some(own)
+    }
 }
 
 /// Serves `listener` until `stopping` turns true, then drains. With `tls` a TCP listener takes TLS and plain HTTP.

@@ -127,7 +127,7 @@ fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
     let manifest = asked::manifest(&addon.manifest).ok_or_else(|| {
         Refusal::new("bad-manifest", 409, "The add-on's manifest cannot be read").with("let it connect again")
     })?;
-    asked::find(&manifest, &addon.manifest, &form.component_id, &form.action).ok_or_else(|| {
+    asked::find(&manifest, &form.component_id, &form.action, &form.data).ok_or_else(|| {
         let detail = format!(
             "component {:?} declares no action {:?} in the add-on's manifest",
             form.component_id.chars().take(60).collect::<String>(),
@@ -370,7 +370,7 @@ async fn write_through(
     }
     let origin = must_listen(addon)?;
     let safety = asked::manifest(&addon.manifest)
-        .and_then(|manifest| asked::of_path(&manifest, &addon.manifest, &method, &path))
+        .and_then(|manifest| asked::of_path(&manifest, &method, &path))
         .ok_or_else(|| {
             Refusal::new("not-declared", 403, "The add-on's manifest declares no such request")
                 .with(format!("{method} {path}"))
