@@ -12,7 +12,7 @@ use wire::certificate::{CertificateInfo, CertificateText};
 use wire::command::{Answer, Call, CallOutcome, Command as Asked, Reply};
 use wire::drive::{Bus, Content, Drive, Rotation};
 use wire::event::{NewEvent, Severity};
-use wire::frame::{Frame, Hello, LogLine, Notification, ProgressFrame};
+use wire::frame::{ActionCall, ActionResult, Frame, Hello, LogLine, Notification, ProgressFrame};
 use wire::job::{
     FaultKind, Finding, Job, JobState, Outcome, Phase, PhaseState, PhaseStatus, Progress, Surface, TimePoint, Verdict,
 };
@@ -74,7 +74,11 @@ fn generated() -> Value {
         "certificate": CertificateText,
         "command": Call,
         "result": Reply,
+        "command": ActionCall,
+        "result": ActionResult,
     );
+    let manifest = json!({ "type": "object", "description": "By the schema /schemas/manifest.json" });
+    kinds.push(frame_of("manifest", manifest));
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Frame of Kiln's add-on protocol",
@@ -337,7 +341,43 @@ fn an_independent_validator_takes_frames_of_every_type_and_no_others() {
             true,
         ));
     }
+    let asked = ActionCall {
+        request_id: "7".into(),
+        component_id: "controls".into(),
+        action: "start_job".into(),
+        data: json!({ "target": "x" }),
+    };
+    let told = ActionResult {
+        request_id: "7".into(),
+        status: None,
+        data: Value::Null,
+        error: Some("there is no x".into()),
+    };
+    assert_eq!(
+        (told.status(), ActionCall::read(&json!(asked)).unwrap()),
+        (422, asked.clone())
+    );
+    assert_eq!(ActionResult::read(&json!(told)).unwrap(), told);
+    assert!(ActionResult::read(&json!({ "request_id": "7", "status": 99 })).is_err());
+    for frame in [asked.frame(), told.frame()] {
+        let text = frame.encode();
+        assert_eq!(
+            Frame::decode(text.as_bytes()).unwrap(),
+            frame,
+            "told apart from the agent's by request_id"
+        );
+        cases.push(case(&text, serde_json::from_str(&text).unwrap(), true));
+    }
+    cases.push(case(
+        "a manifest",
+        json!({ "type": "manifest", "payload": { "name": "n", "version": "1", "pages": [] } }),
+        true,
+    ));
     for (name, bad) in [
+        (
+            "a command that asks nothing",
+            json!({ "type": "command", "payload": { "request_id": "7" } }),
+        ),
         ("a kind nobody knows", json!({ "type": "weather", "payload": {} })),
         (
             "percent as text",
