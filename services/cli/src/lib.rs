@@ -33,3 +33,4 @@ pub mod life;
 pub mod playbook;
 pub mod remote;
 pub mod signing;
+pub mod update;

@@ -28,6 +28,8 @@ enum Command {
     Restore(cli::life::RestoreArgs),
     /// Takes what somebody who helps needs to see of a box.
     DebugBundle(cli::life::DebugArgs),
+    /// Gives a box a new system.
+    Update(cli::update::Args),
     /// The process that partitions and formats; `kiln burn` starts it.
     #[command(hide = true)]
     Formatter,
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Backup(args) => cli::life::backup(&args),
         Command::Restore(args) => cli::life::restore(&args),
         Command::DebugBundle(args) => cli::life::debug_bundle(&args),
+        Command::Update(args) => cli::update::main(&args),
         Command::Formatter => burnin::format::child(),
     }
 }

@@ -33,6 +33,7 @@ enum Over {
 /// Keeps the connection for as long as the server runs.
 pub async fn run(app: Arc<App>, path: PathBuf) {
     let mut stopping = app.stopping.subscribe();
+    let _known = app.update.socket.set(path.with_file_name("update.sock"));
     let mut had = false;
     loop {
         let over = tokio::select! {

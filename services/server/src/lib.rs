@@ -39,3 +39,4 @@ pub mod scribe;
 pub mod serve;
 pub mod tables;
 pub mod tls;
+pub mod update;

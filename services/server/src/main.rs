@@ -12,6 +12,7 @@ use server::clock::Clock;
 use server::config::{Config, Tls};
 use server::http::{Hosts, router};
 use server::serve::{Listener, serve};
+use server::update::proof;
 use server::{beat, control, listen, logs, tls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -84,12 +85,16 @@ async fn run(config: Config) -> anyhow::Result<()> {
     };
     let app = App::start(setup).await?;
     tokio::spawn(announce(Arc::clone(&app), config.control.clone()));
+    tokio::spawn(proof::run(Arc::clone(&app)));
     tokio::spawn(control::run(Arc::clone(&app), config.control.clone()));
     let tls = tls(&config, &name, &app);
     let router = router(Arc::clone(&app), Hosts(config.hosts.clone()));
     let mut serving = JoinSet::new();
     for (name, listener) in listeners.drain(..) {
         tracing::info!(name, listener = ?listener, "listening");
+        if let Some(own) = listener.own_address() {
+            let _known = app.update.own.set(own);
+        }
         serving.spawn(serve(listener, router.clone(), tls.clone(), app.stopping.subscribe()));
     }
     let beating = tokio::spawn(beat::run(Arc::clone(&app)));

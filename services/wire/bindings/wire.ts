@@ -62,7 +62,15 @@ export type Answer = { "name": "planned", "value": Plan } | { "name": "started",
 /**
  * The jobs.
  */
-jobs: Array<JobId>, } } | { "name": "aborted" } | { "name": "done", "value": { 
+jobs: Array<JobId>, } } | { "name": "aborted" } | { "name": "records", "value": { 
+/**
+ * The rows.
+ */
+rows: Array<BackupRow>, 
+/**
+ * Number of the row after them; nothing where these were the last.
+ */
+next: number | null, } } | { "name": "done", "value": { 
 /**
  * What was done.
  */
@@ -420,6 +428,26 @@ playbook: string,
 /**
  * Who.
  */
+actor: string, } } | { "name": "backup", "args": { 
+/**
+ * Number of the first row.
+ */
+from: number, } } | { "name": "restore", "args": { 
+/**
+ * The rows.
+ */
+rows: Array<BackupRow>, 
+/**
+ * Whether these are the first.
+ */
+first: boolean, 
+/**
+ * Whether these are the last.
+ */
+last: boolean, 
+/**
+ * Who asked for it.
+ */
 actor: string, } } | { "name": "abort", "args": { 
 /**
  * The job.
@@ -459,6 +487,20 @@ export type DiscoveryCardConfig = { source?: string, poll_interval_seconds?: num
 export type DiskStorageConfig = { source?: string, aliases: unknown, thresholds?: { [key in string]: number }, };
 
 export type Docker = { image: string, default_tag?: string, container_name?: string, network_mode?: string, ports?: Array<string>, privileged?: boolean, volumes?: Array<string>, named_volumes?: Array<string>, environment?: { [key in string]: Variable }, platforms: unknown, };
+
+export type Download = { 
+/**
+ * From where.
+ */
+url: string, 
+/**
+ * Whether it is under way.
+ */
+running: boolean, 
+/**
+ * Why it was not fetched.
+ */
+error: string | null, };
 
 export type Drive = { 
 /**
@@ -1639,6 +1681,16 @@ offset: number,
  */
 len: number, };
 
+export type UpdateFetch = { 
+/**
+ * `http://` or `https://`.
+ */
+url: string, 
+/**
+ * Also when it is older than what runs.
+ */
+downgrade: boolean, };
+
 export type UpdateNeeds = { 
 /**
  * Its version.
@@ -1667,6 +1719,16 @@ need: Array<UpdateChunk>, };
 
 export type UpdateOutcome = "written" | "kept" | "failed" | "fell_back";
 
+export type UpdateState = { 
+/**
+ * What the box knows of its systems and updates.
+ */
+view: UpdateView, 
+/**
+ * The update that was fetched last, or is being fetched.
+ */
+download: Download | null, };
+
 export type UpdateView = { 
 /**
  * Both slots, a first; empty while the boot partition has not been read, or where there is none.
@@ -1684,6 +1746,16 @@ trial: string | null,
  * How the last update ended.
  */
 last: LastUpdate | null, };
+
+export type UpdateWritten = { 
+/**
+ * Its slot.
+ */
+slot: string, 
+/**
+ * Its version.
+ */
+version: string, };
 
 export type Variable = { source: string, key?: string, label?: string, placeholder?: string, hint?: string, value?: string, readonly?: boolean, secret?: boolean, rotate_action?: string, optional?: boolean, };
 

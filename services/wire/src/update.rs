@@ -168,6 +168,45 @@ pub struct UpdateNeeds {
     pub need: Vec<UpdateChunk>,
 }
 
+/// `GET /api/v1/update`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct UpdateState {
+    /// What the box knows of its systems and updates.
+    pub view: UpdateView,
+    /// The update that was fetched last, or is being fetched.
+    pub download: Option<Download>,
+}
+
+/// An update that the box fetches itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Download {
+    /// From where.
+    pub url: String,
+    /// Whether it is under way.
+    pub running: bool,
+    /// Why it was not fetched.
+    pub error: Option<String>,
+}
+
+/// `POST /api/v1/update` with JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct UpdateFetch {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// Also when it is older than what runs.
+    #[serde(default)]
+    pub downgrade: bool,
+}
+
+/// The answer when an update is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct UpdateWritten {
+    /// Its slot.
+    pub slot: String,
+    /// Its version.
+    pub version: String,
+}
+
 /// A chunk that has to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct UpdateChunk {

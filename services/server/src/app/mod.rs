@@ -39,6 +39,7 @@ use crate::message::Message;
 use crate::replies::Replies;
 use crate::scribe::{self, Keep, Scribe};
 use crate::tables;
+use crate::update::Updates;
 pub use listeners::{Hearing, Listeners};
 pub use past::events;
 use past::past;
@@ -126,6 +127,8 @@ pub struct App {
     pub(crate) has_agent: bool,
     /// What of the box's life this side has a hand in.
     pub life: Life,
+    /// Updates.
+    pub update: Updates,
     /// Other computers that report their drives.
     pub fleet: Fleet,
     /// Who is told what.
@@ -224,6 +227,7 @@ impl App {
             replies: Replies::default(),
             has_agent: setup.agent_token.is_some(),
             life: Life::new(setup.data.clone()),
+            update: Updates::default(),
             fleet: Fleet::new(store.clone()),
             alerts: Alerts::open(store.clone(), &setup.alerts, &setup.name, now.wall).await?,
             stopping: watch::channel(false).0,

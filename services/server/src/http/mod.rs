@@ -34,6 +34,7 @@ mod smart;
 mod sources;
 mod sse;
 mod telemetry;
+mod update;
 mod view;
 mod wearout;
 mod websocket;
@@ -86,6 +87,11 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(plans::plan))
         .routes(routes!(plans::arm))
         .routes(routes!(plans::start))
+        .routes(routes!(update::state, update::take))
+        .routes(routes!(update::begin))
+        .routes(routes!(update::chunk))
+        .routes(routes!(update::finish))
+        .routes(routes!(update::reboot))
         .routes(routes!(view::log))
         .routes(routes!(view::events))
         .routes(routes!(sse::stream))

@@ -85,6 +85,11 @@ impl Hub {
         &self.name
     }
 
+    /// Whether the box has an agent of its own.
+    pub fn has_agent(&self) -> bool {
+        self.built_in
+    }
+
     /// Whether a supervisor is heard.
     pub fn is_supervised(&self) -> bool {
         self.supervisor.is_some()
@@ -93,6 +98,11 @@ impl Hub {
     /// Whether the box is claimed.
     pub fn is_claimed(&self) -> bool {
         self.claimed
+    }
+
+    /// What the supervisor said last; `None` where there is none.
+    pub fn status(&self) -> Option<&wire::supervisor::Status> {
+        self.supervisor.as_ref()
     }
 
     /// The drives, as the agent told them last.

@@ -1,0 +1,241 @@
+//! `kiln update FILE|URL`: gives a box a new system.
+//!
+//! Of a file only what the box lacks is sent: what runs there already is copied there, and what an earlier try has sent is found
+//! by the box. A connection that breaks is made again and goes on. From an address the box fetches the update itself. Either
+//! way the box, not this program, decides whether the update is genuine and meant for it.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use bundle::{Head, head_len};
+use http::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use wire::update::{UpdateNeeds, UpdateOutcome, UpdateState, UpdateWritten};
+
+use crate::remote::{Remote, RemoteArgs, whole};
+
+/// How often in a row sending may fail without a single chunk getting through.
+const TRIES: u32 = 6;
+/// How long a new system may take to be kept: three starts, each with three minutes to come up and one to prove itself.
+const KEPT_WITHIN: Duration = Duration::from_secs(20 * 60);
+/// How long fetching may take.
+const FETCHED_WITHIN: Duration = Duration::from_secs(4 * 3600);
+
+/// Gives a box a new system.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The update: a file, or the http(s):// address from which the box fetches it.
+    #[arg(value_name = "FILE|URL")]
+    from: String,
+    #[command(flatten)]
+    remote: RemoteArgs,
+    /// Also when it is older than what runs.
+    #[arg(long)]
+    downgrade: bool,
+    /// Restart the box into it, and wait until it has proven itself. Running jobs go on after the restart.
+    #[arg(long)]
+    reboot: bool,
+}
+
+/// `kiln update`; exit code 0: done, 1: not.
+pub fn main(args: &Args) -> ExitCode {
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell!("kiln update: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let is_url = args.from.starts_with("http://") || args.from.starts_with("https://");
+    // What can be known without the box is told before a password is asked for.
+    let file = if is_url {
+        None
+    } else {
+        Some(Bundle::open(Path::new(&args.from))?)
+    };
+    let remote = Remote::log_in(&args.remote)?;
+    let written = match &file {
+        Some(bundle) => bundle.send(&remote, args.downgrade)?,
+        None => fetch(&remote, &args.from, args.downgrade)?,
+    };
+    result!("version {} is written to slot {}", written.version, written.slot);
+    if !args.reboot {
+        result!("the box tries it at its next start; --reboot, or its dashboard, restarts it");
+        return Ok(());
+    }
+    remote.json(Method::POST, "/api/v1/update/reboot", &Value::Null)?;
+    kept(&remote, &written)
+}
+
+/// A bundle in a file.
+struct Bundle {
+    file: File,
+    head: Vec<u8>,
+}
+
+impl Bundle {
+    fn open(path: &Path) -> Result<Self> {
+        let told = || path.display().to_string();
+        let file = File::open(path).with_context(told)?;
+        let length = file.metadata().with_context(told)?.len();
+        let mut head = vec![0; usize::try_from(length.min(u64::from(wire::update::HEAD_MAX)))?];
+        file.read_exact_at(&mut head, 0).with_context(told)?;
+        let refused = |why: bundle::Refused| anyhow!("{}: {why}", told());
+        let end = head_len(&head).map_err(refused)?.unwrap_or(usize::MAX);
+        if end > head.len() {
+            bail!(refused(bundle::Refused::Truncated {
+                got: length,
+                expected: 0
+            }));
+        }
+        head.truncate(end);
+        let total = Head::parse(&head).map_err(refused)?.total();
+        if length < total {
+            bail!(refused(bundle::Refused::Truncated {
+                got: length,
+                expected: total
+            }));
+        }
+        if length > total {
+            bail!(refused(bundle::Refused::Trailing { end: total }));
+        }
+        Ok(Self { file, head })
+    }
+
+    fn send(&self, remote: &Remote, downgrade: bool) -> Result<UpdateWritten> {
+        let mut lacking = u32::MAX;
+        let mut failed = 0;
+        loop {
+            let needs = self.begin(remote, downgrade)?;
+            let now = u32::try_from(needs.need.len()).unwrap_or(u32::MAX);
+            if lacking == u32::MAX {
+                tell!(
+                    "version {}: {} of {} MiB are sent; {} are in the box already",
+                    needs.version,
+                    now,
+                    needs.chunks,
+                    needs.chunks - now
+                );
+            }
+            // A broken connection counts only while nothing gets through.
+            failed = if now < lacking { 0 } else { failed + 1 };
+            lacking = now;
+            match self.send_chunks(remote, &needs) {
+                Ok(()) => break,
+                Err(error) if failed >= TRIES => return Err(error),
+                Err(error) => {
+                    tell!("{error:#}; once more");
+                    std::thread::sleep(Duration::from_secs(u64::from(failed) * 2 + 1));
+                }
+            }
+        }
+        let written = remote.json(Method::POST, "/api/v1/update/finish", &Value::Null)?;
+        serde_json::from_value(written).context("the box's answer")
+    }
+
+    fn begin(&self, remote: &Remote, downgrade: bool) -> Result<UpdateNeeds> {
+        let path = format!("/api/v1/update/begin?downgrade={downgrade}");
+        let needs = remote.upload(Method::POST, &path, whole(self.head.clone()))?;
+        serde_json::from_value(needs).context("the box's answer")
+    }
+
+    fn send_chunks(&self, remote: &Remote, needs: &UpdateNeeds) -> Result<()> {
+        let bar = ProgressBar::new(needs.need.iter().map(|c| u64::from(c.len)).sum());
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+            bar.set_style(style);
+        }
+        for c in &needs.need {
+            let mut bytes = vec![0; c.len as usize];
+            self.file
+                .read_exact_at(&mut bytes, c.offset)
+                .context("reading the update")?;
+            remote.upload(
+                Method::PUT,
+                &format!("/api/v1/update/chunks/{}", c.number),
+                whole(bytes),
+            )?;
+            bar.inc(u64::from(c.len));
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+fn state(remote: &Remote) -> Result<UpdateState> {
+    let value = remote.json(Method::GET, "/api/v1/update", &Value::Null)?;
+    serde_json::from_value(value).context("the box's answer")
+}
+
+/// Has the box fetch it and waits.
+fn fetch(remote: &Remote, url: &str, downgrade: bool) -> Result<UpdateWritten> {
+    remote.json(
+        Method::POST,
+        "/api/v1/update",
+        &json!({ "url": url, "downgrade": downgrade }),
+    )?;
+    let begun = Instant::now();
+    while begun.elapsed() < FETCHED_WITHIN {
+        let state = state(remote)?;
+        let download = state.download.filter(|d| d.url == url);
+        match download {
+            Some(d) if d.running => std::thread::sleep(Duration::from_secs(1)),
+            Some(d) => {
+                if let Some(error) = d.error {
+                    bail!("the box did not take it: {error}");
+                }
+                let last = state.view.last.filter(|l| l.outcome == UpdateOutcome::Written);
+                let last = last.context("the box fetched it and does not say what became of it")?;
+                return Ok(UpdateWritten {
+                    slot: last.slot,
+                    version: last.version.unwrap_or_default(),
+                });
+            }
+            None => bail!("the box fetches another update: somebody else has begun one"),
+        }
+    }
+    bail!(
+        "the box has not fetched it within {} hours",
+        FETCHED_WITHIN.as_secs() / 3600
+    )
+}
+
+/// Waits until the new system is kept, or was left.
+fn kept(remote: &Remote, written: &UpdateWritten) -> Result<()> {
+    tell!("the box restarts; it proves itself for a minute before the new system is kept");
+    let begun = Instant::now();
+    let mut waits_for = String::new();
+    while begun.elapsed() < KEPT_WITHIN {
+        std::thread::sleep(Duration::from_secs(3));
+        // While it restarts nobody answers; the session outlives that.
+        let Ok(state) = state(remote) else { continue };
+        let last = state.view.last.as_ref().filter(|l| l.slot == written.slot);
+        match last.map(|l| (l.outcome, &l.text)) {
+            Some((UpdateOutcome::Kept, text)) => {
+                result!("{text}");
+                return Ok(());
+            }
+            Some((UpdateOutcome::FellBack | UpdateOutcome::Failed, text)) => bail!("{text}"),
+            _ => {}
+        }
+        if let Some(trial) = state
+            .view
+            .trial
+            .filter(|t| *t != waits_for && !t.starts_with("all is well"))
+        {
+            tell!("{trial}");
+            waits_for = trial;
+        }
+    }
+    bail!(
+        "the box has not said within {} minutes what became of it",
+        KEPT_WITHIN.as_secs() / 60
+    )
+}

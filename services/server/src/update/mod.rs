@@ -1,0 +1,220 @@
+//! Updates as far as the server has a hand in them: it carries a bundle to PID 1's writer, which alone may write the boot
+//! partition and trusts nothing that comes from here; and it proves itself while a new system is on trial.
+//!
+//! A bundle comes in one of three ways: its head and then the chunks that the box lacks (the dashboard and `kiln update`),
+//! whole in one request (`curl`), or from an address that the box fetches it from. In all three only what is lacking is sent
+//! to the writer, so an upload that broke off goes on where it was.
+
+pub mod download;
+pub mod proof;
+mod stream;
+mod writer;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, PoisonError};
+
+use serde_json::json;
+use tokio::sync::Mutex;
+use wire::Problem;
+use wire::event::Severity;
+use wire::supervisor::Request;
+use wire::update::{Answer, Ask, Download, UpdateNeeds, UpdateState};
+
+use crate::app::App;
+pub use stream::Incoming;
+use writer::Writer;
+
+/// What this side keeps of updates.
+#[derive(Debug, Default)]
+pub struct Updates {
+    /// Where the writer listens.
+    pub(crate) socket: OnceLock<PathBuf>,
+    /// One of the server's own addresses, to ask itself.
+    pub own: OnceLock<SocketAddr>,
+    /// The conversation with the writer, while an update is under way.
+    writer: Mutex<Option<Writer>>,
+    download: std::sync::Mutex<Option<Download>>,
+}
+
+fn refused(kind: &str, text: String) -> Problem {
+    let status = match kind {
+        "on-trial" | "not-begun" | "incomplete" => 409,
+        "medium" | "no-keys" | "no-board" => 503,
+        _ => 422,
+    };
+    Problem::new(&format!("update-{kind}"), status, "The update was not taken").with(text)
+}
+
+impl Updates {
+    fn set_download(&self, state: Option<Download>) {
+        *self.download.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    fn downloads(&self) -> Option<Download> {
+        self.download.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl App {
+    /// What the box knows of its systems and updates.
+    ///
+    /// # Errors
+    /// `no-supervisor`: there is nobody who could.
+    pub fn update_state(&self) -> Result<UpdateState, Problem> {
+        let view = self.hub(|hub| hub.status().map(|status| status.update.clone()));
+        let view = view.ok_or_else(|| {
+            Problem::new(
+                "no-supervisor",
+                503,
+                "This server does not run in a box, or its supervisor is away",
+            )
+            .with("updates are for the appliance; elsewhere install the new package or container")
+        })?;
+        Ok(UpdateState {
+            view,
+            download: self.update.downloads(),
+        })
+    }
+
+    /// Begins with a bundle's head; what of the bundle the box lacks. One that is under way is given up.
+    ///
+    /// # Errors
+    /// Why the bundle is not taken, or that there is no writer.
+    pub async fn begin_update(&self, head: &[u8], downgrade: bool, person: &str) -> Result<UpdateNeeds, Problem> {
+        self.update_state()?;
+        let socket = self.update.socket.get().ok_or_else(no_writer)?;
+        let mut held = self.update.writer.lock().await;
+        // The old conversation ends before the new one begins: there is one writer.
+        *held = None;
+        self.life
+            .orders
+            .send(Request::Update {})
+            .await
+            .map_err(|_| no_writer())?;
+        let mut writer = Writer::connect(socket).await?;
+        let len = u32::try_from(head.len()).unwrap_or(u32::MAX);
+        match writer.ask(&Ask::Begin { len, downgrade }, head).await? {
+            Answer::Begun(needs) => {
+                *held = Some(writer);
+                drop(held);
+                let message = format!("{person} began an update to version {}", needs.version);
+                let data = json!({ "version": needs.version, "slot": needs.slot, "by": person });
+                self.record("box.update_begun", Severity::Info, message, data).await;
+                Ok(needs)
+            }
+            Answer::Refused { kind, text } => {
+                drop(held);
+                let message = format!("An update was refused: {text}");
+                let data = json!({ "kind": kind, "by": person });
+                self.record("box.update_refused", Severity::Warning, message, data)
+                    .await;
+                Err(refused(&kind, text))
+            }
+            other => Err(odd(&other)),
+        }
+    }
+
+    /// Passes a chunk on.
+    ///
+    /// # Errors
+    /// Its bytes are not the signed ones, or no update is under way.
+    pub async fn update_chunk(&self, number: u32, bytes: &[u8]) -> Result<(), Problem> {
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        match self.ask_writer(&Ask::Chunk { number, len }, bytes).await? {
+            Answer::Taken { .. } => Ok(()),
+            other => Err(odd(&other)),
+        }
+    }
+
+    /// Has the writer compare everything and make the new system the next one.
+    ///
+    /// # Errors
+    /// Something is missing, or the medium did not keep what was written.
+    pub async fn finish_update(&self, person: &str) -> Result<Answer, Problem> {
+        let answer = self.ask_writer(&Ask::Finish {}, &[]).await;
+        *self.update.writer.lock().await = None;
+        let answer = answer?;
+        if let Answer::Finished { slot, version } = &answer {
+            let message = format!(
+                "Version {version} is written to slot {}; the next start tries it",
+                slot.to_uppercase()
+            );
+            let data = json!({ "version": version, "slot": slot, "by": person });
+            self.record("box.update_written", Severity::Info, message, data).await;
+        }
+        Ok(answer)
+    }
+
+    async fn ask_writer(&self, ask: &Ask, bytes: &[u8]) -> Result<Answer, Problem> {
+        let mut held = self.update.writer.lock().await;
+        let Some(writer) = held.as_mut() else {
+            return Err(refused(
+                "not-begun",
+                "no update is under way: send its head first".into(),
+            ));
+        };
+        match writer.ask(ask, bytes).await {
+            Ok(Answer::Refused { kind, text }) => Err(refused(&kind, text)),
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                *held = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// Fetches a bundle from an address, in the background.
+    ///
+    /// # Errors
+    /// The address is none, or one is being fetched already.
+    pub fn fetch_update(self: &Arc<Self>, url: &str, downgrade: bool, person: &str) -> Result<(), Problem> {
+        self.update_state()?;
+        let place = download::Place::parse(url)
+            .map_err(|e| Problem::new("bad-url", 422, "The update cannot be fetched from there").with(e))?;
+        {
+            let mut state = self.update.download.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.as_ref().is_some_and(|d| d.running) {
+                return Err(Problem::new(
+                    "update-fetching",
+                    409,
+                    "An update is being fetched already",
+                ));
+            }
+            *state = Some(Download {
+                url: url.to_owned(),
+                running: true,
+                error: None,
+            });
+        }
+        let (app, url, person) = (Arc::clone(self), url.to_owned(), person.to_owned());
+        tokio::spawn(async move {
+            let error = download::fetch(&app, place, downgrade, &person).await.err();
+            if let Some(problem) = &error {
+                let why = format!("{}: {}", problem.title, problem.detail);
+                let message = format!("The update was not fetched from {url}: {why}");
+                app.record(
+                    "box.update_refused",
+                    Severity::Warning,
+                    message,
+                    json!({ "url": url, "by": person }),
+                )
+                .await;
+            }
+            app.update.set_download(Some(Download {
+                url,
+                running: false,
+                error: error.map(|p| if p.detail.is_empty() { p.title } else { p.detail }),
+            }));
+        });
+        Ok(())
+    }
+}
+
+fn no_writer() -> Problem {
+    Problem::new("no-writer", 503, "The box's writer of updates does not answer").with("try again in a minute")
+}
+
+fn odd(answer: &Answer) -> Problem {
+    Problem::new("writer-odd", 502, "The box's writer answered something else").with(format!("{answer:?}"))
+}
