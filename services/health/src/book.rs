@@ -76,28 +76,12 @@ impl Book {
         Self { store }
     }
 
-    /// Runs a write whose work may refuse; what it wrote before refusing is dropped.
+    /// Runs a write whose work may refuse; it does so before it has written anything.
     async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Write<'_, '_>) -> store::Result<Result<T, Problem>> + Send + 'static,
     ) -> Done<T> {
-        let refused = std::sync::Arc::new(std::sync::Mutex::new(None));
-        let its = std::sync::Arc::clone(&refused);
-        let written = self.store.write(move |w| match work(w)? {
-            Ok(done) => Ok(done),
-            Err(problem) => {
-                let why = problem.title.clone();
-                *its.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(problem);
-                Err(store::Error::GivenUp(why))
-            }
-        });
-        match written.await {
-            Ok(done) => Ok(done),
-            Err(error) => {
-                let problem = refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-                Err(problem.map_or(Failure::Store(error), Failure::Refused))
-            }
-        }
+        self.store.write(work).await?.map_err(Failure::Refused)
     }
 
     /// Makes a token; its hash alone is kept.

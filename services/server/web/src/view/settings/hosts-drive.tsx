@@ -1,0 +1,128 @@
+/** A drive that a host reported: its score with parts, its alerts, and its values over time as small multiples. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Problem } from "@wire";
+
+import { asProblem, call, segment } from "../../api";
+import { ago, bytes, celsius, duration } from "../../format";
+import { ProblemNote, Serial, Shape } from "../bits";
+
+/** An alert that holds. */
+export interface Alert { alert: string; severity: "info" | "warning" | "critical"; message: string; since: string }
+
+/** A drive, as `/api/smart/health/all` tells it. */
+export interface HostDrive {
+  id: string;
+  hostname: string;
+  device: string;
+  model: string;
+  serial: string;
+  alias: string;
+  protocol: string;
+  capacity: number | null;
+  present: boolean;
+  last_seen: string;
+  score: number | null;
+  status: "healthy" | "warning" | "critical" | "unknown";
+  parts: { part: string; cost: number; why: string }[];
+  temperature: number | null;
+  power_on_hours: number | null;
+  alerts: Alert[];
+}
+
+type Line = [number, number][];
+
+/** A line's points in a box of 120 × 32, and its lowest and highest value. */
+export function outline(line: Line): { path: string; low: number; high: number } {
+  const values = line.map(([, value]) => value);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const first = line[0]?.[0] ?? 0;
+  const span = Math.max(1, (line[line.length - 1]?.[0] ?? 0) - first);
+  const x = (at: number) => ((at - first) / span) * 120;
+  const y = (value: number) => (high === low ? 16 : 30 - ((value - low) / (high - low)) * 28);
+  const path = line.map(([at, value], n) => `${n ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+  return { path: line.length === 1 ? `${path}h120` : path, low, high };
+}
+
+/** The shape of a status; its word stands beside it. */
+export const shapeOf = (status: HostDrive["status"]) => ({ healthy: "pass", warning: "warn", critical: "fail", unknown: "inc" } as const)[status];
+
+const NAMES: Record<string, string> = {
+  score: "Score", temperature: "Temperature", wear: "Wear", written: "Written", "5": "Reallocated", "187": "Uncorrectable", "188": "Time-outs",
+  "196": "Reallocation events", "197": "Pending", "198": "Offline uncorrectable", "199": "CRC errors", media_errors: "Media errors",
+  grown_defects: "Grown defects", available_spare: "Spare", read_uncorrected: "Read errors", write_uncorrected: "Write errors",
+};
+
+function figure(key: string, value: number): string {
+  if (key === "temperature") return celsius(value);
+  if (key === "wear" || key === "available_spare") return `${value}\u00a0%`;
+  if (key === "written") return bytes(value);
+  return String(value);
+}
+
+function Small({ of, line }: { of: string; line: Line }) {
+  const last = line[line.length - 1];
+  if (!last) return null;
+  const { path, low, high } = outline(line);
+  const range = low === high ? "unchanged" : `${figure(of, low)} to ${figure(of, high)}`;
+  return (
+    <li>
+      <span class="mute">{NAMES[of] ?? of}</span>
+      <b>{figure(of, last[1])}</b>
+      <svg viewBox="0 0 120 32" preserveAspectRatio="none" role="img" aria-label={`${NAMES[of] ?? of} over time: ${range}`}><path d={path} /></svg>
+      <span class="mute">{range}</span>
+    </li>
+  );
+}
+
+function History({ drive }: { drive: HostDrive }) {
+  const lines = useSignal<Record<string, Line> | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  useEffect(() => {
+    const of = `hostname=${segment(drive.hostname)}&serial=${segment(drive.serial)}&model=${segment(drive.model)}&days=90`;
+    call<{ drives: { id: string; history: Record<string, Line> }[] }>("GET", `/api/smart/attributes/history?${of}`).then(
+      (told) => (lines.value = told.drives.find(({ id }) => id === drive.id)?.history ?? {}),
+      (thrown) => (problem.value = asProblem(thrown)),
+    );
+  }, [drive.id]);
+  const all = lines.value;
+  const shown = all && Object.keys(NAMES).filter((key) => (all[key]?.length ?? 0) > 0);
+  return (
+    <>
+      <ProblemNote problem={problem.value} />
+      {!all && !problem.value && <p class="mute">Reading its history.</p>}
+      {all && shown && <ul class="smalls" aria-label="Values of the last 90 days">{shown.map((key) => <Small key={key} of={key} line={all[key] ?? []} />)}</ul>}
+    </>
+  );
+}
+
+/** One drive, folded until somebody wants its history. */
+export function DriveRow({ drive, now }: { drive: HostDrive; now: number }) {
+  const open = useSignal(false);
+  const shape = shapeOf(drive.status);
+  return (
+    <li class="hostdrive">
+      <details onToggle={(event) => (open.value = event.currentTarget.open)}>
+        <summary>
+          <span class={`v is-${shape}`}><Shape of={shape} />{drive.score ?? "no score"}</span>
+          <span class="who"><b>{drive.alias || drive.model || drive.device}</b><span class="mute"><Serial serial={drive.serial} /> {drive.device}</span></span>
+          <span class="mute">{drive.present ? celsius(drive.temperature) : `last seen ${ago(drive.last_seen, now)}`}</span>
+        </summary>
+        <dl class="facts">
+          {drive.capacity !== null && <><dt>Size</dt><dd>{bytes(drive.capacity)}</dd></>}
+          {drive.power_on_hours !== null && <><dt>Running for</dt><dd>{duration(drive.power_on_hours * 3600)}</dd></>}
+          <dt>Score</dt>
+          <dd>{drive.parts.length === 0 ? "Nothing costs it points." : <ul>{drive.parts.map((part) => <li key={part.part}>{`−${part.cost}: ${part.why}`}</li>)}</ul>}</dd>
+        </dl>
+        {drive.alerts.map((alert) => <AlertLine key={alert.alert} alert={alert} now={now} />)}
+        {open.value && <History drive={drive} />}
+      </details>
+    </li>
+  );
+}
+
+/** An alert in one line. */
+export function AlertLine({ alert, now }: { alert: Alert; now: number }) {
+  const shape = alert.severity === "critical" ? "fail" : "warn";
+  return <p class={`v is-${shape}`}><Shape of={shape} /><span>{alert.message} <span class="mute">since {ago(alert.since, now)}</span></span></p>;
+}

@@ -1,0 +1,178 @@
+/** Computers that report their drives: how those are, how often they report, and how one more is enrolled. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Problem } from "@wire";
+
+import "../../style/hosts.css";
+import { asProblem, call, segment } from "../../api";
+import { ago, duration, plural } from "../../format";
+import { Dialog, Panel, ProblemNote, Shape } from "../bits";
+import { type Alert, AlertLine, DriveRow, type HostDrive } from "./hosts-drive";
+
+interface Host { hostname: string; agent_id: number; agent_version: string; last_seen: string; silent: boolean; alerts: Alert[]; rejected: string[] }
+interface Token { id: number; name: string; created_at: string; expires_at: string | null; used_at: string | null }
+interface Fresh extends Token { token: string }
+
+/** How often the page asks while somebody looks: reports come a minute apart at most. */
+const AGAIN_MS = 60_000;
+
+function Hosts() {
+  const hosts = useSignal<Host[] | null>(null);
+  const drives = useSignal<HostDrive[]>([]);
+  const problem = useSignal<Problem | null>(null);
+  const leaving = useSignal<Host | null>(null);
+  const now = Date.now();
+  const look = async () => {
+    try {
+      const [told, all] = await Promise.all([
+        call<{ hosts: Host[] }>("GET", "/api/hosts"),
+        call<{ drives: HostDrive[] }>("GET", "/api/smart/health/all"),
+      ]);
+      drives.value = all.drives;
+      hosts.value = told.hosts;
+      problem.value = null;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+  };
+  useEffect(() => {
+    void look();
+    const timer = setInterval(() => void look(), AGAIN_MS);
+    return () => clearInterval(timer);
+  }, []);
+  const remove = async (host: Host) => {
+    try {
+      await call("DELETE", `/agents/${segment(String(host.agent_id))}`);
+      leaving.value = null;
+      await look();
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+      leaving.value = null;
+    }
+  };
+  return (
+    <>
+      <ProblemNote problem={problem.value} />
+      {!hosts.value && !problem.value && <p class="mute">Asking the box.</p>}
+      {hosts.value?.length === 0 && (
+        <Panel title="No host reports yet">
+          <p>A computer with a Vigil agent sends what its drives say of themselves. Make a token below and start the agent with it: its drives appear here with its first report, and you are told when one begins to fail.</p>
+        </Panel>
+      )}
+      {hosts.value?.map((host) => {
+        const own = drives.value.filter((drive) => drive.hostname === host.hostname);
+        return (
+          <Panel key={host.hostname} title={host.hostname} note={`${plural(own.length, "drive")}, reported ${ago(host.last_seen, now)}`}
+            end={<button class="btn plain" type="button" onClick={() => (leaving.value = host)}>Take away</button>}>
+            {host.alerts.map((alert) => <AlertLine key={alert.alert} alert={alert} now={now} />)}
+            <ul class="hostdrives">{own.map((drive) => <DriveRow key={drive.id} drive={drive} now={now} />)}</ul>
+            {host.rejected.length > 0 && <details><summary>{plural(host.rejected.length, "device")} told nothing of its health</summary><ul class="plain">{host.rejected.map((why, n) => <li key={n}>{why}</li>)}</ul></details>}
+          </Panel>
+        );
+      })}
+      {leaving.value && (
+        <Dialog title={`Take ${leaving.value.hostname} away?`} onClose={() => (leaving.value = null)}>
+          <p>Its agent may no longer report. The histories of its drives go with it and cannot be brought back.</p>
+          <p class="do">
+            <button class="btn" type="button" onClick={() => (leaving.value = null)}>Keep it</button>
+            <button class="btn danger" type="button" onClick={() => leaving.value && void remove(leaving.value)}>Take it away</button>
+          </p>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+function Interval() {
+  const value = useSignal<number | null>(null);
+  const choices = useSignal<number[]>([]);
+  const problem = useSignal<Problem | null>(null);
+  const path = "/api/settings/agents/report_interval";
+  const ask = async (work: Promise<{ value: number; choices: number[] }>) => {
+    try {
+      const told = await work;
+      value.value = told.value;
+      choices.value = told.choices;
+      problem.value = null;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+  };
+  useEffect(() => void ask(call("GET", path)), []);
+  return (
+    <Panel title="How often" note="Each agent learns it with its next report. A host that misses three is told of.">
+      <div class="field">
+        <label for="host-every">A report every</label>
+        <select id="host-every" value={value.value ?? ""} disabled={value.value === null} onChange={(event) => void ask(call("PUT", path, { value: Number(event.currentTarget.value) }))}>
+          {choices.value.map((seconds) => <option key={seconds} value={seconds}>{duration(seconds)}</option>)}
+        </select>
+      </div>
+      <ProblemNote problem={problem.value} />
+    </Panel>
+  );
+}
+
+function Enrol() {
+  const tokens = useSignal<Token[]>([]);
+  const name = useSignal("");
+  const fresh = useSignal<Fresh | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  const look = async () => {
+    try {
+      tokens.value = (await call<{ tokens: Token[] }>("GET", "/tokens")).tokens.filter(({ used_at }) => !used_at);
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+  };
+  useEffect(() => void look(), []);
+  const work = async (doing: () => Promise<void>) => {
+    problem.value = null;
+    try {
+      await doing();
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    await look();
+  };
+  const make = () => work(async () => {
+    fresh.value = await call<Fresh>("POST", "/tokens", { name: name.value.trim(), expires_in: 86_400 });
+    name.value = "";
+  });
+  return (
+    <Panel title="One more computer" note="A token admits one agent, once, within a day.">
+      <form onSubmit={(event) => { event.preventDefault(); void make(); }}>
+        <div class="field"><label for="host-name">What do you call it</label>
+          <input id="host-name" value={name.value} maxLength={128} autocomplete="off" onInput={(event) => (name.value = event.currentTarget.value)} aria-describedby="host-name-h" />
+          <p class="h" id="host-name-h">Only for this list, until the agent tells its own name.</p></div>
+        <button class="btn prime" type="submit">Make a token</button>
+      </form>
+      <ProblemNote problem={problem.value} />
+      {fresh.value && (
+        <div role="status">
+          <p class="v is-warn"><Shape of="warn" />This is shown once. Give it to the agent as it starts:</p>
+          <pre class="mono envlines">{`SERVER=${location.origin}\nTOKEN=${fresh.value.token}`}</pre>
+        </div>
+      )}
+      {tokens.value.length > 0 && (
+        <ul class="plain">
+          {tokens.value.map((token) => (
+            <li key={token.id}>{token.name || `Token ${token.id}`} <span class="mute">waits for its agent, made {ago(token.created_at, Date.now())}</span>{" "}
+              <button class="btn plain" type="button" aria-label={`Take away ${token.name || `token ${token.id}`}`} onClick={() => void work(async () => { await call("DELETE", `/tokens/${token.id}`); })}>Take away</button></li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+/** The page. */
+export default function Page() {
+  return (
+    <>
+      <Hosts />
+      <Enrol />
+      <Interval />
+      <Panel title="On paper"><p><a href="/api/reports/health">All drives, the worst first</a>, to print or keep.</p></Panel>
+    </>
+  );
+}
