@@ -271,7 +271,9 @@ pub async fn source(
     let Query(of) = of.map_err(|error| bad(error.body_text()))?;
     let path = path(&source, &of)?;
     of.range.as_deref().map(seconds).transpose()?;
-    let Some(origin) = origin(&addon)?.filter(|_| addon.enabled) else {
+    // Nobody's component: the box's own list asks what the box itself heard and refused.
+    let of_the_box = of.component.as_deref() == Some("");
+    let Some(origin) = origin(&addon)?.filter(|_| addon.enabled && !of_the_box) else {
         return remembered(&app, &addon, &source, &of).map(Json);
     };
     let asked = async {
