@@ -6,6 +6,7 @@ import { Box, missing, noLoops, until } from "./box.mjs";
 import { addons } from "./addons.mjs";
 import { inspect, launch, visit } from "./browser.mjs";
 import { evidence } from "./evidence.mjs";
+import { hosts } from "./hosts.mjs";
 import { assert, tester } from "./test.mjs";
 
 const PASSWORD = "correct horse battery";
@@ -358,6 +359,7 @@ for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) {
   try {
     await round(browser, width, scheme);
     await addons(browser, width, scheme, count);
+    await hosts(browser, width, scheme, count);
   } catch (error) {
     count.failed += 1;
     console.log(`not ok ${width} px  ${error.stack ?? error}`);

@@ -103,7 +103,7 @@ function Take() {
         {note}
         <button class="btn prime" type="submit" disabled={!ready || busy.value}>{busy.value ? "Making it" : "Take a backup"}</button>
       </form>
-      <p class="mute foot">The agent's own records (its signing key, a person's playbooks) and the keys that make this box this box are not in it.</p>
+      <p class="mute foot">Jobs under way and the keys that make this box this box are not in it.</p>
     </Panel>
   );
 }

@@ -6,6 +6,7 @@ import type { Problem } from "@wire";
 import { asProblem, call, segment } from "../../api";
 import { ago, bytes, celsius, duration } from "../../format";
 import { ProblemNote, Serial, Shape } from "../bits";
+import { type Line, outline } from "./hosts-line";
 
 /** An alert that holds. */
 export interface Alert { alert: string; severity: "info" | "warning" | "critical"; message: string; since: string }
@@ -28,20 +29,6 @@ export interface HostDrive {
   temperature: number | null;
   power_on_hours: number | null;
   alerts: Alert[];
-}
-
-type Line = [number, number][];
-
-/** A line's points in a box of 120 × 32, and its lowest and highest value. */
-export function outline(line: Line): { path: string; low: number; high: number } {
-  const values = line.map(([, value]) => value);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const first = line[0]?.[0] ?? 0;
-  const span = Math.max(1, (line[line.length - 1]?.[0] ?? 0) - first);
-  const x = (at: number) => ((at - first) / span) * 120;
-  const y = (value: number) => (high === low ? 16 : 30 - ((value - low) / (high - low)) * 28);
-  const path = line.map(([at, value], n) => `${n ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-  return { path: line.length === 1 ? `${path}h120` : path, low, high };
 }
 
 /** The shape of a status; its word stands beside it. */
@@ -104,7 +91,7 @@ export function DriveRow({ drive, now }: { drive: HostDrive; now: number }) {
     <li class="hostdrive">
       <details onToggle={(event) => (open.value = event.currentTarget.open)}>
         <summary>
-          <span class={`v is-${shape}`}><Shape of={shape} />{drive.score ?? "no score"}</span>
+          <span class={`v is-${shape}`}><Shape of={shape} />{drive.score === null ? "no score" : `${drive.score} ${drive.status}`}</span>
           <span class="who"><b>{drive.alias || drive.model || drive.device}</b><span class="mute"><Serial serial={drive.serial} /> {drive.device}</span></span>
           <span class="mute">{drive.present ? celsius(drive.temperature) : `last seen ${ago(drive.last_seen, now)}`}</span>
         </summary>
@@ -124,5 +111,5 @@ export function DriveRow({ drive, now }: { drive: HostDrive; now: number }) {
 /** An alert in one line. */
 export function AlertLine({ alert, now }: { alert: Alert; now: number }) {
   const shape = alert.severity === "critical" ? "fail" : "warn";
-  return <p class={`v is-${shape}`}><Shape of={shape} /><span>{alert.message} <span class="mute">since {ago(alert.since, now)}</span></span></p>;
+  return <p class={`v said is-${shape}`}><Shape of={shape} /><span>{alert.message} <span class="mute">began {ago(alert.since, now)}</span></span></p>;
 }

@@ -149,7 +149,7 @@ function Enrol() {
       <ProblemNote problem={problem.value} />
       {fresh.value && (
         <div role="status">
-          <p class="v is-warn"><Shape of="warn" />This is shown once. Give it to the agent as it starts:</p>
+          <p class="v said is-warn"><Shape of="warn" />This is shown once. Give it to the agent as it starts:</p>
           <pre class="mono envlines">{`SERVER=${location.origin}\nTOKEN=${fresh.value.token}`}</pre>
         </div>
       )}
