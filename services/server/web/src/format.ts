@@ -79,12 +79,14 @@ export function clock(iso: string, now: number): string {
   return `${at.toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", ...year })}, ${time}`;
 }
 
+// Made once: making one costs a thousand times what using it does.
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short" });
+const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
 /** A full time with seconds, for logs: `20 Nov 06:41:09`. */
 export function stamp(iso: string): string {
   const at = new Date(iso);
-  if (Number.isNaN(at.getTime())) return iso;
-  const day = at.toLocaleDateString("en-GB", { day: "2-digit", month: "short" });
-  return `${day} ${at.toLocaleTimeString("en-GB")}`;
+  return Number.isNaN(at.getTime()) ? iso : `${DAY.format(at)} ${TIME.format(at)}`;
 }
 
 /** A countdown: `1:37`. */

@@ -14,6 +14,7 @@ import { useSource, type PartProps } from "./context";
 import { isFor } from "./feed";
 import { RANGES } from "./log";
 import { at, choices, num, obj, str } from "./manifest";
+import { paced } from "./pace";
 import { figure, pointsOf, readChart, Series, type Chart, type Curve } from "./series";
 
 /** Colours of curves that choose none: the page's inks; ember is for what runs, so it is not among them. */
@@ -126,9 +127,8 @@ export function ChartPart(props: PartProps) {
   const readout = useSignal<number | null>(null);
   const failed = useSignal(false);
   const told = asked.told.value;
-  const pending = useRef<ReturnType<typeof setTimeout> | null>(null);
-  const cost = useRef({ last: 0, took: 0 });
   const turn = useSignal(0);
+  const asking = useRef(chart.range);
 
   const curves = useMemo<Curve[]>(() => (chart.open
     ? drawnKeys.value.map((key) => ({ key, label: key || part.title, color: null, right: false, fill: false, bars: false }))
@@ -136,29 +136,23 @@ export function ChartPart(props: PartProps) {
   const live = useRef(curves);
   live.current = curves;
 
-  const redraw = () => {
-    pending.current = null;
-    const begun = performance.now();
+  const pace = useMemo(() => paced(() => {
     if (chart.open && series.keys.length !== drawnKeys.peek().length) drawnKeys.value = series.keys;
     plot.current?.setData(series.columns(live.current.map(({ key }) => key)) as uPlot.AlignedData);
     turn.value += 1;
-    cost.current = { last: performance.now(), took: performance.now() - begun };
-  };
-  const soon = () => {
-    if (pending.current !== null) return;
-    const wait = Math.max(0, cost.current.last + 3 * cost.current.took - performance.now());
-    if (wait < 8) redraw();
-    else pending.current = setTimeout(redraw, wait);
-  };
+  }), [chart, series]);
+  useEffect(() => pace.stop, [pace]);
   const wanted = (key: string) => chart.open || chart.curves.some((curve) => curve.key === key);
 
   useEffect(() => {
     for (const [key, points] of chart.fixed) for (const [seconds, value] of points) series.add({ key, seconds, value });
-    soon();
+    pace.soon();
   }, [chart, series]);
   useEffect(() => {
     if (!told) return;
-    series.clear();
+    // Another range is another picture; the same one asked anew adds to what was heard meanwhile.
+    if (asking.current !== range.value) series.clear();
+    asking.current = range.value;
     const least = secondsOf(range.value);
     const whole = obj(told.value);
     const items = told.items.length > 0 ? told.items : [];
@@ -170,7 +164,7 @@ export function ChartPart(props: PartProps) {
       for (const [key, list] of shaped.fixed) points.push(...list.map(([seconds, value]) => ({ key, seconds, value })));
     }
     for (const point of points) if (wanted(point.key) && (least === null || point.seconds > now.peek() / 1000 - least)) series.add(point);
-    soon();
+    pace.soon();
   }, [told]);
   useEffect(() => around.feed.hear(["chart", "metric"], (frames) => {
     let any = false;
@@ -185,7 +179,7 @@ export function ChartPart(props: PartProps) {
         any = true;
       }
     }
-    if (any) soon();
+    if (any) pace.soon();
   }), [around.feed, part]);
 
   useEffect(() => {
@@ -216,9 +210,6 @@ export function ChartPart(props: PartProps) {
       plot.current = null;
     };
   }, [chart, curves]);
-  useEffect(() => () => {
-    if (pending.current !== null) clearTimeout(pending.current);
-  }, []);
 
   const toggle = (curve: Curve, index: number) => {
     const next = new Set(hidden.peek());

@@ -18,6 +18,8 @@ export type Kind = "log" | "progress" | "notification" | "chart" | "metric" | "s
 
 /** Most frames that wait for a picture: what comes on top pushes out the oldest. */
 const WAITING_MAX = 20_000;
+/** Longest pause between two pictures while frames wait, in milliseconds. */
+const GAP_MAX_MS = 40;
 /** How often a hidden page is told, in milliseconds. */
 const HIDDEN_MS = 1000;
 
@@ -43,6 +45,8 @@ export class Feed {
   #waiting: Frame[] = [];
   #picture: number | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** Before this moment no other picture is begun. */
+  #free = 0;
   #stop: () => void;
 
   constructor(addon: number) {
@@ -69,8 +73,21 @@ export class Feed {
     if (!frame) return;
     this.#waiting.push(frame);
     if (this.#waiting.length > WAITING_MAX) this.#waiting.splice(0, WAITING_MAX / 10);
-    if (document.hidden) this.#timer ??= setTimeout(this.#flush, HIDDEN_MS);
-    else this.#picture ??= requestAnimationFrame(this.#flush);
+    this.#plan();
+  }
+
+  #plan(): void {
+    if (this.#timer !== null || this.#picture !== null) return;
+    if (document.hidden) {
+      this.#timer = setTimeout(this.#flush, HIDDEN_MS);
+      return;
+    }
+    const wait = this.#free - performance.now();
+    if (wait < 4) this.#picture = requestAnimationFrame(this.#flush);
+    else this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#picture = requestAnimationFrame(this.#flush);
+    }, wait);
   }
 
   #flush = () => {
@@ -78,6 +95,13 @@ export class Feed {
     if (this.#picture !== null) cancelAnimationFrame(this.#picture);
     this.#timer = null;
     this.#picture = null;
+    const begun = performance.now();
+    // After the picture was drawn: as long as it took nothing is drawn, so that a slow processor draws fewer and fuller ones.
+    setTimeout(() => {
+      const ended = performance.now();
+      this.#free = ended + Math.min(GAP_MAX_MS, ended - begun);
+      if (this.#waiting.length > 0) this.#plan();
+    }, 0);
     const byType = new Map<string, Frame[]>();
     for (const frame of this.#waiting.splice(0)) {
       const list = byType.get(frame.type);

@@ -8,34 +8,53 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { plural, stamp } from "../format";
-import { Icon, Panel, ProblemNote } from "../view/bits";
+import { Icon, Panel, ProblemNote, Still } from "../view/bits";
 import { useSource, type PartProps } from "./context";
 import { isFor } from "./feed";
 import { arr, at, bool, choices, obj, str, within } from "./manifest";
+import { paced } from "./pace";
 import { levelOf, LEVELS, readLine, Ring, type Filter, type Level, type Line } from "./ring";
 
 /** Height of a row in pixels; `--log-row` in `addon.css`. */
 const ROW = 20;
+/** So long after a hand's last move what scrolls is its doing, in milliseconds; a thrown page rolls on for a while. */
+const HAND_MS = 1500;
 /** Rows that are drawn above and below what is in view. */
 const OVER = 6;
 
 /** The ranges that a history can be asked for, unless the manifest names its own. */
 export const RANGES = [["15m", "15 min"], ["1h", "1 h"], ["6h", "6 h"], ["24h", "24 h"], ["7d", "7 days"]].map(([value = "", label = ""]) => ({ value, label }));
 
-const day = (time: string) => (time ? stamp(time).split(" ").slice(0, -1).join(" ") : "");
-const clockOf = (time: string) => (time ? stamp(time).split(" ").at(-1) : "");
+/** A row: a line never changes, so neither does its row. */
+class Row extends Still<{ line: Line; showTime: boolean; showSource: boolean }> {
+  override render() {
+    const { line, showTime, showSource } = this.props;
+    const words = line.time ? stamp(line.time).split(" ") : [];
+    return (
+      <div class={`ln ${line.level}`}>
+        {showTime && <time><s>{words.slice(0, -1).join(" ")}</s>{words.at(-1)}</time>}<b>{line.level}</b>{showSource && line.source && <i>{line.source}</i>}<span>{line.message}</span>
+      </div>
+    );
+  }
+}
 
 /** The component. */
 export function LogPart(props: PartProps) {
   const { part, around } = props;
   const ring = useMemo(() => new Ring(within(at(part.config, "max_lines"), 50, 20_000, 1000)), [part]);
   const tick = useSignal(0);
+  const pace = useMemo(() => paced(() => (tick.value += 1)), []);
   const filter = useSignal<Filter>({ level: "", job: "", text: "" });
   const stopped = useSignal<{ number: number; line: Line }[] | null>(null);
   const before = useSignal(0);
   const top = useSignal(0);
   const high = useSignal(400);
   const box = useRef<HTMLDivElement>(null);
+  /** Where the end was when it was last brought into view. */
+  const end = useRef(0);
+  /** When a hand was on wheel, key, finger or bar. */
+  const hand = useRef(-Infinity);
+  const touched = () => (hand.current = performance.now());
 
   const timeFilter = obj(at(part.config, "time_filter"));
   const ranges = choices(at(timeFilter, "options"));
@@ -46,7 +65,7 @@ export function LogPart(props: PartProps) {
   useEffect(() => {
     if (!told) return;
     // The history comes before what was heard meanwhile; lines that are in both are shown once.
-    const heard = ring.frozen().map(({ line }) => line);
+    const heard = ring.all();
     const key = (line: Line) => `${line.time} ${line.source} ${line.message}`;
     const old = told.items.map(readLine);
     const seen = new Set(old.map(key));
@@ -61,8 +80,9 @@ export function LogPart(props: PartProps) {
     const lines = frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && (agent === "" || str(at(raw, "agent_id"), agent) === agent)).map(readLine);
     if (lines.length === 0) return;
     ring.push(lines);
-    tick.value += 1;
+    pace.soon();
   }), [around.feed, ring, part.id]);
+  useEffect(() => pace.stop, [pace]);
   useEffect(() => {
     ring.filter(filter.value);
     if (stopped.peek()) {
@@ -87,8 +107,10 @@ export function LogPart(props: PartProps) {
   const last = Math.min(count, first + Math.ceil(high.value / ROW) + 2 * OVER);
   const rows = still ? still.slice(first, last) : ring.slice(first, last);
   useLayoutEffect(() => {
-    if (!still && box.current) box.current.scrollTop = count * ROW;
-  });
+    if (still || !box.current) return;
+    box.current.scrollTop = count * ROW;
+    end.current = box.current.scrollTop;
+  }, [still, count, high.value]);
   const stop = () => {
     before.value = ring.total;
     stopped.value = ring.frozen();
@@ -98,8 +120,9 @@ export function LogPart(props: PartProps) {
   const scrolled = () => {
     const element = box.current;
     if (!element) return;
-    const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < ROW;
-    if (!stopped.peek() && !atEnd) stop();
+    // Lines that came since the last picture are no reason to stand still; somebody who scrolls up is.
+    const byHand = performance.now() - hand.current < HAND_MS;
+    if (!stopped.peek() && byHand && element.scrollTop < end.current - ROW) stop();
     else top.value = element.scrollTop;
   };
   const levels = arr(at(part.config, "levels")).map((one) => levelOf(str(one)));
@@ -120,13 +143,11 @@ export function LogPart(props: PartProps) {
         {ranges.length > 0 && <label>Since <select value={range.value} onChange={(e) => (range.value = e.currentTarget.value)}>{ranges.map((one) => <option key={one.value} value={one.value}>{one.label}</option>)}</select></label>}
       </div>
       <ProblemNote problem={asked.problem.value} />
-      <div class="lines" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={`${part.title}, ${still ? "paused" : "newest below"}`} onScroll={scrolled}>
+      <div class="lines" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={`${part.title}, ${still ? "paused" : "newest below"}`} onScroll={scrolled} onWheel={touched} onKeyDown={touched} onPointerDown={touched} onPointerMove={(e) => e.buttons !== 0 && touched()} onTouchMove={touched}>
         <div class="room" style={{ height: `${count * ROW}px` }}>
           <div class="view" style={{ transform: `translateY(${first * ROW}px)` }}>
             {rows.map(({ number, line }) => (
-              <div key={number} class={`ln ${line.level}`}>
-                {showTime && <time><s>{day(line.time)}</s>{clockOf(line.time)}</time>}<b>{line.level}</b>{showSource && line.source && <i>{line.source}</i>}<span>{line.message}</span>
-              </div>
+              <Row key={number} line={line} showTime={showTime} showSource={showSource} />
             ))}
           </div>
         </div>

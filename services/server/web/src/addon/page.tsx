@@ -147,6 +147,11 @@ function Body({ addon, manifest, page, again }: { addon: AddonView; manifest: Ma
   );
 }
 
+/** When it was heard: turns with the clock, and nothing else of the page with it. */
+function Heard({ at }: { at: string | null }) {
+  return <span class="mute">{at ? `heard ${ago(at, now.value)}` : "never heard"}</span>;
+}
+
 /** The page. */
 export function AddonPage({ id, page }: { id: string; page: string | null }) {
   const addon = useSignal<AddonView | null>(null);
@@ -178,7 +183,7 @@ export function AddonPage({ id, page }: { id: string; page: string | null }) {
       <div class="pagehd">
         <div><p class="crumb"><a href="/addons">Add-ons</a></p><h1>{view.name}</h1>
           <p class="mute">{[view.description, view.version !== "0.0.0" && view.version ? `version ${view.version}` : ""].filter(Boolean).join(", ")}</p></div>
-        <div class="state"><Status addon={view} /><span class="mute">{view.last_seen ? `heard ${ago(view.last_seen, now.value)}` : "never heard"}</span></div>
+        <div class="state"><Status addon={view} /><Heard at={view.last_seen} /></div>
       </div>
       <ProblemNote problem={problem.value} />
       {manifest ? <Body key={view.id} addon={view} manifest={manifest} page={page} again={() => (count.value += 1)} /> : (

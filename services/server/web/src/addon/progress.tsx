@@ -65,10 +65,9 @@ export function ProgressPart(props: PartProps) {
   }), [around.feed, part.id]);
 
   const multi = bool(at(part.config, "multi"), true);
-  const running = order.value.filter((id) => jobs.get(id)?.value.state === "running").length;
   const list = multi ? order.value : order.value.slice(-1);
   return (
-    <Panel title={part.title} note={part.about || (list.length > 0 ? `${running} running${list.length > running ? `, ${list.length - running} ended` : ""}` : undefined)}>
+    <Panel title={part.title} note={part.about || (list.length > 0 ? <Count list={list} jobs={jobs} /> : undefined)}>
       {list.length === 0 && <ProblemNote problem={asked.problem.value} />}
       {list.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Asking what runs." : "Nothing runs. A job appears here as soon as the add-on tells of it."}</p>}
       <ul class={`jobs ${bool(at(obj(at(part.config, "cancel")), "enabled")) ? "ends" : ""}`}>{list.map((id) => {
@@ -77,6 +76,12 @@ export function ProgressPart(props: PartProps) {
       })}</ul>
     </Panel>
   );
+}
+
+/** How many run: its own component, so that a frame of one job redraws that job's row and this line at most. */
+function Count({ list, jobs }: { list: readonly string[]; jobs: ReadonlyMap<string, Signal<Shown>> }) {
+  const running = useMemo(() => computed(() => list.filter((id) => jobs.get(id)?.value.state === "running").length), [list, jobs]);
+  return <>{running.value} running{list.length > running.value ? `, ${list.length - running.value} ended` : ""}</>;
 }
 
 const ENDED: Record<Exclude<Shown["state"], "running" | "paused">, string> = { completed: "ended", failed: "failed", cancelled: "cancelled" };
@@ -98,7 +103,7 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
   return (
     <li class={`ajob ${state}`}>
       <div class="who"><b>{title || id}</b><span class="mute">{[command, title && id !== title ? id : "", agent].filter(Boolean).join(", ")}</span></div>
-      <div class="pc">{state === "running" || state === "paused" ? (percent === null ? "" : `${percent.toFixed(percent < 100 && percent > 99 ? 1 : percent >= 10 ? 0 : 1)}\u00a0%`) : (
+      <div class="pc">{state === "running" || state === "paused" ? (percent === null ? "" : `${percent.toFixed(percent === 100 ? 0 : 1)}\u00a0%`) : (
         <span class={`v ${state === "failed" ? "is-fail" : state === "cancelled" ? "is-inc" : "is-info"}`}>{state === "failed" ? <Shape of="fail" /> : state === "cancelled" ? <Shape of="inc" /> : <Icon name="tick" />}{ENDED[state]}</span>
       )}</div>
       <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent === null ? undefined : Math.round(percent)} aria-label={`${title || id}${phase && `, ${phase}`}`}>

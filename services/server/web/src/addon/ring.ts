@@ -126,6 +126,11 @@ export class Ring {
     return this.slice(0, this.length);
   }
 
+  /** Everything that is kept, whatever the filter. */
+  all(): Line[] {
+    return this.#lines.slice(-this.capacity);
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#lines = [];

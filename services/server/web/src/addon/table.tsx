@@ -64,7 +64,9 @@ export function TablePart(props: PartProps) {
   useEffect(() => {
     if (!told) return;
     heard.value = true;
-    rows.value = (smart ? smartRows(told.items.length > 0 ? told.items : told.value) : told.items).slice(0, ROWS_MAX);
+    // Attributes do not go away: what is told is added to what was heard. Other rows are as they are told.
+    if (smart) merge(smartRows(told.items.length > 0 ? told.items : told.value), smartId);
+    else rows.value = told.items.slice(0, ROWS_MAX);
   }, [told]);
   const smartId = (row: Config) => `${str(at(row, "serial"), str(at(row, "job_id"), str(at(row, "drive"))))}/${str(at(row, "id"))}`;
   const merge = (fresh: readonly Config[], key: (row: Config, index: number) => string) => {
