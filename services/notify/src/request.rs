@@ -99,7 +99,7 @@ pub fn requests(channel: &Channel, message: &Message, now: Time) -> Vec<Request>
         } => chats
             .iter()
             .map(|chat| {
-                let mut body = json!({ "chat_id": chat, "text": telegram_text(message),
+                let mut body = json!({ "chat_id": chat_id(chat), "text": telegram_text(message),
                     "disable_notification": *silent, "protect_content": *protect,
                     "link_preview_options": { "is_disabled": true } });
                 if let Some(thread) = thread {
@@ -193,6 +193,11 @@ fn discord(webhook: &Address, username: &str, avatar: &str, thread: &str, messag
         address = address.with("thread_id", thread);
     }
     post_json(address, &body)
+}
+
+/// Source: Telegram Bot API: an integer, or @channelusername.
+fn chat_id(chat: &str) -> Value {
+    chat.parse::<i64>().map_or_else(|_| json!(chat), |number| json!(number))
 }
 
 /// Source: Telegram Bot API, sendMessage: 1 to 4096 characters. Plain, so that nothing in it is a mark.

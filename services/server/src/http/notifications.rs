@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json as Answered;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use notify::engine::{Delivery, Refused};
@@ -156,11 +157,12 @@ impl From<Refused> for Refusal {
     }
 }
 
-fn find(app: &App, id: u64) -> Result<Service, Refusal> {
-    app.alerts
-        .engine
-        .service(id)
-        .ok_or_else(|| Refusal::new("service-unknown", 404, "There is no such alert channel").with(format!("id: {id}")))
+fn find(app: &App, id: &str) -> Result<Service, Refusal> {
+    let found = id.parse().ok().and_then(|id| app.alerts.engine.service(id));
+    found.ok_or_else(|| {
+        let words: String = id.chars().take(40).collect();
+        Refusal::new("service-unknown", 404, "There is no such alert channel").with(format!("id: {words}"))
+    })
 }
 
 /// Values as forms send them: text, and now and then a number or a yes.
@@ -314,9 +316,9 @@ pub async fn add(
 pub async fn service(
     State(app): State<Arc<App>>,
     _: Person,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
 ) -> Result<Answered<ServiceDetail>, Refusal> {
-    let service = find(&app, id)?;
+    let service = find(&app, &id)?;
     Ok(Answered(ServiceDetail {
         service: ServiceView::of(&service, &app.alerts.engine.waiting()),
         event_rules: service.rules,
@@ -332,10 +334,10 @@ pub async fn service(
 pub async fn change(
     State(app): State<Arc<App>>,
     person: Person,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
     Json(request): Json<ServiceRequest>,
 ) -> Result<Answered<Done>, Refusal> {
-    let old = find(&app, id)?;
+    let old = find(&app, &id)?;
     let form = request.form(Some(&old))?;
     let mut service = old.clone();
     request.apply(&mut service, form)?;
@@ -361,10 +363,10 @@ async fn keep(app: &App, person: &Person, mut service: Service) -> Result<Answer
 pub async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
 ) -> Result<Answered<Done>, Refusal> {
-    let service = find(&app, id)?;
-    app.alerts.engine.remove(id).await?;
+    let service = find(&app, &id)?;
+    app.alerts.engine.remove(service.id).await?;
     told(&app, &person, "person.removed_alert_channel", "removed", &service).await?;
     Ok(done("deleted"))
 }
@@ -375,12 +377,12 @@ pub async fn remove(
 pub async fn rules(
     State(app): State<Arc<App>>,
     person: Person,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
     Json(rules): Json<Vec<Rule>>,
 ) -> Result<Answered<Done>, Refusal> {
     let service = Service {
         rules,
-        ..find(&app, id)?
+        ..find(&app, &id)?
     };
     keep(&app, &person, service).await
 }
@@ -391,12 +393,12 @@ pub async fn rules(
 pub async fn quiet_hours(
     State(app): State<Arc<App>>,
     person: Person,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
     Json(quiet): Json<QuietHours>,
 ) -> Result<Answered<Done>, Refusal> {
     let service = Service {
         quiet_hours: Some(quiet),
-        ..find(&app, id)?
+        ..find(&app, &id)?
     };
     keep(&app, &person, service).await
 }
@@ -407,12 +409,12 @@ pub async fn quiet_hours(
 pub async fn digest(
     State(app): State<Arc<App>>,
     person: Person,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
     Json(digest): Json<Digest>,
 ) -> Result<Answered<Done>, Refusal> {
     let service = Service {
         digest: Some(digest),
-        ..find(&app, id)?
+        ..find(&app, &id)?
     };
     keep(&app, &person, service).await
 }
@@ -423,15 +425,22 @@ pub async fn digest(
 pub async fn group_rules(
     State(app): State<Arc<App>>,
     _: Person,
-    Path(id): Path<u64>,
+    Path(id): Path<String>,
 ) -> Result<Answered<BTreeMap<String, Vec<Rule>>>, Refusal> {
-    let groups = find(&app, id)?.groups;
+    let groups = find(&app, &id)?.groups;
     Ok(Answered(
         groups
             .into_iter()
             .map(|group| (group.id.to_string(), group.rules))
             .collect(),
     ))
+}
+
+fn group_id(text: &str) -> Result<u64, Refusal> {
+    let words = text.chars().take(40).collect::<String>();
+    text.parse().map_err(|_| {
+        Refusal::new("group-unknown", 404, "There is no such group").with(format!("{words:?}: expected a number"))
+    })
 }
 
 /// Rules of a group, alone or with its name and drives.
@@ -459,10 +468,11 @@ pub enum GroupRequest {
 pub async fn set_group_rules(
     State(app): State<Arc<App>>,
     person: Person,
-    Path((id, group)): Path<(u64, u64)>,
+    Path((id, group)): Path<(String, String)>,
     Json(request): Json<GroupRequest>,
 ) -> Result<Answered<Done>, Refusal> {
-    let mut service = find(&app, id)?;
+    let mut service = find(&app, &id)?;
+    let group = group_id(&group)?;
     let known = service.groups.iter().position(|known| known.id == group);
     if known.is_none() && service.groups.len() >= GROUPS_MAX {
         return Err(Refusal::new("too-many", 409, "There are too many groups").with(format!("at most {GROUPS_MAX}")));
@@ -496,9 +506,10 @@ pub async fn set_group_rules(
 pub async fn drop_group_rules(
     State(app): State<Arc<App>>,
     person: Person,
-    Path((id, group)): Path<(u64, u64)>,
+    Path((id, group)): Path<(String, String)>,
 ) -> Result<Answered<Done>, Refusal> {
-    let mut service = find(&app, id)?;
+    let mut service = find(&app, &id)?;
+    let group = group_id(&group)?;
     let before = service.groups.len();
     service.groups.retain(|known| known.id != group);
     if service.groups.len() == before {
@@ -570,7 +581,7 @@ pub async fn test(
             what: "is needed".into(),
         })
     })?;
-    let service = find(&app, id)?;
+    let service = find(&app, &id.to_string())?;
     try_out(&app, &service, request.message.as_deref().unwrap_or("")).await
 }
 
@@ -582,7 +593,7 @@ pub async fn test_url(
     _: Person,
     Json(request): Json<TestRequest>,
 ) -> Result<Answered<TestAnswer>, Refusal> {
-    let old = request.service_id.map(|id| find(&app, id)).transpose()?;
+    let old = request.service_id.map(|id| find(&app, &id.to_string())).transpose()?;
     let asked = ServiceRequest {
         url: request.url,
         service_type: request.service_type,
@@ -616,8 +627,11 @@ pub struct Which {
 pub async fn history(
     State(app): State<Arc<App>>,
     _: Person,
-    Query(which): Query<Which>,
+    which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Answered<Vec<Delivery>>, Refusal> {
+    let Query(which) = which.map_err(|error| {
+        Refusal::new("bad-query", 400, "The query is not what was expected").with(error.body_text())
+    })?;
     let limit = which.limit.unwrap_or(50).clamp(1, HISTORY_MAX);
     Ok(Answered(app.alerts.engine.history(which.service_id, limit)?))
 }
