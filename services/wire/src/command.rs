@@ -72,6 +72,24 @@ pub enum Command {
         /// Who.
         actor: String,
     },
+    /// Give a page of what the agent keeps, for a backup.
+    Backup {
+        /// Number of the first row.
+        #[ts(as = "f64")]
+        from: u64,
+    },
+    /// Lay rows of a backup down. With the last of them the agent starts again and has only what is in them; refused
+    /// while jobs run.
+    Restore {
+        /// The rows.
+        rows: Vec<BackupRow>,
+        /// Whether these are the first.
+        first: bool,
+        /// Whether these are the last.
+        last: bool,
+        /// Who asked for it.
+        actor: String,
+    },
     /// End a job; its verdict is INCONCLUSIVE.
     Abort {
         /// The job.
@@ -79,6 +97,17 @@ pub enum Command {
         /// Who asked for it.
         actor: String,
     },
+}
+
+/// One entry of what the agent keeps, as hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct BackupRow {
+    /// Its table.
+    pub table: String,
+    /// The key's bytes.
+    pub key: String,
+    /// The value's bytes.
+    pub value: String,
 }
 
 /// What a request came to.
@@ -94,6 +123,14 @@ pub enum Answer {
     },
     /// To [`Command::Abort`].
     Aborted,
+    /// To [`Command::Backup`].
+    Records {
+        /// The rows.
+        rows: Vec<BackupRow>,
+        /// Number of the row after them; nothing where these were the last.
+        #[ts(as = "Option<f64>")]
+        next: Option<u64>,
+    },
     /// To the other commands, in a sentence: "Enclosure light of bay 3 is on".
     Done {
         /// What was done.

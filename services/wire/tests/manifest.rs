@@ -258,9 +258,7 @@ fn gates_count_when_the_data_shows_them() {
         ("drives", "start_job", None),
         ("nowhere", "wipe", None),
     ] {
-        let found = read
-            .declared(component, action)
-            .map(|declared| declared.safety);
+        let found = read.declared(component, action).map(|declared| declared.safety);
         assert_eq!(found, safety, "{component} {action}");
     }
 }
@@ -277,6 +275,23 @@ fn the_schema_is_fresh() {
         kept == fresh,
         "bindings/manifest.schema.json is stale: KILN_BLESS=1 cargo test -p wire --test manifest"
     );
+}
+
+#[test]
+fn the_reference_for_people_is_fresh() {
+    let path = here("PROTOCOL.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let marker = "<!-- reference: KILN_BLESS=1 cargo test -p wire --test manifest -->\n";
+    let (front, kept) = text.split_once(marker).unwrap();
+    let fresh = format!("\n{}", manifest::reference().trim_end());
+    if std::env::var_os("KILN_BLESS").is_some() {
+        std::fs::write(&path, format!("{front}{marker}{fresh}\n")).unwrap();
+    } else {
+        assert!(
+            kept.trim_end() == fresh,
+            "PROTOCOL.md is stale: KILN_BLESS=1 cargo test -p wire --test manifest"
+        );
+    }
 }
 
 #[test]

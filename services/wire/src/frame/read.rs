@@ -27,6 +27,8 @@ pub struct Read {
     pub payload: Value,
     /// What was corrected, each naming its field.
     pub warnings: Vec<String>,
+    /// Whether the bytes say the same as `payload`: nothing was corrected, and no word of other add-ons was put in ours.
+    pub as_it_came: bool,
 }
 
 impl Frame {
@@ -53,10 +55,12 @@ impl Frame {
                 format!("expected an object, found {}", super::fields::shown(&other)),
             )),
         };
+        let mut translated = false;
         let (frame, payload) = match kind.as_str() {
             "heartbeat" => (Self::Heartbeat, payload.unwrap_or(Value::Null)),
             "progress" | "log" | "notification" | "chart" | "metric" | "smart" | "attributes" => {
                 let mut map: Map<String, Value> = object(payload)?;
+                let level = map.get("level").filter(|_| kind == "log").cloned();
                 let mut fields = Fields::new(&kind, &mut map, &mut warnings);
                 let frame = match kind.as_str() {
                     "progress" => Some(Self::Progress(progress(&mut fields)?)),
@@ -67,6 +71,7 @@ impl Frame {
                         None
                     }
                 };
+                translated = kind == "log" && map.get("level") != level.as_ref();
                 let payload = Value::Object(map);
                 let other = || Self::Other {
                     kind: kind.clone(),
@@ -82,6 +87,7 @@ impl Frame {
                 ours => (ours, Value::Null),
             },
         };
+        let as_it_came = warnings.is_empty() && !translated;
         if warnings.len() > WARNINGS_MAX {
             let more = warnings.len() - WARNINGS_MAX;
             warnings.truncate(WARNINGS_MAX);
@@ -91,6 +97,7 @@ impl Frame {
             frame,
             payload,
             warnings,
+            as_it_came,
         })
     }
 }
@@ -274,6 +281,7 @@ mod tests {
         let level = read(&json!({ "type": "log", "payload": { "level": "warning" } })).unwrap();
         assert!(matches!(&level.frame, Frame::Log(line) if line.level == "warn"));
         assert_eq!(level.payload["level"], "warn", "the page's filter knows one word");
+        assert!(!level.as_it_came && seconds.as_it_came);
     }
 
     #[test]

@@ -125,7 +125,7 @@ const fn list(of: &'static Shape) -> Shape {
 const SOURCED: Key = may(
     "source",
     Shape::Form(&SOURCE),
-    "where its data comes from: a name of the table below, or a path of the add-on's API",
+    "where its data comes from: a name, or a path of the add-on's API",
 );
 
 /// Adds the flaws of each component's `config`, which goes by the component's type.
