@@ -72,6 +72,12 @@ impl Books {
         built_in.map(|book| book.info(false)).chain(own).collect()
     }
 
+    /// The texts of a person's own, by name.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let own = read(&self.own).into_iter();
+        own.map(|(name, own)| (name, own.text)).collect()
+    }
+
     /// Keeps a person's playbook, in the place of one of that name; answers with the name.
     ///
     /// # Errors

@@ -22,6 +22,7 @@
 //!
 //! Tested beside the code, and as processes over loop devices in `tests/`.
 
+pub mod backup;
 pub mod bays;
 pub mod books;
 pub mod cgroup;

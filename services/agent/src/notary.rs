@@ -82,6 +82,27 @@ impl Notary {
     }
 }
 
+/// The key's seed as text, for a backup.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn seed_text(store: &Store) -> store::Result<Option<String>> {
+    store.read(|r| PINS.get(r, SEED))
+}
+
+/// Puts the seed of a backup in the present one's place; a text that is none changes nothing.
+///
+/// # Errors
+/// When it is not on the medium.
+pub(crate) fn keep_seed(store: &Store, text: &str) -> store::Result<()> {
+    if seed(text).is_none() {
+        warn!("the backup's key for certificates is none; the present one stays");
+        return Ok(());
+    }
+    let text = text.to_owned();
+    store.write(move |w| PINS.put(w, SEED, &text)).wait()
+}
+
 fn seed(text: &str) -> Option<[u8; 32]> {
     hex::decode(text).ok()?.try_into().ok()
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 use wire::event::Severity;
 
+use crate::backup;
 use crate::books::Books;
 use crate::cli::{self, Options};
 use crate::controller::Controller;
@@ -59,6 +60,12 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     let opened = store::open(&options.data, &store::Options::new(&tables()))
         .with_context(|| format!("opening the store in {}", options.data.display()))?;
     let outbox = Outbox::new(opened.store.clone());
+    let books = Books::open(options.data.join("playbooks"), options.playbooks.clone())
+        .with_context(|| format!("opening the playbooks in {}", options.data.display()))?;
+    // Before anything has read what would be replaced.
+    if let Some(told) = restored(backup::take_up(&options.data, &opened.store, &books)) {
+        outbox.event(told);
+    }
     if let Some(bad) = &opened.set_aside {
         outbox.event(store_set_aside(bad));
     }
@@ -90,8 +97,6 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         boot_id: boot_id(),
         heat_clock: options.heat_clock.max(1),
     };
-    let books = Books::open(options.data.join("playbooks"), options.playbooks.clone())
-        .with_context(|| format!("opening the playbooks in {}", options.data.display()))?;
     outbox.playbooks(books.infos());
     let (mut controller, inbox) = Controller::new(means, registry, books, options.allow_foreign_gate)
         .context("reading what was known of drives")?;
@@ -176,6 +181,28 @@ async fn glance(outbox: Outbox, mut stop: stop::Stop) {
             () = stop.asked() => return,
         }
     }
+}
+
+/// What is told of a backup that waited.
+fn restored(done: Result<Option<usize>, backup::Error>) -> Option<Happening> {
+    let (severity, message) = match done {
+        Ok(None) => return None,
+        Ok(Some(rows)) => (
+            Severity::Warning,
+            format!("The agent goes on with the state of a backup ({rows} entries)"),
+        ),
+        Err(error) => {
+            let message = format!("The agent's part of a backup was not put back: {error}; its state stays as it was");
+            (Severity::Critical, message)
+        }
+    };
+    Some(Happening::new(
+        "agent.restored",
+        severity,
+        None,
+        message,
+        serde_json::Value::Null,
+    ))
 }
 
 fn store_set_aside(bad: &SetAside) -> Happening {

@@ -35,7 +35,8 @@ fn patience(command: &Command) -> Duration {
         | Command::Locate { .. }
         | Command::SavePlaybook { .. }
         | Command::ForgetPlaybook { .. } => Duration::from_secs(20),
-        Command::Start(_) => Duration::from_secs(30),
+        // Rows of a whole page are read or written at a medium that may be slow.
+        Command::Start(_) | Command::Backup { .. } | Command::Restore { .. } => Duration::from_secs(30),
     }
 }
 

@@ -4,6 +4,7 @@
 //! knows the tables; a backup of another schema must not be put back.
 
 use crate::error::{Error, Result};
+use crate::pending::Pending;
 use crate::store::{META, Store};
 
 /// One entry of one table, as it lies on the medium.
@@ -49,9 +50,8 @@ impl Store {
     /// Empties every declared table but those in `skip` and puts `rows` there instead, in one commit: all or nothing.
     /// Rows of tables that are skipped are left out; a row of a table that nobody declared is an error.
     ///
-    /// # Errors
-    /// When a table is unknown, a key is none, or it is not on the medium.
-    pub async fn import(&self, skip: &'static [&'static str], rows: Vec<Row>) -> Result<()> {
+    /// The answer is an error when a table is unknown, a key is none, or it is not on the medium.
+    pub fn import(&self, skip: Vec<&'static str>, rows: Vec<Row>) -> Pending<()> {
         self.write(move |write| {
             let those: Vec<_> = write
                 .tables
@@ -76,7 +76,6 @@ impl Store {
             }
             Ok(())
         })
-        .await
     }
 }
 
@@ -122,7 +121,7 @@ mod tests {
         other.write(|w| A.put(w, "was here", &1)).await.unwrap();
         let exported = rows(&one, &[]);
         assert_eq!(exported.len(), 3);
-        other.import(&[], exported.clone()).await.unwrap();
+        other.import(vec![], exported.clone()).await.unwrap();
         assert_eq!(rows(&other, &[]), exported);
         assert_eq!(other.read(|r| B.get(r, &300)).unwrap().unwrap(), "many");
         assert_eq!(other.read(|r| A.get(r, "was here")).unwrap(), None);
@@ -141,14 +140,14 @@ mod tests {
             .unwrap();
         let all = rows(&store, &[]);
         assert_eq!(rows(&store, &["a"]).len(), 1);
-        store.import(&["a"], vec![]).await.unwrap();
+        store.import(vec!["a"], vec![]).await.unwrap();
         assert_eq!(rows(&store, &[]), all[..1]);
         let foreign = Row {
             table: "c".into(),
             key: b"k".to_vec(),
             value: b"v".to_vec(),
         };
-        let why = store.import(&[], vec![all[1].clone(), foreign]).await.unwrap_err();
+        let why = store.import(vec![], vec![all[1].clone(), foreign]).await.unwrap_err();
         assert!(why.to_string().contains('c'), "{why}");
         assert_eq!(rows(&store, &[]), all[..1]);
     }

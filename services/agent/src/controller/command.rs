@@ -1,15 +1,23 @@
 //! What the server asks, one command after the other. What may wait for a drive or a medium is done in a task of its own.
 
+use std::path::Path;
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
-use wire::command::{Answer, CallOutcome, Command};
+use tracing::{error, info};
+use wire::command::{Answer, BackupRow, CallOutcome, Command};
 use wire::event::Severity;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, PlanId, Problem, Time};
 
 use super::{Back, Controller, answer, over};
+use crate::backup;
 use crate::events::Happening;
 use crate::gate::{Ask, Members, Moment};
 use crate::job::Wish;
+
+/// Time for an answer to leave before the agent ends.
+const RESTART: Duration = Duration::from_millis(500);
 
 impl Controller {
     pub(super) fn call(&mut self, command: Command, reply: oneshot::Sender<CallOutcome>) {
@@ -46,10 +54,40 @@ impl Controller {
                 });
                 answer(reply, forgotten);
             }
+            Command::Backup { from } => answer(reply, backup::page(self.means.jobs.store(), &self.books, from)),
+            Command::Restore {
+                rows,
+                first,
+                last,
+                actor,
+            } => answer(reply, self.restore(&rows, first, last, &actor)),
             Command::Abort { job, actor } => {
                 answer(reply, self.wish(job, Wish::Abort(actor)).map(|()| Answer::Aborted));
             }
         }
+    }
+
+    /// Lays a backup down; with its last rows the agent ends, in order, and is started again by whoever supervises.
+    fn restore(&self, rows: &[BackupRow], first: bool, last: bool, actor: &str) -> Result<Answer, Problem> {
+        if !self.active.is_empty() || !self.opening.is_empty() {
+            let problem = Problem::new("jobs-running", 409, "Drives are being tested");
+            return Err(problem.with("Wait for them or abort them."));
+        }
+        let dir = self.means.jobs.store().path().parent().unwrap_or(Path::new("."));
+        backup::lay_down(dir, rows, first, last)?;
+        if last {
+            info!(actor, "a backup is put back: starting again");
+            // After the answer has left.
+            tokio::spawn(async {
+                tokio::time::sleep(RESTART).await;
+                if let Err(error) = nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM) {
+                    error!(%error, "the agent does not start again by itself");
+                }
+            });
+        }
+        Ok(Answer::Done {
+            told: "The agent's part is laid down.".to_owned(),
+        })
     }
 
     pub(super) fn plan(

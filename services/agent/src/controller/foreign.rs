@@ -119,6 +119,8 @@ impl Controller {
                 let value = json!({ "status": "accepted", "job_id": ids.first(), "job_ids": ids });
                 Ok(Said { status: 202, value })
             }
+            // A foreign server never gets what the agent keeps.
+            CallOutcome::Ok(Answer::Records { .. }) => Err(Problem::new("foreign-server", 403, "This stays here")),
             CallOutcome::Ok(Answer::Aborted) => Ok(Said {
                 status: 200,
                 value: json!({ "status": "cancelled" }),

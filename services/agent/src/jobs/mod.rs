@@ -27,7 +27,8 @@ use crate::events::{Happening, Known};
 use crate::outbox::{self, NUMBERS, SPOOL};
 use crate::record::Record;
 
-const JOBS: Table<String, Record> = Table::new("jobs");
+/// The jobs.
+pub(crate) const JOBS: Table<String, Record> = Table::new("jobs");
 /// Points of unfinished jobs' time lines, by job and number.
 const SAMPLES: Table<(String, u64), TimePoint> = Table::new("samples");
 const CHECKPOINTS: Table<String, String> = Table::new("checkpoints");

@@ -69,7 +69,7 @@ mod tests {
     use crate::vigil::shapes::tests::drives;
 
     #[test]
-    fn one_drive_is_meant_or_none_is_taken() {
+    fn fault_13_one_drive_is_meant_or_none_is_taken() {
         let mut list = drives(12);
         assert_eq!(one(" vk-3 ", None, &list).unwrap(), list[3].id.clone().unwrap());
         assert_eq!(

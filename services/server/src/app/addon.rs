@@ -173,10 +173,12 @@ impl App {
             }
         } else {
             match Frame::read(&received.bytes) {
-                Ok(read) if read.warnings.is_empty() => (read.frame, text(raw)),
+                Ok(read) if read.as_it_came => (read.frame, text(raw)),
                 Ok(read) => {
-                    let what = format!("a frame was corrected: {}", read.warnings.join("; "));
-                    self.feed(Input::Word { addon, what }).await;
+                    if !read.warnings.is_empty() {
+                        let what = format!("a frame was corrected: {}", read.warnings.join("; "));
+                        self.feed(Input::Word { addon, what }).await;
+                    }
                     (read.frame, read.payload.to_string().into())
                 }
                 Err(error) => {
@@ -235,7 +237,19 @@ impl App {
                 }
                 None => return,
             },
-            Err(problem) => Err(problem.to_string()),
+            Err(problem) => {
+                // A line for each flaw: one line alone would be cut.
+                for flaw in problem.detail.lines() {
+                    let what = format!("the manifest was not taken: {flaw}");
+                    self.feed(Input::Malformed {
+                        addon,
+                        connection,
+                        what,
+                    })
+                    .await;
+                }
+                return;
+            }
         };
         let input = match kept {
             Ok(told) => {

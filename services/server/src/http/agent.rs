@@ -18,7 +18,7 @@ pub(super) fn odd_answer() -> Refusal {
 pub(super) fn told(answer: Answer) -> Result<Json<Told>, Refusal> {
     match answer {
         Answer::Done { told } => Ok(Json(Told { told })),
-        Answer::Planned(_) | Answer::Started { .. } | Answer::Aborted => Err(odd_answer()),
+        Answer::Planned(_) | Answer::Started { .. } | Answer::Records { .. } | Answer::Aborted => Err(odd_answer()),
     }
 }
 

@@ -180,10 +180,14 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
         return Err(Refusal::new("addon-disabled", 409, "The add-on is disabled"));
     }
     // Existing pages put both beside the values. A field of the form may be called `confirm`; this one is not.
-    let inner = |form: &mut Act, key| {
-        form.data
-            .remove(key)
-            .and_then(|value| value.as_str().map(str::to_owned))
+    // `confirm_destructive` is also what existing burn-in manifests call the tick itself: then it stays until it was checked.
+    let inner = |form: &mut Act, key| match form.data.get(key) {
+        Some(Value::String(text)) if key == "_password" || text == asked::CONFIRM => {
+            let text = text.clone();
+            form.data.remove(key);
+            Some(text)
+        }
+        _ => None,
     };
     let (password, confirm) = (inner(&mut form, "_password"), inner(&mut form, "confirm_destructive"));
     form.password = form.password.or(password);
@@ -215,6 +219,9 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
         let data = json!({ "addon_id": addon.id, "component_id": form.component_id, "action": form.action, "destructive": grave });
         app.record_act(super::act::act("addon.action", severity, message, data), &person.name)
             .await?;
+    }
+    for secret in ["_password", "confirm_destructive"] {
+        form.data.remove(secret);
     }
     let data = Value::Object(form.data);
     let Some(origin) = origin else {

@@ -121,7 +121,7 @@ pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<S
     };
     match app.ask_agent(command).await? {
         Answer::Aborted => Ok(StatusCode::NO_CONTENT),
-        Answer::Planned(_) | Answer::Started { .. } | Answer::Done { .. } => Err(odd_answer()),
+        Answer::Planned(_) | Answer::Started { .. } | Answer::Records { .. } | Answer::Done { .. } => Err(odd_answer()),
     }
 }
 

@@ -102,6 +102,7 @@ pub async fn make(
     Json(form): Json<MakeBackup>,
 ) -> Result<Response, Refusal> {
     check_own(&app, peer, &person, form.password).await?;
+    backup::seal::check(&form.passphrase).map_err(backup::Error::from)?;
     let now = app.clock.now().wall;
     let name = app.hub(|hub| hub.name().to_owned());
     let head = Head {
@@ -109,9 +110,16 @@ pub async fn make(
         name: name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         schema: SCHEMA,
+        agent: app.hub(crate::hub::Hub::has_agent),
+    };
+    // Whole or not at all: an agent that is away is a reason to wait.
+    let of_agent = if head.agent {
+        backup::agent::gather(&app).await?
+    } else {
+        Vec::new()
     };
     let store = app.store.clone();
-    let bytes = blocking(move || backup::take(&store, &head, &form.passphrase)).await??;
+    let bytes = blocking(move || backup::take(&store, &of_agent, &head, &form.passphrase)).await??;
     let message = format!("{} made a backup of the box", person.name);
     app.record_act(
         act(
@@ -142,6 +150,8 @@ pub struct Brought {
     version: String,
     /// Its size in bytes.
     bytes: usize,
+    /// Whether the agent's records are in it, too.
+    agent: bool,
 }
 
 /// Brings a backup; nothing of it is used before its passphrase comes with `POST /restore`.
@@ -173,6 +183,7 @@ pub async fn bring(
         made: head.made,
         version: head.version,
         bytes: bytes.len(),
+        agent: head.agent,
     };
     *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = Some((person.name, bytes));
     Ok(Answered(brought))
@@ -206,12 +217,12 @@ pub async fn restore(
         return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
     };
     let dir = app.life.data.clone();
-    let head = blocking(move || {
-        let (head, rows) = backup::open(&bytes, &form.passphrase)?;
-        backup::lay_down(&dir, &rows)?;
-        Ok::<_, backup::Error>(head)
-    })
-    .await??;
+    let (head, rows) = blocking(move || backup::open(&bytes, &form.passphrase)).await??;
+    let (of_agent, rows) = backup::agent::split(rows);
+    if app.hub(crate::hub::Hub::has_agent) && head.agent {
+        backup::agent::hand_over(&app, of_agent, &person.name).await?;
+    }
+    blocking(move || backup::lay_down(&dir, &rows)).await??;
     *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
     let message = format!(
         "{} put back the backup of {} of {}",

@@ -51,7 +51,7 @@ pub async fn plan(
             app.gate(|gate| gate.keep(app.clock.now(), plan.clone(), &person.name));
             Ok(Answered(plan))
         }
-        Answer::Started { .. } | Answer::Aborted | Answer::Done { .. } => Err(odd_answer()),
+        Answer::Started { .. } | Answer::Aborted | Answer::Records { .. } | Answer::Done { .. } => Err(odd_answer()),
     }
 }
 
@@ -153,6 +153,6 @@ pub async fn start(
         .map_err(|_| Refusal::new("internal", 500, "The start broke off"))?;
     match outcome? {
         Answer::Started { jobs } => Ok(Answered(Started { jobs })),
-        Answer::Planned(_) | Answer::Aborted | Answer::Done { .. } => Err(odd_answer()),
+        Answer::Planned(_) | Answer::Aborted | Answer::Records { .. } | Answer::Done { .. } => Err(odd_answer()),
     }
 }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use serde_json::json;
+use wire::command::{Answer, BackupRow, CallOutcome, Command};
 
+use crate::agent::Agent;
 use crate::box_::{Box_, PASSWORD};
 use crate::client::Client;
 
@@ -40,7 +42,29 @@ async fn a_backup_of_one_box_is_put_back_on_another() {
     let make = |body| bytes(&admin, Method::POST, "/api/v1/backup", Some(body));
     assert_eq!(make(ask("wrong one", PHRASE)).await.0, 403);
     assert_eq!(make(ask(PASSWORD, "short")).await.0, 422);
-    let (status, file) = make(ask(PASSWORD, PHRASE)).await;
+    assert_eq!(
+        make(ask(PASSWORD, PHRASE)).await.0,
+        503,
+        "without the agent it would not be whole"
+    );
+    let mut agent = Agent::connect(&first).await;
+    let row = |key: &str| BackupRow {
+        table: "jobs".into(),
+        key: key.into(),
+        value: "abcd".into(),
+    };
+    let giving = async {
+        for (from, next) in [(0, Some(1)), (1, None)] {
+            agent
+                .serve(|command| {
+                    assert_eq!(command, Command::Backup { from });
+                    let rows = vec![row(&format!("0{from}"))];
+                    CallOutcome::Ok(Answer::Records { rows, next })
+                })
+                .await;
+        }
+    };
+    let ((status, file), ()) = tokio::join!(make(ask(PASSWORD, PHRASE)), giving);
     assert_eq!(status, 200);
 
     let second = Box_::at(other.path(), Some(("bea".into(), PASSWORD.into()))).await;
@@ -72,7 +96,24 @@ async fn a_backup_of_one_box_is_put_back_on_another() {
         bea.post("/api/v1/restore", &ask("wrong one", PHRASE)).await.problem(),
         "password-wrong"
     );
-    assert_eq!(bea.post("/api/v1/restore", &ask(PASSWORD, PHRASE)).await.status, 202);
+    assert_eq!(
+        bea.post("/api/v1/restore", &ask(PASSWORD, PHRASE)).await.problem(),
+        "agent-away"
+    );
+    let mut its_agent = Agent::connect(&second).await;
+    let taking = its_agent.serve(|command| {
+        let expected = Command::Restore {
+            rows: vec![row("00"), row("01")],
+            first: true,
+            last: true,
+            actor: "bea".into(),
+        };
+        assert_eq!(command, expected);
+        CallOutcome::Ok(Answer::Done { told: String::new() })
+    });
+    let again = ask(PASSWORD, PHRASE);
+    let (put_back, ()) = tokio::join!(bea.post("/api/v1/restore", &again), taking);
+    assert_eq!(put_back.status, 202, "{put_back:?}");
     tokio::time::timeout(crate::client::PATIENCE, second.app.life.restart.notified())
         .await
         .unwrap();

@@ -4,10 +4,12 @@
 
 mod acts;
 mod addon;
+mod alerts;
 mod agent;
 mod box_;
 mod certificate;
 mod client;
+mod faults;
 mod gate;
 mod hosts;
 mod http;

@@ -6,10 +6,12 @@
 //! ```
 //!
 //! The file holds password hashes and the secrets of alert channels, so it is encrypted with a passphrase
-//! ([`seal`]). Not in it: the box's id, its gate key and its TLS key, which are this very box's; sessions; and what the
-//! agent keeps. Putting it back replaces everything or nothing: the rows are put in one commit at the next start, before
-//! anything reads the store, and a power cut in between leaves the one state or the other.
+//! ([`seal`]). Not in it: the box's id, its gate key and its TLS key, which are this very box's; sessions. The
+//! agent's part travels as rows of tables `agent/…` ([`agent`]) and goes back to it first. Putting it back replaces
+//! everything or nothing of each: the rows are put in one commit at the next start, before anything reads the store, and a
+//! power cut in between leaves the one state or the other.
 
+pub mod agent;
 mod row;
 pub mod seal;
 
@@ -44,6 +46,9 @@ pub struct Head {
     pub version: String,
     /// Version of the meaning of its rows.
     pub schema: u32,
+    /// Whether the agent's part is in it.
+    #[serde(default)]
+    pub agent: bool,
 }
 
 /// Why a backup was not made or not taken.
@@ -74,11 +79,11 @@ pub enum Error {
     Rows(#[from] row::Bad),
 }
 
-/// Makes a backup of `store`.
+/// Makes a backup of `store` and of what the `agent` keeps.
 ///
 /// # Errors
 /// When the store cannot be read, or the passphrase is none.
-pub fn take(store: &Store, head: &Head, passphrase: &str) -> Result<Vec<u8>, Error> {
+pub fn take(store: &Store, agent: &[Row], head: &Head, passphrase: &str) -> Result<Vec<u8>, Error> {
     let text = serde_json::to_string(head).unwrap_or_default();
     let mut sealed = DeflateEncoder::new(seal::Sealer::new(&text, passphrase)?, Compression::default());
     store.export(&[], |row| {
@@ -90,6 +95,9 @@ pub fn take(store: &Store, head: &Head, passphrase: &str) -> Result<Vec<u8>, Err
         row::write(&mut sealed, &row).map_err(|error| Error::File(PathBuf::from("backup"), error))
     })?;
     let in_memory = |error| Error::File(PathBuf::from("backup"), error);
+    for row in agent {
+        row::write(&mut sealed, row).map_err(in_memory)?;
+    }
     row::end(&mut sealed).map_err(in_memory)?;
     Ok(sealed.finish().map_err(in_memory)?.finish()?)
 }
@@ -163,7 +171,7 @@ pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
     };
     let rows = row::read_all(&mut std::io::BufReader::new(file));
     let done = match rows {
-        Ok(rows) => store.import(&[], rows).await.map_err(Error::from),
+        Ok(rows) => store.import(Vec::new(), rows).await.map_err(Error::from),
         Err(bad) => Err(bad.into()),
     };
     // Once in the store, or of no use: either way not again.
@@ -198,6 +206,7 @@ mod tests {
             name: "kiln".into(),
             version: "0.1.0".into(),
             schema: tables::SCHEMA,
+            agent: false,
         }
     }
 
@@ -227,7 +236,7 @@ mod tests {
             })
             .await
             .unwrap();
-        let file = take(&store, &head(), "a long passphrase").unwrap();
+        let file = take(&store, &[], &head(), "a long passphrase").unwrap();
         assert!(
             !file.windows(3).any(|three| three == b"ada"),
             "nothing of it is in clear"

@@ -66,6 +66,17 @@ fn nonce(prefix: &[u8], number: u32, last: bool) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
+/// Whether a passphrase is long enough.
+///
+/// # Errors
+/// [`Error::Passphrase`].
+pub fn check(passphrase: &str) -> Result<(), Error> {
+    if passphrase.chars().count() < LEAST {
+        return Err(Error::Passphrase);
+    }
+    Ok(())
+}
+
 /// Seals what is written to it.
 pub struct Sealer {
     key: LessSafeKey,
@@ -92,9 +103,7 @@ impl Sealer {
     /// # Errors
     /// When the passphrase is too short.
     pub fn new(head: &str, passphrase: &str) -> Result<Self, Error> {
-        if passphrase.chars().count() < LEAST {
-            return Err(Error::Passphrase);
-        }
+        check(passphrase)?;
         let salt: [u8; SALT] = secret::random();
         let prefix: [u8; PREFIX] = secret::random();
         let mut out = format!("{MAGIC}{head}\n").into_bytes();

@@ -1,0 +1,352 @@
+//! The agent's part of a backup: what it keeps that is not this very box's own business at this very moment.
+//!
+//! Taken along: the key that signs certificates, jobs that are over, certificates and what was revoked, measurements of
+//! drives of the same model, bays, a person's playbooks. Left out: unfinished jobs (a job that went on years later would
+//! write to a drive that holds somebody's data), checkpoints, the pinned gate key, what waits for the server.
+//!
+//! Rows travel in pages that fit a frame. What comes back is laid down in `restore.rows` beside the store and put in at the
+//! agent's next start, in one commit, before anything reads the store; a job in it that is not over is left out again.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use store::{Row, Store};
+use wire::Problem;
+use wire::command::{Answer, BackupRow};
+
+use crate::bays::BAYS;
+use crate::books::Books;
+use crate::jobs::{self, past};
+use crate::notary;
+
+/// Bytes of keys and values in one page; as hexadecimal digits they fit a frame of 512 KiB.
+const PAGE: usize = 150 << 10;
+
+/// Most bytes that may be laid down.
+const LAID_MAX: u64 = 256 << 20;
+
+/// Rows that wait for the next start.
+const WAITING: &str = "restore.rows";
+
+/// The table's name for playbooks, which are files.
+const PLAYBOOKS: &str = "playbooks";
+
+/// The table's name for the key of certificates, which is one of the pins.
+const KEY: &str = "certificate-key";
+
+/// Tables that go as they are.
+fn tables() -> [&'static str; 4] {
+    [
+        jobs::JOBS.name(),
+        past::CERTIFICATES.name(),
+        past::PEERS.name(),
+        BAYS.name(),
+    ]
+}
+
+/// Tables that an import leaves alone.
+fn left_alone() -> Vec<&'static str> {
+    let those = tables();
+    jobs::tables()
+        .into_iter()
+        .filter(|name| !those.contains(name))
+        .collect()
+}
+
+fn row(table: &str, key: &[u8], value: &[u8]) -> BackupRow {
+    BackupRow {
+        table: table.to_owned(),
+        key: hex::encode(key),
+        value: hex::encode(value),
+    }
+}
+
+/// All rows, in an order that is the same as long as nothing changes.
+///
+/// # Errors
+/// When the store cannot be read.
+fn all(store: &Store, books: &Books) -> store::Result<Vec<Row>> {
+    let over: BTreeSet<String> = store.read(|r| {
+        let jobs = jobs::JOBS.all(r)?.into_iter();
+        Ok(jobs
+            .filter(|(_, record)| record.job.state.is_over())
+            .map(|(key, _)| key)
+            .collect())
+    })?;
+    let mut rows = Vec::new();
+    store.export(&left_alone(), |row| {
+        let open = row.table == jobs::JOBS.name() && !std::str::from_utf8(&row.key).is_ok_and(|key| over.contains(key));
+        if !open {
+            rows.push(row);
+        }
+        Ok::<_, store::Error>(())
+    })?;
+    let file = |table: &str, key: &str, value: &str| Row {
+        table: table.to_owned(),
+        key: key.as_bytes().to_vec(),
+        value: value.as_bytes().to_vec(),
+    };
+    rows.extend(books.texts().iter().map(|(name, text)| file(PLAYBOOKS, name, text)));
+    rows.extend(notary::seed_text(store)?.map(|seed| file(KEY, "seed", &seed)));
+    Ok(rows)
+}
+
+/// One page of the backup: rows from number `from` on.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn page(store: &Store, books: &Books, from: u64) -> Result<Answer, Problem> {
+    let rows = all(store, books)
+        .map_err(|error| Problem::new("store", 503, "The agent's store cannot be read").with(error.to_string()))?;
+    let total = rows.len() as u64;
+    let mut page = Vec::new();
+    let (mut bytes, mut next) = (0, from);
+    for one in rows.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)) {
+        let length = one.key.len() + one.value.len();
+        if !page.is_empty() && bytes + length > PAGE {
+            break;
+        }
+        bytes += length;
+        next += 1;
+        page.push(row(&one.table, &one.key, &one.value));
+    }
+    Ok(Answer::Records {
+        rows: page,
+        next: (next < total).then_some(next),
+    })
+}
+
+fn failed(what: &str, error: &std::io::Error) -> Problem {
+    Problem::new("store", 503, "The agent's medium failed").with(format!("{what}: {error}"))
+}
+
+/// Lays rows down for the next start; `first` begins anew, `last` makes them count.
+///
+/// # Errors
+/// When they are none, too many, or the medium does not take them.
+pub fn lay_down(dir: &Path, rows: &[BackupRow], first: bool, last: bool) -> Result<(), Problem> {
+    let coming = dir.join("restore.coming");
+    let bad = |at: usize, what: &str| {
+        Problem::new("bad-backup", 422, "These are no rows of a backup").with(format!("row {at}: {what}"))
+    };
+    let mut text = String::new();
+    for (at, row) in rows.iter().enumerate() {
+        let known = tables().contains(&row.table.as_str()) || matches!(row.table.as_str(), PLAYBOOKS | KEY);
+        if !known {
+            return Err(bad(at, &format!("of no table that is known: {:?}", row.table)));
+        }
+        if hex::decode(&row.key).is_err() || hex::decode(&row.value).is_err() {
+            return Err(bad(at, "key and value are hexadecimal digits"));
+        }
+        text += &serde_json::to_string(row).map_err(|error| bad(at, &error.to_string()))?;
+        text.push('\n');
+    }
+    let write = || {
+        let mut file = File::options()
+            .create(true)
+            .write(true)
+            .append(!first)
+            .truncate(first)
+            .mode(0o600)
+            .open(&coming)?;
+        if file.metadata()?.len() + text.len() as u64 > LAID_MAX {
+            return Err(std::io::Error::other(format!("more than {LAID_MAX} bytes")));
+        }
+        file.write_all(text.as_bytes())?;
+        if last {
+            file.sync_all()?;
+            fs::rename(&coming, dir.join(WAITING))?;
+            File::open(dir)?.sync_all()?;
+        }
+        Ok(())
+    };
+    write().map_err(|error| failed("laying the backup down", &error))
+}
+
+/// Why rows that waited were not taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A file.
+    #[error("{0}")]
+    File(PathBuf, #[source] std::io::Error),
+    /// A line that is no row.
+    #[error("line {0} is no row of a backup")]
+    Line(usize),
+}
+
+fn read(path: &Path) -> Result<Option<Vec<Row>>, Error> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::File(path.to_owned(), error)),
+    };
+    let mut rows = Vec::new();
+    for (at, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(|error| Error::File(path.to_owned(), error))?;
+        let row: BackupRow = serde_json::from_str(&line).map_err(|_| Error::Line(at + 1))?;
+        let bytes = |text: &str| hex::decode(text).map_err(|_| Error::Line(at + 1));
+        rows.push(Row {
+            key: bytes(&row.key)?,
+            value: bytes(&row.value)?,
+            table: row.table,
+        });
+    }
+    Ok(Some(rows))
+}
+
+/// Puts rows that wait into the store and the folder of playbooks; how many there were. Called before anything is read.
+///
+/// # Errors
+/// When they are damaged (they are set aside, the state stays) or the medium does not take them.
+pub fn take_up(dir: &Path, store: &Store, books: &Books) -> Result<Option<usize>, Error> {
+    let path = dir.join(WAITING);
+    let rows = match read(&path) {
+        Ok(None) => return Ok(None),
+        Ok(Some(rows)) => rows,
+        Err(error) => {
+            fs::rename(&path, dir.join("restore.bad")).map_err(|cause| Error::File(path, cause))?;
+            return Err(error);
+        }
+    };
+    let count = rows.len();
+    let (files, tables): (Vec<Row>, Vec<Row>) = rows
+        .into_iter()
+        .partition(|row| matches!(row.table.as_str(), PLAYBOOKS | KEY));
+    store.import(left_alone(), tables).wait()?;
+    // What an older or a forged backup may hold: nothing begins to write because of it.
+    store
+        .write(|w| {
+            for (key, record) in jobs::JOBS.all(w)? {
+                if !record.job.state.is_over() {
+                    jobs::JOBS.delete(w, &key)?;
+                }
+            }
+            Ok(())
+        })
+        .wait()?;
+    for file in files {
+        let text = String::from_utf8_lossy(&file.value).into_owned();
+        match file.table.as_str() {
+            KEY => notary::keep_seed(store, &text)?,
+            // One that this version cannot use is refused and told where it is missed.
+            _ => drop(books.save(&text)),
+        }
+    }
+    fs::remove_file(&path).map_err(|error| Error::File(path, error))?;
+    Ok(Some(count))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use ::store::{Check, Options};
+
+    use super::*;
+    use crate::record::Record;
+
+    fn place(dir: &Path) -> (Store, Books) {
+        let options = Options {
+            check: Check::InProcess,
+            ..Options::new(&jobs::tables())
+        };
+        let store = ::store::open(dir, &options).unwrap().store;
+        (store, Books::open(dir.join("playbooks"), None).unwrap())
+    }
+
+    fn put(store: &Store, record: &Record) {
+        let (key, record) = (record.job.id.to_string(), record.clone());
+        store.write(move |w| jobs::JOBS.put(w, &key, &record)).wait().unwrap();
+    }
+
+    fn pages(store: &Store, books: &Books) -> Vec<BackupRow> {
+        let (mut all, mut from) = (Vec::new(), Some(0));
+        while let Some(number) = from {
+            let Answer::Records { rows, next } = page(store, books, number).unwrap() else {
+                panic!("no records")
+            };
+            assert!(!rows.is_empty() || next.is_none());
+            all.extend(rows);
+            from = next;
+        }
+        all
+    }
+
+    fn over_and_open() -> (Record, Record) {
+        let (mut over, open) = (crate::record::tests::record(), crate::record::tests::record());
+        over.job.state = wire::job::JobState::Finished;
+        (over, open)
+    }
+
+    #[test]
+    fn what_is_over_goes_along_and_what_would_go_on_writing_does_not() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (store, books) = place(one.path());
+        let (over, open) = over_and_open();
+        put(&store, &over);
+        put(&store, &open);
+        notary::keep_seed(&store, &"ab".repeat(32)).unwrap();
+        let text = "name = \"mine\"\n[[steps]]\nphase = \"scan\"\n";
+        let saved = books.save(text);
+        let rows = pages(&store, &books);
+        let jobs_in: Vec<&BackupRow> = rows.iter().filter(|row| row.table == "jobs").collect();
+        assert_eq!(jobs_in.len(), 1, "the unfinished one stays behind");
+
+        let (target, its_books) = place(other.path());
+        let half = rows.len() / 2;
+        lay_down(other.path(), &rows[..half], true, false).unwrap();
+        assert_eq!(
+            take_up(other.path(), &target, &its_books).unwrap(),
+            None,
+            "not before the last row"
+        );
+        lay_down(other.path(), &rows[half..], false, true).unwrap();
+        assert_eq!(take_up(other.path(), &target, &its_books).unwrap(), Some(rows.len()));
+        assert_eq!(take_up(other.path(), &target, &its_books).unwrap(), None, "once only");
+        let kept = target.read(|r| jobs::JOBS.all(r)).unwrap();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].1.job.id, over.job.id);
+        assert_eq!(notary::seed_text(&target).unwrap().unwrap(), "ab".repeat(32));
+        assert_eq!(its_books.texts().len(), usize::from(saved.is_ok()));
+    }
+
+    #[test]
+    fn a_forged_backup_starts_nothing() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (store, _) = place(one.path());
+        let (_, open) = over_and_open();
+        put(&store, &open);
+        let mut rows = Vec::new();
+        store
+            .export(&left_alone(), |one| {
+                rows.push(row(&one.table, &one.key, &one.value));
+                Ok::<_, ::store::Error>(())
+            })
+            .unwrap();
+        assert_eq!(rows.len(), 1);
+        let (target, books) = place(other.path());
+        lay_down(other.path(), &rows, true, true).unwrap();
+        take_up(other.path(), &target, &books).unwrap();
+        assert!(target.read(|r| jobs::JOBS.all(r)).unwrap().is_empty());
+        let pins = row("pins", b"gate_key", b"x");
+        assert_eq!(
+            lay_down(other.path(), &[pins], true, true).unwrap_err().kind,
+            "bad-backup"
+        );
+    }
+
+    #[test]
+    fn damaged_rows_are_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, books) = place(dir.path());
+        fs::write(dir.path().join(WAITING), "{\"table\":\"jobs\"}\n").unwrap();
+        assert!(matches!(take_up(dir.path(), &store, &books), Err(Error::Line(1))));
+        assert!(dir.path().join("restore.bad").exists());
+        assert_eq!(take_up(dir.path(), &store, &books).unwrap(), None);
+    }
+}

@@ -1,0 +1,350 @@
+//! Alerts through the interface: channels without their secrets, and messages that arrive once, over a restart too.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use wire::event::Severity;
+
+use crate::box_::{Box_, PASSWORD};
+use crate::client::PATIENCE;
+
+/// A webhook's receiver that answers with `status` and keeps what came.
+#[derive(Clone)]
+struct Receiver {
+    address: SocketAddr,
+    status: Arc<Mutex<u16>>,
+    got: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Receiver {
+    async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let receiver = Self {
+            address: listener.local_addr().unwrap(),
+            status: Arc::new(Mutex::new(204)),
+            got: Arc::default(),
+        };
+        let own = receiver.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let own = own.clone();
+                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let own = own.clone();
+                    async move {
+                        let body = request.into_body().collect().await.unwrap().to_bytes();
+                        own.got
+                            .lock()
+                            .unwrap()
+                            .push(serde_json::from_slice(&body).unwrap_or_default());
+                        let status = *own.status.lock().unwrap();
+                        let answer = http::Response::builder()
+                            .status(status)
+                            .body(Full::new(Bytes::from("words")));
+                        Ok::<_, std::convert::Infallible>(answer.unwrap())
+                    }
+                });
+                tokio::spawn(async move {
+                    let http1 = hyper::server::conn::http1::Builder::new();
+                    let _ended = http1.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        receiver
+    }
+
+    fn answers(&self, status: u16) {
+        *self.status.lock().unwrap() = status;
+    }
+
+    fn got(&self) -> Vec<Value> {
+        self.got.lock().unwrap().clone()
+    }
+
+    /// Waits until so many messages have come.
+    async fn wait(&self, count: usize) -> Vec<Value> {
+        until(|| self.got().len() >= count).await;
+        self.got()
+    }
+}
+
+async fn until(mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+}
+
+async fn channel(box_: &Box_, receiver: &Receiver) -> u64 {
+    let mut admin = box_.admin().await;
+    let body = json!({ "name": "hook", "service_type": "generic",
+        "config_fields": { "webhook_url": format!("http://{}/hook?key=geheim", receiver.address), "secret": "whsec_geheim" } });
+    let made = admin.post("/api/notifications/services", &body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert!(!made.text.contains("geheim"), "{made:?}");
+    made.json()["id"].as_u64().unwrap()
+}
+
+async fn happen(box_: &Box_, kind: &str, severity: Severity) {
+    box_.app
+        .record(kind, severity, format!("{kind} happened"), json!({}))
+        .await;
+}
+
+#[tokio::test]
+async fn a_channel_is_made_shown_without_secrets_changed_and_removed() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    let mut admin = box_.admin().await;
+    let id = channel(&box_, &receiver).await;
+    let path = format!("/api/notifications/services/{id}");
+    let shown = admin.get(&path).await;
+    assert!(!shown.text.contains("geheim"), "{shown:?}");
+    let fields = shown.json()["service"]["config_fields"].clone();
+    assert_eq!(fields["secret"], "********");
+
+    // What is shown masked may be sent back: it stays.
+    let renamed = admin
+        .put(&path, &json!({ "name": "other", "config_fields": fields }))
+        .await;
+    assert_eq!(renamed.status, 200, "{renamed:?}");
+    let tried = admin
+        .post("/api/notifications/test", &json!({ "service_id": id }))
+        .await
+        .json();
+    assert_eq!(tried["success"], true, "{tried}");
+    assert_eq!(receiver.wait(1).await[0]["event_type"], "test");
+
+    // But to no other server.
+    let mut stolen = fields.clone();
+    stolen["webhook_url"] = json!("http://127.0.0.1:9/hook");
+    let refused = admin.put(&path, &json!({ "config_fields": stolen })).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (422, "bad-setting"));
+
+    for (what, body, word) in [
+        (
+            "rules",
+            json!([{ "event_type": "job.failed", "cooldown_secs": -2 }]),
+            "rules[0].cooldown_secs",
+        ),
+        (
+            "quiet-hours",
+            json!({ "start_time": "25:00", "end_time": "07:00" }),
+            "quiet_hours.start_time",
+        ),
+        ("digest", json!({ "send_at": "8 o'clock" }), "digest.send_at"),
+    ] {
+        let refused = admin.put(&format!("{path}/{what}"), &body).await;
+        assert_eq!(refused.status, 422, "{what}: {refused:?}");
+        assert!(refused.text.contains(word), "{what}: {refused:?}");
+    }
+    for (what, body) in [
+        (
+            "rules",
+            json!([{ "event_type": "job_failed", "enabled": true, "cooldown_secs": 300 }]),
+        ),
+        (
+            "quiet-hours",
+            json!({ "enabled": false, "start_time": "22:00", "end_time": "07:00", "timezone": "+01:00" }),
+        ),
+        (
+            "digest",
+            json!({ "enabled": false, "send_at": "08:00", "every": "weekly", "weekday": 1 }),
+        ),
+        (
+            "group-rules/3",
+            json!({ "name": "spares", "drives": ["S1"], "rules": [{ "event_type": "*", "enabled": false }] }),
+        ),
+    ] {
+        let set = admin.put(&format!("{path}/{what}"), &body).await;
+        assert_eq!(set.status, 200, "{what}: {set:?}");
+    }
+    let shown = admin.get(&path).await.json();
+    assert_eq!(shown["event_rules"][0]["cooldown_secs"], 300);
+    assert_eq!(shown["quiet_hours"]["timezone"], "+01:00");
+    assert_eq!(shown["digest"]["every"], "weekly");
+    let groups = admin.get(&format!("{path}/group-rules")).await.json();
+    assert_eq!(groups["3"][0]["enabled"], false);
+    assert_eq!(admin.delete(&format!("{path}/group-rules/3")).await.status, 200);
+    assert_eq!(admin.delete(&path).await.status, 200);
+    assert_eq!(admin.get(&path).await.problem(), "service-unknown");
+    assert_eq!(
+        admin.get("/api/notifications/history").await.json()[0]["service_name"],
+        "other"
+    );
+    assert_eq!(box_.client().get("/api/notifications/services").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_url_is_tried_before_it_is_kept_and_errors_are_in_the_services_words() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    let mut admin = box_.admin().await;
+    let url = format!("json://{}/hook", receiver.address);
+    let good = admin
+        .post(
+            "/api/notifications/test-url",
+            &json!({ "url": url, "message": "hello" }),
+        )
+        .await
+        .json();
+    assert_eq!(good["success"], true, "{good}");
+    assert_eq!(receiver.wait(1).await[0]["message"], "hello");
+    receiver.answers(500);
+    let bad = admin
+        .post("/api/notifications/test-url", &json!({ "url": url }))
+        .await
+        .json();
+    assert_eq!(
+        (&bad["success"], &bad["error"]),
+        (&json!(false), &json!("answered 500: words"))
+    );
+    let history = admin.get("/api/notifications/history?limit=1").await.json();
+    assert_eq!(
+        (&history[0]["status"], &history[0]["error_message"]),
+        (&json!("failed"), &bad["error"])
+    );
+    for (url, word) in [
+        ("foo://x", "scheme"),
+        ("discord://1", "path"),
+        ("http://169.254.169.254/latest", "metadata"),
+    ] {
+        let refused = admin.post("/api/notifications/test-url", &json!({ "url": url })).await;
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (422, "bad-url"),
+            "{refused:?}"
+        );
+        assert!(refused.text.contains(word), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_told_once_also_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    let first = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    channel(&first, &receiver).await;
+    happen(&first, "unit.failed", Severity::Critical).await;
+    let told = receiver.wait(1).await;
+    assert_eq!(told[0]["event_type"], "unit.failed");
+    assert_eq!(told[0]["link"], "http://kiln.local/events");
+    // The receiver is away: what happens now waits on the medium.
+    receiver.answers(503);
+    happen(&first, "job.waiting", Severity::Warning).await;
+    happen(&first, "person.did_something", Severity::Info).await;
+    receiver.wait(2).await;
+    until(|| first.app.alerts.engine.history(None, 1).unwrap()[0].attempts == 1).await;
+    let waits = first.app.alerts.engine.history(None, 1).unwrap().remove(0);
+    assert_eq!(waits.error_message, "answered 503: words");
+    first.app.shut_down().await;
+    drop(first);
+
+    receiver.answers(204);
+    let second = Box_::at_once_free(dir.path()).await;
+    second.clock.advance(Duration::from_secs(6));
+    second.app.alerts.engine.wake();
+    let told = receiver.wait(3).await;
+    assert_eq!(told[1]["id"], told[2]["id"], "the same message under the same id");
+    happen(&second, "unit.quarantined", Severity::Critical).await;
+    let kinds: Vec<Value> = receiver
+        .wait(4)
+        .await
+        .iter()
+        .map(|body| body["event_type"].clone())
+        .collect();
+    assert_eq!(kinds, ["unit.failed", "job.waiting", "job.waiting", "unit.quarantined"]);
+    until(|| {
+        let lines = second.app.alerts.engine.history(None, 10).unwrap();
+        lines.len() == 3 && lines.iter().all(|line| line.sent_at.is_some())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_digest_collects_survives_a_restart_and_is_really_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    let first = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    let id = channel(&first, &receiver).await;
+    let mut admin = first.admin().await;
+    let due = first.app.clock.now().wall.strftime("%H:%M").to_string();
+    let set = json!({ "enabled": true, "send_at": due, "every": "daily" });
+    assert_eq!(
+        admin
+            .put(&format!("/api/notifications/services/{id}/digest"), &set)
+            .await
+            .status,
+        200
+    );
+    happen(&first, "job.waiting", Severity::Warning).await;
+    happen(&first, "job.too_hot", Severity::Warning).await;
+    // A critical waits for nothing, and when it has come, the two before it were looked at.
+    happen(&first, "unit.failed", Severity::Critical).await;
+    assert_eq!(receiver.wait(1).await[0]["event_type"], "unit.failed");
+    first.app.shut_down().await;
+    drop(first);
+
+    let second = Box_::at_once_free(dir.path()).await;
+    second.clock.advance(Duration::from_secs(86_400));
+    second.app.alerts.engine.wake();
+    let told = receiver.wait(2).await;
+    assert_eq!(told[1]["event_type"], "digest");
+    let text = told[1]["message"].as_str().unwrap();
+    assert!(
+        text.contains("job.waiting happened") && text.contains("job.too_hot happened"),
+        "{text}"
+    );
+    assert!(!text.contains("unit.failed"), "{text}");
+    second.clock.advance(Duration::from_secs(86_400));
+    happen(&second, "unit.failed", Severity::Critical).await;
+    assert_eq!(receiver.wait(3).await.len(), 3, "an empty digest is not sent");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_gone_switches_itself_off_and_the_log_tells() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    let id = channel(&box_, &receiver).await;
+    let mut stream = box_.admin().await.events("/api/v1/stream").await;
+    receiver.answers(410);
+    happen(&box_, "unit.failed", Severity::Critical).await;
+    let told = stream.logged("alerts.channel_disabled").await;
+    assert_eq!(told.data["data"]["service_id"], id);
+    let shown = box_
+        .admin()
+        .await
+        .get(&format!("/api/notifications/services/{id}"))
+        .await
+        .json();
+    assert_eq!(shown["service"]["enabled"], false);
+    assert!(
+        shown["service"]["disabled_why"].as_str().unwrap().contains("410"),
+        "{shown}"
+    );
+    // Switched on again by a person, it begins anew.
+    let mut admin = box_.admin().await;
+    assert_eq!(
+        admin
+            .put(
+                &format!("/api/notifications/services/{id}"),
+                &json!({ "enabled": true })
+            )
+            .await
+            .status,
+        200
+    );
+    let shown = admin.get(&format!("/api/notifications/services/{id}")).await.json();
+    assert_eq!(
+        (&shown["service"]["disabled_why"], &shown["service"]["failing_since"]),
+        (&Value::Null, &Value::Null)
+    );
+}
