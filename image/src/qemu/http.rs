@@ -75,6 +75,13 @@ impl Request {
         self.header("content-type", "application/json")
     }
 
+    /// Sets a body of bytes.
+    #[must_use]
+    pub fn bytes(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self
+    }
+
     /// Sends it to `address` and reads the whole answer; `limit` holds for connecting and for each read.
     pub fn send(&self, address: SocketAddr, limit: Duration) -> io::Result<Response> {
         let (status, headers, body) = self.open(address, limit)?;

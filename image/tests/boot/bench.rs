@@ -109,6 +109,16 @@ impl Bench {
         request.send(self.address, ANSWER)
     }
 
+    /// One request under `/api/v1` with bytes; whatever the answer is.
+    pub(crate) fn bytes(&self, method: &str, path: &str, body: &[u8]) -> std::io::Result<Response> {
+        let request = Request::new(method, &format!("/api/v1{path}"))
+            .header("cookie", &self.cookie)
+            .header("x-requested-with", "XMLHttpRequest")
+            .header("content-type", "application/octet-stream")
+            .bytes(body.to_vec());
+        request.send(self.address, Duration::from_secs(300))
+    }
+
     /// A GET that is tried again while the server is away or starting.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> T {
         let deadline = Instant::now() + SOON;

@@ -15,6 +15,7 @@
 mod bench;
 mod boot;
 mod calm;
+mod console;
 mod drives;
 mod gate;
 mod guard;
@@ -26,4 +27,5 @@ mod services;
 mod signatures;
 mod slots;
 mod supervisor;
+mod update;
 mod wire_lab;

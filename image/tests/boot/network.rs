@@ -17,10 +17,12 @@ const SETTLES: Duration = Duration::from_secs(90);
 fn wire() -> Option<Wire> {
     match Wire::make() {
         Ok(wire) => Some(wire),
-        Err(why) => {
+        // Anything else is a fault of this test's.
+        Err(why) if why.contains("is not there") || why.contains("Operation not permitted") => {
             let _ = writeln!(std::io::stderr(), "NOT RUN: the box in a network of its own: {why}");
             None
         }
+        Err(why) => panic!("{why}"),
     }
 }
 
@@ -57,10 +59,10 @@ fn with_dhcp_its_address_is_on_the_console_its_name_opens_and_its_clock_is_right
     let mut vm = boot(&lab, machine(&lab, &wire).clock("2019-01-01T00:00:00"));
     vm.wait_console("dashboard: http://10.77.0.5", BOOT).unwrap();
     let name = name(&mut vm);
-    let found = wire.found(&["open", &name], SETTLES);
-    assert!(found.lines().any(|a| a.starts_with("10.77.0.5")), "{found}");
-    let service = wire.found(&["browse"], SETTLES);
-    assert!(service.contains(&format!("{name}.:80")), "{service} is not {name}");
+    wire.found(&["open", &name], "10.77.0.5", SETTLES);
+    let own = name.trim_end_matches(".local");
+    let service = wire.found(&["browse"], &format!("{own}._kiln._tcp.local. {name}.:80"), SETTLES);
+    println!("announced: {service}");
 
     // From 2019 to the day of the build by PID 1, and to the present by NTP; then the hardware clock, too.
     let probe = vm.probe().unwrap();
@@ -106,8 +108,7 @@ fn with_ipv6_alone_its_name_opens() {
     let mut vm = boot(&lab, machine(&lab, &wire));
     vm.wait_console("dashboard: http://[fd77::", BOOT).unwrap();
     let name = name(&mut vm);
-    let found = wire.found(&["open", &name], SETTLES);
-    assert!(found.lines().any(|a| a.starts_with("fd77:")), "{found}");
+    wire.found(&["open", &name], "fd77:", SETTLES);
 }
 
 #[test]
@@ -118,8 +119,7 @@ fn without_dhcp_it_takes_a_link_local_address_and_another_name_when_its_own_is_t
     let mut vm = boot(&lab, machine(&lab, &wire));
     vm.wait_console("dashboard: http://169.254.", BOOT).unwrap();
     let first = name(&mut vm);
-    let found = wire.found(&["open", &first], SETTLES);
-    assert!(found.lines().any(|a| a.starts_with("169.254.")), "{found}");
+    wire.found(&["open", &first], "169.254.", SETTLES);
     drop(vm);
 
     // The next time somebody else has that name already.
@@ -127,8 +127,7 @@ fn without_dhcp_it_takes_a_link_local_address_and_another_name_when_its_own_is_t
     let mut vm = boot(&lab, machine(&lab, &wire));
     let other = first.replace(".local", "-2.local");
     vm.wait_console(&format!("name: http://{other}"), BOOT).unwrap();
-    let found = wire.found(&["open", &other], SETTLES);
-    assert!(found.lines().any(|a| a.starts_with("169.254.")), "{found}");
+    wire.found(&["open", &other], "169.254.", SETTLES);
 }
 
 #[test]

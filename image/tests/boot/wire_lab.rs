@@ -167,13 +167,13 @@ impl Wire {
             .unwrap()
     }
 
-    /// Asks the second computer until it finds something.
-    pub(crate) fn found(&self, arguments: &[&str], limit: Duration) -> String {
+    /// Asks the second computer until what it finds has a line that begins with `wanted`; all that it found then.
+    pub(crate) fn found(&self, arguments: &[&str], wanted: &str, limit: Duration) -> String {
         let begun = Instant::now();
         loop {
             let out = self.judge(arguments);
             let text = String::from_utf8_lossy(&out.stdout).trim().to_owned();
-            if out.status.success() {
+            if out.status.success() && text.lines().any(|l| l.starts_with(wanted)) {
                 return text;
             }
             let errors = String::from_utf8_lossy(&out.stderr).into_owned();
@@ -194,6 +194,7 @@ impl Drop for Wire {
         }
         for step in [
             ["link", "del", &self.bridge()],
+            ["link", "del", &self.name("kv")],
             ["link", "del", &self.tap()],
             ["netns", "del", &self.space()],
         ] {

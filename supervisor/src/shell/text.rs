@@ -1,16 +1,33 @@
-//! PID 1's own program text, given back while it sleeps.
+//! PID 1's own program text and free memory, given back while it sleeps.
 //!
 //! The pages belong to the file in memory, which stays; only this process's claim to them goes, and comes back page by page
 //! with what a turn of the loop really runs. The kernel maps 16 pages around each that is touched, so without this most of the
 //! start-up code would count as PID 1's for years.
 
 use std::ffi::c_int;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Lets go of every part of the program that is never written.
+/// Sleeps between two looks at the heap.
+const HEAP_EVERY: u32 = 16;
+
+/// Lets go of every part of the program that is never written, and now and then of what the heap does not need.
 pub fn give_back() {
+    static SLEEPS: AtomicU32 = AtomicU32::new(0);
+    if SLEEPS.fetch_add(1, Ordering::Relaxed).is_multiple_of(HEAP_EVERY) {
+        trim();
+    }
     // SAFETY: the callback below only reads what it is given, and lets go of pages that are read from the file again.
     unsafe { libc::dl_iterate_phdr(Some(segment), std::ptr::null_mut()) };
 }
+
+#[cfg(target_env = "gnu")]
+fn trim() {
+    // SAFETY: gives free pages of the heap back to the kernel; nothing that is in use moves.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn trim() {}
 
 /// One loaded object.
 extern "C" fn segment(info: *mut libc::dl_phdr_info, _: libc::size_t, _: *mut libc::c_void) -> c_int {

@@ -41,6 +41,8 @@ pub struct Facts {
     pub view: UpdateView,
     /// The look at how the last update ended has been taken.
     settled: bool,
+    /// How often that failed.
+    failed: u32,
     /// What the server has proven, while the running slot is on trial.
     trial: Option<Trial>,
     /// The environment block was not readable and is written anew once this start has proven itself.

@@ -1,8 +1,11 @@
 //! PID 1's part: it starts the helpers, hears them, and judges the trial. It never waits for any of them.
 
+use std::path::Path;
+
 use wire::Time;
+use wire::event::Severity;
 use wire::supervisor::{Medium, Status};
-use wire::update::{LastUpdate, SlotView, Writing};
+use wire::update::{LastUpdate, SlotView, UpdateOutcome, Writing};
 
 use super::settle::{self, Settled, Start};
 use super::slots::Slots;
@@ -14,6 +17,9 @@ use crate::shell::desk::Desk;
 use crate::shell::helper::{Line, Task};
 use crate::shell::log;
 use crate::shell::paths::Paths;
+
+/// How often the slots are looked at in vain.
+const LOOKS: u32 = 3;
 
 /// What the machine knows of this start.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +82,9 @@ impl Facts {
             Task::Update => self.view.writing = None,
             // What it was to write is not written: the verdict is given again.
             Task::Slots if !well => {
+                // Somebody had the partition mounted, perhaps; a damaged one stays so.
+                self.failed += 1;
+                self.settled = self.settled && (self.trial.is_some() || self.failed >= LOOKS);
                 if let Some(t) = &mut self.trial {
                     t.again();
                 }
@@ -86,7 +95,21 @@ impl Facts {
 
     /// Looks at everything and starts what is due.
     pub fn turn(now: Millis, desk: &mut Desk, paths: &Paths, status: &Status, known: Option<&Known>) {
+        match desk.update.view.last.clone() {
+            Some(last) if last.outcome == UpdateOutcome::FellBack => {
+                desk.banner(
+                    "update",
+                    Severity::Warning,
+                    format!("The update failed: {}.", last.text),
+                );
+            }
+            _ => desk.unbanner("update"),
+        }
         if desk.boot.medium != Medium::Disk || desk.runs(Task::Slots) {
+            return;
+        }
+        // Below a root there is a boot partition only where a test has put one.
+        if known.is_none() && !paths.at(Path::new("/dev/boot")).exists() {
             return;
         }
         if !desk.update.settled {

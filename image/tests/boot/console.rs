@@ -1,0 +1,149 @@
+//! The console: what stands on it, and what a person without a network can do there.
+
+use std::time::{Duration, Instant};
+
+use image::qemu::{Bus, Vm};
+use probe::Op;
+use serde_json::{Value, json};
+
+use crate::lab::{BOOT, Lab, SOON};
+
+/// Types on the box's keyboard.
+fn type_it(vm: &mut Vm, text: &str) {
+    for c in text.chars() {
+        let code = match c {
+            ' ' => "spc".to_owned(),
+            '\n' => "ret".to_owned(),
+            c => c.to_ascii_lowercase().to_string(),
+        };
+        let mut keys = vec![json!({ "type": "qcode", "data": code })];
+        if c.is_ascii_uppercase() {
+            keys.insert(0, json!({ "type": "qcode", "data": "shift" }));
+        }
+        vm.qmp()
+            .execute("send-key", json!({ "keys": keys, "hold-time": 40 }))
+            .unwrap();
+        // As fast as a person types: QEMU drops keys that are pressed while others are held.
+        std::thread::sleep(Duration::from_millis(120));
+    }
+}
+
+/// Waits until the screen shows a text; all of it.
+fn screen(vm: &mut Vm, wanted: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let shown = vm.probe().unwrap().read("/dev/vcs1").unwrap();
+        if shown.contains(wanted) {
+            return shown;
+        }
+        assert!(begun.elapsed() < SOON, "{wanted:?} is not on the screen: {shown}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+fn status(vm: &mut Vm) -> Value {
+    let ask = Op::Ask {
+        socket: wire::supervisor::CONTROL_SOCKET.into(),
+        line: "{\"watch\":{}}".into(),
+    };
+    let answer = vm.probe().unwrap().op(ask).unwrap();
+    serde_json::from_str(answer.as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn pages_debug_bundle_recovery_and_reset_need_a_keyboard_alone() {
+    let lab = Lab::new();
+    let mut vm = lab.up(&lab.machine(Bus::Virtio, None).with_keyboard());
+    vm.wait_console("kiln: unit mdns is ready", BOOT).unwrap();
+    let first = screen(&mut vm, "r factory reset");
+    assert!(
+        first.contains("Dashboard   http://") && first.contains(".local") && first.contains("Last boot   power-on"),
+        "{first}"
+    );
+
+    type_it(&mut vm, "2");
+    let network = screen(&mut vm, "NETWORK");
+    assert!(
+        network.contains("eth0") && network.contains("10.0.2.15") && network.contains("cable connected"),
+        "{network}"
+    );
+    type_it(&mut vm, "3");
+    let log = screen(&mut vm, "  LOG");
+    assert!(
+        log.contains("kiln-init: ") || log.contains("kernel: ") || log.contains("agent: "),
+        "{log}"
+    );
+    type_it(&mut vm, "1b");
+    vm.wait_console("kiln: A debug bundle is on the boot partition", SOON)
+        .unwrap();
+    let probe = vm.probe().unwrap();
+    let mount = Op::Mount {
+        source: "/dev/vda2".into(),
+        target: "/tmp".into(),
+        kind: "vfat".into(),
+        read_only: true,
+    };
+    probe.op(mount).unwrap();
+    let listed = probe.read("/tmp/KILNDBG.TGZ");
+    assert!(!format!("{listed:?}").contains("No such file"), "{listed:?}");
+    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
+
+    // Half a word, or the wrong one, does nothing.
+    type_it(&mut vm, "cERASE ALL\nrRECOVER\n");
+    assert_eq!(status(&mut vm)["recovery"], 0);
+    type_it(&mut vm, "cRECOVER\n");
+    let begun = Instant::now();
+    while status(&mut vm)["recovery"] != 1 {
+        assert!(begun.elapsed() < SOON, "recovery was not heard");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+
+    let mark = vm.mark();
+    type_it(&mut vm, "rERASE ALL\n");
+    vm.wait_console_after(mark, "kiln: This box was reset", BOOT).unwrap();
+    vm.wait_console_after(mark, "kiln: unit server is ready", BOOT).unwrap();
+    // What was known of the last boot was erased, too.
+    vm.wait_console_after(mark, "kiln: last boot ended by: power-on", SOON)
+        .unwrap();
+}
+
+#[test]
+fn a_flag_in_kiln_toml_resets_the_box_once() {
+    let lab = Lab::new();
+    let mut vm = lab.up(&lab.machine(Bus::Virtio, None));
+    vm.wait_console("kiln: unit server is ready", BOOT).unwrap();
+    let probe = vm.probe().unwrap();
+    let mount = || Op::Mount {
+        source: "/dev/vda2".into(),
+        target: "/tmp".into(),
+        kind: "vfat".into(),
+        read_only: false,
+    };
+    probe.op(mount()).unwrap();
+    probe
+        .write(
+            "/tmp/kiln.toml",
+            "# mine\nfactory_reset = true\n[env]\nKILN_X = \"1\"\n",
+        )
+        .unwrap();
+    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
+    // State that has to go.
+    probe.write("/var/lib/kiln/old", "x").unwrap();
+    probe.op(Op::Sync {}).unwrap();
+    let mark = vm.mark();
+    drop(probe_reset(&mut vm));
+    vm.wait_console_after(mark, "kiln: This box was reset", BOOT).unwrap();
+    vm.wait_console_after(mark, "kiln: unit server is ready", BOOT).unwrap();
+    let probe = vm.probe().unwrap();
+    assert!(probe.read("/var/lib/kiln/old").is_err(), "old state is still there");
+    probe.op(mount()).unwrap();
+    assert_eq!(
+        probe.read("/tmp/kiln.toml").unwrap(),
+        "# mine\nfactory_reset = \"ok\"\n[env]\nKILN_X = \"1\"\n"
+    );
+}
+
+/// A reset button.
+fn probe_reset(vm: &mut Vm) -> Result<Value, image::qemu::Error> {
+    vm.qmp().execute("system_reset", json!({}))
+}
