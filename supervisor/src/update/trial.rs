@@ -67,7 +67,9 @@ impl Trial {
                 self.over = true;
                 return Verdict::Keep;
             }
-            return Verdict::Wait(format!("all is well; kept in {} s", (CALM - calm).div_ceil(1000)));
+            // In tens: whoever watches is not told every second.
+            let left = (CALM - calm).div_ceil(10_000) * 10;
+            return Verdict::Wait(format!("all is well; kept in {left} s"));
         };
         self.since = None;
         if now >= BEGINS_WITHIN {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Json as Answered;
 use axum::body::Body as AxumBody;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -39,6 +40,12 @@ pub struct Asked {
     /// Also when it is older than what runs.
     #[serde(default)]
     downgrade: bool,
+}
+
+fn query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Refusal> {
+    let Query(asked) =
+        asked.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    Ok(asked)
 }
 
 async fn bytes(request: AxumBody, most: usize) -> Result<bytes::Bytes, Refusal> {
@@ -76,16 +83,17 @@ pub async fn state(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Up
 #[utoipa::path(post, path = "/update", tag = "box", params(Asked),
     request_body(content((UpdateFetch = "application/json"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 200, description = "It is written; the next start tries it", body = UpdateWritten),
-        (status = 202, description = "It is being fetched; see GET /api/v1/update"), LoggedIn,
+        (status = 202, description = "It is being fetched; see GET /api/v1/update", body = serde_json::Value), LoggedIn, Body,
         (status = 409, description = "`update-on-trial`, `update-incomplete`, `update-fetching`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`update-truncated`, `update-wrong-key`, `update-too-few-signatures`, `update-bad-signature`, `update-older`, `update-other-board`, `update-chunk`, `bad-url` and the like", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn take(
     State(app): State<Arc<App>>,
     person: Person,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let asked = query(asked)?;
     let kind = request
         .headers()
         .get(CONTENT_TYPE)
@@ -123,27 +131,32 @@ pub async fn take(
 pub async fn begin(
     State(app): State<Arc<App>>,
     person: Person,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
     request: Request,
 ) -> Result<Answered<UpdateNeeds>, Refusal> {
+    let asked = query(asked)?;
     let head = bytes(request.into_body(), HEAD_MAX as usize).await?;
     Ok(Answered(app.begin_update(&head, asked.downgrade, &person.name).await?))
 }
 
 /// One of the chunks that the box lacks.
 #[utoipa::path(put, path = "/update/chunks/{number}", operation_id = "update_chunk", tag = "box",
-    params(("number" = u32, Path, description = "Its number")),
+    params(("number" = String, Path, description = "Its number")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 204, description = "It is written"), LoggedIn, Body,
+        (status = 404, description = "`no-chunk`: this is no number", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`update-not-begun`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`update-chunk`: its bytes are not the signed ones", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn chunk(
     State(app): State<Arc<App>>,
     _: Person,
-    Path(number): Path<u32>,
+    Path(number): Path<String>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
+    let number = number
+        .parse()
+        .map_err(|_| Refusal::new("no-chunk", 404, "There is no such chunk").with("expected its number"))?;
     let bytes = bytes(request.into_body(), CHUNK).await?;
     app.update_chunk(number, &bytes).await?;
     Ok(StatusCode::NO_CONTENT)
