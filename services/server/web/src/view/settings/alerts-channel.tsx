@@ -1,0 +1,146 @@
+/** Everything that is set for one channel: form, severities, rules, quiet hours, digest. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Problem } from "@wire";
+
+import { asProblem } from "../../api";
+import { ProblemNote, Shape } from "../bits";
+import { alerts, filled, offset, type Detail, type Digest, type Kind, type Provider, type QuietHours, type Rule } from "./alerts-data";
+import { ServiceForm } from "./alerts-form";
+
+const here = () => offset(new Date().getTimezoneOffset());
+
+/** See the file. `onDone` is called when the box has taken everything. */
+export function ChannelSettings(props: { id: number; providers: Record<string, Provider>; kinds: readonly Kind[]; onDone: () => void; onClose: () => void }) {
+  const detail = useSignal<Detail | null>(null);
+  const values = useSignal<Record<string, string>>({});
+  const rules = useSignal<Rule[]>([]);
+  const quiet = useSignal<QuietHours>({ enabled: false, start_time: "22:00", end_time: "07:00", timezone: here() });
+  const digest = useSignal<Digest>({ enabled: false, send_at: "08:00", every: "daily", weekday: 1, timezone: here() });
+  const problem = useSignal<Problem | null>(null);
+  const busy = useSignal(false);
+  const sure = useSignal(false);
+  useEffect(() => {
+    alerts.detail(props.id).then((found) => {
+      detail.value = found;
+      values.value = found.service.config_fields;
+      rules.value = found.event_rules;
+      if (found.quiet_hours) quiet.value = found.quiet_hours;
+      if (found.digest) digest.value = found.digest;
+    }, (thrown: unknown) => (problem.value = asProblem(thrown)));
+  }, [props.id]);
+  const found = detail.value;
+  const provider = found ? props.providers[found.service.service_type] : undefined;
+  if (!found) return <ProblemNote problem={problem.value} />;
+  const { service } = found;
+  const set = (change: Partial<typeof service>) => (detail.value = { ...found, service: { ...service, ...change } });
+  const run = async (work: () => Promise<unknown>) => {
+    busy.value = true;
+    problem.value = null;
+    try {
+      await work();
+      props.onDone();
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+  };
+  const save = () => run(async () => {
+    await alerts.change(props.id, {
+      name: service.name, enabled: service.enabled, notify_on_critical: service.notify_on_critical, notify_on_warning: service.notify_on_warning,
+      notify_on_healthy: service.notify_on_healthy, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
+    });
+    await alerts.rules(props.id, rules.value.map(({ drive, ...rule }) => (drive ? { ...rule, drive } : rule)));
+    if (found.quiet_hours || quiet.value.enabled) await alerts.quiet(props.id, quiet.value);
+    if (found.digest || digest.value.enabled) await alerts.digest(props.id, digest.value);
+  });
+  return (
+    <form onSubmit={(event) => { event.preventDefault(); void save(); }}>
+      <div class="field"><label for={`ch-name-${props.id}`}>Name</label>
+        <input id={`ch-name-${props.id}`} value={service.name} maxLength={64} onInput={(event) => set({ name: event.currentTarget.value })} /></div>
+      {provider && <ServiceForm id={`ch-${props.id}`} provider={provider} values={values.value} onChange={(key, value) => (values.value = { ...values.value, [key]: value })} />}
+      <fieldset class="alert-set"><legend>What is told</legend>
+        <Tick label="Criticals: a drive failed, a service of the box is down" on={service.notify_on_critical} onChange={(on) => set({ notify_on_critical: on })} />
+        <Tick label="Warnings: a burn-in waits or has no clear verdict, a drive is too hot" on={service.notify_on_warning} onChange={(on) => set({ notify_on_warning: on })} />
+        <Tick label="Everything else, too" on={service.notify_on_healthy} onChange={(on) => set({ notify_on_healthy: on })} />
+      </fieldset>
+      <fieldset class="alert-set"><legend>Rules</legend>
+        <p class="mute">The first rule that fits decides, whatever is ticked above.</p>
+        <Rules id={`ch-${props.id}`} rules={rules.value} kinds={props.kinds} onChange={(next) => (rules.value = next)} />
+      </fieldset>
+      <fieldset class="alert-set"><legend>Quiet hours</legend>
+        <Tick label="Keep quiet; criticals come all the same, the rest when the hours are over" on={quiet.value.enabled} onChange={(enabled) => (quiet.value = { ...quiet.value, enabled })} />
+        {quiet.value.enabled && (
+          <div class="alert-form">
+            <Text id={`q-from-${props.id}`} label="From" time value={quiet.value.start_time} onInput={(start_time) => (quiet.value = { ...quiet.value, start_time })} />
+            <Text id={`q-to-${props.id}`} label="Until" time value={quiet.value.end_time} onInput={(end_time) => (quiet.value = { ...quiet.value, end_time })} />
+            <Text id={`q-tz-${props.id}`} label="Time zone" value={quiet.value.timezone} onInput={(timezone) => (quiet.value = { ...quiet.value, timezone })} help="UTC, +01:00, or CET-1CEST,M3.5.0,M10.5.0/3 for summer time" />
+          </div>
+        )}
+      </fieldset>
+      <fieldset class="alert-set"><legend>Digest</legend>
+        <Tick label="Collect, and send one summary; criticals come at once" on={digest.value.enabled} onChange={(enabled) => (digest.value = { ...digest.value, enabled })} />
+        {digest.value.enabled && (
+          <div class="alert-form">
+            <div class="field"><label for={`d-ev-${props.id}`}>How often</label>
+              <select id={`d-ev-${props.id}`} value={digest.value.every} onChange={(event) => (digest.value = { ...digest.value, every: event.currentTarget.value as Digest["every"] })}>
+                <option value="hourly">Every hour</option><option value="daily">Every day</option><option value="weekly">Every week</option>
+              </select></div>
+            {digest.value.every === "weekly" && (
+              <div class="field"><label for={`d-wd-${props.id}`}>On</label>
+                <select id={`d-wd-${props.id}`} value={String(digest.value.weekday)} onChange={(event) => (digest.value = { ...digest.value, weekday: Number(event.currentTarget.value) })}>
+                  {["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"].map((day, i) => <option key={day} value={String(i + 1)}>{day}</option>)}
+                </select></div>
+            )}
+            <Text id={`d-at-${props.id}`} label="At" time value={digest.value.send_at} onInput={(send_at) => (digest.value = { ...digest.value, send_at })} />
+            <Text id={`d-tz-${props.id}`} label="Time zone" value={digest.value.timezone} onInput={(timezone) => (digest.value = { ...digest.value, timezone })} />
+          </div>
+        )}
+      </fieldset>
+      <ProblemNote problem={problem.value} />
+      <div class="alert-do">
+        <button class="btn prime" type="submit" disabled={busy.value}>Save</button>
+        <button class="btn plain" type="button" onClick={props.onClose}>Close</button>
+        {sure.value
+          ? <button class="btn danger" type="button" disabled={busy.value} onClick={() => void run(() => alerts.remove(props.id))}><Shape of="fail" />Yes, remove it</button>
+          : <button class="btn danger" type="button" onClick={() => (sure.value = true)}>Remove…</button>}
+      </div>
+    </form>
+  );
+}
+
+function Tick(props: { label: string; on: boolean; onChange: (on: boolean) => void }) {
+  return <label class="alert-tick"><input type="checkbox" checked={props.on} onChange={(event) => props.onChange(event.currentTarget.checked)} /><span>{props.label}</span></label>;
+}
+
+function Text(props: { id: string; label: string; value: string; time?: boolean; help?: string; onInput: (value: string) => void }) {
+  return (
+    <div class="field"><label for={props.id}>{props.label}</label>
+      {props.time
+        ? <input id={props.id} type="time" value={props.value} required onInput={(event) => props.onInput(event.currentTarget.value)} />
+        : <input id={props.id} type="text" value={props.value} required onInput={(event) => props.onInput(event.currentTarget.value)} aria-describedby={props.help && `${props.id}-h`} />}
+      {props.help && <p class="h" id={`${props.id}-h`}>{props.help}</p>}
+    </div>
+  );
+}
+
+function Rules(props: { id: string; rules: Rule[]; kinds: readonly Kind[]; onChange: (rules: Rule[]) => void }) {
+  const put = (at: number, change: Partial<Rule>) => props.onChange(props.rules.map((rule, i) => (i === at ? { ...rule, ...change } : rule)));
+  return (
+    <div class="alert-rules">
+      <datalist id={`${props.id}-kinds`}>{props.kinds.map((kind) => <option key={kind.type} value={kind.type}>{kind.label}</option>)}</datalist>
+      {props.rules.map((rule, i) => (
+        <div class="alert-rule" key={i}>
+          <label>Event<input list={`${props.id}-kinds`} value={rule.event_type} required placeholder="job.failed, job.* or *" onInput={(event) => put(i, { event_type: event.currentTarget.value })} /></label>
+          <label>What happens<select value={String(rule.enabled)} onChange={(event) => put(i, { enabled: event.currentTarget.value === "true" })}><option value="true">It is told</option><option value="false">It is kept back</option></select></label>
+          <label>Again after (s)<input type="number" min={-1} value={rule.cooldown_secs} title="-1: once, 0: always" onInput={(event) => put(i, { cooldown_secs: Number(event.currentTarget.value) })} /></label>
+          <label>Only drive<input value={rule.drive ?? ""} placeholder="any" onInput={(event) => put(i, { drive: event.currentTarget.value })} /></label>
+          <button class="btn" type="button" onClick={() => props.onChange(props.rules.filter((_, other) => other !== i))} aria-label={`Remove rule ${i + 1}`}>Remove</button>
+        </div>
+      ))}
+      <div class="alert-do">
+        <button class="btn" type="button" onClick={() => props.onChange([...props.rules, { event_type: "job.passed", enabled: true, cooldown_secs: 0 }])}>Add a rule</button>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,126 @@
+/** Alerts as the box tells them: what `/api/notifications` sends and takes (its document is at `/api/v1/openapi.json`). */
+import { call, segment } from "../../api";
+
+const ROOT = "/api/notifications";
+
+/** What stands in the place of a secret that is kept. */
+export const MASK = "********";
+
+/** Longest wait for a test: the box gives a service 15 s for each of up to twenty targets. */
+const TEST_MS = 120_000;
+
+/** One field of a service's form. */
+export interface Field {
+  key: string;
+  label: string;
+  type: "text" | "password" | "number" | "checkbox" | "select";
+  required: boolean;
+  placeholder?: string;
+  help_text?: string;
+  default?: string;
+  options?: { value: string; label: string }[];
+}
+
+/** One service. */
+export interface Provider { type: string; label: string; fields: Field[] }
+
+/** One kind of event. */
+export interface Kind { type: string; category: string; label: string; default_severity: string }
+
+/** A channel, without its secrets. */
+export interface Service {
+  id: number;
+  name: string;
+  service_type: string;
+  config_fields: Record<string, string>;
+  enabled: boolean;
+  notify_on_critical: boolean;
+  notify_on_warning: boolean;
+  notify_on_healthy: boolean;
+  cooldown_secs: number;
+  locked: boolean;
+  disabled_why: string | null;
+  failing_since: string | null;
+  waiting: number;
+}
+
+/** One rule; the first that matches decides. */
+export interface Rule {
+  event_type: string;
+  enabled: boolean;
+  cooldown_secs: number;
+  min_severity?: "info" | "warning" | "critical";
+  drive?: string;
+  job?: string;
+  workspace?: string;
+}
+
+/** Hours in which only criticals are told. */
+export interface QuietHours { enabled: boolean; start_time: string; end_time: string; timezone: string }
+
+/** A summary instead of single messages. */
+export interface Digest { enabled: boolean; send_at: string; every: "hourly" | "daily" | "weekly"; weekday: number; timezone: string }
+
+/** A channel with everything that is set for it. */
+export interface Detail { service: Service; event_rules: Rule[]; quiet_hours: QuietHours | null; digest: Digest | null }
+
+/** What became of one message. */
+export interface Delivery {
+  id: number;
+  service_name: string;
+  event_type: string;
+  message: string;
+  status: "pending" | "retrying" | "sent" | "failed";
+  attempts: number;
+  error_message?: string;
+  answer?: string;
+  sent_at?: string;
+  next_at?: string;
+  created_at: string;
+}
+
+/** How a test went. */
+export interface Tried { success: boolean; message?: string; error?: string }
+
+/** What a channel is to be made of. */
+export interface Draft { name?: string; url?: string; service_type?: string; config_fields?: Record<string, string> }
+
+const of = (id: number) => `${ROOT}/services/${segment(String(id))}`;
+
+/** One function a request. */
+export const alerts = {
+  providers: () => call<Record<string, Provider>>("GET", `${ROOT}/providers`),
+  kinds: () => call<Kind[]>("GET", `${ROOT}/event-types`),
+  list: () => call<Service[]>("GET", `${ROOT}/services`),
+  detail: (id: number) => call<Detail>("GET", of(id)),
+  add: (draft: Draft) => call<Service>("POST", `${ROOT}/services`, draft),
+  change: (id: number, change: Partial<Service> & Draft) => call<unknown>("PUT", of(id), change),
+  remove: (id: number) => call<unknown>("DELETE", of(id)),
+  rules: (id: number, rules: Rule[]) => call<unknown>("PUT", `${of(id)}/rules`, rules),
+  quiet: (id: number, hours: QuietHours) => call<unknown>("PUT", `${of(id)}/quiet-hours`, hours),
+  digest: (id: number, digest: Digest) => call<unknown>("PUT", `${of(id)}/digest`, digest),
+  test: (id: number) => call<Tried>("POST", `${ROOT}/test`, { service_id: id }, TEST_MS),
+  tryOut: (draft: Draft, id?: number) => call<Tried>("POST", `${ROOT}/test-url`, { ...draft, service_id: id }, TEST_MS),
+  history: () => call<Delivery[]>("GET", `${ROOT}/history?limit=50`),
+};
+
+/** This browser's place as an offset that the box understands, for those who do not know theirs: `+01:00`. */
+export function offset(minutesWest: number): string {
+  const east = -minutesWest;
+  const two = (n: number) => String(Math.trunc(n)).padStart(2, "0");
+  return east === 0 ? "UTC" : `${east < 0 ? "-" : "+"}${two(Math.abs(east) / 60)}:${two(Math.abs(east) % 60)}`;
+}
+
+/** The fields of a form as they are sent: what the form shows and is empty is sent empty, so that it is taken out. */
+export function filled(provider: Provider, values: Record<string, string>): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const { key } of provider.fields) if (values[key] !== undefined) out[key] = values[key];
+  return out;
+}
+
+/** A rule in words. */
+export function ruleWords(rule: Rule, kinds: readonly Kind[]): string {
+  const kind = kinds.find(({ type }) => type === rule.event_type)?.label ?? rule.event_type;
+  const about = [rule.drive && `drive ${rule.drive}`, rule.job && `job ${rule.job}`, rule.workspace && `workspace ${rule.workspace}`].filter(Boolean);
+  return `${rule.enabled ? "Tell" : "Keep back"}: ${kind}${about.length > 0 ? ` (${about.join(", ")})` : ""}`;
+}

@@ -1,0 +1,189 @@
+/** Alerts: the channels, a new one, and what became of each message. What the box enforces is told here, not decided. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Problem } from "@wire";
+
+import "../../style/gate.css";
+import "../../style/alerts.css";
+import { asProblem } from "../../api";
+import { Panel, ProblemNote, Shape } from "../bits";
+import { ChannelSettings } from "./alerts-channel";
+import { alerts, filled, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts-data";
+import { ServiceForm } from "./alerts-form";
+
+const when = (text: string) => new Date(text).toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" });
+
+function Said({ tried }: { tried: Tried | null }) {
+  return (
+    <div class="said" role="status">
+      {tried && (tried.success
+        ? <p class="v is-pass"><Shape of="pass" />It was taken: {tried.message}</p>
+        : <p class="v is-fail"><Shape of="fail" />It was not taken: {tried.error}</p>)}
+    </div>
+  );
+}
+
+function Channel(props: { service: Service; providers: Record<string, Provider>; kinds: readonly Kind[]; onChange: () => void }) {
+  const { service } = props;
+  const open = useSignal(false);
+  const busy = useSignal(false);
+  const tried = useSignal<Tried | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  const run = async (work: () => Promise<unknown>) => {
+    busy.value = true;
+    problem.value = null;
+    tried.value = null;
+    try {
+      await work();
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+    props.onChange();
+  };
+  const state = service.disabled_why ?? (!service.enabled ? "switched off" : service.failing_since ? `nothing has reached it since ${when(service.failing_since)}` : "");
+  return (
+    <li class="chan">
+      <div class="line">
+        <div>
+          <b>{service.name}</b> <span class="mute">{props.providers[service.service_type]?.label ?? service.service_type}{service.locked && " · set in kiln.toml"}</span>
+          {state !== "" && <p class={service.enabled || service.disabled_why ? "v is-warn" : "mute"}>{(service.enabled || service.disabled_why) && <Shape of="warn" />}{state}</p>}
+          {service.waiting > 0 && <p class="mute">{service.waiting} waiting to be sent</p>}
+        </div>
+        <div class="do">
+          <button class="btn" type="button" disabled={busy.value} onClick={() => void run(async () => { tried.value = await alerts.test(service.id); })}>{busy.value ? "One moment" : "Send a test"}<span class="sr"> to {service.name}</span></button>
+          {!service.locked && <button class="btn" type="button" disabled={busy.value} onClick={() => void run(() => alerts.change(service.id, { enabled: !service.enabled }))}>{service.enabled ? "Switch off" : "Switch on"}<span class="sr"> {service.name}</span></button>}
+          {!service.locked && <button class="btn" type="button" aria-expanded={open.value} onClick={() => (open.value = !open.value)}>Settings<span class="sr"> of {service.name}</span></button>}
+        </div>
+      </div>
+      <Said tried={tried.value} />
+      <ProblemNote problem={problem.value} />
+      {open.value && <ChannelSettings id={service.id} providers={props.providers} kinds={props.kinds} onClose={() => (open.value = false)} onDone={() => { open.value = false; props.onChange(); }} />}
+    </li>
+  );
+}
+
+function NewChannel(props: { providers: Record<string, Provider>; onAdded: () => void }) {
+  const url = useSignal("");
+  const kind = useSignal("");
+  const values = useSignal<Record<string, string>>({});
+  const busy = useSignal(false);
+  const tried = useSignal<Tried | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  const provider = props.providers[kind.value];
+  const draft = (): Draft => (provider ? { service_type: kind.value, config_fields: filled(provider, values.value) } : { url: url.value.trim() });
+  const ready = provider !== undefined || url.value.trim() !== "";
+  const run = async (work: () => Promise<unknown>) => {
+    busy.value = true;
+    problem.value = null;
+    tried.value = null;
+    try {
+      await work();
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+  };
+  const add = () => run(async () => {
+    await alerts.add(draft());
+    url.value = kind.value = "";
+    values.value = {};
+    props.onAdded();
+  });
+  return (
+    <Panel title="A new channel" note="Paste a URL, or fill in a form.">
+      <form onSubmit={(event) => { event.preventDefault(); if (ready) void add(); }}>
+        <div class="alert-form">
+          <div class="field wide"><label for="al-kind">Service</label>
+            <select id="al-kind" value={kind.value} onChange={(event) => { kind.value = event.currentTarget.value; values.value = {}; }}>
+              <option value="">By a URL</option>
+              {Object.values(props.providers).map((one) => <option key={one.type} value={one.type}>{one.label}</option>)}
+            </select></div>
+        </div>
+        {provider
+          ? <ServiceForm id="al-new" provider={provider} values={values.value} onChange={(key, value) => (values.value = { ...values.value, [key]: value })} />
+          : <div class="field"><label for="al-url">URL</label>
+            <input id="al-url" value={url.value} autocomplete="off" spellcheck={false} placeholder="ntfy://my-bench or mailtos://user:password@example.org" onInput={(event) => (url.value = event.currentTarget.value)} aria-describedby="al-url-h" />
+            <p class="h" id="al-url-h">As Apprise and shoutrrr write them: mailtos, discord, tgram, slack, ntfys, gotifys, pover, signal, jsons, generic, https.</p></div>}
+        <Said tried={tried.value} />
+        <ProblemNote problem={problem.value} />
+        <div class="alert-do">
+          <button class="btn prime" type="submit" disabled={!ready || busy.value}>Add it</button>
+          <button class="btn" type="button" disabled={!ready || busy.value} onClick={() => void run(async () => { tried.value = await alerts.tryOut(draft()); })}>{busy.value ? "One moment" : "Try it first"}</button>
+        </div>
+      </form>
+    </Panel>
+  );
+}
+
+const FATE = { sent: "pass", failed: "fail", retrying: "warn", pending: "inc" } as const;
+const FATE_WORDS = { sent: "taken", failed: "given up", retrying: "tried again", pending: "waits" } as const;
+
+function Past({ lines }: { lines: readonly Delivery[] }) {
+  return (
+    <Panel title="What was told" note="The newest fifty.">
+      {lines.length === 0 ? <p class="mute">Nothing yet.</p> : (
+        <table class="alert-past">
+          <thead><tr><th scope="col">When</th><th scope="col">Channel</th><th scope="col">Message</th><th scope="col">What became of it</th></tr></thead>
+          <tbody>
+            {lines.map((line) => (
+              <tr key={line.id}>
+                <td>{when(line.created_at)}</td>
+                <td>{line.service_name}</td>
+                <td>{line.message}<div class="mute mono">{line.event_type}</div></td>
+                <td>
+                  <span class={`v is-${FATE[line.status]}`}><Shape of={FATE[line.status]} />{FATE_WORDS[line.status]}{line.attempts > 1 && `, ${line.attempts} attempts`}</span>
+                  {line.error_message && <div>{line.error_message}</div>}
+                  {line.next_at && line.status === "retrying" && <div class="mute">again at {when(line.next_at)}</div>}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+/** The page. */
+export default function Page() {
+  const providers = useSignal<Record<string, Provider>>({});
+  const kinds = useSignal<Kind[]>([]);
+  const list = useSignal<Service[] | null>(null);
+  const past = useSignal<Delivery[]>([]);
+  const problem = useSignal<Problem | null>(null);
+  const load = async () => {
+    try {
+      const [services, history] = await Promise.all([alerts.list(), alerts.history()]);
+      list.value = services;
+      past.value = history;
+      problem.value = null;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+  };
+  useEffect(() => {
+    const words = async () => {
+      try {
+        [providers.value, kinds.value] = await Promise.all([alerts.providers(), alerts.kinds()]);
+      } catch (thrown) {
+        problem.value = asProblem(thrown);
+      }
+      await load();
+    };
+    void words();
+  }, []);
+  return (
+    <>
+      <Panel title="Channels" end={<button class="btn plain" type="button" onClick={() => void load()}>Look again</button>}>
+        <ProblemNote problem={problem.value} />
+        {list.value?.length === 0 && <p class="mute">Nobody is told yet. A drive that fails at night is seen in the morning.</p>}
+        <ul>
+          {(list.value ?? []).map((service) => <Channel key={service.id} service={service} providers={providers.value} kinds={kinds.value} onChange={() => void load()} />)}
+        </ul>
+      </Panel>
+      <NewChannel providers={providers.value} onAdded={() => void load()} />
+      <Past lines={past.value} />
+    </>
+  );
+}
