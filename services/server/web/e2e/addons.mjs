@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Box, until } from "./box.mjs";
 import { inspect, visit } from "./browser.mjs";
 import { hostile, HOSTILE, MANIFEST, ScriptedAddon } from "./scripted.mjs";
+import { connect } from "./socket.mjs";
 import { assert, tester } from "./test.mjs";
 
 const PASSWORD = "correct horse battery";
@@ -43,7 +44,7 @@ export async function addons(browser, width, scheme, count) {
   let page, context, complaints;
   const test = tester(width, count, () => ({ page, complaints, box }));
   const shot = (name) => inspect(page, `addon-${name}-${width}`);
-  const panel = (title) => page.locator("section.panel", { has: page.getByRole("heading", { name: title, exact: true }) });
+  const panel = (title) => page.locator(".panel", { has: page.getByRole("heading", { name: title, exact: true }) });
   let id, token;
   try {
     await box.open();
@@ -296,6 +297,7 @@ export async function addons(browser, width, scheme, count) {
       });
       await page.goto(`/addons/${id}/main`);
       await page.getByText(/components of the type “hologram”/).waitFor();
+      addon.log("info", "and on it goes");
       await panel("Live log").locator(".ln").first().waitFor();
       await page.unroute(`**/api/addons/${id}`);
     });
@@ -356,8 +358,8 @@ export async function addons(browser, width, scheme, count) {
       const next = await dialog.locator(".tokn").textContent();
       assert("another token", next !== token && /^[0-9a-f]{64}$/.test(next));
       await dialog.getByRole("button", { name: "I have copied it" }).click();
-      const refused = await fetch(`${box.url}/api/addons/ws?addon_id=${id}`, { headers: { Authorization: `Bearer ${token}`, Upgrade: "websocket" } });
-      assert(`the old one is dead (${refused.status})`, refused.status === 401);
+      const refused = await connect(`${box.url}/api/addons/ws?addon_id=${id}`, { Authorization: `Bearer ${token}` }, () => {}).then(() => "let in", (error) => error.message);
+      assert(`the old one is dead (${refused})`, refused.endsWith("401"));
       await page.locator("tr", { hasText: "hostile" }).getByRole("button", { name: /^Revoke/ }).click();
       await dialog.getByRole("button", { name: "Revoke it" }).click();
       await dialog.waitFor({ state: "detached" });

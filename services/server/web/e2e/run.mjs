@@ -4,6 +4,7 @@
  */
 import { Box, missing, noLoops, until } from "./box.mjs";
 import { addons } from "./addons.mjs";
+import { alerts } from "./alerts.mjs";
 import { inspect, launch, visit } from "./browser.mjs";
 import { evidence } from "./evidence.mjs";
 import { hosts } from "./hosts.mjs";
@@ -360,6 +361,7 @@ for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) {
     await round(browser, width, scheme);
     await addons(browser, width, scheme, count);
     await hosts(browser, width, scheme, count);
+    await alerts(browser, width, scheme, count);
   } catch (error) {
     count.failed += 1;
     console.log(`not ok ${width} px  ${error.stack ?? error}`);

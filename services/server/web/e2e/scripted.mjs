@@ -61,7 +61,7 @@ export const hostile = () => ({
     { type: "smart-table", id: "table", title: HOSTILE, source: "telemetry", config: { columns: [{ key: "a", label: HOSTILE }, { key: "__proto__", label: "p" }, { key: "constructor", label: "c", format: "badge" }] } },
     { type: "chart", id: "chart", title: HOSTILE, config: { datasets: [{ key: "k", label: HOSTILE, color: "url(javascript:alert(1))" }] } },
     { type: "log-viewer", id: "logs", title: HOSTILE, config: {} },
-    { type: "config-card", id: "card", title: HOSTILE, source: "config", config: { labels: { x: HOSTILE }, link_page: "//evil.example/x" } },
+    { type: "config-card", id: "card", title: HOSTILE, source: "config", config: { labels: { x: HOSTILE }, link_page: "p" } },
   ] }],
 });
 

@@ -22,7 +22,7 @@ export function ConfigPart(props: PartProps) {
   const keys = Object.keys(labels).length > 0 ? Object.keys(labels) : Object.keys(facts).slice(0, 40);
   const link = str(at(part.config, "link_page"));
   return (
-    <Panel title={part.title} note={part.about || undefined} end={link && <a class="btn small" href={addonPath(around.addon.id, link)}>{str(at(part.config, "link_label"), "Change")}</a>}>
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || undefined} end={link && <a class="btn small" href={addonPath(around.addon.id, link)}>{str(at(part.config, "link_label"), "Change")}</a>}>
       <ProblemNote problem={asked.problem.value} />
       {told === null ? !asked.problem.value && <p class="mute">Asking the add-on.</p> : (
         <dl class="facts">{keys.map((key) => <Fragment key={key}><dt>{str(at(labels, key), titled(key))}</dt><dd>{typeof at(facts, key) === "boolean" ? (at(facts, key) ? "yes" : "no") : plain(at(facts, key)) || <span class="mute">not set</span>}</dd></Fragment>)}</dl>
@@ -54,7 +54,7 @@ export function DisksPart(props: PartProps) {
   const thresholds = obj(at(part.config, "thresholds"));
   const items = told?.items ?? [];
   return (
-    <Panel title={part.title} note={part.about || (items.length > 0 ? plural(items.length, "disk") : undefined)}>
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || (items.length > 0 ? plural(items.length, "disk") : undefined)}>
       <ProblemNote problem={asked.problem.value} />
       {items.length === 0 && !asked.problem.value && <p class="mute">{told === null ? "Asking the add-on." : "The add-on names no disk."}</p>}
       <ul class="disks">{items.slice(0, 500).map((disk, index) => {
@@ -98,7 +98,7 @@ export function DiscoveryPart(props: PartProps) {
     ] } }), endpoint: expand,
   });
   return (
-    <Panel title={part.title} note={part.about || (items.length > 0 ? `${plural(items.length, "device")} found` : undefined)}
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || (items.length > 0 ? `${plural(items.length, "device")} found` : undefined)}
       end={<span class="do">{target && <a class="btn small" href={`#${target}`}>To the table</a>}<button class="btn small" type="button" disabled={asked.busy.value} onClick={asked.again}><Icon name="find" />{asked.busy.value ? "Looking" : "Look again"}</button></span>}>
       <ProblemNote problem={asked.problem.value} />
       <p class="told" role="status">{said.value}</p>

@@ -234,7 +234,7 @@ export function ChartPart(props: PartProps) {
   }).filter(Boolean).join("; ");
   const ranges = written.length > 0 ? written : chart.fixed.size > 0 ? [] : RANGES;
   return (
-    <Panel title={part.title} note={part.about || (moment === null ? titles : `${titles ? `${titles}, ` : ""}${chart.labels ? (chart.labels[moment] ?? "") : new Date(moment * 1000).toLocaleTimeString("en-GB")}`) || undefined}
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || (moment === null ? titles : `${titles ? `${titles}, ` : ""}${chart.labels ? (chart.labels[moment] ?? "") : new Date(moment * 1000).toLocaleTimeString("en-GB")}`) || undefined}
       end={ranges.length > 0 && (
         <label class="slim"><span class="sr">Range of {part.title}</span><select value={range.value} onChange={(e) => (range.value = e.currentTarget.value)}>
           {!ranges.some(({ value }) => value === range.value) && <option value={range.value}>{range.value || "everything kept"}</option>}{ranges.map((one) => <option key={one.value} value={one.value}>{one.label}</option>)}</select></label>

@@ -119,7 +119,7 @@ export function FormPart(props: PartProps) {
   const label = str(at(part.config, "submit_label"), "Send");
   const wall = around.addon.id === BUILT_IN && problem.value?.type === "use-the-gate";
   return (
-    <Panel title={part.title} note={part.about || undefined} span="c12">
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || undefined} span="c12">
       <form class={`fields ${inline ? "inline" : ""}`} noValidate onSubmit={(event) => {
         event.preventDefault();
         // What opens the gate is pressed, never a plain Enter.

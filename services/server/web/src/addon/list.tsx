@@ -11,10 +11,10 @@ import { ago, plural, stamp } from "../format";
 import { addonPath } from "../route";
 import { now } from "../state/app";
 import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
-import { addons, ask, BUILT_IN, type AddonView, type TokenView } from "./ask";
+import { addons, BUILT_IN, type AddonView, type TokenView } from "./ask";
 import { compose, enrolment, environment } from "./compose";
 import { at, obj, readManifest, str } from "./manifest";
-import { readLine, type Line } from "./ring";
+import { Refused } from "./refused";
 import { CopyButton, Snippet } from "./snippet";
 import { addonNews, Status } from "./status";
 
@@ -137,28 +137,6 @@ function WithPassword(props: { title: string; words: string; act: string; danger
         <div class="do"><button class={`btn ${props.danger ? "danger" : "prime"}`} type="button" disabled={password.value === "" || busy.value} onClick={() => void run()}>{busy.value ? "Asking" : props.act}</button><button class="btn" type="button" onClick={props.close}>Leave it</button></div>
       </form>
     </Dialog>
-  );
-}
-
-/** What the box refused of an add-on, newest first. */
-function Refused({ addon }: { addon: AddonView }) {
-  const lines = useSignal<Line[] | null>(null);
-  const problem = useSignal<Problem | null>(null);
-  const load = () => {
-    problem.value = null;
-    ask(addon.id, "log_history", { component: "" }).then(
-      (told) => (lines.value = told.items.filter((item) => str(at(item, "source")) === "server").map(readLine).reverse()),
-      (thrown: unknown) => (problem.value = asProblem(thrown)),
-    );
-  };
-  return (
-    <details class="refused" onToggle={(event) => event.currentTarget.open && load()}>
-      <summary>What was refused</summary>
-      <ProblemNote problem={problem.value} />
-      {lines.value === null ? !problem.value && <p class="mute">Asking the box.</p> : lines.value.length === 0 ? <p class="mute">Nothing since the box was started: every frame of it was understood.</p> : (
-        <ol class="plain">{lines.value.slice(0, 200).map((line, index) => <li key={index}><time class="mute">{line.time ? stamp(line.time) : ""}</time> {line.message}</li>)}</ol>
-      )}
-    </details>
   );
 }
 

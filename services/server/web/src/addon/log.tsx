@@ -133,7 +133,7 @@ export function LogPart(props: PartProps) {
   const since = still ? ring.total - before.value : 0;
   const set = (change: Partial<Filter>) => (filter.value = { ...filter.peek(), ...change });
   return (
-    <Panel title={part.title} note={part.about || `${plural(count, "line")}${ring.kept > count ? ` of ${plural(ring.kept, "line")}` : ""}`}
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || `${plural(count, "line")}${ring.kept > count ? ` of ${plural(ring.kept, "line")}` : ""}`}
       end={<button class="btn" type="button" aria-pressed={still !== null} onClick={still ? follow : stop}><Icon name={still ? "go" : "pause"} />{still ? (since > 0 ? `Follow, ${plural(since, "new line")}` : "Follow") : "Pause"}</button>}>
       <div class="filter">
         <label class="find"><Icon name="find" /><span class="sr">Filter lines of {part.title}</span><input type="search" placeholder="Words in a line" value={filter.value.text} onInput={(e) => set({ text: e.currentTarget.value })} /></label>

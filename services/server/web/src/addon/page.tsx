@@ -29,6 +29,7 @@ import { FormPart } from "./form";
 import { LogPart } from "./log";
 import { readManifest, type AddonPage as Page, type Manifest, type Part } from "./manifest";
 import { ProgressPart } from "./progress";
+import { Refused } from "./refused";
 import { addonNews, Status } from "./status";
 import { TablePart } from "./table";
 import { WizardPart } from "./wizard";
@@ -57,14 +58,14 @@ class Fence extends Component<{ part: Part; children: ComponentChildren }, { fau
   override render() {
     if (this.state.fault === null) return this.props.children;
     return (
-      <Panel title={this.props.part.title}><p class="v is-warn wrap"><Shape of="warn" />This part cannot be drawn from what the add-on says: {this.state.fault.slice(0, 200)}</p></Panel>
+      <Panel id={`t-${this.props.part.id}`} title={this.props.part.title}><p class="v is-warn wrap"><Shape of="warn" />This part cannot be drawn from what the add-on says: {this.state.fault.slice(0, 200)}</p></Panel>
     );
   }
 }
 
 function Unknown({ part }: PartProps) {
   return (
-    <Panel title={part.title}>
+    <Panel id={`t-${part.id}`} title={part.title}>
       <p class="v is-inc wrap"><Shape of="inc" />This box does not know components of the type “{part.type.slice(0, 60)}”. A newer version of the box may.</p>
     </Panel>
   );
@@ -147,6 +148,23 @@ function Body({ addon, manifest, page, again }: { addon: AddonView; manifest: Ma
   );
 }
 
+/** The page of an add-on that has told none: what was refused of it, and an ear for the manifest. */
+function Awaiting({ addon, again }: { addon: AddonView; again: () => void }) {
+  useEffect(() => {
+    const feed = new Feed(addon.id);
+    const deaf = feed.hear(["status", "manifest"], again);
+    return () => {
+      deaf();
+      feed.close();
+    };
+  }, [addon.id]);
+  return (
+    <div class="panel"><h2>{addon.id === BUILT_IN ? "The agent has not told its pages yet" : "This add-on has not sent its manifest yet"}</h2>
+      <p>Its pages appear here when it has. Until then there is nothing to draw: an add-on's pages come only through its manifest.</p>
+      <Refused addon={addon} open /></div>
+  );
+}
+
 /** When it was heard: turns with the clock, and nothing else of the page with it. */
 function Heard({ at }: { at: string | null }) {
   return <span class="mute">{at ? `heard ${ago(at, now.value)}` : "never heard"}</span>;
@@ -187,8 +205,7 @@ export function AddonPage({ id, page }: { id: string; page: string | null }) {
       </div>
       <ProblemNote problem={problem.value} />
       {manifest ? <Body key={view.id} addon={view} manifest={manifest} page={page} again={() => (count.value += 1)} /> : (
-        <div class="panel"><h2>{view.id === BUILT_IN ? "The agent has not told its pages yet" : "This add-on has not sent its manifest yet"}</h2>
-          <p>Its pages appear here when it has. Until then there is nothing to draw: an add-on's pages come only through its manifest.</p></div>
+        <Awaiting key={view.id} addon={view} again={() => (count.value += 1)} />
       )}
     </main>
   );

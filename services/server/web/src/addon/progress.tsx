@@ -67,7 +67,7 @@ export function ProgressPart(props: PartProps) {
   const multi = bool(at(part.config, "multi"), true);
   const list = multi ? order.value : order.value.slice(-1);
   return (
-    <Panel title={part.title} note={part.about || (list.length > 0 ? <Count list={list} jobs={jobs} /> : undefined)}>
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || (list.length > 0 ? <Count list={list} jobs={jobs} /> : undefined)}>
       {list.length === 0 && <ProblemNote problem={asked.problem.value} />}
       {list.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Asking what runs." : "Nothing runs. A job appears here as soon as the add-on tells of it."}</p>}
       <ul class={`jobs ${bool(at(obj(at(part.config, "cancel")), "enabled")) ? "ends" : ""}`}>{list.map((id) => {

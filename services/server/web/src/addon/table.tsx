@@ -158,7 +158,7 @@ export function TablePart(props: PartProps) {
   const hit = (row: Config) => smart && critical.has(str(at(row, "id"))) && (num(at(row, "delta")) ?? 0) > 0;
   const changed = (row: Config) => smart && (num(at(row, "delta")) ?? 0) !== 0;
   return (
-    <Panel title={part.title} note={part.about || (all.length > 0 ? plural(all.length, "row") : undefined)}
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || (all.length > 0 ? plural(all.length, "row") : undefined)}
       end={actions.toolbar.length > 0 && <span class="do">{actions.toolbar.map((action) => <ActionButton key={action.name} {...props} action={action} rows={[]} keyField={keyField} said={(words) => (said.value = words)} />)}</span>}>
       {(filterable || ranges.length > 0 || drawn.some(sortable)) && (
         <div class="filter">

@@ -40,7 +40,7 @@ export function WizardPart(props: PartProps) {
   const target = str(at(part.config, "target_label"), "part");
   const id = `${part.id}-wizard`;
   return (
-    <Panel title={part.title} note={part.about || `Run another ${target.toLowerCase()} on another machine`}>
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || `Run another ${target.toLowerCase()} on another machine`}>
       <ProblemNote problem={prefill.problem.value} />
       <div class="wizard">
         <div class="fields">

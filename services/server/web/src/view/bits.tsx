@@ -42,14 +42,15 @@ export function Serial({ serial }: { serial: string }) {
   return <span class="mono sn">{serial.slice(0, -tail)}<b>{serial.slice(-tail)}</b></span>;
 }
 
-/** A panel with a heading. */
-export function Panel(props: { title: string; note?: ComponentChildren; end?: ComponentChildren; span?: string; children: ComponentChildren }) {
-  const id = `p-${props.title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+/** A panel with a heading. With an `id` of its own it is a group and no landmark: pages of add-ons may use a title twice. */
+export function Panel(props: { id?: string; title: string; note?: ComponentChildren; end?: ComponentChildren; span?: string; children: ComponentChildren }) {
+  const id = props.id ?? `p-${props.title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+  const Frame = props.id === undefined ? "section" : "div";
   return (
-    <section class={`panel ${props.span ?? "c12"}`} aria-labelledby={id}>
+    <Frame class={`panel ${props.span ?? "c12"}`} aria-labelledby={id} {...(props.id === undefined ? {} : { role: "group" as const })}>
       <header><h2 id={id}>{props.title}</h2>{props.note && <p>{props.note}</p>}{props.end && <span class="r">{props.end}</span>}</header>
       {props.children}
-    </section>
+    </Frame>
   );
 }
 

@@ -1,0 +1,112 @@
+/** The page of alerts against a receiver of its own: a channel is tried, added, tells of an event, and goes. */
+import { createServer } from "node:http";
+
+import { Box, until } from "./box.mjs";
+import { inspect, launch, visit } from "./browser.mjs";
+import { assert, tester } from "./test.mjs";
+
+const PASSWORD = "correct horse battery";
+
+/** A webhook's receiver that answers with `status` and keeps what came. */
+async function receiver() {
+  const own = { status: 204, got: [] };
+  const server = createServer((request, response) => {
+    let text = "";
+    request.on("data", (part) => (text += part));
+    request.on("end", () => {
+      own.got.push({ path: request.url, headers: request.headers, body: text === "" ? null : JSON.parse(text) });
+      response.writeHead(own.status).end(own.status < 300 ? "" : "the receiver is full");
+    });
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  own.place = `127.0.0.1:${server.address().port}`;
+  own.close = () => server.close();
+  return own;
+}
+
+export async function alerts(browser, width, scheme, count) {
+  const box = new Box();
+  const hook = await receiver();
+  let page, context, complaints;
+  const test = tester(width, count, () => ({ page, complaints, box }));
+  const channel = (name) => page.locator(".chan", { hasText: name });
+  try {
+    await box.open();
+    ({ page, context, complaints } = await visit(browser, box.url, width, scheme));
+
+    await test("alerts: a URL that names no channel is refused with its part, a service's refusal is told in its words", async () => {
+      const claimed = await page.request.post("/api/v1/claim", { headers: { "X-Requested-With": "XMLHttpRequest" }, data: { code: box.code, username: "mara", password: PASSWORD } });
+      assert(`the claim answered ${claimed.status()}`, claimed.ok());
+      await page.goto("/settings/alerts");
+      await page.getByText("Nobody is told yet").waitFor();
+      await page.getByLabel("URL", { exact: true }).fill("discord://nothing");
+      await page.getByRole("button", { name: "Try it first" }).click();
+      await page.getByText("expected discord://ID/TOKEN").waitFor();
+      hook.status = 507;
+      await page.getByLabel("URL", { exact: true }).fill(`json://${hook.place}/hook`);
+      await page.getByRole("button", { name: "Try it first" }).click();
+      await page.getByText("It was not taken: answered 507: the receiver is full").waitFor();
+      hook.status = 204;
+      await page.getByRole("button", { name: "Try it first" }).click();
+      await page.getByText("It was taken").waitFor();
+      assert("the message came", hook.got.at(-1).body.title.includes("Kiln test message"));
+      await inspect(page, `alerts-new-${width}`);
+    });
+
+    await test("alerts: a channel from the form, whose secret is never shown again", async () => {
+      await page.getByLabel("Service").selectOption("generic");
+      await page.locator("#al-new-webhook_url").fill(`http://${hook.place}/signed`);
+      await page.locator("#al-new-secret").fill("whsec_c2VjcmV0IG9mIHRoZSBiZW5jaA==");
+      await page.getByRole("button", { name: "Add it" }).click();
+      await channel("Webhook").getByRole("button", { name: /^Send a test/ }).click();
+      await channel("Webhook").getByText("It was taken").waitFor();
+      assert("it is signed", /^v1,/.test(hook.got.at(-1).headers["webhook-signature"]));
+      await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
+      await channel("Webhook").getByRole("group", { name: "Quiet hours" }).waitFor();
+      assert("the secret is not shown", !(await page.content()).includes("c2VjcmV0"));
+      await page.getByRole("checkbox", { name: "Everything else, too" }).check();
+      await page.getByRole("button", { name: "Add a rule" }).click();
+      await page.getByLabel("Event", { exact: true }).fill("person.logged_in");
+      await page.getByLabel("What happens").selectOption("false");
+      await page.getByRole("checkbox", { name: /^Keep quiet/ }).check();
+      await page.getByRole("checkbox", { name: /^Keep quiet/ }).uncheck();
+      await inspect(page, `alerts-settings-${width}`);
+      await page.getByRole("button", { name: "Save" }).click();
+      await until("what was set", async () => {
+        const [{ id }] = await (await page.request.get("/api/notifications/services")).json();
+        const kept = await (await page.request.get(`/api/notifications/services/${id}`)).json();
+        return kept.event_rules[0]?.event_type === "person.logged_in" && kept.service.notify_on_healthy;
+      });
+    });
+
+    await test("alerts: an event of the box arrives, and the page says so", async () => {
+      const before = hook.got.length;
+      const made = await page.request.post("/api/addons/tokens", { headers: { "X-Requested-With": "XMLHttpRequest" }, data: { name: "the bench" } });
+      assert(`the token answered ${made.status()}`, made.ok());
+      await until("the event", () => hook.got.slice(before).some(({ body }) => body.event_type === "addon.token_made"));
+      await until("its line on the page", async () => {
+        await page.getByRole("button", { name: "Look again" }).click();
+        return (await page.locator(".alert-past tr", { hasText: "addon.token_made" }).getByText("taken").count()) > 0;
+      });
+      await inspect(page, `alerts-${width}`);
+      await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
+      await page.getByRole("button", { name: "Remove…" }).click();
+      await page.getByRole("button", { name: "Yes, remove it" }).click();
+      await page.getByText("Nobody is told yet").waitFor();
+    });
+  } finally {
+    await context?.close();
+    await box.close();
+    hook.close();
+  }
+}
+
+// By itself: `node e2e/alerts.mjs`.
+if (import.meta.filename === process.argv[1]) {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  const browser = await launch();
+  for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) await alerts(browser, width, scheme, count);
+  await browser.close();
+  console.log(`browser: ${count.passed} passed, ${count.failed} failed, ${count.skipped} not run`);
+  process.exit(count.failed === 0 ? 0 : 1);
+}
