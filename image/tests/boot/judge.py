@@ -77,7 +77,7 @@ elif word == "ntp":
 elif word == "take":
     # Holds a name with an address of its own, and defends it, until killed.
     from zeroconf import IPVersion, ServiceInfo, Zeroconf
-    zc = Zeroconf(ip_version=IPVersion.V4Only)
+    zc = Zeroconf(ip_version=IPVersion.All)
     zc.register_service(ServiceInfo("_other._tcp.local.", "other._other._tcp.local.", 81, server=rest[0] + ".", parsed_addresses=[rest[1]]))
     time.sleep(3600)
 print("\n".join(found))
