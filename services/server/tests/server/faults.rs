@@ -18,8 +18,14 @@ use crate::shed::{Listening, Shed, send, warned};
 /// The events of add-ons in the log, oldest first: their kinds.
 async fn told(admin: &mut Client) -> Vec<String> {
     let log = admin.get("/api/v1/events?limit=200").await.json();
-    let kinds = log.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned());
-    kinds.filter(|kind| kind.starts_with("addon.") || kind.starts_with("job.")).collect()
+    let kinds = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["type"].as_str().unwrap().to_owned());
+    kinds
+        .filter(|kind| kind.starts_with("addon.") || kind.starts_with("job."))
+        .collect()
 }
 
 fn line(message: &str) -> Value {
@@ -43,7 +49,11 @@ async fn fault_5_a_job_that_ends_at_a_hundred_percent_is_not_told_as_passed() {
     let mut kinds = told(&mut admin).await;
     kinds.retain(|kind| kind == "addon.notification" || kind == "addon.phase_complete" || kind.starts_with("job."));
     kinds.sort();
-    assert_eq!(kinds, ["addon.notification", "addon.phase_complete"], "the end of a phase once, the failure once, no success");
+    assert_eq!(
+        kinds,
+        ["addon.notification", "addon.phase_complete"],
+        "the end of a phase once, the failure once, no success"
+    );
 }
 
 #[tokio::test]
@@ -53,10 +63,19 @@ async fn fault_6_nothing_is_accepted_without_token_password_and_ticks() {
     let listening = Listening::start().await;
     let shed = Shed::new(&mut admin, &listening.url()).await;
     let mut nobody = made.client();
-    assert_eq!(nobody.get(&format!("/api/addons/ws?addon_id={}", shed.id)).await.status, 401, "no token");
+    assert_eq!(
+        nobody.get(&format!("/api/addons/ws?addon_id={}", shed.id)).await.status,
+        401,
+        "no token"
+    );
     let (other, _) = registered(&mut admin).await;
-    assert_eq!(raw(&made, other, &shed.token).await.unwrap_err(), 401, "another's token");
-    let form = json!({ "component_id": "controls", "action": "start_job", "data": { "target": "sda", "confirm": true } });
+    assert_eq!(
+        raw(&made, other, &shed.token).await.unwrap_err(),
+        401,
+        "another's token"
+    );
+    let form =
+        json!({ "component_id": "controls", "action": "start_job", "data": { "target": "sda", "confirm": true } });
     for (method, path) in [
         (Method::POST, shed.path("action")),
         (Method::POST, shed.path("rotate-token")),
@@ -71,12 +90,21 @@ async fn fault_6_nothing_is_accepted_without_token_password_and_ticks() {
     }
     let mut wrong = form.clone();
     (wrong["_password"], wrong["confirm"]) = ("x".into(), "CONFIRM".into());
-    assert_eq!(admin.post(&shed.path("action"), &wrong).await.problem(), "password-wrong");
+    assert_eq!(
+        admin.post(&shed.path("action"), &wrong).await.problem(),
+        "password-wrong"
+    );
     (wrong["_password"], wrong["data"]["confirm"]) = (PASSWORD.into(), false.into());
     assert_eq!(admin.post(&shed.path("action"), &wrong).await.problem(), "gate");
     assert_eq!(listening.asked(), []);
     let remove = Some(("application/json", json!({ "password": "x" }).to_string().into()));
-    assert_eq!(admin.raw(Method::DELETE, &format!("/api/addons/{}", shed.id), remove).await.problem(), "password-wrong");
+    assert_eq!(
+        admin
+            .raw(Method::DELETE, &format!("/api/addons/{}", shed.id), remove)
+            .await
+            .problem(),
+        "password-wrong"
+    );
 }
 
 #[tokio::test]
@@ -99,7 +127,12 @@ async fn fault_7_what_the_agent_is_asked_comes_only_from_this_server_and_in_one_
     assert_eq!(asking.await.unwrap().status, 200);
     // A start that nobody armed never leaves the server, whatever it is signed with.
     let plan = "01990000-0000-7000-8000-000000000000";
-    let answer = admin.post(&format!("/api/v1/plans/{plan}/start"), &json!({ "signature": "00".repeat(64) })).await;
+    let answer = admin
+        .post(
+            &format!("/api/v1/plans/{plan}/start"),
+            &json!({ "signature": "00".repeat(64) }),
+        )
+        .await;
     assert!((400..500).contains(&answer.status), "{answer:?}");
 }
 
@@ -114,7 +147,10 @@ async fn fault_10_sse_is_not_killed_and_replays() {
     tokio::time::sleep(Duration::from_secs(17)).await;
     send(&mut socket, &line("after 17 s")).await;
     let seen = page.named("log").await;
-    assert_eq!(seen.data["payload"]["message"], "after 17 s", "the same stream still stands");
+    assert_eq!(
+        seen.data["payload"]["message"], "after 17 s",
+        "the same stream still stands"
+    );
     drop(page);
     for n in 0..20 {
         send(&mut socket, &line(&format!("missed {n}"))).await;
@@ -134,7 +170,10 @@ async fn fault_10_sse_is_not_killed_and_replays() {
     for kind in ["log\ndata: {\"forged\":1}", "log\r\n\r\nevent: log", "connected"] {
         send(&mut socket, &json!({ "type": kind, "payload": { "n": 1 } })).await;
         let sent = page.named("other").await;
-        assert_eq!((&sent.data["type"], &sent.data["payload"]), (&json!(kind), &json!({ "n": 1 })));
+        assert_eq!(
+            (&sent.data["type"], &sent.data["payload"]),
+            (&json!(kind), &json!({ "n": 1 }))
+        );
     }
     for n in 0..30 {
         let leaving = shed.page(&admin).await;
@@ -146,7 +185,11 @@ async fn fault_10_sse_is_not_killed_and_replays() {
     let mut one = admin.events(&shed.path("telemetry?job=a")).await;
     one.named("connected").await;
     for job in ["b", "a"] {
-        send(&mut socket, &json!({ "type": "log", "payload": { "message": job, "job_id": job } })).await;
+        send(
+            &mut socket,
+            &json!({ "type": "log", "payload": { "message": job, "job_id": job } }),
+        )
+        .await;
     }
     assert_eq!(one.named("log").await.data["payload"]["message"], "a");
 }
@@ -164,7 +207,11 @@ async fn fault_17_a_rotated_token_counts_at_once_everywhere() {
     assert_eq!(token.len(), 64);
     send(&mut socket, &line("still here")).await;
     while page.named("log").await.data["payload"]["message"] != "still here" {}
-    assert_eq!(raw(&made, shed.id, &shed.token).await.unwrap_err(), 401, "the old one opens nothing");
+    assert_eq!(
+        raw(&made, shed.id, &shed.token).await.unwrap_err(),
+        401,
+        "the old one opens nothing"
+    );
     let mut addon = made.client();
     addon.headers = vec![("authorization", format!("Bearer {}", shed.token))];
     let manifest = json!({ "manifest": crate::shed::manifest() });
@@ -172,7 +219,10 @@ async fn fault_17_a_rotated_token_counts_at_once_everywhere() {
     addon.headers = vec![("authorization", format!("Bearer {token}"))];
     assert_eq!(addon.post("/api/addons/connect", &manifest).await.status, 200);
     raw(&made, shed.id, &token).await.unwrap();
-    assert_eq!(admin.post("/api/addons/1/rotate-token", &json!({})).await.problem(), "built-in");
+    assert_eq!(
+        admin.post("/api/addons/1/rotate-token", &json!({})).await.problem(),
+        "built-in"
+    );
     let kept = admin.get("/api/addons/tokens").await.text;
     assert!(!kept.contains(&token) && !kept.contains(&shed.token));
 }
@@ -185,7 +235,11 @@ async fn fault_20_a_warning_in_a_log_is_a_line_and_no_event() {
     let mut page = shed.page(&admin).await;
     let mut socket = shed.socket(&made).await;
     for level in ["warning", "warn", "error"] {
-        send(&mut socket, &json!({ "type": "log", "payload": { "level": level, "message": "hot" } })).await;
+        send(
+            &mut socket,
+            &json!({ "type": "log", "payload": { "level": level, "message": "hot" } }),
+        )
+        .await;
         let shown = page.named("log").await;
         assert_eq!(shown.data["payload"]["message"], "hot");
     }
@@ -218,9 +272,18 @@ async fn every_bad_frame_is_answered_with_a_line_that_names_it_and_harms_nothing
         (r#"{"type":"progress","payload":{"percent":200}}"#, "percent"),
         (r#"{"type":"progress","payload":{"eta":90}}"#, "eta"),
         (r#"{"type":"log","payload":"text"}"#, "log"),
-        (r#"{"type":"notification","payload":{"event_type":"x","metadata":{"n":5}}}"#, "metadata"),
-        (r#"{"type":"notification","payload":{"event_type":"addon_online"}}"#, "addon_online"),
-        (r#"{"type":"result","payload":{"request_id":"never asked"}}"#, "request_id"),
+        (
+            r#"{"type":"notification","payload":{"event_type":"x","metadata":{"n":5}}}"#,
+            "metadata",
+        ),
+        (
+            r#"{"type":"notification","payload":{"event_type":"addon_online"}}"#,
+            "addon_online",
+        ),
+        (
+            r#"{"type":"result","payload":{"request_id":"never asked"}}"#,
+            "request_id",
+        ),
         (r#"{"type":"result"}"#, "request_id"),
         (r#"{"type":"job","payload":{}}"#, "job"),
         (r#"{"type":"drives","payload":[]}"#, "agent"),
@@ -228,10 +291,14 @@ async fn every_bad_frame_is_answered_with_a_line_that_names_it_and_harms_nothing
         (r#"{"type":"something_new","payload":1}"#, "something_new"),
     ] {
         socket.send(Message::text(bytes)).await.unwrap();
-        let message = warned(&mut page, "").await;
-        assert!(message.contains(word), "{bytes}: {message}");
+        // A bad manifest has a line for each flaw; each of the others one.
+        warned(&mut page, word).await;
     }
-    let deep = format!(r#"{{"type":"chart","payload":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+    let deep = format!(
+        r#"{{"type":"chart","payload":{}{}}}"#,
+        "[".repeat(10_000),
+        "]".repeat(10_000)
+    );
     socket.send(Message::text(deep)).await.unwrap();
     warned(&mut page, "").await;
     socket.send(Message::binary(vec![0xff_u8, 0xfe, 0x00])).await.unwrap();
@@ -275,7 +342,11 @@ async fn a_flood_is_throttled_and_told_and_the_others_do_not_feel_it() {
     warned(&mut page, "frames a second").await;
     for n in 0..20 {
         send(&mut socket, &line(&format!("quiet {n}"))).await;
-        assert_eq!(other.named("log").await.data["payload"]["message"], format!("quiet {n}"), "nothing of it is lost");
+        assert_eq!(
+            other.named("log").await.data["payload"]["message"],
+            format!("quiet {n}"),
+            "nothing of it is lost"
+        );
     }
     assert_eq!(admin.get("/api/addons").await.status, 200);
     pouring.abort();
@@ -285,16 +356,21 @@ async fn a_flood_is_throttled_and_told_and_the_others_do_not_feel_it() {
 async fn who_may_no_longer_connect_is_closed_with_1008_and_the_reason() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
-    let mut reason = async |admin: &mut Client, method: Method, path: &dyn Fn(&Shed) -> String, body: Value| {
+    let reason = async |admin: &mut Client, method: Method, path: &dyn Fn(&Shed) -> String, body: Value| {
         let shed = Shed::new(admin, "").await;
         let mut page = shed.page(admin).await;
         let mut socket = shed.socket(&made).await;
         page.named("status").await;
         let path = path(&shed);
-        let answer = admin.raw(method, &path, Some(("application/json", body.to_string().into()))).await;
+        let answer = admin
+            .raw(method, &path, Some(("application/json", body.to_string().into())))
+            .await;
         assert!(answer.status < 300, "{answer:?}");
         loop {
-            match tokio::time::timeout(crate::client::PATIENCE, socket.next()).await.unwrap() {
+            match tokio::time::timeout(crate::client::PATIENCE, socket.next())
+                .await
+                .unwrap()
+            {
                 Some(Ok(Message::Close(Some(frame)))) => {
                     assert_eq!(u16::from(frame.code), 1008);
                     break frame.reason.to_string();
@@ -305,7 +381,13 @@ async fn who_may_no_longer_connect_is_closed_with_1008_and_the_reason() {
         }
     };
     let password = json!({ "password": PASSWORD });
-    let removed = reason(&mut admin, Method::DELETE, &|shed| format!("/api/addons/{}", shed.id), password).await;
+    let removed = reason(
+        &mut admin,
+        Method::DELETE,
+        &|shed| format!("/api/addons/{}", shed.id),
+        password,
+    )
+    .await;
     assert!(removed.contains("taken away"), "{removed}");
     let off = json!({ "enabled": false, "password": PASSWORD });
     let disabled = reason(&mut admin, Method::PUT, &|shed| shed.path("enabled"), off).await;

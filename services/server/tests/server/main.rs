@@ -4,8 +4,8 @@
 
 mod acts;
 mod addon;
-mod alerts;
 mod agent;
+mod alerts;
 mod box_;
 mod certificate;
 mod client;
@@ -21,3 +21,4 @@ mod process;
 mod roads;
 mod shed;
 mod tls;
+mod update;
