@@ -148,7 +148,7 @@ fn another_drive_than_expected_is_refused_also_on_the_open_descriptor() {
 }
 
 #[test]
-fn a_drive_exchanged_between_plan_and_start_is_refused() {
+fn fault_13_a_drive_exchanged_between_plan_and_start_is_refused() {
     let (Some(planned), Some(other)) = (Loop::new(&[], ""), Loop::new(&[], "")) else {
         return;
     };
@@ -211,7 +211,7 @@ fn mount_elsewhere(node: &Path, at: &Path) -> Option<Child> {
 }
 
 #[test]
-fn a_mount_in_another_namespace_is_refused_with_its_process() {
+fn fault_13_a_mount_in_another_namespace_is_refused_with_its_process() {
     let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else {
         return;
     };
@@ -228,7 +228,7 @@ fn a_mount_in_another_namespace_is_refused_with_its_process() {
 }
 
 #[test]
-fn active_swap_is_refused() {
+fn fault_13_active_swap_is_refused() {
     let Some(device) = Loop::new(&[], "mkswap -q $F") else {
         return;
     };

@@ -161,7 +161,7 @@ fn an_extended_test_that_finds_a_bad_sector_fails_with_its_place() {
 }
 
 #[test]
-fn last_years_pass_is_no_result_of_todays_test() {
+fn fault_11_last_years_pass_is_no_result_of_todays_test() {
     // smartctl says that it began; the drive shows nothing but an old entry that passed, and status 0 "completed".
     let stage = Stage::new(Bus::Sata, &[ata(0, &[OLD])], BEGUN);
     let (test, percents) = stage.follow(stage.start(Kind::Short).unwrap());
@@ -279,7 +279,7 @@ fn nvme(running: u8, done: u8, log: &[(u8, u8, u64)]) -> String {
 }
 
 #[test]
-fn nvme_tests_are_followed_likewise() {
+fn fault_11_nvme_tests_are_followed_likewise() {
     let begun = (0, "Self-test has begun\nUse smartctl -X to abort test");
     for (result, want) in [
         (0, SelfTestOutcome::Passed),
@@ -332,7 +332,7 @@ fn sas(log: &[(u8, u8, u64)]) -> String {
 }
 
 #[test]
-fn sas_tests_are_followed_likewise() {
+fn fault_11_sas_tests_are_followed_likewise() {
     let begun = (0, "Short Background Self Test has begun\nUse smartctl -X to abort test");
     let old = (1, 0, 20_000);
     for (result, want, lba) in [

@@ -88,7 +88,7 @@ fn pg83_naa(name: [u8; 8]) -> Vec<u8> {
 const SATA: &str = "pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0";
 
 #[test]
-fn each_bus_tells_who_the_drive_is() {
+fn fault_14_each_bus_tells_who_the_drive_is() {
     let mut tree = Tree::new();
     let naa = [0x50, 0x01, 0x4e, 0xe2, 0xb3, 0x7a, 0x12, 0x34];
     tree.disk(
@@ -270,7 +270,7 @@ fn two_bridges_with_one_serial_are_shown_and_refused() {
 
 /// Every use that leaves a mark in `/sys`, `/proc` or `/run`, on a partition of a drive.
 #[test]
-fn each_mark_of_use_is_found() {
+fn fault_13_each_mark_of_use_is_found() {
     let mut tree = Tree::new();
     let base = tree.disk(
         "sda",

@@ -27,6 +27,27 @@ impl Loop {
         Self { node, file, _dir: dir }
     }
 
+    /// One over a sparse file in RAM, for what no medium's files can be; `None`, and told, where there is none.
+    pub fn in_ram(mib: u64) -> Option<Self> {
+        let dir = tempfile::tempdir_in("/dev/shm");
+        let made = dir.and_then(|dir| {
+            let file = dir.path().join("disk");
+            File::create(&file)?.set_len(mib << 20)?;
+            Ok((dir, file))
+        });
+        match made {
+            Ok((dir, file)) => {
+                let node = attach(&["-f", "--show"], &file);
+                Some(Self { node, file, _dir: dir })
+            }
+            Err(error) => {
+                let why = format!("\nNOT RUN: no file of {mib} MiB in /dev/shm: {error}\n");
+                drop(std::io::Write::write_all(&mut std::io::stderr(), why.as_bytes()));
+                None
+            }
+        }
+    }
+
     pub fn id(&self) -> DriveId {
         let bytes = std::fs::metadata(&self.file).unwrap().len();
         DriveId::from_serial("Loop device", self.node.to_str().unwrap(), bytes).unwrap()

@@ -12,6 +12,7 @@ mod existing;
 mod loops;
 mod server;
 mod smart;
+mod stage;
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use existing::Existing;
 pub use loops::Loop;
 pub use server::{Seen, Server, sign};
 pub use smart::Smartctl;
+pub use stage::{Stage, all_taken};
 
 /// MiB that keep a worker busy long enough to be disturbed in the middle.
 pub const LARGE: u64 = 768;

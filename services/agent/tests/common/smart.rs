@@ -31,6 +31,14 @@ impl Smartctl {
         std::fs::write(self.dir.path().join("fail"), "").unwrap();
     }
 
+    /// Its log has an entry of an earlier test.
+    pub fn logged(&self, test: &str, status: &str) {
+        let entry = format!(
+            r#"{{"type":{{"value":1,"string":"{test}"}},"status":{{"value":0,"string":"{status}"}},"lifetime_hours":90}}"#
+        );
+        std::fs::write(self.dir.path().join("log"), format!("{entry}\n")).unwrap();
+    }
+
     /// From now on there is no self-test.
     pub fn unable(&self) {
         std::fs::write(self.dir.path().join("unable"), "").unwrap();
