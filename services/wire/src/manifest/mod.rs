@@ -1,6 +1,6 @@
 //! The manifest of an add-on: the pages that the dashboard makes for it, without code of the add-on's own.
 //!
-//! One description (`parts.rs`) says what every name must be; it checks manifests here, is the JSON Schema that others
+//! One description (`parts/`) says what every name must be; it checks manifests here, is the JSON Schema that others
 //! check them with ([`schema`]), and the reference in `PROTOCOL.md`. What no schema can say is in `rules.rs`. The types
 //! are what the server and the dashboard read; a test holds the two together. The JSON itself is what is stored and
 //! served, so that names which a newer dashboard knows reach it.

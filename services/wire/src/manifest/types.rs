@@ -1,6 +1,6 @@
 //! A manifest as types: what the server asks of it, and what the dashboard compiles against.
 //!
-//! What each name means stands in `parts.rs`, and in the reference that is made from it. A name that may be absent is
+//! What each name means stands in `parts/`, and in the reference that is made from it. A name that may be absent is
 //! an `Option`; null means the same. Names that nobody here knows are not kept: the JSON itself is what is stored and
 //! served.
 
@@ -15,7 +15,7 @@ macro_rules! parts {
         $(#[$about])*
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
         #[ts(optional_fields)]
-        #[allow(missing_docs, reason = "parts.rs says what each name means")]
+        #[allow(missing_docs, reason = "parts says what each name means")]
         pub struct $name { $($(#[$meta])* pub $field: $type),* }
     )* };
 }
@@ -23,7 +23,7 @@ macro_rules! parts {
 /// A component, by its type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "parts.rs says what each is")]
+#[allow(missing_docs, reason = "parts says what each is")]
 pub enum Component {
     Form(Part<FormConfig>),
     Progress(Part<ProgressConfig>),
@@ -39,7 +39,7 @@ pub enum Component {
 /// What all components have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 #[ts(optional_fields)]
-#[allow(missing_docs, reason = "parts.rs says what each name means")]
+#[allow(missing_docs, reason = "parts says what each name means")]
 pub struct Part<C> {
     pub id: String,
     pub title: Option<String>,
