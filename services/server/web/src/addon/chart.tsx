@@ -17,6 +17,9 @@ import { at, choices, num, obj, str } from "./manifest";
 import { paced } from "./pace";
 import { figure, pointsOf, readChart, Series, type Chart, type Curve } from "./series";
 
+/** Shortest stretch of time that is drawn, in seconds: one value alone is no year. */
+const MINUTE = 60;
+
 /** Colours of curves that choose none: the page's inks; ember is for what runs, so it is not among them. */
 const INKS = ["--plot-a", "--focus", "--pass", "--warn", "--inc", "--fail"] as const;
 
@@ -70,7 +73,7 @@ function draw(Plot: typeof uPlot, element: HTMLElement, chart: Chart, curves: re
   return new Plot({
     width: Math.max(120, element.clientWidth), height: chart.height,
     legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 7 } },
-    scales: { x: { time: labels === null, ...(labels ? { range: [-0.6, labels.length - 0.4] as uPlot.Range.MinMax } : {}) }, y: { range: range(chart.left) }, ...(onRight ? { y2: { range: range(chart.right) } } : {}) },
+    scales: { x: { time: labels === null, range: labels ? [-0.6, labels.length - 0.4] : (_, low, high) => (high - low >= MINUTE ? [low, high] : [high - MINUTE, high]) }, y: { range: range(chart.left) }, ...(onRight ? { y2: { range: range(chart.right) } } : {}) },
     series: [{}, ...curves.map((curve, index): uPlot.Series => {
       const stroke = inkOf(element, curve.color ?? tokenOf(index));
       return {

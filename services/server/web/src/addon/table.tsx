@@ -178,7 +178,7 @@ export function TablePart(props: PartProps) {
       <p class="told" role="status">{said.value}</p>
       {all.length === 0 ? <p class="mute">{rows.value.length > 0 ? "No row answers to this filter." : asked.problem.value ? "" : heard.value || part.source === "" || live ? "Nothing told yet. Rows appear as soon as the add-on sends them." : "Asking the add-on."}</p> : (
         <div class="wide" tabIndex={0} role="group" aria-label={part.title}>
-          <table class={`tbl at ${smart ? "deltas" : ""}`}>
+          <table class={`tbl rowed ${smart ? "deltas" : ""}`}>
             <thead><tr>
               {selectable && <th class="tick"><input type="checkbox" aria-label="Choose all rows" checked={chosen.length > 0 && chosen.length === all.length} onChange={(e) => (picked.value = e.currentTarget.checked ? new Set(all.map(({ key }) => key)) : new Set())} /></th>}
               {expandable && <th><span class="sr">More</span></th>}
@@ -227,7 +227,7 @@ function Inner({ data, expandKey, columns, shown }: { data: Config; expandKey: s
   if (list.length > 0) {
     const heads = columns.length > 0 ? columns : Object.keys(list[0] ?? {}).filter((key) => typeof at(list[0] ?? {}, key) !== "object").slice(0, 8).map((key) => readColumn({ key, format: /bytes|capacity/.test(key) ? "bytes" : "" }));
     return (
-      <table class="tbl at">
+      <table class="tbl rowed">
         <thead><tr>{heads.map((column) => <th key={column.key} class={column.numeric ? "num" : ""}>{column.label}</th>)}</tr></thead>
         <tbody>{list.slice(0, 500).map((row, index) => <tr key={rowKey(row, "", index)}>{heads.map((column) => <td key={column.key} class={column.numeric ? "num" : ""} data-k={column.label}><CellView cell={cell(at(row, column.key), column, now.value)} /></td>)}</tr>)}</tbody>
       </table>
