@@ -83,28 +83,32 @@ pub async fn fetch(app: &Arc<App>, place: Place, downgrade: bool, person: &str) 
         if incoming.is_whole() {
             break;
         }
-        let lacking = incoming.lacking();
-        let Some(next) = lacking.first().copied() else {
-            // Not even the head has come.
-            outcome?;
-            return Err(refused(
-                "truncated",
-                "the download ended before the update's head was whole".into(),
-            ));
-        };
+        let knows = incoming.knows_head();
         let why = match outcome {
+            Ok(()) if !knows => {
+                return Err(refused(
+                    "truncated",
+                    "the download ended before the update's head was whole".into(),
+                ));
+            }
             Ok(()) => broken("the server sends less than it says"),
             // Only the network is tried again; what the writer refuses stays refused.
             Err(problem) if problem.kind == "update-unreachable" => problem,
             Err(problem) => return Err(problem),
         };
-        failed = if next.offset > from { 0 } else { failed + 1 };
+        let lacking = incoming.lacking();
+        let next = lacking.first().map_or(0, |c| c.offset);
+        failed = if next > from { 0 } else { failed + 1 };
         if failed >= TRIES {
             return Err(why);
         }
         tokio::time::sleep(Duration::from_secs(u64::from(failed))).await;
-        from = next.offset;
-        incoming = Incoming::from(from, lacking);
+        from = next;
+        incoming = if knows {
+            Incoming::from(from, lacking)
+        } else {
+            Incoming::new(downgrade, person)
+        };
     }
     app.finish_update(person).await.map(drop)
 }

@@ -1,0 +1,444 @@
+//! Updates through the server's real routes. PID 1 and its writer are played here (the real ones are in
+//! `supervisor/tests/update.rs` and in the booted image): the writer checks every byte as the real one does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bundle::{CHUNK, Hash, Head, Key, KeySet, Manifest, Target, accept};
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use wire::update::{Answer, Ask, SlotState, SlotView, UpdateChunk, UpdateNeeds, UpdateView};
+
+use crate::box_::Box_;
+use crate::client::{Client, PATIENCE};
+
+fn key() -> Key {
+    Key::from_seed(&[5; 32])
+}
+
+/// A bundle of seven chunks, and its head.
+fn update() -> (Manifest, Vec<u8>, Vec<u8>) {
+    let bytes = |seed: u8, len: usize| (0..len).map(|n| (n / 251) as u8 ^ seed).collect::<Vec<u8>>();
+    let files = [
+        ("initrd", bytes(1, CHUNK as usize + 10)),
+        ("manifest.json", bytes(2, 100)),
+        ("manifest.sig", bytes(3, 50)),
+        ("system.erofs", bytes(4, CHUNK as usize + 3)),
+        ("vmlinuz", bytes(5, 5000)),
+    ];
+    let named: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (*n, b.as_slice())).collect();
+    let m = Manifest::new(("b", "a"), ("2.0", "0"), 1, &named).unwrap();
+    let head = Head::sign(m.clone(), Vec::new(), &[&key()]).bytes();
+    let all = head
+        .iter()
+        .copied()
+        .chain(files.into_iter().flat_map(|(_, b)| b))
+        .collect();
+    (m, head, all)
+}
+
+/// What the played box has of the update; it outlives a conversation.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<BTreeMap<u32, Vec<u8>>>>, Arc<Mutex<Vec<u32>>>);
+
+impl Kept {
+    fn has(&self) -> BTreeSet<u32> {
+        self.0.lock().unwrap().keys().copied().collect()
+    }
+
+    /// Chunks as they came, in order.
+    fn came(&self) -> Vec<u32> {
+        self.1.lock().unwrap().clone()
+    }
+
+    fn whole(&self) -> Vec<u8> {
+        self.0.lock().unwrap().values().flatten().copied().collect()
+    }
+}
+
+/// The writer; it leaves after `leaves_after` chunks, once.
+async fn writer(path: std::path::PathBuf, kept: Kept, leaves_after: Arc<AtomicUsize>) {
+    let listener = UnixListener::bind(path).unwrap();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let _over = converse(stream, &kept, &leaves_after).await;
+    }
+}
+
+async fn converse(stream: UnixStream, kept: &Kept, leaves_after: &AtomicUsize) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut manifest: Option<Manifest> = None;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let refused = |kind: &str, text: String| Answer::Refused {
+            kind: kind.into(),
+            text,
+        };
+        let answer = match serde_json::from_str(&line)? {
+            Ask::Begin { len, downgrade } => {
+                let mut head = vec![0; len as usize];
+                stream.read_exact(&mut head).await?;
+                let target = Target {
+                    board: "b".into(),
+                    arch: "a".into(),
+                    running: "1.0".into(),
+                    keys: KeySet::new(1, 1, vec![key().public()]).unwrap(),
+                    downgrade,
+                };
+                match accept(&head, &target) {
+                    Err(e) => refused(e.kind(), e.to_string()),
+                    Ok(m) => {
+                        let has = kept.has();
+                        let all: Vec<UpdateChunk> = m
+                            .chunks()
+                            .enumerate()
+                            .map(|(n, c)| UpdateChunk {
+                                number: n as u32,
+                                offset: u64::from(len) + c.offset,
+                                len: c.len as u32,
+                            })
+                            .collect();
+                        let needs = UpdateNeeds {
+                            version: m.version.clone(),
+                            slot: "b".into(),
+                            chunks: all.len() as u32,
+                            found: has.len() as u32,
+                            copied: 0,
+                            need: all.into_iter().filter(|c| !has.contains(&c.number)).collect(),
+                        };
+                        manifest = Some(m);
+                        Answer::Begun(needs)
+                    }
+                }
+            }
+            Ask::Chunk { number, len } => {
+                let mut bytes = vec![0; len as usize];
+                stream.read_exact(&mut bytes).await?;
+                if leaves_after.fetch_sub(1, Ordering::SeqCst) == 0 {
+                    leaves_after.store(usize::MAX, Ordering::SeqCst);
+                    return Ok(());
+                }
+                let right = manifest
+                    .as_ref()
+                    .and_then(|m| m.chunks().nth(number as usize).map(|c| c.hash));
+                if right == Some(Hash::of(&bytes)) {
+                    kept.0.lock().unwrap().insert(number, bytes);
+                    kept.1.lock().unwrap().push(number);
+                    Answer::Taken { number }
+                } else {
+                    refused("chunk", "its bytes are not the ones that were signed".into())
+                }
+            }
+            Ask::Finish {} => {
+                let all = manifest.as_ref().map_or(0, |m| m.chunks().count());
+                if all > 0 && kept.has().len() == all {
+                    Answer::Finished {
+                        slot: "b".into(),
+                        version: "2.0".into(),
+                    }
+                } else {
+                    refused("incomplete", "chunks have not come".into())
+                }
+            }
+        };
+        let mut out = serde_json::to_vec(&answer)?;
+        out.push(b'\n');
+        stream.get_mut().write_all(&out).await?;
+    }
+}
+
+/// PID 1: says what the slots are, and keeps what it is asked.
+async fn supervisor(path: std::path::PathBuf, asked: Arc<Mutex<Vec<Value>>>) {
+    let listener = UnixListener::bind(path).unwrap();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let slot = |name: &str, state| SlotView {
+            name: name.into(),
+            state,
+            version: Some("1.0".into()),
+            running: name == "a",
+            next: name == "a",
+            tries_left: 0,
+        };
+        let update = UpdateView {
+            slots: vec![slot("a", SlotState::Good), slot("b", SlotState::Bad)],
+            ..UpdateView::default()
+        };
+        let status = json!({ "host": "kiln", "addresses": [], "units": [], "banners": [], "update": update,
+            "boot": wire::supervisor::BootView::default() });
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.unwrap_or(0) > 0 {
+            let request: Value = serde_json::from_str(&line).unwrap();
+            if request.get("watch").is_some() {
+                stream
+                    .get_mut()
+                    .write_all(format!("{status}\n").as_bytes())
+                    .await
+                    .unwrap();
+            }
+            asked.lock().unwrap().push(request);
+            line.clear();
+        }
+    }
+}
+
+struct Bench {
+    _dir: tempfile::TempDir,
+    _box: Box_,
+    admin: Client,
+    kept: Kept,
+    leaves_after: Arc<AtomicUsize>,
+    asked: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let (kept, asked) = (Kept::default(), Arc::<Mutex<Vec<Value>>>::default());
+        let leaves_after = Arc::new(AtomicUsize::new(usize::MAX));
+        tokio::spawn(writer(at("update.sock"), kept.clone(), Arc::clone(&leaves_after)));
+        tokio::spawn(supervisor(at("control.sock"), Arc::clone(&asked)));
+        let box_ = Box_::claimed().await;
+        tokio::spawn(server::control::run(Arc::clone(&box_.app), at("control.sock")));
+        let mut admin = box_.admin().await;
+        let known = async {
+            while admin.get("/api/v1/update").await.status != 200 {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, known).await.unwrap();
+        Self {
+            _dir: dir,
+            _box: box_,
+            admin,
+            kept,
+            leaves_after,
+            asked,
+        }
+    }
+
+    async fn bytes(&mut self, method: Method, path: &str, bytes: &[u8]) -> crate::client::Answer {
+        let body = Some(("application/octet-stream", Bytes::copy_from_slice(bytes)));
+        self.admin.raw(method, &format!("/api/v1/update{path}"), body).await
+    }
+
+    /// Has it fetched from there and waits; why it was not.
+    async fn fetch(&mut self, url: &str) -> Option<String> {
+        let answer = self.admin.post("/api/v1/update", &json!({ "url": url })).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let fetched = async {
+            loop {
+                let state = self.admin.get("/api/v1/update").await.json();
+                if state["download"]["running"] == false {
+                    return state["download"]["error"].as_str().map(str::to_owned);
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, fetched).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_update_in_pieces_goes_on_when_the_writer_was_lost_and_only_the_signed_bytes_are_taken() {
+    let mut bench = Bench::new().await;
+    let (m, head, all) = update();
+    let answer = bench.bytes(Method::PUT, "/chunks/0", b"x").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "update-not-begun"));
+    bench.leaves_after.store(2, Ordering::SeqCst);
+    for (round, lacks) in [(0, 7), (1, 5)] {
+        let needs = bench.bytes(Method::POST, "/begin", &head).await;
+        let needs: UpdateNeeds = serde_json::from_str(&needs.text).unwrap();
+        assert_eq!((needs.need.len(), needs.chunks as usize), (lacks, m.chunks().count()));
+        for c in needs.need {
+            let mut piece = all[c.offset as usize..][..c.len as usize].to_vec();
+            let path = format!("/chunks/{}", c.number);
+            if round == 1 {
+                piece[0] ^= 1;
+                let answer = bench.bytes(Method::PUT, &path, &piece).await;
+                assert_eq!((answer.status, answer.problem().as_str()), (422, "update-chunk"));
+                piece[0] ^= 1;
+            }
+            let answer = bench.bytes(Method::PUT, &path, &piece).await;
+            if answer.status != 204 {
+                assert_eq!(
+                    (round, answer.status, answer.problem().as_str()),
+                    (0, 503, "writer-lost")
+                );
+                break;
+            }
+        }
+    }
+    let answer = bench.bytes(Method::POST, "/finish", b"").await;
+    assert_eq!(answer.json(), json!({ "slot": "b", "version": "2.0" }));
+    assert_eq!(bench.kept.whole(), all[head.len()..]);
+    let answer = bench.admin.post("/api/v1/update/reboot", &json!({})).await;
+    assert_eq!(answer.status, 202);
+    let asked = async {
+        while !bench
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|r| r["reboot"]["why"].as_str().is_some_and(|w| w.contains("admin")))
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap();
+    assert!(
+        bench.asked.lock().unwrap().iter().any(|r| r.get("update").is_some()),
+        "PID 1 was asked for the writer"
+    );
+}
+
+#[tokio::test]
+async fn a_whole_bundle_in_one_request_writes_what_is_lacking() {
+    let mut bench = Bench::new().await;
+    let (m, head, all) = update();
+    // A first try broke off.
+    let half = head.len() + CHUNK as usize + 200;
+    let answer = bench.bytes(Method::POST, "", &all[..half]).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (422, "update-truncated"));
+    assert_eq!(bench.kept.came(), [0, 1, 2, 3]);
+    let answer = bench.bytes(Method::POST, "", &all).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(bench.kept.came().len(), m.chunks().count(), "nothing was written twice");
+    assert_eq!(bench.kept.whole(), all[head.len()..]);
+    for (bytes, word) in [
+        (&b"PK zip"[..], "update-not-a-bundle"),
+        (&all[..20], "update-truncated"),
+        (b"", "update-truncated"),
+    ] {
+        let answer = bench.bytes(Method::POST, "", bytes).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (422, word));
+    }
+    let stranger = Head::sign(m, Vec::new(), &[&Key::from_seed(&[6; 32])]).bytes();
+    let answer = bench.bytes(Method::POST, "", &stranger).await;
+    assert_eq!(answer.problem(), "update-wrong-key");
+}
+
+/// A server of one file: with ranges or without, and its first answers break off after so many bytes.
+async fn files(all: Vec<u8>, ranges: bool, breaks: Vec<usize>) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    tokio::spawn(async move {
+        let mut breaks = breaks.into_iter();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let (mut range, mut path) = (None, String::new());
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                let line = line.trim().to_ascii_lowercase();
+                if line.is_empty() {
+                    break;
+                }
+                if path.is_empty() {
+                    path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                }
+                if let Some(r) = line.strip_prefix("range: bytes=") {
+                    let (from, to) = r.split_once('-').unwrap();
+                    range = Some((from.parse::<usize>().unwrap(), to.parse::<usize>().ok()));
+                }
+            }
+            if path == "/moved" {
+                let head = "HTTP/1.1 302 Found\r\nlocation: /kiln\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                stream.get_mut().write_all(head.as_bytes()).await.unwrap();
+                continue;
+            }
+            if path == "/gone" {
+                let head = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                stream.get_mut().write_all(head.as_bytes()).await.unwrap();
+                continue;
+            }
+            let (from, to) = match range.filter(|_| ranges) {
+                Some((from, to)) => (from, to.map_or(all.len(), |t| t + 1)),
+                None => (0, all.len()),
+            };
+            let body = &all[from..to];
+            let head = if ranges {
+                format!(
+                    "206 Partial Content\r\ncontent-range: bytes {from}-{}/{}",
+                    to - 1,
+                    all.len()
+                )
+            } else {
+                "200 OK".to_owned()
+            };
+            let head = format!(
+                "HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let most = breaks.next().unwrap_or(usize::MAX).min(body.len());
+            let _gone = stream.get_mut().write_all(head.as_bytes()).await;
+            if stream.get_mut().write_all(&body[..most]).await.is_ok() {
+                counted.fetch_add(most, Ordering::SeqCst);
+            }
+        }
+    });
+    (format!("http://{address}"), sent)
+}
+
+#[tokio::test]
+async fn a_download_takes_what_is_lacking_goes_on_after_breaks_and_tells_what_failed() {
+    let (_, head, all) = update();
+    // Breaks within the head, within a chunk, and between two.
+    for (ranges, breaks) in [
+        (true, vec![50, 700_000, 1_100_000]),
+        (false, vec![30, 1_500_000]),
+        (true, vec![]),
+    ] {
+        let mut bench = Bench::new().await;
+        let (url, _) = files(all.clone(), ranges, breaks.clone()).await;
+        assert_eq!(bench.fetch(&format!("{url}/moved")).await, None, "{ranges} {breaks:?}");
+        assert_eq!(bench.kept.whole(), all[head.len()..]);
+        assert_eq!(bench.kept.came().len(), 7, "nothing was written twice");
+    }
+    let mut bench = Bench::new().await;
+    let (url, _) = files(all.clone(), true, vec![]).await;
+    let told = bench.fetch(&format!("{url}/gone")).await.unwrap();
+    assert!(told.contains("404"), "{told}");
+    let (other, _) = files(b"<html>no update</html>".to_vec(), false, vec![]).await;
+    let told = bench.fetch(&other).await.unwrap();
+    assert!(told.contains("no Kiln update"), "{told}");
+    let mut changed = all;
+    let at = changed.len() - 10;
+    changed[at] ^= 1;
+    let (url, _) = files(changed, true, vec![]).await;
+    let told = bench.fetch(&url).await.unwrap();
+    assert!(told.contains("not the ones that were signed"), "{told}");
+    let answer = bench.admin.post("/api/v1/update", &json!({ "url": "ftp://x/y" })).await;
+    assert_eq!(answer.problem(), "bad-url");
+}
+
+#[tokio::test]
+async fn without_a_supervisor_there_is_nothing_to_update_and_nobody_else_may() {
+    let box_ = Box_::claimed().await;
+    let mut admin = box_.admin().await;
+    assert_eq!(admin.get("/api/v1/update").await.problem(), "no-supervisor");
+    let mut stranger = box_.client();
+    for (method, path) in [
+        (Method::GET, ""),
+        (Method::POST, ""),
+        (Method::POST, "/begin"),
+        (Method::PUT, "/chunks/0"),
+        (Method::POST, "/finish"),
+        (Method::POST, "/reboot"),
+    ] {
+        let answer = stranger.raw(method, &format!("/api/v1/update{path}"), None).await;
+        assert_eq!(answer.problem(), "not-logged-in", "{path}");
+    }
+}
