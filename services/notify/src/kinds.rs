@@ -68,7 +68,8 @@ pub const KINDS: &[Kind] = &[
     kind("certificate.revoked", BURN, "Certificate no longer holds", Warning, 0),
     kind("drive.added", DRIVE, "Drive plugged in", Info, 0),
     kind("drive.removed", DRIVE, "Drive gone", Info, 0),
-    kind("drive.alert", DRIVE, "Drive needs attention", Warning, 86_400),
+    // Told once a change by whoever raises it: a second one of the same drive is another, worse one.
+    kind("drive.alert", DRIVE, "Drive needs attention", Warning, 0),
     kind("drive.alert_resolved", DRIVE, "Drive is well again", Info, 0),
     kind("unit.degraded", BOX, "Service stopped answering", Warning, 300),
     kind("unit.restarted", BOX, "Service was restarted", Warning, 300),

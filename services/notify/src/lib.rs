@@ -36,3 +36,4 @@ pub use message::{Facts, Message};
 pub use rule::BadSetting;
 pub use send::Sender;
 pub use service::Service;
+pub use wire::Time;

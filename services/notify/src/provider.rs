@@ -370,12 +370,15 @@ pub const PROVIDERS: &[Provider] = &[
                 "Of a JSON with title and message",
             ),
             text("message_key", "Key of the message", "message", ""),
-            text(
-                "extra",
-                "More keys",
-                "",
-                "key: value, one to a line, added to a JSON with title and message",
-            ),
+            Field {
+                shown: Shown::Names,
+                ..text(
+                    "extra",
+                    "More keys",
+                    "",
+                    "key: value, one to a line, added to a JSON with title and message",
+                )
+            },
             ANY_CERTIFICATE,
         ],
     },
@@ -523,18 +526,23 @@ fn mask(shown: Shown, value: &str) -> String {
     }
 }
 
-/// `Name: ********` becomes what `Name` had.
+/// `Name: ********` becomes what `Name` had: on the same line, else on the first that bears the name.
 fn restore_lines(new: &str, kept: &str) -> String {
     let split = |line: &str| -> Option<(String, String)> {
         let (name, value) = line.split_once(':')?;
-        Some((name.trim().to_owned(), value.trim().to_owned()))
+        Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
     };
+    let kept: Vec<&str> = kept.lines().collect();
+    let bears = |line: &&&str, name: &str| split(line).is_some_and(|(own, _)| own == name);
     new.lines()
-        .map(|line| match split(line) {
-            Some((name, value)) if value == MASK => kept
-                .lines()
-                .find(|old| split(old).is_some_and(|(old, _)| old.eq_ignore_ascii_case(&name)))
-                .unwrap_or(line),
+        .enumerate()
+        .map(|(at, line)| match split(line) {
+            Some((name, value)) if value == MASK => {
+                let same = kept.get(at).filter(|old| bears(old, &name));
+                same.or_else(|| kept.iter().find(|old| bears(old, &name)))
+                    .copied()
+                    .unwrap_or(line)
+            }
             _ => line,
         })
         .collect::<Vec<_>>()

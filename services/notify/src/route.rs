@@ -179,9 +179,13 @@ fn key(event: &Event, facts: &Facts, service: u64) -> String {
         }
         out
     };
+    // Two alerts of one drive are the same only if they are about the same thing.
+    let alert = event.data.get("alert").and_then(serde_json::Value::as_str);
+    let alert = alert.map(|alert| format!("/{alert}")).unwrap_or_default();
     format!(
-        "{service}:{}:{}:{}",
+        "{service}:{}{}:{}:{}",
         part(name.copied().unwrap_or("")),
+        part(&alert),
         part(&host),
         part(&serial)
     )

@@ -1,7 +1,7 @@
 //! Programs that we did not write, held against ours: Apprise reads the same URLs and its requests are compared with
 //! ours; the `standardwebhooks` package checks our signatures.
 //!
-//! Needs `pip install apprise standardwebhooks` (scripts/setup); says NOT RUN where they are missing.
+//! Needs the Python packages apprise and standardwebhooks (scripts/setup); says NOT RUN where they are missing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::Write;
@@ -30,9 +30,19 @@ fn message() -> Message {
     }
 }
 
+/// The Python that scripts/setup has prepared, else the system's.
+fn python() -> String {
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.kiln/python/bin/python3");
+    if own.exists() {
+        own.display().to_string()
+    } else {
+        "python3".to_owned()
+    }
+}
+
 /// Whether the Python package is there; says so where it is not.
 fn has(package: &str) -> bool {
-    let found = Command::new("python3")
+    let found = Command::new(python())
         .args(["-c", &format!("import {package}")])
         .stderr(Stdio::null())
         .status();
@@ -48,7 +58,7 @@ fn has(package: &str) -> bool {
 }
 
 fn ask(script: &str, input: &Value) -> Value {
-    let mut child = Command::new("python3")
+    let mut child = Command::new(python())
         .args(["-c", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

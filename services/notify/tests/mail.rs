@@ -1,6 +1,6 @@
 //! Mail to a real SMTP server (aiosmtpd), in plain words, with STARTTLS and with TLS from the start, with a login.
 //!
-//! Needs `pip install aiosmtpd` and `openssl` (scripts/setup); says NOT RUN where they are missing.
+//! Needs the Python package aiosmtpd and `openssl` (scripts/setup); says NOT RUN where they are missing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -51,6 +51,16 @@ async def main():
 asyncio.run(main())
 "#;
 
+/// The Python that scripts/setup has prepared, else the system's.
+fn python() -> String {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.kiln/python/bin/python3");
+    if own.exists() {
+        own.display().to_string()
+    } else {
+        "python3".to_owned()
+    }
+}
+
 struct Server {
     child: Child,
     lines: BufReader<ChildStdout>,
@@ -75,7 +85,7 @@ impl Server {
                 .status();
             status.is_ok_and(|status| status.success())
         };
-        if !there("python3", &["-c", "import aiosmtpd"]) || !there("openssl", &["version"]) {
+        if !there(&python(), &["-c", "import aiosmtpd"]) || !there("openssl", &["version"]) {
             writeln!(
                 std::io::stderr(),
                 "NOT RUN: aiosmtpd or openssl is missing; scripts/setup installs them"
@@ -108,7 +118,7 @@ impl Server {
             .status()
             .unwrap();
         assert!(made.success());
-        let mut child = Command::new("python3")
+        let mut child = Command::new(python())
             .args(["-W", "ignore", "-c", SERVER])
             .args([&cert, &key])
             .stdout(Stdio::piped())
@@ -188,7 +198,7 @@ m = email.message_from_string(sys.stdin.read(), policy=email.policy.default)
 json.dump({"subject": m["subject"], "from": m["from"], "to": m["to"], "cc": m["cc"], "id": m["message-id"],
            "auto": m["auto-submitted"], "importance": m["importance"], "date": m["date"], "body": m.get_content()}, sys.stdout)
 "#;
-    let mut child = Command::new("python3")
+    let mut child = Command::new(python())
         .args(["-c", READ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
