@@ -29,7 +29,10 @@ export async function visit(browser, url, width, colorScheme) {
 export async function inspect(page, name) {
   await page.screenshot({ path: join(out, `${name}.png`), fullPage: true });
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  if (over > 0) throw new Error(`${name}: the page is ${over} px wider than the window`);
+  if (over > 0) {
+    const wide = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 6).map((one) => `${one.tagName.toLowerCase()}.${one.className} in .${one.parentElement?.className}`));
+    throw new Error(`${name}: the page is ${over} px wider than the window: ${wide.join("; ")}`);
+  }
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() =>
     globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
