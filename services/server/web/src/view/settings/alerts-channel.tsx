@@ -50,7 +50,7 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
       name: service.name, enabled: service.enabled, notify_on_critical: service.notify_on_critical, notify_on_warning: service.notify_on_warning,
       notify_on_healthy: service.notify_on_healthy, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
     });
-    await alerts.rules(props.id, rules.value.map(({ drive, ...rule }) => (drive ? { ...rule, drive } : rule)));
+    await alerts.rules(props.id, rules.value.map(sent));
     if (found.quiet_hours || quiet.value.enabled) await alerts.quiet(props.id, quiet.value);
     if (found.digest || digest.value.enabled) await alerts.digest(props.id, digest.value);
   });
@@ -109,6 +109,11 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
   );
 }
 
+/** A rule as it is sent: what is empty is for any. */
+function sent({ drive, workspace, min_severity, ...rule }: Rule): Rule {
+  return { ...rule, ...(drive && { drive }), ...(workspace && { workspace }), ...(min_severity && { min_severity }) };
+}
+
 function Tick(props: { label: string; on: boolean; onChange: (on: boolean) => void }) {
   return <label class="alert-tick"><input type="checkbox" checked={props.on} onChange={(event) => props.onChange(event.currentTarget.checked)} /><span>{props.label}</span></label>;
 }
@@ -134,7 +139,9 @@ function Rules(props: { id: string; rules: Rule[]; kinds: readonly Kind[]; onCha
           <label>Event<input list={`${props.id}-kinds`} value={rule.event_type} required placeholder="job.failed, job.* or *" onInput={(event) => put(i, { event_type: event.currentTarget.value })} /></label>
           <label>What happens<select value={String(rule.enabled)} onChange={(event) => put(i, { enabled: event.currentTarget.value === "true" })}><option value="true">It is told</option><option value="false">It is kept back</option></select></label>
           <label>Again after (s)<input type="number" min={-1} value={rule.cooldown_secs} title="-1: once, 0: always" onInput={(event) => put(i, { cooldown_secs: Number(event.currentTarget.value) })} /></label>
+<label>At least<select value={rule.min_severity ?? ""} onChange={(event) => put(i, { min_severity: (event.currentTarget.value || undefined) as Rule["min_severity"] })}><option value="">any severity</option><option value="warning">warning</option><option value="critical">critical</option></select></label>
           <label>Only drive<input value={rule.drive ?? ""} placeholder="any" onInput={(event) => put(i, { drive: event.currentTarget.value })} /></label>
+          <label>Only workspace<input value={rule.workspace ?? ""} placeholder="any" onInput={(event) => put(i, { workspace: event.currentTarget.value })} /></label>
           <button class="btn" type="button" onClick={() => props.onChange(props.rules.filter((_, other) => other !== i))} aria-label={`Remove rule ${i + 1}`}>Remove</button>
         </div>
       ))}

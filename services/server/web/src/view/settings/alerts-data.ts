@@ -49,7 +49,7 @@ export interface Rule {
   event_type: string;
   enabled: boolean;
   cooldown_secs: number;
-  min_severity?: "info" | "warning" | "critical";
+  min_severity?: "info" | "warning" | "critical" | undefined;
   drive?: string;
   job?: string;
   workspace?: string;
