@@ -173,12 +173,10 @@ impl App {
             }
         } else {
             match Frame::read(&received.bytes) {
-                Ok(read) if read.as_it_came => (read.frame, text(raw)),
+                Ok(read) if read.warnings.is_empty() => (read.frame, text(raw)),
                 Ok(read) => {
-                    if !read.warnings.is_empty() {
-                        let what = format!("a frame was corrected: {}", read.warnings.join("; "));
-                        self.feed(Input::Word { addon, what }).await;
-                    }
+                    let what = format!("a frame was corrected: {}", read.warnings.join("; "));
+                    self.feed(Input::Word { addon, what }).await;
                     (read.frame, read.payload.to_string().into())
                 }
                 Err(error) => {

@@ -14,7 +14,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             let again = serde_json::json!({ "type": "progress", "payload": read.payload }).to_string();
             let again = Frame::read(again.as_bytes()).expect("what was corrected is read");
             assert!(again.warnings.is_empty(), "{:?}", again.warnings);
-            assert_eq!(again.frame, read.frame);
+            let Frame::Progress(second) = again.frame else { panic!("another frame") };
+            // A float may come back as its neighbour; serde_json is built without `float_roundtrip` here.
+            assert!((second.percent - progress.percent).abs() < 1e-9);
+            assert_eq!((&second.job_id, &second.eta, second.bytes_done), (&progress.job_id, &progress.eta, progress.bytes_done));
         }
     }
 });
