@@ -14,7 +14,7 @@ use super::effect::Telemetry;
 use super::ring::Ring;
 
 /// Bytes that the histories of all add-ons may take together.
-pub const BUDGET: usize = 64 << 20;
+pub const BUDGET: usize = 48 << 20;
 
 /// Add-ons that the budget is divided among at least.
 const FEWEST: usize = 32;

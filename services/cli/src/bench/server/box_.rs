@@ -38,8 +38,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Lets this process and its children open as many files as the machine allows.
-pub(super) fn many_files() -> Result<()> {
+/// Lets this process and its children open as many files as the machine allows; an error if those are fewer than `needed`.
+pub(super) fn many_files(needed: usize) -> Result<()> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -49,9 +49,9 @@ pub(super) fn many_files() -> Result<()> {
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: `limit` is a valid rlimit, and the call keeps no pointer.
     let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
-    if got != 0 || set != 0 || limit.rlim_cur < 25_000 {
+    if got != 0 || set != 0 || limit.rlim_cur < needed as u64 {
         bail!(
-            "this process may open {} files; the bench needs 25000 (ulimit -n)",
+            "this process may open {} files; the bench needs {needed} (ulimit -n)",
             limit.rlim_cur
         );
     }

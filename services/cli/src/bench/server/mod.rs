@@ -178,8 +178,9 @@ impl Row {
 }
 
 async fn run(args: &Args) -> Result<Row> {
-    box_::many_files()?;
     let listeners = args.listeners.unwrap_or(args.addons).min(args.addons);
+    // Both ends of every socket are in one process each; some are for the rest.
+    box_::many_files(args.addons + listeners + 500)?;
     let mut made = Box_::start(args.server.clone()).await?;
     let flood = usize::from(!args.no_flood);
     let registered = made.register(args.addons + flood).await?;
