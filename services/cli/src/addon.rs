@@ -74,7 +74,10 @@ fn validate(name: &str, text: &str, json: bool) -> ExitCode {
             if !json {
                 let components = manifest.components().count();
                 let (pages, name_of) = (manifest.pages.len(), &manifest.name);
-                result!("{name}: {name_of} {}: valid; pages: {pages}, components: {components}", manifest.version);
+                result!(
+                    "{name}: {name_of} {}: valid; pages: {pages}, components: {components}",
+                    manifest.version
+                );
             }
             ExitCode::SUCCESS
         }

@@ -253,7 +253,10 @@ async fn a_manifest_may_come_as_the_first_frame_and_be_longer_than_others() {
         }
     };
     assert!(
-        line.data["payload"]["message"].as_str().unwrap().contains("pages: 7; expected a list of 1 to 20"),
+        line.data["payload"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("pages: 7; expected a list of 1 to 20"),
         "what was expected is told: {line:?}"
     );
 }
