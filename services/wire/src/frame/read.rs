@@ -390,9 +390,10 @@ mod tests {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
+            // Short decimals: they are read as the very number that was written, however serde_json is built.
+            (-400i32..1200).prop_map(|eighths| Value::from(f64::from(eighths) / 8.0)),
             any::<i64>().prop_map(Value::from),
-            "[0-9.%e-]{0,6}|.{0,8}".prop_map(Value::from),
+            "[0-9.%-]{0,6}|.{0,8}".prop_map(Value::from),
         ];
         leaf.prop_recursive(2, 12, 4, |inner| {
             prop_oneof![
