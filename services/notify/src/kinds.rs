@@ -9,6 +9,7 @@ use wire::event::{Event, Severity};
 
 /// One kind, for forms.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = AlertKind)]
 pub struct Kind {
     /// The name that a rule gives.
     #[serde(rename = "type")]

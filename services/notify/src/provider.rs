@@ -21,6 +21,7 @@ const VALUE_MAX: usize = 4096;
 
 /// One choice of a field.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = AlertChoice)]
 pub struct Choice {
     /// What is kept.
     pub value: &'static str,
@@ -30,6 +31,7 @@ pub struct Choice {
 
 /// How a field is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AlertFieldKind)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A line.
@@ -59,6 +61,7 @@ enum Shown {
 
 /// One field of a form.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = AlertField)]
 pub struct Field {
     /// Its name.
     pub key: &'static str,
@@ -87,6 +90,7 @@ pub struct Field {
 
 /// One service.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = AlertProvider)]
 pub struct Provider {
     /// Its name: `service_type`.
     #[serde(rename = "type")]

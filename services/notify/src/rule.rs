@@ -41,6 +41,7 @@ fn yes() -> bool {
 
 /// One rule: the first that matches an event decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertRule)]
 pub struct Rule {
     /// `job.failed`, `job_failed`, `job.*` or `*`.
     pub event_type: String,
@@ -133,6 +134,7 @@ fn utc() -> String {
 
 /// Hours in which only criticals are told; the rest waits for their end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertQuietHours)]
 pub struct QuietHours {
     /// Whether they are kept.
     #[serde(default = "yes")]
@@ -190,6 +192,7 @@ impl QuietHours {
 
 /// How often what has come together is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertEvery)]
 #[serde(rename_all = "lowercase")]
 pub enum Every {
     /// Each hour, at the minute of `send_at`.
@@ -203,6 +206,7 @@ pub enum Every {
 
 /// A summary instead of single messages; criticals are told at once all the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertDigest)]
 pub struct Digest {
     /// Whether messages are collected.
     #[serde(default = "yes")]

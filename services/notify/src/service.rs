@@ -23,6 +23,7 @@ pub const FIRST_LOCKED: u64 = 1 << 48;
 
 /// Drives that have rules of their own, which are looked at before the channel's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertGroup)]
 pub struct Group {
     /// Number.
     pub id: u64,

@@ -91,6 +91,7 @@ pub(super) struct Line {
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertStatus)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It waits for its first attempt.
@@ -105,6 +106,7 @@ pub enum Status {
 
 /// One line of the history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertDelivery)]
 pub struct Delivery {
     /// Number.
     pub id: u64,
