@@ -246,7 +246,10 @@ impl JobTask {
         if let Some(phase) = effects.finished {
             told.push(events::phase_finished(&self.record.job, &phase));
         }
-        if effects.checkpoint.is_some() || effects.changed || !told.is_empty() {
+        if let (Report::Checkpoint { text }, true) = (report, told.is_empty()) {
+            self.means.outbox.job(self.record.job.clone());
+            self.means.jobs.save_checkpoint(&mut self.record, text).forget();
+        } else if effects.checkpoint.is_some() || effects.changed || !told.is_empty() {
             self.keep(effects.checkpoint.as_deref(), told);
         }
         if effects.checkpoint.is_some() {

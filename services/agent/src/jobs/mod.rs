@@ -131,6 +131,15 @@ impl Jobs {
         self.write(record, checkpoint.map(str::to_owned), told.to_vec())
     }
 
+    /// Writes down a checkpoint by which nothing else of the record changed but how far it is: the record itself, many
+    /// times as long, stays as it stands on the medium. Its copy in RAM has all of it, and the higher revision.
+    pub fn save_checkpoint(&self, record: &mut Record, checkpoint: &str) -> Pending<()> {
+        record.revision += 1;
+        self.copies.write(record, Some(checkpoint), &[]);
+        let (key, text) = (record.job.id.to_string(), checkpoint.to_owned());
+        self.store.write(move |w| CHECKPOINTS.put(w, &key, &text))
+    }
+
     fn write(&self, record: &Record, checkpoint: Option<String>, told: Vec<Happening>) -> Pending<()> {
         let (key, mut record) = (record.job.id.to_string(), record.clone());
         let timeline = std::mem::take(&mut record.job.timeline);
@@ -262,6 +271,27 @@ mod tests {
                 checkpoint: Some("one".into())
             }]
         );
+    }
+
+    #[test]
+    fn a_checkpoint_alone_leaves_the_record_on_the_medium_and_the_copy_has_both() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut record = record();
+        {
+            let jobs = open(dir.path(), ram.path());
+            jobs.save(&mut record, Some("one"), &[]).wait().unwrap();
+            record.job.bad_sectors = 7;
+            jobs.save_checkpoint(&mut record, "two").wait().unwrap();
+        }
+        // A power cut takes the copy: the newest checkpoint stands with the record as it was written last.
+        let none = tempfile::tempdir().unwrap();
+        let kept = open(dir.path(), none.path()).load().unwrap();
+        assert_eq!(
+            (kept[0].checkpoint.as_deref(), kept[0].record.job.bad_sectors),
+            (Some("two"), 0)
+        );
+        let kept = open(dir.path(), ram.path()).load().unwrap();
+        assert_eq!((kept[0].checkpoint.as_deref(), &kept[0].record), (Some("two"), &record));
     }
 
     #[test]

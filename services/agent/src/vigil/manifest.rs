@@ -162,7 +162,10 @@ mod tests {
         let drives = crate::vigil::shapes::tests::drives(100);
         for gate in [false, true] {
             let manifest = manifest(&drives, &who(gate));
-            assert!(manifest.to_string().len() < 60_000, "one frame takes it");
+            let length = manifest.to_string().len();
+            assert!(length < 60_000, "one frame takes it");
+            let flaws = wire::manifest::read(&manifest, length).err();
+            assert!(flaws.is_none(), "{flaws:?}");
             let ids: BTreeSet<&str> = components(&manifest)
                 .iter()
                 .map(|c| c["id"].as_str().unwrap())

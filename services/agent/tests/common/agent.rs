@@ -8,6 +8,11 @@ use std::time::Duration;
 
 use super::TOKEN;
 
+/// The agent that cargo built, or the one that `KILN_TEST_AGENT` names: the image's static one, say.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("KILN_TEST_AGENT").unwrap_or_else(|| env!("CARGO_BIN_EXE_kiln-agent").into())
+}
+
 /// An agent process; killed when dropped.
 pub struct Agent {
     child: Child,
@@ -19,7 +24,7 @@ impl Agent {
     }
 
     pub fn with(dir: &Path, arguments: &[&str]) -> Self {
-        let child = Process::new(env!("CARGO_BIN_EXE_kiln-agent"))
+        let child = Process::new(program())
             .arg("--server")
             .arg(format!("unix:{}", dir.join("server.sock").display()))
             .args(["--addon-id", "1", "--allow-loop", "--checkpoint-bytes", "8388608"])
@@ -47,7 +52,7 @@ impl Agent {
             .append(true)
             .open(dir.join("console"))
             .unwrap();
-        let child = Process::new(env!("CARGO_BIN_EXE_kiln-agent"))
+        let child = Process::new(program())
             .args(["--allow-loop", "--checkpoint-bytes", "8388608"])
             .args(arguments)
             .arg("--data")
