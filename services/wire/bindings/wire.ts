@@ -100,6 +100,20 @@ export type Axes = { left?: Axis, right?: Axis, };
 
 export type Axis = { title?: string, unit?: string, min?: number, max?: number, };
 
+export type BackupRow = { 
+/**
+ * Its table.
+ */
+table: string, 
+/**
+ * The key's bytes.
+ */
+key: string, 
+/**
+ * The value's bytes.
+ */
+value: string, };
+
 export type Banner = { 
 /**
  * `info`, `warning` or `critical`.

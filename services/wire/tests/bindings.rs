@@ -69,6 +69,7 @@ fn generated() -> String {
         gate::Armed,
         command::Command,
         command::Answer,
+        command::BackupRow,
         command::Call,
         command::Reply,
         command::CallOutcome,

@@ -17,6 +17,9 @@ import { at, choices, num, obj, str } from "./manifest";
 import { paced } from "./pace";
 import { figure, pointsOf, readChart, Series, type Chart, type Curve } from "./series";
 
+/** Shortest time between two pictures of a chart that grows, in milliseconds. */
+const PICTURE_MS = 90;
+
 /** Shortest stretch of time that is drawn, in seconds: one value alone is no year. */
 const MINUTE = 60;
 
@@ -143,7 +146,7 @@ export function ChartPart(props: PartProps) {
     if (chart.open && series.keys.length !== drawnKeys.peek().length) drawnKeys.value = series.keys;
     plot.current?.setData(series.columns(live.current.map(({ key }) => key)) as uPlot.AlignedData);
     turn.value += 1;
-  }), [chart, series]);
+  }, PICTURE_MS), [chart, series]);
   useEffect(() => pace.stop, [pace]);
   const wanted = (key: string) => chart.open || chart.curves.some((curve) => curve.key === key);
 

@@ -19,6 +19,8 @@ import { levelOf, LEVELS, readLine, Ring, type Filter, type Level, type Line } f
 const ROW = 20;
 /** So long after a hand's last move what scrolls is its doing, in milliseconds; a thrown page rolls on for a while. */
 const HAND_MS = 1500;
+/** Shortest time between two pictures of a log that grows, in milliseconds: nobody reads faster. */
+const PICTURE_MS = 66;
 /** Rows that are drawn above and below what is in view. */
 const OVER = 6;
 
@@ -43,7 +45,7 @@ export function LogPart(props: PartProps) {
   const { part, around } = props;
   const ring = useMemo(() => new Ring(within(at(part.config, "max_lines"), 50, 20_000, 1000)), [part]);
   const tick = useSignal(0);
-  const pace = useMemo(() => paced(() => (tick.value += 1)), []);
+  const pace = useMemo(() => paced(() => (tick.value += 1), PICTURE_MS), []);
   const filter = useSignal<Filter>({ level: "", job: "", text: "" });
   const stopped = useSignal<{ number: number; line: Line }[] | null>(null);
   const before = useSignal(0);

@@ -2,9 +2,10 @@
 
 /**
  * A function that may be called as often as something changes, and runs `redraw` at once while that is cheap, else so
- * rarely that it takes at most a quarter of the time. What `redraw` leaves to a microtask is counted.
+ * rarely that it takes at most a quarter of the time, and never sooner than `least` milliseconds after the last time. What
+ * `redraw` leaves to a microtask is counted.
  */
-export function paced(redraw: () => void): { soon: () => void; stop: () => void } {
+export function paced(redraw: () => void, least: number): { soon: () => void; stop: () => void } {
   let timer: ReturnType<typeof setTimeout> | null = null;
   let free = 0;
   const run = () => {
@@ -13,7 +14,7 @@ export function paced(redraw: () => void): { soon: () => void; stop: () => void 
     redraw();
     queueMicrotask(() => queueMicrotask(() => {
       const ended = performance.now();
-      free = ended + 3 * (ended - begun);
+      free = Math.max(begun + least, ended + 3 * (ended - begun));
     }));
   };
   return {
