@@ -44,7 +44,10 @@ fn root() -> tempfile::TempDir {
         std::fs::write(path, bytes).unwrap();
     };
     put("kiln/board.toml", b"name = \"x86-64\"\n");
-    put("etc/kiln/update-keys.json", &KeySet::new(1, 1, vec![key().public()]).unwrap().bytes());
+    put(
+        "etc/kiln/update-keys.json",
+        &KeySet::new(1, 1, vec![key().public()]).unwrap().bytes(),
+    );
     put("dev/boot", b"");
     let path = dir.path().join("dev/boot");
     let mut file = File::options().read(true).write(true).open(&path).unwrap();
@@ -64,7 +67,11 @@ fn update() -> (Vec<u8>, Vec<u8>) {
     let named: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (*n, b.as_slice())).collect();
     let m = Manifest::new(("x86-64", std::env::consts::ARCH), ("2.0", "0"), 1, &named).unwrap();
     let head = Head::sign(m, Vec::new(), &[&key()]).bytes();
-    let all = head.iter().copied().chain(files.into_iter().flat_map(|(_, b)| b)).collect();
+    let all = head
+        .iter()
+        .copied()
+        .chain(files.into_iter().flat_map(|(_, b)| b))
+        .collect();
     (head, all)
 }
 
@@ -122,7 +129,14 @@ fn file_of(root: &Path, path: &str) -> Vec<u8> {
     let file = File::open(root.join("dev/boot")).unwrap();
     let reader = fat32::Reader::open(&file, 0).unwrap();
     let entries = reader.walk().unwrap();
-    reader.read(entries.iter().find(|e| e.path == path).unwrap_or_else(|| panic!("{entries:?}"))).unwrap()
+    reader
+        .read(
+            entries
+                .iter()
+                .find(|e| e.path == path)
+                .unwrap_or_else(|| panic!("{entries:?}")),
+        )
+        .unwrap()
 }
 
 #[test]
@@ -130,7 +144,10 @@ fn an_update_is_written_over_the_sockets_and_goes_on_after_the_writer_was_killed
     let mut init = Init::start_in(root(), &[]);
     let status = init.wait("the slots", |s| s.update.slots.len() == 2);
     assert_eq!(status.update.slots[0].version.as_deref(), Some("1.0"));
-    assert_eq!((status.update.slots[0].state, status.update.slots[1].state), (SlotState::Good, SlotState::Empty));
+    assert_eq!(
+        (status.update.slots[0].state, status.update.slots[1].state),
+        (SlotState::Good, SlotState::Empty)
+    );
     let (head, all) = update();
 
     let mut talk = Talk::begin(&init);
@@ -141,7 +158,10 @@ fn an_update_is_written_over_the_sockets_and_goes_on_after_the_writer_was_killed
     let view = init.wait("how far it is", |s| s.update.writing.is_some());
     assert_eq!(view.update.writing.unwrap().version, "2.0");
     // The writer dies; nobody has to be told where it was.
-    let writer = std::process::Command::new("pgrep").args(["-P", &init.pid().to_string()]).output().unwrap();
+    let writer = std::process::Command::new("pgrep")
+        .args(["-P", &init.pid().to_string()])
+        .output()
+        .unwrap();
     for pid in String::from_utf8_lossy(&writer.stdout).lines() {
         lab::kill(pid.parse().unwrap(), libc::SIGKILL);
     }
@@ -167,7 +187,9 @@ fn an_update_is_written_over_the_sockets_and_goes_on_after_the_writer_was_killed
         }
     );
     drop(talk);
-    let status = init.wait("the new system as the next", |s| s.update.slots.iter().any(|s| s.name == "b" && s.next));
+    let status = init.wait("the new system as the next", |s| {
+        s.update.slots.iter().any(|s| s.name == "b" && s.next)
+    });
     assert_eq!(status.update.slots[1].state, SlotState::Trying);
     assert_eq!(status.update.last.unwrap().outcome, UpdateOutcome::Written);
     init.stop();
@@ -175,7 +197,10 @@ fn an_update_is_written_over_the_sockets_and_goes_on_after_the_writer_was_killed
         assert_eq!(file_of(init.dir.path(), &format!("b/{name}")), bytes, "{name}");
     }
     let env = Env::parse(&file_of(init.dir.path(), "EFI/debian/grubenv")).unwrap();
-    assert_eq!((env.get("prefer"), env.get("b"), env.get("left")), (Some("b"), Some("trying"), Some("3")));
+    assert_eq!(
+        (env.get("prefer"), env.get("b"), env.get("left")),
+        (Some("b"), Some("trying"), Some("3"))
+    );
 }
 
 #[test]
@@ -195,7 +220,9 @@ fn what_is_not_meant_for_this_box_is_refused_and_a_request_that_is_none_ends_the
     assert_eq!(ask(&stranger).0, "wrong-key");
     assert!(matches!(talk.ask(&Ask::Finish {}, &[]), Answer::Refused { kind, .. } if kind == "not-begun"));
     let stream = talk.0.get_mut();
-    stream.write_all(b"{\"begin\":{\"len\":4000000000,\"downgrade\":false}}\n").unwrap();
+    stream
+        .write_all(b"{\"begin\":{\"len\":4000000000,\"downgrade\":false}}\n")
+        .unwrap();
     let mut text = String::new();
     talk.0.read_line(&mut text).unwrap();
     assert!(text.contains("at most"), "{text}");
