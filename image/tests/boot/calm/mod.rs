@@ -6,6 +6,7 @@
 mod addon;
 mod exchange;
 mod hotplug;
+mod tls;
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
