@@ -86,7 +86,6 @@ pub fn make(
         Ok(())
     };
     file("init", &binaries.path("kiln-init"), 0o755)?;
-    file("kiln/kiln-server", &binaries.path("kiln-server"), 0o755)?;
     for (path, from) in &content.etc {
         file(&path.to_string_lossy(), from, 0o644)?;
     }

@@ -120,7 +120,7 @@ impl Image<'_> {
             return Err(wrong(format!("its manifest.json lists {missing}, which is not there")));
         }
         let names = cpio::list(&read("initrd")?).map_err(|e| wrong(format!("initrd: {e}")))?;
-        for needed in ["init", "kiln/kiln-server", "kiln/board.toml", "dev/console"] {
+        for needed in ["init", "kiln/board.toml", "dev/console"] {
             if !names.iter().any(|(n, _)| n == needed) {
                 return Err(wrong(format!("initrd has no {needed}")));
             }

@@ -26,7 +26,7 @@ fn board() -> Board {
 /// The files of a slot that has everything, signed.
 fn slot(slot: &str, key: &Key) -> Files {
     let mut initrd = Archive::default();
-    for path in ["init", "kiln/kiln-server", "kiln/board.toml"] {
+    for path in ["init", "kiln/board.toml"] {
         initrd.add(path, Node::File(0o755, vec![1; 100]));
     }
     initrd.add("dev/console", Node::Char(0o600, 5, 1));
