@@ -9,10 +9,13 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use store::{Row, Store};
 use wire::Problem;
 use wire::command::{Answer, BackupRow};
@@ -24,6 +27,9 @@ use crate::notary;
 
 /// Bytes of keys and values in one page; as hexadecimal digits they fit a frame of 512 KiB.
 const PAGE: usize = 150 << 10;
+
+/// Longest value; the longest that is written, a certificate, has 400 KiB.
+const VALUE_MAX: u64 = 4 << 20;
 
 /// Most bytes that may be laid down.
 const LAID_MAX: u64 = 256 << 20;
@@ -56,67 +62,95 @@ fn left_alone() -> Vec<&'static str> {
         .collect()
 }
 
+/// A row as it travels; the value packed, so that the longest certificate fits a frame.
 fn row(table: &str, key: &[u8], value: &[u8]) -> BackupRow {
+    let mut packed = DeflateEncoder::new(Vec::new(), Compression::default());
+    // Into memory: nothing to fail.
+    let packed = packed
+        .write_all(value)
+        .and_then(|()| packed.finish())
+        .unwrap_or_default();
     BackupRow {
         table: table.to_owned(),
         key: hex::encode(key),
-        value: hex::encode(value),
+        value: hex::encode(packed),
     }
 }
 
-/// All rows, in an order that is the same as long as nothing changes.
+/// The value of a row as it travelled.
+fn unpacked(text: &str) -> Option<Vec<u8>> {
+    let packed = hex::decode(text).ok()?;
+    let mut value = Vec::new();
+    let read = DeflateDecoder::new(packed.as_slice())
+        .take(VALUE_MAX + 1)
+        .read_to_end(&mut value);
+    (read.is_ok() && value.len() as u64 <= VALUE_MAX).then_some(value)
+}
+
+/// One page of the backup: rows from number `from` on, in an order that is the same as long as nothing changes. `over`:
+/// the jobs that are.
 ///
 /// # Errors
 /// When the store cannot be read.
-fn all(store: &Store, books: &Books) -> store::Result<Vec<Row>> {
-    let over: BTreeSet<String> = store.read(|r| {
-        let jobs = jobs::JOBS.all(r)?.into_iter();
-        Ok(jobs
-            .filter(|(_, record)| record.job.state.is_over())
-            .map(|(key, _)| key)
-            .collect())
-    })?;
-    let mut rows = Vec::new();
-    store.export(&left_alone(), |row| {
-        let open = row.table == jobs::JOBS.name() && !std::str::from_utf8(&row.key).is_ok_and(|key| over.contains(key));
-        if !open {
-            rows.push(row);
+pub fn page(store: &Store, books: &Books, over: &BTreeSet<String>, from: u64) -> Result<Answer, Problem> {
+    let (mut rows, mut bytes, mut number) = (Vec::new(), 0, 0);
+    let mut next = None;
+    // Only what is in this page is packed; the rest is passed over in memory that the medium has mapped.
+    let mut take = |row: &Row| {
+        if number >= from && next.is_none() {
+            let length = row.key.len() + row.value.len();
+            if !rows.is_empty() && bytes + length > PAGE {
+                next = Some(number);
+            } else {
+                bytes += length;
+                rows.push(self::row(&row.table, &row.key, &row.value));
+            }
         }
-        Ok::<_, store::Error>(())
-    })?;
+        number += 1;
+        next.is_none()
+    };
+    let exported = store.export(&left_alone(), |row| {
+        let open = row.table == jobs::JOBS.name() && !std::str::from_utf8(&row.key).is_ok_and(|key| over.contains(key));
+        if open || take(&row) { Ok(()) } else { Err(Stop::Full) }
+    });
+    let failed =
+        |error: store::Error| Problem::new("store", 503, "The agent's store cannot be read").with(error.to_string());
+    match exported {
+        Ok(()) | Err(Stop::Full) => {}
+        Err(Stop::Store(error)) => return Err(failed(error)),
+    }
     let file = |table: &str, key: &str, value: &str| Row {
         table: table.to_owned(),
         key: key.as_bytes().to_vec(),
         value: value.as_bytes().to_vec(),
     };
-    rows.extend(books.texts().iter().map(|(name, text)| file(PLAYBOOKS, name, text)));
-    rows.extend(notary::seed_text(store)?.map(|seed| file(KEY, "seed", &seed)));
-    Ok(rows)
-}
-
-/// One page of the backup: rows from number `from` on.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn page(store: &Store, books: &Books, from: u64) -> Result<Answer, Problem> {
-    let rows = all(store, books)
-        .map_err(|error| Problem::new("store", 503, "The agent's store cannot be read").with(error.to_string()))?;
-    let total = rows.len() as u64;
-    let mut page = Vec::new();
-    let (mut bytes, mut next) = (0, from);
-    for one in rows.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)) {
-        let length = one.key.len() + one.value.len();
-        if !page.is_empty() && bytes + length > PAGE {
+    let key = notary::seed_text(store)
+        .map_err(failed)?
+        .map(|seed| file(KEY, "seed", &seed));
+    let texts = books
+        .texts()
+        .into_iter()
+        .map(|(name, text)| file(PLAYBOOKS, &name, &text));
+    for row in texts.chain(key) {
+        if !take(&row) {
             break;
         }
-        bytes += length;
-        next += 1;
-        page.push(row(&one.table, &one.key, &one.value));
     }
-    Ok(Answer::Records {
-        rows: page,
-        next: (next < total).then_some(next),
-    })
+    Ok(Answer::Records { rows, next })
+}
+
+/// Why the passing over rows ended.
+enum Stop {
+    /// The page is full.
+    Full,
+    /// The store.
+    Store(store::Error),
+}
+
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
 }
 
 fn failed(what: &str, error: &std::io::Error) -> Problem {
@@ -138,8 +172,8 @@ pub fn lay_down(dir: &Path, rows: &[BackupRow], first: bool, last: bool) -> Resu
         if !known {
             return Err(bad(at, &format!("of no table that is known: {:?}", row.table)));
         }
-        if hex::decode(&row.key).is_err() || hex::decode(&row.value).is_err() {
-            return Err(bad(at, "key and value are hexadecimal digits"));
+        if hex::decode(&row.key).is_err() || unpacked(&row.value).is_none() {
+            return Err(bad(at, "expected hexadecimal digits, the value packed"));
         }
         text += &serde_json::to_string(row).map_err(|error| bad(at, &error.to_string()))?;
         text.push('\n');
@@ -190,10 +224,9 @@ fn read(path: &Path) -> Result<Option<Vec<Row>>, Error> {
     for (at, line) in BufReader::new(file).lines().enumerate() {
         let line = line.map_err(|error| Error::File(path.to_owned(), error))?;
         let row: BackupRow = serde_json::from_str(&line).map_err(|_| Error::Line(at + 1))?;
-        let bytes = |text: &str| hex::decode(text).map_err(|_| Error::Line(at + 1));
         rows.push(Row {
-            key: bytes(&row.key)?,
-            value: bytes(&row.value)?,
+            key: hex::decode(&row.key).map_err(|_| Error::Line(at + 1))?,
+            value: unpacked(&row.value).ok_or(Error::Line(at + 1))?,
             table: row.table,
         });
     }
@@ -266,8 +299,13 @@ mod tests {
 
     fn pages(store: &Store, books: &Books) -> Vec<BackupRow> {
         let (mut all, mut from) = (Vec::new(), Some(0));
+        let over = store.read(|r| jobs::JOBS.all(r)).unwrap().into_iter();
+        let over = over
+            .filter(|(_, record)| record.job.state.is_over())
+            .map(|(key, _)| key)
+            .collect();
         while let Some(number) = from {
-            let Answer::Records { rows, next } = page(store, books, number).unwrap() else {
+            let Answer::Records { rows, next } = page(store, books, &over, number).unwrap() else {
                 panic!("no records")
             };
             assert!(!rows.is_empty() || next.is_none());

@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::{debug, info, warn};
 use wire::Frame;
 use wire::Problem;
-use wire::command::{Call, CallOutcome, Reply};
+use wire::command::{Call, CallOutcome, Command, Reply};
 use wire::frame::Hello;
 
 use crate::enrol;
@@ -42,8 +42,8 @@ pub const CALLS_MAX: usize = 32;
 /// What the server sent, for the controller.
 #[derive(Debug)]
 pub enum FromServer {
-    /// Its greeting, also when it changed.
-    Hello(Hello),
+    /// Its greeting, also when it changed; the answer is whether this is the server whose key is pinned.
+    Hello(Hello, oneshot::Sender<bool>),
     /// A command and where its outcome goes.
     Call(Call, oneshot::Sender<CallOutcome>),
     /// What a foreign server wants, who it is, and where the answer goes.
@@ -158,6 +158,8 @@ struct Session {
     receiver: Receiver,
     /// The server in words, for whoever is told who asked.
     name: String,
+    /// Whether it is on this machine.
+    local: bool,
     to: To,
     /// Whether the manifest goes as a frame; by enrolment it is there already.
     introduce: bool,
@@ -181,6 +183,7 @@ impl Session {
             sender,
             receiver,
             name: uplink.endpoint.to_string(),
+            local: uplink.endpoint.is_local(),
             to: To {
                 who: uplink.who.clone(),
                 home: false,
@@ -256,11 +259,15 @@ impl Session {
     async fn take(&mut self, received: Received, outbox: &Outbox, to_controller: &mpsc::Sender<FromServer>) {
         match received.frame() {
             Ok(Frame::Hello(hello)) => {
-                if let Err(error) = outbox.acknowledge(hello.events_seen).await {
+                let (tell, told) = oneshot::channel();
+                // The controller's queue is full only when it hangs; the watchdog then deals with us.
+                let _gone = to_controller.send(FromServer::Hello(hello.clone(), tell)).await;
+                // Whoever is not the server that we know does not decide what we may forget.
+                if told.await.unwrap_or(false)
+                    && let Err(error) = outbox.acknowledge(hello.events_seen).await
+                {
                     warn!(%error, "what the server has of the events could not be noted");
                 }
-                // The controller's queue is full only when it hangs; the watchdog then deals with us.
-                let _gone = to_controller.send(FromServer::Hello(hello.clone())).await;
                 if self.greeted != Greeted::Home {
                     self.greeted = Greeted::Home;
                     self.to.home = true;
@@ -308,7 +315,14 @@ impl Session {
         let id = call.id.clone();
         let sender = self.sender.clone();
         let (answer, outcome) = oneshot::channel();
-        let refused = to_controller.try_send(FromServer::Call(call, answer)).is_err();
+        let private = matches!(call.command, Command::Backup { .. } | Command::Restore { .. });
+        let refused = if private && !self.local {
+            // What the agent keeps, the key that signs certificates among it, leaves this machine in no other way.
+            let problem = Problem::new("not-local", 403, "The agent's records are for its own box alone");
+            answer.send(CallOutcome::Error(problem)).is_err()
+        } else {
+            to_controller.try_send(FromServer::Call(call, answer)).is_err()
+        };
         tokio::spawn(async move {
             let busy = || Problem::new("agent-busy", 503, "The agent is busy").with("Try again in a moment.");
             let outcome = match refused {

@@ -158,13 +158,27 @@ async fn a_server_with_another_key_or_without_a_greeting_is_not_obeyed() {
     let server = Server::start(dir.path(), true).await;
     let mut agent = Agent::start(dir.path());
     server.drive(&drive.id()).await;
-    server.plan(&[drive.id()], "surface").await;
+    let plan = server.plan(&[drive.id()], "surface").await;
     server.kill().await;
 
     let server = Server::start_with(dir.path(), SigningKey::from_bytes(&[5; 32]), true).await;
     server.drive(&drive.id()).await;
-    let plan = server.plan(&[drive.id()], "surface").await;
-    assert_eq!(server.refused(server.arm(&plan)).await, "no-gate-key");
+    assert_eq!(server.refused(server.arm(&plan)).await, "not-trusted");
+    // Nor does it get what the agent keeps, the key of the certificates among it.
+    for command in [
+        Command::Backup { from: 0 },
+        Command::Plan {
+            drives: vec![drive.id()],
+            playbook: "surface".into(),
+            options: wire::options::PlanOptions::default(),
+        },
+    ] {
+        let problem = server.call(command).await.unwrap_err();
+        assert!(
+            ["not-trusted", "not-local"].contains(&problem.kind.as_str()),
+            "{problem:?}"
+        );
+    }
     server
         .until("the alarm", |seen| {
             seen.kinds().contains(&"agent.gate_key_changed").then_some(())

@@ -46,8 +46,6 @@ pub fn manifest(raw: &Value) -> Option<Manifest> {
 
 /// What a manifest says of an action of one of its components, asked for with this data; `None` when it does not declare it.
 pub fn find(manifest: &Manifest, component: &str, action: &str, data: &Map<String, Value>) -> Option<Asked> {
-    let values: Values = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let declared = manifest.declared_for(component, action, &values)?;
     let (_, part) = manifest.components().find(|(_, other)| other.id() == component)?;
     let fields = match part {
         Component::Form(form) => form
@@ -57,6 +55,22 @@ pub fn find(manifest: &Manifest, component: &str, action: &str, data: &Map<Strin
             .unwrap_or_default(),
         _ => Vec::new(),
     };
+    let mut values: Values = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    // What is left out is the default at the other end: a gate must not be hidden by leaving its condition's field out.
+    for field in &fields {
+        if let Some(default) = &field.default {
+            values.entry(field.name.clone()).or_insert_with(|| default.clone());
+        }
+    }
+    let mut declared = manifest.declared_for(component, action, &values)?;
+    for field in fields.iter().filter(|field| field.security_gate == Some(true)) {
+        let when = field.visible_when.as_ref().and_then(|when| When::parse(when).ok());
+        let unknown = when.is_some_and(|when| when.fields().any(|name| !values.contains_key(name)));
+        if unknown && !declared.gates.contains(&field.name) {
+            declared.gates.push(field.name.clone());
+            declared.safety = Safety::Destructive;
+        }
+    }
     let endpoint = declared.endpoint.map(|Endpoint { method, endpoint }| {
         let method = method.unwrap_or_else(|| "POST".to_owned());
         // The end of a job, where the manifest gives the path without a place for its id.
@@ -225,7 +239,8 @@ pub fn fill(pattern: &str, data: &Map<String, Value>) -> Option<String> {
             Value::Number(number) => number.to_string(),
             _ => return None,
         };
-        if text.is_empty() || text == "." || text.contains("..") {
+        // One value is one part of the path, also for who decodes before he splits.
+        if text.is_empty() || text == "." || text.contains("..") || text.contains(['/', '\\', '%']) {
             return None;
         }
         path += before;
@@ -366,11 +381,33 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_is_not_hidden_by_leaving_out_what_its_condition_asks() {
+        let manifest = |default: Value| {
+            let raw = json!({ "name": "x", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+                { "type": "form", "id": "f", "title": "F", "config": { "action": "go", "fields": [
+                    { "name": "command", "type": "select", "default": default, "options": [
+                        { "label": "Status", "value": "status" }, { "label": "Full", "value": "full" }] },
+                    { "name": "sure", "type": "checkbox", "security_gate": true, "visible_when": "command=full" }] } }] }] });
+            super::manifest(&raw).unwrap()
+        };
+        let gates = |default: Value, sent: Value| find(&manifest(default), "f", "go", &data(sent)).unwrap().gates;
+        assert_eq!(gates(json!("full"), json!({})), ["sure"]);
+        assert_eq!(
+            gates(Value::Null, json!({})),
+            ["sure"],
+            "nobody knows what the other end takes"
+        );
+        assert_eq!(gates(json!("full"), json!({ "command": "full" })), ["sure"]);
+        assert!(gates(json!("full"), json!({ "command": "status" })).is_empty());
+        assert!(gates(json!("status"), json!({})).is_empty());
+    }
+
+    #[test]
     fn a_value_is_one_part_of_a_path_and_leads_nowhere_else() {
         let of = |pattern, value| fill(pattern, &data(value));
         assert_eq!(
-            of("/api/jobs/{id}", json!({ "job_id": "a/b c" })).unwrap(),
-            "/api/jobs/a%2Fb%20c"
+            of("/api/jobs/{id}", json!({ "job_id": "a b:c" })).unwrap(),
+            "/api/jobs/a%20b%3Ac"
         );
         assert_eq!(
             of("/api/pools/{row.name}/scrub", json!({ "name": "tank" })).unwrap(),
@@ -382,6 +419,9 @@ mod tests {
             json!({ "id": "../x" }),
             json!({ "id": ["a"] }),
             json!({ "id": "." }),
+            json!({ "id": "tank/destroy" }),
+            json!({ "id": "tank%2Fdestroy" }),
+            json!({ "id": "tank\\destroy" }),
         ] {
             assert_eq!(of("/api/jobs/{id}", bad.clone()), None, "{bad}");
         }

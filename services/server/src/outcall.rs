@@ -106,9 +106,15 @@ pub fn check_path(path: &str) -> Result<(), String> {
     if path.len() > PATH_MAX {
         return Err(format!("path: at most {PATH_MAX} bytes"));
     }
+    let lower = path.to_ascii_lowercase();
+    // A slash that is hidden makes two parts at the other end of what is one here; a letter that is hidden, another path.
+    if ["%2f", "%5c", "%25"].into_iter().any(|hidden| lower.contains(hidden)) || hides_a_letter(&lower) {
+        return Err(
+            "path: expected slashes, backslashes, per cent signs, letters and digits to be written plainly".to_owned(),
+        );
+    }
     // Once encoded, twice encoded, or written as a backslash: nothing leads out of /api/.
-    let plain = path
-        .to_ascii_lowercase()
+    let plain = lower
         .replace("%25", "%")
         .replace("%2e", ".")
         .replace("%2f", "/")
@@ -120,6 +126,14 @@ pub fn check_path(path: &str) -> Result<(), String> {
         return Err("path: expected printable ASCII without blanks and #; others percent-encoded".to_owned());
     }
     Ok(())
+}
+
+/// Whether a percent-encoding stands for what needs none. Source: RFC 3986 §2.3.
+fn hides_a_letter(lower: &str) -> bool {
+    lower.split('%').skip(1).any(|rest| {
+        let byte = rest.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_none_or(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+    })
 }
 
 fn unreachable(why: impl std::fmt::Display) -> Problem {

@@ -21,6 +21,16 @@ const RESTART: Duration = Duration::from_millis(500);
 
 impl Controller {
     pub(super) fn call(&mut self, command: Command, reply: oneshot::Sender<CallOutcome>) {
+        // What ends or holds a job stays possible when the server was set up anew; nothing else does.
+        let always = matches!(command, Command::Abort { .. } | Command::Pause { .. });
+        if self.trust.is_none() && !always {
+            let problem = Problem::new("not-trusted", 403, "This is not the server that the agent knows");
+            answer(
+                reply,
+                Err(problem.with("Its gate key is not the pinned one; nothing is done at its word.")),
+            );
+            return;
+        }
         match command {
             Command::Plan {
                 drives,
@@ -54,7 +64,10 @@ impl Controller {
                 });
                 answer(reply, forgotten);
             }
-            Command::Backup { from } => answer(reply, backup::page(self.means.jobs.store(), &self.books, from)),
+            Command::Backup { from } => answer(
+                reply,
+                backup::page(self.means.jobs.store(), &self.books, &self.ended, from),
+            ),
             Command::Restore {
                 rows,
                 first,

@@ -196,7 +196,11 @@ impl Controller {
                     self.drives_changed(&list);
                 }
                 Some(message) = from_server.recv() => match message {
-                    FromServer::Hello(hello) => self.hello(&hello).await,
+                    FromServer::Hello(hello, known) => {
+                        self.hello(&hello).await;
+                        // The connection may have ended meanwhile.
+                        let _gone = known.send(self.trust.is_some());
+                    }
                     FromServer::Call(call, reply) => self.call(call.command, reply),
                     FromServer::Asked(wanted, from, reply) => self.asked(wanted, &from, reply),
                 },

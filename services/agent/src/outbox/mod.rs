@@ -141,6 +141,9 @@ impl Drop for Hold {
     }
 }
 
+/// How far ahead of us a server may be in counting our events, as it is when our store was lost.
+const FARTHEST: u64 = 1 << 40;
+
 impl Outbox {
     /// An outbox over `store`.
     pub fn new(store: Store) -> Self {
@@ -285,6 +288,10 @@ impl Outbox {
             .write(move |w| {
                 let waiting = SPOOL.all(w)?;
                 let last = NUMBERS.get(w, "last")?.unwrap_or(0);
+                if seen > last.saturating_add(FARTHEST) {
+                    tracing::warn!(seen, last, "the server names an event that no agent has ever reached");
+                    return Ok(());
+                }
                 if seen > last {
                     SPOOL.clear(w)?;
                     let mut number = seen;

@@ -68,6 +68,8 @@ pub fn check_name(name: &str) -> Result<(), Problem> {
 pub struct Addons {
     store: Store,
     all: RwLock<BTreeMap<u64, Addon>>,
+    /// Held by whoever changes a row.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Addons {
@@ -85,6 +87,7 @@ impl Addons {
         Ok(Self {
             store,
             all: RwLock::new(all),
+            changing: tokio::sync::Mutex::default(),
         })
     }
 
@@ -112,6 +115,27 @@ impl Addons {
     /// # Errors
     /// When it is not on the medium.
     pub async fn put(&self, addon: Addon) -> store::Result<()> {
+        let _one_at_a_time = self.changing.lock().await;
+        self.keep(addon).await
+    }
+
+    /// Changes an add-on as it is at this moment, and no other change comes in between: one that was disabled stays so
+    /// whatever it sends meanwhile. `None` where there is none any more. What stays the same is not written.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn update(&self, id: u64, change: impl FnOnce(&mut Addon)) -> store::Result<Option<Addon>> {
+        let _one_at_a_time = self.changing.lock().await;
+        let Some(before) = self.get(id) else { return Ok(None) };
+        let mut row = before.clone();
+        change(&mut row);
+        if row != before {
+            self.keep(row.clone()).await?;
+        }
+        Ok(Some(row))
+    }
+
+    async fn keep(&self, addon: Addon) -> store::Result<()> {
         let row = addon.clone();
         self.store.write(move |w| ADDONS.put(w, &row.id, &row)).await?;
         self.all
@@ -201,6 +225,7 @@ impl Addons {
     /// # Errors
     /// When that is not on the medium.
     pub async fn remove(&self, id: u64) -> store::Result<bool> {
+        let _one_at_a_time = self.changing.lock().await;
         let there = self
             .all
             .write()

@@ -220,21 +220,24 @@ impl App {
             length: 0,
         });
         let kept = match read_manifest(&manifest) {
-            Ok((name, version, description)) => match self.addons.get(addon) {
-                Some(mut row) => {
-                    row.version.clone_from(&version);
+            Ok((name, version, description)) => {
+                let now = self.clock.now().wall;
+                let told = serde_json::json!({ "name": name, "version": version });
+                let kept = self.addons.update(addon, move |row| {
+                    let same = row.version == version && row.manifest == manifest.value;
+                    row.version = version;
                     row.description = description;
                     row.manifest = manifest.value;
-                    row.updated = self.clock.now().wall;
-                    let told = serde_json::json!({ "name": name, "version": version });
-                    self.addons
-                        .put(row)
-                        .await
-                        .map(|()| told)
-                        .map_err(|error| error.to_string())
+                    if !same {
+                        row.updated = now;
+                    }
+                });
+                match kept.await {
+                    Ok(None) => return,
+                    Ok(Some(_)) => Ok(told),
+                    Err(error) => Err(error.to_string()),
                 }
-                None => return,
-            },
+            }
             Err(problem) => {
                 // A line for each flaw: one line alone would be cut.
                 for flaw in problem.detail.lines() {

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as Answered};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -258,23 +258,31 @@ pub struct WithManifest {
 pub async fn connect(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    Json(form): Json<WithManifest>,
+    request: Request,
 ) -> Result<Answered<Value>, Refusal> {
-    let secret = person::bearer(&headers);
+    // The token before the body: whoever has none gets no megabyte of this box's memory.
+    let secret = person::bearer(request.headers()).map(str::to_owned);
+    let secret = secret.as_deref();
     let token = check_token(&app, peer, secret)?;
     let Some(id) = token.addon else {
         return Err(Refusal::new("token-unbound", 412, "Token not yet bound to an add-on")
             .with("complete the registration on the dashboard first; then try again"));
     };
-    let mut addon = app.addons.get(id).ok_or_else(|| unknown(&id.to_string()))?;
+    let known = app.addons.get(id).ok_or_else(|| unknown(&id.to_string()))?;
+    if !known.enabled {
+        return Err(Refusal::new("addon-disabled", 403, "add-on is disabled"));
+    }
+    let Json(form): Json<WithManifest> = Json::from_request(request, &()).await?;
     let (_, version, description) = read_manifest(&form.manifest)?;
-    let previous = std::mem::replace(&mut addon.version, version);
-    addon.description = description;
-    addon.manifest = form.manifest.value;
-    addon.enrolled = true;
-    addon.updated = app.clock.now().wall;
-    app.addons.put(addon.clone()).await?;
+    let (previous, now) = (known.version, app.clock.now().wall);
+    let kept = app.addons.update(id, move |addon| {
+        addon.version = version;
+        addon.description = description;
+        addon.manifest = form.manifest.value;
+        addon.enrolled = true;
+        addon.updated = now;
+    });
+    let addon = kept.await?.ok_or_else(|| unknown(&id.to_string()))?;
     let session: String = secret.unwrap_or("").chars().take(16).collect();
     let mut body = json!({ "addon_id": id, "session_id": session, "addon": view(&app, &addon) });
     if previous != addon.version && previous != "0.0.0" {
@@ -367,12 +375,15 @@ pub async fn enable(
     Path(id): Path<String>,
     Json(form): Json<Enable>,
 ) -> Result<Answered<Value>, Refusal> {
-    let mut addon = find(&app, &id)?;
+    let addon = find(&app, &id)?;
     not_the_agent(&addon)?;
     check_password(&app, &person, form.password).await?;
-    addon.enabled = form.enabled;
-    addon.updated = app.clock.now().wall;
-    app.addons.put(addon.clone()).await?;
+    let now = app.clock.now().wall;
+    let changed = app.addons.update(addon.id, |row| {
+        row.enabled = form.enabled;
+        row.updated = now;
+    });
+    let addon = changed.await?.ok_or_else(|| unknown(&id))?;
     app.feed(Input::Known {
         addon: addon.id,
         name: addon.name.clone(),

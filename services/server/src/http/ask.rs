@@ -114,11 +114,12 @@ async fn of_agent(app: &App, person: &Person, form: &Act) -> Result<Response, Re
     ))
 }
 
-/// What was asked for, if the add-on's manifest declares it. An add-on that has shown no manifest has no gates either.
+/// What was asked for, if the add-on's manifest declares it. Of an add-on that has shown no manifest nobody knows what an
+/// action does: it is taken as the gravest.
 fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
     if addon.manifest.is_null() {
         return Ok(Asked {
-            safety: Safety::Write,
+            safety: Safety::Destructive,
             gates: Vec::new(),
             endpoint: None,
             fields: Vec::new(),

@@ -15,11 +15,14 @@ pub const LONGEST: usize = 1 << 20;
 /// Longest time for a body to arrive: a megabyte over a bad Wi-Fi link; a client that drips bytes is cut off.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
-/// A JSON body.
-#[derive(Debug)]
-pub struct Json<T>(pub T);
+/// Longest body in bytes of who has shown nothing yet: a name, a password, a key.
+pub const SHORT: usize = 16 << 10;
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+/// A JSON body of at most `MOST` bytes.
+#[derive(Debug)]
+pub struct Json<T, const MOST: usize = LONGEST>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync, const MOST: usize> FromRequest<S> for Json<T, MOST> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
@@ -37,7 +40,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
                 kind.unwrap_or_default()
             )));
         }
-        let bytes = read(request).await?;
+        let bytes = read(request, MOST).await?;
         match serde_json::from_slice(&bytes) {
             Ok(value) => Ok(Self(value)),
             Err(error) => {
@@ -55,19 +58,19 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        String::from_utf8(read(request).await?.into())
+        String::from_utf8(read(request, LONGEST).await?.into())
             .map(Self)
             .map_err(|_| Refusal::new("bad-body", 400, "The body is no text").with("expected UTF-8"))
     }
 }
 
-async fn read(request: Request) -> Result<bytes::Bytes, Refusal> {
+async fn read(request: Request, most: usize) -> Result<bytes::Bytes, Refusal> {
     let too_long =
-        || Refusal::new("too-long", 413, "The body is too long").with(format!("at most {LONGEST} bytes are taken"));
-    if axum::body::HttpBody::size_hint(request.body()).lower() > LONGEST as u64 {
+        || Refusal::new("too-long", 413, "The body is too long").with(format!("at most {most} bytes are taken"));
+    if axum::body::HttpBody::size_hint(request.body()).lower() > most as u64 {
         return Err(too_long());
     }
-    match tokio::time::timeout(ARRIVAL, Limited::new(request.into_body(), LONGEST).collect()).await {
+    match tokio::time::timeout(ARRIVAL, Limited::new(request.into_body(), most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
         Ok(Err(error)) => Err(Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())),

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use wire::event::Severity;
 
 use super::act::act;
-use super::body::Json;
+use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::{Person, bearer};
 use super::{Peer, Refusal, identify};
@@ -93,7 +93,7 @@ pub struct Register {
 pub async fn register(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
-    form: Result<Json<Register>, Refusal>,
+    form: Result<Json<Register, SHORT>, Refusal>,
 ) -> Result<Answered<Value>, Refusal> {
     count(&app, Road::Register, peer)?;
     let Json(form) = form?;
@@ -145,7 +145,7 @@ pub struct Authenticate {
 pub async fn authenticate(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
-    form: Result<Json<Authenticate>, Refusal>,
+    form: Result<Json<Authenticate, SHORT>, Refusal>,
 ) -> Result<Answered<Value>, Refusal> {
     count(&app, Road::Authenticate, peer)?;
     let Json(form) = form?;

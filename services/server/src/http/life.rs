@@ -167,6 +167,11 @@ pub async fn bring(
     person: Person,
     request: Request,
 ) -> Result<Answered<Brought>, Refusal> {
+    // One at a time: each may take as much memory as a backup has.
+    let Ok(_seat) = app.life.bringing.try_lock() else {
+        return Err(Refusal::new("busy", 503, "Another backup is just being brought").with("try again in a moment"));
+    };
+    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
     let body = Limited::new(request.into_body(), BACKUP_MAX).collect();
     let bytes = match tokio::time::timeout(ARRIVAL, body).await {
         Ok(Ok(body)) => body.to_bytes().to_vec(),

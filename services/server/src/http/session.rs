@@ -13,7 +13,7 @@ use wire::boxes::{Claim, Login, Session};
 use wire::event::Severity;
 
 use super::act::act;
-use super::body::Json;
+use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::{self, COOKIE_NAME, Person};
 use super::{Peer, Refusal};
@@ -58,7 +58,7 @@ pub async fn claim(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
-    Json(form): Json<Claim>,
+    Json(form): Json<Claim, SHORT>,
 ) -> Result<Response, Refusal> {
     // Looked at before the code, so that a typing mistake here costs no try and a right code is never wasted.
     check_username(&form.username)?;
@@ -160,7 +160,7 @@ pub async fn log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
-    Json(form): Json<Login>,
+    Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let name = check_login(&app, peer, form).await?;
     let (cookie, expires) = app.vault.log_in(&name, app.clock.now().wall).await?;
@@ -174,7 +174,7 @@ pub async fn vigil_log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
-    Json(form): Json<Login>,
+    Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let name = check_login(&app, peer, form).await?;
     let (token, _) = app.vault.log_in(&name, app.clock.now().wall).await?;

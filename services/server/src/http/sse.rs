@@ -112,12 +112,26 @@ async fn put(send: &mpsc::Sender<String>, text: String) -> Result<(), Gone> {
     send.send(text).await.map_err(|_| Gone)
 }
 
+/// Events that are told again to a listener whose last one is not in this log.
+const BEYOND: u64 = 200;
+
 async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::Sender<String>) -> Result<(), Gone> {
     // Listening begins before the snapshot is taken: what happens in between comes twice rather than never.
     let mut live = app.stream.subscribe();
     let mut stopping = app.stopping.subscribe();
     put(send, RETRY.to_owned()).await?;
     snapshot(app, send).await?;
+    let newest = crate::app::events(&app.store, None, 1)
+        .ok()
+        .and_then(|events| events.last().map(|event| event.seq));
+    // Numbers begin anew with a store that was set aside or put back: who asks beyond the end gets the end.
+    let after = after.map(|after| {
+        if after > newest.unwrap_or(0) {
+            newest.unwrap_or(0).saturating_sub(BEYOND)
+        } else {
+            after
+        }
+    });
     let mut last = after.unwrap_or(0);
     if after.is_some() {
         last = replay(app, last, send).await?;

@@ -55,7 +55,8 @@ pub struct Seen {
 }
 
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).unwrap_or_default()
+    // Not indented: what blacks out secrets looks for a value right behind its name.
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 fn lines<T: Serialize>(values: impl IntoIterator<Item = T>) -> Vec<u8> {
@@ -173,6 +174,10 @@ const BEFORE_SECRETS: &[&str] = &[
     "password: ",
     "passphrase\":\"",
     "secret\":\"",
+    "psk\":\"",
+    "api_key\":\"",
+    "apikey\":\"",
+    "authorization\":\"",
     "claim: ",
     "claim code ",
     "kiln_session=",

@@ -38,6 +38,8 @@ pub struct Life {
     pub restart: Notify,
     /// A backup that was sent and waits for its passphrase: whose, and the file.
     pub(crate) brought: std::sync::Mutex<Option<(String, Vec<u8>)>>,
+    /// Held while a backup is being brought.
+    pub(crate) bringing: Mutex<()>,
     /// How many wishes for recovery were seen; `u32::MAX` until the supervisor was heard first.
     recoveries: AtomicU32,
 }
@@ -53,6 +55,7 @@ impl Life {
             ordered: Mutex::new(ordered),
             restart: Notify::new(),
             brought: std::sync::Mutex::default(),
+            bringing: Mutex::default(),
             recoveries: AtomicU32::new(u32::MAX),
         }
     }

@@ -30,7 +30,13 @@ use wire::Time;
 use crate::tables;
 
 /// Most bytes that the rows of a backup may have: a file of a few kilobytes can promise terabytes.
-const ROWS_MAX: u64 = 512 << 20;
+const ROWS_MAX: u64 = 128 << 20;
+
+/// Tables of what is under way at this moment: told again months later, on another box, it would only confuse.
+const PASSING: &[&str] = &["alert-queue", "alert-collected", "health_outbox"];
+
+/// Rows that are being put in: found at a start, they have ended the start before.
+const TRYING: &str = "restore.trying";
 
 /// Rows that wait for the next start.
 const WAITING: &str = "restore.rows";
@@ -86,7 +92,7 @@ pub enum Error {
 pub fn take(store: &Store, agent: &[Row], head: &Head, passphrase: &str) -> Result<Vec<u8>, Error> {
     let text = serde_json::to_string(head).unwrap_or_default();
     let mut sealed = DeflateEncoder::new(seal::Sealer::new(&text, passphrase)?, Compression::default());
-    store.export(&[], |row| {
+    store.export(PASSING, |row| {
         let is_session = row.table == crate::auth::credential::CREDENTIALS.name() && row.key.starts_with(b"session:");
         if is_session {
             return Ok(());
@@ -163,7 +169,18 @@ pub fn lay_down(dir: &Path, rows: &[Row]) -> Result<(), Error> {
 /// # Errors
 /// When the rows are damaged (they are set aside, the state stays as it was) or the medium does not take them.
 pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
-    let path = dir.join(WAITING);
+    let (waiting, path) = (dir.join(WAITING), dir.join(TRYING));
+    let failed = |error| Error::File(waiting.clone(), error);
+    if path.exists() {
+        // The start before did not come to its end over them: once more would be for ever.
+        fs::rename(&path, dir.join("restore.bad")).map_err(failed)?;
+        tracing::error!("a backup could not be put back: the server ended over it; it lies as restore.bad");
+    }
+    match fs::rename(&waiting, &path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    }
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
