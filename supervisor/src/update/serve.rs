@@ -147,6 +147,8 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
             },
         };
         let answer = answer.unwrap_or_else(|Refusal { kind, text }| {
+            // What a hostile bundle names may be longer than a line that the server takes.
+            let text: String = text.chars().take(1000).collect();
             if matches!(kind, "medium" | "incomplete") {
                 note(
                     line,

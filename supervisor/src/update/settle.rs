@@ -42,7 +42,7 @@ pub struct Settled {
 /// Looks, notes, and marks a slot that GRUB could not start.
 ///
 /// # Errors
-/// The boot partition or DATA cannot be read or written.
+/// The boot partition cannot be read or written.
 pub fn settle(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
     let mut slots = Slots::read(medium)?;
     let on_trial = slots.state(&start.slot) == SlotState::Trying;
@@ -53,11 +53,13 @@ pub fn settle(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Set
             // The first try has nothing behind it but the orderly end of the system before.
             if start.left != "2" {
                 note.failed.push(why_failed(&start.traces, &note.slot));
-                told(notes::set_trial(dir, Some(&note)))?;
+                noted(notes::set_trial(dir, Some(&note)));
             }
         }
         // Kept, and the cut came before the note was taken back.
-        Some(note) if note.slot == start.slot => told(notes::set_trial(dir, None))?,
+        Some(note) if note.slot == start.slot => noted(notes::set_trial(dir, None)),
+        // It was kept, the note could not be taken back, and a person chose the other slot.
+        Some(note) if slots.state(&note.slot) == SlotState::Good => noted(notes::set_trial(dir, None)),
         Some(note) => left_behind(&mut slots, medium, dir, start, note)?,
         None => {
             let slot = other(&start.slot);
@@ -122,7 +124,7 @@ fn left_behind(
         slots.set(medium, env)?;
     }
     let version = Some(note.version).filter(|v| !v.is_empty());
-    told(notes::set_last(
+    noted(notes::set_last(
         dir,
         &LastUpdate {
             at: start.now,
@@ -131,8 +133,9 @@ fn left_behind(
             outcome,
             text,
         },
-    ))?;
-    told(notes::set_trial(dir, None))
+    ));
+    noted(notes::set_trial(dir, None));
+    Ok(())
 }
 
 /// `slot B (2.0) failed 3 times: server not READY in 180 s`
@@ -167,7 +170,7 @@ fn why_failed(traces: &Traces, slot: &str) -> String {
 /// Keeps the running slot; a block that was not readable is written anew.
 ///
 /// # Errors
-/// The boot partition or DATA cannot be written.
+/// The boot partition cannot be written.
 pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
     let mut slots = Slots::read(medium)?;
     let env = match &slots.env {
@@ -194,7 +197,7 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
             0 => String::new(),
             n => format!(", after {n} failed starts ({})", note.failed.join("; then ")),
         };
-        told(notes::set_last(
+        noted(notes::set_last(
             dir,
             &LastUpdate {
                 at: start.now,
@@ -206,8 +209,8 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
                 slot: note.slot,
                 outcome: UpdateOutcome::Kept,
             },
-        ))?;
-        told(notes::set_trial(dir, None))?;
+        ));
+        noted(notes::set_trial(dir, None));
     }
     Ok(Settled {
         on_trial: false,
@@ -216,6 +219,9 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
     })
 }
 
-fn told(done: std::io::Result<()>) -> Result<(), String> {
-    done.map_err(|e| format!("noting the update on DATA: {e}"))
+/// A note on DATA is worth less than the block: a DATA that is full or takes no writes undoes no verdict.
+fn noted(done: std::io::Result<()>) {
+    if let Err(e) = done {
+        crate::shell::log::warn(&format!("update: noting it on DATA: {e}"));
+    }
 }

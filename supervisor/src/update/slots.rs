@@ -46,8 +46,10 @@ impl Slots {
         let mut bytes = volume.file(medium, file)?;
         bytes.truncate(BLOCK);
         let version = |slot: &str| {
-            let e = volume.find(&format!("{slot}/manifest.json"))?;
-            let bytes = volume.file(medium, e).ok().filter(|_| e.size <= MANIFEST_MAX)?;
+            let e = volume
+                .find(&format!("{slot}/manifest.json"))
+                .filter(|e| e.size <= MANIFEST_MAX)?;
+            let bytes = volume.file(medium, e).ok()?;
             let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
             Some(value.get("version")?.as_str()?.chars().take(32).collect())
         };
@@ -120,6 +122,10 @@ impl Slots {
     pub fn set(&mut self, medium: &mut impl Medium, env: Env) -> Result<(), String> {
         let told = |e: std::io::Error| format!("writing the environment block: {e}");
         let bytes = env.bytes();
+        if self.env.is_ok() && self.bytes == bytes {
+            // The one sector that has to live is not written for nothing.
+            return Ok(());
+        }
         if self.bytes.get(SECTOR..) != bytes.get(SECTOR..) {
             medium
                 .write_at(self.at + SECTOR as u64, &bytes[SECTOR..])

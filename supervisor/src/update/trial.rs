@@ -2,7 +2,7 @@
 //!
 //! It is kept once, for a minute without a break, server and agent are ready, no unit stands on a rung of the ladder, and the
 //! server says that it answers itself, that its store was written and read, and that the agent sees the bus. Where that minute
-//! has not begun three minutes after the kernel started, or is broken after that, the start has failed: the box restarts, and
+//! has not begun three minutes after the kernel started (two after the first look), or is broken after that, the start has failed: the box restarts, and
 //! GRUB counts.
 
 use serde::{Deserialize, Serialize};
@@ -12,11 +12,17 @@ use crate::core::Millis;
 
 /// Units without which the box is none.
 const NEEDED: [&str; 2] = ["server", "agent"];
+/// Units that must not stand on a rung of the ladder: without these a far box is out of reach, or says nothing of itself.
+const CALM_UNITS: [&str; 4] = ["server", "agent", "network", "journal"];
 /// How long all must be well, in milliseconds.
 const CALM: Millis = 60_000;
 /// By when that must have begun, in milliseconds since the kernel started. The slowest board was measured at 50 s to a ready
 /// agent; a shelf of drives takes two minutes to spin up.
 const BEGINS_WITHIN: Millis = 180_000;
+/// For how long it is looked at least, in milliseconds from the first look: DATA may have been checked for minutes before.
+const LOOKED_AT: Millis = 120_000;
+/// Pause after a verdict that could not be carried out, in milliseconds.
+const PAUSE: Millis = 30_000;
 /// A word of the server counts for this long, in milliseconds; it says it every ten seconds.
 const WORD: Millis = 30_000;
 
@@ -29,6 +35,15 @@ pub struct Trial {
     since: Option<Millis>,
     /// The verdict has been given.
     over: bool,
+    /// When it was looked at first.
+    #[serde(default)]
+    first: Option<Millis>,
+    /// A verdict was not carried out, and the pause after it has not begun.
+    #[serde(default)]
+    pausing: bool,
+    /// No verdict before this.
+    #[serde(default)]
+    not_before: Millis,
 }
 
 /// What follows.
@@ -50,9 +65,10 @@ impl Trial {
         self.word = Some((now, missing));
     }
 
-    /// The verdict could not be carried out: it is given again.
+    /// The verdict could not be carried out: it is given again, after a pause.
     pub fn again(&mut self) {
         self.over = false;
+        self.pausing = true;
     }
 
     /// Looks at the units.
@@ -60,6 +76,13 @@ impl Trial {
         if self.over {
             return Verdict::Given;
         }
+        if std::mem::take(&mut self.pausing) {
+            self.not_before = now + PAUSE;
+        }
+        if now < self.not_before {
+            return Verdict::Wait("the verdict could not be written; tried again in half a minute".into());
+        }
+        let first = *self.first.get_or_insert(now);
         let Some(missing) = self.missing(now, status) else {
             let since = *self.since.get_or_insert(now);
             let calm = now.saturating_sub(since);
@@ -72,7 +95,7 @@ impl Trial {
             return Verdict::Wait(format!("all is well; kept in {left} s"));
         };
         self.since = None;
-        if now >= BEGINS_WITHIN {
+        if now >= BEGINS_WITHIN.max(first + LOOKED_AT) {
             self.over = true;
             return Verdict::Failed(format!("{missing} in {} s", now / 1000));
         }
@@ -92,7 +115,7 @@ impl Trial {
         if let Some(u) = status
             .units
             .iter()
-            .find(|u| u.rung.is_some() && NEEDED.contains(&u.name.as_str()))
+            .find(|u| u.rung.is_some() && CALM_UNITS.contains(&u.name.as_str()))
         {
             return Some(format!("{} stands on the ladder ({})", u.name, u.reason));
         }
@@ -147,7 +170,13 @@ mod tests {
         assert_eq!(t.step(80_000, &well()), Verdict::Keep);
         assert_eq!(t.step(81_000, &well()), Verdict::Given);
         t.again();
-        assert_eq!(t.step(82_000, &well()), Verdict::Keep);
+        assert!(
+            matches!(t.step(82_000, &well()), Verdict::Wait(_)),
+            "not as fast as it turns"
+        );
+        t.heard(111_999, None);
+        assert!(matches!(t.step(111_999, &well()), Verdict::Wait(_)));
+        assert_eq!(t.step(112_000, &well()), Verdict::Keep);
     }
 
     #[test]
@@ -175,16 +204,32 @@ mod tests {
             ),
         ] {
             let mut t = Trial::default();
+            assert!(matches!(t.step(10_000, &status), Verdict::Wait(_)));
             t.heard(179_000, word);
             assert!(matches!(t.step(179_999, &status), Verdict::Wait(_)));
             assert_eq!(t.step(180_000, &status), Verdict::Failed(told.into()));
             assert_eq!(t.step(180_001, &status), Verdict::Given);
         }
         let mut t = Trial::default();
-        assert_eq!(
-            t.step(200_000, &well()),
-            Verdict::Failed("no word from the server in 200 s".into())
+        assert!(
+            matches!(t.step(200_000, &well()), Verdict::Wait(_)),
+            "a long check of DATA costs no try"
         );
+        assert_eq!(
+            t.step(320_000, &well()),
+            Verdict::Failed("no word from the server in 320 s".into())
+        );
+        let lost = |name: &str| {
+            let mut status = well();
+            status.units[0].name = name.to_owned();
+            status.units[0].rung = Some(Rung::Quarantine);
+            status.units.extend(well().units);
+            let mut t = Trial::default();
+            t.heard(10_000, None);
+            t.step(10_000, &status)
+        };
+        assert!(matches!(lost("network"), Verdict::Wait(w) if w.starts_with("network stands")));
+        assert!(matches!(lost("mdns"), Verdict::Wait(w) if w.starts_with("all is well")));
     }
 
     #[test]

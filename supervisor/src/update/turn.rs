@@ -113,9 +113,9 @@ impl Facts {
             return;
         }
         if !desk.update.settled {
-            desk.update.settled = true;
             let (here, start) = (here(desk, paths, known), start(desk, known));
-            desk.start(Task::Slots, move |line| {
+            // No helper now is one later.
+            desk.update.settled = desk.start(Task::Slots, move |line| {
                 look(line, &here, |m| settle::settle(m, &here.notes(), &start))
             });
             return;
@@ -128,12 +128,18 @@ impl Facts {
             Verdict::Wait(text) => desk.update.view.trial = Some(text),
             Verdict::Keep => {
                 let (here, start) = (here(desk, paths, known), start(desk, known));
-                desk.start(Task::Slots, move |line| {
+                let begun = desk.start(Task::Slots, move |line| {
                     look(line, &here, |m| settle::keep(m, &here.notes(), &start))
                 });
+                if !begun {
+                    trial.again();
+                }
             }
             // A slot that is good but for its unreadable block has no other to go back to.
-            Verdict::Failed(why) if desk.update.heal => log::warn(&format!("not proven: {why}")),
+            Verdict::Failed(why) if desk.update.heal => {
+                log::warn(&format!("not proven: {why}"));
+                trial.again();
+            }
             Verdict::Failed(why) => desk.inputs.push_back(Input::Shutdown {
                 ending: Ending::Reboot,
                 why,
