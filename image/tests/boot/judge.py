@@ -74,11 +74,5 @@ elif word == "browse":
     found = browse()
 elif word == "ntp":
     ntp()
-elif word == "take":
-    # Holds a name with an address of its own, and defends it, until killed.
-    from zeroconf import IPVersion, ServiceInfo, Zeroconf
-    zc = Zeroconf(ip_version=IPVersion.All)
-    zc.register_service(ServiceInfo("_other._tcp.local.", "other._other._tcp.local.", 81, server=rest[0] + ".", parsed_addresses=[rest[1]]))
-    time.sleep(3600)
 print("\n".join(found))
 sys.exit(0 if found else 1)

@@ -148,16 +148,6 @@ impl Wire {
         self.servers.push(child);
     }
 
-    /// Has the second computer hold a name, and defend it.
-    pub(crate) fn take(&mut self, name: &str, address: &str) {
-        let child = self
-            .command("/usr/bin/python3")
-            .args(["-c", JUDGE, "take", name, address])
-            .spawn()
-            .unwrap();
-        self.servers.push(child);
-    }
-
     /// What the second computer finds.
     pub(crate) fn judge(&self, arguments: &[&str]) -> Output {
         self.command("/usr/bin/python3")
