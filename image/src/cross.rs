@@ -24,7 +24,6 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("supervisor", "kiln-mdns"),
     ("server", "kiln-server"),
     ("agent", "kiln-agent"),
-    ("cli", "kiln"),
 ];
 
 /// Our programs for one board.

@@ -25,7 +25,7 @@ use std::{
 /// File system UUID: fixed, the same content gives the same bytes.
 const UUID: &str = "4b696c6e-5359-4000-8000-000000000001";
 /// Our programs that are not needed before `/system` is there.
-const OURS: &[&str] = &["kiln-server", "kiln-agent", "kiln", "kiln-mdns"];
+const OURS: &[&str] = &["kiln-server", "kiln-agent", "kiln-mdns"];
 /// A library's files when the board file names none.
 const LIBRARY: &str = "usr/lib/*/lib*.so.*";
 
