@@ -184,11 +184,14 @@ fn an_update_is_written_while_a_job_runs_tried_and_kept_and_the_job_goes_on() {
         needs.copied * 10 > needs.chunks * 8,
         "most of it is in the box already: {needs:?}"
     );
-    let written = state(&bench);
-    assert_eq!(
-        (slot(&written, "b").state, slot(&written, "b").next),
-        (SlotState::Trying, true)
-    );
+    // The writer answers before PID 1 has told everybody.
+    let written = bench.until("the slot on trial on the page", SOON, || {
+        let seen = state(&bench);
+        match (slot(&seen, "b").state, slot(&seen, "b").next) {
+            (SlotState::Trying, true) => Ok(seen),
+            other => Err(format!("{other:?}")),
+        }
+    });
     assert_eq!(slot(&written, "b").version.as_deref(), Some("0.2.0"));
 
     restart(&mut vm, &bench);
