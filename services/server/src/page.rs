@@ -109,9 +109,10 @@ fn resolve(path: &str) -> Found<'_> {
 /// Whether the dashboard has a place of this path; `src/route.ts` has the same list.
 fn is_place(path: &str) -> bool {
     match path.split('/').skip(1).collect::<Vec<_>>().as_slice() {
-        ["" | "burn" | "events" | "playbooks" | "certificates" | "verify" | "addons" | "settings" | "index.html"] => {
-            true
-        }
+        [
+            "" | "burn" | "events" | "playbooks" | "certificates" | "verify" | "addons" | "settings" | "wall"
+            | "index.html",
+        ] => true,
         ["drives" | "jobs" | "playbooks" | "settings", id] => !id.is_empty(),
         ["addons", id] | ["addons", id, _] => !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()),
         _ => false,
@@ -194,6 +195,7 @@ mod tests {
             ("/addons/12/main", 200),
             ("/settings", 200),
             ("/settings/alerts", 200),
+            ("/wall", 200),
             ("/addons/x", 404),
             ("/addons/12/main/more", 404),
             ("/jobs/", 404),

@@ -19,9 +19,10 @@ const CertificatesPage = lazy(() => import("./view/certificate/list").then((m) =
 const AddonsPage = lazy(() => import("./addon/list").then((m) => m.AddonsPage));
 const AddonPage = lazy(() => import("./addon/page").then((m) => m.AddonPage));
 const SettingsPage = lazy(() => import("./view/settings").then((m) => m.SettingsPage));
+const WallPage = lazy(() => import("./view/wall").then((m) => m.WallPage));
 const VerifyPage = lazy(() => import("./view/certificate/verify").then((m) => m.VerifyPage));
 
-function Here({ at }: { at: Place }) {
+function Here({ at }: { at: Exclude<Place, { name: "wall" }> }) {
   switch (at.name) {
     case "bench": return <Bench />;
     case "gate": return <GatePage />;
@@ -45,7 +46,7 @@ function Here({ at }: { at: Place }) {
 
 const TITLES: Record<Place["name"], string> = {
   bench: "Bench", gate: "Gate", events: "Events", playbooks: "Playbooks", playbook: "Playbook", certificates: "Certificates", verify: "Check a certificate", drive: "Drive", job: "Burn-in", nowhere: "Nothing here",
-  addons: "Add-ons", addon: "Add-on", settings: "Settings",
+  addons: "Add-ons", addon: "Add-on", settings: "Settings", wall: "Wall",
 };
 
 function App() {
@@ -57,7 +58,8 @@ function App() {
     case "unreachable": return <Opening problem={who.problem} />;
     case "unclaimed": return <ClaimDoor box={who.box} />;
     case "login": return <LoginDoor box={who.box} expired={who.expired} />;
-    case "in": return <Shell session={who.session}><Here at={at} /></Shell>;
+    // A screen across the room has nothing to press: no frame.
+    case "in": return at.name === "wall" ? <WallPage /> : <Shell session={who.session}><Here at={at} /></Shell>;
   }
 }
 

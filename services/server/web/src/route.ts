@@ -15,13 +15,14 @@ export type Place =
   | { name: "addons" }
   | { name: "addon"; id: string; page: string | null }
   | { name: "settings"; topic: string | null }
+  | { name: "wall" }
   | { name: "nowhere"; path: string };
 
 /** Reads a path. */
 export function placeOf(path: string): Place {
   if (path === "/") return { name: "bench" };
   if (path === "/burn") return { name: "gate" };
-  const plain = /^\/(events|playbooks|certificates|verify|addons)$/.exec(path)?.[1] as "events" | "playbooks" | "certificates" | "verify" | "addons" | undefined;
+  const plain = /^\/(events|playbooks|certificates|verify|addons|wall)$/.exec(path)?.[1] as "events" | "playbooks" | "certificates" | "verify" | "addons" | "wall" | undefined;
   if (plain) return { name: plain };
   const topic = /^\/settings(?:\/([a-z]+))?$/.exec(path);
   if (topic) return { name: "settings", topic: topic[1] ?? null };
