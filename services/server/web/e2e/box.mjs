@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "../../../..");
-const binary = (name) => join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug", name);
+/** Where a program of this tree lies. */
+export const binary = (name) => join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug", name);
 
 /** Why the suite cannot run here, or null. */
 export function missing() {
@@ -55,6 +56,8 @@ export class Box {
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
     await this.startServer();
+    // Under a supervisor the code stands on its console alone; with a password in the environment the box claims itself.
+    if (this.admin) return;
     this.code = (await until("the claim code", () => /claim: (\S+)/.exec(this.output)))[1];
   }
 
@@ -66,8 +69,9 @@ export class Box {
     return child;
   }
 
+  /** `control`: the supervisor's socket; none listens on the one that is taken without it. */
   async startServer() {
-    this.server = this.#spawn("kiln-server", ["--listen", `127.0.0.1:${this.port}`, "--data", join(this.dir, "server")], { KILN_AGENT_TOKEN: this.token });
+    this.server = this.#spawn("kiln-server", ["--listen", `127.0.0.1:${this.port}`, "--data", join(this.dir, "server"), "--control", this.control ?? join(this.dir, "nobody.sock")], { KILN_AGENT_TOKEN: this.token, ADMIN_PASSWORD: this.admin ?? "" });
     await until("the server's health", async () => (await fetch(`${this.url}/api/v1/health`).catch(() => null))?.ok);
   }
 

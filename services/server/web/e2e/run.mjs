@@ -8,6 +8,7 @@ import { alerts } from "./alerts.mjs";
 import { inspect, launch, visit } from "./browser.mjs";
 import { evidence } from "./evidence.mjs";
 import { hosts } from "./hosts.mjs";
+import { settings } from "./settings.mjs";
 import { assert, tester } from "./test.mjs";
 
 const PASSWORD = "correct horse battery";
@@ -91,7 +92,7 @@ async function round(browser, width, scheme) {
 
     const loops = noLoops();
     if (loops) {
-      count.skipped += 19;
+      count.skipped += 20;
       console.log(`NOT RUN: ${width} px: everything with drives: ${loops}`);
       return;
     }
@@ -309,6 +310,31 @@ async function round(browser, width, scheme) {
       assert("nothing is typed", (await field("photos").inputValue()) === "");
     });
 
+    await test("wall: every drive at one glance, on one screen from a phone to 4K, and nothing to press", async () => {
+      await page.goto("/wall");
+      const tile = (name) => page.locator(".w", { has: page.getByText(box.loops.get(name).four, { exact: true }) });
+      const screen = async (size, name) => {
+        await page.setViewportSize(size);
+        await page.locator(".w").first().waitFor();
+        await shot(name);
+        const small = await page.evaluate(() => {
+          const unit = Math.max(0.5, Math.min(Math.max(innerWidth, innerHeight) / 1920, Math.min(innerWidth, innerHeight) / 1080));
+          return [...document.querySelectorAll(".wall :not(:has(*)):not(svg, use, .skip, i)")].filter((one) => parseFloat(getComputedStyle(one).fontSize) < 30 * unit - 0.1).map((one) => one.outerHTML.slice(0, 80));
+        });
+        assert(`no letter is smaller than three metres allow: ${small.join(", ")}`, small.length === 0);
+        assert("nothing is below the edge", await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight));
+      };
+      await screen({ width: 3840, height: 2160 }, "wall-4k");
+      await tile("bad").getByText("FAILED").waitFor();
+      await tile("blank").getByText("PASSED").waitFor();
+      await page.getByText("take it out").waitFor();
+      await screen({ width: 1920, height: 1080 }, "wall");
+      await screen({ width: 360, height: 780 }, "wall-phone");
+      await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+      await page.keyboard.press("Escape");
+      await card("photos").waitFor();
+    });
+
     await test("the log of events has it all; nowhere is told; 320 px is enough", async () => {
       await page.goto("/events");
       await page.getByText(/armed the erasure/).first().waitFor();
@@ -362,6 +388,7 @@ for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) {
     await addons(browser, width, scheme, count);
     await hosts(browser, width, scheme, count);
     await alerts(browser, width, scheme, count);
+    await settings(browser, width, scheme, count);
   } catch (error) {
     count.failed += 1;
     console.log(`not ok ${width} px  ${error.stack ?? error}`);

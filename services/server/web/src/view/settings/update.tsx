@@ -100,23 +100,25 @@ function Slots({ state }: { state: UpdateState }) {
   return (
     <Panel title="Systems" note="The box keeps two. An update goes into the one that does not run.">
       {slots.length === 0 && <p class="mute">The boot medium has not been read, or there is none.</p>}
-      <table class="list">
-        <thead><tr><th scope="col">Slot</th><th scope="col">Version</th><th scope="col">State</th><th scope="col" /></tr></thead>
-        <tbody>
-          {slots.map((slot) => (
-            <tr key={slot.name}>
-              <th scope="row">{slot.name.toUpperCase()}</th>
-              <td class="mono">{slot.version ?? "–"}</td>
-              <td class={`v is-${STATES[slot.state].shape}`}><Shape of={STATES[slot.state].shape} />{STATES[slot.state].text}{slot.state === "trying" && !slot.running ? `, ${slot.tries_left} starts left` : ""}</td>
-              <td>{slot.running ? "runs" : ""}{slot.next && !slot.running ? "is next" : ""}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      {slots.length > 0 && (
+        <table class="tbl slots">
+          <thead><tr><th scope="col">Slot</th><th scope="col">Version</th><th scope="col">State</th><th scope="col">Now</th></tr></thead>
+          <tbody>
+            {slots.map((slot) => (
+              <tr key={slot.name}>
+                <th scope="row"><span class="plate">{slot.name.toUpperCase()}</span></th>
+                <td class="mono">{slot.version ?? "–"}</td>
+                <td><span class={`v is-${STATES[slot.state].shape}`}><Shape of={STATES[slot.state].shape} />{STATES[slot.state].text}{slot.state === "trying" && !slot.running ? `, ${slot.tries_left} starts left` : ""}</span></td>
+                <td>{slot.running ? "runs" : ""}{slot.next && !slot.running ? "is next" : ""}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
       {writing && <Progress label={`Version ${writing.version}: on the medium`} done={writing.done} all={writing.chunks} unit={`${writing.done} of ${writing.chunks} MiB`} />}
-      {trial && <p role="status"><Shape of="warn" />This system is on trial: {trial}.</p>}
+      {trial && <p class="v is-warn wrap" role="status"><Shape of="warn" /><span><b>This system is on trial</b>: {trial}.</span></p>}
       {last && (
-        <p class={`v is-${last.outcome === "kept" || last.outcome === "written" ? "pass" : "fail"}`}>
+        <p class={`v wrap is-${last.outcome === "kept" || last.outcome === "written" ? "pass" : "fail"}`}>
           <Shape of={last.outcome === "kept" || last.outcome === "written" ? "pass" : "fail"} />
           <span><b>{clock(last.at, now.value)}</b>: {last.text}.</span>
         </p>
@@ -126,7 +128,7 @@ function Slots({ state }: { state: UpdateState }) {
 }
 
 function Progress({ label, done, all, unit }: { label: string; done: number; all: number; unit: string }) {
-  return <p><label>{label} <progress max={Math.max(all, 1)} value={done} /> <span class="mono">{unit}</span></label></p>;
+  return <p class="going"><label>{label}<progress max={Math.max(all, 1)} value={done} /></label><span>{unit}</span></p>;
 }
 
 /** The page. */
@@ -201,13 +203,13 @@ export default function Page() {
           }}>
             <div class="field"><label for="u-url">Or an address from which the box fetches it</label>
               <input id="u-url" type="url" placeholder="https://" value={url.value} onInput={(event) => (url.value = event.currentTarget.value)} /></div>
-            <p><label><input type="checkbox" checked={downgrade.value} onChange={(event) => (downgrade.value = event.currentTarget.checked)} /> Also when it is older than what runs</label></p>
+            <label class="check"><input type="checkbox" checked={downgrade.value} onChange={(event) => (downgrade.value = event.currentTarget.checked)} /><span><b>Also when it is older than what runs</b><span>Holds for a file, too. Records that a newer system has written may be more than an older one reads.</span></span></label>
             <button class="btn" type="submit" disabled={busy || url.value === ""}>Fetch it</button>
           </form>
           {download?.running && <p role="status">It is being fetched from <span class="mono">{download.url}</span>.</p>}
-          {download && !download.running && download.error && <p class="v is-fail" role="status"><Shape of="fail" />It was not taken: {download.error}</p>}
+          {download && !download.running && download.error && <p class="v wrap is-fail" role="status"><Shape of="fail" /><span><b>It was not taken</b>: {download.error}</span></p>}
           <ProblemNote problem={problem.value} />
-          {told.value && <p class="v is-pass" role="status"><Shape of="pass" />{told.value}</p>}
+          {told.value && <p class="v wrap is-pass" role="status"><Shape of="pass" />{told.value}</p>}
         </Panel>
       )}
     </>

@@ -1,0 +1,35 @@
+/** The box's page: clocks, addresses and the file that keeps what holds now; the keys' page: which keys signed. */
+import { expect, it } from "vitest";
+import type { CertificateEntry } from "@wire";
+
+import { apart, settingsFile, urlOf } from "./box";
+import { inFours, signingKeys } from "./keys";
+
+it("a clock that is off is told, with its direction", () => {
+  expect(apart(1_000_000, 1_002_000)).toBe("as on this computer");
+  expect(apart(1_000_000, 1_090_000)).toMatch(/behind this computer$/);
+  expect(apart(1_090_000, 1_000_000)).toMatch(/^2.min ahead of|^90.s ahead of/);
+});
+
+it("an address is a link, in brackets where it has colons, and link-local ones are none", () => {
+  expect(urlOf("192.0.2.7")).toBe("http://192.0.2.7/");
+  expect(urlOf("2001:db8::7")).toBe("http://[2001:db8::7]/");
+  expect(urlOf("fe80::1")).toBeNull();
+});
+
+it("the settings' file has the name and the first address that a router would know", () => {
+  const file = settingsFile("kiln-7f3a", ["fe80::1", "169.254.3.4", "192.0.2.77"]);
+  expect(file).toContain('hostname = "kiln-7f3a"');
+  expect(file).toContain('address = "192.0.2.77/24"');
+  expect(file).toContain('gateway = "192.0.2.1"');
+});
+
+it("keys are told once each, the one that signed last first", () => {
+  const entry = (key: string, made: string) => ({ info: { id: "x", key, made, revoked: null } }) as CertificateEntry;
+  expect(signingKeys([entry("aa", "2026-11-02"), entry("bb", "2026-11-05"), entry("aa", "2026-11-01")])).toEqual([
+    { key: "bb", count: 1, first: "2026-11-05", last: "2026-11-05" },
+    { key: "aa", count: 2, first: "2026-11-01", last: "2026-11-02" },
+  ]);
+  expect(signingKeys([])).toEqual([]);
+  expect(inFours("0123456789ab")).toBe("0123 4567 89ab");
+});

@@ -1,0 +1,174 @@
+/** What this box signs with, and whom it lets in. Every line is what the box answers; none holds a secret. */
+import { useSignal } from "@preact/signals";
+import type { CertificateEntry, Problem } from "@wire";
+import { useEffect } from "preact/hooks";
+
+import { addons, type AddonView, type TokenView } from "../../addon/ask";
+import { api, asProblem, call, segment } from "../../api";
+import { ago, clock, plural } from "../../format";
+import { now, visit } from "../../state/app";
+import { Dialog, Panel, ProblemNote } from "../bits";
+
+/** A computer that reports its drives, as `/api/v1/agents` tells it. */
+interface HostKey { id: number; hostname: string; fingerprint: string; registered_at: string; last_seen_at: string | null }
+/** A token with which such a computer is enrolled. */
+interface HostToken { id: number; name: string; created_at: string; expires_at: string | null; used_at: string | null }
+
+/** A key that signed certificates here. */
+export interface SigningKey { key: string; count: number; first: string; last: string }
+
+/** The keys of these certificates, the one used last first; pure. */
+export function signingKeys(entries: readonly CertificateEntry[]): SigningKey[] {
+  const keys = new Map<string, SigningKey>();
+  for (const { info } of entries) {
+    const one = keys.get(info.key);
+    if (!one) keys.set(info.key, { key: info.key, count: 1, first: info.made, last: info.made });
+    else {
+      one.count += 1;
+      if (info.made < one.first) one.first = info.made;
+      if (info.made > one.last) one.last = info.made;
+    }
+  }
+  return [...keys.values()].sort((a, b) => (a.last < b.last ? 1 : -1));
+}
+
+/** A long hexadecimal number in fours, as it is read out aloud. */
+export const inFours = (hex: string) => hex.match(/.{1,4}/g)?.join(" ") ?? hex;
+
+interface Told {
+  gate: string;
+  signing: SigningKey[];
+  tokens: TokenView[];
+  addons: AddonView[];
+  hosts: HostKey[];
+  enrol: HostToken[];
+}
+
+async function ask(): Promise<Told> {
+  const [gate, certificates, tokens, all, hosts, enrol] = await Promise.all([
+    call<{ public_key: string }>("GET", "/server/pubkey"),
+    api.certificates(),
+    addons.tokens(),
+    addons.list(),
+    call<{ agents: HostKey[] }>("GET", "/agents"),
+    call<{ tokens: HostToken[] }>("GET", "/tokens"),
+  ]);
+  return { gate: gate.public_key, signing: signingKeys(certificates), tokens, addons: all, hosts: hosts.agents, enrol: enrol.tokens };
+}
+
+function Own({ told }: { told: Told }) {
+  return (
+    <Panel title="What it signs with" note="Public halves: anybody may have them.">
+      <dl class="facts">
+        <dt>Gate</dt><dd><span class="mono print">{told.gate}</span><span class="mute rule">Ed25519, base64. The agent writes to a drive only with an order that this key has signed.</span></dd>
+        <dt>Certificates</dt>
+        <dd>{told.signing.length === 0 && "Nothing is signed yet. The key shows here with the first certificate."}
+          {told.signing.map(({ key, count, first, last }) => (
+            <div key={key}><span class="mono print">{inFours(key)}</span><span class="mute rule">{plural(count, "certificate")}, {count === 1 ? clock(last, now.value) : `${clock(first, now.value)} to ${clock(last, now.value)}`}. SHA-256 of the key, as printed on each.</span></div>
+          ))}</dd>
+        <dt>HTTPS</dt><dd>The fingerprint of the box’s certificate stands on its own screen and serial line. Compare it there with what your browser shows{location.protocol === "https:" ? "" : ": you are on plain HTTP now, "}{location.protocol !== "https:" && <a href={`https://${location.host}${location.pathname}`}>go to HTTPS</a>}.</dd>
+      </dl>
+    </Panel>
+  );
+}
+
+/** What is about to be taken away, and how. */
+interface Going { title: string; text: string; act: () => Promise<unknown> }
+
+function LetIn({ told, take }: { told: Told; take: (going: Going) => void }) {
+  const nameOf = (id: number | null) => (id === null ? "no add-on yet" : (told.addons.find((one) => one.id === id)?.name ?? `add-on ${id}`));
+  const end = (iso: string | null) => (iso === null ? "never" : clock(iso, now.value));
+  const rows = [
+    ...told.tokens.map((token) => ({
+      key: `a${token.id}`, name: token.name, what: `Add-on: ${nameOf(token.addon_id)}`, made: token.created_at, ends: token.expires_at, id: token.id,
+      going: { title: `Take the token “${token.name}” away?`, text: `${nameOf(token.addon_id)}: whoever uses it is cut off at once and cannot come back with it.`, act: () => addons.revoke(token.id) },
+    })),
+    ...told.enrol.filter((token) => token.used_at === null).map((token) => ({
+      key: `h${token.id}`, name: token.name, what: "Enrols one computer", made: token.created_at, ends: token.expires_at, id: token.id,
+      going: { title: `Take the token “${token.name}” away?`, text: "No computer can be enrolled with it any more.", act: () => call("DELETE", `/tokens/${segment(String(token.id))}`) },
+    })),
+  ];
+  return (
+    <Panel title="Tokens" note="Programs that may talk to this box. It keeps only prints of them.">
+      {rows.length === 0 ? <p class="mute">None. One is made when an <a href="/addons">add-on</a> is added, or a <a href="/settings/hosts">host</a>.</p> : (
+        <table class="tbl">
+          <thead><tr><th>Name</th><th>For</th><th>Made</th><th>Ends</th><th><span class="sr">Act</span></th></tr></thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.key}>
+                <td class="nm"><b>{row.name}</b></td><td>{row.what}</td><td data-k="Made">{clock(row.made, now.value)}</td><td data-k="Ends">{end(row.ends)}</td>
+                <td><button class="btn plain" type="button" onClick={() => take(row.going)}>Take away…<span class="sr"> {row.name}</span></button></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+function Computers({ told }: { told: Told }) {
+  return (
+    <Panel title="Computers" note="Each has a key of its own; this is its machine’s print.">
+      {told.hosts.length === 0 ? <p class="mute">None is enrolled. <a href="/settings/hosts">Hosts and SMART</a> tells how.</p> : (
+        <table class="tbl">
+          <thead><tr><th>Host</th><th>Print</th><th>Enrolled</th><th>Heard</th></tr></thead>
+          <tbody>
+            {told.hosts.map((host) => (
+              <tr key={host.id}><td class="nm"><b>{host.hostname}</b></td><td class="mono" data-k="Print">{host.fingerprint}</td><td data-k="Enrolled">{clock(host.registered_at, now.value)}</td><td data-k="Heard">{host.last_seen_at ? ago(host.last_seen_at, now.value) : "not yet"}</td></tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+/** The page. */
+export default function Page() {
+  const told = useSignal<Told | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  const going = useSignal<Going | null>(null);
+  const look = async () => {
+    try {
+      told.value = await ask();
+      problem.value = null;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+  };
+  useEffect(() => void look(), []);
+  const take = async ({ act }: Going) => {
+    going.value = null;
+    try {
+      await act();
+      await look();
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+  };
+  const session = visit.value.kind === "in" ? visit.value.session : null;
+  return (
+    <>
+      <ProblemNote problem={problem.value} />
+      {problem.value && !told.value && <p><button class="btn" type="button" onClick={() => void look()}>Ask again</button></p>}
+      {!told.value && !problem.value && <p class="mute" role="status">Asking the box.</p>}
+      {told.value && <><Own told={told.value} /><LetIn told={told.value} take={(one) => (going.value = one)} /><Computers told={told.value} /></>}
+      {session && (
+        <Panel title="This session">
+          <dl class="facts"><dt>Who</dt><dd>{session.username}</dd><dt>Ends</dt><dd>{clock(session.expires, now.value)}</dd></dl>
+          <p class="foot mute">Others are ended at <a href="/settings/people">People</a>.</p>
+        </Panel>
+      )}
+      {going.value && (
+        <Dialog title={going.value.title} onClose={() => (going.value = null)}>
+          <p>{going.value.text}</p>
+          <div class="do">
+            <button class="btn" type="button" onClick={() => (going.value = null)}>Keep it</button>
+            <button class="btn danger" type="button" onClick={() => going.value && void take(going.value)}>Take it away</button>
+          </div>
+        </Dialog>
+      )}
+    </>
+  );
+}
