@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, MsFlags, mount as mount_it, umount2};
-use nix::sys::statvfs::{FsFlags, statvfs};
 
+use super::proof::Proof;
 use super::reset;
 use crate::shell::helper::Line;
 
@@ -69,21 +69,28 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     match found {
         End::None | End::Clean => {}
         // Replays the journal and, where that was all, is done in no time. Status: 1 and 2 repaired, 4 could not by itself.
-        End::Cut => match run(line, E2FSCK, &["-p", &node], "checking DATA") {
-            Some(4..8) => repaired = repair(line, part).is_some_and(|status| status < 4),
-            // Mounted all the same: without the tool the kernel's own replay is what there is.
-            _ => {}
-        },
+        End::Cut => {
+            line.say("progress DATA was not unmounted at the last end: its journal is replayed");
+            // Otherwise mounted all the same: without the tool the kernel's own replay is what there is.
+            if let Some(4..8) = run(line, E2FSCK, &["-p", &node], "checking DATA") {
+                repaired = repair(line, part).is_some_and(|status| status < 4);
+            }
+        }
         End::Faulty => repaired = repair(line, part).is_some_and(|status| status < 4),
     }
     let how = if repaired { "repaired" } else { "plain" };
-    if !reset && for_writing(line, part) {
+    if !reset && for_writing(line, part) == Mounted::Yes {
         return Ok(how);
     }
     if found != End::None {
         let status = repair(line, part);
-        if for_writing(line, part) {
-            return Ok("repaired");
+        match for_writing(line, part) {
+            Mounted::Yes => return Ok("repaired"),
+            // Nothing is wrong with what is on it: history that can be read is not given up for a stick that is worn out.
+            Mounted::ReadOnly(why) if status.is_some_and(|s| s < 4) => {
+                return Err(format!("the stick has to be replaced, its DATA can be read but {why}"));
+            }
+            Mounted::ReadOnly(_) | Mounted::No => {}
         }
         // Only when the repair really ran and could not help is DATA made anew.
         if status.is_none_or(|s| s >= 8 && s != 12) {
@@ -130,22 +137,65 @@ fn repair(line: &Line, part: &Path) -> Option<i32> {
     run(line, E2FSCK, &["-f", "-y", &part.to_string_lossy()], "repairing DATA")
 }
 
+/// How mounting went.
+#[derive(Debug, PartialEq, Eq)]
+enum Mounted {
+    Yes,
+    /// It can be mounted, but takes no writes; it is not mounted any more.
+    ReadOnly(String),
+    No,
+}
+
 /// Mounts it, and keeps it only if it can be written: an error that the kernel meets while mounting leaves it read-only.
-fn for_writing(line: &Line, part: &Path) -> bool {
+fn for_writing(line: &Line, part: &Path) -> Mounted {
     if try_mount(part).is_err() {
-        return false;
+        return Mounted::No;
     }
-    if statvfs(STATE).is_ok_and(|told| !told.flags().contains(FsFlags::ST_RDONLY)) {
-        return true;
-    }
-    line.say("progress DATA came up read-only");
+    let Err(why) = Proof::new(Path::new(STATE)).look() else {
+        return Mounted::Yes;
+    };
+    line.say(&format!("progress DATA was mounted, but {why}"));
     // What cannot be unmounted is no worse than it was.
-    umount2(STATE, MntFlags::empty()).is_err()
+    if umount2(STATE, MntFlags::empty()).is_err() {
+        return Mounted::Yes;
+    }
+    Mounted::ReadOnly(why)
 }
 
 fn try_mount(part: &Path) -> nix::Result<()> {
+    mount_at(part, STATE)
+}
+
+/// Mounts DATA at a place. A write that the medium refuses, be it only a file's content, ends all writing, which is noticed
+/// (`proof`); without that it would be lost without a word.
+///
+/// # Errors
+/// The kernel refused.
+pub(super) fn mount_at(part: &Path, at: &str) -> nix::Result<()> {
     let flags = MsFlags::MS_NOATIME | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount_it(Some(part), STATE, Some("ext4"), flags, Some("errors=remount-ro"))
+    let options = "errors=remount-ro,data_err=abort";
+    mount_it(Some(part), at, Some("ext4"), flags, Some(options))
+}
+
+/// Checks a DATA that was in use when its medium left, and repairs it; it is never made anew here.
+///
+/// # Errors
+/// In words, where it cannot be trusted.
+pub(super) fn check(line: &Line, part: &Path) -> Result<(), String> {
+    let found = superblock(part).map_err(|e| format!("reading {}: {e}", part.display()))?;
+    let node = part.to_string_lossy();
+    let status = match end(&found) {
+        End::None => return Err("there is no file system on DATA any more".into()),
+        End::Clean => Some(0),
+        End::Cut => run(line, E2FSCK, &["-p", &node], "checking DATA"),
+        End::Faulty => repair(line, part),
+    };
+    match status {
+        Some(0..4) => Ok(()),
+        _ => Err(format!(
+            "DATA has faults that need a restart to be repaired (e2fsck status {status:?})"
+        )),
+    }
 }
 
 /// Size of the ext4 file system in bytes, from its superblock.

@@ -13,9 +13,15 @@
 //! | `traces JSON` | what the last boot left behind |
 //! | `ram WHY` | there is no usable medium |
 //! | `alive` | a probe came back, with data or with an error |
+//! | `same TEXT` | what the medium is known by when it comes back |
+//! | `room PERCENT` | how much of DATA is used |
 //! | `gone WHY` | the medium has left |
-//! | `saved TEXT` | what was in memory of the state folder is in RAM now (answer to PID 1's `save`) |
+//! | `faulty WHY` | it is there, and nothing can be kept on it any more |
+//! | `saved whole TEXT`, `saved part TEXT` | what was in memory of the state folder is in RAM now, all of it or not (answer to PID 1's `save`) |
+//! | `back` | the medium is there again, guarded (`comeback`); PID 1 answers `return` where state can go back |
+//! | `stays WHY` | state could not go back |
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -30,6 +36,7 @@ use super::mark;
 use super::mirror::Mirror;
 use super::modules::Modules;
 use super::mounts;
+use super::proof::Proof;
 use super::record;
 use super::reset;
 use crate::shell::helper::{Heard, Line};
@@ -40,6 +47,8 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// Between two looks at the state folder.
 const TURN: Duration = Duration::from_secs(1);
+/// How long a disk that is being pulled may still be seen.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// Looks between two probes of the medium.
 const PROBE_TURNS: u64 = 5;
 /// `BLKPG` (linux/blkpg.h, linux/fs.h).
@@ -51,7 +60,7 @@ nix::ioctl_read!(blk_size64, 0x12, 114, u64);
 
 /// The medium's nodes.
 #[derive(Debug)]
-struct Found {
+pub(super) struct Found {
     /// Whole disk, e.g. `sda`.
     disk: String,
     /// `/sys/devices/…/block/sda`
@@ -79,53 +88,67 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
     probe(line, &found)
 }
 
-/// The disk that has this partition and, where GRUB has left one, its mark: another stick may have the same image.
+/// Waits for the medium for as long as a slow one takes.
 fn find(line: &Line, part: &str, marked: Option<&str>) -> Option<Found> {
     let begun = Instant::now();
     let mut told = false;
-    // Disks that were read and are not it. (The kernel's uevents name no PARTUUID before 6.13.)
-    let mut others = std::collections::BTreeSet::new();
+    let mut others = BTreeSet::new();
     while begun.elapsed() < APPEARS_WITHIN {
-        for entry in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
-            let disk = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().join("partition").exists() || others.contains(&disk) {
-                continue;
-            }
-            let sectors = fs::read_to_string(entry.path().join("size"))
-                .ok()
-                .and_then(|t| t.trim().parse().ok())
-                .unwrap_or(0);
-            let read = || {
-                let f = File::open(Path::new("/dev").join(&disk))?;
-                let g = Gpt::read(&f, sectors)?;
-                let named = g.partitions.iter().find(|p| guid_text(&p.guid) == part);
-                let ours = match (named, marked) {
-                    (None, _) => false,
-                    (Some(_), None) => true,
-                    (Some(p), Some(mark)) => mark::read(&f, p.first)?.as_deref() == Some(mark),
-                };
-                Ok::<_, io::Error>((g, ours))
-            };
-            match read() {
-                Ok((g, true)) => {
-                    // The kernel makes the disk's node first and the partitions' a moment later.
-                    if let Ok(sys) = fs::canonicalize(entry.path()) {
-                        let found = Found { disk, sys };
-                        if g.partitions.iter().all(|p| found.partition(p.number).exists()) {
-                            return Some(found);
-                        }
-                    }
-                }
-                Ok((_, false)) => drop(others.insert(disk)),
-                Err(e) if e.kind() == io::ErrorKind::InvalidData => drop(others.insert(disk)),
-                Err(_) => {}
-            }
+        if let Some(found) = look(part, marked, &mut others) {
+            return Some(found);
         }
         if !told && begun.elapsed() > Duration::from_secs(8) {
             line.say("progress waiting for the boot medium");
             told = true;
         }
         std::thread::sleep(LOOK_EVERY);
+    }
+    None
+}
+
+/// A disk's name, which goes to the next one that comes, with its sequence number, which does not.
+fn numbered(disk: &str) -> String {
+    let number = fs::read_to_string(Path::new("/sys/class/block").join(disk).join("diskseq")).unwrap_or_default();
+    format!("{disk} {}", number.trim())
+}
+
+/// The disk that has this partition and, where GRUB has left one, its mark: another stick may have the same image.
+///
+/// `others`: disks that were read and are not it. (The kernel's uevents name no PARTUUID before 6.13.)
+pub(super) fn look(part: &str, marked: Option<&str>, others: &mut BTreeSet<String>) -> Option<Found> {
+    for entry in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
+        let disk = entry.file_name().to_string_lossy().into_owned();
+        let read = |f: &str| fs::read_to_string(entry.path().join(f)).unwrap_or_default();
+        let this = numbered(&disk);
+        if entry.path().join("partition").exists() || others.contains(&this) {
+            continue;
+        }
+        let sectors = read("size").trim().parse().unwrap_or(0);
+        let read = || {
+            let f = File::open(Path::new("/dev").join(&disk))?;
+            let g = Gpt::read(&f, sectors)?;
+            let named = g.partitions.iter().find(|p| guid_text(&p.guid) == part);
+            let ours = match (named, marked) {
+                (None, _) => false,
+                (Some(_), None) => true,
+                (Some(p), Some(mark)) => mark::read(&f, p.first)?.as_deref() == Some(mark),
+            };
+            Ok::<_, io::Error>((g, ours))
+        };
+        match read() {
+            Ok((g, true)) => {
+                // The kernel makes the disk's node first and the partitions' a moment later.
+                if let Ok(sys) = fs::canonicalize(entry.path()) {
+                    let found = Found { disk, sys };
+                    if g.partitions.iter().all(|p| found.partition(p.number).exists()) {
+                        return Some(found);
+                    }
+                }
+            }
+            Ok((_, false)) => drop(others.insert(this)),
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => drop(others.insert(this)),
+            Err(_) => {}
+        }
     }
     None
 }
@@ -144,14 +167,68 @@ impl Found {
         };
         Path::new("/dev").join(format!("{}{p}{number}", self.disk))
     }
+
+    /// Its name in a list of disks that are not it.
+    pub(super) fn name(&self) -> String {
+        numbered(&self.disk)
+    }
+
+    /// Whether it has not left.
+    pub(super) fn present(&self) -> bool {
+        self.sys.exists()
+    }
+
+    /// Size, model and serial number, as far as the medium has them: a copy with the same partitions differs in one.
+    pub(super) fn identity(&self) -> String {
+        let read = |p: PathBuf| fs::read_to_string(p).unwrap_or_default().trim().to_owned();
+        let mut words = vec![read(self.sys.join("size"))];
+        words.extend(
+            ["device/vendor", "device/model", "device/cid", "wwid", "device/wwid"].map(|f| read(self.sys.join(f))),
+        );
+        // A stick's own number is its USB device's, some folders up.
+        let serial = self.sys.ancestors().take(10).map(|dir| read(dir.join("serial")));
+        words.extend(serial.filter(|s| !s.is_empty()).take(1));
+        words.join("|")
+    }
+
+    /// Node of its DATA partition.
+    pub(super) fn data(&self) -> Result<PathBuf, String> {
+        let node = self.node();
+        let sectors = fs::read_to_string(self.sys.join("size")).unwrap_or_default();
+        let gpt = File::open(&node)
+            .and_then(|f| Gpt::read(&f, sectors.trim().parse().unwrap_or(0)))
+            .map_err(|e| format!("partition table of {}: {e}", node.display()))?;
+        let data = gpt
+            .data()
+            .ok_or_else(|| format!("{} has no DATA partition", node.display()))?;
+        Ok(self.partition(data.number))
+    }
+}
+
+/// Tells PID 1 the disk, with a descriptor that keeps it from being opened exclusively, and what it is known by.
+pub(super) fn guard(line: &Line, found: &Found) {
+    let read = |f: &str| {
+        fs::read_to_string(found.sys.join(f))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let held = File::open(found.node())
+        .and_then(|f| Gpt::read(&f, read("size").parse().unwrap_or(0)))
+        .ok()
+        .and_then(|gpt| gpt.bios_boot().cloned())
+        .map(|p| found.partition(p.number))
+        .and_then(|p| OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&p).ok());
+    let about = format!("disk {} {}", read("dev"), found.sys.display());
+    match &held {
+        Some(f) => drop(line.give(&about, f.as_fd())),
+        None => line.say(&about),
+    }
+    line.say(&format!("same {}", found.identity()));
 }
 
 fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), String> {
     let node = found.node();
-    let numbers = fs::read_to_string(found.sys.join("dev"))
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
     let read_only = fs::read_to_string(found.sys.join("ro")).is_ok_and(|t| t.trim() == "1");
     let disk = OpenOptions::new()
         .read(true)
@@ -163,18 +240,8 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     let mut bytes = 0u64;
     // SAFETY: BLKGETSIZE64 writes one u64 that outlives the call.
     unsafe { blk_size64(disk.as_raw_fd(), &raw mut bytes) }.map_err(|e| format!("size of {}: {e}", node.display()))?;
+    guard(line, found);
     let gpt = Gpt::read(&disk, bytes / SECTOR).map_err(|e| format!("partition table of {}: {e}", node.display()))?;
-    let about = format!("disk {numbers} {}", found.sys.display());
-    let held = gpt
-        .bios_boot()
-        .map(|p| found.partition(p.number))
-        .and_then(|p| OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&p).ok());
-    match &held {
-        Some(f) => {
-            let _ = line.give(&about, f.as_fd());
-        }
-        None => line.say(&about),
-    }
     if read_only {
         return Err("the boot medium is write-protected".into());
     }
@@ -296,18 +363,41 @@ fn grow_partition(line: &Line, disk: &File, gpt: &Gpt, bytes: u64) -> Option<Gpt
     Gpt::read(disk, bytes / SECTOR).ok()
 }
 
-/// Reads a block past the cache, for ever, and keeps the state folder's files in memory. An answer is an answer, even an
-/// error; silence is what PID 1 worries about.
-fn probe(line: &Line, found: &Found) -> i32 {
+/// Reads a block past the cache, for ever, keeps the state folder's files in memory, and proves that DATA takes writes. An
+/// answer is an answer, even an error; silence is what PID 1 worries about.
+pub(super) fn probe(line: &Line, found: &Found) -> i32 {
     #[repr(align(4096))]
     struct Block([u8; 4096]);
     let mut block = Box::new(Block([0; 4096]));
     let mut mirror = Mirror::default();
     let mut turn = 0u64;
-    let mut gone = false;
+    let mut proof = Proof::new(Path::new(STATE));
+    // A keeper without DATA (write-protected, damaged) only watches the disk.
+    let on_disk = mounts::source(STATE).is_ok_and(|d| d.starts_with("/dev"));
+    let (mut gone, mut faulty, mut room) = (false, false, None);
     loop {
+        if !gone && !faulty && on_disk {
+            // Before files are looked at: what cannot be read any more must not push out what is held.
+            match proof.look() {
+                Ok(share) if room != Some(share) => {
+                    room = Some(share);
+                    line.say(&format!("room {share}"));
+                }
+                Ok(_) => {}
+                Err(why) => {
+                    // A disk that is being pulled refuses everything a moment before it is gone.
+                    std::thread::sleep(LEAVES_WITHIN);
+                    if found.present() {
+                        faulty = true;
+                        line.say(&format!("faulty {why}"));
+                    }
+                }
+            }
+        }
         if !gone {
-            mirror.refresh(Path::new(STATE));
+            if !faulty {
+                mirror.refresh(Path::new(STATE));
+            }
             if turn.is_multiple_of(PROBE_TURNS) {
                 // Opened afresh each time, so that a disk that has left is never held.
                 let file = OpenOptions::new()
@@ -315,7 +405,7 @@ fn probe(line: &Line, found: &Found) -> i32 {
                     .custom_flags(libc::O_DIRECT)
                     .open(found.node());
                 let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
-                gone = !found.sys.exists()
+                gone = !found.present()
                     || matches!(&result, Err(e) if matches!(e.raw_os_error(), Some(libc::ENXIO | libc::ENODEV | libc::ENOENT)));
                 line.say(if gone {
                     "gone the boot medium was pulled"
@@ -332,14 +422,11 @@ fn probe(line: &Line, found: &Found) -> i32 {
                     return 1;
                 }
                 let (saved, lost) = mirror.save(Path::new(STATE));
-                line.say(&format!(
-                    "saved {saved} files; lost: {}",
-                    if lost.is_empty() {
-                        "none".into()
-                    } else {
-                        lost.join(", ")
-                    }
-                ));
+                line.say(&if lost.is_empty() {
+                    format!("saved whole {saved} files")
+                } else {
+                    format!("saved part {saved} files; lost: {}", lost.join(", "))
+                });
                 return 0;
             }
             Heard::Text(_) | Heard::Nothing => {}

@@ -32,6 +32,8 @@ const LEFT_OUT: [&str; 4] = ["lost+found", "journal", "supervisor", "lock.mdb"];
 #[derive(Debug, Default)]
 pub struct Mirror {
     files: BTreeMap<PathBuf, Held>,
+    /// Files that are not held: too large, or one too many.
+    left: Vec<PathBuf>,
     folders: BTreeMap<PathBuf, (u32, u32, u32)>,
 }
 
@@ -133,6 +135,7 @@ impl Mirror {
             return;
         }
         let mut total = 0;
+        self.left.clear();
         self.folders = folders;
         self.files.retain(|path, held| match found.get(path) {
             // A replaced file has another inode.
@@ -140,19 +143,21 @@ impl Mirror {
             None => false,
         });
         for (path, (_, size)) in found {
-            if self.files.len() >= FILES_MAX && !self.files.contains_key(&path) {
-                break;
-            }
             total += size;
-            if size > FILE_MAX || total > TOTAL_MAX {
+            let one_more = self.files.len() >= FILES_MAX && !self.files.contains_key(&path);
+            if one_more || size > FILE_MAX || total > TOTAL_MAX {
                 self.files.remove(&path);
+                self.left.push(path);
                 continue;
             }
             match self.files.get(&path) {
                 Some(held) if size + SLACK / 2 <= held.length as u64 => held.populate(size),
                 Some(_) | None => {
-                    if let Ok(held) = Held::map(&state.join(&path)) {
-                        self.files.insert(path, held);
+                    match Held::map(&state.join(&path)) {
+                        Ok(held) => drop(self.files.insert(path, held)),
+                        // Removed since it was seen: nothing is lost.
+                        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                        Err(_) => self.left.push(path),
                     }
                 }
             }
@@ -166,7 +171,8 @@ impl Mirror {
             let _ = fs::create_dir_all(&dir);
             give(&dir, *owner);
         }
-        let mut lost = Vec::new();
+        let too_much = |p: &PathBuf| format!("{} (not held in memory)", p.display());
+        let mut lost: Vec<String> = self.left.iter().map(too_much).collect();
         let mut saved = 0;
         for (path, held) in &self.files {
             let target = to.join(path);
@@ -208,7 +214,7 @@ fn walk(state: &Path, below: &Path, depth: usize, files: &mut Files, folders: &m
         if meta.is_dir() && depth < DEPTH_MAX && folders.len() < FILES_MAX {
             folders.insert(path.clone(), (meta.uid(), meta.gid(), meta.mode() & 0o7777));
             walk(state, &path, depth + 1, files, folders);
-        } else if meta.is_file() && files.len() < FILES_MAX {
+        } else if meta.is_file() && files.len() <= FILES_MAX {
             files.insert(path, (meta.ino(), meta.len()));
         }
     }
@@ -242,6 +248,22 @@ mod tests {
         assert_eq!(got.len(), 60_000);
         assert!(got[..10_000].iter().all(|b| *b == 1) && got[10_000..].iter().all(|b| *b == 2));
         assert!(!ram.path().join("journal/current.export").exists() && !ram.path().join("server/db/lock.mdb").exists());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_as_lost() {
+        let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(state.path().join("small"), "s").unwrap();
+        File::create(state.path().join("large"))
+            .unwrap()
+            .set_len(FILE_MAX + 1)
+            .unwrap();
+        let mut m = Mirror::default();
+        m.refresh(state.path());
+        let (saved, lost) = m.save(ram.path());
+        assert_eq!(saved, 1);
+        assert!(lost.len() == 1 && lost[0].starts_with("large"), "{lost:?}");
+        assert!(!ram.path().join("large").exists());
     }
 
     #[test]

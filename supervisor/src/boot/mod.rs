@@ -7,7 +7,9 @@
 pub mod board;
 mod bundle;
 pub mod cmdline;
+mod comeback;
 mod data;
+mod farewell;
 mod fat;
 pub mod gpt;
 pub mod guid;
@@ -19,6 +21,7 @@ pub mod mirror;
 pub mod modules;
 pub mod mounts;
 pub mod net;
+pub(crate) mod proof;
 pub mod record;
 pub mod reset;
 pub mod rewrite;

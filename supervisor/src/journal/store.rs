@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, write::GzEncoder};
 
 use super::entry::Entry;
+use crate::boot::proof;
 
 /// Bytes of entries kept in memory: some twenty thousand lines.
 const RING_MAX: usize = 8 << 20;
@@ -16,6 +17,8 @@ const RING_MAX: usize = 8 << 20;
 const FILE_MAX: u64 = 4 << 20;
 /// All files together, in bytes; the oldest go first.
 const TOTAL_MAX: u64 = 64 << 20;
+/// The same as a part of what DATA holds: a tenth.
+const TOTAL_PART: u64 = 10;
 /// Entries wait this long in memory before they are written, so that a stick is not worn by single lines.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Pending bytes that are written at once.
@@ -103,10 +106,36 @@ impl Store {
             return;
         }
         let pending = std::mem::take(&mut self.pending);
-        if self.append(&pending).is_err() {
-            self.file = None;
-            self.gave_up_on = Some(place);
+        match self.append(&pending).and_then(|()| self.make_room(usage(&self.dir))) {
+            Ok(()) => {}
+            // Room may be made, by us first of all; what could not be written is still in the ring.
+            Err(e) if e.kind() == io::ErrorKind::StorageFull => {
+                self.file = None;
+                let _ = self.make_room(usage(&self.dir));
+            }
+            Err(_) => {
+                self.file = None;
+                self.gave_up_on = Some(place);
+            }
         }
+    }
+
+    /// Removes the oldest files while they, or all that is on DATA, are too much. The share of `(size, percent)` is the one
+    /// before: each file gives some of it back.
+    fn make_room(&self, (size, mut percent): (u64, u8)) -> io::Result<()> {
+        if percent <= proof::SHARE_MAX && self.file.is_some() {
+            return Ok(());
+        }
+        let mut files = self.old()?;
+        let mut total: u64 = files.iter().map(|f| f.2).sum();
+        let most = TOTAL_MAX.min(size / TOTAL_PART);
+        while (total > most || percent > proof::SHARE_MAX) && !files.is_empty() {
+            let (_, path, bytes) = files.remove(0);
+            fs::remove_file(path)?;
+            total -= bytes;
+            percent = percent.saturating_sub(u8::try_from(bytes * 100 / size.max(1)).unwrap_or(100));
+        }
+        Ok(())
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -136,13 +165,6 @@ impl Store {
         gz.finish()?.sync_all()?;
         fs::rename(&part, &target)?;
         fs::remove_file(current)?;
-        let mut files = self.old()?;
-        let mut total: u64 = files.iter().map(|f| f.2).sum();
-        while total > TOTAL_MAX && files.len() > 1 {
-            let (_, path, size) = files.remove(0);
-            fs::remove_file(path)?;
-            total -= size;
-        }
         Ok(())
     }
 
@@ -167,6 +189,19 @@ impl Store {
         }
         bytes
     }
+}
+
+/// Bytes that the file system of a folder has, and how much of them is used, in percent.
+fn usage(dir: &Path) -> (u64, u8) {
+    let Ok(told) = nix::sys::statvfs::statvfs(dir) else {
+        return (u64::MAX, 0);
+    };
+    let blocks = told.blocks();
+    let size = blocks.saturating_mul(told.fragment_size());
+    (
+        size,
+        proof::share(blocks.saturating_sub(told.blocks_free()), told.blocks_available()),
+    )
 }
 
 #[cfg(test)]
@@ -229,6 +264,45 @@ mod tests {
         for n in 0..200 {
             assert!(text.contains(&format!("MESSAGE=line {n} ")), "line {n} is lost");
         }
+    }
+
+    #[test]
+    fn the_oldest_files_make_room_when_data_is_full_or_they_are_a_tenth_of_it() {
+        const MIB: u64 = 1 << 20;
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        for n in 1..=20 {
+            let f = File::create(dir.path().join(format!("{n:08}.export.gz"))).unwrap();
+            f.set_len(MIB).unwrap();
+        }
+        let left = || s.old().unwrap().iter().map(|f| f.0).collect::<Vec<_>>();
+        s.make_room((1000 * MIB, 50)).unwrap();
+        assert_eq!(left().len(), 20);
+        s.make_room((150 * MIB, 50)).unwrap();
+        assert_eq!(left(), (6..=20).collect::<Vec<_>>(), "a tenth, the youngest");
+        s.make_room((100 * MIB, 85)).unwrap();
+        assert_eq!(left(), (11..=20).collect::<Vec<_>>());
+        s.make_room((100 * MIB, 100)).unwrap();
+        assert_eq!(left(), [] as [u64; 0], "others have filled it");
+    }
+
+    #[test]
+    fn a_folder_that_is_full_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut s = store(dir.path());
+        // The device that is always full stands where the file is.
+        std::os::unix::fs::symlink("/dev/full", dir.path().join("current.export")).unwrap();
+        let write = |s: &mut Store, text: &[u8]| {
+            s.add(Entry::line(text, &Sender::default()));
+            s.written = Instant::now() - WRITE_EVERY;
+            s.settle();
+        };
+        write(&mut s, b"no room");
+        assert_eq!(s.gave_up_on, None);
+        fs::remove_file(dir.path().join("current.export")).unwrap();
+        write(&mut s, b"room again");
+        let text = fs::read_to_string(dir.path().join("current.export")).unwrap();
+        assert!(text.contains("MESSAGE=room again"));
     }
 
     #[test]

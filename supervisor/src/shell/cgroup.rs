@@ -77,6 +77,11 @@ impl Group {
     }
 }
 
+/// Kills every process of every unit, abandoned groups too.
+pub fn kill_all() {
+    let _ = put(&Path::new(OURS).join("cgroup.kill"), b"1");
+}
+
 /// One write into a file of the kernel's.
 fn put(path: &Path, what: &[u8]) -> io::Result<()> {
     fs::OpenOptions::new().write(true).open(path)?.write_all(what)

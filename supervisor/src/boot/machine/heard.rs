@@ -7,7 +7,7 @@ use std::path::Path;
 use wire::event::Severity;
 use wire::supervisor::Medium;
 
-use super::Machine;
+use super::{Machine, Moving};
 use crate::boot::record::{Record, Traces};
 use crate::boot::{bundle, medium, site};
 use crate::console;
@@ -134,6 +134,9 @@ impl Machine {
                         "The DATA partition was repaired at this start.".into(),
                     );
                 }
+                if let Some(files) = rest.strip_prefix("returned ") {
+                    self.returned(files, desk);
+                }
                 desk.boot.medium = Medium::Disk;
                 self.facts.heard_at = Some(now);
                 self.settled("disk", desk);
@@ -145,9 +148,15 @@ impl Machine {
             ),
             "ram" => self.to_ram(rest, desk),
             "gone" => self.medium_gone(now, rest, desk),
-            "saved" if self.facts.moving.is_some() => {
+            "faulty" => self.medium_faulty(now, rest, desk),
+            "same" => self.facts.same = Some(rest.to_owned()),
+            "room" => self.room(rest.parse().unwrap_or(0), desk),
+            "back" => self.medium_back(now, desk),
+            "stays" => self.stays(rest, desk),
+            "saved" if matches!(self.facts.moving, Some(Moving::Saving(_))) => {
                 log::warn(&format!("state has moved into memory: {rest}"));
                 self.facts.moving = None;
+                self.facts.whole = rest.starts_with("whole ");
                 desk.boot.medium = Medium::Ram;
                 self.settled("ram", desk);
             }
@@ -182,6 +191,9 @@ impl Machine {
     pub fn ended(&mut self, now: Millis, task: Task, exit: Exit, desk: &mut Desk) {
         if exit != Exit::Code(0) {
             log::info(&format!("{task:?} ended with {exit}"));
+        }
+        if self.facts.ending {
+            return;
         }
         match task {
             Task::Early if !self.facts.system => {

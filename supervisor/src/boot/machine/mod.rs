@@ -19,10 +19,10 @@ use wire::supervisor::{Medium, Status};
 
 use super::board::Board;
 use super::cmdline::Cmdline;
-use super::record::{self, Record, Traces};
+use super::record::{Record, Traces};
 use super::site::Site;
 use super::uevents::Uevents;
-use super::{identity, mounts, net, reset, sysctl, work};
+use super::{farewell, identity, net, sysctl, work};
 use crate::console;
 use crate::core::{Ending, Input, Milestone, Millis};
 use crate::shell::desk::Desk;
@@ -69,15 +69,28 @@ pub struct Facts {
     /// DATA is to be made anew after the reboot that is under way.
     #[serde(default)]
     reset: bool,
+    /// What the medium is known by when it comes back.
+    #[serde(default)]
+    same: Option<String>,
+    /// Memory holds all that was on the medium when it left.
+    #[serde(default)]
+    whole: bool,
+    /// The last writes have begun: no helper is started any more.
+    #[serde(default)]
+    ending: bool,
 }
 
-/// State on its way from a pulled medium into RAM.
+/// State on its way from a medium that has left into RAM, or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Moving {
     /// Services are stopping, since then.
     Stopping(Millis),
     /// The keeper is writing, since then.
     Saving(Millis),
+    /// The medium is back: services are stopping, since then.
+    Leaving(Millis),
+    /// The keeper is writing to it, since then.
+    Carrying(Millis),
 }
 
 impl Machine {
@@ -227,19 +240,13 @@ impl Machine {
             slot: desk.boot.slot.clone(),
         };
         let on_disk = desk.boot.medium == Medium::Disk;
-        let reset = self.facts.reset && on_disk;
-        desk.start(Task::Farewell, move |_| {
-            if on_disk {
-                record::leave(Path::new(record::FOLDER), &record);
-            }
-            nix::unistd::sync();
-            if reset && let Err(e) = mounts::source("/var/lib/kiln").and_then(|data| reset::ask(&data)) {
-                log::error(&format!("factory reset: {e}"));
-            }
-            let _ = nix::mount::umount2("/var/lib/kiln", nix::mount::MntFlags::MNT_DETACH);
-            nix::unistd::sync();
-            0
-        });
+        let anew = self.facts.reset && on_disk;
+        self.facts.ending = true;
+        // They hold files of DATA; nothing of theirs is worth more than an unmounted file system.
+        for h in desk.helpers.iter().filter(|h| h.task != Task::Console) {
+            h.kill();
+        }
+        desk.start(Task::Farewell, move |_| farewell::bid(&record, on_disk, anew));
     }
 }
 

@@ -7,7 +7,7 @@ use wire::supervisor::Medium;
 
 use super::heard::BOOT_DISK;
 use super::{Machine, Moving};
-use crate::boot::mounts;
+use crate::boot::{comeback, mounts, proof};
 use crate::core::{Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
@@ -17,6 +17,8 @@ use crate::shell::log;
 const STOPS_WITHIN: Millis = 15_000;
 /// Longest wait for the keeper to write its copy, in milliseconds.
 const SAVES_WITHIN: Millis = 15_000;
+/// Longest wait for the way back to the medium, in milliseconds: 256 MiB at 2 MB/s.
+const CARRIES_WITHIN: Millis = 120_000;
 /// Where the journal reads whether state is on disk.
 const STATE_WHERE: &str = "/run/kiln/state";
 
@@ -25,6 +27,7 @@ impl Machine {
     pub(super) fn to_ram(&mut self, why: &str, desk: &mut Desk) {
         self.facts.heard_at = None;
         self.facts.progress = None;
+        self.facts.whole = false;
         let text = if self.facts.data_settled {
             format!(
                 "State is kept in memory: {why}. Running jobs go on; history since the start of this boot is lost with the power."
@@ -43,35 +46,126 @@ impl Machine {
         });
     }
 
-    /// Services that keep state stop and wait; then the keeper writes its copy into RAM; then they start again.
+    /// The medium has left: it is not guarded any more, and state goes on in memory.
     pub(super) fn medium_gone(&mut self, now: Millis, why: &str, desk: &mut Desk) {
         if self.facts.disk_path.take().is_none() {
             return;
         }
         let _ = fs::remove_file(BOOT_DISK);
         self.held = None;
-        self.facts.heard_at = None;
-        if !self.facts.data_settled || desk.boot.medium == Medium::Ram {
-            // State was never on it: nothing moves.
-            return;
-        }
+        desk.unbanner("held");
         let text = format!(
-            "{}: state is kept in memory from now on. Jobs go on; everything since this start is lost with the power.",
+            "{}: state is kept in memory from now on. Jobs go on; everything since this start is lost with the power, unless the medium is put back.",
             sentence(why)
         );
+        if !self.leave_medium(now, text, desk) && self.facts.moving.is_none() {
+            // A keeper of what is not there is of no use; another waits for the medium to come back.
+            for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
+                h.kill();
+            }
+        }
+    }
+
+    /// The medium is there, and guarded as ever, but it keeps nothing any more.
+    pub(super) fn medium_faulty(&mut self, now: Millis, why: &str, desk: &mut Desk) {
+        let text = format!(
+            "{}: state is kept in memory from now on. Jobs go on; everything since this start is lost with the power. Save a backup, then restart the box: it repairs its medium, or says that it has to be replaced.",
+            sentence(why)
+        );
+        self.leave_medium(now, text, desk);
+    }
+
+    /// Services that keep state stop and wait; then the keeper writes its copy into RAM; then they start again. `false` where
+    /// state is not on the medium, or on its way already.
+    fn leave_medium(&mut self, now: Millis, text: String, desk: &mut Desk) -> bool {
+        self.facts.heard_at = None;
+        if !self.facts.data_settled || desk.boot.medium == Medium::Ram || self.facts.moving.is_some() {
+            return false;
+        }
+        desk.unbanner("room");
+        desk.unbanner("returned");
         desk.banner("ram", Severity::Warning, text);
         desk.inputs.push_back(Input::Medium { present: false });
+        self.stop_services("its state moves to memory", desk);
+        self.facts.moving = Some(Moving::Stopping(now));
+        true
+    }
+
+    fn stop_services(&mut self, why: &str, desk: &mut Desk) {
         desk.inputs.push_back(Input::Milestone {
             which: Milestone::Data,
             holds: false,
         });
-        desk.state_moved = Some("its state moves to memory".into());
-        self.facts.moving = Some(Moving::Stopping(now));
+        desk.state_moved = Some(why.into());
+    }
+
+    /// The medium is there again, and guarded. State goes back to it where memory holds all of it.
+    pub(super) fn medium_back(&mut self, now: Millis, desk: &mut Desk) {
+        if self.facts.moving.is_some() || self.facts.ending || desk.boot.medium == Medium::Disk {
+            return;
+        }
+        if !self.facts.whole {
+            return self.stays("memory does not hold what was on it before", desk);
+        }
+        desk.banner(
+            "ram",
+            Severity::Info,
+            "The boot medium is back: what memory holds is being written to it. Jobs go on.".into(),
+        );
+        self.stop_services("its state moves back to the medium", desk);
+        self.facts.moving = Some(Moving::Leaving(now));
+    }
+
+    /// State stays in memory although the medium is there.
+    pub(super) fn stays(&mut self, why: &str, desk: &mut Desk) {
+        desk.banner(
+            "ram",
+            Severity::Warning,
+            format!("The boot medium is there, and is not offered for erasing, but state stays in memory: {why}. A restart goes on with what is on the medium; what has happened since it left is lost then, so save a backup before."),
+        );
+        if matches!(self.facts.moving.take(), Some(Moving::Leaving(_) | Moving::Carrying(_))) {
+            self.settled("ram", desk);
+        }
+    }
+
+    /// State is on the medium again.
+    pub(super) fn returned(&mut self, files: &str, desk: &mut Desk) {
+        self.facts.moving = None;
+        self.facts.whole = false;
+        desk.unbanner("ram");
+        desk.banner(
+            "returned",
+            Severity::Info,
+            format!("The boot medium is back: state is written to it again, and nothing was lost ({files} files)."),
+        );
+        desk.inputs.push_back(Input::Medium { present: true });
+    }
+
+    /// How full DATA is.
+    pub(super) fn room(&mut self, percent: u8, desk: &mut Desk) {
+        if desk.boot.medium == Medium::Ram && self.facts.data_settled {
+            return;
+        }
+        match percent {
+            proof::SHARE_FULL.. => desk.banner(
+                "room",
+                Severity::Critical,
+                format!("The DATA partition is full ({percent} %): what happens from now on may not be kept. Jobs go on. Remove old history, or use a larger stick."),
+            ),
+            proof::SHARE_MAX.. => desk.banner(
+                "room",
+                Severity::Warning,
+                format!("The DATA partition is {percent} % full; it should stay below {} %. The oldest log files are removed.", proof::SHARE_MAX),
+            ),
+            // Not at once, so that the banner does not come and go.
+            _ if percent + 3 < proof::SHARE_MAX => desk.unbanner("room"),
+            _ => {}
+        }
     }
 
     pub(super) fn move_state(&mut self, now: Millis, desk: &mut Desk) {
         match self.facts.moving {
-            None => {}
+            None => self.wait_for_medium(desk),
             Some(Moving::Stopping(since)) => {
                 let waited = now.saturating_sub(since);
                 // The first turn only hands the requests to the core.
@@ -88,7 +182,45 @@ impl Machine {
                     self.start_empty(desk);
                 }
             }
+            Some(Moving::Leaving(since)) => {
+                let waited = now.saturating_sub(since);
+                if waited == 0 || desk.state_moved.is_some() {
+                    // The first turn only hands the requests to the core.
+                } else if !desk.stateful_run {
+                    let told = desk.helpers.iter().any(|h| h.task == Task::Medium && h.tell("return"));
+                    self.facts.moving = Some(Moving::Carrying(now));
+                    if !told {
+                        self.stays("its keeper is gone", desk);
+                    }
+                } else if waited > STOPS_WITHIN {
+                    // What is still written to cannot be carried.
+                    self.stays("a service did not stop in time", desk);
+                }
+            }
+            Some(Moving::Carrying(since)) => {
+                if now.saturating_sub(since) > CARRIES_WITHIN || !desk.runs(Task::Medium) {
+                    for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
+                        h.kill();
+                    }
+                    self.stays("it could not be written to", desk);
+                }
+            }
         }
+    }
+
+    /// While state is in memory somebody looks out for the medium: be it only so that nobody erases it.
+    fn wait_for_medium(&mut self, desk: &mut Desk) {
+        let idle = self.facts.data_settled && desk.boot.medium == Medium::Ram && self.facts.disk_path.is_none();
+        let Some(part) = self.cmdline.part.clone().filter(|_| idle && self.facts.system) else {
+            return;
+        };
+        if self.facts.ending || desk.runs(Task::Medium) || desk.runs(Task::ToRam) {
+            return;
+        }
+        let (mark, same) = (self.cmdline.mark.clone(), self.facts.same.clone());
+        desk.start(Task::Medium, move |line| {
+            comeback::wait(line, &part, mark.as_deref(), same.as_deref())
+        });
     }
 
     /// The copy is lost: services start afresh.
@@ -97,10 +229,7 @@ impl Machine {
         for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
             h.kill();
         }
-        self.to_ram(
-            "the boot medium was pulled and no copy of the state could be made",
-            desk,
-        );
+        self.to_ram("no copy of what was on the boot medium could be made", desk);
     }
 
     pub(super) fn settled(&mut self, place: &str, desk: &mut Desk) {

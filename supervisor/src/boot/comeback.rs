@@ -1,0 +1,230 @@
+//! The boot medium was pulled, or came up too late: what happens when it is there (again).
+//!
+//! First of all it is guarded: held exclusively, and its number told to the agent, so that nobody erases it. It has to be the
+//! very same one: partition GUIDs, size, model and serial number; a copy is a drive like any other. Then, if memory holds all
+//! that was on it and what has happened since, PID 1 stops the services and what is in memory is carried back, each file
+//! whole or not at all. Where memory began empty, nothing is carried: an empty history must not replace a full one.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::mount::{MntFlags, umount2};
+
+use super::data::{self, STATE};
+use super::medium::{self, Found};
+use crate::shell::helper::{Heard, Line};
+
+/// Where DATA is mounted while state still lies in memory.
+const ASIDE: &str = "/run/kiln/data";
+/// Between two looks for the medium.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Deepest folder that is carried.
+const DEPTH_MAX: usize = 8;
+/// What the medium's own copy keeps: other writers', PID 1's notes, what LMDB makes anew.
+const LEFT_OUT: [&str; 4] = ["lost+found", "journal", "supervisor", "lock.mdb"];
+
+/// In a helper: waits for the medium, guards it, and carries state back when PID 1 says so; then it is the keeper.
+pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&str>) -> i32 {
+    let mut looked = std::collections::BTreeSet::new();
+    let found = loop {
+        match medium::look(part, mark, &mut looked) {
+            Some(found) if same.is_none_or(|same| same == found.identity()) => break found,
+            // A copy: looked at once.
+            Some(other) => drop(looked.insert(other.name())),
+            None => {}
+        }
+        match line.hear_within(LOOK_EVERY) {
+            Heard::Closed => return 0,
+            Heard::Text(_) | Heard::Nothing => {}
+        }
+    };
+    medium::guard(line, &found);
+    line.say("back");
+    loop {
+        match line.hear_within(LOOK_EVERY) {
+            Heard::Closed => return 0,
+            Heard::Text(t) if t == "return" => break,
+            Heard::Text(_) | Heard::Nothing => {
+                if !found.present() {
+                    line.say("gone the boot medium was pulled");
+                    return 0;
+                }
+            }
+        }
+    }
+    match come_back(line, &found) {
+        Ok(files) => {
+            line.say(&format!("mounted returned {files}"));
+            medium::probe(line, &found)
+        }
+        Err(e) => {
+            line.say(&format!("stays {e}"));
+            1
+        }
+    }
+}
+
+/// Carries memory back to DATA and mounts it in memory's place; returns how many files that were.
+fn come_back(line: &Line, found: &Found) -> Result<usize, String> {
+    let part = found.data()?;
+    data::check(line, &part)?;
+    let told = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
+    fs::create_dir_all(ASIDE).map_err(told("making a place for DATA"))?;
+    data::mount_at(&part, ASIDE).map_err(|e| format!("mounting DATA: {e}"))?;
+    let carried = carry(Path::new(STATE), Path::new(ASIDE)).and_then(|n| {
+        let dir = File::open(ASIDE)?;
+        // SAFETY: flushes the file system of an open descriptor.
+        if unsafe { libc::syncfs(dir.as_raw_fd()) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(n)
+    });
+    let left = umount2(ASIDE, MntFlags::empty());
+    let files = carried.map_err(told("writing state to DATA"))?;
+    left.map_err(|e| format!("unmounting DATA: {e}"))?;
+    // Over what is in memory, which is there until this has succeeded.
+    let memory = File::open(STATE).map_err(told("opening the state in memory"))?;
+    data::mount_at(&part, STATE).map_err(|e| format!("mounting DATA: {e}"))?;
+    clear(Path::new(&format!("/proc/self/fd/{}", memory.as_raw_fd())));
+    Ok(files)
+}
+
+/// Gives the memory back; what it held is on DATA.
+fn clear(dir: &Path) {
+    for e in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = e.path();
+        let _ = if path.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        };
+    }
+}
+
+/// Brings everything below `from` into `to`: each file whole or not at all, with owner and mode; what `from` has no more goes.
+///
+/// # Errors
+/// The first thing that could not be written; what was written before it stays.
+pub(super) fn carry(from: &Path, to: &Path) -> io::Result<usize> {
+    carry_folder(from, to, 0)
+}
+
+fn carry_folder(from: &Path, to: &Path, depth: usize) -> io::Result<usize> {
+    if depth > DEPTH_MAX {
+        return Err(io::Error::other(format!("{} lies too deep", from.display())));
+    }
+    let mut files = 0;
+    let mut kept = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if LEFT_OUT.iter().any(|l| name == *l) {
+            continue;
+        }
+        let (meta, target) = (fs::symlink_metadata(entry.path())?, to.join(&name));
+        if meta.is_dir() {
+            match fs::create_dir(&target) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                Ok(()) | Err(_) => {}
+            }
+            give(&target, &meta)?;
+            files += carry_folder(&entry.path(), &target, depth + 1)?;
+        } else if meta.is_file() {
+            let mut new = name.clone();
+            new.push(".carried");
+            let part = to.join(new);
+            let done = fs::copy(entry.path(), &part)
+                .and_then(|_| File::open(&part)?.sync_all())
+                .and_then(|()| give(&part, &meta))
+                .and_then(|()| fs::rename(&part, &target));
+            if let Err(e) = done {
+                let _ = fs::remove_file(&part);
+                return Err(e);
+            }
+            files += 1;
+        } else {
+            // Sockets and pipes are made anew by whoever needs them.
+            continue;
+        }
+        kept.insert(name);
+    }
+    for entry in fs::read_dir(to)?.flatten() {
+        let name = entry.file_name();
+        if kept.contains(&name) || LEFT_OUT.iter().any(|l| name == *l) {
+            continue;
+        }
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        }?;
+    }
+    File::open(to)?.sync_all()?;
+    Ok(files)
+}
+
+fn give(path: &Path, meta: &fs::Metadata) -> io::Result<()> {
+    let has = fs::metadata(path)?;
+    if (has.uid(), has.gid()) != (meta.uid(), meta.gid()) {
+        std::os::unix::fs::chown(path, Some(meta.uid()), Some(meta.gid()))?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(meta.mode() & 0o7777))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn memory_replaces_the_mediums_state_and_leaves_what_is_others() {
+        let (ram, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (r, d) = (|n: &str| ram.path().join(n), |n: &str| disk.path().join(n));
+        for dir in ["server/db", "agent"] {
+            fs::create_dir_all(r(dir)).unwrap();
+            fs::create_dir_all(d(dir)).unwrap();
+        }
+        for (path, text) in [
+            ("server/db/data.mdb", "old"),
+            ("agent/removed-meanwhile", "old"),
+            ("server/db/lock.mdb", "lock"),
+        ] {
+            fs::write(d(path), text).unwrap();
+        }
+        for dir in ["journal", "supervisor", "plugin"] {
+            fs::create_dir(d(dir)).unwrap();
+            fs::write(d(dir).join("x"), "the medium's").unwrap();
+        }
+        fs::write(r("server/db/data.mdb"), "new and longer").unwrap();
+        fs::set_permissions(r("server/db/data.mdb"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::create_dir(r("supervisor")).unwrap();
+        fs::write(r("supervisor/x"), "memory's").unwrap();
+        fs::write(r("agent/new"), "n").unwrap();
+
+        assert_eq!(carry(ram.path(), disk.path()).unwrap(), 2);
+        assert_eq!(fs::read_to_string(d("server/db/data.mdb")).unwrap(), "new and longer");
+        assert_eq!(fs::metadata(d("server/db/data.mdb")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_to_string(d("agent/new")).unwrap(), "n");
+        assert!(!d("agent/removed-meanwhile").exists() && !d("plugin").exists());
+        for dir in ["journal", "supervisor"] {
+            assert_eq!(fs::read_to_string(d(dir).join("x")).unwrap(), "the medium's");
+        }
+        assert!(d("server/db/lock.mdb").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_old_file_whole() {
+        let (ram, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(ram.path().join("data.mdb"), "new").unwrap();
+        fs::write(disk.path().join("data.mdb"), "old").unwrap();
+        // Where the copy would go stands a folder.
+        fs::create_dir(disk.path().join("data.mdb.carried")).unwrap();
+        assert!(carry(ram.path(), disk.path()).is_err());
+        assert_eq!(fs::read_to_string(disk.path().join("data.mdb")).unwrap(), "old");
+    }
+}
