@@ -28,6 +28,7 @@ pub mod rule;
 pub mod send;
 pub mod service;
 mod signature;
+pub mod site;
 pub mod url;
 
 pub use channel::Channel;

@@ -158,33 +158,36 @@ pub fn locked(list: &str, now: Time) -> Vec<Service> {
     split(list)
         .take(SERVICES_MAX)
         .map(|text| {
-            let scheme: String = text.split("://").next().unwrap_or("").chars().take(20).collect();
-            let (service_type, fields, why) = match url::channel(text) {
-                Ok((service, fields)) => (service.to_owned(), fields, None),
-                Err(bad) => (scheme.clone(), Fields::new(), Some(bad.to_string())),
-            };
-            let mut service = Service::new(
-                number(text),
-                &format!("{service_type} (kiln.toml)"),
-                &service_type,
-                fields,
-                now,
-            );
-            service.locked = true;
-            service.enabled = why.is_none();
-            service.disabled_why = why;
-            service.rules = vec![Rule {
-                event_type: "job.passed".to_owned(),
-                enabled: true,
-                cooldown_secs: 0,
-                min_severity: None,
-                drive: None,
-                job: None,
-                workspace: None,
-            }];
+            let mut service = locked_one(number(text), "", text, now);
+            service.name = format!("{} (kiln.toml)", service.service_type);
             service
         })
         .collect()
+}
+
+/// One channel that cannot be changed on the page; see [`locked`].
+pub(crate) fn locked_one(id: u64, name: &str, text: &str, now: Time) -> Service {
+    let scheme = || text.split("://").next().unwrap_or("").chars().take(20).collect();
+    let (service_type, fields, why): (String, _, _) = match url::channel(text) {
+        Ok((service, fields)) => (service.to_owned(), fields, None),
+        Err(bad) if text.contains("://") => (scheme(), Fields::new(), Some(bad.to_string())),
+        // Without a scheme its beginning may be a secret.
+        Err(bad) => (String::new(), Fields::new(), Some(bad.to_string())),
+    };
+    let mut service = Service::new(id, name, &service_type, fields, now);
+    service.locked = true;
+    service.enabled = why.is_none();
+    service.disabled_why = why;
+    service.rules = vec![Rule {
+        event_type: "job.passed".to_owned(),
+        enabled: true,
+        cooldown_secs: 0,
+        min_severity: None,
+        drive: None,
+        job: None,
+        workspace: None,
+    }];
+    service
 }
 
 /// URLs of a list. A comma separates only where a scheme follows it: lists of recipients have commas too.
@@ -211,7 +214,7 @@ fn split(list: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A number that stays the same for the same URL: what waits for it is found again after a restart.
-fn number(text: &str) -> u64 {
+pub(crate) fn number(text: &str) -> u64 {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     // 40 bits: two of fifty URLs are the same once in a billion boxes, and JavaScript's numbers are exact to 2^53.
     let low = digest

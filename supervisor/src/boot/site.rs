@@ -22,6 +22,8 @@ pub struct Site {
     pub ntp: Vec<String>,
     /// State is to be made anew at this start.
     pub factory_reset: bool,
+    /// Section `[alerts]` as JSON, which the server reads; empty: none.
+    pub alerts: String,
 }
 
 /// Settings of one network interface.
@@ -40,7 +42,7 @@ pub struct Interface {
 }
 
 /// Sections that other parts of the box read.
-const OF_OTHERS: [&str; 7] = ["alerts", "console", "listen", "tls", "fleet", "update", "backup"];
+const OF_OTHERS: [&str; 6] = ["console", "listen", "tls", "fleet", "update", "backup"];
 
 /// What was wrong: the key on whose line it stands, and what is expected there.
 type Wrong = (String, &'static str);
@@ -84,12 +86,17 @@ impl Site {
                 ("network", _) => wrong.push((key.clone(), "a section [network]")),
                 ("time", Value::Table(t)) => site.time(t, &mut wrong),
                 ("time", _) => wrong.push((key.clone(), "a section [time]")),
+                ("alerts", Value::Table(t)) => site.alerts = serde_json::to_string(t).unwrap_or_default(),
+                ("alerts", _) => wrong.push((key.clone(), "a section [alerts]")),
                 ("factory_reset", Value::Boolean(b)) => site.factory_reset = *b,
                 // What the box itself writes when it has done so.
                 ("factory_reset", Value::String(s)) if s == "ok" => {}
                 ("factory_reset", _) => wrong.push((key.clone(), "true or false")),
                 (other, _) if OF_OTHERS.contains(&other) => {}
-                _ => wrong.push((key.clone(), "one of hostname, factory_reset, [network], [time], [env]")),
+                _ => wrong.push((
+                    key.clone(),
+                    "one of hostname, factory_reset, [network], [time], [alerts], [env]",
+                )),
             }
         }
         let line = |key: &str| {
@@ -254,6 +261,7 @@ mod tests {
             "hostname = 'bench-3'\n[env]\nPORT = '80'\nBAD-NAME = 'x'\nN = 3\n[network]\naddress='192.0.2.4/24'\ngateway='192.0.2.1'\ndns=['1.1.1.1']\n[alerts]\nx=1\n",
         );
         assert_eq!(s.hostname.as_deref(), Some("bench-3"));
+        assert_eq!(s.alerts, "{\"x\":1}");
         assert_eq!(
             s.env.into_iter().collect::<Vec<_>>(),
             [("PORT".to_owned(), "80".to_owned())]
@@ -266,6 +274,10 @@ mod tests {
             e[0].contains("line 4, field `BAD-NAME`: expected a variable name"),
             "{e:?}"
         );
+
+        let (s, e) = Site::parse("alerts = 'ntfy://geheim'\n");
+        assert_eq!(s.alerts, "");
+        assert_eq!(e, ["kiln.toml line 1, field `alerts`: expected a section [alerts]"]);
 
         let (_, e) = Site::parse("hostname = 'a b'\ncolour = 1\n[network]\naddress = '1.2.3.4'\n");
         assert_eq!(e.len(), 3, "{e:?}");

@@ -1,4 +1,7 @@
 //! Credentials: random at each boot, the same for every unit that names them, in files that only that unit's user reads.
+//!
+//! One is not random: `alerts` is section `[alerts]` of `kiln.toml` as JSON. It has passwords of other services in it, and so
+//! has no place in a unit's environment.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +10,11 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::users::User;
+use crate::boot::site::Site;
 use crate::unit::Unit;
+
+/// What the owner has set about alerts.
+const ALERTS: &str = "alerts";
 
 /// Values by name; made on first use.
 #[derive(Debug, Default)]
@@ -26,7 +33,11 @@ impl Credentials {
         fs::create_dir_all(&dir)?;
         for name in &unit.credentials {
             if !self.0.contains_key(name) {
-                self.0.insert(name.clone(), random_hex()?);
+                let value = match name.as_str() {
+                    ALERTS => Site::read().0.alerts,
+                    _ => random_hex()?,
+                };
+                self.0.insert(name.clone(), value);
             }
             let file = dir.join(name);
             let _ = fs::remove_file(&file);

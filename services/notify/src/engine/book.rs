@@ -288,7 +288,7 @@ impl Engine {
         })?;
         if service.locked {
             let problem = Problem::new("locked", 409, "This channel is set in kiln.toml or the environment");
-            return Err(problem.with("change KILN_ALERT_URLS there; it is shown here, not kept here"));
+            return Err(problem.with("change [alerts] or KILN_ALERT_URLS there; it is shown here, not kept here"));
         }
         Ok(service)
     }
