@@ -111,6 +111,11 @@ impl Head {
         })
     }
 
+    /// Sets of keys that it brings, as they were signed.
+    pub fn rotations(&self) -> &[Rotation] {
+        &self.vouched.rotations
+    }
+
     /// Bytes of the whole bundle.
     pub fn total(&self) -> u64 {
         self.bytes().len() as u64 + self.manifest.size()

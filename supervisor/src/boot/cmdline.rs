@@ -15,6 +15,8 @@ pub struct Cmdline {
     pub via: String,
     /// Tries left while the slot is on trial.
     pub left: String,
+    /// What GRUB thinks of this slot: `good`, `trying`; empty where its configuration is an older one.
+    pub state: String,
 }
 
 impl Cmdline {
@@ -29,10 +31,22 @@ impl Cmdline {
                 Some(("kiln.why", v)) => v.clone_into(&mut c.why),
                 Some(("kiln.via", v)) => v.clone_into(&mut c.via),
                 Some(("kiln.left", v)) => v.clone_into(&mut c.left),
+                Some(("kiln.state", v)) => v.clone_into(&mut c.state),
                 _ => {}
             }
         }
         c
+    }
+}
+
+impl Cmdline {
+    /// Whether this start is one of a trial, as far as GRUB tells: the medium may not be there to ask.
+    pub fn on_trial(&self) -> bool {
+        match self.state.as_str() {
+            // Only a trial has tries left; its third start looks like a proven slot's.
+            "" => self.why == "preferred" && matches!(self.left.as_str(), "1" | "2"),
+            word => word == "trying",
+        }
     }
 }
 
@@ -49,5 +63,20 @@ mod tests {
             (Some("abcd-12"), "b", "tries-spent", "bios")
         );
         assert_eq!(Cmdline::parse("kiln.part="), Cmdline::default());
+    }
+
+    #[test]
+    fn a_trial_is_known_without_the_medium() {
+        for (line, trial) in [
+            ("kiln.why=preferred kiln.left=0 kiln.state=trying", true),
+            ("kiln.why=once kiln.left=3 kiln.state=trying", true),
+            ("kiln.why=preferred kiln.left=2 kiln.state=good", false),
+            ("kiln.why=tries-spent kiln.left=0 kiln.state=good", false),
+            ("kiln.why=preferred kiln.left=1", true),
+            ("kiln.why=preferred kiln.left=0", false),
+            ("", false),
+        ] {
+            assert_eq!(Cmdline::parse(line).on_trial(), trial, "{line}");
+        }
     }
 }

@@ -13,7 +13,9 @@ use crate::handover::fds::Inherited;
 use crate::handover::state;
 
 /// Clients at a time; the server and a few people.
-const CLIENTS_MAX: usize = 16;
+const CLIENTS_MAX: usize = 32;
+/// Of these, clients of one user other than root: a plug-in that opens many takes nobody else's place.
+const CLIENTS_OF_ONE: usize = 4;
 /// Longest request line, in bytes; ours have a hundred.
 const REQUEST_MAX: usize = 4096;
 
@@ -92,12 +94,13 @@ impl Control {
     /// Accepts, reads and answers whatever is there. `status` is the present status line.
     pub fn serve(&mut self, status: &str) -> Vec<Wish> {
         while let Ok((stream, _)) = self.listener.accept() {
-            if self.clients.len() >= CLIENTS_MAX || stream.set_nonblocking(true).is_err() {
-                continue;
-            }
             let uid = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials)
                 .ok()
                 .map(|c| c.uid());
+            let users: Vec<Option<u32>> = self.clients.iter().map(|c| c.uid).collect();
+            if !has_room(&users, uid) || stream.set_nonblocking(true).is_err() {
+                continue;
+            }
             self.clients.push(Client {
                 stream,
                 uid,
@@ -255,5 +258,39 @@ impl Client {
                 }
             }
         }
+    }
+}
+
+/// Whether one more client of this user is taken, beside those of `users`. Places are left for root, who alone may take all.
+fn has_room(users: &[Option<u32>], uid: Option<u32>) -> bool {
+    let root = uid == Some(0);
+    let same = users.iter().filter(|u| **u == uid).count();
+    let others = users.iter().filter(|u| **u != Some(0)).count();
+    users.len() < CLIENTS_MAX && (root || (same < CLIENTS_OF_ONE && others < CLIENTS_MAX - CLIENTS_OF_ONE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_takes_all_places_but_root() {
+        let plugin = Some(990);
+        let mut users = vec![plugin; CLIENTS_OF_ONE];
+        assert!(!has_room(&users, plugin) && has_room(&users, Some(900)) && has_room(&users, Some(0)));
+        // A user whose number is not known counts as one.
+        users.extend([None; CLIENTS_OF_ONE]);
+        assert!(!has_room(&users, None) && has_room(&users, Some(900)));
+        for uid in 1000.. {
+            if !has_room(&users, Some(uid)) {
+                break;
+            }
+            users.push(Some(uid));
+        }
+        assert_eq!(users.len(), CLIENTS_MAX - CLIENTS_OF_ONE);
+        while has_room(&users, Some(0)) {
+            users.push(Some(0));
+        }
+        assert_eq!(users.len(), CLIENTS_MAX);
     }
 }

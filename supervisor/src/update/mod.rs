@@ -10,12 +10,14 @@
 //! | `serve` | the writer behind its socket (`wire::update`) |
 //! | `settle` | at each start: how the last update ended, and what is kept |
 //! | `trial` | when a slot on trial is kept, and when it has failed: a pure rule |
+//! | `floor` | keys that were replaced and versions that were kept stay so, whatever runs |
 //! | `notes` | what has to outlive a start, on DATA |
 //!
 //! Writing survives a cut at any moment: `cuts` cuts it at every write, with any unflushed sectors lost, and resumes.
 
 #[cfg(test)]
 mod cuts;
+mod floor;
 mod notes;
 pub mod partition;
 mod serve;

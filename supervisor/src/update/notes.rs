@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wire::update::LastUpdate;
 
+use super::floor::Floor;
+
 /// A new system's trial, from before the switch until it is kept or left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialNote {
@@ -22,6 +24,7 @@ pub struct TrialNote {
 
 const TRIAL: &str = "trial.json";
 const LAST: &str = "last.json";
+const FLOOR: &str = "floor.json";
 
 /// The trial under way.
 pub fn trial(dir: &Path) -> Option<TrialNote> {
@@ -45,6 +48,19 @@ pub fn set_trial(dir: &Path, note: Option<&TrialNote>) -> io::Result<()> {
             _ => File::open(dir).and_then(|d| d.sync_all()).or(Ok(())),
         },
     }
+}
+
+/// What must not be gone behind.
+pub(super) fn floor(dir: &Path) -> Option<Floor> {
+    read(&dir.join(FLOOR))
+}
+
+/// Keeps it.
+///
+/// # Errors
+/// The medium does not take it.
+pub(super) fn set_floor(dir: &Path, floor: &Floor) -> io::Result<()> {
+    write(dir, FLOOR, floor)
 }
 
 /// Keeps how the last update ended.

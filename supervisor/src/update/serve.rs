@@ -7,12 +7,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use bundle::{CHUNK, KeySet, Target};
+use bundle::{CHUNK, Head, KeySet, Target};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use wire::Time;
 use wire::update::{ASK_MAX, Answer, Ask, HEAD_MAX, LastUpdate, UpdateOutcome, Writing};
 
 use super::Here;
+use super::floor::Floor;
 use super::notes::{self, TrialNote};
 use super::partition::Partition;
 use super::slots::Slots;
@@ -203,6 +204,8 @@ fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open
     if let Some(wrong) = wrong {
         return Err(Refusal::new("no-board", wrong));
     }
+    let (own, floor) = (keys, Floor::read(&here.notes()));
+    let keys = floor.keys(own.clone());
     let mut partition = here.open()?;
     let running = Slots::read(&partition)?
         .version(&here.slot)
@@ -214,6 +217,9 @@ fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open
         keys,
         downgrade,
     };
+    let manifest = bundle::accept(head, &target)?;
+    let built = u64::try_from(board.built).unwrap_or(0);
+    floor.admit(&manifest, (&target.running, built), downgrade)?;
     let mut told = Instant::now();
     let mut progress = |w: Writing| {
         if told.elapsed() >= TOLD_EVERY {
@@ -222,6 +228,10 @@ fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open
         }
     };
     let (writer, needs) = Writer::begin(&mut partition, head, &target, &here.slot, &mut progress)?;
+    // What was signed holds whatever becomes of this system.
+    floor
+        .admitted(&here.notes(), &own, &Head::parse(head)?, downgrade)
+        .map_err(|e| format!("noting the update's keys on DATA: {e}"))?;
     tell(line, &writer.writing());
     Ok((Open { partition, writer }, needs))
 }

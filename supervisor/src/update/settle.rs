@@ -8,6 +8,7 @@ use bundle::env::Env;
 use wire::Time;
 use wire::update::{LastUpdate, SlotState, UpdateOutcome};
 
+use super::floor;
 use super::notes::{self, TrialNote};
 use super::partition::Medium;
 use super::slots::{Slots, other};
@@ -191,6 +192,9 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
         .with("left", "0")
         .with("once", "");
     slots.set(medium, env)?;
+    if let Some(version) = slots.version(&start.slot) {
+        noted(floor::kept(dir, version));
+    }
     if let Some(note) = notes::trial(dir).filter(|n| n.slot == start.slot) {
         let name = note.slot.to_uppercase();
         let tries = match note.failed.len() {

@@ -26,6 +26,17 @@ const PAUSE: Millis = 30_000;
 /// A word of the server counts for this long, in milliseconds; it says it every ten seconds.
 const WORD: Millis = 30_000;
 
+/// Why a start on trial has failed that never had its state on the medium it came from, and so can neither prove itself nor
+/// write a word: a driver or a tool is missing, most likely. A medium that was there and was pulled is no fault of the system's.
+pub(super) fn lost(now: Millis, lost: bool) -> Option<String> {
+    (lost && now >= BEGINS_WITHIN).then(|| {
+        format!(
+            "the system on trial could not use its boot medium within {} s",
+            BEGINS_WITHIN / 1000
+        )
+    })
+}
+
 /// What is known of a trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
@@ -153,6 +164,13 @@ mod tests {
 
     fn well() -> Status {
         status(UnitState::Ready, UnitState::Ready, None)
+    }
+
+    #[test]
+    fn a_system_that_never_finds_its_medium_fails_its_trial() {
+        assert_eq!(lost(179_999, true), None);
+        assert!(lost(180_000, true).unwrap().contains("boot medium"));
+        assert_eq!(lost(1_000_000, false), None);
     }
 
     #[test]

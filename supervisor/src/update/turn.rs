@@ -9,7 +9,7 @@ use wire::update::{LastUpdate, SlotView, UpdateOutcome, Writing};
 
 use super::settle::{self, Settled, Start};
 use super::slots::Slots;
-use super::trial::{Trial, Verdict};
+use super::trial::{self, Trial, Verdict};
 use super::{Facts, Here, serve};
 use crate::boot::record::Traces;
 use crate::core::{Ending, Input, Millis};
@@ -30,6 +30,8 @@ pub struct Known {
     pub left: String,
     /// What the last start left behind.
     pub traces: Traces,
+    /// The running slot is on trial, and could not use the medium that GRUB loaded it from.
+    pub lost: bool,
 }
 
 impl Facts {
@@ -104,6 +106,18 @@ impl Facts {
                 );
             }
             _ => desk.unbanner("update"),
+        }
+        if desk.boot.medium != Medium::Disk
+            && let Some(why) = trial::lost(now, known.is_some_and(|k| k.lost))
+            && !desk
+                .update
+                .view
+                .trial
+                .replace(why.clone())
+                .is_some_and(|told| told == why)
+        {
+            let ending = Ending::Reboot;
+            desk.inputs.push_back(Input::Shutdown { ending, why });
         }
         if desk.boot.medium != Medium::Disk || desk.runs(Task::Slots) {
             return;

@@ -138,6 +138,7 @@ impl Machine {
                     self.returned(files, desk);
                 }
                 desk.boot.medium = Medium::Disk;
+                self.facts.was_on_disk = true;
                 self.facts.heard_at = Some(now);
                 self.settled("disk", desk);
             }

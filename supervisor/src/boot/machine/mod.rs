@@ -72,6 +72,9 @@ pub struct Facts {
     /// What the medium is known by when it comes back.
     #[serde(default)]
     same: Option<String>,
+    /// State was on the medium at some time of this boot.
+    #[serde(default)]
+    was_on_disk: bool,
     /// Memory holds all that was on the medium when it left.
     #[serde(default)]
     whole: bool,
@@ -204,6 +207,7 @@ impl Machine {
         Known {
             part: self.cmdline.part.clone(),
             left: self.cmdline.left.clone(),
+            lost: self.facts.data_settled && !self.facts.was_on_disk && self.cmdline.on_trial(),
             traces: self.facts.traces.clone(),
         }
     }

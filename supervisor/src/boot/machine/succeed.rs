@@ -96,6 +96,7 @@ impl Machine {
             desk.inputs.push_back(Input::Medium { present: false });
         } else {
             desk.boot.medium = Medium::Disk;
+            m.facts.was_on_disk = true;
             let number = fs::read_to_string(BOOT_DISK).unwrap_or_default();
             let path = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim())).ok();
             m.facts.disk_path = path.and_then(|p| Some(p.to_str()?.strip_prefix("/sys")?.to_owned()));
