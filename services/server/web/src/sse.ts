@@ -88,14 +88,16 @@ export function listen(url: string, listener: Listener): () => void {
       if (!answer.ok || answer.body === null) return false;
       listener.live();
       const parse = parser();
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      const reader = answer.body.getReader();
+      // Not a stream of its own: that costs a slow processor more than reading what it gives.
+      const text = new TextDecoder();
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return true;
         lastHeard = Date.now();
         clearTimeout(silence);
         silence = setTimeout(() => abort.abort(), SILENCE_MS);
-        for (const message of parse(value)) {
+        for (const message of parse(text.decode(value, { stream: true }))) {
           if (message.id !== null) lastId = message.id;
           listener.message(message);
         }

@@ -18,7 +18,7 @@ import { paced } from "./pace";
 import { figure, pointsOf, readChart, Series, type Chart, type Curve } from "./series";
 
 /** Shortest time between two pictures of a chart that grows, in milliseconds. */
-const PICTURE_MS = 90;
+const PICTURE_MS = 250;
 
 /** Shortest stretch of time that is drawn, in seconds: one value alone is no year. */
 const MINUTE = 60;
@@ -56,7 +56,10 @@ function draw(Plot: typeof uPlot, element: HTMLElement, chart: Chart, curves: re
   const ink = inkOf(element, "--ink-2");
   const grid = { stroke: inkOf(element, "--plot-grid"), width: 1 };
   const ticks = { stroke: inkOf(element, "--line-2"), width: 1, size: 4 };
-  const font = `12px ${getComputedStyle(element).fontFamily}`;
+  // Asked once: what the style says is dear to ask, and a picture is drawn several times a second.
+  const family = getComputedStyle(element).fontFamily;
+  const font = `12px ${family}`;
+  const limits = chart.limits.map((limit) => ({ ...limit, ink: inkOf(element, limit.color ?? "--warn") }));
   const labels = chart.labels;
   const bars = curves.some((curve) => curve.bars);
   const range = (scale: Chart["left"]): uPlot.Scale.Range => (_, low, high) => {
@@ -95,19 +98,19 @@ function draw(Plot: typeof uPlot, element: HTMLElement, chart: Chart, curves: re
     hooks: {
       setCursor: [(plot) => readout(plot.cursor.idx ?? null)],
       draw: [(plot) => {
-        for (const limit of chart.limits) {
+        for (const limit of limits) {
           const y = Math.round(plot.valToPos(limit.value, "y", true));
           if (y < plot.bbox.top || y > plot.bbox.top + plot.bbox.height) continue;
           const { ctx } = plot;
           ctx.save();
-          ctx.strokeStyle = inkOf(element, limit.color ?? "--warn");
+          ctx.strokeStyle = limit.ink;
           ctx.setLineDash([6, 4]);
           ctx.lineWidth = devicePixelRatio;
           ctx.beginPath();
           ctx.moveTo(plot.bbox.left, y);
           ctx.lineTo(plot.bbox.left + plot.bbox.width, y);
           ctx.stroke();
-          ctx.font = `${12 * devicePixelRatio}px ${getComputedStyle(element).fontFamily}`;
+          ctx.font = `${12 * devicePixelRatio}px ${family}`;
           ctx.fillStyle = ink;
           ctx.textAlign = "right";
           ctx.fillText(limit.label || figure(limit.value), plot.bbox.left + plot.bbox.width - 4, y - 4 * devicePixelRatio);

@@ -20,7 +20,7 @@ const ROW = 20;
 /** So long after a hand's last move what scrolls is its doing, in milliseconds; a thrown page rolls on for a while. */
 const HAND_MS = 1500;
 /** Shortest time between two pictures of a log that grows, in milliseconds: nobody reads faster. */
-const PICTURE_MS = 66;
+const PICTURE_MS = 100;
 /** Rows that are drawn above and below what is in view. */
 const OVER = 6;
 
@@ -52,8 +52,6 @@ export function LogPart(props: PartProps) {
   const top = useSignal(0);
   const high = useSignal(400);
   const box = useRef<HTMLDivElement>(null);
-  /** Where the end was when it was last brought into view. */
-  const end = useRef(0);
   /** When a hand was on wheel, key, finger or bar. */
   const hand = useRef(-Infinity);
   const touched = () => (hand.current = performance.now());
@@ -108,24 +106,31 @@ export function LogPart(props: PartProps) {
   const first = Math.max(0, Math.floor((still ? top.value : Math.max(0, count * ROW - high.value)) / ROW) - OVER);
   const last = Math.min(count, first + Math.ceil(high.value / ROW) + 2 * OVER);
   const rows = still ? still.slice(first, last) : ring.slice(first, last);
+  // The box is drawn from its end (`column-reverse`), so its own place 0 is the end, and stays there while lines come:
+  // to follow costs no asking and no setting of where it stands, both of which would lay out the page at once.
   useLayoutEffect(() => {
-    if (still || !box.current) return;
-    box.current.scrollTop = count * ROW;
-    end.current = box.current.scrollTop;
-  }, [still, count, high.value]);
+    if (!still && box.current) box.current.scrollTop = 0;
+  }, [still]);
+  /** Pixels above the view, as long as the list is `rows` long. */
+  const above = (rows: number) => Math.max(0, rows * ROW - (box.current?.clientHeight ?? 0) + (box.current?.scrollTop ?? 0));
   const stop = () => {
     before.value = ring.total;
-    stopped.value = ring.frozen();
-    top.value = box.current?.scrollTop ?? 0;
+    const frozen = ring.frozen();
+    stopped.value = frozen;
+    top.value = above(frozen.length);
   };
   const follow = () => (stopped.value = null);
   const scrolled = () => {
     const element = box.current;
     if (!element) return;
+    const frozen = stopped.peek();
+    if (frozen) {
+      top.value = above(frozen.length);
+      return;
+    }
     // Lines that came since the last picture are no reason to stand still; somebody who scrolls up is.
-    const byHand = performance.now() - hand.current < HAND_MS;
-    if (!stopped.peek() && byHand && element.scrollTop < end.current - ROW) stop();
-    else top.value = element.scrollTop;
+    if (performance.now() - hand.current < HAND_MS && element.scrollTop < -ROW) stop();
+    else element.scrollTop = 0;
   };
   const levels = arr(at(part.config, "levels")).map((one) => levelOf(str(one)));
   const offered = LEVELS.filter((level) => (levels.length === 0 ? level !== "debug" : levels.includes(level)));

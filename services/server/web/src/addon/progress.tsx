@@ -4,7 +4,7 @@
  * Each job is a signal of its own, so that a frame of one drive redraws one row. What is over stays until the page is
  * left, with the word it ended with; that a job ended is told, never that a drive passed: a verdict is not an add-on's.
  */
-import { computed, signal, useSignal, type Signal } from "@preact/signals";
+import { computed, signal, useComputed, useSignal, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Problem } from "@wire";
 
@@ -91,7 +91,8 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
   const shows = (key: string) => bool(at(part.config, key), true);
   const cancel = obj(at(part.config, "cancel"));
   const hot = state === "running";
-  const silent = hot && slow.value - heard > SILENT_MS;
+  // Turns only when the answer does: the clock alone must not draw sixty rows at once.
+  const silent = useComputed(() => job.value.state === "running" && slow.value - job.value.heard > SILENT_MS).value;
   const figures = [
     hot && shows("show_eta") && eta && (["left", eta] as const),
     hot && shows("show_speed") && speed && (["", speed] as const),
