@@ -26,6 +26,7 @@ mod power;
 mod services;
 mod signatures;
 mod slots;
+mod sticks;
 mod supervisor;
 mod update;
 mod wire_lab;
