@@ -10,6 +10,7 @@
 pub mod boot;
 pub mod console;
 pub mod core;
+pub mod crash;
 pub mod handover;
 pub mod journal;
 pub mod network;

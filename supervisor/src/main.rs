@@ -7,7 +7,7 @@ use supervisor::handover::{self, Heir};
 use supervisor::shell::desk::Desk;
 use supervisor::shell::paths::Paths;
 use supervisor::shell::run::Shell;
-use supervisor::{boot, journal, network};
+use supervisor::{boot, crash, journal, network};
 
 const USAGE: &str = "usage: kiln-init --root DIR | kiln-init journal|network|time\n(as PID 1 without arguments)";
 
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     match (name.as_str(), words.as_slice()) {
         ("dhcp-hook", _) => network::hook::main(),
         (_, ["journal"]) => journal::main(),
+        (_, ["core", who @ ..]) => crash::main(who),
         (_, ["network"]) => network::main(),
         (_, ["time"]) => network::time::main(),
         (_, ["--root", dir, rest @ ..]) => match Heir::parse(rest) {

@@ -16,6 +16,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use super::gpt::{Gpt, guid_text};
 use super::record;
 use crate::console::pages;
+use crate::crash;
 use crate::shell::helper::Line;
 
 /// The archive's name on the boot partition: a short one, for every FAT.
@@ -118,8 +119,15 @@ fn collect(secrets: &[String]) -> Vec<(String, Vec<u8>)> {
         read(Path::new(super::site::FILE)).map(|b| masked(&String::from_utf8_lossy(&b)).into_bytes()),
     );
     let folder = Path::new(record::FOLDER);
-    for f in ["last-reboot.before", "panic"] {
+    for f in ["last-reboot.before", record::FAULTS] {
         add(f, read(&folder.join(f)));
+    }
+    // Never the cores beside them: memory holds secrets.
+    for path in crash::reports(&crash::folder()) {
+        add(
+            &format!("crash-{}", path.file_name().unwrap_or_default().to_string_lossy()),
+            read(&path),
+        );
     }
     for e in fs::read_dir(folder.join("pstore"))
         .into_iter()

@@ -11,6 +11,7 @@
 //! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made, remade or reset |
 //! | `noreset WHY` | a factory reset was asked for and not done |
 //! | `traces JSON` | what the last boot left behind |
+//! | `crash TEXT` | a service crashed in an earlier boot |
 //! | `ram WHY` | there is no usable medium |
 //! | `alive` | a probe came back, with data or with an error |
 //! | `same TEXT` | what the medium is known by when it comes back |
@@ -39,6 +40,7 @@ use super::mounts;
 use super::proof::Proof;
 use super::record;
 use super::reset;
+use crate::crash;
 use crate::shell::helper::{Heard, Line};
 
 /// How long the medium may take to appear before state goes on in RAM.
@@ -279,8 +281,11 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     let dir = Path::new(record::FOLDER);
     let mut traces = record::take(dir);
     traces.panic = record::collect_pstore(Path::new("/sys/fs/pstore"), dir);
-    let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic });
+    let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic, "fault": traces.fault });
     line.say(&format!("traces {json}"));
+    for crash in crash::untold(&crash::folder()) {
+        line.say(&format!("crash {crash}"));
+    }
     line.say(&format!("mounted {how}"));
     Ok(())
 }

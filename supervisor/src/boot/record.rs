@@ -9,6 +9,13 @@ use serde::{Deserialize, Serialize};
 /// Folder of PID 1's own state, on DATA.
 pub const FOLDER: &str = "/var/lib/kiln/supervisor";
 
+/// Faults of PID 1 itself, in [`FOLDER`].
+pub const FAULTS: &str = "faults";
+/// The same while the box runs: whoever meets one can write there without waiting for a medium.
+pub const FAULTS_NOW: &str = "/run/kiln/faults";
+/// Longest list of faults, in bytes; the newest stay.
+const FAULTS_MAX: usize = 16 << 10;
+
 /// What is written before an orderly end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -34,6 +41,9 @@ pub struct Traces {
     pub panic: Option<String>,
     /// The hardware watchdog says that it reset the box.
     pub watchdog: bool,
+    /// PID 1 met a fault of its own in the boot before: the last of them.
+    #[serde(default)]
+    pub fault: Option<String>,
     /// State is on a medium, so a missing record means something.
     pub has_state: bool,
 }
@@ -41,6 +51,13 @@ pub struct Traces {
 impl Traces {
     /// The reason in a sentence.
     pub fn reason(&self) -> String {
+        match &self.fault {
+            Some(fault) => format!("{} (before that, PID 1 met a fault of its own: {fault})", self.end()),
+            None => self.end(),
+        }
+    }
+
+    fn end(&self) -> String {
         let watchdog = "the hardware watchdog reset the box, because PID 1 did not feed it";
         match (&self.record, &self.panic) {
             (Some(r), _) if r.ladder && self.watchdog => format!("{}; then the hardware watchdog reset the box", r.why),
@@ -70,8 +87,42 @@ pub fn take(dir: &Path) -> Traces {
         cut_short,
         has_state: true,
         panic: None,
+        fault: told_fault(dir),
         watchdog: false,
     }
+}
+
+/// Keeps what PID 1 has noted in memory of a fault of its own; `boot`: which boot that was.
+///
+/// # Errors
+/// The medium does not take it.
+pub fn keep_faults(now: &Path, dir: &Path, boot: &str) -> std::io::Result<()> {
+    let new = fs::read_to_string(now)?;
+    let file = dir.join(FAULTS);
+    let mut text = fs::read_to_string(&file).unwrap_or_default();
+    for line in new.lines().filter(|l| !l.is_empty()) {
+        let line = format!("{boot} {line}\n");
+        if !text.contains(&line) {
+            text.push_str(&line);
+        }
+    }
+    while text.len() > FAULTS_MAX {
+        text.drain(..=text.find('\n').unwrap_or(text.len() - 1));
+    }
+    let part = dir.join("faults.new");
+    durable(&part, text.as_bytes())?;
+    fs::rename(&part, &file)
+}
+
+/// The last fault that no boot has told yet; it counts as told from now on.
+fn told_fault(dir: &Path) -> Option<String> {
+    let last = fs::read_to_string(dir.join(FAULTS)).ok()?.lines().last()?.to_owned();
+    let told = dir.join("faults.told");
+    if fs::read_to_string(&told).is_ok_and(|t| t == last) {
+        return None;
+    }
+    let _ = durable(&told, last.as_bytes());
+    last.split_once(' ').map(|(_, text)| text.to_owned())
 }
 
 /// Leaves the record of an orderly end in `dir`.
@@ -155,6 +206,34 @@ mod tests {
             ..Traces::default()
         };
         assert!(t.reason().starts_with("the hardware watchdog reset the box"));
+    }
+
+    #[test]
+    fn a_fault_of_pid_1_is_kept_once_and_told_by_the_next_boot_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = dir.path().join("now");
+        assert!(keep_faults(&now, dir.path(), "b1").is_err(), "there was none");
+        fs::write(&now, "panicked at src/x.rs:1\n").unwrap();
+        keep_faults(&now, dir.path(), "b1").unwrap();
+        fs::write(&now, "panicked at src/x.rs:1\nsignal 11 at 0x10\n").unwrap();
+        keep_faults(&now, dir.path(), "b1").unwrap();
+        let text = fs::read_to_string(dir.path().join(FAULTS)).unwrap();
+        assert_eq!(text, "b1 panicked at src/x.rs:1\nb1 signal 11 at 0x10\n");
+        let reason = take(dir.path()).reason();
+        assert!(
+            reason.ends_with("(before that, PID 1 met a fault of its own: signal 11 at 0x10)"),
+            "{reason}"
+        );
+        assert_eq!(take(dir.path()).fault, None);
+        for n in 0..2_000 {
+            fs::write(&now, format!("fault {n}\n")).unwrap();
+            if n % 100 == 0 {
+                fs::write(&now, (0..200).map(|m| format!("fault {n} {m}\n")).collect::<String>()).unwrap();
+                keep_faults(&now, dir.path(), "b2").unwrap();
+            }
+        }
+        let text = fs::read_to_string(dir.path().join(FAULTS)).unwrap();
+        assert!(text.len() <= FAULTS_MAX && text.ends_with("b2 fault 1900 199\n") && text.starts_with("b2 "));
     }
 
     #[test]

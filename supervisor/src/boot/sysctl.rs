@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Settings below `/proc/sys`, and what each is for. One that the kernel does not have is passed over.
-pub const SETTINGS: [(&str, &str, &str); 39] = [
+pub const SETTINGS: [(&str, &str, &str); 40] = [
     ("kernel/panic", "10", "a crashed kernel restarts the machine after 10 s"),
     (
         "kernel/panic_on_oops",
@@ -37,6 +37,11 @@ pub const SETTINGS: [(&str, &str, &str); 39] = [
     ("kernel/sysrq", "0", "keyboards have no road past PID 1"),
     ("kernel/randomize_va_space", "2", "addresses are random"),
     ("kernel/core_uses_pid", "1", "core files of two processes do not meet"),
+    (
+        "kernel/core_pattern",
+        crate::crash::PATTERN,
+        "what a service that crashed leaves is capped, and readable by root alone",
+    ),
     ("vm/unprivileged_userfaultfd", "0", "page faults are the kernel's"),
     ("vm/mmap_min_addr", "65536", "a null pointer is never mapped"),
     (

@@ -3,6 +3,7 @@
 //! The handler only makes system calls. It runs on a stack of its own, so that even an overflow of the main one is
 //! survived. Children of the same binary never get here: `signals::reset_in_child` takes the handlers away.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
@@ -13,6 +14,7 @@ use super::faults::{FAULTS_MAX, Faults};
 use super::{exec, memfd};
 use crate::core::Millis;
 use crate::shell::clock;
+use crate::shell::scratch::Scratch;
 
 /// What cannot be gone on from.
 pub const FATAL: [Signal; 6] = [
@@ -23,6 +25,10 @@ pub const FATAL: [Signal; 6] = [
     Signal::SIGABRT,
     Signal::SIGSYS,
 ];
+/// `record::FAULTS_NOW`, and the record and mark of `record`, as system calls want them.
+const NOTED: &std::ffi::CStr = c"/run/kiln/faults";
+const RECORD: &std::ffi::CStr = c"/var/lib/kiln/supervisor/last-reboot";
+const RUNNING: &std::ffi::CStr = c"/var/lib/kiln/supervisor/running";
 /// Bytes of the handler's stack.
 const STACK: usize = 64 * 1024;
 
@@ -118,6 +124,9 @@ extern "C" fn on_fatal(signal: c_int) {
     // A second fault in here, or a child that still has this handler, ends in the ordinary way.
     if OWNER.swap(0, Ordering::SeqCst) == me {
         say(b"<27>kiln-init: a fatal signal: going on with a fresh image\n");
+        let mut text = Scratch::<64>::new();
+        let _ = write!(text, "signal {signal}");
+        note(std::str::from_utf8(text.bytes()).unwrap_or_default());
         if again(clock::now()) {
             let (at, len) = (SNAPSHOT.load(Ordering::SeqCst), SNAPSHOT_LEN.load(Ordering::SeqCst));
             let heir = if at.is_null() || len == 0 {
@@ -132,6 +141,7 @@ extern "C" fn on_fatal(signal: c_int) {
             say(b"<26>kiln-init: the supervisor's faults do not stop: hard reboot\n");
         }
         if me == 1 {
+            leave();
             // SAFETY: a plain number; the machine ends here.
             unsafe { libc::reboot(libc::RB_AUTOBOOT) };
         }
@@ -141,6 +151,41 @@ extern "C" fn on_fatal(signal: c_int) {
         libc::signal(signal, libc::SIG_DFL);
         libc::raise(signal);
     }
+}
+
+/// Notes a fault where the next image, and a helper of its own, find it: in memory. System calls only.
+pub fn note(text: &str) {
+    if nix::unistd::getpid().as_raw() == 1 {
+        append(NOTED, text.as_bytes());
+    }
+}
+
+/// The last word of a PID 1 that cannot go on. What hangs here is ended by the hardware watchdog, which nobody feeds.
+fn leave() {
+    let mut record = Scratch::<160>::new();
+    let why = "PID 1 met fatal signals that did not stop";
+    let _ = write!(record, "{{\"why\":\"{why}\",\"ladder\":true,\"reboots\":1}}");
+    append(RECORD, record.bytes());
+    // SAFETY: flushes and removes by constants.
+    unsafe {
+        libc::unlink(RUNNING.as_ptr());
+        libc::sync();
+    }
+}
+
+fn append(path: &std::ffi::CStr, text: &[u8]) {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC;
+    // SAFETY: a path that ends with NUL and plain numbers.
+    let fd = unsafe { libc::open(path.as_ptr(), flags, 0o600) };
+    if fd < 0 {
+        return;
+    }
+    for part in [text, b"\n"] {
+        // SAFETY: a slice that outlives the call.
+        unsafe { libc::write(fd, part.as_ptr().cast(), part.len()) };
+    }
+    // SAFETY: our own descriptor.
+    unsafe { libc::close(fd) };
 }
 
 /// One line to where the log goes: the kernel's ring, or standard error of an ordinary process.

@@ -92,7 +92,10 @@ pub fn begin(
     fresh: impl FnOnce(Paths) -> io::Result<Shell>,
 ) -> io::Result<Ending> {
     // The loop survives a panic (see `Shell::run`); what happened must be in the log either way.
-    std::panic::set_hook(Box::new(|info| log::error(&format!("PID 1 panicked: {info}"))));
+    std::panic::set_hook(Box::new(|info| {
+        log::error(&format!("PID 1 panicked: {info}"));
+        fault::note(&info.to_string().replace('\n', ": "));
+    }));
     exec::remember(root)?;
     fault::install()?;
     let Some(heir) = heir else {

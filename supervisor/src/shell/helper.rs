@@ -41,6 +41,8 @@ pub enum Task {
     Update,
     /// Looks at the slots, and keeps the running one.
     Slots,
+    /// Keeps faults of PID 1 itself on DATA.
+    Faults,
     /// Last writes before the end.
     Farewell,
 }

@@ -142,6 +142,14 @@ impl Machine {
                 self.facts.heard_at = Some(now);
                 self.settled("disk", desk);
             }
+            "crash" => {
+                log::warn(&format!("in an earlier boot: {rest}"));
+                desk.banner(
+                    "crash",
+                    Severity::Info,
+                    format!("In an earlier boot {rest}. The debug bundle has the report."),
+                );
+            }
             "noreset" => desk.banner(
                 "reset",
                 Severity::Warning,
@@ -171,6 +179,7 @@ impl Machine {
             record: Option<Record>,
             cut_short: bool,
             panic: Option<String>,
+            fault: Option<String>,
         }
         if let Ok(t) = serde_json::from_str::<Told>(json) {
             self.facts.reboots = t.record.as_ref().filter(|r| r.ladder).map_or(0, |r| r.reboots);
@@ -181,6 +190,7 @@ impl Machine {
                 record: t.record,
                 cut_short: t.cut_short,
                 panic: t.panic,
+                fault: t.fault,
                 has_state: true,
                 ..self.facts.traces
             };
@@ -238,8 +248,14 @@ impl Machine {
                 let serial = console::serial_devices();
                 desk.start(Task::Console, move |line| console::draw(line, &serial));
             }
-            Task::Early | Task::Medium | Task::Hotplug | Task::Farewell | Task::Bundle | Task::Update | Task::Slots => {
-            }
+            Task::Early
+            | Task::Medium
+            | Task::Hotplug
+            | Task::Farewell
+            | Task::Faults
+            | Task::Bundle
+            | Task::Update
+            | Task::Slots => {}
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
 
 use wire::event::Severity;
 
 use super::process::Process;
 use super::{ROOM, Shell, seed};
-use crate::boot::Machine;
+use crate::boot::{Machine, record};
 use crate::core::{Core, Millis};
 use crate::handover::fault::{self, Snapshot};
 use crate::handover::fds::{self, Inherited};
@@ -18,6 +19,7 @@ use crate::shell::cgroup::Group;
 use crate::shell::control::Control;
 use crate::shell::credentials::Credentials;
 use crate::shell::desk::Desk;
+use crate::shell::helper::Task;
 use crate::shell::notify::NotifySocket;
 use crate::shell::paths::Paths;
 use crate::shell::signals::{Blocked, Signals};
@@ -201,6 +203,19 @@ impl Shell {
             Severity::Critical,
             "The supervisor has met a fault of its own and goes on. Its log has the place; report it.".into(),
         );
+        if self.machine.is_some() && self.desk.boot.medium == wire::supervisor::Medium::Disk {
+            let boot = self.desk.boot.boot_id.clone();
+            self.desk.start(Task::Faults, move |_| {
+                let (now, dir) = (Path::new(record::FAULTS_NOW), Path::new(record::FOLDER));
+                match record::keep_faults(now, dir, &boot) {
+                    Ok(()) => 0,
+                    Err(e) => {
+                        log::error(&format!("keeping the fault on DATA: {e}"));
+                        1
+                    }
+                }
+            });
+        }
     }
 }
 

@@ -1,0 +1,297 @@
+//! A service that crashed: what is kept of it, and what is told.
+//!
+//! The kernel pipes the memory of a process that crashes into `kiln-init core` (`kernel.core_pattern`). The first
+//! [`CORE_MAX`] bytes go onto DATA, compressed, for root alone: memory holds secrets, so a core leaves the box in no bundle.
+//! Beside it lies a report without any content of memory (unit, signal, thread, place in the program, maps), which the
+//! debug bundle takes and the next boot tells. At most [`KEPT`] of each. While state is in RAM there is only the report.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use flate2::{Compression, write::GzEncoder};
+use nix::sys::signal::Signal;
+
+use crate::boot::{proof, record};
+use crate::shell::{cgroup, log};
+
+/// What `kernel.core_pattern` says: process, thread, user, signal, seconds since 1970.
+pub const PATTERN: &str = "|/init core %P %I %u %s %t";
+/// Most of a core that is kept, in bytes before compression: stacks and heads of heaps are in the first of them.
+const CORE_MAX: u64 = 32 << 20;
+/// Crashes that are kept.
+const KEPT: usize = 4;
+/// Longest report, in bytes.
+const REPORT_MAX: usize = 64 << 10;
+/// The newest crash that has been told at a boot.
+const TOLD: &str = "told";
+
+/// Where crashes are kept.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(record::FOLDER).join("crashes")
+}
+
+/// Who crashed, as the kernel says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Who {
+    pid: i32,
+    thread: i32,
+    uid: u32,
+    signal: i32,
+    at: i64,
+}
+
+impl Who {
+    fn parse(words: &[&str]) -> Option<Who> {
+        let [pid, thread, uid, signal, at] = words else {
+            return None;
+        };
+        Some(Who {
+            pid: pid.parse().ok()?,
+            thread: thread.parse().ok()?,
+            uid: uid.parse().ok()?,
+            signal: signal.parse().ok()?,
+            at: at.parse().ok()?,
+        })
+    }
+}
+
+/// `kiln-init core`: the kernel runs it, with the core as its standard input.
+pub fn main(words: &[&str]) -> ExitCode {
+    log::use_kmsg();
+    let Some(who) = Who::parse(words) else {
+        log::error(&format!(
+            "core: arguments {words:?}; expected process, thread, user, signal, time"
+        ));
+        return ExitCode::from(64);
+    };
+    let unit = cgroup::unit_of(who.pid).unwrap_or_else(|| "no unit".into());
+    let (head, report) = describe(&who, &unit, Path::new("/proc"));
+    let name = format!("{:012}-{}-{}", who.at, unit.replace(' ', "-"), who.pid);
+    let on_disk = fs::read_to_string("/run/kiln/state").is_ok_and(|t| t.trim() == "disk");
+    let kept = keep(&folder(), &name, &report, on_disk.then(io::stdin));
+    match kept {
+        Ok(bytes) => log::error(&format!("{head}; kept as {name} ({bytes} bytes of its memory)")),
+        Err(e) => log::error(&format!("{head}; it could not be kept: {e}")),
+    }
+    ExitCode::SUCCESS
+}
+
+/// In a sentence, and at length.
+fn describe(who: &Who, unit: &str, proc: &Path) -> (String, String) {
+    let of = |what: &str| proc.join(who.pid.to_string()).join(what);
+    let text = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
+    let maps = text(of("maps"));
+    let task = of("task").join(who.thread.to_string());
+    let at = instruction(&text(task.join("stat"))).and_then(|ip| place(&maps, ip));
+    let at = at.unwrap_or_else(|| "an unknown place".into());
+    let signal = Signal::try_from(who.signal).map_or_else(|_| format!("signal {}", who.signal), |s| s.to_string());
+    let program = fs::read_link(of("exe")).unwrap_or_default();
+    let thread = text(task.join("comm"));
+    let head = format!("{unit} crashed: {signal} at {at}, thread {}", thread.trim());
+    let time = wire::Time::from_second(who.at).unwrap_or_default();
+    let mut report = format!(
+        "{head}\ntime: {time}\nprogram: {}\nprocess: {} (user {})\n",
+        program.display(),
+        who.pid,
+        who.uid
+    );
+    for line in text(of("status"))
+        .lines()
+        .filter(|l| l.starts_with("Vm") || l.starts_with("Threads"))
+    {
+        report.push_str(line);
+        report.push('\n');
+    }
+    report.push_str("maps:\n");
+    for line in maps.lines() {
+        if report.len() + line.len() >= REPORT_MAX {
+            break;
+        }
+        report.push_str(line);
+        report.push('\n');
+    }
+    (head, report)
+}
+
+/// The instruction a thread stopped at, from its `stat`: the kernel tells it of processes that are being dumped.
+fn instruction(stat: &str) -> Option<u64> {
+    let ip = stat.rsplit_once(')')?.1.split_whitespace().nth(27)?.parse().ok()?;
+    (ip != 0).then_some(ip)
+}
+
+/// `program+0x1234`: the place in the file that is mapped there, which `addr2line` turns into a line.
+fn place(maps: &str, ip: u64) -> Option<String> {
+    maps.lines().find_map(|l| {
+        let mut words = l.split_whitespace();
+        let (from, to) = words.next()?.split_once('-')?;
+        let hex = |t: &str| u64::from_str_radix(t, 16).ok();
+        let (from, to) = (hex(from)?, hex(to)?);
+        let offset = hex(words.nth(1)?)?;
+        let file = words.nth(2).unwrap_or("memory");
+        let name = file.rsplit('/').next()?;
+        (from..to)
+            .contains(&ip)
+            .then(|| format!("{name}+{:#x}", ip - from + offset))
+    })
+}
+
+/// Keeps the report and, where there is one, the core; returns how many bytes of that. The oldest make room.
+fn keep(dir: &Path, name: &str, report: &str, core: Option<impl Read>) -> io::Result<u64> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    prune(dir, KEPT - 1)?;
+    let create = |name: String| {
+        OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(dir.join(name))
+    };
+    let mut file = create(format!("{name}.txt"))?;
+    file.write_all(report.as_bytes())?;
+    file.sync_all()?;
+    let full = nix::sys::statvfs::statvfs(dir).is_ok_and(|t| {
+        proof::share(t.blocks().saturating_sub(t.blocks_free()), t.blocks_available()) >= proof::SHARE_MAX
+    });
+    let Some(core) = core.filter(|_| !full) else {
+        return Ok(0);
+    };
+    let path = format!("{name}.core.gz");
+    let written = create(path.clone()).and_then(|f| {
+        let mut gz = GzEncoder::new(f, Compression::fast());
+        let bytes = io::copy(&mut core.take(CORE_MAX), &mut gz)?;
+        gz.finish()?.sync_all()?;
+        Ok(bytes)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(dir.join(path));
+    }
+    File::open(dir)?.sync_all()?;
+    written
+}
+
+/// Names of what is kept, oldest first: they begin with the time.
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.strip_suffix(".txt").map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+}
+
+fn prune(dir: &Path, most: usize) -> io::Result<()> {
+    let names = names(dir);
+    for name in names.iter().take(names.len().saturating_sub(most)) {
+        let _ = fs::remove_file(dir.join(format!("{name}.core.gz")));
+        fs::remove_file(dir.join(format!("{name}.txt")))?;
+    }
+    Ok(())
+}
+
+/// Reports by name, for the debug bundle.
+pub(crate) fn reports(dir: &Path) -> Vec<PathBuf> {
+    names(dir).into_iter().map(|n| dir.join(format!("{n}.txt"))).collect()
+}
+
+/// First lines of the reports that no boot has told yet; they count as told from now on.
+pub(crate) fn untold(dir: &Path) -> Vec<String> {
+    let told = fs::read_to_string(dir.join(TOLD)).unwrap_or_default();
+    let new: Vec<String> = names(dir).into_iter().filter(|n| n.as_str() > told.trim()).collect();
+    if let Some(last) = new.last() {
+        let _ = fs::write(dir.join(TOLD), last);
+    }
+    let head = |n: &String| {
+        let text = fs::read_to_string(dir.join(format!("{n}.txt"))).ok()?;
+        let mut lines = text.lines();
+        let head = lines.next()?.to_owned();
+        let time = lines.next().and_then(|l| l.strip_prefix("time: ")).unwrap_or_default();
+        Some(format!("{head} ({time})"))
+    };
+    new.iter().filter_map(head).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_crash_is_told_with_its_place_and_without_anything_of_its_memory() {
+        let proc = tempfile::tempdir().unwrap();
+        let task = proc.path().join("42/task/43");
+        fs::create_dir_all(&task).unwrap();
+        let stat = format!("43 (a ) b) S {} {} 0", vec!["7"; 26].join(" "), 0x5555_0000_1234_u64);
+        fs::write(task.join("stat"), stat).unwrap();
+        fs::write(task.join("comm"), "worker-3\n").unwrap();
+        let maps = "555500000000-555500001000 r--p 00000000 00:01 9 /usr/bin/kiln-server\n\
+                    555500001000-555500009000 r-xp 00001000 00:01 9 /usr/bin/kiln-server\n\
+                    7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0 [stack]\n";
+        fs::write(proc.path().join("42/maps"), maps).unwrap();
+        fs::write(proc.path().join("42/status"), "Name:\tx\nVmRSS:\t9 kB\nThreads:\t2\n").unwrap();
+        fs::write(proc.path().join("42/environ"), "ADMIN_PASSWORD=hunter2").unwrap();
+        let who = Who::parse(&["42", "43", "900", "11", "1700000000"]).unwrap();
+        let (head, report) = describe(&who, "server", proc.path());
+        assert_eq!(head, "server crashed: SIGSEGV at kiln-server+0x1234, thread worker-3");
+        assert!(
+            report.contains("VmRSS:\t9 kB") && report.contains("2023-11-14") && report.contains("r-xp"),
+            "{report}"
+        );
+        assert!(!report.contains("hunter2"));
+        assert_eq!(Who::parse(&["42", "43", "900", "11"]), None);
+        // Nothing there any more: still a report.
+        assert!(
+            describe(&Who { pid: 1_000_000, ..who }, "server", proc.path())
+                .0
+                .contains("an unknown place")
+        );
+    }
+
+    #[test]
+    fn the_newest_are_kept_their_cores_are_capped_and_for_root_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("crashes");
+        for n in 0..6 {
+            let core = io::repeat(7).take(CORE_MAX + 5);
+            let report = format!("server crashed: {n}\ntime: T{n}\n");
+            assert_eq!(
+                keep(&dir, &format!("{n:012}-server-1"), &report, Some(core)).unwrap(),
+                CORE_MAX
+            );
+        }
+        assert_eq!(names(&dir).len(), KEPT);
+        assert_eq!(reports(&dir).len(), KEPT);
+        let cores = fs::read_dir(&dir)
+            .unwrap()
+            .flatten()
+            .filter(|e| e.file_name().to_string_lossy().ends_with(".gz"));
+        for e in cores {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(e.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(untold(&dir).len(), KEPT);
+        assert_eq!(untold(&dir), [] as [String; 0], "told once");
+        // While state is in RAM there is no core.
+        assert_eq!(
+            keep(
+                &dir,
+                "000000000009-agent-2",
+                "agent crashed\ntime: T9\n",
+                None::<io::Empty>
+            )
+            .unwrap(),
+            0
+        );
+        assert_eq!(untold(&dir), ["agent crashed (T9)"]);
+    }
+
+    #[test]
+    fn the_pattern_fits_the_kernel() {
+        assert!(PATTERN.len() < 128);
+    }
+}
