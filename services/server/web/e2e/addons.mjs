@@ -136,6 +136,19 @@ export async function addons(browser, width, scheme, count) {
       await page.getByRole("dialog").waitFor({ state: "detached" });
       const asked = addon.asked.findLast(({ method }) => method === "DELETE");
       assert(`the cancel reached the add-on (${asked?.path})`, asked?.path === "/api/jobs/burnin-sda");
+      // Gone, what it said last stays, and is not taken for now.
+      addon.away = true;
+      addon.socket.close();
+      await page.getByText("Offline").first().waitFor();
+      await page.reload();
+      await jobs.getByText("This is what it said last").waitFor();
+      await deltas.getByText("This is what it said last").waitFor();
+      await jobs.getByText("burnin-sdb").waitFor();
+      await shot("stale");
+      addon.away = false;
+      await addon.connect(box, id, token);
+      await page.getByText("Online").first().waitFor();
+      await deltas.getByText("This is what it said last").waitFor({ state: "detached" });
     });
 
     await test("log: level, job and text filter, pause; 1,000 lines a second stay smooth", async () => {

@@ -93,9 +93,15 @@ export class ScriptedAddon {
   asked = [];
   /** Commands that came down the WebSocket. */
   commands = [];
+  /** Whether its HTTP port answers nobody. */
+  away = false;
 
   async listen() {
     this.http = createServer((request, answer) => {
+      if (this.away) {
+        request.socket.destroy();
+        return;
+      }
       let body = "";
       request.on("data", (piece) => (body += piece));
       request.on("end", () => {

@@ -52,8 +52,8 @@ export const act = (addon: number, component: string, action: string, data: Conf
 /** What a source is asked with. */
 export interface Question { component: string; range?: string; job?: string; agent?: string }
 
-/** What a source answered: its items, or one value. */
-export interface Told { items: Config[]; value: unknown }
+/** What a source answered: its items, or one value; `stale`: the add-on did not answer, and this is what it said last. */
+export interface Told { items: Config[]; value: unknown; stale: boolean }
 
 /** Lists of items under the names that add-ons give them. */
 const LISTS = ["items", "data", "rows", "results", "jobs", "agents", "drives", "disks", "pools", "entries", "logs", "lines", "points", "history"];
@@ -62,10 +62,11 @@ const LISTS = ["items", "data", "rows", "results", "jobs", "agents", "drives", "
 export function readTold(answer: unknown): Told {
   const whole = obj(answer);
   const outer = at(whole, "items") !== undefined ? at(whole, "items") : at(whole, "value") !== undefined && at(whole, "source") !== undefined ? at(whole, "value") : answer;
-  if (Array.isArray(outer)) return { items: objs(outer), value: outer };
+  const stale = at(whole, "stale") === true;
+  if (Array.isArray(outer)) return { items: objs(outer), value: outer, stale };
   const inner = obj(outer);
   const list = LISTS.find((name) => Array.isArray(at(inner, name)));
-  return { items: list === undefined ? [] : objs(at(inner, list)), value: outer };
+  return { items: list === undefined ? [] : objs(at(inner, list)), value: outer, stale };
 }
 
 /** Asks one of an add-on's sources, a name or a path of the add-on's that begins with `/api/`. */

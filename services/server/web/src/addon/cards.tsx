@@ -5,9 +5,10 @@ import { useEffect } from "preact/hooks";
 
 import { bytes, plural } from "../format";
 import { addonPath } from "../route";
-import { Icon, Panel, ProblemNote } from "../view/bits";
+import { Icon, Panel } from "../view/bits";
 import { ActionButton, readAction } from "./actions";
 import { cell, plain, titled } from "./cell";
+import { AskedNote } from "./asked";
 import { useSource, type PartProps } from "./context";
 import { arr, at, num, obj, objs, str, within, type Config } from "./manifest";
 
@@ -23,7 +24,7 @@ export function ConfigPart(props: PartProps) {
   const link = str(at(part.config, "link_page"));
   return (
     <Panel id={`t-${part.id}`} title={part.title} note={part.about || undefined} end={link && <a class="btn small" href={addonPath(around.addon.id, link)}>{str(at(part.config, "link_label"), "Change")}</a>}>
-      <ProblemNote problem={asked.problem.value} />
+      <AskedNote asked={asked} around={around} />
       {told === null ? !asked.problem.value && <p class="mute">Asking the add-on.</p> : (
         <dl class="facts">{keys.map((key) => <Fragment key={key}><dt>{str(at(labels, key), titled(key))}</dt><dd>{typeof at(facts, key) === "boolean" ? (at(facts, key) ? "yes" : "no") : plain(at(facts, key)) || <span class="mute">not set</span>}</dd></Fragment>)}</dl>
       )}
@@ -55,7 +56,7 @@ export function DisksPart(props: PartProps) {
   const items = told?.items ?? [];
   return (
     <Panel id={`t-${part.id}`} title={part.title} note={part.about || (items.length > 0 ? plural(items.length, "disk") : undefined)}>
-      <ProblemNote problem={asked.problem.value} />
+      <AskedNote asked={asked} around={props.around} />
       {items.length === 0 && !asked.problem.value && <p class="mute">{told === null ? "Asking the add-on." : "The add-on names no disk."}</p>}
       <ul class="disks">{items.slice(0, 500).map((disk, index) => {
         const name = str(at(disk, "name"), str(at(disk, "disk_name"), str(at(disk, "device"), str(at(disk, "path")))));
@@ -100,7 +101,7 @@ export function DiscoveryPart(props: PartProps) {
   return (
     <Panel id={`t-${part.id}`} title={part.title} note={part.about || (items.length > 0 ? `${plural(items.length, "device")} found` : undefined)}
       end={<span class="do">{target && <a class="btn small" href={`#${target}`}>To the table</a>}<button class="btn small" type="button" disabled={asked.busy.value} onClick={asked.again}><Icon name="find" />{asked.busy.value ? "Looking" : "Look again"}</button></span>}>
-      <ProblemNote problem={asked.problem.value} />
+      <AskedNote asked={asked} around={props.around} />
       <p class="told" role="status">{said.value}</p>
       {items.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Looking." : "Nothing new was found."}</p>}
       <ul class="found">{items.slice(0, 200).map((item, index) => {

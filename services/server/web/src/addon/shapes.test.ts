@@ -39,6 +39,8 @@ describe("frames", () => {
     expect(readTold({ source: "x", items: [{ a: 1 }, 2] }).items).toEqual([{ a: 1 }]);
     expect(readTold({ source: "x", value: { pools: [{ b: 1 }] } }).items).toEqual([{ b: 1 }]);
     expect(readTold([{ c: 1 }]).items).toEqual([{ c: 1 }]);
+    expect(readTold({ source: "x", items: [{ a: 1 }], stale: true })).toEqual({ items: [{ a: 1 }], value: [{ a: 1 }], stale: true });
+    expect(readTold([{ stale: true }]).stale).toBe(false);
     expect(readTold({ source: "config", value: { max: 3 } }).value).toEqual({ max: 3 });
   });
 });

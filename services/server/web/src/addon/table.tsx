@@ -5,9 +5,10 @@ import { useEffect, useMemo } from "preact/hooks";
 
 import { plural } from "../format";
 import { now } from "../state/app";
-import { Icon, Panel, ProblemNote, Shape } from "../view/bits";
+import { Icon, Panel, Shape } from "../view/bits";
 import { ActionButton, offered, readAction, type Action } from "./actions";
 import { cell, plain, readColumn, titled, type Cell, type Column } from "./cell";
+import { AskedNote } from "./asked";
 import { useSource, type PartProps } from "./context";
 import { isFor } from "./feed";
 import { update } from "./jobs";
@@ -170,7 +171,7 @@ export function TablePart(props: PartProps) {
           }}><option value="">as it comes</option>{drawn.filter(sortable).flatMap(({ key, label }) => [<option key={`+${key}`} value={`+${key}`}>{label}, up</option>, <option key={`-${key}`} value={`-${key}`}>{label}, down</option>])}</select></label>}
         </div>
       )}
-      <ProblemNote problem={asked.problem.value} />
+      <AskedNote asked={asked} around={around} />
       {selectable && chosen.length > 0 && (
         <div class="bulk" role="status"><b>{plural(chosen.length, "row")} chosen</b><span class="do">{actions.bulk.map((action: Action) => <ActionButton key={action.name} {...props} action={action} rows={chosen} bulk keyField={keyField} said={(words) => (said.value = words)} />)}
           <button class="btn small plain" type="button" onClick={() => (picked.value = new Set())}>Clear</button></span></div>

@@ -37,7 +37,8 @@ function Lost() {
 
 function Help() {
   return (
-    <Dialog title="Keys" onClose={() => (helpOpen.value = false)}>
+    <Dialog title="Help" onClose={() => (helpOpen.value = false)}>
+      <p class="sr">Keys that work on the bench</p>
       <dl class="keylist">
         <dt><kbd>/</kbd></dt><dd>search drives by model, serial, place</dd>
         <dt><kbd>← → ↑ ↓</kbd></dt><dd>move over the bays</dd>
@@ -47,6 +48,10 @@ function Help() {
         <dt><kbd>Esc</kbd></dt><dd>close, or clear the search</dd>
         <dt><kbd>?</kbd></dt><dd>this list</dd>
       </dl>
+      <ul class="more" onClick={() => (helpOpen.value = false)}>
+        <li><a href="/wall">Wall</a><span class="mute"> the bench for a screen across the room</span></li>
+        <li><a href="/docs">Documents</a><span class="mute"> of this box: its interface, and how things are done</span></li>
+      </ul>
       <form method="dialog"><button class="btn" type="submit">Close</button></form>
     </Dialog>
   );
@@ -74,6 +79,7 @@ export function Shell({ session, children }: { session: Session; children: Compo
                 onInput={(event) => (search.value = event.currentTarget.value)} /><kbd aria-hidden="true">/</kbd></label>
           )}
           <span class="who">{session.username}</span>
+          <button class="btn plain" type="button" onClick={() => (helpOpen.value = true)}><span aria-hidden="true">?</span><span class="sr">Help</span></button>
           <button class="btn plain" type="button" onClick={() => void logout()}>Log out</button>
         </div>
       </header>
