@@ -10,6 +10,7 @@ use wire::Time;
 use wire::event::Severity;
 
 use crate::known::{Spec, known};
+use crate::pool::{self, Pool};
 use crate::reading::{Medium, Reading};
 use crate::wear;
 
@@ -53,6 +54,14 @@ pub enum Kind {
     SelfTestFailed,
     /// A host that no longer reports.
     HostSilent,
+    /// A ZFS pool that has lost devices, or is lost.
+    PoolHealth,
+    /// Errors that a ZFS pool counted.
+    PoolErrors,
+    /// Errors that a scrub found.
+    PoolScan,
+    /// A ZFS pool with too little room.
+    PoolFull,
 }
 
 impl Kind {
@@ -268,6 +277,53 @@ pub fn silence(before: &Alerts, silent: Option<String>, now: Time) -> (Alerts, V
         rises: false,
     };
     let changes = step(&mut after, told, now).into_iter().collect();
+    (after, changes)
+}
+
+/// What holds and has changed of a ZFS pool.
+pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Change>) {
+    let (mut after, mut all) = (before.clone(), Vec::new());
+    let mut told = |kind, value: u64, rises, on: Option<(Severity, String)>| {
+        all.push(Told {
+            kind,
+            on,
+            value: value as f64,
+            rises,
+        });
+    };
+    let (warning, critical) = (Severity::Warning, Severity::Critical);
+    if let Some(health) = &pool.health {
+        // Degraded it still has all data, and not for long where another device fails.
+        let severity = if health == "DEGRADED" { warning } else { critical };
+        let bad = match pool.bad.len() {
+            0 => String::new(),
+            _ => format!(" ({})", pool.bad.iter().take(8).cloned().collect::<Vec<_>>().join(", ")),
+        };
+        let on = (health != "ONLINE").then(|| (severity, format!("it is {health}{bad}")));
+        told(Kind::PoolHealth, pool.bad.len() as u64, true, on);
+    }
+    if let Some(errors) = pool.errors {
+        let words = || (warning, format!("{errors} read, write and checksum errors"));
+        told(Kind::PoolErrors, errors, true, (errors > 0).then(words));
+    }
+    if let Some(errors) = pool.scan_errors {
+        let words = || (critical, format!("its newest scrub or resilver found {errors} errors"));
+        told(Kind::PoolScan, errors, true, (errors > 0).then(words));
+    }
+    if let Some(used) = pool.used {
+        let on = match pool::fullness(used) {
+            0 => None,
+            1 => Some(warning),
+            _ => Some(critical),
+        };
+        told(
+            Kind::PoolFull,
+            used,
+            false,
+            on.map(|severity| (severity, format!("{used} % of it is in use"))),
+        );
+    }
+    let changes = all.into_iter().filter_map(|told| step(&mut after, told, now)).collect();
     (after, changes)
 }
 

@@ -5,25 +5,32 @@ use std::net::IpAddr;
 
 use serde_json::json;
 use store::{Store, Write};
-use wire::event::NewEvent;
-use wire::{Problem, Time};
+use wire::event::{NewEvent, Severity};
+use wire::{DriveId, Problem, Time};
 
 use crate::alert::{self, Alerts, Change};
 use crate::enrol::{Agent, Auth, Register, Token};
 use crate::known::{Spec, known};
+use crate::reading::Reading;
 use crate::report::Report;
 use crate::score::score;
 use crate::tables::{
     AGENTS, DRIVES, DRIVES_MAX, Drive, ENROLLED_MAX, HOSTS, HOSTS_MAX, Host, NUMBERS, OUTBOX, POINTS, Point, SPECS,
     SPECS_MAX, TOKENS, drive_id,
 };
-use crate::{thin, wear};
+use crate::{pool, thin, wear};
 
 /// Points of one drive that are read at once.
 const POINTS_READ: usize = 4 * thin::MOST;
 
 /// After so many points a history is thinned.
 const THIN_EVERY: u64 = 16;
+
+/// Host name under which this box's own drives stand; no host agent can have it, for the blank in it.
+pub const THIS_BOX: &str = "this box";
+
+/// Most drives of this box itself: half of the room. A bench sees hundreds in a year; those longest gone make place.
+const OWN_MAX: usize = 256;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +71,19 @@ pub struct Taken {
     pub drives: usize,
     /// Drives that there was no room for.
     pub full: Vec<String>,
+}
+
+/// What this box's own agent read of one of its drives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Own {
+    /// What the drive said.
+    pub reading: Reading,
+    /// Its id, for the events.
+    pub drive: Option<DriveId>,
+    /// When it said so.
+    pub at: Time,
+    /// Serials of all drives that are plugged in.
+    pub present: Vec<String>,
 }
 
 fn unknown_agent() -> Problem {
@@ -346,6 +366,12 @@ impl Book {
             for change in changes {
                 OUTBOX.append(w, &event(&change, &report.hostname, None))?;
             }
+            let mut of_pools = known.as_ref().map(|host| host.pools.clone()).unwrap_or_default();
+            if !old {
+                for event in pools(&mut of_pools, &report) {
+                    OUTBOX.append(w, &event)?;
+                }
+            }
             let taken = drives(w, &report, old)?;
             let rejected = report.rejected.iter().map(|r| r.why.clone());
             let host = Host {
@@ -361,6 +387,7 @@ impl Book {
                 address,
                 zfs: report.zfs,
                 alerts,
+                pools: of_pools,
                 hostname: report.hostname,
             };
             HOSTS.put(w, host.hostname.as_str(), &host)?;
@@ -370,6 +397,31 @@ impl Book {
             Ok(Ok(taken))
         })
         .await
+    }
+
+    /// Takes a reading of one of this box's own drives; false where there is no room for it.
+    ///
+    /// # Errors
+    /// The medium.
+    pub async fn take_own(&self, own: Own) -> store::Result<bool> {
+        self.store
+            .write(move |w| {
+                let id = drive_id(THIS_BOX, &own.reading);
+                if DRIVES.get(w, id.as_str())?.is_none() {
+                    make_place(w)?;
+                }
+                let taken = drive(w, THIS_BOX, &own.reading, own.at, own.drive.as_ref())?;
+                let here: Vec<String> = own.present.iter().map(|serial| plain(serial)).collect();
+                for (other, mut drive) in DRIVES.all(w)?.into_iter().filter(|(_, d)| d.hostname == THIS_BOX) {
+                    let present = other == id || here.contains(&plain(&drive.reading.serial));
+                    if drive.present != present {
+                        drive.present = present;
+                        DRIVES.put(w, other.as_str(), &drive)?;
+                    }
+                }
+                Ok(taken.is_some())
+            })
+            .await
     }
 
     /// Tells of hosts that fell silent: for each whose `silent` gives words, once.
@@ -563,72 +615,49 @@ fn forget(w: &mut Write<'_, '_>, hostname: &str) -> store::Result<bool> {
     HOSTS.delete(w, hostname)
 }
 
+/// A serial as it is compared: translation layers pad and case it differently.
+fn plain(serial: &str) -> String {
+    let plain = serial.chars().filter(char::is_ascii_alphanumeric);
+    plain.map(|c| c.to_ascii_uppercase()).collect()
+}
+
+/// Takes the own drive out of the book that is longest gone, where there are too many for one more.
+fn make_place(w: &mut Write<'_, '_>) -> store::Result<()> {
+    let all = DRIVES.all(w)?;
+    let full = all.len() as u64 >= DRIVES_MAX;
+    let own: Vec<Drive> = all
+        .into_iter()
+        .map(|(_, drive)| drive)
+        .filter(|drive| drive.hostname == THIS_BOX)
+        .collect();
+    let oldest = own
+        .iter()
+        .filter(|drive| !drive.present)
+        .min_by_key(|drive| drive.last_seen);
+    match oldest.filter(|_| full || own.len() >= OWN_MAX) {
+        None => Ok(()),
+        Some(gone) => {
+            POINTS.delete_of(w, &gone.id)?;
+            DRIVES.delete(w, gone.id.as_str()).map(drop)
+        }
+    }
+}
+
 /// Writes the drives of a report. One that is older than what is known only adds to the history.
 fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool) -> store::Result<Taken> {
     let mut taken = Taken::default();
     let mut here = Vec::new();
     for reading in &report.drives {
-        let id = drive_id(&report.hostname, reading);
-        let before = DRIVES.get(w, id.as_str())?;
-        if before.is_none() && DRIVES.len(w)? >= DRIVES_MAX {
-            taken.full.push(format!(
+        match drive(w, &report.hostname, reading, report.at, None)? {
+            Some(id) => {
+                taken.drives += 1;
+                here.push(id);
+            }
+            None => taken.full.push(format!(
                 "{}: there is no room for more than {DRIVES_MAX} drives",
                 reading.device
-            ));
-            continue;
+            )),
         }
-        taken.drives += 1;
-        let spec = spec_of(w, &reading.model)?;
-        let score = score(reading, spec.as_ref());
-        let point = Point {
-            values: reading.attributes.iter().map(|a| (a.key.clone(), a.count)).collect(),
-            temperature: reading.temperature,
-            score: score.score,
-            wear: wear::view(reading, spec.as_ref()).percent_used,
-            written: reading.written,
-        };
-        let at = u64::try_from(report.at.as_second()).unwrap_or(0);
-        POINTS.put(w, &(id.clone(), at), &point)?;
-        let reports = before.as_ref().map_or(0, |drive| drive.reports) + 1;
-        if reports.is_multiple_of(THIN_EVERY) {
-            let moments: Vec<i64> = POINTS
-                .after_of(w, &id, 0, POINTS_READ)?
-                .into_iter()
-                .map(|(at, _)| i64::try_from(at).unwrap_or(i64::MAX))
-                .collect();
-            let newest = moments.last().copied().unwrap_or(0).max(report.at.as_second());
-            for gone in thin::gone(&moments, newest) {
-                POINTS.delete(w, &(id.clone(), u64::try_from(gone).unwrap_or(0)))?;
-            }
-        }
-        if let Some(before) = before.as_ref().filter(|drive| report.at < drive.last_seen) {
-            let drive = Drive {
-                reports,
-                ..before.clone()
-            };
-            DRIVES.put(w, id.as_str(), &drive)?;
-            here.push(id);
-            continue;
-        }
-        let alerts = before.as_ref().map_or_else(Alerts::new, |drive| drive.alerts.clone());
-        let (alerts, changes) = alert::judge(&alerts, reading, spec.as_ref(), report.at);
-        let drive = Drive {
-            id: id.clone(),
-            hostname: report.hostname.clone(),
-            alias: before.as_ref().map(|drive| drive.alias.clone()).unwrap_or_default(),
-            first_seen: before.as_ref().map_or(report.at, |drive| drive.first_seen),
-            last_seen: report.at,
-            present: true,
-            reports,
-            reading: reading.clone(),
-            score,
-            alerts,
-        };
-        for change in changes {
-            OUTBOX.append(w, &event(&change, &report.hostname, Some(&drive)))?;
-        }
-        DRIVES.put(w, id.as_str(), &drive)?;
-        here.push(id);
     }
     if !old {
         for (id, mut drive) in DRIVES.all(w)? {
@@ -640,6 +669,117 @@ fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool) -> store::Result<Ta
         }
     }
     Ok(taken)
+}
+
+/// Writes what one drive said `at` a moment; its key, or `None` where there is no room for it.
+fn drive(
+    w: &mut Write<'_, '_>,
+    hostname: &str,
+    reading: &Reading,
+    at: Time,
+    called: Option<&DriveId>,
+) -> store::Result<Option<String>> {
+    let id = drive_id(hostname, reading);
+    let before = DRIVES.get(w, id.as_str())?;
+    if before.is_none() && DRIVES.len(w)? >= DRIVES_MAX {
+        return Ok(None);
+    }
+    let spec = spec_of(w, &reading.model)?;
+    let score = score(reading, spec.as_ref());
+    let point = Point {
+        values: reading.attributes.iter().map(|a| (a.key.clone(), a.count)).collect(),
+        temperature: reading.temperature,
+        score: score.score,
+        wear: wear::view(reading, spec.as_ref()).percent_used,
+        written: reading.written,
+    };
+    let second = u64::try_from(at.as_second()).unwrap_or(0);
+    POINTS.put(w, &(id.clone(), second), &point)?;
+    let reports = before.as_ref().map_or(0, |drive| drive.reports) + 1;
+    if reports.is_multiple_of(THIN_EVERY) {
+        let moments: Vec<i64> = POINTS
+            .after_of(w, &id, 0, POINTS_READ)?
+            .into_iter()
+            .map(|(at, _)| i64::try_from(at).unwrap_or(i64::MAX))
+            .collect();
+        let newest = moments.last().copied().unwrap_or(0).max(at.as_second());
+        for gone in thin::gone(&moments, newest) {
+            POINTS.delete(w, &(id.clone(), u64::try_from(gone).unwrap_or(0)))?;
+        }
+    }
+    if let Some(before) = before.as_ref().filter(|drive| at < drive.last_seen) {
+        let drive = Drive {
+            reports,
+            ..before.clone()
+        };
+        DRIVES.put(w, id.as_str(), &drive)?;
+        return Ok(Some(id));
+    }
+    let alerts = before.as_ref().map_or_else(Alerts::new, |drive| drive.alerts.clone());
+    let (alerts, changes) = alert::judge(&alerts, reading, spec.as_ref(), at);
+    let drive = Drive {
+        id: id.clone(),
+        hostname: hostname.to_owned(),
+        alias: before.as_ref().map(|drive| drive.alias.clone()).unwrap_or_default(),
+        first_seen: before.as_ref().map_or(at, |drive| drive.first_seen),
+        last_seen: at,
+        present: true,
+        reports,
+        reading: reading.clone(),
+        score,
+        alerts,
+    };
+    for change in changes {
+        let told = NewEvent {
+            drive: called.cloned(),
+            ..event(&change, hostname, Some(&drive))
+        };
+        OUTBOX.append(w, &told)?;
+    }
+    DRIVES.put(w, id.as_str(), &drive)?;
+    Ok(Some(id))
+}
+
+/// Judges the ZFS pools of a report; the events that tell what has changed.
+fn pools(alerts: &mut BTreeMap<String, Alerts>, report: &Report) -> Vec<NewEvent> {
+    let mut events = Vec::new();
+    for pool in pool::pools(&report.zfs) {
+        let before = alerts.get(&pool.name).cloned().unwrap_or_default();
+        let (after, changes) = alert::judge_pool(&before, &pool, report.at);
+        let host = &report.hostname;
+        events.extend(changes.iter().map(|change| of_pool(change, host, &pool.name)));
+        match after.is_empty() {
+            true => drop(alerts.remove(&pool.name)),
+            // Names that come and go must not fill the host's row.
+            false if alerts.len() < pool::POOLS_MAX || alerts.contains_key(&pool.name) => {
+                alerts.insert(pool.name, after);
+            }
+            false => {}
+        }
+    }
+    events
+}
+
+/// The event of a pool's change, with the name that existing clients know it by.
+fn of_pool(change: &Change, hostname: &str, pool: &str) -> NewEvent {
+    let mut told = event(change, hostname, None);
+    told.message = format!("{hostname} ZFS pool {pool}: {}", change.message);
+    told.data["pool"] = pool.into();
+    let critical = change.severity == Severity::Critical;
+    let name = match (
+        change.kind == alert::Kind::PoolHealth,
+        change.kind == alert::Kind::PoolFull,
+    ) {
+        (true, _) if critical => "zfs_pool_faulted",
+        (true, _) => "zfs_pool_degraded",
+        (_, true) if critical => "zfs_capacity_critical",
+        (_, true) => "zfs_capacity_warning",
+        (false, false) => "zfs_vdev_errors",
+    };
+    if !change.resolved {
+        told.data["event_type"] = name.into();
+    }
+    told
 }
 
 /// The event of a change.

@@ -1,4 +1,4 @@
-//! `health`: what drives of other computers say of themselves, read, kept, judged and foretold.
+//! `health`: what drives of other computers, and this box's own, say of themselves: read, kept, judged and foretold.
 //!
 //! ```text
 //!  /api/report ─► report ─► reading (one shape for ATA, NVMe, SCSI) ─► alert (what has changed) ─┐
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Pure, with time as an argument: all but [`book`], which keeps it through `store`. What it does not do: it opens no
-//! drive, runs no smartctl, speaks no HTTP, and never sees a secret, only hashes. SMART of drives that *this* box tests
-//! is `drive`'s and `burnin`'s; the rules for raw values are shared with them in [`wire::attribute`].
+//! drive, runs no smartctl, speaks no HTTP, and never sees a secret, only hashes. What a burn-in makes of SMART is `drive`'s and
+//! `burnin`'s; the rules for raw values are shared with them in [`wire::attribute`].
 //!
 //! Tested beside the code, over recorded documents of real drives with the expected score and alerts beside each
 //! (`tests/golden.rs`), with properties (`tests/properties.rs`), and fuzzed (`fuzz/`). What no drive here has ever
@@ -19,6 +19,7 @@ pub mod alert;
 pub mod book;
 pub mod enrol;
 pub mod known;
+pub mod pool;
 pub mod reading;
 pub mod report;
 pub mod score;
@@ -27,6 +28,6 @@ pub mod thin;
 pub mod trend;
 pub mod wear;
 
-pub use book::{Book, Failure};
+pub use book::{Book, Failure, Own, THIS_BOX};
 pub use reading::{Reading, read};
 pub use report::{Flaw, Report, report};

@@ -81,6 +81,9 @@ pub struct Host {
     pub zfs: serde_json::Value,
     /// Alerts about the host itself.
     pub alerts: Alerts,
+    /// Alerts about its ZFS pools, by name.
+    #[serde(default)]
+    pub pools: BTreeMap<String, Alerts>,
 }
 
 /// A drive of a host.

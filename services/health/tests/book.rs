@@ -11,7 +11,7 @@ use health::tables::NAMES;
 use health::{Book, Failure, report};
 use serde_json::{Value, json};
 use store::{Check, Options};
-use wire::Time;
+use wire::{DriveId, Time};
 
 fn open(dir: &std::path::Path) -> Book {
     let mut names = NAMES.to_vec();
@@ -215,4 +215,116 @@ async fn a_year_of_reports_stays_bounded() {
         book.clean(at(399 * 24)).await.unwrap() + book.points(&id, at(-1)).unwrap().len(),
         kept
     );
+}
+
+fn own(serial: &str, pending: u64, present: &[&str], hour: i64) -> health::Own {
+    health::Own {
+        reading: health::read(&drive(serial, pending)).unwrap(),
+        drive: DriveId::from_serial("MODEL", serial, 1 << 40),
+        at: at(hour),
+        present: present.iter().map(|&serial| serial.to_owned()).collect(),
+    }
+}
+
+#[tokio::test]
+async fn this_boxs_own_drives_have_histories_and_alerts_and_come_and_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    assert!(book.take_own(own("S1", 0, &["S1", "S2"], 1)).await.unwrap());
+    assert!(book.take_own(own("S2", 0, &["s1 ", "S2"], 2)).await.unwrap());
+    assert!(book.drives(|_| true).unwrap().iter().all(|drive| drive.present));
+    assert!(book.outbox().unwrap().is_empty());
+    // It gets worse while the other one is pulled.
+    assert!(book.take_own(own("S1", 8, &["S1"], 3)).await.unwrap());
+    let told: Vec<_> = book.outbox().unwrap().into_iter().map(|(_, event)| event).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].kind, "drive.alert");
+    assert!(
+        told[0].message.starts_with("this box /dev/sda (MODEL, S1): "),
+        "{told:?}"
+    );
+    assert_eq!(told[0].drive, DriveId::from_serial("MODEL", "S1", 1 << 40));
+    let drives = book.drives(|drive| drive.hostname == health::THIS_BOX).unwrap();
+    let of = |serial: &str| drives.iter().find(|drive| drive.reading.serial == serial).unwrap();
+    assert!(of("S1").present && !of("S2").present);
+    assert!(of("S1").score.score < of("S2").score.score);
+    assert_eq!(book.points(&of("S1").id, at(0)).unwrap().len(), 2);
+    // The box itself is no host that could fall silent, and none that an agent could speak for.
+    assert!(book.hosts().unwrap().is_empty());
+    assert!(report(&json!({ "hostname": health::THIS_BOX, "drives": [] }), at(0)).is_err());
+}
+
+#[tokio::test]
+async fn drives_that_are_long_gone_make_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    for n in 0..300 {
+        let serial = format!("S{n}");
+        assert!(book.take_own(own(&serial, 0, &[&serial], n)).await.unwrap());
+    }
+    let drives = book.drives(|_| true).unwrap();
+    assert_eq!(drives.len(), 256);
+    assert!(drives.iter().any(|drive| drive.reading.serial == "S299"));
+    assert!(!drives.iter().any(|drive| drive.reading.serial == "S0"));
+}
+
+#[tokio::test]
+async fn fault_8_a_pool_that_loses_a_device_counts_errors_or_fills_up_is_told_once_and_when_it_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let agent = enrol(&book, "nas", 1).await;
+    let state = |health: &str, errors: u64, used: u64| {
+        json!({ "zfs_available": true, "pools": [{ "name": "tank", "health": health, "capacity_pct": used, "read_errors": 0,
+            "write_errors": 0, "checksum_errors": errors, "devices": [{ "name": "sda", "state": health }] }] })
+    };
+    let none = json!({ "zfs_available": true, "pools": [] });
+    for (hour, zfs, expected) in [
+        (1, state("ONLINE", 0, 50), vec![]),
+        (
+            2,
+            state("DEGRADED", 3, 50),
+            vec!["warning zfs_pool_degraded", "warning zfs_vdev_errors"],
+        ),
+        (3, state("DEGRADED", 3, 50), vec![]),
+        // What a report does not name is not cured.
+        (4, none, vec![]),
+        (
+            5,
+            state("FAULTED", 5, 91),
+            vec![
+                "critical zfs_pool_faulted",
+                "warning zfs_vdev_errors",
+                "warning zfs_capacity_warning",
+            ],
+        ),
+        (
+            6,
+            state("ONLINE", 5, 98),
+            vec!["info null", "critical zfs_capacity_critical"],
+        ),
+        (7, state("ONLINE", 0, 50), vec!["info null", "info null"]),
+    ] {
+        let body = json!({ "hostname": "nas", "timestamp": at(hour), "drives": [], "zfs": zfs });
+        book.take(agent, report(&body, at(hour)).unwrap(), None, at(hour))
+            .await
+            .unwrap();
+        let told = book.outbox().unwrap();
+        let words: Vec<String> = told
+            .iter()
+            .map(|(_, event)| {
+                assert!(event.message.starts_with("nas ZFS pool tank: "), "{event:?}");
+                let severity = serde_json::to_value(event.severity).unwrap();
+                format!(
+                    "{} {}",
+                    severity.as_str().unwrap(),
+                    event.data["event_type"].as_str().unwrap_or("null")
+                )
+            })
+            .collect();
+        assert_eq!(words, expected, "hour {hour}: {told:?}");
+        if let Some((last, _)) = told.last() {
+            book.logged(*last).await.unwrap();
+        }
+    }
+    assert!(book.hosts().unwrap()[0].pools.is_empty());
 }
