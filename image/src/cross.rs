@@ -50,9 +50,6 @@ impl Binaries {
     /// # Errors
     /// When a package cannot be had or a program does not compile.
     pub fn build(ws: &Workspace, board: &Board, refresh: bool) -> Result<Self> {
-        if let Some(dir) = std::env::var_os("KILN_BINARIES") {
-            return Ok(Self::in_dir(dir.into()));
-        }
         Self::build_these(ws, board, refresh, PROGRAMS)
     }
 
@@ -61,6 +58,9 @@ impl Binaries {
     /// # Errors
     /// As [`Self::build`].
     pub fn build_these(ws: &Workspace, board: &Board, refresh: bool, programs: &[(&str, &str)]) -> Result<Self> {
+        if let Some(dir) = std::env::var_os("KILN_BINARIES") {
+            return Ok(Self::in_dir(dir.into()));
+        }
         let target = board.arch.target();
         let dir = ws.root().join("target").join(format!("image-{}", board.name));
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -26,6 +26,7 @@ pub mod signature;
 pub mod slot;
 pub mod system;
 pub mod tools;
+pub mod tree;
 pub mod update;
 pub mod verify;
 pub mod workspace;

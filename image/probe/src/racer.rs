@@ -6,7 +6,9 @@
 //! | `limit` | tells how far the kernel has come, and turns the machine off: what no init can be faster than |
 //! | `floor` | starts the server and starts it again: the least that a supervisor can do |
 //! | `server`, `run` | the little server: listens, tells when; at rest tells who uses how much memory; then kills itself, again and again |
+//! | `answered` | in the image itself: asks the server once, tells when it answered and which modules are loaded |
 //! | `1`, `2` | runit's stages |
+//! | `mount`, `swapon` | what finit wants to be there: nothing |
 //!
 //! Times are nanoseconds of `CLOCK_BOOTTIME`, which under QEMU's `-icount shift=0` are instructions. Lines go to the serial
 //! line as `R WORD …`. Not part of any image; `race` in the crate `image` reads them.
@@ -38,7 +40,8 @@ fn main() {
         "floor" => loop {
             let _ = Command::new("/race/server").status();
         },
-        "1" => {}
+        "answered" => answered(),
+        "1" | "mount" | "swapon" => {}
         "2" => become_it(&["/usr/bin/runsvdir".into(), "/service".into()]),
         _ => serve(),
     }
@@ -127,6 +130,28 @@ fn serve() {
         let _ = f.write_all(format!("{:>20} {:>4}\n", now(), count + 1).as_bytes());
     }
     let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+}
+
+/// Asks the box's own server as a browser does.
+fn answered() {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", 80))?;
+        stream.write_all(b"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head)?;
+        Ok(String::from_utf8_lossy(&head).into_owned())
+    };
+    match ask() {
+        Ok(head) if head == "HTTP/1.1 200" => say(&format!("listen {}", now())),
+        other => say(&format!("failed {other:?}")),
+    }
+    let loaded = fs::read_to_string("/proc/modules").unwrap_or_default();
+    let live = loaded.lines().filter(|l| l.contains(" Live "));
+    let mut names: Vec<&str> = live.filter_map(|l| l.split(' ').next()).collect();
+    // The kernel lists the newest first.
+    names.reverse();
+    say(&format!("modules {}", names.join(",")));
+    say("end");
 }
 
 /// Tells PSS of PID 1, and of all that is neither PID 1 nor we nor the kernel's.

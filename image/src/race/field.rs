@@ -20,7 +20,7 @@ pub(super) struct Contestant {
 /// Everybody, the limits first.
 pub(super) const FIELD: [Contestant; 8] = [
     Contestant {
-        name: "kernel alone",
+        name: super::LIMIT_NAME,
         packages: &[],
         programs: &[],
         next: "/race/limit",
@@ -87,20 +87,23 @@ pub(super) const FIELD: [Contestant; 8] = [
         packages: &["finit"],
         programs: &[
             "usr/sbin/finit",
-            "sbin/finit",
-            "usr/libexec/finit/keventd",
-            "usr/lib/finit/plugins/*.so",
-            "usr/lib/*/finit/plugins/*.so",
+            "usr/lib/finit/keventd",
+            "usr/lib/finit/logit",
+            "usr/lib/finit/tmpfiles.d/finit.conf",
         ],
         next: "/usr/sbin/finit:init",
         files: &[
             (
                 "etc/finit.conf",
                 false,
-                "runlevel 2\nservice [2] notify:systemd restart:-1 restart_sec:0 /race/server server -- Little server\n",
+                "runlevel 2\nservice [2] notify:systemd respawn /race/server server -- Little server\n",
             ),
             ("etc/passwd", false, "root:x:0:0::/:/x\n"),
             ("etc/group", false, "root:x:0:\n"),
+            // Without these it takes the machine for broken and asks for a password.
+            ("etc/fstab", false, "# nothing\n"),
+            ("usr/bin/mount", true, ""),
+            ("usr/sbin/swapon", true, ""),
         ],
     },
     Contestant {

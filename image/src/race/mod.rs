@@ -8,8 +8,8 @@
 //! needs to start again. Memory is proportional (PSS): PID 1, and all other processes but the server.
 
 mod field;
+mod shipped;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,20 +17,21 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::apt::Apt;
-use crate::board::{Board, Request};
+use crate::board::Board;
 use crate::cpio::{Archive, Node};
 use crate::cross::Binaries;
-use crate::elf;
 use crate::error::{At, Error, Result};
-use crate::exec;
-use crate::modules::Modules;
-use crate::packages::{Packages, matching};
+use crate::tree;
 use crate::workspace::Workspace;
 use field::{Contestant, FIELD, node};
+pub use shipped::{Shipped, shipped};
 
 /// Modules that everybody loads: those that the box loads before its system is mounted.
 const MODULES: [&str; 3] = ["crc32c_generic", "libcrc32c", "erofs"];
+/// The contestant that is the kernel alone.
+const LIMIT_NAME: &str = "kernel alone";
+/// The word for the image itself beside the contestants.
+pub const SHIPPED: &str = "shipped";
 /// Longest run of one contestant.
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -56,20 +57,7 @@ pub struct Measured {
 /// # Errors
 /// A package cannot be had, or a program is not there. A contestant that does not come to its end has gaps in the table.
 pub fn run(ws: &Workspace, board: &Board, rounds: usize, only: &[String]) -> Result<Vec<Measured>> {
-    let mut packages = Packages::of_board(ws, board, false)?;
-    let request = Request {
-        name: board.kernel.clone(),
-        arch: None,
-        follow: vec!["linux-image-".into()],
-        files: Vec::new(),
-    };
-    let kernels = packages.get(&[request], board.arch.debian())?.concat();
-    let kernel = kernels
-        .iter()
-        .find(|k| k.dir.join("usr/lib/modules").is_dir())
-        .ok_or_else(|| Error::Incomplete(format!("{} has no modules", board.kernel)))?;
-    let modules = Modules::prepare(ws, board, kernel)?;
-    let vmlinuz = kernel.dir.join(format!("boot/vmlinuz-{}", modules.version));
+    let (vmlinuz, modules) = tree::kernel(ws, board)?;
     let early = modules.in_order(&MODULES.map(str::to_owned))?;
     let ours = Binaries::build_these(
         ws,
@@ -86,7 +74,7 @@ pub fn run(ws: &Workspace, board: &Board, rounds: usize, only: &[String]) -> Res
         .iter()
         .filter(|c| only.is_empty() || only.iter().any(|o| o == c.name))
     {
-        let trees = unpack(ws, board, c.packages)?;
+        let trees = tree::unpack(ws, board, c.packages)?;
         let archive = archive(c, &trees, &early, &racer, &init)?;
         let file = dir.path().join("initrd");
         fs::write(&file, &archive).at("writing", &file)?;
@@ -98,7 +86,7 @@ pub fn run(ws: &Workspace, board: &Board, rounds: usize, only: &[String]) -> Res
         let mut restarts = Vec::new();
         for round in 0..rounds {
             let serial = dir.path().join("serial");
-            let lines = boot(&vmlinuz, &file, &serial)?;
+            let lines = boot(&vmlinuz, &file, QUIET, &[], &serial)?;
             read(&lines, &mut result, &mut restarts);
             eprintln!("{} round {}: {}", c.name, round + 1, lines.join(" | "));
         }
@@ -135,7 +123,7 @@ fn read(lines: &[String], result: &mut Measured, restarts: &mut Vec<f64>) {
 #[must_use]
 pub fn table(results: &[Measured]) -> String {
     let of = |name: &str| results.iter().find(|r| r.name == name);
-    let kernel = of("kernel alone").and_then(|r| r.boot);
+    let kernel = of(LIMIT_NAME).and_then(|r| r.boot);
     let floor = of("floor").and_then(|r| r.restart);
     let mut t = format!(
         "{:<13} {:>9} {:>10} {:>7} {:>12} {:>12} {:>9} {:>14}\n",
@@ -159,63 +147,6 @@ pub fn table(results: &[Measured]) -> String {
     }
     t.push_str("Instructions in millions. dinit is in no Debian suite; recorded earlier: boot 1.10 x, restart 1.01 M, PID 1 1698 KiB.\n");
     t
-}
-
-/// Unpacks packages and what they depend on; the folders.
-fn unpack(ws: &Workspace, board: &Board, names: &[&str]) -> Result<Vec<PathBuf>> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let arch = board.arch.debian();
-    let mut apt = Apt::new(
-        ws.cache(&format!("apt-{}", board.suite))?,
-        &board.suite,
-        &board.mirror,
-        &board.security_mirror,
-    )?;
-    let (debs, unpacked) = (ws.cache("race-debs")?, ws.cache("race")?);
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut queue: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-    let mut dirs = Vec::new();
-    while let Some(name) = queue.pop() {
-        if !seen.insert(name.clone()) || seen.len() > 200 {
-            continue;
-        }
-        let found = apt.show(&[(name.clone(), arch.to_owned())])?;
-        let Some(stanza) = found.into_values().flatten().next() else {
-            if names.contains(&name.as_str()) {
-                return Err(Error::Package {
-                    package: name,
-                    what: "it is not in the archive".into(),
-                });
-            }
-            continue;
-        };
-        queue.extend(stanza.depends.clone());
-        let p = &stanza.package;
-        let to = unpacked.join(format!("{}_{}", p.name, &p.sha256[..16]));
-        if !to.is_dir() {
-            apt.download(std::slice::from_ref(p), &debs)?;
-            let deb = newest(&debs, &p.name)?;
-            exec::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&to))?;
-            let _ = fs::remove_file(deb);
-        }
-        dirs.push(to);
-    }
-    Ok(dirs)
-}
-
-/// The file that apt has just put there for a package.
-fn newest(debs: &Path, name: &str) -> Result<PathBuf> {
-    let prefix = format!("{name}_");
-    let found = fs::read_dir(debs)
-        .at("reading", debs)?
-        .flatten()
-        .find(|e| e.file_name().to_string_lossy().starts_with(&prefix));
-    found.map(|e| e.path()).ok_or_else(|| Error::Package {
-        package: name.to_owned(),
-        what: "apt has downloaded no file".into(),
-    })
 }
 
 /// A contestant's initramfs.
@@ -261,80 +192,18 @@ fn archive(c: &Contestant, trees: &[PathBuf], early: &[PathBuf], racer: &[u8], i
         a.add(to, Node::Dir(0o755));
         a.add(from, Node::Link(to.to_owned()));
     }
-    let mut wanted: Vec<(String, PathBuf)> = Vec::new();
-    for pattern in c.programs {
-        for tree in trees {
-            for path in matching(tree, pattern)? {
-                wanted.push((path.to_string_lossy().into_owned(), tree.join(&path)));
-            }
-        }
-    }
-    if !c.programs.is_empty() && wanted.is_empty() {
-        return Err(Error::Incomplete(format!(
-            "{}: none of {:?} is in its packages",
-            c.name, c.programs
-        )));
-    }
-    let libraries = libraries(trees);
-    let mut have = BTreeSet::new();
-    while let Some((path, from)) = wanted.pop() {
-        if !have.insert(path.clone()) {
-            continue;
-        }
-        let bytes = fs::read(&from).at("reading", &from)?;
-        if let Some(needs) = elf::needs(&bytes) {
-            let loader = needs
-                .loader
-                .iter()
-                .filter_map(|l| l.rsplit('/').next().map(str::to_owned));
-            for name in needs.libraries.iter().cloned().chain(loader) {
-                match libraries.get(&name) {
-                    Some((at, from)) => wanted.push((at.clone(), from.clone())),
-                    None => {
-                        return Err(Error::Incomplete(format!(
-                            "{path} needs {name}, which is in no package"
-                        )));
-                    }
-                }
-            }
-        }
-        a.add(&path, Node::File(0o755, bytes));
-    }
+    tree::add_programs(&mut a, trees, c.programs).map_err(|e| Error::Incomplete(format!("{}: {e}", c.name)))?;
     for (path, executable, text) in c.files {
         a.add(path, node(*executable, text, racer));
     }
     Ok(a.bytes())
 }
 
-/// Shared libraries of all trees by file name: where they go, and where they are (links followed).
-fn libraries(trees: &[PathBuf]) -> BTreeMap<String, (String, PathBuf)> {
-    let mut found = BTreeMap::new();
-    for tree in trees {
-        for pattern in [
-            "usr/lib/*/lib*.so*",
-            "usr/lib/*/*/lib*.so*",
-            "usr/lib/*/ld-linux*",
-            "usr/lib64/ld-linux*",
-        ] {
-            for path in matching(tree, pattern).unwrap_or_default() {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let from = tree.join(&path);
-                if from.is_file() {
-                    let folder = if name.starts_with("ld-linux") {
-                        "usr/lib64"
-                    } else {
-                        "usr/lib/x86_64-linux-gnu"
-                    };
-                    found.insert(name.clone(), (format!("{folder}/{name}"), from));
-                }
-            }
-        }
-    }
-    found
-}
+/// What the race's kernels are told.
+const QUIET: &str = "console=ttyS0 quiet rootfstype=ramfs panic=-1";
 
-/// One boot; the racer's lines.
-fn boot(vmlinuz: &Path, initrd: &Path, serial: &Path) -> Result<Vec<String>> {
+/// One boot of a machine with these devices; the racer's lines.
+fn boot(vmlinuz: &Path, initrd: &Path, cmdline: &str, devices: &[&str], serial: &Path) -> Result<Vec<String>> {
     let _ = fs::remove_file(serial);
     let mut qemu = Command::new("qemu-system-x86_64");
     qemu.args([
@@ -352,7 +221,8 @@ fn boot(vmlinuz: &Path, initrd: &Path, serial: &Path) -> Result<Vec<String>> {
     .arg(vmlinuz)
     .arg("-initrd")
     .arg(initrd)
-    .args(["-append", "console=ttyS0 quiet rootfstype=ramfs panic=-1"])
+    .args(["-append", cmdline])
+    .args(devices)
     .arg("-serial")
     .arg(format!("file:{}", serial.display()))
     .stdin(Stdio::null())

@@ -28,5 +28,6 @@ mod signatures;
 mod slots;
 mod sticks;
 mod supervisor;
+mod systemd;
 mod update;
 mod wire_lab;
