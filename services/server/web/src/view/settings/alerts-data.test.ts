@@ -11,7 +11,7 @@ test("a form sends what it shows, and nothing of another service's", () => {
 });
 
 test("a rule is told in words", () => {
-  const kinds = [{ type: "job.failed", category: "", label: "Drive failed its burn-in", default_severity: "critical" }];
+  const kinds = [{ type: "job.failed", category: "", label: "Drive failed its burn-in", default_severity: "critical" as const, default_cooldown: 0, default_enabled: true }];
   expect(ruleWords({ event_type: "job.failed", enabled: true, cooldown_secs: 0 }, kinds)).toBe("Tell: Drive failed its burn-in");
   expect(ruleWords({ event_type: "unit.*", enabled: false, cooldown_secs: 0, drive: "S1" }, kinds)).toBe("Keep back: unit.* (drive S1)");
 });

@@ -1,5 +1,6 @@
 /** Alerts as the box tells them: what `/api/notifications` sends and takes (its document is at `/api/v1/openapi.json`). */
 import { call, segment } from "../../api";
+import type { AlertDelivery, AlertDigest, AlertKind, AlertProvider, AlertQuietHours, AlertRule, ServiceDetail, ServiceView } from "../../openapi";
 
 const ROOT = "/api/notifications";
 
@@ -9,75 +10,22 @@ export const MASK = "********";
 /** Longest wait for a test: the box gives a service 15 s for each of up to twenty targets. */
 const TEST_MS = 120_000;
 
-/** One field of a service's form. */
-export interface Field {
-  key: string;
-  label: string;
-  type: "text" | "password" | "number" | "checkbox" | "select";
-  required: boolean;
-  placeholder?: string;
-  help_text?: string;
-  default?: string;
-  options?: { value: string; label: string }[];
-}
-
-/** One service. */
-export interface Provider { type: string; label: string; fields: Field[] }
-
+/** One service with its form. */
+export type Provider = AlertProvider;
 /** One kind of event. */
-export interface Kind { type: string; category: string; label: string; default_severity: string }
-
+export type Kind = AlertKind;
 /** A channel, without its secrets. */
-export interface Service {
-  id: number;
-  name: string;
-  service_type: string;
-  config_fields: Record<string, string>;
-  enabled: boolean;
-  notify_on_critical: boolean;
-  notify_on_warning: boolean;
-  notify_on_healthy: boolean;
-  cooldown_secs: number;
-  locked: boolean;
-  disabled_why: string | null;
-  failing_since: string | null;
-  waiting: number;
-}
-
+export type Service = ServiceView;
 /** One rule; the first that matches decides. */
-export interface Rule {
-  event_type: string;
-  enabled: boolean;
-  cooldown_secs: number;
-  min_severity?: "info" | "warning" | "critical" | undefined;
-  drive?: string;
-  job?: string;
-  workspace?: string;
-}
-
-/** Hours in which only criticals are told. */
-export interface QuietHours { enabled: boolean; start_time: string; end_time: string; timezone: string }
-
-/** A summary instead of single messages. */
-export interface Digest { enabled: boolean; send_at: string; every: "hourly" | "daily" | "weekly"; weekday: number; timezone: string }
-
+export type Rule = AlertRule;
+/** Hours in which only criticals are told, as the box sends them: with every field. */
+export type QuietHours = Required<AlertQuietHours>;
+/** A summary instead of single messages, as the box sends it: with every field. */
+export type Digest = Required<AlertDigest>;
 /** A channel with everything that is set for it. */
-export interface Detail { service: Service; event_rules: Rule[]; quiet_hours: QuietHours | null; digest: Digest | null }
-
+export type Detail = Omit<ServiceDetail, "quiet_hours" | "digest"> & { quiet_hours: QuietHours | null; digest: Digest | null };
 /** What became of one message. */
-export interface Delivery {
-  id: number;
-  service_name: string;
-  event_type: string;
-  message: string;
-  status: "pending" | "retrying" | "sent" | "failed";
-  attempts: number;
-  error_message?: string;
-  answer?: string;
-  sent_at?: string;
-  next_at?: string;
-  created_at: string;
-}
+export type Delivery = AlertDelivery;
 
 /** How a test went. */
 export interface Tried { success: boolean; message?: string; error?: string }
