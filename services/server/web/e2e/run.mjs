@@ -312,7 +312,7 @@ async function round(browser, width, scheme) {
 
     await test("wall: every drive at one glance, on one screen from a phone to 4K, and nothing to press", async () => {
       await page.goto("/wall");
-      const tile = (name) => page.locator(".w", { has: page.getByText(box.loops.get(name).four, { exact: true }) });
+      const tile = (name) => page.locator(".w", { hasText: box.loops.get(name).four });
       const screen = async (size, name) => {
         await page.setViewportSize(size);
         await page.locator(".w").first().waitFor();
@@ -326,7 +326,7 @@ async function round(browser, width, scheme) {
       };
       await screen({ width: 3840, height: 2160 }, "wall-4k");
       await tile("bad").getByText("FAILED").waitFor();
-      await tile("blank").getByText("PASSED").waitFor();
+      await tile("long").getByText("PASSED").waitFor();
       await page.getByText("take it out").waitFor();
       await screen({ width: 1920, height: 1080 }, "wall");
       await screen({ width: 360, height: 780 }, "wall-phone");

@@ -13,7 +13,7 @@ import { ago, celsius } from "../format";
 import { now } from "../state/app";
 import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
 import { act } from "./ask";
-import { AskedNote } from "./asked";
+import { AskedNote, isPast } from "./asked";
 import { useSource, type PartProps } from "./context";
 import { isFor } from "./feed";
 import { records, update, type Shown } from "./jobs";
@@ -71,7 +71,7 @@ export function ProgressPart(props: PartProps) {
     <Panel id={`t-${part.id}`} title={part.title} note={part.about || (list.length > 0 ? <Count list={list} jobs={jobs} /> : undefined)}>
       {(list.length === 0 || asked.told.value?.stale) && <AskedNote asked={asked} around={around} />}
       {list.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Asking what runs." : "Nothing runs. A job appears here as soon as the add-on tells of it."}</p>}
-      <ul class={`jobs ${bool(at(obj(at(part.config, "cancel")), "enabled")) ? "ends" : ""}`}>{list.map((id) => {
+      <ul class={`jobs ${bool(at(obj(at(part.config, "cancel")), "enabled")) ? "ends" : ""} ${isPast(asked, around) ? "past" : ""}`}>{list.map((id) => {
         const job = jobs.get(id);
         return job && <Job key={id} job={job} {...props} />;
       })}</ul>

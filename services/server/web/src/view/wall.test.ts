@@ -60,7 +60,7 @@ describe("a tile", () => {
     for (const [outcome, shape] of [["PASSED", "pass"], ["WARN", "warn"], ["FAILED", "fail"], ["INCONCLUSIVE", "inc"]] as const) {
       expect(face(drive(), job({ state: { kind: "finished" }, verdict: verdict(outcome) }))).toMatchObject({ word: outcome, shape, share: null });
     }
-    expect(face(drive(), job({ state: { kind: "finished" }, verdict: verdict("FAILED"), findings: [finding()] })).side).toContain("1");
+    expect(face(drive(), job({ state: { kind: "finished" }, verdict: verdict("FAILED"), findings: [finding({ lba: 2_000_000 })] })).side).toBe("at 1.02\u00a0GB");
   });
   it("a drive in use says so, whatever became of it before", () => {
     expect(face(drive({ refused: { kind: "mounted", reason: "mounted at /mnt" } }), job({ state: { kind: "finished" }, verdict: verdict("PASSED") })).word).toBe("In use");

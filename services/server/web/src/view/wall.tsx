@@ -8,7 +8,7 @@ import type { Drive, Job } from "@wire";
 import { useEffect } from "preact/hooks";
 
 import "../style/wall.css";
-import { bytes, clock, findingPlace, lastFour, phaseName, rate, timeLeft, verdictShape } from "../format";
+import { bytes, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../format";
 import { go } from "../route";
 import { known, latest, lostSince, now } from "../state/app";
 import { bayOf, isOver } from "../state/store";
@@ -42,7 +42,7 @@ export function face(drive: Drive, job: Job | undefined): Face {
   if (job?.verdict) {
     const { outcome } = job.verdict;
     const first = outcome === "FAILED" ? job.findings.find((finding) => finding.lba !== null) : undefined;
-    return { ...plain, kind: `vd is-${verdictShape(outcome)}`, shape: verdictShape(outcome), word: outcome, side: first ? findingPlace({ ...first, sectors: 1 }) : "" };
+    return { ...plain, kind: `vd is-${verdictShape(outcome)}`, shape: verdictShape(outcome), word: outcome, side: first?.lba != null ? `at ${bytes(first.lba * job.sector)}` : "" };
   }
   return { ...plain, kind: "idle", word: drive.id === null ? "No identity" : "Idle" };
 }
