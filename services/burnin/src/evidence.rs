@@ -38,10 +38,22 @@ pub struct Evidence {
     pub incidents: Vec<Incident>,
     /// How many there were of each kind, also beyond that number.
     pub incident_counts: BTreeMap<FaultKind, u64>,
+    /// Tests of the host's own buffers, made after wrong data that bad memory explains as well as a bad drive.
+    #[serde(default)]
+    pub memory: MemoryTests,
     /// Interruptions that it went on after.
     pub resumes: Vec<Resume>,
     /// Why it ended before its end; `None` while it runs, and when it ran to the end.
     pub stopped: Option<Stop>,
+}
+
+/// Tests of the host's own buffers ([`crate::memory`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryTests {
+    /// Tests that found nothing.
+    pub good: u32,
+    /// Tests that found the host's memory bad.
+    pub bad: u32,
 }
 
 /// One step that moves data.
@@ -148,6 +160,7 @@ impl Evidence {
             defects: Defects::default(),
             incidents: Vec::new(),
             incident_counts: BTreeMap::new(),
+            memory: MemoryTests::default(),
             resumes: Vec::new(),
             stopped: None,
         }
@@ -234,19 +247,27 @@ impl Evidence {
         verifies.peek().is_some() && verifies.all(|record| !record.work.fill.is_keyed())
     }
 
-    /// Everything found wrong: bad sectors, then incidents that say something about the drive.
+    /// Everything found wrong: bad memory of the host, which casts doubt on all that follows, bad sectors, then incidents
+    /// that say something about the drive.
     pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = self.defects.findings(self.geometry);
-        let told = self.incidents.iter().map(|i| Finding {
-            step: i.step,
-            kind: i.kind,
-            lba: i.lba,
-            sectors: i.sectors,
-            found: None,
-            phase: i.phase,
-            detail: i.detail.clone(),
-        });
-        findings.extend(told);
+        let told = |host: bool| {
+            let these = self
+                .incidents
+                .iter()
+                .filter(move |i| (i.kind == FaultKind::HostMemory) == host);
+            these.map(|i| Finding {
+                step: i.step,
+                kind: i.kind,
+                lba: i.lba,
+                sectors: i.sectors,
+                found: None,
+                phase: i.phase,
+                detail: i.detail.clone(),
+            })
+        };
+        let mut findings: Vec<Finding> = told(true).collect();
+        findings.extend(self.defects.findings(self.geometry));
+        findings.extend(told(false));
         findings.truncate(FINDINGS_MAX);
         findings
     }
@@ -311,7 +332,7 @@ impl Record {
 /// Order in which incidents are kept, the most telling first.
 fn severity(kind: FaultKind) -> u8 {
     match kind {
-        FaultKind::WriteError | FaultKind::ReadError => 0,
+        FaultKind::WriteError | FaultKind::ReadError | FaultKind::HostMemory => 0,
         FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang => 1,
         FaultKind::Transient => 2,
         FaultKind::Slow => 4,

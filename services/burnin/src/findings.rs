@@ -68,6 +68,22 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether bad memory or a bad memory bus of the host gives the same: wrong bits that nothing else explains.
+    ///
+    /// Other sectors' data, old data, zeros and errors are nothing that a bad cell makes.
+    pub fn may_be_memory(self) -> bool {
+        match self {
+            Self::Flips { .. } | Self::Torn | Self::Transient => true,
+            Self::Zeros
+            | Self::Ones
+            | Self::Foreign
+            | Self::Stale { .. }
+            | Self::Moved { .. }
+            | Self::Read { .. }
+            | Self::Write { .. } => false,
+        }
+    }
+
     /// Whether two neighbours with these faults make one run.
     fn joins(self, other: Self) -> bool {
         match (self, other) {
@@ -397,7 +413,7 @@ fn pass_words(pass: u8) -> String {
 pub fn outcome(finding: &Finding) -> Outcome {
     match finding.kind {
         FaultKind::Slow => Outcome::Warn,
-        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang => Outcome::Inconclusive,
+        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::HostMemory => Outcome::Inconclusive,
         // An error that did not show again blames the link as much as the drive; data that once were wrong do not.
         FaultKind::Transient if finding.detail.ends_with(NOT_REPRODUCED) => Outcome::Inconclusive,
         FaultKind::BitFlip
@@ -414,6 +430,18 @@ pub fn outcome(finding: &Finding) -> Outcome {
     }
 }
 
+/// What findings together make of a drive whose burn-in's record was lost; `None` without any.
+///
+/// Where the host's memory is bad (`host_bad`, or by one of them), wrong bits are not the drive's.
+pub fn outcome_of_all(findings: &[Finding], host_bad: bool) -> Option<Outcome> {
+    let host_bad = host_bad || findings.iter().any(|f| f.kind == FaultKind::HostMemory);
+    let of = |finding: &Finding| match finding.kind {
+        FaultKind::BitFlip | FaultKind::Corrupt | FaultKind::Transient if host_bad => Outcome::Inconclusive,
+        _ => outcome(finding),
+    };
+    findings.iter().map(of).max()
+}
+
 fn error(errno: i32, done: &str) -> String {
     format!(
         "{}; could not be {done} when tried again",
@@ -426,7 +454,7 @@ fn weight(kind: FaultKind) -> u8 {
     match kind {
         FaultKind::WrapAround | FaultKind::Truncated => 0,
         FaultKind::Misdirected => 1,
-        FaultKind::WriteError | FaultKind::ReadError => 2,
+        FaultKind::WriteError | FaultKind::ReadError | FaultKind::HostMemory => 2,
         FaultKind::BitFlip | FaultKind::Corrupt => 3,
         FaultKind::LostWrite | FaultKind::Stale | FaultKind::Zeroed => 4,
         FaultKind::Disconnect | FaultKind::Hang | FaultKind::Reset => 5,

@@ -21,6 +21,7 @@ pub mod findings;
 pub mod format;
 pub mod header;
 pub mod heat;
+pub mod memory;
 mod ours;
 pub mod pace;
 pub mod pattern;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::device::{Access, Device, Done, Geometry, Op};
 use crate::evidence::Evidence;
+use crate::findings::Fault;
+use crate::memory::{self, Tested};
 use crate::ours;
 use crate::pace::Bucket;
 use crate::pattern::Kernel;
@@ -128,6 +130,10 @@ impl Session {
     }
 
     fn turn(&mut self, device: &mut dyn Device) -> io::Result<()> {
+        if self.pipeline.doubts_memory() {
+            let told = memory::test(device);
+            self.pipeline.memory_tested(device.now(), &told);
+        }
         let now = device.now();
         let mut wait = WAIT;
         for slot in 0..self.flying.len() {
@@ -163,9 +169,23 @@ impl Session {
         let now = device.now();
         if let Some(request) = self.flying.get_mut(done.slot).and_then(Option::take) {
             let outcome = inspect(device, &self.sheet, self.geometry, request, done);
+            if let Outcome::Differs(bad) = &outcome
+                && !self.is_steady(device, request, bad)
+            {
+                let told = Tested::unsteady(done.slot, device.block() as u64);
+                self.pipeline.memory_tested(now, &told);
+            }
             self.pipeline.complete(now, done.slot, outcome);
         }
         Ok(())
+    }
+
+    /// Whether a second look at the same bytes in memory sees the same differences: else memory made them.
+    fn is_steady(&self, device: &mut dyn Device, request: Request, bad: &[(u64, Fault)]) -> bool {
+        let Access { slot, lba, .. } = request.access;
+        device.settle(slot);
+        let data = &device.buffer(slot)[..words(request.access, self.geometry)];
+        self.sheet.compare(data, lba, request.content).0 == bad
     }
 
     /// Waits a little for accesses under way, so that their buffers can be freed.
@@ -253,26 +273,26 @@ fn words(access: Access, geometry: Geometry) -> usize {
     (access.sectors * u64::from(geometry.sector)) as usize / 8
 }
 
-/// Turns a result into an outcome: compares what was read, asks the size after an error.
+/// Turns a result into an outcome: compares what was read, if the drive still has its size.
 fn inspect(device: &mut dyn Device, sheet: &Sheet, geometry: Geometry, request: Request, done: Done) -> Outcome {
     let access = request.access;
     let due = access.sectors * u64::from(geometry.sector);
     let failed = match done.result {
-        Ok(_) if matches!(access.op, Op::Flush | Op::Trim) => return Outcome::Done,
+        Ok(_) if matches!(access.op, Op::Flush | Op::Trim) => None,
         Ok(bytes) if bytes == due => None,
         // Less than asked for: a drive that shrank, or an error in the middle. Asking again tells which.
         Ok(_) => Some(libc::EIO),
         Err(errno) => Some(errno),
     };
-    if let Some(errno) = failed {
-        let bytes = device.size();
-        return if bytes == geometry.bytes() {
-            Outcome::Failed { errno }
-        } else {
-            Outcome::Changed { bytes }
-        };
+    // Asked each time, it costs a system call: a drive that tells another capacity need not fail an access.
+    let bytes = device.size();
+    if bytes != geometry.bytes() {
+        return Outcome::Changed { bytes };
     }
-    if access.op == Op::Write {
+    if let Some(errno) = failed {
+        return Outcome::Failed { errno };
+    }
+    if access.op != Op::Read {
         return Outcome::Done;
     }
     let data = &device.buffer(done.slot)[..words(access, geometry)];

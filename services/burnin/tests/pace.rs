@@ -42,6 +42,9 @@ impl Device for Watched {
     fn buffer(&mut self, slot: usize) -> &mut [u64] {
         self.sim.buffer(slot)
     }
+    fn settle(&mut self, slot: usize) {
+        self.sim.settle(slot);
+    }
     fn submit(&mut self, access: Access) -> io::Result<()> {
         self.began.push((self.sim.now(), access.op, access.sectors * 512));
         self.sim.submit(access)

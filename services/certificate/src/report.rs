@@ -271,6 +271,7 @@ pub fn fault(kind: FaultKind) -> &'static str {
         FaultKind::Hang => "No answer",
         FaultKind::Disconnect => "Drive went away",
         FaultKind::Reset => "Reset",
+        FaultKind::HostMemory => "Memory of the testing box",
     }
 }
 

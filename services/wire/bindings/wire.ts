@@ -640,7 +640,7 @@ prev_hash: string,
  */
 hash: string, };
 
-export type FaultKind = "bit_flip" | "corrupt" | "lost_write" | "stale" | "misdirected" | "wrap_around" | "truncated" | "zeroed" | "read_error" | "write_error" | "transient" | "slow" | "hang" | "disconnect" | "reset";
+export type FaultKind = "bit_flip" | "corrupt" | "lost_write" | "stale" | "misdirected" | "wrap_around" | "truncated" | "zeroed" | "read_error" | "write_error" | "transient" | "slow" | "hang" | "disconnect" | "reset" | "host_memory";
 
 export type Field = { name: string, label?: string, type?: FieldType, required?: boolean, options?: Array<FieldOption>, source?: string, placeholder?: string, custom_placeholder?: string, default: unknown, min?: number, max?: number, step: number | "any", unit?: string, hint?: string, depends_on?: string, visible_when: string | { [key: string]: unknown }, live_calculation?: string, security_gate?: boolean, };
 

@@ -280,6 +280,8 @@ pub enum FaultKind {
     Disconnect,
     /// A device reset was seen, or another identity afterwards.
     Reset,
+    /// The box's own memory failed a self-test of its buffers: no fault of the drive.
+    HostMemory,
 }
 
 /// One interruption after which a job went on.

@@ -117,6 +117,36 @@ impl Arena {
     }
 }
 
+/// Bytes of a cache line; where lines are longer, some are sent twice.
+const LINE: usize = 64;
+
+/// Sends words to memory and drops them from every cache.
+pub(super) fn evict(words: &mut [u64]) {
+    for line in words.chunks(LINE / 8) {
+        evict_line(line.as_ptr().cast());
+    }
+    // The compiler, too, is to take what is read next for new.
+    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    std::hint::black_box(words);
+}
+
+#[cfg(target_arch = "x86_64")]
+fn evict_line(line: *const u8) {
+    // SAFETY: every x86-64 processor has the instruction, and the line is part of a live slice.
+    unsafe { std::arch::x86_64::_mm_clflush(line) }
+}
+
+#[cfg(target_arch = "aarch64")]
+fn evict_line(line: *const u8) {
+    // SAFETY: cleans and drops a line of a live slice; Linux allows the instruction to every program.
+    unsafe { std::arch::asm!("dc civac, {}", "dsb sy", in(reg) line, options(nostack, preserves_flags)) }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn evict_line(line: *const u8) {
+    std::hint::black_box(line);
+}
+
 impl Drop for Arena {
     fn drop(&mut self) {
         // SAFETY: the mapping made in `new`, unmapped once.

@@ -142,6 +142,8 @@ pub trait Device: std::fmt::Debug {
     fn block(&self) -> usize;
     /// The buffer of a slot that is not busy.
     fn buffer(&mut self, slot: usize) -> &mut [u64];
+    /// Sends what a slot's buffer holds to memory, so that what is read of it next comes from there and from no cache.
+    fn settle(&mut self, slot: usize);
     /// Starts an access.
     ///
     /// # Errors

@@ -121,6 +121,10 @@ impl Device for Plain {
         unsafe { std::slice::from_raw_parts_mut(start, self.arena.block() / 8) }
     }
 
+    fn settle(&mut self, slot: usize) {
+        super::buffers::evict(self.buffer(slot));
+    }
+
     fn submit(&mut self, access: Access) -> io::Result<()> {
         assert!(!self.busy[access.slot], "slot {} is busy", access.slot);
         self.busy[access.slot] = true;

@@ -166,6 +166,10 @@ impl Device for Uring {
         unsafe { self.arena.words(slot) }
     }
 
+    fn settle(&mut self, slot: usize) {
+        super::buffers::evict(self.buffer(slot));
+    }
+
     fn submit(&mut self, access: Access) -> io::Result<()> {
         let Access { slot, op, lba, sectors } = access;
         let (offset, length) = (lba * self.sector.0, sectors * self.sector.0);

@@ -10,7 +10,7 @@ use super::leg::{Area, Leg, legs};
 use super::{Error, Pipeline};
 use crate::checkpoint::{self, Checkpoint, Holds};
 use crate::device::Op;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, MemoryTests};
 use crate::playbook::Fill;
 use crate::worker::{Order, Report};
 
@@ -54,6 +54,8 @@ impl Pipeline {
             flushed: false,
             errors: 0,
             rereads_left: order.limits.reread_blocks,
+            memory_doubted: false,
+            memory_tests_left: order.limits.memory_tests,
             located: (0, 0),
             stopping: None,
             held: None,
@@ -193,6 +195,12 @@ impl Pipeline {
             self.durable = 0;
         }
         self.evidence.stopped = None;
+        // It was interrupted between the finding and the test.
+        if self.evidence.memory == MemoryTests::default()
+            && self.evidence.defects.runs().any(|r| r.fault.may_be_memory())
+        {
+            self.doubt_memory();
+        }
         resume.phase = step.phase;
         resume.from = Bytes(from * sector);
         self.evidence.resumes.push(resume);

@@ -67,6 +67,7 @@ impl Pipeline {
         }
         if let Some(why) = self.stopping.clone()
             && self.flights.is_empty()
+            && !self.memory_doubted
             && (!self.writes_data() || self.checkpoint_at == now || self.flushed)
         {
             if !self.writes_data() {

@@ -250,11 +250,14 @@ impl Pipeline {
 
     fn judge(&mut self, suspects: &mut [Suspect]) {
         suspects.sort_by_key(|s| s.lba);
+        let mut doubtful = false;
         for suspect in suspects {
-            self.defect(
-                suspect.lba,
-                if suspect.again { suspect.fault } else { Fault::Transient },
-            );
+            let fault = if suspect.again { suspect.fault } else { Fault::Transient };
+            doubtful |= fault.may_be_memory();
+            self.defect(suspect.lba, fault);
+        }
+        if doubtful {
+            self.doubt_memory();
         }
     }
 

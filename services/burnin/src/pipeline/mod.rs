@@ -25,6 +25,7 @@ mod begin;
 mod course;
 mod detour;
 mod leg;
+mod memory;
 mod probe;
 mod report;
 
@@ -157,6 +158,9 @@ pub struct Pipeline {
     flushed: bool,
     errors: u64,
     rereads_left: u32,
+    /// Whether the host's buffers are to be tested before anything new is begun, and how often that may still be.
+    memory_doubted: bool,
+    memory_tests_left: u32,
     /// The GiB that was last located in, and how many sectors there.
     located: (u64, u32),
     stopping: Option<String>,
@@ -195,7 +199,7 @@ impl Pipeline {
     /// The next request for a free slot; `None` when there is nothing to do until something comes back.
     pub fn next(&mut self, now: Duration, slot: usize) -> Option<Request> {
         self.turn(now);
-        if self.over || self.flights.contains_key(&slot) {
+        if self.over || self.memory_doubted || self.flights.contains_key(&slot) {
             return None;
         }
         let flushing = self.flights.values().any(|f| matches!(f.kind, Kind::Flush { .. }));
@@ -290,10 +294,18 @@ impl Pipeline {
         match flight.kind {
             Kind::Flush { frontier, complete } => self.after_flush(now, frontier, complete, &outcome),
             Kind::Sweep => {
-                if let (Op::Trim, Outcome::Failed { errno }) = (access.op, &outcome) {
-                    self.skip(&format!("the drive refuses a trim ({})", errno_text(*errno)));
-                } else if !matches!(outcome, Outcome::Failed { .. }) {
-                    self.measure(now, access, took);
+                match &outcome {
+                    Outcome::Failed { errno } if access.op == Op::Trim && refuses(*errno) => {
+                        self.skip(&format!("the drive refuses a trim ({})", errno_text(*errno)));
+                    }
+                    // Not a refusal: the drive failed at it.
+                    Outcome::Failed { errno } if access.op == Op::Trim => {
+                        let text = format!("a trim: {}", errno_text(*errno));
+                        self.incident(FaultKind::WriteError, Some(access.lba), access.sectors, text);
+                        self.skip("a trim failed");
+                    }
+                    Outcome::Failed { .. } => {}
+                    _ => self.measure(now, access, took),
                 }
                 if access.op != Op::Trim {
                     self.first_look(access, outcome);
@@ -440,7 +452,8 @@ impl Pipeline {
 
     /// Whether every piece of the leg has come back and been examined.
     fn swept(&self) -> bool {
-        self.awaiting.is_none() && self.at_end() && self.detours.is_empty() && self.groups.is_empty() && !self.busy()
+        let examined = self.detours.is_empty() && self.groups.is_empty() && !self.memory_doubted;
+        self.awaiting.is_none() && self.at_end() && examined && !self.busy()
     }
 
     /// Whether an access other than a flush is under way.
@@ -527,6 +540,11 @@ impl Pipeline {
         self.unsaved_findings = true;
         self.untold_findings = true;
     }
+}
+
+/// Whether this is how a drive, or the kernel for it, says that it takes no trims.
+fn refuses(errno: i32) -> bool {
+    matches!(errno, libc::EOPNOTSUPP | libc::ENOTTY | libc::EINVAL | libc::EREMOTEIO)
 }
 
 fn verb(op: Op) -> &'static str {

@@ -15,7 +15,7 @@ mod truth;
 use std::io;
 use std::time::Duration;
 
-pub use plan::{Content, Fault, Plan, Trim};
+pub use plan::{Content, Fault, Plan, Stuck, Trim};
 pub use truth::{Origin, Truth};
 
 use crate::device::{Access, Device, Done, Geometry, Op};
@@ -243,6 +243,7 @@ impl Sim {
     fn trim(&mut self, access: Access) -> Result<u64, i32> {
         match self.plan.trim {
             plan::Trim::Refused => return Err(libc::EOPNOTSUPP),
+            plan::Trim::Fails => return Err(libc::EIO),
             plan::Trim::Ignored => return Ok(0),
             plan::Trim::Zeros => {}
         }
@@ -259,6 +260,7 @@ impl Sim {
     }
 
     fn write(&mut self, access: Access) -> Result<u64, i32> {
+        self.spoil(access.slot);
         for index in 0..self.plan.faults.len() {
             let fault = self.plan.faults[index];
             match fault {
@@ -342,7 +344,19 @@ impl Sim {
             self.buffers[access.slot][at..at + words].copy_from_slice(&data);
             self.seen[lba as usize] = true;
         }
+        self.spoil(access.slot);
         Ok(access.sectors * u64::from(self.geometry.sector))
+    }
+
+    /// What bad memory of the host makes of a buffer.
+    fn spoil(&mut self, slot: usize) {
+        for stuck in self.plan.memory.iter().filter(|stuck| stuck.slot == slot) {
+            let Some(word) = self.buffers[slot].get_mut(stuck.bit as usize / 64) else {
+                continue;
+            };
+            let mask = 1 << (stuck.bit % 64);
+            *word = if stuck.one { *word | mask } else { *word & !mask };
+        }
     }
 
     /// Where a read really reads.
@@ -406,6 +420,10 @@ impl Device for Sim {
             "slot {slot} is busy"
         );
         &mut self.buffers[slot]
+    }
+
+    fn settle(&mut self, slot: usize) {
+        self.spoil(slot);
     }
 
     fn submit(&mut self, access: Access) -> io::Result<()> {

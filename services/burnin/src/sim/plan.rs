@@ -13,6 +13,19 @@ pub struct Plan {
     pub trim: Trim,
     /// Its faults.
     pub faults: Vec<Fault>,
+    /// Bad cells of the host's memory, which are no fault of the drive.
+    pub memory: Vec<Stuck>,
+}
+
+/// One bit of a buffer that cannot be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// Buffer, by its slot.
+    pub slot: usize,
+    /// Bit in the buffer; beyond its end nothing happens.
+    pub bit: u64,
+    /// What it always is.
+    pub one: bool,
 }
 
 /// What a drive does when sectors are trimmed.
@@ -24,6 +37,8 @@ pub enum Trim {
     Ignored,
     /// The drive has no such command.
     Refused,
+    /// The drive fails at it.
+    Fails,
 }
 
 /// What a drive holds before the burn-in.
@@ -83,6 +98,7 @@ impl Plan {
             real: None,
             trim: Trim::Zeros,
             faults: Vec::new(),
+            memory: Vec::new(),
         }
     }
 

@@ -162,6 +162,8 @@ pub struct Limits {
     pub rereads: u32,
     /// Blocks with differences that are read again; later ones are believed at once.
     pub reread_blocks: u32,
+    /// Tests of the host's own buffers in a session, after wrong data that memory may be blamed for.
+    pub memory_tests: u32,
     /// Failing sectors located in each GiB; further blocks there are told as a whole.
     pub located_per_gib: u32,
     /// Accesses that may fail before the job ends as [`crate::evidence::Stop::TooManyErrors`].
@@ -187,6 +189,7 @@ impl Default for Limits {
             hang_ms: 240_000,
             rereads: 3,
             reread_blocks: 256,
+            memory_tests: 16,
             located_per_gib: 64,
             errors_max: 20_000,
             stop_on_fake: true,

@@ -59,6 +59,7 @@ pub fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
         header: Some(note()),
         limits: Limits {
             checkpoint_bytes: 1 << 17,
+            memory_tests: 1,
             ..Limits::default()
         },
         io: Io {

@@ -3,14 +3,19 @@
 use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
-use crate::evidence::{Evidence, Stop};
+use crate::evidence::{MemoryTests, Stop};
 use crate::findings::Fault;
-use crate::verdict::unfinished;
+use crate::verdict::{Case, unfinished};
 
-pub(super) fn put(evidence: &Evidence, metrics: &mut Metrics) {
+pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
+    let evidence = case.evidence;
     let (mut mismatch, mut misplaced, mut transient, mut read, mut write) = (0, 0, 0, 0, 0);
+    // Wrong bits that came through memory which is bad itself say nothing of the drive.
+    let host_bad = evidence.memory.bad > 0;
+    let mut unattributed = 0;
     for run in evidence.defects.runs() {
         match run.fault {
+            fault if host_bad && fault.may_be_memory() => unattributed += run.count,
             Fault::Flips { .. } | Fault::Torn | Fault::Zeros | Fault::Ones | Fault::Foreign | Fault::Stale { .. } => {
                 mismatch += run.count;
             }
@@ -20,9 +25,19 @@ pub(super) fn put(evidence: &Evidence, metrics: &mut Metrics) {
             Fault::Write { .. } => write += run.count,
         }
     }
-    let kept = mismatch + misplaced + transient + read + write;
+    let kept = mismatch + misplaced + transient + read + write + unattributed;
     // Runs beyond the limit are counted without their kind; differing data is what makes so many.
-    mismatch += evidence.defects.bad_sectors().saturating_sub(kept);
+    let beyond = evidence.defects.bad_sectors().saturating_sub(kept);
+    *if host_bad { &mut unattributed } else { &mut mismatch } += beyond;
+    let MemoryTests { good, bad } = evidence.memory;
+    match bad {
+        0 => metrics.put("host.memory_bad", 0.0),
+        bad => {
+            let figures = format!("{unattributed} sectors with wrong bits are not blamed on the drive");
+            metrics.say("host.memory_bad", f64::from(bad), figures);
+        }
+    }
+    metrics.put("host.memory_good", if host_bad { 0.0 } else { f64::from(good) });
     let told = evidence.defects.findings(evidence.geometry);
     let fake = told
         .iter()
@@ -42,7 +57,7 @@ pub(super) fn put(evidence: &Evidence, metrics: &mut Metrics) {
         ("io.write_errors", write as f64),
         ("io.flush_errors", incidents(FaultKind::WriteError)),
         ("io.not_reproduced", incidents(FaultKind::Transient)),
-        ("run.resets", incidents(FaultKind::Reset)),
+        ("run.resets", incidents(FaultKind::Reset) + case.resets as f64),
         ("run.resumes", evidence.resumes.len() as f64),
         ("coverage.skipped", unfinished(evidence) as f64),
         (
