@@ -7,10 +7,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 
 use burnin::device::{self, Geometry};
-use burnin::evidence::Evidence;
+use burnin::evidence::{Evidence, Stop};
 use burnin::pattern::{JobKey, Pattern};
 use burnin::playbook::plain;
-use burnin::runner;
+use burnin::runner::{self, Session};
 use burnin::worker::{Backend, Io, Limits, Order};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
@@ -174,5 +174,32 @@ fn both_ways_trim_and_look_at_what_is_left() {
                 record.phase
             );
         }
+    }
+}
+
+#[test]
+fn another_capacity_is_seen_though_no_access_fails() {
+    for (backend, at) in [(Backend::Uring, 2), (Backend::Sync, 2), (Backend::Uring, 8)] {
+        let io = Io {
+            backend,
+            block: 256 << 10,
+            depth: 4,
+        };
+        let file = drive();
+        let (mut device, way) = device::open(file.try_clone().unwrap(), io).unwrap();
+        let mut session = Session::new(device.as_ref(), &order(&[Phase::Write, Phase::Verify], io), &way).unwrap();
+        let mut turns = 0;
+        while !session.is_over() {
+            session.step(device.as_mut());
+            turns += 1;
+            if turns == at {
+                file.set_len(BYTES * 2).unwrap();
+            }
+        }
+        let stopped = &session.evidence().stopped;
+        assert!(
+            matches!(stopped, Some(Stop::Resized { bytes }) if bytes.0 == BYTES * 2),
+            "{way}: {stopped:?}"
+        );
     }
 }

@@ -166,6 +166,45 @@ fn what_tells_nothing_of_its_progress_begins_anew() {
     }
 }
 
+/// What the first verify compared is known to the lost checkpoint alone, so going on with the second write would claim it
+/// unseen. The job begins anew, and what its own second pass left on the drive is no alarm.
+#[test]
+fn a_second_pass_whose_checkpoint_is_lost_begins_anew_without_an_alarm() {
+    let (mut writing, mut verifying) = (0, 0);
+    for seed in 0..24 {
+        let way = if seed % 2 == 0 {
+            Direction::Forward
+        } else {
+            Direction::Reverse
+        };
+        let second = surface(Fill::Complement, way);
+        let second = second.into_iter().map(|step| Step { pass: 2, ..step });
+        let steps = surface(Fill::Keyed, Direction::Forward).into_iter().chain(second);
+        let order = order(steps.collect());
+        let mut sim = drive(Content::Random, seed);
+        let mut random = seed;
+        match cut_after(&mut sim, &order, 300 + next_random(&mut random) % 180) {
+            Some((2, _)) => writing += 1,
+            Some((3, _)) => verifying += 1,
+            _ => continue,
+        }
+        let found = header::find(&mut sim, GEOMETRY).unwrap();
+        assert_eq!(header::recover(&mut sim, &found, &order.limits), None, "seed {seed}");
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        assert!(
+            evidence.defects.is_empty() && evidence.incidents.is_empty() && evidence.stopped.is_none(),
+            "seed {seed}: {evidence:#?}"
+        );
+        let whole = |r: &burnin::evidence::Record| r.status == PhaseStatus::Done && r.rounds == 1;
+        assert!(evidence.phases.iter().all(whole), "seed {seed}: {evidence:#?}");
+        assert!(evidence.resumes.is_empty());
+    }
+    assert!(
+        writing > 3,
+        "{writing} cut in the second write, {verifying} in the second verify"
+    );
+}
+
 #[test]
 fn in_the_end_no_header_is_left_and_every_place_was_tested() {
     for fill in [Fill::Keyed, Fill::Zeros] {

@@ -15,8 +15,9 @@ use burnin::evidence::Evidence;
 use burnin::playbook::{Direction, Fill, Playbook, Soak, Step, plain};
 use burnin::runner;
 use burnin::sim::{Content, Fault, Plan, Sim, Trim};
+use burnin::verdict::{Case, judge};
 use common::{Dice, bad_lbas, faults, geometry, order, plans};
-use wire::job::{FaultKind, Phase, PhaseStatus};
+use wire::job::{FaultKind, Outcome, Phase, PhaseStatus};
 
 /// Some steps in an order that a playbook may have them in.
 fn steps(dice: &mut Dice) -> Vec<Step> {
@@ -275,5 +276,23 @@ fn false_capacity_is_told_as_that_with_headers_on_the_drive_too() {
         let findings = evidence.findings();
         assert_eq!(findings[0].kind, kind, "{findings:#?}");
         assert!(findings[0].detail.contains("stores only"), "{findings:#?}");
+    }
+}
+
+#[test]
+fn a_trim_that_fails_is_an_error_and_no_refusal() {
+    for (trim, errors, status) in [
+        (Trim::Fails, true, PhaseStatus::Skipped),
+        (Trim::Refused, false, PhaseStatus::Skipped),
+    ] {
+        let mut dice = Dice(7);
+        let mut plan = Plan::healthy(Content::Zeros);
+        plan.trim = trim;
+        let geometry = geometry(&mut dice);
+        let steps = plain(&[Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck]);
+        let (evidence, _) = burn(7, &mut dice, geometry, plan, steps);
+        assert_eq!(evidence.incidents_of(FaultKind::WriteError) > 0, errors, "{trim:?}");
+        assert_eq!(evidence.phases[2].status, status);
+        assert_eq!(judge(&Case::new(&evidence)).outcome == Outcome::Failed, errors);
     }
 }

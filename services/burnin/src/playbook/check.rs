@@ -61,13 +61,27 @@ pub(super) fn fault(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
     sweep(steps, named)
 }
 
+/// The order in which steps are worked through, each block that is repeated for a time twice: its second round begins with
+/// what its first one left on the drive.
+fn twice_round(steps: &[Step]) -> Vec<usize> {
+    let mut order: Vec<usize> = Vec::with_capacity(steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        order.push(index);
+        if let Some(soak) = step.soak.filter(|soak| usize::from(soak.last) == index) {
+            order.extend(usize::from(soak.first)..=index);
+        }
+    }
+    order
+}
+
 /// What the drive holds after each step, and whether the next one can work with that.
 fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
     let at = |index: usize, field, why: String| Some((Some(index), field, why));
     // The last write, if nothing has taken its data away; and whether it was verified since.
     let mut written: Option<(usize, bool)> = None;
     let mut trimmed: Option<usize> = None;
-    for (index, step) in steps.iter().enumerate() {
+    for index in twice_round(steps) {
+        let step = &steps[index];
         let unverified = written.filter(|(_, verified)| !verified);
         match step.phase {
             Phase::Probe | Phase::Sample

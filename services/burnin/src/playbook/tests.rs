@@ -94,6 +94,13 @@ fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
             "repeated for hours",
         ),
         ("[[step]]\nhours = 2\nsteps = []\n", 3, "steps", "empty"),
+        // Its second round would compare what its first one trimmed.
+        (
+            "[[step]]\ndo = \"write\"\n[[step]]\nhours = 2\nsteps = [\n{ do = \"verify\" },\n{ do = \"trim\" },\n]\n",
+            8,
+            "do",
+            "no `trim` between",
+        ),
         (
             "[[step]]\ndo = \"write\"\npattern = \"00\"\n[[step]]\ndo = \"verify\"\n",
             3,

@@ -40,6 +40,8 @@ pub struct Case<'a> {
     pub too_hot: Option<&'a str>,
     /// Whether it paused for heat meanwhile.
     pub paused_for_heat: bool,
+    /// Resets of the drive that the kernel told of during the job, beside what the engine saw.
+    pub resets: u64,
     /// Other drives of the same model that the box knows.
     pub peers: &'a [Peer],
 }
@@ -62,6 +64,7 @@ impl<'a> Case<'a> {
             smr: None,
             too_hot: None,
             paused_for_heat: false,
+            resets: 0,
             peers: &[],
         }
     }

@@ -133,7 +133,6 @@ fn unit(value: f64, unit: &str) -> &str {
     match unit {
         _ if value != 1.0 => unit,
         "accesses" => "access",
-        "flushes" => "flush",
         "entries" => "entry",
         _ if unit.contains(' ') => unit,
         _ => unit.strip_suffix('s').unwrap_or(unit),

@@ -92,6 +92,12 @@ impl Snapshot {
         self.passed.is_some() || !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()
     }
 
+    /// Whether it tells any counter beside the drive's one word on its health; without one nothing can be compared.
+    pub fn tells_counters(&self) -> bool {
+        let scsi = self.scsi.as_ref().is_some_and(|scsi| *scsi != ScsiHealth::default());
+        !self.attributes.is_empty() || self.nvme.is_some() || scsi
+    }
+
     /// Bytes the drive itself counts as written by hosts over its life, by the likeliest unit.
     pub fn bytes_written(&self) -> Option<u64> {
         self.written.as_ref()?.bytes()

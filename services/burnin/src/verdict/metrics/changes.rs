@@ -1,9 +1,24 @@
 //! What stood in the drive's counters before, what stands there now, and the difference.
 
-use drive::smart::delta;
+use drive::smart::{Row, delta};
+use wire::job::{Phase, PhaseStatus};
 
 use super::Metrics;
-use crate::verdict::Case;
+use super::own_word::WEAR;
+use crate::verdict::{Case, Rules};
+
+/// Values that rules look at under another name, or folded into one number with others.
+const FOLDED: [&str; 9] = [
+    "critical_warning",
+    "available_spare",
+    "percentage_used",
+    "scsi_percentage_used",
+    "read.rereads_rewrites",
+    "write.rereads_rewrites",
+    "read.uncorrected",
+    "write.uncorrected",
+    "verify.uncorrected",
+];
 
 /// Bytes of a tebibyte.
 const TIB: f64 = (1_u64 << 40) as f64;
@@ -24,11 +39,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         metrics.put("smart.hours_unknown", 1.0);
     }
     let both = before.is_some() && after.is_some();
+    one_sided(case, metrics);
     let (mut uncorrected, mut rereads) = ((0.0, 0.0), 0.0);
     for row in delta(first, last) {
         let change = row.change().unwrap_or(0) as f64;
         let name = match row.id {
-            Some(id) => format!("ata.{id}"),
             None if row.name.ends_with(".uncorrected") => {
                 uncorrected.0 += row.before.unwrap_or(0) as f64;
                 uncorrected.1 += change;
@@ -38,19 +53,19 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
                 rereads += change;
                 continue;
             }
-            None if row.name == "power_on_hours" => "smart.hours".to_owned(),
-            None if row.name == "power_cycles" => "smart.power_cycles".to_owned(),
-            None if matches!(row.name.as_str(), "grown_defects" | "non_medium" | "phy_errors") => {
-                format!("scsi.{}", row.name)
-            }
-            None => format!("nvme.{}", row.name),
+            _ => called(&row),
         };
         // Without a baseline only what stands there now is known, and nothing about a change.
         if let Some(value) = row.before.filter(|_| before.is_some()) {
             metrics.put(&format!("{name}.before"), value as f64);
         }
         if let Some(value) = row.after.filter(|_| after.is_some()) {
-            metrics.put(&format!("{name}.after"), value as f64);
+            // Writing clears what waits for it; where nothing was written, waiting after is as waiting before.
+            let waits = matches!(row.id, Some(197 | 198)) && !was_written(case);
+            let side = if waits { "before" } else { "after" };
+            let name = format!("{name}.{side}");
+            let known = if waits { metrics.get(&name) } else { None };
+            metrics.put(&name, known.unwrap_or(0.0).max(value as f64));
         }
         if both && row.change().is_some() {
             metrics.put(&format!("{name}.delta"), change);
@@ -69,4 +84,56 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
         );
     }
+}
+
+/// Counters that stand in one snapshot and not in the other. What a drive told once and does not tell again, or tells
+/// only now, has no known change, and no rule about a change can fire on it.
+fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
+    let (Some(before), Some(after)) = (case.first(), case.last()) else {
+        return;
+    };
+    let (mut gone, mut new) = (Vec::new(), Vec::new());
+    if before.passed.is_some() != after.passed.is_some() {
+        let side = if after.passed.is_none() { &mut gone } else { &mut new };
+        side.push("its own word on its health".to_owned());
+    }
+    for row in delta(before, after) {
+        let judged = is_judged(&row);
+        match (row.before, row.after) {
+            (Some(_), None) if judged => gone.push(row.name),
+            (None, Some(_)) if judged => new.push(row.name),
+            _ => {}
+        }
+    }
+    for (name, side) in [("smart.counters_gone", gone), ("smart.counters_new", new)] {
+        if !side.is_empty() {
+            metrics.say(name, side.len() as f64, side.join(", "));
+        }
+    }
+}
+
+/// Whether a step wrote every sector.
+fn was_written(case: &Case<'_>) -> bool {
+    let steps = &case.evidence.phases;
+    steps
+        .iter()
+        .any(|step| step.phase == Phase::Write && step.status == PhaseStatus::Done)
+}
+
+/// The number that a row of the table of changes becomes.
+fn called(row: &Row) -> String {
+    match (row.id, row.name.as_str()) {
+        (Some(id), _) => format!("ata.{id}"),
+        (None, "power_on_hours") => "smart.hours".to_owned(),
+        (None, "power_cycles") => "smart.power_cycles".to_owned(),
+        (None, name @ ("grown_defects" | "non_medium" | "phy_errors")) => format!("scsi.{name}"),
+        (None, name) => format!("nvme.{name}"),
+    }
+}
+
+/// Whether a rule looks at this row.
+fn is_judged(row: &Row) -> bool {
+    let prefix = called(row) + ".";
+    let wear = row.id.is_some_and(|id| WEAR.contains(&id));
+    wear || FOLDED.contains(&row.name.as_str()) || Rules::built_in().iter().any(|rule| rule.metric.starts_with(&prefix))
 }

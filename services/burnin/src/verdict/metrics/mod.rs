@@ -3,6 +3,7 @@
 //! | prefix | from | file |
 //! |---|---|---|
 //! | `verify.`, `capacity.`, `io.`, `run.`, `coverage.` | bad sectors, incidents, steps, the reason for an early end | [`surface`] |
+//! | `host.` | tests of the host's own buffers | [`surface`] |
 //! | `pace.`, `smr.` | zones, latencies | [`pace`], [`shingles`] |
 //! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`] |
 //! | `written.` | the drive's own write counter against what was written | [`written`] |
@@ -63,7 +64,7 @@ impl Metrics {
 /// Reduces a case to numbers.
 pub fn metrics(case: &Case<'_>) -> Metrics {
     let mut metrics = Metrics::default();
-    surface::put(case.evidence, &mut metrics);
+    surface::put(case, &mut metrics);
     shingles::put(case, &mut metrics);
     pace::put(case, &mut metrics);
     if case.wants_smart {
@@ -72,11 +73,17 @@ pub fn metrics(case: &Case<'_>) -> Metrics {
             (None, Some(_)) => metrics.put("smart.baseline_lost", 1.0),
             // An ended job has no SMART after; that it was ended is told already.
             (Some(_), None) if case.evidence.stopped.is_none() => metrics.put("smart.went_silent", 1.0),
+            (Some(before), Some(after)) if !before.tells_counters() && !after.tells_counters() => {
+                metrics.put("smart.without_counters", 1.0);
+            }
             (Some(_), None) | (Some(_), Some(_)) => {}
         }
     }
     if let Some(last) = case.last().or(case.first()) {
         own_word::put(last, case.spins(), &mut metrics);
+        if let Some(first) = case.first() {
+            own_word::before(first, &mut metrics);
+        }
     }
     changes::put(case, &mut metrics);
     written::put(case, &mut metrics);

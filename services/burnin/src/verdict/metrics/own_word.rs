@@ -1,23 +1,15 @@
 //! What the drive says of itself now.
 
-use drive::smart::{Attribute, Farm, Snapshot};
+use drive::smart::{Attribute, Farm, NvmeHealth, Snapshot};
 
 use super::Metrics;
 
 /// Attributes that may tell the flash's remaining life, normalised: 100 is new.
-const WEAR: [u16; 4] = [177, 202, 231, 233];
+pub(super) const WEAR: [u16; 4] = [177, 202, 231, 233];
 
 pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     metrics.flag("smart.failing", snapshot.passed == Some(false));
-    let flagged = |attribute: &&Attribute, word: &str| attribute.when_failed == word;
-    // A temperature at its threshold tells of heat, not of a fault.
-    let heat = |attribute: &&Attribute| matches!(attribute.id, 190 | 194);
-    let all = &snapshot.attributes;
-    let now = all.iter().filter(|a| flagged(a, "now") && !heat(a)).count();
-    let past = all
-        .iter()
-        .filter(|a| flagged(a, "past") || flagged(a, "now") && heat(a))
-        .count();
+    let (now, past) = at_threshold(snapshot);
     metrics.put("smart.threshold_now", now as f64);
     metrics.put("smart.threshold_past", past as f64);
     let judged: Vec<bool> = snapshot.self_tests.iter().filter_map(|test| test.passed).collect();
@@ -42,10 +34,7 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     }
     farm(snapshot, metrics);
     if let Some(nvme) = &snapshot.nvme {
-        metrics.put(
-            "nvme.critical",
-            f64::from((nvme.critical_warning & 0b11_1101).count_ones()),
-        );
+        metrics.put("nvme.critical", f64::from(critical(nvme)));
         metrics.put("nvme.hot_after", f64::from(nvme.critical_warning >> 1 & 1));
         // A controller that keeps no such record tells 0 for both.
         let told = |(spare, threshold): &(_, _)| *spare != 0 || *threshold != 0;
@@ -58,6 +47,40 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     if let Some(used) = nvme.or(scsi) {
         metrics.put("flash.percentage_used", used as f64);
     }
+}
+
+/// What the drive said before the job and takes back after it was true nonetheless: its failing, a critical warning, and
+/// a value that stood at its threshold, which after the job is one that did in the past.
+pub(super) fn before(first: &Snapshot, metrics: &mut Metrics) {
+    let mut worse = |name: &str, value: f64| {
+        if value > metrics.get(name).unwrap_or(0.0) {
+            metrics.put(name, value);
+        }
+    };
+    worse("smart.failing", f64::from(u8::from(first.passed == Some(false))));
+    if let Some(nvme) = &first.nvme {
+        worse("nvme.critical", f64::from(critical(nvme)));
+    }
+    let (now, past) = at_threshold(first);
+    worse("smart.threshold_past", (now + past) as f64);
+}
+
+/// Critical warnings but for heat: spare, reliability, read-only, volatile backup, persistent memory.
+fn critical(nvme: &NvmeHealth) -> u32 {
+    (nvme.critical_warning & 0b11_1101).count_ones()
+}
+
+/// How many attributes stand at their threshold, and how many did; a temperature there tells of heat, not of a fault.
+fn at_threshold(snapshot: &Snapshot) -> (usize, usize) {
+    let count = |now: bool| {
+        let is = |a: &&Attribute| match a.when_failed.as_str() {
+            "now" => now != matches!(a.id, 190 | 194),
+            "past" => !now,
+            _ => false,
+        };
+        snapshot.attributes.iter().filter(is).count()
+    };
+    (count(true), count(false))
 }
 
 /// How far above its threshold an attribute is; `None` where it has none.

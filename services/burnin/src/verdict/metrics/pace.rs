@@ -97,5 +97,7 @@ fn of_first_part(record: &Record) -> Option<f64> {
     if zones.len() < 20 || record.seconds < SECONDS_MIN {
         return None;
     }
-    Some((rate(zones)? / rate(&zones[..zones.len() / 20])? * 100.0).round())
+    // Down to a tenth: what is below a limit must not be rounded up to it.
+    let percent = rate(zones)? / rate(&zones[..zones.len() / 20])? * 100.0;
+    Some((percent * 10.0).floor() / 10.0)
 }

@@ -88,7 +88,8 @@ fn long(latency: &Latency) -> u64 {
     latency.octaves().iter().skip(PAUSE).sum()
 }
 
-/// Whether the link or the heat disturbed the run.
+/// Whether the link or the heat disturbed the run. Going on after an interruption is no excuse: a worker knows its own
+/// pauses, and a drive has spun up before it is there.
 fn disturbed(case: &Case<'_>) -> bool {
     let link = [
         FaultKind::Transient,
@@ -97,7 +98,7 @@ fn disturbed(case: &Case<'_>) -> bool {
         FaultKind::Hang,
     ];
     let errors = link.iter().any(|kind| case.evidence.incidents_of(*kind) > 0);
-    errors || case.too_hot.is_some() || case.paused_for_heat || !case.evidence.resumes.is_empty()
+    errors || case.resets > 0 || case.too_hot.is_some() || case.paused_for_heat
 }
 
 /// Whether the drive was found to be shingled.

@@ -83,6 +83,8 @@ fn numbers() -> BTreeSet<String> {
         count: 0,
         units: vec![512],
     });
+    let mut one_word = Snapshot::default();
+    one_word.passed = Some(true);
     let mut moved = talkative();
     moved.written.as_mut().unwrap().count = 9;
     let (evidence, samples) = (long(), Evidence::new(GEOMETRY, &plain(&[Phase::Sample])));
@@ -108,10 +110,18 @@ fn numbers() -> BTreeSet<String> {
         (Some(&absent), Some(&absent)),
         (Some(&silent), Some(&silent)),
         (Some(&all), Some(&moved)),
+        (Some(&one_word), Some(&one_word)),
+        (Some(&one_word), Some(&all)),
+        (Some(&all), Some(&one_word)),
     ] {
         known.extend(metrics(&Case { before, after, ..case }).names().map(str::to_owned));
     }
     known.extend(metrics(&Case::new(&samples)).names().map(str::to_owned));
+    for (good, bad) in [(1, 0), (0, 1)] {
+        let mut tested = long();
+        (tested.memory.good, tested.memory.bad) = (good, bad);
+        known.extend(metrics(&Case::new(&tested)).names().map(str::to_owned));
+    }
     // A population of drives that are better in every way.
     let mut others = peers(&case, 3);
     for peer in &mut others {

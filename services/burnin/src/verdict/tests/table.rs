@@ -407,6 +407,15 @@ fn one_access_of_ten_seconds_fails_unless_something_explains_it() {
         ..both(&evidence, &drive)
     };
     assert_eq!(judge(&hot).outcome, Outcome::Warn);
+    let mut resumed = evidence.clone();
+    resumed.resumes.push(Resume {
+        at: Time::UNIX_EPOCH,
+        why: "the agent was restarted".into(),
+        phase: Phase::Write,
+        step: 0,
+        from: Bytes(0),
+    });
+    assert_eq!(fired(&both(&resumed, &drive), "slow-access"), FAILED);
     // House-keeping of a shingled disk: its writes alone.
     let shingled = Case {
         smr: Some("zoned=host-aware"),
@@ -592,6 +601,12 @@ fn link_resets_identity_and_format() {
         evidence.incident(incident(FaultKind::Reset));
         let want = if count > 3 { INCONCLUSIVE } else { TOLD };
         assert_eq!(fired(&both(&evidence, &drive), "resets"), want, "{count}");
+        let clean = clean();
+        let told = Case {
+            resets: count,
+            ..both(&clean, &drive)
+        };
+        assert_eq!(fired(&told, "resets"), want, "{count} by the kernel");
     }
     let clean = clean();
     let mut formatted = Formatted {
@@ -657,4 +672,101 @@ fn a_drive_unlike_its_kind_is_told_with_figures() {
         )
         .is_none()
     );
+}
+
+#[test]
+fn a_counter_that_stands_on_one_side_alone_is_no_known_change() {
+    let evidence = clean();
+    let whole = with(187, 0);
+    let mut one_word = snapshot();
+    one_word.attributes.clear();
+    let of = |before: &Snapshot, after: &Snapshot| {
+        judge(&Case {
+            wants_smart: true,
+            before: Some(before),
+            after: Some(after),
+            ..Case::new(&evidence)
+        })
+    };
+    assert_eq!(of(&whole, &whole).outcome, Outcome::Passed);
+    let gone = of(&whole, &one_word);
+    assert_eq!(
+        (gone.outcome, ids(&gone)),
+        (Outcome::Inconclusive, vec!["smart-counters-gone"])
+    );
+    // The worse for what it hides: 5 and 187 had risen meanwhile, or always stood there.
+    let mut worn = with(187, 50);
+    worn.attributes.iter_mut().find(|a| a.id == 5).unwrap().count = 100;
+    let new = of(&one_word, &worn);
+    assert_eq!(new.outcome, Outcome::Inconclusive, "{new:?}");
+    assert!(ids(&new).contains(&"smart-counters-new"));
+    // One attribute is enough, and only if a rule looks at it.
+    let mut without = whole.clone();
+    without.attributes.retain(|a| a.id != 187);
+    assert_eq!(ids(&of(&whole, &without)), ["smart-counters-gone"]);
+    let with_a_load_cycle = with(193, 7);
+    let without = {
+        let mut drive = with_a_load_cycle.clone();
+        drive.attributes.retain(|a| a.id != 193);
+        drive
+    };
+    assert_eq!(of(&with_a_load_cycle, &without).outcome, Outcome::Passed);
+    // Nor is its own word on its health lost in silence.
+    let mut wordless = whole.clone();
+    wordless.passed = None;
+    assert_eq!(ids(&of(&whole, &wordless)), ["smart-counters-gone"]);
+    // One word on both sides compares nothing.
+    let word = of(&one_word, &one_word);
+    assert_eq!(
+        (word.outcome, ids(&word)),
+        (Outcome::Warn, vec!["smart-without-counters"])
+    );
+}
+
+#[test]
+fn what_the_drive_said_before_is_not_taken_back_after() {
+    let (evidence, healthy) = (clean(), snapshot());
+    let of = |before: &Snapshot, id: &str| {
+        let case = Case {
+            before: Some(before),
+            ..both(&evidence, &healthy)
+        };
+        fired(&case, id)
+    };
+    let mut failing = snapshot();
+    failing.passed = Some(false);
+    assert_eq!(of(&failing, "smart-failing"), FAILED);
+    let mut at_threshold = snapshot();
+    at_threshold.attributes[0].when_failed = "now".into();
+    assert_eq!(of(&at_threshold, "attribute-was-at-threshold"), WARN);
+    let nvme = |critical_warning| Snapshot {
+        attributes: Vec::new(),
+        nvme: Some(NvmeHealth {
+            critical_warning,
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    let (sick, well) = (nvme(0b100), nvme(0));
+    let case = Case {
+        before: Some(&sick),
+        ..both(&evidence, &well)
+    };
+    assert_eq!(fired(&case, "nvme-critical"), FAILED);
+}
+
+#[test]
+fn sectors_that_wait_fail_only_where_everything_was_written() {
+    let waiting = with(197, 3);
+    assert_eq!(fired(&both(&clean(), &waiting), "pending-after"), FAILED);
+    let mut scan = Evidence::new(GEOMETRY, &plain(&[Phase::Scan]));
+    scan.phases[0].status = PhaseStatus::Done;
+    assert_eq!(fired(&both(&scan, &waiting), "pending-after"), None);
+    assert_eq!(fired(&both(&scan, &waiting), "pending-before"), WARN);
+    let (before, after) = (with(197, 0), with(197, 3));
+    let case = Case {
+        before: Some(&before),
+        ..both(&scan, &after)
+    };
+    assert_eq!(fired(&case, "pending-before"), WARN);
 }

@@ -48,6 +48,7 @@ impl Job {
             smr: shingled.as_deref(),
             too_hot: seen.too_hot.as_deref(),
             paused_for_heat: seen.paused,
+            resets: seen.resets,
             ..Case::new(&evidence)
         };
         let mut verdict = judge(&case);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use burnin::heat::{Decision, Heat, Limits, Named};
 use burnin::runner::Ask;
+use drive::kernel_log::Follower;
 use drive::smart::Snapshot;
 use drive::temperature::Thermometer;
 use wire::job::{Progress, TIMELINE_MAX, TimePoint};
@@ -30,6 +31,8 @@ pub(super) struct Seen {
     pub too_hot: Option<String>,
     /// Whether it ever paused for heat.
     pub paused: bool,
+    /// Resets of the drive that the kernel told of.
+    pub resets: u64,
     temperature: Option<Celsius>,
     step: u16,
     rate: Bytes,
@@ -64,11 +67,14 @@ impl Watch {
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
         let (system, smartctl, shared) = (job.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
         let began = Instant::now();
+        let mut kernel = Follower::new(&job.held.device.syspath);
         let look = move || {
             loop {
                 let reading = thermometer.read(&system, &smartctl, Instant::now());
                 lock(&shared).look(&mut heat, began.elapsed(), reading, Time::now());
+                lock(&shared).resets += kernel.look().len() as u64;
                 if ended.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+                    lock(&shared).resets += kernel.look().len() as u64;
                     return;
                 }
             }
