@@ -10,24 +10,29 @@ use std::time::Duration;
 
 use notify::engine::Host;
 use notify::send::Roots;
+use notify::site::Site;
 use notify::{Engine, Facts, Sender};
 use store::Store;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
-use wire::event::{Actor, Event, NewEvent};
+use wire::boxes::Banner;
+use wire::event::{Actor, Event, NewEvent, Severity};
 use wire::job::Job;
 use wire::{JobId, Time};
 
 use crate::app::App;
+use crate::hub::Input;
 use crate::scribe::Keep;
 use crate::tables::EVENTS;
 
 /// Longest wait at the end for messages that are under way; what is not settled then is tried again after the start.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// What the environment says about alerts.
+/// What the environment and the owner's file say about alerts.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// Section `[alerts]` of `kiln.toml`.
+    pub site: Site,
     /// URLs of channels that cannot be changed on the page, with blanks or commas between.
     pub urls: String,
     /// Address under which people reach this box, for links in messages; empty: made from its name.
@@ -41,6 +46,8 @@ pub struct Settings {
 pub struct Alerts {
     /// The engine.
     pub engine: Arc<Engine>,
+    /// What `kiln.toml` has wrong, a sentence each.
+    wrong: Vec<String>,
     name: String,
     address: String,
     working: Mutex<Option<JoinHandle<()>>>,
@@ -62,7 +69,7 @@ impl Alerts {
                 }
             }
         };
-        let locked = notify::service::locked(&settings.urls, now);
+        let mut locked = notify::service::locked(&settings.urls, now);
         for service in &locked {
             if let Some(why) = &service.disabled_why {
                 tracing::warn!(
@@ -70,6 +77,15 @@ impl Alerts {
                     why,
                     "a URL of KILN_ALERT_URLS cannot be used"
                 );
+            }
+        }
+        for wrong in &settings.site.wrong {
+            tracing::warn!(wrong, "a setting of alerts is not used");
+        }
+        for service in &settings.site.services {
+            // The same URL in both places is one channel.
+            if locked.iter().all(|other| other.id != service.id) {
+                locked.push(service.clone());
             }
         }
         let engine = Engine::open(store, EVENTS, Sender::new(roots), locked).await?;
@@ -80,6 +96,7 @@ impl Alerts {
         };
         Ok(Self {
             engine: Arc::new(engine),
+            wrong: settings.site.wrong.clone(),
             name: name.to_owned(),
             address,
             working: Mutex::new(None),
@@ -91,6 +108,18 @@ impl Alerts {
         let host = Arc::new(AskedOf(Arc::downgrade(app)));
         let working = tokio::spawn(Arc::clone(&self.engine).run(host, app.stopping.subscribe()));
         *self.working.lock().unwrap_or_else(PoisonError::into_inner) = Some(working);
+        if !self.wrong.is_empty() {
+            let text = format!(
+                "A setting of alerts was not understood and is not used: {}. Correct it on the boot partition and restart the box.",
+                self.wrong.join("; ")
+            );
+            let banner = Some(Banner {
+                severity: Severity::Warning,
+                text,
+            });
+            let app = Arc::clone(app);
+            tokio::spawn(async move { app.feed(Input::Banner { key: "alerts", banner }).await });
+        }
         let (mut stream, engine) = (app.stream.subscribe(), Arc::downgrade(&self.engine));
         tokio::spawn(async move {
             loop {

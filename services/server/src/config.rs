@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use wire::Time;
 
 /// Port in development.
 const PORT: u16 = 7000;
@@ -116,9 +117,22 @@ impl Config {
         }
     }
 
-    /// What is said about alerts.
+    /// What is said about alerts: by the environment, and by the credential `alerts`, section `[alerts]` of `kiln.toml`
+    /// as JSON.
     pub fn alerts(&self) -> crate::alerts::Settings {
+        let told = self
+            .credentials
+            .as_ref()
+            .map(|dir| std::fs::read_to_string(dir.join("alerts")));
+        let mut site = notify::site::Site::default();
+        match told {
+            None => {}
+            Some(Ok(text)) => site = notify::site::read(&text, Time::now()),
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Some(Err(error)) => site.wrong.push(format!("kiln.toml, [alerts]: not read: {error}")),
+        }
         crate::alerts::Settings {
+            site,
             urls: self.alert_urls.clone(),
             address: self.url.clone(),
             roots: self.alert_roots.clone(),

@@ -33,6 +33,7 @@ pub mod listen;
 pub mod logs;
 pub mod message;
 pub mod outcall;
+pub mod own;
 pub mod page;
 pub mod replies;
 pub mod scribe;

@@ -16,6 +16,7 @@ use super::{App, Linked, lock};
 use crate::addon::{Sent, read_manifest};
 use crate::hub::throttle::{self, Throttle, Verdict};
 use crate::hub::{AGENT, Input};
+use crate::own;
 
 /// A day: how long an add-on without held frames waits for nothing.
 const NOTHING_DUE: Duration = Duration::from_secs(86_400);
@@ -143,6 +144,10 @@ impl App {
         let raw = envelope.as_ref().ok().and_then(|envelope| envelope.payload);
         if is_manifest {
             self.take_manifest(served, raw).await;
+            return Ok(());
+        }
+        if served.built_in && kind == own::KIND {
+            self.take_own_drive(raw.map_or("null", RawValue::get)).await;
             return Ok(());
         }
         // The answer to a command of ours; between server and built-in agent it has a form of its own.

@@ -8,6 +8,7 @@ use wire::boxes::{Banner, CertificateEntry};
 use wire::event::Severity;
 
 use super::App;
+use crate::hub::told::{self, Told};
 use crate::hub::{Input, Past};
 use crate::scribe;
 use crate::tables::{CERTIFICATES, EVENTS, JOBS, SEALS, STATE};
@@ -105,7 +106,9 @@ pub(super) fn past(store: &Store) -> store::Result<Past> {
         let playbooks = serde_json::from_value(word(scribe::PLAYBOOKS)?).unwrap_or_default();
         let jobs = JOBS.last_n(r, JOBS_READ)?.into_iter().map(|(_, job)| job).collect();
         let remembered = serde_json::from_value(word(scribe::SUPERVISOR)?).ok();
+        let newest = EVENTS.last_n(r, told::READ)?;
         Ok(Past {
+            told: Told::of(newest.iter().map(|(_, event)| event)),
             drives,
             playbooks,
             jobs,

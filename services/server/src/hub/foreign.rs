@@ -59,6 +59,12 @@ impl Hub {
             let message = format!("event type {event_type:?} is told by servers alone; the notification was not taken");
             return self.complain(now, addon, &message, out);
         }
+        if !self
+            .told
+            .is_new(addon, notification.metadata.get("event_id").map(String::as_str))
+        {
+            return;
+        }
         let Some(peer) = self.peers.get_mut(&addon) else { return };
         if !peer.events.take(now.mono, 1.0) {
             return self.complain(now, addon, FULL, out);

@@ -17,6 +17,7 @@ mod job;
 pub mod liveness;
 pub mod ring;
 pub mod throttle;
+pub mod told;
 pub mod units;
 mod view;
 
@@ -43,6 +44,7 @@ use job::Held;
 pub use job::Sample;
 use liveness::{Life, Watch};
 use ring::Ring;
+use told::Told;
 
 /// The number of the built-in agent among the add-ons.
 pub const AGENT: u64 = 1;
@@ -159,6 +161,7 @@ pub struct Hub {
     remembered: Option<units::Remembered>,
     banners: BTreeMap<&'static str, Banner>,
     watch: Watch,
+    told: Told,
     /// What the banners looked like when they were told last.
     shown: Option<(Vec<Banner>, Liveness)>,
 }
@@ -176,6 +179,8 @@ pub struct Past {
     pub remembered: Option<units::Remembered>,
     /// How heartbeats are watched.
     pub watch: Watch,
+    /// What add-ons told.
+    pub told: Told,
 }
 
 impl Hub {
@@ -191,6 +196,7 @@ impl Hub {
             started: now.mono,
             peers: BTreeMap::new(),
             drives: past.drives,
+            told: past.told,
             playbooks: past.playbooks,
             jobs,
             lines: Ring::new(LINES),

@@ -348,3 +348,55 @@ async fn a_channel_that_is_gone_switches_itself_off_and_the_log_tells() {
         (&Value::Null, &Value::Null)
     );
 }
+
+/// What PID 1 hands over of `kiln.toml` tells from the first start on; what is wrong in it is shown, and no secret is logged.
+#[tokio::test]
+async fn channels_of_the_owners_file_tell_and_its_mistakes_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let (credentials, log) = (dir.path().join("credentials"), dir.path().join("log"));
+    std::fs::create_dir(&credentials).unwrap();
+    let receiver = Receiver::start().await;
+    let url = format!("json://user:geheim@{}/hook", receiver.address);
+    let section = json!({
+        "urls": ["discord://geheim"],
+        "bench": { "url": url, "severities": ["info"], "rules": [{ "event_type": "geheim", "cooldown_secs": -2 }] },
+    });
+    std::fs::write(credentials.join("alerts"), section.to_string()).unwrap();
+    let mut command = crate::process::command(&dir.path().join("data"));
+    command
+        .env("ADMIN_PASSWORD", PASSWORD)
+        .env("CREDENTIALS_DIRECTORY", &credentials)
+        .stderr(std::fs::File::create(&log).unwrap());
+    let server = crate::process::Server::start(command, false).ready().await;
+
+    let mut admin = crate::client::Client::new(server.address);
+    let login = json!({ "username": "admin", "password": PASSWORD });
+    assert_eq!(admin.post("/api/v1/session", &login).await.status, 200);
+    let shown = admin.get("/api/notifications/services").await;
+    let services = shown.json();
+    let named = |name: &str| {
+        let mut all = services.as_array().unwrap().iter();
+        all.find(|service| service["name"] == name).unwrap().clone()
+    };
+    let (bench, broken) = (named("bench"), named("discord (kiln.toml)"));
+    assert_eq!((&bench["locked"], &bench["enabled"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&broken["enabled"], broken["disabled_why"].is_string()),
+        (&json!(false), true)
+    );
+    let path = format!("/api/notifications/services/{}", bench["id"]);
+    assert_eq!(admin.put(&path, &json!({ "enabled": false })).await.problem(), "locked");
+
+    let banners = admin.get("/api/v1/box").await;
+    for words in ["[alerts] urls[0]", "[alerts.bench] rules[0] cooldown_secs: expected"] {
+        assert!(banners.text.contains(words), "{words}: {banners:?}");
+    }
+    // The login is an event of severity info, which this channel wants.
+    receiver.wait(1).await;
+    drop(server);
+    let logged = std::fs::read_to_string(log).unwrap();
+    assert!(logged.contains("a setting of alerts is not used"), "{logged}");
+    for text in [logged, shown.text, banners.text] {
+        assert!(!text.contains("geheim"), "{text}");
+    }
+}
