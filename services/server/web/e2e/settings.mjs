@@ -3,7 +3,7 @@
  * supervisor and the real writer below a folder. Without those the pages are looked at as a server alone shows them.
  */
 import { createServer } from "node:http";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Appliance, bundle, noAppliance, STRANGER } from "./appliance.mjs";
@@ -83,6 +83,23 @@ export async function settings(browser, width, scheme, count) {
       await page.getByRole("button", { name: "Take it away", exact: true }).click();
       await page.locator("td.nm", { hasText: "the bench" }).waitFor({ state: "detached" });
       assert("no token is left", (await (await page.request.get("/api/addons/tokens")).json()).length === 0);
+    });
+
+    await test("events: the whole log is checked as the box wrote it, and exported; a changed one is told with its number", async () => {
+      await page.goto("/events");
+      await page.getByRole("button", { name: "Check the chain" }).click();
+      await page.getByText(/events from 1 to \d+: each is as it was written/).waitFor();
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Export" }).click()]);
+      const lines = readFileSync(await download.path(), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
+      assert(`the export has every event (${lines.length})`, lines.length > 2 && lines.every(({ seq }, at) => seq === at + 1));
+      await page.route("**/api/v1/events?after=**", async (route) => {
+        const answer = await route.fetch();
+        await route.fulfill({ response: answer, body: (await answer.text()).replace('"message":"', '"message":"not ') });
+      });
+      await page.getByRole("button", { name: "Check the chain" }).click();
+      await page.getByRole("alert").getByText(/does not hold at event \d+: it was changed/).waitFor();
+      await page.unroute("**/api/v1/events?after=**");
+      await shot("events-chain");
     });
 
     await test("wall: without drives it says so, in either theme, and Escape leads back", async () => {

@@ -4,11 +4,14 @@ import { useEffect } from "preact/hooks";
 import type { Event, Problem, Severity } from "@wire";
 
 import "../style/lists.css";
+import "../style/playbook.css";
 import { asProblem } from "../api";
 import { plural, stamp } from "../format";
 import { drivePath, jobPath } from "../route";
 import { known, loadEvents } from "../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "./bits";
+import { follow, pieces, type Chain } from "./chain";
+import { file, save, useDeed } from "./settings/deed";
 
 /** Whether an event answers to a filter; pure. */
 export function fits(event: Event, text: string, least: Severity): boolean {
@@ -19,6 +22,52 @@ export function fits(event: Event, text: string, least: Severity): boolean {
 }
 
 const PAGE = 500;
+
+/** Events in one answer of the box, at most. */
+const ANSWER = 1000;
+
+/** Brings the whole log as the box wrote it, the oldest first; `heard` gets each portion. */
+async function wholeLog(heard: (texts: string[]) => void): Promise<void> {
+  for (let after = 0; ; ) {
+    const texts = pieces(await (await file("GET", `/events?after=${after}&limit=${ANSWER}`)).blob.text());
+    heard(texts);
+    const last = texts.at(-1);
+    if (last === undefined || texts.length < ANSWER) return;
+    after = (JSON.parse(last) as Event).seq;
+  }
+}
+
+/** Taking the log away, and looking whether anybody has changed it. */
+function WholeLog() {
+  const { busy, run, note } = useDeed();
+  const broken = useSignal<Chain["broken"]>(null);
+  const take = () => run(async () => {
+    broken.value = null;
+    const lines: string[] = [];
+    await wholeLog((texts) => lines.push(...texts));
+    save({ name: `${known.peek().box?.name ?? "kiln"}-events.jsonl`, blob: new Blob(lines.map((line) => `${line}\n`), { type: "application/jsonl" }) });
+    return `${plural(lines.length, "event")}, a line each`;
+  });
+  const check = () => run(async () => {
+    broken.value = null;
+    let chain: Chain | null = null;
+    await wholeLog((texts) => (chain = follow(chain, texts)));
+    const found = chain as Chain | null;
+    if (!found) return "The log is empty.";
+    broken.value = found.broken;
+    return found.broken ? "" : `${plural(found.count, "event")} from ${found.first} to ${found.last}: each is as it was written, and none is missing between them.`;
+  });
+  return (
+    <Panel title="The whole log" note="Each event carries the hash of the one before it.">
+      <div class="do">
+        <button class="btn" type="button" disabled={busy.value} onClick={() => void check()}>{busy.value ? "Reading" : "Check the chain"}</button>
+        <button class="btn" type="button" disabled={busy.value} onClick={() => void take()}>Export</button>
+      </div>
+      {note}
+      {broken.value && <p class="v is-fail wrap" role="alert"><Shape of="fail" /><span><b>The log does not hold at event {broken.value.seq}</b>: {broken.value.why}. Keep an export of it, and do not rely on what it says from there on.</span></p>}
+    </Panel>
+  );
+}
 
 /** The log of events. */
 export function EventsPage() {
@@ -64,6 +113,7 @@ export function EventsPage() {
         </ol>
         {more.value && list.length > 0 && <button class="btn" type="button" onClick={() => void load()}>Older</button>}
       </Panel>
+      <WholeLog />
     </main>
   );
 }
