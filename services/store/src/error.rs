@@ -103,6 +103,24 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it may pass by itself or with room on the medium: the same write is worth another try.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Full(_) | Self::Transaction { .. } | Self::File { .. } => true,
+            Self::InUse(_)
+            | Self::Check { .. }
+            | Self::Open { .. }
+            | Self::NoTable(_)
+            | Self::Foreign { .. }
+            | Self::Key { .. }
+            | Self::Value { .. }
+            | Self::Encode { .. }
+            | Self::Panicked
+            | Self::GivenUp(_)
+            | Self::Closed => false,
+        }
+    }
+
     /// Wraps an LMDB error that came up while doing `what`, telling a full store from a broken one.
     pub(crate) fn lmdb(what: &'static str) -> impl FnOnce(heed::Error) -> Error {
         move |cause| match cause {

@@ -30,6 +30,16 @@ impl Tables {
     pub(crate) fn get(&self, name: &'static str) -> Result<Bytes> {
         self.0.get(name).copied().ok_or(Error::NoTable(name))
     }
+
+    /// Bytes that the entries of all tables take.
+    pub(crate) fn used(&self, txn: &RoTxn<'_, AnyTls>) -> Result<u64> {
+        let mut used = 0;
+        for table in self.0.values() {
+            let stat = table.stat(txn).map_err(Error::lmdb("counting pages"))?;
+            used += stat.non_free_page_size() as u64;
+        }
+        Ok(used)
+    }
 }
 
 /// What writer and readers share.
@@ -128,8 +138,26 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Write<'_, '_>) -> Result<T> + Send + 'static,
     {
+        self.order(work, false)
+    }
+
+    /// As [`Store::write`], but [`Error::Full`] as soon as only the map's reserve is left: for what makes the store grow, so
+    /// that there are always free pages for what deletes and for the little that a person needs to get in and make room.
+    pub fn write_growing<T, F>(&self, work: F) -> Pending<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Write<'_, '_>) -> Result<T> + Send + 'static,
+    {
+        self.order(work, true)
+    }
+
+    fn order<T, F>(&self, work: F, grows: bool) -> Pending<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Write<'_, '_>) -> Result<T> + Send + 'static,
+    {
         let slot = Slot::new();
-        let order = Box::new(Typed::new(work, Arc::clone(&slot)));
+        let order = Box::new(Typed::new(work, grows, Arc::clone(&slot)));
         self.inner.core.queued.fetch_add(1, Ordering::Relaxed);
         if let Some(orders) = &self.inner.orders {
             // A send fails only after the writer ended; the order, dropped with the error, then answers Closed.
@@ -152,6 +180,10 @@ impl Store {
             queued: core.queued.load(Ordering::Relaxed),
             busy_for: busy.map(|since| since.elapsed()),
         }
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.inner.core
     }
 
     /// The environment's file.

@@ -16,6 +16,14 @@ use crate::store::{Core, Write};
 /// Most orders in one commit. Bounds the time a single answer can be kept waiting by others.
 const BATCH: usize = 256;
 
+/// The part of the map, one in so many, that [`crate::Store::write_growing`] may not use: a delete copies pages before it
+/// frees any, what it frees is free only after the next commit, and in a map without a free page nothing can be deleted any
+/// more.
+const RESERVE: u64 = 32;
+
+/// The least of it in bytes: what a batch of deletes and the batch before it may copy.
+const RESERVE_LEAST: u64 = 1 << 20;
+
 /// Orders that may wait; a writer that is this far behind makes its callers wait (nothing is dropped).
 pub(crate) const QUEUE: usize = 1024;
 
@@ -23,6 +31,10 @@ pub(crate) const QUEUE: usize = 1024;
 pub(crate) trait Order: Send {
     /// Does the work; false if its changes are to be dropped.
     fn run(&mut self, write: &mut Write<'_, '_>) -> bool;
+    /// Whether it makes the store grow: then the reserve is not for it.
+    fn grows(&self) -> bool;
+    /// Gives it up without running it.
+    fn refuse(&mut self, error: Error);
     /// Answers after the commit.
     fn finish(self: Box<Self>, committed: Result<()>);
 }
@@ -33,12 +45,14 @@ pub(crate) struct Typed<F, T> {
     answer: Option<Result<T>>,
     slot: Arc<Slot<T>>,
     answered: bool,
+    grows: bool,
 }
 
 impl<F, T> Typed<F, T> {
-    pub(crate) fn new(work: F, slot: Arc<Slot<T>>) -> Self {
+    pub(crate) fn new(work: F, grows: bool, slot: Arc<Slot<T>>) -> Self {
         Typed {
             work: Some(work),
+            grows,
             answer: None,
             slot,
             answered: false,
@@ -57,6 +71,14 @@ where
         let keep = answer.is_ok();
         self.answer = Some(answer);
         keep
+    }
+
+    fn grows(&self) -> bool {
+        self.grows
+    }
+
+    fn refuse(&mut self, error: Error) {
+        self.answer = Some(Err(error));
     }
 
     fn finish(mut self: Box<Self>, committed: Result<()>) {
@@ -111,7 +133,13 @@ fn set_busy(core: &Core, since: Option<Instant>) {
 
 fn commit(core: &Core, batch: &mut [Box<dyn Order>]) -> Result<()> {
     let mut txn = core.env.write_txn().map_err(Error::lmdb("beginning a write"))?;
+    let room = (core.env.info().map_size as u64).saturating_sub(core.tables.used(&txn)?);
+    let only_reserve = room < (core.env.info().map_size as u64 / RESERVE).max(RESERVE_LEAST);
     for order in batch {
+        if only_reserve && order.grows() {
+            order.refuse(Error::Full("what is left of its map is kept for deleting"));
+            continue;
+        }
         let mut nested = core
             .env
             .nested_write_txn(&mut txn)

@@ -124,6 +124,33 @@ fn a_full_store_says_so_and_goes_on_after_deletion() {
 }
 
 #[test]
+fn what_grows_leaves_a_reserve_in_which_everything_can_be_deleted() {
+    let (_dir, store) = fresh();
+    // Small values fill all pages, so that without a reserve none is free for a delete.
+    let fill = || {
+        let mut n = 0_u64;
+        loop {
+            let order = store.write_growing(move |w| (0..2048).try_for_each(|k| EVENTS.put(w, &(n * 2048 + k), &k)));
+            match order.wait() {
+                Ok(()) => n += 1,
+                Err(error) => break (n, error),
+            }
+        }
+    };
+    let (batches, error) = fill();
+    assert!(matches!(error, Error::Full(_)) && batches > 20, "{batches} {error}");
+    let room = store.room().unwrap();
+    assert!(room.used < room.map && room.is_tight(), "{room:?}");
+    // One by one, each in a commit of its own: none fails.
+    for n in 0..50_u64 {
+        assert!(store.write(move |w| EVENTS.delete(w, &n)).wait().unwrap());
+    }
+    store.write(|w| EVENTS.clear(w)).wait().unwrap();
+    assert!(!store.room().unwrap().is_tight());
+    assert!(fill().0 >= batches / 2, "and it fills again");
+}
+
+#[test]
 fn mistakes_are_errors_with_the_tables_name() {
     let (_dir, store) = fresh();
     assert!(matches!(
