@@ -10,15 +10,16 @@ mod common;
 
 use burnin::Checkpoint;
 use burnin::device::Geometry;
-use burnin::evidence::Evidence;
+use burnin::evidence::{Evidence, Stop};
 use burnin::pattern::JobKey;
 use burnin::playbook::{Direction, Fill, Soak, Step, plain};
 use burnin::runner::Session;
 use burnin::sim::{Content, Fault, Plan, Sim, Skip, next_random};
+use burnin::verdict::{Case, judge};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use common::note;
 use wire::Time;
-use wire::job::{Phase, PhaseStatus};
+use wire::job::{Outcome, Phase, PhaseStatus};
 
 const GEOMETRY: Geometry = Geometry {
     sectors: 1_500,
@@ -180,6 +181,45 @@ fn leaving_out_either_flush_is_noticed() {
         });
         assert!(noticed.count() > 0, "{skip:?} changed nothing");
     }
+}
+
+#[test]
+fn a_checkpoint_older_than_the_drive_fails_no_healthy_drive() {
+    let mut order = order(steps(2), 2);
+    let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+    let (mut kept, mut ahead) = (None, false);
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while !ahead {
+        for report in session.step(&mut sim) {
+            match report {
+                // Kept in the first verify; every later one is lost.
+                Report::Checkpoint { text } if Checkpoint::decode(&text).unwrap().step == 1 => {
+                    kept.get_or_insert(text);
+                }
+                Report::PhaseStarted { step: 3, .. } => ahead = true,
+                _ => {}
+            }
+        }
+    }
+    drop(session);
+    sim.kill();
+    order.resume = Some(Resumption {
+        checkpoint: kept.unwrap(),
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while !session.is_over() {
+        session.step(&mut sim);
+    }
+    let evidence = session.evidence();
+    assert!(evidence.defects.is_empty(), "{:?}", evidence.findings());
+    assert!(
+        matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("later pass")),
+        "{:?}",
+        evidence.stopped
+    );
+    assert_eq!(judge(&Case::new(evidence)).outcome, Outcome::Inconclusive);
 }
 
 #[test]

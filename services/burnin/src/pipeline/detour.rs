@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use wire::Lba;
-use wire::job::FaultKind;
+use wire::job::{FaultKind, Phase};
 
 use super::{Access, Fault, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
+use crate::evidence::Record;
 use crate::findings::NOT_REPRODUCED;
 
 /// Bytes of a zone in which the number of located sectors is bounded.
@@ -70,6 +71,11 @@ impl Pipeline {
                     record.kept += sectors;
                 }
             }
+            Outcome::Differs(bad) if bad.iter().any(|(_, fault)| self.is_ahead(*fault)) => {
+                let why = "the drive holds data of a later pass than its checkpoint knows of, so the checkpoint is older \
+                           than what was done: burn it in anew";
+                self.broke(why.to_owned());
+            }
             Outcome::Differs(bad) => self.doubt(access, bad, None),
             Outcome::Failed { errno } => {
                 self.errors += 1;
@@ -78,6 +84,19 @@ impl Pipeline {
                 self.close_if_done(group);
             }
         }
+    }
+
+    /// Whether this is data of a pass that is still to come: after an interruption that is no fault of the drive, the job
+    /// had come further than the checkpoint that was kept. In a block that is repeated every pass may have been before.
+    fn is_ahead(&self, fault: Fault) -> bool {
+        let Fault::Stale { pass } = fault else { return false };
+        let steps = &self.evidence.phases;
+        let later = |record: &Record| record.phase == Phase::Write && record.work.pass == pass;
+        let soaks = steps.get(self.at).is_none_or(|record| record.work.soak.is_some());
+        !self.evidence.resumes.is_empty()
+            && !soaks
+            && !steps.iter().take(self.at + 1).any(later)
+            && steps.iter().skip(self.at + 1).any(later)
     }
 
     /// What came of a detour.
