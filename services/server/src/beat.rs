@@ -42,6 +42,14 @@ pub async fn run(app: Arc<App>) {
                 }
                 notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
             }
+            // To be started again makes no room, and would lose what waits for it.
+            Err(error @ store::Error::Full(_)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store is full");
+                if !std::mem::replace(&mut ready, true) {
+                    notify(&[NotifyState::Ready]);
+                }
+                notify(&[NotifyState::Watchdog, NotifyState::Status("the store is full")]);
+            }
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,

@@ -8,16 +8,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use health::Book;
-use wire::event::Actor;
+use wire::event::{Actor, NewEvent, Severity};
 
 use crate::app::App;
 use crate::auth::limit::Limit;
 use crate::clock::Now;
+use crate::hub::bucket::Bucket;
 use crate::scribe::Keep;
 use crate::tables::STATE;
 
 /// Registrations and authentications a minute from one address. Source: Vigil, rate limits of the agent routes.
 const A_MINUTE: usize = 10;
+
+/// Reports a minute of one agent: the shortest interval that agents can be told is a minute, and one that starts again may
+/// report a few times more.
+const REPORTS: usize = 20;
+
+/// The same in words.
+pub const REPORTS_RULE: &str = "an agent may report 20 times a minute";
+
+/// Events of one host in the event log: at once, and a second after that. A rack of drives that fails at once fits; a host
+/// whose drives fail and heal with every report cannot push the events of the others out.
+const EVENTS: (f64, f64) = (600.0, 1.0 / 60.0);
 
 /// Seconds between reports that agents can be told. Source: Vigil, report interval.
 pub const INTERVALS: [u64; 6] = [60, 900, 1800, 3600, 43_200, 86_400];
@@ -42,6 +54,9 @@ pub struct Fleet {
     pub book: Book,
     registrations: Mutex<Limit>,
     authentications: Mutex<Limit>,
+    reports: Mutex<Limit>,
+    /// Room in the event log for each host, and how many events there was none for.
+    shares: Mutex<HashMap<String, (Bucket, u64)>>,
     /// When each host was last heard, by the clock that only goes forward: the wall clock of a box may jump by years.
     heard: Mutex<HashMap<String, Duration>>,
     /// Held while events go from the outbox to the log, so that none goes twice.
@@ -65,6 +80,8 @@ impl Fleet {
             book: Book::new(store),
             registrations: limit(),
             authentications: limit(),
+            reports: Mutex::new(Limit::new(REPORTS, Duration::from_secs(60))),
+            shares: Mutex::default(),
             heard: Mutex::default(),
             telling: tokio::sync::Mutex::default(),
         }
@@ -83,6 +100,46 @@ impl Fleet {
         limit.allow(now.mono, peer)?;
         limit.failed(now.mono, peer);
         Ok(())
+    }
+
+    /// Counts a report of an agent.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn count_report(&self, now: Now, agent: u64) -> Result<(), Duration> {
+        let mut limit = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = agent.to_string();
+        limit.allow(now.mono, &key)?;
+        limit.failed(now.mono, &key);
+        Ok(())
+    }
+
+    /// What of an event of a host goes to the log: itself, with the one before it that tells how many there was no room
+    /// for, or nothing.
+    fn within_share(&self, now: Now, event: NewEvent) -> Vec<NewEvent> {
+        let host = event.data["hostname"].as_str().unwrap_or("").to_owned();
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if shares.len() > usize::try_from(health::tables::HOSTS_MAX).unwrap_or(usize::MAX) {
+            // Hosts come and go; a full bucket is what a new one gets.
+            shares.retain(|_, (bucket, lost)| *lost > 0 || bucket.until(now.mono, EVENTS.0) > Duration::ZERO);
+        }
+        let fresh = || (Bucket::new(now.mono, EVENTS.0, EVENTS.1), 0);
+        let (bucket, lost) = shares.entry(host.clone()).or_insert_with(fresh);
+        if !bucket.take(now.mono, 1.0) {
+            *lost += 1;
+            tracing::warn!(host, "the host's drives change more often than the event log tells");
+            return Vec::new();
+        }
+        let told = match std::mem::take(lost) {
+            0 => None,
+            lost => Some(NewEvent::new(
+                "host.too_many_events",
+                Severity::Warning,
+                format!("{lost} changes of drives of {host} were not told: more than 600 at once and one a minute"),
+                serde_json::json!({ "hostname": host, "left_out": lost }),
+            )),
+        };
+        told.into_iter().chain([event]).collect()
     }
 
     /// Takes note that a host was heard.
@@ -142,13 +199,22 @@ impl App {
             let Some(last) = waiting.last().map(|(number, _)| *number) else {
                 return Ok(());
             };
-            let now = self.clock.now().wall;
+            let now = self.clock.now();
             let keep = waiting
                 .into_iter()
-                .map(|(_, event)| Keep::Event(event, Actor::new("server", "health"), now));
+                .flat_map(|(_, event)| self.fleet.within_share(now, event))
+                .map(|event| Keep::Event(event, Actor::new("server", "health"), now.wall));
             self.scribe.kept(keep.collect()).await?;
             self.fleet.book.logged(last).await?;
         }
+    }
+
+    /// Records something about a host within its share of the event log.
+    pub async fn record_of_host(&self, event: NewEvent) {
+        let now = self.clock.now();
+        let keep = self.fleet.within_share(now, event).into_iter();
+        let keep = keep.map(|event| Keep::Event(event, Actor::new("server", "server"), now.wall));
+        self.scribe.keep(keep.collect()).await;
     }
 
     /// Looks for hosts that fell silent, and takes events to the log that were left over.

@@ -1,5 +1,7 @@
 //! Where log lines go: the journal's socket where there is one, else standard error.
 
+use std::fmt::Arguments;
+use std::io::Write;
 use std::path::Path;
 
 use tracing_subscriber::EnvFilter;
@@ -21,10 +23,19 @@ pub fn start(identifier: &str) {
                     .init();
                 return;
             }
-            Err(error) => eprintln!("the journal at {JOURNAL} cannot be used ({error}); logging to standard error"),
+            Err(error) => say(
+                &mut std::io::stderr(),
+                format_args!("the journal at {JOURNAL} cannot be used ({error}); logging to standard error"),
+            ),
         }
     }
     registry
         .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
         .init();
+}
+
+/// Prints a line for whoever started this by hand. Where nobody reads any more (a closed pipe, a terminal that is gone) the
+/// line is lost and the server goes on.
+pub fn say(to: &mut impl Write, line: Arguments<'_>) {
+    let _unread = writeln!(to, "{line}").and_then(|()| to.flush());
 }

@@ -13,7 +13,7 @@ use server::config::{Config, Tls};
 use server::http::{Hosts, router};
 use server::serve::{Listener, serve};
 use server::update::proof;
-use server::{beat, control, listen, logs, tls};
+use server::{beat, control, listen, logs, tables, tls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the server ended");
-            eprintln!("kiln-server: {error:#}");
+            logs::say(&mut std::io::stderr(), format_args!("kiln-server: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -82,6 +82,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         clock: Clock::default(),
         watch: config.watch(),
         alerts: config.alerts(),
+        map_size: tables::MAP_SIZE,
     };
     let app = App::start(setup).await?;
     tokio::spawn(announce(Arc::clone(&app), config.control.clone()));
@@ -142,7 +143,7 @@ async fn listeners(config: &Config) -> anyhow::Result<Vec<(String, Listener)>> {
     if config.listen.is_some() || all.is_empty() {
         let (address, listener) = listen::tcp(config.address()).await?;
         // For people and tests that asked for port 0.
-        println!("listening: http://{address}");
+        logs::say(&mut std::io::stdout(), format_args!("listening: http://{address}"));
         all.push(("listen".to_owned(), listener));
     }
     if let Some(path) = &config.unix {
@@ -160,7 +161,7 @@ async fn announce(app: Arc<App>, control: PathBuf) {
         if let Some(code) = code
             && !control.exists()
         {
-            println!("claim: {code}");
+            logs::say(&mut std::io::stdout(), format_args!("claim: {code}"));
         }
     }
 }

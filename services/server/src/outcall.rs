@@ -125,7 +125,11 @@ pub fn check_path(path: &str) -> Result<(), String> {
     if !path.bytes().all(|b| b.is_ascii_graphic()) || path.contains('#') {
         return Err("path: expected printable ASCII without blanks and #; others percent-encoded".to_owned());
     }
-    Ok(())
+    // Some printable characters are no part of an address; the request could not even be made.
+    let whole: Result<http::Uri, _> = path.parse();
+    whole
+        .map(drop)
+        .map_err(|error| format!("path: {error}; expected such characters percent-encoded"))
 }
 
 /// Whether a percent-encoding stands for what needs none. Source: RFC 3986 §2.3.
@@ -338,6 +342,14 @@ mod tests {
         ] {
             assert!(check_path(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_before_it_is_asked() {
+        for path in ["/api/<x>", "/api/a`b", "/api/a^b"] {
+            assert_eq!(check_path(path).is_ok(), path.parse::<http::Uri>().is_ok(), "{path}");
+        }
+        assert!(check_path("/api/<x>").is_err());
     }
 
     proptest! {

@@ -3,27 +3,57 @@
 //! One task owns the order of the event log. It takes what waits, up to a batch, writes it in one transaction (a job's
 //! state and its event stand or fall together), and then sends the events out. When the medium is slow, whoever has
 //! something to keep waits: nothing is dropped.
+//!
+//! ```text
+//!  writing ── the store is full, the medium fails ──► waiting: what comes is held in memory, tried again every two seconds;
+//!     ▲                                                  │     whoever waits for an answer is refused at once
+//!     └────────── what was held is written ──────────────┘
+//! ```
+//!
+//! While it waits everybody is told (a banner), reading goes on, and what there is no room to hold is counted; when it
+//! writes again the log says so with the number. Above four fifths of its room the store lets the oldest go ([`retain`]).
+
+pub mod retain;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 use store::{Store, Write};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
 use wire::boxes::CertificateEntry;
 use wire::certificate::CertificateText;
 use wire::drive::Drive;
-use wire::event::{Actor, FIRST_PREV_HASH, NewEvent};
+use wire::event::{Actor, NewEvent, Severity};
 use wire::frame::LogLine;
 use wire::job::Job;
 use wire::playbook::PlaybookInfo;
 use wire::{Event, JobId, Time};
 
+use crate::clock::Clock;
 use crate::hub::units::Remembered;
 use crate::message::Message;
-use crate::tables::{CERTIFICATES, EVENTS, EVENTS_MAX, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, SEALS, SEALS_MAX, STATE};
+use crate::tables::{CERTIFICATES, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, SEALS, SEALS_MAX, STATE};
+use retain::Log;
 
 /// Orders that may wait; then their makers wait.
 const QUEUE: usize = 1024;
 
 /// Most orders written in one transaction.
 const BATCH: usize = 256;
+
+/// Things held in memory while the store takes nothing: an hour of a busy box, some ten megabytes.
+const HELD: usize = 20_000;
+
+/// How often what is held is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// How often the store's room is looked at while it is written to.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Times that old entries are let go for one batch that finds no room.
+const TRIES: usize = 16;
 
 /// Key in the state table: greatest [`NewEvent::origin`] that is in the log.
 pub const EVENTS_SEEN: &str = "agent-events-seen";
@@ -58,53 +88,243 @@ pub enum Keep {
 
 #[derive(Debug)]
 struct Order {
-    keep: Vec<Keep>,
+    keep: Arc<Vec<Keep>>,
     done: Option<oneshot::Sender<store::Result<()>>>,
+}
+
+impl Order {
+    fn answer(self, answer: store::Result<()>) {
+        if let Some(done) = self.done {
+            // Who asked may have gone.
+            let _gone = done.send(answer);
+        }
+    }
 }
 
 /// Where things to keep are handed in.
 #[derive(Clone, Debug)]
 pub struct Scribe {
     orders: mpsc::Sender<Order>,
+    trouble: watch::Receiver<Option<String>>,
+}
+
+/// The task's own.
+struct Desk {
+    store: Store,
+    tell: broadcast::Sender<Message>,
+    clock: Clock,
+    trouble: watch::Sender<Option<String>>,
+    /// What waits for the store, and why it was not taken.
+    held: VecDeque<Order>,
+    why: store::Error,
+    /// Since when, and how many there was no room for.
+    since: Duration,
+    lost: u64,
+    again: Instant,
+    looked: Instant,
+}
+
+impl Desk {
+    async fn run(mut self, mut queue: mpsc::Receiver<Order>) {
+        let mut batch = Vec::new();
+        loop {
+            let came = tokio::select! {
+                came = queue.recv_many(&mut batch, BATCH) => came,
+                () = tokio::time::sleep_until(self.again), if !self.held.is_empty() => {
+                    self.try_again().await;
+                    continue;
+                }
+            };
+            if came == 0 {
+                return;
+            }
+            // Whoever waits for an answer is worth a try: it may be the one who made room.
+            if !self.held.is_empty() && batch.iter().any(|order| order.done.is_some()) {
+                self.try_again().await;
+            }
+            match self.held.is_empty() {
+                true => self.take(std::mem::take(&mut batch)).await,
+                false => batch.drain(..).for_each(|order| self.hold(order)),
+            }
+        }
+    }
+
+    /// Writes orders; what the store does not take now is held.
+    async fn take(&mut self, batch: Vec<Order>) {
+        match self.write(&batch).await {
+            Ok(()) => {
+                batch.into_iter().for_each(|order| order.answer(Ok(())));
+                self.look().await;
+            }
+            Err(error) if error.is_transient() => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store takes nothing; it is tried again"
+                );
+                let text = format!(
+                    "The box cannot keep what happens: {error}. What happens is held in memory and tried again; what is on the medium can be read"
+                );
+                self.trouble.send_replace(Some(text));
+                (self.why, self.since) = (error, self.clock.now().mono);
+                self.again = Instant::now() + AGAIN;
+                batch.into_iter().for_each(|order| self.hold(order));
+                // An order that was refused leaves nothing to try again with: the store is asked all the same.
+                if self.held.is_empty() {
+                    let keep = Arc::default();
+                    self.held.push_back(Order { keep, done: None });
+                }
+            }
+            // One of them is wrong in itself: the others are not to suffer for it.
+            Err(_) => {
+                for order in batch {
+                    let alone = [order];
+                    let answer = self.write(&alone).await;
+                    if let Err(error) = &answer {
+                        tracing::error!(
+                            error = error as &dyn std::error::Error,
+                            "something that has to be kept was not stored"
+                        );
+                    }
+                    alone.into_iter().for_each(|order| order.answer(answer.clone()));
+                }
+            }
+        }
+    }
+
+    /// Holds an order until the store takes it. Whoever waits for its answer is told that it was not kept, and it is not.
+    fn hold(&mut self, order: Order) {
+        if order.done.is_some() {
+            return order.answer(Err(self.why.clone()));
+        }
+        if self.held.len() >= HELD {
+            self.lost += order.keep.len() as u64;
+            return;
+        }
+        self.held.push_back(order);
+    }
+
+    async fn try_again(&mut self) {
+        while !self.held.is_empty() {
+            let part: Vec<Order> = self.held.drain(..self.held.len().min(BATCH)).collect();
+            if let Err(error) = self.write(&part).await {
+                for order in part.into_iter().rev() {
+                    self.held.push_front(order);
+                }
+                self.why = error;
+                self.again = Instant::now() + AGAIN;
+                return;
+            }
+        }
+        self.trouble.send_replace(None);
+        let now = self.clock.now();
+        let (seconds, lost) = (
+            now.mono.saturating_sub(self.since).as_secs(),
+            std::mem::take(&mut self.lost),
+        );
+        let message = match lost {
+            0 => format!("The store takes what happens again after {seconds} s; all of it was kept"),
+            lost => format!(
+                "The store takes what happens again after {seconds} s; {lost} entries found no room and are lost"
+            ),
+        };
+        let data = serde_json::json!({ "seconds": seconds, "lost": lost, "why": self.why.to_string() });
+        let event = NewEvent::new("box.store_recovered", Severity::Warning, message, data);
+        let keep = Keep::Event(event, Actor::new("server", "server"), now.wall);
+        let keep = Arc::new(vec![keep]);
+        Box::pin(self.take(vec![Order { keep, done: None }])).await;
+    }
+
+    /// Writes orders in one transaction and tells of their events. Where there is no room the oldest entries go first.
+    async fn write(&self, orders: &[Order]) -> store::Result<()> {
+        let mut tries = 0;
+        let events = loop {
+            let keep: Vec<Arc<Vec<Keep>>> = orders.iter().map(|order| Arc::clone(&order.keep)).collect();
+            let now = self.clock.now().wall;
+            let work = move |w: &mut Write<'_, '_>| write(w, now, keep.iter().flat_map(|keep| keep.iter()));
+            match self.store.write_growing(work).await {
+                Ok(events) => break events,
+                Err(store::Error::Full(_)) if tries < TRIES && self.make_room().await => tries += 1,
+                Err(error) => return Err(error),
+            }
+        };
+        self.tell(&events);
+        Ok(())
+    }
+
+    fn tell(&self, events: &[Event]) {
+        for event in events {
+            // Nobody listening is no error.
+            let _listeners = self.tell.send(Message::event(event));
+        }
+    }
+
+    /// Lets the oldest entries go; false where there are none that may.
+    async fn make_room(&self) -> bool {
+        let now = self.clock.now().wall;
+        match self.store.write(move |w| retain::make_room(w, now)).await {
+            Ok((freed, events)) => {
+                self.tell(&events);
+                freed
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "old entries could not be let go"
+                );
+                false
+            }
+        }
+    }
+
+    /// Keeps the store below its share, a piece at a time.
+    async fn look(&mut self) {
+        if self.looked.elapsed() < LOOK {
+            return;
+        }
+        self.looked = Instant::now();
+        let store = self.store.clone();
+        // A medium that hangs holds up this task alone.
+        let room = tokio::task::spawn_blocking(move || store.room()).await;
+        if matches!(room, Ok(Ok(room)) if room.is_tight()) {
+            self.make_room().await;
+        }
+    }
 }
 
 impl Scribe {
     /// Starts the task; events that are on the medium go to `tell`.
-    pub fn start(store: Store, tell: broadcast::Sender<Message>) -> Self {
-        let (orders, mut queue) = mpsc::channel::<Order>(QUEUE);
-        tokio::spawn(async move {
-            let mut batch = Vec::new();
-            while queue.recv_many(&mut batch, BATCH).await > 0 {
-                let (keep, done): (Vec<_>, Vec<_>) = batch.drain(..).map(|order| (order.keep, order.done)).unzip();
-                let written = store.write(move |w| write(w, keep.into_iter().flatten())).await;
-                let answer = match written {
-                    Ok(events) => {
-                        for event in &events {
-                            // Nobody listening is no error.
-                            let _listeners = tell.send(Message::event(event));
-                        }
-                        Ok(())
-                    }
-                    Err(error) => {
-                        tracing::error!(
-                            error = &error as &dyn std::error::Error,
-                            "something that has to be kept was not stored"
-                        );
-                        Err(error)
-                    }
-                };
-                for done in done.into_iter().flatten() {
-                    // Who asked may have gone.
-                    let _gone = done.send(answer.clone());
-                }
-            }
-        });
-        Self { orders }
+    pub fn start(store: Store, tell: broadcast::Sender<Message>, clock: Clock) -> Self {
+        let (orders, queue) = mpsc::channel::<Order>(QUEUE);
+        let (say, trouble) = watch::channel(None);
+        let now = Instant::now();
+        let desk = Desk {
+            store,
+            tell,
+            clock,
+            trouble: say,
+            held: VecDeque::new(),
+            why: store::Error::Closed,
+            since: Duration::ZERO,
+            lost: 0,
+            again: now,
+            looked: now,
+        };
+        tokio::spawn(desk.run(queue));
+        Self { orders, trouble }
+    }
+
+    /// Why nothing can be kept at this moment, in words; `None` while everything is.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
     }
 
     /// Hands things in; waits only for room.
     pub async fn keep(&self, keep: Vec<Keep>) {
-        if !keep.is_empty() && self.orders.send(Order { keep, done: None }).await.is_err() {
+        if keep.is_empty() {
+            return;
+        }
+        let keep = Arc::new(keep);
+        if self.orders.send(Order { keep, done: None }).await.is_err() {
             tracing::error!("the scribe has ended");
         }
     }
@@ -115,6 +335,7 @@ impl Scribe {
     /// When the medium did not take them.
     pub async fn kept(&self, keep: Vec<Keep>) -> store::Result<()> {
         let (done, answer) = oneshot::channel();
+        let keep = Arc::new(keep);
         if self.orders.send(Order { keep, done: Some(done) }).await.is_err() {
             return Err(store::Error::Closed);
         }
@@ -126,12 +347,10 @@ fn json<T: serde::Serialize>(value: &T) -> store::Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|error| store::Error::GivenUp(error.to_string()))
 }
 
-fn write(w: &mut Write<'_, '_>, keep: impl Iterator<Item = Keep>) -> store::Result<Vec<Event>> {
-    let last = EVENTS.last(w)?;
-    let (mut seq, mut hash) = last.map_or((0, FIRST_PREV_HASH.to_owned()), |(seq, event)| (seq, event.hash));
+fn write<'k>(w: &mut Write<'_, '_>, now: Time, keep: impl Iterator<Item = &'k Keep>) -> store::Result<Vec<Event>> {
+    let mut log = Log::open(w)?;
     let mut seen = STATE.get(w, EVENTS_SEEN)?.and_then(|v| v.as_u64()).unwrap_or(0);
     let seen_before = seen;
-    let mut events = Vec::new();
     for item in keep {
         match item {
             Keep::Event(new, actor, at) => {
@@ -142,37 +361,31 @@ fn write(w: &mut Write<'_, '_>, keep: impl Iterator<Item = Keep>) -> store::Resu
                     }
                     seen = origin;
                 }
-                seq += 1;
-                let event = Event::seal(new, seq, at, actor, &hash);
-                EVENTS.put(w, &seq, &event)?;
-                hash.clone_from(&event.hash);
-                events.push(event);
+                log.append(w, new.clone(), *at, actor.clone())?;
             }
             Keep::Job(job) => {
-                seal(w, &job)?;
-                JOBS.put(w, &job.id.to_string(), &*job)?;
+                seal(w, job)?;
+                JOBS.put(w, &job.id.to_string(), job)?;
             }
-            Keep::Drives(drives) => STATE.put(w, DRIVES, &json(&drives)?)?,
-            Keep::Playbooks(playbooks) => STATE.put(w, PLAYBOOKS, &json(&playbooks)?)?,
+            Keep::Drives(drives) => STATE.put(w, DRIVES, &json(drives)?)?,
+            Keep::Playbooks(playbooks) => STATE.put(w, PLAYBOOKS, &json(playbooks)?)?,
             Keep::Certificate(certificate) => {
                 CERTIFICATES.put(w, &certificate.job.to_string(), &certificate.text)?;
             }
             Keep::Line(job, line) => {
                 let job = job.to_string();
-                let number = JOB_LOG.append_to(w, &job, &line)?;
+                let number = JOB_LOG.append_to(w, &job, line)?;
                 if number % 100 == 0 {
                     JOB_LOG.keep_last_of(w, &job, JOB_LOG_MAX)?;
                 }
             }
-            Keep::Remember(remembered) => STATE.put(w, SUPERVISOR, &json(&remembered)?)?,
+            Keep::Remember(remembered) => STATE.put(w, SUPERVISOR, &json(remembered)?)?,
         }
     }
     if seen != seen_before {
         STATE.put(w, EVENTS_SEEN, &seen.into())?;
     }
-    if !events.is_empty() && EVENTS.len(w)? > EVENTS_MAX + 100 {
-        EVENTS.keep_last(w, EVENTS_MAX)?;
-    }
+    log.keep_to_its_number(w, now)?;
     while JOBS.len(w)? > JOBS_MAX {
         let Some((oldest, _)) = JOBS.after(w, "0", 1)?.into_iter().next() else {
             break;
@@ -181,7 +394,7 @@ fn write(w: &mut Write<'_, '_>, keep: impl Iterator<Item = Keep>) -> store::Resu
         CERTIFICATES.delete(w, &oldest)?;
         JOBS.delete(w, &oldest)?;
     }
-    Ok(events)
+    Ok(log.events)
 }
 
 /// Lists the job's certificate, where it has one and the list does not say so yet.
@@ -204,37 +417,14 @@ fn seal(w: &mut Write<'_, '_>, job: &Job) -> store::Result<()> {
     SEALS.put(w, info.id.as_str(), &entry)
 }
 
-/// The number of the first event whose place in the chain is wrong; `None` when the whole log is sound.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn verify(store: &Store) -> store::Result<Option<u64>> {
-    let mut before: Option<Event> = None;
-    loop {
-        let after = before.as_ref().map_or(0, |event| event.seq);
-        let part = store.read(|r| EVENTS.after(r, &after, 500))?;
-        if part.is_empty() {
-            return Ok(None);
-        }
-        for (seq, event) in part {
-            let follows = before
-                .as_ref()
-                .is_none_or(|b| event.prev_hash == b.hash && seq == b.seq + 1);
-            if !follows || event.seq != seq || event.hash != event.expected_hash() {
-                return Ok(Some(seq));
-            }
-            before = Some(event);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use store::{Check, Options};
-    use wire::event::Severity;
 
+    use super::retain::verify;
     use super::*;
+    use crate::tables::EVENTS;
 
     fn open(dir: &std::path::Path) -> Store {
         store::open(
@@ -273,7 +463,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
         let (tell, mut heard) = broadcast::channel(16);
-        let scribe = Scribe::start(store.clone(), tell);
+        let scribe = Scribe::start(store.clone(), tell, Clock::default());
         for _ in 0..3 {
             scribe.kept(vec![event("a.b", None), event("a.c", None)]).await.unwrap();
         }
@@ -297,7 +487,7 @@ mod tests {
     async fn what_the_agent_sends_again_is_kept_once() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
-        let scribe = Scribe::start(store.clone(), broadcast::channel(16).0);
+        let scribe = Scribe::start(store.clone(), broadcast::channel(16).0, Clock::default());
         scribe
             .kept(vec![event("job.started", Some(1)), event("job.passed", Some(2))])
             .await

@@ -3,6 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `credentials` | see [`crate::auth::credential`] | credential |
+//! | `drive-groups` | number | [`crate::groups::Group`] |
 //! | `events` | sequence number | [`wire::Event`], hash-chained |
 //! | `jobs` | job id (sorts by time) | [`wire::job::Job`], its last known state |
 //! | `joblog` | job id, number | [`wire::frame::LogLine`] |
@@ -33,6 +34,7 @@ pub const NAMES: &[&str] = &[
     "alert-told",
     "certificates",
     "credentials",
+    "drive-groups",
     "events",
     "health_agents",
     "health_drives",
@@ -51,10 +53,13 @@ pub const NAMES: &[&str] = &[
 /// Version of the meaning of what is stored. A file of another version is set aside, and said so.
 pub const SCHEMA: u32 = 1;
 
+/// Largest size of the store in bytes; above four fifths of it the oldest events and log lines go.
+pub const MAP_SIZE: usize = 256 << 20;
+
 /// The event log.
 pub const EVENTS: Table<u64, Event> = Table::new("events");
 
-/// Events kept; at about 600 bytes each, 30 MB.
+/// Events kept at most, fewer where the store fills; at about 600 bytes each, 30 MB.
 pub const EVENTS_MAX: u64 = 50_000;
 
 /// The jobs.

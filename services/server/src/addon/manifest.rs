@@ -2,7 +2,9 @@
 //!
 //! The rules are [`wire::manifest`]'s; here they become the answer to its sender, every flaw on a line.
 
-use serde::{Deserialize, Deserializer};
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wire::Problem;
@@ -14,9 +16,49 @@ pub const MANIFEST_MAX: usize = wire::manifest::SIZE_MAX;
 const VERSION_MAX: usize = 64;
 const DESCRIPTION_MAX: usize = 1000;
 
+/// A manifest as it is kept and shown: its text as it was sent, because the order of its names is the order in which labels,
+/// variables and axes are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept(Option<Arc<str>>);
+
+impl Kept {
+    /// Its text; empty where there is none yet.
+    pub fn text(&self) -> &str {
+        self.0.as_deref().unwrap_or("")
+    }
+
+    /// Whether there is none yet.
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Its JSON; null where there is none yet.
+    pub fn value(&self) -> Value {
+        serde_json::from_str(self.text()).unwrap_or_default()
+    }
+}
+
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let text = self.0.as_deref().unwrap_or("null").to_owned();
+        RawValue::from_string(text)
+            .map_err(serde::ser::Error::custom)?
+            .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(from)?;
+        Ok(Self((raw.get() != "null").then(|| raw.get().into())))
+    }
+}
+
 /// A manifest as it was sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sent {
+    /// Its text.
+    pub kept: Kept,
     /// Its JSON.
     pub value: Value,
     /// Its length in bytes, as it was written.
@@ -29,6 +71,7 @@ impl<'de> Deserialize<'de> for Sent {
         Ok(Self {
             length: raw.get().len(),
             value: serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?,
+            kept: Kept(Some(raw.get().into())),
         })
     }
 }
@@ -70,6 +113,18 @@ mod tests {
         assert!(read_manifest(&sent(&of(MANIFEST_MAX))).is_ok());
         let problem = read_manifest(&sent(&of(MANIFEST_MAX + 1))).unwrap_err();
         assert!(problem.detail.contains("262145 bytes"), "{problem}");
+    }
+
+    #[test]
+    fn it_is_kept_in_the_order_in_which_it_was_written() {
+        let text = r#"{"version":"1", "pages":[{"title":"t","id":"p"}],"name":"n"}"#;
+        let kept = sent(text).kept;
+        assert_eq!(kept.text(), text);
+        let stored = serde_json::to_vec(&kept).unwrap();
+        assert_eq!(serde_json::from_slice::<Kept>(&stored).unwrap(), kept);
+        let none = serde_json::from_str::<Kept>("null").unwrap();
+        assert!(none.is_none() && none == Kept::default() && none.value().is_null());
+        assert_eq!(serde_json::to_string(&none).unwrap(), "null");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use wire::{Problem, Time};
 
 use crate::hub::AGENT;
 
-pub use manifest::{MANIFEST_MAX, Sent, read_manifest};
+pub use manifest::{Kept, MANIFEST_MAX, Sent, read_manifest};
 
 /// The table.
 pub const ADDONS: Table<u64, Addon> = Table::new("addons");
@@ -39,7 +39,7 @@ pub struct Addon {
     /// Description, from the manifest.
     pub description: String,
     /// The manifest as it came.
-    pub manifest: serde_json::Value,
+    pub manifest: Kept,
     /// Whether it may connect.
     pub enabled: bool,
     /// Whether it enrolled by `POST /api/addons/connect`: those exist in the field and send up to 512 KiB a frame.
@@ -137,7 +137,7 @@ impl Addons {
 
     async fn keep(&self, addon: Addon) -> store::Result<()> {
         let row = addon.clone();
-        self.store.write(move |w| ADDONS.put(w, &row.id, &row)).await?;
+        self.store.write_growing(move |w| ADDONS.put(w, &row.id, &row)).await?;
         self.all
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -185,7 +185,7 @@ impl Addons {
             url: url.to_owned(),
             version: "0.0.0".to_owned(),
             description: "Awaiting first connection".to_owned(),
-            manifest: serde_json::Value::Null,
+            manifest: Kept::default(),
             enabled: true,
             enrolled: false,
             created: now,
@@ -210,7 +210,7 @@ impl Addons {
             url: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             description: "Sees this box's drives and burns them in".to_owned(),
-            manifest: serde_json::Value::Null,
+            manifest: Kept::default(),
             enabled: true,
             enrolled: true,
             created: now,

@@ -13,9 +13,9 @@ use wire::Frame;
 use wire::frame::FRAME_MAX_SENT;
 
 use super::{App, Linked, lock};
-use crate::addon::{Sent, read_manifest};
+use crate::addon::{Kept, Sent, read_manifest};
 use crate::hub::throttle::{self, Throttle, Verdict};
-use crate::hub::{AGENT, Input};
+use crate::hub::{AGENT, Input, MANIFESTS};
 use crate::own;
 
 /// A day: how long an add-on without held frames waits for nothing.
@@ -68,14 +68,14 @@ impl App {
             enrolled,
             first: true,
         };
-        let mut throttle: Throttle<Input> = Throttle::new(self.clock.now().mono);
+        let mut throttle = Throttle::new(self.clock.now().mono, self.held.clone());
         let why = loop {
             let due = throttle.due(self.clock.now().mono);
             let received = tokio::select! {
                 received = receiver.recv_raw() => received,
                 () = sleep_until(Instant::now() + due.unwrap_or(NOTHING_DUE)), if due.is_some() => {
                     while let Some(held) = throttle.release(self.clock.now().mono) {
-                        self.feed(held).await;
+                        self.feed_held(&served, &held).await;
                     }
                     continue;
                 }
@@ -102,8 +102,8 @@ impl App {
                 }
             }
         };
-        for held in throttle.rest() {
-            self.feed(held).await;
+        while let Some(held) = throttle.rest() {
+            self.feed_held(&served, &held).await;
         }
         tracing::info!(addon, connection, why, "an add-on's connection is over");
         lock(&self.links).remove(&connection);
@@ -117,7 +117,7 @@ impl App {
     async fn take_message(
         &self,
         served: &mut Served,
-        throttle: &mut Throttle<Input>,
+        throttle: &mut Throttle,
         received: &link::Received,
     ) -> Result<(), String> {
         let (addon, connection) = (served.addon, served.connection);
@@ -201,19 +201,40 @@ impl App {
             return Ok(());
         }
         let key = throttle::key(&frame);
-        let verdict = throttle.judge(self.clock.now().mono, &frame, key.as_deref());
-        let input = Input::Frame {
-            addon,
-            connection,
-            frame,
-            payload,
-        };
-        match (verdict, key) {
-            (Verdict::Take, _) => self.feed(input).await,
-            (Verdict::Hold, Some(key)) => throttle.hold(key, input),
+        match (throttle.judge(self.clock.now().mono, &frame, key.as_deref()), key) {
+            (Verdict::Take, _) => {
+                self.feed(Input::Frame {
+                    addon,
+                    connection,
+                    frame,
+                    payload,
+                })
+                .await;
+            }
+            (Verdict::Hold, Some(key)) => throttle.hold(&key, &received.bytes),
             (Verdict::Hold, None) | (Verdict::Drop, _) => {}
         }
         Ok(())
+    }
+
+    /// Feeds a frame that was held back: it could be read when it came, and its sender was told then what was corrected.
+    async fn feed_held(&self, served: &Served, bytes: &[u8]) {
+        let Ok(read) = Frame::read(bytes) else { return };
+        let payload = match read.warnings.is_empty() {
+            true => text(
+                serde_json::from_slice::<Envelope<'_>>(bytes)
+                    .ok()
+                    .and_then(|envelope| envelope.payload),
+            ),
+            false => read.payload.to_string().into(),
+        };
+        self.feed(Input::Frame {
+            addon: served.addon,
+            connection: served.connection,
+            frame: read.frame,
+            payload,
+        })
+        .await;
     }
 
     /// Keeps the manifest that an add-on sent down its socket, and tells its page.
@@ -221,18 +242,26 @@ impl App {
         let (addon, connection) = (served.addon, served.connection);
         let sent = raw.and_then(|raw| serde_json::from_str::<Sent>(raw.get()).ok());
         let manifest = sent.unwrap_or(Sent {
+            kept: Kept::default(),
             value: Value::Null,
             length: 0,
         });
+        if let Err(wait) = self.manifest_room(addon) {
+            let what = format!(
+                "the manifest was not taken: {MANIFESTS}; send it again in {} s",
+                wait.as_secs() + 1
+            );
+            return self.feed(Input::Word { addon, what }).await;
+        }
         let kept = match read_manifest(&manifest) {
             Ok((name, version, description)) => {
                 let now = self.clock.now().wall;
                 let told = serde_json::json!({ "name": name, "version": version });
                 let kept = self.addons.update(addon, move |row| {
-                    let same = row.version == version && row.manifest == manifest.value;
+                    let same = row.version == version && row.manifest == manifest.kept;
                     row.version = version;
                     row.description = description;
-                    row.manifest = manifest.value;
+                    row.manifest = manifest.kept;
                     if !same {
                         row.updated = now;
                     }
@@ -278,6 +307,15 @@ impl App {
             },
         };
         self.feed(input).await;
+    }
+
+    /// Whether an add-on may bring its manifest now: it is written to the medium, and told to everybody.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn manifest_room(&self, addon: u64) -> Result<(), Duration> {
+        let now = self.clock.now().mono;
+        lock(&self.hub).manifest_room(now, addon)
     }
 
     /// Closes the connections of an add-on that may no longer connect.

@@ -31,7 +31,9 @@ use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::fleet::{self, Fleet};
 use crate::gate::Gate;
+use crate::http::Bodies;
 use crate::hub::liveness::Watch;
+use crate::hub::throttle::Room;
 use crate::hub::{AGENT, Effect, Hub, Input, Past};
 use crate::key::Keys;
 use crate::life::{self, Life};
@@ -66,6 +68,8 @@ pub struct Setup {
     pub watch: Watch,
     /// What the environment says about alerts.
     pub alerts: alerts::Settings,
+    /// Largest size of the store's file in bytes.
+    pub map_size: usize,
 }
 
 /// Why a request was not done: a refusal, or the medium.
@@ -145,6 +149,10 @@ pub struct App {
     calls: Calls,
     links: Mutex<HashMap<u64, Linked>>,
     connections: AtomicU64,
+    /// Bytes that the throttles of all add-ons hold back.
+    held: Room,
+    /// Bytes that the bodies of all requests hold.
+    pub bodies: Bodies,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -161,6 +169,7 @@ impl App {
         let options = store::Options {
             schema: tables::SCHEMA,
             check: setup.check.clone(),
+            map_size: setup.map_size,
             ..store::Options::new(tables::NAMES)
         };
         let opened = {
@@ -217,7 +226,7 @@ impl App {
         );
         let stream = broadcast::channel(STREAM).0;
         let app = Arc::new(Self {
-            scribe: Scribe::start(store.clone(), stream.clone()),
+            scribe: Scribe::start(store.clone(), stream.clone(), clock.clone()),
             clock,
             vault,
             hasher,
@@ -241,6 +250,8 @@ impl App {
             calls: Calls::default(),
             links: Mutex::default(),
             connections: AtomicU64::new(1),
+            held: Room::default(),
+            bodies: Bodies::default(),
             store,
         });
         for addon in app.addons.list() {
@@ -287,9 +298,20 @@ impl App {
             }
         });
         let app = Arc::downgrade(self);
+        let mut trouble = self.scribe.trouble();
+        tokio::spawn(async move {
+            while trouble.changed().await.is_ok() {
+                let text = trouble.borrow_and_update().clone();
+                let Some(app) = app.upgrade() else { return };
+                let severity = Severity::Critical;
+                let banner = text.map(|text| Banner { severity, text });
+                app.feed(Input::Banner { key: "full", banner }).await;
+            }
+        });
+        let app = Arc::downgrade(self);
         let store = self.store.clone();
         tokio::spawn(async move {
-            let found = tokio::task::spawn_blocking(move || scribe::verify(&store)).await;
+            let found = tokio::task::spawn_blocking(move || scribe::retain::verify(&store)).await;
             let (Ok(Ok(Some(seq))), Some(app)) = (found, app.upgrade()) else {
                 return;
             };

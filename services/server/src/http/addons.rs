@@ -23,7 +23,7 @@ use super::{Peer, Refusal};
 use crate::addon::{Addon, Sent, check_name, read_manifest};
 use crate::app::App;
 use crate::auth::credential::{Kind, Token};
-use crate::hub::{AGENT, Input};
+use crate::hub::{AGENT, Input, MANIFESTS};
 use crate::outcall::Origin;
 
 fn view(app: &App, addon: &Addon) -> Value {
@@ -34,7 +34,7 @@ fn view(app: &App, addon: &Addon) -> Value {
         "version": addon.version,
         "description": addon.description,
         "url": addon.url,
-        "manifest_json": if addon.manifest.is_null() { String::new() } else { addon.manifest.to_string() },
+        "manifest_json": addon.manifest.text(),
         "status": match state {
             Liveness::Online => "online",
             Liveness::Degraded => "degraded",
@@ -85,10 +85,15 @@ pub async fn list(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>
     Answered(app.addons.list().iter().map(|addon| view(&app, addon)).collect())
 }
 
-/// One add-on.
+/// One add-on; the same again as `addon` beside its `manifest`, as existing dashboards read it.
 #[utoipa::path(get, path = "/api/addons/{id}", operation_id = "addon", tag = "addons", params(("id" = u64, Path, description = "Add-on")), responses((status = 200, body = Value), LoggedIn, OfAddon))]
 pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Answered<Value>, Refusal> {
-    Ok(Answered(view(&app, &find(&app, &id)?)))
+    let addon = find(&app, &id)?;
+    let shown = view(&app, &addon);
+    let mut body = shown.clone();
+    body["addon"] = shown;
+    body["manifest"] = addon.manifest.value();
+    Ok(Answered(body))
 }
 
 /// Body of [`new_token`].
@@ -197,7 +202,7 @@ pub async fn register(
     }
     // Looked at before anything is made: a bad manifest costs neither token nor number.
     let manifest = match form.manifest {
-        Some(manifest) => Some((read_manifest(&manifest)?, manifest.value)),
+        Some(manifest) => Some((read_manifest(&manifest)?, manifest.kept)),
         None => None,
     };
     let now = app.clock.now().wall;
@@ -272,13 +277,18 @@ pub async fn connect(
     if !known.enabled {
         return Err(Refusal::new("addon-disabled", 403, "add-on is disabled"));
     }
+    if let Err(wait) = app.manifest_room(id) {
+        let what = format!("{MANIFESTS}; the one that came by POST /api/addons/connect was not looked at");
+        app.feed(Input::Word { addon: id, what }).await;
+        return Err(Refusal::too_often(wait, MANIFESTS));
+    }
     let Json(form): Json<WithManifest> = Json::from_request(request, &()).await?;
     let (_, version, description) = read_manifest(&form.manifest)?;
     let (previous, now) = (known.version, app.clock.now().wall);
     let kept = app.addons.update(id, move |addon| {
         addon.version = version;
         addon.description = description;
-        addon.manifest = form.manifest.value;
+        addon.manifest = form.manifest.kept;
         addon.enrolled = true;
         addon.updated = now;
     });
@@ -312,7 +322,7 @@ pub async fn upsert(
     };
     addon.version = version;
     addon.description = description;
-    addon.manifest = form.manifest.value;
+    addon.manifest = form.manifest.kept;
     addon.updated = now;
     app.addons.put(addon.clone()).await?;
     app.feed(Input::Known {
@@ -453,6 +463,24 @@ pub async fn rotate_token(
     Ok(Answered(json!({ "token": token, "id": number })))
 }
 
+/// The container image of an add-on and the tag that its deploy wizard starts with. Source: existing servers look into the
+/// first wizard; `docker_image` stands beside the pages.
+fn image(manifest: &Value) -> (Option<String>, Option<String>) {
+    let text = |value: &Value, key: &str| value[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let pages = manifest["pages"].as_array().into_iter().flatten();
+    let mut wizards = pages
+        .flat_map(|page| page["components"].as_array().into_iter().flatten())
+        .filter(|component| component["type"] == "deploy-wizard")
+        .map(|component| &component["config"]["docker"]);
+    match wizards.find(|docker| docker["image"].is_string()) {
+        Some(docker) => {
+            let tag = text(docker, "default_tag").unwrap_or_else(|| "latest".to_owned());
+            (text(docker, "image"), Some(tag))
+        }
+        None => (text(manifest, "docker_image"), None),
+    }
+}
+
 /// Whether there is a newer version of an add-on, as far as this box knows: it asks nobody outside the network for one.
 #[utoipa::path(get, path = "/api/addons/{id}/check-updates", operation_id = "addon_check_updates", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
     responses((status = 200, body = Value), LoggedIn, OfAddon))]
@@ -462,14 +490,35 @@ pub async fn check_updates(
     Path(id): Path<String>,
 ) -> Result<Answered<Value>, Refusal> {
     let addon = find(&app, &id)?;
-    let image = addon.manifest.get("docker_image").and_then(Value::as_str);
+    let (image, tag) = image(&addon.manifest.value());
     Ok(Answered(json!({
         "addon_id": addon.id,
+        "update_available": false,
         "current_version": addon.version,
         "latest_version": Value::Null,
-        "update_available": false,
-        "checked": false,
+        "current_tag": tag,
+        "latest_tag": Value::Null,
+        "image": image,
         "docker_image": image,
-        "message": "This box does not ask registries for versions of add-ons; an add-on that is updated shows its new version when it connects",
+        "checked": false,
+        "message": match image {
+            None => "No container image is named in the manifest",
+            Some(_) => "This box does not ask registries for versions of add-ons; an add-on that is updated shows its new version when it connects",
+        },
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_is_that_of_the_first_wizard() {
+        let wizard = |docker: Value| json!({ "type": "deploy-wizard", "config": { "docker": docker } });
+        let manifest = json!({ "docker_image": "other", "pages": [{}, { "components": [
+            { "type": "form" }, wizard(json!({})), wizard(json!({ "image": "ghcr.io/a/b", "default_tag": "2" })) ] }] });
+        assert_eq!(image(&manifest), (Some("ghcr.io/a/b".into()), Some("2".into())));
+        assert_eq!(image(&json!({ "docker_image": "x" })), (Some("x".into()), None));
+        assert_eq!(image(&Value::Null), (None, None));
+    }
 }

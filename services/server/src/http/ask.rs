@@ -117,7 +117,7 @@ async fn of_agent(app: &App, person: &Person, form: &Act) -> Result<Response, Re
 /// What was asked for, if the add-on's manifest declares it. Of an add-on that has shown no manifest nobody knows what an
 /// action does: it is taken as the gravest.
 fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
-    if addon.manifest.is_null() {
+    if addon.manifest.is_none() {
         return Ok(Asked {
             safety: Safety::Destructive,
             gates: Vec::new(),
@@ -125,7 +125,7 @@ fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
             fields: Vec::new(),
         });
     }
-    let manifest = asked::manifest(&addon.manifest).ok_or_else(|| {
+    let manifest = asked::manifest(&addon.manifest.value()).ok_or_else(|| {
         Refusal::new("bad-manifest", 409, "The add-on's manifest cannot be read").with("let it connect again")
     })?;
     asked::find(&manifest, &form.component_id, &form.action, &form.data).ok_or_else(|| {
@@ -377,7 +377,7 @@ async fn write_through(
         return Err(Refusal::new("bad-body", 400, "The body is no JSON"));
     }
     let origin = must_listen(addon)?;
-    let safety = asked::manifest(&addon.manifest)
+    let safety = asked::manifest(&addon.manifest.value())
         .and_then(|manifest| asked::of_path(&manifest, &method, &path))
         .ok_or_else(|| {
             Refusal::new("not-declared", 403, "The add-on's manifest declares no such request")

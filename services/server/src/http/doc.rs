@@ -71,7 +71,7 @@ problems! {
         "504": "`agent-late`: the agent did not answer in time; look before trying again",
     }
     /// The medium is read or written.
-    Stored { "503": "`store`: the medium failed" }
+    Stored { "503": "`store`: the medium failed; `busy`: too many bytes of requests are in hand" }
     /// The path names a job.
     OfJob { "404": "`job-unknown`: there is no such job" }
     /// The path names a plan.
@@ -88,7 +88,7 @@ problems! {
     /// The path names an add-on.
     OfAddon { "404": "`addon-unknown`: there is no such add-on" }
     /// A password or a secret is checked.
-    Tries { "429": "`too-many-tries`: wait for the seconds in Retry-After" }
+    Tries { "429": "`too-many-tries`, `too-often`: wait for the seconds in Retry-After" }
 }
 
 /// The document before any route is in it.

@@ -202,6 +202,17 @@ pub async fn version() -> Answered<Value> {
     Answered(json!({ "version": env!("CARGO_PKG_VERSION"), "name": "kiln" }))
 }
 
+/// Whether there is a newer version: this box asks nobody by itself, updates are brought to it.
+#[utoipa::path(get, path = "/api/version/check", operation_id = "version_check", tag = "box", security(()), responses((status = 200, body = Value)))]
+pub async fn version_check() -> Answered<Value> {
+    Answered(json!({
+        "current_version": env!("CARGO_PKG_VERSION"),
+        "latest_version": Value::Null,
+        "update_available": false,
+        "checked": false,
+    }))
+}
+
 /// Whether somebody is logged in, and whether the box is claimed.
 #[utoipa::path(get, path = "/api/auth/status", operation_id = "auth_status", tag = "session", security(()), responses((status = 200, body = Value)))]
 pub async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) -> Answered<Value> {

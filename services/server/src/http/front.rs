@@ -164,9 +164,12 @@ fn moved(method: &Method, way: Way, host: Option<&str>, uri: &Uri) -> Option<Hea
 }
 
 /// The middleware.
-pub async fn front(State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>, request: Request, next: Next) -> Response {
+pub async fn front(State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
     let way = request.extensions().get::<Way>().copied().unwrap_or(Way::Plain);
+    // What its body holds counts until it is answered.
+    let share = app.bodies.share(peer.key());
+    request.extensions_mut().insert(Arc::clone(&share));
     let name = app.hub(|hub| hub.name().to_owned());
     let host = text(request.headers(), HOST).or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     let method = request.method().clone();

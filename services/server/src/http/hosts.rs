@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::act::act;
 use super::body::{Json, SHORT};
@@ -23,7 +23,7 @@ use super::person::{Person, bearer};
 use super::{Peer, Refusal, identify};
 use crate::app::App;
 use crate::auth::secret;
-use crate::fleet::Road;
+use crate::fleet::{REPORTS_RULE, Road};
 
 /// Longest life of a token in seconds: ten years.
 const TOKEN_MOST: u64 = 10 * 365 * 86_400;
@@ -79,13 +79,67 @@ pub struct Register {
     fingerprint: String,
     /// Ed25519 public key: 32 bytes in base64.
     public_key: String,
+    /// Seconds since 1970; with `signature`.
+    #[serde(default)]
+    timestamp: Option<i64>,
+    /// Proof of the key, as `/api/v1/agents/auth` has it; of an agent that has no number yet, number 0 is signed.
+    #[serde(default)]
+    signature: Option<String>,
+}
+
+/// Whether somebody who comes with a key that is known, or signs, may have a session of its agent. The key itself is no
+/// secret. Existing agents bring their fingerprint and no signature; whoever has neither the fingerprint of that agent nor a
+/// good token has to sign.
+fn prove(
+    app: &App,
+    form: &Register,
+    known: Option<&Agent>,
+    token: Option<&str>,
+    now: wire::Time,
+) -> Result<(), Refusal> {
+    if let Some(signature) = &form.signature {
+        let auth = Auth {
+            agent_id: known.map_or(0, |agent| agent.id),
+            fingerprint: form.fingerprint.clone(),
+            timestamp: form.timestamp.unwrap_or(0),
+            signature: signature.clone(),
+        };
+        auth.check(now)?;
+        let unknown = || Agent {
+            id: 0,
+            name: String::new(),
+            hostname: String::new(),
+            fingerprint: String::new(),
+            public_key: form.public_key.clone(),
+            registered_at: now,
+            last_auth_at: now,
+            last_seen_at: None,
+            sessions: Vec::new(),
+            seen: Vec::new(),
+        };
+        known.cloned().unwrap_or_else(unknown).believe(&auth, now)?;
+        return Ok(());
+    }
+    let Some(known) = known else { return Ok(()) };
+    if known.fingerprint == form.fingerprint {
+        return Ok(());
+    }
+    let tokens = app.fleet.book.tokens()?;
+    let good = tokens.iter().any(|kept| {
+        Some(kept.hash.as_str()) == token && kept.used_at.is_none() && kept.expires_at.is_none_or(|end| end > now)
+    });
+    good.then_some(()).ok_or_else(|| {
+        Refusal::new("proof-needed", 401, "The key alone is no proof").with(
+            "fingerprint: another than this agent had; sign in at /api/v1/agents/auth, or send timestamp and signature, or a new token",
+        )
+    })
 }
 
 /// Enrols a host agent with a person's token, or knows it again by its key.
 #[utoipa::path(post, path = "/api/v1/agents/register", operation_id = "host_agent_register", tag = "hosts", security(()), request_body = Register,
     responses((status = 200, body = Value), Tries, Stored,
         (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`token-wrong`: the token is wrong, used or expired, and the key is not known", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`token-wrong`: the token is wrong, used or expired, and the key is not known; `proof-needed`: the key is known with another fingerprint; `signature-wrong`, `clock-off`, `replayed`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`fingerprint-taken`: this machine is enrolled with another key; `full`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
@@ -101,8 +155,15 @@ pub async fn register(
     let session = secret::new();
     let token = form
         .token
+        .clone()
         .filter(|token| !token.is_empty())
         .map(|token| secret::hash(&token));
+    let known = app.fleet.book.agents()?;
+    let known = known.iter().find(|agent| agent.public_key == form.public_key);
+    prove(&app, &form, known, token.as_deref(), now.wall).inspect_err(|refusal| {
+        tracing::warn!(from = peer.key(), host = form.hostname, %refusal, "a registration of a host agent was refused");
+    })?;
+    let by_key = known.is_some() && form.signature.is_none();
     let wanted = enrol::Register {
         hostname: form.hostname,
         name: form.name.unwrap_or_default(),
@@ -118,6 +179,15 @@ pub async fn register(
         let message = format!("A host agent for {} was enrolled from {}", done.hostname, peer.key());
         let data = json!({ "agent_id": done.agent_id, "hostname": done.hostname, "from": peer.key() });
         app.record("host.enrolled", Severity::Info, message, data).await;
+    } else if by_key {
+        let message = format!(
+            "The host agent of {} got a session from {} by its key and fingerprint, without a signature",
+            done.hostname,
+            peer.key()
+        );
+        let data = json!({ "agent_id": done.agent_id, "hostname": done.hostname, "from": peer.key() });
+        app.record_of_host(NewEvent::new("host.readmitted", Severity::Info, message, data))
+            .await;
     }
     Ok(Answered(admitted(&app, &done, &session)))
 }
@@ -179,7 +249,7 @@ fn session_of(app: &App, headers: &HeaderMap) -> Result<Agent, Refusal> {
 ///
 /// A drive that says nothing of its health is named in `rejected` and costs the others nothing.
 #[utoipa::path(post, path = "/api/report", operation_id = "host_report", tag = "hosts", security(("bearer" = [])), request_body = Value,
-    responses((status = 200, body = Value), Stored,
+    responses((status = 200, body = Value), Stored, Tries,
         (status = 400, description = "`bad-json`, `bad-body`, `bad-report`: the detail names every field", body = wire::Problem, content_type = "application/problem+json"),
         (status = 401, description = "`session-wrong`: no session or an ended one; `agent-unknown`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
@@ -195,6 +265,14 @@ pub async fn report(
     use axum::extract::FromRequest;
     // Before the body is read: a stranger's megabyte is not waited for.
     let agent = session_of(&app, &headers)?;
+    if let Err(wait) = app.fleet.count_report(app.clock.now(), agent.id) {
+        tracing::warn!(
+            agent = agent.id,
+            host = agent.hostname,
+            "a host agent reports too often"
+        );
+        return Err(Refusal::too_often(wait, REPORTS_RULE));
+    }
     let Json(body) = Json::<Value>::from_request(request, &()).await?;
     let now = app.clock.now();
     let report = health::report(&body, now.wall).map_err(|flaws| {

@@ -14,9 +14,11 @@ mod ask;
 mod body;
 mod certificates;
 pub mod doc;
+mod docs;
 mod drives;
 mod fleet;
 mod front;
+mod groups;
 mod health;
 mod hosts;
 mod identify;
@@ -51,6 +53,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+pub use body::Bodies;
 pub use front::{Hosts, Peer};
 pub use refusal::Refusal;
 
@@ -87,7 +90,7 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(plans::plan))
         .routes(routes!(plans::arm))
         .routes(routes!(plans::start))
-        .routes(routes!(update::state, update::take))
+        .routes(routes!(update::state, update::take, update::give_up))
         .routes(routes!(update::begin))
         .routes(routes!(update::chunk))
         .routes(routes!(update::finish))
@@ -114,7 +117,17 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(telemetry::stream))
         .routes(routes!(schemas::manifest))
         .routes(routes!(schemas::frames))
+        .routes(routes!(groups::list, groups::make))
+        .routes(routes!(groups::assignments))
+        .routes(routes!(groups::show, groups::change, groups::remove))
+        .routes(routes!(groups::assign))
+        .routes(routes!(groups::unassign))
+        .routes(routes!(docs::index))
+        .routes(routes!(docs::show))
+        .routes(routes!(docs::of_plugin))
         .routes(routes!(session::vigil_log_in))
+        .routes(routes!(session::vigil_log_out))
+        .routes(routes!(session::me))
         .routes(routes!(people::vigil_change_password))
         .routes(routes!(notifications::providers))
         .routes(routes!(notifications::event_types))
@@ -149,6 +162,7 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(fleet::health_page))
         .routes(routes!(fleet::stats))
         .routes(routes!(fleet::version))
+        .routes(routes!(fleet::version_check))
         .routes(routes!(fleet::auth_status))
         .routes(routes!(fleet::aliases, fleet::name))
         .routes(routes!(fleet::interval, fleet::set_interval))

@@ -478,8 +478,13 @@ pub async fn set_group_rules(
         return Err(Refusal::new("too-many", 409, "There are too many groups").with(format!("at most {GROUPS_MAX}")));
     }
     let place = known.unwrap_or_else(|| {
+        let known = crate::groups::one(&app.store, group).ok();
         service.groups.push(Group {
             id: group,
+            name: known.as_ref().map_or_else(String::new, |known| known.name.clone()),
+            drives: known.map_or_else(Vec::new, |known| {
+                known.members.into_iter().map(|member| member.serial_number).collect()
+            }),
             ..Group::default()
         });
         service.groups.len() - 1

@@ -42,6 +42,25 @@ impl Refusal {
         }
     }
 
+    /// A sender that sends more than its share: when the next is taken.
+    pub fn too_often(time: std::time::Duration, rule: &str) -> Self {
+        let seconds = time.as_secs() + 1;
+        let problem =
+            Problem::new("too-often", 429, "This comes too often").with(format!("{rule}; try again in {seconds} s"));
+        Self {
+            problem,
+            retry_after: Some(seconds),
+        }
+    }
+
+    /// There is no room at this moment: when there may be.
+    pub fn busy(seconds: u64) -> Self {
+        Self {
+            problem: Problem::new("busy", 503, "The box has too much in hand at this moment"),
+            retry_after: Some(seconds),
+        }
+    }
+
     /// Nobody is logged in.
     pub fn logged_out() -> Self {
         Self::new("not-logged-in", 401, "Nobody is logged in").with("POST /api/v1/session with user name and password")

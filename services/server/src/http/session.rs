@@ -204,3 +204,25 @@ pub async fn log_out(
     }
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set_cookie("", 0, way)?)]).into_response())
 }
+
+/// The same for existing Vigil clients.
+#[utoipa::path(post, path = "/api/auth/logout", operation_id = "vigil_log_out", tag = "session", security(()), responses((status = 200, body = serde_json::Value), Stored))]
+pub async fn vigil_log_out(
+    State(app): State<Arc<App>>,
+    Extension(way): Extension<Way>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    if let Some(person) = person::of(&app, &headers) {
+        app.vault.log_out(&person.secret).await?;
+    }
+    let body = serde_json::json!({ "success": true });
+    Ok(([(SET_COOKIE, set_cookie("", 0, way)?)], axum::Json(body)).into_response())
+}
+
+/// Who is logged in, as existing Vigil clients ask.
+#[utoipa::path(get, path = "/api/users/me", operation_id = "vigil_me", tag = "session", responses((status = 200, body = serde_json::Value), LoggedIn))]
+pub async fn me(person: Person) -> axum::Json<serde_json::Value> {
+    axum::Json(
+        serde_json::json!({ "username": person.name, "session_expires": person.expires, "must_change_password": false }),
+    )
+}

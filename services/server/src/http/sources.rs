@@ -64,7 +64,6 @@ pub struct Source {
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Value>,
     /// True where the add-on could not be reached and this is what it said last.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
 }
 
@@ -111,6 +110,11 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
+/// Whether a source is a plain word.
+fn is_word(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
 /// The path of an add-on's own API for a source. Source of the paths: existing add-ons.
 fn path(source: &str, of: &Of) -> Result<String, Refusal> {
     let mut query: Vec<String> = Vec::new();
@@ -132,10 +136,14 @@ fn path(source: &str, of: &Of) -> Result<String, Refusal> {
         "smart_deltas" => "/api/smart/deltas",
         "addon_agents" | "agent_drives" => "/api/agents",
         "config" => "/api/config",
+        "deploy_info" => "/api/deploy-info",
         own if own.starts_with("/api/") => own,
+        // `disk_storage`, `disk_status`, `smart_status`, `active_job`, `disks`, `pools`, and whatever else an add-on names so.
+        own if is_word(own) => &format!("/api/{own}"),
         _ => {
             return Err(bad(
-                "expected active_jobs, job_history, chart_history, log_history, smart_deltas, addon_agents, agent_drives, config or a path from /api/",
+                "expected a word of letters, digits, _ and - like active_jobs, job_history, chart_history, log_history, smart_deltas, \
+                 disk_status or config, or a path from /api/",
             ));
         }
     };
@@ -205,10 +213,10 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
     let items = app.hub(|hub| {
         let history = hub.history(addon.id)?;
         Some(match source {
-            "active_jobs" => of_job(history.active_jobs(now)),
+            "active_jobs" | "active_job" => of_job(history.active_jobs(now)),
             "job_history" => of_job(history.job_history()),
             "chart_history" => of_job(history.points(of.component.as_deref(), since)),
-            "smart_deltas" => of_job(history.table(of.component.as_deref())),
+            "smart_deltas" | "smart_status" => of_job(history.table(of.component.as_deref())),
             "log_history" if of.job.is_none() => Items::Texts(history.log(since)),
             "log_history" => {
                 let lines = history.log(since);
@@ -255,7 +263,7 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
 
 /// What a component of an add-on's manifest shows.
 #[utoipa::path(get, path = "/addons/{id}/sources/{source}", operation_id = "addon_source", tag = "addons",
-    params(("id" = u64, Path, description = "Add-on"), ("source" = String, Path, description = "active_jobs, job_history, chart_history, log_history, smart_deltas, addon_agents, agent_drives, config, or a percent-encoded path from /api/"), Of),
+    params(("id" = u64, Path, description = "Add-on"), ("source" = String, Path, description = "active_jobs, job_history, chart_history, log_history, smart_deltas, addon_agents, agent_drives, config, or any word of letters, digits, _ and - (disk_status: GET /api/disk_status of the add-on), or a percent-encoded path from /api/"), Of),
     responses((status = 200, body = Source), LoggedIn, OfAddon,
         (status = 400, description = "`bad-source`: the detail says what is expected", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`no-address`, `bad-url`", body = wire::Problem, content_type = "application/problem+json"),
@@ -314,7 +322,28 @@ mod tests {
             ..Of::default()
         };
         assert_eq!(path("/api/pools?x=1", &of).unwrap(), "/api/pools?x=1&agent_id=n1");
-        for wrong in ["", "jobs", "/etc/passwd", "/api/../x", "http://evil.example/api/"] {
+        for word in [
+            "disk_status",
+            "smart_status",
+            "disk_storage",
+            "active_job",
+            "disks",
+            "pools",
+            "ups-state",
+        ] {
+            assert_eq!(path(word, &Of::default()).unwrap(), format!("/api/{word}"));
+        }
+        assert_eq!(path("deploy_info", &Of::default()).unwrap(), "/api/deploy-info");
+        for wrong in [
+            "",
+            "a b",
+            "a/b",
+            "a?b=c",
+            "..",
+            "/etc/passwd",
+            "/api/../x",
+            "http://evil.example/api/",
+        ] {
             assert!(path(wrong, &Of::default()).is_err(), "{wrong}");
         }
         for (range, want) in [

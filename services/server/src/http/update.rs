@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json as Answered;
-use axum::body::Body as AxumBody;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 use utoipa::IntoParams;
 use wire::event::Severity;
 use wire::supervisor::Request as Order;
@@ -20,11 +20,12 @@ use wire::update::{Answer, HEAD_MAX, UpdateFetch, UpdateNeeds, UpdateState, Upda
 
 use super::Refusal;
 use super::act::act;
-use super::body::Json;
+use super::body::{Json, read};
 use super::doc::{Body, LoggedIn, Stored};
 use super::person::Person;
 use crate::app::App;
-use crate::update::Incoming;
+use crate::auth::secret;
+use crate::update::{Incoming, Owner, Pace};
 
 /// Longest time for a head or a chunk to arrive.
 const ARRIVAL: Duration = Duration::from_secs(120);
@@ -42,23 +43,25 @@ pub struct Asked {
     downgrade: bool,
 }
 
+/// Ends the conversation of a request with it, however it ends: one whose sender is gone keeps nobody out.
+struct Ends(Arc<App>, Owner);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let (app, owner) = (Arc::clone(&self.0), self.1.clone());
+        tokio::spawn(async move { app.end_update(&owner).await });
+    }
+}
+
+/// Whose an upload in pieces is.
+fn owner(person: &Person) -> Owner {
+    Owner::Session(secret::hash(&person.secret))
+}
+
 fn query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Refusal> {
     let Query(asked) =
         asked.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
     Ok(asked)
-}
-
-async fn bytes(request: AxumBody, most: usize) -> Result<bytes::Bytes, Refusal> {
-    match tokio::time::timeout(ARRIVAL, Limited::new(request, most).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Refusal::new("too-long", 413, "The body is too long").with(format!("at most {most} bytes are taken")))
-        }
-        Ok(Err(error)) => Err(Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())),
-        Err(_) => {
-            Err(Refusal::new("slow", 408, "The body did not arrive in time").with(format!("{} s", ARRIVAL.as_secs())))
-        }
-    }
 }
 
 fn written(answer: Answer) -> Result<Answered<UpdateWritten>, Refusal> {
@@ -84,7 +87,7 @@ pub async fn state(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Up
     request_body(content((UpdateFetch = "application/json"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 200, description = "It is written; the next start tries it", body = UpdateWritten),
         (status = 202, description = "It is being fetched; see GET /api/v1/update", body = serde_json::Value), LoggedIn, Body,
-        (status = 409, description = "`update-on-trial`, `update-incomplete`, `update-fetching`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`update-on-trial`, `update-incomplete`, `update-fetching`, `update-busy`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`update-truncated`, `update-wrong-key`, `update-too-few-signatures`, `update-bad-signature`, `update-older`, `update-other-board`, `update-chunk`, `bad-url` and the like", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn take(
@@ -104,8 +107,25 @@ pub async fn take(
         app.fetch_update(&fetch.url, fetch.downgrade || asked.downgrade, &person.name)?;
         return Ok((StatusCode::ACCEPTED, Answered(json!({ "told": "It is being fetched" }))).into_response());
     }
-    let mut incoming = Incoming::new(asked.downgrade, &person.name);
+    let owner = app.update.request();
+    let _ends = Ends(Arc::clone(&app), owner.clone());
+    let answer = whole(&app, &person, asked.downgrade, &owner, request).await;
+    // Here and not only where the guard goes: whoever tries again finds the writer free.
+    app.end_update(&owner).await;
+    Ok(written(answer?)?.into_response())
+}
+
+/// Passes a whole bundle on as it comes.
+async fn whole(
+    app: &Arc<App>,
+    person: &Person,
+    downgrade: bool,
+    owner: &Owner,
+    request: Request,
+) -> Result<Answer, Refusal> {
+    let mut incoming = Incoming::new(downgrade, &person.name, owner.clone());
     let mut body = request.into_body();
+    let mut pace = Pace::new(Instant::now());
     loop {
         let frame = tokio::time::timeout(SILENCE, body.frame()).await.map_err(|_| {
             Refusal::new("slow", 408, "The update stopped arriving").with("send it again: it goes on where it was")
@@ -113,19 +133,21 @@ pub async fn take(
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|e| Refusal::new("bad-body", 400, "The update broke off").with(e.to_string()))?;
         if let Ok(data) = frame.into_data() {
-            incoming.push(&app, &data).await?;
+            let slow = |why| Refusal::new("slow", 408, "The update comes too slowly").with(why);
+            pace.took(Instant::now(), data.len()).map_err(slow)?;
+            incoming.push(app, &data).await?;
         }
     }
     incoming.finish()?;
-    Ok(written(app.finish_update(&person.name).await?)?.into_response())
+    Ok(app.finish_update(&person.name, owner).await?)
 }
 
-/// Begins an update with a bundle's head; the answer is what of the bundle the box lacks. One that was begun before and not
-/// finished is given up, and what of it is on the medium counts.
+/// Begins an update with a bundle's head; the answer is what of the bundle the box lacks. One of one's own that was begun
+/// before and not finished is given up, and what of it is on the medium counts; while somebody else sends one it is refused.
 #[utoipa::path(post, path = "/update/begin", operation_id = "update_begin", tag = "box", params(Asked),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = UpdateNeeds), LoggedIn, Body,
-        (status = 409, description = "`update-on-trial`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`update-on-trial`, `update-busy`: somebody else sends one", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "why the bundle is refused, as POST /update", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn begin(
@@ -135,8 +157,11 @@ pub async fn begin(
     request: Request,
 ) -> Result<Answered<UpdateNeeds>, Refusal> {
     let asked = query(asked)?;
-    let head = bytes(request.into_body(), HEAD_MAX as usize).await?;
-    Ok(Answered(app.begin_update(&head, asked.downgrade, &person.name).await?))
+    let head = read(request, HEAD_MAX as usize, ARRIVAL).await?;
+    Ok(Answered(
+        app.begin_update(&head, asked.downgrade, &person.name, &owner(&person))
+            .await?,
+    ))
 }
 
 /// One of the chunks that the box lacks.
@@ -145,30 +170,39 @@ pub async fn begin(
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 204, description = "It is written"), LoggedIn, Body,
         (status = 404, description = "`no-chunk`: this is no number", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`update-not-begun`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`update-not-begun`, `update-busy`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`update-chunk`: its bytes are not the signed ones", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn chunk(
     State(app): State<Arc<App>>,
-    _: Person,
+    person: Person,
     Path(number): Path<String>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let number = number
         .parse()
         .map_err(|_| Refusal::new("no-chunk", 404, "There is no such chunk").with("expected its number"))?;
-    let bytes = bytes(request.into_body(), CHUNK).await?;
-    app.update_chunk(number, &bytes).await?;
+    let bytes = read(request, CHUNK, ARRIVAL).await?;
+    app.update_chunk(number, &bytes, &owner(&person)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Compares everything that was written, and makes the new system the one that the next start tries.
 #[utoipa::path(post, path = "/update/finish", operation_id = "update_finish", tag = "box",
     responses((status = 200, body = UpdateWritten), LoggedIn,
-        (status = 409, description = "`update-not-begun`, `update-incomplete`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`update-not-begun`, `update-incomplete`, `update-busy`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn finish(State(app): State<Arc<App>>, person: Person) -> Result<Answered<UpdateWritten>, Refusal> {
-    written(app.finish_update(&person.name).await?)
+    written(app.finish_update(&person.name, &owner(&person)).await?)
+}
+
+/// Gives up the download that is under way, or else one's own upload. What of it is on the medium counts the next time.
+#[utoipa::path(delete, path = "/update", operation_id = "update_give_up", tag = "box",
+    responses((status = 204, description = "It is given up"), LoggedIn,
+        (status = 409, description = "`update-not-begun`, `update-busy`: it is somebody else's", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn give_up(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
+    app.give_up_update(&owner(&person), &person.name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Restarts the box; running jobs write a checkpoint first and go on after it.

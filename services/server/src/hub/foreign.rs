@@ -13,8 +13,11 @@ use crate::clock::Now;
 const NAMELESS: &str = "notification";
 
 /// Why an add-on's event is not in the log.
-const FULL: &str = "more events than this server keeps of one add-on (200 at once, one in five seconds after that); this one \
-                    was left out of the event log and of the alerts";
+const FULL: &str = "more events than this server keeps of one add-on (200 at once, one a minute after that, criticals apart); this \
+                    one was left out of the event log and of the alerts";
+
+/// Most bytes of metadata that an event keeps of a notification: the log has room for a bounded number of bytes.
+const METADATA: usize = 8 << 10;
 
 impl Hub {
     pub(super) fn foreign_phase(&mut self, now: Now, addon: u64, progress: &ProgressFrame, out: &mut Vec<Effect>) {
@@ -66,15 +69,26 @@ impl Hub {
             return;
         }
         let Some(peer) = self.peers.get_mut(&addon) else { return };
-        if !peer.events.take(now.mono, 1.0) {
+        let bucket = match notification.severity {
+            Severity::Critical => &mut peer.criticals,
+            Severity::Info | Severity::Warning => &mut peer.events,
+        };
+        if !bucket.take(now.mono, 1.0) {
             return self.complain(now, addon, FULL, out);
         }
+        let mut left = METADATA;
         let metadata: BTreeMap<String, String> = notification
             .metadata
             .iter()
-            .take(50)
             .map(|(key, value)| (cut(key), cut(value)))
+            .take_while(|(key, value)| {
+                let fits = left.checked_sub(key.len() + value.len());
+                left = fits.unwrap_or(0);
+                fits.is_some()
+            })
             .collect();
+        let lost = notification.metadata.len() - metadata.len();
+        let Some(peer) = self.peers.get(&addon) else { return };
         let data = serde_json::json!({ "addon_id": addon, "addon_name": peer.name, "event_type": event_type,
             "host": cut(&notification.host), "metadata": metadata });
         let message = format!("{}: {}", peer.name, cut(&notification.message));
@@ -85,5 +99,10 @@ impl Hub {
             message,
             data,
         ));
+        if lost > 0 {
+            let what =
+                format!("{lost} metadata fields of a notification are not in the event log: {METADATA} bytes are kept");
+            self.complain(now, addon, &what, out);
+        }
     }
 }

@@ -164,12 +164,18 @@ impl Life {
     /// What has changed since the event log was told last, if that is to be told now: before, and now.
     pub fn news(&mut self, now: Now) -> Option<(Liveness, Liveness)> {
         let state = self.status(now);
-        let tell = state != self.told
+        self.has_news(now)
+            .then(|| (std::mem::replace(&mut self.told, state), state))
+    }
+
+    /// Whether there is something to tell now.
+    pub fn has_news(&self, now: Now) -> bool {
+        let state = self.status(now);
+        state != self.told
             && match state {
                 Liveness::Online | Liveness::Degraded => true,
                 Liveness::Offline => self.away_for(now).is_some_and(|away| away >= AWAY),
-            };
-        tell.then(|| (std::mem::replace(&mut self.told, state), state))
+            }
     }
 }
 

@@ -53,8 +53,23 @@ pub const AGENT: u64 = 1;
 const WORDS: (f64, f64) = (50.0, 1.0);
 
 /// Events that one add-on from elsewhere may put into the event log: at once, and a second after that. The log keeps a
-/// bounded number, and no add-on may push the others' out of it.
-const EVENTS: (f64, f64) = (200.0, 0.2);
+/// bounded number, and no add-on may push the others' out of it: alone it would need a month. Criticals have as many for
+/// themselves, so that no chatter before it takes the place of a failure.
+const EVENTS: (f64, f64) = (200.0, 1.0 / 60.0);
+
+/// Times that the log is told how an add-on is: at once, and a second after that. One that comes and goes all the time is
+/// told of more rarely, and as it is then.
+const CHANGES: (f64, f64) = (20.0, 1.0 / 300.0);
+
+/// Manifests that one add-on may bring: at once, and a second after that.
+const MANIFEST: (f64, f64) = (10.0, 1.0 / 30.0);
+
+/// The same in words.
+pub const MANIFESTS: &str = "an add-on may bring its manifest ten times at once and every 30 s after that";
+
+/// What the page of an add-on that comes and goes is told.
+const RESTLESS: &str = "this add-on comes and goes more often than the event log tells (20 times at once, one in five minutes after \
+                        that); the log says how it is as soon as there is room";
 
 /// Log lines kept that are about no job.
 const LINES: usize = 500;
@@ -68,6 +83,11 @@ struct Peer {
     words: Bucket,
     unsaid: u64,
     events: Bucket,
+    criticals: Bucket,
+    changes: Bucket,
+    /// Whether the log is not told how it is, because that changes too often; the add-on's own page was told.
+    restless: bool,
+    manifests: Bucket,
     /// Phases of foreign jobs whose end was told: (job, phase).
     phases: BTreeSet<(String, String)>,
     /// Types of its frames that were said to be unknown.
@@ -85,6 +105,10 @@ impl Peer {
             words: Bucket::new(now.mono, WORDS.0, WORDS.1),
             unsaid: 0,
             events: Bucket::new(now.mono, EVENTS.0, EVENTS.1),
+            criticals: Bucket::new(now.mono, EVENTS.0, EVENTS.1),
+            changes: Bucket::new(now.mono, CHANGES.0, CHANGES.1),
+            restless: false,
+            manifests: Bucket::new(now.mono, MANIFEST.0, MANIFEST.1),
             phases: BTreeSet::new(),
             unknown: BTreeSet::new(),
         }
@@ -92,7 +116,12 @@ impl Peer {
 
     /// The event of what has changed in how it is.
     fn news(&mut self, now: Now, id: u64) -> Option<Effect> {
+        if self.life.has_news(now) && !self.changes.take(now.mono, 1.0) {
+            self.restless = true;
+            return None;
+        }
         let (before, state) = self.life.news(now)?;
+        self.restless = false;
         let (kind, severity, message) = match (before, state) {
             // Only who was degraded is told to be online again; to connect is a thing of its own.
             (Liveness::Degraded, Liveness::Online) => {
@@ -283,13 +312,24 @@ impl Hub {
 
     /// What time alone, or the input just taken, brings to light.
     fn settle(&mut self, now: Now, whom: Whom, out: &mut Vec<Effect>) {
+        let mut restless = Vec::new();
+        let mut look = |id: u64, peer: &mut Peer| {
+            let before = peer.restless;
+            out.extend(peer.news(now, id));
+            if peer.restless && !before {
+                restless.push(id);
+            }
+        };
         match whom {
-            Whom::Everybody => {
-                for (id, peer) in &mut self.peers {
-                    out.extend(peer.news(now, *id));
+            Whom::Everybody => self.peers.iter_mut().for_each(|(id, peer)| look(*id, peer)),
+            Whom::One(id) => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    look(id, peer);
                 }
             }
-            Whom::One(id) => out.extend(self.peers.get_mut(&id).and_then(|peer| peer.news(now, id))),
+        }
+        for id in restless {
+            self.complain(now, id, RESTLESS, out);
         }
         // The box as a whole does not look different for what an add-on from elsewhere said.
         if matches!(whom, Whom::One(id) if id != AGENT) {
@@ -301,6 +341,20 @@ impl Hub {
             if !out.contains(&Effect::Stream(Stream::Box)) {
                 out.push(Effect::Stream(Stream::Box));
             }
+        }
+    }
+
+    /// Whether an add-on may bring its manifest now.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn manifest_room(&mut self, now: Duration, addon: u64) -> Result<(), Duration> {
+        let Some(peer) = self.peers.get_mut(&addon) else {
+            return Ok(());
+        };
+        match peer.manifests.take(now, 1.0) {
+            true => Ok(()),
+            false => Err(peer.manifests.until(now, 1.0)),
         }
     }
 

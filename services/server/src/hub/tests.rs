@@ -372,6 +372,64 @@ fn old_jobs_make_room_and_running_ones_never_do() {
     assert_eq!(hub.jobs().filter(|job| !job.state.is_over()).count(), 3);
 }
 
+/// The log has a bounded number of events; none of these is a way for one add-on to fill it.
+#[test]
+fn one_add_on_fills_the_log_only_to_its_share() {
+    let mut hub = hub();
+    let mut told = 0;
+    let (end, mut time, mut connection) = (4 * 3_600, 0, 1);
+    while time < end {
+        hub.step(now(time), Input::Connected { addon: 2, connection })
+            .iter()
+            .for_each(|effect| told += usize::from(matches!(effect, Effect::Event(..))));
+        for n in 0..20 {
+            let severity = if n % 2 == 0 { Severity::Critical } else { Severity::Info };
+            let notification = Notification {
+                event_type: "job_failed".into(),
+                severity,
+                message: "m".repeat(5_000),
+                metadata: (0..if n == 0 { 100 } else { 1 })
+                    .map(|n| (format!("k{n}"), "v".repeat(900)))
+                    .collect(),
+                host: String::new(),
+            };
+            for effect in hub.step(now(time), frame(2, connection, Frame::Notification(notification))) {
+                let Effect::Event(event, _) = effect else { continue };
+                told += 1;
+                let bytes = serde_json::to_string(&event).unwrap().len();
+                assert!(bytes < 16 << 10, "{bytes} bytes");
+            }
+        }
+        let why = String::new();
+        hub.step(
+            now(time + 1),
+            Input::Closed {
+                addon: 2,
+                connection,
+                why,
+            },
+        );
+        for wait in 2..15 {
+            told += events(&hub.step(now(time + wait), Input::Tick)).len();
+        }
+        (time, connection) = (time + 15, connection + 1);
+    }
+    let end = end as usize;
+    let most = 2 * (200 + end / 60) + 20 + end / 300 + 2;
+    assert!(told <= most, "{told} events in four hours, {most} at most");
+    // What it is in the end is told, however often it came and went before.
+    let settled = hub.step(now(time + 86_400), Input::Tick);
+    let state = settled
+        .iter()
+        .any(|effect| matches!(effect, Effect::Event(event, _) if event.kind == "addon.degraded"));
+    assert!(state || events(&settled).is_empty(), "{settled:?}");
+    let lines = hub.history(2).unwrap().log(Time::UNIX_EPOCH);
+    assert!(
+        lines.iter().any(|line| line.get().contains("comes and goes")),
+        "its page is told"
+    );
+}
+
 fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         Just(Frame::Heartbeat),

@@ -4,8 +4,13 @@
 //! or component, as soon as there is room; log lines are left out and counted; everything else (heartbeats,
 //! notifications, results) is taken, and the reading of that connection waits. Above [`READ`] reading waits in any case,
 //! so that a flood stays in the sender's own socket. The sender is told in its log.
+//!
+//! What is held is held as it came, unparsed: a text of `[{},{},…]` takes eighty times its length once it is parsed. It is
+//! bounded in number and bytes for each connection, and in bytes for all connections together.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use wire::Frame;
@@ -27,6 +32,15 @@ const BYTES: f64 = 4_194_304.0;
 /// Frames held back, each the newest of its job or component; past it the oldest gives way.
 const HELD: usize = 256;
 
+/// Bytes held back of one connection: sixty progress frames fit hundreds of times, one of the longest frames fits.
+pub const HELD_BYTES: usize = 1 << 20;
+
+/// Bytes held back of all connections together.
+pub const HELD_ALL: usize = 16 << 20;
+
+/// Bytes that a held frame takes beside its text.
+const HELD_EACH: usize = 128;
+
 /// Shortest time between two words about it.
 const TELL: Duration = Duration::from_secs(10);
 
@@ -41,13 +55,47 @@ pub enum Verdict {
     Drop,
 }
 
+/// Bytes that all connections together hold back.
+#[derive(Clone, Debug, Default)]
+pub struct Room(Arc<AtomicUsize>);
+
+impl Room {
+    fn take(&self, bytes: usize) -> bool {
+        let add = |held: usize| held.checked_add(bytes).filter(|all| *all <= HELD_ALL);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that are held at this moment.
+    pub fn held(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+struct Held {
+    key: String,
+    frame: Box<[u8]>,
+}
+
+impl Held {
+    fn bytes(&self) -> usize {
+        self.key.len() + self.frame.len() + HELD_EACH
+    }
+}
+
 /// The throttle of one connection.
 #[derive(Debug)]
-pub struct Throttle<T> {
+pub struct Throttle {
     taken: Bucket,
     read: Bucket,
     bytes: Bucket,
-    held: VecDeque<(String, T)>,
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    room: Room,
     dropped: u64,
     replaced: u64,
     told: Option<Duration>,
@@ -78,14 +126,22 @@ pub fn key(frame: &Frame) -> Option<String> {
     }
 }
 
-impl<T> Throttle<T> {
-    /// Of a new connection.
-    pub fn new(now: Duration) -> Self {
+impl Drop for Throttle {
+    fn drop(&mut self) {
+        self.room.give_back(self.held_bytes);
+    }
+}
+
+impl Throttle {
+    /// Of a new connection; `room` is everybody's.
+    pub fn new(now: Duration, room: Room) -> Self {
         Self {
             taken: Bucket::new(now, BURST, RATE),
             read: Bucket::new(now, BURST, READ),
             bytes: Bucket::new(now, BYTES * 2.0, BYTES),
             held: VecDeque::new(),
+            held_bytes: 0,
+            room,
             dropped: 0,
             replaced: 0,
             told: None,
@@ -100,7 +156,7 @@ impl<T> Throttle<T> {
     /// What becomes of a frame.
     pub fn judge(&mut self, now: Duration, frame: &Frame, key: Option<&str>) -> Verdict {
         // What is held goes first, or an older frame would come after a newer one.
-        let waits = key.is_some_and(|key| self.held.iter().any(|(held, _)| held == key));
+        let waits = key.is_some_and(|key| self.held.iter().any(|held| held.key == key));
         if !waits && self.taken.take(now, 1.0) {
             return Verdict::Take;
         }
@@ -120,25 +176,44 @@ impl<T> Throttle<T> {
     }
 
     /// Holds a frame back, in place of an older one of its key.
-    pub fn hold(&mut self, key: String, frame: T) {
-        if let Some(older) = self.held.iter_mut().find(|(held, _)| *held == key) {
-            older.1 = frame;
+    pub fn hold(&mut self, key: &str, frame: &[u8]) {
+        if let Some(at) = self.held.iter().position(|held| held.key == key) {
+            self.let_go(at);
             self.replaced += 1;
+        }
+        let held = Held {
+            key: key.to_owned(),
+            frame: frame.into(),
+        };
+        while self.held.len() >= HELD || self.held_bytes + held.bytes() > HELD_BYTES {
+            // Longer than everything that may be held of one connection.
+            if self.let_go(0).is_none() {
+                self.dropped += 1;
+                return;
+            }
+            self.replaced += 1;
+        }
+        if !self.room.take(held.bytes()) {
+            self.dropped += 1;
             return;
         }
-        if self.held.len() >= HELD {
-            self.held.pop_front();
-            self.replaced += 1;
-        }
-        self.held.push_back((key, frame));
+        self.held_bytes += held.bytes();
+        self.held.push_back(held);
+    }
+
+    fn let_go(&mut self, at: usize) -> Option<Box<[u8]>> {
+        let held = self.held.remove(at)?;
+        self.held_bytes -= held.bytes();
+        self.room.give_back(held.bytes());
+        Some(held.frame)
     }
 
     /// The oldest frame that is held, if there is room for it now.
-    pub fn release(&mut self, now: Duration) -> Option<T> {
+    pub fn release(&mut self, now: Duration) -> Option<Box<[u8]>> {
         if self.held.is_empty() || !self.taken.take(now, 1.0) {
             return None;
         }
-        self.held.pop_front().map(|(_, frame)| frame)
+        self.let_go(0)
     }
 
     /// How long until there is room for a held frame; `None` where none is held.
@@ -146,9 +221,9 @@ impl<T> Throttle<T> {
         (!self.held.is_empty()).then(|| self.taken.until(now, 1.0))
     }
 
-    /// Everything that is held: the connection is over.
-    pub fn rest(&mut self) -> impl Iterator<Item = T> {
-        std::mem::take(&mut self.held).into_iter().map(|(_, frame)| frame)
+    /// What is held, one after the other: the connection is over.
+    pub fn rest(&mut self) -> Option<Box<[u8]>> {
+        self.let_go(0)
     }
 
     /// What the sender is told, if that is due.
@@ -182,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_thousand_lines_a_second_are_all_taken() {
-        let mut throttle = Throttle::<()>::new(Duration::ZERO);
+        let mut throttle = Throttle::new(Duration::ZERO, Room::default());
         let line = Frame::Log(LogLine::default());
         for n in 0..60_000_u64 {
             let now = Duration::from_millis(n);
@@ -194,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_flood_leaves_the_newest_of_each_job_and_says_so() {
-        let mut throttle = Throttle::new(Duration::ZERO);
+        let mut throttle = Throttle::new(Duration::ZERO, Room::default());
         let now = Duration::ZERO;
         let mut taken = 0;
         for n in 0..10_000_u32 {
@@ -202,15 +277,15 @@ mod tests {
             let key = key(&frame);
             match throttle.judge(now, &frame, key.as_deref()) {
                 Verdict::Take => taken += 1,
-                Verdict::Hold => throttle.hold(key.unwrap(), n),
+                Verdict::Hold => throttle.hold(&key.unwrap(), &n.to_be_bytes()),
                 Verdict::Drop => unreachable!(),
             }
         }
         assert_eq!(f64::from(taken), BURST);
         assert_eq!(throttle.release(now), None, "no room yet");
         let later = now + throttle.due(now).unwrap() + Duration::from_millis(5);
-        assert_eq!(throttle.release(later), Some(9_998));
-        assert_eq!(throttle.release(later), Some(9_999));
+        assert_eq!(throttle.release(later).as_deref(), Some(&9_998_u32.to_be_bytes()[..]));
+        assert_eq!(throttle.release(later).as_deref(), Some(&9_999_u32.to_be_bytes()[..]));
         assert_eq!(throttle.due(later), None);
         let word = throttle.word(later).unwrap();
         assert!(word.contains("gave way"), "{word}");
@@ -219,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_lines_is_counted_and_notifications_are_not_lost() {
-        let mut throttle = Throttle::<()>::new(Duration::ZERO);
+        let mut throttle = Throttle::new(Duration::ZERO, Room::default());
         let line = Frame::Log(LogLine::default());
         let dropped = (0..5_000)
             .filter(|_| throttle.judge(Duration::ZERO, &line, None) == Verdict::Drop)
@@ -229,5 +304,35 @@ mod tests {
         assert!(throttle.word(Duration::ZERO).unwrap().contains("1400 log lines"));
         let rest = (0..5_000).map(|_| throttle.pause(Duration::ZERO, 100)).max().unwrap();
         assert!(rest > Duration::from_millis(500), "reading rests: {rest:?}");
+    }
+
+    /// Five thousand add-ons that hold all they can: what is held stays in bounds, and is given back.
+    #[test]
+    fn what_is_held_is_bounded_in_bytes_for_each_and_for_all() {
+        let room = Room::default();
+        let mut all = Vec::new();
+        for _ in 0..5_000 {
+            let mut throttle = Throttle::new(Duration::ZERO, room.clone());
+            for n in 0..4 {
+                throttle.hold(&format!("chart {n}"), &[b'x'; 400_000]);
+                assert!(throttle.held_bytes <= HELD_BYTES);
+            }
+            assert!(throttle.word(Duration::ZERO).unwrap().contains("left out"));
+            all.push(throttle);
+        }
+        assert!((HELD_ALL / 2..=HELD_ALL).contains(&room.held()), "{}", room.held());
+        let mut other = Throttle::new(Duration::ZERO, room.clone());
+        other.hold("progress j", &[b'x'; 400_000]);
+        assert!(
+            other.word(Duration::ZERO).unwrap().starts_with("more than"),
+            "told, not passed over"
+        );
+        drop(all);
+        assert_eq!(room.held(), 0);
+        other.hold("progress j", b"newest");
+        assert_eq!(other.rest().as_deref(), Some(&b"newest"[..]));
+        assert_eq!((other.rest(), room.held()), (None, 0));
+        other.hold("long", &vec![b'x'; HELD_BYTES]);
+        assert_eq!(room.held(), 0);
     }
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use wire::Problem;
 use wire::update::{HEAD_MAX, UpdateChunk};
 
-use super::{Incoming, refused};
+use super::{Incoming, Owner, Pace, refused};
 use crate::app::App;
 
 /// Longest address, in bytes.
@@ -76,7 +76,7 @@ fn broken(why: impl std::fmt::Display) -> Problem {
 
 /// Fetches it and hands it to the writer.
 pub async fn fetch(app: &Arc<App>, place: Place, downgrade: bool, person: &str) -> Result<(), Problem> {
-    let mut incoming = Incoming::new(downgrade, person);
+    let mut incoming = Incoming::new(downgrade, person, Owner::Download);
     let (mut failed, mut from) = (0, 0);
     loop {
         let outcome = once(app, &place, from, &mut incoming).await;
@@ -105,12 +105,12 @@ pub async fn fetch(app: &Arc<App>, place: Place, downgrade: bool, person: &str) 
         tokio::time::sleep(Duration::from_secs(u64::from(failed))).await;
         from = next;
         incoming = if knows {
-            Incoming::from(from, lacking)
+            Incoming::from(from, lacking, Owner::Download)
         } else {
-            Incoming::new(downgrade, person)
+            Incoming::new(downgrade, person, Owner::Download)
         };
     }
-    app.finish_update(person).await.map(drop)
+    app.finish_update(person, &Owner::Download).await.map(drop)
 }
 
 /// One connection: from byte `from` to the end of what is lacking in one run.
@@ -144,6 +144,7 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
     }
     let mut body = answer.into_body();
     let mut taken = 0_u64;
+    let mut pace = Pace::new(tokio::time::Instant::now());
     loop {
         let frame = tokio::time::timeout(PATIENCE, body.frame())
             .await
@@ -153,6 +154,7 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
             continue;
         };
         taken += data.len() as u64;
+        pace.took(tokio::time::Instant::now(), data.len()).map_err(broken)?;
         incoming.push(app, &data).await?;
         // A head is known by now to be one, or never will be; what is lacking is asked for by itself then.
         if run.is_none() && (incoming.knows_head() && partial || taken > u64::from(HEAD_MAX) && !incoming.knows_head())

@@ -4,6 +4,9 @@
 //! A bundle comes in one of three ways: its head and then the chunks that the box lacks (the dashboard and `kiln update`),
 //! whole in one request (`curl`), or from an address that the box fetches it from. In all three only what is lacking is sent
 //! to the writer, so an upload that broke off goes on where it was.
+//!
+//! There is one writer, so there is one conversation, and it has an [`Owner`]: whoever else begins meanwhile is told whose it
+//! is and how long it may take, and can neither add to it nor end it. One from which nothing comes for a minute is anybody's.
 
 pub mod download;
 pub mod proof;
@@ -12,18 +15,48 @@ mod writer;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::AbortHandle;
 use wire::Problem;
 use wire::event::Severity;
 use wire::supervisor::Request;
 use wire::update::{Answer, Ask, Download, UpdateNeeds, UpdateState};
 
 use crate::app::App;
-pub use stream::Incoming;
+pub use stream::{Incoming, Pace};
 use writer::Writer;
+
+/// How long a conversation in which nothing is said keeps others out.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How long to wait for the writer to be free: a chunk takes a second, comparing everything minutes.
+const FREE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Whose the conversation with the writer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// That of a page or a program which sends piece by piece, known by its session.
+    Session(String),
+    /// That of one request which brings the whole.
+    Request(u64),
+    /// The box's own, which fetches.
+    Download,
+}
+
+/// A conversation with the writer.
+#[derive(Debug)]
+struct Talk {
+    writer: Writer,
+    owner: Owner,
+    person: String,
+    /// When something was said last, by the clock that only goes forward.
+    heard: Duration,
+}
 
 /// What this side keeps of updates.
 #[derive(Debug, Default)]
@@ -33,13 +66,16 @@ pub struct Updates {
     /// One of the server's own addresses, to ask itself.
     pub own: OnceLock<SocketAddr>,
     /// The conversation with the writer, while an update is under way.
-    writer: Mutex<Option<Writer>>,
+    talk: Mutex<Option<Talk>>,
     download: std::sync::Mutex<Option<Download>>,
+    /// Ends the fetching.
+    fetching: std::sync::Mutex<Option<AbortHandle>>,
+    requests: AtomicU64,
 }
 
 fn refused(kind: &str, text: String) -> Problem {
     let status = match kind {
-        "on-trial" | "not-begun" | "incomplete" => 409,
+        "on-trial" | "not-begun" | "incomplete" | "busy" => 409,
         "medium" | "no-keys" | "no-board" => 503,
         _ => 422,
     };
@@ -49,6 +85,11 @@ fn refused(kind: &str, text: String) -> Problem {
 impl Updates {
     fn set_download(&self, state: Option<Download>) {
         *self.download.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// The owner that one request is.
+    pub fn request(&self) -> Owner {
+        Owner::Request(self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
     fn downloads(&self) -> Option<Download> {
@@ -81,10 +122,17 @@ impl App {
     ///
     /// # Errors
     /// Why the bundle is not taken, or that there is no writer.
-    pub async fn begin_update(&self, head: &[u8], downgrade: bool, person: &str) -> Result<UpdateNeeds, Problem> {
+    pub async fn begin_update(
+        &self,
+        head: &[u8],
+        downgrade: bool,
+        person: &str,
+        owner: &Owner,
+    ) -> Result<UpdateNeeds, Problem> {
         self.update_state()?;
         let socket = self.update.socket.get().ok_or_else(no_writer)?;
-        let mut held = self.update.writer.lock().await;
+        let mut held = self.talk().await?;
+        self.not_anothers(held.as_ref(), owner)?;
         // The old conversation ends before the new one begins: there is one writer.
         *held = None;
         self.life
@@ -96,7 +144,12 @@ impl App {
         let len = u32::try_from(head.len()).unwrap_or(u32::MAX);
         match writer.ask(&Ask::Begin { len, downgrade }, head).await? {
             Answer::Begun(needs) => {
-                *held = Some(writer);
+                *held = Some(Talk {
+                    writer,
+                    owner: owner.clone(),
+                    person: person.to_owned(),
+                    heard: self.clock.now().mono,
+                });
                 drop(held);
                 let message = format!("{person} began an update to version {}", needs.version);
                 let data = json!({ "version": needs.version, "slot": needs.slot, "by": person });
@@ -119,9 +172,9 @@ impl App {
     ///
     /// # Errors
     /// Its bytes are not the signed ones, or no update is under way.
-    pub async fn update_chunk(&self, number: u32, bytes: &[u8]) -> Result<(), Problem> {
+    pub async fn update_chunk(&self, number: u32, bytes: &[u8], owner: &Owner) -> Result<(), Problem> {
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        match self.ask_writer(&Ask::Chunk { number, len }, bytes).await? {
+        match self.ask_writer(&Ask::Chunk { number, len }, bytes, owner).await? {
             Answer::Taken { .. } => Ok(()),
             other => Err(odd(&other)),
         }
@@ -131,9 +184,9 @@ impl App {
     ///
     /// # Errors
     /// Something is missing, or the medium did not keep what was written.
-    pub async fn finish_update(&self, person: &str) -> Result<Answer, Problem> {
-        let answer = self.ask_writer(&Ask::Finish {}, &[]).await;
-        *self.update.writer.lock().await = None;
+    pub async fn finish_update(&self, person: &str, owner: &Owner) -> Result<Answer, Problem> {
+        let answer = self.ask_writer(&Ask::Finish {}, &[], owner).await;
+        self.end_update(owner).await;
         let answer = answer?;
         if let Answer::Finished { slot, version } = &answer {
             let message = format!(
@@ -146,15 +199,97 @@ impl App {
         Ok(answer)
     }
 
-    async fn ask_writer(&self, ask: &Ask, bytes: &[u8]) -> Result<Answer, Problem> {
-        let mut held = self.update.writer.lock().await;
-        let Some(writer) = held.as_mut() else {
+    /// Ends a conversation, if it is the owner's; what of the update is on the medium stays. False where it is not.
+    pub async fn end_update(&self, owner: &Owner) -> bool {
+        let mut held = self.update.talk.lock().await;
+        let own = held.as_ref().is_some_and(|talk| talk.owner == *owner);
+        if own {
+            *held = None;
+        }
+        own
+    }
+
+    /// Gives up the download that is under way, or else the owner's own conversation. What of the update is on the medium
+    /// stays, and counts the next time.
+    ///
+    /// # Errors
+    /// `update-not-begun`; `update-busy`: it is somebody else's.
+    pub async fn give_up_update(&self, owner: &Owner, person: &str) -> Result<(), Problem> {
+        let fetching = self
+            .update
+            .fetching
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let running = self.update.downloads().filter(|download| download.running);
+        if let (Some(fetching), Some(download)) = (fetching, running) {
+            fetching.abort();
+            self.end_update(&Owner::Download).await;
+            self.update.set_download(Some(Download {
+                running: false,
+                error: Some(format!("{person} gave it up")),
+                ..download
+            }));
+        } else if !self.end_update(owner).await {
+            self.not_anothers(self.talk().await?.as_ref(), owner)?;
+            return Err(refused("not-begun", "no update is under way".into()));
+        }
+        let message = format!("{person} gave an update up");
+        self.record("box.update_given_up", Severity::Info, message, json!({ "by": person }))
+            .await;
+        Ok(())
+    }
+
+    async fn talk(&self) -> Result<MutexGuard<'_, Option<Talk>>, Problem> {
+        tokio::time::timeout(FREE_WITHIN, self.update.talk.lock())
+            .await
+            .map_err(|_| {
+                refused(
+                    "busy",
+                    "the writer is at work on an update; try again in a minute".into(),
+                )
+            })
+    }
+
+    /// Whether the writer is free for this owner.
+    fn not_anothers(&self, talk: Option<&Talk>, owner: &Owner) -> Result<(), Problem> {
+        let now = self.clock.now().mono;
+        let Some(talk) = talk.filter(|talk| talk.owner != *owner) else {
+            return Ok(());
+        };
+        let left = (talk.heard + IDLE).saturating_sub(now);
+        if left.is_zero() {
+            return Ok(());
+        }
+        let how = match &talk.owner {
+            Owner::Session(_) => "is sending an update from another page or program",
+            Owner::Request(_) => "is sending an update in another request",
+            Owner::Download => "had the box fetch an update, which is under way",
+        };
+        Err(refused(
+            "busy",
+            format!(
+                "{} {how}; it goes on undisturbed. Wait for its end, or try again when nothing has come from there for {} s ({} s from now at the \
+                 earliest)",
+                talk.person,
+                IDLE.as_secs(),
+                left.as_secs() + 1
+            ),
+        ))
+    }
+
+    async fn ask_writer(&self, ask: &Ask, bytes: &[u8], owner: &Owner) -> Result<Answer, Problem> {
+        let mut held = self.talk().await?;
+        self.not_anothers(held.as_ref(), owner)?;
+        let Some(talk) = held.as_mut().filter(|talk| talk.owner == *owner) else {
             return Err(refused(
                 "not-begun",
-                "no update is under way: send its head first".into(),
+                "no update of yours is under way: send its head first".into(),
             ));
         };
-        match writer.ask(ask, bytes).await {
+        let answer = talk.writer.ask(ask, bytes).await;
+        talk.heard = self.clock.now().mono;
+        match answer {
             Ok(Answer::Refused { kind, text }) => Err(refused(&kind, text)),
             Ok(answer) => Ok(answer),
             Err(error) => {
@@ -188,7 +323,8 @@ impl App {
             });
         }
         let (app, url, person) = (Arc::clone(self), url.to_owned(), person.to_owned());
-        tokio::spawn(async move {
+        let own = Arc::clone(self);
+        let fetching = tokio::spawn(async move {
             let error = download::fetch(&app, place, downgrade, &person).await.err();
             if let Some(problem) = &error {
                 let why = format!("{}: {}", problem.title, problem.detail);
@@ -201,12 +337,14 @@ impl App {
                 )
                 .await;
             }
+            app.end_update(&Owner::Download).await;
             app.update.set_download(Some(Download {
                 url,
                 running: false,
                 error: error.map(|p| if p.detail.is_empty() { p.title } else { p.detail }),
             }));
         });
+        *own.update.fetching.lock().unwrap_or_else(PoisonError::into_inner) = Some(fetching.abort_handle());
         Ok(())
     }
 }

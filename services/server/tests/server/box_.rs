@@ -45,6 +45,11 @@ impl Box_ {
     }
 
     pub async fn at(dir: &Path, admin: Option<(String, String)>) -> Self {
+        Self::sized(dir, admin, server::tables::MAP_SIZE).await
+    }
+
+    /// With a store of at most so many bytes.
+    pub async fn sized(dir: &Path, admin: Option<(String, String)>, map_size: usize) -> Self {
         let clock = Clock::default();
         let setup = Setup {
             data: dir.to_owned(),
@@ -55,6 +60,7 @@ impl Box_ {
             clock: clock.clone(),
             watch: server::hub::liveness::Watch::default(),
             alerts: server::alerts::Settings::default(),
+            map_size,
         };
         let app = App::start(setup).await.unwrap();
         let tls = Identity::open(dir, "kiln", app.clock.now().wall).unwrap();

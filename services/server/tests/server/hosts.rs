@@ -276,3 +276,103 @@ async fn sessions_of_agents_open_nothing_else() {
         "session-wrong"
     );
 }
+
+/// An agent that reports more often than any interval asks for is told when the next report is taken.
+#[tokio::test]
+async fn reports_of_one_agent_are_throttled() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut nas = Host::enrol(&made, &mut admin, "nas", 1).await;
+    let mut other = Host::enrol(&made, &mut admin, "other", 2).await;
+    for _ in 0..20 {
+        assert_eq!(nas.report("nas", vec![]).await.status, 200);
+    }
+    let answer = nas.report("nas", vec![]).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (429, "too-often"));
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(other.report("other", vec![]).await.status, 200);
+    made.clock.advance(Duration::from_secs(61));
+    assert_eq!(nas.report("nas", vec![]).await.status, 200);
+}
+
+/// A drive that fails and heals with every report fills the log only to the host's share, and what was left out is told.
+#[tokio::test]
+async fn a_host_cannot_push_the_event_log_out() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut nas = Host::enrol(&made, &mut admin, "nas", 1).await;
+    let rack = |failing: bool| -> Vec<Value> {
+        let drive = |n: u32| {
+            let mut drive = document("smart-ata.json");
+            drive["smart_status"]["passed"] = (!failing).into();
+            drive["serial_number"] = format!("S{n:04}").into();
+            drive["device"]["name"] = format!("/dev/sd{n}").into();
+            // As long as a report with many drives may be.
+            drive.as_object_mut().unwrap().retain(|key, _| {
+                ["device", "model_name", "serial_number", "smart_status", "user_capacity"].contains(&key.as_str())
+            });
+            drive
+        };
+        (0..60).map(drive).collect()
+    };
+    let mut taken = 0;
+    for round in 0..15 {
+        let answer = nas.report("nas", rack(round % 2 == 0)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        taken += answer.json()["drives"].as_u64().unwrap();
+        // `taken` changes, each an alert or its end.
+    }
+    assert!(taken >= 700, "{taken}");
+    let told = || made.app.store.read(|r| server::tables::EVENTS.all(r)).unwrap();
+    let of_drives = |kind: &str| told().iter().filter(|(_, event)| event.kind.starts_with(kind)).count();
+    assert_eq!(of_drives("drive.alert"), 600);
+    made.clock.advance(Duration::from_secs(61));
+    assert_eq!(nas.report("nas", rack(false)).await.status, 200);
+    assert!(of_drives("host.too_many_events") >= 1);
+}
+
+/// The public key of an agent is no secret: alone it opens nothing, and what is opened without a signature is told.
+#[tokio::test]
+async fn a_public_key_alone_gives_no_session() {
+    use ed25519_dalek::Signer;
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    Host::enrol(&made, &mut admin, "nas", 1).await;
+    let mut client = made.client();
+    let mut form = Host::form("nas", 1, "");
+    form["fingerprint"] = "mid:stranger".into();
+    let answer = client.post("/api/v1/agents/register", &form).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (401, "proof-needed"));
+    form["token"] = "0".repeat(64).into();
+    assert_eq!(
+        client.post("/api/v1/agents/register", &form).await.problem(),
+        "proof-needed"
+    );
+    // Signed, it is itself; a signature that is given must be right.
+    let second = made.app.clock.now().wall.as_second();
+    let sign = |key: u8| {
+        let text = format!("1:mid:stranger:{second}");
+        STANDARD.encode(SigningKey::from_bytes(&[key; 32]).sign(text.as_bytes()).to_bytes())
+    };
+    (form["timestamp"], form["signature"]) = (second.into(), sign(2).into());
+    assert_eq!(
+        client.post("/api/v1/agents/register", &form).await.problem(),
+        "signature-wrong"
+    );
+    form["signature"] = sign(1).into();
+    assert_eq!(client.post("/api/v1/agents/register", &form).await.status, 200);
+    let told = |log: &Value| {
+        log.as_array()
+            .unwrap()
+            .iter()
+            .filter(|e| e["type"] == "host.readmitted")
+            .count()
+    };
+    assert_eq!(told(&admin.get("/api/v1/events").await.json()), 0);
+    // As existing agents do it: same key and fingerprint, no token, no signature.
+    let mut form = Host::form("nas", 1, "");
+    form["fingerprint"] = "mid:stranger".into();
+    assert_eq!(client.post("/api/v1/agents/register", &form).await.status, 200);
+    made.app.scribe.kept(Vec::new()).await.unwrap();
+    assert_eq!(told(&admin.get("/api/v1/events").await.json()), 1);
+}

@@ -75,6 +75,11 @@ impl Server {
         self
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -426,4 +431,41 @@ fn a_bad_flag_is_a_usage_error_that_names_it() {
     let output = Command::new(env!("CARGO_BIN_EXE_kiln-server")).output().unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--data"));
+}
+
+/// Whoever started it may stop reading what it prints; that ends no server.
+#[tokio::test]
+async fn nobody_who_reads_its_output_is_needed() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-server"));
+    command
+        .env_clear()
+        .args([
+            "--control",
+            "/nonexistent/control.sock",
+            "--listen",
+            &port.to_string(),
+            "--data",
+        ])
+        .arg(dir.path());
+    let (closed, out) = std::io::pipe().unwrap();
+    drop(closed);
+    command.stdout(out.try_clone().unwrap()).stderr(out);
+    let mut child = command.spawn().unwrap();
+    let answers = async {
+        while tokio::net::TcpStream::connect(port).await.is_err() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let answered = tokio::time::timeout(PATIENCE, answers).await;
+    let health = Client::new(port).get("/health").await.status;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    answered.unwrap();
+    assert_eq!(health, 200);
 }

@@ -407,7 +407,8 @@ async fn sources_are_answered_by_the_address_or_from_what_was_sent() {
     );
     assert_eq!(admin.get(&of("log_history?job=z")).await.json()["items"], json!([]));
     for (wrong, word) in [
-        ("nonsense", "bad-source"),
+        ("disk_status", "no-address"),
+        ("non%20sense", "bad-source"),
         ("log_history?range=1w", "bad-source"),
         ("%2Fapi%2Fpools", "no-address"),
     ] {

@@ -327,6 +327,60 @@ async fn a_whole_bundle_in_one_request_writes_what_is_lacking() {
     assert_eq!(answer.problem(), "update-wrong-key");
 }
 
+/// Two browsers at the same time: the second is told whose update is under way, and what it does cuts nothing.
+#[tokio::test]
+async fn two_people_who_send_at_once_get_a_precise_answer_and_neither_cuts_the_other() {
+    let mut bench = Bench::new().await;
+    let (_, head, all) = update();
+    let mut other = bench._box.admin().await;
+    let needs = bench.bytes(Method::POST, "/begin", &head).await;
+    let needs: UpdateNeeds = serde_json::from_str(&needs.text).unwrap();
+    let octets = |bytes: &[u8]| Some(("application/octet-stream", Bytes::copy_from_slice(bytes)));
+    for (method, path, body) in [
+        (Method::POST, "/begin", &head[..]),
+        (Method::PUT, "/chunks/0", &all[..10]),
+        (Method::POST, "/finish", b""),
+        (Method::POST, "", &all),
+        (Method::DELETE, "", b""),
+    ] {
+        let answer = other
+            .raw(method.clone(), &format!("/api/v1/update{path}"), octets(body))
+            .await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (409, "update-busy"),
+            "{method} {path}"
+        );
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.contains("admin is sending an update from another page"),
+            "{detail}"
+        );
+    }
+    for c in &needs.need {
+        let piece = &all[c.offset as usize..][..c.len as usize];
+        assert_eq!(
+            bench
+                .bytes(Method::PUT, &format!("/chunks/{}", c.number), piece)
+                .await
+                .status,
+            204
+        );
+    }
+    assert_eq!(bench.bytes(Method::POST, "/finish", b"").await.status, 200);
+    assert_eq!(bench.kept.whole(), all[head.len()..]);
+
+    // One's own is given up by oneself, and one from which nothing comes any more is anybody's.
+    assert_eq!(bench.bytes(Method::POST, "/begin", &head).await.status, 200);
+    assert_eq!(bench.bytes(Method::DELETE, "", b"").await.status, 204);
+    assert_eq!(bench.bytes(Method::DELETE, "", b"").await.problem(), "update-not-begun");
+    assert_eq!(bench.bytes(Method::POST, "/begin", &head).await.status, 200);
+    bench._box.clock.advance(std::time::Duration::from_secs(61));
+    let answer = other.raw(Method::POST, "/api/v1/update/begin", octets(&head)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(bench.bytes(Method::POST, "/finish", b"").await.problem(), "update-busy");
+}
+
 /// A server of one file: with ranges or without, and its first answers break off after so many bytes.
 async fn files(all: Vec<u8>, ranges: bool, breaks: Vec<usize>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,47 @@
+//! `GET /docs`: the guides, without a login.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+use super::Refusal;
+use crate::docs;
+
+fn page(html: String) -> Response {
+    (
+        [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-cache")],
+        html,
+    )
+        .into_response()
+}
+
+fn guide(name: &str) -> Result<Response, Refusal> {
+    let bare = name.strip_suffix(".md").unwrap_or(name);
+    docs::page(bare).map(page).ok_or_else(|| {
+        let shown: String = name.chars().take(100).collect();
+        Refusal::new("guide-unknown", 404, "There is no such guide").with(format!("{shown:?}; GET /docs lists them"))
+    })
+}
+
+/// The list of the guides.
+#[utoipa::path(get, path = "/docs", operation_id = "guides", tag = "box", security(()), responses((status = 200, body = String, content_type = "text/html")))]
+pub async fn index() -> Response {
+    page(docs::index())
+}
+
+/// A guide as a page; `style.css` is how they look.
+#[utoipa::path(get, path = "/docs/{name}", operation_id = "guide", tag = "box", security(()), params(("name" = String, Path, description = "Its name, with .md or without")),
+    responses((status = 200, body = String, content_type = "text/html"), (status = 404, description = "`guide-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn show(Path(name): Path<String>) -> Result<Response, Refusal> {
+    if name == "style.css" {
+        return Ok(([(CONTENT_TYPE, "text/css"), (CACHE_CONTROL, "no-cache")], docs::STYLE).into_response());
+    }
+    guide(&name)
+}
+
+/// A guide about a plug-in.
+#[utoipa::path(get, path = "/docs/plugins/{name}", operation_id = "plugin_guide", tag = "box", security(()), params(("name" = String, Path, description = "Its name, with .md or without")),
+    responses((status = 200, body = String, content_type = "text/html"), (status = 404, description = "`guide-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn of_plugin(Path(name): Path<String>) -> Result<Response, Refusal> {
+    guide(&format!("plugins/{name}"))
+}
