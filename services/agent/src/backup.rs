@@ -251,18 +251,17 @@ pub fn take_up(dir: &Path, store: &Store, books: &Books) -> Result<Option<usize>
     let (files, tables): (Vec<Row>, Vec<Row>) = rows
         .into_iter()
         .partition(|row| matches!(row.table.as_str(), PLAYBOOKS | KEY));
+    // What an older or a forged backup may hold: nothing begins to write because of it, not even if all ends right here.
+    let over = |row: &Row| {
+        jobs::JOBS
+            .read_row(row)
+            .is_ok_and(|(_, record)| record.job.state.is_over())
+    };
+    let tables = tables
+        .into_iter()
+        .filter(|row| row.table != jobs::JOBS.name() || over(row))
+        .collect();
     store.import(left_alone(), tables).wait()?;
-    // What an older or a forged backup may hold: nothing begins to write because of it.
-    store
-        .write(|w| {
-            for (key, record) in jobs::JOBS.all(w)? {
-                if !record.job.state.is_over() {
-                    jobs::JOBS.delete(w, &key)?;
-                }
-            }
-            Ok(())
-        })
-        .wait()?;
     for file in files {
         let text = String::from_utf8_lossy(&file.value).into_owned();
         match file.table.as_str() {

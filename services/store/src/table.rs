@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::export::Row;
 use crate::key::{Key, KeyBytes, MAX_KEY, printable};
 use crate::store::{Bytes, META, View, Write};
 use crate::value;
@@ -77,6 +78,14 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         };
         let read = K::read(key).ok_or_else(|| wrong("its key is of another type".to_owned()))?;
         Ok((read, value::decode(key, bytes).map_err(wrong)?))
+    }
+
+    /// Key and value of a row that was exported from this table.
+    ///
+    /// # Errors
+    /// When the key is of another type, or the value is damaged or no such value.
+    pub fn read_row(&self, row: &Row) -> Result<(K, V)> {
+        self.entry(&row.key, &row.value)
     }
 
     /// The value at `key`.

@@ -1,7 +1,7 @@
 //! What was once found stays found: over a lost checkpoint, and between a checkpoint and an interruption. Pure.
 
 use wire::Bytes;
-use wire::job::{Finding, PhaseState, PhaseStatus};
+use wire::job::{Finding, Phase, PhaseState, PhaseStatus};
 
 use super::Record;
 
@@ -13,12 +13,10 @@ impl Record {
         self.findings_before_loss.truncate(wire::job::FINDINGS_MAX);
         self.job.bad_sectors = 0;
         self.job.surface.clear();
-        for state in self
-            .job
-            .phases
-            .iter_mut()
-            .filter(|state| burnin::playbook::moves_data(state.phase))
-        {
+        // What SMART said behind the lost run says nothing of the new one.
+        self.smart_after = None;
+        let again = |phase| burnin::playbook::moves_data(phase) || phase == Phase::SmartAfter;
+        for state in self.job.phases.iter_mut().filter(|state| again(state.phase)) {
             *state = PhaseState {
                 note: std::mem::take(&mut state.note),
                 rounds: 0,
@@ -33,7 +31,7 @@ impl Record {
     /// Keeps what was told of findings and is not among those `saved` in the checkpoint that the job goes on from: what
     /// shows only once would be forgotten by an interruption between finding and checkpoint.
     pub fn keep_findings(&mut self, saved: &[Finding]) {
-        let same = |a: &Finding, b: &Finding| (a.step, a.phase, a.lba) == (b.step, b.phase, b.lba);
+        let same = |a: &Finding, b: &Finding| (a.step, a.phase, a.lba, a.kind) == (b.step, b.phase, b.lba, b.kind);
         for found in &self.job.findings {
             let kept = saved
                 .iter()
@@ -50,8 +48,9 @@ impl Record {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use burnin::worker::Report;
+    use drive::smart::Snapshot;
     use wire::Lba;
-    use wire::job::{FaultKind, Phase};
+    use wire::job::FaultKind;
 
     use super::*;
     use crate::record::tests::{apply, record};
@@ -77,7 +76,17 @@ mod tests {
         );
         record.step_mut(0).unwrap().status = PhaseStatus::Done;
         record.step_mut(2).unwrap().status = PhaseStatus::Done;
+        record.smart_after = Some(Snapshot::default());
+        let after = record
+            .job
+            .phases
+            .iter()
+            .position(|p| p.phase == Phase::SmartAfter)
+            .unwrap();
+        record.job.phases[after].status = PhaseStatus::Done;
         record.restart();
+        assert_eq!(record.job.phases[after].status, PhaseStatus::Pending);
+        assert!(record.smart_after.is_none(), "it says nothing of the new run");
         assert_eq!(record.findings_before_loss, [finding]);
         assert_eq!(record.step_mut(2).unwrap().status, PhaseStatus::Pending);
         assert_eq!(record.step_mut(0).unwrap().status, PhaseStatus::Done);
@@ -113,5 +122,13 @@ mod tests {
         record.keep_findings(&[]);
         record.keep_findings(&[]);
         assert_eq!(record.findings_before_loss, [at(90, 1), at(7, 3)]);
+        // A slow access in the checkpoint is not the flip that was found at the same place after it.
+        let slow = Finding {
+            kind: FaultKind::Slow,
+            ..at(200, 8)
+        };
+        record.job.findings = vec![at(200, 8)];
+        record.keep_findings(&[slow]);
+        assert!(record.findings_before_loss.contains(&at(200, 8)));
     }
 }

@@ -1,0 +1,199 @@
+//! SMART of drives that nobody is at work on, for the histories that our own server keeps.
+//!
+//! A burn-in tells the documents of its readings before and after; a drive at rest is read soon after it is plugged in and
+//! then once an hour. One in standby is left asleep, one with a job in it is left alone: commands beside the worker's would
+//! be seen in its latencies.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use drive::smart::Unreadable;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep_until};
+use tracing::debug;
+use wire::drive::{Bus, Drive};
+use wire::{DriveId, Frame, Time};
+
+use crate::hands::Hands;
+use crate::outbox::Outbox;
+use crate::registry::Registry;
+use crate::stop::Stop;
+
+/// Type of the frame; between our agent and our server alone.
+pub const KIND: &str = "smart_report";
+
+/// Between two readings of a drive. Source: the report interval of existing host agents.
+const PERIOD: Duration = Duration::from_secs(3600);
+
+/// After a drive appeared: whoever plugs one in may start a job first.
+const FIRST: Duration = Duration::from_secs(20);
+
+/// Parts of a document that no history is made of and that may be long.
+const LEFT_OUT: [&str; 9] = [
+    "ata_log_directory",
+    "ata_pending_defects_log",
+    "ata_sct_temperature_history",
+    "ata_smart_error_log",
+    "ata_smart_selective_self_test_log",
+    "nvme_error_information_log",
+    "sata_phy_event_counters",
+    "scsi_background_scan",
+    "seagate_farm_log",
+];
+
+/// The frame of a reading.
+pub fn frame(drive: &DriveId, document: Value, at: Time) -> Frame {
+    let document: Map<String, Value> = match document {
+        Value::Object(parts) => parts
+            .into_iter()
+            .filter(|(part, _)| !LEFT_OUT.contains(&part.as_str()))
+            .collect(),
+        _ => Map::new(),
+    };
+    Frame::Other {
+        kind: KIND.to_owned(),
+        payload: json!({ "drive": drive, "at": at, "document": document }),
+    }
+}
+
+/// When which drive is read next; `None` for one that says nothing of use.
+#[derive(Debug, Default)]
+struct Due(BTreeMap<DriveId, Option<Instant>>);
+
+impl Due {
+    /// Forgets drives that are gone: one that comes back is asked anew.
+    fn keep(&mut self, drives: &[Drive], now: Instant) {
+        let here = |id: &DriveId| {
+            drives
+                .iter()
+                .any(|drive| drive.present && drive.id.as_ref() == Some(id))
+        };
+        self.0.retain(|id, _| here(id));
+        for id in drives
+            .iter()
+            .filter(|drive| drive.present)
+            .filter_map(|drive| drive.id.clone())
+        {
+            self.0.entry(id).or_insert(Some(now + FIRST));
+        }
+    }
+
+    fn next(&self) -> Option<(DriveId, Instant)> {
+        let times = self.0.iter().filter_map(|(id, at)| Some((id.clone(), (*at)?)));
+        times.min_by_key(|(_, at)| *at)
+    }
+}
+
+/// Whether a drive on this bus is asked at all. A USB bridge would have to be tried in ten ways: it is asked only where a
+/// burn-in has found the way. Loop devices are listed in tests alone.
+fn is_asked(drive: &Drive, hands: &Hands) -> bool {
+    match drive.bus {
+        Bus::Sata | Bus::Scsi | Bus::Nvme | Bus::Loop => true,
+        Bus::Usb => hands.knows(drive),
+        Bus::Virtio | Bus::Mmc | Bus::Other => false,
+    }
+}
+
+/// Reads drives at rest until `stop`.
+pub async fn run(registry: Registry, hands: Hands, outbox: Outbox, mut stop: Stop) {
+    let mut drives = registry.drives();
+    let mut due = Due::default();
+    loop {
+        due.keep(&drives.borrow_and_update(), Instant::now());
+        let next = due.next();
+        let at = next.as_ref().map_or_else(|| Instant::now() + PERIOD, |(_, at)| *at);
+        tokio::select! {
+            changed = drives.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+            () = sleep_until(at) => {}
+            () = stop.asked() => return,
+        }
+        let Some((id, _)) = next else { continue };
+        let listed = drives
+            .borrow()
+            .iter()
+            .find(|drive| drive.id.as_ref() == Some(&id))
+            .cloned();
+        let Some(drive) = listed else { continue };
+        let later = Some(Instant::now() + PERIOD);
+        let at_work = outbox.look(|_, jobs, _| jobs.values().any(|job| job.drive == id && !job.state.is_over()));
+        let next = if at_work || !is_asked(&drive, &hands) {
+            later
+        } else {
+            let read = tokio::select! {
+                read = hands.at_rest(&drive) => read,
+                () = stop.asked() => return,
+            };
+            match read {
+                Ok(document) => {
+                    outbox.reading(&id, document, Time::now());
+                    later
+                }
+                Err(Unreadable::Asleep | Unreadable::OtherDrive { .. }) => later,
+                Err(why @ (Unreadable::Run(_) | Unreadable::Nothing(_))) => {
+                    debug!(drive = %id, %why, "no SMART for the histories; it is not asked again");
+                    None
+                }
+            }
+        };
+        due.0.insert(id, next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_recorded_document_fits_a_frame_and_keeps_what_histories_are_made_of() {
+        let Ok(folder) = std::env::var("KILN_GOLDEN") else {
+            println!("NOT RUN: KILN_GOLDEN is not set");
+            return;
+        };
+        let mut seen = 0;
+        for entry in std::fs::read_dir(std::path::Path::new(&folder).join("smart")).unwrap() {
+            let document: Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
+            let frame = frame(
+                &DriveId::from_serial("M", "S1", 1).unwrap(),
+                document.clone(),
+                Time::UNIX_EPOCH,
+            );
+            assert!(frame.encode().len() <= wire::frame::FRAME_MAX_SENT);
+            let Frame::Other { payload, .. } = frame else { panic!() };
+            for part in [
+                "device",
+                "smart_status",
+                "ata_smart_attributes",
+                "temperature",
+                "nvme_smart_health_information_log",
+            ] {
+                assert_eq!(payload["document"][part], document[part]);
+            }
+            seen += 1;
+        }
+        assert!(seen > 5);
+    }
+
+    #[test]
+    fn a_drive_that_says_nothing_is_left_alone_and_one_that_comes_back_is_asked_anew() {
+        let (mut due, now, mut drives) = (Due::default(), Instant::now(), crate::vigil::shapes::tests::drives(2));
+        due.keep(&drives, now);
+        let (first, at) = due.next().unwrap();
+        assert_eq!(at, now + FIRST);
+        due.0.insert(first.clone(), None);
+        due.keep(&drives, now + PERIOD);
+        assert_ne!(due.next().unwrap().0, first, "it is not asked again");
+        let own = drives
+            .iter()
+            .position(|drive| drive.id.as_ref() == Some(&first))
+            .unwrap();
+        drives[own].present = false;
+        due.keep(&drives, now + PERIOD);
+        drives[own].present = true;
+        due.keep(&drives, now + PERIOD);
+        assert_eq!(due.0[&first], Some(now + PERIOD + FIRST));
+    }
+}
