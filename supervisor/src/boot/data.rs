@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount as mount_it, umount2};
 
 use super::proof::Proof;
@@ -173,8 +174,12 @@ fn try_mount(part: &Path) -> nix::Result<()> {
 /// The kernel refused.
 pub(super) fn mount_at(part: &Path, at: &str) -> nix::Result<()> {
     let flags = MsFlags::MS_NOATIME | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    let options = "errors=remount-ro,data_err=abort";
-    mount_it(Some(part), at, Some("ext4"), flags, Some(options))
+    let mount = |options| mount_it(Some(part), at, Some("ext4"), flags, Some(options));
+    match mount("errors=remount-ro,data_err=abort") {
+        // A DATA of a few MiB has no journal that could be aborted.
+        Err(Errno::EINVAL) => mount("errors=remount-ro"),
+        done => done,
+    }
 }
 
 /// Checks a DATA that was in use when its medium left, and repairs it; it is never made anew here.
