@@ -327,7 +327,7 @@ async function round(browser, width, scheme) {
       await screen({ width: 3840, height: 2160 }, "wall-4k");
       await tile("bad").getByText("FAILED").waitFor();
       await tile("long").getByText("PASSED").waitFor();
-      await page.getByText("take it out").waitFor();
+      await page.getByText("take it out").first().waitFor();
       await screen({ width: 1920, height: 1080 }, "wall");
       await screen({ width: 360, height: 780 }, "wall-phone");
       await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });

@@ -50,7 +50,7 @@ function Help() {
       </dl>
       <ul class="more" onClick={() => (helpOpen.value = false)}>
         <li><a href="/wall">Wall</a><span class="mute"> the bench for a screen across the room</span></li>
-        <li><a href="/docs">Documents</a><span class="mute"> of this box: its interface, and how things are done</span></li>
+        <li><a href="/docs">Guides</a><span class="mute"> what this box can do and how it is told to</span></li>
       </ul>
       <form method="dialog"><button class="btn" type="submit">Close</button></form>
     </Dialog>
