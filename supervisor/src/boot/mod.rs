@@ -54,6 +54,9 @@ fn prepare() {
     if let Err(e) = crate::shell::cgroup::prepare() {
         log::error(&format!("cgroups: {e}"));
     }
+    if let Err(e) = crate::shell::sandbox::prepare_dev() {
+        log::warn(&format!("the /dev of units: {e}; each makes its own"));
+    }
     for refused in sysctl::harden(Path::new("/proc/sys")) {
         log::warn(&format!("/proc/sys/{refused}"));
     }

@@ -10,8 +10,10 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
 use super::users::User;
 
-/// Where a private `/dev` is put together before it is moved.
+/// Where the `/dev` of units is put together.
 const DEV_STAGING: &str = "/run/kiln/dev";
+/// It is whole.
+const DEV_MADE: &str = "/run/kiln/dev-made";
 /// Character devices of a private `/dev`: name, major, minor, mode (devices.txt of the kernel).
 const NODES: [(&str, u64, u64, u32); 8] = [
     ("null", 1, 3, 0o666),
@@ -115,8 +117,36 @@ pub fn own(dir: &Path, user: User) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts a `/dev` together that has no block device, and moves it over the machine's.
+/// Covers the machine's `/dev` by one that has no block device, in the mount namespace of the caller.
+///
+/// It is the one that PID 1 has made, so that a start of a unit does not make it anew; without that, one of its own.
+///
+/// # Errors
+/// The kernel refused; the process must end then.
 pub fn private_dev() -> io::Result<()> {
+    let how = if Path::new(DEV_MADE).exists() {
+        MsFlags::MS_BIND | MsFlags::MS_REC
+    } else {
+        make_dev()?;
+        MsFlags::MS_MOVE
+    };
+    mount(Some(DEV_STAGING), "/dev", None::<&str>, how, None::<&str>)?;
+    Ok(())
+}
+
+/// In PID 1, once a boot: makes the `/dev` of all units, which none of them can change.
+///
+/// # Errors
+/// The kernel refused; each unit makes its own then.
+pub fn prepare_dev() -> io::Result<()> {
+    make_dev()?;
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    mount(None::<&str>, DEV_STAGING, None::<&str>, flags, None::<&str>)?;
+    fs::write(DEV_MADE, "")
+}
+
+/// Puts a `/dev` together that has no block device, at [`DEV_STAGING`].
+fn make_dev() -> io::Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     mount(
         Some("tmpfs"),
@@ -155,6 +185,5 @@ pub fn private_dev() -> io::Result<()> {
         std::os::unix::fs::symlink(to, at(link))?;
     }
     nix::sys::stat::umask(old);
-    mount(Some(DEV_STAGING), "/dev", None::<&str>, MsFlags::MS_MOVE, None::<&str>)?;
     Ok(())
 }

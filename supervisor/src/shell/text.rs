@@ -2,22 +2,89 @@
 //!
 //! The pages belong to the file in memory, which stays; only this process's claim to them goes, and comes back page by page
 //! with what a turn of the loop really runs. The kernel maps 16 pages around each that is touched, so without this most of the
-//! start-up code would count as PID 1's for years.
+//! start-up code would count as PID 1's for years. What is to be given is found out once: looking would touch pages again.
 
 use std::ffi::c_int;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Sleeps between two looks at the heap.
 const HEAP_EVERY: u32 = 16;
+const PAGE: usize = 4096;
+/// Pages of relocated constants that are looked at; ours has 28.
+const CONSTANTS_MAX: usize = 256;
+
+/// Parts of the address space, from and to.
+type Ranges = Vec<(usize, usize)>;
 
 /// Lets go of every part of the program that is never written, and now and then of what the heap does not need.
 pub fn give_back() {
     static SLEEPS: AtomicU32 = AtomicU32::new(0);
+    static RANGES: OnceLock<Ranges> = OnceLock::new();
     if SLEEPS.fetch_add(1, Ordering::Relaxed).is_multiple_of(HEAP_EVERY) {
         trim();
     }
-    // SAFETY: the callback below only reads what it is given, and lets go of pages that are read from the file again.
-    unsafe { libc::dl_iterate_phdr(Some(segment), std::ptr::null_mut()) };
+    for (from, to) in RANGES.get_or_init(ranges) {
+        // SAFETY: our own, mapped from the program's file and equal to it, so that no page is lost.
+        unsafe { libc::madvise(*from as *mut libc::c_void, to - from, libc::MADV_DONTNEED) };
+    }
+}
+
+fn ranges() -> Ranges {
+    let mut found = Found::default();
+    // SAFETY: the callback below only reads what it is given, and has the structure to itself for the time of the call.
+    unsafe { libc::dl_iterate_phdr(Some(segment), (&raw mut found).cast()) };
+    let mut all = found.text;
+    if let Some((from, to)) = found.constants.and_then(read_only) {
+        all.extend(clean(from, to));
+    }
+    all
+}
+
+/// What the program's headers tell.
+#[derive(Default)]
+struct Found {
+    /// Never written.
+    text: Ranges,
+    /// Constants with addresses in them, of the program itself: written by the loader, where it is not linked to a fixed
+    /// address, and read-only from then on.
+    constants: Option<(usize, usize)>,
+}
+
+/// The part of `(from, to)` that is mapped read-only by now: what may still be written is never given back.
+fn read_only((from, to): (usize, usize)) -> Option<(usize, usize)> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let line = maps.lines().find(|l| l.starts_with(&format!("{from:08x}-")))?;
+    let mut words = line.split(' ');
+    let end = usize::from_str_radix(words.next()?.split_once('-')?.1, 16).ok()?;
+    (words.next()? == "r--p").then_some((from, to.min(end)))
+}
+
+/// Runs of pages that are still the file's: the loader has written into the others.
+fn clean(from: usize, to: usize) -> Ranges {
+    /// Documentation/admin-guide/mm/pagemap.rst: present; of a file.
+    const PRESENT: u64 = 1 << 63;
+    const OF_FILE: u64 = 1 << 61;
+    let pages = ((to - from) / PAGE).min(CONSTANTS_MAX);
+    let mut entries = vec![0u8; pages * 8];
+    let read =
+        fs::File::open("/proc/self/pagemap").and_then(|f| f.read_exact_at(&mut entries, (from / PAGE * 8) as u64));
+    let mut runs = Ranges::new();
+    if read.is_err() {
+        return runs;
+    }
+    for (n, entry) in entries.as_chunks::<8>().0.iter().enumerate() {
+        let flags = u64::from_ne_bytes(*entry);
+        let at = from + n * PAGE;
+        match runs.last_mut() {
+            _ if flags & PRESENT != 0 && flags & OF_FILE == 0 => {}
+            Some((_, end)) if *end == at => *end += PAGE,
+            _ => runs.push((at, at + PAGE)),
+        }
+    }
+    runs
 }
 
 #[cfg(target_env = "gnu")]
@@ -30,24 +97,25 @@ fn trim() {
 fn trim() {}
 
 /// One loaded object.
-extern "C" fn segment(info: *mut libc::dl_phdr_info, _: libc::size_t, _: *mut libc::c_void) -> c_int {
+extern "C" fn segment(info: *mut libc::dl_phdr_info, _: libc::size_t, found: *mut libc::c_void) -> c_int {
+    // SAFETY: `ranges` passes this, and nobody else has it meanwhile.
+    let found = unsafe { &mut *found.cast::<Found>() };
     // SAFETY: the loader gives a valid description for the time of this call.
-    let (base, headers) = unsafe {
-        let info = &*info;
-        (
-            info.dlpi_addr,
-            std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)),
-        )
+    let info = unsafe { &*info };
+    // SAFETY: so many headers are there.
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    let part = |h: &libc::Elf64_Phdr| {
+        let at = |n: u64| usize::try_from(info.dlpi_addr + n).unwrap_or(0);
+        (at(h.p_vaddr) / PAGE * PAGE, at(h.p_vaddr + h.p_memsz))
     };
-    let page = 4096;
-    for h in headers
-        .iter()
-        .filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0)
-    {
-        let from = (base + h.p_vaddr) / page * page;
-        let to = (base + h.p_vaddr + h.p_memsz).next_multiple_of(page);
-        // SAFETY: the range is this object's own, mapped from its file without write permission, so no page of it is lost.
-        unsafe { libc::madvise(from as *mut libc::c_void, (to - from) as usize, libc::MADV_DONTNEED) };
+    for h in headers {
+        let (from, to) = part(h);
+        if h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0 {
+            found.text.push((from, to.next_multiple_of(PAGE)));
+        } else if h.p_type == libc::PT_GNU_RELRO && found.constants.is_none() {
+            // The program itself comes first. The last page may have other things on it.
+            found.constants = Some((from, to / PAGE * PAGE));
+        }
     }
     0
 }
@@ -62,6 +130,19 @@ mod tests {
         assert!(after < before, "{before} KiB, then {after} KiB");
         let words: Vec<String> = (0..100).map(|n| format!("{n}")).collect();
         assert_eq!(words.concat().len(), 190);
+    }
+
+    #[test]
+    fn constants_that_the_loader_has_written_stay() {
+        // A constant with an address in it, which the test program, not being linked to a fixed place, has had to relocate.
+        static WORDS: [&str; 3] = ["first", "second", "third"];
+        for _ in 0..3 {
+            super::give_back();
+            assert_eq!(std::hint::black_box(&WORDS).concat(), "firstsecondthird");
+        }
+        let (from, to) = (0x1000, 0x1000);
+        assert!(super::clean(from, to).is_empty());
+        assert_eq!(super::read_only((0x1000, 0x2000)), None, "nothing is mapped there");
     }
 
     /// File-backed memory of this process, in KiB.
