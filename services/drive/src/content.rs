@@ -98,10 +98,26 @@ const KILN_LABEL: &str = "KILN";
 const START: usize = 4096;
 
 /// Looks at `size` bytes of an open device or image with logical `sector` size.
-pub fn look(file: &File, size: u64, sector: u32) -> Look {
+///
+/// # Errors
+/// When it could not be looked at for a reason that is not the drive's own.
+pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     match try_look(file, size, sector) {
-        Ok(look) => look,
-        Err(error) => Look::unreadable(error.to_string()),
+        Err(error) if is_the_drives(&error) => Ok(Look::unreadable(error.to_string())),
+        looked => looked,
+    }
+}
+
+/// Whether a read failed by the drive or the way to it, and not by this computer's want of something.
+///
+/// Source: `blk_errors` in block/blk-core.c. A read that ended early has no number: libblkid and `read_exact` tell it so.
+fn is_the_drives(error: &io::Error) -> bool {
+    match error.raw_os_error() {
+        Some(errno) => matches!(
+            errno,
+            libc::EIO | libc::ENODATA | libc::EREMOTEIO | libc::EILSEQ | libc::ETIMEDOUT | libc::ENOLINK
+        ),
+        None => true,
     }
 }
 
@@ -324,6 +340,25 @@ mod tests {
             "GPT, 9 partitions: xfs, xfs, xfs, xfs, xfs, xfs and 3 more"
         );
         assert_eq!(summary(&[of(0, "zfs_member", None), of(0, "ext4", None)]), "ZFS + ext4");
+    }
+
+    #[test]
+    fn only_the_drives_own_errors_make_it_unreadable() {
+        for errno in [libc::EIO, libc::ENODATA, libc::EREMOTEIO, libc::ETIMEDOUT] {
+            assert!(is_the_drives(&io::Error::from_raw_os_error(errno)), "{errno}");
+        }
+        for errno in [
+            libc::ENOMEM,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::EACCES,
+            libc::EBADF,
+            libc::EINVAL,
+            libc::ENXIO,
+        ] {
+            assert!(!is_the_drives(&io::Error::from_raw_os_error(errno)), "{errno}");
+        }
+        assert!(is_the_drives(&io::Error::from(io::ErrorKind::UnexpectedEof)));
     }
 
     #[test]

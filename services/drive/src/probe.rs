@@ -18,8 +18,8 @@ use crate::sysfs::DevNum;
 /// First argument of a child that probes: `PROGRAM drive-probe NODE`.
 const ARGUMENT: &str = "drive-probe";
 
-/// How long a look may take before the drive counts as unreadable: longer than the kernel's 30 s for one command would
-/// make a dead drive's plan wait longer than people do.
+/// How long a look may take: longer than the kernel's 30 s for one command would make a dead drive's plan wait longer than
+/// people do.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Longest answer: 256 partitions with labels.
@@ -105,9 +105,12 @@ fn ask(program: &Path, node: &Path, deadline: Duration) -> Result<Answer, NoLook
 fn inspect(node: &Path) -> Answer {
     match open(node) {
         Err(error) => Answer::Failed(format!("opening {}: {error}", node.display())),
-        Ok((file, number, size, sector)) => Answer::Look {
-            number: (number.major, number.minor),
-            look: content::look(&file, size, sector),
+        Ok((file, number, size, sector)) => match content::look(&file, size, sector) {
+            Ok(look) => Answer::Look {
+                number: (number.major, number.minor),
+                look,
+            },
+            Err(error) => Answer::Failed(format!("looking at {}: {error}", node.display())),
         },
     }
 }

@@ -333,7 +333,7 @@ fn what_is_read_from_each_image_is_what_blkid_prints() {
                 partition.number
             );
         }
-        let seen = look(&file, size, 512);
+        let seen = look(&file, size, 512).unwrap();
         assert_eq!(
             matches!(seen.content, Content::Empty),
             image.kind.is_empty(),
@@ -358,7 +358,7 @@ fn a_filled_partition_table_reads_as_a_sentence_with_its_labels() {
     let path = dir.path().join("image");
     assert!(make(image, dir.path(), &path));
     let file = File::open(&path).unwrap();
-    let seen = look(&file, file.metadata().unwrap().len(), 512);
+    let seen = look(&file, file.metadata().unwrap().len(), 512).unwrap();
     assert_eq!(seen.content.words(), "GPT, 2 partitions: FAT \"ESP\", ext4 \"root\"");
     let Content::Found { signatures, .. } = seen.content else {
         panic!("{:?}", seen.content)
@@ -384,7 +384,7 @@ fn a_kiln_stick_is_known_by_its_table_and_by_its_boot_file_system() {
         let path = dir.path().join("image");
         assert!(make(&image, dir.path(), &path));
         let file = File::open(&path).unwrap();
-        assert!(look(&file, 64 << 20, 512).kiln, "{script}");
+        assert!(look(&file, 64 << 20, 512).unwrap().kiln, "{script}");
     }
 }
 
@@ -415,7 +415,7 @@ fn contradicting_signatures_are_all_told() {
         .unwrap();
     assert!(output.status.success());
     by_hand("zfs", &file, size);
-    let seen = look(&file, size, 512);
+    let seen = look(&file, size, 512).unwrap();
     assert_eq!(
         seen.members.iter().map(|m| m.kind).collect::<Vec<_>>(),
         [ContentKind::Zfs],
@@ -430,6 +430,6 @@ fn an_image_shorter_than_its_start_is_unreadable_not_empty() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image");
     std::fs::write(&path, [0; 100]).unwrap();
-    let seen = look(&File::open(&path).unwrap(), 4096, 512);
+    let seen = look(&File::open(&path).unwrap(), 4096, 512).unwrap();
     assert!(matches!(seen.content, Content::Unreadable { .. }), "{seen:?}");
 }

@@ -95,6 +95,48 @@ fn guard(allow_loop: bool) -> Guard {
     }
 }
 
+#[test]
+fn a_drive_that_could_not_be_looked_at_is_refused() {
+    let Some(device) = Loop::new(
+        &[],
+        "printf 'LUKS\\272\\276\\000\\001' | dd of=$F conv=notrunc status=none",
+    ) else {
+        return;
+    };
+    let probers = tempfile::tempdir().unwrap();
+    let program = |name: &str, script: &str| {
+        let path = probers.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    };
+    let other = r#"printf '{"look":{"number":[8,0],"look":{"content":{"state":"empty"},"members":[],"kiln":false}}}'"#;
+    for (name, prober, why) in [
+        ("late", program("late", "exec sleep 300"), "no answer in"),
+        ("missing", probers.path().join("missing"), "starting"),
+        ("mute", program("mute", "exit 1"), "does not answer probes"),
+        (
+            "failed",
+            program("failed", r#"printf '{"failed":"looking at it: Out of memory"}'"#),
+            "Out of memory",
+        ),
+        ("other", program("other", other), "the device is 8:0 now"),
+    ] {
+        let guard = Guard {
+            prober: Prober::Program(prober),
+            deadline: std::time::Duration::from_secs(if name == "late" { 1 } else { 60 }),
+            ..guard(true)
+        };
+        let refusal = guard.open_for_erase(&device.identity(), &device.node, &[]).unwrap_err();
+        let view = refusal.view();
+        assert_eq!(view.kind, "no-look", "{name}: {view:?}");
+        assert!(
+            view.reason.contains(why) && view.reason.contains("try again"),
+            "{name}: {view:?}"
+        );
+    }
+}
+
 fn run(program: &str, arguments: &[&str], node: &Path) -> bool {
     Command::new(program)
         .args(arguments)

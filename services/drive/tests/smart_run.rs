@@ -72,6 +72,36 @@ fn an_answer_of_another_drive_is_never_taken() {
 }
 
 #[test]
+fn another_drive_is_certain_only_where_both_tell_who_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let named = |serial: &str| {
+        let wwn = r#""wwn":{"naa":5,"oui":3274,"id":10283057623},"serial_number""#;
+        document(serial).replace("\"serial_number\"", wwn)
+    };
+    let wwn = Some("5000c500ffffffff".to_owned());
+    for (bus, told, wwn, certain) in [
+        (Bus::Sata, document("OTHER"), None, true),
+        (Bus::Nvme, document("OTHER"), None, true),
+        (Bus::Sata, document(""), None, false),
+        (Bus::Sata, named(""), wwn.clone(), true),
+        (Bus::Usb, document("OTHER"), None, false),
+        (Bus::Usb, document("OTHER"), wwn.clone(), false),
+        (Bus::Usb, named("OTHER"), None, false),
+        (Bus::Usb, named("OTHER"), wwn.clone(), true),
+    ] {
+        let tool = smartctl(dir.path(), &format!("printf '%s' '{told}'"));
+        let expected = Identity {
+            wwn,
+            ..expected("ABC", bus)
+        };
+        match tool.read(Path::new(NODE), &expected) {
+            Err(Unreadable::OtherDrive { certain: is, .. }) => assert_eq!(is, certain, "{bus:?} {told}"),
+            other => panic!("{bus:?} {told}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn behind_a_usb_bridge_the_type_is_found_by_trying() {
     let dir = tempfile::tempdir().unwrap();
     let script = format!(

@@ -65,7 +65,7 @@ pub struct Guard {
     pub system: System,
     /// Who looks at content.
     pub prober: Prober,
-    /// How long a look may take; a drive that takes longer counts as unreadable, not as used.
+    /// How long a look may take; a drive that takes longer is refused.
     pub deadline: Duration,
     /// Whether a loop device may be written: tests and benchmarks, by `--allow-loop`.
     pub allow_loop: bool,
@@ -149,7 +149,15 @@ impl Guard {
     /// # Errors
     /// The reason it may not.
     pub fn may_write(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(), Refusal> {
-        self.check(file, expected, lose).map(drop)
+        self.look_again(file, expected, lose).map(drop)
+    }
+
+    /// [`Self::may_write`], and what stands on the drive now.
+    ///
+    /// # Errors
+    /// The reason it may not be written.
+    pub fn look_again(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<Look, Refusal> {
+        self.check(file, expected, lose).map(|(_, look)| look)
     }
 
     /// Why a device that is not open would be refused, from what is known of it: for the list of drives. Does no I/O on
@@ -170,10 +178,9 @@ impl Guard {
         let device = crate::sysfs::read_number(&self.system, number).ok_or(Refusal::Gone { number })?;
         // The child opens this very descriptor's device again, read-only and buffered.
         let node = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
-        let look = match probe::probe_with_deadline(&self.prober, &node, Some(number), self.deadline) {
-            Ok(look) => look,
-            Err(error) => Look::unreadable(error.to_string()),
-        };
+        // What the drive itself cannot read is a finding; without a look nobody knows what would be lost.
+        let look =
+            probe::probe_with_deadline(&self.prober, &node, Some(number), self.deadline).map_err(Refusal::NoLook)?;
         let usage = Usage::collect(&self.system);
         let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
         facts.device.read_only |= is_read_only(file);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::in_use::InUse;
 use crate::identity::Differs;
+use crate::probe::NoLook;
 use crate::sysfs::DevNum;
 
 /// Why a drive may not be written. Nothing was written when this is returned.
@@ -55,6 +56,9 @@ pub enum Refusal {
         /// The path.
         node: PathBuf,
     },
+    /// What stands on it could not be looked at, so nobody knows whether it belongs to something.
+    #[error("what stands on it could not be looked at; try again, and check its power and cable if it stays so")]
+    NoLook(#[source] NoLook),
     /// It could not be opened.
     #[error("opening {node}")]
     Open {
@@ -80,6 +84,7 @@ impl Refusal {
             Refusal::NotABlockDevice { .. } => "not-a-block-device",
             Refusal::Gone { .. } => "gone",
             Refusal::Exchanged { .. } => "exchanged",
+            Refusal::NoLook(_) => "no-look",
             Refusal::Open { .. } => "open",
         }
     }

@@ -129,6 +129,9 @@ pub enum NotStarted {
         /// Share left, in percent.
         remaining: u8,
     },
+    /// Another drive answers in its place: nothing may be done to it.
+    #[error("another drive answers: {0}")]
+    OtherDrive(String),
     /// The drive's log could not be read, or the command failed.
     #[error("the self-test could not be started: {0}")]
     Failed(String),
@@ -139,7 +142,7 @@ impl NotStarted {
     pub fn told(&self, kind: Kind) -> wire::job::SelfTest {
         let outcome = match self {
             Self::Unsupported { .. } => SelfTestOutcome::Unsupported,
-            Self::Busy { .. } | Self::Failed(_) => SelfTestOutcome::Unknown,
+            Self::Busy { .. } | Self::OtherDrive(_) | Self::Failed(_) => SelfTestOutcome::Unknown,
         };
         ended(kind, outcome, self.to_string(), None)
     }
@@ -278,6 +281,7 @@ pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) 
             kind,
             why: words(&error),
         },
+        Unreadable::OtherDrive { certain: true, .. } => NotStarted::OtherDrive(words(&error)),
         Unreadable::Run(_) | Unreadable::OtherDrive { .. } | Unreadable::Asleep => NotStarted::Failed(words(&error)),
     })?;
     if let Some(remaining) = before.self_test_remaining {

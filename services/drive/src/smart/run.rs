@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use wire::drive::Bus;
 
 use super::parse::{DOCUMENT_MAX, NotSmart, parse};
@@ -73,12 +74,14 @@ pub enum Unreadable {
     #[error("no health data{}", .0.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
     Nothing(Option<String>),
     /// The answer is of another drive (or a bridge that hides which).
-    #[error("the answer is of serial {found:?}, expected {expected:?}")]
+    #[error("the answer is of drive {found:?}, expected {expected:?}")]
     OtherDrive {
-        /// Serial of the drive that was asked for.
+        /// Serial of the drive that was asked for, or its world wide name where that differs.
         expected: String,
-        /// Serial in the answer.
+        /// Serial in the answer, or the world wide name where that differs.
         found: String,
+        /// Whether both tell who they are, so that it cannot be the same drive. A bridge's own serial proves nothing.
+        certain: bool,
     },
     /// It is in standby, and was not to be woken.
     #[error("the drive is in standby and was left asleep")]
@@ -144,11 +147,14 @@ impl Answer {
 
 /// What one call gave.
 enum Call {
-    /// The drive's document, of the right drive.
-    Told(Box<Snapshot>),
+    /// The drive's document, of the right drive: read, and as it came.
+    Told(Box<(Snapshot, Value)>),
     /// Nothing of use, and what was said instead.
     Nothing(Option<String>),
 }
+
+/// What was told, and the `-d` type that it took.
+type Found = (Box<(Snapshot, Value)>, Option<String>);
 
 impl Smartctl {
     /// Reads everything that the drive tells of its health; it must be `expected`. Wakes a sleeping drive.
@@ -156,11 +162,35 @@ impl Smartctl {
     /// # Errors
     /// When nothing could be read, or it is of another drive: never a snapshot that could belong to someone else.
     pub fn read(&self, node: &Path, expected: &Identity) -> Result<Snapshot, Unreadable> {
-        let (mut snapshot, kind) = self.find(node, expected, &["-x"])?;
+        self.read_whole(node, expected).map(|(snapshot, _)| snapshot)
+    }
+
+    /// The same, with smartctl's document beside it, for whoever keeps histories.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_whole(&self, node: &Path, expected: &Identity) -> Result<(Snapshot, Value), Unreadable> {
+        let (told, kind) = self.find(node, expected, &["-x"])?;
+        let (mut snapshot, document) = *told;
         if self.wants_farm(&snapshot) {
             snapshot.farm = self.farm(node, kind.as_deref(), expected).unwrap_or(snapshot.farm);
         }
-        Ok(snapshot)
+        Ok((snapshot, document))
+    }
+
+    /// The document of a drive that nobody is at work on; one in standby is left asleep.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when it sleeps.
+    pub fn at_rest(&self, node: &Path, expected: &Identity) -> Result<Value, Unreadable> {
+        let no_check = format!("standby,{ASLEEP}");
+        self.find(node, expected, &["-n", &no_check, "-x"])
+            .map(|(told, _)| told.1)
+    }
+
+    /// Whether the way to ask this drive was found before: then no type has to be tried.
+    pub fn knows(&self, drive: &Identity) -> bool {
+        self.remembered.get(drive).is_some()
     }
 
     /// Reads identity, status and attributes alone, and leaves a drive in standby asleep: for polling.
@@ -170,7 +200,7 @@ impl Smartctl {
     pub fn glance(&self, node: &Path, expected: &Identity) -> Result<Snapshot, Unreadable> {
         let no_check = format!("standby,{ASLEEP}");
         self.find(node, expected, &["-n", &no_check, "-i", "-H", "-A"])
-            .map(|(snapshot, _)| snapshot)
+            .map(|(told, _)| told.0)
     }
 
     /// Gives smartctl an order (`-t short`, `-X`) for the drive, with the type that worked for it.
@@ -215,7 +245,7 @@ impl Smartctl {
     }
 
     /// Tries the remembered type first, then smartctl's own guess, then all types that the bus can have.
-    fn find(&self, node: &Path, expected: &Identity, what: &[&str]) -> Result<(Snapshot, Option<String>), Unreadable> {
+    fn find(&self, node: &Path, expected: &Identity, what: &[&str]) -> Result<Found, Unreadable> {
         let begun = Instant::now();
         let mut last = None;
         let mut other = None;
@@ -235,14 +265,14 @@ impl Smartctl {
                 break;
             }
             match self.ask(node, kind.as_deref(), expected, what) {
-                Ok(Call::Told(snapshot)) => {
+                Ok(Call::Told(told)) => {
                     self.remembered.put(expected, kind.as_deref());
-                    return Ok((*snapshot, kind));
+                    return Ok((told, kind));
                 }
                 Ok(Call::Nothing(why)) => last = why.or(last),
                 // A bridge may answer one type for itself and the next one for its drive.
-                Err(error @ Unreadable::OtherDrive { .. }) if expected.bus == Bus::Usb => {
-                    other.get_or_insert(error);
+                Err(error @ Unreadable::OtherDrive { certain, .. }) if expected.bus == Bus::Usb => {
+                    other = other.filter(|_| !certain).or(Some(error));
                 }
                 Err(error) => return Err(error),
             }
@@ -259,7 +289,8 @@ impl Smartctl {
         }
         Ok(Call::Nothing(match parse(&output.stdout) {
             Ok(snapshot) if snapshot.tells_health() => {
-                return accept(snapshot, expected).map(|snapshot| Call::Told(Box::new(snapshot)));
+                let document = serde_json::from_slice(&output.stdout).unwrap_or_default();
+                return accept(snapshot, expected).map(|snapshot| Call::Told(Box::new((snapshot, document))));
             }
             Ok(snapshot) => snapshot.messages.into_iter().map(|message| message.text).next_back(),
             Err(NotSmart::NoDevice(why)) => Some(why),
@@ -324,11 +355,22 @@ fn accept(snapshot: Snapshot, expected: &Identity) -> Result<Snapshot, Unreadabl
     let same_serial = !plain(&found).is_empty() && plain(&found) == plain(&expected.serial);
     let same_name = snapshot.wwn.is_some() && snapshot.wwn == expected.wwn;
     if same_serial || same_name {
-        Ok(snapshot)
-    } else {
-        Err(Unreadable::OtherDrive {
-            expected: expected.serial.clone(),
-            found,
-        })
+        return Ok(snapshot);
     }
+    let other_name = match (&snapshot.wwn, &expected.wwn) {
+        (Some(found), Some(expected)) if found != expected => Some((found.clone(), expected.clone())),
+        _ => None,
+    };
+    // Behind USB the kernel may know the bridge's serial alone.
+    let other_serial = expected.bus != Bus::Usb && !plain(&found).is_empty() && !plain(&expected.serial).is_empty();
+    let certain = other_name.is_some() || other_serial;
+    let (found, expected) = match other_name {
+        Some(names) if !other_serial => names,
+        _ => (found, expected.serial.clone()),
+    };
+    Err(Unreadable::OtherDrive {
+        expected,
+        found,
+        certain,
+    })
 }
