@@ -79,6 +79,11 @@ impl State {
                 file.write_all(text.as_bytes()).map_err(|e| about(&path, &e))?;
                 Ok(Value::Null)
             }
+            Op::Fill { path } => fill(&path).map(|bytes| json!(bytes)),
+            Op::Remove { path } => {
+                fs::remove_file(&path).map_err(|e| about(&path, &e))?;
+                Ok(Value::Null)
+            }
             Op::Processes {} => Ok(Value::Array(processes())),
             Op::Open { path, write, exclusive } => {
                 let flags = if exclusive { libc::O_EXCL } else { 0 };
@@ -141,6 +146,23 @@ impl State {
 
 fn about(path: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{path}: {error}"))
+}
+
+/// Zeros into a new file until no block is left.
+fn fill(path: &str) -> io::Result<u64> {
+    let mut file = File::create(path).map_err(|e| about(path, &e))?;
+    let (zeros, mut written) = (vec![0; 1 << 20], 0);
+    for step in [1 << 20, 4096] {
+        loop {
+            match file.write(&zeros[..step]) {
+                Ok(n) => written += n as u64,
+                Err(e) if e.kind() == io::ErrorKind::StorageFull => break,
+                Err(e) => return Err(about(path, &e)),
+            }
+        }
+    }
+    file.sync_all().map_err(|e| about(path, &e))?;
+    Ok(written)
 }
 
 /// One line there, one line back, within a minute.

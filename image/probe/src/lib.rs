@@ -37,6 +37,10 @@ pub enum Op {
     Read { path: String },
     /// Writes a file in one write.
     Write { path: String, text: String },
+    /// Writes zeros into a file until there is no room: how many bytes.
+    Fill { path: String },
+    /// Removes a file.
+    Remove { path: String },
     /// Every process: `[{pid, parent, comm, state, argv}]`.
     Processes {},
     /// Opens a block device and keeps it open: its number, for [`Op::Close`].

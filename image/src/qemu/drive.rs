@@ -50,6 +50,8 @@ pub struct Drive {
     pub model: Option<String>,
     /// Bytes a second, both ways together; `None`: as fast as it goes. Can be changed while the machine runs.
     pub speed: Option<u64>,
+    /// Bytes a second of writes alone; `None`: as `speed` says.
+    pub write_speed: Option<u64>,
     /// Write-protected.
     pub read_only: bool,
     /// Position in the firmware's boot order, lowest first.
@@ -68,6 +70,7 @@ impl Drive {
             wwn: matches!(bus, Bus::Sata | Bus::Scsi).then(|| wwn_of(serial)),
             model: None,
             speed: None,
+            write_speed: None,
             read_only: false,
             boot_index: None,
         }
@@ -77,6 +80,13 @@ impl Drive {
     #[must_use]
     pub fn speed(mut self, bytes: u64) -> Self {
         self.speed = Some(bytes);
+        self
+    }
+
+    /// The drive, which takes `bytes` a second and gives as fast as it goes.
+    #[must_use]
+    pub fn write_speed(mut self, bytes: u64) -> Self {
+        self.write_speed = Some(bytes);
         self
     }
 
@@ -104,7 +114,7 @@ impl Drive {
     #[must_use]
     pub fn throttle_object(&self) -> Value {
         json!({ "qom-type": "throttle-group", "id": self.throttle_group(),
-                "limits": { "bps-total": self.speed.unwrap_or(0) } })
+                "limits": { "bps-total": self.speed.unwrap_or(0), "bps-write": self.write_speed.unwrap_or(0) } })
     }
 
     /// Name of the drive's topmost block node.

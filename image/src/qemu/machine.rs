@@ -35,6 +35,7 @@ pub struct Machine {
     tap: Option<String>,
     keyboard: bool,
     clock: Option<String>,
+    uuid: Option<String>,
     drives: Vec<Drive>,
     fw_cfg: Vec<(String, String)>,
     kernel: Option<Kernel>,
@@ -68,6 +69,7 @@ impl Machine {
             tap: None,
             keyboard: false,
             clock: None,
+            uuid: None,
             drives: Vec::new(),
             fw_cfg: Vec::new(),
             kernel: None,
@@ -141,6 +143,13 @@ impl Machine {
     #[must_use]
     pub fn clock(mut self, at: &str) -> Self {
         self.clock = Some(at.to_owned());
+        self
+    }
+
+    /// The UUID that its firmware tells, as a PC's does; without it a box takes its name from its network card.
+    #[must_use]
+    pub fn uuid(mut self, uuid: &str) -> Self {
+        self.uuid = Some(uuid.to_owned());
         self
     }
 
@@ -261,6 +270,9 @@ impl Machine {
         );
         if let Some(clock) = &self.clock {
             add("-rtc", format!("base={clock},clock=vm"));
+        }
+        if let Some(uuid) = &self.uuid {
+            add("-uuid", uuid.clone());
         }
         add("-device", "virtio-net-pci,netdev=net,romfile=".into());
         add("-device", "virtio-rng-pci".into());

@@ -243,6 +243,18 @@ impl Vm {
         Ok(())
     }
 
+    /// Bytes that the guest has written to a drive of this machine so far, as QEMU counts them.
+    pub fn written(&mut self, id: &str) -> Result<u64, Error> {
+        let all = self.qmp.execute("query-blockstats", json!({}))?;
+        let missing = || Error::Impossible(format!("QEMU counts nothing for drive {id}"));
+        let ends = |q: &str| q.split('/').any(|part| part == id);
+        let of = all.as_array().and_then(|list| {
+            list.iter()
+                .find(|d| d["qdev"].as_str().is_some_and(ends) && d["stats"]["wr_bytes"].is_u64())
+        });
+        of.and_then(|d| d["stats"]["wr_bytes"].as_u64()).ok_or_else(missing)
+    }
+
     /// Presses the reset button.
     pub fn reset(&mut self) -> Result<(), Error> {
         self.qmp.execute("system_reset", json!({}))?;

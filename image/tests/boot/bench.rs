@@ -15,6 +15,7 @@ use wire::boxes::{BoxView, Started};
 use wire::drive::Drive;
 use wire::gate::{Armed, Plan};
 use wire::job::Job;
+use wire::options::PlanOptions;
 use wire::{DriveId, Event, JobId, Problem};
 
 use crate::lab::SOON;
@@ -75,6 +76,11 @@ impl Bench {
         } else {
             bench
         }
+    }
+
+    /// Where the box's port 80 is reached.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     fn take_cookie(&mut self, response: &Response) {
@@ -192,6 +198,14 @@ impl Bench {
         self.post("/plans", &json!({ "drives": drives, "playbook": playbook }))
     }
 
+    /// The same with what is chosen beside drives and playbook.
+    pub(crate) fn plan_with(&self, drives: &[DriveId], playbook: &str, options: &PlanOptions) -> Result<Plan, Problem> {
+        self.post(
+            "/plans",
+            &json!({ "drives": drives, "playbook": playbook, "options": options }),
+        )
+    }
+
     /// Arms with the password and what the plan asks to be typed.
     pub(crate) fn arm(&self, plan: &Plan) -> Result<Armed, Problem> {
         let typed: BTreeMap<_, _> = plan.drives.iter().map(|d| (d.id.clone(), d.label.clone())).collect();
@@ -212,6 +226,30 @@ impl Bench {
         let plan = self.plan(&ids, playbook).unwrap();
         let armed = self.arm(&plan).unwrap();
         self.fire(&plan, &armed).unwrap()
+    }
+
+    /// Plans, arms and starts a burn-in of one drive with options.
+    pub(crate) fn burn_with(&self, serial: &str, playbook: &str, options: &PlanOptions) -> JobId {
+        let plan = self
+            .plan_with(&[self.offered(serial).id.unwrap()], playbook, options)
+            .unwrap();
+        let armed = self.arm(&plan).unwrap();
+        self.fire(&plan, &armed).unwrap().remove(0)
+    }
+
+    /// Keeps a playbook of a person's own.
+    pub(crate) fn save_playbook(&self, name: &str, text: &str) {
+        self.until(&format!("playbook {name}"), SOON, || {
+            let answer = self
+                .call("PUT", &format!("/playbooks/{name}"), Some(&json!({ "text": text })))
+                .unwrap();
+            // 503: the agent, who keeps it, is not there yet.
+            match answer.status {
+                200 => Ok(()),
+                503 => Err(answer.text()),
+                _ => panic!("{}", answer.text()),
+            }
+        });
     }
 
     pub(crate) fn job(&self, id: &JobId) -> Job {

@@ -118,6 +118,120 @@ fn a_stopped_pid_1_is_reset_by_the_hardware_watchdog_and_the_second_boot_tells_w
     });
 }
 
+/// The drive of the five cuts, in MiB, and how fast it takes what is written, in bytes a second.
+const OFTEN_MIB: u64 = 320;
+const TAKES: u64 = 4_000_000;
+/// Between two checkpoints, in seconds, and how late one may be on a machine that is busy with other things.
+const CHECKPOINT: u64 = 30;
+const LATE: u64 = 10;
+
+#[test]
+#[ignore = "written, never run to its end yet"]
+fn after_each_of_five_power_cuts_the_job_goes_on_and_redoes_at_most_what_half_a_minute_brought() {
+    let lab = Lab::new();
+    let medium = Disk::new(Medium::over(image(Arch::X86_64)).unwrap()).with_volatile_cache();
+    let boot = lab.serve("boot", medium);
+    let target = lab.serve("target", Disk::blank(OFTEN_MIB).unwrap().with_volatile_cache());
+    let machine = || -> Machine {
+        let drive = Drive::new(Bus::Scsi, "OFTENCUT", Source::Nbd(target.path().to_owned())).write_speed(TAKES);
+        lab.bare()
+            .boot(Bus::Virtio, Source::Nbd(boot.path().to_owned()), None)
+            .fw_cfg("opt/kiln/env/ADMIN_PASSWORD", PASSWORD)
+            .drive(drive)
+    };
+    let written = || target.disk().counters().sectors_written * 512;
+    let cut = |vm: Vm, seed: u64| {
+        let lost = (boot.cut(seed).unwrap(), target.cut(seed ^ 0xff).unwrap());
+        vm.cut();
+        println!("cut {seed}: boot medium {:?}, drive {:?}", lost.0, lost.1);
+        boot.disk().power_on();
+        target.disk().power_on();
+    };
+    let (mut vm, mut bench) = lab.start(machine());
+    let job = bench.burn(&["OFTENCUT"], "surface").remove(0);
+    let mut from = 0;
+    // Past a checkpoint, and soon after going on, in turn; the last one while reading back.
+    for (n, further) in [(1, 140 << 20), (2, 8 << 20), (3, 140 << 20), (4, 8 << 20)] {
+        bench.wait_bytes(&job, Phase::Write, from + further);
+        let until = written();
+        cut(vm, n);
+        (vm, bench) = lab.start(machine());
+        let on = bench.wait_job(&job, "on", JOB, |j| j.resumes.len() as u64 == n);
+        let resume = on.resumes.last().unwrap().clone();
+        println!("cut {n}: {} MiB had been written, on from {:?}", until >> 20, resume);
+        assert_eq!(resume.phase, Phase::Write, "{on:#?}");
+        assert!(
+            resume.from.0 >= from,
+            "it went back before an earlier checkpoint: {on:#?}"
+        );
+        if further > CHECKPOINT * TAKES {
+            assert!(resume.from.0 > from, "no checkpoint in half a minute: {on:#?}");
+        }
+        from = resume.from.0;
+    }
+    bench.wait_job(&job, "reading back", JOB, |j| {
+        j.progress.as_ref().is_some_and(|p| p.phase == Phase::Verify)
+    });
+    let redone = written() - (OFTEN_MIB << 20);
+    let bound = 4 * (CHECKPOINT + LATE) * TAKES;
+    println!(
+        "written again after four cuts: {} MiB of at most {}",
+        redone >> 20,
+        bound >> 20
+    );
+    assert!(
+        redone <= bound,
+        "{redone} bytes were written again, at most {bound} may be"
+    );
+    cut(vm, 5);
+    let (_vm, bench) = lab.start(machine());
+
+    let done = bench.ends(&job, Outcome::Passed);
+    let verdict = done.verdict.clone().unwrap();
+    assert_eq!(verdict.verified.0, OFTEN_MIB << 20, "{done:#?}");
+    assert_eq!(done.resumes.len(), 5, "{done:#?}");
+    let told = verdict.summary.to_lowercase().contains("interruption");
+    assert!(told, "the verdict does not say that it was interrupted: {verdict:#?}");
+}
+
+/// What checkpoints and all else may cost a stick, in bytes a day.
+const STICK_A_DAY: u64 = 1_000_000_000;
+/// How long it is measured.
+const MEASURED: Duration = Duration::from_secs(180);
+
+#[test]
+#[ignore = "written, never run to its end yet"]
+fn burn_ins_write_less_than_a_gigabyte_a_day_to_the_medium() {
+    let lab = Lab::new();
+    let drives = ["WEARSTK1", "WEARSTK2"].map(|s| Drive::new(Bus::Scsi, s, lab.blank(s, 512)).write_speed(1_500_000));
+    let (mut vm, bench) = lab.boot(drives);
+    let jobs = bench.burn(&["WEARSTK1", "WEARSTK2"], "surface");
+    // The first checkpoint of each is behind them, and what a boot writes.
+    for job in &jobs {
+        bench.wait_bytes(job, Phase::Write, 60 << 20);
+    }
+    let before = vm.written("boot").unwrap();
+    std::thread::sleep(MEASURED);
+    let wrote = vm.written("boot").unwrap() - before;
+    for job in &jobs {
+        let now = bench.job(job);
+        assert!(
+            now.progress.as_ref().is_some_and(|p| p.phase == Phase::Write),
+            "it was over before the end was measured: {now:#?}"
+        );
+    }
+    let day = wrote * 86_400 / MEASURED.as_secs();
+    println!(
+        "{} KiB in {} s with two burn-ins: {} MB an hour, {} MB a day",
+        wrote >> 10,
+        MEASURED.as_secs(),
+        day / 24_000_000,
+        day / 1_000_000
+    );
+    assert!(wrote > 0, "nothing was kept at all");
+    assert!(day < STICK_A_DAY, "{day} bytes a day");
+}
+
 /// GUID of the boot partition in every fresh image.
 const FRESH: &str = "4b696c6e-0000-4000-8000-000000000002";
 
