@@ -13,9 +13,10 @@ use burnin::format;
 use drive::content::{ContentKind, Member};
 use drive::guard::{Guard, Opened, Refusal};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
-use drive::smart::{Smartctl, Snapshot};
+use drive::smart::{Smartctl, Snapshot, Unreadable};
 use drive::sysfs::{DevNum, Device};
 use drive::{Identity, sysfs};
+use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wire::Problem;
@@ -65,6 +66,15 @@ pub struct Held {
     pub fresh: Drive,
     /// What of its content belongs to something larger.
     pub members: Vec<Member>,
+}
+
+/// Why a drive's SMART was not read, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoSmart {
+    /// The document is of another drive for certain: this one must not be written.
+    OtherDrive(String),
+    /// Everything else.
+    Unreadable(String),
 }
 
 /// The identity that a listed drive claims.
@@ -124,13 +134,21 @@ impl Hands {
     /// # Errors
     /// The guard's reason.
     pub async fn check(&self, held: &Held) -> Result<(), String> {
+        self.look(held).await.map(drop)
+    }
+
+    /// The same, and what stands on the drive now; [`Content::Unknown`] for one that is only read.
+    ///
+    /// # Errors
+    /// The guard's reason.
+    pub async fn look(&self, held: &Held) -> Result<Content, String> {
         let guard = Arc::clone(&self.guard);
         let file = held.file.try_clone().map_err(|error| error.to_string())?;
         let (expected, access) = (held.identity.clone(), held.access.clone());
         let work = spawn_blocking(move || {
             match &access {
-                Access::Erase(lose) => guard.may_write(&file, &expected, lose),
-                Access::Read => identified(&guard, &file, &expected).map(drop),
+                Access::Erase(lose) => guard.look_again(&file, &expected, lose).map(|look| look.content),
+                Access::Read => identified(&guard, &file, &expected).map(|_| Content::Unknown),
             }
             .map_err(|refusal| refusal.view().reason)
         });
@@ -141,14 +159,37 @@ impl Hands {
         }
     }
 
-    /// The drive's SMART, if smartctl's document carries this very drive.
+    /// The drive's SMART, if smartctl's document carries this very drive; and that document.
     ///
     /// # Errors
-    /// Why it could not be read, in words.
-    pub async fn smart(&self, held: &Held) -> Result<Snapshot, String> {
+    /// Why it could not be read.
+    pub async fn smart(&self, held: &Held) -> Result<(Snapshot, Value), NoSmart> {
         let (smartctl, node, expected) = self.smartctl(held);
-        let read = spawn_blocking(move || smartctl.read(&node, &expected).map_err(|error| chain(&error)));
-        read.await.unwrap_or_else(|error| Err(error.to_string()))
+        let read = spawn_blocking(move || {
+            smartctl.read_whole(&node, &expected).map_err(|error| match error {
+                Unreadable::OtherDrive { certain: true, .. } => NoSmart::OtherDrive(chain(&error)),
+                _ => NoSmart::Unreadable(chain(&error)),
+            })
+        });
+        read.await
+            .unwrap_or_else(|error| Err(NoSmart::Unreadable(error.to_string())))
+    }
+
+    /// smartctl's document of a drive at rest; one in standby is left asleep.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn at_rest(&self, listed: &Drive) -> Result<Value, Unreadable> {
+        let (smartctl, expected) = (Arc::clone(&self.smartctl), identity(listed));
+        let node = sysfs::node(&self.guard.system, &listed.kernel_name);
+        let read = spawn_blocking(move || smartctl.at_rest(&node, &expected));
+        read.await
+            .unwrap_or_else(|error| Err(Unreadable::Nothing(Some(error.to_string()))))
+    }
+
+    /// Whether it is known how this drive is asked for its SMART.
+    pub fn knows(&self, listed: &Drive) -> bool {
+        self.smartctl.knows(&identity(listed))
     }
 
     /// Starts a self-test.
@@ -253,6 +294,7 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
             "plan-changed",
             "The drive in this place is not the one that was planned",
         ),
+        Refusal::NoLook(_) => ("drive-silent", "What stands on this drive could not be looked at"),
         Refusal::InUse(_)
         | Refusal::NoIdentity
         | Refusal::SameIdentity { .. }

@@ -355,3 +355,35 @@ async fn a_damaged_store_is_set_aside_and_told() {
     let id = bench.job("surface").await;
     assert_eq!(outcome(&bench.server.over(id).await), Outcome::Passed);
 }
+
+#[tokio::test]
+async fn a_worker_that_comes_no_further_is_given_up() {
+    let Some(bench) = Bench::with(&[256], true, &["--rate-drive", "10M"]).await else {
+        return;
+    };
+    let id = bench.job("surface").await;
+    bench
+        .server
+        .until("it to be under way", |seen| {
+            let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+            (progress.done.0 > 16 << 20).then_some(())
+        })
+        .await;
+    let patience = std::time::Instant::now() + common::PATIENCE;
+    while !bench.server.look(|seen| seen.jobs[&id].state.is_over()) {
+        assert!(std::time::Instant::now() < patience, "it is started for ever");
+        for pid in bench.agent.workers() {
+            // It may have ended.
+            let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    assert!(job.resumes.len() <= 8, "{:?}", job.resumes);
+    let summary = job.verdict.unwrap().summary;
+    assert!(
+        summary.contains("came no further") && summary.contains("signal: 9"),
+        "{summary}"
+    );
+}

@@ -21,7 +21,7 @@ use wire::job::PhaseStatus;
 use super::{Back, Controller};
 use crate::events::Happening;
 use crate::hands::{Access, Hands, Held, identity};
-use crate::job::read_drive;
+use crate::job::read_header;
 use crate::record::Record;
 
 /// Longest look at one drive.
@@ -141,8 +141,8 @@ async fn look(hands: &Hands, listed: Drive) -> Option<Header> {
         let held = hands.open(expected, listed, Access::Read).await.ok()?;
         let Held { file, geometry, .. } = held;
         let geometry: Geometry = geometry.check().ok()?;
-        let read = tokio::task::spawn_blocking(move || read_drive(file, geometry, None));
-        read.await.ok()?.map(|(header, _)| header)
+        let read = tokio::task::spawn_blocking(move || read_header(file, geometry));
+        read.await.ok()?
     };
     timeout(LOOK, read).await.unwrap_or_else(|_| {
         warn!("a drive did not answer the look for a burn-in on it");

@@ -18,17 +18,61 @@ use wire::job::PhaseStatus;
 use super::JobTask;
 use crate::events::{self, Happening};
 use crate::hands::Held;
-use crate::record::Record;
+use crate::record::{Record, Trace};
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
 const RECOVER: Duration = Duration::from_secs(300);
 
+/// What a drive tells of a job.
+struct Told {
+    /// Whether some sector of it is a header of this very job.
+    ours: bool,
+    /// The header that most of its sectors tell.
+    header: Option<Header>,
+    /// Where that header's job stood.
+    place: Option<Checkpoint>,
+}
+
 impl JobTask {
-    /// A checkpoint that cannot be used is set aside and told; the job then goes on from what the drive tells, or begins
-    /// again.
+    /// Whether a drive that was let go of since it was armed is still the job's to go on with, and what of the job it
+    /// carries.
+    ///
+    /// A kill between the first header and the first checkpoint leaves a job that knows nothing of what it wrote: its own
+    /// header proves the drive then, and nothing else does where the content is no longer what was armed.
     ///
     /// # Errors
-    /// Why nothing may be written: the drive tells of another drive's burn-in, or of a later one.
+    /// Why nothing may be written to it.
+    pub(super) async fn taken_up(&self, held: &Held) -> Result<Trace, String> {
+        let record = &self.record;
+        if !record.erases() {
+            return Ok(Trace::LetGo);
+        }
+        let mut trace = Trace::Written;
+        if self.checkpoint.is_none() && !record.saved {
+            let told = self.told(held, None).await.map_err(|why| self.not_written(&why))?;
+            if !told.ours {
+                if let Some(why) = told.header.and_then(|header| foreign(&header, record)) {
+                    return Err(self.not_written(&why));
+                }
+                trace = Trace::LetGo;
+            }
+        }
+        record.strange(&held.fresh.content, trace).map_or(Ok(trace), Err)
+    }
+
+    fn not_written(&self, why: &str) -> String {
+        format!(
+            "{}: {why}; nothing is written. Abort this job and arm it again, or plug in the drive that was armed",
+            events::drive_words(&self.record.job)
+        )
+    }
+
+    /// A checkpoint that cannot be used is set aside and told; the job then goes on from what the drive tells. It begins
+    /// again only where the drive carries this job's header, or where there never was a checkpoint.
+    ///
+    /// # Errors
+    /// Why nothing may be written: the drive does not tell that it is this job's, or tells of another drive's burn-in, or
+    /// of a later one.
     pub(super) async fn check_checkpoint(&mut self, held: &Held) -> Result<(), String> {
         match self.checkpoint.take() {
             Some(text) => match Checkpoint::decode(&text) {
@@ -39,7 +83,7 @@ impl JobTask {
                 Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
                 Err(cause) => self.set_checkpoint_aside(&text, &cause.to_string()),
             },
-            None if self.has_begun() => self.record.restart(),
+            None if self.has_begun() || self.record.saved => self.record.restart(),
             None => return Ok(()),
         }
         match self.record.erases() {
@@ -55,43 +99,62 @@ impl JobTask {
         self.why.is_some() && data.any(|state| state.status != PhaseStatus::Pending)
     }
 
+    /// What the drive tells of this job; with `limits` also where that stood.
+    async fn told(&self, held: &Held, limits: Option<Limits>) -> Result<Told, String> {
+        let file = held.file.try_clone().map_err(|error| error.to_string())?;
+        let (geometry, key) = (self.record.geometry, self.record.key);
+        let read = spawn_blocking(move || {
+            let io = Io {
+                backend: Backend::Sync,
+                ..Io::default()
+            };
+            let (mut device, _) = device::open(file, io).map_err(|error| error.to_string())?;
+            let header = header::find(device.as_mut(), geometry);
+            let place = match (&header, &limits) {
+                (Some(header), Some(limits)) => header::recover(device.as_mut(), header, limits),
+                _ => None,
+            };
+            let ours = header.as_ref().is_some_and(|header| header.key == key)
+                || header::holds_ours(device.as_mut(), geometry, key) == Some(true);
+            Ok(Told { ours, header, place })
+        });
+        match timeout(RECOVER, read).await {
+            Ok(Ok(told)) => told.map_err(|why: String| format!("it cannot be asked for this job's header: {why}")),
+            Ok(Err(error)) => Err(format!("it could not be asked for this job's header: {error}")),
+            Err(_) => Err(format!(
+                "it does not answer within {} s when asked for this job's header",
+                RECOVER.as_secs()
+            )),
+        }
+    }
+
     /// Goes on from what the drive tells of this job, if it does.
     async fn recover(&mut self, held: &Held) -> Result<(), String> {
-        let Ok(file) = held.file.try_clone() else { return Ok(()) };
-        let (geometry, limits) = (self.record.geometry, self.means.limits);
-        let read = spawn_blocking(move || read_drive(file, geometry, Some(&limits)));
-        let (header, checkpoint) = match timeout(RECOVER, read).await {
-            Ok(Ok(Some(found))) => found,
-            Ok(Ok(None)) => {
-                self.log(
-                    "warn",
-                    "The drive tells nothing of this job; it begins again".to_owned(),
-                );
-                return Ok(());
+        let told = self.told(held, Some(self.means.limits)).await?;
+        if !told.ours {
+            if let Some(why) = told.header.and_then(|header| foreign(&header, &self.record)) {
+                return Err(why);
             }
-            Ok(Err(_)) | Err(_) => {
-                self.log(
-                    "warn",
-                    "The drive does not answer when asked for this job's place; it begins again".to_owned(),
+            if self.record.saved {
+                return Err(
+                    "it carries no header of this job, and its checkpoint is lost or damaged: this is another drive with the \
+                     same name, or one that lost everything. Arm it again to begin anew"
+                        .to_owned(),
                 );
-                return Ok(());
             }
-        };
-        if let Some(why) = foreign(&header, &self.record) {
-            return Err(why);
-        }
-        let ours = header.key == self.record.key
-            && header.geometry == self.record.geometry
-            && header.steps == self.record.steps
-            && header.note.drive == self.record.job.drive;
-        if !ours {
             self.log(
                 "warn",
-                "The drive tells of an earlier job; this one begins again".to_owned(),
+                "The drive tells nothing of this job; it begins again".to_owned(),
             );
             return Ok(());
         }
-        let Some(checkpoint) = checkpoint else {
+        let same = |header: &Header| {
+            header.key == self.record.key
+                && header.geometry == self.record.geometry
+                && header.steps == self.record.steps
+                && header.note.drive == self.record.job.drive
+        };
+        let Some(checkpoint) = told.place.filter(|_| told.header.is_some_and(|header| same(&header))) else {
             self.log(
                 "info",
                 "The drive is this job's by its own header; it begins again".to_owned(),
@@ -105,6 +168,7 @@ impl JobTask {
         warn!(job = %self.record.job.id, "checkpoint made from the drive");
         self.log("warn", message.clone());
         let text = checkpoint.encode();
+        self.record.saved = true;
         self.checkpoint = Some(text.clone());
         let happening = events::of_job(&self.record.job, "job.place_recovered", Severity::Warning, message);
         self.keep(Some(&text), vec![happening]);
@@ -133,7 +197,7 @@ impl JobTask {
         };
         let message = format!(
             "The checkpoint of the burn-in of {} cannot be used ({why}); it lies at {place} now, and the burn-in goes on \
-             from what the drive itself tells, or begins again",
+             from what the drive itself tells, if that is this job",
             events::drive_words(&self.record.job)
         );
         error!(job = %self.record.job.id, why, place, "checkpoint set aside");
@@ -152,6 +216,7 @@ impl JobTask {
                 .event
             },
         };
+        self.record.saved = true;
         self.record.restart();
         self.keep(None, vec![happening]);
     }
@@ -182,20 +247,14 @@ fn foreign(header: &Header, record: &Record) -> Option<String> {
     (theirs.started > record.job.started).then(|| format!("another burn-in was begun on it {}", theirs.started))
 }
 
-/// What a drive tells of the job that wrote it, and with `limits` where that stood. Blocks as long as the drive does.
-pub fn read_drive(
-    file: std::fs::File,
-    geometry: device::Geometry,
-    limits: Option<&Limits>,
-) -> Option<(Header, Option<Checkpoint>)> {
+/// The header of the job that wrote a drive. Blocks as long as the drive does.
+pub fn read_header(file: std::fs::File, geometry: device::Geometry) -> Option<Header> {
     let io = Io {
         backend: Backend::Sync,
         ..Io::default()
     };
     let (mut device, _) = device::open(file, io).ok()?;
-    let header = header::find(device.as_mut(), geometry)?;
-    let checkpoint = limits.and_then(|limits| header::recover(device.as_mut(), &header, limits));
-    Some((header, checkpoint))
+    header::find(device.as_mut(), geometry)
 }
 
 #[cfg(test)]

@@ -28,6 +28,10 @@ impl JobTask {
                 // The last checkpoint brings it back here in no time.
                 Own::Parked => return self.park().await,
                 Own::Gone => evidence.stopped = Some(Stopped::Disconnected),
+                Own::Stranger => {
+                    let why = self.stranger.take().unwrap_or_default();
+                    evidence.stopped = Some(Stopped::Engine { why });
+                }
             }
         }
         if let Some(actor) = &self.abort_by {

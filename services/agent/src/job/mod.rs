@@ -14,11 +14,13 @@
 //! that is `burnin::verdict`.
 
 mod checkpoint;
+mod crashes;
 mod end;
 mod format;
 mod hold;
 mod keep;
 mod pause;
+mod resets;
 mod selftest;
 mod session;
 mod steps;
@@ -40,13 +42,12 @@ use crate::jobs::Jobs;
 use crate::notary::Notary;
 use crate::outbox::Outbox;
 use crate::pacing::{Pacer, Share};
-use crate::record::Record;
+use crate::record::{Record, Trace};
 use crate::stop::Stop;
 
-pub use checkpoint::read_drive;
+use crashes::{Crashes, Next};
 
-/// Workers that may end without having come further before the job is given up.
-const CRASHES_MAX: u32 = 5;
+pub use checkpoint::read_header;
 
 /// What a job needs of the agent.
 #[derive(Clone, Debug)]
@@ -94,7 +95,12 @@ pub struct JobTask {
     why: Option<String>,
     wishes: mpsc::Receiver<Wish>,
     abort_by: Option<String>,
+    /// What it may have left on the drive that it holds.
+    trace: Trace,
+    /// Why the drive that it holds is another one.
+    stranger: Option<String>,
     share: Option<Share>,
+    resets: Option<resets::Resets>,
     /// When this session of the agent took the job up, for the clock of heat.
     began: Instant,
 }
@@ -111,6 +117,8 @@ enum Session {
     Aborted(Option<Box<Evidence>>),
     /// The drive is gone.
     Gone(Option<Box<Evidence>>),
+    /// Another drive answers: nothing more is done to it.
+    Refused(Box<Evidence>),
     /// The worker ended without a result.
     Crashed(String),
 }
@@ -122,6 +130,8 @@ enum Own {
     Parked,
     Aborted,
     Gone,
+    /// Another drive answers; [`JobTask::stranger`] says why.
+    Stranger,
 }
 
 /// Why there is no held drive.
@@ -146,7 +156,10 @@ impl JobTask {
             why,
             wishes,
             abort_by: None,
+            trace: Trace::Armed,
+            stranger: None,
             share: None,
+            resets: None,
             began: Instant::now(),
         }
     }
@@ -159,12 +172,12 @@ impl JobTask {
             return self.conclude(None, None).await;
         }
         let mut held = held;
-        let mut crashes = 0;
+        let mut crashes = Crashes::default();
         loop {
             match self.wait_while_paused().await {
                 Own::Done => {}
                 Own::Aborted => return self.conclude(None, None).await,
-                Own::Parked | Own::Gone => return self.park().await,
+                Own::Parked | Own::Gone | Own::Stranger => return self.park().await,
             }
             let drive = match held.take() {
                 Some(held) => held,
@@ -180,10 +193,7 @@ impl JobTask {
                 self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
             }
             if let Err(why) = self.check_checkpoint(&drive).await {
-                self.log("error", format!("Nothing is written to the drive: {why}"));
-                let mut evidence = self.evidence_so_far();
-                evidence.stopped = Some(Stopped::Engine { why });
-                return self.conclude(Some(evidence), None).await;
+                return self.refuse(why).await;
             }
             self.keep_findings();
             match self.own_steps(&drive, self.next_data()).await {
@@ -191,26 +201,52 @@ impl JobTask {
                 Own::Parked => return self.park().await,
                 Own::Aborted => return self.conclude(None, Some(drive)).await,
                 Own::Gone => return self.lost(None).await,
+                Own::Stranger => {
+                    let why = self.stranger.take().unwrap_or_default();
+                    return self.refuse(why).await;
+                }
             }
-            let before = self.checkpoint.clone();
-            match self.session(&drive).await {
+            if self.record.erases() && self.trace != Trace::Written {
+                // Self-tests take hours, and a dock does not tell that its drive was exchanged.
+                match self.means.hands.look(&drive).await {
+                    Ok(content) => {
+                        if let Some(why) = self.record.strange(&content, self.trace) {
+                            return self.refuse(why).await;
+                        }
+                    }
+                    Err(why) => {
+                        self.log("warn", format!("The drive may not be written now: {why}"));
+                        continue;
+                    }
+                }
+                self.trace = Trace::Written;
+            }
+            self.count_resets(&drive);
+            let session = self.session(&drive).await;
+            self.note_resets(true).await;
+            match session {
                 Session::Done(evidence) if evidence.stopped == Some(Stopped::Disconnected) => {
                     return self.conclude(Some(evidence), None).await;
                 }
                 Session::Done(evidence) => return self.conclude(Some(evidence), Some(drive)).await,
                 Session::Aborted(evidence) => return self.conclude(evidence, Some(drive)).await,
+                Session::Refused(evidence) => return self.conclude(Some(evidence), None).await,
                 Session::Gone(evidence) => return self.lost(evidence).await,
                 Session::Parked => return self.park().await,
                 Session::Crashed(why) => {
-                    crashes = if self.checkpoint == before { crashes + 1 } else { 1 };
-                    warn!(job = %self.record.job.id, why, crashes, "a worker ended without a result");
-                    self.log("warn", format!("{why}; going on from the last checkpoint"));
-                    if crashes > CRASHES_MAX {
+                    let next = crashes.next(self.place(), self.record.job.resumes.len());
+                    warn!(job = %self.record.job.id, why, ?next, "a worker ended without a result");
+                    let Next::After(pause) = next else {
                         let mut evidence = self.evidence_so_far();
-                        evidence.stopped = Some(Stopped::Engine {
-                            why: format!("{why}, {crashes} times in a row"),
-                        });
+                        let why = format!("{why}; {}", crashes.words());
+                        evidence.stopped = Some(Stopped::Engine { why });
                         return self.conclude(Some(evidence), Some(drive)).await;
+                    };
+                    self.log("warn", format!("{why}; going on from the last checkpoint"));
+                    match self.breathe(pause).await {
+                        Own::Aborted => return self.conclude(None, Some(drive)).await,
+                        Own::Parked => return self.park().await,
+                        Own::Done | Own::Gone | Own::Stranger => {}
                     }
                     if self.listed().is_none() {
                         return self.lost(None).await;
@@ -224,6 +260,14 @@ impl JobTask {
                 }
             }
         }
+    }
+
+    /// The drive must not be written: the job ends with what is known.
+    async fn refuse(self, why: String) -> JobId {
+        self.log("error", format!("Nothing is written to the drive: {why}"));
+        let mut evidence = self.evidence_so_far();
+        evidence.stopped = Some(Stopped::Engine { why });
+        self.conclude(Some(evidence), None).await
     }
 
     /// The drive went away: the job ends with what is known.

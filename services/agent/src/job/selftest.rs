@@ -55,6 +55,10 @@ impl JobTask {
                             }
                         }
                     }
+                    Err(NotStarted::OtherDrive(why)) => {
+                        self.set_step(step, PhaseStatus::Interrupted, before + began.elapsed().as_secs_f64());
+                        return self.other_drive(&why);
+                    }
                     Err(not) => {
                         self.self_test_ended(step, not.told(kind), before + began.elapsed().as_secs_f64());
                         return Own::Done;

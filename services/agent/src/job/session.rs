@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::header::Note;
 use burnin::worker::{Io, Order, Report, Resumption};
@@ -33,6 +34,7 @@ pub(super) enum Reason {
     Abort,
     Gone,
     Hot,
+    Stranger,
 }
 
 impl JobTask {
@@ -98,6 +100,7 @@ impl JobTask {
                             (Reason::Stop, Some(Stopped::Asked { .. })) => Session::Parked,
                             (Reason::Abort, _) => Session::Aborted(Some(evidence)),
                             (Reason::Gone, _) => Session::Gone(Some(evidence)),
+                            (Reason::Stranger, _) => self.with_a_stranger(evidence),
                             (Reason::None | Reason::Stop | Reason::Hot, _) => Session::Done(evidence),
                         };
                     }
@@ -107,6 +110,7 @@ impl JobTask {
                             Own::Parked => Some(Reason::Stop),
                             Own::Aborted => Some(Reason::Abort),
                             Own::Gone => Some(Reason::Gone),
+                            Own::Stranger => Some(Reason::Stranger),
                         };
                         match asks {
                             None => worker.go(step).await,
@@ -165,6 +169,7 @@ impl JobTask {
                 }
                 rate = next_rate(&mut self.share), if !asked => worker.pace(rate).await,
                 _ = look.tick(), if !asked => {
+                    self.note_resets(false).await;
                     if let Some(hot) = self.mind_heat(&mut heat, &mut holds, &mut worker).await {
                         reason = hot;
                         until = Instant::now() + STOPPING;
@@ -187,12 +192,16 @@ impl JobTask {
     }
 
     /// How a session ended whose worker gave no evidence.
-    fn without_evidence(&self, reason: Reason, word: String) -> Session {
+    fn without_evidence(&mut self, reason: Reason, word: String) -> Session {
         match reason {
             Reason::None => Session::Crashed(word),
             Reason::Stop => Session::Parked,
             Reason::Abort => Session::Aborted(None),
             Reason::Gone => Session::Gone(None),
+            Reason::Stranger => {
+                let evidence = self.evidence_so_far();
+                self.with_a_stranger(evidence)
+            }
             Reason::Hot => {
                 let mut evidence = self.evidence_so_far();
                 evidence.stopped = Some(Stopped::Asked {
@@ -201,6 +210,13 @@ impl JobTask {
                 Session::Done(evidence)
             }
         }
+    }
+
+    /// How a session ended in which another drive answered.
+    fn with_a_stranger(&mut self, mut evidence: Box<Evidence>) -> Session {
+        let why = self.stranger.take().unwrap_or_default();
+        evidence.stopped = Some(Stopped::Engine { why });
+        Session::Refused(evidence)
     }
 
     /// A point of the time line, where one is due.
@@ -217,6 +233,8 @@ impl JobTask {
     /// Takes one report, keeps and tells what it means.
     fn take(&mut self, report: &Report, why: Option<&str>) {
         let temperature = self.temperature();
+        // The first checkpoint and that there is one stand in one commit.
+        let first = !self.record.saved;
         let effects = self.record.apply(report, why, temperature, Time::now());
         if let Report::Progress(progress) = report {
             if let Some(share) = &self.share {
@@ -246,7 +264,7 @@ impl JobTask {
         if let Some(phase) = effects.finished {
             told.push(events::phase_finished(&self.record.job, &phase));
         }
-        if let (Report::Checkpoint { text }, true) = (report, told.is_empty()) {
+        if let (Report::Checkpoint { text }, true) = (report, told.is_empty() && !first) {
             self.means.outbox.job(self.record.job.clone());
             self.means.jobs.save_checkpoint(&mut self.record, text).forget();
         } else if effects.checkpoint.is_some() || effects.changed || !told.is_empty() {

@@ -4,10 +4,11 @@
 use burnin::Checkpoint;
 use drive::selftest::Kind;
 use tokio::time::Instant;
+use wire::Time;
 use wire::job::{Phase, PhaseStatus};
 
 use super::{JobTask, Own};
-use crate::hands::Held;
+use crate::hands::{Held, NoSmart};
 
 impl JobTask {
     /// The step of the worker that comes next: where the checkpoint stands, else the first one that moves data.
@@ -32,6 +33,15 @@ impl JobTask {
         Own::Done
     }
 
+    /// smartctl names another drive than the one that was armed: the job ends.
+    pub(super) fn other_drive(&mut self, why: &str) -> Own {
+        self.stranger = Some(format!(
+            "smartctl names another drive than the one that was armed ({why}). Plug the drive in directly, without a dock \
+             that answers for another one, and arm it again"
+        ));
+        Own::Stranger
+    }
+
     /// Reads SMART; [`Own::Parked`] where the agent was asked to stop meanwhile.
     pub(super) async fn smart(&mut self, held: &Held, step: u16, phase: Phase) -> Own {
         let began = Instant::now();
@@ -44,14 +54,21 @@ impl JobTask {
             }
         };
         let status = match result {
-            Ok(snapshot) => {
+            Ok((snapshot, document)) => {
+                if let Some(id) = &held.fresh.id {
+                    self.means.outbox.reading(id, document, Time::now());
+                }
                 match phase {
                     Phase::SmartBefore => self.record.smart_before = Some(snapshot),
                     _ => self.record.smart_after = Some(snapshot),
                 }
                 PhaseStatus::Done
             }
-            Err(why) => {
+            Err(NoSmart::OtherDrive(why)) => {
+                self.set_step(step, PhaseStatus::Interrupted, began.elapsed().as_secs_f64());
+                return self.other_drive(&why);
+            }
+            Err(NoSmart::Unreadable(why)) => {
                 self.log("warn", format!("{} could not be read: {why}", phase.label()));
                 self.record.smart_trouble = Some(why);
                 PhaseStatus::Skipped

@@ -25,17 +25,15 @@ impl JobTask {
                 Some(listed) => {
                     let identity = self.record.identity.clone();
                     match self.means.hands.open(identity, listed, self.access()).await {
-                        Ok(held) => match self.record.strange(&held.fresh.content) {
-                            Some(why) => Err(why),
-                            None => Ok(held),
-                        },
+                        Ok(held) => self.taken_up(&held).await.map(|trace| (held, trace)),
                         Err(problem) => Err(problem.to_string()),
                     }
                 }
                 None => Err(format!("{} is not plugged in", events::drive_words(&self.record.job))),
             };
             let why = match opened {
-                Ok(held) if self.record.paused.is_none() => {
+                Ok((held, trace)) if self.record.paused.is_none() => {
+                    self.trace = trace;
                     if told.is_some() {
                         self.set_state(JobState::Running, Vec::new());
                     }

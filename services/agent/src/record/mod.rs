@@ -23,6 +23,7 @@ use wire::options::{FileSystem, PlanOptions};
 use wire::{Bytes, JobId, Time};
 
 pub use report::{Effects, progress_frame};
+pub use strange::Trace;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -75,6 +76,12 @@ pub struct Record {
     /// SMART after the last write, where a step has read it.
     #[serde(default)]
     pub smart_after: Option<Snapshot>,
+    /// Whether a checkpoint was ever kept: then the drive carries the job, whatever is lost besides.
+    #[serde(default)]
+    pub saved: bool,
+    /// Resets of the drive that the kernel told of.
+    #[serde(default)]
+    pub resets: u64,
     /// Findings of a session whose checkpoint was lost: they stand beside what the new start finds.
     pub findings_before_loss: Vec<Finding>,
     /// Raised at each change; of two copies the higher one counts.
@@ -187,6 +194,8 @@ impl Record {
             was_hot: false,
             formatting: false,
             smart_after: None,
+            saved: false,
+            resets: 0,
             findings_before_loss: Vec::new(),
             revision: 0,
         })
@@ -322,6 +331,8 @@ pub(crate) mod tests {
             was_hot: false,
             formatting: false,
             smart_after: None,
+            saved: false,
+            resets: 0,
             findings_before_loss: vec![],
             revision: 0,
         }

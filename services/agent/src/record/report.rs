@@ -77,7 +77,10 @@ impl Record {
                 effects.progress = Some(progress_frame(&self.job, &progress));
                 self.job.progress = Some(progress);
             }
-            Report::Checkpoint { text } => effects.checkpoint = Some(text.clone()),
+            Report::Checkpoint { text } => {
+                self.saved = true;
+                effects.checkpoint = Some(text.clone());
+            }
             Report::Findings { findings, bad_sectors } => {
                 self.job.findings.clone_from(findings);
                 self.job.bad_sectors = *bad_sectors;

@@ -4,10 +4,40 @@ use wire::drive::{Content, Signature};
 
 use super::Record;
 
+/// What a job may have left on the drive that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// Nothing yet; the drive was never let go of since it was armed.
+    Armed,
+    /// Nothing yet; the drive was let go of since, so that another may be in its place.
+    LetGo,
+    /// Its own data, over some or all of what was there. That it is this drive is proved by that: header or pattern.
+    Written,
+}
+
 impl Record {
     /// Why the job must not go on with a drive that holds `now`: somebody put something on it since it was armed, or
-    /// another drive answers by its name (two behind one USB bridge). What the job itself left of the old content is fine.
-    pub fn strange(&self, now: &Content) -> Option<String> {
+    /// another drive answers by its name (two behind one USB bridge). Before the first write it must hold what was armed,
+    /// and nothing else; later, what the job itself left of that is fine.
+    pub fn strange(&self, now: &Content, trace: Trace) -> Option<String> {
+        match (trace, now) {
+            (Trace::Armed, _) if *now == self.content => None,
+            // A bad start looks alike on every drive.
+            (Trace::LetGo, Content::Empty | Content::Found { .. }) if *now == self.content => None,
+            (Trace::Armed | Trace::LetGo, _) => Some(format!(
+                "What is on {} {} was \"{}\" when it was armed and is \"{}\" now, before this job has written anything; \
+                 nothing is written. Abort this job and arm it again, or plug in the drive that was armed",
+                self.job.model,
+                self.job.serial,
+                self.content.words(),
+                now.words()
+            )),
+            (Trace::Written, now) => self.added(now),
+        }
+    }
+
+    /// What stands on a drive beside what is left of the old content.
+    fn added(&self, now: &Content) -> Option<String> {
         let Content::Found { signatures, summary } = now else {
             return None;
         };
@@ -71,7 +101,11 @@ mod tests {
                 Content::Unknown,
                 Content::Unreadable { why: "slow".into() },
             ] {
-                assert_eq!(record.strange(&nothing), None, "{armed:?} then {nothing:?}");
+                assert_eq!(
+                    record.strange(&nothing, Trace::Written),
+                    None,
+                    "{armed:?} then {nothing:?}"
+                );
             }
             for new in [
                 found(&[signature(0, "ext4", Some("c"))]),
@@ -80,7 +114,7 @@ mod tests {
                 found(&[table.clone(), system.clone(), signature(2, "unknown", None)]),
             ] {
                 assert!(
-                    record.strange(&new).unwrap().contains("\"something\""),
+                    record.strange(&new, Trace::Written).unwrap().contains("\"something\""),
                     "{armed:?} then {new:?}"
                 );
             }
@@ -91,7 +125,35 @@ mod tests {
             found(&[table, signature(1, "unknown", None)]),
             found(&[system]),
         ] {
-            assert_eq!(record.strange(&left), None, "{left:?} is what is left of it");
+            assert_eq!(
+                record.strange(&left, Trace::Written),
+                None,
+                "{left:?} is what is left of it"
+            );
+        }
+    }
+
+    #[test]
+    fn before_the_first_write_only_what_was_armed_is_written() {
+        let bad = Content::Unreadable {
+            why: "Input/output error".into(),
+        };
+        let system = found(&[signature(0, "ext4", Some("b"))]);
+        let all = [Content::Empty, Content::Unknown, bad.clone(), system];
+        let mut record = record();
+        for armed in &all {
+            record.content = armed.clone();
+            for now in &all {
+                assert_eq!(
+                    record.strange(now, Trace::Armed).is_none(),
+                    armed == now,
+                    "{armed:?} then {now:?}"
+                );
+                let readable = matches!(now, Content::Empty | Content::Found { .. });
+                let why = record.strange(now, Trace::LetGo);
+                assert_eq!(why.is_none(), readable && armed == now, "{armed:?} then {now:?}");
+                assert!(why.is_none_or(|why| why.contains("arm it again") && why.contains(&now.words())));
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A loop device over a sparse file: a drive that a test may do anything to.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
@@ -58,6 +58,29 @@ impl Loop {
         detach(&self.node);
         File::create(&self.file).unwrap().set_len(mib << 20).unwrap();
         attach(&[self.node.to_str().unwrap()], &self.file);
+    }
+
+    /// Puts a drive of the same size that holds `data` into the same place.
+    ///
+    /// The device stays attached: a number that is free for a moment is taken by another test.
+    pub fn exchange_for(&self, data: &[u8]) {
+        let begun = Instant::now();
+        let alone = loop {
+            let mut options = File::options();
+            match options
+                .read(true)
+                .write(true)
+                .custom_flags(libc::O_EXCL)
+                .open(&self.node)
+            {
+                Ok(alone) => break alone,
+                // A worker that was killed lets go of it a moment later.
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{}: {error}", self.node.display()),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        alone.write_all_at(data, 0).unwrap();
+        alone.sync_all().unwrap();
     }
 
     /// Makes an ext4 signature without a file system behind it: the magic number and a plausible superblock come from mkfs.

@@ -70,6 +70,10 @@ impl Job {
         let first = self.choice.steps.iter().position(|step| moves_data(step.phase));
         let first = u16::try_from(first.unwrap_or(self.choice.steps.len())).unwrap_or(u16::MAX);
         own.until(&self, first, line);
+        if let Some(why) = own.stranger.take() {
+            notes.append(&mut own.notes);
+            return self.not_begun(why, notes);
+        }
         let watch = Watch::start(&self, own.before.as_ref(), std::mem::take(&mut own.timeline));
         let order = Order {
             key: birth.key,
@@ -84,7 +88,7 @@ impl Job {
             resume,
             pace: None,
         };
-        let evidence = match self.engine(&order, &birth, &mut own, &watch, line) {
+        let mut evidence = match self.engine(&order, &birth, &mut own, &watch, line) {
             Ok(evidence) => evidence,
             Err(why) => return self.not_begun(why, notes),
         };
@@ -96,6 +100,9 @@ impl Job {
             if !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung)) {
                 own.until(&self, u16::MAX, line);
             }
+        }
+        if let Some(why) = own.stranger.take() {
+            evidence.stopped = Some(Stop::Engine { why });
         }
         notes.append(&mut own.notes);
         self.end(&birth, evidence, own, seen, notes, line)
@@ -135,13 +142,15 @@ impl Job {
         let file = self.held.file.try_clone().map_err(|e| e.to_string())?;
         let (mut device, way) = device::open(file, order.io).map_err(|e| e.to_string())?;
         let waiting = std::cell::Cell::new(None);
+        let stranger = std::cell::Cell::new(None);
         let mut stopping = false;
         let mut asked = || {
             if stopping {
                 return None;
             }
-            let why = watch
-                .too_hot()
+            let why = stranger
+                .take()
+                .or_else(|| watch.too_hot())
                 .or_else(|| self.asked.load(Ordering::Relaxed).then(|| "a signal".to_owned()));
             if let Some(why) = why {
                 stopping = true;
@@ -165,7 +174,10 @@ impl Job {
             Report::Log { text } => line.say(&text),
             Report::Yield { step } => {
                 own.until(self, step, line);
-                waiting.set(Some(step));
+                match own.stranger.clone() {
+                    Some(why) => stranger.set(Some(why)),
+                    None => waiting.set(Some(step)),
+                }
             }
             Report::Checkpoint { text } => {
                 if let Err(error) = self.state.save(&self.drive.id, &self.saved(birth, own, watch, text)) {

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use burnin::playbook::Step;
-use drive::selftest::{self, Kind};
-use drive::smart::{Snapshot, words};
+use drive::selftest::{self, Kind, NotStarted};
+use drive::smart::{Snapshot, Unreadable, words};
 use wire::job::{Phase, PhaseState, PhaseStatus, Progress, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
@@ -33,6 +33,8 @@ pub(super) struct Own {
     pub timeline: Vec<TimePoint>,
     /// What is to be known besides.
     pub notes: Vec<String>,
+    /// Why another drive answers in this one's place: nothing more is done to it.
+    pub stranger: Option<String>,
 }
 
 impl Own {
@@ -56,6 +58,7 @@ impl Own {
             self_tests: Vec::new(),
             timeline: Vec::new(),
             notes: Vec::new(),
+            stranger: None,
         }
     }
 
@@ -94,7 +97,7 @@ impl Own {
             .map(|(step, state)| (*step, state.phase))
             .collect();
         for (step, phase) in due {
-            if job.asked.load(Ordering::Relaxed) {
+            if job.asked.load(Ordering::Relaxed) || self.stranger.is_some() {
                 return;
             }
             line.phase(phase);
@@ -125,6 +128,9 @@ impl Own {
         match job.smartctl.read(&job.node, &job.held.identity) {
             Ok(snapshot) => Some(snapshot),
             Err(why) => {
+                if matches!(why, Unreadable::OtherDrive { certain: true, .. }) {
+                    self.other_drive(&words(&why));
+                }
                 let note = format!("SMART: {}", words(&why));
                 line.say(&note);
                 self.notes.push(note);
@@ -133,12 +139,24 @@ impl Own {
         }
     }
 
+    fn other_drive(&mut self, why: &str) {
+        self.stranger = Some(format!(
+            "smartctl names another drive than the one that was chosen ({why}). Plug the drive in directly, without a dock \
+             that answers for another one, and begin again"
+        ));
+    }
+
     /// Starts it, follows it, and judges it by its own entry in the drive's log. A signal ends it.
     fn self_test(&mut self, job: &Job, kind: Kind, step: u16, line: &Line) -> PhaseStatus {
         let identity = &job.held.identity;
         let mut running = match selftest::start(&job.smartctl, &job.node, identity, kind) {
             Ok(running) => running,
-            Err(why) => return self.tested(why.told(kind), line),
+            Err(why) => {
+                if let NotStarted::OtherDrive(why) = &why {
+                    self.other_drive(why);
+                }
+                return self.tested(why.told(kind), line);
+            }
         };
         let began = Instant::now();
         loop {

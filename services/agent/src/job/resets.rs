@@ -1,0 +1,51 @@
+//! Resets of the drive that the kernel tells of, counted while a job has it.
+
+use std::time::Duration;
+
+use drive::kernel_log::Follower;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+
+use super::JobTask;
+use crate::hands::Held;
+
+/// How often the kernel's log is read; its ring holds far more than a minute.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Where the log was read to, and when.
+#[derive(Debug)]
+pub(super) struct Resets {
+    follower: Follower,
+    looked: Instant,
+}
+
+impl JobTask {
+    /// Begins to count, or goes on with it.
+    pub(super) fn count_resets(&mut self, held: &Held) {
+        self.resets.get_or_insert_with(|| Resets {
+            follower: Follower::new(&held.syspath),
+            looked: Instant::now(),
+        });
+    }
+
+    /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case.
+    pub(super) async fn note_resets(&mut self, now: bool) {
+        let Some(mut resets) = self.resets.take() else { return };
+        if now || resets.looked.elapsed() >= LOOK {
+            let looked = spawn_blocking(move || {
+                let told = resets.follower.look();
+                (resets.follower, told)
+            });
+            let Ok((follower, told)) = looked.await else { return };
+            for text in told {
+                self.record.resets += 1;
+                self.log("warn", format!("The kernel reset the drive: {text}"));
+            }
+            resets = Resets {
+                follower,
+                looked: Instant::now(),
+            };
+        }
+        self.resets = Some(resets);
+    }
+}

@@ -1,0 +1,206 @@
+//! Another disk behind the name of the one that was armed, as in a dock: nothing is written to it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use agent::record::Record;
+use common::{Bench, Loop, outcome};
+use wire::job::{Job, JobState, Outcome, Phase, PhaseStatus};
+use wire::{Bytes, JobId};
+
+/// A smartctl that answers nothing, and only once `go` lies beside it.
+fn held_smartctl(dir: &Path) -> PathBuf {
+    let go = dir.join("go");
+    script(
+        dir,
+        &format!("while [ ! -e {} ]; do sleep 0.1; done\nexit 1", go.display()),
+    )
+}
+
+fn script(dir: &Path, text: &str) -> PathBuf {
+    let program = dir.join("smartctl");
+    let script = format!("#!/bin/sh\n{text}\n");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    program
+}
+
+/// Bytes of a raw database or a bare dm-crypt: without any signature, and nowhere zero.
+fn foreign_data(length: u64) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut data = Vec::new();
+    while (data.len() as u64) < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        data.extend_from_slice(&(state | 1).to_le_bytes());
+    }
+    data
+}
+
+/// Another disk comes into the drive's place; returns what is on it.
+fn another_disk(drive: &Loop) -> Vec<u8> {
+    let data = foreign_data(std::fs::metadata(&drive.file).unwrap().len());
+    drive.exchange_for(&data);
+    data
+}
+
+/// Takes the job's checkpoint out of the store, changes its record, and forgets the copies in RAM.
+fn change(bench: &Bench, job: JobId, checkpoint: impl Fn(&str) -> Option<String>, record: impl Fn(&mut Record)) {
+    let options = store::Options {
+        check: store::Check::InProcess,
+        ..store::Options::new(&agent::jobs::tables())
+    };
+    let store = store::open(&bench.path().join("data"), &options).unwrap().store;
+    let checkpoints = store::Table::<String, String>::new("checkpoints");
+    let records = store::Table::<String, Record>::new("jobs");
+    let key = job.to_string();
+    let text = store.read(|r| checkpoints.get(r, &key)).unwrap().unwrap();
+    let mut kept = store.read(|r| records.get(r, &key)).unwrap().unwrap();
+    record(&mut kept);
+    let text = checkpoint(&text);
+    let put = store.write(move |w| {
+        match &text {
+            Some(text) => checkpoints.put(w, &key, text)?,
+            None => drop(checkpoints.delete(w, &key)?),
+        }
+        records.put(w, &key, &kept)
+    });
+    put.wait().unwrap();
+    std::fs::remove_dir_all(bench.path().join("run")).unwrap();
+}
+
+async fn waiting(bench: &Bench, id: JobId) -> String {
+    bench
+        .server
+        .until("the job to wait", |seen| match &seen.jobs.get(&id)?.state {
+            JobState::Waiting { why } if why != "the agent stops" => Some(why.clone()),
+            state => {
+                assert!(!state.is_over(), "{:#?}", seen.jobs[&id]);
+                None
+            }
+        })
+        .await
+}
+
+fn is_untouched(drive: &Loop, data: &[u8]) -> bool {
+    std::fs::read(&drive.file).unwrap() == data
+}
+
+#[tokio::test]
+async fn a_job_that_has_written_nothing_does_not_begin_on_another_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let arguments = ["--smartctl", program.to_str().unwrap()];
+    let Some(mut bench) = Bench::with(&[64], true, &arguments).await else {
+        return;
+    };
+    bench.drives[0].mkfs();
+    bench
+        .server
+        .until("the file system", |seen| {
+            let drive = seen.drive(&bench.drives[0].id())?;
+            matches!(drive.content, wire::drive::Content::Found { .. }).then_some(())
+        })
+        .await;
+    let armed = std::fs::read(&bench.drives[0].file).unwrap();
+    let id = bench.job("standard").await;
+    bench
+        .server
+        .until("SMART to be read", |seen| {
+            let mut phases = seen.jobs.get(&id)?.phases.iter();
+            phases
+                .find(|state| state.phase == Phase::SmartBefore && state.status == PhaseStatus::Running)
+                .map(|_| ())
+        })
+        .await;
+    bench.agent.kill();
+    let data = another_disk(&bench.drives[0]);
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    bench.restart();
+    let why = waiting(&bench, id).await;
+    assert!(why.contains("ext4") && why.contains("arm it again"), "{why}");
+    assert!(is_untouched(&bench.drives[0], &data), "another disk was written");
+
+    // The one that was armed comes back: that is the job's.
+    bench.agent.kill();
+    bench.drives[0].exchange_for(&armed);
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(job.verdict.as_ref().unwrap().verified, job.capacity, "{job:#?}");
+}
+
+#[tokio::test]
+async fn a_job_whose_first_checkpoint_was_never_kept_goes_on_by_its_own_header_alone() {
+    let Some(mut bench) = Bench::new(&[512]).await else {
+        return;
+    };
+    bench.drives[0].mkfs();
+    bench
+        .server
+        .until("the file system", |seen| {
+            let drive = seen.drive(&bench.drives[0].id())?;
+            matches!(drive.content, wire::drive::Content::Found { .. }).then_some(())
+        })
+        .await;
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.kill();
+    let never_kept = |record: &mut Record| {
+        record.saved = false;
+        for state in &mut record.job.phases {
+            state.status = PhaseStatus::Pending;
+            state.bytes = Bytes(0);
+        }
+    };
+    change(&bench, id, |_| None, never_kept);
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    assert_eq!(job.verdict.unwrap().verified, job.capacity);
+}
+
+#[tokio::test]
+async fn a_lost_or_damaged_checkpoint_lets_nothing_be_written_to_another_disk() {
+    for damaged in [true, false] {
+        let Some(mut bench) = Bench::new(&[512]).await else {
+            return;
+        };
+        let id = bench.job_in_the_middle("surface").await;
+        bench.agent.terminate().await;
+        let cut = |text: &str| damaged.then(|| text[..text.len() - 7].to_owned());
+        change(&bench, id, cut, |_| {});
+        let data = another_disk(&bench.drives[0]);
+        bench.restart();
+        let job: Job = bench.server.over(id).await;
+        assert!(is_untouched(&bench.drives[0], &data), "damaged {damaged}: written");
+        assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+        let summary = job.verdict.unwrap().summary;
+        assert!(summary.contains("no header of this job"), "{summary}");
+    }
+}
+
+#[tokio::test]
+async fn a_drive_that_smartctl_calls_another_one_is_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = r#"printf '{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"SOMEBODY-ELSES","smart_status":{"passed":true},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"flags":{"prefailure":true},"raw":{"value":0,"string":"0"}}]}}'"#;
+    let program = script(dir.path(), other);
+    let arguments = ["--smartctl", program.to_str().unwrap()];
+    // One that asks for SMART first, and one whose first question is the start of a self-test.
+    for playbook in ["standard", "thorough"] {
+        let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+            return;
+        };
+        let id = bench.job(playbook).await;
+        let job = bench.server.over(id).await;
+        assert!(bench.drives[0].is_blank(), "{playbook}: written");
+        assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+        let summary = job.verdict.unwrap().summary;
+        assert!(
+            summary.contains("SOMEBODY-ELSES") && summary.contains("arm it again"),
+            "{summary}"
+        );
+    }
+}
