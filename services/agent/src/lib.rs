@@ -33,6 +33,7 @@ pub mod events;
 pub mod gate;
 pub mod hands;
 pub mod heartbeat;
+pub mod histories;
 pub mod job;
 pub mod jobs;
 pub mod logging;

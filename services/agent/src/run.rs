@@ -27,7 +27,7 @@ use crate::registry::Registry;
 use crate::uplink::{self, CALLS_MAX, Uplink};
 use crate::vigil::Who;
 use crate::vigil::listen::{self, Listener};
-use crate::{heartbeat, stop};
+use crate::{heartbeat, histories, stop};
 
 /// How often temperatures are taken for charts; drives are asked at most that often, too.
 const GLANCE: Duration = Duration::from_secs(30);
@@ -85,8 +85,9 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         limits.rewind_bytes = limits.rewind_bytes.min(bytes);
     }
     let pacer = Pacer::new(options.rates());
+    let hands = Hands::new(guard, smartctl);
     let means = Means {
-        hands: Hands::new(guard, smartctl),
+        hands: hands.clone(),
         jobs: jobs.clone(),
         outbox: outbox.clone(),
         drives: registry.drives(),
@@ -98,6 +99,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         heat_clock: options.heat_clock.max(1),
     };
     outbox.playbooks(books.infos());
+    let resting = tokio::spawn(histories::run(registry.clone(), hands, outbox.clone(), stop.clone()));
     let (mut controller, inbox) = Controller::new(means, registry, books, options.allow_foreign_gate)
         .context("reading what was known of drives")?;
     match jobs.load() {
@@ -164,6 +166,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     beats.await.context("the heartbeat failed")?;
     pacing.await.context("the pacing failed")?;
     glances.await.context("the readings failed")?;
+    resting.await.context("the histories failed")?;
     if let Some(listening) = listening {
         listening.await.context("the listener failed")?;
     }

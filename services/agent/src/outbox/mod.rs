@@ -7,7 +7,7 @@
 //!   What was given up is counted, and told as an event at the next connection ([`Outbox::own_up`]). A server that says
 //!   no `hello` gives no such receipt; there the answer to a numbered ping does ([`crate::uplink`]).
 //! - **State** (drives, jobs, progress, temperatures) is not kept in order: only the newest is sent. Log lines are a ring
-//!   of [`LOGS_MAX`]; the next one says how many are missing.
+//!   of [`LOGS_MAX`]; the next one says how many are missing. SMART documents are a ring of [`READINGS_MAX`].
 //!
 //! The numbers survive a lost store: they are at least the clock's microseconds, and [`Outbox::acknowledge`] numbers
 //! anew when the server has seen more than this store ever gave out.
@@ -20,12 +20,13 @@ use tokio::sync::Notify;
 use tracing::{error, warn};
 use wire::drive::Drive;
 use wire::event::Severity;
-use wire::frame::{LogLine, ProgressFrame};
+use wire::frame::{FRAME_MAX_SENT, LogLine, ProgressFrame};
 use wire::job::Job;
 use wire::playbook::PlaybookInfo;
-use wire::{Frame, JobId, Time};
+use wire::{DriveId, Frame, JobId, Time};
 
 use crate::events::Happening;
+use crate::histories;
 use crate::jobs::past;
 use crate::vigil::frames;
 use crate::vigil::window::{Reading, Window};
@@ -45,6 +46,9 @@ pub const LOGS_MAX: usize = 1_000;
 
 /// Seconds after its end in which a job's last progress and SMART rows are told on a new connection.
 const FRESH: i64 = 600;
+
+/// Most SMART documents kept while the server is away, of some 20 KiB each.
+const READINGS_MAX: usize = 64;
 
 /// Most certificates taken at once: each may have 400 KiB.
 const CERTIFICATES_AT_ONCE: usize = 4;
@@ -78,6 +82,8 @@ struct State {
     certificates: BTreeSet<JobId>,
     logs: VecDeque<LogLine>,
     logs_lost: u64,
+    /// SMART documents for our own server's histories.
+    readings: VecDeque<Frame>,
     /// Newest temperature by curve.
     charts: BTreeMap<String, (i32, Time)>,
     window: Window,
@@ -237,6 +243,23 @@ impl Outbox {
         self.inner.wake.notify_one();
     }
 
+    /// What a drive's SMART said at a moment; the oldest is given up where too many wait.
+    pub fn reading(&self, drive: &DriveId, document: serde_json::Value, at: Time) {
+        let frame = histories::frame(drive, document, at);
+        let length = frame.encode().len();
+        if length > FRAME_MAX_SENT {
+            warn!(%drive, length, "a SMART document is too long for a frame and stands in no history");
+            return;
+        }
+        let mut state = self.state();
+        if state.readings.len() >= READINGS_MAX {
+            state.readings.pop_front();
+        }
+        state.readings.push_back(frame);
+        drop(state);
+        self.inner.wake.notify_one();
+    }
+
     /// Something that must not be lost. Returns at once; it is sent after it is on the medium.
     pub fn event(&self, happening: Happening) {
         let told = vec![happening.clone()];
@@ -392,6 +415,9 @@ impl Outbox {
             }
             if to.home && playbooks {
                 frames.extend(state.playbooks.clone().map(Frame::Playbooks));
+            }
+            if to.home {
+                frames.extend(state.readings.drain(..));
             }
             for id in std::mem::take(&mut state.jobs_dirty) {
                 let Some(job) = state.jobs.get(&id) else { continue };

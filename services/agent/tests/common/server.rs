@@ -39,6 +39,8 @@ pub struct Seen {
     pub playbooks: Vec<PlaybookInfo>,
     pub certificates: BTreeMap<JobId, String>,
     pub replies: BTreeMap<String, CallOutcome>,
+    /// SMART documents for the histories.
+    pub readings: Vec<serde_json::Value>,
 }
 
 impl Seen {
@@ -339,6 +341,7 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
             Frame::Result(reply) => drop(seen.replies.insert(reply.id, reply.outcome)),
             Frame::Playbooks(playbooks) => seen.playbooks = playbooks,
             Frame::Certificate(certificate) => drop(seen.certificates.insert(certificate.job, certificate.text)),
+            Frame::Other { kind, payload } if kind == "smart_report" => seen.readings.push(payload),
             Frame::Log(_) | Frame::Hello(_) | Frame::Command(_) | Frame::Other { .. } => {}
         }
         drop(seen);

@@ -55,6 +55,12 @@ impl Smartctl {
         orders.lines().map(str::to_owned).collect()
     }
 
+    /// How it was called, a line each.
+    pub fn calls(&self) -> Vec<String> {
+        let calls = std::fs::read_to_string(self.dir.path().join("calls")).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+
     pub fn is_running(&self) -> bool {
         Path::new(&self.dir.path().join("running")).exists()
     }
@@ -63,6 +69,7 @@ impl Smartctl {
 const SCRIPT: &str = r#"#!/bin/sh
 cd DIR || exit 2
 exec 9>lock; flock 9
+printf '%s\n' "$*" >> calls
 order=; prev=; node=
 for a; do
   [ "$prev" = -t ] && order="start $a"

@@ -1,0 +1,380 @@
+//! The agent and a Kiln server as two real programs: as an add-on in both ways of enrolment, over the server's death, and what
+//! the box's own drives say in the server's histories.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use common::{Agent, Bench, Loop, PATIENCE, Smartctl, TOKEN, not_here};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const PASSWORD: &str = "correct horse";
+
+/// The server's program, built as this test was.
+fn program() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "-p", "server", "--bin", "kiln-server"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(built.success());
+        Path::new(env!("CARGO_BIN_EXE_kiln-agent")).with_file_name("kiln-server")
+    });
+    built.clone()
+}
+
+/// A Kiln server; killed when dropped.
+struct Kiln {
+    child: Child,
+    address: String,
+    session: String,
+}
+
+impl Drop for Kiln {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+impl Kiln {
+    /// Over `dir`, with a built-in agent's token or without.
+    async fn start(dir: &Path, listen: &str, own: Option<&str>) -> Self {
+        let mut child = Command::new(program())
+            .args(["--listen", listen, "--control", "/nonexistent/control.sock", "--data"])
+            .arg(dir.join("server"))
+            .arg("--unix")
+            .arg(dir.join("server.sock"))
+            .env_clear()
+            .envs(own.map(|token| ("KILN_AGENT_TOKEN", token)))
+            .env("RUST_LOG", "warn")
+            .env("ADMIN_PASSWORD", PASSWORD)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = loop {
+            let line = lines.next().unwrap().unwrap();
+            if let Some(address) = line.strip_prefix("listening: http://") {
+                break address.to_owned();
+            }
+        };
+        let mut kiln = Self {
+            child,
+            address,
+            session: String::new(),
+        };
+        let login = json!({ "username": "admin", "password": PASSWORD });
+        let (status, answer) = kiln.ask("POST", "/api/auth/login", &login).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["token"].as_str().unwrap().clone_into(&mut kiln.session);
+        kiln
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
+        let body = if method == "GET" {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+             X-Requested-With: XMLHttpRequest\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            self.session,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let text = answer.split_once("\r\n\r\n").unwrap().1;
+        (status, serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
+    }
+
+    /// Waits until what is read there is as `good` says.
+    async fn wait(&self, path: &str, good: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let (status, found) = self.ask("GET", path, &Value::Null).await;
+            assert_eq!(status, 200, "{path}: {found}");
+            if good(&found) {
+                return found;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{path} stays {found}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn online(&self, addon: u64) -> Value {
+        let here = |row: &Value| row["status"] == "online" && row["manifest_json"] != "";
+        self.wait(&format!("/api/addons/{addon}"), here).await
+    }
+
+    /// One action of the agent's form, as the dashboard sends it.
+    async fn act(&self, addon: u64, action: &str, data: Value, more: Value) -> (u16, Value) {
+        let mut body = json!({ "component_id": action, "action": action, "data": data });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            body[key] = value.clone();
+        }
+        self.ask("POST", &format!("/api/addons/{addon}/action"), &body).await
+    }
+
+    /// How often each type of event of this add-on stands in the event log.
+    async fn told(&self, addon: u64) -> BTreeMap<String, usize> {
+        let (_, events) = self.ask("GET", "/api/v1/events?limit=500", &Value::Null).await;
+        let mut told = BTreeMap::new();
+        let events = events
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|event| event["type"] == "addon.notification");
+        for event in events.filter(|event| event["data"]["addon_id"] == addon) {
+            let metadata = &event["data"]["metadata"];
+            let name = format!("{} {}", event["data"]["event_type"], metadata["event_id"]);
+            *told.entry(name).or_default() += 1;
+        }
+        told
+    }
+}
+
+#[tokio::test]
+async fn a_kiln_server_takes_the_agent_in_the_documented_way_and_is_told_each_event_once_over_its_death() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (drive, smartctl) = (Loop::new(48), Smartctl::new(1));
+    let mut kiln = Kiln::start(dir.path(), "127.0.0.1:0", None).await;
+    let (status, made) = kiln
+        .ask("POST", "/api/addons/register", &json!({ "name": "bench", "url": "" }))
+        .await;
+    assert_eq!(status, 201, "{made}");
+    let (id, token) = (made["addon"]["id"].as_u64().unwrap(), made["token"].as_str().unwrap());
+    let (url, number) = (format!("http://{}", kiln.address), id.to_string());
+    let environment = [
+        ("VIGIL_SERVER_URL", url.as_str()),
+        ("VIGIL_ADDON_ID", &number),
+        ("VIGIL_ADDON_TOKEN", token),
+        ("KILN_ALLOW_FOREIGN_GATE", "1"),
+    ];
+    let program = smartctl.program();
+    let slowly = ["--rate-drive", "6M", "--smartctl", program.to_str().unwrap()];
+    let _agent = Agent::elsewhere(dir.path(), &environment, &slowly);
+    let row = kiln.online(id).await;
+    assert!(
+        row["manifest_json"].as_str().unwrap().contains("\"kiln-burnin\""),
+        "{row}"
+    );
+
+    // Both steps of the agent's own gate, by frames: this server has no way to its listener.
+    let node = drive.node.to_str().unwrap();
+    let begun = Instant::now();
+    let planned = loop {
+        let (status, answer) = kiln
+            .act(id, "plan", json!({ "target": node, "command": "burnin" }), json!({}))
+            .await;
+        if status == 428 {
+            break answer;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{status} {answer}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    let console = std::fs::read_to_string(dir.path().join("console")).unwrap();
+    let line = console.lines().rfind(|line| line.contains("give this code")).unwrap();
+    let code = line.rsplit(": ").next().unwrap().trim();
+    assert!(
+        !planned.to_string().contains(code),
+        "the code goes to the console alone"
+    );
+    let form = json!({ "code": code, "serials": node, "confirm_destructive": true });
+    let (status, answer) = kiln.act(id, "start", form.clone(), json!({})).await;
+    assert!(
+        (400..500).contains(&status),
+        "a gated action needs the password: {answer}"
+    );
+    let armed = json!({ "_password": PASSWORD, "confirm": "CONFIRM" });
+    let (status, answer) = kiln.act(id, "start", form, armed).await;
+    assert_eq!(status, 202, "{answer}");
+
+    // The server is killed again and again, whatever it has read and not answered yet.
+    let mut deaths = 0;
+    let told = loop {
+        let told = kiln.told(id).await;
+        if told.keys().any(|name| name.contains("job_complete")) {
+            break told;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{told:?}");
+        if told.len() > deaths && deaths < 4 {
+            deaths += 1;
+            let address = kiln.address.clone();
+            drop(kiln);
+            kiln = Kiln::start(dir.path(), &address, None).await;
+            kiln.online(id).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(deaths >= 2, "{told:?}");
+    assert!(told.values().all(|times| *times == 1), "{told:?}");
+    let of = |kind: &str| told.keys().filter(|name| name.contains(kind)).count();
+    let counts = ["job_started", "phase_complete", "burnin_passed", "job_complete"].map(of);
+    assert_eq!(counts, [1, 5, 1, 1], "{told:?}");
+}
+
+#[tokio::test]
+async fn a_kiln_server_takes_the_agent_in_the_implemented_way_and_nothing_is_obeyed_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let kiln = Kiln::start(dir.path(), "127.0.0.1:0", None).await;
+    let (status, token) = kiln
+        .ask("POST", "/api/addons/tokens", &json!({ "name": "bench" }))
+        .await;
+    assert_eq!(status, 201, "{token}");
+    let token = token["token"].as_str().unwrap();
+    let url = format!("http://{}", kiln.address);
+    let environment = [("VIGIL_URL", url.as_str()), ("VIGIL_TOKEN", token)];
+    let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+    // It is answered 412 until the token is bound, and asks again.
+    let bound = json!({ "name": "bench", "url": "", "token": token });
+    let (status, made) = kiln.ask("POST", "/api/addons/register", &bound).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["addon"]["id"].as_u64().unwrap();
+    kiln.online(id).await;
+    // Without the foreign gate its manifest offers nothing, and what it does not offer is not passed on.
+    for action in ["plan", "execute", "start", "scan"] {
+        let (status, answer) = kiln.act(id, action, json!({ "target": "x" }), json!({})).await;
+        assert!((400..500).contains(&status), "{action}: {status} {answer}");
+    }
+    // The agent has nothing that this server complains of.
+    let (_, log) = kiln
+        .ask("GET", &format!("/api/v1/addons/{id}/sources/log_history"), &Value::Null)
+        .await;
+    let lines = log["items"].as_array().unwrap();
+    assert!(
+        !lines
+            .iter()
+            .any(|line| line["message"].to_string().contains("corrected")),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn commands_go_by_http_to_an_agent_with_an_address_and_by_no_other_way() {
+    if not_here() {
+        return;
+    }
+    let (dir, drive) = (tempfile::tempdir().unwrap(), Loop::new(24));
+    let kiln = Kiln::start(dir.path(), "127.0.0.1:0", None).await;
+    let port = || {
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port()
+    };
+    let (here, nobody) = (port(), port());
+    let mut agents = Vec::new();
+    for (name, at) in [("listens", here), ("is-deaf", nobody)] {
+        let form = json!({ "name": name, "url": format!("http://127.0.0.1:{at}") });
+        let (status, made) = kiln.ask("POST", "/api/addons/register", &form).await;
+        assert_eq!(status, 201, "{made}");
+        let id = made["addon"]["id"].as_u64().unwrap();
+        let (url, number) = (format!("http://{}", kiln.address), id.to_string());
+        let environment = [
+            ("VIGIL_SERVER_URL", url.as_str()),
+            ("VIGIL_ADDON_ID", &number),
+            ("VIGIL_ADDON_TOKEN", made["token"].as_str().unwrap()),
+            ("KILN_ALLOW_FOREIGN_GATE", "1"),
+        ];
+        let own = dir.path().join(name);
+        std::fs::create_dir(&own).unwrap();
+        let listen = format!("127.0.0.1:{here}");
+        let arguments = match name {
+            "listens" => vec!["--smartctl", "/bin/false", "--listen", &listen],
+            _ => vec!["--smartctl", "/bin/false"],
+        };
+        agents.push((id, Agent::elsewhere(&own, &environment, &arguments)));
+        kiln.online(id).await;
+    }
+    let plan = json!({ "target": drive.node, "command": "burnin" });
+    let begun = Instant::now();
+    loop {
+        let (status, answer) = kiln.act(agents[0].0, "plan", plan.clone(), json!({})).await;
+        if status == 428 {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{status} {answer}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let console = std::fs::read_to_string(dir.path().join("listens/console")).unwrap();
+    assert!(console.contains("give this code"), "{console}");
+    let (status, answer) = kiln.act(agents[1].0, "plan", plan, json!({})).await;
+    assert!(
+        status >= 500,
+        "it is not sent down the socket instead: {status} {answer}"
+    );
+    assert!(drive.is_blank() && agents.iter().all(|(_, agent)| agent.workers().is_empty()));
+}
+
+#[tokio::test]
+async fn what_the_boxs_own_drives_say_at_rest_is_in_the_histories() {
+    if not_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (drive, smartctl) = (Loop::new(24), Smartctl::new(1));
+    let node = drive.node.to_str().unwrap();
+    let kiln = Kiln::start(dir.path(), "127.0.0.1:0", Some(TOKEN)).await;
+    let program = smartctl.program();
+    let _agent = Agent::with(dir.path(), &["--smartctl", program.to_str().unwrap()]);
+    // Nobody has asked for anything: it is read at rest, soon after it appeared.
+    let path = format!("/api/smart/attributes?serial={node}");
+    let shown = kiln.wait(&path, |shown| shown["count"] == 1).await;
+    let own = &shown["drives"][0];
+    assert_eq!((&own["hostname"], &own["present"]), (&json!("this box"), &json!(true)));
+    assert_eq!(
+        (&own["attributes"][0]["key"], &own["attributes"][0]["raw"]),
+        (&json!("5"), &json!(0))
+    );
+    let health = format!("/api/smart/health/summary?serial={node}");
+    assert_eq!(kiln.wait(&health, |_| true).await["drives"][0]["score"], 100);
+    assert!(
+        smartctl.calls().iter().any(|call| call.contains("-n standby,")),
+        "{:?}",
+        smartctl.calls()
+    );
+}
+
+#[tokio::test]
+async fn the_documents_of_a_jobs_readings_are_told_and_none_beside_them() {
+    let smartctl = Smartctl::new(1);
+    let program = smartctl.program();
+    let Some(bench) = Bench::with(&[48], true, &["--smartctl", program.to_str().unwrap()]).await else {
+        return;
+    };
+    let id = bench.job("standard").await;
+    let job = bench.server.over(id).await;
+    let both = bench.server.until("both documents", |seen| {
+        (seen.readings.len() >= 2).then(|| seen.readings.clone())
+    });
+    let readings = both.await;
+    let own: Vec<&Value> = readings
+        .iter()
+        .filter(|told| told["drive"] == json!(job.drive))
+        .collect();
+    assert!(own.len() >= 2, "before and after: {readings:#?}");
+    assert!(
+        own.iter()
+            .all(|told| told["document"]["serial_number"] == job.serial.as_str())
+    );
+}
