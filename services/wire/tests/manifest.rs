@@ -425,3 +425,22 @@ fn names_nobody_knows_do_no_harm_anywhere() {
     }
     assert_eq!(flaws(&manifest), [""; 0]);
 }
+
+#[test]
+fn a_name_of_blanks_is_none() {
+    for (name, good) in [
+        ("a", true),
+        (" a ", true),
+        ("", false),
+        (" ", false),
+        ("\u{a0}\t\u{2003}", false),
+    ] {
+        let text = json!({ "name": name, "version": "1", "pages": [{ "id": "p", "title": "t" }] }).to_string();
+        let flaws = wire::manifest::read_text(&text).err().unwrap_or_default();
+        assert_eq!(flaws.is_empty(), good, "{name:?}: {flaws:?}");
+        assert!(
+            flaws.iter().all(|flaw| flaw.to_string().starts_with("name: ")),
+            "{flaws:?}"
+        );
+    }
+}

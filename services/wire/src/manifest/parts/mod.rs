@@ -64,6 +64,13 @@ static SOURCE: Form = Form {
     expected: "a source's name, or a path that begins with /api/ and has no ..",
 };
 
+/// The add-on's name: people look for it in a list, so something of it must be seen.
+static NAME: Form = Form {
+    regex: "^(?=[\\s\\S]{1,128}(?![\\s\\S]))[\\s\\S]*[^\\t\\n\\u000b\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]",
+    fits: |text| text.chars().count() <= NAME_MAX && !text.trim().is_empty(),
+    expected: "a text of 1 to 128 characters, not only blanks",
+};
+
 /// A path of the add-on's API.
 static API_PATH: Form = Form {
     regex: "^/api/(?!.*\\.\\.)[^\\s]*$",
@@ -160,7 +167,7 @@ pub(super) static MANIFEST: Record = Record {
     name: "Manifest",
     about: "An add-on's pages: what its dashboard shows and asks.",
     keys: &[
-        must("name", Shape::Text { min: 1, max: NAME_MAX }, "name of the add-on"),
+        must("name", Shape::Form(&NAME), "name of the add-on"),
         must("version", FILLED, "version of the add-on"),
         may("description", TEXT, "what it does, in a sentence"),
         may("author", TEXT, "who made it"),
