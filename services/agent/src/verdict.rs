@@ -20,7 +20,7 @@ pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer]) -> Outcome {
     let evidence = believed(evidence, record);
     let due = self_tests_due(record);
     let outcome = judge(&case(record, &evidence, &due, peers)).outcome;
-    lost(&record.findings_before_loss).map_or(outcome, |hit| outcome.max(hit.outcome))
+    lost(&record.findings_before_loss, evidence.memory.bad > 0).map_or(outcome, |hit| outcome.max(hit.outcome))
 }
 
 /// Gives the record its verdict and its last state; answers with what later verdicts may compare with.
@@ -48,7 +48,7 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, peers: &[Peer], aborte
     let peer = Peer::of(&case, record.job.drive.clone(), &record.job.model, record.job.capacity);
     let mut verdict = judge(&case);
     let job = &mut record.job;
-    if let Some(hit) = lost(&record.findings_before_loss) {
+    if let Some(hit) = lost(&record.findings_before_loss, evidence.memory.bad > 0) {
         if hit.outcome > verdict.outcome {
             verdict.outcome = hit.outcome;
             verdict.summary = format!(
@@ -109,6 +109,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         smr: record.shingled.as_deref(),
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,
+        resets: record.resets,
         peers,
         ..Case::new(evidence)
     }
@@ -136,8 +137,8 @@ fn is_of(evidence: &Evidence, record: &Record) -> bool {
 }
 
 /// The rule for findings whose checkpoint was lost.
-fn lost(findings: &[Finding]) -> Option<RuleHit> {
-    let worst = findings.iter().map(burnin::findings::outcome).max()?;
+fn lost(findings: &[Finding], host_bad: bool) -> Option<RuleHit> {
+    let worst = burnin::findings::outcome_of_all(findings, host_bad)?;
     Some(RuleHit {
         id: "findings-before-loss".to_owned(),
         outcome: worst,

@@ -162,6 +162,7 @@ fn smartctls_answers_to_an_order_are_understood() {
         Err(NotStarted::Unsupported { .. }) => "unsupported".into(),
         Err(NotStarted::Busy { remaining }) => format!("busy {remaining}"),
         Err(NotStarted::Failed(why)) => format!("failed: {why}"),
+        Err(NotStarted::OtherDrive(why)) => format!("another drive: {why}"),
     };
     // What smartctl 7.3 and 7.4 print.
     assert_eq!(
