@@ -14,6 +14,7 @@ mod tls;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 /// A body that is sent.
@@ -32,6 +34,13 @@ pub type Body = BoxBody<Bytes, std::io::Error>;
 
 /// Longest answer that is read into memory, in bytes.
 const ANSWER_MAX: usize = 4 << 20;
+
+/// Longest time until there is a connection, TLS included. What stands before a box may take one while the box restarts, and
+/// then nobody ever answers on it.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Longest time until what is only read begins to come. What is ordered may take as long as the work does.
+const READ_WITHIN: Duration = Duration::from_secs(60);
 
 /// Which box, and who asks.
 #[derive(Clone, Debug, clap::Args)]
@@ -98,30 +107,47 @@ impl Place {
     }
 
     async fn ask(&self, request: Request<Body>) -> Result<Response<Incoming>> {
+        let limit = (request.method() == Method::GET).then_some(READ_WITHIN);
+        let late = || anyhow!("{} does not answer", self.authority());
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((bare, self.port))
+        let stream = timeout(CONNECTED_WITHIN, TcpStream::connect((bare, self.port)))
             .await
+            .map_err(|_| late())?
             .with_context(|| format!("connecting to {}", self.authority()))?;
         match &self.tls {
-            None => exchange(TokioIo::new(stream), request).await,
+            None => exchange(TokioIo::new(stream), request, limit)
+                .await
+                .unwrap_or_else(|| Err(late())),
             Some(config) => {
                 let connector = TlsConnector::from(Arc::clone(config));
                 let name = rustls::pki_types::ServerName::try_from(bare.to_owned())
                     .map_err(|_| anyhow!("{bare}: no name that a certificate can bear"))?;
-                let stream = connector.connect(name, stream).await.map_err(tls::explain)?;
-                exchange(TokioIo::new(stream), request).await
+                let stream = timeout(CONNECTED_WITHIN, connector.connect(name, stream))
+                    .await
+                    .map_err(|_| late())?
+                    .map_err(tls::explain)?;
+                exchange(TokioIo::new(stream), request, limit)
+                    .await
+                    .unwrap_or_else(|| Err(late()))
             }
         }
     }
 }
 
-async fn exchange<S>(stream: S, request: Request<Body>) -> Result<Response<Incoming>>
+/// One request and the head of its answer; `None` where that did not come in time.
+async fn exchange<S>(stream: S, request: Request<Body>, limit: Option<Duration>) -> Option<Result<Response<Incoming>>>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
-    tokio::spawn(connection);
-    sender.send_request(request).await.context("asking the box")
+    let answer = async {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        sender.send_request(request).await.context("asking the box")
+    };
+    match limit {
+        None => Some(answer.await),
+        Some(limit) => timeout(limit, answer).await.ok(),
+    }
 }
 
 /// A body of JSON, or none.
