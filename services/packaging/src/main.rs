@@ -75,6 +75,7 @@ fn main() -> anyhow::Result<()> {
         };
         let path = binaries.path("kiln-agent");
         let binary = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        release::check(&binary, arch.name()).with_context(|| path.display().to_string())?;
         let crates = sbom::crates(&lock)?;
         let archive = options.out.join(release::name(arch.name()));
         let bytes = release::archive(binary.clone(), &sbom::document(NAME, version, crates.clone()))?;

@@ -11,6 +11,39 @@ pub const COMPOSE: &str = include_str!("../recipes/docker-compose.yml");
 
 const LICENSE: &str = include_str!("../../../LICENSE");
 
+/// Refuses a program that does not run anywhere by itself: one with a loader or libraries, or for another machine than
+/// `arch`.
+///
+/// # Errors
+/// Says what it needs, or what it is.
+pub fn check(binary: &[u8], arch: &str) -> anyhow::Result<()> {
+    // Source: elf.h, EM_X86_64 and EM_AARCH64, at offset 18 of the header.
+    let machine = binary.get(18..20).map(|at| u16::from_le_bytes([at[0], at[1]]));
+    let wanted = match arch {
+        "amd64" => 62,
+        "arm64" => 183,
+        other => anyhow::bail!("{other}: expected amd64 or arm64"),
+    };
+    let Some(needs) = image::elf::needs(binary) else {
+        anyhow::bail!("it is no 64-bit ELF program");
+    };
+    anyhow::ensure!(
+        machine == Some(wanted),
+        "it is not for {arch} (ELF machine {machine:?}, expected {wanted})"
+    );
+    anyhow::ensure!(
+        needs.loader.is_none() && needs.libraries.is_empty(),
+        "it is not static: it needs {}; build it as the image builder does",
+        needs
+            .loader
+            .into_iter()
+            .chain(needs.libraries)
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    Ok(())
+}
+
 /// File name of the archive of an architecture, in the words of container images.
 #[must_use]
 pub fn name(arch: &str) -> String {

@@ -82,6 +82,8 @@ fn whole(arch: &str, board: &str, target: &str) {
         std::fs::read(&binary).unwrap(),
         std::fs::read(binaries.join("kiln-agent")).unwrap()
     );
+    let needs = image::elf::needs(&std::fs::read(&binary).unwrap()).unwrap();
+    assert_eq!((needs.loader, needs.libraries), (None, Vec::new()), "it runs by itself");
     let runs = |program: &Path| match (
         arch == std::env::consts::ARCH
             .replace("x86_64", "amd64")
@@ -179,6 +181,40 @@ fn amd64_is_read_back_and_runs() {
 #[test]
 fn arm64_is_read_back_and_runs() {
     whole("arm64", "arm64", "aarch64-unknown-linux-gnu");
+}
+
+#[test]
+fn a_program_that_needs_libraries_or_another_machine_is_not_released() {
+    // This test itself: an ordinary program of this machine.
+    let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    let (here, there) = match std::env::consts::ARCH {
+        "x86_64" => ("amd64", "arm64"),
+        _ => ("arm64", "amd64"),
+    };
+    let refused = |binary: &[u8], arch| packaging::release::check(binary, arch).unwrap_err().to_string();
+    assert!(refused(&own, here).contains("libc.so.6"), "{}", refused(&own, here));
+    assert!(
+        refused(&own, there).contains("it is not for"),
+        "{}",
+        refused(&own, there)
+    );
+    assert!(refused(b"#!/bin/sh\n", here).contains("no 64-bit ELF"));
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("kiln-agent"), own).unwrap();
+    let out = dir.path().join("out");
+    let made = Command::new(env!("CARGO_BIN_EXE_kiln-package"))
+        .args(["--bare", "--arch", here, "--binaries"])
+        .arg(dir.path())
+        .arg("--out")
+        .arg(&out)
+        .output()
+        .unwrap();
+    assert!(
+        !made.status.success() && String::from_utf8_lossy(&made.stderr).contains("it is not static"),
+        "{made:?}"
+    );
+    assert_eq!(std::fs::read_dir(out).unwrap().count(), 0, "nothing was written");
 }
 
 #[test]
