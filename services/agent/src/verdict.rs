@@ -110,6 +110,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,
         resets: record.resets,
+        hidden: record.hidden,
         peers,
         ..Case::new(evidence)
     }

@@ -1,4 +1,4 @@
-//! Resets of a drive, as the kernel's log tells them: no counter in `/sys` does.
+//! Resets of a drive and its hidden area, as the kernel's log tells them: nothing in `/sys` does.
 //!
 //! A line names the way to a drive (`ata3`, `sd 2:0:0:0`, `usb 2-1.4`, `nvme nvme0`), and the drive's directory below
 //! `/sys` is that very way. Reading the log needs `CAP_SYSLOG` where `kernel.dmesg_restrict` is set.
@@ -62,12 +62,23 @@ impl Way {
 
     /// Whether this line of the log is a reset of that drive.
     pub fn is_reset(&self, text: &str) -> bool {
-        let Some(rest) = self.0.iter().find_map(|name| text.strip_prefix(name.as_str())) else {
-            return false;
-        };
-        let names_it = rest.starts_with(':') || rest.starts_with('.');
-        let usb = text.starts_with("usb ") && rest.starts_with(": reset ");
-        names_it && (usb || WORDS.iter().any(|word| rest.contains(word)))
+        let usb = |rest: &str| text.starts_with("usb ") && rest.starts_with(": reset ");
+        self.behind(text)
+            .is_some_and(|rest| usb(rest) || WORDS.iter().any(|word| rest.contains(word)))
+    }
+
+    /// How many sectors of 512 bytes this line says are hidden behind a host protected area. The kernel tells it once,
+    /// when it finds the drive (`drivers/ata/libata-core.c`, `ata_hpa_resize`).
+    pub fn hidden(&self, text: &str) -> Option<u64> {
+        let (_, sizes) = self.behind(text)?.split_once("HPA detected: current ")?;
+        let (current, native) = sizes.split_once(", native ")?;
+        native.trim().parse::<u64>().ok()?.checked_sub(current.parse().ok()?)
+    }
+
+    /// What stands behind the name, if the line names something on this way.
+    fn behind<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let rest = self.0.iter().find_map(|name| text.strip_prefix(name.as_str()))?;
+        (rest.starts_with(':') || rest.starts_with('.')).then_some(rest)
     }
 }
 
@@ -94,15 +105,23 @@ fn is_usb(part: &str) -> bool {
 pub struct Follower {
     way: Way,
     seen: Option<Duration>,
+    hidden: u64,
 }
 
 impl Follower {
     /// Begins behind what the log tells now.
     pub fn new(syspath: &str) -> Self {
+        let (way, log) = (Way::of(syspath), read().ok());
         Self {
-            way: Way::of(syspath),
-            seen: read().ok().map(|log| newest(&log).unwrap_or_default()),
+            seen: log.as_deref().map(|log| newest(log).unwrap_or_default()),
+            hidden: log.map_or(0, |log| hidden(&log, &way)),
+            way,
         }
+    }
+
+    /// Sectors of 512 bytes that the kernel says are hidden; 0 where it says nothing, or no longer.
+    pub fn hidden(&self) -> u64 {
+        self.hidden
     }
 
     /// Resets since the last look, in the kernel's words; none where its log may not be read, or the way to the drive has
@@ -127,6 +146,12 @@ pub fn resets(log: &str, way: &Way, since: Duration) -> Vec<(Duration, String)> 
         .filter(|(at, text)| *at > since && way.is_reset(text))
         .map(|(at, text)| (at, text.to_owned()))
         .collect()
+}
+
+/// The sectors of 512 bytes that are hidden, by the log's last word on that drive.
+pub fn hidden(log: &str, way: &Way) -> u64 {
+    let told = log.lines().rev().filter_map(stamped);
+    told.filter_map(|(_, text)| way.hidden(text)).next().unwrap_or(0)
 }
 
 /// The last line's time: what comes later is new. `None` for an empty log, or one without times.
@@ -203,6 +228,22 @@ mod tests {
             }
         }
         assert_eq!(Way::of("/sys/devices/virtual/block/loop0"), Way::default());
+    }
+
+    #[test]
+    fn a_hidden_area_is_told_in_sectors() {
+        let log = "[    1.000000] ata3.00: HPA detected: current 78165360, native 78168448\n\
+                   [    1.000001] ata4.00: HPA detected: current 10, native 20\n\
+                   [    9.000000] ata3.00: HPA detected: current 78165000, native 78168448\n";
+        assert_eq!(hidden(log, &Way::of(SATA)), 3448, "the last word counts");
+        assert_eq!(hidden(log, &Way::of(NVME)), 0);
+        for line in [
+            "ata3.00: HPA detected: current x, native 5",
+            "ata3.00: HPA detected: current 9, native 5",
+            "ata3.00: HPA unlocked: 9 -> 12, native 12",
+        ] {
+            assert_eq!(Way::of(SATA).hidden(line), None, "{line}");
+        }
     }
 
     #[test]

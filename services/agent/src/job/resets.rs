@@ -1,4 +1,4 @@
-//! Resets of the drive that the kernel tells of, counted while a job has it.
+//! What the kernel tells of the drive: resets, counted while a job has it, and its hidden area.
 
 use std::time::Duration;
 
@@ -22,10 +22,12 @@ pub(super) struct Resets {
 impl JobTask {
     /// Begins to count, or goes on with it.
     pub(super) fn count_resets(&mut self, held: &Held) {
-        self.resets.get_or_insert_with(|| Resets {
+        let resets = self.resets.get_or_insert_with(|| Resets {
             follower: Follower::new(&held.syspath),
             looked: Instant::now(),
         });
+        // What was known once outlives the kernel's ring.
+        self.record.hidden = self.record.hidden.max(resets.follower.hidden());
     }
 
     /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case.

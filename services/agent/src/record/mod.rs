@@ -82,6 +82,9 @@ pub struct Record {
     /// Resets of the drive that the kernel told of.
     #[serde(default)]
     pub resets: u64,
+    /// Sectors of 512 bytes that the kernel says are hidden on it.
+    #[serde(default)]
+    pub hidden: u64,
     /// Findings of a session whose checkpoint was lost: they stand beside what the new start finds.
     pub findings_before_loss: Vec<Finding>,
     /// Raised at each change; of two copies the higher one counts.
@@ -196,6 +199,7 @@ impl Record {
             smart_after: None,
             saved: false,
             resets: 0,
+            hidden: 0,
             findings_before_loss: Vec::new(),
             revision: 0,
         })
@@ -333,6 +337,7 @@ pub(crate) mod tests {
             smart_after: None,
             saved: false,
             resets: 0,
+            hidden: 0,
             findings_before_loss: vec![],
             revision: 0,
         }

@@ -42,6 +42,8 @@ pub struct Case<'a> {
     pub paused_for_heat: bool,
     /// Resets of the drive that the kernel told of during the job, beside what the engine saw.
     pub resets: u64,
+    /// Sectors of 512 bytes that the kernel says are hidden behind a host protected area.
+    pub hidden: u64,
     /// Other drives of the same model that the box knows.
     pub peers: &'a [Peer],
 }
@@ -65,6 +67,7 @@ impl<'a> Case<'a> {
             too_hot: None,
             paused_for_heat: false,
             resets: 0,
+            hidden: 0,
             peers: &[],
         }
     }

@@ -585,6 +585,19 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
 }
 
 #[test]
+fn a_hidden_area_is_not_tested_and_that_is_told() {
+    let (evidence, drive) = (clean(), snapshot());
+    let with = |hidden| {
+        let case = Case {
+            hidden,
+            ..both(&evidence, &drive)
+        };
+        fired(&case, "hidden-area")
+    };
+    assert_eq!((with(0), with(1)), (None, WARN));
+}
+
+#[test]
 fn link_resets_identity_and_format() {
     let (mut evidence, drive) = (clean(), snapshot());
     let mut other = snapshot();

@@ -49,6 +49,7 @@ impl Job {
             too_hot: seen.too_hot.as_deref(),
             paused_for_heat: seen.paused,
             resets: seen.resets,
+            hidden: seen.hidden,
             ..Case::new(&evidence)
         };
         let mut verdict = judge(&case);

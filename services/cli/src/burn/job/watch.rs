@@ -33,6 +33,8 @@ pub(super) struct Seen {
     pub paused: bool,
     /// Resets of the drive that the kernel told of.
     pub resets: u64,
+    /// Sectors of 512 bytes that it says are hidden.
+    pub hidden: u64,
     temperature: Option<Celsius>,
     step: u16,
     rate: Bytes,
@@ -68,6 +70,7 @@ impl Watch {
         let (system, smartctl, shared) = (job.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
         let began = Instant::now();
         let mut kernel = Follower::new(&job.held.device.syspath);
+        lock(&seen).hidden = kernel.hidden();
         let look = move || {
             loop {
                 let reading = thermometer.read(&system, &smartctl, Instant::now());
