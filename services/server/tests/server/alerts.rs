@@ -359,7 +359,7 @@ async fn channels_of_the_owners_file_tell_and_its_mistakes_are_shown() {
     let url = format!("json://user:geheim@{}/hook", receiver.address);
     let section = json!({
         "urls": ["discord://geheim"],
-        "bench": { "url": url, "severities": ["info"], "rules": [{ "event_type": "geheim", "cooldown_secs": -2 }] },
+        "bench": { "url": url, "severities": ["warning"], "rules": [{ "event_type": "geheim", "cooldown_secs": -2 }] },
     });
     std::fs::write(credentials.join("alerts"), section.to_string()).unwrap();
     let mut command = crate::process::command(&dir.path().join("data"));
@@ -391,7 +391,9 @@ async fn channels_of_the_owners_file_tell_and_its_mistakes_are_shown() {
     for words in ["[alerts] urls[0]", "[alerts.bench] rules[0] cooldown_secs: expected"] {
         assert!(banners.text.contains(words), "{words}: {banners:?}");
     }
-    // The login is an event of severity info, which this channel wants.
+    // A refused login is an event of severity warning, which this channel wants.
+    let wrong = json!({ "username": "admin", "password": "not this one" });
+    assert_eq!(admin.post("/api/v1/session", &wrong).await.status, 401);
     receiver.wait(1).await;
     drop(server);
     let logged = std::fs::read_to_string(log).unwrap();
