@@ -104,6 +104,8 @@ pub async fn take(
         .unwrap_or_default();
     if kind.starts_with("application/json") {
         let Json(fetch) = Json::<UpdateFetch>::from_request(request, &()).await?;
+        // Who has the box fetch one is done with what that page was sending itself.
+        app.end_update(&owner(&person)).await;
         app.fetch_update(&fetch.url, fetch.downgrade || asked.downgrade, &person.name)?;
         return Ok((StatusCode::ACCEPTED, Answered(json!({ "told": "It is being fetched" }))).into_response());
     }

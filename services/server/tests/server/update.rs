@@ -476,6 +476,12 @@ async fn a_download_takes_what_is_lacking_goes_on_after_breaks_and_tells_what_fa
     assert!(told.contains("not the ones that were signed"), "{told}");
     let answer = bench.admin.post("/api/v1/update", &json!({ "url": "ftp://x/y" })).await;
     assert_eq!(answer.problem(), "bad-url");
+    // What one was sending oneself is given up for a download.
+    let (_, head, all) = update();
+    let mut bench = Bench::new().await;
+    let (url, _) = files(all, true, vec![]).await;
+    assert_eq!(bench.bytes(Method::POST, "/begin", &head).await.status, 200);
+    assert_eq!(bench.fetch(&format!("{url}/kiln")).await, None);
 }
 
 #[tokio::test]
