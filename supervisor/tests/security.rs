@@ -164,6 +164,7 @@ fn page() -> String {
     }
     t.push_str("\nSettings, made by PID 1 before any unit starts:\n\n| setting | value | why |\n|---|---|---|\n");
     for (name, value, why) in sysctl::SETTINGS {
+        let value = value.replace('|', "\\|");
         writeln!(t, "| `{}` | {value} | {why} |", name.replace('/', ".")).unwrap();
     }
     t.push_str("\nMounts: `/proc`, `/sys`, `/run`, `/tmp`, state and the boot partition are `nosuid`, `nodev`, `noexec`; `/system` is read-only,\n`nosuid`, `nodev`; `/dev` is `nosuid`, `noexec`. Programs come from the initramfs and `/system` alone.\n");

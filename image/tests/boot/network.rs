@@ -230,10 +230,10 @@ fn the_page_of_rights_is_what_the_running_box_has() {
         .skip(2)
         .take_while(|l| l.starts_with("| `"))
     {
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let name = cells[1].trim_matches('`').replace('.', "/");
+        let cells: Vec<String> = line.split(" | ").map(|cell| cell.replace("\\|", "|")).collect();
+        let name = cells[0].trim_matches(['|', '`', ' ']).replace('.', "/");
         if let Ok(value) = probe.read(&format!("/proc/sys/{name}")) {
-            assert_eq!(value.trim(), cells[2], "{name}");
+            assert_eq!(value.trim(), cells[1].trim(), "{name}");
         }
     }
     let line = probe.read("/proc/cmdline").unwrap();
