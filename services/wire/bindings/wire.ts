@@ -584,7 +584,12 @@ present: boolean,
 /**
  * Since when it is present, or gone.
  */
-since: string, };
+since: string, 
+/**
+ * Of when all this is, where nobody watches the bus now: the agent has not told its drives since the server's start or
+ * since its connection ended, and the drive may be under another kernel name or gone. The server alone sets it.
+ */
+as_of?: string, };
 
 export type DriveId = string;
 
@@ -1186,6 +1191,10 @@ sweeps: number,
  * Whether a drive that passes it can be formatted afterwards.
  */
 formats: boolean, 
+/**
+ * Whether a drive can be judged as sold new by it: it asks for SMART.
+ */
+judges_new: boolean, 
 /**
  * Its TOML text.
  */

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use crate::job::Outcome;
+use crate::job::{Job, Outcome};
 use crate::{Bytes, DriveId, JobId, Time};
 
 /// What a job says of its certificate; the certificate itself is fetched.
@@ -31,6 +31,20 @@ pub struct Revocation {
     pub job: JobId,
     /// In words.
     pub why: String,
+}
+
+impl Revocation {
+    /// By a job in which the same drive failed; `otherwise` is the time where the job names no end.
+    pub fn by(failed: &Job, otherwise: Time) -> Self {
+        Self {
+            at: failed.ended.unwrap_or(otherwise),
+            job: failed.id,
+            why: match &failed.verdict {
+                Some(verdict) => format!("the same drive failed a later burn-in: {}", verdict.summary),
+                None => "the same drive failed a later burn-in".to_owned(),
+            },
+        }
+    }
 }
 
 /// A certificate as it was signed.

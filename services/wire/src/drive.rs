@@ -44,6 +44,12 @@ pub struct Drive {
     /// Since when it is present, or gone.
     #[schema(value_type = String, format = DateTime)]
     pub since: Time,
+    /// Of when all this is, where nobody watches the bus now: the agent has not told its drives since the server's start or
+    /// since its connection ended, and the drive may be under another kernel name or gone. The server alone sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub as_of: Option<Time>,
 }
 
 /// How a drive is attached.
@@ -136,7 +142,7 @@ impl Content {
             Self::Unknown => "not looked at yet".to_owned(),
             Self::Empty => "no known content".to_owned(),
             Self::Found { summary, .. } => summary.clone(),
-            Self::Unreadable { why } => format!("its start cannot be read ({why})"),
+            Self::Unreadable { why } => format!("what stands on it cannot be read ({why})"),
         }
     }
 }

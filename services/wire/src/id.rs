@@ -63,13 +63,12 @@ impl DriveId {
             .filter(char::is_ascii_hexdigit)
             .map(|c| c.to_ascii_lowercase())
             .collect();
-        let says_something = digits.bytes().any(|b| b != b'0') && digits.bytes().any(|b| b != b'f');
-        (digits.len() >= 8 && says_something).then(|| Self(format!("wwn-{digits}")))
+        (digits.len() >= 8 && !is_placeholder_name(&digits)).then(|| Self(format!("wwn-{digits}")))
     }
 
     /// The identity of a drive without a world wide name: model, serial and capacity in bytes.
     ///
-    /// `None` where the serial says nothing (empty or one repeated character).
+    /// `None` where the serial says nothing: empty, or what bridges and boards tell of every drive alike.
     pub fn from_serial(model: &str, serial: &str, capacity: u64) -> Option<Self> {
         let clean = |text: &str| -> String {
             text.trim()
@@ -78,8 +77,7 @@ impl DriveId {
                 .collect()
         };
         let serial = clean(serial);
-        let first = serial.chars().next()?;
-        if serial.chars().all(|c| c == first) {
+        if is_placeholder_serial(&serial) {
             return None;
         }
         Self::parse(&format!("sn-{}-{serial}-{capacity}", clean(model))).ok()
@@ -89,6 +87,68 @@ impl DriveId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Serials that firmware tells of every drive alike, without case and signs: words of vendors' templates.
+const PLACEHOLDERS: [&str; 15] = [
+    "NONE",
+    "NULL",
+    "NA",
+    "UNKNOWN",
+    "GENERIC",
+    "DEFAULT",
+    "DEADBEEF",
+    "SERIAL",
+    "SERIALNUMBER",
+    "NOSERIAL",
+    "NOSERIALNUMBER",
+    "TOBEFILLEDBYOEM",
+    "USBDEVICE",
+    "USBDISK",
+    // USB bridges of one family, whatever drive is behind them.
+    "DD56419883914",
+];
+
+/// Shortest serial that is taken for mere counting, `12345678`: a shorter one may be meant.
+const COUNTING: usize = 8;
+
+/// Most digits behind a serial's zeros that are taken for a board's first sample, `000000000001`.
+const SAMPLE: usize = 2;
+
+/// Whether many drives tell this serial: then it tells none of them from another.
+fn is_placeholder_serial(serial: &str) -> bool {
+    let plain: String = serial
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_uppercase())
+        .collect();
+    let zeros = plain.bytes().take_while(|b| *b == b'0').count();
+    let mut kinds: Vec<u8> = plain.bytes().collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds.len() <= 1
+        || PLACEHOLDERS.contains(&plain.as_str())
+        || (plain.len() >= COUNTING && counts_up(&plain))
+        || (zeros + SAMPLE >= COUNTING && plain.len() - zeros <= SAMPLE)
+}
+
+/// Whether a world wide name, in lower-case hexadecimal digits, is a template's: hardly a digit in it, or mere counting.
+fn is_placeholder_name(digits: &str) -> bool {
+    let said = |nothing: u8| digits.bytes().filter(|b| *b != nothing).count();
+    // `5000000000000000` names neither a maker nor a drive; `5fff…` is the same of erased flash.
+    said(b'0') <= SAMPLE || said(b'f') <= SAMPLE || counts_up(digits) || digits.contains("deadbeef")
+}
+
+/// Whether each digit is one above the one before: `12345678`, `1234567890`, `0123456789ABCDEF`.
+fn counts_up(text: &str) -> bool {
+    let next = |digit: u8| match digit {
+        b'9' => [b'0', b'A', b'a'],
+        b'F' | b'f' => [b'0'; 3],
+        other => [other + 1; 3],
+    };
+    text.bytes()
+        .zip(text.bytes().skip(1))
+        .all(|(one, two)| next(one).contains(&two))
 }
 
 impl TryFrom<String> for DriveId {
@@ -166,15 +226,44 @@ mod tests {
         ] {
             assert_eq!(DriveId::from_wwn(text).unwrap().as_str(), "wwn-5000c500a1b2c3d4");
         }
-        for nothing in ["", "0x0000000000000000", "ffffffffffffffff", "eui.", "n/a"] {
+        for nothing in [
+            "",
+            "0x0000000000000000",
+            "ffffffffffffffff",
+            "eui.",
+            "n/a",
+            "naa.5000000000000000",
+            "naa.5000000000000001",
+            "eui.0100000000000000",
+            "eui.0123456789abcdef",
+            "0xdeadbeefdeadbeef",
+        ] {
             assert_eq!(DriveId::from_wwn(nothing), None, "{nothing}");
         }
     }
 
     #[test]
     fn a_serial_that_says_nothing_is_no_identity() {
-        for serial in ["", "   ", "0000000000", "-"] {
+        for serial in [
+            "",
+            "   ",
+            "0000000000",
+            "-",
+            "0123456789ABCDEF",
+            "0123456789abcdef0123",
+            "12345678",
+            "123456789012",
+            "000000000001",
+            "DEADBEEF",
+            "None",
+            "Generic",
+            "To be filled by O.E.M.",
+            "DD56419883914",
+        ] {
             assert_eq!(DriveId::from_serial("WDC WD40", serial, 4_000), None, "{serial:?}");
+        }
+        for serial in ["1234567", "S3Z9NB0K123456", "00000145", "WD-000001", "2020", "S1"] {
+            assert!(DriveId::from_serial("WDC WD40", serial, 4_000).is_some(), "{serial:?}");
         }
         assert_eq!(
             DriveId::from_serial("WDC WD40", "WD-WCC4E1", 4_000).unwrap().as_str(),

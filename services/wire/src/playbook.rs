@@ -21,6 +21,9 @@ pub struct PlaybookInfo {
     pub sweeps: u32,
     /// Whether a drive that passes it can be formatted afterwards.
     pub formats: bool,
+    /// Whether a drive can be judged as sold new by it: it asks for SMART.
+    #[serde(default)]
+    pub judges_new: bool,
     /// Its TOML text.
     pub text: String,
     /// Why it cannot be used; then it is only shown.

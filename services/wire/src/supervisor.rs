@@ -35,6 +35,11 @@ pub enum Request {
         /// What is written down as the reason.
         why: String,
     },
+    /// An orderly power-off, likewise; nobody switches the box on again from afar.
+    PowerOff {
+        /// What is written down as the reason.
+        why: String,
+    },
     /// What the server has not proven yet while the running slot is on trial; nothing: it answers itself, its store was
     /// written and read, and the agent sees the bus. Said every ten seconds.
     Proof {

@@ -224,6 +224,7 @@ fn frames() -> Vec<Frame> {
         refused: None,
         present: true,
         since: Time::UNIX_EPOCH,
+        as_of: None,
     };
     let call = |command| {
         Frame::Command(Call {
@@ -284,6 +285,7 @@ fn frames() -> Vec<Frame> {
             steps: vec!["read".into()],
             sweeps: 1,
             formats: false,
+            judges_new: false,
             text: "name = \"scan\"".into(),
             problem: None,
         }]),
