@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use wire::drive::{Content, Signature};
 
 use crate::blkid::{Outcome, Probe, Values};
+use crate::salvage::Salvage;
 
 /// Content that belongs to something larger than the drive: lost with it is more than the drive's own data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,19 +100,47 @@ const START: usize = 4096;
 
 /// Looks at `size` bytes of an open device or image with logical `sector` size.
 ///
+/// What the drive cannot read hides nothing that stands elsewhere: then a copy of what it can is looked at.
+///
 /// # Errors
 /// When it could not be looked at for a reason that is not the drive's own.
 pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
+    // What the kernel remembers may be of the drive that was there before: docks exchange them without a word. Where it does
+    // not forget, the look is as good as it was.
+    let _ = nix::fcntl::posix_fadvise(file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     match try_look(file, size, sector) {
-        Err(error) if is_the_drives(&error) => Ok(Look::unreadable(error.to_string())),
+        Err(error) if is_the_drives(&error) => salvaged(file, size, sector, &error),
         looked => looked,
     }
+}
+
+/// The look at what can be read of a drive of which `why` could not.
+fn salvaged(file: &File, size: u64, sector: u32, why: &io::Error) -> io::Result<Look> {
+    let mut salvage = Salvage::new(size)?;
+    salvage.take(file, 0, size)?;
+    // A partition table that can be read names further places.
+    let partitions = Probe::new(salvage.copy(), 0, 0, sector)?.partitions()?;
+    for partition in partitions {
+        if partition
+            .start
+            .checked_add(partition.size)
+            .is_some_and(|end| end <= size)
+        {
+            salvage.take(file, partition.start, partition.size)?;
+        }
+    }
+    let mut look = try_look(salvage.copy(), size, sector)?;
+    // What was found elsewhere says nothing of what the start held.
+    if salvage.lost(START as u64) || look.content == Content::Empty {
+        look.content = Content::Unreadable { why: why.to_string() };
+    }
+    Ok(look)
 }
 
 /// Whether a read failed by the drive or the way to it, and not by this computer's want of something.
 ///
 /// Source: `blk_errors` in block/blk-core.c. A read that ended early has no number: libblkid and `read_exact` tell it so.
-fn is_the_drives(error: &io::Error) -> bool {
+pub(crate) fn is_the_drives(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(errno) => matches!(
             errno,
@@ -157,17 +186,15 @@ fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
                 .start
                 .checked_add(partition.size)
                 .is_some_and(|end| end <= size);
-        let inner = if within {
-            Probe::new(file, partition.start, partition.size, sector).ok()
-        } else {
-            None
+        let inner = match within {
+            true => Some(Probe::new(file, partition.start, partition.size, sector)?),
+            false => None,
         };
         let Some(mut inner) = inner else {
             signatures.push(signature(partition.number, &blank, partition.name));
             continue;
         };
-        // A bad sector in a partition leaves the rest of the answer standing.
-        let found = signatures_of(&mut inner).unwrap_or_default();
+        let found = signatures_of(&mut inner)?;
         if found.is_empty() {
             signatures.push(signature(partition.number, &blank, partition.name.clone()));
         }
@@ -175,7 +202,7 @@ fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
             kiln |= is_kiln_boot(&values);
             signatures.push(signature(partition.number, &values, partition.name.clone()));
         }
-        let _unreadable = collect_members(&mut inner, partition.number, (file, partition.start), &mut members);
+        collect_members(&mut inner, partition.number, (file, partition.start), &mut members)?;
     }
 
     members.sort_by_key(|member: &Member| (member.partition, member.kind));

@@ -31,6 +31,7 @@ pub mod kernel_log;
 pub mod locate;
 pub mod probe;
 pub mod registry;
+mod salvage;
 pub mod selftest;
 pub mod smart;
 pub mod sysfs;

@@ -316,6 +316,7 @@ fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive
         refused: against.or_else(|| entry.refused.clone()),
         present: true,
         since: entry.since,
+        as_of: None,
     }
 }
 

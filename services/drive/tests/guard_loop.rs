@@ -316,6 +316,93 @@ fn members_are_refused_unless_the_plan_names_them() {
     device.open(&[ContentKind::Luks]).unwrap();
 }
 
+/// Signatures of other kinds stand at the end of a drive: that these cannot be read hides none of those that can.
+#[test]
+fn a_member_with_an_unreadable_end_is_still_a_member() {
+    let luks = "echo pw | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $F";
+    let Some(device) = Loop::new(&[], luks) else { return };
+    let image = device._dir.path().join("image");
+    File::options()
+        .write(true)
+        .open(image)
+        .unwrap()
+        .set_len((64 << 20) - (64 << 10))
+        .unwrap();
+    let mut end = [0; 512];
+    let file = File::open(&device.node).unwrap();
+    let read = std::os::unix::fs::FileExt::read_exact_at(&file, &mut end, (64 << 20) - 512);
+    assert!(read.is_err(), "the end of the device can be read");
+    drop(file);
+    let (kind, reason) = device.refused();
+    assert_eq!(kind, "luks", "{reason}");
+}
+
+/// Without `O_EXCL` the kernel lets any number of processes write to a whole disk: virtual machines, databases, `dd`.
+#[test]
+fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is_read_is_not() {
+    let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else {
+        return;
+    };
+    let hold = |way: &str| {
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("exec 7{way} \"$0\"; echo open; read x")])
+            .arg(&device.node)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut word = [0; 5];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut word).unwrap();
+        child
+    };
+    // A process that this one started is its own: it is another's once its parent has ended.
+    let script = r#"sh -c 'exec 7<>"$0"; echo $$; while [ ! -e "$1" ]; do sleep 0.1; done' "$0" "$1" & read x"#;
+    let done = tempfile::tempdir().unwrap().keep().join("done");
+    let mut parent = Command::new("setsid")
+        .args(["sh", "-c", script])
+        .arg(&device.node)
+        .arg(&done)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pid = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(parent.stdout.as_mut().unwrap()), &mut pid).unwrap();
+    let mine = device.refused();
+    drop(parent.stdin.take());
+    parent.wait().unwrap();
+    let refused = device.refused();
+    std::fs::write(&done, "").unwrap();
+    while Path::new(&format!("/proc/{}", pid.trim())).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::fs::remove_dir_all(done.parent().unwrap()).unwrap();
+    assert_eq!(mine.0, "free", "{}", mine.1);
+    assert_eq!(refused.0, "open-for-writing", "{}", refused.1);
+    assert!(refused.1.contains(&format!("process {}", pid.trim())), "{}", refused.1);
+
+    let mut reader = hold("<");
+    let read = device.refused();
+    drop(reader.stdin.take());
+    reader.wait().unwrap();
+    assert_eq!(read.0, "free", "{}", read.1);
+}
+
+/// Behind a dock's back: the device stays, and the kernel still has the pages of the drive that was there before.
+#[test]
+fn what_was_put_there_behind_the_kernels_back_is_seen() {
+    let Some(device) = Loop::new(&[], "") else { return };
+    let opened = device.open(&[]).unwrap();
+    assert_eq!(opened.look.content, wire::drive::Content::Empty);
+    assert!(run(
+        "mkfs.ext4",
+        &["-q", "-F", "-L", "photos"],
+        &device._dir.path().join("image")
+    ));
+    let look = guard(true).look_again(&opened.file, &device.identity(), &[]).unwrap();
+    assert!(look.content.words().contains("photos"), "{:?}", look.content);
+}
+
 #[test]
 fn a_partition_and_a_plain_file_are_refused() {
     let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else {

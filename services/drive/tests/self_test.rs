@@ -268,7 +268,7 @@ fn nvme(running: u8, done: u8, log: &[(u8, u8, u64)]) -> String {
         "device": {"type": "nvme", "protocol": "NVMe"},
         "serial_number": "S123",
         "smart_status": {"passed": true},
-        "nvme_smart_health_information_log": {"critical_warning": 0},
+        "nvme_smart_health_information_log": {"critical_warning": 0, "temperature": 30, "available_spare": 100},
         "nvme_self_test_log": {
             "current_self_test_operation": {"value": running, "string": "x"},
             "current_self_test_completion_percent": done,

@@ -244,7 +244,7 @@ fn two_bridges_with_one_serial_are_shown_and_refused() {
             &[("vendor", b"Cheap\n"), ("model", b"Bridge\n"), ("type", b"0\n")],
         );
         tree.put(&format!("sys/devices/{port}/idVendor"), "152d\n");
-        tree.put(&format!("sys/devices/{port}/serial"), "0123456789ABCDEF\n");
+        tree.put(&format!("sys/devices/{port}/serial"), "20190716AB51\n");
     }
     let system = tree.system();
     let drives = sysfs::walk(&system);

@@ -5,7 +5,7 @@ use super::in_use::InUse;
 use super::refusal::Refusal;
 use crate::content::ContentKind;
 use crate::identity::Identity;
-use wire::drive::Bus;
+use wire::drive::{Bus, Content};
 
 /// Whether the device that `facts` describe may be erased as `expected`, giving up the memberships in `lose`.
 ///
@@ -68,6 +68,13 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
             device: device.clone(),
         });
     }
+    if let Some(opener) = facts.openers.first() {
+        return in_use(InUse::Open {
+            what: opener.what.clone(),
+            pid: opener.pid,
+            program: opener.program.clone(),
+        });
+    }
     let members = facts.look.iter().flat_map(|look| &look.members);
     if let Some(member) = members.into_iter().find(|member| !lose.contains(&member.kind)) {
         let what = match member.partition {
@@ -88,6 +95,22 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
     Ok(())
 }
 
+/// Whether a drive that nothing was written to still holds what was `agreed` to be erased.
+///
+/// A dock answers with its own name for whatever drive is in it, so identity alone does not tell that it was exchanged.
+///
+/// # Errors
+/// [`Refusal::OtherContent`].
+pub fn same_content(agreed: &Content, now: &Content) -> Result<(), Refusal> {
+    if agreed == now {
+        return Ok(());
+    }
+    Err(Refusal::OtherContent {
+        agreed: agreed.words(),
+        now: now.words(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -96,7 +119,7 @@ mod tests {
 
     use super::*;
     use crate::content::{Look, Member};
-    use crate::guard::facts::{Holder, Mount};
+    use crate::guard::facts::{Holder, Mount, Opener};
     use crate::sysfs::{DevNum, Device};
 
     fn identity() -> Identity {
@@ -135,6 +158,7 @@ mod tests {
             holders: Vec::new(),
             btrfs: Vec::new(),
             loops: Vec::new(),
+            openers: Vec::new(),
             look: Some(Look {
                 content: Content::Empty,
                 members: Vec::new(),
@@ -246,6 +270,17 @@ mod tests {
                 refusal(|f| f.loops = vec![("sdb".into(), "loop3".into())]),
                 "loop-backing",
                 "loop3 is backed by sdb",
+            ),
+            (
+                refusal(|f| {
+                    f.openers = vec![Opener {
+                        what: "sdb1".into(),
+                        pid: 77,
+                        program: "qemu-system-x86".into(),
+                    }]
+                }),
+                "open-for-writing",
+                "process 77 (qemu-system-x86) has sdb1 open for writing",
             ),
             (
                 refusal(|f| f.look = member(ContentKind::Md)),

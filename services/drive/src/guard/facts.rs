@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 
+use super::open::{Writer, writers};
 use crate::content::Look;
 use crate::sysfs::{self, DevNum, Device};
 use crate::system::{System, names, text};
@@ -31,6 +32,8 @@ pub struct Usage {
     loops: Vec<(String, String)>,
     boot_disk: Option<DevNum>,
     drives: Vec<Device>,
+    /// Other processes that have a block device open for writing.
+    writers: Vec<Writer>,
 }
 
 impl Usage {
@@ -61,6 +64,16 @@ impl Usage {
                 .collect(),
             boot_disk: system.text("run/kiln/boot-disk").and_then(|text| DevNum::parse(&text)),
             drives: sysfs::walk(system),
+            writers: Vec::new(),
+        }
+    }
+
+    /// The same, and who has what open for writing: every descriptor of every process is looked at, which is for the
+    /// moment before a drive is written and not for a list that is told every few seconds.
+    pub fn with_writers(self, system: &System) -> Self {
+        Usage {
+            writers: writers(system, std::process::id()),
+            ..self
         }
     }
 
@@ -79,6 +92,17 @@ pub struct Mount {
     pub at: String,
     /// A process that sees it, where this one does not.
     pub pid: Option<u32>,
+}
+
+/// A process that has the device or a partition of it open for writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opener {
+    /// Kernel name of the disk or partition.
+    pub what: String,
+    /// The process.
+    pub pid: u32,
+    /// Its program.
+    pub program: String,
 }
 
 /// What kind of device sits on top.
@@ -128,6 +152,8 @@ pub struct Facts {
     pub btrfs: Vec<(String, String)>,
     /// Kernel names of the disk or partitions behind a loop device, with the loop device.
     pub loops: Vec<(String, String)>,
+    /// Other processes that have it open for writing, where that was asked for.
+    pub openers: Vec<Opener>,
     /// What stands on it; `None` where nobody looked.
     pub look: Option<Look>,
 }
@@ -170,6 +196,18 @@ impl Facts {
             .iter()
             .filter_map(|(device, backing)| Some((name_of(NONE, backing)?, device.clone())))
             .collect();
+        let openers = usage
+            .writers
+            .iter()
+            .filter_map(|writer| {
+                let (what, _) = parts.iter().find(|(_, number)| *number == writer.number)?;
+                Some(Opener {
+                    what: what.clone(),
+                    pid: writer.pid,
+                    program: writer.program.clone(),
+                })
+            })
+            .collect();
         let same_identity = usage
             .drives
             .iter()
@@ -189,6 +227,7 @@ impl Facts {
                 .collect(),
             btrfs,
             loops,
+            openers,
             look,
             device,
         }

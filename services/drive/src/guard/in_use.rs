@@ -72,6 +72,15 @@ pub enum InUse {
         /// The loop device.
         device: String,
     },
+    /// Another process has it open for writing, though not exclusively.
+    Open {
+        /// Kernel name of the disk or partition.
+        what: String,
+        /// The process.
+        pid: u32,
+        /// Its program.
+        program: String,
+    },
     /// Something else in the kernel holds it.
     Holder {
         /// Kernel name of the disk or partition.
@@ -107,6 +116,7 @@ impl InUse {
             InUse::BcacheActive { .. } => "bcache-active",
             InUse::BtrfsMounted { .. } => "btrfs-mounted",
             InUse::Loop { .. } => "loop-backing",
+            InUse::Open { .. } => "open-for-writing",
             InUse::Holder { .. } => "holder",
             InUse::Member {
                 kind: ContentKind::Md, ..
@@ -156,6 +166,9 @@ impl std::fmt::Display for InUse {
             InUse::BcacheActive { what, cache } => write!(f, "{what} is used by {cache}"),
             InUse::BtrfsMounted { what, uuid } => write!(f, "{what} belongs to the mounted btrfs {uuid}"),
             InUse::Loop { what, device } => write!(f, "{device} is backed by {what}"),
+            InUse::Open { what, pid, program } => {
+                write!(f, "process {pid} ({program}) has {what} open for writing")
+            }
             InUse::Holder { what, holder } => write!(f, "{what} is used by {holder}"),
             InUse::Member { what, kind } => {
                 write!(f, "{what} is a {}; its other parts would lose it, too", kind.words())

@@ -4,7 +4,8 @@
 //! them around the one descriptor that will be written, opened `O_RDWR | O_EXCL | O_DIRECT`. The exclusive open makes the
 //! kernel itself refuse what it uses (a mount in any namespace, swap, md, dm, bcache), so the facts exist to give the
 //! reason, and to refuse what the kernel does not use *now*: members of arrays and volumes that are not running, a
-//! second Kiln stick, another drive in the same place.
+//! second Kiln stick, another drive in the same place; and what it does not exclude: processes that have it open without
+//! `O_EXCL`.
 //!
 //! Tested by the tables in [`mod@decide`], over made-up trees in [`facts`], on loop devices in `tests/guard_loop.rs`, and
 //! in QEMU by the image's boot tests.
@@ -12,6 +13,7 @@
 pub mod decide;
 pub mod facts;
 mod in_use;
+mod open;
 mod refusal;
 
 use std::fs::File;
@@ -21,7 +23,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use decide::decide;
+pub use decide::{decide, same_content};
 pub use facts::{Facts, Usage};
 pub use in_use::InUse;
 pub use refusal::Refusal;
@@ -118,7 +120,7 @@ impl Guard {
             return Err(Refusal::NotABlockDevice { node: node.to_owned() });
         }
         let number = device_number(&reader).map_err(open)?;
-        self.check(&reader, expected, lose)?;
+        self.check_patiently(&reader, expected, lose)?;
         drop(reader);
 
         let flags = libc::O_EXCL | libc::O_DIRECT | libc::O_NONBLOCK;
@@ -135,7 +137,7 @@ impl Guard {
         if device_number(&file).map_err(open)? != number {
             return Err(Refusal::Exchanged { node: node.to_owned() });
         }
-        let (device, look) = self.check(&file, expected, lose)?;
+        let (device, look) = self.check_patiently(&file, expected, lose)?;
         Ok(Opened {
             identity: device.identity.clone(),
             file,
@@ -157,7 +159,7 @@ impl Guard {
     /// # Errors
     /// The reason it may not be written.
     pub fn look_again(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<Look, Refusal> {
-        self.check(file, expected, lose).map(|(_, look)| look)
+        self.check_patiently(file, expected, lose).map(|(_, look)| look)
     }
 
     /// Why a device that is not open would be refused, from what is known of it: for the list of drives. Does no I/O on
@@ -165,6 +167,23 @@ impl Guard {
     pub fn view(&self, usage: &Usage, device: &Device, look: Option<&Look>) -> Option<Refusal> {
         let facts = Facts::of(&self.system, usage, device.clone(), look.cloned());
         decide(&facts, &device.identity, self.allow_loop, &[]).err()
+    }
+
+    /// [`Self::check`], once more for as long as another process may only be asking the drive something: smartctl opens
+    /// SAS and USB drives for writing.
+    fn check_patiently(
+        &self,
+        file: &File,
+        expected: &Identity,
+        lose: &[ContentKind],
+    ) -> Result<(Device, Look), Refusal> {
+        let begun = Instant::now();
+        loop {
+            match self.check(file, expected, lose) {
+                Err(Refusal::InUse(InUse::Open { .. })) if begun.elapsed() < LET_GO => std::thread::sleep(LET_GO / 20),
+                checked => return checked,
+            }
+        }
     }
 
     fn check(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(Device, Look), Refusal> {
@@ -181,7 +200,7 @@ impl Guard {
         // What the drive itself cannot read is a finding; without a look nobody knows what would be lost.
         let look =
             probe::probe_with_deadline(&self.prober, &node, Some(number), self.deadline).map_err(Refusal::NoLook)?;
-        let usage = Usage::collect(&self.system);
+        let usage = Usage::collect(&self.system).with_writers(&self.system);
         let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
         facts.device.read_only |= is_read_only(file);
         decide(&facts, expected, self.allow_loop, lose)?;

@@ -26,6 +26,17 @@ pub enum Refusal {
     /// It is another drive than the plan names.
     #[error("it is another drive than the plan names: its {0}")]
     OtherDrive(Differs),
+    /// It holds something else than when its erasure was agreed to, and nothing was written since: another drive may
+    /// answer in its place.
+    #[error(
+        "it holds \"{now}\" now and held \"{agreed}\" when its erasure was agreed to, before anything was written to it"
+    )]
+    OtherContent {
+        /// What it held, in words.
+        agreed: String,
+        /// What it holds, in words.
+        now: String,
+    },
     /// A loop device, and nobody allowed one.
     #[error("it is a loop device; only --allow-loop admits one")]
     Loop,
@@ -78,6 +89,7 @@ impl Refusal {
             Refusal::NoIdentity => "no-identity",
             Refusal::SameIdentity { .. } => "same-identity",
             Refusal::OtherDrive(_) => "other-drive",
+            Refusal::OtherContent { .. } => "other-content",
             Refusal::Loop => "loop",
             Refusal::HostManaged => "host-managed",
             Refusal::NotAWholeDisk { .. } => "partition",

@@ -3,7 +3,7 @@
 //! Lenient in what is missing (versions, drives and bridges differ), strict in what is there: a number that is text, or
 //! out of range, counts as not told. Never panics.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wire::attribute::{count, is_seagate};
 
 use super::snapshot::{Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiHealth, Snapshot, SnapshotMessage};
@@ -55,11 +55,13 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
             let vendor = text(&json["vendor"])?;
             Some(format!("{vendor} {}", text(&json["product"])?))
         });
-    let nvme = json["nvme_smart_health_information_log"]
-        .as_object()
-        .map(|_| nvme(&json));
+    let log = json["nvme_smart_health_information_log"].as_object();
+    let silent = log.is_some_and(|log| !tells(log));
+    let nvme = log.filter(|_| !silent).map(|_| nvme(&json));
     let scsi = scsi(&json);
     let attributes = attributes(&json, model.as_deref().unwrap_or_default());
+    // What stands beside a log of zeros was read out of it.
+    let lived = |value| number(value).filter(|n| !(silent && *n == 0));
     let attribute = |id| {
         attributes
             .iter()
@@ -79,16 +81,19 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
             .or_else(|| text(&json["scsi_revision"]))
             .or_else(|| text(&json["revision"])),
         wwn: wwn(&json["wwn"]),
-        capacity: number(&json["user_capacity"]["bytes"]).or_else(|| number(&json["nvme_total_capacity"])),
+        capacity: number(&json["user_capacity"]["bytes"]).max(number(&json["nvme_total_capacity"]).filter(|n| *n > 0)),
         rpm: number(&json["rotation_rate"]).and_then(|rpm| u32::try_from(rpm).ok()),
-        passed: json["smart_status"]["passed"].as_bool(),
+        // Of NVMe smartctl reads it out of the log.
+        passed: json["smart_status"]["passed"]
+            .as_bool()
+            .filter(|passed| !(silent && *passed)),
         // smartctl prints 0 where a virtual or RAID device has no sensor.
         temperature: json["temperature"]["current"]
             .as_i64()
             .filter(|t| *t != 0 && (-60..=200).contains(t)),
         // Some translation layers give the attributes alone.
-        power_on_hours: number(&json["power_on_time"]["hours"]).or_else(|| attribute(9)),
-        power_cycles: number(&json["power_cycle_count"]).or_else(|| attribute(12)),
+        power_on_hours: lived(&json["power_on_time"]["hours"]).or_else(|| attribute(9)),
+        power_cycles: lived(&json["power_cycle_count"]).or_else(|| attribute(12)),
         self_tests: self_tests::log(&json),
         self_test_remaining: self_tests::remaining(&json),
         self_test: self_tests::ability(&json),
@@ -180,6 +185,22 @@ fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
             })
         })
         .collect()
+}
+
+/// Whether an NVMe health log tells anything of a drive. Bridges that do not ask the drive behind them answer zeros; a
+/// drive has a temperature, a spare or hours, and what warns of a fault counts in any case.
+fn tells(log: &Map<String, Value>) -> bool {
+    [
+        "temperature",
+        "available_spare",
+        "power_on_hours",
+        "critical_warning",
+        "media_errors",
+        "percentage_used",
+    ]
+    .iter()
+    .filter_map(|name| number(log.get(*name)?))
+    .any(|value| value > 0)
 }
 
 fn nvme(json: &Value) -> NvmeHealth {

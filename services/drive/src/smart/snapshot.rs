@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub firmware: Option<String>,
     /// World wide name in 16 lower-case hexadecimal digits.
     pub wwn: Option<String>,
-    /// Capacity in bytes.
+    /// Capacity in bytes of the whole drive, as itself tells it: of NVMe all name spaces, and what none of them has.
     pub capacity: Option<u64>,
     /// Revolutions per minute; 0 for flash.
     pub rpm: Option<u32>,
@@ -90,12 +90,6 @@ impl Snapshot {
     /// Whether anything about health is in it; a bridge may answer with an identity alone.
     pub fn tells_health(&self) -> bool {
         self.passed.is_some() || !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()
-    }
-
-    /// Whether it tells any counter beside the drive's one word on its health; without one nothing can be compared.
-    pub fn tells_counters(&self) -> bool {
-        let scsi = self.scsi.as_ref().is_some_and(|scsi| *scsi != ScsiHealth::default());
-        !self.attributes.is_empty() || self.nvme.is_some() || scsi
     }
 
     /// Bytes the drive itself counts as written by hosts over its life, by the likeliest unit.

@@ -1,0 +1,74 @@
+//! Documents in which smartctl printed much and the drive said nothing, and sizes that the drive alone tells.
+#![allow(clippy::unwrap_used)]
+
+use drive::smart::{Snapshot, parse};
+use serde_json::{Value, json};
+
+fn nvme(log: &Value, more: &Value) -> Snapshot {
+    let mut document = json!({
+        "smartctl": { "version": [7, 4], "exit_status": 0 },
+        "device": { "name": "/dev/sda", "type": "sntjmicron", "protocol": "NVMe" },
+        "model_name": "X", "serial_number": "S1",
+        // smartctl reads this out of the log: no critical warning, so passed.
+        "smart_status": { "passed": log["critical_warning"].as_u64().unwrap_or(0) == 0 },
+        "nvme_smart_health_information_log": log,
+    });
+    for (key, value) in more.as_object().unwrap() {
+        document[key] = value.clone();
+    }
+    parse(document.to_string().as_bytes()).unwrap()
+}
+
+/// What bridges answer that do not ask the drive behind them.
+fn zeros() -> Value {
+    json!({ "critical_warning": 0, "temperature": 0, "available_spare": 0, "available_spare_threshold": 0,
+        "percentage_used": 0, "data_units_read": 0, "data_units_written": 0, "power_cycles": 0, "power_on_hours": 0,
+        "media_errors": 0, "num_err_log_entries": 0 })
+}
+
+#[test]
+fn an_nvme_log_of_zeros_tells_no_health() {
+    for log in [json!({}), zeros()] {
+        let told = nvme(
+            &log,
+            &json!({ "power_on_time": { "hours": 0 }, "power_cycle_count": 0 }),
+        );
+        assert_eq!((told.nvme.is_some(), told.passed), (false, None), "{log}");
+        assert!(!told.tells_health());
+        assert_eq!(
+            (told.power_on_hours, told.power_cycles),
+            (None, None),
+            "its zeros are not the drive's"
+        );
+    }
+}
+
+#[test]
+fn one_true_word_in_an_nvme_log_is_enough() {
+    // A new drive of a virtual machine: no hours, no spare on record, but a sensor. And what warns is never dropped.
+    for (name, value) in [
+        ("temperature", 35),
+        ("available_spare", 100),
+        ("power_on_hours", 1),
+        ("critical_warning", 4),
+        ("media_errors", 3),
+    ] {
+        let mut log = zeros();
+        log[name] = json!(value);
+        let told = nvme(&log, &json!({}));
+        assert!(told.nvme.is_some(), "{name}");
+        assert_eq!(told.passed, Some(name != "critical_warning"), "{name}");
+    }
+}
+
+#[test]
+fn the_capacity_is_the_whole_drives() {
+    let mut log = zeros();
+    log["temperature"] = json!(30);
+    let one_of_many = json!({ "user_capacity": { "bytes": 801_569_726_464_u64 },
+        "nvme_total_capacity": 2_000_398_934_016_u64, "nvme_unallocated_capacity": 1_198_829_207_552_u64 });
+    assert_eq!(nvme(&log, &one_of_many).capacity, Some(2_000_398_934_016));
+    let without_total = json!({ "user_capacity": { "bytes": 801_569_726_464_u64 }, "nvme_total_capacity": 0 });
+    assert_eq!(nvme(&log, &without_total).capacity, Some(801_569_726_464));
+    assert_eq!(nvme(&log, &json!({})).capacity, None);
+}
