@@ -41,6 +41,9 @@ pub struct Evidence {
     /// Tests of the host's own buffers, made after wrong data that bad memory explains as well as a bad drive.
     #[serde(default)]
     pub memory: MemoryTests,
+    /// Whether what an earlier session saw is lost: it went on from what the drive alone tells ([`crate::header::recover`]).
+    #[serde(default)]
+    pub lost: bool,
     /// Interruptions that it went on after.
     pub resumes: Vec<Resume>,
     /// Why it ended before its end; `None` while it runs, and when it ran to the end.
@@ -161,6 +164,7 @@ impl Evidence {
             incidents: Vec::new(),
             incident_counts: BTreeMap::new(),
             memory: MemoryTests::default(),
+            lost: false,
             resumes: Vec::new(),
             stopped: None,
         }

@@ -35,7 +35,7 @@ pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order
     }
     // The headers were flushed before the first checkpoint; at the very end alone they give way to the pattern.
     let mut read = 0;
-    let keeps = order.header.is_some() && order.steps.iter().any(|step| step.phase == Phase::Write);
+    let keeps = order.header.is_some() && header::kept_by(&order.steps, order.geometry);
     if keeps {
         match header::holds_ours(device, order.geometry, order.key) {
             Some(true) => return None,
@@ -48,6 +48,14 @@ pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order
     let mut places = places(&checkpoint);
     if closing.is_some() {
         places.extend((0..EVENLY).map(|n| checkpoint.geometry.sectors / EVENLY * n));
+    }
+    // A drive without room for headers is below 512 KiB, and at its beginning nothing of it was flushed yet.
+    if places.is_empty() && !keeps && !header::places(order.geometry).is_empty() {
+        return Some(
+            "nothing that it has written so far proves that this is its drive: begin it anew; nothing was written to the drive \
+             in this session"
+                .to_owned(),
+        );
     }
     for lba in &places {
         if device.now() >= until {

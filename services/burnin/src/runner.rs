@@ -6,8 +6,9 @@ use std::io;
 use std::time::Duration;
 
 use crate::device::{Access, Device, Done, Geometry, Op};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Stop};
 use crate::findings::Fault;
+use crate::header;
 use crate::memory::{self, Tested};
 use crate::ours;
 use crate::pace::Bucket;
@@ -188,6 +189,19 @@ impl Session {
         self.sheet.compare(data, lba, request.content).0 == bad
     }
 
+    /// Marks the headers of a job that ended for good before its end: only its verdict is left of it, and no other box may go
+    /// on with it.
+    fn retire(&mut self, device: &mut dyn Device, order: &Order) {
+        let ended = match &self.evidence().stopped {
+            Some(Stop::TooManyErrors | Stop::FakeCapacity | Stop::Resized { .. } | Stop::Hung) => true,
+            // It goes on from its checkpoint, or the drive is not there, or nothing more may be done to it.
+            Some(Stop::Asked { .. } | Stop::Engine { .. } | Stop::Disconnected) | None => false,
+        };
+        if ended && order.header.is_some() && self.flying.iter().all(Option::is_none) {
+            header::retire(device, self.geometry, order.key);
+        }
+    }
+
     /// Waits a little for accesses under way, so that their buffers can be freed.
     fn drain(&mut self, device: &mut dyn Device) {
         let until = device.now() + DRAIN;
@@ -263,9 +277,14 @@ pub fn run_asked(
                 session.pipeline.broke(why);
             }
         }
-        session.step(device).into_iter().for_each(&mut *emit);
+        let reports = session.step(device);
+        if session.is_over() {
+            // Before anybody hears of the end and takes the drive away.
+            session.drain(device);
+            session.retire(device, order);
+        }
+        reports.into_iter().for_each(&mut *emit);
     }
-    session.drain(device);
     Ok(session.evidence().clone())
 }
 

@@ -35,7 +35,6 @@ impl Sheet {
     /// Of this order, made with this kernel.
     pub fn new(order: &Order, kernel: Kernel) -> Self {
         let writes = |step: &&Step| step.phase == Phase::Write;
-        let fills = || order.steps.iter().filter(writes).map(|step| step.fill);
         Self {
             key: order.key,
             geometry: order.geometry,
@@ -51,7 +50,11 @@ impl Sheet {
                 .filter(writes)
                 .filter_map(|step| Some((step.fill.constant()?, step.pass)))
                 .collect(),
-            image: fills().next().and(Header::of(order)).as_ref().and_then(Image::new),
+            image: header::kept_by(&order.steps, order.geometry)
+                .then(|| Header::of(order))
+                .flatten()
+                .as_ref()
+                .and_then(Image::new),
         }
     }
 

@@ -10,11 +10,12 @@ use burnin::header::{self, Header};
 use burnin::pattern::JobKey;
 use burnin::playbook::{Direction, Fill, Step, plain};
 use burnin::runner::{self, Session};
-use burnin::sim::{Content, Origin, Plan, Sim, next_random};
+use burnin::sim::{Content, Fault, Origin, Plan, Sim, next_random};
+use burnin::verdict::{Case, judge};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use common::note;
 use wire::Time;
-use wire::job::{Phase, PhaseStatus};
+use wire::job::{Outcome, Phase, PhaseStatus};
 
 const GEOMETRY: Geometry = Geometry {
     sectors: 2_000,
@@ -48,6 +49,18 @@ fn drive(content: Content, seed: u64) -> Sim {
         ..Plan::healthy(content)
     };
     Sim::new(GEOMETRY, plan, 3, 8 << 10, seed)
+}
+
+/// Writes what the first buffer holds.
+fn write_sector(sim: &mut Sim, lba: u64) {
+    let access = Access {
+        slot: 0,
+        op: Op::Write,
+        lba,
+        sectors: 1,
+    };
+    sim.submit(access).unwrap();
+    sim.wait(std::time::Duration::from_secs(9)).unwrap();
 }
 
 fn surface(fill: Fill, order: Direction) -> Vec<Step> {
@@ -136,6 +149,7 @@ fn a_lost_checkpoint_is_found_again_from_the_drive() {
             "seed {seed}"
         );
         assert_eq!(evidence.resumes.len(), 1, "it is told that it went on");
+        assert!(checkpoint.evidence.lost && evidence.lost, "also at the end");
         resumed += 1;
     }
     assert!(resumed > 40 && anew > 0, "{resumed} went on, {anew} began anew");
@@ -220,6 +234,102 @@ fn a_second_pass_whose_checkpoint_is_lost_goes_back_to_the_first_write_without_a
     );
 }
 
+/// What showed once only, in a session of which nothing is left, was found nevertheless.
+#[test]
+fn a_job_whose_first_session_is_lost_never_passes() {
+    for fault in [
+        Fault::FlipOnce { lba: 100, bit: 3 },
+        Fault::ReadErrorOnce { lba: 100 },
+        Fault::WriteErrorOnce { lba: 100 },
+    ] {
+        let order = order(surface(Fill::Keyed, Direction::Forward));
+        let plan = Plan {
+            volatile: true,
+            ..Plan::with(vec![fault])
+        };
+        let mut sim = Sim::new(GEOMETRY, plan, 3, 8 << 10, 7);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        let verified = |evidence: &Evidence| evidence.phases[1].done.0 > 600 * 512;
+        while !verified(session.evidence()) {
+            session.step(&mut sim);
+        }
+        drop(session);
+        sim.power_cut();
+        let found = header::find(&mut sim, GEOMETRY).unwrap();
+        let checkpoint = header::recover(&mut sim, &found, &order.limits).unwrap();
+        let evidence = go_on(&mut sim, &order, &checkpoint);
+        let verdict = judge(&Case::new(&evidence));
+        assert_eq!(verdict.outcome, Outcome::Warn, "{fault:?}: {verdict:?}");
+        assert_eq!(verdict.rules[0].id, "evidence-lost");
+    }
+}
+
+/// What was seen by a check of a trim before the first write cannot be seen again.
+#[test]
+fn steps_before_the_first_write_that_are_not_done_again_make_a_lost_job_begin_anew() {
+    for before in [Phase::Sample, Phase::Scan, Phase::Trim, Phase::TrimCheck] {
+        let mut steps = surface(Fill::Keyed, Direction::Forward);
+        steps.insert(0, before.into());
+        let order = order(steps);
+        let mut sim = drive(Content::Zeros, 3);
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        assert_eq!(evidence.stopped, None, "{before:?}");
+        let header = Header::of(&order).unwrap();
+        assert_eq!(header::recover(&mut sim, &header, &order.limits), None, "{before:?}");
+    }
+}
+
+#[test]
+fn a_job_that_ended_before_its_end_leaves_nothing_to_go_on_with() {
+    let bad = (0..80).map(|n| Fault::WriteError { lba: 300 + n * 3 }).collect();
+    let ends = [
+        (
+            Plan::with(bad),
+            Stop::TooManyErrors,
+            plain(&[Phase::Write, Phase::Verify]),
+        ),
+        (
+            Plan {
+                real: Some(1_200),
+                ..Plan::healthy(Content::Random)
+            },
+            Stop::FakeCapacity,
+            plain(&[Phase::Probe, Phase::Write, Phase::Verify]),
+        ),
+    ];
+    for (plan, stop, steps) in ends {
+        let mut order = order(steps);
+        order.limits.errors_max = 20;
+        let mut sim = Sim::new(GEOMETRY, plan, 3, 8 << 10, 7);
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        assert_eq!(evidence.stopped.as_ref(), Some(&stop));
+        assert_eq!(header::find(&mut sim, GEOMETRY), None, "after {stop:?} it is offered");
+        assert_eq!(
+            header::holds_ours(&mut sim, GEOMETRY, order.key),
+            Some(true),
+            "it still proves the drive"
+        );
+    }
+}
+
+#[test]
+fn one_mark_of_the_end_is_enough_and_no_other_job_is_marked() {
+    let order = order(surface(Fill::Keyed, Direction::Forward));
+    let mut sim = drive(Content::Random, 2);
+    cut_after(&mut sim, &order, 40);
+    assert_eq!(header::retire(&mut sim, GEOMETRY, JobKey([9; 16])), 0);
+    assert!(header::find(&mut sim, GEOMETRY).is_some(), "another job's end");
+    assert_eq!(header::retire(&mut sim, GEOMETRY, order.key), 4);
+    // A header that took no mark.
+    let (lba, sectors) = header::places(GEOMETRY)[1];
+    let image = header::Image::new(&Header::of(&order).unwrap()).unwrap();
+    for lba in lba..lba + sectors {
+        sim.buffer(0)[..64].copy_from_slice(&image.unit(lba).unwrap());
+        write_sector(&mut sim, lba);
+    }
+    assert_eq!(header::find(&mut sim, GEOMETRY), None);
+}
+
 #[test]
 fn in_the_end_no_header_is_left_and_every_place_was_tested() {
     for fill in [Fill::Keyed, Fill::Zeros] {
@@ -263,14 +373,7 @@ fn one_good_place_is_enough_and_none_is_none() {
         assert!(header::find(&mut sim, GEOMETRY).is_some(), "{n} places are damaged");
         for lba in *lba..lba + sectors {
             sim.buffer(0).fill(lba);
-            let access = Access {
-                slot: 0,
-                op: Op::Write,
-                lba,
-                sectors: 1,
-            };
-            sim.submit(access).unwrap();
-            sim.wait(std::time::Duration::from_secs(9)).unwrap();
+            write_sector(&mut sim, lba);
         }
     }
     assert_eq!(header::find(&mut sim, GEOMETRY), None);

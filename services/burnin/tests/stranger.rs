@@ -99,6 +99,60 @@ fn another_drive_of_the_same_name_and_size_is_not_written_to() {
     }
 }
 
+/// Probe and samples leave gaps, and erase nevertheless: such a job keeps headers, too.
+#[test]
+fn a_job_without_a_write_knows_its_drive_from_its_first_checkpoint_on() {
+    for phases in [&[Phase::Probe, Phase::Sample][..], &[Phase::Sample], &[Phase::Probe]] {
+        let order = Order {
+            header: Some(note()),
+            ..order(phases)
+        };
+        let mut own = drive(Plan::healthy(Content::Random));
+        let (evidence, checkpoints) = run(&mut own, &order);
+        assert!(evidence.stopped.is_none() && evidence.defects.is_empty());
+        assert!(!checkpoints.is_empty());
+        // The first one, and some of the later ones.
+        for text in checkpoints.iter().step_by(checkpoints.len() / 6 + 1) {
+            let mut other = drive(Plan::healthy(Content::Random));
+            let (evidence, _) = run(&mut other, &going_on(&order, text));
+            assert!(matches!(evidence.stopped, Some(Stop::Engine { .. })), "{evidence:#?}");
+            let untouched = |lba| other.truth().origin(lba) == Origin::Before;
+            assert!((0..GEOMETRY.sectors).all(untouched), "it was written to");
+            let (evidence, _) = run(&mut own, &going_on(&order, text));
+            assert_eq!(evidence.stopped, None);
+            assert!(evidence.defects.is_empty());
+        }
+    }
+}
+
+/// Nothing on the drive can prove a job that keeps no header and has only begun: it begins anew.
+#[test]
+fn a_job_that_nothing_proves_is_not_gone_on_with() {
+    let order = order(&[Phase::Probe, Phase::Sample]);
+    let (_, checkpoints) = run(&mut drive(Plan::healthy(Content::Random)), &order);
+    for text in &checkpoints {
+        let mut other = drive(Plan::healthy(Content::Random));
+        let (evidence, _) = run(&mut other, &going_on(&order, text));
+        assert!(
+            matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("begin it anew")),
+            "{evidence:#?}"
+        );
+        let untouched = |lba| other.truth().origin(lba) == Origin::Before;
+        assert!((0..GEOMETRY.sectors).all(untouched), "it was written to");
+    }
+}
+
+fn note() -> Note {
+    Note {
+        job: "job".to_owned(),
+        drive: DriveId::from_serial("M", "S1", 20_480_000).unwrap(),
+        playbook: "mine".to_owned(),
+        options: PlanOptions::default(),
+        started: Time::UNIX_EPOCH,
+        baseline: None,
+    }
+}
+
 /// A worker may run to its very end, where the headers give way to the pattern, while nobody hears it.
 #[test]
 fn its_own_drive_is_gone_on_with_from_any_checkpoint_when_the_end_was_not_heard() {
@@ -106,17 +160,9 @@ fn its_own_drive_is_gone_on_with_from_any_checkpoint_when_the_end_was_not_heard(
         sectors: 40_000,
         ..GEOMETRY
     };
-    let note = Note {
-        job: "job".to_owned(),
-        drive: DriveId::from_serial("M", "S1", 20_480_000).unwrap(),
-        playbook: "surface".to_owned(),
-        options: PlanOptions::default(),
-        started: Time::UNIX_EPOCH,
-        baseline: None,
-    };
     let order = Order {
         geometry,
-        header: Some(note),
+        header: Some(note()),
         limits: Limits {
             checkpoint_bytes: 1 << 20,
             ..order(ALL).limits

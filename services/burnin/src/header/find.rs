@@ -1,6 +1,6 @@
-//! Looks for a header on a drive. Reads only.
+//! Looks for a header on a drive, and marks those of an ended job.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Header, places, unit};
@@ -12,6 +12,9 @@ const WAIT: Duration = Duration::from_millis(250);
 
 /// Longest time for one read.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a drive is asked to take the marks of an ended job: one is enough, and a verdict waits.
+const RETIRE: Duration = Duration::from_secs(10);
 
 /// What the units of one job told.
 #[derive(Default)]
@@ -28,12 +31,20 @@ struct Heard {
 ///
 /// The caller compares [`super::Note::drive`] and [`Header::geometry`] with the drive that it opened: a header that was copied
 /// here from another drive tells of that one. Where places disagree (an older job's remains), the one with most units wins.
+/// A job that ended before its end is none, be it marked in a single place ([`retire`]).
 pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
     let mut jobs: BTreeMap<([u8; 16], usize), Heard> = BTreeMap::new();
+    let mut ended = BTreeSet::new();
     for (lba, long) in places(geometry) {
         for (offset, bytes) in (0_u64..).zip(read(device, geometry, lba, long)) {
+            let here = lba * geometry.units() + offset;
+            ended.extend(
+                unit::read_ended(&bytes)
+                    .filter(|(at, _)| *at == here)
+                    .map(|(_, key)| key.0),
+            );
             let Some(told) = unit::read(&bytes) else { continue };
-            if told.unit != lba * geometry.units() + offset {
+            if told.unit != here {
                 continue;
             }
             let job = jobs.entry((told.key.0, told.length)).or_default();
@@ -41,24 +52,88 @@ pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
             (job.count, job.votes) = (told.count, job.votes + 1);
         }
     }
-    let whole = jobs.into_iter().filter(|(_, job)| job.pieces.len() == job.count);
+    let whole = jobs
+        .into_iter()
+        .filter(|((key, _), job)| job.pieces.len() == job.count && !ended.contains(key));
     let ((key, _), job) = whole.max_by_key(|(_, job)| job.votes)?;
     let payload: Vec<u8> = job.pieces.into_values().flatten().collect();
     Header::unpack(&payload).filter(|header| header.key == JobKey(key) && header.geometry == geometry)
 }
 
-/// Whether some header unit of this job stands where it belongs; `None` where no place could be read.
+/// Whether some header unit of this job, or the mark of its end, stands where it belongs; `None` where no place could be
+/// read.
 pub fn holds_ours(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Option<bool> {
     let mut readable = false;
     for (lba, long) in places(geometry) {
-        for (offset, bytes) in (0_u64..).zip(read(device, geometry, lba, long)) {
-            readable = true;
-            if unit::read(&bytes).is_some_and(|told| told.key == key && told.unit == lba * geometry.units() + offset) {
-                return Some(true);
-            }
+        let units = read(device, geometry, lba, long);
+        readable |= !units.is_empty();
+        if is_ours(&units, lba * geometry.units(), key) {
+            return Some(true);
         }
     }
     readable.then_some(false)
+}
+
+fn is_ours(units: &[Vec<u8>], first: u64, key: JobKey) -> bool {
+    units.iter().zip(first..).any(|(bytes, here)| {
+        let header = unit::read(bytes).map(|told| (told.unit, told.key));
+        header.or_else(|| unit::read_ended(bytes)) == Some((here, key))
+    })
+}
+
+/// Marks the headers of a job that ended before its end, so that nobody goes on with it; answers how many places were marked.
+///
+/// It writes only where this very job's header stands: another drive that answers by the name stays as it is. One mark is
+/// enough for [`find`], so a place that takes no writes is no harm.
+pub fn retire(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> usize {
+    let mut marked = 0;
+    let until = device.now() + RETIRE;
+    for (lba, long) in places(geometry) {
+        if device.now() >= until {
+            break;
+        }
+        let units = read(device, geometry, lba, long);
+        if is_ours(&units, lba * geometry.units(), key) && mark(device, geometry, (lba, long), key) {
+            marked += 1;
+        }
+    }
+    if marked > 0 {
+        let flush = Access {
+            slot: 0,
+            op: Op::Flush,
+            lba: 0,
+            sectors: 0,
+        };
+        once(device, flush);
+    }
+    marked
+}
+
+fn mark(device: &mut dyn Device, geometry: Geometry, (lba, sectors): (u64, u64), key: JobKey) -> bool {
+    let each = (device.block() as u64 / u64::from(geometry.sector)).max(1);
+    let mut at = lba;
+    while at < lba + sectors {
+        let count = each.min(lba + sectors - at);
+        let first = at * geometry.units();
+        let words = (count * u64::from(geometry.sector)) as usize / 8;
+        for (data, unit) in device.buffer(0)[..words].chunks_mut(UNIT / 8).zip(first..) {
+            let bytes = unit::ended(unit, key);
+            for (word, bytes) in data.iter_mut().zip(bytes.chunks_exact(8)) {
+                *word = u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));
+            }
+        }
+        let access = Access {
+            slot: 0,
+            op: Op::Write,
+            lba: at,
+            sectors: count,
+        };
+        if once(device, access) != Some(words as u64 * 8) {
+            return false;
+        }
+        at += count;
+    }
+    true
 }
 
 /// The 512-byte units of some sectors; none where they cannot be read.
@@ -95,6 +170,11 @@ pub(super) fn read_once(device: &mut dyn Device, lba: u64, sectors: u64) -> Opti
         lba,
         sectors,
     };
+    once(device, access)
+}
+
+/// One access of slot 0; bytes moved, `None` for an error or one that does not come back.
+fn once(device: &mut dyn Device, access: Access) -> Option<u64> {
     device.submit(access).ok()?;
     let until = device.now() + PATIENCE;
     loop {

@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::evidence::Evidence;
 use crate::pattern::{Pattern, Seen, UNIT};
 use crate::pipeline::WRITE_PASS;
-use crate::playbook::{Direction, Fill};
+use crate::playbook::{Direction, Fill, moves_data};
 use crate::worker::Limits;
 use wire::Bytes;
 use wire::job::{Phase, PhaseStatus};
@@ -21,7 +21,8 @@ const AROUND: u64 = 5;
 /// A checkpoint to go on from, made from the drive alone; `None` where the job is best begun anew.
 ///
 /// The frontier is put back by the most that may lie between two flushes, and what lies behind it is written again:
-/// so nothing that the drive's cache lost is skipped. The probe counts as done, since no write begins before it ends.
+/// so nothing that the drive's cache lost is skipped. The probe counts as done, since no write begins before it ends, and
+/// a false capacity ends the job. What else the lost session saw is not known: [`Evidence::lost`] says so to the verdict.
 pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Option<Checkpoint> {
     let geometry = header.geometry;
     let step = header.steps.iter().position(|step| step.phase == Phase::Write)?;
@@ -29,9 +30,9 @@ pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Opt
     let before = &header.steps[..step];
     if before
         .iter()
-        .any(|step| step.phase == Phase::Sample || step.phase == Phase::Scan)
+        .any(|step| moves_data(step.phase) && step.phase != Phase::Probe)
     {
-        // What these saw is lost with the checkpoint.
+        // What these saw is lost with the checkpoint, and nothing later looks for it again.
         return None;
     }
     let pattern = match write.fill {
@@ -52,6 +53,7 @@ pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Opt
         return None;
     }
     let mut evidence = Evidence::new(geometry, &header.steps);
+    evidence.lost = true;
     for record in evidence
         .phases
         .iter_mut()

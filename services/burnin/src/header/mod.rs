@@ -9,7 +9,8 @@
 //! Each unit of 512 bytes tells its own position, so a misplaced one is told like any misplaced data. The places are
 //! written first in each session, hold their header through every sweep (which compares it), and are given the job's
 //! last pattern and read back at its very end. So a lost checkpoint is found again from the drive ([`find`]), on any
-//! box, and the drive proves that it is the job's from its first flush on. A drive below 512 KiB has no room for it.
+//! box, and the drive proves that it is the job's from its first flush on. A job that ends before its end (too many errors, a
+//! false capacity) has its headers marked as ended ([`retire`]), so that nobody goes on with it. A drive below 512 KiB has no room for it.
 //! Tested here, in `tests/headers.rs`, and by the fuzz target `header`.
 
 mod find;
@@ -25,14 +26,14 @@ use serde::{Deserialize, Serialize};
 use wire::options::PlanOptions;
 use wire::{DriveId, Time};
 
-pub use find::{find, holds_ours};
+pub use find::{find, holds_ours, retire};
 pub use frontier::recover;
 pub(crate) use unit::own;
 pub use unit::{Image, UNITS};
 
 use crate::device::Geometry;
 use crate::pattern::JobKey;
-use crate::playbook::Step;
+use crate::playbook::{Step, erases, moves_data};
 use crate::worker::Order;
 
 /// Bytes of each header.
@@ -118,6 +119,12 @@ fn deflate(header: &Header) -> Option<Vec<u8>> {
     encoder.finish().ok()
 }
 
+/// Whether a job of these steps keeps headers on such a drive: each that changes what the drive holds, where there is room.
+pub fn kept_by(steps: &[Step], geometry: Geometry) -> bool {
+    let erases = |step: &Step| moves_data(step.phase) && erases(step.phase);
+    steps.iter().any(erases) && !places(geometry).is_empty()
+}
+
 /// First sector and number of sectors of each place, upwards; none on a drive that is too small.
 pub fn places(geometry: Geometry) -> Vec<(u64, u64)> {
     let sector = u64::from(geometry.sector);
@@ -150,7 +157,7 @@ mod tests {
             steps: Playbook::named("thorough").unwrap().steps().to_vec(),
             note: Note {
                 job: "01J".to_owned(),
-                drive: DriveId::from_serial("Model", "Serial", 40_000 * 512).unwrap(),
+                drive: DriveId::from_serial("Model", "WD-1", 40_000 * 512).unwrap(),
                 playbook: "thorough".to_owned(),
                 options: PlanOptions::default(),
                 started: Time::UNIX_EPOCH,

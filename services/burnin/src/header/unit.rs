@@ -8,6 +8,9 @@ use crate::pattern::{JobKey, UNIT, WORDS};
 pub const UNITS: usize = BYTES as usize / UNIT;
 
 const MAGIC: &[u8; 8] = b"KILNHDR1";
+/// Stands instead where the job ended before its end: it is not gone on with.
+const ENDED: &[u8; 8] = b"KILNEND1";
+
 const PAYLOAD: usize = 468;
 
 /// Bytes of payload in a whole header.
@@ -25,12 +28,21 @@ pub(super) struct Told<'a> {
 }
 
 fn write(unit: u64, number: usize, key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
+    write_as(MAGIC, (unit, number), key, bytes)
+}
+
+/// A unit that tells that the job with this key has ended.
+pub(super) fn ended(unit: u64, key: JobKey) -> [u8; UNIT] {
+    write_as(ENDED, (unit, 0), key, &[])
+}
+
+fn write_as(magic: &[u8; 8], (unit, number): (u64, usize), key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
     let mut out = [0; UNIT];
     let count = bytes.len().div_ceil(PAYLOAD).max(1);
     // Units beyond the payload repeat it from the beginning, so that a damaged one has another chance.
     let number = number % count;
     let piece = &bytes[(number * PAYLOAD).min(bytes.len())..((number + 1) * PAYLOAD).min(bytes.len())];
-    out[..8].copy_from_slice(MAGIC);
+    out[..8].copy_from_slice(magic);
     out[8..16].copy_from_slice(&unit.to_le_bytes());
     out[16..18].copy_from_slice(&(number as u16).to_le_bytes());
     out[18..20].copy_from_slice(&(count as u16).to_le_bytes());
@@ -44,11 +56,20 @@ fn write(unit: u64, number: usize, key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
 
 /// What these 512 bytes tell; `None` for anything that is no unit of a header.
 pub(super) fn read(bytes: &[u8]) -> Option<Told<'_>> {
+    read_as(MAGIC, bytes)
+}
+
+/// Position and key of a unit that tells of an ended job; `None` for anything else.
+pub(super) fn read_ended(bytes: &[u8]) -> Option<(u64, JobKey)> {
+    read_as(ENDED, bytes).map(|told| (told.unit, told.key))
+}
+
+fn read_as<'a>(magic: &[u8; 8], bytes: &'a [u8]) -> Option<Told<'a>> {
     let bytes: &[u8; UNIT] = bytes.try_into().ok()?;
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
     let half = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
     let four = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-    if &bytes[..8] != MAGIC || four(508) != crc32c::crc32c(&bytes[..508]) {
+    if &bytes[..8] != magic || four(508) != crc32c::crc32c(&bytes[..508]) {
         return None;
     }
     let (number, count, length) = (half(16), half(18), four(20) as usize);

@@ -149,9 +149,7 @@ impl Pipeline {
 
     /// Whether this job keeps headers on the drive.
     pub(super) fn has_headers(&self) -> bool {
-        self.headed
-            && self.steps.iter().any(|step| step.phase == Phase::Write)
-            && !header::places(self.geometry).is_empty()
+        self.headed && header::kept_by(&self.steps, self.geometry)
     }
 
     /// Headers are written before anything else in a session.

@@ -241,6 +241,7 @@ impl Playbook {
             steps: self.steps.iter().map(Step::words).collect(),
             sweeps: self.phases().filter(sweeps).count() as u32,
             formats: self.formats(),
+            judges_new: self.wants_smart(),
             text: self.text.clone(),
             problem: None,
         }
@@ -256,6 +257,7 @@ impl Playbook {
             steps: Vec::new(),
             sweeps: 0,
             formats: false,
+            judges_new: false,
             text: text.to_owned(),
             problem: Some(why.to_string()),
         }

@@ -1,8 +1,10 @@
 //! What a verdict is about: everything that is known of one burn-in.
 
+use std::time::Duration;
+
 use drive::smart::Snapshot;
 use wire::drive::Rotation;
-use wire::job::{Phase, SelfTest, TimePoint};
+use wire::job::{Finding, Phase, SelfTest, TimePoint};
 use wire::options::{Formatted, Profile};
 
 use super::Peer;
@@ -44,6 +46,10 @@ pub struct Case<'a> {
     pub resets: u64,
     /// Sectors of 512 bytes that the kernel says are hidden behind a host protected area.
     pub hidden: u64,
+    /// What was found and is not in the evidence: by a session whose checkpoint was lost, or after the last checkpoint.
+    pub findings_before_loss: &'a [Finding],
+    /// How long the job has lasted by this computer's clock, pauses and interruptions included; `None` where it is not known.
+    pub lasted: Option<Duration>,
     /// Other drives of the same model that the box knows.
     pub peers: &'a [Peer],
 }
@@ -68,6 +74,8 @@ impl<'a> Case<'a> {
             paused_for_heat: false,
             resets: 0,
             hidden: 0,
+            findings_before_loss: &[],
+            lasted: None,
             peers: &[],
         }
     }

@@ -17,6 +17,7 @@ use wire::Bytes;
 use wire::job::{Outcome, PhaseStatus, RuleHit, Verdict};
 
 use crate::evidence::{Evidence, Stop};
+use crate::findings::outcome_of_all;
 
 pub use case::Case;
 pub use metrics::{Metrics, metrics};
@@ -30,8 +31,16 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     let metrics = metrics(case);
     let mut hits: Vec<RuleHit> = Rules::built_in().fired(&metrics, case.profile);
     hits.sort_by_key(|hit| std::cmp::Reverse(hit.outcome));
-    let outcome = hits.first().map_or(Outcome::Passed, |hit| hit.outcome);
-    let summary = summary(case, outcome, &hits);
+    let mut outcome = hits.first().map_or(Outcome::Passed, |hit| hit.outcome);
+    let mut summary = summary(case, outcome, &hits);
+    if let Some(hit) = before_loss(case) {
+        if hit.outcome > outcome {
+            outcome = hit.outcome;
+            summary = format!("{}, found before the checkpoint was lost. {summary}", hit.value);
+        }
+        let place = hits.partition_point(|rule| rule.outcome >= hit.outcome);
+        hits.insert(place, hit);
+    }
     Verdict {
         outcome,
         rules: hits,
@@ -39,6 +48,23 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         verified: case.evidence.verified(),
         engine: case.evidence.engine.clone(),
     }
+}
+
+/// The rule for findings whose checkpoint was lost.
+fn before_loss(case: &Case<'_>) -> Option<RuleHit> {
+    let findings = case.findings_before_loss;
+    let worst = outcome_of_all(findings, case.evidence.memory.bad > 0)?;
+    Some(RuleHit {
+        id: "findings-before-loss".to_owned(),
+        outcome: worst,
+        value: match findings.len() {
+            1 => "1 finding".to_owned(),
+            n => format!("{n} findings"),
+        },
+        limit: "none".to_owned(),
+        source: "What was once read wrong stays a finding, also when the record of it had to be begun again."
+            .to_owned(),
+    })
 }
 
 fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {

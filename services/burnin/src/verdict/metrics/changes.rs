@@ -1,10 +1,12 @@
 //! What stood in the drive's counters before, what stands there now, and the difference.
 
+use std::time::Duration;
+
 use drive::smart::{Row, delta};
 use wire::job::{Phase, PhaseStatus};
 
-use super::Metrics;
 use super::own_word::WEAR;
+use super::{Metrics, backwards};
 use crate::verdict::{Case, Rules};
 
 /// Values that rules look at under another name, or folded into one number with others.
@@ -40,6 +42,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     let both = before.is_some() && after.is_some();
     one_sided(case, metrics);
+    backwards::put(case, metrics);
     let (mut uncorrected, mut rereads) = ((0.0, 0.0), 0.0);
     for row in delta(first, last) {
         let change = row.change().unwrap_or(0) as f64;
@@ -70,6 +73,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         if both && row.change().is_some() {
             metrics.put(&format!("{name}.delta"), change);
         }
+    }
+    // A baseline may be what a former owner wrote where the drive alone told it, so the hours before are at least those after
+    // less the job's own. Faults that rose are judged as growth.
+    if let Some(hours) = after.and_then(|after| after.power_on_hours) {
+        let own = own_hours(case);
+        let known = metrics.get("smart.hours.before").unwrap_or(0.0);
+        metrics.put("smart.hours.before", known.max(hours.saturating_sub(own) as f64));
     }
     if let Some(cycles) = metrics.get("smart.power_cycles.delta") {
         let expected = case.evidence.resumes.len() as f64;
@@ -112,6 +122,15 @@ fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
     }
 }
 
+/// Hours that the job itself may have added: by the clock, else as long as the engine's steps took.
+pub(super) fn own_hours(case: &Case<'_>) -> u64 {
+    let steps = || case.evidence.phases.iter().map(|step| step.seconds).sum::<f64>();
+    let lasted = case
+        .lasted
+        .unwrap_or_else(|| Duration::try_from_secs_f64(steps()).unwrap_or_default());
+    lasted.as_secs().div_ceil(3600)
+}
+
 /// Whether a step wrote every sector.
 fn was_written(case: &Case<'_>) -> bool {
     let steps = &case.evidence.phases;
@@ -132,7 +151,7 @@ fn called(row: &Row) -> String {
 }
 
 /// Whether a rule looks at this row.
-fn is_judged(row: &Row) -> bool {
+pub(super) fn is_judged(row: &Row) -> bool {
     let prefix = called(row) + ".";
     let wear = row.id.is_some_and(|id| WEAR.contains(&id));
     wear || FOLDED.contains(&row.name.as_str()) || Rules::built_in().iter().any(|rule| rule.metric.starts_with(&prefix))

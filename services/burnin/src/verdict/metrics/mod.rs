@@ -4,17 +4,21 @@
 //! |---|---|---|
 //! | `verify.`, `capacity.`, `io.`, `run.`, `coverage.` | bad sectors, incidents, steps, the reason for an early end | [`surface`] |
 //! | `host.` | tests of the host's own buffers | [`surface`] |
+//! | `coverage.untested_bytes` | the size that the drive tells | [`size`] |
 //! | `pace.`, `smr.` | zones, latencies | [`pace`], [`shingles`] |
-//! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`] |
+//! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`], [`backwards`], [`silence`] |
 //! | `written.` | the drive's own write counter against what was written | [`written`] |
 //! | `self_test.`, `format.`, `heat.` | what the agent did beside the engine | [`beside`] |
 //! | `population.` | other drives of the model | [`super::population`] |
 
+mod backwards;
 mod beside;
 mod changes;
 mod own_word;
 mod pace;
 mod shingles;
+mod silence;
+mod size;
 mod surface;
 mod written;
 
@@ -67,18 +71,8 @@ pub fn metrics(case: &Case<'_>) -> Metrics {
     surface::put(case, &mut metrics);
     shingles::put(case, &mut metrics);
     pace::put(case, &mut metrics);
-    if case.wants_smart {
-        match (case.first(), case.last()) {
-            (None, None) => metrics.put("smart.unreadable", 1.0),
-            (None, Some(_)) => metrics.put("smart.baseline_lost", 1.0),
-            // An ended job has no SMART after; that it was ended is told already.
-            (Some(_), None) if case.evidence.stopped.is_none() => metrics.put("smart.went_silent", 1.0),
-            (Some(before), Some(after)) if !before.tells_counters() && !after.tells_counters() => {
-                metrics.put("smart.without_counters", 1.0);
-            }
-            (Some(_), None) | (Some(_), Some(_)) => {}
-        }
-    }
+    size::put(case, &mut metrics);
+    silence::put(case, &mut metrics);
     if let Some(last) = case.last().or(case.first()) {
         own_word::put(last, case.spins(), &mut metrics);
         if let Some(first) = case.first() {

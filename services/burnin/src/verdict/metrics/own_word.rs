@@ -42,15 +42,19 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
             metrics.put("nvme.spare_margin", f64::from(spare) - f64::from(threshold));
         }
     }
-    let scsi = snapshot.scsi.as_ref().and_then(|scsi| scsi.percentage_used);
-    let nvme = snapshot.nvme.as_ref().and_then(|nvme| nvme.percentage_used);
-    if let Some(used) = nvme.or(scsi) {
+    if let Some(used) = percentage_used(snapshot) {
         metrics.put("flash.percentage_used", used as f64);
     }
 }
 
-/// What the drive said before the job and takes back after it was true nonetheless: its failing, a critical warning, and
-/// a value that stood at its threshold, which after the job is one that did in the past.
+fn percentage_used(snapshot: &Snapshot) -> Option<u64> {
+    let scsi = snapshot.scsi.as_ref().and_then(|scsi| scsi.percentage_used);
+    let nvme = snapshot.nvme.as_ref().and_then(|nvme| nvme.percentage_used);
+    nvme.or(scsi)
+}
+
+/// What the drive said before the job and takes back after it was true nonetheless: its failing, a critical warning, its
+/// wear, hours by the field log, and a value that stood at its threshold, which after the job is one that did in the past.
 pub(super) fn before(first: &Snapshot, metrics: &mut Metrics) {
     let mut worse = |name: &str, value: f64| {
         if value > metrics.get(name).unwrap_or(0.0) {
@@ -60,6 +64,12 @@ pub(super) fn before(first: &Snapshot, metrics: &mut Metrics) {
     worse("smart.failing", f64::from(u8::from(first.passed == Some(false))));
     if let Some(nvme) = &first.nvme {
         worse("nvme.critical", f64::from(critical(nvme)));
+    }
+    if let Some(used) = percentage_used(first) {
+        worse("flash.percentage_used", used as f64);
+    }
+    if let Farm::Told { hours } = first.farm {
+        worse("farm.hours", hours as f64);
     }
     let (now, past) = at_threshold(first);
     worse("smart.threshold_past", (now + past) as f64);

@@ -39,6 +39,7 @@ fn talkative() -> Snapshot {
     });
     all.farm = Farm::Told { hours: 5 };
     all.rpm = Some(0);
+    all.capacity = Some(2 << 40);
     all
 }
 

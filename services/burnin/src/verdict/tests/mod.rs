@@ -6,6 +6,7 @@ use wire::{Lba, Time};
 
 mod complete;
 mod table;
+mod whole;
 
 use super::*;
 use crate::device::Geometry;
@@ -193,6 +194,87 @@ fn smart_deltas_follow_the_table() {
             "attribute {id}: {before} to {after}: {verdict:?}"
         );
     }
+}
+
+fn hours(hours: u64) -> Snapshot {
+    Snapshot {
+        power_on_hours: Some(hours),
+        ..snapshot()
+    }
+}
+
+/// A header on the drive tells the baseline where the store is lost, and whoever wrote the drive wrote that.
+#[test]
+fn a_forged_baseline_makes_no_used_drive_new() {
+    use std::time::Duration;
+    let evidence = clean();
+    let judged = |before: u64, after: u64, hours_long: u64| {
+        judge(&Case {
+            wants_smart: true,
+            before: Some(&hours(before)),
+            after: Some(&hours(after)),
+            profile: Profile::New,
+            lasted: Some(Duration::from_secs(hours_long * 3600)),
+            ..Case::new(&evidence)
+        })
+    };
+    let verdict = judged(5, 31_000, 20);
+    assert_eq!(
+        (verdict.outcome, ids(&verdict)),
+        (Outcome::Failed, vec!["hours-on-new"])
+    );
+    assert_eq!(judged(5, 65, 60).outcome, Outcome::Passed, "a long job's own hours");
+    assert_eq!(judged(5, 305, 300).outcome, Outcome::Passed, "a soak's own hours");
+}
+
+#[test]
+fn counters_that_went_back_are_not_passed() {
+    let evidence = clean();
+    let judged = |before: &Snapshot, after: &Snapshot| {
+        let verdict = verdict(&evidence, Some(before), Some(after));
+        (verdict.outcome, ids(&verdict).join(" "))
+    };
+    let back = (Outcome::Inconclusive, "counters-went-back".to_owned());
+    let reset = Snapshot {
+        power_cycles: Some(1),
+        ..hours(3)
+    };
+    assert_eq!(judged(&hours(31_000), &reset), back);
+    assert_eq!(judged(&hours(65_530), &hours(12)).0, Outcome::Passed, "16 bits");
+    assert_eq!(
+        judged(&hours(1_000), &hours(998)).0,
+        Outcome::Passed,
+        "not written down"
+    );
+    let cycles = Snapshot {
+        power_cycles: Some(0),
+        ..snapshot()
+    };
+    assert_eq!(judged(&snapshot(), &cycles).0, Outcome::Passed, "cycles alone");
+    let (outcome, told) = judged(&with(187, 3), &with(187, 0));
+    assert!(outcome == Outcome::Inconclusive && told.contains(&back.1), "{told}");
+    let nvme = |used| Snapshot {
+        nvme: Some(NvmeHealth {
+            percentage_used: Some(used),
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    assert_eq!(judged(&nvme(50), &nvme(3)), back);
+    assert_eq!(judged(&nvme(50), &nvme(49)).0, Outcome::Passed, "rounding");
+    assert!(
+        judged(&nvme(100), &nvme(3)).1.contains("percentage-used"),
+        "the worse one counts"
+    );
+}
+
+#[test]
+fn what_an_earlier_session_saw_and_lost_is_never_passed() {
+    let good = snapshot();
+    let mut evidence = clean();
+    evidence.lost = true;
+    let verdict = verdict(&evidence, Some(&good), Some(&good));
+    assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Warn, vec!["evidence-lost"]));
 }
 
 #[test]

@@ -5,11 +5,15 @@
 //! misdirected access, all of them shifted by the same distance is a drive that wraps
 //! around. [`Defects::findings`] is that second look, a pure function of the runs.
 
+mod lost;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wire::Lba;
-use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome, Phase};
+use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase};
+
+pub use lost::{keep_untold, outcome_of_all};
 
 use crate::device::Geometry;
 use crate::header::HEADER_PASS;
@@ -407,39 +411,6 @@ fn pass_words(pass: u8) -> String {
         HEADER_PASS => "the job's header".to_owned(),
         pass => format!("pass {pass}"),
     }
-}
-
-/// What a finding alone makes of a drive: for those whose burn-in's record was lost.
-pub fn outcome(finding: &Finding) -> Outcome {
-    match finding.kind {
-        FaultKind::Slow => Outcome::Warn,
-        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::HostMemory => Outcome::Inconclusive,
-        // An error that did not show again blames the link as much as the drive; data that once were wrong do not.
-        FaultKind::Transient if finding.detail.ends_with(NOT_REPRODUCED) => Outcome::Inconclusive,
-        FaultKind::BitFlip
-        | FaultKind::Corrupt
-        | FaultKind::LostWrite
-        | FaultKind::Stale
-        | FaultKind::Misdirected
-        | FaultKind::WrapAround
-        | FaultKind::Truncated
-        | FaultKind::Zeroed
-        | FaultKind::ReadError
-        | FaultKind::WriteError
-        | FaultKind::Transient => Outcome::Failed,
-    }
-}
-
-/// What findings together make of a drive whose burn-in's record was lost; `None` without any.
-///
-/// Where the host's memory is bad (`host_bad`, or by one of them), wrong bits are not the drive's.
-pub fn outcome_of_all(findings: &[Finding], host_bad: bool) -> Option<Outcome> {
-    let host_bad = host_bad || findings.iter().any(|f| f.kind == FaultKind::HostMemory);
-    let of = |finding: &Finding| match finding.kind {
-        FaultKind::BitFlip | FaultKind::Corrupt | FaultKind::Transient if host_bad => Outcome::Inconclusive,
-        _ => outcome(finding),
-    };
-    findings.iter().map(of).max()
 }
 
 fn error(errno: i32, done: &str) -> String {

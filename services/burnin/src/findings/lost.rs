@@ -1,0 +1,144 @@
+//! Findings of a session whose record was lost: which are kept, and what they make of the drive without it.
+
+use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome, Phase};
+
+use super::NOT_REPRODUCED;
+
+/// What a finding alone makes of a drive: for those whose burn-in's record was lost.
+fn outcome(finding: &Finding) -> Outcome {
+    match finding.kind {
+        // A shingled disk takes its time to write; whether it is one was known to the lost record.
+        FaultKind::Slow if finding.phase == Phase::Write => Outcome::Inconclusive,
+        FaultKind::Slow => Outcome::Failed,
+        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::HostMemory => Outcome::Inconclusive,
+        // An error that did not show again blames the link as much as the drive; data that once were wrong do not.
+        FaultKind::Transient if finding.detail.ends_with(NOT_REPRODUCED) => Outcome::Inconclusive,
+        FaultKind::BitFlip
+        | FaultKind::Corrupt
+        | FaultKind::LostWrite
+        | FaultKind::Stale
+        | FaultKind::Misdirected
+        | FaultKind::WrapAround
+        | FaultKind::Truncated
+        | FaultKind::Zeroed
+        | FaultKind::ReadError
+        | FaultKind::WriteError
+        | FaultKind::Transient => Outcome::Failed,
+    }
+}
+
+/// Adds to `lost` what was `told` and is not among the findings `saved` in the checkpoint that a job goes on from: what shows
+/// only once would be forgotten by an interruption between finding and checkpoint. At most [`FINDINGS_MAX`] are kept.
+pub fn keep_untold(lost: &mut Vec<Finding>, told: &[Finding], saved: &[Finding]) {
+    let same = |a: &Finding, b: &Finding| (a.step, a.phase, a.lba, a.kind) == (b.step, b.phase, b.lba, b.kind);
+    for found in told {
+        let kept = saved.iter().chain(lost.iter()).any(|kept| same(kept, found));
+        if !kept && lost.len() < FINDINGS_MAX {
+            lost.push(found.clone());
+        }
+    }
+}
+
+/// What findings together make of a drive whose burn-in's record was lost; `None` without any.
+///
+/// Where the host's memory is bad (`host_bad`, or by one of them), wrong bits are not the drive's.
+pub fn outcome_of_all(findings: &[Finding], host_bad: bool) -> Option<Outcome> {
+    let host_bad = host_bad || findings.iter().any(|f| f.kind == FaultKind::HostMemory);
+    let link = |f: &Finding| {
+        matches!(f.kind, FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang)
+            || f.kind == FaultKind::Transient && outcome(f) == Outcome::Inconclusive
+    };
+    let disturbed = findings.iter().any(link);
+    let of = |finding: &Finding| match finding.kind {
+        // Where the link had a part in it, a long access says nothing of the medium.
+        FaultKind::Slow if disturbed => Outcome::Inconclusive,
+        FaultKind::BitFlip | FaultKind::Corrupt | FaultKind::Transient if host_bad => Outcome::Inconclusive,
+        _ => outcome(finding),
+    };
+    findings.iter().map(of).max()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::Lba;
+
+    use super::*;
+
+    /// What a finding is judged as where its burn-in's record is lost is what the rule of the verdict makes of it.
+    #[test]
+    fn a_finding_alone_is_judged_as_by_the_rule_about_it() {
+        use crate::verdict::Rules;
+        let worst = |id: &str| {
+            let rule = Rules::built_in().iter().find(|rule| rule.id == id).unwrap();
+            let limits = [
+                (rule.failed, Outcome::Failed),
+                (rule.inconclusive, Outcome::Inconclusive),
+                (rule.warn, Outcome::Warn),
+            ];
+            limits
+                .into_iter()
+                .find_map(|(limit, outcome)| limit.map(|_| outcome))
+                .unwrap()
+        };
+        let of = |kind, phase, detail: &str| Finding {
+            step: 0,
+            kind,
+            lba: Some(Lba(7)),
+            sectors: 1,
+            found: None,
+            phase,
+            detail: detail.to_owned(),
+        };
+        for kind in [
+            FaultKind::BitFlip,
+            FaultKind::Corrupt,
+            FaultKind::LostWrite,
+            FaultKind::Stale,
+            FaultKind::Zeroed,
+            FaultKind::Misdirected,
+            FaultKind::WrapAround,
+            FaultKind::Truncated,
+            FaultKind::ReadError,
+            FaultKind::WriteError,
+            FaultKind::Transient,
+            FaultKind::Slow,
+            FaultKind::Hang,
+            FaultKind::Disconnect,
+            FaultKind::Reset,
+            FaultKind::HostMemory,
+        ] {
+            let rule = match kind {
+                FaultKind::BitFlip
+                | FaultKind::Corrupt
+                | FaultKind::LostWrite
+                | FaultKind::Stale
+                | FaultKind::Zeroed => "verify-mismatch",
+                FaultKind::Misdirected => "verify-misplaced",
+                FaultKind::WrapAround | FaultKind::Truncated => "capacity-false",
+                FaultKind::ReadError => "read-error",
+                FaultKind::WriteError => "write-error",
+                FaultKind::Transient => "verify-transient",
+                FaultKind::Slow => "slow-access",
+                FaultKind::Hang => "hang",
+                FaultKind::Disconnect => "disconnect",
+                FaultKind::Reset => "resets",
+                FaultKind::HostMemory => "host-memory",
+            };
+            assert_eq!(outcome(&of(kind, Phase::Verify, "")), worst(rule), "{kind:?}");
+        }
+        let retried = of(FaultKind::Transient, Phase::Verify, &format!("EIO; {NOT_REPRODUCED}"));
+        assert_eq!(outcome(&retried), worst("error-not-reproduced"));
+        // What may be excused is neither failed nor passed: a shingled disk's writes, a disturbed link.
+        let slow = |phase| of(FaultKind::Slow, phase, "");
+        assert_eq!(
+            outcome_of_all(&[slow(Phase::Write)], false),
+            Some(Outcome::Inconclusive)
+        );
+        assert_eq!(
+            outcome_of_all(&[slow(Phase::Verify), retried], false),
+            Some(Outcome::Inconclusive)
+        );
+        assert_eq!(outcome_of_all(&[slow(Phase::Verify)], false), Some(Outcome::Failed));
+    }
+}

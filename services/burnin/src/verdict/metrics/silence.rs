@@ -1,0 +1,42 @@
+//! What SMART did not tell: nothing at all, nothing on one side of the job, or nothing that a rule looks at.
+
+use drive::smart::{Snapshot, delta};
+
+use super::Metrics;
+use super::changes::is_judged;
+use crate::verdict::Case;
+
+/// Values that rules look at and that tell of no fault: age, and the warnings that the drive's one word is made of.
+const NO_FAULTS: [&str; 3] = ["power_on_hours", "power_cycles", "critical_warning"];
+
+/// Bits of smartctl's exit status by which its asking failed: 1 open, 2 a command. Source: `smartctl(8)`.
+const ASKING_FAILED: u8 = 0b110;
+
+pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
+    let (before, after) = (case.first(), case.last());
+    // By whatever rule of the profile: age, wear and faults are those from before the job.
+    metrics.flag("smart.baseline_unknown", before.is_none());
+    if case.wants_smart {
+        match (before, after) {
+            (None, None) => metrics.put("smart.unreadable", 1.0),
+            (None, Some(_)) => metrics.put("smart.baseline_lost", 1.0),
+            // An ended job has no SMART after; that it was ended is told already.
+            (Some(_), None) if case.evidence.stopped.is_none() => metrics.put("smart.went_silent", 1.0),
+            (Some(before), Some(after)) if !tells_counters(before) && !tells_counters(after) => {
+                metrics.put("smart.without_counters", 1.0);
+            }
+            (Some(_), None) | (Some(_), Some(_)) => {}
+        }
+    }
+    if let Some(last) = after.or(before) {
+        let failed = last.passed.is_none() && last.exit_status & ASKING_FAILED != 0;
+        metrics.flag("smart.without_verdict", failed);
+    }
+}
+
+/// Whether it tells a counter of faults or of wear that a rule looks at; without one nothing can be compared.
+fn tells_counters(snapshot: &Snapshot) -> bool {
+    let rows = delta(snapshot, snapshot);
+    rows.iter()
+        .any(|row| is_judged(row) && (row.id.is_some() || !NO_FAULTS.contains(&row.name.as_str())))
+}

@@ -1,0 +1,192 @@
+//! What was judged is the whole drive, and SMART told something to judge by.
+
+use drive::smart::{NvmeHealth, ScsiHealth};
+use wire::job::{SelfTest, SelfTestOutcome};
+
+use super::*;
+
+fn judged(evidence: &Evidence, snapshot: &Snapshot, profile: Profile) -> Verdict {
+    judge(&Case {
+        wants_smart: true,
+        before: Some(snapshot),
+        after: Some(snapshot),
+        profile,
+        ..Case::new(evidence)
+    })
+}
+
+fn sized(capacity: u64) -> Snapshot {
+    Snapshot {
+        capacity: Some(capacity),
+        ..snapshot()
+    }
+}
+
+#[test]
+fn a_part_of_the_drive_that_this_box_cannot_reach_is_told() {
+    let mut evidence = clean();
+    evidence.geometry.sectors = 801_569_726_464 / 512;
+    for record in &mut evidence.phases {
+        record.total = Bytes(801_569_726_464);
+        record.done = record.total;
+    }
+    // A 3 TB disk behind a bridge that counts 32 bits of sectors; one name space of a 2 TB drive.
+    for whole in [3_000_592_982_016, 2_000_398_934_016] {
+        let verdict = judged(&evidence, &sized(whole), Profile::Used);
+        assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Warn, vec!["size-untested"]));
+        let told = &verdict.rules[0].value;
+        assert!(told.starts_with(&(whole - 801_569_726_464).to_string()), "{told}");
+        assert!(told.contains(&Bytes(whole).to_string()), "{told}");
+    }
+    // One snapshot is enough, and the larger one counts.
+    let (large, small) = (sized(3_000_592_982_016), sized(801_569_726_464));
+    let verdict = verdict(&evidence, Some(&small), Some(&large));
+    assert_eq!(ids(&verdict), ["size-untested"]);
+}
+
+#[test]
+fn sizes_that_differ_by_rounding_are_one_size() {
+    const TB: u64 = 1_000_000_000_000;
+    let mut large = clean();
+    large.geometry.sectors = TB / 512;
+    for (evidence, told, alarmed) in [
+        (&large, TB, false),
+        (&large, TB + 8 * 512, false),
+        (&large, TB + 90_000_000, false),
+        (&large, TB + 110_000_000, true),
+        (&large, TB - 110_000_000, false),
+        (&large, 0, false),
+        (&clean(), (512 << 20) + (1 << 20), false),
+        (&clean(), (512 << 20) + (1 << 20) + 1, true),
+    ] {
+        let case = sized(told);
+        let case = Case {
+            wants_smart: true,
+            before: Some(&case),
+            after: Some(&case),
+            ..Case::new(evidence)
+        };
+        let fired = judge(&case).rules.iter().any(|hit| hit.id == "size-untested");
+        assert_eq!(fired, alarmed, "{told} of {}", evidence.geometry.bytes());
+    }
+}
+
+#[test]
+fn smart_that_tells_nothing_that_is_judged_is_no_witness() {
+    let of = |change: &dyn Fn(&mut Snapshot)| {
+        let mut told = snapshot();
+        change(&mut told);
+        let verdict = judged(&clean(), &told, Profile::Used);
+        (verdict.outcome, ids(&verdict).join(" "))
+    };
+    let without = (Outcome::Warn, "smart-without-counters".to_owned());
+    assert_eq!(of(&|s| s.attributes = vec![attribute(194, 33)]), without);
+    assert_eq!(of(&|s| s.attributes = vec![attribute(9, 5), attribute(12, 2)]), without);
+    let alone = |s: &mut Snapshot| s.attributes.clear();
+    assert_eq!(
+        of(&|s| {
+            alone(s);
+            s.nvme = Some(NvmeHealth::default());
+        }),
+        without
+    );
+    assert_eq!(
+        of(&|s| {
+            alone(s);
+            s.scsi = Some(ScsiHealth::default());
+        }),
+        without
+    );
+    let silent = (Outcome::Passed, String::new());
+    assert_eq!(of(&|s| s.attributes = vec![attribute(5, 0)]), silent);
+    assert_eq!(
+        of(&|s| {
+            alone(s);
+            s.nvme = Some(NvmeHealth {
+                media_errors: Some(0),
+                ..NvmeHealth::default()
+            });
+        }),
+        silent
+    );
+}
+
+#[test]
+fn a_failed_command_and_no_word_of_its_own_is_told() {
+    for (passed, exit_status, want) in [
+        (None, 0b100, vec!["smart-without-verdict"]),
+        (None, 0b010, vec!["smart-without-verdict"]),
+        (Some(true), 0b100, vec![]),
+        (None, 0b100_0000, vec![]),
+    ] {
+        let told = Snapshot {
+            passed,
+            exit_status,
+            ..snapshot()
+        };
+        let verdict = judged(&clean(), &told, Profile::Used);
+        assert_eq!(ids(&verdict), want, "{passed:?} {exit_status:#b}");
+        assert_eq!(verdict.outcome == Outcome::Warn, !want.is_empty());
+    }
+}
+
+#[test]
+fn whether_a_drive_is_new_is_not_passed_over_without_smart_from_before() {
+    let (evidence, good) = (clean(), snapshot());
+    let of = |wants_smart, before, profile| {
+        let verdict = judge(&Case {
+            wants_smart,
+            before,
+            after: before,
+            profile,
+            ..Case::new(&evidence)
+        });
+        (verdict.outcome, ids(&verdict).join(" "))
+    };
+    assert_eq!(
+        of(false, None, Profile::New),
+        (Outcome::Warn, "new-unknown".to_owned()),
+        "a playbook without SMART"
+    );
+    assert_eq!(
+        of(true, None, Profile::New),
+        (Outcome::Warn, "smart-unreadable new-unknown".to_owned())
+    );
+    assert_eq!(of(true, Some(&good), Profile::New).0, Outcome::Passed);
+    assert_eq!(of(false, None, Profile::Used).0, Outcome::Passed);
+}
+
+#[test]
+fn each_self_test_that_is_due_is_looked_for_by_its_kind() {
+    use Phase::{SelfTestExtended as Extended, SelfTestShort as Short};
+    let evidence = clean();
+    for (due, ran, missing) in [
+        (&[Short, Extended][..], &[Short, Short][..], 1.0),
+        (&[Short, Extended], &[Extended, Short], 0.0),
+        (&[Short, Extended, Short], &[Short, Extended], 1.0),
+        (&[Short, Extended, Short], &[], 3.0),
+        (&[Short], &[Short, Extended], 0.0),
+    ] {
+        let ran: Vec<SelfTest> = ran
+            .iter()
+            .map(|phase| SelfTest {
+                phase: *phase,
+                outcome: SelfTestOutcome::Passed,
+                told: "x".into(),
+                lba: None,
+            })
+            .collect();
+        let case = Case {
+            self_tests_due: due,
+            self_tests: &ran,
+            ..Case::new(&evidence)
+        };
+        assert_eq!(
+            metrics(&case).get("self_test.missing"),
+            Some(missing),
+            "{due:?} {ran:?}"
+        );
+        let fired = judge(&case).outcome == Outcome::Inconclusive;
+        assert_eq!(fired, missing > 0.0);
+    }
+}
