@@ -26,6 +26,11 @@ pub const VERSION: u32 = 1;
 /// surface test saw says little about a drive that worked on for longer than that.
 pub const VALID_DAYS: i64 = 365;
 
+/// Until when a certificate of this moment speaks for its drive.
+pub(crate) fn valid_until(made: Time) -> Time {
+    made.checked_add((VALID_DAYS * 24).hours()).unwrap_or(made)
+}
+
 /// Longest text of a certificate in bytes: quoted into a frame it stays below 512 KiB.
 pub const TEXT_MAX: usize = 400 * 1024;
 
@@ -191,7 +196,7 @@ impl Certificate {
             key: key.to_hex(),
             maker: maker.clone(),
             made,
-            valid_until: made.checked_add((VALID_DAYS * 24).hours()).unwrap_or(made),
+            valid_until: valid_until(made),
             job: job.id,
             drive: DriveFacts {
                 id: job.drive.clone(),

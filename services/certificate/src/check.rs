@@ -10,18 +10,24 @@ use wire::Time;
 use wire::certificate::{CertificateCheck, CertificateFacts, Revocation, RevocationState, Standing};
 
 use crate::carrier;
+use crate::certificate::valid_until;
 use crate::key::{Fingerprint, PublicKey};
 use crate::signed::{Bad, Signed};
 use crate::stamp::{self, Stamp};
 use crate::trust::Trust;
+
+/// How far another clock may be ahead of ours before what it signed lies in the future: a day, so that no time zone and no
+/// clock that lags a little makes a good certificate bad.
+const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// What is known of revocations, by certificate id.
 #[derive(Clone, Copy, Debug)]
 pub enum Revocations<'a> {
     /// The box that signed was not asked.
     Unknown,
-    /// Everything that this box has revoked; it speaks only for certificates of this key.
-    Of(Fingerprint, &'a BTreeMap<String, Revocation>),
+    /// Every certificate that this box remembers, revoked or not; it speaks only for certificates of this key, and of one
+    /// that it no longer remembers nothing is known.
+    Of(Fingerprint, &'a BTreeMap<String, Option<Revocation>>),
 }
 
 /// Checks a signed certificate, the page made of it, or the text of its QR code.
@@ -93,7 +99,7 @@ fn of_stamp(stamp: &Stamp) -> (CertificateFacts, Option<Fingerprint>) {
 }
 
 fn judge(
-    (says, key): (CertificateFacts, Option<Fingerprint>),
+    (mut says, key): (CertificateFacts, Option<Fingerprint>),
     trust: &Trust,
     now: Time,
     revocations: Revocations<'_>,
@@ -103,13 +109,17 @@ fn judge(
     };
     let revocation = match revocations {
         Revocations::Of(box_key, list) if box_key == key => match list.get(&says.id) {
-            Some(revoked) => RevocationState::Revoked(revoked.clone()),
-            None => RevocationState::Standing,
+            Some(Some(revoked)) => RevocationState::Revoked(revoked.clone()),
+            Some(None) => RevocationState::Standing,
+            None => RevocationState::Unknown,
         },
         Revocations::Of(..) | Revocations::Unknown => RevocationState::Unknown,
     };
     let known_as = trust.name(key).map(str::to_owned);
+    // Nobody vouches for longer than that, whatever the maker wrote.
+    says.valid_until = says.valid_until.min(valid_until(says.made));
     let expired = now > says.valid_until;
+    let early = says.made.duration_since(now) > AHEAD;
     let told_revoked = trust.revoked(&says.id);
     let (standing, told) = if let RevocationState::Revoked(revoked) = &revocation {
         (
@@ -124,6 +134,15 @@ fn judge(
         (
             Standing::Bad,
             format!("The signature is good, but your trust file says that it is revoked: {why}."),
+        )
+    } else if early {
+        (
+            Standing::Bad,
+            format!(
+                "The signature is good, but it says that it was made on {}, and that is still to come: the clock of the box \
+                 that made it was wrong, or this one is.",
+                day(says.made)
+            ),
         )
     } else if expired {
         (

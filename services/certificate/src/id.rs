@@ -19,12 +19,39 @@ pub fn of(job: JobId, key: PublicKey) -> String {
         .iter()
         .take(8)
         .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    grouped((0..LONG).map(|letter| char::from(LETTERS[(bits >> (59 - 5 * letter) & 31) as usize])))
+}
+
+/// Letters of an id, its beginning left out.
+const LONG: usize = 12;
+
+/// The one spelling of an id that a person wrote: letter case, dashes, blanks, colons and the `KC` are free, and the letters
+/// that are misread count as what they are taken for (I and L as 1, O as 0). `None` for what is no id.
+pub fn spelt(text: &str) -> Option<String> {
+    let letters: Vec<char> = text
+        .chars()
+        .filter(|c| !matches!(c, '-' | ':' | ' ' | '\t'))
+        .map(|c| match c.to_ascii_uppercase() {
+            'I' | 'L' => '1',
+            'O' => '0',
+            c => c,
+        })
+        .collect();
+    let own = match letters.len() {
+        LONG => letters.as_slice(),
+        _ => letters.strip_prefix(&['K', 'C'])?,
+    };
+    let known = |c: &char| u8::try_from(*c).is_ok_and(|c| LETTERS.contains(&c));
+    (own.len() == LONG && own.iter().all(known)).then(|| grouped(own.iter().copied()))
+}
+
+fn grouped(letters: impl Iterator<Item = char>) -> String {
     let mut text = String::from("KC");
-    for letter in 0..12 {
-        if letter % 4 == 0 {
+    for (at, letter) in letters.enumerate() {
+        if at % 4 == 0 {
             text.push('-');
         }
-        text.push(char::from(LETTERS[(bits >> (59 - 5 * letter) & 31) as usize]));
+        text.push(letter);
     }
     text
 }
@@ -46,5 +73,31 @@ mod tests {
         assert_eq!(id, of(job, a));
         assert_ne!(id, of(other, a));
         assert_ne!(id, of(job, b));
+    }
+
+    #[test]
+    fn an_id_is_known_however_it_is_spelt() {
+        for text in [
+            "KC-J288-YS6Y-B410",
+            "kc-j288-ys6y-b410",
+            "KCJ288YS6YB410",
+            "J288-YS6Y-B410",
+            "KC J288:YS6Y B4lO",
+            "KC-J288-YS6Y-B4IO",
+        ] {
+            assert_eq!(spelt(text).as_deref(), Some("KC-J288-YS6Y-B410"), "{text}");
+        }
+        // One that begins as all do.
+        assert_eq!(spelt("KC00-0000-0000").as_deref(), Some("KC-KC00-0000-0000"));
+        for text in [
+            "",
+            "KC",
+            "KC-J288-YS6Y-B41",
+            "KC-J288-YS6Y-B4100",
+            "KC-J288-YS6Y-B41U",
+            "KC-J288-YS6Y-B41é",
+        ] {
+            assert_eq!(spelt(text), None, "{text}");
+        }
     }
 }

@@ -6,6 +6,8 @@
 //! revoked KC-7Q2M-9F3K-XB4T  failed on 3 March
 //! ```
 //!
+//! An id is one word; its letter case and dashes are free.
+//!
 //! Whoever runs the box gives the fingerprint; a certificate alone proves only that *some* key signed it.
 
 use std::collections::BTreeMap;
@@ -69,16 +71,22 @@ impl Trust {
                 }
                 Some(("revoked", rest)) => {
                     let (id, why) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
-                    trust.revoked.insert(id.to_owned(), why.trim().to_owned());
+                    let id = crate::id::spelt(id)
+                        .ok_or_else(|| bad(format!("{:?} is no id such as KC-7Q2M-9F3K-XB4T", short(id))))?;
+                    trust.revoked.insert(id, why.trim().to_owned());
                 }
                 _ => {
-                    let word: String = line.chars().take(40).collect();
-                    return Err(bad(format!("{word:?} is not understood")));
+                    return Err(bad(format!("{:?} is not understood", short(line))));
                 }
             }
         }
         Ok(trust)
     }
+}
+
+/// What an error repeats of a text.
+fn short(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 /// 64 digits with free separators between them, then a name. A public key counts as its fingerprint.
@@ -130,10 +138,13 @@ mod tests {
             format!("  key {} public Mara's shop ", public.to_hex()),
             format!("key {} Mara's shop", print.groups().replace(' ', ":").to_uppercase()),
         ] {
-            let trust = Trust::parse(&format!("# mine\n\n{line}\nrevoked KC-1 failed on 3 March\n")).unwrap();
+            let trust = Trust::parse(&format!(
+                "# mine\n\n{line}\nrevoked kc-0000-0000-0001 failed on 3 March\n"
+            ))
+            .unwrap();
             assert_eq!(trust.name(print), Some("Mara's shop"), "{line}");
-            assert_eq!(trust.revoked("KC-1"), Some("failed on 3 March"));
-            assert_eq!(trust.revoked("KC-2"), None);
+            assert_eq!(trust.revoked("KC-0000-0000-0001"), Some("failed on 3 March"));
+            assert_eq!(trust.revoked("KC-0000-0000-0002"), None);
             assert_eq!(trust.name(Key::from_seed(&[4; 32]).public().fingerprint()), None);
         }
     }
@@ -144,6 +155,8 @@ mod tests {
             ("key 12ab", "line 1: no key"),
             ("# x\nkee 12", "line 2: \"kee 12\""),
             ("key zz", "line 1: no key"),
+            ("revoked KC-7Q2M failed", "line 1: \"KC-7Q2M\" is no id"),
+            ("revoked", "line 1: \"revoked\" is not understood"),
             (&format!("key {}f name", "a".repeat(64)), "line 1: no key"),
         ] {
             let told = Trust::parse(text).unwrap_err().to_string();

@@ -89,6 +89,12 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
     let mut list = BTreeMap::new();
     assert_eq!(
         of(&signed, &knows(), now(), Revocations::Of(own, &list)).revocation,
+        RevocationState::Unknown,
+        "the box forgot it, and with it whether it was revoked"
+    );
+    list.insert(signed.certificate().id.clone(), None);
+    assert_eq!(
+        of(&signed, &knows(), now(), Revocations::Of(own, &list)).revocation,
         RevocationState::Standing
     );
     let revocation = Revocation {
@@ -96,7 +102,7 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
         job: wire::JobId::now(),
         why: "the same drive failed later".into(),
     };
-    list.insert(signed.certificate().id.clone(), revocation);
+    list.insert(signed.certificate().id.clone(), Some(revocation));
     let revoked = of(&signed, &knows(), now(), Revocations::Of(own, &list));
     assert!(
         revoked.standing == Standing::Bad && revoked.told.contains("failed later"),
@@ -116,6 +122,38 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
         of(&signed, &Trust::parse(&text).unwrap(), now(), Revocations::Unknown).standing,
         Standing::Bad
     );
+}
+
+#[test]
+fn a_wrong_clock_makes_nothing_that_holds_for_decades() {
+    let mut certificate = sign(&passed()).certificate().clone();
+    certificate.made = time("2099-01-01T00:00:00Z");
+    certificate.valid_until = time("2099-12-31T00:00:00Z");
+    let signed = Signed::sign(&certificate, &key()).unwrap();
+    let at = |now: &str| check(signed.text(), &knows(), time(now), Revocations::Unknown);
+    let early = at("2026-12-24T18:00:00Z");
+    assert!(
+        early.standing == Standing::Bad && early.told.contains("still to come"),
+        "{}",
+        early.told
+    );
+    assert_eq!(
+        at("2098-12-31T12:00:00Z").standing,
+        Standing::Trusted,
+        "half a day is a clock's right"
+    );
+    assert_eq!(at("2099-06-01T00:00:00Z").standing, Standing::Trusted);
+
+    certificate.made = now();
+    certificate.valid_until = time("9999-01-01T00:00:00Z");
+    let signed = Signed::sign(&certificate, &key()).unwrap();
+    let late = check(
+        signed.text(),
+        &knows(),
+        time("2028-01-01T00:00:00Z"),
+        Revocations::Unknown,
+    );
+    assert!(late.standing == Standing::Bad && late.expired, "{}", late.told);
 }
 
 /// Every byte, with a bit of it flipped: none may go unseen.
