@@ -159,6 +159,22 @@ impl Auth {
         format!("{}:{}:{}", self.agent_id, self.fingerprint, self.timestamp)
     }
 
+    /// Whether the holder of this key signed it.
+    ///
+    /// # Errors
+    /// `bad-field`, `signature-wrong`.
+    pub fn signed_by(&self, public_key: &str) -> Result<(), Problem> {
+        let bytes = STANDARD
+            .decode(&self.signature)
+            .map_err(|e| bad("signature", format!("is no base64: {e}")))?;
+        let signature = Signature::from_slice(&bytes)
+            .map_err(|_| bad("signature", format!("has {} bytes; expected 64", bytes.len())))?;
+        let wrong = || Problem::new("signature-wrong", 401, "The signature does not fit the agent's key");
+        key(public_key)?
+            .verify_strict(self.message().as_bytes(), &signature)
+            .map_err(|_| wrong())
+    }
+
     /// Whether the fields can be taken and the time is right.
     ///
     /// # Errors
@@ -180,20 +196,33 @@ impl Auth {
 }
 
 impl Agent {
+    /// The agent of a machine that enrols now, before it has proven or sent anything.
+    pub fn new(id: u64, form: &Register, now: Time) -> Self {
+        let name = if form.name.is_empty() {
+            &form.hostname
+        } else {
+            &form.name
+        };
+        Self {
+            id,
+            name: name.clone(),
+            hostname: form.hostname.clone(),
+            fingerprint: String::new(),
+            public_key: form.public_key.clone(),
+            registered_at: now,
+            last_auth_at: now,
+            last_seen_at: None,
+            sessions: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
     /// Believes a signature, or not; what it proves is taken note of.
     ///
     /// # Errors
     /// `bad-field`, `signature-wrong`, `replayed`.
     pub fn believe(&mut self, auth: &Auth, now: Time) -> Result<(), Problem> {
-        let bytes = STANDARD
-            .decode(&auth.signature)
-            .map_err(|e| bad("signature", format!("is no base64: {e}")))?;
-        let signature = Signature::from_slice(&bytes)
-            .map_err(|_| bad("signature", format!("has {} bytes; expected 64", bytes.len())))?;
-        let wrong = || Problem::new("signature-wrong", 401, "The signature does not fit the agent's key");
-        let key = key(&self.public_key)?;
-        key.verify_strict(auth.message().as_bytes(), &signature)
-            .map_err(|_| wrong())?;
+        auth.signed_by(&self.public_key)?;
         // A signature is of its moment alone: the same moment twice is somebody who listened.
         self.seen.retain(|at| *at >= now.as_second().saturating_sub(SKEW));
         if self.seen.contains(&auth.timestamp) || self.seen.len() >= SEEN_MAX {

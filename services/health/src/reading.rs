@@ -419,3 +419,8 @@ fn self_test(json: &Value) -> Option<bool> {
     };
     ata.or_else(nvme).or_else(scsi)
 }
+/// A serial as it is compared: translation layers pad and case it differently.
+pub fn plain_serial(serial: &str) -> String {
+    let plain = serial.chars().filter(char::is_ascii_alphanumeric);
+    plain.map(|c| c.to_ascii_uppercase()).collect()
+}

@@ -85,6 +85,13 @@ pub const KINDS: &[Kind] = &[
         Warning,
         0,
     ),
+    kind(
+        "alerts.escalated",
+        BOX,
+        "Alert that nobody acknowledged went on",
+        Info,
+        0,
+    ),
     kind("smart_warning", MONITORING, "SMART warning", Warning, 300),
     kind("smart_critical", MONITORING, "SMART critical", Critical, 86_400),
     kind("temp_alert", MONITORING, "Temperature alert", Warning, 600),

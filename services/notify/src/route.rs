@@ -110,8 +110,8 @@ fn one(event: &Event, facts: &Facts, service: &Service, told: &impl Fn(&str) -> 
     }
 }
 
-/// Now, or together with others.
-fn when(severity: Severity, service: &Service, now: Time) -> Decision {
+/// Now, or together with others; for a channel of the second line, when it is its turn.
+pub(crate) fn when(severity: Severity, service: &Service, now: Time) -> Decision {
     if severity == Severity::Critical {
         return Decision::Send;
     }

@@ -59,6 +59,10 @@ pub struct Service {
     pub notify_on_healthy: bool,
     /// Cool-down where no rule says another; as [`Rule::cooldown_secs`].
     pub cooldown_secs: i64,
+    /// 0: it is told at once. Else it is of the second line: told only of warnings and criticals that nobody has acknowledged
+    /// for so many seconds, 60 to 86,400.
+    #[serde(default)]
+    pub escalate_after_secs: i64,
     /// The rules, the first that matches decides.
     pub rules: Vec<Rule>,
     /// Groups of drives with their own.
@@ -79,6 +83,24 @@ pub struct Service {
     pub disabled_why: Option<String>,
 }
 
+/// Shortest and longest time that the first line has, in seconds: a minute to look at a telephone, a day.
+pub const ESCALATE: std::ops::RangeInclusive<i64> = 60..=86_400;
+
+/// Whether a channel may be told after so many seconds.
+pub(crate) fn check_escalation(seconds: i64) -> Result<(), BadSetting> {
+    match seconds == 0 || ESCALATE.contains(&seconds) {
+        true => Ok(()),
+        false => Err(BadSetting::new(
+            "escalate_after_secs",
+            format!(
+                "expected 0 (told at once), or {} to {} seconds",
+                ESCALATE.start(),
+                ESCALATE.end()
+            ),
+        )),
+    }
+}
+
 impl Service {
     /// A channel of this service with the settings of a new one: criticals and warnings.
     pub fn new(id: u64, name: &str, service_type: &str, fields: Fields, now: Time) -> Self {
@@ -92,6 +114,7 @@ impl Service {
             notify_on_warning: true,
             notify_on_healthy: false,
             cooldown_secs: 0,
+            escalate_after_secs: 0,
             rules: Vec::new(),
             groups: Vec::new(),
             quiet_hours: None,
@@ -128,6 +151,7 @@ impl Service {
                 "expected -1 (once), 0 (always), or seconds up to a month",
             ));
         }
+        check_escalation(self.escalate_after_secs)?;
         if self.groups.len() > GROUPS_MAX {
             return Err(BadSetting::new("groups", format!("at most {GROUPS_MAX} are taken")));
         }

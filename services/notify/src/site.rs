@@ -20,7 +20,7 @@ use wire::Time;
 use wire::event::Severity;
 
 use crate::rule::{BadSetting, Digest, QuietHours, RULES_MAX, Rule};
-use crate::service::{SERVICES_MAX, Service, locked, locked_one, number};
+use crate::service::{SERVICES_MAX, Service, check_escalation, locked, locked_one, number};
 
 /// Most mistakes that are told; the first are enough to begin with.
 const TOLD_MAX: usize = 20;
@@ -152,6 +152,13 @@ impl Site {
                     }
                     None => "-1 (once), 0 (always), or seconds up to a month",
                 },
+                "escalate_after_secs" => match value.as_i64().filter(|n| check_escalation(*n).is_ok()) {
+                    Some(seconds) => {
+                        service.escalate_after_secs = seconds;
+                        continue;
+                    }
+                    None => "0 (told at once), or 60 to 86400 seconds in which nobody acknowledged an alert",
+                },
                 "rules" => {
                     self.rules(&at, value, &mut service);
                     continue;
@@ -168,7 +175,7 @@ impl Site {
                     service.digest = self.part(&at, value, &keys, form, Digest::check);
                     continue;
                 }
-                _ => "one of url, enabled, severities, cooldown_secs, rules, quiet_hours, digest",
+                _ => "one of url, enabled, severities, cooldown_secs, escalate_after_secs, rules, quiet_hours, digest",
             };
             self.tell(&at, expected);
         }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  event log ──follow──► queue ──attempt──► settled: sent │ tried again later │ given up
-//!                 └────► collected ──digest is due──► queue
+//!                 ├────► collected ──digest is due──► queue
+//!                 └────► open ──nobody acknowledged it in time──► queue of the second line
 //! ```
 //!
 //! One transaction takes events from the log's place to the queue and moves the place: an event is queued once, also
@@ -13,6 +14,8 @@
 
 mod book;
 mod digest;
+mod escalation;
+mod follow;
 mod retry;
 mod tables;
 
@@ -28,9 +31,9 @@ use wire::{Problem, Time};
 
 use crate::answer::Failed;
 use crate::message::{self, Facts, Message};
-use crate::route::{Decision, route};
 use crate::send::{Attempt, Sender};
 use crate::service::Service;
+pub use escalation::{Alert, Step};
 pub use retry::{GIVE_UP, WAITS};
 use tables::{
     COLLECTED, COLLECTED_MAX, CURSOR, HISTORY, HISTORY_MAX, Line, QUEUE, QUEUE_MAX, SERVICES, STATE, TOLD, TOLD_MAX,
@@ -82,6 +85,9 @@ pub struct Engine {
     sender: Sender,
     services: RwLock<Vec<Service>>,
     index: Mutex<Index>,
+    open: Mutex<escalation::Open>,
+    /// How many alerts nobody has acknowledged.
+    unacknowledged: watch::Sender<usize>,
     wake: Notify,
 }
 
@@ -94,6 +100,10 @@ fn index(mutex: &Mutex<Index>) -> MutexGuard<'_, Index> {
 struct Changed {
     queued: Vec<(u64, u64, Time)>,
     gone: Vec<u64>,
+    /// Alerts that were opened, or went on: when each goes on next.
+    open: Vec<(u64, Option<Time>)>,
+    /// Alerts that made room for newer ones.
+    closed: Vec<u64>,
 }
 
 impl Engine {
@@ -117,6 +127,7 @@ impl Engine {
             let last = events.last(r)?.map_or(0, |(seq, _)| seq);
             Ok((services, waiting, STATE.get(r, CURSOR)?.is_some(), last))
         })?;
+        let open = store.read(|r| escalation::read(r))?;
         for mut service in locked {
             if let Some((since, why)) = store.read(|r| book::health(r, service.id))? {
                 service.failing_since = since;
@@ -137,6 +148,8 @@ impl Engine {
             sender,
             services: RwLock::new(services),
             index: Mutex::new(waiting),
+            unacknowledged: watch::channel(open.len()).0,
+            open: Mutex::new(open),
             wake: Notify::new(),
         })
     }
@@ -159,6 +172,10 @@ impl Engine {
                 Ok(more) => self.send_digests(&*host).await.map(|()| more),
                 Err(error) => Err(error),
             };
+            let worked = match worked {
+                Ok(more) => self.escalate(&*host).await.map(|()| more),
+                Err(error) => Err(error),
+            };
             let more = match worked {
                 Ok(more) => more,
                 Err(error) => {
@@ -175,6 +192,7 @@ impl Engine {
             };
             let now = host.now();
             let (due, next) = self.due(now, &busy);
+            let next = next.into_iter().chain(self.next_escalation()).min();
             for (id, service) in due {
                 busy.insert(service);
                 let (engine, host) = (Arc::clone(&self), Arc::clone(&host));
@@ -226,68 +244,8 @@ impl Engine {
         (due, next)
     }
 
-    /// Takes the next events of the log; says whether there are more.
-    async fn follow(&self, host: &dyn Host) -> store::Result<bool> {
-        let events = self.events;
-        let (batch, more) = self.store.read(|r| {
-            let cursor = STATE.get(r, CURSOR)?.and_then(|value| value.as_u64()).unwrap_or(0);
-            let batch = events.after(r, &cursor, BATCH)?;
-            let more = batch.len() == BATCH;
-            Ok((batch, more))
-        })?;
-        let Some(last) = batch.last().map(|(seq, _)| *seq) else {
-            return Ok(false);
-        };
-        let batch: Vec<(Event, Facts)> = batch
-            .into_iter()
-            .map(|(_, event)| {
-                let facts = host.facts(Some(&event));
-                (event, facts)
-            })
-            .collect();
-        let (services, now, waiting) = (self.services(), host.now(), index(&self.index).clone());
-        let changed = self
-            .store
-            .write(move |w| {
-                let mut changed = Changed::default();
-                for (event, facts) in &batch {
-                    let remembered = |key: &str| {
-                        let found = TOLD.get(w, key);
-                        found
-                            .inspect_err(|error| tracing::warn!(%error, "a cool-down was not read"))
-                            .ok()
-                            .flatten()
-                    };
-                    let routed = route(event, facts, &services, remembered, now);
-                    for routed in routed {
-                        let Some(service) = services.iter().find(|service| service.id == routed.service) else {
-                            continue;
-                        };
-                        match routed.decision {
-                            Decision::Keep(_) => continue,
-                            Decision::Send => {
-                                let message = message::of_event(event, facts, service.id);
-                                book::enqueue(w, &mut changed, &waiting, service, message, now)?;
-                            }
-                            Decision::Collect(due) => {
-                                digest::collect(w, service.id, event, facts, due)?;
-                            }
-                        }
-                        if let Some(key) = routed.remember {
-                            TOLD.put(w, key.as_str(), &now)?;
-                        }
-                    }
-                }
-                book::forget(w)?;
-                STATE.put(w, CURSOR, &last.into())?;
-                Ok(changed)
-            })
-            .await?;
-        self.apply(changed);
-        Ok(more)
-    }
-
     fn apply(&self, changed: Changed) {
+        self.apply_open(&changed);
         let mut index = index(&self.index);
         for (id, service, next) in changed.queued {
             index.insert(id, (service, next));

@@ -12,9 +12,10 @@ use crate::message::Message;
 use crate::service::Service;
 
 /// Names of the tables, for the store's list.
-pub const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 7] = [
     "alert-collected",
     "alert-history",
+    "alert-open",
     "alert-queue",
     "alert-services",
     "alert-state",

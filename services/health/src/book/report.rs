@@ -1,0 +1,309 @@
+//! What a report of another computer, or a reading of one of this box's own drives, changes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use store::Write;
+use wire::event::NewEvent;
+use wire::{DriveId, Problem, Time};
+
+use super::enrolment::unknown_agent;
+use super::ratings::spec_of;
+use super::told::{event, of_pool};
+use super::{Book, Done, POINTS_READ, THIS_BOX};
+use crate::alert::{self, Alerts};
+use crate::reading::{Reading, plain_serial};
+use crate::report::Report;
+use crate::score::score;
+use crate::tables::{AGENTS, DRIVES, DRIVES_MAX, Drive, HOSTS, HOSTS_MAX, Host, OUTBOX, POINTS, Point, drive_id};
+use crate::{pool, thin, wear};
+
+/// After so many points a history is thinned.
+const THIN_EVERY: u64 = 16;
+
+/// Most drives of this box itself: half of the room. A bench sees hundreds in a year; those longest gone make place.
+const OWN_MAX: usize = 256;
+
+/// What became of a report.
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    /// Drives that were taken.
+    pub drives: usize,
+    /// Drives that there was no room for.
+    pub full: Vec<String>,
+}
+
+/// What this box's own agent read of one of its drives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Own {
+    /// What the drive said.
+    pub reading: Reading,
+    /// Its id, for the events.
+    pub drive: Option<DriveId>,
+    /// When it said so.
+    pub at: Time,
+    /// Serials of all drives that are plugged in.
+    pub present: Vec<String>,
+}
+
+impl Book {
+    /// Takes a report of an agent.
+    ///
+    /// # Errors
+    /// `host-taken` 409, `full` 409; the medium.
+    pub async fn take(&self, agent_id: u64, report: Report, address: Option<IpAddr>, now: Time) -> Done<Taken> {
+        self.change(move |w| {
+            let Some(mut agent) = AGENTS.get(w, &agent_id)? else {
+                return Ok(Err(unknown_agent()));
+            };
+            let known = HOSTS.get(w, report.hostname.as_str())?;
+            if let Some(other) = known
+                .as_ref()
+                .map(|host| host.agent_id)
+                .filter(|other| *other != agent_id)
+                && AGENTS.get(w, &other)?.is_some()
+            {
+                return Ok(Err(Problem::new(
+                    "host-taken",
+                    409,
+                    "Another agent reports for this host",
+                )
+                .with(format!(
+                    "hostname {}: agent {other}; give this agent another host name, or take that agent away",
+                    report.hostname
+                ))));
+            }
+            if known.is_none() && HOSTS.len(w)? >= HOSTS_MAX {
+                return Ok(Err(
+                    Problem::new("full", 409, "There are too many hosts").with("take some away")
+                ));
+            }
+            let old = known.as_ref().is_some_and(|host| report.at < host.last_report);
+            let alerts = known.as_ref().map(|host| host.alerts.clone()).unwrap_or_default();
+            let (alerts, changes) = alert::silence(&alerts, None, now);
+            for change in changes {
+                OUTBOX.append(w, &event(&change, &report.hostname, None))?;
+            }
+            let mut of_pools = known.as_ref().map(|host| host.pools.clone()).unwrap_or_default();
+            if !old {
+                for event in pools(&mut of_pools, &report) {
+                    OUTBOX.append(w, &event)?;
+                }
+            }
+            let taken = drives(w, &report, old)?;
+            let rejected = report.rejected.iter().map(|r| r.why.clone());
+            let host = Host {
+                agent_id,
+                agent_version: report.agent_version,
+                first_seen: known.as_ref().map_or(now, |host| host.first_seen),
+                last_seen: now,
+                last_report: known.as_ref().map_or(report.at, |host| host.last_report.max(report.at)),
+                reports: known.as_ref().map_or(0, |host| host.reports) + 1,
+                rejected: rejected.chain(taken.full.iter().cloned()).take(32).collect(),
+                led_identify: report.led_identify,
+                listen_addr: report.listen_addr,
+                address,
+                zfs: report.zfs,
+                alerts,
+                pools: of_pools,
+                hostname: report.hostname,
+            };
+            HOSTS.put(w, host.hostname.as_str(), &host)?;
+            agent.hostname = host.hostname;
+            agent.last_seen_at = Some(now);
+            AGENTS.put(w, &agent_id, &agent)?;
+            Ok(Ok(taken))
+        })
+        .await
+    }
+
+    /// Takes a reading of one of this box's own drives; false where there is no room for it.
+    ///
+    /// # Errors
+    /// The medium.
+    pub async fn take_own(&self, own: Own) -> store::Result<bool> {
+        self.store
+            .write(move |w| {
+                let id = drive_id(THIS_BOX, &own.reading);
+                if DRIVES.get(w, id.as_str())?.is_none() {
+                    make_place(w)?;
+                }
+                let taken = drive(w, THIS_BOX, &own.reading, own.at, own.drive.as_ref())?;
+                let here: Vec<String> = own.present.iter().map(|serial| plain_serial(serial)).collect();
+                for (other, mut drive) in DRIVES.all(w)?.into_iter().filter(|(_, d)| d.hostname == THIS_BOX) {
+                    let present = other == id || here.contains(&plain_serial(&drive.reading.serial));
+                    if drive.present != present {
+                        drive.present = present;
+                        DRIVES.put(w, other.as_str(), &drive)?;
+                    }
+                }
+                Ok(taken.is_some())
+            })
+            .await
+    }
+
+    /// Tells of hosts that fell silent: for each whose `silent` gives words, once.
+    ///
+    /// # Errors
+    /// The medium.
+    pub async fn listen(&self, silent: BTreeMap<String, String>, now: Time) -> store::Result<()> {
+        self.store
+            .write(move |w| {
+                for (hostname, words) in silent {
+                    let Some(mut host) = HOSTS.get(w, hostname.as_str())? else {
+                        continue;
+                    };
+                    let (alerts, changes) = alert::silence(&host.alerts, Some(words), now);
+                    if changes.is_empty() {
+                        continue;
+                    }
+                    for change in changes {
+                        OUTBOX.append(w, &event(&change, &hostname, None))?;
+                    }
+                    host.alerts = alerts;
+                    HOSTS.put(w, hostname.as_str(), &host)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Takes the own drive out of the book that is longest gone, where there are too many for one more.
+fn make_place(w: &mut Write<'_, '_>) -> store::Result<()> {
+    let all = DRIVES.all(w)?;
+    let full = all.len() as u64 >= DRIVES_MAX;
+    let own: Vec<Drive> = all
+        .into_iter()
+        .map(|(_, drive)| drive)
+        .filter(|drive| drive.hostname == THIS_BOX)
+        .collect();
+    let oldest = own
+        .iter()
+        .filter(|drive| !drive.present)
+        .min_by_key(|drive| drive.last_seen);
+    match oldest.filter(|_| full || own.len() >= OWN_MAX) {
+        None => Ok(()),
+        Some(gone) => {
+            POINTS.delete_of(w, &gone.id)?;
+            DRIVES.delete(w, gone.id.as_str()).map(drop)
+        }
+    }
+}
+
+/// Writes the drives of a report. One that is older than what is known only adds to the history.
+fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool) -> store::Result<Taken> {
+    let mut taken = Taken::default();
+    let mut here = Vec::new();
+    for reading in &report.drives {
+        match drive(w, &report.hostname, reading, report.at, None)? {
+            Some(id) => {
+                taken.drives += 1;
+                here.push(id);
+            }
+            None => taken.full.push(format!(
+                "{}: there is no room for more than {DRIVES_MAX} drives",
+                reading.device
+            )),
+        }
+    }
+    if !old {
+        for (id, mut drive) in DRIVES.all(w)? {
+            let present = here.contains(&id);
+            if drive.hostname == report.hostname && drive.present != present {
+                drive.present = present;
+                DRIVES.put(w, id.as_str(), &drive)?;
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// Writes what one drive said `at` a moment; its key, or `None` where there is no room for it.
+fn drive(
+    w: &mut Write<'_, '_>,
+    hostname: &str,
+    reading: &Reading,
+    at: Time,
+    called: Option<&DriveId>,
+) -> store::Result<Option<String>> {
+    let id = drive_id(hostname, reading);
+    let before = DRIVES.get(w, id.as_str())?;
+    if before.is_none() && DRIVES.len(w)? >= DRIVES_MAX {
+        return Ok(None);
+    }
+    let spec = spec_of(w, &reading.model)?;
+    let score = score(reading, spec.as_ref());
+    let point = Point {
+        values: reading.attributes.iter().map(|a| (a.key.clone(), a.count)).collect(),
+        temperature: reading.temperature,
+        score: score.score,
+        wear: wear::view(reading, spec.as_ref()).percent_used,
+        written: reading.written,
+    };
+    let second = u64::try_from(at.as_second()).unwrap_or(0);
+    POINTS.put(w, &(id.clone(), second), &point)?;
+    let reports = before.as_ref().map_or(0, |drive| drive.reports) + 1;
+    if reports.is_multiple_of(THIN_EVERY) {
+        let moments: Vec<i64> = POINTS
+            .after_of(w, &id, 0, POINTS_READ)?
+            .into_iter()
+            .map(|(at, _)| i64::try_from(at).unwrap_or(i64::MAX))
+            .collect();
+        let newest = moments.last().copied().unwrap_or(0).max(at.as_second());
+        for gone in thin::gone(&moments, newest) {
+            POINTS.delete(w, &(id.clone(), u64::try_from(gone).unwrap_or(0)))?;
+        }
+    }
+    if let Some(before) = before.as_ref().filter(|drive| at < drive.last_seen) {
+        let drive = Drive {
+            reports,
+            ..before.clone()
+        };
+        DRIVES.put(w, id.as_str(), &drive)?;
+        return Ok(Some(id));
+    }
+    let alerts = before.as_ref().map_or_else(Alerts::new, |drive| drive.alerts.clone());
+    let (alerts, changes) = alert::judge(&alerts, reading, spec.as_ref(), at);
+    let drive = Drive {
+        id: id.clone(),
+        hostname: hostname.to_owned(),
+        alias: before.as_ref().map(|drive| drive.alias.clone()).unwrap_or_default(),
+        first_seen: before.as_ref().map_or(at, |drive| drive.first_seen),
+        last_seen: at,
+        present: true,
+        reports,
+        reading: reading.clone(),
+        score,
+        alerts,
+    };
+    for change in changes {
+        let told = NewEvent {
+            drive: called.cloned(),
+            ..event(&change, hostname, Some(&drive))
+        };
+        OUTBOX.append(w, &told)?;
+    }
+    DRIVES.put(w, id.as_str(), &drive)?;
+    Ok(Some(id))
+}
+
+/// Judges the ZFS pools of a report; the events that tell what has changed.
+fn pools(alerts: &mut BTreeMap<String, Alerts>, report: &Report) -> Vec<NewEvent> {
+    let mut events = Vec::new();
+    for pool in pool::pools(&report.zfs) {
+        let before = alerts.get(&pool.name).cloned().unwrap_or_default();
+        let (after, changes) = alert::judge_pool(&before, &pool, report.at);
+        let host = &report.hostname;
+        events.extend(changes.iter().map(|change| of_pool(change, host, &pool.name)));
+        match after.is_empty() {
+            true => drop(alerts.remove(&pool.name)),
+            // Names that come and go must not fill the host's row.
+            false if alerts.len() < pool::POOLS_MAX || alerts.contains_key(&pool.name) => {
+                alerts.insert(pool.name, after);
+            }
+            false => {}
+        }
+    }
+    events
+}
