@@ -60,6 +60,10 @@ pub struct Held {
     pub node: PathBuf,
     /// Its directory below `/sys`.
     pub syspath: String,
+    /// Its number, and how many media the kernel had seen when this one came: a card or dock drive that is exchanged
+    /// keeps its number.
+    pub number: DevNum,
+    pub sequence: u64,
     /// By what it declares itself shingled.
     pub shingled: Option<String>,
     /// The drive as it was listed, with identity and content as they are now.
@@ -127,6 +131,12 @@ impl Hands {
                 Err(Problem::new("drive-silent", 503, title).with(format!("{words}: nothing was written.")))
             }
         }
+    }
+
+    /// Whether another medium came under a held drive's number, or none is there; asks the kernel alone.
+    pub fn exchanged(&self, held: &Held) -> bool {
+        let now = sysfs::read_number(&self.guard.system, held.number);
+        now.is_none_or(|device| device.sequence != held.sequence)
     }
 
     /// Whether a held drive may still be used as it was opened: identity and guard again, on the descriptor.
@@ -290,7 +300,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
     let (kind, title) = match refusal {
-        Refusal::OtherDrive(_) | Refusal::Exchanged { .. } | Refusal::Gone { .. } => (
+        Refusal::OtherDrive(_) | Refusal::OtherContent { .. } | Refusal::Exchanged { .. } | Refusal::Gone { .. } => (
             "plan-changed",
             "The drive in this place is not the one that was planned",
         ),
@@ -377,6 +387,8 @@ fn held(opened: Opened, node: PathBuf, listed: Drive, access: Access) -> Held {
         geometry,
         node,
         syspath: device.syspath,
+        number: device.number,
+        sequence: device.sequence,
         shingled: device.shingled,
         fresh,
         members: look.members,

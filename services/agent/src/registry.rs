@@ -229,5 +229,6 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
         refused: refusal.map(|refusal| refusal.view()),
         present: true,
         since: Time::now(),
+        as_of: None,
     })
 }

@@ -1,9 +1,9 @@
 //! The end of a job's record: the engine's verdict, with what only the agent knows. Pure.
 //!
-//! The verdict itself is `burnin::verdict`. Added here: findings of a session whose checkpoint was lost still stand,
-//! and no phase is left pending or running.
+//! The verdict itself is `burnin::verdict`. Added here: no phase is left pending or running.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use burnin::Evidence;
 use burnin::evidence::Stop;
@@ -11,16 +11,15 @@ use burnin::verdict::{Case, Peer, judge};
 use drive::selftest::Kind;
 use drive::smart::{Snapshot, delta};
 use wire::Time;
-use wire::job::{FINDINGS_MAX, Finding, JobState, Outcome, Phase, PhaseState, PhaseStatus, RuleHit, SmartRow};
+use wire::job::{FINDINGS_MAX, JobState, Outcome, Phase, PhaseState, PhaseStatus, SmartRow};
 
 use crate::record::Record;
 
 /// The word that the verdict would be now: before what is done to a good drive alone.
-pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer]) -> Outcome {
+pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer], now: Time) -> Outcome {
     let evidence = believed(evidence, record);
     let due = self_tests_due(record);
-    let outcome = judge(&case(record, &evidence, &due, peers)).outcome;
-    lost(&record.findings_before_loss, evidence.memory.bad > 0).map_or(outcome, |hit| outcome.max(hit.outcome))
+    judge(&case(record, &evidence, &due, peers, now)).outcome
 }
 
 /// Gives the record its verdict and its last state; answers with what later verdicts may compare with.
@@ -44,28 +43,13 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, peers: &[Peer], aborte
     record.job.findings = evidence.findings();
     record.job.smart = rows(record.smart_before.as_ref(), record.smart_after.as_ref());
     let due = self_tests_due(record);
-    let case = case(record, evidence, &due, peers);
+    let case = case(record, evidence, &due, peers, now);
     let peer = Peer::of(&case, record.job.drive.clone(), &record.job.model, record.job.capacity);
-    let mut verdict = judge(&case);
+    let verdict = judge(&case);
     let job = &mut record.job;
-    if let Some(hit) = lost(&record.findings_before_loss, evidence.memory.bad > 0) {
-        if hit.outcome > verdict.outcome {
-            verdict.outcome = hit.outcome;
-            verdict.summary = format!(
-                "{}, found before the checkpoint was lost. {}",
-                hit.value, verdict.summary
-            );
-        }
-        let place = verdict
-            .rules
-            .iter()
-            .take_while(|rule| rule.outcome >= hit.outcome)
-            .count();
-        verdict.rules.insert(place, hit);
-        for finding in &record.findings_before_loss {
-            if job.findings.len() < FINDINGS_MAX && !job.findings.contains(finding) {
-                job.findings.push(finding.clone());
-            }
+    for finding in &record.findings_before_loss {
+        if job.findings.len() < FINDINGS_MAX && !job.findings.contains(finding) {
+            job.findings.push(finding.clone());
         }
     }
     job.verdict = Some(verdict);
@@ -92,7 +76,7 @@ fn self_tests_due(record: &Record) -> Vec<Phase> {
     phases.filter(|phase| Kind::of(*phase).is_some()).collect()
 }
 
-fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers: &'a [Peer]) -> Case<'a> {
+fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers: &'a [Peer], now: Time) -> Case<'a> {
     let job = &record.job;
     let smart = |state: &PhaseState| matches!(state.phase, Phase::SmartBefore | Phase::SmartAfter);
     Case {
@@ -111,6 +95,8 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         paused_for_heat: record.was_hot,
         resets: record.resets,
         hidden: record.hidden,
+        findings_before_loss: &record.findings_before_loss,
+        lasted: Duration::try_from(now.duration_since(job.started)).ok(),
         peers,
         ..Case::new(evidence)
     }
@@ -137,23 +123,10 @@ fn is_of(evidence: &Evidence, record: &Record) -> bool {
     evidence.geometry == record.geometry && evidence.phases.iter().map(|told| (told.step, &told.work)).eq(due)
 }
 
-/// The rule for findings whose checkpoint was lost.
-fn lost(findings: &[Finding], host_bad: bool) -> Option<RuleHit> {
-    let worst = burnin::findings::outcome_of_all(findings, host_bad)?;
-    Some(RuleHit {
-        id: "findings-before-loss".to_owned(),
-        outcome: worst,
-        value: format!("{} findings", findings.len()),
-        limit: "none".to_owned(),
-        source: "What was once read wrong stays a finding, also when the record of it had to be begun again."
-            .to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use wire::job::FaultKind;
+    use wire::job::{FaultKind, Finding};
     use wire::{Bytes, Lba};
 
     use super::*;
@@ -280,7 +253,7 @@ mod tests {
             detail: "I/O error within 8 sectors from LBA 7; succeeded when tried again".into(),
         }];
         let evidence = clean(&record);
-        assert_eq!(judged(&record, &evidence, &[]), Outcome::Inconclusive);
+        assert_eq!(judged(&record, &evidence, &[], Time::UNIX_EPOCH), Outcome::Inconclusive);
         conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
         assert_eq!(word(&record), Outcome::Inconclusive);
     }
@@ -290,7 +263,7 @@ mod tests {
         let mut hot = surface();
         hot.too_hot = Some("it stayed at 71 °C".into());
         let evidence = clean(&hot);
-        assert_eq!(judged(&hot, &evidence, &[]), Outcome::Inconclusive);
+        assert_eq!(judged(&hot, &evidence, &[], Time::UNIX_EPOCH), Outcome::Inconclusive);
 
         let mut record = surface();
         for phase in [Phase::SelfTestShort, Phase::SelfTestExtended] {
@@ -305,7 +278,11 @@ mod tests {
             });
         }
         let evidence = clean(&record);
-        assert_ne!(judged(&record, &evidence, &[]), Outcome::Passed, "none was run");
+        assert_ne!(
+            judged(&record, &evidence, &[], Time::UNIX_EPOCH),
+            Outcome::Passed,
+            "none was run"
+        );
         let test = |phase, outcome| wire::job::SelfTest {
             phase,
             outcome,
@@ -317,7 +294,7 @@ mod tests {
             test(Phase::SelfTestShort, Passed),
             test(Phase::SelfTestExtended, Passed),
         ];
-        assert_eq!(judged(&record, &evidence, &[]), Outcome::Passed);
+        assert_eq!(judged(&record, &evidence, &[], Time::UNIX_EPOCH), Outcome::Passed);
         record.job.self_tests[1].outcome = Failed;
         conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
         assert_eq!(word(&record), Outcome::Failed);

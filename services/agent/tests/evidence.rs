@@ -5,7 +5,9 @@ mod common;
 
 use std::os::unix::fs::FileExt;
 
+use burnin::device::Geometry;
 use common::{Bench, LARGE, outcome};
+use wire::command::{Answer, Command};
 use wire::event::NewEvent;
 use wire::job::{Outcome, Phase, PhaseStatus};
 
@@ -73,6 +75,14 @@ async fn a_certificate_is_signed_told_and_revoked_when_the_drive_fails_later() {
     assert_eq!(revoked.job, second);
 }
 
+fn rules(job: &wire::job::Job) -> (Outcome, Vec<&str>) {
+    let verdict = job.verdict.as_ref().unwrap();
+    (
+        verdict.outcome,
+        verdict.rules.iter().map(|rule| rule.id.as_str()).collect(),
+    )
+}
+
 fn forget_checkpoint(bench: &Bench, job: wire::JobId) {
     let options = store::Options {
         check: store::Check::InProcess,
@@ -96,7 +106,13 @@ async fn a_lost_checkpoint_is_made_anew_from_what_the_drive_tells() {
     bench.restart();
     bench.server.event(id, "job.place_recovered").await;
     let job = bench.server.over(id).await;
-    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    // What the lost checkpoint knew beside the findings that were told is not known again.
+    assert_eq!(
+        rules(&job),
+        (Outcome::Warn, vec!["evidence-lost", "resumed"]),
+        "{:#?}",
+        job.verdict
+    );
     assert_eq!(job.resumes.len(), 1, "{:?}", job.resumes);
     assert!(job.resumes[0].from.0 > 0 || job.resumes[0].phase == Phase::Verify);
 }
@@ -131,13 +147,43 @@ async fn a_burn_in_of_a_lost_store_is_offered_and_goes_on_only_when_it_is_armed_
     let again = bench.job("surface").await;
     assert_ne!(again, id);
     let job = bench.server.over(again).await;
-    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
+    // Nobody remembers its first half.
+    assert_eq!(
+        rules(&job),
+        (Outcome::Warn, vec!["evidence-lost", "resumed"]),
+        "{:#?}",
+        job.verdict
+    );
     assert_eq!(job.resumes.len(), 1, "{:?}", job.resumes);
     assert!(
         job.resumes[0].from.0 > 0 || job.resumes[0].phase == Phase::Verify,
         "it went on where the drive says: {:?}",
         job.resumes
     );
+}
+
+/// A verdict is an end: no other box, and not this one after the loss of its store, goes on with an aborted burn-in.
+#[tokio::test]
+async fn an_aborted_burn_in_is_marked_on_its_drive_and_never_offered() {
+    let Some(bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    let geometry = Geometry {
+        sectors: (LARGE << 20) / 512,
+        sector: 512,
+        physical: 512,
+    };
+    let look = || agent::job::read_header(std::fs::File::open(&bench.drives[0].file).unwrap(), geometry);
+    assert_eq!(look().unwrap().note.job, id.to_string());
+    let abort = Command::Abort {
+        job: id,
+        actor: "ann".into(),
+    };
+    assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    assert_eq!(look(), None, "it is offered");
 }
 
 #[tokio::test]

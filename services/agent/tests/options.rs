@@ -46,7 +46,6 @@ async fn a_luks_container_is_given_up_by_name_alone() {
 
     let options = PlanOptions {
         give_up: bench.ids(),
-        profile: Profile::New,
         ..PlanOptions::default()
     };
     let plan = bench.server.plan_with(&bench.ids(), "surface", options.clone()).await;
@@ -90,6 +89,11 @@ async fn what_cannot_be_followed_is_refused_before_anything_is_held() {
         }),
         ..PlanOptions::default()
     };
+    let new = PlanOptions {
+        profile: Profile::New,
+        ..PlanOptions::default()
+    };
+    assert!(why("surface", new).await.contains("SMART"));
     assert!(why("surface", format(51)).await.contains("reserved"));
     assert!(why("quick", format(0)).await.contains("quick"));
     assert!(bench.drives[0].is_blank());

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use agent::record::Record;
 use common::{Bench, Loop, outcome};
+use wire::command::{Answer, Command};
 use wire::job::{Job, JobState, Outcome, Phase, PhaseStatus};
 use wire::{Bytes, JobId};
 
@@ -203,4 +204,48 @@ async fn a_drive_that_smartctl_calls_another_one_is_not_written() {
             "{summary}"
         );
     }
+}
+
+/// A pause is when a person opens the dock. The worker stays with its descriptor meanwhile, and the dock goes on to answer
+/// with its own name.
+#[tokio::test]
+async fn a_disk_that_comes_into_its_place_during_a_pause_is_not_written() {
+    let Some(bench) = Bench::new(&[common::LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    let actor = || "ann".to_owned();
+    let paused = bench
+        .server
+        .call(Command::Pause {
+            job: id,
+            actor: actor(),
+        })
+        .await;
+    assert!(matches!(paused, Ok(Answer::Done { .. })), "{paused:?}");
+    assert_eq!(waiting(&bench, id).await, "paused by ann");
+    // What was under way when it was held ends.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let file = &bench.drives[0].file;
+    let data = foreign_data(std::fs::metadata(file).unwrap().len());
+    let mut disk = std::fs::File::options().write(true).open(file).unwrap();
+    std::io::Write::write_all(&mut disk, &data).unwrap();
+    disk.sync_all().unwrap();
+    drop(disk);
+    let resumed = bench
+        .server
+        .call(Command::Resume {
+            job: id,
+            actor: actor(),
+        })
+        .await;
+    assert!(matches!(resumed, Ok(Answer::Done { .. })), "{resumed:?}");
+    let job = bench.server.over(id).await;
+    assert!(
+        is_untouched(&bench.drives[0], &data),
+        "the other disk was written: {job:#?}"
+    );
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    let summary = job.verdict.unwrap().summary;
+    assert!(summary.contains("another drive"), "{summary}");
 }

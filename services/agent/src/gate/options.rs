@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use burnin::format;
 use wire::Problem;
 use wire::drive::Drive;
-use wire::options::PlanOptions;
+use wire::options::{PlanOptions, Profile};
 
 use super::{Ask, Lose};
 
 /// Refuses options that name other drives than the plan's, or that no drive of it or the playbook can follow.
 pub(super) fn check(ask: &Ask<'_>) -> Result<(), Problem> {
     let PlanOptions {
+        profile,
         format: request,
         give_up,
         ..
@@ -27,6 +28,13 @@ pub(super) fn check(ask: &Ask<'_>) -> Result<(), Problem> {
         if !seen.insert(id) {
             return Err(wrong(format!("give_up names {id} twice.")));
         }
+    }
+    if *profile == Profile::New && !ask.book.wants_smart() {
+        return Err(wrong(format!(
+            "profile: the playbook {} asks for no SMART, by which alone a drive is judged as new. Choose a playbook that \
+             does, as standard, or the profile used.",
+            ask.book.name
+        )));
     }
     if let Some(request) = request {
         if !ask.book.formats() {

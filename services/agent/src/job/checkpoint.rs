@@ -23,6 +23,9 @@ use crate::record::{Record, Trace};
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
 const RECOVER: Duration = Duration::from_secs(300);
 
+/// Longest time for marking an ended job's headers.
+const RETIRE: Duration = Duration::from_secs(60);
+
 /// What a drive tells of a job.
 struct Told {
     /// Whether some sector of it is a header of this very job.
@@ -173,6 +176,24 @@ impl JobTask {
         let happening = events::of_job(&self.record.job, "job.place_recovered", Severity::Warning, message);
         self.keep(Some(&text), vec![happening]);
         Ok(())
+    }
+
+    /// Marks the header of a job that a person ended: only its verdict is left of it, and no other box goes on with it.
+    pub(super) async fn retire(&self, held: &Held) {
+        let Ok(file) = held.file.try_clone() else { return };
+        let (geometry, key) = (self.record.geometry, self.record.key);
+        let marked = spawn_blocking(move || {
+            let io = Io {
+                backend: Backend::Sync,
+                ..Io::default()
+            };
+            device::open(file, io).map(|(mut device, _)| header::retire(device.as_mut(), geometry, key))
+        });
+        match timeout(RETIRE, marked).await {
+            Ok(Ok(Ok(_))) => {}
+            // It is told by the verdict that it never passes what another box goes on with.
+            _ => warn!(job = %self.record.job.id, "the headers of an ended job could not be marked"),
+        }
     }
 
     /// What was told after the checkpoint was taken stays told.

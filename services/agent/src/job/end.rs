@@ -34,6 +34,9 @@ impl JobTask {
                 }
             }
         }
+        if let (Some(_), Some(held), true) = (&self.abort_by, &held, self.record.erases()) {
+            self.retire(held).await;
+        }
         if let Some(actor) = &self.abort_by {
             evidence.stopped = Some(Stopped::Asked {
                 why: format!("aborted by {actor}"),
@@ -45,7 +48,7 @@ impl JobTask {
             Vec::new()
         });
         if let Some(held) = held {
-            let so_far = verdict::judged(&self.record, &evidence, &peers);
+            let so_far = verdict::judged(&self.record, &evidence, &peers, Time::now());
             let good = matches!(so_far, Outcome::Passed | Outcome::Warn) && self.abort_by.is_none();
             if self.format(held, good).await == Own::Parked {
                 return self.park().await;

@@ -8,6 +8,7 @@ use wire::{Bytes, Celsius, Time};
 
 use super::{JobTask, Reason};
 use crate::events;
+use crate::hands::Held;
 use crate::record::timeline;
 use crate::worker::Worker;
 
@@ -48,6 +49,7 @@ impl JobTask {
     /// Takes a reading of the temperature to heart; gives the reason to end the worker where it will not cool.
     pub(super) async fn mind_heat(
         &mut self,
+        held: &Held,
         heat: &mut Heat,
         holds: &mut Holds,
         worker: &mut Worker,
@@ -72,6 +74,12 @@ impl JobTask {
             Decision::Resume { at } => {
                 holds.hot = None;
                 self.log("info", format!("Cooled to {at}"));
+                if let Some(doubt) = self.doubt(held).await {
+                    worker
+                        .stop("it stood still to cool, and does not show this job's header")
+                        .await;
+                    return Some(doubt);
+                }
                 self.apply_holds(holds, worker).await;
                 let told = vec![events::cooled(&self.record.job, at)];
                 self.set_state(self.held_state(holds), told);

@@ -15,6 +15,7 @@
 
 mod checkpoint;
 mod crashes;
+mod doubt;
 mod end;
 mod format;
 mod hold;
@@ -192,6 +193,7 @@ impl JobTask {
             if self.share.is_none() {
                 self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
             }
+            self.count_resets(&drive);
             if let Err(why) = self.check_checkpoint(&drive).await {
                 return self.refuse(why).await;
             }
@@ -221,7 +223,6 @@ impl JobTask {
                 }
                 self.trace = Trace::Written;
             }
-            self.count_resets(&drive);
             let session = self.session(&drive).await;
             self.note_resets(true).await;
             match session {

@@ -1,4 +1,5 @@
-//! What the kernel tells of the drive: resets, counted while a job has it, and its hidden area.
+//! What the kernel tells of the drive: resets, counted from the moment that a job takes it up to the verdict, and its
+//! hidden area.
 
 use std::time::Duration;
 
@@ -30,15 +31,21 @@ impl JobTask {
         self.record.hidden = self.record.hidden.max(resets.follower.hidden());
     }
 
-    /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case.
-    pub(super) async fn note_resets(&mut self, now: bool) {
-        let Some(mut resets) = self.resets.take() else { return };
+    /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case. True if there were
+    /// any.
+    pub(super) async fn note_resets(&mut self, now: bool) -> bool {
+        let Some(mut resets) = self.resets.take() else {
+            return false;
+        };
+        let before = self.record.resets;
         if now || resets.looked.elapsed() >= LOOK {
             let looked = spawn_blocking(move || {
                 let told = resets.follower.look();
                 (resets.follower, told)
             });
-            let Ok((follower, told)) = looked.await else { return };
+            let Ok((follower, told)) = looked.await else {
+                return false;
+            };
             for text in told {
                 self.record.resets += 1;
                 self.log("warn", format!("The kernel reset the drive: {text}"));
@@ -49,5 +56,6 @@ impl JobTask {
             };
         }
         self.resets = Some(resets);
+        self.record.resets > before
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::info;
 use wire::{Bytes, Time};
 
+use super::doubt::DOUBT;
 use super::hold::{Holds, LOOK};
 use super::{JobTask, Own, Session, Wish};
 use crate::events;
@@ -35,6 +36,8 @@ pub(super) enum Reason {
     Gone,
     Hot,
     Stranger,
+    /// Another drive may be in its place: the worker goes on only after it has proved the drive by what it wrote.
+    Doubt,
 }
 
 impl JobTask {
@@ -101,12 +104,13 @@ impl JobTask {
                             (Reason::Abort, _) => Session::Aborted(Some(evidence)),
                             (Reason::Gone, _) => Session::Gone(Some(evidence)),
                             (Reason::Stranger, _) => self.with_a_stranger(evidence),
-                            (Reason::None | Reason::Stop | Reason::Hot, _) => Session::Done(evidence),
+                            (Reason::Doubt, Some(Stopped::Asked { .. })) => Session::Crashed(DOUBT.to_owned()),
+                            (Reason::None | Reason::Stop | Reason::Hot | Reason::Doubt, _) => Session::Done(evidence),
                         };
                     }
                     Some(Report::Yield { step }) if !asked => {
                         let asks = match self.own_steps(held, step).await {
-                            Own::Done => None,
+                            Own::Done => self.doubt(held).await,
                             Own::Parked => Some(Reason::Stop),
                             Own::Aborted => Some(Reason::Abort),
                             Own::Gone => Some(Reason::Gone),
@@ -141,8 +145,22 @@ impl JobTask {
                         until = Instant::now() + STOPPING;
                     }
                     Some(wish) => if self.wish(&wish) {
-                        self.mind_pause(&mut holds, &mut worker).await;
-                        until = Instant::now() + SILENCE;
+                        let doubt = match wish {
+                            // A pause is when a person exchanges a drive.
+                            Wish::Resume(_) => self.doubt(held).await,
+                            Wish::Pause(_) | Wish::Abort(_) => None,
+                        };
+                        match doubt {
+                            None => {
+                                self.mind_pause(&mut holds, &mut worker).await;
+                                until = Instant::now() + SILENCE;
+                            }
+                            Some(doubt) => {
+                                worker.stop(DOUBT).await;
+                                reason = doubt;
+                                until = Instant::now() + STOPPING;
+                            }
+                        }
                     },
                     // The controller is gone only when the agent stops.
                     None => {
@@ -157,20 +175,27 @@ impl JobTask {
                     until = Instant::now() + STOPPING;
                 }
                 changed = self.means.drives.changed(), if !asked => {
-                    if changed.is_ok() && self.listed().is_none() {
+                    if changed.is_ok() && (self.listed().is_none() || self.means.hands.exchanged(held)) {
                         // Its accesses fail at once, as a rule, and it ends by itself with what it knows.
                         self.log("warn", "The drive is gone".to_owned());
                         reason = Reason::Gone;
                         until = Instant::now() + DISCONNECTING;
-                    } else if let Some(hot) = self.mind_heat(&mut heat, &mut holds, &mut worker).await {
+                    } else if let Some(hot) = self.mind_heat(held, &mut heat, &mut holds, &mut worker).await {
                         reason = hot;
                         until = Instant::now() + STOPPING;
                     }
                 }
                 rate = next_rate(&mut self.share), if !asked => worker.pace(rate).await,
                 _ = look.tick(), if !asked => {
-                    self.note_resets(false).await;
-                    if let Some(hot) = self.mind_heat(&mut heat, &mut holds, &mut worker).await {
+                    let doubt = match self.note_resets(false).await || self.means.hands.exchanged(held) {
+                        true => self.doubt(held).await,
+                        false => None,
+                    };
+                    if let Some(doubt) = doubt {
+                        worker.stop(DOUBT).await;
+                        reason = doubt;
+                        until = Instant::now() + STOPPING;
+                    } else if let Some(hot) = self.mind_heat(held, &mut heat, &mut holds, &mut worker).await {
                         reason = hot;
                         until = Instant::now() + STOPPING;
                     } else if holds.any() {
@@ -195,6 +220,7 @@ impl JobTask {
     fn without_evidence(&mut self, reason: Reason, word: String) -> Session {
         match reason {
             Reason::None => Session::Crashed(word),
+            Reason::Doubt => Session::Crashed(DOUBT.to_owned()),
             Reason::Stop => Session::Parked,
             Reason::Abort => Session::Aborted(None),
             Reason::Gone => Session::Gone(None),

@@ -26,6 +26,8 @@ impl JobTask {
                 // Nothing else is the agent's before the end.
                 (_, None) => self.smart(held, step, phase).await,
             };
+            // An extended self-test takes hours, in which the link may fail as well.
+            self.note_resets(true).await;
             if ended != Own::Done {
                 return ended;
             }

@@ -37,6 +37,9 @@ pub const PINS: Table<String, String> = Table::new("pins");
 /// Drives that were present when last looked at.
 pub const KNOWN: Table<String, Known> = Table::new("known");
 
+/// Shortest time between two writes of a time line alone, in seconds: a commit is some 40 KB to the medium, whatever is in it.
+const SAMPLES_EVERY: i64 = 60;
+
 /// Finished jobs kept: two years of a bench that burns in a drive a day, at up to 100 kB each.
 pub const JOBS_MAX: usize = 700;
 
@@ -137,7 +140,11 @@ impl Jobs {
         record.revision += 1;
         self.copies.write(record, Some(checkpoint), &[]);
         let (key, text) = (record.job.id.to_string(), checkpoint.to_owned());
-        self.store.write(move |w| CHECKPOINTS.put(w, &key, &text))
+        let timeline = record.job.timeline.clone();
+        self.store.write(move |w| {
+            keep_samples(w, &key, &timeline)?;
+            CHECKPOINTS.put(w, &key, &text)
+        })
     }
 
     fn write(&self, record: &Record, checkpoint: Option<String>, told: Vec<Happening>) -> Pending<()> {
@@ -145,9 +152,7 @@ impl Jobs {
         let timeline = std::mem::take(&mut record.job.timeline);
         self.store.write(move |w| {
             outbox::spool(w, &told)?;
-            if !timeline.is_empty() && SAMPLES.last_n_of(w, &key, 1)?.is_empty() {
-                put_samples(w, &key, &timeline)?;
-            }
+            keep_samples(w, &key, &timeline)?;
             if let Some(text) = &checkpoint {
                 CHECKPOINTS.put(w, &key, text)?;
             }
@@ -155,20 +160,24 @@ impl Jobs {
         })
     }
 
-    /// Writes down the last point of a job's time line; all of them where it was thinned out.
+    /// Writes down what a job's time line has got since; at most once in [`SAMPLES_EVERY`], since a checkpoint brings it, too.
     pub fn sample(&self, record: &Record) {
-        let (key, timeline) = (record.job.id.to_string(), record.job.timeline.clone());
-        self.store
-            .write(move |w| {
-                let Some(point) = timeline.last() else { return Ok(()) };
-                let before = SAMPLES.last_n_of(w, &key, 1)?.last().map_or(0, |(number, _)| *number);
-                // One more than there were: the others stand as they are.
-                if before + 1 == timeline.len() as u64 {
-                    return SAMPLES.append_to(w, &key, point).map(drop);
-                }
-                put_samples(w, &key, &timeline)
-            })
-            .forget();
+        let key = record.job.id.to_string();
+        let Some(newest) = record.job.timeline.last() else {
+            return;
+        };
+        let since = |kept: &TimePoint| newest.at.as_second() - kept.at.as_second();
+        let kept = self.store.read(|r| SAMPLES.last_n_of(r, &key, 1));
+        // What cannot be read is written: the store tells its own trouble.
+        if let Ok(kept) = kept
+            && kept
+                .last()
+                .is_some_and(|(_, kept)| (0..SAMPLES_EVERY).contains(&since(kept)))
+        {
+            return;
+        }
+        let timeline = record.job.timeline.clone();
+        self.store.write(move |w| keep_samples(w, &key, &timeline)).forget();
     }
 
     /// Writes a job down for the last time: its checkpoint goes, and the oldest finished jobs beyond [`JOBS_MAX`].
@@ -228,9 +237,19 @@ fn samples(view: &impl store::View, key: &str) -> store::Result<Vec<TimePoint>> 
     Ok(points.into_iter().map(|(_, point)| point).collect())
 }
 
-fn put_samples(w: &mut store::Write<'_, '_>, key: &str, timeline: &[TimePoint]) -> store::Result<()> {
-    SAMPLES.delete_of(w, key)?;
-    for point in timeline {
+/// Brings the rows of a time line up to it: what is new is added, and after a thinning all are written anew.
+fn keep_samples(w: &mut store::Write<'_, '_>, key: &str, timeline: &[TimePoint]) -> store::Result<()> {
+    let last = SAMPLES.last_n_of(w, key, 1)?;
+    let mut kept = 0;
+    if let Some((number, point)) = last.last() {
+        let count = usize::try_from(*number).unwrap_or(0);
+        if count > 0 && timeline.get(count - 1) == Some(point) {
+            kept = count;
+        } else {
+            SAMPLES.delete_of(w, key)?;
+        }
+    }
+    for point in &timeline[kept..] {
         SAMPLES.append_to(w, key, point)?;
     }
     Ok(())
@@ -460,7 +479,12 @@ mod tests {
         let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
         let kept = jobs.load().unwrap().remove(0).record;
         assert!(kept.job.timeline.len() > 100);
-        assert_eq!(kept.job.timeline, record.job.timeline);
+        let lost = record.job.timeline.strip_prefix(&kept.job.timeline[..]).unwrap();
+        let last = kept.job.timeline.last().unwrap().at;
+        assert!(lost.iter().all(|point| (point.at - last).get_seconds() < SAMPLES_EVERY));
+        // A checkpoint brings the rest.
+        jobs.save_checkpoint(&mut record, "c").wait().unwrap();
+        assert_eq!(jobs.load().unwrap().remove(0).record.job.timeline, record.job.timeline);
         // The end carries it in the record, and the rows go.
         record.job.state = JobState::Finished;
         jobs.finish(&mut record, Ended::default()).wait().unwrap();

@@ -4,7 +4,7 @@ use burnin::verdict::Peer;
 use serde::{Deserialize, Serialize};
 use store::{Store, Table, Write};
 use wire::certificate::{CertificateText, Revocation};
-use wire::job::{Job, Outcome};
+use wire::job::{Job, Outcome, Verdict};
 use wire::{DriveId, JobId, Time};
 
 use super::{JOBS, Jobs};
@@ -62,19 +62,36 @@ pub(super) fn note(w: &mut Write<'_, '_>, key: &str, record: &Record, end: &Ende
         PEERS.keep_last(w, PEERS_MAX)?;
     }
     match &record.job.verdict {
-        Some(verdict) if verdict.outcome == Outcome::Failed => revoke(w, &record.job),
+        Some(verdict) if verdict.outcome == Outcome::Failed => revoke(w, &record.job, |_| true),
         Some(_) | None => Ok(Vec::new()),
     }
 }
 
-/// Revokes what was signed of this drive as good before it failed.
-fn revoke(w: &mut Write<'_, '_>, failed: &Job) -> store::Result<Vec<Job>> {
+/// Revokes what drives that failed here had been signed as good before, where that came to this box by a backup only after
+/// their failure. Of two boxes the clocks alone tell which was first.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) fn revoke_again(w: &mut Write<'_, '_>) -> store::Result<()> {
+    for (_, failed) in JOBS.all(w)? {
+        let is = |verdict: &Verdict| verdict.outcome == Outcome::Failed;
+        if failed.job.verdict.as_ref().is_some_and(is) {
+            revoke(w, &failed.job, |job| job.ended < failed.job.ended)?;
+        }
+    }
+    Ok(())
+}
+
+/// Revokes what was signed of this drive as good before it failed: certificates of its other jobs, of which `earlier` are.
+fn revoke(w: &mut Write<'_, '_>, failed: &Job, earlier: impl Fn(&Job) -> bool) -> store::Result<Vec<Job>> {
     let mut revoked = Vec::new();
     for (key, certified) in CERTIFICATES.all(w)? {
         if certified.drive != failed.drive || key == failed.id.to_string() {
             continue;
         }
-        let Some(mut record) = JOBS.get(w, &key)? else { continue };
+        let Some(mut record) = JOBS.get(w, &key)?.filter(|record| earlier(&record.job)) else {
+            continue;
+        };
         let good = record
             .job
             .verdict
@@ -88,14 +105,7 @@ fn revoke(w: &mut Write<'_, '_>, failed: &Job) -> store::Result<Vec<Job>> {
         else {
             continue;
         };
-        info.revoked = Some(Revocation {
-            at: failed.ended.unwrap_or_else(Time::now),
-            job: failed.id,
-            why: match &failed.verdict {
-                Some(verdict) => format!("the same drive failed a later burn-in: {}", verdict.summary),
-                None => "the same drive failed a later burn-in".to_owned(),
-            },
-        });
+        info.revoked = Some(Revocation::by(failed, Time::now()));
         record.revision += 1;
         JOBS.put(w, &key, &record)?;
         outbox::spool(w, &[events::revoked(&record.job, failed)])?;

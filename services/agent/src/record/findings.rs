@@ -3,6 +3,8 @@
 use wire::Bytes;
 use wire::job::{Finding, Phase, PhaseState, PhaseStatus};
 
+use burnin::findings::keep_untold;
+
 use super::Record;
 
 impl Record {
@@ -31,16 +33,7 @@ impl Record {
     /// Keeps what was told of findings and is not among those `saved` in the checkpoint that the job goes on from: what
     /// shows only once would be forgotten by an interruption between finding and checkpoint.
     pub fn keep_findings(&mut self, saved: &[Finding]) {
-        let same = |a: &Finding, b: &Finding| (a.step, a.phase, a.lba, a.kind) == (b.step, b.phase, b.lba, b.kind);
-        for found in &self.job.findings {
-            let kept = saved
-                .iter()
-                .chain(&self.findings_before_loss)
-                .any(|kept| same(kept, found));
-            if !kept && self.findings_before_loss.len() < wire::job::FINDINGS_MAX {
-                self.findings_before_loss.push(found.clone());
-            }
-        }
+        keep_untold(&mut self.findings_before_loss, &self.job.findings, saved);
     }
 }
 

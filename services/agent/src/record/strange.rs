@@ -1,5 +1,6 @@
 //! Whether a drive still holds what it held when it was armed, or what the job left of that. Pure.
 
+use drive::guard::{Refusal, same_content};
 use wire::drive::{Content, Signature};
 
 use super::Record;
@@ -21,19 +22,25 @@ impl Record {
     /// and nothing else; later, what the job itself left of that is fine.
     pub fn strange(&self, now: &Content, trace: Trace) -> Option<String> {
         match (trace, now) {
-            (Trace::Armed, _) if *now == self.content => None,
+            (Trace::Armed, _) => same_content(&self.content, now)
+                .err()
+                .map(|refusal| self.other(&refusal)),
             // A bad start looks alike on every drive.
             (Trace::LetGo, Content::Empty | Content::Found { .. }) if *now == self.content => None,
-            (Trace::Armed | Trace::LetGo, _) => Some(format!(
-                "What is on {} {} was \"{}\" when it was armed and is \"{}\" now, before this job has written anything; \
-                 nothing is written. Abort this job and arm it again, or plug in the drive that was armed",
-                self.job.model,
-                self.job.serial,
-                self.content.words(),
-                now.words()
-            )),
+            (Trace::LetGo, _) => Some(self.other(&Refusal::OtherContent {
+                agreed: self.content.words(),
+                now: now.words(),
+            })),
             (Trace::Written, now) => self.added(now),
         }
+    }
+
+    fn other(&self, refusal: &Refusal) -> String {
+        let (model, serial) = (&self.job.model, &self.job.serial);
+        format!(
+            "{model} {serial}: {refusal}; nothing is written. Abort this job and arm it again, or plug in the drive that was \
+             armed"
+        )
     }
 
     /// What stands on a drive beside what is left of the old content.

@@ -169,6 +169,7 @@ pub(crate) mod tests {
             refused: None,
             present: true,
             since: Time::UNIX_EPOCH,
+            as_of: None,
         };
         (0..count).map(one).collect()
     }

@@ -34,6 +34,7 @@ fn drive(serial: &str, content: Content) -> Drive {
         refused: None,
         present: true,
         since: Time::UNIX_EPOCH,
+        as_of: None,
     }
 }
 

@@ -161,6 +161,15 @@ fn options_that_cannot_be_followed_say_why() {
         }),
         ..PlanOptions::default()
     };
+    let new = PlanOptions {
+        profile: Profile::New,
+        ..PlanOptions::default()
+    };
+    let unjudged = why(new, "surface");
+    assert!(
+        unjudged.contains("surface") && unjudged.contains("standard"),
+        "{unjudged}"
+    );
     assert!(why(format(51, ""), "standard").starts_with("format:"));
     assert!(why(format(0, &"x".repeat(17)), "standard").starts_with("format:"));
     assert!(why(format(0, ""), "quick").contains("quick"));

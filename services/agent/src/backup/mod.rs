@@ -5,7 +5,10 @@
 //! write to a drive that holds somebody's data), checkpoints, the pinned gate key, what waits for the server.
 //!
 //! Rows travel in pages that fit a frame. What comes back is laid down in `restore.rows` beside the store and put in at the
-//! agent's next start, in one commit, before anything reads the store; a job in it that is not over is left out again.
+//! agent's next start, in one commit, before anything reads the store; a job in it that is not over is left out again. This box's own
+//! ended jobs, certificates and revocations stay beside it ([`union`]).
+
+mod union;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -261,7 +264,9 @@ pub fn take_up(dir: &Path, store: &Store, books: &Books) -> Result<Option<usize>
         .into_iter()
         .filter(|row| row.table != jobs::JOBS.name() || over(row))
         .collect();
-    store.import(left_alone(), tables).wait()?;
+    store.import(left_alone(), union::with(store, tables)?).wait()?;
+    // Beside the import: until the rows are gone both are done again at every start.
+    store.write(past::revoke_again).wait()?;
     for file in files {
         let text = String::from_utf8_lossy(&file.value).into_owned();
         match file.table.as_str() {
@@ -282,7 +287,7 @@ mod tests {
     use super::*;
     use crate::record::Record;
 
-    fn place(dir: &Path) -> (Store, Books) {
+    pub(super) fn place(dir: &Path) -> (Store, Books) {
         let options = Options {
             check: Check::InProcess,
             ..Options::new(&jobs::tables())
@@ -296,7 +301,7 @@ mod tests {
         store.write(move |w| jobs::JOBS.put(w, &key, &record)).wait().unwrap();
     }
 
-    fn pages(store: &Store, books: &Books) -> Vec<BackupRow> {
+    pub(super) fn pages(store: &Store, books: &Books) -> Vec<BackupRow> {
         let (mut all, mut from) = (Vec::new(), Some(0));
         let over = store.read(|r| jobs::JOBS.all(r)).unwrap().into_iter();
         let over = over
