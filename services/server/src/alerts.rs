@@ -120,6 +120,20 @@ impl Alerts {
             let app = Arc::clone(app);
             tokio::spawn(async move { app.feed(Input::Banner { key: "alerts", banner }).await });
         }
+        let (mut open, told) = (self.engine.unacknowledged(), Arc::downgrade(app));
+        // Told at the start, too: what was open before the restart still is.
+        open.mark_changed();
+        tokio::spawn(async move {
+            while open.changed().await.is_ok() {
+                let banner = banner_of(*open.borrow_and_update());
+                let Some(app) = told.upgrade() else { return };
+                app.feed(Input::Banner {
+                    key: "unacknowledged",
+                    banner,
+                })
+                .await;
+            }
+        });
         let (mut stream, engine) = (app.stream.subscribe(), Arc::downgrade(&self.engine));
         tokio::spawn(async move {
             loop {
@@ -154,6 +168,19 @@ impl Alerts {
             ..Facts::default()
         }
     }
+}
+
+/// What everybody is told of alerts that nobody has acknowledged.
+fn banner_of(open: usize) -> Option<Banner> {
+    let text = match open {
+        0 => return None,
+        1 => "One alert is not acknowledged: Settings, Alerts says which, and to whom it goes on".to_owned(),
+        open => format!("{open} alerts are not acknowledged: Settings, Alerts says which, and to whom they go on"),
+    };
+    Some(Banner {
+        severity: Severity::Warning,
+        text,
+    })
 }
 
 /// Answers the engine for as long as the app is there.

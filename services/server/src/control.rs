@@ -80,7 +80,7 @@ async fn talk(app: &App, path: &Path, had: &mut bool) -> Result<std::convert::In
                     return Err(Over::Closed);
                 }
                 let claim = console.borrow_and_update().clone();
-                let fingerprint = app.life.fingerprint.get().cloned();
+                let fingerprint = app.life.certificate.get().map(|shown| shown.fingerprint.clone());
                 write.write_all(&line(&Request::Screen { claim, fingerprint })?).await?;
             }
         }

@@ -125,8 +125,8 @@ fn tls(config: &Config, name: &str, app: &App) -> Option<TlsAcceptor> {
     }
     match tls::Identity::open(&config.data, name, app.clock.now().wall) {
         Ok(identity) => {
-            tracing::info!(fingerprint = identity.fingerprint, "TLS");
-            let known = app.life.fingerprint.set(identity.fingerprint.clone());
+            tracing::info!(fingerprint = identity.shown.fingerprint, "TLS");
+            let known = app.life.certificate.set(identity.shown.clone());
             // Told again with the fingerprint.
             app.console.send_modify(|_| {});
             known.ok().map(|()| tls::acceptor(&identity))

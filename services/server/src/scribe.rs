@@ -23,11 +23,11 @@ use store::{Store, Write};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use wire::boxes::CertificateEntry;
-use wire::certificate::CertificateText;
+use wire::certificate::{CertificateText, Revocation};
 use wire::drive::Drive;
 use wire::event::{Actor, NewEvent, Severity};
 use wire::frame::LogLine;
-use wire::job::Job;
+use wire::job::{Job, Outcome};
 use wire::playbook::PlaybookInfo;
 use wire::{Event, JobId, Time};
 
@@ -397,10 +397,19 @@ fn write<'k>(w: &mut Write<'_, '_>, now: Time, keep: impl Iterator<Item = &'k Ke
     Ok(log.events)
 }
 
-/// Lists the job's certificate, where it has one and the list does not say so yet.
+/// Lists the job's certificate, where it has one and the list does not say so yet; of a drive that failed no earlier one holds.
+///
+/// The list outlives the jobs, here and at the agent: who forgot a job still knows that its certificate was revoked.
 fn seal(w: &mut Write<'_, '_>, job: &Job) -> store::Result<()> {
+    if job
+        .verdict
+        .as_ref()
+        .is_some_and(|verdict| verdict.outcome == Outcome::Failed)
+    {
+        revoke(w, job)?;
+    }
     let Some(info) = &job.certificate else { return Ok(()) };
-    let entry = CertificateEntry {
+    let mut entry = CertificateEntry {
         job: job.id,
         drive: job.drive.clone(),
         model: job.model.clone(),
@@ -411,10 +420,49 @@ fn seal(w: &mut Write<'_, '_>, job: &Job) -> store::Result<()> {
         info: info.clone(),
     };
     let known = SEALS.get(w, info.id.as_str())?;
-    if known.as_ref() == Some(&entry) || (known.is_none() && SEALS.len(w)? >= SEALS_MAX) {
-        return Ok(());
+    if let Some(known) = &known {
+        // What was revoked once stays so, whatever an older telling of the job says.
+        entry.info.revoked = entry.info.revoked.or_else(|| known.info.revoked.clone());
+        if *known == entry {
+            return Ok(());
+        }
+    } else {
+        make_room(w)?;
     }
     SEALS.put(w, info.id.as_str(), &entry)
+}
+
+/// Revokes what was signed of this drive as good before it failed.
+fn revoke(w: &mut Write<'_, '_>, failed: &Job) -> store::Result<()> {
+    for (id, mut entry) in SEALS.all(w)? {
+        let good = matches!(entry.outcome, Some(Outcome::Passed | Outcome::Warn));
+        // Job ids rise with time: a later success is not taken back by an older failure that is told again.
+        let stands = good && entry.info.revoked.is_none() && entry.job < failed.id;
+        if !stands || entry.drive != failed.drive {
+            continue;
+        }
+        entry.info.revoked = Some(Revocation::by(failed, entry.info.made));
+        SEALS.put(w, &id, &entry)?;
+    }
+    Ok(())
+}
+
+/// Drops the certificates that were made first where the list is full: the first to have expired.
+fn make_room(w: &mut Write<'_, '_>) -> store::Result<()> {
+    if SEALS.len(w)? < SEALS_MAX {
+        return Ok(());
+    }
+    let mut all: Vec<_> = SEALS
+        .all(w)?
+        .into_iter()
+        .map(|(id, entry)| (entry.info.made, id))
+        .collect();
+    all.sort();
+    // Some at once, so that not every certificate reads the whole list.
+    for (_, id) in all.into_iter().take(SEALS_MAX as usize / 100) {
+        SEALS.delete(w, id.as_str())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub const NAMES: &[&str] = &[
     "addons-seen",
     "alert-collected",
     "alert-history",
+    "alert-open",
     "alert-queue",
     "alert-services",
     "alert-state",

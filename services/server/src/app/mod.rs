@@ -221,6 +221,11 @@ impl App {
             setup.agent_token.is_some(),
             Past {
                 watch: setup.watch,
+                heard: addons
+                    .list()
+                    .into_iter()
+                    .find(|addon| addon.id == AGENT)
+                    .and_then(|addon| addon.last_seen),
                 ..past(&store)?
             },
         );

@@ -18,18 +18,13 @@ use store::{Store, Table};
 use wire::Time;
 
 use super::secret;
+use super::session::Origin;
 
 /// The table.
 pub const CREDENTIALS: Table<String, Credential> = Table::new("credentials");
 
-/// How long a session lasts.
-pub const SESSION: Duration = Duration::from_secs(24 * 3600);
-
 /// How long an add-on token waits to be bound to an add-on. A bound one never expires. Source: Vigil, enrolment.
 pub const TOKEN_UNBOUND: Duration = Duration::from_secs(3600);
-
-/// Most sessions kept; past it the one that ends first gives way.
-const SESSIONS_MAX: usize = 1000;
 
 /// Most unbound add-on tokens kept.
 const TOKENS_MAX: usize = 1000;
@@ -60,6 +55,9 @@ pub enum Kind {
     Session {
         /// Name of the person.
         user: String,
+        /// Where the login came from.
+        #[serde(default)]
+        from: Origin,
     },
     /// An add-on's token.
     AddonToken {
@@ -96,16 +94,12 @@ fn user_key(name: &str) -> String {
     format!("user:{}", name.to_lowercase())
 }
 
-fn session_key(cookie: &str) -> String {
-    format!("session:{}", secret::hash(cookie))
-}
-
 fn token_key(token: &str) -> String {
     format!("addon-token:{}", secret::hash(token))
 }
 
 impl Credential {
-    fn is_valid(&self, now: Time) -> bool {
+    pub(super) fn is_valid(&self, now: Time) -> bool {
         self.expires.is_none_or(|end| now < end)
     }
 }
@@ -124,11 +118,11 @@ impl Vault {
         })
     }
 
-    fn with<T>(&self, look: impl FnOnce(&BTreeMap<String, Credential>) -> T) -> T {
+    pub(super) fn with<T>(&self, look: impl FnOnce(&BTreeMap<String, Credential>) -> T) -> T {
         look(&self.all.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn put(&self, key: String, credential: Credential) -> store::Result<()> {
+    pub(super) async fn put(&self, key: String, credential: Credential) -> store::Result<()> {
         let (its, row) = (key.clone(), credential.clone());
         self.store.write(move |w| CREDENTIALS.put(w, &its, &row)).await?;
         self.all
@@ -138,7 +132,7 @@ impl Vault {
         Ok(())
     }
 
-    async fn remove(&self, key: &str) -> store::Result<bool> {
+    pub(super) async fn remove(&self, key: &str) -> store::Result<bool> {
         // Out of memory first: what was revoked opens nothing even while the medium is slow.
         let there = self
             .all
@@ -188,28 +182,7 @@ impl Vault {
         })
     }
 
-    /// Makes a session and returns the cookie's value and when it ends.
-    ///
-    /// # Errors
-    /// When it is not on the medium.
-    pub async fn log_in(&self, user: &str, now: Time) -> store::Result<(String, Time)> {
-        let cookie = secret::new();
-        let expires = now.checked_add(SESSION).unwrap_or(Time::MAX);
-        self.make_room("session:", SESSIONS_MAX).await?;
-        let kind = Kind::Session { user: user.to_owned() };
-        self.put(
-            session_key(&cookie),
-            Credential {
-                kind,
-                created: now,
-                expires: Some(expires),
-            },
-        )
-        .await?;
-        Ok((cookie, expires))
-    }
-
-    async fn make_room(&self, prefix: &str, most: usize) -> store::Result<()> {
+    pub(super) async fn make_room(&self, prefix: &str, most: usize) -> store::Result<()> {
         loop {
             let first_to_end = self.with(|all| {
                 let those: Vec<_> = all
@@ -228,25 +201,6 @@ impl Vault {
                 None => return Ok(()),
             };
         }
-    }
-
-    /// Whose session this cookie's value is, and when it ends.
-    pub fn session(&self, cookie: &str, now: Time) -> Option<(String, Time)> {
-        self.with(|all| {
-            let credential = all.get(&session_key(cookie)).filter(|c| c.is_valid(now))?;
-            match &credential.kind {
-                Kind::Session { user } => Some((user.clone(), credential.expires.unwrap_or(Time::MAX))),
-                Kind::User { .. } | Kind::AddonToken { .. } => None,
-            }
-        })
-    }
-
-    /// Ends a session.
-    ///
-    /// # Errors
-    /// When its end is not on the medium; it opens nothing all the same until the next start.
-    pub async fn log_out(&self, cookie: &str) -> store::Result<bool> {
-        self.remove(&session_key(cookie)).await
     }
 
     /// Makes an add-on token, unbound; returns it with its number and when it ends unless bound.
@@ -383,25 +337,6 @@ impl Vault {
             .await
     }
 
-    /// Ends the sessions of `user` (of everybody for `None`), all but the one of the cookie `keep`; how many.
-    ///
-    /// # Errors
-    /// When that is not on the medium.
-    pub async fn end_sessions(&self, user: Option<&str>, keep: Option<&str>) -> store::Result<usize> {
-        let kept = keep.map(session_key);
-        let keys: Vec<String> = self.with(|all| {
-            let those = all.iter().filter(|(key, c)| {
-                let is_theirs = matches!(&c.kind, Kind::Session { user: its } if user.is_none_or(|user| user == its));
-                is_theirs && Some(*key) != kept.as_ref()
-            });
-            those.map(|(key, _)| key.clone()).collect()
-        });
-        for key in &keys {
-            self.remove(key).await?;
-        }
-        Ok(keys.len())
-    }
-
     async fn remove_where(&self, those: impl Fn(&Credential) -> bool) -> store::Result<bool> {
         let keys: Vec<String> = self.with(|all| {
             all.iter()
@@ -456,6 +391,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use store::{Check, Options};
 
+    use super::super::session::SESSION;
     use super::*;
 
     fn vault(dir: &std::path::Path) -> Vault {
@@ -475,7 +411,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cookie = {
             let vault = vault(dir.path());
-            vault.log_in("ada", Time::UNIX_EPOCH).await.unwrap().0
+            vault
+                .log_in("ada", Origin::default(), Time::UNIX_EPOCH)
+                .await
+                .unwrap()
+                .0
         };
         let vault = vault(dir.path());
         let almost = later(SESSION - Duration::from_secs(1));
@@ -490,7 +430,7 @@ mod tests {
     async fn secrets_are_kept_as_hashes_only() {
         let dir = tempfile::tempdir().unwrap();
         let vault = vault(dir.path());
-        let (cookie, _) = vault.log_in("ada", Time::UNIX_EPOCH).await.unwrap();
+        let (cookie, _) = vault.log_in("ada", Origin::default(), Time::UNIX_EPOCH).await.unwrap();
         let (token, ..) = vault.new_token("shed", Time::UNIX_EPOCH).await.unwrap();
         let bytes = std::fs::read(dir.path().join(store::FILE_NAME)).unwrap();
         for secret in [cookie, token] {
@@ -522,7 +462,7 @@ mod tests {
     async fn what_has_ended_is_swept() {
         let dir = tempfile::tempdir().unwrap();
         let vault = vault(dir.path());
-        vault.log_in("ada", Time::UNIX_EPOCH).await.unwrap();
+        vault.log_in("ada", Origin::default(), Time::UNIX_EPOCH).await.unwrap();
         vault.add_user("ada", "phc".into(), Time::UNIX_EPOCH).await.unwrap();
         assert_eq!(vault.sweep(later(SESSION)).await.unwrap(), 1);
         assert_eq!(vault.user("ADA@box.local").unwrap().0, "ada");

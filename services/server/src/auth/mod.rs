@@ -5,3 +5,4 @@ pub mod credential;
 pub mod limit;
 pub mod password;
 pub mod secret;
+pub mod session;

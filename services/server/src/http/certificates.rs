@@ -142,13 +142,13 @@ pub async fn check(
     if let Some(own) = own {
         trust.add(own, &format!("{}, this box", app.hub(|hub| Hub::name(hub).to_owned())));
     }
-    let revoked = entries
+    let remembered = entries
         .into_iter()
-        .filter_map(|entry| Some((entry.info.id, entry.info.revoked?)))
+        .map(|entry| (entry.info.id, entry.info.revoked))
         .collect();
     let now = app.clock.now().wall;
     let checked = tokio::task::spawn_blocking(move || {
-        let revocations = own.map_or(Revocations::Unknown, |own| Revocations::Of(own, &revoked));
+        let revocations = own.map_or(Revocations::Unknown, |own| Revocations::Of(own, &remembered));
         certificate::check(&request.text, &trust, now, revocations)
     })
     .await

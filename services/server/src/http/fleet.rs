@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json as Answered;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use health::THIS_BOX;
 use health::score::Status;
 use health::tables::{Drive, Host};
 use http::HeaderValue;
@@ -36,7 +37,8 @@ fn host_view(host: &Host, drives: &[Drive]) -> Value {
         .collect();
     json!({
         "hostname": host.hostname,
-        "agent_id": host.agent_id,
+        "own": host.hostname == THIS_BOX,
+        "agent_id": (host.hostname != THIS_BOX).then_some(host.agent_id),
         "agent_version": host.agent_version,
         "first_seen": host.first_seen,
         "last_seen": host.last_seen,
@@ -52,6 +54,18 @@ fn host_view(host: &Host, drives: &[Drive]) -> Value {
     })
 }
 
+/// The hosts: this box before those that report to it.
+fn known(app: &App) -> store::Result<Vec<Host>> {
+    let mut all: Vec<Host> = app
+        .fleet
+        .book
+        .own_host(env!("CARGO_PKG_VERSION"))?
+        .into_iter()
+        .collect();
+    all.extend(app.fleet.book.hosts()?);
+    Ok(all)
+}
+
 /// The score of the worst drive that is there.
 fn lowest(drives: &[Drive]) -> Option<u32> {
     drives
@@ -61,17 +75,12 @@ fn lowest(drives: &[Drive]) -> Option<u32> {
         .min()
 }
 
-/// The hosts that report, with how their drives are.
+/// This box and the hosts that report to it, with how their drives are. The box itself is `own` and has no `agent_id`; it
+/// stands here as soon as one of its drives has said something.
 #[utoipa::path(get, path = "/api/hosts", operation_id = "hosts", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
 pub async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
     let drives = Of::default().drives(&app)?;
-    let all: Vec<Value> = app
-        .fleet
-        .book
-        .hosts()?
-        .iter()
-        .map(|host| host_view(host, &drives))
-        .collect();
+    let all: Vec<Value> = known(&app)?.iter().map(|host| host_view(host, &drives)).collect();
     Ok(Answered(json!({ "count": all.len(), "hosts": all })))
 }
 
@@ -79,10 +88,7 @@ pub async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Va
 #[utoipa::path(get, path = "/api/history", operation_id = "hosts_last", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
 pub async fn last(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
     let drives = Of::default().drives(&app)?;
-    let all: Vec<Value> = app
-        .fleet
-        .book
-        .hosts()?
+    let all: Vec<Value> = known(&app)?
         .iter()
         .map(|host| {
             let mut view = host_view(host, &drives);
@@ -110,10 +116,7 @@ pub async fn history(
         hostname: Some(name.clone()),
         ..of(asked)?
     };
-    let host = app
-        .fleet
-        .book
-        .hosts()?
+    let host = known(&app)?
         .into_iter()
         .find(|host| host.hostname == name)
         .ok_or_else(unknown)?;
@@ -143,12 +146,17 @@ pub async fn history(
 
 /// Takes a host away, with its drives and their histories. Its agent stays and may report it anew.
 #[utoipa::path(delete, path = "/api/hosts/{name}", operation_id = "host_remove", tag = "hosts", params(("name" = String, Path, description = "Host name")),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`built-in`: this is the box itself", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn drop_host(
     State(app): State<Arc<App>>,
     person: Person,
     Path(name): Path<String>,
 ) -> Result<Answered<Value>, Refusal> {
+    if name == THIS_BOX {
+        return Err(Refusal::new("built-in", 409, "This is the box itself")
+            .with("its drives' histories are kept as long as there is room; old points go by /api/smart/cleanup"));
+    }
     if !app.fleet.book.drop_host(name.clone()).await? {
         return Err(unknown());
     }

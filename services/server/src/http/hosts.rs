@@ -105,19 +105,10 @@ fn prove(
             signature: signature.clone(),
         };
         auth.check(now)?;
-        let unknown = || Agent {
-            id: 0,
-            name: String::new(),
-            hostname: String::new(),
-            fingerprint: String::new(),
-            public_key: form.public_key.clone(),
-            registered_at: now,
-            last_auth_at: now,
-            last_seen_at: None,
-            sessions: Vec::new(),
-            seen: Vec::new(),
-        };
-        known.cloned().unwrap_or_else(unknown).believe(&auth, now)?;
+        match known {
+            Some(agent) => agent.clone().believe(&auth, now)?,
+            None => auth.signed_by(&form.public_key)?,
+        }
         return Ok(());
     }
     let Some(known) = known else { return Ok(()) };

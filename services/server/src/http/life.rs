@@ -1,4 +1,4 @@
-//! Backup, restore, factory reset, debug bundle: all but the last ask for the password once more.
+//! Backup, restore, factory reset: each asks for the password once more. Power, the certificate for TLS, the debug bundle.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -26,6 +26,7 @@ use crate::app::App;
 use crate::life::backup::{self, Head};
 use crate::life::debug::Seen;
 use crate::tables::SCHEMA;
+use crate::tls::Way;
 
 /// Longest backup that is taken, in bytes.
 const BACKUP_MAX: usize = 64 << 20;
@@ -274,25 +275,104 @@ pub async fn reset(
     Json(form): Json<Reset>,
 ) -> Result<StatusCode, Refusal> {
     let name = app.hub(|hub| hub.name().to_owned());
-    if form.confirm.trim() != name {
-        return Err(
-            Refusal::new("not-confirmed", 422, "Type the box's name to confirm").with(format!("confirm: {name:?}"))
-        );
-    }
+    confirmed(&form.confirm, &name)?;
     check_own(&app, peer, &person, form.password).await?;
     nothing_runs(&app)?;
-    if !app.hub(crate::hub::Hub::is_supervised) {
-        return Err(Refusal::new("no-supervisor", 503, "Nothing here can reset this box")
-            .with("it is not run by Kiln's supervisor"));
-    }
+    supervised(&app, "Nothing here can reset this box")?;
     let message = format!("{} ordered a factory reset", person.name);
     app.record_act(act("box.reset", Severity::Warning, message, json!({})), &person.name)
         .await?;
-    app.life
-        .orders
-        .try_send(Order::Reset {})
-        .map_err(|_| Refusal::new("busy", 503, "The supervisor does not listen").with("try again"))?;
+    order(&app, Order::Reset {})?;
     Ok(StatusCode::ACCEPTED)
+}
+
+fn confirmed(typed: &str, name: &str) -> Result<(), Refusal> {
+    match typed.trim() == name {
+        true => Ok(()),
+        false => {
+            Err(Refusal::new("not-confirmed", 422, "Type the box's name to confirm").with(format!("confirm: {name:?}")))
+        }
+    }
+}
+
+fn supervised(app: &App, title: &str) -> Result<(), Refusal> {
+    match app.hub(crate::hub::Hub::is_supervised) {
+        true => Ok(()),
+        false => Err(Refusal::new("no-supervisor", 503, title).with("it is not run by Kiln's supervisor")),
+    }
+}
+
+fn order(app: &App, order: Order) -> Result<(), Refusal> {
+    let busy = |_| Refusal::new("busy", 503, "The supervisor does not listen").with("try again");
+    app.life.orders.try_send(order).map_err(busy)
+}
+
+/// Body of [`power_off`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct PowerOff {
+    /// The box's name, typed by hand: nobody switches it on again from afar.
+    confirm: String,
+    /// Also while drives are being tested: each job writes down where it is and goes on after the next start.
+    #[serde(default)]
+    while_testing: bool,
+}
+
+/// Switches the box off, in order.
+#[utoipa::path(post, path = "/power-off", operation_id = "power_off", tag = "box", request_body = PowerOff,
+    responses((status = 202, description = "The box switches itself off"), LoggedIn, Body, Stored,
+        (status = 409, description = "`jobs-running`: say `while_testing` if they shall wait for the next start", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`not-confirmed`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn power_off(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(form): Json<PowerOff>,
+) -> Result<StatusCode, Refusal> {
+    confirmed(&form.confirm, &app.hub(|hub| hub.name().to_owned()))?;
+    if !form.while_testing {
+        nothing_runs(&app)?;
+    }
+    supervised(&app, "Nothing here can switch this box off")?;
+    let message = format!("{} switched the box off", person.name);
+    let data = json!({ "while_testing": form.while_testing });
+    app.record_act(act("box.power_off", Severity::Warning, message, data), &person.name)
+        .await?;
+    let why = format!("power-off, asked for by {}", person.name);
+    order(&app, Order::PowerOff { why })?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// The box's certificate for TLS, which nobody but its own screen vouches for.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TlsView {
+    /// SHA-256: 32 hexadecimal pairs with colons, as browsers show it.
+    fingerprint: String,
+    /// From when it holds.
+    #[schema(value_type = String, format = DateTime)]
+    begins: Time,
+    /// Until when; 30 days before that the box makes a new one for the same key.
+    #[schema(value_type = String, format = DateTime)]
+    ends: Time,
+    /// Whether this very request came by TLS.
+    by_tls: bool,
+}
+
+/// The certificate that the box shows on its HTTPS ports.
+#[utoipa::path(get, path = "/tls", operation_id = "tls", tag = "box",
+    responses((status = 200, body = TlsView), LoggedIn,
+        (status = 404, description = "`no-tls`: this server speaks no TLS", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn tls(
+    State(app): State<Arc<App>>,
+    Extension(way): Extension<Way>,
+    _: Person,
+) -> Result<Answered<TlsView>, Refusal> {
+    let shown = app.life.certificate.get();
+    let shown = shown.ok_or_else(|| Refusal::new("no-tls", 404, "This server speaks no TLS"))?;
+    Ok(Answered(TlsView {
+        fingerprint: shown.fingerprint.clone(),
+        begins: shown.begins,
+        ends: shown.ends,
+        by_tls: way == Way::Tls,
+    }))
 }
 
 /// What somebody who helps needs to see of this box, as `.tar.gz`, without passwords, tokens and keys.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::{Extension, Json as Answered};
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+use wire::Time;
 use wire::event::Severity;
 
 use super::act::act;
@@ -100,5 +101,57 @@ pub async fn end_others(State(app): State<Arc<App>>, person: Person) -> Result<S
         &person.name,
     )
     .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One of one's own sessions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionView {
+    /// By what it is named.
+    id: String,
+    /// When the login was.
+    #[schema(value_type = String, format = DateTime)]
+    created: Time,
+    /// When it ends by itself.
+    #[schema(value_type = String, format = DateTime)]
+    expires: Time,
+    /// Address from which the login came; empty for one that is older than this version.
+    address: String,
+    /// What the program calls itself; empty where it does not say.
+    program: String,
+    /// Whether it is the one that asks.
+    own: bool,
+}
+
+/// One's own sessions, the newest first.
+#[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = Vec<SessionView>), LoggedIn))]
+pub async fn sessions(State(app): State<Arc<App>>, person: Person) -> Answered<Vec<SessionView>> {
+    let rows = app.vault.sessions(&person.name, &person.secret, app.clock.now().wall);
+    let view = |row: crate::auth::session::Row| SessionView {
+        id: row.id,
+        created: row.created,
+        expires: row.expires,
+        address: row.from.address,
+        program: row.from.program,
+        own: row.is_own,
+    };
+    Answered(rows.into_iter().map(view).collect())
+}
+
+/// Ends one of one's own sessions.
+#[utoipa::path(delete, path = "/sessions/{id}", tag = "session", params(("id" = String, Path, description = "Session")),
+    responses((status = 204, description = "It is ended"), LoggedIn, Stored,
+        (status = 404, description = "`session-unknown`: it has ended, or is somebody else's", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn end_session(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    if !app.vault.end_session(&person.name, &id).await? {
+        return Err(Refusal::new("session-unknown", 404, "You have no such session").with("it may have ended"));
+    }
+    let message = format!("{} ended a session", person.name);
+    app.record_act(act("session.ended", Severity::Info, message, json!({})), &person.name)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

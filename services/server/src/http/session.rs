@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::SET_COOKIE;
+use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use wire::Time;
@@ -19,10 +19,16 @@ use super::person::{self, COOKIE_NAME, Person};
 use super::{Peer, Refusal};
 use crate::app::App;
 use crate::auth::claim::{Code, Try};
-use crate::auth::credential::SESSION;
+use crate::auth::session::{Origin, SESSION};
 use crate::auth::{password, secret};
 use crate::hub::Input;
 use crate::tls::Way;
+
+/// Where a login comes from.
+fn origin(peer: Peer, headers: &HeaderMap) -> Origin {
+    let program = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    Origin::new(peer.key(), program)
+}
 
 fn set_cookie(value: &str, seconds: u64, way: Way) -> Result<HeaderValue, Refusal> {
     // What was set by TLS is not sent in clear.
@@ -58,6 +64,7 @@ pub async fn claim(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
+    headers: HeaderMap,
     Json(form): Json<Claim, SHORT>,
 ) -> Result<Response, Refusal> {
     // Looked at before the code, so that a typing mistake here costs no try and a right code is never wasted.
@@ -115,7 +122,10 @@ pub async fn claim(
     stored
         .await
         .map_err(|_| Refusal::new("internal", 500, "The claim was not stored"))??;
-    let (cookie, expires) = app.vault.log_in(&form.username, app.clock.now().wall).await?;
+    let (cookie, expires) = app
+        .vault
+        .log_in(&form.username, origin(peer, &headers), app.clock.now().wall)
+        .await?;
     with_cookie(form.username, expires, &cookie, way)
 }
 
@@ -160,10 +170,14 @@ pub async fn log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
+    headers: HeaderMap,
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let name = check_login(&app, peer, form).await?;
-    let (cookie, expires) = app.vault.log_in(&name, app.clock.now().wall).await?;
+    let (cookie, expires) = app
+        .vault
+        .log_in(&name, origin(peer, &headers), app.clock.now().wall)
+        .await?;
     with_cookie(name, expires, &cookie, way)
 }
 
@@ -174,10 +188,14 @@ pub async fn vigil_log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
+    headers: HeaderMap,
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let name = check_login(&app, peer, form).await?;
-    let (token, _) = app.vault.log_in(&name, app.clock.now().wall).await?;
+    let (token, _) = app
+        .vault
+        .log_in(&name, origin(peer, &headers), app.clock.now().wall)
+        .await?;
     let header = set_cookie(&token, SESSION.as_secs(), way)?;
     let body = json!({ "success": true, "token": token, "username": name, "must_change_password": false });
     Ok(([(SET_COOKIE, header)], axum::Json(body)).into_response())
@@ -199,10 +217,19 @@ pub async fn log_out(
     Extension(way): Extension<Way>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    if let Some(person) = person::of(&app, &headers) {
+    Ok((
+        StatusCode::NO_CONTENT,
+        [(SET_COOKIE, ended(&app, &headers, way).await?)],
+    )
+        .into_response())
+}
+
+/// Ends the session that a request came with, if it came with one; the cookie that takes it out of the browser.
+async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<HeaderValue, Refusal> {
+    if let Some(person) = person::of(app, headers) {
         app.vault.log_out(&person.secret).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set_cookie("", 0, way)?)]).into_response())
+    set_cookie("", 0, way)
 }
 
 /// The same for existing Vigil clients.
@@ -212,11 +239,8 @@ pub async fn vigil_log_out(
     Extension(way): Extension<Way>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    if let Some(person) = person::of(&app, &headers) {
-        app.vault.log_out(&person.secret).await?;
-    }
     let body = serde_json::json!({ "success": true });
-    Ok(([(SET_COOKIE, set_cookie("", 0, way)?)], axum::Json(body)).into_response())
+    Ok(([(SET_COOKIE, ended(&app, &headers, way).await?)], axum::Json(body)).into_response())
 }
 
 /// Who is logged in, as existing Vigil clients ask.

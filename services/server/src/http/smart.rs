@@ -10,6 +10,7 @@ use axum::Json as Answered;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use health::known::known;
+use health::reading::plain_serial;
 use health::tables::{Drive, Point};
 use health::trend;
 use serde::Deserialize;
@@ -38,9 +39,9 @@ const DAYS_MAX: u32 = 400;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Of {
-    /// Host name.
+    /// Host name; `this box` for the box's own drives.
     pub hostname: Option<String>,
-    /// Serial number.
+    /// Serial number; blanks, signs and case do not matter.
     pub serial: Option<String>,
     /// Model.
     pub model: Option<String>,
@@ -68,7 +69,10 @@ impl Of {
         let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
         app.fleet.book.drives(|drive| {
             fits(&self.hostname, &drive.hostname)
-                && fits(&self.serial, &drive.reading.serial)
+                && self
+                    .serial
+                    .as_ref()
+                    .is_none_or(|serial| plain_serial(serial) == plain_serial(&drive.reading.serial))
                 && fits(&self.model, &drive.reading.model)
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wire::frame::Frame;
 
 use super::effect::cut;
-use super::{AGENT, Effect, Hub, Stream, history};
+use super::{AGENT, Effect, Hub, history};
 use crate::clock::Now;
 
 /// Types of unknown frames that are told of one add-on.
@@ -77,13 +77,7 @@ impl Hub {
                     self.foreign_notification(now, addon, notification, out);
                 }
             }
-            Frame::Drives(drives) if built_in => {
-                if self.drives != drives {
-                    out.push(Effect::SaveDrives(drives.clone()));
-                    out.push(Effect::Stream(Stream::Drives(drives.clone())));
-                    self.drives = drives;
-                }
-            }
+            Frame::Drives(drives) if built_in => self.drives_told(drives, out),
             Frame::Job(job) if built_in => self.job(now, *job, out),
             Frame::Event(event) if built_in => self.agent_event(event, out),
             Frame::Playbooks(playbooks) if built_in => self.playbooks_told(playbooks, out),

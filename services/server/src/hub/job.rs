@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use wire::frame::{LogLine, ProgressFrame};
 use wire::job::{Job, Progress};
-use wire::{DriveId, JobId, Time};
+use wire::{Bytes, DriveId, JobId, Time};
 
 use super::ring::Ring;
 use super::{Effect, Hub, Stream};
@@ -17,6 +17,10 @@ pub(super) const SAMPLES: usize = 600;
 
 /// Least time between two kept samples of one job's progress.
 const SAMPLE: Duration = Duration::from_secs(1);
+
+/// Longest time that the medium lags behind a job of which nothing but its progress changes: each record is some ten
+/// kilobytes, and the agent tells all of it anew whenever it connects.
+const LAG: Duration = Duration::from_secs(600);
 
 /// Jobs held in memory; older ones are on the medium only.
 pub(super) const JOBS: usize = 200;
@@ -31,11 +35,26 @@ pub struct Sample {
     pub progress: Progress,
 }
 
+/// What of a job stays when it has only come further.
+fn lasting(job: &Job) -> Job {
+    let mut job = Job {
+        progress: None,
+        timeline: Vec::new(),
+        ..job.clone()
+    };
+    for phase in &mut job.phases {
+        (phase.seconds, phase.bytes) = (0.0, Bytes(0));
+    }
+    job
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) job: Job,
     samples: Ring<Sample>,
     sampled: Option<Duration>,
+    /// When it was last handed in to be kept.
+    saved: Option<Duration>,
 }
 
 impl Hub {
@@ -76,8 +95,13 @@ impl Hub {
         if let Some(progress) = &job.progress {
             held.sample(now, progress);
         }
+        let lags = held.saved.is_none_or(|saved| now.mono.saturating_sub(saved) >= LAG);
+        let save = lags || lasting(&held.job) != lasting(&job);
         held.job = job;
-        out.push(Effect::SaveJob(Box::new(held.job.clone())));
+        if save {
+            held.saved = Some(now.mono);
+            out.push(Effect::SaveJob(Box::new(held.job.clone())));
+        }
         out.push(Effect::Stream(Stream::Job(Box::new(held.job.clone()))));
     }
 
@@ -114,6 +138,7 @@ impl Held {
             job,
             samples: Ring::new(SAMPLES),
             sampled: None,
+            saved: None,
         }
     }
 

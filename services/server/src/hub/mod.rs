@@ -8,6 +8,7 @@
 mod agent;
 mod banner;
 pub mod bucket;
+mod drives;
 mod effect;
 mod foreign;
 mod frame;
@@ -200,6 +201,8 @@ pub struct Hub {
 pub struct Past {
     /// The drives as they were told last.
     pub drives: Vec<Drive>,
+    /// When the agent was heard last.
+    pub heard: Option<wire::Time>,
     /// The playbooks as they were told last.
     pub playbooks: Vec<PlaybookInfo>,
     /// The newest jobs.
@@ -217,6 +220,8 @@ impl Hub {
     /// own.
     pub fn new(now: Now, name: &str, claimed: bool, built_in: bool, past: Past) -> Self {
         let jobs = past.jobs.into_iter().map(|job| (job.id, Held::new(job))).collect();
+        let mut drives = past.drives;
+        drives::date(&mut drives, past.heard);
         Self {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -224,7 +229,7 @@ impl Hub {
             built_in,
             started: now.mono,
             peers: BTreeMap::new(),
-            drives: past.drives,
+            drives,
             told: past.told,
             playbooks: past.playbooks,
             jobs,
@@ -380,6 +385,8 @@ impl Hub {
         }
         if addon == AGENT {
             out.push(Effect::AgentGone);
+            let heard = peer.life.last_seen();
+            self.unwatched(heard, out);
         }
         self.telemetry(
             addon,

@@ -146,6 +146,40 @@ fn the_agent_is_greeted_and_its_job_is_kept_and_shown() {
 }
 
 #[test]
+fn a_job_that_only_comes_further_is_kept_every_ten_minutes() {
+    let mut hub = hub();
+    let connected = Input::Connected {
+        addon: AGENT,
+        connection: 1,
+    };
+    hub.step(now(1), connected);
+    let mut told = |second: u64, job: &Job| {
+        let effects = hub.step(now(second), frame(AGENT, 1, Frame::Job(Box::new(job.clone()))));
+        assert!(effects.contains(&Effect::Stream(Stream::Job(Box::new(job.clone())))));
+        effects.contains(&Effect::SaveJob(Box::new(job.clone())))
+    };
+    let mut running = job(JobState::Running);
+    assert!(told(2, &running));
+    let mut kept = 0;
+    for second in (32..3_602).step_by(30) {
+        running.progress = Some(progress(second as f64 / 100.0));
+        running.timeline.push(wire::job::TimePoint {
+            at: now(second).wall,
+            step: 0,
+            temperature: None,
+            rate: Bytes(1),
+            bad_sectors: 0,
+        });
+        kept += u32::from(told(second, &running));
+    }
+    assert_eq!(kept, 5, "in an hour");
+    running.bad_sectors = 1;
+    assert!(told(3_603, &running), "at once");
+    running.state = JobState::Finished;
+    assert!(told(3_604, &running), "at once");
+}
+
+#[test]
 fn progress_is_a_stream_and_never_kept() {
     let mut hub = hub();
     hub.step(

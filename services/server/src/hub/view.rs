@@ -2,7 +2,6 @@
 
 use wire::Time;
 use wire::boxes::{AgentView, Banner, BoxView, Liveness};
-use wire::drive::Drive;
 use wire::frame::LogLine;
 
 use super::history::History;
@@ -103,11 +102,6 @@ impl Hub {
     /// What the supervisor said last; `None` where there is none.
     pub fn status(&self) -> Option<&wire::supervisor::Status> {
         self.supervisor.as_ref()
-    }
-
-    /// The drives, as the agent told them last.
-    pub fn drives(&self) -> &[Drive] {
-        &self.drives
     }
 
     /// Log lines about no job, oldest first.

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::auth::claim::Code;
 use crate::auth::secret;
 use crate::hub::Input;
+use crate::tls::Shown;
 
 /// Orders that may wait for the supervisor to listen.
 const ORDERS: usize = 8;
@@ -28,8 +29,8 @@ const ORDERS: usize = 8;
 pub struct Life {
     /// The directory of the server's state.
     pub data: PathBuf,
-    /// SHA-256 of the TLS certificate, where the server speaks TLS.
-    pub fingerprint: OnceLock<String>,
+    /// The TLS certificate, where the server speaks TLS.
+    pub certificate: OnceLock<Shown>,
     /// Orders to PID 1.
     pub orders: mpsc::Sender<Request>,
     /// Where [`crate::control`] takes them from.
@@ -50,7 +51,7 @@ impl Life {
         let (orders, ordered) = mpsc::channel(ORDERS);
         Self {
             data,
-            fingerprint: OnceLock::new(),
+            certificate: OnceLock::new(),
             orders,
             ordered: Mutex::new(ordered),
             restart: Notify::new(),

@@ -33,8 +33,19 @@ const NAMELESS: &str = "kiln";
 pub struct Identity {
     /// For the acceptor.
     pub config: Arc<ServerConfig>,
-    /// SHA-256 of the certificate: 32 hexadecimal pairs with colons, as browsers show it.
+    /// What people see of the certificate.
+    pub shown: Shown,
+}
+
+/// What people see of the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// SHA-256: 32 hexadecimal pairs with colons, as browsers show it.
     pub fingerprint: String,
+    /// From when it holds.
+    pub begins: Time,
+    /// Until when.
+    pub ends: Time,
 }
 
 /// Why there is none.
@@ -83,11 +94,11 @@ impl Identity {
             .and_then(|text| serde_json::from_slice(&text).ok());
         // A box may learn its name from a network card, seconds after its first start: what the console showed stays.
         let same = |note: &Note| note.name == name || name == NAMELESS || note.name == NAMELESS;
-        let holds = note.is_some_and(|note| same(&note) && now + RENEW < note.ends);
-        let known = holds
-            .then(|| CertificateDer::from_pem_file(&cert_at).ok())
-            .flatten()
-            .and_then(|cert| Self::with(&key, cert).ok());
+        let holds = note.filter(|note| same(note) && now + RENEW < note.ends);
+        let known = holds.and_then(|note| {
+            let cert = CertificateDer::from_pem_file(&cert_at).ok()?;
+            Self::with(&key, cert, note.ends).ok()
+        });
         if let Some(known) = known {
             return Ok(known);
         }
@@ -99,11 +110,15 @@ impl Identity {
             ends,
         };
         write(&note_at, &serde_json::to_string(&note).unwrap_or_default())?;
-        Ok(Self::with(&key, cert.der().clone())?)
+        Ok(Self::with(&key, cert.der().clone(), ends)?)
     }
 
-    fn with(key: &KeyPair, cert: CertificateDer<'static>) -> Result<Self, rustls::Error> {
-        let fingerprint = fingerprint(&cert);
+    fn with(key: &KeyPair, cert: CertificateDer<'static>, ends: Time) -> Result<Self, rustls::Error> {
+        let shown = Shown {
+            fingerprint: fingerprint(&cert),
+            begins: ends.checked_sub(HOLDS + BEFORE).unwrap_or(ends),
+            ends,
+        };
         let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|why| rustls::Error::General(why.to_owned()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -113,7 +128,7 @@ impl Identity {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             config: Arc::new(config),
-            fingerprint,
+            shown,
         })
     }
 }
@@ -180,18 +195,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Identity::open(dir.path(), "kiln", at(0)).unwrap();
         let key = fs::read(dir.path().join("tls.key")).unwrap();
-        assert_eq!(first.fingerprint.len(), 32 * 3 - 1);
+        assert_eq!(first.shown.fingerprint.len(), 32 * 3 - 1);
         let mode = fs::metadata(dir.path().join("tls.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let fingerprint = |name, day| Identity::open(dir.path(), name, at(day)).unwrap().fingerprint;
-        assert_eq!(fingerprint("kiln", 789), first.fingerprint);
+        let fingerprint = |name, day| Identity::open(dir.path(), name, at(day)).unwrap().shown.fingerprint;
+        assert_eq!(fingerprint("kiln", 789), first.shown.fingerprint);
         assert_eq!(
             fingerprint("bench", 789),
-            first.fingerprint,
+            first.shown.fingerprint,
             "a name that is found later changes nothing"
         );
         let named = fingerprint("bench", 791);
-        assert_ne!(named, first.fingerprint);
+        assert_ne!(named, first.shown.fingerprint);
         assert_eq!(
             fingerprint("kiln", 791),
             named,
@@ -205,10 +220,10 @@ mod tests {
     fn what_is_not_readable_is_made_anew() {
         let dir = tempfile::tempdir().unwrap();
         for file in ["tls.key", "tls.crt", "tls.json"] {
-            let before = Identity::open(dir.path(), "kiln", at(0)).unwrap().fingerprint;
+            let before = Identity::open(dir.path(), "kiln", at(0)).unwrap().shown.fingerprint;
             fs::write(dir.path().join(file), b"\xff nothing").unwrap();
             assert_ne!(
-                Identity::open(dir.path(), "kiln", at(0)).unwrap().fingerprint,
+                Identity::open(dir.path(), "kiln", at(0)).unwrap().shown.fingerprint,
                 before,
                 "{file}"
             );

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-pub use identity::{Error, Identity};
+pub use identity::{Error, Identity, Shown};
 
 /// First byte of a TLS connection: a handshake record. Source: RFC 8446 §5.1.
 const HANDSHAKE: u8 = 22;

@@ -49,7 +49,7 @@ async fn missing(app: &App) -> Option<String> {
         return Some(format!("the server's store cannot be written and read ({error})"));
     }
     let now = app.clock.now();
-    let (state, seen) = app.hub(|hub| (hub.agent(now).state, hub.drives().iter().any(|d| d.present)));
+    let (state, seen) = app.hub(|hub| (hub.agent(now).state, hub.sees_a_drive()));
     match (state, seen) {
         (Liveness::Online, true) => None,
         // The boot medium is a drive, too: a bus without any was not seen.

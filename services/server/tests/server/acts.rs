@@ -11,7 +11,7 @@ use crate::agent::{Agent, drive};
 use crate::box_::Box_;
 use crate::client::{self, Client};
 
-fn there(serial: &str) -> Drive {
+pub fn there(serial: &str) -> Drive {
     Drive {
         id: Some(drive(serial)),
         key: serial.into(),
@@ -30,6 +30,7 @@ fn there(serial: &str) -> Drive {
         refused: None,
         present: true,
         since: Time::UNIX_EPOCH,
+        as_of: None,
     }
 }
 
@@ -42,6 +43,7 @@ fn book(name: &str, own: bool) -> PlaybookInfo {
         steps: vec!["Write".into()],
         sweeps: 1,
         formats: false,
+        judges_new: false,
         text: String::new(),
         problem: None,
     }

@@ -8,8 +8,9 @@ use wire::event::{NewEvent, Severity};
 use wire::frame::{Hello, LogLine};
 use wire::{DriveId, Frame};
 
+use crate::acts::there;
 use crate::addon::endpoint;
-use crate::box_::{Box_, TOKEN};
+use crate::box_::{Box_, PASSWORD, TOKEN};
 use crate::client::PATIENCE;
 
 /// An agent at the other end, that plans and starts what it is told to.
@@ -104,4 +105,127 @@ async fn what_the_agent_tells_is_kept_once_and_shown() {
         made.app.hub(|hub| hub.agent(made.app.clock.now()).state),
         Liveness::Online
     );
+}
+
+#[tokio::test]
+async fn drives_that_the_agent_has_not_told_since_a_restart_say_of_when_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let admin = Some(("admin".into(), PASSWORD.into()));
+    let told = |name: &str| {
+        let mut drive = there("WD-1234");
+        drive.kernel_name = name.into();
+        Frame::Drives(vec![drive])
+    };
+    {
+        let made = Box_::at(dir.path(), admin).await;
+        let agent = Agent::connect(&made).await;
+        agent.sender.send(&told("sdc")).await.unwrap();
+        let mut client = made.admin().await;
+        let mut stream = client.events("/api/v1/stream").await;
+        while stream.named("drives").await.data != json!([there_as("sdc")]) {}
+        drop(agent);
+        let left = loop {
+            let left = stream.named("drives").await.data;
+            if left[0]["as_of"].is_string() {
+                break left;
+            }
+        };
+        assert_eq!(left[0]["kernel_name"], "sdc", "what was told last stays");
+        assert_eq!(client.get("/api/v1/drives").await.json(), left);
+        made.app.shut_down().await;
+    }
+    let made = Box_::at_once_free(dir.path()).await;
+    let mut client = made.admin().await;
+    let drives = client.get("/api/v1/drives").await.json();
+    assert_eq!(drives[0]["kernel_name"], "sdc");
+    let as_of: wire::Time = drives[0]["as_of"].as_str().unwrap().parse().unwrap();
+    assert!(as_of <= made.app.clock.now().wall && as_of > wire::Time::UNIX_EPOCH);
+    let agent = Agent::connect(&made).await;
+    assert!(
+        client.get("/api/v1/drives").await.json()[0]["as_of"].is_string(),
+        "a connection alone tells of no drive"
+    );
+    let mut stream = client.events("/api/v1/stream").await;
+    agent.sender.send(&told("sdb")).await.unwrap();
+    while stream.named("drives").await.data != json!([there_as("sdb")]) {}
+    assert_eq!(client.get("/api/v1/drives").await.json(), json!([there_as("sdb")]));
+}
+
+/// The drive of [`there`] as a page sees it while the agent watches the bus.
+fn there_as(name: &str) -> Value {
+    let mut drive = json!(there("WD-1234"));
+    drive["kernel_name"] = name.into();
+    assert!(drive.get("as_of").is_none());
+    drive
+}
+
+#[tokio::test]
+async fn the_box_is_a_host_among_the_others_once_its_own_drives_have_said_something() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    assert_eq!(admin.get("/api/hosts").await.json()["count"], 0);
+    let agent = Agent::connect(&made).await;
+    let report = |days_ago: i64, pending: u64| {
+        let at = made
+            .app
+            .clock
+            .now()
+            .wall
+            .checked_sub(jiff::SignedDuration::from_hours(24 * days_ago))
+            .unwrap();
+        let document = json!({
+            "device": { "name": "/dev/sdb", "type": "sat", "protocol": "ATA" },
+            "model_name": "M", "serial_number": "WD 1234", "rotation_rate": 5400, "user_capacity": { "bytes": 1_000 },
+            "smart_status": { "passed": true }, "temperature": { "current": 31 },
+            "ata_smart_attributes": { "table": [
+                { "id": 197, "name": "Current_Pending_Sector", "value": 100, "worst": 100, "thresh": 0, "raw": { "value": pending, "string": "" } }
+            ] }
+        });
+        Frame::Other {
+            kind: "smart_report".into(),
+            payload: json!({ "drive": drive("WD-1234"), "at": at, "document": document }),
+        }
+    };
+    for (days_ago, pending) in [(2, 0), (1, 1), (0, 2)] {
+        agent.sender.send(&report(days_ago, pending)).await.unwrap();
+    }
+    let own = "hostname=this%20box&serial=wd-1234";
+    let wait = async {
+        loop {
+            let told = admin.get(&format!("/api/smart/attributes/history?{own}")).await.json();
+            if told["drives"][0]["points"] == 3 {
+                break told;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let told = tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    let pending: Vec<f64> = told["drives"][0]["history"]["197"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pair| pair[1].as_f64().unwrap())
+        .collect();
+    assert_eq!(
+        pending,
+        [0.0, 1.0, 2.0],
+        "the serial is the drive's, however it is written"
+    );
+    let hosts = admin.get("/api/hosts").await.json();
+    let this = &hosts["hosts"][0];
+    assert_eq!(
+        (
+            &this["hostname"],
+            &this["own"],
+            &this["agent_id"],
+            &this["drives_count"]
+        ),
+        (&json!("this box"), &json!(true), &Value::Null, &json!(1)),
+        "{hosts}"
+    );
+    let history = admin.get("/api/hosts/this%20box/history").await.json();
+    assert_eq!(history["drives"][0]["temperature"].as_array().unwrap().len(), 3);
+    let refused = admin.delete("/api/hosts/this%20box").await;
+    assert_eq!((refused.status, refused.problem().as_str()), (409, "built-in"));
+    assert_eq!(admin.get("/api/hosts").await.json()["hosts"][0]["drives_count"], 1);
 }

@@ -84,8 +84,13 @@ async fn until(mut holds: impl FnMut() -> bool) {
 }
 
 async fn channel(box_: &Box_, receiver: &Receiver) -> u64 {
+    named(box_, receiver, "hook", 0).await
+}
+
+/// A channel of the first line, or of the second where `after` is not 0.
+async fn named(box_: &Box_, receiver: &Receiver, name: &str, after: i64) -> u64 {
     let mut admin = box_.admin().await;
-    let body = json!({ "name": "hook", "service_type": "generic",
+    let body = json!({ "name": name, "escalate_after_secs": after, "service_type": "generic",
         "config_fields": { "webhook_url": format!("http://{}/hook?key=geheim", receiver.address), "secret": "whsec_geheim" } });
     let made = admin.post("/api/notifications/services", &body).await;
     assert_eq!(made.status, 201, "{made:?}");
@@ -347,6 +352,145 @@ async fn a_channel_that_is_gone_switches_itself_off_and_the_log_tells() {
         (&shown["service"]["disabled_why"], &shown["service"]["failing_since"]),
         (&Value::Null, &Value::Null)
     );
+}
+
+#[tokio::test]
+async fn what_nobody_acknowledges_in_time_goes_on_to_the_second_line_once_also_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (hook, boss) = (Receiver::start().await, Receiver::start().await);
+    let first = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    channel(&first, &hook).await;
+    named(&first, &boss, "boss", 300).await;
+    happen(&first, "unit.failed", Severity::Critical).await;
+    // What nobody has to look after opens nothing.
+    happen(&first, "person.did_something", Severity::Info).await;
+    let text = hook.wait(1).await[0]["message"].as_str().unwrap().to_owned();
+    assert!(
+        text.contains("goes on to boss after 5 min") && text.ends_with("http://kiln.local/settings/alerts"),
+        "{text}"
+    );
+    let mut admin = first.admin().await;
+    let open = admin.get("/api/notifications/alerts?open=true").await.json();
+    assert_eq!(open.as_array().unwrap().len(), 1, "{open}");
+    assert_eq!(open[0]["event_type"], "unit.failed");
+    assert_eq!(
+        (&open[0]["steps"][0]["service_name"], &open[0]["steps"][0]["told_at"]),
+        (&json!("boss"), &Value::Null)
+    );
+    first.app.shut_down().await;
+    drop((first, admin));
+
+    let second = Box_::at_once_free(dir.path()).await;
+    let mut admin = second.admin().await;
+    until(|| {
+        second.app.hub(|hub| {
+            hub.banners(second.app.clock.now())
+                .iter()
+                .any(|b| b.text.contains("not acknowledged"))
+        })
+    })
+    .await;
+    second.clock.advance(Duration::from_secs(299));
+    second.app.alerts.engine.wake();
+    happen(&second, "unit.quarantined", Severity::Critical).await;
+    hook.wait(2).await;
+    second.clock.advance(Duration::from_secs(2));
+    second.app.alerts.engine.wake();
+    let told = boss.wait(1).await;
+    assert_eq!(told.len(), 1, "the other one has five minutes of its own");
+    assert_eq!(told[0]["event_type"], "unit.failed");
+    assert!(
+        told[0]["title"].as_str().unwrap().starts_with("Not acknowledged: "),
+        "{}",
+        told[0]
+    );
+    assert!(
+        told[0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("Nobody acknowledged this for 5 min.")
+    );
+    second.clock.advance(Duration::from_secs(300));
+    second.app.alerts.engine.wake();
+    let kinds: Vec<Value> = boss
+        .wait(2)
+        .await
+        .iter()
+        .map(|body| body["event_type"].clone())
+        .collect();
+    assert_eq!(kinds, ["unit.failed", "unit.quarantined"], "each once");
+    let all = admin.get("/api/notifications/alerts").await.json();
+    assert!(
+        all.as_array()
+            .unwrap()
+            .iter()
+            .all(|alert| alert["steps"][0]["told_at"].is_string()),
+        "{all}"
+    );
+    let logged = async {
+        while admin
+            .get("/api/v1/events")
+            .await
+            .text
+            .matches("alerts.escalated")
+            .count()
+            != 2
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, logged).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_acknowledged_alert_goes_on_to_nobody_and_says_who_took_it() {
+    let box_ = Box_::claimed().await;
+    let (hook, boss) = (Receiver::start().await, Receiver::start().await);
+    channel(&box_, &hook).await;
+    let second = named(&box_, &boss, "boss", 60).await;
+    let mut admin = box_.admin().await;
+    let short = json!({ "escalate_after_secs": 30 });
+    let refused = admin
+        .put(&format!("/api/notifications/services/{second}"), &short)
+        .await;
+    assert_eq!(
+        (refused.status, refused.text.contains("escalate_after_secs")),
+        (422, true),
+        "{refused:?}"
+    );
+    happen(&box_, "unit.failed", Severity::Critical).await;
+    hook.wait(1).await;
+    let id = admin.get("/api/notifications/alerts").await.json()[0]["id"]
+        .as_u64()
+        .unwrap();
+    let path = format!("/api/notifications/alerts/{id}/ack");
+    assert_eq!(box_.client().post(&path, &json!({})).await.status, 401);
+    for _ in 0..2 {
+        let taken = admin.post(&path, &json!({})).await;
+        assert_eq!(taken.status, 200, "{taken:?}");
+        assert_eq!(taken.json()["acknowledged_by"], "admin");
+    }
+    let unknown = admin.post("/api/notifications/alerts/999999/ack", &json!({})).await;
+    assert_eq!((unknown.status, unknown.problem().as_str()), (404, "alert-unknown"));
+    assert_eq!(admin.get("/api/notifications/alerts?open=true").await.json(), json!([]));
+    assert_eq!(
+        admin
+            .get("/api/v1/events")
+            .await
+            .text
+            .matches("person.acknowledged_alert")
+            .count(),
+        1,
+        "told once"
+    );
+    // Whatever is due after it comes, so what was not due is known not to come.
+    box_.clock.advance(Duration::from_secs(61));
+    happen(&box_, "unit.quarantined", Severity::Critical).await;
+    hook.wait(2).await;
+    box_.clock.advance(Duration::from_secs(61));
+    box_.app.alerts.engine.wake();
+    assert_eq!(boss.wait(1).await[0]["event_type"], "unit.quarantined");
+    assert_eq!(boss.got().len(), 1);
 }
 
 /// What PID 1 hands over of `kiln.toml` tells from the first start on; what is wrong in it is shown, and no secret is logged.

@@ -64,6 +64,7 @@ impl Box_ {
         };
         let app = App::start(setup).await.unwrap();
         let tls = Identity::open(dir, "kiln", app.clock.now().wall).unwrap();
+        let _known = app.life.certificate.set(tls.shown.clone());
         let tls = Some(server::tls::acceptor(&tls));
         let (address, listener) = listen::tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
         tokio::spawn(serve(

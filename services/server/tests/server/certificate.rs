@@ -264,3 +264,60 @@ async fn only_the_built_in_agent_can_hand_certificates_in_and_nobody_reads_them_
     );
     assert_eq!(admin.get("/api/v1/certificates").await.json(), json!([]));
 }
+
+/// An agent forgets its oldest jobs; what it told of them must not stand as good when the drive fails.
+#[tokio::test]
+async fn a_failure_revokes_what_the_agent_has_forgotten_and_nothing_later() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    let standing = async |admin: &mut Client, signed: &Signed| check(admin, signed.text(), "").await;
+
+    let mut certified = Vec::new();
+    for number in [10, 30] {
+        let mut job = finished(number);
+        let signed = sign(&job, 3);
+        job.certificate = Some(signed.info());
+        tell(&agent, &mut admin, &job).await;
+        assert_eq!(
+            standing(&mut admin, &signed).await.revocation,
+            RevocationState::Standing
+        );
+        certified.push((job, signed));
+    }
+    let mut failed = finished(20);
+    if let Some(verdict) = &mut failed.verdict {
+        verdict.outcome = Outcome::Failed;
+        verdict.summary = "3 blocks differ.".into();
+    }
+    tell(&agent, &mut admin, &failed).await;
+    let [(first, old), (_, new)] = &certified[..] else {
+        unreachable!()
+    };
+    let end = std::time::Instant::now() + crate::client::PATIENCE;
+    loop {
+        let told = standing(&mut admin, old).await;
+        if told.standing == Standing::Bad && told.told.contains("3 blocks differ") {
+            break;
+        }
+        // The job is shown a moment before it is on the medium.
+        assert!(std::time::Instant::now() < end, "{told:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(
+        standing(&mut admin, new).await.standing,
+        Standing::Trusted,
+        "tested again after that"
+    );
+    // The job as it was before is told again, as after a backup was restored there.
+    agent.sender.send(&Frame::Job(Box::new(first.clone()))).await.unwrap();
+    tell(&agent, &mut admin, &finished(40)).await;
+    assert_eq!(standing(&mut admin, old).await.standing, Standing::Bad);
+
+    let forgotten = sign(&finished(50), 3);
+    assert_eq!(
+        standing(&mut admin, &forgotten).await.revocation,
+        RevocationState::Unknown,
+        "nobody here remembers it"
+    );
+}

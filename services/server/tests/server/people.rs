@@ -33,6 +33,42 @@ async fn a_changed_password_ends_all_other_sessions() {
 }
 
 #[tokio::test]
+async fn ones_own_sessions_are_listed_and_each_is_ended_by_itself() {
+    let server = Box_::claimed().await;
+    let mut first = server.admin().await;
+    let mut phone = server.client();
+    phone.headers.push(("user-agent", "Phone/1".into()));
+    let login = json!({ "username": "admin", "password": PASSWORD });
+    assert_eq!(phone.post("/api/v1/session", &login).await.status, 200);
+    let all = first.get("/api/v1/sessions").await;
+    let list = all.json();
+    let find = |own: bool| {
+        list.as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["own"] == own)
+            .unwrap()
+            .clone()
+    };
+    let (own, other) = (find(true), find(false));
+    assert_eq!(list.as_array().unwrap().len(), 2, "{list}");
+    assert_eq!(
+        (&other["program"], &other["address"]),
+        (&json!("Phone/1"), &json!("127.0.0.1"))
+    );
+    for cookie in [&first.cookie, &phone.cookie] {
+        assert!(!all.text.contains(cookie.as_deref().unwrap()), "{all:?}");
+    }
+    let path = |one: &serde_json::Value| format!("/api/v1/sessions/{}", one["id"].as_str().unwrap());
+    assert_eq!(first.delete(&path(&other)).await.status, 204);
+    assert_eq!(phone.get("/api/v1/session").await.status, 401);
+    let again = first.delete(&path(&other)).await;
+    assert_eq!((again.status, again.problem().as_str()), (404, "session-unknown"));
+    assert_eq!(first.get("/api/v1/sessions").await.json(), json!([own]));
+    assert_eq!(server.client().get("/api/v1/sessions").await.status, 401);
+}
+
+#[tokio::test]
 async fn whoever_stands_before_the_box_gets_in_again() {
     let server = Box_::claimed().await;
     let mut old = server.admin().await;

@@ -104,3 +104,15 @@ async fn what_is_neither_harms_nobody() {
     }
     assert_eq!(server.client().get("/health").await.status, 200);
 }
+
+#[tokio::test]
+async fn the_certificate_is_told_to_whoever_is_logged_in() {
+    let server = Box_::claimed().await;
+    let told = server.admin().await.get("/api/v1/tls").await.json();
+    assert_eq!(told["fingerprint"].as_str().unwrap().len(), 95, "{told}");
+    assert_eq!(told["by_tls"], false);
+    let time = |key: &str| told[key].as_str().unwrap().parse::<wire::Time>().unwrap();
+    let now = server.app.clock.now().wall;
+    assert!(time("begins") < now && now < time("ends"), "{told}");
+    assert_eq!(server.client().get("/api/v1/tls").await.status, 401);
+}

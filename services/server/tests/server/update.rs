@@ -226,6 +226,17 @@ impl Bench {
         }
     }
 
+    /// Waits until PID 1 was asked for this, with who has asked for it in the reason.
+    async fn ordered(&self, what: &str) {
+        let asked = async {
+            let is = |request: &Value| request[what]["why"].as_str().is_some_and(|why| why.contains("admin"));
+            while !self.asked.lock().unwrap().iter().any(is) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap();
+    }
+
     async fn bytes(&mut self, method: Method, path: &str, bytes: &[u8]) -> crate::client::Answer {
         let body = Some(("application/octet-stream", Bytes::copy_from_slice(bytes)));
         self.admin.raw(method, &format!("/api/v1/update{path}"), body).await
@@ -283,18 +294,7 @@ async fn an_update_in_pieces_goes_on_when_the_writer_was_lost_and_only_the_signe
     assert_eq!(bench.kept.whole(), all[head.len()..]);
     let answer = bench.admin.post("/api/v1/update/reboot", &json!({})).await;
     assert_eq!(answer.status, 202);
-    let asked = async {
-        while !bench
-            .asked
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|r| r["reboot"]["why"].as_str().is_some_and(|w| w.contains("admin")))
-        {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, asked).await.unwrap();
+    bench.ordered("reboot").await;
     assert!(
         bench.asked.lock().unwrap().iter().any(|r| r.get("update").is_some()),
         "PID 1 was asked for the writer"
@@ -501,4 +501,31 @@ async fn without_a_supervisor_there_is_nothing_to_update_and_nobody_else_may() {
         let answer = stranger.raw(method, &format!("/api/v1/update{path}"), None).await;
         assert_eq!(answer.problem(), "not-logged-in", "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_box_is_switched_off_by_its_name_and_not_under_a_job_unless_that_is_said() {
+    let mut bench = Bench::new().await;
+    let off = |confirm: &str, while_testing: bool| json!({ "confirm": confirm, "while_testing": while_testing });
+    let answer = bench.admin.post("/api/v1/power-off", &off("klin", false)).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (422, "not-confirmed"));
+    let agent = crate::agent::Agent::connect(&bench._box).await;
+    let mut job = crate::certificate::finished(7);
+    (job.state, job.ended) = (wire::job::JobState::Running, None);
+    let mut stream = bench.admin.events("/api/v1/stream").await;
+    agent.sender.send(&wire::Frame::Job(Box::new(job))).await.unwrap();
+    stream.named("job").await;
+    let answer = bench.admin.post("/api/v1/power-off", &off("kiln", false)).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "jobs-running"));
+    assert!(
+        bench
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|asked| asked.get("power_off").is_none())
+    );
+    let answer = bench.admin.post("/api/v1/power-off", &off("kiln", true)).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    bench.ordered("power_off").await;
 }

@@ -248,7 +248,10 @@ mod tests {
                     password: "$argon2id$…".into(),
                 };
                 CREDENTIALS.put(w, "user:ada", &credential(user))?;
-                let session = Kind::Session { user: "ada".into() };
+                let session = Kind::Session {
+                    user: "ada".into(),
+                    from: crate::auth::session::Origin::default(),
+                };
                 CREDENTIALS.put(w, "session:1", &credential(session))
             })
             .await

@@ -1,0 +1,166 @@
+//! Sessions: who is logged in, from where, until when; how each is ended.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wire::Time;
+
+use super::credential::{Credential, Kind, Vault};
+use super::secret;
+
+/// How long a session lasts.
+pub const SESSION: Duration = Duration::from_secs(24 * 3600);
+
+/// Most sessions kept; past it the one that ends first gives way.
+const SESSIONS_MAX: usize = 1000;
+
+/// Longest name of a program that is kept, in characters.
+const PROGRAM_MAX: usize = 200;
+
+/// Letters of a session's key by which people name it: 64 bits of a hash, of which nobody finds the secret.
+const NAMED: usize = 16;
+
+/// Where a login came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Address of the other end.
+    pub address: String,
+    /// What its program calls itself (`User-Agent`).
+    pub program: String,
+}
+
+impl Origin {
+    /// From an address and what the other end's program calls itself, cut to what is kept.
+    pub fn new(address: String, program: Option<&str>) -> Self {
+        let plain = program.unwrap_or("").chars().filter(|c| !c.is_control());
+        Self {
+            address,
+            program: plain.take(PROGRAM_MAX).collect(),
+        }
+    }
+}
+
+/// A session as its person sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// By what it is named; no secret.
+    pub id: String,
+    /// When the login was.
+    pub created: Time,
+    /// When it ends.
+    pub expires: Time,
+    /// Where it came from.
+    pub from: Origin,
+    /// Whether it is the one of the cookie that asks.
+    pub is_own: bool,
+}
+
+fn session_key(cookie: &str) -> String {
+    format!("session:{}", secret::hash(cookie))
+}
+
+/// By what a session with this key is named.
+fn name(key: &str) -> String {
+    let hash = key.trim_start_matches("session:");
+    hash.chars().take(NAMED).collect()
+}
+
+impl Vault {
+    /// Makes a session and returns the cookie's value and when it ends.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn log_in(&self, user: &str, from: Origin, now: Time) -> store::Result<(String, Time)> {
+        let cookie = secret::new();
+        let expires = now.checked_add(SESSION).unwrap_or(Time::MAX);
+        self.make_room("session:", SESSIONS_MAX).await?;
+        let kind = Kind::Session {
+            user: user.to_owned(),
+            from,
+        };
+        self.put(
+            session_key(&cookie),
+            Credential {
+                kind,
+                created: now,
+                expires: Some(expires),
+            },
+        )
+        .await?;
+        Ok((cookie, expires))
+    }
+
+    /// Whose session this cookie's value is, and when it ends.
+    pub fn session(&self, cookie: &str, now: Time) -> Option<(String, Time)> {
+        self.with(|all| {
+            let credential = all.get(&session_key(cookie)).filter(|c| c.is_valid(now))?;
+            match &credential.kind {
+                Kind::Session { user, .. } => Some((user.clone(), credential.expires.unwrap_or(Time::MAX))),
+                Kind::User { .. } | Kind::AddonToken { .. } => None,
+            }
+        })
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// When its end is not on the medium; it opens nothing all the same until the next start.
+    pub async fn log_out(&self, cookie: &str) -> store::Result<bool> {
+        self.remove(&session_key(cookie)).await
+    }
+
+    /// Ends the sessions of `user` (of everybody for `None`), all but the one of the cookie `keep`; how many.
+    ///
+    /// # Errors
+    /// When that is not on the medium.
+    pub async fn end_sessions(&self, user: Option<&str>, keep: Option<&str>) -> store::Result<usize> {
+        let kept = keep.map(session_key);
+        let keys: Vec<String> = self.with(|all| {
+            let those = all.iter().filter(|(key, c)| {
+                let is_theirs =
+                    matches!(&c.kind, Kind::Session { user: its, .. } if user.is_none_or(|user| user == its));
+                is_theirs && Some(*key) != kept.as_ref()
+            });
+            those.map(|(key, _)| key.clone()).collect()
+        });
+        for key in &keys {
+            self.remove(key).await?;
+        }
+        Ok(keys.len())
+    }
+
+    /// The sessions of a person, the newest first; `own` is the cookie of who asks.
+    pub fn sessions(&self, of: &str, own: &str, now: Time) -> Vec<Row> {
+        let own = session_key(own);
+        let row = |(key, credential): (&String, &Credential)| match &credential.kind {
+            Kind::Session { user, from } if user == of && credential.is_valid(now) => Some(Row {
+                id: name(key),
+                created: credential.created,
+                expires: credential.expires.unwrap_or(Time::MAX),
+                from: from.clone(),
+                is_own: *key == own,
+            }),
+            Kind::Session { .. } | Kind::User { .. } | Kind::AddonToken { .. } => None,
+        };
+        let mut rows: Vec<Row> = self.with(|all| all.iter().filter_map(row).collect());
+        rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+        rows
+    }
+
+    /// Ends a person's session by what it is named; false if there is none such.
+    ///
+    /// # Errors
+    /// When its end is not on the medium; it opens nothing all the same until the next start.
+    pub async fn end_session(&self, of: &str, id: &str) -> store::Result<bool> {
+        let key = self.with(|all| {
+            let theirs = |c: &Credential| matches!(&c.kind, Kind::Session { user, .. } if user == of);
+            all.iter()
+                .find(|(key, c)| theirs(c) && name(key) == id)
+                .map(|(key, _)| key.clone())
+        });
+        match key {
+            Some(key) => self.remove(&key).await,
+            None => Ok(false),
+        }
+    }
+}

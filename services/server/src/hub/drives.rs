@@ -1,0 +1,52 @@
+//! The drives as the built-in agent told them, and of when that is where nobody watches the bus any more.
+//!
+//! After a start of the server, and while the agent is not connected, the list is what was told last: a drive in it may be
+//! gone or be under another kernel name. Each of them says so (`as_of`) until the agent has told them again.
+
+use wire::Time;
+use wire::drive::Drive;
+
+use super::{Effect, Hub, Stream};
+
+/// Marks drives as known from before; `heard`: when the agent was heard last.
+pub(super) fn date(drives: &mut [Drive], heard: Option<Time>) {
+    // When the agent was heard is kept once a minute; a change of a drive that was told later is proof of a later time.
+    let newest = drives.iter().map(|drive| drive.since).max();
+    let as_of = heard.max(newest);
+    for drive in drives {
+        drive.as_of = as_of;
+    }
+}
+
+impl Hub {
+    /// Takes the agent's list; what it says of dates is the server's to say.
+    pub(super) fn drives_told(&mut self, mut drives: Vec<Drive>, out: &mut Vec<Effect>) {
+        for drive in &mut drives {
+            drive.as_of = None;
+        }
+        if self.drives != drives {
+            out.push(Effect::SaveDrives(drives.clone()));
+            out.push(Effect::Stream(Stream::Drives(drives.clone())));
+            self.drives = drives;
+        }
+    }
+
+    /// Nobody watches the bus any more; `heard`: when the agent was heard last.
+    pub(super) fn unwatched(&mut self, heard: Option<Time>, out: &mut Vec<Effect>) {
+        // One that was not told since the connection before stays of that time.
+        if self.built_in && self.drives.iter().any(|drive| drive.as_of.is_none()) {
+            date(&mut self.drives, heard);
+            out.push(Effect::Stream(Stream::Drives(self.drives.clone())));
+        }
+    }
+
+    /// The drives, as the agent told them last.
+    pub fn drives(&self) -> &[Drive] {
+        &self.drives
+    }
+
+    /// Whether the agent has told a drive that is here, in the connection that it has.
+    pub fn sees_a_drive(&self) -> bool {
+        self.drives.iter().any(|drive| drive.present && drive.as_of.is_none())
+    }
+}
