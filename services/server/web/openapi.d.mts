@@ -2,3 +2,4 @@
 export function generate(document: object): string;
 export function document(): object;
 export function written(): string;
+export const WANTED: readonly string[];

@@ -8,7 +8,7 @@ const DOCUMENT = new URL("../../wire/bindings/openapi.json", import.meta.url);
 const OUT = new URL("./src/openapi.ts", import.meta.url);
 
 /** The schemas that the page uses; what they name comes with them. */
-const WANTED = ["AlertProvider", "AlertKind", "AlertDelivery", "ServiceView", "ServiceDetail", "ServiceRequest"];
+export const WANTED = ["AlertProvider", "AlertKind", "AlertDelivery", "ServiceView", "ServiceDetail", "ServiceRequest", "AlertOpen", "SessionView", "TlsView"];
 
 const nameOf = (ref) => ref.replace("#/components/schemas/", "");
 const comment = (text, indent) => (text ? `${indent}/** ${text.replaceAll("\n", " ").replaceAll("*/", "* /")} */\n` : "");

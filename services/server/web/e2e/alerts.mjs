@@ -89,6 +89,41 @@ export async function alerts(browser, width, scheme, count) {
         return (await page.locator(".alert-past tr", { hasText: "addon.token_made" }).getByText("taken").count()) > 0;
       });
       await inspect(page, `alerts-${width}`);
+    });
+
+    await test("alerts: what nobody acknowledges is listed with whom it goes on to, and one press ends that", async () => {
+      await page.getByLabel("Service").selectOption("generic");
+      await page.locator("#al-new-webhook_url").fill(`http://${hook.place}/boss`);
+      await page.getByRole("button", { name: "Add it" }).click();
+      await page.locator(".chan").nth(1).waitFor();
+      const boss = page.locator(".chan").nth(1);
+      await boss.getByRole("button", { name: /^Settings/ }).click();
+      await page.getByLabel("Name", { exact: true }).fill("boss");
+      await page.getByRole("checkbox", { name: /nobody has acknowledged in time/ }).check();
+      await page.getByLabel("After so many minutes").fill("20");
+      await page.getByRole("button", { name: "Save" }).click();
+      await channel("boss").getByText("second line, after 20 min").waitFor();
+      await page.getByText("Nothing waits for anybody.").waitFor();
+      // A refused login is a warning.
+      const before = hook.got.length;
+      const refused = await page.request.post("/api/v1/session", { headers: { "X-Requested-With": "XMLHttpRequest" }, data: { username: "mara", password: "not this one" } });
+      assert(`the wrong password answered ${refused.status()}`, refused.status() === 401);
+      await until("the first line", () => hook.got.slice(before).some(({ path, body }) => path === "/signed" && /goes on to boss after 20 min/.test(body.message)));
+      const { banners } = await (await page.request.get("/api/v1/box")).json();
+      assert("everybody is told", banners.some(({ text }) => text.startsWith("One alert is not acknowledged")));
+      // The list follows by itself.
+      await page.getByText(/Goes on to boss at \d\d:\d\d/).waitFor();
+      await inspect(page, `alerts-open-${width}`);
+      await page.getByRole("button", { name: /^Acknowledge/ }).click();
+      await page.getByText("Nothing waits for anybody.").waitFor();
+      assert("the second line was not told", !hook.got.some(({ path }) => path === "/boss"));
+      await channel("boss").getByRole("button", { name: /^Settings/ }).click();
+      await page.getByRole("button", { name: "Remove…" }).click();
+      await page.getByRole("button", { name: "Yes, remove it" }).click();
+      await until("one channel", async () => (await page.locator(".chan").count()) === 1);
+    });
+
+    await test("alerts: a channel is removed", async () => {
       await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
       await page.getByRole("button", { name: "Remove…" }).click();
       await page.getByRole("button", { name: "Yes, remove it" }).click();

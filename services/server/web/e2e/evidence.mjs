@@ -25,12 +25,13 @@ export async function evidence(at) {
   const api = async (path) => (await at.page().request.get(`/api/v1${path}`)).json();
   let first;
 
-  await test("options: judged as new, formatted afterwards, PASSED, and a certificate that others can check", async () => {
+  await test("options: new only where SMART is asked for, formatted afterwards, PASSED, and a certificate that others can check", async () => {
     const page = at.page();
     await pick("blank");
     await at.surface();
     await page.locator(".options > summary").click();
-    await page.getByRole("radio", { name: /^New/ }).check();
+    await page.getByText("“surface” asks for no SMART").waitFor();
+    assert("new cannot be chosen", await page.getByRole("radio", { name: /^New/ }).isDisabled());
     await page.getByRole("checkbox", { name: /Format afterwards/ }).check();
     await page.getByRole("heading", { name: "What will be lost" }).waitFor();
     await page.getByLabel(/^Label/).fill("bulk");
@@ -43,7 +44,7 @@ export async function evidence(at) {
     await page.getByRole("heading", { name: "Formatted", exact: true }).waitFor();
     await shot("formatted");
     const job = await api(`/jobs/${first}`);
-    assert("the options came through", job.options.profile === "new" && job.options.format?.label === "bulk");
+    assert("the options came through", job.options.profile === "used" && job.options.format?.label === "bulk");
     assert(`it was formatted: ${JSON.stringify(job.formatted)}`, job.formatted && !job.formatted.problem && job.formatted.label === "bulk");
     const words = plain(await page.locator("main").textContent());
     for (const fact of ["“bulk”", job.certificate.id, ...job.formatted.checks]) assert(`${fact} is on the page`, words.includes(fact));

@@ -58,6 +58,11 @@ export async function settings(browser, width, scheme, count) {
         await page.getByRole("button", { name: "Restart the box…" }).click();
         await page.getByRole("dialog").getByText("Nothing is under way").waitFor();
         await page.getByRole("button", { name: "Leave it on" }).click();
+        await page.getByRole("button", { name: "Switch it off…" }).click();
+        const off = page.getByRole("dialog");
+        assert("nobody switches it off without its name", await off.getByRole("button", { name: "Switch it off" }).isDisabled());
+        await shot("settings-power");
+        await off.getByRole("button", { name: "Leave it on" }).click();
         await page.getByLabel("Your password").fill("not the password");
         const name = (await (await page.request.get("/api/v1/box")).json()).name;
         assert("the reset is off without the name", await page.getByRole("button", { name: "Forget everything and reboot" }).isDisabled());
@@ -68,12 +73,25 @@ export async function settings(browser, width, scheme, count) {
       await shot("settings-box");
     });
 
+    await test("people: where one is logged in, and a telephone that was lost is logged out", async () => {
+      const phone = await fetch(`${box.url}/api/v1/session`, { method: "POST", headers: { "X-Requested-With": "XMLHttpRequest", "Content-Type": "application/json", "User-Agent": "Mozilla/5.0 (Linux; Android 15) Chrome/140.0.0.0 Mobile Safari/537.36" }, body: JSON.stringify({ username: "admin", password: PASSWORD }) });
+      const cookie = /kiln_session=[^;]+/.exec(phone.headers.get("set-cookie"))[0];
+      await page.goto("/settings/people");
+      await page.getByText("this one").waitFor();
+      await shot("settings-people");
+      await page.getByRole("button", { name: "Log out Chrome on Android from 127.0.0.1" }).click();
+      await page.getByText("It is logged out.").waitFor();
+      assert("it is out", (await fetch(`${box.url}/api/v1/session`, { headers: { Cookie: cookie } })).status === 401);
+    });
+
     await test("keys: what the box signs with, and a token that is taken away only after a question", async () => {
       const made = await page.request.post("/api/addons/tokens", { ...XHR, data: { name: "the bench" } });
       assert(`the token answered ${made.status()}`, made.ok());
       const { public_key: gate } = await (await page.request.get("/api/v1/server/pubkey")).json();
       await page.goto("/settings/keys");
       await page.getByText(gate).waitFor();
+      const tls = await (await page.request.get("/api/v1/tls")).json();
+      await page.getByText(tls.fingerprint).waitFor();
       await page.getByText("Nothing is signed yet").waitFor();
       await shot("settings-keys");
       await page.getByRole("button", { name: "Take away… the bench" }).click();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { finding } from "./fixtures";
-import { ago, bytes, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, rate, THIN, timeLeft, verifiedWords } from "./format";
+import { ago, bytes, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, programWords, rate, THIN, timeLeft, verifiedWords } from "./format";
 
 const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
 
@@ -73,4 +73,15 @@ describe("words", () => {
     expect(findingPlace(finding({ lba: 7 }))).toBe("LBA 7");
     expect(findingPlace(finding({ lba: null }))).toBe("no single place");
   });
+});
+
+describe("what a program calls itself", () => {
+  it.each([
+    ["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"],
+    ["Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "Edge on Windows"],
+    ["Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1", "Safari on iPhone"],
+    ["Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36", "Chrome on Android"],
+    ["curl/8.14.1", "curl"],
+    ["", "A program that does not say its name"],
+  ])("%s", (agent, words) => expect(programWords(agent)).toBe(words));
 });

@@ -208,3 +208,13 @@ export function verdictShape(outcome: Outcome): "pass" | "warn" | "inc" | "fail"
     case "FAILED": return "fail";
   }
 }
+
+/** What a browser or program calls itself (`User-Agent`), as people call it: "Firefox on Linux". */
+export function programWords(agent: string): string {
+  if (agent === "") return "A program that does not say its name";
+  // Each of them claims to be those after it.
+  const browser = [["Edg/", "Edge"], ["Firefox/", "Firefox"], ["HeadlessChrome/", "Chrome"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]].find(([sign]) => agent.includes(sign ?? ""))?.[1];
+  if (!browser) return agent.split("/")[0] ?? agent;
+  const system = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS X", "macOS"], ["Linux", "Linux"]].find(([sign]) => agent.includes(sign ?? ""))?.[1];
+  return system ? `${browser} on ${system}` : browser;
+}

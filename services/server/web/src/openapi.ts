@@ -108,6 +108,28 @@ export type AlertKind = {
   type: string;
 };
 
+/** An alert that somebody is asked to acknowledge. */
+export type AlertOpen = {
+  /** When. */
+  acknowledged_at?: string | null;
+  /** Who acknowledged it. */
+  acknowledged_by?: string | null;
+  /** When it happened. */
+  at: string;
+  /** The event's kind. */
+  event_type: string;
+  /** Number of its event in the log. */
+  id: number;
+  /** The event in a sentence. */
+  message: string;
+  /** How much it matters. */
+  severity: Severity;
+  /** The channels of the second line that want it. */
+  steps: AlertStep[];
+  /** One line. */
+  title: string;
+};
+
 /** One service. */
 export type AlertProvider = {
   /** Its form. */
@@ -150,6 +172,18 @@ export type AlertRule = {
 /** What became of a message. */
 export type AlertStatus = "pending" | "retrying" | "sent" | "failed";
 
+/** One channel that is told unless somebody acknowledges the alert before. */
+export type AlertStep = {
+  /** When it is its turn. */
+  due_at: string;
+  /** Number of the channel. */
+  service_id: number;
+  /** Its name then. */
+  service_name: string;
+  /** When it was told. */
+  told_at?: string | null;
+};
+
 /** A channel with everything that is set for it. */
 export type ServiceDetail = {
   digest?: AlertDigest | null;
@@ -170,6 +204,7 @@ export type ServiceRequest = {
   config_json?: string | null;
   cooldown_secs?: number | null;
   enabled?: boolean | null;
+  escalate_after_secs?: number | null;
   /** 1 to 64 characters; without it the service's name. */
   name?: string | null;
   notify_on_critical?: boolean | null;
@@ -195,6 +230,8 @@ export type ServiceView = {
   disabled_why?: string | null;
   /** Whether it is used. */
   enabled: boolean;
+  /** 0: told at once; else told only of warnings and criticals that nobody acknowledged for so many seconds. */
+  escalate_after_secs: number;
   /** Since when nothing has reached it. */
   failing_since?: string | null;
   /** Number. */
@@ -217,5 +254,33 @@ export type ServiceView = {
   waiting: number;
 };
 
+/** One of one's own sessions. */
+export type SessionView = {
+  /** Address from which the login came; empty for one that is older than this version. */
+  address: string;
+  /** When the login was. */
+  created: string;
+  /** When it ends by itself. */
+  expires: string;
+  /** By what it is named. */
+  id: string;
+  /** Whether it is the one that asks. */
+  own: boolean;
+  /** What the program calls itself; empty where it does not say. */
+  program: string;
+};
+
 /** How much an event matters. */
 export type Severity = "info" | "warning" | "critical";
+
+/** The box's certificate for TLS, which nobody but its own screen vouches for. */
+export type TlsView = {
+  /** From when it holds. */
+  begins: string;
+  /** Whether this very request came by TLS. */
+  by_tls: boolean;
+  /** Until when; 30 days before that the box makes a new one for the same key. */
+  ends: string;
+  /** SHA-256: 32 hexadecimal pairs with colons, as browsers show it. */
+  fingerprint: string;
+};

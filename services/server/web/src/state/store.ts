@@ -181,9 +181,16 @@ export function byGroup(drives: readonly Drive[]): { name: string; note: string;
   return [...groups.values()].sort((a, b) => first(a) - first(b) || order(a.note, b.note));
 }
 
+/** What stands on a drive's plate: its place as short as a bay number, else its kernel name, which holds only while somebody watches the bus. */
+export function plateOf(drive: Drive): string {
+  const { place } = bayOf(drive);
+  if (place.length > 0 && place.length <= 8) return place;
+  return drive.as_of ? `was ${drive.kernel_name}` : drive.kernel_name;
+}
+
 /** Whether a drive may be chosen for a burn-in now. */
 export function canChoose(drive: Drive, job: Job | undefined): boolean {
-  return drive.present && drive.id !== null && drive.refused === null && (!job || isOver(job));
+  return drive.present && !drive.as_of && drive.id !== null && drive.refused === null && (!job || isOver(job));
 }
 
 /** Refusals that a person may override by giving up, drive by drive, what stands there and does not run. The box decides again. */

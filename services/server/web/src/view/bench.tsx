@@ -17,7 +17,7 @@ function Figures({ drives }: { drives: readonly Drive[] }) {
   const running = [...latest.value.values()].filter((job) => !isOver(job));
   const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
   const next = Math.min(...running.map((job) => job.progress?.eta_job ?? Infinity));
-  const hottest = here.filter((d) => d.temperature !== null).sort((a, b) => (b.temperature ?? 0) - (a.temperature ?? 0))[0];
+  const hottest = here.filter((d) => d.temperature !== null && !d.as_of).sort((a, b) => (b.temperature ?? 0) - (a.temperature ?? 0))[0];
   const [amount, unit] = rate(moving).split("\u00a0");
   return (
     <div class="figs">

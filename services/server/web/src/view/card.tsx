@@ -5,7 +5,7 @@ import { area, ceiling, curves, line, placeOfFinding, thin } from "../curve";
 import { ago, bytes, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../format";
 import { drivePath, jobPath } from "../route";
 import { toggle } from "../state/app";
-import { bayOf, canChoose, isOver, type Trail } from "../state/store";
+import { canChoose, isOver, plateOf, type Trail } from "../state/store";
 import { Icon, Shape, Still } from "./bits";
 
 /** What a card says in its second row and beneath. */
@@ -13,6 +13,13 @@ interface Say { kind: string; word: string; line: string; foot: [string, string,
 
 /** A drive's state in words; pure. */
 export function say(drive: Drive, job: Job | undefined, now: number): Say {
+  const words = sayNow(drive, job, now);
+  if (!drive.as_of || !drive.present) return words;
+  // What was measured then is no news; what was found out about the drive is still true of it.
+  return { ...words, kind: `${words.kind} stale`, foot: `As of ${clock(drive.as_of, now)}; not seen since` };
+}
+
+function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
   const temperature = celsius(job && !isOver(job) ? (job.progress?.temperature ?? drive.temperature) : drive.temperature);
   if (job && !isOver(job)) {
     // Progress comes more often than the whole job, so it knows first that a phase has begun.
@@ -88,13 +95,12 @@ export class Card extends Still<CardProps> {
     const words = say(drive, job, Math.max(minute, Date.parse(job?.ended ?? "") || 0));
     const can = canChoose(drive, job);
     const name = lastFour(drive.serial) || drive.kernel_name;
-    const { place } = bayOf(drive);
     const href = job ? jobPath(job.id) : drivePath(drive.key);
     const id = drive.id;
     return (
       <li class={`bay ${words.kind} ${can ? "can" : ""} ${selected ? "sel" : ""}`} data-bay={id ?? drive.key} data-can={can ? "" : undefined}>
         <span class="hd">
-          <span class="plate">{place.length > 0 && place.length <= 8 ? place : drive.kernel_name}</span>
+          <span class="plate">{plateOf(drive)}</span>
           <span class="md" title={drive.model}>{drive.model || "no model told"}</span>
           <span class="cap">{bytes(drive.capacity)}</span>
           {can && id !== null && (
@@ -121,7 +127,7 @@ export class Card extends Still<CardProps> {
 
 /** The 64-pixel place at the right: ring, verdict, lock or dotted ring. */
 function Place({ drive, job, kind }: { drive: Drive; job: Job | undefined; kind: string }) {
-  if (job && !isOver(job)) return kind === "hot" ? <Ring job={job} /> : <Shape of="inc" big />;
+  if (job && !isOver(job)) return kind.startsWith("hot") ? <Ring job={job} /> : <Shape of="inc" big />;
   if (drive.refused || drive.id === null) return <span class="lockd rg"><Icon name="lock" /></span>;
   if (job?.verdict && drive.present) return <Shape of={verdictShape(job.verdict.outcome)} big />;
   return <svg class="ring rg" viewBox="0 0 64 64" aria-hidden="true"><circle class="wait" cx="32" cy="32" r="29" /></svg>;

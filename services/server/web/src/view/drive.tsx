@@ -11,6 +11,7 @@ import { go, jobPath } from "../route";
 import { known, latest, now, wish, type Wish } from "../state/app";
 import { canChoose, canGiveUp, isOver } from "../state/store";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "./bits";
+import { Health } from "./health";
 import { SmartTable } from "./job/smart";
 
 function Content({ drive }: { drive: Drive }) {
@@ -81,6 +82,7 @@ function Locate({ drive }: { drive: Drive }) {
   const problem = useSignal<Problem | null>(null);
   const id = drive.id;
   if (id === null || !drive.present) return null;
+  if (drive.as_of) return <button class="btn" type="button" disabled aria-describedby="unseen"><Icon name="bulb" />Show me which</button>;
   const turn = async () => {
     busy.value = true;
     problem.value = null;
@@ -120,6 +122,8 @@ export function DrivePage({ id }: { id: string }) {
   }
   const job = latest.value.get(id);
   const can = drive !== undefined && canChoose(drive, job);
+  // What needs the drive itself waits until somebody watches the bus; the page says why.
+  const unseen = drive?.present && drive.as_of ? drive.as_of : null;
   const lately = events.filter((event) => event.drive === id).slice(-30).reverse();
   const smart = jobs.find((j) => j.smart.length > 0);
   return (
@@ -128,13 +132,15 @@ export function DrivePage({ id }: { id: string }) {
         <div class="who"><span class="l4">{lastFour(known_as.serial) || drive?.kernel_name}</span>
           <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
         <div class="mid">
-          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : "Ready"}</h1>
+          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : "Ready"}</h1>
           <p class="sayit">{drive?.refused ? `${drive.refused.reason.charAt(0).toUpperCase()}${drive.refused.reason.slice(1)}.` : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
+          {unseen && <p class="mute" id="unseen">The burn-in agent has not told this box's drives since then: it may be gone, or be another name to the kernel. Burning it in, scanning it and its light wait for the agent.</p>}
         </div>
         <div class="do">
           {job && <a class="btn" href={jobPath(job.id)}>{isOver(job) ? "Last job" : "Its job"}</a>}
+          {unseen && (!job || isOver(job)) && <button class="btn prime" type="button" disabled aria-describedby="unseen">Burn in…</button>}
           {can && <button class="btn prime" type="button" onClick={() => enter({ drives: [id] })}>Burn in…</button>}
-          {drive && drive.present && drive.id !== null && (!job || isOver(job)) && <button class="btn" type="button" onClick={() => enter({ drives: [id], readOnly: true })}>Read scan…</button>}
+          {drive && drive.present && drive.id !== null && (!job || isOver(job)) && <button class="btn" type="button" disabled={unseen !== null} aria-describedby={unseen ? "unseen" : undefined} onClick={() => enter({ drives: [id], readOnly: true })}>Read scan…</button>}
           {drive && canGiveUp(drive, job) && <button class="btn danger" type="button" onClick={() => enter({ drives: [id], giveUp: [id] })}>Give it up and burn in…</button>}
           {drive && <Locate drive={drive} />}
           {drive?.refused && !canGiveUp(drive, job) && <span class="mute"><Icon name="lock" /></span>}
@@ -149,14 +155,15 @@ export function DrivePage({ id }: { id: string }) {
               <dt>World wide name</dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
               <dt>Capacity</dt><dd>{bytes(drive.capacity)} ({grouped(drive.capacity)} bytes)</dd>
               <dt>Sectors</dt><dd>{drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
-              <dt>Attached</dt><dd>{busName(drive.bus)}, {drive.location || "place not told"} ({drive.kernel_name} now)</dd>
+              <dt>Attached</dt><dd>{busName(drive.bus)}, {drive.location || "place not told"} ({drive.kernel_name} {unseen ? "then" : "now"})</dd>
               <dt>Stores</dt><dd>{rotationName(drive.rotation)}</dd>
-              <dt>Temperature</dt><dd>{drive.temperature === null ? "no sensor tells" : celsius(drive.temperature)}</dd>
+              <dt>Temperature</dt><dd>{drive.temperature === null ? "no sensor tells" : celsius(drive.temperature)}{unseen && drive.temperature !== null && " then"}</dd>
               <dt>{drive.present ? "Here" : "Out"}</dt><dd>since {clock(drive.since, now.value)}</dd>
             </dl>
           </Panel>
         )}
         <Jobs jobs={jobs} />
+        {known_as.serial && <Health serial={known_as.serial} />}
         {smart && <Panel title="SMART at the last burn-in" span="c7"><SmartTable rows={smart.smart} /></Panel>}
         <Panel title="What happened to it" span={smart ? "c5" : "c12"}>
           {lately.length === 0 ? <p class="mute">Nothing in the events that this page holds.</p> : <ul class="plain">{lately.map((event) => <li key={event.seq}><span class="mute">{stamp(event.ts)}</span> {event.message}</li>)}</ul>}

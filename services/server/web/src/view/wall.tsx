@@ -11,7 +11,7 @@ import "../style/wall.css";
 import { bytes, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../format";
 import { go } from "../route";
 import { known, latest, lostSince, now } from "../state/app";
-import { bayOf, isOver } from "../state/store";
+import { isOver, plateOf } from "../state/store";
 import { needs } from "./bench";
 import { Shape, Still } from "./bits";
 import { banners } from "./box";
@@ -19,11 +19,6 @@ import { plan, screens, shown, standing } from "./wall-plan";
 
 /** The window, in pixels; measured when the page opens. */
 const room = signal<readonly [width: number, height: number]>([1920, 1080]);
-
-const plate = (drive: Drive) => {
-  const { place } = bayOf(drive);
-  return place.length > 0 && place.length <= 8 ? place : drive.kernel_name;
-};
 
 /** A tile: how it looks, its large word, what stands beside it, and the share of the phase that is done. */
 interface Face { kind: string; shape: "pass" | "warn" | "fail" | "inc" | null; word: string; small: string; side: string; share: number | null }
@@ -39,6 +34,7 @@ export function face(drive: Drive, job: Job | undefined): Face {
     return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
   }
   if (drive.refused) return { ...plain, kind: "idle", word: "In use" };
+  if (drive.as_of && !job?.verdict) return { ...plain, kind: "idle", word: "Not seen", side: `since ${clock(drive.as_of, Date.parse(drive.as_of))}` };
   if (job?.verdict) {
     const { outcome } = job.verdict;
     const first = outcome === "FAILED" ? job.findings.find((finding) => finding.lba !== null) : undefined;
@@ -54,7 +50,7 @@ class Tile extends Still<{ drive: Drive; job: Job | undefined }> {
       <li class={`w ${kind}`}>
         {share !== null && <i class="fl" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
         {share !== null && <i class="bar" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
-        <span class="id"><span class="plate">{plate(drive)}</span>{lastFour(drive.serial)}</span>
+        <span class="id"><span class="plate">{plateOf(drive)}</span>{lastFour(drive.serial)}</span>
         <span class="cp">{bytes(drive.capacity)}</span>
         <span class="bg">{shape && <Shape of={shape} />}<span>{word}{small && <small> {small}</small>}</span></span>
         <span class="tm">{side}</span>
@@ -75,7 +71,7 @@ function Foot({ drives, list }: { drives: readonly Drive[]; list: ReturnType<typ
       {told[0] && <span class={told[0].severity === "critical" ? "is-fail" : "is-warn"}><Shape of={told[0].severity === "critical" ? "fail" : "warn"} /><span>{told[0].text}</span></span>}
       {list.slice(0, 3).map(({ job, shape }) => {
         const drive = drives.find((one) => one.id === job.drive);
-        return <span key={job.id} class={`is-${shape}`}><Shape of={shape} /><span><b>{drive ? plate(drive) : ""} …{lastFour(job.serial)}</b> {job.state.kind === "waiting" ? "waits" : ACT[shape]}</span></span>;
+        return <span key={job.id} class={`is-${shape}`}><Shape of={shape} /><span><b>{drive ? plateOf(drive) : ""} …{lastFour(job.serial)}</b> {job.state.kind === "waiting" ? "waits" : ACT[shape]}</span></span>;
       })}
       {list.length > 3 && <span>and {list.length - 3} more</span>}
       {list.length === 0 && told.length === 0 && <span class="calm">Nothing needs anybody.</span>}
@@ -115,7 +111,7 @@ export function WallPage() {
   const running = [...jobs.values()].filter((job) => here.has(job.drive) && !isOver(job));
   const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
   const [amount, per] = rate(moving).split("\u00a0");
-  const hottest = list.filter((drive) => drive.temperature !== null).sort((a, b) => (b.temperature ?? 0) - (a.temperature ?? 0))[0];
+  const hottest = list.filter((drive) => drive.temperature !== null && !drive.as_of).sort((a, b) => (b.temperature ?? 0) - (a.temperature ?? 0))[0];
   return (
     <main id="main" class={`wall ${lostSince.value !== null ? "lost" : ""}`} tabIndex={-1} style={{ "--u": `${unit}px` }}>
       <a class="skip" href="/">To the bench</a>
@@ -123,7 +119,7 @@ export function WallPage() {
         <h1 class="nm"><svg aria-hidden="true"><use href="#kiln" /></svg>{box?.name ?? "Kiln"}</h1>
         <span class="q"><b>{running.length}</b> burning</span>
         {moving > 0 && <span class="q"><b>{amount}</b> {per}</span>}
-        {hottest && <span class="q"><b>{hottest.temperature} °C</b> {plate(hottest)}</span>}
+        {hottest && <span class="q"><b>{hottest.temperature} °C</b> {plateOf(hottest)}</span>}
         {all.length > 1 && <span class="q pg">{screen?.name} <b>{at + 1}</b> of {all.length}</span>}
         <time class="t">{new Date(now.value).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}</time>
       </header>

@@ -6,6 +6,7 @@ import { readProblem } from "../api";
 import { drive, finding, job, plan, planDrive } from "../fixtures";
 import { neighbour } from "../keys";
 import { placeOf } from "../route";
+import { canChoose, plateOf } from "../state/store";
 import { needs } from "./bench";
 import { banners } from "./box";
 import { say } from "./card";
@@ -13,6 +14,7 @@ import { fits } from "./events";
 import { lossWords } from "./gate/reading";
 import { headline } from "./job/head";
 import { mergeLog } from "./job/log";
+import { face } from "./wall";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
@@ -30,6 +32,15 @@ describe("a card", () => {
   it("a pulled drive with an open job waits, and an old verdict is not shown for a drive that is out", () => {
     expect(say(drive({ present: false }), job(), NOW)).toMatchObject({ word: "Waiting" });
     expect(say(drive({ present: false }), done("PASSED"), NOW)).toMatchObject({ word: "Pulled" });
+  });
+  it("a drive that nobody watches says of when it is, and cannot be chosen", () => {
+    const then = drive({ as_of: "2026-11-20T06:05:00Z", kernel_name: "sdc", location: "" });
+    expect(say(then, undefined, NOW)).toMatchObject({ kind: "idle stale", word: "Looks blank", foot: expect.stringMatching(/^As of \d\d:05; not seen since$/) as string });
+    expect(say(then, job(), NOW)).toMatchObject({ kind: "hot stale", word: "Verify" });
+    expect(say(then, done("PASSED"), NOW).word).toBe("PASSED");
+    expect(canChoose(then, undefined)).toBe(false);
+    expect([plateOf(then), plateOf(drive({ kernel_name: "sdc", location: "" }))]).toEqual(["was sdc", "sdc"]);
+    expect(face(then, undefined)).toMatchObject({ word: "Not seen" });
   });
   it("a failed drive shows where", () => {
     expect(say(drive(), done("FAILED", { findings: [finding({ lba: 77, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "LBA 77" });

@@ -44,12 +44,16 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
       <div class="grid">
         <fieldset class="pair">
           <legend>Judge it as</legend>
-          {(["used", "new"] satisfies Profile[]).map((profile) => (
-            <label key={profile} class={now.profile === profile ? "on" : ""}>
-              <input type="radio" name="profile" checked={now.profile === profile} onChange={() => set({ profile })} />
-              <span><b>{profile === "used" ? "Used" : "New"}</b><span>{profile === "used" ? "second-hand, or in service for a while" : "sold as new: hours and past defects count against it"}</span></span>
-            </label>
-          ))}
+          {(["used", "new"] satisfies Profile[]).map((profile) => {
+            // Chosen already and another playbook taken since: it stays to be seen, and the plan says why it cannot be.
+            const cannot = profile === "new" && book?.judges_new === false;
+            return (
+              <label key={profile} class={now.profile === profile ? "on" : ""}>
+                <input type="radio" name="profile" checked={now.profile === profile} disabled={cannot && now.profile !== "new"} onChange={() => set({ profile })} />
+                <span><b>{profile === "used" ? "Used" : "New"}</b><span>{profile === "used" ? "second-hand, or in service for a while" : cannot ? `“${book.name}” asks for no SMART, by which alone that is judged` : "sold as new: hours and past defects count against it"}</span></span>
+              </label>
+            );
+          })}
         </fieldset>
         <div class="row">
           <label class="check">

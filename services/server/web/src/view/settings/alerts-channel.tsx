@@ -48,7 +48,7 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
   const save = () => run(async () => {
     await alerts.change(props.id, {
       name: service.name, enabled: service.enabled, notify_on_critical: service.notify_on_critical, notify_on_warning: service.notify_on_warning,
-      notify_on_healthy: service.notify_on_healthy, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
+      notify_on_healthy: service.notify_on_healthy, escalate_after_secs: service.escalate_after_secs, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
     });
     await alerts.rules(props.id, rules.value.map(sent));
     if (found.quiet_hours || quiet.value.enabled) await alerts.quiet(props.id, quiet.value);
@@ -63,6 +63,15 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
         <Tick label="Criticals: a drive failed, a service of the box is down" on={service.notify_on_critical} onChange={(on) => set({ notify_on_critical: on })} />
         <Tick label="Warnings: a burn-in waits or has no clear verdict, a drive is too hot" on={service.notify_on_warning} onChange={(on) => set({ notify_on_warning: on })} />
         <Tick label="Everything else, too" on={service.notify_on_healthy} onChange={(on) => set({ notify_on_healthy: on })} />
+      </fieldset>
+      <fieldset class="alert-set"><legend>Second line</legend>
+        <Tick label="Told only of warnings and criticals that nobody has acknowledged in time" on={service.escalate_after_secs > 0} onChange={(on) => set({ escalate_after_secs: on ? 900 : 0 })} />
+        {service.escalate_after_secs > 0 && (
+          <div class="alert-form">
+            <div class="field"><label for={`ch-esc-${props.id}`}>After so many minutes</label>
+              <input id={`ch-esc-${props.id}`} type="number" min={1} max={1440} step={1} required value={service.escalate_after_secs / 60} onChange={(event) => set({ escalate_after_secs: Math.round(Number(event.currentTarget.value) * 60) })} /></div>
+          </div>
+        )}
       </fieldset>
       <fieldset class="alert-set"><legend>Rules</legend>
         <p class="mute">The first rule that fits decides, whatever is ticked above.</p>

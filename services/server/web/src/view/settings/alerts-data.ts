@@ -1,6 +1,6 @@
 /** Alerts as the box tells them: what `/api/notifications` sends and takes (its document is at `/api/v1/openapi.json`). */
 import { call, segment } from "../../api";
-import type { AlertDelivery, AlertDigest, AlertKind, AlertProvider, AlertQuietHours, AlertRule, ServiceDetail, ServiceView } from "../../openapi";
+import type { AlertDelivery, AlertDigest, AlertKind, AlertOpen, AlertProvider, AlertQuietHours, AlertRule, ServiceDetail, ServiceView } from "../../openapi";
 
 const ROOT = "/api/notifications";
 
@@ -27,6 +27,9 @@ export type Detail = Omit<ServiceDetail, "quiet_hours" | "digest"> & { quiet_hou
 /** What became of one message. */
 export type Delivery = AlertDelivery;
 
+/** An alert that waits for somebody to acknowledge it. */
+export type Alert = AlertOpen;
+
 /** How a test went. */
 export interface Tried { success: boolean; message?: string; error?: string }
 
@@ -49,6 +52,8 @@ export const alerts = {
   digest: (id: number, digest: Digest) => call<unknown>("PUT", `${of(id)}/digest`, digest),
   test: (id: number) => call<Tried>("POST", `${ROOT}/test`, { service_id: id }, TEST_MS),
   tryOut: (draft: Draft, id?: number) => call<Tried>("POST", `${ROOT}/test-url`, { ...draft, service_id: id }, TEST_MS),
+  open: () => call<Alert[]>("GET", `${ROOT}/alerts?open=true`),
+  acknowledge: (id: number) => call<Alert>("POST", `${ROOT}/alerts/${segment(String(id))}/ack`),
   history: () => call<Delivery[]>("GET", `${ROOT}/history?limit=50`),
 };
 
@@ -71,4 +76,12 @@ export function ruleWords(rule: Rule, kinds: readonly Kind[]): string {
   const kind = kinds.find(({ type }) => type === rule.event_type)?.label ?? rule.event_type;
   const about = [rule.drive && `drive ${rule.drive}`, rule.job && `job ${rule.job}`, rule.workspace && `workspace ${rule.workspace}`].filter(Boolean);
   return `${rule.enabled ? "Tell" : "Keep back"}: ${kind}${about.length > 0 ? ` (${about.join(", ")})` : ""}`;
+}
+
+/** To whom an alert goes on, and when: the next step that nobody has been told, else that all were. */
+export function goesOn(alert: Alert, when: (iso: string) => string): string {
+  const next = alert.steps.filter((step) => step.told_at === null).sort((a, b) => (a.due_at < b.due_at ? -1 : 1))[0];
+  if (next) return `Goes on to ${next.service_name} at ${when(next.due_at)}.`;
+  const told = alert.steps.map((step) => step.service_name).join(" and ");
+  return `Went on to ${told}.`;
 }

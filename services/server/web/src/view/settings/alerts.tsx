@@ -6,10 +6,13 @@ import type { Problem } from "@wire";
 import "../../style/gate.css";
 import "../../style/alerts.css";
 import { asProblem } from "../../api";
+import { duration } from "../../format";
+import { known } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { ChannelSettings } from "./alerts-channel";
-import { alerts, filled, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts-data";
+import { alerts, filled, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts-data";
 import { ServiceForm } from "./alerts-form";
+import { OpenAlerts } from "./alerts-open";
 
 const when = (text: string) => new Date(text).toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" });
 
@@ -46,7 +49,7 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
     <li class="chan">
       <div class="line">
         <div>
-          <b>{service.name}</b> <span class="mute">{props.providers[service.service_type]?.label ?? service.service_type}{service.locked && " · set in kiln.toml"}</span>
+          <b>{service.name}</b> <span class="mute">{props.providers[service.service_type]?.label ?? service.service_type}{service.locked && " · set in kiln.toml"}{service.escalate_after_secs > 0 && ` · second line, after ${duration(service.escalate_after_secs)}`}</span>
           {state !== "" && <p class={service.enabled || service.disabled_why ? "v is-warn" : "mute"}>{(service.enabled || service.disabled_why) && <Shape of="warn" />}{state}</p>}
           {service.waiting > 0 && <p class="mute">{service.waiting} waiting to be sent</p>}
         </div>
@@ -151,17 +154,24 @@ export default function Page() {
   const kinds = useSignal<Kind[]>([]);
   const list = useSignal<Service[] | null>(null);
   const past = useSignal<Delivery[]>([]);
+  const open = useSignal<Alert[]>([]);
   const problem = useSignal<Problem | null>(null);
   const load = async () => {
     try {
-      const [services, history] = await Promise.all([alerts.list(), alerts.history()]);
+      const [services, history, waiting] = await Promise.all([alerts.list(), alerts.history(), alerts.open()]);
       list.value = services;
+      open.value = waiting;
       past.value = history;
       problem.value = null;
     } catch (thrown) {
       problem.value = asProblem(thrown);
     }
   };
+  // How many are open stands in a banner: where it changes, so does the list.
+  const said = known.value.box?.banners.map(({ text }) => text).find((text) => text.includes("not acknowledged")) ?? "";
+  useEffect(() => {
+    if (list.value) void load();
+  }, [said]);
   useEffect(() => {
     const words = async () => {
       try {
@@ -175,6 +185,7 @@ export default function Page() {
   }, []);
   return (
     <>
+      {(open.value.length > 0 || list.value?.some((service) => service.escalate_after_secs > 0)) && <OpenAlerts alerts={open.value} onChange={() => void load()} />}
       <Panel title="Channels" end={<button class="btn plain" type="button" onClick={() => void load()}>Look again</button>}>
         <ProblemNote problem={problem.value} />
         {list.value?.length === 0 && <p class="mute">Nobody is told yet. A drive that fails at night is seen in the morning.</p>}

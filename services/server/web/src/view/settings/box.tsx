@@ -97,21 +97,59 @@ function Set({ box }: { box: BoxView }) {
   );
 }
 
-function Power() {
-  const asking = useSignal(false);
+/** What becomes of the jobs when the box goes down. */
+function jobWords(running: number): string {
+  if (running === 0) return "Nothing is under way.";
+  return `${plural(running, "job")} under way ${running === 1 ? "writes" : "write"} a checkpoint first and ${running === 1 ? "goes" : "go"} on by ${running === 1 ? "itself" : "themselves"} after the next start.`;
+}
+
+function Power({ name }: { name: string }) {
+  const asking = useSignal<"restart" | "off" | null>(null);
+  const typed = useSignal("");
+  const agreed = useSignal(false);
   const { busy, run, note } = useDeed();
   const running = [...known.value.jobs.values()].filter((job) => !isOver(job)).length;
+  const ask = (what: "restart" | "off" | null) => {
+    typed.value = "";
+    agreed.value = false;
+    asking.value = what;
+  };
+  const act = (work: () => Promise<string>) => {
+    ask(null);
+    void run(work);
+  };
+  const ready = typed.value.trim() === name && (running === 0 || agreed.value);
+  const off = () => act(async () => {
+    await call("POST", "/power-off", { confirm: name, while_testing: running > 0 });
+    return "The box switches itself off.";
+  });
   return (
-    <Panel title="Restart" note="Jobs write down where they are and go on after it.">
+    <Panel title="Power" note="Jobs write down where they are and go on after the next start.">
       {note}
-      <p><button class="btn" type="button" disabled={busy.value} onClick={() => (asking.value = true)}>Restart the box…</button></p>
-      {asking.value && (
-        <Dialog title="Restart the box?" onClose={() => (asking.value = false)}>
-          <p>{running > 0 ? `${plural(running, "job")} under way ${running === 1 ? "writes" : "write"} a checkpoint first and ${running === 1 ? "goes" : "go"} on by ${running === 1 ? "itself" : "themselves"}.` : "Nothing is under way."} This page comes back by itself.</p>
+      <div class="do">
+        <button class="btn" type="button" disabled={busy.value} onClick={() => ask("restart")}>Restart the box…</button>
+        <button class="btn" type="button" disabled={busy.value} onClick={() => ask("off")}>Switch it off…</button>
+      </div>
+      {asking.value === "restart" && (
+        <Dialog title="Restart the box?" onClose={() => ask(null)}>
+          <p>{jobWords(running)} This page comes back by itself.</p>
           <div class="do">
-            <button class="btn prime" type="button" onClick={() => { asking.value = false; void run(async () => { await call("POST", "/update/reboot"); return "The box restarts."; }); }}>Restart it</button>
-            <button class="btn" type="button" onClick={() => (asking.value = false)}>Leave it on</button>
+            <button class="btn prime" type="button" onClick={() => act(async () => { await call("POST", "/update/reboot"); return "The box restarts."; })}>Restart it</button>
+            <button class="btn" type="button" onClick={() => ask(null)}>Leave it on</button>
           </div>
+        </Dialog>
+      )}
+      {asking.value === "off" && (
+        <Dialog title="Switch the box off?" onClose={() => ask(null)}>
+          <form onSubmit={(event) => { event.preventDefault(); if (ready) off(); }}>
+            <p>{jobWords(running)} Nobody switches it on again from here: somebody has to stand before it.</p>
+            <Field id="off-nm" label={`Type the box’s name: ${name}`} open value={typed} />
+            {running > 0 && <label class="check"><input type="checkbox" checked={agreed.value} onChange={(event) => (agreed.value = event.currentTarget.checked)} /><span><b>Also while drives are being tested</b><span>They stand still until the box is on again.</span></span></label>}
+            <div class="do">
+              <button class="btn danger" type="submit" disabled={!ready}>Switch it off</button>
+              <button class="btn" type="button" onClick={() => ask(null)}>Leave it on</button>
+            </div>
+          </form>
         </Dialog>
       )}
     </Panel>
@@ -169,7 +207,7 @@ export default function Page() {
       <Facts box={box} />
       {box.supervisor && <Panel title="Services"><Units units={box.supervisor.units} /></Panel>}
       {box.supervisor && <Set box={box} />}
-      {box.supervisor && <Power />}
+      {box.supervisor && <Power name={box.name} />}
       <Help />
       {box.supervisor && <Reset />}
     </>

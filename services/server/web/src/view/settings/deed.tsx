@@ -54,7 +54,7 @@ export function useDeed() {
   const note = (
     <>
       <ProblemNote problem={problem.value} />
-      {told.value && <p class="v is-pass" role="status"><Shape of="pass" />{told.value}</p>}
+      {told.value && <p class="v wrap is-pass" role="status"><Shape of="pass" />{told.value}</p>}
     </>
   );
   return { busy, run, note };

@@ -34,7 +34,8 @@ export interface HostDrive {
 /** The shape of a status; its word stands beside it. */
 export const shapeOf = (status: HostDrive["status"]) => ({ healthy: "pass", warning: "warn", critical: "fail", unknown: "inc" } as const)[status];
 
-const NAMES: Record<string, string> = {
+/** Values that people know by a name, in the order in which they are shown. */
+export const NAMES: Record<string, string> = {
   score: "Score", temperature: "Temperature", wear: "Wear", written: "Written", "5": "Reallocated", "187": "Uncorrectable", "188": "Time-outs",
   "196": "Reallocation events", "197": "Pending", "198": "Offline uncorrectable", "199": "CRC errors", media_errors: "Media errors",
   grown_defects: "Grown defects", available_spare: "Spare", read_uncorrected: "Read errors", write_uncorrected: "Write errors",
@@ -62,7 +63,14 @@ function Small({ of, line }: { of: string; line: Line }) {
   );
 }
 
-function History({ drive }: { drive: HostDrive }) {
+/** What costs a drive points. */
+export function Parts({ parts }: { parts: HostDrive["parts"] }) {
+  if (parts.length === 0) return <>Nothing costs it points.</>;
+  return <ul class="plain">{parts.map((part) => <li key={part.part}>{`−${part.cost}: ${part.why}`}</li>)}</ul>;
+}
+
+/** A drive's values of the last 90 days as small pictures. */
+export function History({ drive }: { drive: HostDrive }) {
   const lines = useSignal<Record<string, Line> | null>(null);
   const problem = useSignal<Problem | null>(null);
   useEffect(() => {
@@ -83,8 +91,8 @@ function History({ drive }: { drive: HostDrive }) {
   );
 }
 
-/** One drive, folded until somebody wants its history. */
-export function DriveRow({ drive, now }: { drive: HostDrive; now: number }) {
+/** One drive, folded until somebody wants its history. `page`: where it has a page of its own. */
+export function DriveRow({ drive, now, page }: { drive: HostDrive; now: number; page?: string }) {
   const open = useSignal(false);
   const shape = shapeOf(drive.status);
   return (
@@ -99,10 +107,11 @@ export function DriveRow({ drive, now }: { drive: HostDrive; now: number }) {
           {drive.capacity !== null && <><dt>Size</dt><dd>{bytes(drive.capacity)}</dd></>}
           {drive.power_on_hours !== null && <><dt>Running for</dt><dd>{duration(drive.power_on_hours * 3600)}</dd></>}
           <dt>Score</dt>
-          <dd>{drive.parts.length === 0 ? "Nothing costs it points." : <ul>{drive.parts.map((part) => <li key={part.part}>{`−${part.cost}: ${part.why}`}</li>)}</ul>}</dd>
+          <dd><Parts parts={drive.parts} /></dd>
         </dl>
         {drive.alerts.map((alert) => <AlertLine key={alert.alert} alert={alert} now={now} />)}
         {open.value && <History drive={drive} />}
+        {page && <p><a href={page}>Everything about this drive</a></p>}
       </details>
     </li>
   );

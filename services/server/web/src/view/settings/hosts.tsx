@@ -6,15 +6,24 @@ import type { Problem } from "@wire";
 import "../../style/hosts.css";
 import { asProblem, call, segment } from "../../api";
 import { ago, duration, plural } from "../../format";
+import { drivePath } from "../../route";
+import { known } from "../../state/app";
 import { Dialog, Panel, ProblemNote, Shape } from "../bits";
 import { type Alert, AlertLine, DriveRow, type HostDrive } from "./hosts-drive";
+import { plain } from "./hosts-line";
 
-interface Host { hostname: string; agent_id: number; agent_version: string; last_seen: string; silent: boolean; alerts: Alert[]; rejected: string[] }
+interface Host { hostname: string; own: boolean; agent_id: number | null; agent_version: string; last_seen: string; silent: boolean; alerts: Alert[]; rejected: string[] }
 interface Token { id: number; name: string; created_at: string; expires_at: string | null; used_at: string | null }
 interface Fresh extends Token { token: string }
 
 /** How often the page asks while somebody looks: reports come a minute apart at most. */
 const AGAIN_MS = 60_000;
+
+/** The page of one of the box's own drives, where the box still knows it. */
+function pageOf(drive: HostDrive): { page?: string } {
+  const own = known.value.drives?.find(({ serial }) => plain(serial) !== "" && plain(serial) === plain(drive.serial));
+  return own ? { page: drivePath(own.key) } : {};
+}
 
 function Hosts() {
   const hosts = useSignal<Host[] | null>(null);
@@ -42,7 +51,7 @@ function Hosts() {
   }, []);
   const remove = async (host: Host) => {
     try {
-      await call("DELETE", `/agents/${segment(String(host.agent_id))}`);
+      if (host.agent_id !== null) await call("DELETE", `/agents/${segment(String(host.agent_id))}`);
       leaving.value = null;
       await look();
     } catch (thrown) {
@@ -54,7 +63,7 @@ function Hosts() {
     <>
       <ProblemNote problem={problem.value} />
       {!hosts.value && !problem.value && <p class="mute">Asking the box.</p>}
-      {hosts.value?.length === 0 && (
+      {hosts.value?.every(({ own }) => own) && (
         <Panel title="No host reports yet">
           <p>A computer with a Vigil agent sends what its drives say of themselves. Make a token below and start the agent with it: its drives appear here with its first report, and you are told when one begins to fail.</p>
         </Panel>
@@ -62,10 +71,10 @@ function Hosts() {
       {hosts.value?.map((host) => {
         const own = drives.value.filter((drive) => drive.hostname === host.hostname);
         return (
-          <Panel key={host.hostname} title={host.hostname} note={`${plural(own.length, "drive")}, reported ${ago(host.last_seen, now)}`}
-            end={<button class="btn plain" type="button" onClick={() => (leaving.value = host)}>Take away</button>}>
+          <Panel key={host.hostname} title={host.own ? "This box" : host.hostname} note={`${plural(own.length, "drive")}, ${host.own ? "read" : "reported"} ${ago(host.last_seen, now)}`}
+            end={!host.own && <button class="btn plain" type="button" onClick={() => (leaving.value = host)}>Take away</button>}>
             {host.alerts.map((alert) => <AlertLine key={alert.alert} alert={alert} now={now} />)}
-            <ul class="hostdrives">{own.map((drive) => <DriveRow key={drive.id} drive={drive} now={now} />)}</ul>
+            <ul class="hostdrives">{own.map((drive) => <DriveRow key={drive.id} drive={drive} now={now} {...(host.own && pageOf(drive))} />)}</ul>
             {host.rejected.length > 0 && <details><summary>{plural(host.rejected.length, "device")} told nothing of its health</summary><ul class="plain">{host.rejected.map((why, n) => <li key={n}>{why}</li>)}</ul></details>}
           </Panel>
         );

@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 import { addons, type AddonView, type TokenView } from "../../addon/ask";
 import { api, asProblem, call, segment } from "../../api";
 import { ago, clock, plural } from "../../format";
+import type { TlsView } from "../../openapi";
 import { now, visit } from "../../state/app";
 import { Dialog, Panel, ProblemNote } from "../bits";
 
@@ -35,8 +36,12 @@ export function signingKeys(entries: readonly CertificateEntry[]): SigningKey[] 
 /** A long hexadecimal number in fours, as it is read out aloud. */
 export const inFours = (hex: string) => hex.match(/.{1,4}/g)?.join(" ") ?? hex;
 
+/** A day alone. */
+const day = (iso: string) => new Date(iso).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+
 interface Told {
   gate: string;
+  tls: TlsView | null;
   signing: SigningKey[];
   tokens: TokenView[];
   addons: AddonView[];
@@ -45,15 +50,17 @@ interface Told {
 }
 
 async function ask(): Promise<Told> {
-  const [gate, certificates, tokens, all, hosts, enrol] = await Promise.all([
+  const [gate, tls, certificates, tokens, all, hosts, enrol] = await Promise.all([
     call<{ public_key: string }>("GET", "/server/pubkey"),
+    // A server without TLS answers that it has none, which is no failure of the page.
+    call<TlsView>("GET", "/tls").catch((thrown: unknown) => { if (asProblem(thrown).type === "no-tls") return null; throw thrown; }),
     api.certificates(),
     addons.tokens(),
     addons.list(),
     call<{ agents: HostKey[] }>("GET", "/agents"),
     call<{ tokens: HostToken[] }>("GET", "/tokens"),
   ]);
-  return { gate: gate.public_key, signing: signingKeys(certificates), tokens, addons: all, hosts: hosts.agents, enrol: enrol.tokens };
+  return { gate: gate.public_key, tls, signing: signingKeys(certificates), tokens, addons: all, hosts: hosts.agents, enrol: enrol.tokens };
 }
 
 function Own({ told }: { told: Told }) {
@@ -66,7 +73,13 @@ function Own({ told }: { told: Told }) {
           {told.signing.map(({ key, count, first, last }) => (
             <div key={key}><span class="mono print">{inFours(key)}</span><span class="mute rule">{plural(count, "certificate")}, {count === 1 ? clock(last, now.value) : `${clock(first, now.value)} to ${clock(last, now.value)}`}. SHA-256 of the key, as printed on each.</span></div>
           ))}</dd>
-        <dt>HTTPS</dt><dd>The fingerprint of the box’s certificate stands on its own screen and serial line. Compare it there with what your browser shows{location.protocol === "https:" ? "" : ": you are on plain HTTP now, "}{location.protocol !== "https:" && <a href={`https://${location.host}${location.pathname}`}>go to HTTPS</a>}.</dd>
+        <dt>HTTPS</dt>
+        <dd>{told.tls === null ? "This server speaks no TLS." : (
+          <>
+            <span class="mono print">{told.tls.fingerprint}</span>
+            <span class="mute rule">SHA-256 of the box’s certificate, from {day(told.tls.begins)} to {day(told.tls.ends)}; 30 days before its end the box makes a new one for the same key. It stands on the box’s own screen and serial line, too: compare it there, for what stands here came by the same way as this page. {!told.tls.by_tls && <>You are on plain HTTP now: <a href={`https://${location.host}${location.pathname}`}>go to HTTPS</a>.</>}</span>
+          </>
+        )}</dd>
       </dl>
     </Panel>
   );

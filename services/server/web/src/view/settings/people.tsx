@@ -1,11 +1,15 @@
 /** One's own password and sessions. What the box enforces is told here, not decided. */
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { Problem } from "@wire";
 
 import "../../style/gate.css";
-import { asProblem, call } from "../../api";
-import { visit } from "../../state/app";
+import { asProblem, call, segment } from "../../api";
+import { clock, programWords } from "../../format";
+import type { SessionView } from "../../openapi";
+import { now, visit } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
+import { useDeed } from "./deed";
 
 /** Shortest password, as the box says it. */
 const LEAST = 8;
@@ -53,26 +57,26 @@ function Password() {
 }
 
 function Sessions() {
-  const busy = useSignal(false);
-  const done = useSignal(false);
-  const problem = useSignal<Problem | null>(null);
-  const end = async () => {
-    busy.value = true;
-    problem.value = null;
-    try {
-      await call("DELETE", "/session/others");
-      done.value = true;
-    } catch (thrown) {
-      problem.value = asProblem(thrown);
-    }
-    busy.value = false;
-  };
+  const list = useSignal<SessionView[]>([]);
+  const { busy, run, note } = useDeed();
+  const look = async () => (list.value = await call<SessionView[]>("GET", "/sessions"));
+  useEffect(() => void run(async () => { await look(); return ""; }), []);
+  const end = (path: string, words: string) => void run(async () => { await call("DELETE", path); await look(); return words; });
   return (
-    <Panel title="Elsewhere" note="A telephone that was lost, a browser at work.">
-      <p class="mute">You stay logged in here. A session ends by itself after 24 hours.</p>
-      <ProblemNote problem={problem.value} />
-      {done.value && <p class="v is-pass" role="status"><Shape of="pass" />Only this browser is logged in now</p>}
-      <p><button class="btn" type="button" disabled={busy.value} onClick={() => void end()}>Log out everywhere else</button></p>
+    <Panel title="Where you are logged in" note="A session ends by itself after 24 hours." end={list.value.length > 1 && <button class="btn plain" type="button" disabled={busy.value} onClick={() => end("/session/others", "Only this browser is logged in now.")}>Log out everywhere else</button>}>
+      <table class="tbl">
+        <thead><tr><th>Program</th><th>From</th><th>Since</th><th>Ends</th><th><span class="sr">Act</span></th></tr></thead>
+        <tbody>
+          {list.value.map((one) => (
+            <tr key={one.id}>
+              <td class="nm"><b>{programWords(one.program)}</b>{one.own && <span class="mute"> this one</span>}</td>
+              <td class="mono" data-k="From">{one.address || "not kept"}</td><td data-k="Since">{clock(one.created, now.value)}</td><td data-k="Ends">{clock(one.expires, now.value)}</td>
+              <td>{!one.own && <button class="btn plain" type="button" disabled={busy.value} onClick={() => end(`/sessions/${segment(one.id)}`, "It is logged out.")}>Log out<span class="sr"> {programWords(one.program)} from {one.address}</span></button>}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {note}
     </Panel>
   );
 }

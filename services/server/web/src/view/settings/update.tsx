@@ -13,6 +13,7 @@ import { asProblem, call, readProblem, Refusal, unreachable } from "../../api";
 import { bytes, clock } from "../../format";
 import { now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../bits";
+import { useDeed } from "./deed";
 
 /** Between two looks, in milliseconds. */
 const LOOK_MS = 2_000;
@@ -134,12 +135,11 @@ function Progress({ label, done, all, unit }: { label: string; done: number; all
 /** The page. */
 export default function Page() {
   const state = useSignal<UpdateState | null>(null);
-  const problem = useSignal<Problem | null>(null);
   const asked = useSignal<Problem | null>(null);
   const sending = useSignal<{ done: number; all: number } | null>(null);
   const downgrade = useSignal(false);
   const url = useSignal("");
-  const told = useSignal("");
+  const { run: deed, note } = useDeed();
 
   const look = async () => {
     try {
@@ -156,13 +156,7 @@ export default function Page() {
   }, []);
 
   const run = async (work: () => Promise<string>) => {
-    problem.value = null;
-    told.value = "";
-    try {
-      told.value = await work();
-    } catch (thrown) {
-      problem.value = asProblem(thrown);
-    }
+    await deed(work);
     sending.value = null;
     await look();
   };
@@ -208,8 +202,7 @@ export default function Page() {
           </form>
           {download?.running && <p role="status">It is being fetched from <span class="mono">{download.url}</span>.</p>}
           {download && !download.running && download.error && <p class="v wrap is-fail" role="status"><Shape of="fail" /><span><b>It was not taken</b>: {download.error}</span></p>}
-          <ProblemNote problem={problem.value} />
-          {told.value && <p class="v wrap is-pass" role="status"><Shape of="pass" />{told.value}</p>}
+          {note}
         </Panel>
       )}
     </>
