@@ -44,7 +44,7 @@ pub fn main(args: &Args) -> ExitCode {
             Ok(text) => validate(&file.display().to_string(), &text, *json),
             Err(error) => {
                 tell!("kiln addon: {}: {error}", file.display());
-                ExitCode::from(crate::burn::USAGE)
+                ExitCode::from(crate::USAGE)
             }
         },
     }

@@ -25,6 +25,9 @@ macro_rules! result {
     }};
 }
 
+/// Exit code of a usage error. Source: sysexits.h, `EX_USAGE`.
+pub const USAGE: u8 = 64;
+
 pub mod addon;
 pub mod bench;
 pub mod burn;

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let usage = error.use_stderr();
             let _ = error.print();
-            return ExitCode::from(if usage { cli::burn::USAGE } else { 0 });
+            return ExitCode::from(if usage { cli::USAGE } else { 0 });
         }
     };
     match args.command {

@@ -60,7 +60,7 @@ pub fn main(args: &Args) -> ExitCode {
 
 fn usage(why: &str) -> ExitCode {
     tell!("kiln playbook: {why}");
-    ExitCode::from(crate::burn::USAGE)
+    ExitCode::from(crate::USAGE)
 }
 
 fn list(json: bool) -> ExitCode {

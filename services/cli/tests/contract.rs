@@ -9,7 +9,7 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -83,6 +83,20 @@ fn usage_is_64_and_nothing_is_written() {
             vec!["burn", "NO-SUCH-SERIAL", "--yes-erase", "NO-SUCH-SERIAL"],
             "NO-SUCH-SERIAL",
         ),
+        (
+            vec![
+                "burn",
+                node,
+                "--allow-loop",
+                "--yes-erase",
+                node,
+                "--playbook",
+                "surface",
+                "--profile",
+                "new",
+            ],
+            "--profile used",
+        ),
         (vec!["bake"], "bake"),
     ] {
         let output = kiln(&args).output().unwrap();
@@ -90,6 +104,52 @@ fn usage_is_64_and_nothing_is_written() {
         assert!(text(&output).contains(part), "{args:?}: {}", text(&output));
     }
     assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
+}
+
+/// While a person types, the drive may be exchanged in its dock. What is erased is what they were told of, or nothing.
+#[test]
+fn what_came_while_the_prompt_stood_stays_and_is_inconclusive() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    let node = &drive.node;
+    let burn = format!(
+        "{} burn {node} --allow-loop --yes-erase {node} --playbook surface --state {}",
+        env!("CARGO_BIN_EXE_kiln"),
+        drive.state().display()
+    );
+    // `script` gives it the terminal on which it asks.
+    let mut asked = Command::new("script")
+        .args(["-qefc", &burn, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut screen = asked.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("to erase it: ") {
+        let mut byte = [0];
+        assert_eq!(
+            screen.read(&mut byte).unwrap(),
+            1,
+            "{}",
+            String::from_utf8_lossy(&shown)
+        );
+        shown.push(byte[0]);
+    }
+    let made = Command::new("mkfs.ext4")
+        .args(["-q", "-F", "-L", "photos"])
+        .arg(drive.file())
+        .status();
+    assert!(made.unwrap().success());
+    let before = fs::read(drive.file()).unwrap();
+    writeln!(asked.stdin.take().unwrap(), "{node}").unwrap();
+    screen.read_to_end(&mut shown).unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    assert_eq!(asked.wait().unwrap().code(), Some(3), "{shown}");
+    assert!(
+        shown.contains("photos") && shown.contains("nothing was written"),
+        "{shown}"
+    );
+    assert!(fs::read(drive.file()).unwrap() == before, "it was written to");
 }
 
 #[test]
@@ -220,17 +280,22 @@ fn signal(child: &Child, signal: i32) {
     unsafe { libc::kill(child.id() as i32, signal) };
 }
 
-#[test]
-fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    let (output, told) = caught(|| {
-        let mut child = start(&drive, &["--playbook", "surface", "--io", "sync"]);
+/// A burn-in that a signal ended while it wrote.
+fn interrupted(drive: &Loop) -> (std::process::Output, serde_json::Value) {
+    caught(|| {
+        let mut child = start(drive, &["--playbook", "surface", "--io", "sync"]);
         until(&mut child, "Write");
         signal(&child, libc::SIGINT);
         let output = child.wait_with_output().unwrap();
         let told = object(&output);
         (code(&output) != 0).then_some((output, told))
-    });
+    })
+}
+
+#[test]
+fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let (output, told) = interrupted(&drive);
     assert_eq!(code(&output), 3, "{told}");
     assert_eq!(told["verdict"]["outcome"], "INCONCLUSIVE");
     assert_eq!(told["state"]["kind"], "aborted");
@@ -303,38 +368,22 @@ fn damage(file: &Path, at: u64) {
     file.sync_all().unwrap();
 }
 
+/// Gives the device another capacity.
+fn resize(drive: &Loop, bytes: u64) {
+    let file = File::options().write(true).open(drive.file()).unwrap();
+    file.set_len(bytes).unwrap();
+    let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();
+    assert!(told.unwrap().success());
+}
+
 #[test]
 fn a_drive_that_shrinks_under_the_job_is_inconclusive_and_3() {
     let Some(drive) = Loop::new(600 << 20) else { return };
     let (output, told) = caught(|| {
-        File::options()
-            .write(true)
-            .open(drive.file())
-            .unwrap()
-            .set_len(600 << 20)
-            .unwrap();
-        assert!(
-            Command::new("losetup")
-                .args(["--set-capacity", &drive.node])
-                .status()
-                .unwrap()
-                .success()
-        );
+        resize(&drive, 600 << 20);
         let mut child = start(&drive, &["--playbook", "surface", "--io", "sync"]);
         until(&mut child, "Write");
-        File::options()
-            .write(true)
-            .open(drive.file())
-            .unwrap()
-            .set_len(8 << 20)
-            .unwrap();
-        assert!(
-            Command::new("losetup")
-                .args(["--set-capacity", &drive.node])
-                .status()
-                .unwrap()
-                .success()
-        );
+        resize(&drive, 8 << 20);
         let output = child.wait_with_output().unwrap();
         let told = object(&output);
         (code(&output) != 0).then_some((output, told))
@@ -348,6 +397,63 @@ fn a_drive_that_shrinks_under_the_job_is_inconclusive_and_3() {
         .map(|r| r["id"].as_str().unwrap())
         .collect();
     assert!(ids.contains(&"other-capacity"), "{ids:?}");
+
+    // It has a verdict: going on would forget what it found, also when it tells its old capacity again.
+    resize(&drive, 600 << 20);
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    let told = text(&output);
+    for part in [
+        "ended INCONCLUSIVE at",
+        "another capacity",
+        "not gone on with",
+        "nothing was written",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    let output = drive.burn(&["--playbook", "surface"]);
+    assert_eq!(code(&output), 0, "begun anew: {}", text(&output));
+}
+
+/// Where this computer's state is lost the drive tells how far it was, and nobody what was seen until then.
+#[test]
+fn what_goes_on_from_the_drive_alone_is_never_passed() {
+    let Some(drive) = Loop::new(12 << 30) else { return };
+    let mut child = start(&drive, &["--playbook", "surface"]);
+    until(&mut child, "Read back and verify");
+    signal(&child, libc::SIGKILL);
+    let first = child.wait_with_output().unwrap();
+    assert!(first.stdout.is_empty(), "it was killed before its end");
+    fs::remove_dir_all(drive.state()).unwrap();
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    let told = object(&output);
+    assert_eq!(told["verdict"]["outcome"], "WARN");
+    assert_eq!(told["verdict"]["rules"][0]["id"], "evidence-lost");
+}
+
+/// What was told as found and is in no checkpoint stays found.
+#[test]
+fn a_finding_and_a_hidden_area_of_a_killed_session_are_not_forgotten() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let name = format!("sn-Loop_device-{}-{}.json", drive.node.replace('/', "_"), 600 << 20);
+    interrupted(&drive);
+    let path = drive.state().join(&name);
+    let mut saved: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    saved["findings"] = serde_json::json!([{
+        "step": 0, "kind": "transient", "lba": 77, "sectors": 1, "found": null, "phase": "write", "detail": "once"
+    }]);
+    saved["resets"] = 7.into();
+    saved["hidden"] = 9.into();
+    fs::write(&path, saved.to_string()).unwrap();
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    let told = object(&output);
+    let rules = told["verdict"]["rules"].as_array().unwrap();
+    for id in ["findings-before-loss", "resets", "hidden-area"] {
+        assert!(rules.iter().any(|rule| rule["id"] == id), "{id}: {told}");
+    }
+    assert_eq!(told["findings"][0]["lba"], 77);
 }
 
 #[test]

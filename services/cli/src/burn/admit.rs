@@ -39,6 +39,8 @@ pub(super) struct Held {
     pub file: File,
     pub identity: Identity,
     pub device: Device,
+    /// Memberships that are given up.
+    pub lose: &'static [ContentKind],
 }
 
 /// Guards every target.
@@ -90,13 +92,14 @@ fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDri
         .id
         .as_ref()
         .is_some_and(|id| choice.options.give_up.contains(id));
-    let lose: &[ContentKind] = if gives_up { &MEMBERSHIPS } else { &[] };
+    let lose: &'static [ContentKind] = if gives_up { &MEMBERSHIPS } else { &[] };
     let opened = guard.open_for_erase(&device.identity, &target.node, lose)?;
     let plan = plan(&opened.identity, opened.look.content.clone(), given_up(&opened)).ok_or(Refusal::NoIdentity)?;
     let held = Held {
         file: opened.file,
         identity: opened.identity,
         device: opened.device,
+        lose,
     };
     Ok((held, plan))
 }
@@ -115,6 +118,7 @@ fn for_reading(device: &Device, node: &Path) -> Result<Held, Refusal> {
         file,
         identity: device.identity.clone(),
         device: device.clone(),
+        lose: &[],
     })
 }
 

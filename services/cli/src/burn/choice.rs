@@ -4,7 +4,7 @@ use burnin::Playbook;
 use burnin::format;
 use burnin::playbook::{self, Step};
 use wire::job::Phase;
-use wire::options::{FileSystem, FormatRequest, PlanOptions, Table};
+use wire::options::{FileSystem, FormatRequest, PlanOptions, Profile, Table};
 
 use super::target::Target;
 use super::{Args, Stop};
@@ -27,6 +27,14 @@ impl Choice {
         let mut playbook = crate::playbook::load(&args.playbook).map_err(Stop::Usage)?;
         if let Some(hours) = args.soak {
             playbook = playbook.soaked(hours).map_err(|e| usage(&e))?;
+        }
+        let profile = args.profile.into();
+        if profile == Profile::New && !playbook.wants_smart() {
+            return Err(Stop::Usage(format!(
+                "--profile new: `{}` asks for no SMART, by which alone a drive is judged as new; choose a playbook that does, \
+                 as `standard`, or `--profile used`",
+                playbook.name
+            )));
         }
         let request = args.format.map(|filesystem| FormatRequest {
             table: args.table.into(),
@@ -54,7 +62,7 @@ impl Choice {
         let choice = Self {
             playbook,
             options: PlanOptions {
-                profile: args.profile.into(),
+                profile,
                 format: request,
                 give_up: Vec::new(),
                 soak_hours: args.soak,

@@ -38,9 +38,6 @@ use job::Job;
 use screen::Screen;
 use state::StateDir;
 
-/// Exit code of a usage error. Source: sysexits.h, `EX_USAGE`.
-pub const USAGE: u8 = 64;
-
 /// Exit code when a drive was refused; nothing was written.
 pub const REFUSED: u8 = 4;
 
@@ -69,7 +66,7 @@ pub fn main(args: &Args) -> ExitCode {
         Ok(outcome) => ExitCode::from(code(outcome)),
         Err(Stop::Usage(why)) => {
             tell!("kiln burn: {why}");
-            ExitCode::from(USAGE)
+            ExitCode::from(crate::USAGE)
         }
         Err(Stop::Refused(why)) => {
             tell!("kiln burn: {why}");
@@ -91,6 +88,9 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
     }
     choice.give_up(&targets, &args.give_up)?;
     let ready = admit(args, &guard, &choice, targets)?;
+    if args.resume {
+        not_ended(args, &ready)?;
+    }
     let plans: Vec<PlanDrive> = ready.iter().map(|r| r.plan.clone()).collect();
     let digest = digest(&choice.playbook.name, &choice.options, &plans);
     if choice.erases() {
@@ -130,6 +130,27 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
         None => {}
     }
     burn_all(args, &choice, &guard, ready)
+}
+
+/// A burn-in that ended with a verdict is not gone on with: what it found would be forgotten.
+fn not_ended(args: &Args, ready: &[Ready]) -> Result<(), Stop> {
+    let state = StateDir::new(args.state.clone()).map_err(Stop::Usage)?;
+    let ended: Vec<String> = ready
+        .iter()
+        .filter_map(|r| Some((r, state.ended(&r.plan.id)?)))
+        .map(|(r, over)| {
+            format!(
+                "--resume: the burn-in of {} at {} {}; it is not gone on with. Begin anew without --resume",
+                r.held.identity.words(),
+                r.target.node.display(),
+                over.words()
+            )
+        })
+        .collect();
+    match ended.is_empty() {
+        true => Ok(()),
+        false => Err(Stop::Refused(format!("{}; nothing was written", ended.join("\n")))),
+    }
 }
 
 /// Where the certificates go must be known before hours are spent.
@@ -178,7 +199,7 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
             drive: r.plan,
             node: r.target.node,
             held: r.held,
-            system: guard.system.clone(),
+            guard: guard.clone(),
             choice: choice.clone(),
             backend: args.io.into(),
             resume: args.resume,

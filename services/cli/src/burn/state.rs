@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::collections::BTreeMap;
 
 use burnin::Checkpoint;
+use burnin::findings::keep_untold;
 use burnin::playbook::Step;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
-use wire::job::{PhaseState, SelfTest, TimePoint};
+use wire::job::{Finding, Outcome, PhaseState, SelfTest, TimePoint};
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Time};
 
@@ -37,8 +38,55 @@ pub(super) struct Saved {
     pub started: Time,
     /// SMART before the first write.
     pub smart_before: Option<Snapshot>,
+    /// Resets of the drive that the kernel told of.
+    #[serde(default)]
+    pub resets: u64,
+    /// Sectors of 512 bytes that it said are hidden.
+    #[serde(default)]
+    pub hidden: u64,
+    /// Whether it ever paused for heat.
+    #[serde(default)]
+    pub paused: bool,
+    /// What was told as found last, also after the checkpoint was taken.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// What earlier sessions found and no checkpoint has.
+    #[serde(default)]
+    pub findings_before_loss: Vec<Finding>,
+    /// How it ended before its end; then nobody goes on with it. `None` while it may be gone on with.
+    #[serde(default)]
+    pub ended: Option<Over>,
     /// The engine's checkpoint.
     pub checkpoint: String,
+}
+
+impl Saved {
+    /// What was found and is not among the findings `saved` in the checkpoint that is gone on from.
+    pub fn unkept(&self, saved: &[Finding]) -> Vec<Finding> {
+        let mut lost = self.findings_before_loss.clone();
+        keep_untold(&mut lost, &self.findings, saved);
+        lost
+    }
+}
+
+/// A burn-in that ended before its end, with a verdict.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Over {
+    /// When.
+    pub at: Time,
+    /// Its verdict; `None` where this process ended before it was known.
+    pub outcome: Option<Outcome>,
+    /// Why it ended, in words.
+    pub why: String,
+}
+
+impl Over {
+    /// In words, as the rest of a sentence about the burn-in.
+    pub fn words(&self) -> String {
+        let word = self.outcome.map_or("", |outcome| outcome.word());
+        let gap = if word.is_empty() { "" } else { " " };
+        format!("ended{gap}{word} at {} ({})", self.at, self.why)
+    }
 }
 
 /// The directory.
@@ -50,8 +98,10 @@ pub(super) struct StateDir(PathBuf);
 pub(super) enum Found {
     Nothing,
     Good(Box<(Saved, Checkpoint)>),
-    /// It could not be used and was set aside; in words.
-    SetAside(String),
+    /// It had ended with a verdict.
+    Ended(Over),
+    /// It could not be used and was set aside; in words, and what of it can still be read.
+    SetAside(String, Option<Box<Saved>>),
 }
 
 impl StateDir {
@@ -102,24 +152,32 @@ impl StateDir {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-            Err(e) => return Found::SetAside(format!("{}: {e}", path.display())),
+            Err(e) => return Found::SetAside(format!("{}: {e}", path.display()), None),
         };
-        let saved = serde_json::from_slice::<Saved>(&text).map_err(|e| e.to_string());
-        match saved.and_then(|s| Ok((Checkpoint::decode(&s.checkpoint).map_err(|e| e.to_string())?, s))) {
-            Ok((checkpoint, saved)) => Found::Good(Box::new((saved, checkpoint))),
-            Err(why) => {
-                let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-                let aside = path.with_extension(format!("bad-{now}"));
-                let moved = match fs::rename(&path, &aside) {
-                    Ok(()) => format!("set aside as {}", aside.display()),
-                    Err(e) => format!("could not be set aside: {e}"),
-                };
-                Found::SetAside(format!("{} cannot be used ({why}); {moved}", path.display()))
-            }
-        }
+        let (why, left) = match serde_json::from_slice::<Saved>(&text) {
+            Ok(Saved { ended: Some(over), .. }) => return Found::Ended(over),
+            Ok(saved) => match Checkpoint::decode(&saved.checkpoint) {
+                Ok(checkpoint) => return Found::Good(Box::new((saved, checkpoint))),
+                Err(why) => (why.to_string(), Some(Box::new(saved))),
+            },
+            Err(why) => (why.to_string(), None),
+        };
+        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let aside = path.with_extension(format!("bad-{now}"));
+        let moved = match fs::rename(&path, &aside) {
+            Ok(()) => format!("set aside as {}", aside.display()),
+            Err(e) => format!("could not be set aside: {e}"),
+        };
+        Found::SetAside(format!("{} cannot be used ({why}); {moved}", path.display()), left)
     }
 
-    /// Forgets the drive, once its burn-in has ended.
+    /// How the drive's burn-in ended, where it ended before its end and nobody began another one since.
+    pub fn ended(&self, drive: &DriveId) -> Option<Over> {
+        let text = fs::read(self.file(drive)).ok()?;
+        serde_json::from_slice::<Saved>(&text).ok()?.ended
+    }
+
+    /// Forgets the drive, once its burn-in has run to its end, or another one begins.
     pub fn forget(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.file(drive));
     }
@@ -146,12 +204,20 @@ mod tests {
             timeline: Vec::new(),
             started: Time::UNIX_EPOCH,
             smart_before: None,
+            resets: 0,
+            hidden: 0,
+            paused: false,
+            findings: Vec::new(),
+            findings_before_loss: Vec::new(),
+            ended: None,
             checkpoint: "kiln-checkpoint 2 00000000 2\n{}".to_owned(),
         };
         state.save(&drive, &saved).unwrap();
-        let Found::SetAside(told) = state.load(&drive) else {
+        assert!(state.ended(&drive).is_none());
+        let Found::SetAside(told, left) = state.load(&drive) else {
             panic!("a bad checkpoint was taken")
         };
+        assert_eq!(left.unwrap().job, saved.job, "what can still be read is not lost");
         assert!(told.contains("checksum") && told.contains("set aside as"), "{told}");
         let left: Vec<String> = fs::read_dir(&state.0)
             .unwrap()
@@ -159,5 +225,19 @@ mod tests {
             .collect();
         assert!(left.len() == 1 && left[0].contains(".bad-20"), "{left:?}");
         assert!(matches!(state.load(&drive), Found::Nothing));
+        let over = Saved {
+            ended: Some(Over {
+                at: Time::UNIX_EPOCH,
+                outcome: Some(Outcome::Failed),
+                why: "so much failed".to_owned(),
+            }),
+            ..saved
+        };
+        state.save(&drive, &over).unwrap();
+        assert!(matches!(state.load(&drive), Found::Ended(_)));
+        assert_eq!(
+            state.ended(&drive).unwrap().words(),
+            "ended FAILED at 1970-01-01T00:00:00Z (so much failed)"
+        );
     }
 }

@@ -13,7 +13,7 @@ use certificate::{Revocations, Signed, Trust, carrier, check, page, pdf};
 use wire::Time;
 use wire::certificate::{CertificateCheck, RevocationState, Standing};
 
-use crate::burn::USAGE;
+use crate::USAGE;
 
 /// Longest file that is read: a PDF or page of the longest certificate is below it.
 const FILE_MAX: u64 = 8 << 20;

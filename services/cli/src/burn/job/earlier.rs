@@ -7,9 +7,10 @@ use drive::smart::Snapshot;
 use wire::{JobId, Time};
 
 use super::own::Own;
+use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::screen::Line;
-use crate::burn::state::Found;
+use crate::burn::state::{Found, Saved};
 
 /// How it begins.
 pub(super) type Begun = (Birth, Own, Option<Resumption>);
@@ -34,10 +35,12 @@ impl Job {
                 let (saved, checkpoint) = *found;
                 if saved.playbook == self.choice.playbook.name && saved.steps == self.choice.steps {
                     let mut own = Own::new(&self.choice.steps);
+                    own.findings_before_loss = saved.unkept(&checkpoint.evidence.findings());
+                    own.earlier = Seen::of(&saved);
+                    own.checkpoint = Some(saved.checkpoint.clone());
                     own.take_up(saved.own);
                     own.before = saved.smart_before;
                     own.self_tests = saved.self_tests;
-                    own.timeline = saved.timeline;
                     let birth = Birth {
                         id: saved.job,
                         key: checkpoint.key,
@@ -52,10 +55,17 @@ impl Job {
                 ));
                 return self.anew();
             }
-            Found::Nothing => "nothing is kept here to go on with".to_owned(),
-            Found::SetAside(why) => why,
+            Found::Ended(over) => {
+                return Err(format!(
+                    "the burn-in of this drive {} and is not gone on with",
+                    over.words()
+                ));
+            }
+            Found::Nothing => ("nothing is kept here to go on with".to_owned(), None),
+            Found::SetAside(why, left) => (why, left),
         };
-        match self.ask_drive() {
+        let (lost, left) = lost;
+        match self.ask_drive(left.as_deref()) {
             Ok(begun) => {
                 note(format!("{lost}; the drive itself tells where to go on"));
                 Ok(begun)
@@ -80,8 +90,9 @@ impl Job {
 
     /// From the header sectors and the tags that the interrupted job wrote; reads only.
     ///
-    /// What was known of SMART is in the header; a baseline that is not there is not made up.
-    fn ask_drive(&self) -> Result<Begun, String> {
+    /// What was known of SMART is in the header; a baseline that is not there is not made up. It is a job of its own, with
+    /// another id: what the lost one saw is not in its certificate. What is `left` of that job's state counts nonetheless.
+    fn ask_drive(&self, left: Option<&Saved>) -> Result<Begun, String> {
         if !self.choice.erases() {
             return Err("a playbook that writes nothing leaves nothing on the drive".to_owned());
         }
@@ -102,10 +113,14 @@ impl Job {
             .as_deref()
             .and_then(|text| serde_json::from_str::<Snapshot>(text).ok());
         own.baseline_is_past();
+        if let Some(left) = left.filter(|left| left.job.to_string() == header.note.job) {
+            own.findings_before_loss = left.unkept(&[]);
+            own.earlier = Seen::of(left);
+        }
         let birth = Birth {
-            id: header.note.job.parse().unwrap_or_else(|_| JobId::now()),
+            id: JobId::now(),
             key: header.key,
-            started: header.note.started,
+            started: Time::now(),
         };
         let resumption = resumption(
             checkpoint.encode(),

@@ -50,6 +50,8 @@ impl Job {
             paused_for_heat: seen.paused,
             resets: seen.resets,
             hidden: seen.hidden,
+            findings_before_loss: &own.findings_before_loss,
+            lasted: Duration::try_from(Time::now().duration_since(birth.started)).ok(),
             ..Case::new(&evidence)
         };
         let mut verdict = judge(&case);
@@ -88,6 +90,11 @@ impl Job {
             });
         }
         let mut findings = evidence.findings();
+        for finding in &own.findings_before_loss {
+            if !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
         findings.truncate(FINDINGS_MAX);
         let aborted = matches!(evidence.stopped, Some(Stop::Asked { .. })) && seen.too_hot.is_none();
         let mut job = ended.job;
@@ -158,7 +165,7 @@ impl Job {
         line.phase(Phase::Partition);
         let number = self.held.file.metadata().map(|meta| DevNum::from_raw(meta.rdev()));
         let expected = self.held.identity;
-        let system = self.system;
+        let system = self.guard.system;
         let mut identity = || {
             let number = number.as_ref().map_err(|e| e.to_string())?;
             let found = sysfs::read_number(&system, *number).ok_or("the drive is gone")?;

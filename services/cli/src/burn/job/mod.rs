@@ -18,7 +18,8 @@ use burnin::playbook::moves_data;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
 use burnin::{JobKey, device};
-use drive::System;
+use drive::guard::{Guard, same_content};
+use drive::kernel_log::Follower;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
 use wire::job::Phase;
@@ -28,16 +29,16 @@ use super::admit::Held;
 use super::choice::Choice;
 use super::ended::Ended;
 use super::screen::Line;
-use super::state::{Saved, StateDir};
+use super::state::{Over, Saved, StateDir};
 use own::Own;
-use watch::Watch;
+use watch::{Seen, Watch};
 
 /// Everything one job needs; it holds the guarded descriptor.
 pub(super) struct Job {
     pub drive: PlanDrive,
     pub node: PathBuf,
     pub held: Held,
-    pub system: System,
+    pub guard: Guard,
     pub choice: Choice,
     pub backend: Backend,
     pub resume: bool,
@@ -67,6 +68,8 @@ impl Job {
             Ok(begun) => begun,
             Err(why) => return self.not_begun(why, notes),
         };
+        // Link resets during self-tests tell as much of drive and cable as those during the engine's work.
+        let mut kernel = Follower::new(&self.held.device.syspath);
         let first = self.choice.steps.iter().position(|step| moves_data(step.phase));
         let first = u16::try_from(first.unwrap_or(self.choice.steps.len())).unwrap_or(u16::MAX);
         own.until(&self, first, line);
@@ -74,7 +77,11 @@ impl Job {
             notes.append(&mut own.notes);
             return self.not_begun(why, notes);
         }
-        let watch = Watch::start(&self, own.before.as_ref(), std::mem::take(&mut own.timeline));
+        if let Err(why) = self.still() {
+            return self.not_begun(why, notes);
+        }
+        own.earlier.resets += kernel.look().len() as u64;
+        let watch = Watch::start(&self, own.before.as_ref(), std::mem::take(&mut own.earlier));
         let order = Order {
             key: birth.key,
             geometry: self.geometry(),
@@ -92,20 +99,72 @@ impl Job {
             Ok(evidence) => evidence,
             Err(why) => return self.not_begun(why, notes),
         };
-        let seen = watch.end();
-        own.timeline = seen.timeline.clone();
+        let mut seen = watch.end();
+        let mut kernel = Follower::new(&self.held.device.syspath);
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
+        let over = self.over(&birth, &own, &seen, evidence.stopped.as_ref().filter(|_| !stopped));
         if !stopped {
-            self.state.forget(&self.drive.id);
             if !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung)) {
                 own.until(&self, u16::MAX, line);
             }
         }
+        seen.resets += kernel.look().len() as u64;
         if let Some(why) = own.stranger.take() {
             evidence.stopped = Some(Stop::Engine { why });
         }
         notes.append(&mut own.notes);
-        self.end(&birth, evidence, own, seen, notes, line)
+        let (state, drive) = (self.state.clone(), self.drive.id.clone());
+        let ended = self.end(&birth, evidence, own, seen, notes, line);
+        match over {
+            Some(mut saved) => {
+                if let Some(over) = &mut saved.ended {
+                    over.outcome = Some(ended.outcome());
+                }
+                let _ = state.save(&drive, &saved);
+            }
+            None if !stopped => state.forget(&drive),
+            None => {}
+        }
+        ended
+    }
+
+    /// What is kept of a job that ended for good before its end, and is kept at once: nobody goes on with it.
+    fn over(&self, birth: &Birth, own: &Own, seen: &Seen, stop: Option<&Stop>) -> Option<Saved> {
+        let why = match stop? {
+            Stop::Disconnected => "the drive went away",
+            Stop::Resized { .. } => "the drive told another capacity",
+            Stop::Hung => "an access did not come back",
+            Stop::FakeCapacity => "the drive stores less than it claims",
+            Stop::TooManyErrors => "so much failed that going on could add nothing",
+            Stop::Asked { .. } | Stop::Engine { .. } => return None,
+        };
+        let over = Over {
+            at: Time::now(),
+            outcome: None,
+            why: why.to_owned(),
+        };
+        let saved = Saved {
+            ended: Some(over),
+            ..self.saved(birth, own, seen.clone(), own.checkpoint.clone().unwrap_or_default())
+        };
+        let _ = self.state.save(&self.drive.id, &saved);
+        Some(saved)
+    }
+
+    /// Whether it may still be written as was agreed: the question may have stood for long, and self-tests take hours.
+    ///
+    /// # Errors
+    /// Why not; nothing was written by this session.
+    fn still(&self) -> Result<(), String> {
+        if !self.choice.erases() {
+            return Ok(());
+        }
+        let Held {
+            file, identity, lose, ..
+        } = &self.held;
+        let look = self.guard.look_again(file, identity, lose);
+        look.and_then(|look| same_content(&self.drive.content, &look.content))
+            .map_err(|refusal| format!("nothing was written: {}", refusal.view().reason))
     }
 
     fn geometry(&self) -> device::Geometry {
@@ -180,15 +239,29 @@ impl Job {
                 }
             }
             Report::Checkpoint { text } => {
-                if let Err(error) = self.state.save(&self.drive.id, &self.saved(birth, own, watch, text)) {
+                own.checkpoint = Some(text.clone());
+                if let Err(error) = self
+                    .state
+                    .save(&self.drive.id, &self.saved(birth, own, watch.seen(), text))
+                {
                     unsaved.get_or_insert(error.to_string());
                 }
             }
             Report::Findings {
-                findings: _,
-                bad_sectors,
-                ..
-            } => watch.found(bad_sectors),
+                findings, bad_sectors, ..
+            } => {
+                watch.found(bad_sectors);
+                let new = own.told != findings;
+                own.told = findings;
+                // What shows once only must not wait for the next checkpoint.
+                if let Some(text) = own.checkpoint.clone().filter(|_| new)
+                    && let Err(error) = self
+                        .state
+                        .save(&self.drive.id, &self.saved(birth, own, watch.seen(), text))
+                {
+                    unsaved.get_or_insert(error.to_string());
+                }
+            }
             Report::PhaseDone { .. } | Report::Done { .. } => {}
         };
         let evidence =
@@ -201,7 +274,7 @@ impl Job {
         Ok(evidence)
     }
 
-    fn saved(&self, birth: &Birth, own: &Own, watch: &Watch, checkpoint: String) -> Saved {
+    fn saved(&self, birth: &Birth, own: &Own, seen: Seen, checkpoint: String) -> Saved {
         Saved {
             job: birth.id,
             playbook: self.choice.playbook.name.clone(),
@@ -209,9 +282,15 @@ impl Job {
             steps: self.choice.steps.clone(),
             own: own.states.clone(),
             self_tests: own.self_tests.clone(),
-            timeline: watch.timeline(),
+            timeline: seen.timeline,
             started: birth.started,
             smart_before: own.before.clone(),
+            resets: seen.resets,
+            hidden: seen.hidden,
+            paused: seen.paused,
+            findings: own.told.clone(),
+            findings_before_loss: own.findings_before_loss.clone(),
+            ended: None,
             checkpoint,
         }
     }

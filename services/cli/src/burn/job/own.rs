@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 use burnin::playbook::Step;
 use drive::selftest::{self, Kind, NotStarted};
 use drive::smart::{Snapshot, Unreadable, words};
-use wire::job::{Phase, PhaseState, PhaseStatus, Progress, SelfTest};
+use wire::job::{Finding, Phase, PhaseState, PhaseStatus, Progress, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
+use super::watch::Seen;
 use super::{Job, is_own};
 use crate::burn::screen::Line;
-
-use wire::job::TimePoint;
 
 /// How often a signal is looked for while a self-test runs.
 const LOOK: Duration = Duration::from_millis(200);
@@ -29,8 +28,14 @@ pub(super) struct Own {
     pub after: Option<Snapshot>,
     /// Self-tests that ended.
     pub self_tests: Vec<SelfTest>,
-    /// Of earlier sessions.
-    pub timeline: Vec<TimePoint>,
+    /// What earlier sessions saw beside the engine.
+    pub earlier: Seen,
+    /// What was told as found last, and the checkpoint that was kept last.
+    pub told: Vec<Finding>,
+    /// See [`Own::told`].
+    pub checkpoint: Option<String>,
+    /// What earlier sessions found and the checkpoint does not have.
+    pub findings_before_loss: Vec<Finding>,
     /// What is to be known besides.
     pub notes: Vec<String>,
     /// Why another drive answers in this one's place: nothing more is done to it.
@@ -56,7 +61,10 @@ impl Own {
             before: None,
             after: None,
             self_tests: Vec::new(),
-            timeline: Vec::new(),
+            earlier: Seen::default(),
+            told: Vec::new(),
+            checkpoint: None,
+            findings_before_loss: Vec::new(),
             notes: Vec::new(),
             stranger: None,
         }

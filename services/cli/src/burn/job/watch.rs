@@ -18,6 +18,7 @@ use wire::job::{Progress, TIMELINE_MAX, TimePoint};
 use wire::{Bytes, Celsius, Time};
 
 use super::Job;
+use crate::burn::state::Saved;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(10);
@@ -57,20 +58,18 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 }
 
 impl Watch {
-    /// Begins to look; `timeline` is that of earlier sessions.
-    pub fn start(job: &Job, before: Option<&Snapshot>, timeline: Vec<TimePoint>) -> Self {
-        let seen = Arc::new(Mutex::new(Seen {
-            timeline,
-            every: 1,
-            ..Seen::default()
-        }));
+    /// Begins to look; `earlier` is what sessions before saw.
+    pub fn start(job: &Job, before: Option<&Snapshot>, earlier: Seen) -> Self {
+        let known_hidden = earlier.hidden;
+        let seen = Arc::new(Mutex::new(Seen { every: 1, ..earlier }));
         let (end, ended) = channel();
         let mut heat = Heat::new(Limits::of(job.held.device.rotation, &named(before)));
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
-        let (system, smartctl, shared) = (job.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
+        let (system, smartctl, shared) = (job.guard.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
         let began = Instant::now();
         let mut kernel = Follower::new(&job.held.device.syspath);
-        lock(&seen).hidden = kernel.hidden();
+        // The kernel's line about it may have left its log since.
+        lock(&seen).hidden = known_hidden.max(kernel.hidden());
         let look = move || {
             loop {
                 let reading = thermometer.read(&system, &smartctl, Instant::now());
@@ -115,9 +114,9 @@ impl Watch {
         lock(&self.seen).too_hot.clone()
     }
 
-    /// The time line so far.
-    pub fn timeline(&self) -> Vec<TimePoint> {
-        lock(&self.seen).timeline.clone()
+    /// What was seen so far.
+    pub fn seen(&self) -> Seen {
+        lock(&self.seen).clone()
     }
 
     /// Ends the thread; one that the drive holds is left behind.
@@ -144,6 +143,17 @@ fn named(before: Option<&Snapshot>) -> Named {
 }
 
 impl Seen {
+    /// What an earlier session kept of it.
+    pub fn of(saved: &Saved) -> Self {
+        Self {
+            timeline: saved.timeline.clone(),
+            paused: saved.paused,
+            resets: saved.resets,
+            hidden: saved.hidden,
+            ..Self::default()
+        }
+    }
+
     fn look(&mut self, heat: &mut Heat, now: Duration, reading: Option<Celsius>, at: Time) {
         self.temperature = reading;
         match heat.step(now, reading) {
