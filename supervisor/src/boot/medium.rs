@@ -11,7 +11,7 @@
 //! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made, remade or reset |
 //! | `noreset WHY` | a factory reset was asked for and not done |
 //! | `traces JSON` | what the last boot left behind |
-//! | `crash TEXT` | a service crashed in an earlier boot |
+//! | `crash TEXT` | services crashed in an earlier boot; all that no boot has told yet |
 //! | `ram WHY` | there is no usable medium |
 //! | `alive` | a probe came back, with data or with an error |
 //! | `same TEXT` | what the medium is known by when it comes back |
@@ -283,8 +283,9 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     traces.panic = record::collect_pstore(Path::new("/sys/fs/pstore"), dir);
     let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic, "fault": traces.fault });
     line.say(&format!("traces {json}"));
-    for crash in crash::untold(&crash::folder()) {
-        line.say(&format!("crash {crash}"));
+    let crashes = crash::untold(&crash::folder());
+    if !crashes.is_empty() {
+        line.say(&format!("crash {}", crashes.join("; ")));
     }
     line.say(&format!("mounted {how}"));
     Ok(())

@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use keys::{Keys, Page, Wish};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
 use wire::supervisor::{Medium, Status, UnitState};
 
@@ -26,8 +26,8 @@ use crate::shell::text;
 const COLUMNS: usize = 74;
 /// Lines of the log that the smallest terminal has room for.
 const ROWS: usize = 18;
-/// How often a page that is not the status is drawn anew, in milliseconds.
-const REFRESH_MS: u16 = 3_000;
+/// How often a page that is not the status is drawn anew: three seconds.
+const REFRESH: Timespec = Timespec { tv_sec: 3, tv_nsec: 0 };
 /// What can be typed.
 const HELP: &str = "1 status  2 network  3 log  b debug bundle  c lost password  r factory reset";
 
@@ -151,27 +151,21 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
     let mut before: Option<Screen> = None;
     loop {
         let moving = terminals.iter().any(|t| t.screen && t.page != Page::Status);
-        let mut fds = vec![PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![PollFd::from_borrowed_fd(line.as_fd(), PollFlags::IN)];
         let keyboards: Vec<usize> = (0..terminals.len())
             .filter(|t| terminals[*t].keyboard.is_some())
             .collect();
         fds.extend(
             terminals
                 .iter()
-                .filter_map(|t| Some(PollFd::new(t.keyboard.as_ref()?.as_fd(), PollFlags::POLLIN))),
+                .filter_map(|t| Some(PollFd::new(t.keyboard.as_ref()?, PollFlags::IN))),
         );
-        let wait = if moving {
-            PollTimeout::from(REFRESH_MS)
-        } else {
-            PollTimeout::NONE
-        };
-        text::give_back();
-        let woken = match poll(&mut fds, wait) {
+        let woken = match text::sleep(&mut fds, moving.then_some(&REFRESH)) {
             Ok(n) => n,
-            Err(nix::errno::Errno::EINTR) => continue,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             Err(_) => return 1,
         };
-        let any = |f: &PollFd<'_>| f.any().unwrap_or(true);
+        let any = |f: &PollFd<'_>| !f.revents().is_empty();
         let told = any(&fds[0]);
         let typed: Vec<usize> = keyboards
             .into_iter()

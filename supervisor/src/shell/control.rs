@@ -9,6 +9,7 @@ use std::path::Path;
 
 use wire::supervisor::Request;
 
+use crate::core::Ending;
 use crate::handover::fds::Inherited;
 use crate::handover::state;
 
@@ -58,8 +59,12 @@ pub enum Wish {
     Reset(Option<u32>),
     /// Start the writer of updates; from a process of this user.
     Update(Option<u32>),
-    /// Reboot in order, for this reason; from a process of this user.
-    Reboot { why: String, uid: Option<u32> },
+    /// Reboot or power off in order, for this reason; from a process of this user.
+    End {
+        ending: Ending,
+        why: String,
+        uid: Option<u32>,
+    },
     /// What the server has not proven yet; from a process of this user.
     Proof { missing: Option<String>, uid: Option<u32> },
     /// Replace PID 1 by the program that lies at its path now; asked by root, or by whoever we run as.
@@ -210,7 +215,8 @@ impl Client {
                 }
                 Ok(Request::Reset {}) => wishes.push(Wish::Reset(self.uid)),
                 Ok(Request::Update {}) => wishes.push(Wish::Update(self.uid)),
-                Ok(Request::Reboot { why }) => wishes.push(Wish::Reboot { why, uid: self.uid }),
+                Ok(Request::Reboot { why }) => wishes.push(self.end(Ending::Reboot, why)),
+                Ok(Request::PowerOff { why }) => wishes.push(self.end(Ending::PowerOff, why)),
                 Ok(Request::Proof { missing }) => wishes.push(Wish::Proof { missing, uid: self.uid }),
                 Ok(Request::Screen { claim, fingerprint }) => wishes.push(Wish::Screen {
                     code: claim,
@@ -230,6 +236,11 @@ impl Client {
                 }
             }
         }
+    }
+
+    fn end(&self, ending: Ending, why: String) -> Wish {
+        let uid = self.uid;
+        Wish::End { ending, why, uid }
     }
 
     fn answer(&mut self, line: &str) {

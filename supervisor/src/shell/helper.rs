@@ -11,6 +11,7 @@ use nix::sys::socket::{
     socketpair,
 };
 use nix::unistd::{ForkResult, Pid, fork};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
 
 use super::signals;
@@ -115,10 +116,10 @@ pub enum Heard {
 impl Line {
     /// Waits for a message for at most `time`.
     pub fn hear_within(&self, time: std::time::Duration) -> Heard {
-        let mut fds = [nix::poll::PollFd::new(self.0.as_fd(), nix::poll::PollFlags::POLLIN)];
-        let ms = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
-        super::text::give_back();
-        match nix::poll::poll(&mut fds, nix::poll::PollTimeout::from(ms)) {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        // A time beyond what the kernel counts is none.
+        let time = Timespec::try_from(time).ok();
+        match super::text::sleep(&mut fds, time.as_ref()) {
             Ok(0) | Err(_) => Heard::Nothing,
             Ok(_) => self.hear().map_or(Heard::Closed, Heard::Text),
         }

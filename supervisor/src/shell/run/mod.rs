@@ -16,9 +16,11 @@ mod succeed;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use wire::boxes::Banner;
 use wire::event::Severity;
 
@@ -274,12 +276,16 @@ impl Shell {
             let number = u64::from(fd.as_raw_fd().unsigned_abs());
             let _ = epoll.add(fd, EpollEvent::new(EpollFlags::empty(), STORED | number));
         }
-        let mut events = [EpollEvent::empty(); 32];
-        let timeout = EpollTimeout::from(u16::try_from(ms).unwrap_or(1_000));
         if ms > 0 {
-            text::give_back();
+            let at_most = Timespec::try_from(Duration::from_millis(ms)).unwrap_or_default();
+            match text::sleep(&mut [PollFd::new(&epoll.0, PollFlags::IN)], Some(&at_most)) {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
+                Err(e) => return Err(e),
+            }
         }
-        match epoll.wait(&mut events, timeout) {
+        let mut events = [EpollEvent::empty(); 32];
+        match epoll.wait(&mut events, EpollTimeout::ZERO) {
             Ok(n) => {
                 let marked = events[..n].iter().map(EpollEvent::data).filter(|d| d & STORED != 0);
                 self.hung_up

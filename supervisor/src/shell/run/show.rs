@@ -6,7 +6,7 @@ use wire::supervisor::{Status, UnitState, UnitView};
 
 use super::Shell;
 use crate::boot::Machine;
-use crate::core::{Ending, Input, Millis};
+use crate::core::{Input, Millis};
 use crate::shell::control::Wish;
 use crate::shell::{log, users};
 use crate::update::Facts;
@@ -39,16 +39,15 @@ impl Shell {
                     self.desk.reset = Some("asked for in the dashboard".into())
                 }
                 Wish::Update(uid) if self.is_servers(uid, "update the box") => self.start_writer(),
-                Wish::Reboot { why, uid } if self.is_servers(uid, "reboot the box") => {
+                Wish::End { ending, why, uid } if self.is_servers(uid, "reboot the box or switch it off") => {
                     let why = why.chars().filter(|c| !c.is_control()).take(200).collect();
-                    let ending = Ending::Reboot;
                     self.desk.inputs.push_back(Input::Shutdown { ending, why });
                 }
                 Wish::Proof { missing, uid } if self.is_servers(uid, "vouch for the box") => {
                     let missing = missing.map(|m| m.chars().filter(|c| !c.is_control()).take(200).collect());
                     self.desk.update.proof(now, missing);
                 }
-                Wish::Screen { .. } | Wish::Reset(_) | Wish::Update(_) | Wish::Reboot { .. } | Wish::Proof { .. } => {}
+                Wish::Screen { .. } | Wish::Reset(_) | Wish::Update(_) | Wish::End { .. } | Wish::Proof { .. } => {}
                 Wish::Replace => self.replace = true,
             }
         }
