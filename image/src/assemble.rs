@@ -17,7 +17,7 @@ use crate::{
     slot::Manifest,
     system::Content,
     tools::Tools,
-    update,
+    update_keys,
     workspace::Workspace,
 };
 use std::{
@@ -137,7 +137,7 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
         system: dir.join("system.erofs"),
     };
     content.make(&tools, &slot.system)?;
-    let trusted = update::trusted(ws, options.update_keys.as_deref())?;
+    let trusted = update_keys::trusted(ws, options.update_keys.as_deref())?;
     let initrd = initramfs::make(board, &ws.rootfs(), &content, &modules, binaries, &trusted)?;
     fs::write(&slot.initrd, initrd).at("writing", &slot.initrd)?;
     let files: [(&str, &Path); 3] = [

@@ -84,3 +84,13 @@ impl<T> At<T> for io::Result<T> {
         })
     }
 }
+
+impl Error {
+    /// A file that is not what it should be.
+    pub fn image(file: &std::path::Path, what: impl Into<String>) -> Self {
+        Self::Image {
+            file: file.to_owned(),
+            what: what.into(),
+        }
+    }
+}

@@ -72,7 +72,7 @@ pub fn make(
     trusted: &KeySet,
 ) -> Result<Vec<u8>> {
     let mut a = Archive::default();
-    a.add(crate::update::IN_IMAGE, Node::File(0o644, trusted.bytes()));
+    a.add(crate::update_keys::IN_IMAGE, Node::File(0o644, trusted.bytes()));
     for (path, mode) in DIRS {
         a.add(path, Node::Dir(*mode));
     }

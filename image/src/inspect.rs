@@ -37,7 +37,7 @@ impl<'a> Image<'a> {
         // By its end, because a stick's device node has no length of its own.
         let len = (&file).seek(SeekFrom::End(0)).at("measuring", path)?;
         if len < gpt::TOTAL * SECTOR || len % SECTOR != 0 {
-            return Err(wrong(
+            return Err(Error::image(
                 path,
                 format!(
                     "{len} bytes; expected a disk image of at least {} bytes",
@@ -46,7 +46,7 @@ impl<'a> Image<'a> {
             ));
         }
         let total = len / SECTOR;
-        let table = Table::read(&file, total).map_err(|e| wrong(path, e))?;
+        let table = Table::read(&file, total).map_err(|e| Error::image(path, e))?;
         Ok(Self {
             path,
             file,
@@ -63,7 +63,7 @@ impl<'a> Image<'a> {
     }
 
     pub(crate) fn wrong(&self, what: impl Into<String>) -> Error {
-        wrong(self.path, what.into())
+        Error::image(self.path, what)
     }
 
     pub(crate) fn content(&self, reader: &Reader<'_>, entries: &[Entry], path: &str) -> Result<Vec<u8>> {
@@ -154,12 +154,5 @@ impl<'a> Image<'a> {
             }
             Err(wrong) => format!("its signature is bad: {wrong}"),
         })
-    }
-}
-
-fn wrong(path: &Path, what: String) -> Error {
-    Error::Image {
-        file: path.to_owned(),
-        what,
     }
 }

@@ -28,6 +28,7 @@ pub mod system;
 pub mod tools;
 pub mod tree;
 pub mod update;
+pub mod update_keys;
 pub mod verify;
 pub mod workspace;
 

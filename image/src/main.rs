@@ -11,7 +11,7 @@ use image::{
     inspect::Image,
     key::{Key, Public},
     run::{self, Choice},
-    update,
+    update, update_keys,
     workspace::Workspace,
 };
 use std::{path::PathBuf, process::ExitCode};
@@ -223,12 +223,12 @@ fn act(cli: Cli) -> anyhow::Result<()> {
                 .iter()
                 .map(|p| Public::read(p))
                 .collect::<image::Result<Vec<_>>>()?;
-            let set = update::set(version, threshold, &public)?;
+            let set = update_keys::set(version, threshold, &public)?;
             if vouch.is_empty() {
                 std::fs::write(&out, set.bytes()).with_context(|| format!("writing {}", out.display()))?;
             } else {
                 let by = vouch.iter().map(|k| Key::read(k)).collect::<image::Result<Vec<_>>>()?;
-                update::rotate(set, &by, &out)?;
+                update_keys::rotate(set, &by, &out)?;
             }
         }
         Command::Boards => {

@@ -98,6 +98,19 @@ fn newest(debs: &Path, name: &str) -> Result<PathBuf> {
     })
 }
 
+/// Adds `/usr` with Debian's folders of programs and libraries, and the links to them that programs are built for.
+pub fn add_usr(a: &mut Archive) {
+    for (from, to) in [
+        ("bin", "usr/bin"),
+        ("sbin", "usr/sbin"),
+        ("lib", "usr/lib"),
+        ("lib64", "usr/lib64"),
+    ] {
+        a.add(to, Node::Dir(0o755));
+        a.add(from, Node::Link(to.to_owned()));
+    }
+}
+
 /// Adds programs of the trees (patterns of paths) and what they need.
 ///
 /// # Errors

@@ -1,8 +1,4 @@
-//! Update bundles: made from a slot's files, signed; and the keys that a built image trusts.
-//!
-//! Without keys of your own the builder makes a **development update key** on its first run, under `.kiln/keys/`: a box takes
-//! updates from the tree that built it and from nobody else. It is never checked in, so images of two trees differ in that one
-//! file of the initramfs; `--update-keys FILE` gives both the same.
+//! Update bundles: made from a slot's files, and signed.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bundle::{Head, KeySet, Manifest, Public as Trusted, Rotation};
+use bundle::{Head, Manifest};
 
 use crate::{
     assemble,
@@ -18,64 +14,11 @@ use crate::{
     fat32::{Reader, Source},
     gpt::BOOT_FIRST,
     initramfs,
-    key::{Key, Public},
+    key::Key,
     slot::{self, ABOUT, NEEDED},
+    update_keys,
     workspace::Workspace,
 };
-
-/// Where an image carries the keys that it trusts.
-pub const IN_IMAGE: &str = "etc/kiln/update-keys.json";
-
-/// The development update key; made on the first call.
-///
-/// # Errors
-/// When it cannot be read or made.
-pub fn development(ws: &Workspace) -> Result<Key> {
-    let path = ws.keys()?.join("update.pem");
-    // Two builds at a time make one key.
-    let lock = path.with_extension("lock");
-    let held = File::create(&lock).at("making", &lock)?;
-    held.lock().at("locking", &lock)?;
-    if path.exists() {
-        Key::read(&path)
-    } else {
-        Key::make(&path).map(|(key, _)| key)
-    }
-}
-
-/// The keys that an image trusts: those of a file, or the development key.
-///
-/// # Errors
-/// When the file is no key set.
-pub fn trusted(ws: &Workspace, file: Option<&Path>) -> Result<KeySet> {
-    match file {
-        Some(file) => {
-            let bytes = fs::read(file).at("reading the key set", file)?;
-            KeySet::parse(&bytes).map_err(|e| wrong(file, e.to_string()))
-        }
-        None => set(1, 1, &[development(ws)?.public()]),
-    }
-}
-
-/// A key set of these keys.
-///
-/// # Errors
-/// What a set may not be.
-pub fn set(version: u32, threshold: usize, keys: &[Public]) -> Result<KeySet> {
-    let keys = keys.iter().map(|k| Trusted(k.bytes())).collect();
-    KeySet::new(version, threshold, keys).map_err(|e| Error::Incomplete(e.to_string()))
-}
-
-/// A newer key set, vouched for by these keys: of the old threshold and of its own.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn rotate(newer: KeySet, by: &[Key], out: &Path) -> Result<()> {
-    let by: Vec<bundle::Key> = by.iter().map(Key::for_bundles).collect();
-    let rotation = Rotation::new(newer, &by.iter().collect::<Vec<_>>());
-    let text = serde_json::to_vec(&rotation).map_err(|e| wrong(out, e.to_string()))?;
-    fs::write(out, text).at("writing", out)
-}
 
 /// What a bundle is made of.
 #[derive(Debug, Default)]
@@ -97,11 +40,16 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// When the image is none.
 pub fn of_image(path: &Path) -> Result<Files> {
     let file = File::open(path).at("opening", path)?;
-    let reader = Reader::open(&file, BOOT_FIRST).map_err(|e| wrong(path, e))?;
+    let reader = Reader::open(&file, BOOT_FIRST).map_err(|e| Error::image(path, e))?;
     let mut files = Files::new();
-    for e in reader.walk().map_err(|e| wrong(path, e))?.iter().filter(|e| !e.is_dir) {
+    for e in reader
+        .walk()
+        .map_err(|e| Error::image(path, e))?
+        .iter()
+        .filter(|e| !e.is_dir)
+    {
         if let Some(name) = e.path.strip_prefix("a/") {
-            files.insert(name.to_owned(), reader.read(e).map_err(|e| wrong(path, e))?);
+            files.insert(name.to_owned(), reader.read(e).map_err(|e| Error::image(path, e))?);
         }
     }
     Ok(files)
@@ -149,11 +97,12 @@ pub fn write(ws: &Workspace, files: &Files, making: &Making, out: &Path) -> Resu
     let mut rotations = Vec::new();
     for file in &making.rotations {
         let bytes = fs::read(file).at("reading", file)?;
-        rotations.push(serde_json::from_slice::<Rotation>(&bytes).map_err(|e| wrong(file, e.to_string()))?);
+        rotations
+            .push(serde_json::from_slice::<bundle::Rotation>(&bytes).map_err(|e| Error::image(file, e.to_string()))?);
     }
     let own;
     let keys: &[Key] = if making.keys.is_empty() {
-        own = [development(ws)?];
+        own = [update_keys::development(ws)?];
         &own
     } else {
         &making.keys
@@ -165,11 +114,4 @@ pub fn write(ws: &Workspace, files: &Files, making: &Making, out: &Path) -> Resu
     }
     fs::write(out, all).at("writing", out)?;
     Ok(about)
-}
-
-fn wrong(file: &Path, what: impl Into<String>) -> Error {
-    Error::Image {
-        file: file.to_owned(),
-        what: what.into(),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -84,6 +84,7 @@ impl State {
                 fs::remove_file(&path).map_err(|e| about(&path, &e))?;
                 Ok(Value::Null)
             }
+            Op::List { path } => list(&path).map(Value::Array),
             Op::Processes {} => Ok(Value::Array(processes())),
             Op::Open { path, write, exclusive } => {
                 let flags = if exclusive { libc::O_EXCL } else { 0 };
@@ -163,6 +164,21 @@ fn fill(path: &str) -> io::Result<u64> {
     }
     file.sync_all().map_err(|e| about(path, &e))?;
     Ok(written)
+}
+
+fn list(path: &str) -> io::Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(|e| about(path, &e))? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        found.push((name, meta.len(), meta.permissions().mode() & 0o7777));
+    }
+    found.sort();
+    let rows = found.into_iter();
+    Ok(rows
+        .map(|(name, bytes, mode)| json!({ "name": name, "bytes": bytes, "mode": mode }))
+        .collect())
 }
 
 /// One line there, one line back, within a minute.

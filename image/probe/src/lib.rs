@@ -41,6 +41,8 @@ pub enum Op {
     Fill { path: String },
     /// Removes a file.
     Remove { path: String },
+    /// What is in a folder, by name: `[{name, bytes, mode}]`, the mode's permission bits alone.
+    List { path: String },
     /// Every process: `[{pid, parent, comm, state, argv}]`.
     Processes {},
     /// Opens a block device and keeps it open: its number, for [`Op::Close`].

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::machine::Arch;
+use super::arch::Arch;
 
 /// What starts the boot loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,23 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use super::arch::Arch;
 use super::drive::{Bus, Drive, Source};
 use super::firmware::Firmware;
+use super::ports::{PCIE_PORTS, Ports};
 use super::vm::Vm;
-
-/// PCIe ports for NVMe and virtio drives, those plugged in later included.
-pub const PCIE_PORTS: usize = 8;
-/// Ports of the AHCI controller.
-const SATA_PORTS: usize = 6;
-
-/// The processor architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arch {
-    /// q35 with SeaBIOS or OVMF.
-    X86_64,
-    /// virt with AAVMF, a Cortex-A72.
-    Arm64,
-}
 
 /// A machine to be started. Every part has a value that boots; the methods change one each.
 #[derive(Clone, Debug)]
@@ -330,32 +318,6 @@ impl Machine {
             add("-device", drive.device(port).to_string());
         }
         Ok(args)
-    }
-}
-
-/// Which ports are taken.
-#[derive(Clone, Debug, Default)]
-pub struct Ports {
-    sata: usize,
-    pcie: usize,
-}
-
-impl Ports {
-    /// The next free port for a drive.
-    pub fn take(&mut self, drive: &Drive) -> Result<usize, Error> {
-        let (used, limit) = match drive.bus {
-            Bus::Sata => (&mut self.sata, SATA_PORTS),
-            Bus::Nvme | Bus::Virtio => (&mut self.pcie, PCIE_PORTS),
-            Bus::Scsi | Bus::Usb => return Ok(0),
-        };
-        if *used == limit {
-            return Err(Error::Impossible(format!(
-                "no free port for drive {}: {limit} are taken",
-                drive.id
-            )));
-        }
-        *used += 1;
-        Ok(*used - 1)
     }
 }
 

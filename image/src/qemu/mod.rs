@@ -6,6 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`arch`], [`ports`] | processor architecture; ports of drives |
 //! | [`machine`] | [`Machine`]: architecture, firmware, boot medium, drives → QEMU's arguments (pure) |
 //! | [`drive`] | [`Drive`]: bus, serial, WWN, source, speed → QEMU's block node and device (pure) |
 //! | [`firmware`] | [`Firmware`]: BIOS, UEFI, Secure Boot, 32-bit UEFI |
@@ -17,10 +18,12 @@
 //! QEMU dies with the handle, and with the thread that started it (`PR_SET_PDEATHSIG`), however that ends.
 //! Tested by the unit tests here and by every boot test.
 
+pub mod arch;
 pub mod drive;
 pub mod firmware;
 pub mod http;
 pub mod machine;
+pub mod ports;
 pub mod probe;
 pub mod qmp;
 pub mod vm;
@@ -28,9 +31,10 @@ pub mod vm;
 use std::io;
 use std::path::PathBuf;
 
+pub use arch::Arch;
 pub use drive::{Bus, Drive, Source};
 pub use firmware::Firmware;
-pub use machine::{Arch, Machine};
+pub use machine::Machine;
 pub use vm::Vm;
 
 /// Why the machine could not be run or asked.

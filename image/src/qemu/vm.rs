@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Error;
 use super::drive::{Bus, Drive};
 use super::http::Request;
-use super::machine::Ports;
+use super::ports::Ports;
 use super::probe::Probe;
 use super::qmp::Qmp;
 

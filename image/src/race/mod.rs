@@ -183,15 +183,7 @@ fn archive(c: &Contestant, trees: &[PathBuf], early: &[PathBuf], racer: &[u8], i
     if c.name == "kiln" {
         a.add("kiln-init", Node::File(0o755, init.to_vec()));
     }
-    for (from, to) in [
-        ("bin", "usr/bin"),
-        ("sbin", "usr/sbin"),
-        ("lib", "usr/lib"),
-        ("lib64", "usr/lib64"),
-    ] {
-        a.add(to, Node::Dir(0o755));
-        a.add(from, Node::Link(to.to_owned()));
-    }
+    tree::add_usr(&mut a);
     tree::add_programs(&mut a, trees, c.programs).map_err(|e| Error::Incomplete(format!("{}: {e}", c.name)))?;
     for (path, executable, text) in c.files {
         a.add(path, node(*executable, text, racer));

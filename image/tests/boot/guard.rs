@@ -11,7 +11,7 @@ use crate::lab::Lab;
 use crate::signatures::{self, MIB};
 
 /// The drives, what is prepared on them, and the words that the refusal must have: kind, and a part of the reason.
-const KINDS: [(&str, &str, &str); 21] = [
+const KINDS: [(&str, &str, &str); 22] = [
     ("MOUNTED1", "mounted", "/test/mounted"),
     ("PARTMNT1", "mounted", "/test/partition"),
     ("HIDDENMT", "mounted", "/test/hidden"),
@@ -24,6 +24,7 @@ const KINDS: [(&str, &str, &str); 21] = [
     ("LVMEMBER", "lvm-member", "LVM"),
     ("LUKSDISK", "luks", "LUKS"),
     ("BCACHED1", "bcache-member", "bcache"),
+    ("BCACTIVE", "bcache-active", "bcache0"),
     ("BTRFSMEM", "btrfs-member", "btrfs"),
     ("BTRMOUNT", "mounted", "/test/btrfs"),
     ("BTRSECND", "btrfs-mounted", "btrfs"),
@@ -77,6 +78,7 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
         make("LVMEMBER", &|p| signatures::lvm(p)),
         make("LUKSDISK", &|p| signatures::luks(p)),
         make("BCACHED1", &|p| signatures::bcache(p)),
+        make("BCACTIVE", &|p| signatures::bcache(p)),
         make("BTRFSMEM", &|p| signatures::btrfs(p)),
         make("ZFSLABEL", &|p| signatures::zfs(p)),
         make("PROTECT1", &nothing).read_only(),
@@ -141,6 +143,7 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
         exclusive: true,
     });
     act(Op::Module { name: "raid1".into() });
+    act(Op::Module { name: "bcache".into() });
     let device = bench.drive("MDACTIVE", "present", |d| d.present).kernel_name;
     let number = probe.read(&format!("/sys/block/{device}/dev")).unwrap();
     // An array without a superblock of its own, as `mdadm --build` makes it.
@@ -156,6 +159,9 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
     ] {
         probe.write(file, text).unwrap();
     }
+    // A backing device without a cache runs as it is.
+    let device = node("BCACTIVE");
+    probe.write("/sys/fs/bcache/register", &device).unwrap();
 
     // The box itself writes to none of these; the mounted and the swapped ones belong to the guest's kernel.
     let before: Vec<_> = [
@@ -209,6 +215,11 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
         .and_then(|plan| bench.arm(&plan).and_then(|armed| bench.fire(&plan, &armed)))
         .expect_err("a drive that is open elsewhere was started");
     println!("KEPTOPEN: {refused}");
+    assert_eq!(refused.kind, "drive-refused", "{refused}");
+    assert!(
+        refused.detail.ends_with("another process holds it exclusively."),
+        "{refused}"
+    );
 
     assert!(bench.jobs().is_empty());
     for (serial, changed) in &before {

@@ -1,7 +1,7 @@
 //! The images under test: the product's, with one more archive that holds the probe.
 //!
 //! Built once for the whole suite by the builder itself, so a test image differs from what is handed out in that one
-//! file of its boot partition.
+//! file of its boot partition. It lies on a medium that is larger, as it does for everybody.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -23,6 +23,9 @@ restart_sec = 0.2
 capabilities = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_KILL", "CAP_NET_ADMIN",
     "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_MKNOD", "CAP_SYS_RESOURCE", "CAP_SYS_NICE"]
 "#;
+
+/// Room behind the image, in bytes: a stick is larger than what is written to it, and a DATA without it has no journal.
+const ROOM: u64 = 128 << 20;
 
 /// The test image for an architecture.
 pub(crate) fn image(arch: Arch) -> &'static Path {
@@ -54,6 +57,9 @@ fn build(name: &str) -> PathBuf {
         ..Options::default()
     };
     assemble::build(&ws, &board, &out, &options).unwrap();
+    let file = std::fs::File::options().write(true).open(&out).unwrap();
+    let written = file.metadata().unwrap().len();
+    file.set_len(written + ROOM).unwrap();
     out
 }
 

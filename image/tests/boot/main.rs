@@ -31,5 +31,6 @@ mod slots;
 mod sticks;
 mod supervisor;
 mod systemd;
+mod trial;
 mod update;
 mod wire_lab;

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use image::qemu::{Bus, Drive, Source, Vm};
+use image::qemu::{Bus, Drive, Machine, Source, Vm};
 use probe::Op;
+use wire::JobId;
 use wire::boxes::BoxView;
 use wire::job::{Outcome, Phase};
 use wire::supervisor::Medium;
 
 use crate::bench::Bench;
-use crate::lab::{BOOT, JOB, Lab, SOON};
+use crate::lab::{BOOT, Lab, SOON};
 
 /// Far enough into writing, and far from its end.
 const SOME: u64 = 8 << 20;
+
+/// What is told of a DATA that takes no more; of one that is only nearly full other words are told.
+const FULL: &str = "The DATA partition is full";
 
 /// How long the stick is away, in the ordinary run and with `KILN_LONG`.
 fn away() -> Duration {
@@ -20,11 +24,6 @@ fn away() -> Duration {
         Some(_) => 600,
         None => 20,
     })
-}
-
-/// A drive that is busy for a minute and more each way.
-fn slow(lab: &Lab, serial: &str) -> Drive {
-    Drive::new(Bus::Scsi, serial, lab.blank(serial, 192)).speed(3_000_000)
 }
 
 /// Where state is kept.
@@ -57,48 +56,76 @@ fn told(bench: &Bench, word: &str) -> String {
     })
 }
 
+/// A box that keeps its state on the medium and burns a drive in.
+struct UnderLoad {
+    vm: Vm,
+    bench: Bench,
+    boot_id: String,
+    job: JobId,
+    /// Bytes of the drive.
+    size: u64,
+}
+
+impl UnderLoad {
+    /// Starts `machine` with one more drive, of `mib` MiB at 3 MB/s, and waits until it is being written to.
+    fn start(lab: &Lab, machine: Machine, serial: &str, mib: u64) -> Self {
+        let drive = Drive::new(Bus::Scsi, serial, lab.blank(serial, mib)).speed(3_000_000);
+        let (mut vm, _) = lab.start(machine.drive(drive));
+        let bench = kept_on(&mut vm, Medium::Disk);
+        let boot_id = bench.status().supervisor.unwrap().boot.boot_id;
+        let job = bench.burn(&[serial], "surface").remove(0);
+        bench.wait_bytes(&job, Phase::Write, SOME);
+        Self {
+            vm,
+            bench,
+            boot_id,
+            job,
+            size: mib << 20,
+        }
+    }
+
+    /// Waits until state is kept there and a banner has this word; the session is another one from then on.
+    fn moves_to(&mut self, medium: Medium, word: &str) {
+        self.bench = kept_on(&mut self.vm, medium);
+        println!("{}", told(&self.bench, word));
+    }
+
+    /// The job passes over the whole drive, and the box was not reset on the way.
+    fn passes(&self) {
+        let done = self.bench.ends(&self.job, Outcome::Passed);
+        assert_eq!(done.verdict.as_ref().unwrap().verified.0, self.size, "{done:#?}");
+        let boot_id = self.bench.status().supervisor.unwrap().boot.boot_id;
+        assert_eq!(boot_id, self.boot_id, "the box was reset");
+    }
+}
+
 #[test]
-#[ignore = "written, never run to its end yet"]
 fn a_stick_pulled_under_load_and_put_back_is_written_to_again_and_nothing_is_lost() {
     let lab = Lab::new();
-    let machine = lab.machine(Bus::Usb, None).drive(slow(&lab, "PUTBACK1"));
-    let (mut vm, _) = lab.start(machine);
-    let bench = kept_on(&mut vm, Medium::Disk);
-    let boot_id = bench.status().supervisor.unwrap().boot.boot_id;
-    let job = bench.burn(&["PUTBACK1"], "surface").remove(0);
-    bench.wait_bytes(&job, Phase::Write, SOME);
-    vm.pull("boot").unwrap();
-    let bench = kept_on(&mut vm, Medium::Ram);
-    println!("{}", told(&bench, "memory"));
+    let mut it = UnderLoad::start(&lab, lab.machine(Bus::Usb, None), "PUTBACK1", 192);
+    it.vm.pull("boot").unwrap();
+    it.moves_to(Medium::Ram, "memory");
     std::thread::sleep(away());
 
     let mut stick = Drive::new(Bus::Usb, "KILNBOOT", Source::Qcow2(lab.medium()));
     stick.id = "boot".into();
-    vm.plug(stick).unwrap();
-    let bench = kept_on(&mut vm, Medium::Disk);
-    println!("{}", told(&bench, "The boot medium is back"));
-    let stick = bench.drive("KILNBOOT", "refused", |d| d.present && d.refused.is_some());
+    // What is put back is started from again.
+    stick.boot_index = Some(0);
+    it.vm.plug(stick).unwrap();
+    it.moves_to(Medium::Disk, "The boot medium is back");
+    let stick = it
+        .bench
+        .drive("KILNBOOT", "refused", |d| d.present && d.refused.is_some());
     assert_eq!(stick.refused.map(|r| r.kind).as_deref(), Some("boot-disk"));
-    let done = bench.verdict(&job, JOB);
-    let verdict = done.verdict.clone().unwrap();
-    assert_eq!(
-        (verdict.outcome, verdict.verified.0),
-        (Outcome::Passed, 192 << 20),
-        "{done:#?}"
-    );
-    assert_eq!(
-        bench.status().supervisor.unwrap().boot.boot_id,
-        boot_id,
-        "the box was reset"
-    );
+    it.passes();
 
     // What was told while the stick was away is on it now, and outlives a restart.
-    let before = bench.events();
-    vm.probe().unwrap().op(Op::Sync {}).unwrap();
-    let mark = vm.mark();
-    vm.reset().unwrap();
-    vm.wait_console_after(mark, "dashboard: http", BOOT).unwrap();
-    let bench = kept_on(&mut vm, Medium::Disk);
+    let before = it.bench.events();
+    it.vm.probe().unwrap().op(Op::Sync {}).unwrap();
+    let mark = it.vm.mark();
+    it.vm.reset().unwrap();
+    it.vm.wait_console_after(mark, "dashboard: http", BOOT).unwrap();
+    let bench = kept_on(&mut it.vm, Medium::Disk);
     let after = bench.events();
     assert!(
         after.len() >= before.len(),
@@ -107,39 +134,33 @@ fn a_stick_pulled_under_load_and_put_back_is_written_to_again_and_nothing_is_los
         before.len()
     );
     assert_eq!(after[..before.len()], before[..]);
-    assert_eq!(bench.job(&job).verdict.map(|v| v.outcome), Some(Outcome::Passed));
+    let outcome = bench.job(&it.job).verdict.map(|v| v.outcome);
+    assert_eq!(outcome, Some(Outcome::Passed));
 }
 
 #[test]
-#[ignore = "written, never run to its end yet"]
 fn a_full_medium_is_told_and_the_burn_in_goes_on_and_room_is_noticed() {
     let lab = Lab::new();
-    let (mut vm, _) = lab.boot([slow(&lab, "FULLDATA")]);
-    let bench = kept_on(&mut vm, Medium::Disk);
-    let job = bench.burn(&["FULLDATA"], "surface").remove(0);
-    bench.wait_bytes(&job, Phase::Write, SOME);
+    let mut it = UnderLoad::start(&lab, lab.machine(Bus::Virtio, None), "FULLDATA", 96);
     let path = "/var/lib/kiln/filler".to_owned();
-    let filled = vm.probe().unwrap().op(Op::Fill { path: path.clone() }).unwrap();
+    let filled = it.vm.probe().unwrap().op(Op::Fill { path: path.clone() }).unwrap();
     println!("{filled} bytes");
-    println!("{}", told(&bench, "full"));
-    let done = bench.verdict(&job, JOB);
-    let verdict = done.verdict.clone().unwrap();
-    assert_eq!(
-        (verdict.outcome, verdict.verified.0),
-        (Outcome::Passed, 192 << 20),
-        "{done:#?}"
-    );
-    assert_eq!(medium(&bench.status()), Some(Medium::Disk));
+    println!("{}", told(&it.bench, FULL));
+    it.passes();
+    assert_eq!(medium(&it.bench.status()), Some(Medium::Disk));
 
-    vm.probe().unwrap().op(Op::Remove { path }).unwrap();
-    bench.until("that there is room again", SOON * 3, || {
-        let view = bench.status();
-        let full = format!("{:?}", view.supervisor.as_ref().map(|s| &s.banners)).contains("full");
-        if full { Err(format!("{view:#?}")) } else { Ok(()) }
+    it.vm.probe().unwrap().op(Op::Remove { path }).unwrap();
+    it.bench.until("that there is room again", SOON * 3, || {
+        let banners = it.bench.status().supervisor.map(|s| s.banners).unwrap_or_default();
+        if banners.iter().any(|b| b.text.contains("DATA partition is")) {
+            Err(format!("{banners:#?}"))
+        } else {
+            Ok(())
+        }
     });
-    // And it is used: what happens now is there after a cut.
-    bench.until("the job on the medium", SOON, || {
-        let kinds: Vec<String> = bench.events().into_iter().map(|e| e.kind).collect();
+    // And it is used: what happened in between is told.
+    it.bench.until("the job's end among the events", SOON, || {
+        let kinds: Vec<String> = it.bench.events().into_iter().map(|e| e.kind).collect();
         if kinds.iter().any(|k| k == "job.passed") {
             Ok(())
         } else {
@@ -149,29 +170,12 @@ fn a_full_medium_is_told_and_the_burn_in_goes_on_and_room_is_noticed() {
 }
 
 #[test]
-#[ignore = "written, never run to its end yet"]
 fn a_medium_that_turns_read_only_is_left_for_memory_and_the_burn_in_goes_on() {
     let lab = Lab::new();
-    let (mut vm, _) = lab.boot([slow(&lab, "RODATA01")]);
-    let bench = kept_on(&mut vm, Medium::Disk);
-    let boot_id = bench.status().supervisor.unwrap().boot.boot_id;
-    let job = bench.burn(&["RODATA01"], "surface").remove(0);
-    bench.wait_bytes(&job, Phase::Write, SOME);
+    let mut it = UnderLoad::start(&lab, lab.machine(Bus::Virtio, None), "RODATA01", 96);
     // The kernel meets an error in DATA's file system, and does what it was told to do then.
     let file = "/sys/fs/ext4/vda3/trigger_fs_error";
-    vm.probe().unwrap().write(file, "a worn-out stick").unwrap();
-    let bench = kept_on(&mut vm, Medium::Ram);
-    println!("{}", told(&bench, "memory"));
-    let done = bench.verdict(&job, JOB);
-    let verdict = done.verdict.clone().unwrap();
-    assert_eq!(
-        (verdict.outcome, verdict.verified.0),
-        (Outcome::Passed, 192 << 20),
-        "{done:#?}"
-    );
-    assert_eq!(
-        bench.status().supervisor.unwrap().boot.boot_id,
-        boot_id,
-        "the box was reset"
-    );
+    it.vm.probe().unwrap().write(file, "a worn-out stick").unwrap();
+    it.moves_to(Medium::Ram, "memory");
+    it.passes();
 }

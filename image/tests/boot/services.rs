@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use image::qemu::Vm;
+use probe::Op;
 use wire::boxes::Liveness;
 use wire::job::{Outcome, Phase};
 use wire::supervisor::{Rung, UnitState, UnitView};
 
 use crate::bench::Bench;
-use crate::lab::{Lab, SOON};
+use crate::boot::healthy;
+use crate::lab::{BOOT, Lab, SOON};
 
 /// Far enough into writing that a checkpoint may exist, and far from its end.
 const SOME: u64 = 16 << 20;
@@ -22,7 +24,7 @@ fn unit(bench: &Bench, name: &str) -> UnitView {
     })
 }
 
-/// The agent's main process, which is not one of its workers.
+/// A unit's main process, which is not one of its workers.
 fn main_process(vm: &mut Vm, bench: &Bench, name: &str) -> i32 {
     let pid = bench.until(&format!("main process of {name}"), SOON, || {
         let unit = unit(bench, name);
@@ -164,4 +166,85 @@ fn a_killed_server_is_back_and_nothing_is_lost() {
     }
     let missed: Vec<u64> = (seen + 1..=events.len() as u64).collect();
     assert_eq!(replayed, missed);
+}
+
+/// Where reports of crashes and cores are kept, and how much of a process's memory at most, in bytes.
+const CRASHES: &str = "/var/lib/kiln/supervisor/crashes";
+const CORE_MAX: u64 = 32 << 20;
+const SIGSEGV: i32 = 11;
+
+/// Lets a unit's process meet a fault, and waits until the next one is ready.
+fn crash(vm: &mut Vm, bench: &Bench, name: &str) {
+    let old = main_process(vm, bench, name);
+    bench.until(&format!("{name} after its crash"), SOON * 3, || {
+        // Rust's own handler looks for an overflow of the stack, takes itself away and leaves the next one to the kernel.
+        let _ = vm.probe().unwrap().signal(old, SIGSEGV);
+        let now = unit(bench, name);
+        if now.state == UnitState::Ready && now.pid.is_some_and(|pid| pid != old) {
+            Ok(())
+        } else {
+            Err(format!("{now:?}"))
+        }
+    });
+}
+
+#[test]
+fn of_services_that_crash_the_last_four_reports_and_capped_cores_are_kept_and_told_by_the_next_boot() {
+    let lab = Lab::new();
+    let (mut vm, bench) = lab.boot([]);
+    healthy(&bench, "bios");
+    for name in ["server", "mdns", "mdns", "agent", "server"] {
+        crash(&mut vm, &bench, name);
+    }
+    let kept = bench.until("four reports with cores", SOON, || {
+        let list = vm.probe().unwrap().op(Op::List { path: CRASHES.into() }).unwrap();
+        let list = list.as_array().unwrap();
+        let ending = |end: &str| {
+            list.iter()
+                .filter(|f| f["name"].as_str().unwrap().ends_with(end))
+                .count()
+        };
+        if (ending(".txt"), ending(".core.gz")) == (4, 4) {
+            Ok(list.clone())
+        } else {
+            Err(format!("{list:#?}"))
+        }
+    });
+    println!("{kept:#?}");
+    let mut units = Vec::new();
+    for file in &kept {
+        assert_eq!(file["mode"], 0o600, "{file}");
+        let Some(name) = file["name"].as_str().unwrap().strip_suffix(".txt") else {
+            continue;
+        };
+        // `TIME-UNIT-PROCESS`.
+        units.push(name.split('-').nth(1).unwrap().to_owned());
+        let line = vm.wait_console(&format!("kept as {name} ("), SOON).unwrap();
+        let bytes = line.rsplit('(').next().and_then(|rest| rest.split(' ').next());
+        let bytes: u64 = bytes.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{line}"));
+        assert!((1..=CORE_MAX).contains(&bytes), "{line}");
+        let report = vm.probe().unwrap().read(&format!("{CRASHES}/{name}.txt")).unwrap();
+        assert!(
+            report.contains(" crashed: SIGSEGV at ") && report.contains("\nmaps:\n"),
+            "{report}"
+        );
+    }
+    assert_eq!(units, ["mdns", "mdns", "agent", "server"], "the first one made room");
+
+    vm.probe().unwrap().op(Op::Sync {}).unwrap();
+    let mark = vm.mark();
+    vm.reset().unwrap();
+    vm.wait_console_after(mark, "dashboard: http", BOOT).unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let bench = Bench::login(&vm);
+    let told = bench.until("the crashes among the banners", SOON, || {
+        let banners = bench.status().supervisor.map(|s| s.banners).unwrap_or_default();
+        let told = banners.iter().find(|b| b.text.starts_with("In an earlier boot "));
+        told.map(|b| b.text.clone()).ok_or_else(|| format!("{banners:#?}"))
+    });
+    println!("{told}");
+    for (name, times) in [("mdns", 2), ("agent", 1), ("server", 1)] {
+        let counted = told.matches(&format!("{name} crashed: SIGSEGV at ")).count();
+        assert_eq!(counted, times, "{name}: {told}");
+    }
 }

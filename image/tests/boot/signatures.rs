@@ -1,5 +1,5 @@
 //! What can stand on a drive, written into its file on the host: just what libblkid needs to know it, checksums
-//! included. Only ext4 and swap must be complete, because the guest's kernel really mounts and swaps to them.
+//! included. Only ext4, swap and bcache must be complete, because the guest's kernel really mounts, swaps to and runs them.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -149,7 +149,7 @@ pub(crate) fn btrfs_of_two(one: &Path, other: &Path) {
     assert!(status.success(), "mkfs.btrfs: {status}");
 }
 
-/// A bcache backing device: superblock at 4 KiB with its CRC-64.
+/// A bcache backing device that the kernel runs: superblock at 4 KiB with its CRC-64.
 pub(crate) fn bcache(path: &Path) {
     let mut sb = [0_u8; 208];
     le(&mut sb, 8, &8_u64.to_le_bytes());
@@ -162,6 +162,8 @@ pub(crate) fn bcache(path: &Path) {
         ],
     );
     le(&mut sb, 40, &UUID);
+    // Sectors a block: the kernel takes none that is smaller than the device's own.
+    le(&mut sb, 192, &8_u16.to_le_bytes());
     let mut crc = !0_u64;
     for byte in &sb[8..] {
         crc ^= u64::from(*byte) << 56;

@@ -9,7 +9,8 @@ use image::fat32::{self, Reader, Source as Bytes};
 use image::gpt::{BOOT_FIRST, BOOT_SECTORS};
 use image::grub::Env;
 use image::qemu::machine::overlay;
-use image::qemu::{Arch, Bus, Firmware, Machine, Source};
+use image::qemu::probe::Probe;
+use image::qemu::{Arch, Bus, Firmware, Machine, Source, Vm};
 
 use crate::bench::{Bench, PASSWORD};
 use crate::boot::healthy;
@@ -62,23 +63,31 @@ fn told(bench: &Bench) -> String {
     })
 }
 
-/// The environment block as the box's medium has it now.
-fn block(vm: &mut image::qemu::Vm) -> Env {
+/// Does something with the environment block of the box's medium, at this path in the guest.
+fn at_block<T>(vm: &mut Vm, read_only: bool, act: impl FnOnce(&mut Probe, &str) -> T) -> T {
     let probe = vm.probe().unwrap();
-    probe
-        .op(probe::Op::Mount {
-            source: "/dev/vda2".into(),
-            target: "/test/boot".into(),
-            kind: "vfat".into(),
-            read_only: true,
-        })
-        .unwrap();
-    let text = probe.read("/test/boot/EFI/debian/grubenv").unwrap();
-    Env::parse(text.as_bytes()).unwrap()
+    let target = "/test/boot";
+    let mount = probe::Op::Mount {
+        source: "/dev/vda2".into(),
+        target: target.into(),
+        kind: "vfat".into(),
+        read_only,
+    };
+    probe.op(mount).unwrap();
+    let done = act(probe, &format!("{target}/EFI/debian/grubenv"));
+    probe.op(probe::Op::Unmount { target: target.into() }).unwrap();
+    done
+}
+
+/// The environment block as the box's medium has it now.
+fn block(vm: &mut Vm) -> Env {
+    at_block(vm, true, |probe, path| {
+        Env::parse(probe.read(path).unwrap().as_bytes()).unwrap()
+    })
 }
 
 #[test]
-fn a_slot_on_trial_whose_kernel_panics_is_left_after_its_tries_and_the_box_tells_why() {
+fn a_slot_on_trial_whose_kernel_panics_is_left_after_its_tries_and_not_started_even_once_and_the_box_tells_why() {
     let lab = Lab::new();
     // A system without PID 1: the kernel panics, and ten seconds later starts the machine anew.
     let image = with_slot_b(&lab, "2", |b| {
@@ -99,11 +108,23 @@ fn a_slot_on_trial_whose_kernel_panics_is_left_after_its_tries_and_the_box_tells
     assert_eq!((boot.slot.as_str(), boot.why.as_str()), ("a", "tries-spent"));
     assert_eq!(vm.console().matches("Kernel panic").count(), 2, "two tries were left");
     assert!(told(&bench).contains("slot B"), "{}", told(&bench));
-    let block = block(&mut vm);
+    let left = block(&mut vm);
     assert_eq!(
-        (block.get("a"), block.get("b"), block.get("left")),
+        (left.get("a"), left.get("b"), left.get("left")),
         (Some("good"), Some("bad"), Some("0"))
     );
+
+    // Whoever asks for it now is not given it, and is not asked again.
+    let text = String::from_utf8(left.with("once", "b").bytes()).unwrap();
+    at_block(&mut vm, false, |probe, path| probe.write(path, &text).unwrap());
+    let (mark, panics) = (vm.mark(), vm.console().matches("Kernel panic").count());
+    vm.reset().unwrap();
+    vm.wait_console_after(mark, "dashboard: http", BOOT).unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let boot = healthy(&Bench::login(&vm), "bios").boot;
+    assert_eq!((boot.slot.as_str(), boot.why.as_str()), ("a", "preferred"));
+    assert_eq!(vm.console().matches("Kernel panic").count(), panics, "it was started");
+    assert_eq!(block(&mut vm).get("once"), Some(""));
 }
 
 #[test]

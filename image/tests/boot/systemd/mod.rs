@@ -62,15 +62,7 @@ fn root(lab: &Lab) -> (PathBuf, PathBuf) {
     for dir in ["dev", "proc", "sys", "run", "tmp", "etc", "var/lib", "var/log", "root"] {
         a.add(dir, Node::Dir(0o755));
     }
-    for (from, to) in [
-        ("bin", "usr/bin"),
-        ("sbin", "usr/sbin"),
-        ("lib", "usr/lib"),
-        ("lib64", "usr/lib64"),
-    ] {
-        a.add(to, Node::Dir(0o755));
-        a.add(from, Node::Link(to.to_owned()));
-    }
+    tree::add_usr(&mut a);
     tree::add_programs(&mut a, &trees, &PROGRAMS).unwrap();
     let program = |name: &str| Node::File(0o755, std::fs::read(ours.path(name)).unwrap());
     // It mounts, loads the modules and becomes what is written in `race/next`.
