@@ -1,5 +1,6 @@
 //! The two halves of a connection that programs hold: [`Sender`] and [`Receiver`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,6 +15,8 @@ use tracing::warn;
 use wire::Frame;
 use wire::frame::BadFrame;
 
+use crate::budget::{Budget, Hold, Share};
+use crate::counted::Counted;
 use crate::limits::{self, Limits};
 use crate::pump;
 
@@ -66,9 +69,16 @@ impl Grumbles {
 pub struct Received {
     /// Its bytes: JSON text, if the peer keeps to the protocol.
     pub bytes: Bytes,
+    /// Its part of the server's room.
+    _hold: Option<Hold>,
 }
 
 impl Received {
+    pub(crate) fn new(bytes: Bytes, share: Option<&Arc<Share>>) -> Self {
+        let _hold = share.map(|share| share.complete(bytes.len()));
+        Self { bytes, _hold }
+    }
+
     /// The frame in it.
     ///
     /// # Errors
@@ -117,6 +127,10 @@ pub enum Closed {
     /// A message was longer than [`Limits::longest`]; closed with 1009.
     #[error("a message was longer than {0} bytes")]
     TooLong(usize),
+    /// All connections together held too much that was not complete, and this one had held its part for longest; closed
+    /// with 1013.
+    #[error("messages half received by all connections took too much room, and this one's had been there for longest")]
+    Crowded,
     /// The other end broke the WebSocket protocol.
     #[error("the other end broke the WebSocket protocol: {0}")]
     Protocol(String),
@@ -260,11 +274,12 @@ impl Receiver {
 
 /// Serves the server's end over a stream whose upgrade to WebSocket has been answered (see [`crate::accept`]).
 ///
-/// `name` is who is at the other end, for the log.
-pub async fn serve<S>(stream: S, limits: Limits, name: &str) -> (Sender, Receiver)
+/// `name` is who is at the other end, for the log; `budget` is that of all connections of this server.
+pub async fn serve<S>(stream: S, limits: Limits, name: &str, budget: &Budget) -> (Sender, Receiver)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let stream = Counted::new(stream, Some(budget.share()));
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config(&limits))).await;
     start(socket, limits, name)
 }
@@ -279,7 +294,7 @@ pub(crate) fn config(limits: &Limits) -> WebSocketConfig {
 }
 
 /// Starts the task that owns `socket`.
-pub(crate) fn start<S>(socket: WebSocketStream<S>, limits: Limits, name: &str) -> (Sender, Receiver)
+pub(crate) fn start<S>(socket: WebSocketStream<Counted<S>>, limits: Limits, name: &str) -> (Sender, Receiver)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

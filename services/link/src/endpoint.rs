@@ -13,6 +13,7 @@ use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 
 use crate::connection::{self, Receiver, Sender};
+use crate::counted::Counted;
 use crate::limits::Limits;
 
 /// Longest time for a connection to be made and upgraded.
@@ -199,7 +200,7 @@ impl Endpoint {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ConnectError::Token)?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
-        let stream = self.open().await?;
+        let stream = Counted::new(self.open().await?, None);
         let upgraded = client_async_with_config(request, stream, Some(connection::config(&limits)));
         match timeout(CONNECT, upgraded).await {
             Ok(Ok((socket, _response))) => Ok(connection::start(socket, limits, &self.to_string())),

@@ -11,13 +11,16 @@
 //! paused time, and in `tests/sockets.rs` over TCP, a Unix socket and a hyper upgrade.
 
 mod backoff;
+mod budget;
 mod connection;
+mod counted;
 mod endpoint;
 mod limits;
 mod pump;
 mod upgrade;
 
 pub use backoff::Backoff;
+pub use budget::Budget;
 pub use connection::{Closed, Received, Receiver, SendError, Sender, serve};
 pub use endpoint::{BadEndpoint, ConnectError, Endpoint, Stream};
 pub use limits::Limits;

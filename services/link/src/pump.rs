@@ -3,8 +3,9 @@
 //! One task and one `poll` for both directions, so that a peer that sends and does not read, or reads and
 //! does not send, is noticed by its deadline and never holds the other direction.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::{Sink, SinkExt, Stream};
@@ -15,12 +16,17 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, error::CapacityError};
 
+use crate::budget::Share;
 use crate::connection::{Closed, GOING_AWAY, Out, Received};
+use crate::counted::Counted;
 use crate::limits::{CLOSING, Limits};
 
 /// Most bytes read and thrown away after a close of ours, so that the peer's unread data does not reset
 /// the connection before it has read the close frame.
 const DRAIN: u64 = 8 << 20;
+
+/// Close code: try again later (the registry of RFC 6455 §11.7).
+const TRY_AGAIN: u16 = 1013;
 
 /// What the socket did.
 struct Did {
@@ -38,7 +44,7 @@ pub(crate) struct Ends {
     pub(crate) marks: watch::Sender<u64>,
 }
 
-pub(crate) async fn run<S>(mut socket: WebSocketStream<S>, limits: Limits, ends: Ends) -> Closed
+pub(crate) async fn run<S>(mut socket: WebSocketStream<Counted<S>>, limits: Limits, ends: Ends) -> Closed
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -54,6 +60,11 @@ where
     let mut stuck_at: Option<Instant> = None;
     let mut undelivered: Option<Received> = None;
     let mut orders_open = true;
+    let share = socket.get_ref().share().cloned();
+    let told = async || match &share {
+        Some(share) => share.told().await,
+        None => pending().await,
+    };
     loop {
         let writing = stuck_at.is_some();
         let reading = undelivered.is_none();
@@ -62,7 +73,7 @@ where
             permit = deliver.reserve(), if !reading => {
                 match (permit, undelivered.take()) {
                     (Ok(permit), Some(frame)) => permit.send(frame),
-                    _ => return close(&mut socket, GOING_AWAY, "not listening any more").await,
+                    _ => return close(socket, GOING_AWAY, "not listening any more").await,
                 }
                 // While nobody took the frame nothing was read: the silence was ours.
                 deaf_at = Instant::now() + limits.silence;
@@ -70,59 +81,72 @@ where
             order = orders.recv(), if !writing && orders_open => match order {
                 Some(Out::Frame(text)) => {
                     if let Err(error) = Pin::new(&mut socket).start_send(Message::text(text)) {
-                        return failed(&mut socket, error, &limits).await;
+                        return failed(socket, error, &limits).await;
                     }
                     stuck_at = Some(Instant::now() + limits.write);
                 }
                 Some(Out::Mark(mark)) => {
                     let ping = Message::Ping(Bytes::copy_from_slice(&mark.to_be_bytes()));
                     if let Err(error) = Pin::new(&mut socket).start_send(ping) {
-                        return failed(&mut socket, error, &limits).await;
+                        return failed(socket, error, &limits).await;
                     }
                     stuck_at = Some(Instant::now() + limits.write);
                 }
-                Some(Out::Close { code, reason }) => return close(&mut socket, code, &reason).await,
+                Some(Out::Close { code, reason }) => return close(socket, code, &reason).await,
                 None => orders_open = false,
             },
             did = turn(&mut socket, writing, reading) => {
                 match did.flushed {
                     Some(Ok(())) => stuck_at = None,
-                    Some(Err(error)) => return failed(&mut socket, error, &limits).await,
+                    Some(Err(error)) => return failed(socket, error, &limits).await,
                     None => {}
                 }
                 match did.read {
                     None => {}
                     Some(None) => return Closed::Gone,
-                    Some(Some(Err(error))) => return failed(&mut socket, error, &limits).await,
+                    Some(Some(Err(error))) => return failed(socket, error, &limits).await,
                     Some(Some(Ok(message))) => {
                         deaf_at = Instant::now() + limits.silence;
                         match message {
-                            Message::Text(text) => undelivered = Some(Received { bytes: text.into() }),
-                            Message::Binary(bytes) => undelivered = Some(Received { bytes }),
+                            Message::Text(text) => undelivered = Some(Received::new(text.into(), share.as_ref())),
+                            Message::Binary(bytes) => undelivered = Some(Received::new(bytes, share.as_ref())),
                             Message::Close(frame) => return closed_by_peer(&mut socket, frame).await,
                             Message::Pong(bytes) => {
+                                uncount(share.as_ref(), &bytes);
                                 let mark = <[u8; 8]>::try_from(&bytes[..]).map_or(0, u64::from_be_bytes);
                                 marks.send_if_modified(|passed| mark > std::mem::replace(passed, mark.max(*passed)));
                             }
-                            Message::Ping(_) | Message::Frame(_) => {}
+                            Message::Ping(bytes) => uncount(share.as_ref(), &bytes),
+                            Message::Frame(_) => {}
                         }
                     }
                 }
             },
             _ = ping.tick(), if limits.ping.is_some() => {
                 if let Err(error) = Pin::new(&mut socket).start_send(Message::Ping(Bytes::new())) {
-                    return failed(&mut socket, error, &limits).await;
+                    return failed(socket, error, &limits).await;
                 }
                 stuck_at.get_or_insert_with(|| Instant::now() + limits.write);
             }
             () = sleep_until(deaf_at), if reading => {
                 let silent = Closed::Silent(limits.silence.as_secs());
-                close(&mut socket, CloseCode::Policy.into(), "nothing heard for too long").await;
+                close(socket, CloseCode::Policy.into(), "nothing heard for too long").await;
                 return silent;
             }
             () = sleep_until(stuck_at.unwrap_or(deaf_at)), if writing => return Closed::Stuck(limits.write.as_secs()),
-            () = deliver.closed() => return close(&mut socket, GOING_AWAY, "not listening any more").await,
+            () = told() => {
+                close(socket, TRY_AGAIN, "too many unfinished messages").await;
+                return Closed::Crowded;
+            }
+            () = deliver.closed() => return close(socket, GOING_AWAY, "not listening any more").await,
         }
+    }
+}
+
+/// A control frame has been read and holds nothing any more.
+fn uncount(share: Option<&Arc<Share>>, payload: &Bytes) {
+    if let Some(share) = share {
+        share.control(payload.len());
     }
 }
 
@@ -152,7 +176,7 @@ where
 }
 
 /// The library gave up on the socket: tells the peer where that is still possible.
-async fn failed<S>(socket: &mut WebSocketStream<S>, error: Error, limits: &Limits) -> Closed
+async fn failed<S>(socket: WebSocketStream<Counted<S>>, error: Error, limits: &Limits) -> Closed
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -183,8 +207,8 @@ where
     }
 }
 
-/// Sends a close frame and waits a moment for the peer to take it.
-async fn close<S>(socket: &mut WebSocketStream<S>, code: u16, reason: &str) -> Closed
+/// Sends a close frame and waits a moment for the peer to take it. What was received of it goes before that.
+async fn close<S>(mut socket: WebSocketStream<Counted<S>>, code: u16, reason: &str) -> Closed
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -192,9 +216,11 @@ where
         code: code.into(),
         reason: reason.into(),
     };
-    let work = async {
+    let lease = socket.get_mut().let_go();
+    let work = async move {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            let mut rest = socket.get_mut().take(DRAIN);
+            let mut rest = socket.into_inner().take(DRAIN);
+            drop(lease);
             let mut buffer = vec![0; 16 * 1024];
             // Until the peer has closed its side; what it still says is not looked at.
             while rest.read(&mut buffer).await.is_ok_and(|n| n > 0) {}
@@ -236,14 +262,14 @@ mod tests {
     use wire::frame::{FRAME_MAX_ACCEPTED, FRAME_MAX_SENT, LogLine};
 
     use super::*;
-    use crate::{Receiver, SendError, Sender, connection, serve};
+    use crate::{Budget, Receiver, SendError, Sender, connection, serve};
 
     type Raw = WebSocketStream<DuplexStream>;
 
     /// A served connection and the bare WebSocket of its peer.
     async fn served(limits: Limits) -> (Sender, Receiver, Raw) {
         let (here, there) = tokio::io::duplex(4 << 20);
-        let (sender, receiver) = serve(here, limits, "test").await;
+        let (sender, receiver) = serve(here, limits, "test", &Budget::default()).await;
         (
             sender,
             receiver,
@@ -305,9 +331,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn two_ends_that_say_nothing_stay_connected_by_ping_and_pong() {
         let (here, there) = tokio::io::duplex(1 << 16);
-        let (server, _server_in) = serve(here, Limits::server(), "server").await;
+        let (server, _server_in) = serve(here, Limits::server(), "server", &Budget::default()).await;
         let limits = Limits::client();
-        let socket = WebSocketStream::from_raw_socket(there, Role::Client, Some(connection::config(&limits))).await;
+        let socket = WebSocketStream::from_raw_socket(
+            Counted::new(there, None),
+            Role::Client,
+            Some(connection::config(&limits)),
+        )
+        .await;
         let (client, _client_in) = connection::start(socket, limits, "client");
         tokio::time::sleep(Duration::from_secs(3600)).await;
         assert!(!server.is_over() && !client.is_over());
@@ -338,7 +369,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_does_not_read_is_left_after_ten_seconds() {
         let (here, there) = tokio::io::duplex(64);
-        let (sender, mut receiver) = serve(here, Limits::server(), "test").await;
+        let (sender, mut receiver) = serve(here, Limits::server(), "test", &Budget::default()).await;
         let begin = Instant::now();
         sender.send(&log("x".repeat(1000))).await.unwrap();
         assert_eq!(receiver.recv().await, Err(Closed::Stuck(10)));

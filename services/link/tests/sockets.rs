@@ -43,7 +43,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, s
             tokio::spawn(async move {
                 let stream = TokioIo::new(upgrade.await.unwrap());
                 served
-                    .send(link::serve(stream, Limits::server(), "addon 7").await)
+                    .send(link::serve(stream, Limits::server(), "addon 7", &link::Budget::default()).await)
                     .await
                     .unwrap();
             });
@@ -140,4 +140,55 @@ async fn nobody_there_is_an_error_that_names_the_place() {
     let endpoint: Endpoint = "unix:/nonexistent/server.sock".parse().unwrap();
     let error = endpoint.connect(1, "t", Limits::client()).await.unwrap_err();
     assert!(error.to_string().contains("unix:/nonexistent/server.sock"), "{error}");
+}
+
+/// Half messages of many connections together are bounded: the oldest of them go with 1013, and who sends whole messages
+/// meanwhile is heard.
+#[tokio::test]
+async fn slow_senders_of_half_messages_lose_their_connections_and_nobody_else_does() {
+    use futures_util::{FutureExt, StreamExt};
+    use tokio::io::AsyncWriteExt;
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::{Message, protocol::Role};
+
+    const ROOM: usize = 256 << 10;
+    /// A text message of 60,000 bytes begins: FIN and text, masked, a length of 16 bits, a mask of zeroes.
+    const BEGIN: [u8; 8] = [0x81, 0xfe, 0xea, 0x60, 0, 0, 0, 0];
+    let budget = link::Budget::new(ROOM);
+    let mut slow = Vec::new();
+    for n in 0..20 {
+        let (here, mut there) = tokio::io::duplex(128 << 10);
+        let connection = link::serve(here, Limits::server(), &format!("slow {n}"), &budget).await;
+        there.write_all(&BEGIN).await.unwrap();
+        there.write_all(&vec![b' '; 50_000]).await.unwrap();
+        slow.push((connection, there));
+    }
+    let (here, there) = tokio::io::duplex(128 << 10);
+    let (_honest, mut heard) = link::serve(here, Limits::server(), "honest", &budget).await;
+    let mut honest = WebSocketStream::from_raw_socket(there, Role::Client, None).await;
+    for n in 0..100 {
+        let frame = Frame::Other {
+            kind: "big".into(),
+            payload: format!("{n}{}", "x".repeat(60_000)).into(),
+        };
+        futures_util::SinkExt::send(&mut honest, Message::text(frame.encode()))
+            .await
+            .unwrap();
+        assert_eq!(heard.recv().await, Ok(frame), "message {n}");
+        assert!(budget.taken() <= ROOM + 64 * 1024, "{} bytes are held", budget.taken());
+    }
+    let mut ended = 0;
+    for ((_sender, mut receiver), there) in slow {
+        let mut there = WebSocketStream::from_raw_socket(there, Role::Client, None).await;
+        // What was said to them was said before the honest one was heard.
+        let Some(Some(Ok(Message::Close(Some(frame))))) = there.next().now_or_never() else {
+            continue;
+        };
+        assert_eq!(u16::from(frame.code), 1013);
+        drop(there);
+        assert_eq!(receiver.recv().await, Err(Closed::Crowded));
+        ended += 1;
+    }
+    // Twenty times 50,000 bytes do not fit into 256 KiB beside 4 KiB each; five do.
+    assert!((13..=19).contains(&ended), "{ended} of 20 were ended");
 }

@@ -153,6 +153,8 @@ pub struct App {
     held: Room,
     /// Bytes that the bodies of all requests hold.
     pub bodies: Bodies,
+    /// Bytes of messages that add-ons have sent in part, or whole and nobody has taken yet.
+    pub messages: link::Budget,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -257,6 +259,7 @@ impl App {
             connections: AtomicU64::new(1),
             held: Room::default(),
             bodies: Bodies::default(),
+            messages: link::Budget::default(),
             store,
         });
         for addon in app.addons.list() {

@@ -75,7 +75,7 @@ pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) ->
                     longest,
                     ..Limits::server()
                 };
-                let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name).await;
+                let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name, &app.messages).await;
                 app.serve_addon(id, enrolled, token.key, sender, receiver).await;
             }
             Err(error) => tracing::warn!(addon = id, %error, "an upgrade to WebSocket broke off"),
