@@ -71,7 +71,10 @@ pub fn main(words: &[&str]) -> ExitCode {
     let (head, report) = describe(&who, &unit, Path::new("/proc"));
     let name = format!("{:012}-{}-{}", who.at, unit.replace(' ', "-"), who.pid);
     let on_disk = fs::read_to_string("/run/kiln/state").is_ok_and(|t| t.trim() == "disk");
-    let kept = keep(&folder(), &name, &report, on_disk.then(io::stdin));
+    let dir = folder();
+    // A medium that is nearly full is for state that burn-ins need.
+    let core = (on_disk && proof::usage(Path::new(record::FOLDER)).1 < proof::SHARE_MAX).then(io::stdin);
+    let kept = keep(&dir, &name, &report, core);
     match kept {
         Ok(bytes) => log::error(&format!("{head}; kept as {name} ({bytes} bytes of its memory)")),
         Err(e) => log::error(&format!("{head}; it could not be kept: {e}")),
@@ -153,10 +156,7 @@ fn keep(dir: &Path, name: &str, report: &str, core: Option<impl Read>) -> io::Re
     let mut file = create(format!("{name}.txt"))?;
     file.write_all(report.as_bytes())?;
     file.sync_all()?;
-    let full = nix::sys::statvfs::statvfs(dir).is_ok_and(|t| {
-        proof::share(t.blocks().saturating_sub(t.blocks_free()), t.blocks_available()) >= proof::SHARE_MAX
-    });
-    let Some(core) = core.filter(|_| !full) else {
+    let Some(core) = core else {
         return Ok(0);
     };
     let path = format!("{name}.core.gz");

@@ -79,11 +79,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         ..Smartctl::default()
     };
     let registry = Registry::start(guard.clone()).context("watching the drives")?;
-    let mut limits = Limits::default();
-    if let Some(bytes) = options.checkpoint_bytes {
-        limits.checkpoint_bytes = bytes;
-        limits.rewind_bytes = limits.rewind_bytes.min(bytes);
-    }
+    let limits = Limits::with_checkpoints(options.checkpoint_bytes);
     let pacer = Pacer::new(options.rates());
     let hands = Hands::new(guard, smartctl);
     let means = Means {

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 
 /// Between two blocks that are written: 6 MB a day, which no stick minds.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
@@ -64,10 +64,7 @@ impl Proof {
             Err(e) if e.kind() == io::ErrorKind::StorageFull => {}
             Err(e) => return Err(format!("DATA takes no writes ({e})")),
         }
-        Ok(share(
-            told.blocks().saturating_sub(told.blocks_free()),
-            told.blocks_available(),
-        ))
+        Ok(used(&told))
     }
 
     /// Writes a block that was never there before and reads it back from the medium.
@@ -105,6 +102,20 @@ impl Proof {
         self.written = Some(Instant::now());
         Ok(())
     }
+}
+
+/// Bytes that the file system of a folder has, and how much of them is used, in percent. One that tells nothing has room.
+pub(crate) fn usage(dir: &Path) -> (u64, u8) {
+    statvfs(dir).map_or((u64::MAX, 0), |told| {
+        (told.blocks().saturating_mul(told.fragment_size()), used(&told))
+    })
+}
+
+fn used(told: &Statvfs) -> u8 {
+    share(
+        told.blocks().saturating_sub(told.blocks_free()),
+        told.blocks_available(),
+    )
 }
 
 /// How much of a file system is used, in percent, rounded up; what is reserved for others counts for nothing.

@@ -36,6 +36,8 @@ pub(super) struct Store {
     dir: PathBuf,
     /// Forced by tests; `None`: ask PID 1's file.
     on_disk: Option<bool>,
+    /// Bytes that the file system of a folder has, and how much of them is used, in percent; others for tests.
+    usage: fn(&Path) -> (u64, u8),
     file: Option<File>,
     /// After an error nothing is written until state is somewhere else.
     gave_up_on: Option<String>,
@@ -57,6 +59,7 @@ impl Store {
             written: Instant::now(),
             dir,
             on_disk: None,
+            usage: proof::usage,
             file: None,
             gave_up_on: None,
             boot,
@@ -106,12 +109,15 @@ impl Store {
             return;
         }
         let pending = std::mem::take(&mut self.pending);
-        match self.append(&pending).and_then(|()| self.make_room(usage(&self.dir))) {
+        match self
+            .append(&pending)
+            .and_then(|()| self.make_room((self.usage)(&self.dir)))
+        {
             Ok(()) => {}
             // Room may be made, by us first of all; what could not be written is still in the ring.
             Err(e) if e.kind() == io::ErrorKind::StorageFull => {
                 self.file = None;
-                let _ = self.make_room(usage(&self.dir));
+                let _ = self.make_room((self.usage)(&self.dir));
             }
             Err(_) => {
                 self.file = None;
@@ -191,19 +197,6 @@ impl Store {
     }
 }
 
-/// Bytes that the file system of a folder has, and how much of them is used, in percent.
-fn usage(dir: &Path) -> (u64, u8) {
-    let Ok(told) = nix::sys::statvfs::statvfs(dir) else {
-        return (u64::MAX, 0);
-    };
-    let blocks = told.blocks();
-    let size = blocks.saturating_mul(told.fragment_size());
-    (
-        size,
-        proof::share(blocks.saturating_sub(told.blocks_free()), told.blocks_available()),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -215,6 +208,7 @@ mod tests {
         Store {
             dir: dir.to_owned(),
             on_disk: Some(true),
+            usage: |_| (100 << 30, 50),
             ..Store::new()
         }
     }

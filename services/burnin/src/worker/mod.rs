@@ -199,6 +199,18 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The ordinary ones, but with so many bytes at most between two checkpoints, and no more read again.
+    pub fn with_checkpoints(bytes: Option<u64>) -> Self {
+        let ordinary = Self::default();
+        Self {
+            checkpoint_bytes: bytes.unwrap_or(ordinary.checkpoint_bytes),
+            rewind_bytes: ordinary.rewind_bytes.min(bytes.unwrap_or(u64::MAX)),
+            ..ordinary
+        }
+    }
+}
+
 /// What a worker tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

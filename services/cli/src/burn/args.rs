@@ -19,6 +19,9 @@ pub struct Args {
     /// Admit loop devices, for tests and benchmarks.
     #[arg(long)]
     pub allow_loop: bool,
+    /// Bytes between two checkpoints; for tests
+    #[arg(long, hide = true, env = "KILN_CHECKPOINT_BYTES")]
+    pub checkpoint_bytes: Option<u64>,
     /// What to do with each drive: a built-in playbook (`kiln playbook list`) or a file of your own.
     #[arg(long, default_value = "standard", value_name = "NAME|FILE.toml")]
     pub playbook: String,

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use burnin::worker::Limits;
 use drive::guard::Guard;
 use drive::smart::Smartctl;
 use wire::gate::{PlanDrive, digest};
@@ -202,6 +203,7 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
             guard: guard.clone(),
             choice: choice.clone(),
             backend: args.io.into(),
+            limits: Limits::with_checkpoints(args.checkpoint_bytes),
             resume: args.resume,
             state: state.clone(),
             smartctl: smartctl.clone(),

@@ -1,7 +1,7 @@
 //! How a job begins: anew, or where an interrupted one left off, by this computer's state or by the drive itself.
 
 use burnin::header::{self, Header};
-use burnin::worker::{Backend, Io, Limits, Resumption};
+use burnin::worker::{Backend, Io, Resumption};
 use burnin::{JobKey, device};
 use drive::smart::Snapshot;
 use wire::{JobId, Time};
@@ -104,7 +104,7 @@ impl Job {
         let (mut device, _) = device::open(file, io).map_err(|e| e.to_string())?;
         let header = header::find(device.as_mut(), self.geometry()).ok_or("the drive holds no header of a burn-in")?;
         self.is_mine(&header)?;
-        let checkpoint = header::recover(device.as_mut(), &header, &Limits::default())
+        let checkpoint = header::recover(device.as_mut(), &header, &self.limits)
             .ok_or("what the drive holds is not enough to go on from")?;
         let mut own = Own::new(&self.choice.steps);
         own.before = header

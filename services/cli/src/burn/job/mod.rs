@@ -41,6 +41,7 @@ pub(super) struct Job {
     pub guard: Guard,
     pub choice: Choice,
     pub backend: Backend,
+    pub limits: Limits,
     pub resume: bool,
     pub state: StateDir,
     pub smartctl: Smartctl,
@@ -87,7 +88,7 @@ impl Job {
             geometry: self.geometry(),
             steps: self.choice.steps.clone(),
             header: self.choice.erases().then(|| self.note(&birth, &own)),
-            limits: Limits::default(),
+            limits: self.limits,
             io: Io {
                 backend: self.backend,
                 ..Io::for_drive(self.held.device.identity.bus, self.held.device.rotation)
