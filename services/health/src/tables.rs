@@ -25,6 +25,9 @@ pub const NAMES: &[&str] = &[
     "health_tokens",
 ];
 
+/// Of these, what is on its way at this moment: no backup takes it along.
+pub const PASSING: &[&str] = &["health_outbox"];
+
 /// Hosts by name.
 pub const HOSTS: Table<String, Host> = Table::new("health_hosts");
 /// Drives by [`drive_id`].

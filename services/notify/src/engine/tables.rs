@@ -22,6 +22,10 @@ pub const NAMES: [&str; 7] = [
     "alert-told",
 ];
 
+/// Of these, what is under way at this moment and ends with it: no backup takes it along, for months later it would tell
+/// people of what was.
+pub const PASSING: [&str; 3] = ["alert-collected", "alert-open", "alert-queue"];
+
 /// The channels that people made.
 pub(super) const SERVICES: Table<u64, Service> = Table::new("alert-services");
 
