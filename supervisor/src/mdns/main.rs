@@ -32,6 +32,10 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let daemon = ServiceDaemon::new()?;
     daemon.set_ip_check_interval(LOOK)?;
+    // Our own words, heard again while a further address is probed for, would be taken for a rival's (RFC 6762 §8.1, §9): the
+    // box would give up its name to itself. Nobody else in it listens.
+    daemon.set_multicast_loop_v4(false)?;
+    daemon.set_multicast_loop_v6(false)?;
     let events = daemon.monitor()?;
     let mut name = hostname();
     register(&daemon, &name)?;

@@ -1,0 +1,148 @@
+//! The name service in a network of its own: what it says must not come back to it.
+//!
+//! A box alone once took its own announcement, heard while a further address was probed for, for a rival's, and called itself
+//! `-2`. Needs root and `ip`: the network is a namespace of the test's, with a pair of interfaces that are each other's wire.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::io::{ErrorKind, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use nix::net::if_::if_nametoindex;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, setsockopt, socket, sockopt,
+};
+
+/// The port and the two groups of multicast DNS.
+const PORT: u16 = 5353;
+const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+/// The box's own address on the wire.
+const OWN_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 5);
+/// Probing takes a second; the rest is for a machine that has much else to do.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Moves this thread into a network of its own with `lan` and its other end `far`, or says why that cannot be had.
+fn network() -> Result<(), String> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|e| format!("a network namespace: {e}"))?;
+    let own = format!("{OWN_V4}/24");
+    let steps: [&[&str]; 7] = [
+        &["link", "add", "lan", "type", "veth", "peer", "name", "far"],
+        &["link", "set", "lan", "addrgenmode", "none"],
+        &["link", "set", "far", "addrgenmode", "none"],
+        &["link", "set", "far", "up"],
+        &["link", "set", "lan", "up"],
+        &["addr", "add", &own, "dev", "lan"],
+        &["addr", "add", "fd77::5/64", "dev", "lan", "nodad"],
+    ];
+    for step in steps {
+        let out = Command::new("ip")
+            .args(step)
+            .output()
+            .map_err(|e| format!("ip (package iproute2): {e}"))?;
+        if !out.status.success() {
+            return Err(format!(
+                "ip {}: {}",
+                step.join(" "),
+                String::from_utf8_lossy(&out.stderr).trim()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A socket that hears what arrives for the service on one interface, beside the service's own.
+fn ear(family: AddressFamily, interface: &str, any: &dyn SockaddrLike) -> UdpSocket {
+    let fd = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    setsockopt(&fd, sockopt::ReuseAddr, &true).unwrap();
+    setsockopt(&fd, sockopt::ReusePort, &true).unwrap();
+    setsockopt(&fd, sockopt::BindToDevice, &interface.into()).unwrap();
+    if family == AddressFamily::Inet6 {
+        setsockopt(&fd, sockopt::Ipv6V6Only, &true).unwrap();
+    }
+    bind(std::os::fd::AsRawFd::as_raw_fd(&fd), any).unwrap();
+    let ear = UdpSocket::from(fd);
+    ear.set_nonblocking(true).unwrap();
+    ear
+}
+
+fn ear_v6(interface: &str) -> UdpSocket {
+    let any = SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, PORT, 0, 0));
+    let ear = ear(AddressFamily::Inet6, interface, &any);
+    ear.join_multicast_v6(&GROUP_V6, if_nametoindex(interface).unwrap())
+        .unwrap();
+    ear
+}
+
+fn ear_v4(interface: &str) -> UdpSocket {
+    let any = SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT));
+    let ear = ear(AddressFamily::Inet, interface, &any);
+    ear.join_multicast_v4(&GROUP_V4, &OWN_V4).unwrap();
+    ear
+}
+
+/// Whether this is a response that answers something: an announcement, since nobody asks.
+fn announces(message: &[u8]) -> bool {
+    message.len() > 12 && message[2] & 0x80 != 0 && message[6..8] != [0, 0]
+}
+
+/// Whether anything was heard.
+fn heard(ear: &UdpSocket) -> bool {
+    match ear.recv(&mut [0; 9000]) {
+        Ok(_) => true,
+        Err(e) if e.kind() == ErrorKind::WouldBlock => false,
+        Err(e) => panic!("{e}"),
+    }
+}
+
+#[test]
+fn a_box_alone_does_not_hear_itself_and_so_keeps_its_name() {
+    // A thread of its own goes into the namespace; the others stay where they are.
+    std::thread::spawn(|| {
+        if let Err(why) = network() {
+            let _ = writeln!(std::io::stderr(), "NOT RUN: the name service alone in its network: {why}");
+            return;
+        }
+        let (far, own) = (ear_v6("far"), [ear_v6("lan"), ear_v4("lan")]);
+        let dir = tempfile::tempdir().unwrap();
+        let notify = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+        notify.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_kiln-mdns"));
+        program.env("NOTIFY_SOCKET", dir.path().join("notify"));
+        let _running = Running(program.spawn().unwrap());
+        let mut said = [0; 200];
+        let len = notify.recv(&mut said).unwrap();
+        assert!(said[..len].starts_with(b"READY=1\n"));
+
+        // Two services: both are announced over the wire, and probed for before that.
+        let (mut announced, begun) = (0, Instant::now());
+        while announced < 2 {
+            assert!(begun.elapsed() < LIMIT, "{announced} announcements within {LIMIT:?}");
+            let mut message = [0; 9000];
+            match far.recv(&mut message) {
+                Ok(len) => announced += usize::from(announces(&message[..len])),
+                Err(e) => {
+                    assert_eq!(e.kind(), ErrorKind::WouldBlock, "{e}");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+        }
+        assert_eq!(own.each_ref().map(heard), [false, false], "it hears itself: IPv6, IPv4");
+    })
+    .join()
+    .unwrap();
+}
