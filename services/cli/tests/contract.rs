@@ -436,9 +436,8 @@ fn what_goes_on_from_the_drive_alone_is_never_passed() {
     assert_eq!(told["verdict"]["rules"][0]["id"], "evidence-lost");
 }
 
-/// What was told as found and is in no checkpoint stays found.
-#[test]
-fn a_finding_and_a_hidden_area_of_a_killed_session_are_not_forgotten() {
+/// Goes on with a burn-in that a signal ended, after its state was changed: what is told then has these findings and rules.
+fn remembered(rules: &[&str], change: impl FnOnce(&mut serde_json::Value)) {
     let Some(drive) = Loop::new(600 << 20) else { return };
     let name = format!("sn-Loop_device-{}-{}.json", drive.node.replace('/', "_"), 600 << 20);
     interrupted(&drive);
@@ -449,15 +448,31 @@ fn a_finding_and_a_hidden_area_of_a_killed_session_are_not_forgotten() {
     }]);
     saved["resets"] = 7.into();
     saved["hidden"] = 9.into();
+    change(&mut saved);
     fs::write(&path, saved.to_string()).unwrap();
     let output = drive.burn(&["--playbook", "surface", "--resume"]);
     assert_eq!(code(&output), 2, "{}", text(&output));
     let told = object(&output);
-    let rules = told["verdict"]["rules"].as_array().unwrap();
-    for id in ["findings-before-loss", "resets", "hidden-area"] {
-        assert!(rules.iter().any(|rule| rule["id"] == id), "{id}: {told}");
+    let found = told["verdict"]["rules"].as_array().unwrap();
+    for id in rules {
+        assert!(found.iter().any(|rule| rule["id"] == *id), "{id}: {told}");
     }
     assert_eq!(told["findings"][0]["lba"], 77);
+}
+
+/// What was told as found and is in no checkpoint stays found.
+#[test]
+fn a_finding_and_a_hidden_area_of_a_killed_session_are_not_forgotten() {
+    remembered(&["findings-before-loss", "resets", "hidden-area"], |_| {});
+}
+
+/// Also where nothing tells how far it was, and it begins anew.
+#[test]
+fn what_was_found_is_not_forgotten_with_a_damaged_checkpoint() {
+    remembered(&["findings-before-loss", "resets", "hidden-area"], |saved| {
+        let text = saved["checkpoint"].as_str().unwrap();
+        saved["checkpoint"] = format!("{}AAAAA", &text[..text.len() - 5]).into();
+    });
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Jobs {
                 })
                 .collect()
         })?;
-        for copies::Found { kept: copy, told } in self.copies.read() {
+        for copies::Found { kept: mut copy, told } in self.copies.read() {
             let id = copy.record.job.id;
             let before = found.get(&id).map(|kept| kept.record.revision);
             if before.is_none_or(|before| before < copy.record.revision) {
@@ -119,8 +119,21 @@ impl Jobs {
                     .into_iter()
                     .filter(|(revision, _)| before.is_none_or(|before| before < *revision));
                 let lacking = lacking.map(|(_, happening)| happening).collect();
-                self.write(&copy.record, copy.checkpoint.clone(), lacking).forget();
+                if copy.record.job.state.is_over() {
+                    // The text was to be in the commit that failed.
+                    copy.record.job.certificate = None;
+                    copy.checkpoint = None;
+                    let end = Ended {
+                        told: lacking,
+                        ..Ended::default()
+                    };
+                    self.finish(&mut copy.record, end).forget();
+                } else {
+                    self.write(&copy.record, copy.checkpoint.clone(), lacking).forget();
+                }
                 found.insert(id, copy);
+            } else if copy.record.job.state.is_over() {
+                self.copies.remove(id);
             }
         }
         Ok(found.into_values().collect())
@@ -181,12 +194,12 @@ impl Jobs {
     }
 
     /// Writes a job down for the last time: its checkpoint goes, and the oldest finished jobs beyond [`JOBS_MAX`].
-    /// The event of its end, its certificate, and what it means for older certificates stand in the same commit.
+    /// The event of its end, its certificate, and what it means for older certificates stand in the same commit. Its copy
+    /// in RAM stays until [`Self::ended`]: a commit that fails must not let the job before its end come back.
     pub fn finish(&self, record: &mut Record, end: Ended) -> Pending<Past> {
         record.revision += 1;
         self.copies.write(record, None, &end.told);
         let (key, record) = (record.job.id.to_string(), record.clone());
-        let copies = self.copies.clone();
         self.store.write(move |w| {
             outbox::spool(w, &end.told)?;
             CHECKPOINTS.delete(w, &key)?;
@@ -207,11 +220,13 @@ impl Jobs {
                     }
                 }
             }
-            // On the medium with this commit; if that fails the copy is made again at the next start from nothing, and
-            // the server has the job's last state.
-            copies.remove(record.job.id);
             Ok(Past { gone, revoked })
         })
+    }
+
+    /// The end of a job is on the medium: its copy in RAM goes.
+    pub fn ended(&self, job: JobId) {
+        self.copies.remove(job);
     }
 
     /// Puts a checkpoint that cannot be used into a file with a dated name, and takes it out of the store.
@@ -379,6 +394,7 @@ mod tests {
         first.job.state = JobState::Finished;
         jobs.save(&mut first, Some("c"), &[]).wait().unwrap();
         jobs.finish(&mut first, Ended::default()).wait().unwrap();
+        jobs.ended(first.job.id);
         assert_eq!(fs::read_dir(ram.path()).unwrap().count(), 0);
         let mut running = record();
         jobs.save(&mut running, Some("r"), &[]).wait().unwrap();
@@ -387,6 +403,7 @@ mod tests {
             let mut more = record();
             more.job.state = JobState::Finished;
             gone.extend(jobs.finish(&mut more, Ended::default()).wait().unwrap().gone);
+            jobs.ended(more.job.id);
         }
         assert_eq!(gone.first(), Some(&first.job.id));
         assert_eq!(gone.len(), 2);
@@ -397,6 +414,37 @@ mod tests {
             1,
             "the running job keeps its own"
         );
+    }
+
+    #[test]
+    fn a_job_whose_end_was_not_written_down_stays_ended() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let small = Options {
+            map_size: 1 << 20,
+            check: Check::InProcess,
+            ..Options::new(&tables())
+        };
+        let store = store::open(dir.path(), &small).unwrap().store;
+        let jobs = Jobs::new(store, dir.path(), Some(ram.path()));
+        let mut record = record();
+        jobs.save(&mut record, Some("c"), &[]).wait().unwrap();
+        record.job.state = JobState::Finished;
+        record.smart_trouble = Some("more than the map takes".repeat(100_000));
+        let end = Ended {
+            told: vec![crate::events::ended(&record.job)],
+            ..Ended::default()
+        };
+        assert!(jobs.finish(&mut record, end).wait().is_err());
+        drop(jobs);
+        let jobs = open(dir.path(), ram.path());
+        let kept = jobs.load().unwrap().remove(0);
+        assert_eq!((kept.record.job.state, kept.checkpoint), (JobState::Finished, None));
+        jobs.store().touch().wait().unwrap();
+        drop(jobs);
+        // And the medium has it now.
+        let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
+        assert_eq!(jobs.load().unwrap()[0].record.job.state, JobState::Finished);
+        assert!(jobs.store().read(|r| CHECKPOINTS.is_empty(r)).unwrap());
     }
 
     #[test]

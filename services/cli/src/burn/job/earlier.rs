@@ -72,7 +72,11 @@ impl Job {
             }
             Err(why) => {
                 note(format!("{lost}, and {why}; it begins anew"));
-                self.anew()
+                let (birth, mut own, resume) = self.anew()?;
+                if let Some(left) = left {
+                    own.remember(&left);
+                }
+                Ok((birth, own, resume))
             }
         }
     }
@@ -114,8 +118,7 @@ impl Job {
             .and_then(|text| serde_json::from_str::<Snapshot>(text).ok());
         own.baseline_is_past();
         if let Some(left) = left.filter(|left| left.job.to_string() == header.note.job) {
-            own.findings_before_loss = left.unkept(&[]);
-            own.earlier = Seen::of(left);
+            own.remember(left);
         }
         let birth = Birth {
             id: JobId::now(),

@@ -13,6 +13,7 @@ use wire::{Bytes, job::SelfTestOutcome};
 use super::watch::Seen;
 use super::{Job, is_own};
 use crate::burn::screen::Line;
+use crate::burn::state::Saved;
 
 /// How often a signal is looked for while a self-test runs.
 const LOOK: Duration = Duration::from_millis(200);
@@ -68,6 +69,14 @@ impl Own {
             notes: Vec::new(),
             stranger: None,
         }
+    }
+
+    /// What was seen stays seen, though where the job stood is lost.
+    pub fn remember(&mut self, left: &Saved) {
+        self.findings_before_loss = left.unkept(&[]);
+        self.earlier = Seen::of(left);
+        let failed = |test: &&SelfTest| test.outcome == SelfTestOutcome::Failed;
+        self.self_tests = left.self_tests.iter().filter(failed).cloned().collect();
     }
 
     /// Goes on with what an earlier session did; what it had not ended is done again.
