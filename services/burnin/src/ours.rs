@@ -1,21 +1,24 @@
-//! Whether a drive holds what a job wrote to it, asked once before an interrupted job goes on.
+//! Whether a drive holds what a job wrote to it: before an interrupted job goes on, and wherever another medium may have come
+//! into its place meanwhile (a reset, a pause, hours of self-tests, before it is formatted).
 //!
 //! Two drives can answer by one name: behind a USB dock that tells only its own serial number, two of the same size do.
-//! The pattern cannot be guessed without the job's key, so one sector of it proves the drive. A drive of which some
+//! The pattern cannot be guessed without the job's key, so one sector of it proves the drive, and so does its header. A
+//! constant stands on many drives: it proves only where every sector that is asked holds it. A drive of which some
 //! sectors can be read and none is the job's is not written to; one of which none can be read proves nothing either way.
 //! Tested over simulated drives in `tests/stranger.rs`.
 
+use std::fs::File;
 use std::time::Duration;
 
 use wire::job::Phase;
 
 use crate::checkpoint::Checkpoint;
-use crate::device::{Access, Device, Op};
+use crate::device::{self, Access, Device, Geometry, Op};
 use crate::header;
-use crate::pattern::{Pattern, Seen, UNIT};
+use crate::pattern::{JobKey, Pattern, Seen, UNIT};
 use crate::pipeline::WRITE_PASS;
-use crate::playbook::{Direction, erases};
-use crate::worker::Order;
+use crate::playbook::{Direction, Step, erases};
+use crate::worker::{Backend, Io, Limits, Order};
 
 /// Places looked at below the frontier, besides the powers of two.
 const EVENLY: u64 = 16;
@@ -26,8 +29,76 @@ const WAIT: Duration = Duration::from_millis(250);
 /// Longest search in all: a drive that fails each read after half a minute is the burn-in's to judge.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What a drive shows of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Its header, its pattern, or at its end the constant that it wrote last, wherever it is asked.
+    Ours,
+    /// Something else wherever it can be read.
+    Not,
+    /// Nothing that would prove it either way: it cannot be read, or the job left nothing.
+    Unknown,
+}
+
+/// The job that a drive is to prove itself to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Its secret.
+    pub key: JobKey,
+    /// Size and sectors of its drive.
+    pub geometry: Geometry,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// Whether all of them that move data are done, so that the headers gave way to what was written last.
+    pub ended: bool,
+}
+
+impl Proof {
+    /// What the drive behind this descriptor shows; reads only. Blocks as long as the drive does, two minutes as a rule.
+    pub fn of_file(&self, file: File) -> Shown {
+        let io = Io {
+            backend: Backend::Sync,
+            ..Io::default()
+        };
+        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| self.of(device.as_mut()))
+    }
+
+    /// What this drive shows; reads only.
+    ///
+    /// In the middle of a job its header alone counts: what a worker wrote on after its drive was exchanged is its pattern, too.
+    pub fn of(&self, device: &mut dyn Device) -> Shown {
+        let headers = header::kept_by(&self.steps, self.geometry);
+        let in_header = headers
+            .then(|| header::holds_ours(device, self.geometry, self.key))
+            .flatten();
+        match in_header {
+            Some(true) => return Shown::Ours,
+            Some(false) if !self.ended => return Shown::Not,
+            None if !self.ended => return Shown::Unknown,
+            Some(false) | None => {}
+        }
+        // At the end the headers' places hold what was written last, too; a trim leaves the rest to the drive.
+        let mut steps = self.steps.iter().rev();
+        let trimmed = steps
+            .find(|step| matches!(step.phase, Phase::Write | Phase::Trim))
+            .is_some_and(|step| step.phase == Phase::Trim);
+        let last = self.steps.iter().rfind(|step| step.phase == Phase::Write);
+        let constant = last.and_then(|step| step.fill.constant());
+        let due = (headers || last.is_some()) && !(trimmed && constant.is_some());
+        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
+        let Ok(told) = asks.at(device, marks(self.geometry)) else {
+            return Shown::Unknown;
+        };
+        match told.ours > 0 || constant.is_some_and(|word| !trimmed && told.holds(word)) {
+            true => Shown::Ours,
+            false if due && (told.read > 0 || in_header.is_some()) => Shown::Not,
+            false => Shown::Unknown,
+        }
+    }
+}
+
 /// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
-pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order) -> Option<String> {
+pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String> {
     let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
     if !checkpoint.steps.iter().any(|step| erases(step.phase)) {
         // Nothing is written, so nothing of the job can stand there.
@@ -43,45 +114,41 @@ pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order
             None => {}
         }
     }
-    let until = device.now() + PATIENCE;
     let closing = closing(&checkpoint);
-    let mut places = places(&checkpoint);
-    if closing.is_some() {
-        places.extend((0..EVENLY).map(|n| checkpoint.geometry.sectors / EVENLY * n));
-    }
+    let places = places(&checkpoint);
     // A drive without room for headers is below 512 KiB, and at its beginning nothing of it was flushed yet.
-    if places.is_empty() && !keeps && !header::places(order.geometry).is_empty() {
+    if places.is_empty() && closing.is_none() && !keeps && !header::places(order.geometry).is_empty() {
         return Some(
             "nothing that it has written so far proves that this is its drive: begin it anew; nothing was written to the drive \
              in this session"
                 .to_owned(),
         );
     }
-    for lba in &places {
-        if device.now() >= until {
-            break;
-        }
-        match look(device, pattern, order, *lba, closing) {
-            Ok(Some(true)) => return None,
-            Ok(Some(false)) => read += 1,
-            Ok(None) => {}
+    let asks = Asks::new(order.key, order.geometry, order.limits.hang_ms, device.now());
+    match asks.at(device, places) {
+        Ok(told) if told.ours > 0 => return None,
+        Ok(told) => read += told.read,
+        Err(why) => return Some(why),
+    }
+    if let Some(word) = closing {
+        match asks.at(device, marks(checkpoint.geometry)) {
+            Ok(told) if told.holds(word) => return None,
+            Ok(told) => read += told.read,
             Err(why) => return Some(why),
         }
     }
-    // What came after the checkpoint proves the drive, too, but its absence proves nothing: a worker that nobody heard may
-    // have gone on to the very end, where the headers give way to the pattern.
+    // A worker that nobody heard may have gone on to the very end, where the headers give way to the pattern: most of their
+    // places must hold it then. A single one may be what it wrote on after its drive was exchanged.
     if read > 0 {
-        let geometry = checkpoint.geometry;
-        let headers = header::places(geometry).into_iter().map(|(lba, _)| lba);
-        for lba in headers.chain((0..EVENLY).map(|n| geometry.sectors / EVENLY * n)) {
-            if device.now() >= until {
-                break;
-            }
-            match look(device, pattern, order, lba, None) {
-                Ok(Some(true)) => return None,
-                Ok(Some(false) | None) => {}
+        let (mut ours, mut told) = (0, 0);
+        for (lba, _) in header::places(checkpoint.geometry) {
+            match asks.at(device, vec![lba]) {
+                Ok(one) => (ours, told) = (ours + one.ours, told + one.read),
                 Err(why) => return Some(why),
             }
+        }
+        if ours * 2 > told {
+            return None;
         }
     }
     (read > 0).then(|| {
@@ -92,9 +159,18 @@ pub(crate) fn stranger(device: &mut dyn Device, pattern: &Pattern, order: &Order
     })
 }
 
+/// Where a drive is asked whatever of it was written: the headers' places, and evenly over it.
+fn marks(geometry: Geometry) -> Vec<u64> {
+    let headers = header::places(geometry).into_iter().map(|(lba, _)| lba);
+    headers
+        .chain((0..EVENLY).map(|n| geometry.sectors / EVENLY * n))
+        .collect()
+}
+
 /// The constant that the whole drive holds where the headers may have given way to it: at the very end of a job.
 ///
-/// A constant proves less than a tag, and is asked for only where nothing else is left.
+/// A constant proves less than a tag, and is asked for only where nothing else is left: nearly every drive has a sector of
+/// zeros somewhere, so all that are asked must hold it.
 fn closing(checkpoint: &Checkpoint) -> Option<u64> {
     let last = checkpoint.evidence.phases.last()?;
     let swept = checkpoint.frontier == checkpoint.geometry.sectors || last.phase == Phase::Seek;
@@ -150,47 +226,94 @@ fn places(checkpoint: &Checkpoint) -> Vec<u64> {
     places
 }
 
-/// Whether a sector is the job's, whole or damaged; `None` where it cannot be read.
-fn look(
-    device: &mut dyn Device,
-    pattern: &Pattern,
-    order: &Order,
-    lba: u64,
-    constant: Option<u64>,
-) -> Result<Option<bool>, String> {
-    let broken = |error: std::io::Error| format!("looking for what it had written: {error}");
-    let slot = 0;
-    let access = Access {
-        slot,
-        op: Op::Read,
-        lba,
-        sectors: 1,
-    };
-    device.submit(access).map_err(broken)?;
-    let until = device.now() + Duration::from_millis(order.limits.hang_ms);
-    let done = loop {
-        match device.wait(WAIT).map_err(broken)? {
-            Some(done) => break done,
-            None if device.now() >= until => return Err(format!("a read at LBA {lba} did not come back")),
-            None => {}
-        }
-    };
-    if done.result != Ok(u64::from(order.geometry.sector)) {
-        return Ok(None);
+/// Looks for one job at single sectors.
+struct Asks {
+    key: JobKey,
+    geometry: Geometry,
+    hang: Duration,
+    until: Duration,
+    patterns: [Pattern; 2],
+}
+
+/// What some sectors told.
+#[derive(Default)]
+struct Told {
+    /// How many of them are the job's: 1 or none.
+    ours: u64,
+    /// How many could be read.
+    read: u64,
+    /// The words that those hold which hold one word alone.
+    words: Vec<u64>,
+}
+
+impl Told {
+    /// Whether all that could be read hold this word and nothing else.
+    fn holds(&self, word: u64) -> bool {
+        self.read > 0 && self.words.len() as u64 == self.read && self.words.iter().all(|told| *told == word)
     }
-    let first = lba * order.geometry.units();
-    let words = order.geometry.sector as usize / 8;
-    let inverted = Pattern::new(order.key).complemented();
-    let units = device.buffer(slot)[..words].chunks(UNIT / 8);
-    let ours = units.zip(first..).any(|(data, unit)| {
-        constant.is_some_and(|word| data.iter().all(|w| *w == word))
-            || header::own(data, order.key).is_some()
-            || [pattern, &inverted]
-                .iter()
-                .any(|p| match p.decode(data, unit, WRITE_PASS) {
-                    None | Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Of { .. }) => true,
-                    Some(Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
-                })
-    });
-    Ok(Some(ours))
+}
+
+impl Asks {
+    fn new(key: JobKey, geometry: Geometry, hang_ms: u64, now: Duration) -> Self {
+        Self {
+            key,
+            geometry,
+            hang: Duration::from_millis(hang_ms),
+            until: now + PATIENCE,
+            patterns: [Pattern::new(key), Pattern::new(key).complemented()],
+        }
+    }
+
+    /// Asks at these places until one is the job's, or the time is over.
+    ///
+    /// # Errors
+    /// When a read does not come back or the way to the drive is broken.
+    fn at(&self, device: &mut dyn Device, places: Vec<u64>) -> Result<Told, String> {
+        let mut told = Told::default();
+        for lba in places {
+            if told.ours > 0 || device.now() >= self.until {
+                break;
+            }
+            if self.read(device, lba)? {
+                let data = &device.buffer(0)[..self.geometry.sector as usize / 8];
+                told.read += 1;
+                told.ours = u64::from(self.is_ours(data, lba));
+                told.words
+                    .extend(data.first().filter(|word| data.iter().all(|other| other == *word)));
+            }
+        }
+        Ok(told)
+    }
+
+    /// Reads a sector into slot 0; false where it cannot be read.
+    fn read(&self, device: &mut dyn Device, lba: u64) -> Result<bool, String> {
+        let broken = |error: std::io::Error| format!("looking for what it had written: {error}");
+        let access = Access {
+            slot: 0,
+            op: Op::Read,
+            lba,
+            sectors: 1,
+        };
+        device.submit(access).map_err(broken)?;
+        let until = device.now() + self.hang;
+        loop {
+            match device.wait(WAIT).map_err(broken)? {
+                Some(done) => return Ok(done.result == Ok(u64::from(self.geometry.sector))),
+                None if device.now() >= until => return Err(format!("a read at LBA {lba} did not come back")),
+                None => {}
+            }
+        }
+    }
+
+    /// Whether a sector is the job's, whole or damaged.
+    fn is_ours(&self, data: &[u64], lba: u64) -> bool {
+        let units = data.chunks(UNIT / 8).zip(lba * self.geometry.units()..);
+        units.into_iter().any(|(data, unit)| {
+            let written = |pattern: &Pattern| match pattern.decode(data, unit, WRITE_PASS) {
+                None | Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Of { .. }) => true,
+                Some(Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
+            };
+            header::own(data, self.key).is_some() || self.patterns.iter().any(written)
+        })
+    }
 }

@@ -273,7 +273,7 @@ pub fn run_asked(
         // Before its turn has come it does not even look at the drive, which may have to spin up for that.
         if !looked && !session.waits() && !session.pipeline.is_stopping() {
             looked = true;
-            if let Some(why) = ours::stranger(device, session.sheet.keyed(), order) {
+            if let Some(why) = ours::stranger(device, order) {
                 session.pipeline.broke(why);
             }
         }

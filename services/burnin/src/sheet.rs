@@ -63,11 +63,6 @@ impl Sheet {
         format!("{:?}", self.keyed.kernel()).to_lowercase()
     }
 
-    /// The keyed pattern.
-    pub(crate) fn keyed(&self) -> &Pattern {
-        &self.keyed
-    }
-
     fn pattern(&self, fill: Fill) -> &Pattern {
         match fill {
             Fill::Complement => self.complement.as_ref().unwrap_or(&self.keyed),

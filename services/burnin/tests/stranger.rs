@@ -1,14 +1,17 @@
 //! An interrupted job goes on only with a drive that holds what it wrote.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use burnin::device::Geometry;
+use std::time::Duration;
+
+use burnin::device::{Access, Device, Geometry, Op};
 use burnin::evidence::{Evidence, Stop};
 use burnin::header::Note;
 use burnin::pattern::JobKey;
-use burnin::playbook::plain;
+use burnin::playbook::{Fill, Step, plain};
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
+use burnin::{Proof, Shown};
 use wire::job::Phase;
 use wire::options::PlanOptions;
 use wire::{DriveId, Time};
@@ -200,4 +203,156 @@ fn its_own_drive_is_gone_on_with_also_when_it_is_bad() {
             assert_eq!(evidence.defects, whole.defects, "{faults:?}");
         }
     }
+}
+
+fn zeros() -> Vec<Step> {
+    let mut steps = plain(&[Phase::Probe, Phase::Write, Phase::Verify]);
+    for step in &mut steps[1..] {
+        step.fill = Fill::Zeros;
+    }
+    steps
+}
+
+/// What another job left: its own pattern over the whole drive, with a sector of zeros here and there.
+fn somebody_elses(geometry: Geometry) -> Sim {
+    let mut other = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    let theirs = Order {
+        geometry,
+        key: JobKey([9; 16]),
+        ..order(&[Phase::Write])
+    };
+    run(&mut other, &theirs);
+    for n in (0..16).step_by(4) {
+        other.buffer(0)[..64].fill(0);
+        let access = Access {
+            slot: 0,
+            op: Op::Write,
+            lba: n * (geometry.sectors / 16),
+            sectors: 1,
+        };
+        other.submit(access).unwrap();
+        while other.wait(Duration::from_secs(1)).unwrap().is_none() {}
+    }
+    other
+}
+
+/// Nearly every drive holds a sector of zeros somewhere; at the end of a job of zeros that proves nothing.
+#[test]
+fn a_sector_of_the_constant_does_not_make_another_drive_the_jobs() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let order = Order {
+        geometry,
+        header: Some(note()),
+        steps: zeros(),
+        ..order(ALL)
+    };
+    let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    let (whole, checkpoints) = run(&mut own, &order);
+    assert!(whole.stopped.is_none() && whole.defects.is_empty());
+    let last = checkpoints.last().unwrap();
+    let at = burnin::Checkpoint::decode(last).unwrap();
+    assert_eq!(
+        (at.step, at.frontier),
+        (2, geometry.sectors),
+        "the headers have given way"
+    );
+    let mut other = somebody_elses(geometry);
+    let (evidence, _) = run(&mut other, &going_on(&order, last));
+    assert!(
+        matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("another drive")),
+        "{evidence:#?}"
+    );
+    let (evidence, _) = run(&mut own, &going_on(&order, last));
+    assert_eq!(evidence.stopped, None, "its own");
+}
+
+/// Asked before a job goes on with a descriptor that it has, and before its drive is formatted.
+#[test]
+fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let mut twice = plain(&[Phase::Write, Phase::Verify, Phase::Write, Phase::Verify]);
+    for step in &mut twice[2..] {
+        (step.fill, step.pass) = (Fill::Complement, 2);
+    }
+    for steps in [plain(ALL), plain(&[Phase::Probe, Phase::Sample]), zeros(), twice] {
+        let order = Order {
+            geometry,
+            header: Some(note()),
+            steps: steps.clone(),
+            ..order(ALL)
+        };
+        let proof = |ended| Proof {
+            key: order.key,
+            geometry,
+            steps: steps.clone(),
+            ended,
+        };
+        let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+        let mut turns = 0;
+        let mut soon = || {
+            turns += 1;
+            (turns > 40).then(|| "in the middle".to_owned())
+        };
+        let cut = runner::run(&mut own, &order, "simulated", &mut soon, &mut |_| {}).unwrap();
+        assert!(matches!(cut.stopped, Some(Stop::Asked { .. })), "{cut:#?}");
+        assert_eq!(proof(false).of(&mut own), Shown::Ours, "{steps:?}");
+        let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+        assert_eq!(run(&mut own, &order).0.stopped, None);
+        assert_eq!(proof(true).of(&mut own), Shown::Ours, "{steps:?}");
+        for ended in [false, true] {
+            let shown = proof(ended).of(&mut somebody_elses(geometry));
+            assert_eq!(shown, Shown::Not, "{steps:?} {ended}");
+        }
+    }
+    let left_nothing = Proof {
+        key: JobKey([7; 16]),
+        geometry,
+        steps: plain(&[Phase::Scan]),
+        ended: true,
+    };
+    assert_eq!(left_nothing.of(&mut somebody_elses(geometry)), Shown::Unknown);
+}
+
+/// A worker that went on for seconds after its drive was exchanged has left its pattern on the other one, too.
+#[test]
+fn a_stretch_of_its_pattern_behind_the_checkpoint_does_not_make_another_drive_the_jobs() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let order = Order {
+        geometry,
+        header: Some(note()),
+        ..order(&ALL[1..])
+    };
+    let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    let (_, checkpoints) = run(&mut own, &order);
+    let early = &checkpoints[1];
+    let frontier = burnin::Checkpoint::decode(early).unwrap().frontier;
+    let mut other = somebody_elses(geometry);
+    let (from, until) = (geometry.sectors / 2, geometry.sectors / 2 + 6_000);
+    assert!(frontier < from, "{frontier}");
+    let pattern = burnin::Pattern::new(order.key);
+    for lba in (from..until).step_by(16) {
+        pattern.fill(&mut other.buffer(0)[..16 * 64], lba, 1);
+        let access = Access {
+            slot: 0,
+            op: Op::Write,
+            lba,
+            sectors: 16,
+        };
+        other.submit(access).unwrap();
+        while other.wait(Duration::from_secs(1)).unwrap().is_none() {}
+    }
+    let (evidence, _) = run(&mut other, &going_on(&order, early));
+    assert!(
+        matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("another drive")),
+        "{evidence:#?}"
+    );
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use drive::kernel_log::Unheard;
 use drive::smart::Snapshot;
 use wire::drive::Rotation;
 use wire::job::{Finding, Phase, SelfTest, TimePoint};
@@ -44,6 +45,8 @@ pub struct Case<'a> {
     pub paused_for_heat: bool,
     /// Resets of the drive that the kernel told of during the job, beside what the engine saw.
     pub resets: u64,
+    /// Why some of them may not be known; `None` where all are, or where the drive has no link to reset.
+    pub unheard: Option<&'a Unheard>,
     /// Sectors of 512 bytes that the kernel says are hidden behind a host protected area.
     pub hidden: u64,
     /// What was found and is not in the evidence: by a session whose checkpoint was lost, or after the last checkpoint.
@@ -73,6 +76,7 @@ impl<'a> Case<'a> {
             too_hot: None,
             paused_for_heat: false,
             resets: 0,
+            unheard: None,
             hidden: 0,
             findings_before_loss: &[],
             lasted: None,

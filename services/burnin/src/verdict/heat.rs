@@ -1,4 +1,4 @@
-//! Heat over a job: the mean of its time line.
+//! Heat over a job: the mean of its time line, and an NVMe drive's own warning temperature.
 
 use super::Case;
 
@@ -20,4 +20,14 @@ pub(super) fn mean(case: &Case<'_>) -> Option<f64> {
         .filter_map(|s| Some(s.temperature? as f64))
         .collect();
     (!told.is_empty()).then(|| told.iter().sum::<f64>() / told.len() as f64)
+}
+
+/// An NVMe drive's warning temperature in degrees Celsius, and how many points of the time line reach it; `None` where it tells
+/// none, or no temperature was told.
+pub(super) fn over_warning(case: &Case<'_>) -> Option<(i64, usize)> {
+    let told = [case.last(), case.first()].into_iter().flatten();
+    let limit = told.filter(|s| s.nvme.is_some()).find_map(|s| s.heat_warning)?;
+    let mut line = case.timeline.iter().filter_map(|point| point.temperature).peekable();
+    line.peek()?;
+    Some((limit, line.filter(|degrees| i64::from(degrees.0) >= limit).count()))
 }

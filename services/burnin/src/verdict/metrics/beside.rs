@@ -47,6 +47,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         Some(why) => metrics.say("heat.gave_up", 1.0, why.to_owned()),
         None => metrics.put("heat.gave_up", 0.0),
     }
+    if let Some((limit, over)) = heat::over_warning(case) {
+        metrics.say("nvme.hot_meanwhile", over as f64, format!("warning at {limit} °C"));
+    }
     if let Some(mean) = heat::mean(case) {
         let mean = (mean * 10.0).round() / 10.0;
         let name = if case.spins() == Some(false) {

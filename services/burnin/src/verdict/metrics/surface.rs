@@ -1,5 +1,6 @@
 //! What was written and read back, and how the run went.
 
+use drive::kernel_log::Unheard;
 use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
@@ -67,6 +68,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         ),
     ] {
         metrics.put(name, value);
+    }
+    match case.unheard {
+        Some(Unheard::Log(why)) => metrics.say("run.resets_unknown", 1.0, why.clone()),
+        Some(Unheard::Kind) => metrics.put("run.resets_untold", 1.0),
+        None => {}
     }
     let sectors = evidence.geometry.sectors.max(1) as f64;
     let kept = evidence.phases.iter().map(|r| r.kept).max().unwrap_or(0) as f64;

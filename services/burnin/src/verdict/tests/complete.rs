@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use drive::kernel_log::Unheard;
 use drive::smart::{Farm, NvmeHealth, ScsiHealth, WriteCounter};
 use wire::job::TimePoint;
 use wire::{Celsius, DriveId};
@@ -16,6 +17,7 @@ fn talkative() -> Snapshot {
         name: "Wear_Leveling_Count".into(),
         ..attribute(177, 0)
     });
+    all.heat_warning = Some(80);
     all.nvme = Some(NvmeHealth {
         available_spare: Some(100),
         available_spare_threshold: Some(10),
@@ -118,6 +120,13 @@ fn numbers() -> BTreeSet<String> {
         known.extend(metrics(&Case { before, after, ..case }).names().map(str::to_owned));
     }
     known.extend(metrics(&Case::new(&samples)).names().map(str::to_owned));
+    for unheard in [Unheard::Kind, Unheard::Log("why".to_owned())] {
+        let case = Case {
+            unheard: Some(&unheard),
+            ..Case::new(&samples)
+        };
+        known.extend(metrics(&case).names().map(str::to_owned));
+    }
     for (good, bad) in [(1, 0), (0, 1)] {
         let mut tested = long();
         (tested.memory.good, tested.memory.bad) = (good, bad);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use drive::kernel_log::Unheard;
 use drive::smart::{ErrorCounters, Farm, ScsiHealth, SelfTest as LogEntry, WriteCounter};
 use wire::job::{SelfTest, SelfTestOutcome, TimePoint};
 use wire::options::{FileSystem, Formatted, Table};
@@ -595,6 +596,70 @@ fn a_hidden_area_is_not_tested_and_that_is_told() {
         fired(&case, "hidden-area")
     };
     assert_eq!((with(0), with(1)), (None, WARN));
+}
+
+/// Bit 1 of the critical warning is clear again after the job, and minutes are whole ones.
+#[test]
+fn nvme_heat_that_is_past_is_told_and_heat_during_the_job_is_warn() {
+    let evidence = clean();
+    let mut drive = snapshot();
+    drive.attributes.clear();
+    drive.heat_warning = Some(80);
+    drive.nvme = Some(NvmeHealth {
+        warning_temp_time: Some(0),
+        critical_comp_time: Some(0),
+        ..NvmeHealth::default()
+    });
+    let line = |degrees: &[i32]| -> Vec<TimePoint> {
+        let point = |degrees: &i32| TimePoint {
+            at: wire::Time::UNIX_EPOCH,
+            step: 0,
+            temperature: Some(Celsius(*degrees)),
+            rate: Bytes(0),
+            bad_sectors: 0,
+        };
+        degrees.iter().map(point).collect()
+    };
+    for (degrees, want) in [(vec![40, 79], None), (vec![40, 80, 81, 50], WARN), (vec![], None)] {
+        let timeline = line(&degrees);
+        let case = Case {
+            timeline: &timeline,
+            ..both(&evidence, &drive)
+        };
+        assert_eq!(fired(&case, "nvme-hot-meanwhile"), want, "{degrees:?}");
+    }
+    assert_eq!(fired(&both(&evidence, &drive), "hot-minutes-before"), None);
+    drive.nvme = drive.nvme.map(|health| NvmeHealth {
+        warning_temp_time: Some(12),
+        critical_comp_time: Some(3),
+        ..health
+    });
+    let case = both(&evidence, &drive);
+    assert_eq!(fired(&case, "hot-minutes-before"), TOLD);
+    assert_eq!(fired(&case, "critical-minutes-before"), TOLD);
+    assert_eq!(fired(&case, "hot-minutes"), None, "nothing was added");
+}
+
+/// A log that nobody could read is not a log without resets.
+#[test]
+fn resets_that_could_not_be_heard_are_told() {
+    let (evidence, drive) = (clean(), snapshot());
+    let log = Unheard::Log("the kernel's log may not be read: Operation not permitted".to_owned());
+    let with = |unheard| {
+        let case = Case {
+            unheard,
+            ..both(&evidence, &drive)
+        };
+        let hit = |id| judge(&case).rules.into_iter().find(|hit| hit.id == id);
+        (judge(&case).outcome, hit("resets-unknown"), hit("resets-untold"))
+    };
+    assert_eq!(with(None), (Outcome::Passed, None, None));
+    let (outcome, unknown, untold) = with(Some(&log));
+    assert_eq!((outcome, untold), (Outcome::Warn, None));
+    assert!(unknown.unwrap().value.contains("Operation not permitted"));
+    let (outcome, unknown, untold) = with(Some(&Unheard::Kind));
+    assert_eq!((outcome, unknown), (Outcome::Passed, None));
+    assert_eq!(untold.unwrap().outcome, Outcome::Passed);
 }
 
 #[test]

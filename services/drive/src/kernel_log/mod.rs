@@ -3,9 +3,13 @@
 //! A line names the way to a drive (`ata3`, `sd 2:0:0:0`, `usb 2-1.4`, `nvme nvme0`), and the drive's directory below
 //! `/sys` is that very way. Reading the log needs `CAP_SYSLOG` where `kernel.dmesg_restrict` is set.
 
+mod follower;
+
 use std::ffi::c_char;
 use std::io;
 use std::time::Duration;
+
+pub use follower::{Follower, Unheard};
 
 /// Most bytes of the log that are read: the kernel's ring is no larger by default (`CONFIG_LOG_BUF_SHIFT`, 18 to 20).
 const RING: usize = 1 << 20;
@@ -35,7 +39,12 @@ pub struct Way(Vec<String>);
 impl Way {
     /// From a drive's directory below `/sys`, as `/sys/devices/pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0/block/sda`.
     pub fn of(syspath: &str) -> Self {
-        let mut names = Vec::new();
+        // Drives over the network have no other way: `block nbd0: Connection timed out`.
+        let mut names: Vec<String> = syspath
+            .split_once("/virtual/block/")
+            .map(|(_, name)| format!("block {name}"))
+            .into_iter()
+            .collect();
         let mut usb = None;
         for part in syspath.split('/') {
             let number = |prefix: &str| {
@@ -100,45 +109,6 @@ fn is_usb(part: &str) -> bool {
     number(bus) && ports.split('.').all(number)
 }
 
-/// Follows the kernel's log for one drive.
-#[derive(Clone, Debug)]
-pub struct Follower {
-    way: Way,
-    seen: Option<Duration>,
-    hidden: u64,
-}
-
-impl Follower {
-    /// Begins behind what the log tells now.
-    pub fn new(syspath: &str) -> Self {
-        let (way, log) = (Way::of(syspath), read().ok());
-        Self {
-            seen: log.as_deref().map(|log| newest(log).unwrap_or_default()),
-            hidden: log.map_or(0, |log| hidden(&log, &way)),
-            way,
-        }
-    }
-
-    /// Sectors of 512 bytes that the kernel says are hidden; 0 where it says nothing, or no longer.
-    pub fn hidden(&self) -> u64 {
-        self.hidden
-    }
-
-    /// Resets since the last look, in the kernel's words; none where its log may not be read, or the way to the drive has
-    /// no name there.
-    pub fn look(&mut self) -> Vec<String> {
-        let Some(seen) = self.seen.filter(|_| self.way != Way::default()) else {
-            return Vec::new();
-        };
-        let Ok(log) = read() else { return Vec::new() };
-        self.seen = newest(&log).max(Some(seen));
-        resets(&log, &self.way, seen)
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect()
-    }
-}
-
 /// The resets in the kernel's log after `since`, in its own words and time.
 pub fn resets(log: &str, way: &Way, since: Duration) -> Vec<(Duration, String)> {
     log.lines()
@@ -159,13 +129,20 @@ pub fn newest(log: &str) -> Option<Duration> {
     log.lines().rev().find_map(stamped).map(|(at, _)| at)
 }
 
-/// `<6>[   12.345678] text`: seconds since the kernel started, and the text.
+/// The first line's time.
+fn oldest(log: &str) -> Option<Duration> {
+    log.lines().find_map(stamped).map(|(at, _)| at)
+}
+
+/// `<6>[   12.345678] text`: seconds since the kernel started, and the text. Some kernels put a thread behind the time
+/// (`[   12.345678][  T123] text`, `CONFIG_PRINTK_CALLER`).
 fn stamped(line: &str) -> Option<(Duration, &str)> {
     let line = line
         .strip_prefix('<')
         .and_then(|rest| rest.split_once('>'))
         .map_or(line, |(_, rest)| rest);
     let (stamp, text) = line.strip_prefix('[')?.split_once("] ")?;
+    let (stamp, _) = stamp.split_once("][").unwrap_or((stamp, ""));
     let seconds: f64 = stamp.trim().parse().ok()?;
     Some((Duration::try_from_secs_f64(seconds).ok()?, text))
 }
@@ -184,17 +161,17 @@ pub fn read() -> io::Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 
-    const SATA: &str = "/sys/devices/pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0/block/sda";
+    pub(super) const SATA: &str = "/sys/devices/pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0/block/sda";
     const USB: &str =
         "/sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1.4/2-1.4:1.0/host6/target6:0:0/6:0:0:0/block/sdb";
     const SAS: &str =
         "/sys/devices/pci0000:00/0000:01:00.0/host0/port-0:3/end_device-0:3/target0:0:3/0:0:3:0/block/sdc";
-    const NVME: &str = "/sys/devices/pci0000:00/0000:02:00.0/nvme/nvme0/nvme0n1";
+    pub(super) const NVME: &str = "/sys/devices/pci0000:00/0000:02:00.0/nvme/nvme0/nvme0n1";
 
     #[test]
     fn a_reset_is_told_of_the_drive_that_the_line_names() {
@@ -227,7 +204,7 @@ mod tests {
                 assert!(!Way::of(path).is_reset(line), "{line} {path}");
             }
         }
-        assert_eq!(Way::of("/sys/devices/virtual/block/loop0"), Way::default());
+        assert!(Way::of("/sys/devices/virtual/block/nbd0").is_reset("block nbd0: hard resetting link"));
     }
 
     #[test]

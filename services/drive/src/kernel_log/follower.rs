@@ -1,0 +1,248 @@
+//! Follows the kernel's log for one drive, and knows what of it was missed: a reset that nobody could hear is not none.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Way, hidden, newest, oldest, read, resets};
+
+/// Why resets of a drive, or some of them, cannot be known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unheard {
+    /// The kernel tells none of this kind of drive: its log has no name for the way to it.
+    Kind,
+    /// Its log could not be read, or not all of it; in words why.
+    Log(String),
+}
+
+impl Unheard {
+    /// Of two reasons the one that weighs more, the earlier one where they weigh the same.
+    pub fn worse(known: Option<Self>, told: Option<&Self>) -> Option<Self> {
+        match (known, told) {
+            (Some(known @ Self::Log(_)), _) => Some(known),
+            (known, None) | (known @ Some(Self::Kind), Some(Self::Kind)) => known,
+            (_, told) => told.cloned(),
+        }
+    }
+}
+
+/// Follows the kernel's log for one drive.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    way: Way,
+    link: bool,
+    /// What is read in place of the kernel's own log.
+    file: Option<PathBuf>,
+    /// Time of the newest line that was read; `None` while none could be.
+    seen: Option<Duration>,
+    hidden: u64,
+    unheard: Option<Unheard>,
+}
+
+impl Follower {
+    /// Begins behind what the log tells now; `syspath` is the drive's directory below `/sys`.
+    pub fn new(syspath: &str) -> Self {
+        Self::reading(syspath, None)
+    }
+
+    /// The same over a file with the log's lines, where there is one: what no test can have the kernel say.
+    pub fn reading(syspath: &str, file: Option<&Path>) -> Self {
+        let mut way = Way::of(syspath);
+        way.0.extend(controllers(syspath));
+        let mut follower = Self::begin(way, has_link(syspath), log(file));
+        follower.file = file.map(Path::to_owned);
+        follower
+    }
+
+    fn begin(way: Way, link: bool, log: io::Result<String>) -> Self {
+        let mut follower = Self {
+            way,
+            link,
+            file: None,
+            seen: None,
+            hidden: 0,
+            unheard: None,
+        };
+        if let Ok(log) = &log {
+            follower.hidden = hidden(log, &follower.way);
+        }
+        follower.heed(log);
+        follower
+    }
+
+    /// Sectors of 512 bytes that the kernel says are hidden; 0 where it says nothing, or no longer.
+    pub fn hidden(&self) -> u64 {
+        self.hidden
+    }
+
+    /// Why resets since the beginning may not all be known; `None` where they are, or where there is no link to reset.
+    pub fn unheard(&self) -> Option<&Unheard> {
+        self.unheard.as_ref()
+    }
+
+    /// Resets since the last look, in the kernel's words. Where none can be told, [`Follower::unheard`] says why.
+    pub fn look(&mut self) -> Vec<String> {
+        self.heed(log(self.file.as_deref()))
+    }
+
+    fn heed(&mut self, log: io::Result<String>) -> Vec<String> {
+        if self.way == Way::default() {
+            self.unheard = self.link.then_some(Unheard::Kind);
+            return Vec::new();
+        }
+        let log = match log {
+            Ok(log) => log,
+            Err(cause) => {
+                self.miss(format!("the kernel's log may not be read: {cause}"));
+                return Vec::new();
+            }
+        };
+        let (oldest, newest) = (oldest(&log), newest(&log));
+        if newest.is_none() && !log.trim().is_empty() {
+            self.miss("the lines of the kernel's log have no times".to_owned());
+        }
+        let Some(seen) = self.seen else {
+            self.seen = newest.or(Some(Duration::ZERO));
+            return Vec::new();
+        };
+        // The line that was read last stands in the ring until it is overwritten, or the log is cleared.
+        if seen > Duration::ZERO && oldest.is_none_or(|oldest| oldest > seen) {
+            self.miss("lines of the kernel's log were lost before they were read".to_owned());
+        }
+        self.seen = newest.max(Some(seen));
+        resets(&log, &self.way, seen)
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect()
+    }
+
+    fn miss(&mut self, why: String) {
+        if !self.link {
+            return;
+        }
+        self.unheard = Unheard::worse(self.unheard.take(), Some(&Unheard::Log(why)));
+    }
+}
+
+fn log(file: Option<&Path>) -> io::Result<String> {
+    file.map_or_else(read, std::fs::read_to_string)
+}
+
+/// Whether there is a link at all: loop devices, RAM disks, drives over the network and a guest's paravirtual ones have none.
+fn has_link(syspath: &str) -> bool {
+    let paravirtual = |part: &str| part.starts_with("virtio") || part.starts_with("vbd-");
+    !(syspath.contains("/virtual/block/") || syspath.split('/').any(paravirtual))
+}
+
+/// The names of the controllers behind an NVMe drive that has several: its directory lies below its subsystem's, beside
+/// links to them (`drivers/nvme/host/multipath.c`).
+fn controllers(syspath: &str) -> Vec<String> {
+    let Some(subsystem) = syspath
+        .contains("/nvme-subsystem/")
+        .then(|| syspath.rsplit_once('/'))
+        .flatten()
+    else {
+        return Vec::new();
+    };
+    let entries = std::fs::read_dir(subsystem.0).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names
+        .filter(|name| is_controller(name))
+        .map(|name| format!("nvme {name}"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// `nvme0`, and not `nvme0n1` or `nvme-subsys0`.
+fn is_controller(name: &str) -> bool {
+    let number = name.strip_prefix("nvme").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::tests::{NVME, SATA};
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_not_called_no_reset() {
+        let denied = || Err(io::Error::from_raw_os_error(libc::EPERM));
+        let log = |text: &str| Ok(text.to_owned());
+        let first = "[    1.000000] ata3: SATA link up\n";
+        let begin = |log| Follower::begin(Way::of(SATA), has_link(SATA), log);
+        let unheard = |follower: &Follower| match follower.unheard() {
+            Some(Unheard::Log(why)) => why.clone(),
+            other => format!("{other:?}"),
+        };
+
+        let mut open = begin(log(first));
+        assert_eq!(open.heed(log(first)), [""; 0]);
+        let more = format!("{first}[    2.000000][  T12] ata3: hard resetting link\n");
+        assert_eq!(open.heed(log(&more)), ["ata3: hard resetting link"]);
+        assert_eq!(open.unheard(), None);
+        // What was missed stays missed.
+        open.heed(denied());
+        open.heed(log(&more));
+        assert!(unheard(&open).contains("may not be read"), "{open:?}");
+
+        let mut never = begin(denied());
+        assert!(unheard(&never).contains("Operation not permitted"), "{never:?}");
+        assert_eq!(never.heed(denied()), [""; 0]);
+
+        let mut flooded = begin(log(&more));
+        assert_eq!(flooded.heed(log("[    9.000000] ata3: soft resetting link\n")).len(), 1);
+        assert!(unheard(&flooded).contains("were lost"), "{flooded:?}");
+        let mut cleared = begin(log(first));
+        cleared.heed(log(""));
+        assert!(unheard(&cleared).contains("were lost"), "{cleared:?}");
+        let untimed = begin(log("ata3: SATA link up\n"));
+        assert!(unheard(&untimed).contains("no times"), "{untimed:?}");
+        let mut young = begin(log(""));
+        assert_eq!(young.heed(log(first)), [""; 0]);
+        assert_eq!(young.unheard(), None, "a log without a line has lost none");
+    }
+
+    #[test]
+    fn a_drive_whose_resets_the_kernel_does_not_tell_is_told_apart() {
+        for (path, want) in [
+            (
+                "/sys/devices/platform/soc/fe340000.mmc/mmc_host/mmc0/mmc0:aaaa/block/mmcblk0",
+                Some(Unheard::Kind),
+            ),
+            ("/sys/devices/virtual/block/loop0", None),
+            ("/sys/devices/pci0000:00/0000:00:05.0/virtio2/block/vda", None),
+            ("/sys/devices/vbd-51712/block/xvda", None),
+        ] {
+            let follower = Follower::begin(Way::of(path), has_link(path), Ok(String::new()));
+            assert_eq!(follower.unheard(), want.as_ref(), "{path}");
+        }
+        let (log, kind) = (Unheard::Log("why".to_owned()), Unheard::Kind);
+        for (known, told, want) in [
+            (None, None, None),
+            (None, Some(&kind), Some(&kind)),
+            (Some(&kind), Some(&log), Some(&log)),
+            (Some(&log), Some(&kind), Some(&log)),
+            (Some(&kind), None, Some(&kind)),
+        ] {
+            assert_eq!(Unheard::worse(known.cloned(), told).as_ref(), want);
+        }
+    }
+
+    #[test]
+    fn an_nvme_drive_with_several_controllers_is_heard_by_each() {
+        let sys = tempfile::tempdir().unwrap();
+        let subsystem = sys.path().join("virtual/nvme-subsystem/nvme-subsys0");
+        for name in ["nvme0n1", "nvme0", "nvme1", "power"] {
+            std::fs::create_dir_all(subsystem.join(name)).unwrap();
+        }
+        let syspath = subsystem.join("nvme0n1");
+        assert_eq!(controllers(syspath.to_str().unwrap()), ["nvme nvme0", "nvme nvme1"]);
+        assert_eq!(controllers(NVME), [""; 0]);
+    }
+}
