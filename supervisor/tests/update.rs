@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use bundle::env::Env;
-use bundle::{Head, Key, KeySet, Manifest};
+use bundle::{Head, Key, KeySet, Manifest, Rotation};
 use image::fat32::{self, SECTOR, Source};
 use lab::{Init, PATIENCE};
 use wire::update::{Answer, Ask, SlotState, UpdateNeeds, UpdateOutcome};
@@ -148,6 +148,11 @@ fn an_update_is_written_over_the_sockets_and_goes_on_after_the_writer_was_killed
         (status.update.slots[0].state, status.update.slots[1].state),
         (SlotState::Good, SlotState::Empty)
     );
+    let keys = status.update.keys.unwrap();
+    assert_eq!(
+        (keys.fingerprints, keys.threshold, keys.version),
+        (vec![key().public().fingerprint()], 1, 1)
+    );
     let (head, all) = update();
 
     let mut talk = Talk::begin(&init);
@@ -201,6 +206,30 @@ fn an_update_is_written_over_the_sockets_and_goes_on_after_the_writer_was_killed
         (env.get("prefer"), env.get("b"), env.get("left")),
         (Some("b"), Some("trying"), Some("3"))
     );
+}
+
+#[test]
+fn keys_that_a_bundle_brought_are_told_as_the_ones_that_count_from_then_on() {
+    let dir = root();
+    std::fs::create_dir_all(dir.path().join("var/lib/kiln/supervisor")).unwrap();
+    let mut init = Init::start_in(dir, &[]);
+    init.wait("the image's own keys", |s| {
+        s.update.keys.as_ref().is_some_and(|k| k.version == 1)
+    });
+    let next = [4, 5, 6].map(|n| Key::from_seed(&[n; 32]));
+    let set = KeySet::new(2, 2, next.iter().map(Key::public).collect()).unwrap();
+    let rotation = Rotation::new(set.clone(), &[&key(), &next[0], &next[1]]);
+    let manifest = Head::parse(&update().0).unwrap().manifest;
+    let head = Head::sign(manifest, vec![rotation], &[&next[0], &next[2]]).bytes();
+    let mut talk = Talk::begin(&init);
+    talk.needs(&head);
+    drop(talk);
+    let told = |s: &wire::supervisor::Status| {
+        let keys = s.update.keys.clone().unwrap_or_else(|| panic!("no keys are told"));
+        let fingerprints: Vec<String> = set.keys.iter().map(bundle::Public::fingerprint).collect();
+        (keys.version == 2).then(|| assert_eq!((keys.fingerprints, keys.threshold), (fingerprints, 2)))
+    };
+    init.wait("the keys of the bundle", |s| told(s).is_some());
 }
 
 #[test]

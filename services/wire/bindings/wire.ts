@@ -1654,6 +1654,20 @@ export type Told = {
  */
 told: string, };
 
+export type TrustedKeys = { 
+/**
+ * What people compare of each key: half of its SHA-256, in groups of four digits.
+ */
+fingerprints: Array<string>, 
+/**
+ * How many of them must have signed, from 1.
+ */
+threshold: number, 
+/**
+ * Number of this set, from 1; each that replaces another has the next one.
+ */
+version: number, };
+
 export type UnitState = "stopped" | "starting" | "ready" | "degraded" | "stopping" | "backoff" | "quarantined" | "done" | "failed";
 
 export type UnitView = { 
@@ -1768,7 +1782,11 @@ trial: string | null,
 /**
  * How the last update ended.
  */
-last: LastUpdate | null, };
+last: LastUpdate | null, 
+/**
+ * Whose updates are taken; `None` while that has not been looked at, or where no key is trusted.
+ */
+keys: TrustedKeys | null, };
 
 export type UpdateWritten = { 
 /**

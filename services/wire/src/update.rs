@@ -28,6 +28,19 @@ pub struct UpdateView {
     pub trial: Option<String>,
     /// How the last update ended.
     pub last: Option<LastUpdate>,
+    /// Whose updates are taken; `None` while that has not been looked at, or where no key is trusted.
+    pub keys: Option<TrustedKeys>,
+}
+
+/// The keys that must have signed an update: the running system's own, or those that have replaced them since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct TrustedKeys {
+    /// What people compare of each key: half of its SHA-256, in groups of four digits.
+    pub fingerprints: Vec<String>,
+    /// How many of them must have signed, from 1.
+    pub threshold: u32,
+    /// Number of this set, from 1; each that replaces another has the next one.
+    pub version: u32,
 }
 
 /// A slot: one of the two places for a whole system.

@@ -143,6 +143,7 @@ fn generated() -> String {
         boxes::JobProgress,
         boxes::JobLine,
         update::UpdateView,
+        update::TrustedKeys,
         update::SlotView,
         update::SlotState,
         update::Writing,

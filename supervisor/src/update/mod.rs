@@ -29,9 +29,11 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+use bundle::KeySet;
 use serde::{Deserialize, Serialize};
-use wire::update::UpdateView;
+use wire::update::{TrustedKeys, UpdateView};
 
+use crate::shell::helper::Line;
 use crate::shell::paths::Paths;
 pub use trial::Trial;
 pub use turn::Known;
@@ -66,8 +68,37 @@ impl Here {
         self.root.at(Path::new(wire::update::UPDATE_SOCKET))
     }
 
-    fn keys(&self) -> PathBuf {
-        self.root.at(Path::new("/etc/kiln/update-keys.json"))
+    /// The keys that the image trusts.
+    ///
+    /// # Errors
+    /// There are none, in a sentence.
+    fn keys(&self) -> Result<KeySet, String> {
+        let path = self.root.at(Path::new("/etc/kiln/update-keys.json"));
+        let bytes = std::fs::read(&path).map_err(|e| {
+            format!(
+                "this box trusts no keys ({}: {e}): it cannot be updated",
+                path.display()
+            )
+        })?;
+        KeySet::parse(&bytes).map_err(|e| format!("{}: {e}", path.display()))
+    }
+
+    /// The keys that count now, for people.
+    fn trusted(&self) -> Option<TrustedKeys> {
+        let set = floor::Floor::read(&self.notes()).keys(self.keys().ok()?);
+        Some(TrustedKeys {
+            fingerprints: set.keys.iter().map(bundle::Public::fingerprint).collect(),
+            threshold: u32::try_from(set.threshold).unwrap_or(u32::MAX),
+            version: set.version,
+        })
+    }
+
+    /// Tells PID 1 the keys that count now.
+    fn tell_keys(&self, line: &Line) {
+        line.say(&format!(
+            "keys {}",
+            serde_json::to_string(&self.trusted()).unwrap_or_default()
+        ));
     }
 
     fn board(&self) -> PathBuf {

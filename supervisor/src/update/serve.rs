@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use bundle::{CHUNK, Head, KeySet, Target};
+use bundle::{CHUNK, Head, Target};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use wire::Time;
 use wire::update::{ASK_MAX, Answer, Ask, HEAD_MAX, LastUpdate, UpdateOutcome, Writing};
@@ -87,8 +87,9 @@ fn waited(listener: &UnixListener) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Tells PID 1 what the slots are now.
+/// Tells PID 1 what the slots are now, and whose updates are taken.
 fn show(line: &Line, here: &Here) {
+    here.tell_keys(line);
     if let Ok(slots) = here.open().and_then(|p| Slots::read(&p)) {
         line.say(&format!(
             "slots {}",
@@ -190,21 +191,12 @@ fn tell(line: &Line, writing: &Writing) {
 }
 
 fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open, wire::update::UpdateNeeds), Refusal> {
-    let keys = fs::read(here.keys()).map_err(|e| {
-        Refusal::new(
-            "no-keys",
-            format!(
-                "this box trusts no keys ({}: {e}): it cannot be updated",
-                here.keys().display()
-            ),
-        )
-    })?;
-    let keys = KeySet::parse(&keys).map_err(|e| Refusal::new("no-keys", format!("{}: {e}", here.keys().display())))?;
+    let own = here.keys().map_err(|text| Refusal::new("no-keys", text))?;
     let (board, wrong) = Board::read(&here.board());
     if let Some(wrong) = wrong {
         return Err(Refusal::new("no-board", wrong));
     }
-    let (own, floor) = (keys, Floor::read(&here.notes()));
+    let floor = Floor::read(&here.notes());
     let keys = floor.keys(own.clone());
     let mut partition = here.open()?;
     let running = Slots::read(&partition)?

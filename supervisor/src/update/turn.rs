@@ -60,6 +60,7 @@ impl Facts {
                     self.view.slots = slots;
                 }
             }
+            "keys" => self.view.keys = serde_json::from_str(rest).unwrap_or(None),
             "writing" => self.view.writing = serde_json::from_str::<Option<Writing>>(rest).unwrap_or(None),
             "last" => {
                 if let Ok(last) = serde_json::from_str::<LastUpdate>(rest) {
@@ -188,6 +189,7 @@ fn look(
     here: &Here,
     work: impl FnOnce(&mut super::partition::Partition) -> Result<Settled, String>,
 ) -> i32 {
+    here.tell_keys(line);
     let done = here.open().and_then(|mut p| {
         let settled = work(&mut p)?;
         Slots::read(&p).map(|slots| (settled, slots.view(&here.slot)))

@@ -93,6 +93,8 @@ export async function settings(browser, width, scheme, count) {
       const tls = await (await page.request.get("/api/v1/tls")).json();
       await page.getByText(tls.fingerprint).waitFor();
       await page.getByText("Nothing is signed yet").waitFor();
+      // This server has no PID 1, whose part updates are.
+      await page.getByText("no system is updated here").waitFor();
       await shot("settings-keys");
       await page.getByRole("button", { name: "Take away… the bench" }).click();
       await page.getByRole("button", { name: "Keep it" }).click();

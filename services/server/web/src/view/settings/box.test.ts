@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { CertificateEntry } from "@wire";
 
 import { apart, settingsFile, urlOf } from "./box";
-import { inFours, signingKeys } from "./keys";
+import { inFours, needed, signingKeys } from "./keys";
 
 it("a clock that is off is told, with its direction", () => {
   expect(apart(1_000_000, 1_002_000)).toBe("as on this computer");
@@ -32,4 +32,11 @@ it("keys are told once each, the one that signed last first", () => {
   ]);
   expect(signingKeys([])).toEqual([]);
   expect(inFours("0123456789ab")).toBe("0123 4567 89ab");
+});
+
+it("how many keys an update needs is said for one, for all and for some of them", () => {
+  const set = (n: number, threshold: number) => ({ fingerprints: Array.from({ length: n }, (_, i) => `${i}`), threshold, version: 1 });
+  expect(needed(set(1, 1))).toBe("It must have signed.");
+  expect(needed(set(2, 2))).toBe("All of these 2 must have signed.");
+  expect(needed(set(3, 2))).toBe("At least 2 of these 3 must have signed.");
 });

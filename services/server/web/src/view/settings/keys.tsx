@@ -1,6 +1,6 @@
 /** What this box signs with, and whom it lets in. Every line is what the box answers; none holds a secret. */
 import { useSignal } from "@preact/signals";
-import type { CertificateEntry, Problem } from "@wire";
+import type { CertificateEntry, Problem, TrustedKeys, UpdateState } from "@wire";
 import { useEffect } from "preact/hooks";
 
 import { addons, type AddonView, type TokenView } from "../../addon/ask";
@@ -42,6 +42,7 @@ const day = (iso: string) => new Date(iso).toLocaleDateString("en-GB", { day: "n
 interface Told {
   gate: string;
   tls: TlsView | null;
+  updates: TrustedKeys | null;
   signing: SigningKey[];
   tokens: TokenView[];
   addons: AddonView[];
@@ -50,17 +51,18 @@ interface Told {
 }
 
 async function ask(): Promise<Told> {
-  const [gate, tls, certificates, tokens, all, hosts, enrol] = await Promise.all([
+  const [gate, tls, updates, certificates, tokens, all, hosts, enrol] = await Promise.all([
     call<{ public_key: string }>("GET", "/server/pubkey"),
     // A server without TLS answers that it has none, which is no failure of the page.
     call<TlsView>("GET", "/tls").catch((thrown: unknown) => { if (asProblem(thrown).type === "no-tls") return null; throw thrown; }),
+    call<UpdateState>("GET", "/update"),
     api.certificates(),
     addons.tokens(),
     addons.list(),
     call<{ agents: HostKey[] }>("GET", "/agents"),
     call<{ tokens: HostToken[] }>("GET", "/tokens"),
   ]);
-  return { gate: gate.public_key, tls, signing: signingKeys(certificates), tokens, addons: all, hosts: hosts.agents, enrol: enrol.tokens };
+  return { gate: gate.public_key, tls, updates: updates.view.keys, signing: signingKeys(certificates), tokens, addons: all, hosts: hosts.agents, enrol: enrol.tokens };
 }
 
 function Own({ told }: { told: Told }) {
@@ -81,6 +83,23 @@ function Own({ told }: { told: Told }) {
           </>
         )}</dd>
       </dl>
+    </Panel>
+  );
+}
+
+/** How many of a set's keys must have signed, as it is said. */
+export const needed = ({ fingerprints, threshold }: TrustedKeys) =>
+  fingerprints.length === 1 ? "It must have signed." : `${threshold === fingerprints.length ? "All" : `At least ${threshold}`} of these ${fingerprints.length} must have signed.`;
+
+function Updates({ keys }: { keys: TrustedKeys | null }) {
+  return (
+    <Panel title="Whose updates it takes" note="Keys come with the system, and change only with an update that they have signed.">
+      {keys === null ? <p class="mute">None: no system is updated here, or its boot medium has not been read yet.</p> : (
+        <dl class="facts">
+          <dt>Keys</dt><dd>{keys.fingerprints.map((print) => <div key={print}><span class="mono print">{print}</span></div>)}
+            <span class="mute rule">{needed(keys)} Set {keys.version}; half of each key’s SHA-256, as <span class="mono">kiln-image key</span> prints it.</span></dd>
+        </dl>
+      )}
     </Panel>
   );
 }
@@ -166,7 +185,7 @@ export default function Page() {
       <ProblemNote problem={problem.value} />
       {problem.value && !told.value && <p><button class="btn" type="button" onClick={() => void look()}>Ask again</button></p>}
       {!told.value && !problem.value && <p class="mute" role="status">Asking the box.</p>}
-      {told.value && <><Own told={told.value} /><LetIn told={told.value} take={(one) => (going.value = one)} /><Computers told={told.value} /></>}
+      {told.value && <><Own told={told.value} /><Updates keys={told.value.updates} /><LetIn told={told.value} take={(one) => (going.value = one)} /><Computers told={told.value} /></>}
       {session && (
         <Panel title="This session">
           <dl class="facts"><dt>Who</dt><dd>{session.username}</dd><dt>Ends</dt><dd>{clock(session.expires, now.value)}</dd></dl>
