@@ -337,30 +337,16 @@ fn a_member_with_an_unreadable_end_is_still_a_member() {
     assert_eq!(kind, "luks", "{reason}");
 }
 
-/// Without `O_EXCL` the kernel lets any number of processes write to a whole disk: virtual machines, databases, `dd`.
-#[test]
-fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is_read_is_not() {
-    let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else {
-        return;
-    };
-    let hold = |way: &str| {
-        let mut child = Command::new("sh")
-            .args(["-c", &format!("exec 7{way} \"$0\"; echo open; read x")])
-            .arg(&device.node)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut word = [0; 5];
-        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut word).unwrap();
-        child
-    };
+/// How a device is judged while a process that this one started has `node` open for writing, how once that is nobody's
+/// child any more, and which process it is.
+fn held_open(device: &Loop, node: &Path) -> [(&'static str, String); 2] {
     // A process that this one started is its own: it is another's once its parent has ended.
     let script = r#"sh -c 'exec 7<>"$0"; echo $$; while [ ! -e "$1" ]; do sleep 0.1; done' "$0" "$1" & read x"#;
-    let done = tempfile::tempdir().unwrap().keep().join("done");
+    let dir = tempfile::tempdir().unwrap();
+    let done = dir.path().join("done");
     let mut parent = Command::new("setsid")
         .args(["sh", "-c", script])
-        .arg(&device.node)
+        .arg(node)
         .arg(&done)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -376,12 +362,35 @@ fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is
     while Path::new(&format!("/proc/{}", pid.trim())).exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    std::fs::remove_dir_all(done.parent().unwrap()).unwrap();
-    assert_eq!(mine.0, "free", "{}", mine.1);
-    assert_eq!(refused.0, "open-for-writing", "{}", refused.1);
-    assert!(refused.1.contains(&format!("process {}", pid.trim())), "{}", refused.1);
+    assert!(refused.1.contains(&format!("process {}", pid.trim())), "{refused:?}");
+    [mine, refused]
+}
 
-    let mut reader = hold("<");
+/// Without `O_EXCL` the kernel lets any number of processes write to a whole disk: virtual machines, databases, `dd`.
+#[test]
+fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is_read_is_not() {
+    let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else {
+        return;
+    };
+    // A container has nodes of its own.
+    let elsewhere = device._dir.path().join("disk");
+    let minor = device.node.to_str().unwrap().trim_start_matches("/dev/loop");
+    assert!(run("sh", &["-c", &format!("mknod \"$0\" b 7 {minor}")], &elsewhere));
+    for node in [device.node.as_path(), elsewhere.as_path()] {
+        let [mine, refused] = held_open(&device, node);
+        assert_eq!(mine.0, "free", "{}", mine.1);
+        assert_eq!(refused.0, "open-for-writing", "{}", refused.1);
+    }
+
+    let mut reader = Command::new("sh")
+        .args(["-c", r#"exec 7< "$0"; echo open; read x"#])
+        .arg(&device.node)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut word = [0; 5];
+    std::io::Read::read_exact(reader.stdout.as_mut().unwrap(), &mut word).unwrap();
     let read = device.refused();
     drop(reader.stdin.take());
     reader.wait().unwrap();

@@ -5,6 +5,7 @@
 //! processes that may not be looked into nothing is known. Descriptors for reading are no use that forbids writing: udev,
 //! smartctl and monitors open every drive now and then.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
@@ -33,9 +34,10 @@ pub(super) fn writers(system: &System, own: u32) -> Vec<Writer> {
     let mut all = Vec::new();
     for pid in pids.filter(|pid| *pid != own) {
         let dir = proc.join(pid.to_string());
+        let mounts = OnceCell::new();
         let mut numbers: Vec<DevNum> = names(&dir.join("fd"))
             .into_iter()
-            .filter_map(|fd| written_by(&dir, &fd))
+            .filter_map(|fd| written_by(&dir, &fd, &mounts))
             .collect();
         numbers.sort_unstable_by_key(|number| (number.major, number.minor));
         numbers.dedup();
@@ -53,17 +55,37 @@ pub(super) fn writers(system: &System, own: u32) -> Vec<Writer> {
     all
 }
 
-/// The block device behind a descriptor that takes writes.
-fn written_by(process: &Path, fd: &str) -> Option<DevNum> {
+/// The block device behind a descriptor that takes writes; `mounts` keeps the process's `mountinfo`, once it is asked for.
+///
+/// A node may lie anywhere: a container is given a drive by a path of its own.
+fn written_by(process: &Path, fd: &str, mounts: &OnceCell<String>) -> Option<DevNum> {
     let link = process.join("fd").join(fd);
-    // A file on a dead network mount would be waited for, so that only nodes are asked for what they are.
-    let target = fs::read_link(&link).ok()?;
-    if !target.to_string_lossy().contains("/dev/") {
+    // What is no file (`socket:[7]`) has no path; asking costs no access to what lies behind.
+    let target = fs::read_link(&link).ok().filter(|target| target.is_absolute())?;
+    let told = fs::read_to_string(process.join("fdinfo").join(fd))
+        .ok()
+        .filter(|told| takes_writes(told))?;
+    let table = || mounts.get_or_init(|| fs::read_to_string(process.join("mountinfo")).unwrap_or_default());
+    if !target.starts_with("/dev") && is_remote(&told, table()) {
         return None;
     }
     let node = fs::metadata(&link).ok().filter(|m| m.file_type().is_block_device())?;
-    let told = fs::read_to_string(process.join("fdinfo").join(fd)).ok()?;
-    takes_writes(&told).then(|| DevNum::from_raw(node.rdev()))
+    Some(DevNum::from_raw(node.rdev()))
+}
+
+/// Whether a descriptor's file lies on a file system that somebody else answers for, and maybe not any more: asking what it
+/// is could wait for ever. Those have no node that opens a drive of this computer.
+fn is_remote(fdinfo: &str, mountinfo: &str) -> bool {
+    const KINDS: [&str; 9] = ["nfs", "cifs", "smb", "fuse", "9p", "ceph", "afs", "coda", "lustre"];
+    let Some(id) = fdinfo.lines().find_map(|line| line.strip_prefix("mnt_id:")) else {
+        return false;
+    };
+    // `36 35 98:0 /root /mount options [fields] - type source super-options`. Source: proc_pid_mountinfo(5).
+    let kind = mountinfo
+        .lines()
+        .find(|line| line.split(' ').next() == Some(id.trim()))
+        .and_then(|line| line.split_once(" - ")?.1.split(' ').next());
+    kind.is_some_and(|kind| KINDS.iter().any(|remote| kind.starts_with(remote)))
 }
 
 /// Whether an `fdinfo` is of a descriptor that takes writes. Source: `proc_pid_fdinfo(5)`: the flags are octal.
@@ -119,6 +141,18 @@ mod tests {
             );
         }
         assert!(!takes_writes("pos:\t0\n"));
+    }
+
+    #[test]
+    fn what_somebody_else_answers_for_is_not_asked() {
+        let mounts = "21 1 254:0 / / rw - ext4 /dev/vda rw\n\
+                      36 21 0:40 / /srv/far rw shared:9 - nfs4 box:/far rw\n\
+                      37 21 0:41 / /mnt/x rw - fuse.sshfs a:/ rw\n";
+        for (id, remote) in [("21", false), ("36", true), ("37", true), ("3", false), ("99", false)] {
+            let told = format!("pos:\t0\nflags:\t0100002\nmnt_id:\t{id}\n");
+            assert_eq!(is_remote(&told, mounts), remote, "{id}");
+        }
+        assert!(!is_remote("pos:\t0\n", mounts));
     }
 
     #[test]
