@@ -1,15 +1,15 @@
 //! Room for what all connections of a server have received and nobody has taken yet.
 //!
 //! Each connection may hold [`FREE`] bytes: half a message, and whole ones that wait. What is beyond that counts, and all
-//! connections together have a [`Budget`]. While it is full nobody reads on, and who has held its part for longest without
-//! completing a message is told to end: a slow sender of long messages loses its connection, not the one that came after it.
-//! A message that is completed renews its connection's age, so who sends at any fair pace is never the oldest for long.
+//! connections together have a [`Budget`]. While it is full nobody reads on, and one has to end: of those that could read and
+//! did not get anything, who read last before all others, so that a slow sender of long messages loses its connection and not
+//! the one that came after it. Where all wait for room it is the one that began last: the others come to their end then.
 //!
 //! ```text
 //!   read ─► unfinished ──complete──► queued ──dropped by its taker──► given back
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -34,8 +34,8 @@ struct Room {
     taken: usize,
     /// Of these, what connections hold that have been told to end.
     leaving: usize,
-    /// Who holds counted bytes, by the moment since when; who has been told to end is not among them.
-    holders: BTreeMap<u64, Holder>,
+    /// Who holds counted bytes, by number of its connection; who has been told to end is not among them.
+    holders: HashMap<u64, Holder>,
     /// Who would read on, by number of its connection.
     waiting: HashMap<u64, Waker>,
     /// Moments and connections are counted, not timed.
@@ -45,6 +45,12 @@ struct Room {
 #[derive(Debug)]
 struct Holder {
     bytes: usize,
+    /// The moment of its last read.
+    read: u64,
+    /// The moment since when it holds, or when it completed a message.
+    began: u64,
+    /// Whether it would read on, and has not been asked again since it was refused.
+    stalled: bool,
     told: Arc<Notify>,
 }
 
@@ -65,8 +71,8 @@ struct Held {
     last_read: usize,
     /// Bytes of complete messages that nobody has dropped yet.
     queued: usize,
-    /// Its key among the holders. Not found there: it has been told to end.
-    since: Option<u64>,
+    /// Whether it is to be among the holders. Not found there: it has been told to end.
+    holds: bool,
 }
 
 impl Held {
@@ -99,7 +105,7 @@ impl Budget {
             most,
             taken: 0,
             leaving: 0,
-            holders: BTreeMap::new(),
+            holders: HashMap::new(),
             waiting: HashMap::new(),
             next: 0,
         })))
@@ -128,27 +134,36 @@ impl Room {
     }
 
     /// A connection holds `after` counted bytes, and held `before`.
-    fn settle(&mut self, since: &mut Option<u64>, before: usize, after: usize, told: &Arc<Notify>) {
+    fn settle(&mut self, share: &Share, holds: &mut bool, before: usize, after: usize) {
         self.taken = self.taken - before + after;
-        match *since {
-            None if after == 0 => {}
-            None => {
-                let key = self.tick();
-                let holder = Holder {
-                    bytes: after,
-                    told: Arc::clone(told),
-                };
-                self.holders.insert(key, holder);
-                *since = Some(key);
+        let now = self.tick();
+        match (*holds, self.holders.get_mut(&share.number)) {
+            (false, _) => {
+                let told = Arc::clone(&share.told);
+                let (read, began, bytes) = (now, now, after);
+                self.holders.insert(
+                    share.number,
+                    Holder {
+                        bytes,
+                        read,
+                        began,
+                        stalled: false,
+                        told,
+                    },
+                );
+                *holds = true;
             }
-            Some(key) => match self.holders.get_mut(&key) {
-                None => self.leaving = self.leaving - before + after,
-                Some(holder) if after > 0 => holder.bytes = after,
-                Some(_) => {
-                    self.holders.remove(&key);
-                    *since = None;
+            (true, None) => self.leaving = self.leaving - before + after,
+            (true, Some(_)) if after == 0 => {
+                self.holders.remove(&share.number);
+                *holds = false;
+            }
+            (true, Some(holder)) => {
+                holder.bytes = after;
+                if after > before {
+                    holder.read = now;
                 }
-            },
+            }
         }
         if after < before {
             for (_, waker) in self.waiting.drain() {
@@ -157,13 +172,19 @@ impl Room {
         }
     }
 
-    /// Tells the oldest holders to end, until those that are left have room.
+    /// Tells holders to end, until those that are left have room.
     fn make_room(&mut self) {
-        while self.taken - self.leaving >= self.most
-            && let Some((_, holder)) = self.holders.pop_first()
-        {
-            self.leaving += holder.bytes;
-            holder.told.notify_one();
+        while self.taken - self.leaving >= self.most {
+            let idle = self.holders.iter().filter(|(_, holder)| !holder.stalled);
+            let oldest = idle.min_by_key(|(_, holder)| holder.read);
+            let youngest = || self.holders.iter().max_by_key(|(_, holder)| holder.began);
+            let Some(number) = oldest.or_else(youngest).map(|(number, _)| *number) else {
+                return;
+            };
+            if let Some(holder) = self.holders.remove(&number) {
+                self.leaving += holder.bytes;
+                holder.told.notify_one();
+            }
         }
     }
 }
@@ -176,12 +197,19 @@ impl Share {
             return true;
         }
         let mut room = lock(&self.budget.0);
-        let ends = held.since.is_some_and(|key| !room.holders.contains_key(&key));
-        if !ends && room.taken < room.most {
+        let fits = room.taken < room.most;
+        let ends = match room.holders.get_mut(&self.number) {
+            Some(holder) => {
+                holder.stalled = !fits;
+                false
+            }
+            None => held.holds,
+        };
+        if fits && !ends {
             return true;
         }
-        room.make_room();
         room.waiting.insert(self.number, waker.clone());
+        room.make_room();
         false
     }
 
@@ -205,7 +233,9 @@ impl Share {
             held.unfinished = held.unfinished.saturating_sub(bytes + 6).min(held.last_read);
             held.queued += bytes;
         });
-        self.renew();
+        if let Some(holder) = lock(&self.budget.0).holders.get_mut(&self.number) {
+            holder.began = holder.read;
+        }
         Hold {
             share: Arc::clone(self),
             bytes,
@@ -229,19 +259,7 @@ impl Share {
         change(&mut held);
         let after = held.counted();
         if before != after {
-            lock(&self.budget.0).settle(&mut held.since, before, after, &self.told);
-        }
-    }
-
-    /// Makes the connection the youngest of the holders, if it is one.
-    fn renew(&self) {
-        let mut held = lock(&self.held);
-        let Some(key) = held.since else { return };
-        let mut room = lock(&self.budget.0);
-        if let Some(holder) = room.holders.remove(&key) {
-            let key = room.tick();
-            room.holders.insert(key, holder);
-            held.since = Some(key);
+            lock(&self.budget.0).settle(self, &mut held.holds, before, after);
         }
     }
 }
@@ -288,17 +306,35 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_message_makes_its_sender_the_youngest() {
+    fn who_waits_for_room_outlives_who_could_read_and_sends_nothing() {
         let budget = Budget::new(10_000);
-        let (slow, quick) = (budget.share(), budget.share());
-        quick.read(FREE + 5000);
+        let (honest, slow) = (budget.share(), budget.share());
+        // It began before the slow one, and stands still because there is no room.
+        honest.read(FREE + 5000);
         slow.read(FREE + 5000);
-        let hold = quick.complete(FREE);
-        quick.read(FREE);
-        assert!(!may_read(&quick));
-        assert!(is_told(&slow) && !is_told(&quick));
+        assert!(!may_read(&honest));
+        assert!(is_told(&slow) && !is_told(&honest));
+        slow.give_back();
+        assert!(may_read(&honest));
+    }
+
+    #[test]
+    fn where_all_wait_for_room_the_first_come_to_their_end() {
+        let budget = Budget::new(10_000);
+        let shares: Vec<_> = (0..3).map(|_| budget.share()).collect();
+        for share in &shares {
+            share.read(FREE + 3000);
+        }
+        for holder in lock(&budget.0).holders.values_mut() {
+            holder.stalled = true;
+        }
+        shares[0].read(2000);
+        assert!(!may_read(&shares[0]));
+        assert!(is_told(&shares[2]) && !is_told(&shares[1]) && !is_told(&shares[0]));
+        shares[2].give_back();
+        let hold = shares[0].complete(FREE + 4990);
         drop(hold);
-        assert!(may_read(&quick));
+        assert!(may_read(&shares[1]));
     }
 
     #[test]

@@ -127,9 +127,9 @@ pub enum Closed {
     /// A message was longer than [`Limits::longest`]; closed with 1009.
     #[error("a message was longer than {0} bytes")]
     TooLong(usize),
-    /// All connections together held too much that was not complete, and this one had held its part for longest; closed
+    /// All connections together held too much that was not complete, and this one's part stood still for longest; closed
     /// with 1013.
-    #[error("messages half received by all connections took too much room, and this one's had been there for longest")]
+    #[error("messages half received by all connections took too much room, and this one's stood still for longest")]
     Crowded,
     /// The other end broke the WebSocket protocol.
     #[error("the other end broke the WebSocket protocol: {0}")]
@@ -274,12 +274,13 @@ impl Receiver {
 
 /// Serves the server's end over a stream whose upgrade to WebSocket has been answered (see [`crate::accept`]).
 ///
-/// `name` is who is at the other end, for the log; `budget` is that of all connections of this server.
-pub async fn serve<S>(stream: S, limits: Limits, name: &str, budget: &Budget) -> (Sender, Receiver)
+/// `name` is who is at the other end, for the log; `budget` is that of all connections of this server, `None` for one that
+/// is trusted and must not wait for the others.
+pub async fn serve<S>(stream: S, limits: Limits, name: &str, budget: Option<&Budget>) -> (Sender, Receiver)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = Counted::new(stream, Some(budget.share()));
+    let stream = Counted::new(stream, budget.map(Budget::share));
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config(&limits))).await;
     start(socket, limits, name)
 }

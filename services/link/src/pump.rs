@@ -269,7 +269,7 @@ mod tests {
     /// A served connection and the bare WebSocket of its peer.
     async fn served(limits: Limits) -> (Sender, Receiver, Raw) {
         let (here, there) = tokio::io::duplex(4 << 20);
-        let (sender, receiver) = serve(here, limits, "test", &Budget::default()).await;
+        let (sender, receiver) = serve(here, limits, "test", Some(&Budget::default())).await;
         (
             sender,
             receiver,
@@ -331,7 +331,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn two_ends_that_say_nothing_stay_connected_by_ping_and_pong() {
         let (here, there) = tokio::io::duplex(1 << 16);
-        let (server, _server_in) = serve(here, Limits::server(), "server", &Budget::default()).await;
+        let (server, _server_in) = serve(here, Limits::server(), "server", Some(&Budget::default())).await;
         let limits = Limits::client();
         let socket = WebSocketStream::from_raw_socket(
             Counted::new(there, None),
@@ -369,7 +369,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_does_not_read_is_left_after_ten_seconds() {
         let (here, there) = tokio::io::duplex(64);
-        let (sender, mut receiver) = serve(here, Limits::server(), "test", &Budget::default()).await;
+        let (sender, mut receiver) = serve(here, Limits::server(), "test", Some(&Budget::default())).await;
         let begin = Instant::now();
         sender.send(&log("x".repeat(1000))).await.unwrap();
         assert_eq!(receiver.recv().await, Err(Closed::Stuck(10)));

@@ -43,7 +43,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, s
             tokio::spawn(async move {
                 let stream = TokioIo::new(upgrade.await.unwrap());
                 served
-                    .send(link::serve(stream, Limits::server(), "addon 7", &link::Budget::default()).await)
+                    .send(link::serve(stream, Limits::server(), "addon 7", Some(&link::Budget::default())).await)
                     .await
                     .unwrap();
             });
@@ -158,13 +158,18 @@ async fn slow_senders_of_half_messages_lose_their_connections_and_nobody_else_do
     let mut slow = Vec::new();
     for n in 0..20 {
         let (here, mut there) = tokio::io::duplex(128 << 10);
-        let connection = link::serve(here, Limits::server(), &format!("slow {n}"), &budget).await;
+        let connection = link::serve(here, Limits::server(), &format!("slow {n}"), Some(&budget)).await;
         there.write_all(&BEGIN).await.unwrap();
         there.write_all(&vec![b' '; 50_000]).await.unwrap();
         slow.push((connection, there));
     }
+    // Until all that they sent has been read or refused: from then on they are slow.
+    for _ in 0..2000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(budget.taken() > ROOM / 2, "{} bytes are held", budget.taken());
     let (here, there) = tokio::io::duplex(128 << 10);
-    let (_honest, mut heard) = link::serve(here, Limits::server(), "honest", &budget).await;
+    let (_honest, mut heard) = link::serve(here, Limits::server(), "honest", Some(&budget)).await;
     let mut honest = WebSocketStream::from_raw_socket(there, Role::Client, None).await;
     for n in 0..100 {
         let frame = Frame::Other {

@@ -316,7 +316,7 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
         answer.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
     }
     stream.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
-    let (sender, mut receiver) = link::serve(stream, Limits::server(), "agent", &link::Budget::default()).await;
+    let (sender, mut receiver) = link::serve(stream, Limits::server(), "agent", None).await;
     let greeting = shared.hello.lock().unwrap().clone();
     if let Some(mut hello) = greeting {
         hello.events_seen = shared.seen.lock().unwrap().events.keys().max().copied().unwrap_or(0);

@@ -68,14 +68,17 @@ pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) ->
         LONGEST_MANIFEST
     };
     let upgrade = hyper::upgrade::on(&mut request);
+    let built_in = id == AGENT && app.has_agent;
     tokio::spawn(async move {
         match upgrade.await {
             Ok(stream) => {
+                // The box's own agent never waits for the room that add-ons have filled.
+                let room = (!built_in).then_some(&app.messages);
                 let limits = Limits {
                     longest,
                     ..Limits::server()
                 };
-                let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name, &app.messages).await;
+                let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name, room).await;
                 app.serve_addon(id, enrolled, token.key, sender, receiver).await;
             }
             Err(error) => tracing::warn!(addon = id, %error, "an upgrade to WebSocket broke off"),
