@@ -13,13 +13,13 @@
 //! | `floor` | keys that were replaced and versions that were kept stay so, whatever runs |
 //! | `notes` | what has to outlive a start, on DATA |
 //!
-//! Writing survives a cut at any moment: `cuts` cuts it at every write, with any unflushed sectors lost, and resumes.
+//! Writing survives a cut at any moment: `played/cuts` cuts it at every write, with any unflushed sectors lost, and resumes.
 
-#[cfg(test)]
-mod cuts;
 mod floor;
 mod notes;
 pub mod partition;
+#[cfg(test)]
+mod played;
 mod serve;
 mod settle;
 mod slots;

@@ -164,7 +164,10 @@ fn why_failed(traces: &Traces, slot: &str) -> String {
         (None, None) if traces.cut_short && traces.record.is_none() => {
             "the power was cut or the machine was reset".into()
         }
-        (None, None) => "it ended before it could write down why (its kernel crashed, or PID 1 died)".into(),
+        (None, None) => {
+            "it ended before it could write down why (its kernel crashed, PID 1 died, or it could not use its boot medium)"
+                .into()
+        }
     }
 }
 

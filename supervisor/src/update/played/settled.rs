@@ -1,0 +1,185 @@
+//! How the start after an update ends: a trial that is won or lost, a switch that never came, a block that is garbage.
+
+use wire::update::{SlotState, UpdateOutcome};
+
+use super::super::notes::{self, TrialNote};
+use super::super::partition::Medium;
+use super::super::settle::{self, Start};
+use super::super::slots::Slots;
+use super::{Disk, env, partition, send};
+use crate::boot::record::{Record, Traces};
+
+fn start(slot: &str, why: &str, left: &str, traces: Traces) -> Start {
+    Start {
+        slot: slot.into(),
+        why: why.into(),
+        left: left.into(),
+        traces,
+        now: wire::Time::UNIX_EPOCH,
+    }
+}
+
+fn ended(slot: &str, why: &str) -> Traces {
+    Traces {
+        record: Some(Record {
+            why: why.into(),
+            slot: slot.into(),
+            ..Record::default()
+        }),
+        ..Traces::default()
+    }
+}
+
+#[test]
+fn a_trial_that_is_won_is_kept_and_one_that_is_lost_tells_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = |left: &str| {
+        let mut disk = Disk::new(&partition(false, &env("bad")));
+        send(&mut disk).unwrap();
+        let mut slots = Slots::read(&disk).unwrap();
+        let env = slots.env.clone().unwrap().with("left", left);
+        slots.set(&mut disk, env).unwrap();
+        let note = TrialNote {
+            slot: "b".into(),
+            version: "2.0".into(),
+            failed: vec![],
+        };
+        notes::set_trial(dir.path(), Some(&note)).unwrap();
+        disk
+    };
+    // Won at the second try.
+    let mut disk = written("2");
+    let s = settle::settle(
+        &mut disk,
+        dir.path(),
+        &start("b", "preferred", "2", ended("a", "asked for")),
+    )
+    .unwrap();
+    assert!(s.on_trial && !s.heal);
+    let s = settle::settle(
+        &mut disk,
+        dir.path(),
+        &start("b", "preferred", "1", ended("b", "agent not READY in 180 s")),
+    )
+    .unwrap();
+    assert!(s.on_trial);
+    let s = settle::keep(&mut disk, dir.path(), &start("b", "preferred", "1", Traces::default())).unwrap();
+    let last = s.last.unwrap();
+    assert_eq!(last.outcome, UpdateOutcome::Kept);
+    assert!(
+        last.text.contains("after 1 failed starts (agent not READY in 180 s)"),
+        "{}",
+        last.text
+    );
+    let view = Slots::read(&disk).unwrap().view("b");
+    assert_eq!(
+        (view[0].state, view[1].state, view[1].next),
+        (SlotState::Good, SlotState::Good, true)
+    );
+    assert_eq!(notes::trial(dir.path()), None);
+    // An ordinary start says nothing and writes nothing.
+    let acts = disk.acts;
+    let s = settle::settle(
+        &mut disk,
+        dir.path(),
+        &start("b", "preferred", "0", ended("b", "asked for")),
+    )
+    .unwrap();
+    assert_eq!((s.on_trial, s.last.unwrap(), disk.acts), (false, last, acts));
+
+    // Lost three times.
+    let mut disk = written("2");
+    settle::settle(
+        &mut disk,
+        dir.path(),
+        &start("b", "preferred", "2", ended("a", "asked for")),
+    )
+    .unwrap();
+    for left in ["1", "0"] {
+        let failed = ended("b", "server not READY in 180 s");
+        settle::settle(&mut disk, dir.path(), &start("b", "preferred", left, failed)).unwrap();
+    }
+    let mut slots = Slots::read(&disk).unwrap();
+    let spent = slots.env.clone().unwrap().with("b", "bad").with("left", "0");
+    slots.set(&mut disk, spent).unwrap();
+    let s = settle::settle(
+        &mut disk,
+        dir.path(),
+        &start("a", "tries-spent", "0", ended("b", "server not READY in 180 s")),
+    )
+    .unwrap();
+    let last = s.last.unwrap();
+    assert_eq!(
+        (last.outcome, last.version.as_deref()),
+        (UpdateOutcome::FellBack, Some("2.0"))
+    );
+    assert_eq!(
+        last.text,
+        "slot B (2.0) failed 3 times: server not READY in 180 s. The system in slot A runs again"
+    );
+    let slots = Slots::read(&disk).unwrap();
+    assert_eq!((slots.variable("prefer"), slots.variable("b")), ("a", "bad"));
+
+    // Its kernel crashed each time, long before anything could be written down.
+    let mut disk = written("3");
+    let traces = Traces {
+        panic: Some("Kernel panic - not syncing: Attempted to kill init!".into()),
+        ..ended("a", "asked for")
+    };
+    let s = settle::settle(&mut disk, dir.path(), &start("a", "tries-spent", "0", traces)).unwrap();
+    assert!(
+        s.last.unwrap().text.contains("its kernel crashed (Kernel panic"),
+        "the dump tells"
+    );
+
+    // Firmware did not take its kernel; nobody had noted the trial.
+    let mut disk = written("2");
+    notes::set_trial(dir.path(), None).unwrap();
+    let s = settle::settle(
+        &mut disk,
+        dir.path(),
+        &start("a", "kernel-refused", "2", Traces::default()),
+    )
+    .unwrap();
+    assert!(s.last.unwrap().text.contains("Secure Boot"));
+    assert_eq!(Slots::read(&disk).unwrap().variable("b"), "bad");
+
+    // The cut came between the note and the switch.
+    let mut disk = Disk::new(&partition(false, &env("bad")));
+    let note = TrialNote {
+        slot: "b".into(),
+        ..TrialNote::default()
+    };
+    notes::set_trial(dir.path(), Some(&note)).unwrap();
+    let s = settle::settle(&mut disk, dir.path(), &start("a", "preferred", "0", Traces::default())).unwrap();
+    assert_eq!(s.last.unwrap().outcome, UpdateOutcome::Failed);
+    assert_eq!(notes::trial(dir.path()), None);
+}
+
+#[test]
+fn an_environment_block_that_is_garbage_is_written_anew_once_the_start_has_proven_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    for garbage in [vec![0u8; 1024], vec![0xa5; 1024], {
+        let mut half = env("good").bytes();
+        half[512..].fill(0);
+        half
+    }] {
+        let mut disk = Disk::new(&partition(true, &env("good")));
+        let slots = Slots::read(&disk).unwrap();
+        let at = slots
+            .volume
+            .geometry()
+            .offset(slots.volume.find("EFI/debian/grubenv").unwrap().chain[0]);
+        disk.write_at(at, &garbage).unwrap();
+        let this = start("a", "preferred", "0", Traces::default());
+        let s = settle::settle(&mut disk, dir.path(), &this).unwrap();
+        assert_eq!((s.on_trial, s.heal), (false, true));
+        settle::keep(&mut disk, dir.path(), &this).unwrap();
+        let slots = Slots::read(&disk).unwrap();
+        assert_eq!(
+            (slots.variable("prefer"), slots.variable("a"), slots.variable("b")),
+            ("a", "good", "good")
+        );
+        assert!(!settle::settle(&mut disk, dir.path(), &this).unwrap().heal);
+    }
+}
