@@ -267,6 +267,20 @@ impl Vm {
         self.qmp.event(name, |_| true, limit)
     }
 
+    /// Waits until the guest has switched the machine off by itself.
+    pub fn wait_off(&mut self, limit: Duration) -> Result<(), Error> {
+        self.qmp
+            .event("SHUTDOWN", |data| data["reason"] == "guest-shutdown", limit)?;
+        let deadline = Instant::now() + limit;
+        while self.alive().is_ok() {
+            if Instant::now() > deadline {
+                return Err(self.late("the end of QEMU after the guest's power-off".into(), limit));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
     /// Pulls the power cord: QEMU is killed, nothing is written any more.
     pub fn cut(mut self) {
         self.kill();

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use image::gpt::DATA_FIRST;
 use image::nbd::{Disk, Fault, Medium, Plan, Server};
 use image::qemu::{Arch, Bus, Drive, Machine, Source, Vm};
 use probe::Op;
+use serde_json::json;
 use wire::job::{Outcome, Phase};
 
-use crate::bench::{Bench, PASSWORD};
+use crate::bench::{Bench, PASSWORD, USER};
 use crate::images::image;
 use crate::lab::{BOOT, JOB, Lab, SOON};
 
@@ -198,11 +200,29 @@ const STICK_A_DAY: u64 = 1_000_000_000;
 /// How long it is measured: two checkpoints of each job, and the block by which PID 1 proves the medium each minute.
 const MEASURED: Duration = Duration::from_secs(2 * CHECKPOINT + LATE);
 
+/// The superblock of the medium's DATA, as it would be after a loss of power now: whether its end was orderly.
+fn data_is_clean(medium: &Disk) -> bool {
+    let block = medium.medium(DATA_FIRST + 2, 2).unwrap();
+    let word = |at: usize| u16::from_le_bytes([block[at], block[at + 1]]);
+    assert_eq!(word(0x38), 0xef53, "no ext4");
+    // s_state: clean; s_feature_incompat: the journal need not be replayed.
+    word(0x3a) & 1 == 1 && word(0x60) & 4 == 0
+}
+
 #[test]
-fn burn_ins_write_less_than_a_gigabyte_a_day_to_the_medium() {
+fn burn_ins_write_less_than_a_gigabyte_a_day_to_the_medium_and_wait_while_the_box_is_switched_off_from_its_page() {
     let lab = Lab::new();
+    let medium = Disk::new(Medium::over(image(Arch::X86_64)).unwrap()).with_volatile_cache();
+    let boot = lab.serve("boot", medium);
     let drives = ["WEARSTK1", "WEARSTK2"].map(|s| Drive::new(Bus::Scsi, s, lab.blank(s, 256)).write_speed(1_500_000));
-    let (mut vm, bench) = lab.boot(drives);
+    let machine = || -> Machine {
+        let box_alone = lab
+            .bare()
+            .boot(Bus::Virtio, Source::Nbd(boot.path().to_owned()), None)
+            .fw_cfg("opt/kiln/env/ADMIN_PASSWORD", PASSWORD);
+        drives.iter().cloned().fold(box_alone, Machine::drive)
+    };
+    let (mut vm, bench) = lab.start(machine());
     let jobs = bench.burn(&["WEARSTK1", "WEARSTK2"], "surface");
     // The first checkpoint of each is behind them, and what a boot writes.
     for job in &jobs {
@@ -228,6 +248,37 @@ fn burn_ins_write_less_than_a_gigabyte_a_day_to_the_medium() {
     );
     assert!(wrote > 0, "nothing was kept at all");
     assert!(day < STICK_A_DAY, "{day} bytes a day");
+
+    let off = |body: serde_json::Value| {
+        let answer = bench.call("POST", "/power-off", Some(&body)).unwrap();
+        (answer.status, answer.text())
+    };
+    let name = bench.status().name;
+    let (status, told) = off(json!({ "confirm": "kiln-0000", "while_testing": true }));
+    assert!(status == 422 && told.contains("not-confirmed"), "{status} {told}");
+    let (status, told) = off(json!({ "confirm": name }));
+    assert!(status == 409 && told.contains("jobs-running"), "{status} {told}");
+    assert!(!data_is_clean(boot.disk()), "it is in use");
+    let (status, told) = off(json!({ "confirm": name, "while_testing": true }));
+    assert_eq!(status, 202, "{told}");
+    vm.wait_off(SOON).unwrap();
+    assert!(data_is_clean(boot.disk()), "DATA was not unmounted: {}", vm.console());
+    // The cord is pulled now: nothing is in the stick's cache any more.
+    let lost = boot.cut(1).unwrap();
+    assert_eq!(lost.pending, 0, "{lost:?}");
+    drop(vm);
+    boot.disk().power_on();
+
+    let (_vm, bench) = lab.start(machine());
+    let begun = bench.status().supervisor.unwrap().boot;
+    assert!(
+        begun.reason.contains(&format!("power-off, asked for by {USER}")),
+        "{begun:?}"
+    );
+    for job in &jobs {
+        let on = bench.wait_job(job, "on", JOB, |j| j.resumes.len() == 1);
+        assert!(on.resumes[0].from.0 > 50 << 20, "it wrote down where it was: {on:#?}");
+    }
 }
 
 /// GUID of the boot partition in every fresh image.
