@@ -20,6 +20,7 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use store::{Row, Store};
+use tracing::warn;
 use wire::Problem;
 use wire::command::{Answer, BackupRow};
 
@@ -236,6 +237,21 @@ fn read(path: &Path) -> Result<Option<Vec<Row>>, Error> {
     Ok(Some(rows))
 }
 
+/// Whether a row can be taken back: this version reads it, and it starts nothing.
+///
+/// One that no version reads would fail every later look through its table, the end of a job that failed among them. And
+/// what an older or a forged backup may hold: nothing begins to write because of it, not even if all ends right here.
+fn is_taken(row: &Row) -> bool {
+    let name = row.table.as_str();
+    if name == jobs::JOBS.name() {
+        let read = jobs::JOBS.read_row(row);
+        return read.is_ok_and(|(_, record)| record.job.state.is_over());
+    }
+    name == past::CERTIFICATES.name() && past::CERTIFICATES.read_row(row).is_ok()
+        || name == past::PEERS.name() && past::PEERS.read_row(row).is_ok()
+        || name == BAYS.name() && BAYS.read_row(row).is_ok()
+}
+
 /// Puts rows that wait into the store and the folder of playbooks; how many there were. Called before anything is read.
 ///
 /// # Errors
@@ -254,16 +270,13 @@ pub fn take_up(dir: &Path, store: &Store, books: &Books) -> Result<Option<usize>
     let (files, tables): (Vec<Row>, Vec<Row>) = rows
         .into_iter()
         .partition(|row| matches!(row.table.as_str(), PLAYBOOKS | KEY));
-    // What an older or a forged backup may hold: nothing begins to write because of it, not even if all ends right here.
-    let over = |row: &Row| {
-        jobs::JOBS
-            .read_row(row)
-            .is_ok_and(|(_, record)| record.job.state.is_over())
-    };
-    let tables = tables
-        .into_iter()
-        .filter(|row| row.table != jobs::JOBS.name() || over(row))
-        .collect();
+    let (tables, left): (Vec<Row>, Vec<Row>) = tables.into_iter().partition(is_taken);
+    if !left.is_empty() {
+        warn!(
+            rows = left.len(),
+            "rows of the backup are unreadable or of unfinished jobs, and were left out"
+        );
+    }
     store.import(left_alone(), union::with(store, tables)?).wait()?;
     // Beside the import: until the rows are gone both are done again at every start.
     store.write(past::revoke_again).wait()?;
@@ -380,6 +393,24 @@ mod tests {
             lay_down(other.path(), &[pins], true, true).unwrap_err().kind,
             "bad-backup"
         );
+    }
+
+    /// One of them would fail every look through its table from then on.
+    #[test]
+    fn a_row_that_cannot_be_read_is_left_out_and_the_others_are_taken() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (store, books) = place(one.path());
+        let (over, _) = over_and_open();
+        put(&store, &over);
+        let mut rows = pages(&store, &books);
+        rows.extend(tables().map(|table| row(table, b"a", b"{\"of\":\"another version\"}")));
+        let (target, its_books) = place(other.path());
+        lay_down(other.path(), &rows, true, true).unwrap();
+        take_up(other.path(), &target, &its_books).unwrap();
+        assert_eq!(target.read(|r| jobs::JOBS.all(r)).unwrap().len(), 1);
+        assert!(target.read(|r| past::CERTIFICATES.all(r)).unwrap().is_empty());
+        assert!(target.read(|r| past::PEERS.all(r)).unwrap().is_empty());
+        assert!(target.read(|r| BAYS.all(r)).unwrap().is_empty());
     }
 
     #[test]
