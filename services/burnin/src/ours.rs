@@ -2,8 +2,9 @@
 //! into its place meanwhile (a reset, a pause, hours of self-tests, before it is formatted).
 //!
 //! Two drives can answer by one name: behind a USB dock that tells only its own serial number, two of the same size do.
-//! The pattern cannot be guessed without the job's key, so one sector of it proves the drive, and so does its header. A
-//! constant stands on many drives: it proves only where every sector that is asked holds it. A drive of which some
+//! The pattern and the header cannot be guessed without the job's key. A single sector of them proves nothing all the same: a
+//! worker writes on for seconds after its drive was exchanged. A constant stands on many drives: it proves only where every
+//! sector that is asked holds it, and both ends whole. A drive of which some
 //! sectors can be read and none is the job's is not written to; one of which none can be read proves nothing either way.
 //! Tested over simulated drives in `tests/stranger.rs`.
 
@@ -22,6 +23,9 @@ use crate::worker::{Backend, Io, Limits, Order};
 
 /// Places looked at below the frontier, besides the powers of two.
 const EVENLY: u64 = 16;
+
+/// Bytes at each end of a drive that must hold a constant, too, where only that proves it.
+const EDGE: u64 = 1 << 20;
 
 /// Longest single wait.
 const WAIT: Duration = Duration::from_millis(250);
@@ -67,15 +71,23 @@ impl Proof {
     ///
     /// In the middle of a job its header alone counts: what a worker wrote on after its drive was exchanged is its pattern, too.
     pub fn of(&self, device: &mut dyn Device) -> Shown {
+        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
+        self.told(device, &asks).unwrap_or(Shown::Unknown)
+    }
+
+    fn told(&self, device: &mut dyn Device, asks: &Asks) -> Result<Shown, String> {
         let headers = header::kept_by(&self.steps, self.geometry);
-        let in_header = headers
-            .then(|| header::holds_ours(device, self.geometry, self.key))
-            .flatten();
-        match in_header {
-            Some(true) => return Shown::Ours,
-            Some(false) if !self.ended => return Shown::Not,
-            None if !self.ended => return Shown::Unknown,
-            Some(false) | None => {}
+        let at_headers = if headers {
+            asks.at_headers(device)?
+        } else {
+            Told::default()
+        };
+        if at_headers.at_least_half() {
+            return Ok(Shown::Ours);
+        }
+        let not = |told: &Told| if told.read > 0 { Shown::Not } else { Shown::Unknown };
+        if !self.ended {
+            return Ok(not(&at_headers));
         }
         // At the end the headers' places hold what was written last, too; a trim leaves the rest to the drive.
         let mut steps = self.steps.iter().rev();
@@ -83,16 +95,18 @@ impl Proof {
             .find(|step| matches!(step.phase, Phase::Write | Phase::Trim))
             .is_some_and(|step| step.phase == Phase::Trim);
         let last = self.steps.iter().rfind(|step| step.phase == Phase::Write);
-        let constant = last.and_then(|step| step.fill.constant());
-        let due = (headers || last.is_some()) && !(trimmed && constant.is_some());
-        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
-        let Ok(told) = asks.at(device, marks(self.geometry)) else {
-            return Shown::Unknown;
-        };
-        match told.ours > 0 || constant.is_some_and(|word| !trimmed && told.holds(word)) {
-            true => Shown::Ours,
-            false if due && (told.read > 0 || in_header.is_some()) => Shown::Not,
-            false => Shown::Unknown,
+        match last.and_then(|step| step.fill.constant()) {
+            Some(_) if trimmed => Ok(Shown::Unknown),
+            Some(word) => match asks.hold(device, word)? {
+                (true, _) => Ok(Shown::Ours),
+                (false, told) => Ok(not(&told)),
+            },
+            None if at_headers.read > 0 => Ok(Shown::Not),
+            None if last.is_none() => Ok(Shown::Unknown),
+            None => match asks.at(device, marks(self.geometry))? {
+                told if told.at_least_half() => Ok(Shown::Ours),
+                told => Ok(not(&told)),
+            },
         }
     }
 }
@@ -104,18 +118,8 @@ pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String>
         // Nothing is written, so nothing of the job can stand there.
         return None;
     }
-    // The headers were flushed before the first checkpoint; at the very end alone they give way to the pattern.
-    let mut read = 0;
     let keeps = order.header.is_some() && header::kept_by(&order.steps, order.geometry);
-    if keeps {
-        match header::holds_ours(device, order.geometry, order.key) {
-            Some(true) => return None,
-            Some(false) => read += 1,
-            None => {}
-        }
-    }
-    let closing = closing(&checkpoint);
-    let places = places(&checkpoint);
+    let (closing, places) = (closing(&checkpoint), places(&checkpoint));
     // A drive without room for headers is below 512 KiB, and at its beginning nothing of it was flushed yet.
     if places.is_empty() && closing.is_none() && !keeps && !header::places(order.geometry).is_empty() {
         return Some(
@@ -125,38 +129,15 @@ pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String>
         );
     }
     let asks = Asks::new(order.key, order.geometry, order.limits.hang_ms, device.now());
-    match asks.at(device, places) {
-        Ok(told) if told.ours > 0 => return None,
-        Ok(told) => read += told.read,
+    let read = match asks.stranger(device, keeps, places, closing) {
+        Ok(None) => return None,
+        Ok(Some(read)) => read,
         Err(why) => return Some(why),
-    }
-    if let Some(word) = closing {
-        match asks.at(device, marks(checkpoint.geometry)) {
-            Ok(told) if told.holds(word) => return None,
-            Ok(told) => read += told.read,
-            Err(why) => return Some(why),
-        }
-    }
-    // A worker that nobody heard may have gone on to the very end, where the headers give way to the pattern: most of their
-    // places must hold it then. A single one may be what it wrote on after its drive was exchanged.
-    if read > 0 {
-        let (mut ours, mut told) = (0, 0);
-        for (lba, _) in header::places(checkpoint.geometry) {
-            match asks.at(device, vec![lba]) {
-                Ok(one) => (ours, told) = (ours + one.ours, told + one.read),
-                Err(why) => return Some(why),
-            }
-        }
-        if ours * 2 > told {
-            return None;
-        }
-    }
-    (read > 0).then(|| {
-        format!(
-            "none of {read} sectors that it had written holds anything of it: this is another drive with the same name, or \
-             one that lost everything; nothing was written to it in this session"
-        )
-    })
+    };
+    Some(format!(
+        "of {read} places that it had written too few hold anything of it: this is another drive with the same name, or one that \
+         lost everything; nothing was written to it in this session"
+    ))
 }
 
 /// Where a drive is asked whatever of it was written: the headers' places, and evenly over it.
@@ -238,7 +219,7 @@ struct Asks {
 /// What some sectors told.
 #[derive(Default)]
 struct Told {
-    /// How many of them are the job's: 1 or none.
+    /// How many of them are the job's.
     ours: u64,
     /// How many could be read.
     read: u64,
@@ -250,6 +231,10 @@ impl Told {
     /// Whether all that could be read hold this word and nothing else.
     fn holds(&self, word: u64) -> bool {
         self.read > 0 && self.words.len() as u64 == self.read && self.words.iter().all(|told| *told == word)
+    }
+
+    fn at_least_half(&self) -> bool {
+        self.read > 0 && self.ours * 2 >= self.read
     }
 }
 
@@ -264,41 +249,128 @@ impl Asks {
         }
     }
 
-    /// Asks at these places until one is the job's, or the time is over.
+    /// How many places, asked on the way, were too few for a job's own drive; `None` where it is, or cannot be read.
+    ///
+    /// No single sector proves it: a worker whose drive was exchanged goes on for seconds before anybody knows, and what it wrote
+    /// then is the job's, too. Headers are a third of the drive apart and kept through every sweep, so their places decide, where
+    /// they hold the header, or at the very end the pattern.
+    fn stranger(
+        &self,
+        device: &mut dyn Device,
+        keeps: bool,
+        places: Vec<u64>,
+        closing: Option<u64>,
+    ) -> Result<Option<u64>, String> {
+        let mut told = if keeps {
+            self.at_headers(device)?
+        } else {
+            Told::default()
+        };
+        if told.at_least_half() {
+            return Ok(None);
+        }
+        if told.read == 0 {
+            told = self.at(device, places)?;
+            if told.read > 0 && told.ours * 4 >= told.read * 3 {
+                return Ok(None);
+            }
+        }
+        if let Some(word) = closing {
+            match self.hold(device, word)? {
+                (true, _) => return Ok(None),
+                (false, more) => told.read += more.read,
+            }
+        }
+        Ok((told.read > 0).then_some(told.read))
+    }
+
+    /// Asks at the headers' places.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn at_headers(&self, device: &mut dyn Device) -> Result<Told, String> {
+        let mut told = Told::default();
+        let places = header::places(self.geometry);
+        for ((lba, _), ours) in places.into_iter().zip(header::ours_at(device, self.geometry, self.key)) {
+            let sector = self.at(device, vec![lba])?;
+            told.read += u64::from(ours.is_some() || sector.read > 0);
+            told.ours += u64::from(ours == Some(true) || sector.ours > 0);
+        }
+        Ok(told)
+    }
+
+    /// Whether the drive holds this constant wherever it is asked, and what it told on the way.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn hold(&self, device: &mut dyn Device, word: u64) -> Result<(bool, Told), String> {
+        let told = self.at(device, marks(self.geometry))?;
+        Ok((told.holds(word) && self.edges_hold(device, word)?, told))
+    }
+
+    /// Asks at these places, until the time is over.
     ///
     /// # Errors
     /// When a read does not come back or the way to the drive is broken.
     fn at(&self, device: &mut dyn Device, places: Vec<u64>) -> Result<Told, String> {
         let mut told = Told::default();
         for lba in places {
-            if told.ours > 0 || device.now() >= self.until {
+            if device.now() >= self.until {
                 break;
             }
-            if self.read(device, lba)? {
+            if self.read(device, lba, 1)? {
                 let data = &device.buffer(0)[..self.geometry.sector as usize / 8];
                 told.read += 1;
-                told.ours = u64::from(self.is_ours(data, lba));
-                told.words
-                    .extend(data.first().filter(|word| data.iter().all(|other| other == *word)));
+                told.ours += u64::from(self.is_ours(data, lba));
+                let one = data.first().filter(|word| data.iter().all(|other| other == *word));
+                told.words.extend(one);
             }
         }
         Ok(told)
     }
 
-    /// Reads a sector into slot 0; false where it cannot be read.
-    fn read(&self, device: &mut dyn Device, lba: u64) -> Result<bool, String> {
+    /// Whether both ends of the drive hold this word and nothing else, as far as they can be read: partition tables, file systems
+    /// and arrays stand there, while most other sectors of a drive that is not full are zeros.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn edges_hold(&self, device: &mut dyn Device, word: u64) -> Result<bool, String> {
+        let Geometry { sectors, sector, .. } = self.geometry;
+        let each = (device.block() as u64 / u64::from(sector)).max(1);
+        let long = (EDGE / u64::from(sector)).min(sectors);
+        let mut read = 0;
+        for from in [0, sectors - long] {
+            for lba in (from..from + long).step_by(usize::try_from(each).unwrap_or(usize::MAX)) {
+                let count = each.min(from + long - lba);
+                if device.now() >= self.until {
+                    return Ok(false);
+                }
+                if self.read(device, lba, count)? {
+                    let words = usize::try_from(count * u64::from(sector) / 8).unwrap_or(0);
+                    if device.buffer(0)[..words].iter().any(|told| *told != word) {
+                        return Ok(false);
+                    }
+                    read += 1;
+                }
+            }
+        }
+        Ok(read > 0)
+    }
+
+    /// Reads sectors into slot 0; false where they cannot be read.
+    fn read(&self, device: &mut dyn Device, lba: u64, sectors: u64) -> Result<bool, String> {
         let broken = |error: std::io::Error| format!("looking for what it had written: {error}");
         let access = Access {
             slot: 0,
             op: Op::Read,
             lba,
-            sectors: 1,
+            sectors,
         };
         device.submit(access).map_err(broken)?;
         let until = device.now() + self.hang;
         loop {
             match device.wait(WAIT).map_err(broken)? {
-                Some(done) => return Ok(done.result == Ok(u64::from(self.geometry.sector))),
+                Some(done) => return Ok(done.result == Ok(sectors * u64::from(self.geometry.sector))),
                 None if device.now() >= until => return Err(format!("a read at LBA {lba} did not come back")),
                 None => {}
             }

@@ -269,6 +269,37 @@ fn a_sector_of_the_constant_does_not_make_another_drive_the_jobs() {
     assert_eq!(evidence.stopped, None, "its own");
 }
 
+/// Most sectors of a drive that is not full are zeros; a file system's superblock lies near its beginning.
+#[test]
+fn a_nearly_empty_file_system_is_not_what_a_job_of_zeros_left() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let proof = Proof {
+        key: JobKey([7; 16]),
+        geometry,
+        steps: zeros(),
+        ended: true,
+    };
+    let mut drive = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, 8 << 10, 1);
+    assert_eq!(proof.of(&mut drive), Shown::Ours, "nothing tells it from the job's");
+    for lba in [2, geometry.sectors - 1] {
+        let mut other = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, 8 << 10, 1);
+        other.buffer(0)[..64].fill(0);
+        other.buffer(0)[7] = 0xEF53;
+        let access = Access {
+            slot: 0,
+            op: Op::Write,
+            lba,
+            sectors: 1,
+        };
+        other.submit(access).unwrap();
+        while other.wait(Duration::from_secs(1)).unwrap().is_none() {}
+        assert_eq!(proof.of(&mut other), Shown::Not, "{lba}");
+    }
+}
+
 /// Asked before a job goes on with a descriptor that it has, and before its drive is formatted.
 #[test]
 fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {

@@ -63,15 +63,17 @@ pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
 /// Whether some header unit of this job, or the mark of its end, stands where it belongs; `None` where no place could be
 /// read.
 pub fn holds_ours(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Option<bool> {
-    let mut readable = false;
-    for (lba, long) in places(geometry) {
+    let told = ours_at(device, geometry, key);
+    told.into_iter().flatten().reduce(|one, other| one || other)
+}
+
+/// The same of each place, in the order of [`places`].
+pub(crate) fn ours_at(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Vec<Option<bool>> {
+    let ours = |(lba, long)| {
         let units = read(device, geometry, lba, long);
-        readable |= !units.is_empty();
-        if is_ours(&units, lba * geometry.units(), key) {
-            return Some(true);
-        }
-    }
-    readable.then_some(false)
+        (!units.is_empty()).then(|| is_ours(&units, lba * geometry.units(), key))
+    };
+    places(geometry).into_iter().map(ours).collect()
 }
 
 fn is_ours(units: &[Vec<u8>], first: u64, key: JobKey) -> bool {

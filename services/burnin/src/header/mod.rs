@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use wire::options::PlanOptions;
 use wire::{DriveId, Time};
 
+pub(crate) use find::ours_at;
 pub use find::{find, holds_ours, retire};
 pub use frontier::recover;
 pub(crate) use unit::own;
