@@ -22,6 +22,9 @@ pub struct Args {
     /// Bytes between two checkpoints; for tests
     #[arg(long, hide = true, env = "KILN_CHECKPOINT_BYTES")]
     pub checkpoint_bytes: Option<u64>,
+    /// smartctl to run; for tests.
+    #[arg(long, hide = true, value_name = "PROGRAM", default_value = "smartctl")]
+    pub smartctl: PathBuf,
     /// What to do with each drive: a built-in playbook (`kiln playbook list`) or a file of your own.
     #[arg(long, default_value = "standard", value_name = "NAME|FILE.toml")]
     pub playbook: String,

@@ -192,7 +192,10 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
         Some(_) => Some(Signing::open(state.path()).map_err(Stop::Usage)?),
         None => None,
     };
-    let smartctl = Smartctl::default();
+    let smartctl = Smartctl {
+        program: args.smartctl.clone(),
+        ..Smartctl::default()
+    };
     let screen = Screen::new(std::io::stderr().is_terminal());
     let jobs: Vec<Job> = ready
         .into_iter()

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use burnin::Checkpoint;
 use burnin::findings::keep_untold;
 use burnin::playbook::Step;
+use drive::kernel_log::Unheard;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
 use wire::job::{Finding, Outcome, PhaseState, SelfTest, TimePoint};
@@ -41,6 +42,9 @@ pub(super) struct Saved {
     /// Resets of the drive that the kernel told of.
     #[serde(default)]
     pub resets: u64,
+    /// Why some of them may not be known.
+    #[serde(default)]
+    pub unheard: Option<Unheard>,
     /// Sectors of 512 bytes that it said are hidden.
     #[serde(default)]
     pub hidden: u64,
@@ -205,6 +209,7 @@ mod tests {
             started: Time::UNIX_EPOCH,
             smart_before: None,
             resets: 0,
+            unheard: None,
             hidden: 0,
             paused: false,
             findings: Vec::new(),

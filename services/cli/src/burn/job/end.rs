@@ -13,6 +13,7 @@ use wire::job::{FINDINGS_MAX, JobState, Outcome, Phase, PhaseState, PhaseStatus}
 use wire::options::Formatted;
 use wire::{Bytes, JobId, Time};
 
+use super::kernel::Kernel;
 use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job};
@@ -29,7 +30,7 @@ impl Job {
         birth: &Birth,
         evidence: Evidence,
         own: Own,
-        seen: Seen,
+        (seen, kernel): (Seen, Option<&Kernel>),
         notes: Vec<String>,
         line: &Line,
     ) -> Ended {
@@ -49,6 +50,7 @@ impl Job {
             too_hot: seen.too_hot.as_deref(),
             paused_for_heat: seen.paused,
             resets: seen.resets,
+            unheard: seen.unheard.as_ref(),
             hidden: seen.hidden,
             findings_before_loss: &own.findings_before_loss,
             lasted: Duration::try_from(Time::now().duration_since(birth.started)).ok(),
@@ -83,7 +85,13 @@ impl Job {
                 state.seconds = std::mem::take(&mut seconds);
             }
             formatted = Some(made);
+            let mut since = seen.clone();
+            if let Some(kernel) = kernel {
+                kernel.tell(&mut since);
+            }
             verdict = judge(&Case {
+                resets: since.resets,
+                unheard: since.unheard.as_ref(),
                 wants_format: true,
                 formatted: formatted.as_ref(),
                 ..case
@@ -212,7 +220,7 @@ impl Job {
             started: Time::now(),
         };
         let own = Own::new(&self.choice.steps);
-        self.end(&birth, evidence, own, Seen::default(), notes, &Line::silent())
+        self.end(&birth, evidence, own, (Seen::default(), None), notes, &Line::silent())
     }
 }
 

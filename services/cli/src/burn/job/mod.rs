@@ -5,6 +5,7 @@
 
 mod earlier;
 mod end;
+mod kernel;
 mod own;
 mod watch;
 
@@ -17,9 +18,8 @@ use burnin::header::Note;
 use burnin::playbook::moves_data;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
-use burnin::{JobKey, device};
+use burnin::{JobKey, Proof, Shown, device};
 use drive::guard::{Guard, same_content};
-use drive::kernel_log::Follower;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
 use wire::job::Phase;
@@ -30,6 +30,7 @@ use super::choice::Choice;
 use super::ended::Ended;
 use super::screen::Line;
 use super::state::{Over, Saved, StateDir};
+use kernel::Kernel;
 use own::Own;
 use watch::{Seen, Watch};
 
@@ -70,7 +71,7 @@ impl Job {
             Err(why) => return self.not_begun(why, notes),
         };
         // Link resets during self-tests tell as much of drive and cable as those during the engine's work.
-        let mut kernel = Follower::new(&self.held.device.syspath);
+        let kernel = Kernel::start(&self.guard.system, &self.held.device, &own.earlier);
         let first = self.choice.steps.iter().position(|step| moves_data(step.phase));
         let first = u16::try_from(first.unwrap_or(self.choice.steps.len())).unwrap_or(u16::MAX);
         own.until(&self, first, line);
@@ -81,7 +82,6 @@ impl Job {
         if let Err(why) = self.still() {
             return self.not_begun(why, notes);
         }
-        own.earlier.resets += kernel.look().len() as u64;
         let watch = Watch::start(&self, own.before.as_ref(), std::mem::take(&mut own.earlier));
         let order = Order {
             key: birth.key,
@@ -96,12 +96,12 @@ impl Job {
             resume,
             pace: None,
         };
-        let mut evidence = match self.engine(&order, &birth, &mut own, &watch, line) {
+        let mut evidence = match self.engine(&order, &birth, &mut own, (&watch, &kernel), line) {
             Ok(evidence) => evidence,
             Err(why) => return self.not_begun(why, notes),
         };
         let mut seen = watch.end();
-        let mut kernel = Follower::new(&self.held.device.syspath);
+        kernel.tell(&mut seen);
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
         let over = self.over(&birth, &own, &seen, evidence.stopped.as_ref().filter(|_| !stopped));
         if !stopped {
@@ -109,13 +109,17 @@ impl Job {
                 own.until(&self, u16::MAX, line);
             }
         }
-        seen.resets += kernel.look().len() as u64;
+        kernel.tell(&mut seen);
+        if evidence.stopped.is_none() && own.stranger.is_none() {
+            own.stranger = self.exchanged_since(&birth, &kernel);
+        }
         if let Some(why) = own.stranger.take() {
+            line.say(&why);
             evidence.stopped = Some(Stop::Engine { why });
         }
         notes.append(&mut own.notes);
         let (state, drive) = (self.state.clone(), self.drive.id.clone());
-        let ended = self.end(&birth, evidence, own, seen, notes, line);
+        let ended = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
         match over {
             Some(mut saved) => {
                 if let Some(over) = &mut saved.ended {
@@ -168,6 +172,60 @@ impl Job {
             .map_err(|refusal| format!("nothing was written: {}", refusal.view().reason))
     }
 
+    /// Why the drive must not be written to any more: something happened in which another one may have come into its place (a
+    /// reset, heat, hours of self-tests), and it does not show that it is the job's.
+    fn doubt(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
+        if !self.choice.erases() {
+            return None;
+        }
+        let another = "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
+        if let Some(why) = kernel.gone() {
+            return Some(format!("{why}; nothing more is written to it"));
+        }
+        (self.shown(birth, false) == Shown::Not).then(|| another.to_owned())
+    }
+
+    /// Why a drive of which all was written and read back is no longer the job's: what was tested in the hours after that, or
+    /// would be formatted now, may be another one.
+    fn exchanged_since(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
+        if !self.choice.erases() {
+            return None;
+        }
+        let formats = self.choice.request().is_some();
+        if let Some(why) = kernel.gone() {
+            return Some(format!("{why} after it was read back"));
+        }
+        let Held {
+            file, identity, lose, ..
+        } = &self.held;
+        if formats && let Err(refusal) = self.guard.look_again(file, identity, lose) {
+            return Some(format!("it may not be formatted: {}", refusal.view().reason));
+        }
+        match self.shown(birth, true) {
+            Shown::Ours => None,
+            Shown::Unknown if !formats => None,
+            Shown::Unknown => Some("the drive does not show that it is the one that was tested; it is not formatted".to_owned()),
+            Shown::Not => Some(
+                "the drive no longer holds what was written to it: another one came into its place after it was read back; \
+                 nothing more is written to it"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn shown(&self, birth: &Birth, ended: bool) -> Shown {
+        let proof = Proof {
+            key: birth.key,
+            geometry: self.geometry(),
+            steps: self.choice.steps.clone(),
+            ended,
+        };
+        self.held
+            .file
+            .try_clone()
+            .map_or(Shown::Unknown, |file| proof.of_file(file))
+    }
+
     fn geometry(&self) -> device::Geometry {
         device::Geometry {
             sectors: self.drive.capacity.0 / u64::from(self.drive.sector.max(1)),
@@ -196,13 +254,16 @@ impl Job {
         order: &Order,
         birth: &Birth,
         own: &mut Own,
-        watch: &Watch,
+        (watch, kernel): (&Watch, &Kernel),
         line: &Line,
     ) -> Result<Evidence, String> {
         let file = self.held.file.try_clone().map_err(|e| e.to_string())?;
         let (mut device, way) = device::open(file, order.io).map_err(|e| e.to_string())?;
         let waiting = std::cell::Cell::new(None);
         let stranger = std::cell::Cell::new(None);
+        // The headers are flushed before the first checkpoint.
+        let provable = std::cell::Cell::new(order.resume.is_some());
+        let doubt = std::cell::RefCell::new(None);
         let mut stopping = false;
         let mut asked = || {
             if stopping {
@@ -216,7 +277,19 @@ impl Job {
                 stopping = true;
                 return Some(Ask::Stop(why));
             }
-            waiting.take().map(Ask::Go).or_else(|| watch.next())
+            if let Some(step) = waiting.take() {
+                return Some(Ask::Go(step));
+            }
+            let ask = watch.next();
+            if provable.get()
+                && (kernel.doubts() || ask == Some(Ask::Release))
+                && let Some(why) = self.doubt(birth, kernel)
+            {
+                stopping = true;
+                doubt.replace(Some(why.clone()));
+                return Some(Ask::Stop(why));
+            }
+            ask
         };
         let mut unsaved = None;
         let mut emit = |report: Report| match report {
@@ -234,6 +307,7 @@ impl Job {
             Report::Log { text } => line.say(&text),
             Report::Yield { step } => {
                 own.until(self, step, line);
+                own.stranger = own.stranger.take().or_else(|| self.doubt(birth, kernel));
                 match own.stranger.clone() {
                     Some(why) => stranger.set(Some(why)),
                     None => waiting.set(Some(step)),
@@ -241,9 +315,10 @@ impl Job {
             }
             Report::Checkpoint { text } => {
                 own.checkpoint = Some(text.clone());
+                provable.set(true);
                 if let Err(error) = self
                     .state
-                    .save(&self.drive.id, &self.saved(birth, own, watch.seen(), text))
+                    .save(&self.drive.id, &self.saved(birth, own, heard(watch, kernel), text))
                 {
                     unsaved.get_or_insert(error.to_string());
                 }
@@ -258,7 +333,7 @@ impl Job {
                 if let Some(text) = own.checkpoint.clone().filter(|_| new)
                     && let Err(error) = self
                         .state
-                        .save(&self.drive.id, &self.saved(birth, own, watch.seen(), text))
+                        .save(&self.drive.id, &self.saved(birth, own, heard(watch, kernel), text))
                 {
                     unsaved.get_or_insert(error.to_string());
                 }
@@ -267,6 +342,7 @@ impl Job {
         };
         let evidence =
             runner::run_asked(device.as_mut(), order, &way, &mut asked, &mut emit).map_err(|e| e.to_string())?;
+        own.stranger = own.stranger.take().or_else(|| doubt.take());
         if let Some(error) = unsaved {
             let note = format!("progress could not be kept: {error}");
             line.say(&note);
@@ -288,6 +364,7 @@ impl Job {
             smart_before: own.before.clone(),
             resets: seen.resets,
             hidden: seen.hidden,
+            unheard: seen.unheard,
             paused: seen.paused,
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
@@ -295,6 +372,13 @@ impl Job {
             checkpoint,
         }
     }
+}
+
+/// What was seen so far, with what the kernel told.
+fn heard(watch: &Watch, kernel: &Kernel) -> Seen {
+    let mut seen = watch.seen();
+    kernel.tell(&mut seen);
+    seen
 }
 
 /// Whether a step is this process's, and done where it stands; partition and format wait for the outcome.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use burnin::heat::{Decision, Heat, Limits, Named};
 use burnin::runner::Ask;
-use drive::kernel_log::Follower;
+use drive::kernel_log::Unheard;
 use drive::smart::Snapshot;
 use drive::temperature::Thermometer;
 use wire::job::{Progress, TIMELINE_MAX, TimePoint};
@@ -36,6 +36,8 @@ pub(super) struct Seen {
     pub resets: u64,
     /// Sectors of 512 bytes that it says are hidden.
     pub hidden: u64,
+    /// Why some of the resets may not be known.
+    pub unheard: Option<Unheard>,
     temperature: Option<Celsius>,
     step: u16,
     rate: Bytes,
@@ -60,23 +62,17 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 impl Watch {
     /// Begins to look; `earlier` is what sessions before saw.
     pub fn start(job: &Job, before: Option<&Snapshot>, earlier: Seen) -> Self {
-        let known_hidden = earlier.hidden;
         let seen = Arc::new(Mutex::new(Seen { every: 1, ..earlier }));
         let (end, ended) = channel();
         let mut heat = Heat::new(Limits::of(job.held.device.rotation, &named(before)));
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
         let (system, smartctl, shared) = (job.guard.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
         let began = Instant::now();
-        let mut kernel = Follower::new(&job.held.device.syspath);
-        // The kernel's line about it may have left its log since.
-        lock(&seen).hidden = known_hidden.max(kernel.hidden());
         let look = move || {
             loop {
                 let reading = thermometer.read(&system, &smartctl, Instant::now());
                 lock(&shared).look(&mut heat, began.elapsed(), reading, Time::now());
-                lock(&shared).resets += kernel.look().len() as u64;
                 if ended.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
-                    lock(&shared).resets += kernel.look().len() as u64;
                     return;
                 }
             }
@@ -150,6 +146,7 @@ impl Seen {
             paused: saved.paused,
             resets: saved.resets,
             hidden: saved.hidden,
+            unheard: saved.unheard.clone(),
             ..Self::default()
         }
     }
