@@ -48,6 +48,9 @@ pub struct Options {
     /// Seconds that count for one where heat is waited out; for tests
     #[arg(long, hide = true, default_value_t = 1)]
     pub heat_clock: u32,
+    /// File that is read in place of the kernel's log; for tests
+    #[arg(long, hide = true)]
+    pub kernel_log: Option<PathBuf>,
     /// List and admit loop devices; for tests
     #[arg(long, hide = true, env = "KILN_ALLOW_LOOP")]
     pub allow_loop: bool,

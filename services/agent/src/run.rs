@@ -93,6 +93,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         limits,
         boot_id: boot_id(),
         heat_clock: options.heat_clock.max(1),
+        kernel_log: options.kernel_log.clone(),
     };
     outbox.playbooks(books.infos());
     let resting = tokio::spawn(histories::run(registry.clone(), hands, outbox.clone(), stop.clone()));

@@ -94,6 +94,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,
         resets: record.resets,
+        unheard: record.unheard.as_ref(),
         hidden: record.hidden,
         findings_before_loss: &record.findings_before_loss,
         lasted: Duration::try_from(now.duration_since(job.started)).ok(),

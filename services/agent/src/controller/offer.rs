@@ -120,6 +120,7 @@ fn adopt(record: &mut Record, header: &Header) {
     record.key = header.key;
     let baseline = header.note.baseline.as_deref();
     record.smart_before = baseline.and_then(|text| serde_json::from_str(text).ok());
+    record.told_baseline = true;
     let has_baseline = record.smart_before.is_some();
     for state in &mut record.job.phases {
         // What stood before the first write cannot be known again.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use burnin::header::{self, Header};
 use burnin::worker::{Backend, Io, Limits};
-use burnin::{Checkpoint, Evidence, device};
+use burnin::{Checkpoint, Evidence, JobKey, device};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::{error, warn};
@@ -25,6 +25,9 @@ const RECOVER: Duration = Duration::from_secs(300);
 
 /// Longest time for marking an ended job's headers.
 const RETIRE: Duration = Duration::from_secs(60);
+
+/// Earlier keys that are kept: a job that begins again more often has other troubles.
+const EARLIER_KEYS: usize = 8;
 
 /// What a drive tells of a job.
 struct Told {
@@ -86,7 +89,8 @@ impl JobTask {
                 Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
                 Err(cause) => self.set_checkpoint_aside(&text, &cause.to_string()),
             },
-            None if self.has_begun() || self.record.saved => self.record.restart(),
+            // A worker that ended before its first checkpoint may have written, and the drive stood by itself since.
+            None if self.has_begun() || self.record.saved || self.trace == Trace::Written => self.record.restart(),
             None => return Ok(()),
         }
         match self.record.erases() {
@@ -105,7 +109,9 @@ impl JobTask {
     /// What the drive tells of this job; with `limits` also where that stood.
     async fn told(&self, held: &Held, limits: Option<Limits>) -> Result<Told, String> {
         let file = held.file.try_clone().map_err(|error| error.to_string())?;
-        let (geometry, key) = (self.record.geometry, self.record.key);
+        let geometry = self.record.geometry;
+        let mut keys = self.record.earlier_keys.clone();
+        keys.push(self.record.key);
         let read = spawn_blocking(move || {
             let io = Io {
                 backend: Backend::Sync,
@@ -117,8 +123,10 @@ impl JobTask {
                 (Some(header), Some(limits)) => header::recover(device.as_mut(), header, limits),
                 _ => None,
             };
-            let ours = header.as_ref().is_some_and(|header| header.key == key)
-                || header::holds_ours(device.as_mut(), geometry, key) == Some(true);
+            let ours = header.as_ref().is_some_and(|header| keys.contains(&header.key))
+                || keys
+                    .iter()
+                    .any(|key| header::holds_ours(device.as_mut(), geometry, *key) == Some(true));
             Ok(Told { ours, header, place })
         });
         match timeout(RECOVER, read).await {
@@ -149,7 +157,9 @@ impl JobTask {
                 "warn",
                 "The drive tells nothing of this job; it begins again".to_owned(),
             );
-            return Ok(());
+            // Whatever stands there now, it must be what was armed.
+            self.trace = Trace::LetGo;
+            return self.begin_again();
         }
         let same = |header: &Header| {
             header.key == self.record.key
@@ -162,7 +172,7 @@ impl JobTask {
                 "info",
                 "The drive is this job's by its own header; it begins again".to_owned(),
             );
-            return Ok(());
+            return self.begin_again();
         };
         let message = format!(
             "The checkpoint of the burn-in of {} is lost; the drive's own header and tags tell where it goes on",
@@ -175,6 +185,22 @@ impl JobTask {
         self.checkpoint = Some(text.clone());
         let happening = events::of_job(&self.record.job, "job.place_recovered", Severity::Warning, message);
         self.keep(Some(&text), vec![happening]);
+        Ok(())
+    }
+
+    /// Begins again with another key: with the old one a drive that takes no writes any more would show what is expected of it,
+    /// since it still holds what the lost session wrote.
+    fn begin_again(&mut self) -> Result<(), String> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(|error| format!("the kernel gives no random numbers: {error}"))?;
+        let old = std::mem::replace(&mut self.record.key, JobKey(key));
+        let keys = &mut self.record.earlier_keys;
+        keys.push(old);
+        keys.drain(..keys.len().saturating_sub(EARLIER_KEYS));
+        // The next first checkpoint is this key's.
+        self.record.saved = false;
+        self.record.forget_told_baseline();
+        self.keep(None, Vec::new());
         Ok(())
     }
 
@@ -259,7 +285,7 @@ impl JobTask {
 /// was begun on it since. What an earlier one left is no reason.
 fn foreign(header: &Header, record: &Record) -> Option<String> {
     let theirs = &header.note;
-    if header.key == record.key {
+    if record.had_key(header.key) {
         return None;
     }
     if theirs.drive != record.job.drive {

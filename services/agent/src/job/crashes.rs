@@ -77,7 +77,7 @@ impl JobTask {
                 () = self.means.stop.asked() => return Own::Parked,
                 wish = self.wishes.recv() => match wish {
                     Some(Wish::Abort(actor)) => {
-                        self.abort_by = Some(actor);
+                        self.aborted(actor);
                         return Own::Aborted;
                     }
                     Some(wish) => drop(self.wish(&wish)),

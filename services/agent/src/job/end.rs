@@ -34,6 +34,10 @@ impl JobTask {
                 }
             }
         }
+        // Nobody heard wishes since the last own step, and a pause is when a person exchanges a drive.
+        if held.is_some() && self.record.formats() && self.heed_wishes().await == Own::Parked {
+            return self.park().await;
+        }
         if let (Some(_), Some(held), true) = (&self.abort_by, &held, self.record.erases()) {
             self.retire(held).await;
         }
@@ -41,6 +45,14 @@ impl JobTask {
             evidence.stopped = Some(Stopped::Asked {
                 why: format!("aborted by {actor}"),
             });
+        }
+        if let Some(held) = held.as_ref().filter(|_| evidence.stopped.is_none()) {
+            // Another one that came meanwhile is not called formatted, nor tested.
+            let formats = self.record.formats();
+            if let Some(why) = self.exchanged_since(held, formats).await {
+                self.log("error", format!("The drive was exchanged: {why}"));
+                evidence.stopped = Some(Stopped::Engine { why });
+            }
         }
         let peers = self.means.jobs.peers(&self.record.job.model, &self.record.job.drive);
         let peers = peers.unwrap_or_else(|cause| {
@@ -50,7 +62,7 @@ impl JobTask {
         if let Some(held) = held {
             let so_far = verdict::judged(&self.record, &evidence, &peers, Time::now());
             let good = matches!(so_far, Outcome::Passed | Outcome::Warn) && self.abort_by.is_none();
-            if self.format(held, good).await == Own::Parked {
+            if self.format(held, good && evidence.stopped.is_none()).await == Own::Parked {
                 return self.park().await;
             }
         }
@@ -76,6 +88,7 @@ impl JobTask {
         self.means.outbox.job(job);
         match written {
             Ok(past) => {
+                self.means.jobs.ended(id);
                 if has_certificate {
                     self.means.outbox.certificate(id);
                 }

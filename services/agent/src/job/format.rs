@@ -3,12 +3,13 @@
 //! Once it began, the drive holds what nobody can tell from a person's: so a job that is interrupted in it does not go on
 //! with the drive, but ends, and says that the format is to be made again.
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::info;
 use wire::job::{Phase, PhaseStatus};
 use wire::options::{FileSystem, FormatRequest, Formatted, Table};
 use wire::{Bytes, Time};
 
+use super::resets::LOOK;
 use super::{JobTask, Own};
 use crate::hands::Held;
 use crate::record::log_line;
@@ -49,11 +50,21 @@ impl JobTask {
             let line = log_line(&job, "info", format!("Formatting: {what}"), Time::now());
             outbox.log(line);
         };
-        let formatted = tokio::select! {
-            formatted = self.means.hands.format(held, &request, tell) => formatted,
-            // The child dies with the agent.
-            () = self.means.stop.asked() => return Own::Parked,
+        let (hands, mut stop) = (self.means.hands.clone(), self.means.stop.clone());
+        let making = hands.format(held, &request, tell);
+        tokio::pin!(making);
+        let formatted = loop {
+            tokio::select! {
+                formatted = &mut making => break formatted,
+                // The child dies with the agent.
+                () = stop.asked() => return Own::Parked,
+                () = sleep(LOOK) => {
+                    self.note_resets(false).await;
+                }
+            }
         };
+        // What came since is part of the verdict, as in every step before.
+        self.note_resets(true).await;
         self.formatted(formatted, began.elapsed().as_secs_f64());
         Own::Done
     }

@@ -109,7 +109,7 @@ impl JobTask {
         }
     }
 
-    async fn apply_holds(&mut self, holds: &Holds, worker: &mut Worker) {
+    pub(super) async fn apply_holds(&mut self, holds: &Holds, worker: &mut Worker) {
         match self.held_state(holds) {
             JobState::Waiting { why } => {
                 worker.hold(&why).await;

@@ -6,6 +6,7 @@ use wire::{Celsius, Time};
 
 use super::JobTask;
 use crate::events::{self, Happening};
+use crate::hands::Held;
 use crate::record::log_line;
 
 impl JobTask {
@@ -16,6 +17,17 @@ impl JobTask {
             .iter()
             .find(|drive| drive.present && drive.id.as_ref() == Some(&self.record.job.drive))
             .cloned()
+    }
+
+    /// Whether a held drive went away, or another medium is in its place. A second device that tells the same identity takes both
+    /// out of the list by that name; the one that is held is still what it was.
+    pub(super) fn is_gone(&self, held: &Held) -> bool {
+        let has_a_twin = || {
+            let drives = self.means.drives.borrow();
+            let same_place = |drive: &&Drive| drive.present && drive.kernel_name == held.fresh.kernel_name;
+            drives.iter().find(same_place).is_some_and(|drive| drive.id.is_none())
+        };
+        self.means.hands.exchanged(held) || self.listed().is_none() && !has_a_twin()
     }
 
     pub(super) fn temperature(&self) -> Option<Celsius> {
@@ -46,6 +58,14 @@ impl JobTask {
         self.means.outbox.job(self.record.job.clone());
         let written = self.means.jobs.save(&mut self.record, checkpoint, &told);
         self.means.outbox.tell_after(written, told);
+    }
+
+    /// A person ended it. That is kept at once: what comes before the verdict takes minutes on a sick drive, and no restart in
+    /// them may let the job go on.
+    pub(super) fn aborted(&mut self, actor: String) {
+        self.record.aborted_by = Some(actor.clone());
+        self.abort_by = Some(actor);
+        self.keep(None, Vec::new());
     }
 
     pub(super) fn log(&self, level: &str, message: String) {

@@ -73,6 +73,8 @@ pub struct Means {
     pub boot_id: String,
     /// How many seconds count for one where heat is waited out: 1; more in tests.
     pub heat_clock: u32,
+    /// What is read in place of the kernel's log; in tests.
+    pub kernel_log: Option<std::path::PathBuf>,
 }
 
 /// What a person asks of a job.
@@ -172,6 +174,20 @@ impl JobTask {
             self.format_was_cut();
             return self.conclude(None, None).await;
         }
+        if let Some(actor) = self.record.aborted_by.clone() {
+            self.abort_by = Some(actor);
+            // Only its headers are marked, where they are there: no other box is to go on with it.
+            if let Some(listed) = self.listed().filter(|_| self.record.erases()) {
+                let opened = self
+                    .means
+                    .hands
+                    .open(self.record.identity.clone(), listed, self.access());
+                if let Ok(held) = opened.await {
+                    self.retire(&held).await;
+                }
+            }
+            return self.conclude(None, None).await;
+        }
         let mut held = held;
         let mut crashes = Crashes::default();
         loop {
@@ -249,7 +265,7 @@ impl JobTask {
                         Own::Parked => return self.park().await,
                         Own::Done | Own::Gone | Own::Stranger => {}
                     }
-                    if self.listed().is_none() {
+                    if self.is_gone(&drive) {
                         return self.lost(None).await;
                     }
                     self.why = Some(why);

@@ -36,6 +36,23 @@ impl JobTask {
         }
     }
 
+    /// What was wished since somebody listened last; waits while the job is paused.
+    pub(super) async fn heed_wishes(&mut self) -> Own {
+        while let Ok(wish) = self.wishes.try_recv() {
+            match wish {
+                Wish::Abort(actor) => {
+                    self.aborted(actor);
+                    return Own::Aborted;
+                }
+                wish => drop(self.wish(&wish)),
+            }
+        }
+        match self.abort_by {
+            Some(_) => Own::Aborted,
+            None => self.wait_while_paused().await,
+        }
+    }
+
     /// Waits until a paused job is let go.
     pub(super) async fn wait_while_paused(&mut self) -> Own {
         while self.record.paused.is_some() {
@@ -45,7 +62,7 @@ impl JobTask {
             tokio::select! {
                 wish = self.wishes.recv() => match wish {
                     Some(Wish::Abort(actor)) => {
-                        self.abort_by = Some(actor);
+                        self.aborted(actor);
                         return Own::Aborted;
                     }
                     Some(wish) => drop(self.wish(&wish)),

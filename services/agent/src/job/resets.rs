@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use drive::kernel_log::Follower;
+use drive::kernel_log::{Follower, Unheard};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::JobTask;
 use crate::hands::Held;
 
-/// How often the kernel's log is read; its ring holds far more than a minute.
-const LOOK: Duration = Duration::from_secs(60);
+/// How often the kernel's log is read: what comes between a reset and the question whose drive this is may be another one's.
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// Where the log was read to, and when.
 #[derive(Debug)]
@@ -24,11 +24,12 @@ impl JobTask {
     /// Begins to count, or goes on with it.
     pub(super) fn count_resets(&mut self, held: &Held) {
         let resets = self.resets.get_or_insert_with(|| Resets {
-            follower: Follower::new(&held.syspath),
+            follower: Follower::reading(&held.syspath, self.means.kernel_log.as_deref()),
             looked: Instant::now(),
         });
         // What was known once outlives the kernel's ring.
         self.record.hidden = self.record.hidden.max(resets.follower.hidden());
+        self.record.unheard = Unheard::worse(self.record.unheard.take(), resets.follower.unheard());
     }
 
     /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case. True if there were
@@ -37,17 +38,20 @@ impl JobTask {
         let Some(mut resets) = self.resets.take() else {
             return false;
         };
-        let before = self.record.resets;
+        let (before, known) = (self.record.resets, self.record.unheard.clone());
         if now || resets.looked.elapsed() >= LOOK {
             let looked = spawn_blocking(move || {
                 let told = resets.follower.look();
                 (resets.follower, told)
             });
             let Ok((follower, told)) = looked.await else {
+                let lost = Unheard::Log("reading the kernel's log failed in the agent".to_owned());
+                self.record.unheard = Unheard::worse(known, Some(&lost));
                 return false;
             };
-            for text in told {
-                self.record.resets += 1;
+            self.record.unheard = Unheard::worse(known.clone(), follower.unheard());
+            self.record.resets += told.len() as u64;
+            for text in &told {
                 self.log("warn", format!("The kernel reset the drive: {text}"));
             }
             resets = Resets {
@@ -56,6 +60,10 @@ impl JobTask {
             };
         }
         self.resets = Some(resets);
+        // A checkpoint brings nothing of the record, and the next change of it may be a day away.
+        if self.record.resets > before || self.record.unheard != known {
+            self.keep(None, Vec::new());
+        }
         self.record.resets > before
     }
 }

@@ -116,6 +116,7 @@ impl JobTask {
                 Step::Ended(ended) => return Ok(ended),
                 Step::Running { percent } => self.self_test_progress(test, phase, percent, elapsed),
             }
+            self.note_resets(false).await;
             self.rest(Instant::now() + test.running.limits.every, held).await?;
         }
     }
@@ -129,19 +130,19 @@ impl JobTask {
                     if changed.is_err() {
                         return Err(Own::Parked);
                     }
-                    if self.listed().is_none() {
+                    if self.is_gone(held) {
                         self.log("warn", "The drive is gone".to_owned());
                         return Err(Own::Gone);
                     }
                 }
                 wish = self.wishes.recv() => match wish {
                     Some(Wish::Abort(actor)) => {
+                        self.aborted(actor);
                         if self.record.self_test.is_some()
                             && let Err(why) = self.means.hands.abort_self_test(held).await
                         {
                             self.log("warn", format!("The drive did not end its self-test: {why}"));
                         }
-                        self.abort_by = Some(actor);
                         return Err(Own::Aborted);
                     }
                     Some(wish) => if self.wish(&wish) && self.record.paused.is_some() {

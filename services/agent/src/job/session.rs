@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::info;
 use wire::{Bytes, Time};
 
-use super::doubt::DOUBT;
+use super::doubt::{DOUBT, DOUBTED};
 use super::hold::{Holds, LOOK};
 use super::{JobTask, Own, Session, Wish};
 use crate::events;
@@ -105,6 +105,12 @@ impl JobTask {
                             (Reason::Gone, _) => Session::Gone(Some(evidence)),
                             (Reason::Stranger, _) => self.with_a_stranger(evidence),
                             (Reason::Doubt, Some(Stopped::Asked { .. })) => Session::Crashed(DOUBT.to_owned()),
+                            // It had come to its end before it heard of the doubt: what it read last may be another drive's.
+                            (Reason::Doubt, None) if self.checkpoint.is_some() => Session::Crashed(DOUBT.to_owned()),
+                            (Reason::Doubt, None) => {
+                                let why = DOUBT.to_owned();
+                                Session::Done(Box::new(Evidence { stopped: Some(Stopped::Engine { why }), ..*evidence }))
+                            }
                             (Reason::None | Reason::Stop | Reason::Hot | Reason::Doubt, _) => Session::Done(evidence),
                         };
                     }
@@ -140,7 +146,7 @@ impl JobTask {
                 wish = self.wishes.recv(), if !asked => match wish {
                     Some(Wish::Abort(actor)) => {
                         worker.stop(&format!("aborted by {actor}")).await;
-                        self.abort_by = Some(actor);
+                        self.aborted(actor);
                         reason = Reason::Abort;
                         until = Instant::now() + STOPPING;
                     }
@@ -175,7 +181,7 @@ impl JobTask {
                     until = Instant::now() + STOPPING;
                 }
                 changed = self.means.drives.changed(), if !asked => {
-                    if changed.is_ok() && (self.listed().is_none() || self.means.hands.exchanged(held)) {
+                    if changed.is_ok() && self.is_gone(held) {
                         // Its accesses fail at once, as a rule, and it ends by itself with what it knows.
                         self.log("warn", "The drive is gone".to_owned());
                         reason = Reason::Gone;
@@ -188,7 +194,16 @@ impl JobTask {
                 rate = next_rate(&mut self.share), if !asked => worker.pace(rate).await,
                 _ = look.tick(), if !asked => {
                     let doubt = match self.note_resets(false).await || self.means.hands.exchanged(held) {
-                        true => self.doubt(held).await,
+                        true => {
+                            // Until it is known whose drive this is, nothing more is written to it.
+                            worker.hold(DOUBTED).await;
+                            let doubt = self.doubt(held).await;
+                            if doubt.is_none() {
+                                self.apply_holds(&holds, &mut worker).await;
+                                until = Instant::now() + SILENCE;
+                            }
+                            doubt
+                        }
                         false => None,
                     };
                     if let Some(doubt) = doubt {

@@ -56,7 +56,7 @@ impl JobTask {
                 () = sleep(ASK_AGAIN) => {}
                 wish = self.wishes.recv() => match wish {
                     Some(Wish::Abort(actor)) => {
-                        self.abort_by = Some(actor);
+                        self.aborted(actor);
                         return Err(NoDrive::Aborted);
                     }
                     Some(wish) => drop(self.wish(&wish)),

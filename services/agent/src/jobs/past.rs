@@ -62,7 +62,7 @@ pub(super) fn note(w: &mut Write<'_, '_>, key: &str, record: &Record, end: &Ende
         PEERS.keep_last(w, PEERS_MAX)?;
     }
     match &record.job.verdict {
-        Some(verdict) if verdict.outcome == Outcome::Failed => revoke(w, &record.job, |_| true),
+        Some(verdict) if verdict.outcome == Outcome::Failed => revoke(w, record, |_| true),
         Some(_) | None => Ok(Vec::new()),
     }
 }
@@ -76,20 +76,20 @@ pub(crate) fn revoke_again(w: &mut Write<'_, '_>) -> store::Result<()> {
     for (_, failed) in JOBS.all(w)? {
         let is = |verdict: &Verdict| verdict.outcome == Outcome::Failed;
         if failed.job.verdict.as_ref().is_some_and(is) {
-            revoke(w, &failed.job, |job| job.ended < failed.job.ended)?;
+            revoke(w, &failed, |job| job.ended < failed.job.ended)?;
         }
     }
     Ok(())
 }
 
-/// Revokes what was signed of this drive as good before it failed: certificates of its other jobs, of which `earlier` are.
-fn revoke(w: &mut Write<'_, '_>, failed: &Job, earlier: impl Fn(&Job) -> bool) -> store::Result<Vec<Job>> {
+/// Revokes what was signed of this drive as good before it failed, whatever it was called then: certificates of its other
+/// jobs, of which `earlier` are.
+fn revoke(w: &mut Write<'_, '_>, failed: &Record, earlier: impl Fn(&Job) -> bool) -> store::Result<Vec<Job>> {
     let mut revoked = Vec::new();
-    for (key, certified) in CERTIFICATES.all(w)? {
-        if certified.drive != failed.drive || key == failed.id.to_string() {
-            continue;
-        }
-        let Some(mut record) = JOBS.get(w, &key)?.filter(|record| earlier(&record.job)) else {
+    let own = failed.job.id.to_string();
+    for (key, _) in CERTIFICATES.all(w)?.into_iter().filter(|(key, _)| *key != own) {
+        let is = |record: &Record| record.is_of_the_drive_of(failed) && earlier(&record.job);
+        let Some(mut record) = JOBS.get(w, &key)?.filter(is) else {
             continue;
         };
         let good = record
@@ -105,10 +105,10 @@ fn revoke(w: &mut Write<'_, '_>, failed: &Job, earlier: impl Fn(&Job) -> bool) -
         else {
             continue;
         };
-        info.revoked = Some(Revocation::by(failed, Time::now()));
+        info.revoked = Some(Revocation::by(&failed.job, Time::now()));
         record.revision += 1;
         JOBS.put(w, &key, &record)?;
-        outbox::spool(w, &[events::revoked(&record.job, failed)])?;
+        outbox::spool(w, &[events::revoked(&record.job, &failed.job)])?;
         revoked.push(record.job);
     }
     Ok(revoked)

@@ -147,8 +147,9 @@ impl Drop for Hold {
     }
 }
 
-/// How far ahead of us a server may be in counting our events, as it is when our store was lost.
-const FARTHEST: u64 = 1 << 40;
+/// Highest number of an event that a server may name: numbers are microseconds since 1970 or what follows the last one, and
+/// this is the year 2255. A server is that far ahead of a store that was lost, whatever this box's clock says.
+const HIGHEST: u64 = 1 << 53;
 
 impl Outbox {
     /// An outbox over `store`.
@@ -311,7 +312,7 @@ impl Outbox {
             .write(move |w| {
                 let waiting = SPOOL.all(w)?;
                 let last = NUMBERS.get(w, "last")?.unwrap_or(0);
-                if seen > last.saturating_add(FARTHEST) {
+                if seen > HIGHEST {
                     tracing::warn!(seen, last, "the server names an event that no agent has ever reached");
                     return Ok(());
                 }

@@ -30,6 +30,19 @@ impl Record {
         }
     }
 
+    /// What a header on the drive said of its SMART is whoever's wrote it. A job that begins again takes none of it: what is
+    /// read now is the baseline of what is done now.
+    pub fn forget_told_baseline(&mut self) {
+        if !std::mem::take(&mut self.told_baseline) {
+            return;
+        }
+        self.smart_before = None;
+        let before = |state: &&mut PhaseState| state.phase == Phase::SmartBefore;
+        for state in self.job.phases.iter_mut().filter(before) {
+            state.status = PhaseStatus::Pending;
+        }
+    }
+
     /// Keeps what was told of findings and is not among those `saved` in the checkpoint that the job goes on from: what
     /// shows only once would be forgotten by an interruption between finding and checkpoint.
     pub fn keep_findings(&mut self, saved: &[Finding]) {
@@ -47,6 +60,21 @@ mod tests {
 
     use super::*;
     use crate::record::tests::{apply, record};
+
+    #[test]
+    fn a_baseline_that_the_drive_itself_brought_is_not_kept_where_the_job_begins_again() {
+        for told in [true, false] {
+            let mut record = record();
+            record.smart_before = Some(Snapshot::default());
+            record.step_mut(0).unwrap().status = PhaseStatus::Done;
+            record.told_baseline = told;
+            record.forget_told_baseline();
+            assert_eq!(record.smart_before.is_none(), told);
+            let want = if told { PhaseStatus::Pending } else { PhaseStatus::Done };
+            assert_eq!(record.job.phases[0].status, want);
+            assert!(!record.told_baseline);
+        }
+    }
 
     #[test]
     fn a_restart_keeps_what_was_found_and_forgets_what_was_done() {

@@ -4,6 +4,7 @@
 //! was armed. [`findings`](Record::keep_findings): what was once found stays found.
 
 mod findings;
+mod names;
 mod report;
 mod strange;
 pub mod timeline;
@@ -13,6 +14,7 @@ use burnin::playbook::{Step, erases, moves_data};
 use burnin::{JobKey, Playbook};
 use drive::Identity;
 use drive::content::ContentKind;
+use drive::kernel_log::Unheard;
 use drive::selftest::Running;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,9 @@ pub struct Record {
     /// Who paused it; `None` while it is not paused.
     #[serde(default)]
     pub paused: Option<String>,
+    /// Who ended it before its end; then nothing more is written to its drive.
+    #[serde(default)]
+    pub aborted_by: Option<String>,
     /// The self-test that the drive runs for it.
     #[serde(default)]
     pub self_test: Option<SelfTestUnderWay>,
@@ -79,9 +84,18 @@ pub struct Record {
     /// Whether a checkpoint was ever kept: then the drive carries the job, whatever is lost besides.
     #[serde(default)]
     pub saved: bool,
+    /// Whether SMART from before is what a header on the drive told, and not what this box read.
+    #[serde(default)]
+    pub told_baseline: bool,
+    /// Keys that it wrote with before it began again, the last ones: their headers prove the drive, too.
+    #[serde(default)]
+    pub earlier_keys: Vec<JobKey>,
     /// Resets of the drive that the kernel told of.
     #[serde(default)]
     pub resets: u64,
+    /// Why some of them may not be known.
+    #[serde(default)]
+    pub unheard: Option<Unheard>,
     /// Sectors of 512 bytes that the kernel says are hidden on it.
     #[serde(default)]
     pub hidden: u64,
@@ -192,13 +206,17 @@ impl Record {
             rotation: drive.rotation,
             shingled: None,
             paused: None,
+            aborted_by: None,
             self_test: None,
             too_hot: None,
             was_hot: false,
             formatting: false,
             smart_after: None,
             saved: false,
+            told_baseline: false,
+            earlier_keys: Vec::new(),
             resets: 0,
+            unheard: None,
             hidden: 0,
             findings_before_loss: Vec::new(),
             revision: 0,
@@ -208,6 +226,17 @@ impl Record {
     /// Whether the job changes what its drive holds. One that does not is given a descriptor that takes no writes.
     pub fn erases(&self) -> bool {
         self.steps.iter().any(|step| erases(step.phase)) || self.job.options.format.is_some()
+    }
+
+    /// Whether its drive is partitioned or formatted at the end.
+    pub fn formats(&self) -> bool {
+        let is = |step: &Step| matches!(step.phase, Phase::Partition | Phase::Format);
+        self.job.options.format.is_some() || self.steps.iter().any(is)
+    }
+
+    /// Whether this is the job's key, or one that it had before it began again.
+    pub fn had_key(&self, key: JobKey) -> bool {
+        self.key == key || self.earlier_keys.contains(&key)
     }
 
     /// Why the job was interrupted, judged at the start of an agent that finds it unfinished.
@@ -330,13 +359,17 @@ pub(crate) mod tests {
             rotation: Rotation::Unknown,
             shingled: None,
             paused: None,
+            aborted_by: None,
             self_test: None,
             too_hot: None,
             was_hot: false,
             formatting: false,
             smart_after: None,
             saved: false,
+            told_baseline: false,
+            earlier_keys: Vec::new(),
             resets: 0,
+            unheard: None,
             hidden: 0,
             findings_before_loss: vec![],
             revision: 0,

@@ -1,0 +1,94 @@
+//! Every name by which a drive was known in a job: what the kernel read, and what smartctl was told. Pure.
+//!
+//! A bridge hides the world wide name, and a drive that is plugged in directly has one: its id differs, its serial does not.
+
+use std::collections::BTreeSet;
+
+use wire::DriveId;
+
+use super::Record;
+
+impl Record {
+    /// Whether both jobs are of one drive, by any name that both know.
+    pub fn is_of_the_drive_of(&self, other: &Record) -> bool {
+        !self.names().is_disjoint(&other.names())
+    }
+
+    fn names(&self) -> BTreeSet<DriveId> {
+        let snapshots = || [&self.smart_before, &self.smart_after].into_iter().flatten();
+        let mut names = BTreeSet::from([self.job.drive.clone()]);
+        names.extend(self.identity.id.clone());
+        let wwns = snapshots().filter_map(|told| told.wwn.as_deref());
+        names.extend(wwns.chain(self.identity.wwn.as_deref()).filter_map(DriveId::from_wwn));
+        let capacities: BTreeSet<u64> = snapshots()
+            .filter_map(|told| told.capacity)
+            .chain([self.job.capacity.0])
+            .collect();
+        let serials = snapshots().filter_map(|told| told.serial.as_deref());
+        for serial in serials.chain([self.identity.serial.as_str(), self.job.serial.as_str()]) {
+            // Bridges tell models of their own. A serial that says nothing is no name.
+            let name = |capacity: &u64| DriveId::from_serial("", &serial.to_ascii_uppercase(), *capacity);
+            names.extend(capacities.iter().filter_map(name));
+        }
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use drive::smart::Snapshot;
+
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn a_drive_is_the_same_one_behind_a_bridge() {
+        let mut direct = record();
+        direct.job.drive = DriveId::parse("wwn-5000c500a1b2c3d4").unwrap();
+        direct.identity.id = Some(direct.job.drive.clone());
+        direct.identity.wwn = Some("5000c500a1b2c3d4".into());
+        (direct.identity.serial, direct.job.serial) = ("ZCT0ABCD".into(), "ZCT0ABCD".into());
+        let bridged = |serial: &str, smart: Option<Snapshot>| {
+            let mut record = record();
+            record.job.model = "USB Bridge".into();
+            record.identity.serial = serial.to_owned();
+            record.job.serial = serial.to_owned();
+            record.identity.id = DriveId::from_serial("USB Bridge", serial, record.job.capacity.0);
+            record.job.drive = DriveId::parse("sn-USB_Bridge-1-2").unwrap();
+            record.smart_before = smart;
+            record
+        };
+        let told = |wwn: Option<&str>, serial: Option<&str>| {
+            Some(Snapshot {
+                wwn: wwn.map(Into::into),
+                serial: serial.map(Into::into),
+                ..Snapshot::default()
+            })
+        };
+        for (other, want) in [
+            (bridged("ZCT0ABCD", None), true),
+            (bridged("zct0abcd", None), true),
+            (bridged("000000000001", told(None, Some("ZCT0ABCD"))), true),
+            (bridged("000000000001", told(Some("5 000c50 0a1b2c3d4"), None)), true),
+            (bridged("ZCT0ABCE", None), false),
+            (bridged("000000000001", told(None, None)), false),
+        ] {
+            assert_eq!(direct.is_of_the_drive_of(&other), want, "{:?}", other.identity);
+            assert_eq!(other.is_of_the_drive_of(&direct), want);
+        }
+        let mut smaller = bridged("ZCT0ABCD", None);
+        smaller.job.capacity.0 += 1;
+        assert!(!direct.is_of_the_drive_of(&smaller), "makers count their serials anew");
+        let silent = |model: &str| {
+            let mut record = bridged("0000000000", None);
+            record.job.drive = DriveId::parse(&format!("sn-{model}-1-2")).unwrap();
+            record.identity.id = None;
+            record
+        };
+        assert!(
+            !silent("a").is_of_the_drive_of(&silent("b")),
+            "a serial that says nothing"
+        );
+    }
+}
