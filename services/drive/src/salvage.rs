@@ -31,10 +31,21 @@ const NARROW: Duration = Duration::from_secs(1);
 /// How long one end is read when it has bad places; what is left of it then counts as bad.
 const GIVE_UP: Duration = Duration::from_secs(3);
 
+/// How long reads of bad places may take in all; what is left of the drive then counts as bad. A read of a bad sector takes
+/// 7 s on drives for arrays, and the look as a whole has 20 s (`probe`).
+const WASTED_MAX: Duration = Duration::from_secs(8);
+
+/// Most bytes that are copied: the ends of a disk and of a handful of partitions. The copy lies in memory.
+const COPY_MAX: u64 = 64 << 20;
+
 /// A copy with holes where nothing was read.
 pub(crate) struct Salvage {
     copy: File,
     lost: Vec<Range<u64>>,
+    /// Time that reads of bad places took.
+    wasted: Duration,
+    /// Bytes in the copy.
+    copied: u64,
 }
 
 impl Salvage {
@@ -45,7 +56,12 @@ impl Salvage {
     pub fn new(size: u64) -> io::Result<Self> {
         let copy = File::from(memfd_create("salvage", MFdFlags::MFD_CLOEXEC)?);
         copy.set_len(size)?;
-        Ok(Self { copy, lost: Vec::new() })
+        Ok(Self {
+            copy,
+            lost: Vec::new(),
+            wasted: Duration::ZERO,
+            copied: 0,
+        })
     }
 
     /// What was read so far, at its place.
@@ -70,11 +86,16 @@ impl Salvage {
             let began = Instant::now();
             let mut at = range.start;
             while at < range.end {
-                let bad = self.lost.len();
+                if self.wasted >= WASTED_MAX || self.copied >= COPY_MAX {
+                    self.lost.push(at..range.end);
+                    break;
+                }
+                let (bad, wasted) = (self.lost.len(), self.wasted);
                 let long = PIECE.min(range.end - at);
                 self.piece(from, at..at + long, began)?;
                 at += long;
-                if self.lost.len() > bad && began.elapsed() >= GIVE_UP {
+                let slow = self.wasted - wasted >= NARROW;
+                if self.lost.len() > bad && (slow || began.elapsed() >= GIVE_UP) {
                     self.lost.push(at..range.end);
                     break;
                 }
@@ -93,9 +114,17 @@ impl Salvage {
         }
         let long = range.end - range.start;
         let mut bytes = vec![0; long as usize];
-        match from.read_exact_at(&mut bytes, range.start) {
+        let asked = Instant::now();
+        let read = from.read_exact_at(&mut bytes, range.start);
+        if read.is_err() {
+            self.wasted += asked.elapsed();
+        }
+        match read {
             Ok(()) if bytes.iter().all(|byte| *byte == 0) => Ok(()),
-            Ok(()) => self.copy.write_all_at(&bytes, range.start),
+            Ok(()) => {
+                self.copied += long;
+                self.copy.write_all_at(&bytes, range.start)
+            }
             Err(error) if !is_the_drives(&error) => Err(error),
             Err(_) if long > GRAIN && began.elapsed() < NARROW => {
                 let middle = range.start + (long / 2).next_multiple_of(GRAIN);
@@ -141,6 +170,28 @@ mod tests {
         }
         assert!(!salvage.lost(size - (40 << 10)) && salvage.lost(size));
         assert_eq!(salvage.copy().metadata().unwrap().len(), size);
+    }
+
+    #[test]
+    fn what_bad_places_take_and_what_is_copied_is_bounded_for_the_whole_drive() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        std::fs::write(&path, vec![0xa5; (HEAD + TAIL) as usize]).unwrap();
+        let from = File::open(&path).unwrap();
+        let size = HEAD + TAIL;
+        let mut full = Salvage::new(size).unwrap();
+        full.copied = COPY_MAX;
+        let mut tired = Salvage::new(size).unwrap();
+        tired.wasted = WASTED_MAX;
+        for mut salvage in [full, tired] {
+            salvage.take(&from, 0, size).unwrap();
+            assert!(salvage.lost(1) && salvage.copy().metadata().unwrap().len() == size);
+            let bytes: u64 = salvage.lost.iter().map(|lost| lost.end - lost.start).sum();
+            assert_eq!(bytes, size, "nothing more is read");
+        }
+        let mut whole = Salvage::new(size).unwrap();
+        whole.take(&from, 0, size).unwrap();
+        assert_eq!((whole.copied, whole.lost(size)), (size, false));
     }
 
     #[test]
