@@ -16,6 +16,7 @@ mod bench;
 mod boot;
 mod calm;
 mod console;
+mod cuts;
 mod drives;
 mod format;
 mod gate;

@@ -1,16 +1,16 @@
-//! Updates on the whole box: written while it works, tried, kept; the power is cut at any moment of one and nothing is ever half.
-//! Systems that do not come up are in `trial.rs`.
+//! Updates on the whole box: written while it works, tried, kept. The power is cut in `cuts.rs`; systems that do not come up are
+//! in `trial.rs`.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bundle::{Head, head_len};
 use image::board::Board;
 use image::cpio::{Archive, Node};
 use image::cross::Binaries;
 use image::key::Key;
-use image::nbd::{Disk, Medium};
-use image::qemu::{Arch, Bus, Source, Vm};
+use image::qemu::http::Response;
+use image::qemu::{Arch, Bus, Vm};
 use image::signature::Signatures;
 use image::slot::{FileNote, Manifest};
 use image::update::{Files, Making, of_image, write};
@@ -68,7 +68,7 @@ pub(crate) fn bundle(dir: &Path, files: &Files) -> PathBuf {
 }
 
 /// A bundle of a system that works, and differs in two files.
-fn next_version(dir: &Path, version: &str) -> PathBuf {
+pub(crate) fn next_version(dir: &Path, version: &str) -> PathBuf {
     let files = system(version, |f| {
         more(
             f.get_mut("initrd").unwrap(),
@@ -95,7 +95,7 @@ pub(crate) fn slots_told(bench: &Bench) -> UpdateState {
 }
 
 /// Waits until the slot that runs is kept.
-fn is_kept(bench: &Bench, name: &str) -> UpdateState {
+pub(crate) fn is_kept(bench: &Bench, name: &str) -> UpdateState {
     bench.until("the new system kept", KEPT, || {
         let s = state(bench);
         if slot(&s, name).state == SlotState::Good && slot(&s, name).running {
@@ -106,31 +106,44 @@ fn is_kept(bench: &Bench, name: &str) -> UpdateState {
     })
 }
 
-/// Sends what the box lacks; how much that was. `pace` is waited between two chunks.
+/// Sends what the box lacks, and has it compare and switch; how much that was.
 pub(crate) fn send(bench: &Bench, path: &Path, pace: Duration) -> Result<UpdateNeeds, String> {
+    let needs = lay(bench, path, pace)?;
+    finish(bench)?;
+    Ok(needs)
+}
+
+/// Sends what the box lacks. `pace` is waited between two chunks.
+pub(crate) fn lay(bench: &Bench, path: &Path, pace: Duration) -> Result<UpdateNeeds, String> {
     let all = std::fs::read(path).unwrap();
     let head = &all[..head_len(&all).unwrap().unwrap()];
-    let ask = |method: &str, path: &str, body: &[u8]| {
-        let answer = bench.bytes(method, path, body).map_err(|e| e.to_string())?;
-        if answer.status / 100 == 2 {
-            Ok(answer)
-        } else {
-            Err(answer.text())
-        }
-    };
-    let needs = ask("POST", "/update/begin", head)?;
+    let needs = ask(bench, "POST", "/update/begin", head)?;
     let needs: UpdateNeeds = serde_json::from_slice(&needs.body).map_err(|e| e.to_string())?;
     for c in &needs.need {
         let at = c.offset as usize;
         ask(
+            bench,
             "PUT",
             &format!("/update/chunks/{}", c.number),
             &all[at..at + c.len as usize],
         )?;
         std::thread::sleep(pace);
     }
-    ask("POST", "/update/finish", &[])?;
     Ok(needs)
+}
+
+/// Has the box compare all of it and switch.
+pub(crate) fn finish(bench: &Bench) -> Result<(), String> {
+    ask(bench, "POST", "/update/finish", &[]).map(drop)
+}
+
+fn ask(bench: &Bench, method: &str, path: &str, body: &[u8]) -> Result<Response, String> {
+    let answer = bench.bytes(method, path, body).map_err(|e| e.to_string())?;
+    if answer.status / 100 == 2 {
+        Ok(answer)
+    } else {
+        Err(answer.text())
+    }
 }
 
 /// Restarts into it, or into what the box goes back to.
@@ -277,85 +290,4 @@ fn kiln_update_sends_a_file_from_another_computer_restarts_the_box_and_waits_unt
     let s = state(&Bench::login(&vm));
     assert_eq!((slot(&s, "b").state, slot(&s, "b").running), (SlotState::Good, true));
     assert_eq!(slot(&s, "a").state, SlotState::Good);
-}
-
-/// How many cuts: three in the ordinary run, fifty with `KILN_LONG`, else what `KILN_CUTS` says; and where the random moments begin:
-/// on another day elsewhere, or at `KILN_SEED`.
-fn cuts_and_seed() -> (usize, u64) {
-    let given = |name: &str| std::env::var(name).ok().map(|v| v.parse::<u64>().unwrap());
-    let cuts = if std::env::var_os("KILN_LONG").is_some() { 50 } else { 3 };
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    (
-        given("KILN_CUTS").map_or(cuts, |n| n as usize),
-        given("KILN_SEED").unwrap_or(since.as_secs() / 86_400),
-    )
-}
-
-#[test]
-fn the_power_is_cut_at_any_moment_of_an_update_and_nothing_is_ever_half() {
-    let lab = Lab::new();
-    let medium = Disk::new(Medium::over(image(Arch::X86_64)).unwrap()).with_volatile_cache();
-    let boot = lab.serve("boot", medium);
-    let machine = || {
-        lab.bare()
-            .boot(Bus::Virtio, Source::Nbd(boot.path().to_owned()), None)
-            .fw_cfg("opt/kiln/env/ADMIN_PASSWORD", PASSWORD)
-    };
-    let (cuts, seed) = cuts_and_seed();
-    println!("{cuts} cuts, seed {seed}");
-    let mut seed = seed ^ 0x9e37_79b9_7f4a_7c15;
-    let mut random = move || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed
-    };
-    let version = |n: usize| format!("0.{}.0", n + 2);
-    let (mut vm, mut bench) = lab.start(machine());
-    let mut path = next_version(lab.path(), &version(0));
-    let mut kept = 0;
-    for n in 0..cuts {
-        slots_told(&bench);
-        let from = bench.status().supervisor.unwrap().boot.slot;
-        // The whole of it takes a few seconds; the last cuts fall around the switch.
-        let after = Duration::from_millis(random() % 6_000);
-        let (sender, of, pace) = (bench.clone(), path.clone(), Duration::from_millis(random() % 60));
-        let sending = std::thread::spawn(move || send(&sender, &of, pace));
-        std::thread::sleep(after);
-        let lost = boot.cut(random()).unwrap();
-        vm.cut();
-        let sent = sending.join().unwrap();
-        println!(
-            "cut {n} after {after:?}: {lost:?}, {}",
-            if sent.is_ok() { "written" } else { "not written" }
-        );
-        boot.disk().power_on();
-        (vm, bench) = lab.start(machine());
-        let now = slots_told(&bench);
-        let runs = bench.status().supervisor.unwrap().boot.slot;
-        if runs == from {
-            assert!(sent.is_err(), "an update that was told to be written is gone: {now:#?}");
-            continue;
-        }
-        // The switch had arrived: a whole new system runs. It is kept, and the next update goes the other way.
-        assert_eq!(slot(&now, &runs).version, Some(version(kept)));
-        assert_eq!(slot(&is_kept(&bench, &runs), &from).state, SlotState::Good);
-        kept += 1;
-        println!("version {} is kept in slot {runs}", version(kept - 1));
-        if n + 1 < cuts {
-            path = next_version(lab.path(), &version(kept));
-        }
-    }
-    if kept == 0 {
-        let needs = send(&bench, &path, Duration::ZERO).unwrap();
-        println!(
-            "after {cuts} cuts: {} found, {} copied, {} sent",
-            needs.found,
-            needs.copied,
-            needs.need.len()
-        );
-        restart(&mut vm, &bench);
-        let bench = Bench::login(&vm);
-        assert_eq!(slot(&is_kept(&bench, "b"), "a").state, SlotState::Good);
-    }
 }
