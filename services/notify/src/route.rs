@@ -110,6 +110,11 @@ fn one(event: &Event, facts: &Facts, service: &Service, told: &impl Fn(&str) -> 
     }
 }
 
+/// Under which key it is remembered that a channel was told of this event, where a cool-down asks for it.
+pub(crate) fn remembered(event: &Event, facts: &Facts, service: &Service) -> Option<String> {
+    one(event, facts, service, &|_: &str| None, event.ts).remember
+}
+
 /// Now, or together with others; for a channel of the second line, when it is its turn.
 pub(crate) fn when(severity: Severity, service: &Service, now: Time) -> Decision {
     if severity == Severity::Critical {

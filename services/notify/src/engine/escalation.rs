@@ -21,9 +21,9 @@ use utoipa::ToSchema;
 use wire::Time;
 use wire::event::{Event, NewEvent, Severity};
 
-use super::{Changed, Engine, Host, book, digest, index};
+use super::{Changed, Engine, Host, TOLD, book, digest, index};
 use crate::message::{self, BODY_MAX, Facts, Message, cut};
-use crate::route::{Decision, Routed, when};
+use crate::route::{Decision, Routed, remembered, when};
 use crate::service::{ESCALATE, Service};
 
 /// The alerts, by the number of their event.
@@ -173,6 +173,7 @@ pub(super) fn open(
         acknowledged_at: None,
     };
     changed.open.push((alert.id, alert.next()));
+    changed.fresh.push(alert.id);
     let event = event.clone();
     ALERTS.put(
         w,
@@ -219,7 +220,10 @@ impl Engine {
             return;
         }
         self.with_open(|open| {
-            open.extend(changed.open.iter().copied());
+            // Who acknowledged one since it was read has taken it out; only what is new, or still there, is put in.
+            let still = |id: &u64| changed.fresh.contains(id) || open.contains_key(id);
+            let put: Vec<_> = changed.open.iter().copied().filter(|(id, _)| still(id)).collect();
+            open.extend(put);
             open.retain(|id, _| !changed.closed.contains(id));
         });
     }
@@ -325,6 +329,9 @@ impl Engine {
                                 let message = raised(event, &facts, service.id, service.escalate_after_secs);
                                 book::enqueue(w, &mut changed, &waiting, service, message, now)?;
                             }
+                        }
+                        if let Some(key) = remembered(event, &facts, service) {
+                            TOLD.put(w, key.as_str(), &now)?;
                         }
                         told.push((service.name.clone(), alert.title.clone()));
                     }

@@ -47,12 +47,9 @@ impl Engine {
                         };
                         match routed.decision {
                             Decision::Keep(_) => continue,
-                            // Of the second line: its turn comes later, or, with what nobody has to look after, never.
-                            _ if service.escalate_after_secs > 0 => {
-                                if steps.is_empty() {
-                                    continue;
-                                }
-                            }
+                            // Of the second line: its turn comes later, or, with what nobody has to look after, never. Its
+                            // cool-down begins when it is told.
+                            _ if service.escalate_after_secs > 0 => continue,
                             Decision::Send => {
                                 let mut message = message::of_event(event, facts, service.id);
                                 escalation::announce(&mut message, &steps, facts, now);

@@ -102,6 +102,8 @@ struct Changed {
     gone: Vec<u64>,
     /// Alerts that were opened, or went on: when each goes on next.
     open: Vec<(u64, Option<Time>)>,
+    /// Of these, the alerts that were opened.
+    fresh: Vec<u64>,
     /// Alerts that made room for newer ones.
     closed: Vec<u64>,
 }
