@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
 
@@ -27,7 +28,8 @@ pub const FLASH_LIMIT: i64 = 70;
 pub const UNKNOWN_LIMIT: i64 = 60;
 
 /// What an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[schema(as = HostAlertKind)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The drive says itself that it fails.

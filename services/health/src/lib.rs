@@ -30,4 +30,4 @@ pub mod wear;
 
 pub use book::{Book, Failure, Own, THIS_BOX};
 pub use reading::{Reading, read};
-pub use report::{Flaw, Report, report};
+pub use report::{AHEAD, Flaw, Report, report};

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use wire::attribute::{count, is_seagate, thousandths, write_units};
 
 /// Most attributes or log entries that are taken from a document. Source: ATA has 30 attributes; the rest is room.
@@ -15,7 +16,8 @@ const LIST_MAX: usize = 128;
 const TEXT_MAX: usize = 80;
 
 /// Command set, as smartctl found it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = HostDriveProtocol)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// ATA, also behind a translation.
@@ -30,7 +32,8 @@ pub enum Protocol {
 }
 
 /// What the data is kept on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = HostDriveMedium)]
 #[serde(rename_all = "lowercase")]
 pub enum Medium {
     /// Platters: it tells a rotation rate.

@@ -16,7 +16,7 @@ pub const DRIVES_MAX: usize = 256;
 const HOST_MAX: usize = 253;
 
 /// How far ahead a report's clock may be.
-const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+pub const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 
 /// How old a report may be: beyond it history is not kept.
 const OLDEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(400 * 24);

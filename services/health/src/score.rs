@@ -15,6 +15,7 @@
 //! Age and hours cost nothing: they are no finding. A drive that told none of it has no score.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::alert::{failing, limit};
 use crate::known::{Spec, known};
@@ -28,7 +29,8 @@ pub const HEALTHY: u32 = 80;
 pub const CRITICAL: u32 = 50;
 
 /// One finding and what it costs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = HealthPart)]
 pub struct Part {
     /// What it is about: `smart_status`, `attribute:5`, `wear` …
     pub part: String,
@@ -50,7 +52,8 @@ pub struct Score {
 }
 
 /// The word for a score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[schema(as = HealthStatus)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Nothing was told.

@@ -1,6 +1,7 @@
 //! Where a value goes: a straight line by least squares, how sure it is, and when it crosses a limit.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use wire::Time;
 
 use crate::wear::round;
@@ -12,7 +13,8 @@ const DAY: f64 = 86_400.0;
 const HORIZON: f64 = 20.0 * 365.25;
 
 /// How much a line can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TrendConfidence)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// The slope cannot be told from none.
@@ -26,7 +28,8 @@ pub enum Confidence {
 }
 
 /// A line through points.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = TrendLine)]
 pub struct Trend {
     /// Points.
     pub points: usize,
@@ -39,6 +42,7 @@ pub struct Trend {
     /// Change per day.
     pub per_day: f64,
     /// Half the width of the 95 % interval of `per_day`; `None` with two points.
+    #[schema(required)]
     pub plus_minus: Option<f64>,
     /// Share of the scatter that the line explains, 0..=1.
     pub r2: f64,
@@ -51,13 +55,15 @@ pub struct Trend {
 }
 
 /// When a line crosses a limit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = TrendCrossing)]
 pub struct Crossing {
     /// The limit.
     pub limit: f64,
     /// Days from the last point.
     pub days: f64,
     /// The date.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Time,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::known::{Reads, Spec, known};
 use crate::reading::{Attribute, Reading, Wear};
@@ -50,21 +51,27 @@ pub(crate) fn told(json: &Value, attributes: &[Attribute]) -> Option<Wear> {
 }
 
 /// Wear with what is known of the model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct WearView {
     /// Percent of the rated life that is used: the greater of both; `None` where nobody says.
+    #[schema(required)]
     pub percent_used: Option<f64>,
     /// What is left of 100, not below 0.
+    #[schema(required)]
     pub percent_left: Option<f64>,
     /// Where the percentage comes from.
     pub source: String,
     /// By the drive's own word.
+    #[schema(required)]
     pub told_percent: Option<u64>,
     /// Terabytes written.
+    #[schema(required)]
     pub written_tb: Option<f64>,
     /// Terabytes that the model is rated for.
+    #[schema(required)]
     pub rated_tb: Option<u64>,
     /// Percent of the rating that is written.
+    #[schema(required)]
     pub rating_percent: Option<f64>,
 }
 

@@ -58,7 +58,15 @@ fn drive(serial: &str, pending: u64) -> Value {
 async fn send(book: &Book, agent: u64, host: &str, drives: Vec<Value>, hour: i64) -> Result<usize, String> {
     let body = json!({ "hostname": host, "timestamp": at(hour), "drives": drives });
     let read = report(&body, at(hour)).unwrap();
-    match book.take(agent, read, None, at(hour)).await {
+    // The server's clock goes on while reports come late.
+    let now = book
+        .hosts()
+        .unwrap()
+        .iter()
+        .map(|host| host.last_seen)
+        .max()
+        .unwrap_or(at(0));
+    match book.take(agent, read, None, at(hour).max(now)).await {
         Ok(taken) => Ok(taken.drives),
         Err(Failure::Refused(problem)) => Err(problem.kind),
         Err(Failure::Store(error)) => panic!("{error}"),
@@ -230,12 +238,12 @@ fn own(serial: &str, pending: u64, present: &[&str], hour: i64) -> health::Own {
 async fn this_boxs_own_drives_have_histories_and_alerts_and_come_and_go() {
     let dir = tempfile::tempdir().unwrap();
     let book = open(dir.path());
-    assert!(book.take_own(own("S1", 0, &["S1", "S2"], 1)).await.unwrap());
-    assert!(book.take_own(own("S2", 0, &["s1 ", "S2"], 2)).await.unwrap());
+    assert!(book.take_own(own("S1", 0, &["S1", "S2"], 1), at(1000)).await.unwrap());
+    assert!(book.take_own(own("S2", 0, &["s1 ", "S2"], 2), at(1000)).await.unwrap());
     assert!(book.drives(|_| true).unwrap().iter().all(|drive| drive.present));
     assert!(book.outbox().unwrap().is_empty());
     // It gets worse while the other one is pulled.
-    assert!(book.take_own(own("S1", 8, &["S1"], 3)).await.unwrap());
+    assert!(book.take_own(own("S1", 8, &["S1"], 3), at(1000)).await.unwrap());
     let told: Vec<_> = book.outbox().unwrap().into_iter().map(|(_, event)| event).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0].kind, "drive.alert");
@@ -255,12 +263,27 @@ async fn this_boxs_own_drives_have_histories_and_alerts_and_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_reading_under_a_clock_that_was_ahead_does_not_freeze_a_drive() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let years = 9 * 365 * 24;
+    assert!(book.take_own(own("S1", 0, &["S1"], years), at(years)).await.unwrap());
+    // The clock is right now, and the drive fails.
+    assert!(book.take_own(own("S1", 9, &["S1"], 3), at(3)).await.unwrap());
+    let drives = book.drives(|_| true).unwrap();
+    assert_eq!((drives[0].last_seen, drives[0].alerts.len()), (at(3), 1));
+    // What comes late is still older than that.
+    assert!(book.take_own(own("S1", 0, &["S1"], 2), at(3)).await.unwrap());
+    assert_eq!(book.drives(|_| true).unwrap()[0].last_seen, at(3));
+}
+
+#[tokio::test]
 async fn drives_that_are_long_gone_make_place() {
     let dir = tempfile::tempdir().unwrap();
     let book = open(dir.path());
     for n in 0..300 {
         let serial = format!("S{n}");
-        assert!(book.take_own(own(&serial, 0, &[&serial], n)).await.unwrap());
+        assert!(book.take_own(own(&serial, 0, &[&serial], n), at(1000)).await.unwrap());
     }
     let drives = book.drives(|_| true).unwrap();
     assert_eq!(drives.len(), 256);

@@ -35,14 +35,15 @@ impl App {
             let here = hub.drives().iter().filter(|drive| drive.present);
             here.map(|drive| drive.serial.clone()).collect()
         });
+        let now = self.clock.now().wall;
         let own = Own {
             reading,
             drive: Some(report.drive),
             // A clock that was put back must not keep new readings from counting.
-            at: report.at.min(self.clock.now().wall),
+            at: report.at.min(now),
             present,
         };
-        let taken = match self.fleet.book.take_own(own).await {
+        let taken = match self.fleet.book.take_own(own, now).await {
             Ok(taken) => self.tell_of_drives().await.map(|()| taken),
             Err(error) => Err(error),
         };

@@ -13,7 +13,7 @@ use super::told::{event, of_pool};
 use super::{Book, Done, POINTS_READ, THIS_BOX};
 use crate::alert::{self, Alerts};
 use crate::reading::{Reading, plain_serial};
-use crate::report::Report;
+use crate::report::{AHEAD, Report};
 use crate::score::score;
 use crate::tables::{AGENTS, DRIVES, DRIVES_MAX, Drive, HOSTS, HOSTS_MAX, Host, OUTBOX, POINTS, Point, drive_id};
 use crate::{pool, thin, wear};
@@ -78,7 +78,9 @@ impl Book {
                     Problem::new("full", 409, "There are too many hosts").with("take some away")
                 ));
             }
-            let old = known.as_ref().is_some_and(|host| report.at < host.last_report);
+            let before = known.as_ref().map(|host| host.last_report);
+            let before = before.filter(|before| is_ours(*before, now));
+            let old = before.is_some_and(|before| report.at < before);
             let alerts = known.as_ref().map(|host| host.alerts.clone()).unwrap_or_default();
             let (alerts, changes) = alert::silence(&alerts, None, now);
             for change in changes {
@@ -90,14 +92,14 @@ impl Book {
                     OUTBOX.append(w, &event)?;
                 }
             }
-            let taken = drives(w, &report, old)?;
+            let taken = drives(w, &report, old, now)?;
             let rejected = report.rejected.iter().map(|r| r.why.clone());
             let host = Host {
                 agent_id,
                 agent_version: report.agent_version,
                 first_seen: known.as_ref().map_or(now, |host| host.first_seen),
                 last_seen: now,
-                last_report: known.as_ref().map_or(report.at, |host| host.last_report.max(report.at)),
+                last_report: before.map_or(report.at, |before| before.max(report.at)),
                 reports: known.as_ref().map_or(0, |host| host.reports) + 1,
                 rejected: rejected.chain(taken.full.iter().cloned()).take(32).collect(),
                 led_identify: report.led_identify,
@@ -117,18 +119,18 @@ impl Book {
         .await
     }
 
-    /// Takes a reading of one of this box's own drives; false where there is no room for it.
+    /// Takes a reading of one of this box's own drives at `now`; false where there is no room for it.
     ///
     /// # Errors
     /// The medium.
-    pub async fn take_own(&self, own: Own) -> store::Result<bool> {
+    pub async fn take_own(&self, own: Own, now: Time) -> store::Result<bool> {
         self.store
             .write(move |w| {
                 let id = drive_id(THIS_BOX, &own.reading);
                 if DRIVES.get(w, id.as_str())?.is_none() {
                     make_place(w)?;
                 }
-                let taken = drive(w, THIS_BOX, &own.reading, own.at, own.drive.as_ref())?;
+                let taken = drive(w, THIS_BOX, &own.reading, (own.at, now), own.drive.as_ref())?;
                 let here: Vec<String> = own.present.iter().map(|serial| plain_serial(serial)).collect();
                 for (other, mut drive) in DRIVES.all(w)?.into_iter().filter(|(_, d)| d.hostname == THIS_BOX) {
                     let present = other == id || here.contains(&plain_serial(&drive.reading.serial));
@@ -192,11 +194,11 @@ fn make_place(w: &mut Write<'_, '_>) -> store::Result<()> {
 }
 
 /// Writes the drives of a report. One that is older than what is known only adds to the history.
-fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool) -> store::Result<Taken> {
+fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool, now: Time) -> store::Result<Taken> {
     let mut taken = Taken::default();
     let mut here = Vec::new();
     for reading in &report.drives {
-        match drive(w, &report.hostname, reading, report.at, None)? {
+        match drive(w, &report.hostname, reading, (report.at, now), None)? {
             Some(id) => {
                 taken.drives += 1;
                 here.push(id);
@@ -219,12 +221,18 @@ fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool) -> store::Result<Ta
     Ok(taken)
 }
 
+/// Whether a kept moment can be compared with `now`: what lies beyond it was written under a clock that was ahead, and says
+/// nothing of what came before or after. (Under one that is behind now the newest reading wins, and the next after that.)
+fn is_ours(kept: Time, now: Time) -> bool {
+    kept.duration_since(now) <= AHEAD
+}
+
 /// Writes what one drive said `at` a moment; its key, or `None` where there is no room for it.
 fn drive(
     w: &mut Write<'_, '_>,
     hostname: &str,
     reading: &Reading,
-    at: Time,
+    (at, now): (Time, Time),
     called: Option<&DriveId>,
 ) -> store::Result<Option<String>> {
     let id = drive_id(hostname, reading);
@@ -255,7 +263,10 @@ fn drive(
             POINTS.delete(w, &(id.clone(), u64::try_from(gone).unwrap_or(0)))?;
         }
     }
-    if let Some(before) = before.as_ref().filter(|drive| at < drive.last_seen) {
+    if let Some(before) = before
+        .as_ref()
+        .filter(|drive| is_ours(drive.last_seen, now) && at < drive.last_seen)
+    {
         let drive = Drive {
             reports,
             ..before.clone()

@@ -13,40 +13,20 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use wire::boxes::Liveness;
 use wire::event::{NewEvent, Severity};
 
 use super::body::Json;
 use super::doc::{Body, LoggedIn, OfAddon, Stored, Tries};
 use super::person::{self, Person};
+use super::told::addon::{
+    AddonConnected, AddonRegistered, AddonShown, AddonToken, AddonTokenMade, AddonTokenRotated, AddonUpdates, AddonView,
+};
 use super::{Peer, Refusal};
 use crate::addon::{Addon, Sent, check_name, read_manifest};
 use crate::app::App;
 use crate::auth::credential::{Kind, Token};
 use crate::hub::{AGENT, Input, MANIFESTS};
 use crate::outcall::Origin;
-
-fn view(app: &App, addon: &Addon) -> Value {
-    let (state, seen) = app.hub(|hub| hub.addon(app.clock.now(), addon.id));
-    json!({
-        "id": addon.id,
-        "name": addon.name,
-        "version": addon.version,
-        "description": addon.description,
-        "url": addon.url,
-        "manifest_json": addon.manifest.text(),
-        "status": match state {
-            Liveness::Online => "online",
-            Liveness::Degraded => "degraded",
-            Liveness::Offline => "offline",
-        },
-        "enabled": addon.enabled,
-        "connected": app.hub(|hub| hub.is_connected(addon.id)),
-        "last_seen": seen.or(addon.last_seen),
-        "created_at": addon.created,
-        "updated_at": addon.updated,
-    })
-}
 
 fn unknown(id: &str) -> Refusal {
     let shown: String = id.chars().take(40).collect();
@@ -80,20 +60,31 @@ pub(super) fn check_token(app: &App, peer: Peer, token: Option<&str>) -> Result<
 }
 
 /// The add-ons, the built-in agent first.
-#[utoipa::path(get, path = "/api/addons", operation_id = "addons", tag = "addons", responses((status = 200, body = Vec<Value>), LoggedIn))]
-pub async fn list(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>> {
-    Answered(app.addons.list().iter().map(|addon| view(&app, addon)).collect())
+#[utoipa::path(get, path = "/api/addons", operation_id = "addons", tag = "addons", responses((status = 200, body = Vec<AddonView>), LoggedIn))]
+pub async fn list(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<AddonView>> {
+    Answered(
+        app.addons
+            .list()
+            .iter()
+            .map(|addon| AddonView::of(&app, addon))
+            .collect(),
+    )
 }
 
 /// One add-on; the same again as `addon` beside its `manifest`, as existing dashboards read it.
-#[utoipa::path(get, path = "/api/addons/{id}", operation_id = "addon", tag = "addons", params(("id" = u64, Path, description = "Add-on")), responses((status = 200, body = Value), LoggedIn, OfAddon))]
-pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Answered<Value>, Refusal> {
+#[utoipa::path(get, path = "/api/addons/{id}", operation_id = "addon", tag = "addons", params(("id" = u64, Path, description = "Add-on")), responses((status = 200, body = AddonShown), LoggedIn, OfAddon))]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Path(id): Path<String>,
+) -> Result<Answered<AddonShown>, Refusal> {
     let addon = find(&app, &id)?;
-    let shown = view(&app, &addon);
-    let mut body = shown.clone();
-    body["addon"] = shown;
-    body["manifest"] = addon.manifest.value();
-    Ok(Answered(body))
+    let view = AddonView::of(&app, &addon);
+    Ok(Answered(AddonShown {
+        addon: view.clone(),
+        view,
+        manifest: addon.manifest.value(),
+    }))
 }
 
 /// Body of [`new_token`].
@@ -105,7 +96,7 @@ pub struct NewToken {
 
 /// Makes an add-on token; it is shown this once.
 #[utoipa::path(post, path = "/api/addons/tokens", operation_id = "addon_token_make", tag = "addons", request_body = NewToken,
-    responses((status = 201, body = Value), LoggedIn, Body, Stored))]
+    responses((status = 201, body = AddonTokenMade), LoggedIn, Body, Stored))]
 pub async fn new_token(
     State(app): State<Arc<App>>,
     person: Person,
@@ -126,20 +117,31 @@ pub async fn new_token(
         &person.name,
     )
     .await?;
-    let body = json!({ "id": id, "token": token, "name": form.name, "created_at": now, "expires_at": expires });
+    let body = AddonTokenMade {
+        id,
+        token,
+        name: form.name,
+        created_at: now,
+        expires_at: Some(expires),
+    };
     Ok((StatusCode::CREATED, Answered(body)).into_response())
 }
 
 /// The add-on tokens, without the secrets, which nobody has.
-#[utoipa::path(get, path = "/api/addons/tokens", operation_id = "addon_tokens", tag = "addons", responses((status = 200, body = Vec<Value>), LoggedIn))]
-pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Value>> {
+#[utoipa::path(get, path = "/api/addons/tokens", operation_id = "addon_tokens", tag = "addons", responses((status = 200, body = Vec<AddonToken>), LoggedIn))]
+pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<AddonToken>> {
     let rows = app
         .vault
         .tokens()
         .into_iter()
         .filter_map(|credential| match credential.kind {
-            Kind::AddonToken { id, name, addon } => Some(json!({ "id": id, "name": name, "addon_id": addon,
-            "created_at": credential.created, "expires_at": credential.expires })),
+            Kind::AddonToken { id, name, addon } => Some(AddonToken {
+                id,
+                name,
+                addon_id: addon,
+                created_at: credential.created,
+                expires_at: credential.expires,
+            }),
             Kind::User { .. } | Kind::Session { .. } => None,
         });
     Answered(rows.collect())
@@ -189,7 +191,7 @@ pub struct Register {
 
 /// Registers an add-on with a token, which belongs to it from then on; gives its number and the token that the daemon needs.
 #[utoipa::path(post, path = "/api/addons/register", operation_id = "addon_register", tag = "addons", request_body = Register,
-    responses((status = 201, body = Value), LoggedIn, Body, Stored, (status = 409, description = "`token-used`: the token belongs to another add-on; `addons-full`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, body = AddonRegistered), LoggedIn, Body, Stored, (status = 409, description = "`token-used`: the token belongs to another add-on; `addons-full`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn register(
     State(app): State<Arc<App>>,
     person: Person,
@@ -244,7 +246,10 @@ pub async fn register(
     .await?;
     Ok((
         StatusCode::CREATED,
-        Answered(json!({ "addon": view(&app, &addon), "token": secret })),
+        Answered(AddonRegistered {
+            addon: AddonView::of(&app, &addon),
+            token: secret,
+        }),
     )
         .into_response())
 }
@@ -258,13 +263,13 @@ pub struct WithManifest {
 
 /// The add-on brings its manifest, with its own token.
 #[utoipa::path(post, path = "/api/addons/connect", operation_id = "addon_connect", tag = "addons", request_body = WithManifest, security(("bearer" = [])),
-    responses((status = 200, body = Value), Body, Tries, Stored, OfAddon,
+    responses((status = 200, body = AddonConnected), Body, Tries, Stored, OfAddon,
         (status = 401, description = "`token-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 412, description = "`token-unbound`: register first", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn connect(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     request: Request,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<AddonConnected>, Refusal> {
     // The token before the body: whoever has none gets no megabyte of this box's memory.
     let secret = person::bearer(request.headers()).map(str::to_owned);
     let secret = secret.as_deref();
@@ -294,16 +299,17 @@ pub async fn connect(
     });
     let addon = kept.await?.ok_or_else(|| unknown(&id.to_string()))?;
     let session: String = secret.unwrap_or("").chars().take(16).collect();
-    let mut body = json!({ "addon_id": id, "session_id": session, "addon": view(&app, &addon) });
-    if previous != addon.version && previous != "0.0.0" {
-        body["previous_version"] = previous.into();
-    }
-    Ok(Answered(body))
+    Ok(Answered(AddonConnected {
+        addon_id: id,
+        session_id: session,
+        addon: AddonView::of(&app, &addon),
+        previous_version: (previous != addon.version && previous != "0.0.0").then_some(previous),
+    }))
 }
 
 /// Uploads a manifest; an add-on of that name gets it, else there is a new one.
 #[utoipa::path(post, path = "/api/addons", operation_id = "addon_upsert", tag = "addons", request_body = WithManifest,
-    responses((status = 200, body = Value), (status = 201, body = Value), LoggedIn, Body, Stored))]
+    responses((status = 200, body = AddonView), (status = 201, body = AddonView), LoggedIn, Body, Stored))]
 pub async fn upsert(
     State(app): State<Arc<App>>,
     person: Person,
@@ -338,7 +344,7 @@ pub async fn upsert(
         &person.name,
     )
     .await?;
-    Ok((status, Answered(view(&app, &addon))).into_response())
+    Ok((status, Answered(AddonView::of(&app, &addon))).into_response())
 }
 
 /// Body of [`enable`].
@@ -377,14 +383,14 @@ fn not_the_agent(addon: &Addon) -> Result<(), Refusal> {
 
 /// Lets an add-on connect, or no longer.
 #[utoipa::path(put, path = "/api/addons/{id}/enabled", operation_id = "addon_enable", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Enable,
-    responses((status = 200, body = Value), LoggedIn, Body, OfAddon, Tries, Stored,
+    responses((status = 200, body = AddonView), LoggedIn, Body, OfAddon, Tries, Stored,
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`built-in`: the agent is part of the box", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn enable(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
     Json(form): Json<Enable>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<AddonView>, Refusal> {
     let addon = find(&app, &id)?;
     not_the_agent(&addon)?;
     check_password(&app, &person, form.password).await?;
@@ -411,7 +417,7 @@ pub async fn enable(
         &person.name,
     )
     .await?;
-    Ok(Answered(view(&app, &addon)))
+    Ok(Answered(AddonView::of(&app, &addon)))
 }
 
 /// Takes an add-on away, with its tokens.
@@ -441,12 +447,12 @@ pub async fn remove(
 
 /// Gives an add-on a new token; the old one opens nothing any more. A connection that stands is not touched.
 #[utoipa::path(post, path = "/api/addons/{id}/rotate-token", operation_id = "addon_token_rotate", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
-    responses((status = 200, body = Value), LoggedIn, OfAddon, Stored, (status = 409, description = "`built-in`: the agent's token is made at each boot", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = AddonTokenRotated), LoggedIn, OfAddon, Stored, (status = 409, description = "`built-in`: the agent's token is made at each boot", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn rotate_token(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<AddonTokenRotated>, Refusal> {
     let addon = find(&app, &id)?;
     not_the_agent(&addon)?;
     let (token, number) = app.vault.rotate(addon.id, &addon.name, app.clock.now().wall).await?;
@@ -460,7 +466,7 @@ pub async fn rotate_token(
         &person.name,
     )
     .await?;
-    Ok(Answered(json!({ "token": token, "id": number })))
+    Ok(Answered(AddonTokenRotated { token, id: number }))
 }
 
 /// The container image of an add-on and the tag that its deploy wizard starts with. Source: existing servers look into the
@@ -483,29 +489,32 @@ fn image(manifest: &Value) -> (Option<String>, Option<String>) {
 
 /// Whether there is a newer version of an add-on, as far as this box knows: it asks nobody outside the network for one.
 #[utoipa::path(get, path = "/api/addons/{id}/check-updates", operation_id = "addon_check_updates", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
-    responses((status = 200, body = Value), LoggedIn, OfAddon))]
+    responses((status = 200, body = AddonUpdates), LoggedIn, OfAddon))]
 pub async fn check_updates(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<AddonUpdates>, Refusal> {
     let addon = find(&app, &id)?;
     let (image, tag) = image(&addon.manifest.value());
-    Ok(Answered(json!({
-        "addon_id": addon.id,
-        "update_available": false,
-        "current_version": addon.version,
-        "latest_version": Value::Null,
-        "current_tag": tag,
-        "latest_tag": Value::Null,
-        "image": image,
-        "docker_image": image,
-        "checked": false,
-        "message": match image {
-            None => "No container image is named in the manifest",
-            Some(_) => "This box does not ask registries for versions of add-ons; an add-on that is updated shows its new version when it connects",
-        },
-    })))
+    let message = match image {
+        None => "No container image is named in the manifest",
+        Some(_) => {
+            "This box does not ask registries for versions of add-ons; an add-on that is updated shows its new version when it connects"
+        }
+    };
+    Ok(Answered(AddonUpdates {
+        addon_id: addon.id,
+        update_available: false,
+        current_version: addon.version,
+        latest_version: None,
+        current_tag: tag,
+        latest_tag: None,
+        image: image.clone(),
+        docker_image: image,
+        checked: false,
+        message: message.to_owned(),
+    }))
 }
 
 #[cfg(test)]

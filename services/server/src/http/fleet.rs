@@ -21,37 +21,14 @@ use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::person::Person;
-use super::smart::{Asked, Of, alerts, answer, health_of, of, totals, who};
+use super::smart::{Asked, Of, of};
+use super::told::drive::{HealthTotals, HostDrive, HostDriveIdentity, HostDrives, alerts};
+use super::told::host::{HostDriveLines, HostHistory, HostLast, HostView, Hosts, HostsLast, ReportInterval, lowest};
 use crate::app::App;
 use crate::fleet::INTERVALS;
 
 fn unknown() -> Refusal {
     Refusal::new("host-unknown", 404, "There is no such host")
-}
-
-fn host_view(host: &Host, drives: &[Drive]) -> Value {
-    let own: Vec<Drive> = drives
-        .iter()
-        .filter(|drive| drive.hostname == host.hostname)
-        .cloned()
-        .collect();
-    json!({
-        "hostname": host.hostname,
-        "own": host.hostname == THIS_BOX,
-        "agent_id": (host.hostname != THIS_BOX).then_some(host.agent_id),
-        "agent_version": host.agent_version,
-        "first_seen": host.first_seen,
-        "last_seen": host.last_seen,
-        "last_report": host.last_report,
-        "reports": host.reports,
-        "silent": host.alerts.contains_key(&health::alert::Kind::HostSilent),
-        "alerts": alerts(&host.alerts),
-        "rejected": host.rejected,
-        "led_identify": host.led_identify && !host.listen_addr.is_empty(),
-        "drives_count": own.len(),
-        "health": totals(&own),
-        "score": lowest(&own),
-    })
 }
 
 /// The hosts: this box before those that report to it.
@@ -66,52 +43,48 @@ fn known(app: &App) -> store::Result<Vec<Host>> {
     Ok(all)
 }
 
-/// The score of the worst drive that is there.
-fn lowest(drives: &[Drive]) -> Option<u32> {
-    drives
-        .iter()
-        .filter(|drive| drive.present)
-        .filter_map(|drive| drive.score.score)
-        .min()
-}
-
 /// This box and the hosts that report to it, with how their drives are. The box itself is `own` and has no `agent_id`; it
 /// stands here as soon as one of its drives has said something.
-#[utoipa::path(get, path = "/api/hosts", operation_id = "hosts", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+#[utoipa::path(get, path = "/api/hosts", operation_id = "hosts", tag = "hosts", responses((status = 200, body = Hosts), LoggedIn, Stored))]
+pub async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Hosts>, Refusal> {
     let drives = Of::default().drives(&app)?;
-    let all: Vec<Value> = known(&app)?.iter().map(|host| host_view(host, &drives)).collect();
-    Ok(Answered(json!({ "count": all.len(), "hosts": all })))
+    let hosts: Vec<HostView> = known(&app)?.iter().map(|host| HostView::of(host, &drives)).collect();
+    Ok(Answered(Hosts {
+        count: hosts.len(),
+        hosts,
+    }))
 }
 
 /// The last report of each host: the host with what each of its drives said.
-#[utoipa::path(get, path = "/api/history", operation_id = "hosts_last", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn last(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+#[utoipa::path(get, path = "/api/history", operation_id = "hosts_last", tag = "hosts", responses((status = 200, body = HostsLast), LoggedIn, Stored))]
+pub async fn last(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostsLast>, Refusal> {
     let drives = Of::default().drives(&app)?;
-    let all: Vec<Value> = known(&app)?
+    let history: Vec<HostLast> = known(&app)?
         .iter()
-        .map(|host| {
-            let mut view = host_view(host, &drives);
-            view["drives"] = drives
+        .map(|host| HostLast {
+            host: HostView::of(host, &drives),
+            drives: drives
                 .iter()
-                .filter(|d| d.hostname == host.hostname && d.present)
-                .map(health_of)
-                .collect();
-            view
+                .filter(|drive| drive.hostname == host.hostname && drive.present)
+                .map(HostDrive::from)
+                .collect(),
         })
         .collect();
-    Ok(Answered(json!({ "count": all.len(), "history": all })))
+    Ok(Answered(HostsLast {
+        count: history.len(),
+        history,
+    }))
 }
 
 /// A host's reports: score and temperature of each drive over time.
 #[utoipa::path(get, path = "/api/hosts/{name}/history", operation_id = "host_history", tag = "hosts", params(("name" = String, Path, description = "Host name"), Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json"), (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostHistory), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json"), (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn history(
     State(app): State<Arc<App>>,
     _: Person,
     Path(name): Path<String>,
     asked: Asked,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<HostHistory>, Refusal> {
     let of = Of {
         hostname: Some(name.clone()),
         ..of(asked)?
@@ -121,27 +94,26 @@ pub async fn history(
         .find(|host| host.hostname == name)
         .ok_or_else(unknown)?;
     let drives = of.drives(&app)?;
-    let mut all = Vec::new();
+    let mut lines = Vec::new();
     for drive in &drives {
-        let points = app.fleet.book.points(&drive.id, of.since(&app))?;
-        let told = |look: fn(&health::tables::Point) -> Option<f64>| -> Vec<(i64, f64)> {
+        let points = of.points(&app, drive)?;
+        let told = |look: fn(&health::tables::Point) -> Option<f64>| {
             points
                 .iter()
                 .filter_map(|(at, point)| Some((*at, look(point)?)))
                 .collect()
         };
-        let mut view = who(drive);
-        view.insert("score".to_owned(), json!(told(|p| p.score.map(f64::from))));
-        view.insert(
-            "temperature".to_owned(),
-            json!(told(|p| p.temperature.map(|t| t as f64))),
-        );
-        view.insert("wear".to_owned(), json!(told(|p| p.wear)));
-        all.push(Value::Object(view));
+        lines.push(HostDriveLines {
+            who: drive.into(),
+            score: told(|point| point.score.map(f64::from)),
+            temperature: told(|point| point.temperature.map(|t| t as f64)),
+            wear: told(|point| point.wear),
+        });
     }
-    let mut view = host_view(&host, &drives);
-    view["drives"] = all.into();
-    Ok(Answered(view))
+    Ok(Answered(HostHistory {
+        host: HostView::of(&host, &drives),
+        drives: lines,
+    }))
 }
 
 /// Takes a host away, with its drives and their histories. Its agent stays and may report it anew.
@@ -157,7 +129,8 @@ pub async fn drop_host(
         return Err(Refusal::new("built-in", 409, "This is the box itself")
             .with("its drives' histories are kept as long as there is room; old points go by /api/smart/cleanup"));
     }
-    if !app.fleet.book.drop_host(name.clone()).await? {
+    // A name that no host can have is none of the medium's business.
+    if health::report::check_host(&name).is_err() || !app.fleet.book.drop_host(name.clone()).await? {
         return Err(unknown());
     }
     let message = format!("{} took away host {name} with its histories", person.name);
@@ -177,7 +150,7 @@ pub async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Va
     let scores: Vec<u32> = drives.iter().filter_map(|drive| drive.score.score).collect();
     let score = lowest(&drives);
     let mean = (!scores.is_empty()).then(|| f64::from(scores.iter().sum::<u32>()) / scores.len() as f64);
-    let mut body = totals(&drives);
+    let mut body = json!(HealthTotals::of(&drives));
     body["score"] = score.into();
     body["status"] = json!(Status::of(score));
     body["mean"] = mean.map(|mean| (mean * 10.0).round() / 10.0).into();
@@ -194,7 +167,7 @@ pub async fn stats(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Va
         .map(|d| d.alerts.len())
         .chain(hosts.iter().map(|h| h.alerts.len()))
         .sum();
-    let mut body = totals(&drives);
+    let mut body = json!(HealthTotals::of(&drives));
     body["hosts"] = hosts.len().into();
     body["reports"] = hosts.iter().map(|host| host.reports).sum::<u64>().into();
     body["alerts"] = active.into();
@@ -239,7 +212,7 @@ pub async fn aliases(State(app): State<Arc<App>>, _: Person) -> Result<Answered<
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| !drive.alias.is_empty());
     Ok(Answered(
-        json!({ "count": drives.len(), "aliases": drives.iter().map(|d| Value::Object(who(d))).collect::<Vec<_>>() }),
+        json!({ "count": drives.len(), "aliases": drives.iter().map(HostDriveIdentity::from).collect::<Vec<_>>() }),
     ))
 }
 
@@ -292,9 +265,12 @@ pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias
 }
 
 /// How often host agents are told to report.
-#[utoipa::path(get, path = "/api/settings/agents/report_interval", operation_id = "report_interval", tag = "hosts", responses((status = 200, body = Value), LoggedIn))]
-pub async fn interval(State(app): State<Arc<App>>, _: Person) -> Answered<Value> {
-    Answered(json!({ "value": app.report_interval(), "choices": INTERVALS }))
+#[utoipa::path(get, path = "/api/settings/agents/report_interval", operation_id = "report_interval", tag = "hosts", responses((status = 200, body = ReportInterval), LoggedIn))]
+pub async fn interval(State(app): State<Arc<App>>, _: Person) -> Answered<ReportInterval> {
+    Answered(ReportInterval {
+        value: app.report_interval(),
+        choices: INTERVALS.to_vec(),
+    })
 }
 
 /// Body of [`set_interval`].
@@ -306,12 +282,12 @@ pub struct Interval {
 
 /// Chooses how often host agents report; each learns it with its next report.
 #[utoipa::path(put, path = "/api/settings/agents/report_interval", operation_id = "report_interval_put", tag = "hosts", request_body = Interval,
-    responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 422, description = "`bad-interval`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ReportInterval), LoggedIn, Body, Stored, (status = 422, description = "`bad-interval`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn set_interval(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Interval>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<ReportInterval>, Refusal> {
     if !INTERVALS.contains(&form.value) {
         let what = format!("value: {}; expected one of {INTERVALS:?} seconds", form.value);
         return Err(Refusal::new("bad-interval", 422, "Agents cannot be told this").with(what));
@@ -438,7 +414,7 @@ pub async fn health_page(State(app): State<Arc<App>>, _: Person) -> Result<Respo
     Ok((headers, page).into_response())
 }
 
-/// Drives with an alert, as [`health_of`] sees them, and hosts with one.
+/// Drives with an alert, as [`HostDrive`] has them, and hosts with one.
 #[utoipa::path(get, path = "/api/v1/alerts", operation_id = "alerts", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
 pub async fn active(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
@@ -451,7 +427,7 @@ pub async fn active(State(app): State<Arc<App>>, _: Person) -> Result<Answered<V
         .filter(|host| !host.alerts.is_empty())
         .map(|host| json!({ "hostname": host.hostname, "alerts": alerts(&host.alerts) }))
         .collect();
-    let mut body = answer(drives.iter().map(health_of).collect()).0;
+    let mut body = json!(HostDrives::of(&drives));
     body["hosts"] = silent.into();
     Ok(Answered(body))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::{Extension, Json as Answered};
 use health::book::Admitted;
-use health::enrol::{self, Agent, Auth, Token};
+use health::enrol::{self, Agent, Auth};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use super::act::act;
 use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::{Person, bearer};
+use super::told::host::{HostAgent, HostAgentAdmitted, HostAgents, HostToken, HostTokenMade, HostTokens, ServerKey};
 use super::{Peer, Refusal, identify};
 use crate::app::App;
 use crate::auth::secret;
@@ -55,14 +56,14 @@ fn seconds(at: wire::Time) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn admitted(app: &App, done: &Admitted, session: &str) -> Value {
-    json!({
-        "agent_id": done.agent_id,
-        "hostname": done.hostname,
-        "session_token": session,
-        "session_expires": seconds(done.ends),
-        "server_public_key": public_key(app),
-    })
+fn admitted(app: &App, done: Admitted, session: String) -> HostAgentAdmitted {
+    HostAgentAdmitted {
+        agent_id: done.agent_id,
+        hostname: done.hostname,
+        session_token: session,
+        session_expires: seconds(done.ends),
+        server_public_key: public_key(app),
+    }
 }
 
 /// Body of [`register`].
@@ -128,7 +129,7 @@ fn prove(
 
 /// Enrols a host agent with a person's token, or knows it again by its key.
 #[utoipa::path(post, path = "/api/v1/agents/register", operation_id = "host_agent_register", tag = "hosts", security(()), request_body = Register,
-    responses((status = 200, body = Value), Tries, Stored,
+    responses((status = 200, body = HostAgentAdmitted), Tries, Stored,
         (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
         (status = 401, description = "`token-wrong`: the token is wrong, used or expired, and the key is not known; `proof-needed`: the key is known with another fingerprint; `signature-wrong`, `clock-off`, `replayed`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
@@ -139,7 +140,7 @@ pub async fn register(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     form: Result<Json<Register, SHORT>, Refusal>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<HostAgentAdmitted>, Refusal> {
     count(&app, Road::Register, peer)?;
     let Json(form) = form?;
     let now = app.clock.now();
@@ -180,7 +181,7 @@ pub async fn register(
         app.record_of_host(NewEvent::new("host.readmitted", Severity::Info, message, data))
             .await;
     }
-    Ok(Answered(admitted(&app, &done, &session)))
+    Ok(Answered(admitted(&app, done, session)))
 }
 
 /// Body of [`authenticate`].
@@ -196,7 +197,7 @@ pub struct Authenticate {
 
 /// Gives a host agent a session of an hour for a signature.
 #[utoipa::path(post, path = "/api/v1/agents/auth", operation_id = "host_agent_auth", tag = "hosts", security(()), request_body = Authenticate,
-    responses((status = 200, body = Value), Tries, Stored,
+    responses((status = 200, body = HostAgentAdmitted), Tries, Stored,
         (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
         (status = 401, description = "`agent-unknown`, `signature-wrong`, `clock-off`: more than five minutes apart, `replayed`: used before", body = wire::Problem, content_type = "application/problem+json"),
         (status = 403, description = "`fingerprint-taken`: another agent has this fingerprint", body = wire::Problem, content_type = "application/problem+json"),
@@ -207,7 +208,7 @@ pub async fn authenticate(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     form: Result<Json<Authenticate, SHORT>, Refusal>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<HostAgentAdmitted>, Refusal> {
     count(&app, Road::Authenticate, peer)?;
     let Json(form) = form?;
     let session = secret::new();
@@ -219,13 +220,15 @@ pub async fn authenticate(
     };
     let now = app.clock.now().wall;
     let done = app.fleet.book.authenticate(auth, secret::hash(&session), now).await?;
-    Ok(Answered(admitted(&app, &done, &session)))
+    Ok(Answered(admitted(&app, done, session)))
 }
 
 /// The key with which this box signs, in base64.
-#[utoipa::path(get, path = "/api/v1/server/pubkey", operation_id = "server_pubkey", tag = "hosts", security(()), responses((status = 200, body = Value)))]
-pub async fn pubkey(State(app): State<Arc<App>>) -> Answered<Value> {
-    Answered(json!({ "public_key": public_key(&app) }))
+#[utoipa::path(get, path = "/api/v1/server/pubkey", operation_id = "server_pubkey", tag = "hosts", security(()), responses((status = 200, body = ServerKey)))]
+pub async fn pubkey(State(app): State<Arc<App>>) -> Answered<ServerKey> {
+    Answered(ServerKey {
+        public_key: public_key(&app),
+    })
 }
 
 fn session_of(app: &App, headers: &HeaderMap) -> Result<Agent, Refusal> {
@@ -292,24 +295,14 @@ pub async fn report(
     })))
 }
 
-fn agent_view(agent: &Agent) -> Value {
-    json!({
-        "id": agent.id,
-        "hostname": agent.hostname,
-        "name": agent.name,
-        "fingerprint": agent.fingerprint.chars().take(16).collect::<String>(),
-        "enabled": true,
-        "registered_at": agent.registered_at,
-        "last_auth_at": agent.last_auth_at,
-        "last_seen_at": agent.last_seen_at,
-    })
-}
-
 /// The enrolled host agents.
-#[utoipa::path(get, path = "/api/v1/agents", operation_id = "host_agents", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn agents(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
-    let all: Vec<Value> = app.fleet.book.agents()?.iter().map(agent_view).collect();
-    Ok(Answered(json!({ "count": all.len(), "agents": all })))
+#[utoipa::path(get, path = "/api/v1/agents", operation_id = "host_agents", tag = "hosts", responses((status = 200, body = HostAgents), LoggedIn, Stored))]
+pub async fn agents(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostAgents>, Refusal> {
+    let agents: Vec<HostAgent> = app.fleet.book.agents()?.iter().map(HostAgent::from).collect();
+    Ok(Answered(HostAgents {
+        count: agents.len(),
+        agents,
+    }))
 }
 
 fn number(text: &str, unknown: impl Fn() -> Refusal) -> Result<u64, Refusal> {
@@ -383,17 +376,6 @@ pub async fn blink(
     Ok(Answered(told))
 }
 
-fn token_view(token: &Token) -> Value {
-    json!({
-        "id": token.id,
-        "name": token.name,
-        "created_at": token.created_at,
-        "expires_at": token.expires_at,
-        "used_at": token.used_at,
-        "used_by_agent_id": token.used_by,
-    })
-}
-
 /// Body of [`new_token`].
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct NewToken {
@@ -405,15 +387,18 @@ pub struct NewToken {
 }
 
 /// Tokens with which host agents are enrolled, without their secrets.
-#[utoipa::path(get, path = "/api/v1/tokens", operation_id = "host_tokens", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
-    let all: Vec<Value> = app.fleet.book.tokens()?.iter().map(token_view).collect();
-    Ok(Answered(json!({ "count": all.len(), "tokens": all })))
+#[utoipa::path(get, path = "/api/v1/tokens", operation_id = "host_tokens", tag = "hosts", responses((status = 200, body = HostTokens), LoggedIn, Stored))]
+pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostTokens>, Refusal> {
+    let tokens: Vec<HostToken> = app.fleet.book.tokens()?.iter().map(HostToken::from).collect();
+    Ok(Answered(HostTokens {
+        count: tokens.len(),
+        tokens,
+    }))
 }
 
 /// Makes a token that admits one host agent; it is shown this once.
 #[utoipa::path(post, path = "/api/v1/tokens", operation_id = "host_token_make", tag = "hosts", request_body = NewToken,
-    responses((status = 201, body = Value), LoggedIn, Stored,
+    responses((status = 201, body = HostTokenMade), LoggedIn, Stored,
         (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`full`", body = wire::Problem, content_type = "application/problem+json"),
@@ -423,7 +408,7 @@ pub async fn new_token(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<NewToken>,
-) -> Result<(StatusCode, Answered<Value>), Refusal> {
+) -> Result<(StatusCode, Answered<HostTokenMade>), Refusal> {
     enrol::check_name(&form.name)?;
     let now = app.clock.now().wall;
     let ends = match form.expires_in.unwrap_or(0) {
@@ -451,9 +436,8 @@ pub async fn new_token(
         &person.name,
     )
     .await?;
-    let mut body = token_view(&token);
-    body["token"] = text.into();
-    Ok((StatusCode::CREATED, Answered(body)))
+    let view = HostToken::from(&token);
+    Ok((StatusCode::CREATED, Answered(HostTokenMade { view, token: text })))
 }
 
 /// Takes a token away; an agent that used it stays.

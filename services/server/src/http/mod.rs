@@ -36,6 +36,7 @@ mod smart;
 mod sources;
 mod sse;
 mod telemetry;
+mod told;
 mod update;
 mod view;
 mod wearout;

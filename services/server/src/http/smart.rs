@@ -14,7 +14,7 @@ use health::reading::plain_serial;
 use health::tables::{Drive, Point};
 use health::trend;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use wire::Time;
 use wire::event::Severity;
@@ -24,6 +24,10 @@ use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::person::Person;
+use super::told::drive::{
+    HealthSummary, HealthTotals, HostDriveCrossing, HostDriveHistories, HostDriveHistory, HostDriveIdentity,
+    HostDriveTrend, HostDriveTrends, HostDrives, HostDrivesTrends,
+};
 use crate::app::App;
 
 /// Most points in one answer.
@@ -77,73 +81,32 @@ impl Of {
         })
     }
 
-    pub(super) fn since(&self, app: &App) -> Time {
+    /// A drive's history in that time, without what a clock that was ahead wrote.
+    pub(super) fn points(&self, app: &App, drive: &Drive) -> store::Result<Vec<(i64, Point)>> {
+        let now = app.clock.now().wall.as_second();
+        let mut points = app.fleet.book.points(&drive.id, self.since(app))?;
+        points.retain(|(at, _)| *at <= now + health::AHEAD.as_secs());
+        Ok(points)
+    }
+
+    fn since(&self, app: &App) -> Time {
         let days = self.days.unwrap_or(DAYS);
         let back = jiff::SignedDuration::from_hours(24 * i64::from(days));
         app.clock.now().wall.checked_sub(back).unwrap_or(Time::MIN)
     }
 }
 
-/// Who a drive is.
-pub(super) fn who(drive: &Drive) -> Map<String, Value> {
-    let r = &drive.reading;
-    let who = json!({
-        "id": drive.id,
-        "hostname": drive.hostname,
-        "device": r.device,
-        "device_type": r.device_type,
-        "protocol": r.protocol,
-        "medium": r.medium,
-        "model": r.model,
-        "serial": r.serial,
-        "firmware": r.firmware,
-        "alias": drive.alias,
-        "capacity": r.capacity,
-        "rpm": r.rpm,
-        "present": drive.present,
-        "first_seen": drive.first_seen,
-        "last_seen": drive.last_seen,
-    });
-    who.as_object().cloned().unwrap_or_default()
-}
-
-fn with(drive: &Drive, more: Value) -> Value {
-    let mut all = who(drive);
-    all.extend(more.as_object().cloned().unwrap_or_default());
-    Value::Object(all)
+/// A drive with `more` of it.
+pub(super) fn with(drive: &Drive, more: Value) -> Value {
+    let mut all = json!(HostDriveIdentity::from(drive));
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+        all.extend(more);
+    }
+    all
 }
 
 pub(super) fn answer(drives: Vec<Value>) -> Answered<Value> {
     Answered(json!({ "count": drives.len(), "drives": drives }))
-}
-
-/// Alerts as a list, worst first.
-pub(super) fn alerts(alerts: &health::alert::Alerts) -> Vec<Value> {
-    let mut all: Vec<_> = alerts.iter().collect();
-    all.sort_by_key(|(kind, active)| (std::cmp::Reverse(active.severity), **kind));
-    all.iter()
-        .map(|(kind, a)| json!({ "alert": kind, "severity": a.severity, "message": a.message, "value": a.value, "since": a.since }))
-        .collect()
-}
-
-/// Health of one drive.
-pub(super) fn health_of(drive: &Drive) -> Value {
-    let r = &drive.reading;
-    with(
-        drive,
-        json!({
-            "score": drive.score.score,
-            "status": drive.score.status,
-            "parts": drive.score.parts,
-            "smart_passed": r.passed,
-            "temperature": r.temperature,
-            "temperature_limit": health::alert::limit(r),
-            "power_on_hours": r.power_on_hours,
-            "power_cycles": r.power_cycles,
-            "self_test_failed": r.self_test_failed,
-            "alerts": alerts(&drive.alerts),
-        }),
-    )
 }
 
 /// The newest values of each drive, with what is known of those that matter.
@@ -212,24 +175,36 @@ fn series(points: &[(i64, Point)], only: Option<&str>) -> BTreeMap<String, Vec<(
 /// Histories: `[seconds since 1970, value]` pairs by value; besides the drive's own values `temperature`, `score`,
 /// `wear` and `written`.
 #[utoipa::path(get, path = "/api/smart/attributes/history", operation_id = "smart_history", tag = "smart", params(Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn history(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HostDriveHistories), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn history(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<HostDriveHistories>, Refusal> {
     let of = of(asked)?;
     let mut room = POINTS_MAX;
-    let mut all = Vec::new();
+    let mut drives = Vec::new();
+    let mut truncated = false;
     for drive in of.drives(&app)? {
-        let points = app.fleet.book.points(&drive.id, of.since(&app))?;
-        let series = series(&points, of.attribute.as_deref());
-        let size = series.values().map(Vec::len).sum::<usize>();
-        if size > room && !all.is_empty() {
-            let mut body = json!({ "count": all.len(), "drives": all });
-            body["truncated"] = true.into();
-            return Ok(Answered(body));
+        let points = of.points(&app, &drive)?;
+        let history = series(&points, of.attribute.as_deref());
+        let size = history.values().map(Vec::len).sum::<usize>();
+        truncated = size > room && !drives.is_empty();
+        if truncated {
+            break;
         }
         room = room.saturating_sub(size);
-        all.push(with(&drive, json!({ "points": points.len(), "history": series })));
+        drives.push(HostDriveHistory {
+            who: (&drive).into(),
+            points: points.len(),
+            history,
+        });
     }
-    Ok(answer(all))
+    Ok(Answered(HostDriveHistories {
+        count: drives.len(),
+        drives,
+        truncated,
+    }))
 }
 
 /// Limits that a value's line may cross: its own in the book of known values, or none.
@@ -259,38 +234,48 @@ fn limits(drive: &Drive, key: &str) -> Vec<(&'static str, f64)> {
     }
 }
 
-pub(super) fn trend_of(drive: &Drive, key: &str, points: &[(i64, f64)]) -> Option<Value> {
+pub(super) fn trend_of(drive: &Drive, key: &str, points: &[(i64, f64)]) -> Option<HostDriveTrend> {
     let line = trend::fit(points)?;
     let last = Time::from_second(points.last()?.0).ok()?;
-    let crossings: Vec<Value> = limits(drive, key)
+    let crossings = limits(drive, key)
         .into_iter()
         .filter_map(|(name, limit)| {
-            let mut crossing = json!(line.crossing(limit, last)?);
-            crossing["name"] = name.into();
-            Some(crossing)
+            let crossing = line.crossing(limit, last)?;
+            Some(HostDriveCrossing { name, crossing })
         })
         .collect();
-    let mut value = json!(line);
-    value["crossings"] = crossings.into();
-    Some(value)
+    Some(HostDriveTrend { line, crossings })
 }
 
 /// Trends: a straight line by least squares for each value, how sure it is, and when it crosses a limit.
 #[utoipa::path(get, path = "/api/smart/attributes/trend", operation_id = "smart_trend", tag = "smart", params(Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn trends(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HostDrivesTrends), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn trends(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<HostDrivesTrends>, Refusal> {
     let of = of(asked)?;
-    let mut all = Vec::new();
+    let mut drives = Vec::new();
     for drive in of.drives(&app)? {
-        let points = app.fleet.book.points(&drive.id, of.since(&app))?;
+        let points = of.points(&app, &drive)?;
         let series = series(&points, of.attribute.as_deref());
-        let trends: BTreeMap<&String, Value> = series
-            .iter()
-            .filter_map(|(key, points)| Some((key, trend_of(&drive, key, points)?)))
+        let trends = series
+            .into_iter()
+            .filter_map(|(key, points)| {
+                let trend = trend_of(&drive, &key, &points)?;
+                Some((key, trend))
+            })
             .collect();
-        all.push(with(&drive, json!({ "trends": trends })));
+        drives.push(HostDriveTrends {
+            who: (&drive).into(),
+            trends,
+        });
     }
-    Ok(answer(all))
+    Ok(Answered(HostDrivesTrends {
+        count: drives.len(),
+        drives,
+    }))
 }
 
 /// The values whose count matters, what one costs and who says so.
@@ -302,41 +287,28 @@ pub async fn critical(_: Person) -> Answered<Value> {
 
 /// Score, parts and alerts of the drives asked for.
 #[utoipa::path(get, path = "/api/smart/health/summary", operation_id = "smart_summary", tag = "smart", params(Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HealthSummary), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HealthSummary>, Refusal> {
     let drives = of(asked)?.drives(&app)?;
-    let mut body = totals(&drives);
-    body["drives"] = drives.iter().map(health_of).collect();
-    body["count"] = drives.len().into();
-    Ok(Answered(body))
-}
-
-/// How many drives are how well.
-pub(super) fn totals(drives: &[Drive]) -> Value {
-    use health::score::Status;
-    let of = |status: Status| drives.iter().filter(|drive| drive.score.status == status).count();
-    json!({
-        "total": drives.len(),
-        "healthy": of(Status::Healthy),
-        "warning": of(Status::Warning),
-        "critical": of(Status::Critical),
-        "unknown": of(Status::Unknown),
-    })
+    Ok(Answered(HealthSummary {
+        totals: HealthTotals::of(&drives),
+        drives: HostDrives::of(&drives),
+    }))
 }
 
 /// The same of all drives.
-#[utoipa::path(get, path = "/api/smart/health/all", operation_id = "smart_health_all", tag = "smart", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn health_all(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
-    Ok(answer(Of::default().drives(&app)?.iter().map(health_of).collect()))
+#[utoipa::path(get, path = "/api/smart/health/all", operation_id = "smart_health_all", tag = "smart", responses((status = 200, body = HostDrives), LoggedIn, Stored))]
+pub async fn health_all(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostDrives>, Refusal> {
+    Ok(Answered(HostDrives::of(&Of::default().drives(&app)?)))
 }
 
 /// Drives that lost points or have an alert.
-#[utoipa::path(get, path = "/api/smart/health/issues", operation_id = "smart_issues", tag = "smart", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn issues(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+#[utoipa::path(get, path = "/api/smart/health/issues", operation_id = "smart_issues", tag = "smart", responses((status = 200, body = HostDrives), LoggedIn, Stored))]
+pub async fn issues(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostDrives>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| !drive.alerts.is_empty() || !drive.score.parts.is_empty());
     drives.sort_by_key(|drive| drive.score.score);
-    Ok(answer(drives.iter().map(health_of).collect()))
+    Ok(Answered(HostDrives::of(&drives)))
 }
 
 /// Temperatures over time, lowest, highest and mean.
@@ -346,7 +318,7 @@ pub async fn temperature(State(app): State<Arc<App>>, _: Person, asked: Asked) -
     let of = of(asked)?;
     let mut all = Vec::new();
     for drive in of.drives(&app)? {
-        let points = app.fleet.book.points(&drive.id, of.since(&app))?;
+        let points = of.points(&app, &drive)?;
         let told: Vec<(i64, i64)> = points
             .iter()
             .filter_map(|(at, p)| Some((*at, p.temperature?)))

@@ -17,7 +17,8 @@ use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::person::Person;
-use super::smart::{Asked, answer, of, trend_of, who};
+use super::smart::{Asked, Of, answer, of, trend_of, with};
+use super::told::drive::{HostDriveWear, HostDrivesWear};
 use crate::app::App;
 
 /// Terabytes that a model may be rated for, at most.
@@ -26,40 +27,42 @@ const TBW_MAX: u64 = 1_000_000;
 /// Longest model name.
 const MODEL_MAX: usize = 80;
 
-fn view(drive: &Drive, specs: &[Spec]) -> Value {
-    let spec = specs.iter().find(|spec| spec.model == drive.reading.model);
-    let mut all = who(drive);
-    let told = json!(wear::view(&drive.reading, spec));
-    all.extend(told.as_object().cloned().unwrap_or_default());
-    all.insert("power_on_hours".to_owned(), drive.reading.power_on_hours.into());
-    Value::Object(all)
-}
-
-async fn wears(app: &App, asked: Asked, all: bool) -> Result<Answered<Value>, Refusal> {
-    let drives = of(asked)?.drives(app)?;
+async fn wears(app: &App, asked: Asked, all: bool) -> Result<Answered<HostDrivesWear>, Refusal> {
     let specs = app.fleet.book.specs()?;
-    let views = drives.iter().map(|drive| view(drive, &specs));
-    Ok(answer(
-        views.filter(|view| all || !view["percent_used"].is_null()).collect(),
-    ))
+    let mut drives = Vec::new();
+    for drive in of(asked)?.drives(app)? {
+        let spec = specs.iter().find(|spec| spec.model == drive.reading.model);
+        let wear = wear::view(&drive.reading, spec);
+        if all || wear.percent_used.is_some() {
+            drives.push(HostDriveWear {
+                who: (&drive).into(),
+                wear,
+                power_on_hours: drive.reading.power_on_hours,
+            });
+        }
+    }
+    Ok(Answered(HostDrivesWear {
+        count: drives.len(),
+        drives,
+    }))
 }
 
 /// Wear of the drives asked for, also of those that tell none.
 #[utoipa::path(get, path = "/api/wearout/drive", operation_id = "wearout_drive", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn drive(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn drive(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HostDrivesWear>, Refusal> {
     wears(&app, asked, true).await
 }
 
 /// Wear of every drive that tells it or whose rating is known.
 #[utoipa::path(get, path = "/api/wearout/all", operation_id = "wearout_all", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HostDrivesWear>, Refusal> {
     wears(&app, asked, false).await
 }
 
-fn points(app: &App, drive: &Drive, since: wire::Time) -> Result<Vec<(i64, f64)>, Refusal> {
-    let points = app.fleet.book.points(&drive.id, since)?;
+fn points(app: &App, drive: &Drive, of: &Of) -> Result<Vec<(i64, f64)>, Refusal> {
+    let points = of.points(app, drive)?;
     Ok(points
         .into_iter()
         .filter_map(|(at, point)| Some((at, point.wear?)))
@@ -73,10 +76,8 @@ pub async fn history(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Re
     let of = of(asked)?;
     let mut all = Vec::new();
     for drive in of.drives(&app)? {
-        let points = points(&app, &drive, of.since(&app))?;
-        let mut view = who(&drive);
-        view.insert("history".to_owned(), json!(points));
-        all.push(Value::Object(view));
+        let points = points(&app, &drive, &of)?;
+        all.push(with(&drive, json!({ "history": points })));
     }
     Ok(answer(all))
 }
@@ -88,10 +89,8 @@ pub async fn trend(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Resu
     let of = of(asked)?;
     let mut all = Vec::new();
     for drive in of.drives(&app)? {
-        let points = points(&app, &drive, of.since(&app))?;
-        let mut view = who(&drive);
-        view.insert("trend".to_owned(), trend_of(&drive, "wear", &points).into());
-        all.push(Value::Object(view));
+        let points = points(&app, &drive, &of)?;
+        all.push(with(&drive, json!({ "trend": trend_of(&drive, "wear", &points) })));
     }
     Ok(answer(all))
 }

@@ -1,0 +1,6 @@
+//! What the routes of Vigil's dashboard answer with: add-ons, hosts, tokens, drives of hosts. Every key is always there;
+//! what is not known is null.
+
+pub(super) mod addon;
+pub(super) mod drive;
+pub(super) mod host;
