@@ -3,44 +3,12 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-
 use agent::record::Record;
+use common::exchange::{foreign_data, held_smartctl, is_untouched, script, waiting};
 use common::{Bench, Loop, outcome};
 use wire::command::{Answer, Command};
-use wire::job::{Job, JobState, Outcome, Phase, PhaseStatus};
+use wire::job::{Job, Outcome, Phase, PhaseStatus};
 use wire::{Bytes, JobId};
-
-/// A smartctl that answers nothing, and only once `go` lies beside it.
-fn held_smartctl(dir: &Path) -> PathBuf {
-    let go = dir.join("go");
-    script(
-        dir,
-        &format!("while [ ! -e {} ]; do sleep 0.1; done\nexit 1", go.display()),
-    )
-}
-
-fn script(dir: &Path, text: &str) -> PathBuf {
-    let program = dir.join("smartctl");
-    let script = format!("#!/bin/sh\n{text}\n");
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-    program
-}
-
-/// Bytes of a raw database or a bare dm-crypt: without any signature, and nowhere zero.
-fn foreign_data(length: u64) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut data = Vec::new();
-    while (data.len() as u64) < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        data.extend_from_slice(&(state | 1).to_le_bytes());
-    }
-    data
-}
 
 /// Another disk comes into the drive's place; returns what is on it.
 fn another_disk(drive: &Loop) -> Vec<u8> {
@@ -72,23 +40,6 @@ fn change(bench: &Bench, job: JobId, checkpoint: impl Fn(&str) -> Option<String>
     });
     put.wait().unwrap();
     std::fs::remove_dir_all(bench.path().join("run")).unwrap();
-}
-
-async fn waiting(bench: &Bench, id: JobId) -> String {
-    bench
-        .server
-        .until("the job to wait", |seen| match &seen.jobs.get(&id)?.state {
-            JobState::Waiting { why } if why != "the agent stops" => Some(why.clone()),
-            state => {
-                assert!(!state.is_over(), "{:#?}", seen.jobs[&id]);
-                None
-            }
-        })
-        .await
-}
-
-fn is_untouched(drive: &Loop, data: &[u8]) -> bool {
-    std::fs::read(&drive.file).unwrap() == data
 }
 
 #[tokio::test]
@@ -251,123 +202,4 @@ async fn a_disk_that_comes_into_its_place_during_a_pause_is_not_written() {
     assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
     let summary = job.verdict.unwrap().summary;
     assert!(summary.contains("another drive"), "{summary}");
-}
-
-/// A playbook of a person's own, below the bench's directory.
-fn own_playbook(dir: &Path, text: &str) -> String {
-    let books = dir.join("books");
-    std::fs::create_dir(&books).unwrap();
-    std::fs::write(books.join("mine.toml"), text).unwrap();
-    books.to_str().unwrap().to_owned()
-}
-
-/// Puts other data below a drive whose worker has it open.
-fn put_below(drive: &Loop, data: &[u8]) {
-    let mut disk = std::fs::File::options().write(true).open(&drive.file).unwrap();
-    std::io::Write::write_all(&mut disk, data).unwrap();
-    disk.sync_all().unwrap();
-}
-
-async fn in_step(bench: &Bench, id: JobId, wanted: Phase) {
-    bench
-        .server
-        .until("the step", |seen| {
-            let job = seen.jobs.get(&id)?;
-            assert!(!job.state.is_over(), "{job:#?}");
-            let mut phases = job.phases.iter();
-            phases
-                .find(|state| state.phase == wanted && state.status == PhaseStatus::Running)
-                .map(|_| ())
-        })
-        .await;
-}
-
-/// Hours of a self-test are when a dock's drive is exchanged: neither the next write nor the formatter gets the other one.
-#[tokio::test]
-async fn a_disk_that_comes_during_a_self_test_is_neither_written_nor_formatted() {
-    let between = r#"
-name = "mine"
-about = "a self-test between two passes"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "self_test_short"
-[[step]]
-do = "write"
-pattern = "complement"
-[[step]]
-do = "verify"
-"#;
-    let last = r#"
-name = "mine"
-about = "a self-test before the partition"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "self_test_short"
-[[step]]
-do = "partition"
-"#;
-    for (text, wanted) in [(between, "another drive"), (last, "another one came into its place")] {
-        let dir = tempfile::tempdir().unwrap();
-        let program = held_smartctl(dir.path());
-        let books = own_playbook(dir.path(), text);
-        let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
-        let Some(bench) = Bench::with(&[64], true, &arguments).await else {
-            return;
-        };
-        let id = bench.job("mine").await;
-        in_step(&bench, id, Phase::SelfTestShort).await;
-        let data = foreign_data(64 << 20);
-        put_below(&bench.drives[0], &data);
-        std::fs::write(dir.path().join("go"), "").unwrap();
-        let job = bench.server.over(id).await;
-        assert!(is_untouched(&bench.drives[0], &data), "{wanted}: written");
-        assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
-        let summary = job.verdict.unwrap().summary;
-        assert!(summary.contains(wanted), "{summary}");
-    }
-}
-
-/// The kernel tells a reset, and goes on with whatever answers by the name then.
-#[tokio::test]
-async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = dir.path().join("kernel.log");
-    std::fs::write(&log, "[    1.000000] loop: module loaded\n").unwrap();
-    let arguments = ["--kernel-log", log.to_str().unwrap(), "--rate-drive", "4M"];
-    // Of the larger one less than a third is written before the log is read, so that no header comes onto the other disk.
-    for (exchange, mib, second) in [(false, 32, 100), (true, 384, 200)] {
-        let Some(bench) = Bench::with(&[mib], true, &arguments).await else {
-            return;
-        };
-        let id = bench.job("surface").await;
-        bench
-            .server
-            .until("a checkpoint", |seen| {
-                let progress = seen.jobs.get(&id)?.progress.as_ref()?;
-                (progress.done.0 > 8 << 20).then_some(())
-            })
-            .await;
-        if exchange {
-            put_below(&bench.drives[0], &foreign_data(mib << 20));
-        }
-        let name = bench.drives[0].node.file_name().unwrap().to_str().unwrap();
-        let line = format!("[  {second}.000000] block {name}: hard resetting link\n");
-        let mut log = std::fs::File::options().append(true).open(&log).unwrap();
-        std::io::Write::write_all(&mut log, line.as_bytes()).unwrap();
-        let job = bench.server.over(id).await;
-        let verdict = job.verdict.as_ref().unwrap();
-        if exchange {
-            assert_eq!(outcome(&job), Outcome::Inconclusive, "{verdict:#?}");
-            assert!(verdict.summary.contains("another drive"), "{}", verdict.summary);
-        } else {
-            assert_eq!(outcome(&job), Outcome::Passed, "{verdict:#?}");
-            assert!(verdict.rules.iter().any(|rule| rule.id == "resets"), "{verdict:#?}");
-        }
-    }
 }

@@ -8,6 +8,7 @@
 
 mod agent;
 mod bench;
+pub mod exchange;
 mod existing;
 mod loops;
 mod server;

@@ -1,0 +1,233 @@
+//! Another disk that comes while a drive tests itself, after a reset or in a pause is neither written nor formatted.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::exchange::{foreign_data, held_smartctl, in_step, is_untouched, own_playbook, put_below, script, waiting};
+use common::{Bench, outcome};
+use wire::command::{Answer, Command};
+use wire::job::{JobState, Outcome, Phase, PhaseStatus};
+
+/// Hours of a self-test are when a dock's drive is exchanged: neither the next write nor the formatter gets the other one.
+#[tokio::test]
+async fn a_disk_that_comes_during_a_self_test_is_neither_written_nor_formatted() {
+    let between = r#"
+name = "mine"
+about = "a self-test between two passes"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "write"
+pattern = "complement"
+[[step]]
+do = "verify"
+"#;
+    let last = r#"
+name = "mine"
+about = "a self-test before the partition"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "partition"
+"#;
+    for (text, wanted) in [(between, "another drive"), (last, "another one came into its place")] {
+        let dir = tempfile::tempdir().unwrap();
+        let program = held_smartctl(dir.path());
+        let books = own_playbook(dir.path(), text);
+        let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
+        let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+            return;
+        };
+        let id = bench.job("mine").await;
+        in_step(&bench, id, Phase::SelfTestShort).await;
+        let data = foreign_data(64 << 20);
+        put_below(&bench.drives[0], &data);
+        std::fs::write(dir.path().join("go"), "").unwrap();
+        let job = bench.server.over(id).await;
+        assert!(is_untouched(&bench.drives[0], &data), "{wanted}: written");
+        assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+        let summary = job.verdict.unwrap().summary;
+        assert!(summary.contains(wanted), "{summary}");
+    }
+}
+
+/// The kernel tells a reset, and goes on with whatever answers by the name then.
+#[tokio::test]
+async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("kernel.log");
+    std::fs::write(&log, "[    1.000000] loop: module loaded\n").unwrap();
+    let arguments = ["--kernel-log", log.to_str().unwrap(), "--rate-drive", "4M"];
+    // Of the larger one less than a third is written before the log is read, so that no header comes onto the other disk.
+    for (exchange, mib, second) in [(false, 32, 100), (true, 384, 200)] {
+        let Some(bench) = Bench::with(&[mib], true, &arguments).await else {
+            return;
+        };
+        let id = bench.job("surface").await;
+        bench
+            .server
+            .until("a checkpoint", |seen| {
+                let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+                (progress.done.0 > 8 << 20).then_some(())
+            })
+            .await;
+        if exchange {
+            put_below(&bench.drives[0], &foreign_data(mib << 20));
+        }
+        let name = bench.drives[0].node.file_name().unwrap().to_str().unwrap();
+        let line = format!("[  {second}.000000] block {name}: hard resetting link\n");
+        let mut log = std::fs::File::options().append(true).open(&log).unwrap();
+        std::io::Write::write_all(&mut log, line.as_bytes()).unwrap();
+        let job = bench.server.over(id).await;
+        let verdict = job.verdict.as_ref().unwrap();
+        if exchange {
+            assert_eq!(outcome(&job), Outcome::Inconclusive, "{verdict:#?}");
+            assert!(verdict.summary.contains("another drive"), "{}", verdict.summary);
+        } else {
+            assert_eq!(outcome(&job), Outcome::Passed, "{verdict:#?}");
+            assert!(verdict.rules.iter().any(|rule| rule.id == "resets"), "{verdict:#?}");
+        }
+    }
+}
+
+/// A pause during the last self-test is when a person exchanges the drive: nothing is formatted until it is let go of, and then
+/// only the drive that was tested.
+#[tokio::test]
+async fn a_job_that_is_paused_in_its_last_self_test_formats_nothing_meanwhile() {
+    let text = r#"
+name = "mine"
+about = "a self-test before the partition"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "partition"
+"#;
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let books = own_playbook(dir.path(), text);
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
+    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+        return;
+    };
+    let id = bench.job("mine").await;
+    in_step(&bench, id, Phase::SelfTestShort).await;
+    let actor = || "ann".to_owned();
+    let pause = Command::Pause {
+        job: id,
+        actor: actor(),
+    };
+    assert!(matches!(bench.server.call(pause).await, Ok(Answer::Done { .. })));
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    bench
+        .server
+        .until("the end of the self-test", |seen| {
+            let job = seen.jobs.get(&id)?;
+            assert!(!job.state.is_over(), "{job:#?}");
+            let mut phases = job.phases.iter();
+            phases
+                .find(|state| state.phase == Phase::SelfTestShort && state.status != PhaseStatus::Running)
+                .map(|_| ())
+        })
+        .await;
+    assert_eq!(waiting(&bench, id).await, "paused by ann");
+    let data = foreign_data(64 << 20);
+    put_below(&bench.drives[0], &data);
+    let resume = Command::Resume {
+        job: id,
+        actor: actor(),
+    };
+    assert!(matches!(bench.server.call(resume).await, Ok(Answer::Done { .. })));
+    let job = bench.server.over(id).await;
+    assert!(
+        is_untouched(&bench.drives[0], &data),
+        "the other disk was written: {job:#?}"
+    );
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+}
+
+/// Between an abort and the verdict the drive is asked for its SMART, which takes minutes where it is sick.
+#[tokio::test]
+async fn a_job_that_was_aborted_does_not_go_on_after_a_cut_before_its_verdict() {
+    let dir = tempfile::tempdir().unwrap();
+    let hold = dir.path().join("hold");
+    let called = dir.path().join("called");
+    let text = format!(
+        "while [ -e {0} ]; do : > {1}; sleep 0.1; done\nexit 1",
+        hold.display(),
+        called.display()
+    );
+    let program = script(dir.path(), &text);
+    let arguments = ["--smartctl", program.to_str().unwrap()];
+    let Some(mut bench) = Bench::with(&[common::LARGE], true, &arguments).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("standard").await;
+    std::fs::write(&hold, "").unwrap();
+    let abort = Command::Abort {
+        job: id,
+        actor: "ann".to_owned(),
+    };
+    bench.server.call(abort).await.unwrap();
+    in_step(&bench, id, Phase::SmartAfter).await;
+    // A child that is being started holds the store's lock for a moment.
+    while !called.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    bench.agent.kill();
+    std::fs::remove_file(&hold).unwrap();
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(job.state, JobState::Aborted, "{job:#?}");
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    assert!(job.resumes.is_empty(), "it went on: {:?}", job.resumes);
+}
+
+/// Half an hour of cooling is as good as a pause.
+#[tokio::test]
+async fn a_disk_that_comes_while_the_drive_cools_is_not_written() {
+    let arguments = ["--rate-drive", "15M", "--heat-clock", "10"];
+    let Some(bench) = Bench::with(&[192], true, &arguments).await else {
+        return;
+    };
+    let warm = |degrees: u32| {
+        let mut path = bench.drives[0].file.clone().into_os_string();
+        path.push(".temperature");
+        std::fs::write(path, degrees.to_string()).unwrap();
+    };
+    warm(30);
+    let id = bench.job("surface").await;
+    bench
+        .server
+        .until("a checkpoint", |seen| {
+            let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+            (progress.done.0 > 16 << 20).then_some(())
+        })
+        .await;
+    warm(66);
+    bench.server.event(id, "job.too_hot").await;
+    // What was under way when it was held ends.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let data = foreign_data(192 << 20);
+    put_below(&bench.drives[0], &data);
+    warm(30);
+    let job = bench.server.over(id).await;
+    assert!(
+        is_untouched(&bench.drives[0], &data),
+        "the other disk was written: {job:#?}"
+    );
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    let summary = job.verdict.unwrap().summary;
+    assert!(summary.contains("another drive"), "{summary}");
+}
