@@ -25,9 +25,9 @@ const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 pub enum Revocations<'a> {
     /// The box that signed was not asked.
     Unknown,
-    /// Every certificate that this box remembers, revoked or not; it speaks only for certificates of this key, and of one
-    /// that it no longer remembers nothing is known.
-    Of(Fingerprint, &'a BTreeMap<String, Option<Revocation>>),
+    /// Every certificate that a box remembers by its id, with the key that signed it, revoked or not. Of another key's
+    /// certificate of that id, and of one that it no longer remembers, nothing is known.
+    Of(&'a BTreeMap<String, (Fingerprint, Option<Revocation>)>),
 }
 
 /// Checks a signed certificate, the page made of it, or the text of its QR code.
@@ -108,12 +108,12 @@ fn judge(
         return bad("This is no good certificate: the key that it names is no Ed25519 key.".to_owned());
     };
     let revocation = match revocations {
-        Revocations::Of(box_key, list) if box_key == key => match list.get(&says.id) {
-            Some(Some(revoked)) => RevocationState::Revoked(revoked.clone()),
-            Some(None) => RevocationState::Standing,
-            None => RevocationState::Unknown,
+        Revocations::Of(list) => match list.get(&says.id) {
+            Some((by, Some(revoked))) if *by == key => RevocationState::Revoked(revoked.clone()),
+            Some((by, None)) if *by == key => RevocationState::Standing,
+            Some(_) | None => RevocationState::Unknown,
         },
-        Revocations::Of(..) | Revocations::Unknown => RevocationState::Unknown,
+        Revocations::Unknown => RevocationState::Unknown,
     };
     let known_as = trust.name(key).map(str::to_owned);
     // Nobody vouches for longer than that, whatever the maker wrote.

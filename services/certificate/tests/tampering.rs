@@ -88,13 +88,13 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
     let own = key().public().fingerprint();
     let mut list = BTreeMap::new();
     assert_eq!(
-        of(&signed, &knows(), now(), Revocations::Of(own, &list)).revocation,
+        of(&signed, &knows(), now(), Revocations::Of(&list)).revocation,
         RevocationState::Unknown,
         "the box forgot it, and with it whether it was revoked"
     );
-    list.insert(signed.certificate().id.clone(), None);
+    list.insert(signed.certificate().id.clone(), (own, None));
     assert_eq!(
-        of(&signed, &knows(), now(), Revocations::Of(own, &list)).revocation,
+        of(&signed, &knows(), now(), Revocations::Of(&list)).revocation,
         RevocationState::Standing
     );
     let revocation = Revocation {
@@ -102,15 +102,16 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
         job: wire::JobId::now(),
         why: "the same drive failed later".into(),
     };
-    list.insert(signed.certificate().id.clone(), Some(revocation));
-    let revoked = of(&signed, &knows(), now(), Revocations::Of(own, &list));
+    list.insert(signed.certificate().id.clone(), (own, Some(revocation.clone())));
+    let revoked = of(&signed, &knows(), now(), Revocations::Of(&list));
     assert!(
         revoked.standing == Standing::Bad && revoked.told.contains("failed later"),
         "{}",
         revoked.told
     );
     let other = Key::from_seed(&[1; 32]).public().fingerprint();
-    let foreign = of(&signed, &knows(), now(), Revocations::Of(other, &list));
+    list.insert(signed.certificate().id.clone(), (other, Some(revocation)));
+    let foreign = of(&signed, &knows(), now(), Revocations::Of(&list));
     assert_eq!(
         foreign.revocation,
         RevocationState::Unknown,

@@ -1,5 +1,6 @@
 //! Certificates: those that this box signed, byte for byte, as page and as PDF; and the check of any.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,7 +10,7 @@ use certificate::{Fingerprint, Revocations, Signed, Trust};
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use wire::boxes::{CertificateEntry, CheckRequest};
-use wire::certificate::CertificateCheck;
+use wire::certificate::{CertificateCheck, Revocation};
 
 use super::Refusal;
 use super::body::Text;
@@ -35,6 +36,20 @@ async fn text_of(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
             false => "it is signed when the job has ended",
         })
     })
+}
+
+/// The same for a page that is handed on: of a certificate that was revoked there is none, since the page cannot say so.
+async fn drawable(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
+    let revoked = jobs::find(app, id)?.certificate.and_then(|info| info.revoked);
+    if let Some(Revocation { at, why, .. }) = revoked {
+        return Err(
+            Refusal::new("certificate-revoked", 409, "This certificate was revoked").with(format!(
+                "on {}: {why}. What was signed is kept as /jobs/{id}/certificate, and no page is made of it",
+                at.strftime("%-d %B %Y")
+            )),
+        );
+    }
+    text_of(app, id).await
 }
 
 fn file(kind: &'static str, name: &str, disposition: &str, bytes: Vec<u8>) -> Response {
@@ -95,9 +110,10 @@ pub async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
 #[utoipa::path(get, path = "/jobs/{id}/certificate.html", operation_id = "certificate_page", tag = "certificates", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = String, content_type = "text/html"), LoggedIn, Stored,
         (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`certificate-revoked`: it was, and a page could not say so", body = wire::Problem, content_type = "application/problem+json"),
         (status = 500, description = "`certificate-bad`: what is kept here is damaged", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let (name, page) = make(text_of(&app, &id).await?, certificate::page::html).await?;
+    let (name, page) = make(drawable(&app, &id).await?, certificate::page::html).await?;
     let mut response = file(
         "text/html; charset=utf-8",
         &format!("{name}.html"),
@@ -114,9 +130,10 @@ pub async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
 #[utoipa::path(get, path = "/jobs/{id}/certificate.pdf", operation_id = "certificate_pdf", tag = "certificates", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Vec<u8>, content_type = "application/pdf"), LoggedIn, Stored,
         (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`certificate-revoked`: it was, and a page could not say so", body = wire::Problem, content_type = "application/problem+json"),
         (status = 500, description = "`certificate-bad`: what is kept here is damaged", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let (name, bytes) = make(text_of(&app, &id).await?, certificate::pdf::pdf).await?;
+    let (name, bytes) = make(drawable(&app, &id).await?, certificate::pdf::pdf).await?;
     Ok(file("application/pdf", &format!("{name}.pdf"), "attachment", bytes))
 }
 
@@ -138,18 +155,17 @@ pub async fn check(
     let mut trust = Trust::parse(&request.trust)
         .map_err(|bad| Refusal::new("bad-trust", 422, "The list of keys is not one").with(format!("trust: {bad}")))?;
     let entries = app.certificates()?;
-    let own: Option<Fingerprint> = entries.iter().find_map(|entry| entry.info.key.parse().ok());
-    if let Some(own) = own {
-        trust.add(own, &format!("{}, this box", app.hub(|hub| Hub::name(hub).to_owned())));
-    }
-    let remembered = entries
+    // A box may have had several keys: another one after its store was lost, an older one from a backup.
+    let remembered: BTreeMap<_, _> = entries
         .into_iter()
-        .map(|entry| (entry.info.id, entry.info.revoked))
+        .filter_map(|entry| Some((entry.info.id, (entry.info.key.parse().ok()?, entry.info.revoked))))
         .collect();
+    let name = format!("{}, this box", app.hub(|hub| Hub::name(hub).to_owned()));
+    let own: BTreeSet<Fingerprint> = remembered.values().map(|(key, _)| *key).collect();
+    own.into_iter().for_each(|key| trust.add(key, &name));
     let now = app.clock.now().wall;
     let checked = tokio::task::spawn_blocking(move || {
-        let revocations = own.map_or(Revocations::Unknown, |own| Revocations::Of(own, &remembered));
-        certificate::check(&request.text, &trust, now, revocations)
+        certificate::check(&request.text, &trust, now, Revocations::Of(&remembered))
     })
     .await
     .map_err(|_| Refusal::new("internal", 500, "The check broke off"))?;

@@ -209,6 +209,25 @@ async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
         assert!(std::time::Instant::now() < end, "the revocation was not taken");
     }
     revoked(&check(&mut admin, signed.text(), "").await);
+    for path in [".html", ".pdf"] {
+        let answer = admin.get(&format!("{at}/certificate{path}")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (409, "certificate-revoked"));
+        assert!(answer.text.contains("the same drive failed"), "{}", answer.text);
+    }
+
+    // The box lost its store and has another key now: what it signed before stays its own, and stays revoked.
+    let mut later = finished(10);
+    let second = sign(&later, 5);
+    later.certificate = Some(second.info());
+    tell(&agent, &mut admin, &later).await;
+    let frame = Frame::Certificate(CertificateText {
+        job: later.id,
+        text: second.text().into(),
+    });
+    agent.sender.send(&frame).await.unwrap();
+    text_of(&mut admin, later.id).await;
+    assert_eq!(check(&mut admin, second.text(), "").await.standing, Standing::Trusted);
+    revoked(&check(&mut admin, signed.text(), "").await);
 
     drop(agent);
     made.app.shut_down().await;
@@ -218,9 +237,10 @@ async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
     assert_eq!(text_of(&mut admin, job.id).await, signed.text());
     revoked(&check(&mut admin, signed.text(), "").await);
     let list: Vec<CertificateEntry> = serde_json::from_str(&admin.get("/api/v1/certificates").await.text).unwrap();
-    assert_eq!(list.len(), 1);
+    let first = list.iter().find(|entry| entry.job == job.id).unwrap();
+    assert_eq!(list.len(), 2);
     assert_eq!(
-        (&list[0].info, list[0].outcome),
+        (&first.info, first.outcome),
         (job.certificate.as_ref().unwrap(), Some(Outcome::Passed))
     );
     let line: Value = admin.get(&format!("/api/v1/jobs/{}/timeline", job.id)).await.json();

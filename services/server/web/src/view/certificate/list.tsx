@@ -46,14 +46,14 @@ export function CertificatesPage() {
               <tbody>
                 {shown.map((entry) => (
                   <tr key={entry.info.id}>
-                    <td class="nm mono"><a href={certificateUrl(entry.job, ".html")} target="_blank" rel="noopener">{entry.info.id}</a></td>
+                    <td class="nm mono">{entry.info.revoked ? entry.info.id : <a href={certificateUrl(entry.job, ".html")} target="_blank" rel="noopener">{entry.info.id}</a>}</td>
                     <td data-k="Drive"><a href={drivePath(entry.drive)}>{entry.model}</a>, {bytes(entry.capacity)}<br /><Serial serial={entry.serial} /></td>
                     <td data-k="Verdict">{entry.outcome ? <VerdictMark outcome={entry.outcome} /> : "–"}</td>
                     <td data-k="Signed"><a href={jobPath(entry.job)}>{clock(entry.info.made, now.value)}</a></td>
                     <td data-k="Holds">{entry.info.revoked
                       ? <><span class="v is-fail"><Shape of="fail" />revoked</span><span class="rule"><a href={jobPath(entry.info.revoked.job)}>{entry.info.revoked.why}</a></span></>
                       : <span class="v is-pass"><Shape of="pass" />yes</span>}</td>
-                    <td class="files"><a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a> <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`JSON, signed, of ${entry.info.id}`}>JSON</a></td>
+                    <td class="files">{!entry.info.revoked && <a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a>} <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`JSON, signed, of ${entry.info.id}`}>JSON</a></td>
                   </tr>
                 ))}
               </tbody>

@@ -94,8 +94,8 @@ export function CertificatePanel({ job }: { job: Job }) {
         <dt>Key of this box</dt><dd class="mono print">{grouped4(info.key)}</dd>
       </dl>
       <div class="do">
-        <a class="btn prime" href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Open</a>
-        <a class="btn" href={certificateUrl(job.id, ".pdf")} download><Icon name="file" />PDF to hand over</a>
+        {!info.revoked && <a class="btn prime" href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Open</a>}
+        {!info.revoked && <a class="btn" href={certificateUrl(job.id, ".pdf")} download><Icon name="file" />PDF to hand over</a>}
         <a class="btn" href={certificateUrl(job.id, "")} download={`${info.id}.json`}><Icon name="file" />Signed JSON</a>
       </div>
     </Panel>
