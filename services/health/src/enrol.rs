@@ -85,6 +85,8 @@ pub struct Register {
     pub fingerprint: String,
     /// Ed25519 public key in base64.
     pub public_key: String,
+    /// A signature that came with it and was found good: it brings one session.
+    pub signed: Option<Auth>,
 }
 
 fn bad(field: &str, what: impl std::fmt::Display) -> Problem {
@@ -357,6 +359,7 @@ mod tests {
             name: String::new(),
             fingerprint: "mid:1".into(),
             public_key: STANDARD.encode(SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes()),
+            signed: None,
         };
         good.check().unwrap();
         let weak = STANDARD.encode([0; 32]);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
-use health::enrol::Register;
+use health::enrol::{Auth, Register};
 use health::tables::NAMES;
 use health::{Book, Failure, report};
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ fn form(host: &str, key: u8) -> Register {
         name: String::new(),
         fingerprint: format!("mid:{key}"),
         public_key: STANDARD.encode(SigningKey::from_bytes(&[key; 32]).verifying_key().to_bytes()),
+        signed: None,
     }
 }
 
@@ -184,6 +185,36 @@ async fn a_token_admits_one_key_and_a_host_has_one_agent() {
         book.hosts().unwrap().iter().all(|host| host.hostname != "nas") && book.drives(|_| true).unwrap().is_empty()
     );
     assert_eq!(send(&book, again, "nas", vec![], 5).await, Err("agent-unknown".into()));
+}
+
+#[tokio::test]
+async fn a_signature_that_registered_an_agent_brings_one_session() {
+    use ed25519_dalek::Signer;
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let id = enrol(&book, "nas", 1).await;
+    let now = at(1);
+    let text = format!("{id}:mid:1:{}", now.as_second());
+    let auth = Auth {
+        agent_id: id,
+        fingerprint: "mid:1".into(),
+        timestamp: now.as_second(),
+        signature: STANDARD.encode(SigningKey::from_bytes(&[1; 32]).sign(text.as_bytes()).to_bytes()),
+    };
+    let signed = || Register {
+        signed: Some(auth.clone()),
+        ..form("nas", 1)
+    };
+    book.register(signed(), None, "session a".into(), now).await.unwrap();
+    let heard = book.register(signed(), None, "session b".into(), now).await;
+    let Err(Failure::Refused(problem)) = heard else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(problem.kind, "replayed");
+    let Err(Failure::Refused(problem)) = book.authenticate(auth, "session c".into(), now).await else {
+        panic!("taken")
+    };
+    assert_eq!(problem.kind, "replayed");
 }
 
 #[tokio::test]

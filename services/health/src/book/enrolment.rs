@@ -94,7 +94,18 @@ impl Book {
             let known = agents.into_iter().find(|a| a.public_key == form.public_key);
             let is_new = known.is_none();
             let mut agent = match known {
-                Some(agent) => agent,
+                Some(agent) => {
+                    // The person's word for another machine under the same key is used up by it.
+                    if form.signed.is_none() && agent.fingerprint != form.fingerprint {
+                        let tokens = TOKENS.all(w)?.into_iter().map(|(_, kept)| kept);
+                        for mut kept in tokens.filter(|kept| Some(&kept.hash) == token.as_ref()) {
+                            kept.used_at = kept.used_at.or(Some(now));
+                            kept.used_by = kept.used_by.or(Some(agent.id));
+                            TOKENS.put(w, &kept.id.clone(), &kept)?;
+                        }
+                    }
+                    agent
+                }
                 None => {
                     let tokens = TOKENS.all(w)?;
                     let found = tokens
@@ -130,6 +141,10 @@ impl Book {
                     Agent::new(id, &form, now)
                 }
             };
+            // Remembered with the session that it brings, so that it brings no second one.
+            if let Some(Err(problem)) = form.signed.as_ref().map(|auth| agent.believe(auth, now)) {
+                return Ok(Err(problem));
+            }
             agent.fingerprint.clone_from(&form.fingerprint);
             let ends = agent.admit(&session, now);
             AGENTS.put(w, &agent.id, &agent)?;

@@ -88,7 +88,7 @@ pub struct Register {
     signature: Option<String>,
 }
 
-/// Whether somebody who comes with a key that is known, or signs, may have a session of its agent. The key itself is no
+/// Whether somebody who comes with a key that is known, or signs, may have a session of its agent; with the signature. The key itself is no
 /// secret. Existing agents bring their fingerprint and no signature; whoever has neither the fingerprint of that agent nor a
 /// good token has to sign.
 fn prove(
@@ -97,7 +97,7 @@ fn prove(
     known: Option<&Agent>,
     token: Option<&str>,
     now: wire::Time,
-) -> Result<(), Refusal> {
+) -> Result<Option<Auth>, Refusal> {
     if let Some(signature) = &form.signature {
         let auth = Auth {
             agent_id: known.map_or(0, |agent| agent.id),
@@ -110,17 +110,17 @@ fn prove(
             Some(agent) => agent.clone().believe(&auth, now)?,
             None => auth.signed_by(&form.public_key)?,
         }
-        return Ok(());
+        return Ok(Some(auth));
     }
-    let Some(known) = known else { return Ok(()) };
+    let Some(known) = known else { return Ok(None) };
     if known.fingerprint == form.fingerprint {
-        return Ok(());
+        return Ok(None);
     }
     let tokens = app.fleet.book.tokens()?;
     let good = tokens.iter().any(|kept| {
         Some(kept.hash.as_str()) == token && kept.used_at.is_none() && kept.expires_at.is_none_or(|end| end > now)
     });
-    good.then_some(()).ok_or_else(|| {
+    good.then_some(None).ok_or_else(|| {
         Refusal::new("proof-needed", 401, "The key alone is no proof").with(
             "fingerprint: another than this agent had; sign in at /api/v1/agents/auth, or send timestamp and signature, or a new token",
         )
@@ -152,7 +152,7 @@ pub async fn register(
         .map(|token| secret::hash(&token));
     let known = app.fleet.book.agents()?;
     let known = known.iter().find(|agent| agent.public_key == form.public_key);
-    prove(&app, &form, known, token.as_deref(), now.wall).inspect_err(|refusal| {
+    let signed = prove(&app, &form, known, token.as_deref(), now.wall).inspect_err(|refusal| {
         tracing::warn!(from = peer.key(), host = form.hostname, %refusal, "a registration of a host agent was refused");
     })?;
     let by_key = known.is_some() && form.signature.is_none();
@@ -161,6 +161,7 @@ pub async fn register(
         name: form.name.unwrap_or_default(),
         fingerprint: form.fingerprint,
         public_key: form.public_key,
+        signed,
     };
     let done = app
         .fleet
