@@ -69,9 +69,9 @@ pub fn main(words: &[&str]) -> ExitCode {
     };
     let unit = cgroup::unit_of(who.pid).unwrap_or_else(|| "no unit".into());
     let (head, report) = describe(&who, &unit, Path::new("/proc"));
-    let name = format!("{:012}-{}-{}", who.at, unit.replace(' ', "-"), who.pid);
     let on_disk = fs::read_to_string("/run/kiln/state").is_ok_and(|t| t.trim() == "disk");
     let dir = folder();
+    let name = format!("{:012}-{}-{}", number(&dir, who.at), unit.replace(' ', "-"), who.pid);
     // A medium that is nearly full is for state that burn-ins need.
     let core = (on_disk && proof::usage(Path::new(record::FOLDER)).1 < proof::SHARE_MAX).then(io::stdin);
     let kept = keep(&dir, &name, &report, core);
@@ -173,7 +173,15 @@ fn keep(dir: &Path, name: &str, report: &str, core: Option<impl Read>) -> io::Re
     written
 }
 
-/// Names of what is kept, oldest first: they begin with the time.
+/// The number of the next crash: its time, or one more than the last where the clock was ahead then.
+fn number(dir: &Path, at: i64) -> i64 {
+    let last = names(dir)
+        .last()
+        .and_then(|name| name.split('-').next()?.parse::<i64>().ok());
+    at.max(last.map_or(0, |last| last.saturating_add(1)))
+}
+
+/// Names of what is kept, oldest first: they begin with its [`number`].
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(dir)
         .into_iter()
@@ -288,6 +296,15 @@ mod tests {
             0
         );
         assert_eq!(untold(&dir), ["agent crashed (T9)"]);
+        // One whose clock was ahead hides none that comes after it.
+        let mut crash = |at: i64, who: &str| {
+            let name = format!("{:012}-{who}-1", number(&dir, at));
+            keep(&dir, &name, &format!("{who} crashed\ntime: T{at}\n"), None::<io::Empty>).unwrap();
+            untold(&dir)
+        };
+        assert_eq!(crash(2_000_000_000, "server"), ["server crashed (T2000000000)"]);
+        assert_eq!(crash(1_800_000_000, "agent"), ["agent crashed (T1800000000)"]);
+        assert_eq!(crash(2_000_000_001, "server"), ["server crashed (T2000000001)"]);
     }
 
     #[test]
