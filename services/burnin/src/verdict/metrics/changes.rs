@@ -124,11 +124,15 @@ fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
 
 /// Hours that the job itself may have added: by the clock, else as long as the engine's steps took.
 pub(super) fn own_hours(case: &Case<'_>) -> u64 {
-    let steps = || case.evidence.phases.iter().map(|step| step.seconds).sum::<f64>();
-    let lasted = case
-        .lasted
-        .unwrap_or_else(|| Duration::try_from_secs_f64(steps()).unwrap_or_default());
-    lasted.as_secs().div_ceil(3600)
+    case.lasted
+        .map_or_else(|| worked_hours(case), |lasted| lasted.as_secs().div_ceil(3600))
+}
+
+/// Hours that the engine's steps took.
+pub(super) fn worked_hours(case: &Case<'_>) -> u64 {
+    let seconds = case.evidence.phases.iter().map(|step| step.seconds).sum::<f64>();
+    let worked = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    worked.as_secs().div_ceil(3600)
 }
 
 /// Whether a step wrote every sector.

@@ -598,6 +598,27 @@ fn a_hidden_area_is_not_tested_and_that_is_told() {
     assert_eq!((with(0), with(1)), (None, WARN));
 }
 
+/// A board without a clock of its own begins at 1970, and is set right in the middle of a job.
+#[test]
+fn a_clock_that_is_set_forward_does_not_make_hours_that_were_set_back_a_wrap() {
+    let evidence = clean();
+    let told = |hours| {
+        let mut drive = snapshot();
+        drive.power_on_hours = Some(hours);
+        drive
+    };
+    let (before, after) = (told(31_000), told(3));
+    for years in [0, 50] {
+        let case = Case {
+            before: Some(&before),
+            after: Some(&after),
+            lasted: Some(Duration::from_secs(years * 365 * 86_400)),
+            ..both(&evidence, &before)
+        };
+        assert_eq!(fired(&case, "counters-went-back"), INCONCLUSIVE, "{years} years");
+    }
+}
+
 /// Bit 1 of the critical warning is clear again after the job, and minutes are whole ones.
 #[test]
 fn nvme_heat_that_is_past_is_told_and_heat_during_the_job_is_warn() {
