@@ -8,7 +8,9 @@ const DOCUMENT = new URL("../../wire/bindings/openapi.json", import.meta.url);
 const OUT = new URL("./src/openapi.ts", import.meta.url);
 
 /** The schemas that the page uses; what they name comes with them. */
-export const WANTED = ["AlertProvider", "AlertKind", "AlertDelivery", "ServiceView", "ServiceDetail", "ServiceRequest", "AlertOpen", "SessionView", "TlsView"];
+export const WANTED = ["AlertProvider", "AlertKind", "AlertDelivery", "ServiceView", "ServiceDetail", "ServiceRequest", "AlertOpen", "SessionView", "TlsView",
+  "AddonView", "AddonToken", "AddonTokenMade", "AddonTokenRotated", "AddonRegistered", "Hosts", "HostAgents", "HostTokens", "HostTokenMade",
+  "HealthSummary", "HostDrives", "HostDriveHistories", "HostDrivesTrends", "HostDrivesWear", "ReportInterval", "ServerKey"];
 
 const nameOf = (ref) => ref.replace("#/components/schemas/", "");
 const comment = (text, indent) => (text ? `${indent}/** ${text.replaceAll("\n", " ").replaceAll("*/", "* /")} */\n` : "");
@@ -20,6 +22,7 @@ function typeOf(schema, found, indent = "") {
     return nameOf(schema.$ref);
   }
   const either = schema.oneOf ?? schema.anyOf;
+  if (schema.allOf) return schema.allOf.map((one) => typeOf(one, found, indent)).join(" & ");
   if (either) return either.map((one) => typeOf(one, found, indent)).join(" | ");
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   if (Array.isArray(schema.type)) return schema.type.map((type) => typeOf({ ...schema, type }, found, indent)).join(" | ");
@@ -29,7 +32,9 @@ function typeOf(schema, found, indent = "") {
     case "null": return "null";
     case "integer":
     case "number": return "number";
-    case "array": return `(${typeOf(schema.items ?? {}, found, indent)})[]`.replace(/^\((\w+)\)/, "$1");
+    case "array":
+      if (schema.prefixItems) return `[${schema.prefixItems.map((one) => typeOf(one, found, indent)).join(", ")}]`;
+      return `(${typeOf(schema.items ?? {}, found, indent)})[]`.replace(/^\((\w+)\)/, "$1");
     case "object": {
       if (!schema.properties) return `Record<string, ${typeOf(schema.additionalProperties ?? {}, found, indent)}>`;
       const needed = new Set(schema.required ?? []);

@@ -1,5 +1,77 @@
 // Made by openapi.mjs from wire/bindings/openapi.json: never typed by hand.
 
+/** An add-on that was registered. */
+export type AddonRegistered = {
+  /** The add-on. */
+  addon: AddonView;
+  /** The token that its daemon needs. */
+  token: string;
+};
+
+/** An add-on's token, without its secret, which nobody has. */
+export type AddonToken = {
+  /** The add-on that it belongs to. */
+  addon_id: number | null;
+  /** When it was made. */
+  created_at: string;
+  /** When it ends; null for never. */
+  expires_at: string | null;
+  /** Number. */
+  id: number;
+  /** In words. */
+  name: string;
+};
+
+/** A token that was made. */
+export type AddonTokenMade = {
+  /** When it was made. */
+  created_at: string;
+  /** When it ends; null for never. */
+  expires_at: string | null;
+  /** Number. */
+  id: number;
+  /** In words. */
+  name: string;
+  /** The secret, shown this once. */
+  token: string;
+};
+
+/** The token that takes the place of another. */
+export type AddonTokenRotated = {
+  /** Number. */
+  id: number;
+  /** The secret, shown this once. */
+  token: string;
+};
+
+/** An add-on. */
+export type AddonView = {
+  /** Whether a connection of it stands. */
+  connected: boolean;
+  /** When it was registered. */
+  created_at: string;
+  /** As its manifest says. */
+  description: string;
+  /** Whether it may connect. */
+  enabled: boolean;
+  /** Number; 1 is the burn-in agent. */
+  id: number;
+  /** When it was heard last. */
+  last_seen: string | null;
+  /** Its manifest as it was sent; empty where none has come. */
+  manifest_json: string;
+  /** In words. */
+  name: string;
+  /** Whether it is heard. */
+  status: Liveness;
+  /** When it or its manifest was changed. */
+  updated_at: string;
+  /** Where it listens; empty where it does not. */
+  url: string;
+  /** As its manifest says. */
+  version: string;
+};
+
 /** One choice of a field. */
 export type AlertChoice = {
   /** What is shown. */
@@ -184,6 +256,300 @@ export type AlertStep = {
   told_at?: string | null;
 };
 
+/** One finding and what it costs. */
+export type HealthPart = {
+  /** Points that it costs. */
+  cost: number;
+  /** What it is about: `smart_status`, `attribute:5`, `wear` … */
+  part: string;
+  /** Why, in words. */
+  why: string;
+};
+
+/** The word for a score. */
+export type HealthStatus = "unknown" | "healthy" | "warning" | "critical";
+
+/** Drives and how many of them are how well. */
+export type HealthSummary = HealthTotals & HostDrives;
+
+/** How many drives are how well. */
+export type HealthTotals = {
+  /** Below 50. */
+  critical: number;
+  /** Scores of 80 and more. */
+  healthy: number;
+  /** All. */
+  total: number;
+  /** Without a score. */
+  unknown: number;
+  /** 50 to 79. */
+  warning: number;
+};
+
+/** An enrolled host agent. */
+export type HostAgent = {
+  /** Always true. */
+  enabled: boolean;
+  /** The beginning of what it calls its machine. */
+  fingerprint: string;
+  /** Its computer. */
+  hostname: string;
+  /** Number. */
+  id: number;
+  /** When it last proved its key. */
+  last_auth_at: string;
+  /** When it last reported. */
+  last_seen_at: string | null;
+  /** Name for people. */
+  name: string;
+  /** When it was enrolled. */
+  registered_at: string;
+};
+
+/** The enrolled host agents. */
+export type HostAgents = {
+  /** The agents. */
+  agents: HostAgent[];
+  /** How many. */
+  count: number;
+};
+
+/** An alert that holds. */
+export type HostAlert = {
+  /** What it is about. */
+  alert: HostAlertKind;
+  /** In words, without the drive's name. */
+  message: string;
+  /** How much it matters. */
+  severity: Severity;
+  /** Since when. */
+  since: string;
+  /** The count, percentage or temperature when last told of. */
+  value: number;
+};
+
+/** What an alert is about. */
+export type HostAlertKind = "smart_failed" | "attribute_failing" | "reallocated" | "pending" | "uncorrectable" | "media_errors" | "temperature" | "spare_low" | "critical_warning" | "wear" | "self_test_failed" | "host_silent" | "pool_health" | "pool_errors" | "pool_scan" | "pool_full";
+
+/** How a drive is. */
+export type HostDrive = HostDriveIdentity & {
+  /** What holds, worst first. */
+  alerts: HostAlert[];
+  /** What cost points, dearest first. */
+  parts: HealthPart[];
+  /** How often it was switched on. */
+  power_cycles: number | null;
+  /** Hours. */
+  power_on_hours: number | null;
+  /** 0 to 100; null where it told nothing of its health. */
+  score: number | null;
+  /** Whether its newest self-test failed. */
+  self_test_failed: boolean | null;
+  /** Its own word. */
+  smart_passed: boolean | null;
+  /** The word for it. */
+  status: HealthStatus;
+  /** Degrees Celsius. */
+  temperature: number | null;
+  /** Degrees Celsius that count as too hot. */
+  temperature_limit: number;
+};
+
+/** When a line crosses a limit. */
+export type HostDriveCrossing = TrendCrossing & {
+  /** The limit's name. */
+  name: string;
+};
+
+/** Histories of drives. */
+export type HostDriveHistories = {
+  /** How many drives. */
+  count: number;
+  /** The drives. */
+  drives: HostDriveHistory[];
+  /** True where there was no room for all drives in one answer. */
+  truncated?: boolean;
+};
+
+/** A drive's values over time. */
+export type HostDriveHistory = HostDriveIdentity & {
+  /** Pairs of seconds since 1970 and a value, by the value's key; besides the drive's own `temperature`, `score`, `wear` and `written`. */
+  history: Record<string, ([number, number])[]>;
+  /** Moments of which something is kept. */
+  points: number;
+};
+
+/** Who a drive is. */
+export type HostDriveIdentity = {
+  /** Name that a person gave it; empty where nobody did. */
+  alias: string;
+  /** Bytes. */
+  capacity: number | null;
+  /** The host's name of it: `/dev/sda`. */
+  device: string;
+  /** smartctl's device type. */
+  device_type: string;
+  /** Firmware. */
+  firmware: string;
+  /** First report of it. */
+  first_seen: string;
+  /** Its host. */
+  hostname: string;
+  /** Its key. */
+  id: string;
+  /** Newest report of it. */
+  last_seen: string;
+  /** What the data is kept on. */
+  medium: HostDriveMedium;
+  /** Model. */
+  model: string;
+  /** Whether the host's last report had it. */
+  present: boolean;
+  /** Command set. */
+  protocol: HostDriveProtocol;
+  /** Turns a minute; null where it tells none. */
+  rpm: number | null;
+  /** Serial number; empty where it tells none. */
+  serial: string;
+};
+
+/** What the data is kept on. */
+export type HostDriveMedium = "disk" | "flash" | "unknown";
+
+/** Command set, as smartctl found it. */
+export type HostDriveProtocol = "ata" | "nvme" | "scsi" | "unknown";
+
+/** Where a value goes, by a straight line. */
+export type HostDriveTrend = TrendLine & {
+  /** The limits that it crosses. */
+  crossings: HostDriveCrossing[];
+};
+
+/** Where a drive's values go. */
+export type HostDriveTrends = HostDriveIdentity & {
+  /** By the value's key. */
+  trends: Record<string, HostDriveTrend>;
+};
+
+/** How much of a drive's rated life is used. */
+export type HostDriveWear = HostDriveIdentity & WearView & {
+  /** Hours. */
+  power_on_hours: number | null;
+};
+
+/** Drives with their number. */
+export type HostDrives = {
+  /** How many. */
+  count: number;
+  /** The drives. */
+  drives: HostDrive[];
+};
+
+/** Trends of drives. */
+export type HostDrivesTrends = {
+  /** How many drives. */
+  count: number;
+  /** The drives. */
+  drives: HostDriveTrends[];
+};
+
+/** Wear of drives. */
+export type HostDrivesWear = {
+  /** How many drives. */
+  count: number;
+  /** The drives. */
+  drives: HostDriveWear[];
+};
+
+/** A token for a host agent, without its secret. */
+export type HostToken = {
+  /** When it was made. */
+  created_at: string;
+  /** When it ends; null for never. */
+  expires_at: string | null;
+  /** Number. */
+  id: number;
+  /** Name for people. */
+  name: string;
+  /** When it was used. */
+  used_at: string | null;
+  /** By which agent. */
+  used_by_agent_id: number | null;
+};
+
+/** A token that was made for a host agent. */
+export type HostTokenMade = HostToken & {
+  /** The secret, shown this once. */
+  token: string;
+};
+
+/** The tokens for host agents. */
+export type HostTokens = {
+  /** How many. */
+  count: number;
+  /** The tokens. */
+  tokens: HostToken[];
+};
+
+/** A computer whose drives are known: this box, or one that reports to it. */
+export type HostView = {
+  /** Number of its agent; the box has none. */
+  agent_id: number | null;
+  /** Version of that agent. */
+  agent_version: string;
+  /** Alerts about the host itself, worst first. */
+  alerts: HostAlert[];
+  /** Drives of it. */
+  drives_count: number;
+  /** First report. */
+  first_seen: string;
+  /** How they are. */
+  health: HealthTotals;
+  /** Its name; `this box` for the box itself. */
+  hostname: string;
+  /** When the drives of the last report were read, by the host's clock. */
+  last_report: string;
+  /** When the last report arrived. */
+  last_seen: string;
+  /** Whether its agent can blink a light and listens. */
+  led_identify: boolean;
+  /** Whether it is the box itself. */
+  own: boolean;
+  /** Why drives of the last report were not taken. */
+  rejected: string[];
+  /** Reports taken. */
+  reports: number;
+  /** The score of the worst drive that is there. */
+  score: number | null;
+  /** Whether it no longer reports. */
+  silent: boolean;
+};
+
+/** The hosts. */
+export type Hosts = {
+  /** How many. */
+  count: number;
+  /** This box before those that report to it. */
+  hosts: HostView[];
+};
+
+/** Liveness of an add-on, from its heartbeats. */
+export type Liveness = "online" | "degraded" | "offline";
+
+/** How often host agents report. */
+export type ReportInterval = {
+  /** Seconds that can be chosen. */
+  choices: number[];
+  /** Seconds. */
+  value: number;
+};
+
+/** The key with which this box signs. */
+export type ServerKey = {
+  /** 32 bytes of Ed25519 in base64. */
+  public_key: string;
+};
+
 /** A channel with everything that is set for it. */
 export type ServiceDetail = {
   digest?: AlertDigest | null;
@@ -283,4 +649,57 @@ export type TlsView = {
   ends: string;
   /** SHA-256: 32 hexadecimal pairs with colons, as browsers show it. */
   fingerprint: string;
+};
+
+/** How much a line can be trusted. */
+export type TrendConfidence = "none" | "low" | "medium" | "high";
+
+/** When a line crosses a limit. */
+export type TrendCrossing = {
+  /** The date. */
+  at: string;
+  /** Days from the last point. */
+  days: number;
+  /** The limit. */
+  limit: number;
+};
+
+/** A line through points. */
+export type TrendLine = {
+  /** How much it can be trusted. */
+  confidence: TrendConfidence;
+  /** Days from the first to the last. */
+  days: number;
+  /** `rising`, `falling` or `steady`. */
+  direction: string;
+  /** First and last value. */
+  first: number;
+  /** See `first`. */
+  last: number;
+  /** Change per day. */
+  per_day: number;
+  /** Half the width of the 95 % interval of `per_day`; `None` with two points. */
+  plus_minus: number | null;
+  /** Points. */
+  points: number;
+  /** Share of the scatter that the line explains, 0..=1. */
+  r2: number;
+};
+
+/** Wear with what is known of the model. */
+export type WearView = {
+  /** What is left of 100, not below 0. */
+  percent_left: number | null;
+  /** Percent of the rated life that is used: the greater of both; `None` where nobody says. */
+  percent_used: number | null;
+  /** Terabytes that the model is rated for. */
+  rated_tb: number | null;
+  /** Percent of the rating that is written. */
+  rating_percent: number | null;
+  /** Where the percentage comes from. */
+  source: string;
+  /** By the drive's own word. */
+  told_percent: number | null;
+  /** Terabytes written. */
+  written_tb: number | null;
 };

@@ -1,24 +1,7 @@
 /** What the page asks the box about add-ons, and an add-on through the box. */
 import { call, segment } from "../api";
+import type { AddonRegistered, AddonToken, AddonTokenMade, AddonTokenRotated, AddonView } from "../openapi";
 import { at, obj, objs, type Config } from "./manifest";
-
-/** An add-on as the box lists it. */
-export interface AddonView {
-  id: number;
-  name: string;
-  version: string;
-  description: string;
-  url: string;
-  manifest_json: string;
-  status: "online" | "degraded" | "offline";
-  enabled: boolean;
-  last_seen: string | null;
-  created_at: string;
-  updated_at: string;
-}
-
-/** A token as the box lists it: without its secret, which nobody has. */
-export interface TokenView { id: number; name: string; addon_id: number | null; created_at: string; expires_at: string | null }
 
 /** The burn-in agent's number: part of the box. */
 export const BUILT_IN = 1;
@@ -31,13 +14,13 @@ const ROOT = "/api/addons";
 export const addons = {
   list: () => call<AddonView[]>("GET", ROOT),
   show: (id: number | string) => call<AddonView>("GET", `${ROOT}/${segment(String(id))}`),
-  tokens: () => call<TokenView[]>("GET", `${ROOT}/tokens`),
-  makeToken: (name: string) => call<{ id: number; token: string; expires_at: string | null }>("POST", `${ROOT}/tokens`, { name }),
+  tokens: () => call<AddonToken[]>("GET", `${ROOT}/tokens`),
+  makeToken: (name: string) => call<AddonTokenMade>("POST", `${ROOT}/tokens`, { name }),
   revoke: (id: number) => call<unknown>("DELETE", `${ROOT}/tokens/${id}`),
   /** With a manifest: it is checked first, and nothing is made if it is bad. */
   register: (name: string, url: string, token: string, manifest?: unknown) =>
-    call<{ addon: AddonView; token: string }>("POST", `${ROOT}/register`, { name, url, token, ...(manifest === undefined ? {} : { manifest }) }),
-  rotate: (id: number) => call<{ token: string }>("POST", `${ROOT}/${id}/rotate-token`),
+    call<AddonRegistered>("POST", `${ROOT}/register`, { name, url, token, ...(manifest === undefined ? {} : { manifest }) }),
+  rotate: (id: number) => call<AddonTokenRotated>("POST", `${ROOT}/${id}/rotate-token`),
   enable: (id: number, enabled: boolean, password: string) => call<AddonView>("PUT", `${ROOT}/${id}/enabled`, { enabled, password }),
   remove: (id: number, password: string) => call<unknown>("DELETE", `${ROOT}/${id}`, { password }),
 };

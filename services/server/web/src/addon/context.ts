@@ -4,7 +4,8 @@ import { useEffect } from "preact/hooks";
 import type { Problem } from "@wire";
 
 import { asProblem } from "../api";
-import { ask, type AddonView, type Question, type Told } from "./ask";
+import type { AddonView } from "../openapi";
+import { ask, type Question, type Told } from "./ask";
 import type { Feed } from "./feed";
 import type { Part } from "./manifest";
 

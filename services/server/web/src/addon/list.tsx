@@ -11,7 +11,8 @@ import { ago, plural, stamp } from "../format";
 import { addonPath } from "../route";
 import { now } from "../state/app";
 import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
-import { addons, BUILT_IN, type AddonView, type TokenView } from "./ask";
+import type { AddonToken, AddonView } from "../openapi";
+import { addons, BUILT_IN } from "./ask";
 import { compose, enrolment, environment } from "./compose";
 import { at, obj, readManifest, str } from "./manifest";
 import { Refused } from "./refused";
@@ -140,7 +141,7 @@ function WithPassword(props: { title: string; words: string; act: string; danger
   );
 }
 
-type Question = { kind: "add" } | { kind: "enable" | "remove" | "rotate"; addon: AddonView } | { kind: "made"; made: Made } | { kind: "revoke"; token: TokenView } | null;
+type Question = { kind: "add" } | { kind: "enable" | "remove" | "rotate"; addon: AddonView } | { kind: "made"; made: Made } | { kind: "revoke"; token: AddonToken } | null;
 
 function One({ addon, ask: question }: { addon: AddonView; ask: Signal<Question> }) {
   const manifest = readManifest(addon.manifest_json);
@@ -170,7 +171,7 @@ function One({ addon, ask: question }: { addon: AddonView; ask: Signal<Question>
   );
 }
 
-function Tokens({ list, names, ask: question }: { list: readonly TokenView[]; names: ReadonlyMap<number, string>; ask: Signal<Question> }) {
+function Tokens({ list, names, ask: question }: { list: readonly AddonToken[]; names: ReadonlyMap<number, string>; ask: Signal<Question> }) {
   return (
     <Panel title="Tokens" note={`${plural(list.length, "token")}; of each the box keeps only a print`}>
       {list.length === 0 ? <p class="mute">There are none.</p> : (
@@ -215,7 +216,7 @@ function Sure(props: { title: string; words: string; act: string; run: () => Pro
 /** The page. */
 export function AddonsPage() {
   const list = useSignal<AddonView[] | null>(null);
-  const tokens = useSignal<TokenView[]>([]);
+  const tokens = useSignal<AddonToken[]>([]);
   const problem = useSignal<Problem | null>(null);
   const question = useSignal<Question>(null);
   const load = async () => {

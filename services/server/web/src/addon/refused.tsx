@@ -6,7 +6,8 @@ import type { Problem } from "@wire";
 import { asProblem } from "../api";
 import { stamp } from "../format";
 import { ProblemNote } from "../view/bits";
-import { ask, type AddonView } from "./ask";
+import type { AddonView } from "../openapi";
+import { ask } from "./ask";
 import { at, str } from "./manifest";
 import { readLine, type Line } from "./ring";
 

@@ -3,7 +3,7 @@ import { computed } from "@preact/signals";
 
 import { known } from "../state/app";
 import { Shape } from "../view/bits";
-import type { AddonView } from "./ask";
+import type { AddonView } from "../openapi";
 
 /** Number of the newest event about add-ons: when it turns, what is known of them is out of date. */
 export const addonNews = computed(() => known.value.events.findLast((event) => event.type.startsWith("addon"))?.seq ?? 0);

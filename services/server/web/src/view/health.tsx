@@ -6,29 +6,27 @@ import type { Problem } from "@wire";
 import "../style/hosts.css";
 import { asProblem, call, segment } from "../api";
 import { ago, bytes, clock } from "../format";
+import type { HealthSummary, HostDrive, HostDrivesTrends, HostDrivesWear, HostDriveTrend, HostDriveWear } from "../openapi";
 import { now } from "../state/app";
 import { Panel, ProblemNote, Shape } from "./bits";
-import { AlertLine, History, type HostDrive, NAMES, Parts, shapeOf } from "./settings/hosts-drive";
-import { type Trend, trendWords } from "./settings/hosts-line";
+import { AlertLine, History, NAMES, Parts, shapeOf } from "./settings/hosts-drive";
+import { trendWords } from "./settings/hosts-line";
 
-/** As `/api/wearout/drive` tells it. */
-interface Wear { id: string; percent_used: number | null; source: string; written_tb: number | null; rated_tb: number | null }
-
-interface Told { drive: HostDrive; wear: Wear | undefined; trends: Record<string, Trend> }
+interface Told { drive: HostDrive; wear: HostDriveWear | undefined; trends: Record<string, HostDriveTrend> }
 
 async function ask(serial: string): Promise<Told | null> {
   const of = `hostname=this%20box&serial=${segment(serial)}&days=90`;
   const [health, wear, trend] = await Promise.all([
-    call<{ drives: HostDrive[] }>("GET", `/api/smart/health/summary?${of}`),
-    call<{ drives: Wear[] }>("GET", `/api/wearout/drive?${of}`),
-    call<{ drives: { id: string; trends: Record<string, Trend> }[] }>("GET", `/api/smart/attributes/trend?${of}`),
+    call<HealthSummary>("GET", `/api/smart/health/summary?${of}`),
+    call<HostDrivesWear>("GET", `/api/wearout/drive?${of}`),
+    call<HostDrivesTrends>("GET", `/api/smart/attributes/trend?${of}`),
   ]);
   const [drive] = health.drives;
   if (!drive) return null;
   return { drive, wear: wear.drives.find(({ id }) => id === drive.id), trends: trend.drives.find(({ id }) => id === drive.id)?.trends ?? {} };
 }
 
-function wearWords({ percent_used, source, written_tb, rated_tb }: Wear): string {
+function wearWords({ percent_used, source, written_tb, rated_tb }: HostDriveWear): string {
   const written = written_tb === null ? "" : `${bytes(written_tb * 1e12)} written${rated_tb === null ? "" : ` of ${rated_tb} TB rated`}`;
   if (percent_used === null) return written || "It tells none.";
   return `${percent_used} % of its rated life is used (${source})${written && `; ${written}`}.`;

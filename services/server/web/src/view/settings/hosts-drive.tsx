@@ -5,31 +5,9 @@ import type { Problem } from "@wire";
 
 import { asProblem, call, segment } from "../../api";
 import { ago, bytes, celsius, duration } from "../../format";
+import type { HostAlert, HostDrive, HostDriveHistories } from "../../openapi";
 import { ProblemNote, Serial, Shape } from "../bits";
 import { type Line, outline } from "./hosts-line";
-
-/** An alert that holds. */
-export interface Alert { alert: string; severity: "info" | "warning" | "critical"; message: string; since: string }
-
-/** A drive, as `/api/smart/health/all` tells it. */
-export interface HostDrive {
-  id: string;
-  hostname: string;
-  device: string;
-  model: string;
-  serial: string;
-  alias: string;
-  protocol: string;
-  capacity: number | null;
-  present: boolean;
-  last_seen: string;
-  score: number | null;
-  status: "healthy" | "warning" | "critical" | "unknown";
-  parts: { part: string; cost: number; why: string }[];
-  temperature: number | null;
-  power_on_hours: number | null;
-  alerts: Alert[];
-}
 
 /** The shape of a status; its word stands beside it. */
 export const shapeOf = (status: HostDrive["status"]) => ({ healthy: "pass", warning: "warn", critical: "fail", unknown: "inc" } as const)[status];
@@ -75,7 +53,7 @@ export function History({ drive }: { drive: HostDrive }) {
   const problem = useSignal<Problem | null>(null);
   useEffect(() => {
     const of = `hostname=${segment(drive.hostname)}&serial=${segment(drive.serial)}&model=${segment(drive.model)}&days=90`;
-    call<{ drives: { id: string; history: Record<string, Line> }[] }>("GET", `/api/smart/attributes/history?${of}`).then(
+    call<HostDriveHistories>("GET", `/api/smart/attributes/history?${of}`).then(
       (told) => (lines.value = told.drives.find(({ id }) => id === drive.id)?.history ?? {}),
       (thrown) => (problem.value = asProblem(thrown)),
     );
@@ -118,7 +96,7 @@ export function DriveRow({ drive, now, page }: { drive: HostDrive; now: number; 
 }
 
 /** An alert in one line. */
-export function AlertLine({ alert, now }: { alert: Alert; now: number }) {
+export function AlertLine({ alert, now }: { alert: HostAlert; now: number }) {
   const shape = alert.severity === "critical" ? "fail" : "warn";
   return <p class={`v said is-${shape}`}><Shape of={shape} /><span>{alert.message} <span class="mute">began {ago(alert.since, now)}</span></span></p>;
 }

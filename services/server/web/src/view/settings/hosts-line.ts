@@ -1,4 +1,5 @@
 /** The line of a small multiple, and where it goes in words. Pure; tested in `hosts-line.test.ts`. */
+import type { HostDriveTrend } from "../../openapi";
 
 /** Moments in seconds with their values, oldest first. */
 export type Line = [number, number][];
@@ -18,13 +19,8 @@ export function outline(line: Line): { path: string; low: number; high: number }
 /** A serial as it is compared: translation layers pad and case it differently. */
 export const plain = (serial: string) => serial.replace(/[^0-9a-z]/gi, "").toUpperCase();
 
-/** Where a value goes, as `/api/smart/attributes/trend` tells it. */
-export interface Trend {
-  per_day: number;
-  confidence: "none" | "low" | "medium" | "high";
-  direction: "steady" | "rising" | "falling";
-  crossings: { name: string; limit: number; days: number; at: string }[];
-}
+/** What of a trend is put into words. */
+export type Trend = Pick<HostDriveTrend, "per_day" | "confidence" | "direction"> & { crossings: Pick<HostDriveTrend["crossings"][number], "name" | "days" | "at">[] };
 
 const SURE = { none: "", low: ", by few readings", medium: "", high: ", closely on a line" } as const;
 const LIMITS: Record<string, string> = { limit: "its limit", wear_90: "90 %", rated_life: "its rated life", threshold: "its threshold", warning: "80", critical: "what is critical" };

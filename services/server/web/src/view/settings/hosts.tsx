@@ -6,15 +6,12 @@ import type { Problem } from "@wire";
 import "../../style/hosts.css";
 import { asProblem, call, segment } from "../../api";
 import { ago, duration, plural } from "../../format";
+import type { HostDrive, HostDrives, Hosts, HostToken, HostTokenMade, HostTokens, HostView, ReportInterval } from "../../openapi";
 import { drivePath } from "../../route";
 import { known } from "../../state/app";
 import { Dialog, Panel, ProblemNote, Shape } from "../bits";
-import { type Alert, AlertLine, DriveRow, type HostDrive } from "./hosts-drive";
+import { AlertLine, DriveRow } from "./hosts-drive";
 import { plain } from "./hosts-line";
-
-interface Host { hostname: string; own: boolean; agent_id: number | null; agent_version: string; last_seen: string; silent: boolean; alerts: Alert[]; rejected: string[] }
-interface Token { id: number; name: string; created_at: string; expires_at: string | null; used_at: string | null }
-interface Fresh extends Token { token: string }
 
 /** How often the page asks while somebody looks: reports come a minute apart at most. */
 const AGAIN_MS = 60_000;
@@ -25,17 +22,17 @@ function pageOf(drive: HostDrive): { page?: string } {
   return own ? { page: drivePath(own.key) } : {};
 }
 
-function Hosts() {
-  const hosts = useSignal<Host[] | null>(null);
+function Known() {
+  const hosts = useSignal<HostView[] | null>(null);
   const drives = useSignal<HostDrive[]>([]);
   const problem = useSignal<Problem | null>(null);
-  const leaving = useSignal<Host | null>(null);
+  const leaving = useSignal<HostView | null>(null);
   const now = Date.now();
   const look = async () => {
     try {
       const [told, all] = await Promise.all([
-        call<{ hosts: Host[] }>("GET", "/api/hosts"),
-        call<{ drives: HostDrive[] }>("GET", "/api/smart/health/all"),
+        call<Hosts>("GET", "/api/hosts"),
+        call<HostDrives>("GET", "/api/smart/health/all"),
       ]);
       drives.value = all.drives;
       hosts.value = told.hosts;
@@ -49,7 +46,7 @@ function Hosts() {
     const timer = setInterval(() => void look(), AGAIN_MS);
     return () => clearInterval(timer);
   }, []);
-  const remove = async (host: Host) => {
+  const remove = async (host: HostView) => {
     try {
       if (host.agent_id !== null) await call("DELETE", `/agents/${segment(String(host.agent_id))}`);
       leaving.value = null;
@@ -97,7 +94,7 @@ function Interval() {
   const choices = useSignal<number[]>([]);
   const problem = useSignal<Problem | null>(null);
   const path = "/api/settings/agents/report_interval";
-  const ask = async (work: Promise<{ value: number; choices: number[] }>) => {
+  const ask = async (work: Promise<ReportInterval>) => {
     try {
       const told = await work;
       value.value = told.value;
@@ -122,13 +119,13 @@ function Interval() {
 }
 
 function Enrol() {
-  const tokens = useSignal<Token[]>([]);
+  const tokens = useSignal<HostToken[]>([]);
   const name = useSignal("");
-  const fresh = useSignal<Fresh | null>(null);
+  const fresh = useSignal<HostTokenMade | null>(null);
   const problem = useSignal<Problem | null>(null);
   const look = async () => {
     try {
-      tokens.value = (await call<{ tokens: Token[] }>("GET", "/tokens")).tokens.filter(({ used_at }) => !used_at);
+      tokens.value = (await call<HostTokens>("GET", "/tokens")).tokens.filter(({ used_at }) => !used_at);
     } catch (thrown) {
       problem.value = asProblem(thrown);
     }
@@ -144,7 +141,7 @@ function Enrol() {
     await look();
   };
   const make = () => work(async () => {
-    fresh.value = await call<Fresh>("POST", "/tokens", { name: name.value.trim(), expires_in: 86_400 });
+    fresh.value = await call<HostTokenMade>("POST", "/tokens", { name: name.value.trim(), expires_in: 86_400 });
     name.value = "";
   });
   return (
@@ -178,7 +175,7 @@ function Enrol() {
 export default function Page() {
   return (
     <>
-      <Hosts />
+      <Known />
       <Enrol />
       <Interval />
       <Panel title="On paper"><p><a href="/api/reports/health">All drives, the worst first</a>, to print or keep.</p></Panel>

@@ -3,17 +3,12 @@ import { useSignal } from "@preact/signals";
 import type { CertificateEntry, Problem, TrustedKeys, UpdateState } from "@wire";
 import { useEffect } from "preact/hooks";
 
-import { addons, type AddonView, type TokenView } from "../../addon/ask";
+import { addons } from "../../addon/ask";
 import { api, asProblem, call, segment } from "../../api";
 import { ago, clock, plural } from "../../format";
-import type { TlsView } from "../../openapi";
+import type { AddonToken, AddonView, HostAgent, HostAgents, HostToken, HostTokens, ServerKey, TlsView } from "../../openapi";
 import { now, visit } from "../../state/app";
 import { Dialog, Panel, ProblemNote } from "../bits";
-
-/** A computer that reports its drives, as `/api/v1/agents` tells it. */
-interface HostKey { id: number; hostname: string; fingerprint: string; registered_at: string; last_seen_at: string | null }
-/** A token with which such a computer is enrolled. */
-interface HostToken { id: number; name: string; created_at: string; expires_at: string | null; used_at: string | null }
 
 /** A key that signed certificates here. */
 export interface SigningKey { key: string; count: number; first: string; last: string }
@@ -44,25 +39,32 @@ interface Told {
   tls: TlsView | null;
   updates: TrustedKeys | null;
   signing: SigningKey[];
-  tokens: TokenView[];
+  tokens: AddonToken[];
   addons: AddonView[];
-  hosts: HostKey[];
+  hosts: HostAgent[];
   enrol: HostToken[];
 }
 
+/** Takes a refusal of that type for "there is none"; every other failure stays one. */
+const none = (type: string) => (thrown: unknown) => {
+  if (asProblem(thrown).type === type) return null;
+  throw thrown;
+};
+
 async function ask(): Promise<Told> {
   const [gate, tls, updates, certificates, tokens, all, hosts, enrol] = await Promise.all([
-    call<{ public_key: string }>("GET", "/server/pubkey"),
+    call<ServerKey>("GET", "/server/pubkey"),
     // A server without TLS answers that it has none, which is no failure of the page.
-    call<TlsView>("GET", "/tls").catch((thrown: unknown) => { if (asProblem(thrown).type === "no-tls") return null; throw thrown; }),
-    call<UpdateState>("GET", "/update"),
+    call<TlsView>("GET", "/tls").catch(none("no-tls")),
+    // Nor is one that runs outside a box, where no system is updated.
+    call<UpdateState>("GET", "/update").then(({ view }) => view.keys).catch(none("no-supervisor")),
     api.certificates(),
     addons.tokens(),
     addons.list(),
-    call<{ agents: HostKey[] }>("GET", "/agents"),
-    call<{ tokens: HostToken[] }>("GET", "/tokens"),
+    call<HostAgents>("GET", "/agents"),
+    call<HostTokens>("GET", "/tokens"),
   ]);
-  return { gate: gate.public_key, tls, updates: updates.view.keys, signing: signingKeys(certificates), tokens, addons: all, hosts: hosts.agents, enrol: enrol.tokens };
+  return { gate: gate.public_key, tls, updates, signing: signingKeys(certificates), tokens, addons: all, hosts: hosts.agents, enrol: enrol.tokens };
 }
 
 function Own({ told }: { told: Told }) {
