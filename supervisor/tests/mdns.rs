@@ -114,7 +114,10 @@ fn a_box_alone_does_not_hear_itself_and_so_keeps_its_name() {
     // A thread of its own goes into the namespace; the others stay where they are.
     std::thread::spawn(|| {
         if let Err(why) = network() {
-            let _ = writeln!(std::io::stderr(), "NOT RUN: the name service alone in its network: {why}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "NOT RUN: the name service alone in its network: {why}"
+            );
             return;
         }
         let (far, own) = (ear_v6("far"), [ear_v6("lan"), ear_v4("lan")]);
