@@ -115,6 +115,17 @@ pub(crate) fn remembered(event: &Event, facts: &Facts, service: &Service) -> Opt
     one(event, facts, service, &|_: &str| None, event.ts).remember
 }
 
+/// Whether a channel was told the same a short time ago.
+pub(crate) fn is_cooling(
+    event: &Event,
+    facts: &Facts,
+    service: &Service,
+    told: impl Fn(&str) -> Option<Time>,
+    now: Time,
+) -> bool {
+    one(event, facts, service, &told, now).decision == Decision::Keep(Why::CoolDown)
+}
+
 /// Now, or together with others; for a channel of the second line, when it is its turn.
 pub(crate) fn when(severity: Severity, service: &Service, now: Time) -> Decision {
     if severity == Severity::Critical {

@@ -29,7 +29,7 @@ use wire::event::{Actor, NewEvent, Severity};
 use wire::frame::LogLine;
 use wire::job::{Job, Outcome};
 use wire::playbook::PlaybookInfo;
-use wire::{Event, JobId, Time};
+use wire::{DriveId, Event, JobId, Time};
 
 use crate::clock::Clock;
 use crate::hub::units::Remembered;
@@ -438,13 +438,23 @@ fn revoke(w: &mut Write<'_, '_>, failed: &Job) -> store::Result<()> {
         let good = matches!(entry.outcome, Some(Outcome::Passed | Outcome::Warn));
         // Job ids rise with time: a later success is not taken back by an older failure that is told again.
         let stands = good && entry.info.revoked.is_none() && entry.job < failed.id;
-        if !stands || entry.drive != failed.drive {
+        if !stands || !is_of_its_drive(&entry, failed) {
             continue;
         }
         entry.info.revoked = Some(Revocation::by(failed, entry.info.made));
         SEALS.put(w, &id, &entry)?;
     }
     Ok(())
+}
+
+/// Whether a certificate is of a job's drive: by its id, or, behind a bridge that hides the world wide name, by its serial
+/// number. A bridge may leave the maker out of the model, and a dock's own serial is that of many drives.
+fn is_of_its_drive(entry: &CertificateEntry, job: &Job) -> bool {
+    let named = |serial: &str| DriveId::from_serial("", &serial.to_ascii_uppercase(), job.capacity.0);
+    let serial = named(&job.serial).filter(|own| named(&entry.serial).as_ref() == Some(own));
+    let (one, other) = (entry.model.as_str(), job.model.as_str());
+    let model = !one.is_empty() && !other.is_empty() && (one.ends_with(other) || other.ends_with(one));
+    entry.drive == job.drive || serial.is_some() && model && entry.capacity == job.capacity
 }
 
 /// Drops the certificates that were made first where the list is full: the first to have expired.

@@ -21,9 +21,9 @@ use utoipa::ToSchema;
 use wire::Time;
 use wire::event::{Event, NewEvent, Severity};
 
-use super::{Changed, Engine, Host, TOLD, book, digest, index};
+use super::{Changed, Engine, Host, TOLD, book, digest, index, recall};
 use crate::message::{self, BODY_MAX, Facts, Message, cut};
-use crate::route::{Decision, Routed, remembered, when};
+use crate::route::{Decision, Routed, is_cooling, remembered, when};
 use crate::service::{ESCALATE, Service};
 
 /// The alerts, by the number of their event.
@@ -312,17 +312,24 @@ impl Engine {
                         return Ok((changed, told));
                     };
                     let Kept { alert, event } = &mut kept;
+                    let mut cooling = Vec::new();
                     for step in alert
                         .steps
                         .iter_mut()
                         .filter(|step| step.told_at.is_none() && is_due(step.due_at))
                     {
-                        step.told_at = Some(now);
                         let service = services.iter().find(|service| service.id == step.service_id);
                         // One that was taken away or switched off meanwhile is told nothing.
                         let Some(service) = service.filter(|service| service.enabled) else {
+                            step.told_at = Some(now);
                             continue;
                         };
+                        // Of a burst that opened before the first of it was told, the rest cools down with it.
+                        if is_cooling(event, &facts, service, |key| recall(w, key), now) {
+                            cooling.push(step.service_id);
+                            continue;
+                        }
+                        step.told_at = Some(now);
                         match when(event.severity, service, now) {
                             Decision::Collect(at) => digest::collect(w, service.id, event, &facts, at)?,
                             Decision::Send | Decision::Keep(_) => {
@@ -335,6 +342,7 @@ impl Engine {
                         }
                         told.push((service.name.clone(), alert.title.clone()));
                     }
+                    alert.steps.retain(|step| !cooling.contains(&step.service_id));
                     changed.open.push((id, alert.next()));
                     ALERTS.put(w, &id, &kept)?;
                     Ok((changed, told))

@@ -2,7 +2,7 @@
 
 use wire::event::Event;
 
-use super::{BATCH, CURSOR, Changed, Engine, Host, STATE, TOLD, book, digest, escalation, index};
+use super::{BATCH, CURSOR, Changed, Engine, Host, STATE, TOLD, book, digest, escalation, index, recall};
 use crate::message::{self, Facts};
 use crate::route::{Decision, route};
 
@@ -32,14 +32,7 @@ impl Engine {
             .write(move |w| {
                 let mut changed = Changed::default();
                 for (event, facts) in &batch {
-                    let remembered = |key: &str| {
-                        let found = TOLD.get(w, key);
-                        found
-                            .inspect_err(|error| tracing::warn!(%error, "a cool-down was not read"))
-                            .ok()
-                            .flatten()
-                    };
-                    let routed = route(event, facts, &services, remembered, now);
+                    let routed = route(event, facts, &services, |key| recall(w, key), now);
                     let steps = escalation::steps(event, &routed, &services, now);
                     for routed in routed {
                         let Some(service) = services.iter().find(|service| service.id == routed.service) else {

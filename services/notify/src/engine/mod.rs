@@ -37,7 +37,7 @@ pub use escalation::{Alert, Step};
 pub use retry::{GIVE_UP, WAITS};
 use tables::{
     COLLECTED, COLLECTED_MAX, CURSOR, HISTORY, HISTORY_MAX, Line, QUEUE, QUEUE_MAX, SERVICES, STATE, TOLD, TOLD_MAX,
-    Waiting, dropped_key, due_key,
+    Waiting, dropped_key, due_key, recall,
 };
 pub use tables::{Delivery, NAMES, PASSING, Status};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use store::Table;
+use store::{Table, View};
 use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
@@ -50,6 +50,15 @@ pub(super) const COLLECTED_MAX: u64 = 300;
 
 /// Time at which a key was told last, for cool-downs.
 pub(super) const TOLD: Table<String, Time> = Table::new("alert-told");
+
+/// When a key of [`TOLD`] was told last. One that cannot be read silences nobody.
+pub(super) fn recall(view: &impl View, key: &str) -> Option<Time> {
+    let found = TOLD.get(view, key);
+    found
+        .inspect_err(|error| tracing::warn!(%error, "a cool-down was not read"))
+        .ok()
+        .flatten()
+}
 
 /// Keys remembered.
 pub(super) const TOLD_MAX: u64 = 5000;

@@ -40,7 +40,13 @@ async fn text_of(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
 
 /// The same for a page that is handed on: of a certificate that was revoked there is none, since the page cannot say so.
 async fn drawable(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
-    let revoked = jobs::find(app, id)?.certificate.and_then(|info| info.revoked);
+    let job = jobs::find(app, id)?;
+    // An agent that lost its store tells no more of the job, and the list still knows.
+    let listed = app.certificates()?.into_iter().find(|entry| entry.job == job.id);
+    let revoked = job
+        .certificate
+        .and_then(|info| info.revoked)
+        .or_else(|| listed?.info.revoked);
     if let Some(Revocation { at, why, .. }) = revoked {
         return Err(
             Refusal::new("certificate-revoked", 409, "This certificate was revoked").with(format!(

@@ -305,12 +305,19 @@ async fn a_failure_revokes_what_the_agent_has_forgotten_and_nothing_later() {
         );
         certified.push((job, signed));
     }
-    let mut failed = finished(20);
-    if let Some(verdict) = &mut failed.verdict {
-        verdict.outcome = Outcome::Failed;
-        verdict.summary = "3 blocks differ.".into();
-    }
-    tell(&agent, &mut admin, &failed).await;
+    let fails = |number, id: &str, serial: &str| {
+        let mut failed = finished(number);
+        failed.drive = wire::DriveId::parse(id).unwrap();
+        failed.serial = serial.to_owned();
+        if let Some(verdict) = &mut failed.verdict {
+            verdict.outcome = Outcome::Failed;
+            verdict.summary = "3 blocks differ.".into();
+        }
+        failed
+    };
+    // Plugged in directly, the same drive tells a world wide name; another of its model is another drive.
+    tell(&agent, &mut admin, &fails(35, "wwn-5000c500a1b2c3d5", "WD-9999")).await;
+    tell(&agent, &mut admin, &fails(20, "wwn-5000c500a1b2c3d4", "WD-1234")).await;
     let [(first, old), (_, new)] = &certified[..] else {
         unreachable!()
     };
@@ -333,6 +340,8 @@ async fn a_failure_revokes_what_the_agent_has_forgotten_and_nothing_later() {
     agent.sender.send(&Frame::Job(Box::new(first.clone()))).await.unwrap();
     tell(&agent, &mut admin, &finished(40)).await;
     assert_eq!(standing(&mut admin, old).await.standing, Standing::Bad);
+    let page = admin.get(&format!("/api/v1/jobs/{}/certificate.html", first.id)).await;
+    assert_eq!((page.status, page.problem().as_str()), (409, "certificate-revoked"));
 
     let forgotten = sign(&finished(50), 3);
     assert_eq!(
