@@ -89,14 +89,10 @@ impl Proof {
         if !self.ended {
             return Ok(not(&at_headers));
         }
-        // At the end the headers' places hold what was written last, too; a trim leaves the rest to the drive.
-        let mut steps = self.steps.iter().rev();
-        let trimmed = steps
-            .find(|step| matches!(step.phase, Phase::Write | Phase::Trim))
-            .is_some_and(|step| step.phase == Phase::Trim);
+        // At the end the headers' places hold what was written last, too.
         let last = self.steps.iter().rfind(|step| step.phase == Phase::Write);
         match last.and_then(|step| step.fill.constant()) {
-            Some(_) if trimmed => Ok(Shown::Unknown),
+            Some(word) if trimmed(&self.steps) => asks.spared(device, word),
             Some(word) => match asks.hold(device, word)? {
                 (true, _) => Ok(Shown::Ours),
                 (false, told) => Ok(not(&told)),
@@ -129,7 +125,7 @@ pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String>
         );
     }
     let asks = Asks::new(order.key, order.geometry, order.limits.hang_ms, device.now());
-    let read = match asks.stranger(device, keeps, places, closing) {
+    let read = match asks.stranger(device, keeps, places, closing, trimmed(&checkpoint.steps)) {
         Ok(None) => return None,
         Ok(Some(read)) => read,
         Err(why) => return Some(why),
@@ -138,6 +134,13 @@ pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String>
         "of {read} places that it had written too few hold anything of it: this is another drive with the same name, or one that \
          lost everything; nothing was written to it in this session"
     ))
+}
+
+/// Whether a trim came behind the last write: it leaves to the drive what it reads as, but for the headers' places.
+fn trimmed(steps: &[Step]) -> bool {
+    let mut steps = steps.iter().rev();
+    let last = steps.find(|step| matches!(step.phase, Phase::Write | Phase::Trim));
+    last.is_some_and(|step| step.phase == Phase::Trim)
 }
 
 /// Where a drive is asked whatever of it was written: the headers' places, and evenly over it.
@@ -154,7 +157,8 @@ fn marks(geometry: Geometry) -> Vec<u64> {
 /// zeros somewhere, so all that are asked must hold it.
 fn closing(checkpoint: &Checkpoint) -> Option<u64> {
     let last = checkpoint.evidence.phases.last()?;
-    let swept = checkpoint.frontier == checkpoint.geometry.sectors || last.phase == Phase::Seek;
+    // Seeks and a trim have no frontier.
+    let swept = checkpoint.frontier == checkpoint.geometry.sectors || matches!(last.phase, Phase::Seek | Phase::Trim);
     let word = checkpoint.holds?.fill.constant()?;
     (last.step == checkpoint.step && swept).then_some(word)
 }
@@ -260,6 +264,7 @@ impl Asks {
         keeps: bool,
         places: Vec<u64>,
         closing: Option<u64>,
+        trimmed: bool,
     ) -> Result<Option<u64>, String> {
         let mut told = if keeps {
             self.at_headers(device)?
@@ -276,6 +281,10 @@ impl Asks {
             }
         }
         if let Some(word) = closing {
+            if trimmed {
+                let ours = self.spared(device, word)? == Shown::Ours;
+                return Ok((!ours && told.read > 0).then_some(told.read));
+            }
             match self.hold(device, word)? {
                 (true, _) => return Ok(None),
                 (false, more) => told.read += more.read,
@@ -305,7 +314,7 @@ impl Asks {
     /// As for [`Asks::at`].
     fn hold(&self, device: &mut dyn Device, word: u64) -> Result<(bool, Told), String> {
         let told = self.at(device, marks(self.geometry))?;
-        Ok((told.holds(word) && self.edges_hold(device, word)?, told))
+        Ok((told.holds(word) && self.edges_hold(device, |told| told == word)?, told))
     }
 
     /// Asks at these places, until the time is over.
@@ -329,32 +338,75 @@ impl Asks {
         Ok(told)
     }
 
-    /// Whether both ends of the drive hold this word and nothing else, as far as they can be read: partition tables, file systems
+    /// What a drive shows whose constant was trimmed: the headers' places were spared, and hold it whole.
+    ///
+    /// Trimmed sectors read as zeros, as ones or as before; anything else at the drive's ends may be somebody's file system.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn spared(&self, device: &mut dyn Device, word: u64) -> Result<Shown, String> {
+        let mut read = 0;
+        for place in header::places(self.geometry) {
+            match self.holds_only(device, place, |told| told == word)? {
+                Some(false) if device.now() >= self.until => return Ok(Shown::Unknown),
+                Some(false) => return Ok(Shown::Not),
+                Some(true) => read += 1,
+                None => {}
+            }
+        }
+        let usual = |told| [word, 0, u64::MAX].contains(&told);
+        Ok(match read > 0 && self.edges_hold(device, usual)? {
+            true => Shown::Ours,
+            false => Shown::Unknown,
+        })
+    }
+
+    /// Whether both ends of the drive hold such words and nothing else, as far as they can be read: partition tables, file systems
     /// and arrays stand there, while most other sectors of a drive that is not full are zeros.
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    fn edges_hold(&self, device: &mut dyn Device, word: u64) -> Result<bool, String> {
+    fn edges_hold(&self, device: &mut dyn Device, due: impl Fn(u64) -> bool) -> Result<bool, String> {
         let Geometry { sectors, sector, .. } = self.geometry;
-        let each = (device.block() as u64 / u64::from(sector)).max(1);
         let long = (EDGE / u64::from(sector)).min(sectors);
-        let mut read = 0;
+        let mut read = false;
         for from in [0, sectors - long] {
-            for lba in (from..from + long).step_by(usize::try_from(each).unwrap_or(usize::MAX)) {
-                let count = each.min(from + long - lba);
-                if device.now() >= self.until {
-                    return Ok(false);
-                }
-                if self.read(device, lba, count)? {
-                    let words = usize::try_from(count * u64::from(sector) / 8).unwrap_or(0);
-                    if device.buffer(0)[..words].iter().any(|told| *told != word) {
-                        return Ok(false);
-                    }
-                    read += 1;
-                }
+            match self.holds_only(device, (from, long), &due)? {
+                Some(false) => return Ok(false),
+                told => read |= told.is_some(),
             }
         }
-        Ok(read > 0)
+        Ok(read)
+    }
+
+    /// Whether these sectors hold such words and nothing else, as far as they can be read; `None` where none of them can. Not,
+    /// where the time is over.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn holds_only(
+        &self,
+        device: &mut dyn Device,
+        (from, long): (u64, u64),
+        due: impl Fn(u64) -> bool,
+    ) -> Result<Option<bool>, String> {
+        let sector = u64::from(self.geometry.sector);
+        let each = (device.block() as u64 / sector).max(1);
+        let mut told = None;
+        for lba in (from..from + long).step_by(usize::try_from(each).unwrap_or(usize::MAX)) {
+            let count = each.min(from + long - lba);
+            if device.now() >= self.until {
+                return Ok(Some(false));
+            }
+            if self.read(device, lba, count)? {
+                let words = usize::try_from(count * sector / 8).unwrap_or(0);
+                if !device.buffer(0)[..words].iter().all(|told| due(*told)) {
+                    return Ok(Some(false));
+                }
+                told = Some(true);
+            }
+        }
+        Ok(told)
     }
 
     /// Reads sectors into slot 0; false where they cannot be read.

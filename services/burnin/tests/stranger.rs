@@ -387,3 +387,45 @@ fn a_stretch_of_its_pattern_behind_the_checkpoint_does_not_make_another_drive_th
         "{evidence:#?}"
     );
 }
+
+/// A trim leaves to the drive what it reads as, but for the headers' places: those are given the constant behind it.
+#[test]
+fn a_constant_that_was_trimmed_is_asked_for_where_the_trim_spared_it() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    for fill in [Fill::Zeros, Fill::Aa] {
+        for more in [&[Phase::Trim][..], &[Phase::Trim, Phase::TrimCheck]] {
+            let mut steps = plain(&[ALL, more].concat());
+            for step in &mut steps[1..] {
+                step.fill = fill;
+            }
+            let order = Order {
+                geometry,
+                header: Some(note()),
+                steps: steps.clone(),
+                ..order(ALL)
+            };
+            let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+            let (whole, checkpoints) = run(&mut own, &order);
+            assert_eq!(whole.stopped, None, "{steps:?}");
+            let proof = Proof {
+                key: order.key,
+                geometry,
+                steps,
+                ended: true,
+            };
+            assert_eq!(proof.of(&mut own), Shown::Ours, "{fill:?} {more:?}");
+            assert_eq!(proof.of(&mut somebody_elses(geometry)), Shown::Not, "{fill:?} {more:?}");
+            let last = checkpoints.last().unwrap();
+            let (evidence, _) = run(&mut somebody_elses(geometry), &going_on(&order, last));
+            assert!(
+                matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("another drive")),
+                "{evidence:#?}"
+            );
+            let (evidence, _) = run(&mut own, &going_on(&order, last));
+            assert_eq!(evidence.stopped, None, "its own: {fill:?} {more:?}");
+        }
+    }
+}
