@@ -32,8 +32,8 @@ const NARROW: Duration = Duration::from_secs(1);
 const GIVE_UP: Duration = Duration::from_secs(3);
 
 /// How long reads of bad places may take in all; what is left of the drive then counts as bad. A read of a bad sector takes
-/// 7 s on drives for arrays, and the look as a whole has 20 s (`probe`).
-const WASTED_MAX: Duration = Duration::from_secs(8);
+/// 7 s on drives for arrays, and the look as a whole has 20 s (`probe`), of which the one that failed took 7 s before.
+const WASTED_MAX: Duration = Duration::from_secs(6);
 
 /// Most bytes that are copied: the ends of a disk and of a handful of partitions. The copy lies in memory.
 const COPY_MAX: u64 = 64 << 20;

@@ -354,6 +354,7 @@ fn held_open(device: &Loop, node: &Path) -> [(&'static str, String); 2] {
         .unwrap();
     let mut pid = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(parent.stdout.as_mut().unwrap()), &mut pid).unwrap();
+    assert!(pid.trim().parse::<u32>().is_ok(), "{} was not opened", node.display());
     let mine = device.refused();
     drop(parent.stdin.take());
     parent.wait().unwrap();
@@ -376,7 +377,13 @@ fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is
     let elsewhere = device._dir.path().join("disk");
     let minor = device.node.to_str().unwrap().trim_start_matches("/dev/loop");
     assert!(run("sh", &["-c", &format!("mknod \"$0\" b 7 {minor}")], &elsewhere));
-    for node in [device.node.as_path(), elsewhere.as_path()] {
+    let mut nodes = vec![device.node.as_path(), elsewhere.as_path()];
+    if let Err(error) = std::fs::File::open(&elsewhere) {
+        // Temporary folders may be mounted without devices.
+        println!("\nNOT RUN: a node of its own in {}: {error}", elsewhere.display());
+        nodes.pop();
+    }
+    for node in nodes {
         let [mine, refused] = held_open(&device, node);
         assert_eq!(mine.0, "free", "{}", mine.1);
         assert_eq!(refused.0, "open-for-writing", "{}", refused.1);

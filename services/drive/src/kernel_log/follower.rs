@@ -51,7 +51,7 @@ impl Follower {
     /// The same over a file with the log's lines, where there is one: what no test can have the kernel say.
     pub fn reading(syspath: &str, file: Option<&Path>) -> Self {
         let mut way = Way::of(syspath);
-        way.0.extend(controllers(syspath));
+        way.0.extend(controllers(Path::new("/sys"), syspath));
         let mut follower = Self::begin(way, has_link(syspath), log(file));
         follower.file = file.map(Path::to_owned);
         follower
@@ -139,7 +139,7 @@ fn has_link(syspath: &str) -> bool {
 
 /// The names of the controllers behind an NVMe drive that has several: its directory lies below its subsystem's, beside
 /// links to them (`drivers/nvme/host/multipath.c`).
-fn controllers(syspath: &str) -> Vec<String> {
+fn controllers(sys: &Path, syspath: &str) -> Vec<String> {
     let Some(subsystem) = syspath
         .contains("/nvme-subsystem/")
         .then(|| syspath.rsplit_once('/'))
@@ -147,7 +147,7 @@ fn controllers(syspath: &str) -> Vec<String> {
     else {
         return Vec::new();
     };
-    let entries = std::fs::read_dir(subsystem.0).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(sys.join(subsystem.0)).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names
         .filter(|name| is_controller(name))
@@ -241,8 +241,9 @@ mod tests {
         for name in ["nvme0n1", "nvme0", "nvme1", "power"] {
             std::fs::create_dir_all(subsystem.join(name)).unwrap();
         }
-        let syspath = subsystem.join("nvme0n1");
-        assert_eq!(controllers(syspath.to_str().unwrap()), ["nvme nvme0", "nvme nvme1"]);
-        assert_eq!(controllers(NVME), [""; 0]);
+        // As `sysfs` tells it: below `/sys`.
+        let syspath = "virtual/nvme-subsystem/nvme-subsys0/nvme0n1";
+        assert_eq!(controllers(sys.path(), syspath), ["nvme nvme0", "nvme nvme1"]);
+        assert_eq!(controllers(sys.path(), NVME), [""; 0]);
     }
 }
