@@ -125,3 +125,126 @@ fn another_drive_that_comes_during_the_last_self_test_is_not_formatted() {
 fn what_another_drive_says_in_its_self_test_is_nobodys_verdict() {
     exchanged(TEST_LAST, &[]);
 }
+
+const TEST_THEN_PARTITION: &str = r#"
+name = "part"
+about = "a self-test before the partition"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "partition"
+"#;
+
+/// A smartctl that runs this before it answers nothing.
+fn scripted(dir: &Path, text: &str) -> std::path::PathBuf {
+    let program = dir.join("smartctl");
+    fs::write(&program, format!("#!/bin/sh\n{text}\nexit 1\n")).unwrap();
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    program
+}
+
+/// A burn-in of this playbook in this directory, with its smartctl.
+fn of(drive: &Loop, dir: &Path, playbook: &str) -> std::process::Command {
+    let book = dir.join("mine.toml");
+    fs::write(&book, playbook).unwrap();
+    let program = dir.join("smartctl");
+    let arguments = [
+        "--playbook",
+        book.to_str().unwrap(),
+        "--smartctl",
+        program.to_str().unwrap(),
+    ];
+    drive.command(&arguments)
+}
+
+fn has_table(drive: &Loop) -> bool {
+    fs::read(drive.file()).unwrap()[510..512] == [0x55, 0xaa]
+}
+
+fn no_partitions(drive: &Loop) {
+    let _ = std::process::Command::new("partx").args(["-d", &drive.node]).output();
+}
+
+/// Many a host's daemons look at a drive; one that does so when the formatter's turn comes costs a moment, not the burn-in.
+#[test]
+fn a_drive_that_is_busy_for_a_moment_is_formatted_after_it() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let hold = format!(
+        "( setsid sh -c 'exec 3<>{}; sleep 4' >/dev/null 2>&1 </dev/null & )\nsleep 0.3",
+        drive.node
+    );
+    scripted(dir.path(), &hold);
+    let output = of(&drive, dir.path(), TEST_THEN_PARTITION).output().unwrap();
+    let told = object(&output);
+    assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
+    assert!(has_table(&drive), "{}", text(&output));
+    no_partitions(&drive);
+}
+
+/// What holds it says nothing about its test; once that lets go, only the format is made.
+#[test]
+fn a_drive_that_stays_busy_is_tested_and_only_not_formatted() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let until = dir.path().join("until");
+    let hold = format!(
+        "( setsid sh -c 'exec 3<>{}; while [ ! -e {} ]; do sleep 0.1; done' >/dev/null 2>&1 </dev/null & )\nsleep 0.3",
+        drive.node,
+        until.display()
+    );
+    scripted(dir.path(), &hold);
+    let output = of(&drive, dir.path(), TEST_THEN_PARTITION).output().unwrap();
+    fs::write(&until, "").unwrap();
+    let told = object(&output);
+    assert_eq!(told["state"]["kind"], "finished", "{told}");
+    assert_eq!(told["verdict"]["verified"], 48 << 20, "{told}");
+    let problem = told["formatted"]["problem"].as_str().unwrap();
+    assert!(problem.contains("open for writing"), "{problem}");
+    assert!(!has_table(&drive), "{}", text(&output));
+    scripted(dir.path(), "");
+    let again = of(&drive, dir.path(), TEST_THEN_PARTITION)
+        .arg("--resume")
+        .output()
+        .unwrap();
+    let told = object(&again);
+    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
+    assert!(has_table(&drive), "{}", text(&again));
+    no_partitions(&drive);
+}
+
+/// Who presses Ctrl-C in the last self-test does not want the drive formatted, and goes on from there later.
+#[test]
+fn a_signal_in_the_last_self_test_formats_nothing_and_is_gone_on_from() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let mut burn = of(&drive, dir.path(), TEST_THEN_PARTITION);
+    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while !dir.path().join("called").exists() {
+        assert!(begun.elapsed() < PATIENCE, "it did not come to its self-test");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // SAFETY: a signal to a child of this process that has not been waited for.
+    unsafe { libc::kill(i32::try_from(burn.id()).unwrap(), libc::SIGINT) };
+    File::create(dir.path().join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert!(!has_table(&drive), "{}", text(&output));
+    assert!(text(&output).contains("--resume"), "{}", text(&output));
+    let again = of(&drive, dir.path(), TEST_THEN_PARTITION)
+        .arg("--resume")
+        .output()
+        .unwrap();
+    let told = object(&again);
+    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
+    assert!(has_table(&drive), "{}", text(&again));
+    no_partitions(&drive);
+}

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 pub use decide::{decide, same_content};
 pub use facts::{Facts, Usage};
 pub use in_use::InUse;
-pub use refusal::Refusal;
+pub use refusal::{LOOK_AGAIN, Refusal};
 
 use crate::content::{ContentKind, Look};
 use crate::identity::Identity;

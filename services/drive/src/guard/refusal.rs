@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::in_use::InUse;
 use crate::identity::Differs;
@@ -81,7 +82,19 @@ pub enum Refusal {
     },
 }
 
+/// Pauses after which a drive is asked for again that was refused before its format: one that spins up after hours of
+/// self-tests, or that another program has open for a moment, is no reason to leave a good one unformatted.
+pub const LOOK_AGAIN: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(25)];
+
 impl Refusal {
+    /// Whether it says that the drive which was meant is not there: another one is in its place, or none.
+    pub fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Refusal::OtherDrive(_) | Refusal::OtherContent { .. } | Refusal::Exchanged { .. } | Refusal::Gone { .. }
+        )
+    }
+
     /// A stable word for the kind.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -9,10 +9,12 @@ use burnin::verdict::{Case, judge};
 use drive::smart::delta;
 use drive::sysfs::{self, DevNum};
 use std::os::unix::fs::MetadataExt;
+use wire::drive::Rotation;
 use wire::job::{FINDINGS_MAX, JobState, Outcome, Phase, PhaseState, PhaseStatus};
-use wire::options::Formatted;
+use wire::options::{FormatRequest, Formatted, Profile};
 use wire::{Bytes, JobId, Time};
 
+use super::doubt::Since;
 use super::kernel::Kernel;
 use super::own::Own;
 use super::watch::Seen;
@@ -24,50 +26,54 @@ use crate::burn::screen::Line;
 const FORMAT_LONGEST: Duration = Duration::from_secs(2 * 3600);
 
 impl Job {
-    /// Judges it, formats a good drive, and judges that, too.
+    /// Judges it, formats a good drive, and judges that, too. Also tells whether the burn-in can be gone on with.
     pub(super) fn end(
         self,
         birth: &Birth,
-        evidence: Evidence,
+        mut evidence: Evidence,
         own: Own,
-        (seen, kernel): (Seen, Option<&Kernel>),
+        (mut seen, kernel): (Seen, Option<&Kernel>),
         notes: Vec<String>,
         line: &Line,
-    ) -> Ended {
-        let due = self.choice.self_tests();
-        let rotation = self.held.device.rotation;
-        let shingled = self.held.device.shingled.clone();
-        let case = Case {
-            wants_smart: self.choice.wants_smart(),
-            before: own.before.as_ref(),
-            after: own.after.as_ref(),
-            profile: self.choice.options.profile,
-            self_tests_due: &due,
-            self_tests: &own.self_tests,
-            timeline: &seen.timeline,
-            rotation,
-            smr: shingled.as_deref(),
-            too_hot: seen.too_hot.as_deref(),
-            paused_for_heat: seen.paused,
-            resets: seen.resets,
-            unheard: seen.unheard.as_ref(),
-            hidden: seen.hidden,
-            findings_before_loss: &own.findings_before_loss,
-            lasted: Duration::try_from(Time::now().duration_since(birth.started)).ok(),
-            ..Case::new(&evidence)
-        };
-        let mut verdict = judge(&case);
-        let mut phases = self.phases(&evidence, &own);
-        let mut formatted = None;
+    ) -> (Ended, bool) {
+        let facts = Facts::of(&self, birth);
+        let mut verdict = judge(&facts.case(&evidence, &own, &seen));
+        // Of a drive that is bad anyway nobody has to ask whether it is still there.
         let good = matches!(verdict.outcome, Outcome::Passed | Outcome::Warn) && evidence.stopped.is_none();
-        if self.choice.request().is_some() && !good {
+        let since = match kernel.filter(|_| good) {
+            Some(kernel) => self.since(birth, kernel, line),
+            None => Since::Ours,
+        };
+        match &since {
+            Since::Another(why) => evidence.stopped = Some(Stop::Engine { why: why.clone() }),
+            Since::Asked => evidence.stopped = Some(super::asked()),
+            Since::Ours | Since::Refused(_) => {}
+        }
+        if let Some(Stop::Engine { why }) = evidence.stopped.as_ref().filter(|_| good) {
+            line.say(why);
+        }
+        if let Some(kernel) = kernel {
+            kernel.tell(&mut seen);
+            verdict = judge(&facts.case(&evidence, &own, &seen));
+        }
+        let good = good && evidence.stopped.is_none();
+        let request = self.choice.request();
+        if request.is_some() && !good {
             line.say("not formatted: only a drive that came through is");
         }
+        let mut phases = self.phases(&evidence, &own);
+        let mut formatted = None;
         // What outlives the descriptor, which the formatter takes.
         let ended = EndedParts::of(&self, birth);
-        if good && self.choice.request().is_some() {
+        if let Some(request) = request.filter(|_| good) {
             let began = Instant::now();
-            let made = self.format(line);
+            let made = match &since {
+                Since::Refused(why) => {
+                    line.say(&format!("not formatted: {why}"));
+                    unformatted(&request, why.clone())
+                }
+                Since::Ours | Since::Another(_) | Since::Asked => self.format(request, line),
+            };
             let status = if made.problem.is_none() {
                 PhaseStatus::Done
             } else {
@@ -84,19 +90,20 @@ impl Job {
                 state.rounds = u32::from(status == PhaseStatus::Done);
                 state.seconds = std::mem::take(&mut seconds);
             }
-            formatted = Some(made);
-            let mut since = seen.clone();
+            let mut after = seen.clone();
             if let Some(kernel) = kernel {
-                kernel.tell(&mut since);
+                kernel.tell(&mut after);
             }
             verdict = judge(&Case {
-                resets: since.resets,
-                unheard: since.unheard.as_ref(),
                 wants_format: true,
-                formatted: formatted.as_ref(),
-                ..case
+                formatted: Some(&made),
+                ..facts.case(&evidence, &own, &after)
             });
+            formatted = Some(made);
         }
+        // A drive that was not formatted still holds what was written last.
+        let goes_on = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }))
+            || matches!(since, Since::Refused(_));
         let mut findings = evidence.findings();
         for finding in &own.findings_before_loss {
             if !findings.contains(finding) {
@@ -121,7 +128,7 @@ impl Job {
         job.timeline = seen.timeline;
         job.formatted = formatted;
         job.ended = Some(Time::now());
-        Ended::new(ended.node, job, notes)
+        (Ended::new(ended.node, job, notes), goes_on)
     }
 
     /// All steps with their states: the engine's, this process's, and those of the formatter, which are still to come.
@@ -152,18 +159,7 @@ impl Job {
     }
 
     /// Gives the drive to a formatter and waits for its end.
-    fn format(self, line: &Line) -> Formatted {
-        let Some(request) = self.choice.request() else {
-            return Formatted {
-                table: wire::options::Table::Auto,
-                filesystem: wire::options::FileSystem::Raw,
-                label: String::new(),
-                uuid: None,
-                size: Bytes(0),
-                checks: Vec::new(),
-                problem: Some("nothing was to be made".to_owned()),
-            };
-        };
+    fn format(self, request: FormatRequest, line: &Line) -> Formatted {
         let order = Order {
             node: self.node.clone(),
             capacity: self.drive.capacity.0,
@@ -221,6 +217,65 @@ impl Job {
         };
         let own = Own::new(&self.choice.steps);
         self.end(&birth, evidence, own, (Seen::default(), None), notes, &Line::silent())
+            .0
+    }
+}
+
+/// What came of a format that was not begun.
+fn unformatted(request: &FormatRequest, problem: String) -> Formatted {
+    Formatted {
+        table: request.table,
+        filesystem: request.filesystem,
+        label: request.label.clone(),
+        uuid: None,
+        size: Bytes(0),
+        checks: Vec::new(),
+        problem: Some(problem),
+    }
+}
+
+/// What a verdict asks of a job beside what was seen.
+struct Facts {
+    wants_smart: bool,
+    profile: Profile,
+    due: Vec<Phase>,
+    rotation: Rotation,
+    shingled: Option<String>,
+    started: Time,
+}
+
+impl Facts {
+    fn of(job: &Job, birth: &Birth) -> Self {
+        Self {
+            wants_smart: job.choice.wants_smart(),
+            profile: job.choice.options.profile,
+            due: job.choice.self_tests(),
+            rotation: job.held.device.rotation,
+            shingled: job.held.device.shingled.clone(),
+            started: birth.started,
+        }
+    }
+
+    fn case<'a>(&'a self, evidence: &'a Evidence, own: &'a Own, seen: &'a Seen) -> Case<'a> {
+        Case {
+            wants_smart: self.wants_smart,
+            before: own.before.as_ref(),
+            after: own.after.as_ref(),
+            profile: self.profile,
+            self_tests_due: &self.due,
+            self_tests: &own.self_tests,
+            timeline: &seen.timeline,
+            rotation: self.rotation,
+            smr: self.shingled.as_deref(),
+            too_hot: seen.too_hot.as_deref(),
+            paused_for_heat: seen.paused,
+            resets: seen.resets,
+            unheard: seen.unheard.as_ref(),
+            hidden: seen.hidden,
+            findings_before_loss: &own.findings_before_loss,
+            lasted: Duration::try_from(Time::now().duration_since(self.started)).ok(),
+            ..Case::new(evidence)
+        }
     }
 }
 

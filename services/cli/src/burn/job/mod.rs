@@ -3,6 +3,7 @@
 //! The engine runs in this thread; what it does not do itself (SMART, self-tests) is done by [`own`] where
 //! the steps say so, also between two of the engine's; [`watch`] looks at the temperature meanwhile.
 
+mod doubt;
 mod earlier;
 mod end;
 mod kernel;
@@ -18,8 +19,8 @@ use burnin::header::Note;
 use burnin::playbook::moves_data;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
-use burnin::{JobKey, Proof, Shown, device};
-use drive::guard::{Guard, same_content};
+use burnin::{JobKey, device};
+use drive::guard::Guard;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
 use wire::job::Phase;
@@ -110,8 +111,8 @@ impl Job {
             }
         }
         kernel.tell(&mut seen);
-        if evidence.stopped.is_none() && own.stranger.is_none() {
-            own.stranger = self.exchanged_since(&birth, &kernel);
+        if evidence.stopped.is_none() && self.is_asked() && (self.choice.request().is_some() || own.is_left()) {
+            evidence.stopped = Some(asked());
         }
         if let Some(why) = own.stranger.take() {
             line.say(&why);
@@ -119,7 +120,7 @@ impl Job {
         }
         notes.append(&mut own.notes);
         let (state, drive) = (self.state.clone(), self.drive.id.clone());
-        let ended = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
+        let (ended, goes_on) = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
         match over {
             Some(mut saved) => {
                 if let Some(over) = &mut saved.ended {
@@ -127,7 +128,7 @@ impl Job {
                 }
                 let _ = state.save(&drive, &saved);
             }
-            None if !stopped => state.forget(&drive),
+            None if !goes_on => state.forget(&drive),
             None => {}
         }
         ended
@@ -156,74 +157,9 @@ impl Job {
         Some(saved)
     }
 
-    /// Whether it may still be written as was agreed: the question may have stood for long, and self-tests take hours.
-    ///
-    /// # Errors
-    /// Why not; nothing was written by this session.
-    fn still(&self) -> Result<(), String> {
-        if !self.choice.erases() {
-            return Ok(());
-        }
-        let Held {
-            file, identity, lose, ..
-        } = &self.held;
-        let look = self.guard.look_again(file, identity, lose);
-        look.and_then(|look| same_content(&self.drive.content, &look.content))
-            .map_err(|refusal| format!("nothing was written: {}", refusal.view().reason))
-    }
-
-    /// Why the drive must not be written to any more: something happened in which another one may have come into its place (a
-    /// reset, heat, hours of self-tests), and it does not show that it is the job's.
-    fn doubt(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
-        if !self.choice.erases() {
-            return None;
-        }
-        let another = "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
-        if let Some(why) = kernel.gone() {
-            return Some(format!("{why}; nothing more is written to it"));
-        }
-        (self.shown(birth, false) == Shown::Not).then(|| another.to_owned())
-    }
-
-    /// Why a drive of which all was written and read back is no longer the job's: what was tested in the hours after that, or
-    /// would be formatted now, may be another one.
-    fn exchanged_since(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
-        if !self.choice.erases() {
-            return None;
-        }
-        let formats = self.choice.request().is_some();
-        if let Some(why) = kernel.gone() {
-            return Some(format!("{why} after it was read back"));
-        }
-        let Held {
-            file, identity, lose, ..
-        } = &self.held;
-        if formats && let Err(refusal) = self.guard.look_again(file, identity, lose) {
-            return Some(format!("it may not be formatted: {}", refusal.view().reason));
-        }
-        match self.shown(birth, true) {
-            Shown::Ours => None,
-            Shown::Unknown if !formats => None,
-            Shown::Unknown => Some("the drive does not show that it is the one that was tested; it is not formatted".to_owned()),
-            Shown::Not => Some(
-                "the drive no longer holds what was written to it: another one came into its place after it was read back; \
-                 nothing more is written to it"
-                    .to_owned(),
-            ),
-        }
-    }
-
-    fn shown(&self, birth: &Birth, ended: bool) -> Shown {
-        let proof = Proof {
-            key: birth.key,
-            geometry: self.geometry(),
-            steps: self.choice.steps.clone(),
-            ended,
-        };
-        self.held
-            .file
-            .try_clone()
-            .map_or(Shown::Unknown, |file| proof.of_file(file))
+    /// Whether a signal asked it to end.
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     fn geometry(&self) -> device::Geometry {
@@ -272,7 +208,7 @@ impl Job {
             let why = stranger
                 .take()
                 .or_else(|| watch.too_hot())
-                .or_else(|| self.asked.load(Ordering::Relaxed).then(|| "a signal".to_owned()));
+                .or_else(|| self.is_asked().then(|| "a signal".to_owned()));
             if let Some(why) = why {
                 stopping = true;
                 return Some(Ask::Stop(why));
@@ -371,6 +307,13 @@ impl Job {
             ended: None,
             checkpoint,
         }
+    }
+}
+
+/// The stop of a job that a signal ended.
+fn asked() -> Stop {
+    Stop::Asked {
+        why: "a signal".to_owned(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The steps that this process does itself: SMART and the drive's self-tests.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use burnin::playbook::Step;
@@ -105,6 +104,12 @@ impl Own {
         }
     }
 
+    /// Whether a step is still to be done, or to be begun again.
+    pub fn is_left(&self) -> bool {
+        let left = |state: &PhaseState| matches!(state.status, PhaseStatus::Pending | PhaseStatus::Interrupted);
+        self.states.values().any(left)
+    }
+
     /// Does every own step before `until` that is still to be done.
     pub fn until(&mut self, job: &Job, until: u16, line: &Line) {
         let due: Vec<(u16, Phase)> = self
@@ -114,7 +119,7 @@ impl Own {
             .map(|(step, state)| (*step, state.phase))
             .collect();
         for (step, phase) in due {
-            if job.asked.load(Ordering::Relaxed) || self.stranger.is_some() {
+            if job.is_asked() || self.stranger.is_some() {
                 return;
             }
             line.phase(phase);
@@ -179,7 +184,7 @@ impl Own {
         loop {
             let look = Instant::now() + running.limits.every;
             while Instant::now() < look {
-                if job.asked.load(Ordering::Relaxed) {
+                if job.is_asked() {
                     let told = match selftest::abort(&job.smartctl, &job.node, identity) {
                         Ok(()) => "ended by a signal".to_owned(),
                         Err(why) => format!("a signal came, but it could not be ended: {why}"),

@@ -1,0 +1,130 @@
+//! Whether the drive that is held is still the one that was chosen and tested: before it is written, after a reset or heat, and
+//! before its verdict stands.
+
+use std::time::{Duration, Instant};
+
+use burnin::{Proof, Shown};
+use drive::guard::{LOOK_AGAIN, same_content};
+
+use super::kernel::Kernel;
+use super::{Birth, Job};
+use crate::burn::admit::Held;
+use crate::burn::screen::Line;
+
+/// How often a signal is looked for while a busy drive is waited for.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What a drive of which all was written and read back is, before its verdict stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// The job's; it may be formatted where that was asked for.
+    Ours,
+    /// Another one: what was tested in the hours since, or would be formatted now.
+    Another(String),
+    /// Tested, and not to be formatted.
+    Refused(String),
+    /// A signal came first.
+    Asked,
+}
+
+impl Job {
+    /// Whether it may still be written as was agreed: the question may have stood for long, and self-tests take hours.
+    ///
+    /// # Errors
+    /// Why not; nothing was written by this session.
+    pub(super) fn still(&self) -> Result<(), String> {
+        if !self.choice.erases() {
+            return Ok(());
+        }
+        let Held {
+            file, identity, lose, ..
+        } = &self.held;
+        let look = self.guard.look_again(file, identity, lose);
+        look.and_then(|look| same_content(&self.drive.content, &look.content))
+            .map_err(|refusal| format!("nothing was written: {}", refusal.view().reason))
+    }
+
+    /// Why the drive must not be written to any more: something happened in which another one may have come into its place (a
+    /// reset, heat, hours of self-tests), and it does not show that it is the job's.
+    pub(super) fn doubt(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
+        if !self.choice.erases() {
+            return None;
+        }
+        let another = "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
+        if let Some(why) = kernel.gone() {
+            return Some(format!("{why}; nothing more is written to it"));
+        }
+        (self.shown(birth, false) == Shown::Not).then(|| another.to_owned())
+    }
+
+    /// What it is now: hours of self-tests lie between its last read and its format.
+    pub(super) fn since(&self, birth: &Birth, kernel: &Kernel, line: &Line) -> Since {
+        if !self.choice.erases() {
+            return Since::Ours;
+        }
+        if let Some(why) = kernel.gone() {
+            return Since::Another(format!("{why} after it was read back"));
+        }
+        let formats = self.choice.request().is_some();
+        let may = match formats {
+            true => self.may_be_formatted(line),
+            false => Since::Ours,
+        };
+        if !matches!(may, Since::Ours | Since::Refused(_)) {
+            return may;
+        }
+        match self.shown(birth, true) {
+            Shown::Not => Since::Another(
+                "the drive no longer holds what was written to it: another one came into its place after it was read back; \
+                 nothing more is written to it"
+                    .to_owned(),
+            ),
+            Shown::Unknown if formats && may == Since::Ours => {
+                Since::Refused("the drive does not show that it is the one that was tested".to_owned())
+            }
+            Shown::Ours | Shown::Unknown if formats && self.is_asked() => Since::Asked,
+            Shown::Ours | Shown::Unknown => may,
+        }
+    }
+
+    /// The guard, some times: what looks at a drive for a moment costs no burn-in.
+    fn may_be_formatted(&self, line: &Line) -> Since {
+        let Held {
+            file, identity, lose, ..
+        } = &self.held;
+        let mut pauses = LOOK_AGAIN.into_iter();
+        loop {
+            let Err(refusal) = self.guard.may_write(file, identity, lose) else {
+                return Since::Ours;
+            };
+            let why = refusal.view().reason;
+            if refusal.is_absence() {
+                return Since::Another(format!("it may not be formatted: {why}"));
+            }
+            let Some(pause) = pauses.next() else {
+                return Since::Refused(why);
+            };
+            line.say(&format!("it may not be formatted yet: {why}"));
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
+                if self.is_asked() {
+                    return Since::Asked;
+                }
+                std::thread::sleep(LOOK);
+            }
+        }
+    }
+
+    fn shown(&self, birth: &Birth, ended: bool) -> Shown {
+        let proof = Proof {
+            key: birth.key,
+            geometry: self.geometry(),
+            steps: self.choice.steps.clone(),
+            ended,
+        };
+        self.held
+            .file
+            .try_clone()
+            .map_or(Shown::Unknown, |file| proof.of_file(file))
+    }
+}
