@@ -25,7 +25,14 @@ impl Record {
             .chain([self.job.capacity.0])
             .collect();
         let serials = snapshots().filter_map(|told| told.serial.as_deref());
-        for serial in serials.chain([self.identity.serial.as_str(), self.job.serial.as_str()]) {
+        // What a dock tells by its own number is no name of the drive in it, once the drive has told another one.
+        let told: Vec<&str> = serials.collect();
+        let kernel = [self.identity.serial.as_str(), self.job.serial.as_str()];
+        let kernel = kernel.into_iter().filter(|serial| {
+            let same = |other: &&str| other.trim().eq_ignore_ascii_case(serial.trim());
+            told.is_empty() || told.iter().any(same)
+        });
+        for serial in told.iter().copied().chain(kernel) {
             // Bridges tell models of their own. A serial that says nothing is no name.
             let name = |capacity: &u64| DriveId::from_serial("", &serial.to_ascii_uppercase(), *capacity);
             names.extend(capacities.iter().filter_map(name));
@@ -77,6 +84,15 @@ mod tests {
             assert_eq!(direct.is_of_the_drive_of(&other), want, "{:?}", other.identity);
             assert_eq!(other.is_of_the_drive_of(&direct), want);
         }
+        let docked = |model: &str, serial: &str| {
+            let mut record = bridged("DOCK12345678", told(None, Some(serial)));
+            record.job.drive = DriveId::parse(&format!("sn-{model}-1-2")).unwrap();
+            record.identity.id = Some(record.job.drive.clone());
+            record
+        };
+        let (one, other) = (docked("WD", "WX11A1"), docked("ST", "ZCT0ABCE"));
+        assert!(!one.is_of_the_drive_of(&other), "a dock's serial is no drive's name");
+        assert!(one.is_of_the_drive_of(&docked("WD", "wx11a1")));
         let mut smaller = bridged("ZCT0ABCD", None);
         smaller.job.capacity.0 += 1;
         assert!(!direct.is_of_the_drive_of(&smaller), "makers count their serials anew");
