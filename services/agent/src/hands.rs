@@ -72,6 +72,17 @@ pub struct Held {
     pub members: Vec<Member>,
 }
 
+/// Whether a held drive may still be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MayUse {
+    /// As it was opened.
+    Yes,
+    /// Something else uses it, or it does not answer: later maybe.
+    NotNow(String),
+    /// Another drive is in its place, or none.
+    Absent(String),
+}
+
 /// Why a drive's SMART was not read, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoSmart {
@@ -139,6 +150,11 @@ impl Hands {
         now.is_none_or(|device| device.sequence != held.sequence)
     }
 
+    /// Whether no drive is under a held drive's number any more.
+    pub fn absent(&self, held: &Held) -> bool {
+        sysfs::read_number(&self.guard.system, held.number).is_none()
+    }
+
     /// Whether a held drive may still be used as it was opened: identity and guard again, on the descriptor.
     ///
     /// # Errors
@@ -147,25 +163,39 @@ impl Hands {
         self.look(held).await.map(drop)
     }
 
+    /// The same, told apart.
+    pub async fn may_use(&self, held: &Held) -> MayUse {
+        match self.guarded(held).await {
+            Ok(_) => MayUse::Yes,
+            Err((why, true)) => MayUse::Absent(why),
+            Err((why, false)) => MayUse::NotNow(why),
+        }
+    }
+
     /// The same, and what stands on the drive now; [`Content::Unknown`] for one that is only read.
     ///
     /// # Errors
     /// The guard's reason.
     pub async fn look(&self, held: &Held) -> Result<Content, String> {
+        self.guarded(held).await.map_err(|(why, _)| why)
+    }
+
+    /// What stands on the drive; or why it may not be used, and whether that is because it is not there.
+    async fn guarded(&self, held: &Held) -> Result<Content, (String, bool)> {
         let guard = Arc::clone(&self.guard);
-        let file = held.file.try_clone().map_err(|error| error.to_string())?;
+        let file = held.file.try_clone().map_err(|error| (error.to_string(), false))?;
         let (expected, access) = (held.identity.clone(), held.access.clone());
         let work = spawn_blocking(move || {
             match &access {
                 Access::Erase(lose) => guard.look_again(&file, &expected, lose).map(|look| look.content),
                 Access::Read => identified(&guard, &file, &expected).map(|_| Content::Unknown),
             }
-            .map_err(|refusal| refusal.view().reason)
+            .map_err(|refusal| (refusal.view().reason, refusal.is_absence()))
         });
         match timeout(OPEN, work).await {
             Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("the drive did not answer within {} s", OPEN.as_secs())),
+            Ok(Err(error)) => Err((error.to_string(), false)),
+            Err(_) => Err((format!("the drive did not answer within {} s", OPEN.as_secs()), false)),
         }
     }
 

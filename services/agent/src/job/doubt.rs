@@ -8,11 +8,12 @@
 use std::time::Duration;
 
 use burnin::{Proof, Shown, header};
+use drive::guard::LOOK_AGAIN;
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::{JobTask, Reason};
-use crate::hands::Held;
+use super::{JobTask, Own, Reason};
+use crate::hands::{Held, MayUse};
 
 /// Why a worker is ended in doubt, for the log and the resumption.
 pub(super) const DOUBT: &str =
@@ -24,9 +25,22 @@ pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
 /// Longest look for the header: some twenty places, each of them maybe a bad sector.
 const LOOK: Duration = Duration::from_secs(120);
 
-/// How often the guard is asked before a drive is formatted, and how long lies between.
-const CHECKS: u32 = 4;
-const CHECK_AGAIN: Duration = Duration::from_secs(15);
+/// What a drive of which all was written and read back is, before its verdict stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// The job's; it may be formatted where that was asked for.
+    Ours,
+    /// Another one.
+    Another(String),
+    /// None.
+    Gone,
+    /// Tested, and not to be formatted.
+    Refused(String),
+    /// A person ended the job meanwhile.
+    Aborted,
+    /// The agent stops.
+    Parked,
+}
 
 impl JobTask {
     /// Why the worker must not go on by itself with the drive that it has; `None` where it may.
@@ -42,40 +56,77 @@ impl JobTask {
         (self.shown(held, false).await != Shown::Ours).then_some(Reason::Doubt)
     }
 
-    /// Why a drive of which all was written and read back is no longer the job's: hours of self-tests lie between, and what was
-    /// tested in them, or would be formatted after them, may be another one. `formats`: whether that comes next.
-    pub(super) async fn exchanged_since(&self, held: &Held, formats: bool) -> Option<String> {
+    /// What a good drive is before its verdict stands, and, where it is to be formatted, what persons wish: nothing is written in a
+    /// pause, and a pause is when a person exchanges a drive.
+    pub(super) async fn still_ours(&mut self, held: &Held) -> Since {
+        let formats = self.record.formats();
+        loop {
+            if formats {
+                match self.heed_wishes().await {
+                    Own::Aborted => return Since::Aborted,
+                    Own::Parked => return Since::Parked,
+                    Own::Done | Own::Gone | Own::Stranger => {}
+                }
+            }
+            let since = self.since(held, formats).await;
+            let wished = self.record.paused.is_some() || !self.wishes.is_empty();
+            if since != Since::Ours || !formats || !wished {
+                return since;
+            }
+        }
+    }
+
+    /// What a drive of which all was written and read back is now: hours of self-tests lie between, and what was tested in them,
+    /// or would be formatted after them, may be another one. `formats`: whether that comes next.
+    async fn since(&mut self, held: &Held, formats: bool) -> Since {
         if !self.record.erases() {
-            return None;
+            return Since::Ours;
+        }
+        if self.means.hands.absent(held) {
+            return Since::Gone;
         }
         if self.means.hands.exchanged(held) {
-            return Some("another medium came into the drive's place after it was read back".to_owned());
+            return Since::Another("another medium came into the drive's place after it was read back".to_owned());
         }
-        if formats && let Err(why) = self.check_patiently(held).await {
-            return Some(format!("it may not be formatted: {why}"));
+        let may = match formats {
+            true => self.may_be_formatted(held).await,
+            false => Since::Ours,
+        };
+        if !matches!(may, Since::Ours | Since::Refused(_)) {
+            return may;
         }
         match self.shown(held, true).await {
-            Shown::Ours => None,
-            Shown::Unknown if !formats => None,
-            Shown::Unknown => Some("the drive does not show that it is the one that was tested; it is not formatted".to_owned()),
-            Shown::Not => Some(
+            Shown::Not => Since::Another(
                 "the drive no longer holds what was written to it: another one came into its place after it was read back; \
                  nothing more is written to it"
                     .to_owned(),
             ),
+            Shown::Unknown if formats && may == Since::Ours => {
+                Since::Refused("the drive does not show that it is the one that was tested".to_owned())
+            }
+            Shown::Ours | Shown::Unknown => may,
         }
     }
 
-    /// The guard again, some times: a drive that spins up after hours of self-tests, or that smartctl has open for a moment, is no
-    /// reason to call a good one untested.
-    async fn check_patiently(&self, held: &Held) -> Result<(), String> {
-        for _ in 1..CHECKS {
-            if self.means.hands.check(held).await.is_ok() {
-                return Ok(());
+    /// The guard, some times: what looks at a drive for a moment costs no burn-in. Wishes and the agent's stop are heard.
+    async fn may_be_formatted(&mut self, held: &Held) -> Since {
+        let mut pauses = LOOK_AGAIN.into_iter();
+        loop {
+            let why = match self.means.hands.may_use(held).await {
+                MayUse::Yes => return Since::Ours,
+                MayUse::Absent(why) => return Since::Another(format!("it may not be formatted: {why}")),
+                MayUse::NotNow(why) => why,
+            };
+            let Some(pause) = pauses.next() else {
+                return Since::Refused(why);
+            };
+            self.log("warn", format!("It may not be formatted yet: {why}"));
+            match self.breathe(pause).await {
+                Own::Parked => return Since::Parked,
+                Own::Aborted => return Since::Aborted,
+                Own::Done | Own::Gone | Own::Stranger => {}
             }
-            sleep(CHECK_AGAIN).await;
         }
-        self.means.hands.check(held).await
     }
 
     async fn shown(&self, held: &Held, ended: bool) -> Shown {

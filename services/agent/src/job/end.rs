@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 use wire::{JobId, Time};
 
+use super::doubt::Since;
 use super::{JobTask, Own};
 use crate::events;
 use crate::hands::Held;
@@ -34,9 +35,30 @@ impl JobTask {
                 }
             }
         }
-        // Nobody heard wishes since the last own step, and a pause is when a person exchanges a drive.
-        if held.is_some() && self.record.formats() && self.heed_wishes().await == Own::Parked {
-            return self.park().await;
+        let peers = self.means.jobs.peers(&self.record.job.model, &self.record.job.drive);
+        let peers = peers.unwrap_or_else(|cause| {
+            warn!(error = %cause, "other drives of this model cannot be compared with");
+            Vec::new()
+        });
+        // Of a drive that is bad anyway nobody has to ask whether it is still there, nor what is to be done to it.
+        let so_far = verdict::judged(&self.record, &evidence, &peers, Time::now());
+        let good = matches!(so_far, Outcome::Passed | Outcome::Warn);
+        let mut refused = None;
+        if let Some(held) = held
+            .as_ref()
+            .filter(|_| good && evidence.stopped.is_none() && self.abort_by.is_none())
+        {
+            match self.still_ours(held).await {
+                Since::Ours | Since::Aborted => {}
+                Since::Parked => return self.park().await,
+                Since::Gone => evidence.stopped = Some(Stopped::Disconnected),
+                Since::Refused(why) => refused = Some(why),
+                // Another one that came meanwhile is not called formatted, nor tested.
+                Since::Another(why) => {
+                    self.log("error", format!("The drive was exchanged: {why}"));
+                    evidence.stopped = Some(Stopped::Engine { why });
+                }
+            }
         }
         if let (Some(_), Some(held), true) = (&self.abort_by, &held, self.record.erases()) {
             self.retire(held).await;
@@ -46,23 +68,9 @@ impl JobTask {
                 why: format!("aborted by {actor}"),
             });
         }
-        if let Some(held) = held.as_ref().filter(|_| evidence.stopped.is_none()) {
-            // Another one that came meanwhile is not called formatted, nor tested.
-            let formats = self.record.formats();
-            if let Some(why) = self.exchanged_since(held, formats).await {
-                self.log("error", format!("The drive was exchanged: {why}"));
-                evidence.stopped = Some(Stopped::Engine { why });
-            }
-        }
-        let peers = self.means.jobs.peers(&self.record.job.model, &self.record.job.drive);
-        let peers = peers.unwrap_or_else(|cause| {
-            warn!(error = %cause, "other drives of this model cannot be compared with");
-            Vec::new()
-        });
         if let Some(held) = held {
-            let so_far = verdict::judged(&self.record, &evidence, &peers, Time::now());
-            let good = matches!(so_far, Outcome::Passed | Outcome::Warn) && self.abort_by.is_none();
-            if self.format(held, good && evidence.stopped.is_none()).await == Own::Parked {
+            let good = good && evidence.stopped.is_none();
+            if self.format(held, good, refused).await == Own::Parked {
                 return self.park().await;
             }
         }

@@ -32,14 +32,18 @@ impl JobTask {
         }
     }
 
-    /// Partitions and formats where that is asked for and the drive is `good` so far. Lets go of the drive.
+    /// Partitions and formats where that is asked for and the drive is `good` so far and not `refused`. Lets go of the drive.
     /// [`Own::Parked`] where the agent was asked to stop meanwhile.
-    pub(super) async fn format(&mut self, held: Held, good: bool) -> Own {
+    pub(super) async fn format(&mut self, held: Held, good: bool, refused: Option<String>) -> Own {
         let Some(request) = self.format_request().filter(|_| self.record.erases()) else {
             return Own::Done;
         };
         if !good {
             self.log("info", "Not formatted: only a drive that came through is".to_owned());
+            return Own::Done;
+        }
+        if let Some(why) = refused {
+            self.formatted(unformatted(Some(&request), why), 0.0);
             return Own::Done;
         }
         let began = Instant::now();
@@ -73,15 +77,7 @@ impl JobTask {
     pub(super) fn format_was_cut(&mut self) {
         let request = self.format_request();
         let problem = "it was interrupted; the drive is to be formatted anew".to_owned();
-        let formatted = Formatted {
-            table: request.as_ref().map_or(Table::Auto, |request| request.table),
-            filesystem: request.as_ref().map_or(FileSystem::Raw, |request| request.filesystem),
-            label: request.map_or_else(String::new, |request| request.label),
-            uuid: None,
-            size: Bytes(0),
-            checks: Vec::new(),
-            problem: Some(problem),
-        };
+        let formatted = unformatted(request.as_ref(), problem);
         self.formatted(formatted, 0.0);
     }
 
@@ -109,5 +105,18 @@ impl JobTask {
             let last = index + 1 == steps.len();
             self.set_step(*step, status, if last { seconds } else { 0.0 });
         }
+    }
+}
+
+/// What came of a format that did not come to its end.
+fn unformatted(request: Option<&FormatRequest>, problem: String) -> Formatted {
+    Formatted {
+        table: request.map_or(Table::Auto, |request| request.table),
+        filesystem: request.map_or(FileSystem::Raw, |request| request.filesystem),
+        label: request.map_or_else(String::new, |request| request.label.clone()),
+        uuid: None,
+        size: Bytes(0),
+        checks: Vec::new(),
+        problem: Some(problem),
     }
 }
