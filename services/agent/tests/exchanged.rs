@@ -3,7 +3,10 @@
 
 mod common;
 
-use common::exchange::{foreign_data, held_smartctl, in_step, is_untouched, own_playbook, put_below, script, waiting};
+use common::exchange::{
+    foreign_data, held_smartctl, in_step, is_untouched, offers_a_job, own_playbook, put_below, script, standstill,
+    waiting, write_below,
+};
 use common::{Bench, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
@@ -65,9 +68,10 @@ async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("kernel.log");
     std::fs::write(&log, "[    1.000000] loop: module loaded\n").unwrap();
-    let arguments = ["--kernel-log", log.to_str().unwrap(), "--rate-drive", "4M"];
-    // Of the larger one less than a third is written before the log is read, so that no header comes onto the other disk.
-    for (exchange, mib, second) in [(false, 32, 100), (true, 384, 200)] {
+    // Of the larger one less than a third is written before the log is read, so that no header comes onto the other disk: that
+    // takes it two minutes, whatever the disk below does meanwhile.
+    for (exchange, mib, second, rate) in [(false, 32, 100, "4M"), (true, 384, 200, "1M")] {
+        let arguments = ["--kernel-log", log.to_str().unwrap(), "--rate-drive", rate];
         let Some(bench) = Bench::with(&[mib], true, &arguments).await else {
             return;
         };
@@ -76,11 +80,11 @@ async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
             .server
             .until("a checkpoint", |seen| {
                 let progress = seen.jobs.get(&id)?.progress.as_ref()?;
-                (progress.done.0 > 8 << 20).then_some(())
+                (progress.done.0 > 4 << 20).then_some(())
             })
             .await;
         if exchange {
-            put_below(&bench.drives[0], &foreign_data(mib << 20));
+            write_below(&bench.drives[0], &foreign_data(mib << 20));
         }
         let name = bench.drives[0].node.file_name().unwrap().to_str().unwrap();
         let line = format!("[  {second}.000000] block {name}: hard resetting link\n");
@@ -174,6 +178,7 @@ async fn a_job_that_was_aborted_does_not_go_on_after_a_cut_before_its_verdict() 
         return;
     };
     let id = bench.job_in_the_middle("standard").await;
+    assert!(offers_a_job(&bench.drives[0]));
     std::fs::write(&hold, "").unwrap();
     let abort = Command::Abort {
         job: id,
@@ -192,6 +197,10 @@ async fn a_job_that_was_aborted_does_not_go_on_after_a_cut_before_its_verdict() 
     assert_eq!(job.state, JobState::Aborted, "{job:#?}");
     assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
     assert!(job.resumes.is_empty(), "it went on: {:?}", job.resumes);
+    assert!(
+        !offers_a_job(&bench.drives[0]),
+        "its header is whole: another box would go on with it"
+    );
 }
 
 /// Half an hour of cooling is as good as a pause.
@@ -217,8 +226,8 @@ async fn a_disk_that_comes_while_the_drive_cools_is_not_written() {
         .await;
     warm(66);
     bench.server.event(id, "job.too_hot").await;
-    // What was under way when it was held ends.
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    // What was under way when it was held ends, however slow the disk below is.
+    standstill(&bench.drives[0]).await;
     let data = foreign_data(192 << 20);
     put_below(&bench.drives[0], &data);
     warm(30);

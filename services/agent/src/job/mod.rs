@@ -177,7 +177,14 @@ impl JobTask {
         if let Some(actor) = self.record.aborted_by.clone() {
             self.abort_by = Some(actor);
             // Only its headers are marked, where they are there: no other box is to go on with it.
-            if let Some(listed) = self.listed().filter(|_| self.record.erases()) {
+            let listed = match self.record.erases() {
+                true => self.listed_soon().await,
+                false => Ok(None),
+            };
+            let Ok(listed) = listed else {
+                return self.park().await;
+            };
+            if let Some(listed) = listed {
                 let opened = self
                     .means
                     .hands

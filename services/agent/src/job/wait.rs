@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
+use wire::drive::Drive;
 use wire::job::JobState;
 
 use super::{JobTask, NoDrive, Wish};
@@ -16,6 +17,25 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl JobTask {
+    /// The job's drive in the list, which is empty for the first seconds of an agent; `None` where it does not come.
+    pub(super) async fn listed_soon(&mut self) -> Result<Option<Drive>, NoDrive> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(listed) = self.listed() {
+                return Ok(Some(listed));
+            }
+            tokio::select! {
+                () = sleep_until(until) => return Ok(None),
+                changed = self.means.drives.changed() => if changed.is_err() { return Err(NoDrive::Parked) },
+                wish = self.wishes.recv() => match wish {
+                    Some(wish) => drop(self.wish(&wish)),
+                    None => return Err(NoDrive::Parked),
+                },
+                () = self.means.stop.asked() => return Err(NoDrive::Parked),
+            }
+        }
+    }
+
     /// Waits until the drive is there and the guard lets it be held.
     pub(super) async fn wait_for_drive(&mut self) -> Result<Held, NoDrive> {
         let began = Instant::now();

@@ -65,9 +65,49 @@ pub fn own_playbook(dir: &Path, text: &str) -> String {
 
 /// Puts other data below a drive whose worker has it open.
 pub fn put_below(drive: &Loop, data: &[u8]) {
+    write_below(drive, data).sync_all().unwrap();
+}
+
+/// The same, and does not wait for the disk below: what reads the file afterwards gets it all the same.
+pub fn write_below(drive: &Loop, data: &[u8]) -> std::fs::File {
     let mut disk = std::fs::File::options().write(true).open(&drive.file).unwrap();
     std::io::Write::write_all(&mut disk, data).unwrap();
-    disk.sync_all().unwrap();
+    disk
+}
+
+/// Waits until nothing is under way on the drive, nor begun for some looks.
+pub async fn standstill(drive: &Loop) {
+    let name = drive.node.file_name().unwrap().to_str().unwrap();
+    let path = format!("/sys/block/{name}/stat");
+    let (mut before, mut still) = (String::new(), 0);
+    while still < 4 {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let now = std::fs::read_to_string(&path).unwrap();
+        // Source: Documentation/block/stat.rst, "in_flight" is the ninth.
+        let idle = now.split_ascii_whitespace().nth(8) == Some("0");
+        still = if idle && now == before { still + 1 } else { 0 };
+        before = now;
+    }
+}
+
+/// Whether another box would find a burn-in on it to go on with.
+pub fn offers_a_job(drive: &Loop) -> bool {
+    let file = std::fs::File::open(&drive.node).unwrap();
+    let sectors = std::fs::metadata(&drive.file).unwrap().len() / 512;
+    let io = burnin::worker::Io {
+        backend: burnin::worker::Backend::Sync,
+        ..burnin::worker::Io::default()
+    };
+    let (mut device, _) = burnin::device::open(file, io).unwrap();
+    // What a loop device tells of its sectors depends on what lies below it.
+    [512, 4096].into_iter().any(|physical| {
+        let geometry = burnin::device::Geometry {
+            sectors,
+            sector: 512,
+            physical,
+        };
+        burnin::header::find(device.as_mut(), geometry).is_some()
+    })
 }
 
 pub async fn in_step(bench: &Bench, id: JobId, wanted: Phase) {
