@@ -12,9 +12,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use image::qemu::{Arch, Bus, Drive, Vm};
+use wire::boxes::Liveness;
 
 use crate::bench::Bench;
-use crate::lab::Lab;
+use crate::lab::{Lab, SOON};
 
 /// The box.
 pub(crate) struct Calm {
@@ -57,6 +58,11 @@ fn boot() -> Calm {
         let nvme = Drive::new(Bus::Nvme, "NVME0001", lab.blank("NVME0001", 48));
         let kept = Drive::new(Bus::Scsi, KEPT, lab.blank(KEPT, 16));
         let (vm, bench) = lab.boot([sata, nvme, kept]);
+        // The server answers a moment before the agent has come.
+        bench.until("agent online", SOON, || match bench.status().agent.state {
+            Liveness::Online => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
         let _ = give.send((lab, vm, bench));
         let _ = gone.recv();
     });
