@@ -79,12 +79,17 @@ pub fn write_below(drive: &Loop, data: &[u8]) -> std::fs::File {
 pub async fn standstill(drive: &Loop) {
     let name = drive.node.file_name().unwrap().to_str().unwrap();
     let path = format!("/sys/block/{name}/stat");
-    let (mut before, mut still) = (String::new(), 0);
+    let (mut before, mut still): (Vec<String>, u32) = (Vec::new(), 0);
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(90);
     while still < 4 {
+        assert!(std::time::Instant::now() < limit, "it is still written: {before:?}");
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        let now = std::fs::read_to_string(&path).unwrap();
-        // Source: Documentation/block/stat.rst, "in_flight" is the ninth.
-        let idle = now.split_ascii_whitespace().nth(8) == Some("0");
+        let told = std::fs::read_to_string(&path).unwrap();
+        // Source: Documentation/block/stat.rst, the fifth to eighth are of writes, "in_flight" is the ninth. The agent goes on
+        // to look at what stands on the drive, so reads tell nothing.
+        let words: Vec<&str> = told.split_ascii_whitespace().collect();
+        let idle = words.get(8) == Some(&"0");
+        let now: Vec<String> = words[4..8].iter().map(ToString::to_string).collect();
         still = if idle && now == before { still + 1 } else { 0 };
         before = now;
     }
