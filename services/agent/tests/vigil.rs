@@ -124,8 +124,10 @@ async fn a_whole_job_is_told_in_frames_that_every_implementation_takes_each_even
     stage.server.until("the last progress", over).await;
     stage
         .server
-        .until("a chart", |said| {
-            said.iter().any(|l| l["type"] == "chart").then_some(())
+        .until("a chart of its temperature", |said| {
+            let warm =
+                |l: &Value| l["type"] == "chart" && l["payload"]["key"] == "temp_c" && l["payload"]["value"] == 41;
+            said.iter().any(warm).then_some(())
         })
         .await;
     all_taken(&stage.server);
