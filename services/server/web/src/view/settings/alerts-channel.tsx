@@ -33,7 +33,9 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
   const provider = found ? props.providers[found.service.service_type] : undefined;
   if (!found) return <ProblemNote problem={problem.value} />;
   const { service } = found;
-  const set = (change: Partial<typeof service>) => (detail.value = { ...found, service: { ...service, ...change } });
+  // As it is now, not as it was drawn: a field is left and the button pressed before the page is drawn again.
+  const latest = () => detail.value ?? found;
+  const set = (change: Partial<typeof service>) => (detail.value = { ...latest(), service: { ...latest().service, ...change } });
   const run = async (work: () => Promise<unknown>) => {
     busy.value = true;
     problem.value = null;
@@ -46,6 +48,7 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
     busy.value = false;
   };
   const save = () => run(async () => {
+    const { service } = latest();
     await alerts.change(props.id, {
       name: service.name, enabled: service.enabled, notify_on_critical: service.notify_on_critical, notify_on_warning: service.notify_on_warning,
       notify_on_healthy: service.notify_on_healthy, escalate_after_secs: service.escalate_after_secs, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
