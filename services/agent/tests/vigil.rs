@@ -122,11 +122,12 @@ async fn a_whole_job_is_told_in_frames_that_every_implementation_takes_each_even
         told.any(|payload| payload["status"] == "completed").then_some(())
     };
     stage.server.until("the last progress", over).await;
+    // The drive's own curve: `temp_c` is that of the hottest drive, and another test's may be hotter.
+    let own = format!("temp_c_{}", stage.node().replace('/', "_"));
     stage
         .server
         .until("a chart of its temperature", |said| {
-            let warm =
-                |l: &Value| l["type"] == "chart" && l["payload"]["key"] == "temp_c" && l["payload"]["value"] == 41;
+            let warm = |l: &Value| l["type"] == "chart" && l["payload"]["key"] == own && l["payload"]["value"] == 41;
             said.iter().any(warm).then_some(())
         })
         .await;
@@ -163,11 +164,8 @@ async fn a_whole_job_is_told_in_frames_that_every_implementation_takes_each_even
     }
     let smart = of("smart");
     assert_eq!(smart.last().unwrap()["rows"][0]["delta"], 0, "SMART before and after");
-    assert!(
-        of("chart")
-            .iter()
-            .any(|point| point["key"] == "temp_c" && point["value"] == 41)
-    );
+    let hottest = |point: &&Value| point["key"] == "temp_c" && point["value"].as_i64() >= Some(41);
+    assert!(of("chart").into_iter().any(|point| hottest(&point)));
     assert!(of("log").iter().all(|line| line["component_id"] == "recent-activity"));
     for ours in ["hello", "drives", "job", "event", "playbooks", "certificate"] {
         assert!(of(ours).is_empty(), "{ours}");
