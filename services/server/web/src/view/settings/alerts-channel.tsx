@@ -20,10 +20,13 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
   const problem = useSignal<Problem | null>(null);
   const busy = useSignal(false);
   const sure = useSignal(false);
+  // As typed: whoever draws the page again while somebody types must find it, a whole number or not.
+  const minutes = useSignal("15");
   useEffect(() => {
     alerts.detail(props.id).then((found) => {
       detail.value = found;
       values.value = found.service.config_fields;
+      if (found.service.escalate_after_secs > 0) minutes.value = String(found.service.escalate_after_secs / 60);
       rules.value = found.event_rules;
       if (found.quiet_hours) quiet.value = found.quiet_hours;
       if (found.digest) digest.value = found.digest;
@@ -49,9 +52,10 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
   };
   const save = () => run(async () => {
     const { service } = latest();
+    const escalate_after_secs = service.escalate_after_secs > 0 ? Math.round(Number(minutes.value) * 60) : 0;
     await alerts.change(props.id, {
       name: service.name, enabled: service.enabled, notify_on_critical: service.notify_on_critical, notify_on_warning: service.notify_on_warning,
-      notify_on_healthy: service.notify_on_healthy, escalate_after_secs: service.escalate_after_secs, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
+      notify_on_healthy: service.notify_on_healthy, escalate_after_secs, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
     });
     await alerts.rules(props.id, rules.value.map(sent));
     if (found.quiet_hours || quiet.value.enabled) await alerts.quiet(props.id, quiet.value);
@@ -72,7 +76,7 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
         {service.escalate_after_secs > 0 && (
           <div class="alert-form">
             <div class="field"><label for={`ch-esc-${props.id}`}>After so many minutes</label>
-              <input id={`ch-esc-${props.id}`} type="number" min={1} max={1440} step={1} required value={service.escalate_after_secs / 60} onChange={(event) => set({ escalate_after_secs: Math.round(Number(event.currentTarget.value) * 60) })} /></div>
+              <input id={`ch-esc-${props.id}`} type="number" min={1} max={1440} step="any" required value={minutes.value} onInput={(event) => (minutes.value = event.currentTarget.value)} /></div>
           </div>
         )}
       </fieldset>
