@@ -48,6 +48,9 @@ pub struct Options {
     /// Seconds that count for one where heat is waited out; for tests
     #[arg(long, hide = true, default_value_t = 1)]
     pub heat_clock: u32,
+    /// How many times a job's task fails behind a checkpoint or before a verdict; for tests
+    #[arg(long, hide = true, default_value_t = 0)]
+    pub fail_jobs: u32,
     /// File that is read in place of the kernel's log; for tests
     #[arg(long, hide = true)]
     pub kernel_log: Option<PathBuf>,

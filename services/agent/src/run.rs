@@ -1,5 +1,6 @@
 //! The agent as a service: opens its store, starts its parts, stops them in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -94,6 +95,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         boot_id: boot_id(),
         heat_clock: options.heat_clock.max(1),
         kernel_log: options.kernel_log.clone(),
+        failures: Arc::new(options.fail_jobs.into()),
     };
     outbox.playbooks(books.infos());
     let resting = tokio::spawn(histories::run(registry.clone(), hands, outbox.clone(), stop.clone()));

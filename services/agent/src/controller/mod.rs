@@ -4,6 +4,7 @@
 //! a message, so that one slow drive holds up neither another plan nor the heartbeat.
 
 mod command;
+mod failed;
 mod foreign;
 mod locate;
 mod offer;
@@ -50,6 +51,10 @@ const WISHES: usize = 8;
 struct Active {
     drive: DriveId,
     wishes: mpsc::Sender<Wish>,
+    /// The task that works on it.
+    task: tokio::task::Id,
+    /// How many of its tasks failed.
+    failures: u32,
 }
 
 /// What tasks of ours bring back.
@@ -207,7 +212,7 @@ impl Controller {
                 Some(back) = inbox.backs.recv() => self.back(back).await,
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(id) => self.job_ended(id),
-                    Err(error) => error!(%error, "a job's task failed"),
+                    Err(failure) => self.task_failed(failure).await,
                 },
                 () = stop.asked() => break,
             }
@@ -287,16 +292,29 @@ impl Controller {
     }
 
     fn run_job(&mut self, record: Record, checkpoint: Option<String>, why: Option<String>, held: Option<Held>) {
+        self.spawn(record, |means, record, wishes| {
+            JobTask::new(means, record, checkpoint, why, wishes).run(held)
+        });
+    }
+
+    /// Gives the job to a task of its own.
+    fn spawn<T>(&mut self, record: Record, task: impl FnOnce(Means, Record, mpsc::Receiver<Wish>) -> T)
+    where
+        T: Future<Output = JobId> + Send + 'static,
+    {
         let (wishes, receiver) = mpsc::channel(WISHES);
+        let (id, drive) = (record.job.id, record.job.drive.clone());
+        let task = self.tasks.spawn(task(self.means.clone(), record, receiver)).id();
+        let failures = 0;
         self.active.insert(
-            record.job.id,
+            id,
             Active {
-                drive: record.job.drive.clone(),
+                drive,
                 wishes,
+                task,
+                failures,
             },
         );
-        let task = JobTask::new(self.means.clone(), record, checkpoint, why, receiver);
-        self.tasks.spawn(task.run(held));
     }
 
     fn job_ended(&mut self, id: JobId) {

@@ -28,6 +28,7 @@ mod steps;
 mod wait;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
@@ -75,6 +76,19 @@ pub struct Means {
     pub heat_clock: u32,
     /// What is read in place of the kernel's log; in tests.
     pub kernel_log: Option<std::path::PathBuf>,
+    /// How many times more a job's task fails; in tests.
+    pub failures: Arc<AtomicU32>,
+}
+
+impl Means {
+    /// Fails as often as a test asks for it: nothing else can be relied on to be a fault of ours.
+    fn fail_if_asked(&self, place: &str) {
+        let once_less = |left: u32| left.checked_sub(1);
+        let asked = self
+            .failures
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, once_less);
+        assert!(asked.is_err(), "a failure was asked for {place}");
+    }
 }
 
 /// What a person asks of a job.
@@ -284,6 +298,18 @@ impl JobTask {
                 }
             }
         }
+    }
+
+    /// Ends a job in which the agent itself failed more than once, with what is known: its drive is not asked for anything.
+    pub async fn give_up(mut self, why: String) -> JobId {
+        self.record.take_up(&self.means.boot_id);
+        self.abort_by.clone_from(&self.record.aborted_by);
+        if self.record.formatting {
+            self.format_was_cut();
+        }
+        let mut evidence = self.evidence_so_far();
+        evidence.stopped = Some(Stopped::Engine { why });
+        self.conclude(Some(evidence), None).await
     }
 
     /// The drive must not be written: the job ends with what is known.

@@ -313,6 +313,7 @@ impl JobTask {
         }
         if effects.checkpoint.is_some() {
             self.checkpoint = effects.checkpoint;
+            self.means.fail_if_asked("behind a checkpoint");
         }
     }
 }

@@ -139,6 +139,25 @@ impl Jobs {
         Ok(found.into_values().collect())
     }
 
+    /// A job as it was written down last, on the medium or in its copy; `None` where neither has it.
+    ///
+    /// # Errors
+    /// When LMDB cannot be read.
+    pub fn newest(&self, job: JobId) -> store::Result<Option<Kept>> {
+        let key = job.to_string();
+        let kept = self.store.read(|r| {
+            let Some(mut record) = JOBS.get(r, &key)? else {
+                return Ok(None);
+            };
+            record.job.timeline = samples(r, &key)?;
+            let checkpoint = CHECKPOINTS.get(r, &key)?;
+            Ok(Some(Kept { record, checkpoint }))
+        })?;
+        let copies = self.copies.read().into_iter().map(|found| found.kept);
+        let copy = copies.filter(|copy| copy.record.job.id == job);
+        Ok(kept.into_iter().chain(copy).max_by_key(|kept| kept.record.revision))
+    }
+
     /// Writes a record down, with its checkpoint where there is a new one and with the events that it changed by: all of
     /// it or none is on the medium, whenever the agent or the box ends.
     pub fn save(&self, record: &mut Record, checkpoint: Option<&str>, told: &[Happening]) -> Pending<()> {
