@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use burnin::device::Geometry;
 use burnin::evidence::Evidence;
@@ -15,11 +16,15 @@ use burnin::worker::{Io, Limits, Order};
 use wire::options::PlanOptions;
 use wire::{DriveId, Time};
 
-/// How many plans a test tries: `KILN_PLANS`, else so many, and a hundred times that with `KILN_LONG`.
-pub fn plans(default: u64) -> u64 {
+/// Seeds of the plans that a test tries: `KILN_PLANS` of them, else so many, and a hundred times that with `KILN_LONG`;
+/// from `KILN_SEED` on, else from 0, so that a long run can be cut into pieces.
+pub fn seeds(default: u64) -> Range<u64> {
     let long = std::env::var_os("KILN_LONG").is_some();
-    let given = std::env::var("KILN_PLANS").ok().and_then(|n| n.parse().ok());
-    given.unwrap_or(if long { default * 100 } else { default })
+    // A typing error is told: a run of other plans than were asked for would look like one of these.
+    let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().expect(name));
+    let first = number("KILN_SEED").unwrap_or(0);
+    let count = number("KILN_PLANS").unwrap_or(if long { default * 100 } else { default });
+    first..first.checked_add(count).expect("KILN_SEED and KILN_PLANS")
 }
 
 /// Random numbers from a seed.
