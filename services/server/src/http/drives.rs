@@ -26,6 +26,19 @@ pub async fn drives(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Driv
     Answered(app.hub(|hub| hub.drives().to_vec()))
 }
 
+/// Drives as people know them, "model serial (capacity)"; one that is not known any more by its identity.
+pub(super) fn words(app: &App, drives: &[DriveId]) -> String {
+    let name = |known: &[Drive], id: &DriveId| match known.iter().find(|drive| drive.id.as_ref() == Some(id)) {
+        Some(drive) => {
+            let label = [drive.model.trim(), drive.serial.trim()].join(" ");
+            format!("{} ({})", label.trim(), drive.capacity)
+        }
+        None => id.to_string(),
+    };
+    let names: Vec<String> = app.hub(|hub| drives.iter().map(|id| name(hub.drives(), id)).collect());
+    names.join(", ")
+}
+
 /// Between one and as many drives as a plan may have, each once.
 pub(super) fn check_list(drives: &[DriveId]) -> Result<(), Refusal> {
     if drives.is_empty() || drives.len() > PLAN_DRIVES_MAX {
@@ -93,11 +106,10 @@ pub async fn scan(
     let Answer::Started { jobs } = app.ask_agent(command).await? else {
         return Err(odd_answer());
     };
-    let names: Vec<&str> = drives.iter().map(DriveId::as_str).collect();
     let message = format!(
         "{} started {playbook}, which only reads, on {}",
         person.name,
-        names.join(", ")
+        words(&app, &drives)
     );
     let event = act(
         "person.scanned",

@@ -9,14 +9,14 @@ use wire::boxes::{ArmRequest, PlanRequest, StartRequest, Started};
 use wire::command::{Answer, Command};
 use wire::event::Severity;
 use wire::gate::{Armed, Plan};
-use wire::{DriveId, PlanId, Problem};
+use wire::{PlanId, Problem};
 
 use super::Refusal;
 use super::act::act;
 use super::agent::{claimed, odd_answer};
 use super::body::Json;
 use super::doc::{Agent, Body, LoggedIn, OfPlan, Stored, Tries};
-use super::drives::check_list;
+use super::drives::{check_list, words};
 use super::person::Person;
 use crate::app::App;
 
@@ -25,10 +25,6 @@ fn plan_id(text: &str) -> Result<PlanId, Refusal> {
         let shown: String = text.chars().take(80).collect();
         Refusal::new("plan-unknown", 404, "There is no such plan").with(format!("plan {shown:?}"))
     })
-}
-
-fn words(drives: &[DriveId]) -> String {
-    drives.iter().map(DriveId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// What would be lost: opens a two-minute window in which it can be armed.
@@ -91,7 +87,7 @@ pub async fn arm(
         Ok::<_, Problem>((armed, request.confirm.keys().cloned().collect::<Vec<_>>()))
     })?;
     // On the medium before the ticket leaves: what can erase is never handed out unrecorded.
-    let message = format!("{} armed the erasure of {}", person.name, words(&drives));
+    let message = format!("{} armed the erasure of {}", person.name, words(&app, &drives));
     app.record_act(
         act(
             "gate.armed",
@@ -128,7 +124,7 @@ pub async fn start(
                 Ok(_) => act(
                     "gate.started",
                     Severity::Info,
-                    format!("{} started {} on {}", person.name, plan.playbook, words(&drives)),
+                    format!("{} started {} on {}", person.name, plan.playbook, words(&app, &drives)),
                     json!({ "plan": id, "drives": drives }),
                 ),
                 Err(problem) => act(
@@ -137,7 +133,7 @@ pub async fn start(
                     format!(
                         "The agent refused to start {} on {}: {problem}",
                         plan.playbook,
-                        words(&drives)
+                        words(&app, &drives)
                     ),
                     json!({ "plan": id, "drives": drives, "problem": problem }),
                 ),

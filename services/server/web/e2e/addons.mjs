@@ -114,7 +114,7 @@ export async function addons(browser, width, scheme, count) {
       const jobs = panel("Active jobs");
       await jobs.getByText("42.5\u00a0%").waitFor();
       const row = jobs.locator(".ajob", { hasText: "burnin-sda" });
-      for (const fact of ["SMART_SHORT", "WRITE", "187", "38", "left", "pattern 2 of 4"]) assert(`the job tells ${fact}`, (await row.textContent()).includes(fact));
+      for (const fact of ["SMART short", "Write", "187", "38", "left", "pattern 2 of 4"]) assert(`the job tells ${fact}`, (await row.textContent()).includes(fact));
       assert("its bar is told to screen readers", (await row.getByRole("progressbar").getAttribute("aria-valuenow")) === "43");
       await jobs.locator(".ajob", { hasText: "burnin-sdc" }).getByText("failed").waitFor();
       assert("what ended is no verdict", !(await jobs.textContent()).includes("PASSED"));

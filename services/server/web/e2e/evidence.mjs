@@ -35,6 +35,11 @@ export async function evidence(at) {
     await page.getByRole("checkbox", { name: /Format afterwards/ }).check();
     await page.getByRole("heading", { name: "What will be lost" }).waitFor();
     await page.getByLabel(/^Label/).fill("bulk");
+    // Another drive tells of itself while somebody types.
+    box.format("photos", "meanwhile");
+    await until("the agent to see the new file system", async () => JSON.stringify(await api("/drives")).includes("meanwhile"));
+    await page.waitForTimeout(500);
+    assert("what is half typed stays", (await page.getByLabel(/^Label/).inputValue()) === "bulk");
     await page.getByLabel(/^Label/).press("Tab");
     await page.getByRole("heading", { name: "What will be lost" }).waitFor();
     await shot("options");

@@ -35,6 +35,12 @@ export function titled(key: string): string {
   return words === "" ? "" : words[0]!.toUpperCase() + words.slice(1);
 }
 
+/** A phase as an add-on's code calls it, in words: `SMART_SHORT` is "SMART short", `WRITE` is "Write"; what is in words stays. */
+export function phaseWords(name: string): string {
+  if (!/^[A-Z0-9_]+$/.test(name)) return titled(name);
+  return titled(name.split("_").map((word) => (/^(SMART|LBA|SSD|HDD|NVME|ATA|CRC|ZFS|RAID|IO)$/.test(word) ? word : word.toLowerCase())).join(" "));
+}
+
 const TONES: readonly (readonly [Tone, RegExp])[] = [
   ["fail", /^(danger|error|critical|fail(ed|ing|ure)?|faulted|unavail(able)?|bad|red|dead|lost|prefail|aborted)$/],
   ["warn", /^(warn(ing)?|degraded|busy|pending|stale|yellow|amber|orange|paused|late|resilvering|true_warning)$/],

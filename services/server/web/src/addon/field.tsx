@@ -44,7 +44,7 @@ export function FieldView(props: PartProps & { field: Field; held: Held }) {
       </div>
     );
   }
-  const label = <label for={id}>{field.label}{field.unit && <span class="unit"> in {field.unit}</span>}{!field.required && field.formula === null && <span class="opt"> optional</span>}</label>;
+  const label = <label for={id}>{field.label}{field.unit && <span class="unit"> in {field.unit}</span>}{!field.required && field.formula === null && <span class="opt">{field.unit ? ", optional" : " optional"}</span>}</label>;
   if (field.formula !== null) {
     return (
       <div class="field calc">{label}

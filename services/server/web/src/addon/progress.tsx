@@ -14,6 +14,7 @@ import { now } from "../state/app";
 import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
 import { act } from "./ask";
 import { AskedNote, isPast } from "./asked";
+import { phaseWords } from "./cell";
 import { useSource, type PartProps } from "./context";
 import { isFor } from "./feed";
 import { records, update, type Shown } from "./jobs";
@@ -108,12 +109,12 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
       <div class="pc">{state === "running" || state === "paused" ? (percent === null ? "" : `${percent.toFixed(percent === 100 ? 0 : 1)}\u00a0%`) : (
         <span class={`v ${state === "failed" ? "is-fail" : state === "cancelled" ? "is-inc" : "is-info"}`}>{state === "failed" ? <Shape of="fail" /> : state === "cancelled" ? <Shape of="inc" /> : <Icon name="tick" />}{ENDED[state]}</span>
       )}</div>
-      <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent === null ? undefined : Math.round(percent)} aria-label={`${title || id}${phase && `, ${phase}`}`}>
+      <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent === null ? undefined : Math.round(percent)} aria-label={`${title || id}${phase && `, ${phaseWords(phase)}`}`}>
         <i style={{ transform: `scaleX(${(percent ?? 0) / 100})` }} /></div>
       <div class="what">
         <div class="say">
           {shows("show_phase") && phases.length > 0 && (
-            <ol class="phs" aria-label="Phases">{phases.map(({ name }) => <li key={name} class={name === phase && hot ? "run" : "done"} aria-current={name === phase && hot ? "step" : undefined}>{name}</li>)}</ol>
+            <ol class="phs" aria-label="Phases">{phases.map(({ name }) => <li key={name} class={name === phase && hot ? "run" : "done"} aria-current={name === phase && hot ? "step" : undefined}>{phaseWords(name)}</li>)}</ol>
           )}
           {(detail || message) && <p>{[detail, message].filter((text, index, all) => text && all.indexOf(text) === index).join(". ")}</p>}
           {silent && <p class="mute">Not heard for a while: last {ago(new Date(heard).toISOString(), slow.value)}.</p>}

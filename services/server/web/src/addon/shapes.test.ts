@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 
 import { bodyOf, offered, readAction } from "./actions";
 import { readTold } from "./ask";
-import { cell, compare, readColumn, time, toneOf } from "./cell";
+import { cell, compare, phaseWords, readColumn, time, toneOf } from "./cell";
 import { compose, environment, enrolment, serviceOf, shell, yaml } from "./compose";
 import { readFrame } from "./feed";
 import { records, update } from "./jobs";
@@ -104,6 +104,9 @@ describe("cells", () => {
     expect(text(14, "", { suffix: " snapshots" })).toBe("14 snapshots");
     expect(cell("FAULTED", readColumn({ key: "h", badge: { FAULTED: "danger" } }), NOW)).toMatchObject({ text: "FAULTED", tone: "fail", as: "badge" });
     expect(cell("resting", readColumn({ key: "h", format: "badge" }), NOW)).toMatchObject({ tone: "info" });
+  });
+  it("a phase as code calls it is told in words, one in words as it is", () => {
+    expect(["SMART_SHORT", "WRITE", "BADBLOCKS_4_OF_4", "Phase 2: read", "self_test"].map(phaseWords)).toEqual(["SMART short", "Write", "Badblocks 4 of 4", "Phase 2: read", "Self test"]);
   });
   it("tones of words, times of all kinds", () => {
     expect([toneOf("ONLINE"), toneOf("Degraded"), toneOf("failed"), toneOf("offline"), toneOf("constructor")]).toEqual(["pass", "warn", "fail", "inc", null]);

@@ -226,7 +226,10 @@ function Inner({ data, expandKey, columns, shown }: { data: Config; expandKey: s
   const below = expandKey === "" ? undefined : at(data, expandKey);
   const list = objs(below);
   if (list.length > 0) {
-    const heads = columns.length > 0 ? columns : Object.keys(list[0] ?? {}).filter((key) => typeof at(list[0] ?? {}, key) !== "object").slice(0, 8).map((key) => readColumn({ key, format: /bytes|capacity/.test(key) ? "bytes" : "" }));
+    const heads = columns.length > 0 ? columns : Object.keys(list[0] ?? {}).filter((key) => typeof at(list[0] ?? {}, key) !== "object").slice(0, 8)
+      // Its name leads the row; the add-on's JSON says no order.
+      .sort((a, b) => Number(/^(name|path|device)$/.test(b)) - Number(/^(name|path|device)$/.test(a)))
+      .map((key) => readColumn({ key, format: /bytes|capacity/.test(key) ? "bytes" : "", ...(/bytes$/.test(key) ? { label: readColumn({ key }).label.replace(/ bytes$/, "") } : {}) }));
     return (
       <table class="tbl rowed">
         <thead><tr>{heads.map((column) => <th key={column.key} class={column.numeric ? "num" : ""}>{column.label}</th>)}</tr></thead>

@@ -1,5 +1,5 @@
 /** What a person chooses beside the playbook: limits, formatting afterwards, soak. */
-import type { Signal } from "@preact/signals";
+import { useSignal, type Signal } from "@preact/signals";
 import type { FileSystem, FormatRequest, PlanOptions, PlaybookInfo, Profile, Table } from "@wire";
 
 /** Nothing chosen. */
@@ -28,6 +28,21 @@ export function optionWords(options: PlanOptions): string[] {
   if (options.soak_hours !== null) words.push(`soak for ${options.soak_hours} h`);
   if (options.format) words.push(`formatted afterwards: ${formatWords(options.format)}`);
   return words;
+}
+
+/** A field that counts when it is left, and keeps what is half typed while drives tell of themselves beside it. */
+function Entry(props: { value: string; number?: boolean; min?: number; max?: number; maxLength?: number; onLeave: (text: string) => void }) {
+  const typed = useSignal<string | null>(null);
+  const { value, number, onLeave, ...limits } = props;
+  return (
+    <input {...(number ? { type: "number" as const } : {})} value={typed.value ?? value} {...limits} autocomplete="off" spellcheck={false}
+      onInput={(event) => (typed.value = event.currentTarget.value)}
+      onChange={(event) => {
+        const text = event.currentTarget.value;
+        typed.value = null;
+        onLeave(text);
+      }} />
+  );
 }
 
 /** The form. A change of `options` is another plan. */
@@ -62,8 +77,8 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
           </label>
           {now.soak_hours !== null && (
             <label class="small">Hours, 1 to 720
-              <input type="number" min="1" max="720" value={now.soak_hours} onChange={(event) => {
-                const hours = Math.round(Number(event.currentTarget.value));
+              <Entry number min={1} max={720} value={String(now.soak_hours)} onLeave={(text) => {
+                const hours = Math.round(Number(text));
                 set({ soak_hours: Math.min(720, Math.max(1, Number.isFinite(hours) ? hours : 24)) });
               }} />
             </label>
@@ -92,13 +107,13 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
                 </label>
                 {FILE_SYSTEMS[format.filesystem].label > 0 && (
                   <label class="small">Label, at most {FILE_SYSTEMS[format.filesystem].label} characters
-                    <input type="text" value={format.label} maxLength={FILE_SYSTEMS[format.filesystem].label} autocomplete="off" spellcheck={false} onChange={(event) => setFormat({ label: event.currentTarget.value.trim() })} />
+                    <Entry value={format.label} maxLength={FILE_SYSTEMS[format.filesystem].label} onLeave={(text) => setFormat({ label: text.trim() })} />
                   </label>
                 )}
                 {format.filesystem === "ext4" && (
                   <label class="small">Kept for root, 0 to 50 %
-                    <input type="number" min="0" max="50" value={format.reserved_percent} onChange={(event) => {
-                      const percent = Math.round(Number(event.currentTarget.value));
+                    <Entry number min={0} max={50} value={String(format.reserved_percent)} onLeave={(text) => {
+                      const percent = Math.round(Number(text));
                       setFormat({ reserved_percent: Math.min(50, Math.max(0, Number.isFinite(percent) ? percent : 0)) });
                     }} />
                   </label>

@@ -23,7 +23,7 @@ export function ServiceForm(props: { id: string; provider: Provider; values: Rec
         }
         return (
           <div class={LONG.has(field.key) ? "field wide" : "field"} key={id}>
-            <label for={id}>{field.label}{field.required ? "" : <span class="mute"> (may be empty)</span>}</label>
+            <label for={id}>{field.label}{field.required || field.type === "select" ? "" : <span class="opt"> optional</span>}</label>
             {field.type === "select" ? (
               <select id={id} value={value} onChange={(event) => put(event.currentTarget.value)} aria-describedby={help}>
                 {(field.options ?? []).map((option) => <option key={option.value} value={option.value}>{option.label}</option>)}

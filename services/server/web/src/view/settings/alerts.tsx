@@ -6,7 +6,7 @@ import type { Problem } from "@wire";
 import "../../style/gate.css";
 import "../../style/alerts.css";
 import { asProblem } from "../../api";
-import { duration } from "../../format";
+import { clock, duration } from "../../format";
 import { known } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { ChannelSettings } from "./alerts-channel";
@@ -14,7 +14,7 @@ import { alerts, filled, type Alert, type Delivery, type Draft, type Kind, type 
 import { ServiceForm } from "./alerts-form";
 import { OpenAlerts } from "./alerts-open";
 
-const when = (text: string) => new Date(text).toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" });
+const when = (text: string) => clock(text, Date.now());
 
 function Said({ tried }: { tried: Tried | null }) {
   return (
@@ -44,12 +44,13 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
     busy.value = false;
     props.onChange();
   };
+  const label = props.providers[service.service_type]?.label ?? service.service_type;
   const state = service.disabled_why ?? (!service.enabled ? "switched off" : service.failing_since ? `nothing has reached it since ${when(service.failing_since)}` : "");
   return (
     <li class="chan">
       <div class="line">
         <div>
-          <b>{service.name}</b> <span class="mute">{props.providers[service.service_type]?.label ?? service.service_type}{service.locked && " · set in kiln.toml"}{service.escalate_after_secs > 0 && ` · second line, after ${duration(service.escalate_after_secs)}`}</span>
+          <b>{service.name}</b> <span class="mute">{[label !== service.name && label, service.locked && "set in kiln.toml", service.escalate_after_secs > 0 && `second line, after ${duration(service.escalate_after_secs)}`].filter(Boolean).join(" · ")}</span>
           {state !== "" && <p class={service.enabled || service.disabled_why ? "v is-warn" : "mute"}>{(service.enabled || service.disabled_why) && <Shape of="warn" />}{state}</p>}
           {service.waiting > 0 && <p class="mute">{service.waiting} waiting to be sent</p>}
         </div>

@@ -40,12 +40,12 @@ function Password() {
     <Panel title="Your password" note="Changing it logs you out everywhere else.">
       <form onSubmit={(event) => { event.preventDefault(); if (ready) void change(); }}>
         <input class="sr" type="text" autocomplete="username" value={visit.value.kind === "in" ? visit.value.session.username : ""} readOnly tabIndex={-1} aria-hidden="true" />
-        <div class="field"><label for="pw-old">As it is</label>
+        <div class="field"><label for="pw-old">Present password</label>
           <input id="pw-old" type="password" autocomplete="current-password" value={old.value} onInput={(event) => (old.value = event.currentTarget.value)} /></div>
-        <div class="field"><label for="pw-new">As it shall be</label>
+        <div class="field"><label for="pw-new">New password</label>
           <input id="pw-new" type="password" autocomplete="new-password" minLength={LEAST} value={fresh.value} onInput={(event) => (fresh.value = event.currentTarget.value)} aria-describedby="pw-new-h" />
           <p class="h" id="pw-new-h">{LEAST} characters or more. Length is what counts: four words are better than one with signs.</p></div>
-        <div class="field"><label for="pw-again">Once more</label>
+        <div class="field"><label for="pw-again">New password, again</label>
           <input id="pw-again" type="password" autocomplete="new-password" value={again.value} onInput={(event) => (again.value = event.currentTarget.value)} aria-describedby="pw-again-h" aria-invalid={differs} />
           <p class="h" id="pw-again-h">{differs ? "This is not the same." : ""}</p></div>
         <ProblemNote problem={problem.value} />
