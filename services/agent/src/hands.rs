@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use burnin::device::Geometry;
@@ -272,12 +272,14 @@ impl Hands {
         ended.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Partitions and formats a drive by a child process of its own; the drive is let go of. Says what came of it.
+    /// Partitions and formats a drive by a child process of its own; the drive is let go of. Says what came of it. Once `cancel`
+    /// holds a reason, the child is ended.
     pub async fn format(
         &self,
         held: Held,
         request: &FormatRequest,
         mut tell: impl FnMut(&str) + Send + 'static,
+        cancel: Arc<OnceLock<String>>,
     ) -> Formatted {
         let order = format::Order {
             node: held.node.clone(),
@@ -305,7 +307,12 @@ impl Hands {
             };
             let mut command = Command::new("/proc/self/exe");
             command.arg("formatter");
-            format::run(&mut command, held.file, &order, FORMAT, &mut identity, &mut said)
+            let ties = format::Ties {
+                identity: &mut identity,
+                tell: &mut said,
+                cancel: &mut || cancel.get().cloned(),
+            };
+            format::run(&mut command, held.file, &order, FORMAT, ties)
         });
         made.await.unwrap_or_else(|error| Formatted {
             table: request.table,

@@ -3,10 +3,14 @@
 
 mod common;
 
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use common::{Bench, outcome};
-use wire::job::{Outcome, Phase, PhaseStatus};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use wire::JobId;
+use wire::command::{Answer, Command};
+use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 use wire::options::{FileSystem, FormatRequest, PlanOptions, Profile, Table};
 
 #[tokio::test]
@@ -143,6 +147,81 @@ async fn a_drive_that_came_through_is_formatted() {
             .count()
     });
     assert_eq!(listed, 1);
+}
+
+/// A formatter that comes no further, as on a slow drive, and the job that it works for; `None` where it was done too soon.
+async fn held_formatter(bench: &Bench) -> Option<JobId> {
+    let options = PlanOptions {
+        format: Some(FormatRequest {
+            table: Table::Auto,
+            filesystem: FileSystem::Ext4,
+            reserved_percent: 0,
+            label: String::new(),
+        }),
+        ..PlanOptions::default()
+    };
+    let id = bench.server.start_jobs_with(&bench.ids(), "surface", options).await[0];
+    while !bench
+        .server
+        .look(|seen| seen.jobs.get(&id).is_some_and(|job| job.state.is_over()))
+    {
+        for pid in bench.agent.formatters() {
+            if kill(Pid::from_raw(pid), Signal::SIGSTOP).is_ok() {
+                return Some(id);
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    None
+}
+
+#[tokio::test]
+async fn an_abort_ends_the_formatter_and_the_drive_is_free() {
+    let Some(bench) = Bench::new(&[64]).await else {
+        return;
+    };
+    // The formatter may be done before it is held, or have said so.
+    for _ in 0..20 {
+        let Some(id) = held_formatter(&bench).await else {
+            continue;
+        };
+        let actor = || "ann".to_owned();
+        let pause = Command::Pause {
+            job: id,
+            actor: actor(),
+        };
+        let _unpaused = bench.server.call(pause).await;
+        let abort = Command::Abort {
+            job: id,
+            actor: actor(),
+        };
+        if bench.server.call(abort).await != Ok(Answer::Aborted) {
+            continue;
+        }
+        let job = bench.server.over(id).await;
+        if outcome(&job) != Outcome::Inconclusive {
+            continue;
+        }
+        assert_eq!(job.state, JobState::Aborted, "{job:#?}");
+        let problem = job.formatted.and_then(|formatted| formatted.problem).unwrap();
+        assert!(problem.contains("aborted by ann"), "{problem}");
+        assert!(bench.agent.formatters().is_empty(), "it goes on");
+        let last = job.phases.last().map(|state| (state.phase, state.status));
+        assert_eq!(last, Some((Phase::Format, PhaseStatus::Interrupted)));
+        // Whoever looks at it for the list holds it for a moment.
+        let exclusive = || {
+            let mut open = std::fs::File::options();
+            open.read(true).write(true).custom_flags(nix::libc::O_EXCL);
+            open.open(&bench.drives[0].node)
+        };
+        let limit = std::time::Instant::now() + common::PATIENCE;
+        while let Err(error) = exclusive() {
+            assert!(std::time::Instant::now() < limit, "the drive is not free: {error}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        return;
+    }
+    panic!("no formatter was ever held");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use burnin::format::table::{Ids, encode};
-use burnin::format::{Layout, Order, Said, available, plan, run};
+use burnin::format::{Layout, Order, Said, Ties, available, plan, run};
 use proptest::prelude::*;
 use wire::options::{FileSystem, FormatRequest, Formatted, Table};
 
@@ -106,9 +106,10 @@ impl Loop {
             self.open(),
             &order,
             Duration::from_secs(300),
-            identity,
-            &mut |s| {
-                said.push(s.clone());
+            Ties {
+                identity,
+                tell: &mut |s| said.push(s.clone()),
+                cancel: &mut || None,
             },
         );
         (formatted, said)
@@ -263,11 +264,55 @@ fn another_size_or_a_failing_tool_is_a_problem_and_never_a_pass() {
         drive.open(),
         &order,
         Duration::from_secs(20),
-        &mut || Ok(()),
-        &mut |_| {},
+        Ties {
+            identity: &mut || Ok(()),
+            tell: &mut |_| {},
+            cancel: &mut || None,
+        },
     );
     assert!(formatted.problem.unwrap().contains("formatter"));
     drop(drive.open());
+}
+
+/// What a slow mkfs is seen as: a child that says that it began, and its own child that goes on for minutes.
+#[test]
+fn a_formatter_that_is_ended_takes_the_program_along_that_it_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = dir.path().join("pid");
+    let said = serde_json::to_string(&Said::At { what: "mkfs".into() }).unwrap();
+    let script = format!("sleep 300 & echo $! > {}; echo '{said}'; wait", written.display());
+    let order = Order {
+        node: "/dev/null".into(),
+        capacity: 1 << 20,
+        sector: 512,
+        request: request(FileSystem::Ext4, Table::Auto, 0, ""),
+    };
+    let began = std::cell::Cell::new(false);
+    let mut identity = || Ok(());
+    let ties = Ties {
+        identity: &mut identity,
+        tell: &mut |_| began.set(true),
+        cancel: &mut || began.get().then(|| "aborted by ann".to_owned()),
+    };
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &script]);
+    let drive = tempfile::tempfile().unwrap();
+    let formatted = run(&mut command, drive, &order, Duration::from_secs(280), ties);
+    let problem = formatted.problem.unwrap();
+    assert!(began.get() && problem.contains("aborted by ann"), "{problem}");
+    let pid = fs::read_to_string(&written).unwrap();
+    let gone = || {
+        // Whoever takes over orphans may not reap them.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        stat.rsplit(") ")
+            .next()
+            .is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X']))
+    };
+    let limit = std::time::Instant::now() + Duration::from_secs(60);
+    while !gone() {
+        assert!(std::time::Instant::now() < limit, "the program goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A sparse file as large as the drive with the table's two ends in it.

@@ -248,3 +248,54 @@ fn a_signal_in_the_last_self_test_formats_nothing_and_is_gone_on_from() {
     assert!(has_table(&drive), "{}", text(&again));
     no_partitions(&drive);
 }
+
+/// The formatters that this process started, stopped where they are, as on a slow drive.
+fn hold_formatters(parent: u32) -> bool {
+    let mut held = false;
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let told = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if told == Some(parent) && line.split(|byte| *byte == 0).nth(1) == Some(b"formatter") {
+            // SAFETY: a signal to a child of a child of this process, which that has not waited for.
+            held |= unsafe { libc::kill(pid, libc::SIGSTOP) } == 0;
+        }
+    }
+    held
+}
+
+/// Who presses Ctrl-C while the drive is formatted does not wait for hours until mkfs has read it all.
+#[test]
+fn a_signal_ends_the_formatter_and_the_drive_is_free() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    // The formatter may be done before it is held, or have said so.
+    for _ in 0..20 {
+        let mut burn = drive.command(&["--playbook", "surface", "--format", "ext4"]);
+        let mut burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !hold_formatters(burn.id()) && burn.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // SAFETY: a signal to a child of this process; one that was waited for is not used again before this test ends.
+        unsafe { libc::kill(i32::try_from(burn.id()).unwrap(), libc::SIGINT) };
+        let output = burn.wait_with_output().unwrap();
+        no_partitions(&drive);
+        if code(&output) == 0 {
+            continue;
+        }
+        assert_eq!(code(&output), 3, "{}", text(&output));
+        let told = object(&output);
+        let problem = told["formatted"]["problem"].as_str().unwrap();
+        assert!(problem.contains("a signal"), "{problem}");
+        assert_eq!(told["state"]["kind"], "aborted", "{told}");
+        let again = drive.burn(&["--dry-run"]);
+        assert_eq!(code(&again), 0, "{}", text(&again));
+        return;
+    }
+    panic!("no formatter was ever held");
+}

@@ -64,16 +64,16 @@ impl JobTask {
         if let (Some(_), Some(held), true) = (&self.abort_by, &held, self.record.erases()) {
             self.retire(held).await;
         }
+        if let Some(held) = held {
+            let good = good && evidence.stopped.is_none() && self.abort_by.is_none();
+            if self.format(held, good, refused).await == Own::Parked {
+                return self.park().await;
+            }
+        }
         if let Some(actor) = &self.abort_by {
             evidence.stopped = Some(Stopped::Asked {
                 why: format!("aborted by {actor}"),
             });
-        }
-        if let Some(held) = held {
-            let good = good && evidence.stopped.is_none();
-            if self.format(held, good, refused).await == Own::Parked {
-                return self.park().await;
-            }
         }
         let now = Time::now();
         let peer = verdict::conclude(&mut self.record, &evidence, &peers, self.abort_by.is_some(), now);

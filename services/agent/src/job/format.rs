@@ -3,6 +3,8 @@
 //! Once it began, the drive holds what nobody can tell from a person's: so a job that is interrupted in it does not go on
 //! with the drive, but ends, and says that the format is to be made again.
 
+use std::sync::{Arc, OnceLock};
+
 use tokio::time::{Instant, sleep};
 use tracing::info;
 use wire::job::{Phase, PhaseStatus};
@@ -10,7 +12,7 @@ use wire::options::{FileSystem, FormatRequest, Formatted, Table};
 use wire::{Bytes, Time};
 
 use super::resets::LOOK;
-use super::{JobTask, Own};
+use super::{JobTask, Own, Wish};
 use crate::hands::Held;
 use crate::record::log_line;
 
@@ -33,7 +35,7 @@ impl JobTask {
     }
 
     /// Partitions and formats where that is asked for and the drive is `good` so far and not `refused`. Lets go of the drive.
-    /// [`Own::Parked`] where the agent was asked to stop meanwhile.
+    /// [`Own::Parked`] where the agent was asked to stop meanwhile; a person's abort ends the formatter.
     pub(super) async fn format(&mut self, held: Held, good: bool, refused: Option<String>) -> Own {
         let Some(request) = self.format_request().filter(|_| self.record.erases()) else {
             return Own::Done;
@@ -55,13 +57,32 @@ impl JobTask {
             outbox.log(line);
         };
         let (hands, mut stop) = (self.means.hands.clone(), self.means.stop.clone());
-        let making = hands.format(held, &request, tell);
+        let cancel: Arc<OnceLock<String>> = Arc::default();
+        let making = hands.format(held, &request, tell, Arc::clone(&cancel));
         tokio::pin!(making);
         let formatted = loop {
             tokio::select! {
                 formatted = &mut making => break formatted,
-                // The child dies with the agent.
-                () = stop.asked() => return Own::Parked,
+                () = stop.asked() => {
+                    cancel.get_or_init(|| "the agent stops".to_owned());
+                    return Own::Parked;
+                }
+                wish = self.wishes.recv() => match wish {
+                    Some(Wish::Abort(actor)) => {
+                        cancel.get_or_init(|| format!("aborted by {actor}"));
+                        self.aborted(actor);
+                    }
+                    // Half a file system helps nobody, and it ends in a minute.
+                    Some(Wish::Pause(_)) => {
+                        self.log("warn", "The drive is being formatted, which is not paused".to_owned());
+                    }
+                    Some(Wish::Resume(_)) => {}
+                    // The controller is gone only when the agent stops.
+                    None => {
+                        cancel.get_or_init(|| "the agent stops".to_owned());
+                        return Own::Parked;
+                    }
+                },
                 () = sleep(LOOK) => {
                     self.note_resets(false).await;
                 }

@@ -185,6 +185,7 @@ impl JobTask {
     pub async fn run(mut self, held: Option<Held>) -> JobId {
         self.record.take_up(&self.means.boot_id);
         if self.record.formatting {
+            self.abort_by.clone_from(&self.record.aborted_by);
             self.format_was_cut();
             return self.conclude(None, None).await;
         }

@@ -97,9 +97,19 @@ impl Agent {
     pub fn workers(&self) -> Vec<i32> {
         workers_of(self.pid())
     }
+
+    /// Process ids of its formatters.
+    pub fn formatters(&self) -> Vec<i32> {
+        helpers_of(self.pid(), b"formatter")
+    }
 }
 
 fn workers_of(agent: i32) -> Vec<i32> {
+    helpers_of(agent, b"worker")
+}
+
+/// Processes of the agent that it started as itself, under this name.
+fn helpers_of(agent: i32, name: &[u8]) -> Vec<i32> {
     let mut pids = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -111,8 +121,8 @@ fn workers_of(agent: i32) -> Vec<i32> {
             .next()
             .and_then(|rest| rest.split(' ').nth(1)?.parse::<i32>().ok());
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let is_worker = line.split(|byte| *byte == 0).nth(1) == Some(b"worker");
-        if parent == Some(agent) && is_worker {
+        let is_one = line.split(|byte| *byte == 0).nth(1) == Some(name);
+        if parent == Some(agent) && is_one {
             pids.push(pid);
         }
     }

@@ -35,7 +35,7 @@ use wire::options::{FormatRequest, Formatted};
 pub use layout::{Layout, Unfit, plan};
 pub use make::child;
 pub use request::{BadRequest, check};
-pub use spawn::{DRIVE_FD, run};
+pub use spawn::{DRIVE_FD, Ties, run};
 pub use tool::{Missing, available};
 
 /// What the parent tells the child: the first line.

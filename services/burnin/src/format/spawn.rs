@@ -1,4 +1,7 @@
 //! The parent's side: starts the child with the drive, confirms the identity, and hears what came of it.
+//!
+//! The child leads a process group of its own: a person's wish to end it, or its deadline, ends the program that it runs
+//! together with it, and a terminal's interrupt reaches neither before whoever runs it has heard of it.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -9,6 +12,8 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use nix::libc;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use wire::Bytes;
 use wire::options::{Formatted, Table};
 
@@ -17,23 +22,32 @@ use super::{Heard, Order, Said, confine};
 /// Descriptor of the drive in the child. Source: contract between parent and child, as the worker's.
 pub const DRIVE_FD: i32 = 3;
 
+/// How often it is asked whether it is to end.
+const ASK: Duration = Duration::from_millis(200);
+
+/// Time for a killed child to be reaped. One in the kernel's hands (a drive that hangs) takes longer and is left.
+const REAP: Duration = Duration::from_secs(5);
+
+/// What the child's parent says and hears on the way.
+#[allow(missing_debug_implementations, reason = "three closures")]
+pub struct Ties<'a> {
+    /// Whether the drive still is the one that was armed; asked once, after the table stands.
+    pub identity: &'a mut dyn FnMut() -> Result<(), String>,
+    /// Hears everything that the child says.
+    pub tell: &'a mut dyn FnMut(&Said),
+    /// Why the child is to be ended before its end; asked every fifth of a second.
+    pub cancel: &'a mut dyn FnMut() -> Option<String>,
+}
+
 /// Runs `command` (which calls [`super::child`]) on the drive and waits for its end, at most `deadline`.
 ///
 /// `drive` is the guarded descriptor; it must be the last one, and is closed here as soon as the child has its copy:
-/// while anybody holds the whole drive exclusively, no partition can be claimed. `identity` is asked once, after the
-/// table stands; `tell` hears everything that the child says on the way.
+/// while anybody holds the whole drive exclusively, no partition can be claimed.
 ///
-/// The answer's `problem` tells whatever went wrong, also with the child itself.
-pub fn run(
-    command: &mut Command,
-    drive: File,
-    order: &Order,
-    deadline: Duration,
-    identity: &mut dyn FnMut() -> Result<(), String>,
-    tell: &mut dyn FnMut(&Said),
-) -> Formatted {
+/// The answer's `problem` tells whatever went wrong, also with the child itself, and why it was ended.
+pub fn run(command: &mut Command, drive: File, order: &Order, deadline: Duration, ties: Ties<'_>) -> Formatted {
     let end = Instant::now() + deadline;
-    match talk(command, drive, order, end, identity, tell) {
+    match talk(command, drive, order, end, ties) {
         Ok(formatted) => formatted,
         Err(problem) => Formatted {
             table: Table::Auto,
@@ -47,34 +61,31 @@ pub fn run(
     }
 }
 
-/// A child that is killed and reaped when nobody waits for it any more.
+/// A child that is killed, with what it started, and reaped when nobody waits for it any more.
 struct Held(Child);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let _ended = self.0.kill();
-        let mut child = self.0.try_wait();
-        if let Ok(None) = child {
-            // In the kernel's hands it cannot be waited for here; whoever takes over orphans reaps it.
-            std::thread::sleep(Duration::from_millis(50));
-            child = self.0.try_wait();
+        // It leads a group by its own number, which passes to nobody before it is reaped.
+        if let Ok(group) = i32::try_from(self.0.id()) {
+            let _ended = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
-        drop(child);
+        let until = Instant::now() + REAP;
+        while let Ok(None) = self.0.try_wait() {
+            if Instant::now() >= until {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
-fn talk(
-    command: &mut Command,
-    drive: File,
-    order: &Order,
-    end: Instant,
-    identity: &mut dyn FnMut() -> Result<(), String>,
-    tell: &mut dyn FnMut(&Said),
-) -> Result<Formatted, String> {
+fn talk(command: &mut Command, drive: File, order: &Order, end: Instant, ties: Ties<'_>) -> Result<Formatted, String> {
     let told = |what: &str, error: io::Error| format!("the formatter: {what}: {error}");
     let fd = drive.as_raw_fd();
     command
         .env_clear()
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit());
@@ -115,25 +126,31 @@ fn talk(
     let json = |e: serde_json::Error| format!("the formatter: {e}");
     send(serde_json::to_vec(order).map_err(json)?).map_err(|e| told("its order", e))?;
     loop {
-        let line = match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(line) => line.map_err(|e| told("reading", e))?,
+        let left = end.saturating_duration_since(Instant::now());
+        let said: Option<Said> = match lines.recv_timeout(left.min(ASK)) {
+            Ok(line) => Some(serde_json::from_str(&line.map_err(|e| told("reading", e))?).map_err(json)?),
+            Err(RecvTimeoutError::Timeout) if left > ASK => None,
             Err(RecvTimeoutError::Timeout) => return Err("the formatter did not end in its time".to_owned()),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err("the formatter ended without a word: it was killed, or failed".to_owned());
             }
         };
-        let said: Said = serde_json::from_str(&line).map_err(json)?;
-        tell(&said);
-        match said {
-            Said::Partitioned => {
-                let heard = match identity() {
-                    Ok(()) => Heard::Go,
-                    Err(why) => Heard::Stop { why },
-                };
-                send(serde_json::to_vec(&heard).map_err(json)?).map_err(|e| told("answering it", e))?;
-            }
-            Said::At { .. } => {}
-            Said::Done(formatted) => return Ok(formatted),
+        if let Some(said) = &said {
+            (ties.tell)(said);
+        }
+        if let Some(Said::Done(formatted)) = said {
+            return Ok(formatted);
+        }
+        // What it has done by now stays, but nothing more is begun.
+        if let Some(why) = (ties.cancel)() {
+            return Err(format!("it was ended before its end: {why}"));
+        }
+        if said == Some(Said::Partitioned) {
+            let heard = match (ties.identity)() {
+                Ok(()) => Heard::Go,
+                Err(why) => Heard::Stop { why },
+            };
+            send(serde_json::to_vec(&heard).map_err(json)?).map_err(|e| told("answering it", e))?;
         }
     }
 }

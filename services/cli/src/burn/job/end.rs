@@ -1,10 +1,12 @@
 //! The end of one drive's burn-in: what it came to, the file system on a good drive, the verdict.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use burnin::evidence::{Evidence, Stop};
-use burnin::format::{self, Order, Said};
+use burnin::format::{self, Order, Said, Ties};
 use burnin::verdict::{Case, judge};
 use drive::smart::delta;
 use drive::sysfs::{self, DevNum};
@@ -64,7 +66,7 @@ impl Job {
         let mut phases = self.phases(&evidence, &own);
         let mut formatted = None;
         // What outlives the descriptor, which the formatter takes.
-        let ended = EndedParts::of(&self, birth);
+        let (ended, asked_for) = (EndedParts::of(&self, birth), Arc::clone(&self.asked));
         if let Some(request) = request.filter(|_| good) {
             let began = Instant::now();
             let made = match &since {
@@ -90,6 +92,9 @@ impl Job {
                 state.rounds = u32::from(status == PhaseStatus::Done);
                 state.seconds = std::mem::take(&mut seconds);
             }
+            if made.problem.is_some() && matches!(since, Since::Ours) && asked_for.load(Ordering::Relaxed) {
+                evidence.stopped = Some(super::asked());
+            }
             let mut after = seen.clone();
             if let Some(kernel) = kernel {
                 kernel.tell(&mut after);
@@ -101,9 +106,14 @@ impl Job {
             });
             formatted = Some(made);
         }
-        // A drive that was not formatted still holds what was written last.
-        let goes_on = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }))
-            || matches!(since, Since::Refused(_));
+        // A drive that was not formatted still holds what was written last; a half formatted one shows nothing of the job.
+        let goes_on = match since {
+            Since::Refused(_) => true,
+            Since::Ours if formatted.is_some() => false,
+            Since::Ours | Since::Another(_) | Since::Asked => {
+                matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }))
+            }
+        };
         let mut findings = evidence.findings();
         for finding in &own.findings_before_loss {
             if !findings.contains(finding) {
@@ -187,14 +197,13 @@ impl Job {
         // Not current_exe(): its path is gone once an update has replaced the binary.
         let mut command = Command::new("/proc/self/exe");
         command.arg("formatter");
-        let formatted = format::run(
-            &mut command,
-            self.held.file,
-            &order,
-            FORMAT_LONGEST,
-            &mut identity,
-            &mut tell,
-        );
+        let asked = self.asked;
+        let ties = Ties {
+            identity: &mut identity,
+            tell: &mut tell,
+            cancel: &mut || asked.load(Ordering::Relaxed).then(|| "a signal".to_owned()),
+        };
+        let formatted = format::run(&mut command, self.held.file, &order, FORMAT_LONGEST, ties);
         if let Some(problem) = &formatted.problem {
             line.say(&format!("not formatted: {problem}"));
         }
