@@ -38,6 +38,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },
-  server: { proxy: { "/api": process.env["KILN_SERVER"] ?? "http://127.0.0.1:7000" } },
+  // Host stays that of this page: the box takes nothing from another site's.
+  server: { proxy: { "/api": { target: process.env["KILN_SERVER"] ?? "http://127.0.0.1:7000", changeOrigin: false } } },
   test: { include: ["src/**/*.test.ts", "test/**/*.test.ts"], environment: "node" },
 });

@@ -29,7 +29,10 @@ export function tester(width, count, state) {
       console.log(`not ok ${width} px  ${name}\n       ${String(error.stack ?? error).split("\n").slice(0, 12).join("\n       ")}`);
       const { page, box } = state();
       await page?.screenshot({ path: join(out, `failed-${width}.png`), fullPage: true }).catch(() => {});
-      console.log(box.output.split("\n").slice(-25).map((line) => `       | ${line}`).join("\n"));
+      // A panic's words stand above its long backtrace.
+      const lines = box.output.split("\n");
+      for (const [at, line] of lines.entries()) if (line.includes("panicked at")) console.log(`       ! ${lines.slice(at, at + 3).join(" ")}`);
+      console.log(lines.slice(-25).map((line) => `       | ${line}`).join("\n"));
     }
   };
 }
