@@ -3,12 +3,14 @@
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::alert::Kind;
 use crate::reading::Protocol;
 
 /// A value whose count matters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CriticalAttribute)]
 pub struct Critical {
     /// As [`crate::reading::Attribute::key`].
     pub key: String,
@@ -63,7 +65,8 @@ pub enum Reads {
 }
 
 /// What a maker rates a model for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WearSpec)]
 pub struct Spec {
     /// Model as smartctl gives it.
     pub model: String,

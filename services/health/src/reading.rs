@@ -46,7 +46,8 @@ pub enum Medium {
 }
 
 /// One value of a drive. ATA attributes keep their number as key; those of NVMe and SCSI have words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SmartAttribute)]
 pub struct Attribute {
     /// `5`, `194`; `media_errors`, `grown_defects`.
     pub key: String,

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use wire::Time;
 
 use crate::reading::{Reading, read};
@@ -48,7 +49,8 @@ pub struct Report {
 }
 
 /// A drive that was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = HostDriveRejected)]
 pub struct Rejected {
     /// Its place in `drives`, from 0.
     pub index: usize,

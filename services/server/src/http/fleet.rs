@@ -24,6 +24,7 @@ use super::person::Person;
 use super::smart::{Asked, Of, of};
 use super::told::drive::{HealthTotals, HostDrive, HostDriveIdentity, HostDrives, alerts};
 use super::told::host::{HostDriveLines, HostHistory, HostLast, HostView, Hosts, HostsLast, ReportInterval, lowest};
+use super::told::smart::{ActiveAlerts, DELETED, Deleted, HealthScore, HostAlerts, HostStats};
 use crate::app::App;
 use crate::fleet::INTERVALS;
 
@@ -118,13 +119,13 @@ pub async fn history(
 
 /// Takes a host away, with its drives and their histories. Its agent stays and may report it anew.
 #[utoipa::path(delete, path = "/api/hosts/{name}", operation_id = "host_remove", tag = "hosts", params(("name" = String, Path, description = "Host name")),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json"),
+    responses((status = 200, body = Deleted), LoggedIn, Stored, (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`built-in`: this is the box itself", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn drop_host(
     State(app): State<Arc<App>>,
     person: Person,
     Path(name): Path<String>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<Deleted>, Refusal> {
     if name == THIS_BOX {
         return Err(Refusal::new("built-in", 409, "This is the box itself")
             .with("its drives' histories are kept as long as there is room; old points go by /api/smart/cleanup"));
@@ -139,42 +140,44 @@ pub async fn drop_host(
         &person.name,
     )
     .await?;
-    Ok(Answered(json!({ "status": "deleted" })))
+    Ok(Answered(DELETED))
 }
 
 /// One score for everything: that of the worst drive, with how many are how well.
-#[utoipa::path(get, path = "/api/health/score", operation_id = "health_score", tag = "smart", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+#[utoipa::path(get, path = "/api/health/score", operation_id = "health_score", tag = "smart", responses((status = 200, body = HealthScore), LoggedIn, Stored))]
+pub async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HealthScore>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| drive.present);
     let scores: Vec<u32> = drives.iter().filter_map(|drive| drive.score.score).collect();
     let score = lowest(&drives);
     let mean = (!scores.is_empty()).then(|| f64::from(scores.iter().sum::<u32>()) / scores.len() as f64);
-    let mut body = json!(HealthTotals::of(&drives));
-    body["score"] = score.into();
-    body["status"] = json!(Status::of(score));
-    body["mean"] = mean.map(|mean| (mean * 10.0).round() / 10.0).into();
-    body["hosts"] = app.fleet.book.hosts()?.len().into();
-    Ok(Answered(body))
+    Ok(Answered(HealthScore {
+        totals: HealthTotals::of(&drives),
+        score,
+        status: Status::of(score),
+        mean: mean.map(|mean| (mean * 10.0).round() / 10.0),
+        hosts: app.fleet.book.hosts()?.len(),
+    }))
 }
 
 /// Numbers of everything that is kept of hosts.
-#[utoipa::path(get, path = "/api/stats", operation_id = "stats", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn stats(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+#[utoipa::path(get, path = "/api/stats", operation_id = "stats", tag = "hosts", responses((status = 200, body = HostStats), LoggedIn, Stored))]
+pub async fn stats(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostStats>, Refusal> {
     let (hosts, drives) = (app.fleet.book.hosts()?, Of::default().drives(&app)?);
     let active: usize = drives
         .iter()
         .map(|d| d.alerts.len())
         .chain(hosts.iter().map(|h| h.alerts.len()))
         .sum();
-    let mut body = json!(HealthTotals::of(&drives));
-    body["hosts"] = hosts.len().into();
-    body["reports"] = hosts.iter().map(|host| host.reports).sum::<u64>().into();
-    body["alerts"] = active.into();
-    body["agents"] = app.fleet.book.agents()?.len().into();
-    body["addons"] = app.addons.list().len().into();
-    body["uptime_seconds"] = app.clock.now().mono.as_secs().into();
-    Ok(Answered(body))
+    Ok(Answered(HostStats {
+        totals: HealthTotals::of(&drives),
+        hosts: hosts.len(),
+        reports: hosts.iter().map(|host| host.reports).sum(),
+        alerts: active,
+        agents: app.fleet.book.agents()?.len(),
+        addons: app.addons.list().len(),
+        uptime_seconds: app.clock.now().mono.as_secs(),
+    }))
 }
 
 /// Version of this server.
@@ -415,21 +418,25 @@ pub async fn health_page(State(app): State<Arc<App>>, _: Person) -> Result<Respo
 }
 
 /// Drives with an alert, as [`HostDrive`] has them, and hosts with one.
-#[utoipa::path(get, path = "/api/v1/alerts", operation_id = "alerts", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn active(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+#[utoipa::path(get, path = "/api/v1/alerts", operation_id = "alerts", tag = "hosts", responses((status = 200, body = ActiveAlerts), LoggedIn, Stored))]
+pub async fn active(State(app): State<Arc<App>>, _: Person) -> Result<Answered<ActiveAlerts>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| !drive.alerts.is_empty());
-    let silent: Vec<Value> = app
+    let hosts = app
         .fleet
         .book
         .hosts()?
         .iter()
         .filter(|host| !host.alerts.is_empty())
-        .map(|host| json!({ "hostname": host.hostname, "alerts": alerts(&host.alerts) }))
+        .map(|host| HostAlerts {
+            hostname: host.hostname.clone(),
+            alerts: alerts(&host.alerts),
+        })
         .collect();
-    let mut body = json!(HostDrives::of(&drives));
-    body["hosts"] = silent.into();
-    Ok(Answered(body))
+    Ok(Answered(ActiveAlerts {
+        drives: HostDrives::of(&drives),
+        hosts,
+    }))
 }
 
 #[cfg(test)]

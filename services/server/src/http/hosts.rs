@@ -21,6 +21,7 @@ use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::{Person, bearer};
 use super::told::host::{HostAgent, HostAgentAdmitted, HostAgents, HostToken, HostTokenMade, HostTokens, ServerKey};
+use super::told::smart::{HostReport, HostReportTaken};
 use super::{Peer, Refusal, identify};
 use crate::app::App;
 use crate::auth::secret;
@@ -243,8 +244,8 @@ fn session_of(app: &App, headers: &HeaderMap) -> Result<Agent, Refusal> {
 /// Takes a report: whole `smartctl -x --json` documents of a host's drives.
 ///
 /// A drive that says nothing of its health is named in `rejected` and costs the others nothing.
-#[utoipa::path(post, path = "/api/report", operation_id = "host_report", tag = "hosts", security(("bearer" = [])), request_body = Value,
-    responses((status = 200, body = Value), Stored, Tries,
+#[utoipa::path(post, path = "/api/report", operation_id = "host_report", tag = "hosts", security(("bearer" = [])), request_body = HostReport,
+    responses((status = 200, body = HostReportTaken), Stored, Tries,
         (status = 400, description = "`bad-json`, `bad-body`, `bad-report`: the detail names every field", body = wire::Problem, content_type = "application/problem+json"),
         (status = 401, description = "`session-wrong`: no session or an ended one; `agent-unknown`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
@@ -256,7 +257,7 @@ pub async fn report(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     request: axum::extract::Request,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<HostReportTaken>, Refusal> {
     use axum::extract::FromRequest;
     // Before the body is read: a stranger's megabyte is not waited for.
     let agent = session_of(&app, &headers)?;
@@ -287,13 +288,13 @@ pub async fn report(
     app.fleet.heard(&hostname, now);
     app.tell_of_drives().await?;
     let warnings: Vec<String> = warnings.into_iter().chain(taken.full).collect();
-    Ok(Answered(json!({
-        "status": "ok",
-        "report_interval_seconds": app.report_interval(),
-        "drives": taken.drives,
-        "rejected": rejected,
-        "warnings": warnings,
-    })))
+    Ok(Answered(HostReportTaken {
+        status: "ok",
+        report_interval_seconds: app.report_interval(),
+        drives: taken.drives,
+        rejected,
+        warnings,
+    }))
 }
 
 /// The enrolled host agents.

@@ -14,7 +14,7 @@ use health::reading::plain_serial;
 use health::tables::{Drive, Point};
 use health::trend;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use wire::Time;
 use wire::event::Severity;
@@ -25,8 +25,12 @@ use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::person::Person;
 use super::told::drive::{
-    HealthSummary, HealthTotals, HostDriveCrossing, HostDriveHistories, HostDriveHistory, HostDriveIdentity,
-    HostDriveTrend, HostDriveTrends, HostDrives, HostDrivesTrends,
+    HealthSummary, HealthTotals, HostDriveCrossing, HostDriveHistories, HostDriveHistory, HostDriveTrend,
+    HostDriveTrends, HostDrives, HostDrivesTrends,
+};
+use super::told::smart::{
+    CriticalAttributes, HistoriesCleaned, HostDriveAttribute, HostDriveAttributes, HostDriveTemperatures,
+    HostDrivesAttributes, HostDrivesTemperatures,
 };
 use crate::app::App;
 
@@ -96,26 +100,17 @@ impl Of {
     }
 }
 
-/// A drive with `more` of it.
-pub(super) fn with(drive: &Drive, more: Value) -> Value {
-    let mut all = json!(HostDriveIdentity::from(drive));
-    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
-        all.extend(more);
-    }
-    all
-}
-
-pub(super) fn answer(drives: Vec<Value>) -> Answered<Value> {
-    Answered(json!({ "count": drives.len(), "drives": drives }))
-}
-
 /// The newest values of each drive, with what is known of those that matter.
 #[utoipa::path(get, path = "/api/smart/attributes", operation_id = "smart_attributes", tag = "smart", params(Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn attributes(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HostDrivesAttributes), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn attributes(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<HostDrivesAttributes>, Refusal> {
     let of = of(asked)?;
     let drives = of.drives(&app)?;
-    let rows = |drive: &Drive| -> Vec<Value> {
+    let rows = |drive: &Drive| -> Vec<HostDriveAttribute> {
         let r = &drive.reading;
         let wanted = r
             .attributes
@@ -127,20 +122,25 @@ pub async fn attributes(State(app): State<Arc<App>>, _: Person, asked: Asked) ->
                     .critical
                     .iter()
                     .find(|row| row.key == a.key && row.protocol == r.protocol);
-                let mut row = json!(a);
-                row["critical"] = critical.is_some().into();
-                row["meaning"] = critical.map(|row| row.meaning.clone()).into();
-                row["cost"] = critical.map(|row| row.cost(a.count)).into();
-                row
+                HostDriveAttribute {
+                    attribute: a.clone(),
+                    critical: critical.is_some(),
+                    meaning: critical.map(|row| row.meaning.clone()),
+                    cost: critical.map(|row| row.cost(a.count)),
+                }
             })
             .collect()
     };
-    Ok(answer(
-        drives
+    Ok(Answered(HostDrivesAttributes {
+        count: drives.len(),
+        drives: drives
             .iter()
-            .map(|drive| with(drive, json!({ "attributes": rows(drive) })))
+            .map(|drive| HostDriveAttributes {
+                who: drive.into(),
+                attributes: rows(drive),
+            })
             .collect(),
-    ))
+    }))
 }
 
 /// Series of a drive's points: attribute to its `[seconds, count]` pairs.
@@ -279,10 +279,13 @@ pub async fn trends(
 }
 
 /// The values whose count matters, what one costs and who says so.
-#[utoipa::path(get, path = "/api/smart/critical-attributes", operation_id = "smart_critical", tag = "smart", responses((status = 200, body = Value), LoggedIn))]
-pub async fn critical(_: Person) -> Answered<Value> {
+#[utoipa::path(get, path = "/api/smart/critical-attributes", operation_id = "smart_critical", tag = "smart", responses((status = 200, body = CriticalAttributes), LoggedIn))]
+pub async fn critical(_: Person) -> Answered<CriticalAttributes> {
     let all = &known().critical;
-    Answered(json!({ "count": all.len(), "attributes": all }))
+    Answered(CriticalAttributes {
+        count: all.len(),
+        attributes: all,
+    })
 }
 
 /// Score, parts and alerts of the drives asked for.
@@ -313,10 +316,14 @@ pub async fn issues(State(app): State<Arc<App>>, _: Person) -> Result<Answered<H
 
 /// Temperatures over time, lowest, highest and mean.
 #[utoipa::path(get, path = "/api/smart/temperature/history", operation_id = "smart_temperature", tag = "smart", params(Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn temperature(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HostDrivesTemperatures), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn temperature(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<HostDrivesTemperatures>, Refusal> {
     let of = of(asked)?;
-    let mut all = Vec::new();
+    let mut drives = Vec::new();
     for drive in of.drives(&app)? {
         let points = of.points(&app, &drive)?;
         let told: Vec<(i64, i64)> = points
@@ -324,19 +331,20 @@ pub async fn temperature(State(app): State<Arc<App>>, _: Person, asked: Asked) -
             .filter_map(|(at, p)| Some((*at, p.temperature?)))
             .collect();
         let mean = (!told.is_empty()).then(|| told.iter().map(|(_, t)| *t as f64).sum::<f64>() / told.len() as f64);
-        all.push(with(
-            &drive,
-            json!({
-                "limit": health::alert::limit(&drive.reading),
-                "now": drive.reading.temperature,
-                "lowest": told.iter().map(|(_, t)| t).min(),
-                "highest": told.iter().map(|(_, t)| t).max(),
-                "mean": mean.map(|mean| (mean * 10.0).round() / 10.0),
-                "history": told,
-            }),
-        ));
+        drives.push(HostDriveTemperatures {
+            who: (&drive).into(),
+            limit: health::alert::limit(&drive.reading),
+            now: drive.reading.temperature,
+            lowest: told.iter().map(|(_, t)| *t).min(),
+            highest: told.iter().map(|(_, t)| *t).max(),
+            mean: mean.map(|mean| (mean * 10.0).round() / 10.0),
+            history: told,
+        });
     }
-    Ok(answer(all))
+    Ok(Answered(HostDrivesTemperatures {
+        count: drives.len(),
+        drives,
+    }))
 }
 
 /// Body of [`cleanup`].
@@ -349,12 +357,12 @@ pub struct Cleanup {
 
 /// Takes old points out of the histories.
 #[utoipa::path(post, path = "/api/smart/cleanup", operation_id = "smart_cleanup", tag = "smart", request_body = Cleanup,
-    responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 422, description = "`bad-days`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HistoriesCleaned), LoggedIn, Body, Stored, (status = 422, description = "`bad-days`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn cleanup(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Cleanup>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<HistoriesCleaned>, Refusal> {
     if !(1..=DAYS_MAX).contains(&form.days) {
         let what = format!("days: {}; expected 1 to {DAYS_MAX}", form.days);
         return Err(Refusal::new("bad-days", 422, "This is no age").with(what));
@@ -375,7 +383,9 @@ pub async fn cleanup(
     )
     .await?;
     let drives: BTreeSet<String> = Of::default().drives(&app)?.into_iter().map(|drive| drive.id).collect();
-    Ok(Answered(
-        json!({ "status": "ok", "deleted": gone, "drives": drives.len() }),
-    ))
+    Ok(Answered(HistoriesCleaned {
+        status: "ok",
+        deleted: gone,
+        drives: drives.len(),
+    }))
 }

@@ -8,7 +8,7 @@ use health::known::Spec;
 use health::tables::Drive;
 use health::wear;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 use wire::event::Severity;
 
@@ -17,8 +17,11 @@ use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::person::Person;
-use super::smart::{Asked, Of, answer, of, trend_of, with};
+use super::smart::{Asked, Of, of, trend_of};
 use super::told::drive::{HostDriveWear, HostDrivesWear};
+use super::told::smart::{
+    DELETED, Deleted, HostDriveWearHistory, HostDriveWearTrend, HostDrivesWearHistory, HostDrivesWearTrend, WearSpecs,
+};
 use crate::app::App;
 
 /// Terabytes that a model may be rated for, at most.
@@ -71,35 +74,57 @@ fn points(app: &App, drive: &Drive, of: &Of) -> Result<Vec<(i64, f64)>, Refusal>
 
 /// Percent of the rated life used, over time.
 #[utoipa::path(get, path = "/api/wearout/history", operation_id = "wearout_history", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn history(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HostDrivesWearHistory), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn history(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<HostDrivesWearHistory>, Refusal> {
     let of = of(asked)?;
-    let mut all = Vec::new();
+    let mut drives = Vec::new();
     for drive in of.drives(&app)? {
-        let points = points(&app, &drive, &of)?;
-        all.push(with(&drive, json!({ "history": points })));
+        drives.push(HostDriveWearHistory {
+            who: (&drive).into(),
+            history: points(&app, &drive, &of)?,
+        });
     }
-    Ok(answer(all))
+    Ok(Answered(HostDrivesWearHistory {
+        count: drives.len(),
+        drives,
+    }))
 }
 
 /// Where the wear goes, and when 90 and 100 % are reached.
 #[utoipa::path(get, path = "/api/wearout/trend", operation_id = "wearout_trend", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn trend(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = HostDrivesWearTrend), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn trend(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<HostDrivesWearTrend>, Refusal> {
     let of = of(asked)?;
-    let mut all = Vec::new();
+    let mut drives = Vec::new();
     for drive in of.drives(&app)? {
         let points = points(&app, &drive, &of)?;
-        all.push(with(&drive, json!({ "trend": trend_of(&drive, "wear", &points) })));
+        drives.push(HostDriveWearTrend {
+            who: (&drive).into(),
+            trend: trend_of(&drive, "wear", &points),
+        });
     }
-    Ok(answer(all))
+    Ok(Answered(HostDrivesWearTrend {
+        count: drives.len(),
+        drives,
+    }))
 }
 
 /// Ratings by model: those that people told, and the built-in ones.
-#[utoipa::path(get, path = "/api/wearout/specs", operation_id = "wearout_specs", tag = "smart", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn specs(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
-    let all = app.fleet.book.specs()?;
-    Ok(Answered(json!({ "count": all.len(), "specs": all })))
+#[utoipa::path(get, path = "/api/wearout/specs", operation_id = "wearout_specs", tag = "smart", responses((status = 200, body = WearSpecs), LoggedIn, Stored))]
+pub async fn specs(State(app): State<Arc<App>>, _: Person) -> Result<Answered<WearSpecs>, Refusal> {
+    let specs = app.fleet.book.specs()?;
+    Ok(Answered(WearSpecs {
+        count: specs.len(),
+        specs,
+    }))
 }
 
 /// Body of [`put_spec`].
@@ -125,14 +150,14 @@ pub struct DropSpec {
 
 /// Tells what a model is rated for.
 #[utoipa::path(post, path = "/api/wearout/specs", operation_id = "wearout_spec_put", tag = "smart", request_body = PutSpec,
-    responses((status = 200, body = Value), LoggedIn, Body, Stored,
+    responses((status = 200, body = Spec), LoggedIn, Body, Stored,
         (status = 409, description = "`full`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`bad-spec`: the detail names the field", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn put_spec(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<PutSpec>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<Spec>, Refusal> {
     let bad = |what: String| Refusal::new("bad-spec", 422, "This is no rating").with(what);
     let model = form.model.trim().to_owned();
     if model.is_empty() || model.chars().count() > MODEL_MAX || model.chars().any(char::is_control) {
@@ -156,19 +181,19 @@ pub async fn put_spec(
     let message = format!("{} told the rating of {}: {} TB", person.name, spec.model, spec.tbw);
     app.record_act(act("host.spec", Severity::Info, message, json!(spec)), &person.name)
         .await?;
-    Ok(Answered(json!(spec)))
+    Ok(Answered(spec))
 }
 
 /// Forgets a rating that a person told.
 #[utoipa::path(delete, path = "/api/wearout/specs", operation_id = "wearout_spec_remove", tag = "smart", request_body = DropSpec,
-    responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 404, description = "`spec-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Deleted), LoggedIn, Body, Stored, (status = 404, description = "`spec-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn drop_spec(
     State(app): State<Arc<App>>,
     _: Person,
     Json(form): Json<DropSpec>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<Deleted>, Refusal> {
     match app.fleet.book.drop_spec(form.model).await? {
-        true => Ok(Answered(json!({ "status": "deleted" }))),
+        true => Ok(Answered(DELETED)),
         false => Err(Refusal::new(
             "spec-unknown",
             404,

@@ -141,7 +141,10 @@ async fn locate_and_scan_reach_the_agent_as_asked() {
     );
     let known = there("WD-1234");
     let want = format!("which only reads, on {} WD-1234 ({})", known.model, known.capacity);
-    assert!(events.to_string().contains(&want), "drives are told by their labels: {want}: {events}");
+    assert!(
+        events.to_string().contains(&want),
+        "drives are told by their labels: {want}: {events}"
+    );
 }
 
 #[tokio::test]

@@ -4,3 +4,4 @@
 pub(super) mod addon;
 pub(super) mod drive;
 pub(super) mod host;
+pub(super) mod smart;
