@@ -9,6 +9,7 @@
 
 mod delta;
 mod farm;
+mod meaning;
 mod parse;
 pub mod run;
 mod self_tests;
@@ -17,6 +18,7 @@ mod statistics;
 mod written;
 
 pub use delta::{Row, delta};
+pub use meaning::is_something_else;
 pub use parse::{NotSmart, parse};
 pub use run::{Answer, Smartctl, Unreadable, words};
 pub use snapshot::{

@@ -4,7 +4,7 @@
 //! of 16 or 24 bits as smartctl gives them in hours. A drive may forget the hours since it last wrote them down when its
 //! power is cut, and some firmware begins its count of power cycles again: neither is alarmed by itself.
 
-use drive::smart::{Snapshot, delta};
+use drive::smart::{Snapshot, delta, is_something_else};
 
 use super::Metrics;
 use super::changes::{own_hours, worked_hours};
@@ -82,7 +82,7 @@ fn hours_fell((from, to): (u64, u64), own: u64) -> bool {
 fn faults(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let rows = delta(before, after).into_iter();
     let rising = rows.filter(|row| match row.id {
-        Some(id) => ATTRIBUTES.contains(&id),
+        Some(id) => ATTRIBUTES.contains(&id) && !is_something_else(&row.name),
         None => NAMED.contains(&row.name.as_str()),
     });
     rising

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{Row, delta};
+use drive::smart::{Row, delta, is_something_else};
 use wire::job::{Phase, PhaseStatus};
 
 use super::own_word::WEAR;
@@ -64,7 +64,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         }
         if let Some(value) = row.after.filter(|_| after.is_some()) {
             // Writing clears what waits for it; where nothing was written, waiting after is as waiting before.
-            let waits = matches!(row.id, Some(197 | 198)) && !was_written(case);
+            let waits = matches!(name.as_str(), "ata.197" | "ata.198") && !was_written(case);
             let side = if waits { "before" } else { "after" };
             let name = format!("{name}.{side}");
             let known = if waits { metrics.get(&name) } else { None };
@@ -143,9 +143,10 @@ fn was_written(case: &Case<'_>) -> bool {
         .any(|step| step.phase == Phase::Write && step.status == PhaseStatus::Done)
 }
 
-/// The number that a row of the table of changes becomes.
+/// The number that a row of the table of changes becomes; one that no rule knows where an attribute counts something else.
 fn called(row: &Row) -> String {
     match (row.id, row.name.as_str()) {
+        (Some(id), name) if is_something_else(name) => format!("ata.other.{id}"),
         (Some(id), _) => format!("ata.{id}"),
         (None, "power_on_hours") => "smart.hours".to_owned(),
         (None, "power_cycles") => "smart.power_cycles".to_owned(),

@@ -5,6 +5,7 @@ use wire::job::{FaultKind, Phase, Resume};
 use wire::{Lba, Time};
 
 mod complete;
+mod names;
 mod table;
 mod whole;
 
