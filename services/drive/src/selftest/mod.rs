@@ -332,6 +332,10 @@ fn lacks(before: &Snapshot) -> Option<String> {
     if before.protocol == Protocol::Nvme && before.smartctl.is_some_and(|version| version < (7, 4)) {
         return Some("smartctl before 7.4 cannot start one on NVMe".to_owned());
     }
+    // Source: smartmontools NEWS, 7.3: JSON values of the SCSI self-test log. Without them no end would ever be seen.
+    if before.protocol == Protocol::Scsi && before.smartctl.is_some_and(|version| version < (7, 3)) {
+        return Some("smartctl before 7.3 does not tell the log of SCSI self-tests".to_owned());
+    }
     if before.protocol != Protocol::Scsi && !before.self_test.log_told {
         return Some("its self-test log cannot be read, so no result could be told to be this test's own".to_owned());
     }

@@ -213,4 +213,8 @@ fn what_cannot_be_judged_is_not_started() {
     drive.protocol = Protocol::Nvme;
     drive.smartctl = Some((7, 3));
     assert!(lacks(&drive).unwrap().contains("7.4"));
+    drive.protocol = Protocol::Scsi;
+    assert_eq!(lacks(&drive), None);
+    drive.smartctl = Some((7, 2));
+    assert!(lacks(&drive).unwrap().contains("7.3"));
 }

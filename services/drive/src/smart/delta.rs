@@ -85,6 +85,12 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         scsi.and_then(|s| s.write.as_ref()),
         scsi.and_then(|s| s.verify.as_ref()),
     );
+    // smartctl leaves the row out while all its counters are 0, which a self-test of the drive's own changes. Source:
+    // scsiprint.cpp, scsiPrintErrorCounterLog.
+    let unverified = match verify {
+        None => read.or(write).and_then(|counters| counters.uncorrected).map(|_| 0),
+        Some(_) => None,
+    };
     vec![
         ("power_on_hours", n(of.power_on_hours)),
         ("power_cycles", n(of.power_cycles)),
@@ -111,7 +117,7 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("read.uncorrected", part(read, |c| c.uncorrected)),
         ("write.rereads_rewrites", part(write, |c| c.rereads_rewrites)),
         ("write.uncorrected", part(write, |c| c.uncorrected)),
-        ("verify.uncorrected", part(verify, |c| c.uncorrected)),
+        ("verify.uncorrected", part(verify, |c| c.uncorrected).or(unverified)),
         ("phy_errors", n(scsi.and_then(|s| s.phy_errors))),
         ("scsi_percentage_used", n(scsi.and_then(|s| s.percentage_used))),
         (

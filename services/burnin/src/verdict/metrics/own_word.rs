@@ -7,14 +7,27 @@ use super::Metrics;
 /// Attributes that may tell the flash's remaining life, normalised: 100 is new.
 pub(super) const WEAR: [u16; 4] = [177, 202, 231, 233];
 
+/// Bits of smartctl's exit status that tell a fault, also where the document has no words for it: bridges that give no verdict,
+/// and smartctl before 7.3, whose JSON lacks the self-test log of SCSI. Source: `smartctl(8)`.
+mod exit {
+    pub(super) const FAILING: u8 = 1 << 3;
+    pub(super) const THRESHOLD_NOW: u8 = 1 << 4;
+    pub(super) const THRESHOLD_PAST: u8 = 1 << 5;
+    pub(super) const SELF_TEST: u8 = 1 << 7;
+}
+
 pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
-    metrics.flag("smart.failing", snapshot.passed == Some(false));
+    metrics.flag("smart.failing", failing(snapshot));
     let (now, past) = at_threshold(snapshot);
     metrics.put("smart.threshold_now", now as f64);
     metrics.put("smart.threshold_past", past as f64);
     let judged: Vec<bool> = snapshot.self_tests.iter().filter_map(|test| test.passed).collect();
     metrics.flag("smart.self_test_failed", judged.first() == Some(&false));
-    let earlier = judged.first() == Some(&true) && judged.contains(&false);
+    let earlier = match judged.first() {
+        Some(newest) => *newest && judged.contains(&false),
+        // Whether that was the newest one is not told.
+        None => snapshot.exit_status & exit::SELF_TEST != 0,
+    };
     metrics.flag("smart.self_test_failed_before", earlier);
     let wear: Vec<&Attribute> = WEAR.into_iter().filter_map(|id| snapshot.attribute(id)).collect();
     let wear: Vec<&Attribute> = wear.into_iter().filter(|a| tells_wear(a, spins)).collect();
@@ -61,7 +74,7 @@ pub(super) fn before(first: &Snapshot, metrics: &mut Metrics) {
             metrics.put(name, value);
         }
     };
-    worse("smart.failing", f64::from(u8::from(first.passed == Some(false))));
+    worse("smart.failing", f64::from(u8::from(failing(first))));
     if let Some(nvme) = &first.nvme {
         worse("nvme.critical", f64::from(critical(nvme)));
     }
@@ -80,7 +93,14 @@ fn critical(nvme: &NvmeHealth) -> u32 {
     (nvme.critical_warning & 0b11_1101).count_ones()
 }
 
-/// How many attributes stand at their threshold, and how many did; a temperature there tells of heat, not of a fault.
+/// Whether the drive says that it fails. Of NVMe the health log's own bits tell that from heat.
+fn failing(snapshot: &Snapshot) -> bool {
+    let by_exit = snapshot.nvme.is_none() && snapshot.exit_status & exit::FAILING != 0;
+    snapshot.passed.map_or(by_exit, |passed| !passed)
+}
+
+/// How many attributes stand at their threshold, and how many did; a temperature there tells of heat, not of a fault. Where no
+/// row tells of what smartctl's exit status tells, that is one.
 fn at_threshold(snapshot: &Snapshot) -> (usize, usize) {
     let count = |now: bool| {
         let is = |a: &&Attribute| match a.when_failed.as_str() {
@@ -90,7 +110,11 @@ fn at_threshold(snapshot: &Snapshot) -> (usize, usize) {
         };
         snapshot.attributes.iter().filter(is).count()
     };
-    (count(true), count(false))
+    let any = |word: &str| snapshot.attributes.iter().any(|a| a.when_failed == word);
+    let untold = |bit: u8, told: bool| usize::from(snapshot.exit_status & bit != 0 && !told);
+    let now = untold(exit::THRESHOLD_NOW, any("now"));
+    let past = untold(exit::THRESHOLD_PAST, any("now") || any("past"));
+    (count(true) + now, count(false) + past)
 }
 
 /// How far above its threshold an attribute is; `None` where it has none.

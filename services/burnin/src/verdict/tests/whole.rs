@@ -131,6 +131,59 @@ fn a_failed_command_and_no_word_of_its_own_is_told() {
 }
 
 #[test]
+fn what_the_exit_status_alone_tells_is_believed() {
+    // What was so before the job, too, has been so in the past.
+    const NOW: [&str; 2] = ["attribute-at-threshold", "attribute-was-at-threshold"];
+    let failing = |exit_status, passed| Snapshot {
+        passed,
+        exit_status,
+        self_tests: Vec::new(),
+        ..snapshot()
+    };
+    for (told, outcome, want) in [
+        (failing(8, None), Outcome::Failed, vec!["smart-failing"]),
+        (failing(8, Some(true)), Outcome::Passed, vec![]),
+        (failing(16, Some(true)), Outcome::Failed, NOW.to_vec()),
+        (
+            failing(32, Some(true)),
+            Outcome::Warn,
+            vec!["attribute-was-at-threshold"],
+        ),
+        (failing(128, Some(true)), Outcome::Warn, vec!["self-test-failed-before"]),
+        (failing(64, Some(true)), Outcome::Passed, vec![]),
+    ] {
+        let verdict = judged(&clean(), &told, Profile::Used);
+        assert_eq!(
+            (verdict.outcome, ids(&verdict)),
+            (outcome, want),
+            "{:#b}",
+            told.exit_status
+        );
+    }
+    // Heat is no failure of an NVMe drive, and its own bits say so.
+    let warm = Snapshot {
+        nvme: Some(NvmeHealth {
+            media_errors: Some(0),
+            ..NvmeHealth::default()
+        }),
+        ..failing(8, None)
+    };
+    assert_eq!(judged(&clean(), &warm, Profile::Used).outcome, Outcome::Passed);
+    // A row that tells of it is counted once, and a temperature's is heat.
+    let at = |id, word: &str, exit_status| {
+        let mut told = failing(exit_status, Some(true));
+        told.attributes.push(Attribute {
+            when_failed: word.to_owned(),
+            ..attribute(id, 0)
+        });
+        judged(&clean(), &told, Profile::Used)
+    };
+    assert_eq!(ids(&at(5, "now", 16)), NOW);
+    assert_eq!(ids(&at(194, "now", 16)), ["attribute-was-at-threshold"]);
+    assert!(at(5, "past", 32).rules.iter().all(|hit| hit.value.starts_with("1 ")));
+}
+
+#[test]
 fn whether_a_drive_is_new_is_not_passed_over_without_smart_from_before() {
     let (evidence, good) = (clean(), snapshot());
     let of = |wants_smart, before, profile| {
