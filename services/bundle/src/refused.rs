@@ -1,5 +1,13 @@
 //! Why a bundle is not taken, in words for the person who brought it.
 
+/// How long it should be, where that is known.
+fn should_have(expected: &u64) -> String {
+    match expected {
+        0 => ", before its list of files is whole".to_owned(),
+        _ => format!(" and should have {expected}"),
+    }
+}
+
 /// Why a bundle is refused. Nothing of it has been used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -15,7 +23,10 @@ pub enum Refused {
         what: String,
     },
     /// It ends early.
-    #[error("the update is cut short: it ends after {got} bytes and should have {expected}; copy or download it again")]
+    #[error(
+        "the update is cut short: it ends after {got} bytes{}; copy or download it again",
+        should_have(expected)
+    )]
     Truncated {
         /// Bytes that came.
         got: u64,

@@ -32,6 +32,7 @@ pub mod addon;
 pub mod bench;
 pub mod burn;
 pub mod cert;
+pub mod file;
 pub mod life;
 pub mod playbook;
 pub mod remote;

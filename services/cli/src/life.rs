@@ -50,16 +50,16 @@ pub struct DebugArgs {
     out: PathBuf,
 }
 
+/// Longest backup that is sent, in bytes; the server takes no longer one.
+const BACKUP_MAX: u64 = 64 << 20;
+
 fn passphrase(file: Option<&Path>, twice: bool) -> Result<String> {
-    if let Some(path) = file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("--passphrase-file {}", path.display()))?;
-        return Ok(text.lines().next().unwrap_or("").to_owned());
-    }
-    if let Ok(phrase) = std::env::var("KILN_PASSPHRASE") {
+    const WAYS: [&str; 2] = ["--passphrase-file", "KILN_PASSPHRASE"];
+    if let Some(phrase) = remote::secret(file, WAYS)? {
         return Ok(phrase);
     }
-    let phrase = remote::ask_hidden("Passphrase of the backup: ")?;
-    if twice && remote::ask_hidden("Once more: ")? != phrase {
+    let phrase = remote::ask_hidden("Passphrase of the backup: ", WAYS)?;
+    if twice && remote::ask_hidden("Once more: ", WAYS)? != phrase {
         bail!("these are two passphrases");
     }
     Ok(phrase)
@@ -112,7 +112,7 @@ pub fn backup(args: &BackupArgs) -> ExitCode {
 /// `kiln restore`.
 pub fn restore(args: &RestoreArgs) -> ExitCode {
     code((|| {
-        let bytes = std::fs::read(&args.file).with_context(|| args.file.display().to_string())?;
+        let bytes = crate::file::bytes(&args.file, BACKUP_MAX).with_context(|| args.file.display().to_string())?;
         let phrase = passphrase(args.passphrase_file.as_deref(), false)?;
         let remote = Remote::log_in(&args.remote)?;
         let brought = remote.upload(Method::PUT, "/api/v1/restore", remote::whole(bytes))?;

@@ -1,6 +1,5 @@
 //! `kiln playbook list` and `kiln playbook check FILE`: what can be done, and whether one's own can.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -112,6 +111,6 @@ pub fn load(name: &str) -> Result<Playbook, String> {
 }
 
 fn load_file(path: &Path) -> Result<Playbook, String> {
-    let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = crate::file::text(path)?;
     Playbook::own(&path.display().to_string(), &text).map_err(|e| e.to_string())
 }

@@ -89,6 +89,9 @@ impl Bundle {
         let mut head = vec![0; usize::try_from(length.min(u64::from(wire::update::HEAD_MAX)))?];
         file.read_exact_at(&mut head, 0).with_context(told)?;
         let refused = |why: bundle::Refused| anyhow!("{}: {why}", told());
+        if head.is_empty() {
+            bail!(refused(bundle::Refused::NotABundle));
+        }
         let end = head_len(&head).map_err(refused)?.unwrap_or(usize::MAX);
         if end > head.len() {
             bail!(refused(bundle::Refused::Truncated {

@@ -132,7 +132,7 @@ fn verify(file: &Path, trust: Option<&Path>, json: bool, now: Time) -> Result<u8
     let trust = match trust {
         None => Trust::none(),
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|e| format!("--trust {}: {e}", path.display()))?;
+            let text = crate::file::text(path).map_err(|e| format!("--trust {e}"))?;
             Trust::parse(&text).map_err(|e| format!("--trust {}: {e}", path.display()))?
         }
     };

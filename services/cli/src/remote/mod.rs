@@ -11,8 +11,9 @@
 
 mod tls;
 
+use std::env::VarError;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,12 @@ impl Place {
         if !matches!(args.url.path(), "" | "/") {
             bail!("--box {}: expected the address alone, without a path", args.url);
         }
+        // A port that is none is no port to `Uri`, too, and another box may listen on the usual one.
+        let authority = args.url.authority().map_or("", http::uri::Authority::as_str);
+        let told = authority.rsplit('@').next().unwrap_or(authority);
+        if args.url.port_u16().is_none() && told != host {
+            bail!("--box {}: expected a port from 1 to 65535 behind the colon", args.url);
+        }
         let (port, tls) = match args.url.scheme_str() {
             Some("http") => (80, None),
             Some("https") => (443, Some(tls::config(args.fingerprint.as_deref(), args.ca.as_deref())?)),
@@ -156,29 +163,46 @@ pub fn whole(bytes: impl Into<Bytes>) -> Body {
 }
 
 fn password(args: &RemoteArgs) -> Result<String> {
-    if let Some(path) = &args.password_file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("--password-file {}", path.display()))?;
-        return Ok(text.lines().next().unwrap_or("").to_owned());
-    }
-    if let Ok(password) = std::env::var("KILN_PASSWORD") {
+    const WAYS: [&str; 2] = ["--password-file", "KILN_PASSWORD"];
+    if let Some(password) = secret(args.password_file.as_deref(), WAYS)? {
         return Ok(password);
     }
     let prompt = format!("Password of {} at {}: ", args.user, args.url);
-    crate::remote::ask_hidden(&prompt)
+    ask_hidden(&prompt, WAYS)
+}
+
+/// What is told in a file's first line or in a variable; none of the two: `None`. `ways`: the file's option and the variable.
+///
+/// # Errors
+/// When the file cannot be read or begins with an empty line, or the variable is no text.
+pub fn secret(file: Option<&Path>, [option, variable]: [&str; 2]) -> Result<Option<String>> {
+    if let Some(path) = file {
+        let text = crate::file::text(path).map_err(|e| anyhow!("{option} {e}"))?;
+        let line = text.lines().next().unwrap_or("");
+        if line.is_empty() {
+            bail!("{option} {}: its first line is empty", path.display());
+        }
+        return Ok(Some(line.to_owned()));
+    }
+    match std::env::var(variable) {
+        Ok(text) => Ok(Some(text)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => bail!("{variable} is no UTF-8; expected text"),
+    }
 }
 
 /// Asks on the terminal, without showing what is typed.
 ///
 /// # Errors
-/// When there is no terminal: then it has to come in another way.
-pub fn ask_hidden(prompt: &str) -> Result<String> {
+/// When there is no terminal: then it has to come in another way, and the error tells which ones there are.
+pub fn ask_hidden(prompt: &str, [option, variable]: [&str; 2]) -> Result<String> {
     use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
     use std::io::BufRead;
     let tty = std::fs::File::options()
         .read(true)
         .write(true)
         .open("/dev/tty")
-        .context("there is no terminal to ask at: give a file or the environment variable")?;
+        .with_context(|| format!("there is no terminal to ask at: give {option} FILE or set {variable}"))?;
     let before = tcgetattr(&tty).context("asking at the terminal")?;
     let mut quiet = before.clone();
     quiet.local_flags.remove(LocalFlags::ECHO);
