@@ -308,6 +308,10 @@ fn inspect(device: &mut dyn Device, sheet: &Sheet, geometry: Geometry, request: 
     if bytes != geometry.bytes() {
         return Outcome::Changed { bytes };
     }
+    // A drive that the kernel took offline after it reset it in vain keeps its size. Source: blk-core.c, BLK_STS_OFFLINE.
+    if failed == Some(libc::ENODEV) {
+        return Outcome::Changed { bytes: 0 };
+    }
     if let Some(errno) = failed {
         return Outcome::Failed { errno };
     }

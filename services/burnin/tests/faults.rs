@@ -285,13 +285,15 @@ fn hang_slow_and_disconnect_are_evidence_with_a_place() {
         "{incidents:?}"
     );
 
-    let (stopped, incidents, evidence) = burn(Fault::Disconnect { lba: 480 });
-    assert_eq!(stopped, Some(Stop::Disconnected));
-    assert_eq!(incidents.last().unwrap().kind, FaultKind::Disconnect);
-    assert!(
-        evidence.defects.is_empty(),
-        "a drive that went away has no bad sectors: {evidence:?}"
-    );
+    for fault in [Fault::Disconnect { lba: 480 }, Fault::Offline { lba: 480 }] {
+        let (stopped, incidents, evidence) = burn(fault);
+        assert_eq!(stopped, Some(Stop::Disconnected));
+        assert_eq!(incidents.last().unwrap().kind, FaultKind::Disconnect);
+        assert!(
+            evidence.defects.is_empty(),
+            "a drive that went away has no bad sectors: {evidence:?}"
+        );
+    }
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub struct Sim {
     moved: u64,
     /// When it went away.
     gone: Option<Duration>,
+    /// Whether the kernel answers for it that it is offline.
+    offline: bool,
     /// Flushes that are acknowledged and not done: what an engine without them would see.
     pub skip: Skip,
 }
@@ -121,6 +123,7 @@ impl Sim {
             trimmed: vec![false; geometry.sectors as usize],
             moved: 0,
             gone: None,
+            offline: false,
             skip: Skip::None,
         }
     }
@@ -214,6 +217,11 @@ impl Sim {
         {
             self.gone = Some(self.clock);
             return Err(libc::EIO);
+        }
+        let ends = |f: &Fault| matches!(f, Fault::Offline { lba } if touches(access, *lba));
+        self.offline |= self.plan.faults.iter().any(ends);
+        if self.offline {
+            return Err(libc::ENODEV);
         }
         if matches!(access.op, Op::Read | Op::Write) {
             self.moved += access.sectors * u64::from(self.geometry.sector);

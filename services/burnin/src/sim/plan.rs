@@ -87,6 +87,8 @@ pub enum Fault {
     Slow { lba: u64, millis: u64 },
     /// Goes away when the sector is accessed.
     Disconnect { lba: u64 },
+    /// The kernel takes it offline when the sector is accessed: it keeps its size, and every access fails at once.
+    Offline { lba: u64 },
 }
 
 impl Plan {

@@ -2,8 +2,8 @@
 
 /// Parts of names, in lower case, under which smartctl's database lists the numbers of faults (5, 10, 184, 187, 188, 196 to
 /// 199) for drives that count something else there: what the host read and wrote, blocks that were bad when the drive was
-/// made, corrections, nothing at all, or a number that flips by itself. Source: smartmontools, drivedb.h.
-const SOMETHING_ELSE: [&str; 9] = [
+/// made, nothing at all, or a number that flips by itself. Source: smartmontools, drivedb.h.
+const SOMETHING_ELSE: [&str; 8] = [
     "bogus",
     "not_in_use",
     "unknown_jmf",
@@ -12,7 +12,6 @@ const SOMETHING_ELSE: [&str; 9] = [
     "_sectors_tot_ct",
     "factory_bad",
     "initial_bad",
-    "error_correction_count",
 ];
 
 /// Whether an attribute of this name is not what its number says on most drives. An unknown name goes by its number.

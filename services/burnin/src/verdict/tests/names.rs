@@ -22,7 +22,6 @@ fn what_the_host_read_and_wrote_is_no_fault_whatever_its_number() {
         (199, "Write_Sectors_Tot_Ct", 4_000_000, 9_000_000),
         (184, "Factory_Bad_Block_Count", 42, 42),
         (184, "Initial_Bad_Block_Count", 8, 8),
-        (184, "Error_Correction_Count", 10, 20),
         (197, "Bogus_Current_Pend_Sect", 0, 1),
         (197, "Not_In_Use", 7, 9),
         (187, "Unknown_JMF_Attribute", 9, 3),
