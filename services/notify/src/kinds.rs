@@ -204,14 +204,78 @@ pub fn names(event: &Event) -> Vec<&str> {
     names
 }
 
-/// In words, what kind of event this is.
+/// Titles of what nobody needs a rule of its own for: acts of people, and what the box tells of itself.
+const TITLES: &[(&str, &str)] = &[
+    ("addon.connected", "Add-on has connected"),
+    ("addon.offline", "Add-on is not connected"),
+    ("addon.registered", "Add-on was added"),
+    ("addon.removed", "Add-on was taken away"),
+    ("addon.token_made", "Add-on token was made"),
+    ("addon.token_revoked", "Add-on token was revoked"),
+    ("addon.token_rotated", "Add-on token was replaced"),
+    ("agent.events_lost", "Events were lost"),
+    ("agent.gate_key_changed", "Gate key has changed"),
+    ("agent.restored", "Burn-in agent was restored"),
+    ("agent.said", "Burn-in agent tells something"),
+    ("box.backed_up", "Backup was taken"),
+    ("box.booted", "Box has started"),
+    ("box.claimed", "Box was claimed"),
+    ("box.claim_code_changed", "Claim code has changed"),
+    ("box.log_trimmed", "Old events have gone"),
+    ("box.power_off", "Box is switched off"),
+    ("box.reboot", "Box restarts"),
+    ("box.recovery", "Box asks for a new owner"),
+    ("box.reset", "Box begins anew"),
+    ("box.restored", "Backup was put back"),
+    ("box.store_set_aside", "Damaged records were set aside"),
+    ("box.update_begun", "Update has begun"),
+    ("box.update_given_up", "Update was given up"),
+    ("box.update_refused", "Update was refused"),
+    ("box.update_written", "Update is written"),
+    ("drive.located", "Light of a drive"),
+    ("gate.armed", "Erasure was armed"),
+    ("gate.refused", "Gate stayed shut"),
+    ("gate.started", "Burn-in was started"),
+    ("host.cleaned", "Old histories were taken out"),
+    ("host.enrolled", "Host was added"),
+    ("host.readmitted", "Host was admitted again"),
+    ("host.removed", "Host was taken away"),
+    ("host.token_made", "Host token was made"),
+    ("host.token_removed", "Host token was revoked"),
+    ("job.continued", "Burn-in goes on"),
+    ("job.cooled", "Drive has cooled down"),
+    ("job.offered", "Unknown burn-in found on a drive"),
+    ("job.paused", "Burn-in was paused"),
+    ("person.acknowledged_alert", "Alert was acknowledged"),
+    ("person.added_alert_channel", "Alert channel was added"),
+    ("person.changed_alert_channel", "Alert channel was changed"),
+    ("person.changed_drive_group", "Group of drives was changed"),
+    ("person.forgot_playbook", "Playbook was taken away"),
+    ("person.password_changed", "Password was changed"),
+    ("person.removed_alert_channel", "Alert channel was taken away"),
+    ("person.saved_playbook", "Playbook was saved"),
+    ("person.scanned", "Read scan was started"),
+    ("session.ended", "Session was ended"),
+    ("session.others_ended", "Other sessions were ended"),
+    ("session.refused", "Login was refused"),
+    ("unit.recovered", "Service is well again"),
+];
+
+/// In words, what kind of event this is; one that is not known by its own name, as a sentence begins.
 pub fn label(kind: &str, data: &serde_json::Value) -> String {
     let told = data.get("event_type").and_then(serde_json::Value::as_str);
-    let find = |name: &str| KINDS.iter().find(|known| known.name == name).map(|known| known.label);
-    match told.and_then(find).or_else(|| find(kind)) {
-        Some(label) => label.to_owned(),
-        None => told.unwrap_or(kind).replace(['.', '_'], " "),
+    let find = |name: &str| {
+        let listed = KINDS.iter().map(|known| (known.name, known.label));
+        let mut all = listed.chain(TITLES.iter().copied());
+        all.find(|(known, _)| *known == name).map(|(_, label)| label)
+    };
+    if let Some(label) = told.and_then(find).or_else(|| find(kind)) {
+        return label.to_owned();
     }
+    let words = told.unwrap_or(kind).replace(['.', '_'], " ");
+    let mut rest = words.chars();
+    rest.next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 #[cfg(test)]
@@ -230,7 +294,10 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_still_has_words() {
-        assert_eq!(label("unit.recovered", &serde_json::Value::Null), "unit recovered");
+        let none = serde_json::Value::Null;
+        assert_eq!(label("unit.recovered", &none), "Service is well again");
+        assert_eq!(label("unit.slow_to_stop", &none), "Unit slow to stop");
+        assert_eq!(label("", &none), "");
         let data = serde_json::json!({ "event_type": "gate_failed" });
         assert_eq!(label("addon.notification", &data), "Gate failed");
     }

@@ -33,6 +33,7 @@ describe("figures", () => {
     expect(flat(verifiedWords(50_331_648, 50_331_648))).toMatch(/^All 50.3 MB written/);
     expect(flat(verifiedWords(50_331_136, 50_331_648))).toMatch(/^All but 512 B of 50.3 MB/);
     expect(flat(verifiedWords(0, 50_331_648))).toMatch(/^0 B of 50.3 MB/);
+    expect(verifiedWords(0, 50_331_648, true)).toMatch(/^Only read: nothing was written/);
   });
 
   it("counts down and never below zero", () => {

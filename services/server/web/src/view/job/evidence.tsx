@@ -87,7 +87,7 @@ export function CertificatePanel({ job }: { job: Job }) {
   return (
     <Panel title="Certificate" span={job.formatted || job.options.format ? "c7" : "c12"} note={info.id}>
       {info.revoked ? (
-        <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why}. <a href={jobPath(info.revoked.job)}>The job that found it</a></span></p>
+        <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why.replace(/\.*$/, "")}. <a href={jobPath(info.revoked.job)}>The job that found it</a></span></p>
       ) : <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>}
       <dl class="facts">
         <dt>Signed</dt><dd>{stamp(info.made)}</dd>

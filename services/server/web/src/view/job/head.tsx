@@ -9,12 +9,15 @@ import { now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { Dialog, Icon, ProblemNote, Serial, VerdictMark } from "../bits";
 
+/** Whether its playbook only reads. */
+const onlyRead = (job: Job) => job.phases.some(({ phase }) => phase === "scan") && !job.phases.some(({ phase }) => ["write", "probe", "sample"].includes(phase));
+
 /** The one sentence over everything; pure. */
 export function headline(job: Job, at: number): { title: string; line: string } {
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
   if (job.verdict) {
     const seconds = ((job.ended ? Date.parse(job.ended) : at) - Date.parse(job.started)) / 1000;
-    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity)}.` };
+    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity, onlyRead(job))}.` };
   }
   if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
