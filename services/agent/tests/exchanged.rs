@@ -161,6 +161,48 @@ do = "partition"
     assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
 }
 
+/// Whom nothing is formatted for, nobody has to let go on: what is known of a bad drive is told at once.
+#[tokio::test]
+async fn a_pause_keeps_no_bad_drives_verdict_back() {
+    let text = r#"
+name = "mine"
+about = "a self-test before the partition"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "partition"
+"#;
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let books = own_playbook(dir.path(), text);
+    let program = program.to_str().unwrap();
+    let arguments = ["--smartctl", program, "--playbooks", &books, "--rate-drive", "30M"];
+    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+        return;
+    };
+    let id = bench.job("mine").await;
+    in_step(&bench, id, Phase::Verify).await;
+    let below = std::fs::File::options()
+        .write(true)
+        .open(&bench.drives[0].file)
+        .unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&below, &[0x5a; 4096], 62 << 20).unwrap();
+    in_step(&bench, id, Phase::SelfTestShort).await;
+    let pause = Command::Pause {
+        job: id,
+        actor: "ann".to_owned(),
+    };
+    assert!(matches!(bench.server.call(pause).await, Ok(Answer::Done { .. })));
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Failed, "{:#?}", job.verdict);
+    assert_eq!(job.formatted, None, "a bad drive is not formatted");
+}
+
 /// Between an abort and the verdict the drive is asked for its SMART, which takes minutes where it is sick.
 #[tokio::test]
 async fn a_job_that_was_aborted_does_not_go_on_after_a_cut_before_its_verdict() {

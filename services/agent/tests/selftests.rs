@@ -87,6 +87,51 @@ async fn steps_of_agent_and_worker_are_done_in_their_order() {
     );
 }
 
+/// A bridge may answer the first command after hours of others with an error.
+#[tokio::test]
+async fn smart_that_fails_for_a_moment_after_the_job_is_asked_for_again() {
+    let text = r#"
+name = "mine"
+about = "SMART around one pass"
+[[step]]
+do = "smart_before"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "smart_after"
+"#;
+    for (times, rule) in [(1, None), (1000, Some("smart-went-silent"))] {
+        let dir = tempfile::tempdir().unwrap();
+        let smartctl = Smartctl::new(1);
+        let (program, books) = (smartctl.program(), common::exchange::own_playbook(dir.path(), text));
+        let arguments = [
+            "--smartctl",
+            program.to_str().unwrap(),
+            "--playbooks",
+            &books,
+            "--rate-drive",
+            "20M",
+        ];
+        let Some(bench) = Bench::with(&[48], true, &arguments).await else {
+            return;
+        };
+        let id = bench.job("mine").await;
+        common::exchange::in_step(&bench, id, Phase::Write).await;
+        smartctl.silent(times);
+        let job = bench.server.over(id).await;
+        let rules: Vec<&str> = job
+            .verdict
+            .iter()
+            .flat_map(|v| &v.rules)
+            .map(|hit| hit.id.as_str())
+            .collect();
+        let told = rules.iter().find(|rule| rule.starts_with("smart-")).copied();
+        assert_eq!(told, rule, "{times}: {:#?}", job.verdict);
+    }
+}
+
 #[tokio::test]
 async fn a_failed_self_test_fails_the_drive_and_a_missing_one_is_never_passed() {
     let smartctl = Smartctl::new(1);

@@ -3,7 +3,8 @@
 
 use burnin::Checkpoint;
 use drive::selftest::Kind;
-use tokio::time::Instant;
+use drive::smart::run::again;
+use tokio::time::{Instant, sleep};
 use wire::Time;
 use wire::job::{Phase, PhaseStatus};
 
@@ -48,11 +49,29 @@ impl JobTask {
     pub(super) async fn smart(&mut self, held: &Held, step: u16, phase: Phase) -> Own {
         let began = Instant::now();
         self.set_step(step, PhaseStatus::Running, 0.0);
-        let result = tokio::select! {
-            result = self.means.hands.smart(held) => result,
-            () = self.means.stop.asked() => {
-                self.set_step(step, PhaseStatus::Pending, 0.0);
-                return Own::Parked;
+        let told = phase != Phase::SmartBefore && self.record.smart_before.is_some();
+        let mut pauses = again(held.identity.bus, told).iter();
+        let result = loop {
+            let result = tokio::select! {
+                result = self.means.hands.smart(held) => result,
+                () = self.means.stop.asked() => {
+                    self.set_step(step, PhaseStatus::Pending, 0.0);
+                    return Own::Parked;
+                }
+            };
+            let (Err(NoSmart::Unreadable(why)), None, Some(pause)) = (&result, &self.abort_by, pauses.next()) else {
+                break result;
+            };
+            self.log("warn", format!("SMART could not be read and is asked for again: {why}"));
+            tokio::select! {
+                () = sleep(*pause) => {}
+                () = self.means.stop.asked() => {
+                    self.set_step(step, PhaseStatus::Pending, 0.0);
+                    return Own::Parked;
+                }
+            }
+            if self.is_gone(held) {
+                break result;
             }
         };
         let status = match result {

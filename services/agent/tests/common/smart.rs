@@ -44,6 +44,11 @@ impl Smartctl {
         std::fs::write(self.dir.path().join("unable"), "").unwrap();
     }
 
+    /// The next so many readings fail.
+    pub fn silent(&self, times: u32) {
+        std::fs::write(self.dir.path().join("silent"), times.to_string()).unwrap();
+    }
+
     /// The running self-test is ended by a reset.
     pub fn cut(&self) {
         std::fs::write(self.dir.path().join("cut"), "").unwrap();
@@ -104,6 +109,10 @@ case "$order" in
     [ -f running ] && finish "Aborted by host" 16
     printf '{"smartctl":{"exit_status":0,"output":["Self-testing aborted!"]}}'; exit 0;;
 esac
+if [ -f silent ]; then
+  read -r left < silent
+  if [ "$left" -gt 0 ]; then echo $((left - 1)) > silent; exit 1; fi
+fi
 status='"value":0,"string":"completed without error"'
 [ -f running ] && status='"value":245,"string":"in progress","remaining_percent":50'
 log=$(paste -sd, log 2>/dev/null)

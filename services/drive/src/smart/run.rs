@@ -15,6 +15,20 @@ use super::snapshot::{Farm, Protocol, Snapshot};
 use crate::child::{self, Failed};
 use crate::identity::Identity;
 
+/// Pauses after which a drive that was read before is asked for its SMART again: a bridge may answer the first command after
+/// hours of others with an error, and one reading that is missing costs the whole burn-in its comparison.
+const AGAIN: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(15)];
+
+/// The pauses after which a drive that could not be read is asked again; none where it cannot be expected to tell anything.
+/// `told`: whether it was read before.
+pub fn again(bus: Bus, told: bool) -> &'static [Duration] {
+    match bus {
+        _ if told => &AGAIN,
+        Bus::Sata | Bus::Scsi | Bus::Nvme | Bus::Usb => &AGAIN[..2],
+        Bus::Virtio | Bus::Mmc | Bus::Loop | Bus::Other => &[],
+    }
+}
+
 /// smartctl, how long it may take, and which `-d` type worked for which drive.
 #[derive(Debug, Clone)]
 pub struct Smartctl {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use burnin::playbook::Step;
 use drive::selftest::{self, Kind, NotStarted};
+use drive::smart::run::again;
 use drive::smart::{Snapshot, Unreadable, words};
 use wire::job::{Finding, Phase, PhaseState, PhaseStatus, Progress, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
@@ -147,7 +148,23 @@ impl Own {
     }
 
     fn smart(&mut self, job: &Job, line: &Line) -> Option<Snapshot> {
-        match job.smartctl.read(&job.node, &job.held.identity) {
+        let read = || job.smartctl.read(&job.node, &job.held.identity);
+        let mut result = read();
+        for pause in again(job.held.identity.bus, self.before.is_some()) {
+            if !matches!(&result, Err(why) if !matches!(why, Unreadable::OtherDrive { .. })) {
+                break;
+            }
+            line.say("SMART could not be read; it is asked for again");
+            let until = Instant::now() + *pause;
+            while Instant::now() < until && !job.is_asked() {
+                std::thread::sleep(LOOK);
+            }
+            if job.is_asked() {
+                break;
+            }
+            result = read();
+        }
+        match result {
             Ok(snapshot) => Some(snapshot),
             Err(why) => {
                 if matches!(why, Unreadable::OtherDrive { certain: true, .. }) {
