@@ -10,6 +10,7 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -282,10 +283,22 @@ fn signal(child: &Child, signal: i32) {
 
 /// A burn-in that a signal ended while it wrote.
 fn interrupted(drive: &Loop) -> (std::process::Output, serde_json::Value) {
+    interrupted_by(drive, libc::SIGINT)
+}
+
+fn interrupted_by(drive: &Loop, which: i32) -> (std::process::Output, serde_json::Value) {
     caught(|| {
-        let mut child = start(drive, &["--playbook", "surface", "--io", "sync"]);
+        let mut command = drive.command(&["--playbook", "surface", "--io", "sync"]);
+        // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
+                Ok(())
+            });
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         until(&mut child, "Write");
-        signal(&child, libc::SIGINT);
+        signal(&child, which);
         let output = child.wait_with_output().unwrap();
         let told = object(&output);
         (code(&output) != 0).then_some((output, told))
@@ -319,6 +332,26 @@ fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
         0,
         "a finished burn-in leaves nothing to go on with"
     );
+}
+
+/// A terminal that is closed or a connection that is cut is no reason to lose what was done.
+#[test]
+fn a_hang_up_is_heard_as_ctrl_c_is() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let (output, told) = interrupted_by(&drive, libc::SIGHUP);
+    assert_eq!(code(&output), 3, "{told}");
+    assert_eq!(told["state"]["kind"], "aborted");
+}
+
+#[test]
+fn a_result_that_nobody_could_read_is_not_0() {
+    let Some(drive) = Loop::new(32 << 20) else { return };
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = drive.command(&["--playbook", "surface"]);
+    let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert!(text(&output).contains("could not be written"), "{}", text(&output));
 }
 
 #[test]

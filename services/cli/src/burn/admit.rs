@@ -70,7 +70,7 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
     let mut lines = Vec::new();
     for (target, view) in refused {
         if args.json {
-            print_json(&serde_json::json!({ "path": target.node, "refused": view }));
+            let _told = print_json(&serde_json::json!({ "path": target.node, "refused": view }));
         }
         lines.push(format!("{} is refused: {}", target.node.display(), view.reason));
     }

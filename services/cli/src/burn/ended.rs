@@ -53,17 +53,16 @@ impl Ended {
         self.job.certificate = None;
     }
 
-    /// Tells the result: JSON on standard output, or words.
-    pub fn tell(&self, json: bool) {
+    /// Tells the result: JSON on standard output, or words. False where a program that waits for it does not get it.
+    pub fn tell(&self, json: bool) -> bool {
         if json {
-            print_json(&Told {
+            return print_json(&Told {
                 path: &self.node,
                 notes: &self.notes,
                 job: &self.job,
             });
-            return;
         }
-        let Some(verdict) = &self.job.verdict else { return };
+        let Some(verdict) = &self.job.verdict else { return true };
         result!(
             "{}  {} {} ({})",
             verdict.outcome.word(),
@@ -100,6 +99,7 @@ impl Ended {
                 Some(problem) => result!("  not formatted: {problem}"),
             }
         }
+        true
     }
 }
 

@@ -19,7 +19,7 @@ mod screen;
 mod state;
 mod target;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
         tell!("nothing was written; to do it: --plan-digest {digest}");
         if args.json {
             let name = &choice.playbook.name;
-            print_json(&serde_json::json!({
+            let _told = print_json(&serde_json::json!({
                 "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans
             }));
         }
@@ -187,6 +187,11 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&asked)));
         hooked.map_err(|e| Stop::Usage(format!("listening for signals: {e}")))?;
     }
+    // A terminal that is closed or cut off sends it more than once. Who began with nohup wants it to go on.
+    if !hang_ups_are_ignored() {
+        signal_hook::flag::register(libc::SIGHUP, Arc::clone(&asked))
+            .map_err(|e| Stop::Usage(format!("listening for signals: {e}")))?;
+    }
     let state = StateDir::new(args.state.clone()).map_err(Stop::Usage)?;
     let signing = match &args.cert {
         Some(_) => Some(Signing::open(state.path()).map_err(Stop::Usage)?),
@@ -234,12 +239,23 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
             done.certify(signing, path);
         }
         worst = worst.max(done.outcome());
-        done.tell(args.json);
+        if !done.tell(args.json) {
+            // Whoever reads no result must not take the word of the exit code alone.
+            worst = worst.max(Outcome::Inconclusive);
+        }
     }
     if asked.load(Ordering::Relaxed) {
         tell!("to go on: {}", again(std::env::args().skip(1)));
     }
     Ok(worst)
+}
+
+/// Whether SIGHUP was ignored by whoever started this process. Source: proc_pid_status(5), `SigIgn`.
+fn hang_ups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (libc::SIGHUP - 1) & 1 == 1)
 }
 
 /// The same command line, to go on: with `--resume`, without the digest of a plan that is gone.
@@ -278,11 +294,17 @@ fn quote(word: &str) -> String {
     }
 }
 
-fn print_json(value: &impl serde::Serialize) {
-    match serde_json::to_string(value) {
-        Ok(line) => result!("{line}"),
-        Err(error) => tell!("kiln burn: a result could not be written: {error}"),
+/// Writes a result on standard output; false, and told, where it does not take it.
+fn print_json(value: &impl serde::Serialize) -> bool {
+    let mut out = std::io::stdout().lock();
+    let written = serde_json::to_string(value)
+        .map_err(std::io::Error::other)
+        .and_then(|line| writeln!(out, "{line}"))
+        .and_then(|()| out.flush());
+    if let Err(error) = &written {
+        tell!("kiln burn: a result could not be written: {error}");
     }
+    written.is_ok()
 }
 
 /// Name of a node for messages.
