@@ -197,8 +197,7 @@ mod tests {
         assert!(
             drips
                 .took(begin + Duration::from_secs(1_000_000), 10)
-                .unwrap_err()
-                .contains("10 bytes")
+                .is_err_and(|why| why.contains("10 bytes"))
         );
     }
 }

@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     fn sealed(length: usize) -> (Vec<u8>, Vec<u8>) {
-        let clear: Vec<u8> = (0..length).map(|n| (n * 7 >> 3) as u8).collect();
+        let clear: Vec<u8> = (0..length).map(|n| ((n * 7) >> 3) as u8).collect();
         let mut sealer = Sealer::new("{\"x\":1}", "a long passphrase").unwrap();
         sealer.write_all(&clear).unwrap();
         (clear, sealer.finish().unwrap())
