@@ -281,16 +281,16 @@ impl Defects {
 
     /// The real capacity in sectors, if the runs are those of a drive that wraps around.
     ///
-    /// After one pass over such a drive every cell holds the highest sector that maps to
-    /// it, so all sectors but the last `real` ones show the data of a sector a multiple of
-    /// `real` further on.
+    /// After one pass over such a drive every cell holds the sector that was written last of those that map to it: the
+    /// highest one after a pass forward, the lowest one after a pass in reverse, and another one where writes in flight
+    /// overtook each other. So all but `real` sectors show the data of a sector a multiple of `real` away.
     fn wrap(&self, geometry: Geometry) -> Option<u64> {
         let shifts = || {
             self.runs
                 .values()
                 .filter(|run| run.phase != Phase::Probe)
                 .filter_map(|run| match run.fault {
-                    Fault::Moved { shift, .. } if shift > 0 => Some((shift.unsigned_abs(), run.count)),
+                    Fault::Moved { shift, .. } if shift != 0 => Some((shift.unsigned_abs(), run.count)),
                     _ => None,
                 })
         };
@@ -343,7 +343,7 @@ impl Defects {
                     let bytes = wire::Bytes(probed.saturating_mul(u64::from(geometry.sector)));
                     let detail = format!("the probe of {other} shows here: the drive stores at most {bytes}");
                     (FaultKind::WrapAround, detail)
-                } else if let Some(real) = wrap.filter(|real| shift > 0 && shift.unsigned_abs().is_multiple_of(*real)) {
+                } else if let Some(real) = wrap.filter(|real| shift.unsigned_abs().is_multiple_of(*real)) {
                     let bytes = wire::Bytes(real.saturating_mul(u64::from(geometry.sector)));
                     (
                         FaultKind::WrapAround,
@@ -500,6 +500,30 @@ mod tests {
             "{:?}",
             defects.findings(GEOMETRY)
         );
+    }
+
+    #[test]
+    fn a_wrap_around_is_one_in_whatever_order_it_was_written() {
+        let forward_but_one_overtaken = [(0, 5_990, 4_000), (5_996, 4, 4_000), (9_990, 6, -4_000)];
+        let reverse = [(4_000, 4_000, -4_000), (8_000, 2_000, -8_000)];
+        for runs in [&forward_but_one_overtaken[..], &reverse] {
+            let mut defects = Defects::default();
+            for (first, count, shift) in runs {
+                defects.add(
+                    (2, Phase::Verify),
+                    *first,
+                    *count,
+                    Fault::Moved {
+                        shift: *shift,
+                        fresh: true,
+                    },
+                );
+            }
+            for told in defects.findings(GEOMETRY) {
+                assert_eq!(told.kind, FaultKind::WrapAround, "{told:?}");
+                assert!(told.detail.contains("only 2.05 MB"), "{told:?}");
+            }
+        }
     }
 
     #[test]
