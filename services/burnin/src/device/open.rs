@@ -48,15 +48,15 @@ pub(super) fn trim(file: &File, offset: u64, length: u64) -> Result<u64, i32> {
 
 /// Bytes that a block device or file has now; 0 when it is gone or does not say.
 pub(super) fn size(file: &File) -> u64 {
-    let Ok(meta) = file.metadata() else { return 0 };
-    if !meta.file_type().is_block_device() {
-        return meta.len();
-    }
     let mut bytes = 0;
     // SAFETY: the descriptor is open, the kernel writes one u64.
     match unsafe { blkgetsize64(file.as_raw_fd(), &raw mut bytes) } {
         Ok(_) => bytes,
-        Err(_) => 0,
+        // Asked second: nearly all are block devices, and this is asked after every access.
+        Err(_) => match file.metadata() {
+            Ok(meta) if !meta.file_type().is_block_device() => meta.len(),
+            _ => 0,
+        },
     }
 }
 
