@@ -171,7 +171,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
     let mut all = Vec::new();
     let mut told = |kind, value: f64, rises, on: Option<(Severity, String)>| all.push(Told { kind, on, value, rises });
     let (warning, critical) = (Severity::Warning, Severity::Critical);
-    let of = |key: &str| reading.attributes.iter().find(|a| a.key == key).map(|a| a.count);
+    let of = |key: &str| reading.count(key);
     if let Some(passed) = reading.passed {
         let words = "the drive says itself that it is failing (SMART status FAILED)".to_owned();
         told(
@@ -426,6 +426,18 @@ mod tests {
             (1, on),
         ];
         assert_eq!(told, want);
+    }
+
+    #[test]
+    fn what_the_host_read_is_no_uncorrectable_sector() {
+        let mut reading = ata(&[("198", 12_345)]);
+        let alerts = |reading: &Reading| kinds(&judge(&Alerts::new(), reading, None, Time::UNIX_EPOCH).1);
+        assert_eq!(alerts(&reading), [(Kind::Uncorrectable, false)]);
+        let parts = |reading: &Reading| crate::score::score(reading, None).parts.len();
+        assert_eq!(parts(&reading), 1);
+        reading.attributes[0].name = "Host_Reads_GiB".to_owned();
+        assert_eq!(alerts(&reading), []);
+        assert_eq!(parts(&reading), 0);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use wire::attribute::{count, is_seagate, thousandths, write_units};
+use wire::attribute::{count, is_seagate, is_something_else, thousandths, write_units};
 
 /// Most attributes or log entries that are taken from a document. Source: ATA has 30 attributes; the rest is room.
 const LIST_MAX: usize = 128;
@@ -119,6 +119,14 @@ pub struct Reading {
     pub self_test_failed: Option<bool>,
     /// All its values.
     pub attributes: Vec<Attribute>,
+}
+
+impl Reading {
+    /// The count under a key by which faults are known; `None` where an attribute of that number counts something else.
+    pub(crate) fn count(&self, key: &str) -> Option<u64> {
+        let mut named = self.attributes.iter().filter(|a| !is_something_else(&a.name));
+        named.find(|a| a.key == key).map(|a| a.count)
+    }
 }
 
 /// Percent of the rated life that is used.

@@ -90,7 +90,7 @@ pub fn score(reading: &Reading, spec: Option<&Spec>) -> Score {
             });
         }
     };
-    let of = |key: &str| reading.attributes.iter().find(|a| a.key == key).map(|a| a.count);
+    let of = |key: &str| reading.count(key);
     if reading.passed == Some(false) {
         lose(
             "smart_status",

@@ -9,7 +9,6 @@
 
 mod delta;
 mod farm;
-mod meaning;
 mod parse;
 pub mod run;
 mod self_tests;
@@ -18,7 +17,6 @@ mod statistics;
 mod written;
 
 pub use delta::{Row, delta};
-pub use meaning::is_something_else;
 pub use parse::{NotSmart, parse};
 pub use run::{Answer, Smartctl, Unreadable, words};
 pub use snapshot::{

@@ -4,7 +4,8 @@
 //! of 16 or 24 bits as smartctl gives them in hours. A drive may forget the hours since it last wrote them down when its
 //! power is cut, and some firmware begins its count of power cycles again: neither is alarmed by itself.
 
-use drive::smart::{Snapshot, delta, is_something_else};
+use drive::smart::{Snapshot, delta};
+use wire::attribute::is_something_else;
 
 use super::Metrics;
 use super::changes::{own_hours, worked_hours};

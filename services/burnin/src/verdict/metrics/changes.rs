@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use drive::smart::{Row, delta, is_something_else};
+use drive::smart::{Row, delta};
+use wire::attribute::is_something_else;
 use wire::job::{Phase, PhaseStatus};
 
 use super::own_word::WEAR;
