@@ -296,3 +296,29 @@ fn a_trim_that_fails_is_an_error_and_no_refusal() {
         assert_eq!(judge(&Case::new(&evidence)).outcome == Outcome::Failed, errors);
     }
 }
+
+/// What is located is bounded, and a bad sector that is met again takes nothing of it: not in seeks, and not in a later step.
+#[test]
+fn seeks_and_repeats_over_the_same_bad_sectors_name_these_alone() {
+    let geometry = Geometry {
+        sectors: 256,
+        sector: 512,
+        physical: 512,
+    };
+    let bad = [13, 22];
+    let seek = Step {
+        pass: 1,
+        seconds: 1,
+        ..Step::from(Phase::Seek)
+    };
+    let again = plain(&[Phase::Verify]);
+    let steps = [plain(&[Phase::Write, Phase::Verify]), vec![seek], again.clone(), again].concat();
+    let mut order = order(geometry, steps, &mut Dice(1));
+    order.io.block = 512 * 64;
+    order.limits.seeks_max = 200;
+    order.limits.located_per_gib = 3;
+    let plan = Plan::with(bad.map(|lba| Fault::ReadError { lba }).to_vec());
+    let mut sim = Sim::new(geometry, plan, 3, order.io.block as usize, 1);
+    let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+    assert_eq!(bad_lbas(&evidence), BTreeSet::from(bad), "{:#?}", evidence.findings());
+}

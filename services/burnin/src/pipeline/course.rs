@@ -247,6 +247,7 @@ impl Pipeline {
             return;
         };
         self.at = next;
+        self.located = (0, 0);
         self.begin_step(now, false);
         self.checkpoint(now);
     }

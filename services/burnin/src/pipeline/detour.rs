@@ -251,7 +251,10 @@ impl Pipeline {
     }
 
     fn unusable(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {
-        self.located.1 += 1;
+        // What this step has met before costs nothing: seeks come to the same bad sectors again and again.
+        let step = self.step_at().0;
+        let known = (lba..lba + sectors).all(|lba| self.evidence.defects.covers(step, lba));
+        self.located.1 += u32::from(!known);
         let fault = if op == Op::Write {
             Fault::Write { errno }
         } else {

@@ -161,7 +161,7 @@ pub struct Pipeline {
     /// Whether the host's buffers are to be tested before anything new is begun, and how often that may still be.
     memory_doubted: bool,
     memory_tests_left: u32,
-    /// The GiB that was last located in, and how many sectors there.
+    /// The GiB that the step last located in, and how many sectors there that it had not met before.
     located: (u64, u32),
     stopping: Option<String>,
     /// Why nothing new is begun for now: heat, or a person.
