@@ -10,6 +10,7 @@
 //! (a probe that came back late) is dropped.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use wire::drive::{Content, Drive, Refused, Rotation};
 use wire::{Celsius, DriveId, Time};
@@ -51,8 +52,8 @@ pub enum Input {
     },
     /// These devices are there and no others.
     Walked(Vec<Device>),
-    /// What stands on it.
-    Looked(Plug, Look),
+    /// What stands on it, by a look that began then: looks overtake each other, and the one that began last counts.
+    Looked(Plug, Look, Instant),
     /// Why it is not offered, or `None` if nothing is against it.
     Used(Plug, Option<Refused>),
     /// Its temperature.
@@ -78,6 +79,7 @@ pub struct Changes {
 struct Present {
     device: Device,
     look: Option<Look>,
+    looked: Option<Instant>,
     refused: Option<Refused>,
     temperature: Option<Celsius>,
     rotation: Option<Rotation>,
@@ -113,7 +115,13 @@ impl Registry {
                     self.seen(now, device, &mut changes);
                 }
             }
-            Input::Looked(plug, look) => self.set(&plug, &mut changes, |entry| replace(&mut entry.look, Some(look))),
+            Input::Looked(plug, look, began) => self.set(&plug, &mut changes, |entry| {
+                if entry.looked.is_some_and(|newest| began < newest) {
+                    return false;
+                }
+                entry.looked = Some(began);
+                replace(&mut entry.look, Some(look))
+            }),
             Input::Used(plug, refused) => self.set(&plug, &mut changes, |entry| replace(&mut entry.refused, refused)),
             Input::Warmth(plug, degrees) => {
                 self.set(&plug, &mut changes, |entry| replace(&mut entry.temperature, degrees));
@@ -157,6 +165,7 @@ impl Registry {
         let entry = Present {
             device,
             look: None,
+            looked: None,
             refused: None,
             temperature: None,
             rotation: None,

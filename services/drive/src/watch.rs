@@ -48,7 +48,10 @@ const STACK: usize = 256 << 10;
 enum Message {
     Uevent(Uevent),
     Walk,
-    Looked(Plug, Look),
+    /// A look of the watch's own, and when it began.
+    Looked(Plug, Look, Instant),
+    /// Somebody else's look, likewise.
+    Saw(Plug, Look, Instant),
     Heat(Plug, Option<wire::Celsius>),
     Refresh(Option<DriveId>),
     Rate(DriveId, Rotation),
@@ -145,11 +148,11 @@ impl Watch {
     /// # Errors
     /// `None` where the drive is absent.
     pub fn look_now(&self, id: &DriveId) -> Option<(Found, Look)> {
-        let found = self.find(id)?;
+        let (found, began) = (self.find(id)?, Instant::now());
         let look = look(&self.guard, &found.device);
         let _stopped = self
             .messages
-            .send(Message::Looked(Plug::of(&found.device), look.clone()));
+            .send(Message::Saw(Plug::of(&found.device), look.clone(), began));
         Some((found, look))
     }
 
@@ -277,13 +280,14 @@ impl Owner {
         match message {
             Message::Uevent(uevent) => self.uevent(&uevent),
             Message::Walk => self.step(Input::Walked(sysfs::walk(&self.guard.system))),
-            Message::Looked(plug, look) => {
+            Message::Looked(plug, look, began) => {
                 self.looking.remove(&plug);
                 if self.look_again.remove(&plug) {
                     self.look(plug.clone());
                 }
-                self.step(Input::Looked(plug, look))
+                self.step(Input::Looked(plug, look, began))
             }
+            Message::Saw(plug, look, began) => self.step(Input::Looked(plug, look, began)),
             Message::Heat(plug, degrees) => self.step(Input::Warmth(plug, degrees)),
             Message::Refresh(id) => {
                 let plugs: Vec<Plug> = lock(&self.registry)
@@ -377,7 +381,8 @@ impl Owner {
         let (to, guard) = (self.messages.clone(), self.guard.clone());
         let its = plug.clone();
         let started = thread("drive-look", move || {
-            let _stopped = to.send(Message::Looked(its, look(&guard, &device)));
+            let began = Instant::now();
+            let _stopped = to.send(Message::Looked(its, look(&guard, &device), began));
         });
         if let Err(error) = started {
             tracing::error!(%error, "a drive could not be looked at");

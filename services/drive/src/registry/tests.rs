@@ -1,5 +1,7 @@
 //! The registry by tables and by a property over random histories.
 #![allow(clippy::unwrap_used, reason = "tests")]
+use std::time::Duration;
+
 use proptest::prelude::*;
 use wire::Bytes;
 use wire::drive::Bus;
@@ -66,8 +68,13 @@ fn a_drive_comes_is_looked_at_and_goes() {
         members: Vec::new(),
         kiln: false,
     };
-    assert!(registry.step(at(3), Input::Looked(Plug::of(&a), look.clone())).visible);
-    assert!(!registry.step(at(3), Input::Looked(Plug::of(&a), look)).visible);
+    let began = Instant::now();
+    assert!(
+        registry
+            .step(at(3), Input::Looked(Plug::of(&a), look.clone(), began))
+            .visible
+    );
+    assert!(!registry.step(at(3), Input::Looked(Plug::of(&a), look, began)).visible);
     registry.step(at(4), Input::Warmth(Plug::of(&a), Some(Celsius(41))));
     let drive = &registry.drives()[0];
     assert_eq!(
@@ -99,10 +106,32 @@ fn a_late_answer_about_an_earlier_drive_is_dropped() {
     );
     assert!(
         !registry
-            .step(at(3), Input::Looked(Plug::of(&old), Look::unreadable("late")))
+            .step(
+                at(3),
+                Input::Looked(Plug::of(&old), Look::unreadable("late"), Instant::now())
+            )
             .visible
     );
     assert_eq!(registry.drives()[0].content, Content::Unknown);
+}
+
+#[test]
+fn a_look_that_was_overtaken_changes_nothing() {
+    let mut registry = Registry::default();
+    let a = device(0, 1, 1);
+    registry.step(at(1), Input::Seen(a.clone()));
+    let look = |content| Look {
+        content,
+        members: Vec::new(),
+        kiln: false,
+    };
+    let (older, newer) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+    registry.step(at(3), Input::Looked(Plug::of(&a), Look::unreadable("now"), newer));
+    let late = registry.step(at(4), Input::Looked(Plug::of(&a), look(Content::Empty), older));
+    assert!(!late.visible);
+    assert_ne!(registry.drives()[0].content, Content::Empty);
+    registry.step(at(5), Input::Looked(Plug::of(&a), look(Content::Empty), newer));
+    assert_eq!(registry.drives()[0].content, Content::Empty);
 }
 
 #[test]
