@@ -115,9 +115,12 @@ impl Share {
         *self.rate.borrow_and_update()
     }
 
-    /// What the drive moves now, in bytes a second; 0 while it is held.
-    pub fn measured(&self, rate: u64) {
-        self.pacer.state().governor.measured(&self.job, rate);
+    /// What the drive moves now, in bytes a second; 0 while it is held. Tells whether it shares its controller with
+    /// another job's.
+    pub fn measured(&self, rate: u64) -> bool {
+        let mut state = self.pacer.state();
+        state.governor.measured(&self.job, rate);
+        state.governor.has_company(&self.job)
     }
 }
 
@@ -188,6 +191,11 @@ mod tests {
         pacer.turn();
         let alone = share.rate();
         assert!(alone.is_some_and(|rate| rate > 0), "{alone:?}");
+        assert!(!share.measured(50_000_000), "nobody else is there");
+        let other = pacer.join(JobId::now(), "devices/virtual/block/loop1");
+        assert!(share.measured(50_000_000) && other.measured(50_000_000));
+        drop(other);
+        assert!(!share.measured(50_000_000));
         drop(share);
         assert!(pacer.state().rates.is_empty());
     }

@@ -93,6 +93,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         smr: record.shingled.as_deref(),
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,
+        shared: record.shared,
         resets: record.resets,
         unheard: record.unheard.as_ref(),
         hidden: record.hidden,

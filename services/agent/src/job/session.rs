@@ -279,7 +279,7 @@ impl JobTask {
         let effects = self.record.apply(report, why, temperature, Time::now());
         if let Report::Progress(progress) = report {
             if let Some(share) = &self.share {
-                share.measured(progress.rate.0);
+                self.record.shared |= share.measured(progress.rate.0);
             }
             self.sample(progress.rate);
         }

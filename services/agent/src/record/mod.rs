@@ -78,6 +78,9 @@ pub struct Record {
     /// Whether it paused for heat.
     #[serde(default)]
     pub was_hot: bool,
+    /// Whether its drive ever shared its controller with another job's.
+    #[serde(default)]
+    pub shared: bool,
     /// SMART after the last write, where a step has read it.
     #[serde(default)]
     pub smart_after: Option<Snapshot>,
@@ -210,6 +213,7 @@ impl Record {
             self_test: None,
             too_hot: None,
             was_hot: false,
+            shared: false,
             formatting: false,
             smart_after: None,
             saved: false,
@@ -363,6 +367,7 @@ pub(crate) mod tests {
             self_test: None,
             too_hot: None,
             was_hot: false,
+            shared: false,
             formatting: false,
             smart_after: None,
             saved: false,

@@ -43,6 +43,8 @@ pub struct Case<'a> {
     pub too_hot: Option<&'a str>,
     /// Whether it paused for heat meanwhile.
     pub paused_for_heat: bool,
+    /// Whether other drives behind its controller were burned in meanwhile: what they take is no fault of this one.
+    pub shared: bool,
     /// Resets of the drive that the kernel told of during the job, beside what the engine saw.
     pub resets: u64,
     /// Why some of them may not be known; `None` where all are, or where the drive has no link to reset.
@@ -75,6 +77,7 @@ impl<'a> Case<'a> {
             smr: None,
             too_hot: None,
             paused_for_heat: false,
+            shared: false,
             resets: 0,
             unheard: None,
             hidden: 0,

@@ -48,7 +48,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         .iter()
         .filter(|record| matches!(record.phase, Phase::Verify | Phase::Scan));
     if let Some(share) = reads.filter_map(|record| of_first_part(record)).min_by(f64::total_cmp) {
-        metrics.put("pace.percent_of_first", share);
+        let alone = "pace.percent_of_first";
+        let name = if case.shared {
+            "pace.percent_of_first_shared"
+        } else {
+            alone
+        };
+        metrics.put(name, share);
     }
 }
 

@@ -120,6 +120,8 @@ fn numbers() -> BTreeSet<String> {
         known.extend(metrics(&Case { before, after, ..case }).names().map(str::to_owned));
     }
     known.extend(metrics(&Case::new(&samples)).names().map(str::to_owned));
+    let shared = Case { shared: true, ..case };
+    known.extend(metrics(&shared).names().map(str::to_owned));
     for unheard in [Unheard::Kind, Unheard::Log("why".to_owned())] {
         let case = Case {
             unheard: Some(&unheard),

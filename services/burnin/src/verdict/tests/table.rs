@@ -573,11 +573,16 @@ fn a_mean_far_below_the_first_part_is_slow() {
                 .zones
                 .add((zone << 22, 1), 1 << 32, 0, 256 * ms * (factor as u32 - 1), ms);
         }
-        fired(&both(&evidence, &drive), "throughput")
+        let case = both(&evidence, &drive);
+        let shared = Case { shared: true, ..case };
+        let others = (fired(&case, "throughput-shared"), fired(&shared, "throughput"));
+        assert_eq!(others, (None, None), "each in its own case");
+        (fired(&case, "throughput"), fired(&shared, "throughput-shared"))
     };
-    assert_eq!(with(1), None);
-    assert_eq!(with(2), WARN);
-    assert_eq!(with(9), FAILED);
+    assert_eq!(with(1), (None, None));
+    assert_eq!(with(2), (WARN, WARN));
+    // Who comes later takes its part of the link.
+    assert_eq!(with(9), (FAILED, WARN));
 }
 
 #[test]
