@@ -11,6 +11,20 @@ use common::{Bench, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 
+/// A playbook in which hours may lie between the last read and the partition.
+const TESTED_THEN_PARTITIONED: &str = r#"
+name = "mine"
+about = "a self-test before the partition"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "partition"
+"#;
+
 /// Hours of a self-test are when a dock's drive is exchanged: neither the next write nor the formatter gets the other one.
 #[tokio::test]
 async fn a_disk_that_comes_during_a_self_test_is_neither_written_nor_formatted() {
@@ -29,18 +43,7 @@ pattern = "complement"
 [[step]]
 do = "verify"
 "#;
-    let last = r#"
-name = "mine"
-about = "a self-test before the partition"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "self_test_short"
-[[step]]
-do = "partition"
-"#;
+    let last = TESTED_THEN_PARTITIONED;
     for (text, wanted) in [(between, "another drive"), (last, "another one came into its place")] {
         let dir = tempfile::tempdir().unwrap();
         let program = held_smartctl(dir.path());
@@ -106,21 +109,9 @@ async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
 /// only the drive that was tested.
 #[tokio::test]
 async fn a_job_that_is_paused_in_its_last_self_test_formats_nothing_meanwhile() {
-    let text = r#"
-name = "mine"
-about = "a self-test before the partition"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "self_test_short"
-[[step]]
-do = "partition"
-"#;
     let dir = tempfile::tempdir().unwrap();
     let program = held_smartctl(dir.path());
-    let books = own_playbook(dir.path(), text);
+    let books = own_playbook(dir.path(), TESTED_THEN_PARTITIONED);
     let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
     let Some(bench) = Bench::with(&[64], true, &arguments).await else {
         return;
@@ -164,21 +155,9 @@ do = "partition"
 /// Whom nothing is formatted for, nobody has to let go on: what is known of a bad drive is told at once.
 #[tokio::test]
 async fn a_pause_keeps_no_bad_drives_verdict_back() {
-    let text = r#"
-name = "mine"
-about = "a self-test before the partition"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "self_test_short"
-[[step]]
-do = "partition"
-"#;
     let dir = tempfile::tempdir().unwrap();
     let program = held_smartctl(dir.path());
-    let books = own_playbook(dir.path(), text);
+    let books = own_playbook(dir.path(), TESTED_THEN_PARTITIONED);
     let program = program.to_str().unwrap();
     let arguments = ["--smartctl", program, "--playbooks", &books, "--rate-drive", "30M"];
     let Some(bench) = Bench::with(&[64], true, &arguments).await else {

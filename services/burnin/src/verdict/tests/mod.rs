@@ -6,6 +6,9 @@ use wire::{Lba, Time};
 
 mod complete;
 mod names;
+mod pace;
+mod protocols;
+mod smart;
 mod table;
 mod whole;
 
@@ -80,6 +83,25 @@ fn verdict(evidence: &Evidence, before: Option<&Snapshot>, after: Option<&Snapsh
         ..Case::new(evidence)
     })
 }
+
+/// The outcome of the rule `id`; `None` where it does not fire.
+fn fired(case: &Case<'_>, id: &str) -> Option<Outcome> {
+    judge(case).rules.iter().find(|hit| hit.id == id).map(|hit| hit.outcome)
+}
+
+fn both<'a>(evidence: &'a Evidence, snapshot: &'a Snapshot) -> Case<'a> {
+    Case {
+        wants_smart: true,
+        before: Some(snapshot),
+        after: Some(snapshot),
+        ..Case::new(evidence)
+    }
+}
+
+const WARN: Option<Outcome> = Some(Outcome::Warn);
+const FAILED: Option<Outcome> = Some(Outcome::Failed);
+const INCONCLUSIVE: Option<Outcome> = Some(Outcome::Inconclusive);
+const TOLD: Option<Outcome> = Some(Outcome::Passed);
 
 fn ids(verdict: &Verdict) -> Vec<&str> {
     verdict.rules.iter().map(|hit| hit.id.as_str()).collect()

@@ -1,0 +1,145 @@
+//! How fast, how warm and how evenly: heat, long accesses, shingles, throughput.
+
+use std::time::Duration;
+
+use wire::Celsius;
+use wire::job::TimePoint;
+
+use super::complete::long;
+use super::*;
+
+#[test]
+fn heat_on_average_and_heat_that_ended_the_job() {
+    let (evidence, drive) = (clean(), snapshot());
+    let line = |degrees: &[i32]| -> Vec<TimePoint> {
+        let point = |t: &i32| TimePoint {
+            at: Time::UNIX_EPOCH,
+            step: 0,
+            temperature: Some(Celsius(*t)),
+            rate: Bytes(0),
+            bad_sectors: 0,
+        };
+        degrees.iter().map(point).collect()
+    };
+    let mut flash = snapshot();
+    flash.rpm = Some(0);
+    for (drive, degrees, want) in [
+        (&drive, &[40, 60][..], Outcome::Passed),
+        (&drive, &[41, 60], Outcome::Warn),
+        (&flash, &[60, 80], Outcome::Passed),
+        (&flash, &[61, 80], Outcome::Warn),
+    ] {
+        let line = line(degrees);
+        let case = Case {
+            timeline: &line,
+            ..both(&evidence, drive)
+        };
+        assert_eq!(judge(&case).outcome, want, "{degrees:?}");
+    }
+    let case = Case {
+        too_hot: Some("61 °C after 30 minutes of rest"),
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(fired(&case, "too-hot"), INCONCLUSIVE);
+}
+
+#[test]
+fn one_access_of_ten_seconds_fails_unless_something_explains_it() {
+    let drive = snapshot();
+    let mut evidence = clean();
+    assert_eq!(judge(&both(&evidence, &drive)).outcome, Outcome::Passed);
+    evidence.incident(incident(FaultKind::Slow));
+    assert_eq!(fired(&both(&evidence, &drive), "slow-access"), FAILED);
+    let hot = Case {
+        paused_for_heat: true,
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(judge(&hot).outcome, Outcome::Warn);
+    let mut resumed = evidence.clone();
+    resumed.resumes.push(Resume {
+        at: Time::UNIX_EPOCH,
+        why: "the agent was restarted".into(),
+        phase: Phase::Write,
+        step: 0,
+        from: Bytes(0),
+    });
+    assert_eq!(fired(&both(&resumed, &drive), "slow-access"), FAILED);
+    // House-keeping of a shingled disk: its writes alone.
+    let shingled = Case {
+        smr: Some("zoned=host-aware"),
+        ..both(&evidence, &drive)
+    };
+    let verdict = judge(&shingled);
+    assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Warn, vec!["smr"]));
+    assert!(verdict.rules[0].value.contains("declared: zoned=host-aware"));
+    let mut read = incident(FaultKind::Slow);
+    read.phase = Phase::Verify;
+    evidence.incident(read);
+    let case = Case {
+        smr: Some("zoned=host-aware"),
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(fired(&case, "slow-access"), FAILED);
+    evidence.incident(incident(FaultKind::Reset));
+    assert_eq!(fired(&both(&evidence, &drive), "slow-access"), None);
+    assert_eq!(fired(&both(&evidence, &drive), "slow-access-disturbed"), WARN);
+}
+
+#[test]
+fn shingles_are_known_by_trim_and_by_behaviour() {
+    let evidence = clean();
+    let mut disk = snapshot();
+    disk.trim = Some(true);
+    assert_eq!(fired(&both(&evidence, &disk), "smr"), WARN);
+    disk.rpm = Some(0);
+    assert_eq!(fired(&both(&evidence, &disk), "smr"), None, "flash takes trim");
+    let drive = snapshot();
+    let mut paused = long();
+    for _ in 0..10 {
+        paused.phases[0].latency.add(Duration::from_secs(12));
+    }
+    let verdict = judge(&both(&paused, &drive));
+    assert_eq!(ids(&verdict), ["smr"], "{verdict:?}");
+    // Reads pause as well: then it is no house-keeping.
+    paused.phases[1].latency.add(Duration::from_secs(3));
+    assert_eq!(fired(&both(&paused, &drive), "smr"), None);
+}
+
+#[test]
+fn a_mean_far_below_the_first_part_is_slow() {
+    let drive = snapshot();
+    let with = |factor: u64| {
+        let mut evidence = long();
+        let verify = &mut evidence.phases[1];
+        for zone in 512..1024_u64 {
+            let ms = Duration::from_millis(8);
+            verify
+                .zones
+                .add((zone << 22, 1), 1 << 32, 0, 256 * ms * (factor as u32 - 1), ms);
+        }
+        let case = both(&evidence, &drive);
+        let shared = Case { shared: true, ..case };
+        let others = (fired(&case, "throughput-shared"), fired(&shared, "throughput"));
+        assert_eq!(others, (None, None), "each in its own case");
+        (fired(&case, "throughput"), fired(&shared, "throughput-shared"))
+    };
+    assert_eq!(with(1), (None, None));
+    assert_eq!(with(2), (WARN, WARN));
+    // Who comes later takes its part of the link.
+    assert_eq!(with(9), (FAILED, WARN));
+}
+
+#[test]
+fn sporadic_long_accesses_are_counted_a_tebibyte() {
+    let drive = snapshot();
+    let with = |count, time| {
+        let mut evidence = long();
+        for _ in 0..count {
+            evidence.phases[1].latency.add(time);
+        }
+        fired(&both(&evidence, &drive), "slow-outliers")
+    };
+    assert_eq!(with(20, Duration::from_millis(600)), None, "ten a TiB");
+    assert_eq!(with(22, Duration::from_millis(600)), WARN);
+    assert_eq!(with(500, Duration::from_millis(60)), None, "less than 200 ms on a disk");
+}

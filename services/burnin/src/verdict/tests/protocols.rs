@@ -1,0 +1,226 @@
+//! What SAS and NVMe drives tell in words of their own.
+
+use drive::smart::{ErrorCounters, ScsiHealth};
+use wire::Celsius;
+use wire::job::TimePoint;
+
+use super::*;
+
+#[test]
+fn sas_counters() {
+    let of = |change: &dyn Fn(&mut ScsiHealth)| {
+        let mut drive = Snapshot {
+            attributes: Vec::new(),
+            scsi: Some(ScsiHealth {
+                grown_defects: Some(0),
+                non_medium: Some(0),
+                phy_errors: Some(0),
+                read: Some(ErrorCounters {
+                    rereads_rewrites: Some(0),
+                    corrected: Some(9_999),
+                    uncorrected: Some(0),
+                }),
+                ..ScsiHealth::default()
+            }),
+            ..snapshot()
+        };
+        change(drive.scsi.as_mut().unwrap());
+        drive
+    };
+    let good = of(&|_| {});
+    let outcome = |before: &Snapshot, after: &Snapshot, profile| {
+        let evidence = clean();
+        let case = Case {
+            wants_smart: true,
+            before: Some(before),
+            after: Some(after),
+            profile,
+            ..Case::new(&evidence)
+        };
+        judge(&case).outcome
+    };
+    for (grown, want) in [
+        (0, Outcome::Passed),
+        (1, Outcome::Warn),
+        (9, Outcome::Warn),
+        (10, Outcome::Failed),
+    ] {
+        let drive = of(&|s| s.grown_defects = Some(grown));
+        assert_eq!(outcome(&drive, &drive, Profile::Used), want, "{grown}");
+    }
+    assert_eq!(
+        outcome(&good, &of(&|s| s.grown_defects = Some(1)), Profile::Used),
+        Outcome::Failed
+    );
+    let uncorrected = of(&|s| s.read.as_mut().unwrap().uncorrected = Some(1));
+    assert_eq!(outcome(&uncorrected, &uncorrected, Profile::Used), Outcome::Passed);
+    assert_eq!(outcome(&uncorrected, &uncorrected, Profile::New), Outcome::Failed);
+    assert_eq!(outcome(&good, &uncorrected, Profile::Used), Outcome::Failed);
+    // smartctl leaves the row out while all in it is 0; the first check of the drive's own brings it.
+    for (count, want) in [(0, Outcome::Passed), (1, Outcome::Failed)] {
+        let verified = of(&|s| {
+            s.verify = Some(ErrorCounters {
+                uncorrected: Some(count),
+                ..s.read.clone().unwrap()
+            });
+        });
+        assert_eq!(outcome(&good, &verified, Profile::Used), want, "{count} in a new row");
+    }
+    for after in [
+        of(&|s| s.read.as_mut().unwrap().rereads_rewrites = Some(10)),
+        of(&|s| s.non_medium = Some(1)),
+        of(&|s| s.phy_errors = Some(1)),
+    ] {
+        assert_eq!(outcome(&good, &after, Profile::Used), Outcome::Warn);
+    }
+    assert_eq!(
+        outcome(
+            &good,
+            &of(&|s| s.read.as_mut().unwrap().rereads_rewrites = Some(9)),
+            Profile::Used
+        ),
+        Outcome::Passed
+    );
+}
+
+#[test]
+fn nvme_counters() {
+    let of = |change: &dyn Fn(&mut NvmeHealth)| {
+        let mut health = NvmeHealth {
+            available_spare: Some(100),
+            available_spare_threshold: Some(10),
+            percentage_used: Some(0),
+            media_errors: Some(0),
+            num_err_log_entries: Some(5),
+            warning_temp_time: Some(0),
+            critical_comp_time: Some(0),
+            ..NvmeHealth::default()
+        };
+        change(&mut health);
+        Snapshot {
+            protocol: Protocol::Nvme,
+            attributes: Vec::new(),
+            nvme: Some(health),
+            ..snapshot()
+        }
+    };
+    let good = of(&|_| {});
+    let evidence = clean();
+    let outcome = |before: &Snapshot, after: &Snapshot, profile| {
+        let case = Case {
+            wants_smart: true,
+            before: Some(before),
+            after: Some(after),
+            profile,
+            ..Case::new(&evidence)
+        };
+        judge(&case).outcome
+    };
+    let same = |drive: Snapshot, profile| outcome(&drive, &drive, profile);
+    for (bit, want) in [
+        (0, Outcome::Failed),
+        (1, Outcome::Inconclusive),
+        (2, Outcome::Failed),
+        (3, Outcome::Failed),
+        (4, Outcome::Failed),
+        (5, Outcome::Failed),
+    ] {
+        assert_eq!(
+            same(of(&|n| n.critical_warning = 1 << bit), Profile::Used),
+            want,
+            "bit {bit}"
+        );
+    }
+    for (used, in_used, in_new) in [
+        (1, Outcome::Passed, Outcome::Passed),
+        (2, Outcome::Passed, Outcome::Warn),
+        (79, Outcome::Passed, Outcome::Warn),
+        (80, Outcome::Warn, Outcome::Warn),
+        (100, Outcome::Failed, Outcome::Failed),
+    ] {
+        assert_eq!(
+            same(of(&|n| n.percentage_used = Some(used)), Profile::Used),
+            in_used,
+            "{used} %"
+        );
+        assert_eq!(
+            same(of(&|n| n.percentage_used = Some(used)), Profile::New),
+            in_new,
+            "{used} %"
+        );
+    }
+    assert_eq!(same(of(&|n| n.media_errors = Some(7)), Profile::Used), Outcome::Warn);
+    assert_eq!(
+        outcome(&good, &of(&|n| n.media_errors = Some(1)), Profile::Used),
+        Outcome::Failed
+    );
+    assert_eq!(
+        outcome(&good, &of(&|n| n.num_err_log_entries = Some(9)), Profile::Used),
+        Outcome::Warn
+    );
+    assert_eq!(
+        outcome(&good, &of(&|n| n.warning_temp_time = Some(1)), Profile::Used),
+        Outcome::Warn
+    );
+    assert_eq!(
+        outcome(&good, &of(&|n| n.critical_comp_time = Some(1)), Profile::Used),
+        Outcome::Warn
+    );
+    for (spare, want) in [
+        (20, Outcome::Warn),
+        (21, Outcome::Passed),
+        (10, Outcome::Warn),
+        (9, Outcome::Failed),
+    ] {
+        assert_eq!(
+            same(of(&|n| n.available_spare = Some(spare)), Profile::Used),
+            want,
+            "{spare} %"
+        );
+    }
+    let less = of(&|n| n.available_spare = Some(99));
+    assert_eq!(outcome(&good, &less, Profile::New), Outcome::Warn);
+    assert_eq!(outcome(&good, &less, Profile::Used), Outcome::Passed);
+}
+
+/// Bit 1 of the critical warning is clear again after the job, and minutes are whole ones.
+#[test]
+fn nvme_heat_that_is_past_is_told_and_heat_during_the_job_is_warn() {
+    let evidence = clean();
+    let mut drive = snapshot();
+    drive.attributes.clear();
+    drive.heat_warning = Some(80);
+    drive.nvme = Some(NvmeHealth {
+        warning_temp_time: Some(0),
+        critical_comp_time: Some(0),
+        ..NvmeHealth::default()
+    });
+    let line = |degrees: &[i32]| -> Vec<TimePoint> {
+        let point = |degrees: &i32| TimePoint {
+            at: wire::Time::UNIX_EPOCH,
+            step: 0,
+            temperature: Some(Celsius(*degrees)),
+            rate: Bytes(0),
+            bad_sectors: 0,
+        };
+        degrees.iter().map(point).collect()
+    };
+    for (degrees, want) in [(vec![40, 79], None), (vec![40, 80, 81, 50], WARN), (vec![], None)] {
+        let timeline = line(&degrees);
+        let case = Case {
+            timeline: &timeline,
+            ..both(&evidence, &drive)
+        };
+        assert_eq!(fired(&case, "nvme-hot-meanwhile"), want, "{degrees:?}");
+    }
+    assert_eq!(fired(&both(&evidence, &drive), "hot-minutes-before"), None);
+    drive.nvme = drive.nvme.map(|health| NvmeHealth {
+        warning_temp_time: Some(12),
+        critical_comp_time: Some(3),
+        ..health
+    });
+    let case = both(&evidence, &drive);
+    assert_eq!(fired(&case, "hot-minutes-before"), TOLD);
+    assert_eq!(fired(&case, "critical-minutes-before"), TOLD);
+    assert_eq!(fired(&case, "hot-minutes"), None, "nothing was added");
+}

@@ -1,0 +1,325 @@
+//! What a drive tells of itself, whatever it speaks: age, sectors, thresholds, self-tests, wear, and what it takes back.
+
+use std::time::Duration;
+
+use drive::smart::{Farm, SelfTest as LogEntry, WriteCounter};
+use wire::job::{SelfTest, SelfTestOutcome};
+
+use super::complete::long;
+use super::*;
+
+#[test]
+fn a_drive_sold_as_new_has_a_new_drives_hours_sectors_and_field_log() {
+    let evidence = clean();
+    let new = |change: &dyn Fn(&mut Snapshot), id: &str| {
+        let mut drive = snapshot();
+        change(&mut drive);
+        let case = Case {
+            profile: Profile::New,
+            ..both(&evidence, &drive)
+        };
+        fired(&case, id)
+    };
+    for (hours, want) in [(24, None), (25, WARN), (200, WARN), (201, FAILED)] {
+        assert_eq!(
+            new(&|d| d.power_on_hours = Some(hours), "hours-on-new"),
+            want,
+            "{hours} h"
+        );
+        assert_eq!(
+            new(&|d| d.farm = Farm::Told { hours }, "farm-hours-on-new"),
+            want,
+            "{hours} h"
+        );
+    }
+    assert_eq!(new(&|d| d.power_on_hours = None, "hours-unknown"), TOLD);
+    // It says 5 hours.
+    for (hours, want) in [(5, None), (15, None), (16, WARN)] {
+        assert_eq!(
+            new(&|d| d.farm = Farm::Told { hours }, "farm-hidden-hours"),
+            want,
+            "{hours} h"
+        );
+    }
+    assert_eq!(new(&|d| d.farm = Farm::Absent, "farm-absent"), WARN);
+    assert_eq!(new(&|d| d.farm = Farm::NotAsked, "farm-absent"), None);
+    for (sectors, want) in [(0, None), (1, WARN), (4, WARN), (5, FAILED)] {
+        assert_eq!(
+            new(
+                &|d| d.attributes.iter_mut().find(|a| a.id == 5).unwrap().count = sectors,
+                "reallocated-new"
+            ),
+            want
+        );
+    }
+    // All of that is no matter on a used one, but for the reset.
+    let mut used = snapshot();
+    used.power_on_hours = Some(60_000);
+    assert_eq!(judge(&both(&evidence, &used)).outcome, Outcome::Passed);
+    used.power_on_hours = Some(3);
+    used.farm = Farm::Told { hours: 60_000 };
+    let verdict = judge(&both(&evidence, &used));
+    assert_eq!(
+        (verdict.outcome, ids(&verdict)),
+        (Outcome::Passed, vec!["farm-hidden-hours-used"])
+    );
+    assert!(
+        verdict.rules[0]
+            .value
+            .contains("60000 h by the field log, 3 h by SMART"),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn reallocated_sectors_of_a_used_drive() {
+    for (sectors, want) in [(0, None), (1, WARN), (15, WARN), (16, FAILED)] {
+        assert_eq!(
+            fired(&both(&clean(), &with(5, sectors)), "reallocated"),
+            want,
+            "{sectors}"
+        );
+    }
+}
+
+#[test]
+fn thresholds_now_fail_in_the_past_warn_and_heat_is_no_fault() {
+    for (id, word, rule, want) in [
+        (5, "now", "attribute-at-threshold", FAILED),
+        (193, "now", "attribute-at-threshold", FAILED),
+        (5, "past", "attribute-was-at-threshold", WARN),
+        (190, "now", "attribute-was-at-threshold", WARN),
+        (190, "now", "attribute-at-threshold", None),
+    ] {
+        let mut drive = with(id, 0);
+        drive.attributes.last_mut().unwrap().when_failed = word.into();
+        assert_eq!(fired(&both(&clean(), &drive), rule), want, "{id} {word}");
+    }
+}
+
+#[test]
+fn the_drives_own_self_test_log() {
+    let entry = |passed| LogEntry {
+        kind: "Extended offline".into(),
+        status: String::new(),
+        passed: Some(passed),
+        hours: None,
+        lba: None,
+    };
+    let mut drive = snapshot();
+    drive.self_tests = vec![entry(true), entry(false)];
+    assert_eq!(fired(&both(&clean(), &drive), "self-test-failed-before"), WARN);
+    drive.self_tests.reverse();
+    assert_eq!(fired(&both(&clean(), &drive), "self-test-failed"), FAILED);
+}
+
+#[test]
+fn self_tests_of_the_job_are_never_passed_silently() {
+    let (evidence, drive) = (clean(), snapshot());
+    let test = |outcome| SelfTest {
+        phase: Phase::SelfTestShort,
+        outcome,
+        told: "its own words".into(),
+        lba: None,
+    };
+    for (outcome, id, want) in [
+        (SelfTestOutcome::Passed, "", Outcome::Passed),
+        (SelfTestOutcome::Failed, "job-self-test-failed", Outcome::Failed),
+        (SelfTestOutcome::Unsupported, "selftest-unsupported", Outcome::Warn),
+        (SelfTestOutcome::Aborted, "selftest-unfinished", Outcome::Inconclusive),
+        (SelfTestOutcome::Unknown, "selftest-unfinished", Outcome::Inconclusive),
+    ] {
+        let tests = [test(outcome)];
+        let case = Case {
+            self_tests_due: &[Phase::SelfTestShort],
+            self_tests: &tests,
+            ..both(&evidence, &drive)
+        };
+        let verdict = judge(&case);
+        assert_eq!(verdict.outcome, want);
+        if let Some(hit) = verdict.rules.first() {
+            assert_eq!(hit.id, id);
+            assert!(hit.value.ends_with("(its own words)"), "{}", hit.value);
+        }
+    }
+    let missing = Case {
+        self_tests_due: &[Phase::SelfTestShort, Phase::SelfTestExtended],
+        self_tests: &[test(SelfTestOutcome::Passed)],
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(fired(&missing, "selftest-missing"), INCONCLUSIVE);
+}
+
+#[test]
+fn wear_helium_and_attributes_that_only_share_the_number() {
+    let of = |id, name: &str, value, threshold, rpm| {
+        let mut drive = with(id, 0);
+        let last = drive.attributes.last_mut().unwrap();
+        (last.name, last.value, last.threshold) = (name.into(), Some(value), Some(threshold));
+        drive.rpm = Some(rpm);
+        judge(&both(&clean(), &drive)).outcome
+    };
+    assert_eq!(of(177, "Wear_Leveling_Count", 21, 5, 0), Outcome::Passed);
+    assert_eq!(of(177, "Wear_Leveling_Count", 20, 5, 0), Outcome::Warn);
+    assert_eq!(of(231, "SSD_Life_Left", 10, 5, 0), Outcome::Failed);
+    assert_eq!(of(202, "Percent_Lifetime_Remain", 30, 30, 0), Outcome::Failed);
+    assert_eq!(of(233, "Media_Wearout_Indicator", 15, 0, 0), Outcome::Warn);
+    assert_eq!(of(233, "Lifetime_Wts_to_Flsh_GB", 0, 0, 0), Outcome::Passed);
+    assert_eq!(of(177, "Wear_Range_Delta", 0, 0, 0), Outcome::Passed);
+    assert_eq!(of(202, "Data_Address_Mark_Errs", 1, 0, 7200), Outcome::Passed);
+    assert_eq!(of(22, "Helium_Level", 100, 25, 7200), Outcome::Passed);
+    assert_eq!(of(22, "Helium_Level", 99, 25, 7200), Outcome::Warn);
+    assert_eq!(of(22, "Helium_Level", 25, 25, 7200), Outcome::Failed);
+}
+
+#[test]
+fn the_drives_write_counter_is_a_witness_that_never_fails_it() {
+    let evidence = long();
+    let outcome = |units: &[u64], before, after| {
+        let of = |count| Snapshot {
+            written: Some(WriteCounter {
+                source: "ATA attribute 241 Total_LBAs_Written".into(),
+                count,
+                units: units.to_vec(),
+            }),
+            ..snapshot()
+        };
+        let (before, after) = (of(before), of(after));
+        let case = Case {
+            wants_smart: true,
+            before: Some(&before),
+            after: Some(&after),
+            ..Case::new(&evidence)
+        };
+        judge(&case)
+    };
+    let whole = 1_u64 << 32;
+    assert_eq!(outcome(&[512], 7, 7 + whole).outcome, Outcome::Passed);
+    assert_eq!(outcome(&[512], 0, whole * 101 / 100).outcome, Outcome::Passed);
+    assert_eq!(outcome(&[512, 32 << 20], 0, 65_536).outcome, Outcome::Passed);
+    let still = outcome(&[512], 7, 7);
+    assert_eq!((still.outcome, ids(&still)), (Outcome::Passed, vec!["written-still"]));
+    for (before, after) in [(0, 1), (0, whole / 2), (9, 0), (0, whole * 3)] {
+        let verdict = outcome(&[512], before, after);
+        assert_eq!(ids(&verdict), ["written-differs"], "{before} to {after}: {verdict:?}");
+        assert_eq!(verdict.outcome, Outcome::Warn);
+    }
+}
+
+/// A board without a clock of its own begins at 1970, and is set right in the middle of a job.
+#[test]
+fn a_clock_that_is_set_forward_does_not_make_hours_that_were_set_back_a_wrap() {
+    let evidence = clean();
+    let told = |hours| {
+        let mut drive = snapshot();
+        drive.power_on_hours = Some(hours);
+        drive
+    };
+    let (before, after) = (told(31_000), told(3));
+    for years in [0, 50] {
+        let case = Case {
+            before: Some(&before),
+            after: Some(&after),
+            lasted: Some(Duration::from_secs(years * 365 * 86_400)),
+            ..both(&evidence, &before)
+        };
+        assert_eq!(fired(&case, "counters-went-back"), INCONCLUSIVE, "{years} years");
+    }
+}
+
+#[test]
+fn a_counter_that_stands_on_one_side_alone_is_no_known_change() {
+    let evidence = clean();
+    let whole = with(187, 0);
+    let mut one_word = snapshot();
+    one_word.attributes.clear();
+    let of = |before: &Snapshot, after: &Snapshot| {
+        judge(&Case {
+            wants_smart: true,
+            before: Some(before),
+            after: Some(after),
+            ..Case::new(&evidence)
+        })
+    };
+    assert_eq!(of(&whole, &whole).outcome, Outcome::Passed);
+    let gone = of(&whole, &one_word);
+    assert_eq!(
+        (gone.outcome, ids(&gone)),
+        (Outcome::Inconclusive, vec!["smart-counters-gone"])
+    );
+    // The worse for what it hides: 5 and 187 had risen meanwhile, or always stood there.
+    let mut worn = with(187, 50);
+    worn.attributes.iter_mut().find(|a| a.id == 5).unwrap().count = 100;
+    let new = of(&one_word, &worn);
+    assert_eq!(new.outcome, Outcome::Inconclusive, "{new:?}");
+    assert!(ids(&new).contains(&"smart-counters-new"));
+    // One attribute is enough, and only if a rule looks at it.
+    let mut without = whole.clone();
+    without.attributes.retain(|a| a.id != 187);
+    assert_eq!(ids(&of(&whole, &without)), ["smart-counters-gone"]);
+    let with_a_load_cycle = with(193, 7);
+    let without = {
+        let mut drive = with_a_load_cycle.clone();
+        drive.attributes.retain(|a| a.id != 193);
+        drive
+    };
+    assert_eq!(of(&with_a_load_cycle, &without).outcome, Outcome::Passed);
+    // Nor is its own word on its health lost in silence.
+    let mut wordless = whole.clone();
+    wordless.passed = None;
+    assert_eq!(ids(&of(&whole, &wordless)), ["smart-counters-gone"]);
+    // One word on both sides compares nothing.
+    let word = of(&one_word, &one_word);
+    assert_eq!(
+        (word.outcome, ids(&word)),
+        (Outcome::Warn, vec!["smart-without-counters"])
+    );
+}
+
+#[test]
+fn what_the_drive_said_before_is_not_taken_back_after() {
+    let (evidence, healthy) = (clean(), snapshot());
+    let of = |before: &Snapshot, id: &str| {
+        let case = Case {
+            before: Some(before),
+            ..both(&evidence, &healthy)
+        };
+        fired(&case, id)
+    };
+    let mut failing = snapshot();
+    failing.passed = Some(false);
+    assert_eq!(of(&failing, "smart-failing"), FAILED);
+    let mut at_threshold = snapshot();
+    at_threshold.attributes[0].when_failed = "now".into();
+    assert_eq!(of(&at_threshold, "attribute-was-at-threshold"), WARN);
+    let nvme = |critical_warning| Snapshot {
+        attributes: Vec::new(),
+        nvme: Some(NvmeHealth {
+            critical_warning,
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    let (sick, well) = (nvme(0b100), nvme(0));
+    let case = Case {
+        before: Some(&sick),
+        ..both(&evidence, &well)
+    };
+    assert_eq!(fired(&case, "nvme-critical"), FAILED);
+}
+
+#[test]
+fn sectors_that_wait_fail_only_where_everything_was_written() {
+    let waiting = with(197, 3);
+    assert_eq!(fired(&both(&clean(), &waiting), "pending-after"), FAILED);
+    let mut scan = Evidence::new(GEOMETRY, &plain(&[Phase::Scan]));
+    scan.phases[0].status = PhaseStatus::Done;
+    assert_eq!(fired(&both(&scan, &waiting), "pending-after"), None);
+    assert_eq!(fired(&both(&scan, &waiting), "pending-before"), WARN);
+    let (before, after) = (with(197, 0), with(197, 3));
+    let case = Case {
+        before: Some(&before),
+        ..both(&scan, &after)
+    };
+    assert_eq!(fired(&case, "pending-before"), WARN);
+}
