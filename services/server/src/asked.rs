@@ -4,7 +4,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wire::expression::{Values, When};
-use wire::manifest::{Component, Endpoint, Field, FieldType, Manifest, Safety};
+use wire::manifest::{Component, Declared, Endpoint, Field, FieldType, Manifest, Safety};
+
+use self::readings::{folded, is_strange, readings};
+
+mod readings;
 
 /// The word that a person types at the gate.
 pub const CONFIRM: &str = "CONFIRM";
@@ -55,20 +59,17 @@ pub fn find(manifest: &Manifest, component: &str, action: &str, data: &Map<Strin
             .unwrap_or_default(),
         _ => Vec::new(),
     };
-    let mut values: Values = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    // What is left out is the default at the other end: a gate must not be hidden by leaving its condition's field out.
-    for field in &fields {
-        if let Some(default) = &field.default {
-            values.entry(field.name.clone()).or_insert_with(|| default.clone());
+    let mut declared = manifest.declared_for(component, action, &data.clone().into_iter().collect())?;
+    // What opens a gate in any reading is behind it.
+    for reading in readings(&fields, data) {
+        for gate in manifest.declared_for(component, action, &reading)?.gates {
+            shut(&mut declared, &gate);
         }
-    }
-    let mut declared = manifest.declared_for(component, action, &values)?;
-    for field in fields.iter().filter(|field| field.security_gate == Some(true)) {
-        let when = field.visible_when.as_ref().and_then(|when| When::parse(when).ok());
-        let unknown = when.is_some_and(|when| when.fields().any(|name| !values.contains_key(name)));
-        if unknown && !declared.gates.contains(&field.name) {
-            declared.gates.push(field.name.clone());
-            declared.safety = Safety::Destructive;
+        for field in fields.iter().filter(|field| field.security_gate == Some(true)) {
+            let when = field.visible_when.as_ref().and_then(|when| When::parse(when).ok());
+            if when.is_some_and(|when| when.fields().any(|name| reading.get(name).is_none_or(is_strange))) {
+                shut(&mut declared, &field.name);
+            }
         }
     }
     let endpoint = declared.endpoint.map(|Endpoint { method, endpoint }| {
@@ -88,6 +89,14 @@ pub fn find(manifest: &Manifest, component: &str, action: &str, data: &Map<Strin
         endpoint,
         fields,
     })
+}
+
+/// Puts an action behind a gate.
+fn shut(declared: &mut Declared, gate: &str) {
+    if !declared.gates.iter().any(|known| known == gate) {
+        declared.gates.push(gate.to_owned());
+    }
+    declared.safety = Safety::Destructive;
 }
 
 /// How grave a write to a path of the add-on's API is; `None` when nothing in the manifest declares it. The gravest of all that
@@ -117,7 +126,14 @@ pub fn of_path(manifest: &Manifest, method: &str, path: &str) -> Option<Safety> 
 /// What is wrong with a form's values, each naming its field. Fields that are hidden by a condition are not asked for.
 pub fn flaws(fields: &[Field], data: &Map<String, Value>) -> Vec<String> {
     let values: Values = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let mut flaws = Vec::new();
+    // Go's encoding/json takes "Disk" for "disk", and the last of them: what was checked here would not be what counts there.
+    let undeclared = data.keys().filter(|key| fields.iter().all(|field| field.name != **key));
+    let mut flaws: Vec<String> = undeclared
+        .filter_map(|key| {
+            let like = fields.iter().find(|field| folded(&field.name) == folded(key))?;
+            Some(format!("{key:?}: expected field {:?}, written exactly so", like.name))
+        })
+        .collect();
     for field in fields {
         let shown = field
             .visible_when
