@@ -13,7 +13,7 @@
 //! A clean result proves little: memory that fails once a day passes. A bad one proves that nothing which single wrong bits
 //! explain may be blamed on the drive ([`crate::findings::Fault::may_be_memory`]). When to test is the pipeline's to decide.
 
-use crate::device::Device;
+use crate::device::{Access, Device};
 use crate::pattern::mix64;
 
 /// Walking ones, then walking zeros.
@@ -34,6 +34,8 @@ pub struct Tested {
     pub wrong: u64,
     /// The first of them.
     pub first: Option<Wrong>,
+    /// Sectors of the drive whose data stood there, the first and how many, where a read brought it.
+    pub block: Option<(u64, u64)>,
 }
 
 /// One word that did not come back as it was stored.
@@ -63,10 +65,10 @@ pub enum How {
 }
 
 impl Tested {
-    /// Data in the buffer of `slot` that told two different things when it was compared twice.
-    pub fn unsteady(slot: usize, bytes: u64) -> Self {
+    /// The data of a read told two different things when it was compared twice.
+    pub fn unsteady(read: Access, bytes: u64) -> Self {
         let wrong = Wrong {
-            slot,
+            slot: read.slot,
             at: 0,
             due: 0,
             is: 0,
@@ -76,6 +78,7 @@ impl Tested {
             bytes,
             wrong: 1,
             first: Some(wrong),
+            block: Some((read.lba, read.sectors)),
         }
     }
 
@@ -95,7 +98,9 @@ impl Tested {
         let what = match how {
             How::Pattern => format!("byte {at} of buffer {slot}: stored {due:016x}, came back {is:016x}"),
             How::Copy => format!("the copy of byte {at} of buffer {slot}: stored {due:016x}, came back {is:016x}"),
-            How::Twice => format!("buffer {slot} held two different things when it was compared twice"),
+            How::Twice => {
+                format!("buffer {slot} held two different things when what a read had brought was compared twice")
+            }
         };
         format!(
             "the host's own memory is bad: {} wrong words, the first at {what}; test the host's memory, not the drive",
@@ -171,7 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::device::{Access, Done};
+    use crate::device::Done;
 
     /// Memory with one fault, which shows when what was stored settles.
     #[derive(Debug)]

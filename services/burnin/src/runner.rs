@@ -170,10 +170,13 @@ impl Session {
         let now = device.now();
         if let Some(request) = self.flying.get_mut(done.slot).and_then(Option::take) {
             let outcome = inspect(device, &self.sheet, self.geometry, request, done);
-            if let Outcome::Differs(bad) = &outcome
-                && !self.is_steady(device, request, bad)
-            {
-                let told = Tested::unsteady(done.slot, device.block() as u64);
+            let steady = match &outcome {
+                Outcome::Gone => false,
+                Outcome::Differs(bad) => self.is_steady(device, request, bad),
+                Outcome::Done | Outcome::Kept(_) | Outcome::Failed { .. } | Outcome::Changed { .. } => true,
+            };
+            if !steady {
+                let told = Tested::unsteady(request.access, device.block() as u64);
                 self.pipeline.memory_tested(now, &told);
             }
             self.pipeline.complete(now, done.slot, outcome);
@@ -318,9 +321,12 @@ fn inspect(device: &mut dyn Device, sheet: &Sheet, geometry: Geometry, request: 
     if access.op != Op::Read {
         return Outcome::Done;
     }
-    let data = &device.buffer(done.slot)[..words(access, geometry)];
-    match sheet.compare(data, access.lba, request.content) {
-        (bad, 0) if bad.is_empty() => Outcome::Done,
+    let words = words(access, geometry);
+    if sheet.is_right(&device.buffer(done.slot)[..words], access.lba, request.content) {
+        return Outcome::Done;
+    }
+    match sheet.compare(&device.buffer(done.slot)[..words], access.lba, request.content) {
+        (bad, 0) if bad.is_empty() => Outcome::Gone,
         (bad, kept) if bad.is_empty() => Outcome::Kept(kept),
         (bad, _) => Outcome::Differs(bad),
     }

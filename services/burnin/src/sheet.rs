@@ -90,6 +90,41 @@ impl Sheet {
         }
     }
 
+    /// Whether `data`, read from `lba` on, is what is expected there: the first look, and nearly always the only one.
+    ///
+    /// Where it says no, [`Sheet::compare`] looks a second time for what is wrong. Finding nothing then is no answer of the
+    /// drive's: memory, or the way to it, told two different things of the same bytes.
+    pub fn is_right(&self, data: &[u64], lba: u64, content: Content) -> bool {
+        match content {
+            Content::Any => true,
+            Content::Pattern { fill, pass } => self.holds(data, lba, fill, pass, self.image.as_ref()),
+            Content::Bare { fill, pass } => self.holds(data, lba, fill, pass, None),
+            Content::Trimmed { fill, pass } => self.trimmed(data, lba, fill, pass) == (Vec::new(), 0),
+        }
+    }
+
+    fn holds(&self, data: &[u64], lba: u64, fill: Fill, pass: u8, image: Option<&Image>) -> bool {
+        let first = lba * self.geometry.units();
+        let filled = |from: usize, to: usize| {
+            let data = &data[from * WORDS..to * WORDS];
+            match fill.constant() {
+                Some(word) => data.iter().fold(0, |sum, w| sum | (w ^ word)) == 0,
+                None => self.pattern(fill).is_all(data, first + from as u64, pass),
+            }
+        };
+        let end = data.len() / WORDS;
+        let mut from = 0;
+        for unit in image.into_iter().flat_map(|image| image.units(first, end as u64)) {
+            let at = (unit - first) as usize;
+            let due = image.and_then(|image| image.unit(unit));
+            if !filled(from, at) || due.is_none_or(|due| due != data[at * WORDS..(at + 1) * WORDS]) {
+                return false;
+            }
+            from = at + 1;
+        }
+        filled(from, end)
+    }
+
     /// The sectors of `data`, read from `lba` on, that are not what is expected there; and of trimmed ones, how many
     /// still hold what stood there before.
     pub fn compare(&self, data: &[u64], lba: u64, content: Content) -> (Vec<(u64, Fault)>, u64) {

@@ -10,7 +10,7 @@ use burnin::evidence::{Evidence, MemoryTests, Stop};
 use burnin::findings::Fault as Seen;
 use burnin::playbook::plain;
 use burnin::runner;
-use burnin::sim::{Content, Fault, Plan, Sim, Stuck};
+use burnin::sim::{Content, Fault, Fleeting, Plan, Sim, Stuck};
 use burnin::verdict::{Case, judge};
 use burnin::worker::{Order, Report, Resumption};
 use common::{Dice, geometry, seeds};
@@ -162,6 +162,49 @@ fn tests_are_bounded_and_good_drives_cost_none() {
     let faults = vec![Fault::ReadError { lba: 7 }, Fault::DropWrite { lba: 90 }];
     let mut sim = Sim::new(geometry, Plan::with(faults), 2, 4096, 5);
     assert_eq!(burn(&mut sim, &order).memory, MemoryTests::default());
+}
+
+/// A difference that only the first look at what was read sees is no drive's, and no drive passes with it.
+#[test]
+fn a_difference_that_is_gone_at_the_second_look_is_told_with_its_block() {
+    let mut met = 0;
+    for seed in seeds(200) {
+        let mut dice = Dice(seed ^ 0x90e);
+        let geometry = geometry(&mut dice);
+        let order = order(geometry, &mut dice);
+        let fleeting = Fleeting {
+            slot: 0,
+            bit: dice.below(u64::from(order.io.block) * 8),
+            read: dice.below(3) as u32,
+        };
+        let plan = Plan {
+            fleeting: vec![fleeting],
+            ..Plan::healthy(Content::Random)
+        };
+        let mut sim = Sim::new(geometry, plan, 2, order.io.block as usize, seed);
+        let evidence = burn(&mut sim, &order);
+        let (outcome, rules) = ids(&evidence);
+        assert!(evidence.defects.is_empty(), "seed {seed}: {:#?}", evidence.findings());
+        if evidence.memory.bad == 0 {
+            // That buffer took fewer reads, or a shorter one.
+            assert_eq!(outcome, Outcome::Passed, "seed {seed}: {rules:?}");
+            continue;
+        }
+        met += 1;
+        assert_eq!(
+            (outcome, rules.join(" ")),
+            (Outcome::Inconclusive, "host-memory".to_owned()),
+            "seed {seed}"
+        );
+        let told = evidence
+            .findings()
+            .into_iter()
+            .find(|f| f.kind == FaultKind::HostMemory)
+            .unwrap();
+        assert!(told.lba.is_some() && told.sectors > 0, "seed {seed}: {told:?}");
+        assert!(told.detail.contains("compared twice"), "seed {seed}: {told:?}");
+    }
+    assert!(met > 100, "only {met} reads were long enough");
 }
 
 /// An interruption between the finding and the test: the test is made when the job goes on.

@@ -163,13 +163,19 @@ impl Pattern {
         self.kernel.fill(out, &self.base, self.k0, first, pass);
     }
 
+    /// Whether `data` is all of the units `first..` of `pass`: one sweep, without asking where it is not.
+    pub fn is_all(&self, data: &[u64], first: u64, pass: u8) -> bool {
+        debug_assert!(data.len().is_multiple_of(WORDS));
+        self.kernel.is_all(data, &self.base, self.k0, first, pass)
+    }
+
     /// The index of the first unit at or after `from` that differs from the units `first..` of `pass`.
     ///
     /// `data` is made and compared in one sweep, nothing is stored.
     pub fn differs(&self, data: &[u64], from: usize, first: u64, pass: u8) -> Option<usize> {
         debug_assert!(data.len().is_multiple_of(WORDS));
         // Nearly always all is right, which is seen sooner in another order than the drive's.
-        if from == 0 && self.kernel.is_all(data, &self.base, self.k0, first, pass) {
+        if from == 0 && self.is_all(data, first, pass) {
             return None;
         }
         let rest = data.get(from * WORDS..)?;
@@ -291,6 +297,7 @@ mod tests {
                 let mut out = vec![0; units * WORDS];
                 pattern.fill(&mut out, first, pass);
                 prop_assert!(out == want, "{:?}", kernel);
+                prop_assert!(pattern.is_all(&out, first, pass) && !pattern.is_all(&bad, first, pass), "{:?}", kernel);
                 prop_assert_eq!(pattern.differs(&out, from, first, pass), None);
                 prop_assert_eq!(pattern.differs(&bad, from, first, pass), seen);
             }

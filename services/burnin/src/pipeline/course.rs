@@ -20,6 +20,7 @@ impl Pipeline {
         match outcome {
             Outcome::Done
             | Outcome::Differs(_)
+            | Outcome::Gone
             | Outcome::Kept(_)
             | Outcome::Failed {
                 errno: libc::EOPNOTSUPP,

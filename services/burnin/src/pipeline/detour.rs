@@ -65,7 +65,7 @@ impl Pipeline {
     /// What came of a piece of the sweep.
     pub(super) fn first_look(&mut self, access: Access, outcome: Outcome) {
         match outcome {
-            Outcome::Done | Outcome::Changed { .. } => {}
+            Outcome::Done | Outcome::Gone | Outcome::Changed { .. } => {}
             Outcome::Kept(sectors) => {
                 if let Some(record) = self.record() {
                     record.kept += sectors;
@@ -118,7 +118,7 @@ impl Pipeline {
         self.settle(group);
         match (work, outcome) {
             (_, Outcome::Changed { .. }) => {}
-            (Work::Halve | Work::Retry { .. }, Outcome::Done | Outcome::Kept(_)) => {}
+            (Work::Halve | Work::Retry { .. }, Outcome::Done | Outcome::Gone | Outcome::Kept(_)) => {}
             (Work::Halve | Work::Retry { .. }, Outcome::Differs(bad)) => self.doubt(access, bad, Some(group)),
             (Work::Halve, Outcome::Failed { errno }) => {
                 self.errors += 1;
@@ -132,7 +132,7 @@ impl Pipeline {
                     self.unusable(op, lba, sectors, group, errno);
                 }
             }
-            (Work::Again { left, mut suspects }, Outcome::Done | Outcome::Kept(_)) => {
+            (Work::Again { left, mut suspects }, Outcome::Done | Outcome::Gone | Outcome::Kept(_)) => {
                 if left > 1 {
                     self.push(
                         op,

@@ -39,7 +39,8 @@ impl Pipeline {
             self.evidence.memory.bad += 1;
             // Once is enough, however often it shows.
             if self.evidence.memory.bad == 1 {
-                self.incident(FaultKind::HostMemory, None, 0, told.text());
+                let (lba, sectors) = told.block.map_or((None, 0), |(lba, sectors)| (Some(lba), sectors));
+                self.incident(FaultKind::HostMemory, lba, sectors, told.text());
             }
         }
         self.unsaved_findings = true;

@@ -75,6 +75,9 @@ pub enum Outcome {
     Done,
     /// It was read, and these sectors differ, in rising order.
     Differs(Vec<(u64, Fault)>),
+    /// It was read and differed, and at the second look at the same bytes nothing did: memory or the way to it, and nothing
+    /// of the drive. The shell tells it with [`Pipeline::memory_tested`].
+    Gone,
     /// Trimmed sectors were read, and so many hold what stood there before.
     Kept(u64),
     /// The kernel told an error.

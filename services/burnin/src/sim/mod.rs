@@ -15,7 +15,7 @@ mod truth;
 use std::io;
 use std::time::Duration;
 
-pub use plan::{Content, Fault, Plan, Stuck, Trim};
+pub use plan::{Content, Fault, Fleeting, Plan, Stuck, Trim};
 pub use truth::{Origin, Truth};
 
 use crate::device::{Access, Device, Done, Geometry, Op};
@@ -63,6 +63,8 @@ pub struct Sim {
     trimmed: Vec<bool>,
     /// Times each planned transient fault was shown.
     shown: Vec<u32>,
+    /// Reads that each buffer took, and looks at what the last one brought.
+    looks: Vec<(u32, u32)>,
     /// Bytes that reads and writes moved.
     moved: u64,
     /// When it went away.
@@ -114,6 +116,7 @@ impl Sim {
             stable,
             cache: std::collections::BTreeMap::new(),
             buffers: vec![vec![0; block / 8]; slots],
+            looks: vec![(0, 0); slots],
             queue: Vec::new(),
             clock: Duration::ZERO,
             random,
@@ -353,7 +356,28 @@ impl Sim {
             self.seen[lba as usize] = true;
         }
         self.spoil(access.slot);
+        let (reads, looks) = &mut self.looks[access.slot];
+        (*reads, *looks) = (*reads + 1, 0);
         Ok(access.sectors * u64::from(self.geometry.sector))
+    }
+
+    /// Inverts the bits of a buffer that are wrong for the first look alone: before it, and again before the second.
+    fn flicker(&mut self, slot: usize) {
+        let (reads, looks) = &mut self.looks[slot];
+        *looks += 1;
+        if *reads == 0 || *looks > 2 {
+            return;
+        }
+        for fleeting in self
+            .plan
+            .fleeting
+            .iter()
+            .filter(|f| (f.slot, f.read + 1) == (slot, *reads))
+        {
+            if let Some(word) = self.buffers[slot].get_mut(fleeting.bit as usize / 64) {
+                *word ^= 1 << (fleeting.bit % 64);
+            }
+        }
     }
 
     /// What bad memory of the host makes of a buffer.
@@ -427,6 +451,7 @@ impl Device for Sim {
             self.queue.iter().all(|(_, access)| access.slot != slot),
             "slot {slot} is busy"
         );
+        self.flicker(slot);
         &mut self.buffers[slot]
     }
 

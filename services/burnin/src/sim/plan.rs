@@ -15,6 +15,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// Bad cells of the host's memory, which are no fault of the drive.
     pub memory: Vec<Stuck>,
+    /// Bits of its memory that are wrong for a moment.
+    pub fleeting: Vec<Fleeting>,
 }
 
 /// One bit of a buffer that cannot be changed.
@@ -26,6 +28,17 @@ pub struct Stuck {
     pub bit: u64,
     /// What it always is.
     pub one: bool,
+}
+
+/// One bit of a buffer that is inverted when what a read brought is looked at first, and right from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fleeting {
+    /// Buffer, by its slot.
+    pub slot: usize,
+    /// Bit in the buffer; beyond its end nothing happens.
+    pub bit: u64,
+    /// Which of the reads that the buffer takes, counted from 0.
+    pub read: u32,
 }
 
 /// What a drive does when sectors are trimmed.
@@ -101,6 +114,7 @@ impl Plan {
             trim: Trim::Zeros,
             faults: Vec::new(),
             memory: Vec::new(),
+            fleeting: Vec::new(),
         }
     }
 
