@@ -1,6 +1,7 @@
 //! Where the one partition lies, by capacity alone: pure.
 
-use wire::options::{FormatRequest, Table};
+use wire::Bytes;
+use wire::options::{FileSystem, FormatRequest, Table};
 
 /// Partitions begin and end on this boundary: every erase block and physical sector in use divides it.
 pub const ALIGN: u64 = 1 << 20;
@@ -10,6 +11,12 @@ pub const MBR_MAX: u64 = 2 << 40;
 
 /// Smallest drive that is formatted: less holds no file system worth the name.
 pub const DRIVE_MIN: u64 = 16 << 20;
+
+/// Smallest partition that mkfs.xfs takes, in bytes. Source: xfsprogs 5.19 on ("Filesystem must be larger than 300MB"); 6.1 asked.
+const XFS_MIN: u64 = 300 << 20;
+
+/// Smallest partition that mkfs.btrfs takes with its own defaults, in bytes. Source: btrfs-progs 6.2, by its own message.
+const BTRFS_MIN: u64 = 114_294_784;
 
 /// Bytes of a GPT's entries: 128 of 128 bytes. Source: UEFI 2.10 §5.3.1.
 const GPT_ENTRIES: u64 = 128 * 128;
@@ -50,6 +57,16 @@ pub enum Unfit {
     /// There is no room.
     #[error("the drive has {0} bytes; a table and a file system need at least {DRIVE_MIN}")]
     TooSmall(u64),
+    /// The program that makes the file system refuses a partition of that size.
+    #[error("its partition would have {room} ({} bytes), and {filesystem} needs at least {least} ({} bytes)", room.0, least.0)]
+    TooSmallFor {
+        /// What a partition on the drive would have.
+        room: Bytes,
+        /// The file system.
+        filesystem: &'static str,
+        /// What the file system needs.
+        least: Bytes,
+    },
     /// The sector is none that tables are made for.
     #[error("sectors of {0} bytes; expected a power of two from 512 to 4096")]
     Sector(u32),
@@ -94,13 +111,31 @@ pub fn plan(capacity: u64, sector: u32, request: &FormatRequest) -> Result<Layou
     };
     // A last sector of 2^32 − 1 would need a count that no entry holds; the boundary below leaves it out.
     let end = usable / ALIGN * ALIGN;
+    let room = end - ALIGN;
+    let least = least(request.filesystem);
+    if room < least {
+        return Err(Unfit::TooSmallFor {
+            room: Bytes(room),
+            filesystem: super::request::name(request.filesystem),
+            least: Bytes(least),
+        });
+    }
     Ok(Layout {
         table,
         capacity,
         sector,
         first: ALIGN / size,
-        sectors: (end - ALIGN) / size,
+        sectors: room / size,
     })
+}
+
+/// Bytes of the smallest partition that this file system is made on; the others' are below [`DRIVE_MIN`].
+fn least(filesystem: FileSystem) -> u64 {
+    match filesystem {
+        FileSystem::Xfs => XFS_MIN,
+        FileSystem::Btrfs => BTRFS_MIN,
+        FileSystem::Ext4 | FileSystem::Exfat | FileSystem::Swap | FileSystem::Raw => 0,
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +177,24 @@ mod tests {
             })
         );
         assert_eq!(table(1 << 30, 520, Table::Auto), Err(Unfit::Sector(520)));
+    }
+
+    /// Hours of testing for a file system that is refused at their end.
+    #[test]
+    fn a_drive_too_small_for_its_file_system_is_refused_beforehand() {
+        for (filesystem, least) in [(FileSystem::Xfs, XFS_MIN), (FileSystem::Btrfs, BTRFS_MIN)] {
+            let wanted = FormatRequest {
+                filesystem,
+                ..request(Table::Mbr)
+            };
+            let enough = ALIGN + least.next_multiple_of(ALIGN);
+            assert!(plan(enough, 512, &wanted).is_ok(), "{filesystem:?}");
+            let told = plan(enough - 512, 512, &wanted).unwrap_err().to_string();
+            let size = enough - 2 * ALIGN;
+            assert!(told.contains(&format!("({size} bytes)")), "{told}");
+            assert!(told.contains(&format!("({least} bytes)")), "{told}");
+            assert!(plan(enough - 512, 512, &request(Table::Mbr)).is_ok(), "ext4 fits there");
+        }
     }
 
     proptest! {

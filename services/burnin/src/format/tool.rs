@@ -87,7 +87,8 @@ pub(super) fn maker(request: &FormatRequest) -> Option<Call> {
         }
         FileSystem::Xfs => Call::new("mkfs.xfs", &["-q", "-f", "-K"]).with("-L", label),
         FileSystem::Btrfs => Call::new("mkfs.btrfs", &["-q", "-f", "-K"]).with("-L", label),
-        FileSystem::Exfat => Call::new("mkfs.exfat", &["-q"]).with("-L", label),
+        // It has no -q before exfatprogs 1.2.2, and makes nothing where it is given one.
+        FileSystem::Exfat => Call::new("mkfs.exfat", &[]).with("-L", label),
         FileSystem::Swap => Call::new("mkswap", &["-f"]).with("-L", label),
         FileSystem::Raw => return None,
     })
@@ -171,4 +172,60 @@ fn mountable(filesystem: &str) -> bool {
             path.contains(&format!("/{filesystem}.ko"))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::process::Command;
+
+    use super::*;
+
+    /// Also where the kernel cannot mount what is made: the programs that are here take what they are given.
+    #[test]
+    fn every_maker_and_checker_takes_its_options() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("partition");
+        let all = [
+            FileSystem::Ext4,
+            FileSystem::Xfs,
+            FileSystem::Btrfs,
+            FileSystem::Exfat,
+            FileSystem::Swap,
+        ];
+        for filesystem in all {
+            let request = FormatRequest {
+                table: wire::options::Table::Auto,
+                filesystem,
+                reserved_percent: 0,
+                label: "label".to_owned(),
+            };
+            let calls = [maker(&request), checker(filesystem)].into_iter().flatten();
+            let calls: Vec<(PathBuf, Call)> = calls.filter_map(|call| Some((find(call.program)?, call))).collect();
+            if calls
+                .first()
+                .is_none_or(|(_, call)| Some(call) != maker(&request).as_ref())
+            {
+                continue;
+            }
+            // Sparse, and larger than the largest minimum.
+            fs::write(&image, "").unwrap();
+            fs::File::options()
+                .write(true)
+                .open(&image)
+                .unwrap()
+                .set_len(352 << 20)
+                .unwrap();
+            for (path, call) in calls {
+                let done = Command::new(path).args(&call.args).arg(&image).output().unwrap();
+                assert!(
+                    done.status.success(),
+                    "{} {:?}: {}",
+                    call.program,
+                    call.args,
+                    String::from_utf8_lossy(&done.stderr)
+                );
+            }
+        }
+    }
 }
