@@ -35,6 +35,6 @@ pub mod worker;
 
 pub use checkpoint::Checkpoint;
 pub use evidence::Evidence;
-pub use ours::{Proof, Shown};
+pub use ours::{Fingerprint, Proof, Shown};
 pub use pattern::{JobKey, Pattern};
 pub use playbook::Playbook;

@@ -11,7 +11,7 @@ use burnin::playbook::{Fill, Step, plain};
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
-use burnin::{Proof, Shown};
+use burnin::{Fingerprint, Proof, Shown};
 use wire::job::Phase;
 use wire::options::PlanOptions;
 use wire::{DriveId, Time};
@@ -428,4 +428,40 @@ fn a_constant_that_was_trimmed_is_asked_for_where_the_trim_spared_it() {
             assert_eq!(evidence.stopped, None, "its own: {fill:?} {more:?}");
         }
     }
+}
+
+/// A drive that is only read keeps nothing of its job: what stood on it tells, as far as it is not blank.
+#[test]
+fn a_drive_that_is_only_read_is_known_by_what_stood_on_it() {
+    let of = |mut sim: Sim| Fingerprint::of(&mut sim, GEOMETRY).unwrap();
+    let other = || Sim::new(GEOMETRY, Plan::healthy(Content::Random), 2, 8 << 10, 2);
+    let (full, blank) = (
+        of(drive(Plan::healthy(Content::Random))),
+        of(drive(Plan::healthy(Content::Zeros))),
+    );
+    assert_eq!(full.shown(&of(drive(Plan::healthy(Content::Random)))), Shown::Ours);
+    assert_eq!(full.shown(&of(other())), Shown::Not);
+    assert_eq!(full.shown(&blank), Shown::Not);
+    assert_eq!(blank.shown(&full), Shown::Not);
+    assert_eq!(blank.shown(&of(drive(Plan::healthy(Content::Zeros)))), Shown::Unknown);
+    assert_eq!(blank.shown(&of(drive(Plan::healthy(Content::Ones)))), Shown::Not);
+    // Some of it was written meanwhile, some of it can no longer be read.
+    let mut used = drive(Plan::healthy(Content::Random));
+    for lba in (0..GEOMETRY.sectors / 3).step_by(8) {
+        used.buffer(0).fill(lba);
+        let access = Access {
+            slot: 0,
+            op: Op::Write,
+            lba,
+            sectors: 8,
+        };
+        used.submit(access).unwrap();
+        while used.wait(Duration::from_millis(250)).unwrap().is_none() {}
+    }
+    assert_eq!(full.shown(&of(used)), Shown::Ours);
+    let unreadable = (0..GEOMETRY.sectors).map(|lba| Fault::ReadError { lba }).collect();
+    assert_eq!(full.shown(&of(drive(Plan::with(unreadable)))), Shown::Unknown);
+    let text = serde_json::to_string(&full).unwrap();
+    assert!(text.len() < 8192, "{} bytes in every record of the job", text.len());
+    assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), full);
 }

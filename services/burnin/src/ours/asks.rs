@@ -1,0 +1,223 @@
+//! What single sectors of a drive tell of one job.
+
+use std::time::Duration;
+
+use super::reads::Reads;
+use super::{Shown, marks};
+use crate::device::{Device, Geometry};
+use crate::header;
+use crate::pattern::{JobKey, Pattern, Seen, UNIT};
+use crate::pipeline::WRITE_PASS;
+
+/// Bytes at each end of a drive that must hold a constant, too, where only that proves it.
+const EDGE: u64 = 1 << 20;
+
+/// Looks for one job at single sectors.
+pub(super) struct Asks {
+    key: JobKey,
+    reads: Reads,
+    patterns: [Pattern; 2],
+}
+
+/// What some sectors told.
+#[derive(Default)]
+pub(super) struct Told {
+    /// How many of them are the job's.
+    pub ours: u64,
+    /// How many could be read.
+    pub read: u64,
+    /// The words that those hold which hold one word alone.
+    words: Vec<u64>,
+}
+
+impl Told {
+    /// Whether all that could be read hold this word and nothing else.
+    pub fn holds(&self, word: u64) -> bool {
+        self.read > 0 && self.words.len() as u64 == self.read && self.words.iter().all(|told| *told == word)
+    }
+
+    pub fn at_least_half(&self) -> bool {
+        self.read > 0 && self.ours * 2 >= self.read
+    }
+}
+
+impl Asks {
+    pub fn new(key: JobKey, geometry: Geometry, hang_ms: u64, now: Duration) -> Self {
+        Self {
+            key,
+            reads: Reads::new(geometry, hang_ms, now),
+            patterns: [Pattern::new(key), Pattern::new(key).complemented()],
+        }
+    }
+
+    /// How many places, asked on the way, were too few for a job's own drive; `None` where it is, or cannot be read.
+    ///
+    /// No single sector proves it: a worker whose drive was exchanged goes on for seconds before anybody knows, and what it wrote
+    /// then is the job's, too. Headers are a third of the drive apart and kept through every sweep, so their places decide, where
+    /// they hold the header, or at the very end the pattern.
+    pub fn stranger(
+        &self,
+        device: &mut dyn Device,
+        keeps: bool,
+        places: Vec<u64>,
+        closing: Option<u64>,
+        trimmed: bool,
+    ) -> Result<Option<u64>, String> {
+        let mut told = if keeps {
+            self.at_headers(device)?
+        } else {
+            Told::default()
+        };
+        if told.at_least_half() {
+            return Ok(None);
+        }
+        if told.read == 0 {
+            told = self.at(device, places)?;
+            if told.read > 0 && told.ours * 4 >= told.read * 3 {
+                return Ok(None);
+            }
+        }
+        if let Some(word) = closing {
+            if trimmed {
+                let ours = self.spared(device, word)? == Shown::Ours;
+                return Ok((!ours && told.read > 0).then_some(told.read));
+            }
+            match self.hold(device, word)? {
+                (true, _) => return Ok(None),
+                (false, more) => told.read += more.read,
+            }
+        }
+        Ok((told.read > 0).then_some(told.read))
+    }
+
+    /// Asks at the headers' places.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub fn at_headers(&self, device: &mut dyn Device) -> Result<Told, String> {
+        let mut told = Told::default();
+        let places = header::places(self.reads.geometry);
+        for ((lba, _), ours) in places
+            .into_iter()
+            .zip(header::ours_at(device, self.reads.geometry, self.key))
+        {
+            let sector = self.at(device, vec![lba])?;
+            told.read += u64::from(ours.is_some() || sector.read > 0);
+            told.ours += u64::from(ours == Some(true) || sector.ours > 0);
+        }
+        Ok(told)
+    }
+
+    /// Whether the drive holds this constant wherever it is asked, and what it told on the way.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub fn hold(&self, device: &mut dyn Device, word: u64) -> Result<(bool, Told), String> {
+        let told = self.at(device, marks(self.reads.geometry))?;
+        Ok((told.holds(word) && self.edges_hold(device, |told| told == word)?, told))
+    }
+
+    /// Asks at these places, until the time is over.
+    ///
+    /// # Errors
+    /// When a read does not come back or the way to the drive is broken.
+    pub fn at(&self, device: &mut dyn Device, places: Vec<u64>) -> Result<Told, String> {
+        let mut told = Told::default();
+        for lba in places {
+            if self.reads.is_late(device) {
+                break;
+            }
+            if self.reads.read(device, lba, 1)? {
+                let data = &device.buffer(0)[..self.reads.geometry.sector as usize / 8];
+                told.read += 1;
+                told.ours += u64::from(self.is_ours(data, lba));
+                let one = data.first().filter(|word| data.iter().all(|other| other == *word));
+                told.words.extend(one);
+            }
+        }
+        Ok(told)
+    }
+
+    /// What a drive shows whose constant was trimmed: the headers' places were spared, and hold it whole.
+    ///
+    /// Trimmed sectors read as zeros, as ones or as before; anything else at the drive's ends may be somebody's file system.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub fn spared(&self, device: &mut dyn Device, word: u64) -> Result<Shown, String> {
+        let mut read = 0;
+        for place in header::places(self.reads.geometry) {
+            match self.holds_only(device, place, |told| told == word)? {
+                Some(false) if self.reads.is_late(device) => return Ok(Shown::Unknown),
+                Some(false) => return Ok(Shown::Not),
+                Some(true) => read += 1,
+                None => {}
+            }
+        }
+        let usual = |told| [word, 0, u64::MAX].contains(&told);
+        Ok(match read > 0 && self.edges_hold(device, usual)? {
+            true => Shown::Ours,
+            false => Shown::Unknown,
+        })
+    }
+
+    /// Whether both ends of the drive hold such words and nothing else, as far as they can be read: partition tables, file systems
+    /// and arrays stand there, while most other sectors of a drive that is not full are zeros.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn edges_hold(&self, device: &mut dyn Device, due: impl Fn(u64) -> bool) -> Result<bool, String> {
+        let Geometry { sectors, sector, .. } = self.reads.geometry;
+        let long = (EDGE / u64::from(sector)).min(sectors);
+        let mut read = false;
+        for from in [0, sectors - long] {
+            match self.holds_only(device, (from, long), &due)? {
+                Some(false) => return Ok(false),
+                told => read |= told.is_some(),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Whether these sectors hold such words and nothing else, as far as they can be read; `None` where none of them can. Not,
+    /// where the time is over.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn holds_only(
+        &self,
+        device: &mut dyn Device,
+        (from, long): (u64, u64),
+        due: impl Fn(u64) -> bool,
+    ) -> Result<Option<bool>, String> {
+        let sector = u64::from(self.reads.geometry.sector);
+        let each = (device.block() as u64 / sector).max(1);
+        let mut told = None;
+        for lba in (from..from + long).step_by(usize::try_from(each).unwrap_or(usize::MAX)) {
+            let count = each.min(from + long - lba);
+            if self.reads.is_late(device) {
+                return Ok(Some(false));
+            }
+            if self.reads.read(device, lba, count)? {
+                let words = usize::try_from(count * sector / 8).unwrap_or(0);
+                if !device.buffer(0)[..words].iter().all(|told| due(*told)) {
+                    return Ok(Some(false));
+                }
+                told = Some(true);
+            }
+        }
+        Ok(told)
+    }
+
+    /// Whether a sector is the job's, whole or damaged.
+    fn is_ours(&self, data: &[u64], lba: u64) -> bool {
+        let units = data.chunks(UNIT / 8).zip(lba * self.reads.geometry.units()..);
+        units.into_iter().any(|(data, unit)| {
+            let written = |pattern: &Pattern| match pattern.decode(data, unit, WRITE_PASS) {
+                None | Some(Seen::Flips { .. } | Seen::Torn { .. } | Seen::Of { .. }) => true,
+                Some(Seen::Zeros | Seen::Ones | Seen::Foreign) => false,
+            };
+            header::own(data, self.key).is_some() || self.patterns.iter().any(written)
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! What a drive that is only read is known by: what stood at a few of its places before the first step.
+//!
+//! Such a job leaves nothing on its drive that would prove it. So those places are read again wherever another drive may have
+//! come into its own's, and compared. A drive in use changes a little meanwhile, another one differs nearly everywhere: half of
+//! the places that tell anything must be as they were. One that holds nothing but blank places is like any other that does,
+//! and a copy like what it was copied from: nothing is proved by them.
+
+use std::fs::File;
+
+use serde::{Deserialize, Serialize};
+
+use super::Shown;
+use super::reads::Reads;
+use crate::device::{self, Device, Geometry};
+use crate::pattern::mix64;
+use crate::worker::{Backend, Io, Limits};
+
+/// Places, evenly over the drive.
+const PLACES: u64 = 64;
+
+/// Bytes that are read at each: a partition table and the header behind it, or the beginning of a file system.
+const LONG: u64 = 4096;
+
+/// Where the first partition begins, in bytes, on all but old drives.
+const FIRST_PARTITION: u64 = 1 << 20;
+
+/// What stood at some places of a drive; `None` for one that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint(Vec<Option<Mark>>);
+
+/// What stood at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// A sum of it.
+    sum: u64,
+    /// Whether it was one word over and over: blank, erased or zeroed.
+    blank: bool,
+}
+
+impl Fingerprint {
+    /// Of the drive behind this descriptor; reads only. Blocks as long as the drive does, two minutes as a rule. `None` where
+    /// it cannot be asked at all.
+    pub fn of_file(file: File, geometry: Geometry) -> Option<Self> {
+        let io = Io {
+            backend: Backend::Sync,
+            ..Io::default()
+        };
+        let (mut device, _) = device::open(file, io).ok()?;
+        Self::of(device.as_mut(), geometry)
+    }
+
+    /// Of this drive; reads only. `None` where a read does not come back.
+    pub fn of(device: &mut dyn Device, geometry: Geometry) -> Option<Self> {
+        let reads = Reads::new(geometry, Limits::default().hang_ms, device.now());
+        let sector = u64::from(geometry.sector);
+        let mut marks = Vec::new();
+        for (lba, count) in places(geometry) {
+            let read = !reads.is_late(device) && reads.read(device, lba, count).ok()?;
+            let words = (count * sector / 8) as usize;
+            marks.push(read.then(|| Mark::of(&device.buffer(0)[..words])));
+        }
+        Some(Self(marks))
+    }
+
+    /// What the drive of which `now` was taken shows of the one of which this was.
+    pub fn shown(&self, now: &Self) -> Shown {
+        let both = self
+            .0
+            .iter()
+            .zip(&now.0)
+            .filter_map(|(then, now)| Some(((*then)?, (*now)?)));
+        let telling = both.filter(|(then, now)| then != now || !then.blank);
+        let (same, all) = telling.fold((0, 0), |(same, all), (then, now)| {
+            (same + u32::from(then == now), all + 1)
+        });
+        match (same, all) {
+            _ if self.0.len() != now.0.len() => Shown::Not,
+            (_, 0) => Shown::Unknown,
+            (same, all) if same * 2 >= all => Shown::Ours,
+            (_, _) => Shown::Not,
+        }
+    }
+}
+
+impl Mark {
+    fn of(data: &[u64]) -> Self {
+        Self {
+            sum: data.iter().fold(0, |sum, word| mix64(sum ^ word.to_le())),
+            blank: data.iter().all(|word| Some(word) == data.first()),
+        }
+    }
+}
+
+/// First sector and sectors of each place: evenly from the start, where the first partition begins, and the very end.
+fn places(geometry: Geometry) -> Vec<(u64, u64)> {
+    let Geometry { sectors, sector, .. } = geometry;
+    let long = (LONG / u64::from(sector)).clamp(1, sectors.max(1));
+    let end = sectors.saturating_sub(long);
+    let grain = geometry.grain();
+    let evenly = (0..PLACES).map(|n| (sectors / PLACES * n / grain * grain).min(end));
+    let others = [FIRST_PARTITION / u64::from(sector), end];
+    let mut places: Vec<u64> = evenly.chain(others).filter(|lba| *lba <= end).collect();
+    places.sort_unstable();
+    places.dedup();
+    places.into_iter().map(|lba| (lba, long)).collect()
+}

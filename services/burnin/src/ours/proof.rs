@@ -1,0 +1,76 @@
+//! Whether a drive is a job's: in the middle of the job by its headers, at the end by what was written last.
+
+use std::fs::File;
+
+use wire::job::Phase;
+
+use super::asks::{Asks, Told};
+use super::{Shown, marks, trimmed};
+use crate::device::{self, Device, Geometry};
+use crate::header;
+use crate::pattern::JobKey;
+use crate::playbook::Step;
+use crate::worker::{Backend, Io, Limits};
+
+/// The job that a drive is to prove itself to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Its secret.
+    pub key: JobKey,
+    /// Size and sectors of its drive.
+    pub geometry: Geometry,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// Whether all of them that move data are done, so that the headers gave way to what was written last.
+    pub ended: bool,
+}
+
+impl Proof {
+    /// What the drive behind this descriptor shows; reads only. Blocks as long as the drive does, two minutes as a rule.
+    pub fn of_file(&self, file: File) -> Shown {
+        let io = Io {
+            backend: Backend::Sync,
+            ..Io::default()
+        };
+        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| self.of(device.as_mut()))
+    }
+
+    /// What this drive shows; reads only.
+    ///
+    /// In the middle of a job its header alone counts: what a worker wrote on after its drive was exchanged is its pattern, too.
+    pub fn of(&self, device: &mut dyn Device) -> Shown {
+        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
+        self.told(device, &asks).unwrap_or(Shown::Unknown)
+    }
+
+    fn told(&self, device: &mut dyn Device, asks: &Asks) -> Result<Shown, String> {
+        let headers = header::kept_by(&self.steps, self.geometry);
+        let at_headers = if headers {
+            asks.at_headers(device)?
+        } else {
+            Told::default()
+        };
+        if at_headers.at_least_half() {
+            return Ok(Shown::Ours);
+        }
+        let not = |told: &Told| if told.read > 0 { Shown::Not } else { Shown::Unknown };
+        if !self.ended {
+            return Ok(not(&at_headers));
+        }
+        // At the end the headers' places hold what was written last, too.
+        let last = self.steps.iter().rfind(|step| step.phase == Phase::Write);
+        match last.and_then(|step| step.fill.constant()) {
+            Some(word) if trimmed(&self.steps) => asks.spared(device, word),
+            Some(word) => match asks.hold(device, word)? {
+                (true, _) => Ok(Shown::Ours),
+                (false, told) => Ok(not(&told)),
+            },
+            None if at_headers.read > 0 => Ok(Shown::Not),
+            None if last.is_none() => Ok(Shown::Unknown),
+            None => match asks.at(device, marks(self.geometry))? {
+                told if told.at_least_half() => Ok(Shown::Ours),
+                told => Ok(not(&told)),
+            },
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Single reads of a drive, each with an end.
+
+use std::time::Duration;
+
+use crate::device::{Access, Device, Geometry, Op};
+
+/// Longest single wait.
+const WAIT: Duration = Duration::from_millis(250);
+
+/// Longest search in all: a drive that fails each read after half a minute is the burn-in's to judge.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Reads of one look at a drive.
+pub(super) struct Reads {
+    pub geometry: Geometry,
+    /// Longest wait for one of them.
+    hang: Duration,
+    /// When no further one is begun.
+    until: Duration,
+}
+
+impl Reads {
+    pub fn new(geometry: Geometry, hang_ms: u64, now: Duration) -> Self {
+        Self {
+            geometry,
+            hang: Duration::from_millis(hang_ms),
+            until: now + PATIENCE,
+        }
+    }
+
+    /// Whether the time for all of them is over.
+    pub fn is_late(&self, device: &dyn Device) -> bool {
+        device.now() >= self.until
+    }
+
+    /// Reads sectors into slot 0; false where they cannot be read.
+    ///
+    /// # Errors
+    /// When it does not come back or the way to the drive is broken.
+    pub fn read(&self, device: &mut dyn Device, lba: u64, sectors: u64) -> Result<bool, String> {
+        let broken = |error: std::io::Error| format!("looking for what it had written: {error}");
+        let access = Access {
+            slot: 0,
+            op: Op::Read,
+            lba,
+            sectors,
+        };
+        device.submit(access).map_err(broken)?;
+        let until = device.now() + self.hang;
+        loop {
+            match device.wait(WAIT).map_err(broken)? {
+                Some(done) => return Ok(done.result == Ok(sectors * u64::from(self.geometry.sector))),
+                None if device.now() >= until => return Err(format!("a read at LBA {lba} did not come back")),
+                None => {}
+            }
+        }
+    }
+}

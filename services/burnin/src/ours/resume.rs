@@ -1,0 +1,100 @@
+//! Whether an interrupted job may go on with the drive that it finds, before anything is written to it.
+
+use wire::job::Phase;
+
+use super::asks::Asks;
+use super::{EVENLY, trimmed};
+use crate::checkpoint::Checkpoint;
+use crate::device::Device;
+use crate::header;
+use crate::playbook::{Direction, erases};
+use crate::worker::Order;
+
+/// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
+pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String> {
+    let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
+    if !checkpoint.steps.iter().any(|step| erases(step.phase)) {
+        // Nothing is written, so nothing of the job can stand there.
+        return None;
+    }
+    let keeps = order.header.is_some() && header::kept_by(&order.steps, order.geometry);
+    let (closing, places) = (closing(&checkpoint), places(&checkpoint));
+    // A drive without room for headers is below 512 KiB, and at its beginning nothing of it was flushed yet.
+    if places.is_empty() && closing.is_none() && !keeps && !header::places(order.geometry).is_empty() {
+        return Some(
+            "nothing that it has written so far proves that this is its drive: begin it anew; nothing was written to the drive \
+             in this session"
+                .to_owned(),
+        );
+    }
+    let asks = Asks::new(order.key, order.geometry, order.limits.hang_ms, device.now());
+    let read = match asks.stranger(device, keeps, places, closing, trimmed(&checkpoint.steps)) {
+        Ok(None) => return None,
+        Ok(Some(read)) => read,
+        Err(why) => return Some(why),
+    };
+    Some(format!(
+        "of {read} places that it had written too few hold anything of it: this is another drive with the same name, or one that \
+         lost everything; nothing was written to it in this session"
+    ))
+}
+
+/// The constant that the whole drive holds where the headers may have given way to it: at the very end of a job.
+///
+/// A constant proves less than a tag, and is asked for only where nothing else is left: nearly every drive has a sector of
+/// zeros somewhere, so all that are asked must hold it.
+fn closing(checkpoint: &Checkpoint) -> Option<u64> {
+    let last = checkpoint.evidence.phases.last()?;
+    // Seeks and a trim have no frontier.
+    let swept = checkpoint.frontier == checkpoint.geometry.sectors || matches!(last.phase, Phase::Seek | Phase::Trim);
+    let word = checkpoint.holds?.fill.constant()?;
+    (last.step == checkpoint.step && swept).then_some(word)
+}
+
+/// Sectors that were written and flushed before the checkpoint, from the start upwards.
+fn places(checkpoint: &Checkpoint) -> Vec<u64> {
+    let Checkpoint {
+        geometry,
+        steps,
+        step,
+        frontier,
+        ..
+    } = checkpoint;
+    let at = usize::from(*step);
+    let earlier = |phase| steps[..at].iter().any(|step| step.phase == phase);
+    let (mut limit, mut below) = match steps[at].phase {
+        Phase::Verify | Phase::Seek => (geometry.sectors, geometry.sectors),
+        Phase::Write if earlier(Phase::Write) => (geometry.sectors, geometry.sectors),
+        // The probe left its own sectors at the start and at every power of two.
+        Phase::Write if earlier(Phase::Probe) => (geometry.sectors, *frontier),
+        Phase::Write => (*frontier, *frontier),
+        _ => (0, 0),
+    };
+    // A sweep backwards has begun at the end; a constant pattern or a trim may have left nothing that proves anything.
+    let own = &steps[..=at];
+    if own
+        .iter()
+        .any(|s| s.phase == Phase::Trim || (s.phase == Phase::Write && !s.fill.is_keyed()))
+    {
+        (limit, below) = (0, 0);
+    }
+    if steps[at].phase == Phase::Write && steps[at].order == Direction::Reverse && !earlier(Phase::Write) {
+        (limit, below) = (0, 0);
+    }
+    let grain = geometry.grain();
+    let mut places: Vec<u64> = std::iter::once(0)
+        .chain((0..48).map(|k| (1_u64 << k) / grain * grain))
+        .filter(|lba| *lba < limit)
+        .chain((1..EVENLY).map(|n| below / EVENLY * n).filter(|lba| *lba < below))
+        .collect();
+    if *frontier > 0
+        && steps[at].phase == Phase::Write
+        && steps[at].order == Direction::Reverse
+        && steps[at].fill.is_keyed()
+    {
+        places.extend((1..=EVENLY).map(|n| geometry.sectors - (frontier / EVENLY * n).max(1)));
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
+}
