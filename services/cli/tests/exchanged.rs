@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Loop, code, object, text};
+use common::{Loop, code, foreign_data, object, text, waiting_smartctl};
 
 /// Longest wait for a burn-in to come to its self-test.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -42,30 +42,6 @@ do = "verify"
 [[step]]
 do = "self_test_extended"
 "#;
-
-/// A smartctl that says by a file that it was called, and then waits for `go`; it never knows a drive.
-fn waiting_smartctl(dir: &Path) {
-    let text = format!(
-        "#!/bin/sh\n: > {0}/called\nwhile [ ! -e {0}/go ]; do sleep 0.05; done\nexit 1\n",
-        dir.display()
-    );
-    let program = dir.join("smartctl");
-    fs::write(&program, text).unwrap();
-    fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-}
-
-/// What a bare dm-crypt looks like: no signature, and nowhere zero.
-fn foreign_data(bytes: u64) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut data = Vec::new();
-    while (data.len() as u64) < bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        data.extend_from_slice(&(state | 1).to_le_bytes());
-    }
-    data
-}
 
 /// Burns with this playbook, and puts another drive's data below while smartctl is asked.
 fn exchanged(playbook: &str, more: &[&str]) -> Option<()> {

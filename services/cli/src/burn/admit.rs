@@ -1,8 +1,6 @@
 //! Every target through the guard: one refusal refuses all.
 
 use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use burnin::format;
 use drive::content::ContentKind;
@@ -83,7 +81,17 @@ fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDri
         Err(kind) => return Err(kind.refusal(&target.node)),
     };
     if !choice.erases() {
-        let held = for_reading(device, &target.node)?;
+        if device.identity.id.is_none() {
+            return Err(Refusal::NoIdentity);
+        }
+        // Whoever uses it may go on.
+        let opened = guard.open_for_reading(&device.identity, &target.node)?;
+        let held = Held {
+            file: opened.file,
+            identity: opened.identity,
+            device: opened.device,
+            lose: &[],
+        };
         let plan = plan(&held.identity, Content::Unknown, Vec::new()).ok_or(Refusal::NoIdentity)?;
         return Ok((held, plan));
     }
@@ -102,24 +110,6 @@ fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDri
         lose,
     };
     Ok((held, plan))
-}
-
-/// A drive that nothing will be written to: whoever uses it may go on.
-fn for_reading(device: &Device, node: &Path) -> Result<Held, Refusal> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(libc::O_DIRECT)
-        .open(node)
-        .map_err(|cause| Refusal::Open {
-            node: node.to_owned(),
-            cause,
-        })?;
-    Ok(Held {
-        file,
-        identity: device.identity.clone(),
-        device: device.clone(),
-        lose: &[],
-    })
 }
 
 /// Memberships that are given up, in words.

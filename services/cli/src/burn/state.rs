@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use std::collections::BTreeMap;
 
-use burnin::Checkpoint;
 use burnin::findings::keep_untold;
 use burnin::playbook::Step;
+use burnin::{Checkpoint, Fingerprint};
 use drive::kernel_log::Unheard;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub(super) struct Saved {
     /// What earlier sessions found and no checkpoint has.
     #[serde(default)]
     pub findings_before_loss: Vec<Finding>,
+    /// What stood on a drive that is only read when it began.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
     /// How it ended before its end; then nobody goes on with it. `None` while it may be gone on with.
     #[serde(default)]
     pub ended: Option<Over>,
@@ -214,6 +217,7 @@ mod tests {
             paused: false,
             findings: Vec::new(),
             findings_before_loss: Vec::new(),
+            fingerprint: None,
             ended: None,
             checkpoint: "kiln-checkpoint 2 00000000 2\n{}".to_owned(),
         };

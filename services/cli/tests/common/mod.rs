@@ -80,3 +80,27 @@ pub fn text(output: &Output) -> String {
 pub fn object(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(output)))
 }
+
+/// A smartctl that says by a file that it was called, and then waits for `go`; it never knows a drive.
+pub fn waiting_smartctl(dir: &std::path::Path) {
+    let text = format!(
+        "#!/bin/sh\n: > {0}/called\nwhile [ ! -e {0}/go ]; do sleep 0.05; done\nexit 1\n",
+        dir.display()
+    );
+    let program = dir.join("smartctl");
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// What a bare dm-crypt looks like: no signature, and nowhere zero.
+pub fn foreign_data(bytes: u64) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut data = Vec::new();
+    while (data.len() as u64) < bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        data.extend_from_slice(&(state | 1).to_le_bytes());
+    }
+    data
+}

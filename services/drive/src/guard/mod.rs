@@ -33,6 +33,7 @@ use crate::identity::Identity;
 use crate::probe::{self, Prober};
 use crate::sysfs::{DevNum, Device};
 use crate::system::System;
+use wire::drive::Content;
 
 mod ioctls {
     nix::ioctl_read_bad!(blksszget, libc::BLKSSZGET, libc::c_int);
@@ -73,10 +74,10 @@ pub struct Guard {
     pub allow_loop: bool,
 }
 
-/// A drive that may be written, held exclusively for as long as `file` is open.
+/// A drive that may be written, held exclusively for as long as `file` is open; or one that is only read.
 #[derive(Debug)]
 pub struct Opened {
-    /// Open `O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC`.
+    /// Open `O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC`, or `O_RDONLY | O_DIRECT | O_CLOEXEC`.
     pub file: File,
     /// Who it is, read again through the descriptor's device number.
     pub identity: Identity,
@@ -144,6 +145,51 @@ impl Guard {
             device,
             look,
         })
+    }
+
+    /// Opens the drive at `node` so that nothing can be written through the descriptor, if it is `expected`; it may be in use.
+    /// What stands on it is not looked at.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn open_for_reading(&self, expected: &Identity, node: &Path) -> Result<Opened, Refusal> {
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_DIRECT | libc::O_NONBLOCK)
+            .open(node)
+            .map_err(|cause| Refusal::Open {
+                node: node.to_owned(),
+                cause,
+            })?;
+        let device = self.identified(&file, expected)?;
+        let look = Look {
+            content: Content::Unknown,
+            members: Vec::new(),
+            kiln: false,
+        };
+        Ok(Opened {
+            identity: device.identity.clone(),
+            file,
+            device,
+            look,
+        })
+    }
+
+    /// The device behind a descriptor, if it is the drive that is `expected`; does no I/O on it.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn identified(&self, file: &File, expected: &Identity) -> Result<Device, Refusal> {
+        let number = device_number(file).map_err(|cause| Refusal::Open {
+            node: PathBuf::from("?"),
+            cause,
+        })?;
+        if crate::sysfs::is_partition(&self.system, number) {
+            return Err(Refusal::NotAWholeDisk { number });
+        }
+        let device = crate::sysfs::read_number(&self.system, number).ok_or(Refusal::Gone { number })?;
+        expected.same_drive(&device.identity).map_err(Refusal::OtherDrive)?;
+        Ok(device)
     }
 
     /// Whether an open descriptor may (still) be written: the whole guard again.

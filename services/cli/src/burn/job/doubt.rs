@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use burnin::{Proof, Shown};
+use burnin::{Fingerprint, Proof, Shown};
 use drive::guard::{LOOK_AGAIN, same_content};
 
 use super::kernel::Kernel;
@@ -13,6 +13,10 @@ use crate::burn::screen::Line;
 
 /// How often a signal is looked for while a busy drive is waited for.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// What is said of a drive that no longer shows what stood on it when a job that only reads began.
+pub(super) const EXCHANGED: &str = "the drive holds something else than when this job began to read it: another one came into its \
+     place, or much was written to it since; what was read so far proves nothing of it. Begin anew";
 
 /// What a drive of which all was written and read back is, before its verdict stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +52,10 @@ impl Job {
     /// reset, heat, hours of self-tests), and it does not show that it is the job's.
     pub(super) fn doubt(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
         if !self.choice.erases() {
-            return None;
+            let gone = kernel
+                .gone()
+                .map(|why| format!("{why}; what was read so far proves nothing of it"));
+            return gone.or_else(|| (self.known(birth) == Shown::Not).then(|| EXCHANGED.to_owned()));
         }
         let another = "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
         if let Some(why) = kernel.gone() {
@@ -59,11 +66,14 @@ impl Job {
 
     /// What it is now: hours of self-tests lie between its last read and its format.
     pub(super) fn since(&self, birth: &Birth, kernel: &Kernel, line: &Line) -> Since {
-        if !self.choice.erases() {
-            return Since::Ours;
-        }
         if let Some(why) = kernel.gone() {
             return Since::Another(format!("{why} after it was read back"));
+        }
+        if !self.choice.erases() {
+            return match self.known(birth) {
+                Shown::Not => Since::Another(EXCHANGED.to_owned()),
+                Shown::Ours | Shown::Unknown => Since::Ours,
+            };
         }
         let formats = self.choice.request().is_some();
         let may = match formats {
@@ -113,6 +123,19 @@ impl Job {
                 std::thread::sleep(LOOK);
             }
         }
+    }
+
+    /// Whether a drive that is only read is the one that the job began with.
+    pub(super) fn known(&self, birth: &Birth) -> Shown {
+        let then = birth.fingerprint.as_ref();
+        then.zip(self.fingerprint().as_ref())
+            .map_or(Shown::Unknown, |(then, now)| then.shown(now))
+    }
+
+    /// What stands on the drive now, where nothing is written to it.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        let file = self.held.file.try_clone().ok().filter(|_| !self.choice.erases())?;
+        Fingerprint::of_file(file, self.geometry())
     }
 
     fn shown(&self, birth: &Birth, ended: bool) -> Shown {

@@ -2,10 +2,11 @@
 
 use burnin::header::{self, Header};
 use burnin::worker::{Backend, Io, Resumption};
-use burnin::{JobKey, device};
+use burnin::{JobKey, Shown, device};
 use drive::smart::Snapshot;
 use wire::{JobId, Time};
 
+use super::doubt::EXCHANGED;
 use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job};
@@ -34,6 +35,20 @@ impl Job {
             Found::Good(found) => {
                 let (saved, checkpoint) = *found;
                 if saved.playbook == self.choice.playbook.name && saved.steps == self.choice.steps {
+                    let birth = Birth {
+                        id: saved.job,
+                        key: checkpoint.key,
+                        started: saved.started,
+                        fingerprint: saved.fingerprint.clone(),
+                    };
+                    match self.known(&birth) {
+                        Shown::Not if !self.choice.erases() => return Err(EXCHANGED.to_owned()),
+                        Shown::Unknown if !self.choice.erases() => {
+                            note("nothing that stands on the drive tells that it is the one that was read; it begins anew".to_owned());
+                            return self.anew();
+                        }
+                        Shown::Ours | Shown::Not | Shown::Unknown => {}
+                    }
                     let mut own = Own::new(&self.choice.steps);
                     own.findings_before_loss = saved.unkept(&checkpoint.evidence.findings());
                     own.earlier = Seen::of(&saved);
@@ -41,11 +56,6 @@ impl Job {
                     own.take_up(saved.own);
                     own.before = saved.smart_before;
                     own.self_tests = saved.self_tests;
-                    let birth = Birth {
-                        id: saved.job,
-                        key: checkpoint.key,
-                        started: saved.started,
-                    };
                     let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
                     return Ok((birth, own, Some(resumption)));
                 }
@@ -88,6 +98,7 @@ impl Job {
             id: JobId::now(),
             key: JobKey(key),
             started: Time::now(),
+            fingerprint: self.fingerprint(),
         };
         Ok((birth, Own::new(&self.choice.steps), None))
     }
@@ -124,6 +135,7 @@ impl Job {
             id: JobId::now(),
             key: header.key,
             started: Time::now(),
+            fingerprint: None,
         };
         let resumption = resumption(
             checkpoint.encode(),

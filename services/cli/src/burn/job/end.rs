@@ -223,6 +223,7 @@ impl Job {
             id: JobId::now(),
             key: burnin::JobKey([0; 16]),
             started: Time::now(),
+            fingerprint: None,
         };
         let own = Own::new(&self.choice.steps);
         self.end(&birth, evidence, own, (Seen::default(), None), notes, &Line::silent())

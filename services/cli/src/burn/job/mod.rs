@@ -19,7 +19,7 @@ use burnin::header::Note;
 use burnin::playbook::moves_data;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
-use burnin::{JobKey, device};
+use burnin::{Fingerprint, JobKey, device};
 use drive::guard::Guard;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
@@ -56,6 +56,8 @@ struct Birth {
     id: JobId,
     key: JobKey,
     started: Time,
+    /// What stood on the drive, where nothing is written to it.
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Job {
@@ -304,6 +306,7 @@ impl Job {
             paused: seen.paused,
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
+            fingerprint: birth.fingerprint.clone(),
             ended: None,
             checkpoint,
         }
