@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::records::{News, Records};
 use super::{Way, hidden, newest, oldest, read, resets};
 
 /// Why resets of a drive, or some of them, cannot be known.
@@ -29,13 +30,23 @@ impl Unheard {
     }
 }
 
+/// Where lines come from.
+#[derive(Debug)]
+enum Source {
+    /// The kernel's log, from a place on.
+    Records(Records),
+    /// The whole ring at each look, where there is no `/dev/kmsg` or it may not be read.
+    Ring,
+    /// A file in place of the kernel's own log, whole at each look.
+    File(PathBuf),
+}
+
 /// Follows the kernel's log for one drive.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Follower {
     way: Way,
     link: bool,
-    /// What is read in place of the kernel's own log.
-    file: Option<PathBuf>,
+    source: Source,
     /// Time of the newest line that was read; `None` while none could be.
     seen: Option<Duration>,
     hidden: u64,
@@ -52,8 +63,13 @@ impl Follower {
     pub fn reading(syspath: &str, file: Option<&Path>) -> Self {
         let mut way = Way::of(syspath);
         way.0.extend(controllers(Path::new("/sys"), syspath));
-        let mut follower = Self::begin(way, has_link(syspath), log(file));
-        follower.file = file.map(Path::to_owned);
+        let source = match file {
+            Some(file) => Source::File(file.to_owned()),
+            // Before the ring is read, so that nothing can come between the two.
+            None => Records::from_now().map_or(Source::Ring, Source::Records),
+        };
+        let mut follower = Self::begin(way, has_link(syspath), file.map_or_else(read, std::fs::read_to_string));
+        follower.source = source;
         follower
     }
 
@@ -61,7 +77,7 @@ impl Follower {
         let mut follower = Self {
             way,
             link,
-            file: None,
+            source: Source::Ring,
             seen: None,
             hidden: 0,
             unheard: None,
@@ -85,9 +101,40 @@ impl Follower {
 
     /// Resets since the last look, in the kernel's words. Where none can be told, [`Follower::unheard`] says why.
     pub fn look(&mut self) -> Vec<String> {
-        self.heed(log(self.file.as_deref()))
+        match &mut self.source {
+            Source::Records(records) => {
+                let news = records.look();
+                self.take(news)
+            }
+            Source::Ring => self.heed(read()),
+            Source::File(file) => {
+                let log = std::fs::read_to_string(file);
+                self.heed(log)
+            }
+        }
     }
 
+    /// Takes what is new.
+    fn take(&mut self, news: io::Result<News>) -> Vec<String> {
+        if self.way == Way::default() {
+            return Vec::new();
+        }
+        let news = match news {
+            Ok(news) => news,
+            Err(cause) => {
+                self.miss(unread(&cause));
+                return Vec::new();
+            }
+        };
+        if news.lost {
+            self.miss(LOST.to_owned());
+        }
+        let mut lines = news.lines;
+        lines.retain(|line| self.way.is_reset(line));
+        lines
+    }
+
+    /// Takes the whole log.
     fn heed(&mut self, log: io::Result<String>) -> Vec<String> {
         if self.way == Way::default() {
             self.unheard = self.link.then_some(Unheard::Kind);
@@ -96,7 +143,7 @@ impl Follower {
         let log = match log {
             Ok(log) => log,
             Err(cause) => {
-                self.miss(format!("the kernel's log may not be read: {cause}"));
+                self.miss(unread(&cause));
                 return Vec::new();
             }
         };
@@ -110,7 +157,7 @@ impl Follower {
         };
         // The line that was read last stands in the ring until it is overwritten, or the log is cleared.
         if seen > Duration::ZERO && oldest.is_none_or(|oldest| oldest > seen) {
-            self.miss("lines of the kernel's log were lost before they were read".to_owned());
+            self.miss(LOST.to_owned());
         }
         self.seen = newest.max(Some(seen));
         resets(&log, &self.way, seen)
@@ -127,8 +174,10 @@ impl Follower {
     }
 }
 
-fn log(file: Option<&Path>) -> io::Result<String> {
-    file.map_or_else(read, std::fs::read_to_string)
+const LOST: &str = "lines of the kernel's log were lost before they were read";
+
+fn unread(cause: &io::Error) -> String {
+    format!("the kernel's log may not be read: {cause}")
 }
 
 /// Whether there is a link at all: loop devices, RAM disks, drives over the network and a guest's paravirtual ones have none.
@@ -206,6 +255,27 @@ mod tests {
         let mut young = begin(log(""));
         assert_eq!(young.heed(log(first)), [""; 0]);
         assert_eq!(young.unheard(), None, "a log without a line has lost none");
+    }
+
+    #[test]
+    fn what_is_new_counts_where_it_names_the_drive() {
+        let mut follower = Follower::begin(Way::of(SATA), has_link(SATA), Ok(String::new()));
+        let mut hear = |news| (follower.take(news), follower.unheard().cloned());
+        let news = |lines: &[&str], lost| {
+            Ok(News {
+                lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+                lost,
+            })
+        };
+        let (told, unheard) = hear(news(&["ata3: hard resetting link", "ata4: hard resetting link"], false));
+        assert_eq!((told.len(), unheard), (1, None));
+        let (told, unheard) = hear(news(&[], true));
+        assert_eq!((told.len(), unheard), (0, Some(Unheard::Log(LOST.to_owned()))));
+        let (told, unheard) = hear(Err(io::Error::from_raw_os_error(libc::EIO)));
+        assert!(
+            told.is_empty() && unheard == Some(Unheard::Log(LOST.to_owned())),
+            "the earlier one stays"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `/sys` is that very way. Reading the log needs `CAP_SYSLOG` where `kernel.dmesg_restrict` is set.
 
 mod follower;
+mod records;
 
 use std::ffi::c_char;
 use std::io;

@@ -1,0 +1,148 @@
+//! What is new in the kernel's log, from `/dev/kmsg`: it keeps a place for each reader, so that a look costs what has been
+//! added and not the whole ring, and it says when a reader's place was overwritten.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Most bytes of a record. Source: `PRINTKRB_RECORD_MAX` and `CONSOLE_EXT_LOG_MAX`, `kernel/printk/printk.c`, linux 6.x.
+const RECORD: usize = 8 << 10;
+
+/// Most records of one look, so that a kernel that floods its log cannot hold the reader; the rest waits for the next.
+const AT_ONCE: usize = 100_000;
+
+/// A place in the kernel's log.
+#[derive(Debug)]
+pub(super) struct Records {
+    log: File,
+}
+
+/// What came since the last look.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    /// The kernel's own lines, without time.
+    pub lines: Vec<String>,
+    /// Whether lines were overwritten before they were read.
+    pub lost: bool,
+}
+
+impl Records {
+    /// Begins behind the newest record.
+    ///
+    /// # Errors
+    /// When there is no such device, or it may not be read.
+    pub fn from_now() -> io::Result<Self> {
+        let mut log = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open("/dev/kmsg")?;
+        log.seek(SeekFrom::End(0))?;
+        Ok(Self { log })
+    }
+
+    /// What is new.
+    ///
+    /// # Errors
+    /// When reading fails; what was read until then is lost.
+    pub fn look(&mut self) -> io::Result<News> {
+        collect(&mut self.log)
+    }
+}
+
+/// Reads records, one a call, until there are no more.
+fn collect(log: &mut impl Read) -> io::Result<News> {
+    let mut news = News::default();
+    let mut record = vec![0; RECORD];
+    for _ in 0..AT_ONCE {
+        match log.read(&mut record) {
+            Ok(0) => break,
+            Ok(length) => {
+                let text = String::from_utf8_lossy(record.get(..length).unwrap_or_default());
+                news.lines.extend(line(&text).map(str::to_owned));
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            // The place was overwritten; the kernel has moved it to the oldest record that is left.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => news.lost = true,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(news)
+}
+
+/// The text of `priority,sequence,microseconds,flags;text`, without the lines of its dictionary. A program's own words
+/// (their facility is never 0) are not the kernel's. Source: `Documentation/ABI/testing/dev-kmsg`.
+fn line(record: &str) -> Option<&str> {
+    let (prefix, text) = record.split_once(';')?;
+    let priority: u32 = prefix.split(',').next()?.parse().ok()?;
+    (priority >> 3 == 0).then(|| text.lines().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// Answers as the device does: a record or an error for each call.
+    struct Told(VecDeque<Result<&'static str, i32>>);
+
+    impl Read for Told {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            match self.0.pop_front() {
+                None => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
+                Some(Err(code)) => Err(io::Error::from_raw_os_error(code)),
+                Some(Ok(text)) => {
+                    out[..text.len()].copy_from_slice(text.as_bytes());
+                    Ok(text.len())
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernels_lines_are_read_until_there_are_none() {
+        let mut told = Told(VecDeque::from([
+            Ok("6,1,5140900,-;ata3: hard resetting link\n SUBSYSTEM=scsi\n DEVICE=+scsi:2:0:0:0\n"),
+            Err(libc::EINTR),
+            Ok("12,2,5140901,-;ata3: soft resetting link, says a program\n"),
+            Ok("4,3,5140902,c,caller=T12;sd 2:0:0:0: Power-on; or device reset occurred\n"),
+            Ok("no record"),
+            Err(libc::EAGAIN),
+            Ok("6,4,5140903,-;later\n"),
+        ]));
+        let first = collect(&mut told).unwrap();
+        assert_eq!(
+            first.lines,
+            [
+                "ata3: hard resetting link",
+                "sd 2:0:0:0: Power-on; or device reset occurred"
+            ]
+        );
+        assert!(!first.lost);
+        assert_eq!(collect(&mut told).unwrap().lines, ["later"]);
+    }
+
+    #[test]
+    fn lines_that_were_overwritten_are_told_as_lost() {
+        let mut told = Told(VecDeque::from([Err(libc::EPIPE), Ok("6,9,1,-;nvme nvme0: 8 queues\n")]));
+        let news = collect(&mut told).unwrap();
+        assert!(news.lost);
+        assert_eq!(news.lines.len(), 1);
+        let mut broken = Told(VecDeque::from([Err(libc::EIO)]));
+        assert!(collect(&mut broken).is_err());
+    }
+
+    #[test]
+    fn the_kernels_own_log_is_followed() {
+        match Records::from_now() {
+            Ok(mut records) => assert!(!records.look().unwrap().lost),
+            Err(error) => assert!(
+                matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::ENOENT)),
+                "{error}"
+            ),
+        }
+    }
+}
