@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use wire::manifest::{self, SIZE_MAX};
+use wire::manifest::{self, Flaw, Manifest, SIZE_MAX};
 
 /// Exit code of a manifest with flaws.
 pub const FLAWED: u8 = 2;
@@ -41,7 +41,7 @@ pub fn main(args: &Args) -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Validate { file, json } => match read(file) {
-            Ok(text) => validate(&file.display().to_string(), &text, *json),
+            Ok(bytes) => validate(&file.display().to_string(), &bytes, *json),
             Err(error) => {
                 tell!("kiln addon: {}: {error}", file.display());
                 ExitCode::from(crate::USAGE)
@@ -50,21 +50,55 @@ pub fn main(args: &Args) -> ExitCode {
     }
 }
 
-/// The text, of which no more is read than shows that it is too long.
-fn read(file: &Path) -> std::io::Result<String> {
+/// The bytes, of which no more is read than shows that they are too many.
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     let most = SIZE_MAX as u64 + 1;
-    let mut text = Vec::new();
+    let mut bytes = Vec::new();
     if file == Path::new("-") {
-        std::io::stdin().take(most).read_to_end(&mut text)?;
+        std::io::stdin().take(most).read_to_end(&mut bytes)?;
     } else {
-        std::fs::File::open(file)?.take(most).read_to_end(&mut text)?;
+        std::fs::File::open(file)?.take(most).read_to_end(&mut bytes)?;
     }
-    // What is no UTF-8 is no JSON; the reader says so, at the place.
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(bytes)
 }
 
-fn validate(name: &str, text: &str, json: bool) -> ExitCode {
-    let read = manifest::read_text(text);
+/// Reads a manifest as the server does. Of one that is too long nobody knows here how long it is.
+fn judge(bytes: &[u8]) -> Result<Manifest, Vec<Flaw>> {
+    let whole = |what: String, expected: &str| {
+        vec![Flaw {
+            path: String::new(),
+            what,
+            expected: expected.to_owned(),
+        }]
+    };
+    if bytes.len() > SIZE_MAX {
+        return Err(whole(
+            format!("more than {SIZE_MAX} bytes"),
+            &format!("at most {SIZE_MAX} bytes"),
+        ));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let what = format!("not JSON: at byte {} no UTF-8", error.valid_up_to());
+        whole(what, "an object with name, version and pages, in UTF-8")
+    })?;
+    manifest::read_text(text)
+}
+
+/// A text for a terminal: what a file says gives it no commands.
+fn shown(text: &str) -> String {
+    let escaped = |c: char| {
+        if c.is_control() {
+            c.escape_unicode().collect()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(escaped).collect()
+}
+
+fn validate(name: &str, bytes: &[u8], json: bool) -> ExitCode {
+    let read = judge(bytes);
+    let name = shown(name);
     if json {
         let flaws = read.as_ref().err().map(Vec::as_slice).unwrap_or_default();
         result!("{}", serde_json::json!({ "valid": read.is_ok(), "flaws": flaws }));
@@ -73,18 +107,16 @@ fn validate(name: &str, text: &str, json: bool) -> ExitCode {
         Ok(manifest) => {
             if !json {
                 let components = manifest.components().count();
-                let (pages, name_of) = (manifest.pages.len(), &manifest.name);
-                result!(
-                    "{name}: {name_of} {}: valid; pages: {pages}, components: {components}",
-                    manifest.version
-                );
+                let (pages, name_of) = (manifest.pages.len(), shown(&manifest.name));
+                let version = shown(&manifest.version);
+                result!("{name}: {name_of} {version}: valid; pages: {pages}, components: {components}");
             }
             ExitCode::SUCCESS
         }
         Err(flaws) => {
             if !json {
                 for flaw in &flaws {
-                    result!("{name}: {flaw}");
+                    result!("{name}: {}", shown(&flaw.to_string()));
                 }
             }
             ExitCode::from(FLAWED)

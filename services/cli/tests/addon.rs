@@ -58,12 +58,52 @@ fn every_flaw_is_printed_and_the_exit_code_is_2() {
     for (content, says) in [
         (&b"{"[..], "not JSON"),
         (b"\xff\xfe", "not JSON"),
+        (
+            b"{\"name\":\"caf\xe9\",\"version\":\"1\",\"pages\":[{\"id\":\"p\",\"title\":\"t\"}]}",
+            "at byte 12 no UTF-8",
+        ),
         (&[b' '; 262_145], "at most 262144 bytes"),
+        (&[b' '; 300_000], "more than 262144 bytes"),
+        (
+            br#"{"name":"a\u001b[31m","version":"1","pages":[{"id":"p","title":"t"}]}"#,
+            "without control characters",
+        ),
     ] {
         std::fs::write(&file, content).unwrap();
         let output = validate(&file, &[]);
         assert_eq!(code(&output), 2);
         assert!(text(&output).contains(says), "{output:?}");
+    }
+}
+
+#[test]
+fn what_a_manifest_says_gives_the_terminal_no_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("manifest.json");
+    for (manifest, exit) in [
+        (
+            r#"{"name":"a","version":"1\u001b[31m","pages":[{"id":"p","title":"t"}]}"#,
+            0,
+        ),
+        (
+            r#"{"name":"a\u001b[2J","version":"1","pages":[{"id":"p","title":"t"}]}"#,
+            2,
+        ),
+        (
+            r#"{"name":"a","version":"1","pages":[{"id":"p","title":"t","components":[{"type":"\u009b2J","id":"x"}]}]}"#,
+            2,
+        ),
+    ] {
+        std::fs::write(&file, manifest).unwrap();
+        let output = validate(&file, &[]);
+        assert_eq!(code(&output), exit, "{output:?}");
+        let told = text(&output);
+        assert!(
+            !told
+                .trim_end_matches('\n')
+                .contains(|c: char| c.is_control() && c != '\n'),
+            "{told:?}"
+        );
     }
 }
 

@@ -444,3 +444,32 @@ fn a_name_of_blanks_is_none() {
         );
     }
 }
+
+#[test]
+fn a_name_has_no_control_characters() {
+    for bad in ["evil\r\nBcc: x", "a\u{0}", "a\u{1b}[31m", "a\u{9b}2J", "a\u{7f}"] {
+        let mut manifest = full();
+        manifest["name"] = bad.into();
+        assert_eq!(paths(&manifest), ["name"], "{bad:?}");
+    }
+}
+
+#[test]
+fn two_fields_of_one_name_say_when_each_is_shown() {
+    let of = |first: Value, second: Value| {
+        let form = json!({ "type": "form", "id": "f", "title": "F", "config": { "action": "go", "fields": [
+            { "name": "how", "type": "text" }, first, second ] } });
+        flaws(&json!({ "name": "x", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [form] }] }))
+    };
+    let plain = json!({ "name": "size", "type": "number", "max": 4 });
+    let shown = |when: &str| json!({ "name": "size", "type": "number", "visible_when": when });
+    for (first, second) in [(plain.clone(), plain.clone()), (plain, shown("how=a"))] {
+        let told = of(first, second);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].contains("fields[1].name: 2 fields are called \"size\""),
+            "{told:?}"
+        );
+    }
+    assert_eq!(of(shown("how=a"), shown("how=b")), Vec::<String>::new());
+}

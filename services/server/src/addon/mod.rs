@@ -57,8 +57,9 @@ pub struct Addon {
 /// # Errors
 /// Says how long a name is.
 pub fn check_name(name: &str) -> Result<(), Problem> {
-    if name.trim().is_empty() || name.chars().count() > 128 {
-        return Err(Problem::new("bad-name", 400, "This cannot be a name").with("name: expected 1 to 128 characters"));
+    if name.trim().is_empty() || name.chars().count() > 128 || name.contains(char::is_control) {
+        let expected = "name: expected 1 to 128 characters, not only blanks, without control characters";
+        return Err(Problem::new("bad-name", 400, "This cannot be a name").with(expected));
     }
     Ok(())
 }

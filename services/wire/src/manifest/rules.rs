@@ -197,21 +197,34 @@ fn form(config: &Value, flaws: &mut Flaws) {
                 });
             }
         }
+        let bearers: Vec<&Value> = fields.iter().filter(|other| text(other, "name") == name).collect();
         if field.get("security_gate") == Some(&Value::Bool(true)) {
             if !matches!(text(field, "type"), "checkbox" | "toggle") {
                 flaws.inside(".security_gate", |flaws| {
                     flaws.add("the field cannot be ticked", "a field of type checkbox or toggle");
                 });
             }
-            let bearers = fields.iter().filter(|other| text(other, "name") == name).count();
-            if bearers > 1 {
+            if bearers.len() > 1 {
                 flaws.inside(".name", |flaws| {
                     flaws.add(
-                        &format!("{bearers} fields are called {name:?}"),
+                        &format!("{} fields are called {name:?}", bearers.len()),
                         "a name of its own for a gate",
                     );
                 });
             }
+        } else if !name.is_empty()
+            && bearers.len() > 1
+            && bearers
+                .iter()
+                .any(|other| other.get("visible_when").is_none_or(Value::is_null))
+        {
+            // Alternatives say when each of them is shown.
+            flaws.inside(".name", |flaws| {
+                flaws.add(
+                    &format!("{} fields are called {name:?}", bearers.len()),
+                    "a name of its own, or a visible_when for each of them",
+                );
+            });
         }
     });
 }

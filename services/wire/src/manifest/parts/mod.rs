@@ -66,9 +66,9 @@ static SOURCE: Form = Form {
 
 /// The add-on's name: people look for it in a list, so something of it must be seen.
 static NAME: Form = Form {
-    regex: "^(?=[\\s\\S]{1,128}(?![\\s\\S]))[\\s\\S]*[^\\t\\n\\u000b\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]",
-    fits: |text| text.chars().count() <= NAME_MAX && !text.trim().is_empty(),
-    expected: "a text of 1 to 128 characters, not only blanks",
+    regex: "^(?=[^\\u0000-\\u001f\\u007f-\\u009f]{1,128}(?![\\s\\S]))[\\s\\S]*[^\\t\\n\\u000b\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]",
+    fits: |text| text.chars().count() <= NAME_MAX && !text.trim().is_empty() && !text.contains(char::is_control),
+    expected: "a text of 1 to 128 characters, not only blanks, without control characters",
 };
 
 /// A path of the add-on's API.
