@@ -204,6 +204,19 @@ pub fn names(event: &Event) -> Vec<&str> {
     names
 }
 
+/// The name that an event is told under: of what an add-on told its own word, else the native name.
+pub fn told(event: &Event) -> &str {
+    let own = || event.data.get("event_type").and_then(serde_json::Value::as_str);
+    let fits = |word: &&str| (1..=TOLD_MAX).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
+    match event.kind.as_str() {
+        "addon.notification" | "addon.phase_complete" => own().filter(fits).unwrap_or(&event.kind),
+        native => native,
+    }
+}
+
+/// Longest word of an add-on that stands for a kind, in bytes: as long as a rule's.
+const TOLD_MAX: usize = 64;
+
 /// Titles of what nobody needs a rule of its own for: acts of people, and what the box tells of itself.
 const TITLES: &[(&str, &str)] = &[
     ("addon.connected", "Add-on has connected"),

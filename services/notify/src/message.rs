@@ -24,7 +24,7 @@ pub struct Message {
     pub body: String,
     /// How much it matters.
     pub severity: Severity,
-    /// The event's kind (`job.failed`), `test` or `digest`.
+    /// The event's kind (`job.failed`), the word of an add-on that told it (`burnin_passed`), `test` or `digest`.
     pub event_type: String,
     /// When it happened.
     pub time: Time,
@@ -121,7 +121,7 @@ pub fn of_event(event: &Event, facts: &Facts, service: u64) -> Message {
         title: cut(&one_line(&title), TITLE_MAX),
         body,
         severity: event.severity,
-        event_type: event.kind.clone(),
+        event_type: kinds::told(event).to_owned(),
         time: event.ts,
         host,
         serial,
@@ -272,6 +272,20 @@ mod tests {
         assert!(!message.title.contains(['\r', '\n']), "{:?}", message.title);
         assert_eq!((message.host.as_str(), message.serial.as_str()), ("h", "S1"));
         assert_eq!(message.link, None);
+    }
+
+    #[test]
+    fn an_add_ons_word_is_the_type_under_which_it_is_told() {
+        let of = |kind: &str, word: &str| {
+            let event = event(kind, "m", serde_json::json!({ "event_type": word }));
+            of_event(&event, &Facts::default(), 1).event_type
+        };
+        assert_eq!(of("addon.notification", "burnin_passed"), "burnin_passed");
+        assert_eq!(of("addon.phase_complete", "phase_complete"), "phase_complete");
+        assert_eq!(of("job.passed", "burnin_passed"), "job.passed");
+        for word in ["", "two words", "a\r\nb", &"x".repeat(65)] {
+            assert_eq!(of("addon.notification", word), "addon.notification", "{word:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use wire::Time;
 use wire::event::Severity;
 
 use crate::channel::{Channel, Format, Login, Secret, Webhook};
+use crate::kinds;
 use crate::message::{Message, cut, severity_word};
 use crate::signature;
 use crate::url::{Address, encode};
@@ -341,6 +342,7 @@ fn generic(webhook: &Webhook, message: &Message, now: Time) -> Request {
         Format::Json => {
             let body = json!({ "id": message.id, "title": message.title, "message": message.body,
                 "severity": severity_word(message.severity), "event_type": message.event_type,
+                "event_types": message.event.as_ref().map_or_else(|| vec![message.event_type.as_str()], kinds::names),
                 "time": message.time.to_string(), "host": message.host, "serial": message.serial,
                 "link": message.link, "event": message.event });
             ("application/json", body.to_string())
@@ -505,6 +507,7 @@ mod tests {
         assert_eq!(header("webhook-timestamp"), "9");
         assert_eq!(header("webhook-signature").split(' ').count(), 2);
         assert_eq!(body(&request)["event_type"], "job.failed");
+        assert_eq!(body(&request)["event_types"], json!(["job.failed"]));
     }
 
     #[test]
