@@ -2,8 +2,8 @@
 //! so all of it is called on threads of its own, with a deadline around.
 
 use std::fs::File;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use drive::content::{ContentKind, Member};
 use drive::guard::{Guard, Opened, Refusal};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::{Smartctl, Snapshot, Unreadable};
-use drive::sysfs::{DevNum, Device};
+use drive::sysfs::DevNum;
 use drive::{Identity, sysfs};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -125,7 +125,7 @@ impl Hands {
             let node = sysfs::node(&guard.system, &listed.kernel_name);
             let opened = match &access {
                 Access::Erase(lose) => guard.open_for_erase(&expected, &node, lose),
-                Access::Read => open_for_reading(&guard, &expected, &node),
+                Access::Read => guard.open_for_reading(&expected, &node),
             };
             match opened {
                 Ok(opened) => Ok(held(opened, node, listed, access)),
@@ -188,7 +188,7 @@ impl Hands {
         let work = spawn_blocking(move || {
             match &access {
                 Access::Erase(lose) => guard.look_again(&file, &expected, lose).map(|look| look.content),
-                Access::Read => identified(&guard, &file, &expected).map(|_| Content::Unknown),
+                Access::Read => guard.identified(&file, &expected).map(|_| Content::Unknown),
             }
             .map_err(|refusal| (refusal.view().reason, refusal.is_absence()))
         });
@@ -296,7 +296,8 @@ impl Hands {
                     .custom_flags(libc::O_NONBLOCK)
                     .open(&node)
                     .map_err(|error| format!("{}: {error}", node.display()))?;
-                identified(&guard, &file, &expected)
+                guard
+                    .identified(&file, &expected)
                     .map(drop)
                     .map_err(|refusal| refusal.view().reason)
             };
@@ -352,45 +353,6 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
         | Refusal::Open { .. } => ("drive-refused", "This drive is in use or must not be erased"),
     };
     Problem::new(kind, 409, title).with(format!("{}: {}.", expected.words(), refusal.view().reason))
-}
-
-/// Opens a drive so that nothing can be written through the descriptor, and reads its identity through that.
-fn open_for_reading(guard: &Guard, expected: &Identity, node: &Path) -> Result<Opened, Refusal> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(libc::O_DIRECT | libc::O_NONBLOCK)
-        .open(node)
-        .map_err(|cause| Refusal::Open {
-            node: node.to_owned(),
-            cause,
-        })?;
-    let device = identified(guard, &file, expected)?;
-    let look = drive::content::Look {
-        content: Content::Unknown,
-        members: Vec::new(),
-        kiln: false,
-    };
-    Ok(Opened {
-        identity: device.identity.clone(),
-        file,
-        device,
-        look,
-    })
-}
-
-/// The device behind a descriptor, if it is `expected`.
-fn identified(guard: &Guard, file: &File, expected: &Identity) -> Result<Device, Refusal> {
-    let metadata = file.metadata().map_err(|cause| Refusal::Open {
-        node: PathBuf::from("?"),
-        cause,
-    })?;
-    let number = DevNum::from_raw(metadata.rdev());
-    if sysfs::is_partition(&guard.system, number) {
-        return Err(Refusal::NotAWholeDisk { number });
-    }
-    let device = sysfs::read_number(&guard.system, number).ok_or(Refusal::Gone { number })?;
-    expected.same_drive(&device.identity).map_err(Refusal::OtherDrive)?;
-    Ok(device)
 }
 
 fn held(opened: Opened, node: PathBuf, listed: Drive, access: Access) -> Held {

@@ -152,6 +152,33 @@ async fn a_job_that_is_paused_in_its_last_self_test_formats_nothing_meanwhile() 
     assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
 }
 
+/// What looks at a drive for a moment when it is to be formatted costs no burn-in: the guard asks again.
+#[tokio::test]
+async fn a_drive_that_is_busy_for_a_moment_at_the_end_is_formatted() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let books = own_playbook(dir.path(), TESTED_THEN_PARTITIONED);
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
+    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+        return;
+    };
+    let id = bench.job("mine").await;
+    in_step(&bench, id, Phase::SelfTestShort).await;
+    let monitor = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&bench.drives[0].node)
+        .unwrap();
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    // The guard's own patience is a second, its first pause five.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    drop(monitor);
+    let job = bench.server.over(id).await;
+    let formatted = job.formatted.as_ref().unwrap();
+    assert_eq!(formatted.problem, None, "{job:#?}");
+    assert_ne!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+}
+
 /// Whom nothing is formatted for, nobody has to let go on: what is known of a bad drive is told at once.
 #[tokio::test]
 async fn a_pause_keeps_no_bad_drives_verdict_back() {

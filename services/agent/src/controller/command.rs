@@ -180,10 +180,13 @@ impl Controller {
         answer(reply, plan.map(Answer::Planned));
     }
 
-    pub(super) fn wish(&self, job: JobId, wish: Wish) -> Result<(), Problem> {
-        let active = self.active.get(&job).ok_or_else(|| over(job))?;
-        match active.wishes.try_send(wish) {
-            Ok(()) => Ok(()),
+    pub(super) fn wish(&mut self, job: JobId, wish: Wish) -> Result<(), Problem> {
+        let active = self.active.get_mut(&job).ok_or_else(|| over(job))?;
+        match active.wishes.try_send(wish.clone()) {
+            Ok(()) => {
+                active.wished = Some(wish.after(active.wished.take()));
+                Ok(())
+            }
             Err(mpsc::error::TrySendError::Full(_)) => {
                 let problem = Problem::new("job-busy", 503, "The job has not answered the last command yet");
                 Err(problem.with("Try again in a moment."))
@@ -192,14 +195,14 @@ impl Controller {
         }
     }
 
-    fn pause(&self, job: JobId, actor: String) -> Result<Answer, Problem> {
+    fn pause(&mut self, job: JobId, actor: String) -> Result<Answer, Problem> {
         self.wish(job, Wish::Pause(actor))?;
         Ok(Answer::Done {
             told: "The job is held as soon as its present access is over; it goes on when it is resumed.".to_owned(),
         })
     }
 
-    fn resume(&self, job: JobId, actor: String) -> Result<Answer, Problem> {
+    fn resume(&mut self, job: JobId, actor: String) -> Result<Answer, Problem> {
         self.wish(job, Wish::Resume(actor))?;
         Ok(Answer::Done {
             told: "The job goes on.".to_owned(),

@@ -56,6 +56,10 @@ impl Controller {
     async fn after_failure(&mut self, kept: Kept, failures: u32, why: String) {
         let Kept { mut record, checkpoint } = kept;
         let id = record.job.id;
+        let wished = self.active.get(&id).and_then(|active| active.wished.clone());
+        if let Some(wish) = &wished {
+            wish.stands_in(&mut record);
+        }
         let then = match failures {
             ..TAKEN_UP => "it is taken up again from its last checkpoint",
             TAKEN_UP.. => "it ends here",
@@ -76,6 +80,7 @@ impl Controller {
         }
         if let Some(active) = self.active.get_mut(&id) {
             active.failures = failures + 1;
+            active.wished = wished;
         }
     }
 

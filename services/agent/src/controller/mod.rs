@@ -51,6 +51,8 @@ const WISHES: usize = 8;
 struct Active {
     drive: DriveId,
     wishes: mpsc::Sender<Wish>,
+    /// What of all that was answered stands: a task that fails takes along what it has not heard.
+    wished: Option<Wish>,
     /// The task that works on it.
     task: tokio::task::Id,
     /// How many of its tasks failed.
@@ -311,6 +313,7 @@ impl Controller {
             Active {
                 drive,
                 wishes,
+                wished: None,
                 task,
                 failures,
             },

@@ -80,6 +80,9 @@ impl JobTask {
     /// Why nothing may be written: the drive does not tell that it is this job's, or tells of another drive's burn-in, or
     /// of a later one.
     pub(super) async fn check_checkpoint(&mut self, held: &Held) -> Result<(), String> {
+        if !self.record.erases() {
+            self.check_what_is_read(held).await?;
+        }
         match self.checkpoint.take() {
             Some(text) => match Checkpoint::decode(&text) {
                 Ok(checkpoint) if checkpoint.key == self.record.key && checkpoint.geometry == self.record.geometry => {
@@ -100,7 +103,7 @@ impl JobTask {
     }
 
     /// Whether some step that moves data was begun in an earlier session.
-    fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         let data = |state: &&wire::job::PhaseState| burnin::playbook::moves_data(state.phase);
         let mut data = self.record.job.phases.iter().filter(data);
         self.why.is_some() && data.any(|state| state.status != PhaseStatus::Pending)
@@ -190,7 +193,7 @@ impl JobTask {
 
     /// Begins again with another key: with the old one a drive that takes no writes any more would show what is expected of it,
     /// since it still holds what the lost session wrote.
-    fn begin_again(&mut self) -> Result<(), String> {
+    pub(super) fn begin_again(&mut self) -> Result<(), String> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| format!("the kernel gives no random numbers: {error}"))?;
         let old = std::mem::replace(&mut self.record.key, JobKey(key));

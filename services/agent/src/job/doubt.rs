@@ -2,12 +2,12 @@
 //!
 //! A card reader or a dock goes on under one name with whatever is put into it, and the kernel tries again after a reset
 //! without an error. The number of media that it has seen tells some of that; the header or the pattern that the job left on
-//! its drive tells the rest (`burnin::Proof`). In the middle of a job a drive without it ends the worker, and the next session
+//! its drive tells the rest (`burnin::Proof`), or what stands on a drive that is only read (`burnin::Fingerprint`). In the middle of a job a drive without it ends the worker, and the next session
 //! asks all of what was written before it goes on; at the end it ends the job, and nothing is formatted.
 
 use std::time::Duration;
 
-use burnin::{Proof, Shown, header};
+use burnin::{Fingerprint, Proof, Shown, header};
 use drive::guard::LOOK_AGAIN;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -17,10 +17,14 @@ use crate::hands::{Held, MayUse};
 
 /// Why a worker is ended in doubt, for the log and the resumption.
 pub(super) const DOUBT: &str =
-    "the drive was reset or stood still and did not show this job's header; it is asked again whose it is";
+    "the drive was reset or stood still and did not show that it is this job's; it is asked again whose it is";
 
 /// Why a worker waits while that is asked.
 pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
+
+/// What is said of a drive that no longer shows what stood on it when a job that only reads began.
+pub(super) const EXCHANGED: &str = "the drive holds something else than when this job began to read it: another one came into its \
+     place, or much was written to it since; what was read so far proves nothing of it. Begin anew";
 
 /// Longest look for the header: some twenty places, each of them maybe a bad sector.
 const LOOK: Duration = Duration::from_secs(120);
@@ -48,6 +52,9 @@ impl JobTask {
         if self.means.hands.exchanged(held) {
             self.log("warn", "Another medium is in the drive's place".to_owned());
             return Some(Reason::Gone);
+        }
+        if !self.record.erases() {
+            return (self.known(held).await == Shown::Not).then_some(Reason::Doubt);
         }
         // The headers are flushed before the first checkpoint.
         if !header::kept_by(&self.record.steps, self.record.geometry) || !self.record.saved {
@@ -79,14 +86,17 @@ impl JobTask {
     /// What a drive of which all was written and read back is now: hours of self-tests lie between, and what was tested in them,
     /// or would be formatted after them, may be another one. `formats`: whether that comes next.
     async fn since(&mut self, held: &Held, formats: bool) -> Since {
-        if !self.record.erases() {
-            return Since::Ours;
-        }
         if self.means.hands.absent(held) {
             return Since::Gone;
         }
         if self.means.hands.exchanged(held) {
             return Since::Another("another medium came into the drive's place after it was read back".to_owned());
+        }
+        if !self.record.erases() {
+            return match self.known(held).await {
+                Shown::Not => Since::Another(EXCHANGED.to_owned()),
+                Shown::Ours | Shown::Unknown => Since::Ours,
+            };
         }
         let may = match formats {
             true => self.may_be_formatted(held).await,
@@ -125,6 +135,49 @@ impl JobTask {
                 Own::Parked => return Since::Parked,
                 Own::Aborted => return Since::Aborted,
                 Own::Done | Own::Gone | Own::Stranger => {}
+            }
+        }
+    }
+
+    /// Whether a drive that is only read is the one that the job began with.
+    async fn known(&self, held: &Held) -> Shown {
+        self.compared(self.fingerprint(held).await.as_ref())
+    }
+
+    /// The same, by what stands on it now.
+    fn compared(&self, now: Option<&Fingerprint>) -> Shown {
+        let then = self.record.fingerprint.as_ref();
+        then.zip(now).map_or(Shown::Unknown, |(then, now)| then.shown(now))
+    }
+
+    async fn fingerprint(&self, held: &Held) -> Option<Fingerprint> {
+        let file = held.file.try_clone().ok()?;
+        let geometry = self.record.geometry;
+        let asked = spawn_blocking(move || Fingerprint::of_file(file, geometry));
+        timeout(LOOK, asked).await.ok()?.ok()?
+    }
+
+    /// Before a session of a job that only reads: what was read counts only where the drive shows that it is the one which was
+    /// read. Where nothing tells, it begins again.
+    ///
+    /// # Errors
+    /// Why nothing of it counts.
+    pub(super) async fn check_what_is_read(&mut self, held: &Held) -> Result<(), String> {
+        let now = self.fingerprint(held).await;
+        match self.compared(now.as_ref()) {
+            Shown::Ours => Ok(()),
+            Shown::Not => Err(EXCHANGED.to_owned()),
+            Shown::Unknown => {
+                self.record.fingerprint = now;
+                if self.checkpoint.take().is_some() || self.has_begun() {
+                    let why =
+                        "Nothing that stands on the drive tells that it is the one that was read; it begins again";
+                    self.log("warn", why.to_owned());
+                    self.record.restart();
+                    return self.begin_again();
+                }
+                self.keep(None, Vec::new());
+                Ok(())
             }
         }
     }

@@ -102,6 +102,24 @@ pub enum Wish {
     Resume(String),
 }
 
+impl Wish {
+    /// What stands of this wish after an earlier one: nothing takes an abort back, and else the last one counts.
+    pub fn after(self, earlier: Option<Self>) -> Self {
+        earlier
+            .filter(|earlier| matches!(earlier, Self::Abort(_)))
+            .unwrap_or(self)
+    }
+
+    /// Writes into the record what was answered to a person, whether the job's task had heard it or not.
+    pub fn stands_in(&self, record: &mut Record) {
+        match self {
+            Self::Abort(actor) => drop(record.aborted_by.get_or_insert_with(|| actor.clone())),
+            Self::Pause(actor) => drop(record.paused.get_or_insert_with(|| actor.clone())),
+            Self::Resume(_) => record.paused = None,
+        }
+    }
+}
+
 /// One job.
 #[derive(Debug)]
 pub struct JobTask {
@@ -333,6 +351,40 @@ impl JobTask {
         match self.record.erases() {
             true => Access::Erase(self.record.lose.clone()),
             false => Access::Read,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn what_was_answered_last_stands_and_an_abort_for_good() {
+        let by = |name: &str| name.to_owned();
+        let all = [Wish::Pause(by("ann")), Wish::Resume(by("bob")), Wish::Abort(by("eve"))];
+        for earlier in &all {
+            for later in &all {
+                let stands = later.clone().after(Some(earlier.clone()));
+                let wanted = if matches!(earlier, Wish::Abort(_)) {
+                    earlier
+                } else {
+                    later
+                };
+                assert_eq!(&stands, wanted);
+                let mut kept = record();
+                earlier.stands_in(&mut kept);
+                stands.stands_in(&mut kept);
+                assert_eq!(kept.aborted_by.is_some(), matches!(stands, Wish::Abort(_)));
+                if !matches!(stands, Wish::Abort(_)) {
+                    assert_eq!(
+                        kept.paused.is_some(),
+                        matches!(stands, Wish::Pause(_)),
+                        "{earlier:?} {later:?}"
+                    );
+                }
+            }
         }
     }
 }

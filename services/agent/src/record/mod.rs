@@ -11,7 +11,7 @@ pub mod timeline;
 
 use burnin::device::Geometry;
 use burnin::playbook::{Step, erases, moves_data};
-use burnin::{JobKey, Playbook};
+use burnin::{Fingerprint, JobKey, Playbook};
 use drive::Identity;
 use drive::content::ContentKind;
 use drive::kernel_log::Unheard;
@@ -102,6 +102,9 @@ pub struct Record {
     /// Sectors of 512 bytes that the kernel says are hidden on it.
     #[serde(default)]
     pub hidden: u64,
+    /// What stood on its drive when a job that only reads began: nothing else tells it from another one.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
     /// Findings of a session whose checkpoint was lost: they stand beside what the new start finds.
     pub findings_before_loss: Vec<Finding>,
     /// Raised at each change; of two copies the higher one counts.
@@ -219,6 +222,7 @@ impl Record {
             saved: false,
             told_baseline: false,
             earlier_keys: Vec::new(),
+            fingerprint: None,
             resets: 0,
             unheard: None,
             hidden: 0,
@@ -373,6 +377,7 @@ pub(crate) mod tests {
             saved: false,
             told_baseline: false,
             earlier_keys: Vec::new(),
+            fingerprint: None,
             resets: 0,
             unheard: None,
             hidden: 0,
