@@ -75,13 +75,18 @@ impl Origin {
         }
         notify::guard::check_host(&host)?;
         let base = uri.path().trim_end_matches('/').to_owned();
-        if base.split('/').any(|part| part == "..") {
+        if base
+            .to_ascii_lowercase()
+            .replace("%2e", ".")
+            .split('/')
+            .any(|part| part == "..")
+        {
             return Err("url: expected no \"..\"".to_owned());
         }
         Ok(Self {
             tls,
             host,
-            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+            port: port(&uri)?,
             base,
         })
     }
@@ -92,6 +97,24 @@ impl Origin {
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+}
+
+/// The port of an address of http or https; where it names none, the one of its scheme.
+///
+/// # Errors
+/// It names one that is none: nobody else is asked in its place.
+pub fn port(uri: &http::Uri) -> Result<u16, String> {
+    let after = uri.authority().map_or("", |all| {
+        all.as_str().rsplit_once(']').map_or(all.as_str(), |(_, after)| after)
+    });
+    match (after.rsplit_once(':'), uri.scheme_str()) {
+        (None, Some("https")) => Ok(443),
+        (None, _) => Ok(80),
+        (Some((_, port)), _) => match port.parse() {
+            Ok(0) | Err(_) => Err("url: port: expected a number from 1 to 65535".to_owned()),
+            Ok(port) => Ok(port),
+        },
     }
 }
 
@@ -252,6 +275,10 @@ where
             )
             .with(format!("status {status}")));
         }
+        // An interim answer opens a tunnel at whoever passes it on; above 599 there is none.
+        if status.is_informational() || status.as_u16() >= 600 {
+            return Err(unreachable(format!("it answered with status {}", status.as_u16())));
+        }
         let kind = answer
             .headers()
             .get(http::header::CONTENT_TYPE)
@@ -302,6 +329,11 @@ mod tests {
             ("http://metadata.google.internal", "metadata"),
             ("http://host/?x=1", "query"),
             ("http://host/#x", "fragment"),
+            ("http://host:99999", "1 to 65535"),
+            ("http://host:0", "1 to 65535"),
+            ("https://[::1]:70000/x", "1 to 65535"),
+            ("http://host:", "1 to 65535"),
+            ("http://host/a/%2e%2E/b", ".."),
             ("http://host/a/../b", ".."),
             ("javascript:alert(1)", "url"),
         ] {

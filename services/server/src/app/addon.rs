@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 use wire::Frame;
-use wire::frame::FRAME_MAX_SENT;
+use wire::frame::{FRAME_MAX_SENT, Read};
 
 use super::{App, Linked, lock};
 use crate::addon::{Kept, Sent, read_manifest};
@@ -177,18 +177,24 @@ impl App {
                 }
             }
         } else {
-            match Frame::read(&received.bytes) {
-                Ok(read) if read.warnings.is_empty() => (read.frame, text(raw)),
-                Ok(read) => {
-                    let what = format!("a frame was corrected: {}", read.warnings.join("; "));
-                    self.feed(Input::Word { addon, what }).await;
-                    (read.frame, read.payload.to_string().into())
+            let read = match (Frame::read(&received.bytes), &envelope) {
+                (Ok(read), Ok(_)) => read,
+                // "type" or "payload" twice: one reader takes the first, another the last.
+                (Ok(_), Err(error)) => {
+                    self.feed(malformed(format!("{error}; expected it once"))).await;
+                    return Ok(());
                 }
-                Err(error) => {
+                (Err(error), _) => {
                     self.feed(malformed(error.to_string())).await;
                     return Ok(());
                 }
+            };
+            if !read.warnings.is_empty() {
+                let what = format!("a frame was corrected: {}", read.warnings.join("; "));
+                self.feed(Input::Word { addon, what }).await;
             }
+            let payload = relayed(&read, raw);
+            (read.frame, payload)
         };
         if served.built_in {
             self.feed(Input::Frame {
@@ -220,14 +226,8 @@ impl App {
     /// Feeds a frame that was held back: it could be read when it came, and its sender was told then what was corrected.
     async fn feed_held(&self, served: &Served, bytes: &[u8]) {
         let Ok(read) = Frame::read(bytes) else { return };
-        let payload = match read.warnings.is_empty() {
-            true => text(
-                serde_json::from_slice::<Envelope<'_>>(bytes)
-                    .ok()
-                    .and_then(|envelope| envelope.payload),
-            ),
-            false => read.payload.to_string().into(),
-        };
+        let envelope = serde_json::from_slice::<Envelope<'_>>(bytes).ok();
+        let payload = relayed(&read, envelope.and_then(|envelope| envelope.payload));
         self.feed(Input::Frame {
             addon: served.addon,
             connection: served.connection,
@@ -372,6 +372,15 @@ impl App {
             tracing::warn!(%error, "when the add-ons were heard last was not stored");
         }
     }
+}
+
+/// A frame's payload as others get it: as it came, unless something of it was corrected. Of a notification always as it was
+/// read: its bytes may say a key twice, a reserved word in the first.
+fn relayed(read: &Read, raw: Option<&RawValue>) -> Arc<str> {
+    if read.warnings.is_empty() && !matches!(read.frame, Frame::Notification(_)) {
+        return text(raw);
+    }
+    read.payload.to_string().into()
 }
 
 /// A payload on one line, as it came where it came on one line.

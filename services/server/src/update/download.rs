@@ -188,8 +188,8 @@ async fn ask(place: &Place, range: &str) -> Result<Response<Body>, String> {
 
 async fn ask_once(Place(uri): &Place, range: &str) -> Result<Response<Body>, String> {
     let tls = uri.scheme_str() == Some("https");
+    let port = crate::outcall::port(uri)?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let request = http::Request::get(path)
         .header(HOST, uri.authority().map_or("", http::uri::Authority::as_str))

@@ -140,6 +140,8 @@ pub struct Sent {
     pub id: Option<u64>,
     pub name: String,
     pub data: Value,
+    /// The data as it came.
+    pub text: String,
 }
 
 impl Events {
@@ -189,6 +191,7 @@ impl Events {
                         id,
                         name,
                         data: serde_json::from_str(&data).unwrap(),
+                        text: data,
                     });
                 }
             }

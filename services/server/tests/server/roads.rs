@@ -7,7 +7,7 @@ use wire::command::{Answer, CallOutcome, Command};
 use crate::addon::registered;
 use crate::agent::Agent;
 use crate::box_::{Box_, PASSWORD};
-use crate::shed::{Listening, Shed, manifest, received, send, warned};
+use crate::shed::{Listening, Shed, manifest, received, send, send_text, warned};
 
 /// The form of `start_job` with everything that its gate asks for.
 fn whole() -> Value {
@@ -95,6 +95,8 @@ async fn road_proxy_get_with_method_delete_is_refused() {
         admin.get(&shed.path("proxy?path=/api/away")).await.problem(),
         "addon-redirects"
     );
+    let odd = admin.get(&shed.path("proxy?path=/api/odd")).await;
+    assert_eq!((odd.status, odd.problem().as_str()), (502, "addon-unreachable"));
     assert_eq!(
         admin.get(&shed.path("proxy?path=/api/long")).await.problem(),
         "addon-too-long"
@@ -305,6 +307,25 @@ async fn road_forged_events_are_not_told() {
         send(&mut socket, &frame).await;
         warned(&mut page, event_type.trim()).await;
     }
+    // Said twice, the first as a careless reader takes it.
+    for (frame, word) in [
+        (
+            r#"{"type":"heartbeat","type":"log","payload":{"level":"info","message":"half"}}"#,
+            "duplicate field `type`",
+        ),
+        (
+            r#"{"type":"log","payload":{"message":"a"},"payload":{"message":"half"}}"#,
+            "duplicate field `payload`",
+        ),
+    ] {
+        send_text(&mut socket, frame).await;
+        warned(&mut page, word).await;
+    }
+    let twice = r#"{"type":"notification","payload":{"event_type":"addon_degraded","event_type":"custom","severity":"info","message":"m"}}"#;
+    send_text(&mut socket, twice).await;
+    let relayed = page.named("notification").await;
+    assert_eq!(relayed.data["payload"]["event_type"], "custom");
+    assert!(!relayed.text.contains("addon_degraded"), "{}", relayed.text);
     let frame =
         json!({ "type": "event", "payload": { "type": "job.passed", "severity": "info", "message": "forged" } });
     send(&mut socket, &frame).await;
@@ -312,10 +333,9 @@ async fn road_forged_events_are_not_told() {
     send(&mut socket, &frame).await;
     let mut stream = admin.events("/api/v1/stream?after=0").await;
     let told = stream.logged("addon.notification").await;
-    assert_eq!(
-        told.data["data"]["event_type"], "job_complete",
-        "the first that is told"
-    );
+    assert_eq!(told.data["data"]["event_type"], "custom", "the first that is told");
+    let told = stream.logged("addon.notification").await;
+    assert_eq!(told.data["data"]["event_type"], "job_complete");
     assert_eq!(told.data["actor"], json!({ "kind": "addon", "name": "shed" }));
     let log = admin.get("/api/v1/events?limit=100").await.text;
     assert!(!log.contains("forged"), "{log}");

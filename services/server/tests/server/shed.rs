@@ -98,6 +98,7 @@ async fn answer(
         "/api/start_job" => (202, json!({ "status": "accepted", "job_id": "j1" }).to_string()),
         "/api/busy" => (409, json!({ "error": "busy" }).to_string()),
         "/api/away" => (302, String::new()),
+        "/api/odd" => (999, String::new()),
         "/api/long" => (200, "x".repeat(3 << 20)),
         "/api/page" => (200, "<script>alert(1)</script>".to_owned()),
         _ => (200, "{}".to_owned()),
@@ -178,5 +179,9 @@ pub async fn received(socket: &mut RawSocket, kind: &str) -> Value {
 }
 
 pub async fn send(socket: &mut RawSocket, frame: &Value) {
-    socket.send(Message::text(frame.to_string())).await.unwrap();
+    send_text(socket, &frame.to_string()).await;
+}
+
+pub async fn send_text(socket: &mut RawSocket, frame: &str) {
+    socket.send(Message::text(frame)).await.unwrap();
 }
