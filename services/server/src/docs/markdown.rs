@@ -152,7 +152,10 @@ fn block(lines: &[&str], folder: &str, depth: usize, out: &mut String) {
 }
 
 fn code(lines: &[&str], out: &mut String) {
-    out.push_str(&format!("<pre><code>{}\n</code></pre>\n", escaped(&lines.join("\n"))));
+    out.push_str(&format!(
+        "<pre tabindex=\"0\"><code>{}\n</code></pre>\n",
+        escaped(&lines.join("\n"))
+    ));
 }
 
 fn table(head: &str, rows: &[&str], folder: &str, out: &mut String) {
@@ -161,9 +164,12 @@ fn table(head: &str, rows: &[&str], folder: &str, out: &mut String) {
         let cells = cells.map(|text| format!("<{cell}>{}</{cell}>", inline(&text.replace("\\|", "|"), folder)));
         format!("<tr>{}</tr>\n", cells.collect::<String>())
     };
-    out.push_str(&format!("<table>\n<thead>\n{}</thead>\n<tbody>\n", row(head, "th")));
+    out.push_str(&format!(
+        "<div class=\"wide\" tabindex=\"0\">\n<table>\n<thead>\n{}</thead>\n<tbody>\n",
+        row(head, "th")
+    ));
     rows.iter().for_each(|line| out.push_str(&row(line, "td")));
-    out.push_str("</tbody>\n</table>\n");
+    out.push_str("</tbody>\n</table>\n</div>\n");
 }
 
 /// Writes the list that begins here; how many lines it has.
@@ -312,12 +318,12 @@ mod tests {
             ),
             (
                 "```sh\na <b>\n```\nc",
-                "<pre><code>a &lt;b&gt;\n</code></pre>\n<p>c</p>\n",
+                "<pre tabindex=\"0\"><code>a &lt;b&gt;\n</code></pre>\n<p>c</p>\n",
             ),
-            ("    a\n    b", "<pre><code>a\nb\n</code></pre>\n"),
+            ("    a\n    b", "<pre tabindex=\"0\"><code>a\nb\n</code></pre>\n"),
             (
                 "| a | `b|c` |\n|---|---|\n| 1 \\| 2 | 3 |",
-                "<table>\n<thead>\n<tr><th>a</th><th><code>b|c</code></th></tr>\n</thead>\n<tbody>\n<tr><td>1 | 2</td><td>3</td></tr>\n</tbody>\n</table>\n",
+                "<div class=\"wide\" tabindex=\"0\">\n<table>\n<thead>\n<tr><th>a</th><th><code>b|c</code></th></tr>\n</thead>\n<tbody>\n<tr><td>1 | 2</td><td>3</td></tr>\n</tbody>\n</table>\n</div>\n",
             ),
             ("> a\n> b", "<blockquote>\n<p>a\nb</p>\n</blockquote>\n"),
             ("---", "<hr>\n"),
@@ -340,12 +346,12 @@ mod tests {
             for tag in made.split('<').skip(1) {
                 let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
                 let known = ["h1", "h2", "h3", "h4", "h5", "h6", "p", "strong", "em", "code", "pre", "ul", "ol", "li", "table",
-                    "thead", "tbody", "tr", "th", "td", "blockquote", "hr", "a"];
+                    "thead", "tbody", "tr", "th", "td", "blockquote", "hr", "a", "div"];
                 prop_assert!(known.contains(&name.as_str()), "{made}");
                 prop_assert!(!tag.contains("href=\"javascript"), "{made}");
             }
             let open = |name: &str| made.matches(&format!("<{name}>")).count() + made.matches(&format!("<{name} ")).count();
-            for name in ["p", "ul", "ol", "li", "table", "td", "a", "code", "blockquote"] {
+            for name in ["p", "ul", "ol", "li", "table", "td", "a", "code", "blockquote", "div"] {
                 prop_assert_eq!(open(name), made.matches(&format!("</{name}>")).count(), "{}", made);
             }
         }

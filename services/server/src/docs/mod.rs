@@ -49,6 +49,15 @@ pub fn index() -> String {
     )
 }
 
+/// The page that is shown for a guide that there is none of.
+pub fn unknown(name: &str) -> String {
+    let body = format!(
+        "<h1>There is no such guide</h1>\n<p>None is called <code>{}</code>. <a href=\"/docs\">All guides</a></p>\n",
+        markdown::escaped(name)
+    );
+    frame("No such guide", &body)
+}
+
 fn frame(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, \
@@ -77,5 +86,6 @@ mod tests {
         for none in ["", "nothing", "../README", "security.md", "/etc/passwd"] {
             assert_eq!(page(none), None, "{none}");
         }
+        assert!(unknown("<b>").contains("<code>&lt;b&gt;</code>"));
     }
 }

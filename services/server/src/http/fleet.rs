@@ -11,15 +11,17 @@ use health::score::Status;
 use health::tables::{Drive, Host};
 use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use wire::Time;
 use wire::event::Severity;
 
 use super::Refusal;
 use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
+use super::notifications::{Done, done};
 use super::person::Person;
 use super::smart::{Asked, Of, of};
 use super::told::drive::{HealthTotals, HostDrive, HostDriveIdentity, HostDrives, alerts};
@@ -210,13 +212,21 @@ pub async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) ->
 }
 
 /// Names that people gave to drives.
-#[utoipa::path(get, path = "/api/aliases", operation_id = "aliases", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn aliases(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
+#[utoipa::path(get, path = "/api/aliases", operation_id = "aliases", tag = "hosts", responses((status = 200, body = HostDriveAliases), LoggedIn, Stored))]
+pub async fn aliases(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostDriveAliases>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| !drive.alias.is_empty());
-    Ok(Answered(
-        json!({ "count": drives.len(), "aliases": drives.iter().map(HostDriveIdentity::from).collect::<Vec<_>>() }),
-    ))
+    Ok(Answered(HostDriveAliases {
+        count: drives.len(),
+        aliases: drives.iter().map(HostDriveIdentity::from).collect(),
+    }))
+}
+
+/// Drives that people gave a name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HostDriveAliases {
+    count: usize,
+    aliases: Vec<HostDriveIdentity>,
 }
 
 /// Body of [`name`].
@@ -234,11 +244,11 @@ pub struct Alias {
 
 /// Gives a drive a name.
 #[utoipa::path(post, path = "/api/aliases", operation_id = "alias_put", tag = "hosts", request_body = Alias,
-    responses((status = 200, body = Value), LoggedIn, Body, Stored,
+    responses((status = 200, body = Done), LoggedIn, Body, Stored,
         (status = 404, description = "`drive-unknown`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`drive-ambiguous`: two drives share the serial; tell the model", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`bad-alias`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias>) -> Result<Answered<Value>, Refusal> {
+pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias>) -> Result<Answered<Done>, Refusal> {
     let alias = form.alias.trim().to_owned();
     if alias.chars().count() > 64 || alias.chars().any(char::is_control) {
         return Err(Refusal::new("bad-alias", 422, "This cannot be a name")
@@ -262,7 +272,7 @@ pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias
         }
     };
     match app.fleet.book.name(drive.id.clone(), alias).await? {
-        true => Ok(Answered(json!({ "status": "ok" }))),
+        true => Ok(done("ok")),
         false => Err(unknown()),
     }
 }
@@ -311,23 +321,49 @@ pub async fn set_interval(
 }
 
 /// ZFS pools as the hosts' last reports told them; empty where none has ZFS.
-#[utoipa::path(get, path = "/api/zfs/pools", operation_id = "zfs_pools", tag = "hosts", responses((status = 200, body = Value), LoggedIn, Stored))]
-pub async fn pools(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Value>, Refusal> {
-    let mut all = Vec::new();
+#[utoipa::path(get, path = "/api/zfs/pools", operation_id = "zfs_pools", tag = "hosts", responses((status = 200, body = ZfsPools), LoggedIn, Stored))]
+pub async fn pools(State(app): State<Arc<App>>, _: Person) -> Result<Answered<ZfsPools>, Refusal> {
+    let mut pools = Vec::new();
     for host in app.fleet.book.hosts()? {
         for pool in host.zfs["pools"]
             .as_array()
             .into_iter()
             .flatten()
-            .filter(|pool| pool.is_object())
+            .filter_map(Value::as_object)
         {
-            let mut pool = pool.clone();
-            pool["hostname"] = host.hostname.clone().into();
-            pool["last_report"] = json!(host.last_report);
-            all.push(pool);
+            // Who told it stands in the box's own words.
+            let mut told = pool.clone();
+            told.remove("hostname");
+            told.remove("last_report");
+            pools.push(ZfsPool {
+                hostname: host.hostname.clone(),
+                last_report: host.last_report,
+                told,
+            });
         }
     }
-    Ok(Answered(json!({ "count": all.len(), "pools": all })))
+    Ok(Answered(ZfsPools {
+        count: pools.len(),
+        pools,
+    }))
+}
+
+/// Pools of all hosts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ZfsPools {
+    count: usize,
+    pools: Vec<ZfsPool>,
+}
+
+/// A pool as its host's last report told it: `name`, `health` and whatever else it says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ZfsPool {
+    hostname: String,
+    #[schema(value_type = String, format = DateTime)]
+    last_report: Time,
+    #[serde(flatten)]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
+    told: serde_json::Map<String, Value>,
 }
 
 fn escaped(text: &str) -> String {

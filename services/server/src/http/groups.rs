@@ -6,21 +6,50 @@ use std::sync::Arc;
 use axum::Json as Answered;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
+use wire::Time;
 use wire::event::Severity;
 
 use super::Refusal;
 use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
+use super::notifications::{Done, done};
 use super::person::Person;
 use crate::app::App;
-use crate::groups::{self, Group};
+use crate::groups::{self, Group, Member};
 
-fn view(group: &Group) -> Value {
-    json!({ "id": group.id, "name": group.name, "color": group.color, "member_count": group.members.len(), "created_at": group.created_at })
+/// A group in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DriveGroup)]
+pub struct View {
+    id: u64,
+    name: String,
+    /// `#rrggbb`.
+    color: String,
+    member_count: usize,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+}
+
+/// A group with its drives.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DriveGroupWithMembers)]
+pub struct Whole {
+    group: View,
+    members: Vec<Member>,
+}
+
+fn view(group: &Group) -> View {
+    View {
+        id: group.id,
+        name: group.name.clone(),
+        color: group.color.clone(),
+        member_count: group.members.len(),
+        created_at: group.created_at,
+    }
 }
 
 fn number(id: &str) -> Result<u64, Refusal> {
@@ -65,8 +94,8 @@ async fn told(app: &App, person: &Person, what: &str, id: u64) -> Result<(), Ref
 }
 
 /// The groups, each with the number of its drives.
-#[utoipa::path(get, path = "/api/drive-groups", operation_id = "drive_groups", tag = "drives", responses((status = 200, body = Vec<Value>), LoggedIn, Stored))]
-pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<Value>>, Refusal> {
+#[utoipa::path(get, path = "/api/drive-groups", operation_id = "drive_groups", tag = "drives", responses((status = 200, body = Vec<View>), LoggedIn, Stored))]
+pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<View>>, Refusal> {
     Ok(Answered(groups::all(&app.store)?.iter().map(view).collect()))
 }
 
@@ -82,13 +111,13 @@ pub struct Wanted {
 
 /// Makes a group.
 #[utoipa::path(post, path = "/api/drive-groups", operation_id = "drive_group_make", tag = "drives", request_body = Wanted,
-    responses((status = 201, body = Value), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
+    responses((status = 201, body = View), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`group-taken`: there is one of this name; `too-many`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn make(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Wanted>,
-) -> Result<(StatusCode, Answered<Value>), Refusal> {
+) -> Result<(StatusCode, Answered<View>), Refusal> {
     let group = groups::put(&app.store, None, form.name, &form.color, app.clock.now().wall).await?;
     told(
         &app,
@@ -102,22 +131,25 @@ pub async fn make(
 
 /// One group with its drives.
 #[utoipa::path(get, path = "/api/drive-groups/{id}", operation_id = "drive_group", tag = "drives", params(("id" = String, Path, description = "Group")),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Answered<Value>, Refusal> {
+    responses((status = 200, body = Whole), LoggedIn, Stored, (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Answered<Whole>, Refusal> {
     let group = groups::one(&app.store, number(&id)?)?;
-    Ok(Answered(json!({ "group": view(&group), "members": group.members })))
+    Ok(Answered(Whole {
+        group: view(&group),
+        members: group.members,
+    }))
 }
 
 /// Changes name and colour of a group.
 #[utoipa::path(put, path = "/api/drive-groups/{id}", operation_id = "drive_group_change", tag = "drives", params(("id" = String, Path, description = "Group")), request_body = Wanted,
-    responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
+    responses((status = 200, body = Done), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`group-taken`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn change(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
     Json(form): Json<Wanted>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<Done>, Refusal> {
     let group = groups::put(
         &app.store,
         Some(number(&id)?),
@@ -134,17 +166,17 @@ pub async fn change(
         group.id,
     )
     .await?;
-    Ok(Answered(json!({ "status": "updated" })))
+    Ok(done("updated"))
 }
 
 /// Takes a group away; rules of alert channels for it go with it.
 #[utoipa::path(delete, path = "/api/drive-groups/{id}", operation_id = "drive_group_remove", tag = "drives", params(("id" = String, Path, description = "Group")),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Done), LoggedIn, Stored, (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<Done>, Refusal> {
     let group = groups::one(&app.store, number(&id)?)?;
     groups::remove(&app.store, group.id).await?;
     let now = app.clock.now().wall;
@@ -163,7 +195,7 @@ pub async fn remove(
         group.id,
     )
     .await?;
-    Ok(Answered(json!({ "status": "deleted" })))
+    Ok(done("deleted"))
 }
 
 /// Body of [`assign`].
@@ -176,42 +208,42 @@ pub struct Drive {
 
 /// Puts a drive into a group, out of the one that it was in.
 #[utoipa::path(post, path = "/api/drive-groups/{id}/members", operation_id = "drive_group_assign", tag = "drives", params(("id" = String, Path, description = "Group")), request_body = Drive,
-    responses((status = 200, body = Value), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
+    responses((status = 200, body = Done), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`too-many`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn assign(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
     Json(form): Json<Drive>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<Done>, Refusal> {
     let id = number(&id)?;
     let what = format!("put {} of {} into a group of drives", form.serial_number, form.hostname);
     let changed = groups::assign(&app.store, id, form.hostname, form.serial_number).await?;
     follow(&app, &changed).await?;
     told(&app, &person, &what, id).await?;
-    Ok(Answered(json!({ "status": "assigned" })))
+    Ok(done("assigned"))
 }
 
 /// Takes a drive out of its group.
 #[utoipa::path(delete, path = "/api/drive-groups/members/{hostname}/{serial}", operation_id = "drive_group_unassign", tag = "drives",
     params(("hostname" = String, Path, description = "Host name"), ("serial" = String, Path, description = "Serial of the drive")),
-    responses((status = 200, body = Value), LoggedIn, Stored))]
+    responses((status = 200, body = Done), LoggedIn, Stored))]
 pub async fn unassign(
     State(app): State<Arc<App>>,
     person: Person,
     Path((hostname, serial)): Path<(String, String)>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<Done>, Refusal> {
     let what = format!("took {serial} of {hostname} out of its group of drives");
     let changed = groups::unassign(&app.store, hostname, serial).await?;
     follow(&app, &changed).await?;
     if let Some(group) = changed.first() {
         told(&app, &person, &what, group.id).await?;
     }
-    Ok(Answered(json!({ "status": "unassigned" })))
+    Ok(done("unassigned"))
 }
 
 /// The group of each drive that is in one: by `hostname:serial`.
-#[utoipa::path(get, path = "/api/drive-groups/assignments", operation_id = "drive_group_assignments", tag = "drives", responses((status = 200, body = Value), LoggedIn, Stored))]
+#[utoipa::path(get, path = "/api/drive-groups/assignments", operation_id = "drive_group_assignments", tag = "drives", responses((status = 200, body = BTreeMap<String, u64>), LoggedIn, Stored))]
 pub async fn assignments(State(app): State<Arc<App>>, _: Person) -> Result<Answered<BTreeMap<String, u64>>, Refusal> {
     let groups = groups::all(&app.store)?;
     let members = groups.iter().flat_map(|group| &group.members);

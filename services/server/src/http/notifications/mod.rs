@@ -40,11 +40,12 @@ const HISTORY_MAX: usize = 500;
 /// That it is done.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Done {
-    /// `updated` or `deleted`.
+    /// A word: `ok`, `updated`, `deleted`, `assigned`, `unassigned`.
     status: String,
 }
 
-fn done(status: &str) -> Answered<Done> {
+/// The answer that says what was done.
+pub(in crate::http) fn done(status: &str) -> Answered<Done> {
     Answered(Done {
         status: status.to_owned(),
     })
