@@ -321,7 +321,18 @@ export async function addons(browser, width, scheme, count) {
       await page.goto(`/addons/${second.id}`);
       await page.getByRole("heading", { name: "Active jobs" }).waitFor();
       plain.progress("j-1", 12);
-      await panel("Active jobs").locator(".ajob").getByRole("button", { name: /^Cancel/ }).click();
+      await panel("Active jobs").locator(".ajob").getByRole("button", { name: /^Cancel/ }).waitFor();
+      // A frame that comes before the page's stream listens is in the answer that the page asks for afterwards.
+      await page.route(`**/api/addons/${second.id}/telemetry`, async (route) => {
+        await new Promise((done) => setTimeout(done, 1000));
+        plain.progress("j-2", 3);
+        await until("the box to know of it", async () => (await (await page.request.get(`/api/v1/addons/${second.id}/sources/active_jobs`)).text()).includes("j-2"));
+        await route.continue();
+      });
+      await page.reload();
+      await panel("Active jobs").getByText("j-2").waitFor();
+      await page.unroute(`**/api/addons/${second.id}/telemetry`);
+      await panel("Active jobs").locator(".ajob", { hasText: "j-1" }).getByRole("button", { name: /^Cancel/ }).click();
       await page.getByRole("button", { name: "Cancel the job" }).click();
       await until("the command", () => plain.commands.some(({ action, data }) => action === "cancel" && data.job_id === "j-1"));
       await page.getByRole("dialog").waitFor({ state: "detached" });

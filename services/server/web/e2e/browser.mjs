@@ -25,7 +25,31 @@ export async function visit(browser, url, width, colorScheme) {
   return { context, page, complaints };
 }
 
-/** Every screen: no accessibility violation, nothing wider than the window, a picture to look at. */
+/** Roles of what a person acts on: each of them is read out by a name. */
+const ACTS = new Set(["button", "link", "textbox", "searchbox", "checkbox", "radio", "combobox", "listbox", "slider", "spinbutton", "switch", "tab", "menuitem", "option", "progressbar", "dialog", "alertdialog", "heading", "img", "image"]);
+
+/** What a screen reader is given that it cannot read out: the browser's own tree of names and roles. */
+async function unnamed(page) {
+  const session = await page.context().newCDPSession(page);
+  try {
+    const { nodes } = await session.send("Accessibility.getFullAXTree");
+    return nodes.filter((node) => !node.ignored && ACTS.has(node.role?.value) && !node.name?.value?.trim())
+      .map((node) => `${node.role.value} ${JSON.stringify(node.properties?.map(({ name, value }) => `${name}=${value.value}`) ?? [])}`);
+  } finally {
+    await session.detach();
+  }
+}
+
+/** A run of axe: all rules, or those that look at colours. */
+async function violations(page, name, runOnly) {
+  await page.evaluate(axe);
+  const found = (await page.evaluate((only) => globalThis.axe.run(document, { runOnly: only }), runOnly)).violations;
+  if (found.length === 0) return;
+  const words = found.map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => `${n.target.join(" ")}: ${n.failureSummary?.split("\n").slice(1, 3).join(" ")}`).join("; ")}`);
+  throw new Error(`${name}: axe: ${words.join("\n")}`);
+}
+
+/** Every screen, by day and by night: no accessibility violation, a name for all one can act on, nothing wider than the window, a picture to look at. */
 export async function inspect(page, name) {
   await page.screenshot({ path: join(out, `${name}.png`), fullPage: true });
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -33,11 +57,16 @@ export async function inspect(page, name) {
     const wide = await page.evaluate(() => [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 6).map((one) => `${one.tagName.toLowerCase()}.${one.className} in .${one.parentElement?.className}`));
     throw new Error(`${name}: the page is ${over} px wider than the window: ${wide.join("; ")}`);
   }
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  if (violations.length > 0) {
-    const words = violations.map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => `${n.target.join(" ")}: ${n.failureSummary?.split("\n").slice(1, 3).join(" ")}`).join("; ")}`);
-    throw new Error(`${name}: axe: ${words.join("\n")}`);
+  await violations(page, name, ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]);
+  const mute = await unnamed(page);
+  if (mute.length > 0) throw new Error(`${name}: nothing to read out for ${mute.slice(0, 6).join("; ")}`);
+  // Colours alone differ in the other scheme.
+  const other = (await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches)) ? "light" : "dark";
+  await page.emulateMedia({ colorScheme: other });
+  try {
+    await page.screenshot({ path: join(out, `${name}-${other}.png`), fullPage: true });
+    await violations(page, `${name} (${other})`, { type: "rule", values: ["color-contrast", "link-in-text-block"] });
+  } finally {
+    await page.emulateMedia({ colorScheme: other === "dark" ? "light" : "dark" });
   }
 }

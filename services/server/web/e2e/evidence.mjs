@@ -2,7 +2,10 @@
  * The second half of the browser tests: options to a certificate, its check, a revocation, pause, scan, own playbooks.
  * `at` is what `run.mjs` has: the box, the page, its helpers. Leaves every loop device free.
  */
+import { join } from "node:path";
+
 import { until } from "./box.mjs";
+import { inspect, out } from "./browser.mjs";
 import { assert } from "./test.mjs";
 
 const plain = (text) => (text ?? "").replaceAll(/[\u202f\u00a0]/g, " ");
@@ -63,6 +66,12 @@ export async function evidence(at) {
     const [opened] = await Promise.all([page.waitForEvent("popup"), page.getByRole("link", { name: "Open", exact: true }).click()]);
     await opened.waitForLoadState();
     assert("the page names the drive", plain(await opened.locator("body").textContent()).includes(box.loops.get("blank").serial));
+    // The page that is handed over: read on a screen by day and night, and printed.
+    await inspect(opened, `certificate-${at.width}`);
+    await opened.emulateMedia({ media: "print", colorScheme: "light" });
+    await opened.screenshot({ path: join(out, `certificate-${at.width}-print.png`), fullPage: true });
+    const dark = await opened.evaluate(() => [document.documentElement, document.body].map((one) => getComputedStyle(one).backgroundColor).filter((color) => !/^rgba\(0, 0, 0, 0\)$|^rgb\((2[45]\d), (2[45]\d), (2[45]\d)\)$/.test(color)));
+    assert(`it is printed on white: ${dark}`, dark.length === 0);
     await opened.close();
     await page.goto("/verify");
     await page.getByLabel(/^Or its text/).fill(signed);

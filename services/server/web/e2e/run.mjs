@@ -268,10 +268,11 @@ async function round(browser, width, scheme) {
       await page.getByRole("button", { name: "End this test…" }).click();
       await page.getByRole("button", { name: "End the test" }).click();
       await page.locator(".bigverdict").getByText("INCONCLUSIVE", { exact: true }).waitFor({ timeout: 60_000 });
+      assert("the verdict is read out", (await page.getByRole("status").allTextContents()).includes("Verdict: INCONCLUSIVE."));
       await shot("aborted");
     });
 
-    await evidence({ box, test, shot, pick, typeAll, surface, password: PASSWORD, page: () => page });
+    await evidence({ box, test, shot, width, pick, typeAll, surface, password: PASSWORD, page: () => page });
 
     await test("agent gone: the bench says so, and takes it back", async () => {
       await page.goto("/");
@@ -343,8 +344,18 @@ async function round(browser, width, scheme) {
       assert("the status is 404", nowhere.status() === 404);
       await page.getByRole("heading", { name: "Nothing is here" }).waitFor();
       await shot("nowhere");
+      await page.goto("/docs");
+      await shot("docs");
+      await page.getByRole("link", { name: "Who may what on the box" }).click();
+      await page.getByRole("table").first().waitFor();
+      await shot("docs-guide");
+      const unknown = await page.goto("/docs/nothing");
+      assert("a guide that there is none of is a page with 404", unknown.status() === 404);
+      await page.getByRole("heading", { name: "There is no such guide" }).waitFor();
+      await shot("docs-unknown");
       await page.setViewportSize({ width: 320, height: 640 });
-      for (const path of ["/", "/events", `/jobs/${jobs[box.loops.get("bad").serial].id}`]) {
+      const { id, drive } = jobs[box.loops.get("bad").serial];
+      for (const path of ["/", "/events", `/jobs/${id}`, `/drives/${encodeURIComponent(drive)}`, "/certificates", "/verify", "/playbooks", "/addons", "/settings", "/settings/alerts", "/settings/hosts", "/settings/box", "/settings/people", "/settings/keys", "/docs/trouble"]) {
         await page.goto(path);
         await page.locator("main h1, main h2").first().waitFor();
         await page.waitForTimeout(300);

@@ -73,8 +73,9 @@ export async function call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: s
     const late = thrown instanceof DOMException && thrown.name === "TimeoutError";
     throw new Refusal(unreachable(late ? `No answer within ${patience / 1000} s` : "The connection failed"));
   }
-  // The session's own requests are asked just to find that out.
-  if (answer.status === 401 && path !== "/session") onUnauthorized.call();
+  // The session's own requests are asked just to find that out; an add-on's answer that is passed on is no word of the box.
+  const ours = answer.headers.get("content-type")?.startsWith("application/problem+json") ?? false;
+  if (answer.status === 401 && ours && path !== "/session") onUnauthorized.call();
   if (!answer.ok) throw new Refusal(readProblem(answer.status, text));
   if (text === "") return undefined as T;
   try {

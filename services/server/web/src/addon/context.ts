@@ -1,5 +1,5 @@
 /** What every component of an add-on's page is given. */
-import { signal, useSignal, type Signal } from "@preact/signals";
+import { signal, useComputed, useSignal, type Signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Problem } from "@wire";
 
@@ -32,9 +32,11 @@ export function useSource({ part, around }: PartProps, source: string, question:
   const busy = useSignal(false);
   const count = useSignal(0);
   const agent = question.agent || around.agent.value;
+  // Asked once the stream listens: what an add-on tells between an answer and the stream's begin would be in neither.
+  const hears = useComputed(() => around.feed.live.value !== null).value;
   const [turn, back, again] = [around.turn.value, around.feed.again.value, count.value];
   useEffect(() => {
-    if (source === "") return;
+    if (source === "" || !hears) return;
     let gone = false;
     busy.value = true;
     ask(around.addon.id, source, { ...question, component: part.id, ...(agent ? { agent } : {}) }).then(
@@ -52,7 +54,7 @@ export function useSource({ part, around }: PartProps, source: string, question:
     return () => {
       gone = true;
     };
-  }, [around.addon.id, part.id, source, question.range, question.job, agent, turn, back, again]);
+  }, [around.addon.id, part.id, source, question.range, question.job, agent, hears, turn, back, again]);
   return { told, problem, busy, again: () => (count.value += 1) };
 }
 

@@ -55,6 +55,7 @@ export function Head({ job }: { job: Job }) {
       <div class="who"><span class="l4">{lastFour(job.serial)}</span>
         <div class="sn">{job.model}, {bytes(job.capacity)}<br /><Serial serial={job.serial} /><br /><a href={drivePath(job.drive)}>The drive’s page</a></div></div>
       <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}<h1>{title}</h1><p class="sayit">{line}</p>
+        <p class="sr" role="status">{job.verdict && `Verdict: ${job.verdict.outcome}.`}</p>
         {!asking.value && <ProblemNote problem={problem.value} />}</div>
       {!isOver(job) && (
         <div class="do">
