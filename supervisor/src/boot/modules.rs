@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::fs;
 use std::io;
+use std::ops::Bound;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-/// Deepest `modalias` file under `/sys/devices`; PCI bridges nest, and nothing real comes near.
-const DEPTH_MAX: usize = 40;
 /// Workers of a cold-plug walk.
 const WORKERS_MAX: usize = 4;
 /// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h).
@@ -23,8 +22,8 @@ pub struct Modules {
     dir: PathBuf,
     /// Name → file and what must be loaded before, in order.
     deps: BTreeMap<String, (PathBuf, Vec<String>)>,
-    /// (text before the first wildcard, pattern, name)
-    aliases: Vec<(String, String, String)>,
+    /// `modules.alias` as it is: most of its thousands of lines are looked at once, and none is kept.
+    aliases: String,
     /// Name → what should be loaded before.
     soft: BTreeMap<String, Vec<String>>,
 }
@@ -53,14 +52,7 @@ impl Modules {
             let before = before.split_whitespace().rev().map(name_of).collect();
             m.deps.insert(name_of(file), (PathBuf::from(file), before));
         }
-        for line in read("modules.alias").unwrap_or_default().lines() {
-            let mut words = line.split_whitespace();
-            if let (Some("alias"), Some(pattern), Some(name)) = (words.next(), words.next(), words.next()) {
-                let literal = pattern.split(['*', '?', '[']).next().unwrap_or_default();
-                m.aliases
-                    .push((literal.to_owned(), pattern.to_owned(), name.replace('-', "_")));
-            }
-        }
+        m.aliases = read("modules.alias").unwrap_or_default();
         for line in read("modules.softdep").unwrap_or_default().lines() {
             let mut words = line.split_whitespace();
             if let (Some("softdep"), Some(name)) = (words.next(), words.next()) {
@@ -72,14 +64,23 @@ impl Modules {
         Ok(m)
     }
 
-    /// Names of the modules that a device with this modalias asks for.
-    pub fn wanted(&self, modalias: &str) -> BTreeSet<String> {
-        let hit =
-            |a: &&(String, String, String)| modalias.starts_with(&a.0) && matches(a.1.as_bytes(), modalias.as_bytes());
-        self.aliases
-            .iter()
-            .filter(hit)
-            .map(|a| a.2.clone())
+    /// Names of the modules that devices with these modaliases ask for.
+    pub fn wanted(&self, modaliases: &BTreeSet<String>) -> BTreeSet<String> {
+        let lines = self
+            .aliases
+            .lines()
+            .filter_map(|l| l.strip_prefix("alias ")?.rsplit_once(' '));
+        lines
+            .filter(|(pattern, _)| {
+                let end = pattern.bytes().position(|b| matches!(b, b'*' | b'?' | b'['));
+                let literal = &pattern[..end.unwrap_or(pattern.len())];
+                // Those that begin with it stand side by side.
+                modaliases
+                    .range::<str, _>((Bound::Included(literal), Bound::Unbounded))
+                    .take_while(|m| m.starts_with(literal))
+                    .any(|m| matches(pattern.as_bytes(), m.as_bytes()))
+            })
+            .map(|(_, name)| name.replace('-', "_"))
             .filter(|n| self.deps.contains_key(n))
             .collect()
     }
@@ -126,11 +127,20 @@ impl Modules {
     }
 }
 
-/// Loads one module file; `EEXIST` counts as loaded.
+/// `live`, `coming` or `going` where such a module is in the kernel.
+fn state(name: &str) -> Option<String> {
+    fs::read_to_string(format!("/sys/module/{name}/initstate")).ok()
+}
+
+/// Loads one module file; one that is there already is fine.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn insert(path: &Path) -> io::Result<()> {
+    // The kernel checks the signature before it looks whether the module is there.
+    if state(&name_of(&path.to_string_lossy())).is_some_and(|s| s.trim() == "live") {
+        return Ok(());
+    }
     let file = fs::File::open(path)?;
     let compressed = path.extension().is_some_and(|x| x != "ko");
     let none = CString::default();
@@ -148,37 +158,33 @@ pub fn insert(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Every modalias of the devices that are there.
+/// Every modalias of the devices that are there: each is on a bus or in a class, or the machine's own.
+///
+/// Walking `/sys/devices` finds the same ones behind ten times as many folders.
 pub fn present() -> BTreeSet<String> {
-    fn walk(dir: &Path, depth: usize, found: &mut BTreeSet<String>) {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_dir() && depth < DEPTH_MAX {
-                walk(&entry.path(), depth + 1, found);
-            } else if kind.is_file()
-                && entry.file_name() == "modalias"
-                && let Ok(text) = fs::read_to_string(entry.path())
-                && !text.trim().is_empty()
-            {
-                found.insert(text.trim().to_owned());
-            }
-        }
-    }
-    let mut found = BTreeSet::new();
-    walk(Path::new("/sys/devices"), 0, &mut found);
-    found
+    let below = |dir: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|e| e.path()).collect()
+    };
+    let buses = below(Path::new("/sys/bus")).into_iter().map(|b| b.join("devices"));
+    let places = buses.chain(below(Path::new("/sys/class")));
+    places
+        .chain([PathBuf::from("/sys/devices/system")])
+        .flat_map(|place| below(&place))
+        .filter_map(|device| fs::read_to_string(device.join("modalias")).ok())
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+        .collect()
 }
 
-/// Loads everything that these modaliases ask for, and `extra`, in parallel; returns what failed.
-pub fn load_for(modules: &Modules, modaliases: &BTreeSet<String>, extra: &[String]) -> Vec<String> {
-    let mut names: Vec<String> = modaliases
-        .iter()
-        .flat_map(|m| modules.wanted(m))
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    names.sort_by_key(|n| modules.deps.get(n).map_or(9, |(f, _)| rank(f)));
+/// Loads what these modaliases ask for, and `extra`, in parallel; returns what failed. Where not `whole`, what no medium
+/// can need is left out.
+pub fn load_for(modules: &Modules, modaliases: &BTreeSet<String>, extra: &[String], whole: bool) -> Vec<String> {
+    let of = |n: &String| modules.deps.get(n).map_or(2, |(f, _)| rank(f));
+    let mut names: Vec<String> = modules.wanted(modaliases).into_iter().collect();
+    names.sort_by_key(of);
     names.extend(extra.iter().map(|n| n.replace('-', "_")).filter(|n| modules.has(n)));
+    names.retain(|n| whole || of(n) < LATER);
     if names.is_empty() {
         return Vec::new();
     }
@@ -209,6 +215,8 @@ fn load_every(modules: &Modules, names: &[String], first: usize, step: usize) ->
         .iter()
         .skip(first)
         .step_by(step)
+        // Another helper may be loading it just now; a driver's start may hang, and one that waits for it is enough.
+        .filter(|n| state(n).is_none())
         .filter_map(|n| modules.load(n).err())
         .collect()
 }
@@ -219,9 +227,23 @@ fn report(failed: &[String]) {
     }
 }
 
-/// Storage and network first: the dashboard and the state wait for them.
+/// Rank of drivers that no medium needs: neither it nor its controller can hang on them.
+const LATER: u8 = 3;
+
+/// Storage first: the state waits for it. Then what may stand between it and the processor, whatever that is, and last what
+/// cannot.
 fn rank(file: &Path) -> u8 {
     let path = file.to_string_lossy();
+    let last = [
+        "drivers/net/",
+        "drivers/hwmon/",
+        "drivers/hid/",
+        "drivers/char/",
+        "drivers/scsi/sg.ko",
+    ];
+    if last.iter().any(|f| path.contains(f)) {
+        return LATER;
+    }
     let first = [
         "drivers/virtio",
         "drivers/usb",
@@ -231,13 +253,7 @@ fn rank(file: &Path) -> u8 {
         "drivers/mmc",
         "drivers/block",
     ];
-    if first.iter().any(|f| path.contains(f)) {
-        0
-    } else if path.contains("drivers/net") {
-        1
-    } else {
-        2
-    }
+    if first.iter().any(|f| path.contains(f)) { 0 } else { 2 }
 }
 
 fn name_of(file: &str) -> String {
@@ -359,8 +375,14 @@ mod tests {
         let m = Modules::below(dir.path()).unwrap();
         assert_eq!(m.deps["ext4"].1, ["jbd2", "crc16"]);
         assert_eq!(m.soft["libcrc32c"], ["crc32c"]);
-        assert!(m.wanted("pci:v1d2").is_empty(), "lib_crc32c is in no modules.dep");
-        assert_eq!(m.wanted("fs-ext4").into_iter().collect::<Vec<_>>(), ["ext4"]);
+        let wanted = |of: &[&str]| m.wanted(&of.iter().map(|m| (*m).to_owned()).collect());
+        assert!(wanted(&["pci:v1d2"]).is_empty(), "lib_crc32c is in no modules.dep");
+        assert_eq!(
+            wanted(&["acpi:x", "fs-ext4", "fs-ext", "pci:v1d2"])
+                .into_iter()
+                .collect::<Vec<_>>(),
+            ["ext4"]
+        );
         assert!(m.load("nothing").unwrap_err().contains("no such module"));
     }
 

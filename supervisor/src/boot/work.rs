@@ -10,10 +10,20 @@ use super::mounts;
 use crate::shell::helper::Line;
 use crate::shell::log;
 
+/// Where the host's `fw_cfg` shows in a virtual machine.
+const QEMU: [&str; 2] = [
+    "/sys/bus/acpi/devices/QEMU0002:00",
+    "/sys/firmware/devicetree/base/fw-cfg@9020000",
+];
+/// Its driver among the early modules, of no use anywhere else.
+const FW_CFG: &str = "qemu_fw_cfg.ko";
+
 /// In a helper: the board's watchdog, what EROFS needs, `/system`, and variables that a virtual machine's host passes in.
 pub(super) fn early(line: &Line, board: &Board) -> i32 {
     let file = |name: &String| Path::new("/kiln/early").join(name);
-    for name in board.watchdog.early.iter().chain(&board.early) {
+    let in_qemu = QEMU.iter().any(|p| Path::new(p).exists());
+    let early = board.early.iter().filter(|name| in_qemu || *name != FW_CFG);
+    for name in board.watchdog.early.iter().chain(early) {
         if let Err(e) = modules::insert(&file(name)) {
             log::warn(&format!("module {name}: {e}"));
         }
@@ -23,8 +33,10 @@ pub(super) fn early(line: &Line, board: &Board) -> i32 {
         return 1;
     }
     // Before "system": units are prepared with it.
-    for (name, value) in from_host() {
-        line.say(&format!("env {name}={value}"));
+    if in_qemu {
+        for (name, value) in from_host() {
+            line.say(&format!("env {name}={value}"));
+        }
     }
     line.say("system");
     0
@@ -32,14 +44,8 @@ pub(super) fn early(line: &Line, board: &Board) -> i32 {
 
 /// Variables from QEMU's fw_cfg, under `opt/kiln/env/`.
 fn from_host() -> Vec<(String, String)> {
-    let here = [
-        "/sys/bus/acpi/devices/QEMU0002:00",
-        "/sys/firmware/devicetree/base/fw-cfg@9020000",
-    ];
-    if !here.iter().any(|p| Path::new(p).exists()) {
-        return Vec::new();
-    }
-    if let Ok(m) = Modules::read()
+    if !Path::new("/sys/firmware/qemu_fw_cfg").exists()
+        && let Ok(m) = Modules::read()
         && m.has("qemu_fw_cfg")
         && let Err(e) = m.load("qemu_fw_cfg")
     {
@@ -64,8 +70,8 @@ fn from_host() -> Vec<(String, String)> {
     found
 }
 
-/// In a helper: a module for every device that is there.
-pub(super) fn coldplug(line: &Line, extra: &[String]) -> i32 {
+/// In a helper: a module for every device that is there; where not `whole`, for what a medium may need.
+pub(super) fn coldplug(line: &Line, extra: &[String], whole: bool) -> i32 {
     let modules = match Modules::read() {
         Ok(m) => m,
         Err(e) => {
@@ -86,17 +92,17 @@ pub(super) fn coldplug(line: &Line, extra: &[String]) -> i32 {
         text.push_str(m);
     }
     line.say(&format!("seen {text}"));
-    for failed in modules::load_for(&modules, &present, extra) {
+    for failed in modules::load_for(&modules, &present, extra, whole) {
         log::info(&format!("module {failed}"));
     }
     0
 }
 
-/// In a helper: modules for devices that have just appeared.
-pub(super) fn hotplug(modaliases: &BTreeSet<String>) -> i32 {
+/// In a helper: modules for devices that have just appeared, chosen likewise.
+pub(super) fn hotplug(modaliases: &BTreeSet<String>, whole: bool) -> i32 {
     match Modules::read() {
         Ok(modules) => {
-            for failed in modules::load_for(&modules, modaliases, &[]) {
+            for failed in modules::load_for(&modules, modaliases, &[], whole) {
                 log::info(&format!("module {failed}"));
             }
             0

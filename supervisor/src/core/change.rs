@@ -15,15 +15,18 @@ pub enum Milestone {
     Modules,
     /// An address is there.
     Network,
+    /// The critical units answer, or have had their time: what listening does not need may begin.
+    Listening,
 }
 
 impl Milestone {
     /// All of them, with the names that unit files use.
-    pub const ALL: [(&'static str, Milestone); 4] = [
+    pub const ALL: [(&'static str, Milestone); 5] = [
         ("system", Self::System),
         ("data", Self::Data),
         ("modules", Self::Modules),
         ("network", Self::Network),
+        ("listening", Self::Listening),
     ];
 
     pub(super) fn named(name: &str) -> Option<Milestone> {

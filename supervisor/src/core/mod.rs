@@ -91,7 +91,7 @@ enum Phase {
 pub struct Core {
     specs: Vec<Spec>,
     units: Vec<Record>,
-    milestones: [bool; 4],
+    milestones: [bool; Milestone::ALL.len()],
     phase: Phase,
     /// The ladder's own decision to reboot; from then on the watchdog is not fed.
     verdict: Option<Text>,
@@ -126,7 +126,7 @@ impl Core {
         Core {
             units: specs.iter().map(|_| Record::new(now)).collect(),
             specs,
-            milestones: [false; 4],
+            milestones: [false; Milestone::ALL.len()],
             phase: Phase::Running,
             verdict: None,
             medium_present: true,

@@ -98,6 +98,13 @@ impl Core {
         }
     }
 
+    /// Whether the first start of every critical unit has come to an end, good or bad.
+    pub fn has_served(&self) -> bool {
+        (0..self.units.len())
+            .filter(|unit| self.specs[*unit].critical)
+            .all(|unit| self.start_is_over(unit))
+    }
+
     /// Whether a unit's first start has come to an end, good or bad: what `after` waits for.
     fn start_is_over(&self, unit: UnitId) -> bool {
         let r = &self.units[unit];
@@ -140,5 +147,29 @@ impl Core {
                 why,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::core::tests::{World, unit};
+    use crate::core::{Exit, Input};
+
+    #[test]
+    fn the_critical_units_have_served_once_each_is_ready_or_has_failed() {
+        let critical = "type='notify'\ncritical=true";
+        let mut w = World::new(vec![
+            unit("a", critical),
+            unit("b", critical),
+            unit("c", "type='notify'"),
+            unit("d", "after=['listening']"),
+        ]);
+        assert!(!w.core.has_served());
+        w.step(Input::Ready { unit: 0 });
+        assert!(!w.core.has_served());
+        w.exit(1, Exit::Code(1));
+        assert!(w.core.has_served());
+        assert_eq!(w.core.view(3).map(|v| v.reason), Some("waits for listening"));
+        assert!(World::new(vec![unit("c", "")]).core.has_served());
     }
 }

@@ -534,7 +534,7 @@ proptest! {
                 Event::Restart(u) => w.step(Input::Restart { unit: pick(u), why: "test".into() }),
                 Event::Medium(present) => w.step(Input::Medium { present }),
                 Event::Silent(ms) => w.step(Input::MediumSilent { for_ms: u64::from(ms) }),
-                Event::Milestone(m, holds) => w.step(Input::Milestone { which: Milestone::ALL[usize::from(m) % 4].1, holds }),
+                Event::Milestone(m, holds) => w.step(Input::Milestone { which: Milestone::ALL[usize::from(m) % Milestone::ALL.len()].1, holds }),
                 Event::Extend(u, by) => w.step(Input::Extend { unit: pick(u), by: u64::from(by) }),
                 Event::SpawnFails(u) => w.fails_to_start(pick(u)),
                 Event::Found(u) => if !w.alive.contains(&pick(u)) { w.find(pick(u)); },

@@ -14,7 +14,7 @@ use flate2::Crc;
 use super::Refused;
 
 /// Version of [`super::state::State`]; another one is not read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes before the body.
 pub const HEAD: usize = 28;
 const MAGIC: [u8; 8] = *b"KILNHEIR";
@@ -87,7 +87,7 @@ mod tests {
         bytes[8] = 9;
         let sum = checksum(&bytes[..24], &bytes[HEAD..]);
         bytes[24..HEAD].copy_from_slice(&sum.to_le_bytes());
-        assert!(open(&bytes, 7).is_err_and(|e| e.0 == "it has version 9, expected 1"));
+        assert!(open(&bytes, 7).is_err_and(|e| e.0 == "it has version 9, expected 2"));
     }
 
     proptest! {

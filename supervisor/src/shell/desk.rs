@@ -40,6 +40,8 @@ pub struct Desk {
     pub state_moved: Option<String>,
     /// Whether any unit that keeps state has a process.
     pub stateful_run: bool,
+    /// Whether every critical unit's first start is over.
+    pub served: bool,
     /// How often a person at the console has asked to get in without a password.
     pub recovery: u32,
     /// Slots and updates.
@@ -57,12 +59,7 @@ impl Desk {
                 .unwrap_or_default(),
             ..Desk::default()
         };
-        for which in [
-            Milestone::System,
-            Milestone::Data,
-            Milestone::Modules,
-            Milestone::Network,
-        ] {
+        for (_, which) in Milestone::ALL {
             desk.inputs.push_back(Input::Milestone { which, holds: true });
         }
         desk.boot.medium = wire::supervisor::Medium::Disk;
@@ -114,6 +111,7 @@ impl Desk {
             env_changed: s.env_changed,
             state_moved: s.state_moved,
             stateful_run: false,
+            served: false,
             recovery: s.recovery,
             update: s.update,
             reset: None,

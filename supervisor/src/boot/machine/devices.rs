@@ -56,7 +56,9 @@ impl Machine {
     }
 
     pub(super) fn load_modules(&mut self, now: Millis, desk: &mut Desk) {
-        if self.facts.walk_again && !desk.runs(Task::Coldplug) {
+        // The walk for the medium may hang in a driver: the whole one does not wait for it.
+        let whole = self.facts.listening && !self.facts.whole_begun;
+        if whole || (self.facts.walk_again && !desk.runs(Task::Coldplug)) {
             self.facts.walk_again = false;
             self.start_coldplug(desk);
         }
@@ -64,7 +66,8 @@ impl Machine {
         if !self.facts.queue.is_empty() && busy < HOTPLUG_MAX {
             let batch: BTreeSet<String> = self.facts.queue.iter().take(BATCH).cloned().collect();
             let mine = batch.clone();
-            if desk.start(Task::Hotplug, move |_| work::hotplug(&mine)) {
+            let whole = self.facts.whole_begun;
+            if desk.start(Task::Hotplug, move |_| work::hotplug(&mine, whole)) {
                 self.facts.queue.retain(|m| !batch.contains(m));
             }
         }
@@ -83,12 +86,16 @@ impl Machine {
         }
     }
 
+    /// A walk over all devices; before the server listens only for what its medium may need.
     pub(super) fn start_coldplug(&mut self, desk: &mut Desk) {
+        let whole = self.facts.listening;
         let extra = if self.facts.coldplug_done {
             Vec::new()
         } else {
             self.board.extra.clone()
         };
-        desk.start(Task::Coldplug, move |line| work::coldplug(line, &extra));
+        if desk.start(Task::Coldplug, move |line| work::coldplug(line, &extra, whole)) {
+            self.facts.whole_begun |= whole;
+        }
     }
 }

@@ -30,7 +30,10 @@ impl Machine {
                     which: Milestone::System,
                     holds: true,
                 });
-                self.start_coldplug(desk);
+                // Without a medium nobody waits for a driver before the server listens.
+                if self.cmdline.part.is_some() {
+                    self.start_coldplug(desk);
+                }
                 self.start_keeper(now, desk);
             }
             (Task::Early, "env") => {
@@ -210,7 +213,7 @@ impl Machine {
             Task::Early if !self.facts.system => {
                 self.heard(now, Task::Early, "broken it could not be mounted", None, desk);
             }
-            Task::Coldplug => self.facts.coldplug_done = true,
+            Task::Coldplug => self.facts.coldplug_done = self.facts.whole_begun && !desk.runs(Task::Coldplug),
             Task::Late => {
                 self.facts.late_done = true;
                 if !Path::new("/dev/watchdog").exists() {

@@ -33,6 +33,10 @@ use crate::update::Known;
 /// Silence of the medium's keeper that is reported, in milliseconds.
 const SILENCE: Millis = 15_000;
 
+/// Longest that drivers of the network, clock and addresses wait for the server to listen, in milliseconds: a medium may be
+/// slow, and a link takes seconds to come up.
+const LISTENS_WITHIN: Millis = 2_000;
+
 /// The box.
 #[derive(Debug)]
 pub struct Machine {
@@ -55,6 +59,10 @@ pub struct Facts {
     begun: Millis,
     system: bool,
     last_device: Millis,
+    /// What listening does not need may begin.
+    listening: bool,
+    /// The walk that leaves no driver out has begun.
+    whole_begun: bool,
     coldplug_done: bool,
     modules_done: bool,
     late_done: bool,
@@ -173,6 +181,13 @@ impl Machine {
                 desk.addresses = found;
             }
             name(&self.site, desk);
+        }
+        if !self.facts.listening && (desk.served || now.saturating_sub(self.facts.begun) >= LISTENS_WITHIN) {
+            self.facts.listening = true;
+            desk.inputs.push_back(Input::Milestone {
+                which: Milestone::Listening,
+                holds: true,
+            });
         }
         if self.facts.system {
             self.load_modules(now, desk);

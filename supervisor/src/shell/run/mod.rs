@@ -200,6 +200,7 @@ impl Shell {
         self.read_helpers(now);
         self.desk.stateful_run =
             (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
+        self.desk.served = self.core.has_served();
         if let Some(m) = &mut self.machine {
             m.turn(now, &mut self.desk);
         }
