@@ -116,7 +116,11 @@ fn collect(secrets: &[String]) -> Vec<(String, Vec<u8>)> {
     }
     add(
         "kiln.toml",
-        read(Path::new(super::site::FILE)).map(|b| masked(&String::from_utf8_lossy(&b)).into_bytes()),
+        read(Path::new(super::site::FILE)).map(|b| {
+            super::site::text_of(&b)
+                .map_or_else(|why| why, |text| masked(&text))
+                .into_bytes()
+        }),
     );
     let folder = Path::new(record::FOLDER);
     for f in ["last-reboot.before", record::FAULTS] {

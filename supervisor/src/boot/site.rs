@@ -54,9 +54,17 @@ const NTP: &str = "a list of names or addresses in quotes";
 impl Site {
     /// Reads the file, if there is one.
     pub fn read() -> (Site, Vec<String>) {
-        match std::fs::read_to_string(FILE) {
+        match std::fs::read(FILE) {
+            Ok(bytes) => Site::of(&bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => (Site::default(), Vec::new()),
+            Err(e) => (Site::default(), vec![format!("kiln.toml cannot be read: {e}")]),
+        }
+    }
+
+    fn of(bytes: &[u8]) -> (Site, Vec<String>) {
+        match text_of(bytes) {
             Ok(text) => Site::parse(&text),
-            Err(_) => (Site::default(), Vec::new()),
+            Err(why) => (Site::default(), vec![why]),
         }
     }
 
@@ -156,6 +164,28 @@ impl Site {
             }
         }
     }
+}
+
+/// The file's text, whatever another computer's editor has saved it as.
+///
+/// # Errors
+/// It is in no form of Unicode; which line.
+pub fn text_of(bytes: &[u8]) -> Result<String, String> {
+    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = rest.chunks_exact(2).map(|b| unit([b[0], b[1]])).collect();
+        Ok(String::from_utf16_lossy(&units))
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => return wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => return wide(rest, u16::from_be_bytes),
+        _ => {}
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    String::from_utf8(bytes.to_owned()).map_err(|e| {
+        let before = &bytes[..e.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        format!("kiln.toml line {line}: expected UTF-8; save the file with that encoding")
+    })
 }
 
 /// What is right of one interface's settings.
@@ -284,6 +314,37 @@ mod tests {
         let (s, e) = Site::parse("hostname = 'a\n");
         assert_eq!(s, Site::default());
         assert!(e[0].starts_with("kiln.toml line 1: "), "{e:?}");
+    }
+
+    #[test]
+    fn a_file_is_read_as_windows_saves_it_or_told() {
+        let text = "# B\u{fc}ro\r\nhostname = 'bench-3'\r\n";
+        let wide = |mark: u16, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            std::iter::once(mark)
+                .chain(text.encode_utf16())
+                .flat_map(bytes)
+                .collect()
+        };
+        for bytes in [
+            text.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+            wide(0xfeff, u16::to_le_bytes),
+            wide(0xfeff, u16::to_be_bytes),
+        ] {
+            let (site, wrong) = Site::of(&bytes);
+            assert_eq!(
+                (site.hostname.as_deref(), wrong.len()),
+                (Some("bench-3"), 0),
+                "{wrong:?}"
+            );
+        }
+        let (site, wrong) = Site::of(b"hostname = 'a'\n# B\xfcro\n");
+        assert_eq!(site, Site::default());
+        assert_eq!(
+            wrong,
+            ["kiln.toml line 2: expected UTF-8; save the file with that encoding"]
+        );
+        assert_eq!(Site::of(b"\xff\xfea").0, Site::default());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! All unit files of a folder: the units that parse, and why the others do not.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Unit, UnitError};
@@ -38,15 +41,7 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
             errors.push(fail(&file, format!("left out: at most {UNITS_MAX} units are loaded")));
             continue;
         }
-        let text = match std::fs::metadata(&file) {
-            Ok(m) if m.len() > FILE_MAX => Err(format!(
-                "expected a file of at most {FILE_MAX} bytes, found {}",
-                m.len()
-            )),
-            Ok(_) => std::fs::read_to_string(&file).map_err(|e| format!("cannot read: {e}")),
-            Err(e) => Err(format!("cannot read: {e}")),
-        };
-        match text {
+        match text_of(&file) {
             Ok(text) => match Unit::from_toml(&file, &text) {
                 Ok(unit) => units.push(unit),
                 Err(e) => errors.push(e),
@@ -63,6 +58,26 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
         units.retain(|u| u.name != name);
     }
     (units, errors)
+}
+
+/// A unit file's text. PID 1 reads it: nothing that is no file, and no more than a unit file can have.
+fn text_of(file: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let opened = File::options()
+        .read(true)
+        // A FIFO would be waited for.
+        .custom_flags(libc::O_NONBLOCK)
+        .open(file);
+    opened
+        .and_then(|f| match f.metadata()?.is_file() {
+            true => f.take(FILE_MAX + 1).read_to_string(&mut text),
+            false => Err(io::Error::other("expected a regular file")),
+        })
+        .map_err(|e| format!("cannot read: {e}"))?;
+    match text.len() as u64 > FILE_MAX {
+        true => Err(format!("expected a file of at most {FILE_MAX} bytes")),
+        false => Ok(text),
+    }
 }
 
 /// Names of the units that can reach themselves over `after` and `requires`.
@@ -101,6 +116,27 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
     use crate::unit::Devices;
+
+    #[test]
+    fn what_is_no_file_or_has_no_end_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |n: &str| dir.path().join(n);
+        nix::unistd::mkfifo(&at("a.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("b.toml")).unwrap();
+        std::fs::write(at("c.toml"), "exec = ['/a']").unwrap();
+        std::fs::write(at("d.toml"), "#".repeat(FILE_MAX as usize + 1)).unwrap();
+        let (units, errors) = load(dir.path());
+        assert_eq!(units.iter().map(|u| u.name.as_str()).collect::<Vec<_>>(), ["c"]);
+        let told: Vec<_> = errors.iter().map(|e| e.what.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "cannot read: expected a regular file",
+                "cannot read: expected a regular file",
+                "expected a file of at most 65536 bytes"
+            ]
+        );
+    }
 
     #[test]
     fn a_malformed_file_and_a_cycle_leave_the_others() {
