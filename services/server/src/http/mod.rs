@@ -30,6 +30,7 @@ mod person;
 mod plans;
 mod playbooks;
 mod refusal;
+mod routes;
 mod schemas;
 mod session;
 mod smart;
@@ -51,16 +52,19 @@ use axum::response::{IntoResponse, Response};
 use http::Method;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::app::App;
 pub use body::Bodies;
 pub use front::{Hosts, Peer};
 pub use refusal::Refusal;
+use routes::{Routes, routes};
 
-/// Every route with what it says of itself, from the same list.
-fn routes() -> (Router<Arc<App>>, OpenApi) {
-    let v1 = OpenApiRouter::new()
+/// Where Kiln's own interface is; the other paths are those that senders and add-ons know.
+const V1: &str = "/api/v1";
+
+/// Every route: those below [`V1`], and the others.
+fn all() -> (Routes, Routes) {
+    let v1 = Routes::default()
         .routes(routes!(view::whole_box))
         .routes(routes!(session::claim))
         .routes(routes!(session::show, session::log_in, session::log_out))
@@ -105,8 +109,7 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(sse::stream))
         .routes(routes!(sources::source))
         .routes(routes!(doc::openapi_json));
-    let (router, doc) = OpenApiRouter::with_openapi(doc::begin())
-        .nest("/api/v1", v1)
+    let others = Routes::default()
         .routes(routes!(addons::list, addons::upsert))
         .routes(routes!(addons::tokens, addons::new_token))
         .routes(routes!(addons::revoke_token))
@@ -190,20 +193,24 @@ fn routes() -> (Router<Arc<App>>, OpenApi) {
         .routes(routes!(wearout::trend))
         .routes(routes!(wearout::specs, wearout::put_spec, wearout::drop_spec))
         .routes(routes!(health::health))
-        .routes(routes!(health::health_v1))
-        .split_for_parts();
-    (router, doc::finish(doc))
+        .routes(routes!(health::health_v1));
+    (v1, others)
 }
 
 /// The OpenAPI document of [`router`].
 pub fn openapi() -> OpenApi {
-    routes().1
+    let (v1, others) = all();
+    let v1 = v1.told(OpenApiRouter::new());
+    let all = others.told(OpenApiRouter::with_openapi(doc::begin()).nest(V1, v1));
+    doc::finish(all.into_openapi())
 }
 
 /// The router of every listener.
 pub fn router(app: Arc<App>, hosts: Hosts) -> Router {
-    routes()
-        .0
+    let (v1, others) = all();
+    others
+        .router()
+        .nest(V1, v1.router())
         .fallback(page_or_nothing)
         .method_not_allowed_fallback(|method: Method| async move {
             Refusal::new("method-not-allowed", 405, format!("{method} cannot be used here")).into_response()

@@ -65,7 +65,10 @@ fn no_route_is_made_beside_the_documented_ones() {
             }
             let text = std::fs::read_to_string(&path).unwrap();
             seen += text.matches(".routes(routes!(").count();
-            for by_hand in [".route(", ".route_service(", ".nest_service(", ".fallback_service("] {
+            // The list itself makes a route of each of its lines.
+            let by_list = usize::from(path.ends_with("http/routes.rs"));
+            assert_eq!(text.matches(".route(").count(), by_list, "{}", path.display());
+            for by_hand in [".route_service(", ".nest_service(", ".fallback_service("] {
                 assert!(!text.contains(by_hand), "{} has {by_hand}", path.display());
             }
         }
