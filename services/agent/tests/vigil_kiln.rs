@@ -178,8 +178,23 @@ async fn a_kiln_server_takes_the_agent_in_the_documented_way_and_is_told_each_ev
         "{row}"
     );
 
-    // Both steps of the agent's own gate, by frames: this server has no way to its listener.
+    // Its drives, for the table and the form's choice.
     let node = drive.node.to_str().unwrap();
+    let listed = |found: &Value| {
+        let mut items = found["items"].as_array().into_iter().flatten();
+        items.any(|item| item["path"] == node && item["capacity_bytes"] == 48 << 20)
+    };
+    for asks in ["", "?component=drive-inventory", "?component=plan"] {
+        kiln.wait(&format!("/api/v1/addons/{id}/sources/agent_drives{asks}"), listed)
+            .await;
+    }
+    let path = format!("/api/v1/addons/{id}/sources/smart_deltas");
+    assert!(
+        !listed(&kiln.wait(&path, |_| true).await),
+        "drives are no SMART differences"
+    );
+
+    // Both steps of the agent's own gate, by frames: this server has no way to its listener.
     let begun = Instant::now();
     let planned = loop {
         let (status, answer) = kiln

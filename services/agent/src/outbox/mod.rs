@@ -30,7 +30,7 @@ use crate::histories;
 use crate::jobs::past;
 use crate::vigil::frames;
 use crate::vigil::window::{Reading, Window};
-use crate::vigil::{Who, manifest};
+use crate::vigil::{Who, inventory, manifest};
 
 /// Events waiting for the server, by number.
 pub const SPOOL: Table<u64, Happening> = Table::new("spool");
@@ -411,8 +411,11 @@ impl Outbox {
                 std::mem::take(&mut state.drives_dirty),
                 std::mem::take(&mut state.playbooks_dirty),
             );
-            if to.home && drives {
-                frames.push(Frame::Drives(state.drives.clone()));
+            if drives {
+                frames.push(match to.home {
+                    true => Frame::Drives(state.drives.clone()),
+                    false => inventory::frame(&state.drives, &to.who),
+                });
             }
             if to.home && playbooks {
                 frames.extend(state.playbooks.clone().map(Frame::Playbooks));

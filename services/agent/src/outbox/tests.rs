@@ -161,6 +161,7 @@ async fn a_foreign_server_hears_notifications_in_order_and_nothing_of_ours() {
     assert_eq!(
         kinds,
         [
+            "attributes",
             "chart",
             "chart",
             "chart",

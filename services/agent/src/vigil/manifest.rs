@@ -9,6 +9,9 @@ use super::Who;
 /// Component of running jobs.
 pub const JOBS: &str = "active-jobs";
 
+/// Component of the drives.
+pub const INVENTORY: &str = "drive-inventory";
+
 /// Component of the SMART differences.
 pub const SMART: &str = "smart-deltas";
 
@@ -71,7 +74,7 @@ pub fn manifest(drives: &[Drive], who: &Who) -> Value {
                     { "key": "summary", "label": "Why" } ] } },
         ] }),
         json!({ "id": "drives", "title": "Drives", "icon": "hard-drive", "components": [
-            { "type": "smart-table", "id": "drive-inventory", "title": "Drives", "source": "agent_drives", "config": {
+            { "type": "smart-table", "id": INVENTORY, "title": "Drives", "source": "agent_drives", "config": {
                 "source": "agent_drives", "sortable": true, "filterable": true, "key_field": "serial",
                 "columns": [
                     { "key": "model", "label": "Model" }, { "key": "serial", "label": "Serial" },

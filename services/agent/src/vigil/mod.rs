@@ -5,6 +5,7 @@
 //! | [`manifest`] | pages and components that a dashboard draws |
 //! | [`frames`] | payloads, with the types that every implementation reads, never above 64 KiB. Pure |
 //! | [`ask`] | commands of a server and of its HTTP calls, read and mapped. Pure |
+//! | [`inventory`] | the drives as rows of a table. Pure |
 //! | [`target`] | which drive a form's text means: one, or refused. Pure |
 //! | [`shapes`] | what the HTTP paths answer. Pure |
 //! | [`window`] | the last log lines and temperatures, for those paths |
@@ -18,6 +19,7 @@
 pub mod ask;
 pub mod console;
 pub mod frames;
+pub mod inventory;
 pub mod listen;
 pub mod manifest;
 pub mod shapes;

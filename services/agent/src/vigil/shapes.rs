@@ -13,17 +13,19 @@ use wire::frame::LogLine;
 
 /// `/api/agents`: this agent alone, with its drives.
 pub fn agents(drives: &[Drive], jobs: &[Job], who: &Who, since: Time, now: Time) -> Value {
-    let present: Vec<Value> = drives
-        .iter()
-        .filter(|drive| drive.present)
-        .map(|drive| self::drive(drive, who))
-        .collect();
+    let present = self::drives(drives, who);
     let busy = jobs.iter().any(|job| !job.state.is_over());
     json!([{
         "agent_id": who.host, "hostname": who.host, "arch": arch(), "advertise_addr": "",
         "version": env!("CARGO_PKG_VERSION"), "drive_count": present.len(), "drives": present,
         "registered_at": second(since), "last_seen_at": second(now), "status": if busy { "busy" } else { "online" },
     }])
+}
+
+/// The drives that are there.
+pub fn drives(drives: &[Drive], who: &Who) -> Vec<Value> {
+    let present = drives.iter().filter(|drive| drive.present);
+    present.map(|drive| self::drive(drive, who)).collect()
 }
 
 /// The architecture in the words of container images.

@@ -196,6 +196,19 @@ fn read(source: &str, of: &Of, body: &[u8]) -> Result<Source, Refusal> {
     })
 }
 
+/// The tables of a manifest that show the add-on's drives.
+fn inventories(manifest: &Value) -> Vec<String> {
+    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    let components = list(manifest, "pages")
+        .into_iter()
+        .flat_map(|page| list(&page, "components"));
+    let shows = |part: &Value| part["source"] == "agent_drives" || part["config"]["source"] == "agent_drives";
+    components
+        .filter(|part| part["type"] == "smart-table" && shows(part))
+        .filter_map(|part| Some(part["id"].as_str()?.to_owned()))
+        .collect()
+}
+
 /// What the add-on itself said, out of its history.
 fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source, Refusal> {
     let now = app.clock.now().wall;
@@ -210,13 +223,21 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
         };
         Items::Values(items.into_iter().filter(wanted).collect())
     };
+    let inventories = || inventories(&addon.manifest.value());
     let items = app.hub(|hub| {
         let history = hub.history(addon.id)?;
         Some(match source {
             "active_jobs" | "active_job" => of_job(history.active_jobs(now)),
             "job_history" => of_job(history.job_history()),
             "chart_history" => of_job(history.points(of.component.as_deref(), since)),
-            "smart_deltas" | "smart_status" => of_job(history.table(of.component.as_deref())),
+            "smart_deltas" | "smart_status" => {
+                let but = if of.component.is_none() {
+                    inventories()
+                } else {
+                    Vec::new()
+                };
+                of_job(history.table(of.component.as_deref(), &but))
+            }
             "log_history" if of.job.is_none() => Items::Texts(history.log(since)),
             "log_history" => {
                 let lines = history.log(since);
@@ -233,7 +254,14 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
                     .filter_map(|drive| serde_json::to_value(drive).ok())
                     .collect(),
             ),
-            "addon_agents" | "agent_drives" => Items::Values(Vec::new()),
+            // Whichever component asks: a form's choice shows what the table of drives does.
+            "agent_drives" => of_job(
+                inventories()
+                    .iter()
+                    .flat_map(|table| history.table(Some(table), &[]))
+                    .collect(),
+            ),
+            "addon_agents" => Items::Values(Vec::new()),
             _ => return None,
         })
     });
@@ -359,6 +387,19 @@ mod tests {
         ] {
             assert_eq!(seconds(range).ok(), want, "{range}");
         }
+    }
+
+    #[test]
+    fn the_tables_that_show_drives_are_known_by_their_source() {
+        let manifest = json!({ "pages": [
+            { "id": "a", "components": [
+                { "type": "smart-table", "id": "one", "source": "agent_drives" },
+                { "type": "smart-table", "id": "two", "config": { "source": "agent_drives" } },
+                { "type": "smart-table", "id": "three", "source": "smart_deltas" },
+                { "type": "form", "id": "four", "source": "agent_drives" } ] },
+            { "id": "b" } ] });
+        assert_eq!(inventories(&manifest), ["one", "two"]);
+        assert!(inventories(&Value::Null).is_empty());
     }
 
     #[test]

@@ -277,8 +277,8 @@ impl History {
         all.into_iter().map(|(_, point)| point).collect()
     }
 
-    /// Rows of the tables as they came last; of one component where that is given.
-    pub fn table(&self, component: Option<&str>) -> Vec<Value> {
+    /// Rows of the tables as they came last; of one component where that is given, and of none of `but`.
+    pub fn table(&self, component: Option<&str>, but: &[String]) -> Vec<Value> {
         let of = |told: &Told| {
             let payload: Value = serde_json::from_str(&told.payload).unwrap_or_default();
             match payload.get("rows").and_then(Value::as_array) {
@@ -287,6 +287,7 @@ impl History {
             }
         };
         let wanted = |name: &&String| component.is_none_or(|component| name.is_empty() || *name == component);
+        let wanted = |name: &&String| wanted(name) && !but.contains(name);
         self.tables
             .iter()
             .filter(|(name, _)| wanted(name))
