@@ -116,10 +116,11 @@ fn speed(c: &Certificate) -> Option<Chart> {
         .collect();
     let caption = match surfaces.as_slice() {
         [one] => format!("MB/s, {}", one.phase.label().to_lowercase()),
-        [light, dark, ..] => format!(
-            "MB/s, light: {}, dark: {}",
-            light.phase.label().to_lowercase(),
-            dark.phase.label().to_lowercase()
+        // True on paper as on a dark screen, where the strong line is the bright one.
+        [faint, strong, ..] => format!(
+            "MB/s, faint: {}, strong: {}",
+            faint.phase.label().to_lowercase(),
+            strong.phase.label().to_lowercase()
         ),
         [] => String::new(),
     };
