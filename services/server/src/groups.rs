@@ -59,8 +59,10 @@ fn unknown(id: u64) -> Problem {
 
 fn check(name: &str, color: &str) -> Result<String, Problem> {
     let bad = |what: String| Problem::new("bad-field", 400, "This cannot be a group of drives").with(what);
-    if name.trim().is_empty() || name.chars().count() > NAME_MAX {
-        return Err(bad(format!("name: expected 1 to {NAME_MAX} characters")));
+    if name.trim().is_empty() || name.chars().count() > NAME_MAX || name.contains(char::is_control) {
+        return Err(bad(format!(
+            "name: expected 1 to {NAME_MAX} characters, not only blanks, without control characters"
+        )));
     }
     if color.is_empty() {
         return Ok(COLOR.to_owned());

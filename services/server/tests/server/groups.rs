@@ -18,10 +18,10 @@ async fn groups_of_drives_have_members_and_alert_rules_follow_them() {
         (&json!("#112233"), &json!(0))
     );
     assert_eq!(admin.post("/api/drive-groups", &group).await.problem(), "group-taken");
-    assert_eq!(
-        admin.post("/api/drive-groups", &json!({ "name": " " })).await.problem(),
-        "bad-field"
-    );
+    for name in [" ", "g\u{0}", "a\r\nb"] {
+        let answer = admin.post("/api/drive-groups", &json!({ "name": name })).await;
+        assert_eq!(answer.problem(), "bad-field", "{name:?}");
+    }
     assert_eq!(
         admin
             .post("/api/drive-groups", &json!({ "name": "x", "color": "red;" }))
