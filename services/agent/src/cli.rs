@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use link::Endpoint;
+use link::{Endpoint, Fingerprint, Trust};
 
 /// Burn-in agent: watches the drives of this machine, burns them in when a person armed it, tells a server.
 ///
@@ -11,12 +11,18 @@ use link::Endpoint;
 #[derive(Debug, Parser)]
 #[command(name = "kiln-agent", version)]
 pub struct Options {
-    /// The server: http://HOST:PORT or unix:/PATH
+    /// The server: http://HOST:PORT, https://HOST:PORT or unix:/PATH
     #[arg(long, env = "VIGIL_SERVER_URL", required_unless_present = "legacy_server")]
     server: Option<Endpoint>,
     /// The name that existing add-ons read the server's address from
     #[arg(long, hide = true, env = "VIGIL_URL")]
     legacy_server: Option<Endpoint>,
+    /// SHA-256 of the server's certificate, as a box's console shows it; without it and a file Mozilla's list counts
+    #[arg(long, env = "KILN_FINGERPRINT", value_name = "HEX")]
+    fingerprint: Option<Fingerprint>,
+    /// File with the server's certificate, or the one of who signed it (PEM); a fingerprint counts before it
+    #[arg(long, env = "SSL_CERT_FILE", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Add-on id that the server gave this agent; without one it enrols with its token
     #[arg(long, env = "VIGIL_ADDON_ID")]
     pub addon_id: Option<u64>,
@@ -68,7 +74,13 @@ pub struct Options {
 impl Options {
     /// The server: by flag or VIGIL_SERVER_URL, else by VIGIL_URL. `None` only where the parser was not asked.
     pub fn server(&self) -> Option<Endpoint> {
-        self.server.clone().or_else(|| self.legacy_server.clone())
+        let trust = match (self.fingerprint, &self.ca) {
+            (Some(fingerprint), _) => Trust::Fingerprint(fingerprint),
+            (None, Some(file)) => Trust::File(file.clone()),
+            (None, None) => Trust::Public,
+        };
+        let server = self.server.as_ref().or(self.legacy_server.as_ref())?;
+        Some(server.clone().believing(trust))
     }
 }
 
@@ -165,6 +177,15 @@ mod tests {
         let options = Options::try_parse_from(["kiln-agent", "--server", "unix:/s", "--addon-id", "1"]).unwrap();
         assert_eq!(options.addon_id, Some(1));
         assert_eq!(options.server(), Some(Endpoint::Unix("/s".into())));
+        let hex = "ab".repeat(32);
+        let pinned = ["kiln-agent", "--server", "https://box", "--fingerprint", &hex];
+        let server = Options::try_parse_from(pinned).unwrap().server().unwrap();
+        assert!(
+            matches!(&server, Endpoint::Tls { port: 443, trust: Trust::Fingerprint(it), .. } if *it == hex.parse().unwrap()),
+            "{server:?}"
+        );
+        let short = error(&["kiln-agent", "--server", "https://box", "--fingerprint", "ab"]);
+        assert!(short.to_string().contains("64 hexadecimal digits"), "{short}");
         let rates = ["--rate-drive", "40M", "--rate-total", "1.5GB/s"];
         let limited = Options::try_parse_from([&["kiln-agent", "--server", "unix:/s"], &rates[..]].concat()).unwrap();
         assert_eq!(

@@ -6,20 +6,23 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use http::HeaderValue;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 
 use crate::connection::{self, Receiver, Sender};
 use crate::counted::Counted;
 use crate::limits::Limits;
+use crate::trust::{BadTrust, Stranger, Trust};
 
 /// Longest time for a connection to be made and upgraded.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A stream to a server, TCP or Unix.
+/// A stream to a server: TCP, TLS or Unix.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
@@ -33,13 +36,22 @@ pub enum Endpoint {
         /// Port.
         port: u16,
     },
+    /// `https://HOST:PORT`
+    Tls {
+        /// Host name or address; an IPv6 address without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Whose certificate is taken for the server's.
+        trust: Trust,
+    },
     /// `unix:PATH`
     Unix(PathBuf),
 }
 
 /// A text that does not name a server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("server {text:?}: {why}; expected http://HOST:PORT or unix:/PATH")]
+#[error("server {text:?}: {why}; expected http://HOST:PORT, https://HOST:PORT or unix:/PATH")]
 pub struct BadEndpoint {
     text: String,
     why: &'static str,
@@ -56,6 +68,25 @@ pub enum ConnectError {
         /// The operating system's reason.
         #[source]
         cause: std::io::Error,
+    },
+    /// There is no TLS to be had with what is known of whom to believe.
+    #[error("connecting to {to}")]
+    Trust {
+        /// The server.
+        to: Endpoint,
+        /// What is wrong.
+        #[source]
+        cause: BadTrust,
+    },
+    /// The server is not the one that is believed; nothing was sent to it.
+    #[error(
+        "{to} is not known: {stranger}. If it is the right one, name it by its fingerprint or by a file with the certificate that signed it. Nothing was sent"
+    )]
+    Stranger {
+        /// The server.
+        to: Endpoint,
+        /// Its certificate.
+        stranger: Stranger,
     },
     /// It took too long.
     #[error("{to} did not answer within {} s", CONNECT.as_secs())]
@@ -103,9 +134,9 @@ impl FromStr for Endpoint {
             return Ok(Self::Unix(path.into()));
         }
         let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("no scheme"))?;
-        let default_port = match scheme.to_ascii_lowercase().as_str() {
-            "http" | "ws" => 80,
-            "https" | "wss" => return Err(bad("TLS is not there yet")),
+        let (default_port, tls) = match scheme.to_ascii_lowercase().as_str() {
+            "http" | "ws" => (80, false),
+            "https" | "wss" => (443, true),
             _ => return Err(bad("unknown scheme")),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
@@ -125,9 +156,12 @@ impl FromStr for Endpoint {
             },
             None => return Err(bad("not a host")),
         };
-        Ok(Self::Tcp {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
+        let host = host.trim_matches(['[', ']']).to_owned();
+        Ok(if tls {
+            let trust = Trust::default();
+            Self::Tls { host, port, trust }
+        } else {
+            Self::Tcp { host, port }
         })
     }
 }
@@ -136,6 +170,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { .. } => write!(f, "http://{}", self.authority()),
+            Self::Tls { .. } => write!(f, "https://{}", self.authority()),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -150,35 +185,61 @@ impl Endpoint {
     /// What stands in the `Host` header: `HOST:PORT`, or `localhost` for a Unix socket.
     pub fn authority(&self) -> String {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Self::Tcp { host, port } => format!("{host}:{port}"),
+            Self::Tcp { host, port } | Self::Tls { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Tcp { host, port } | Self::Tls { host, port, .. } => format!("{host}:{port}"),
             Self::Unix(_) => "localhost".to_owned(),
         }
     }
 
-    /// A plain stream to the server.
+    /// The same server, believed only by `trust`; one without TLS stays as it is.
+    #[must_use]
+    pub fn believing(self, trust: Trust) -> Self {
+        match self {
+            Self::Tls { host, port, .. } => Self::Tls { host, port, trust },
+            other => other,
+        }
+    }
+
+    /// A stream to the server; with TLS the server is known when it is returned.
     ///
     /// # Errors
-    /// [`ConnectError::Connect`] or [`ConnectError::Late`].
+    /// Says which step failed.
     pub async fn open(&self) -> Result<Box<dyn Stream>, ConnectError> {
-        let stream = async {
-            Ok::<Box<dyn Stream>, std::io::Error>(match self {
-                Self::Tcp { host, port } => {
-                    let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                    stream.set_nodelay(true)?;
-                    Box::new(stream)
-                }
-                Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            })
+        timeout(CONNECT, self.reach())
+            .await
+            .map_err(|_| ConnectError::Late { to: self.clone() })?
+    }
+
+    async fn reach(&self) -> Result<Box<dyn Stream>, ConnectError> {
+        let broken = |cause| ConnectError::Connect {
+            to: self.clone(),
+            cause,
         };
-        match timeout(CONNECT, stream).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(cause)) => Err(ConnectError::Connect {
-                to: self.clone(),
-                cause,
-            }),
-            Err(_) => Err(ConnectError::Late { to: self.clone() }),
-        }
+        let tcp = async |host: &str, port: u16| {
+            let stream = TcpStream::connect((host, port)).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        };
+        Ok(match self {
+            Self::Tcp { host, port } => Box::new(tcp(host, *port).await.map_err(broken)?),
+            Self::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(broken)?),
+            Self::Tls { host, port, trust } => {
+                let config = trust.config().map_err(|cause| ConnectError::Trust {
+                    to: self.clone(),
+                    cause,
+                })?;
+                let name = ServerName::try_from(host.clone()).map_err(|bad| broken(std::io::Error::other(bad)))?;
+                let stream = tcp(host, *port).await.map_err(broken)?;
+                let stream = TlsConnector::from(config).connect(name, stream).await;
+                Box::new(stream.map_err(|cause| match Stranger::of(&cause) {
+                    Some(stranger) => ConnectError::Stranger {
+                        to: self.clone(),
+                        stranger: stranger.clone(),
+                    },
+                    None => broken(cause),
+                })?)
+            }
+        })
     }
 
     /// Connects as add-on `addon_id`: `GET /api/addons/ws?addon_id=…` with the token as bearer.
@@ -243,6 +304,24 @@ mod tests {
             );
             assert_eq!(endpoint.to_string().parse::<Endpoint>().unwrap(), endpoint);
         }
+        for (text, authority) in [
+            ("https://box.local", "box.local:443"),
+            ("wss://[fe80::1]:7443/", "[fe80::1]:7443"),
+        ] {
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert_eq!(endpoint.authority(), authority);
+            assert_eq!(endpoint.to_string(), format!("https://{authority}"));
+            assert!(
+                matches!(
+                    endpoint,
+                    Endpoint::Tls {
+                        trust: Trust::Public,
+                        ..
+                    }
+                ),
+                "{endpoint:?}"
+            );
+        }
         let unix: Endpoint = "unix:/run/kiln/server.sock".parse().unwrap();
         assert_eq!(unix, Endpoint::Unix("/run/kiln/server.sock".into()));
         assert!(unix.is_local());
@@ -254,7 +333,8 @@ mod tests {
         for text in [
             "",
             "vigil:7000",
-            "https://x",
+            "https://x/api",
+            "https://x:99999",
             "ftp://x",
             "http://",
             "http://x:0",

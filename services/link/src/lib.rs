@@ -17,6 +17,7 @@ mod counted;
 mod endpoint;
 mod limits;
 mod pump;
+mod trust;
 mod upgrade;
 
 pub use backoff::Backoff;
@@ -24,4 +25,5 @@ pub use budget::Budget;
 pub use connection::{Closed, Received, Receiver, SendError, Sender, serve};
 pub use endpoint::{BadEndpoint, ConnectError, Endpoint, Stream};
 pub use limits::Limits;
+pub use trust::{BadFingerprint, BadTrust, Fingerprint, Stranger, Trust};
 pub use upgrade::{NotWebSocket, accept};

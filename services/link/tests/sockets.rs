@@ -1,4 +1,4 @@
-//! Both ends over real sockets: a hyper server that upgrades, and [`link::Endpoint`] over TCP and a Unix socket.
+//! Both ends over real sockets: a hyper server that upgrades, and [`link::Endpoint`] over TCP, TLS and a Unix socket.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::convert::Infallible;
@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use link::{Closed, ConnectError, Endpoint, Limits};
+use link::{Closed, ConnectError, Endpoint, Limits, Trust};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use wire::Frame;
@@ -118,6 +118,57 @@ async fn over_tcp() {
         }
     });
     both_ways(endpoint, connections).await;
+}
+
+#[tokio::test]
+async fn over_tls_with_the_server_that_is_believed_and_no_other() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.pem");
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let endpoint: Endpoint = format!("https://localhost:{port}").parse().unwrap();
+    let (served, connections) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // Who does not believe it leaves before a request is read.
+            if let Ok(stream) = acceptor.accept(stream).await {
+                tokio::spawn(answer(stream, served.clone()));
+            }
+        }
+    });
+
+    let met = |error: ConnectError| match error {
+        ConnectError::Stranger { stranger, .. } => stranger,
+        other => panic!("{other}"),
+    };
+    let unknown = met(endpoint.connect(7, "right", Limits::client()).await.unwrap_err());
+    assert!(unknown.why.is_some(), "{unknown}");
+    let other = Trust::Fingerprint("ab".repeat(32).parse().unwrap());
+    let pinned = endpoint.clone().believing(other);
+    let stranger = met(pinned.connect(7, "right", Limits::client()).await.unwrap_err());
+    assert_eq!((stranger.met, stranger.why), (unknown.met, None));
+    // The name must be the certificate's where a signature counts, and may be any where it is pinned.
+    let elsewhere: Endpoint = format!("https://127.0.0.1:{port}").parse().unwrap();
+    let by_file = elsewhere.clone().believing(Trust::File(file.clone()));
+    assert!(
+        met(by_file.connect(7, "right", Limits::client()).await.unwrap_err())
+            .why
+            .is_some()
+    );
+
+    endpoint.believing(Trust::File(file)).open().await.unwrap();
+    both_ways(elsewhere.believing(Trust::Fingerprint(unknown.met)), connections).await;
 }
 
 #[tokio::test]

@@ -297,8 +297,8 @@ fn zone(text: &str, field: &str) -> Result<TimeZone, BadSetting> {
         BadSetting::new(
             field,
             format!(
-                "{:?} is not known here: expected UTC, an offset like +01:00, a zone's name like Europe/Berlin where \
-                 this machine has zone data, or a POSIX rule like CET-1CEST,M3.5.0,M10.5.0/3",
+                "{:?} is not known here: expected UTC, an offset like +01:00, a zone's name like Europe/Berlin, or a \
+                 POSIX rule like CET-1CEST,M3.5.0,M10.5.0/3",
                 short(text)
             ),
         )
@@ -378,6 +378,15 @@ mod tests {
             .until(at("2026-11-20T23:00:00Z")),
             None
         );
+    }
+
+    /// The box carries no zone data beside its programs: what is looked up must be built in.
+    #[test]
+    fn zones_are_known_without_the_machines_own_data() {
+        let built_in = jiff::tz::TimeZoneDatabase::bundled();
+        for name in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"] {
+            assert!(built_in.get(name).is_ok(), "{name}");
+        }
     }
 
     #[test]
