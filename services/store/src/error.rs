@@ -52,6 +52,9 @@ pub enum Error {
         /// The table.
         table: String,
     },
+    /// Rows to put back could not be read to their end.
+    #[error("rows to put back: {0}")]
+    Rows(String),
     /// A key is empty, longer than 511 bytes or has a NUL byte in its text part.
     #[error("a key of table {table} {why}")]
     Key {
@@ -112,6 +115,7 @@ impl Error {
             | Self::Open { .. }
             | Self::NoTable(_)
             | Self::Foreign { .. }
+            | Self::Rows(_)
             | Self::Key { .. }
             | Self::Value { .. }
             | Self::Encode { .. }

@@ -3,9 +3,12 @@
 //! Rows are bytes as they lie in the tables, values with their checksums. What they mean is the business of whoever
 //! knows the tables; a backup of another schema must not be put back.
 
+use serde::de::IgnoredAny;
+
 use crate::error::{Error, Result};
 use crate::pending::Pending;
 use crate::store::{META, Store};
+use crate::value;
 
 /// One entry of one table, as it lies on the medium.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +51,15 @@ impl Store {
     }
 
     /// Empties every declared table but those in `skip` and puts `rows` there instead, in one commit: all or nothing.
-    /// Rows of tables that are skipped are left out; a row of a table that nobody declared is an error.
+    /// Rows of tables that are skipped are left out; a row of a table that nobody declared is an error. They are taken one
+    /// by one, so that a whole store need not lie in memory twice.
     ///
-    /// The answer is an error when a table is unknown, a key is none, or it is not on the medium.
-    pub fn import(&self, skip: Vec<&'static str>, rows: Vec<Row>) -> Pending<()> {
+    /// The answer is an error, and nothing has changed, when a row is one, a table is unknown, a key is none, a value does
+    /// not match its checksum or is no JSON, or it is not on the medium.
+    pub fn import<I>(&self, skip: Vec<&'static str>, rows: I) -> Pending<()>
+    where
+        I: IntoIterator<Item = Result<Row>> + Send + 'static,
+    {
         self.write(move |write| {
             let those: Vec<_> = write
                 .tables
@@ -64,12 +72,19 @@ impl Store {
                 table.clear(write.txn).map_err(Error::lmdb("emptying a table"))?;
             }
             for row in rows {
+                let row = row?;
                 if skip.contains(&row.table.as_str()) {
                     continue;
                 }
-                let Some((_, table)) = those.iter().find(|(name, _)| *name == row.table) else {
+                let Some((name, table)) = those.iter().find(|(name, _)| *name == row.table) else {
                     return Err(Error::Foreign { table: row.table });
                 };
+                // What nothing could read back must not replace what can be.
+                value::decode::<IgnoredAny>(&row.key, &row.value).map_err(|why| Error::Value {
+                    table: name,
+                    key: String::from_utf8_lossy(&row.key).escape_debug().to_string(),
+                    why,
+                })?;
                 table
                     .put(write.txn, &row.key, &row.value)
                     .map_err(Error::lmdb("putting an entry back"))?;
@@ -121,7 +136,7 @@ mod tests {
         other.write(|w| A.put(w, "was here", &1)).await.unwrap();
         let exported = rows(&one, &[]);
         assert_eq!(exported.len(), 3);
-        other.import(vec![], exported.clone()).await.unwrap();
+        other.import(vec![], given(&exported)).await.unwrap();
         assert_eq!(rows(&other, &[]), exported);
         assert_eq!(other.read(|r| B.get(r, &300)).unwrap().unwrap(), "many");
         assert_eq!(other.read(|r| A.get(r, "was here")).unwrap(), None);
@@ -140,16 +155,42 @@ mod tests {
             .unwrap();
         let all = rows(&store, &[]);
         assert_eq!(rows(&store, &["a"]).len(), 1);
-        store.import(vec!["a"], vec![]).await.unwrap();
+        store.import(vec!["a"], given(&[])).await.unwrap();
         assert_eq!(rows(&store, &[]), all[..1]);
         let foreign = Row {
             table: "c".into(),
             key: b"k".to_vec(),
             value: b"v".to_vec(),
         };
-        let why = store.import(vec![], vec![all[1].clone(), foreign]).await.unwrap_err();
+        let why = store
+            .import(vec![], given(&[all[1].clone(), foreign]))
+            .await
+            .unwrap_err();
         assert!(why.to_string().contains('c'), "{why}");
         assert_eq!(rows(&store, &[]), all[..1]);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_nothing_could_read_replaces_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path());
+        store.write(|w| A.put(w, "x", &7)).await.unwrap();
+        let kept = rows(&store, &[]);
+        let mut flipped = kept[0].clone();
+        *flipped.value.last_mut().unwrap() ^= 1;
+        let mut elsewhere = kept[0].clone();
+        elsewhere.key = b"y".to_vec();
+        for damaged in [flipped, elsewhere] {
+            let why = store.import(vec![], given(&[damaged])).await.unwrap_err().to_string();
+            assert!(why.contains("checksum") && why.contains("table a"), "{why}");
+        }
+        let cut = vec![Ok(kept[0].clone()), Err(Error::Rows("cut".to_owned()))];
+        assert!(store.import(vec![], cut).await.is_err());
+        assert_eq!(rows(&store, &[]), kept);
+    }
+
+    fn given(rows: &[Row]) -> Vec<Result<Row>> {
+        rows.iter().cloned().map(Ok).collect()
     }
 
     #[test]

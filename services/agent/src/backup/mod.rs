@@ -277,7 +277,8 @@ pub fn take_up(dir: &Path, store: &Store, books: &Books) -> Result<Option<usize>
             "rows of the backup are unreadable or of unfinished jobs, and were left out"
         );
     }
-    store.import(left_alone(), union::with(store, tables)?).wait()?;
+    let all = union::with(store, tables)?;
+    store.import(left_alone(), all.into_iter().map(Ok)).wait()?;
     // Beside the import: until the rows are gone both are done again at every start.
     store.write(past::revoke_again).wait()?;
     for file in files {

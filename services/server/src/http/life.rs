@@ -223,12 +223,12 @@ pub async fn restore(
         return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
     };
     let dir = app.life.data.clone();
-    let (head, rows) = blocking(move || backup::open(&bytes, &form.passphrase)).await??;
-    let (of_agent, rows) = backup::agent::split(rows);
+    let opened = blocking(move || backup::open(&bytes, &form.passphrase, &dir)).await??;
+    let head = opened.head.clone();
     if app.hub(crate::hub::Hub::has_agent) && head.agent {
-        backup::agent::hand_over(&app, of_agent, &person.name).await?;
+        backup::agent::hand_over(&app, &opened.of_agent, &person.name).await?;
     }
-    blocking(move || backup::lay_down(&dir, &rows)).await??;
+    blocking(move || opened.lay_down()).await??;
     *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
     let message = format!(
         "{} put back the backup of {} of {}",

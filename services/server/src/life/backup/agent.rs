@@ -42,33 +42,31 @@ pub async fn gather(app: &App) -> Result<Vec<Row>, Problem> {
     Ok(all)
 }
 
-/// The agent's rows, under the names that it knows, and the server's.
-pub fn split(rows: Vec<Row>) -> (Vec<BackupRow>, Vec<Row>) {
-    let (its, ours): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.table.starts_with(PREFIX));
-    let its = its.into_iter().map(|row| BackupRow {
-        table: row.table.trim_start_matches(PREFIX).to_owned(),
-        key: hex::encode(row.key),
-        value: hex::encode(row.value),
-    });
-    (its.collect(), ours)
+/// Whether a row of a backup is the agent's.
+pub fn is_its(row: &Row) -> bool {
+    row.table.starts_with(PREFIX)
 }
 
 /// Hands the agent its rows; with the last of them it starts again.
 ///
 /// # Errors
 /// When it is away, tests drives, or its medium fails: then it goes on with what it had.
-pub async fn hand_over(app: &App, rows: Vec<BackupRow>, actor: &str) -> Result<(), Problem> {
+pub async fn hand_over(app: &App, rows: &[Row], actor: &str) -> Result<(), Problem> {
     let mut pages: Vec<Vec<BackupRow>> = vec![Vec::new()];
     let mut bytes = 0;
     for row in rows {
-        let length = (row.key.len() + row.value.len()) / 2;
+        let length = row.key.len() + row.value.len();
         if bytes + length > PAGE && bytes > 0 {
             pages.push(Vec::new());
             bytes = 0;
         }
         bytes += length;
         if let Some(page) = pages.last_mut() {
-            page.push(row);
+            page.push(BackupRow {
+                table: row.table.trim_start_matches(PREFIX).to_owned(),
+                key: hex::encode(&row.key),
+                value: hex::encode(&row.value),
+            });
         }
     }
     let last = pages.len() - 1;

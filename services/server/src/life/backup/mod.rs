@@ -16,7 +16,7 @@ mod row;
 pub mod seal;
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -29,8 +29,9 @@ use wire::Time;
 
 use crate::tables;
 
-/// Most bytes that the rows of a backup may have: a file of a few kilobytes can promise terabytes.
-const ROWS_MAX: u64 = 128 << 20;
+/// Most bytes that the rows of a backup may have: what the two stores can hold. A file of a few kilobytes can promise
+/// terabytes.
+const ROWS_MAX: u64 = 2 * tables::MAP_SIZE as u64;
 
 /// Tables of what is under way at this moment: told again months later, on another box, it would only confuse.
 fn passing() -> Vec<&'static str> {
@@ -126,46 +127,77 @@ pub fn look(file: &[u8]) -> Result<Head, Error> {
     Ok(head)
 }
 
-/// The rows of a backup, every byte of it checked.
-///
-/// # Errors
-/// When it is not whole, not unchanged, or the passphrase is another.
-pub fn open(file: &[u8], passphrase: &str) -> Result<(Head, Vec<Row>), Error> {
-    let head = look(file)?;
-    let packed = seal::open(file, passphrase)?;
-    let mut rows = row::read_all(&mut DeflateDecoder::new(packed.as_slice()).take(ROWS_MAX))?;
-    // Backups of earlier versions have more of it.
-    rows.retain(|row| !passing().contains(&row.table.as_str()));
-    Ok((head, rows))
+/// A backup that was read to its end, every byte of it checked.
+#[derive(Debug)]
+pub struct Opened {
+    /// What it says of itself.
+    pub head: Head,
+    /// The agent's rows, which go back to it.
+    pub of_agent: Vec<Row>,
+    dir: PathBuf,
+    /// Whether the next start takes it up.
+    laid: bool,
 }
 
-/// Lays the rows down for the next start.
+/// Opens a backup and lays the server's rows into `dir`, not yet for the next start. They go there one by one: the rows
+/// of a full store would fill the memory of a small box.
 ///
 /// # Errors
-/// When the medium does not take them.
-pub fn lay_down(dir: &Path, rows: &[Row]) -> Result<(), Error> {
-    let path = dir.join(WAITING);
-    let new = dir.join("restore.new");
-    let write = || {
-        let mut file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        {
-            let mut out = std::io::BufWriter::new(&mut file);
-            for row in rows {
-                row::write(&mut out, row)?;
-            }
-            row::end(&mut out)?;
-            out.flush()?;
-        }
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        File::open(dir)?.sync_all()
+/// When it is not whole, not unchanged, the passphrase is another, or the medium does not take the rows.
+pub fn open(file: &[u8], passphrase: &str, dir: &Path) -> Result<Opened, Error> {
+    let head = look(file)?;
+    let packed = seal::open(file, passphrase)?;
+    let mut opened = Opened {
+        head,
+        of_agent: Vec::new(),
+        dir: dir.to_owned(),
+        laid: false,
     };
-    write().map_err(|error| Error::File(path.clone(), error))
+    let path = opened.path();
+    let failed = |error| Error::File(path.clone(), error);
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut out = std::io::BufWriter::new(options.open(&path).map_err(failed)?);
+    for row in row::read(DeflateDecoder::new(packed.as_slice()).take(ROWS_MAX)) {
+        let row = row?;
+        if agent::is_its(&row) {
+            opened.of_agent.push(row);
+        } else if !passing().contains(&row.table.as_str()) {
+            // Backups of earlier versions have more of it.
+            row::write(&mut out, &row).map_err(failed)?;
+        }
+    }
+    row::end(&mut out).map_err(failed)?;
+    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    Ok(opened)
+}
+
+impl Opened {
+    fn path(&self) -> PathBuf {
+        self.dir.join("restore.new")
+    }
+
+    /// Has the next start take up the server's rows.
+    ///
+    /// # Errors
+    /// When the medium does not take them.
+    pub fn lay_down(mut self) -> Result<(), Error> {
+        let path = self.dir.join(WAITING);
+        let failed = |error| Error::File(path.clone(), error);
+        fs::rename(self.path(), &path).map_err(failed)?;
+        self.laid = true;
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if !self.laid {
+            // Left behind it takes room until the next backup is opened, no more.
+            let _ = fs::remove_file(self.path());
+        }
+    }
 }
 
 /// Puts rows that wait into `store`; whether there were any. Called before anything has read it.
@@ -190,18 +222,17 @@ pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(Error::File(path, error)),
     };
-    let rows = row::read_all(&mut std::io::BufReader::new(file));
-    let done = match rows {
-        Ok(rows) => store.import(Vec::new(), rows).await.map_err(Error::from),
-        Err(bad) => Err(bad.into()),
-    };
+    let rows =
+        row::read(std::io::BufReader::new(file)).map(|row| row.map_err(|bad| store::Error::Rows(bad.to_string())));
+    let done = store.import(Vec::new(), rows).await;
     // Once in the store, or of no use: either way not again.
     let gone = match &done {
         Ok(()) => fs::remove_file(&path),
         Err(_) => fs::rename(&path, dir.join("restore.bad")),
     };
     gone.map_err(|error| Error::File(path, error))?;
-    done.map(|()| true)
+    done?;
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -239,6 +270,11 @@ mod tests {
         }
     }
 
+    fn laid(opened: &Opened) -> Vec<Row> {
+        let file = File::open(opened.path()).unwrap();
+        row::read(file).collect::<Result<_, _>>().unwrap()
+    }
+
     #[tokio::test]
     async fn a_backup_goes_to_another_box_without_the_sessions() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -266,16 +302,19 @@ mod tests {
             "nothing of it is in clear"
         );
         assert_eq!(look(&file).unwrap(), head());
-        assert!(matches!(open(&file, "another passphrase"), Err(Error::Seal(_))));
-        let (_, rows) = open(&file, "a long passphrase").unwrap();
-        assert_eq!(rows.len(), 2);
+        assert!(matches!(
+            open(&file, "another passphrase", other.path()),
+            Err(Error::Seal(_))
+        ));
+        let opened = open(&file, "a long passphrase", other.path()).unwrap();
+        assert_eq!(laid(&opened).len(), 2);
 
         let target = open_store(other.path());
         target
             .write(move |w| state.put(w, "was here", &serde_json::json!(1)))
             .await
             .unwrap();
-        lay_down(other.path(), &rows).unwrap();
+        opened.lay_down().unwrap();
         assert!(take_up(other.path(), &target).await.unwrap());
         assert!(!take_up(other.path(), &target).await.unwrap(), "once only");
         let (user, old) = target
@@ -311,7 +350,7 @@ mod tests {
             .write(move |w| open_alerts.put(w, &7, &serde_json::json!({ "id": 7 })))
             .await
             .unwrap();
-        let rows = |file: &[u8]| open(file, "a long passphrase").unwrap().1;
+        let rows = |file: &[u8]| laid(&open(file, "a long passphrase", dir.path()).unwrap());
         assert!(rows(&take(&store, &[], &head(), "a long passphrase").unwrap()).is_empty());
         // As an earlier version made it.
         let row = Row {
@@ -320,6 +359,38 @@ mod tests {
             value: b"{}".to_vec(),
         };
         assert!(rows(&take(&store, &[row], &head(), "a long passphrase").unwrap()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_store_has_room_for_comes_back() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = open_store(one.path());
+        let state = Table::<u64, String>::new("events");
+        // More than the 128 MiB that were the bound once.
+        let long = "x".repeat(4 << 20);
+        for n in 0..33_u64 {
+            let long = long.clone();
+            store.write(move |w| state.put(w, &n, &long)).await.unwrap();
+        }
+        let file = take(&store, &[], &head(), "a long passphrase").unwrap();
+        let opened = open(&file, "a long passphrase", other.path()).unwrap();
+        opened.lay_down().unwrap();
+        let target = open_store(other.path());
+        assert!(take_up(other.path(), &target).await.unwrap());
+        let last = target.read(|r| state.get(r, &32)).unwrap().unwrap();
+        assert_eq!(last.len(), long.len());
+    }
+
+    #[test]
+    fn what_is_not_laid_down_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open_store(dir.path());
+        let file = take(&store, &[], &head(), "a long passphrase").unwrap();
+        let opened = open(&file, "a long passphrase", dir.path()).unwrap();
+        let path = opened.path();
+        assert!(path.exists());
+        drop(opened);
+        assert!(!path.exists() && !dir.path().join(WAITING).exists());
     }
 
     #[tokio::test]

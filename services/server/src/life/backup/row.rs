@@ -59,17 +59,34 @@ pub fn end(out: &mut impl Write) -> io::Result<()> {
     out.write_all(&[0])
 }
 
-/// Reads all rows to their end.
-///
-/// # Errors
-/// When they are cut, too long, or followed by something.
-pub fn read_all(from: &mut impl Read) -> Result<Vec<Row>, Bad> {
-    let mut rows = Vec::new();
-    loop {
-        let at = rows.len();
+/// Reads rows one by one. An error, which is the last, when they are cut, too long, or followed by something.
+pub fn read<R: Read>(from: R) -> Rows<R> {
+    Rows {
+        from,
+        at: 0,
+        over: false,
+    }
+}
+
+/// Rows that are being read.
+#[derive(Debug)]
+pub struct Rows<R> {
+    from: R,
+    /// Rows that were read.
+    at: usize,
+    over: bool,
+}
+
+impl<R: Read> Rows<R> {
+    /// The next row; `None` at their end.
+    fn row(&mut self) -> Result<Option<Row>, Bad> {
+        let (from, at) = (&mut self.from, self.at);
         let [length] = fixed(from, at)?;
         if length == 0 {
-            break;
+            return match from.read(&mut [0]) {
+                Ok(0) => Ok(None),
+                _ => Err(Bad::Trailing),
+            };
         }
         let table = part(from, at, "table", u32::from(length), 255)?;
         let table = String::from_utf8(table).map_err(|_| Bad::Table { at })?;
@@ -77,11 +94,21 @@ pub fn read_all(from: &mut impl Read) -> Result<Vec<Row>, Bad> {
         let key = part(from, at, "key", key, KEY_MAX)?;
         let value = u32::from_le_bytes(fixed(from, at)?);
         let value = part(from, at, "value", value, VALUE_MAX)?;
-        rows.push(Row { table, key, value });
+        Ok(Some(Row { table, key, value }))
     }
-    match from.read(&mut [0]) {
-        Ok(0) => Ok(rows),
-        _ => Err(Bad::Trailing),
+}
+
+impl<R: Read> Iterator for Rows<R> {
+    type Item = Result<Row, Bad>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let row = self.row().transpose();
+        self.at += 1;
+        self.over = !matches!(row, Some(Ok(_)));
+        row
     }
 }
 
@@ -114,6 +141,10 @@ mod tests {
 
     use super::*;
 
+    fn read_all(bytes: &[u8]) -> Result<Vec<Row>, Bad> {
+        read(bytes).collect()
+    }
+
     proptest! {
         #[test]
         fn rows_come_back_and_no_cut_does(
@@ -126,23 +157,23 @@ mod tests {
                 write(&mut bytes, row).unwrap();
             }
             end(&mut bytes).unwrap();
-            prop_assert_eq!(read_all(&mut bytes.as_slice()).unwrap(), rows);
+            prop_assert_eq!(read_all(&bytes).unwrap(), rows);
             let cut = cut.index(bytes.len());
-            prop_assert!(read_all(&mut &bytes[..cut]).is_err());
+            prop_assert!(read_all(&bytes[..cut]).is_err());
             bytes.push(0);
-            prop_assert!(matches!(read_all(&mut bytes.as_slice()), Err(Bad::Trailing)));
+            prop_assert!(matches!(read_all(&bytes), Err(Bad::Trailing)));
         }
 
         #[test]
         fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read_all(&mut bytes.as_slice());
+            let _ = read_all(&bytes);
         }
     }
 
     #[test]
     fn a_length_that_nothing_has_is_named() {
         let bytes = [&[1, b'a'][..], &u32::MAX.to_le_bytes()].concat();
-        let why = read_all(&mut bytes.as_slice()).unwrap_err().to_string();
+        let why = read_all(&bytes).unwrap_err().to_string();
         assert_eq!(why, "row 0 has a key of 4294967295 bytes");
     }
 }
