@@ -1,4 +1,5 @@
-//! DATA's file system: checked where its last end was not clean, mounted, else repaired, else made.
+//! DATA's file system: checked where its last end was not clean, mounted, else repaired, else made. One whose superblock is
+//! not there at all is brought back from a copy before anything is made (`lost`).
 //!
 //! The kernel replays a journal by itself, but mounts a file system that carries an error all the same, and then goes on
 //! reading only: services could not start on it, boot after boot. So one that was not left cleanly is shown to `e2fsck`
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount as mount_it, umount2};
 
+use super::lost::{self, Fate};
 use super::proof::Proof;
 use super::reset;
 use crate::shell::helper::Line;
@@ -23,6 +25,20 @@ use crate::shell::helper::Line;
 pub(super) const STATE: &str = "/var/lib/kiln";
 
 const E2FSCK: &str = "/usr/sbin/e2fsck";
+const MKE2FS: &str = "/usr/sbin/mke2fs";
+/// How DATA is made; the partition follows.
+pub(super) const MAKING: [&str; 10] = [
+    "-q",
+    "-F",
+    "-t",
+    "ext4",
+    "-m",
+    "0",
+    "-L",
+    "DATA",
+    "-E",
+    "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
+];
 
 /// What a superblock tells of its file system's last end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +72,8 @@ fn superblock(part: &Path) -> io::Result<[u8; 1024]> {
     Ok(bytes)
 }
 
-/// Mounts DATA for writing. Says how: `plain`, `repaired`, `made`, `remade` or `reset`.
+/// Mounts DATA for writing. Says how: `plain`, `repaired`, `made` (there was none), `remade` (what was there is lost) or
+/// `reset`.
 ///
 /// # Errors
 /// In words, where it can neither be mounted nor repaired nor made.
@@ -64,11 +81,18 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     let reset = reset::asked(part);
     let found = superblock(part).map_err(|e| format!("reading {}: {e}", part.display()))?;
     // What was there before a reset is of no interest, and is never mounted.
-    let found = if reset { End::None } else { end(&found) };
+    let mut found = if reset { End::None } else { end(&found) };
     let node = part.to_string_lossy();
-    let mut repaired = false;
+    let (mut repaired, mut anew) = (false, "remade");
     match found {
-        End::None | End::Clean => {}
+        End::None if reset => {}
+        End::None => match lost::settle(part, &mut |options| revive(line, options, &node))? {
+            Fate::New => anew = "made",
+            Fate::Lost => {}
+            // A file system like any other from here on.
+            Fate::Revived => (found, repaired) = (End::Faulty, true),
+        },
+        End::Clean => {}
         // Replays the journal and, where that was all, is done in no time. Status: 1 and 2 repaired, 4 could not by itself.
         End::Cut => {
             line.say("progress DATA was not unmounted at the last end: its journal is replayed");
@@ -80,10 +104,10 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
         End::Faulty => repaired = repair(line, part).is_some_and(|status| status < 4),
     }
     let how = if repaired { "repaired" } else { "plain" };
-    if !reset && for_writing(line, part) == Mounted::Yes {
-        return Ok(how);
-    }
     if found != End::None {
+        if for_writing(line, part) == Mounted::Yes {
+            return Ok(how);
+        }
         let status = repair(line, part);
         match for_writing(line, part) {
             Mounted::Yes => return Ok("repaired"),
@@ -101,20 +125,11 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
         }
     }
     line.say("progress making DATA");
-    let args = [
-        "-q",
-        "-F",
-        "-t",
-        "ext4",
-        "-m",
-        "0",
-        "-L",
-        "DATA",
-        "-E",
-        "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
-        &node,
-    ];
-    let status = run(line, "/usr/sbin/mke2fs", &args, "making DATA");
+    // A power cut while it is made must not bring back what was there before.
+    lost::forget(part).map_err(|e| format!("taking the old DATA's superblocks away: {e}"))?;
+    let mut args = MAKING.to_vec();
+    args.push(&node);
+    let status = run(line, MKE2FS, &args, "making DATA");
     if reset {
         // Only a file system that was really made anew loses its mark.
         return match (status, reset::done(part), try_mount(part)) {
@@ -124,13 +139,22 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
             )),
         };
     }
-    match (try_mount(part), status) {
-        (Ok(()), _) if found != End::None => Ok("remade"),
-        (Ok(()), _) => Ok("made"),
-        (Err(e), status) => Err(format!(
-            "DATA could not be made (mke2fs status {status:?}) and mounted: {e}"
-        )),
+    if status == Some(0)
+        && let Err(e) = lost::made(part)
+    {
+        line.say(&format!("progress DATA is made, but still noted as new: {e}"));
     }
+    try_mount(part)
+        .map(|()| anew)
+        .map_err(|e| format!("DATA could not be made (mke2fs status {status:?}) and mounted: {e}"))
+}
+
+/// Runs `e2fsck` over a DATA without its first superblock.
+fn revive(line: &Line, options: &[&str], node: &str) -> Option<i32> {
+    line.say("progress DATA has lost its superblock: a copy is looked for");
+    let mut args = options.to_vec();
+    args.push(node);
+    run(line, E2FSCK, &args, "repairing DATA")
 }
 
 fn repair(line: &Line, part: &Path) -> Option<i32> {

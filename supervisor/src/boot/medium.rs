@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 use super::data::{self, STATE};
 use super::gpt::{Gpt, SECTOR, guid_text};
 use super::guid::{self, Need};
+use super::lost;
 use super::mark;
 use super::mirror::Mirror;
 use super::modules::Modules;
@@ -256,6 +257,7 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
         .find(|p| guid_text(&p.guid) == part)
         .map(|p| p.first);
     let gpt = grow_partition(line, &disk, &gpt, bytes).unwrap_or(gpt);
+    note_new(line, found, &gpt);
     let gpt = own_names(line, &disk, gpt, bytes, part);
     let Some(data) = gpt.data() else {
         return Err("DATA is gone".into());
@@ -289,6 +291,16 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     }
     line.say(&format!("mounted {how}"));
     Ok(())
+}
+
+/// Notes that a fresh image has no DATA yet, before its GUIDs, by which that is known, are gone: the power may go before DATA
+/// is made, and what the stick was before may lie behind the image.
+fn note_new(line: &Line, found: &Found, gpt: &Gpt) {
+    if let (Need::Names, Some(data)) = (guid::need(gpt, true), gpt.data())
+        && let Err(e) = lost::note_new(&found.partition(data.number))
+    {
+        line.say(&format!("progress noting that DATA is new: {e}"));
+    }
 }
 
 /// Makes the table the medium's own, or mends it; DATA lies where it lay in either case.

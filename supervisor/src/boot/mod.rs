@@ -14,6 +14,7 @@ mod fat;
 pub mod gpt;
 pub mod guid;
 pub mod identity;
+mod lost;
 mod machine;
 pub mod mark;
 pub mod medium;

@@ -42,7 +42,11 @@ pub(super) fn done(part: &Path) -> io::Result<()> {
     if asked(part) { write(part, &[0u8; 512]) } else { Ok(()) }
 }
 
-fn write(part: &Path, sector: &[u8; 512]) -> io::Result<()> {
+/// Writes DATA's first sector, durably.
+///
+/// # Errors
+/// The medium does not take it.
+pub(super) fn write(part: &Path, sector: &[u8; 512]) -> io::Result<()> {
     let f = OpenOptions::new().write(true).custom_flags(libc::O_DSYNC).open(part)?;
     f.write_all_at(sector, 0)?;
     f.sync_all()
