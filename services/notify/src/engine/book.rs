@@ -7,7 +7,7 @@ use wire::{Problem, Time};
 
 use super::{
     COLLECTED, Changed, Delivery, Engine, HISTORY, HISTORY_MAX, Index, QUEUE, QUEUE_MAX, Refused, SERVICES, STATE,
-    Status, TOLD, TOLD_MAX, Waiting, dropped_key, due_key, index,
+    Status, TOLD, TOLD_MAX, Waiting, dropped_key, due_key, lock,
 };
 use crate::answer::Failed;
 use crate::message::Message;
@@ -172,7 +172,7 @@ impl Engine {
     /// How many messages wait for each channel.
     pub fn waiting(&self) -> BTreeMap<u64, usize> {
         let mut out = BTreeMap::new();
-        for (service, _) in index(&self.index).values() {
+        for (service, _) in lock(&self.index).values() {
             *out.entry(*service).or_insert(0) += 1;
         }
         out
@@ -249,7 +249,7 @@ impl Engine {
     /// When the channel is gone or the environment's, or the medium fails.
     pub async fn remove(&self, id: u64) -> Result<(), Refused> {
         self.own(id)?;
-        let own: Vec<u64> = index(&self.index)
+        let own: Vec<u64> = lock(&self.index)
             .iter()
             .filter(|(_, (of, _))| *of == id)
             .map(|(id, _)| *id)
@@ -273,7 +273,7 @@ impl Engine {
                 SERVICES.delete(w, &id).map(|_| ())
             })
             .await?;
-        let mut index = index(&self.index);
+        let mut index = lock(&self.index);
         for id in own {
             index.remove(&id);
         }

@@ -4,7 +4,7 @@ use store::Write;
 use wire::Time;
 use wire::event::{Event, Severity};
 
-use super::{COLLECTED, COLLECTED_MAX, Changed, Engine, Host, Line, STATE, book, dropped_key, due_key, index};
+use super::{COLLECTED, COLLECTED_MAX, Changed, Engine, Host, Line, STATE, book, dropped_key, due_key, lock};
 use crate::message::{BODY_MAX, Facts, Message, cut, of_event, one_line};
 use crate::service::Service;
 
@@ -65,7 +65,7 @@ impl Engine {
                 continue;
             }
             let facts = host.facts(None);
-            let waiting = index(&self.index).clone();
+            let waiting = lock(&self.index).clone();
             let changed = self
                 .store
                 .write(move |w| {

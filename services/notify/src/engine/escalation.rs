@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use wire::Time;
 use wire::event::{Event, NewEvent, Severity};
 
-use super::{Changed, Engine, Host, TOLD, book, digest, index, recall};
+use super::{Changed, Engine, Host, TOLD, book, digest, lock, recall};
 use crate::message::{self, BODY_MAX, Facts, Message, cut};
 use crate::route::{Decision, Routed, is_cooling, remembered, when};
 use crate::service::{ESCALATE, Service};
@@ -300,7 +300,7 @@ impl Engine {
                 continue;
             };
             let facts = host.facts(Some(&kept.event));
-            let (services, waiting) = (self.services(), index(&self.index).clone());
+            let (services, waiting) = (self.services(), lock(&self.index).clone());
             let (changed, told) = self
                 .store
                 .write(move |w| {

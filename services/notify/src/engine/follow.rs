@@ -2,7 +2,7 @@
 
 use wire::event::Event;
 
-use super::{BATCH, CURSOR, Changed, Engine, Host, STATE, TOLD, book, digest, escalation, index, recall};
+use super::{BATCH, CURSOR, Changed, Engine, Host, STATE, TOLD, book, digest, escalation, lock, recall};
 use crate::message::{self, Facts};
 use crate::route::{Decision, route};
 
@@ -26,7 +26,7 @@ impl Engine {
                 (event, facts)
             })
             .collect();
-        let (services, now, waiting) = (self.services(), host.now(), index(&self.index).clone());
+        let (services, now, waiting) = (self.services(), host.now(), lock(&self.index).clone());
         let changed = self
             .store
             .write(move |w| {

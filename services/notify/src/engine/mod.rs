@@ -14,12 +14,13 @@
 
 mod book;
 mod digest;
+mod due;
 mod escalation;
 mod follow;
 mod retry;
 mod tables;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use crate::answer::Failed;
 use crate::message::{self, Facts, Message};
 use crate::send::{Attempt, Sender};
 use crate::service::Service;
+use due::{Index, Quiet};
 pub use escalation::{Alert, Step};
 pub use retry::{GIVE_UP, WAITS};
 use tables::{
@@ -74,9 +76,6 @@ pub enum Refused {
     Store(#[from] store::Error),
 }
 
-/// What waits, in memory: number → channel and next attempt.
-type Index = BTreeMap<u64, (u64, Time)>;
-
 /// See the module.
 #[derive(Debug)]
 pub struct Engine {
@@ -85,13 +84,14 @@ pub struct Engine {
     sender: Sender,
     services: RwLock<Vec<Service>>,
     index: Mutex<Index>,
+    quiet: Mutex<Quiet>,
     open: Mutex<escalation::Open>,
     /// How many alerts nobody has acknowledged.
     unacknowledged: watch::Sender<usize>,
     wake: Notify,
 }
 
-fn index(mutex: &Mutex<Index>) -> MutexGuard<'_, Index> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -150,6 +150,7 @@ impl Engine {
             sender,
             services: RwLock::new(services),
             index: Mutex::new(waiting),
+            quiet: Mutex::default(),
             unacknowledged: watch::channel(open.len()).0,
             open: Mutex::new(open),
             wake: Notify::new(),
@@ -193,7 +194,7 @@ impl Engine {
                 }
             };
             let now = host.now();
-            let (due, next) = self.due(now, &busy);
+            let (due, next) = due::due(&lock(&self.index), &lock(&self.quiet), &busy, now);
             let next = next.into_iter().chain(self.next_escalation()).min();
             for (id, service) in due {
                 busy.insert(service);
@@ -228,27 +229,9 @@ impl Engine {
         while sending.join_next().await.is_some() {}
     }
 
-    /// What may be tried now, one a channel, the oldest first; and when there will be more.
-    fn due(&self, now: Time, busy: &BTreeSet<u64>) -> (Vec<(u64, u64)>, Option<Time>) {
-        let mut taken = busy.clone();
-        let mut due = Vec::new();
-        let mut next: Option<Time> = None;
-        for (id, (service, at)) in index(&self.index).iter() {
-            let odd = now.checked_add(FARTHEST).is_ok_and(|farthest| *at > farthest);
-            if *at <= now || odd {
-                if taken.insert(*service) {
-                    due.push((*id, *service));
-                }
-            } else if next.is_none_or(|next| *at < next) {
-                next = Some(*at);
-            }
-        }
-        (due, next)
-    }
-
     fn apply(&self, changed: Changed) {
         self.apply_open(&changed);
-        let mut index = index(&self.index);
+        let mut index = lock(&self.index);
         for (id, service, next) in changed.queued {
             index.insert(id, (service, next));
         }
@@ -262,7 +245,7 @@ impl Engine {
         let waiting = match self.store.read(|r| QUEUE.get(r, &id)) {
             Ok(Some(waiting)) => waiting,
             Ok(None) => {
-                index(&self.index).remove(&id);
+                lock(&self.index).remove(&id);
                 return;
             }
             Err(error) => {
@@ -297,7 +280,7 @@ impl Engine {
     }
 
     fn put_off(&self, id: u64, now: Time) {
-        if let Some((_, next)) = index(&self.index).get_mut(&id) {
+        if let Some((_, next)) = lock(&self.index).get_mut(&id) {
             *next = now.checked_add(AFTER_FAILURE).unwrap_or(now);
         }
     }
@@ -307,6 +290,11 @@ impl Engine {
         waiting.attempts += 1;
         waiting.done = attempt.done;
         let service = waiting.service;
+        let asked = attempt.failed.as_ref().and_then(|failed| failed.after);
+        match asked.and_then(|after| now.checked_add(after).ok()) {
+            Some(until) => lock(&self.quiet).insert(service, until),
+            None => lock(&self.quiet).remove(&service),
+        };
         let next = attempt
             .failed
             .as_ref()
@@ -321,10 +309,10 @@ impl Engine {
         self.store.write(move |w| book::settle(w, id, kept, &outcome)).await?;
         match next {
             Some(next) => {
-                index(&self.index).insert(id, (service, next));
+                lock(&self.index).insert(id, (service, next));
             }
             None => {
-                index(&self.index).remove(&id);
+                lock(&self.index).remove(&id);
             }
         }
         let given_up = next.is_none();
