@@ -384,7 +384,12 @@ mod tests {
     #[test]
     fn zones_are_known_without_the_machines_own_data() {
         let built_in = jiff::tz::TimeZoneDatabase::bundled();
-        for name in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"] {
+        for name in [
+            "Europe/Berlin",
+            "America/New_York",
+            "Asia/Kolkata",
+            "Australia/Lord_Howe",
+        ] {
             assert!(built_in.get(name).is_ok(), "{name}");
         }
     }
