@@ -1,6 +1,7 @@
 //! dhcpcd's hook: our own program in place of its shell scripts. dhcpcd itself sets addresses and routes; here name servers
 //! and time servers of all interfaces are put together, for the resolver and for chrony.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -11,6 +12,9 @@ use crate::boot::site::is_host;
 
 /// Most name servers that a resolver looks at (resolv.conf(5)).
 const NAMESERVERS_MAX: usize = 3;
+
+/// Most domains that every resolver searches in (resolv.conf(5)).
+const SEARCH_MAX: usize = 6;
 
 /// What one interface's protocol has told.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,7 +37,7 @@ enum Change {
 
 /// Called by dhcpcd with what has happened in its environment.
 pub fn main() -> ExitCode {
-    let vars: Vec<(String, String)> = std::env::vars().collect();
+    let vars = texts(std::env::vars_os());
     let var = |name: &str| vars.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v.as_str());
     let name = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) && !s.starts_with('.');
     let (interface, protocol) = (var("interface"), var("protocol"));
@@ -55,6 +59,12 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What a DHCP server sends need not be UTF-8: such a value is told with replacement characters, and costs none of the others.
+fn texts(vars: impl Iterator<Item = (OsString, OsString)>) -> Vec<(String, String)> {
+    let text = |s: OsString| s.to_string_lossy().into_owned();
+    vars.map(|(key, value)| (text(key), text(value))).collect()
+}
+
 fn change(reason: &str, vars: &[(String, String)]) -> Change {
     match reason {
         "BOUND" | "RENEW" | "REBIND" | "REBOOT" | "INFORM" | "STATIC" | "TEST" | "BOUND6" | "RENEW6" | "REBIND6"
@@ -67,6 +77,7 @@ fn change(reason: &str, vars: &[(String, String)]) -> Change {
 
 fn told(vars: &[(String, String)]) -> Told {
     let mut told = Told::default();
+    let mut listed = None;
     let addresses = |v: &str| -> Vec<String> {
         let good = v.split_whitespace().filter(|s| s.parse::<std::net::IpAddr>().is_ok());
         good.map(str::to_owned).collect()
@@ -76,6 +87,17 @@ fn told(vars: &[(String, String)]) -> Told {
         match key.as_str() {
             "new_domain_name_servers" | "new_dhcp6_name_servers" => told.nameservers.extend(addresses(value)),
             _ if rdnss => told.nameservers.extend(addresses(value)),
+            // A list to search in says more than the name of the network.
+            "new_domain_search" | "new_dhcp6_domain_search" => {
+                let names: Vec<&str> = value
+                    .split_whitespace()
+                    .filter(|s| is_host(s))
+                    .take(SEARCH_MAX)
+                    .collect();
+                if !names.is_empty() {
+                    listed = Some(names.join(" "));
+                }
+            }
             "new_domain_name" if is_host(value) => told.search = Some(value.clone()),
             "new_ntp_servers" | "new_dhcp6_sntp_servers" => {
                 told.ntp
@@ -84,6 +106,7 @@ fn told(vars: &[(String, String)]) -> Told {
             _ => {}
         }
     }
+    told.search = listed.or(told.search);
     told
 }
 
@@ -183,6 +206,46 @@ mod tests {
         };
         assert_eq!(t, Told::default());
         assert_eq!(change("PREINIT", &lease), Change::None);
+    }
+
+    #[test]
+    fn a_list_to_search_in_goes_before_the_networks_name() {
+        let search = |list: &[(&str, &str)]| told(&vars(list)).search;
+        let name = ("new_domain_name", "lan.example");
+        let list = ("new_domain_search", "a.example b;c b.example");
+        assert_eq!(search(&[list, name]).as_deref(), Some("a.example b.example"));
+        assert_eq!(search(&[name, list]).as_deref(), Some("a.example b.example"));
+        assert_eq!(
+            search(&[name, ("new_domain_search", "b;c")]).as_deref(),
+            Some("lan.example")
+        );
+        let six = "a b c d e f";
+        assert_eq!(
+            search(&[("new_dhcp6_domain_search", &format!("{six} g"))]).as_deref(),
+            Some(six)
+        );
+    }
+
+    #[test]
+    fn what_is_not_utf_8_costs_nothing_else() {
+        use std::os::unix::ffi::OsStringExt;
+        let raw = |s: &[u8]| OsString::from_vec(s.to_vec());
+        let lease = texts(
+            [
+                (raw(b"new_domain_name"), raw(b"caf\xe9.example")),
+                (raw(b"new_\xff"), raw(b"\xff")),
+                (raw(b"new_domain_name_servers"), raw(b"10.0.2.3 \xfe")),
+            ]
+            .into_iter(),
+        );
+        let nameservers = vec!["10.0.2.3".to_owned()];
+        assert_eq!(
+            change("BOUND", &lease),
+            Change::Set(Told {
+                nameservers,
+                ..Told::default()
+            })
+        );
     }
 
     #[test]
