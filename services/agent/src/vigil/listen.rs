@@ -1,7 +1,7 @@
 //! The optional listener (`--listen ADDR`): the HTTP paths that existing servers ask of an add-on's URL.
 //!
 //! Every request needs the add-on token, as existing servers send it with what they forward. They send none with an action;
-//! so `plan`, `start` and `execute` are heard without one, and lead to the same refusal or the same gate as a frame.
+//! so `plan`, `start` and `execute` are heard without one, if no browser's page sends them, and lead to the same refusal or the same gate as a frame.
 //! Connections, heads, bodies and their times are bounded. Plain HTTP: an existing server speaks nothing else to an add-on.
 
 use std::convert::Infallible;
@@ -30,6 +30,20 @@ use crate::uplink::{self, FromServer};
 
 /// Longest body: that of a forwarded request of existing servers.
 const BODY_MAX: usize = 65_536;
+
+/// A person's browser can be made to send what no server did: whatever bears the mark of a page is not a server's.
+fn from_no_page(headers: &HeaderMap) -> Result<(), Problem> {
+    let marks = ["origin", "sec-fetch-site", "sec-fetch-mode"];
+    match marks.into_iter().find(|name| headers.contains_key(*name)) {
+        None => Ok(()),
+        Some(name) => {
+            let problem = Problem::new("origin-refused", 403, "This request comes from a page");
+            Err(problem.with(format!(
+                "It has the header {name}; without the add-on token only servers are heard."
+            )))
+        }
+    }
+}
 
 /// Most connections at once.
 const CONNECTIONS: usize = 32;
@@ -135,7 +149,7 @@ impl Listener {
             head.method == Method::POST && matches!(path.as_str(), "/api/plan" | "/api/start" | "/api/execute");
         match bearer(&head.headers) {
             Some(given) if same(given, &self.token) => {}
-            None if gate_step => {}
+            None if gate_step => from_no_page(&head.headers)?,
             _ => {
                 let problem = Problem::new("unauthorized", 401, "The add-on token is missing or wrong");
                 return Err(problem.with("Send it as Authorization: Bearer TOKEN."));
@@ -256,7 +270,18 @@ fn same(given: &str, token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn a_page_is_no_server() {
+        let with =
+            |name: &'static str| HeaderMap::from_iter([(header::HeaderName::from_static(name), "x".parse().unwrap())]);
+        assert!(from_no_page(&with("user-agent")).is_ok());
+        for name in ["origin", "sec-fetch-site", "sec-fetch-mode"] {
+            assert_eq!(from_no_page(&with(name)).unwrap_err().status, 403, "{name}");
+        }
+    }
 
     #[test]
     fn only_the_whole_token_is_the_token() {

@@ -19,6 +19,7 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use percent_encoding::percent_decode_str;
 
 use super::{Refusal, person};
 use crate::app::App;
@@ -144,6 +145,13 @@ fn refused(
     None
 }
 
+/// Why a path names nothing: undone, it is no text.
+fn unreadable(path: &str) -> Option<Refusal> {
+    percent_decode_str(path).decode_utf8().err().map(|_| {
+        Refusal::new("bad-path", 400, "This path is no text").with("path: expected UTF-8 behind the percent signs")
+    })
+}
+
 /// Where a page that was asked for in clear is by HTTPS.
 fn moved(method: &Method, way: Way, host: Option<&str>, uri: &Uri) -> Option<HeaderValue> {
     let path = uri.path();
@@ -175,7 +183,8 @@ pub async fn front(State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>, mut reque
     let method = request.method().clone();
     // The path alone: a query may hold a token.
     let path = request.uri().path().to_owned();
-    let mut response = match refused(&method, request.headers(), host, peer, &hosts, &name) {
+    let why = refused(&method, request.headers(), host, peer, &hosts, &name).or_else(|| unreadable(&path));
+    let mut response = match why {
         Some(refusal) => refusal.into_response(),
         None => match moved(&method, way, host, request.uri()) {
             Some(there) => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, there)]).into_response(),
@@ -240,6 +249,16 @@ mod tests {
             assert!(!hosts.admits(bad, "kiln"), "{bad}");
         }
         assert!(!Hosts::default().admits("", ""));
+    }
+
+    #[test]
+    fn a_path_is_text() {
+        for good in ["/", "/api/v1/jobs/1", "/caf%C3%A9", "/a%2Fb", "/100%", "/%zz"] {
+            assert!(unreadable(good).is_none(), "{good}");
+        }
+        for bad in ["/api/addons/%ff%fe", "/api/v1/jobs/%ff", "/%C3"] {
+            assert!(unreadable(bad).is_some(), "{bad}");
+        }
     }
 
     fn verdict(method: Method, pairs: &[(&'static str, &'static str)]) -> Option<&'static str> {
