@@ -307,4 +307,91 @@ mod tests {
         set("ssv state 0");
         assert_eq!(end(&superblock(&file).unwrap()), End::Cut);
     }
+
+    /// A loop device; detached when dropped.
+    struct Loop(String);
+
+    impl Drop for Loop {
+        fn drop(&mut self) {
+            let _ = Command::new("losetup").args(["--detach", &self.0]).status();
+        }
+    }
+
+    /// Gives this thread mounts of its own, with an empty place for DATA, and a loop device over a file.
+    fn place(file: &Path) -> Result<Loop, String> {
+        let told = |e: Errno| format!("mounts of its own: {e}");
+        let plain = MsFlags::empty();
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(told)?;
+        let none = None::<&str>;
+        mount_it(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(told)?;
+        // What the tools say is not for this machine's log.
+        let _ = mount_it(Some("/dev/null"), "/dev/kmsg", none, MsFlags::MS_BIND, none);
+        mount_it(Some("none"), "/var/lib", Some("tmpfs"), plain, none).map_err(told)?;
+        std::fs::create_dir(STATE).map_err(|e| e.to_string())?;
+        let out = Command::new("losetup").args(["--find", "--show"]).arg(file).output();
+        let out = out.map_err(|e| format!("losetup: {e}"))?;
+        let node = Loop(String::from_utf8_lossy(&out.stdout).trim().to_owned());
+        if out.status.success() {
+            Ok(node)
+        } else {
+            Err(String::from_utf8_lossy(&out.stderr).into_owned())
+        }
+    }
+
+    /// The keeper's own path, mounted for real.
+    fn each_beginning(file: &Path) {
+        let node = match place(file) {
+            Ok(node) => node,
+            Err(why) => {
+                let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("\nNOT RUN: {why}\n"));
+                return;
+            }
+        };
+        let (part, line, kept) = (
+            Path::new(&node.0),
+            Line::unheard().unwrap(),
+            Path::new(STATE).join("kept"),
+        );
+        let begin = || mount(&line, part).unwrap();
+        let write = |at: u64, bytes: &[u8]| {
+            let disk = OpenOptions::new().write(true).open(part).unwrap();
+            disk.write_all_at(bytes, at).unwrap();
+            disk.sync_all().unwrap();
+        };
+        let leave = || umount2(STATE, MntFlags::empty()).unwrap();
+        assert_eq!(begin(), "made", "blank");
+        std::fs::write(&kept, "history").unwrap();
+        leave();
+        assert_eq!(begin(), "plain");
+        leave();
+        write(1024, &[0; 1024]);
+        assert_eq!(begin(), "repaired", "without its superblock");
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), "history");
+        leave();
+        assert_eq!(begin(), "plain");
+        leave();
+        write(0, &vec![0; 1 << 20]);
+        lost::note_new(part).unwrap();
+        assert_eq!(begin(), "made", "flashed again");
+        assert!(!kept.exists());
+        std::fs::write(&kept, "history").unwrap();
+        leave();
+        write(0, &vec![0xA5; 40 << 20]);
+        assert_eq!(begin(), "remade", "nothing left");
+        std::fs::write(&kept, "history").unwrap();
+        leave();
+        reset::ask(part).unwrap();
+        assert_eq!(begin(), "reset");
+        assert!(!kept.exists());
+        leave();
+    }
+
+    #[test]
+    fn each_beginning_of_data_is_told_as_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("data");
+        File::create(&file).unwrap().set_len(40 << 20).unwrap();
+        // A thread of its own: other tests keep the mounts that they have.
+        std::thread::spawn(move || each_beginning(&file)).join().unwrap();
+    }
 }

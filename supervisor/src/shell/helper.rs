@@ -63,6 +63,13 @@ pub struct Helper {
 pub struct Line(OwnedFd);
 
 impl Line {
+    /// A helper's end that nobody listens to.
+    #[cfg(test)]
+    pub(crate) fn unheard() -> io::Result<Line> {
+        let (_, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok(Line(theirs))
+    }
+
     /// Tells PID 1 one thing.
     pub fn say(&self, text: &str) {
         let _ = self.send(text, None);
