@@ -297,7 +297,7 @@ mod tests {
         );
         assert_eq!(untold(&dir), ["agent crashed (T9)"]);
         // One whose clock was ahead hides none that comes after it.
-        let mut crash = |at: i64, who: &str| {
+        let crash = |at: i64, who: &str| {
             let name = format!("{:012}-{who}-1", number(&dir, at));
             keep(&dir, &name, &format!("{who} crashed\ntime: T{at}\n"), None::<io::Empty>).unwrap();
             untold(&dir)
