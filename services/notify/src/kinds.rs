@@ -241,6 +241,7 @@ const TITLES: &[(&str, &str)] = &[
     ("box.reset", "Box begins anew"),
     ("box.restored", "Backup was put back"),
     ("box.store_set_aside", "Damaged records were set aside"),
+    ("box.records_set_aside", "Unreadable records were set aside"),
     ("box.update_begun", "Update has begun"),
     ("box.update_given_up", "Update was given up"),
     ("box.update_refused", "Update was refused"),

@@ -8,6 +8,7 @@
 //!   medium) and answers after that commit. The answer is waited for ([`Pending::wait`]) or awaited.
 //! - [`Store::read`] runs a closure over a snapshot. Keep it short: an open snapshot keeps old pages from being reused.
 //!
+//! - [`Store::take_out`] takes entries that nothing can read out of the way, and keeps them beside the store.
 //! - [`Store::export`] and [`Store::import`] take the whole content out and put it back, for backups.
 //!
 //! What it does not do: no queries, no migrations (a file of another schema is set aside), no second process (the
@@ -26,6 +27,7 @@ mod room;
 mod set_aside;
 mod store;
 mod table;
+mod take_out;
 mod value;
 mod writer;
 
@@ -39,3 +41,4 @@ pub use room::Room;
 pub use set_aside::{SetAside, earlier};
 pub use store::{Health, Read, Store, View, Write};
 pub use table::Table;
+pub use take_out::{TakenOut, unread};

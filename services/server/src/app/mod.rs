@@ -49,6 +49,9 @@ use past::past;
 /// Messages that a slow listener may lag behind; then it gets a fresh snapshot instead.
 const STREAM: usize = 1024;
 
+/// Entries of a table that are taken out one by one when nothing can read them; after them, the whole table.
+const ONE_BY_ONE: usize = 8;
+
 /// How a server is set up.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -193,15 +196,45 @@ impl App {
             }
         };
         let keys = Keys::open(&setup.data)?;
-        let clock = setup.clock;
+        let mut taken_out: Vec<store::TakenOut> = Vec::new();
+        let app = loop {
+            let begun = Self::begin(&setup, &store, &keys).await;
+            let Err(StartError::Store(store::Error::Value { table, key, why })) = begun else {
+                break begun?;
+            };
+            let before = taken_out.iter().filter(|taken| taken.table == table).count();
+            if before > ONE_BY_ONE {
+                // The whole table is gone already.
+                return Err(store::Error::Value { table, key, why }.into());
+            }
+            let key = (before < ONE_BY_ONE).then_some(key);
+            let from = store.clone();
+            let taken = tokio::task::spawn_blocking(move || from.take_out(table, key.as_deref(), &why));
+            taken_out.push(taken.await.map_err(|_| store::Error::Closed)??);
+        };
+        app.tell_what_was_set_aside(&setup.data, opened.set_aside, &keys.set_aside)
+            .await;
+        app.tell_what_was_taken_out(&setup.data, taken_out).await;
+        if restored {
+            let message = "The box goes on with the state of a backup".to_owned();
+            app.record("box.restored", Severity::Warning, message, serde_json::json!({}))
+                .await;
+        }
+        app.spawn_tasks();
+        Ok(app)
+    }
+
+    /// Reads what is kept and makes of it what all requests share; nothing runs yet but the scribe.
+    async fn begin(setup: &Setup, store: &Store, keys: &Keys) -> Result<Arc<Self>, StartError> {
+        let clock = setup.clock.clone();
         let now = clock.now();
         let vault = Vault::open(store.clone())?;
         let hasher = Hasher::default();
         if !vault.has_users()
-            && let Some((name, password)) = setup.admin
+            && let Some((name, password)) = &setup.admin
         {
-            let hash = hasher.hash(password).await?;
-            vault.add_user(&name, hash, now.wall).await?;
+            let hash = hasher.hash(password.clone()).await?;
+            vault.add_user(name, hash, now.wall).await?;
             tracing::info!(user = name, "the box claimed itself with ADMIN_PASSWORD");
         }
         let addons = Addons::open(store.clone())?;
@@ -228,9 +261,11 @@ impl App {
                     .into_iter()
                     .find(|addon| addon.id == AGENT)
                     .and_then(|addon| addon.last_seen),
-                ..past(&store)?
+                ..past(store)?
             },
         );
+        // Before the scribe: what cannot be read ends this here.
+        let alerts = Alerts::open(store.clone(), &setup.alerts, &setup.name, now.wall).await?;
         let stream = broadcast::channel(STREAM).0;
         let app = Arc::new(Self {
             scribe: Scribe::start(store.clone(), stream.clone(), clock.clone()),
@@ -245,12 +280,12 @@ impl App {
             life: Life::new(setup.data.clone()),
             update: Updates::default(),
             fleet: Fleet::new(store.clone()),
-            alerts: Alerts::open(store.clone(), &setup.alerts, &setup.name, now.wall).await?,
+            alerts,
             stopping: watch::channel(false).0,
             console: watch::channel(code).0,
             hub: Mutex::new(hub),
             claim: Mutex::new(claim),
-            gate: Mutex::new(Gate::new(keys.gate, keys.box_id)),
+            gate: Mutex::new(Gate::new(keys.gate.clone(), keys.box_id.clone())),
             // Five wrong passwords a minute from one address; ten wrong tokens.
             logins: Mutex::new(Limit::new(5, Duration::from_secs(60))),
             tokens: Mutex::new(Limit::new(10, Duration::from_secs(60))),
@@ -260,7 +295,7 @@ impl App {
             held: Room::default(),
             bodies: Bodies::default(),
             messages: link::Budget::default(),
-            store,
+            store: store.clone(),
         });
         for addon in app.addons.list() {
             app.feed(Input::Known {
@@ -271,14 +306,6 @@ impl App {
             })
             .await;
         }
-        app.tell_what_was_set_aside(&setup.data, opened.set_aside, &keys.set_aside)
-            .await;
-        if restored {
-            let message = "The box goes on with the state of a backup".to_owned();
-            app.record("box.restored", Severity::Warning, message, serde_json::json!({}))
-                .await;
-        }
-        app.spawn_tasks();
         Ok(app)
     }
 

@@ -17,6 +17,34 @@ use crate::tables::{CERTIFICATES, EVENTS, JOBS, SEALS, STATE};
 const JOBS_READ: usize = 200;
 
 impl App {
+    pub(super) async fn tell_what_was_taken_out(&self, dir: &std::path::Path, now: Vec<store::TakenOut>) {
+        if let Some(path) = store::unread(dir).last() {
+            let text = format!(
+                "Records of the server could not be read and lie in {}: an older system was started after a newer one, or they were damaged. Take the file away to clear this",
+                path.display()
+            );
+            let severity = Severity::Warning;
+            let banner = Some(Banner { severity, text });
+            self.feed(Input::Banner { key: "unread", banner }).await;
+        }
+        for taken in now {
+            let store::TakenOut {
+                path,
+                table,
+                entries,
+                why,
+            } = taken;
+            let message = format!(
+                "{entries} records of table {table} could not be read and were moved to {}: {why}",
+                path.display()
+            );
+            let data = serde_json::json!({ "path": path, "table": table, "records": entries, "why": why });
+            self.record("box.records_set_aside", Severity::Warning, message, data)
+                .await;
+        }
+    }
+
+    /// Tells of a store and of keys that were set aside, now or before.
     pub(super) async fn tell_what_was_set_aside(
         &self,
         dir: &std::path::Path,

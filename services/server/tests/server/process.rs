@@ -328,6 +328,64 @@ async fn a_corrupt_store_is_set_aside_and_told() {
 }
 
 #[tokio::test]
+async fn records_of_another_form_are_set_aside_and_the_server_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = || {
+        let mut command = command(dir.path());
+        command.env("ADMIN_PASSWORD", PASSWORD);
+        command
+    };
+    Server::start(with(), false).ready().await.kill();
+    // As a newer system might have left them, before the older slot was booted again.
+    {
+        let options = store::Options {
+            check: store::Check::InProcess,
+            schema: 1,
+            ..store::Options::new(&["addons", "alert-services", "credentials", "jobs"])
+        };
+        let store = store::open(dir.path(), &options).unwrap().store;
+        let other = json!({ "form": "newer" });
+        let strange = other.clone();
+        store
+            .write(move |w| {
+                for n in 500..520 {
+                    store::Table::<u64, serde_json::Value>::new("addons").put(w, &n, &strange)?;
+                }
+                store::Table::<u64, serde_json::Value>::new("alert-services").put(w, &7, &strange)?;
+                store::Table::<String, serde_json::Value>::new("credentials").put(w, "user:bob", &strange)
+            })
+            .wait()
+            .unwrap();
+    }
+
+    for start in 0..2 {
+        let server = Server::start(with(), false).ready().await;
+        let mut client = Client::new(server.address);
+        let login = json!({ "username": "admin", "password": PASSWORD });
+        assert_eq!(
+            client.post("/api/v1/session", &login).await.status,
+            200,
+            "start {start}"
+        );
+        let banners = client.get("/api/v1/box").await.text;
+        assert!(banners.contains(".unread-"), "{banners}");
+        assert!(
+            client
+                .get("/api/v1/events")
+                .await
+                .text
+                .contains("box.records_set_aside")
+        );
+        server.kill();
+    }
+    let kept: usize = store::unread(dir.path())
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap().lines().count())
+        .sum();
+    assert!(kept >= 22, "{kept}");
+}
+
+#[tokio::test]
 async fn it_tells_its_supervisor_when_it_serves_and_that_it_lives() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify.sock");
