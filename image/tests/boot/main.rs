@@ -23,6 +23,7 @@ mod gate;
 mod guard;
 mod images;
 mod lab;
+mod lost;
 mod medium;
 mod network;
 mod power;
