@@ -180,14 +180,7 @@ impl Guard {
     /// # Errors
     /// Why it is not.
     pub fn identified(&self, file: &File, expected: &Identity) -> Result<Device, Refusal> {
-        let number = device_number(file).map_err(|cause| Refusal::Open {
-            node: PathBuf::from("?"),
-            cause,
-        })?;
-        if crate::sysfs::is_partition(&self.system, number) {
-            return Err(Refusal::NotAWholeDisk { number });
-        }
-        let device = crate::sysfs::read_number(&self.system, number).ok_or(Refusal::Gone { number })?;
+        let device = self.behind(file)?;
         expected.same_drive(&device.identity).map_err(Refusal::OtherDrive)?;
         Ok(device)
     }
@@ -232,7 +225,8 @@ impl Guard {
         }
     }
 
-    fn check(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(Device, Look), Refusal> {
+    /// The whole disk behind a descriptor, as the kernel describes it now.
+    fn behind(&self, file: &File) -> Result<Device, Refusal> {
         let number = device_number(file).map_err(|cause| Refusal::Open {
             node: PathBuf::from("?"),
             cause,
@@ -240,12 +234,16 @@ impl Guard {
         if crate::sysfs::is_partition(&self.system, number) {
             return Err(Refusal::NotAWholeDisk { number });
         }
-        let device = crate::sysfs::read_number(&self.system, number).ok_or(Refusal::Gone { number })?;
+        crate::sysfs::read_number(&self.system, number).ok_or(Refusal::Gone { number })
+    }
+
+    fn check(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(Device, Look), Refusal> {
+        let device = self.behind(file)?;
         // The child opens this very descriptor's device again, read-only and buffered.
         let node = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
         // What the drive itself cannot read is a finding; without a look nobody knows what would be lost.
-        let look =
-            probe::probe_with_deadline(&self.prober, &node, Some(number), self.deadline).map_err(Refusal::NoLook)?;
+        let look = probe::probe_with_deadline(&self.prober, &node, Some(device.number), self.deadline)
+            .map_err(Refusal::NoLook)?;
         let usage = Usage::collect(&self.system).with_writers(&self.system);
         let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
         facts.device.read_only |= is_read_only(file);

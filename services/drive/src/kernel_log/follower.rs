@@ -119,12 +119,8 @@ impl Follower {
         if self.way == Way::default() {
             return Vec::new();
         }
-        let news = match news {
-            Ok(news) => news,
-            Err(cause) => {
-                self.miss(unread(&cause));
-                return Vec::new();
-            }
+        let Some(news) = self.readable(news) else {
+            return Vec::new();
         };
         if news.lost {
             self.miss(LOST.to_owned());
@@ -140,12 +136,8 @@ impl Follower {
             self.unheard = self.link.then_some(Unheard::Kind);
             return Vec::new();
         }
-        let log = match log {
-            Ok(log) => log,
-            Err(cause) => {
-                self.miss(unread(&cause));
-                return Vec::new();
-            }
+        let Some(log) = self.readable(log) else {
+            return Vec::new();
         };
         let (oldest, newest) = (oldest(&log), newest(&log));
         if newest.is_none() && !log.trim().is_empty() {
@@ -166,6 +158,12 @@ impl Follower {
             .collect()
     }
 
+    /// What was read, or a note that it was not.
+    fn readable<T>(&mut self, read: io::Result<T>) -> Option<T> {
+        read.map_err(|cause| self.miss(format!("the kernel's log may not be read: {cause}")))
+            .ok()
+    }
+
     fn miss(&mut self, why: String) {
         if !self.link {
             return;
@@ -175,10 +173,6 @@ impl Follower {
 }
 
 const LOST: &str = "lines of the kernel's log were lost before they were read";
-
-fn unread(cause: &io::Error) -> String {
-    format!("the kernel's log may not be read: {cause}")
-}
 
 /// Whether there is a link at all: loop devices, RAM disks, drives over the network and a guest's paravirtual ones have none.
 fn has_link(syspath: &str) -> bool {
