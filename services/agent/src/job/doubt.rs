@@ -2,8 +2,9 @@
 //!
 //! A card reader or a dock goes on under one name with whatever is put into it, and the kernel tries again after a reset
 //! without an error. The number of media that it has seen tells some of that; the header or the pattern that the job left on
-//! its drive tells the rest (`burnin::Proof`), or what stands on a drive that is only read (`burnin::Fingerprint`). In the middle of a job a drive without it ends the worker, and the next session
-//! asks all of what was written before it goes on; at the end it ends the job, and nothing is formatted.
+//! its drive tells the rest (`burnin::Proof`), or what stands on a drive that is only read (`burnin::Fingerprint`). In the
+//! middle of a job a drive without it ends the worker, and the next session asks all of what was written before it goes on;
+//! at the end it ends the job, and nothing is formatted.
 
 use std::time::Duration;
 

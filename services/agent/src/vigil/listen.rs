@@ -1,8 +1,9 @@
 //! The optional listener (`--listen ADDR`): the HTTP paths that existing servers ask of an add-on's URL.
 //!
 //! Every request needs the add-on token, as existing servers send it with what they forward. They send none with an action;
-//! so `plan`, `start` and `execute` are heard without one, if no browser's page sends them, and lead to the same refusal or the same gate as a frame.
-//! Connections, heads, bodies and their times are bounded. Plain HTTP: an existing server speaks nothing else to an add-on.
+//! so `plan`, `start` and `execute` are heard without one, if no browser's page sends them, and lead to the same refusal or
+//! the same gate as a frame. Connections, heads, bodies and their times are bounded. Plain HTTP: an existing server speaks
+//! nothing else to an add-on.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
