@@ -81,7 +81,11 @@ impl<'de> Deserialize<'de> for Sent {
 /// # Errors
 /// Every flaw, each on a line of the detail: its place, what is there, what was expected.
 pub fn read_manifest(sent: &Sent) -> Result<(String, String, String), Problem> {
-    let manifest = wire::manifest::read(&sent.value, sent.length).map_err(|flaws| {
+    let read = match sent.kept.is_none() {
+        true => wire::manifest::read(&sent.value, sent.length),
+        false => wire::manifest::read_text(sent.kept.text()),
+    };
+    let manifest = read.map_err(|flaws| {
         let lines: Vec<String> = flaws.iter().map(ToString::to_string).collect();
         Problem::new("bad-manifest", 400, "The manifest is not one").with(lines.join("\n"))
     })?;
@@ -102,6 +106,16 @@ mod tests {
 
     fn sent(text: &str) -> Sent {
         serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_by_its_place() {
+        let pages = r#"[{"id":"p","title":"t","title":"u"}]"#;
+        let problem = read_manifest(&sent(&format!(r#"{{"name":"n","version":"1","pages":{pages}}}"#))).unwrap_err();
+        assert!(
+            problem.detail.contains("pages[0].title: stands here again"),
+            "{problem:?}"
+        );
     }
 
     #[test]

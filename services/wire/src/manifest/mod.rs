@@ -12,6 +12,7 @@ mod reference;
 mod rules;
 mod schema;
 mod shape;
+mod twice;
 mod types;
 
 use serde::Deserialize;
@@ -74,7 +75,7 @@ pub fn read(value: &Value, raw_len: usize) -> Result<Manifest, Vec<Flaw>> {
     })
 }
 
-/// Reads a manifest from a file's text.
+/// Reads a manifest from its text as it was written.
 ///
 /// # Errors
 /// As [`read`]; a text that is no JSON has one flaw, which says where.
@@ -83,7 +84,10 @@ pub fn read_text(text: &str) -> Result<Manifest, Vec<Flaw>> {
         return read(&Value::Null, text.len());
     }
     match serde_json::from_str(text) {
-        Ok(value) => read(&value, text.len()),
+        Ok(value) => match twice::twice(text) {
+            flaws if flaws.is_empty() => read(&value, text.len()),
+            flaws => Err(flaws),
+        },
         Err(error) => Err(vec![Flaw {
             path: String::new(),
             what: format!("not JSON: {error}"),
