@@ -189,10 +189,12 @@ impl Shell {
             shell.tell_fault();
         }
         let kept = if kept { "state" } else { "found" };
+        // Before anybody is told that it goes on: a fault right behind that loses nothing either.
+        shell.keep_snapshot();
         shell
             .control
             .answer_asked(&format!("{{\"reexec\":{{\"kept\":\"{kept}\"}}}}"));
-        // From here on the next fault loses nothing either.
+        // The answer is given once.
         shell.keep_snapshot();
         Ok(shell)
     }
