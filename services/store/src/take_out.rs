@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::key::printable;
+use crate::key::{hex, printable};
 use crate::open::FILE_NAME;
 use crate::store::{META, Store};
 
@@ -120,10 +120,6 @@ fn free_name(dir: &Path, now: jiff::Timestamp) -> PathBuf {
         path = dir.join(format!("{FILE_NAME}{MARK}{stamp}-{n}"));
     }
     path
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -131,11 +131,7 @@ fn job() -> Job {
 #[tokio::test]
 async fn what_the_agent_told_survives_kill_9() {
     let dir = tempfile::tempdir().unwrap();
-    let with = || {
-        let mut command = command(dir.path());
-        command.env("ADMIN_PASSWORD", PASSWORD);
-        command
-    };
+    let with = || claimed(dir.path());
     let server = Server::start(with(), false).ready().await;
     let endpoint = Endpoint::Tcp {
         host: "127.0.0.1".into(),
@@ -285,14 +281,17 @@ async fn a_password_in_the_environment_claims_the_box_once() {
     assert_eq!(client.post("/api/v1/session", &login(PASSWORD)).await.status, 200);
 }
 
+/// A server whose box claims itself.
+fn claimed(dir: &Path) -> Command {
+    let mut command = command(dir);
+    command.env("ADMIN_PASSWORD", PASSWORD);
+    command
+}
+
 #[tokio::test]
 async fn a_corrupt_store_is_set_aside_and_told() {
     let dir = tempfile::tempdir().unwrap();
-    let with = || {
-        let mut command = command(dir.path());
-        command.env("ADMIN_PASSWORD", PASSWORD);
-        command
-    };
+    let with = || claimed(dir.path());
     Server::start(with(), false).ready().await.kill();
     let file = dir.path().join(store::FILE_NAME);
     let length = std::fs::metadata(&file).unwrap().len();
@@ -330,11 +329,7 @@ async fn a_corrupt_store_is_set_aside_and_told() {
 #[tokio::test]
 async fn records_of_another_form_are_set_aside_and_the_server_starts() {
     let dir = tempfile::tempdir().unwrap();
-    let with = || {
-        let mut command = command(dir.path());
-        command.env("ADMIN_PASSWORD", PASSWORD);
-        command
-    };
+    let with = || claimed(dir.path());
     Server::start(with(), false).ready().await.kill();
     // As a newer system might have left them, before the older slot was booted again.
     {
