@@ -5,7 +5,7 @@
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use drive::guard::{Guard, Usage};
+use drive::guard::{Guard, Place, Seat, Usage};
 use drive::probe::Prober;
 use drive::sysfs::{self, is_noise};
 use drive::{Registry, System, registry::Input};
@@ -407,6 +407,89 @@ fn fault_13_each_mark_of_use_is_found() {
     }
 }
 
+/// What the kernel's own targets have open is in no process's list of descriptors, and nvmet claims nothing.
+#[test]
+fn a_drive_that_this_kernel_exports_is_refused() {
+    let mut tree = Tree::new();
+    let base = tree.disk("sdb", SATA, 1 << 20, &[("vpd_pg80", &pg80("AB12"))]);
+    tree.put(&format!("{base}/sdb1/partition"), "1\n");
+    tree.put(&format!("{base}/sdb1/dev"), "8:17\n");
+    tree.put("dev/sdb", "");
+    tree.put("dev/disk/by-id/x", "");
+    symlink("../../sdb", tree.root.path().join("dev/disk/by-id/ata-AB12")).unwrap();
+    let system = tree.system();
+    let asked = || {
+        let device = sysfs::read(&system, "sdb").unwrap();
+        let refusal = Guard::default().view(&Usage::collect(&system), &device, None);
+        refusal.map(|refusal| (refusal.kind(), refusal.to_string()))
+    };
+    let config = "sys/kernel/config";
+    let lio = |store: &str| format!("{config}/target/core/{store}");
+    let nvmet = format!("{config}/nvmet/subsystems/nqn.2026-01.box:one/namespaces/3");
+    type Files = Vec<(String, &'static str)>;
+    let cases: Vec<(Files, Option<&str>)> = vec![
+        (
+            vec![
+                (format!("{nvmet}/device_path"), "/dev/sdb\n"),
+                (format!("{nvmet}/enable"), "1\n"),
+            ],
+            Some("sdb is exported to other computers by this one's NVMe target (nqn.2026-01.box:one, name space 3)"),
+        ),
+        (
+            vec![
+                (format!("{nvmet}/device_path"), "/dev/sdb1\n"),
+                (format!("{nvmet}/enable"), "1\n"),
+            ],
+            Some("sdb1 is exported"),
+        ),
+        (
+            vec![
+                (format!("{nvmet}/device_path"), "/dev/sdb\n"),
+                (format!("{nvmet}/enable"), "0\n"),
+            ],
+            None,
+        ),
+        (vec![(format!("{nvmet}/device_path"), "(null)\n")], None),
+        (
+            vec![(lio("iblock_0/disk/udev_path"), "/dev/disk/by-id/ata-AB12\n")],
+            Some("SCSI target (iblock_0/disk)"),
+        ),
+        (
+            vec![
+                (lio("fileio_1/by-hand/enable"), "1\n"),
+                (
+                    lio("fileio_1/by-hand/info"),
+                    "Status: ACTIVATED  Max Queue Depth: 0\n TCM FILEIO ID: 0        File: /dev/sdb  Size: 536870912  Mode: Buffered-WCE\n",
+                ),
+            ],
+            Some("SCSI target (fileio_1/by-hand)"),
+        ),
+        (
+            vec![
+                (lio("iblock_0/disk/udev_path"), "/dev/sdb\n"),
+                (lio("iblock_0/disk/enable"), "0\n"),
+            ],
+            None,
+        ),
+        (vec![(lio("iblock_0/disk/udev_path"), "/dev/sdbb\n")], None),
+    ];
+    for (files, wanted) in cases {
+        for (path, text) in &files {
+            tree.put(path, text);
+        }
+        let found = asked();
+        match wanted {
+            None => assert_eq!(found, None, "{files:?}"),
+            Some(sentence) => {
+                let (kind, reason) = found.unwrap_or_else(|| panic!("not seen: {files:?}"));
+                assert_eq!(kind, "exported", "{reason}");
+                assert!(reason.contains(sentence), "{reason:?} lacks {sentence:?}");
+            }
+        }
+        std::fs::remove_dir_all(tree.root.path().join(config)).unwrap();
+    }
+}
+
 #[test]
 fn shingled_disks_are_known_by_zones_or_trim_and_host_managed_ones_are_refused() {
     let mut tree = Tree::new();
@@ -434,4 +517,38 @@ fn shingled_disks_are_known_by_zones_or_trim_and_host_managed_ones_are_refused()
     assert_eq!(told("sdc"), (Some("a disk that takes trim commands".into()), false));
     assert_eq!(told("sdd"), (None, false), "a virtual disk that only looks like one");
     assert_eq!(told("sde"), (None, false));
+}
+
+/// A removable drive that was merely reset is counted anew, and so is one that was exchanged.
+#[test]
+fn a_drive_that_is_counted_anew_is_taken_up_where_it_proves_itself_and_else_is_another() {
+    let mut tree = Tree::new();
+    let usb = "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host4/target4:0:0/4:0:0:0";
+    let base = tree.disk("sdc", usb, 2048, &[("model", b"Reader\n"), ("vpd_pg80", &pg80("AB12"))]);
+    // The number that a plain file tells as its own.
+    tree.put(&format!("{base}/dev"), "0:0\n");
+    symlink(tree.root.path().join(&base), tree.root.path().join("sys/dev/block/0:0")).unwrap();
+    tree.put("dev/sdc", [0; 4096]);
+    let count = |n: u32| tree.put(&format!("{base}/diskseq"), format!("{n}\n"));
+    count(7);
+    let seat = Seat::of(&tree.system(), &sysfs::read(&tree.system(), "sdc").unwrap());
+    assert_eq!(seat.now(), Place::Same);
+    count(8);
+    assert_eq!(seat.now(), Place::Recounted);
+    assert!(!seat.take_up(|_| false));
+    assert_eq!(seat.now(), Place::Recounted, "it did not prove itself");
+    let again = |_| {
+        count(9);
+        true
+    };
+    assert!(!seat.take_up(again), "nobody knows which of them answered");
+    assert!(seat.take_up(|_| true));
+    assert_eq!(seat.now(), Place::Same);
+    count(10);
+    tree.put(&format!("{base}/size"), "4096\n");
+    assert_eq!(seat.now(), Place::Another, "of another size");
+    assert!(!seat.take_up(|_| true));
+    std::fs::remove_file(tree.root.path().join("sys/dev/block/0:0")).unwrap();
+    assert_eq!(seat.now(), Place::Empty);
+    assert!(!seat.take_up(|_| true));
 }

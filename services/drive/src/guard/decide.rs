@@ -68,6 +68,12 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
             device: device.clone(),
         });
     }
+    if let Some((what, target)) = facts.exports.first() {
+        return in_use(InUse::Exported {
+            what: what.clone(),
+            target: target.clone(),
+        });
+    }
     if let Some(opener) = facts.openers.first() {
         return in_use(InUse::Open {
             what: opener.what.clone(),
@@ -158,6 +164,7 @@ mod tests {
             holders: Vec::new(),
             btrfs: Vec::new(),
             loops: Vec::new(),
+            exports: Vec::new(),
             openers: Vec::new(),
             look: Some(Look {
                 content: Content::Empty,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 
 use super::open::{Writer, writers};
+use super::targets::{Export, exports};
 use crate::content::Look;
 use crate::sysfs::{self, DevNum, Device};
 use crate::system::{System, names, text};
@@ -30,6 +31,8 @@ pub struct Usage {
     btrfs: BTreeMap<String, String>,
     /// Backing file of each loop device.
     loops: Vec<(String, String)>,
+    /// What this kernel exports to other computers.
+    exports: Vec<Export>,
     boot_disk: Option<DevNum>,
     drives: Vec<Device>,
     /// Other processes that have a block device open for writing.
@@ -62,6 +65,7 @@ impl Usage {
                     Some((name, backing))
                 })
                 .collect(),
+            exports: exports(system),
             boot_disk: system.text("run/kiln/boot-disk").and_then(|text| DevNum::parse(&text)),
             drives: sysfs::walk(system),
             writers: Vec::new(),
@@ -152,6 +156,8 @@ pub struct Facts {
     pub btrfs: Vec<(String, String)>,
     /// Kernel names of the disk or partitions behind a loop device, with the loop device.
     pub loops: Vec<(String, String)>,
+    /// Kernel names of the disk or partitions that a target of this kernel exports, with the target in words.
+    pub exports: Vec<(String, String)>,
     /// Other processes that have it open for writing, where that was asked for.
     pub openers: Vec<Opener>,
     /// What stands on it; `None` where nobody looked.
@@ -196,6 +202,14 @@ impl Facts {
             .iter()
             .filter_map(|(device, backing)| Some((name_of(NONE, backing)?, device.clone())))
             .collect();
+        let exports = usage
+            .exports
+            .iter()
+            .filter_map(|export| {
+                let what = name_of(export.number.unwrap_or(NONE), &export.path)?;
+                Some((what, export.target.clone()))
+            })
+            .collect();
         let openers = usage
             .writers
             .iter()
@@ -227,6 +241,7 @@ impl Facts {
                 .collect(),
             btrfs,
             loops,
+            exports,
             openers,
             look,
             device,

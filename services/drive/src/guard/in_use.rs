@@ -72,6 +72,13 @@ pub enum InUse {
         /// The loop device.
         device: String,
     },
+    /// A target of this kernel exports it to other computers.
+    Exported {
+        /// Kernel name of the disk or partition.
+        what: String,
+        /// The target, in words.
+        target: String,
+    },
     /// Another process has it open for writing, though not exclusively.
     Open {
         /// Kernel name of the disk or partition.
@@ -116,6 +123,7 @@ impl InUse {
             InUse::BcacheActive { .. } => "bcache-active",
             InUse::BtrfsMounted { .. } => "btrfs-mounted",
             InUse::Loop { .. } => "loop-backing",
+            InUse::Exported { .. } => "exported",
             InUse::Open { .. } => "open-for-writing",
             InUse::Holder { .. } => "holder",
             InUse::Member {
@@ -166,6 +174,9 @@ impl std::fmt::Display for InUse {
             InUse::BcacheActive { what, cache } => write!(f, "{what} is used by {cache}"),
             InUse::BtrfsMounted { what, uuid } => write!(f, "{what} belongs to the mounted btrfs {uuid}"),
             InUse::Loop { what, device } => write!(f, "{device} is backed by {what}"),
+            InUse::Exported { what, target } => {
+                write!(f, "{what} is exported to other computers by this one's {target}")
+            }
             InUse::Open { what, pid, program } => {
                 write!(f, "process {pid} ({program}) has {what} open for writing")
             }

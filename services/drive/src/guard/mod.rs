@@ -15,6 +15,8 @@ pub mod facts;
 mod in_use;
 mod open;
 mod refusal;
+mod seat;
+mod targets;
 
 use std::fs::File;
 use std::io;
@@ -27,6 +29,7 @@ pub use decide::{decide, same_content};
 pub use facts::{Facts, Usage};
 pub use in_use::InUse;
 pub use refusal::{LOOK_AGAIN, Refusal};
+pub use seat::{Place, Seat};
 
 use crate::content::{ContentKind, Look};
 use crate::identity::Identity;

@@ -1,0 +1,73 @@
+//! Drives that this kernel exports to other computers: its SCSI target (LIO) and its NVMe target, as configfs shows them.
+//!
+//! ```text
+//!  /sys/kernel/config/target/core/iblock_0/disk/{enable,udev_path,info}          LIO: iblock, fileio, pscsi
+//!  /sys/kernel/config/nvmet/subsystems/NQN/namespaces/1/{enable,device_path}     nvmet
+//! ```
+//!
+//! LIO's iblock claims its drive, so that the exclusive open fails; nvmet and fileio merely open it, and nothing else shows
+//! that they do: they are no processes. Without configfs, or without the right to read it, nothing is known. Tested over made-up
+//! trees; it never ran beside a real target.
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::sysfs::DevNum;
+use crate::system::{System, names, text};
+
+/// One backing store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Export {
+    /// What the target was given, with links resolved where they are.
+    pub path: String,
+    /// Its device number, where it could be had.
+    pub number: Option<DevNum>,
+    /// Which target, in words.
+    pub target: String,
+}
+
+/// All that are switched on.
+pub(super) fn exports(system: &System) -> Vec<Export> {
+    let mut all = Vec::new();
+    let mut add = |target: String, path: &str| {
+        let found = std::fs::canonicalize(system.path(path)).ok();
+        let resolved = found
+            .as_ref()
+            .and_then(|found| found.strip_prefix(system.path("")).ok());
+        all.push(Export {
+            path: resolved.map_or_else(|| path.to_owned(), |found| format!("/{}", found.display())),
+            number: found.and_then(|found| Some(DevNum::from_raw(std::fs::metadata(found).ok()?.rdev()))),
+            target,
+        });
+    };
+    let cores = system.path("sys/kernel/config/target/core");
+    for adapter in names(&cores) {
+        for store in names(&cores.join(&adapter)) {
+            let dir = cores.join(&adapter).join(&store);
+            if text(&dir.join("enable")).as_deref() == Some("0") {
+                continue;
+            }
+            // What was configured by hand stands in the description alone.
+            let info = text(&dir.join("info")).unwrap_or_default();
+            let told = text(&dir.join("udev_path"));
+            for path in told.iter().map(String::as_str).chain(devices_in(&info)) {
+                add(format!("SCSI target ({adapter}/{store})"), path);
+            }
+        }
+    }
+    let subsystems = system.path("sys/kernel/config/nvmet/subsystems");
+    for subsystem in names(&subsystems) {
+        let spaces = subsystems.join(&subsystem).join("namespaces");
+        for space in names(&spaces) {
+            let of = |attribute: &str| text(&spaces.join(&space).join(attribute));
+            if let (Some(path), true) = (of("device_path"), of("enable").as_deref() != Some("0")) {
+                add(format!("NVMe target ({subsystem}, name space {space})"), &path);
+            }
+        }
+    }
+    all
+}
+
+/// The nodes in a store's description. Source: `target_core_iblock.c` ("UDEV PATH: /dev/sdb"), `target_core_file.c` ("File: /dev/sdb").
+fn devices_in(info: &str) -> impl Iterator<Item = &str> {
+    info.split_whitespace().filter(|word| word.starts_with("/dev/"))
+}
