@@ -72,6 +72,9 @@ pub struct Record {
     pub status: PhaseStatus,
     /// How often it was run to its end.
     pub rounds: u32,
+    /// Whether it ended in a session whose record is lost, so that nothing is known of what it saw.
+    #[serde(default)]
+    pub lost: bool,
     /// Why the drive cannot do it; then it is skipped.
     pub unsupported: Option<String>,
     /// Trim check: sectors that still hold what stood there before the trim.
@@ -151,6 +154,7 @@ impl Evidence {
                     work: step.clone(),
                     status: PhaseStatus::Pending,
                     rounds: 0,
+                    lost: false,
                     unsupported: None,
                     kept: 0,
                     done: Bytes(0),
@@ -211,8 +215,14 @@ impl Evidence {
 
     /// Bytes written and then read back without a difference, by the verify that read most.
     pub fn verified(&self) -> Bytes {
-        let verifies = self.phases.iter().filter(|record| record.phase == Phase::Verify);
+        let verifies = self.known_verifies();
         Bytes(verifies.map(|record| self.verified_by(record)).max().unwrap_or(0))
+    }
+
+    /// Verifies of which it is known what they saw.
+    fn known_verifies(&self) -> impl Iterator<Item = &Record> {
+        let verifies = self.phases.iter().filter(|record| record.phase == Phase::Verify);
+        verifies.filter(|record| !record.lost)
     }
 
     fn verified_by(&self, record: &Record) -> u64 {
@@ -236,7 +246,7 @@ impl Evidence {
     /// Bytes that the best verify left unread; the whole drive where there is none.
     pub fn unread(&self) -> Bytes {
         let whole = self.geometry.bytes();
-        let verifies = self.phases.iter().filter(|record| record.phase == Phase::Verify);
+        let verifies = self.known_verifies();
         let read = verifies.map(|record| record.read(self.geometry)).min().unwrap_or(0);
         Bytes(whole.saturating_sub(read))
     }

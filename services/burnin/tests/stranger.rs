@@ -350,6 +350,88 @@ fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {
     assert_eq!(left_nothing.of(&mut somebody_elses(geometry)), Shown::Unknown);
 }
 
+/// Of a drive that the kernel counts as another medium more is asked: neither the headers alone prove it, which a worker may have
+/// written to another one, nor at the end their places, nor a constant.
+#[test]
+fn a_drive_that_was_counted_anew_shows_more_than_its_headers() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let blank = || Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    let for_turns = |sim: &mut Sim, order: &Order, turns: u32| {
+        let (mut turn, mut last) = (0, None);
+        let mut soon = || {
+            turn += 1;
+            (turn > turns).then(|| "in the middle".to_owned())
+        };
+        let mut keep = |report: Report| {
+            if let Report::Checkpoint { text } = report {
+                last = Some(burnin::Checkpoint::decode(&text).unwrap());
+            }
+        };
+        runner::run(sim, order, "simulated", &mut soon, &mut keep).unwrap();
+        last
+    };
+    for steps in [plain(&[Phase::Write, Phase::Verify]), zeros()] {
+        let keyed = steps.iter().all(|step| step.fill.is_keyed());
+        let order = Order {
+            geometry,
+            header: Some(note()),
+            steps: steps.clone(),
+            ..order(ALL)
+        };
+        let proof = |ended| Proof {
+            key: order.key,
+            geometry,
+            steps: steps.clone(),
+            ended,
+        };
+        let (mut own, mut other) = (blank(), blank());
+        let place = for_turns(&mut own, &order, 4_000).unwrap();
+        assert!(place.frontier > 0 || !keyed, "{place:?}");
+        for_turns(&mut other, &order, 20);
+        let place = Some(&place);
+        assert_eq!(proof(false).of(&mut other), Shown::Ours, "its headers are there");
+        assert_eq!(proof(false).of_recounted(&mut own, None), Shown::Unknown);
+        assert_eq!(proof(false).of_recounted(&mut own, place), Shown::Ours, "{steps:?}");
+        assert_eq!(
+            proof(false).of_recounted(&mut somebody_elses(geometry), place),
+            Shown::Not
+        );
+        if keyed {
+            assert_eq!(proof(false).of_recounted(&mut other, place), Shown::Not);
+        }
+        let (mut own, mut other) = (blank(), somebody_elses(geometry));
+        assert_eq!(run(&mut own, &order).0.stopped, None);
+        for (lba, long) in burnin::header::places(geometry) {
+            for lba in lba..lba + long {
+                one_sector(&mut own, Op::Read, lba);
+                let data = own.buffer(0)[..64].to_vec();
+                other.buffer(0)[..64].copy_from_slice(&data);
+                one_sector(&mut other, Op::Write, lba);
+            }
+        }
+        let (ours, not) = match keyed {
+            true => (Shown::Ours, Shown::Not),
+            false => (Shown::Unknown, Shown::Unknown),
+        };
+        assert_eq!(proof(true).of_recounted(&mut own, place), ours, "{steps:?}");
+        assert_eq!(proof(true).of_recounted(&mut other, place), not, "{steps:?}");
+    }
+}
+
+fn one_sector(sim: &mut Sim, op: Op, lba: u64) {
+    let access = Access {
+        slot: 0,
+        op,
+        lba,
+        sectors: 1,
+    };
+    sim.submit(access).unwrap();
+    sim.wait(Duration::from_secs(9)).unwrap();
+}
+
 /// A worker that went on for seconds after its drive was exchanged has left its pattern on the other one, too.
 #[test]
 fn a_stretch_of_its_pattern_behind_the_checkpoint_does_not_make_another_drive_the_jobs() {

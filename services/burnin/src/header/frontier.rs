@@ -1,22 +1,27 @@
 //! Where a job stood whose checkpoint is lost: a binary search over the tags that it wrote. Reads only.
 //!
-//! Only the first write can be gone on with. What a verify had compared is known nowhere but in the checkpoint, so a
-//! job that was past its first write has its first verify still to do, and one that was past that begins anew. Of a
-//! constant pattern nothing tells whether it was there before; such a write begins anew, too.
+//! Tags carry their pass, so they tell which write was under way: the last one whose tags stand at the beginning of its sweep.
+//! Only a write can be gone on with: what its verify had compared is known nowhere but in the checkpoint, and is done again. What
+//! came before that write had ended, since no write begins before; how it had ended is not known, and counts as lost
+//! ([`crate::evidence::Record::lost`]). Of a constant pattern nothing tells whether it was there before; a trim's outcome and the
+//! rounds of a soak stand on no drive: after those, and wherever the drive's answer is not certain, the job begins anew.
+//! Tested over simulated drives in `tests/headers.rs`.
 
 use super::{Header, find::read_once, places};
 use crate::checkpoint::{Checkpoint, Holds};
 use crate::device::Device;
 use crate::evidence::Evidence;
 use crate::pattern::{Pattern, Seen, UNIT};
-use crate::pipeline::WRITE_PASS;
-use crate::playbook::{Direction, Fill, moves_data};
+use crate::playbook::{Direction, Fill, PASSES, Step, moves_data};
 use crate::worker::Limits;
 use wire::Bytes;
 use wire::job::{Phase, PhaseStatus};
 
 /// Places looked at around a point of the search: a bad sector or two must not lead it astray.
 const AROUND: u64 = 5;
+
+/// Places, evenly over what may lie between two flushes, that are asked for the write after a whole one.
+const AHEAD: u64 = 64;
 
 /// A checkpoint to go on from, made from the drive alone; `None` where the job is best begun anew.
 ///
@@ -25,45 +30,21 @@ const AROUND: u64 = 5;
 /// a false capacity ends the job. What else the lost session saw is not known: [`Evidence::lost`] says so to the verdict.
 pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Option<Checkpoint> {
     let geometry = header.geometry;
-    let step = header.steps.iter().position(|step| step.phase == Phase::Write)?;
-    let write = &header.steps[step];
-    let before = &header.steps[..step];
-    if before
-        .iter()
-        .any(|step| moves_data(step.phase) && step.phase != Phase::Probe)
-    {
-        // What these saw is lost with the checkpoint, and nothing later looks for it again.
-        return None;
-    }
-    let pattern = match write.fill {
-        Fill::Keyed => Pattern::new(header.key),
-        Fill::Complement => Pattern::new(header.key).complemented(),
-        _ => return None,
-    };
-    let mut search = Search {
-        device,
-        pattern,
-        header,
-        order: write.order,
-    };
-    let found = search.run()?;
     let back = (limits.checkpoint_bytes.max(limits.rewind_bytes)) / u64::from(geometry.sector);
+    let writes = writes(&header.steps)?;
+    let (write, found) = under_way(device, header, &writes, back)?;
     let frontier = found.saturating_sub(back) / geometry.grain() * geometry.grain();
-    if frontier == 0 {
+    if frontier == 0 && write.step == writes[0].step {
         return None;
     }
     let mut evidence = Evidence::new(geometry, &header.steps);
     evidence.lost = true;
-    for record in evidence
-        .phases
-        .iter_mut()
-        .filter(|record| usize::from(record.step) < step)
-    {
+    for record in evidence.phases.iter_mut().filter(|record| record.step < write.step) {
         record.status = PhaseStatus::Done;
         record.rounds = 1;
+        record.lost = record.phase != Phase::Probe;
     }
-    let step = step as u16;
-    if let Some(record) = evidence.step_mut(step) {
+    if let Some(record) = evidence.step_mut(write.step) {
         record.status = PhaseStatus::Running;
         record.done = Bytes(frontier * u64::from(geometry.sector));
     }
@@ -71,101 +52,206 @@ pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Opt
         key: header.key,
         geometry,
         steps: header.steps.clone(),
-        step,
+        step: write.step,
         frontier,
         holds: Some(Holds {
             fill: write.fill,
-            pass: WRITE_PASS,
-            step,
+            pass: write.pass,
+            step: write.step,
         }),
         evidence,
     })
 }
 
+/// A write that tags tell of.
+#[derive(Clone, Copy, Debug)]
+struct Write {
+    step: u16,
+    fill: Fill,
+    pass: u8,
+    order: Direction,
+    /// Fill and pass of the write before it.
+    before: Option<(Fill, u8)>,
+}
+
+/// The writes that may be gone on with, in order; `None` where not even the first may.
+fn writes(steps: &[Step]) -> Option<Vec<Write>> {
+    let mut found: Vec<Write> = Vec::new();
+    for (at, step) in (0_u16..).zip(steps) {
+        match step.phase {
+            Phase::Write if step.fill.is_keyed() && (found.is_empty() || step.soak.is_none()) => {
+                let before = found.last().map(|write: &Write| (write.fill, write.pass));
+                found.push(Write {
+                    step: at,
+                    fill: step.fill,
+                    pass: before.map_or(0, |(_, pass)| pass) % PASSES + 1,
+                    order: step.order,
+                    before,
+                });
+                if step.soak.is_some() {
+                    break;
+                }
+            }
+            Phase::Probe => {}
+            Phase::Verify | Phase::Seek if !found.is_empty() => {}
+            // What these saw stands on no drive, and nothing later looks for it again.
+            phase if moves_data(phase) => break,
+            _ => {}
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+/// The write under way, and how many sectors of it stand, in the order of its sweep; `None` where that cannot be told for certain.
+fn under_way(device: &mut dyn Device, header: &Header, writes: &[Write], back: u64) -> Option<(Write, u64)> {
+    let mut search = Search {
+        device,
+        patterns: [Pattern::new(header.key), Pattern::new(header.key).complemented()],
+        header,
+    };
+    for (n, write) in writes.iter().enumerate().rev() {
+        let next = writes.get(n + 1).copied();
+        // The next write had begun, though what it wrote first is lost or unreadable: all of it is written again.
+        let begun = |next: Option<Write>| next.map(|next| (next, 0));
+        match search.look_around(write, 0)? {
+            Look::Here => {}
+            Look::Later => return begun(next),
+            Look::Before | Look::Other => continue,
+        }
+        return match search.run(write)? {
+            Found::Later => begun(next),
+            Found::At(found) if found < header.geometry.sectors => Some((*write, found)),
+            Found::At(found) => match next {
+                Some(next) if search.has_begun(&next, back)? => Some((next, 0)),
+                _ => Some((*write, found)),
+            },
+        };
+    }
+    None
+}
+
 struct Search<'a> {
     device: &'a mut dyn Device,
-    pattern: Pattern,
+    patterns: [Pattern; 2],
     header: &'a Header,
-    order: Direction,
+}
+
+/// Where a write's sweep ends.
+enum Found {
+    At(u64),
+    /// A later one has begun.
+    Later,
 }
 
 impl Search<'_> {
-    /// Sectors of the first write that were written, in the order of its sweep; `None` where a later one has begun, or
-    /// nothing was written.
-    fn run(&mut self) -> Option<u64> {
-        let end = self.header.geometry.sectors;
-        if self.is_written(0)? != Look::First {
-            return None;
-        }
-        let (mut written, mut open) = (0, end);
+    /// Sectors of this write that were written, in the order of its sweep; `None` where it cannot be told.
+    fn run(&mut self, write: &Write) -> Option<Found> {
+        let (mut written, mut open) = (0, self.header.geometry.sectors);
         while open - written > 1 {
             let middle = written + (open - written) / 2;
-            match self.is_written(middle)? {
-                Look::First => written = middle,
-                Look::Not => open = middle,
-                Look::Later => return None,
+            match self.look_around(write, middle)? {
+                Look::Here => written = middle,
+                Look::Before => open = middle,
+                // Nothing of this job stands in front of its first write; in front of another one does.
+                Look::Other if write.before.is_none() => open = middle,
+                Look::Other => return None,
+                Look::Later => return Some(Found::Later),
             }
         }
-        Some(open)
+        Some(Found::At(open))
+    }
+
+    /// Whether something of this write stands where it began, though not at its first sectors.
+    fn has_begun(&mut self, write: &Write, back: u64) -> Option<bool> {
+        let end = self.header.geometry.sectors;
+        let ahead = back.min(end);
+        let doubled = (0..48).map(|n| 1_u64 << n).take_while(|at| *at < ahead);
+        let evenly = (0..AHEAD).map(|n| ahead / AHEAD * n);
+        for position in doubled.chain(evenly).collect::<Vec<u64>>() {
+            if matches!(
+                self.look(write, self.lba(write, position)),
+                Some(Look::Here | Look::Later)
+            ) {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    fn lba(&self, write: &Write, position: u64) -> u64 {
+        match write.order {
+            Direction::Forward => position,
+            Direction::Reverse => self.header.geometry.sectors - 1 - position,
+        }
     }
 
     /// What stands around the sector at this position of the sweep; `None` where nothing there can be read.
-    fn is_written(&mut self, position: u64) -> Option<Look> {
-        let (mut first, mut later, mut not) = (0, 0, 0);
+    fn look_around(&mut self, write: &Write, position: u64) -> Option<Look> {
+        let (mut here, mut before, mut later, mut other) = (0, 0, 0, 0);
         let geometry = self.header.geometry;
         let end = geometry.sectors;
         let places = places(geometry);
         for n in 0..AROUND {
-            let lba = |at: u64| match self.order {
-                Direction::Forward => at,
-                Direction::Reverse => end - 1 - at,
-            };
             let mut at = (position + n * geometry.grain()).min(end - 1);
             // A header tells nothing of the sweep: the next sectors behind it do.
             if let Some((_, long)) = places
                 .iter()
-                .find(|(place, long)| (*place..place + long).contains(&lba(at)))
+                .find(|(place, long)| (*place..place + long).contains(&self.lba(write, at)))
             {
                 at = (at + long).min(end - 1);
             }
-            let lba = lba(at);
-            match self.look(lba) {
-                Some(Look::First) => first += 1,
+            match self.look(write, self.lba(write, at)) {
+                Some(Look::Here) => here += 1,
+                Some(Look::Before) => before += 1,
                 Some(Look::Later) => later += 1,
-                Some(Look::Not) => not += 1,
+                Some(Look::Other) => other += 1,
                 None => {}
             }
         }
-        match first + later + not {
+        match here + before + later + other {
             0 => None,
             _ if later > 0 => Some(Look::Later),
-            _ if first >= not => Some(Look::First),
-            _ => Some(Look::Not),
+            _ if here >= before + other => Some(Look::Here),
+            _ if before >= other => Some(Look::Before),
+            _ => Some(Look::Other),
         }
     }
 
-    fn look(&mut self, lba: u64) -> Option<Look> {
+    fn look(&mut self, write: &Write, lba: u64) -> Option<Look> {
         let bytes = read_once(self.device, lba, 1)?;
         if bytes != u64::from(self.header.geometry.sector) {
             return None;
         }
         let unit = lba * self.header.geometry.units();
         let data = &self.device.buffer(0)[..UNIT / 8];
-        Some(match self.pattern.decode(data, unit, WRITE_PASS) {
-            None | Some(Seen::Flips { .. } | Seen::Torn { .. }) => Look::First,
-            Some(Seen::Of { pass, .. }) if pass > WRITE_PASS && pass <= crate::playbook::PASSES => Look::Later,
-            Some(_) => Look::Not,
-        })
+        let mut told = Look::Other;
+        for (pattern, complemented) in self.patterns.iter().zip([false, true]) {
+            let fill = if complemented { Fill::Complement } else { Fill::Keyed };
+            let pass = match pattern.decode(data, unit, write.pass) {
+                None | Some(Seen::Flips { .. } | Seen::Torn { .. }) => write.pass,
+                Some(Seen::Of { pass, .. }) if (1..=PASSES).contains(&pass) => pass,
+                Some(_) => continue,
+            };
+            told = match (fill, pass) {
+                _ if pass > write.pass => Look::Later,
+                (fill, pass) if (fill, pass) == (write.fill, write.pass) => Look::Here,
+                seen if Some(seen) == write.before => Look::Before,
+                _ => Look::Other,
+            };
+        }
+        Some(told)
     }
 }
 
 /// What one look tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
-    /// The first write was here.
-    First,
-    /// A later write was here.
+    /// This write was here.
+    Here,
+    /// The write before it was.
+    Before,
+    /// A later one was.
     Later,
-    /// Neither.
-    Not,
+    /// None of them.
+    Other,
 }

@@ -5,7 +5,9 @@ use std::fs::File;
 use wire::job::Phase;
 
 use super::asks::{Asks, Told};
+use super::resume::places;
 use super::{Shown, marks, trimmed};
+use crate::checkpoint::Checkpoint;
 use crate::device::{self, Device, Geometry};
 use crate::header;
 use crate::pattern::JobKey;
@@ -41,6 +43,63 @@ impl Proof {
     pub fn of(&self, device: &mut dyn Device) -> Shown {
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
         self.told(device, &asks).unwrap_or(Shown::Unknown)
+    }
+
+    /// [`Self::of_recounted`] of the drive behind this descriptor.
+    pub fn of_recounted_file(&self, file: File, checkpoint: Option<&Checkpoint>) -> Shown {
+        let io = Io {
+            backend: Backend::Sync,
+            ..Io::default()
+        };
+        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| {
+            self.of_recounted(device.as_mut(), checkpoint)
+        })
+    }
+
+    /// What a drive shows that answers by the job's name in its place, and that the kernel counts as another medium; reads only.
+    /// `checkpoint`: the last one of this key. The caller knows that the headers were written before it was counted anew.
+    ///
+    /// A removable drive that was reset is counted so, and so is one that was exchanged. So more is asked than of a drive of which the
+    /// kernel tells nothing: in the middle the headers, and most places of what was flushed before the checkpoint; at the end most
+    /// places of the pattern, since its headers gave way to that a moment ago. A constant proves nothing then.
+    pub fn of_recounted(&self, device: &mut dyn Device, checkpoint: Option<&Checkpoint>) -> Shown {
+        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
+        self.recounted(device, &asks, checkpoint).unwrap_or(Shown::Unknown)
+    }
+
+    fn recounted(
+        &self,
+        device: &mut dyn Device,
+        asks: &Asks,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Shown, String> {
+        let keyed = self.steps.iter().all(|step| match step.phase {
+            Phase::Write => step.fill.is_keyed(),
+            phase => phase != Phase::Trim,
+        });
+        let most = |told: &Told| told.ours * 4 >= told.read * 3;
+        if self.ended {
+            if !keyed || !self.steps.iter().any(|step| step.phase == Phase::Write) {
+                return Ok(Shown::Unknown);
+            }
+            let told = asks.at(device, marks(self.geometry))?;
+            return Ok(match told.read {
+                0 => Shown::Unknown,
+                _ if most(&told) => Shown::Ours,
+                _ => Shown::Not,
+            });
+        }
+        let Some(checkpoint) = checkpoint.filter(|_| header::kept_by(&self.steps, self.geometry)) else {
+            return Ok(Shown::Unknown);
+        };
+        let headers = asks.at_headers(device)?;
+        if !headers.at_least_half() {
+            return Ok(if headers.read > 0 { Shown::Not } else { Shown::Unknown });
+        }
+        // What a constant or a trim left tells nothing.
+        let written = if keyed { places(checkpoint) } else { Vec::new() };
+        let told = asks.at(device, written)?;
+        Ok(if most(&told) { Shown::Ours } else { Shown::Not })
     }
 
     fn told(&self, device: &mut dyn Device, asks: &Asks) -> Result<Shown, String> {

@@ -52,7 +52,7 @@ fn closing(checkpoint: &Checkpoint) -> Option<u64> {
 }
 
 /// Sectors that were written and flushed before the checkpoint, from the start upwards.
-fn places(checkpoint: &Checkpoint) -> Vec<u64> {
+pub(super) fn places(checkpoint: &Checkpoint) -> Vec<u64> {
     let Checkpoint {
         geometry,
         steps,

@@ -77,7 +77,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let sectors = evidence.geometry.sectors.max(1) as f64;
     let kept = evidence.phases.iter().map(|r| r.kept).max().unwrap_or(0) as f64;
     metrics.put("trim.kept_percent", (kept / sectors * 1000.0).round() / 10.0);
-    metrics.flag("run.evidence_lost", evidence.lost);
+    match evidence.phases.iter().filter(|record| record.lost).count() {
+        0 => metrics.flag("run.evidence_lost", evidence.lost),
+        lost => {
+            let figures = format!("{lost} steps had ended in it, and what they saw is lost");
+            metrics.say("run.evidence_lost", 1.0, figures);
+        }
+    }
     metrics.flag("run.hung", matches!(stop, Some(Stop::Hung)));
     metrics.flag("run.disconnected", matches!(stop, Some(Stop::Disconnected)));
     metrics.flag("run.resized", matches!(stop, Some(Stop::Resized { .. })));
