@@ -2,8 +2,9 @@
  * The live frames of one add-on: one stream for the open page, handed on in one go a picture.
  *
  * Sixty drives a second and a thousand log lines a second come as single messages; each component is told once before
- * the browser draws, with all that came since. A hidden page draws nothing, so there the frames are handed on by a timer
- * and the oldest log lines are let go when too many wait.
+ * the browser draws, with all that came since. While a picture is made nothing is read: what comes meanwhile waits outside
+ * the page, which is then woken once and not by each message. A hidden page draws nothing, so there the frames are handed
+ * on by a timer and the oldest log lines are let go when too many wait.
  */
 import { signal } from "@preact/signals";
 
@@ -18,11 +19,11 @@ export type Kind = "log" | "progress" | "notification" | "chart" | "metric" | "s
 
 /** Most frames that wait for a picture: what comes on top pushes out the oldest. */
 const WAITING_MAX = 20_000;
-/** Longest pause between two pictures while frames wait, in milliseconds. */
+/** Longest pause after a picture while frames wait, in milliseconds. */
 const GAP_MAX_MS = 40;
 /**
  * Least time from one picture to the next, in milliseconds: figures that change more often are not read any better, and
- * each picture costs a slow processor some 6 ms before anything is drawn in it (measured with sixty drives at 1 Hz).
+ * each picture costs a slow processor some 4 ms before anything is drawn in it (measured with sixty drives at 1 Hz).
  */
 const PICTURE_MS = 32;
 /** How often a hidden page is told, in milliseconds. */
@@ -50,12 +51,14 @@ export class Feed {
   #waiting: Frame[] = [];
   #picture: number | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  /** Before this moment no other picture is begun. */
-  #free = 0;
+  /** Whether a picture was begun and its time is not over. */
+  #busy = false;
+  #open: (() => void) | null = null;
   #stop: () => void;
 
   constructor(addon: number) {
     let connected = 0;
+    document.addEventListener("visibilitychange", this.#turned);
     this.#stop = listen(`/api/addons/${addon}/telemetry`, {
       message: ({ event, data }) => {
         if (event === "connected") return;
@@ -69,6 +72,8 @@ export class Feed {
       lost: () => (this.live.value = false),
       // The box's own stream finds out too, and shows the door.
       unauthorized: () => (this.live.value = false),
+      // A hidden page draws nothing, and its timers may stand for a minute: it reads on.
+      pause: () => (document.hidden || (this.#picture === null && !this.#busy) ? null : new Promise((open) => (this.#open = open))),
     });
   }
 
@@ -82,30 +87,43 @@ export class Feed {
   }
 
   #plan(): void {
-    if (this.#timer !== null || this.#picture !== null) return;
-    if (document.hidden) {
-      this.#timer = setTimeout(this.#flush, HIDDEN_MS);
-      return;
-    }
-    const wait = this.#free - performance.now();
-    if (wait < 4) this.#picture = requestAnimationFrame(this.#flush);
-    else this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#picture = requestAnimationFrame(this.#flush);
-    }, wait);
+    if (this.#timer !== null || this.#picture !== null || this.#busy) return;
+    if (document.hidden) this.#timer = setTimeout(this.#flush, HIDDEN_MS);
+    else this.#picture = requestAnimationFrame(this.#flush);
   }
 
-  #flush = () => {
+  #halt(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#picture !== null) cancelAnimationFrame(this.#picture);
     this.#timer = null;
     this.#picture = null;
+  }
+
+  /** The next picture may be begun. */
+  #free = () => {
+    this.#busy = false;
+    this.#timer = null;
+    this.#open?.();
+    this.#open = null;
+    if (this.#waiting.length > 0) this.#plan();
+  };
+
+  /** A page that is hidden gets no picture to wait for, one that is shown need not wait for a timer. */
+  #turned = () => {
+    this.#halt();
+    this.#free();
+  };
+
+  #flush = () => {
+    this.#halt();
+    this.#busy = true;
     const begun = performance.now();
-    // After the picture was drawn: as long as it took nothing is drawn, so that a slow processor draws fewer and fuller ones.
-    setTimeout(() => {
+    // After the picture was drawn: for a part of the time that it took nothing is drawn, so that a slow processor draws fewer and fuller ones.
+    this.#timer = setTimeout(() => {
       const ended = performance.now();
-      this.#free = Math.max(begun + PICTURE_MS, ended + Math.min(GAP_MAX_MS, ended - begun));
-      if (this.#waiting.length > 0) this.#plan();
+      const wait = Math.max(begun + PICTURE_MS, ended + Math.min(GAP_MAX_MS, (ended - begun) / 4)) - ended;
+      if (wait < 4) this.#free();
+      else this.#timer = setTimeout(this.#free, wait);
     }, 0);
     const byType = new Map<string, Frame[]>();
     for (const frame of this.#waiting.splice(0)) {
@@ -131,8 +149,9 @@ export class Feed {
   /** Ends the stream. */
   close(): void {
     this.#stop();
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    if (this.#picture !== null) cancelAnimationFrame(this.#picture);
+    document.removeEventListener("visibilitychange", this.#turned);
+    this.#waiting = [];
+    this.#turned();
   }
 }
 

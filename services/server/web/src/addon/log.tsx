@@ -4,7 +4,7 @@
  * Rows are all of one height, so the place of each is a multiplication. While it follows, the end is kept in view; as
  * soon as somebody scrolls up it stands still, on lines that nothing can push out, and says how many came since.
  */
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal, type Signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { plural, stamp } from "../format";
@@ -38,6 +38,46 @@ class Row extends Still<{ line: Line; showTime: boolean; showSource: boolean }> 
       </div>
     );
   }
+}
+
+/** What the parts of a log share: its lines, when they changed, and those on which it stands still. */
+interface Shown { ring: Ring; tick: Signal<number>; stopped: Signal<{ number: number; line: Line }[] | null> }
+
+/** The lines in view. It alone is drawn again when lines come: the filters around it would cost more than its rows. */
+function Lines({ ring, tick, stopped, top, high, showTime, showSource, asking }: Shown & { top: Signal<number>; high: Signal<number>; showTime: boolean; showSource: boolean; asking: boolean }) {
+  void tick.value;
+  const still = stopped.value;
+  const count = still ? still.length : ring.length;
+  // What follows is at the end, wherever the scroll bar has got to meanwhile.
+  const first = Math.max(0, Math.floor((still ? top.value : Math.max(0, count * ROW - high.value)) / ROW) - OVER);
+  const last = Math.min(count, first + Math.ceil(high.value / ROW) + 2 * OVER);
+  const rows = still ? still.slice(first, last) : ring.slice(first, last);
+  return (
+    <>
+      <div class="room" style={{ height: `${count * ROW}px` }}>
+        <div class="view" style={{ transform: `translateY(${first * ROW}px)` }}>
+          {rows.map(({ number, line }) => (
+            <Row key={number} line={line} showTime={showTime} showSource={showSource} />
+          ))}
+        </div>
+      </div>
+      {count === 0 && <p class="none">{asking ? "Asking for what was logged." : ring.kept > 0 ? "No line answers to this filter." : "Nothing logged yet."}</p>}
+    </>
+  );
+}
+
+/** How many lines there are. */
+function Counted({ ring, tick, stopped }: Shown) {
+  void tick.value;
+  const count = stopped.value?.length ?? ring.length;
+  return <>{plural(count, "line")}{ring.kept > count && ` of ${plural(ring.kept, "line")}`}</>;
+}
+
+/** How many lines came since it stands still. */
+function Since({ ring, tick, before }: Omit<Shown, "stopped"> & { before: Signal<number> }) {
+  void tick.value;
+  const since = ring.total - before.value;
+  return <>{since > 0 ? `Follow, ${plural(since, "new line")}` : "Follow"}</>;
 }
 
 /** The component. */
@@ -99,13 +139,7 @@ export function LogPart(props: PartProps) {
     return () => sizes.disconnect();
   }, []);
 
-  void tick.value;
   const still = stopped.value;
-  const count = still ? still.length : ring.length;
-  // What follows is at the end, wherever the scroll bar has got to meanwhile.
-  const first = Math.max(0, Math.floor((still ? top.value : Math.max(0, count * ROW - high.value)) / ROW) - OVER);
-  const last = Math.min(count, first + Math.ceil(high.value / ROW) + 2 * OVER);
-  const rows = still ? still.slice(first, last) : ring.slice(first, last);
   // The box is drawn from its end (`column-reverse`), so its own place 0 is the end, and stays there while lines come:
   // to follow costs no asking and no setting of where it stands, both of which would lay out the page at once.
   useLayoutEffect(() => {
@@ -134,14 +168,14 @@ export function LogPart(props: PartProps) {
   };
   const levels = arr(at(part.config, "levels")).map((one) => levelOf(str(one)));
   const offered = LEVELS.filter((level) => (levels.length === 0 ? level !== "debug" : levels.includes(level)));
-  const jobs = bool(at(part.config, "filterable_by_job")) || ring.jobs.size > 1 ? [...ring.jobs] : [];
+  const named = useComputed(() => (void tick.value, ring.jobs.size)).value;
+  const jobs = bool(at(part.config, "filterable_by_job")) || named > 1 ? [...ring.jobs] : [];
   const showTime = bool(at(part.config, "show_timestamp"), true);
   const showSource = bool(at(part.config, "show_source"), true);
-  const since = still ? ring.total - before.value : 0;
   const set = (change: Partial<Filter>) => (filter.value = { ...filter.peek(), ...change });
   return (
-    <Panel id={`t-${part.id}`} title={part.title} note={part.about || `${plural(count, "line")}${ring.kept > count ? ` of ${plural(ring.kept, "line")}` : ""}`}
-      end={<button class="btn" type="button" aria-pressed={still !== null} onClick={still ? follow : stop}><Icon name={still ? "go" : "pause"} />{still ? (since > 0 ? `Follow, ${plural(since, "new line")}` : "Follow") : "Pause"}</button>}>
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || <Counted ring={ring} tick={tick} stopped={stopped} />}
+      end={<button class="btn" type="button" aria-pressed={still !== null} onClick={still ? follow : stop}><Icon name={still ? "go" : "pause"} />{still ? <Since ring={ring} tick={tick} before={before} /> : "Pause"}</button>}>
       <div class="filter">
         <label class="find"><Icon name="find" /><span class="sr">Filter lines of {part.title}</span><input type="search" placeholder="Words in a line" value={filter.value.text} onInput={(e) => set({ text: e.currentTarget.value })} /></label>
         <label>At least <select value={filter.value.level} onChange={(e) => set({ level: e.currentTarget.value as Level | "" })}>
@@ -151,14 +185,7 @@ export function LogPart(props: PartProps) {
       </div>
       <ProblemNote problem={asked.problem.value} />
       <div class="lines" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={`${part.title}, ${still ? "paused" : "newest below"}`} onScroll={scrolled} onWheel={touched} onKeyDown={touched} onPointerDown={touched} onPointerMove={(e) => e.buttons !== 0 && touched()} onTouchMove={touched}>
-        <div class="room" style={{ height: `${count * ROW}px` }}>
-          <div class="view" style={{ transform: `translateY(${first * ROW}px)` }}>
-            {rows.map(({ number, line }) => (
-              <Row key={number} line={line} showTime={showTime} showSource={showSource} />
-            ))}
-          </div>
-        </div>
-        {count === 0 && <p class="none">{asked.told.value === null && !asked.problem.value ? "Asking for what was logged." : ring.kept > 0 ? "No line answers to this filter." : "Nothing logged yet."}</p>}
+        <Lines ring={ring} tick={tick} stopped={stopped} top={top} high={high} showTime={showTime} showSource={showSource} asking={asked.told.value === null && !asked.problem.value} />
       </div>
     </Panel>
   );

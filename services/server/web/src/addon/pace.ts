@@ -1,16 +1,27 @@
 /** Redraws that leave time for everything else. */
 
+/** So much later than it might the timer draws what nobody told of again, in milliseconds: some three pictures. */
+const SLACK_MS = 60;
+/** So far apart two redraws of whatever kind are, in milliseconds: no picture is to hold a chart and a log together. */
+const APART_MS = 24;
+/** When the last redraw of any kind ended. */
+let last = -Infinity;
+
 /**
  * A function that may be called as often as something changes, and runs `redraw` at once while that is cheap, else so
  * rarely that it takes at most a quarter of the time, and never sooner than `least` milliseconds after the last time. What
  * `redraw` leaves to a microtask is counted.
+ *
+ * What comes again and again is drawn when it is told of once the pause is over, so in the picture that is being made
+ * anyhow: a picture of its own would cost more than what is in it. The timer is for what came last.
  */
 export function paced(redraw: () => void, least: number): { soon: () => void; stop: () => void } {
   let timer: ReturnType<typeof setTimeout> | null = null;
   let free = 0;
   const run = () => {
+    if (timer !== null) clearTimeout(timer);
     timer = null;
-    const begun = performance.now();
+    const begun = (last = performance.now());
     redraw();
     queueMicrotask(() => queueMicrotask(() => {
       const ended = performance.now();
@@ -19,10 +30,9 @@ export function paced(redraw: () => void, least: number): { soon: () => void; st
   };
   return {
     soon: () => {
-      if (timer !== null) return;
-      const wait = free - performance.now();
+      const wait = Math.max(free, last + APART_MS) - performance.now();
       if (wait < 4) run();
-      else timer = setTimeout(run, wait);
+      else timer ??= setTimeout(run, wait + SLACK_MS);
     },
     stop: () => {
       if (timer !== null) clearTimeout(timer);

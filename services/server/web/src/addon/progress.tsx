@@ -88,38 +88,59 @@ function Count({ list, jobs }: { list: readonly string[]; jobs: ReadonlyMap<stri
 
 const ENDED: Record<Exclude<Shown["state"], "running" | "paused">, string> = { completed: "ended", failed: "failed", cancelled: "cancelled" };
 
+/** The figures of a row: when each is there, and its words. */
+const FIGURES: readonly { key: string; of: (job: Shown) => string }[] = [
+  { key: "show_eta", of: ({ state, eta }) => (state === "running" && eta ? `${eta} left` : "") },
+  { key: "show_speed", of: ({ state, speed }) => (state === "running" ? speed : "") },
+  { key: "show_temperature", of: ({ temperature }) => (temperature === null ? "" : celsius(temperature)) },
+  { key: "", of: ({ elapsed }) => (elapsed ? `after ${elapsed}` : "") },
+  { key: "", of: ({ moved }) => moved },
+  { key: "", of: ({ errors }) => (errors !== null && errors > 0 ? `${errors} errors` : "") },
+];
+const percentage = ({ percent }: Shown) => (percent === null ? "" : `${percent.toFixed(percent === 100 ? 0 : 1)}\u00a0%`);
+const says = ({ detail, message }: Shown) => [detail, message].filter((text, index, all) => text && all.indexOf(text) === index).join(". ");
+
+/** What decides which elements a row has: while it stays, a frame changes texts in place and draws no component. */
+const outline = (job: Shown) =>
+  [job.title, job.command, job.agent, job.phase, job.state, job.percent === null, says(job) === "", ...FIGURES.map(({ of }) => of(job) === ""), ...job.phases.map(({ name }) => name)].join("\n");
+
+/** A text of a job, changed in place. */
+function Words({ job, of }: { job: Signal<Shown>; of: (job: Shown) => string }) {
+  return <>{useComputed(() => of(job.value))}</>;
+}
+
+function Bar({ job, name }: { job: Signal<Shown>; name: string }) {
+  const now = useComputed(() => (job.value.percent === null ? undefined : Math.round(job.value.percent)));
+  // A background and no element in it: what it costs a slow processor is the picture, without layout or layers.
+  const style = useComputed(() => `background-size: ${(job.value.percent ?? 0).toFixed(2)}% 100%`);
+  return <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={now} aria-label={name} style={style} />;
+}
+
 function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
-  const { id, agent, title, command, message, phase, detail, percent, eta, speed, temperature, elapsed, moved, errors, state, phases, heard } = job.value;
-  const shows = (key: string) => bool(at(part.config, key), true);
-  const cancel = obj(at(part.config, "cancel"));
-  const hot = state === "running";
+  void useComputed(() => outline(job.value)).value;
   // Turns only when the answer does: the clock alone must not draw sixty rows at once.
   const silent = useComputed(() => job.value.state === "running" && slow.value - job.value.heard > SILENT_MS).value;
-  const figures = [
-    hot && shows("show_eta") && eta && (["left", eta] as const),
-    hot && shows("show_speed") && speed && (["", speed] as const),
-    shows("show_temperature") && temperature !== null && (["", celsius(temperature)] as const),
-    elapsed && (["after", elapsed] as const),
-    moved && (["", moved] as const),
-    errors !== null && errors > 0 && (["", `${errors} errors`] as const),
-  ].filter((one): one is readonly ["left" | "after" | "", string] => Boolean(one));
+  const shown = job.peek();
+  const { id, agent, title, command, phase, state, phases, heard } = shown;
+  const shows = (key: string) => key === "" || bool(at(part.config, key), true);
+  const cancel = obj(at(part.config, "cancel"));
+  const hot = state === "running";
   return (
     <li class={`ajob ${state}`}>
       <div class="who"><b>{title || id}</b><span class="mute">{[command, title && id !== title ? id : "", agent].filter(Boolean).join(", ")}</span></div>
-      <div class="pc">{state === "running" || state === "paused" ? (percent === null ? "" : `${percent.toFixed(percent === 100 ? 0 : 1)}\u00a0%`) : (
+      <div class="pc">{state === "running" || state === "paused" ? <Words job={job} of={percentage} /> : (
         <span class={`v ${state === "failed" ? "is-fail" : state === "cancelled" ? "is-inc" : "is-info"}`}>{state === "failed" ? <Shape of="fail" /> : state === "cancelled" ? <Shape of="inc" /> : <Icon name="tick" />}{ENDED[state]}</span>
       )}</div>
-      <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent === null ? undefined : Math.round(percent)} aria-label={`${title || id}${phase && `, ${phaseWords(phase)}`}`}>
-        <i style={{ transform: `scaleX(${(percent ?? 0) / 100})` }} /></div>
+      <Bar job={job} name={`${title || id}${phase && `, ${phaseWords(phase)}`}`} />
       <div class="what">
         <div class="say">
           {shows("show_phase") && phases.length > 0 && (
             <ol class="phs" aria-label="Phases">{phases.map(({ name }) => <li key={name} class={name === phase && hot ? "run" : "done"} aria-current={name === phase && hot ? "step" : undefined}>{phaseWords(name)}</li>)}</ol>
           )}
-          {(detail || message) && <p>{[detail, message].filter((text, index, all) => text && all.indexOf(text) === index).join(". ")}</p>}
+          {says(shown) && <p><Words job={job} of={says} /></p>}
           {silent && <p class="mute">Not heard for a while: last {ago(new Date(heard).toISOString(), slow.value)}.</p>}
         </div>
-        <div class="fig">{figures.map(([word, text]) => <span key={`${word}${text.replace(/[\d.]+/g, "")}`}>{word === "after" ? `after ${text}` : word === "left" ? `${text} left` : text}</span>)}</div>
+        <div class="fig">{FIGURES.map(({ key, of }, index) => shows(key) && of(shown) && <span key={index}><Words job={job} of={of} /></span>)}</div>
       </div>
       {hot && bool(at(cancel, "enabled")) && <Cancel part={part} around={around} id={id} agent={agent} name={title || id} ask={str(at(cancel, "confirm_message"))} />}
     </li>
