@@ -13,6 +13,24 @@ const ENTRY: usize = 32;
 /// Largest cluster that FAT32 may have, in sectors.
 const CLUSTER_MAX: u64 = 128;
 
+/// Attributes of a part of a long name, and the bit in its first byte that begins one.
+const LONG: u8 = 0x0f;
+const FIRST: u8 = 0x40;
+
+/// The 13 characters in a part of a long name.
+fn units(e: &[u8]) -> impl Iterator<Item = u16> {
+    let places = [&e[1..11], &e[14..26], &e[28..32]];
+    places
+        .into_iter()
+        .flat_map(|p| p.chunks_exact(2))
+        .map(|u| u16::from_le_bytes([u[0], u[1]]))
+}
+
+/// What each part of a long name carries of the short one.
+fn checksum(short: &[u8]) -> u8 {
+    short.iter().fold(0, |sum: u8, b| sum.rotate_right(1).wrapping_add(*b))
+}
+
 /// Where things are on the boot partition.
 #[derive(Debug)]
 pub(super) struct Fat<'a> {
@@ -63,19 +81,35 @@ impl Fat<'_> {
         Ok(Some(bytes))
     }
 
-    /// First cluster and size of what in a folder's first cluster has a short name that is `wanted`.
+    /// First cluster and size of what in a folder's first cluster has a name that is `wanted`: the short one, and the long one,
+    /// which is empty where there is none.
     ///
     /// # Errors
     /// The disk cannot be read.
-    pub(super) fn find(&self, folder: u64, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<(u64, u32)>> {
+    pub(super) fn find(&self, folder: u64, wanted: impl Fn(&[u8], &str) -> bool) -> io::Result<Option<(u64, u32)>> {
         let Some(folder) = self.cluster(folder)? else {
             return Ok(None);
         };
-        let entries = folder.chunks_exact(ENTRY).take_while(|e| e[0] != 0);
-        // Bit 3: a volume label or a part of a long name.
-        let found = entries
-            .filter(|e| e[11] & 0x08 == 0 && e[0] != 0xe5)
-            .find(|e| wanted(&e[..11]));
+        // Parts of a long name, the last one first, and the checksum of the short name that follows.
+        let mut parts: Vec<u16> = Vec::new();
+        let mut sum = None;
+        let mut entries = folder.chunks_exact(ENTRY).take_while(|e| e[0] != 0);
+        let found = entries.find(|e| {
+            if e[0] != 0xe5 && e[11] & 0x3f == LONG {
+                if e[0] & FIRST != 0 {
+                    parts.clear();
+                }
+                parts.splice(0..0, units(e));
+                sum = Some(e[13]);
+                return false;
+            }
+            let long = std::mem::take(&mut parts);
+            let own = sum.take() == Some(checksum(&e[..11]));
+            let end = long.iter().position(|u| *u == 0).unwrap_or(long.len());
+            let long = String::from_utf16_lossy(if own { &long[..end] } else { &[] });
+            // Bit 3: a volume label.
+            e[0] != 0xe5 && e[11] & 0x08 == 0 && wanted(&e[..11], &long)
+        });
         Ok(found.map(|e| {
             let half = |at: usize| u64::from(u16::from_le_bytes([e[at], e[at + 1]]));
             (

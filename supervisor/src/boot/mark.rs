@@ -22,7 +22,7 @@ pub fn read(disk: &File, first: u64) -> io::Result<Option<String>> {
     };
     let mut cluster = fat.root;
     for name in PATH {
-        match fat.find(cluster, |found| found == name)? {
+        match fat.find(cluster, |short, _| short == name)? {
             Some((next, _)) => cluster = next,
             None => return Ok(None),
         }

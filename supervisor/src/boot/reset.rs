@@ -57,22 +57,25 @@ pub(super) fn write(part: &Path, sector: &[u8; 512]) -> io::Result<()> {
 /// # Errors
 /// In words. Then nothing is reset: a flag that stays would reset the box at every start.
 pub(super) fn by_flag(disk: &File, boot_partition: u64, data: &Path) -> Result<(), String> {
-    let at = flag(disk, boot_partition)
+    let (at, done) = flag(disk, boot_partition)
         .map_err(|e| format!("reading the boot partition: {e}"))?
         .ok_or("kiln.toml asks for a factory reset, but `factory_reset = true` was not found in its first lines as it lies on the boot partition")?;
     ask(data).map_err(|e| format!("marking DATA: {e}"))?;
-    disk.write_all_at(DONE, at)
+    disk.write_all_at(&done, at)
         .and_then(|()| disk.sync_all())
         .map_err(|e| format!("kiln.toml could not be changed, so the box resets again at its next start: {e}"))
 }
 
-/// Where on the disk the flag's value stands.
-fn flag(disk: &File, boot_partition: u64) -> io::Result<Option<u64>> {
+/// Where on the disk the flag's value stands, and the bytes to put there.
+fn flag(disk: &File, boot_partition: u64) -> io::Result<Option<(u64, Vec<u8>)>> {
     let Some(fat) = Fat::read(disk, boot_partition)? else {
         return Ok(None);
     };
-    // The short name of `kiln.toml`: `KILN~1.TOM`, or whatever number the writer has given it.
-    let ours = |name: &[u8]| name.starts_with(b"KILN") && name.ends_with(b"TOM");
+    // Without a long name: `KILN~1.TOM`, or whatever number the writer has given it.
+    let ours = |short: &[u8], long: &str| match long {
+        "" => short.starts_with(b"KILN") && short.ends_with(b"TOM"),
+        long => long.eq_ignore_ascii_case("kiln.toml"),
+    };
     let Some((cluster, size)) = fat.find(fat.root, ours)? else {
         return Ok(None);
     };
@@ -80,10 +83,28 @@ fn flag(disk: &File, boot_partition: u64) -> io::Result<Option<u64>> {
         return Ok(None);
     };
     bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-    Ok(fat.offset(cluster).zip(value(&bytes)).map(|(at, n)| at + n as u64))
+    let found = fat.offset(cluster).zip(place(&bytes));
+    Ok(found.map(|(at, (n, done))| (at + n as u64, done)))
 }
 
-/// Where in the file the value of `factory_reset = true` begins.
+/// Where in the file the flag's value begins, and the bytes to put there, as another computer's editor has saved the file.
+fn place(file: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let wide = |unit: fn([u8; 2]) -> u16, bytes: fn(u16) -> [u8; 2]| {
+        let units = file[2..].chunks_exact(2).map(|b| unit([b[0], b[1]]));
+        // One byte for each unit; what is not ASCII is nothing that is looked for.
+        let narrow: Vec<u8> = units.map(|u| u8::try_from(u).unwrap_or(b'?')).collect();
+        let done = DONE.iter().flat_map(|b| bytes(u16::from(*b))).collect();
+        Some((2 + 2 * value(&narrow)?, done))
+    };
+    match file {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes, u16::to_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes, u16::to_be_bytes),
+        [0xef, 0xbb, 0xbf, text @ ..] => Some((3 + value(text)?, DONE.to_vec())),
+        text => Some((value(text)?, DONE.to_vec())),
+    }
+}
+
+/// Where in the text the value of `factory_reset = true` begins.
 fn value(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive(|b| *b == b'\n') {
@@ -102,7 +123,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::boot::gpt::SECTOR;
-    use crate::boot::site::Site;
+    use crate::boot::site::{Site, text_of};
 
     #[test]
     fn the_mark_is_set_once_and_touches_nothing_else() {
@@ -123,7 +144,37 @@ mod tests {
     }
 
     /// A boot partition at sector 8 with this `kiln.toml`, and DATA beside it.
-    fn medium(toml: &str) -> (tempfile::TempDir, File, std::path::PathBuf) {
+    fn medium(toml: &[u8]) -> (tempfile::TempDir, File, std::path::PathBuf) {
+        medium_with(&entry(b"KILN~1  TOM", 3, toml.len()), toml)
+    }
+
+    /// A short entry of a folder.
+    fn entry(name: &[u8; 11], cluster: u8, size: usize) -> [u8; 32] {
+        let mut e = [0u8; 32];
+        e[..11].copy_from_slice(name);
+        e[11] = 0x20;
+        e[26] = cluster;
+        e[28..].copy_from_slice(&u32::try_from(size).unwrap().to_le_bytes());
+        e
+    }
+
+    /// The entry before a short one that has the long name, of at most 13 characters.
+    fn long(name: &str, short: &[u8; 11]) -> [u8; 32] {
+        let mut e = [0xff; 32];
+        e[0] = 0x41;
+        e[11] = 0x0f;
+        e[12] = 0;
+        e[13] = short.iter().fold(0u8, |sum, b| sum.rotate_right(1).wrapping_add(*b));
+        e[26..28].fill(0);
+        let places = (1..11).step_by(2).chain((14..26).step_by(2)).chain([28, 30]);
+        for (at, unit) in places.zip(name.encode_utf16().chain([0])) {
+            e[at..at + 2].copy_from_slice(&unit.to_le_bytes());
+        }
+        e
+    }
+
+    /// The same with these entries in the root folder, and the text in cluster 3.
+    fn medium_with(entries: &[u8], toml: &[u8]) -> (tempfile::TempDir, File, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let disk = OpenOptions::new()
             .read(true)
@@ -140,11 +191,9 @@ mod tests {
         boot[510..].copy_from_slice(&[0x55, 0xaa]);
         disk.write_all_at(&boot, 8 * SECTOR).unwrap();
         let mut root = [0u8; 512];
-        root[..12].copy_from_slice(b"KILN~1  TOM\x20");
-        root[26] = 3;
-        root[28..32].copy_from_slice(&u32::try_from(toml.len()).unwrap().to_le_bytes());
+        root[..entries.len()].copy_from_slice(entries);
         disk.write_all_at(&root, 10 * SECTOR).unwrap();
-        disk.write_all_at(toml.as_bytes(), 11 * SECTOR).unwrap();
+        disk.write_all_at(toml, 11 * SECTOR).unwrap();
         let data = dir.path().join("data");
         std::fs::write(&data, vec![0u8; 4096]).unwrap();
         (dir, disk, data)
@@ -153,14 +202,14 @@ mod tests {
     fn toml_on(disk: &File, bytes: usize) -> String {
         let mut text = vec![0u8; bytes];
         disk.read_exact_at(&mut text, 11 * SECTOR).unwrap();
-        String::from_utf8(text).unwrap()
+        text_of(&text).unwrap()
     }
 
     #[test]
     fn the_flag_is_taken_once_and_the_file_stays_right() {
         let text = "# factory_reset = true\nhostname = 'a'\n  factory_reset =true # now\n[env]\nA='b'\n";
         assert!(Site::parse(text).0.factory_reset);
-        let (_dir, disk, data) = medium(text);
+        let (_dir, disk, data) = medium(text.as_bytes());
         by_flag(&disk, 8, &data).unwrap();
         assert!(asked(&data));
         let after = toml_on(&disk, text.len());
@@ -174,8 +223,59 @@ mod tests {
     }
 
     #[test]
+    fn the_flag_is_found_as_windows_saves_the_file() {
+        let text = "factory_reset = true\r\nhostname = 'b\u{fc}ro'\r\n";
+        let wide = |bytes: fn(u16) -> [u8; 2]| {
+            "\u{feff}"
+                .encode_utf16()
+                .chain(text.encode_utf16())
+                .flat_map(bytes)
+                .collect()
+        };
+        let forms: [Vec<u8>; 3] = [
+            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+            wide(u16::to_le_bytes),
+            wide(u16::to_be_bytes),
+        ];
+        for bytes in forms {
+            let (_dir, disk, data) = medium(&bytes);
+            by_flag(&disk, 8, &data).unwrap();
+            assert!(asked(&data));
+            assert_eq!(toml_on(&disk, bytes.len()), text.replace("true", "\"ok\""));
+        }
+    }
+
+    #[test]
+    fn a_copy_beside_the_file_is_not_the_file() {
+        let text = b"factory_reset = true\n";
+        let (copy, own) = (b"KILN-O~1TOM", b"KILN~1  TOM");
+        let others = [
+            long("kiln-old.toml", copy),
+            entry(copy, 5, 4),
+            // What was deleted has lost its first byte.
+            entry(b"\xe5ILN~9  TOM", 6, 4),
+            long("Kiln.toml", own),
+            entry(own, 3, text.len()),
+        ];
+        let (_dir, disk, data) = medium_with(&others.concat(), text);
+        by_flag(&disk, 8, &data).unwrap();
+        assert!(asked(&data));
+        assert_eq!(toml_on(&disk, text.len()), "factory_reset = \"ok\"\n");
+
+        // A long name whose short one was written by a program that knows none is nobody's.
+        let orphan = [
+            long("kiln.toml", copy),
+            entry(b"OTHER   TXT", 5, 4),
+            entry(own, 3, text.len()),
+        ];
+        let (_dir, disk, data) = medium_with(&orphan.concat(), text);
+        by_flag(&disk, 8, &data).unwrap();
+        assert!(asked(&data));
+    }
+
+    #[test]
     fn a_flag_that_cannot_be_taken_away_resets_nothing() {
-        let (_dir, disk, data) = medium("hostname = 'a'\n");
+        let (_dir, disk, data) = medium(b"hostname = 'a'\n");
         assert!(by_flag(&disk, 8, &data).unwrap_err().contains("was not found"));
         assert!(by_flag(&disk, 0, &data).is_err(), "no FAT there");
         assert!(!asked(&data));
