@@ -65,26 +65,37 @@ impl Floor {
     }
 
     /// A bundle was admitted: the keys that it brought are the ones that count from now on, whatever becomes of its system.
-    /// One that goes back because a person asked for it takes the version along.
     ///
     /// # Errors
     /// DATA does not take the note.
-    pub(super) fn admitted(mut self, dir: &Path, own: &KeySet, head: &Head, downgrade: bool) -> io::Result<()> {
-        let before = self.clone();
+    pub(super) fn admitted(mut self, dir: &Path, own: &KeySet, head: &Head) -> io::Result<()> {
         let now = self.keys(own.clone());
-        let next = own.follow(head.rotations()).ok().filter(|k| k.version > now.version);
-        if next.is_some() {
-            self.rotations = head.rotations().to_vec();
-        }
-        if downgrade && newer(&self.version, &head.manifest.version) {
-            self.version.clone_from(&head.manifest.version);
-        }
-        if self == before {
-            Ok(())
-        } else {
+        let mut next = match own.follow(&self.rotations) {
+            Ok(_) => self.rotations.clone(),
+            Err(_) => Vec::new(),
+        };
+        let new = head.rotations().iter().filter(|r| r.set.version > now.version);
+        next.extend(new.cloned());
+        if own.follow(&next).is_ok_and(|k| k.version > now.version) {
+            self.rotations = next;
             notes::set_floor(dir, &self)
+        } else {
+            Ok(())
         }
     }
+}
+
+/// A bundle is written that goes back because a person has asked for it: it takes the version along.
+///
+/// # Errors
+/// DATA does not take the note.
+pub(super) fn went_back(dir: &Path, version: &str) -> io::Result<()> {
+    let mut floor = Floor::read(dir);
+    if !newer(&floor.version, version) {
+        return Ok(());
+    }
+    version.clone_into(&mut floor.version);
+    notes::set_floor(dir, &floor)
 }
 
 /// A system has proven itself.
@@ -126,19 +137,33 @@ mod tests {
         let own = set(1, 1);
         let rotation = Rotation::new(set(2, 2), &[&key(1), &key(2)]);
         let head = Head::sign(manifest("2", 9), vec![rotation], &[&key(2)]);
-        Floor::read(dir.path())
-            .admitted(dir.path(), &own, &head, false)
-            .unwrap();
+        Floor::read(dir.path()).admitted(dir.path(), &own, &head).unwrap();
         // The old image runs again, with its old keys.
         assert_eq!(Floor::read(dir.path()).keys(own.clone()), set(2, 2));
         // An older bundle without the rotation takes nothing back.
         let older = Head::sign(manifest("1.5", 5), Vec::new(), &[&key(1)]);
-        Floor::read(dir.path())
-            .admitted(dir.path(), &own, &older, false)
-            .unwrap();
+        Floor::read(dir.path()).admitted(dir.path(), &own, &older).unwrap();
         assert_eq!(Floor::read(dir.path()).keys(own.clone()), set(2, 2));
         // The image that has the new keys needs no note.
         assert_eq!(Floor::read(dir.path()).keys(set(2, 2)), set(2, 2));
+    }
+
+    #[test]
+    fn keys_that_follow_noted_ones_are_noted_behind_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = set(1, 1);
+        let second = Rotation::new(set(2, 2), &[&key(1), &key(2)]);
+        let third = Rotation::new(set(3, 3), &[&key(2), &key(3)]);
+        let admit = |rotations: Vec<Rotation>, by: u8| {
+            let head = Head::sign(manifest("2", 9), rotations, &[&key(by)]);
+            Floor::read(dir.path()).admitted(dir.path(), &own, &head).unwrap();
+            Floor::read(dir.path()).keys(own.clone())
+        };
+        assert_eq!(admit(vec![second.clone()], 2), set(2, 2));
+        // A bundle for boxes that know the second set brings the third alone; the image still knows the first.
+        assert_eq!(admit(vec![third.clone()], 3), set(3, 3));
+        assert_eq!(admit(vec![second, third], 3), set(3, 3));
+        assert_eq!(Floor::read(dir.path()).rotations.len(), 2, "each is noted once");
     }
 
     #[test]
@@ -174,11 +199,12 @@ mod tests {
         assert_eq!(admit("2.0", 4, ("2.0.0", 5), false).unwrap_err().kind, "older");
         admit("2.0", 5, ("2.0.0", 5), false).unwrap();
         admit("2.0", 4, ("2.0.0", 5), true).unwrap();
-        // Who goes back on purpose stays there.
+        // Who goes back on purpose stays there, once the older one is written.
         let head = Head::sign(manifest("1.5", 9), Vec::new(), &[&key(1)]);
-        Floor::read(dir.path())
-            .admitted(dir.path(), &set(1, 1), &head, true)
-            .unwrap();
+        Floor::read(dir.path()).admitted(dir.path(), &set(1, 1), &head).unwrap();
+        assert_eq!(admit("1.6", 9, ("1.5", 9), false).unwrap_err().kind, "older");
+        went_back(dir.path(), "1.5").unwrap();
+        went_back(dir.path(), "1.7").unwrap();
         admit("1.6", 9, ("1.5", 9), false).unwrap();
     }
 }

@@ -13,7 +13,7 @@ use wire::Time;
 use wire::update::{ASK_MAX, Answer, Ask, HEAD_MAX, LastUpdate, UpdateOutcome, Writing};
 
 use super::Here;
-use super::floor::Floor;
+use super::floor::{self, Floor};
 use super::notes::{self, TrialNote};
 use super::partition::Partition;
 use super::slots::Slots;
@@ -32,6 +32,8 @@ const TOLD_EVERY: Duration = Duration::from_millis(250);
 struct Open {
     partition: Partition,
     writer: Writer,
+    /// It may be older than what has run here.
+    downgrade: bool,
 }
 
 /// Serves until nobody comes any more; `uids` may come besides root.
@@ -222,14 +224,23 @@ fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open
     let (writer, needs) = Writer::begin(&mut partition, head, &target, &here.slot, &mut progress)?;
     // What was signed holds whatever becomes of this system.
     floor
-        .admitted(&here.notes(), &own, &Head::parse(head)?, downgrade)
+        .admitted(&here.notes(), &own, &Head::parse(head)?)
         .map_err(|e| format!("noting the update's keys on DATA: {e}"))?;
     tell(line, &writer.writing());
-    Ok((Open { partition, writer }, needs))
+    let open = Open {
+        partition,
+        writer,
+        downgrade,
+    };
+    Ok((open, needs))
 }
 
 fn finish(line: &Line, here: &Here, open: Open) -> Result<Answer, Refusal> {
-    let Open { mut partition, writer } = open;
+    let Open {
+        mut partition,
+        writer,
+        downgrade,
+    } = open;
     let dir = here.notes();
     let (slot, version) = writer.finish(&mut partition, |slot, version| {
         let note = TrialNote {
@@ -237,7 +248,16 @@ fn finish(line: &Line, here: &Here, open: Open) -> Result<Answer, Refusal> {
             version: version.to_owned(),
             failed: Vec::new(),
         };
-        notes::set_trial(&dir, Some(&note)).map_err(|e| format!("noting the update on DATA: {e}"))
+        let noted = notes::set_trial(&dir, Some(&note));
+        noted
+            .and_then(|()| {
+                if downgrade {
+                    floor::went_back(&dir, version)
+                } else {
+                    Ok(())
+                }
+            })
+            .map_err(|e| format!("noting the update on DATA: {e}"))
     })?;
     let text = format!(
         "version {version} is written to slot {}; the next start tries it",
