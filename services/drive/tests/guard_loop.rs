@@ -306,6 +306,36 @@ fn a_device_behind_another_loop_device_is_refused() {
     assert_eq!(refused.0, "loop-backing", "{}", refused.1);
 }
 
+/// A node may be made anywhere, and be gone again: the loop driver holds the device.
+#[test]
+fn a_device_behind_another_loop_device_by_another_node_is_refused() {
+    let Some(device) = Loop::new(&[], "") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("elsewhere");
+    let number = std::os::unix::fs::MetadataExt::rdev(&std::fs::metadata(&device.node).unwrap());
+    let (major, minor) = (libc::major(number).to_string(), libc::minor(number).to_string());
+    let made = Command::new("mknod")
+        .arg(&other)
+        .args(["b", &major, &minor])
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let upper = Command::new("losetup")
+        .args(["--find", "--show"])
+        .arg(&other)
+        .output()
+        .unwrap();
+    assert!(upper.status.success());
+    let upper = PathBuf::from(String::from_utf8(upper.stdout).unwrap().trim());
+    let by_node = device.refused();
+    std::fs::remove_file(&other).unwrap();
+    let by_driver = device.refused();
+    assert!(run("losetup", &["-d"], &upper));
+    for refused in [by_node, by_driver] {
+        assert_eq!(refused.0, "loop-backing", "{}", refused.1);
+    }
+}
+
 #[test]
 fn members_are_refused_unless_the_plan_names_them() {
     let luks = "echo pw | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $F";

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 
+use super::loops::{Backed, backed};
 use super::open::{Writer, writers};
 use super::targets::{Export, exports};
 use crate::content::Look;
@@ -29,8 +30,8 @@ pub struct Usage {
     swaps: Vec<(String, Option<DevNum>)>,
     /// Kernel name of a member → UUID of the mounted btrfs.
     btrfs: BTreeMap<String, String>,
-    /// Backing file of each loop device.
-    loops: Vec<(String, String)>,
+    /// What is behind each loop device.
+    loops: Vec<Backed>,
     /// What this kernel exports to other computers.
     exports: Vec<Export>,
     boot_disk: Option<DevNum>,
@@ -57,14 +58,7 @@ impl Usage {
                 })
                 .collect(),
             btrfs: btrfs(system),
-            loops: names(&system.path("sys/block"))
-                .into_iter()
-                .filter(|name| name.starts_with("loop"))
-                .filter_map(|name| {
-                    let backing = text(&system.path("sys/block").join(&name).join("loop/backing_file"))?;
-                    Some((name, backing))
-                })
-                .collect(),
+            loops: backed(system),
             exports: exports(system),
             boot_disk: system.text("run/kiln/boot-disk").and_then(|text| DevNum::parse(&text)),
             drives: sysfs::walk(system),
@@ -200,7 +194,10 @@ impl Facts {
         let loops = usage
             .loops
             .iter()
-            .filter_map(|(device, backing)| Some((name_of(NONE, backing)?, device.clone())))
+            .filter_map(|backed| {
+                let what = name_of(backed.number.unwrap_or(NONE), &backed.path)?;
+                Some((what, backed.name.clone()))
+            })
             .collect();
         let exports = usage
             .exports

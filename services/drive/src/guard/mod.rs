@@ -13,6 +13,7 @@
 pub mod decide;
 pub mod facts;
 mod in_use;
+mod loops;
 mod open;
 mod refusal;
 mod seat;
