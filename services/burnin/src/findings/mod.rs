@@ -288,19 +288,36 @@ impl Defects {
         let shifts = || {
             self.runs
                 .values()
-                .filter(|run| run.phase != Phase::Probe)
+                .filter(|run| run.phase != Phase::Probe && !self.is_exchanged(run))
                 .filter_map(|run| match run.fault {
-                    Fault::Moved { shift, .. } if shift != 0 => Some((shift.unsigned_abs(), run.count)),
+                    Fault::Moved { shift, .. } if shift != 0 => Some((run.step, shift.unsigned_abs(), run.count)),
                     _ => None,
                 })
         };
-        let real = shifts().map(|(shift, _)| shift).min()?;
-        let covered: u64 = shifts()
-            .filter(|(shift, _)| shift.is_multiple_of(real))
-            .map(|(_, count)| count)
-            .sum();
+        let real = shifts().map(|(_, shift, _)| shift).min()?;
         let due = geometry.sectors.checked_sub(real)?;
-        (covered >= 8 && covered >= due - due / 10).then_some(real)
+        let mut covered: BTreeMap<u16, u64> = BTreeMap::new();
+        for (step, _, count) in shifts().filter(|(_, shift, _)| shift.is_multiple_of(real)) {
+            *covered.entry(step).or_default() += count;
+        }
+        // As many sectors as are stored are right in each pass.
+        let fits = |covered: &u64| *covered >= 8 && (due - due / 10..=due).contains(covered);
+        covered.values().any(fits).then_some(real)
+    }
+
+    /// Whether the sector that these data belong to holds the data of this one, which no single cell can.
+    fn is_exchanged(&self, run: &Run) -> bool {
+        let Fault::Moved { shift, .. } = run.fault else {
+            return false;
+        };
+        let Some(other) = run.first.checked_add_signed(shift) else {
+            return false;
+        };
+        let there = self.runs.range((run.step, 0)..=(run.step, other)).next_back();
+        there.is_some_and(|(_, there)| {
+            let back = matches!(there.fault, Fault::Moved { shift: back, .. } if back == shift.wrapping_neg());
+            back && other < there.end()
+        })
     }
 
     fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<u64>, probed: u64) -> Finding {
@@ -522,6 +539,29 @@ mod tests {
             for told in defects.findings(GEOMETRY) {
                 assert_eq!(told.kind, FaultKind::WrapAround, "{told:?}");
                 assert!(told.detail.contains("only 2.05 MB"), "{told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn exchanged_stretches_are_no_wrap_around_wherever_they_are() {
+        for (first, count, shift) in [
+            (0, 8, 9_992),
+            (0, 8, 9_984),
+            (0, 5_000, 5_000),
+            (0, 1, 9_999),
+            (40, 9, 700),
+        ] {
+            let mut defects = Defects::default();
+            let mut add =
+                |first, shift| defects.add((2, Phase::Verify), first, count, Fault::Moved { shift, fresh: true });
+            add(first, shift);
+            add(first + shift.unsigned_abs(), -shift);
+            let told = defects.findings(GEOMETRY);
+            assert_eq!(told.len(), 2, "{told:?}");
+            for told in told {
+                assert_eq!(told.kind, FaultKind::Misdirected, "{told:?}");
+                assert!(told.detail.contains("the two are exchanged"), "{told:?}");
             }
         }
     }

@@ -79,7 +79,9 @@ pub enum Unfit {
         sector: u32,
     },
     /// An MBR cannot reach the drive's end.
-    #[error("an MBR counts 2^32 sectors, the drive has {0}; choose GPT or leave it to `auto`")]
+    #[error(
+        "an MBR reaches 2 TiB (libblkid and udev count 2^32 sectors of 512 bytes), the drive has {0} sectors; choose GPT or leave it to `auto`"
+    )]
     TooLargeForMbr(u64),
 }
 
@@ -106,7 +108,8 @@ pub fn plan(capacity: u64, sector: u32, request: &FormatRequest) -> Result<Layou
     };
     let usable = match table {
         Table::Gpt => capacity - GPT_ENTRIES - size,
-        Table::Mbr | Table::Auto if capacity / size <= 1 << 32 => capacity,
+        // Sectors of 4096 bytes would reach further; libblkid, and whoever asks it, counts them in 512 bytes and 32 bits.
+        Table::Mbr | Table::Auto if capacity <= MBR_MAX => capacity,
         Table::Mbr | Table::Auto => return Err(Unfit::TooLargeForMbr(capacity / size)),
     };
     // A last sector of 2^32 − 1 would need a count that no entry holds; the boundary below leaves it out.
@@ -161,10 +164,11 @@ mod tests {
         assert_eq!(table(MBR_MAX, 512, Table::Auto), Ok(Table::Mbr));
         assert_eq!(table(MBR_MAX + 512, 512, Table::Auto), Ok(Table::Gpt));
         assert_eq!(table(500 << 30, 512, Table::Gpt), Ok(Table::Gpt));
+        assert_eq!(table(MBR_MAX, 4096, Table::Mbr), Ok(Table::Mbr));
         assert_eq!(
             table(8 << 40, 4096, Table::Mbr),
-            Ok(Table::Mbr),
-            "4Kn: an MBR reaches 16 TiB"
+            Err(Unfit::TooLargeForMbr(2 << 30)),
+            "4Kn: the table would reach 16 TiB, and nobody would read it so"
         );
         assert_eq!(table(8 << 40, 4096, Table::Auto), Ok(Table::Gpt));
         assert_eq!(table(8 << 40, 512, Table::Mbr), Err(Unfit::TooLargeForMbr(16 << 30)));

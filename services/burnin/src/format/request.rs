@@ -26,6 +26,9 @@ pub enum BadRequest {
         /// The character.
         found: char,
     },
+    /// The label begins or ends with a blank.
+    #[error("label: it begins or ends with a blank, which the tools that read labels leave out")]
+    Blank,
     /// There is no file system to bear it.
     #[error("label: a partition without a file system has none; leave it empty")]
     NoLabel,
@@ -67,6 +70,10 @@ pub fn check(request: &FormatRequest) -> Result<(), BadRequest> {
     }
     if let Some(found) = label.chars().find(|c| c.is_control() || matches!(c, '/' | '\\')) {
         return Err(BadRequest::BadLabel { found });
+    }
+    // It would be formatted, read back without the blank, and told as a failure.
+    if label.trim() != label {
+        return Err(BadRequest::Blank);
     }
     // Sources: mke2fs(8), mkfs.xfs(8), btrfs-filesystem(8), exFAT specification §7.3, mkswap (16 bytes with the NUL).
     let (length, unit, most) = match filesystem {
@@ -121,6 +128,11 @@ mod tests {
         for label in ["a/b", "a\nb", "a\0", "a\\b"] {
             assert!(check(&request(Ext4, label, 0)).is_err(), "{label:?}");
         }
+        for label in ["abc ", " abc", " ", "a\u{a0}"] {
+            assert_eq!(check(&request(Ext4, label, 0)), Err(BadRequest::Blank), "{label:?}");
+            assert_eq!(check(&request(Swap, label, 0)), Err(BadRequest::Blank), "{label:?}");
+        }
+        assert_eq!(check(&request(Ext4, "a b", 0)), Ok(()));
         for percent in [0, 2, 50] {
             assert_eq!(check(&request(Ext4, "", percent)), Ok(()));
         }
