@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use supervisor::boot::sysctl;
+use supervisor::shell::paths::Paths;
 use supervisor::unit::{Address, CAPABILITIES, Devices, Unit, load};
+use wire::update::UPDATE_SOCKET;
 
 /// Sockets that programs open themselves: where, which unit, what for.
 const OWN: [(&str, &str, &str); 4] = [
@@ -24,6 +26,22 @@ const OWN: [(&str, &str, &str); 4] = [
         "NTP answers, and of resolvers; connected to one server each",
     ),
 ];
+
+/// Sockets that PID 1 and its helpers open, and who reaches them.
+fn of_pid_1() -> [(PathBuf, &'static str); 3] {
+    let paths = Paths::new(None);
+    [
+        (
+            paths.control(),
+            "every unit may watch; requests from root and the server (mode 666)",
+        ),
+        (paths.notify(), "every unit, known by its process (mode 666)"),
+        (
+            UPDATE_SOCKET.into(),
+            "there while an update is asked for; root and the server, others are hung up on (mode 666)",
+        ),
+    ]
+}
 
 /// Every road to a drive's bytes that we know, and what closes it to everybody but the agent.
 const ROADS: [(&str, &str); 13] = [
@@ -137,7 +155,9 @@ fn page() -> String {
     for (socket, unit, what) in OWN {
         writeln!(t, "| `{socket}` | {unit} | {what} |").unwrap();
     }
-    t.push_str("| `/run/kiln/control.sock` | PID 1 | every unit may watch; requests from root and the server |\n| `/run/kiln/notify` | PID 1 | every unit, known by its process |\n");
+    for (socket, who) in of_pid_1() {
+        writeln!(t, "| `{}` | PID 1 | {who} |", socket.display()).unwrap();
+    }
     t.push_str("\nThere is no shell and no SSH in the image.\n\n## Who runs, with which rights\n\nEvery unit: a cgroup and mount namespace of its own, `no_new_privs`, nothing in its bounding set but what stands here.\n\n| unit | user | capabilities | block devices | memory |\n|---|---|---|---|---|\n");
     for u in &units {
         let devices = if u.devices == Devices::Block { "yes" } else { "no" };
