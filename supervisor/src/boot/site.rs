@@ -29,7 +29,7 @@ pub struct Site {
 /// Settings of one network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interface {
-    /// Fixed addresses with the length of their network's prefix (0 to 32, 0 to 128); none: DHCP.
+    /// Fixed addresses, at most one of each family, with the length of their network's prefix (0 to 32, 0 to 128); none: DHCP.
     pub addresses: Vec<(IpAddr, u8)>,
     /// Default gateway of the fixed IPv4 address; IPv6 routers announce themselves.
     pub gateway: Option<Ipv4Addr>,
@@ -43,6 +43,28 @@ pub struct Interface {
 
 /// Sections that other parts of the box read.
 const OF_OTHERS: [&str; 6] = ["console", "listen", "tls", "fleet", "update", "backup"];
+
+/// Most variables of `[env]`, and most bytes of one's value: a program's arguments and variables have a limit, and one that is
+/// beyond it starts no more.
+const VARIABLES_MAX: usize = 128;
+const VALUE_MAX: usize = 4096;
+/// Variables that PID 1 sets itself.
+const OF_PID_1: [&str; 10] = [
+    "CREDENTIALS_DIRECTORY",
+    "KILN_CONTROL_SOCKET",
+    "KILN_UNIT",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "STATE_DIRECTORY",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+/// Mistakes that are told; of more it is said how many there are.
+const TOLD_MAX: usize = 5;
+/// Longest key that is told, in characters.
+const KEY_MAX: usize = 60;
 
 /// What was wrong: the key on whose line it stands, and what is expected there.
 type Wrong = (String, &'static str);
@@ -117,14 +139,27 @@ impl Site {
                 })
                 .map_or(0, |n| n + 1)
         };
-        let told =
-            |(key, expected): &Wrong| format!("kiln.toml line {}, field `{key}`: expected {expected}", line(key));
-        (site, wrong.iter().map(told).collect())
+        let told = |(key, expected): &Wrong| {
+            let shown: String = key.chars().take(KEY_MAX).collect();
+            format!("kiln.toml line {}, field `{shown}`: expected {expected}", line(key))
+        };
+        let mut all: Vec<String> = wrong.iter().take(TOLD_MAX).map(told).collect();
+        if let Some(more) = wrong.len().checked_sub(TOLD_MAX).filter(|n| *n > 0) {
+            all.push(format!("and {more} more mistakes in kiln.toml"));
+        }
+        (site, all)
     }
 
     fn environment(&mut self, t: &Table, wrong: &mut Vec<Wrong>) {
         for (k, v) in t {
             match v {
+                Value::String(_) if OF_PID_1.contains(&k.as_str()) => {
+                    wrong.push((k.clone(), "no variable that the box sets itself"));
+                }
+                Value::String(s) if s.len() > VALUE_MAX => wrong.push((k.clone(), "a text of at most 4096 bytes")),
+                Value::String(_) if self.env.len() == VARIABLES_MAX => {
+                    wrong.push((k.clone(), "at most 128 variables"));
+                }
                 Value::String(s) if is_variable(k) && !s.contains('\0') => {
                     self.env.insert(k.clone(), s.clone());
                 }
@@ -195,8 +230,15 @@ fn interface(t: &Table, wrong: &mut Vec<Wrong>) -> Interface {
         let expected = match (key.as_str(), value) {
             ("address", v) => match texts(v, |s| cidr(s).is_some()) {
                 Some(list) => {
-                    i.addresses = list.iter().filter_map(|s| cidr(s)).collect();
-                    continue;
+                    for a in list.iter().filter_map(|s| cidr(s)) {
+                        if i.addresses.iter().all(|(b, _)| b.is_ipv4() != a.0.is_ipv4()) {
+                            i.addresses.push(a);
+                        }
+                    }
+                    if i.addresses.len() == list.len() {
+                        continue;
+                    }
+                    "at most one IPv4 and one IPv6 address; the first of each is used"
                 }
                 None => ADDRESS,
             },
@@ -314,6 +356,35 @@ mod tests {
         let (s, e) = Site::parse("hostname = 'a\n");
         assert_eq!(s, Site::default());
         assert!(e[0].starts_with("kiln.toml line 1: "), "{e:?}");
+    }
+
+    #[test]
+    fn variables_that_no_program_could_be_started_with_are_refused() {
+        let many: String = (0..300).map(|n| format!("V{n:03} = 'x'\n")).collect();
+        let (s, e) = Site::parse(&format!("[env]\n{many}"));
+        assert_eq!(s.env.len(), VARIABLES_MAX);
+        assert!(e[0].contains("`V128`: expected at most 128 variables"), "{e:?}");
+        let long = "x".repeat(VALUE_MAX + 1);
+        let (s, e) = Site::parse(&format!("[env]\nLONG = '{long}'\nNOTIFY_SOCKET = '/x'\nPORT = '80'\n"));
+        assert_eq!(s.env.keys().collect::<Vec<_>>(), ["PORT"]);
+        assert_eq!(e.len(), 2, "{e:?}");
+    }
+
+    #[test]
+    fn mistakes_are_told_in_few_words_however_many_there_are() {
+        let other: String = (0..100).map(|n| format!("key{n} = 1\n")).collect();
+        let (_, e) = Site::parse(&other);
+        assert_eq!(e.len(), TOLD_MAX + 1);
+        assert_eq!(e[TOLD_MAX], "and 95 more mistakes in kiln.toml");
+        let long = "k".repeat(16_000);
+        for text in [
+            format!("{long} = 1\n"),
+            format!("hostname = {long}\n"),
+            format!("x = '''{long}\n"),
+        ] {
+            let (_, e) = Site::parse(&text);
+            assert!(e.len() == 1 && e[0].chars().count() < 400, "{e:?}");
+        }
     }
 
     #[test]

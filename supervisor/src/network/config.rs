@@ -35,9 +35,11 @@ pub fn dhcpcd(settings: &BTreeMap<String, Interface>, present: &[(String, String
 
 fn section(text: &mut String, name: &str, i: &Interface) {
     let _ = writeln!(text, "\ninterface {name}");
-    for (address, prefix) in &i.addresses {
-        let six = if address.is_ipv6() { "6" } else { "" };
-        let _ = writeln!(text, "static ip{six}_address={address}/{prefix}");
+    for (six, mark) in [(false, ""), (true, "6")] {
+        // dhcpcd keeps one of each family: of two, the last with the prefix of the first.
+        if let Some((address, prefix)) = i.addresses.iter().find(|(a, _)| a.is_ipv6() == six) {
+            let _ = writeln!(text, "static ip{mark}_address={address}/{prefix}");
+        }
     }
     if let Some(gateway) = i.gateway {
         let _ = writeln!(text, "static routers={gateway}");
@@ -91,6 +93,24 @@ mod tests {
         assert_eq!(
             sections,
             "static ip_address=192.0.2.4/24\nstatic routers=192.0.2.1\nstatic domain_name_servers=192.0.2.2 fd00::1\n\ninterface eth1\nstatic ip6_address=fd00::9/64\n"
+        );
+    }
+
+    #[test]
+    fn one_address_of_each_family_is_fixed_and_more_are_told() {
+        let (site, wrong) =
+            Site::parse("[network]\naddress=['192.0.2.4/24','fd00::9/64','10.0.0.5/8','fd01::9/48','10.0.0.6/8']\n");
+        assert_eq!(
+            wrong,
+            [
+                "kiln.toml line 2, field `address`: expected at most one IPv4 and one IPv6 address; the first of each is used"
+            ]
+        );
+        let text = dhcpcd(&site.network, &present());
+        let fixed: Vec<&str> = text.lines().filter(|l| l.contains("address=")).collect();
+        assert_eq!(
+            fixed,
+            ["static ip_address=192.0.2.4/24", "static ip6_address=fd00::9/64"]
         );
     }
 
