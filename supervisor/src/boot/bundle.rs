@@ -172,22 +172,46 @@ fn hidden(mut bytes: Vec<u8>, secrets: &[String]) -> Vec<u8> {
     bytes
 }
 
-/// `kiln.toml` with its keys, and values only where they are of the network and the clock.
+/// `kiln.toml` with its keys, and values only of those that are known to hold no secret. By the parsed file: the same thing can
+/// be written in many ways.
 fn masked(text: &str) -> String {
-    let mut open = true;
-    let mut out = String::new();
-    for l in text.lines() {
-        let t = l.trim_start();
-        if t.starts_with('[') {
-            open = ["[network", "[time"].iter().any(|s| t.starts_with(s));
+    match text.parse::<toml::Table>() {
+        Ok(table) => {
+            let mut out = String::new();
+            keys(&table, "", &mut out);
+            out
         }
-        match l.split_once('=') {
-            Some((key, _)) if !open && !t.starts_with('[') => out.push_str(&format!("{key}= (hidden)\n")),
-            None if !open && !t.starts_with('[') && !t.is_empty() => out.push_str("(hidden)\n"),
-            _ => out.push_str(&format!("{l}\n")),
+        Err(e) => {
+            let line = e.span().and_then(|s| crate::unit::place(text, s.start).0).unwrap_or(0);
+            format!("(hidden: line {line} of {} is not TOML)\n", text.lines().count())
         }
     }
-    out
+}
+
+/// One line for each value below `path`.
+fn keys(table: &toml::Table, path: &str, out: &mut String) {
+    for (key, value) in table {
+        let at = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        match value {
+            toml::Value::Table(t) => keys(t, &at, out),
+            v if is_open(path, key) => out.push_str(&format!("{at} = {v}\n")),
+            _ => out.push_str(&format!("{at} = (hidden)\n")),
+        }
+    }
+}
+
+/// Whether a key below `path` is one of the name, the network or the clock, and is shown.
+fn is_open(path: &str, key: &str) -> bool {
+    match path.split('.').next() {
+        Some("") => ["hostname", "factory_reset"].contains(&key),
+        Some("network") => ["address", "gateway", "dns", "ipv6", "off"].contains(&key),
+        Some("time") => key == "servers",
+        _ => false,
+    }
 }
 
 /// A tar archive (POSIX ustar), compressed.
@@ -257,16 +281,39 @@ mod tests {
         let secrets = ["hunter2-hunter2".to_owned(), "80".to_owned()];
         let log = hidden(b"token hunter2-hunter2hunter2-hunter2 port 80".to_vec(), &secrets);
         assert_eq!(log, b"token ****************************** port 80");
-        let toml = "hostname = 'a'\n[network]\naddress = '10.0.0.1/8'\n[env]\nADMIN_PASSWORD = 'hunter2'\nX = '''\nmore'''\n[alerts.mail]\npassword='p'\n";
-        let masked = masked(toml);
-        assert!(
-            masked.contains("10.0.0.1/8")
-                && masked.contains("hostname = 'a'")
-                && masked.contains("ADMIN_PASSWORD = (hidden)")
-        );
-        assert!(
-            !masked.contains("hunter2") && !masked.contains("more") && !masked.contains("'p'"),
-            "{masked}"
-        );
+        let toml = "hostname = 'a'\n[network]\naddress = '10.0.0.1/8'\n[network.eth1]\noff = true\n[env]\nADMIN_PASSWORD = 'hunter2'\nX = \'\'\'\n[network]\nmore\'\'\'\n[alerts.mail]\npassword='p'\n";
+        let shown = masked(toml);
+        for open in [
+            "network.address = \"10.0.0.1/8\"",
+            "network.eth1.off = true",
+            "hostname = \"a\"",
+        ] {
+            assert!(shown.contains(open), "{shown}");
+        }
+        assert!(shown.contains("env.ADMIN_PASSWORD = (hidden)") && shown.contains("alerts.mail.password = (hidden)"));
+        for secret in ["hunter2", "more", "'p'", "\"p\""] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_hidden_however_it_is_written() {
+        for toml in [
+            "alerts = { phone = { url = 'tgram://BOT:hunter2/CHAT' } }",
+            "alerts.mail.url = 'mailtos://u:hunter2@x'",
+            "hostname.x = 'hunter2'",
+            "key = 'hunter2'",
+            "[networks]\naddress = 'hunter2'",
+            "[timer.x]\nservers = ['hunter2']",
+            "[network]\npsk = 'hunter2'",
+            "[[alerts.list]]\nurl = 'hunter2'",
+            "[network]\naddress = '10.0.0.1/8\nhunter2",
+        ] {
+            let shown = masked(toml);
+            assert!(
+                !shown.contains("hunter2") && shown.contains("(hidden"),
+                "{toml}: {shown}"
+            );
+        }
     }
 }
