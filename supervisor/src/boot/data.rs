@@ -79,19 +79,30 @@ fn superblock(part: &Path) -> io::Result<[u8; 1024]> {
 /// In words, where it can neither be mounted nor repaired nor made.
 pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     let reset = reset::asked(part);
-    let found = superblock(part).map_err(|e| format!("reading {}: {e}", part.display()))?;
+    let look = || superblock(part).map_err(|e| format!("reading {}: {e}", part.display()));
     // What was there before a reset is of no interest, and is never mounted.
-    let mut found = if reset { End::None } else { end(&found) };
+    let mut found = if reset { End::None } else { end(&look()?) };
     let node = part.to_string_lossy();
     let (mut repaired, mut anew) = (false, "remade");
-    match found {
-        End::None if reset => {}
-        End::None => match lost::settle(part, &mut |options| revive(line, options, &node))? {
+    if found == End::None && !reset {
+        let mut again = || {
+            line.say("progress DATA shows no file system: it is read again");
+            lost::ask_again(part);
+        };
+        match lost::settle(part, &mut again, &mut |options| revive(line, options, &node))? {
             Fate::New => anew = "made",
             Fate::Lost => {}
             // A file system like any other from here on.
             Fate::Revived => (found, repaired) = (End::Faulty, true),
-        },
+            Fate::There => match end(&look()?) {
+                End::None => return Err("DATA's superblock comes and goes; try another port or another stick".into()),
+                shown => found = shown,
+            },
+        }
+    }
+    match found {
+        End::None => {}
+        End::Faulty if repaired => {}
         End::Clean => {}
         // Replays the journal and, where that was all, is done in no time. Status: 1 and 2 repaired, 4 could not by itself.
         End::Cut => {

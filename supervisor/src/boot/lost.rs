@@ -5,11 +5,15 @@
 //! left, and what is not ours is left alone. A stick that was flashed again still has the copies of the DATA before: a
 //! fresh medium is noted in DATA's first sector before its partitions lose the image's GUIDs, and whatever is made anew has
 //! its old copies taken away first, or a power cut could bring back what its owner had reset.
+//!
+//! A medium may answer with zeros, or with anything, for a moment: nothing is decided by one look.
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use super::reset;
 
@@ -27,6 +31,12 @@ const GROUPS: [u64; 4] = [1, 3, 5, 7];
 const SIZES: [u64; 3] = [4096, 1024, 2048];
 /// Of these `e2fsck` by itself looks at group 1.
 const OTHER_SIZES: [u64; 4] = [8192, 16_384, 32_768, 65_536];
+
+/// Between two looks.
+const AGAIN: Duration = Duration::from_secs(1);
+
+// `BLKFLSBUF` (linux/fs.h).
+nix::ioctl_none!(give_up_cache, 0x12, 97);
 
 /// Signatures of what else a partition may hold. Sources: the formats' own descriptions, and libblkid's list.
 const OTHERS: [(usize, &[u8], &str); 10] = [
@@ -83,10 +93,14 @@ fn is_copy(block: &[u8], place: Place) -> bool {
         && block.get(25..28) == Some(&[0; 3])
 }
 
-/// What a DATA without its first superblock holds.
+/// What a DATA holds whose first superblock did not show.
 #[derive(Debug, PartialEq, Eq)]
 enum Holds {
-    /// Nothing: it was never made.
+    /// That superblock.
+    Superblock,
+    /// The note that it was never made.
+    Note,
+    /// Nothing.
     Nothing,
     /// A file system of ours, with these copies of its superblock.
     Copies(Vec<Place>),
@@ -99,8 +113,11 @@ enum Holds {
 /// Decides it by its first [`HEAD`] bytes, and by the blocks that could be read where copies may lie.
 fn holds(head: &[u8], blocks: &[(Place, Option<Vec<u8>>)]) -> Holds {
     let zero = |bytes: &[u8]| bytes.iter().all(|b| *b == 0);
+    if has_magic(head.get(1024..).unwrap_or_default()) {
+        return Holds::Superblock;
+    }
     if head.starts_with(NEW) {
-        return Holds::Nothing;
+        return Holds::Note;
     }
     let other = OTHERS
         .iter()
@@ -148,6 +165,20 @@ fn head(part: &File) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+fn look(part: &Path) -> io::Result<Holds> {
+    let file = File::open(part)?;
+    Ok(holds(&head(&file)?, &blocks(&file)))
+}
+
+/// Lets the medium answer anew: what was read of it is forgotten, and it gets time.
+pub(super) fn ask_again(part: &Path) {
+    std::thread::sleep(AGAIN);
+    if let Ok(file) = File::open(part) {
+        // SAFETY: the request takes no argument. What is no block device does not know it.
+        let _ = unsafe { give_up_cache(file.as_raw_fd()) };
+    }
+}
+
 /// What became of a DATA without its first superblock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -157,20 +188,37 @@ pub(super) enum Fate {
     Revived,
     /// No superblock is left anywhere: it is made anew, and that is told.
     Lost,
+    /// It has its superblock: a second look shows it.
+    There,
 }
 
 /// Brings a DATA without its first superblock back from a copy. `fsck` runs `e2fsck` with options in front of the partition
-/// and returns its exit status: below 8 it has found a file system, 8 says that it has not.
+/// and returns its exit status: below 8 it has found a file system, 8 says that it has not. `again` ([`ask_again`]) stands
+/// between two looks.
 ///
 /// # Errors
 /// In words, where DATA cannot be read, is another's, or cannot be judged. Then it must not be made anew.
-pub(super) fn settle(part: &Path, fsck: &mut dyn FnMut(&[&str]) -> Option<i32>) -> Result<Fate, String> {
+pub(super) fn settle(
+    part: &Path,
+    again: &mut dyn FnMut(),
+    fsck: &mut dyn FnMut(&[&str]) -> Option<i32>,
+) -> Result<Fate, String> {
     let told = |e: io::Error| format!("reading {}: {e}", part.display());
-    let file = File::open(part).map_err(told)?;
-    let head = head(&file).map_err(told)?;
+    let mut found = look(part).map_err(told)?;
+    if !matches!(found, Holds::Superblock | Holds::Note) {
+        again();
+        let second = look(part).map_err(told)?;
+        if second == Holds::Nothing && found != Holds::Nothing {
+            return Err(format!(
+                "DATA reads differently each time ({found:?}, then nothing); try another port or another stick"
+            ));
+        }
+        found = second;
+    }
     let mut status = None;
-    let seen = match holds(&head, &blocks(&file)) {
-        Holds::Nothing => return Ok(Fate::New),
+    let seen = match found {
+        Holds::Superblock => return Ok(Fate::There),
+        Holds::Note | Holds::Nothing => return Ok(Fate::New),
         Holds::Other(name) => {
             return Err(format!(
                 "DATA holds another file system ({name}), which is left alone; `factory_reset = true` in kiln.toml makes DATA anew"
@@ -179,7 +227,6 @@ pub(super) fn settle(part: &Path, fsck: &mut dyn FnMut(&[&str]) -> Option<i32>) 
         Holds::Copies(copies) => copies,
         Holds::Garbage => Vec::new(),
     };
-    drop(file);
     for copy in &seen {
         let (block, size) = (copy.block().to_string(), copy.block_size.to_string());
         status = fsck(&["-f", "-y", "-b", &block, "-B", &size]);

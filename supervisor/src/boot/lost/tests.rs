@@ -69,8 +69,13 @@ impl Medium {
     }
 
     fn settle(&mut self) -> Result<Fate, String> {
+        self.settle_after(&mut || {})
+    }
+
+    /// `again`: what happens to the medium between two looks.
+    fn settle_after(&mut self, again: &mut dyn FnMut()) -> Result<Fate, String> {
         let (part, calls) = (self.part.clone(), &mut self.calls);
-        settle(&part, &mut |options| {
+        settle(&part, again, &mut |options| {
             calls.push(options.iter().map(|o| (*o).to_owned()).collect());
             let mut args = options.to_vec();
             let node = part.to_string_lossy();
@@ -107,8 +112,36 @@ fn a_later_copy_is_taken_where_the_first_is_lost_too() {
 #[test]
 fn a_blank_partition_is_new_and_nothing_is_asked() {
     let mut m = Medium::blank();
-    assert_eq!(m.settle(), Ok(Fate::New));
-    assert!(m.calls.is_empty());
+    let mut looks = 1;
+    assert_eq!(m.settle_after(&mut || looks += 1), Ok(Fate::New));
+    assert!(m.calls.is_empty() && looks == 2);
+}
+
+/// The medium reads as `once` before the second look, and as what it holds from then on.
+fn reads_once(m: &mut Medium, once: &[u8]) -> Result<Fate, String> {
+    let (part, aside) = (m.part.clone(), m.dir.path().join("aside"));
+    fs::rename(&part, &aside).unwrap();
+    File::create(&part).unwrap().set_len(SIZE).unwrap();
+    m.write(0, once);
+    m.settle_after(&mut || fs::rename(&aside, &part).unwrap())
+}
+
+#[test]
+fn a_medium_that_reads_wrong_once_is_not_made_anew() {
+    for once in [&[0; 1][..], &[0xA5; BLANK][..], b"XFSB"] {
+        let mut m = Medium::used();
+        assert_eq!(reads_once(&mut m, once), Ok(Fate::There), "{:?}", &once[..1]);
+        assert!(m.calls.is_empty(), "nothing is repaired");
+        assert_eq!(m.content(), TEXT);
+    }
+    // One that has lost its superblock besides, and one that shows nothing only at the second look.
+    let mut m = Medium::used();
+    m.lose_superblock();
+    assert_eq!(reads_once(&mut m, &[0]), Ok(Fate::Revived));
+    assert_eq!(m.content(), TEXT);
+    let mut m = Medium::blank();
+    let why = reads_once(&mut m, &[0xA5; BLANK]).unwrap_err();
+    assert!(why.contains("reads differently"), "{why}");
 }
 
 #[test]
@@ -194,7 +227,7 @@ fn what_cannot_be_judged_is_not_made_anew() {
     // Copies that e2fsck makes nothing of, and an e2fsck that did not come to its end.
     for status in [Some(8), Some(12), Some(16), Some(32), Some(128), None] {
         let mut calls = 0;
-        let settled = settle(&m.part, &mut |_| {
+        let settled = settle(&m.part, &mut || {}, &mut |_| {
             calls += 1;
             status
         });
@@ -208,10 +241,10 @@ fn what_cannot_be_judged_is_not_made_anew() {
         (Some(32), None),
         (None, None),
     ] {
-        assert_eq!(settle(&m.part, &mut |_| status).ok(), fate, "{status:?}");
+        assert_eq!(settle(&m.part, &mut || {}, &mut |_| status).ok(), fate, "{status:?}");
     }
     // The beginning cannot be read: a folder answers each read with an error.
-    assert!(settle(m.dir.path(), &mut |_| Some(8)).is_err());
+    assert!(settle(m.dir.path(), &mut || {}, &mut |_| Some(8)).is_err());
 }
 
 #[test]
