@@ -8,6 +8,7 @@
 mod keys;
 pub(crate) mod pages;
 mod qr;
+mod screen;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -411,7 +412,7 @@ mod tests {
     use super::*;
     use wire::supervisor::BootView;
 
-    fn screen() -> Screen {
+    pub(super) fn screen() -> Screen {
         let boot = BootView {
             slot: "a".into(),
             reason: "power-on".into(),

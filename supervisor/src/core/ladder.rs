@@ -11,6 +11,10 @@ use crate::unit::Kind;
 
 impl Core {
     pub(super) fn tick(&mut self, now: Millis, pressure: u8, out: &mut Vec<Action>) {
+        if self.reboots > 0 && self.is_healthy(now) {
+            self.reboots = 0;
+            self.log(None, text!("healthy for an hour: earlier reboots no longer count"), out);
+        }
         for unit in 0..self.units.len() {
             let spec = &self.specs[unit];
             let r = &self.units[unit];

@@ -53,6 +53,8 @@ pub const SHUTDOWN_MAX: Millis = 45_000;
 pub const MEDIUM_SILENCE_MAX: Millis = 180_000;
 /// Reboots by the ladder in a row, after which it stays up and says so instead.
 pub const REBOOTS_MAX: u32 = 3;
+/// After this long with every critical unit ready the next reboot is the first in its row again, in milliseconds.
+pub const HEALTHY: Millis = 3_600_000;
 
 /// Index of a unit.
 pub type UnitId = usize;
@@ -186,13 +188,16 @@ impl Core {
         })
     }
 
-    /// Whether every unit has been ready long enough that the last reboot can be called a success.
-    pub fn is_stable(&self, now: Millis) -> bool {
-        self.units.iter().all(|r| match r.state {
-            State::Ready { since } => now.saturating_sub(since) >= STABLE,
-            State::Done => true,
-            _ => false,
-        })
+    /// Reboots by the ladder in a row, before this boot.
+    pub fn reboots(&self) -> u32 {
+        self.reboots
+    }
+
+    /// Whether every critical unit has been ready so long that a reboot would be for something new.
+    fn is_healthy(&self, now: Millis) -> bool {
+        let long = |r: &Record| matches!(r.state, State::Ready { since } if now.saturating_sub(since) >= HEALTHY);
+        let critical = |s: &Spec, r: &Record| !s.critical || r.state == State::Done || long(r);
+        self.units.iter().any(long) && self.specs.iter().zip(&self.units).all(|(s, r)| critical(s, r))
     }
 
     /// Whether the boot medium's probe is conspicuously late.

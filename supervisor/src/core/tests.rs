@@ -356,6 +356,33 @@ fn no_reboot_while_the_medium_is_absent_or_after_three_that_did_not_help() {
     }
 }
 
+/// A box that was healthy for months between three incidents is no box that reboots again and again.
+#[test]
+fn reboots_of_long_ago_are_not_in_a_row_with_the_next() {
+    let a = unit("a", "critical=true\nstart_limit_burst=2\nrestart_sec=0.1");
+    let mut w = World::after_reboots(vec![a, unit("b", "type='notify'")], REBOOTS_MAX);
+    for _ in 0..HEALTHY / 1000 - 1 {
+        w.tick(1000);
+    }
+    assert_eq!(w.core.reboots(), REBOOTS_MAX, "not yet");
+    w.tick(2000);
+    assert_eq!(w.core.reboots(), 0);
+    for _ in 0..100 {
+        w.exit(0, Exit::Code(1));
+        w.tick(500);
+    }
+    assert!(!w.core.feeds_watchdog() && w.core.is_stopping());
+    // One that fails now and then is never well for so long.
+    let mut w = World::after_reboots(vec![unit("a", "critical=true")], 1);
+    for _ in 0..4 {
+        for _ in 0..HEALTHY / 2000 {
+            w.tick(1000);
+        }
+        w.exit(0, Exit::Code(1));
+    }
+    assert_eq!(w.core.reboots(), 1);
+}
+
 #[test]
 fn a_medium_that_hangs_reboots_but_one_that_answers_with_an_error_does_not() {
     let mut w = World::new(vec![]);

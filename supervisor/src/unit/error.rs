@@ -18,6 +18,27 @@ pub struct UnitError {
     pub what: String,
 }
 
+/// Longest field and longest description that are told, in characters: a file may have one value of 64 KiB, and what is told
+/// has to fit on a screen.
+const FIELD_MAX: usize = 60;
+const WHAT_MAX: usize = 300;
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+impl UnitError {
+    /// With words that fit where they are told.
+    pub(super) fn cut(mut self) -> UnitError {
+        self.field = self.field.map(|f| cut(&f, FIELD_MAX));
+        self.what = cut(&self.what, WHAT_MAX);
+        self
+    }
+}
+
 impl fmt::Display for UnitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
@@ -57,7 +78,7 @@ pub(super) fn line_of(text: &str, field: &str) -> Option<usize> {
         .map(|n| n + 1)
 }
 
-/// A message of several lines as one.
+/// A message of several lines as one, of a length that can be told.
 pub(crate) fn one_line(s: &str) -> String {
-    s.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+    cut(&s.lines().map(str::trim).collect::<Vec<_>>().join("; "), WHAT_MAX)
 }

@@ -57,7 +57,7 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
         ));
         units.retain(|u| u.name != name);
     }
-    (units, errors)
+    (units, errors.into_iter().map(UnitError::cut).collect())
 }
 
 /// A unit file's text. PID 1 reads it: nothing that is no file, and no more than a unit file can have.

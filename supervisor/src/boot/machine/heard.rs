@@ -185,9 +185,8 @@ impl Machine {
             fault: Option<String>,
         }
         if let Ok(t) = serde_json::from_str::<Told>(json) {
-            self.facts.reboots = t.record.as_ref().filter(|r| r.ladder).map_or(0, |r| r.reboots);
             desk.inputs.push_back(Input::Reboots {
-                in_a_row: self.facts.reboots,
+                in_a_row: t.record.as_ref().filter(|r| r.ladder).map_or(0, |r| r.reboots),
             });
             self.facts.traces = Traces {
                 record: t.record,

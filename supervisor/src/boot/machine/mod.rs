@@ -26,7 +26,7 @@ use super::{farewell, identity, net, sysctl, work};
 use crate::console;
 use crate::core::{Ending, Input, Milestone, Millis};
 use crate::shell::desk::Desk;
-use crate::shell::helper::Task;
+use crate::shell::helper::{LINE_MAX, Task};
 use crate::shell::log;
 use crate::update::Known;
 
@@ -71,7 +71,6 @@ pub struct Facts {
     heard_at: Option<Millis>,
     data_settled: bool,
     traces: Traces,
-    reboots: u32,
     progress: Option<String>,
     moving: Option<Moving>,
     /// DATA is to be made anew after the reboot that is under way.
@@ -244,18 +243,18 @@ impl Machine {
             fingerprint: fingerprint.map(str::to_owned),
             progress: self.facts.progress.clone(),
         };
-        let text = serde_json::to_string(&screen).unwrap_or_default();
+        let text = screen.told(LINE_MAX);
         for h in desk.helpers.iter().filter(|h| h.task == Task::Console) {
             h.tell(&text);
         }
     }
 
-    /// Last writes: the record, everything in the cache, the mount.
-    pub fn farewell(&mut self, why: &str, ladder: bool, desk: &mut Desk) {
+    /// Last writes: the record, everything in the cache, the mount. `in_a_row`: the ladder reboots, for so many times.
+    pub fn farewell(&mut self, why: &str, in_a_row: Option<u32>, desk: &mut Desk) {
         let record = Record {
             why: why.to_owned(),
-            ladder,
-            reboots: if ladder { self.facts.reboots + 1 } else { 0 },
+            ladder: in_a_row.is_some(),
+            reboots: in_a_row.unwrap_or(0),
             slot: desk.boot.slot.clone(),
         };
         let on_disk = desk.boot.medium == Medium::Disk;

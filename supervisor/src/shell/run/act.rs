@@ -60,7 +60,8 @@ impl Shell {
                 ));
                 let at = now + if hard { FAREWELL_MAX / 3 } else { FAREWELL_MAX };
                 if let Some(m) = &mut self.machine {
-                    m.farewell(&why, self.core.verdict().is_some(), &mut self.desk);
+                    let in_a_row = self.core.verdict().map(|_| self.core.reboots() + 1);
+                    m.farewell(&why, in_a_row, &mut self.desk);
                 }
                 self.end = Some((ending, at));
             }

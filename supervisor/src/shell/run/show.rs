@@ -9,6 +9,7 @@ use crate::boot::Machine;
 use crate::core::{Input, Millis};
 use crate::shell::control::Wish;
 use crate::shell::{log, users};
+use crate::unit;
 use crate::update::Facts;
 
 impl Shell {
@@ -122,7 +123,8 @@ impl Shell {
                 since,
             });
         }
-        for e in &self.malformed {
+        // The log has them all; what is told has to fit into a line.
+        for e in self.malformed.iter().take(unit::UNITS_MAX) {
             units.push(UnitView {
                 name: e.file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
                 state: UnitState::Failed,
