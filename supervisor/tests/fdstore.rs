@@ -5,9 +5,11 @@
 mod lab;
 
 use std::io::Read;
-use std::os::unix::net::UnixListener;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use lab::{Init, PATIENCE, kill, pid_of, service};
+use wire::supervisor::UnitState;
 
 #[test]
 fn helper_notify() {
@@ -60,4 +62,43 @@ fn a_unit_without_a_store_keeps_nothing() {
         s.units[0].restarts == 1 && s.units[0].status == "stored"
     });
     drop(peer);
+}
+
+#[test]
+fn what_a_process_says_at_its_very_end_is_heard_before_the_next_one_starts() {
+    let mut init = Init::start(&[("a", &service("parts", "fd_store_max = 1"))]);
+    let first = pid_of(&init.wait_state("a", UnitState::Ready), "a");
+    // The supervisor finds both at once: the notification, and the end of who sent it.
+    kill(init.pid(), libc::SIGSTOP);
+    std::fs::write(init.path("go"), "").unwrap();
+    init.until("its end", || !lab::alive(first));
+    kill(init.pid(), libc::SIGCONT);
+    let s = init.wait("the next one", |s| {
+        s.units[0].restarts == 1 && !s.units[0].status.is_empty()
+    });
+    assert_eq!(s.units[0].status, "last");
+}
+
+/// Whoever may notify could otherwise fill the supervisor's table of descriptors, which is the end of the machine.
+#[test]
+fn descriptors_that_nobody_asked_for_do_not_stay() {
+    let mut init = Init::start(&[("a", &service("ready", ""))]);
+    init.wait_state("a", UnitState::Ready);
+    let open = |init: &Init| std::fs::read_dir(format!("/proc/{}/fd", init.pid())).unwrap().count();
+    let before = open(&init);
+    let anybody = UnixDatagram::unbound().unwrap();
+    anybody.connect(init.path("run/kiln/notify.sock")).unwrap();
+    let file = tempfile::tempfile().unwrap();
+    for count in [1, 64, 65, 100, 253, 253, 253] {
+        lab::carry(&anybody, "FDSTORE=1", &vec![file.as_raw_fd(); count]);
+    }
+    // Whoever connects after that is answered by a turn that has taken them.
+    for _ in 0..3 {
+        init.lines = None;
+        init.wait_state("a", UnitState::Ready);
+    }
+    // Nothing is left but what a turn has open for itself.
+    init.until("all of them closed", || open(&init) <= before + 3);
+    assert!(init.replace().contains("kept"), "it goes on");
+    init.wait_state("a", UnitState::Ready);
 }

@@ -8,15 +8,15 @@ pub mod entry;
 mod export;
 mod store;
 
-use std::io::{self, IoSliceMut, Read};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg};
 
+use crate::shell::datagram::{self, Beside};
 use crate::shell::{cgroup, log, sockets};
 use entry::{Entry, Sender};
 use export::Export;
@@ -68,6 +68,7 @@ fn run() -> io::Result<()> {
     notify.say("READY=1");
     let mut beaten = Instant::now();
     let mut buf = vec![0u8; DATAGRAM_MAX];
+    let mut beside = Beside::room(datagram::FDS_MAX);
     loop {
         let mut fds = vec![
             PollFd::new(sockets[native].as_fd(), PollFlags::POLLIN),
@@ -83,7 +84,7 @@ fn run() -> io::Result<()> {
             Err(e) => return Err(e.into()),
         }
         for _ in 0..BURST {
-            let Some((sender, bytes)) = receive(&sockets[native], &mut buf) else {
+            let Some((sender, bytes)) = receive(sockets[native].as_fd(), &mut buf, &mut beside) else {
                 break;
             };
             // A logger that starts sends an empty datagram, to see whether somebody listens.
@@ -92,7 +93,7 @@ fn run() -> io::Result<()> {
             }
         }
         for _ in 0..BURST {
-            let Some((sender, bytes)) = receive(&sockets[stdout], &mut buf) else {
+            let Some((sender, bytes)) = receive(sockets[stdout].as_fd(), &mut buf, &mut beside) else {
                 break;
             };
             for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
@@ -121,46 +122,32 @@ fn run() -> io::Result<()> {
     }
 }
 
-/// One datagram and who sent it; a large message comes as a sealed memory file.
-fn receive(socket: &OwnedFd, buf: &mut [u8]) -> Option<(Sender, Vec<u8>)> {
-    let mut control = nix::cmsg_space!(libc::ucred, [libc::c_int; 1]);
-    let mut sender = Sender::default();
-    let mut file = None;
-    let len = {
-        let mut iov = [IoSliceMut::new(buf)];
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-        let m = recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut iov, Some(&mut control), flags).ok()?;
-        for c in m.cmsgs().into_iter().flatten() {
-            match c {
-                ControlMessageOwned::ScmCredentials(c) => {
-                    sender = Sender {
-                        pid: c.pid(),
-                        uid: c.uid(),
-                        unit: cgroup::unit_of(c.pid()),
-                    };
-                }
-                ControlMessageOwned::ScmRights(fds) => {
-                    for f in fds {
-                        // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
-                        file = Some(unsafe { OwnedFd::from_raw_fd(f) });
-                    }
-                }
-                _ => {}
+/// The next datagram and who sent it; a large message comes as a sealed memory file. What cannot be traced to its sender, or
+/// carries more than that one file, is left out, as systemd does.
+fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> Option<(Sender, Vec<u8>)> {
+    for _ in 0..BURST {
+        let mut got = datagram::receive(socket, buf, beside).ok()?;
+        let Some(c) = got.sender.filter(|_| !got.cut && got.fds.len() <= 1) else {
+            continue;
+        };
+        let sender = Sender {
+            pid: c.pid,
+            uid: c.uid,
+            unit: cgroup::unit_of(c.pid),
+        };
+        let bytes = match got.fds.pop().map(std::fs::File::from) {
+            // Only a regular file: reading from a pipe could wait for ever.
+            Some(f) if f.metadata().is_ok_and(|m| m.is_file()) => {
+                let mut bytes = Vec::new();
+                let _ = io::Seek::seek(&mut &f, io::SeekFrom::Start(0));
+                let _ = f.take(MEMFD_MAX as u64).read_to_end(&mut bytes);
+                bytes
             }
-        }
-        m.bytes
-    };
-    let bytes = match file.map(std::fs::File::from) {
-        // Only a regular file: reading from a pipe could wait for ever.
-        Some(f) if f.metadata().is_ok_and(|m| m.is_file()) => {
-            let mut bytes = Vec::new();
-            let _ = io::Seek::seek(&mut &f, io::SeekFrom::Start(0));
-            let _ = f.take(MEMFD_MAX as u64).read_to_end(&mut bytes);
-            bytes
-        }
-        Some(_) | None => buf[..len.min(buf.len())].to_vec(),
-    };
-    Some((sender, bytes))
+            Some(_) | None => buf[..got.len.min(buf.len())].to_vec(),
+        };
+        return Some((sender, bytes));
+    }
+    None
 }
 
 /// The sockets that PID 1 passed, with their names.
@@ -215,5 +202,41 @@ trait NonBlocking {
 impl NonBlocking for std::fs::OpenOptions {
     fn custom_flags_nonblock(&mut self) -> &mut Self {
         std::os::unix::fs::OpenOptionsExt::custom_flags(self, libc::O_NONBLOCK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg, setsockopt, sockopt};
+    use std::io::{IoSlice, Write};
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn no_sender_is_made_up_and_more_than_one_file_is_left_out() {
+        let (from, to) = UnixDatagram::pair().unwrap();
+        setsockopt(&to, sockopt::PassCred, &true).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"MESSAGE=large").unwrap();
+        let send = |text: &str, count: usize| {
+            let fds = vec![file.as_raw_fd(); count];
+            let rights = [ControlMessage::ScmRights(&fds)];
+            let control = if count == 0 { &[][..] } else { &rights[..] };
+            let iov = [IoSlice::new(text.as_bytes())];
+            sendmsg::<UnixAddr>(from.as_raw_fd(), &iov, control, MsgFlags::empty(), None).unwrap();
+        };
+        for count in [2, 64, 253] {
+            send("MESSAGE=forged", count);
+        }
+        send("MESSAGE=small", 0);
+        send("", 1);
+        let (mut buf, mut beside) = (vec![0; 1024], Beside::room(datagram::FDS_MAX));
+        for expected in ["MESSAGE=small", "MESSAGE=large"] {
+            let (sender, bytes) = receive(to.as_fd(), &mut buf, &mut beside).unwrap();
+            assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+            assert_eq!(sender.pid.unsigned_abs(), std::process::id());
+        }
+        assert!(receive(to.as_fd(), &mut buf, &mut beside).is_none());
     }
 }

@@ -1,7 +1,8 @@
 //! Control groups, version 2: one a unit below `/sys/fs/cgroup/kiln`, so that all of it can be limited and killed.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::unit::Unit;
@@ -23,11 +24,32 @@ pub fn prepare() -> io::Result<()> {
     Ok(())
 }
 
-/// The group of one unit, with the paths that killing and restarting need.
+/// The group of one unit, with the files that killing and restarting write to.
 #[derive(Debug)]
 pub struct Group {
-    kill: PathBuf,
-    procs: PathBuf,
+    kill: Door,
+    procs: Door,
+}
+
+/// A file of the kernel's, held open: nobody walks to it when it matters.
+#[derive(Debug)]
+struct Door {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Door {
+    fn new(path: PathBuf) -> Door {
+        let file = write_only(&path).ok();
+        Door { path, file }
+    }
+
+    fn put(&self, what: &[u8]) -> io::Result<()> {
+        match &self.file {
+            Some(file) => file.write_all_at(what, 0),
+            None => put(&self.path, what),
+        }
+    }
 }
 
 impl Group {
@@ -36,7 +58,6 @@ impl Group {
     /// # Errors
     /// The group could not be made.
     pub fn make(unit: &Unit, generation: u32) -> io::Result<Group> {
-        let group = Group::of(&unit.name, generation);
         let dir = Path::new(OURS).join(folder(&unit.name, generation));
         match fs::create_dir(&dir) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
@@ -51,21 +72,21 @@ impl Group {
         if unit.critical {
             let _ = fs::write(dir.join("cpu.weight"), "400");
         }
-        Ok(group)
+        Ok(Group::of(&unit.name, generation))
     }
 
     /// One that was made before.
     pub fn of(unit: &str, generation: u32) -> Group {
         let dir = Path::new(OURS).join(folder(unit, generation));
         Group {
-            kill: dir.join("cgroup.kill"),
-            procs: dir.join("cgroup.procs"),
+            kill: Door::new(dir.join("cgroup.kill")),
+            procs: Door::new(dir.join("cgroup.procs")),
         }
     }
 
     /// Kills every process in the group and below it.
     pub fn kill(&self) -> bool {
-        put(&self.kill, b"1").is_ok()
+        self.kill.put(b"1").is_ok()
     }
 
     /// Moves the calling process into the group.
@@ -73,7 +94,7 @@ impl Group {
     /// # Errors
     /// The kernel refused.
     pub fn enter(&self) -> io::Result<()> {
-        put(&self.procs, b"0")
+        self.procs.put(b"0")
     }
 }
 
@@ -84,7 +105,11 @@ pub fn kill_all() {
 
 /// One write into a file of the kernel's.
 fn put(path: &Path, what: &[u8]) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).open(path)?.write_all(what)
+    write_only(path)?.write_all_at(what, 0)
+}
+
+fn write_only(path: &Path) -> io::Result<File> {
+    File::options().write(true).open(path)
 }
 
 fn folder(unit: &str, generation: u32) -> String {
@@ -117,6 +142,26 @@ fn unit_in(text: &str) -> Option<(String, u32)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    #[test]
+    fn what_is_held_open_is_written_to_wherever_its_path_leads() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, moved) = (dir.path().join("kill"), dir.path().join("moved"));
+        std::fs::write(&path, "").unwrap();
+        let door = super::Door::new(path.clone());
+        std::fs::rename(&path, &moved).unwrap();
+        door.put(b"1").unwrap();
+        door.put(b"1").unwrap();
+        assert_eq!(std::fs::read_to_string(&moved).unwrap(), "1");
+        // One that could not be opened is looked for each time.
+        let late = super::Door::new(path.clone());
+        assert!(late.put(b"1").is_err());
+        std::fs::write(&path, "").unwrap();
+        late.put(b"0").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "0");
+    }
+
     #[test]
     fn a_process_is_traced_to_its_unit() {
         let unit = |t: &str| super::unit_in(t);

@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod control;
 pub mod credentials;
+pub mod datagram;
 pub mod desk;
 pub mod helper;
 pub mod log;

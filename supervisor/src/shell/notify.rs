@@ -1,20 +1,19 @@
 //! The notify socket: systemd's datagrams, each checked against the process that sent it.
 
-use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{setsockopt, sockopt};
 
-use super::store;
+use super::datagram::{self, Beside};
+use super::{log, store};
 
 /// Longest datagram understood, in bytes; systemd's own limit is a page.
 const MESSAGE_MAX: usize = 4096;
 /// Assignments of one datagram that are read.
 const LINES_MAX: usize = 32;
-/// Descriptors that one datagram may carry; the kernel closes more.
-const FDS_MAX: usize = 64;
 
 /// What a datagram asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +77,9 @@ pub fn parse(bytes: &[u8]) -> Vec<Note> {
 #[derive(Debug)]
 pub struct NotifySocket {
     socket: UnixDatagram,
-    /// For credentials and descriptors; kept, since a look at an empty socket must not ask for memory.
-    control: Vec<u8>,
+    /// Kept, since a look at an empty socket must not ask for memory.
+    buf: Vec<u8>,
+    beside: Beside,
 }
 
 impl NotifySocket {
@@ -101,44 +101,23 @@ impl NotifySocket {
     pub fn of(socket: UnixDatagram) -> NotifySocket {
         NotifySocket {
             socket,
-            control: nix::cmsg_space!(libc::ucred, [libc::c_int; FDS_MAX]),
+            buf: vec![0; MESSAGE_MAX],
+            beside: Beside::room(datagram::FDS_MAX),
         }
     }
 
     /// The next datagram; `None` when there is none.
     pub fn receive(&mut self) -> Option<Message> {
-        let mut buf = [0u8; MESSAGE_MAX];
         loop {
-            let mut iov = [IoSliceMut::new(&mut buf)];
-            let got = recvmsg::<UnixAddr>(
-                self.socket.as_raw_fd(),
-                &mut iov,
-                Some(&mut self.control),
-                MsgFlags::MSG_CMSG_CLOEXEC,
-            );
-            let (len, pid, fds) = match got {
-                Ok(m) => {
-                    let (mut pid, mut passed) = (None, Vec::new());
-                    for c in m.cmsgs().into_iter().flatten() {
-                        match c {
-                            ControlMessageOwned::ScmCredentials(c) => pid = Some(c.pid()),
-                            ControlMessageOwned::ScmRights(fds) => {
-                                // SAFETY: the kernel has just given us these descriptors; nobody else owns them.
-                                passed.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-                            }
-                            _ => {}
-                        }
-                    }
-                    (m.bytes, pid, passed)
-                }
-                Err(nix::errno::Errno::EINTR) => continue,
-                Err(_) => return None,
-            };
-            if let Some(pid) = pid {
+            let got = datagram::receive(self.socket.as_fd(), &mut self.buf, &mut self.beside).ok()?;
+            if got.cut {
+                log::warn("a notification carried more than this process has room for; the rest of it is lost");
+            }
+            if let Some(sender) = got.sender {
                 return Some(Message {
-                    pid,
-                    notes: parse(&buf[..len.min(MESSAGE_MAX)]),
-                    fds,
+                    pid: sender.pid,
+                    notes: parse(&self.buf[..got.len.min(MESSAGE_MAX)]),
+                    fds: got.fds,
                 });
             }
         }

@@ -1,7 +1,8 @@
 //! Starting a unit's process: everything is prepared before the fork; the child only makes system calls and execs.
 //!
 //! In the box the child joins its cgroup and is put into its sandbox (`super::sandbox`). Below `--root` none of that
-//! happens: it is an ordinary child. Neither the fork nor what the child does before its sandbox asks for memory.
+//! happens: it is an ordinary child. Neither the fork nor what the child does before its sandbox asks for memory, and the
+//! child touches as few pages as can be: each is made anew for it, on the way from a death to the next answer.
 
 use std::convert::Infallible;
 use std::ffi::{CString, c_char};
@@ -35,6 +36,10 @@ const ENV_MAX: usize = 256;
 const ENV_EXTRA: usize = 5;
 /// Most descriptors that are passed: 16 sockets and 64 stored ones.
 const FDS_MAX: usize = 80;
+/// The kernel's word on who ends first when memory is short.
+const OOM: &str = "/proc/self/oom_score_adj";
+/// Variable with the names of the descriptors that are passed.
+const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES=";
 
 /// A unit, ready to be forked any number of times.
 #[derive(Debug)]
@@ -42,12 +47,13 @@ pub struct Prepared {
     argv: Vec<CString>,
     env: Vec<CString>,
     listen: Vec<OwnedFd>,
-    listen_names: String,
+    listen_names: CString,
     watchdog_usec: u64,
     user: User,
     capabilities: u64,
     private_dev: bool,
-    oom: String,
+    /// `None`: what it has from PID 1 anyway.
+    oom: Option<String>,
     state: Option<PathBuf>,
     /// Where its standard output goes; inherited when it cannot be connected.
     stdout: Option<PathBuf>,
@@ -118,12 +124,12 @@ impl Prepared {
                 .map(|(k, v)| c(&format!("{k}={v}")))
                 .collect::<io::Result<_>>()?,
             listen: around.listen,
-            listen_names: names.join(":"),
+            listen_names: c(&format!("{LISTEN_FDNAMES}{}", names.join(":")))?,
             watchdog_usec: unit.watchdog * 1000,
             user: around.user,
             capabilities: unit.capabilities,
             private_dev: unit.devices == Devices::None,
-            oom: unit.oom_score_adjust.to_string(),
+            oom: Some(unit.oom_score_adjust.to_string()).filter(|wanted| *wanted != own_oom()),
             state: around.state,
             stdout: around.stdout.map(Path::to_owned),
             sandbox: around.sandbox,
@@ -176,7 +182,9 @@ impl Prepared {
         if let Some(group) = group {
             group.enter().map_err(step("joining its cgroup"))?;
         }
-        let _ = fs::write("/proc/self/oom_score_adj", &self.oom);
+        if let Some(oom) = &self.oom {
+            let _ = fs::write(OOM, oom);
+        }
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
         if let Some(dir) = &self.state {
             fs::create_dir_all(dir).map_err(step("making its state folder"))?;
@@ -205,31 +213,44 @@ impl Prepared {
         if self.sandbox {
             sandbox::drop_privileges(self.user, self.capabilities).map_err(step("dropping privileges"))?;
         }
-        self.execute(passed, stored)
+        if stored.is_empty() {
+            self.execute(passed, self.listen_names.as_ptr())
+        } else {
+            self.execute_with(passed, stored)
+        }
+    }
+
+    /// [`Prepared::execute`] with stored descriptors. Their names want a large frame, every page of which a call touches:
+    /// no other start pays for that.
+    #[inline(never)]
+    fn execute_with(&self, passed: usize, stored: &[Stored]) -> Result<Infallible, Failed> {
+        let mut text = Scratch::<32_768>::new();
+        let names = std::fmt::from_fn(|f| {
+            f.write_str(self.listen_names.to_str().unwrap_or(LISTEN_FDNAMES))?;
+            for (n, s) in stored.iter().enumerate() {
+                let colon = if n == 0 && self.listen.is_empty() { "" } else { ":" };
+                write!(f, "{colon}{}", s.name)?;
+            }
+            Ok(())
+        });
+        let names = text.string(format_args!("{names}"));
+        self.execute(passed, names.unwrap_or_else(|| self.listen_names.as_ptr()))
     }
 
     /// The last step: argument and variable lists on the stack, then the program.
-    fn execute(&self, passed: usize, stored: &[Stored]) -> Result<Infallible, Failed> {
+    fn execute(&self, passed: usize, names: *const c_char) -> Result<Infallible, Failed> {
         let pid = Pid::this();
         let mut argv: [*const c_char; ARGS_MAX + 1] = [ptr::null(); ARGS_MAX + 1];
         for (to, from) in argv.iter_mut().zip(&self.argv) {
             *to = from.as_ptr();
         }
         let mut env: [*const c_char; ENV_MAX + 1] = [ptr::null(); ENV_MAX + 1];
-        let mut text = Scratch::<32_768>::new();
+        let mut text = Scratch::<160>::new();
         let mut extra = [None; ENV_EXTRA];
         if passed > 0 {
-            let names = std::fmt::from_fn(|f| {
-                f.write_str(&self.listen_names)?;
-                for (n, s) in stored.iter().enumerate() {
-                    let colon = if n == 0 && self.listen.is_empty() { "" } else { ":" };
-                    write!(f, "{colon}{}", s.name)?;
-                }
-                Ok(())
-            });
             extra[0] = text.string(format_args!("LISTEN_FDS={passed}"));
             extra[1] = text.string(format_args!("LISTEN_PID={pid}"));
-            extra[2] = text.string(format_args!("LISTEN_FDNAMES={names}"));
+            extra[2] = Some(names);
         }
         if self.watchdog_usec > 0 {
             extra[3] = text.string(format_args!("WATCHDOG_USEC={}", self.watchdog_usec));
@@ -282,6 +303,11 @@ impl Prepared {
         unsafe { libc::syscall(libc::SYS_close_range, first_free, u32::MAX, 0u32) };
         Ok(count)
     }
+}
+
+/// What PID 1 gives to its children.
+fn own_oom() -> String {
+    fs::read_to_string(OOM).unwrap_or_default().trim().to_owned()
 }
 
 fn dup(from: RawFd, to: RawFd) -> io::Result<()> {

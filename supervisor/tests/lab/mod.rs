@@ -218,20 +218,40 @@ pub fn helper() {
             }
         }
         "stores" => stores(&s),
+        "parts" => parts(&s),
         other => panic!("{other}"),
     }
+}
+
+/// At its first run it stores a file at the very end, once the file `go` is there; at the next it tells what it got back.
+fn parts(s: &UnixDatagram) {
+    let mark = PathBuf::from(std::env::var("MARK").unwrap());
+    if mark.join("parted").exists() {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "nothing".into());
+        s.send(format!("READY=1\nSTATUS={names}").as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+    s.send(b"READY=1").unwrap();
+    while !mark.join("go").exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let file = std::fs::File::create_new(mark.join("parted")).unwrap();
+    carry(s, "FDSTORE=1\nFDNAME=last", &[file.as_raw_fd()]);
+}
+
+/// Sends a notification with descriptors.
+pub fn carry(s: &UnixDatagram, text: &str, fds: &[RawFd]) {
+    let iov = [IoSlice::new(text.as_bytes())];
+    let rights = [ControlMessage::ScmRights(fds)];
+    let control = if fds.is_empty() { &[][..] } else { &rights[..] };
+    sendmsg::<UnixAddr>(s.as_raw_fd(), &iov, control, MsgFlags::empty(), None).unwrap();
 }
 
 /// At its first start it stores a file, a connection whose other end stays open in the test, one whose other end dies with
 /// it, and one too many; at the next it tells what it got back.
 fn stores(s: &UnixDatagram) {
     let mark = PathBuf::from(std::env::var("MARK").unwrap());
-    let say = |text: &str, fds: &[RawFd]| {
-        let iov = [IoSlice::new(text.as_bytes())];
-        let rights = [ControlMessage::ScmRights(fds)];
-        let control = if fds.is_empty() { &[][..] } else { &rights[..] };
-        sendmsg::<UnixAddr>(s.as_raw_fd(), &iov, control, MsgFlags::empty(), None).unwrap();
-    };
+    let say = |text: &str, fds: &[RawFd]| carry(s, text, fds);
     let names = std::env::var("LISTEN_FDNAMES").unwrap();
     let names: Vec<&str> = names.split(':').collect();
     if names.len() == 1 {

@@ -105,6 +105,8 @@ impl Shell {
                     "{}: a descriptor {name:?} was not kept: {why}",
                     self.units[unit].name
                 ));
+                // One datagram may carry hundreds, and the store stays full.
+                return;
             }
         }
     }

@@ -43,6 +43,8 @@ use process::Process;
 const TURN_MAX: Millis = 1_000;
 /// Datagrams read from one socket in one turn, so that a babbling service cannot keep the loop.
 const BURST: usize = 1_024;
+/// Malformed unit files that are told one by one.
+const MALFORMED_MAX: usize = 5;
 /// Inputs and actions for which there is room from the start, so that none of them asks for memory when it matters.
 const ROOM: usize = 256;
 
@@ -69,6 +71,8 @@ pub struct Shell {
     /// Pressure, and when it was read.
     pressure: (u8, Millis),
     end: Option<(Ending, Millis)>,
+    /// What the last turn slept on: taking it down is left until there is time.
+    slept_on: Option<Epoll>,
     /// Stored descriptors that were found hung up.
     hung_up: Vec<RawFd>,
     /// Units whose stack is to be described.
@@ -109,6 +113,7 @@ impl Shell {
             actions: Vec::with_capacity(ROOM),
             pressure: (0, 0),
             end: None,
+            slept_on: None,
             hung_up: Vec::new(),
             dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
@@ -124,9 +129,14 @@ impl Shell {
     }
 
     fn tell_malformed(&mut self) {
-        for e in &self.malformed {
+        for e in self.malformed.iter().take(MALFORMED_MAX) {
             let text =
                 format!("A unit file is malformed and was left out: {e}. Correct it; the others are not affected.");
+            let severity = Severity::Warning;
+            self.desk.banners.push(("unit".into(), Banner { severity, text }));
+        }
+        if let Some(more) = self.malformed.len().checked_sub(MALFORMED_MAX).filter(|n| *n > 0) {
+            let text = format!("{more} more unit files are malformed and were left out; the log names them.");
             let severity = Severity::Warning;
             self.desk.banners.push(("unit".into(), Banner { severity, text }));
         }
@@ -183,8 +193,10 @@ impl Shell {
         Ok(self.farewell(now))
     }
 
-    /// Takes the dead and starts again what may start at once. Asks for no memory.
+    /// Takes the dead and starts again what may start at once. Asks for no memory, but for what was still said.
     pub fn bury(&mut self, now: Millis) {
+        // First what they have said, which belongs to the next process: a descriptor stored at the very end.
+        self.read_notes();
         self.reap(now);
         self.pump(now);
     }
@@ -259,6 +271,7 @@ impl Shell {
         } else {
             0
         };
+        drop(self.slept_on.take());
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut fds: Vec<(BorrowedFd<'_>, bool)> = self.signals.fds().into_iter().map(|f| (f, false)).collect();
         fds.push((self.notify.as_fd(), false));
@@ -277,6 +290,7 @@ impl Shell {
             let number = u64::from(fd.as_raw_fd().unsigned_abs());
             let _ = epoll.add(fd, EpollEvent::new(EpollFlags::empty(), STORED | number));
         }
+        let epoll = &*self.slept_on.insert(epoll);
         if ms > 0 {
             let at_most = Timespec::try_from(Duration::from_millis(ms)).unwrap_or_default();
             match text::sleep(&mut [PollFd::new(&epoll.0, PollFlags::IN)], Some(&at_most)) {

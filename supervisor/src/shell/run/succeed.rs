@@ -164,6 +164,7 @@ impl Shell {
             actions: Vec::with_capacity(ROOM),
             pressure: (0, 0),
             end,
+            slept_on: None,
             hung_up: Vec::new(),
             dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
