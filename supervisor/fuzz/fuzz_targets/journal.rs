@@ -1,4 +1,4 @@
-//! A native journal datagram, a line of output and a kernel record: each becomes one entry that is well formed, and no
+//! A native journal datagram, a line of output and a kernel record: what they become are well-formed entries, and no
 //! trusted field comes from outside.
 #![no_main]
 
@@ -37,11 +37,12 @@ fuzz_target!(|bytes: &[u8]| {
         uid: 7,
         unit: Some("some".into()),
     };
-    for f in fields(bytes) {
+    for f in fields(bytes).0 {
         assert!(!f.0.starts_with('_'));
     }
-    let native = names(&Entry::native(bytes, &sender).0);
-    assert_eq!(native.iter().filter(|n| *n == "_PID").count(), 1);
+    for entry in Entry::native(bytes, &sender) {
+        assert_eq!(names(&entry.0).iter().filter(|n| *n == "_PID").count(), 1);
+    }
     if !bytes.contains(&b'\n') {
         assert!(names(&Entry::line(bytes, &sender).0).contains(&"MESSAGE".to_owned()));
     }

@@ -121,9 +121,9 @@ fn entries(bytes: &[u8]) -> Vec<Vec<(&str, &[u8])>> {
     let mut out = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
-        let end = entry::length(rest);
-        out.push(entry::fields(&rest[..end]));
-        rest = rest.get(end + 1..).unwrap_or_default();
+        let (fields, behind) = entry::fields(rest);
+        out.push(fields);
+        rest = behind;
     }
     out
 }
@@ -149,7 +149,7 @@ mod tests {
                 b"MESSAGE\n\x09\0\0\0\0\0\0\0two\n\nrows\nSYSLOG_IDENTIFIER=server\n",
                 &sender,
             )
-            .0,
+            .flat_map(|e| e.0),
         );
         assert_eq!(
             tail(&bytes, 3),

@@ -11,7 +11,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Longest value kept, in bytes.
 const VALUE_MAX: usize = 64 * 1024;
 /// Most fields of one entry.
-const FIELDS_MAX: usize = 64;
+const FIELDS_MAX: usize = 1024;
+/// Bytes of one entry from which on only its message is taken: one entry must not push all others out of the ring.
+const ENTRY_MAX: usize = 1 << 20;
+/// Most entries of one datagram.
+const ENTRIES_MAX: usize = 1024;
 
 /// Who sent it, as the kernel says.
 #[derive(Debug, Clone, Default)]
@@ -26,14 +30,29 @@ pub struct Sender {
 pub struct Entry(pub Vec<u8>);
 
 impl Entry {
-    /// From a datagram of the native protocol. Fields that begin with `_` are ours to set, and are dropped.
-    pub fn native(bytes: &[u8], sender: &Sender) -> Entry {
-        let mut out = stamp();
-        trusted(&mut out, sender, "journal");
-        for (name, value) in fields(bytes) {
-            push(&mut out, name, value);
-        }
-        finish(out)
+    /// From a datagram of the native protocol: each that has a field. Fields that begin with `_` are ours to set, and are dropped.
+    pub fn native(bytes: &[u8], sender: &Sender) -> impl Iterator<Item = Entry> {
+        let mut rest = bytes;
+        let next = move || {
+            while !rest.is_empty() {
+                let (fields, behind) = fields(rest);
+                rest = behind;
+                if !fields.is_empty() {
+                    return Some(fields);
+                }
+            }
+            None
+        };
+        std::iter::from_fn(next).take(ENTRIES_MAX).map(|fields| {
+            let mut out = stamp();
+            trusted(&mut out, sender, "journal");
+            for (name, value) in fields {
+                if out.len() + value.len().min(VALUE_MAX) <= ENTRY_MAX || name == "MESSAGE" {
+                    push(&mut out, name, value);
+                }
+            }
+            finish(out)
+        })
     }
 
     /// From a line of a unit's standard output or error.
@@ -112,52 +131,40 @@ fn finish(mut out: Vec<u8>) -> Entry {
     Entry(out)
 }
 
-/// How long the first entry of a log in export format is, without the empty line that ends it.
-pub fn length(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|r| !r.is_empty() && r[0] != b'\n') {
-        let line = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        at += line + 1;
-        if !rest[..line].contains(&b'=') {
-            let Some(len) = rest.get(line + 1..).and_then(<[u8]>::first_chunk::<8>) else {
-                return bytes.len();
-            };
-            let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
-            at = at.saturating_add(8).saturating_add(len).saturating_add(1);
-        }
-    }
-    at.min(bytes.len())
-}
-
-/// Fields of a native datagram; reading stops at the first byte that makes no sense.
-pub fn fields(bytes: &[u8]) -> Vec<(&str, &[u8])> {
+/// Fields of the first entry of a native datagram or an exported log, and the bytes behind it. A value that was cut with the
+/// datagram ends there.
+pub fn fields(bytes: &[u8]) -> (Vec<(&str, &[u8])>, &[u8]) {
     let mut out = Vec::new();
     let mut rest = bytes;
-    while !rest.is_empty() && out.len() < FIELDS_MAX {
+    while !rest.is_empty() {
         let end = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
         let line = &rest[..end];
         rest = rest.get(end + 1..).unwrap_or_default();
-        let (name, value) = match line.iter().position(|b| *b == b'=') {
-            Some(eq) => (&line[..eq], &line[eq + 1..]),
-            None => {
-                let Some((head, tail)) = rest.split_first_chunk::<8>() else {
-                    break;
-                };
-                let Ok(len) = usize::try_from(u64::from_le_bytes(*head)) else {
-                    break;
-                };
-                let Some(value) = tail.get(..len) else { break };
-                rest = tail.get(len + 1..).unwrap_or_default();
-                (line, value)
-            }
+        let (name, value) = match line {
+            [] => break,
+            // Comments and commands of the export format.
+            [b'#' | b'.', ..] => continue,
+            _ => match line.iter().position(|b| *b == b'=') {
+                Some(eq) => (&line[..eq], &line[eq + 1..]),
+                None => {
+                    let Some((head, tail)) = rest.split_first_chunk::<8>() else {
+                        return (out, &[]);
+                    };
+                    let len = usize::try_from(u64::from_le_bytes(*head)).unwrap_or(usize::MAX);
+                    let value = tail.get(..len).unwrap_or(tail);
+                    rest = tail.get(value.len() + 1..).unwrap_or_default();
+                    (line, value)
+                }
+            },
         };
         if let Ok(name) = std::str::from_utf8(name)
             && is_field(name)
+            && out.len() < FIELDS_MAX
         {
             out.push((name, value));
         }
     }
-    out
+    (out, rest)
 }
 
 fn is_field(name: &str) -> bool {
@@ -177,16 +184,20 @@ mod tests {
         String::from_utf8_lossy(&e.0).into_owned()
     }
 
+    fn native(bytes: &[u8], sender: &Sender) -> Vec<String> {
+        Entry::native(bytes, sender).map(|e| text(&e)).collect()
+    }
+
     #[test]
     fn both_forms_of_fields_are_read_and_trusted_ones_are_ours() {
         let mut d = b"MESSAGE=hello\n_PID=1\nlower=no\nLONG\n".to_vec();
         d.extend_from_slice(&3u64.to_le_bytes());
         d.extend_from_slice(b"a\nb\nPRIORITY=3\n");
         assert_eq!(
-            fields(&d),
+            fields(&d).0,
             [("MESSAGE", &b"hello"[..]), ("LONG", b"a\nb"), ("PRIORITY", b"3")]
         );
-        let e = Entry::native(
+        let entries = native(
             &d,
             &Sender {
                 pid: 42,
@@ -194,7 +205,7 @@ mod tests {
                 unit: Some("server".into()),
             },
         );
-        let t = text(&e);
+        let [t] = &entries[..] else { panic!("{entries:?}") };
         assert!(
             t.contains("_PID=42\n")
                 && !t.contains("_PID=1\n")
@@ -202,6 +213,38 @@ mod tests {
                 && t.ends_with("\n\n"),
             "{t}"
         );
+    }
+
+    #[test]
+    fn a_datagram_of_several_entries_with_comments_loses_none() {
+        let told = native(
+            b"#c\nMESSAGE=one\n.end\n\n\nMESSAGE=two\nX=1\n\n_PID=9\n\n#\n",
+            &Sender::default(),
+        );
+        assert_eq!(told.len(), 2, "what has no field of its own is none: {told:?}");
+        assert!(
+            told[0].ends_with("\nMESSAGE=one\n\n") && told[1].ends_with("\nMESSAGE=two\nX=1\n\n"),
+            "{told:?}"
+        );
+        assert_eq!(native(&b"A=\n\n".repeat(5000), &Sender::default()).len(), ENTRIES_MAX);
+    }
+
+    #[test]
+    fn a_message_behind_many_fields_is_kept_and_a_cut_value_ends_there() {
+        let many: String = (0..70).map(|n| format!("F{n}=x\n")).collect();
+        let mut d = format!("{many}MESSAGE=last\nLONG\n").into_bytes();
+        d.extend_from_slice(&(2u64 << 20).to_le_bytes());
+        d.extend_from_slice(b"cut");
+        let (found, rest) = fields(&d);
+        assert_eq!(found.len(), 72);
+        assert_eq!(found[70..], [("MESSAGE", &b"last"[..]), ("LONG", b"cut")]);
+        assert_eq!(rest, b"");
+        let more: String = (0..FIELDS_MAX + 9).map(|n| format!("F{n}=x\n")).collect();
+        let both = native(format!("{more}\nMESSAGE=next\n").as_bytes(), &Sender::default());
+        assert!(both.len() == 2 && both[1].contains("MESSAGE=next\n"), "{both:?}");
+        let wide: String = (0..100).map(|n| format!("F{n}={}\n", "x".repeat(VALUE_MAX))).collect();
+        let one = native(format!("{wide}MESSAGE=here\n").as_bytes(), &Sender::default());
+        assert!(one[0].len() < ENTRY_MAX + VALUE_MAX && one[0].ends_with("\nMESSAGE=here\n\n"));
     }
 
     #[test]
@@ -224,7 +267,7 @@ mod tests {
     proptest! {
         #[test]
         fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = Entry::native(&bytes, &Sender::default());
+            let _ = native(&bytes, &Sender::default());
             let _ = Entry::kernel(&bytes);
             let _ = Entry::line(&bytes, &Sender::default());
         }

@@ -25,7 +25,7 @@ use store::Store;
 /// Longest datagram, in bytes.
 const DATAGRAM_MAX: usize = 256 * 1024;
 /// Longest message in a memfd, in bytes; a longer one is cut.
-const MEMFD_MAX: usize = 1 << 20;
+const MEMFD_MAX: usize = 8 << 20;
 /// Datagrams taken in one turn from one socket.
 const BURST: usize = 512;
 
@@ -89,7 +89,7 @@ fn run() -> io::Result<()> {
             };
             // A logger that starts sends an empty datagram, to see whether somebody listens.
             if !bytes.is_empty() {
-                store.add(Entry::native(&bytes, &sender));
+                Entry::native(&bytes, &sender).for_each(|e| store.add(e));
             }
         }
         for _ in 0..BURST {
