@@ -3,8 +3,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
     store::answer_check();
     drive::answer_child();
@@ -20,8 +18,10 @@ fn main() -> ExitCode {
         };
         return agent::sandbox::worker(parent);
     }
-    let options = match agent::cli::Options::try_parse() {
-        Ok(options) => options,
+    // Whom it believes and where it goes has no default to fall back to.
+    let needed = ["server", "legacy_server", "fingerprint", "ca"];
+    let read = match settings::read::<agent::cli::Options>(settings::is_in_a_box(), &needed) {
+        Ok(read) => read,
         Err(error) => {
             // A failed print of a usage message has nowhere to be told.
             let _unprinted = error.print();
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         }
     };
     agent::logging::start("kiln-agent");
-    match agent::run::run(options) {
+    match agent::run::run(read.settings, &read.wrong) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -37,19 +37,19 @@ const GLANCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When the agent cannot begin its work: no token, no store, no runtime.
-pub fn run(options: Options) -> anyhow::Result<()> {
+pub fn run(options: Options, wrong: &[String]) -> anyhow::Result<()> {
     // One thread: see the crate's head.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let result = runtime.block_on(serve(options));
+    let result = runtime.block_on(serve(options, wrong));
     // Threads that hang on a drive must not keep the process.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(options: Options) -> anyhow::Result<()> {
+async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
     let token = cli::token()?;
     let endpoint = options
         .server()
@@ -69,6 +69,9 @@ async fn serve(options: Options) -> anyhow::Result<()> {
     }
     if let Some(bad) = &opened.set_aside {
         outbox.event(store_set_aside(bad));
+    }
+    if !wrong.is_empty() {
+        outbox.event(not_used(wrong));
     }
     let jobs = Jobs::new(opened.store.clone(), &options.data, Some(&options.run));
     let guard = Guard {
@@ -205,6 +208,16 @@ fn restored(done: Result<Option<usize>, backup::Error>) -> Option<Happening> {
         message,
         serde_json::Value::Null,
     ))
+}
+
+/// Settings with which nothing could be done: told at each start, for as long as they stand there.
+fn not_used(wrong: &[String]) -> Happening {
+    for wrong in wrong {
+        tracing::error!("{wrong}");
+    }
+    let message = format!("Settings are not used, see [env] of kiln.toml: {}", wrong.join("; "));
+    let data = serde_json::json!({ "settings": wrong });
+    Happening::new("agent.settings_not_used", Severity::Warning, None, message, data)
 }
 
 fn store_set_aside(bad: &SetAside) -> Happening {

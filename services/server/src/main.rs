@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
 use server::app::{App, Setup};
+use server::auth::password;
 use server::clock::Clock;
 use server::config::{Config, Tls};
 use server::http::{Hosts, router};
@@ -18,13 +18,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+/// How often the certificate's time is looked at.
+const LOOK: Duration = Duration::from_secs(3600);
+
 /// Exit code of a usage error.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     store::answer_check();
-    let config = match Config::try_parse() {
-        Ok(config) => config,
+    let read = match settings::read::<Config>(settings::is_in_a_box(), &[]) {
+        Ok(read) => read,
         Err(error) => {
             let told = error.print();
             let is_help = !error.use_stderr();
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
         .build();
     let done = runtime
         .context("starting the runtime")
-        .and_then(|runtime| runtime.block_on(run(config)));
+        .and_then(|runtime| runtime.block_on(run(read.settings, read.wrong)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -67,17 +70,22 @@ fn many_files() {
     }
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
+async fn run(config: Config, mut wrong: Vec<String>) -> anyhow::Result<()> {
     let mut listeners = listeners(&config).await?;
     let name = nix::unistd::gethostname()
         .ok()
         .and_then(|name| name.into_string().ok())
         .unwrap_or_default();
+    let (admin, agent_token) = admitted(&config, settings::is_in_a_box(), &mut wrong)?;
+    for wrong in &wrong {
+        tracing::error!(wrong, "a setting is not used");
+    }
     let setup = Setup {
         data: config.data.clone(),
         name: name.clone(),
-        admin: config.admin(),
-        agent_token: config.agent_token()?,
+        admin,
+        agent_token,
+        wrong,
         check: store::Check::Reexec,
         clock: Clock::default(),
         watch: config.watch(),
@@ -89,6 +97,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(proof::run(Arc::clone(&app)));
     tokio::spawn(control::run(Arc::clone(&app), config.control.clone()));
     let tls = tls(&config, &name, &app);
+    if settings::is_in_a_box() {
+        tokio::spawn(renew(Arc::clone(&app)));
+    }
     let router = router(Arc::clone(&app), Hosts(config.hosts.clone()));
     let mut serving = JoinSet::new();
     for (name, listener) in listeners.drain(..) {
@@ -118,6 +129,29 @@ async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Name and password of the box's first person, and the token of its own agent. In a box those that cannot be used are
+/// told in `wrong`, as if they were not set.
+fn admitted(config: &Config, in_a_box: bool, wrong: &mut Vec<String>) -> anyhow::Result<Admitted> {
+    let (mut admin, mut token) = (config.admin(), config.agent_token());
+    if !in_a_box {
+        return Ok((admin, token?));
+    }
+    if let Some((_, password)) = &admin
+        && let Err(error) = password::check_length(password)
+    {
+        wrong.push(format!("ADMIN_PASSWORD is not used: {error}"));
+        admin = None;
+    }
+    if let Err(error) = &token {
+        wrong.push(format!("the agent's token is not used: {error}"));
+        token = Ok(None);
+    }
+    Ok((admin, token?))
+}
+
+/// Who is admitted from the start: name and password, the agent's token.
+type Admitted = (Option<(String, String)>, Option<String>);
+
 /// What shakes hands; without a certificate the box goes on in clear, and says so.
 fn tls(config: &Config, name: &str, app: &App) -> Option<TlsAcceptor> {
     if config.tls == Tls::Off {
@@ -134,6 +168,23 @@ fn tls(config: &Config, name: &str, app: &App) -> Option<TlsAcceptor> {
         Err(error) => {
             tracing::error!(error = %format!("{error:#}"), "no TLS");
             None
+        }
+    }
+}
+
+/// Starts the server again when its certificate is to be made anew: a box runs for years, and its clock may have stood
+/// elsewhere when the certificate was made. The sockets are the supervisor's, so no request is lost.
+async fn renew(app: Arc<App>) {
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + Duration::from_secs(60), LOOK);
+    loop {
+        tick.tick().await;
+        let Some(shown) = app.life.certificate.get() else {
+            return;
+        };
+        if shown.is_due(app.clock.now().wall) {
+            tracing::warn!("the certificate is to be made anew: the server starts again");
+            app.life.restart.notify_one();
+            return;
         }
     }
 }

@@ -73,6 +73,8 @@ pub struct Setup {
     pub alerts: alerts::Settings,
     /// Largest size of the store's file in bytes.
     pub map_size: usize,
+    /// What was set and is not used, a sentence each.
+    pub wrong: Vec<String>,
 }
 
 /// Why a request was not done: a refusal, or the medium.
@@ -215,6 +217,7 @@ impl App {
         app.tell_what_was_set_aside(&setup.data, opened.set_aside, &keys.set_aside)
             .await;
         app.tell_what_was_taken_out(&setup.data, taken_out).await;
+        app.tell_what_is_not_used(&setup.wrong).await;
         if restored {
             let message = "The box goes on with the state of a backup".to_owned();
             app.record("box.restored", Severity::Warning, message, serde_json::json!({}))

@@ -17,6 +17,21 @@ use crate::tables::{CERTIFICATES, EVENTS, JOBS, SEALS, STATE};
 const JOBS_READ: usize = 200;
 
 impl App {
+    /// Settings with which nothing could be done.
+    pub(super) async fn tell_what_is_not_used(&self, wrong: &[String]) {
+        if wrong.is_empty() {
+            return;
+        }
+        let text = format!("Settings are not used, see [env] of kiln.toml: {}", wrong.join("; "));
+        let severity = Severity::Warning;
+        let banner = Some(Banner { severity, text });
+        self.feed(Input::Banner {
+            key: "settings",
+            banner,
+        })
+        .await;
+    }
+
     pub(super) async fn tell_what_was_taken_out(&self, dir: &std::path::Path, now: Vec<store::TakenOut>) {
         if let Some(path) = store::unread(dir).last() {
             let text = format!(

@@ -94,7 +94,7 @@ impl Identity {
             .and_then(|text| serde_json::from_slice(&text).ok());
         // A box may learn its name from a network card, seconds after its first start: what the console showed stays.
         let same = |note: &Note| note.name == name || name == NAMELESS || note.name == NAMELESS;
-        let holds = note.filter(|note| same(note) && now + RENEW < note.ends);
+        let holds = note.filter(|note| same(note) && is_good(note.ends, now));
         let known = holds.and_then(|note| {
             let cert = CertificateDer::from_pem_file(&cert_at).ok()?;
             Self::with(&key, cert, note.ends).ok()
@@ -130,6 +130,20 @@ impl Identity {
             config: Arc::new(config),
             shown,
         })
+    }
+}
+
+/// Whether a certificate until `ends` has begun, and does not end soon. One that was made while the clock stood in the
+/// future would be refused by every browser until then.
+fn is_good(ends: Time, now: Time) -> bool {
+    let begins = ends.checked_sub(HOLDS + BEFORE).unwrap_or(ends);
+    begins <= now && now + RENEW < ends
+}
+
+impl Shown {
+    /// Whether the server should make another one.
+    pub fn is_due(&self, now: Time) -> bool {
+        !is_good(self.ends, now)
     }
 }
 
@@ -188,6 +202,16 @@ mod tests {
 
     fn at(days: u64) -> Time {
         Time::UNIX_EPOCH + Duration::from_secs((20_000 + days) * 86_400)
+    }
+
+    #[test]
+    fn one_of_the_future_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let ahead = Identity::open(dir.path(), "kiln", at(30_000)).unwrap();
+        assert!(ahead.shown.is_due(at(0)) && !ahead.shown.is_due(at(30_000)));
+        let now = Identity::open(dir.path(), "kiln", at(0)).unwrap();
+        assert!(now.shown.begins <= at(0) && at(0) < now.shown.ends);
+        assert_ne!(now.shown.fingerprint, ahead.shown.fingerprint);
     }
 
     #[test]

@@ -61,6 +61,7 @@ impl Box_ {
             watch: server::hub::liveness::Watch::default(),
             alerts: server::alerts::Settings::default(),
             map_size,
+            wrong: Vec::new(),
         };
         let app = App::start(setup).await.unwrap();
         let tls = Identity::open(dir, "kiln", app.clock.now().wall).unwrap();

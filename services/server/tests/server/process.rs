@@ -486,6 +486,45 @@ fn a_bad_flag_is_a_usage_error_that_names_it() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("--data"));
 }
 
+/// What somebody wrote into kiln.toml on another computer takes nobody the page that says so.
+#[tokio::test]
+async fn under_the_supervisor_a_bad_variable_is_told_and_its_default_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let bad = || {
+        let mut command = command(dir.path());
+        command
+            .env("PORT", "eighty")
+            .env("KILN_TLS", "yes")
+            .env("KILN_HEARTBEAT_INTERVAL", "0")
+            .env("ADMIN_PASSWORD", "short")
+            .env("KILN_AGENT_TOKEN", "short");
+        command
+    };
+    let alone = bad().stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(
+        alone.status.code(),
+        Some(64),
+        "without a supervisor it is a usage error"
+    );
+
+    let mut command = bad();
+    command.env("KILN_CONTROL_SOCKET", "/nonexistent/control.sock");
+    let server = Server::start(command, true);
+    let mut client = Client::new(server.address);
+    let claim = json!({ "code": server.claim, "username": "ada", "password": PASSWORD });
+    assert_eq!(client.post("/api/v1/claim", &claim).await.status, 200);
+    let told = client.get("/api/v1/box").await.json()["banners"].to_string();
+    for name in [
+        "PORT",
+        "KILN_TLS",
+        "KILN_HEARTBEAT_INTERVAL",
+        "ADMIN_PASSWORD",
+        "KILN_AGENT_TOKEN",
+    ] {
+        assert!(told.contains(name), "{name}: {told}");
+    }
+}
+
 /// Whoever started it may stop reading what it prints; that ends no server.
 #[tokio::test]
 async fn nobody_who_reads_its_output_is_needed() {
