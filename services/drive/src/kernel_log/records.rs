@@ -55,7 +55,8 @@ fn collect(log: &mut impl Read) -> io::Result<News> {
     let mut record = vec![0; RECORD];
     for _ in 0..AT_ONCE {
         match log.read(&mut record) {
-            Ok(0) => break,
+            // The real one never ends: this is /dev/null or a plain file in its place, and tells nothing.
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(length) => {
                 let text = String::from_utf8_lossy(record.get(..length).unwrap_or_default());
                 news.lines.extend(line(&text).map(str::to_owned));
@@ -133,6 +134,8 @@ mod tests {
         assert_eq!(news.lines.len(), 1);
         let mut broken = Told(VecDeque::from([Err(libc::EIO)]));
         assert!(collect(&mut broken).is_err());
+        let mut null = Told(VecDeque::from([Ok("")]));
+        assert!(collect(&mut null).is_err(), "what ends is not the kernel's log");
     }
 
     #[test]
