@@ -9,12 +9,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use burnin::device::Geometry;
-use burnin::format;
+use burnin::{Checkpoint, Proof, Shown, format};
 use drive::content::{ContentKind, Member};
-use drive::guard::{Guard, Opened, Refusal};
+use drive::guard::{Guard, Opened, Place, Refusal, Seat};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::{Smartctl, Snapshot, Unreadable};
-use drive::sysfs::DevNum;
 use drive::{Identity, sysfs};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -28,6 +27,9 @@ const OPEN: Duration = Duration::from_secs(60);
 
 /// Longest time for partitioning, making a file system and checking it: hours on a large disk without lazy tables.
 const FORMAT: Duration = Duration::from_secs(2 * 3600);
+
+/// Longest look for what a job left on its drive: some twenty places, each of them maybe a bad sector.
+pub const PROOF: Duration = Duration::from_secs(120);
 
 /// Guard and smartctl; cheap to clone.
 #[derive(Clone, Debug)]
@@ -60,10 +62,8 @@ pub struct Held {
     pub node: PathBuf,
     /// Its directory below `/sys`.
     pub syspath: String,
-    /// Its number, and how many media the kernel had seen when this one came: a card or dock drive that is exchanged
-    /// keeps its number.
-    pub number: DevNum,
-    pub sequence: u64,
+    /// Where it is, and by which count of the kernel's: a card or dock drive that is exchanged keeps its number.
+    seat: Arc<Seat>,
     /// By what it declares itself shingled.
     pub shingled: Option<String>,
     /// The drive as it was listed, with identity and content as they are now.
@@ -128,7 +128,10 @@ impl Hands {
                 Access::Read => guard.open_for_reading(&expected, &node),
             };
             match opened {
-                Ok(opened) => Ok(held(opened, node, listed, access)),
+                Ok(opened) => {
+                    let seat = Arc::new(Seat::of(&guard.system, &opened.device));
+                    Ok(held(opened, seat, node, listed, access))
+                }
                 Err(refusal) => Err(problem(&refusal, &expected)),
             }
         });
@@ -144,15 +147,19 @@ impl Hands {
         }
     }
 
-    /// Whether another medium came under a held drive's number, or none is there; asks the kernel alone.
-    pub fn exchanged(&self, held: &Held) -> bool {
-        let now = sysfs::read_number(&self.guard.system, held.number);
-        now.is_none_or(|device| device.sequence != held.sequence)
+    /// What is in a held drive's place now; asks the kernel alone.
+    pub fn place(held: &Held) -> Place {
+        held.seat.now()
     }
 
-    /// Whether no drive is under a held drive's number any more.
-    pub fn absent(&self, held: &Held) -> bool {
-        sysfs::read_number(&self.guard.system, held.number).is_none()
+    /// Whether a drive that was counted anew proves to be the job's; it is held under its new count then. `checkpoint`: the job's last.
+    pub async fn take_up(held: &Held, proof: Proof, checkpoint: Option<String>) -> bool {
+        let seat = Arc::clone(&held.seat);
+        let asked = spawn_blocking(move || {
+            let checkpoint = checkpoint.and_then(|text| Checkpoint::decode(&text).ok());
+            seat.take_up(|file| proof.of_recounted_file(file, checkpoint.as_ref()) == Shown::Ours)
+        });
+        matches!(timeout(PROOF, asked).await, Ok(Ok(true)))
     }
 
     /// Whether a held drive may still be used as it was opened: identity and guard again, on the descriptor.
@@ -355,7 +362,7 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
     Problem::new(kind, 409, title).with(format!("{}: {}.", expected.words(), refusal.view().reason))
 }
 
-fn held(opened: Opened, node: PathBuf, listed: Drive, access: Access) -> Held {
+fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: Access) -> Held {
     let Opened {
         file,
         identity,
@@ -386,8 +393,7 @@ fn held(opened: Opened, node: PathBuf, listed: Drive, access: Access) -> Held {
         geometry,
         node,
         syspath: device.syspath,
-        number: device.number,
-        sequence: device.sequence,
+        seat,
         shingled: device.shingled,
         fresh,
         members: look.members,

@@ -105,6 +105,37 @@ async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
     }
 }
 
+/// A removable drive that is reset once is counted anew, as if another medium had come. Its header and what was written to it tell
+/// that none did.
+#[tokio::test]
+async fn a_drive_that_is_counted_anew_goes_on_where_it_holds_the_jobs_header_and_data() {
+    for exchange in [false, true] {
+        let Some(bench) = Bench::counted(64, &["--rate-drive", "3M"]).await else {
+            return;
+        };
+        let id = bench.job("surface").await;
+        bench
+            .server
+            .until("some checkpoints", |seen| {
+                let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+                (progress.done.0 > 20 << 20).then_some(())
+            })
+            .await;
+        if exchange {
+            write_below(&bench.drives[0], &foreign_data(64 << 20));
+        }
+        bench.count(1_000_002);
+        let job = bench.server.over(id).await;
+        let wanted = if exchange {
+            Outcome::Inconclusive
+        } else {
+            Outcome::Passed
+        };
+        assert_eq!(outcome(&job), wanted, "exchanged: {exchange}: {:#?}", job.verdict);
+        assert!(job.resumes.is_empty(), "{:#?}", job.resumes);
+    }
+}
+
 /// A pause during the last self-test is when a person exchanges the drive: nothing is formatted until it is let go of, and then
 /// only the drive that was tested.
 #[tokio::test]

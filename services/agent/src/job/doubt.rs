@@ -1,20 +1,18 @@
 //! Doubt whether the drive that a job holds is still its own: after a reset, a pause, or hours of other steps.
 //!
 //! A card reader or a dock goes on under one name with whatever is put into it, and the kernel tries again after a reset
-//! without an error. The number of media that it has seen tells some of that; the header or the pattern that the job left on
-//! its drive tells the rest (`burnin::Proof`), or what stands on a drive that is only read (`burnin::Fingerprint`). In the
+//! without an error. Its count of media tells some of that (and counts a removable drive anew that was merely reset:
+//! `drive::guard::Seat`); the header or the pattern that the job left on its drive tells the rest (`burnin::Proof`), or what stands on a drive that is only read (`burnin::Fingerprint`). In the
 //! middle of a job a drive without it ends the worker, and the next session asks all of what was written before it goes on;
 //! at the end it ends the job, and nothing is formatted.
 
-use std::time::Duration;
-
 use burnin::{Fingerprint, Proof, Shown, header};
-use drive::guard::LOOK_AGAIN;
+use drive::guard::{LOOK_AGAIN, Place};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::{JobTask, Own, Reason};
-use crate::hands::{Held, MayUse};
+use crate::hands::{Hands, Held, MayUse, PROOF};
 
 /// Why a worker is ended in doubt, for the log and the resumption.
 pub(super) const DOUBT: &str =
@@ -26,9 +24,6 @@ pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
 /// What is said of a drive that no longer shows what stood on it when a job that only reads began.
 pub(super) const EXCHANGED: &str = "the drive holds something else than when this job began to read it: another one came into its \
      place, or much was written to it since; what was read so far proves nothing of it. Begin anew";
-
-/// Longest look for the header: some twenty places, each of them maybe a bad sector.
-const LOOK: Duration = Duration::from_secs(120);
 
 /// What a drive of which all was written and read back is, before its verdict stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +45,10 @@ pub(super) enum Since {
 impl JobTask {
     /// Why the worker must not go on by itself with the drive that it has; `None` where it may.
     pub(super) async fn doubt(&mut self, held: &Held) -> Option<Reason> {
-        if self.means.hands.exchanged(held) {
+        if Hands::place(held) != Place::Same {
+            if self.took_up(held, false).await {
+                return None;
+            }
             self.log("warn", "Another medium is in the drive's place".to_owned());
             return Some(Reason::Gone);
         }
@@ -62,6 +60,27 @@ impl JobTask {
             return None;
         }
         (self.shown(held, false).await != Shown::Ours).then_some(Reason::Doubt)
+    }
+
+    /// Whether the drive that is held could prove, were it counted anew, that it is the job's: the headers that its worker wrote went
+    /// to it and to no other.
+    pub(super) fn provable(&self) -> bool {
+        let keeps = header::kept_by(&self.record.steps, self.record.geometry);
+        self.settled && self.record.saved && self.record.erases() && keeps
+    }
+
+    /// Whether a drive that was counted anew, as a removable one is after a reset, has proved that it is the job's.
+    async fn took_up(&mut self, held: &Held, ended: bool) -> bool {
+        if Hands::place(held) != Place::Recounted || !self.provable() {
+            return false;
+        }
+        let (proof, checkpoint) = (self.proof(ended), self.checkpoint.clone());
+        let ours = Hands::take_up(held, proof, checkpoint).await;
+        if ours {
+            let why = "The kernel counts the drive anew, as after a reset; it holds this job's header and data, and is gone on with";
+            self.log("warn", why.to_owned());
+        }
+        ours
     }
 
     /// What a good drive is before its verdict stands, and, where it is to be formatted, what persons wish: nothing is written in a
@@ -87,11 +106,13 @@ impl JobTask {
     /// What a drive of which all was written and read back is now: hours of self-tests lie between, and what was tested in them,
     /// or would be formatted after them, may be another one. `formats`: whether that comes next.
     async fn since(&mut self, held: &Held, formats: bool) -> Since {
-        if self.means.hands.absent(held) {
-            return Since::Gone;
-        }
-        if self.means.hands.exchanged(held) {
-            return Since::Another("another medium came into the drive's place after it was read back".to_owned());
+        match Hands::place(held) {
+            Place::Same => {}
+            Place::Empty => return Since::Gone,
+            Place::Recounted | Place::Another if self.took_up(held, true).await => {}
+            Place::Recounted | Place::Another => {
+                return Since::Another("another medium came into the drive's place after it was read back".to_owned());
+            }
         }
         if !self.record.erases() {
             return match self.known(held).await {
@@ -155,7 +176,7 @@ impl JobTask {
         let file = held.file.try_clone().ok()?;
         let geometry = self.record.geometry;
         let asked = spawn_blocking(move || Fingerprint::of_file(file, geometry));
-        timeout(LOOK, asked).await.ok()?.ok()?
+        timeout(PROOF, asked).await.ok()?.ok()?
     }
 
     /// Before a session of a job that only reads: what was read counts only where the drive shows that it is the one which was
@@ -187,16 +208,20 @@ impl JobTask {
         let Ok(file) = held.file.try_clone() else {
             return Shown::Unknown;
         };
-        let proof = Proof {
+        let proof = self.proof(ended);
+        let asked = spawn_blocking(move || proof.of_file(file));
+        match timeout(PROOF, asked).await {
+            Ok(Ok(shown)) => shown,
+            Ok(Err(_)) | Err(_) => Shown::Unknown,
+        }
+    }
+
+    fn proof(&self, ended: bool) -> Proof {
+        Proof {
             key: self.record.key,
             geometry: self.record.geometry,
             steps: self.record.steps.clone(),
             ended,
-        };
-        let asked = spawn_blocking(move || proof.of_file(file));
-        match timeout(LOOK, asked).await {
-            Ok(Ok(shown)) => shown,
-            Ok(Err(_)) | Err(_) => Shown::Unknown,
         }
     }
 }

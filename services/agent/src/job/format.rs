@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use tokio::time::{Instant, sleep};
-use tracing::info;
+use tracing::{info, warn};
 use wire::job::{Phase, PhaseStatus};
 use wire::options::{FileSystem, FormatRequest, Formatted, Table};
 use wire::{Bytes, Time};
@@ -51,6 +51,10 @@ impl JobTask {
         let began = Instant::now();
         self.record.formatting = true;
         self.set_format_steps(PhaseStatus::Running, 0.0);
+        // It must stand on the medium before the drive holds what is no pattern.
+        if let Err(cause) = self.means.jobs.save(&mut self.record, None, &[]).await {
+            warn!(job = %self.record.job.id, error = %cause, "that a drive is formatted was not written down");
+        }
         let (outbox, job) = (self.means.outbox.clone(), self.record.job.clone());
         let tell = move |what: &str| {
             let line = log_line(&job, "info", format!("Formatting: {what}"), Time::now());

@@ -1,12 +1,13 @@
 //! What every part of a job does: look at its drive in the list, write itself down, tell, log.
 
+use drive::guard::Place;
 use wire::drive::Drive;
 use wire::job::{JobState, PhaseStatus};
 use wire::{Celsius, Time};
 
 use super::JobTask;
 use crate::events::{self, Happening};
-use crate::hands::Held;
+use crate::hands::{Hands, Held};
 use crate::record::log_line;
 
 impl JobTask {
@@ -19,15 +20,20 @@ impl JobTask {
             .cloned()
     }
 
-    /// Whether a held drive went away, or another medium is in its place. A second device that tells the same identity takes both
-    /// out of the list by that name; the one that is held is still what it was.
+    /// Whether a held drive went away, or another medium is in its place; one that was counted anew may prove that it is none. A
+    /// second device that tells the same identity takes both out of the list by that name; the one that is held is still what it was.
     pub(super) fn is_gone(&self, held: &Held) -> bool {
         let has_a_twin = || {
             let drives = self.means.drives.borrow();
             let same_place = |drive: &&Drive| drive.present && drive.kernel_name == held.fresh.kernel_name;
             drives.iter().find(same_place).is_some_and(|drive| drive.id.is_none())
         };
-        self.means.hands.exchanged(held) || self.listed().is_none() && !has_a_twin()
+        let is_there = match Hands::place(held) {
+            Place::Same => true,
+            Place::Recounted => self.provable(),
+            Place::Another | Place::Empty => false,
+        };
+        !is_there || self.listed().is_none() && !has_a_twin()
     }
 
     pub(super) fn temperature(&self) -> Option<Celsius> {

@@ -33,6 +33,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::worker::Limits;
+use drive::guard::Place;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
@@ -132,6 +133,8 @@ pub struct JobTask {
     abort_by: Option<String>,
     /// What it may have left on the drive that it holds.
     trace: Trace,
+    /// Whether the last worker's headers are known to have gone to the medium that is held.
+    settled: bool,
     /// Why the drive that it holds is another one.
     stranger: Option<String>,
     share: Option<Share>,
@@ -192,6 +195,7 @@ impl JobTask {
             wishes,
             abort_by: None,
             trace: Trace::Armed,
+            settled: false,
             stranger: None,
             share: None,
             resets: None,
@@ -278,6 +282,9 @@ impl JobTask {
                     }
                 }
                 self.trace = Trace::Written;
+            }
+            if Hands::place(&drive) != Place::Same && self.doubt(&drive).await.is_some() {
+                return self.lost(None).await;
             }
             let session = self.session(&drive).await;
             self.note_resets(true).await;

@@ -6,6 +6,7 @@ use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::header::Note;
 use burnin::worker::{Io, Order, Report, Resumption};
+use drive::guard::Place;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::info;
 use wire::{Bytes, Time};
@@ -14,7 +15,7 @@ use super::doubt::{DOUBT, DOUBTED};
 use super::hold::{Holds, LOOK};
 use super::{JobTask, Own, Session, Wish};
 use crate::events;
-use crate::hands::Held;
+use crate::hands::{Hands, Held};
 use crate::record::timeline;
 use crate::worker::Worker;
 
@@ -23,6 +24,9 @@ const STOPPING: Duration = Duration::from_secs(20);
 
 /// Time for a worker to end by itself after its drive is gone.
 const DISCONNECTING: Duration = Duration::from_secs(10);
+
+/// Checkpoint of a session by which its headers are on the drive for certain: one that goes on takes its first before it writes.
+const SETTLED: u32 = 2;
 
 /// A worker that says nothing for this long hangs; its own limit for one access is four minutes.
 const SILENCE: Duration = Duration::from_secs(600);
@@ -87,6 +91,8 @@ impl JobTask {
         info!(job = %self.record.job.id, pid = worker.pid(), "worker started");
         let mut reason = Reason::None;
         let mut until = Instant::now() + SILENCE;
+        self.settled = false;
+        let mut checkpoints = 0_u32;
         let (mut heat, mut holds) = (self.heat(), Holds::default());
         self.mind_pause(&mut holds, &mut worker).await;
         let mut look = interval(LOOK);
@@ -134,6 +140,10 @@ impl JobTask {
                     }
                     Some(report) => {
                         self.take(&report, why.as_deref());
+                        checkpoints += u32::from(matches!(report, Report::Checkpoint { .. }));
+                        if checkpoints == SETTLED {
+                            self.settled |= Hands::place(held) == Place::Same;
+                        }
                         if !asked {
                             until = Instant::now() + SILENCE;
                         }
@@ -186,6 +196,9 @@ impl JobTask {
                         self.log("warn", "The drive is gone".to_owned());
                         reason = Reason::Gone;
                         until = Instant::now() + DISCONNECTING;
+                    } else if let Some(doubt) = self.whose(held, false, &holds, &mut worker).await {
+                        reason = doubt;
+                        until = Instant::now() + STOPPING;
                     } else if let Some(hot) = self.mind_heat(held, &mut heat, &mut holds, &mut worker).await {
                         reason = hot;
                         until = Instant::now() + STOPPING;
@@ -193,26 +206,15 @@ impl JobTask {
                 }
                 rate = next_rate(&mut self.share), if !asked => worker.pace(rate).await,
                 _ = look.tick(), if !asked => {
-                    let doubt = match self.note_resets(false).await || self.means.hands.exchanged(held) {
-                        true => {
-                            // Until it is known whose drive this is, nothing more is written to it.
-                            worker.hold(DOUBTED).await;
-                            let doubt = self.doubt(held).await;
-                            if doubt.is_none() {
-                                self.apply_holds(&holds, &mut worker).await;
-                                until = Instant::now() + SILENCE;
-                            }
-                            doubt
-                        }
-                        false => None,
-                    };
-                    if let Some(doubt) = doubt {
-                        worker.stop(DOUBT).await;
+                    let reset = self.note_resets(false).await;
+                    if let Some(doubt) = self.whose(held, reset, &holds, &mut worker).await {
                         reason = doubt;
                         until = Instant::now() + STOPPING;
                     } else if let Some(hot) = self.mind_heat(held, &mut heat, &mut holds, &mut worker).await {
                         reason = hot;
                         until = Instant::now() + STOPPING;
+                    } else if reset {
+                        until = Instant::now() + SILENCE;
                     } else if holds.any() {
                         self.sample(Bytes(0));
                         // A worker that is held has nothing to say.
@@ -229,6 +231,21 @@ impl JobTask {
                 }
             }
         }
+    }
+
+    /// Asks whose drive it is where it was `reset` or counted anew; the worker waits meanwhile, since until that is known nothing more
+    /// is written. Why it must not go on: it is told to end then.
+    async fn whose(&mut self, held: &Held, reset: bool, holds: &Holds, worker: &mut Worker) -> Option<Reason> {
+        if !reset && Hands::place(held) == Place::Same {
+            return None;
+        }
+        worker.hold(DOUBTED).await;
+        let doubt = self.doubt(held).await;
+        match doubt {
+            Some(_) => worker.stop(DOUBT).await,
+            None => self.apply_holds(holds, worker).await,
+        }
+        doubt
     }
 
     /// How a session ended whose worker gave no evidence.

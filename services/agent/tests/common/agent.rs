@@ -24,7 +24,14 @@ impl Agent {
     }
 
     pub fn with(dir: &Path, arguments: &[&str]) -> Self {
-        let child = Process::new(program())
+        Self::behind(&[], dir, arguments)
+    }
+
+    /// The same, started by these words, which end with an `exec` of what follows them.
+    pub fn behind(words: &[String], dir: &Path, arguments: &[&str]) -> Self {
+        let mut words = words.iter().map(std::ffi::OsString::from).chain([program()]);
+        let child = Process::new(words.next().unwrap())
+            .args(words)
             .arg("--server")
             .arg(format!("unix:{}", dir.join("server.sock").display()))
             .args(["--addon-id", "1", "--allow-loop", "--checkpoint-bytes", "8388608"])

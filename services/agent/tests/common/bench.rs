@@ -25,13 +25,43 @@ impl Bench {
 
     /// The same with the server claimed or not, and with further arguments of the agent.
     pub async fn with(mib: &[u64], claimed: bool, arguments: &[&str]) -> Option<Self> {
+        Self::begin(mib, claimed, arguments, |_, _| Vec::new()).await
+    }
+
+    /// One drive of this size, whose count of media the agent reads from [`Bench::count`].
+    pub async fn counted(mib: u64, arguments: &[&str]) -> Option<Self> {
+        Self::begin(&[mib], true, arguments, |dir, drive| {
+            let count = dir.join("diskseq");
+            std::fs::write(&count, "1000001\n").unwrap();
+            let name = drive.node.file_name().unwrap().to_str().unwrap();
+            let bind = format!(
+                "mount --bind {} /sys/block/{name}/diskseq && exec \"$0\" \"$@\"",
+                count.display()
+            );
+            ["unshare", "--mount", "sh", "-c", &bind].map(str::to_owned).to_vec()
+        })
+        .await
+    }
+
+    /// Lets the kernel seem to have counted the first drive of [`Bench::counted`] so often.
+    pub fn count(&self, media: u32) {
+        // Written in place: the agent's mount is of this very file.
+        std::fs::write(self.dir.path().join("diskseq"), format!("{media}\n")).unwrap();
+    }
+
+    async fn begin(
+        mib: &[u64],
+        claimed: bool,
+        arguments: &[&str],
+        behind: impl Fn(&Path, &Loop) -> Vec<String>,
+    ) -> Option<Self> {
         if not_here() {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
         let drives: Vec<Loop> = mib.iter().map(|mib| Loop::new(*mib)).collect();
         let server = Server::start(dir.path(), claimed).await;
-        let agent = Agent::with(dir.path(), arguments);
+        let agent = Agent::behind(&behind(dir.path(), &drives[0]), dir.path(), arguments);
         for drive in &drives {
             server.drive(&drive.id()).await;
         }
