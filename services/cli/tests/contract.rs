@@ -56,6 +56,7 @@ fn usage_is_64_and_nothing_is_written() {
     let node = drive.node.as_str();
     for (args, part) in [
         (vec!["burn"], "PATH|SERIAL|MODEL"),
+        (vec!["burn", "", "--playbook", "scan"], "name is empty"),
         (vec!["burn", node, "--allow-loop"], "--yes-erase"),
         (
             vec!["burn", node, "--allow-loop", "--yes-erase", "WD-OTHER"],
@@ -241,6 +242,31 @@ fn dry_run_tells_the_digest_that_goes_on() {
 }
 
 /// Starts a burn-in of a drive that is slow enough to be caught in a phase, and waits for it.
+/// What was agreed to is what a person's playbook did then, whatever it is called.
+#[test]
+fn a_playbook_that_was_changed_under_its_name_is_not_what_was_agreed_to() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let book = dir.path().join("mine.toml");
+    let steps = |pattern: &str| {
+        let text =
+            format!("name = \"mine\"\nabout = \"x\"\n[[step]]\ndo = \"write\"\n{pattern}[[step]]\ndo = \"verify\"\n");
+        fs::write(&book, text).unwrap();
+    };
+    steps("");
+    let named = ["--playbook", book.to_str().unwrap()];
+    let output = drive.burn(&[&named[..], &["--dry-run"]].concat());
+    let digest = object(&output)["digest"].as_str().unwrap().to_owned();
+    steps("pattern = \"complement\"\n");
+    let burn = [&named[..], &["--plan-digest", &digest]].concat();
+    let output = drive.burn(&burn);
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains("has changed"), "{}", text(&output));
+    steps("");
+    let output = drive.burn(&burn);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+}
+
 fn until(child: &mut Child, line: &str) {
     let stderr = child.stderr.take().unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
@@ -332,6 +358,20 @@ fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
         0,
         "a finished burn-in leaves nothing to go on with"
     );
+}
+
+/// A look at the drive meanwhile changes nothing of it, and forgets nothing of what writes it.
+#[test]
+fn a_scan_meanwhile_leaves_an_interrupted_burn_in_to_go_on_with() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    interrupted(&drive);
+    let scan = drive.burn(&["--playbook", "scan"]);
+    assert_eq!(code(&scan), 1, "{}", text(&scan));
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    let told = object(&output);
+    assert_eq!(code(&output), 0, "{told}");
+    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
+    assert!(!text(&output).contains("nothing is kept"), "{}", text(&output));
 }
 
 /// A terminal that is closed or a connection that is cut is no reason to lose what was done.

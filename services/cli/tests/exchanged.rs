@@ -102,6 +102,53 @@ fn what_another_drive_says_in_its_self_test_is_nobodys_verdict() {
     exchanged(TEST_LAST, &[]);
 }
 
+/// The same command where the kernel seems to have counted the drive as often as this file says.
+fn counted(command: &std::process::Command, drive: &Loop, count: &Path) -> std::process::Command {
+    let name = drive.node.trim_start_matches("/dev/");
+    let bind = format!(
+        "mount --bind {} /sys/block/{name}/diskseq && exec \"$0\" \"$@\"",
+        count.display()
+    );
+    let mut inside = std::process::Command::new("unshare");
+    inside.args(["--mount", "sh", "-c", &bind]);
+    inside.arg(command.get_program()).args(command.get_args());
+    inside.stdin(Stdio::null());
+    inside
+}
+
+/// A removable drive that is reset once is counted anew, as if another medium had come. Its header and what was written to it tell
+/// that none did, also at the end.
+#[test]
+fn a_drive_that_is_counted_anew_is_gone_on_with_where_it_holds_the_jobs_header_and_data() {
+    for (playbook, exchange) in [(TWO_WRITES, false), (TEST_LAST, false), (TWO_WRITES, true)] {
+        let Some(drive) = Loop::new(48 << 20) else { return };
+        let dir = tempfile::tempdir().unwrap();
+        waiting_smartctl(dir.path());
+        let count = dir.path().join("diskseq");
+        fs::write(&count, "1000001\n").unwrap();
+        let mut burn = counted(&of(&drive, dir.path(), playbook), &drive, &count);
+        let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let begun = Instant::now();
+        while !dir.path().join("called").exists() {
+            assert!(begun.elapsed() < PATIENCE, "it did not come to its self-test");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if exchange {
+            let mut below = File::options().write(true).open(drive.file()).unwrap();
+            below.write_all(&foreign_data(48 << 20)).unwrap();
+        }
+        fs::write(&count, "1000002\n").unwrap();
+        File::create(dir.path().join("go")).unwrap();
+        let output = burn.wait_with_output().unwrap();
+        let told = object(&output);
+        let summary = told["verdict"]["summary"].as_str().unwrap();
+        assert_eq!(summary.contains("came into its place"), exchange, "{summary}");
+        assert_eq!(code(&output) == 3, exchange, "{}", text(&output));
+        let noted = text(&output) + &told["notes"].to_string();
+        assert_eq!(noted.contains("counted the drive anew"), !exchange, "{noted}");
+    }
+}
+
 const TEST_THEN_PARTITION: &str = r#"
 name = "part"
 about = "a self-test before the partition"
@@ -274,4 +321,62 @@ fn a_signal_ends_the_formatter_and_the_drive_is_free() {
         return;
     }
     panic!("no formatter was ever held");
+}
+
+/// What a formatter wrote is no pattern: who goes on after a cut of the power compares nothing with it, and writes nothing.
+#[test]
+fn a_format_that_was_cut_is_neither_compared_nor_written_over() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    // The formatter may be done before it is held.
+    for _ in 0..20 {
+        let mut burn = drive.command(&["--playbook", "surface", "--format", "ext4"]);
+        let mut burn = burn.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut held = false;
+        while !held && burn.try_wait().unwrap().is_none() {
+            held = hold_formatters(burn.id());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        burn.kill().unwrap();
+        burn.wait().unwrap();
+        no_partitions(&drive);
+        if !held || fs::read_dir(drive.state()).unwrap().count() == 0 {
+            continue;
+        }
+        let begun = Instant::now();
+        // What it leaves behind holds the drive for a moment.
+        let output = loop {
+            let output = drive.burn(&["--playbook", "surface", "--format", "ext4", "--resume"]);
+            if text(&output).contains("while the drive was formatted") || begun.elapsed() > PATIENCE {
+                break output;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        };
+        assert_eq!(code(&output), 4, "{}", text(&output));
+        assert!(
+            text(&output).contains("while the drive was formatted"),
+            "{}",
+            text(&output)
+        );
+        return;
+    }
+    panic!("no formatter was ever held");
+}
+
+/// A burn-in that came through leaves nothing to go on with, and its file system is somebody's by now.
+#[test]
+fn a_drive_that_came_through_is_not_begun_anew_by_resume() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let line = ["--playbook", "surface", "--format", "ext4"];
+    let output = drive.burn(&line);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    no_partitions(&drive);
+    let before = fs::read(drive.file()).unwrap();
+    let output = drive.burn(&[&line[..], &["--resume"]].concat());
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert!(text(&output).contains("without --resume") || object(&output).to_string().contains("without --resume"));
+    assert!(
+        fs::read(drive.file()).unwrap() == before,
+        "it was written: {}",
+        text(&output)
+    );
 }

@@ -90,10 +90,12 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
     choice.give_up(&targets, &args.give_up)?;
     let ready = admit(args, &guard, &choice, targets)?;
     if args.resume {
-        not_ended(args, &ready)?;
+        not_ended(args, &choice, &ready)?;
     }
     let plans: Vec<PlanDrive> = ready.iter().map(|r| r.plan.clone()).collect();
-    let digest = digest(&choice.playbook.name, &choice.options, &plans);
+    // A person's playbook may have changed under its name.
+    let steps = serde_json::to_string(&choice.steps).unwrap_or_default();
+    let digest = digest(&format!("{}\n{steps}", choice.playbook.name), &choice.options, &plans);
     if choice.erases() {
         for r in &ready {
             let given_up = match r.plan.given_up.as_slice() {
@@ -134,8 +136,8 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
 }
 
 /// A burn-in that ended with a verdict is not gone on with: what it found would be forgotten.
-fn not_ended(args: &Args, ready: &[Ready]) -> Result<(), Stop> {
-    let state = StateDir::new(args.state.clone()).map_err(Stop::Usage)?;
+fn not_ended(args: &Args, choice: &Choice, ready: &[Ready]) -> Result<(), Stop> {
+    let state = StateDir::new(args.state.clone(), choice.erases()).map_err(Stop::Usage)?;
     let ended: Vec<String> = ready
         .iter()
         .filter_map(|r| Some((r, state.ended(&r.plan.id)?)))
@@ -192,7 +194,7 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
         signal_hook::flag::register(libc::SIGHUP, Arc::clone(&asked))
             .map_err(|e| Stop::Usage(format!("listening for signals: {e}")))?;
     }
-    let state = StateDir::new(args.state.clone()).map_err(Stop::Usage)?;
+    let state = StateDir::new(args.state.clone(), choice.erases()).map_err(Stop::Usage)?;
     let signing = match &args.cert {
         Some(_) => Some(Signing::open(state.path()).map_err(Stop::Usage)?),
         None => None,

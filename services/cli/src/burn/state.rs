@@ -1,4 +1,4 @@
-//! Progress on this computer's disk, for `--resume`: one file a drive, replaced whole.
+//! Progress on this computer's disk, for `--resume`: one file a drive for what writes it and one for what reads it, replaced whole.
 //!
 //! A file that cannot be read is set aside under a dated name and told; the burn-in then begins anew.
 
@@ -96,9 +96,14 @@ impl Over {
     }
 }
 
-/// The directory.
+/// The directory, and of which burn-ins it is asked.
 #[derive(Clone, Debug)]
-pub(super) struct StateDir(PathBuf);
+pub(super) struct StateDir {
+    dir: PathBuf,
+    /// Whether of those that write their drive. One that only reads changes nothing of what another one left on it, and has a file of
+    /// its own: it forgets none of those.
+    erases: bool,
+}
 
 /// What was found for a drive.
 #[derive(Debug)]
@@ -112,19 +117,19 @@ pub(super) enum Found {
 }
 
 impl StateDir {
-    pub fn new(given: Option<PathBuf>) -> Result<Self, String> {
+    pub fn new(given: Option<PathBuf>, erases: bool) -> Result<Self, String> {
         let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let dir = given
             .or_else(|| from("XDG_STATE_HOME").map(|d| d.join("kiln")))
             .or_else(|| from("HOME").map(|d| d.join(".local/state/kiln")))
             .unwrap_or_else(|| PathBuf::from("/var/lib/kiln/burn"));
         fs::create_dir_all(&dir).map_err(|e| format!("--state {}: {e}", dir.display()))?;
-        Ok(Self(dir))
+        Ok(Self { dir, erases })
     }
 
     /// The directory itself.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.dir
     }
 
     fn file(&self, drive: &DriveId) -> PathBuf {
@@ -139,7 +144,8 @@ impl StateDir {
                 }
             })
             .collect();
-        self.0.join(name.chars().take(200).collect::<String>() + ".json")
+        let kind = if self.erases { ".json" } else { "-read.json" };
+        self.dir.join(name.chars().take(200).collect::<String>() + kind)
     }
 
     /// Replaces the drive's file: written beside, synced, renamed, directory synced.
@@ -150,7 +156,7 @@ impl StateDir {
         file.write_all(&serde_json::to_vec(saved)?)?;
         file.sync_all()?;
         fs::rename(&beside, &path)?;
-        File::open(&self.0)?.sync_all()
+        File::open(&self.dir)?.sync_all()
     }
 
     /// What there is for the drive.
@@ -198,7 +204,7 @@ mod tests {
     #[test]
     fn a_bad_file_is_set_aside_and_told() {
         let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::new(Some(dir.path().join("a/b"))).unwrap();
+        let state = StateDir::new(Some(dir.path().join("a/b")), true).unwrap();
         let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
         assert!(matches!(state.load(&drive), Found::Nothing));
         let saved = Saved {
@@ -228,7 +234,7 @@ mod tests {
         };
         assert_eq!(left.unwrap().job, saved.job, "what can still be read is not lost");
         assert!(told.contains("checksum") && told.contains("set aside as"), "{told}");
-        let left: Vec<String> = fs::read_dir(&state.0)
+        let left: Vec<String> = fs::read_dir(&state.dir)
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
             .collect();

@@ -102,17 +102,21 @@ fn by_path(system: &System, name: &str) -> Result<Target, Stop> {
 }
 
 fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> {
+    // A variable of the shell's that is not set: each model contains nothing.
+    if name.trim().is_empty() {
+        return Err(Stop::Usage("a drive's name is empty".to_owned()));
+    }
     let pick = |matches: &dyn Fn(&Device) -> bool| all.iter().filter(|d| matches(d)).collect::<Vec<_>>();
     let exact = pick(&|d| {
         let identity = &d.identity;
         let wwn = identity.wwn.as_deref().is_some_and(|wwn| same_wwn(wwn, name));
         wwn || (!identity.serial.is_empty() && identity.serial.eq_ignore_ascii_case(name))
     });
-    let found = if exact.is_empty() {
-        pick(&|d| !d.identity.model.is_empty() && d.identity.model.to_lowercase().contains(&name.to_lowercase()))
-    } else {
-        exact
-    };
+    let lower = name.to_lowercase();
+    let whole = || pick(&|d| d.identity.model.to_lowercase() == lower);
+    let part = || pick(&|d| d.identity.model.to_lowercase().contains(&lower));
+    let found = [exact, whole(), part()].into_iter().find(|found| !found.is_empty());
+    let found = found.unwrap_or_default();
     match found.as_slice() {
         [] => Err(Stop::Usage(format!(
             "no drive has the serial number, WWN or model {name:?}"

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use burnin::{Fingerprint, Proof, Shown};
+use burnin::{Checkpoint, Fingerprint, Proof, Shown};
 use drive::guard::{LOOK_AGAIN, same_content};
 
 use super::kernel::Kernel;
@@ -17,6 +17,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// What is said of a drive that no longer shows what stood on it when a job that only reads began.
 pub(super) const EXCHANGED: &str = "the drive holds something else than when this job began to read it: another one came into its \
      place, or much was written to it since; what was read so far proves nothing of it. Begin anew";
+
+/// What is said of a removable drive that was reset.
+pub(super) const RECOUNTED: &str =
+    "the kernel counted the drive anew, as after a reset; it holds this job's header and data, and was gone on with";
 
 /// What a drive of which all was written and read back is, before its verdict stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +63,8 @@ impl Job {
         }
         let another = "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
         if let Some(why) = kernel.gone() {
-            return Some(format!("{why}; nothing more is written to it"));
+            let taken = self.takes_up(birth, kernel, false);
+            return (!taken).then(|| format!("{why}; nothing more is written to it"));
         }
         (self.shown(birth, false) == Shown::Not).then(|| another.to_owned())
     }
@@ -67,7 +72,10 @@ impl Job {
     /// What it is now: hours of self-tests lie between its last read and its format.
     pub(super) fn since(&self, birth: &Birth, kernel: &Kernel, line: &Line) -> Since {
         if let Some(why) = kernel.gone() {
-            return Since::Another(format!("{why} after it was read back"));
+            if !self.takes_up(birth, kernel, true) {
+                return Since::Another(format!("{why} after it was read back"));
+            }
+            line.say(RECOUNTED);
         }
         if !self.choice.erases() {
             return match self.known(birth) {
@@ -139,15 +147,26 @@ impl Job {
     }
 
     fn shown(&self, birth: &Birth, ended: bool) -> Shown {
-        let proof = Proof {
+        let file = self.held.file.try_clone();
+        file.map_or(Shown::Unknown, |file| self.proof(birth, ended).of_file(file))
+    }
+
+    /// Whether a drive that was counted anew proves to be the job's.
+    fn takes_up(&self, birth: &Birth, kernel: &Kernel, ended: bool) -> bool {
+        self.choice.erases()
+            && kernel.takes_up(|file, text| {
+                let checkpoint = Checkpoint::decode(text).ok();
+                let proof = self.proof(birth, ended);
+                proof.of_recounted_file(file, checkpoint.as_ref()) == Shown::Ours
+            })
+    }
+
+    fn proof(&self, birth: &Birth, ended: bool) -> Proof {
+        Proof {
             key: birth.key,
             geometry: self.geometry(),
             steps: self.choice.steps.clone(),
             ended,
-        };
-        self.held
-            .file
-            .try_clone()
-            .map_or(Shown::Unknown, |file| proof.of_file(file))
+        }
     }
 }

@@ -4,6 +4,7 @@ use burnin::header::{self, Header};
 use burnin::worker::{Backend, Io, Resumption};
 use burnin::{JobKey, Shown, device};
 use drive::smart::Snapshot;
+use wire::drive::Content;
 use wire::{JobId, Time};
 
 use super::doubt::EXCHANGED;
@@ -12,6 +13,9 @@ use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::screen::Line;
 use crate::burn::state::{Found, Saved};
+
+/// Why a drive tells nothing of a burn-in.
+const NO_HEADER: &str = "the drive holds no header of a burn-in";
 
 /// How it begins.
 pub(super) type Begun = (Birth, Own, Option<Resumption>);
@@ -80,6 +84,13 @@ impl Job {
                 note(format!("{lost}; the drive itself tells where to go on"));
                 Ok(begun)
             }
+            // A burn-in that came through left nothing, and what stands there now was put there since.
+            Err(why) if why == NO_HEADER && left.is_none() && matches!(self.drive.content, Content::Found { .. }) => {
+                Err(format!(
+                    "{lost}, and {why}, but {}: nothing was written; begin anew without --resume",
+                    self.drive.content.words()
+                ))
+            }
             Err(why) => {
                 note(format!("{lost}, and {why}; it begins anew"));
                 let (birth, mut own, resume) = self.anew()?;
@@ -117,7 +128,7 @@ impl Job {
             ..Io::default()
         };
         let (mut device, _) = device::open(file, io).map_err(|e| e.to_string())?;
-        let header = header::find(device.as_mut(), self.geometry()).ok_or("the drive holds no header of a burn-in")?;
+        let header = header::find(device.as_mut(), self.geometry()).ok_or(NO_HEADER)?;
         self.is_mine(&header)?;
         let checkpoint = header::recover(device.as_mut(), &header, &self.limits)
             .ok_or("what the drive holds is not enough to go on from")?;

@@ -23,6 +23,7 @@ use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::ended::Ended;
 use crate::burn::screen::Line;
+use crate::burn::state::{Over, Saved};
 
 /// Longest that a formatter may take: the check of a large file system reads a few gigabytes of it.
 const FORMAT_LONGEST: Duration = Duration::from_secs(2 * 3600);
@@ -74,7 +75,10 @@ impl Job {
                     line.say(&format!("not formatted: {why}"));
                     unformatted(&request, why.clone())
                 }
-                Since::Ours | Since::Another(_) | Since::Asked => self.format(request, line),
+                Since::Ours | Since::Another(_) | Since::Asked => {
+                    self.mark_formatting(birth, &own, &seen, verdict.outcome);
+                    self.format(request, line)
+                }
             };
             let status = if made.problem.is_none() {
                 PhaseStatus::Done
@@ -166,6 +170,25 @@ impl Job {
                 state
             })
             .collect()
+    }
+
+    /// From now on the drive holds what is no pattern: whoever is cut off here must not compare it.
+    fn mark_formatting(&self, birth: &Birth, own: &Own, seen: &Seen, outcome: Outcome) {
+        let Some(checkpoint) = own.checkpoint.clone() else {
+            return;
+        };
+        let saved = Saved {
+            ended: Some(Over {
+                at: Time::now(),
+                outcome: Some(outcome),
+                why: "it was interrupted while the drive was formatted, and may be formatted by hand".to_owned(),
+            }),
+            ..self.saved(birth, own, seen.clone(), checkpoint)
+        };
+        // Where nothing can be kept, the checkpoint that lies there would be gone on from.
+        if self.state.save(&self.drive.id, &saved).is_err() {
+            self.state.forget(&self.drive.id);
+        }
     }
 
     /// Gives the drive to a formatter and waits for its end.

@@ -1,18 +1,23 @@
 //! What the kernel tells of the drive for as long as the job lasts: resets, its hidden area, and whether another medium came
 //! into its place. A thread of its own listens, so that self-tests and the formatter are watched like the engine.
 
+use std::fs::File;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use drive::System;
+use drive::guard::{Place, Seat};
 use drive::kernel_log::{Follower, Unheard};
-use drive::sysfs::{self, Device};
+use drive::sysfs::Device;
 
 use super::watch::Seen;
 
 /// How often it is looked: what lies between a reset and the question whose drive this is may be written to another one.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// Checkpoint of a session by which its headers are on the drive for certain: one that goes on takes its first before it writes.
+const SETTLED: u32 = 2;
 
 /// Listens until the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -25,8 +30,11 @@ pub(super) struct Kernel {
 #[derive(Debug)]
 struct Heard {
     follower: Follower,
-    system: System,
-    device: Device,
+    seat: Arc<Seat>,
+    checkpoints: u32,
+    /// The last checkpoint, where this session's headers are known to have gone to the medium that is held.
+    provable: Option<String>,
+    recounts: u32,
     resets: u64,
     hidden: u64,
     unheard: Option<Unheard>,
@@ -44,8 +52,10 @@ impl Kernel {
             unheard: Unheard::worse(earlier.unheard.clone(), follower.unheard()),
             doubt: false,
             follower,
-            system: system.clone(),
-            device: device.clone(),
+            seat: Arc::new(Seat::of(system, device)),
+            checkpoints: 0,
+            provable: None,
+            recounts: 0,
         }));
         let (end, ended) = channel();
         let listens = Arc::clone(&heard);
@@ -63,7 +73,7 @@ impl Kernel {
 
     /// Adds what was heard until now.
     pub fn tell(&self, seen: &mut Seen) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.lock();
         heard.look();
         (seen.resets, seen.hidden) = (heard.resets, heard.hidden);
         seen.unheard.clone_from(&heard.unheard);
@@ -71,14 +81,45 @@ impl Kernel {
 
     /// Whether there was a reset or an exchange since this was asked last.
     pub fn doubts(&self) -> bool {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.lock();
         std::mem::take(&mut heard.doubt)
     }
 
-    /// In words, where another medium is in the drive's place, or none.
+    /// In words, where another medium is in the drive's place, or none. One that was counted anew may be taken up.
     pub fn gone(&self) -> Option<&'static str> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.gone()
+        self.lock().gone()
+    }
+
+    /// Takes note of a checkpoint.
+    pub fn keep(&self, text: &str) {
+        let mut heard = self.lock();
+        heard.checkpoints = heard.checkpoints.saturating_add(1);
+        if heard.provable.is_some() || heard.checkpoints == SETTLED && heard.seat.now() == Place::Same {
+            heard.provable = Some(text.to_owned());
+        }
+    }
+
+    /// Whether a drive that was counted anew, as a removable one is after a reset, proves to be the one that is held; `proves` is given
+    /// a descriptor of it and the last checkpoint. It counts as held from then on.
+    pub fn takes_up(&self, proves: impl FnOnce(File, &str) -> bool) -> bool {
+        let heard = self.lock();
+        let (seat, checkpoint) = (Arc::clone(&heard.seat), heard.provable.clone());
+        drop(heard);
+        let Some(checkpoint) = checkpoint.filter(|_| seat.now() == Place::Recounted) else {
+            return false;
+        };
+        let ours = seat.take_up(|file| proves(file, &checkpoint));
+        self.lock().recounts += u32::from(ours);
+        ours
+    }
+
+    /// How often it was.
+    pub fn recounts(&self) -> u32 {
+        self.lock().recounts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,10 +132,10 @@ impl Heard {
     }
 
     fn gone(&self) -> Option<&'static str> {
-        match sysfs::read_number(&self.system, self.device.number) {
-            None => Some("the drive went away"),
-            Some(now) if now.sequence != self.device.sequence => Some("another medium came into its place"),
-            Some(_) => None,
+        match self.seat.now() {
+            Place::Same => None,
+            Place::Recounted | Place::Another => Some("another medium came into its place"),
+            Place::Empty => Some("the drive went away"),
         }
     }
 }

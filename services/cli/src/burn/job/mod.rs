@@ -113,6 +113,9 @@ impl Job {
             }
         }
         kernel.tell(&mut seen);
+        if kernel.recounts() > 0 {
+            notes.push(doubt::RECOUNTED.to_owned());
+        }
         if evidence.stopped.is_none() && self.is_asked() && (self.choice.request().is_some() || own.is_left()) {
             evidence.stopped = Some(asked());
         }
@@ -254,6 +257,7 @@ impl Job {
             Report::Checkpoint { text } => {
                 own.checkpoint = Some(text.clone());
                 provable.set(true);
+                kernel.keep(&text);
                 if let Err(error) = self
                     .state
                     .save(&self.drive.id, &self.saved(birth, own, heard(watch, kernel), text))
