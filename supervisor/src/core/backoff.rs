@@ -7,13 +7,14 @@ use super::state::Millis;
 /// Longest pause between two starts of a unit that is not in quarantine, in milliseconds.
 pub const BACKOFF_MAX: Millis = 30_000;
 
-/// A pause that doubles with each failed run in a row: `first · 2^(fails−1)`, at most [`BACKOFF_MAX`], ±10 % jitter so
-/// that two units that fail together do not keep failing together.
+/// A pause that doubles with each failed run in a row: `first · 2^(fails−1)`, at most [`BACKOFF_MAX`], or `first` where that is
+/// longer, ±10 % jitter so that two units that fail together do not keep failing together.
 pub fn pause(first: Millis, fails: u32, jitter: &mut Jitter) -> Millis {
     let doublings = fails.saturating_sub(1).min(20);
-    let base = first.saturating_mul(1 << doublings).clamp(1, BACKOFF_MAX);
+    let most = BACKOFF_MAX.max(first);
+    let base = first.saturating_mul(1 << doublings).clamp(1, most);
     let tenth = base / 10;
-    (base - tenth + jitter.below(2 * tenth + 1)).min(BACKOFF_MAX)
+    (base - tenth + jitter.below(2 * tenth + 1)).min(most)
 }
 
 /// Small deterministic noise (xorshift64*), seeded once by the shell.
@@ -41,11 +42,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn backoff_is_bounded_and_grows(first in 1u64..60_000, fails in 0u32..200, seed: u64) {
+        fn backoff_is_bounded_and_grows(first in 1u64..200_000, fails in 0u32..200, seed: u64) {
             let mut j = Jitter::new(seed);
             let p = pause(first, fails, &mut j);
-            prop_assert!((1..=BACKOFF_MAX).contains(&p));
-            let expected = first.saturating_mul(1 << fails.saturating_sub(1).min(20)).min(BACKOFF_MAX);
+            let most = BACKOFF_MAX.max(first);
+            prop_assert!((1..=most).contains(&p));
+            let expected = first.saturating_mul(1 << fails.saturating_sub(1).min(20)).min(most);
             prop_assert!(p >= expected - expected / 10);
             prop_assert!(p <= expected + expected / 10);
         }

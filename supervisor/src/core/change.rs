@@ -60,6 +60,8 @@ pub enum Input {
     Ready { unit: UnitId },
     /// `WATCHDOG=1`.
     Beat { unit: UnitId },
+    /// `STOPPING=1`.
+    Stopping { unit: UnitId },
     /// `STATUS=…`.
     Status { unit: UnitId, text: String },
     /// `EXTEND_TIMEOUT_USEC=…`, in milliseconds.

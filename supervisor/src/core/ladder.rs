@@ -11,6 +11,7 @@ use crate::unit::Kind;
 
 impl Core {
     pub(super) fn tick(&mut self, now: Millis, pressure: u8, out: &mut Vec<Action>) {
+        self.pressure = pressure;
         if self.reboots > 0 && self.is_healthy(now) {
             self.reboots = 0;
             self.log(None, text!("healthy for an hour: earlier reboots no longer count"), out);
@@ -25,8 +26,7 @@ impl Core {
                         self.units[unit].rung = None;
                     }
                     let silence = now.saturating_sub(self.units[unit].beat);
-                    // Pressure lengthens the deadline, to three times at the most.
-                    let allowed = spec.watchdog + spec.watchdog * 2 * u64::from(pressure.min(100)) / 100;
+                    let allowed = spec.silence_allowed(pressure);
                     if spec.watchdog > 0 && silence > allowed {
                         let why = text!("no heartbeat for {} (allowed {})", secs(silence), secs(allowed));
                         self.late(now, unit, why, out);

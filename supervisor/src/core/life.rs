@@ -49,7 +49,7 @@ impl Core {
 
     pub(super) fn beat(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
         let Some(r) = self.units.get_mut(unit) else { return };
-        r.beat = now;
+        r.beat = r.beat.max(now);
         match r.state {
             State::Late { .. } | State::Degraded { .. } if r.ready_at.is_some() => {
                 if r.fails == 0 {
@@ -59,6 +59,14 @@ impl Core {
                 self.log(Some(unit), text!("heartbeat is back"), out);
             }
             _ => {}
+        }
+    }
+
+    /// It is about to end by itself: no heartbeat is expected for as long as an end may take.
+    pub(super) fn stopping(&mut self, now: Millis, unit: UnitId) {
+        let Some(r) = self.units.get_mut(unit) else { return };
+        if matches!(r.state, State::Ready { .. }) {
+            r.beat = r.beat.max(now + self.specs[unit].stop_timeout);
         }
     }
 
@@ -181,6 +189,7 @@ impl Core {
 
             Input::Ready { unit } => self.ready(now, unit, out),
             Input::Beat { unit } => self.beat(now, unit, out),
+            Input::Stopping { unit } => self.stopping(now, unit),
             Input::Status { unit, text } => {
                 if let Some(r) = self.units.get_mut(unit) {
                     r.status = Text::from(text.as_str());

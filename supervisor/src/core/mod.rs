@@ -100,7 +100,17 @@ pub struct Core {
     medium_present: bool,
     medium_silent: bool,
     reboots: u32,
+    /// At the last tick, in percent.
+    #[serde(default)]
+    pressure: u8,
     jitter: Jitter,
+}
+
+impl Spec {
+    /// Longest time between two heartbeats: pressure lengthens it, to three times at the most.
+    fn silence_allowed(&self, pressure: u8) -> Millis {
+        self.watchdog + self.watchdog * 2 * u64::from(pressure.min(100)) / 100
+    }
 }
 
 impl Core {
@@ -134,6 +144,7 @@ impl Core {
             medium_present: true,
             medium_silent: false,
             reboots,
+            pressure: 0,
             jitter: Jitter::new(seed),
         }
     }
@@ -156,7 +167,7 @@ impl Core {
     /// When [`Input::Tick`] is due next.
     pub fn next_deadline(&self) -> Option<Millis> {
         let beats = self.specs.iter().zip(&self.units).filter_map(|(s, r)| match r.state {
-            State::Ready { .. } if s.watchdog > 0 => Some(r.beat + s.watchdog),
+            State::Ready { .. } if s.watchdog > 0 => Some(r.beat + s.silence_allowed(self.pressure) + 1),
             _ => r.state.deadline(),
         });
         let phase = match self.phase {

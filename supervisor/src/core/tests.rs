@@ -304,6 +304,38 @@ fn pressure_lengthens_the_deadline_to_three_times_at_most() {
 }
 
 #[test]
+fn under_pressure_the_next_look_is_when_something_may_have_to_be_done() {
+    for pressure in [0, 50, 100] {
+        let mut w = World::new(vec![unit("a", "type='notify'\nwatchdog_sec=20")]);
+        w.step(Input::Ready { unit: 0 });
+        // Not busy: whoever sleeps until the deadline gets on each time.
+        let (mut looks, begun) = (0, w.now);
+        while matches!(w.core.state(0), State::Ready { .. }) {
+            let due = w.core.next_deadline().unwrap();
+            w.now = due.max(w.now).min(w.now + 1_000);
+            w.step(Input::Tick { pressure });
+            looks += 1;
+            assert!(looks < 100, "it does not sleep, {} ms after the start", w.now - begun);
+        }
+        assert_eq!(w.now - begun, 20_000 * (100 + 2 * u64::from(pressure)) / 100 + 1);
+    }
+}
+
+#[test]
+fn who_says_that_it_stops_is_given_the_time_of_a_stop() {
+    let text = "type='notify'\nwatchdog_sec=1\nstop_timeout_sec=5";
+    let mut w = World::new(vec![unit("a", text)]);
+    w.step(Input::Ready { unit: 0 });
+    w.step(Input::Stopping { unit: 0 });
+    w.step(Input::Beat { unit: 0 });
+    w.tick(5_900);
+    assert!(matches!(w.core.state(0), State::Ready { .. }), "{:?}", w.core.state(0));
+    // Not for ever.
+    w.tick(200);
+    assert!(matches!(w.core.state(0), State::Late { .. }), "{:?}", w.core.state(0));
+}
+
+#[test]
 fn what_survives_sigkill_is_abandoned_and_replaced() {
     let mut w = World::new(vec![unit("a", "type='notify'\nwatchdog_sec=1")]);
     w.step(Input::Ready { unit: 0 });

@@ -12,8 +12,6 @@ use super::{log, store};
 
 /// Longest datagram understood, in bytes; systemd's own limit is a page.
 const MESSAGE_MAX: usize = 4096;
-/// Assignments of one datagram that are read.
-const LINES_MAX: usize = 32;
 
 /// What a datagram asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +20,8 @@ pub enum Note {
     Ready,
     /// `WATCHDOG=1`
     Beat,
+    /// `STOPPING=1`
+    Stopping,
     /// `STATUS=text`
     Status(String),
     /// `EXTEND_TIMEOUT_USEC=n`, in milliseconds
@@ -48,10 +48,11 @@ pub fn parse(bytes: &[u8]) -> Vec<Note> {
     let text = String::from_utf8_lossy(bytes);
     let mut notes = Vec::new();
     let (mut stores, mut removes, mut name, mut polled) = (false, false, None, true);
-    for line in text.lines().take(LINES_MAX) {
+    for line in text.lines() {
         match line.split_once('=') {
             Some(("READY", "1")) => notes.push(Note::Ready),
             Some(("WATCHDOG", "1")) => notes.push(Note::Beat),
+            Some(("STOPPING", "1")) => notes.push(Note::Stopping),
             Some(("STATUS", s)) => notes.push(Note::Status(s.to_owned())),
             Some(("EXTEND_TIMEOUT_USEC", n)) => notes.extend(n.parse::<u64>().ok().map(|us| Note::Extend(us / 1000))),
             Some(("FDSTORE", "1")) => stores = true,
@@ -141,6 +142,12 @@ mod tests {
             [Note::Ready, Note::Status("all well = good".into()), Note::Beat, Note::Extend(5000)]
         );
         assert_eq!(parse(b""), []);
+        assert_eq!(
+            parse(b"STOPPING=1\nSTATUS=bye"),
+            [Note::Stopping, Note::Status("bye".into())]
+        );
+        let late = format!("{}READY=1", "X_OTHER=1\n".repeat(100));
+        assert_eq!(parse(late.as_bytes()), [Note::Ready], "however late it stands");
     }
 
     #[test]

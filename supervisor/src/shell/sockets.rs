@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
@@ -58,7 +58,15 @@ fn fresh(path: &Path) -> io::Result<std::path::PathBuf> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    let _ = std::fs::remove_file(path);
+    match std::fs::symlink_metadata(path) {
+        // Left behind by an earlier run.
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => {
+            let told = format!("{} is there and is no socket: it is left alone", path.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, told));
+        }
+        Err(_) => {}
+    }
     Ok(path.to_owned())
 }
 
@@ -116,4 +124,29 @@ pub fn inherited(fd: i32) -> io::Result<OwnedFd> {
     }
     // SAFETY: it is open (just checked), and LISTEN_FDS says that it is ours; each number is taken once.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    #[test]
+    fn only_a_socket_makes_place_for_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |n: &str| dir.path().join(n);
+        std::fs::write(at("file"), "precious").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        for name in ["file", "link"] {
+            assert_eq!(
+                super::fresh(&at(name)).unwrap_err().kind(),
+                std::io::ErrorKind::AlreadyExists
+            );
+        }
+        assert_eq!(std::fs::read(at("file")).unwrap(), b"precious");
+        drop(std::os::unix::net::UnixListener::bind(at("socket")).unwrap());
+        assert!(at("socket").exists());
+        super::fresh(&at("socket")).unwrap();
+        assert!(!at("socket").exists());
+        super::fresh(&at("new/socket")).unwrap();
+    }
 }

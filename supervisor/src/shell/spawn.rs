@@ -33,6 +33,13 @@ const ARGS_MAX: usize = 128;
 /// Most variables of a unit, those that are added for each run included.
 const ENV_MAX: usize = 256;
 /// Variables that are added for each run.
+const OF_EACH_RUN: [&str; ENV_EXTRA] = [
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
 const ENV_EXTRA: usize = 5;
 /// Most descriptors that are passed: 16 sockets and 64 stored ones.
 const FDS_MAX: usize = 80;
@@ -108,6 +115,8 @@ impl Prepared {
         vars.insert("TMPDIR".to_owned(), "/tmp".to_owned());
         vars.extend(around.env);
         vars.insert(UNIT_VARIABLE.to_owned(), unit.name.clone());
+        // Each run's own come last, and a program would take the first.
+        vars.retain(|k, _| !OF_EACH_RUN.contains(&k.as_str()));
         if vars.len() + ENV_EXTRA > ENV_MAX || unit.exec.len() > ARGS_MAX {
             return Err(wrong(format!(
                 "{} arguments and {} variables: expected at most {ARGS_MAX} and {}",

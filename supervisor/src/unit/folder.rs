@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Unit, UnitError};
+use super::{Address, Unit, UnitError};
 
 /// Largest unit file that is read, in bytes; real ones have a few hundred.
 const FILE_MAX: u64 = 64 * 1024;
@@ -49,6 +49,10 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
             Err(what) => errors.push(fail(&file, what)),
         }
     }
+    for (name, what) in taken(&units) {
+        errors.push(fail(&dir.join(format!("{name}.toml")), what));
+        units.retain(|u| u.name != name);
+    }
     for name in in_cycle(&units) {
         let file = dir.join(format!("{name}.toml"));
         errors.push(fail(
@@ -58,6 +62,37 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
         units.retain(|u| u.name != name);
     }
     (units, errors.into_iter().map(UnitError::cut).collect())
+}
+
+/// Units that want a socket of PID 1's own, or one that a unit before them has.
+fn taken(units: &[Unit]) -> Vec<(String, String)> {
+    let own = [
+        "/run/kiln/notify.sock",
+        wire::supervisor::CONTROL_SOCKET,
+        wire::update::UPDATE_SOCKET,
+    ];
+    let path = |a: &Address| match a {
+        Address::Tcp(_) => None,
+        Address::Stream(p) | Address::Datagram(p) => Some(p.clone()),
+    };
+    let mut seen: Vec<(&str, &Address)> = Vec::new();
+    let mut wrong = Vec::new();
+    for u in units {
+        let clash = u.listen.iter().find_map(|l| {
+            let at = path(&l.address);
+            if at.as_deref().is_some_and(|p| own.iter().any(|o| p == Path::new(o))) {
+                return Some(format!("socket {:?} is at a path of the supervisor's own", l.name));
+            }
+            let same = |other: &Address| *other == l.address || at.is_some() && path(other) == at;
+            let (other, _) = seen.iter().find(|(_, a)| same(a))?;
+            Some(format!("socket {:?} is where unit {other} has one", l.name))
+        });
+        match clash {
+            Some(what) => wrong.push((u.name.clone(), what)),
+            None => seen.extend(u.listen.iter().map(|l| (u.name.as_str(), &l.address))),
+        }
+    }
+    wrong
 }
 
 /// A unit file's text. PID 1 reads it: nothing that is no file, and no more than a unit file can have.
@@ -152,6 +187,45 @@ mod tests {
         assert_eq!(errors.len(), 3, "{errors:?}");
         let (units, errors) = load(&dir.path().join("gone"));
         assert_eq!((units.len(), errors.len()), (0, 1));
+    }
+
+    #[test]
+    fn no_unit_takes_a_socket_that_is_another_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let w = |n: &str, at: &str| {
+            let text = format!("exec = ['/a']\nlisten = [{{ name = 'x', {at} }}]");
+            std::fs::write(dir.path().join(n), text).unwrap();
+        };
+        w("a.toml", "datagram = '/run/kiln/notify.sock'");
+        w("b.toml", "stream = '/run/kiln/control.sock'");
+        w("c.toml", "stream = '/run/x.sock'");
+        w("d.toml", "datagram = '/run/x.sock'");
+        w("e.toml", "stream = '[::]:80'");
+        w("f.toml", "stream = '[::]:80'");
+        w("g.toml", "stream = '[::]:81'");
+        let (units, errors) = load(dir.path());
+        assert_eq!(
+            units.iter().map(|u| u.name.as_str()).collect::<Vec<_>>(),
+            ["c", "e", "g"]
+        );
+        let told: Vec<_> = errors.iter().map(|e| e.what.as_str()).collect();
+        assert_eq!(told.len(), 4);
+        assert!(
+            told[0].contains("supervisor's own") && told[2].contains("where unit c has one"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_told_of_a_file_is_short() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.toml"), format!("exec = ['{}']", "x".repeat(60_000))).unwrap();
+        std::fs::write(dir.path().join("b.toml"), format!("{} = 1", "k".repeat(60_000))).unwrap();
+        let (_, errors) = load(dir.path());
+        assert_eq!(errors.len(), 2);
+        for e in errors {
+            assert!(e.to_string().len() < 1_000, "{} bytes", e.to_string().len());
+        }
     }
 
     #[test]

@@ -192,8 +192,8 @@ impl Machine {
             self.load_modules(now, desk);
         }
         self.move_state(now, desk);
-        if let Some(by) = desk.reset.take()
-            && !self.facts.reset
+        if let Some(by) = desk.reset.take().filter(|_| !self.facts.reset)
+            && may_reset(self.cmdline.part.is_some(), desk)
         {
             self.facts.reset = true;
             desk.inputs.push_back(Input::Shutdown {
@@ -268,6 +268,20 @@ impl Machine {
     }
 }
 
+/// Whether all that the box keeps can be erased. A medium that is not used now would bring it back, so then nothing is done, and
+/// that is told. Without a medium of its own, a reboot erases everything.
+fn may_reset(has_medium: bool, desk: &mut Desk) -> bool {
+    let may = !has_medium || desk.boot.medium == Medium::Disk;
+    if !may {
+        desk.banner(
+            "reset",
+            Severity::Warning,
+            "The factory reset was not done: the boot medium is not in use, so what is on it cannot be erased. Put it back, or restart the box, and ask again.".into(),
+        );
+    }
+    may
+}
+
 /// Gives the box its name: the owner's, or the machine's own as soon as that is known.
 fn name(site: &Site, desk: &mut Desk) {
     let known = !desk.host.is_empty() && desk.host != identity::UNNAMED;
@@ -281,4 +295,23 @@ fn name(site: &Site, desk: &mut Desk) {
         .or_else(own)
         .unwrap_or_else(|| identity::UNNAMED.into());
     let _ = nix::unistd::sethostname(&desk.host);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_that_would_erase_nothing_is_refused_and_told() {
+        let mut desk = Desk::default();
+        for (has_medium, medium, may) in [
+            (true, Medium::Disk, true),
+            (false, Medium::Ram, true),
+            (true, Medium::Ram, false),
+        ] {
+            desk.boot.medium = medium;
+            assert_eq!(may_reset(has_medium, &mut desk), may, "{has_medium} {medium:?}");
+            assert_eq!(desk.banners.len(), usize::from(!may));
+        }
+    }
 }

@@ -75,6 +75,7 @@ impl Shell {
                 let input = match note {
                     Note::Ready => Input::Ready { unit },
                     Note::Beat => Input::Beat { unit },
+                    Note::Stopping => Input::Stopping { unit },
                     Note::Status(text) => Input::Status { unit, text },
                     Note::Extend(by) => Input::Extend { unit, by },
                     Note::Store { name, polled } => {
