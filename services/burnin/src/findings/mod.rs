@@ -367,16 +367,9 @@ impl Defects {
                         format!("holds the data of {other}: the drive stores only {bytes}"),
                     )
                 } else {
-                    let end = |at: u64| self.runs.get(&(run.step, at));
-                    let why = match source.map(|lba| (lba.0, end(lba.0))) {
-                        Some((
-                            _,
-                            Some(Run {
-                                fault: Fault::Moved { shift: back, .. },
-                                ..
-                            }),
-                        )) if *back == shift.wrapping_neg() => "the two are exchanged",
-                        Some((lba, _)) if self.covers(run.step, lba) => "a write went to the wrong place",
+                    let why = match source {
+                        Some(_) if self.is_exchanged(run) => "the two are exchanged",
+                        Some(lba) if self.covers(run.step, lba.0) => "a write went to the wrong place",
                         _ => "a read, or a copy of a write, went to the wrong place",
                     };
                     (FaultKind::Misdirected, format!("holds the data of {other}: {why}"))
@@ -563,6 +556,19 @@ mod tests {
                 assert_eq!(told.kind, FaultKind::Misdirected, "{told:?}");
                 assert!(told.detail.contains("the two are exchanged"), "{told:?}");
             }
+        }
+    }
+
+    /// Headers stand through an exchange, and cut its runs.
+    #[test]
+    fn exchanged_halves_are_told_as_such_also_where_a_header_lies_between() {
+        let mut defects = Defects::default();
+        for (first, count, shift) in [(0, 700, 5_000), (732, 4_268, 5_000), (5_000, 5_000, -5_000)] {
+            defects.add((2, Phase::Verify), first, count, Fault::Moved { shift, fresh: true });
+        }
+        for told in defects.findings(GEOMETRY) {
+            assert_eq!(told.kind, FaultKind::Misdirected, "{told:?}");
+            assert!(told.detail.contains("the two are exchanged"), "{told:?}");
         }
     }
 
