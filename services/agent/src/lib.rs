@@ -15,7 +15,7 @@
 //!   [`pacing`]: how fast each may go. [`notary`]: signs its certificate.
 //! - [`jobs`], [`outbox`]: LMDB. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
 //!   [`registry`]: the drives.
-//! - [`heartbeat`], [`logging`], [`cli`]: life as a service.
+//! - [`heartbeat`], [`cli`]: life as a service.
 //!
 //! The runtime has one thread, the main one: workers are children of it (the kernel kills them with it), and a
 //! heartbeat from it says that everything else turned, too. Whatever may block on a drive runs elsewhere.
@@ -36,7 +36,6 @@ pub mod heartbeat;
 pub mod histories;
 pub mod job;
 pub mod jobs;
-pub mod logging;
 pub mod notary;
 pub mod outbox;
 pub mod pacing;

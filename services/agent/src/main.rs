@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
-    agent::logging::start("kiln-agent");
+    settings::log::start("kiln-agent", "KILN_LOG");
     match agent::run::run(read.settings, &read.wrong) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    logs::start("kiln-server");
+    settings::log::start("kiln-server", "RUST_LOG");
     many_files();
     // Two threads are enough for one box and leave the rest of a small machine to the burn-ins.
     let runtime = tokio::runtime::Builder::new_multi_thread()

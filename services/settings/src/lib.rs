@@ -1,8 +1,10 @@
-//! What a service is told at its start, by flags and by variables.
+//! What a service is told at its start, by flags and by variables; and where its log goes ([`log`]).
 //!
 //! For a person at a terminal a variable that cannot be used is a usage error. In the box the variables come from section
 //! `[env]` of `kiln.toml`, written on another computer: a server that ended over `PORT = "eighty"` would leave nobody a page
 //! that says so. There each bad variable is told and counts as not set. A wrong flag is an error everywhere.
+
+pub mod log;
 
 use std::ffi::OsString;
 
