@@ -102,3 +102,40 @@ fn descriptors_that_nobody_asked_for_do_not_stay() {
     assert!(init.replace().contains("kept"), "it goes on");
     init.wait_state("a", UnitState::Ready);
 }
+
+#[test]
+fn a_descriptor_that_hung_up_takes_no_other_along_that_has_its_number() {
+    let mut init = Init::start(&[("a", &service("swaps", "fd_store_max = 2"))]);
+    let first = pid_of(&init.wait_state("a", UnitState::Ready), "a");
+    // The supervisor finds all of it in one turn.
+    kill(init.pid(), libc::SIGSTOP);
+    std::fs::write(init.path("go"), "").unwrap();
+    init.until("the swap", || init.path("swapped").exists());
+    kill(init.pid(), libc::SIGCONT);
+    for _ in 0..2 {
+        init.lines = None;
+        init.wait_state("a", UnitState::Ready);
+    }
+    let sockets = |pid: i32| -> Vec<std::path::PathBuf> {
+        let listed = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        // What both were started with may be the same, too.
+        let own = listed.filter(|e| e.file_name().to_string_lossy().parse::<i32>().is_ok_and(|n| n > 2));
+        let links = own.filter_map(|e| std::fs::read_link(e.path()).ok());
+        links.filter(|l| l.to_string_lossy().starts_with("socket:")).collect()
+    };
+    let (kept, has) = (sockets(init.pid()), sockets(first));
+    let both = has.iter().filter(|l| kept.contains(l)).count();
+    assert_eq!(both, 1, "the new one is the supervisor's, too");
+}
+
+#[test]
+fn what_all_units_store_together_is_bounded() {
+    let unit = service("hoards", "fd_store_max = 64");
+    let names: Vec<String> = (0..10).map(|n| format!("u{n}")).collect();
+    let units: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), unit.as_str())).collect();
+    let mut init = Init::start(&units);
+    init.wait("all ready", |s| s.units.iter().all(|u| u.state == UnitState::Ready));
+    let open = std::fs::read_dir(format!("/proc/{}/fd", init.pid())).unwrap().count();
+    assert!((512..600).contains(&open), "{open}");
+    assert_eq!(init.replace(), r#"{"reexec":{"kept":"state"}}"#);
+}

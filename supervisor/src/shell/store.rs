@@ -44,7 +44,7 @@ impl Store {
             return Ok(());
         }
         if self.entries.len() >= max {
-            return Err("its descriptor store is full (fd_store_max)");
+            return Err("its descriptor store (fd_store_max), or that of all units, is full");
         }
         self.entries.push(stored);
         Ok(())

@@ -219,6 +219,15 @@ pub fn helper() {
         }
         "stores" => stores(&s),
         "parts" => parts(&s),
+        "swaps" => swaps(&s),
+        "hoards" => {
+            for _ in 0..64 {
+                let another = UnixDatagram::unbound().unwrap();
+                carry(&s, "FDSTORE=1\nFDPOLL=0", &[another.as_raw_fd()]);
+            }
+            say("READY=1");
+            std::thread::sleep(Duration::from_secs(3600));
+        }
         other => panic!("{other}"),
     }
 }
@@ -237,6 +246,29 @@ fn parts(s: &UnixDatagram) {
     }
     let file = std::fs::File::create_new(mark.join("parted")).unwrap();
     carry(s, "FDSTORE=1\nFDNAME=last", &[file.as_raw_fd()]);
+}
+
+/// Stores a connection; once the file `go` is there, that hangs up and makes place for another. At the next run it tells what it
+/// got back.
+fn swaps(s: &UnixDatagram) {
+    let mark = PathBuf::from(std::env::var("MARK").unwrap());
+    if mark.join("swapped").exists() {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "nothing".into());
+        s.send(format!("READY=1\nSTATUS={names}").as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+    let (old, end) = UnixStream::pair().unwrap();
+    let (new, _end) = UnixStream::pair().unwrap();
+    carry(s, "FDSTORE=1\nFDNAME=old", &[old.as_raw_fd()]);
+    s.send(b"READY=1").unwrap();
+    while !mark.join("go").exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop((old, end));
+    s.send(b"FDSTOREREMOVE=1\nFDNAME=old").unwrap();
+    carry(s, "FDSTORE=1\nFDNAME=new", &[new.as_raw_fd()]);
+    std::fs::write(mark.join("swapped"), "").unwrap();
+    std::thread::sleep(Duration::from_secs(3600));
 }
 
 /// Sends a notification with descriptors.

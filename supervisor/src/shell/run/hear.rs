@@ -13,6 +13,9 @@ use crate::shell::notify::{Message, Note};
 use crate::shell::store::Stored;
 use crate::shell::{cgroup, log, process};
 
+/// Most descriptors that are kept for all units together: half of what a process may have open.
+const STORED_MAX: usize = 512;
+
 impl Shell {
     /// Takes every child that has ended, whoever it was.
     pub(super) fn reap(&mut self, now: Millis) {
@@ -94,8 +97,10 @@ impl Shell {
 
     /// Takes descriptors into a unit's store.
     fn keep(&mut self, unit: UnitId, name: &str, polled: bool, fds: Vec<OwnedFd>) {
-        let max = self.units[unit].fd_store_max;
         for fd in fds {
+            let others = self.processes.iter().enumerate().filter(|(n, _)| *n != unit);
+            let taken: usize = others.map(|(_, p)| p.store.entries().len()).sum();
+            let max = self.units[unit].fd_store_max.min(STORED_MAX.saturating_sub(taken));
             let stored = Stored {
                 name: name.to_owned(),
                 fd,

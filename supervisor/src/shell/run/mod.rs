@@ -195,6 +195,8 @@ impl Shell {
 
     /// Takes the dead and starts again what may start at once. Asks for no memory, but for what was still said.
     pub fn bury(&mut self, now: Millis) {
+        // Before any number can pass to another descriptor.
+        self.drop_hung_up();
         // First what they have said, which belongs to the next process: a descriptor stored at the very end.
         self.read_notes();
         self.reap(now);
@@ -208,7 +210,6 @@ impl Shell {
         let asked = self.signals.take();
         self.asked_to_end(asked);
         self.read_notes();
-        self.drop_hung_up();
         self.read_helpers(now);
         self.desk.stateful_run =
             (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
