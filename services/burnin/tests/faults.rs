@@ -15,7 +15,7 @@ use burnin::evidence::{Evidence, Stop};
 use burnin::playbook::{Step, plain};
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
-use burnin::worker::Order;
+use burnin::worker::{Order, Report};
 use common::{Dice, bad_lbas, faults, geometry, seeds};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
@@ -317,4 +317,27 @@ fn a_dead_zone_is_bounded_in_work_and_told_as_a_whole() {
     let faults = (500..900).map(|lba| Fault::ReadError { lba }).collect();
     let mut sim = Sim::new(geometry, Plan::with(faults), 3, order.io.block as usize, 8);
     assert_eq!(burn(&mut sim, &order).stopped, Some(Stop::TooManyErrors));
+}
+
+#[test]
+fn what_shows_once_is_told_at_once() {
+    // Who keeps what is told must have it before a cut, not a second later; the whole run takes less than one here.
+    let geometry = Geometry {
+        sectors: 400,
+        sector: 512,
+        physical: 512,
+    };
+    let mut dice = Dice(9);
+    let mut order = order(geometry, plain(&SURFACE), &mut dice);
+    order.io.block = 512 * 8;
+    let plan = Plan::with(vec![Fault::FlipOnce { lba: 9, bit: 5 }]);
+    let mut sim = Sim::new(geometry, plan, 3, order.io.block as usize, 9);
+    let mut told = Vec::new();
+    let mut emit = |report| match report {
+        Report::Findings { findings, .. } if !findings.is_empty() => told.push("finding"),
+        Report::PhaseDone { .. } => told.push("phase"),
+        _ => {}
+    };
+    runner::run(&mut sim, &order, "simulated", &mut || None, &mut emit).unwrap();
+    assert_eq!(told, ["phase", "finding", "phase", "finding"]);
 }

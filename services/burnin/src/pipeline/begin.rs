@@ -70,6 +70,7 @@ impl Pipeline {
             began: now,
             unsaved_findings: false,
             untold_findings: true,
+            findings_told_at: None,
             told_at: now,
             moved: 0,
             rates: VecDeque::new(),

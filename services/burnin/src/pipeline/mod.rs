@@ -181,6 +181,8 @@ pub struct Pipeline {
     began: Duration,
     unsaved_findings: bool,
     untold_findings: bool,
+    /// When findings were told last; `None` before the first.
+    findings_told_at: Option<Duration>,
     told_at: Duration,
     moved: u64,
     rates: VecDeque<(Duration, u64)>,

@@ -72,8 +72,12 @@ impl Pipeline {
         self.unsaved_findings = false;
     }
 
-    /// Tells progress and findings once a second.
+    /// Tells progress and findings, each once a second at most. After a quiet second a finding is told at once: who keeps what is
+    /// told keeps what shows once only before a cut can lose it.
     pub(super) fn tell(&mut self, now: Duration) {
+        if self.findings_told_at.is_none_or(|at| now.saturating_sub(at) >= TELL) {
+            self.tell_findings(now);
+        }
         if now.saturating_sub(self.told_at) < TELL {
             return;
         }
@@ -90,14 +94,16 @@ impl Pipeline {
         if let Some(progress) = self.progress() {
             self.reports.push(Report::Progress(progress));
         }
-        self.tell_findings();
     }
 
-    fn tell_findings(&mut self) {
+    fn tell_findings(&mut self, now: Duration) {
         if !std::mem::take(&mut self.untold_findings) {
             return;
         }
         let findings = self.evidence.findings();
+        if !findings.is_empty() {
+            self.findings_told_at = Some(now);
+        }
         let bad_sectors = self.evidence.defects.bad_sectors();
         self.reports.push(Report::Findings { findings, bad_sectors });
     }
@@ -182,7 +188,7 @@ impl Pipeline {
         self.evidence.stopped = stop;
         self.over = true;
         self.untold_findings = true;
-        self.tell_findings();
+        self.tell_findings(self.turned);
         self.reports.push(Report::Done {
             evidence: Box::new(self.evidence.clone()),
         });
