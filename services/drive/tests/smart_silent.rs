@@ -62,6 +62,21 @@ fn one_true_word_in_an_nvme_log_is_enough() {
 }
 
 #[test]
+fn warnings_that_are_no_byte_are_not_none() {
+    let of = |warnings: Value| {
+        let mut log = zeros();
+        log["temperature"] = json!(30);
+        log["critical_warning"] = warnings;
+        nvme(&log, &json!({})).nvme.unwrap().critical_warning
+    };
+    assert_eq!(of(json!(0)), Some(0));
+    assert_eq!(of(json!(255)), Some(255));
+    for nonsense in [json!(256), json!(-1), json!({ "value": 0 }), json!("0x00"), Value::Null] {
+        assert_eq!(of(nonsense.clone()), None, "{nonsense}");
+    }
+}
+
+#[test]
 fn the_capacity_is_the_whole_drives() {
     let mut log = zeros();
     log["temperature"] = json!(30);

@@ -97,7 +97,7 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("temperature", of.temperature),
         ("error_log_count", n(of.error_log_count)),
         ("bytes_written", n(of.bytes_written())),
-        ("critical_warning", nvme.map(|h| i64::from(h.critical_warning))),
+        ("critical_warning", nvme.and_then(|h| h.critical_warning).map(i64::from)),
         ("available_spare", nvme.and_then(|h| h.available_spare).map(i64::from)),
         (
             "available_spare_threshold",

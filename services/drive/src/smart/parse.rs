@@ -207,7 +207,7 @@ fn nvme(json: &Value) -> NvmeHealth {
     let log = &json["nvme_smart_health_information_log"];
     let byte = |name: &str| log[name].as_u64().and_then(|n| u8::try_from(n).ok());
     NvmeHealth {
-        critical_warning: byte("critical_warning").unwrap_or(0),
+        critical_warning: byte("critical_warning"),
         available_spare: byte("available_spare"),
         available_spare_threshold: byte("available_spare_threshold"),
         percentage_used: number(&log["percentage_used"]),

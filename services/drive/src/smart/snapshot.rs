@@ -211,7 +211,7 @@ pub struct Attribute {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NvmeHealth {
     /// Bits 0 spare, 1 temperature, 2 reliability, 3 read-only, 4 volatile backup, 5 persistent memory.
-    pub critical_warning: u8,
+    pub critical_warning: Option<u8>,
     /// Spare capacity in percent.
     pub available_spare: Option<u8>,
     /// Below this spare the drive warns.

@@ -48,7 +48,7 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     farm(snapshot, metrics);
     if let Some(nvme) = &snapshot.nvme {
         metrics.put("nvme.critical", f64::from(critical(nvme)));
-        metrics.put("nvme.hot_after", f64::from(nvme.critical_warning >> 1 & 1));
+        metrics.put("nvme.hot_after", f64::from(nvme.critical_warning.unwrap_or(0) >> 1 & 1));
         // A controller that keeps no such record tells 0 for both.
         let told = |(spare, threshold): &(_, _)| *spare != 0 || *threshold != 0;
         if let Some((spare, threshold)) = nvme.available_spare.zip(nvme.available_spare_threshold).filter(told) {
@@ -88,9 +88,10 @@ pub(super) fn before(first: &Snapshot, metrics: &mut Metrics) {
     worse("smart.threshold_past", (now + past) as f64);
 }
 
-/// Critical warnings but for heat: spare, reliability, read-only, volatile backup, persistent memory.
+/// Critical warnings but for heat: spare, reliability, read-only, volatile backup, persistent memory. That they are not told is
+/// told by [`super::silence`].
 fn critical(nvme: &NvmeHealth) -> u32 {
-    (nvme.critical_warning & 0b11_1101).count_ones()
+    (nvme.critical_warning.unwrap_or(0) & 0b11_1101).count_ones()
 }
 
 /// Whether the drive says that it fails. Of NVMe the health log's own bits tell that from heat.

@@ -30,7 +30,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     if let Some(last) = after.or(before) {
         let failed = last.passed.is_none() && last.exit_status & ASKING_FAILED != 0;
-        metrics.flag("smart.without_verdict", failed);
+        // The drive's one word is smartctl's reading of these bits: without them it is no word.
+        let mute = last.nvme.as_ref().is_some_and(|nvme| nvme.critical_warning.is_none());
+        metrics.flag("smart.without_verdict", failed || mute);
     }
 }
 

@@ -19,6 +19,7 @@ fn talkative() -> Snapshot {
     });
     all.heat_warning = Some(80);
     all.nvme = Some(NvmeHealth {
+        critical_warning: Some(0),
         available_spare: Some(100),
         available_spare_threshold: Some(10),
         percentage_used: Some(0),

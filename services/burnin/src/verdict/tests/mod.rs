@@ -278,6 +278,7 @@ fn counters_that_went_back_are_not_passed() {
     assert!(outcome == Outcome::Inconclusive && told.contains(&back.1), "{told}");
     let nvme = |used| Snapshot {
         nvme: Some(NvmeHealth {
+            critical_warning: Some(0),
             percentage_used: Some(used),
             ..NvmeHealth::default()
         }),
@@ -347,7 +348,7 @@ fn a_failing_drive_says_so_itself() {
     assert_eq!(verdict(&clean(), Some(&good), Some(&failing)).outcome, Outcome::Failed);
     let mut nvme = snapshot();
     nvme.nvme = Some(NvmeHealth {
-        critical_warning: 0b1000,
+        critical_warning: Some(0b1000),
         ..NvmeHealth::default()
     });
     assert_eq!(verdict(&clean(), Some(&nvme), Some(&nvme)).outcome, Outcome::Failed);
@@ -384,6 +385,7 @@ fn spare_capacity_that_the_controller_does_not_record_is_no_finding() {
     let of = |spare, threshold| {
         let mut snapshot = snapshot();
         snapshot.nvme = Some(NvmeHealth {
+            critical_warning: Some(0),
             available_spare: Some(spare),
             available_spare_threshold: Some(threshold),
             ..NvmeHealth::default()

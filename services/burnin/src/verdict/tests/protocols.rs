@@ -87,6 +87,7 @@ fn sas_counters() {
 fn nvme_counters() {
     let of = |change: &dyn Fn(&mut NvmeHealth)| {
         let mut health = NvmeHealth {
+            critical_warning: Some(0),
             available_spare: Some(100),
             available_spare_threshold: Some(10),
             percentage_used: Some(0),
@@ -126,7 +127,7 @@ fn nvme_counters() {
         (5, Outcome::Failed),
     ] {
         assert_eq!(
-            same(of(&|n| n.critical_warning = 1 << bit), Profile::Used),
+            same(of(&|n| n.critical_warning = Some(1 << bit)), Profile::Used),
             want,
             "bit {bit}"
         );
@@ -191,6 +192,7 @@ fn nvme_heat_that_is_past_is_told_and_heat_during_the_job_is_warn() {
     drive.attributes.clear();
     drive.heat_warning = Some(80);
     drive.nvme = Some(NvmeHealth {
+        critical_warning: Some(0),
         warning_temp_time: Some(0),
         critical_comp_time: Some(0),
         ..NvmeHealth::default()

@@ -295,7 +295,7 @@ fn what_the_drive_said_before_is_not_taken_back_after() {
     let nvme = |critical_warning| Snapshot {
         attributes: Vec::new(),
         nvme: Some(NvmeHealth {
-            critical_warning,
+            critical_warning: Some(critical_warning),
             ..NvmeHealth::default()
         }),
         ..snapshot()

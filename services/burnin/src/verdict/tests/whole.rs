@@ -86,7 +86,10 @@ fn smart_that_tells_nothing_that_is_judged_is_no_witness() {
     assert_eq!(
         of(&|s| {
             alone(s);
-            s.nvme = Some(NvmeHealth::default());
+            s.nvme = Some(NvmeHealth {
+                critical_warning: Some(0),
+                ..NvmeHealth::default()
+            });
         }),
         without
     );
@@ -103,6 +106,7 @@ fn smart_that_tells_nothing_that_is_judged_is_no_witness() {
         of(&|s| {
             alone(s);
             s.nvme = Some(NvmeHealth {
+                critical_warning: Some(0),
                 media_errors: Some(0),
                 ..NvmeHealth::default()
             });
@@ -128,6 +132,40 @@ fn a_failed_command_and_no_word_of_its_own_is_told() {
         assert_eq!(ids(&verdict), want, "{passed:?} {exit_status:#b}");
         assert_eq!(verdict.outcome == Outcome::Warn, !want.is_empty());
     }
+}
+
+#[test]
+fn warnings_that_cannot_be_read_are_not_none() {
+    let nvme = |critical_warning| Snapshot {
+        protocol: Protocol::Nvme,
+        attributes: Vec::new(),
+        nvme: Some(NvmeHealth {
+            critical_warning,
+            media_errors: Some(0),
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    let (read, unread) = (nvme(Some(0)), nvme(None));
+    let of = |before, after| {
+        let verdict = verdict(&clean(), Some(before), Some(after));
+        (verdict.outcome, ids(&verdict).join(" "))
+    };
+    assert_eq!(of(&read, &read), (Outcome::Passed, String::new()));
+    assert_eq!(
+        of(&unread, &unread),
+        (Outcome::Warn, "smart-without-verdict".to_owned())
+    );
+    let (outcome, told) = of(&read, &unread);
+    assert!(
+        outcome == Outcome::Inconclusive && told.contains("smart-counters-gone"),
+        "{told}"
+    );
+    let (outcome, told) = of(&unread, &read);
+    assert!(
+        outcome == Outcome::Inconclusive && told.contains("smart-counters-new"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -163,6 +201,7 @@ fn what_the_exit_status_alone_tells_is_believed() {
     // Heat is no failure of an NVMe drive, and its own bits say so.
     let warm = Snapshot {
         nvme: Some(NvmeHealth {
+            critical_warning: Some(0),
             media_errors: Some(0),
             ..NvmeHealth::default()
         }),
