@@ -3,13 +3,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 
 /// Most bytes of a record. Source: `PRINTKRB_RECORD_MAX` and `CONSOLE_EXT_LOG_MAX`, `kernel/printk/printk.c`, linux 6.x.
 const RECORD: usize = 8 << 10;
 
 /// Most records of one look, so that a kernel that floods its log cannot hold the reader; the rest waits for the next.
 const AT_ONCE: usize = 100_000;
+
+/// The device's number, 1:11 as `stat` tells it. Source: `Documentation/admin-guide/devices.txt`, linux 6.x.
+const KMSG: u64 = 1 << 8 | 11;
 
 /// A place in the kernel's log.
 #[derive(Debug)]
@@ -30,12 +34,21 @@ impl Records {
     /// Begins behind the newest record.
     ///
     /// # Errors
-    /// When there is no such device, or it may not be read.
+    /// When there is no such device, it is another, or it may not be read.
     pub fn from_now() -> io::Result<Self> {
+        Self::of(Path::new("/dev/kmsg"))
+    }
+
+    /// Containers have an empty file there, `/dev/null` or their console, which say nothing of any drive.
+    fn of(path: &Path) -> io::Result<Self> {
         let mut log = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)
-            .open("/dev/kmsg")?;
+            .open(path)?;
+        let about = log.metadata()?;
+        if !about.file_type().is_char_device() || about.rdev() != KMSG {
+            return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        }
         log.seek(SeekFrom::End(0))?;
         Ok(Self { log })
     }
@@ -139,11 +152,26 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_the_logs_place_is_not_the_log() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for path in [Path::new("/dev/null"), Path::new("/dev/zero"), file.path()] {
+            assert_eq!(
+                Records::of(path).unwrap_err().raw_os_error(),
+                Some(libc::ENODEV),
+                "{path:?}"
+            );
+        }
+    }
+
+    #[test]
     fn the_kernels_own_log_is_followed() {
         match Records::from_now() {
             Ok(mut records) => assert!(!records.look().unwrap().lost),
             Err(error) => assert!(
-                matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::ENOENT)),
+                matches!(
+                    error.raw_os_error(),
+                    Some(libc::EPERM | libc::EACCES | libc::ENOENT | libc::ENODEV)
+                ),
                 "{error}"
             ),
         }
