@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket, sockopt,
+    AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, setsockopt, socket, sockopt,
 };
 use wire::uevent::{UEVENT_MAX, Uevent};
 
@@ -49,8 +49,11 @@ impl Uevents {
     pub fn next(&self) -> Next {
         let mut buf = [0u8; UEVENT_MAX];
         loop {
-            match recv(self.0.as_raw_fd(), &mut buf, MsgFlags::MSG_DONTWAIT) {
-                Ok(n) => {
+            // The socket does not block.
+            match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut buf) {
+                // Others may send to it, too; only the kernel has port 0.
+                Ok((_, from)) if from.is_none_or(|a| a.pid() != 0) => {}
+                Ok((n, _)) => {
                     if let Ok(e) = Uevent::parse(&buf[..n]) {
                         return Next::Event(e);
                     }
@@ -73,5 +76,33 @@ impl From<OwnedFd> for Uevents {
 impl AsFd for Uevents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use nix::sys::socket::{MsgFlags, getsockname, sendto};
+
+    #[test]
+    fn only_the_kernel_is_believed() {
+        let (ours, theirs) = (Uevents::listen().unwrap(), Uevents::listen().unwrap());
+        let at: NetlinkAddr = getsockname(ours.0.as_raw_fd()).unwrap();
+        let forged = b"remove@/devices/forged\0ACTION=remove\0DEVPATH=/devices/forged\0SUBSYSTEM=block\0SEQNUM=1\0";
+        let to = NetlinkAddr::new(at.pid(), 0);
+        match sendto(theirs.0.as_raw_fd(), forged, &to, MsgFlags::empty()) {
+            Ok(_) => {}
+            // Who may not administer the network can send none.
+            Err(Errno::EPERM) => return,
+            Err(e) => panic!("{e}"),
+        }
+        loop {
+            match ours.next() {
+                Next::Event(e) => assert_ne!(e.devpath, "/devices/forged"),
+                Next::Lost => {}
+                Next::Empty => break,
+            }
+        }
     }
 }
