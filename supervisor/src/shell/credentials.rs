@@ -48,7 +48,8 @@ impl Credentials {
                 .open(&file)?;
             f.write_all(self.0[name].as_bytes())?;
             if let Some(u) = user {
-                std::os::unix::fs::chown(&file, Some(u.uid), Some(u.gid))?;
+                // The file itself: the folder is that user's, who may have put a link at its path by now.
+                std::os::unix::fs::fchown(&f, Some(u.uid), Some(u.gid))?;
             }
         }
         if let Some(u) = user {
