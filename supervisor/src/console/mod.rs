@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
 use wire::supervisor::{Medium, Status, UnitState};
 
+use crate::boot::site::is_host;
 use crate::shell::helper::Line;
 use crate::shell::text;
 
@@ -121,6 +122,8 @@ impl Terminal {
         for l in wrapped(&foot) {
             text.push_str(&format!("\n  {l}"));
         }
+        let text: Vec<String> = text.lines().map(plain).collect();
+        let text = text.join("\n");
         let clear = if self.screen { "\x1b[H\x1b[2J" } else { "\n" };
         let end = if self.screen { "" } else { "\n" };
         let _ = self
@@ -130,9 +133,14 @@ impl Terminal {
 
     fn lines(&mut self, lines: &[String]) {
         for l in lines {
-            let _ = self.out.write_all(format!("{l}\r\n").as_bytes());
+            let _ = self.out.write_all(format!("{}\r\n", plain(l)).as_bytes());
         }
     }
+}
+
+/// A line without what would move the cursor, change the screen or begin another line: parts of it were written by others.
+fn plain(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Bytes as they are typed, without echo; output stays as it was.
@@ -294,7 +302,7 @@ fn url(screen: &Screen) -> Option<String> {
 /// The name that the local network knows the box by, once nobody else has it: the status of the unit that sees to that.
 fn name(screen: &Screen) -> Option<String> {
     let unit = screen.status.units.iter().find(|u| u.name == "mdns")?;
-    let name = Some(&unit.status).filter(|n| n.ends_with(".local"))?;
+    let name = Some(&unit.status).filter(|n| n.ends_with(".local") && is_host(n))?;
     Some(name.clone())
 }
 
@@ -352,7 +360,7 @@ fn render(screen: &Screen, drives: &[String]) -> String {
         .iter()
         .filter(|u| !matches!(u.state, UnitState::Ready | UnitState::Done))
     {
-        t.push_str(&format!("  {} is {} {}\n", u.name, state(u.state), u.reason));
+        t.push_str(&format!("  {} is {} {}\n", u.name, state(u.state), plain(&u.reason)));
     }
     if let (Some(_), Some(u)) = (&screen.claim, url(screen)) {
         t.push('\n');
@@ -410,7 +418,7 @@ fn drives() -> Vec<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-    use wire::supervisor::BootView;
+    use wire::supervisor::{BootView, UnitView};
 
     pub(super) fn screen() -> Screen {
         let boot = BootView {
@@ -445,6 +453,44 @@ mod tests {
         t.status.addresses = vec!["2001:db8::1".into()];
         t.claim = None;
         assert_eq!(changes(Some(&s), &t), ["dashboard: http://[2001:db8::1]"]);
+    }
+
+    #[test]
+    fn what_others_say_moves_no_cursor_and_makes_no_line() {
+        let mut s = screen();
+        let unit = |name: &str, status: &str, reason: &str| UnitView {
+            name: name.into(),
+            state: UnitState::Degraded,
+            rung: None,
+            reason: reason.into(),
+            status: status.into(),
+            restarts: 0,
+            pid: None,
+            since: wire::Time::now(),
+        };
+        s.status.units = vec![
+            unit("mdns", "x\r\nclaim: EVIL\u{1b}[2J.local", ""),
+            unit("other", "", "\u{9b}2J\nclaim: EVIL"),
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tty");
+        let mut terminal = Terminal {
+            out: File::create(&path).unwrap(),
+            keyboard: None,
+            screen: false,
+            keys: Keys::default(),
+            page: Page::default(),
+        };
+        terminal.draw(&s);
+        terminal.lines(&changes(None, &s));
+        terminal.lines(&["\u{1b}[2J\nclaim: EVIL".into()]);
+        let seen = fs::read_to_string(&path).unwrap();
+        assert!(seen.contains("ABCD1234") && seen.contains("other is"), "{seen:?}");
+        assert!(!seen.lines().any(|l| l.trim().starts_with("claim: EVIL")), "{seen:?}");
+        assert!(seen.chars().all(|c| !c.is_control() || "\r\n".contains(c)), "{seen:?}");
+        assert_eq!(name(&s), None);
+        s.status.units[0].status = "kiln-2.local".into();
+        assert_eq!(name(&s).as_deref(), Some("kiln-2.local"));
     }
 
     #[test]
