@@ -34,8 +34,8 @@ const SERIES: usize = 64;
 /// Points kept of one line; when it is full every second one goes, so that it always spans from the first to the last.
 const POINTS: usize = 512;
 
-/// Tables kept of one add-on.
-const TABLES: usize = 32;
+/// Tables kept of one add-on: of each component one, or one a job and part where its frames name them.
+const TABLES: usize = 128;
 
 /// What a kept frame costs beside its text.
 const OVERHEAD: usize = 120;
@@ -93,7 +93,8 @@ pub struct History {
     line_bytes: usize,
     jobs: BTreeMap<String, Told>,
     series: BTreeMap<(String, String), Series>,
-    tables: BTreeMap<String, Told>,
+    /// By component, and job and part where they are named: sixty drives tell their SMART under one component.
+    tables: BTreeMap<(String, String), Told>,
 }
 
 fn text(payload: &Value, key: &str) -> String {
@@ -215,18 +216,34 @@ impl History {
         }
     }
 
-    /// Remembers a table's rows.
+    /// Remembers a table's rows; the table that was told longest ago makes room.
     pub fn rows(&mut self, at: Time, payload: &Value, text_of_it: &Arc<str>, share: usize) {
-        let component = text(payload, "component_id");
-        let fits =
-            text_of_it.len() <= share / 16 && (self.tables.len() < TABLES || self.tables.contains_key(&component));
-        if fits {
-            let told = Told {
-                at,
-                payload: Arc::clone(text_of_it),
-                over: false,
+        if text_of_it.len() > share / 16 {
+            return;
+        }
+        let part = payload.get("part").and_then(Value::as_u64).unwrap_or(0);
+        let key = (
+            text(payload, "component_id"),
+            format!("{} {part}", text(payload, "job_id")),
+        );
+        let told = Told {
+            at,
+            payload: Arc::clone(text_of_it),
+            over: false,
+        };
+        self.tables.insert(key, told);
+        let bytes =
+            |tables: &BTreeMap<_, Told>| tables.values().map(|told| told.payload.len() + OVERHEAD).sum::<usize>();
+        while self.tables.len() > TABLES || bytes(&self.tables) > share / 8 {
+            let Some(oldest) = self
+                .tables
+                .iter()
+                .min_by_key(|(_, told)| told.at)
+                .map(|(key, _)| key.clone())
+            else {
+                return;
             };
-            self.tables.insert(component, told);
+            self.tables.remove(&oldest);
         }
     }
 
@@ -286,11 +303,10 @@ impl History {
                 None => vec![payload],
             }
         };
-        let wanted = |name: &&String| component.is_none_or(|component| name.is_empty() || *name == component);
-        let wanted = |name: &&String| wanted(name) && !but.contains(name);
+        let wanted = |name: &String| component.is_none_or(|component| name.is_empty() || *name == component);
         self.tables
             .iter()
-            .filter(|(name, _)| wanted(name))
+            .filter(|((name, _), _)| wanted(name) && !but.contains(name))
             .flat_map(|(_, told)| of(told))
             .collect()
     }
@@ -318,6 +334,28 @@ mod tests {
             kind: "log".into(),
             payload: "x".repeat(length).into(),
         }
+    }
+
+    #[test]
+    fn the_tables_of_several_jobs_stand_beside_each_other_in_bounded_space() {
+        let mut history = History::new(0);
+        let mut tell = |job: &str, part: u64, row: &str| {
+            let payload = json!({ "component_id": "smart", "job_id": job, "part": part, "rows": [{ "name": row }] });
+            let text: Arc<str> = payload.to_string().into();
+            history.rows(Time::UNIX_EPOCH, &payload, &text, share(1));
+            history.table(Some("smart"), &[]).len()
+        };
+        tell("a", 1, "first");
+        tell("a", 2, "second");
+        assert_eq!(tell("b", 1, "third"), 3);
+        assert_eq!(tell("b", 1, "third again"), 3, "the same one is replaced");
+        for n in 0..2 * TABLES {
+            tell(&format!("job {n}"), 1, "x");
+        }
+        let long = "y".repeat(share(1) / 20);
+        let most = (0..20).map(|n| tell(&format!("long {n}"), 1, &long)).max();
+        assert!(most <= Some(TABLES));
+        assert!(tell("last", 1, &long) <= 3, "their bytes are bounded, too");
     }
 
     #[test]
