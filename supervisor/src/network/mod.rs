@@ -30,8 +30,11 @@ pub fn main() -> ExitCode {
     let (site, _) = Site::read();
     // What an earlier run has learnt is not known to hold.
     let _ = fs::remove_dir_all(LEARNT);
-    let prepared = fs::create_dir_all(LEARNT)
-        .and_then(|()| fs::write(CONFIG, config::dhcpcd(&site.network, &present(site.network.keys()))));
+    let present = present(site.network.keys());
+    for absent in site.network.keys().filter(|w| !is_there(w, &present)) {
+        eprintln!("network: {}", missing(absent, &present));
+    }
+    let prepared = fs::create_dir_all(LEARNT).and_then(|()| fs::write(CONFIG, config::dhcpcd(&site.network, &present)));
     if let Err(e) = prepared {
         eprintln!("network: {CONFIG}: {e}");
         return ExitCode::FAILURE;
@@ -54,12 +57,34 @@ fn present<'a>(wanted: impl Iterator<Item = &'a String> + Clone) -> Vec<(String,
     let begun = Instant::now();
     loop {
         let found = interfaces(Path::new("/sys/class/net"));
-        let there = |w: &String| found.iter().any(|(name, mac)| w.is_empty() || name == w || mac == w);
-        if wanted.clone().all(there) || begun.elapsed() > APPEARS_WITHIN {
+        if wanted.clone().all(|w| is_there(w, &found)) || begun.elapsed() > APPEARS_WITHIN {
             return found;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Whether an interface that `kiln.toml` names is among those found; under the empty name any one is.
+fn is_there(wanted: &str, found: &[(String, String)]) -> bool {
+    found
+        .iter()
+        .any(|(name, mac)| wanted.is_empty() || name == wanted || mac == wanted)
+}
+
+/// That it is not, and which ones are.
+fn missing(wanted: &str, found: &[(String, String)]) -> String {
+    let wanted = if wanted.is_empty() {
+        "the first interface"
+    } else {
+        wanted
+    };
+    let there: Vec<String> = found.iter().map(|(name, mac)| format!("{name} ({mac})")).collect();
+    let there = if there.is_empty() {
+        "none".to_owned()
+    } else {
+        there.join(", ")
+    };
+    format!("kiln.toml sets {wanted}, which is not there, so its settings are not used; there is: {there}")
 }
 
 /// Name and hardware address of each interface that is a device, in the order of the names.
@@ -86,4 +111,22 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let new = path.with_extension("new");
     fs::write(&new, text)?;
     fs::rename(new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_that_is_not_there_is_told_with_those_that_are() {
+        let found = [("eth0".to_owned(), "52:54:00:00:00:01".to_owned())];
+        let wanted = ["", "eth0", "52:54:00:00:00:01", "enp3s0"];
+        let absent: Vec<&str> = wanted.into_iter().filter(|w| !is_there(w, &found)).collect();
+        assert_eq!(absent, ["enp3s0"]);
+        assert_eq!(
+            missing("enp3s0", &found),
+            "kiln.toml sets enp3s0, which is not there, so its settings are not used; there is: eth0 (52:54:00:00:00:01)"
+        );
+        assert!(!is_there("", &[]) && missing("", &[]).ends_with("there is: none"));
+    }
 }
