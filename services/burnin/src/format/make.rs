@@ -135,9 +135,11 @@ impl Maker<'_> {
         for (at, expected) in [(0, &encoded.head), (encoded.tail_at, &encoded.tail)] {
             let found = disk::read(watch, at, expected.len()).told("reading the table again")?;
             if let Some(differs) = found.iter().zip(expected).position(|(a, b)| a != b) {
+                let byte = at + differs as u64;
                 return Err(format!(
-                    "the table reads back differently at byte {}",
-                    at + differs as u64
+                    "the table reads back differently at byte {byte} (LBA {}): burn the drive in again, whose verify tells whether \
+                     it lies or another program wrote there",
+                    byte / u64::from(layout.sector)
                 ));
             }
         }
