@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use burnin::pace::{Governor, Limits};
+use drive::company::controller;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use wire::JobId;
@@ -132,52 +133,9 @@ impl Drop for Share {
     }
 }
 
-/// The controller that a drive hangs on: its path below `/sys` up to the last PCI function, else up to where the bus of
-/// the drive begins.
-pub fn controller(syspath: &str) -> String {
-    const BUSES: [&str; 8] = ["ata", "host", "usb", "nvme", "mmc", "virtio", "target", "block"];
-    let parts: Vec<&str> = syspath.split('/').collect();
-    let function = parts.iter().rposition(|part| is_pci_function(part));
-    let end = function.map_or_else(
-        || {
-            let bus = |part: &&str| {
-                BUSES.iter().any(|bus| {
-                    part.strip_prefix(bus)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit()))
-                })
-            };
-            parts.iter().position(bus).unwrap_or(parts.len())
-        },
-        |at| at + 1,
-    );
-    parts[..end].join("/")
-}
-
-/// Whether a part of a path is like `0000:00:1f.2`.
-fn is_pci_function(part: &str) -> bool {
-    let shape: Vec<usize> = part.split([':', '.']).map(str::len).collect();
-    shape == [4, 2, 2, 1] && part.chars().all(|c| c.is_ascii_hexdigit() || c == ':' || c == '.')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn drives_of_one_controller_share_its_name() {
-        let ahci = "devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";
-        assert_eq!(controller(ahci), "devices/pci0000:00/0000:00:1f.2");
-        assert_eq!(controller(&ahci.replace("ata1/host0", "ata2/host1")), controller(ahci));
-        assert_eq!(
-            controller("devices/pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme0/nvme0n1"),
-            "devices/pci0000:00/0000:00:1d.0/0000:03:00.0"
-        );
-        assert_eq!(
-            controller("devices/platform/soc/fe010000.sata/ata3/host2/target2:0:0/2:0:0:0/block/sdc"),
-            "devices/platform/soc/fe010000.sata"
-        );
-        assert_eq!(controller("devices/virtual/block/loop3"), "devices/virtual");
-    }
 
     #[test]
     fn a_share_waits_for_its_turn_and_is_given_back() {

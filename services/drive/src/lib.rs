@@ -14,6 +14,7 @@
 //! - [`sysfs`]: one block device as the kernel describes it, and its [`Identity`].
 //! - [`watch`](mod@watch), [`registry`]: hot-plug without udev.
 //! - [`content`], [`probe`]: signatures through libblkid, read-only, in a child that may hang without harm.
+//! - [`company`]: the controller that a drive hangs on, and who else is busy behind it.
 //! - [`kernel_log`]: resets of a drive, as the kernel tells them.
 //! - [`guard`]: refuses every drive that anything uses, on the very descriptor that will be written.
 //! - [`smart`]: snapshots and deltas through smartctl.
@@ -24,6 +25,7 @@
 
 pub mod blkid;
 pub mod child;
+pub mod company;
 pub mod content;
 pub mod guard;
 pub mod identity;

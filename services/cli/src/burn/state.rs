@@ -51,6 +51,9 @@ pub(super) struct Saved {
     /// Whether it ever paused for heat.
     #[serde(default)]
     pub paused: bool,
+    /// Whether other drives behind its controller were ever busy.
+    #[serde(default)]
+    pub shared: bool,
     /// What was told as found last, also after the checkpoint was taken.
     #[serde(default)]
     pub findings: Vec<Finding>,
@@ -221,6 +224,7 @@ mod tests {
             unheard: None,
             hidden: 0,
             paused: false,
+            shared: false,
             findings: Vec::new(),
             findings_before_loss: Vec::new(),
             fingerprint: None,

@@ -302,6 +302,7 @@ impl Facts {
             smr: self.shingled.as_deref(),
             too_hot: seen.too_hot.as_deref(),
             paused_for_heat: seen.paused,
+            shared: seen.shared,
             resets: seen.resets,
             unheard: seen.unheard.as_ref(),
             hidden: seen.hidden,

@@ -308,6 +308,7 @@ impl Job {
             hidden: seen.hidden,
             unheard: seen.unheard,
             paused: seen.paused,
+            shared: seen.shared,
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
             fingerprint: birth.fingerprint.clone(),

@@ -1,4 +1,5 @@
-//! A thread beside the engine that looks at the drive's temperature: pauses, goes on, gives up, and keeps the time line.
+//! A thread beside the engine that looks at the drive's temperature: pauses, goes on, gives up, and keeps the time line; and at
+//! who else is busy behind its controller.
 //!
 //! The decisions are [`burnin::heat`]'s. Reading a temperature may block as long as the drive does, so it is not done
 //! in the engine's thread.
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use burnin::heat::{Decision, Heat, Limits, Named};
 use burnin::runner::Ask;
+use drive::company::Company;
 use drive::kernel_log::Unheard;
 use drive::smart::Snapshot;
 use drive::temperature::Thermometer;
@@ -32,6 +34,8 @@ pub(super) struct Seen {
     pub too_hot: Option<String>,
     /// Whether it ever paused for heat.
     pub paused: bool,
+    /// Whether other drives behind its controller were ever busy.
+    pub shared: bool,
     /// Resets of the drive that the kernel told of.
     pub resets: u64,
     /// Sectors of 512 bytes that it says are hidden.
@@ -66,12 +70,17 @@ impl Watch {
         let (end, ended) = channel();
         let mut heat = Heat::new(Limits::of(job.held.device.rotation, &named(before)));
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
+        let mut company = Company::of(&job.guard.system, &job.held.device.syspath);
         let (system, smartctl, shared) = (job.guard.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
         let began = Instant::now();
         let look = move || {
             loop {
                 let reading = thermometer.read(&system, &smartctl, Instant::now());
-                lock(&shared).look(&mut heat, began.elapsed(), reading, Time::now());
+                let busy = company.look();
+                let mut seen = lock(&shared);
+                seen.shared |= busy;
+                seen.look(&mut heat, began.elapsed(), reading, Time::now());
+                drop(seen);
                 if ended.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
@@ -144,6 +153,7 @@ impl Seen {
         Self {
             timeline: saved.timeline.clone(),
             paused: saved.paused,
+            shared: saved.shared,
             resets: saved.resets,
             hidden: saved.hidden,
             unheard: saved.unheard.clone(),
