@@ -107,10 +107,8 @@ impl Job {
         kernel.tell(&mut seen);
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
         let over = self.over(&birth, &own, &seen, evidence.stopped.as_ref().filter(|_| !stopped));
-        if !stopped {
-            if !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung)) {
-                own.until(&self, u16::MAX, line);
-            }
+        if !stopped && !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung)) {
+            own.until(&self, u16::MAX, line);
         }
         kernel.tell(&mut seen);
         if kernel.recounts() > 0 {
