@@ -103,7 +103,7 @@ fn main() {
     // Never ready and deaf to SIGABRT: it goes up the ladder to the kill.
     write(
         "deaf.toml",
-        "exec = [\"/bin/sh\", \"-c\", \"trap '' ABRT; while :; do sleep 1002; done\"]\ntype = \"notify\"\nwatchdog_sec = 0.1\nstart_timeout_sec = 0.1\nrestart_sec = 0.01\nstart_limit_burst = 1000",
+        "exec = [\"/bin/sh\", \"-c\", \"trap '' ABRT; while :; do sleep 1; done\"]\ntype = \"notify\"\nwatchdog_sec = 0.1\nstart_timeout_sec = 0.1\nrestart_sec = 0.01\nstart_limit_burst = 1000",
     );
     write("other.toml", "exec = [\"/bin/sleep\", \"1003\"]\nafter = [\"dies\"]");
     let paths = Paths::new(Some(dir.path().canonicalize().unwrap()));
