@@ -8,6 +8,7 @@ use std::process::Command;
 /// `supervisor` and `image` know nothing but `wire` and `bundle`, and `image` the words of its own test probe.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &[]),
+    ("settings", &[]),
     ("link", &["wire"]),
     ("store", &["wire"]),
     ("health", &["wire", "store"]),
@@ -16,10 +17,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("notify", &["wire", "store"]),
     ("drive", &["wire"]),
     ("burnin", &["wire", "drive"]),
-    ("agent", &["wire", "link", "store", "certificate", "drive", "burnin"]),
+    (
+        "agent",
+        &["wire", "settings", "link", "store", "certificate", "drive", "burnin"],
+    ),
     (
         "server",
-        &["wire", "link", "store", "certificate", "notify", "bundle", "health"],
+        &[
+            "wire",
+            "settings",
+            "link",
+            "store",
+            "certificate",
+            "notify",
+            "bundle",
+            "health",
+        ],
     ),
     (
         "cli",
