@@ -43,6 +43,17 @@ fn order(phases: &[Phase]) -> Order {
     }
 }
 
+/// What the order's job asks of a drive; `true`: after its end.
+fn prover(order: &Order) -> impl Fn(bool) -> Proof + use<> {
+    let (key, geometry, steps) = (order.key, order.geometry, order.steps.clone());
+    move |ended| Proof {
+        key,
+        geometry,
+        steps: steps.clone(),
+        ended,
+    }
+}
+
 fn drive(plan: Plan) -> Sim {
     Sim::new(GEOMETRY, plan, 2, 8 << 10, 1)
 }
@@ -318,12 +329,7 @@ fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {
             steps: steps.clone(),
             ..order(ALL)
         };
-        let proof = |ended| Proof {
-            key: order.key,
-            geometry,
-            steps: steps.clone(),
-            ended,
-        };
+        let proof = prover(&order);
         let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
         let mut turns = 0;
         let mut soon = || {
@@ -381,12 +387,7 @@ fn a_drive_that_was_counted_anew_shows_more_than_its_headers() {
             steps: steps.clone(),
             ..order(ALL)
         };
-        let proof = |ended| Proof {
-            key: order.key,
-            geometry,
-            steps: steps.clone(),
-            ended,
-        };
+        let proof = prover(&order);
         let (mut own, mut other) = (blank(), blank());
         let place = for_turns(&mut own, &order, 4_000).unwrap();
         assert!(place.frontier > 0 || !keyed, "{place:?}");

@@ -1,0 +1,154 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+const GEOMETRY: Geometry = Geometry {
+    sectors: 10_000,
+    sector: 512,
+    physical: 512,
+};
+
+fn kinds(defects: &Defects) -> Vec<(FaultKind, u64, u64)> {
+    defects
+        .findings(GEOMETRY)
+        .into_iter()
+        .map(|f| (f.kind, f.lba.unwrap().0, f.sectors))
+        .collect()
+}
+
+#[test]
+fn neighbours_join_in_any_order_and_count_once() {
+    let mut defects = Defects::default();
+    for lba in [5, 9, 7, 6, 8, 5, 20] {
+        defects.add((2, Phase::Verify), lba, 1, Fault::Zeros);
+    }
+    defects.add((1, Phase::Write), 8, 3, Fault::Write { errno: 5 });
+    assert_eq!(defects.bad_sectors(), 7);
+    assert_eq!(defects.bad_sectors_below(8), 3);
+    assert_eq!(
+        kinds(&defects),
+        [
+            (FaultKind::WriteError, 8, 3),
+            (FaultKind::Zeroed, 5, 5),
+            (FaultKind::Zeroed, 20, 1)
+        ]
+    );
+    assert!(defects.covers(2, 9) && !defects.covers(2, 10));
+}
+
+#[test]
+fn one_shift_over_the_whole_drive_is_a_wrap_around() {
+    let mut defects = Defects::default();
+    defects.add(
+        (2, Phase::Verify),
+        0,
+        2_000,
+        Fault::Moved {
+            shift: 8_000,
+            fresh: true,
+        },
+    );
+    defects.add(
+        (2, Phase::Verify),
+        2_000,
+        4_000,
+        Fault::Moved {
+            shift: 4_000,
+            fresh: true,
+        },
+    );
+    assert!(kinds(&defects).iter().all(|(kind, ..)| *kind == FaultKind::WrapAround));
+    assert!(
+        defects.findings(GEOMETRY)[0].detail.contains("only 2.05 MB"),
+        "{:?}",
+        defects.findings(GEOMETRY)
+    );
+}
+
+#[test]
+fn a_wrap_around_is_one_in_whatever_order_it_was_written() {
+    let forward_but_one_overtaken = [(0, 5_990, 4_000), (5_996, 4, 4_000), (9_990, 6, -4_000)];
+    let reverse = [(4_000, 4_000, -4_000), (8_000, 2_000, -8_000)];
+    for runs in [&forward_but_one_overtaken[..], &reverse] {
+        let mut defects = Defects::default();
+        for (first, count, shift) in runs {
+            defects.add(
+                (2, Phase::Verify),
+                *first,
+                *count,
+                Fault::Moved {
+                    shift: *shift,
+                    fresh: true,
+                },
+            );
+        }
+        for told in defects.findings(GEOMETRY) {
+            assert_eq!(told.kind, FaultKind::WrapAround, "{told:?}");
+            assert!(told.detail.contains("only 2.05 MB"), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn exchanged_stretches_are_no_wrap_around_wherever_they_are() {
+    for (first, count, shift) in [
+        (0, 8, 9_992),
+        (0, 8, 9_984),
+        (0, 5_000, 5_000),
+        (0, 1, 9_999),
+        (40, 9, 700),
+    ] {
+        let mut defects = Defects::default();
+        let mut add = |first, shift| defects.add((2, Phase::Verify), first, count, Fault::Moved { shift, fresh: true });
+        add(first, shift);
+        add(first + shift.unsigned_abs(), -shift);
+        let told = defects.findings(GEOMETRY);
+        assert_eq!(told.len(), 2, "{told:?}");
+        for told in told {
+            assert_eq!(told.kind, FaultKind::Misdirected, "{told:?}");
+            assert!(told.detail.contains("the two are exchanged"), "{told:?}");
+        }
+    }
+}
+
+/// Headers stand through an exchange, and cut its runs.
+#[test]
+fn exchanged_halves_are_told_as_such_also_where_a_header_lies_between() {
+    let mut defects = Defects::default();
+    for (first, count, shift) in [(0, 700, 5_000), (732, 4_268, 5_000), (5_000, 5_000, -5_000)] {
+        defects.add((2, Phase::Verify), first, count, Fault::Moved { shift, fresh: true });
+    }
+    for told in defects.findings(GEOMETRY) {
+        assert_eq!(told.kind, FaultKind::Misdirected, "{told:?}");
+        assert!(told.detail.contains("the two are exchanged"), "{told:?}");
+    }
+}
+
+#[test]
+fn one_sector_with_a_foreign_tag_is_a_misdirected_access() {
+    let mut defects = Defects::default();
+    defects.add((2, Phase::Verify), 100, 1, Fault::Moved { shift: 50, fresh: true });
+    defects.add((2, Phase::Verify), 150, 1, Fault::Zeros);
+    let told = defects.findings(GEOMETRY);
+    assert_eq!((told[0].kind, told[0].found), (FaultKind::Misdirected, Some(Lba(150))));
+    assert!(told[0].detail.contains("a write went"), "{told:?}");
+    assert!(told[1].detail.contains("lies at LBA 100"), "{told:?}");
+}
+
+#[test]
+fn a_tail_of_zeros_is_missing_capacity() {
+    let mut defects = Defects::default();
+    defects.add((2, Phase::Verify), 6_000, 4_000, Fault::Zeros);
+    assert_eq!(kinds(&defects), [(FaultKind::Truncated, 6_000, 4_000)]);
+}
+
+#[test]
+fn a_hostile_drive_does_not_fill_the_memory() {
+    let mut defects = Defects::default();
+    for lba in 0..20_000 {
+        defects.add((2, Phase::Verify), lba * 2, 1, Fault::Zeros);
+    }
+    assert_eq!((defects.runs().count(), defects.bad_sectors()), (RUNS_MAX, 20_000));
+    let text = serde_json::to_string(&defects).unwrap();
+    assert_eq!(serde_json::from_str::<Defects>(&text).unwrap(), defects);
+}
