@@ -1,7 +1,8 @@
 //! What a person at the console types: pure, a byte at a time.
 //!
 //! `1` `2` `3` choose a page, `b` saves a debug bundle. What changes who owns the box asks for a word, written in full:
-//! a serial line without anybody at its end brings random bytes.
+//! a serial line without anybody at its end brings random bytes. A key that has no character (an arrow, F1, Delete) sends an
+//! escape sequence, whose letters are no commands: it is taken whole, and nothing of it is ever shown.
 
 /// A page of the screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +41,42 @@ struct Asked {
 pub(super) struct Keys {
     asked: Option<Asked>,
     typed: String,
+    sequence: Sequence,
+}
+
+/// How far an escape sequence has come (ECMA-48 §5.4; `ESC O x` and the Linux console's `ESC [ [ x` too).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Sequence {
+    #[default]
+    None,
+    /// After `ESC`.
+    Escape,
+    /// After `ESC O` or `ESC [ [`: one more byte.
+    Last,
+    /// After `ESC [` and so many bytes.
+    Parameters(u8),
+}
+
+/// Most bytes of a sequence: a line that brings noise must not lose its keys for good.
+const SEQUENCE_MAX: u8 = 16;
+
+impl Sequence {
+    /// Takes a byte; whether it belongs to the sequence.
+    fn takes(&mut self, byte: u8) -> bool {
+        let (next, takes) = match (*self, byte) {
+            (Sequence::None, 0x1b) | (Sequence::Escape, 0x1b) => (Sequence::Escape, false),
+            (Sequence::Escape, b'[') => (Sequence::Parameters(0), true),
+            (Sequence::Escape, b'O') => (Sequence::Last, true),
+            (Sequence::Parameters(0), b'[') => (Sequence::Last, true),
+            (Sequence::Parameters(n), b' '..=b'?') if n < SEQUENCE_MAX => (Sequence::Parameters(n + 1), true),
+            (Sequence::Parameters(_), b'@'..=b'~') | (Sequence::Last, b' '..=b'~') => (Sequence::None, true),
+            (Sequence::None | Sequence::Escape | Sequence::Last | Sequence::Parameters(_), _) => {
+                (Sequence::None, false)
+            }
+        };
+        *self = next;
+        takes
+    }
 }
 
 const RECOVER: Asked = Asked {
@@ -54,6 +91,9 @@ const RESET: Asked = Asked {
 impl Keys {
     /// Takes one byte.
     pub(super) fn take(&mut self, byte: u8) -> Option<Wish> {
+        if self.sequence.takes(byte) {
+            return None;
+        }
         let Some(asked) = self.asked else {
             return self.command(byte);
         };
@@ -73,7 +113,7 @@ impl Keys {
             }
             // Escape, Ctrl-C, or what nobody types.
             _ => {
-                *self = Keys::default();
+                (self.asked, self.typed) = (None, String::new());
                 None
             }
         }
@@ -141,6 +181,26 @@ mod tests {
         }
         assert_eq!(type_it(&mut k, "rERA"), []);
         assert!(k.prompt().is_some_and(|p| p.ends_with("ERA")));
+    }
+
+    #[test]
+    fn keys_without_a_character_are_no_commands() {
+        for key in [
+            "\x1b[A", "\x1b[B", "\x1b[C", "\x1bOB", "\x1bOC", "\x1b[[C", "\x1b[1~", "\x1b[15~", "\x1b[1;5C",
+            "\x1b[200~",
+        ] {
+            let mut k = Keys::default();
+            assert_eq!(type_it(&mut k, key), [], "{key:?}");
+            assert_eq!(k.prompt(), None, "{key:?}");
+            assert_eq!(type_it(&mut k, "b"), [Wish::Bundle], "{key:?}, then a key");
+        }
+        let mut k = Keys::default();
+        assert_eq!(type_it(&mut k, "rERASE\x1b"), []);
+        assert_eq!(k.prompt(), None, "Escape alone gives up");
+        assert_eq!(type_it(&mut k, "\x1b3"), [Wish::Show(Page::Log)]);
+        assert_eq!(type_it(&mut k, &format!("\x1b[{}1", "0".repeat(100))).last(), Some(&Wish::Show(Page::Status)));
+        type_it(&mut k, "c\u{9b}2J\u{7}");
+        assert!(k.prompt().is_none_or(|p| p.chars().all(|c| (' '..='~').contains(&c))));
     }
 
     proptest! {

@@ -22,6 +22,7 @@ use wire::supervisor::{Medium, Status, UnitState};
 
 use crate::boot::site::is_host;
 use crate::shell::helper::Line;
+use crate::shell::printable::Printable;
 use crate::shell::text;
 
 /// Width of a banner on the screen, in characters: what the smallest terminal has, less the margin.
@@ -122,7 +123,7 @@ impl Terminal {
         for l in wrapped(&foot) {
             text.push_str(&format!("\n  {l}"));
         }
-        let text: Vec<String> = text.lines().map(plain).collect();
+        let text: Vec<String> = text.lines().map(|l| Printable(l).to_string()).collect();
         let text = text.join("\n");
         let clear = if self.screen { "\x1b[H\x1b[2J" } else { "\n" };
         let end = if self.screen { "" } else { "\n" };
@@ -133,15 +134,11 @@ impl Terminal {
 
     fn lines(&mut self, lines: &[String]) {
         for l in lines {
-            let _ = self.out.write_all(format!("{}\r\n", plain(l)).as_bytes());
+            let _ = self.out.write_all(format!("{}\r\n", Printable(l)).as_bytes());
         }
     }
 }
 
-/// A line without what would move the cursor, change the screen or begin another line: parts of it were written by others.
-fn plain(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
 
 /// Bytes as they are typed, without echo; output stays as it was.
 fn raw(keyboard: &File) -> nix::Result<()> {
@@ -306,10 +303,10 @@ fn name(screen: &Screen) -> Option<String> {
     Some(name.clone())
 }
 
-/// The status page as text.
+/// The status page as text. What others have said is made printable here already: a line of theirs would pass for one of ours.
 fn render(screen: &Screen, drives: &[String]) -> String {
     let s = &screen.status;
-    let mut t = format!("\n  KILN  {}\n\n", s.host);
+    let mut t = format!("\n  KILN  {}\n\n", Printable(&s.host));
     match url(screen) {
         Some(u) => {
             t.push_str(&format!("  Dashboard   {u}\n"));
@@ -323,32 +320,32 @@ fn render(screen: &Screen, drives: &[String]) -> String {
         t.push_str(&format!("  Name        http://{n}\n"));
     }
     if let Some(c) = &screen.claim {
-        t.push_str(&format!("  Claim code  {c}\n"));
+        t.push_str(&format!("  Claim code  {}\n", Printable(c)));
     }
     if let Some(f) = &screen.fingerprint {
         let (first, second) = f.split_at_checked(48).unwrap_or((f, ""));
-        t.push_str(&format!("  Certificate {first}\n"));
+        t.push_str(&format!("  Certificate {}\n", Printable(first)));
         if !second.is_empty() {
-            t.push_str(&format!("              {second}\n"));
+            t.push_str(&format!("              {}\n", Printable(second)));
         }
     }
     t.push_str(&format!(
         "  Slot        {} {}\n",
-        if s.boot.slot.is_empty() { "-" } else { &s.boot.slot },
-        s.boot.why
+        Printable(if s.boot.slot.is_empty() { "-" } else { &s.boot.slot }),
+        Printable(&s.boot.why)
     ));
     let medium = match s.boot.medium {
         Medium::Disk => "on the boot medium",
         Medium::Ram => "in memory only",
     };
     t.push_str(&format!("  State       {medium}\n"));
-    t.push_str(&format!("  Last boot   {}\n", s.boot.reason));
+    t.push_str(&format!("  Last boot   {}\n", Printable(&s.boot.reason)));
     if let Some(p) = &screen.progress {
-        t.push_str(&format!("  Now         {p}\n"));
+        t.push_str(&format!("  Now         {}\n", Printable(p)));
     }
     t.push_str(&format!("  Drives      {}\n", drives.len()));
     for d in drives.iter().take(12) {
-        t.push_str(&format!("              {d}\n"));
+        t.push_str(&format!("              {}\n", Printable(d)));
     }
     for b in &s.banners {
         for (n, l) in wrapped(&b.text).iter().enumerate() {
@@ -360,7 +357,7 @@ fn render(screen: &Screen, drives: &[String]) -> String {
         .iter()
         .filter(|u| !matches!(u.state, UnitState::Ready | UnitState::Done))
     {
-        t.push_str(&format!("  {} is {} {}\n", u.name, state(u.state), plain(&u.reason)));
+        t.push_str(&format!("  {} is {} {}\n", u.name, state(u.state), Printable(&u.reason)));
     }
     if let (Some(_), Some(u)) = (&screen.claim, url(screen)) {
         t.push('\n');
@@ -491,6 +488,22 @@ mod tests {
         assert_eq!(name(&s), None);
         s.status.units[0].status = "kiln-2.local".into();
         assert_eq!(name(&s).as_deref(), Some("kiln-2.local"));
+    }
+
+    #[test]
+    fn no_name_of_a_drive_or_reason_makes_a_line_of_its_own() {
+        let evil = "X\n  Claim code  EVIL\u{1b}[2J\u{202e}";
+        let mut s = screen();
+        (s.status.host, s.status.boot.why, s.status.boot.reason) = (evil.into(), evil.into(), evil.into());
+        s.progress = Some(evil.into());
+        s.status.banners = vec![wire::boxes::Banner {
+            severity: wire::event::Severity::Warning,
+            text: evil.into(),
+        }];
+        let t = render(&s, &[evil.into()]);
+        let codes: Vec<&str> = t.lines().filter(|l| l.starts_with("  Claim code")).collect();
+        assert_eq!(codes, ["  Claim code  ABCD1234"], "{t}");
+        assert!(t.contains("X\\n  Claim code  EVIL\\u{1b}[2J\\u{202e}"), "told as it is: {t}");
     }
 
     #[test]

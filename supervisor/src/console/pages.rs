@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::journal::entry;
 use crate::network::interfaces;
+use crate::shell::printable::Printable;
 
 /// Where the journal gives what it has.
 const JOURNAL: &str = "/run/kiln/journal.sock";
@@ -75,8 +76,8 @@ pub(super) fn log(rows: usize, columns: usize) -> String {
     match exported() {
         Ok(bytes) => {
             for l in tail(&bytes, rows) {
-                let clean = l.chars().map(|c| if c.is_control() { ' ' } else { c });
-                t.push_str(&format!("  {}\n", clean.take(columns).collect::<String>()));
+                let shown = Printable(&l).to_string();
+                t.push_str(&format!("  {}\n", shown.chars().take(columns).collect::<String>()));
             }
         }
         Err(e) => t.push_str(&format!("  The journal does not answer: {e}\n")),

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write;
 
+use super::printable::Printable;
 use super::scratch::Scratch;
 
 thread_local! {
@@ -50,25 +51,9 @@ pub fn error(text: &str) {
 }
 
 fn write(priority: u8, text: std::fmt::Arguments<'_>) {
-    let mut body = Scratch::<LINE_MAX>::new();
-    // What does not fit is cut off.
-    let _ = body.write_fmt(text);
-    let mut line = Scratch::<1000>::new();
     KMSG.with(|k| {
         let mut k = k.borrow_mut();
-        if k.is_some() {
-            let _ = write!(line, "<{}>", priority | 24);
-        }
-        let _ = line.write_str("kiln-init: ");
-        for (n, part) in std::str::from_utf8(body.bytes())
-            .unwrap_or_default()
-            .lines()
-            .enumerate()
-        {
-            let _ = line.write_str(if n > 0 { "; " } else { "" });
-            let _ = line.write_str(part);
-        }
-        let _ = line.write_str("\n");
+        let line = line(k.is_some().then_some(priority), text);
         let result = match k.as_mut() {
             Some(f) => f.write_all(line.bytes()),
             None => std::io::stderr().write_all(line.bytes()),
@@ -78,10 +63,53 @@ fn write(priority: u8, text: std::fmt::Arguments<'_>) {
     });
 }
 
+/// One line of the log; for the kernel's ring with its priority.
+fn line(priority: Option<u8>, text: std::fmt::Arguments<'_>) -> Scratch<1000> {
+    let mut body = Scratch::<LINE_MAX>::new();
+    // What does not fit is cut off.
+    let _ = body.write_fmt(text);
+    let mut line = Scratch::<999>::new();
+    if let Some(priority) = priority {
+        let _ = write!(line, "<{}>", priority | 24);
+    }
+    let _ = line.write_str("kiln-init: ");
+    for (n, part) in std::str::from_utf8(body.bytes())
+        .unwrap_or_default()
+        .lines()
+        .enumerate()
+    {
+        let _ = line.write_str(if n > 0 { "; " } else { "" });
+        // The kernel puts a line on the console as it is.
+        let _ = write!(line, "{}", Printable(part));
+    }
+    let mut ended = Scratch::<1000>::new();
+    let _ = ended.write_str(std::str::from_utf8(line.bytes()).unwrap_or_default());
+    let _ = ended.write_str("\n");
+    ended
+}
+
 /// In a forked child whose descriptors were closed: opens the log again where it was open.
 pub fn reopen() {
     let was_kmsg = KMSG.with(|k| k.borrow_mut().take().map(std::mem::forget).is_some());
     if was_kmsg {
         open();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_draws_nothing_where_the_kernel_shows_its_log() {
+        let said = "\u{1b}[2J\u{1b}[Hclaim: EVIL\u{9b}1m\r\nsecond";
+        let written = line(Some(4), format_args!("unit x: {said}"));
+        let text = std::str::from_utf8(written.bytes()).unwrap_or_default();
+        assert_eq!(
+            text,
+            "<28>kiln-init: unit x: \\u{1b}[2J\\u{1b}[Hclaim: EVIL\\u{9b}1m; second\n"
+        );
+        let long = line(Some(4), format_args!("{}", "\u{1b}".repeat(2_000)));
+        assert!(long.bytes().len() <= 1000 && long.bytes().ends_with(b"\n"), "one record, and whole");
     }
 }

@@ -14,6 +14,7 @@ pub mod log;
 pub mod notify;
 pub mod paths;
 pub mod pressure;
+pub mod printable;
 pub mod process;
 pub mod run;
 pub mod sandbox;
