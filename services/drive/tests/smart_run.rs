@@ -125,7 +125,7 @@ esac"#,
     assert!(
         calls
             .iter()
-            .all(|call| call.starts_with("--json=c -x ") && call.ends_with(NODE)),
+            .all(|call| call.starts_with("--json=co -x ") && call.ends_with(NODE)),
         "{log}"
     );
     // What worked is remembered.
@@ -249,4 +249,25 @@ fn seagates_field_log_is_asked_for_by_a_smartctl_that_knows_it() {
         ),
         Farm::NotAsked
     );
+}
+
+#[test]
+fn wrong_checksums_are_read_from_what_is_printed_and_the_printed_lines_are_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let printed =
+        r#""output":["", "Warning! SMART Attribute Data Structure error: invalid SMART checksum.", 7],"exit_status""#;
+    let told = document("ABC").replacen("\"exit_status\"", printed, 1);
+    let tool = smartctl(dir.path(), &format!("printf '%s' '{told}'; exit 4"));
+    let (snapshot, document) = tool.read_whole(Path::new(NODE), &expected("ABC", Bus::Sata)).unwrap();
+    assert_eq!(snapshot.wrong_checksums, ["SMART Attribute Data Structure"]);
+    assert_eq!(snapshot.exit_status, Some(4), "the process's own status counts as well");
+    assert!(document["smartctl"]["output"].is_null());
+}
+
+#[test]
+fn a_smartctl_that_was_killed_has_said_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = smartctl(dir.path(), &format!("printf '%s' '{}'; kill -9 $$", document("ABC")));
+    let error = tool.read(Path::new(NODE), &expected("ABC", Bus::Other)).unwrap_err();
+    assert!(matches!(error, Unreadable::Nothing(Some(_))), "{error}");
 }

@@ -116,8 +116,8 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
             .and_then(|version| Some((version.first()?.as_u64()?, version.get(1)?.as_u64()?))),
         exit_status: json["smartctl"]["exit_status"]
             .as_u64()
-            .and_then(|status| u8::try_from(status).ok())
-            .unwrap_or(0),
+            .and_then(|status| u8::try_from(status).ok()),
+        wrong_checksums: wrong_checksums(&json),
         model,
         attributes,
         nvme,
@@ -149,6 +149,29 @@ fn messages(json: &Value) -> Vec<SnapshotMessage> {
             })
         })
         .collect()
+}
+
+/// Most printed lines that are looked at: an ATA drive's are 400, a SAS drive's with all its background scans 2,500.
+const LINES_MAX: usize = 8192;
+
+/// What smartctl printed besides its JSON (`--json=o`).
+pub(super) fn lines(json: &Value) -> impl Iterator<Item = &str> {
+    let printed = json["smartctl"]["output"].as_array().into_iter().flatten();
+    printed.take(LINES_MAX).filter_map(Value::as_str)
+}
+
+/// Structures of which smartctl printed that their checksum is wrong. Source: smartmontools `smartctl.cpp`,
+/// `checksumwarning`.
+fn wrong_checksums(json: &Value) -> Vec<String> {
+    let named = lines(json).filter_map(|line| {
+        let name = line.trim().strip_prefix("Warning! ")?;
+        Some(name.split_once(" error: invalid SMART checksum")?.0)
+    });
+    let mut names: Vec<String> = named.map(|name| name.chars().take(80).collect()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(LIST_MAX);
+    names
 }
 
 fn wwn(wwn: &Value) -> Option<String> {

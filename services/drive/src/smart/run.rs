@@ -297,13 +297,24 @@ impl Smartctl {
     }
 
     fn ask(&self, node: &Path, kind: Option<&str>, expected: &Identity, what: &[&str]) -> Result<Call, Unreadable> {
-        let output = self.call(node, kind, "--json=c", what).map_err(Unreadable::Run)?;
+        // `o`: the printed lines, too, where alone wrong checksums stand.
+        let output = self.call(node, kind, "--json=co", what).map_err(Unreadable::Run)?;
         if output.status.code() == Some(i32::from(ASLEEP)) {
             return Err(Unreadable::Asleep);
         }
+        let Some(status) = output.status.code().and_then(|code| u8::try_from(code).ok()) else {
+            return Ok(Call::Nothing(Some(format!(
+                "smartctl did not end by itself: {}",
+                output.status
+            ))));
+        };
         Ok(Call::Nothing(match parse(&output.stdout) {
-            Ok(snapshot) if snapshot.tells_health() => {
-                let document = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            Ok(mut snapshot) if snapshot.tells_health() => {
+                snapshot.exit_status = Some(snapshot.exit_status.unwrap_or(0) | status);
+                let mut document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+                if let Some(smartctl) = document["smartctl"].as_object_mut() {
+                    smartctl.remove("output");
+                }
                 return accept(snapshot, expected).map(|snapshot| Call::Told(Box::new((snapshot, document))));
             }
             Ok(snapshot) => snapshot.messages.into_iter().map(|message| message.text).next_back(),
@@ -336,7 +347,7 @@ impl Smartctl {
 
     fn call(&self, node: &Path, kind: Option<&str>, json: &str, what: &[&str]) -> Result<child::Output, Failed> {
         let mut command = Command::new(&self.program);
-        // `c`: JSON without line breaks. The exit status is a bit mask that is in the JSON, too.
+        // `c`: JSON without line breaks.
         command.arg(json).args(what);
         if let Some(kind) = kind {
             command.args(["-d", kind]);

@@ -80,8 +80,11 @@ pub struct Snapshot {
     /// Version of the smartctl that asked.
     pub smartctl: Option<(u64, u64)>,
     /// smartctl's exit status: bits 0 command line, 1 open, 2 a command failed, 3 failing, 4 at threshold, 5 was at
-    /// threshold, 6 error log, 7 self-test log. Source: `smartctl(8)`.
-    pub exit_status: u8,
+    /// threshold, 6 error log, 7 self-test log; `None` where nothing told it. Source: `smartctl(8)`.
+    pub exit_status: Option<u8>,
+    /// Structures that came with a wrong checksum, in smartctl's words: `SMART Attribute Data Structure`. They stand in no
+    /// field of its JSON.
+    pub wrong_checksums: Vec<String>,
     /// What smartctl wanted to say besides.
     pub messages: Vec<SnapshotMessage>,
 }
@@ -90,6 +93,11 @@ impl Snapshot {
     /// Whether anything about health is in it; a bridge may answer with an identity alone.
     pub fn tells_health(&self) -> bool {
         self.passed.is_some() || !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()
+    }
+
+    /// Whether one of these bits of smartctl's exit status is set.
+    pub fn exited_with(&self, bits: u8) -> bool {
+        self.exit_status.is_some_and(|status| status & bits != 0)
     }
 
     /// Bytes the drive itself counts as written by hosts over its life, by the likeliest unit.
@@ -205,6 +213,38 @@ pub struct Attribute {
     pub count: u64,
     /// Raw value as smartctl writes it.
     pub text: String,
+}
+
+/// Where an attribute's normalised value stands, and stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtThreshold {
+    /// Above the maker's threshold, or there is none.
+    Never,
+    /// It was at or below it once.
+    Past,
+    /// It is at or below it.
+    Now,
+}
+
+impl Attribute {
+    /// Where it stands by smartctl's word or by its own figures, whichever is worse: a document may lack the word.
+    ///
+    /// Source: smartmontools `atacmds.cpp`, `ata_get_attr_state`; a threshold of 0 never fails.
+    pub fn at_threshold(&self) -> AtThreshold {
+        let threshold = self.threshold.filter(|threshold| *threshold > 0);
+        let fell = |value: Option<u8>| {
+            value
+                .zip(threshold)
+                .is_some_and(|(value, threshold)| value <= threshold)
+        };
+        if self.when_failed == "now" || fell(self.value) {
+            AtThreshold::Now
+        } else if self.when_failed == "past" || fell(self.worst) {
+            AtThreshold::Past
+        } else {
+            AtThreshold::Never
+        }
+    }
 }
 
 /// NVMe health log, page 2. Source: NVMe base specification 2.0, §5.16.1.3.

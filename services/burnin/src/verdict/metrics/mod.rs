@@ -6,11 +6,12 @@
 //! | `host.` | tests of the host's own buffers | [`surface`] |
 //! | `coverage.untested_bytes` | the size that the drive tells | [`size`] |
 //! | `pace.`, `smr.` | zones, latencies | [`pace`], [`shingles`] |
-//! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`], [`backwards`], [`silence`] |
+//! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`], [`backwards`], [`silence`], [`asking`] |
 //! | `written.` | the drive's own write counter against what was written | [`written`] |
 //! | `self_test.`, `format.`, `heat.` | what the agent did beside the engine | [`beside`] |
 //! | `population.` | other drives of the model | [`super::population`] |
 
+mod asking;
 mod backwards;
 mod beside;
 mod changes;
@@ -73,10 +74,11 @@ pub fn metrics(case: &Case<'_>) -> Metrics {
     pace::put(case, &mut metrics);
     size::put(case, &mut metrics);
     silence::put(case, &mut metrics);
+    asking::put(case, &mut metrics);
     if let Some(last) = case.last().or(case.first()) {
         own_word::put(last, case.spins(), &mut metrics);
         if let Some(first) = case.first() {
-            own_word::before(first, &mut metrics);
+            own_word::before(first, case.spins(), &mut metrics);
         }
     }
     changes::put(case, &mut metrics);

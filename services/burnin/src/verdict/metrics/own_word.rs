@@ -1,11 +1,23 @@
 //! What the drive says of itself now.
 
-use drive::smart::{Attribute, Farm, NvmeHealth, Snapshot};
+use drive::smart::{AtThreshold, Attribute, Farm, NvmeHealth, Snapshot};
 
 use super::Metrics;
 
 /// Attributes that may tell the flash's remaining life, normalised: 100 is new.
 pub(super) const WEAR: [u16; 4] = [177, 202, 231, 233];
+
+/// Numbers that are the worse the lower they are, and that no burn-in raises.
+const FALLING: [&str; 5] = [
+    "ata.wear_left",
+    "ata.wear_margin",
+    "ata.22.value",
+    "ata.22.margin",
+    "nvme.spare_margin",
+];
+
+/// The critical warning of NVMe that stands for heat alone.
+const HEAT: u8 = 1 << 1;
 
 /// Bits of smartctl's exit status that tell a fault, also where the document has no words for it: bridges that give no verdict,
 /// and smartctl before 7.3, whose JSON lacks the self-test log of SCSI. Source: `smartctl(8)`.
@@ -22,13 +34,9 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     metrics.put("smart.threshold_now", now as f64);
     metrics.put("smart.threshold_past", past as f64);
     let judged: Vec<bool> = snapshot.self_tests.iter().filter_map(|test| test.passed).collect();
-    metrics.flag("smart.self_test_failed", judged.first() == Some(&false));
-    let earlier = match judged.first() {
-        Some(newest) => *newest && judged.contains(&false),
-        // Whether that was the newest one is not told.
-        None => snapshot.exit_status & exit::SELF_TEST != 0,
-    };
-    metrics.flag("smart.self_test_failed_before", earlier);
+    let newest = judged.first() == Some(&false);
+    metrics.flag("smart.self_test_failed", newest);
+    metrics.flag("smart.self_test_failed_before", !newest && has_failed_a_test(snapshot));
     let wear: Vec<&Attribute> = WEAR.into_iter().filter_map(|id| snapshot.attribute(id)).collect();
     let wear: Vec<&Attribute> = wear.into_iter().filter(|a| tells_wear(a, spins)).collect();
     if let Some(left) = wear.iter().filter_map(|a| a.value).min() {
@@ -60,6 +68,11 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     }
 }
 
+/// Whether a self-test in the log failed; by the exit status alone it is not told which.
+fn has_failed_a_test(snapshot: &Snapshot) -> bool {
+    snapshot.exited_with(exit::SELF_TEST) || snapshot.self_tests.iter().any(|test| test.passed == Some(false))
+}
+
 fn percentage_used(snapshot: &Snapshot) -> Option<u64> {
     let scsi = snapshot.scsi.as_ref().and_then(|scsi| scsi.percentage_used);
     let nvme = snapshot.nvme.as_ref().and_then(|nvme| nvme.percentage_used);
@@ -67,8 +80,18 @@ fn percentage_used(snapshot: &Snapshot) -> Option<u64> {
 }
 
 /// What the drive said before the job and takes back after it was true nonetheless: its failing, a critical warning, its
-/// wear, hours by the field log, and a value that stood at its threshold, which after the job is one that did in the past.
-pub(super) fn before(first: &Snapshot, metrics: &mut Metrics) {
+/// wear, hours by the field log, a self-test that failed, and a value that stood at its threshold, which after the job is one that did in the past.
+pub(super) fn before(first: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
+    if has_failed_a_test(first) && metrics.get("smart.self_test_failed") != Some(1.0) {
+        metrics.put("smart.self_test_failed_before", 1.0);
+    }
+    let mut own = Metrics::default();
+    put(first, spins, &mut own);
+    for name in FALLING {
+        if let Some(value) = own.get(name) {
+            metrics.put(name, metrics.get(name).map_or(value, |after| after.min(value)));
+        }
+    }
     let mut worse = |name: &str, value: f64| {
         if value > metrics.get(name).unwrap_or(0.0) {
             metrics.put(name, value);
@@ -94,27 +117,36 @@ fn critical(nvme: &NvmeHealth) -> u32 {
     (nvme.critical_warning.unwrap_or(0) & 0b11_1101).count_ones()
 }
 
-/// Whether the drive says that it fails. Of NVMe the health log's own bits tell that from heat.
+/// Whether the drive says that it fails, by its word or by smartctl's exit status. Of NVMe both stand for the health log's own
+/// bits, of which heat is no failure.
 fn failing(snapshot: &Snapshot) -> bool {
-    let by_exit = snapshot.nvme.is_none() && snapshot.exit_status & exit::FAILING != 0;
-    snapshot.passed.map_or(by_exit, |passed| !passed)
+    let says = snapshot.passed == Some(false) || snapshot.exited_with(exit::FAILING);
+    match &snapshot.nvme {
+        None => says,
+        Some(nvme) => match nvme.critical_warning {
+            None => says,
+            Some(0) => snapshot.passed == Some(false),
+            Some(HEAT) => false,
+            Some(_) => says,
+        },
+    }
 }
 
 /// How many attributes stand at their threshold, and how many did; a temperature there tells of heat, not of a fault. Where no
 /// row tells of what smartctl's exit status tells, that is one.
 fn at_threshold(snapshot: &Snapshot) -> (usize, usize) {
     let count = |now: bool| {
-        let is = |a: &&Attribute| match a.when_failed.as_str() {
-            "now" => now != matches!(a.id, 190 | 194),
-            "past" => !now,
-            _ => false,
+        let is = |a: &&Attribute| match a.at_threshold() {
+            AtThreshold::Now => now != matches!(a.id, 190 | 194),
+            AtThreshold::Past => !now,
+            AtThreshold::Never => false,
         };
         snapshot.attributes.iter().filter(is).count()
     };
-    let any = |word: &str| snapshot.attributes.iter().any(|a| a.when_failed == word);
-    let untold = |bit: u8, told: bool| usize::from(snapshot.exit_status & bit != 0 && !told);
-    let now = untold(exit::THRESHOLD_NOW, any("now"));
-    let past = untold(exit::THRESHOLD_PAST, any("now") || any("past"));
+    let any = |state| snapshot.attributes.iter().any(|a| a.at_threshold() == state);
+    let untold = |bit: u8, told: bool| usize::from(snapshot.exited_with(bit) && !told);
+    let now = untold(exit::THRESHOLD_NOW, any(AtThreshold::Now));
+    let past = untold(exit::THRESHOLD_PAST, any(AtThreshold::Now) || any(AtThreshold::Past));
     (count(true) + now, count(false) + past)
 }
 

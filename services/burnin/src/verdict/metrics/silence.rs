@@ -6,11 +6,8 @@ use super::Metrics;
 use super::changes::is_judged;
 use crate::verdict::Case;
 
-/// Values that rules look at and that tell of no fault: age, and the warnings that the drive's one word is made of.
-const NO_FAULTS: [&str; 3] = ["power_on_hours", "power_cycles", "critical_warning"];
-
-/// Bits of smartctl's exit status by which its asking failed: 1 open, 2 a command. Source: `smartctl(8)`.
-const ASKING_FAILED: u8 = 0b110;
+/// Values that rules look at and that tell of no fault of the medium: age, commands that it ended with an error, and the warnings that the drive's one word is made of.
+const NO_FAULTS: [&str; 4] = ["power_on_hours", "power_cycles", "critical_warning", "error_log_count"];
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let (before, after) = (case.first(), case.last());
@@ -29,10 +26,12 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         }
     }
     if let Some(last) = after.or(before) {
-        let failed = last.passed.is_none() && last.exit_status & ASKING_FAILED != 0;
-        // The drive's one word is smartctl's reading of these bits: without them it is no word.
-        let mute = last.nvme.as_ref().is_some_and(|nvme| nvme.critical_warning.is_none());
-        metrics.flag("smart.without_verdict", failed || mute);
+        // Of NVMe the drive's one word is smartctl's reading of these bits: without them it is no word.
+        let mute = match &last.nvme {
+            Some(nvme) => nvme.critical_warning.is_none(),
+            None => last.passed.is_none(),
+        };
+        metrics.flag("smart.without_verdict", mute);
     }
 }
 

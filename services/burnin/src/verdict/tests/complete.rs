@@ -18,6 +18,7 @@ fn talkative() -> Snapshot {
         ..attribute(177, 0)
     });
     all.heat_warning = Some(80);
+    all.error_log_count = Some(0);
     all.nvme = Some(NvmeHealth {
         critical_warning: Some(0),
         available_spare: Some(100),

@@ -4,6 +4,7 @@ use drive::smart::{Attribute, NvmeHealth, Protocol, Snapshot};
 use wire::job::{FaultKind, Phase, Resume};
 use wire::{Lba, Time};
 
+mod asking;
 mod complete;
 mod names;
 mod pace;
@@ -45,6 +46,7 @@ fn snapshot() -> Snapshot {
         temperature: Some(33),
         power_on_hours: Some(5),
         power_cycles: Some(2),
+        exit_status: Some(0),
         attributes: [5, 10, 184, 187, 188, 196, 197, 198, 199]
             .map(|id| attribute(id, 0))
             .to_vec(),

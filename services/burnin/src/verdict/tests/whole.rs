@@ -118,19 +118,20 @@ fn smart_that_tells_nothing_that_is_judged_is_no_witness() {
 #[test]
 fn a_failed_command_and_no_word_of_its_own_is_told() {
     for (passed, exit_status, want) in [
-        (None, 0b100, vec!["smart-without-verdict"]),
-        (None, 0b010, vec!["smart-without-verdict"]),
-        (Some(true), 0b100, vec![]),
-        (None, 0b100_0000, vec![]),
+        (None, 0, vec!["smart-without-verdict"]),
+        (None, 0b100, vec!["smart-without-verdict", "smart-failed-in-part"]),
+        (Some(true), 0b100, vec!["smart-failed-in-part"]),
+        (Some(true), 0b100_0000, vec!["error-log"]),
+        (Some(true), 0, vec![]),
     ] {
         let told = Snapshot {
             passed,
-            exit_status,
+            exit_status: Some(exit_status),
             ..snapshot()
         };
         let verdict = judged(&clean(), &told, Profile::Used);
         assert_eq!(ids(&verdict), want, "{passed:?} {exit_status:#b}");
-        assert_eq!(verdict.outcome == Outcome::Warn, !want.is_empty());
+        assert_eq!(verdict.outcome == Outcome::Warn, passed.is_none());
     }
 }
 
@@ -174,13 +175,17 @@ fn what_the_exit_status_alone_tells_is_believed() {
     const NOW: [&str; 2] = ["attribute-at-threshold", "attribute-was-at-threshold"];
     let failing = |exit_status, passed| Snapshot {
         passed,
-        exit_status,
+        exit_status: Some(exit_status),
         self_tests: Vec::new(),
         ..snapshot()
     };
     for (told, outcome, want) in [
-        (failing(8, None), Outcome::Failed, vec!["smart-failing"]),
-        (failing(8, Some(true)), Outcome::Passed, vec![]),
+        (
+            failing(8, None),
+            Outcome::Failed,
+            vec!["smart-failing", "smart-without-verdict"],
+        ),
+        (failing(8, Some(true)), Outcome::Failed, vec!["smart-failing"]),
         (failing(16, Some(true)), Outcome::Failed, NOW.to_vec()),
         (
             failing(32, Some(true)),
@@ -188,13 +193,13 @@ fn what_the_exit_status_alone_tells_is_believed() {
             vec!["attribute-was-at-threshold"],
         ),
         (failing(128, Some(true)), Outcome::Warn, vec!["self-test-failed-before"]),
-        (failing(64, Some(true)), Outcome::Passed, vec![]),
+        (failing(64, Some(true)), Outcome::Passed, vec!["error-log"]),
     ] {
         let verdict = judged(&clean(), &told, Profile::Used);
         assert_eq!(
             (verdict.outcome, ids(&verdict)),
             (outcome, want),
-            "{:#b}",
+            "{:?}",
             told.exit_status
         );
     }

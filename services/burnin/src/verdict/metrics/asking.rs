@@ -1,0 +1,98 @@
+//! How far a reading can be trusted: what smartctl's exit status, its messages and its checksums say of the asking itself.
+
+use drive::smart::Snapshot;
+
+use super::Metrics;
+use crate::verdict::Case;
+
+/// Bits of smartctl's exit status after which nothing that was read is to be trusted: 0 the command line was not understood,
+/// 1 the device could not be opened or did not identify itself. Source: `smartctl(8)`.
+const NOT_ASKED: u8 = 0b11;
+
+/// Bit 2: a command failed, or a checksum was wrong. Some drives and bridges lack a log that smartctl asks for and set it
+/// with each reading. Source: `smartctl(8)`.
+const IN_PART: u8 = 0b100;
+
+/// Bit 6: the drive's error log has entries. Source: `smartctl(8)`.
+const ERROR_LOG: u8 = 1 << 6;
+
+/// Structures that hold what rules look at.
+const ATTRIBUTES: &str = "SMART Attribute";
+
+pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
+    let sides = [("before", case.first()), ("after", case.last())];
+    let sides: Vec<(&str, &Snapshot)> = sides
+        .into_iter()
+        .filter_map(|(side, told)| Some((side, told?)))
+        .collect();
+    if sides.is_empty() {
+        return;
+    }
+    let mut put = |name: &str, said: Vec<String>| match said.len() {
+        0 => metrics.put(name, 0.0),
+        n => metrics.say(name, n as f64, said.join("; ")),
+    };
+    let all = |of: fn(&Snapshot) -> Vec<String>| -> Vec<String> {
+        let told = sides.iter().filter_map(|(side, snapshot)| {
+            let said = of(snapshot);
+            (!said.is_empty()).then(|| format!("{side}: {}", said.join(", ")))
+        });
+        told.collect()
+    };
+    put("smart.not_trusted", all(distrusted));
+    put("smart.logs_not_trusted", all(|told| checksums(told, false)));
+    put("smart.failed_in_part", all(in_part));
+    put("smart.error_log_entries", all(error_log));
+    put("smart.exit_unknown", all(|told| no_status(told)));
+    // Asked alike, it answered before the job and not after it.
+    let newly = match (case.first(), case.last()) {
+        (Some(before), Some(after)) => after.exited_with(IN_PART) && !before.exited_with(IN_PART),
+        (None, _) | (_, None) => false,
+    };
+    metrics.flag("smart.newly_failed_in_part", newly);
+}
+
+/// Why nothing of a reading, or nothing of its attributes, can be taken.
+fn distrusted(told: &Snapshot) -> Vec<String> {
+    let mut why = checksums(told, true);
+    if told.exited_with(NOT_ASKED) {
+        why.push(status(told));
+    }
+    why
+}
+
+fn checksums(told: &Snapshot, attributes: bool) -> Vec<String> {
+    let wrong = told.wrong_checksums.iter();
+    let wrong = wrong.filter(|name| name.starts_with(ATTRIBUTES) == attributes);
+    wrong.map(|name| format!("wrong checksum of the {name}")).collect()
+}
+
+/// That a command failed, and what smartctl said about it.
+fn in_part(told: &Snapshot) -> Vec<String> {
+    if !told.exited_with(IN_PART) {
+        return Vec::new();
+    }
+    let said = told.messages.iter().filter(|message| message.severity != "information");
+    let said = said
+        .take(4)
+        .map(|message| message.text.trim_end_matches('.').to_owned());
+    std::iter::once(status(told)).chain(said).collect()
+}
+
+fn error_log(told: &Snapshot) -> Vec<String> {
+    let by_status = told.exited_with(ERROR_LOG);
+    match told.error_log_count {
+        Some(0) | None if !by_status => Vec::new(),
+        Some(count) if count > 0 => vec![format!("{count} in all")],
+        Some(_) | None => vec![status(told)],
+    }
+}
+
+fn no_status(told: &Snapshot) -> Vec<String> {
+    let missing = told.exit_status.is_none();
+    missing.then(|| "no exit status".to_owned()).into_iter().collect()
+}
+
+fn status(told: &Snapshot) -> String {
+    format!("exit status {}", told.exit_status.unwrap_or(0))
+}

@@ -1,0 +1,170 @@
+//! Readings of SMART that failed in part, and what smartctl says of its own asking.
+
+use drive::smart::{SelfTest as LogEntry, SnapshotMessage};
+
+use super::*;
+
+fn exited(status: u8) -> Snapshot {
+    Snapshot {
+        exit_status: Some(status),
+        ..snapshot()
+    }
+}
+
+#[test]
+fn every_bit_of_the_exit_status_is_told_or_judged() {
+    let good = snapshot();
+    for (bit, after_alone, on_both_sides) in [
+        (0, Outcome::Inconclusive, Outcome::Inconclusive),
+        (1, Outcome::Inconclusive, Outcome::Inconclusive),
+        (2, Outcome::Inconclusive, Outcome::Passed),
+        (3, Outcome::Failed, Outcome::Failed),
+        (4, Outcome::Failed, Outcome::Failed),
+        (5, Outcome::Warn, Outcome::Warn),
+        (6, Outcome::Passed, Outcome::Passed),
+        (7, Outcome::Warn, Outcome::Warn),
+    ] {
+        let told = exited(1 << bit);
+        let alone = verdict(&clean(), Some(&good), Some(&told));
+        let both = verdict(&clean(), Some(&told), Some(&told));
+        assert_eq!((alone.outcome, both.outcome), (after_alone, on_both_sides), "bit {bit}");
+        assert!(!alone.rules.is_empty() && !both.rules.is_empty(), "bit {bit}");
+        // What was so before the job alone is told as well.
+        let before = verdict(&clean(), Some(&told), Some(&good));
+        assert!(!before.rules.is_empty(), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_reading_that_failed_in_part_says_what_smartctl_said() {
+    let mut told = exited(0b100);
+    told.messages = vec![
+        SnapshotMessage {
+            severity: "information".into(),
+            text: "nothing".into(),
+        },
+        SnapshotMessage {
+            severity: "warning".into(),
+            text: "This result is based on an Attribute check.".into(),
+        },
+    ];
+    let verdict = verdict(&clean(), Some(&told), Some(&told));
+    assert_eq!(
+        (verdict.outcome, ids(&verdict)),
+        (Outcome::Passed, vec!["smart-failed-in-part"])
+    );
+    assert!(
+        verdict.rules[0]
+            .value
+            .contains("before: exit status 4, This result is based on an Attribute check; after: exit status 4"),
+        "{}",
+        verdict.rules[0].value
+    );
+}
+
+#[test]
+fn wrong_checksums_of_what_is_judged_are_inconclusive_and_of_logs_warn() {
+    let good = snapshot();
+    for (name, want) in [
+        ("SMART Attribute Data Structure", Outcome::Inconclusive),
+        ("SMART Attribute Thresholds Structure", Outcome::Inconclusive),
+        ("SMART Self-Test Log Structure", Outcome::Warn),
+        ("SMART ATA Error Log Structure", Outcome::Warn),
+    ] {
+        let wrong = Snapshot {
+            wrong_checksums: vec![name.to_owned()],
+            ..snapshot()
+        };
+        for (before, after) in [(&good, &wrong), (&wrong, &good), (&wrong, &wrong)] {
+            let verdict = verdict(&clean(), Some(before), Some(after));
+            assert_eq!(verdict.outcome, want, "{name}");
+            assert!(verdict.rules[0].value.contains(name), "{verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn an_attribute_at_its_threshold_is_judged_by_its_figures_where_the_word_is_missing() {
+    for (value, worst, threshold, prefail, want) in [
+        (Some(10), Some(10), Some(10), true, Outcome::Failed),
+        (Some(9), Some(9), Some(10), false, Outcome::Failed),
+        (Some(100), Some(10), Some(10), false, Outcome::Warn),
+        (Some(11), Some(11), Some(10), true, Outcome::Passed),
+        (Some(0), Some(0), Some(0), true, Outcome::Passed),
+        (Some(0), Some(0), None, true, Outcome::Passed),
+        (None, None, Some(10), true, Outcome::Passed),
+    ] {
+        let mut told = with(3, 0);
+        let last = told.attributes.last_mut().unwrap();
+        (last.value, last.worst, last.threshold, last.prefail) = (value, worst, threshold, prefail);
+        let verdict = verdict(&clean(), Some(&told), Some(&told));
+        assert_eq!(verdict.outcome, want, "{value:?} {worst:?} {threshold:?}");
+    }
+}
+
+#[test]
+fn entries_that_join_the_error_log_warn() {
+    let counted = |count| Snapshot {
+        error_log_count: Some(count),
+        ..snapshot()
+    };
+    let of = |before: &Snapshot, after: &Snapshot| {
+        let verdict = verdict(&clean(), Some(before), Some(after));
+        (verdict.outcome, ids(&verdict).join(" "))
+    };
+    let (none, twelve) = (counted(0), counted(12));
+    assert_eq!(of(&none, &none), (Outcome::Passed, String::new()));
+    assert_eq!(of(&twelve, &twelve), (Outcome::Passed, "error-log".to_owned()));
+    let (outcome, told) = of(&none, &twelve);
+    assert!(
+        outcome == Outcome::Warn && told.contains("error-log-entries-added"),
+        "{told}"
+    );
+    assert_eq!(
+        of(&none, &snapshot()).0,
+        Outcome::Inconclusive,
+        "it is not told any more"
+    );
+}
+
+#[test]
+fn heat_alone_is_no_failure_of_an_nvme_drive_and_any_other_warning_is() {
+    let of = |warning, passed, status| {
+        let told = Snapshot {
+            protocol: Protocol::Nvme,
+            attributes: Vec::new(),
+            passed,
+            exit_status: Some(status),
+            nvme: Some(NvmeHealth {
+                critical_warning: Some(warning),
+                media_errors: Some(0),
+                ..NvmeHealth::default()
+            }),
+            ..snapshot()
+        };
+        verdict(&clean(), Some(&told), Some(&told)).outcome
+    };
+    // smartctl calls a hot drive FAILED, since a bit is set.
+    assert_eq!(of(0b10, Some(false), 8), Outcome::Inconclusive);
+    assert_eq!(of(0b11, Some(false), 8), Outcome::Failed);
+    assert_eq!(
+        of(0b100_0000, Some(false), 8),
+        Outcome::Failed,
+        "a bit that is reserved"
+    );
+    assert_eq!(of(0, Some(false), 8), Outcome::Failed, "word and bits differ");
+    assert_eq!(of(0, Some(true), 0), Outcome::Passed);
+}
+
+#[test]
+fn a_failed_self_test_that_only_the_exit_status_tells_beside_newer_ones_is_told() {
+    let mut told = exited(128);
+    told.self_tests = vec![LogEntry {
+        kind: "Short offline".into(),
+        status: String::new(),
+        passed: Some(true),
+        hours: None,
+        lba: None,
+    }];
+    assert_eq!(fired(&both(&clean(), &told), "self-test-failed-before"), WARN);
+}
