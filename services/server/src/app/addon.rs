@@ -374,10 +374,10 @@ impl App {
     }
 }
 
-/// A frame's payload as others get it: as it came, unless something of it was corrected. Of a notification always as it was
-/// read: its bytes may say a key twice, a reserved word in the first.
+/// A frame's payload as others get it: as it came, unless something of it was corrected or put into our words. Of a
+/// notification always as it was read: its bytes may say a key twice, a reserved word in the first.
 fn relayed(read: &Read, raw: Option<&RawValue>) -> Arc<str> {
-    if read.warnings.is_empty() && !matches!(read.frame, Frame::Notification(_)) {
+    if read.as_it_came && !matches!(read.frame, Frame::Notification(_)) {
         return text(raw);
     }
     read.payload.to_string().into()

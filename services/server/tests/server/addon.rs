@@ -379,6 +379,23 @@ async fn a_recorded_job_of_an_existing_add_on_reaches_the_page_as_recorded() {
         })
         .filter(|(name, _)| name != "connected")
         .collect();
+    // The one word that is put into ours: existing add-ons say `warning`, and every page's filter knows `warn`.
+    let ours = |frame: &mut Value| {
+        let level = frame.pointer_mut("/payload/level");
+        level
+            .filter(|level| **level == "warning")
+            .map(|level| *level = "warn".into())
+            .is_some()
+    };
+    let mut expected: Vec<Value> = frames.clone();
+    let put = expected
+        .iter_mut()
+        .filter_map(|frame| ours(frame).then_some(()))
+        .count();
+    assert!(put > 0, "the recording has none");
+    shown.iter_mut().for_each(|(_, data)| {
+        ours(data);
+    });
     assert!(
         frames.len() > 100 && shown.len() > 50,
         "{} {}",
@@ -397,13 +414,13 @@ async fn a_recorded_job_of_an_existing_add_on_reaches_the_page_as_recorded() {
         socket.send(Message::text(frame.to_string())).await.unwrap();
     }
     shown.reverse();
-    for frame in frames.iter().filter(|frame| frame["type"] != "heartbeat") {
+    for frame in expected.iter().filter(|frame| frame["type"] != "heartbeat") {
         let mut sent = page.next().await.unwrap();
         assert_eq!(sent.data["addon_id"].take(), id);
         assert_eq!(
             (&sent.data["type"], &sent.data["payload"]),
             (&frame["type"], &frame["payload"]),
-            "relayed as it came, in order, heartbeats left out"
+            "relayed as it came but for that word, in order, heartbeats left out"
         );
         if shown
             .last()
