@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
+use wire::Time;
 
 use crate::channel::Channel;
 use crate::message::{cut, one_line};
+use crate::url::Address;
 
 /// Longest wait that a service may ask for; more is cut to this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3600);
@@ -47,11 +50,25 @@ impl Failed {
     }
 }
 
-/// Judges an HTTP answer. `retry_after` is the header's value.
+/// What counts of the head of an HTTP answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Its status.
+    pub status: u16,
+    /// `Retry-After`: seconds, or a date.
+    pub retry_after: Option<&'a str>,
+    /// `Date`: the sender's clock, by which such a date is meant.
+    pub date: Option<&'a str>,
+    /// `Location`.
+    pub location: Option<&'a str>,
+}
+
+/// Judges an HTTP answer that came at `now`.
 ///
 /// # Errors
 /// When the message was not taken.
-pub fn judge(channel: &Channel, status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<String, Failed> {
+pub fn judge(channel: &Channel, head: Head<'_>, body: &[u8], now: Time) -> Result<String, Failed> {
+    let status = head.status;
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let words = words(json.as_ref(), body);
     let refused_inside = match channel {
@@ -81,7 +98,9 @@ pub fn judge(channel: &Channel, status: u16, retry_after: Option<&str>, body: &[
     };
     let mut failed = Failed::passing(told.trim_end());
     if (300..400).contains(&status) {
-        failed.words.push_str(" (redirects are not followed)");
+        // The address is wrong, and stays so: a secret goes only where it was typed for.
+        failed = Failed::lasting(format!("{}{}", failed.words, moved(head.location)));
+        return Err(failed);
     }
     let limited =
         status == 429 || json.as_ref().and_then(|j| j.get("error")).and_then(Value::as_str) == Some("ratelimited");
@@ -94,14 +113,37 @@ pub fn judge(channel: &Channel, status: u16, retry_after: Option<&str>, body: &[
     if failed.gone {
         failed.retry = false;
     }
-    failed.after = wait(retry_after, json.as_ref()).map(|wait| wait.min(RETRY_AFTER_MAX));
+    failed.after = wait(head, json.as_ref(), now).map(|wait| wait.min(RETRY_AFTER_MAX));
     Err(failed)
 }
 
-/// Seconds in `Retry-After`, else in Telegram's and Discord's bodies.
-fn wait(header: Option<&str>, json: Option<&Value>) -> Option<Duration> {
-    let seconds = header
-        .and_then(|text| text.trim().parse::<f64>().ok())
+/// Where a redirect leads, and what to do. Only the server is named: the path may hold a secret.
+fn moved(location: Option<&str>) -> String {
+    let to = location.and_then(|location| match location.contains("://") {
+        true => Address::parse(location).ok().map(|address| address.origin()),
+        false => Some("another path of the same server".to_owned()),
+    });
+    let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
+    format!("; a redirect{to} is not followed: set the channel to the address that it leads to")
+}
+
+/// Seconds from `now` to a date of a header, by the clock of whoever sent it where that is known.
+fn until(text: &str, date: Option<&str>, now: Time) -> Option<f64> {
+    let read = |text: &str| {
+        DateTimeParser::new()
+            .relaxed_weekday(true)
+            .parse_timestamp(text.trim())
+            .ok()
+    };
+    let from = date.and_then(read).unwrap_or(now);
+    Some(read(text)?.duration_since(from).as_secs_f64().max(0.0))
+}
+
+/// How long to wait: `Retry-After`, else what stands in Telegram's and Discord's bodies.
+fn wait(head: Head<'_>, json: Option<&Value>, now: Time) -> Option<Duration> {
+    let seconds = head
+        .retry_after
+        .and_then(|text| text.trim().parse::<f64>().ok().or_else(|| until(text, head.date, now)))
         .or_else(|| json?.pointer("/parameters/retry_after")?.as_f64())
         .or_else(|| json?.get("retry_after")?.as_f64())?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(1e6)))
@@ -261,7 +303,6 @@ mod tests {
             ),
             (&pushover, 200, None, r#"{"status":0}"#, "200 OK", false, None),
             ("https://h/x", 404, None, "nope", "404: nope", true, None),
-            ("https://h/x", 302, None, "", "redirects are not followed", true, None),
             (
                 "https://h/x",
                 503,
@@ -272,7 +313,12 @@ mod tests {
                 Some(RETRY_AFTER_MAX.as_secs_f64()),
             ),
         ] {
-            let failed = judge(&channel(address), status, header, body.as_bytes()).unwrap_err();
+            let head = Head {
+                status,
+                retry_after: header,
+                ..Head::default()
+            };
+            let failed = judge(&channel(address), head, body.as_bytes(), Time::UNIX_EPOCH).unwrap_err();
             assert!(failed.words.contains(words), "{address} {status}: {}", failed.words);
             assert_eq!(failed.retry, retry, "{address} {status}");
             assert_eq!(
@@ -281,9 +327,88 @@ mod tests {
                 "{address} {status}"
             );
         }
-        assert!(judge(&channel("https://h/x"), 410, None, b"").unwrap_err().gone);
-        assert!(judge(&channel("tgram://1:a/2"), 200, None, br#"{"ok":true}"#).is_ok());
-        assert!(judge(&channel(&pushover), 200, None, br#"{"status":1,"request":"x"}"#).is_ok());
-        assert_eq!(judge(&channel("slack://A/B/C"), 200, None, b"ok").unwrap(), "200 ok");
+        assert!(answered("https://h/x", 410, b"").unwrap_err().gone);
+        assert!(answered("tgram://1:a/2", 200, br#"{"ok":true}"#).is_ok());
+        assert!(answered(&pushover, 200, br#"{"status":1,"request":"x"}"#).is_ok());
+        assert_eq!(answered("slack://A/B/C", 200, b"ok").unwrap(), "200 ok");
+    }
+
+    fn answered(address: &str, status: u16, body: &[u8]) -> Result<String, Failed> {
+        let head = Head {
+            status,
+            ..Head::default()
+        };
+        judge(&channel(address), head, body, Time::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_redirect_is_a_wrong_address_and_its_path_is_not_told() {
+        for (address, status, location, says) in [
+            (
+                "https://h/x",
+                301,
+                Some("https://other.example:8443/hooks/SECRET?token=SECRET"),
+                "to https://other.example:8443 is not followed",
+            ),
+            (
+                "https://h/x",
+                302,
+                Some("/hooks/SECRET/"),
+                "another path of the same server",
+            ),
+            ("https://h/x", 307, Some("://SECRET"), "a redirect is not followed"),
+            ("discord://1/t", 308, None, "set the channel to the address"),
+            ("ntfy://t", 304, None, "answered 304 Not Modified"),
+        ] {
+            let head = Head {
+                status,
+                location,
+                retry_after: Some("5"),
+                ..Head::default()
+            };
+            let failed = judge(&channel(address), head, b"", Time::UNIX_EPOCH).unwrap_err();
+            assert!(failed.words.contains(says), "{address} {status}: {}", failed.words);
+            assert!(!failed.words.contains("SECRET"), "{}", failed.words);
+            assert_eq!(
+                (failed.retry, failed.gone, failed.after),
+                (false, false, None),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_as_a_date_by_the_senders_clock() {
+        let now: Time = "2026-11-20T06:00:00Z".parse().unwrap();
+        let date = "Fri, 20 Nov 2026 06:00:00 GMT";
+        for (retry_after, date, after) in [
+            ("120", None, Some(120)),
+            (" 7 ", Some("nonsense"), Some(7)),
+            ("Fri, 20 Nov 2026 06:02:00 GMT", Some(date), Some(120)),
+            // The box's clock is years behind, or ahead: the sender's own counts.
+            (
+                "Sun, 20 Nov 2033 06:00:30 GMT",
+                Some("Sun, 20 Nov 2033 06:00:00 GMT"),
+                Some(30),
+            ),
+            ("Fri, 20 Nov 2026 06:00:45 GMT", None, Some(45)),
+            ("Fri, 20 Nov 2026 05:00:00 GMT", Some(date), Some(0)),
+            (
+                "Fri, 20 Nov 2099 05:00:00 GMT",
+                Some(date),
+                Some(RETRY_AFTER_MAX.as_secs()),
+            ),
+            ("-5", None, None),
+            ("soon", Some(date), None),
+        ] {
+            let head = Head {
+                status: 503,
+                retry_after: Some(retry_after),
+                date,
+                location: None,
+            };
+            let failed = judge(&channel("https://h/x"), head, b"", now).unwrap_err();
+            assert_eq!(failed.after.map(|after| after.as_secs()), after, "{retry_after}");
+        }
     }
 }

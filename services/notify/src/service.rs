@@ -7,6 +7,7 @@ use wire::Time;
 use crate::channel::Channel;
 use crate::provider::{Fields, provider};
 use crate::rule::{BadSetting, Digest, QuietHours, Rule, check_rules};
+use crate::send::Attempt;
 use crate::url;
 
 /// Channels of one box, at most.
@@ -166,6 +167,17 @@ impl Service {
         }
         self.quiet_hours.as_ref().map_or(Ok(()), QuietHours::check)?;
         self.digest.as_ref().map_or(Ok(()), Digest::check)
+    }
+
+    /// What a service answered, without the channel's secrets.
+    pub(crate) fn scrubbed(&self, mut attempt: Attempt) -> Attempt {
+        if let Some(provider) = provider(&self.service_type) {
+            attempt.answer = provider.scrubbed(&self.fields, &attempt.answer);
+            if let Some(failed) = &mut attempt.failed {
+                failed.words = provider.scrubbed(&self.fields, &failed.words);
+            }
+        }
+        attempt
     }
 
     /// The form as it may be shown.

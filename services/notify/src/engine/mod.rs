@@ -263,9 +263,8 @@ impl Engine {
             Some(service) if !service.enabled => given_up("the channel is switched off"),
             Some(service) => match service.channel() {
                 Ok(channel) => {
-                    self.sender
-                        .send(&channel, &waiting.message, &waiting.done, host.now())
-                        .await
+                    let sent = self.sender.send(&channel, &waiting.message, &waiting.done, host.now());
+                    service.scrubbed(sent.await)
                 }
                 Err(bad) => given_up(&format!("the channel cannot be used: {bad}")),
             },
@@ -379,7 +378,10 @@ impl Engine {
         let id = format!("kiln-test-{}", uuid::Uuid::now_v7());
         let message = message::test(facts, &service.name, words, id, now);
         let attempt = match service.channel() {
-            Ok(channel) => self.sender.send(&channel, &message, &BTreeSet::new(), now).await,
+            Ok(channel) => {
+                let attempt = self.sender.send(&channel, &message, &BTreeSet::new(), now).await;
+                service.scrubbed(attempt)
+            }
             Err(bad) => given_up(&bad.to_string()),
         };
         let mut line = Delivery::of(service, &message, now);

@@ -5,6 +5,7 @@
 
 mod list;
 mod mask;
+mod scrub;
 #[cfg(test)]
 mod tests;
 

@@ -7,21 +7,22 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use wire::Time;
 
 use super::{Roots, resolve};
-use crate::answer::{Failed, judge};
+use crate::answer::{Failed, Head, judge};
 use crate::channel::Channel;
 use crate::request::Request;
 
 /// Most of an answer that is read, in bytes: error texts are short.
 const ANSWER_MAX: usize = 64 << 10;
 
-pub(super) async fn send(roots: &Roots, channel: &Channel, request: &Request) -> Result<String, Failed> {
+pub(super) async fn send(roots: &Roots, channel: &Channel, request: &Request, now: Time) -> Result<String, Failed> {
     let address = &request.address;
     let mut last = None;
     for place in resolve(&address.host, address.port).await? {
         match TcpStream::connect(place).await {
-            Ok(stream) => return over(roots, channel, request, stream).await,
+            Ok(stream) => return over(roots, channel, request, stream, now).await,
             Err(error) => last = Some(format!("connecting to {} ({}): {error}", address.host, place.ip())),
         }
     }
@@ -30,9 +31,15 @@ pub(super) async fn send(roots: &Roots, channel: &Channel, request: &Request) ->
     ))
 }
 
-async fn over(roots: &Roots, channel: &Channel, request: &Request, stream: TcpStream) -> Result<String, Failed> {
+async fn over(
+    roots: &Roots,
+    channel: &Channel,
+    request: &Request,
+    stream: TcpStream,
+    now: Time,
+) -> Result<String, Failed> {
     if !request.address.tls {
-        return speak(channel, request, stream).await;
+        return speak(channel, request, stream, now).await;
     }
     let config = if request.insecure { &roots.lax } else { &roots.strict };
     let name = ServerName::try_from(request.address.host.clone())
@@ -41,10 +48,10 @@ async fn over(roots: &Roots, channel: &Channel, request: &Request, stream: TcpSt
         .connect(name, stream)
         .await
         .map_err(|error| Failed::passing(format!("TLS with {}: {error}", request.address.host)))?;
-    speak(channel, request, stream).await
+    speak(channel, request, stream, now).await
 }
 
-async fn speak<S>(channel: &Channel, request: &Request, stream: S) -> Result<String, Failed>
+async fn speak<S>(channel: &Channel, request: &Request, stream: S, now: Time) -> Result<String, Failed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -67,18 +74,25 @@ where
     let answer = async {
         let answer = sender.send_request(asked).await.map_err(lost)?;
         let status = answer.status().as_u16();
-        let retry_after = answer
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let headers = answer.headers().clone();
         // An answer that is too long or breaks off still has its status.
         let body = Limited::new(answer.into_body(), ANSWER_MAX)
             .collect()
             .await
             .map(|body| body.to_bytes())
             .unwrap_or_default();
-        judge(channel, status, retry_after.as_deref(), &body)
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|value: &http::HeaderValue| value.to_str().ok())
+        };
+        let head = Head {
+            status,
+            retry_after: text("retry-after"),
+            date: text("date"),
+            location: text("location"),
+        };
+        judge(channel, head, &body, now)
     }
     .await;
     driving.abort();

@@ -61,7 +61,7 @@ impl Sender {
             if attempt.done.contains(&request.target) {
                 continue;
             }
-            match bounded(http::send(&self.roots, channel, &request)).await {
+            match bounded(http::send(&self.roots, channel, &request, now)).await {
                 Ok(answer) => {
                     attempt.done.insert(request.target.clone());
                     attempt.answer = answer;

@@ -233,6 +233,34 @@ async fn a_url_is_tried_before_it_is_kept_and_errors_are_in_the_services_words()
 }
 
 #[tokio::test]
+async fn a_redirect_is_told_in_the_history_once_and_without_the_secret() {
+    let box_ = Box_::claimed().await;
+    let mut client = box_.admin().await;
+    let receiver = Receiver::start().await;
+    let id = channel(&box_, &receiver).await;
+    receiver.answers(302);
+    happen(&box_, "job.failed", Severity::Critical).await;
+    receiver.wait(1).await;
+    let mut line = Value::Null;
+    for _ in 0..600 {
+        let history = client.get(&format!("/api/notifications/history?service_id={id}")).await;
+        line = history.json()[0].clone();
+        if line["status"] == "failed" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(
+        (&line["status"], &line["attempts"]),
+        (&"failed".into(), &1.into()),
+        "{line}"
+    );
+    let why = line["error_message"].as_str().unwrap();
+    assert!(why.contains("302") && why.contains("is not followed"), "{why}");
+    assert_eq!(line.get("next_at"), None, "it is not tried again: {line}");
+}
+
+#[tokio::test]
 async fn an_event_is_told_once_also_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
