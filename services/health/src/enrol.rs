@@ -249,9 +249,11 @@ impl Agent {
 
     /// Whether this session is one of its own and has not ended.
     pub fn has(&self, session_hash: &str, now: Time) -> bool {
+        // One that ends later than a new one would was given before the clock was set back: it would live for years.
+        let latest = now.checked_add(SESSION).unwrap_or(Time::MAX);
         self.sessions
             .iter()
-            .any(|(hash, end)| hash == session_hash && *end > now)
+            .any(|(hash, end)| hash == session_hash && *end > now && *end <= latest)
     }
 }
 
@@ -350,6 +352,16 @@ mod tests {
             agent.admit(name, at(1));
         }
         assert!(!agent.has("a", at(2)) && agent.has("b", at(2)) && agent.sessions.len() == 4);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_session_for_years() {
+        let mut agent = agent(&SigningKey::from_bytes(&[7; 32]));
+        let at = |s: i64| Time::from_second(s).unwrap();
+        agent.admit("a", at(1_000_000_000));
+        assert!(agent.has("a", at(1_000_000_000)) && !agent.has("a", at(5)));
+        agent.admit("b", at(5));
+        assert!(agent.has("b", at(6)), "it comes again and is let in");
     }
 
     #[test]

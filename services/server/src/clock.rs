@@ -4,7 +4,7 @@
 //! instead of sleeping.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use wire::Time;
@@ -24,6 +24,8 @@ pub struct Clock {
     start: Instant,
     /// Milliseconds that tests have moved it ahead.
     ahead: Arc<AtomicU64>,
+    /// Seconds by which tests have set the time that people read.
+    set: Arc<AtomicI64>,
 }
 
 impl Default for Clock {
@@ -31,6 +33,7 @@ impl Default for Clock {
         Self {
             start: Instant::now(),
             ahead: Arc::default(),
+            set: Arc::default(),
         }
     }
 }
@@ -39,7 +42,9 @@ impl Clock {
     /// This moment.
     pub fn now(&self) -> Now {
         let ahead = Duration::from_millis(self.ahead.load(Ordering::Relaxed));
+        let set = jiff::SignedDuration::from_secs(self.set.load(Ordering::Relaxed));
         let wall = Time::now().checked_add(ahead).unwrap_or(Time::MAX);
+        let wall = wall.checked_add(set).unwrap_or(wall);
         Now {
             mono: self.start.elapsed() + ahead,
             wall: Time::from_microsecond(wall.as_microsecond()).unwrap_or(wall),
@@ -50,5 +55,10 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         self.ahead
             .fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Sets the time that people read, forward or back by so many seconds, as NTP does: for tests.
+    pub fn set(&self, by: i64) {
+        self.set.fetch_add(by, Ordering::Relaxed);
     }
 }

@@ -237,13 +237,13 @@ impl App {
             && let Some((name, password)) = &setup.admin
         {
             let hash = hasher.hash(password.clone()).await?;
-            vault.add_user(name, hash, now.wall).await?;
+            vault.add_user(name, hash, now).await?;
             tracing::info!(user = name, "the box claimed itself with ADMIN_PASSWORD");
         }
         let addons = Addons::open(store.clone())?;
         if let Some(token) = &setup.agent_token {
             addons.ensure_agent(now.wall).await?;
-            vault.admit(token, AGENT, now.wall);
+            vault.admit(token, AGENT, now);
         }
         let claimed = vault.has_users();
         let claim = if claimed {
@@ -329,7 +329,7 @@ impl App {
                     app.keep_seen().await;
                 }
                 if ticks.is_multiple_of(300)
-                    && let Err(error) = app.vault.sweep(app.clock.now().wall).await
+                    && let Err(error) = app.vault.sweep(app.clock.now()).await
                 {
                     tracing::warn!(%error, "ended sessions were not taken out of the table");
                 }

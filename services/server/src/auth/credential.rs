@@ -19,6 +19,7 @@ use wire::Time;
 
 use super::secret;
 use super::session::Origin;
+use crate::clock::Now;
 
 /// The table.
 pub const CREDENTIALS: Table<String, Credential> = Table::new("credentials");
@@ -38,7 +39,28 @@ pub struct Credential {
     pub created: Time,
     /// When it ends; `None` for never.
     pub expires: Option<Time>,
+    /// The same on the clock that only goes forward, which counts: the other may be set by years.
+    #[serde(skip)]
+    pub(super) ends: Ends,
 }
+
+/// When a credential that ends does so, on the clock of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// It does not end.
+    #[default]
+    Never,
+    /// It was made by this process: this alone counts, whatever happens to the time that people read.
+    At(Duration),
+    /// It was made by an earlier one, whose clock is gone: it ends by the time that people read, and then at the latest.
+    Latest(Duration),
+}
+
+/// How far the two clocks drift apart in a day without one being set.
+const CLOCKS_APART: Duration = Duration::from_secs(10);
+
+/// How far a clock may have been put back between two runs before what was made in its future ends.
+const SET_BACK: Duration = Duration::from_secs(600);
 
 /// What a credential is and opens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +121,59 @@ fn token_key(token: &str) -> String {
 }
 
 impl Credential {
-    pub(super) fn is_valid(&self, now: Time) -> bool {
-        self.expires.is_none_or(|end| now < end)
+    /// One that is made now, and ends after `lasts` where it ends.
+    pub(crate) fn new(kind: Kind, lasts: Option<Duration>, now: Now) -> Self {
+        Self {
+            kind,
+            created: now.wall,
+            expires: lasts.map(|lasts| now.wall.checked_add(lasts).unwrap_or(Time::MAX)),
+            ends: lasts.map_or(Ends::Never, |lasts| Ends::At(now.mono + lasts)),
+        }
+    }
+
+    /// One that an earlier process kept; this one began to count at zero.
+    fn kept(mut self) -> Self {
+        if let Some(expires) = self.expires {
+            let lasts = Duration::try_from(expires.duration_since(self.created)).unwrap_or_default();
+            self.ends = Ends::Latest(lasts);
+        }
+        self
+    }
+
+    pub(super) fn is_valid(&self, now: Now) -> bool {
+        match self.ends {
+            Ends::Never => true,
+            Ends::At(end) => now.mono < end,
+            Ends::Latest(end) => {
+                let made = now
+                    .wall
+                    .checked_add(SET_BACK)
+                    .is_ok_and(|latest| self.created <= latest);
+                made && now.mono < end && self.expires.is_none_or(|expires| now.wall < expires)
+            }
+        }
+    }
+
+    /// When it ends in the time that people read, as that is now: as it was told first, unless the clock was set since.
+    pub(super) fn ends_at(&self, now: Now) -> Time {
+        let (Ends::At(end) | Ends::Latest(end)) = self.ends else {
+            return Time::MAX;
+        };
+        let at = now.wall.checked_add(end.saturating_sub(now.mono)).unwrap_or(Time::MAX);
+        let Some(told) = self.expires else { return at };
+        match self.ends {
+            Ends::Latest(_) => told.min(at),
+            Ends::At(_) | Ends::Never if at.duration_since(told).unsigned_abs() < CLOCKS_APART => told,
+            Ends::At(_) | Ends::Never => at,
+        }
+    }
+
+    /// By what those that end are ordered: the first to end first.
+    fn order(&self) -> Duration {
+        match self.ends {
+            Ends::Never => Duration::MAX,
+            Ends::At(end) | Ends::Latest(end) => end,
+        }
     }
 }
 
@@ -110,7 +183,11 @@ impl Vault {
     /// # Errors
     /// When the store cannot be read.
     pub fn open(store: Store) -> store::Result<Self> {
-        let all = store.read(|r| CREDENTIALS.all(r))?.into_iter().collect();
+        let all = store.read(|r| CREDENTIALS.all(r))?;
+        let all = all
+            .into_iter()
+            .map(|(key, credential)| (key, credential.kept()))
+            .collect();
         Ok(Self {
             store,
             all: RwLock::new(all),
@@ -156,20 +233,48 @@ impl Vault {
     ///
     /// # Errors
     /// When it is not on the medium.
-    pub async fn add_user(&self, name: &str, password: String, now: Time) -> store::Result<()> {
+    pub async fn add_user(&self, name: &str, password: String, now: Now) -> store::Result<()> {
         let kind = Kind::User {
             name: name.to_owned(),
             password,
         };
-        self.put(
-            user_key(name),
-            Credential {
-                kind,
-                created: now,
-                expires: None,
-            },
-        )
-        .await
+        self.put(user_key(name), Credential::new(kind, None, now)).await
+    }
+
+    /// Calls a person otherwise, in one transaction with the person's sessions; false if somebody else has that name.
+    ///
+    /// # Errors
+    /// When it is not on the medium; nothing is changed then.
+    pub async fn rename(&self, old: &str, new: &str) -> store::Result<bool> {
+        let (from, to) = (user_key(old), user_key(new));
+        let rows: Option<Vec<(String, Credential)>> = self.with(|all| {
+            if from != to && all.contains_key(&to) {
+                return None;
+            }
+            let theirs = all.iter().filter_map(|(key, credential)| {
+                let mut row = credential.clone();
+                match &mut row.kind {
+                    Kind::User { name, .. } if *key == from => new.clone_into(name),
+                    Kind::Session { user, .. } if user == old => new.clone_into(user),
+                    Kind::User { .. } | Kind::Session { .. } | Kind::AddonToken { .. } => return None,
+                }
+                Some((if *key == from { to.clone() } else { key.clone() }, row))
+            });
+            Some(theirs.collect())
+        });
+        let Some(rows) = rows else { return Ok(false) };
+        let (was, kept) = (from.clone(), rows.clone());
+        self.store
+            .write(move |w| {
+                CREDENTIALS.delete(w, was.as_str())?;
+                kept.iter()
+                    .try_for_each(|(key, row)| CREDENTIALS.put(w, key.as_str(), row))
+            })
+            .await?;
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&from);
+        all.extend(rows);
+        Ok(true)
     }
 
     /// Name and password hash of the person that `login` means: a user name, or an e-mail address `NAME@…`.
@@ -192,7 +297,7 @@ impl Vault {
                 (those.len() >= most).then(|| {
                     those
                         .iter()
-                        .min_by_key(|(_, c)| c.expires)
+                        .min_by_key(|(_, c)| c.order())
                         .map(|(key, _)| (*key).clone())
                 })
             });
@@ -207,9 +312,8 @@ impl Vault {
     ///
     /// # Errors
     /// When it is not on the medium.
-    pub async fn new_token(&self, name: &str, now: Time) -> store::Result<(String, u64, Time)> {
+    pub async fn new_token(&self, name: &str, now: Now) -> store::Result<(String, u64, Time)> {
         let token = secret::new();
-        let expires = now.checked_add(TOKEN_UNBOUND).unwrap_or(Time::MAX);
         self.make_room("addon-token:", TOKENS_MAX).await?;
         let id = self
             .store
@@ -220,15 +324,9 @@ impl Vault {
             name: name.to_owned(),
             addon: None,
         };
-        self.put(
-            token_key(&token),
-            Credential {
-                kind,
-                created: now,
-                expires: Some(expires),
-            },
-        )
-        .await?;
+        let credential = Credential::new(kind, Some(TOKEN_UNBOUND), now);
+        let expires = credential.ends_at(now);
+        self.put(token_key(&token), credential).await?;
         Ok((token, id, expires))
     }
 
@@ -243,7 +341,7 @@ impl Vault {
     }
 
     /// What this add-on token opens.
-    pub fn token(&self, token: &str, now: Time) -> Option<Token> {
+    pub fn token(&self, token: &str, now: Now) -> Option<Token> {
         let key = token_key(token);
         let look = |all: &BTreeMap<String, Credential>| match &all.get(&key).filter(|c| c.is_valid(now))?.kind {
             Kind::AddonToken { id, addon, .. } => Some(Token {
@@ -267,11 +365,12 @@ impl Vault {
                 Some(Credential {
                     kind: Kind::AddonToken { addon: bound, .. },
                     expires,
+                    ends,
                     ..
                 }) if bound.is_none() => {
                     // In memory at once, so that of two that ask only one gets it.
                     *bound = Some(addon);
-                    *expires = None;
+                    (*expires, *ends) = (None, Ends::Never);
                     all.get(&token.key).cloned()
                 }
                 _ => None,
@@ -286,7 +385,7 @@ impl Vault {
     ///
     /// # Errors
     /// When it is not on the medium.
-    pub async fn rotate(&self, addon: u64, name: &str, now: Time) -> store::Result<(String, u64)> {
+    pub async fn rotate(&self, addon: u64, name: &str, now: Now) -> store::Result<(String, u64)> {
         let token = secret::new();
         let id = self
             .store
@@ -299,12 +398,7 @@ impl Vault {
             name: name.to_owned(),
             addon: Some(addon),
         };
-        let credential = Credential {
-            kind,
-            created: now,
-            expires: None,
-        };
-        self.put(token_key(&token), credential).await?;
+        self.put(token_key(&token), Credential::new(kind, None, now)).await?;
         Ok((token, id))
     }
 
@@ -351,28 +445,23 @@ impl Vault {
     }
 
     /// Admits a token for as long as this process lives: that of the built-in agent.
-    pub fn admit(&self, token: &str, addon: u64, now: Time) {
+    pub fn admit(&self, token: &str, addon: u64, now: Now) {
         let kind = Kind::AddonToken {
             id: 0,
             name: "built-in agent".to_owned(),
             addon: Some(addon),
         };
-        let credential = Credential {
-            kind,
-            created: now,
-            expires: None,
-        };
         self.fleeting
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(token_key(token), credential);
+            .insert(token_key(token), Credential::new(kind, None, now));
     }
 
     /// Takes ended sessions and tokens out of the table; says how many.
     ///
     /// # Errors
     /// When the medium does not take it.
-    pub async fn sweep(&self, now: Time) -> store::Result<usize> {
+    pub async fn sweep(&self, now: Now) -> store::Result<usize> {
         let ended: Vec<String> = self.with(|all| {
             all.iter()
                 .filter(|(_, c)| !c.is_valid(now))
@@ -402,8 +491,25 @@ mod tests {
         Vault::open(store::open(dir, &options).unwrap().store).unwrap()
     }
 
-    fn later(by: Duration) -> Time {
-        Time::UNIX_EPOCH.checked_add(by).unwrap()
+    const START: Now = Now {
+        mono: Duration::ZERO,
+        wall: Time::UNIX_EPOCH,
+    };
+
+    /// After so long, on both clocks.
+    fn later(by: Duration) -> Now {
+        Now {
+            mono: by,
+            ..set(by.as_secs().cast_signed())
+        }
+    }
+
+    /// At once, after the time that people read was set.
+    fn set(to: i64) -> Now {
+        Now {
+            wall: Time::from_second(to).unwrap(),
+            ..START
+        }
     }
 
     #[tokio::test]
@@ -411,11 +517,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cookie = {
             let vault = vault(dir.path());
-            vault
-                .log_in("ada", Origin::default(), Time::UNIX_EPOCH)
-                .await
-                .unwrap()
-                .0
+            vault.log_in("ada", Origin::default(), START).await.unwrap().0
         };
         let vault = vault(dir.path());
         let almost = later(SESSION - Duration::from_secs(1));
@@ -430,8 +532,8 @@ mod tests {
     async fn secrets_are_kept_as_hashes_only() {
         let dir = tempfile::tempdir().unwrap();
         let vault = vault(dir.path());
-        let (cookie, _) = vault.log_in("ada", Origin::default(), Time::UNIX_EPOCH).await.unwrap();
-        let (token, ..) = vault.new_token("shed", Time::UNIX_EPOCH).await.unwrap();
+        let (cookie, _) = vault.log_in("ada", Origin::default(), START).await.unwrap();
+        let (token, ..) = vault.new_token("shed", START).await.unwrap();
         let bytes = std::fs::read(dir.path().join(store::FILE_NAME)).unwrap();
         for secret in [cookie, token] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
@@ -447,24 +549,75 @@ mod tests {
     async fn a_token_that_is_bound_never_expires() {
         let dir = tempfile::tempdir().unwrap();
         let vault = vault(dir.path());
-        let (token, id, _) = vault.new_token("shed", Time::UNIX_EPOCH).await.unwrap();
+        let (token, id, _) = vault.new_token("shed", START).await.unwrap();
         let year = later(Duration::from_secs(365 * 86_400));
         assert_eq!(vault.token(&token, year), None, "unbound for more than an hour");
-        let found = vault.token(&token, Time::UNIX_EPOCH).unwrap();
+        let found = vault.token(&token, START).unwrap();
         assert_eq!((found.id, found.addon), (id, None));
         vault.bind(&found, 7).await.unwrap();
         assert_eq!(vault.token(&token, year).unwrap().addon, Some(7));
         assert!(vault.revoke(id).await.unwrap());
-        assert_eq!(vault.token(&token, Time::UNIX_EPOCH), None);
+        assert_eq!(vault.token(&token, START), None);
     }
 
     #[tokio::test]
     async fn what_has_ended_is_swept() {
         let dir = tempfile::tempdir().unwrap();
         let vault = vault(dir.path());
-        vault.log_in("ada", Origin::default(), Time::UNIX_EPOCH).await.unwrap();
-        vault.add_user("ada", "phc".into(), Time::UNIX_EPOCH).await.unwrap();
+        vault.log_in("ada", Origin::default(), START).await.unwrap();
+        vault.add_user("ada", "phc".into(), START).await.unwrap();
         assert_eq!(vault.sweep(later(SESSION)).await.unwrap(), 1);
         assert_eq!(vault.user("ADA@box.local").unwrap().0, "ada");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_by_years_neither_ends_a_session_nor_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        const YEARS: i64 = 6 * 365 * 86_400;
+        let cookie = {
+            let vault = vault(dir.path());
+            let (cookie, _) = vault.log_in("ada", Origin::default(), START).await.unwrap();
+            // NTP arrives: six years on, and the person is still there, for the rest of the day.
+            let (name, until) = vault.session(&cookie, set(YEARS)).unwrap();
+            assert_eq!(
+                (name.as_str(), until),
+                ("ada", Time::from_second(YEARS + 86_400).unwrap())
+            );
+            assert_eq!(vault.sweep(set(YEARS)).await.unwrap(), 0);
+            // Set back: a day is a day.
+            let (later_cookie, _) = vault.log_in("ada", Origin::default(), set(YEARS)).await.unwrap();
+            assert!(vault.session(&later_cookie, START).is_some());
+            let a_day_on = later(SESSION);
+            assert_eq!(vault.session(&later_cookie, a_day_on), None);
+            assert_eq!(vault.session(&cookie, a_day_on), None);
+            later_cookie
+        };
+        // After a start the time that people read is all there is: what was made in its future has no known age.
+        let vault = vault(dir.path());
+        assert_eq!(vault.session(&cookie, START), None, "years before its login");
+        assert!(vault.session(&cookie, set(YEARS - 60)).is_some(), "a minute before");
+        let stopped = Now {
+            mono: SESSION,
+            ..set(YEARS)
+        };
+        assert_eq!(
+            vault.session(&cookie, stopped),
+            None,
+            "the clock stands still, the day is over"
+        );
+        assert_eq!(vault.sweep(START).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_bound_ends_by_the_clock_that_only_goes_forward() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        let (token, ..) = vault.new_token("shed", START).await.unwrap();
+        assert!(vault.token(&token, set(1 << 31)).is_some());
+        let set_back = Now {
+            mono: TOKEN_UNBOUND,
+            ..set(-86_400)
+        };
+        assert_eq!(vault.token(&token, set_back), None);
     }
 }

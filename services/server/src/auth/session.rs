@@ -7,6 +7,7 @@ use wire::Time;
 
 use super::credential::{Credential, Kind, Vault};
 use super::secret;
+use crate::clock::Now;
 
 /// How long a session lasts.
 pub const SESSION: Duration = Duration::from_secs(24 * 3600);
@@ -70,32 +71,25 @@ impl Vault {
     ///
     /// # Errors
     /// When it is not on the medium.
-    pub async fn log_in(&self, user: &str, from: Origin, now: Time) -> store::Result<(String, Time)> {
+    pub async fn log_in(&self, user: &str, from: Origin, now: Now) -> store::Result<(String, Time)> {
         let cookie = secret::new();
-        let expires = now.checked_add(SESSION).unwrap_or(Time::MAX);
         self.make_room("session:", SESSIONS_MAX).await?;
         let kind = Kind::Session {
             user: user.to_owned(),
             from,
         };
-        self.put(
-            session_key(&cookie),
-            Credential {
-                kind,
-                created: now,
-                expires: Some(expires),
-            },
-        )
-        .await?;
+        let credential = Credential::new(kind, Some(SESSION), now);
+        let expires = credential.ends_at(now);
+        self.put(session_key(&cookie), credential).await?;
         Ok((cookie, expires))
     }
 
     /// Whose session this cookie's value is, and when it ends.
-    pub fn session(&self, cookie: &str, now: Time) -> Option<(String, Time)> {
+    pub fn session(&self, cookie: &str, now: Now) -> Option<(String, Time)> {
         self.with(|all| {
             let credential = all.get(&session_key(cookie)).filter(|c| c.is_valid(now))?;
             match &credential.kind {
-                Kind::Session { user, .. } => Some((user.clone(), credential.expires.unwrap_or(Time::MAX))),
+                Kind::Session { user, .. } => Some((user.clone(), credential.ends_at(now))),
                 Kind::User { .. } | Kind::AddonToken { .. } => None,
             }
         })
@@ -130,13 +124,13 @@ impl Vault {
     }
 
     /// The sessions of a person, the newest first; `own` is the cookie of who asks.
-    pub fn sessions(&self, of: &str, own: &str, now: Time) -> Vec<Row> {
+    pub fn sessions(&self, of: &str, own: &str, now: Now) -> Vec<Row> {
         let own = session_key(own);
         let row = |(key, credential): (&String, &Credential)| match &credential.kind {
             Kind::Session { user, from } if user == of && credential.is_valid(now) => Some(Row {
                 id: name(key),
                 created: credential.created,
-                expires: credential.expires.unwrap_or(Time::MAX),
+                expires: credential.ends_at(now),
                 from: from.clone(),
                 is_own: *key == own,
             }),

@@ -53,7 +53,7 @@ pub(super) fn check_token(app: &App, peer: Peer, token: Option<&str>) -> Result<
     let key = peer.key();
     app.tokens(|limit| limit.allow(now.mono, &key)).map_err(Refusal::wait)?;
     let Some(token) = token else { return Err(wrong()) };
-    app.vault.token(token, now.wall).ok_or_else(|| {
+    app.vault.token(token, now).ok_or_else(|| {
         app.tokens(|limit| limit.failed(now.mono, &key));
         wrong()
     })
@@ -105,7 +105,7 @@ pub async fn new_token(
     if !form.name.is_empty() {
         check_name(&form.name)?;
     }
-    let now = app.clock.now().wall;
+    let now = app.clock.now();
     let (token, id, expires) = app.vault.new_token(&form.name, now).await?;
     let message = format!("{} made add-on token {id}", person.name);
     app.record_act(
@@ -121,7 +121,7 @@ pub async fn new_token(
         id,
         token,
         name: form.name,
-        created_at: now,
+        created_at: now.wall,
         expires_at: Some(expires),
     };
     Ok((StatusCode::CREATED, Answered(body)).into_response())
@@ -207,7 +207,7 @@ pub async fn register(
         Some(manifest) => Some((read_manifest(&manifest)?, manifest.kept)),
         None => None,
     };
-    let now = app.clock.now().wall;
+    let now = app.clock.now();
     let secret = match form.token {
         Some(token) if !token.is_empty() => token,
         _ => app.vault.new_token(&form.name, now).await?.0,
@@ -219,7 +219,7 @@ pub async fn register(
             Refusal::new("token-used", 409, "The add-on token belongs to another add-on").with("make a new one"),
         );
     }
-    let mut addon = app.addons.add(now, &form.name, &form.url).await?;
+    let mut addon = app.addons.add(now.wall, &form.name, &form.url).await?;
     if let Some(((_, version, description), manifest)) = manifest {
         (addon.version, addon.description, addon.manifest) = (version, description, manifest);
         app.addons.put(addon.clone()).await?;
@@ -455,7 +455,7 @@ pub async fn rotate_token(
 ) -> Result<Answered<AddonTokenRotated>, Refusal> {
     let addon = find(&app, &id)?;
     not_the_agent(&addon)?;
-    let (token, number) = app.vault.rotate(addon.id, &addon.name, app.clock.now().wall).await?;
+    let (token, number) = app.vault.rotate(addon.id, &addon.name, app.clock.now()).await?;
     let message = format!("{} gave add-on {} a new token", person.name, addon.name);
     app.record_act(
         act(

@@ -56,7 +56,7 @@ pub async fn change_password(
     password::check_length(&form.new)?;
     check_own(&app, peer, &person, form.old).await?;
     let hash = app.hasher.hash(form.new).await?;
-    app.vault.add_user(&person.name, hash, app.clock.now().wall).await?;
+    app.vault.add_user(&person.name, hash, app.clock.now()).await?;
     let ended = app.vault.end_sessions(Some(&person.name), Some(&person.secret)).await?;
     let message = format!("{} changed the password", person.name);
     app.record_act(
@@ -126,7 +126,7 @@ pub struct SessionView {
 /// One's own sessions, the newest first.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = Vec<SessionView>), LoggedIn))]
 pub async fn sessions(State(app): State<Arc<App>>, person: Person) -> Answered<Vec<SessionView>> {
-    let rows = app.vault.sessions(&person.name, &person.secret, app.clock.now().wall);
+    let rows = app.vault.sessions(&person.name, &person.secret, app.clock.now());
     let view = |row: crate::auth::session::Row| SessionView {
         id: row.id,
         created: row.created,

@@ -51,7 +51,7 @@ pub fn of(app: &App, headers: &HeaderMap) -> Option<Person> {
         true => bearer(headers)?,
         false => cookie(headers)?,
     };
-    let (name, expires) = app.vault.session(secret, app.clock.now().wall)?;
+    let (name, expires) = app.vault.session(secret, app.clock.now())?;
     Some(Person {
         name,
         expires,

@@ -124,14 +124,14 @@ pub async fn claim(
         .map_err(|_| Refusal::new("internal", 500, "The claim was not stored"))??;
     let (cookie, expires) = app
         .vault
-        .log_in(&form.username, origin(peer, &headers), app.clock.now().wall)
+        .log_in(&form.username, origin(peer, &headers), app.clock.now())
         .await?;
     with_cookie(form.username, expires, &cookie, way)
 }
 
 /// Stores who has claimed the box; where it was claimed before, whoever was logged in no longer is.
 async fn store_owner(app: &App, name: &str, hash: String) -> store::Result<()> {
-    app.vault.add_user(name, hash, app.clock.now().wall).await?;
+    app.vault.add_user(name, hash, app.clock.now()).await?;
     app.vault.end_sessions(None, None).await.map(|_| ())
 }
 
@@ -176,7 +176,7 @@ pub async fn log_in(
     let name = check_login(&app, peer, form).await?;
     let (cookie, expires) = app
         .vault
-        .log_in(&name, origin(peer, &headers), app.clock.now().wall)
+        .log_in(&name, origin(peer, &headers), app.clock.now())
         .await?;
     with_cookie(name, expires, &cookie, way)
 }
@@ -194,7 +194,7 @@ pub async fn vigil_log_in(
     let name = check_login(&app, peer, form).await?;
     let (token, _) = app
         .vault
-        .log_in(&name, origin(peer, &headers), app.clock.now().wall)
+        .log_in(&name, origin(peer, &headers), app.clock.now())
         .await?;
     let header = set_cookie(&token, SESSION.as_secs(), way)?;
     let body = json!({ "success": true, "token": token, "username": name, "must_change_password": false });

@@ -160,7 +160,7 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
             },
             _ = keep_alive.tick() => put(send, ":\n\n".to_owned()).await?,
             _ = recheck.tick() => {
-                if app.vault.session(&person.secret, app.clock.now().wall).is_none() {
+                if app.vault.session(&person.secret, app.clock.now()).is_none() {
                     return put(send, "event: logout\ndata: {}\n\n".to_owned()).await;
                 }
             }

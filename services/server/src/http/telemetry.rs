@@ -114,7 +114,7 @@ impl Listening {
                 }
                 _ = self.keep_alive.tick() => return Some(":\n\n".to_owned()),
                 _ = self.recheck.tick() => {
-                    self.app.vault.session(&self.session, self.app.clock.now().wall)?;
+                    self.app.vault.session(&self.session, self.app.clock.now())?;
                 }
                 () = crate::app::stopped(&mut self.stopping) => return None,
             }

@@ -263,11 +263,11 @@ mod tests {
     }
 
     fn credential(kind: Kind) -> Credential {
-        Credential {
-            kind,
-            created: Time::UNIX_EPOCH,
-            expires: None,
-        }
+        let now = crate::clock::Now {
+            mono: std::time::Duration::ZERO,
+            wall: Time::UNIX_EPOCH,
+        };
+        Credential::new(kind, None, now)
     }
 
     fn laid(opened: &Opened) -> Vec<Row> {
