@@ -25,10 +25,10 @@ use super::notifications::{Done, done};
 use super::person::Person;
 use super::smart::{Asked, Of, of};
 use super::told::drive::{HealthTotals, HostDrive, HostDriveIdentity, HostDrives, alerts};
-use super::told::host::{HostDriveLines, HostHistory, HostLast, HostView, Hosts, HostsLast, ReportInterval, lowest};
+use super::told::front::{AuthStatus, Version, VersionCheck};
+use super::told::host::{HostDriveLines, HostHistory, HostLast, HostView, Hosts, HostsLast, lowest};
 use super::told::smart::{ActiveAlerts, DELETED, Deleted, HealthScore, HostAlerts, HostStats};
 use crate::app::App;
-use crate::fleet::INTERVALS;
 
 fn unknown() -> Refusal {
     Refusal::new("host-unknown", 404, "There is no such host")
@@ -183,32 +183,34 @@ pub async fn stats(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Ho
 }
 
 /// Version of this server.
-#[utoipa::path(get, path = "/api/version", operation_id = "version", tag = "box", security(()), responses((status = 200, body = Value)))]
-pub async fn version() -> Answered<Value> {
-    Answered(json!({ "version": env!("CARGO_PKG_VERSION"), "name": "kiln" }))
+#[utoipa::path(get, path = "/api/version", operation_id = "version", tag = "box", security(()), responses((status = 200, body = Version)))]
+pub async fn version() -> Answered<Version> {
+    Answered(Version {
+        version: env!("CARGO_PKG_VERSION"),
+        name: "kiln",
+    })
 }
 
 /// Whether there is a newer version: this box asks nobody by itself, updates are brought to it.
-#[utoipa::path(get, path = "/api/version/check", operation_id = "version_check", tag = "box", security(()), responses((status = 200, body = Value)))]
-pub async fn version_check() -> Answered<Value> {
-    Answered(json!({
-        "current_version": env!("CARGO_PKG_VERSION"),
-        "latest_version": Value::Null,
-        "update_available": false,
-        "checked": false,
-    }))
+#[utoipa::path(get, path = "/api/version/check", operation_id = "version_check", tag = "box", security(()), responses((status = 200, body = VersionCheck)))]
+pub async fn version_check() -> Answered<VersionCheck> {
+    Answered(VersionCheck {
+        current_version: env!("CARGO_PKG_VERSION"),
+        latest_version: None,
+        update_available: false,
+        checked: false,
+    })
 }
 
 /// Whether somebody is logged in, and whether the box is claimed.
-#[utoipa::path(get, path = "/api/auth/status", operation_id = "auth_status", tag = "session", security(()), responses((status = 200, body = Value)))]
-pub async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) -> Answered<Value> {
-    let claimed = app.hub(crate::hub::Hub::is_claimed);
-    Answered(json!({
-        "authenticated": person.is_some(),
-        "auth_enabled": true,
-        "username": person.map(|person| person.name),
-        "claimed": claimed,
-    }))
+#[utoipa::path(get, path = "/api/auth/status", operation_id = "auth_status", tag = "session", security(()), responses((status = 200, body = AuthStatus)))]
+pub async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) -> Answered<AuthStatus> {
+    Answered(AuthStatus {
+        authenticated: person.is_some(),
+        auth_enabled: true,
+        username: person.map(|person| person.name),
+        claimed: app.hub(crate::hub::Hub::is_claimed),
+    })
 }
 
 /// Names that people gave to drives.
@@ -275,49 +277,6 @@ pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias
         true => Ok(done("ok")),
         false => Err(unknown()),
     }
-}
-
-/// How often host agents are told to report.
-#[utoipa::path(get, path = "/api/settings/agents/report_interval", operation_id = "report_interval", tag = "hosts", responses((status = 200, body = ReportInterval), LoggedIn))]
-pub async fn interval(State(app): State<Arc<App>>, _: Person) -> Answered<ReportInterval> {
-    Answered(ReportInterval {
-        value: app.report_interval(),
-        choices: INTERVALS.to_vec(),
-    })
-}
-
-/// Body of [`set_interval`].
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct Interval {
-    /// Seconds.
-    value: u64,
-}
-
-/// Chooses how often host agents report; each learns it with its next report.
-#[utoipa::path(put, path = "/api/settings/agents/report_interval", operation_id = "report_interval_put", tag = "hosts", request_body = Interval,
-    responses((status = 200, body = ReportInterval), LoggedIn, Body, Stored, (status = 422, description = "`bad-interval`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn set_interval(
-    State(app): State<Arc<App>>,
-    person: Person,
-    Json(form): Json<Interval>,
-) -> Result<Answered<ReportInterval>, Refusal> {
-    if !INTERVALS.contains(&form.value) {
-        let what = format!("value: {}; expected one of {INTERVALS:?} seconds", form.value);
-        return Err(Refusal::new("bad-interval", 422, "Agents cannot be told this").with(what));
-    }
-    app.set_report_interval(form.value).await?;
-    let message = format!("{} had host agents report every {} s", person.name, form.value);
-    app.record_act(
-        act(
-            "host.interval",
-            Severity::Info,
-            message,
-            json!({ "seconds": form.value }),
-        ),
-        &person.name,
-    )
-    .await?;
-    Ok(interval(State(app), person).await)
 }
 
 /// ZFS pools as the hosts' last reports told them; empty where none has ZFS.

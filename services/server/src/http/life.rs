@@ -139,6 +139,31 @@ pub async fn make(
     ))
 }
 
+/// The same at the path of existing Vigil clients. It is the file itself, and encrypted: a box keeps no backup of itself.
+#[utoipa::path(post, path = "/api/backup", operation_id = "vigil_backup", tag = "box", request_body = MakeBackup,
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn vigil_make(
+    app: State<Arc<App>>,
+    peer: Extension<Peer>,
+    person: Person,
+    form: Json<MakeBackup>,
+) -> Result<Response, Refusal> {
+    make(app, peer, person, form).await
+}
+
+/// A backup that the box keeps: there is none.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeptBackup {
+    filename: String,
+}
+
+/// The backups that the box keeps, as existing Vigil clients ask: none, whoever makes one has it.
+#[utoipa::path(get, path = "/api/backups", operation_id = "vigil_backups", tag = "box", responses((status = 200, body = Vec<KeptBackup>), LoggedIn))]
+pub async fn vigil_backups(_: Person) -> Answered<Vec<KeptBackup>> {
+    Answered(Vec::new())
+}
+
 /// What a backup says of itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Brought {

@@ -33,6 +33,7 @@ mod refusal;
 mod routes;
 mod schemas;
 mod session;
+mod settings;
 mod smart;
 mod sources;
 mod sse;
@@ -137,6 +138,9 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(session::vigil_log_out))
         .routes(routes!(session::me))
         .routes(routes!(people::vigil_change_password))
+        .routes(routes!(people::vigil_change_name))
+        .routes(routes!(life::vigil_backups))
+        .routes(routes!(life::vigil_make))
         .routes(routes!(notifications::providers))
         .routes(routes!(notifications::event_types))
         .routes(routes!(notifications::services, notifications::add))
@@ -175,7 +179,9 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(fleet::version_check))
         .routes(routes!(fleet::auth_status))
         .routes(routes!(fleet::aliases, fleet::name))
-        .routes(routes!(fleet::interval, fleet::set_interval))
+        .routes(routes!(settings::interval, settings::set_interval))
+        .routes(routes!(settings::of_category))
+        .routes(routes!(settings::set))
         .routes(routes!(fleet::pools))
         .routes(routes!(fleet::active))
         .routes(routes!(smart::attributes))

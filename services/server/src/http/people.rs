@@ -15,6 +15,7 @@ use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::Person;
+use super::session::check_username;
 use super::{Peer, Refusal};
 use crate::app::App;
 use crate::auth::password;
@@ -83,6 +84,58 @@ pub async fn vigil_change_password(
     form: Json<ChangePassword>,
 ) -> Result<StatusCode, Refusal> {
     change_password(app, peer, person, form).await
+}
+
+/// Body of [`vigil_change_name`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ChangeName {
+    /// As one shall be called: 1 to 64 letters, digits, dots, underscores or hyphens.
+    new_username: String,
+    /// One's password.
+    current_password: String,
+}
+
+/// That somebody is called otherwise now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NameChanged {
+    /// `username_updated`.
+    status: &'static str,
+    new_username: String,
+}
+
+/// Changes one's own user name; one's sessions go on.
+#[utoipa::path(post, path = "/api/users/username", tag = "session", request_body = ChangeName,
+    responses((status = 200, body = NameChanged), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`username-taken`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`bad-username`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn vigil_change_name(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Json(form): Json<ChangeName>,
+) -> Result<Answered<NameChanged>, Refusal> {
+    check_username(&form.new_username)?;
+    check_own(&app, peer, &person, form.current_password).await?;
+    let name = form.new_username;
+    if !app.vault.rename(&person.name, &name).await? {
+        return Err(Refusal::new("username-taken", 409, "Somebody else has this name").with("choose another one"));
+    }
+    let message = format!("{} is called {name} now", person.name);
+    app.record_act(
+        act(
+            "person.renamed",
+            Severity::Info,
+            message,
+            json!({ "was": person.name, "is": name }),
+        ),
+        &name,
+    )
+    .await?;
+    Ok(Answered(NameChanged {
+        status: "username_updated",
+        new_username: name,
+    }))
 }
 
 /// Logs out everywhere else.

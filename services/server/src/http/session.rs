@@ -16,6 +16,7 @@ use super::act::act;
 use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::{self, COOKIE_NAME, Person};
+use super::told::front;
 use super::{Peer, Refusal};
 use crate::app::App;
 use crate::auth::claim::{Code, Try};
@@ -44,7 +45,7 @@ fn with_cookie(username: String, expires: Time, cookie: &str, way: Way) -> Resul
     Ok(([(SET_COOKIE, header)], axum::Json(Session { username, expires })).into_response())
 }
 
-fn check_username(name: &str) -> Result<(), Refusal> {
+pub(super) fn check_username(name: &str) -> Result<(), Refusal> {
     let fits = (1..=64).contains(&name.len())
         && name
             .bytes()
@@ -174,16 +175,13 @@ pub async fn log_in(
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let name = check_login(&app, peer, form).await?;
-    let (cookie, expires) = app
-        .vault
-        .log_in(&name, origin(peer, &headers), app.clock.now())
-        .await?;
+    let (cookie, expires) = app.vault.log_in(&name, origin(peer, &headers), app.clock.now()).await?;
     with_cookie(name, expires, &cookie, way)
 }
 
 /// The same for existing Vigil clients, which take the token out of the body.
 #[utoipa::path(post, path = "/api/auth/login", tag = "session", security(()), request_body = Login,
-    responses((status = 200, body = serde_json::Value), Body, Tries, Stored, (status = 401, description = "`login-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = front::VigilLogin), Body, Tries, Stored, (status = 401, description = "`login-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn vigil_log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -192,12 +190,14 @@ pub async fn vigil_log_in(
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let name = check_login(&app, peer, form).await?;
-    let (token, _) = app
-        .vault
-        .log_in(&name, origin(peer, &headers), app.clock.now())
-        .await?;
+    let (token, _) = app.vault.log_in(&name, origin(peer, &headers), app.clock.now()).await?;
     let header = set_cookie(&token, SESSION.as_secs(), way)?;
-    let body = json!({ "success": true, "token": token, "username": name, "must_change_password": false });
+    let body = front::VigilLogin {
+        success: true,
+        token,
+        username: name,
+        must_change_password: false,
+    };
     Ok(([(SET_COOKIE, header)], axum::Json(body)).into_response())
 }
 
@@ -233,20 +233,22 @@ async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<HeaderValue, 
 }
 
 /// The same for existing Vigil clients.
-#[utoipa::path(post, path = "/api/auth/logout", operation_id = "vigil_log_out", tag = "session", security(()), responses((status = 200, body = serde_json::Value), Stored))]
+#[utoipa::path(post, path = "/api/auth/logout", operation_id = "vigil_log_out", tag = "session", security(()), responses((status = 200, body = front::VigilLogout), Stored))]
 pub async fn vigil_log_out(
     State(app): State<Arc<App>>,
     Extension(way): Extension<Way>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let body = serde_json::json!({ "success": true });
+    let body = front::VigilLogout { success: true };
     Ok(([(SET_COOKIE, ended(&app, &headers, way).await?)], axum::Json(body)).into_response())
 }
 
 /// Who is logged in, as existing Vigil clients ask.
-#[utoipa::path(get, path = "/api/users/me", operation_id = "vigil_me", tag = "session", responses((status = 200, body = serde_json::Value), LoggedIn))]
-pub async fn me(person: Person) -> axum::Json<serde_json::Value> {
-    axum::Json(
-        serde_json::json!({ "username": person.name, "session_expires": person.expires, "must_change_password": false }),
-    )
+#[utoipa::path(get, path = "/api/users/me", operation_id = "vigil_me", tag = "session", responses((status = 200, body = front::VigilMe), LoggedIn))]
+pub async fn me(person: Person) -> axum::Json<front::VigilMe> {
+    axum::Json(front::VigilMe {
+        username: person.name,
+        session_expires: person.expires,
+        must_change_password: false,
+    })
 }

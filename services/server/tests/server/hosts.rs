@@ -220,6 +220,28 @@ async fn a_host_that_falls_silent_is_told_of_and_sessions_end_after_an_hour() {
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(nas.report("nas", vec![]).await.json()["report_interval_seconds"], 900);
+    let listed = admin.get("/api/settings/agents").await.json();
+    assert_eq!(
+        (&listed[0]["key"], &listed[0]["value"], &listed[1]),
+        (&json!("report_interval"), &json!("900"), &Value::Null)
+    );
+    assert_eq!(admin.get("/api/settings/temperature").await.json(), json!([]));
+    for (path, value, status) in [
+        ("agents/report_interval", json!("1800"), 200),
+        ("agents/report_interval", json!("901"), 422),
+        ("agents/report_interval", json!("soon"), 422),
+        ("agents/report_interval", json!([900]), 400),
+        ("agents/report_interval", json!(900), 200),
+        ("agents/other", json!("1"), 404),
+        ("system/timezone", json!("UTC"), 404),
+    ] {
+        let body = json!({ "value": value }).to_string();
+        let path = format!("/api/settings/{path}");
+        let answer = admin
+            .raw(http::Method::PUT, &path, Some(("application/json", body.into())))
+            .await;
+        assert_eq!(answer.status, status, "{path} {value}: {answer:?}");
+    }
     made.clock.advance(Duration::from_secs(2600));
     made.app.look_for_silence().await.unwrap();
     assert!(alerts(&mut admin).await.is_empty());

@@ -198,6 +198,45 @@ async fn every_route_answers_as_documented() {
     validate(&cases);
 }
 
+/// What is small is typed, too: real answers of a login and of what is told to everybody, held to their schemas.
+#[tokio::test]
+async fn small_answers_have_a_schema_and_hold_to_it() {
+    let document = document();
+    let made = Box_::claimed().await;
+    let mut client = made.client();
+    let login = json!({ "username": "admin", "password": crate::box_::PASSWORD });
+    let mut cases = Vec::new();
+    let mut of = |method: &str, path: &str, answer: &Answer| {
+        assert_eq!(answer.status, 200, "{method} {path}: {answer:?}");
+        let schema = &document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"];
+        assert!(schema["$ref"].is_string(), "{method} {path} has no type: {schema}");
+        let schema = json!({ "allOf": [schema], "components": document["components"] });
+        cases.push(
+            json!({ "name": format!("{method} {path}"), "schema": schema, "value": answer.json(), "good": true }),
+        );
+    };
+    for path in [
+        "/health",
+        "/api/v1/health",
+        "/api/version",
+        "/api/version/check",
+        "/api/auth/status",
+    ] {
+        of("get", path, &client.get(path).await);
+    }
+    of("post", "/api/auth/login", &client.post("/api/auth/login", &login).await);
+    for path in ["/api/auth/status", "/api/users/me", "/api/v1/session"] {
+        of("get", path, &client.get(path).await);
+    }
+    of(
+        "post",
+        "/api/auth/logout",
+        &client.post("/api/auth/logout", &json!({})).await,
+    );
+    of("post", "/api/v1/session", &client.post("/api/v1/session", &login).await);
+    validate(&cases);
+}
+
 fn validate(cases: &[Value]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/validate.py");
     let not_run = |why: &str| {

@@ -69,6 +69,62 @@ async fn ones_own_sessions_are_listed_and_each_is_ended_by_itself() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_by_years_locks_nobody_out_and_keeps_nobody_in() {
+    const YEARS: i64 = 8 * 365 * 86_400;
+    let server = Box_::claimed().await;
+    let mut admin = server.admin().await;
+    for by in [YEARS, -2 * YEARS, YEARS] {
+        server.clock.set(by);
+        let session = admin.get("/api/v1/session").await;
+        assert_eq!(session.status, 200, "{by}");
+        let until: wire::Time = session.json()["expires"].as_str().unwrap().parse().unwrap();
+        let left = until.duration_since(server.clock.now().wall).as_secs();
+        assert!(
+            (86_000..=86_400).contains(&left),
+            "it ends in {left} s by the clock as it is"
+        );
+        // Nobody waits for years after wrong passwords, and a fresh login is good at once.
+        let wrong = json!({ "username": "admin", "password": "not this one" });
+        for _ in 0..6 {
+            server.client().post("/api/v1/session", &wrong).await;
+        }
+        server.clock.advance(std::time::Duration::from_secs(61));
+        assert_eq!(server.admin().await.get("/api/v1/session").await.status, 200);
+    }
+    server.clock.advance(std::time::Duration::from_secs(86_400));
+    server.clock.set(-YEARS);
+    assert_eq!(admin.get("/api/v1/session").await.status, 401, "a day is over");
+}
+
+#[tokio::test]
+async fn a_name_is_changed_with_the_password_and_the_session_goes_on() {
+    let server = Box_::claimed().await;
+    let mut admin = server.admin().await;
+    let form = |name: &str, password: &str| json!({ "new_username": name, "current_password": password });
+    let path = "/api/users/username";
+    assert_eq!(admin.post(path, &form("a b", PASSWORD)).await.problem(), "bad-username");
+    assert_eq!(
+        admin.post(path, &form("ada", "wrong")).await.problem(),
+        "password-wrong"
+    );
+    let done = admin.post(path, &form("ada", PASSWORD)).await;
+    assert_eq!(
+        (done.status, done.json()),
+        (200, json!({ "status": "username_updated", "new_username": "ada" }))
+    );
+    assert_eq!(admin.get("/api/users/me").await.json()["username"], "ada");
+    let login = |name: &str| json!({ "username": name, "password": PASSWORD });
+    assert_eq!(
+        server.client().post("/api/auth/login", &login("admin")).await.status,
+        401
+    );
+    assert_eq!(server.client().post("/api/auth/login", &login("ada")).await.status, 200);
+    // In other letters it is the same person.
+    assert_eq!(admin.post(path, &form("Ada", PASSWORD)).await.status, 200);
+    assert_eq!(admin.get("/api/users/me").await.json()["username"], "Ada");
+}
+
+#[tokio::test]
 async fn whoever_stands_before_the_box_gets_in_again() {
     let server = Box_::claimed().await;
     let mut old = server.admin().await;

@@ -3,5 +3,6 @@
 
 pub(super) mod addon;
 pub(super) mod drive;
+pub(super) mod front;
 pub(super) mod host;
 pub(super) mod smart;
