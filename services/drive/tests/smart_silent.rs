@@ -87,3 +87,24 @@ fn the_capacity_is_the_whole_drives() {
     assert_eq!(nvme(&log, &without_total).capacity, Some(801_569_726_464));
     assert_eq!(nvme(&log, &json!({})).capacity, None);
 }
+
+#[test]
+fn what_sas_tells_of_defects_exceptions_and_other_errors_is_read() {
+    let document = serde_json::json!({
+        "device": {"type": "scsi", "protocol": "SCSI"},
+        "smartctl": {"exit_status": 8, "output": ["Error counter log:", "Non-medium error count:       17", ""]},
+        "smart_status": {"passed": false, "scsi": {"asc": 0x5d, "ascq": 0x10, "ie_string": "FIRMWARE IMPENDING FAILURE"}},
+        "scsi_grown_defect_list": 3,
+        "scsi_pending_defects": {"count": 2, "1": {"LBA": 77, "accum_power_on_hours": 9}},
+    });
+    let scsi = parse(document.to_string().as_bytes()).unwrap().scsi.unwrap();
+    assert_eq!(
+        (scsi.grown_defects, scsi.pending_defects, scsi.non_medium),
+        (Some(3), Some(2), Some(17))
+    );
+    let exception = scsi.exception.unwrap();
+    assert_eq!(
+        (exception.asc, exception.ascq, exception.is_heat()),
+        (0x5d, 0x10, false)
+    );
+}

@@ -186,7 +186,15 @@ mod tests {
     #[test]
     fn keys_without_a_character_are_no_commands() {
         for key in [
-            "\x1b[A", "\x1b[B", "\x1b[C", "\x1bOB", "\x1bOC", "\x1b[[C", "\x1b[1~", "\x1b[15~", "\x1b[1;5C",
+            "\x1b[A",
+            "\x1b[B",
+            "\x1b[C",
+            "\x1bOB",
+            "\x1bOC",
+            "\x1b[[C",
+            "\x1b[1~",
+            "\x1b[15~",
+            "\x1b[1;5C",
             "\x1b[200~",
         ] {
             let mut k = Keys::default();
@@ -198,7 +206,10 @@ mod tests {
         assert_eq!(type_it(&mut k, "rERASE\x1b"), []);
         assert_eq!(k.prompt(), None, "Escape alone gives up");
         assert_eq!(type_it(&mut k, "\x1b3"), [Wish::Show(Page::Log)]);
-        assert_eq!(type_it(&mut k, &format!("\x1b[{}1", "0".repeat(100))).last(), Some(&Wish::Show(Page::Status)));
+        assert_eq!(
+            type_it(&mut k, &format!("\x1b[{}1", "0".repeat(100))).last(),
+            Some(&Wish::Show(Page::Status))
+        );
         type_it(&mut k, "c\u{9b}2J\u{7}");
         assert!(k.prompt().is_none_or(|p| p.chars().all(|c| (' '..='~').contains(&c))));
     }

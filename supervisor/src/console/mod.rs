@@ -139,7 +139,6 @@ impl Terminal {
     }
 }
 
-
 /// Bytes as they are typed, without echo; output stays as it was.
 fn raw(keyboard: &File) -> nix::Result<()> {
     use nix::sys::termios::{InputFlags, LocalFlags, SetArg, tcgetattr, tcsetattr};
@@ -357,7 +356,12 @@ fn render(screen: &Screen, drives: &[String]) -> String {
         .iter()
         .filter(|u| !matches!(u.state, UnitState::Ready | UnitState::Done))
     {
-        t.push_str(&format!("  {} is {} {}\n", u.name, state(u.state), Printable(&u.reason)));
+        t.push_str(&format!(
+            "  {} is {} {}\n",
+            u.name,
+            state(u.state),
+            Printable(&u.reason)
+        ));
     }
     if let (Some(_), Some(u)) = (&screen.claim, url(screen)) {
         t.push('\n');
@@ -503,7 +507,10 @@ mod tests {
         let t = render(&s, &[evil.into()]);
         let codes: Vec<&str> = t.lines().filter(|l| l.starts_with("  Claim code")).collect();
         assert_eq!(codes, ["  Claim code  ABCD1234"], "{t}");
-        assert!(t.contains("X\\n  Claim code  EVIL\\u{1b}[2J\\u{202e}"), "told as it is: {t}");
+        assert!(
+            t.contains("X\\n  Claim code  EVIL\\u{1b}[2J\\u{202e}"),
+            "told as it is: {t}"
+        );
     }
 
     #[test]

@@ -110,6 +110,9 @@ mod tests {
             "<28>kiln-init: unit x: \\u{1b}[2J\\u{1b}[Hclaim: EVIL\\u{9b}1m; second\n"
         );
         let long = line(Some(4), format_args!("{}", "\u{1b}".repeat(2_000)));
-        assert!(long.bytes().len() <= 1000 && long.bytes().ends_with(b"\n"), "one record, and whole");
+        assert!(
+            long.bytes().len() <= 1000 && long.bytes().ends_with(b"\n"),
+            "one record, and whole"
+        );
     }
 }

@@ -119,6 +119,7 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("write.uncorrected", part(write, |c| c.uncorrected)),
         ("verify.uncorrected", part(verify, |c| c.uncorrected).or(unverified)),
         ("phy_errors", n(scsi.and_then(|s| s.phy_errors))),
+        ("pending_defects", n(scsi.and_then(|s| s.pending_defects))),
         ("scsi_percentage_used", n(scsi.and_then(|s| s.percentage_used))),
         (
             "farm_power_on_hours",

@@ -20,6 +20,6 @@ pub use delta::{Row, delta};
 pub use parse::{NotSmart, parse};
 pub use run::{Answer, Smartctl, Unreadable, words};
 pub use snapshot::{
-    AtThreshold, Attribute, ErrorCounters, Farm, NvmeHealth, Protocol, ScsiHealth, SctTemperature, SelfTest,
-    SelfTestAbility, Snapshot, SnapshotMessage, Statistic, WriteCounter,
+    AtThreshold, Attribute, ErrorCounters, Farm, NvmeHealth, Protocol, ScsiException, ScsiHealth, SctTemperature,
+    SelfTest, SelfTestAbility, Snapshot, SnapshotMessage, Statistic, WriteCounter,
 };

@@ -6,7 +6,9 @@
 use serde_json::{Map, Value};
 use wire::attribute::{count, is_seagate};
 
-use super::snapshot::{Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiHealth, Snapshot, SnapshotMessage};
+use super::snapshot::{
+    Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiException, ScsiHealth, Snapshot, SnapshotMessage,
+};
 use super::{farm, self_tests, statistics, written};
 
 /// Largest document that is read: the longest of real drives has 300 kB.
@@ -263,12 +265,31 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
         verify: counters("verify"),
         non_medium: number(&json["scsi_non_medium_error_count"])
             .or_else(|| number(&json["scsi_error_counter_log"]["non_medium_error_count"]))
-            .or_else(|| number(&json["scsi_non_medium_error"]["count"])),
+            .or_else(|| number(&json["scsi_non_medium_error"]["count"]))
+            .or_else(|| printed_non_medium(json)),
         phy_errors: phy_errors(json),
         percentage_used: number(&json["scsi_percentage_used_endurance_indicator"])
             .or_else(|| number(&json["scsi_Percentage used endurance indicator"])),
+        pending_defects: number(&json["scsi_pending_defects"]["count"]),
+        exception: exception(&json["smart_status"]["scsi"]),
     };
     (health != ScsiHealth::default()).then_some(health)
+}
+
+/// smartctl before 7.5 prints the count and has no field for it. Source: smartmontools `scsiprint.cpp`,
+/// `scsiPrintErrorCounterLog`.
+fn printed_non_medium(json: &Value) -> Option<u64> {
+    lines(json).find_map(|line| line.strip_prefix("Non-medium error count:")?.trim().parse().ok())
+}
+
+fn exception(told: &Value) -> Option<ScsiException> {
+    let byte = |key: &str| told[key].as_u64().and_then(|n| u8::try_from(n).ok());
+    Some(ScsiException {
+        // 0 is no exception.
+        asc: byte("asc").filter(|asc| *asc != 0)?,
+        ascq: byte("ascq")?,
+        text: text(&told["ie_string"]).unwrap_or_default(),
+    })
 }
 
 /// Invalid double words and lost synchronisations of all phys; `None` where no phy is told.

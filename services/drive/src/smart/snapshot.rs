@@ -293,6 +293,30 @@ pub struct ScsiHealth {
     /// Share of rated endurance used, in percent (flash).
     #[serde(default)]
     pub percentage_used: Option<u64>,
+    /// Sectors that could not be read and wait for being written or reassigned (SBC-4 §6.4.8).
+    #[serde(default)]
+    pub pending_defects: Option<u64>,
+    /// The informational exception that it tells, where it tells one (SPC-5 §7.3.9).
+    #[serde(default)]
+    pub exception: Option<ScsiException>,
+}
+
+/// Why a SCSI drive says that it is not well: additional sense code and qualifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScsiException {
+    /// Additional sense code: 0x5d a failure is predicted, 0x0b a warning.
+    pub asc: u8,
+    /// Its qualifier.
+    pub ascq: u8,
+    /// smartctl's words for both.
+    pub text: String,
+}
+
+impl ScsiException {
+    /// Whether it tells of heat alone: "warning, specified temperature exceeded". Source: SPC-5 annex F, 0Bh/01h.
+    pub fn is_heat(&self) -> bool {
+        (self.asc, self.ascq) == (0x0b, 0x01)
+    }
 }
 
 /// SCSI error counter log page of one kind of access.

@@ -23,6 +23,9 @@ const FOLDED: [&str; 9] = [
     "verify.uncorrected",
 ];
 
+/// Sectors that wait for being written.
+const WAITING: [&str; 3] = ["ata.197", "ata.198", "scsi.pending_defects"];
+
 /// Bytes of a tebibyte.
 const TIB: f64 = (1_u64 << 40) as f64;
 
@@ -44,13 +47,14 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let both = before.is_some() && after.is_some();
     one_sided(case, metrics);
     backwards::put(case, metrics);
-    let (mut uncorrected, mut rereads) = ((0.0, 0.0), 0.0);
+    let (mut uncorrected, mut rereads): (Option<(f64, f64)>, f64) = (None, 0.0);
     for row in delta(first, last) {
         let change = row.change().unwrap_or(0) as f64;
         let name = match row.id {
             None if row.name.ends_with(".uncorrected") => {
-                uncorrected.0 += row.before.unwrap_or(0) as f64;
-                uncorrected.1 += change;
+                // What one kind of access takes back does not outweigh what another adds.
+                let (before, grown) = uncorrected.unwrap_or_default();
+                uncorrected = Some((before + row.before.unwrap_or(0) as f64, grown + change.max(0.0)));
                 continue;
             }
             None if row.name.ends_with(".rereads_rewrites") => {
@@ -65,7 +69,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         }
         if let Some(value) = row.after.filter(|_| after.is_some()) {
             // Writing clears what waits for it; where nothing was written, waiting after is as waiting before.
-            let waits = matches!(name.as_str(), "ata.197" | "ata.198") && !was_written(case);
+            let waits = WAITING.contains(&name.as_str()) && !was_written(case);
             let side = if waits { "before" } else { "after" };
             let name = format!("{name}.{side}");
             let known = if waits { metrics.get(&name) } else { None };
@@ -86,9 +90,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         let expected = case.evidence.resumes.len() as f64;
         metrics.put("smart.power_cycles.unexpected", cycles - expected);
     }
+    if let Some((stood, grown)) = uncorrected.filter(|_| before.is_some()) {
+        metrics.put("scsi.uncorrected.before", stood);
+        if both {
+            metrics.put("scsi.uncorrected.delta", grown);
+        }
+    }
     if last.scsi.is_some() && both {
-        metrics.put("scsi.uncorrected.before", uncorrected.0);
-        metrics.put("scsi.uncorrected.delta", uncorrected.1);
         let tib = case.evidence.phases.iter().map(|p| p.done.0).sum::<u64>() as f64 / TIB;
         metrics.put(
             "scsi.rereads_per_tib",
@@ -152,7 +160,7 @@ fn called(row: &Row) -> String {
         (None, "power_on_hours") => "smart.hours".to_owned(),
         (None, "error_log_count") => "smart.error_log".to_owned(),
         (None, "power_cycles") => "smart.power_cycles".to_owned(),
-        (None, name @ ("grown_defects" | "non_medium" | "phy_errors")) => format!("scsi.{name}"),
+        (None, name @ ("grown_defects" | "pending_defects" | "non_medium" | "phy_errors")) => format!("scsi.{name}"),
         (None, name) => format!("nvme.{name}"),
     }
 }

@@ -54,6 +54,23 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
         }
     }
     farm(snapshot, metrics);
+    let exception = snapshot.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
+    if let Some(exception) = exception {
+        let figures = format!(
+            "{} [asc={:x}, ascq={:x}]",
+            exception.text, exception.asc, exception.ascq
+        );
+        metrics.say(
+            "scsi.hot_after",
+            f64::from(u8::from(exception.is_heat())),
+            figures.clone(),
+        );
+        if !exception.is_heat() {
+            metrics.say("smart.failing", 1.0, figures);
+        }
+    } else if snapshot.scsi.is_some() {
+        metrics.put("scsi.hot_after", 0.0);
+    }
     if let Some(nvme) = &snapshot.nvme {
         metrics.put("nvme.critical", f64::from(critical(nvme)));
         metrics.put("nvme.hot_after", f64::from(nvme.critical_warning.unwrap_or(0) >> 1 & 1));
@@ -121,6 +138,10 @@ fn critical(nvme: &NvmeHealth) -> u32 {
 /// bits, of which heat is no failure.
 fn failing(snapshot: &Snapshot) -> bool {
     let says = snapshot.passed == Some(false) || snapshot.exited_with(exit::FAILING);
+    let exception = snapshot.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
+    if let Some(exception) = exception {
+        return !exception.is_heat();
+    }
     match &snapshot.nvme {
         None => says,
         Some(nvme) => match nvme.critical_warning {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use drive::kernel_log::Unheard;
-use drive::smart::{Farm, NvmeHealth, ScsiHealth, WriteCounter};
+use drive::smart::{ErrorCounters, Farm, NvmeHealth, ScsiHealth, WriteCounter};
 use wire::job::TimePoint;
 use wire::{Celsius, DriveId};
 
@@ -34,6 +34,11 @@ fn talkative() -> Snapshot {
         grown_defects: Some(0),
         non_medium: Some(0),
         phy_errors: Some(0),
+        pending_defects: Some(0),
+        read: Some(ErrorCounters {
+            uncorrected: Some(0),
+            ..ErrorCounters::default()
+        }),
         ..ScsiHealth::default()
     });
     all.written = Some(WriteCounter {

@@ -1,6 +1,6 @@
 //! What SAS and NVMe drives tell in words of their own.
 
-use drive::smart::{ErrorCounters, ScsiHealth};
+use drive::smart::{ErrorCounters, ScsiException, ScsiHealth};
 use wire::Celsius;
 use wire::job::TimePoint;
 
@@ -225,4 +225,92 @@ fn nvme_heat_that_is_past_is_told_and_heat_during_the_job_is_warn() {
     assert_eq!(fired(&case, "hot-minutes-before"), TOLD);
     assert_eq!(fired(&case, "critical-minutes-before"), TOLD);
     assert_eq!(fired(&case, "hot-minutes"), None, "nothing was added");
+}
+
+fn sas(change: &dyn Fn(&mut ScsiHealth)) -> Snapshot {
+    let mut health = ScsiHealth {
+        grown_defects: Some(0),
+        pending_defects: Some(0),
+        ..ScsiHealth::default()
+    };
+    change(&mut health);
+    Snapshot {
+        protocol: Protocol::Scsi,
+        attributes: Vec::new(),
+        scsi: Some(health),
+        ..snapshot()
+    }
+}
+
+#[test]
+fn pending_defects_are_judged_as_pending_sectors_are() {
+    let (good, waiting) = (sas(&|_| {}), sas(&|s| s.pending_defects = Some(2)));
+    let untold = sas(&|s| s.pending_defects = None);
+    let mut scan = Evidence::new(GEOMETRY, &plain(&[Phase::Scan]));
+    scan.phases[0].status = PhaseStatus::Done;
+    for (evidence, before, after, id, want) in [
+        (clean(), &waiting, &good, "pending-defects-before", WARN),
+        (clean(), &waiting, &good, "pending-defects-after", None),
+        (clean(), &good, &waiting, "pending-defects-after", FAILED),
+        (scan.clone(), &good, &waiting, "pending-defects-after", None),
+        (scan, &good, &waiting, "pending-defects-before", WARN),
+        (clean(), &good, &untold, "smart-counters-gone", INCONCLUSIVE),
+        (clean(), &untold, &good, "smart-counters-new", INCONCLUSIVE),
+    ] {
+        let case = Case {
+            before: Some(before),
+            ..both(&evidence, after)
+        };
+        assert_eq!(fired(&case, id), want, "{id}");
+    }
+    assert_eq!(judge(&both(&clean(), &good)).outcome, Outcome::Passed);
+}
+
+#[test]
+fn an_exception_fails_the_drive_unless_it_tells_of_heat() {
+    let of = |asc, ascq| {
+        let mut drive = sas(&|s| {
+            s.exception = Some(ScsiException {
+                asc,
+                ascq,
+                text: "its words".into(),
+            });
+        });
+        (drive.passed, drive.exit_status) = (Some(false), Some(8));
+        judge(&both(&clean(), &drive))
+    };
+    let predicted = of(0x5d, 0x10);
+    assert_eq!(
+        (predicted.outcome, ids(&predicted)),
+        (Outcome::Failed, vec!["smart-failing"])
+    );
+    assert!(
+        predicted.rules[0].value.contains("its words [asc=5d, ascq=10]"),
+        "{predicted:?}"
+    );
+    assert_eq!(of(0x0b, 0x02).outcome, Outcome::Failed);
+    let hot = of(0x0b, 0x01);
+    assert_eq!((hot.outcome, ids(&hot)), (Outcome::Inconclusive, vec!["exception-hot"]));
+}
+
+#[test]
+fn what_one_error_counter_takes_back_hides_nothing_that_another_adds() {
+    let counted = |read, write| {
+        let of = |uncorrected| {
+            Some(ErrorCounters {
+                uncorrected: Some(uncorrected),
+                ..ErrorCounters::default()
+            })
+        };
+        sas(&|s| (s.read, s.write) = (of(read), of(write)))
+    };
+    let (before, after, grown) = (counted(0, 5), counted(5, 0), counted(5, 5));
+    let evidence = clean();
+    let case = Case {
+        before: Some(&before),
+        ..both(&evidence, &after)
+    };
+    assert_eq!(fired(&case, "uncorrected-grew"), FAILED);
+    assert_eq!(fired(&both(&evidence, &grown), "uncorrected-before"), TOLD);
+    assert_eq!(fired(&both(&evidence, &sas(&|_| {})), "uncorrected-before"), None);
 }
