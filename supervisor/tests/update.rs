@@ -258,3 +258,30 @@ fn what_is_not_meant_for_this_box_is_refused_and_a_request_that_is_none_ends_the
     text.clear();
     assert_eq!(talk.0.read_line(&mut text).unwrap(), 0, "what follows may be anything");
 }
+
+#[test]
+fn an_environment_block_that_is_garbage_or_missing_is_told_with_what_is_wrong_with_it() {
+    for (block, told) in [
+        (Some(vec![0; 1024]), "all its bytes are zero"),
+        (Some(vec![b'x'; 1024]), "it begins with \"xxxx"),
+        (
+            Some(b"# GRUB Environment Block\nprefer=a\n".to_vec()),
+            "no environment block",
+        ),
+        (None, "no environment block"),
+    ] {
+        let dir = root();
+        let path = dir.path().join("dev/boot");
+        let mut sources: BTreeMap<String, Source> = BTreeMap::new();
+        sources.extend(block.map(|b| ("EFI/debian/grubenv".to_owned(), Source::Bytes(b))));
+        sources.extend(
+            system("1.0", 1)
+                .into_iter()
+                .map(|(n, b)| (format!("a/{n}"), Source::Bytes(b))),
+        );
+        let mut file = File::options().read(true).write(true).open(&path).unwrap();
+        fat32::write(&mut file, &path, 0, SECTORS, "KILN", &sources).unwrap();
+        let mut init = Init::start_in(dir, &[]);
+        init.wait(told, |s| s.banners.iter().any(|b| b.text.contains(told)));
+    }
+}

@@ -160,3 +160,35 @@ fn secure_boot_starts_the_whole_image_and_refuses_a_slot_whose_kernel_was_change
         if seen { Ok(()) } else { Err("not there".into()) }
     });
 }
+
+#[test]
+fn a_zeroed_environment_block_is_told_before_data_is_there_then_exactly_and_is_written_anew() {
+    let lab = Lab::new();
+    let (mut vm, _) = lab.boot([]);
+    vm.wait_console("kiln: unit agent is ready", BOOT).unwrap();
+    let zeros = "\0".repeat(1024);
+    at_block(&mut vm, false, |probe, path| probe.write(path, &zeros).unwrap());
+    let mark = vm.mark();
+    vm.reset().unwrap();
+    vm.wait_console_after(mark, "kiln: The boot loader could not read its environment block", BOOT)
+        .unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let bench = Bench::login(&vm);
+    assert_eq!(healthy(&bench, "bios").boot.slot, "a");
+    let told = |wanted: &str| {
+        bench.until("the block on the page", SOON * 4, || {
+            let banners = bench.status().banners;
+            match banners.iter().any(|b| b.text.contains(wanted)) {
+                true => Ok(()),
+                false => Err(format!("{banners:?}")),
+            }
+        });
+    };
+    told("all its bytes are zero");
+    told("It was written anew");
+    let block = block(&mut vm);
+    assert_eq!(
+        (block.get("prefer"), block.get("a"), block.get("b")),
+        (Some("a"), Some("good"), Some("bad"))
+    );
+}

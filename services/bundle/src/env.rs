@@ -77,9 +77,16 @@ impl Env {
                 bytes.len()
             ));
         }
-        let rest = bytes
-            .strip_prefix(HEAD.as_bytes())
-            .ok_or("the environment block has no GRUB header")?;
+        if bytes.iter().all(|b| *b == 0) {
+            return Err("the environment block is empty: all its bytes are zero".into());
+        }
+        let rest = bytes.strip_prefix(HEAD.as_bytes()).ok_or_else(|| {
+            let found = String::from_utf8_lossy(&bytes[..HEAD.len() - 1]);
+            format!(
+                "the environment block is overwritten: it begins with {found:?}; expected {:?}",
+                HEAD.trim_end()
+            )
+        })?;
         let end = rest.iter().rposition(|b| *b != b'#').map_or(0, |i| i + 1);
         if HEAD.len() + end > FIRST_SECTOR {
             return Err("the environment block's variables go past its first 512 bytes".into());
@@ -123,7 +130,12 @@ mod tests {
 
     #[test]
     fn garbage_is_told() {
-        assert!(Env::parse(&[0; BLOCK]).unwrap_err().contains("header"));
+        assert!(Env::parse(&[0; BLOCK]).unwrap_err().contains("all its bytes are zero"));
+        let overwritten = Env::parse(&[0xa5; BLOCK]).unwrap_err();
+        assert!(
+            overwritten.contains("overwritten: it begins with") && overwritten.contains("# GRUB Environment Block"),
+            "{overwritten}"
+        );
         assert!(Env::parse(b"short").unwrap_err().contains("expected 1024"));
         let mut b = Env::fresh().bytes();
         b[600] = b'x';

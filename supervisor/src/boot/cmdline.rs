@@ -15,6 +15,8 @@ pub struct Cmdline {
     pub via: String,
     /// Tries left while the slot is on trial.
     pub left: String,
+    /// GRUB could not read its environment block, or it was garbage.
+    pub unread: bool,
     /// What GRUB thinks of this slot: `good`, `trying`; empty where its configuration is an older one.
     pub state: String,
 }
@@ -31,6 +33,7 @@ impl Cmdline {
                 Some(("kiln.why", v)) => v.clone_into(&mut c.why),
                 Some(("kiln.via", v)) => v.clone_into(&mut c.via),
                 Some(("kiln.left", v)) => v.clone_into(&mut c.left),
+                Some(("kiln.env", v)) => c.unread = v == "0",
                 Some(("kiln.state", v)) => v.clone_into(&mut c.state),
                 _ => {}
             }
@@ -63,6 +66,7 @@ mod tests {
             (Some("abcd-12"), "b", "tries-spent", "bios")
         );
         assert_eq!(Cmdline::parse("kiln.part="), Cmdline::default());
+        assert!(Cmdline::parse("kiln.env=0").unread && !Cmdline::parse("kiln.env=1 kiln.slot=a").unread);
     }
 
     #[test]

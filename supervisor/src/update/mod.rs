@@ -4,6 +4,7 @@
 //!
 //! | part | what |
 //! |---|---|
+//! | `block` | what is told of an environment block that cannot be read |
 //! | `partition` | the boot partition's bytes, past the cache, exclusively |
 //! | `slots` | both slots and the environment block, and its one-sector changes |
 //! | `writer` | begin, chunks, finish: nothing that can be started is ever half of something |
@@ -15,6 +16,7 @@
 //!
 //! Writing survives a cut at any moment: `played/cuts` cuts it at every write, with any unflushed sectors lost, and resumes.
 
+pub(crate) mod block;
 mod floor;
 mod notes;
 pub mod partition;
@@ -51,6 +53,15 @@ pub struct Facts {
     trial: Option<Trial>,
     /// The environment block was not readable and is written anew once this start has proven itself.
     heal: bool,
+    /// What was wrong with that block at this start; empty where nothing was.
+    #[serde(default)]
+    block: Option<String>,
+    /// The block that was damaged at this start has been written anew.
+    #[serde(default)]
+    healed: bool,
+    /// Why the boot partition could not be looked at.
+    #[serde(default)]
+    trouble: Option<String>,
 }
 
 /// Where everything that an update concerns is.

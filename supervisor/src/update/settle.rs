@@ -181,11 +181,8 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
         Ok(env) => env.clone(),
         Err(_) => {
             let other = other(&start.slot);
-            let word = if slots.state(other) == SlotState::Empty {
-                "bad"
-            } else {
-                "good"
-            };
+            let proven = slots.state(other) != SlotState::Empty && !failed_last(dir, other);
+            let word = if proven { "good" } else { "bad" };
             Env::fresh().with(other, word)
         }
     };
@@ -224,6 +221,19 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
         heal: false,
         last: notes::last(dir),
     })
+}
+
+/// Whether what went into a slot last did not come to its end or did not prove itself: a block that is made anew must not say
+/// that it has.
+fn failed_last(dir: &Path, slot: &str) -> bool {
+    let failed = |l: &LastUpdate| {
+        l.slot == slot
+            && matches!(
+                l.outcome,
+                UpdateOutcome::Failed | UpdateOutcome::FellBack | UpdateOutcome::Written
+            )
+    };
+    notes::trial(dir).is_some_and(|n| n.slot == slot) || notes::last(dir).as_ref().is_some_and(failed)
 }
 
 /// A note on DATA is worth less than the block: a DATA that is full or takes no writes undoes no verdict.

@@ -10,7 +10,7 @@ use wire::update::{LastUpdate, SlotView, UpdateOutcome, Writing};
 use super::settle::{self, Settled, Start};
 use super::slots::Slots;
 use super::trial::{self, Trial, Verdict};
-use super::{Facts, Here, serve};
+use super::{Facts, Here, block, serve};
 use crate::boot::record::Traces;
 use crate::core::{Ending, Input, Millis};
 use crate::shell::desk::Desk;
@@ -30,6 +30,8 @@ pub struct Known {
     pub left: String,
     /// What the last start left behind.
     pub traces: Traces,
+    /// GRUB could not read its environment block.
+    pub unread: bool,
     /// The running slot is on trial, and could not use the medium that GRUB loaded it from.
     pub lost: bool,
 }
@@ -75,6 +77,17 @@ impl Facts {
                     self.view.trial = None;
                 }
             }
+            "block" => {
+                self.healed |= rest.is_empty() && self.block.as_ref().is_some_and(|b| !b.is_empty());
+                if !self.healed {
+                    self.block = Some(rest.to_owned());
+                }
+                self.trouble = None;
+            }
+            "failed" => {
+                log::warn(&format!("the boot partition: {rest}"));
+                self.trouble = Some(rest.to_owned());
+            }
             _ => log::warn(&format!("update: {text}")),
         }
     }
@@ -108,6 +121,7 @@ impl Facts {
             }
             _ => desk.unbanner("update"),
         }
+        block::tell(desk, known.is_some_and(|k| k.unread));
         if desk.boot.medium != Medium::Disk
             && let Some(why) = trial::lost(now, known.is_some_and(|k| k.lost))
             && !desk
@@ -192,11 +206,14 @@ fn look(
     here.tell_keys(line);
     let done = here.open().and_then(|mut p| {
         let settled = work(&mut p)?;
-        Slots::read(&p).map(|slots| (settled, slots.view(&here.slot)))
+        let slots = Slots::read(&p)?;
+        let damage = slots.env.as_ref().err().cloned().unwrap_or_default();
+        Ok((settled, slots.view(&here.slot), damage))
     });
     match done {
-        Ok((settled, slots)) => {
+        Ok((settled, slots, damage)) => {
             line.say(&format!("slots {}", serde_json::to_string(&slots).unwrap_or_default()));
+            line.say(&format!("block {damage}"));
             line.say(match (settled.on_trial, settled.heal) {
                 (true, _) => "trial yes",
                 (false, true) => "trial heal",

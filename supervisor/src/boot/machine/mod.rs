@@ -28,7 +28,7 @@ use crate::core::{Ending, Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::{LINE_MAX, Task};
 use crate::shell::log;
-use crate::update::Known;
+use crate::update::{Known, block};
 
 /// Silence of the medium's keeper that is reported, in milliseconds.
 const SILENCE: Millis = 15_000;
@@ -121,6 +121,10 @@ impl Machine {
         }
         if sysctl::never_before(board.built) {
             log::warn("the clock stood before the day this system was made, and was put to that day");
+        }
+        if cmdline.unread {
+            // DATA, and the block itself, are read much later, if ever.
+            block::unread(&cmdline.slot, desk);
         }
         name(&site, desk);
         desk.env = site.env.clone().into_iter().collect();
@@ -221,6 +225,7 @@ impl Machine {
         Known {
             part: self.cmdline.part.clone(),
             left: self.cmdline.left.clone(),
+            unread: self.cmdline.unread,
             lost: self.facts.data_settled && !self.facts.was_on_disk && self.cmdline.on_trial(),
             traces: self.facts.traces.clone(),
         }

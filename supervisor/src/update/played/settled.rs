@@ -1,6 +1,6 @@
 //! How the start after an update ends: a trial that is won or lost, a switch that never came, a block that is garbage.
 
-use wire::update::{SlotState, UpdateOutcome};
+use wire::update::{LastUpdate, SlotState, UpdateOutcome};
 
 use super::super::notes::{self, TrialNote};
 use super::super::partition::Medium;
@@ -182,4 +182,25 @@ fn an_environment_block_that_is_garbage_is_written_anew_once_the_start_has_prove
         );
         assert!(!settle::settle(&mut disk, dir.path(), &this).unwrap().heal);
     }
+}
+
+#[test]
+fn a_block_that_is_made_anew_does_not_vouch_for_a_system_that_had_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut disk = Disk::new(&partition(true, &env("good")));
+    let slots = Slots::read(&disk).unwrap();
+    let file = slots.volume.find("EFI/debian/grubenv").unwrap().chain[0];
+    disk.write_at(slots.volume.geometry().offset(file), &[0; 1024]).unwrap();
+    let last = LastUpdate {
+        at: wire::Time::UNIX_EPOCH,
+        version: Some("9.0".into()),
+        slot: "b".into(),
+        outcome: UpdateOutcome::FellBack,
+        text: "slot B (9.0) failed 3 times".into(),
+    };
+    notes::set_last(dir.path(), &last).unwrap();
+    let this = start("a", "preferred", "0", Traces::default());
+    settle::keep(&mut disk, dir.path(), &this).unwrap();
+    let slots = Slots::read(&disk).unwrap();
+    assert_eq!((slots.variable("a"), slots.variable("b")), ("good", "bad"));
 }
