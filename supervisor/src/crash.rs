@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use flate2::{Compression, write::GzEncoder};
 use nix::sys::signal::Signal;
 
-use crate::boot::{proof, record};
+use crate::boot::{proof, record, whole};
 use crate::shell::{cgroup, log};
 
 /// What `kernel.core_pattern` says: process, thread, user, signal, seconds since 1970.
@@ -212,7 +212,7 @@ pub(crate) fn untold(dir: &Path) -> Vec<String> {
     let told = fs::read_to_string(dir.join(TOLD)).unwrap_or_default();
     let new: Vec<String> = names(dir).into_iter().filter(|n| n.as_str() > told.trim()).collect();
     if let Some(last) = new.last() {
-        let _ = fs::write(dir.join(TOLD), last);
+        let _ = whole::replace(&dir.join(TOLD), last.as_bytes());
     }
     let head = |n: &String| {
         let text = fs::read_to_string(dir.join(format!("{n}.txt"))).ok()?;

@@ -29,6 +29,7 @@ pub mod rewrite;
 pub mod site;
 pub mod sysctl;
 pub mod uevents;
+pub mod whole;
 mod work;
 
 use std::path::Path;
@@ -81,12 +82,14 @@ pub fn main(heir: Option<Heir>) -> ExitCode {
         Ok(Ending::Reboot) => RebootMode::RB_AUTOBOOT,
         Err(e) => {
             log::error(&format!("PID 1 cannot go on: {e}"));
+            let dir = Path::new(record::FOLDER);
+            let before = handover::fault::reboots().unwrap_or_else(|| record::before(dir));
             record::leave(
-                Path::new(record::FOLDER),
+                dir,
                 &Record {
                     why: format!("PID 1 could not go on: {e}"),
                     ladder: true,
-                    reboots: 1,
+                    reboots: before.saturating_add(1),
                     slot: cmdline::Cmdline::parse(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default()).slot,
                 },
             );

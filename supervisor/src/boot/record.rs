@@ -1,10 +1,11 @@
 //! Why the box booted this time: a record left before an orderly end, the watchdog's own flag, and a marker of life.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use super::whole;
 
 /// Folder of PID 1's own state, on DATA.
 pub const FOLDER: &str = "/var/lib/kiln/supervisor";
@@ -72,16 +73,31 @@ impl Traces {
     }
 }
 
+/// The record of an orderly end, in [`FOLDER`], and the one that this boot has found.
+const LAST: &str = "last-reboot";
+const BEFORE: &str = "last-reboot.before";
+
+/// Reboots by the ladder in a row before this boot, as [`take`] has found them.
+pub fn before(dir: &Path) -> u32 {
+    let record = fs::read(dir.join(BEFORE))
+        .ok()
+        .and_then(|b| serde_json::from_slice::<Record>(&b).ok());
+    record.filter(|r| r.ladder).map_or(0, |r| r.reboots)
+}
+
 /// Reads what the last boot left in `dir` and marks this boot as running.
 pub fn take(dir: &Path) -> Traces {
     let _ = fs::create_dir_all(dir);
-    let file = dir.join("last-reboot");
+    let file = dir.join(LAST);
     let text = fs::read_to_string(&file).unwrap_or_default();
     let record = serde_json::from_str(&text).ok();
-    let _ = fs::rename(&file, dir.join("last-reboot.before"));
+    if fs::rename(&file, dir.join(BEFORE)).is_err() {
+        // That of an older boot says nothing of the last one.
+        let _ = fs::remove_file(dir.join(BEFORE));
+    }
     let marker = dir.join("running");
     let cut_short = marker.exists();
-    let _ = durable(&marker, b"this boot has not ended in order\n");
+    let _ = whole::replace(&marker, b"this boot has not ended in order\n");
     Traces {
         record,
         cut_short,
@@ -109,9 +125,7 @@ pub fn keep_faults(now: &Path, dir: &Path, boot: &str) -> std::io::Result<()> {
     while text.len() > FAULTS_MAX {
         text.drain(..=text.find('\n').unwrap_or(text.len() - 1));
     }
-    let part = dir.join("faults.new");
-    durable(&part, text.as_bytes())?;
-    fs::rename(&part, &file)
+    whole::replace(&file, text.as_bytes())
 }
 
 /// The last fault that no boot has told yet; it counts as told from now on.
@@ -121,23 +135,17 @@ fn told_fault(dir: &Path) -> Option<String> {
     if fs::read_to_string(&told).is_ok_and(|t| t == last) {
         return None;
     }
-    let _ = durable(&told, last.as_bytes());
+    let _ = whole::replace(&told, last.as_bytes());
     last.split_once(' ').map(|(_, text)| text.to_owned())
 }
 
 /// Leaves the record of an orderly end in `dir`.
 pub fn leave(dir: &Path, record: &Record) {
     let text = serde_json::to_vec(record).unwrap_or_default();
-    if durable(&dir.join("last-reboot"), &text).is_ok() {
+    if whole::replace(&dir.join(LAST), &text).is_ok() {
         let _ = fs::remove_file(dir.join("running"));
     }
     let _ = File::open(dir).and_then(|d| d.sync_all());
-}
-
-fn durable(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut f = File::create(path)?;
-    f.write_all(bytes)?;
-    f.sync_all()
 }
 
 /// What the line that tells most has, best first. (The kernel's command line, too, has a word `panic`.)
@@ -162,7 +170,7 @@ pub fn collect_pstore(pstore: &Path, dir: &Path) -> Option<String> {
         best = best.into_iter().chain(telling(&text)).min();
         let _ = fs::create_dir_all(dir.join("pstore"));
         let kept = &bytes[..bytes.len().min(64 * 1024)];
-        if durable(&dir.join("pstore").join(entry.file_name()), kept).is_ok() {
+        if whole::replace(&dir.join("pstore").join(entry.file_name()), kept).is_ok() {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -234,6 +242,27 @@ mod tests {
         }
         let text = fs::read_to_string(dir.path().join(FAULTS)).unwrap();
         assert!(text.len() <= FAULTS_MAX && text.ends_with("b2 fault 1900 199\n") && text.starts_with("b2 "));
+    }
+
+    #[test]
+    fn a_record_is_kept_whole_or_the_boot_counts_as_cut_short() {
+        let dir = tempfile::tempdir().unwrap();
+        take(dir.path());
+        let record = Record {
+            why: "unit server failed".into(),
+            ladder: true,
+            reboots: 2,
+            slot: "b".into(),
+        };
+        leave(dir.path(), &record);
+        assert_eq!(take(dir.path()).record, Some(record.clone()));
+        assert_eq!(before(dir.path()), 2, "for whoever has to count on in this boot");
+        // The medium is full in the moment of the next one: half a record would be read as none, and lose the count.
+        std::os::unix::fs::symlink("/dev/full", dir.path().join("last-reboot.new")).unwrap();
+        leave(dir.path(), &Record { reboots: 3, ..record });
+        let t = take(dir.path());
+        assert_eq!((t.record, t.cut_short), (None, true));
+        assert_eq!(before(dir.path()), 0, "an older record is not the last boot's");
     }
 
     #[test]

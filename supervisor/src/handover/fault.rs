@@ -3,9 +3,10 @@
 //! The handler only makes system calls. It runs on a stack of its own, so that even an overflow of the main one is
 //! survived. Children of the same binary never get here: `signals::reset_in_child` takes the handlers away.
 
+use std::ffi::CStr;
 use std::fmt::Write as _;
 use std::io;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use nix::libc::c_int;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -26,15 +27,22 @@ pub const FATAL: [Signal; 6] = [
     Signal::SIGSYS,
 ];
 /// `record::FAULTS_NOW`, and the record and mark of `record`, as system calls want them.
-const NOTED: &std::ffi::CStr = c"/run/kiln/faults";
-const RECORD: &std::ffi::CStr = c"/var/lib/kiln/supervisor/last-reboot";
-const RUNNING: &std::ffi::CStr = c"/var/lib/kiln/supervisor/running";
+const NOTED: &CStr = c"/run/kiln/faults";
+const LAST: LastWord = LastWord {
+    record: c"/var/lib/kiln/supervisor/last-reboot",
+    new: c"/var/lib/kiln/supervisor/last-reboot.new",
+    running: c"/var/lib/kiln/supervisor/running",
+};
 /// Bytes of the handler's stack.
 const STACK: usize = 64 * 1024;
 
 static SNAPSHOT: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
 static SNAPSHOT_LEN: AtomicUsize = AtomicUsize::new(0);
 static TIMES: [AtomicU64; FAULTS_MAX + 1] = [const { AtomicU64::new(0) }; FAULTS_MAX + 1];
+/// Reboots by the ladder in a row before this boot, plus one; 0: not known yet.
+static REBOOTS: AtomicU32 = AtomicU32::new(0);
+/// The slot that runs, as a character; 0: none.
+static SLOT: AtomicU32 = AtomicU32::new(0);
 static OWNER: AtomicI32 = AtomicI32::new(0);
 
 /// The state of the last turn, for the handler: two buffers, of which it sees the one that is complete.
@@ -90,6 +98,17 @@ pub fn again(now: Millis) -> bool {
     ok
 }
 
+/// What a last word has to tell besides the fault: reboots by the ladder in a row before this boot, and the slot that runs.
+pub fn remember(reboots: u32, slot: &str) {
+    REBOOTS.store(reboots.saturating_add(1), Ordering::SeqCst);
+    SLOT.store(slot.chars().next().map_or(0, u32::from), Ordering::SeqCst);
+}
+
+/// Reboots by the ladder in a row before this boot, where that is known.
+pub fn reboots() -> Option<u32> {
+    REBOOTS.load(Ordering::SeqCst).checked_sub(1)
+}
+
 /// Installs the handlers, on a stack of their own.
 ///
 /// # Errors
@@ -141,7 +160,7 @@ extern "C" fn on_fatal(signal: c_int) {
             say(b"<26>kiln-init: the supervisor's faults do not stop: hard reboot\n");
         }
         if me == 1 {
-            leave();
+            LAST.leave();
             // SAFETY: a plain number; the machine ends here.
             unsafe { libc::reboot(libc::RB_AUTOBOOT) };
         }
@@ -160,32 +179,60 @@ pub fn note(text: &str) {
     }
 }
 
-/// The last word of a PID 1 that cannot go on. What hangs here is ended by the hardware watchdog, which nobody feeds.
-fn leave() {
-    let mut record = Scratch::<160>::new();
-    let why = "PID 1 met fatal signals that did not stop";
-    let _ = write!(record, "{{\"why\":\"{why}\",\"ladder\":true,\"reboots\":1}}");
-    append(RECORD, record.bytes());
-    // SAFETY: flushes and removes by constants.
-    unsafe {
-        libc::unlink(RUNNING.as_ptr());
-        libc::sync();
+/// Where the last word of a PID 1 that cannot go on is left.
+struct LastWord<'a> {
+    record: &'a CStr,
+    new: &'a CStr,
+    running: &'a CStr,
+}
+
+impl LastWord<'_> {
+    /// Leaves it: whole, or not at all. System calls only; what hangs here is ended by the hardware watchdog, which nobody feeds.
+    fn leave(&self) {
+        let mut text = Scratch::<192>::new();
+        let why = "PID 1 met fatal signals that did not stop";
+        let count = reboots().unwrap_or(0).saturating_add(1);
+        let slot = char::from_u32(SLOT.load(Ordering::SeqCst)).filter(char::is_ascii_alphabetic);
+        let _ = write!(text, "{{\"why\":\"{why}\",\"ladder\":true,\"reboots\":{count}");
+        if let Some(slot) = slot {
+            let _ = write!(text, ",\"slot\":\"{slot}\"");
+        }
+        let _ = text.write_char('}');
+        if written(self.new, libc::O_TRUNC, &[text.bytes()]) {
+            // SAFETY: paths that end with NUL.
+            unsafe {
+                libc::rename(self.new.as_ptr(), self.record.as_ptr());
+                libc::unlink(self.running.as_ptr());
+            }
+        }
+        // SAFETY: takes nothing.
+        unsafe { libc::sync() };
     }
 }
 
-fn append(path: &std::ffi::CStr, text: &[u8]) {
-    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC;
+fn append(path: &CStr, text: &[u8]) {
+    written(path, libc::O_APPEND, &[text, b"\n"]);
+}
+
+/// Writes these parts and flushes them; whether all of it is on the medium. System calls only.
+fn written(path: &CStr, how: c_int, parts: &[&[u8]]) -> bool {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC | how;
     // SAFETY: a path that ends with NUL and plain numbers.
     let fd = unsafe { libc::open(path.as_ptr(), flags, 0o600) };
     if fd < 0 {
-        return;
+        return false;
     }
-    for part in [text, b"\n"] {
+    let mut whole = true;
+    for part in parts {
         // SAFETY: a slice that outlives the call.
-        unsafe { libc::write(fd, part.as_ptr().cast(), part.len()) };
+        let n = unsafe { libc::write(fd, part.as_ptr().cast(), part.len()) };
+        whole &= usize::try_from(n) == Ok(part.len());
     }
     // SAFETY: our own descriptor.
+    whole &= unsafe { libc::fsync(fd) } == 0;
+    // SAFETY: our own descriptor.
     unsafe { libc::close(fd) };
+    whole
 }
 
 /// One line to where the log goes: the kernel's ring, or standard error of an ordinary process.
@@ -206,5 +253,50 @@ fn say(line: &[u8]) {
         if ring >= 0 {
             libc::close(ring);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::boot::record::{Record, take};
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn the_last_word_counts_on_and_is_whole_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| CString::new(dir.path().join(name).as_os_str().as_bytes()).unwrap();
+        let (record, new, running) = (at("last-reboot"), at("last-reboot.new"), at("running"));
+        let last = LastWord {
+            record: &record,
+            new: &new,
+            running: &running,
+        };
+        for (before, slot) in [(0, "a"), (4, "b"), (u32::MAX, "")] {
+            take(dir.path());
+            // Left over from a cut, and longer than what follows.
+            std::fs::write(dir.path().join("last-reboot.new"), "x".repeat(500)).unwrap();
+            remember(before, slot);
+            last.leave();
+            let found = take(dir.path());
+            assert_eq!(
+                found.record.unwrap(),
+                Record {
+                    why: "PID 1 met fatal signals that did not stop".into(),
+                    ladder: true,
+                    reboots: reboots().unwrap().saturating_add(1),
+                    slot: slot.into(),
+                }
+            );
+            assert!(!found.cut_short);
+            assert_eq!(reboots().unwrap(), before.min(u32::MAX - 1));
+        }
+        // A medium that takes nothing: no half of a word, and the boot counts as cut short.
+        std::os::unix::fs::symlink("/dev/full", dir.path().join("last-reboot.new")).unwrap();
+        last.leave();
+        let found = take(dir.path());
+        assert_eq!((found.record, found.cut_short), (None, true));
     }
 }

@@ -1,7 +1,7 @@
 //! What has to outlive a start, on DATA: the trial that is under way, and how the last update ended.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use wire::update::LastUpdate;
 
 use super::floor::Floor;
+use crate::boot::whole;
 
 /// A new system's trial, from before the switch until it is kept or left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,15 +76,9 @@ fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Replaces a file so that a cut leaves the old one or the new one; DATA is ext4, where a rename does that.
 fn write(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let new = dir.join(format!("{name}.new"));
-    let mut f = File::create(&new)?;
-    f.write_all(&serde_json::to_vec(value)?)?;
-    f.sync_all()?;
-    fs::rename(&new, dir.join(name))?;
-    File::open(dir)?.sync_all()
+    whole::replace(&dir.join(name), &serde_json::to_vec(value)?)
 }
 
 #[cfg(test)]

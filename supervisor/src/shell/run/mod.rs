@@ -233,6 +233,7 @@ impl Shell {
 
     /// Feeds the watchdog, tells others, and keeps a copy of all that is known.
     pub fn tell(&mut self, now: Millis) {
+        fault::remember(self.core.reboots(), &self.desk.boot.slot);
         self.feed(now);
         self.describe();
         self.publish(now);

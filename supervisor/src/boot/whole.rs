@@ -1,0 +1,69 @@
+//! Files that are replaced whole: a power cut leaves the old one or the new one, never half of one.
+//!
+//! DATA is ext4, where a rename is one step; the new bytes are on the medium before it, and the folder's entry after it. What
+//! PID 1 knows of its own past (why the last boot ended, how many reboots in a row, what was told) is kept in no other way.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Where the new bytes are until they are all there.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+/// Replaces a file, or makes it; root's alone (0600). What an earlier try has left beside it is overwritten.
+///
+/// # Errors
+/// The medium does not take it; the old file stands then.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = beside(path);
+    let write = || {
+        let mut f = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        f.write_all(bytes)?;
+        f.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&new)))?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_is_replaced_whole_or_stays_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("record");
+        replace(&file, b"a longer old one").unwrap();
+        replace(&file, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        // A medium without room takes the first bytes of what is written, or none.
+        std::os::unix::fs::symlink("/dev/full", beside(&file)).unwrap();
+        assert!(replace(&file, b"half").is_err());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
+        replace(&file, b"again").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"again");
+    }
+}
