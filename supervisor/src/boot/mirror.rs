@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Most files that are held.
@@ -179,7 +179,7 @@ impl Mirror {
             let written = target
                 .parent()
                 .map_or(Ok(()), fs::create_dir_all)
-                .and_then(|()| File::create(&target))
+                .and_then(|()| private(&target))
                 .and_then(|f| held.write(&f));
             match written {
                 Ok(()) => {
@@ -195,6 +195,16 @@ impl Mirror {
         }
         (saved, lost)
     }
+}
+
+/// A file that nobody else can read, until it is given to its owner.
+fn private(path: &Path) -> io::Result<File> {
+    fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn give(path: &Path, (uid, gid, mode): (u32, u32, u32)) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ const TOTAL_PART: u64 = 10;
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Pending bytes that are written at once.
 const WRITE_AT: usize = 256 * 1024;
+/// Of every file: addresses, names of people and what services say of them are nobody's but root's. The server asks PID 1's
+/// socket for what it shows.
+const MODE: u32 = 0o600;
 /// PID 1 writes `disk` or `ram` here once it is settled.
 const STATE_WHERE: &str = "/run/kiln/state";
 
@@ -147,8 +151,8 @@ impl Store {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let current = self.dir.join("current.export");
         if self.file.is_none() {
-            fs::create_dir_all(&self.dir)?;
-            self.file = Some(OpenOptions::new().create(true).append(true).open(&current)?);
+            self.own()?;
+            self.file = Some(OpenOptions::new().create(true).append(true).mode(MODE).open(&current)?);
         }
         if let Some(f) = &mut self.file {
             f.write_all(bytes)?;
@@ -161,12 +165,36 @@ impl Store {
         self.rotate(&current)
     }
 
+    /// The folder, which nobody else may look into; what an earlier version has left open there is closed.
+    fn own(&self) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+        let close = |path: &Path, mode: u32| {
+            let now = fs::symlink_metadata(path)?;
+            let open = now.permissions().mode() & 0o777 & !mode != 0;
+            match open && !now.is_symlink() {
+                true => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+                false => Ok(()),
+            }
+        };
+        close(&self.dir, 0o700)?;
+        for entry in fs::read_dir(&self.dir)?.flatten() {
+            close(&entry.path(), MODE)?;
+        }
+        Ok(())
+    }
+
     /// Compresses the full file under the next number and removes the oldest.
     fn rotate(&self, current: &Path) -> io::Result<()> {
         let number = self.old()?.last().map_or(1, |(n, _, _)| n + 1);
         let target = self.dir.join(format!("{number:08}.export.gz"));
         let part = self.dir.join("part.gz");
-        let mut gz = GzEncoder::new(File::create(&part)?, Compression::fast());
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(MODE)
+            .open(&part)?;
+        let mut gz = GzEncoder::new(file, Compression::fast());
         io::copy(&mut File::open(current)?, &mut gz)?;
         gz.finish()?.sync_all()?;
         fs::rename(&part, &target)?;
@@ -257,6 +285,35 @@ mod tests {
         text.push_str(&fs::read_to_string(dir.path().join("current.export")).unwrap_or_default());
         for n in 0..200 {
             assert!(text.contains(&format!("MESSAGE=line {n} ")), "line {n} is lost");
+        }
+    }
+
+    #[test]
+    fn no_other_service_can_read_the_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("journal");
+        // As an earlier version has left it.
+        fs::create_dir(&journal).unwrap();
+        fs::set_permissions(&journal, fs::Permissions::from_mode(0o755)).unwrap();
+        for name in ["00000001.export.gz", "current.export"] {
+            fs::write(journal.join(name), "").unwrap();
+            fs::set_permissions(journal.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        let mut s = store(&journal);
+        for n in 0..100 {
+            s.add(Entry::line(
+                format!("{n} {}", "y".repeat(60_000)).as_bytes(),
+                &Sender::default(),
+            ));
+            s.written = Instant::now() - WRITE_EVERY;
+            s.settle();
+        }
+        let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&journal), 0o700);
+        let files: Vec<_> = fs::read_dir(&journal).unwrap().map(|e| e.unwrap().path()).collect();
+        assert!(files.len() >= 3, "{files:?}");
+        for f in files {
+            assert_eq!(mode(&f), 0o600, "{}", f.display());
         }
     }
 
