@@ -280,6 +280,9 @@ fn an_environment_block_that_is_garbage_or_missing_is_told_with_what_is_wrong_wi
                 .map(|(n, b)| (format!("a/{n}"), Source::Bytes(b))),
         );
         let mut file = File::options().read(true).write(true).open(&path).unwrap();
+        // The writer leaves what it does not need as it is: blank.
+        file.set_len(0).unwrap();
+        file.set_len(SECTORS * SECTOR).unwrap();
         fat32::write(&mut file, &path, 0, SECTORS, "KILN", &sources).unwrap();
         let mut init = Init::start_in(dir, &[]);
         init.wait(told, |s| s.banners.iter().any(|b| b.text.contains(told)));
