@@ -237,3 +237,20 @@ fn a_wrong_request_is_answered_with_what_is_expected() {
     BufReader::new(s).read_line(&mut line).unwrap();
     assert!(line.contains("expected {\\\"watch\\\":{}}"), "{line}");
 }
+
+#[test]
+fn a_unit_has_as_many_descriptors_as_its_file_says_and_not_the_supervisors() {
+    let script = |n: &str, more: &str| {
+        format!(
+            "exec = [\"/bin/sh\", \"-c\", \"ulimit -Sn > DIR/{n}; ulimit -Hn >> DIR/{n}\"]\ntype = \"oneshot\"\n{more}"
+        )
+    };
+    let mut init = Init::start(&[("a", &script("a", "limit_nofile = 777")), ("b", &script("b", ""))]);
+    init.wait_state("a", UnitState::Done);
+    init.wait_state("b", UnitState::Done);
+    let told = |n: &str| std::fs::read_to_string(init.path(n)).unwrap();
+    assert_eq!(told("a"), "777\n777\n");
+    let (_, most) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
+    let most = most.min(4096);
+    assert_eq!(told("b"), format!("{most}\n{most}\n"));
+}

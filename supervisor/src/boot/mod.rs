@@ -53,6 +53,9 @@ fn prepare() {
     for f in failed {
         log::error(&format!("mount {f}"));
     }
+    if let Err(e) = crate::shell::limits::own() {
+        log::warn(&format!("more descriptors for PID 1: {e}"));
+    }
     if let Err(e) = crate::shell::cgroup::prepare() {
         log::error(&format!("cgroups: {e}"));
     }

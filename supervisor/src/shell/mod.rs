@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod datagram;
 pub mod desk;
 pub mod helper;
+pub mod limits;
 pub mod log;
 pub mod notify;
 pub mod paths;

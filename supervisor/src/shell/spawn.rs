@@ -19,7 +19,7 @@ use super::cgroup::Group;
 use super::scratch::Scratch;
 use super::store::Stored;
 use super::users::User;
-use super::{sandbox, signals, sockets};
+use super::{limits, sandbox, signals, sockets};
 use crate::unit::{Devices, Unit};
 
 /// Exit status of a child whose program could not be run (systemd's `EXIT_EXEC`).
@@ -61,6 +61,7 @@ pub struct Prepared {
     private_dev: bool,
     /// `None`: what it has from PID 1 anyway.
     oom: Option<String>,
+    nofile: u64,
     state: Option<PathBuf>,
     /// Where its standard output goes; inherited when it cannot be connected.
     stdout: Option<PathBuf>,
@@ -139,6 +140,7 @@ impl Prepared {
             capabilities: unit.capabilities,
             private_dev: unit.devices == Devices::None,
             oom: Some(unit.oom_score_adjust.to_string()).filter(|wanted| *wanted != own_oom()),
+            nofile: unit.limit_nofile,
             state: around.state,
             stdout: around.stdout.map(Path::to_owned),
             sandbox: around.sandbox,
@@ -195,6 +197,7 @@ impl Prepared {
             let _ = fs::write(OOM, oom);
         }
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
+        limits::set(self.nofile).map_err(step("its number of descriptors"))?;
         if let Some(dir) = &self.state {
             fs::create_dir_all(dir).map_err(step("making its state folder"))?;
             if self.sandbox {

@@ -9,8 +9,10 @@ use super::capability::CAPABILITIES;
 use super::error::{line_of, one_line, place};
 use super::listen::{ListenFile, listen_of};
 use super::measure::{Seconds, Size};
-use super::{Devices, Kind, NAME_RULE, Unit, UnitError, is_name};
+use super::{Devices, Kind, NAME_RULE, NOFILE_DEFAULT, Unit, UnitError, is_name};
 
+/// Descriptors that a process may be given: three are there from the start, and the kernel's own bound is `fs.nr_open`.
+const NOFILE: std::ops::RangeInclusive<u64> = 64..=1_048_576;
 /// Most descriptors that a unit may have kept.
 const FD_STORE_MAX: usize = 64;
 
@@ -38,6 +40,7 @@ struct File {
     memory_max: Option<Size>,
     pids_max: Option<u64>,
     oom_score_adjust: Option<i32>,
+    limit_nofile: Option<u64>,
     devices: Option<Devices>,
     #[serde(default)]
     credentials: Vec<String>,
@@ -129,6 +132,17 @@ impl Unit {
                 format!("expected a number from -1000 to 1000, found {oom}"),
             ));
         }
+        let nofile = f.limit_nofile.unwrap_or(NOFILE_DEFAULT);
+        if !NOFILE.contains(&nofile) {
+            return Err(at(
+                "limit_nofile",
+                format!(
+                    "expected a number from {} to {}, found {nofile}",
+                    NOFILE.start(),
+                    NOFILE.end()
+                ),
+            ));
+        }
         let burst = f.start_limit_burst.unwrap_or(5);
         if burst == 0 || burst > 1000 {
             return Err(at(
@@ -189,6 +203,7 @@ impl Unit {
             memory_max: f.memory_max.map(|s| s.0),
             pids_max: f.pids_max,
             oom_score_adjust: oom,
+            limit_nofile: nofile,
             devices: f.devices.unwrap_or(Devices::None),
             credentials: f.credentials,
             listen,
@@ -266,6 +281,10 @@ mod tests {
             (
                 "exec = ['/a']\nfd_store_max = 65\n",
                 "line 2, field `fd_store_max`: expected a number from 0 to 64, found 65",
+            ),
+            (
+                "exec = ['/a']\nlimit_nofile = 3\n",
+                "line 2, field `limit_nofile`: expected a number from 64 to 1048576, found 3",
             ),
             ("exec = ['/a']\nrequires = ['server']\n", "cannot depend on itself"),
             (

@@ -90,6 +90,9 @@ pub struct Unit {
     pub memory_max: Option<u64>,
     pub pids_max: Option<u64>,
     pub oom_score_adjust: i32,
+    /// Most descriptors of each of its processes.
+    #[serde(default = "nofile_default")]
+    pub limit_nofile: u64,
     pub devices: Devices,
     pub credentials: Vec<String>,
     pub listen: Vec<Listen>,
@@ -97,6 +100,13 @@ pub struct Unit {
     pub fd_store_max: usize,
     pub state_directory: Option<String>,
     pub environment: BTreeMap<String, String>,
+}
+
+/// Descriptors that a process of a unit may have where its file says nothing: four times what the kernel gives its first one.
+pub const NOFILE_DEFAULT: u64 = 4_096;
+
+fn nofile_default() -> u64 {
+    NOFILE_DEFAULT
 }
 
 /// Longest unit name, in bytes; it becomes a cgroup and a folder name.
