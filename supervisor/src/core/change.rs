@@ -66,6 +66,14 @@ pub enum Input {
     Status { unit: UnitId, text: String },
     /// `EXTEND_TIMEOUT_USEC=…`, in milliseconds.
     Extend { unit: UnitId, by: Millis },
+    /// `WATCHDOG_USEC=…`: heartbeats come in this time from now on, in milliseconds.
+    Interval { unit: UnitId, every: Millis },
+    /// `WATCHDOG=trigger`: it knows itself that it has failed.
+    Trigger { unit: UnitId },
+    /// `RELOADING=1`: until its next `READY=1` it reads its configuration again.
+    Reloading { unit: UnitId },
+    /// `ERRNO=…` or `BUSERROR=…`, in words.
+    Said { unit: UnitId, what: String },
     /// A milestone holds (or no longer).
     Milestone { which: Milestone, holds: bool },
     /// The boot medium came or went.

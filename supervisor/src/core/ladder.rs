@@ -5,7 +5,7 @@ use super::state::{Exit, Millis, State};
 use super::text::text;
 use super::{
     ABORT_GRACE, Action, Core, HAD_BEEN_READY, KILL_GRACE, Phase, QUARANTINE, QUARANTINE_CRITICAL, REBOOTS_MAX, Rung,
-    STABLE, Text, UnitId,
+    STABLE, Text, UnitId, silence_allowed,
 };
 use crate::unit::Kind;
 
@@ -26,8 +26,14 @@ impl Core {
                         self.units[unit].rung = None;
                     }
                     let silence = now.saturating_sub(self.units[unit].beat);
-                    let allowed = spec.silence_allowed(pressure);
-                    if spec.watchdog > 0 && silence > allowed {
+                    let watchdog = self.watchdog_of(unit);
+                    let allowed = silence_allowed(watchdog, pressure);
+                    let reloading = self.units[unit].reloading.is_some_and(|until| now >= until);
+                    if reloading {
+                        let why = text!("not ready {} after it began to reload", secs(spec.start_timeout));
+                        self.units[unit].reloading = None;
+                        self.late(now, unit, why, out);
+                    } else if watchdog > 0 && silence > allowed {
                         let why = text!("no heartbeat for {} (allowed {})", secs(silence), secs(allowed));
                         self.late(now, unit, why, out);
                     }
@@ -37,25 +43,9 @@ impl Core {
                     self.late(now, unit, why, out);
                 }
                 State::Late { until } if now >= until => {
-                    let next = now + grace(spec.watchdog) * 2;
-                    self.units[unit].rung = Some(Rung::Degraded);
-                    self.set(now, unit, State::Degraded { until: next }, None);
-                    out.push(Action::Dump(unit));
-                    self.log(Some(unit), text!("degraded: {}", self.units[unit].reason), out);
+                    self.degrade(now, unit, out);
                 }
-                State::Degraded { until } if now >= until => {
-                    self.units[unit].rung = Some(Rung::Abort);
-                    self.set(
-                        now,
-                        unit,
-                        State::Aborting {
-                            until: now + ABORT_GRACE,
-                        },
-                        None,
-                    );
-                    self.log(Some(unit), text!("SIGABRT: {}", self.units[unit].reason), out);
-                    out.push(Action::Abort(unit));
-                }
+                State::Degraded { until } if now >= until => self.abort(now, unit, out),
                 State::Aborting { until } | State::Stopping { until } if now >= until => {
                     self.units[unit].rung = Some(Rung::Kill);
                     self.set(
@@ -101,8 +91,38 @@ impl Core {
     fn late(&mut self, now: Millis, unit: UnitId, why: Text, out: &mut Vec<Action>) {
         self.units[unit].rung = Some(Rung::Late);
         self.log(Some(unit), text!("late: {why}"), out);
-        let until = now + grace(self.specs[unit].watchdog);
+        let until = now + grace(self.watchdog_of(unit));
         self.set(now, unit, State::Late { until }, Some(why));
+    }
+
+    fn degrade(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
+        let until = now + grace(self.watchdog_of(unit)) * 2;
+        self.units[unit].rung = Some(Rung::Degraded);
+        self.set(now, unit, State::Degraded { until }, None);
+        out.push(Action::Dump(unit));
+        self.log(Some(unit), text!("degraded: {}", self.units[unit].reason), out);
+    }
+
+    fn abort(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
+        self.units[unit].rung = Some(Rung::Abort);
+        let until = now + ABORT_GRACE;
+        self.set(now, unit, State::Aborting { until }, None);
+        self.log(Some(unit), text!("SIGABRT: {}", self.units[unit].reason), out);
+        out.push(Action::Abort(unit));
+    }
+
+    /// It says itself that it has failed (`WATCHDOG=trigger`): up the rungs at once, since nobody has to be waited for.
+    pub(super) fn trigger(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
+        let Some(r) = self.units.get(unit) else { return };
+        if matches!(r.state, State::Starting { .. } | State::Ready { .. }) {
+            self.late(now, unit, text!("it reports its own failure (WATCHDOG=trigger)"), out);
+        }
+        if matches!(self.state(unit), State::Late { .. }) {
+            self.degrade(now, unit, out);
+        }
+        if matches!(self.state(unit), State::Degraded { .. }) {
+            self.abort(now, unit, out);
+        }
     }
 
     pub(super) fn exited(&mut self, now: Millis, unit: UnitId, exit: Exit, out: &mut Vec<Action>) {
@@ -133,6 +153,9 @@ impl Core {
         if unit >= self.units.len() {
             return;
         }
+        let r = &mut self.units[unit];
+        let said = std::mem::take(&mut r.said);
+        let why = if said.is_empty() { why } else { text!("{why} ({said})") };
         self.log(Some(unit), why.clone(), out);
         let r = &mut self.units[unit];
         let was_ready = r.ready_at.take().map(|at| now.saturating_sub(at));

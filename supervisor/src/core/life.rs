@@ -6,6 +6,8 @@ use crate::unit::Kind;
 
 /// Longest prolongation by `EXTEND_TIMEOUT_USEC`, in milliseconds.
 const EXTEND_MAX: Millis = 600_000;
+/// Shortest and longest time between heartbeats that a service may choose (`WATCHDOG_USEC`), in milliseconds.
+const INTERVAL: std::ops::RangeInclusive<Millis> = 100..=600_000;
 
 impl Core {
     /// Moves a unit. Every move is in the table of [`State::may_become`].
@@ -31,6 +33,7 @@ impl Core {
         if self.specs[unit].kind == Kind::Oneshot {
             return;
         }
+        r.reloading = None;
         match r.state {
             State::Starting { .. } => {}
             State::Late { .. } | State::Degraded { .. } if r.ready_at.is_none() => {}
@@ -70,11 +73,38 @@ impl Core {
         }
     }
 
+    /// Heartbeats come in this time from now on, until the process ends. A time is bounded: nobody escapes the ladder.
+    pub(super) fn interval(&mut self, now: Millis, unit: UnitId, every: Millis) {
+        let Some(r) = self.units.get_mut(unit) else { return };
+        if self.specs[unit].kind == Kind::Notify && r.state.runs() {
+            r.watchdog = Some(every.clamp(*INTERVAL.start(), *INTERVAL.end()));
+            r.beat = r.beat.max(now);
+        }
+    }
+
+    /// It reads its configuration again: it stays ready, and has as long as for a start.
+    pub(super) fn reloading(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
+        let Some(r) = self.units.get_mut(unit) else { return };
+        if matches!(r.state, State::Ready { .. }) && self.specs[unit].kind == Kind::Notify {
+            r.reloading = Some(now + self.specs[unit].start_timeout);
+            self.log(Some(unit), text!("reloading"), out);
+        }
+    }
+
+    /// Why it fails, in its own words; told with its end.
+    pub(super) fn said(&mut self, unit: UnitId, what: &str) {
+        if let Some(r) = self.units.get_mut(unit).filter(|r| r.state.runs()) {
+            r.said = Text::from(what);
+        }
+    }
+
     pub(super) fn extend(&mut self, now: Millis, unit: UnitId, by: Millis) {
         let Some(r) = self.units.get_mut(unit) else { return };
         let longest = now + by.min(EXTEND_MAX);
-        match &mut r.state {
-            State::Starting { until } | State::Stopping { until } => *until = (*until).max(longest),
+        match (&mut r.state, &mut r.reloading) {
+            (State::Starting { until } | State::Stopping { until }, _) | (State::Ready { .. }, Some(until)) => {
+                *until = (*until).max(longest);
+            }
             _ => {}
         }
     }
@@ -100,6 +130,7 @@ impl Core {
         let r = &mut self.units[unit];
         r.beat = now;
         r.ready_at = None;
+        (r.watchdog, r.reloading, r.said) = (None, None, Text::new());
         if r.reason.starts_with("waits for ") {
             r.reason = Text::new();
         }
@@ -196,6 +227,10 @@ impl Core {
                 }
             }
             Input::Extend { unit, by } => self.extend(now, unit, by),
+            Input::Interval { unit, every } => self.interval(now, unit, every),
+            Input::Trigger { unit } => self.trigger(now, unit, out),
+            Input::Reloading { unit } => self.reloading(now, unit, out),
+            Input::Said { unit, what } => self.said(unit, &what),
             Input::Milestone { which, holds } => self.milestones[which as usize] = holds,
             Input::Medium { present } => self.medium_present = present,
             Input::MediumSilent { for_ms } => self.medium(now, for_ms, out),

@@ -9,13 +9,15 @@
 //! medium is absent, nor after [`REBOOTS_MAX`] reboots in a row that did not help.
 //!
 //! Its whole state can be written down and read again (serde), so that PID 1 can be replaced while everything runs.
-//! Nothing between an input and its actions asks for memory. Tests: `tests.rs` (tables and properties) and `schedules.rs`
+//! Nothing between an input and its actions asks for memory. Tests: `tests.rs` (tables and properties), `notified.rs` (what services say) and `schedules.rs`
 //! (every short schedule) beside this file.
 
 mod backoff;
 mod change;
 mod ladder;
 mod life;
+#[cfg(test)]
+mod notified;
 #[cfg(test)]
 mod schedules;
 mod settle;
@@ -106,11 +108,9 @@ pub struct Core {
     jitter: Jitter,
 }
 
-impl Spec {
-    /// Longest time between two heartbeats: pressure lengthens it, to three times at the most.
-    fn silence_allowed(&self, pressure: u8) -> Millis {
-        self.watchdog + self.watchdog * 2 * u64::from(pressure.min(100)) / 100
-    }
+/// Longest time between two heartbeats that are due every `watchdog`: pressure lengthens it, to three times at the most.
+fn silence_allowed(watchdog: Millis, pressure: u8) -> Millis {
+    watchdog + watchdog * 2 * u64::from(pressure.min(100)) / 100
 }
 
 impl Core {
@@ -166,9 +166,13 @@ impl Core {
 
     /// When [`Input::Tick`] is due next.
     pub fn next_deadline(&self) -> Option<Millis> {
-        let beats = self.specs.iter().zip(&self.units).filter_map(|(s, r)| match r.state {
-            State::Ready { .. } if s.watchdog > 0 => Some(r.beat + s.silence_allowed(self.pressure) + 1),
-            _ => r.state.deadline(),
+        let beats = (0..self.units.len()).filter_map(|unit| {
+            let (r, watchdog) = (&self.units[unit], self.watchdog_of(unit));
+            let beat = (watchdog > 0).then(|| r.beat + silence_allowed(watchdog, self.pressure) + 1);
+            match r.state {
+                State::Ready { .. } => beat.into_iter().chain(r.reloading).min(),
+                _ => r.state.deadline(),
+            }
         });
         let phase = match self.phase {
             Phase::Stopping { until, .. } => Some(until),
@@ -197,6 +201,11 @@ impl Core {
             restarts: r.restarts,
             since: r.since,
         })
+    }
+
+    /// Longest time between two heartbeats of a unit's present run; 0: none are expected.
+    fn watchdog_of(&self, unit: UnitId) -> Millis {
+        self.units[unit].watchdog.unwrap_or(self.specs[unit].watchdog)
     }
 
     /// Reboots by the ladder in a row, before this boot.

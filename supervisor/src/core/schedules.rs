@@ -22,9 +22,10 @@ enum Step {
     Found,
     CannotStart,
     ShutDown,
+    Trigger,
 }
 
-const ALL: [Step; 12] = [
+const ALL: [Step; 13] = [
     Step::Ready,
     Step::Beat,
     Step::Fails,
@@ -37,6 +38,7 @@ const ALL: [Step; 12] = [
     Step::Found,
     Step::CannotStart,
     Step::ShutDown,
+    Step::Trigger,
 ];
 
 /// Does it to unit 0, where it can happen; `false` where it cannot.
@@ -60,6 +62,7 @@ fn take(w: &mut World, step: Step) -> bool {
         Step::MediumBack if !w.core.medium_present => w.step(Input::Medium { present: true }),
         // After a replacement of PID 1: a process that the old one had just started.
         Step::Found if !runs && w.ended.is_none() => w.find(0),
+        Step::Trigger if runs && w.units[0].watchdog > 0 => w.step(Input::Trigger { unit: 0 }),
         Step::CannotStart if runs => w.fails_to_start(0),
         Step::ShutDown if w.ended.is_none() && !w.core.is_stopping() => w.step(Input::Shutdown {
             ending: Ending::PowerOff,

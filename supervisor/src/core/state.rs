@@ -168,6 +168,8 @@ pub enum Exit {
     Code(i32),
     /// Signal number.
     Signal(i32),
+    /// Nobody told us: its parent, another process of the unit, has taken its status.
+    Gone,
 }
 
 impl std::fmt::Display for Exit {
@@ -180,6 +182,7 @@ impl std::fmt::Display for Exit {
                 Ok(name) => write!(f, "{name}"),
                 Err(_) => write!(f, "signal {s}"),
             },
+            Self::Gone => write!(f, "an unknown status (its main process was another's child)"),
         }
     }
 }
@@ -206,6 +209,15 @@ pub(super) struct Record {
     pub status: Text,
     /// When `state` changed last.
     pub since: Millis,
+    /// Longest time between two heartbeats of this run, where it has chosen another (`WATCHDOG_USEC=`).
+    #[serde(default)]
+    pub watchdog: Option<Millis>,
+    /// It reads its configuration again, and must be ready by then (`RELOADING=1`).
+    #[serde(default)]
+    pub reloading: Option<Millis>,
+    /// What it has said of its failure (`ERRNO=`, `BUSERROR=`).
+    #[serde(default)]
+    pub said: Text,
 }
 
 impl Record {
@@ -221,6 +233,9 @@ impl Record {
             again: false,
             status: Text::new(),
             since: now,
+            watchdog: None,
+            reloading: None,
+            said: Text::new(),
         }
     }
 }

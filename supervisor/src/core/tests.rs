@@ -530,6 +530,9 @@ enum Event {
     Silent(u32),
     Milestone(u8, bool),
     Extend(u8, u32),
+    Interval(u8, u32),
+    Trigger(u8),
+    Reloading(u8),
     SpawnFails(u8),
     Found(u8),
 }
@@ -545,6 +548,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => (0u32..200_000).prop_map(Event::Silent),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(m, b)| Event::Milestone(m, b)),
         1 => (any::<u8>(), any::<u32>()).prop_map(|(u, b)| Event::Extend(u, b)),
+        1 => (any::<u8>(), any::<u32>()).prop_map(|(u, b)| Event::Interval(u, b)),
+        1 => any::<u8>().prop_map(Event::Trigger),
+        1 => any::<u8>().prop_map(Event::Reloading),
         1 => any::<u8>().prop_map(Event::SpawnFails),
         1 => any::<u8>().prop_map(Event::Found),
     ];
@@ -595,6 +601,9 @@ proptest! {
                 Event::Silent(ms) => w.step(Input::MediumSilent { for_ms: u64::from(ms) }),
                 Event::Milestone(m, holds) => w.step(Input::Milestone { which: Milestone::ALL[usize::from(m) % Milestone::ALL.len()].1, holds }),
                 Event::Extend(u, by) => w.step(Input::Extend { unit: pick(u), by: u64::from(by) }),
+                Event::Interval(u, every) => w.step(Input::Interval { unit: pick(u), every: u64::from(every) }),
+                Event::Trigger(u) => w.step(Input::Trigger { unit: pick(u) }),
+                Event::Reloading(u) => w.step(Input::Reloading { unit: pick(u) }),
                 Event::SpawnFails(u) => w.fails_to_start(pick(u)),
                 Event::Found(u) => if !w.alive.contains(&pick(u)) { w.find(pick(u)); },
             }

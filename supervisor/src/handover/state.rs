@@ -19,6 +19,12 @@ use crate::unit::{Unit, UnitError};
 pub struct Process {
     /// Main process.
     pub pid: Option<i32>,
+    /// The process that was started, where the main one is another.
+    #[serde(default)]
+    pub leader: Option<i32>,
+    /// The main process is another's child.
+    #[serde(default)]
+    pub foreign: bool,
     /// Cgroups that had to be left behind.
     pub generation: u32,
     /// Whether it has a cgroup.
@@ -195,7 +201,7 @@ mod tests {
         fn process()(pid: Option<i32>, generation: u32, group: bool, sockets in proptest::collection::vec(any::<Option<i32>>(), 0..4),
                      store in proptest::collection::vec(("\\PC{0,20}", any::<i32>(), any::<bool>()), 0..4), at: Option<u64>) -> Process {
             let shown_since = at.map(|ms| (ms, wire::Time::from_millisecond(i64::try_from(ms % 4_000_000_000_000).unwrap()).unwrap()));
-            Process { pid, generation, group, sockets, store, shown_since }
+            Process { pid, leader: pid.map(|p| p ^ 1), foreign: group, generation, group, sockets, store, shown_since }
         }
     }
 

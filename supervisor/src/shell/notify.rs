@@ -1,6 +1,7 @@
 //! The notify socket: systemd's datagrams, each checked against the process that sent it.
 
 use std::io;
+use std::mem::discriminant;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -10,8 +11,10 @@ use nix::sys::socket::{setsockopt, sockopt};
 use super::datagram::{self, Beside};
 use super::{log, store};
 
-/// Longest datagram understood, in bytes; systemd's own limit is a page.
+/// Longest datagram understood, in bytes; systemd's own limit is a page. One that is longer is dropped: its last word may be cut.
 const MESSAGE_MAX: usize = 4096;
+/// Longest name of a bus error, in bytes (the D-Bus specification).
+const BUS_ERROR_MAX: usize = 255;
 
 /// What a datagram asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,16 @@ pub enum Note {
     Status(String),
     /// `EXTEND_TIMEOUT_USEC=n`, in milliseconds
     Extend(u64),
+    /// `WATCHDOG_USEC=n`, in milliseconds; 0 is no time.
+    Interval(u64),
+    /// `WATCHDOG=trigger`
+    Trigger,
+    /// `MAINPID=n`
+    Main(i32),
+    /// `RELOADING=1`
+    Reloading,
+    /// `ERRNO=n` or `BUSERROR=name`, in words.
+    Said(String),
     /// `FDSTORE=1`: keep the descriptors that came along, under this name; `polled`: until they hang up.
     Store { name: String, polled: bool },
     /// `FDSTOREREMOVE=1`: drop those of this name.
@@ -43,18 +56,30 @@ pub struct Message {
     pub fds: Vec<OwnedFd>,
 }
 
-/// Reads a datagram; what is not understood is left out, as systemd does.
+/// Reads a datagram; what is not understood is left out, as systemd does, and of two equal words the first counts. So there
+/// are never more notes than there are words.
 pub fn parse(bytes: &[u8]) -> Vec<Note> {
     let text = String::from_utf8_lossy(bytes);
-    let mut notes = Vec::new();
+    let mut notes: Vec<Note> = Vec::new();
+    let mut put = |note: Option<Note>| {
+        if let Some(note) = note.filter(|n| !notes.iter().any(|o| discriminant(o) == discriminant(n))) {
+            notes.push(note);
+        }
+    };
     let (mut stores, mut removes, mut name, mut polled) = (false, false, None, true);
     for line in text.lines() {
         match line.split_once('=') {
-            Some(("READY", "1")) => notes.push(Note::Ready),
-            Some(("WATCHDOG", "1")) => notes.push(Note::Beat),
-            Some(("STOPPING", "1")) => notes.push(Note::Stopping),
-            Some(("STATUS", s)) => notes.push(Note::Status(s.to_owned())),
-            Some(("EXTEND_TIMEOUT_USEC", n)) => notes.extend(n.parse::<u64>().ok().map(|us| Note::Extend(us / 1000))),
+            Some(("READY", "1")) => put(Some(Note::Ready)),
+            Some(("WATCHDOG", "1")) => put(Some(Note::Beat)),
+            Some(("WATCHDOG", "trigger")) => put(Some(Note::Trigger)),
+            Some(("STOPPING", "1")) => put(Some(Note::Stopping)),
+            Some(("RELOADING", "1")) => put(Some(Note::Reloading)),
+            Some(("STATUS", s)) => put(Some(Note::Status(s.to_owned()))),
+            Some(("EXTEND_TIMEOUT_USEC", n)) => put(millis(n).map(Note::Extend)),
+            Some(("WATCHDOG_USEC", n)) => put(millis(n).filter(|ms| *ms > 0).map(Note::Interval)),
+            Some(("MAINPID", n)) => put(n.parse().ok().filter(|pid| *pid > 1).map(Note::Main)),
+            Some(("ERRNO", n)) => put(n.parse().ok().filter(|n| *n > 0).map(errno)),
+            Some(("BUSERROR", name)) if is_bus_error(name) => put(Some(Note::Said(format!("it said: {name}")))),
             Some(("FDSTORE", "1")) => stores = true,
             Some(("FDSTOREREMOVE", "1")) => removes = true,
             Some(("FDNAME", n)) if store::is_name(n) => name = Some(n.to_owned()),
@@ -72,6 +97,22 @@ pub fn parse(bytes: &[u8]) -> Vec<Note> {
         (_, true, None) | (false, false, _) => {}
     }
     notes
+}
+
+/// Microseconds as milliseconds.
+fn millis(text: &str) -> Option<u64> {
+    Some(text.parse::<u64>().ok()? / 1000)
+}
+
+fn errno(number: i32) -> Note {
+    let name = nix::errno::Errno::from_raw(number);
+    Note::Said(format!("it said: errno {number}, {}", name.desc()))
+}
+
+/// `org.example.Error.Name`
+fn is_bus_error(name: &str) -> bool {
+    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    name.len() <= BUS_ERROR_MAX && name.contains('.') && name.split('.').all(word)
 }
 
 /// The socket, with credentials switched on.
@@ -102,7 +143,8 @@ impl NotifySocket {
     pub fn of(socket: UnixDatagram) -> NotifySocket {
         NotifySocket {
             socket,
-            buf: vec![0; MESSAGE_MAX],
+            // One more, to know one that is too long.
+            buf: vec![0; MESSAGE_MAX + 1],
             beside: Beside::room(datagram::FDS_MAX),
         }
     }
@@ -114,7 +156,9 @@ impl NotifySocket {
             if got.cut {
                 log::warn("a notification carried more than this process has room for; the rest of it is lost");
             }
-            if let Some(sender) = got.sender {
+            if got.len > MESSAGE_MAX {
+                log::warn("a notification was longer than 4096 bytes and is dropped");
+            } else if let Some(sender) = got.sender {
                 return Some(Message {
                     pid: sender.pid,
                     notes: parse(&self.buf[..got.len.min(MESSAGE_MAX)]),
@@ -139,7 +183,27 @@ mod tests {
     fn systemds_words_are_understood_and_others_left_out() {
         assert_eq!(
             parse(b"READY=1\nSTATUS=all well = good\nWATCHDOG=1\nEXTEND_TIMEOUT_USEC=5000000\nMAINPID=4\n\xff\nWATCHDOG=trigger"),
-            [Note::Ready, Note::Status("all well = good".into()), Note::Beat, Note::Extend(5000)]
+            [
+                Note::Ready,
+                Note::Status("all well = good".into()),
+                Note::Beat,
+                Note::Extend(5000),
+                Note::Main(4),
+                Note::Trigger
+            ]
+        );
+        assert_eq!(
+            parse(b"RELOADING=1\nMONOTONIC_USEC=7\nWATCHDOG_USEC=20000000\nERRNO=2"),
+            [
+                Note::Reloading,
+                Note::Interval(20_000),
+                Note::Said("it said: errno 2, No such file or directory".into())
+            ]
+        );
+        assert_eq!(
+            parse(b"BUSERROR=org.example.Error.TimedOut\nERRNO=5"),
+            [Note::Said("it said: org.example.Error.TimedOut".into())],
+            "one word of a failure is enough"
         );
         assert_eq!(parse(b""), []);
         assert_eq!(
@@ -148,6 +212,53 @@ mod tests {
         );
         let late = format!("{}READY=1", "X_OTHER=1\n".repeat(100));
         assert_eq!(parse(late.as_bytes()), [Note::Ready], "however late it stands");
+    }
+
+    #[test]
+    fn words_without_a_meaning_and_repeated_ones_are_left_out() {
+        for nothing in [
+            "MAINPID=0",
+            "MAINPID=1",
+            "MAINPID=-4",
+            "MAINPID=x",
+            "MAINPID=99999999999",
+            "WATCHDOG_USEC=0",
+            "WATCHDOG_USEC=-1",
+            "WATCHDOG=2",
+            "RELOADING=0",
+            "ERRNO=0",
+            "ERRNO=-2",
+            "ERRNO=two",
+            "BUSERROR=x",
+            "BUSERROR=a..b",
+            "BUSERROR=a.\u{1b}[2J",
+            "X_SELF=1",
+            "=1",
+            "READY",
+            "READY=10",
+        ] {
+            assert_eq!(parse(nothing.as_bytes()), [], "{nothing}");
+        }
+        assert_eq!(parse(format!("BUSERROR=a.{}", "b".repeat(300)).as_bytes()), []);
+        let many = "WATCHDOG=1\nSTATUS=x\nMAINPID=7\n".repeat(100);
+        assert_eq!(
+            parse(many.as_bytes()),
+            [Note::Beat, Note::Status("x".into()), Note::Main(7)],
+            "one datagram asks for a thing once"
+        );
+    }
+
+    #[test]
+    fn one_that_is_too_long_is_dropped_rather_than_read_in_part() {
+        let (from, to) = UnixDatagram::pair().expect("a pair");
+        setsockopt(&to, sockopt::PassCred, &true).expect("credentials");
+        let mut socket = NotifySocket::of(to);
+        // Cut at 4096 bytes, the last word would name another process.
+        let mut long = format!("X={}\nMAINPID=", "y".repeat(MESSAGE_MAX - 12)).into_bytes();
+        long.extend(b"12345");
+        from.send(&long).expect("sent");
+        from.send(b"READY=1").expect("sent");
+        assert_eq!(socket.receive().map(|m| m.notes), Some(vec![Note::Ready]));
     }
 
     #[test]

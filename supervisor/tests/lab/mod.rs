@@ -217,6 +217,51 @@ pub fn helper() {
                 stream.unwrap().write_all(b"served").unwrap();
             }
         }
+        // Starts a child that stays, names it as the main process, and ends.
+        "forks" => {
+            let mark = PathBuf::from(std::env::var("MARK").unwrap());
+            std::fs::write(mark.join("first"), std::process::id().to_string()).unwrap();
+            let child = Command::new(std::env::current_exe().unwrap())
+                .args(["helper_notify", "--exact", "--nocapture"])
+                .env("MODE", "beats on")
+                .spawn()
+                .unwrap();
+            say(&format!("MAINPID={0}\nREADY=1\nSTATUS=child {0}", child.id()));
+        }
+        "beats on" => loop {
+            say("WATCHDOG=1");
+            std::thread::sleep(Duration::from_millis(200));
+        },
+        "names" => {
+            let mark = PathBuf::from(std::env::var("MARK").unwrap());
+            let victim = loop {
+                let text = std::fs::read_to_string(mark.join("victim")).unwrap_or_default();
+                if text.ends_with('\n') {
+                    break text.trim().to_owned();
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            };
+            let parent = nix::unistd::getppid();
+            for other in [victim, parent.to_string(), "1".into(), "2".into()] {
+                say(&format!("MAINPID={other}"));
+            }
+            say("READY=1\nSTATUS=said");
+            std::thread::sleep(Duration::from_secs(3600));
+        }
+        // Fails once, and says why; the next run is well.
+        "errs" | "trips" => {
+            let failed = PathBuf::from(std::env::var("MARK").unwrap()).join(format!("{mode}-once"));
+            say("READY=1");
+            if !failed.exists() {
+                std::fs::write(failed, "").unwrap();
+                if mode == "errs" {
+                    say("ERRNO=5\nSTATUS=cannot go on");
+                    std::process::exit(1);
+                }
+                say("WATCHDOG=trigger");
+            }
+            std::thread::sleep(Duration::from_secs(3600));
+        }
         "stores" => stores(&s),
         "parts" => parts(&s),
         "swaps" => swaps(&s),

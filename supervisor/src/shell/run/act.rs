@@ -45,7 +45,7 @@ impl Shell {
             Action::Dump(unit) => self.dumps.push(unit),
             Action::Abandon(unit) => {
                 let p = &mut self.processes[unit];
-                p.pid = None;
+                (p.pid, p.leader, p.foreign) = (None, None, false);
                 p.generation += 1;
                 p.group = None;
             }
@@ -88,12 +88,13 @@ impl Shell {
     }
 
     /// Kills what a unit's main process has left behind.
-    pub(super) fn kill_rest(&self, unit: UnitId, leader: i32) {
-        match &self.processes[unit].group {
+    pub(super) fn kill_rest(&self, unit: UnitId, main: i32) {
+        let p = &self.processes[unit];
+        match &p.group {
             Some(group) => {
                 group.kill();
             }
-            None => process::kill_session(leader),
+            None => process::kill_session(p.leader.unwrap_or(main)),
         }
     }
 }

@@ -30,13 +30,18 @@ impl Shell {
         let children = children(self.paths.is_box());
         let alive = |pid: i32| children.iter().any(|c| c.pid == pid);
         for unit in 0..self.units.len() {
-            if self.processes[unit].pid.is_some_and(alive) {
+            let foreign = self.processes[unit].foreign;
+            if self.processes[unit]
+                .pid
+                .is_some_and(|pid| alive(pid) || (foreign && self.belongs(unit, pid)))
+            {
                 continue;
             }
-            self.processes[unit].pid = None;
+            let p = &mut self.processes[unit];
+            (p.pid, p.leader, p.foreign) = (None, None, false);
             if let Some(child) = self.main_process(unit, &children) {
                 let p = &mut self.processes[unit];
-                p.pid = Some(child.pid);
+                (p.pid, p.leader) = (Some(child.pid), Some(child.pid));
                 if self.paths.is_box() {
                     p.generation = child.unit.as_ref().map_or(0, |(_, n)| *n);
                     p.group = Some(Group::of(&self.units[unit].name, p.generation));
@@ -135,7 +140,7 @@ fn children(in_box: bool) -> Vec<Child> {
 }
 
 /// The unit that a process's environment names.
-fn variable(pid: i32) -> Option<String> {
+pub(super) fn variable(pid: i32) -> Option<String> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     environment.split(|b| *b == 0).find_map(|v| {
         let value = std::str::from_utf8(v).ok()?.strip_prefix(UNIT_VARIABLE)?;

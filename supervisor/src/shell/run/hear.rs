@@ -35,13 +35,18 @@ impl Shell {
                 _ => continue,
             };
             if let Some(unit) = self.processes.iter().position(|p| p.pid == Some(pid)) {
-                self.processes[unit].pid = None;
-                self.kill_rest(unit, pid);
-                self.desk.inputs.push_back(Input::Exited { unit, exit });
+                self.main_ended(unit, pid, exit);
             } else if let Some(at) = self.desk.helpers.iter().position(|h| h.pid == pid) {
                 self.helper_ended(now, at, exit);
             }
         }
+    }
+
+    pub(super) fn main_ended(&mut self, unit: UnitId, pid: i32, exit: Exit) {
+        self.kill_rest(unit, pid);
+        let p = &mut self.processes[unit];
+        (p.pid, p.leader, p.foreign) = (None, None, false);
+        self.desk.inputs.push_back(Input::Exited { unit, exit });
     }
 
     /// A helper is no more: its last words first.
@@ -81,6 +86,14 @@ impl Shell {
                     Note::Stopping => Input::Stopping { unit },
                     Note::Status(text) => Input::Status { unit, text },
                     Note::Extend(by) => Input::Extend { unit, by },
+                    Note::Interval(every) => Input::Interval { unit, every },
+                    Note::Trigger => Input::Trigger { unit },
+                    Note::Reloading => Input::Reloading { unit },
+                    Note::Said(what) => Input::Said { unit, what },
+                    Note::Main(pid) => {
+                        self.main_named(unit, pid);
+                        continue;
+                    }
                     Note::Store { name, polled } => {
                         self.keep(unit, &name, polled, std::mem::take(&mut fds));
                         continue;
@@ -127,7 +140,8 @@ impl Shell {
             return self.units.iter().position(|u| u.name == name);
         }
         let leader = process::session(pid)?;
-        self.processes.iter().position(|p| p.pid == Some(leader))
+        let leads = |p: &super::Process| p.leader.or(p.pid) == Some(leader);
+        self.processes.iter().position(leads)
     }
 
     pub(super) fn read_helpers(&mut self, now: Millis) {

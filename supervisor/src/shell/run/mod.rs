@@ -9,6 +9,7 @@
 mod act;
 mod adopt;
 mod hear;
+mod main_pid;
 mod process;
 mod show;
 mod start;
@@ -200,6 +201,7 @@ impl Shell {
         // First what they have said, which belongs to the next process: a descriptor stored at the very end.
         self.read_notes();
         self.reap(now);
+        self.watch_foreign();
         self.pump(now);
     }
 

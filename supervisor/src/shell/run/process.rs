@@ -8,7 +8,12 @@ use crate::shell::store::Store;
 /// One unit's process.
 #[derive(Debug, Default)]
 pub(super) struct Process {
+    /// Its main process: the one that was started, or another of its own that it has named (`MAINPID=`).
     pub pid: Option<i32>,
+    /// The process that was started; it leads the session that stands for the cgroup below a root.
+    pub leader: Option<i32>,
+    /// The main process is still another's child, who would be told of its end in our place.
+    pub foreign: bool,
     pub prepared: Option<Prepared>,
     /// Groups that had to be left behind.
     pub generation: u32,

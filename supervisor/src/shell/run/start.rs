@@ -22,6 +22,7 @@ impl Shell {
         }
         if let Some(prepared) = &p.prepared {
             p.pid = Some(prepared.start(p.group.as_ref(), p.store.entries())?);
+            (p.leader, p.foreign) = (p.pid, false);
         }
         Ok(())
     }

@@ -52,6 +52,8 @@ impl Shell {
         let (control, clients) = self.control.state();
         let process = |(p, sockets): (&Process, &Vec<Option<OwnedFd>>)| state::Process {
             pid: p.pid,
+            leader: p.leader,
+            foreign: p.foreign,
             generation: p.generation,
             group: p.group.is_some(),
             sockets: sockets.iter().map(|s| s.as_ref().map(AsRawFd::as_raw_fd)).collect(),
@@ -242,6 +244,9 @@ impl Estate {
             };
             processes.push(Process {
                 pid: p.pid,
+                // An earlier image knew no other.
+                leader: p.leader.or(p.pid),
+                foreign: p.foreign,
                 generation: p.generation,
                 group: p.group.then(|| Group::of(&u.name, p.generation)),
                 store: p.store.into_iter().filter_map(stored).collect::<Store>(),
