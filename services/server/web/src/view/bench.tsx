@@ -1,14 +1,13 @@
 /** The bench: every bay at one glance, what needs a person, and what was chosen. */
 import { computed } from "@preact/signals";
-import type { Drive, Job } from "@wire";
+import type { Drive } from "@wire";
 
-import { bytes, lastFour, plural, rate, timeLeft, verdictShape } from "../format";
-import { jobPath } from "../route";
+import { bytes, lastFour, plural, rate, timeLeft } from "../format";
 import { choose, chosen, known, latest, now, search } from "../state/app";
 import { byGroup, isOver, matches } from "../state/store";
-import { Shape } from "./bits";
 import { Card } from "./card";
 import { Banners, TheBox } from "./box";
+import { Needs } from "./needs";
 
 const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
 
@@ -27,43 +26,6 @@ function Figures({ drives }: { drives: readonly Drive[] }) {
         <span class="s">all drives together</span></div>
       <div class="fig"><span class="k">Hottest</span><span class="n">{hottest ? hottest.temperature : "–"} <small>{hottest ? "°C" : ""}</small></span>
         <span class="s">{hottest ? `…${lastFour(hottest.serial)}` : "no sensor tells"}</span></div>
-    </div>
-  );
-}
-
-const RANK = { FAILED: 0, INCONCLUSIVE: 1, WARN: 2, PASSED: 3 } as const;
-
-/** What needs a person: verdicts other than PASSED, and jobs that wait; worst first. */
-export function needs(jobs: Iterable<Job>): { job: Job; shape: "fail" | "inc" | "warn"; what: string; next: string }[] {
-  const list: { job: Job; shape: "fail" | "inc" | "warn"; what: string; next: string; rank: number }[] = [];
-  for (const job of jobs) {
-    const name = `…${lastFour(job.serial)}`;
-    if (job.state.kind === "waiting") {
-      list.push({ job, shape: "inc", rank: 1, what: `${name} waits: ${job.state.why}.`, next: "It goes on by itself; the others go on meanwhile." });
-    } else if (job.verdict && job.verdict.outcome !== "PASSED") {
-      const shape = verdictShape(job.verdict.outcome);
-      const next = { FAILED: "Take it out; do not put data on it.", INCONCLUSIVE: "Test it again, or look at what stopped it.", WARN: "Keep it or send it back." }[job.verdict.outcome];
-      list.push({ job, shape: shape === "pass" ? "warn" : shape, rank: RANK[job.verdict.outcome], what: `${name}: ${job.verdict.summary}`, next });
-    }
-  }
-  return list.sort((a, b) => a.rank - b.rank || (a.job.id < b.job.id ? 1 : -1));
-}
-
-function Needs({ drives }: { drives: readonly Drive[] }) {
-  const here = new Set(drives.map((drive) => drive.id));
-  const list = needs([...latest.value.values()].filter((job) => here.has(job.drive)));
-  return (
-    <div class="needs" aria-live="polite">
-      <h2>Needs you</h2>
-      <ul>
-        {list.length === 0 && <li class="calm"><span>Nothing. This line says so when that changes.</span></li>}
-        {list.map(({ job, shape, what, next }) => (
-          <li key={job.id} class={`is-${shape}`}>
-            <Shape of={shape} /><span><b>{what}</b> {next}</span>
-            <span class="act"><a href={jobPath(job.id)} aria-label={`Evidence of …${lastFour(job.serial)}`}>Evidence</a></span>
-          </li>
-        ))}
-      </ul>
     </div>
   );
 }

@@ -12,9 +12,10 @@ import { bytes, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from 
 import { go } from "../route";
 import { known, latest, lostSince, now } from "../state/app";
 import { isOver, plateOf } from "../state/store";
-import { needs } from "./bench";
+import { showTheme } from "../theme";
 import { Shape, Still } from "./bits";
 import { banners } from "./box";
+import { needs, type Need } from "./needs";
 import { plan, screens, shown, standing } from "./wall-plan";
 
 /** The window, in pixels; measured when the page opens. */
@@ -59,9 +60,7 @@ class Tile extends Still<{ drive: Drive; job: Job | undefined }> {
   }
 }
 
-const ACT = { fail: "take it out", inc: "look at it", warn: "keep it or send it back" } as const;
-
-function Foot({ drives, list }: { drives: readonly Drive[]; list: ReturnType<typeof needs> }) {
+function Foot({ drives, list }: { drives: readonly Drive[]; list: readonly Need[] }) {
   const box = known.value.box;
   const told = box ? banners(box).filter(({ severity }) => severity !== "info") : [];
   const lost = lostSince.value;
@@ -69,9 +68,9 @@ function Foot({ drives, list }: { drives: readonly Drive[]; list: ReturnType<typ
   return (
     <div class="say" role="status">
       {told[0] && <span class={told[0].severity === "critical" ? "is-fail" : "is-warn"}><Shape of={told[0].severity === "critical" ? "fail" : "warn"} /><span>{told[0].text}</span></span>}
-      {list.slice(0, 3).map(({ job, shape }) => {
-        const drive = drives.find((one) => one.id === job.drive);
-        return <span key={job.id} class={`is-${shape}`}><Shape of={shape} /><span><b>{drive ? plateOf(drive) : ""} …{lastFour(job.serial)}</b> {job.state.kind === "waiting" ? "waits" : ACT[shape]}</span></span>;
+      {list.slice(0, 3).map((need) => {
+        const drive = drives.find((one) => one.id === need.drive);
+        return <span key={need.key} class={`is-${need.shape}`}><Shape of={need.shape} /><span><b>{drive ? `${plateOf(drive)} …${need.four}` : "The box"}</b> {need.short}</span></span>;
       })}
       {list.length > 3 && <span>and {list.length - 3} more</span>}
       {list.length === 0 && told.length === 0 && <span class="calm">Nothing needs anybody.</span>}
@@ -85,7 +84,7 @@ export function WallPage() {
     const measure = () => (room.value = [innerWidth, innerHeight]);
     const leave = (event: KeyboardEvent) => event.key === "Escape" && go("/");
     const theme = new URLSearchParams(location.search).get("theme");
-    if (theme === "dark" || theme === "light") document.documentElement.dataset["theme"] = theme;
+    if (theme === "dark" || theme === "light") showTheme(theme);
     // A screen that nobody touches goes dark; browsers allow to stop that on HTTPS alone, and forget it with each hiding.
     const awake = () => void navigator.wakeLock?.request("screen").catch(() => {});
     awake();
@@ -97,7 +96,7 @@ export function WallPage() {
       removeEventListener("resize", measure);
       removeEventListener("keydown", leave);
       document.removeEventListener("visibilitychange", awake);
-      delete document.documentElement.dataset["theme"];
+      showTheme();
     };
   }, []);
   const { drives, box } = known.value;
@@ -126,7 +125,7 @@ export function WallPage() {
       {drives === null && <p class="none" role="status">Waiting for the box to tell its drives.</p>}
       {drives !== null && list.length === 0 && <p class="none">No drive is plugged in. It shows here within two seconds.</p>}
       {screen && <ul class="rows" style={{ "--u": `${tile}px`, "--wc": columns, "--wr": Math.min(rows, Math.ceil(screen.drives.length / columns)) }}>{screen.drives.map((drive) => <Tile key={drive.key} drive={drive} job={drive.id === null ? undefined : jobs.get(drive.id)} />)}</ul>}
-      <Foot drives={list} list={needs([...jobs.values()].filter((job) => here.has(job.drive)))} />
+      <Foot drives={list} list={needs(list, jobs, box)} />
     </main>
   );
 }

@@ -7,7 +7,6 @@ import { drive, finding, job, plan, planDrive } from "../fixtures";
 import { neighbour } from "../keys";
 import { placeOf } from "../route";
 import { canChoose, plateOf } from "../state/store";
-import { needs } from "./bench";
 import { banners } from "./box";
 import { say } from "./card";
 import { fits } from "./events";
@@ -46,13 +45,6 @@ describe("a card", () => {
     expect(say(drive(), done("FAILED", { findings: [finding({ lba: 77, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "LBA 77" });
   });
   it.each(["PASSED", "WARN", "INCONCLUSIVE"] as const)("%s is its word", (outcome) => expect(say(drive(), done(outcome), NOW).word).toBe(outcome));
-});
-
-describe("needs you", () => {
-  it("worst first, PASSED never", () => {
-    const list = needs([done("WARN"), done("PASSED"), done("FAILED"), job({ state: { kind: "waiting", why: "drive away" } }), job(), done("INCONCLUSIVE")]);
-    expect(list.map((n) => n.shape)).toEqual(["fail", "inc", "inc", "warn"]);
-  });
 });
 
 describe("banners", () => {
