@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { area, axis, ceiling, curves, line, placeOfFinding, thin, zonePoints, type Point } from "./curve";
+import { area, axis, ceiling, curves, line, placeOfFinding, ribbon, thin, zonePoints, type Point } from "./curve";
 import { finding, job } from "./fixtures";
 
 describe("curves", () => {
@@ -22,6 +22,10 @@ describe("curves", () => {
     expect(line([], 100, 10, 0)).toBe("");
   });
   it("closes an area on the axis", () => expect(area([[0, 10], [0.5, 10]], 100, 10, 10)).toBe("M0.0 0.0L50.0 0.0L50.0 10L0.0 10z"));
+  it("a ribbon goes out along the upper line and back along the lower", () => {
+    expect(ribbon([[0, 5], [1, 5]], [[0, 10], [1, 10]], 100, 10, 10)).toBe("M0.0 0.0L100.0 0.0L100.0 5.0L0.0 5.0z");
+    expect(ribbon([], [], 100, 10, 10)).toBe("");
+  });
   it("thinning keeps the one slow place that matters", () => {
     const points = Array.from({ length: 1024 }, (_, i): Point => [i / 1024, i === 700 ? 5 : 200]);
     const few = thin(points, 100);

@@ -19,7 +19,7 @@ const measured = new WeakMap<readonly number[], Point[]>();
 const STRETCH = 8 * 1024 * 1024;
 
 /** The rate over stretches of equal length: bytes over time, so the harmonic mean. */
-function together(rates: readonly number[]): number {
+export function together(rates: readonly number[]): number {
   return rates.length / rates.reduce((sum, rate) => sum + 1 / rate, 0);
 }
 
@@ -73,6 +73,12 @@ export function area(points: readonly Point[], width: number, height: number, ma
   const last = points.at(-1);
   if (!first || !last) return "";
   return `${line(points, width, height, max, 2)}L${(last[0] * width).toFixed(1)} ${height}L${(first[0] * width).toFixed(1)} ${height}z`;
+}
+
+/** The area between two lines over the same places, as a closed path. */
+export function ribbon(low: readonly Point[], high: readonly Point[], width: number, height: number, max: number): string {
+  if (low.length < 2) return "";
+  return `${line(high, width, height, max, 2)}${line([...low].reverse(), width, height, max, 2).replace("M", "L")}z`;
 }
 
 /** A round number at or above `value` for the top of an axis, and the steps to it: 1, 2, 2.5 or 5 times a power of ten. */

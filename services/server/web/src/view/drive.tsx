@@ -8,11 +8,14 @@ import { api, asProblem, certificateUrl } from "../api";
 import { curves, line, placeOfFinding, thin } from "../curve";
 import { busName, bytes, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../format";
 import { go, jobPath } from "../route";
+import { siblings, telling } from "../siblings";
 import { known, latest, now, wish, type Wish } from "../state/app";
 import { canChoose, canGiveUp, isOver } from "../state/store";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "./bits";
 import { Health } from "./health";
 import { SmartTable } from "./job/smart";
+import { Siblings } from "./siblings";
+import { SurfaceMap } from "./surface-map";
 
 function Content({ drive }: { drive: Drive }) {
   const { head, detail } = contentWords(drive.content);
@@ -126,13 +129,17 @@ export function DrivePage({ id }: { id: string }) {
   const unseen = drive?.present && drive.as_of ? drive.as_of : null;
   const lately = events.filter((event) => event.drive === id).slice(-30).reverse();
   const smart = jobs.find((j) => j.smart.length > 0);
+  const measured = jobs.find((one) => telling(one));
+  const others = siblings({ drive: id, model: known_as.model, capacity: known_as.capacity }, all.values());
+  const outcome = job && isOver(job) ? job.verdict?.outcome : undefined;
   return (
     <main id="main" tabIndex={-1}>
       <div class="jobhd">
         <div class="who"><span class="l4">{lastFour(known_as.serial) || drive?.kernel_name}</span>
           <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
         <div class="mid">
-          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : "Ready"}</h1>
+          {outcome && <VerdictMark outcome={outcome} />}
+          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : outcome ? "Ready to be tested again" : "Ready"}</h1>
           <p class="sayit">{drive?.refused ? `${drive.refused.reason.charAt(0).toUpperCase()}${drive.refused.reason.slice(1)}.` : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
           {unseen && <p class="mute" id="unseen">The burn-in agent has not told this box's drives since then: it may be gone, or be another name to the kernel. Burning it in, scanning it and its light wait for the agent.</p>}
         </div>
@@ -162,7 +169,9 @@ export function DrivePage({ id }: { id: string }) {
             </dl>
           </Panel>
         )}
+        {measured && <SurfaceMap job={measured} among={others} />}
         <Jobs jobs={jobs} />
+        <Siblings own={measured} others={others} model={known_as.model} />
         {known_as.serial && <Health serial={known_as.serial} />}
         {smart && <Panel title="SMART at the last burn-in" span="c7"><SmartTable rows={smart.smart} /></Panel>}
         <Panel title="What happened to it" span={smart ? "c5" : "c12"}>

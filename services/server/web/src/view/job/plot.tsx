@@ -5,8 +5,10 @@
 import { useSignal } from "@preact/signals";
 import type { Job } from "@wire";
 
-import { axis, ceiling, curves, isBackwards, line, placeOfFinding, thin, type Curve } from "../../curve";
-import { bytes, faultName, grouped, rate } from "../../format";
+import { axis, ceiling, curves, isBackwards, line, placeOfFinding, ribbon, thin, type Curve } from "../../curve";
+import { bytes, faultName, grouped, plural, rate } from "../../format";
+import { band, siblings } from "../../siblings";
+import { known } from "../../state/app";
 import type { Trail } from "../../state/store";
 import { Panel } from "../bits";
 import { stepName } from "./steps";
@@ -34,7 +36,10 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
     if (!next.delete(step)) next.add(step);
     hidden.value = next;
   };
-  const { top: highest, cut } = ceiling(all.flatMap((c) => c.points.map(([, y]) => y)));
+  const newest = all.find((c) => c.running) ?? all.at(-1);
+  // Jobs of others change with each of their messages; what they measured over whole stretches is little to put together.
+  const others = newest ? band(newest, siblings(job, known.value.jobs.values()), 128) : null;
+  const { top: highest, cut } = ceiling([...all.flatMap((c) => c.points.map(([, y]) => y)), ...(others?.high.map(([, y]) => y) ?? [])]);
   const top = axis(highest / 1e6);
   const max = top.max * 1e6;
   const hot = all.find((c) => c.running);
@@ -64,6 +69,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
       >
         <svg viewBox={`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label={`Throughput over the surface: ${words}`}>
           {top.ticks.map((tick) => <line key={tick} class={tick === 0 ? "axis" : "grid"} x1="0" x2={W} y1={H - (tick / top.max) * H} y2={H - (tick / top.max) * H} />)}
+          {others && <path class="band" d={ribbon(others.low, others.high, W, H, max)} />}
           {marks.map(({ x: place }, i) => <line key={i} class="bad" x1={place * W} x2={place * W} y1="0" y2={H} />)}
           {all.map((c) => <path key={c.step} class={kind(c)} d={line(thin(c.points, 500), W, H, max, ...(c.running ? [2] : []))} />)}
           {x !== null && <line class="lead" x1={x * W} x2={x * W} y1="0" y2={H} />}
@@ -83,6 +89,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
             <button key={c.step} type="button" class="key" aria-pressed={c.running || !hidden.value.has(c.step)} disabled={c.running} onClick={() => toggle(c.step)}><i class={kind(c)} />{nameOf(c)}{c.running ? ", running" : ""}</button>
           ))
           : every.map((c) => <span key={c.step}><i class={kind(c)} />{nameOf(c)}{c.running ? ", running" : ""}</span>)}
+        {others && newest && <span><i class="band" />{plural(others.of, "sibling")} in {nameOf(newest)}, slowest to fastest</span>}
         {marks.length > 0 && <span><i class="bad" />wrong or unread</span>}
         {cut && <span>places faster than {rate(max)} are cut at the top</span>}
       </div>
