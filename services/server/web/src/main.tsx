@@ -4,6 +4,7 @@ import { render } from "preact";
 import { startKeys } from "./keys";
 import { place, startRouting, type Place } from "./route";
 import { open, startClock, visit } from "./state/app";
+import { startTheme } from "./theme";
 import { Bench } from "./view/bench";
 import { ClaimDoor, LoginDoor, Opening } from "./view/doors";
 import { lazy } from "./view/lazy";
@@ -63,6 +64,7 @@ function App() {
   }
 }
 
+startTheme();
 startRouting();
 startKeys();
 startClock();

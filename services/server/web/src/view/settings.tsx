@@ -11,6 +11,7 @@ import "../style/lists.css";
 import "../style/playbook.css";
 import "../style/settings.css";
 import { settingsPath } from "../route";
+import { chooseTheme, theme, type Theme } from "../theme";
 import { lazy } from "./lazy";
 import { Icon } from "./bits";
 
@@ -31,6 +32,20 @@ const here = TOPICS.flatMap((topic) => {
   const load = files[`./settings/${topic.name}.tsx`];
   return load ? [{ ...topic, Page: lazy<object>(() => load().then((file) => file.default), "One moment.", "div") }] : [];
 });
+
+const THEMES: readonly (readonly [Theme, string])[] = [["system", "As the system"], ["light", "Light"], ["dark", "Dark"]];
+
+/** Dark or light on this browser alone. */
+function Look() {
+  return (
+    <fieldset class="looks">
+      <legend class="sect">Look of this browser</legend>
+      {THEMES.map(([name, label]) => (
+        <label key={name}><input type="radio" name="theme" value={name} checked={theme.value === name} onChange={() => chooseTheme(name)} /><span>{label}</span></label>
+      ))}
+    </fieldset>
+  );
+}
 
 /** The page. */
 export function SettingsPage({ topic }: { topic: string | null }) {
@@ -65,6 +80,7 @@ export function SettingsPage({ topic }: { topic: string | null }) {
           <li key={name}><a class="choice" href={settingsPath(name)}><Icon name={icon} /><span><b>{title}</b><span>{about}</span></span></a></li>
         ))}
       </ul>
+      <Look />
       <div class="onphone">
         <h2 class="sect">More places</h2>
         <ul class="choices">
