@@ -85,6 +85,17 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Why a job is given up whose drive did not cool from `at`.
+    pub fn gave_up(&self, at: Celsius) -> String {
+        format!(
+            "it stayed at {at} for {} minutes without work and did not cool to {}",
+            PATIENCE.as_secs() / 60,
+            self.resume
+        )
+    }
+}
+
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {

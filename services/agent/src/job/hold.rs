@@ -86,11 +86,7 @@ impl JobTask {
                 None
             }
             Decision::GiveUp { at } => {
-                let why = format!(
-                    "it stayed at {at} for {} minutes without work and did not cool to {}",
-                    burnin::heat::PATIENCE.as_secs() / 60,
-                    heat.limits().resume
-                );
+                let why = heat.limits().gave_up(at);
                 self.log("error", format!("Giving up: {why}"));
                 worker.stop(&format!("too hot: {why}")).await;
                 self.record.too_hot = Some(why);

@@ -1,6 +1,43 @@
-//! Heat over a job: the mean of its time line, and an NVMe drive's own warning temperature.
+//! Heat over a job: the mean of its time line, an NVMe drive's own warning temperature, and the limit at which it pauses.
+
+use drive::smart::Snapshot;
+use wire::Celsius;
+use wire::drive::Rotation;
+use wire::job::TimePoint;
 
 use super::Case;
+use crate::heat::{Limits, Named};
+
+/// The limits at which a drive pauses and goes on.
+pub(super) fn limits(case: &Case<'_>) -> Limits {
+    let rotation = match (case.rotation, case.spins()) {
+        (Rotation::Unknown, Some(false)) => Rotation::SolidState,
+        (known, _) => known,
+    };
+    let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
+    let told = |smart: &Snapshot| Named {
+        limits: smart.heat_limits.iter().copied().filter_map(celsius).collect(),
+        warning: smart.heat_warning.and_then(celsius),
+    };
+    // The baseline is what the job itself went by.
+    let named = case.first().or(case.last()).map(told).unwrap_or_default();
+    Limits::of(rotation, &named)
+}
+
+/// The points of the time line at or above the limit.
+pub(super) fn over_limit<'a>(case: &Case<'a>, limit: Celsius) -> Vec<&'a TimePoint> {
+    let hot = |point: &&TimePoint| point.temperature.is_some_and(|degrees| degrees >= limit);
+    case.timeline.iter().filter(hot).collect()
+}
+
+/// How warm it was at the end: by SMART after the job, else by the last point of the time line that tells it.
+pub(super) fn at_the_end(case: &Case<'_>) -> Option<Celsius> {
+    let smart = case.last().and_then(|after| after.temperature);
+    match smart.and_then(|degrees| i32::try_from(degrees).ok()) {
+        Some(degrees) => Some(Celsius(degrees)),
+        None => case.timeline.iter().rev().find_map(|point| point.temperature),
+    }
+}
 
 /// Mean temperature over the job in degrees Celsius: of the time line, else between SMART before and after; `None` where
 /// nothing told one.

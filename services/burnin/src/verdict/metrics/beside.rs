@@ -47,6 +47,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         Some(why) => metrics.say("heat.gave_up", 1.0, why.to_owned()),
         None => metrics.put("heat.gave_up", 0.0),
     }
+    limits(case, metrics);
     if let Some((limit, over)) = heat::over_warning(case) {
         metrics.say("nvme.hot_meanwhile", over as f64, format!("warning at {limit} °C"));
     }
@@ -58,6 +59,28 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             "heat.mean_disk"
         };
         metrics.put(name, mean);
+    }
+}
+
+/// How often, when and how far it reached the limit at which it pauses, and whether it stood there at the end: self-tests
+/// cannot be paused, and nobody saw such a drive cool.
+fn limits(case: &Case<'_>, metrics: &mut Metrics) {
+    let limit = heat::limits(case).pause;
+    let hot = heat::over_limit(case, limit);
+    match (hot.first(), hot.last()) {
+        (Some(first), Some(last)) => {
+            let highest = hot.iter().filter_map(|point| point.temperature).max().unwrap_or(limit);
+            let figures = format!("limit {limit}, highest {highest}, from {} to {}", first.at, last.at);
+            metrics.say("heat.over_limit", hot.len() as f64, figures);
+        }
+        (None, _) | (_, None) => metrics.put("heat.over_limit", 0.0),
+    }
+    metrics.flag("heat.paused", case.paused_for_heat);
+    if let Some(end) = heat::at_the_end(case) {
+        match end >= limit {
+            true => metrics.say("heat.hot_at_end", 1.0, format!("{end}, limit {limit}")),
+            false => metrics.put("heat.hot_at_end", 0.0),
+        }
     }
 }
 

@@ -159,6 +159,7 @@ fn called(row: &Row) -> String {
         (Some(id), _) => format!("ata.{id}"),
         (None, "power_on_hours") => "smart.hours".to_owned(),
         (None, "error_log_count") => "smart.error_log".to_owned(),
+        (None, name) if name.starts_with("sct.") => name.to_owned(),
         (None, "power_cycles") => "smart.power_cycles".to_owned(),
         (None, name @ ("grown_defects" | "pending_defects" | "non_medium" | "phy_errors")) => format!("scsi.{name}"),
         (None, name) => format!("nvme.{name}"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use drive::kernel_log::Unheard;
-use drive::smart::{ErrorCounters, Farm, NvmeHealth, ScsiHealth, WriteCounter};
+use drive::smart::{ErrorCounters, Farm, NvmeHealth, ScsiHealth, SctTemperature, WriteCounter};
 use wire::job::TimePoint;
 use wire::{Celsius, DriveId};
 
@@ -19,6 +19,12 @@ fn talkative() -> Snapshot {
     });
     all.heat_warning = Some(80);
     all.error_log_count = Some(0);
+    all.sct = Some(SctTemperature {
+        lifetime_min: None,
+        lifetime_max: Some(45),
+        limit: Some(60),
+        over_limit: Some(0),
+    });
     all.nvme = Some(NvmeHealth {
         critical_warning: Some(0),
         available_spare: Some(100),

@@ -6,6 +6,7 @@ use wire::{Lba, Time};
 
 mod asking;
 mod complete;
+mod heat;
 mod names;
 mod pace;
 mod protocols;

@@ -172,7 +172,7 @@ impl Seen {
                 )));
             }
             Some(Decision::Resume { .. }) => self.asks.push_back(Ask::Release),
-            Some(Decision::GiveUp { at }) => self.too_hot = Some(format!("still {at} after pausing")),
+            Some(Decision::GiveUp { at }) => self.too_hot = Some(heat.limits().gave_up(at)),
             None => {}
         }
         self.looks += 1;
@@ -223,7 +223,7 @@ mod tests {
         look(&mut seen, limits.resume.0 - 1, 5);
         assert_eq!(seen.asks.pop_front(), Some(Ask::Release));
         look(&mut seen, limits.pause.0 + 1, 90);
-        assert!(seen.too_hot.is_some());
+        assert!(seen.too_hot.unwrap().contains("for 30 minutes without work"));
         assert!(seen.timeline.len() <= TIMELINE_MAX);
     }
 
