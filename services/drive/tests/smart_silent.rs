@@ -108,3 +108,52 @@ fn what_sas_tells_of_defects_exceptions_and_other_errors_is_read() {
         (0x5d, 0x10, false)
     );
 }
+
+#[test]
+fn what_cannot_be_true_is_told_and_not_taken() {
+    let row =
+        |id: u64, count: u64| json!({"id": id, "name": "X", "value": 100, "raw": {"value": count, "string": "0"}});
+    let ata = json!({
+        "device": {"type": "sat", "protocol": "ATA"},
+        "smart_status": {"passed": "yes"},
+        "power_on_time": {"hours": 4_000_000_000_u64},
+        "ata_smart_attributes": {"table": [row(5, 0), row(197, 0), row(5, 900), {"id": "x"}]},
+    });
+    let told = parse(ata.to_string().as_bytes()).unwrap();
+    assert!(told.attribute(5).is_none() && told.attribute(197).is_some());
+    assert_eq!((told.passed, told.power_on_hours), (None, None));
+    assert_eq!(
+        told.strange,
+        [
+            "attribute 5 stands there more than once",
+            "row 4 of the attributes has no number or no raw value",
+            "power_on_time.hours is 4000000000",
+            "smart_status.passed is a text",
+        ]
+    );
+    let log = json!({"critical_warning": 0, "temperature": 30, "media_errors": u64::MAX, "percentage_used": "3",
+        "data_units_written": 1.8e19, "available_spare": 100});
+    let told = nvme(&log, &json!({}));
+    let health = told.nvme.unwrap();
+    assert_eq!(
+        (health.media_errors, health.percentage_used, health.data_units_written),
+        (None, None, None)
+    );
+    assert_eq!(
+        told.strange,
+        [
+            "percentage_used is a text",
+            "data_units_written is no whole number of 64 bits",
+            "media_errors is 18446744073709551615",
+        ]
+    );
+}
+
+#[test]
+fn an_nvme_log_without_media_errors_says_so() {
+    let told = nvme(
+        &json!({"critical_warning": 0, "temperature": 30, "percentage_used": 3}),
+        &json!({}),
+    );
+    assert_eq!(told.strange, ["the NVMe log has no media_errors"]);
+}

@@ -14,6 +14,7 @@ pub mod run;
 mod self_tests;
 mod snapshot;
 mod statistics;
+mod strange;
 mod written;
 
 pub use delta::{Row, delta};

@@ -9,7 +9,7 @@ use wire::attribute::{count, is_seagate};
 use super::snapshot::{
     Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiException, ScsiHealth, Snapshot, SnapshotMessage,
 };
-use super::{farm, self_tests, statistics, written};
+use super::{farm, self_tests, statistics, strange, written};
 
 /// Largest document that is read: the longest of real drives has 300 kB.
 pub const DOCUMENT_MAX: usize = 4 << 20;
@@ -63,7 +63,7 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
     let scsi = scsi(&json);
     let attributes = attributes(&json, model.as_deref().unwrap_or_default());
     // What stands beside a log of zeros was read out of it.
-    let lived = |value| number(value).filter(|n| !(silent && *n == 0));
+    let lived = |value: &Value| number(value).filter(|n| !(silent && *n == 0));
     let attribute = |id| {
         attributes
             .iter()
@@ -94,13 +94,15 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
             .as_i64()
             .filter(|t| *t != 0 && (-60..=200).contains(t)),
         // Some translation layers give the attributes alone.
-        power_on_hours: lived(&json["power_on_time"]["hours"]).or_else(|| attribute(9)),
+        power_on_hours: lived(&json["power_on_time"]["hours"])
+            .or_else(|| attribute(9))
+            .filter(|hours| *hours <= strange::HOURS_MAX),
         power_cycles: lived(&json["power_cycle_count"]).or_else(|| attribute(12)),
         self_tests: self_tests::log(&json),
         self_test_remaining: self_tests::remaining(&json),
         self_test: self_tests::ability(&json),
-        error_log_count: number(&json["ata_smart_error_log"]["summary"]["count"])
-            .or_else(|| number(&json["ata_smart_error_log"]["extended"]["count"])),
+        error_log_count: strange::plausible(&json["ata_smart_error_log"]["summary"]["count"])
+            .or_else(|| strange::plausible(&json["ata_smart_error_log"]["extended"]["count"])),
         written: written::counter(&json, &attributes, nvme.as_ref()),
         farm: farm::of(&json),
         seagate: is_seagate(
@@ -120,6 +122,7 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
             .as_u64()
             .and_then(|status| u8::try_from(status).ok()),
         wrong_checksums: wrong_checksums(&json),
+        strange: strange::all(&json),
         model,
         attributes,
         nvme,
@@ -184,7 +187,9 @@ fn wwn(wwn: &Value) -> Option<String> {
 fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
     let seagate = is_seagate(model, json["model_family"].as_str().unwrap_or_default());
     let byte = |value: &Value| value.as_u64().and_then(|n| u8::try_from(n).ok());
+    let twice = strange::twice(json);
     list(&json["ata_smart_attributes"]["table"])
+        .filter(|row| row["id"].as_u64().is_some_and(|id| !twice.contains(&id)))
         .filter_map(|row| {
             let id = row["id"]
                 .as_u64()
@@ -235,14 +240,14 @@ fn nvme(json: &Value) -> NvmeHealth {
         critical_warning: byte("critical_warning"),
         available_spare: byte("available_spare"),
         available_spare_threshold: byte("available_spare_threshold"),
-        percentage_used: number(&log["percentage_used"]),
-        data_units_read: number(&log["data_units_read"]),
-        data_units_written: number(&log["data_units_written"]),
-        media_errors: number(&log["media_errors"]),
-        num_err_log_entries: number(&log["num_err_log_entries"]),
-        unsafe_shutdowns: number(&log["unsafe_shutdowns"]),
-        warning_temp_time: number(&log["warning_temp_time"]),
-        critical_comp_time: number(&log["critical_comp_time"]),
+        percentage_used: strange::plausible(&log["percentage_used"]),
+        data_units_read: strange::plausible(&log["data_units_read"]),
+        data_units_written: strange::plausible(&log["data_units_written"]),
+        media_errors: strange::plausible(&log["media_errors"]),
+        num_err_log_entries: strange::plausible(&log["num_err_log_entries"]),
+        unsafe_shutdowns: strange::plausible(&log["unsafe_shutdowns"]),
+        warning_temp_time: strange::plausible(&log["warning_temp_time"]),
+        critical_comp_time: strange::plausible(&log["critical_comp_time"]),
     }
 }
 
@@ -250,7 +255,7 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
     let log = &json["scsi_error_counter_log"];
     let counters = |kind: &str| {
         log[kind].as_object().map(|counters| {
-            let at = |name: &str| counters.get(name).and_then(number);
+            let at = |name: &str| counters.get(name).and_then(strange::plausible);
             ErrorCounters {
                 rereads_rewrites: at("errors_corrected_by_rereads_rewrites"),
                 corrected: at("total_errors_corrected"),
@@ -259,7 +264,7 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
         })
     };
     let health = ScsiHealth {
-        grown_defects: number(&json["scsi_grown_defect_list"]),
+        grown_defects: strange::plausible(&json["scsi_grown_defect_list"]),
         read: counters("read"),
         write: counters("write"),
         verify: counters("verify"),
@@ -270,7 +275,7 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
         phy_errors: phy_errors(json),
         percentage_used: number(&json["scsi_percentage_used_endurance_indicator"])
             .or_else(|| number(&json["scsi_Percentage used endurance indicator"])),
-        pending_defects: number(&json["scsi_pending_defects"]["count"]),
+        pending_defects: strange::plausible(&json["scsi_pending_defects"]["count"]),
         exception: exception(&json["smart_status"]["scsi"]),
     };
     (health != ScsiHealth::default()).then_some(health)

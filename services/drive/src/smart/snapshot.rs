@@ -82,6 +82,8 @@ pub struct Snapshot {
     /// smartctl's exit status: bits 0 command line, 1 open, 2 a command failed, 3 failing, 4 at threshold, 5 was at
     /// threshold, 6 error log, 7 self-test log; `None` where nothing told it. Source: `smartctl(8)`.
     pub exit_status: Option<u8>,
+    /// What the document says that cannot be true, in words; it is in no other field.
+    pub strange: Vec<String>,
     /// Structures that came with a wrong checksum, in smartctl's words: `SMART Attribute Data Structure`. They stand in no
     /// field of its JSON.
     pub wrong_checksums: Vec<String>,

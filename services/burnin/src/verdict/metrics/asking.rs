@@ -43,6 +43,10 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     put("smart.logs_not_trusted", all(|told| checksums(told, false)));
     put("smart.failed_in_part", all(in_part));
     put("smart.error_log_entries", all(error_log));
+    put(
+        "smart.strange",
+        all(|told| told.strange.iter().take(8).cloned().collect()),
+    );
     put("smart.exit_unknown", all(|told| no_status(told)));
     // Asked alike, it answered before the job and not after it.
     let newly = match (case.first(), case.last()) {

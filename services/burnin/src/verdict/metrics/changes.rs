@@ -36,10 +36,20 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     };
     if let (Some(before), Some(after)) = (before, after) {
         let same = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
-        metrics.flag(
-            "smart.other_drive",
-            !(same(&before.serial, &after.serial) && same(&before.wwn, &after.wwn)),
-        );
+        let grown = before.capacity.zip(after.capacity).is_some_and(|(old, new)| old != new);
+        let differs: Vec<&str> = [
+            (!same(&before.serial, &after.serial), "serial number"),
+            (!same(&before.wwn, &after.wwn), "world wide name"),
+            (!same(&before.model, &after.model), "model"),
+            (grown, "capacity"),
+        ]
+        .into_iter()
+        .filter_map(|(differs, name)| differs.then_some(name))
+        .collect();
+        match differs.len() {
+            0 => metrics.put("smart.other_drive", 0.0),
+            n => metrics.say("smart.other_drive", n as f64, differs.join(", ")),
+        }
     }
     if before.is_some() && first.power_on_hours.is_none() {
         metrics.put("smart.hours_unknown", 1.0);

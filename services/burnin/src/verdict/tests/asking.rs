@@ -168,3 +168,51 @@ fn a_failed_self_test_that_only_the_exit_status_tells_beside_newer_ones_is_told(
     }];
     assert_eq!(fired(&both(&clean(), &told), "self-test-failed-before"), WARN);
 }
+
+#[test]
+fn what_cannot_be_true_is_told_and_never_passed() {
+    let odd = Snapshot {
+        strange: vec!["attribute 5 stands there more than once".into()],
+        ..snapshot()
+    };
+    let verdict = judge(&both(&clean(), &odd));
+    assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Warn, vec!["smart-strange"]));
+    assert!(verdict.rules[0].value.contains("after: attribute 5"), "{verdict:?}");
+}
+
+#[test]
+fn another_model_or_capacity_after_the_job_is_another_drive() {
+    let good = Snapshot {
+        model: Some("ST4000".into()),
+        capacity: Some(GEOMETRY.bytes()),
+        serial: Some("S1".into()),
+        ..snapshot()
+    };
+    for change in [
+        (|s| s.model = Some("ST8000".into())) as fn(&mut Snapshot),
+        |s| s.capacity = Some(512),
+        |s| s.serial = Some("S2".into()),
+    ] {
+        let mut other = good.clone();
+        change(&mut other);
+        let verdict = verdict(&clean(), Some(&good), Some(&other));
+        assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
+        assert!(ids(&verdict).contains(&"other-identity"));
+    }
+    assert_eq!(verdict(&clean(), Some(&good), Some(&good)).outcome, Outcome::Passed);
+}
+
+#[test]
+fn counters_of_faults_that_fall_or_come_to_their_end_are_never_passed() {
+    for id in [5, 10, 184, 187, 196, 199] {
+        for (from, to) in [(3, 0), (255, 0), (250, 3), (65_535, 2)] {
+            let (before, after) = (with(id, from), with(id, to));
+            let evidence = clean();
+            let case = Case {
+                before: Some(&before),
+                ..both(&evidence, &after)
+            };
+            assert_eq!(fired(&case, "counters-went-back"), INCONCLUSIVE, "{id}: {from} to {to}");
+        }
+    }
+}
