@@ -11,9 +11,10 @@ mod common;
 use burnin::Checkpoint;
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
+use burnin::header;
 use burnin::pattern::JobKey;
 use burnin::playbook::{Direction, Fill, Soak, Step, plain};
-use burnin::runner::Session;
+use burnin::runner::{Ask, Session};
 use burnin::sim::{Content, Fault, Plan, Sim, Skip, next_random};
 use burnin::verdict::{Case, judge};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
@@ -264,7 +265,9 @@ fn a_stopped_job_goes_on_where_it_stopped() {
                     }
                 }
             }
-            let told = Checkpoint::decode(last.as_deref().unwrap()).unwrap();
+            // Stopped before its headers stood it begins anew.
+            let Some(text) = last.as_deref() else { continue };
+            let told = Checkpoint::decode(text).unwrap();
             assert!((told.step, told.frontier) >= frontier, "seed {seed}: went back");
             frontier = (told.step, told.frontier.saturating_sub(order.limits.rewind_bytes / 512));
             order.resume = last.clone().map(|checkpoint| Resumption {
@@ -279,6 +282,91 @@ fn a_stopped_job_goes_on_where_it_stopped() {
         }
         assert!(faultless(session.evidence(), &sim), "seed {seed}");
     }
+}
+
+/// A checkpoint says that the drive can be asked whose it is: at a pause, a stop or a cut none is told before the headers are flushed.
+#[test]
+fn no_checkpoint_is_told_before_the_headers_stand() {
+    let (mut early, mut told) = (0, 0);
+    for seed in 0..120 {
+        let mut order = order(steps(seed), seed);
+        // As on a drive so slow that it is time for one between two headers.
+        order.limits.checkpoint_bytes = 8 << 10;
+        let mut sim = Sim::new(GEOMETRY, volatile(), 1, order.io.block as usize, seed);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        let mut last = None;
+        for turn in 0..seed % 12 + 1 {
+            let now = burnin::device::Device::now(&sim);
+            match (turn + 1 == seed % 12, seed % 3) {
+                (true, 0) => session.stop(now, "a person"),
+                (true, 1) => session.ask(now, Ask::Hold("heat".to_owned())),
+                _ => {}
+            }
+            for report in session.step(&mut sim) {
+                if let Report::Checkpoint { text } = report {
+                    last = Some(text);
+                }
+            }
+        }
+        sim.power_cut();
+        let standing = header::places(GEOMETRY).len();
+        let whole = header::find(&mut sim, GEOMETRY).filter(|found| found.key == order.key);
+        let Some(checkpoint) = last else {
+            early += 1;
+            continue;
+        };
+        assert!(
+            whole.is_some() && standing == 4,
+            "seed {seed}: a checkpoint without a header"
+        );
+        told += 1;
+        order.resume = Some(Resumption {
+            checkpoint,
+            why: "power cut".to_owned(),
+            at: Time::UNIX_EPOCH,
+        });
+        let evidence = burnin::runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        assert!(evidence.stopped.is_none(), "seed {seed}: {:?}", evidence.stopped);
+    }
+    assert!(early > 20 && told > 20, "{early} before, {told} behind the headers");
+}
+
+/// A session that goes on begins with the checkpoint that it has, and the next one stands behind the headers that it writes again.
+#[test]
+fn the_second_checkpoint_of_a_later_session_stands_behind_its_headers() {
+    let mut order = order(surface(), 3);
+    let mut sim = Sim::new(GEOMETRY, volatile(), 1, order.io.block as usize, 3);
+    cut(&mut sim, &mut order, 40);
+    order.limits.checkpoint_bytes = 8 << 10;
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    let (mut checkpoints, mut turns) = (0, 0);
+    while checkpoints < 2 {
+        for report in session.step(&mut sim) {
+            checkpoints += u32::from(matches!(report, Report::Checkpoint { .. }));
+        }
+        turns += 1;
+    }
+    // Eight accesses of 8 KiB, and the flush.
+    assert!(turns >= 9, "told after {turns} accesses");
+}
+
+/// Burns for so many turns and cuts the power; the order goes on from its last checkpoint.
+fn cut(sim: &mut Sim, order: &mut Order, turns: u64) {
+    let mut session = Session::new(sim, order, "simulated").unwrap();
+    let mut last = None;
+    for _ in 0..turns {
+        for report in session.step(sim) {
+            if let Report::Checkpoint { text } = report {
+                last = Some(text);
+            }
+        }
+    }
+    sim.power_cut();
+    order.resume = last.map(|checkpoint| Resumption {
+        checkpoint,
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
 }
 
 #[test]

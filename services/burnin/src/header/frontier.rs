@@ -30,7 +30,8 @@ const AHEAD: u64 = 64;
 /// a false capacity ends the job. What else the lost session saw is not known: [`Evidence::lost`] says so to the verdict.
 pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Option<Checkpoint> {
     let geometry = header.geometry;
-    let back = (limits.checkpoint_bytes.max(limits.rewind_bytes)) / u64::from(geometry.sector);
+    // Both, since what is written while a flush is under way belongs to neither of the two around it.
+    let back = limits.checkpoint_bytes.saturating_add(limits.rewind_bytes) / u64::from(geometry.sector);
     let writes = writes(&header.steps)?;
     let (write, found) = under_way(device, header, &writes, back)?;
     let frontier = found.saturating_sub(back) / geometry.grain() * geometry.grain();

@@ -69,7 +69,7 @@ impl Pipeline {
         if let Some(why) = self.stopping.clone()
             && self.flights.is_empty()
             && !self.memory_doubted
-            && (!self.writes_data() || self.checkpoint_at == now || self.flushed)
+            && (!self.writes_data() || self.checkpoint_at == now || self.flushed || self.opens_headers())
         {
             if !self.writes_data() {
                 self.durable = self.durable.max(self.frontier());

@@ -16,6 +16,8 @@
 //! What must stay true, and is held by `tests/resume.rs` over random kills and power cuts:
 //! - a checkpoint's frontier covers only sectors whose access came back *before* the flush began;
 //! - verify begins only after a flush that covers every write;
+//! - a job that keeps headers has no checkpoint before a flush that covers them, and each later session none while it writes
+//!   them again, but the one that it went on from;
 //! - an access under way, or under examination, holds the frontier below it.
 //!
 //! A failing block is halved down to the physical sector, a differing one is read again
@@ -208,7 +210,8 @@ impl Pipeline {
             return None;
         }
         let flushing = self.flights.values().any(|f| matches!(f.kind, Kind::Flush { .. }));
-        if self.writes_data() && !flushing && !self.flushed && (self.checkpoint_due(now) || self.swept()) {
+        let due = self.checkpoint_due(now) && !self.opens_headers();
+        if self.writes_data() && !flushing && !self.flushed && (due || self.swept()) {
             let (frontier, complete) = (self.frontier(), self.swept());
             let access = Access {
                 slot,
@@ -439,6 +442,13 @@ impl Pipeline {
         self.legs
             .get(self.leg)
             .is_some_and(|leg| matches!(leg.op, Op::Write | Op::Trim))
+    }
+
+    /// Whether this session's headers are still being written. No checkpoint is handed out meanwhile: whoever went on from one
+    /// could not tell the drive from another one.
+    fn opens_headers(&self) -> bool {
+        let writes = |leg: &Leg| leg.aside && leg.op == Op::Write;
+        !self.closing && self.legs.get(self.leg).is_some_and(writes)
     }
 
     /// Whether the running leg has no further piece to begin.
