@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 use crate::connection::{self, Receiver, Sender};
 use crate::counted::Counted;
 use crate::limits::Limits;
-use crate::trust::{BadTrust, Stranger, Trust};
+use crate::trust::{BadTrust, Stranger, Trust, speaks_no_tls};
 
 /// Longest time for a connection to be made and upgraded.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -87,6 +87,12 @@ pub enum ConnectError {
         to: Endpoint,
         /// Its certificate.
         stranger: Stranger,
+    },
+    /// There is something, and it speaks no TLS; nothing was sent to it.
+    #[error("{to} speaks no TLS; if it is the right one and the way to it is your own, write http:// or ws://")]
+    Plain {
+        /// The server.
+        to: Endpoint,
     },
     /// It took too long.
     #[error("{to} did not answer within {} s", CONNECT.as_secs())]
@@ -236,6 +242,7 @@ impl Endpoint {
                         to: self.clone(),
                         stranger: stranger.clone(),
                     },
+                    None if speaks_no_tls(&cause) => ConnectError::Plain { to: self.clone() },
                     None => broken(cause),
                 })?)
             }

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
@@ -26,7 +27,8 @@ pub enum Trust {
     /// Servers whose certificate one of Mozilla's list has signed.
     #[default]
     Public,
-    /// Servers whose certificate is in this PEM file, or is signed by one that is.
+    /// Servers whose certificate is in this PEM file, or is signed by one that is. The name counts for both; of one that is
+    /// in the file itself neither its time nor whether it may sign others does.
     File(PathBuf),
     /// The server with this certificate, whatever name it bears.
     Fingerprint(Fingerprint),
@@ -100,6 +102,12 @@ impl Stranger {
     }
 }
 
+/// Whether a TLS handshake ended because the other end speaks something else.
+pub(crate) fn speaks_no_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    matches!(inner, Some(Error::InvalidMessage(_)))
+}
+
 impl Trust {
     /// How to connect to whom is believed. A file is read anew each time, so that a renewed certificate counts.
     ///
@@ -117,7 +125,10 @@ impl Trust {
                 let roots = RootCertStore {
                     roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
                 };
-                Known::Signed(signed(roots).map_err(Error::General)?)
+                Known::Signed {
+                    by: signed(roots).map_err(Error::General)?,
+                    own: Vec::new(),
+                }
             }
             Self::File(path) => {
                 let bad = |why: String| BadTrust::File {
@@ -130,11 +141,14 @@ impl Trust {
                 }
                 let mut roots = RootCertStore::empty();
                 // A bundle of hundreds may hold one that is not understood; the others count.
-                roots.add_parsable_certificates(certs);
+                roots.add_parsable_certificates(certs.iter().cloned());
                 if roots.is_empty() {
                     return Err(bad("there is none in it".to_owned()));
                 }
-                Known::Signed(signed(roots).map_err(bad)?)
+                Known::Signed {
+                    by: signed(roots).map_err(bad)?,
+                    own: certs,
+                }
             }
             Self::Fingerprint(wanted) => Known::Pinned(Some(*wanted)),
             Self::Nobody => Known::Pinned(None),
@@ -152,9 +166,37 @@ impl Trust {
     }
 }
 
+/// Why a certificate is not believed, so that a person sees what to do.
+fn words(why: &CertificateError) -> String {
+    let day = |time: &UnixTime| {
+        let second = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let time = wire::Time::from_second(second).unwrap_or(wire::Time::MAX);
+        time.strftime("%Y-%m-%d").to_string()
+    };
+    match why {
+        CertificateError::UnknownIssuer => "nobody who is believed here has signed it".to_owned(),
+        CertificateError::ExpiredContext { time, not_after } => format!(
+            "it ended on {}, and this machine's clock says {}",
+            day(not_after),
+            day(time)
+        ),
+        CertificateError::NotValidYetContext { time, not_before } => format!(
+            "it begins on {}, and this machine's clock says {}",
+            day(not_before),
+            day(time)
+        ),
+        other => other.to_string(),
+    }
+}
+
 #[derive(Debug)]
 enum Known {
-    Signed(Arc<WebPkiServerVerifier>),
+    Signed {
+        by: Arc<WebPkiServerVerifier>,
+        /// Certificates that are believed as they are: one that a server made itself may sign others, and is no server's
+        /// by the rules then.
+        own: Vec<CertificateDer<'static>>,
+    },
     Pinned(Option<Fingerprint>),
 }
 
@@ -178,11 +220,19 @@ impl ServerCertVerifier for Judge {
         let why = match &self.known {
             Known::Pinned(Some(wanted)) if *wanted == met => return Ok(ServerCertVerified::assertion()),
             Known::Pinned(_) => None,
-            Known::Signed(by) => match by.verify_server_cert(cert, between, name, ocsp, now) {
-                Ok(verified) => return Ok(verified),
-                Err(Error::InvalidCertificate(why)) => Some(why.to_string()),
-                Err(error) => Some(error.to_string()),
-            },
+            Known::Signed { by, own } => {
+                let verified = match own.contains(cert) {
+                    true => ParsedCertificate::try_from(cert)
+                        .and_then(|cert| verify_server_name(&cert, name))
+                        .map(|()| ServerCertVerified::assertion()),
+                    false => by.verify_server_cert(cert, between, name, ocsp, now),
+                };
+                match verified {
+                    Ok(verified) => return Ok(verified),
+                    Err(Error::InvalidCertificate(why)) => Some(words(&why)),
+                    Err(error) => Some(error.to_string()),
+                }
+            }
         };
         Err(CertificateError::Other(OtherError(Arc::new(Stranger { met, why }))).into())
     }

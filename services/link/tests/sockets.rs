@@ -120,24 +120,19 @@ async fn over_tcp() {
     both_ways(endpoint, connections).await;
 }
 
-#[tokio::test]
-async fn over_tls_with_the_server_that_is_believed_and_no_other() {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("server.pem");
-    std::fs::write(&file, made.cert.pem()).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+/// A server of this certificate on loopback; its port, and the connections that it took.
+async fn by_tls(cert: &rcgen::Certificate, key: &rcgen::KeyPair) -> (u16, mpsc::Receiver<Connection>) {
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let endpoint: Endpoint = format!("https://localhost:{port}").parse().unwrap();
     let (served, connections) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -147,6 +142,74 @@ async fn over_tls_with_the_server_that_is_believed_and_no_other() {
             }
         }
     });
+    (port, connections)
+}
+
+/// What `openssl req -x509` makes may sign others, and ends: in the file itself it is believed for its name all the same.
+#[tokio::test]
+async fn a_certificate_that_stands_in_the_file_is_believed_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.pem");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 2, 3);
+    let cert = params.self_signed(&key).unwrap();
+    std::fs::write(&file, cert.pem()).unwrap();
+    let (port, _connections) = by_tls(&cert, &key).await;
+    let endpoint: Endpoint = format!("https://localhost:{port}").parse().unwrap();
+    endpoint.believing(Trust::File(file.clone())).open().await.unwrap();
+    let elsewhere: Endpoint = format!("https://127.0.0.1:{port}").parse().unwrap();
+    let error = elsewhere
+        .believing(Trust::File(file.clone()))
+        .open()
+        .await
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("not valid for name"), "{error}");
+
+    // One that it signed has to hold to the rules, and its end is told beside this machine's clock.
+    let mut leaf = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    leaf.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    leaf.not_after = rcgen::date_time_ymd(2020, 2, 3);
+    let leaf_key = rcgen::KeyPair::generate().unwrap();
+    let leaf = leaf.signed_by(&leaf_key, &rcgen::Issuer::new(params, key)).unwrap();
+    let (port, _connections) = by_tls(&leaf, &leaf_key).await;
+    let endpoint: Endpoint = format!("https://localhost:{port}").parse().unwrap();
+    let error = endpoint.believing(Trust::File(file)).open().await.err().unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("it ended on 2020-02-03, and this machine's clock says 2"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_as_that() {
+    use tokio::io::AsyncWriteExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // The other end may be gone before it is written.
+            let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let endpoint: Endpoint = format!("https://localhost:{port}").parse().unwrap();
+    let error = endpoint.open().await.err().unwrap();
+    assert!(matches!(error, ConnectError::Plain { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn over_tls_with_the_server_that_is_believed_and_no_other() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.pem");
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let (port, connections) = by_tls(&made.cert, &made.signing_key).await;
+    let endpoint: Endpoint = format!("https://localhost:{port}").parse().unwrap();
 
     let met = |error: ConnectError| match error {
         ConnectError::Stranger { stranger, .. } => stranger,
