@@ -296,10 +296,33 @@ fn must_listen(addon: &Addon) -> Result<Origin, Refusal> {
     })
 }
 
+/// Whether a GET of this path only looks, as far as the manifest says: a button may name a GET that does more.
+///
+/// # Errors
+/// `gate`.
+pub(super) fn only_looks(addon: &Addon, path: &str) -> Result<(), Refusal> {
+    // Most manifests name none, and reading one takes its time.
+    let text = addon.manifest.text();
+    if !text.contains("GET") && !text.contains("\\u") {
+        return Ok(());
+    }
+    let declared = asked::manifest(&addon.manifest.value()).and_then(|manifest| asked::of_path(&manifest, "GET", path));
+    match declared {
+        None | Some(Safety::Read) => Ok(()),
+        Some(Safety::Write | Safety::Destructive) => {
+            Err(
+                Refusal::new("gate", 403, "The manifest declares this GET as more than a look")
+                    .with("POST /api/addons/{id}/action for the button that names it"),
+            )
+        }
+    }
+}
+
 /// Reads from an add-on's own API.
 #[utoipa::path(get, path = "/api/addons/{id}/proxy", operation_id = "addon_proxy_read", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Through),
     responses((status = 200, description = "The add-on's answer; it may have any status", body = Value), LoggedIn, OfAddon,
         (status = 400, description = "`bad-path`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`gate`: the manifest declares this GET as more than a look", body = wire::Problem, content_type = "application/problem+json"),
         (status = 405, description = "`method-in-query`: a GET only reads", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`no-address`, `addon-disabled`, `bad-url`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`", body = wire::Problem, content_type = "application/problem+json"),
@@ -319,6 +342,7 @@ pub async fn read(
             );
         }
         let origin = must_listen(&addon)?;
+        only_looks(&addon, &path)?;
         Ok(outcall::call(&origin, Method::GET, &path, None, READ).await?)
     };
     match asked.await {

@@ -17,7 +17,7 @@ use wire::Time;
 
 use super::Refusal;
 use super::addons::find;
-use super::ask::{origin, refuse};
+use super::ask::{only_looks, origin, refuse};
 use super::doc::{LoggedIn, OfAddon};
 use super::person::Person;
 use crate::addon::Addon;
@@ -294,6 +294,7 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
     params(("id" = u64, Path, description = "Add-on"), ("source" = String, Path, description = "active_jobs, job_history, chart_history, log_history, smart_deltas, addon_agents, agent_drives, config, or any word of letters, digits, _ and - (disk_status: GET /api/disk_status of the add-on), or a percent-encoded path from /api/"), Of),
     responses((status = 200, body = Source), LoggedIn, OfAddon,
         (status = 400, description = "`bad-source`: the detail says what is expected", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`gate`: the manifest declares this GET as more than a look", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`no-address`, `bad-url`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 502, description = "`addon-unreachable`, `addon-refused`, `addon-odd`, `addon-redirects`, `addon-too-long`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 504, description = "`addon-late`", body = wire::Problem, content_type = "application/problem+json")))]
@@ -312,6 +313,9 @@ pub async fn source(
     let Some(origin) = origin(&addon)?.filter(|_| addon.enabled && !of_the_box) else {
         return remembered(&app, &addon, &source, &of).map(Json);
     };
+    if let Err(refusal) = only_looks(&addon, &path) {
+        return Err(refuse(&app, addon.id, refusal).await);
+    }
     let asked = async {
         let reply = outcall::call(&origin, Method::GET, &path, None, PATIENCE).await?;
         if !(200..300).contains(&reply.status) {

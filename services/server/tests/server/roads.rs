@@ -114,6 +114,56 @@ async fn road_proxy_get_with_method_delete_is_refused() {
 }
 
 #[tokio::test]
+async fn road_a_get_that_destroys_or_a_path_in_other_letters_is_no_way_around() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let listening = Listening::start().await;
+    let button = |id: &str, safety: &str, method: &str, endpoint: &str| json!({ "id": id, "label": id, "safety": safety, "action": { "method": method, "endpoint": endpoint } });
+    let manifest = json!({ "name": "pools", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+        { "type": "smart-table", "id": "t", "title": "T", "config": { "columns": ["a"], "row_actions": [
+            button("wipe", "destructive", "GET", "/api/pools/{name}/wipe"),
+            button("erase", "destructive", "POST", "/api/pools/{name}/erase"),
+            button("other", "write", "POST", "/api/pools/{name}/{what}"),
+        ] } }] }] });
+    let form = json!({ "name": "pools", "url": listening.url(), "manifest": manifest });
+    let answer = admin.post("/api/addons/register", &form).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = answer.json()["addon"]["id"].as_u64().unwrap();
+    let proxy = format!("/api/addons/{id}/proxy?path=");
+    for path in [
+        "/api/pools/a/wipe",
+        "/api/pools/a/WIPE",
+        "/api/pools/a/wipe/",
+        "/api/pools/a/wipe;x=1?y=2",
+    ] {
+        let path = path.replace('?', "%3F");
+        assert_eq!(admin.get(&format!("{proxy}{path}")).await.problem(), "gate", "{path}");
+        let source = path.replace('/', "%2F");
+        let source = admin.get(&format!("/api/v1/addons/{id}/sources/{source}")).await;
+        assert_eq!(source.problem(), "gate", "{path}");
+    }
+    for path in [
+        "/api/pools/a/erase",
+        "/api/pools/a/Erase",
+        "/api/pools/a/erase;x",
+        "/api/pools/a/erase/",
+    ] {
+        let answer = admin.post(&format!("{proxy}{path}"), &json!({})).await;
+        assert_eq!(answer.problem(), "gate", "{path}");
+    }
+    assert_eq!(listening.asked(), [], "nothing reached the add-on");
+    assert_eq!(
+        admin
+            .post(&format!("{proxy}/api/pools/a/scrub"), &json!({}))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(admin.get(&format!("{proxy}/api/pools/a")).await.status, 200);
+    assert_eq!(listening.asked().len(), 2);
+}
+
+#[tokio::test]
 async fn road_action_to_the_built_in_agent_leads_to_the_gate() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;

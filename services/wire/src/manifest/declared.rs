@@ -241,14 +241,27 @@ impl Manifest {
         paths
     }
 
-    /// What the manifest says of a request to a path; `None` when it declares no such request. The gravest of all that fit.
+    /// What the manifest says of a request to a path; `None` when it declares no such request. The gravest of all that fit,
+    /// and of those that destroy also what the other end may take for the same path.
     pub fn declared_path(&self, method: &str, path: &str) -> Option<Safety> {
-        let paths = self.declared_paths().into_iter();
+        let (loose, paths) = (loosely(path), self.declared_paths().into_iter());
         paths
-            .filter(|declared| declared.method.eq_ignore_ascii_case(method) && fits(&declared.path, path))
+            .filter(|declared| declared.method.eq_ignore_ascii_case(method))
+            .filter(|declared| {
+                let destroys = declared.safety == Safety::Destructive;
+                fits(&declared.path, path) || destroys && fits(&loosely(&declared.path), &loose)
+            })
             .map(|declared| declared.safety)
             .max()
     }
+}
+
+/// A path as a server may read it that cares neither for the case of letters, nor for a slash at the end, nor for what
+/// stands behind a semicolon.
+fn loosely(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or("").trim_end_matches('/');
+    let parts = path.split('/').map(|part| part.split(';').next().unwrap_or(""));
+    parts.collect::<Vec<_>>().join("/").to_ascii_lowercase()
 }
 
 /// Whether a path is of a pattern, in which a part `{…}` stands for one part that is not empty.
