@@ -59,7 +59,13 @@ impl App {
             token,
             sender: sender.clone(),
         };
+        let key = linked.token.clone();
         lock(&self.links).insert(connection, linked);
+        // Looked at again now that whoever takes it away finds the connection: between the request and here both may have gone.
+        if !self.addons.get(addon).is_some_and(|row| row.enabled) || !self.vault.is_token(&key) {
+            lock(&self.links).remove(&connection);
+            return sender.close(1008, "it may no longer connect").await;
+        }
         self.feed(Input::Connected { addon, connection }).await;
         let mut served = Served {
             addon,

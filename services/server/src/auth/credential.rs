@@ -354,6 +354,12 @@ impl Vault {
         look(&self.fleeting.read().unwrap_or_else(PoisonError::into_inner)).or_else(|| self.with(look))
     }
 
+    /// Whether the token with this key is still there.
+    pub fn is_token(&self, key: &str) -> bool {
+        let fleeting = self.fleeting.read().unwrap_or_else(PoisonError::into_inner);
+        fleeting.contains_key(key) || self.with(|all| all.contains_key(key))
+    }
+
     /// Binds a token to an add-on, for ever; false if it is bound already or gone.
     ///
     /// # Errors
