@@ -197,7 +197,11 @@ fn key(event: &Event, facts: &Facts, service: u64) -> String {
     };
     // Two alerts of one drive are the same only if they are about the same thing.
     let alert = event.data.get("alert").and_then(serde_json::Value::as_str);
-    let alert = alert.map(|alert| format!("/{alert}")).unwrap_or_default();
+    let mut alert = alert.map(|alert| format!("/{alert}")).unwrap_or_default();
+    // What two add-ons say is not the same, though neither names a host or a drive.
+    if let Some(addon) = event.data.get("addon_id").and_then(serde_json::Value::as_u64) {
+        alert.push_str(&format!("/add-on {addon}"));
+    }
     format!(
         "{service}:{}{}:{}:{}",
         part(name.copied().unwrap_or("")),
@@ -308,6 +312,20 @@ mod tests {
             Decision::Send,
             "the rule is for criticals alone"
         );
+    }
+
+    #[test]
+    fn what_one_add_on_says_keeps_nothing_of_another_back() {
+        let mut service = service();
+        service.rules = vec![rule("*", true, -1)];
+        let key = |addon: u64| {
+            let mut event = event("addon.notification", Severity::Critical);
+            event.data = serde_json::json!({ "addon_id": addon, "event_type": "job_failed" });
+            let routed = route(&event, &Facts::default(), &[service.clone()], |_| None, at(0)).remove(0);
+            routed.remember.unwrap()
+        };
+        assert_ne!(key(7), key(8));
+        assert_eq!(key(7), key(7));
     }
 
     #[test]
