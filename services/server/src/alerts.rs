@@ -191,6 +191,10 @@ impl Host for AskedOf {
         self.0.upgrade().map_or_else(Time::now, |app| app.clock.now().wall)
     }
 
+    fn uptime(&self) -> Duration {
+        self.0.upgrade().map_or(Duration::ZERO, |app| app.clock.now().mono)
+    }
+
     fn facts(&self, event: Option<&Event>) -> Facts {
         let Some(app) = self.0.upgrade() else {
             return Facts::default();

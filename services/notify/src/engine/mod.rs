@@ -49,6 +49,9 @@ const BATCH: usize = 100;
 /// Longest sleep: a clock that was set is noticed within it.
 const NAP: Duration = Duration::from_secs(20);
 
+/// By how much a clock is off at least for it to count as set.
+const SET_BY: Duration = Duration::from_secs(60);
+
 /// Pause after the medium failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -59,6 +62,8 @@ const FARTHEST: Duration = Duration::from_secs(11 * 3600);
 pub trait Host: Send + Sync + 'static {
     /// The time.
     fn now(&self) -> Time;
+    /// Time since the start, which no setting of the clock moves.
+    fn uptime(&self) -> Duration;
     /// What is known of an event, or of the box alone.
     fn facts(&self, event: Option<&Event>) -> Facts;
     /// Takes an event of the engine's own into the log.
@@ -89,6 +94,8 @@ pub struct Engine {
     /// How many alerts nobody has acknowledged.
     unacknowledged: watch::Sender<usize>,
     wake: Notify,
+    /// Both times as they were looked at last.
+    looked: Mutex<Option<(Time, Duration)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -154,6 +161,7 @@ impl Engine {
             unacknowledged: watch::channel(open.len()).0,
             open: Mutex::new(open),
             wake: Notify::new(),
+            looked: Mutex::default(),
         })
     }
 
@@ -170,6 +178,12 @@ impl Engine {
             // Gone, with all that belongs to it, counts as stopping.
             if *stopping.borrow_and_update() || stopping.has_changed().is_err() {
                 break;
+            }
+            if let Err(error) = self.see_clock(&*host).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "since when channels fail was not moved with the clock"
+                );
             }
             let worked = match self.follow(&*host).await {
                 Ok(more) => self.send_digests(&*host).await.map(|()| more),
@@ -227,6 +241,26 @@ impl Engine {
             }
         }
         while sending.join_next().await.is_some() {}
+    }
+
+    /// Moves what counts in days with a clock that was set: a channel has not failed for years because the time came late.
+    async fn see_clock(&self, host: &dyn Host) -> store::Result<()> {
+        let (now, uptime) = (host.now(), host.uptime());
+        let Some((then, before)) = lock(&self.looked).replace((now, uptime)) else {
+            return Ok(());
+        };
+        let passed = jiff::SignedDuration::try_from(uptime.saturating_sub(before)).unwrap_or_default();
+        let set = now.duration_since(then).saturating_sub(passed);
+        if set.unsigned_abs() < SET_BY {
+            return Ok(());
+        }
+        for service in self.services() {
+            let moved = service.failing_since.and_then(|since| since.checked_add(set).ok());
+            if moved.is_some() {
+                self.change(service.id, |service| service.failing_since = moved).await?;
+            }
+        }
+        Ok(())
     }
 
     fn apply(&self, changed: Changed) {

@@ -261,6 +261,47 @@ async fn a_redirect_is_told_in_the_history_once_and_without_the_secret() {
 }
 
 #[tokio::test]
+async fn a_clock_that_comes_years_late_switches_no_channel_off() {
+    let box_ = Box_::claimed().await;
+    let mut admin = box_.admin().await;
+    let receiver = Receiver::start().await;
+    let id = channel(&box_, &receiver).await;
+    receiver.answers(302);
+    let path = format!("/api/notifications/services/{id}");
+    let failed = async |admin: &mut crate::client::Client, count: usize| {
+        let wait = async {
+            loop {
+                let history = admin.get("/api/notifications/history").await.json();
+                let lines = history.as_array().unwrap();
+                if lines.iter().filter(|line| line["status"] == "failed").count() >= count {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    };
+    for (count, by) in [(1, 0), (2, 6 * 365 * 86_400), (3, -6 * 365 * 86_400)] {
+        box_.clock.set(by);
+        happen(&box_, "job.failed", Severity::Critical).await;
+        failed(&mut admin, count).await;
+        let service = admin.get(&path).await.json();
+        assert_eq!(service["service"]["enabled"], true, "{by}: {service}");
+    }
+    // Five days are five days.
+    box_.clock.advance(Duration::from_secs(5 * 86_400 + 60));
+    let mut admin = box_.admin().await;
+    happen(&box_, "job.failed", Severity::Critical).await;
+    failed(&mut admin, 4).await;
+    let wait = async {
+        while admin.get(&path).await.json()["service"]["enabled"] == true {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_event_is_told_once_also_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
