@@ -204,11 +204,16 @@ const NOUNS: [&str; 26] = [
 
 /// Whether an add-on's notification may not bear this event type, because it is the server's own word.
 pub fn server_only(event_type: &str) -> bool {
-    let plain = event_type.trim().to_ascii_lowercase().replace(['-', ' '], "_");
-    SERVER_ONLY.contains(&plain.as_str())
-        || plain
+    // Letters alone: what stands between them may be anything, also what nobody sees.
+    let letters = |text: &str| -> String {
+        let letters = text.chars().filter(char::is_ascii_alphanumeric);
+        letters.map(|letter| letter.to_ascii_lowercase()).collect()
+    };
+    let plain = letters(event_type);
+    SERVER_ONLY.iter().any(|word| letters(word) == plain)
+        || event_type
             .split_once(['.', ':', '/'])
-            .is_some_and(|(noun, _)| NOUNS.contains(&noun))
+            .is_some_and(|(noun, _)| NOUNS.contains(&letters(noun).as_str()))
 }
 
 #[cfg(test)]
@@ -222,7 +227,11 @@ mod tests {
             "addon_online",
             " Addon_Degraded\n",
             "addon-online",
+            "addon__degraded",
+            "addon\u{200b}_degraded",
+            "Addon Online\u{feff}",
             "job.passed",
+            "jo\u{ad}b.passed",
             "unit.failed",
             "addon.online",
         ] {
