@@ -145,7 +145,12 @@ pub async fn stream(
     // Listening begins before the history is read: what happens in between has its number twice and is told once.
     let live = app.listeners.listen(addon);
     let newest = app.hub(|hub: &Hub| hub.history(addon).map_or(0, |history| history.newest()));
-    let last = after.unwrap_or(newest).min(newest);
+    let last = match after {
+        None => newest,
+        // Numbers begin with the time of the start: behind a clock that was set back all there is is new to whoever comes back.
+        Some(after) if after > newest => 0,
+        Some(after) => after,
+    };
     let mut listening = Listening {
         addon,
         job: of.job,
