@@ -111,15 +111,6 @@ impl Addons {
             .collect()
     }
 
-    /// Stores an add-on as it is now.
-    ///
-    /// # Errors
-    /// When it is not on the medium.
-    pub async fn put(&self, addon: Addon) -> store::Result<()> {
-        let _one_at_a_time = self.changing.lock().await;
-        self.keep(addon).await
-    }
-
     /// Changes an add-on as it is at this moment, and no other change comes in between: one that was disabled stays so
     /// whatever it sends meanwhile. `None` where there is none any more. What stays the same is not written.
     ///
@@ -136,6 +127,8 @@ impl Addons {
         Ok(Some(row))
     }
 
+    /// Stores a row as it is: of a new add-on, or while [`Self::changing`] is held. Whoever has a copy of an older row uses
+    /// [`Self::update`], or an add-on that was taken away meanwhile would be back.
     async fn keep(&self, addon: Addon) -> store::Result<()> {
         let row = addon.clone();
         self.store.write_growing(move |w| ADDONS.put(w, &row.id, &row)).await?;
@@ -193,7 +186,8 @@ impl Addons {
             updated: now,
             last_seen: None,
         };
-        self.put(addon.clone()).await?;
+        let _one_at_a_time = self.changing.lock().await;
+        self.keep(addon.clone()).await?;
         Ok(addon)
     }
 
@@ -218,7 +212,8 @@ impl Addons {
             updated: now,
             last_seen: None,
         };
-        self.put(addon).await
+        let _one_at_a_time = self.changing.lock().await;
+        self.keep(addon).await
     }
 
     /// Takes an add-on away; false if there was none.

@@ -72,6 +72,11 @@ impl Listeners {
         Hearing { receive, waiting }
     }
 
+    /// Ends everybody's listening to an add-on that was taken away.
+    pub fn end(&self, addon: u64) {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner).remove(&addon);
+    }
+
     /// Tells everybody who listens to an add-on; never waits.
     pub fn tell(&self, addon: u64, number: u64, item: &Telemetry) {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);

@@ -221,8 +221,10 @@ pub async fn register(
     }
     let mut addon = app.addons.add(now.wall, &form.name, &form.url).await?;
     if let Some(((_, version, description), manifest)) = manifest {
-        (addon.version, addon.description, addon.manifest) = (version, description, manifest);
-        app.addons.put(addon.clone()).await?;
+        let kept = app.addons.update(addon.id, |row| {
+            (row.version, row.description, row.manifest) = (version, description, manifest);
+        });
+        addon = kept.await?.unwrap_or(addon);
     }
     if !app.vault.bind(&token, addon.id).await? {
         // Two asked for the same token at once: the other was first.
@@ -252,6 +254,20 @@ pub async fn register(
         }),
     )
         .into_response())
+}
+
+/// Tells the hub of an add-on as it is now; of one that was taken away meanwhile, that it is gone.
+async fn know(app: &App, addon: &Addon) {
+    app.feed(Input::Known {
+        addon: addon.id,
+        name: addon.name.clone(),
+        last_seen: addon.last_seen,
+        enabled: addon.enabled,
+    })
+    .await;
+    if app.addons.get(addon.id).is_none() {
+        app.feed(Input::Forgotten { addon: addon.id }).await;
+    }
 }
 
 /// Body of [`connect`] and [`upsert`].
@@ -309,7 +325,7 @@ pub async fn connect(
 
 /// Uploads a manifest; an add-on of that name gets it, else there is a new one.
 #[utoipa::path(post, path = "/api/addons", operation_id = "addon_upsert", tag = "addons", request_body = WithManifest,
-    responses((status = 200, body = AddonView), (status = 201, body = AddonView), LoggedIn, Body, Stored))]
+    responses((status = 200, body = AddonView), (status = 201, body = AddonView), LoggedIn, Body, Stored, (status = 404, description = "`addon-unknown`: it was taken away meanwhile", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn upsert(
     State(app): State<Arc<App>>,
     person: Person,
@@ -322,22 +338,19 @@ pub async fn upsert(
         .list()
         .into_iter()
         .find(|addon| addon.name == name && addon.id != AGENT);
-    let (status, mut addon) = match known {
-        Some(addon) => (StatusCode::OK, addon),
-        None => (StatusCode::CREATED, app.addons.add(now, &name, "").await?),
+    let (status, id) = match known {
+        Some(addon) => (StatusCode::OK, addon.id),
+        None => (StatusCode::CREATED, app.addons.add(now, &name, "").await?.id),
     };
-    addon.version = version;
-    addon.description = description;
-    addon.manifest = form.manifest.kept;
-    addon.updated = now;
-    app.addons.put(addon.clone()).await?;
-    app.feed(Input::Known {
-        addon: addon.id,
-        name: name.clone(),
-        last_seen: addon.last_seen,
-        enabled: addon.enabled,
-    })
-    .await;
+    let kept = app.addons.update(id, |row| {
+        row.version = version;
+        row.description = description;
+        row.manifest = form.manifest.kept;
+        row.updated = now;
+    });
+    // Taken away since it was looked for: it does not come back, nor does another get what was meant for it.
+    let addon = kept.await?.ok_or_else(|| unknown(&id.to_string()))?;
+    know(&app, &addon).await;
     let message = format!("{} uploaded the manifest of add-on {name}", person.name);
     app.record_act(
         act("addon.manifest", message, json!({ "addon_id": addon.id })),
@@ -400,13 +413,7 @@ pub async fn enable(
         row.updated = now;
     });
     let addon = changed.await?.ok_or_else(|| unknown(&id))?;
-    app.feed(Input::Known {
-        addon: addon.id,
-        name: addon.name.clone(),
-        last_seen: addon.last_seen,
-        enabled: addon.enabled,
-    })
-    .await;
+    know(&app, &addon).await;
     if !addon.enabled {
         app.close_addon(addon.id).await;
     }
@@ -435,7 +442,10 @@ pub async fn remove(
     check_password(&app, &person, form.password).await?;
     app.vault.revoke_of(addon.id).await?;
     app.addons.remove(addon.id).await?;
+    // One that was made while it went.
+    app.vault.revoke_of(addon.id).await?;
     app.feed(Input::Forgotten { addon: addon.id }).await;
+    app.listeners.end(addon.id);
     let message = format!("{} took away add-on {}", person.name, addon.name);
     app.record_act(
         act("addon.removed", message, json!({ "addon_id": addon.id })),

@@ -455,6 +455,85 @@ async fn the_newer_connection_wins_and_the_older_gets_1001() {
 }
 
 #[tokio::test]
+async fn an_heir_of_the_same_name_inherits_nothing() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let manifest = json!({ "name": "shed", "version": "1", "pages": [{ "id": "p", "title": "P" }] });
+    let upsert = json!({ "manifest": manifest });
+    let first = admin.post("/api/addons", &upsert).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    let id = first.json()["id"].as_u64().unwrap();
+    let rotate = admin.post(&format!("/api/addons/{id}/rotate-token"), &json!({})).await;
+    let token = rotate.json()["token"].as_str().unwrap().to_owned();
+    let mut socket = raw(&made, id, &token).await.unwrap();
+    let mut page = admin.events(&format!("/api/addons/{id}/telemetry")).await;
+    let line = json!({ "type": "log", "payload": { "level": "info", "message": "of the first" } });
+    socket.send(Message::text(line.to_string())).await.unwrap();
+    page.named("log").await;
+    let off = json!({ "enabled": false, "password": crate::box_::PASSWORD }).to_string();
+    let path = format!("/api/addons/{id}/enabled");
+    let off = admin
+        .raw(http::Method::PUT, &path, Some(("application/json", off.into())))
+        .await;
+    assert_eq!(off.status, 200, "{off:?}");
+    let gone = json!({ "password": crate::box_::PASSWORD }).to_string();
+    let gone = admin
+        .raw(
+            http::Method::DELETE,
+            &format!("/api/addons/{id}"),
+            Some(("application/json", gone.into())),
+        )
+        .await;
+    assert_eq!(gone.status, 204, "{gone:?}");
+    // Whoever looked at it is told by the end of the stream.
+    while page.next().await.is_some() {}
+
+    let heir = admin.post("/api/addons", &upsert).await;
+    assert_eq!(heir.status, 201, "a new one: {heir:?}");
+    let (heir, view) = (heir.json()["id"].as_u64().unwrap(), heir.json());
+    assert!(
+        heir > id && view["enabled"] == true && view["last_seen"].is_null(),
+        "{view}"
+    );
+    for id in [id, heir] {
+        assert_eq!(
+            raw(&made, id, &token).await.err(),
+            Some(401),
+            "the old token opens nothing"
+        );
+    }
+    let mut add_on = made.client();
+    add_on.headers.push(("authorization", format!("Bearer {token}")));
+    assert_eq!(
+        add_on.post("/api/addons/connect", &upsert).await.problem(),
+        "token-wrong"
+    );
+    let log = admin
+        .get(&format!("/api/v1/addons/{heir}/sources/log_history"))
+        .await
+        .text;
+    assert!(!log.contains("of the first"), "{log}");
+    assert_eq!(admin.get(&format!("/api/addons/{id}")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_from_a_later_time_gets_all_there_is() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
+    let mut page = admin.events(&format!("/api/addons/{id}/telemetry")).await;
+    let mut socket = raw(&made, id, &token).await.unwrap();
+    let line = json!({ "type": "log", "payload": { "level": "info", "message": "since the start" } });
+    socket.send(Message::text(line.to_string())).await.unwrap();
+    page.named("log").await;
+    // Its last number is of a process whose clock was years ahead.
+    let mut later = admin.clone();
+    later.headers.push(("last-event-id", u64::MAX.to_string()));
+    let mut page = later.events(&format!("/api/addons/{id}/telemetry")).await;
+    assert_eq!(page.named("log").await.data["payload"]["message"], "since the start");
+}
+
+#[tokio::test]
 async fn three_missed_heartbeats_degrade_an_add_on() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
