@@ -209,6 +209,7 @@ pub async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) ->
         authenticated: person.is_some(),
         auth_enabled: true,
         username: person.map(|person| person.name),
+        must_change_password: false,
         claimed: app.hub(crate::hub::Hub::is_claimed),
     })
 }

@@ -239,7 +239,10 @@ pub async fn vigil_log_out(
     Extension(way): Extension<Way>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let body = front::VigilLogout { success: true };
+    let body = front::VigilLogout {
+        success: true,
+        status: "logged_out",
+    };
     Ok(([(SET_COOKIE, ended(&app, &headers, way).await?)], axum::Json(body)).into_response())
 }
 

@@ -68,6 +68,8 @@ pub struct AuthStatus {
     /// Whose session it is; null without one.
     #[schema(required)]
     pub username: Option<String>,
+    /// Always false: nobody has a password that somebody else set.
+    pub must_change_password: bool,
     /// Whether the box belongs to somebody.
     pub claimed: bool,
 }
@@ -90,6 +92,8 @@ pub struct VigilLogin {
 pub struct VigilLogout {
     /// Always true.
     pub success: bool,
+    /// `logged_out`.
+    pub status: &'static str,
 }
 
 /// Who is logged in, as existing Vigil clients ask.
