@@ -8,6 +8,7 @@ import { alerts } from "./alerts.mjs";
 import { inspect, launch, visit } from "./browser.mjs";
 import { evidence } from "./evidence.mjs";
 import { hosts } from "./hosts.mjs";
+import { looks } from "./looks.mjs";
 import { settings } from "./settings.mjs";
 import { assert, tester } from "./test.mjs";
 
@@ -400,6 +401,7 @@ for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) {
     await hosts(browser, width, scheme, count);
     await alerts(browser, width, scheme, count);
     await settings(browser, width, scheme, count);
+    await looks(browser, width, scheme, count);
   } catch (error) {
     count.failed += 1;
     console.log(`not ok ${width} px  ${error.stack ?? error}`);

@@ -4,6 +4,7 @@ import { render } from "preact";
 import { startKeys } from "./keys";
 import { place, startRouting, type Place } from "./route";
 import { open, startClock, visit } from "./state/app";
+import { startPrinting } from "./printing";
 import { startTheme } from "./theme";
 import { Bench } from "./view/bench";
 import { ClaimDoor, LoginDoor, Opening } from "./view/doors";
@@ -67,6 +68,7 @@ function App() {
 startTheme();
 startRouting();
 startKeys();
+startPrinting();
 startClock();
 const root = document.getElementById("app");
 if (root) render(<App />, root);

@@ -5,6 +5,7 @@ import type { Drive } from "@wire";
 import { bytes, lastFour, plural, rate, timeLeft } from "../format";
 import { choose, chosen, known, latest, now, search } from "../state/app";
 import { byGroup, isOver, matches } from "../state/store";
+import { Icon } from "./bits";
 import { Card } from "./card";
 import { Banners, TheBox } from "./box";
 import { Needs } from "./needs";
@@ -81,6 +82,9 @@ export function Bench() {
       <div class="now"><Figures drives={drives} /><Needs drives={drives} /></div>
       {drives.length === 0 && <Empty />}
       {drives.length > 0 && shown.length === 0 && <p class="mute none" role="status">No drive answers to “{search.value}”. <button class="btn plain" type="button" onClick={() => (search.value = "")}>Show all</button></p>}
+      {shown.length > 0 && shown.every((drive) => drive.refused !== null) && (
+        <p class="note all" role="status"><Icon name="lock" /><span><b>None of these drives is offered.</b> Each says why. What is in use stays untouched: free it (unmount it, take it out of its pool), or plug in another; it shows here within two seconds.</span></p>
+      )}
       <div class="box-all">
         {byGroup(shown).map((group) => (
           <section key={`${group.name} ${group.note}`} class="chassis" aria-label={`${group.name} ${group.note}`} style={{ "--n4": Math.min(4, group.drives.length), "--n3": Math.min(3, group.drives.length), "--n2": Math.min(2, group.drives.length), "--n8": Math.min(8, group.drives.length) }}>

@@ -44,7 +44,7 @@ export function Health({ serial }: { serial: string }) {
   const all = told.value;
   const going = all ? Object.entries(NAMES).map(([key, name]) => (all.trends[key] ? trendWords(name, all.trends[key], (iso) => clock(iso, now.value).replace(/, \d\d:\d\d$/, "")) : "")).filter(Boolean) : [];
   return (
-    <Panel title="Its health over time" span="c12" note={all ? `the last 90 days, read ${ago(all.drive.last_seen, now.value)}` : undefined}>
+    <Panel title="Its health over time" span="c12 half" note={all ? `the last 90 days, read ${ago(all.drive.last_seen, now.value)}` : undefined}>
       <ProblemNote problem={problem.value} />
       {all === undefined && !problem.value && <p class="mute" role="status">Reading its history.</p>}
       {all === null && <p class="mute">Nothing is kept of it yet: the agent reads its SMART when it is plugged in and every hour after that. What says no SMART has no history.</p>}

@@ -5,6 +5,7 @@ import type { BoxView, Drive, Job } from "@wire";
 import { bytes, celsius, lastFour, plural, verdictShape } from "../format";
 import { chosen, known, latest } from "../state/app";
 import { drivePath, jobPath, settingsPath } from "../route";
+import { printing } from "../printing";
 import { isOver } from "../state/store";
 import { Shape } from "./bits";
 
@@ -62,6 +63,7 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     if (!isOver(job)) {
       if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "inc", what: `…${four} was taken out in the middle of its test`, next: "Put it back: the test goes on where it was. The others go on meanwhile.", short: "put it back" });
       else if (job.state.kind === "waiting" && /^paused/i.test(job.state.why)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
+      else if (job.state.kind === "waiting" && list.some(({ key }) => key === `hot ${drive.id}`)) continue;
       else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} waits: ${stopped(job.state.why)}`, next: "It goes on by itself; the others go on meanwhile.", short: "waits" });
       else if (job.bad_sectors > 0) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${plural(job.bad_sectors, "bad sector")} so far`, next: "It goes on to tell how many there are. End it if that is of no use.", short: "heads for FAILED" });
       continue;
@@ -101,7 +103,7 @@ const SHOWN = 4;
 export function Needs({ drives }: { drives: readonly Drive[] }) {
   const all = useSignal(false);
   const list = needs(drives, latest.value, known.value.box, chosen.value);
-  const shown = all.value || list.length <= SHOWN + 1 ? list : list.slice(0, SHOWN);
+  const shown = all.value || printing.value || list.length <= SHOWN + 1 ? list : list.slice(0, SHOWN);
   return (
     <div class="needs">
       <h2>Needs you{list.length > 0 && <span class="sr">: {plural(list.length, "thing")}, the most urgent first</span>}</h2>

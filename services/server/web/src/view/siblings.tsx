@@ -30,7 +30,7 @@ export function Siblings({ own, others, model }: { own: Job | undefined; others:
   });
   if (others.length === 0) return null;
   return (
-    <Panel title="Beside its siblings" note={`${plural(others.length, "other drive")} of model ${model} and the same size, each by its newest test here`}>
+    <Panel title="Beside its siblings" span="c12 half" note={`${plural(others.length, "other drive")} of model ${model} and the same size, each by its newest test here`}>
       <div class="scroll"><table class="tbl sibs">
         <thead><tr>{head("drive", "Drive")}{head("outcome", "Verdict")}<th scope="col">Speed over the surface</th>{head("mean", "Mean, MB/s", "num")}{head("slowest", "Slowest place, MB/s", "num")}{head("faults", "Findings", "num")}{head("hottest", "Hottest, °C", "num")}{head("hours", "Hours on", "num")}</tr></thead>
         <tbody>

@@ -121,7 +121,7 @@ export function SurfaceMap({ job, among }: { job: Job; among: readonly Job[] }) 
   const bad = map.some(({ state }) => state === "bad");
   const note = pointed ? cellWords(pointed, job.capacity) : `${stepName(job, curve.step, curve.phase).toLowerCase()} of ${clock(job.started, now.value)}; ${bytes(job.capacity / map.length)} a column`;
   return (
-    <Panel title="Its surface" note={note}>
+    <Panel title="Its surface" note={note} span="c12 half">
       <div class={`surfacemap ${rows.length === 1 ? "single" : ""}`} role="img" aria-label={`Map of the surface: ${mapWords(map, job.capacity)}`}
         onPointerMove={(event) => (over.value = under(event, map.length))} onPointerDown={(event) => (over.value = under(event, map.length))} onPointerLeave={() => (over.value = null)}>
         {rows.map((row, i) => <Row key={i} row={row} first={i * ROW} max={top * 1.05 || 1} capacity={job.capacity} step={1 / map.length} />)}

@@ -11,6 +11,7 @@ import { drivePath, jobPath } from "../../route";
 import { known, now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { grouped4 } from "../job/evidence";
+import { useSort } from "../sort";
 
 /** Whether an entry answers to what is searched for: id, model, serial, playbook. */
 export function answers(entry: CertificateEntry, text: string): boolean {
@@ -29,6 +30,9 @@ export function CertificatesPage() {
     api.certificates().then((entries) => (list.value = entries), (thrown: unknown) => (problem.value = asProblem(thrown)));
   }, [told]);
   const shown = (list.value ?? []).filter((entry) => answers(entry, text.value));
+  const { list: order, head } = useSort(shown, "signed", {
+    number: ({ info }) => info.id, drive: ({ model, serial }) => `${model} ${serial}`, outcome: ({ outcome }) => outcome, signed: ({ info }) => info.made, holds: ({ info }) => (info.revoked ? 1 : 0),
+  }, true);
   const key = list.value?.[0]?.info.key;
   return (
     <main id="main" tabIndex={-1}>
@@ -42,9 +46,9 @@ export function CertificatesPage() {
           <>
             <div class="filter"><label class="find"><Icon name="find" /><span class="sr">Search certificates</span><input type="search" placeholder="Number, drive, verdict" value={text.value} onInput={(event) => (text.value = event.currentTarget.value)} /></label></div>
             <table class="tbl certs">
-              <thead><tr><th>Number</th><th>Drive</th><th>Verdict</th><th>Signed</th><th>Holds</th><th><span class="sr">Files</span></th></tr></thead>
+              <thead><tr>{head("number", "Number")}{head("drive", "Drive")}{head("outcome", "Verdict")}{head("signed", "Signed")}{head("holds", "Holds")}<th scope="col"><span class="sr">Files</span></th></tr></thead>
               <tbody>
-                {shown.map((entry) => (
+                {order.map((entry) => (
                   <tr key={entry.info.id}>
                     <td class="nm mono">{entry.info.revoked ? entry.info.id : <a href={certificateUrl(entry.job, ".html")} target="_blank" rel="noopener">{entry.info.id}</a>}</td>
                     <td data-k="Drive"><a href={drivePath(entry.drive)}>{entry.model}</a>, {bytes(entry.capacity)}<br /><Serial serial={entry.serial} /></td>

@@ -3,8 +3,10 @@ import { useSignal } from "@preact/signals";
 import type { Job } from "@wire";
 
 import { faultName, findingPlace, grouped, plural } from "../../format";
+import { printing } from "../../printing";
 import { isOver } from "../../state/store";
 import { Panel } from "../bits";
+import { useSort } from "../sort";
 import { stepName } from "./steps";
 
 const SHOWN = 20;
@@ -12,7 +14,10 @@ const SHOWN = 20;
 /** The panel. */
 export function Findings({ job }: { job: Job }) {
   const all = useSignal(false);
-  const list = all.value ? job.findings : job.findings.slice(0, SHOWN);
+  const { list: order, head } = useSort(job.findings, "found", {
+    found: () => 0, what: ({ kind }) => faultName(kind), where: ({ lba }) => lba, sectors: ({ sectors }) => sectors, seen: ({ step }) => step,
+  });
+  const list = all.value || printing.value ? order : order.slice(0, SHOWN);
   const note = job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} in all` : undefined;
   return (
     <Panel title="Findings" span="c12" {...(note ? { note } : {})}>
@@ -20,7 +25,7 @@ export function Findings({ job }: { job: Job }) {
         <p class="mute">{isOver(job) ? "None." : "None so far."}</p>
       ) : (
         <table class="tbl finds">
-          <thead><tr><th>What</th><th>Where</th><th class="num">Sectors</th><th>Found there</th><th>Seen in</th><th>In words</th></tr></thead>
+          <thead><tr>{head("what", "What")}{head("where", "Where")}{head("sectors", "Sectors", "num")}<th scope="col">Found there</th>{head("seen", "Seen in")}<th scope="col">In words</th></tr></thead>
           <tbody>
             {list.map((finding, index) => (
               <tr key={index}>

@@ -59,7 +59,7 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
   if (every.length === 0) return <Panel title="Speed over the surface"><p class="mute">Nothing measured yet. The curve grows here from the first sector to the last.</p></Panel>;
   const last = hot && isBackwards(hot.note) ? hot.points[0] : hot?.points.at(-1);
   return (
-    <Panel title="Speed over the surface" note={note}>
+    <Panel title="Speed over the surface" note={note} span="c12 half">
       <div
         class="plot" onPointerMove={(event) => {
           const box = event.currentTarget.getBoundingClientRect();

@@ -3,6 +3,8 @@ import { useSignal } from "@preact/signals";
 import type { SmartRow } from "@wire";
 
 import { grouped } from "../../format";
+import { printing } from "../../printing";
+import { Shape } from "../bits";
 
 const MEANING: Record<number, string> = {
   1: "Its maker's own count; only comparable with itself.", 4: "Times the motor was started.", 5: "Spare sectors used up.", 9: "Hours under power.",
@@ -57,7 +59,7 @@ export function SmartTable({ rows, running }: { rows: readonly SmartRow[]; runni
   const numbered = rows.some((row) => row.id !== null);
   const value = (n: number | null) => (n === null ? "–" : grouped(n));
   const list = sorted(rows);
-  const shown = all.value ? list : list.slice(0, FEW);
+  const shown = all.value || printing.value ? list : list.slice(0, FEW);
   return (
     <>
       <table class="tbl smart">
@@ -70,7 +72,7 @@ export function SmartTable({ rows, running }: { rows: readonly SmartRow[]; runni
             return (
               <tr key={`${row.id ?? ""}${row.name}`} class={grave && `hit is-${grave}`}>
                 {numbered && <td class="at">{row.id ?? ""}</td>}
-                <td class="nm"><b>{row.name.charAt(0).toUpperCase() + row.name.slice(1).replaceAll("_", " ")}</b>{meaning(row) && <span>{meaning(row)}</span>}</td>
+                <td class="nm"><b>{grave && <><Shape of={grave} /><span class="sr">{grave === "fail" ? "Worse: " : "Look at: "}</span></>}{row.name.charAt(0).toUpperCase() + row.name.slice(1).replaceAll("_", " ")}</b>{meaning(row) && <span>{meaning(row)}</span>}</td>
                 <td class="num from" data-k="Before">{value(row.before)}</td>
                 <td class="num to" data-k="After"><b>{value(row.after)}</b></td>
                 <td class="dl">

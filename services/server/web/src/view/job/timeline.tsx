@@ -90,7 +90,7 @@ export function Timeline({ job }: { job: Job }) {
     : `over ${duration((to - from) / 1000)}`;
   const resumes = job.resumes.map((resume) => ({ x: Math.min(1, Math.max(0, (Date.parse(resume.at) - from) / (to - from))), resume }));
   return (
-    <Panel title="Heat, speed and errors" note={note}>
+    <Panel title="Heat, speed and errors" note={note} span="c12 half">
       <div
         class="timeline" onPointerMove={(event) => {
           const box = (event.currentTarget.querySelector(".plot") ?? event.currentTarget).getBoundingClientRect();

@@ -1,0 +1,193 @@
+/**
+ * How the page shows what a box says, over a played one (`played.mjs`): widths, forced colours, paper, fingers, the look that is
+ * chosen, the order of what is urgent, tables by keyboard, and what is said when nothing answers.
+ */
+import { until } from "./box.mjs";
+import { inspect, visit } from "./browser.mjs";
+import { Played } from "./played.mjs";
+import { assert, tester } from "./test.mjs";
+
+export async function looks(browser, width, scheme, count) {
+  const box = await new Played().open();
+  let { page, context, complaints } = await visit(browser, box.url, width, scheme);
+  const test = tester(width, count, () => ({ page, complaints, box: { output: "" } }));
+  const failed = `/drives/${encodeURIComponent(box.state.drives[2].id)}`;
+  const PLACES = ["/", failed, "/jobs/0199a-002", "/jobs/0199a-001", "/certificates", "/events", "/playbooks", "/settings", "/settings/update", "/verify"];
+  const at = async (path) => {
+    await page.goto(path);
+    await page.locator("main h1, main h2").first().waitFor();
+  };
+
+  try {
+    await test("needs you: the most urgent first, five lines at most, the rest behind a button", async () => {
+      // Two more drives make it too long.
+      for (const n of [6, 8]) box.state.drives[n] = { ...box.state.drives[n], temperature: 75 };
+      await at("/");
+      const lines = page.locator(".needs li");
+      await until("the lines", async () => (await lines.count()) === 4);
+      assert("heat comes first", /too hot/.test(await lines.first().textContent()));
+      assert("and FAILED before what stays as it is", /cannot be read/.test(await lines.nth(3).textContent()));
+      const more = page.getByRole("button", { name: "2 more" });
+      assert("it says that there is more", (await more.getAttribute("aria-expanded")) === "false");
+      await inspect(page, `needs-${width}`);
+      await more.press("Enter");
+      await until("all lines", async () => (await lines.count()) === 6);
+      box.state.update.view.slots[1].running = false;
+      box.say("box", { ...box.state.box, now: new Date().toISOString(), supervisor: { ...box.state.box.supervisor, update: { ...box.state.update.view, trial: null } } });
+      await page.getByText("Version 0.1.0 is written and waits for a restart").waitFor();
+    });
+
+    await test("a drive: its surface with the slow and the faulty place located, in a picture and in words", async () => {
+      await at(failed);
+      const map = page.locator(".surfacemap");
+      await map.waitFor();
+      const words = (await map.getAttribute("aria-label")).replaceAll("\u00a0", " ");
+      assert(`the picture has its words: ${words}`, /fault/.test(words) && /MB\/s/.test(words));
+      assert("a fault has a mark beside its colour", (await map.locator(".mark:not(.low)").count()) > 0);
+      assert("a slow place has another", (await map.locator(".mark.low").count()) > 0);
+      const summary = page.getByText("The same as a table");
+      await summary.focus();
+      await page.keyboard.press("Enter");
+      await page.locator(".odd").getByText("Unreadable").first().waitFor();
+      await inspect(page, `surface-${width}`);
+    });
+
+    await test("a drive: its siblings, sorted by keyboard, the order told", async () => {
+      const table = page.locator(".sibs");
+      await table.getByText("this drive").waitFor();
+      const order = () => table.locator("tbody tr th a").allTextContents();
+      assert(`the slowest is first: ${await order()}`, (await order())[0] === "…1754");
+      if (width >= 641) {
+        await table.getByRole("button", { name: /^Mean/ }).press("Enter");
+        assert("turned round", (await table.locator("th[aria-sort=descending]").textContent()).startsWith("Mean"));
+        assert("the slowest is last", (await order()).at(-1) === "…1754");
+        assert("figures stand at the right", (await table.locator("td.num").first().evaluate((cell) => getComputedStyle(cell).textAlign)) === "right");
+      }
+    });
+
+    await test("nothing is wider than the window from 320 px to 4K, by day and by night", async () => {
+      for (const size of [{ width: 320, height: 640 }, { width: 768, height: 1024 }, { width: 3840, height: 2160 }]) {
+        await page.setViewportSize(size);
+        for (const path of PLACES) {
+          await at(path);
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          assert(`${path} fits into ${size.width} px, ${over} px too wide`, over <= 0);
+        }
+      }
+      await at(failed);
+      const used = await page.locator("main").evaluate((main) => main.getBoundingClientRect().width / innerWidth);
+      assert(`4K is used: ${used}`, used > 0.9);
+      await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+    });
+
+    await test("the look that is chosen is kept, over reloads and in another tab", async () => {
+      await at("/settings");
+      const ground = (where) => where.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      const system = await ground(page);
+      await page.getByRole("radio", { name: scheme === "dark" ? "Light" : "Dark", exact: true }).check();
+      const chosen = await ground(page);
+      assert(`${chosen} is not ${system}`, chosen !== system);
+      await inspect(page, `looks-${width}`);
+      await at("/");
+      assert("it is kept over a reload", (await ground(page)) === chosen);
+      const other = await context.newPage();
+      await other.goto("/settings");
+      await other.getByRole("radio", { name: "As the system" }).check();
+      assert("and given up", (await ground(other)) === system);
+      await until("the first tab to follow", async () => (await ground(page)) === system);
+      await other.close();
+    });
+
+    await test("forced colours: every verdict keeps its shape and its word, and bars are drawn", async () => {
+      await page.emulateMedia({ forcedColors: "active" });
+      await at("/");
+      for (const word of ["PASSED", "WARN", "FAILED", "INCONCLUSIVE"]) {
+        const card = page.locator(".bay", { has: page.getByText(word, { exact: true }) }).first();
+        assert(`${word} has its shape`, await card.locator("svg.shape").isVisible());
+      }
+      const seen = (selector) => page.locator(selector).first().evaluate((one) => {
+        const ground = (node) => { const own = getComputedStyle(node).backgroundColor; return node.parentElement && own === "rgba(0, 0, 0, 0)" ? ground(node.parentElement) : own; };
+        return [ground(one), ground(one.parentElement)];
+      });
+      await at("/jobs/0199a-002");
+      for (const selector of [".track .bar", ".delta .t i", ".lane .mark"]) {
+        const [own, around] = await seen(selector);
+        assert(`${selector} is seen: ${own} on ${around}`, own !== around);
+      }
+      await page.emulateMedia({ forcedColors: "none" });
+    });
+
+    await test("paper: no frame, no buttons, everything unfolded, by day", async () => {
+      box.state.jobs[2].findings = Array.from({ length: 30 }, (_, i) => ({ ...box.state.jobs[2].findings[0], lba: 6_512_337_120 + i * 64 }));
+      await at("/jobs/0199a-002");
+      assert("on the screen it is folded", (await page.locator(".finds tbody tr").count()) === 20);
+      await page.emulateMedia({ media: "print" });
+      for (const selector of [".top", ".tabs", ".do", ".skip"]) assert(`${selector} is not printed`, (await page.locator(selector).filter({ visible: true }).count()) === 0);
+      assert("ink is dark", await page.evaluate(() => getComputedStyle(document.body).color === "rgb(26, 27, 29)"));
+      await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+      await until("all findings", async () => (await page.locator(".finds tbody tr").count()) === 30);
+      await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+      await until("the fold", async () => (await page.locator(".finds tbody tr").count()) === 20);
+      await page.emulateMedia({ media: null });
+      for (const format of ["A4", "Letter"]) {
+        const bytes = await page.pdf({ format });
+        assert(`${format} is a document`, bytes.subarray(0, 5).toString() === "%PDF-");
+      }
+    });
+
+    await test("session over and box away: each says what to do", async () => {
+      await at("/certificates");
+      box.session = null;
+      await page.getByRole("link", { name: "Events", exact: true }).filter({ visible: true }).click();
+      await page.reload();
+      await page.getByRole("heading", { name: "Log in" }).waitFor();
+      box.session = { username: "mara", expires: "2099-01-01T00:00:00Z" };
+      box.instead.set("GET /api/v1/box", 503);
+      await page.reload();
+      await page.getByText(/tries again every three seconds/).waitFor();
+      await inspect(page, `away-${width}`);
+      box.instead.clear();
+      await page.getByRole("heading", { name: "Events", exact: true }).first().waitFor();
+    });
+
+    await test("every drive is refused: each says why; no drive and no agent teach the next step", async () => {
+      box.state.drives = box.state.drives.map((drive) => ({ ...drive, refused: { kind: "mounted", reason: "it is mounted at /srv" } }));
+      box.state.jobs = [];
+      await at("/");
+      assert("every card has its reason", (await page.locator(".bay").getByText("it is mounted at /srv").count()) === box.state.drives.length);
+      await page.getByText("None of these drives is offered").waitFor();
+      await inspect(page, `refused-all-${width}`);
+      box.say("drives", []);
+      await page.getByRole("heading", { name: "No drive is plugged in" }).waitFor();
+      box.say("box", { ...box.state.box, agent: { state: "offline", last_seen: null } });
+      await page.getByRole("heading", { name: "Waiting for the burn-in agent" }).waitFor();
+    });
+
+    await test("fingers: nothing that one presses is smaller than 44 px, or 24 in a line of text", async () => {
+      await context.close();
+      box.state = new Played().state;
+      context = await browser.newContext({ baseURL: box.url, viewport: { width, height: 780 }, colorScheme: scheme, hasTouch: true, isMobile: true, reducedMotion: "reduce" });
+      page = await context.newPage();
+      complaints = [];
+      const small = [];
+      for (const path of PLACES) {
+        await at(path);
+        await page.waitForTimeout(200);
+        small.push(...(await page.evaluate((where) => [...document.querySelectorAll("a[href], button, select, summary, input:not(.sr)")].flatMap((one) => {
+          const box = one.getBoundingClientRect();
+          if (box.width === 0 || box.height === 0 || one.closest(".sr, .skip") || getComputedStyle(one).visibility === "hidden") return [];
+          // A label, or an area laid over the card, is pressed as well as what it belongs to.
+          const label = one.closest("label")?.getBoundingClientRect();
+          const laid = ["::before", "::after"].some((what) => getComputedStyle(one, what).position === "absolute" || (one.closest("label") && getComputedStyle(one.closest("label"), what).position === "absolute"));
+          const high = Math.max(box.height, label?.height ?? 0);
+          const inText = one.matches("a") && getComputedStyle(one).display === "inline";
+          return laid || high >= (inText ? 24 : 43.5) ? [] : [`${where}: ${one.outerHTML.slice(0, 90)} is ${Math.round(high)} px high`];
+        }), path)));
+      }
+      assert(`too small: ${small.slice(0, 12).join("\n")}`, small.length === 0);
+    });
+  } finally {
+    await context.close().catch(() => {});
+    await box.close();
+  }
+}
