@@ -18,6 +18,7 @@ pub mod gate;
 pub mod id;
 pub mod job;
 pub mod manifest;
+pub mod meaning;
 pub mod options;
 pub mod playbook;
 pub mod problem;

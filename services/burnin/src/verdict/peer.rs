@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use wire::job::Phase;
 use wire::{Bytes, DriveId};
 
+use wire::meaning::Meaning;
+
 use super::Case;
 use crate::evidence::{Record, Zone};
 
 /// Zones in which drives are compared: fine enough for a bad head's stretch, coarse enough to be no noise.
 pub const PEER_ZONES: usize = 16;
-
-/// Counters that are compared: those of faults, not of age.
-const COUNTERS: [u16; 9] = [5, 10, 184, 187, 188, 196, 197, 198, 199];
 
 /// What is remembered of one drive's burn-in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +34,7 @@ pub struct Peer {
     pub read_p99_us: Option<u64>,
     /// Mean temperature over the job, in degrees Celsius.
     pub temperature: Option<f64>,
-    /// Counters of faults after the job: `ata.5`, `nvme.media_errors`, `scsi.grown_defects` …
+    /// Counters of faults after the job: `ata.reallocated`, `nvme.media_errors`, `scsi.grown_defects` …
     pub smart: BTreeMap<String, u64>,
 }
 
@@ -88,16 +87,20 @@ fn rates(zones: &[Zone]) -> Vec<u64> {
 }
 
 fn counters(of: &Snapshot) -> BTreeMap<String, u64> {
-    let ata = COUNTERS
-        .into_iter()
-        .filter_map(|id| Some((format!("ata.{id}"), of.attribute(id)?.count)));
+    let ata = of.attributes.iter().filter_map(|attribute| {
+        let meaning = Meaning::of(attribute.id, &attribute.name).filter(|meaning| *meaning != Meaning::Helium)?;
+        Some((format!("ata.{}", meaning.key()), attribute.count))
+    });
     let nvme = of.nvme.as_ref().and_then(|nvme| nvme.media_errors);
     let scsi = of.scsi.as_ref().and_then(|scsi| scsi.grown_defects);
     let others = [("nvme.media_errors", nvme), ("scsi.grown_defects", scsi)];
-    ata.chain(
-        others
-            .into_iter()
-            .filter_map(|(name, count)| Some((name.to_owned(), count?))),
-    )
-    .collect()
+    let others = others
+        .into_iter()
+        .filter_map(|(name, count)| Some((name.to_owned(), count?)));
+    let mut counters = BTreeMap::new();
+    for (name, count) in ata.chain(others) {
+        let known = counters.entry(name).or_insert(count);
+        *known = count.max(*known);
+    }
+    counters
 }

@@ -163,7 +163,7 @@ mod tests {
             write_p99_us: Some(9_000 + n),
             read_p99_us: Some(9_000 + n),
             temperature: Some(35.0 + (n % 3) as f64),
-            smart: [("ata.5".to_owned(), n % 2), ("ata.199".to_owned(), n)].into(),
+            smart: [("ata.reallocated".to_owned(), n % 2), ("ata.crc".to_owned(), n)].into(),
         }
     }
 
@@ -194,7 +194,7 @@ mod tests {
         own.read[4] = 110_000_000;
         own.write_p99_us = Some(40_000);
         own.temperature = Some(46.0);
-        own.smart.insert("ata.5".into(), 12);
+        own.smart.insert("ata.reallocated".into(), 12);
         let unlike = compare(&own, &others);
         let of = |metric: &str| &unlike.iter().find(|u| u.metric == metric).unwrap().figures;
         assert!(
@@ -206,7 +206,7 @@ mod tests {
             of("population.temperature"),
             "46 °C on average, where the median of 4 drives is 36 °C"
         );
-        assert!(of("population.smart").contains("ata.5 is 12"));
+        assert!(of("population.smart").contains("ata.reallocated is 12"));
         assert_eq!(unlike.len(), 4);
     }
 

@@ -1,6 +1,9 @@
 //! What changed between two snapshots: one row a value, for the table on the dashboard and for the rules.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
+use wire::meaning::Meaning;
 
 use super::snapshot::{ErrorCounters, Farm, Snapshot};
 
@@ -67,7 +70,26 @@ pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
             });
         }
     }
+    rows.extend(statistics(before, after));
     rows
+}
+
+/// Device statistics that count faults; another source of what attributes tell.
+fn statistics(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
+    let counts = |of: &Snapshot| -> BTreeMap<String, i64> {
+        let faults = of.statistics.iter();
+        let faults = faults.filter(|s| !s.normalized && Meaning::of_statistic(&s.name).is_some());
+        faults.map(|s| (s.name.clone(), s.value)).collect()
+    };
+    let (old, new) = (counts(before), counts(after));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let row = |name: &String| Row {
+        id: None,
+        name: name.clone(),
+        before: old.get(name).copied(),
+        after: new.get(name).copied(),
+    };
+    names.into_iter().map(row).collect()
 }
 
 fn clamp(count: u64) -> i64 {

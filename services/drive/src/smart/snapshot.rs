@@ -168,6 +168,9 @@ pub struct Statistic {
     pub name: String,
     /// Its value.
     pub value: i64,
+    /// Whether the value is a normalised one and no count.
+    #[serde(default)]
+    pub normalized: bool,
 }
 
 /// SCT temperatures in degrees Celsius. Source: ACS-5 §8.5.

@@ -14,6 +14,7 @@ pub(super) fn all(json: &Value) -> Vec<Statistic> {
             Some(Statistic {
                 name: text(&row["name"])?,
                 value: row["value"].as_i64()?,
+                normalized: row["flags"]["normalized"].as_bool() == Some(true),
             })
         })
         .take(LIST_MAX)

@@ -5,15 +5,22 @@
 //! power is cut, and some firmware begins its count of power cycles again: neither is alarmed by itself.
 
 use drive::smart::{Snapshot, delta};
-use wire::attribute::is_something_else;
+use wire::meaning::Meaning;
 
 use super::Metrics;
 use super::changes::{own_hours, worked_hours};
 use crate::verdict::Case;
 
-/// Attributes that count what cannot be undone: reallocated sectors, retries of spinning up, errors end to end, reported
-/// errors, reallocations, errors of the link.
-const ATTRIBUTES: [u16; 6] = [5, 10, 184, 187, 196, 199];
+/// What cannot be undone.
+const LASTING: [Meaning; 7] = [
+    Meaning::Reallocated,
+    Meaning::SpinRetry,
+    Meaning::EndToEnd,
+    Meaning::ReportedUncorrectable,
+    Meaning::ReallocationEvents,
+    Meaning::GrownBadBlocks,
+    Meaning::Crc,
+];
 
 /// Counters of NVMe and SAS that only rise.
 const NAMED: [&str; 7] = [
@@ -82,8 +89,11 @@ fn hours_fell((from, to): (u64, u64), own: u64) -> bool {
 fn faults(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let rows = delta(before, after).into_iter();
     let rising = rows.filter(|row| match row.id {
-        Some(id) => ATTRIBUTES.contains(&id) && !is_something_else(&row.name),
-        None => NAMED.contains(&row.name.as_str()),
+        Some(id) => Meaning::of(id, &row.name).is_some_and(|meaning| LASTING.contains(&meaning)),
+        None => {
+            let statistic = Meaning::of_statistic(&row.name);
+            NAMED.contains(&row.name.as_str()) || statistic.is_some_and(|meaning| LASTING.contains(&meaning))
+        }
     });
     rising
         .filter_map(|row| {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use drive::smart::{Row, delta};
-use wire::attribute::is_something_else;
 use wire::job::{Phase, PhaseStatus};
+use wire::meaning::Meaning;
 
 use super::own_word::WEAR;
 use super::{Metrics, backwards};
@@ -24,7 +24,7 @@ const FOLDED: [&str; 9] = [
 ];
 
 /// Sectors that wait for being written.
-const WAITING: [&str; 3] = ["ata.197", "ata.198", "scsi.pending_defects"];
+const WAITING: [&str; 3] = ["ata.pending", "ata.offline_uncorrectable", "scsi.pending_defects"];
 
 /// Bytes of a tebibyte.
 const TIB: f64 = (1_u64 << 40) as f64;
@@ -75,18 +75,16 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         };
         // Without a baseline only what stands there now is known, and nothing about a change.
         if let Some(value) = row.before.filter(|_| before.is_some()) {
-            metrics.put(&format!("{name}.before"), value as f64);
+            raise(metrics, &format!("{name}.before"), value as f64);
         }
         if let Some(value) = row.after.filter(|_| after.is_some()) {
             // Writing clears what waits for it; where nothing was written, waiting after is as waiting before.
             let waits = WAITING.contains(&name.as_str()) && !was_written(case);
             let side = if waits { "before" } else { "after" };
-            let name = format!("{name}.{side}");
-            let known = if waits { metrics.get(&name) } else { None };
-            metrics.put(&name, known.unwrap_or(0.0).max(value as f64));
+            raise(metrics, &format!("{name}.{side}"), value as f64);
         }
         if both && row.change().is_some() {
-            metrics.put(&format!("{name}.delta"), change);
+            raise(metrics, &format!("{name}.delta"), change);
         }
     }
     // A baseline may be what a former owner wrote where the drive alone told it, so the hours before are at least those after
@@ -113,6 +111,12 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
         );
     }
+}
+
+/// Puts a number, or leaves a greater one: several counters may mean one thing.
+fn raise(metrics: &mut Metrics, name: &str, value: f64) {
+    let known = metrics.get(name);
+    metrics.put(name, known.map_or(value, |known| known.max(value)));
 }
 
 /// Counters that stand in one snapshot and not in the other. What a drive told once and does not tell again, or tells
@@ -165,14 +169,19 @@ fn was_written(case: &Case<'_>) -> bool {
 /// The number that a row of the table of changes becomes; one that no rule knows where an attribute counts something else.
 fn called(row: &Row) -> String {
     match (row.id, row.name.as_str()) {
-        (Some(id), name) if is_something_else(name) => format!("ata.other.{id}"),
-        (Some(id), _) => format!("ata.{id}"),
+        (Some(id), name) => match Meaning::of(id, name) {
+            Some(meaning) => format!("ata.{}", meaning.key()),
+            None => format!("ata.other.{id}"),
+        },
         (None, "power_on_hours") => "smart.hours".to_owned(),
         (None, "error_log_count") => "smart.error_log".to_owned(),
         (None, name) if name.starts_with("sct.") => name.to_owned(),
         (None, "power_cycles") => "smart.power_cycles".to_owned(),
         (None, name @ ("grown_defects" | "pending_defects" | "non_medium" | "phy_errors")) => format!("scsi.{name}"),
-        (None, name) => format!("nvme.{name}"),
+        (None, name) => match Meaning::of_statistic(name) {
+            Some(meaning) => format!("ata.{}", meaning.key()),
+            None => format!("nvme.{name}"),
+        },
     }
 }
 

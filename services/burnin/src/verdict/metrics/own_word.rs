@@ -2,6 +2,8 @@
 
 use drive::smart::{AtThreshold, Attribute, Farm, NvmeHealth, Snapshot};
 
+use wire::meaning::Meaning;
+
 use super::Metrics;
 
 /// Attributes that may tell the flash's remaining life, normalised: 100 is new.
@@ -11,8 +13,8 @@ pub(super) const WEAR: [u16; 4] = [177, 202, 231, 233];
 const FALLING: [&str; 5] = [
     "ata.wear_left",
     "ata.wear_margin",
-    "ata.22.value",
-    "ata.22.margin",
+    "ata.helium.value",
+    "ata.helium.margin",
     "nvme.spare_margin",
 ];
 
@@ -45,12 +47,13 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     if let Some(margin) = wear.iter().filter_map(|a| margin(a)).min() {
         metrics.put("ata.wear_margin", f64::from(margin));
     }
-    if let Some(helium) = snapshot.attribute(22)
+    let helium = |a: &&Attribute| Meaning::of(a.id, &a.name) == Some(Meaning::Helium);
+    if let Some(helium) = snapshot.attributes.iter().find(helium)
         && let Some(value) = helium.value
     {
-        metrics.put("ata.22.value", f64::from(value));
+        metrics.put("ata.helium.value", f64::from(value));
         if let Some(margin) = margin(helium) {
-            metrics.put("ata.22.margin", f64::from(margin));
+            metrics.put("ata.helium.margin", f64::from(margin));
         }
     }
     farm(snapshot, metrics);
@@ -93,7 +96,13 @@ fn has_failed_a_test(snapshot: &Snapshot) -> bool {
 fn percentage_used(snapshot: &Snapshot) -> Option<u64> {
     let scsi = snapshot.scsi.as_ref().and_then(|scsi| scsi.percentage_used);
     let nvme = snapshot.nvme.as_ref().and_then(|nvme| nvme.percentage_used);
-    nvme.or(scsi)
+    let ata = snapshot
+        .statistics
+        .iter()
+        .find(|s| s.name == "Percentage Used Endurance Indicator");
+    let ata = ata.and_then(|statistic| u64::try_from(statistic.value).ok());
+    // One byte on the wire: more is no percentage.
+    nvme.or(scsi).or(ata).filter(|used| *used <= 255)
 }
 
 /// What the drive said before the job and takes back after it was true nonetheless: its failing, a critical warning, its

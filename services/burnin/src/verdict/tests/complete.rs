@@ -17,6 +17,10 @@ fn talkative() -> Snapshot {
         name: "Wear_Leveling_Count".into(),
         ..attribute(177, 0)
     });
+    all.attributes.push(Attribute {
+        name: "Grown_Bad_Block_Ct".into(),
+        ..attribute(170, 0)
+    });
     all.heat_warning = Some(80);
     all.error_log_count = Some(0);
     all.sct = Some(SctTemperature {
@@ -153,7 +157,7 @@ fn numbers() -> BTreeSet<String> {
         peer.read.iter_mut().for_each(|rate| *rate *= 2);
         peer.read_p99_us = Some(1);
         peer.temperature = Some(20.0);
-        peer.smart.insert("ata.5".into(), 0);
+        peer.smart.insert("ata.reallocated".into(), 0);
     }
     let mut slow = long();
     slow.phases[1].latency.add(Duration::from_secs(1));

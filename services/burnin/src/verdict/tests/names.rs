@@ -43,3 +43,98 @@ fn the_usual_and_the_unknown_names_go_by_their_number() {
         assert_eq!(named(id, name, before, after), expected, "{id} {name}");
     }
 }
+
+/// A healthy drive with one row more, and the same after the job with another count.
+fn grown(id: u16, name: &str, before: u64, after: u64) -> Vec<(String, Outcome)> {
+    let of = |count| {
+        let mut drive = snapshot();
+        drive.attributes.retain(|row| row.id != id);
+        drive.attributes.push(Attribute {
+            name: name.to_owned(),
+            ..attribute(id, count)
+        });
+        drive
+    };
+    let verdict = verdict(&clean(), Some(&of(before)), Some(&of(after)));
+    verdict.rules.into_iter().map(|hit| (hit.id, hit.outcome)).collect()
+}
+
+#[test]
+fn the_same_fault_under_another_number_is_not_missed() {
+    for (id, name, before, after, rule, outcome) in [
+        (200, "Current_Pending_Sector", 0, 1, "pending-after", Outcome::Failed),
+        (
+            160,
+            "Uncorrectable_Error_Cnt",
+            0,
+            1,
+            "reported-uncorrect-grew",
+            Outcome::Failed,
+        ),
+        (
+            195,
+            "Uncorrectable_Error_Cnt",
+            3,
+            3,
+            "reported-uncorrect",
+            Outcome::Warn,
+        ),
+        (210, "SATA_CRC_Error_Count", 0, 10, "crc-errors", Outcome::Inconclusive),
+        (218, "CRC_Error_Count", 0, 1, "crc-errors", Outcome::Warn),
+        (170, "Grown_Bad_Block_Ct", 30, 31, "bad-blocks-grew", Outcome::Warn),
+        // What flash lost over its life before is none of it.
+        (
+            197,
+            "Total_Unc_Read_Failures",
+            3,
+            3,
+            "reported-uncorrect",
+            Outcome::Warn,
+        ),
+    ] {
+        let hits = grown(id, name, before, after);
+        assert!(hits.contains(&(rule.to_owned(), outcome)), "{id} {name}: {hits:?}");
+        assert!(hits.iter().all(|hit| hit.1 <= outcome), "{id} {name}: {hits:?}");
+    }
+    assert_eq!(grown(170, "Grown_Bad_Block_Ct", 300, 300), []);
+    assert_eq!(grown(184, "Error_Correction_Count", 12, 99), []);
+}
+
+#[test]
+fn device_statistics_count_as_attributes_do() {
+    use drive::smart::Statistic;
+    let of = |name: &str, value, normalized| {
+        let mut drive = snapshot();
+        drive.statistics = vec![Statistic {
+            name: name.to_owned(),
+            value,
+            normalized,
+        }];
+        drive
+    };
+    for (name, before, after, want) in [
+        ("Number of Reported Uncorrectable Errors", 0, 1, Outcome::Failed),
+        ("Number of Reported Uncorrectable Errors", 2, 2, Outcome::Warn),
+        ("Number of Reallocated Logical Sectors", 0, 1, Outcome::Failed),
+        (
+            "Number of Reallocation Candidate Logical Sectors",
+            0,
+            1,
+            Outcome::Failed,
+        ),
+        ("Number of Interface CRC Errors", 3, 4, Outcome::Warn),
+        ("Percentage Used Endurance Indicator", 19, 19, Outcome::Passed),
+        ("Percentage Used Endurance Indicator", 100, 100, Outcome::Failed),
+        ("Number of Hardware Resets", 3, 99, Outcome::Passed),
+        // Cleared meanwhile.
+        ("Number of Reported Uncorrectable Errors", 2, 0, Outcome::Inconclusive),
+    ] {
+        let verdict = verdict(&clean(), Some(&of(name, before, false)), Some(&of(name, after, false)));
+        assert_eq!(verdict.outcome, want, "{name}: {before} to {after}");
+    }
+    let name = "Number of Reallocated Logical Sectors";
+    let scaled = verdict(&clean(), Some(&of(name, 100, true)), Some(&of(name, 100, true)));
+    assert_eq!(scaled.outcome, Outcome::Passed, "a normalised value is no count");
+    let gone = verdict(&clean(), Some(&of(name, 0, false)), Some(&snapshot()));
+    assert_eq!(gone.outcome, Outcome::Inconclusive);
+}
