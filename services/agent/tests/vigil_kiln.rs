@@ -5,148 +5,45 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::{Agent, Bench, Loop, PATIENCE, Smartctl, TOKEN, not_here};
+use rig::{LoggedIn, PASSWORD, Server};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const PASSWORD: &str = "correct horse";
+/// Any free port.
+const ANY: &str = "127.0.0.1:0";
 
-/// The server's program, built as this test was.
-fn program() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", "server", "--bin", "kiln-server"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(built.success());
-        Path::new(env!("CARGO_BIN_EXE_kiln-agent")).with_file_name("kiln-server")
-    });
-    built.clone()
+/// Over `dir`, without an agent of its own.
+fn served(dir: &Path, listen: &str) -> LoggedIn {
+    Server::over(&dir.join("server")).listening_at(listen).login()
 }
 
-/// A Kiln server; killed when dropped.
-struct Kiln {
-    child: Child,
-    address: String,
-    session: String,
+/// One action of the agent's form, as the dashboard sends it.
+fn act(kiln: &LoggedIn, addon: u64, action: &str, data: Value, more: Value) -> (u16, Value) {
+    let mut body = json!({ "component_id": action, "action": action, "data": data });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        body[key] = value.clone();
+    }
+    kiln.ask("POST", &format!("/api/addons/{addon}/action"), &body)
 }
 
-impl Drop for Kiln {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ended = self.child.kill();
-        let _reaped = self.child.wait();
+/// How often each type of event of this add-on stands in the event log.
+fn told(kiln: &LoggedIn, addon: u64) -> BTreeMap<String, usize> {
+    let (_, events) = kiln.ask("GET", "/api/v1/events?limit=500", &Value::Null);
+    let mut told = BTreeMap::new();
+    let events = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["type"] == "addon.notification");
+    for event in events.filter(|event| event["data"]["addon_id"] == addon) {
+        let metadata = &event["data"]["metadata"];
+        let name = format!("{} {}", event["data"]["event_type"], metadata["event_id"]);
+        *told.entry(name).or_default() += 1;
     }
-}
-
-impl Kiln {
-    /// Over `dir`, with a built-in agent's token or without.
-    async fn start(dir: &Path, listen: &str, own: Option<&str>) -> Self {
-        let mut child = Command::new(program())
-            .args(["--listen", listen, "--control", "/nonexistent/control.sock", "--data"])
-            .arg(dir.join("server"))
-            .arg("--unix")
-            .arg(dir.join("server.sock"))
-            .env_clear()
-            .envs(own.map(|token| ("KILN_AGENT_TOKEN", token)))
-            .env("RUST_LOG", "warn")
-            .env("ADMIN_PASSWORD", PASSWORD)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next().unwrap().unwrap();
-            if let Some(address) = line.strip_prefix("listening: http://") {
-                break address.to_owned();
-            }
-        };
-        let mut kiln = Self {
-            child,
-            address,
-            session: String::new(),
-        };
-        let login = json!({ "username": "admin", "password": PASSWORD });
-        let (status, answer) = kiln.ask("POST", "/api/auth/login", &login).await;
-        assert_eq!(status, 200, "{answer}");
-        answer["token"].as_str().unwrap().clone_into(&mut kiln.session);
-        kiln
-    }
-
-    async fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let mut stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
-        let body = if method == "GET" {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
-             X-Requested-With: XMLHttpRequest\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.address,
-            self.session,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        let text = answer.split_once("\r\n\r\n").unwrap().1;
-        (status, serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
-    }
-
-    /// Waits until what is read there is as `good` says.
-    async fn wait(&self, path: &str, good: impl Fn(&Value) -> bool) -> Value {
-        let begun = Instant::now();
-        loop {
-            let (status, found) = self.ask("GET", path, &Value::Null).await;
-            assert_eq!(status, 200, "{path}: {found}");
-            if good(&found) {
-                return found;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{path} stays {found}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    async fn online(&self, addon: u64) -> Value {
-        let here = |row: &Value| row["status"] == "online" && row["manifest_json"] != "";
-        self.wait(&format!("/api/addons/{addon}"), here).await
-    }
-
-    /// One action of the agent's form, as the dashboard sends it.
-    async fn act(&self, addon: u64, action: &str, data: Value, more: Value) -> (u16, Value) {
-        let mut body = json!({ "component_id": action, "action": action, "data": data });
-        for (key, value) in more.as_object().into_iter().flatten() {
-            body[key] = value.clone();
-        }
-        self.ask("POST", &format!("/api/addons/{addon}/action"), &body).await
-    }
-
-    /// How often each type of event of this add-on stands in the event log.
-    async fn told(&self, addon: u64) -> BTreeMap<String, usize> {
-        let (_, events) = self.ask("GET", "/api/v1/events?limit=500", &Value::Null).await;
-        let mut told = BTreeMap::new();
-        let events = events
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|event| event["type"] == "addon.notification");
-        for event in events.filter(|event| event["data"]["addon_id"] == addon) {
-            let metadata = &event["data"]["metadata"];
-            let name = format!("{} {}", event["data"]["event_type"], metadata["event_id"]);
-            *told.entry(name).or_default() += 1;
-        }
-        told
-    }
+    told
 }
 
 #[tokio::test]
@@ -156,10 +53,8 @@ async fn a_kiln_server_takes_the_agent_in_the_documented_way_and_is_told_each_ev
     }
     let dir = tempfile::tempdir().unwrap();
     let (drive, smartctl) = (Loop::new(48), Smartctl::new(1));
-    let mut kiln = Kiln::start(dir.path(), "127.0.0.1:0", None).await;
-    let (status, made) = kiln
-        .ask("POST", "/api/addons/register", &json!({ "name": "bench", "url": "" }))
-        .await;
+    let mut kiln = served(dir.path(), ANY);
+    let (status, made) = kiln.ask("POST", "/api/addons/register", &json!({ "name": "bench", "url": "" }));
     assert_eq!(status, 201, "{made}");
     let (id, token) = (made["addon"]["id"].as_u64().unwrap(), made["token"].as_str().unwrap());
     let (url, number) = (format!("http://{}", kiln.address), id.to_string());
@@ -172,7 +67,7 @@ async fn a_kiln_server_takes_the_agent_in_the_documented_way_and_is_told_each_ev
     let program = smartctl.program();
     let slowly = ["--rate-drive", "6M", "--smartctl", program.to_str().unwrap()];
     let _agent = Agent::elsewhere(dir.path(), &environment, &slowly);
-    let row = kiln.online(id).await;
+    let row = kiln.online(id);
     assert!(
         row["manifest_json"].as_str().unwrap().contains("\"kiln-burnin\""),
         "{row}"
@@ -185,21 +80,21 @@ async fn a_kiln_server_takes_the_agent_in_the_documented_way_and_is_told_each_ev
         items.any(|item| item["path"] == node && item["capacity_bytes"] == 48 << 20)
     };
     for asks in ["", "?component=drive-inventory", "?component=plan"] {
-        kiln.wait(&format!("/api/v1/addons/{id}/sources/agent_drives{asks}"), listed)
-            .await;
+        kiln.wait(&format!("/api/v1/addons/{id}/sources/agent_drives{asks}"), listed);
     }
     let path = format!("/api/v1/addons/{id}/sources/smart_deltas");
-    assert!(
-        !listed(&kiln.wait(&path, |_| true).await),
-        "drives are no SMART differences"
-    );
+    assert!(!listed(&kiln.wait(&path, |_| true)), "drives are no SMART differences");
 
     // Both steps of the agent's own gate, by frames: this server has no way to its listener.
     let begun = Instant::now();
     let planned = loop {
-        let (status, answer) = kiln
-            .act(id, "plan", json!({ "target": node, "command": "burnin" }), json!({}))
-            .await;
+        let (status, answer) = act(
+            &kiln,
+            id,
+            "plan",
+            json!({ "target": node, "command": "burnin" }),
+            json!({}),
+        );
         if status == 428 {
             break answer;
         }
@@ -214,19 +109,19 @@ async fn a_kiln_server_takes_the_agent_in_the_documented_way_and_is_told_each_ev
         "the code goes to the console alone"
     );
     let form = json!({ "code": code, "serials": node, "confirm_destructive": true });
-    let (status, answer) = kiln.act(id, "start", form.clone(), json!({})).await;
+    let (status, answer) = act(&kiln, id, "start", form.clone(), json!({}));
     assert!(
         (400..500).contains(&status),
         "a gated action needs the password: {answer}"
     );
     let armed = json!({ "_password": PASSWORD, "confirm": "CONFIRM" });
-    let (status, answer) = kiln.act(id, "start", form, armed).await;
+    let (status, answer) = act(&kiln, id, "start", form, armed);
     assert_eq!(status, 202, "{answer}");
 
     // The server is killed again and again, whatever it has read and not answered yet.
     let mut deaths = 0;
     let told = loop {
-        let told = kiln.told(id).await;
+        let told = told(&kiln, id);
         if told.keys().any(|name| name.contains("job_complete")) {
             break told;
         }
@@ -235,8 +130,8 @@ async fn a_kiln_server_takes_the_agent_in_the_documented_way_and_is_told_each_ev
             deaths += 1;
             let address = kiln.address.clone();
             drop(kiln);
-            kiln = Kiln::start(dir.path(), &address, None).await;
-            kiln.online(id).await;
+            kiln = served(dir.path(), &address);
+            kiln.online(id);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
@@ -250,10 +145,8 @@ async fn a_kiln_server_takes_the_agent_in_the_documented_way_and_is_told_each_ev
 #[tokio::test]
 async fn a_kiln_server_takes_the_agent_in_the_implemented_way_and_nothing_is_obeyed_there() {
     let dir = tempfile::tempdir().unwrap();
-    let kiln = Kiln::start(dir.path(), "127.0.0.1:0", None).await;
-    let (status, token) = kiln
-        .ask("POST", "/api/addons/tokens", &json!({ "name": "bench" }))
-        .await;
+    let kiln = served(dir.path(), ANY);
+    let (status, token) = kiln.ask("POST", "/api/addons/tokens", &json!({ "name": "bench" }));
     assert_eq!(status, 201, "{token}");
     let token = token["token"].as_str().unwrap();
     let url = format!("http://{}", kiln.address);
@@ -261,19 +154,17 @@ async fn a_kiln_server_takes_the_agent_in_the_implemented_way_and_nothing_is_obe
     let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
     // It is answered 412 until the token is bound, and asks again.
     let bound = json!({ "name": "bench", "url": "", "token": token });
-    let (status, made) = kiln.ask("POST", "/api/addons/register", &bound).await;
+    let (status, made) = kiln.ask("POST", "/api/addons/register", &bound);
     assert_eq!(status, 201, "{made}");
     let id = made["addon"]["id"].as_u64().unwrap();
-    kiln.online(id).await;
+    kiln.online(id);
     // Without the foreign gate its manifest offers nothing, and what it does not offer is not passed on.
     for action in ["plan", "execute", "start", "scan"] {
-        let (status, answer) = kiln.act(id, action, json!({ "target": "x" }), json!({})).await;
+        let (status, answer) = act(&kiln, id, action, json!({ "target": "x" }), json!({}));
         assert!((400..500).contains(&status), "{action}: {status} {answer}");
     }
     // The agent has nothing that this server complains of.
-    let (_, log) = kiln
-        .ask("GET", &format!("/api/v1/addons/{id}/sources/log_history"), &Value::Null)
-        .await;
+    let (_, log) = kiln.ask("GET", &format!("/api/v1/addons/{id}/sources/log_history"), &Value::Null);
     let lines = log["items"].as_array().unwrap();
     assert!(
         !lines
@@ -289,7 +180,7 @@ async fn commands_go_by_http_to_an_agent_with_an_address_and_by_no_other_way() {
         return;
     }
     let (dir, drive) = (tempfile::tempdir().unwrap(), Loop::new(24));
-    let kiln = Kiln::start(dir.path(), "127.0.0.1:0", None).await;
+    let kiln = served(dir.path(), ANY);
     let port = || {
         std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -301,7 +192,7 @@ async fn commands_go_by_http_to_an_agent_with_an_address_and_by_no_other_way() {
     let mut agents = Vec::new();
     for (name, at) in [("listens", here), ("is-deaf", nobody)] {
         let form = json!({ "name": name, "url": format!("http://127.0.0.1:{at}") });
-        let (status, made) = kiln.ask("POST", "/api/addons/register", &form).await;
+        let (status, made) = kiln.ask("POST", "/api/addons/register", &form);
         assert_eq!(status, 201, "{made}");
         let id = made["addon"]["id"].as_u64().unwrap();
         let (url, number) = (format!("http://{}", kiln.address), id.to_string());
@@ -319,12 +210,12 @@ async fn commands_go_by_http_to_an_agent_with_an_address_and_by_no_other_way() {
             _ => vec!["--smartctl", "/bin/false"],
         };
         agents.push((id, Agent::elsewhere(&own, &environment, &arguments)));
-        kiln.online(id).await;
+        kiln.online(id);
     }
     let plan = json!({ "target": drive.node, "command": "burnin" });
     let begun = Instant::now();
     loop {
-        let (status, answer) = kiln.act(agents[0].0, "plan", plan.clone(), json!({})).await;
+        let (status, answer) = act(&kiln, agents[0].0, "plan", plan.clone(), json!({}));
         if status == 428 {
             break;
         }
@@ -333,7 +224,7 @@ async fn commands_go_by_http_to_an_agent_with_an_address_and_by_no_other_way() {
     }
     let console = std::fs::read_to_string(dir.path().join("listens/console")).unwrap();
     assert!(console.contains("give this code"), "{console}");
-    let (status, answer) = kiln.act(agents[1].0, "plan", plan, json!({})).await;
+    let (status, answer) = act(&kiln, agents[1].0, "plan", plan, json!({}));
     assert!(
         status >= 500,
         "it is not sent down the socket instead: {status} {answer}"
@@ -349,12 +240,15 @@ async fn what_the_boxs_own_drives_say_at_rest_is_in_the_histories() {
     let dir = tempfile::tempdir().unwrap();
     let (drive, smartctl) = (Loop::new(24), Smartctl::new(1));
     let node = drive.node.to_str().unwrap();
-    let kiln = Kiln::start(dir.path(), "127.0.0.1:0", Some(TOKEN)).await;
+    let kiln = Server::over(&dir.path().join("server"))
+        .agent(dir.path().join("server.sock"), TOKEN)
+        .listening()
+        .login();
     let program = smartctl.program();
     let _agent = Agent::with(dir.path(), &["--smartctl", program.to_str().unwrap()]);
     // Nobody has asked for anything: it is read at rest, soon after it appeared.
     let path = format!("/api/smart/attributes?serial={node}");
-    let shown = kiln.wait(&path, |shown| shown["count"] == 1).await;
+    let shown = kiln.wait(&path, |shown| shown["count"] == 1);
     let own = &shown["drives"][0];
     assert_eq!((&own["hostname"], &own["present"]), (&json!("this box"), &json!(true)));
     assert_eq!(
@@ -362,7 +256,7 @@ async fn what_the_boxs_own_drives_say_at_rest_is_in_the_histories() {
         (&json!("5"), &json!(0))
     );
     let health = format!("/api/smart/health/summary?serial={node}");
-    assert_eq!(kiln.wait(&health, |_| true).await["drives"][0]["score"], 100);
+    assert_eq!(kiln.wait(&health, |_| true)["drives"][0]["score"], 100);
     assert!(
         smartctl.calls().iter().any(|call| call.contains("-n standby,")),
         "{:?}",

@@ -1,65 +1,26 @@
 //! `kiln backup`, `restore` and `debug-bundle` against the real server, by TLS and in clear.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-const PASSWORD: &str = "correct horse";
+use rig::{PASSWORD, Server, Started};
 
-/// The server's binary, which is another package's.
-fn server_binary() -> PathBuf {
-    let made = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "server", "--bin", "kiln-server"])
-        .status()
-        .unwrap();
-    assert!(made.success());
-    Path::new(env!("CARGO_BIN_EXE_kiln")).with_file_name("kiln-server")
+fn started(data: &Path, user: &str) -> Started {
+    Server::over(data).user(user).listening()
 }
 
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Server {
-    fn start(dir: &Path, admin: &str) -> Self {
-        let mut child = Command::new(server_binary())
-            .args(["--listen", "127.0.0.1:0", "--data"])
-            .arg(dir)
-            .env("ADMIN_PASSWORD", PASSWORD)
-            .env("ADMIN_USER", admin)
-            .env("KILN_CONTROL_SOCKET", dir.join("no-supervisor"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        lines.read_line(&mut line).unwrap();
-        let port = line.trim().rsplit_once(':').unwrap().1.parse().unwrap();
-        // Read on, so that the server never writes into a closed pipe.
-        std::thread::spawn(move || lines.lines().count());
-        Self { child, port }
-    }
-
-    fn kiln(&self, scheme: &str, user: &str, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_kiln"))
-            .args(arguments)
-            .args(["--box", &format!("{scheme}://127.0.0.1:{}", self.port), "--user", user])
-            .env("KILN_PASSWORD", PASSWORD)
-            .env("KILN_PASSPHRASE", "a long passphrase")
-            .env_remove("KILN_FINGERPRINT")
-            .output()
-            .unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// What somebody types, with the password of the first user.
+fn kiln(server: &Started, scheme: &str, user: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kiln"))
+        .args(arguments)
+        .args(["--box", &format!("{scheme}://{}", server.address), "--user", user])
+        .env("KILN_PASSWORD", PASSWORD)
+        .env("KILN_PASSPHRASE", "a long passphrase")
+        .env_remove("KILN_FINGERPRINT")
+        .output()
+        .unwrap()
 }
 
 fn told(output: &Output) -> String {
@@ -69,11 +30,11 @@ fn told(output: &Output) -> String {
 #[test]
 fn nothing_is_sent_to_a_box_that_is_not_known_and_a_pinned_one_is_asked() {
     let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let server = Server::start(data.path(), "admin");
+    let server = started(data.path(), "admin");
     let file = out.path().join("debug.tar.gz");
     let ask = |more: &[&str]| {
         let arguments = [&["debug-bundle", "--out", file.to_str().unwrap()], more].concat();
-        server.kiln("https", "admin", &arguments)
+        kiln(&server, "https", "admin", &arguments)
     };
     let stranger = ask(&[]);
     assert_eq!(stranger.status.code(), Some(1));
@@ -111,37 +72,37 @@ fn a_backup_goes_from_box_to_box() {
     );
     let file = out.path().join("box.backup");
     let path = file.to_str().unwrap();
-    let first = Server::start(one.path(), "ada");
-    let taken = first.kiln("http", "ada", &["backup", "--out", path]);
+    let first = started(one.path(), "ada");
+    let taken = kiln(&first, "http", "ada", &["backup", "--out", path]);
     assert_eq!(taken.status.code(), Some(0), "{}", told(&taken));
     assert!(told(&taken).contains("in clear"));
 
-    let mut second = Server::start(other.path(), "bea");
-    let unsure = second.kiln("http", "bea", &["restore", path]);
+    let mut second = started(other.path(), "bea");
+    let unsure = kiln(&second, "http", "bea", &["restore", path]);
     assert!(told(&unsure).contains("--yes"), "{}", told(&unsure));
-    let wrong = second.kiln("http", "ada", &["restore", "--yes", path]);
+    let wrong = kiln(&second, "http", "ada", &["restore", "--yes", path]);
     assert!(
         told(&wrong).contains("User name or password is wrong"),
         "{}",
         told(&wrong)
     );
-    let put = second.kiln("http", "bea", &["restore", "--yes", path]);
+    let put = kiln(&second, "http", "bea", &["restore", "--yes", path]);
     assert_eq!(put.status.code(), Some(0), "{}", told(&put));
     // It ends by itself; whoever supervises starts it again.
     let patience = Instant::now() + Duration::from_secs(60);
-    while second.child.try_wait().unwrap().is_none() {
+    while second.ended().is_none() {
         assert!(Instant::now() < patience, "the server goes on with the old state");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let third = Server::start(other.path(), "bea");
+    let third = started(other.path(), "bea");
     let file = out.path().join("again.backup");
     let path = file.to_str().unwrap();
     assert_eq!(
-        third.kiln("http", "bea", &["backup", "--out", path]).status.code(),
+        kiln(&third, "http", "bea", &["backup", "--out", path]).status.code(),
         Some(1)
     );
     assert_eq!(
-        third.kiln("http", "ada", &["backup", "--out", path]).status.code(),
+        kiln(&third, "http", "ada", &["backup", "--out", path]).status.code(),
         Some(0)
     );
 }

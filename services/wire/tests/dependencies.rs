@@ -43,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("image", &["wire", "bundle", "probe"]),
     ("probe", &["wire"]),
     ("packaging", &["image"]),
+    ("rig", &[]),
 ];
 
 #[test]
