@@ -10,6 +10,7 @@ use image::assemble::{self, Options};
 use image::board::Board;
 use image::cpio::{Archive, Node};
 use image::cross::Binaries;
+use image::inspect::Image;
 use image::qemu::Arch;
 use image::workspace::Workspace;
 
@@ -61,6 +62,22 @@ fn build(name: &str) -> PathBuf {
     let written = file.metadata().unwrap().len();
     file.set_len(written + ROOM).unwrap();
     out
+}
+
+/// What the builder checks of a medium, on the test image of a board.
+fn whole(arch: Arch, name: &str) {
+    let board = Board::load(&Workspace::find().boards(), name).unwrap();
+    Image::open(image(arch)).unwrap().verify(&board, &[]).unwrap();
+}
+
+#[test]
+fn the_pcs_test_image_is_whole() {
+    whole(Arch::X86_64, "x86-64");
+}
+
+#[test]
+fn the_arm_boards_test_image_is_whole() {
+    whole(Arch::Arm64, "arm64");
 }
 
 /// The archive: the probe and its unit file.
