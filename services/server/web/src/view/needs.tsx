@@ -56,7 +56,7 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     const of = { four, drive: drive.id };
     const heat = job && !isOver(job) ? (job.progress?.temperature ?? drive.temperature) : drive.temperature;
     if (drive.present && !drive.as_of && heat !== null && heat >= tooHotAt(drive)) {
-      add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `…${four} is at ${celsius(heat)}; ${tooHotAt(drive)}\u00a0°C is too hot for it`, next: "Give it air, or pause it until it has cooled.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its job" : "The drive" });
+      add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `…${four} is at ${celsius(heat)}; ${tooHotAt(drive)}\u00a0°C is too hot for it`, next: job && !isOver(job) ? "Give it air, or pause it until it has cooled." : "Give it air before it is tested.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its job" : "The drive" });
     }
     if (!job) continue;
     const link = { href: jobPath(job.id), act: isOver(job) ? "Evidence" : "Its job" };
