@@ -79,7 +79,11 @@ impl Meaning {
         }
         let name = name.to_ascii_lowercase();
         let named = NAMES.iter().find(|(words, _)| name.contains(words));
-        named.map_or_else(|| Self::of_number(id), |(_, meaning)| *meaning)
+        match named.map_or_else(|| Self::of_number(id), |(_, meaning)| *meaning) {
+            // Under 5 makers of flash list what they replaced, whatever they call it.
+            Some(Self::GrownBadBlocks) if id == 5 => Some(Self::Reallocated),
+            meaning => meaning,
+        }
     }
 
     /// What an ATA device statistic of this name counts. Source: ACS-4 §9.5.4 to §9.5.8.
@@ -151,7 +155,8 @@ mod tests {
         for (id, name, want) in [
             (5, "Reallocated_Sector_Ct", Some(Reallocated)),
             (5, "Retired_Block_Count", Some(Reallocated)),
-            (5, "Later_Bad_Block", Some(GrownBadBlocks)),
+            (5, "Later_Bad_Block", Some(Reallocated)),
+            (235, "Later_Bad_Block", Some(GrownBadBlocks)),
             (5, "Unknown_Attribute", Some(Reallocated)),
             (10, "Spin_Retry_Count", Some(SpinRetry)),
             (10, "Not_In_Use", None),

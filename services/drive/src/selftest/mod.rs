@@ -202,7 +202,7 @@ impl Running {
             return Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told, None));
         }
         match own(self.kind, &self.before, &now.self_tests) {
-            Own::Entry(entry) if self.is_of_this_time(&entry) => {
+            Own::Entry(entry) if self.is_of_this_time(&entry) && !is_garbled(now) => {
                 let outcome = match entry.passed {
                     Some(true) => SelfTestOutcome::Passed,
                     Some(false) => SelfTestOutcome::Failed,
@@ -321,6 +321,14 @@ pub fn abort(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<()
 
 fn words(error: &Unreadable) -> String {
     crate::smart::words(error)
+}
+
+/// Whether the self-test log came with a wrong checksum, so that no entry of it is a result.
+fn is_garbled(now: &Snapshot) -> bool {
+    let wrong = now.wrong_checksums.iter().map(|name| name.to_ascii_lowercase());
+    wrong
+        .into_iter()
+        .any(|name| name.contains("self-test log") && !name.contains("selective"))
 }
 
 /// Why the drive cannot do it, as far as its own document tells.

@@ -218,3 +218,21 @@ fn what_cannot_be_judged_is_not_started() {
     drive.smartctl = Some((7, 2));
     assert!(lacks(&drive).unwrap().contains("7.3"));
 }
+
+#[test]
+fn an_entry_of_a_log_with_a_wrong_checksum_is_no_result() {
+    let good = entry("Completed without error", Some(true), 100);
+    let told = |name: &str| Snapshot {
+        wrong_checksums: vec![name.to_owned()],
+        ..drive(std::slice::from_ref(&good), None)
+    };
+    let mut running = Running::new(Kind::Short, &drive(&[], None), true);
+    let garbled = told("SMART Self-Test Log Structure");
+    assert!(matches!(running.step(at(5), &garbled), Step::Running { .. }));
+    let (word, _) = outcome(running.step(at(200), &garbled));
+    assert_eq!(word, SelfTestOutcome::Unknown);
+    // The selective log is another one.
+    let mut running = Running::new(Kind::Short, &drive(&[], None), true);
+    let (word, _) = outcome(running.step(at(5), &told("SMART Selective Self-Test Log Structure")));
+    assert_eq!(word, SelfTestOutcome::Passed);
+}

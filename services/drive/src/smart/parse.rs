@@ -64,6 +64,7 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
     let attributes = attributes(&json, model.as_deref().unwrap_or_default());
     // What stands beside a log of zeros was read out of it.
     let lived = |value: &Value| number(value).filter(|n| !(silent && *n == 0));
+    let likely = |hours: &u64| *hours <= strange::HOURS_MAX;
     let attribute = |id| {
         attributes
             .iter()
@@ -95,8 +96,8 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
             .filter(|t| *t != 0 && (-60..=200).contains(t)),
         // Some translation layers give the attributes alone.
         power_on_hours: lived(&json["power_on_time"]["hours"])
-            .or_else(|| attribute(9))
-            .filter(|hours| *hours <= strange::HOURS_MAX),
+            .filter(likely)
+            .or_else(|| attribute(9).filter(likely)),
         power_cycles: lived(&json["power_cycle_count"]).or_else(|| attribute(12)),
         self_tests: self_tests::log(&json),
         self_test_remaining: self_tests::remaining(&json),

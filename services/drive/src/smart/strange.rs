@@ -40,11 +40,6 @@ pub(super) fn plausible(value: &Value) -> Option<u64> {
     value.as_u64().filter(|count| *count <= COUNT_MAX)
 }
 
-/// Hours, if they can be a drive's.
-pub(super) fn hours(value: &Value) -> Option<u64> {
-    value.as_u64().filter(|hours| *hours <= HOURS_MAX)
-}
-
 /// Attribute numbers that stand there more than once.
 pub(super) fn twice(json: &Value) -> Vec<u64> {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();

@@ -16,8 +16,25 @@ const IN_PART: u8 = 0b100;
 /// Bit 6: the drive's error log has entries. Source: `smartctl(8)`.
 const ERROR_LOG: u8 = 1 << 6;
 
-/// Structures that hold what rules look at.
-const ATTRIBUTES: &str = "SMART Attribute";
+/// What a structure with a wrong checksum is worth.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Values that rules compare.
+    Attributes,
+    /// Entries that rules look at.
+    Logs,
+    /// Nothing that is judged: the selective self-test log, the identity, which is compared with the kernel's.
+    Nothing,
+}
+
+/// What a structure of this name holds.
+fn holds(name: &str) -> Holds {
+    match name {
+        _ if name.starts_with("SMART Attribute") => Holds::Attributes,
+        _ if name.contains(" Log") && !name.contains("Selective") => Holds::Logs,
+        _ => Holds::Nothing,
+    }
+}
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let sides = [("before", case.first()), ("after", case.last())];
@@ -40,14 +57,14 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         told.collect()
     };
     put("smart.not_trusted", all(distrusted));
-    put("smart.logs_not_trusted", all(|told| checksums(told, false)));
+    put("smart.logs_not_trusted", all(|told| checksums(told, Holds::Logs)));
     put("smart.failed_in_part", all(in_part));
     put("smart.error_log_entries", all(error_log));
     put(
         "smart.strange",
         all(|told| told.strange.iter().take(8).cloned().collect()),
     );
-    put("smart.exit_unknown", all(|told| no_status(told)));
+    put("smart.exit_unknown", all(no_status));
     // Asked alike, it answered before the job and not after it.
     let newly = match (case.first(), case.last()) {
         (Some(before), Some(after)) => after.exited_with(IN_PART) && !before.exited_with(IN_PART),
@@ -58,29 +75,30 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
 
 /// Why nothing of a reading, or nothing of its attributes, can be taken.
 fn distrusted(told: &Snapshot) -> Vec<String> {
-    let mut why = checksums(told, true);
+    let mut why = checksums(told, Holds::Attributes);
     if told.exited_with(NOT_ASKED) {
         why.push(status(told));
     }
     why
 }
 
-fn checksums(told: &Snapshot, attributes: bool) -> Vec<String> {
+fn checksums(told: &Snapshot, of: Holds) -> Vec<String> {
     let wrong = told.wrong_checksums.iter();
-    let wrong = wrong.filter(|name| name.starts_with(ATTRIBUTES) == attributes);
+    let wrong = wrong.filter(|name| holds(name) == of);
     wrong.map(|name| format!("wrong checksum of the {name}")).collect()
 }
 
 /// That a command failed, and what smartctl said about it.
 fn in_part(told: &Snapshot) -> Vec<String> {
+    let wrong = checksums(told, Holds::Nothing);
     if !told.exited_with(IN_PART) {
-        return Vec::new();
+        return wrong;
     }
     let said = told.messages.iter().filter(|message| message.severity != "information");
     let said = said
         .take(4)
         .map(|message| message.text.trim_end_matches('.').to_owned());
-    std::iter::once(status(told)).chain(said).collect()
+    std::iter::once(status(told)).chain(said).chain(wrong).collect()
 }
 
 fn error_log(told: &Snapshot) -> Vec<String> {

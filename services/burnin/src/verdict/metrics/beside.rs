@@ -77,9 +77,10 @@ fn limits(case: &Case<'_>, metrics: &mut Metrics) {
     }
     metrics.flag("heat.paused", case.paused_for_heat);
     if let Some(end) = heat::at_the_end(case) {
-        match end >= limit {
-            true => metrics.say("heat.hot_at_end", 1.0, format!("{end}, limit {limit}")),
-            false => metrics.put("heat.hot_at_end", 0.0),
+        if end >= limit {
+            metrics.say("heat.hot_at_end", 1.0, format!("{end}, limit {limit}"));
+        } else {
+            metrics.put("heat.hot_at_end", 0.0);
         }
     }
 }

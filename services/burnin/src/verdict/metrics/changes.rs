@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{Row, delta};
+use drive::smart::{Row, Snapshot, delta};
 use wire::job::{Phase, PhaseStatus};
 use wire::meaning::Meaning;
 
@@ -89,7 +89,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     // A baseline may be what a former owner wrote where the drive alone told it, so the hours before are at least those after
     // less the job's own. Faults that rose are judged as growth.
-    if let Some(hours) = after.and_then(|after| after.power_on_hours) {
+    if let Some(hours) = before.and_then(hours_by_statistics) {
+        raise(metrics, "smart.hours.before", hours as f64);
+    }
+    let told = after.and_then(|after| after.power_on_hours.max(hours_by_statistics(after)));
+    if let Some(hours) = told {
         let own = own_hours(case);
         let known = metrics.get("smart.hours.before").unwrap_or(0.0);
         metrics.put("smart.hours.before", known.max(hours.saturating_sub(own) as f64));
@@ -143,6 +147,17 @@ fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
             metrics.say(name, side.len() as f64, side.join(", "));
         }
     }
+}
+
+/// Power-on hours by the device statistics (ACS-4 §9.5.4), which are kept apart from the attributes.
+fn hours_by_statistics(told: &Snapshot) -> Option<u64> {
+    /// 114 years.
+    const HOURS_MAX: u64 = 1_000_000;
+    let hours = told
+        .statistics
+        .iter()
+        .find(|s| s.name == "Power-on Hours" && !s.normalized)?;
+    u64::try_from(hours.value).ok().filter(|hours| *hours <= HOURS_MAX)
 }
 
 /// Hours that the job itself may have added: by the clock, else as long as the engine's steps took.

@@ -154,10 +154,9 @@ fn failing(snapshot: &Snapshot) -> bool {
     match &snapshot.nvme {
         None => says,
         Some(nvme) => match nvme.critical_warning {
-            None => says,
             Some(0) => snapshot.passed == Some(false),
             Some(HEAT) => false,
-            Some(_) => says,
+            Some(_) | None => says,
         },
     }
 }
@@ -219,6 +218,7 @@ fn farm(snapshot: &Snapshot, metrics: &mut Metrics) {
             }
         }
         Farm::Absent => metrics.put("farm.absent", 1.0),
-        Farm::NotAsked => {}
+        // Nobody could ask: an older smartctl, or the call failed. Flash has none.
+        Farm::NotAsked => metrics.flag("farm.unknown", snapshot.seagate && snapshot.rpm != Some(0)),
     }
 }

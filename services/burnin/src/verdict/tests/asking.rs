@@ -70,6 +70,8 @@ fn wrong_checksums_of_what_is_judged_are_inconclusive_and_of_logs_warn() {
         ("SMART Attribute Thresholds Structure", Outcome::Inconclusive),
         ("SMART Self-Test Log Structure", Outcome::Warn),
         ("SMART ATA Error Log Structure", Outcome::Warn),
+        ("SMART Selective Self-Test Log Structure", Outcome::Passed),
+        ("Drive Identity Structure", Outcome::Passed),
     ] {
         let wrong = Snapshot {
             wrong_checksums: vec![name.to_owned()],
@@ -215,4 +217,41 @@ fn counters_of_faults_that_fall_or_come_to_their_end_are_never_passed() {
             assert_eq!(fired(&case, "counters-went-back"), INCONCLUSIVE, "{id}: {from} to {to}");
         }
     }
+}
+
+#[test]
+fn hours_of_the_statistics_tell_a_used_drive_whose_attribute_was_set_back() {
+    use drive::smart::Statistic;
+    let (evidence, mut drive) = (clean(), snapshot());
+    drive.statistics = vec![Statistic {
+        name: "Power-on Hours".into(),
+        value: 31_000,
+        normalized: false,
+    }];
+    let case = Case {
+        profile: Profile::New,
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(fired(&case, "hours-on-new"), FAILED);
+    assert_eq!(judge(&both(&evidence, &drive)).outcome, Outcome::Passed, "a used one");
+}
+
+#[test]
+fn a_field_log_that_could_not_be_asked_for_is_told_of_a_new_drive() {
+    let (evidence, mut drive) = (clean(), snapshot());
+    drive.seagate = true;
+    let case = Case {
+        profile: Profile::New,
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(fired(&case, "farm-unknown"), TOLD);
+    let flash = Snapshot {
+        rpm: Some(0),
+        ..drive.clone()
+    };
+    let case = Case {
+        profile: Profile::New,
+        ..both(&evidence, &flash)
+    };
+    assert_eq!(fired(&case, "farm-unknown"), None);
 }
