@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use wire::attribute::{count, is_seagate, is_something_else, thousandths, write_units};
+use wire::meaning::Meaning;
 
 /// Most attributes or log entries that are taken from a document. Source: ATA has 30 attributes; the rest is room.
 const LIST_MAX: usize = 128;
@@ -77,6 +78,19 @@ pub struct Attribute {
     pub text: String,
 }
 
+impl Attribute {
+    /// Whether it counts what `key` (`5`, `media_errors`) counts on most drives. Makers give one number to different things,
+    /// and one thing different numbers.
+    #[must_use]
+    pub fn is_of(&self, key: &str) -> bool {
+        let number = |key: &str| key.parse::<u16>().ok();
+        match number(key).and_then(Meaning::of_number) {
+            Some(meaning) => number(&self.key).is_some_and(|id| Meaning::of(id, &self.name) == Some(meaning)),
+            None => self.key == key && !is_something_else(&self.name),
+        }
+    }
+}
+
 /// What a drive said at one moment. A field is `None` where it said nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -122,10 +136,11 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The count under a key by which faults are known; `None` where an attribute of that number counts something else.
+    /// The count under a key by which faults are known, wherever this drive keeps it; `None` where it tells none. Of several
+    /// the worse counts.
     pub(crate) fn count(&self, key: &str) -> Option<u64> {
-        let mut named = self.attributes.iter().filter(|a| !is_something_else(&a.name));
-        named.find(|a| a.key == key).map(|a| a.count)
+        let named = self.attributes.iter().filter(|a| a.is_of(key));
+        named.map(|a| a.count).max()
     }
 }
 

@@ -142,3 +142,23 @@ fn fault_11_nvme_and_sas_are_judged_by_their_own_values() {
         serde_json::json!({ "standard": { "table": [entry(249), entry(24), entry(0x70), entry(0)] } });
     assert_eq!(kinds(&ata), ["smart_failed", "self_test_failed"]);
 }
+
+/// A number alone does not say what is counted: makers of flash use those of disks for other things, and others for these.
+#[test]
+fn faults_are_known_by_their_names_where_a_number_means_something_else() {
+    let kinds = |id: u64, name: &str| -> Vec<String> {
+        let mut drive = document("smart-ata-full.json");
+        let row = serde_json::json!({"id": id, "name": name, "value": 100, "worst": 100, "thresh": 0,
+            "raw": {"value": 12, "string": "12"}});
+        let rows = drive["ata_smart_attributes"]["table"].as_array_mut().unwrap();
+        rows.retain(|old| old["id"] != id);
+        rows.push(row);
+        let (_, changes) = judge(&Alerts::new(), &read(&drive).unwrap(), None, Time::UNIX_EPOCH);
+        changes.iter().map(|c| c.kind.word()).collect()
+    };
+    assert_eq!(kinds(198, "Host_Reads_GiB"), Vec::<String>::new());
+    assert_eq!(kinds(184, "Factory_Bad_Block_Count"), Vec::<String>::new());
+    assert_eq!(kinds(198, "Offline_Uncorrectable"), ["uncorrectable"]);
+    assert_eq!(kinds(160, "Uncorrectable_Error_Cnt"), ["uncorrectable"]);
+    assert_eq!(kinds(200, "Current_Pending_Sector"), ["pending"]);
+}
