@@ -185,7 +185,7 @@ export function TablePart(props: PartProps) {
               {expandable && <th><span class="sr">More</span></th>}
               {drawn.map((column) => (
                 <th key={column.key} class={column.numeric ? "num" : ""} aria-sort={order.value?.key === column.key ? (order.value.down ? "descending" : "ascending") : undefined}>
-                  {sortable(column) ? <button type="button" class="sort" onClick={() => sort(column.key)}>{column.label || titled(column.key)}<span aria-hidden="true">{order.value?.key === column.key ? (order.value.down ? " ↓" : " ↑") : ""}</span></button> : column.label || <span class="sr">{column.key === "_actions" ? "Actions" : column.key}</span>}
+                  {sortable(column) ? <button type="button" class="sort" onClick={() => sort(column.key)}>{column.label || titled(column.key)}<span class="dir" aria-hidden="true">{order.value?.key === column.key ? (order.value.down ? "▼" : "▲") : ""}</span></button> : column.label || <span class="sr">{column.key === "_actions" ? "Actions" : column.key}</span>}
                 </th>
               ))}
               {actions.row.length > 0 && <th><span class="sr">Actions</span></th>}

@@ -56,7 +56,7 @@ function Jobs({ jobs }: { jobs: readonly Job[] }) {
   return (
     <Panel title="Its life on this box" span="c12 half" note={jobs.length > 0 ? "each job, its throughput over the surface, and its certificate" : undefined}>
       {jobs.length === 0 ? <p class="mute">No job yet. Each burn-in and scan stays here, with its verdict and certificate.</p> : (
-        <table class="tbl jobs">
+        <div class="scroll"><table class="tbl jobs">
           <thead><tr><th>Started</th><th>Playbook</th><th>By</th><th>Surface</th><th>Outcome</th><th>In a sentence</th><th>Certificate</th></tr></thead>
           <tbody>
             {jobs.map((job) => (
@@ -71,7 +71,7 @@ function Jobs({ jobs }: { jobs: readonly Job[] }) {
               </tr>
             ))}
           </tbody>
-        </table>
+        </table></div>
       )}
     </Panel>
   );
