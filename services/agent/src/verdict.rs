@@ -1,17 +1,17 @@
 //! The end of a job's record: the engine's verdict, with what only the agent knows. Pure.
 //!
-//! The verdict itself is `burnin::verdict`. Added here: no phase is left pending or running.
+//! The verdict itself is `burnin::verdict`, and how it is told `burnin::job`.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use burnin::Evidence;
 use burnin::evidence::Stop;
+use burnin::job::End;
 use burnin::verdict::{Case, Peer, judge};
 use drive::selftest::Kind;
-use drive::smart::{Snapshot, delta};
 use wire::Time;
-use wire::job::{FINDINGS_MAX, JobState, Outcome, Phase, PhaseState, PhaseStatus, SmartRow};
+use wire::job::{Outcome, Phase, PhaseState};
 
 use crate::record::Record;
 
@@ -31,31 +31,11 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, peers: &[Peer], aborte
             *mine = state;
         }
     }
-    for state in &mut record.job.phases {
-        state.status = match state.status {
-            PhaseStatus::Pending => PhaseStatus::Skipped,
-            PhaseStatus::Running => PhaseStatus::Interrupted,
-            ended @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => ended,
-        };
-    }
-    record.job.surface = evidence.surfaces();
-    record.job.bad_sectors = evidence.defects.bad_sectors();
-    record.job.findings = evidence.findings();
-    record.job.smart = rows(record.smart_before.as_ref(), record.smart_after.as_ref());
     let due = self_tests_due(record);
     let case = case(record, evidence, &due, peers, now);
     let peer = Peer::of(&case, record.job.drive.clone(), &record.job.model, record.job.capacity);
-    let verdict = judge(&case);
-    let job = &mut record.job;
-    for finding in &record.findings_before_loss {
-        if job.findings.len() < FINDINGS_MAX && !job.findings.contains(finding) {
-            job.findings.push(finding.clone());
-        }
-    }
-    job.verdict = Some(verdict);
-    job.progress = None;
-    job.state = if aborted { JobState::Aborted } else { JobState::Finished };
-    job.ended = Some(now);
+    let end = End::of(&case);
+    end.tell(&mut record.job, aborted, now);
     peer
 }
 
@@ -104,20 +84,6 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
     }
 }
 
-/// SMART before and after, side by side; of one side alone with the other empty.
-fn rows(before: Option<&Snapshot>, after: Option<&Snapshot>) -> Vec<SmartRow> {
-    let Some(only) = before.or(after) else {
-        return Vec::new();
-    };
-    let rows = delta(before.unwrap_or(only), after.unwrap_or(only));
-    let side = |row: SmartRow| match (before, after) {
-        (Some(_), None) => SmartRow { after: None, ..row },
-        (None, Some(_)) => SmartRow { before: None, ..row },
-        (Some(_), Some(_)) | (None, None) => row,
-    };
-    rows.into_iter().map(SmartRow::from).map(side).collect()
-}
-
 /// Whether the evidence is of the whole drive that was armed and of every phase that moves data.
 fn is_of(evidence: &Evidence, record: &Record) -> bool {
     let steps = (0_u16..).zip(&record.steps);
@@ -128,7 +94,7 @@ fn is_of(evidence: &Evidence, record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use wire::job::{FaultKind, Finding};
+    use wire::job::{FaultKind, Finding, JobState, PhaseStatus};
     use wire::{Bytes, Lba};
 
     use super::*;

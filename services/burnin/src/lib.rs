@@ -10,7 +10,7 @@
 //! [`pattern`] says which bytes belong to which sector, [`pipeline`] which request
 //! comes next and what a result means, [`device`] carries requests to a drive, [`worker`]
 //! is the process around it, [`verdict`] turns [`evidence`] and SMART into a word with
-//! its reasons. Nothing here opens a drive by name or reads SMART: the caller hands in a
+//! its reasons, [`job`] is what its two callers decide alike. Nothing here opens a drive by name or reads SMART: the caller hands in a
 //! descriptor that has passed the guard. `README.md` beside this crate tells what each
 //! fault looks like; `tests/faults.rs` proves it against an independent oracle.
 
@@ -21,6 +21,7 @@ pub mod findings;
 pub mod format;
 pub mod header;
 pub mod heat;
+pub mod job;
 pub mod memory;
 mod ours;
 pub mod pace;

@@ -1,0 +1,75 @@
+//! What a burn-in came to, as it is told: verdict, findings, surface, SMART.
+
+use drive::smart::{Snapshot, delta};
+use wire::Time;
+use wire::job::{FINDINGS_MAX, Finding, Job, JobState, PhaseStatus, SmartRow, Surface, Verdict};
+
+use crate::verdict::{Case, judge};
+
+/// The end of a job.
+#[derive(Clone, Debug)]
+pub struct End {
+    verdict: Verdict,
+    findings: Vec<Finding>,
+    bad_sectors: u64,
+    surface: Vec<Surface>,
+    smart: Vec<SmartRow>,
+}
+
+impl End {
+    /// Of all that is known.
+    pub fn of(case: &Case<'_>) -> Self {
+        let evidence = case.evidence;
+        let mut findings = evidence.findings();
+        for finding in case.findings_before_loss {
+            if findings.len() < FINDINGS_MAX && !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
+        Self {
+            verdict: judge(case),
+            findings,
+            bad_sectors: evidence.defects.bad_sectors(),
+            surface: evidence.surfaces(),
+            smart: rows(case.before, case.after),
+        }
+    }
+
+    /// Writes it into the job, of which nothing is left open. `aborted`: by a person.
+    pub fn tell(self, job: &mut Job, aborted: bool, now: Time) {
+        for state in &mut job.phases {
+            state.status = ended(state.status);
+        }
+        job.findings = self.findings;
+        job.bad_sectors = self.bad_sectors;
+        job.surface = self.surface;
+        job.smart = self.smart;
+        job.verdict = Some(self.verdict);
+        job.progress = None;
+        job.state = if aborted { JobState::Aborted } else { JobState::Finished };
+        job.ended = Some(now);
+    }
+}
+
+/// What becomes of a phase's state at the end of its job.
+pub fn ended(status: PhaseStatus) -> PhaseStatus {
+    match status {
+        PhaseStatus::Pending => PhaseStatus::Skipped,
+        PhaseStatus::Running => PhaseStatus::Interrupted,
+        ended @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => ended,
+    }
+}
+
+/// SMART before and after, side by side; of one side alone with the other empty.
+fn rows(before: Option<&Snapshot>, after: Option<&Snapshot>) -> Vec<SmartRow> {
+    let Some(only) = before.or(after) else {
+        return Vec::new();
+    };
+    let rows = delta(before.unwrap_or(only), after.unwrap_or(only));
+    let side = |row: SmartRow| match (before, after) {
+        (Some(_), None) => SmartRow { after: None, ..row },
+        (None, Some(_)) => SmartRow { before: None, ..row },
+        (Some(_), Some(_)) | (None, None) => row,
+    };
+    rows.into_iter().map(SmartRow::from).map(side).collect()
+}
