@@ -548,3 +548,42 @@ fn a_drive_that_is_only_read_is_known_by_what_stood_on_it() {
     assert!(text.len() < 8192, "{} bytes in every record of the job", text.len());
     assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), full);
 }
+
+/// A dock's drive that is exchanged while the headers are written leaves some of them on each of the two.
+#[test]
+fn a_drive_that_holds_some_of_the_headers_alone_is_doubted() {
+    let order = Order {
+        header: Some(note()),
+        ..order(&[Phase::Write, Phase::Verify])
+    };
+    let proof = prover(&order)(false);
+    let mut whole = drive(Plan::healthy(Content::Random));
+    with_headers(&mut whole, &order);
+    assert_eq!(proof.of_doubted(&mut whole), Shown::Ours);
+    for lost in burnin::header::places(GEOMETRY) {
+        let mut exchanged = drive(Plan::healthy(Content::Random));
+        with_headers(&mut exchanged, &order);
+        for lba in lost.0..lost.0 + lost.1 {
+            exchanged.buffer(0).fill(0);
+            one_sector(&mut exchanged, Op::Write, lba);
+        }
+        assert_eq!(
+            proof.of(&mut exchanged),
+            Shown::Ours,
+            "as after a reset in the middle of a job"
+        );
+        assert_eq!(proof.of_doubted(&mut exchanged), Shown::Not, "{lost:?}");
+    }
+}
+
+/// Burns until the headers stand.
+fn with_headers(sim: &mut Sim, order: &Order) {
+    let mut session = runner::Session::new(sim, order, "simulated").unwrap();
+    loop {
+        let reports = session.step(sim);
+        if reports.iter().any(|report| matches!(report, Report::Checkpoint { .. })) {
+            return;
+        }
+        assert!(!session.is_over(), "{:?}", session.evidence().stopped);
+    }
+}

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use burnin::header::{self, Header};
+use burnin::job::{Asker, Whose};
 use burnin::worker::{Backend, Io, Limits};
 use burnin::{Checkpoint, Evidence, JobKey, device};
 use tokio::task::spawn_blocking;
@@ -56,7 +57,8 @@ impl JobTask {
         let mut trace = Trace::Written;
         if self.checkpoint.is_none() && !record.saved {
             let told = self.told(held, None).await.map_err(|why| self.not_written(&why))?;
-            if !told.ours {
+            // After a reset meanwhile some headers prove nothing.
+            if !told.ours || record.doubted {
                 if let Some(why) = told.header.and_then(|header| foreign(&header, record)) {
                     return Err(self.not_written(&why));
                 }
@@ -85,9 +87,15 @@ impl JobTask {
         }
         match self.checkpoint.take() {
             Some(text) => match Checkpoint::decode(&text) {
+                Ok(checkpoint) if checkpoint.steps != self.record.steps => {
+                    self.set_checkpoint_aside(&text, "it is of other steps, as an older version knew them");
+                }
                 Ok(checkpoint) if checkpoint.key == self.record.key && checkpoint.geometry == self.record.geometry => {
                     self.checkpoint = Some(text);
-                    return Ok(());
+                    return match self.record.doubted && self.record.erases() {
+                        true => self.still_doubted(held).await.map_or(Ok(()), Err),
+                        false => Ok(()),
+                    };
                 }
                 Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
                 Err(cause) => self.set_checkpoint_aside(&text, &cause.to_string()),
@@ -145,7 +153,7 @@ impl JobTask {
     /// Goes on from what the drive tells of this job, if it does.
     async fn recover(&mut self, held: &Held) -> Result<(), String> {
         let told = self.told(held, Some(self.means.limits)).await?;
-        if !told.ours {
+        if !told.ours || self.record.doubted {
             if let Some(why) = told.header.and_then(|header| foreign(&header, &self.record)) {
                 return Err(why);
             }
@@ -164,12 +172,7 @@ impl JobTask {
             self.trace = Trace::LetGo;
             return self.begin_again();
         }
-        let same = |header: &Header| {
-            header.key == self.record.key
-                && header.geometry == self.record.geometry
-                && header.steps == self.record.steps
-                && header.note.drive == self.record.job.drive
-        };
+        let same = |header: &Header| Whose::of(header, &asker(&self.record)) == Whose::Mine;
         let Some(checkpoint) = told.place.filter(|_| told.header.is_some_and(|header| same(&header))) else {
             self.log(
                 "info",
@@ -202,6 +205,7 @@ impl JobTask {
         keys.drain(..keys.len().saturating_sub(EARLIER_KEYS));
         // The next first checkpoint is this key's.
         self.record.saved = false;
+        self.record.doubted = false;
         self.record.forget_told_baseline();
         self.keep(None, Vec::new());
         Ok(())
@@ -287,14 +291,21 @@ impl JobTask {
 /// Why a drive with this header is not the one to write to: it is another one (two behind one bridge), or another burn-in
 /// was begun on it since. What an earlier one left is no reason.
 fn foreign(header: &Header, record: &Record) -> Option<String> {
-    let theirs = &header.note;
-    if record.had_key(header.key) {
-        return None;
+    let whose = Whose::of(header, &asker(record));
+    match whose {
+        Whose::OtherDrive | Whose::Later => whose.words(header),
+        Whose::Mine | Whose::OtherSteps | Whose::Earlier => None,
     }
-    if theirs.drive != record.job.drive {
-        return Some(format!("it carries the burn-in of another drive, {}", theirs.drive));
+}
+
+fn asker(record: &Record) -> Asker<'_> {
+    Asker {
+        drive: &record.job.drive,
+        geometry: record.geometry,
+        steps: &record.steps,
+        key: Some(record.key),
+        started: Some(record.job.started),
     }
-    (theirs.started > record.job.started).then(|| format!("another burn-in was begun on it {}", theirs.started))
 }
 
 /// The header of the job that wrote a drive. Blocks as long as the drive does.

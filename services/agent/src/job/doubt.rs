@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::{JobTask, Own, Reason};
 use crate::hands::{Hands, Held, MayUse, PROOF};
+use crate::record::Record;
 
 /// Why a worker is ended in doubt, for the log and the resumption.
 pub(super) const DOUBT: &str =
@@ -42,6 +43,30 @@ pub(super) enum Since {
     Parked,
 }
 
+/// What proves in the middle of a job that erases that its drive is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proves {
+    /// Nothing: there is no room for headers.
+    Nothing,
+    /// Nothing yet: the headers are flushed before the first checkpoint, and it is to be asked then.
+    Later,
+    /// All of the headers, since another drive may have come while they were written.
+    EveryHeader,
+    /// Half of them.
+    Headers,
+}
+
+impl Proves {
+    fn of(record: &Record) -> Self {
+        match (record.saved, record.doubted) {
+            _ if !header::kept_by(&record.steps, record.geometry) => Self::Nothing,
+            (false, _) => Self::Later,
+            (true, true) => Self::EveryHeader,
+            (true, false) => Self::Headers,
+        }
+    }
+}
+
 impl JobTask {
     /// Why the worker must not go on by itself with the drive that it has; `None` where it may.
     pub(super) async fn doubt(&mut self, held: &Held) -> Option<Reason> {
@@ -55,11 +80,43 @@ impl JobTask {
         if !self.record.erases() {
             return (self.known(held).await == Shown::Not).then_some(Reason::Doubt);
         }
-        // The headers are flushed before the first checkpoint.
-        if !header::kept_by(&self.record.steps, self.record.geometry) || !self.record.saved {
-            return None;
+        match Proves::of(&self.record) {
+            Proves::Nothing => return None,
+            Proves::Later => {
+                self.doubt_later();
+                return None;
+            }
+            Proves::EveryHeader => {
+                self.stranger = self.still_doubted(held).await;
+                return self.stranger.is_some().then_some(Reason::Stranger);
+            }
+            Proves::Headers => {}
         }
         (self.shown(held, false).await != Shown::Ours).then_some(Reason::Doubt)
+    }
+
+    /// Something happened of which the drive cannot be asked yet: it is, as soon as its headers stand, by whichever session.
+    pub(super) fn doubt_later(&mut self) {
+        if !self.record.doubted && self.record.erases() {
+            self.record.doubted = true;
+            self.keep(None, Vec::new());
+        }
+    }
+
+    /// Why a drive that was reset before its headers stood is not to be gone on with; where it proves itself, the doubt is over.
+    pub(super) async fn still_doubted(&mut self, held: &Held) -> Option<String> {
+        let proof = self.proof(false);
+        let shown = self.asked(held, move |file| proof.of_doubted_file(file)).await;
+        if shown == Shown::Ours {
+            self.record.doubted = false;
+            self.keep(None, Vec::new());
+            return None;
+        }
+        Some(
+            "the drive was reset while this job's headers were written to it, and does not hold all of them: another drive may have come \
+             into its place; nothing more is written to it. Begin anew"
+                .to_owned(),
+        )
     }
 
     /// Whether the drive that is held could prove, were it counted anew, that it is the job's: the headers that its worker wrote went
@@ -205,12 +262,15 @@ impl JobTask {
     }
 
     async fn shown(&self, held: &Held, ended: bool) -> Shown {
+        let proof = self.proof(ended);
+        self.asked(held, move |file| proof.of_file(file)).await
+    }
+
+    async fn asked(&self, held: &Held, ask: impl FnOnce(std::fs::File) -> Shown + Send + 'static) -> Shown {
         let Ok(file) = held.file.try_clone() else {
             return Shown::Unknown;
         };
-        let proof = self.proof(ended);
-        let asked = spawn_blocking(move || proof.of_file(file));
-        match timeout(PROOF, asked).await {
+        match timeout(PROOF, spawn_blocking(move || ask(file))).await {
             Ok(Ok(shown)) => shown,
             Ok(Err(_)) | Err(_) => Shown::Unknown,
         }
@@ -223,5 +283,36 @@ impl JobTask {
             steps: self.record.steps.clone(),
             ended,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burnin::device::Geometry;
+
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn what_happened_before_the_headers_stood_is_asked_of_all_of_them_later() {
+        let mut record = record();
+        assert_eq!(
+            Proves::of(&record),
+            Proves::Nothing,
+            "1000 sectors have no room for headers"
+        );
+        record.geometry = Geometry {
+            sectors: 4_000,
+            ..record.geometry
+        };
+        assert_eq!(Proves::of(&record), Proves::Later);
+        record.saved = true;
+        assert_eq!(Proves::of(&record), Proves::Headers);
+        record.doubted = true;
+        assert_eq!(Proves::of(&record), Proves::EveryHeader);
+        // An agent that is restarted meanwhile knows of it.
+        let kept = serde_json::to_value(&record).ok();
+        let kept = kept.and_then(|kept| serde_json::from_value::<Record>(kept).ok());
+        assert!(kept.is_some_and(|kept| kept.doubted));
     }
 }

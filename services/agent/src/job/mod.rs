@@ -287,7 +287,9 @@ impl JobTask {
                 return self.lost(None).await;
             }
             let session = self.session(&drive).await;
-            self.note_resets(true).await;
+            if self.note_resets(true).await && !self.record.saved {
+                self.doubt_later();
+            }
             match session {
                 Session::Done(evidence) if evidence.stopped == Some(Stopped::Disconnected) => {
                     return self.conclude(Some(evidence), None).await;

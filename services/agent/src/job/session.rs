@@ -146,6 +146,13 @@ impl JobTask {
                         }
                         if !asked {
                             until = Instant::now() + SILENCE;
+                            if self.record.doubted
+                                && self.record.saved
+                                && let Some(doubt) = self.whose(held, true, &holds, &mut worker).await
+                            {
+                                reason = doubt;
+                                until = Instant::now() + STOPPING;
+                            }
                         }
                     }
                     None => {

@@ -5,6 +5,8 @@
 
 mod findings;
 mod names;
+#[cfg(test)]
+mod older;
 mod report;
 mod strange;
 pub mod timeline;
@@ -87,6 +89,9 @@ pub struct Record {
     /// Whether a checkpoint was ever kept: then the drive carries the job, whatever is lost besides.
     #[serde(default)]
     pub saved: bool,
+    /// Whether the drive was reset while its headers were being written, so that another one may hold some of them: it is asked for all.
+    #[serde(default)]
+    pub doubted: bool,
     /// Whether SMART from before is what a header on the drive told, and not what this box read.
     #[serde(default)]
     pub told_baseline: bool,
@@ -220,6 +225,7 @@ impl Record {
             formatting: false,
             smart_after: None,
             saved: false,
+            doubted: false,
             told_baseline: false,
             earlier_keys: Vec::new(),
             fingerprint: None,
@@ -375,6 +381,7 @@ pub(crate) mod tests {
             formatting: false,
             smart_after: None,
             saved: false,
+            doubted: false,
             told_baseline: false,
             earlier_keys: Vec::new(),
             fingerprint: None,

@@ -45,6 +45,29 @@ impl Proof {
         self.told(device, &asks).unwrap_or(Shown::Unknown)
     }
 
+    /// [`Self::of_doubted`] of the drive behind this descriptor.
+    pub fn of_doubted_file(&self, file: File) -> Shown {
+        let io = Io {
+            backend: Backend::Sync,
+            ..Io::default()
+        };
+        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| self.of_doubted(device.as_mut()))
+    }
+
+    /// What a drive shows that was reset while the job's headers were being written; reads only. To be asked once they are flushed, and
+    /// before another session writes them again.
+    ///
+    /// Of two drives that were exchanged meanwhile one holds the first of them and the other the last, so every place that can be
+    /// read must hold the job's.
+    pub fn of_doubted(&self, device: &mut dyn Device) -> Shown {
+        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
+        match asks.at_headers(device) {
+            Ok(told) if told.read > 0 && told.ours == told.read => Shown::Ours,
+            Ok(told) if told.read > 0 => Shown::Not,
+            Ok(_) | Err(_) => Shown::Unknown,
+        }
+    }
+
     /// [`Self::of_recounted`] of the drive behind this descriptor.
     pub fn of_recounted_file(&self, file: File, checkpoint: Option<&Checkpoint>) -> Shown {
         let io = Io {
