@@ -9,13 +9,11 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use common::{Loop, code, kiln, object, text};
+use common::{Loop, caught, code, interrupted_by, kiln, object, start, text, until};
 
 #[test]
 fn passed_is_0_and_everything_was_verified() {
@@ -241,7 +239,6 @@ fn dry_run_tells_the_digest_that_goes_on() {
     assert_eq!(code(&output), 0, "{}", text(&output));
 }
 
-/// Starts a burn-in of a drive that is slow enough to be caught in a phase, and waits for it.
 /// What was agreed to is what a person's playbook did then, whatever it is called.
 #[test]
 fn a_playbook_that_was_changed_under_its_name_is_not_what_was_agreed_to() {
@@ -267,113 +264,6 @@ fn a_playbook_that_was_changed_under_its_name_is_not_what_was_agreed_to() {
     assert_eq!(code(&output), 0, "{}", text(&output));
 }
 
-fn until(child: &mut Child, line: &str) {
-    let stderr = child.stderr.take().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(120);
-    let mut seen = String::new();
-    let mut lines = BufReader::new(stderr).lines();
-    while let Some(text) = lines.next() {
-        let text = text.unwrap();
-        let found = text.contains(line);
-        seen += &text;
-        if found {
-            // What follows is read away, so that the child never waits for a reader.
-            std::thread::spawn(move || lines.for_each(drop));
-            return;
-        }
-        assert!(Instant::now() < deadline, "{seen}");
-    }
-    panic!("it ended before {line:?}: {seen}");
-}
-
-/// Tries something that has to happen in the middle of a burn-in: a fast machine may be through before it happens.
-fn caught<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
-    (0..10)
-        .find_map(|_| attempt())
-        .expect("ten burn-ins ended before they could be disturbed: use larger drives")
-}
-
-fn start(drive: &Loop, more: &[&str]) -> Child {
-    drive
-        .command(more)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn signal(child: &Child, signal: i32) {
-    // SAFETY: a signal to a child of this process that has not been waited for.
-    unsafe { libc::kill(child.id() as i32, signal) };
-}
-
-/// A burn-in that a signal ended while it wrote.
-fn interrupted(drive: &Loop) -> (std::process::Output, serde_json::Value) {
-    interrupted_by(drive, libc::SIGINT)
-}
-
-fn interrupted_by(drive: &Loop, which: i32) -> (std::process::Output, serde_json::Value) {
-    caught(|| {
-        let mut command = drive.command(&["--playbook", "surface", "--io", "sync"]);
-        // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
-        unsafe {
-            command.pre_exec(|| {
-                libc::signal(libc::SIGHUP, libc::SIG_DFL);
-                Ok(())
-            });
-        }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        until(&mut child, "Write");
-        signal(&child, which);
-        let output = child.wait_with_output().unwrap();
-        let told = object(&output);
-        (code(&output) != 0).then_some((output, told))
-    })
-}
-
-#[test]
-fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    let (output, told) = interrupted(&drive);
-    assert_eq!(code(&output), 3, "{told}");
-    assert_eq!(told["verdict"]["outcome"], "INCONCLUSIVE");
-    assert_eq!(told["state"]["kind"], "aborted");
-    assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1);
-
-    let output = drive.burn(&["--playbook", "surface", "--resume"]);
-    assert_eq!(code(&output), 0, "{}", text(&output));
-    let told = object(&output);
-    assert_eq!(told["verdict"]["outcome"], "PASSED");
-    assert_eq!(told["verdict"]["verified"], 600 << 20);
-    assert_eq!(told["resumes"].as_array().unwrap().len(), 1);
-    assert!(
-        told["verdict"]["summary"]
-            .as_str()
-            .unwrap()
-            .contains("went on after one interruption"),
-        "{told}"
-    );
-    assert_eq!(
-        fs::read_dir(drive.state()).unwrap().count(),
-        0,
-        "a finished burn-in leaves nothing to go on with"
-    );
-}
-
-/// A look at the drive meanwhile changes nothing of it, and forgets nothing of what writes it.
-#[test]
-fn a_scan_meanwhile_leaves_an_interrupted_burn_in_to_go_on_with() {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    interrupted(&drive);
-    let scan = drive.burn(&["--playbook", "scan"]);
-    assert_eq!(code(&scan), 1, "{}", text(&scan));
-    let output = drive.burn(&["--playbook", "surface", "--resume"]);
-    let told = object(&output);
-    assert_eq!(code(&output), 0, "{told}");
-    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
-    assert!(!text(&output).contains("nothing is kept"), "{}", text(&output));
-}
-
 /// A terminal that is closed or a connection that is cut is no reason to lose what was done.
 #[test]
 fn a_hang_up_is_heard_as_ctrl_c_is() {
@@ -392,23 +282,6 @@ fn a_result_that_nobody_could_read_is_not_0() {
     let output = output.wait_with_output().unwrap();
     assert_eq!(code(&output), 3, "{}", text(&output));
     assert!(text(&output).contains("could not be written"), "{}", text(&output));
-}
-
-#[test]
-fn a_killed_burn_in_goes_on_and_a_corrupt_checkpoint_is_set_aside() {
-    let Some(drive) = Loop::new(64 << 20) else { return };
-    fs::create_dir_all(drive.state()).unwrap();
-    let name = format!("sn-Loop_device-{}-{}.json", drive.node.replace('/', "_"), 64 << 20);
-    fs::write(drive.state().join(&name), "{\"playbook\":\"surface\",\"started\":").unwrap();
-    let output = drive.burn(&["--playbook", "surface", "--resume"]);
-    assert_eq!(code(&output), 0, "{}", text(&output));
-    let told = object(&output);
-    assert!(told["notes"][0].as_str().unwrap().contains("set aside"), "{told}");
-    let left: Vec<String> = fs::read_dir(drive.state())
-        .unwrap()
-        .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .collect();
-    assert!(left.len() == 1 && left[0].contains(".bad-"), "{left:?}");
 }
 
 #[test]
@@ -488,66 +361,6 @@ fn a_drive_that_shrinks_under_the_job_is_inconclusive_and_3() {
     assert_eq!(code(&output), 0, "begun anew: {}", text(&output));
 }
 
-/// Where this computer's state is lost the drive tells how far it was, and nobody what was seen until then.
-#[test]
-fn what_goes_on_from_the_drive_alone_is_never_passed() {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    // As on a large drive after its first hour: more was written than may lie behind the last checkpoint.
-    let burn = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
-    caught(|| {
-        let mut child = start(&drive, &burn);
-        until(&mut child, "Read back and verify");
-        signal(&child, libc::SIGKILL);
-        let first = child.wait_with_output().unwrap();
-        first.stdout.is_empty().then_some(())
-    });
-    fs::remove_dir_all(drive.state()).unwrap();
-    let output = drive.burn(&[&burn[..], &["--resume"]].concat());
-    assert_eq!(code(&output), 1, "{}", text(&output));
-    let told = object(&output);
-    assert_eq!(told["verdict"]["outcome"], "WARN");
-    assert_eq!(told["verdict"]["rules"][0]["id"], "evidence-lost");
-}
-
-/// Goes on with a burn-in that a signal ended, after its state was changed: what is told then has these findings and rules.
-fn remembered(rules: &[&str], change: impl FnOnce(&mut serde_json::Value)) {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    let name = format!("sn-Loop_device-{}-{}.json", drive.node.replace('/', "_"), 600 << 20);
-    interrupted(&drive);
-    let path = drive.state().join(&name);
-    let mut saved: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    saved["findings"] = serde_json::json!([{
-        "step": 0, "kind": "transient", "lba": 77, "sectors": 1, "found": null, "phase": "write", "detail": "once"
-    }]);
-    saved["resets"] = 7.into();
-    saved["hidden"] = 9.into();
-    change(&mut saved);
-    fs::write(&path, saved.to_string()).unwrap();
-    let output = drive.burn(&["--playbook", "surface", "--resume"]);
-    assert_eq!(code(&output), 2, "{}", text(&output));
-    let told = object(&output);
-    let found = told["verdict"]["rules"].as_array().unwrap();
-    for id in rules {
-        assert!(found.iter().any(|rule| rule["id"] == *id), "{id}: {told}");
-    }
-    assert_eq!(told["findings"][0]["lba"], 77);
-}
-
-/// What was told as found and is in no checkpoint stays found.
-#[test]
-fn a_finding_and_a_hidden_area_of_a_killed_session_are_not_forgotten() {
-    remembered(&["findings-before-loss", "resets", "hidden-area"], |_| {});
-}
-
-/// Also where nothing tells how far it was, and it begins anew.
-#[test]
-fn what_was_found_is_not_forgotten_with_a_damaged_checkpoint() {
-    remembered(&["findings-before-loss", "resets", "hidden-area"], |saved| {
-        let text = saved["checkpoint"].as_str().unwrap();
-        saved["checkpoint"] = format!("{}AAAAA", &text[..text.len() - 5]).into();
-    });
-}
-
 #[test]
 fn the_worst_of_several_drives_is_the_exit_code() {
     let (Some(good), Some(bad)) = (Loop::new(16 << 20), Loop::new(900 << 20)) else {
@@ -586,18 +399,4 @@ fn the_worst_of_several_drives_is_the_exit_code() {
         .collect();
     let outcomes: Vec<&str> = told.iter().map(|t| t["verdict"]["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["PASSED", "FAILED"]);
-}
-
-#[test]
-fn a_new_burn_in_leaves_nothing_of_an_earlier_one_to_go_on_with() {
-    let Some(drive) = Loop::new(64 << 20) else { return };
-    fs::create_dir_all(drive.state()).unwrap();
-    let name = format!("sn-Loop_device-{}-{}.json", drive.node.replace('/', "_"), 64 << 20);
-    fs::write(drive.state().join(&name), "earlier").unwrap();
-    let mut child = start(&drive, &["--playbook", "surface", "--io", "sync"]);
-    until(&mut child, "Write");
-    signal(&child, libc::SIGKILL);
-    child.wait().unwrap();
-    let left = fs::read(drive.state().join(&name)).unwrap_or_default();
-    assert_ne!(left, b"earlier", "its pattern is being overwritten");
 }

@@ -15,6 +15,7 @@ mod choice;
 mod consent;
 mod ended;
 mod job;
+mod remains;
 mod screen;
 mod state;
 mod target;
@@ -135,18 +136,18 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
     burn_all(args, &choice, &guard, ready)
 }
 
-/// A burn-in that ended with a verdict is not gone on with: what it found would be forgotten.
+/// A burn-in that ended with a verdict is not gone on with: what it found would be forgotten, and what stands on the drive now is
+/// somebody's.
 fn not_ended(args: &Args, choice: &Choice, ready: &[Ready]) -> Result<(), Stop> {
     let state = StateDir::new(args.state.clone(), choice.erases()).map_err(Stop::Usage)?;
     let ended: Vec<String> = ready
         .iter()
-        .filter_map(|r| Some((r, state.ended(&r.plan.id)?)))
-        .map(|(r, over)| {
+        .filter_map(|r| Some((r, job::refused(&state, &r.held, &r.plan, choice.erases())?)))
+        .map(|(r, why)| {
             format!(
-                "--resume: the burn-in of {} at {} {}; it is not gone on with. Begin anew without --resume",
+                "--resume: the burn-in of {} at {} {why}; it is not gone on with. Leave this drive out, or begin anew without --resume",
                 r.held.identity.words(),
-                r.target.node.display(),
-                over.words()
+                r.target.node.display()
             )
         })
         .collect();
@@ -204,6 +205,7 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
         ..Smartctl::default()
     };
     let screen = Screen::new(std::io::stderr().is_terminal());
+    let names: Vec<(wire::DriveId, Vec<String>)> = ready.iter().map(|r| (r.plan.id.clone(), names(args, r))).collect();
     let jobs: Vec<Job> = ready
         .into_iter()
         .map(|r| Job {
@@ -218,6 +220,7 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
             state: state.clone(),
             smartctl: smartctl.clone(),
             asked: Arc::clone(&asked),
+            unkept: std::cell::RefCell::default(),
         })
         .collect();
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -247,7 +250,11 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
         }
     }
     if asked.load(Ordering::Relaxed) {
-        tell!("to go on: {}", again(std::env::args().skip(1)));
+        let (over, open): (Vec<_>, Vec<_>) = names.into_iter().partition(|(id, _)| state.ended(id).is_some());
+        let over: Vec<String> = over.into_iter().flat_map(|(_, names)| names).collect();
+        if !open.is_empty() {
+            tell!("to go on: {}", again(std::env::args().skip(1), &over));
+        }
     }
     Ok(worst)
 }
@@ -260,17 +267,38 @@ fn hang_ups_are_ignored() -> bool {
     mask.is_some_and(|mask| mask >> (libc::SIGHUP - 1) & 1 == 1)
 }
 
-/// The same command line, to go on: with `--resume`, without the digest of a plan that is gone.
-fn again(args: impl Iterator<Item = String>) -> String {
+/// The words of the command line that name this drive.
+fn names(args: &Args, ready: &Ready) -> Vec<String> {
+    let node = |name: &&String| {
+        name.contains('/') && std::fs::canonicalize(name).ok() == std::fs::canonicalize(&ready.target.node).ok()
+    };
+    let model = |name: &&String| name.eq_ignore_ascii_case(&ready.plan.model);
+    let targets = args.targets.iter().filter(|name| node(name) || model(name));
+    let ids = args.targets.iter().chain(&args.yes_erase).chain(&args.give_up);
+    targets
+        .chain(ids.filter(|id| ready.target.is_named(id)))
+        .cloned()
+        .collect()
+}
+
+/// The same command line, to go on: with `--resume`, without the digest of a plan that is gone, and without the drives that
+/// have come to their end, whose names are `over`.
+fn again(args: impl Iterator<Item = String>, over: &[String]) -> String {
     let mut words = vec!["kiln".to_owned()];
     let mut skip = false;
     let mut resumes = false;
-    for word in args {
+    let mut args = args.peekable();
+    while let Some(word) = args.next() {
         if std::mem::take(&mut skip) || word.starts_with("--plan-digest=") {
             continue;
         }
-        if word == "--plan-digest" {
+        let names = ["--yes-erase", "--give-up"].contains(&word.as_str());
+        if word == "--plan-digest" || names && args.peek().is_some_and(|name| over.contains(name)) {
             skip = true;
+            continue;
+        }
+        let given = word.strip_prefix("--yes-erase=").or(word.strip_prefix("--give-up="));
+        if over.iter().any(|name| *name == word || given == Some(name)) {
             continue;
         }
         resumes |= word == "--resume";
@@ -323,7 +351,7 @@ mod tests {
 
     #[test]
     fn how_to_go_on_is_the_same_command_with_resume() {
-        let of = |words: &[&str]| again(words.iter().map(|w| (*w).to_owned()));
+        let of = |words: &[&str]| again(words.iter().map(|w| (*w).to_owned()), &[]);
         assert_eq!(
             of(&[
                 "burn",
@@ -339,6 +367,13 @@ mod tests {
         assert_eq!(
             of(&["burn", "--plan-digest=ab", "x", "--resume"]),
             "kiln burn x --resume"
+        );
+        let words = "burn /dev/a /dev/b --yes-erase WD-A --yes-erase=WD-B --give-up WD-A --format ext4";
+        let over = ["/dev/a", "WD-A"].map(str::to_owned);
+        assert_eq!(
+            again(words.split(' ').map(str::to_owned), &over),
+            "kiln burn --resume /dev/b --yes-erase=WD-B --format ext4",
+            "what came through is refused by --resume"
         );
     }
 }

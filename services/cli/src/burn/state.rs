@@ -1,6 +1,8 @@
 //! Progress on this computer's disk, for `--resume`: one file a drive for what writes it and one for what reads it, replaced whole.
 //!
-//! A file that cannot be read is set aside under a dated name and told; the burn-in then begins anew.
+//! It is there from before the first write to after the verdict, so that nothing that was found is forgotten, whenever this
+//! process is killed; a drive that came through leaves its verdict. A file that cannot be read is set aside under a dated name
+//! and told; what of it can be read counts nonetheless ([`Remains`]), and the burn-in begins anew.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,7 +12,7 @@ use std::collections::BTreeMap;
 
 use burnin::findings::keep_untold;
 use burnin::playbook::Step;
-use burnin::{Checkpoint, Fingerprint};
+use burnin::{Checkpoint, Fingerprint, JobKey};
 use drive::kernel_log::Unheard;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -18,11 +20,22 @@ use wire::job::{Finding, Outcome, PhaseState, SelfTest, TimePoint};
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Time};
 
+use super::remains::Remains;
+
 /// Everything to go on with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
     /// The job's id.
     pub job: JobId,
+    /// Its secret; `None` in files of older versions, whose checkpoints alone tell it.
+    #[serde(default)]
+    pub key: Option<JobKey>,
+    /// Version of Kiln that kept it; empty in files of older versions.
+    #[serde(default)]
+    pub engine: String,
+    /// When it was kept last.
+    #[serde(default)]
+    pub kept: Option<Time>,
     /// Name of the playbook.
     pub playbook: String,
     /// What was chosen beside it.
@@ -66,7 +79,7 @@ pub(super) struct Saved {
     /// How it ended before its end; then nobody goes on with it. `None` while it may be gone on with.
     #[serde(default)]
     pub ended: Option<Over>,
-    /// The engine's checkpoint.
+    /// The engine's checkpoint; empty before the first, when nothing on the drive proves whose it is.
     pub checkpoint: String,
 }
 
@@ -77,7 +90,26 @@ impl Saved {
         keep_untold(&mut lost, &self.findings, saved);
         lost
     }
+
+    /// What is to be known of it before it is gone on with: another version kept it, or nobody did for long.
+    pub fn told(&self, now: Time) -> Option<String> {
+        let other = match self.engine.as_str() {
+            ENGINE => None,
+            "" => Some("it was begun by an older version of Kiln".to_owned()),
+            engine => Some(format!("it was begun by Kiln {engine}")),
+        };
+        let days = now.duration_since(self.kept.unwrap_or(self.started)).as_secs() / 86_400;
+        let old = (days >= OLD_DAYS).then(|| format!("it was interrupted {days} days ago"));
+        let told: Vec<String> = other.into_iter().chain(old).collect();
+        (!told.is_empty()).then(|| told.join(", and "))
+    }
 }
+
+/// This version of Kiln.
+pub(super) const ENGINE: &str = env!("CARGO_PKG_VERSION");
+
+/// Days after which a burn-in that is gone on with is told to be old: in a month a drive may have been anywhere.
+const OLD_DAYS: i64 = 30;
 
 /// A burn-in that ended before its end, with a verdict.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,10 +145,14 @@ pub(super) struct StateDir {
 pub(super) enum Found {
     Nothing,
     Good(Box<(Saved, Checkpoint)>),
+    /// It was interrupted before its first checkpoint.
+    Begun(Box<Saved>),
     /// It had ended with a verdict.
     Ended(Over),
-    /// It could not be used and was set aside; in words, and what of it can still be read.
-    SetAside(String, Option<Box<Saved>>),
+    /// It cannot be used; in words, and what of it can still be read.
+    Bad(String, Option<Remains>),
+    /// It cannot be read, or what it tells of faults cannot; in words. It stays where it is.
+    Unreadable(String),
 }
 
 impl StateDir {
@@ -162,38 +198,57 @@ impl StateDir {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// What there is for the drive.
+    /// What there is for the drive; what cannot be used is set aside.
     pub fn load(&self, drive: &DriveId) -> Found {
+        let found = self.look(drive);
+        let Found::Bad(why, left) = found else { return found };
         let path = self.file(drive);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-            Err(e) => return Found::SetAside(format!("{}: {e}", path.display()), None),
-        };
-        let (why, left) = match serde_json::from_slice::<Saved>(&text) {
-            Ok(Saved { ended: Some(over), .. }) => return Found::Ended(over),
-            Ok(saved) => match Checkpoint::decode(&saved.checkpoint) {
-                Ok(checkpoint) => return Found::Good(Box::new((saved, checkpoint))),
-                Err(why) => (why.to_string(), Some(Box::new(saved))),
-            },
-            Err(why) => (why.to_string(), None),
-        };
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let aside = path.with_extension(format!("bad-{now}"));
         let moved = match fs::rename(&path, &aside) {
             Ok(()) => format!("set aside as {}", aside.display()),
             Err(e) => format!("could not be set aside: {e}"),
         };
-        Found::SetAside(format!("{} cannot be used ({why}); {moved}", path.display()), left)
+        Found::Bad(format!("{why}; {moved}"), left)
     }
 
-    /// How the drive's burn-in ended, where it ended before its end and nobody began another one since.
+    /// What there is for the drive; changes nothing.
+    pub fn look(&self, drive: &DriveId) -> Found {
+        let path = self.file(drive);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+            Err(e) => return Found::Unreadable(format!("{}: {e}", path.display())),
+        };
+        let (why, left) = match serde_json::from_slice::<Saved>(&text) {
+            Ok(Saved { ended: Some(over), .. }) => return Found::Ended(over),
+            Ok(saved) if saved.checkpoint.is_empty() => return Found::Begun(Box::new(saved)),
+            Ok(saved) => match Checkpoint::decode(&saved.checkpoint) {
+                Ok(checkpoint) => return Found::Good(Box::new((saved, checkpoint))),
+                Err(why) => (why.to_string(), Some(Remains::of(&saved))),
+            },
+            Err(why) => match Remains::read(&text) {
+                Ok(left) => (why.to_string(), left),
+                Err(what) => {
+                    return Found::Unreadable(format!(
+                        "{} cannot be used ({why}), and {what} in it cannot be read",
+                        path.display()
+                    ));
+                }
+            },
+        };
+        Found::Bad(format!("{} cannot be used ({why})", path.display()), left)
+    }
+
+    /// How the drive's burn-in ended, where nobody began another one since.
     pub fn ended(&self, drive: &DriveId) -> Option<Over> {
-        let text = fs::read(self.file(drive)).ok()?;
-        serde_json::from_slice::<Saved>(&text).ok()?.ended
+        match self.look(drive) {
+            Found::Ended(over) => Some(over),
+            Found::Nothing | Found::Good(_) | Found::Begun(_) | Found::Bad(..) | Found::Unreadable(_) => None,
+        }
     }
 
-    /// Forgets the drive, once its burn-in has run to its end, or another one begins.
+    /// Forgets the drive.
     pub fn forget(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.file(drive));
     }
@@ -202,6 +257,9 @@ impl StateDir {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::Lba;
+    use wire::job::{FaultKind, Phase};
+
     use super::*;
 
     #[test]
@@ -212,6 +270,9 @@ mod tests {
         assert!(matches!(state.load(&drive), Found::Nothing));
         let saved = Saved {
             job: JobId::now(),
+            key: None,
+            engine: ENGINE.to_owned(),
+            kept: None,
             playbook: "surface".to_owned(),
             options: PlanOptions::default(),
             steps: Vec::new(),
@@ -233,10 +294,10 @@ mod tests {
         };
         state.save(&drive, &saved).unwrap();
         assert!(state.ended(&drive).is_none());
-        let Found::SetAside(told, left) = state.load(&drive) else {
+        let Found::Bad(told, left) = state.load(&drive) else {
             panic!("a bad checkpoint was taken")
         };
-        assert_eq!(left.unwrap().job, saved.job, "what can still be read is not lost");
+        assert_eq!(left.unwrap().job, Some(saved.job), "what can still be read is not lost");
         assert!(told.contains("checksum") && told.contains("set aside as"), "{told}");
         let left: Vec<String> = fs::read_dir(&state.dir)
             .unwrap()
@@ -257,6 +318,83 @@ mod tests {
         assert_eq!(
             state.ended(&drive).unwrap().words(),
             "ended FAILED at 1970-01-01T00:00:00Z (so much failed)"
+        );
+    }
+
+    fn finding() -> Finding {
+        Finding {
+            step: 1,
+            kind: FaultKind::BitFlip,
+            lba: Some(Lba(77)),
+            sectors: 1,
+            found: None,
+            phase: Phase::Verify,
+            detail: "1 bit differs".to_owned(),
+        }
+    }
+
+    /// What another version kept and this one cannot read whole is no reason to forget what it found.
+    #[test]
+    fn what_another_version_found_counts_or_is_not_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(Some(dir.path().to_owned()), true).unwrap();
+        let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
+        let found = |findings: serde_json::Value| {
+            let kept = serde_json::json!({
+                "job": JobId::now(), "playbook": {"of": "another shape"}, "findings": findings, "resets": 3,
+            });
+            fs::write(state.file(&drive), kept.to_string()).unwrap();
+            state.load(&drive)
+        };
+        let Found::Bad(told, Some(left)) = found(serde_json::json!([finding()])) else {
+            panic!("what it found is forgotten")
+        };
+        assert_eq!((left.findings, left.resets), (vec![finding()], 3));
+        assert!(told.contains("set aside as"), "{told}");
+        let strange = found(serde_json::json!([finding(), {"kind": "from the future", "lba": 5}]));
+        assert!(
+            matches!(&strange, Found::Unreadable(why) if why.contains("a finding")),
+            "{strange:?}"
+        );
+        assert!(state.file(&drive).exists(), "it stays where it is");
+    }
+
+    #[test]
+    fn another_version_and_a_long_time_are_told() {
+        let kept = |engine: &str, days: i64| {
+            Saved {
+                job: JobId::now(),
+                key: None,
+                engine: engine.to_owned(),
+                kept: Some(Time::UNIX_EPOCH),
+                playbook: "surface".to_owned(),
+                options: PlanOptions::default(),
+                steps: Vec::new(),
+                own: BTreeMap::new(),
+                self_tests: Vec::new(),
+                timeline: Vec::new(),
+                started: Time::UNIX_EPOCH,
+                smart_before: None,
+                resets: 0,
+                unheard: None,
+                hidden: 0,
+                paused: false,
+                shared: false,
+                findings: Vec::new(),
+                findings_before_loss: Vec::new(),
+                fingerprint: None,
+                ended: None,
+                checkpoint: String::new(),
+            }
+            .told(Time::from_second(days * 86_400).unwrap())
+        };
+        assert_eq!(kept(ENGINE, 29), None);
+        assert_eq!(kept(ENGINE, 30).unwrap(), "it was interrupted 30 days ago");
+        assert_eq!(kept("9.9", 1).unwrap(), "it was begun by Kiln 9.9");
+        assert!(
+            kept("", 400)
+                .unwrap()
+                .contains("older version of Kiln, and it was interrupted 400")
         );
     }
 }

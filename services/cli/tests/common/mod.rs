@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, dead_code, reason = "tests")]
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// A loop device over a file; detached when dropped.
 pub struct Loop {
@@ -103,4 +106,85 @@ pub fn foreign_data(bytes: u64) -> Vec<u8> {
         data.extend_from_slice(&(state | 1).to_le_bytes());
     }
     data
+}
+
+/// Waits for this line of a burn-in of a drive that is slow enough to be caught in a phase.
+pub fn until(child: &mut Child, line: &str) {
+    let stderr = child.stderr.take().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut seen = String::new();
+    let mut lines = BufReader::new(stderr).lines();
+    while let Some(text) = lines.next() {
+        let text = text.unwrap();
+        let found = text.contains(line);
+        seen += &text;
+        if found {
+            // What follows is read away, so that the child never waits for a reader.
+            std::thread::spawn(move || lines.for_each(drop));
+            return;
+        }
+        assert!(Instant::now() < deadline, "{seen}");
+    }
+    panic!("it ended before {line:?}: {seen}");
+}
+
+/// Tries something that has to happen in the middle of a burn-in: a fast machine may be through before it happens.
+pub fn caught<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    (0..10)
+        .find_map(|_| attempt())
+        .expect("ten burn-ins ended before they could be disturbed: use larger drives")
+}
+
+/// Starts a burn-in.
+pub fn start(drive: &Loop, more: &[&str]) -> Child {
+    drive
+        .command(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Sends it a signal.
+pub fn signal(child: &Child, signal: i32) {
+    // SAFETY: a signal to a child of this process that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, signal) };
+}
+
+/// A burn-in that a signal ended while it wrote.
+pub fn interrupted(drive: &Loop) -> (Output, serde_json::Value) {
+    interrupted_by(drive, libc::SIGINT)
+}
+
+/// The same by any signal.
+pub fn interrupted_by(drive: &Loop, which: i32) -> (Output, serde_json::Value) {
+    caught(|| {
+        let mut command = drive.command(&["--playbook", "surface", "--io", "sync"]);
+        // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
+                Ok(())
+            });
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until(&mut child, "Write");
+        // Before its first checkpoint there is nothing to go on from.
+        while !has_checkpoint(drive) && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        signal(&child, which);
+        let output = child.wait_with_output().unwrap();
+        let told = object(&output);
+        (code(&output) != 0).then_some((output, told))
+    })
+}
+
+/// Whether a checkpoint of this drive's burn-in is kept.
+pub fn has_checkpoint(drive: &Loop) -> bool {
+    let files = std::fs::read_dir(drive.state()).into_iter().flatten().flatten();
+    files.filter_map(|file| std::fs::read(file.path()).ok()).any(|text| {
+        let kept: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        kept["checkpoint"].as_str().is_some_and(|text| !text.is_empty())
+    })
 }

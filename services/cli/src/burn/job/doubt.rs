@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use burnin::{Checkpoint, Fingerprint, Proof, Shown};
+use burnin::{Checkpoint, Fingerprint, Proof, Shown, header};
 use drive::guard::{LOOK_AGAIN, same_content};
 
 use super::kernel::Kernel;
@@ -67,6 +67,24 @@ impl Job {
             return (!taken).then(|| format!("{why}; nothing more is written to it"));
         }
         (self.shown(birth, false) == Shown::Not).then(|| another.to_owned())
+    }
+
+    /// The same of what happened while the headers were written, once they stand: another drive may hold some of them.
+    pub(super) fn early_doubt(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
+        let file = self.held.file.try_clone().ok().filter(|_| self.keeps_headers());
+        let all = file.map(|file| self.proof(birth, false).of_doubted_file(file));
+        match all {
+            Some(Shown::Ours) | None => self.doubt(birth, kernel),
+            Some(Shown::Not | Shown::Unknown) => Some(
+                "the drive was reset while this job's headers were written to it, and does not hold all of them: another drive may have \
+                 come into its place; nothing more is written to it"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn keeps_headers(&self) -> bool {
+        self.choice.erases() && header::kept_by(&self.choice.steps, self.geometry())
     }
 
     /// What it is now: hours of self-tests lie between its last read and its format.

@@ -1,18 +1,23 @@
 //! How a job begins: anew, or where an interrupted one left off, by this computer's state or by the drive itself.
 
+use burnin::device::Device;
 use burnin::header::{self, Header};
+use burnin::job::{Asker, Whose};
 use burnin::worker::{Backend, Io, Resumption};
-use burnin::{JobKey, Shown, device};
+use burnin::{Checkpoint, JobKey, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
+use wire::gate::PlanDrive;
 use wire::{JobId, Time};
 
 use super::doubt::EXCHANGED;
 use super::own::Own;
 use super::watch::Seen;
-use super::{Birth, Job};
+use super::{Birth, Job, geometry};
+use crate::burn::admit::Held;
+use crate::burn::remains::Remains;
 use crate::burn::screen::Line;
-use crate::burn::state::{Found, Saved};
+use crate::burn::state::{Found, Saved, StateDir};
 
 /// Why a drive tells nothing of a burn-in.
 const NO_HEADER: &str = "the drive holds no header of a burn-in";
@@ -26,48 +31,38 @@ impl Job {
     /// # Errors
     /// When the kernel gives no random numbers.
     pub(super) fn begin(&self, line: &Line, notes: &mut Vec<String>) -> Result<Begun, String> {
-        if !self.resume {
-            // From now on the drive holds another pattern than an earlier burn-in left.
-            self.state.forget(&self.drive.id);
-            return self.anew();
-        }
         let mut note = |text: String| {
             line.say(&text);
             notes.push(text);
         };
-        let lost = match self.state.load(&self.drive.id) {
+        if !self.resume {
+            match self.state.look(&self.drive.id) {
+                Found::Good(found) => note(given_up(&found.0)),
+                Found::Begun(saved) => note(given_up(&saved)),
+                Found::Nothing | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_) => {}
+            }
+            // From now on the drive holds another pattern than an earlier burn-in left.
+            self.state.forget(&self.drive.id);
+            return self.anew(None);
+        }
+        let (lost, left) = match self.state.load(&self.drive.id) {
             Found::Good(found) => {
                 let (saved, checkpoint) = *found;
-                if saved.playbook == self.choice.playbook.name && saved.steps == self.choice.steps {
-                    let birth = Birth {
-                        id: saved.job,
-                        key: checkpoint.key,
-                        started: saved.started,
-                        fingerprint: saved.fingerprint.clone(),
-                    };
-                    match self.known(&birth) {
-                        Shown::Not if !self.choice.erases() => return Err(EXCHANGED.to_owned()),
-                        Shown::Unknown if !self.choice.erases() => {
-                            note("nothing that stands on the drive tells that it is the one that was read; it begins anew".to_owned());
-                            return self.anew();
-                        }
-                        Shown::Ours | Shown::Not | Shown::Unknown => {}
-                    }
-                    let mut own = Own::new(&self.choice.steps);
-                    own.findings_before_loss = saved.unkept(&checkpoint.evidence.findings());
-                    own.earlier = Seen::of(&saved);
-                    own.checkpoint = Some(saved.checkpoint.clone());
-                    own.take_up(saved.own);
-                    own.before = saved.smart_before;
-                    own.self_tests = saved.self_tests;
-                    let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
-                    return Ok((birth, own, Some(resumption)));
+                if saved.playbook != self.choice.playbook.name || saved.steps != self.choice.steps {
+                    note(format!(
+                        "the interrupted burn-in was `{}` with other steps or options; it begins anew as `{}`{}",
+                        saved.playbook,
+                        self.choice.playbook.name,
+                        counts(&Remains::of(&saved))
+                    ));
+                    return self.anew(Some(&Remains::of(&saved)));
                 }
-                note(format!(
-                    "the interrupted burn-in was `{}` with other steps or options; it begins anew as `{}`",
-                    saved.playbook, self.choice.playbook.name
-                ));
-                return self.anew();
+                return self.go_on(saved, &checkpoint, &mut note);
+            }
+            Found::Begun(saved) => {
+                let left = Remains::of(&saved);
+                let lost = "it was interrupted before its first checkpoint".to_owned();
+                (lost, Some(left))
             }
             Found::Ended(over) => {
                 return Err(format!(
@@ -75,34 +70,59 @@ impl Job {
                     over.words()
                 ));
             }
+            Found::Unreadable(why) => return Err(format!("{why}: it is not gone on with")),
             Found::Nothing => ("nothing is kept here to go on with".to_owned(), None),
-            Found::SetAside(why, left) => (why, left),
+            Found::Bad(why, left) => (why, left),
         };
-        let (lost, left) = lost;
-        match self.ask_drive(left.as_deref()) {
+        match self.ask_drive(left.as_ref()) {
             Ok(begun) => {
                 note(format!("{lost}; the drive itself tells where to go on"));
                 Ok(begun)
             }
-            // A burn-in that came through left nothing, and what stands there now was put there since.
-            Err(why) if why == NO_HEADER && left.is_none() && matches!(self.drive.content, Content::Found { .. }) => {
-                Err(format!(
-                    "{lost}, and {why}, but {}: nothing was written; begin anew without --resume",
-                    self.drive.content.words()
-                ))
-            }
             Err(why) => {
-                note(format!("{lost}, and {why}; it begins anew"));
-                let (birth, mut own, resume) = self.anew()?;
-                if let Some(left) = left {
-                    own.remember(&left);
-                }
-                Ok((birth, own, resume))
+                let counts = left.as_ref().map(counts).unwrap_or_default();
+                note(format!("{lost}, and {why}; it begins anew{counts}"));
+                self.anew(left.as_ref())
             }
         }
     }
 
-    fn anew(&self) -> Result<Begun, String> {
+    /// From the checkpoint that was kept here.
+    fn go_on(&self, saved: Saved, checkpoint: &Checkpoint, note: &mut dyn FnMut(String)) -> Result<Begun, String> {
+        let birth = Birth {
+            id: saved.job,
+            key: checkpoint.key,
+            started: saved.started,
+            fingerprint: saved.fingerprint.clone(),
+        };
+        match self.known(&birth) {
+            Shown::Not if !self.choice.erases() => return Err(EXCHANGED.to_owned()),
+            Shown::Unknown if !self.choice.erases() => {
+                let left = Remains::of(&saved);
+                note(format!(
+                    "nothing that stands on the drive tells that it is the one that was read; it begins anew{}",
+                    counts(&left)
+                ));
+                return self.anew(Some(&left));
+            }
+            Shown::Ours | Shown::Not | Shown::Unknown => {}
+        }
+        if let Some(told) = saved.told(Time::now()) {
+            note(format!("of the burn-in that is gone on with: {told}"));
+        }
+        let mut own = Own::new(&self.choice.steps);
+        own.findings_before_loss = saved.unkept(&checkpoint.evidence.findings());
+        own.earlier = Seen::of(&saved);
+        own.checkpoint = Some(saved.checkpoint.clone());
+        own.take_up(saved.own);
+        own.before = saved.smart_before;
+        own.self_tests = saved.self_tests;
+        let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
+        Ok((birth, own, Some(resumption)))
+    }
+
+    /// With what is left of one that is not gone on with: what was found stays found.
+    fn anew(&self, left: Option<&Remains>) -> Result<Begun, String> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|e| format!("the kernel gives no random numbers: {e}"))?;
         let birth = Birth {
@@ -111,25 +131,24 @@ impl Job {
             started: Time::now(),
             fingerprint: self.fingerprint(),
         };
-        Ok((birth, Own::new(&self.choice.steps), None))
+        let mut own = Own::new(&self.choice.steps);
+        if let Some(left) = left {
+            own.remember(left);
+        }
+        Ok((birth, own, None))
     }
 
     /// From the header sectors and the tags that the interrupted job wrote; reads only.
     ///
     /// What was known of SMART is in the header; a baseline that is not there is not made up. It is a job of its own, with
     /// another id: what the lost one saw is not in its certificate. What is `left` of that job's state counts nonetheless.
-    fn ask_drive(&self, left: Option<&Saved>) -> Result<Begun, String> {
+    fn ask_drive(&self, left: Option<&Remains>) -> Result<Begun, String> {
         if !self.choice.erases() {
             return Err("a playbook that writes nothing leaves nothing on the drive".to_owned());
         }
-        let file = self.held.file.try_clone().map_err(|e| e.to_string())?;
-        let io = Io {
-            backend: Backend::Sync,
-            ..Io::default()
-        };
-        let (mut device, _) = device::open(file, io).map_err(|e| e.to_string())?;
+        let mut device = device(&self.held)?;
         let header = header::find(device.as_mut(), self.geometry()).ok_or(NO_HEADER)?;
-        self.is_mine(&header)?;
+        self.is_mine(&header, left)?;
         let checkpoint = header::recover(device.as_mut(), &header, &self.limits)
             .ok_or("what the drive holds is not enough to go on from")?;
         let mut own = Own::new(&self.choice.steps);
@@ -139,9 +158,10 @@ impl Job {
             .as_deref()
             .and_then(|text| serde_json::from_str::<Snapshot>(text).ok());
         own.baseline_is_past();
-        if let Some(left) = left.filter(|left| left.job.to_string() == header.note.job) {
+        if let Some(left) = left {
             own.remember(left);
         }
+        own.checkpoint = Some(checkpoint.encode());
         let birth = Birth {
             id: JobId::now(),
             key: header.key,
@@ -155,18 +175,72 @@ impl Job {
         Ok((birth, own, Some(resumption)))
     }
 
-    fn is_mine(&self, header: &Header) -> Result<(), String> {
-        if header.note.drive != self.drive.id {
-            return Err(format!("the header on it is of another drive, {}", header.note.drive));
-        }
-        if header.steps != self.choice.steps {
-            return Err(format!(
-                "the burn-in on it was `{}` with other steps than `{}`",
-                header.note.playbook, self.choice.playbook.name
-            ));
-        }
-        Ok(())
+    fn is_mine(&self, header: &Header, left: Option<&Remains>) -> Result<(), String> {
+        // Files of older versions tell the job's id and no key.
+        let key = left.map(|left| match left.is_of(&header.note.job, header.key) {
+            true => header.key,
+            false => left.key.unwrap_or(JobKey([0; 16])),
+        });
+        let asker = Asker {
+            drive: &self.drive.id,
+            geometry: self.geometry(),
+            steps: &self.choice.steps,
+            key,
+            started: None,
+        };
+        Whose::of(header, &asker).words(header).map_or(Ok(()), Err)
     }
+}
+
+/// The drive that is held, to be asked.
+fn device(held: &Held) -> Result<Box<dyn Device>, String> {
+    let file = held.file.try_clone().map_err(|e| e.to_string())?;
+    let io = Io {
+        backend: Backend::Sync,
+        ..Io::default()
+    };
+    let (device, _) = device::open(file, io).map_err(|e| e.to_string())?;
+    Ok(device)
+}
+
+/// Why `--resume` of this drive is refused before anything is begun, as the rest of a sentence about its burn-in; `None` where it is not.
+///
+/// What ended has its verdict. What came through long ago, or on another computer, left nothing here, and what stands on the drive
+/// was put there since.
+pub(in crate::burn) fn refused(state: &StateDir, held: &Held, plan: &PlanDrive, erases: bool) -> Option<String> {
+    let lost = match state.look(&plan.id) {
+        Found::Ended(over) => return Some(over.words()),
+        Found::Unreadable(why) => return Some(format!("is not known: {why}")),
+        Found::Good(_) | Found::Begun(_) | Found::Bad(_, Some(_)) => return None,
+        Found::Nothing => "nothing is kept here to go on with".to_owned(),
+        Found::Bad(why, None) => why,
+    };
+    if !erases || !matches!(plan.content, Content::Found { .. }) {
+        return None;
+    }
+    let geometry = geometry(plan, held);
+    let holds = device(held).is_ok_and(|mut device| header::find(device.as_mut(), geometry).is_some());
+    (!holds).then(|| format!("is not known: {lost}, and {NO_HEADER}, but {}", plan.content.words()))
+}
+
+/// What a new burn-in puts an end to.
+fn given_up(saved: &Saved) -> String {
+    let found = Remains::of(saved).words();
+    let found = found.map_or(String::new(), |words| {
+        format!("; what it had found ({words}) is no part of this one")
+    });
+    format!(
+        "the interrupted burn-in with `{}`, begun {}, is given up{found}",
+        saved.playbook, saved.started
+    )
+}
+
+/// That what was seen is not forgotten, where something was.
+fn counts(left: &Remains) -> String {
+    let words = left.words();
+    words.map_or(String::new(), |words| {
+        format!(", and what it had found until then counts ({words})")
+    })
 }
 
 fn resumption(checkpoint: String, why: &str) -> Resumption {

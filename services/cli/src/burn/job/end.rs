@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use burnin::evidence::{Evidence, Stop};
 use burnin::format::{self, Order, Said, Ties};
+use burnin::job::End;
 use burnin::verdict::{Case, judge};
-use drive::smart::delta;
 use drive::sysfs::{self, DevNum};
 use std::os::unix::fs::MetadataExt;
 use wire::drive::Rotation;
-use wire::job::{FINDINGS_MAX, JobState, Outcome, Phase, PhaseState, PhaseStatus};
+use wire::job::{JobState, Outcome, Phase, PhaseState, PhaseStatus};
 use wire::options::{FormatRequest, Formatted, Profile};
 use wire::{Bytes, JobId, Time};
 
@@ -99,15 +99,9 @@ impl Job {
             if made.problem.is_some() && matches!(since, Since::Ours) && asked_for.load(Ordering::Relaxed) {
                 evidence.stopped = Some(super::asked());
             }
-            let mut after = seen.clone();
             if let Some(kernel) = kernel {
-                kernel.tell(&mut after);
+                kernel.tell(&mut seen);
             }
-            verdict = judge(&Case {
-                wants_format: true,
-                formatted: Some(&made),
-                ..facts.case(&evidence, &own, &after)
-            });
             formatted = Some(made);
         }
         // A drive that was not formatted still holds what was written last; a half formatted one shows nothing of the job.
@@ -118,30 +112,19 @@ impl Job {
                 matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }))
             }
         };
-        let mut findings = evidence.findings();
-        for finding in &own.findings_before_loss {
-            if !findings.contains(finding) {
-                findings.push(finding.clone());
-            }
-        }
-        findings.truncate(FINDINGS_MAX);
         let aborted = matches!(evidence.stopped, Some(Stop::Asked { .. })) && seen.too_hot.is_none();
         let mut job = ended.job;
-        job.state = if aborted { JobState::Aborted } else { JobState::Finished };
         job.phases = phases;
-        job.findings = findings;
-        job.bad_sectors = evidence.defects.bad_sectors();
-        job.verdict = Some(verdict);
         job.resumes = evidence.resumes.clone();
-        job.surface = evidence.surfaces();
-        job.smart = match (&own.before, &own.after) {
-            (Some(before), Some(after)) => delta(before, after).into_iter().map(Into::into).collect(),
-            _ => Vec::new(),
-        };
+        let told = End::of(&Case {
+            wants_format: formatted.is_some(),
+            formatted: formatted.as_ref(),
+            ..facts.case(&evidence, &own, &seen)
+        });
+        told.tell(&mut job, aborted, Time::now());
         job.self_tests = own.self_tests;
         job.timeline = seen.timeline;
         job.formatted = formatted;
-        job.ended = Some(Time::now());
         (Ended::new(ended.node, job, notes), goes_on)
     }
 
@@ -149,25 +132,17 @@ impl Job {
     fn phases(&self, evidence: &Evidence, own: &Own) -> Vec<PhaseState> {
         (0..)
             .zip(&self.choice.steps)
-            .map(|(at, step)| {
-                let mut state = match (evidence.step(at), own.states.get(&at)) {
-                    (Some(record), _) => record.state(),
-                    (None, Some(state)) => state.clone(),
-                    (None, None) => PhaseState {
-                        phase: step.phase,
-                        note: step.note(),
-                        rounds: 0,
-                        status: PhaseStatus::Skipped,
-                        seconds: 0.0,
-                        bytes: Bytes(0),
-                    },
-                };
-                state.status = match state.status {
-                    PhaseStatus::Pending => PhaseStatus::Skipped,
-                    PhaseStatus::Running => PhaseStatus::Interrupted,
-                    ended @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => ended,
-                };
-                state
+            .map(|(at, step)| match (evidence.step(at), own.states.get(&at)) {
+                (Some(record), _) => record.state(),
+                (None, Some(state)) => state.clone(),
+                (None, None) => PhaseState {
+                    phase: step.phase,
+                    note: step.note(),
+                    rounds: 0,
+                    status: PhaseStatus::Skipped,
+                    seconds: 0.0,
+                    bytes: Bytes(0),
+                },
             })
             .collect()
     }

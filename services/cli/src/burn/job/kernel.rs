@@ -79,6 +79,11 @@ impl Kernel {
         seen.unheard.clone_from(&heard.unheard);
     }
 
+    /// Resets that were heard of until the last look.
+    pub fn resets(&self) -> u64 {
+        self.lock().resets
+    }
+
     /// Whether there was a reset or an exchange since this was asked last.
     pub fn doubts(&self) -> bool {
         let mut heard = self.lock();

@@ -10,6 +10,7 @@ mod kernel;
 mod own;
 mod watch;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +31,8 @@ use super::admit::Held;
 use super::choice::Choice;
 use super::ended::Ended;
 use super::screen::Line;
-use super::state::{Over, Saved, StateDir};
+use super::state::{ENGINE, Over, Saved, StateDir};
+pub(super) use earlier::refused;
 use kernel::Kernel;
 use own::Own;
 use watch::{Seen, Watch};
@@ -48,6 +50,8 @@ pub(super) struct Job {
     pub state: StateDir,
     pub smartctl: Smartctl,
     pub asked: Arc<AtomicBool>,
+    /// Why something could not be kept, once that was so.
+    pub unkept: RefCell<Option<String>>,
 }
 
 /// Who and since when: what stays the same over all sessions.
@@ -75,9 +79,13 @@ impl Job {
         };
         // Link resets during self-tests tell as much of drive and cable as those during the engine's work.
         let kernel = Kernel::start(&self.guard.system, &self.held.device, &own.earlier);
+        // From here on what is found is kept, whatever becomes of this process.
+        self.keep(&birth, &own, told(own.earlier.clone(), &kernel), line);
         let first = self.choice.steps.iter().position(|step| moves_data(step.phase));
         let first = u16::try_from(first.unwrap_or(self.choice.steps.len())).unwrap_or(u16::MAX);
-        own.until(&self, first, line);
+        own.until(&self, first, line, &mut |own| {
+            self.keep(&birth, own, told(own.earlier.clone(), &kernel), line);
+        });
         if let Some(why) = own.stranger.take() {
             notes.append(&mut own.notes);
             return self.not_begun(why, notes);
@@ -108,7 +116,11 @@ impl Job {
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
         let over = self.over(&birth, &own, &seen, evidence.stopped.as_ref().filter(|_| !stopped));
         if !stopped && !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung)) {
-            own.until(&self, u16::MAX, line);
+            own.until(&self, u16::MAX, line, &mut |own| {
+                if over.is_none() {
+                    self.keep(&birth, own, told(seen.clone(), &kernel), line);
+                }
+            });
         }
         kernel.tell(&mut seen);
         if kernel.recounts() > 0 {
@@ -122,17 +134,28 @@ impl Job {
             evidence.stopped = Some(Stop::Engine { why });
         }
         notes.append(&mut own.notes);
+        notes.extend(self.unkept.take());
         let (state, drive) = (self.state.clone(), self.drive.id.clone());
+        let through = Saved {
+            ended: Some(Over {
+                at: Time::now(),
+                outcome: None,
+                why: "it ran to its end".to_owned(),
+            }),
+            timeline: Vec::new(),
+            ..self.saved(&birth, &own, seen.clone(), own.checkpoint.clone().unwrap_or_default())
+        };
         let (ended, goes_on) = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
-        match over {
-            Some(mut saved) => {
-                if let Some(over) = &mut saved.ended {
-                    over.outcome = Some(ended.outcome());
-                }
-                let _ = state.save(&drive, &saved);
-            }
-            None if !goes_on => state.forget(&drive),
-            None => {}
+        let early = over.is_some();
+        let Some(mut saved) = over.or_else(|| (!goes_on).then_some(through)) else {
+            return ended;
+        };
+        if let Some(over) = &mut saved.ended {
+            (over.at, over.outcome) = (Time::now(), Some(ended.outcome()));
+        }
+        // Where its end cannot be kept, the checkpoint that lies there would be gone on from.
+        if state.save(&drive, &saved).is_err() && !early {
+            state.forget(&drive);
         }
         ended
     }
@@ -166,11 +189,7 @@ impl Job {
     }
 
     fn geometry(&self) -> device::Geometry {
-        device::Geometry {
-            sectors: self.drive.capacity.0 / u64::from(self.drive.sector.max(1)),
-            sector: self.drive.sector,
-            physical: self.held.device.physical_sector.max(self.drive.sector),
-        }
+        geometry(&self.drive, &self.held)
     }
 
     /// What the drive itself keeps, so that the job can go on without this computer.
@@ -203,6 +222,7 @@ impl Job {
         // The headers are flushed before the first checkpoint.
         let provable = std::cell::Cell::new(order.resume.is_some());
         let doubt = std::cell::RefCell::new(None);
+        let mut early = false;
         let mut stopping = false;
         let mut asked = || {
             if stopping {
@@ -220,17 +240,24 @@ impl Job {
                 return Some(Ask::Go(step));
             }
             let ask = watch.next();
-            if provable.get()
-                && (kernel.doubts() || ask == Some(Ask::Release))
-                && let Some(why) = self.doubt(birth, kernel)
-            {
+            if !provable.get() {
+                // It is asked as soon as the headers stand.
+                early |= kernel.doubts();
+                return ask;
+            }
+            let why = match std::mem::take(&mut early) {
+                true => self.early_doubt(birth, kernel),
+                false if kernel.doubts() || ask == Some(Ask::Release) => self.doubt(birth, kernel),
+                false => None,
+            };
+            if let Some(why) = why {
                 stopping = true;
                 doubt.replace(Some(why.clone()));
                 return Some(Ask::Stop(why));
             }
             ask
         };
-        let mut unsaved = None;
+        let resets = std::cell::Cell::new(kernel.resets());
         let mut emit = |report: Report| match report {
             Report::Started { from, engine, .. } => {
                 line.say(&engine);
@@ -242,10 +269,15 @@ impl Job {
             Report::Progress(mut progress) => {
                 progress.temperature = watch.saw(&progress);
                 line.progress(&progress);
+                if resets.replace(kernel.resets()) != kernel.resets() {
+                    self.keep(birth, own, heard(watch, kernel), line);
+                }
             }
             Report::Log { text } => line.say(&text),
             Report::Yield { step } => {
-                own.until(self, step, line);
+                own.until(self, step, line, &mut |own| {
+                    self.keep(birth, own, heard(watch, kernel), line)
+                });
                 own.stranger = own.stranger.take().or_else(|| self.doubt(birth, kernel));
                 match own.stranger.clone() {
                     Some(why) => stranger.set(Some(why)),
@@ -253,29 +285,19 @@ impl Job {
                 }
             }
             Report::Checkpoint { text } => {
-                own.checkpoint = Some(text.clone());
                 provable.set(true);
                 kernel.keep(&text);
-                if let Err(error) = self
-                    .state
-                    .save(&self.drive.id, &self.saved(birth, own, heard(watch, kernel), text))
-                {
-                    unsaved.get_or_insert(error.to_string());
-                }
+                own.checkpoint = Some(text);
+                self.keep(birth, own, heard(watch, kernel), line);
             }
             Report::Findings {
                 findings, bad_sectors, ..
             } => {
                 watch.found(bad_sectors);
-                let new = own.told != findings;
-                own.told = findings;
-                // What shows once only must not wait for the next checkpoint.
-                if let Some(text) = own.checkpoint.clone().filter(|_| new)
-                    && let Err(error) = self
-                        .state
-                        .save(&self.drive.id, &self.saved(birth, own, heard(watch, kernel), text))
-                {
-                    unsaved.get_or_insert(error.to_string());
+                // What shows once only must not wait for the next checkpoint, nor for the first.
+                if own.told != findings {
+                    own.told = findings;
+                    self.keep(birth, own, heard(watch, kernel), line);
                 }
             }
             Report::PhaseDone { .. } | Report::Done { .. } => {}
@@ -283,17 +305,37 @@ impl Job {
         let evidence =
             runner::run_asked(device.as_mut(), order, &way, &mut asked, &mut emit).map_err(|e| e.to_string())?;
         own.stranger = own.stranger.take().or_else(|| doubt.take());
-        if let Some(error) = unsaved {
-            let note = format!("progress could not be kept: {error}");
-            line.say(&note);
-            own.notes.push(note);
-        }
         Ok(evidence)
+    }
+
+    /// Keeps what is known for `--resume`. Where that fails it is told at once: after a kill there is nobody to tell it.
+    fn keep(&self, birth: &Birth, own: &Own, seen: Seen, line: &Line) {
+        let text = own.checkpoint.clone().unwrap_or_default();
+        let Err(error) = self.state.save(&self.drive.id, &self.saved(birth, own, seen, text)) else {
+            return;
+        };
+        // What lies there knows nothing of a fault that is known now: nobody may go on from it.
+        if own.has_found() {
+            self.state.forget(&self.drive.id);
+        }
+        let mut unkept = self.unkept.borrow_mut();
+        if unkept.is_none() {
+            let note = format!(
+                "progress could not be kept below {}: {error}. After a kill or a power cut nobody knows what was found until then: \
+                 begin anew in that case",
+                self.state.path().display()
+            );
+            line.say(&note);
+            *unkept = Some(note);
+        }
     }
 
     fn saved(&self, birth: &Birth, own: &Own, seen: Seen, checkpoint: String) -> Saved {
         Saved {
             job: birth.id,
+            key: Some(birth.key),
+            engine: ENGINE.to_owned(),
+            kept: Some(Time::now()),
             playbook: self.choice.playbook.name.clone(),
             options: self.choice.options.clone(),
             steps: self.choice.steps.clone(),
@@ -325,9 +367,20 @@ fn asked() -> Stop {
 
 /// What was seen so far, with what the kernel told.
 fn heard(watch: &Watch, kernel: &Kernel) -> Seen {
-    let mut seen = watch.seen();
+    told(watch.seen(), kernel)
+}
+
+fn told(mut seen: Seen, kernel: &Kernel) -> Seen {
     kernel.tell(&mut seen);
     seen
+}
+
+fn geometry(drive: &PlanDrive, held: &Held) -> device::Geometry {
+    device::Geometry {
+        sectors: drive.capacity.0 / u64::from(drive.sector.max(1)),
+        sector: drive.sector,
+        physical: held.device.physical_sector.max(drive.sector),
+    }
 }
 
 /// Whether a step is this process's, and done where it stands; partition and format wait for the outcome.

@@ -12,8 +12,8 @@ use wire::{Bytes, job::SelfTestOutcome};
 
 use super::watch::Seen;
 use super::{Job, is_own};
+use crate::burn::remains::Remains;
 use crate::burn::screen::Line;
-use crate::burn::state::Saved;
 
 /// How often a signal is looked for while a self-test runs.
 const LOOK: Duration = Duration::from_millis(200);
@@ -72,11 +72,10 @@ impl Own {
     }
 
     /// What was seen stays seen, though where the job stood is lost.
-    pub fn remember(&mut self, left: &Saved) {
-        self.findings_before_loss = left.unkept(&[]);
-        self.earlier = Seen::of(left);
-        let failed = |test: &&SelfTest| test.outcome == SelfTestOutcome::Failed;
-        self.self_tests = left.self_tests.iter().filter(failed).cloned().collect();
+    pub fn remember(&mut self, left: &Remains) {
+        self.findings_before_loss.clone_from(&left.findings);
+        self.earlier = Seen::left(left);
+        self.self_tests.clone_from(&left.failed);
     }
 
     /// Goes on with what an earlier session did; what it had not ended is done again.
@@ -105,14 +104,20 @@ impl Own {
         }
     }
 
+    /// Whether anything bad is known of the drive.
+    pub fn has_found(&self) -> bool {
+        let failed = |test: &SelfTest| test.outcome == SelfTestOutcome::Failed;
+        !self.told.is_empty() || !self.findings_before_loss.is_empty() || self.self_tests.iter().any(failed)
+    }
+
     /// Whether a step is still to be done, or to be begun again.
     pub fn is_left(&self) -> bool {
         let left = |state: &PhaseState| matches!(state.status, PhaseStatus::Pending | PhaseStatus::Interrupted);
         self.states.values().any(left)
     }
 
-    /// Does every own step before `until` that is still to be done.
-    pub fn until(&mut self, job: &Job, until: u16, line: &Line) {
+    /// Does every own step before `until` that is still to be done; `keep` is called after each.
+    pub fn until(&mut self, job: &Job, until: u16, line: &Line, keep: &mut dyn FnMut(&Self)) {
         let due: Vec<(u16, Phase)> = self
             .states
             .range(..until)
@@ -144,6 +149,7 @@ impl Own {
                 state.seconds = began.elapsed().as_secs_f64();
                 state.rounds = u32::from(status == PhaseStatus::Done);
             }
+            keep(self);
         }
     }
 

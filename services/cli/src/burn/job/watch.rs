@@ -20,6 +20,7 @@ use wire::job::{Progress, TIMELINE_MAX, TimePoint};
 use wire::{Bytes, Celsius, Time};
 
 use super::Job;
+use crate::burn::remains::Remains;
 use crate::burn::state::Saved;
 
 /// How often it is looked.
@@ -157,6 +158,17 @@ impl Seen {
             resets: saved.resets,
             hidden: saved.hidden,
             unheard: saved.unheard.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What is left of one that is not gone on with.
+    pub fn left(remains: &Remains) -> Self {
+        Self {
+            paused: remains.paused,
+            resets: remains.resets,
+            hidden: remains.hidden,
+            unheard: remains.unheard.clone(),
             ..Self::default()
         }
     }

@@ -1,0 +1,124 @@
+//! What is left of a burn-in that is not gone on with: what was seen of its drive stays seen.
+
+use burnin::JobKey;
+use drive::kernel_log::Unheard;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wire::JobId;
+use wire::job::{Finding, SelfTest, SelfTestOutcome};
+
+use super::state::Saved;
+
+/// What counts for the verdict of whatever begins anew.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remains {
+    /// The job's id, and its secret, where they can be read.
+    pub job: Option<JobId>,
+    /// See [`Remains::job`].
+    pub key: Option<JobKey>,
+    /// What it found.
+    pub findings: Vec<Finding>,
+    /// Self-tests that failed.
+    pub failed: Vec<SelfTest>,
+    /// Resets of the drive that the kernel told of.
+    pub resets: u64,
+    /// Why some of them may not be known.
+    pub unheard: Option<Unheard>,
+    /// Sectors of 512 bytes that it said are hidden.
+    pub hidden: u64,
+    /// Whether it ever paused for heat.
+    pub paused: bool,
+}
+
+impl Remains {
+    /// Of a file that can be read whole.
+    pub fn of(saved: &Saved) -> Self {
+        Self {
+            job: Some(saved.job),
+            key: saved.key,
+            findings: saved.unkept(&[]),
+            failed: saved
+                .self_tests
+                .iter()
+                .filter(|test| is_failed(test))
+                .cloned()
+                .collect(),
+            resets: saved.resets,
+            unheard: saved.unheard.clone(),
+            hidden: saved.hidden,
+            paused: saved.paused,
+        }
+    }
+
+    /// Of a file of another version; `None` where it is none at all.
+    ///
+    /// # Errors
+    /// What of it must not be forgotten and cannot be read, in words.
+    pub fn read(text: &[u8]) -> Result<Option<Self>, &'static str> {
+        let Ok(Value::Object(kept)) = serde_json::from_slice::<Value>(text) else {
+            return Ok(None);
+        };
+        let read = |name: &str| kept.get(name).cloned().unwrap_or_default();
+        let mut findings: Vec<Finding> = list(read("findings_before_loss")).ok_or("a finding")?;
+        for found in list(read("findings")).ok_or("a finding")? {
+            if !findings.contains(&found) {
+                findings.push(found);
+            }
+        }
+        let tests: Vec<SelfTest> = list(read("self_tests")).ok_or("the result of a self-test")?;
+        Ok(Some(Self {
+            job: one(read("job")),
+            key: one(read("key")),
+            findings,
+            failed: tests.into_iter().filter(is_failed).collect(),
+            resets: one(read("resets")).unwrap_or_default(),
+            unheard: one(read("unheard")),
+            hidden: one(read("hidden")).unwrap_or_default(),
+            paused: one(read("paused")).unwrap_or_default(),
+        }))
+    }
+
+    /// What it saw of the drive, in words; `None` where it saw nothing bad.
+    pub fn words(&self) -> Option<String> {
+        let count = |n: usize, what: &str| match n {
+            0 => None,
+            1 => Some(format!("one {what}")),
+            n => Some(format!("{n} {what}s")),
+        };
+        let resets = usize::try_from(self.resets).unwrap_or(usize::MAX);
+        let seen: Vec<String> = [
+            count(self.findings.len(), "finding"),
+            count(self.failed.len(), "failed self-test"),
+            count(resets, "reset"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        (!seen.is_empty()).then(|| seen.join(", "))
+    }
+
+    /// Whether the drive's header, which tells this job and key, is of the same burn-in.
+    pub fn is_of(&self, job: &str, key: JobKey) -> bool {
+        match (self.key, self.job) {
+            (Some(mine), _) => mine == key,
+            (None, Some(mine)) => mine.to_string() == job,
+            (None, None) => true,
+        }
+    }
+}
+
+fn is_failed(test: &SelfTest) -> bool {
+    test.outcome == SelfTestOutcome::Failed
+}
+
+fn one<T: DeserializeOwned>(value: Value) -> Option<T> {
+    serde_json::from_value(value).ok()
+}
+
+/// All of a list, or `None`; what is not there is empty.
+fn list<T: DeserializeOwned>(value: Value) -> Option<Vec<T>> {
+    match value {
+        Value::Null => Some(Vec::new()),
+        value => serde_json::from_value(value).ok(),
+    }
+}

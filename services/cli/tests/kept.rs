@@ -1,0 +1,325 @@
+//! What `kiln burn` keeps for `--resume`, on real loop devices: a fault that was found before a kill counts, whatever is gone on
+//! from, and what has its verdict is refused.
+//!
+//! Needs root and loop devices; prints `NOT RUN` and passes without them.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{Loop, caught, code, interrupted, object, signal, start, text, until, waiting_smartctl};
+use serde_json::json;
+
+/// Where progress of a burn-in that writes is kept.
+fn kept(drive: &Loop, bytes: u64) -> PathBuf {
+    let name = format!("sn-Loop_device-{}-{bytes}.json", drive.node.replace('/', "_"));
+    drive.state().join(name)
+}
+
+/// What has its verdict is refused, and not a byte of the drive changes.
+fn refused_as_ended(drive: &Loop, line: &[&str], outcome: &str) {
+    let written = || fs::metadata(drive.file()).unwrap().modified().unwrap();
+    let before = written();
+    let output = drive.burn(&[line, &["--resume"]].concat());
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    let told = text(&output);
+    for part in [
+        &format!("ended {outcome} at"),
+        "ran to its end",
+        "without --resume",
+        "nothing was written",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(written(), before, "it was written");
+}
+
+#[test]
+fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    // What a computer under load reads slowly for a while is told as a slow region of the drive: that says nothing here.
+    let told = caught(|| {
+        let (output, told) = interrupted(&drive);
+        assert_eq!(code(&output), 3, "{told}");
+        assert_eq!(told["verdict"]["outcome"], "INCONCLUSIVE");
+        assert_eq!(told["state"]["kind"], "aborted");
+        assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1);
+
+        let output = drive.burn(&["--playbook", "surface", "--resume"]);
+        let told = object(&output);
+        if only_slow(&told) {
+            return None;
+        }
+        assert_eq!(code(&output), 0, "{told} {}", text(&output));
+        Some(told)
+    });
+    assert_eq!(told["verdict"]["outcome"], "PASSED");
+    assert_eq!(told["verdict"]["verified"], 600 << 20);
+    assert_eq!(told["resumes"].as_array().unwrap().len(), 1);
+    assert!(
+        told["verdict"]["summary"]
+            .as_str()
+            .unwrap()
+            .contains("went on after one interruption"),
+        "{told}"
+    );
+    refused_as_ended(&drive, &["--playbook", "surface"], "PASSED");
+}
+
+/// Whether nothing but the speed of the drive was found fault with, and something of that was.
+fn only_slow(told: &serde_json::Value) -> bool {
+    let rules = told["verdict"]["rules"].as_array().unwrap();
+    let mut bad = rules.iter().filter(|rule| rule["outcome"] != "PASSED").peekable();
+    let speed = ["slow-region", "slow-outliers", "slow-access", "slow-access-disturbed"];
+    bad.peek().is_some() && bad.all(|rule| speed.iter().any(|id| rule["id"] == *id))
+}
+
+/// A look at the drive meanwhile changes nothing of it, and forgets nothing of what writes it.
+#[test]
+fn a_scan_meanwhile_leaves_an_interrupted_burn_in_to_go_on_with() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    interrupted(&drive);
+    let scan = drive.burn(&["--playbook", "scan"]);
+    assert_eq!(code(&scan), 1, "{}", text(&scan));
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    let told = object(&output);
+    assert_eq!(code(&output), 0, "{told}");
+    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
+    assert!(!text(&output).contains("nothing is kept"), "{}", text(&output));
+}
+
+#[test]
+fn a_killed_burn_in_goes_on_and_a_corrupt_checkpoint_is_set_aside() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    fs::create_dir_all(drive.state()).unwrap();
+    let path = kept(&drive, 64 << 20);
+    fs::write(&path, "{\"playbook\":\"surface\",\"started\":").unwrap();
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let told = object(&output);
+    assert!(told["notes"][0].as_str().unwrap().contains("set aside"), "{told}");
+    let left: Vec<String> = fs::read_dir(drive.state())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains(".bad-"))
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+/// Where this computer's state is lost the drive tells how far it was, and nobody what was seen until then.
+#[test]
+fn what_goes_on_from_the_drive_alone_is_never_passed() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    // As on a large drive after its first hour: more was written than may lie behind the last checkpoint.
+    let burn = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
+    caught(|| {
+        let mut child = start(&drive, &burn);
+        until(&mut child, "Read back and verify");
+        signal(&child, libc::SIGKILL);
+        let first = child.wait_with_output().unwrap();
+        first.stdout.is_empty().then_some(())
+    });
+    fs::remove_dir_all(drive.state()).unwrap();
+    let output = drive.burn(&[&burn[..], &["--resume"]].concat());
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    let told = object(&output);
+    assert_eq!(told["verdict"]["outcome"], "WARN");
+    assert_eq!(told["verdict"]["rules"][0]["id"], "evidence-lost");
+}
+
+/// Goes on with a burn-in that a signal ended, after its state was changed: what is told then has these findings and rules.
+fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_json::Value)) {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    interrupted(&drive);
+    let path = kept(&drive, 600 << 20);
+    let mut saved: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    saved["findings"] = serde_json::json!([{
+        "step": 0, "kind": "transient", "lba": 77, "sectors": 1, "found": null, "phase": "write", "detail": "once"
+    }]);
+    saved["resets"] = 7.into();
+    saved["hidden"] = 9.into();
+    change(&mut saved);
+    fs::write(&path, saved.to_string()).unwrap();
+    let output = drive.burn(&["--playbook", playbook, "--resume"]);
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    let told = object(&output);
+    let found = told["verdict"]["rules"].as_array().unwrap();
+    for id in rules {
+        assert!(found.iter().any(|rule| rule["id"] == *id), "{id}: {told}");
+    }
+    assert_eq!(told["findings"][0]["lba"], 77);
+}
+
+/// What was told as found and is in no checkpoint stays found.
+#[test]
+fn a_finding_and_a_hidden_area_of_a_killed_session_are_not_forgotten() {
+    remembered("surface", &["findings-before-loss", "resets", "hidden-area"], |_| {});
+}
+
+/// Also where nothing tells how far it was, and it begins anew.
+#[test]
+fn what_was_found_is_not_forgotten_with_a_damaged_checkpoint() {
+    remembered("surface", &["findings-before-loss", "resets", "hidden-area"], |saved| {
+        let text = saved["checkpoint"].as_str().unwrap();
+        saved["checkpoint"] = format!("{}AAAAA", &text[..text.len() - 5]).into();
+    });
+}
+
+/// Before its first checkpoint nothing on the drive proves whose it is, and it begins anew.
+#[test]
+fn what_was_found_before_the_first_checkpoint_is_not_forgotten() {
+    remembered("surface", &["findings-before-loss", "resets", "hidden-area"], |saved| {
+        saved["checkpoint"] = "".into();
+    });
+}
+
+/// Other steps are no way to forget it.
+#[test]
+fn what_was_found_by_other_steps_is_not_forgotten() {
+    remembered("quick", &["findings-before-loss", "resets", "hidden-area"], |_| {});
+}
+
+/// As an older or a newer version may have written it.
+#[test]
+fn what_another_version_found_is_not_forgotten() {
+    remembered("surface", &["findings-before-loss", "resets", "hidden-area"], |saved| {
+        let kept = saved.as_object_mut().unwrap();
+        for name in ["key", "engine", "kept", "self_tests"] {
+            kept.remove(name);
+        }
+    });
+}
+
+#[test]
+fn a_self_test_that_failed_before_a_kill_is_not_forgotten() {
+    remembered("surface", &["job-self-test-failed"], |saved| {
+        saved["self_tests"] =
+            json!([{ "phase": "self_test_short", "outcome": "failed", "told": "read failure", "lba": null }]);
+        saved["checkpoint"] = "".into();
+    });
+}
+
+/// A header that an earlier burn-in left is not the one of a burn-in that was killed before its own stood.
+#[test]
+fn what_an_earlier_burn_in_left_on_the_drive_is_not_gone_on_with() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let burn = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
+    caught(|| {
+        let mut child = start(&drive, &burn);
+        until(&mut child, "Read back and verify");
+        signal(&child, libc::SIGKILL);
+        let first = child.wait_with_output().unwrap();
+        first.stdout.is_empty().then_some(())
+    });
+    let path = kept(&drive, 600 << 20);
+    let mut saved: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    saved["checkpoint"] = "".into();
+    saved["key"] = "00112233445566778899aabbccddeeff".into();
+    fs::write(&path, saved.to_string()).unwrap();
+    let output = drive.burn(&[&burn[..], &["--resume"]].concat());
+    let told = object(&output);
+    let note = told["notes"][0].as_str().unwrap();
+    assert!(
+        note.contains("earlier burn-in") && note.contains("begins anew"),
+        "{note}"
+    );
+    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(0), "{told}");
+}
+
+const TEST_FIRST: &str = r#"
+name = "first"
+about = "a self-test before the first write"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+"#;
+
+/// That it was begun is kept before anything is done, and the next one begins anew without a question to the drive's old header.
+#[test]
+fn a_burn_in_that_was_killed_before_its_first_write_begins_anew() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let book = dir.path().join("mine.toml");
+    fs::write(&book, TEST_FIRST).unwrap();
+    let program = dir.path().join("smartctl");
+    let line = [
+        "--playbook",
+        book.to_str().unwrap(),
+        "--smartctl",
+        program.to_str().unwrap(),
+    ];
+    let mut burn = drive
+        .command(&line)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while !dir.path().join("called").exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "it did not come to its self-test"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    burn.kill().unwrap();
+    burn.wait().unwrap();
+    File::create(dir.path().join("go")).unwrap();
+    let saved: serde_json::Value = serde_json::from_slice(&fs::read(kept(&drive, 48 << 20)).unwrap()).unwrap();
+    assert_eq!(saved["checkpoint"], "");
+    let output = drive.burn(&[&line[..], &["--resume"]].concat());
+    let told = object(&output);
+    let note = told["notes"][0].as_str().unwrap();
+    assert!(
+        note.contains("before its first checkpoint") && note.contains("begins anew"),
+        "{note}"
+    );
+    assert_eq!(told["verdict"]["verified"], 48 << 20, "{told}");
+}
+
+/// After a kill nobody could tell it any more.
+#[test]
+fn progress_that_cannot_be_kept_is_told_at_once() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    let path = kept(&drive, 64 << 20);
+    fs::create_dir_all(path.with_extension("new")).unwrap();
+    let output = drive.burn(&["--playbook", "surface"]);
+    let (told, screen) = (object(&output), text(&output));
+    let at = screen.find("could not be kept").unwrap_or_else(|| panic!("{screen}"));
+    assert!(at < screen.find("Write").unwrap(), "told after it had begun: {screen}");
+    assert!(told["notes"].to_string().contains("could not be kept"), "{told}");
+}
+
+/// What is given up by a new burn-in is told, with what it had found.
+#[test]
+fn a_burn_in_that_is_given_up_is_told() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    interrupted(&drive);
+    let output = drive.burn(&["--playbook", "quick"]);
+    let told = object(&output);
+    let note = told["notes"][0].as_str().unwrap();
+    assert!(note.contains("`surface`") && note.contains("given up"), "{note}");
+}
+
+#[test]
+fn a_new_burn_in_leaves_nothing_of_an_earlier_one_to_go_on_with() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    fs::create_dir_all(drive.state()).unwrap();
+    let path = kept(&drive, 64 << 20);
+    fs::write(&path, "earlier").unwrap();
+    let mut child = start(&drive, &["--playbook", "surface", "--io", "sync"]);
+    until(&mut child, "Write");
+    signal(&child, libc::SIGKILL);
+    child.wait().unwrap();
+    let left = fs::read(&path).unwrap_or_default();
+    assert_ne!(left, b"earlier", "its pattern is being overwritten");
+}
