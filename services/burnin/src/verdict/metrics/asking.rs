@@ -88,17 +88,20 @@ fn checksums(told: &Snapshot, of: Holds) -> Vec<String> {
     wrong.map(|name| format!("wrong checksum of the {name}")).collect()
 }
 
-/// That a command failed, and what smartctl said about it.
+/// That a command failed, and what smartctl said about it; its errors are told whatever its exit status.
 fn in_part(told: &Snapshot) -> Vec<String> {
-    let wrong = checksums(told, Holds::Nothing);
-    if !told.exited_with(IN_PART) {
-        return wrong;
-    }
-    let said = told.messages.iter().filter(|message| message.severity != "information");
+    let failed = told.exited_with(IN_PART);
+    let said = told.messages.iter().filter(|message| match message.severity.as_str() {
+        "error" => true,
+        "information" => false,
+        _ => failed,
+    });
     let said = said
         .take(4)
         .map(|message| message.text.trim_end_matches('.').to_owned());
-    std::iter::once(status(told)).chain(said).chain(wrong).collect()
+    let by_status = failed.then(|| status(told));
+    let wrong = checksums(told, Holds::Nothing);
+    by_status.into_iter().chain(said).chain(wrong).collect()
 }
 
 fn error_log(told: &Snapshot) -> Vec<String> {

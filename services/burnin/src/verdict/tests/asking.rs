@@ -255,3 +255,16 @@ fn a_field_log_that_could_not_be_asked_for_is_told_of_a_new_drive() {
     };
     assert_eq!(fired(&case, "farm-unknown"), None);
 }
+
+#[test]
+fn an_error_that_smartctl_tells_is_told_whatever_its_exit_status() {
+    let of = |severity: &str| {
+        let mut told = exited(0);
+        told.messages = vec![SnapshotMessage {
+            severity: severity.into(),
+            text: "Read SMART Log failed".into(),
+        }];
+        fired(&both(&clean(), &told), "smart-failed-in-part")
+    };
+    assert_eq!((of("error"), of("warning"), of("information")), (TOLD, None, None));
+}
