@@ -121,7 +121,7 @@ pub async fn attributes(
                 let critical = known()
                     .critical
                     .iter()
-                    .find(|row| row.key == a.key && row.protocol == r.protocol);
+                    .find(|row| a.is_of(&row.key) && row.protocol == r.protocol);
                 HostDriveAttribute {
                     attribute: a.clone(),
                     critical: critical.is_some(),
@@ -222,10 +222,11 @@ fn limits(drive: &Drive, key: &str) -> Vec<(&'static str, f64)> {
             own.map(|a| ("threshold", a.count as f64)).into_iter().collect()
         }
         _ => {
-            let row = known()
-                .critical
-                .iter()
-                .find(|row| row.key == key && row.protocol == drive.reading.protocol);
+            let attribute = drive.reading.attributes.iter().find(|a| a.key == key);
+            let row = known().critical.iter().find(|row| {
+                let counts = attribute.map_or(row.key == key, |a| a.is_of(&row.key));
+                counts && row.protocol == drive.reading.protocol
+            });
             row.filter(|row| row.critical_at > 0)
                 .map(|row| ("critical", row.critical_at as f64))
                 .into_iter()
