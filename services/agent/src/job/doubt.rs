@@ -97,7 +97,7 @@ impl JobTask {
 
     /// Something happened of which the drive cannot be asked yet: it is, as soon as its headers stand, by whichever session.
     pub(super) fn doubt_later(&mut self) {
-        if !self.record.doubted && self.record.erases() {
+        if !self.record.doubted && Proves::of(&self.record) == Proves::Later {
             self.record.doubted = true;
             self.keep(None, Vec::new());
         }

@@ -287,7 +287,7 @@ impl JobTask {
                 return self.lost(None).await;
             }
             let session = self.session(&drive).await;
-            if self.note_resets(true).await && !self.record.saved {
+            if self.note_resets(true).await {
                 self.doubt_later();
             }
             match session {
