@@ -370,7 +370,8 @@ fn nvme(json: &Value) -> Vec<Attribute> {
 fn scsi(json: &Value) -> Vec<Attribute> {
     let log = &json["scsi_error_counter_log"];
     let grown = number(&json["scsi_grown_defect_list"]).map(|n| plain("grown_defects", n));
-    let mut all: Vec<Attribute> = grown.into_iter().collect();
+    let pending = number(&json["scsi_pending_defects"]["count"]).map(|n| plain("pending_defects", n));
+    let mut all: Vec<Attribute> = grown.into_iter().chain(pending).collect();
     for kind in ["read", "write", "verify"] {
         for (field, word) in [
             ("total_errors_corrected", "corrected"),

@@ -162,3 +162,16 @@ fn faults_are_known_by_their_names_where_a_number_means_something_else() {
     assert_eq!(kinds(160, "Uncorrectable_Error_Cnt"), ["uncorrectable"]);
     assert_eq!(kinds(200, "Current_Pending_Sector"), ["pending"]);
 }
+
+/// SAS drives list the sectors that wait; SATA counts them in attribute 197.
+#[test]
+fn pending_defects_of_sas_are_told() {
+    let kinds = |count: u64| -> Vec<String> {
+        let mut sas = document("HITACHI_H109060SESUN600G_10.json");
+        sas["scsi_pending_defects"]["count"] = count.into();
+        let (_, changes) = judge(&Alerts::new(), &read(&sas).unwrap(), None, Time::UNIX_EPOCH);
+        changes.iter().map(|c| c.kind.word()).collect()
+    };
+    assert_eq!(kinds(0), Vec::<String>::new());
+    assert_eq!(kinds(2), ["pending"]);
+}
