@@ -181,7 +181,12 @@ async fn renew(app: Arc<App>) {
         let Some(shown) = app.life.certificate.get() else {
             return;
         };
-        if shown.is_due(app.clock.now().wall) {
+        let now = app.clock.now();
+        if shown.is_due(now.wall, now.mono) {
+            if let Err(error) = tls::Identity::forget(&app.life.data) {
+                tracing::warn!(%error, "the certificate cannot be made anew now");
+                continue;
+            }
             tracing::warn!("the certificate is to be made anew: the server starts again");
             app.life.restart.notify_one();
             return;

@@ -21,6 +21,10 @@ const HOLDS: Duration = Duration::from_secs(820 * 86_400);
 /// How long before its end, at the latest, a new one is made.
 const RENEW: Duration = Duration::from_secs(30 * 86_400);
 
+/// How long a clock that stands before a certificate's beginning is given to be set. A board without a clock of its own starts
+/// at the day of its image at every boot: a new certificate each time would be a new fingerprint for everybody who knows it.
+const SETTLED: Duration = Duration::from_secs(3600);
+
 /// How far before now it begins: other clocks may be behind ours.
 const BEFORE: Duration = Duration::from_secs(2 * 86_400);
 
@@ -94,7 +98,7 @@ impl Identity {
             .and_then(|text| serde_json::from_slice(&text).ok());
         // A box may learn its name from a network card, seconds after its first start: what the console showed stays.
         let same = |note: &Note| note.name == name || name == NAMELESS || note.name == NAMELESS;
-        let holds = note.filter(|note| same(note) && is_good(note.ends, now));
+        let holds = note.filter(|note| same(note) && !ends_soon(note.ends, now));
         let known = holds.and_then(|note| {
             let cert = CertificateDer::from_pem_file(&cert_at).ok()?;
             Self::with(&key, cert, note.ends).ok()
@@ -111,6 +115,18 @@ impl Identity {
         };
         write(&note_at, &serde_json::to_string(&note).unwrap_or_default())?;
         Ok(Self::with(&key, cert.der().clone(), ends)?)
+    }
+
+    /// Has the next [`Self::open`] make a new one, by the same key.
+    ///
+    /// # Errors
+    /// When the medium fails.
+    pub fn forget(dir: &Path) -> Result<(), Error> {
+        let note = dir.join("tls.json");
+        match fs::remove_file(&note) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File(note, error)),
+            _ => Ok(()),
+        }
     }
 
     fn with(key: &KeyPair, cert: CertificateDer<'static>, ends: Time) -> Result<Self, rustls::Error> {
@@ -133,17 +149,16 @@ impl Identity {
     }
 }
 
-/// Whether a certificate until `ends` has begun, and does not end soon. One that was made while the clock stood in the
-/// future would be refused by every browser until then.
-fn is_good(ends: Time, now: Time) -> bool {
-    let begins = ends.checked_sub(HOLDS + BEFORE).unwrap_or(ends);
-    begins <= now && now + RENEW < ends
+/// Whether a certificate until `ends` has to be made anew.
+fn ends_soon(ends: Time, now: Time) -> bool {
+    now + RENEW >= ends
 }
 
 impl Shown {
-    /// Whether the server should make another one.
-    pub fn is_due(&self, now: Time) -> bool {
-        !is_good(self.ends, now)
+    /// Whether the server should make another one, after it has run for `uptime`. One that was made while the clock stood in
+    /// the future would be refused by every browser until then; but right after a start it is rather the clock that is late.
+    pub fn is_due(&self, now: Time, uptime: Duration) -> bool {
+        ends_soon(self.ends, now) || (self.begins > now && uptime >= SETTLED)
     }
 }
 
@@ -205,13 +220,41 @@ mod tests {
     }
 
     #[test]
-    fn one_of_the_future_is_made_anew() {
+    fn one_of_the_future_is_made_anew_once_the_clock_has_had_its_time() {
         let dir = tempfile::tempdir().unwrap();
-        let ahead = Identity::open(dir.path(), "kiln", at(30_000)).unwrap();
-        assert!(ahead.shown.is_due(at(0)) && !ahead.shown.is_due(at(30_000)));
-        let now = Identity::open(dir.path(), "kiln", at(0)).unwrap();
-        assert!(now.shown.begins <= at(0) && at(0) < now.shown.ends);
-        assert_ne!(now.shown.fingerprint, ahead.shown.fingerprint);
+        let open = |day| Identity::open(dir.path(), "kiln", at(day)).unwrap().shown;
+        let ahead = open(30_000);
+        let minute = Duration::from_secs(60);
+        assert!(!ahead.is_due(at(0), minute) && !ahead.is_due(at(30_000), SETTLED));
+        assert!(ahead.is_due(at(0), SETTLED));
+        Identity::forget(dir.path()).unwrap();
+        let now = open(0);
+        assert!(now.begins <= at(0) && at(0) < now.ends);
+        assert_ne!(now.fingerprint, ahead.fingerprint);
+        Identity::forget(dir.path()).unwrap();
+        Identity::forget(dir.path()).unwrap();
+    }
+
+    /// A board without a clock starts at the day of its image, at every boot, for years.
+    #[test]
+    fn a_clock_that_is_late_at_every_start_changes_no_fingerprint() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |day| Identity::open(dir.path(), "kiln", at(day)).unwrap().shown;
+        let first = open(0);
+        for day in [100, 500, 780] {
+            let shown = open(0);
+            assert_eq!(shown, first);
+            // Then the time comes.
+            assert!(!shown.is_due(at(day), SETTLED));
+        }
+        assert!(first.is_due(at(800), Duration::from_secs(60)));
+        let second = open(800);
+        assert_ne!(second.fingerprint, first.fingerprint);
+        for day in [801, 1_000, 1_500] {
+            let shown = open(0);
+            assert_eq!(shown, second, "day {day}");
+            assert!(!shown.is_due(at(0), Duration::from_secs(60)) && !shown.is_due(at(day), SETTLED));
+        }
     }
 
     #[test]
