@@ -103,13 +103,14 @@ export async function looks(browser, width, scheme, count) {
       await at("/");
       for (const word of ["PASSED", "WARN", "FAILED", "INCONCLUSIVE"]) {
         const card = page.locator(".bay", { has: page.getByText(word, { exact: true }) }).first();
-        assert(`${word} has its shape`, await card.locator("svg.shape").isVisible());
+        await card.locator("svg.shape").waitFor();
       }
       const seen = (selector) => page.locator(selector).first().evaluate((one) => {
         const ground = (node) => { const own = getComputedStyle(node).backgroundColor; return node.parentElement && own === "rgba(0, 0, 0, 0)" ? ground(node.parentElement) : own; };
         return [ground(one), ground(one.parentElement)];
       });
       await at("/jobs/0199a-002");
+      await page.locator(".lane .mark").first().waitFor();
       for (const selector of [".track .bar", ".delta .t i", ".lane .mark"]) {
         const [own, around] = await seen(selector);
         assert(`${selector} is seen: ${own} on ${around}`, own !== around);
@@ -120,6 +121,7 @@ export async function looks(browser, width, scheme, count) {
     await test("paper: no frame, no buttons, everything unfolded, by day", async () => {
       box.state.jobs[2].findings = Array.from({ length: 30 }, (_, i) => ({ ...box.state.jobs[2].findings[0], lba: 6_512_337_120 + i * 64 }));
       await at("/jobs/0199a-002");
+      await page.locator(".finds tbody tr").first().waitFor();
       assert("on the screen it is folded", (await page.locator(".finds tbody tr").count()) === 20);
       await page.emulateMedia({ media: "print" });
       for (const selector of [".top", ".tabs", ".do", ".skip"]) assert(`${selector} is not printed`, (await page.locator(selector).filter({ visible: true }).count()) === 0);
@@ -154,7 +156,7 @@ export async function looks(browser, width, scheme, count) {
       box.state.drives = box.state.drives.map((drive) => ({ ...drive, refused: { kind: "mounted", reason: "it is mounted at /srv" } }));
       box.state.jobs = [];
       await at("/");
-      assert("every card has its reason", (await page.locator(".bay").getByText("it is mounted at /srv").count()) === box.state.drives.length);
+      await until("the reason on every card", async () => (await page.locator(".bay").getByText("it is mounted at /srv").count()) === box.state.drives.length);
       await page.getByText("None of these drives is offered").waitFor();
       await inspect(page, `refused-all-${width}`);
       box.say("drives", []);
@@ -172,7 +174,7 @@ export async function looks(browser, width, scheme, count) {
       const small = [];
       for (const path of PLACES) {
         await at(path);
-        await page.waitForTimeout(200);
+        await page.locator("main").locator("a[href], button, input, summary").first().waitFor({ state: "attached" });
         small.push(...(await page.evaluate((where) => [...document.querySelectorAll("a[href], button, select, summary, input:not(.sr)")].flatMap((one) => {
           const box = one.getBoundingClientRect();
           if (box.width === 0 || box.height === 0 || one.closest(".sr, .skip") || getComputedStyle(one).visibility === "hidden") return [];
