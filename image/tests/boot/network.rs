@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use image::qemu::probe::Probe;
 use image::qemu::{Bus, Machine, Vm};
+use probe::Op;
 
+use crate::bench::Bench;
 use crate::lab::{BOOT, Lab, SOON};
 use crate::wire_lab::Wire;
 
@@ -292,4 +294,53 @@ fn number(name: &str) -> Option<u32> {
         .find(|(n, _)| *n == name)
         .map(|(_, n)| *n)
         .or((name == "CAP_SYSLOG").then_some(34))
+}
+
+/// A USB adapter that comes an hour later, in a test a few seconds: set up as `kiln.toml` says, by its hardware address.
+#[test]
+fn an_interface_that_kiln_toml_names_is_told_while_it_is_away_and_set_up_when_it_comes() {
+    const MAC: &str = "52:54:00:00:00:77";
+    let lab = Lab::new();
+    let toml = format!("[network.\"{MAC}\"]\naddress = \"192.0.2.77/24\"\n");
+    let machine = lab.machine(Bus::Virtio, None).with_keyboard();
+    let mut vm = lab.up(&machine);
+    vm.wait_console("kiln: unit server is ready", BOOT).unwrap();
+    let probe = vm.probe().unwrap();
+    let mount = Op::Mount {
+        source: "/dev/vda2".into(),
+        target: "/tmp".into(),
+        kind: "vfat".into(),
+        read_only: false,
+    };
+    probe.op(mount).unwrap();
+    probe.write("/tmp/kiln.toml", &toml).unwrap();
+    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
+    probe.op(Op::Sync {}).unwrap();
+    let mark = vm.mark();
+    vm.reset().unwrap();
+    vm.wait_console_after(mark, "which is not there, so these settings are not used", BOOT)
+        .unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let network = |vm: &Vm| {
+        let supervisor = Bench::login(vm).status().supervisor.unwrap();
+        let unit = supervisor.units.into_iter().find(|u| u.name == "network").unwrap();
+        (unit.pid, unit.restarts)
+    };
+    let before = network(&vm);
+    let qmp = vm.qmp();
+    qmp.execute("netdev_add", serde_json::json!({ "type": "user", "id": "late" }))
+        .unwrap();
+    let device =
+        serde_json::json!({ "driver": "usb-net", "id": "late-nic", "netdev": "late", "mac": MAC, "bus": "xhci.0" });
+    qmp.execute("device_add", device).unwrap();
+    let begun = Instant::now();
+    loop {
+        let routes = vm.probe().unwrap().read("/proc/net/fib_trie").unwrap();
+        if routes.contains("192.0.2.77") {
+            break;
+        }
+        assert!(begun.elapsed() < SETTLES, "its address is not there: {routes}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!(network(&vm), before, "dhcpcd goes on for the other interface");
 }

@@ -16,13 +16,27 @@ slaac hwaddr
 timeout 10
 ";
 
-/// The configuration. `present`: name and hardware address of each interface, in the order of the names.
-pub fn dhcpcd(settings: &BTreeMap<String, Interface>, present: &[(String, String)]) -> String {
+/// Begins the line that notes the first interface.
+const FIRST: &str = "# The first interface: ";
+
+/// The configuration. `present`: name and hardware address of each interface, in the order of the names. What is named and not
+/// there yet has its section all the same: dhcpcd reads the file when an interface comes. `before`: the configuration that holds
+/// now; which interface is the first one stays as it was.
+pub fn dhcpcd(settings: &BTreeMap<String, Interface>, present: &[(String, String)], before: &str) -> String {
     let mut text = GENERAL.to_owned();
-    let named = present.iter().enumerate().filter_map(|(at, (name, mac))| {
-        let first = settings.get("").filter(|_| at == 0);
+    let first_name = first(before).or(present.first().map(|(name, _)| name.as_str()));
+    if let Some(name) = first_name.filter(|_| settings.contains_key("")) {
+        let _ = writeln!(text, "{FIRST}{name}");
+    }
+    let there = present.iter().filter_map(|(name, mac)| {
+        let first = settings.get("").filter(|_| first_name == Some(name.as_str()));
         Some((name, settings.get(name).or_else(|| settings.get(mac)).or(first)?))
     });
+    let is_name = |key: &str| !key.is_empty() && !key.contains(':');
+    let to_come = settings
+        .iter()
+        .filter(|(key, _)| is_name(key) && !present.iter().any(|(name, _)| name == *key));
+    let named = there.chain(to_come);
     let (off, on): (Vec<_>, Vec<_>) = named.partition(|(_, i)| i.off);
     for (name, _) in off {
         let _ = writeln!(text, "denyinterfaces {name}");
@@ -31,6 +45,22 @@ pub fn dhcpcd(settings: &BTreeMap<String, Interface>, present: &[(String, String
         section(&mut text, name, i);
     }
     text
+}
+
+/// The interface that `[network]` itself is for, as the configuration notes it.
+fn first(text: &str) -> Option<&str> {
+    text.lines().find_map(|l| l.strip_prefix(FIRST))
+}
+
+/// What the configuration says of one interface; nothing where it is as every other.
+pub fn of(text: &str, name: &str) -> String {
+    let denied = format!("denyinterfaces {name}");
+    if text.lines().any(|l| l == denied) {
+        return denied;
+    }
+    let begin = format!("interface {name}");
+    let section = text.lines().skip_while(|l| *l != begin).take_while(|l| !l.is_empty());
+    section.map(|l| format!("{l}\n")).collect()
 }
 
 fn section(text: &mut String, name: &str, i: &Interface) {
@@ -71,7 +101,7 @@ mod tests {
     fn made(toml: &str) -> String {
         let (site, errors) = Site::parse(toml);
         assert_eq!(errors, Vec::<String>::new());
-        dhcpcd(&site.network, &present())
+        dhcpcd(&site.network, &present(), "")
     }
 
     #[test]
@@ -106,7 +136,7 @@ mod tests {
                 "kiln.toml line 2, field `address`: expected at most one IPv4 and one IPv6 address; the first of each is used"
             ]
         );
-        let text = dhcpcd(&site.network, &present());
+        let text = dhcpcd(&site.network, &present(), "");
         let fixed: Vec<&str> = text.lines().filter(|l| l.contains("address=")).collect();
         assert_eq!(
             fixed,
@@ -115,7 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_is_not_there_is_not_named() {
-        assert!(!made("[network.eth9]\naddress='192.0.2.4/24'\n").contains("interface "));
+    fn an_interface_that_is_to_come_is_named_where_its_name_is_known() {
+        let text = made("[network.eth9]\naddress='192.0.2.4/24'\n[network.usb0]\noff=true\n");
+        assert_eq!(of(&text, "eth9"), "interface eth9\nstatic ip_address=192.0.2.4/24\n");
+        assert_eq!(of(&text, "usb0"), "denyinterfaces usb0");
+        assert_eq!((of(&text, "eth0"), of(&text, "eth")), (String::new(), String::new()));
+        assert!(!made("[network.\"52:54:00:00:00:09\"]\naddress='192.0.2.4/24'\n").contains("\ninterface "));
     }
 }

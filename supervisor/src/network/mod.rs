@@ -4,9 +4,14 @@
 //! DHCPv6, fixed addresses. This process only writes its configuration and becomes it, so that one program owns all
 //! addresses. [`time`] is the same for chrony. Tested: the texts here; the whole of it on wires of its own in
 //! `image/tests/boot/network.rs`.
+//!
+//! An interface that comes later (a USB adapter) is dhcpcd's, too, which reads its configuration anew for each one: what
+//! `kiln.toml` names by name stands there from the start. One that is named by its hardware address gets its name only when it
+//! is there; a helper of PID 1 then writes it into the configuration ([`late`]) and has dhcpcd look at that interface alone.
 
 pub mod config;
 pub mod hook;
+pub mod late;
 pub mod time;
 
 use std::fs;
@@ -20,9 +25,11 @@ use crate::boot::site::Site;
 
 /// What the hook has learnt, one file for each interface and protocol.
 pub const LEARNT: &str = "/run/kiln/net";
+/// Where the kernel lists interfaces.
+pub const SYS: &str = "/sys/class/net";
 /// dhcpcd's configuration.
 const CONFIG: &str = "/run/kiln/dhcpcd.conf";
-/// How long an interface that `kiln.toml` names is waited for.
+/// How long any interface is waited for, where `kiln.toml` sets the first one without naming it.
 const APPEARS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Becomes dhcpcd.
@@ -30,11 +37,12 @@ pub fn main() -> ExitCode {
     let (site, _) = Site::read();
     // What an earlier run has learnt is not known to hold.
     let _ = fs::remove_dir_all(LEARNT);
-    let present = present(site.network.keys());
-    for absent in site.network.keys().filter(|w| !is_there(w, &present)) {
-        eprintln!("network: {}", missing(absent, &present));
+    let present = present(site.network.contains_key(""));
+    if let Some(text) = absent(&site, &present) {
+        eprintln!("network: {text}");
     }
-    let prepared = fs::create_dir_all(LEARNT).and_then(|()| fs::write(CONFIG, config::dhcpcd(&site.network, &present)));
+    let text = config::dhcpcd(&site.network, &present, "");
+    let prepared = fs::create_dir_all(LEARNT).and_then(|()| replace(Path::new(CONFIG), &text));
     if let Err(e) = prepared {
         eprintln!("network: {CONFIG}: {e}");
         return ExitCode::FAILURE;
@@ -52,12 +60,12 @@ pub fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Name and hardware address of the interfaces of this machine, by name; waits until those that are `wanted` are there.
-fn present<'a>(wanted: impl Iterator<Item = &'a String> + Clone) -> Vec<(String, String)> {
+/// Name and hardware address of the interfaces of this machine, by name. `first`: waits until there is one.
+fn present(first: bool) -> Vec<(String, String)> {
     let begun = Instant::now();
     loop {
-        let found = interfaces(Path::new("/sys/class/net"));
-        if wanted.clone().all(|w| is_there(w, &found)) || begun.elapsed() > APPEARS_WITHIN {
+        let found = interfaces(Path::new(SYS));
+        if !first || !found.is_empty() || begun.elapsed() > APPEARS_WITHIN {
             return found;
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -71,20 +79,33 @@ fn is_there(wanted: &str, found: &[(String, String)]) -> bool {
         .any(|(name, mac)| wanted.is_empty() || name == wanted || mac == wanted)
 }
 
-/// That it is not, and which ones are.
-fn missing(wanted: &str, found: &[(String, String)]) -> String {
-    let wanted = if wanted.is_empty() {
-        "the first interface"
-    } else {
-        wanted
-    };
+/// What `kiln.toml` sets and is not there, and which interfaces are; `None` where all of it is.
+pub fn absent(site: &Site, found: &[(String, String)]) -> Option<String> {
+    let wanted: Vec<&str> = site
+        .network
+        .keys()
+        .filter(|w| !is_there(w, found))
+        .map(|w| {
+            if w.is_empty() {
+                "the first interface"
+            } else {
+                w.as_str()
+            }
+        })
+        .collect();
+    if wanted.is_empty() {
+        return None;
+    }
     let there: Vec<String> = found.iter().map(|(name, mac)| format!("{name} ({mac})")).collect();
     let there = if there.is_empty() {
         "none".to_owned()
     } else {
         there.join(", ")
     };
-    format!("kiln.toml sets {wanted}, which is not there, so its settings are not used; there is: {there}")
+    Some(format!(
+        "kiln.toml sets {}, which is not there, so these settings are not used; there is: {there}",
+        wanted.join(", ")
+    ))
 }
 
 /// Name and hardware address of each interface that is a device, in the order of the names.
@@ -120,13 +141,22 @@ mod tests {
     #[test]
     fn an_interface_that_is_not_there_is_told_with_those_that_are() {
         let found = [("eth0".to_owned(), "52:54:00:00:00:01".to_owned())];
-        let wanted = ["", "eth0", "52:54:00:00:00:01", "enp3s0"];
-        let absent: Vec<&str> = wanted.into_iter().filter(|w| !is_there(w, &found)).collect();
-        assert_eq!(absent, ["enp3s0"]);
-        assert_eq!(
-            missing("enp3s0", &found),
-            "kiln.toml sets enp3s0, which is not there, so its settings are not used; there is: eth0 (52:54:00:00:00:01)"
+        let site = |text: &str| Site::parse(text).0;
+        let all = site(
+            "[network]\ngateway='10.0.0.1'\n[network.eth0]\noff=true\n[network.\"52:54:00:00:00:01\"]\noff=true\n[network.enp3s0]\noff=true\n",
         );
-        assert!(!is_there("", &[]) && missing("", &[]).ends_with("there is: none"));
+        assert_eq!(
+            absent(&all, &found).as_deref(),
+            Some(
+                "kiln.toml sets enp3s0, which is not there, so these settings are not used; there is: eth0 (52:54:00:00:00:01)"
+            )
+        );
+        let told = absent(&all, &[]).unwrap_or_default();
+        assert!(
+            told.contains("the first interface, 52:54:00:00:00:01, enp3s0, eth0") && told.ends_with("there is: none"),
+            "{told}"
+        );
+        assert_eq!(absent(&site("[network.eth0]\noff=true\n"), &found), None);
+        assert_eq!(absent(&Site::default(), &[]), None);
     }
 }

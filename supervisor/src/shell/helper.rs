@@ -36,6 +36,8 @@ pub enum Task {
     ToRam,
     /// Draws the console.
     Console,
+    /// Has dhcpcd look at an interface that has come.
+    Network,
     /// Puts a debug bundle on the boot partition.
     Bundle,
     /// Writes an update.

@@ -1,13 +1,16 @@
 //! Drivers: a module for every device that is there, and for every one that appears.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use wire::uevent::Action;
+use wire::event::Severity;
+use wire::uevent::{Action, Uevent};
 
 use super::Machine;
 use crate::boot::uevents::{Next, Uevents};
 use crate::boot::work;
 use crate::core::{Input, Milestone, Millis};
+use crate::network;
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
 use crate::shell::log;
@@ -20,6 +23,9 @@ const BATCH: usize = 128;
 const HOTPLUG_MAX: usize = 4;
 /// How long the bus must be quiet before start-up counts as over, in milliseconds.
 const QUIET: Millis = 700;
+/// From the start of the box until an interface that `kiln.toml` sets and that is not there is told, in milliseconds: a USB
+/// adapter behind a hub with a driver of its own comes within ten to fifteen seconds.
+const INTERFACES_WITHIN: Millis = 30_000;
 /// Longest wait for that, in milliseconds.
 const SETTLE_MAX: Millis = 20_000;
 
@@ -34,6 +40,10 @@ impl Machine {
                 }
                 Next::Event(e) => {
                     self.facts.last_device = now;
+                    if is_interface(&e) {
+                        self.facts.interface_came |= e.action == Action::Add;
+                        self.facts.interfaces_looked = false;
+                    }
                     match (e.action, e.get("MODALIAS")) {
                         (Action::Add, Some(alias)) => self.want(alias),
                         (Action::Remove, _) if self.facts.disk_path.as_deref() == Some(e.devpath.as_str()) => {
@@ -42,6 +52,31 @@ impl Machine {
                         _ => {}
                     }
                 }
+            }
+        }
+    }
+
+    /// Interfaces that `kiln.toml` sets: dhcpcd is told of one that has come, and everybody of one that does not come.
+    pub(super) fn look_at_interfaces(&mut self, now: Millis, desk: &mut Desk) {
+        if self.site.network.is_empty() || self.facts.ending {
+            return;
+        }
+        if self.facts.interface_came && !desk.runs(Task::Network) {
+            let site = self.site.clone();
+            self.facts.interface_came = !desk.start(Task::Network, move |_| network::late::came(&site));
+        }
+        let due = self.facts.listening && now.saturating_sub(self.facts.begun) >= INTERFACES_WITHIN;
+        if due && !self.facts.interfaces_looked {
+            self.facts.interfaces_looked = true;
+            let found = network::interfaces(Path::new(network::SYS));
+            match network::absent(&self.site, &found) {
+                Some(text) => {
+                    let text = format!(
+                        "{text}. Connect it, or correct kiln.toml on the boot partition: it is set up as soon as it is there."
+                    );
+                    desk.banner("network", Severity::Warning, text);
+                }
+                None => desk.unbanner("network"),
             }
         }
     }
@@ -97,5 +132,25 @@ impl Machine {
         if desk.start(Task::Coldplug, move |line| work::coldplug(line, &extra, whole)) {
             self.facts.whole_begun |= whole;
         }
+    }
+}
+
+/// Whether an event is of a network interface itself: its queues have events, too.
+fn is_interface(e: &Uevent) -> bool {
+    e.subsystem == "net"
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn an_interface_that_comes_is_known_by_the_kernels_own_event() {
+        // As the kernel words it for a USB adapter (lib/kobject_uevent.c, net/core/net-sysfs.c); not recorded from one.
+        let net = b"add@/devices/pci0000:00/0000:00:04.0/usb1/1-1/1-1:1.0/net/usb0\0ACTION=add\0DEVPATH=/devices/pci0000:00/0000:00:04.0/usb1/1-1/1-1:1.0/net/usb0\0SUBSYSTEM=net\0INTERFACE=usb0\0IFINDEX=4\0SEQNUM=2001\0";
+        assert!(is_interface(&Uevent::parse(net).unwrap()));
+        let queue = b"add@/devices/virtual/net/lo/queues/rx-0\0ACTION=add\0DEVPATH=/devices/virtual/net/lo/queues/rx-0\0SUBSYSTEM=queues\0SEQNUM=7\0";
+        assert!(!is_interface(&Uevent::parse(queue).unwrap()));
     }
 }

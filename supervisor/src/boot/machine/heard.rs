@@ -258,6 +258,7 @@ impl Machine {
             | Task::Bundle
             | Task::Update
             | Task::Slots => {}
+            | Task::Network
         }
     }
 }

@@ -86,6 +86,15 @@ pub struct Facts {
     #[serde(default)]
     whole: bool,
     /// The last writes have begun: no helper is started any more.
+    /// Reboots by the ladder in a row of the slot that runs.
+    #[serde(default)]
+    in_a_row: u32,
+    /// An interface has come since dhcpcd was told of all there are.
+    #[serde(default)]
+    interface_came: bool,
+    /// Whether interfaces that `kiln.toml` sets were looked for: at the latest when a slow adapter is there.
+    #[serde(default)]
+    interfaces_looked: bool,
     #[serde(default)]
     ending: bool,
 }
@@ -175,6 +184,7 @@ impl Machine {
         {
             let found = net::addresses();
             if found.is_empty() == desk.addresses.is_empty() && found == desk.addresses {
+        self.look_at_interfaces(now, desk);
                 // Nothing new.
             } else {
                 desk.inputs.push_back(Input::Milestone {
