@@ -254,3 +254,22 @@ fn a_unit_has_as_many_descriptors_as_its_file_says_and_not_the_supervisors() {
     let most = most.min(4096);
     assert_eq!(told("b"), format!("{most}\n{most}\n"));
 }
+
+#[test]
+fn a_unit_does_not_wait_for_a_log_that_stands() {
+    let journal =
+        "exec = [\"/bin/sleep\", \"1000\"]\nlisten = [{ name = \"stdout\", datagram = \"/run/kiln/stdout.sock\" }]";
+    // More than any queue of datagrams holds.
+    let script = "i=0; while [ $i -lt 1500 ]; do echo line $i; i=$((i+1)); done; echo done > DIR/done; sleep 1000";
+    let talks = format!("exec = [\"/bin/sh\", \"-c\", {script:?}]\nafter = [\"journal\"]");
+    let mut init = Init::start(&[("journal", journal), ("talks", &talks)]);
+    let s = init.wait_state("talks", UnitState::Ready);
+    let (first, begun) = (pid_of(&s, "talks"), Instant::now());
+    while !init.path("done").exists() {
+        assert!(begun.elapsed() < PATIENCE * 4, "it waits for the log");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    init.lines = None;
+    let s = init.wait("a status", |_| true);
+    assert_eq!(pid_of(&s, "talks"), first, "and it is the same process");
+}

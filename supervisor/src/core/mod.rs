@@ -220,6 +220,13 @@ impl Core {
         self.units.iter().any(long) && self.specs.iter().zip(&self.units).all(|(s, r)| critical(s, r))
     }
 
+    /// Whether a unit has been ready in this boot, and its last heartbeat.
+    pub fn beats(&self, unit: UnitId) -> (bool, Millis) {
+        self.units.get(unit).map_or((false, 0), |r| {
+            (r.ready_at.is_some() || r.restarts > 0 || r.fails > 0, r.beat)
+        })
+    }
+
     /// Whether the boot medium's probe is conspicuously late.
     pub fn medium_silent(&self) -> bool {
         self.medium_silent

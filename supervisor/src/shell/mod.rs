@@ -9,6 +9,7 @@ pub mod control;
 pub mod credentials;
 pub mod datagram;
 pub mod desk;
+pub mod drain;
 pub mod helper;
 pub mod limits;
 pub mod log;

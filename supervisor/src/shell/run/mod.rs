@@ -14,6 +14,7 @@ mod process;
 mod show;
 mod start;
 mod succeed;
+mod unread;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -28,6 +29,7 @@ use wire::event::Severity;
 use super::control::Control;
 use super::credentials::Credentials;
 use super::desk::Desk;
+use super::drain::Drain;
 use super::helper::Task;
 use super::notify::NotifySocket;
 use super::paths::Paths;
@@ -79,6 +81,8 @@ pub struct Shell {
     /// Units whose stack is to be described.
     dumps: Vec<UnitId>,
     snapshot: Snapshot,
+    /// The log's own sockets.
+    unread: Vec<(UnitId, usize, Drain)>,
     /// Somebody has asked for a fresh image of PID 1.
     replace: bool,
 }
@@ -95,6 +99,7 @@ impl Shell {
             log::warn(&format!("unit left out: {e}"));
         }
         let core = Core::new(clock::now(), &units, reboots, seed());
+        let unread = unread::of(&units, &paths);
         let mut shell = Shell {
             processes: units.iter().map(|_| Process::default()).collect(),
             sockets: units.iter().map(|u| u.listen.iter().map(|_| None).collect()).collect(),
@@ -118,6 +123,7 @@ impl Shell {
             hung_up: Vec::new(),
             dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
+            unread,
             replace: false,
             paths,
         };
@@ -212,6 +218,7 @@ impl Shell {
         let asked = self.signals.take();
         self.asked_to_end(asked);
         self.read_notes();
+        self.drain(now);
         self.read_helpers(now);
         self.desk.stateful_run =
             (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
@@ -271,7 +278,7 @@ impl Shell {
         const STORED: u64 = 1 << 32;
         let due = self.core.next_deadline().map_or(TURN_MAX, |at| at.saturating_sub(now));
         let ms = if self.desk.inputs.is_empty() {
-            due.min(TURN_MAX)
+            due.min(self.drain_due().unwrap_or(TURN_MAX))
         } else {
             0
         };

@@ -3,12 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use super::Shell;
+use super::{Shell, unread};
 use crate::core::UnitId;
 use crate::shell::cgroup::Group;
 use crate::shell::spawn::{Prepared, Surroundings};
 use crate::shell::{log, sockets, users};
-use crate::unit;
 
 impl Shell {
     pub(super) fn spawn(&mut self, unit: UnitId) -> io::Result<()> {
@@ -61,11 +60,9 @@ impl Shell {
             }
         }
         let stdout = self.paths.stdout();
-        // Whoever reads that socket must not write to it.
-        let reads_it = u
-            .listen
-            .iter()
-            .any(|l| matches!(&l.address, unit::Address::Datagram(p) if self.paths.at(p) == stdout));
+        // Whoever reads that socket must not write to it. Below a root there may be nobody who does.
+        let reads_it = unread::reads_output(u, &self.paths);
+        let read = self.paths.is_box() || self.units.iter().any(|u| unread::reads_output(u, &self.paths));
         Prepared::new(
             u,
             Surroundings {
@@ -73,7 +70,7 @@ impl Shell {
                 listen,
                 user,
                 state,
-                stdout: (!reads_it && self.paths.is_box()).then_some(stdout.as_path()),
+                stdout: (!reads_it && read).then_some(stdout.as_path()),
                 sandbox: self.paths.is_box(),
             },
         )

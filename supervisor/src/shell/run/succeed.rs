@@ -8,7 +8,7 @@ use std::path::Path;
 use wire::event::Severity;
 
 use super::process::Process;
-use super::{ROOM, Shell, seed};
+use super::{ROOM, Shell, seed, unread};
 use crate::boot::{Machine, record};
 use crate::core::{Core, Millis};
 use crate::handover::fault::{self, Snapshot};
@@ -147,6 +147,7 @@ impl Shell {
         // Closes what nobody has taken.
         drop(fds);
         let mut shell = Shell {
+            unread: unread::of(&estate.units, &paths),
             paths,
             core: estate.core,
             units: estate.units,
