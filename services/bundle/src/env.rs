@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! # GRUB Environment Block\n
-//! prefer=a\n a=good\n b=bad\n left=0\n once=\n [mark=1\n]
+//! prefer=a\n a=good\n b=bad\n left=0\n once=\n kept=a\n [mark=1\n]
 //! ####… to 1024 bytes
 //! ```
+//! `kept` is the slot that proved itself last: where both are bad, GRUB takes it.
 //! `mark` is GRUB's word to PID 1 on a medium that has not made its own GUIDs yet. The variables stand in the first 512 bytes, so that a change is the write of one sector.
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ impl Env {
             ("b", "bad"),
             ("left", "0"),
             ("once", ""),
+            ("kept", "a"),
         ];
         Self {
             variables: v.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
@@ -54,7 +56,7 @@ impl Env {
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = HEAD.to_owned();
-        let known = ["prefer", "a", "b", "left", "once"];
+        let known = ["prefer", "a", "b", "left", "once", "kept"];
         let others = self.variables.keys().map(String::as_str).filter(|n| !known.contains(n));
         for name in known.into_iter().chain(others) {
             if let Some(v) = self.get(name) {
@@ -125,7 +127,7 @@ mod tests {
         let b = Env::fresh().bytes();
         assert_eq!(b.len(), BLOCK);
         assert_eq!(Env::parse(&b).unwrap(), Env::fresh());
-        assert_eq!(b.iter().filter(|c| **c == b'\n').count(), 6);
+        assert_eq!(b.iter().filter(|c| **c == b'\n').count(), 7);
     }
 
     #[test]

@@ -22,6 +22,15 @@ pub(crate) fn unread(slot: &str, desk: &mut Desk) {
     desk.banner(BLOCK, Severity::Warning, text);
 }
 
+/// GRUB had no slot left that it may start, and has tried this one, the last that had proven itself.
+pub(crate) fn all_bad(slot: &str, desk: &mut Desk) {
+    let text = format!(
+        "Both systems of this box are marked bad; the one in slot {}, which had proven itself last, was started all the same. Write an update, or the image to the stick again.",
+        name(slot)
+    );
+    desk.banner("all-bad", Severity::Critical, text);
+}
+
 /// What the look at the boot partition has found.
 pub(super) fn tell(desk: &mut Desk, unread: bool) {
     let slot = name(&desk.boot.slot);

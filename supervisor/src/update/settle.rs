@@ -190,7 +190,8 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
         .with("prefer", &start.slot)
         .with(&start.slot, "good")
         .with("left", "0")
-        .with("once", "");
+        .with("once", "")
+        .with("kept", &start.slot);
     slots.set(medium, env)?;
     if let Some(version) = slots.version(&start.slot) {
         noted(floor::kept(dir, version));

@@ -132,6 +132,9 @@ impl Machine {
             log::warn("the clock stood before the day this system was made, and was put to that day");
         }
         if cmdline.unread {
+        if cmdline.why == "all-bad" {
+            block::all_bad(&cmdline.slot, desk);
+        }
             // DATA, and the block itself, are read much later, if ever.
             block::unread(&cmdline.slot, desk);
         }
