@@ -31,6 +31,15 @@ pub struct Record {
     pub slot: String,
 }
 
+impl Record {
+    /// Reboots by the ladder in a row of this slot: another system begins its own row.
+    pub fn in_a_row(&self, slot: &str) -> u32 {
+        // A record of PID 1's very last word may not know its slot.
+        let same = self.slot == slot || self.slot.is_empty();
+        if self.ladder && same { self.reboots } else { 0 }
+    }
+}
+
 /// What the last boot left behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traces {
@@ -263,6 +272,20 @@ mod tests {
         let t = take(dir.path());
         assert_eq!((t.record, t.cut_short), (None, true));
         assert_eq!(before(dir.path()), 0, "an older record is not the last boot's");
+    }
+
+    #[test]
+    fn a_row_of_reboots_is_one_slots() {
+        let record = |slot: &str, ladder| Record {
+            slot: slot.into(),
+            ladder,
+            reboots: 3,
+            why: String::new(),
+        };
+        assert_eq!(record("a", true).in_a_row("a"), 3);
+        assert_eq!(record("a", true).in_a_row("b"), 0, "the box went back");
+        assert_eq!(record("", true).in_a_row("b"), 3);
+        assert_eq!(record("a", false).in_a_row("a"), 0, "a person restarted it");
     }
 
     #[test]

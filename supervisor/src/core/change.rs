@@ -17,16 +17,19 @@ pub enum Milestone {
     Network,
     /// The critical units answer, or have had their time: what listening does not need may begin.
     Listening,
+    /// The box is not in safe mode: burn-ins may run.
+    Normal,
 }
 
 impl Milestone {
     /// All of them, with the names that unit files use.
-    pub const ALL: [(&'static str, Milestone); 5] = [
+    pub const ALL: [(&'static str, Milestone); 6] = [
         ("system", Self::System),
         ("data", Self::Data),
         ("modules", Self::Modules),
         ("network", Self::Network),
         ("listening", Self::Listening),
+        ("normal", Self::Normal),
     ];
 
     pub(super) fn named(name: &str) -> Option<Milestone> {

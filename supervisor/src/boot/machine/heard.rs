@@ -7,11 +7,11 @@ use std::path::Path;
 use wire::event::Severity;
 use wire::supervisor::Medium;
 
-use super::{Machine, Moving};
+use super::{Machine, Moving, safe};
 use crate::boot::record::{Record, Traces};
 use crate::boot::{bundle, medium, site};
 use crate::console;
-use crate::core::{Exit, Input, Milestone, Millis};
+use crate::core::{Exit, Input, Milestone, Millis, REBOOTS_MAX};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
 use crate::shell::log;
@@ -185,9 +185,13 @@ impl Machine {
             fault: Option<String>,
         }
         if let Ok(t) = serde_json::from_str::<Told>(json) {
-            desk.inputs.push_back(Input::Reboots {
-                in_a_row: t.record.as_ref().filter(|r| r.ladder).map_or(0, |r| r.reboots),
-            });
+            let in_a_row = t.record.as_ref().map_or(0, |r| r.in_a_row(&self.cmdline.slot));
+            desk.inputs.push_back(Input::Reboots { in_a_row });
+            self.facts.in_a_row = in_a_row;
+            if in_a_row >= REBOOTS_MAX {
+                // Before DATA is there, and so before anything waits for it.
+                safe::enter(t.record.as_ref().map_or("", |r| &r.why), in_a_row, desk);
+            }
             self.facts.traces = Traces {
                 record: t.record,
                 cut_short: t.cut_short,

@@ -5,6 +5,7 @@
 
 mod devices;
 mod heard;
+mod safe;
 mod state;
 mod succeed;
 
@@ -160,6 +161,7 @@ impl Machine {
     /// First steps: sockets that must not miss anything, loopback, the early modules.
     pub fn begin(&mut self, now: Millis, desk: &mut Desk) {
         self.facts.begun = now;
+        safe::begin(desk);
         self.listen();
         if let Err(e) = net::up("lo") {
             log::error(&format!("loopback: {e}"));

@@ -8,7 +8,7 @@ use wire::event::Severity;
 use wire::supervisor::Medium;
 
 use super::heard::BOOT_DISK;
-use super::{Facts, Machine};
+use super::{Facts, Machine, safe};
 use crate::boot::net;
 use crate::boot::uevents::Uevents;
 use crate::boot::{medium, work};
@@ -66,6 +66,7 @@ impl Machine {
             ..Facts::default()
         };
         m.listen();
+        safe::begin(desk);
         let serial = console::serial_devices();
         desk.start(Task::Console, move |line| console::draw(line, &serial));
         desk.boot.reason = "not known any more: PID 1 has lost its notes".into();
