@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::lab::{BOOT, Lab, SOON};
 
 /// Types on the box's keyboard.
-fn type_it(vm: &mut Vm, text: &str) {
+pub(crate) fn type_it(vm: &mut Vm, text: &str) {
     for c in text.chars() {
         let code = match c {
             ' ' => "spc".to_owned(),

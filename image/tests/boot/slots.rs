@@ -19,6 +19,16 @@ use crate::lab::{BOOT, Lab, SOON};
 
 /// The test image with a slot b that is slot a with something changed, on trial with `left` tries.
 pub(crate) fn with_slot_b(lab: &Lab, left: &str, change: impl Fn(&mut BTreeMap<String, Vec<u8>>)) -> PathBuf {
+    let trying = |env: Env| env.with("prefer", "b").with("b", "trying").with("left", left);
+    with_two_slots(lab, trying, change)
+}
+
+/// The same with another environment block.
+pub(crate) fn with_two_slots(
+    lab: &Lab,
+    block: impl Fn(Env) -> Env,
+    change: impl Fn(&mut BTreeMap<String, Vec<u8>>),
+) -> PathBuf {
     let path = lab.path().join("two-slots.img");
     let copied = std::process::Command::new("cp")
         .arg("--sparse=always")
@@ -40,8 +50,7 @@ pub(crate) fn with_slot_b(lab: &Lab, left: &str, change: impl Fn(&mut BTreeMap<S
     change(&mut slot_b);
     files.extend(slot_b.into_iter().map(|(p, b)| (format!("b/{p}"), b)));
     let env = Env::parse(&files["EFI/debian/grubenv"]).unwrap();
-    let trying = env.with("prefer", "b").with("b", "trying").with("left", left);
-    files.insert("EFI/debian/grubenv".into(), trying.bytes());
+    files.insert("EFI/debian/grubenv".into(), block(env).bytes());
     let sources = files.into_iter().map(|(p, b)| (p, Bytes::Bytes(b))).collect();
     fat32::write(&mut file, &path, BOOT_FIRST, BOOT_SECTORS, "KILN", &sources).unwrap();
     path
@@ -190,5 +199,60 @@ fn a_zeroed_environment_block_is_told_before_data_is_there_then_exactly_and_is_w
     assert_eq!(
         (block.get("prefer"), block.get("a"), block.get("b")),
         (Some("a"), Some("good"), Some("bad"))
+    );
+}
+
+#[test]
+fn from_the_dashboard_the_box_goes_back_to_its_other_system_and_from_the_console_again() {
+    let lab = Lab::new();
+    let image = with_two_slots(&lab, |env| env.with("b", "good"), |_| {});
+    let (mut vm, bench) = lab.start(machine(&lab, &image).with_keyboard());
+    assert_eq!(healthy(&bench, "bios").boot.slot, "a");
+    bench.until("both slots", SOON, || {
+        let state: wire::update::UpdateState = bench.get("/update");
+        match state.view.slots.len() {
+            2 => Ok(()),
+            n => Err(format!("{n} slots")),
+        }
+    });
+    let mark = vm.mark();
+    let answer = bench
+        .call("POST", "/update/back", Some(&serde_json::json!({})))
+        .unwrap();
+    assert_eq!(answer.status, 202);
+    vm.wait_console_after(mark, "dashboard: http", BOOT).unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let bench = Bench::login(&vm);
+    let boot = healthy(&bench, "bios").boot;
+    assert_eq!((boot.slot.as_str(), boot.why.as_str()), ("b", "preferred"));
+    assert!(boot.reason.contains("back to the system in slot B"), "{}", boot.reason);
+
+    let mark = vm.mark();
+    crate::console::type_it(&mut vm, "gGO BACK\n");
+    vm.wait_console_after(mark, "dashboard: http", BOOT).unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let boot = healthy(&Bench::login(&vm), "bios").boot;
+    assert_eq!(boot.slot, "a");
+    assert!(boot.reason.contains("asked for at the console"), "{}", boot.reason);
+}
+
+#[test]
+fn with_both_slots_bad_the_one_that_was_kept_last_is_started_and_it_is_said() {
+    let lab = Lab::new();
+    let bad = |env: Env| {
+        env.with("prefer", "a")
+            .with("a", "bad")
+            .with("b", "bad")
+            .with("kept", "b")
+    };
+    let image = with_two_slots(&lab, bad, |_| {});
+    let (vm, bench) = lab.start(machine(&lab, &image));
+    let boot = healthy(&bench, "bios").boot;
+    assert_eq!((boot.slot.as_str(), boot.why.as_str()), ("b", "all-bad"));
+    assert!(vm.console().contains("Both systems are marked bad"), "{}", vm.console());
+    let banners = bench.status().banners;
+    assert!(
+        banners.iter().any(|b| b.text.contains("marked bad; the one in slot B")),
+        "{banners:?}"
     );
 }

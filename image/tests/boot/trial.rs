@@ -10,8 +10,8 @@ use image::workspace::Workspace;
 use wire::update::{SlotState, UpdateOutcome, UpdateState};
 
 use crate::bench::Bench;
-use crate::lab::{Lab, SOON};
-use crate::slots::{machine, with_slot_b};
+use crate::lab::{BOOT, Lab, SOON};
+use crate::slots::{machine, with_slot_b, with_two_slots};
 use crate::update::{FAILS, bundle, more, restart, send, slot, slots_told, state, system};
 
 /// A program without libraries.
@@ -172,4 +172,61 @@ fn new_systems_whose_agent_never_beats_or_without_a_driver_for_their_boot_medium
             "{text}"
         );
     });
+}
+
+/// A server that is never ready.
+const SLEEPS: &str = "exec = [\"/kiln/sleeper\"]\ntype = \"notify\"\nafter = [\"data\"]\nstart_timeout_sec = 3\nstart_limit_burst = 1\ncritical = true\nuser = \"900\"\n";
+
+fn sleeps(files: &mut Files) {
+    more(
+        files.get_mut("initrd").unwrap(),
+        &[
+            ("etc/kiln/units/server.toml", Node::File(0o644, SLEEPS.into())),
+            ("kiln/sleeper", Node::File(0o755, program("for (;;) pause();"))),
+        ],
+    );
+}
+
+#[test]
+fn a_proven_system_that_restarts_itself_three_times_in_a_row_is_left_for_the_other_one() {
+    let lab = Lab::new();
+    let block = |env: image::grub::Env| env.with("prefer", "b").with("b", "good").with("kept", "b");
+    let image = with_two_slots(&lab, block, sleeps);
+    let machine = machine(&lab, &image);
+    let mut vm = machine.start(lab.path()).unwrap();
+    vm.wait_console("Safe mode: this box has restarted itself 3 times in a row", FAILS)
+        .unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let bench = Bench::login(&vm);
+    let boot = bench.status().supervisor.unwrap().boot;
+    assert_eq!(boot.slot, "a");
+    assert!(boot.reason.contains("back to the system in slot A"), "{}", boot.reason);
+    bench.until("the slot that was left", SOON, || {
+        match slot(&state(&bench), "b").state {
+            SlotState::Bad => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    let banners = bench.status().banners;
+    assert!(!banners.iter().any(|b| b.text.contains("Safe mode")), "{banners:?}");
+}
+
+#[test]
+fn a_box_without_another_system_stays_in_safe_mode_and_starts_no_agent() {
+    let lab = Lab::new();
+    let block = |env: image::grub::Env| {
+        env.with("prefer", "b")
+            .with("a", "bad")
+            .with("b", "good")
+            .with("kept", "b")
+    };
+    let image = with_two_slots(&lab, block, sleeps);
+    let machine = machine(&lab, &image);
+    let mut vm = machine.start(lab.path()).unwrap();
+    vm.wait_console("Safe mode: this box has restarted itself 3 times in a row", FAILS)
+        .unwrap();
+    let mark = vm.mark();
+    vm.wait_console_after(mark, "unit server is in quarantine", FAILS)
+        .unwrap();
+    assert!(vm.probe().unwrap().pids("kiln-agent", "").unwrap().is_empty());
 }

@@ -1,4 +1,4 @@
-//! `kiln update FILE|URL`: gives a box a new system.
+//! `kiln update FILE|URL`: gives a box a new system; `kiln update --back`: sends it back to its other one.
 //!
 //! Of a file only what the box lacks is sent: what runs there already is copied there, and what an earlier try has sent is found
 //! by the box. A connection that breaks is made again and goes on. From an address the box fetches the update itself. Either
@@ -30,8 +30,8 @@ const FETCHED_WITHIN: Duration = Duration::from_secs(4 * 3600);
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The update: a file, or the http(s):// address from which the box fetches it.
-    #[arg(value_name = "FILE|URL")]
-    from: String,
+    #[arg(value_name = "FILE|URL", required_unless_present = "back")]
+    from: Option<String>,
     #[command(flatten)]
     remote: RemoteArgs,
     /// Also when it is older than what runs.
@@ -40,6 +40,12 @@ pub struct Args {
     /// Restart the box into it, and wait until it has proven itself. Running jobs go on after the restart.
     #[arg(long)]
     reboot: bool,
+    /// Restart the box with the system in its other slot, which must have proven itself before.
+    #[arg(long, conflicts_with_all = ["from", "downgrade", "reboot"])]
+    back: bool,
+    /// With --back: also while drives are being tested; each job goes on after the restart.
+    #[arg(long, requires = "back")]
+    while_testing: bool,
 }
 
 /// `kiln update`; exit code 0: done, 1: not.
@@ -54,17 +60,20 @@ pub fn main(args: &Args) -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let is_url = args.from.starts_with("http://") || args.from.starts_with("https://");
+    let Some(from) = args.from.as_deref() else {
+        return back(&Remote::log_in(&args.remote)?, args.while_testing);
+    };
+    let is_url = from.starts_with("http://") || from.starts_with("https://");
     // What can be known without the box is told before a password is asked for.
     let file = if is_url {
         None
     } else {
-        Some(Bundle::open(Path::new(&args.from))?)
+        Some(Bundle::open(Path::new(from))?)
     };
     let remote = Remote::log_in(&args.remote)?;
     let written = match &file {
         Some(bundle) => bundle.send(&remote, args.downgrade)?,
-        None => fetch(&remote, &args.from, args.downgrade)?,
+        None => fetch(&remote, from, args.downgrade)?,
     };
     result!("version {} is written to slot {}", written.version, written.slot);
     if !args.reboot {
@@ -73,6 +82,14 @@ fn run(args: &Args) -> Result<()> {
     }
     remote.json(Method::POST, "/api/v1/update/reboot", &Value::Null)?;
     kept(&remote, &written)
+}
+
+/// Sends the box back to its other system.
+fn back(remote: &Remote, while_testing: bool) -> Result<()> {
+    let body = json!({ "while_testing": while_testing });
+    remote.json(Method::POST, "/api/v1/update/back", &body)?;
+    result!("the box restarts with its other system");
+    Ok(())
 }
 
 /// A bundle in a file.

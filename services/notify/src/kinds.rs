@@ -230,6 +230,7 @@ const TITLES: &[(&str, &str)] = &[
     ("agent.gate_key_changed", "Gate key has changed"),
     ("agent.restored", "Burn-in agent was restored"),
     ("agent.said", "Burn-in agent tells something"),
+    ("box.back", "Box goes back to its other system"),
     ("box.backed_up", "Backup was taken"),
     ("box.booted", "Box has started"),
     ("box.claimed", "Box was claimed"),

@@ -30,6 +30,12 @@ pub enum Request {
     Reset {},
     /// Start the writer of updates; it listens on [`crate::update::UPDATE_SOCKET`] then. The server's user and root may ask.
     Update {},
+    /// Back to the system in the other slot, which must have proven itself: the next start takes it, and the box restarts. The
+    /// server's user and root may ask.
+    Back {
+        /// Who asks, in a few words: part of what is written down as the reason.
+        why: String,
+    },
     /// An orderly reboot, with its reason in a few words. The server's user and root may ask.
     Reboot {
         /// What is written down as the reason.

@@ -25,6 +25,8 @@ pub(super) enum Wish {
     Bundle,
     /// A new claim code: get in without a password.
     Recover,
+    /// Back to the system in the other slot.
+    Back,
     /// Factory reset.
     Reset,
 }
@@ -83,6 +85,10 @@ const RECOVER: Asked = Asked {
     wish: Wish::Recover,
     word: "RECOVER",
 };
+const BACK: Asked = Asked {
+    wish: Wish::Back,
+    word: "GO BACK",
+};
 const RESET: Asked = Asked {
     wish: Wish::Reset,
     word: "ERASE ALL",
@@ -126,6 +132,7 @@ impl Keys {
             b'3' => return Some(Wish::Show(Page::Log)),
             b'b' => return Some(Wish::Bundle),
             b'c' => self.asked = Some(RECOVER),
+            b'g' => self.asked = Some(BACK),
             b'r' => self.asked = Some(RESET),
             _ => {}
         }
@@ -135,10 +142,13 @@ impl Keys {
     /// What is asked at the moment, with what was typed so far.
     pub(super) fn prompt(&self) -> Option<String> {
         let asked = self.asked?;
-        let what = if asked.wish == Wish::Reset {
-            "Factory reset: history, settings and owner of this box are erased."
-        } else {
-            "Lost password: a new claim code is shown here; history and settings stay."
+        let what = match asked.wish {
+            Wish::Reset => "Factory reset: history, settings and owner of this box are erased.",
+            Wish::Back => {
+                "Back to the other system: the box restarts with it, if it has proven itself; history and settings stay."
+            }
+            Wish::Recover => "Lost password: a new claim code is shown here; history and settings stay.",
+            Wish::Show(_) | Wish::Bundle => "",
         };
         Some(format!(
             "{what} Type {} and Enter, or Escape: {}",
@@ -168,8 +178,13 @@ mod tests {
         let mut k = Keys::default();
         assert_eq!(type_it(&mut k, "rERASE ALL\r"), [Wish::Reset]);
         assert_eq!(type_it(&mut k, "cRECOVEX\x7fR\r"), [Wish::Recover]);
+        assert_eq!(type_it(&mut k, "gGO BACK\r"), [Wish::Back]);
         assert_eq!(k, Keys::default());
         for wrong in [
+            "g\r",
+            "ggo back\r",
+            "gERASE ALL\r",
+            "rGO BACK\r",
             "r\r",
             "rerase all\r",
             "rRECOVER\r",

@@ -32,7 +32,10 @@ const ROWS: usize = 18;
 /// How often a page that is not the status is drawn anew: three seconds.
 const REFRESH: Timespec = Timespec { tv_sec: 3, tv_nsec: 0 };
 /// What can be typed.
-const HELP: &str = "1 status  2 network  3 log  b debug bundle  c lost password  r factory reset";
+const HELP: [&str; 2] = [
+    "1 status  2 network  3 log  b debug bundle",
+    "c lost password  g other system  r factory reset",
+];
 
 /// All that the console shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,8 +122,8 @@ impl Terminal {
             Page::Network => pages::network(),
             Page::Log => pages::log(ROWS, COLUMNS),
         };
-        let foot = self.keys.prompt().unwrap_or_else(|| HELP.into());
-        for l in wrapped(&foot) {
+        let help = || HELP.map(str::to_owned).to_vec();
+        for l in self.keys.prompt().map_or_else(help, |p| wrapped(&p)) {
             text.push_str(&format!("\n  {l}"));
         }
         let text: Vec<String> = text.lines().map(|l| Printable(l).to_string()).collect();
@@ -199,6 +202,7 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
                     Wish::Show(page) => terminals[t].page = page,
                     Wish::Bundle => line.say("bundle"),
                     Wish::Recover => line.say("recover"),
+                    Wish::Back => line.say("back"),
                     Wish::Reset => line.say("reset"),
                 }
             }

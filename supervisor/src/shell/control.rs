@@ -59,6 +59,8 @@ pub enum Wish {
     Reset(Option<u32>),
     /// Start the writer of updates; from a process of this user.
     Update(Option<u32>),
+    /// Go back to the system in the other slot, for this reason; from a process of this user.
+    Back { why: String, uid: Option<u32> },
     /// Reboot or power off in order, for this reason; from a process of this user.
     End {
         ending: Ending,
@@ -215,6 +217,7 @@ impl Client {
                 }
                 Ok(Request::Reset {}) => wishes.push(Wish::Reset(self.uid)),
                 Ok(Request::Update {}) => wishes.push(Wish::Update(self.uid)),
+                Ok(Request::Back { why }) => wishes.push(Wish::Back { why, uid: self.uid }),
                 Ok(Request::Reboot { why }) => wishes.push(self.end(Ending::Reboot, why)),
                 Ok(Request::PowerOff { why }) => wishes.push(self.end(Ending::PowerOff, why)),
                 Ok(Request::Proof { missing }) => wishes.push(Wish::Proof { missing, uid: self.uid }),

@@ -48,6 +48,8 @@ pub struct Desk {
     pub update: crate::update::Facts,
     /// Who has asked for a factory reset; taken in the same turn.
     pub reset: Option<String>,
+    /// Why the box is to go back to the system in the other slot, in words; taken as soon as nobody writes to the boot partition.
+    pub back: Option<String>,
 }
 
 impl Desk {
@@ -115,6 +117,7 @@ impl Desk {
             recovery: s.recovery,
             update: s.update,
             reset: None,
+            back: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //!
 //! | part | what |
 //! |---|---|
+//! | `back` | back to the other slot: by a person, or by the ladder |
 //! | `block` | what is told of an environment block that cannot be read |
 //! | `partition` | the boot partition's bytes, past the cache, exclusively |
 //! | `slots` | both slots and the environment block, and its one-sector changes |
@@ -16,6 +17,7 @@
 //!
 //! Writing survives a cut at any moment: `played/cuts` cuts it at every write, with any unflushed sectors lost, and resumes.
 
+mod back;
 pub(crate) mod block;
 mod floor;
 mod notes;
@@ -59,6 +61,9 @@ pub struct Facts {
     /// The block that was damaged at this start has been written anew.
     #[serde(default)]
     healed: bool,
+    /// What the way back to the other slot has come to.
+    #[serde(default)]
+    back: back::Back,
     /// Why the boot partition could not be looked at.
     #[serde(default)]
     trouble: Option<String>,

@@ -8,6 +8,7 @@ use bundle::env::Env;
 use wire::Time;
 use wire::update::{LastUpdate, SlotState, UpdateOutcome};
 
+use super::back::Order;
 use super::floor;
 use super::notes::{self, TrialNote};
 use super::partition::Medium;
@@ -222,6 +223,46 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
         heal: false,
         last: notes::last(dir),
     })
+}
+
+/// Makes the other slot, which has proven itself, the one that the next start takes. Says why the box restarts.
+///
+/// # Errors
+/// It is no such slot, or the boot partition cannot be read or written; nothing has changed then.
+pub fn back(medium: &mut impl Medium, dir: &Path, start: &Start, order: &Order) -> Result<String, String> {
+    let mut slots = Slots::read(medium)?;
+    let (this, other) = (start.slot.as_str(), other(&start.slot));
+    let name = other.to_uppercase();
+    if slots.state(other) != SlotState::Good {
+        return Err(format!("there is no system in slot {name} that has proven itself"));
+    }
+    let on_trial = slots.state(this) == SlotState::Trying;
+    let mut env = slots
+        .env
+        .clone()?
+        .with("prefer", other)
+        .with("left", "0")
+        .with("once", "");
+    if order.bad || on_trial {
+        env = env.with(this, "bad");
+    }
+    slots.set(medium, env)?;
+    let version = |slot: &str| slots.version(slot).map(|v| format!(" ({v})")).unwrap_or_default();
+    let why = format!("back to the system in slot {name}{}, {}", version(other), order.why);
+    if order.bad || on_trial {
+        noted(notes::set_last(
+            dir,
+            &LastUpdate {
+                at: start.now,
+                version: slots.version(this).map(str::to_owned),
+                slot: this.to_owned(),
+                outcome: UpdateOutcome::FellBack,
+                text: format!("slot {}{} was left: {why}", this.to_uppercase(), version(this)),
+            },
+        ));
+        noted(notes::set_trial(dir, None));
+    }
+    Ok(why)
 }
 
 /// Whether what went into a slot last did not come to its end or did not prove itself: a block that is made anew must not say

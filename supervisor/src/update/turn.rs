@@ -7,6 +7,7 @@ use wire::event::Severity;
 use wire::supervisor::{Medium, Status};
 use wire::update::{LastUpdate, SlotView, UpdateOutcome, Writing};
 
+use super::back::Back;
 use super::settle::{self, Settled, Start};
 use super::slots::Slots;
 use super::trial::{self, Trial, Verdict};
@@ -32,6 +33,8 @@ pub struct Known {
     pub traces: Traces,
     /// GRUB could not read its environment block.
     pub unread: bool,
+    /// Reboots by the ladder in a row of the slot that runs.
+    pub in_a_row: u32,
     /// The running slot is on trial, and could not use the medium that GRUB loaded it from.
     pub lost: bool,
 }
@@ -84,6 +87,7 @@ impl Facts {
                 }
                 self.trouble = None;
             }
+            "back" | "noback" => self.back.heard(word, rest),
             "failed" => {
                 log::warn(&format!("the boot partition: {rest}"));
                 self.trouble = Some(rest.to_owned());
@@ -113,15 +117,26 @@ impl Facts {
     pub fn turn(now: Millis, desk: &mut Desk, paths: &Paths, status: &Status, known: Option<&Known>) {
         match desk.update.view.last.clone() {
             Some(last) if last.outcome == UpdateOutcome::FellBack => {
-                desk.banner(
-                    "update",
-                    Severity::Warning,
-                    format!("The update failed: {}.", last.text),
-                );
+                desk.banner("update", Severity::Warning, sentence(&last.text));
             }
             _ => desk.unbanner("update"),
         }
         block::tell(desk, known.is_some_and(|k| k.unread));
+        if let Some(order) = Back::turn(desk, known.map_or(0, |k| k.in_a_row)) {
+            let (here, start) = (here(desk, paths, known), start(desk, known));
+            desk.start(Task::Slots, move |line| {
+                let done = here
+                    .open()
+                    .and_then(|mut p| settle::back(&mut p, &here.notes(), &start, &order));
+                match &done {
+                    Ok(text) => line.say(&format!("back {text}")),
+                    Err(why) => line.say(&format!("noback {why}")),
+                }
+                // Not done is an answer, too: nobody looks again because of it.
+                0
+            });
+            return;
+        }
         if desk.boot.medium != Medium::Disk
             && let Some(why) = trial::lost(now, known.is_some_and(|k| k.lost))
             && !desk
@@ -176,6 +191,13 @@ impl Facts {
         }
         desk.update.trial = Some(trial);
     }
+}
+
+/// As a sentence: a text of a note begins with a small letter and has no full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", chars.as_str())
 }
 
 fn here(desk: &Desk, paths: &Paths, known: Option<&Known>) -> Here {

@@ -270,7 +270,8 @@ pub async fn restore(
     Ok(StatusCode::ACCEPTED)
 }
 
-fn nothing_runs(app: &App) -> Result<(), Refusal> {
+/// Refuses while a drive is being tested.
+pub(super) fn nothing_runs(app: &App) -> Result<(), Refusal> {
     let running = app.hub(|hub| hub.jobs().filter(|job| !job.state.is_over()).count());
     if running == 0 {
         return Ok(());

@@ -105,6 +105,7 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(update::chunk))
         .routes(routes!(update::finish))
         .routes(routes!(update::reboot))
+        .routes(routes!(update::back))
         .routes(routes!(view::log))
         .routes(routes!(view::events))
         .routes(routes!(sse::stream))

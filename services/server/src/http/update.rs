@@ -13,15 +13,16 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use wire::event::Severity;
 use wire::supervisor::Request as Order;
-use wire::update::{Answer, HEAD_MAX, UpdateFetch, UpdateNeeds, UpdateState, UpdateWritten};
+use wire::update::{Answer, HEAD_MAX, SlotState, UpdateFetch, UpdateNeeds, UpdateState, UpdateView, UpdateWritten};
 
 use super::Refusal;
 use super::act::act;
 use super::body::{Json, read};
 use super::doc::{Body, LoggedIn, Stored};
+use super::life::nothing_runs;
 use super::person::Person;
 use crate::app::App;
 use crate::auth::secret;
@@ -231,4 +232,61 @@ pub async fn reboot(State(app): State<Arc<App>>, person: Person) -> Result<Statu
         .await
         .map_err(|_| Refusal::new("no-supervisor", 503, "The box's supervisor is away"))?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Body of [`back`].
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct GoBack {
+    /// Also while drives are being tested: each job writes down where it is and goes on after the restart.
+    #[serde(default)]
+    while_testing: bool,
+}
+
+/// Restarts the box with the system in its other slot, which must have proven itself before. The one that runs now stays where
+/// it is, unless it is on trial: then it is not tried again.
+#[utoipa::path(post, path = "/update/back", operation_id = "update_back", tag = "box", request_body = GoBack,
+    responses((status = 202, description = "It restarts with its other system"), LoggedIn, Body, Stored,
+        (status = 409, description = "`no-way-back`: the other slot is empty, bad or on trial, or an update is being written; `jobs-running`: say `while_testing` if they shall go on after the restart", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`no-supervisor`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn back(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Json(form): Json<GoBack>,
+) -> Result<StatusCode, Refusal> {
+    let state = app.update_state()?;
+    let slot = way_back(&state.view)
+        .map_err(|why| Refusal::new("no-way-back", 409, "The box cannot go back to its other system").with(why))?;
+    if !form.while_testing {
+        nothing_runs(&app)?;
+    }
+    let event = act(
+        "box.back",
+        Severity::Warning,
+        format!("{} sent the box back to the system in slot {slot}", person.name),
+        json!({ "slot": slot, "while_testing": form.while_testing }),
+    );
+    app.record_act(event, &person.name).await?;
+    let why = format!("asked for by {}", person.name);
+    app.life
+        .orders
+        .send(Order::Back { why })
+        .await
+        .map_err(|_| Refusal::new("no-supervisor", 503, "The box's supervisor is away"))?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Name of the slot that the box may go back to, or why there is none. PID 1 judges again, by what stands on the medium.
+fn way_back(view: &UpdateView) -> Result<String, String> {
+    let other = view.slots.iter().find(|slot| !slot.running);
+    let other = other.ok_or("its slots are not known yet, or it was not started from a medium of its own")?;
+    let name = other.name.to_uppercase();
+    match other.state {
+        _ if view.writing.is_some() => Err(format!("an update is being written to slot {name}")),
+        SlotState::Good => Ok(name),
+        SlotState::Trying => Err(format!(
+            "the system in slot {name} has yet to prove itself: restart the box to try it"
+        )),
+        SlotState::Bad => Err(format!("the system in slot {name} has failed, or is not whole")),
+        SlotState::Empty => Err(format!("there is no system in slot {name}")),
+    }
 }

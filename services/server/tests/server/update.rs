@@ -155,7 +155,7 @@ async fn converse(stream: UnixStream, kept: &Kept, leaves_after: &AtomicUsize) -
 }
 
 /// PID 1: says what the slots are, and keeps what it is asked.
-async fn supervisor(path: std::path::PathBuf, asked: Arc<Mutex<Vec<Value>>>) {
+async fn supervisor(path: std::path::PathBuf, other: SlotState, asked: Arc<Mutex<Vec<Value>>>) {
     let listener = UnixListener::bind(path).unwrap();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
@@ -169,7 +169,7 @@ async fn supervisor(path: std::path::PathBuf, asked: Arc<Mutex<Vec<Value>>>) {
             tries_left: 0,
         };
         let update = UpdateView {
-            slots: vec![slot("a", SlotState::Good), slot("b", SlotState::Bad)],
+            slots: vec![slot("a", SlotState::Good), slot("b", other)],
             ..UpdateView::default()
         };
         let status = json!({ "host": "kiln", "addresses": [], "units": [], "banners": [], "update": update,
@@ -201,12 +201,17 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::beside(SlotState::Bad).await
+    }
+
+    /// One whose other slot is in this state.
+    async fn beside(other: SlotState) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let (kept, asked) = (Kept::default(), Arc::<Mutex<Vec<Value>>>::default());
         let leaves_after = Arc::new(AtomicUsize::new(usize::MAX));
         tokio::spawn(writer(at("update.sock"), kept.clone(), Arc::clone(&leaves_after)));
-        tokio::spawn(supervisor(at("control.sock"), Arc::clone(&asked)));
+        tokio::spawn(supervisor(at("control.sock"), other, Arc::clone(&asked)));
         let box_ = Box_::claimed().await;
         tokio::spawn(server::control::run(Arc::clone(&box_.app), at("control.sock")));
         let mut admin = box_.admin().await;
@@ -497,6 +502,7 @@ async fn without_a_supervisor_there_is_nothing_to_update_and_nobody_else_may() {
         (Method::PUT, "/chunks/0"),
         (Method::POST, "/finish"),
         (Method::POST, "/reboot"),
+        (Method::POST, "/back"),
     ] {
         let answer = stranger.raw(method, &format!("/api/v1/update{path}"), None).await;
         assert_eq!(answer.problem(), "not-logged-in", "{path}");
@@ -528,4 +534,34 @@ async fn the_box_is_switched_off_by_its_name_and_not_under_a_job_unless_that_is_
     let answer = bench.admin.post("/api/v1/power-off", &off("kiln", true)).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     bench.ordered("power_off").await;
+}
+
+#[tokio::test]
+async fn the_box_goes_back_to_a_system_that_has_proven_itself_and_to_no_other() {
+    for (other, why) in [
+        (SlotState::Bad, "has failed"),
+        (SlotState::Empty, "no system in slot B"),
+        (SlotState::Trying, "yet to prove itself"),
+    ] {
+        let mut bench = Bench::beside(other).await;
+        let answer = bench.admin.post("/api/v1/update/back", &json!({})).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (409, "no-way-back"));
+        assert!(answer.text.contains(why), "{}", answer.text);
+        assert!(!bench.asked.lock().unwrap().iter().any(|r| r.get("back").is_some()));
+    }
+    let mut bench = Bench::beside(SlotState::Good).await;
+    let agent = crate::agent::Agent::connect(&bench._box).await;
+    let mut job = crate::certificate::finished(7);
+    (job.state, job.ended) = (wire::job::JobState::Running, None);
+    let mut stream = bench.admin.events("/api/v1/stream").await;
+    agent.sender.send(&wire::Frame::Job(Box::new(job))).await.unwrap();
+    stream.named("job").await;
+    let answer = bench.admin.post("/api/v1/update/back", &json!({})).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "jobs-running"));
+    let answer = bench
+        .admin
+        .post("/api/v1/update/back", &json!({ "while_testing": true }))
+        .await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    bench.ordered("back").await;
 }

@@ -59,6 +59,7 @@ impl Machine {
                 log::warn("a person at the console asks for a new claim code");
             }
             (Task::Console, "reset") => desk.reset = Some("asked for at the console".into()),
+            (Task::Console, "back") => desk.back = Some("asked for at the console".into()),
             (Task::Console, "bundle") if !desk.runs(Task::Bundle) => {
                 let part = self.cmdline.part.clone();
                 let secrets: Vec<String> = desk.env.iter().map(|(_, v)| v.clone()).collect();
@@ -257,12 +258,12 @@ impl Machine {
             Task::Early
             | Task::Medium
             | Task::Hotplug
+            | Task::Network
             | Task::Farewell
             | Task::Faults
             | Task::Bundle
             | Task::Update
             | Task::Slots => {}
-            | Task::Network
         }
     }
 }

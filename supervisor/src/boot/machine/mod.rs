@@ -86,7 +86,6 @@ pub struct Facts {
     /// Memory holds all that was on the medium when it left.
     #[serde(default)]
     whole: bool,
-    /// The last writes have begun: no helper is started any more.
     /// Reboots by the ladder in a row of the slot that runs.
     #[serde(default)]
     in_a_row: u32,
@@ -96,6 +95,7 @@ pub struct Facts {
     /// Whether interfaces that `kiln.toml` sets were looked for: at the latest when a slow adapter is there.
     #[serde(default)]
     interfaces_looked: bool,
+    /// The last writes have begun: no helper is started any more.
     #[serde(default)]
     ending: bool,
 }
@@ -132,10 +132,10 @@ impl Machine {
         if sysctl::never_before(board.built) {
             log::warn("the clock stood before the day this system was made, and was put to that day");
         }
-        if cmdline.unread {
         if cmdline.why == "all-bad" {
             block::all_bad(&cmdline.slot, desk);
         }
+        if cmdline.unread {
             // DATA, and the block itself, are read much later, if ever.
             block::unread(&cmdline.slot, desk);
         }
@@ -184,12 +184,12 @@ impl Machine {
     /// Looks at everything that has changed and starts what is due.
     pub fn turn(&mut self, now: Millis, desk: &mut Desk) {
         self.read_uevents(now, desk);
+        self.look_at_interfaces(now, desk);
         if self.addresses.as_ref().is_none_or(net::Watch::changed)
             || (desk.addresses.is_empty() && now.saturating_sub(self.facts.begun) < 5_000)
         {
             let found = net::addresses();
             if found.is_empty() == desk.addresses.is_empty() && found == desk.addresses {
-        self.look_at_interfaces(now, desk);
                 // Nothing new.
             } else {
                 desk.inputs.push_back(Input::Milestone {
@@ -241,6 +241,7 @@ impl Machine {
             part: self.cmdline.part.clone(),
             left: self.cmdline.left.clone(),
             unread: self.cmdline.unread,
+            in_a_row: self.facts.in_a_row,
             lost: self.facts.data_settled && !self.facts.was_on_disk && self.cmdline.on_trial(),
             traces: self.facts.traces.clone(),
         }

@@ -40,6 +40,9 @@ impl Shell {
                     self.desk.reset = Some("asked for in the dashboard".into())
                 }
                 Wish::Update(uid) if self.is_servers(uid, "update the box") => self.start_writer(),
+                Wish::Back { why, uid } if self.is_servers(uid, "go back to the other system") => {
+                    self.desk.back = Some(why.chars().filter(|c| !c.is_control()).take(100).collect());
+                }
                 Wish::End { ending, why, uid } if self.is_servers(uid, "reboot the box or switch it off") => {
                     let why = why.chars().filter(|c| !c.is_control()).take(200).collect();
                     self.desk.inputs.push_back(Input::Shutdown { ending, why });
@@ -48,7 +51,12 @@ impl Shell {
                     let missing = missing.map(|m| m.chars().filter(|c| !c.is_control()).take(200).collect());
                     self.desk.update.proof(now, missing);
                 }
-                Wish::Screen { .. } | Wish::Reset(_) | Wish::Update(_) | Wish::End { .. } | Wish::Proof { .. } => {}
+                Wish::Screen { .. }
+                | Wish::Reset(_)
+                | Wish::Update(_)
+                | Wish::Back { .. }
+                | Wish::End { .. }
+                | Wish::Proof { .. } => {}
                 Wish::Replace => self.replace = true,
             }
         }

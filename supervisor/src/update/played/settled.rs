@@ -2,6 +2,7 @@
 
 use wire::update::{LastUpdate, SlotState, UpdateOutcome};
 
+use super::super::back::Order;
 use super::super::notes::{self, TrialNote};
 use super::super::partition::Medium;
 use super::super::settle::{self, Start};
@@ -203,4 +204,52 @@ fn a_block_that_is_made_anew_does_not_vouch_for_a_system_that_had_failed() {
     settle::keep(&mut disk, dir.path(), &this).unwrap();
     let slots = Slots::read(&disk).unwrap();
     assert_eq!((slots.variable("a"), slots.variable("b")), ("good", "bad"));
+}
+
+#[test]
+fn the_way_back_is_one_sector_and_leads_only_to_what_has_proven_itself() {
+    let order = |bad| Order {
+        why: "asked for by ada".into(),
+        bad,
+    };
+    let this = start("a", "preferred", "0", Traces::default());
+    for (bad, word) in [(false, "good"), (true, "bad")] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = Disk::new(&partition(true, &env("good")));
+        let why = settle::back(&mut disk, dir.path(), &this, &order(bad)).unwrap();
+        assert_eq!(why, "back to the system in slot B (9.0), asked for by ada");
+        let slots = Slots::read(&disk).unwrap();
+        assert_eq!(
+            (slots.variable("prefer"), slots.variable("a"), slots.variable("b")),
+            ("b", word, "good")
+        );
+        // The next start says nothing of an update, unless the ladder has left a system.
+        let next = start("b", "preferred", "0", ended("a", &why));
+        let s = settle::settle(&mut disk, dir.path(), &next).unwrap();
+        assert_eq!((s.on_trial, s.last.is_some()), (false, bad));
+        if let Some(last) = s.last {
+            assert_eq!(last.outcome, UpdateOutcome::FellBack);
+            assert!(last.text.starts_with("slot A (1.0) was left: back to"), "{}", last.text);
+        }
+    }
+    for (other, with_b) in [("bad", true), ("trying", true), ("good", false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = Disk::new(&partition(with_b, &env(other)));
+        let acts = disk.acts;
+        let refused = settle::back(&mut disk, dir.path(), &this, &order(true)).unwrap_err();
+        assert!(refused.contains("slot B"), "{refused}");
+        assert_eq!(disk.acts, acts, "nothing is written");
+    }
+    // A system on trial that a person leaves has not proven itself, and is not tried again.
+    let dir = tempfile::tempdir().unwrap();
+    let mut disk = Disk::new(&partition(true, &env("trying").with("prefer", "b")));
+    settle::back(
+        &mut disk,
+        dir.path(),
+        &start("b", "preferred", "2", Traces::default()),
+        &order(false),
+    )
+    .unwrap();
+    let slots = Slots::read(&disk).unwrap();
+    assert_eq!((slots.variable("prefer"), slots.variable("b")), ("a", "bad"));
 }
