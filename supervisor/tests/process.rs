@@ -246,8 +246,9 @@ fn a_unit_has_as_many_descriptors_as_its_file_says_and_not_the_supervisors() {
         )
     };
     let mut init = Init::start(&[("a", &script("a", "limit_nofile = 777")), ("b", &script("b", ""))]);
-    init.wait_state("a", UnitState::Done);
-    init.wait_state("b", UnitState::Done);
+    init.wait("both done", |s| {
+        s.units.len() == 2 && s.units.iter().all(|u| u.state == UnitState::Done)
+    });
     let told = |n: &str| std::fs::read_to_string(init.path(n)).unwrap();
     assert_eq!(told("a"), "777\n777\n");
     let (_, most) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
