@@ -165,6 +165,31 @@ export async function looks(browser, width, scheme, count) {
       await page.getByRole("heading", { name: "Waiting for the burn-in agent" }).waitFor();
     });
 
+    await test("the way back to the other system: asked twice, told to the box with what becomes of the drives under test", async () => {
+      box.state = new Played().state;
+      box.instead.set("POST /api/v1/update/back", () => null);
+      await at("/settings/update");
+      await page.getByRole("button", { name: "Go back to it…" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByText("version 0.0.9 in slot A").waitFor();
+      const restart = dialog.getByRole("button", { name: "Restart with it" });
+      assert("not while drives are tested and nobody agreed", await restart.isDisabled());
+      await inspect(page, `back-${width}`);
+      await dialog.getByText("Also while drives are being tested").click();
+      const [sent] = await Promise.all([page.waitForRequest((request) => request.url().endsWith("/api/v1/update/back")), restart.click()]);
+      assert(`told: ${sent.method()} ${sent.postData()}`, sent.method() === "POST" && JSON.parse(sent.postData()).while_testing === true);
+      await page.getByText("The box restarts with version 0.0.9 in slot A.").waitFor();
+      box.instead.set("POST /api/v1/update/back", 409);
+      await page.getByRole("button", { name: "Go back to it…" }).click();
+      await dialog.getByText("Also while drives are being tested").click();
+      await restart.click();
+      await page.getByText("The box answered 409").waitFor();
+      box.instead.clear();
+      // With a system beside it that must not be started there is no such way.
+      box.state.update.view.slots[0].state = "bad";
+      await page.getByText("The other system").waitFor({ state: "hidden" });
+    });
+
     await test("fingers: nothing that one presses is smaller than 44 px, or 24 in a line of text", async () => {
       await context.close();
       box.state = new Played().state;

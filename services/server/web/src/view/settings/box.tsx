@@ -5,12 +5,12 @@ import type { BoxView } from "@wire";
 import "../../style/addon.css";
 import { Snippet } from "../../addon/snippet";
 import { call } from "../../api";
-import { ago, bytes, duration, plural, stamp } from "../../format";
+import { ago, bytes, duration, stamp } from "../../format";
 import { known, now } from "../../state/app";
-import { isOver } from "../../state/store";
 import { Dialog, Panel, Shape } from "../bits";
 import { Banners, systemWords, Units, unwell } from "../box";
 import { Field, file, save, useDeed } from "./deed";
+import { jobWords, running } from "./running";
 
 /** How far two clocks may be apart before it is worth a word, in milliseconds. */
 const APART_MS = 5_000;
@@ -97,18 +97,12 @@ function Set({ box }: { box: BoxView }) {
   );
 }
 
-/** What becomes of the jobs when the box goes down. */
-function jobWords(running: number): string {
-  if (running === 0) return "Nothing is under way.";
-  return `${plural(running, "job")} under way ${running === 1 ? "writes" : "write"} a checkpoint first and ${running === 1 ? "goes" : "go"} on by ${running === 1 ? "itself" : "themselves"} after the next start.`;
-}
-
 function Power({ name }: { name: string }) {
   const asking = useSignal<"restart" | "off" | null>(null);
   const typed = useSignal("");
   const agreed = useSignal(false);
   const { busy, run, note } = useDeed();
-  const running = [...known.value.jobs.values()].filter((job) => !isOver(job)).length;
+  const jobs = running();
   const ask = (what: "restart" | "off" | null) => {
     typed.value = "";
     agreed.value = false;
@@ -118,9 +112,9 @@ function Power({ name }: { name: string }) {
     ask(null);
     void run(work);
   };
-  const ready = typed.value.trim() === name && (running === 0 || agreed.value);
+  const ready = typed.value.trim() === name && (jobs === 0 || agreed.value);
   const off = () => act(async () => {
-    await call("POST", "/power-off", { confirm: name, while_testing: running > 0 });
+    await call("POST", "/power-off", { confirm: name, while_testing: jobs > 0 });
     return "The box switches itself off.";
   });
   return (
@@ -132,7 +126,7 @@ function Power({ name }: { name: string }) {
       </div>
       {asking.value === "restart" && (
         <Dialog title="Restart the box?" onClose={() => ask(null)}>
-          <p>{jobWords(running)} This page comes back by itself.</p>
+          <p>{jobWords(jobs)} This page comes back by itself.</p>
           <div class="do">
             <button class="btn prime" type="button" onClick={() => act(async () => { await call("POST", "/update/reboot"); return "The box restarts."; })}>Restart it</button>
             <button class="btn" type="button" onClick={() => ask(null)}>Leave it on</button>
@@ -142,9 +136,9 @@ function Power({ name }: { name: string }) {
       {asking.value === "off" && (
         <Dialog title="Switch the box off?" onClose={() => ask(null)}>
           <form onSubmit={(event) => { event.preventDefault(); if (ready) off(); }}>
-            <p>{jobWords(running)} Nobody switches it on again from here: somebody has to stand before it.</p>
+            <p>{jobWords(jobs)} Nobody switches it on again from here: somebody has to stand before it.</p>
             <Field id="off-nm" label={`Type the box’s name: ${name}`} open value={typed} />
-            {running > 0 && <label class="check"><input type="checkbox" checked={agreed.value} onChange={(event) => (agreed.value = event.currentTarget.checked)} /><span><b>Also while drives are being tested</b><span>They stand still until the box is on again.</span></span></label>}
+            {jobs > 0 && <label class="check"><input type="checkbox" checked={agreed.value} onChange={(event) => (agreed.value = event.currentTarget.checked)} /><span><b>Also while drives are being tested</b><span>They stand still until the box is on again.</span></span></label>}
             <div class="do">
               <button class="btn danger" type="submit" disabled={!ready}>Switch it off</button>
               <button class="btn" type="button" onClick={() => ask(null)}>Leave it on</button>

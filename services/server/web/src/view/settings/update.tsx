@@ -13,6 +13,7 @@ import { asProblem, call, readProblem, Refusal, unreachable } from "../../api";
 import { bytes, clock } from "../../format";
 import { now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../bits";
+import { Back, wayBack } from "./back";
 import { useDeed } from "./deed";
 
 /** Between two looks, in milliseconds. */
@@ -173,6 +174,7 @@ export default function Page() {
   const download = known?.download ?? null;
   const next = known?.view.slots.find((slot) => slot.next && !slot.running);
   const busy = sending.value !== null || download?.running === true;
+  const other = known && !busy ? wayBack(known.view) : null;
   return (
     <>
       <ProblemNote problem={asked.value} />
@@ -205,6 +207,7 @@ export default function Page() {
           {note}
         </Panel>
       )}
+      {other && <Back slot={other} onAsked={() => void look()} />}
     </>
   );
 }

@@ -1,0 +1,15 @@
+/** What becomes of running jobs when the box goes down. */
+import { plural } from "../../format";
+import { known } from "../../state/app";
+import { isOver } from "../../state/store";
+
+/** How many jobs are under way. */
+export function running(): number {
+  return [...known.value.jobs.values()].filter((job) => !isOver(job)).length;
+}
+
+/** What a person should know of them before the box goes down. */
+export function jobWords(jobs: number): string {
+  if (jobs === 0) return "Nothing is under way.";
+  return `${plural(jobs, "job")} under way ${jobs === 1 ? "writes" : "write"} a checkpoint first and ${jobs === 1 ? "goes" : "go"} on by ${jobs === 1 ? "itself" : "themselves"} after the next start.`;
+}
