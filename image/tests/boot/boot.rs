@@ -11,6 +11,11 @@ use crate::lab::{Lab, SOON};
 
 /// What every healthy box shows a minute after power-on; what its supervisor says.
 pub(crate) fn healthy(bench: &Bench, via: &str) -> Status {
+    healthy_in("a", bench, via)
+}
+
+/// The same of a box that was started from this slot.
+pub(crate) fn healthy_in(slot: &str, bench: &Bench, via: &str) -> Status {
     let status = bench.until("a healthy supervisor", SOON, || {
         let view = bench.status();
         let text = format!("{view:#?}");
@@ -25,7 +30,7 @@ pub(crate) fn healthy(bench: &Bench, via: &str) -> Status {
         if settled { Ok(supervisor) } else { Err(text) }
     });
     assert_eq!(status.boot.via, via, "{status:#?}");
-    assert_eq!(status.boot.slot, "a", "{status:#?}");
+    assert_eq!(status.boot.slot, slot, "{status:#?}");
     assert!(!status.addresses.is_empty(), "{status:#?}");
     status
 }
