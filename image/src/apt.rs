@@ -84,6 +84,10 @@ impl Apt {
     pub fn update(&mut self) -> Result<()> {
         if !self.updated {
             eprintln!("fetching package lists");
+            // Two builds share this state, and apt-get gives up at once where another one has its lists.
+            let path = self.dir.join("updating");
+            let updating = std::fs::File::create(&path).at("making", path.clone())?;
+            updating.lock().at("waiting for", path)?;
             exec::run(self.command("apt-get").arg("-q").arg("update"))?;
             self.updated = true;
         }
