@@ -32,12 +32,8 @@ const PROGRAMS: [&str; 8] = [
     "usr/bin/systemctl",
 ];
 /// Our programs.
-const OURS: [(&str, &str); 4] = [
-    ("server", "kiln-server"),
-    ("agent", "kiln-agent"),
-    ("probe", "kiln-probe"),
-    ("probe", "kiln-racer"),
-];
+/// Put beside the image's programs.
+const TESTS: [(&str, &str); 2] = [("probe", "kiln-probe"), ("probe", "kiln-racer")];
 const UNITS: [(&str, &str); 6] = [
     ("kiln-server.service", include_str!("kiln-server.service")),
     ("kiln-server.socket", include_str!("kiln-server.socket")),
@@ -57,7 +53,9 @@ fn root(lab: &Lab) -> (PathBuf, PathBuf) {
     let board = Board::load(&ws.boards(), "x86-64").unwrap();
     let (vmlinuz, modules) = tree::kernel(&ws, &board).unwrap();
     let trees = tree::unpack(&ws, &board, &["systemd"]).unwrap();
-    let ours = Binaries::build_these(&ws, &board, false, &OURS).unwrap();
+    // The image's own set of programs: any other would compile their dependencies once more.
+    let ours = Binaries::build(&ws, &board, false).unwrap();
+    Binaries::build_these(&ws, &board, false, &TESTS).unwrap();
     let mut a = Archive::default();
     for dir in ["dev", "proc", "sys", "run", "tmp", "etc", "var/lib", "var/log", "root"] {
         a.add(dir, Node::Dir(0o755));
