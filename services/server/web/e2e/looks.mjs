@@ -53,16 +53,45 @@ export async function looks(browser, width, scheme, count) {
     });
 
     await test("a drive: its siblings, sorted by keyboard, the order told", async () => {
+      await at(failed);
       const table = page.locator(".sibs");
       await table.getByText("this drive").waitFor();
       const order = () => table.locator("tbody tr th a").allTextContents();
       assert(`the slowest is first: ${await order()}`, (await order())[0] === "…1754");
-      if (width >= 641) {
-        await table.getByRole("button", { name: /^Mean/ }).press("Enter");
-        assert("turned round", (await table.locator("th[aria-sort=descending]").textContent()).startsWith("Mean"));
-        assert("the slowest is last", (await order()).at(-1) === "…1754");
-        assert("figures stand at the right", (await table.locator("td.num").first().evaluate((cell) => getComputedStyle(cell).textAlign)) === "right");
+      await table.getByRole("button", { name: /^Mean/ }).press("Enter");
+      assert("turned round", (await table.locator("th[aria-sort=descending]").textContent()).startsWith("Mean"));
+      assert("the slowest is last", (await order()).at(-1) === "…1754");
+      if (width >= 641) assert("figures stand at the right", (await table.locator("td.num").first().evaluate((cell) => getComputedStyle(cell).textAlign)) === "right");
+    });
+
+    await test("every table that is read sorts by keyboard, on a phone too", async () => {
+      // The values of SMART have an order of their own: what stands out first.
+      const tables = page.locator("main table:not(.smart)").filter({ visible: true }).filter({ has: page.locator("tbody tr:nth-child(2)") });
+      const seen = [];
+      for (const path of [failed, "/jobs/0199a-002", "/certificates", "/settings/update"]) {
+        await at(path);
+        await tables.first().waitFor();
+        for (const table of await tables.all()) {
+          const head = table.locator("th .sort").last();
+          const name = (await head.textContent({ timeout: 2000 })).trim();
+          await head.press("Enter");
+          assert(`${path}: ordered by ${name}`, (await table.locator("th[aria-sort]").allTextContents()).every((text) => text.startsWith(name.replace(/[▲▼]$/, ""))));
+          seen.push(`${path} ${name}`);
+        }
       }
+      assert(`all of them: ${seen.join(", ")}`, seen.length >= 5);
+    });
+
+    await test("after FAILED and INCONCLUSIVE the first step is to read why, after PASSED another test", async () => {
+      for (const [n, first] of [[2, "Read why"], [4, "Read why"], [0, "Burn in…"]]) {
+        await at(`/drives/${encodeURIComponent(box.state.drives[n].id)}`);
+        const strongest = await page.locator(".jobhd .btn.prime").allTextContents();
+        assert(`drive ${n}: ${strongest.join(", ")}`, strongest.join() === first);
+      }
+      await at(failed);
+      for (const name of ["Certificate", "Show me which", "Burn in again…"]) await page.locator(".jobhd .do").getByText(name).waitFor();
+      await page.getByRole("link", { name: "Read why" }).click();
+      await page.getByRole("heading", { name: "Verdict", exact: true }).waitFor();
     });
 
     await test("nothing is wider than the window from 320 px to 4K, by day and by night", async () => {

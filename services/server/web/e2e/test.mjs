@@ -7,10 +7,14 @@ export function assert(what, fact) {
   if (!fact) throw new Error(what);
 }
 
+/** Words of the names of the tests that are run alone, while one is written: `KILN_E2E_ONLY="read why" npm run e2e`. */
+const ONLY = process.env.KILN_E2E_ONLY ?? "";
+
 /** A function that runs one test. `state` gives what is there at the moment: `page`, `complaints`, `box`. */
 export function tester(width, count, state) {
   let broken = null;
   return async (name, run) => {
+    if (ONLY && !name.includes(ONLY)) return;
     if (broken) {
       count.skipped += 1;
       console.log(`NOT RUN: ${width} px: ${name} (after a failure)`);

@@ -12,6 +12,7 @@ import { addonPath } from "../route";
 import { now } from "../state/app";
 import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
 import type { AddonToken, AddonView } from "../openapi";
+import { useSort } from "../view/sort";
 import { addons, BUILT_IN } from "./ask";
 import { compose, enrolment, environment } from "./compose";
 import { at, obj, readManifest, str } from "./manifest";
@@ -172,15 +173,17 @@ function One({ addon, ask: question }: { addon: AddonView; ask: Signal<Question>
 }
 
 function Tokens({ list, names, ask: question }: { list: readonly AddonToken[]; names: ReadonlyMap<number, string>; ask: Signal<Question> }) {
+  const owner = ({ addon_id }: AddonToken) => (addon_id === null ? null : (names.get(addon_id) ?? `add-on ${addon_id}`));
+  const { list: order, head } = useSort(list, null, { name: ({ name, id }) => name || `Token ${id}`, owner, made: ({ created_at }) => created_at, ends: ({ addon_id, expires_at }) => (addon_id === null ? expires_at : null) });
   return (
     <Panel title="Tokens" note={`${plural(list.length, "token")}; of each the box keeps only a print`}>
       {list.length === 0 ? <p class="mute">There are none.</p> : (
         <table class="tbl">
-          <thead><tr><th>Name</th><th>Belongs to</th><th>Made</th><th>Ends</th><th><span class="sr">Act</span></th></tr></thead>
-          <tbody>{list.map((token) => (
+          <thead><tr>{head("name", "Name")}{head("owner", "Belongs to")}{head("made", "Made")}{head("ends", "Ends")}<th scope="col"><span class="sr">Act</span></th></tr></thead>
+          <tbody>{order.map((token) => (
             <tr key={token.id}>
               <td class="nm"><b>{token.name || `Token ${token.id}`}</b></td>
-              <td data-k="Belongs to">{token.addon_id === null ? <span class="mute">nothing yet</span> : names.get(token.addon_id) ?? `add-on ${token.addon_id}`}</td>
+              <td data-k="Belongs to">{owner(token) ?? <span class="mute">nothing yet</span>}</td>
               <td data-k="Made">{ago(token.created_at, now.value)}</td>
               <td data-k="Ends">{token.addon_id !== null || token.expires_at === null ? "never" : Date.parse(token.expires_at) < now.value ? "has ended" : stamp(token.expires_at)}</td>
               <td><button class="btn small danger" type="button" aria-label={`Revoke ${token.name || `token ${token.id}`}…`} onClick={() => (question.value = { kind: "revoke", token })}>Revoke…</button></td>

@@ -8,6 +8,7 @@ import { now } from "../state/app";
 import { Icon, Panel, Shape } from "../view/bits";
 import { ActionButton, offered, readAction, type Action } from "./actions";
 import { cell, plain, readColumn, titled, type Cell, type Column } from "./cell";
+import { SortHead, useSort } from "../view/sort";
 import { AskedNote } from "./asked";
 import { useSource, type PartProps } from "./context";
 import { isFor } from "./feed";
@@ -183,10 +184,9 @@ export function TablePart(props: PartProps) {
             <thead><tr>
               {selectable && <th class="tick"><input type="checkbox" aria-label="Choose all rows" checked={chosen.length > 0 && chosen.length === all.length} onChange={(e) => (picked.value = e.currentTarget.checked ? new Set(all.map(({ key }) => key)) : new Set())} /></th>}
               {expandable && <th><span class="sr">More</span></th>}
-              {drawn.map((column) => (
-                <th key={column.key} class={column.numeric ? "num" : ""} aria-sort={order.value?.key === column.key ? (order.value.down ? "descending" : "ascending") : undefined}>
-                  {sortable(column) ? <button type="button" class="sort" onClick={() => sort(column.key)}>{column.label || titled(column.key)}<span class="dir" aria-hidden="true">{order.value?.key === column.key ? (order.value.down ? "▼" : "▲") : ""}</span></button> : column.label || <span class="sr">{column.key === "_actions" ? "Actions" : column.key}</span>}
-                </th>
+              {drawn.map((column) => (sortable(column)
+                ? <SortHead key={column.key} label={column.label || titled(column.key)} cls={column.numeric ? "num" : ""} down={order.value?.key === column.key ? order.value.down : null} turn={() => sort(column.key)} />
+                : <th key={column.key} scope="col" class={column.numeric ? "num" : ""}>{column.label || <span class="sr">{column.key === "_actions" ? "Actions" : column.key}</span>}</th>
               ))}
               {actions.row.length > 0 && <th><span class="sr">Actions</span></th>}
             </tr></thead>
@@ -222,6 +222,18 @@ export function TablePart(props: PartProps) {
   );
 }
 
+/** Rows beneath a row, as a table of their own. */
+function Under({ list, heads }: { list: readonly Config[]; heads: readonly Column[] }) {
+  const by = Object.fromEntries(heads.map(({ key }) => [key, (row: Config) => num(at(row, key)) ?? (plain(at(row, key)) || null)]));
+  const { list: order, head } = useSort<Config, string>(list, null, by);
+  return (
+    <table class="tbl rowed">
+      <thead><tr>{heads.map((column) => head(column.key, column.label, column.numeric ? "num" : ""))}</tr></thead>
+      <tbody>{order.slice(0, 500).map((row, index) => <tr key={rowKey(row, "", index)}>{heads.map((column) => <td key={column.key} class={column.numeric ? "num" : ""} data-k={column.label}><CellView cell={cell(at(row, column.key), column, now.value)} /></td>)}</tr>)}</tbody>
+    </table>
+  );
+}
+
 function Inner({ data, expandKey, columns, shown }: { data: Config; expandKey: string; columns: readonly Column[]; shown: readonly Column[] }) {
   const below = expandKey === "" ? undefined : at(data, expandKey);
   const list = objs(below);
@@ -230,12 +242,7 @@ function Inner({ data, expandKey, columns, shown }: { data: Config; expandKey: s
       // Its name leads the row; the add-on's JSON says no order.
       .sort((a, b) => Number(/^(name|path|device)$/.test(b)) - Number(/^(name|path|device)$/.test(a)))
       .map((key) => readColumn({ key, format: /bytes|capacity/.test(key) ? "bytes" : "", ...(/bytes$/.test(key) ? { label: readColumn({ key }).label.replace(/ bytes$/, "") } : {}) }));
-    return (
-      <table class="tbl rowed">
-        <thead><tr>{heads.map((column) => <th key={column.key} class={column.numeric ? "num" : ""}>{column.label}</th>)}</tr></thead>
-        <tbody>{list.slice(0, 500).map((row, index) => <tr key={rowKey(row, "", index)}>{heads.map((column) => <td key={column.key} class={column.numeric ? "num" : ""} data-k={column.label}><CellView cell={cell(at(row, column.key), column, now.value)} /></td>)}</tr>)}</tbody>
-      </table>
-    );
+    return <Under list={list} heads={heads} />;
   }
   const facts = Object.entries(expandKey !== "" && Object.keys(obj(below)).length > 0 ? obj(below) : data).filter(([key, value]) => !shown.some((column) => column.key === key) && plain(value) !== "").slice(0, 60);
   if (facts.length === 0) return <p class="mute">The add-on tells nothing more about this.</p>;

@@ -4,6 +4,7 @@ import type { Banner, BootView, BoxView, Severity, UnitView } from "@wire";
 import { ago, clock } from "../format";
 import { known, now } from "../state/app";
 import { Icon, Shape } from "./bits";
+import { useSort } from "./sort";
 
 const RANK: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
 
@@ -45,11 +46,12 @@ export const unwell = (units: readonly UnitView[]) => units.filter((u) => u.stat
 
 /** The services as a table. */
 export function Units({ units }: { units: readonly UnitView[] }) {
+  const { list, head } = useSort(units, null, { name: ({ name }) => name, state: ({ state }) => STATE[state], restarts: ({ restarts }) => restarts, says: ({ since }) => since });
   return (
     <table class="tbl">
-      <thead><tr><th>Service</th><th>State</th><th class="num">Restarts</th><th>Says</th></tr></thead>
+      <thead><tr>{head("name", "Service")}{head("state", "State")}{head("restarts", "Restarts", "num")}{head("says", "Says")}</tr></thead>
       <tbody>
-        {units.map((unit) => (
+        {list.map((unit) => (
           <tr key={unit.name}>
             <td class="nm"><b>{unit.name}</b></td>
             <td class={unit.state === "ready" || unit.state === "done" ? "" : "warmtemp"}>{STATE[unit.state]}{unit.rung && unit.rung !== "late" && unit.rung !== "degraded" ? ` (${unit.rung.replace("_", " ")})` : ""}</td>

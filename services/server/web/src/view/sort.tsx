@@ -17,17 +17,26 @@ export function sortedBy<T>(rows: readonly T[], of: (row: T) => Measure, down: b
   });
 }
 
-/** Rows in the order that the heads say, and a function that draws a head. `down`: whether the first order is from the greatest. */
-export function useSort<T, K extends string>(rows: readonly T[], first: NoInfer<K>, of: Record<K, (row: T) => Measure>, down = false): { list: T[]; head: (key: K, label: string, cls?: string) => ComponentChild } {
-  const by = useSignal<{ key: K; down: boolean }>({ key: first, down });
+/** A head that orders its column; `down`: the order that it is in now, `null` where another column leads. */
+export function SortHead({ label, down, turn, cls = "" }: { label: string; down: boolean | null; turn: () => void; cls?: string }) {
+  return (
+    <th scope="col" class={cls} aria-sort={down === null ? undefined : down ? "descending" : "ascending"}>
+      <button class="sort" type="button" onClick={turn}>{label}<span class="dir" aria-hidden="true">{down === null ? "" : down ? "▼" : "▲"}</span></button>
+    </th>
+  );
+}
+
+/**
+ * Rows in the order that the heads say, and a function that draws a head. `first`: what they are ordered by until somebody
+ * presses a head; `null`: as they come. `down`: whether that first order is from the greatest. One row alone has no order.
+ */
+export function useSort<T, K extends string>(rows: readonly T[], first: NoInfer<K> | null, of: Record<K, (row: T) => Measure>, down = false): { list: readonly T[]; head: (key: K, label: string, cls?: string) => ComponentChild } {
+  const by = useSignal<{ key: K; down: boolean } | null>(first === null ? null : { key: first, down });
   const now = by.value;
   const head = (key: K, label: string, cls = "") => {
-    const on = now.key === key;
-    return (
-      <th scope="col" class={cls} aria-sort={on ? (now.down ? "descending" : "ascending") : undefined}>
-        <button class="sort" type="button" onClick={() => (by.value = { key, down: on ? !now.down : false })}>{label}<span class="dir" aria-hidden="true">{on ? (now.down ? "▼" : "▲") : ""}</span></button>
-      </th>
-    );
+    if (rows.length < 2) return <th scope="col" class={cls}>{label}</th>;
+    const on = now?.key === key;
+    return <SortHead label={label} cls={cls} down={on ? now.down : null} turn={() => (by.value = { key, down: on ? !now.down : false })} />;
   };
-  return { list: sortedBy(rows, of[now.key], now.down), head };
+  return { list: now ? sortedBy(rows, of[now.key], now.down) : rows, head };
 }

@@ -12,6 +12,7 @@ import { cells, ROW, stretches, telling, type Cell } from "../siblings";
 import { now } from "../state/app";
 import { Panel } from "./bits";
 import { stepName } from "./job/steps";
+import { useSort } from "./sort";
 
 /** Height of a row in its own units. */
 const H = 24;
@@ -73,14 +74,23 @@ function under(event: PointerEvent & { currentTarget: HTMLElement }, count: numb
 function AsTable({ map, capacity }: { map: readonly Cell[]; capacity: number }) {
   const odd = stretches(map);
   const parts = Math.min(8, map.length);
-  const eighths = Array.from({ length: parts }, (_, i) => map.slice(Math.floor((i * map.length) / parts), Math.floor(((i + 1) * map.length) / parts)));
+  const eighths = Array.from({ length: parts }, (_, i) => map.slice(Math.floor((i * map.length) / parts), Math.floor(((i + 1) * map.length) / parts))).map((part) => {
+    const rates = part.flatMap((cell) => cell.rate ?? []);
+    const measured = rates.length > 0;
+    return {
+      from: part[0]?.from ?? 0, to: part.at(-1)?.to ?? 1, slowest: measured ? Math.min(...rates) : null, fastest: measured ? Math.max(...rates) : null,
+      slow: part.filter(({ state }) => state === "slow").length, faults: new Set(part.flatMap((cell) => cell.faults)).size,
+    };
+  });
+  const worst = useSort(odd, "where", { where: ({ from }) => from, what: ({ state }) => state, slowest: ({ slowest }) => slowest, usual: ({ usual }) => usual });
+  const whole = useSort(eighths, "part", { part: ({ from }) => from, slowest: ({ slowest }) => slowest, fastest: ({ fastest }) => fastest, slow: ({ slow }) => slow, faults: ({ faults }) => faults });
   return (
     <>
       {odd.length > 0 && (
         <table class="tbl odd">
           <caption class="sr">Slow and faulty stretches</caption>
-          <thead><tr><th scope="col">Where</th><th scope="col">What</th><th scope="col" class="num">Slowest</th><th scope="col" class="num">Usual there</th></tr></thead>
-          <tbody>{odd.slice(0, 100).map(({ from, to, state, faults, slowest, usual }) => (
+          <thead><tr>{worst.head("where", "Where")}{worst.head("what", "What")}{worst.head("slowest", "Slowest", "num")}{worst.head("usual", "Usual there", "num")}</tr></thead>
+          <tbody>{worst.list.slice(0, 100).map(({ from, to, state, faults, slowest, usual }) => (
             <tr key={from} class={state === "bad" ? "is-fail" : "is-warn"}>
               <th scope="row">{place(from, capacity)} to {place(to, capacity)}</th>
               <td data-k="What">{state === "bad" ? faults.slice(0, 3).map((fault) => `${faultName(fault.kind)}, ${findingPlace(fault)}`).join("; ") + (faults.length > 3 ? `; and ${faults.length - 3} more` : "") : "Slow"}</td>
@@ -91,18 +101,14 @@ function AsTable({ map, capacity }: { map: readonly Cell[]; capacity: number }) 
       )}
       <table class="tbl">
         <caption class="sr">Speed over the surface in {parts} parts</caption>
-        <thead><tr><th scope="col">Part</th><th scope="col" class="num">Slowest</th><th scope="col" class="num">Fastest</th><th scope="col" class="num">Slow places</th><th scope="col" class="num">Faults</th></tr></thead>
-        <tbody>{eighths.map((part) => {
-          const rates = part.flatMap((cell) => cell.rate ?? []);
-          const faults = new Set(part.flatMap((cell) => cell.faults)).size;
-          return (
-            <tr key={part[0]?.from}>
-              <th scope="row">{place(part[0]?.from ?? 0, capacity)} to {place(part.at(-1)?.to ?? 1, capacity)}</th>
-              <td data-k="Slowest" class="num">{rates.length > 0 ? rate(Math.min(...rates)) : "not measured"}</td><td data-k="Fastest" class="num">{rates.length > 0 ? rate(Math.max(...rates)) : "–"}</td>
-              <td data-k="Slow places" class="num">{part.filter(({ state }) => state === "slow").length}</td><td data-k="Faults" class="num">{faults}</td>
-            </tr>
-          );
-        })}</tbody>
+        <thead><tr>{whole.head("part", "Part")}{whole.head("slowest", "Slowest", "num")}{whole.head("fastest", "Fastest", "num")}{whole.head("slow", "Slow places", "num")}{whole.head("faults", "Faults", "num")}</tr></thead>
+        <tbody>{whole.list.map(({ from, to, slowest, fastest, slow, faults }) => (
+          <tr key={from}>
+            <th scope="row">{place(from, capacity)} to {place(to, capacity)}</th>
+            <td data-k="Slowest" class="num">{slowest === null ? "not measured" : rate(slowest)}</td><td data-k="Fastest" class="num">{fastest === null ? "–" : rate(fastest)}</td>
+            <td data-k="Slow places" class="num">{slow}</td><td data-k="Faults" class="num">{faults}</td>
+          </tr>
+        ))}</tbody>
       </table>
     </>
   );

@@ -4,9 +4,16 @@ import type { Job } from "@wire";
 import { verdictShape } from "../../format";
 import { Panel, Shape, VerdictMark } from "../bits";
 import { optionWords } from "../gate/options";
+import { useSort } from "../sort";
+
+/** The worst first. */
+const WEIGHT = { FAILED: 0, INCONCLUSIVE: 1, WARN: 2, PASSED: 3 } as const;
 
 /** The panel; nothing before there is a verdict. */
 export function VerdictPanel({ job }: { job: Job }) {
+  const { list, head } = useSort(job.verdict?.rules ?? [], null, {
+    rule: ({ id }) => id, outcome: ({ outcome }) => WEIGHT[outcome], value: ({ value }) => value, limit: ({ limit }) => limit, source: ({ source }) => source,
+  });
   const verdict = job.verdict;
   if (!verdict) return null;
   return (
@@ -14,9 +21,9 @@ export function VerdictPanel({ job }: { job: Job }) {
       <p class={`bigverdict is-${verdictShape(verdict.outcome)}`}><Shape of={verdictShape(verdict.outcome)} big /><span><b>{verdict.outcome}</b>{verdict.summary}</span></p>
       {verdict.rules.length > 0 && (
         <table class="tbl rules">
-          <thead><tr><th>Rule</th><th>Leads to</th><th>Seen</th><th>Limit</th><th>Source of the limit</th></tr></thead>
+          <thead><tr>{head("rule", "Rule")}{head("outcome", "Leads to")}{head("value", "Seen")}{head("limit", "Limit")}{head("source", "Source of the limit")}</tr></thead>
           <tbody>
-            {verdict.rules.map((rule) => (
+            {list.map((rule) => (
               <tr key={rule.id}>
                 <td data-k="Rule" class="mono">{rule.id}</td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
                 <td data-k="Seen">{rule.value}</td><td data-k="Limit">{rule.limit}</td><td data-k="Source">{rule.source}</td>

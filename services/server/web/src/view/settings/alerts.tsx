@@ -9,6 +9,7 @@ import { asProblem } from "../../api";
 import { clock, duration } from "../../format";
 import { known } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
+import { useSort } from "../sort";
 import { ChannelSettings } from "./alerts-channel";
 import { alerts, filled, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts-data";
 import { ServiceForm } from "./alerts-form";
@@ -124,13 +125,14 @@ const FATE = { sent: "pass", failed: "fail", retrying: "warn", pending: "inc" } 
 const FATE_WORDS = { sent: "taken", failed: "given up", retrying: "tried again", pending: "waits" } as const;
 
 function Past({ lines }: { lines: readonly Delivery[] }) {
+  const { list, head } = useSort(lines, "when", { when: ({ created_at }) => created_at, channel: ({ service_name }) => service_name, message: ({ message }) => message, fate: ({ status }) => FATE_WORDS[status] }, true);
   return (
     <Panel title="What was told" note="The newest fifty.">
       {lines.length === 0 ? <p class="mute">Nothing yet.</p> : (
-        <table class="alert-past">
-          <thead><tr><th scope="col">When</th><th scope="col">Channel</th><th scope="col">Message</th><th scope="col">What became of it</th></tr></thead>
+        <table class="tbl alert-past">
+          <thead><tr>{head("when", "When")}{head("channel", "Channel")}{head("message", "Message")}{head("fate", "What became of it")}</tr></thead>
           <tbody>
-            {lines.map((line) => (
+            {list.map((line) => (
               <tr key={line.id}>
                 <td>{when(line.created_at)}</td>
                 <td>{line.service_name}</td>

@@ -9,6 +9,7 @@ import { ago, clock, plural } from "../../format";
 import type { AddonToken, AddonView, HostAgent, HostAgents, HostToken, HostTokens, ServerKey, TlsView } from "../../openapi";
 import { now, visit } from "../../state/app";
 import { Dialog, Panel, ProblemNote } from "../bits";
+import { useSort } from "../sort";
 
 /** A key that signed certificates here. */
 export interface SigningKey { key: string; count: number; first: string; last: string }
@@ -122,13 +123,14 @@ function LetIn({ told, take }: { told: Told; take: (going: Going) => void }) {
       going: { title: `Take the token “${token.name}” away?`, text: "No computer can be enrolled with it any more.", act: () => call("DELETE", `/tokens/${segment(String(token.id))}`) },
     })),
   ];
+  const { list, head } = useSort(rows, null, { name: ({ name }) => name, what: ({ what }) => what, made: ({ made }) => made, ends: ({ ends }) => ends });
   return (
     <Panel title="Tokens" note="Programs that may talk to this box. It keeps only prints of them.">
       {rows.length === 0 ? <p class="mute">None. One is made when an <a href="/addons">add-on</a> is added, or a <a href="/settings/hosts">host</a>.</p> : (
         <table class="tbl">
-          <thead><tr><th>Name</th><th>For</th><th>Made</th><th>Ends</th><th><span class="sr">Act</span></th></tr></thead>
+          <thead><tr>{head("name", "Name")}{head("what", "For")}{head("made", "Made")}{head("ends", "Ends")}<th scope="col"><span class="sr">Act</span></th></tr></thead>
           <tbody>
-            {rows.map((row) => (
+            {list.map((row) => (
               <tr key={row.key}>
                 <td class="nm"><b>{row.name}</b></td><td>{row.what}</td><td data-k="Made">{clock(row.made, now.value)}</td><td data-k="Ends">{end(row.ends)}</td>
                 <td><button class="btn plain" type="button" onClick={() => take(row.going)}>Take away…<span class="sr"> {row.name}</span></button></td>
@@ -142,13 +144,14 @@ function LetIn({ told, take }: { told: Told; take: (going: Going) => void }) {
 }
 
 function Computers({ told }: { told: Told }) {
+  const { list, head } = useSort(told.hosts, null, { host: ({ hostname }) => hostname, print: ({ fingerprint }) => fingerprint, enrolled: ({ registered_at }) => registered_at, heard: ({ last_seen_at }) => last_seen_at });
   return (
     <Panel title="Computers" note="Each has a key of its own; this is its machine’s print.">
       {told.hosts.length === 0 ? <p class="mute">None is enrolled. <a href="/settings/hosts">Hosts and SMART</a> tells how.</p> : (
         <table class="tbl">
-          <thead><tr><th>Host</th><th>Print</th><th>Enrolled</th><th>Heard</th></tr></thead>
+          <thead><tr>{head("host", "Host")}{head("print", "Print")}{head("enrolled", "Enrolled")}{head("heard", "Heard")}</tr></thead>
           <tbody>
-            {told.hosts.map((host) => (
+            {list.map((host) => (
               <tr key={host.id}><td class="nm"><b>{host.hostname}</b></td><td class="mono" data-k="Print">{host.fingerprint}</td><td data-k="Enrolled">{clock(host.registered_at, now.value)}</td><td data-k="Heard">{host.last_seen_at ? ago(host.last_seen_at, now.value) : "not yet"}</td></tr>
             ))}
           </tbody>

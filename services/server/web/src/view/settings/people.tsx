@@ -9,6 +9,7 @@ import { clock, programWords } from "../../format";
 import type { SessionView } from "../../openapi";
 import { now, visit } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
+import { useSort } from "../sort";
 import { useDeed } from "./deed";
 
 /** Shortest password, as the box says it. */
@@ -61,13 +62,14 @@ function Sessions() {
   const { busy, run, note } = useDeed();
   const look = async () => (list.value = await call<SessionView[]>("GET", "/sessions"));
   useEffect(() => void run(async () => { await look(); return ""; }), []);
+  const { list: order, head } = useSort(list.value, null, { program: ({ program }) => programWords(program), from: ({ address }) => address, since: ({ created }) => created, ends: ({ expires }) => expires });
   const end = (path: string, words: string) => void run(async () => { await call("DELETE", path); await look(); return words; });
   return (
     <Panel title="Where you are logged in" note="A session ends by itself after 24 hours." end={list.value.length > 1 && <button class="btn plain" type="button" disabled={busy.value} onClick={() => end("/session/others", "Only this browser is logged in now.")}>Log out everywhere else</button>}>
       <table class="tbl">
-        <thead><tr><th>Program</th><th>From</th><th>Since</th><th>Ends</th><th><span class="sr">Act</span></th></tr></thead>
+        <thead><tr>{head("program", "Program")}{head("from", "From")}{head("since", "Since")}{head("ends", "Ends")}<th scope="col"><span class="sr">Act</span></th></tr></thead>
         <tbody>
-          {list.value.map((one) => (
+          {order.map((one) => (
             <tr key={one.id}>
               <td class="nm"><b>{programWords(one.program)}</b>{one.own && <span class="mute"> this one</span>}</td>
               <td class="mono" data-k="From">{one.address || "not kept"}</td><td data-k="Since">{clock(one.created, now.value)}</td><td data-k="Ends">{clock(one.expires, now.value)}</td>

@@ -13,6 +13,7 @@ import { asProblem, call, readProblem, Refusal, unreachable } from "../../api";
 import { bytes, clock } from "../../format";
 import { now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../bits";
+import { useSort } from "../sort";
 import { Back, wayBack } from "./back";
 import { useDeed } from "./deed";
 
@@ -99,14 +100,15 @@ const STATES: Record<SlotView["state"], { text: string; shape: "pass" | "warn" |
 
 function Slots({ state }: { state: UpdateState }) {
   const { slots, trial, last, writing } = state.view;
+  const { list, head } = useSort(slots, "name", { name: ({ name }) => name, version: ({ version }) => version, state: ({ state: how }) => STATES[how].text, now: ({ running, next }) => (running ? 0 : next ? 1 : 2) });
   return (
     <Panel title="Systems" note="The box keeps two. An update goes into the one that does not run.">
       {slots.length === 0 && <p class="mute">The boot medium has not been read, or there is none.</p>}
       {slots.length > 0 && (
         <table class="tbl slots">
-          <thead><tr><th scope="col">Slot</th><th scope="col">Version</th><th scope="col">State</th><th scope="col">Now</th></tr></thead>
+          <thead><tr>{head("name", "Slot")}{head("version", "Version")}{head("state", "State")}{head("now", "Now")}</tr></thead>
           <tbody>
-            {slots.map((slot) => (
+            {list.map((slot) => (
               <tr key={slot.name}>
                 <th scope="row"><span class="plate">{slot.name.toUpperCase()}</span></th>
                 <td class="mono">{slot.version ?? "–"}</td>
