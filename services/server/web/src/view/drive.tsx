@@ -1,6 +1,6 @@
 /** One drive: what it is, what is on it, what was done with it. */
 import { useSignal } from "@preact/signals";
-import type { Drive, Job, Problem } from "@wire";
+import type { Drive, Job, Outcome, Problem } from "@wire";
 
 import "../style/job.css";
 import "../style/lists.css";
@@ -15,19 +15,23 @@ import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "./bits";
 import { Health } from "./health";
 import { SmartTable } from "./job/smart";
 import { Siblings } from "./siblings";
+import { useSort } from "./sort";
 import { SurfaceMap } from "./surface-map";
 
 function Content({ drive }: { drive: Drive }) {
   const { head, detail } = contentWords(drive.content);
+  const { list, head: column } = useSort(drive.content.state === "found" ? drive.content.signatures : [], null, {
+    where: ({ partition }) => partition, kind: ({ kind }) => kind, label: ({ label, name }) => label ?? name, uuid: ({ uuid }) => uuid,
+  });
   return (
     <Panel title="What is on it" span="c7">
       <p class="what">{head}</p>
       {detail && <p class="mute">{detail}</p>}
       {drive.content.state === "found" && (
         <table class="tbl sigs">
-          <thead><tr><th>Where</th><th>Kind</th><th>Label</th><th>UUID</th></tr></thead>
+          <thead><tr>{column("where", "Where")}{column("kind", "Kind")}{column("label", "Label")}{column("uuid", "UUID")}</tr></thead>
           <tbody>
-            {drive.content.signatures.map((s, i) => (
+            {list.map((s, i) => (
               <tr key={i}><td data-k="Where">{s.partition === 0 ? "whole disk" : `partition ${s.partition}`}</td><td data-k="Kind" class="mono">{s.kind}</td><td data-k="Label">{s.label ?? s.name ?? "–"}</td><td data-k="UUID" class="mono uuid">{s.uuid ?? "–"}</td></tr>
             ))}
           </tbody>
@@ -53,13 +57,16 @@ function Mini({ job }: { job: Job }) {
 }
 
 function Jobs({ jobs }: { jobs: readonly Job[] }) {
+  const { list, head } = useSort(jobs, "started", {
+    started: ({ started }) => started, playbook: ({ playbook }) => playbook, by: ({ actor }) => actor, outcome: ({ verdict }) => verdict?.outcome ?? null, certificate: ({ certificate }) => certificate?.id ?? null,
+  }, true);
   return (
     <Panel title="Its life on this box" span="c12 half" note={jobs.length > 0 ? "each job, its throughput over the surface, and its certificate" : undefined}>
       {jobs.length === 0 ? <p class="mute">No job yet. Each burn-in and scan stays here, with its verdict and certificate.</p> : (
         <div class="scroll"><table class="tbl jobs">
-          <thead><tr><th>Started</th><th>Playbook</th><th>By</th><th>Surface</th><th>Outcome</th><th>In a sentence</th><th>Certificate</th></tr></thead>
+          <thead><tr>{head("started", "Started")}{head("playbook", "Playbook")}{head("by", "By")}<th scope="col">Surface</th>{head("outcome", "Outcome")}<th scope="col">In a sentence</th>{head("certificate", "Certificate")}</tr></thead>
           <tbody>
-            {jobs.map((job) => (
+            {list.map((job) => (
               <tr key={job.id}>
                 <td data-k="Started"><a href={jobPath(job.id)}>{clock(job.started, now.value)}</a></td><td data-k="Playbook">{job.playbook}</td><td data-k="By">{job.actor}</td>
                 <td class="pic"><Mini job={job} /></td>
@@ -113,6 +120,9 @@ function enter(asked: Wish): void {
   go("/burn");
 }
 
+/** What a drive is after its last test, in a word to the one who holds it. */
+const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep it or send it back", FAILED: "Take it out; put no data on it", INCONCLUSIVE: "Not known yet whether it is good" };
+
 /** The page of one drive; `id` is its identity, or its key where it has none. */
 export function DrivePage({ id }: { id: string }) {
   const { drives, jobs: all, events } = known.value;
@@ -132,6 +142,8 @@ export function DrivePage({ id }: { id: string }) {
   const measured = jobs.find((one) => telling(one));
   const others = siblings({ drive: id, model: known_as.model, capacity: known_as.capacity }, all.values());
   const outcome = job && isOver(job) ? job.verdict?.outcome : undefined;
+  // Who reads a verdict that is not clear wants its reasons first; another test is the lesser step.
+  const why = job && outcome && outcome !== "PASSED" ? job : null;
   return (
     <main id="main" tabIndex={-1}>
       <div class="jobhd">
@@ -139,17 +151,19 @@ export function DrivePage({ id }: { id: string }) {
           <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
         <div class="mid">
           {outcome && <VerdictMark outcome={outcome} />}
-          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : outcome ? "Ready to be tested again" : "Ready"}</h1>
+          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : outcome ? AFTER[outcome] : "Ready"}</h1>
           <p class="sayit">{drive?.refused ? `${drive.refused.reason.charAt(0).toUpperCase()}${drive.refused.reason.slice(1)}.` : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
           {unseen && <p class="mute" id="unseen">The burn-in agent has not told this box's drives since then: it may be gone, or be another name to the kernel. Burning it in, scanning it and its light wait for the agent.</p>}
         </div>
         <div class="do">
-          {job && <a class="btn" href={jobPath(job.id)}>{isOver(job) ? "Last job" : "Its job"}</a>}
-          {unseen && (!job || isOver(job)) && <button class="btn prime" type="button" disabled aria-describedby="unseen">Burn in…</button>}
-          {can && <button class="btn prime" type="button" onClick={() => enter({ drives: [id] })}>Burn in…</button>}
+          {job && <a class={`btn ${why ? "prime" : ""}`} href={jobPath(job.id)}>{why ? "Read why" : isOver(job) ? "Last job" : "Its job"}</a>}
+          {why?.certificate && !why.certificate.revoked && <a class="btn" href={certificateUrl(why.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Certificate</a>}
+          {why && drive && <Locate drive={drive} />}
+          {unseen && (!job || isOver(job)) && <button class={`btn ${why ? "" : "prime"}`} type="button" disabled aria-describedby="unseen">{why ? "Burn in again…" : "Burn in…"}</button>}
+          {can && <button class={`btn ${why ? "" : "prime"}`} type="button" onClick={() => enter({ drives: [id] })}>{why ? "Burn in again…" : "Burn in…"}</button>}
           {drive && drive.present && drive.id !== null && (!job || isOver(job)) && <button class="btn" type="button" disabled={unseen !== null} aria-describedby={unseen ? "unseen" : undefined} onClick={() => enter({ drives: [id], readOnly: true })}>Read scan…</button>}
           {drive && canGiveUp(drive, job) && <button class="btn danger" type="button" onClick={() => enter({ drives: [id], giveUp: [id] })}>Give it up and burn in…</button>}
-          {drive && <Locate drive={drive} />}
+          {!why && drive && <Locate drive={drive} />}
           {drive?.refused && !canGiveUp(drive, job) && <span class="mute"><Icon name="lock" /></span>}
         </div>
       </div>
