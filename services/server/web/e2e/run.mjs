@@ -25,6 +25,9 @@ async function round(browser, width, scheme) {
   const card = (name) => page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${box.loops.get(name).four},`) }) });
   const field = (name) => page.locator(`li:has-text("${box.loops.get(name).serial}") .four input`);
   const button = page_button(() => page);
+  /** Waits until the focus is there: where a screen reader goes on reading. */
+  const focus = (selector) => until(`the focus on ${selector}`, () => page.evaluate((where) => document.activeElement?.matches(where) ?? false, selector), 10)
+    .catch(async (error) => { throw new Error(`${error.message}: it is on ${await page.evaluate(() => document.activeElement?.outerHTML.slice(0, 120))}`); });
   const pick = async (...names) => {
     // What was chosen before stays chosen in this tab: begin from nothing.
     await page.goto("/nothing");
@@ -72,6 +75,7 @@ async function round(browser, width, scheme) {
       await page.getByLabel("Claim code").fill(box.code.toLowerCase());
       await page.getByRole("button", { name: "Claim this box" }).click();
       await page.getByRole("heading", { name: "Waiting for the burn-in agent" }).waitFor();
+      await focus("main");
       await shot("empty");
     });
 
@@ -171,6 +175,7 @@ async function round(browser, width, scheme) {
       assert("Enter armed nothing", await page.getByText("Left to arm.").isVisible());
       await button("Erase and test 2 drives").click();
       await page.getByText("The password is wrong").waitFor();
+      await focus("#arm-password");
       await shot("armed");
       assert("nothing was started", (await (await page.request.get("/api/v1/jobs")).json()).length === 0);
     });
@@ -181,6 +186,7 @@ async function round(browser, width, scheme) {
       await typeAll("blank");
       await page.clock.fastForward("02:01");
       await page.getByText("The two minutes are over").waitFor();
+      await focus("#label-0");
       assert("the label is gone", (await field("blank").inputValue()) === "");
       assert("the button is off", await button("Erase and test 1 drive").isDisabled());
       await shot("expired");
@@ -195,6 +201,7 @@ async function round(browser, width, scheme) {
       await until("the agent to see the new file system", async () => JSON.stringify(await (await page.request.get("/api/v1/drives")).json()).includes("wedding"));
       await field("photos").fill(box.loops.get("photos").four);
       await page.getByRole("heading", { name: "What you read is no longer true" }).waitFor();
+      await focus("main");
       await page.getByText(/“photos”.*“wedding”/).waitFor();
       await shot("changed");
       await page.getByRole("button", { name: "Read it again" }).click();
@@ -234,6 +241,7 @@ async function round(browser, width, scheme) {
       for (const job of await (await page.request.get("/api/v1/jobs")).json()) jobs[job.serial] = job;
       await card("blank").getByRole("link").click();
       await page.getByRole("heading", { name: "Verdict" }).waitFor();
+      await focus("main");
       await page.locator(".bigverdict").getByText("PASSED", { exact: true }).waitFor();
       await shot("passed");
     });
@@ -258,6 +266,15 @@ async function round(browser, width, scheme) {
       await page.getByLabel("Your password").fill(PASSWORD);
       await button("Erase and test 1 drive").click();
       await page.waitForURL((url) => url.pathname.startsWith("/jobs/"));
+      await focus("main");
+      // All that is read out unasked from here on.
+      await page.evaluate(() => {
+        globalThis.spoken = [];
+        new MutationObserver((changes) => {
+          const regions = new Set(changes.map(({ target }) => (target.nodeType === 1 ? target : target.parentElement)?.closest("[role=status], [role=alert], [aria-live=polite]")));
+          for (const region of regions) if (region?.textContent) globalThis.spoken.push(region.textContent);
+        }).observe(document.body, { subtree: true, childList: true, characterData: true });
+      });
       const track = () => page.locator(".track li[aria-current=step]").textContent().catch(() => "");
       const before = await until("a running phase", track);
       await until("the figures to move by themselves", async () => (await track()) !== before);
@@ -266,10 +283,14 @@ async function round(browser, width, scheme) {
       await page.getByRole("dialog").getByText("INCONCLUSIVE").waitFor();
       await page.getByRole("button", { name: "Go on testing" }).click();
       assert("it goes on", (await page.getByRole("button", { name: "End this test…" }).count()) === 1);
+      assert("the focus is back", await page.getByRole("button", { name: "End this test…" }).evaluate((one) => one === document.activeElement));
       await page.getByRole("button", { name: "End this test…" }).click();
       await page.getByRole("button", { name: "End the test" }).click();
       await page.locator(".bigverdict").getByText("INCONCLUSIVE", { exact: true }).waitFor({ timeout: 60_000 });
-      assert("the verdict is read out", (await page.getByRole("status").allTextContents()).includes("Verdict: INCONCLUSIVE."));
+      const spoken = await page.evaluate(() => globalThis.spoken);
+      assert(`the verdict is read out once: ${spoken.join(" | ")}`, spoken.filter((text) => text === "Verdict: INCONCLUSIVE.").length === 1);
+      assert("progress is read out, no line twice in a row", spoken.some((text) => /, \d+0 %\.$/.test(text)) && spoken.every((text, i) => text !== spoken[i - 1]));
+      await focus("main");
       await shot("aborted");
     });
 

@@ -1,8 +1,9 @@
 /** The dashboard: one page, one stream. Places are in `view/`, what is known in `state/`. */
 import { render } from "preact";
+import { useEffect } from "preact/hooks";
 
 import { startKeys } from "./keys";
-import { place, startRouting, type Place } from "./route";
+import { arrivals, place, saveFocus, startRouting, toContent, type Place } from "./route";
 import { open, startClock, visit } from "./state/app";
 import { startPrinting } from "./printing";
 import { startTheme } from "./theme";
@@ -55,6 +56,12 @@ function App() {
   const who = visit.value;
   const at = place.value;
   document.title = who.kind === "in" ? `${TITLES[at.name]}, Kiln` : "Kiln";
+  // After what was drawn for it: the place that is left goes with its focus.
+  const arrived = arrivals.value;
+  useEffect(() => {
+    if (arrived > 0) toContent();
+  }, [arrived]);
+  useEffect(saveFocus, [who.kind]);
   switch (who.kind) {
     case "opening": return <Opening problem={null} />;
     case "unreachable": return <Opening problem={who.problem} />;

@@ -69,11 +69,24 @@ export function go(path: string): void {
   arrive();
 }
 
+/** Turns with each arrival at a place. */
+export const arrivals = signal(0);
+
 function arrive(): void {
   place.value = placeOf(location.pathname);
+  arrivals.value += 1;
   scrollTo(0, 0);
-  // People who cannot see the page change are told by the focus.
+}
+
+/** Puts the focus on the page's content: people who cannot see the page change are told by it. */
+export function toContent(): void {
   document.getElementById("main")?.focus({ preventScroll: true });
+}
+
+/** The same where what had the focus is gone: else a keyboard would begin at the top of the page again. */
+export function saveFocus(): void {
+  const at = document.activeElement;
+  if (at === null || at === document.body || at.matches(":disabled")) toContent();
 }
 
 /** Follows the address bar and the links. */

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Outcome, Problem } from "@wire";
 
 import { lastFour, verdictShape } from "../format";
+import { saveFocus } from "../route";
 
 /** A line icon of the sprite in `index.html`. */
 export function Icon({ name }: { name: string }) {
@@ -58,7 +59,13 @@ export function Panel(props: { id?: string; title: string; note?: ComponentChild
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
+    const before = document.activeElement;
     ref.current?.showModal();
+    // It is taken away, not closed, so the browser gives nothing back; the button that opened it may be gone, too.
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      saveFocus();
+    };
   }, []);
   return (
     <dialog ref={ref} aria-labelledby="dialog-title" onClose={props.onClose}>

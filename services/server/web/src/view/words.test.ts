@@ -11,13 +11,21 @@ import { banners } from "./box";
 import { say } from "./card";
 import { fits } from "./events";
 import { lossWords } from "./gate/reading";
-import { headline } from "./job/head";
+import { headline, spoken } from "./job/head";
 import { mergeLog } from "./job/log";
 import { face } from "./wall";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
 const done = (outcome: Verdict["outcome"], change = {}) => job({ state: { kind: "finished" }, verdict: verdict(outcome), ended: "2026-11-20T11:46:00Z", ...change });
+
+it("what is read out of a job turns with its step, each tenth of it, and once with the verdict", () => {
+  const at = (done: number, change = {}) => spoken(job({ progress: { phase: "verify", step: 1, done, total: 1000, rate: 1, phase_percent: null, percent: 1, eta: null, eta_job: null, temperature: null }, ...change }));
+  expect([at(0), at(99), at(100), at(199), at(1000)]).toEqual(["Verify, 0 %.", "Verify, 0 %.", "Verify, 10 %.", "Verify, 10 %.", "Verify, 100 %."]);
+  expect(at(500, { state: { kind: "waiting", why: "the drive is out" } })).toBe("Waiting; it goes on by itself.");
+  expect(at(500, { state: { kind: "waiting", why: "paused by mara" } })).toBe("Paused.");
+  expect(at(500, { verdict: verdict("FAILED") })).toBe("Verdict: FAILED.");
+});
 
 describe("a card", () => {
   it("says what is on an idle drive", () => expect(say(drive(), undefined, NOW)).toMatchObject({ kind: "idle", word: "Looks blank" }));

@@ -48,25 +48,30 @@ export function Brief({ plan }: { plan: Plan }) {
   );
 }
 
+/** What is read out of the clock, by the seconds that are left. */
+const SPOKEN = [{ within: 10, words: "Ten seconds left to arm." }, { within: 30, words: "Half a minute left to arm." }, { within: 60, words: "One minute left to arm." }] as const;
+
 /** The button, and what still keeps it shut. */
 export function Arm(props: { gate: Gate; password: Signal<string>; left: number; onArm: () => void }) {
   const { gate } = props;
   const open = gate.step === "arming";
   const plan = "plan" in gate ? gate.plan : null;
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    if (open) field.current?.focus();
-  }, [open]);
   const missing = gate.step === "reading" ? gate.plan.drives.filter((drive) => !settled(drive, gate.typed)).length : 0;
   const who = visit.value.kind === "in" ? visit.value.session.username : "";
   const act = plan ? `Erase and test ${plural(plan.drives.length, "drive")}` : "Erase and test";
   const busy = gate.step === "arming" && gate.busy;
+  // Also after a refusal: while the box was asked the field was shut.
+  useEffect(() => {
+    if (open && !busy) field.current?.focus();
+  }, [open, busy]);
   return (
     <aside class={`panel arm ${open ? "" : "lockedstep"}`} aria-labelledby="g3">
       <div class="step"><i class={open ? "on" : ""} /><i class={open ? "on" : ""} />Step 2 of 2</div>
       <h2 id="g3">Arm</h2>
       <div class="clock">
         <Clock left={open ? props.left : (plan?.seconds ?? 120)} total={plan?.seconds ?? 120} on={open} />
+        <p class="sr" role="status">{open && SPOKEN.find(({ within }) => props.left <= within)?.words}</p>
         <p class={open ? "" : "mute"}>{open ? "Left to arm. Then the plan is void and you start again; nothing will have been written." : "Two minutes, from the moment all labels are typed."}</p>
       </div>
       <form onSubmit={(event) => event.preventDefault()}>

@@ -10,7 +10,7 @@ import type { PlanOptions } from "@wire";
 
 import "../../style/gate.css";
 import { api, asProblem } from "../../api";
-import { go, jobPath } from "../../route";
+import { go, jobPath, saveFocus } from "../../route";
 import { choose, chosen, known, monotonic, wish } from "../../state/app";
 import { complete, step, type Gate, type Input } from "../../state/gate";
 import { Shape } from "../bits";
@@ -21,6 +21,7 @@ import { StepOne } from "./reading";
 import { ScanDoor } from "./scan";
 
 function Changed({ changes, onAccept }: { changes: string[]; onAccept: () => void }) {
+  useEffect(saveFocus, []);
   return (
     <main id="main" class="door wide" tabIndex={-1}>
       <div class="panel" role="alert">

@@ -1,5 +1,5 @@
 /** Step one: what will be lost, and the labels that are typed for it. */
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import type { DriveId, Plan, PlanDrive } from "@wire";
 
@@ -102,6 +102,11 @@ function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatc
   const root = useRef<HTMLOListElement>(null);
   const focus = (drive: DriveId | null) =>
     drive !== null && requestAnimationFrame(() => root.current?.querySelector<HTMLElement>(`[data-drive="${CSS.escape(drive)}"]`)?.focus());
+  const notice = props.gate.step === "reading" ? props.gate.notice : null;
+  useEffect(() => {
+    // The two minutes are over: the field that had the focus is shut, and the labels are typed again.
+    if (notice !== null) focus(plan.drives[0]?.id ?? null);
+  }, [notice]);
   const offered = new Set(plan.drives.map((drive) => drive.id));
   const others = (known.value.drives ?? []).filter((d) => d.present && d.refused && !offered.has(d.id ?? ""));
   const left = plan.drives.filter((drive) => !settled(drive, typed)).length;

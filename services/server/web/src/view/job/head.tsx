@@ -1,13 +1,15 @@
 /** The head of a job's page: whose drive, how it stands, and what a person may do to it. */
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { Job, Problem } from "@wire";
 
 import { api, asProblem } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
-import { drivePath } from "../../route";
+import { drivePath, saveFocus } from "../../route";
 import { now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { Dialog, Icon, ProblemNote, Serial, VerdictMark } from "../bits";
+import { shareOf, stepName } from "./steps";
 
 /** Whether its playbook only reads. */
 const onlyRead = (job: Job) => job.phases.some(({ phase }) => phase === "scan") && !job.phases.some(({ phase }) => ["write", "probe", "sample"].includes(phase));
@@ -25,6 +27,16 @@ export function headline(job: Job, at: number): { title: string; line: string } 
   const left = job.progress?.eta_job;
   const title = left === null || left === undefined ? "Under way, time left not known yet" : `Done in ${timeLeft(left)}, near ${clock(new Date(at + left * 1000).toISOString(), at)}`;
   return { title, line: [done, found].filter(Boolean).join(". ") };
+}
+
+/** What is read out unasked: the step that begins, each tenth of it, and the verdict once; pure. */
+export function spoken(job: Job): string {
+  if (job.verdict) return `Verdict: ${job.verdict.outcome}.`;
+  if (job.state.kind === "waiting") return isPaused(job) ? "Paused." : "Waiting; it goes on by itself.";
+  const p = job.progress;
+  if (!p) return "";
+  const share = shareOf(job, p.step);
+  return `${stepName(job, p.step, p.phase)}${share === null ? "" : `, ${Math.floor(share * 10) * 10} %`}.`;
 }
 
 /** Whether a person holds it: then it does not go on by itself. */
@@ -50,12 +62,14 @@ export function Head({ job }: { job: Job }) {
     busy.value = "";
   };
   const paused = isPaused(job);
+  // The buttons go with the verdict, and the focus that was on one of them.
+  useEffect(saveFocus, [isOver(job), paused]);
   return (
     <div class="jobhd">
       <div class="who"><span class="l4">{lastFour(job.serial)}</span>
         <div class="sn">{job.model}, {bytes(job.capacity)}<br /><Serial serial={job.serial} /><br /><a href={drivePath(job.drive)}>The drive’s page</a></div></div>
       <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}<h1>{title}</h1><p class="sayit">{line}</p>
-        <p class="sr" role="status">{job.verdict && `Verdict: ${job.verdict.outcome}.`}</p>
+        <p class="sr" role="status">{spoken(job)}</p>
         {!asking.value && <ProblemNote problem={problem.value} />}</div>
       {!isOver(job) && (
         <div class="do">
