@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Bus, Event, Progress } from "@wire";
 
 import { drive, job } from "../fixtures";
-import { bayOf, byGroup, canChoose, decode, latestJobs, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+import { bayOf, byGroup, canChoose, decode, hottestOf, latestJobs, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
 
 const after = (...news: News[]): Known => news.reduce(reduce, NOTHING);
 const progress = (done: number, change: Partial<Progress> = {}): Progress => ({
@@ -86,6 +86,13 @@ describe("what follows from what is known", () => {
     expect(groups.map((g) => [g.name, g.note, g.drives.map((d) => bayOf(d).place)])).toEqual([
       ["SATA", "PCI 00:1f.2", ["2", "10"]], ["SATA", "PCI 03:00.0", ["1"]], ["SAS and SCSI", "PCI 00:03.0", ["0:1:3", "1"]], ["NVMe", "", ["nvme0", "nvme1"]], ["USB", "", ["2-1"]], ["Virtual disks", "", [""]],
     ]);
+  });
+  it("the hottest drive is told by what its job measured last; none that is out or that nobody watches", () => {
+    const [a, b, gone, unseen] = [drive({ serial: "A", temperature: 38 }), drive({ serial: "B", temperature: 34 }), drive({ serial: "C", temperature: 80, present: false }), drive({ serial: "D", temperature: 80, as_of: "2026-11-20T06:00:00Z" })];
+    const jobs = new Map([[b.id ?? "", job({ drive: b.id ?? "", progress: progress(1, { temperature: 43 }) })]]);
+    expect(hottestOf([a, b, gone, unseen], jobs)).toEqual({ drive: b, heat: 43 });
+    expect(hottestOf([a, b], new Map())?.heat).toBe(38);
+    expect(hottestOf([gone], jobs)).toBeUndefined();
   });
   it("search takes words in any order, of model, serial and place", () => {
     expect(matches(drive(), "2b7h exos")).toBe(true);

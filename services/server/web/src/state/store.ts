@@ -188,6 +188,19 @@ export function plateOf(drive: Drive): string {
   return drive.as_of ? `was ${drive.kernel_name}` : drive.kernel_name;
 }
 
+/** How hot a drive is, in degrees Celsius: a running job measures more often than the bus is looked at. */
+export function heatOf(drive: Drive, job: Job | undefined): number | null {
+  return job && !isOver(job) ? (job.progress?.temperature ?? drive.temperature) : drive.temperature;
+}
+
+/** The hottest of the drives that are here and watched. */
+export function hottestOf(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>): { drive: Drive; heat: number } | undefined {
+  return drives.flatMap((drive) => {
+    const heat = drive.present && !drive.as_of ? heatOf(drive, jobs.get(drive.id ?? "")) : null;
+    return heat === null ? [] : [{ drive, heat }];
+  }).sort((a, b) => b.heat - a.heat)[0];
+}
+
 /** Whether a drive may be chosen for a burn-in now. */
 export function canChoose(drive: Drive, job: Job | undefined): boolean {
   return drive.present && !drive.as_of && drive.id !== null && drive.refused === null && (!job || isOver(job));

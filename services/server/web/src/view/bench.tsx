@@ -4,7 +4,7 @@ import type { Drive } from "@wire";
 
 import { bytes, lastFour, plural, rate, timeLeft } from "../format";
 import { choose, chosen, known, latest, now, search } from "../state/app";
-import { byGroup, isOver, matches } from "../state/store";
+import { byGroup, hottestOf, isOver, matches } from "../state/store";
 import { Icon } from "./bits";
 import { Card } from "./card";
 import { Banners, TheBox } from "./box";
@@ -17,7 +17,7 @@ function Figures({ drives }: { drives: readonly Drive[] }) {
   const running = [...latest.value.values()].filter((job) => !isOver(job));
   const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
   const next = Math.min(...running.map((job) => job.progress?.eta_job ?? Infinity));
-  const hottest = here.filter((d) => d.temperature !== null && !d.as_of).sort((a, b) => (b.temperature ?? 0) - (a.temperature ?? 0))[0];
+  const hottest = hottestOf(here, latest.value);
   const [amount, unit] = rate(moving).split("\u00a0");
   return (
     <div class="figs">
@@ -25,8 +25,8 @@ function Figures({ drives }: { drives: readonly Drive[] }) {
         <span class="s">{running.length === 0 ? "nothing runs" : Number.isFinite(next) ? `next done in ${timeLeft(next)}` : "time left not known yet"}</span></div>
       <div class="fig"><span class="k">Throughput</span><span class="n">{amount} <small>{unit}</small></span>
         <span class="s">all drives together</span></div>
-      <div class="fig"><span class="k">Hottest</span><span class="n">{hottest ? hottest.temperature : "–"} <small>{hottest ? "°C" : ""}</small></span>
-        <span class="s">{hottest ? `…${lastFour(hottest.serial)}` : "no sensor tells"}</span></div>
+      <div class="fig"><span class="k">Hottest</span><span class="n">{hottest ? hottest.heat : "–"} <small>{hottest ? "°C" : ""}</small></span>
+        <span class="s">{hottest ? `…${lastFour(hottest.drive.serial)}` : "no sensor tells"}</span></div>
     </div>
   );
 }

@@ -5,7 +5,7 @@ import { area, ceiling, curves, line, placeOfFinding, thin } from "../curve";
 import { ago, bytes, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../format";
 import { drivePath, jobPath } from "../route";
 import { toggle } from "../state/app";
-import { canChoose, isOver, plateOf, type Trail } from "../state/store";
+import { canChoose, heatOf, isOver, plateOf, type Trail } from "../state/store";
 import { Icon, Shape, Still } from "./bits";
 
 /** What a card says in its second row and beneath. */
@@ -20,7 +20,7 @@ export function say(drive: Drive, job: Job | undefined, now: number): Say {
 }
 
 function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
-  const temperature = celsius(job && !isOver(job) ? (job.progress?.temperature ?? drive.temperature) : drive.temperature);
+  const temperature = celsius(heatOf(drive, job));
   if (job && !isOver(job)) {
     // Progress comes more often than the whole job, so it knows first that a phase has begun.
     const at = job.progress?.step ?? job.phases.findIndex((p) => p.status === "running" || p.status === "interrupted");

@@ -11,7 +11,7 @@ import "../style/wall.css";
 import { bytes, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../format";
 import { go } from "../route";
 import { known, latest, lostSince, now } from "../state/app";
-import { isOver, plateOf } from "../state/store";
+import { hottestOf, isOver, plateOf } from "../state/store";
 import { showTheme } from "../theme";
 import { Shape, Still } from "./bits";
 import { banners } from "./box";
@@ -110,7 +110,7 @@ export function WallPage() {
   const running = [...jobs.values()].filter((job) => here.has(job.drive) && !isOver(job));
   const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
   const [amount, per] = rate(moving).split("\u00a0");
-  const hottest = list.filter((drive) => drive.temperature !== null && !drive.as_of).sort((a, b) => (b.temperature ?? 0) - (a.temperature ?? 0))[0];
+  const hottest = hottestOf(list, latest.value);
   return (
     <main id="main" class={`wall ${lostSince.value !== null ? "lost" : ""}`} tabIndex={-1} style={{ "--u": `${unit}px` }}>
       <a class="skip" href="/">To the bench</a>
@@ -118,7 +118,7 @@ export function WallPage() {
         <h1 class="nm"><svg aria-hidden="true"><use href="#kiln" /></svg>{box?.name ?? "Kiln"}</h1>
         <span class="q"><b>{running.length}</b> burning</span>
         {moving > 0 && <span class="q"><b>{amount}</b> {per}</span>}
-        {hottest && <span class="q"><b>{hottest.temperature} °C</b> {plateOf(hottest)}</span>}
+        {hottest && <span class="q"><b>{hottest.heat} °C</b> {plateOf(hottest.drive)}</span>}
         {all.length > 1 && <span class="q pg">{screen?.name} <b>{at + 1}</b> of {all.length}</span>}
         <time class="t">{new Date(now.value).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}</time>
       </header>
