@@ -367,17 +367,34 @@ fn a_member_with_an_unreadable_end_is_still_a_member() {
     assert_eq!(kind, "luks", "{reason}");
 }
 
+/// Holds `$0` open for writing until there is `$1`.
+const OPEN: &str = r#"exec 7<>"$0"; echo $$; while [ ! -e "$1" ]; do sleep 0.1; done"#;
+
+/// The same by a mapping, whose descriptor is closed. It is mapped for reading; such a one can be made writable at any time.
+const MAPPED: &str = r#"exec python3 -c '
+import ctypes, os, sys, time
+c = ctypes.CDLL(None, use_errno=True)
+c.mmap.restype = ctypes.c_void_p
+c.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+fd = os.open(sys.argv[1], os.O_RDWR)
+assert c.mmap(None, 4096, 1, 1, fd, 0) != ctypes.c_void_p(-1).value
+os.close(fd)
+print(os.getpid(), flush=True)
+while not os.path.exists(sys.argv[2]): time.sleep(0.1)
+' "$0" "$1""#;
+
 /// How a device is judged while a process that this one started has `node` open for writing, how once that is nobody's
 /// child any more, and which process it is.
-fn held_open(device: &Loop, node: &Path) -> [(&'static str, String); 2] {
+fn held_open(device: &Loop, node: &Path, how: &str) -> [(&'static str, String); 2] {
     // A process that this one started is its own: it is another's once its parent has ended.
-    let script = r#"sh -c 'exec 7<>"$0"; echo $$; while [ ! -e "$1" ]; do sleep 0.1; done' "$0" "$1" & read x"#;
+    let script = r#"sh -c "$2" "$0" "$1" & read x"#;
     let dir = tempfile::tempdir().unwrap();
     let done = dir.path().join("done");
     let mut parent = Command::new("setsid")
         .args(["sh", "-c", script])
         .arg(node)
         .arg(&done)
+        .arg(how)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -413,8 +430,9 @@ fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is
         println!("\nNOT RUN: a node of its own in {}: {error}", elsewhere.display());
         nodes.pop();
     }
-    for node in nodes {
-        let [mine, refused] = held_open(&device, node);
+    let opened = nodes.into_iter().map(|node| (node, OPEN));
+    for (node, how) in opened.chain([(device.node.as_path(), MAPPED)]) {
+        let [mine, refused] = held_open(&device, node, how);
         assert_eq!(mine.0, "free", "{}", mine.1);
         assert_eq!(refused.0, "open-for-writing", "{}", refused.1);
     }
