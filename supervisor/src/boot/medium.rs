@@ -43,6 +43,7 @@ use super::record;
 use super::reset;
 use crate::crash;
 use crate::shell::helper::{Heard, Line};
+use crate::shell::log;
 
 /// How long the medium may take to appear before state goes on in RAM.
 const APPEARS_WITHIN: Duration = Duration::from_secs(60);
@@ -283,7 +284,7 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     let dir = Path::new(record::FOLDER);
     let mut traces = record::take(dir);
     traces.panic = record::collect_pstore(Path::new("/sys/fs/pstore"), dir);
-    let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic, "fault": traces.fault });
+    let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic, "fault": traces.fault, "row": traces.row });
     line.say(&format!("traces {json}"));
     let crashes = crash::untold(&crash::folder());
     if !crashes.is_empty() {
@@ -447,8 +448,23 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                 });
                 return 0;
             }
-            Heard::Text(_) | Heard::Nothing => {}
+            Heard::Text(t) => {
+                if let Some(row) = t.strip_prefix("row ").filter(|_| on_disk && !gone && !faulty) {
+                    keep_row(row);
+                }
+            }
+            Heard::Nothing => {}
             Heard::Closed => return 0,
         }
+    }
+}
+
+/// Where this boot stands in a row of reboots, as PID 1 words it.
+fn keep_row(json: &str) {
+    let kept = serde_json::from_str::<record::Row>(json)
+        .map_err(io::Error::from)
+        .and_then(|row| row.keep(Path::new(record::FOLDER)));
+    if let Err(e) = kept {
+        log::warn(&format!("counting reboots in a row: {e}"));
     }
 }

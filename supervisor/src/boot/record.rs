@@ -31,6 +31,26 @@ pub struct Record {
     pub slot: String,
 }
 
+/// The row of reboots that a boot stands in, kept in its mark of life: the hardware watchdog leaves no record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Row {
+    /// Reboots in a row before that boot.
+    pub reboots: u32,
+    /// The slot that ran.
+    pub slot: String,
+}
+
+impl Row {
+    /// Writes it into the mark of life in `dir`.
+    ///
+    /// # Errors
+    /// The medium does not take it.
+    pub fn keep(&self, dir: &Path) -> std::io::Result<()> {
+        whole::replace(&dir.join(RUNNING), &serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
 impl Record {
     /// Reboots by the ladder in a row of this slot: another system begins its own row.
     pub fn in_a_row(&self, slot: &str) -> u32 {
@@ -47,6 +67,9 @@ pub struct Traces {
     pub record: Option<Record>,
     /// The last boot was running and did not end in order.
     pub cut_short: bool,
+    /// The row that the last boot stood in, where it did not end in order.
+    #[serde(default)]
+    pub row: Row,
     /// A crash dump of the kernel was found: its first telling line.
     pub panic: Option<String>,
     /// The hardware watchdog says that it reset the box.
@@ -59,6 +82,19 @@ pub struct Traces {
 }
 
 impl Traces {
+    /// Reboots in a row of this slot that helped nothing: the ladder's, the hardware watchdog's and the kernel's own.
+    ///
+    /// A boot that was cut short without a word of either is no such reboot: somebody has pulled the plug.
+    pub fn in_a_row(&self, slot: &str) -> u32 {
+        match &self.record {
+            Some(r) => r.in_a_row(slot),
+            None if !self.cut_short || !(self.watchdog || self.panic.is_some()) => 0,
+            None if self.row.slot == slot => self.row.reboots.saturating_add(1),
+            None if self.row.slot.is_empty() => 1,
+            None => 0,
+        }
+    }
+
     /// The reason in a sentence.
     pub fn reason(&self) -> String {
         match &self.fault {
@@ -82,6 +118,8 @@ impl Traces {
     }
 }
 
+/// Mark of life, in [`FOLDER`]: there while a boot runs, and after one that did not end in order.
+const RUNNING: &str = "running";
 /// The record of an orderly end, in [`FOLDER`], and the one that this boot has found.
 const LAST: &str = "last-reboot";
 const BEFORE: &str = "last-reboot.before";
@@ -99,17 +137,30 @@ pub fn take(dir: &Path) -> Traces {
     let _ = fs::create_dir_all(dir);
     let file = dir.join(LAST);
     let text = fs::read_to_string(&file).unwrap_or_default();
-    let record = serde_json::from_str(&text).ok();
+    let record: Option<Record> = serde_json::from_str(&text).ok();
     if fs::rename(&file, dir.join(BEFORE)).is_err() {
         // That of an older boot says nothing of the last one.
         let _ = fs::remove_file(dir.join(BEFORE));
     }
-    let marker = dir.join("running");
-    let cut_short = marker.exists();
-    let _ = whole::replace(&marker, b"this boot has not ended in order\n");
+    let marker = fs::read(dir.join(RUNNING));
+    let cut_short = !matches!(&marker, Err(e) if e.kind() == std::io::ErrorKind::NotFound);
+    let row: Row = marker
+        .ok()
+        .and_then(|b| serde_json::from_slice(&b).ok())
+        .unwrap_or_default();
+    // PID 1 says where this boot stands as soon as it knows; until then it is where the last one stood.
+    let so_far = record.as_ref().map_or_else(
+        || row.clone(),
+        |r| Row {
+            reboots: r.in_a_row(&r.slot),
+            slot: r.slot.clone(),
+        },
+    );
+    let _ = so_far.keep(dir);
     Traces {
         record,
         cut_short,
+        row,
         has_state: true,
         panic: None,
         fault: told_fault(dir),
@@ -152,7 +203,7 @@ fn told_fault(dir: &Path) -> Option<String> {
 pub fn leave(dir: &Path, record: &Record) {
     let text = serde_json::to_vec(record).unwrap_or_default();
     if whole::replace(&dir.join(LAST), &text).is_ok() {
-        let _ = fs::remove_file(dir.join("running"));
+        let _ = fs::remove_file(dir.join(RUNNING));
     }
     let _ = File::open(dir).and_then(|d| d.sync_all());
 }
@@ -286,6 +337,54 @@ mod tests {
         assert_eq!(record("a", true).in_a_row("b"), 0, "the box went back");
         assert_eq!(record("", true).in_a_row("b"), 3);
         assert_eq!(record("a", false).in_a_row("a"), 0, "a person restarted it");
+    }
+
+    #[test]
+    fn resets_by_the_watchdog_and_crashes_of_the_kernel_count_in_the_row() {
+        let dir = tempfile::tempdir().unwrap();
+        let next = |watchdog, panic: Option<&str>| Traces {
+            watchdog,
+            panic: panic.map(str::to_owned),
+            ..take(dir.path())
+        };
+        let keep = |reboots, slot: &str| {
+            let row = Row {
+                reboots,
+                slot: slot.into(),
+            };
+            row.keep(dir.path()).unwrap();
+        };
+        assert_eq!(next(true, None).in_a_row("a"), 0, "a first boot follows nothing");
+        assert_eq!(next(true, None).in_a_row("a"), 1, "even before PID 1 has said its slot");
+        keep(1, "a");
+        assert_eq!(next(false, Some("Oops: 0")).in_a_row("a"), 2);
+        // Reset again before PID 1 could say where this boot stands.
+        assert_eq!(next(true, None).in_a_row("a"), 2);
+        keep(2, "a");
+        let reset = next(true, None);
+        assert_eq!(reset.in_a_row("a"), 3);
+        assert_eq!(reset.in_a_row("b"), 0, "another system begins its own row");
+        keep(3, "a");
+        assert_eq!(next(false, None).in_a_row("a"), 0, "a power cut is a person's");
+        let ladder = Record {
+            why: "unit server failed".into(),
+            ladder: true,
+            reboots: 2,
+            slot: "a".into(),
+        };
+        leave(dir.path(), &ladder);
+        assert_eq!(
+            next(true, None).in_a_row("a"),
+            2,
+            "its end was slow, but it was one end"
+        );
+        assert_eq!(
+            next(true, None).in_a_row("a"),
+            3,
+            "the reset comes after the ladder's two"
+        );
+        fs::write(dir.path().join(RUNNING), "this boot has not ended in order\n").unwrap();
+        assert_eq!(next(true, None).in_a_row("a"), 1, "a mark of an older system");
     }
 
     #[test]

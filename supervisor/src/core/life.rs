@@ -1,7 +1,7 @@
 //! A unit's life between the rungs: ready, heartbeat, restart on request, stop; and the end of the whole box.
 
 use super::text::text;
-use super::{Action, Core, Ending, Input, Millis, Phase, SHUTDOWN_MAX, State, Text, UnitId};
+use super::{Action, Core, Ending, Input, Milestone, Millis, Need, Phase, SHUTDOWN_MAX, State, Text, UnitId};
 use crate::unit::Kind;
 
 /// Longest prolongation by `EXTEND_TIMEOUT_USEC`, in milliseconds.
@@ -165,6 +165,25 @@ impl Core {
         out.push(Action::Terminate(unit));
     }
 
+    /// Safe mode may begin late, when units that must not run in it do: the driver that knows why the box was reset is not
+    /// always first. What else falls takes nobody along.
+    fn milestone(&mut self, now: Millis, which: Milestone, holds: bool, out: &mut Vec<Action>) {
+        let held = std::mem::replace(&mut self.milestones[which as usize], holds);
+        if !held || holds || which != Milestone::Normal || self.phase != Phase::Running {
+            return;
+        }
+        for unit in 0..self.units.len() {
+            let needs = self.specs[unit]
+                .requires
+                .iter()
+                .any(|n| matches!(n, Need::Milestone(m) if *m == which));
+            if needs && matches!(self.units[unit].state, State::Starting { .. } | State::Ready { .. }) {
+                self.units[unit].again = true;
+                self.stop(now, unit, text!("safe mode"), out);
+            }
+        }
+    }
+
     pub(super) fn medium(&mut self, now: Millis, for_ms: Millis, out: &mut Vec<Action>) {
         self.medium_silent = for_ms >= super::MEDIUM_SILENCE_MAX / 6;
         if for_ms >= super::MEDIUM_SILENCE_MAX && self.may_reboot() {
@@ -231,7 +250,7 @@ impl Core {
             Input::Trigger { unit } => self.trigger(now, unit, out),
             Input::Reloading { unit } => self.reloading(now, unit, out),
             Input::Said { unit, what } => self.said(unit, &what),
-            Input::Milestone { which, holds } => self.milestones[which as usize] = holds,
+            Input::Milestone { which, holds } => self.milestone(now, which, holds, out),
             Input::Medium { present } => self.medium_present = present,
             Input::MediumSilent { for_ms } => self.medium(now, for_ms, out),
             Input::Reboots { in_a_row } => self.reboots = in_a_row,

@@ -509,6 +509,29 @@ fn a_quarantined_requirement_takes_its_users_along_and_back() {
 }
 
 #[test]
+fn safe_mode_that_begins_late_stops_who_must_not_run_in_it() {
+    let normal = |holds| Input::Milestone {
+        which: Milestone::Normal,
+        holds,
+    };
+    let mut w = World::new(vec![
+        unit("agent", "type='notify'\nrequires=['normal']"),
+        unit("server", "type='notify'"),
+    ]);
+    w.step(normal(true));
+    w.step(Input::Ready { unit: 0 });
+    assert_eq!(w.alive, [0, 1].into());
+    w.step(normal(false));
+    assert!(matches!(w.core.state(0), State::Stopping { .. }));
+    assert!(!matches!(w.core.state(1), State::Stopping { .. }));
+    w.exit(0, Exit::Signal(15));
+    w.tick(60_000);
+    assert!(!w.alive.contains(&0), "it waits");
+    w.step(normal(true));
+    assert!(w.alive.contains(&0));
+}
+
+#[test]
 fn a_oneshot_is_done_and_a_failed_one_is_tried_again() {
     let mut w = World::new(vec![unit("a", "type='oneshot'"), unit("b", "requires=['a']")]);
     w.exit(0, Exit::Code(3));

@@ -42,6 +42,8 @@ pub struct Desk {
     pub stateful_run: bool,
     /// Whether every critical unit's first start is over.
     pub served: bool,
+    /// Reboots in a row that still count.
+    pub reboots: u32,
     /// How often a person at the console has asked to get in without a password.
     pub recovery: u32,
     /// Slots and updates.
@@ -114,6 +116,7 @@ impl Desk {
             state_moved: s.state_moved,
             stateful_run: false,
             served: false,
+            reboots: 0,
             recovery: s.recovery,
             update: s.update,
             reset: None,

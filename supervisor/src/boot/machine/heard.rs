@@ -8,7 +8,7 @@ use wire::event::Severity;
 use wire::supervisor::Medium;
 
 use super::{Machine, Moving, safe};
-use crate::boot::record::{Record, Traces};
+use crate::boot::record::{Record, Row, Traces};
 use crate::boot::{bundle, medium, site};
 use crate::console;
 use crate::core::{Exit, Input, Milestone, Millis, REBOOTS_MAX};
@@ -184,25 +184,59 @@ impl Machine {
             cut_short: bool,
             panic: Option<String>,
             fault: Option<String>,
+            #[serde(default)]
+            row: Row,
         }
         if let Ok(t) = serde_json::from_str::<Told>(json) {
-            let in_a_row = t.record.as_ref().map_or(0, |r| r.in_a_row(&self.cmdline.slot));
-            desk.inputs.push_back(Input::Reboots { in_a_row });
-            self.facts.in_a_row = in_a_row;
-            if in_a_row >= REBOOTS_MAX {
-                // Before DATA is there, and so before anything waits for it.
-                safe::enter(t.record.as_ref().map_or("", |r| &r.why), in_a_row, desk);
-            }
             self.facts.traces = Traces {
                 record: t.record,
                 cut_short: t.cut_short,
                 panic: t.panic,
                 fault: t.fault,
+                row: t.row,
                 has_state: true,
-                ..self.facts.traces
+                watchdog: self.facts.traces.watchdog,
             };
+            // Before DATA is there, and so before anything waits for it.
+            self.count(desk);
         }
         desk.boot.reason = self.facts.traces.reason();
+    }
+
+    /// Counts reboots in a row: once it is known what the last boot left behind, and again should the watchdog, whose driver
+    /// may come late, say only then that it reset the box.
+    pub(super) fn count(&mut self, desk: &mut Desk) {
+        let in_a_row = self.facts.traces.in_a_row(&self.cmdline.slot);
+        if in_a_row >= REBOOTS_MAX && self.facts.in_a_row < REBOOTS_MAX {
+            let why = match &self.facts.traces.record {
+                Some(r) => r.why.clone(),
+                None => self.facts.traces.reason(),
+            };
+            safe::enter(&why, in_a_row, desk);
+        }
+        self.facts.in_a_row = in_a_row;
+        desk.inputs.push_back(Input::Reboots { in_a_row });
+    }
+
+    /// Has the medium keep where this boot stands in a row: the watchdog, should it reset the box, leaves no record.
+    pub(super) fn keep_row(&mut self, desk: &Desk) {
+        // What was just counted is known in the next turn.
+        let counted = desk.inputs.iter().any(|i| matches!(i, Input::Reboots { .. }));
+        if counted
+            || !self.facts.was_on_disk
+            || desk.boot.medium != Medium::Disk
+            || self.facts.row_kept == Some(desk.reboots)
+        {
+            return;
+        }
+        let row = Row {
+            reboots: desk.reboots,
+            slot: self.cmdline.slot.clone(),
+        };
+        let text = format!("row {}", serde_json::to_string(&row).unwrap_or_default());
+        if desk.helpers.iter().any(|h| h.task == Task::Medium && h.tell(&text)) {
+            self.facts.row_kept = Some(desk.reboots);
+        }
     }
 
     /// A helper has ended.
@@ -264,6 +298,62 @@ impl Machine {
             | Task::Bundle
             | Task::Update
             | Task::Slots => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::board::Board;
+    use crate::boot::cmdline::Cmdline;
+    use crate::boot::machine::Facts;
+    use crate::boot::site::Site;
+
+    fn counted(desk: &mut Desk) -> Vec<Input> {
+        desk.inputs
+            .drain(..)
+            .filter(|i| matches!(i, Input::Reboots { .. } | Input::Milestone { .. }))
+            .collect()
+    }
+
+    #[test]
+    fn a_third_reset_by_the_watchdog_is_safe_mode_even_when_its_driver_comes_late() {
+        let row = r#"{"record":null,"cut_short":true,"panic":null,"fault":null,"row":{"reboots":2,"slot":"a"}}"#;
+        let reboots = |in_a_row| Input::Reboots { in_a_row };
+        let safe = Input::Milestone {
+            which: Milestone::Normal,
+            holds: false,
+        };
+        for (early, before, after) in [
+            (true, vec![safe.clone(), reboots(3)], vec![]),
+            (false, vec![reboots(0)], vec![safe, reboots(3)]),
+        ] {
+            let mut desk = Desk::default();
+            let mut m = Machine {
+                cmdline: Cmdline::parse("kiln.slot=a"),
+                board: Board::default(),
+                site: Site::default(),
+                uevents: None,
+                addresses: None,
+                held: None,
+                facts: Facts::default(),
+            };
+            if early {
+                m.watchdog_found(true, &mut desk);
+            }
+            m.heard_traces(row, &mut desk);
+            assert_eq!(counted(&mut desk), before);
+            (m.facts.was_on_disk, m.facts.data_settled) = (true, true);
+            if !early {
+                m.watchdog_found(true, &mut desk);
+            }
+            assert_eq!(counted(&mut desk), after);
+            assert!(
+                desk.banners
+                    .iter()
+                    .any(|(_, b)| b.text.contains("3 times in a row (the hardware watchdog"))
+            );
         }
     }
 }

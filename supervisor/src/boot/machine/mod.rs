@@ -89,6 +89,9 @@ pub struct Facts {
     /// Reboots by the ladder in a row of the slot that runs.
     #[serde(default)]
     in_a_row: u32,
+    /// That count, as the medium has been told it.
+    #[serde(default)]
+    row_kept: Option<u32>,
     /// An interface has come since dhcpcd was told of all there are.
     #[serde(default)]
     interface_came: bool,
@@ -211,6 +214,7 @@ impl Machine {
             self.load_modules(now, desk);
         }
         self.move_state(now, desk);
+        self.keep_row(desk);
         if let Some(by) = desk.reset.take().filter(|_| !self.facts.reset)
             && may_reset(self.cmdline.part.is_some(), desk)
         {
@@ -253,6 +257,9 @@ impl Machine {
         desk.unbanner("watchdog");
         if self.facts.data_settled {
             desk.boot.reason = self.facts.traces.reason();
+            if reset_us && self.facts.was_on_disk {
+                self.count(desk);
+            }
         }
     }
 

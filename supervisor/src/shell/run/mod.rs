@@ -223,6 +223,7 @@ impl Shell {
         self.desk.stateful_run =
             (0..self.units.len()).any(|u| self.units[u].state_directory.is_some() && self.core.state(u).runs());
         self.desk.served = self.core.has_served();
+        self.desk.reboots = self.core.reboots();
         if let Some(m) = &mut self.machine {
             m.turn(now, &mut self.desk);
         }
