@@ -4,7 +4,7 @@
  * Colours and type come from the page's tokens, so that both themes hold; the picture is for the eyes, the same figures
  * stand beneath it as text. A chart draws at most as often as leaves three quarters of the time to everything else.
  */
-import { useSignal } from "@preact/signals";
+import { computed, useComputed, useSignal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 
@@ -17,8 +17,10 @@ import { at, choices, num, obj, str } from "./manifest";
 import { paced } from "./pace";
 import { figure, pointsOf, readChart, Series, type Chart, type Curve } from "./series";
 
-/** Shortest time between two pictures of a chart that grows, in milliseconds. */
-const PICTURE_MS = 250;
+/** Shortest time between two pictures of a chart that grows, in milliseconds: a minute is the least that it shows. */
+const PICTURE_MS = 500;
+/** Turns every five seconds: so often the words of a picture follow it. */
+const slow = computed(() => Math.floor(now.value / 5000));
 
 /** Shortest stretch of time that is drawn, in seconds: one value alone is no year. */
 const MINUTE = 60;
@@ -119,6 +121,14 @@ function draw(Plot: typeof uPlot, element: HTMLElement, chart: Chart, curves: re
       }],
     },
   }, data, element);
+}
+
+/** A curve's name with its newest figure, or the one under the cursor. It alone is drawn again with each picture. */
+function Figure({ curve, index, series, plot, readout, turn, unit }: { curve: Curve; index: number; series: Series; plot: { current: uPlot | null }; readout: ReadonlySignal<number | null>; turn: ReadonlySignal<number>; unit: string }) {
+  void turn.value;
+  const place = readout.value;
+  const column = plot.current?.data[index + 1];
+  return <b>{figure(place === null ? series.last(curve.key) : column ? num(column[place]) : null, unit)}</b>;
 }
 
 /** The component. */
@@ -227,16 +237,11 @@ export function ChartPart(props: PartProps) {
     hidden.value = next;
     plot.current?.setSeries(index + 1, { show });
   };
-  void turn.value;
+  void slow.value;
   const unitOf = (curve: Curve) => (curve.right ? chart.right.unit : chart.left.unit);
-  const atCursor = (index: number): number | null => {
-    const column = plot.current?.data[index + 1];
-    const place = readout.value;
-    return place === null || !column ? null : num(column[place]);
-  };
   const moment = readout.value === null ? null : (plot.current?.data[0][readout.value] ?? null);
   const titles = [chart.left.title && `${chart.left.title}${chart.left.unit && ` in ${chart.left.unit}`}`, chart.right.title && `${chart.right.title}${chart.right.unit && ` in ${chart.right.unit}`} (right)`].filter(Boolean).join(", ");
-  const empty = curves.every((curve) => series.last(curve.key) === null);
+  const empty = useComputed(() => (void turn.value, live.current.every((curve) => series.last(curve.key) === null))).value;
   const words = curves.map((curve) => {
     const span = series.span(curve.key);
     return span ? `${curve.label} ${figure(series.last(curve.key), unitOf(curve))}, between ${figure(span[0])} and ${figure(span[1])}` : "";
@@ -254,7 +259,7 @@ export function ChartPart(props: PartProps) {
       <div class={`chart ${empty ? "none" : ""}`} ref={holder} role="img" aria-label={`${part.title}: ${words || "nothing measured yet"}`} />
       <ul class="legend">{curves.map((curve, index) => (
         <li key={curve.key}><button type="button" class="key" aria-pressed={!hidden.value.has(curve.key)} onClick={() => toggle(curve, index)}>
-          <i style={{ background: curve.color ?? `var(${tokenOf(index)})` }} />{curve.label} <b>{figure(atCursor(index) ?? (readout.value === null ? series.last(curve.key) : null), unitOf(curve))}</b></button></li>
+          <i style={{ background: curve.color ?? `var(${tokenOf(index)})` }} />{curve.label} <Figure curve={curve} index={index} series={series} plot={plot} readout={readout} turn={turn} unit={unitOf(curve)} /></button></li>
       ))}</ul>
     </Panel>
   );

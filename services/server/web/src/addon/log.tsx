@@ -20,7 +20,7 @@ const ROW = 20;
 /** So long after a hand's last move what scrolls is its doing, in milliseconds; a thrown page rolls on for a while. */
 const HAND_MS = 1500;
 /** Shortest time between two pictures of a log that grows, in milliseconds: nobody reads faster. */
-const PICTURE_MS = 100;
+const PICTURE_MS = 160;
 /** Rows that are drawn above and below what is in view. */
 const OVER = 6;
 
