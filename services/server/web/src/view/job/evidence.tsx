@@ -14,7 +14,7 @@ import { stepName } from "./steps";
 export function Resumes({ job }: { job: Job }) {
   if (job.resumes.length === 0) return null;
   return (
-    <Panel title="Interruptions" span="c7" note="It went on after each; the verdict says so.">
+    <Panel title="Interruptions" span={showsSelfTests(job) ? "c7" : "c12"} note="It went on after each; the verdict says so.">
       <ul class="ev">
         {job.resumes.map((resume, index) => (
           <li key={index}><Icon name="info" /><div><b>{resume.why}</b><span class="rule">went on {clock(resume.at, now.value)} in {stepName(job, resume.step, resume.phase).toLowerCase()}, at {bytes(resume.from)}</span></div></li>
@@ -32,12 +32,14 @@ const SELF_TEST: Record<SelfTestOutcome, { shape: "pass" | "fail" | "inc" | "war
   unknown: { shape: "inc", word: "left no result of its own" },
 };
 
+/** Whether there is something to tell of the drive's own tests. */
+const showsSelfTests = (job: Job) => job.self_tests.length > 0 || job.phases.some(({ phase }) => phase === "self_test_short" || phase === "self_test_extended");
+
 /** The drive's own tests, by their own log entries. */
 export function SelfTests({ job }: { job: Job }) {
-  const due = job.phases.filter((phase) => phase.phase === "self_test_short" || phase.phase === "self_test_extended");
-  if (due.length === 0 && job.self_tests.length === 0) return null;
+  if (!showsSelfTests(job)) return null;
   return (
-    <Panel title="The drive’s own tests" span="c5" note="Judged by this test’s own entry in the drive’s log.">
+    <Panel title="The drive’s own tests" span={job.resumes.length > 0 ? "c5" : "c12"} note="Judged by this test’s own entry in the drive’s log.">
       {job.self_tests.length === 0 ? <p class="mute">{isOver(job) ? "None was run." : "None has ended yet."}</p> : (
         <ul class="ev">
           {job.self_tests.map((test, index) => {
@@ -88,7 +90,9 @@ export function CertificatePanel({ job }: { job: Job }) {
     <Panel title="Certificate" span={job.formatted || job.options.format ? "c7" : "c12"} note={info.id}>
       {info.revoked ? (
         <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why.replace(/\.*$/, "")}. <a href={jobPath(info.revoked.job)}>The job that found it</a></span></p>
-      ) : <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>}
+      ) : job.verdict?.outcome === "PASSED" ? <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>
+        // A green tick beside another verdict would be read as the drive's.
+        : <p>It says {job.verdict?.outcome ?? "what was found"}, and holds as far as this box knows.</p>}
       <dl class="facts">
         <dt>Signed</dt><dd>{stamp(info.made)}</dd>
         <dt>Key of this box</dt><dd class="mono print">{grouped4(info.key)}</dd>
