@@ -8,7 +8,7 @@
 //! a plan's Identity ─► guard::open_for_erase ─► Opened { file: O_RDWR|O_EXCL|O_DIRECT }   what a job may write
 //!                        └ facts (collected) → decide (pure) → Refusal, one sentence
 //!
-//! smartctl --json ─► smart::Snapshot, smart::Delta
+//! smartctl --json ─► the crate smart: Snapshot, delta
 //! ```
 //!
 //! - [`sysfs`]: one block device as the kernel describes it, and its [`Identity`].

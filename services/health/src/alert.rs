@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use smart::exit;
 use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
@@ -131,6 +132,9 @@ pub fn limit(reading: &Reading) -> i64 {
     })
 }
 
+/// A value that smartctl's exit status alone tells of.
+const UNNAMED: &str = "one that only smartctl's exit status tells of";
+
 /// Names of the attributes at or below their thresholds, and whether one of them announces the end.
 pub fn failing(reading: &Reading) -> (Vec<&str>, bool) {
     let those = reading.attributes.iter().filter(|a| {
@@ -140,7 +144,11 @@ pub fn failing(reading: &Reading) -> (Vec<&str>, bool) {
             .is_some_and(|(value, threshold)| threshold > 0 && value <= threshold);
         a.when_failed == "now" || below
     });
-    let (names, prefail): (Vec<&str>, Vec<bool>) = those.map(|a| (a.name.as_str(), a.prefail)).unzip();
+    let (mut names, mut prefail): (Vec<&str>, Vec<bool>) = those.map(|a| (a.name.as_str(), a.prefail)).unzip();
+    if names.is_empty() && reading.exited_with(exit::THRESHOLD_NOW) {
+        names.push(UNNAMED);
+        prefail.push(true);
+    }
     (names, prefail.contains(&true))
 }
 
@@ -181,8 +189,8 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             (!passed).then_some((critical, words)),
         );
     }
-    if reading.attributes.iter().any(|a| a.value.is_some()) {
-        let (names, prefail) = failing(reading);
+    let (names, prefail) = failing(reading);
+    if !names.is_empty() || reading.attributes.iter().any(|a| a.value.is_some()) {
         let words = format!("at or below the drive's own threshold: {}", names.join(", "));
         let severity = if prefail { critical } else { warning };
         told(

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Pure, with time as an argument: all but [`book`], which keeps it through `store`. What it does not do: it opens no
-//! drive, runs no smartctl, speaks no HTTP, and never sees a secret, only hashes. What a burn-in makes of SMART is `drive`'s and
-//! `burnin`'s; the rules for raw values are shared with them in [`wire::attribute`].
+//! drive, runs no smartctl, speaks no HTTP, and never sees a secret, only hashes. Documents are read by the crate [`smart`], as for
+//! a burn-in; what that makes of them is `burnin`'s.
 //!
 //! Tested beside the code, over recorded documents of real drives with the expected score and alerts beside each
 //! (`tests/golden.rs`), with properties (`tests/properties.rs`), and fuzzed (`fuzz/`). What no drive here has ever

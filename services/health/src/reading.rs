@@ -1,16 +1,17 @@
 //! One reading: what a `smartctl -x --json` document says of a drive, in one shape for ATA, NVMe and SCSI.
 //!
-//! Lenient in what is missing, strict in what is there: a number that is text or out of range counts as not told.
+//! The document is read by the crate `smart`, as a burn-in reads it; here is what histories and alerts take of that.
 //! Nothing is guessed: a rotation rate that is missing or 0 (USB bridges, SAS) makes no SSD of a drive; only what the
 //! drive says of its flash does.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use smart::{Snapshot, exit};
 use utoipa::ToSchema;
-use wire::attribute::{count, is_seagate, is_something_else, thousandths, write_units};
+use wire::attribute::is_something_else;
 use wire::meaning::Meaning;
 
-/// Most attributes or log entries that are taken from a document. Source: ATA has 30 attributes; the rest is room.
+/// Most attributes that are kept of a document. Source: ATA has 30; the rest is room.
 const LIST_MAX: usize = 128;
 
 /// Longest name or model in characters. Source: ATA and NVMe give models 40; SCSI vendor and product 24.
@@ -131,11 +132,21 @@ pub struct Reading {
     pub wear: Option<Wear>,
     /// Whether its newest finished self-test failed.
     pub self_test_failed: Option<bool>,
+    /// smartctl's exit status, whose bits tell what no row may tell. Source: `smartctl(8)`.
+    pub exit_status: Option<u8>,
+    /// What the document says that cannot be true, in words; none of it was taken.
+    pub strange: Vec<String>,
     /// All its values.
     pub attributes: Vec<Attribute>,
 }
 
 impl Reading {
+    /// Whether one of these bits of smartctl's exit status is set.
+    #[must_use]
+    pub fn exited_with(&self, bits: u8) -> bool {
+        self.exit_status.is_some_and(|status| status & bits != 0)
+    }
+
     /// The count under a key by which faults are known, wherever this drive keeps it; `None` where it tells none. Of several
     /// the worse counts.
     pub(crate) fn count(&self, key: &str) -> Option<u64> {
@@ -162,6 +173,11 @@ pub enum NotSmart {
     /// No device.
     #[error("device: it names none{0}")]
     NoDevice(String),
+    /// smartctl could not ask it.
+    #[error(
+        "{0}: smartctl's exit status {1} says that the drive was not asked, so nothing in it is known to be its own"
+    )]
+    NotAsked(String, u8),
     /// A device without anything about its health.
     #[error(
         "{0}: nothing of ata_smart_attributes, scsi_error_counter_log, nvme_smart_health_information_log or \
@@ -170,31 +186,10 @@ pub enum NotSmart {
     NoHealth(String),
 }
 
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64()
-}
-
-fn text(value: &Value) -> Option<String> {
-    let text = value.as_str()?.trim();
-    (!text.is_empty()).then(|| {
-        let plain = text.chars().map(|c| if c.is_control() { '?' } else { c });
-        plain.take(TEXT_MAX).collect()
-    })
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten().take(LIST_MAX)
-}
-
-fn celsius(value: &Value) -> Option<i64> {
-    // smartctl prints 0 where a virtual or RAID device has no sensor.
-    value.as_i64().filter(|t| *t != 0 && (-60..=200).contains(t))
-}
-
 /// Reads a document.
 ///
 /// # Errors
-/// When it is not about one drive, or says nothing of its health.
+/// When it is not about one drive, says nothing of its health, or smartctl could not ask the drive.
 pub fn read(json: &Value) -> Result<Reading, NotSmart> {
     let shape = match json {
         Value::Object(_) => None,
@@ -207,246 +202,160 @@ pub fn read(json: &Value) -> Result<Reading, NotSmart> {
     if let Some(shape) = shape {
         return Err(NotSmart::Shape(shape));
     }
-    if !json["device"].is_object() {
-        let told: Vec<String> = list(&json["smartctl"]["messages"])
-            .filter_map(|m| text(&m["string"]))
-            .take(3)
-            .collect();
-        let told = if told.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", told.join("; "))
-        };
-        return Err(NotSmart::NoDevice(told));
+    let told = smart::read(json).map_err(|why| match why {
+        smart::NotSmart::NoDevice(why) => NotSmart::NoDevice(format!(" ({why})")),
+        other => NotSmart::NoDevice(format!(" ({other})")),
+    })?;
+    let device = if told.device.is_empty() {
+        "unnamed device".to_owned()
+    } else {
+        short(&told.device)
+    };
+    if let Some(status) = told.exit_status.filter(|status| status & exit::NOT_ASKED != 0) {
+        return Err(NotSmart::NotAsked(device, status));
     }
-    let device = text(&json["device"]["name"]).unwrap_or_else(|| "unnamed device".to_owned());
-    let passed = json["smart_status"]["passed"].as_bool();
-    let tells = [
-        "ata_smart_attributes",
-        "scsi_error_counter_log",
-        "nvme_smart_health_information_log",
-    ];
-    if passed.is_none() && !tells.iter().any(|key| json[*key].is_object()) {
+    if !told.tells_health() {
         return Err(NotSmart::NoHealth(device));
     }
-    let model = text(&json["model_name"])
-        .or_else(|| text(&json["scsi_model_name"]))
-        .or_else(|| Some(format!("{} {}", text(&json["vendor"])?, text(&json["product"])?)))
-        .unwrap_or_default();
-    let family = text(&json["model_family"]).unwrap_or_default();
-    let mut attributes = ata(json, is_seagate(&model, &family));
-    let is_ata = !attributes.is_empty();
-    attributes.extend(nvme(json));
-    attributes.extend(scsi(json));
-    let of = |key: &str| attributes.iter().find(|a| a.key == key).map(|a| a.count);
-    let protocol = match json["device"]["protocol"].as_str() {
-        Some("ATA") => Protocol::Ata,
-        Some("NVMe") => Protocol::Nvme,
-        Some("SCSI") => Protocol::Scsi,
-        Some(_) | None => Protocol::Unknown,
+    Ok(of(device, told))
+}
+
+/// What histories and alerts take of a snapshot.
+fn of(device: String, told: Snapshot) -> Reading {
+    let text = |text: &Option<String>| text.as_deref().map(short).unwrap_or_default();
+    let attributes = attributes(&told);
+    let wear = crate::wear::told(&told, &attributes);
+    let rpm = told.rpm.filter(|rpm| *rpm > 1);
+    let protocol = match told.protocol {
+        smart::Protocol::Ata => Protocol::Ata,
+        smart::Protocol::Nvme => Protocol::Nvme,
+        smart::Protocol::Scsi => Protocol::Scsi,
+        smart::Protocol::Unknown => Protocol::Unknown,
     };
-    let wear = crate::wear::told(json, &attributes);
-    let rpm = number(&json["rotation_rate"])
-        .and_then(|rpm| u32::try_from(rpm).ok())
-        .filter(|rpm| *rpm > 1);
     let medium = match rpm {
         Some(_) => Medium::Disk,
         None if protocol == Protocol::Nvme || wear.is_some() => Medium::Flash,
         None => Medium::Unknown,
     };
-    Ok(Reading {
+    Reading {
         device,
-        device_type: text(&json["device"]["type"]).unwrap_or_default(),
+        device_type: short(&told.device_type),
         protocol,
-        serial: text(&json["serial_number"]).unwrap_or_default(),
-        firmware: text(&json["firmware_version"])
-            .or_else(|| text(&json["scsi_revision"]))
-            .or_else(|| text(&json["revision"]))
-            .unwrap_or_default(),
-        capacity: number(&json["user_capacity"]["bytes"]).or_else(|| number(&json["nvme_total_capacity"])),
+        serial: text(&told.serial),
+        firmware: text(&told.firmware),
+        capacity: told.capacity,
         rpm,
         medium,
-        passed,
-        temperature: celsius(&json["temperature"]["current"])
-            .or_else(|| celsius(&json["nvme_smart_health_information_log"]["temperature"]))
-            .or_else(|| {
-                of("194")
-                    .or_else(|| of("190"))
-                    .filter(|_| is_ata)
-                    .and_then(|t| celsius(&t.into()))
-            }),
-        temperature_limit: limit(json),
-        power_on_hours: number(&json["power_on_time"]["hours"]).or_else(|| of("9")),
-        power_cycles: number(&json["power_cycle_count"]).or_else(|| of("12")),
-        written: written(json, &attributes),
+        // Its word may be missing where smartctl's exit status tells that it fails; and heat alone is no failure.
+        passed: match told.is_failing() {
+            true => Some(false),
+            false => told.passed.filter(|passed| *passed),
+        },
+        temperature: told.temperature,
+        temperature_limit: limit(&told),
+        power_on_hours: told.power_on_hours,
+        power_cycles: told.power_cycles,
+        written: told.bytes_written(),
         wear,
-        self_test_failed: self_test(json),
-        model,
-        family,
+        // Where no entry tells which one failed, one did.
+        self_test_failed: told
+            .newest_self_test_failed()
+            .or_else(|| told.has_failed_a_test().then_some(true)),
+        exit_status: told.exit_status,
+        strange: told.strange.iter().take(8).map(|words| short(words)).collect(),
+        model: text(&told.model),
+        family: text(&told.family),
         attributes,
-    })
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(TEXT_MAX).collect()
 }
 
 /// The drive's own limit: recommended (SCT), warning (NVMe), and for SCSI 5 degrees below its trip point.
-fn limit(json: &Value) -> Option<i64> {
-    let told = celsius(&json["temperature"]["op_limit_max"])
-        .or_else(|| celsius(&json["ata_sct_status"]["temperature"]["op_limit_max"]))
-        .or_else(|| celsius(&json["nvme_composite_temperature_threshold"]["warning"]))
-        .or_else(|| celsius(&json["temperature"]["drive_trip"]).map(|trip| trip - 5));
+fn limit(told: &Snapshot) -> Option<i64> {
+    let below = match told.protocol {
+        smart::Protocol::Scsi => 5,
+        smart::Protocol::Ata | smart::Protocol::Nvme | smart::Protocol::Unknown => 0,
+    };
+    let named = told.heat_limits.first().map(|limit| limit - below);
     // A limit that no drive would live under is no limit.
-    told.filter(|limit| (30..=120).contains(limit))
+    named.or(told.heat_warning).filter(|limit| (30..=120).contains(limit))
 }
 
-fn ata(json: &Value, seagate: bool) -> Vec<Attribute> {
-    let byte = |value: &Value| value.as_u64().and_then(|n| u8::try_from(n).ok());
-    let mut seen = [false; 256];
-    list(&json["ata_smart_attributes"]["table"])
-        .filter_map(|row| {
-            let id = row["id"]
-                .as_u64()
-                .and_then(|id| u8::try_from(id).ok())
-                .filter(|id| *id > 0)?;
-            // An id that comes twice is told by its first row.
-            if std::mem::replace(&mut seen[usize::from(id)], true) {
-                return None;
-            }
-            let raw = number(&row["raw"]["value"])?;
-            let shown = text(&row["raw"]["string"]).unwrap_or_default();
-            Some(Attribute {
-                key: id.to_string(),
-                name: text(&row["name"]).unwrap_or_else(|| "Unknown_Attribute".to_owned()),
-                value: byte(&row["value"]),
-                worst: byte(&row["worst"]),
-                threshold: byte(&row["thresh"]),
-                prefail: row["flags"]["prefailure"].as_bool().unwrap_or(false),
-                when_failed: match row["when_failed"].as_str() {
-                    Some("now" | "FAILING_NOW") => "now".to_owned(),
-                    Some("past" | "In_the_past") => "past".to_owned(),
-                    Some(_) | None => String::new(),
-                },
-                raw,
-                count: count(u16::from(id), raw, &shown, seagate),
-                text: shown,
-            })
-        })
-        .collect()
+/// All values that the drive tells: attributes, then those that have words.
+fn attributes(told: &Snapshot) -> Vec<Attribute> {
+    let garbled = told.garbled_attributes().next().is_some();
+    let rows = told.attributes.iter().filter(|_| !garbled).take(LIST_MAX);
+    let rows = rows.map(|row| Attribute {
+        key: row.id.to_string(),
+        name: short(&row.name),
+        value: row.value,
+        worst: row.worst,
+        threshold: row.threshold,
+        prefail: row.prefail,
+        when_failed: row.when_failed.clone(),
+        raw: row.raw,
+        count: row.count,
+        text: short(&row.text),
+    });
+    rows.chain(nvme(told)).chain(scsi(told)).collect()
 }
 
-fn plain(key: &str, raw: u64) -> Attribute {
-    Attribute {
+fn plain((key, raw): (&str, Option<u64>)) -> Option<Attribute> {
+    let raw = raw?;
+    Some(Attribute {
         key: key.to_owned(),
         name: key.to_owned(),
         raw,
         count: raw,
         ..Attribute::default()
-    }
-}
-
-/// Fields of NVMe's health log that are kept.
-const NVME: &[&str] = &[
-    "critical_warning",
-    "temperature",
-    "available_spare",
-    "available_spare_threshold",
-    "percentage_used",
-    "data_units_read",
-    "data_units_written",
-    "power_on_hours",
-    "power_cycles",
-    "unsafe_shutdowns",
-    "media_errors",
-    "num_err_log_entries",
-    "warning_temp_time",
-    "critical_comp_time",
-];
-
-fn nvme(json: &Value) -> Vec<Attribute> {
-    let log = &json["nvme_smart_health_information_log"];
-    NVME.iter()
-        .filter_map(|key| Some(plain(key, number(&log[*key])?)))
-        .collect()
-}
-
-fn scsi(json: &Value) -> Vec<Attribute> {
-    let log = &json["scsi_error_counter_log"];
-    let grown = number(&json["scsi_grown_defect_list"]).map(|n| plain("grown_defects", n));
-    let pending = number(&json["scsi_pending_defects"]["count"]).map(|n| plain("pending_defects", n));
-    let mut all: Vec<Attribute> = grown.into_iter().chain(pending).collect();
-    for kind in ["read", "write", "verify"] {
-        for (field, word) in [
-            ("total_errors_corrected", "corrected"),
-            ("total_uncorrected_errors", "uncorrected"),
-        ] {
-            all.extend(number(&log[kind][field]).map(|n| plain(&format!("{kind}_{word}"), n)));
-        }
-    }
-    let used = number(&json["scsi_percentage_used_endurance_indicator"]);
-    all.extend(used.map(|n| plain("percentage_used", n)));
-    all
-}
-
-fn written(json: &Value, attributes: &[Attribute]) -> Option<u64> {
-    let of = |key: &str| attributes.iter().find(|a| a.key == key);
-    if let Some(units) = of("data_units_written") {
-        // Thousands of 512 bytes. Source: NVM Express base specification 2.0, 5.16.1.3.
-        return units.count.checked_mul(512_000);
-    }
-    if let Some(told) = json["scsi_error_counter_log"]["write"]["gigabytes_processed"].as_str() {
-        return thousandths(told)?.checked_mul(1_000_000);
-    }
-    let sector = number(&json["logical_block_size"])
-        .filter(|size| (512..=1 << 20).contains(size))
-        .unwrap_or(512);
-    let statistic = list(&json["ata_device_statistics"]["pages"])
-        .flat_map(|page| list(&page["table"]))
-        .find(|row| row["name"].as_str() == Some("Logical Sectors Written") && row["flags"]["valid"] != false)
-        .and_then(|row| number(&row["value"]));
-    if let Some(sectors) = statistic {
-        return sectors.checked_mul(sector);
-    }
-    [241_u16, 246, 225].into_iter().find_map(|id| {
-        let attribute = of(&id.to_string())?;
-        let unit = *write_units(id, &attribute.name, sector)?.first()?;
-        attribute.count.checked_mul(unit)
     })
 }
 
-/// Whether the newest self-test that ended by itself failed. One that was aborted or still runs says nothing.
-fn self_test(json: &Value) -> Option<bool> {
-    let log = &json["ata_smart_self_test_log"];
-    let ata = list(&log["extended"]["table"])
-        .chain(list(&log["standard"]["table"]))
-        .find_map(|entry| {
-            match entry["status"]["value"].as_u64()? >> 4 {
-                0 => Some(false),
-                // 3 fatal error, 4 unknown element, 5 electrical, 6 servo, 7 read, 8 handling damage. Source: ACS-5, table 43.
-                3..=8 => Some(true),
-                _ => None,
-            }
-        });
-    let nvme = || {
-        list(&json["nvme_self_test_log"]["table"]).find_map(|entry| {
-            match entry["self_test_result"]["value"].as_u64()? {
-                0 => Some(false),
-                // Source: NVM Express base specification 2.0, figure 213.
-                5..=7 => Some(true),
-                _ => None,
-            }
-        })
-    };
-    // smartctl prints each SCSI result under a key of its own, newest first.
-    let scsi = || {
-        (0..20).find_map(
-            |n| match json[format!("scsi_self_test_{n}")]["result"]["value"].as_u64()? {
-                0 => Some(false),
-                // Source: SPC-5, table 301.
-                3..=7 => Some(true),
-                _ => None,
-            },
-        )
-    };
-    ata.or_else(nvme).or_else(scsi)
+fn nvme(told: &Snapshot) -> Vec<Attribute> {
+    let Some(log) = &told.nvme else { return Vec::new() };
+    let all = [
+        ("critical_warning", log.critical_warning.map(u64::from)),
+        ("temperature", told.temperature.and_then(|t| u64::try_from(t).ok())),
+        ("available_spare", log.available_spare.map(u64::from)),
+        (
+            "available_spare_threshold",
+            log.available_spare_threshold.map(u64::from),
+        ),
+        ("percentage_used", log.percentage_used),
+        ("data_units_read", log.data_units_read),
+        ("data_units_written", log.data_units_written),
+        ("power_on_hours", told.power_on_hours),
+        ("power_cycles", told.power_cycles),
+        ("unsafe_shutdowns", log.unsafe_shutdowns),
+        ("media_errors", log.media_errors),
+        ("num_err_log_entries", log.num_err_log_entries),
+        ("warning_temp_time", log.warning_temp_time),
+        ("critical_comp_time", log.critical_comp_time),
+    ];
+    all.into_iter().filter_map(plain).collect()
 }
+
+fn scsi(told: &Snapshot) -> Vec<Attribute> {
+    let Some(health) = &told.scsi else { return Vec::new() };
+    let of = |counters: &Option<smart::ErrorCounters>| counters.clone().unwrap_or_default();
+    let (read, write, verify) = (of(&health.read), of(&health.write), of(&health.verify));
+    let all = [
+        ("grown_defects", health.grown_defects),
+        ("pending_defects", health.pending_defects),
+        ("read_corrected", read.corrected),
+        ("read_uncorrected", read.uncorrected),
+        ("write_corrected", write.corrected),
+        ("write_uncorrected", write.uncorrected),
+        ("verify_corrected", verify.corrected),
+        ("verify_uncorrected", verify.uncorrected),
+        ("percentage_used", health.percentage_used),
+    ];
+    all.into_iter().filter_map(plain).collect()
+}
+
 /// A serial as it is compared: translation layers pad and case it differently.
 pub fn plain_serial(serial: &str) -> String {
     let plain = serial.chars().filter(char::is_ascii_alphanumeric);

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use smart::exit;
 use utoipa::ToSchema;
 use wire::Time;
 
@@ -107,6 +108,23 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
+/// What of a drive's document is not known, though it was taken.
+fn doubts(index: usize, reading: &Reading) -> Vec<String> {
+    let part = reading.exited_with(exit::IN_PART).then(|| {
+        let status = reading.exit_status.unwrap_or(0);
+        format!(
+            "drives[{index}]: smartctl's exit status {status} says that a command failed; what it would have told is not known"
+        )
+    });
+    let strange = (!reading.strange.is_empty()).then(|| {
+        format!(
+            "drives[{index}]: not taken, because it cannot be true: {}",
+            reading.strange.join("; ")
+        )
+    });
+    part.into_iter().chain(strange).collect()
+}
+
 /// Reads a report that arrived at `now`.
 ///
 /// # Errors
@@ -190,7 +208,10 @@ pub fn report(body: &Value, now: Time) -> Result<Report, Vec<Flaw>> {
                         index,
                         why: format!("{}: the same model and serial as {}", reading.device, first.device),
                     }),
-                    None => drives.push(reading),
+                    None => {
+                        warnings.extend(doubts(index, &reading));
+                        drives.push(reading);
+                    }
                 }
             }
             Err(why) => rejected.push(Rejected {

@@ -15,11 +15,12 @@
 //! Age and hours cost nothing: they are no finding. A drive that told none of it has no score.
 
 use serde::{Deserialize, Serialize};
+use smart::exit;
 use utoipa::ToSchema;
 
 use crate::alert::{failing, limit};
 use crate::known::{Spec, known};
-use crate::reading::Reading;
+use crate::reading::{Attribute, Reading};
 use crate::wear;
 
 /// From here up a drive is called healthy.
@@ -111,6 +112,14 @@ pub fn score(reading: &Reading, spec: Option<&Spec>) -> Score {
             &format!("past:{}", attribute.key),
             10,
             format!("{} was below its threshold in the past", attribute.name),
+        );
+    }
+    let fell = |a: &Attribute| !a.when_failed.is_empty();
+    if reading.exited_with(exit::THRESHOLD_PAST) && names.is_empty() && !reading.attributes.iter().any(fell) {
+        lose(
+            "past",
+            10,
+            "a value was at its threshold, by smartctl's exit status".to_owned(),
         );
     }
     for row in known().critical.iter().filter(|row| row.protocol == reading.protocol) {

@@ -1,7 +1,7 @@
 //! How much of a flash drive's rated life is used: by its own word, and by what was written against its rating.
 
 use serde::Serialize;
-use serde_json::Value;
+use smart::Snapshot;
 use utoipa::ToSchema;
 
 use crate::known::{Reads, Spec, known};
@@ -14,29 +14,10 @@ pub const HIGH: u64 = 90;
 const TB: u64 = 1_000_000_000_000;
 
 /// What the drive itself says of its wear: NVMe and SCSI percentage, ATA statistics, then attributes by name.
-pub(crate) fn told(json: &Value, attributes: &[Attribute]) -> Option<Wear> {
+pub(crate) fn told(told: &Snapshot, attributes: &[Attribute]) -> Option<Wear> {
     let wear = |used, source: String| Some(Wear { used, source });
-    if let Some(used) = attributes.iter().find(|a| a.key == "percentage_used") {
-        // One byte on the wire: more is no percentage. Source: NVM Express base specification 2.0, 5.16.1.3.
-        return (used.count <= 255)
-            .then_some(())
-            .and_then(|()| wear(used.count, "percentage_used".to_owned()));
-    }
-    let pages = json["ata_device_statistics"]["pages"].as_array();
-    let rows = pages
-        .into_iter()
-        .flatten()
-        .take(64)
-        .filter_map(|page| page["table"].as_array())
-        .flatten()
-        .take(512);
-    let statistic = rows
-        .filter(|row| {
-            row["name"].as_str() == Some("Percentage Used Endurance Indicator") && row["flags"]["valid"] != false
-        })
-        .find_map(|row| row["value"].as_u64().filter(|used| *used <= 255));
-    if let Some(used) = statistic {
-        return wear(used, "ATA statistic Percentage Used Endurance Indicator".to_owned());
+    if let Some((used, source)) = told.percentage_used() {
+        return wear(used, source.to_owned());
     }
     known().wear.iter().find_map(|row| {
         let id = row.id.to_string();

@@ -175,3 +175,58 @@ fn pending_defects_of_sas_are_told() {
     assert_eq!(kinds(0), Vec::<String>::new());
     assert_eq!(kinds(2), ["pending"]);
 }
+
+/// The same bits of smartctl's exit status that a burn-in goes by, where no row tells of them.
+#[test]
+fn smartctls_exit_status_is_heard() {
+    let with = |status: u64, change: &dyn Fn(&mut Value)| {
+        let mut json = document("smart-ata.json");
+        json["smartctl"]["exit_status"] = status.into();
+        change(&mut json);
+        json
+    };
+    let kinds = |json: &Value| -> Vec<String> {
+        let (_, changes) = judge(&Alerts::new(), &read(json).unwrap(), None, Time::UNIX_EPOCH);
+        changes.iter().map(|c| c.kind.word()).collect()
+    };
+    let same = |_: &mut Value| {};
+    assert_eq!(kinds(&with(0, &same)), Vec::<String>::new());
+    assert_eq!(
+        kinds(&with(8, &|json| json["smart_status"] = Value::Null)),
+        ["smart_failed"]
+    );
+    assert_eq!(kinds(&with(16, &same)), ["attribute_failing"]);
+    assert_eq!(score::score(&read(&with(32, &same)).unwrap(), None).score, Some(90));
+    assert_eq!(
+        kinds(&with(128, &|json| json["ata_smart_self_test_log"] = Value::Null)),
+        ["self_test_failed"]
+    );
+    for bit in [1, 2] {
+        let why = read(&with(bit, &same)).unwrap_err().to_string();
+        assert!(
+            why.contains(&format!("exit status {bit} says that the drive was not asked")),
+            "{why}"
+        );
+    }
+    let body = serde_json::json!({ "hostname": "nas", "drives": [with(4, &same)] });
+    let report = health::report(&body, Time::UNIX_EPOCH).unwrap();
+    assert_eq!(report.drives.len(), 1);
+    assert!(
+        report.warnings[0].contains("drives[0]") && report.warnings[0].contains("exit status 4"),
+        "{:?}",
+        report.warnings
+    );
+}
+
+/// One reader: what cannot be true is taken by nobody, and told.
+#[test]
+fn an_attribute_that_stands_there_twice_is_neither() {
+    let mut json = document("smart-ata.json");
+    let rows = json["ata_smart_attributes"]["table"].as_array_mut().unwrap();
+    let mut twin = rows.iter().find(|row| row["id"] == 5).unwrap().clone();
+    twin["raw"]["value"] = 900.into();
+    rows.push(twin);
+    let reading = read(&json).unwrap();
+    assert!(reading.attributes.iter().all(|a| a.key != "5"));
+    assert_eq!(reading.strange, ["attribute 5 stands there more than once"]);
+}

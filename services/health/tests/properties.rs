@@ -110,7 +110,8 @@ proptest! {
     fn what_is_said_of_a_drive_stays_within_bounds(first in any_document(), second in any_document()) {
         let mut alerts = Alerts::new();
         for document in [&first, &second, &first] {
-            let reading = read(document).unwrap();
+            // A log of zeros is no word of the drive behind a bridge.
+            let Ok(reading) = read(document) else { continue };
             let judged = score::score(&reading, None);
             prop_assert!(judged.score.unwrap() <= 100);
             let view = wear::view(&reading, None);

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use wire::drive::Bus;
 
-use super::parse::{DOCUMENT_MAX, NotSmart, parse};
-use super::snapshot::{Farm, Protocol, Snapshot};
 use crate::child::{self, Failed};
 use crate::identity::Identity;
+use ::smart::{DOCUMENT_MAX, Farm, NotSmart, Protocol, Snapshot, parse};
 
 /// Pauses after which a drive that was read before is asked for its SMART again: a bridge may answer the first command after
 /// hours of others with an error, and one reading that is missing costs the whole burn-in its comparison.

@@ -1,20 +1,9 @@
 //! How far a reading can be trusted: what smartctl's exit status, its messages and its checksums say of the asking itself.
 
-use drive::smart::Snapshot;
+use drive::smart::{Snapshot, exit};
 
 use super::Metrics;
 use crate::verdict::Case;
-
-/// Bits of smartctl's exit status after which nothing that was read is to be trusted: 0 the command line was not understood,
-/// 1 the device could not be opened or did not identify itself. Source: `smartctl(8)`.
-const NOT_ASKED: u8 = 0b11;
-
-/// Bit 2: a command failed, or a checksum was wrong. Some drives and bridges lack a log that smartctl asks for and set it
-/// with each reading. Source: `smartctl(8)`.
-const IN_PART: u8 = 0b100;
-
-/// Bit 6: the drive's error log has entries. Source: `smartctl(8)`.
-const ERROR_LOG: u8 = 1 << 6;
 
 /// What a structure with a wrong checksum is worth.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,7 +56,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     put("smart.exit_unknown", all(no_status));
     // Asked alike, it answered before the job and not after it.
     let newly = match (case.first(), case.last()) {
-        (Some(before), Some(after)) => after.exited_with(IN_PART) && !before.exited_with(IN_PART),
+        (Some(before), Some(after)) => after.exited_with(exit::IN_PART) && !before.exited_with(exit::IN_PART),
         (None, _) | (_, None) => false,
     };
     metrics.flag("smart.newly_failed_in_part", newly);
@@ -76,7 +65,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
 /// Why nothing of a reading, or nothing of its attributes, can be taken.
 fn distrusted(told: &Snapshot) -> Vec<String> {
     let mut why = checksums(told, Holds::Attributes);
-    if told.exited_with(NOT_ASKED) {
+    if told.exited_with(exit::NOT_ASKED) {
         why.push(status(told));
     }
     why
@@ -90,7 +79,7 @@ fn checksums(told: &Snapshot, of: Holds) -> Vec<String> {
 
 /// That a command failed, and what smartctl said about it; its errors are told whatever its exit status.
 fn in_part(told: &Snapshot) -> Vec<String> {
-    let failed = told.exited_with(IN_PART);
+    let failed = told.exited_with(exit::IN_PART);
     let said = told.messages.iter().filter(|message| match message.severity.as_str() {
         "error" => true,
         "information" => false,
@@ -105,7 +94,7 @@ fn in_part(told: &Snapshot) -> Vec<String> {
 }
 
 fn error_log(told: &Snapshot) -> Vec<String> {
-    let by_status = told.exited_with(ERROR_LOG);
+    let by_status = told.exited_with(exit::ERROR_LOG);
     match told.error_log_count {
         Some(0) | None if !by_status => Vec::new(),
         Some(count) if count > 0 => vec![format!("{count} in all")],

@@ -192,7 +192,10 @@ fn called(row: &Row) -> String {
         (None, "error_log_count") => "smart.error_log".to_owned(),
         (None, name) if name.starts_with("sct.") => name.to_owned(),
         (None, "power_cycles") => "smart.power_cycles".to_owned(),
-        (None, name @ ("grown_defects" | "pending_defects" | "non_medium" | "phy_errors")) => format!("scsi.{name}"),
+        (
+            None,
+            name @ ("grown_defects" | "pending_defects" | "non_medium" | "phy_errors" | "background_scan_errors"),
+        ) => format!("scsi.{name}"),
         (None, name) => match Meaning::of_statistic(name) {
             Some(meaning) => format!("ata.{}", meaning.key()),
             None => format!("nvme.{name}"),

@@ -1,6 +1,6 @@
 //! What the drive says of itself now.
 
-use drive::smart::{AtThreshold, Attribute, Farm, NvmeHealth, Snapshot};
+use drive::smart::{Attribute, Farm, Snapshot};
 
 use wire::meaning::Meaning;
 
@@ -18,27 +18,14 @@ const FALLING: [&str; 5] = [
     "nvme.spare_margin",
 ];
 
-/// The critical warning of NVMe that stands for heat alone.
-const HEAT: u8 = 1 << 1;
-
-/// Bits of smartctl's exit status that tell a fault, also where the document has no words for it: bridges that give no verdict,
-/// and smartctl before 7.3, whose JSON lacks the self-test log of SCSI. Source: `smartctl(8)`.
-mod exit {
-    pub(super) const FAILING: u8 = 1 << 3;
-    pub(super) const THRESHOLD_NOW: u8 = 1 << 4;
-    pub(super) const THRESHOLD_PAST: u8 = 1 << 5;
-    pub(super) const SELF_TEST: u8 = 1 << 7;
-}
-
 pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
-    metrics.flag("smart.failing", failing(snapshot));
-    let (now, past) = at_threshold(snapshot);
+    metrics.flag("smart.failing", snapshot.is_failing());
+    let (now, past) = snapshot.at_threshold();
     metrics.put("smart.threshold_now", now as f64);
     metrics.put("smart.threshold_past", past as f64);
-    let judged: Vec<bool> = snapshot.self_tests.iter().filter_map(|test| test.passed).collect();
-    let newest = judged.first() == Some(&false);
+    let newest = snapshot.newest_self_test_failed() == Some(true);
     metrics.flag("smart.self_test_failed", newest);
-    metrics.flag("smart.self_test_failed_before", !newest && has_failed_a_test(snapshot));
+    metrics.flag("smart.self_test_failed_before", !newest && snapshot.has_failed_a_test());
     let wear: Vec<&Attribute> = WEAR.into_iter().filter_map(|id| snapshot.attribute(id)).collect();
     let wear: Vec<&Attribute> = wear.into_iter().filter(|a| tells_wear(a, spins)).collect();
     if let Some(left) = wear.iter().filter_map(|a| a.value).min() {
@@ -74,41 +61,33 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     } else if snapshot.scsi.is_some() {
         metrics.put("scsi.hot_after", 0.0);
     }
+    if let Some(scan) = snapshot.scsi.as_ref().and_then(|scsi| scsi.scan.as_ref()) {
+        for (name, is) in [
+            ("scsi.scan_halted", scan.is_halted_by_errors()),
+            ("scsi.scan_stopped", scan.is_halted_otherwise()),
+        ] {
+            metrics.say(name, f64::from(u8::from(is)), scan.text.clone());
+        }
+        metrics.put("scsi.not_reassigned", scan.not_reassigned as f64);
+    }
     if let Some(nvme) = &snapshot.nvme {
-        metrics.put("nvme.critical", f64::from(critical(nvme)));
-        metrics.put("nvme.hot_after", f64::from(nvme.critical_warning.unwrap_or(0) >> 1 & 1));
+        metrics.put("nvme.critical", f64::from(nvme.critical()));
+        metrics.flag("nvme.hot_after", nvme.is_hot());
         // A controller that keeps no such record tells 0 for both.
         let told = |(spare, threshold): &(_, _)| *spare != 0 || *threshold != 0;
         if let Some((spare, threshold)) = nvme.available_spare.zip(nvme.available_spare_threshold).filter(told) {
             metrics.put("nvme.spare_margin", f64::from(spare) - f64::from(threshold));
         }
     }
-    if let Some(used) = percentage_used(snapshot) {
+    if let Some((used, _)) = snapshot.percentage_used() {
         metrics.put("flash.percentage_used", used as f64);
     }
-}
-
-/// Whether a self-test in the log failed; by the exit status alone it is not told which.
-fn has_failed_a_test(snapshot: &Snapshot) -> bool {
-    snapshot.exited_with(exit::SELF_TEST) || snapshot.self_tests.iter().any(|test| test.passed == Some(false))
-}
-
-fn percentage_used(snapshot: &Snapshot) -> Option<u64> {
-    let scsi = snapshot.scsi.as_ref().and_then(|scsi| scsi.percentage_used);
-    let nvme = snapshot.nvme.as_ref().and_then(|nvme| nvme.percentage_used);
-    let ata = snapshot
-        .statistics
-        .iter()
-        .find(|s| s.name == "Percentage Used Endurance Indicator");
-    let ata = ata.and_then(|statistic| u64::try_from(statistic.value).ok());
-    // One byte on the wire: more is no percentage.
-    nvme.or(scsi).or(ata).filter(|used| *used <= 255)
 }
 
 /// What the drive said before the job and takes back after it was true nonetheless: its failing, a critical warning, its
 /// wear, hours by the field log, a self-test that failed, and a value that stood at its threshold, which after the job is one that did in the past.
 pub(super) fn before(first: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
-    if has_failed_a_test(first) && metrics.get("smart.self_test_failed") != Some(1.0) {
+    if first.has_failed_a_test() && metrics.get("smart.self_test_failed") != Some(1.0) {
         metrics.put("smart.self_test_failed_before", 1.0);
     }
     let mut own = Metrics::default();
@@ -123,60 +102,23 @@ pub(super) fn before(first: &Snapshot, spins: Option<bool>, metrics: &mut Metric
             metrics.put(name, value);
         }
     };
-    worse("smart.failing", f64::from(u8::from(failing(first))));
+    worse("smart.failing", f64::from(u8::from(first.is_failing())));
     if let Some(nvme) = &first.nvme {
-        worse("nvme.critical", f64::from(critical(nvme)));
+        worse("nvme.critical", f64::from(nvme.critical()));
     }
-    if let Some(used) = percentage_used(first) {
+    if let Some((used, _)) = first.percentage_used() {
         worse("flash.percentage_used", used as f64);
+    }
+    for name in ["scsi.scan_halted", "scsi.not_reassigned"] {
+        if let Some(value) = own.get(name) {
+            worse(name, value);
+        }
     }
     if let Farm::Told { hours } = first.farm {
         worse("farm.hours", hours as f64);
     }
-    let (now, past) = at_threshold(first);
+    let (now, past) = first.at_threshold();
     worse("smart.threshold_past", (now + past) as f64);
-}
-
-/// Critical warnings but for heat: spare, reliability, read-only, volatile backup, persistent memory. That they are not told is
-/// told by [`super::silence`].
-fn critical(nvme: &NvmeHealth) -> u32 {
-    (nvme.critical_warning.unwrap_or(0) & 0b11_1101).count_ones()
-}
-
-/// Whether the drive says that it fails, by its word or by smartctl's exit status. Of NVMe both stand for the health log's own
-/// bits, of which heat is no failure.
-fn failing(snapshot: &Snapshot) -> bool {
-    let says = snapshot.passed == Some(false) || snapshot.exited_with(exit::FAILING);
-    let exception = snapshot.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
-    if let Some(exception) = exception {
-        return !exception.is_heat();
-    }
-    match &snapshot.nvme {
-        None => says,
-        Some(nvme) => match nvme.critical_warning {
-            Some(0) => snapshot.passed == Some(false),
-            Some(HEAT) => false,
-            Some(_) | None => says,
-        },
-    }
-}
-
-/// How many attributes stand at their threshold, and how many did; a temperature there tells of heat, not of a fault. Where no
-/// row tells of what smartctl's exit status tells, that is one.
-fn at_threshold(snapshot: &Snapshot) -> (usize, usize) {
-    let count = |now: bool| {
-        let is = |a: &&Attribute| match a.at_threshold() {
-            AtThreshold::Now => now != matches!(a.id, 190 | 194),
-            AtThreshold::Past => !now,
-            AtThreshold::Never => false,
-        };
-        snapshot.attributes.iter().filter(is).count()
-    };
-    let any = |state| snapshot.attributes.iter().any(|a| a.at_threshold() == state);
-    let untold = |bit: u8, told: bool| usize::from(snapshot.exited_with(bit) && !told);
-    let now = untold(exit::THRESHOLD_NOW, any(AtThreshold::Now));
-    let past = untold(exit::THRESHOLD_PAST, any(AtThreshold::Now) || any(AtThreshold::Past));
-    (count(true) + now, count(false) + past)
 }
 
 /// How far above its threshold an attribute is; `None` where it has none.

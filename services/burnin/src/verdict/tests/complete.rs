@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use drive::kernel_log::Unheard;
-use drive::smart::{ErrorCounters, Farm, NvmeHealth, ScsiHealth, SctTemperature, WriteCounter};
+use drive::smart::{BackgroundScan, ErrorCounters, Farm, NvmeHealth, ScsiHealth, SctTemperature, WriteCounter};
 use wire::job::TimePoint;
 use wire::{Celsius, DriveId};
 
@@ -45,6 +45,7 @@ fn talkative() -> Snapshot {
         non_medium: Some(0),
         phy_errors: Some(0),
         pending_defects: Some(0),
+        scan: Some(BackgroundScan::default()),
         read: Some(ErrorCounters {
             uncorrected: Some(0),
             ..ErrorCounters::default()

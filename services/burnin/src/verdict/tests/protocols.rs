@@ -314,3 +314,44 @@ fn what_one_error_counter_takes_back_hides_nothing_that_another_adds() {
     assert_eq!(fired(&both(&evidence, &grown), "uncorrected-before"), TOLD);
     assert_eq!(fired(&both(&evidence, &sas(&|_| {})), "uncorrected-before"), None);
 }
+
+#[test]
+fn a_scan_of_the_drives_own_that_errors_halted_warns() {
+    let scanned = |status, errors, not_reassigned| {
+        sas(&|s| {
+            s.scan = Some(drive::smart::BackgroundScan {
+                status,
+                text: "its words".into(),
+                errors,
+                not_reassigned,
+            });
+        })
+    };
+    let evidence = clean();
+    for (status, id, want) in [
+        (0, "scan-halted", None),
+        (1, "scan-halted", None),
+        (3, "scan-halted", WARN),
+        (4, "scan-halted", WARN),
+        (8, "scan-stopped", None),
+        (7, "scan-stopped", TOLD),
+    ] {
+        let told = scanned(status, 0, 0);
+        assert_eq!(fired(&both(&evidence, &told), id), want, "{status}");
+    }
+    let (before, after) = (scanned(1, 2, 0), scanned(1, 3, 0));
+    let case = Case {
+        before: Some(&before),
+        ..both(&evidence, &after)
+    };
+    assert_eq!(fired(&case, "scan-errors-grew"), WARN);
+    assert_eq!(fired(&both(&evidence, &before), "scan-errors-before"), TOLD);
+    assert_eq!(fired(&both(&evidence, &scanned(0, 0, 1)), "not-reassigned"), WARN);
+    // What halted it before the job counts, though it was started again since.
+    let (halted, active) = (scanned(3, 0, 0), scanned(1, 0, 0));
+    let case = Case {
+        before: Some(&halted),
+        ..both(&evidence, &active)
+    };
+    assert_eq!(fired(&case, "scan-halted"), WARN);
+}

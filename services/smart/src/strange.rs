@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::parse::{LIST_MAX, list};
+use crate::parse::{LIST_MAX, list};
 
 /// Longest that a drive can have been on, in hours: 114 years.
-pub(super) const HOURS_MAX: u64 = 1_000_000;
+pub(crate) const HOURS_MAX: u64 = 1_000_000;
 
 /// Highest count of errors, or of thousands of sectors, that a drive can have reached: at ten million a second it takes
 /// eleven months.
-pub(super) const COUNT_MAX: u64 = 1 << 48;
+pub(crate) const COUNT_MAX: u64 = 1 << 48;
 
 /// Counts of the NVMe health log that rules look at.
 const NVME: [&str; 11] = [
@@ -36,12 +36,12 @@ const NVME: [&str; 11] = [
 ];
 
 /// A count, if it can be one.
-pub(super) fn plausible(value: &Value) -> Option<u64> {
+pub(crate) fn plausible(value: &Value) -> Option<u64> {
     value.as_u64().filter(|count| *count <= COUNT_MAX)
 }
 
 /// Attribute numbers that stand there more than once.
-pub(super) fn twice(json: &Value) -> Vec<u64> {
+pub(crate) fn twice(json: &Value) -> Vec<u64> {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
     for id in list(&json["ata_smart_attributes"]["table"]).filter_map(|row| row["id"].as_u64()) {
         *seen.entry(id).or_default() += 1;
@@ -52,7 +52,7 @@ pub(super) fn twice(json: &Value) -> Vec<u64> {
 }
 
 /// Everything of a document that is not taken, in words.
-pub(super) fn all(json: &Value) -> Vec<String> {
+pub(crate) fn all(json: &Value) -> Vec<String> {
     let mut told: Vec<String> = twice(json)
         .into_iter()
         .map(|id| format!("attribute {id} stands there more than once"))

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::parse::{LIST_MAX, list, number, text};
-use super::snapshot::{SctTemperature, Statistic};
+use crate::parse::{LIST_MAX, list, number, text};
+use crate::snapshot::{SctTemperature, Statistic};
 
 /// Statistics that the drive calls valid.
-pub(super) fn all(json: &Value) -> Vec<Statistic> {
+pub(crate) fn all(json: &Value) -> Vec<Statistic> {
     list(&json["ata_device_statistics"]["pages"])
         .flat_map(|page| list(&page["table"]))
         .filter(|row| row["flags"]["valid"].as_bool() != Some(false))
@@ -22,7 +22,7 @@ pub(super) fn all(json: &Value) -> Vec<Statistic> {
 }
 
 /// Temperatures by SCT; `None` where the drive has none.
-pub(super) fn sct(json: &Value) -> Option<SctTemperature> {
+pub(crate) fn sct(json: &Value) -> Option<SctTemperature> {
     let told = json["ata_sct_status"]["temperature"].as_object()?;
     let degrees = |name: &str| told.get(name)?.as_i64().filter(|t| (-60..=200).contains(t));
     Some(SctTemperature {
@@ -34,7 +34,7 @@ pub(super) fn sct(json: &Value) -> Option<SctTemperature> {
 }
 
 /// Limits that a drive names; 0 stands for none.
-pub(super) fn heat_limits(json: &Value) -> Vec<i64> {
+pub(crate) fn heat_limits(json: &Value) -> Vec<i64> {
     let told = [
         &json["temperature"]["op_limit_max"],
         &json["temperature"]["drive_trip"],
@@ -51,7 +51,7 @@ pub(super) fn heat_limits(json: &Value) -> Vec<i64> {
 }
 
 /// NVMe's warning temperature.
-pub(super) fn heat_warning(json: &Value) -> Option<i64> {
+pub(crate) fn heat_warning(json: &Value) -> Option<i64> {
     let told = json["nvme_composite_temperature_threshold"]["warning"].as_i64();
     told.filter(|t| (1..=200).contains(t))
 }

@@ -21,12 +21,16 @@ pub enum Protocol {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Snapshot {
+    /// Name by which smartctl was asked for it, as `/dev/sda`: of the computer that asked, and no address.
+    pub device: String,
     /// Command set.
     pub protocol: Protocol,
     /// smartctl's `-d` type that worked, as `sat` or `nvme`.
     pub device_type: String,
     /// Model.
     pub model: Option<String>,
+    /// Model family, from smartctl's database.
+    pub family: Option<String>,
     /// Serial number as the drive itself (not a bridge) tells it.
     pub serial: Option<String>,
     /// Firmware version.
@@ -95,11 +99,6 @@ impl Snapshot {
     /// Whether anything about health is in it; a bridge may answer with an identity alone.
     pub fn tells_health(&self) -> bool {
         self.passed.is_some() || !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()
-    }
-
-    /// Whether one of these bits of smartctl's exit status is set.
-    pub fn exited_with(&self, bits: u8) -> bool {
-        self.exit_status.is_some_and(|status| status & bits != 0)
     }
 
     /// Bytes the drive itself counts as written by hosts over its life, by the likeliest unit.
@@ -304,6 +303,34 @@ pub struct ScsiHealth {
     /// The informational exception that it tells, where it tells one (SPC-5 §7.3.9).
     #[serde(default)]
     pub exception: Option<ScsiException>,
+    /// Its own scan of the surface (SBC-4 §6.4.2).
+    #[serde(default)]
+    pub scan: Option<BackgroundScan>,
+}
+
+/// The scan of its surface that a SCSI drive makes by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackgroundScan {
+    /// 0 none active, 1 and 2 active, 3 to 7 halted, 8 waiting for its interval.
+    pub status: u8,
+    /// smartctl's words for it.
+    pub text: String,
+    /// Results that tell a medium error.
+    pub errors: u64,
+    /// Results that tell of a sector that could not be reassigned.
+    pub not_reassigned: u64,
+}
+
+impl BackgroundScan {
+    /// Whether errors halted it: fatal, or a pattern of them.
+    pub fn is_halted_by_errors(&self) -> bool {
+        matches!(self.status, 3 | 4)
+    }
+
+    /// Whether something else did: no list of defects from the factory, a cause of the maker's, heat or cold.
+    pub fn is_halted_otherwise(&self) -> bool {
+        matches!(self.status, 5..=7)
+    }
 }
 
 /// Why a SCSI drive says that it is not well: additional sense code and qualifier.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use drive::smart::{NotSmart, Protocol, Snapshot, delta, parse};
+use smart::{NotSmart, Protocol, Snapshot, delta, parse};
 
 /// Says what did not run, past the test harness, which swallows what a passing test prints.
 fn not_run(why: &str) {

@@ -6,11 +6,11 @@
 
 use serde_json::Value;
 
-use super::parse::number;
-use super::snapshot::Farm;
+use crate::parse::number;
+use crate::snapshot::Farm;
 
 /// What a document tells of the log.
-pub(super) fn of(json: &Value) -> Farm {
+pub(crate) fn of(json: &Value) -> Farm {
     let log = &json["seagate_farm_log"];
     let hours = [
         &log["page_1_drive_information"]["poh"],

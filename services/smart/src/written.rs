@@ -12,11 +12,11 @@
 use serde_json::Value;
 use wire::attribute::{thousandths, write_units};
 
-use super::parse::{list, number};
-use super::snapshot::{Attribute, NvmeHealth, WriteCounter};
+use crate::parse::{list, number};
+use crate::snapshot::{Attribute, NvmeHealth, WriteCounter};
 
 /// The best counter of the document.
-pub(super) fn counter(json: &Value, attributes: &[Attribute], nvme: Option<&NvmeHealth>) -> Option<WriteCounter> {
+pub(crate) fn counter(json: &Value, attributes: &[Attribute], nvme: Option<&NvmeHealth>) -> Option<WriteCounter> {
     let of = |source: &str, count, units: &[u64]| WriteCounter {
         source: source.to_owned(),
         count,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use wire::meaning::Meaning;
 
-use super::snapshot::{ErrorCounters, Farm, Snapshot};
+use crate::snapshot::{ErrorCounters, Farm, Snapshot};
 
 /// One value before and after. `None` where the drive did not tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,10 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("verify.uncorrected", part(verify, |c| c.uncorrected).or(unverified)),
         ("phy_errors", n(scsi.and_then(|s| s.phy_errors))),
         ("pending_defects", n(scsi.and_then(|s| s.pending_defects))),
+        (
+            "background_scan_errors",
+            n(scsi.and_then(|s| s.scan.as_ref()).map(|scan| scan.errors)),
+        ),
         ("scsi_percentage_used", n(scsi.and_then(|s| s.percentage_used))),
         (
             "farm_power_on_hours",

@@ -1,8 +1,8 @@
 //! Documents in which smartctl printed much and the drive said nothing, and sizes that the drive alone tells.
 #![allow(clippy::unwrap_used)]
 
-use drive::smart::{Snapshot, parse};
 use serde_json::{Value, json};
+use smart::{Snapshot, parse};
 
 fn nvme(log: &Value, more: &Value) -> Snapshot {
     let mut document = json!({
@@ -156,4 +156,28 @@ fn an_nvme_log_without_media_errors_says_so() {
         &json!({}),
     );
     assert_eq!(told.strange, ["the NVMe log has no media_errors"]);
+}
+
+/// As smartmontools' `scsiprint.cpp` of 7.4 writes it.
+#[test]
+fn the_scan_of_a_sas_drives_own_is_read() {
+    let result = |key: u64, reassigned: u64| {
+        json!({ "parameter_code": 1, "lba": 7, "sense_key": { "value": key, "string": "x" },
+        "asc": 17, "ascq": 0, "reassign_status": { "value": reassigned, "string": "x" } })
+    };
+    let document = json!({
+        "device": { "name": "/dev/sda", "type": "scsi", "protocol": "SCSI" },
+        "scsi_background_scan": {
+            "status": { "value": 4, "string": "halted due to a vendor specific pattern of error", "scan_progress": "1.00%" },
+            "result_1": result(3, 4), "result_2": result(3, 5), "result_3": result(1, 2),
+        },
+    });
+    let scan = parse(document.to_string().as_bytes())
+        .unwrap()
+        .scsi
+        .unwrap()
+        .scan
+        .unwrap();
+    assert_eq!((scan.status, scan.errors, scan.not_reassigned), (4, 2, 1));
+    assert!(scan.is_halted_by_errors() && scan.text.starts_with("halted due to a vendor"));
 }

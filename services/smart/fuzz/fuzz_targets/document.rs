@@ -1,7 +1,7 @@
 //! Whatever smartctl prints is an error or a snapshot; a snapshot survives being stored and compared with itself.
 #![no_main]
 
-use drive::smart::{Snapshot, delta, parse};
+use smart::{Snapshot, delta, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -4,18 +4,18 @@
 //! out of range, counts as not told. Never panics.
 
 use serde_json::{Map, Value};
-use wire::attribute::{count, is_seagate};
+use wire::attribute::{count, is_seagate, is_something_else};
 
-use super::snapshot::{
+use crate::snapshot::{
     Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiException, ScsiHealth, Snapshot, SnapshotMessage,
 };
-use super::{farm, self_tests, statistics, strange, written};
+use crate::{background_scan, farm, self_tests, statistics, strange, written};
 
 /// Largest document that is read: the longest of real drives has 300 kB.
 pub const DOCUMENT_MAX: usize = 4 << 20;
 
 /// Most attributes, log entries or messages that are taken from a document.
-pub(super) const LIST_MAX: usize = 512;
+pub(crate) const LIST_MAX: usize = 512;
 
 /// A document that says nothing of a drive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,15 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         return Err(NotSmart::TooLong(bytes.len()));
     }
     let json: Value = serde_json::from_slice(bytes).map_err(|error| NotSmart::Json(error.to_string()))?;
-    let messages = messages(&json);
+    read(&json)
+}
+
+/// Reads a document that is JSON already.
+///
+/// # Errors
+/// When it is not about one drive.
+pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
+    let messages = messages(json);
     if !json["device"].is_object() {
         let why: Vec<&str> = messages.iter().map(|message| message.text.as_str()).collect();
         let why = if why.is_empty() {
@@ -59,9 +67,9 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         });
     let log = json["nvme_smart_health_information_log"].as_object();
     let silent = log.is_some_and(|log| !tells(log));
-    let nvme = log.filter(|_| !silent).map(|_| nvme(&json));
-    let scsi = scsi(&json);
-    let attributes = attributes(&json, model.as_deref().unwrap_or_default());
+    let nvme = log.filter(|_| !silent).map(|_| nvme(json));
+    let scsi = scsi(json);
+    let attributes = attributes(json, model.as_deref().unwrap_or_default());
     // What stands beside a log of zeros was read out of it.
     let lived = |value: &Value| number(value).filter(|n| !(silent && *n == 0));
     let likely = |hours: &u64| *hours <= strange::HOURS_MAX;
@@ -72,6 +80,8 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
             .map(|attribute| attribute.count)
     };
     Ok(Snapshot {
+        device: text(&json["device"]["name"]).unwrap_or_default(),
+        family: text(&json["model_family"]),
         protocol: match json["device"]["protocol"].as_str() {
             Some("ATA") => Protocol::Ata,
             Some("NVMe") => Protocol::Nvme,
@@ -90,30 +100,29 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         passed: json["smart_status"]["passed"]
             .as_bool()
             .filter(|passed| !(silent && *passed)),
-        // smartctl prints 0 where a virtual or RAID device has no sensor.
-        temperature: json["temperature"]["current"]
-            .as_i64()
-            .filter(|t| *t != 0 && (-60..=200).contains(t)),
+        temperature: celsius(&json["temperature"]["current"])
+            .or_else(|| celsius(&json["nvme_smart_health_information_log"]["temperature"]))
+            .or_else(|| temperature(&attributes)),
         // Some translation layers give the attributes alone.
         power_on_hours: lived(&json["power_on_time"]["hours"])
             .filter(likely)
             .or_else(|| attribute(9).filter(likely)),
         power_cycles: lived(&json["power_cycle_count"]).or_else(|| attribute(12)),
-        self_tests: self_tests::log(&json),
-        self_test_remaining: self_tests::remaining(&json),
-        self_test: self_tests::ability(&json),
+        self_tests: self_tests::log(json),
+        self_test_remaining: self_tests::remaining(json),
+        self_test: self_tests::ability(json),
         error_log_count: strange::plausible(&json["ata_smart_error_log"]["summary"]["count"])
             .or_else(|| strange::plausible(&json["ata_smart_error_log"]["extended"]["count"])),
-        written: written::counter(&json, &attributes, nvme.as_ref()),
-        farm: farm::of(&json),
+        written: written::counter(json, &attributes, nvme.as_ref()),
+        farm: farm::of(json),
         seagate: is_seagate(
             model.as_deref().unwrap_or_default(),
             json["model_family"].as_str().unwrap_or_default(),
         ),
-        statistics: statistics::all(&json),
-        sct: statistics::sct(&json),
-        heat_limits: statistics::heat_limits(&json),
-        heat_warning: statistics::heat_warning(&json),
+        statistics: statistics::all(json),
+        sct: statistics::sct(json),
+        heat_limits: statistics::heat_limits(json),
+        heat_warning: statistics::heat_warning(json),
         trim: json["trim"]["supported"].as_bool(),
         zoned: text(&json["zoned"]["string"]).or_else(|| text(&json["scsi_zoned"])),
         smartctl: json["smartctl"]["version"]
@@ -122,8 +131,8 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
         exit_status: json["smartctl"]["exit_status"]
             .as_u64()
             .and_then(|status| u8::try_from(status).ok()),
-        wrong_checksums: wrong_checksums(&json),
-        strange: strange::all(&json),
+        wrong_checksums: wrong_checksums(json),
+        strange: strange::all(json),
         model,
         attributes,
         nvme,
@@ -133,16 +142,29 @@ pub fn parse(bytes: &[u8]) -> Result<Snapshot, NotSmart> {
 }
 
 /// A count; smartctl prints numbers beyond 2^53 as `"…_s"` texts besides, and gigabytes as texts.
-pub(super) fn number(value: &Value) -> Option<u64> {
+pub(crate) fn number(value: &Value) -> Option<u64> {
     value.as_u64()
 }
 
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(crate) fn text(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
-    (!text.is_empty()).then(|| text.chars().take(256).collect())
+    let plain = text.chars().map(|c| if c.is_control() { '?' } else { c });
+    (!text.is_empty()).then(|| plain.take(256).collect())
 }
 
-pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+/// smartctl prints 0 where a virtual or RAID device has no sensor.
+fn celsius(value: &Value) -> Option<i64> {
+    value.as_i64().filter(|t| *t != 0 && (-60..=200).contains(t))
+}
+
+/// What the attributes say of the temperature, where the document has no word for it.
+fn temperature(attributes: &[Attribute]) -> Option<i64> {
+    let told = |id| attributes.iter().find(|a| a.id == id && !is_something_else(&a.name));
+    let degrees = told(194).or_else(|| told(190))?.count;
+    celsius(&degrees.into())
+}
+
+pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten().take(LIST_MAX)
 }
 
@@ -161,7 +183,7 @@ fn messages(json: &Value) -> Vec<SnapshotMessage> {
 const LINES_MAX: usize = 8192;
 
 /// What smartctl printed besides its JSON (`--json=o`).
-pub(super) fn lines(json: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn lines(json: &Value) -> impl Iterator<Item = &str> {
     let printed = json["smartctl"]["output"].as_array().into_iter().flatten();
     printed.take(LINES_MAX).filter_map(Value::as_str)
 }
@@ -278,6 +300,7 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
             .or_else(|| number(&json["scsi_Percentage used endurance indicator"])),
         pending_defects: strange::plausible(&json["scsi_pending_defects"]["count"]),
         exception: exception(&json["smart_status"]["scsi"]),
+        scan: background_scan::of(json),
     };
     (health != ScsiHealth::default()).then_some(health)
 }

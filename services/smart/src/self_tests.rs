@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::parse::{LIST_MAX, list, number, text};
-use super::snapshot::{SelfTest, SelfTestAbility};
+use crate::parse::{LIST_MAX, list, number, text};
+use crate::snapshot::{SelfTest, SelfTestAbility};
 
 /// Percent left of the test that runs now; `None` where none runs.
-pub(super) fn remaining(json: &Value) -> Option<u8> {
+pub(crate) fn remaining(json: &Value) -> Option<u8> {
     let ata = &json["ata_smart_data"]["self_test"]["status"];
     let percent = ata["remaining_percent"].as_u64().or_else(|| {
         // Upper nibble 15: in progress; lower: tens of percent left (ACS-4 §9.16).
@@ -33,7 +33,7 @@ pub(super) fn remaining(json: &Value) -> Option<u8> {
 }
 
 /// What the drive says of its self-tests.
-pub(super) fn ability(json: &Value) -> SelfTestAbility {
+pub(crate) fn ability(json: &Value) -> SelfTestAbility {
     let minutes = |value: &Value| value.as_u64().and_then(|minutes| u32::try_from(minutes).ok());
     let ata = &json["ata_smart_data"];
     let polling = &ata["self_test"]["polling_minutes"];
@@ -51,7 +51,7 @@ pub(super) fn ability(json: &Value) -> SelfTestAbility {
 }
 
 /// The log, newest first.
-pub(super) fn log(json: &Value) -> Vec<SelfTest> {
+pub(crate) fn log(json: &Value) -> Vec<SelfTest> {
     let log = &json["ata_smart_self_test_log"];
     let ata = list(&log["extended"]["table"]).chain(list(&log["standard"]["table"]).take(
         // Both logs hold the same tests; the extended one knows 48-bit addresses.

@@ -1,0 +1,34 @@
+//! `smart`: what a smartctl document says of a drive, read once for everybody.
+//!
+//! ```text
+//! smartctl --json ─► parse, read ─► Snapshot ─┬─► drive (runs smartctl), burnin (verdict)
+//!                                     │       └─► health (readings of hosts: alerts, score, trends)
+//!                                     └► delta: what changed between two
+//! ```
+//!
+//! smartctl and its drive database are the field's knowledge; this crate takes from its JSON what a judgement needs,
+//! decodes packed raw values ([`wire::attribute`]), and compares ([`delta`]). It runs nothing, opens nothing and gives no
+//! verdict.
+//!
+//! Tested over recorded documents of real drives (`tests/golden.rs`; the verdicts on them stand in
+//! `burnin/tests/golden_verdicts.toml`, the alerts in `health/tests/golden.rs`), and fuzzed in `fuzz/`. Attribute changes of
+//! a real device have never been seen by it.
+
+mod background_scan;
+mod delta;
+mod farm;
+mod own_word;
+mod parse;
+mod self_tests;
+mod snapshot;
+mod statistics;
+mod strange;
+mod written;
+
+pub use delta::{Row, delta};
+pub use own_word::exit;
+pub use parse::{DOCUMENT_MAX, NotSmart, parse, read};
+pub use snapshot::{
+    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, NvmeHealth, Protocol, ScsiException, ScsiHealth,
+    SctTemperature, SelfTest, SelfTestAbility, Snapshot, SnapshotMessage, Statistic, WriteCounter,
+};
