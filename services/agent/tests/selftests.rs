@@ -87,6 +87,39 @@ async fn steps_of_agent_and_worker_are_done_in_their_order() {
     );
 }
 
+/// A self-test cannot be paused, and the heat in it is read by SMART where the kernel has no sensor.
+#[tokio::test]
+async fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
+    let smartctl = Smartctl::new(1);
+    smartctl.hot(66, 1);
+    let program = smartctl.program();
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--heat-clock", "100"];
+    let Some(bench) = Bench::with(&[48], true, &arguments).await else {
+        return;
+    };
+    let saved = bench
+        .server
+        .call(Command::SavePlaybook {
+            text: BETWEEN.replace("[[step]]\ndo = \"self_test_extended\"\n", ""),
+            actor: "ann".into(),
+        })
+        .await;
+    assert!(matches!(saved, Ok(Answer::Done { .. })), "{saved:?}");
+    let id = bench.job("between").await;
+    let job = bench.server.over(id).await;
+    assert_eq!(told(&job), [(Phase::SelfTestShort, SelfTestOutcome::Passed)]);
+    assert_eq!(smartctl.orders(), ["start short", "abort", "start short"]);
+    bench.server.event(id, "job.too_hot").await;
+    bench.server.event(id, "job.cooled").await;
+    let rules: Vec<String> = job
+        .verdict
+        .iter()
+        .flat_map(|v| &v.rules)
+        .map(|r| r.id.clone())
+        .collect();
+    assert!(rules.iter().any(|id| id == "heat-paused"), "{rules:?}");
+}
+
 /// A bridge may answer the first command after hours of others with an error.
 #[tokio::test]
 async fn smart_that_fails_for_a_moment_after_the_job_is_asked_for_again() {

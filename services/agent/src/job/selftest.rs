@@ -1,17 +1,21 @@
 //! A self-test of the drive's own: started, followed to its end, judged by its own entry in the drive's log.
 //!
 //! It goes on in the drive while the agent is restarted, and is then followed on. One that was cut short meanwhile (a
-//! power cut ends it) is started anew: once for each interruption.
+//! power cut ends it) is started anew: once for each interruption. It cannot be paused: at the limit of heat it is ended, and
+//! started anew when the drive has cooled, [`TRIES`] times at most.
 
 use std::time::Duration;
 
-use drive::selftest::{Kind, NotStarted, Step};
+use burnin::heat::{Decision, Heat, Limits};
+use drive::selftest::{Kind, NotStarted, Running, Step};
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
-use wire::job::{Phase, PhaseStatus, Progress, SelfTest, SelfTestOutcome};
-use wire::{Bytes, Time};
+use wire::job::{JobState, Phase, PhaseStatus, Progress, SelfTest, SelfTestOutcome};
+use wire::{Bytes, Celsius, Time};
 
+use super::hold::LOOK;
 use super::{JobTask, Own, Wish};
+use crate::events;
 use crate::hands::Held;
 use crate::record::{SelfTestUnderWay, progress_frame};
 
@@ -21,6 +25,24 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long another self-test's end is waited for.
 const OTHERS: Duration = Duration::from_secs(24 * 3600);
 
+/// How often a self-test that heat ended is started again.
+const TRIES: u32 = 3;
+
+/// How a test under way was left.
+enum Followed {
+    /// It ended, one way or another.
+    Ended(SelfTest),
+    /// The drive reached this temperature, at which a job pauses.
+    Hot(Celsius),
+}
+
+/// Whether a drive that was too hot may go on.
+enum Cooled {
+    Yes,
+    /// Why not.
+    No(String),
+}
+
 impl JobTask {
     /// Runs the self-test that is this step, or goes on following it.
     pub(super) async fn self_test(&mut self, held: &Held, step: u16, kind: Kind) -> Own {
@@ -28,6 +50,8 @@ impl JobTask {
         let phase = kind.phase();
         let before = self.record.step_mut(step).map_or(0.0, |state| state.seconds);
         self.set_step(step, PhaseStatus::Running, before);
+        let mut heat = self.heat();
+        let mut ended_by_heat = 0;
         let mut taken_up = self.record.self_test.as_ref().is_some_and(|test| test.step == step);
         loop {
             let mut test = match self.record.self_test.clone().filter(|test| test.step == step) {
@@ -66,8 +90,30 @@ impl JobTask {
                 },
             };
             info!(job = %self.record.job.id, ?phase, "self-test under way");
-            let ended = match self.follow(held, &mut test, phase).await {
-                Ok(ended) => ended,
+            let ended = match self.follow(held, &mut test, phase, &mut heat).await {
+                Ok(Followed::Ended(ended)) => ended,
+                Ok(Followed::Hot(at)) => {
+                    ended_by_heat += 1;
+                    match self.cool(held, &mut heat, at, phase).await {
+                        Ok(Cooled::Yes) if ended_by_heat <= TRIES => continue,
+                        Ok(cooled) => {
+                            let why = match cooled {
+                                Cooled::Yes => format!("the drive grew too hot in each of {ended_by_heat} tries"),
+                                Cooled::No(why) => why,
+                            };
+                            self.record.too_hot = Some(why.clone());
+                            let told = test.running.ended_by(&format!("ended for heat: {why}"));
+                            self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
+                            return Own::Done;
+                        }
+                        Err(Own::Parked) => return Own::Parked,
+                        Err(other) => {
+                            let told = test.running.ended_by(&format!("ended for heat at {at}"));
+                            self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
+                            return other;
+                        }
+                    }
+                }
                 Err(Own::Parked) => return Own::Parked,
                 Err(other) => {
                     let why = match &self.abort_by {
@@ -102,7 +148,13 @@ impl JobTask {
     }
 
     /// Looks at a running test until it ends.
-    async fn follow(&mut self, held: &Held, test: &mut SelfTestUnderWay, phase: Phase) -> Result<SelfTest, Own> {
+    async fn follow(
+        &mut self,
+        held: &Held,
+        test: &mut SelfTestUnderWay,
+        phase: Phase,
+        heat: &mut Heat,
+    ) -> Result<Followed, Own> {
         loop {
             let elapsed = seconds_since(test.since);
             let (running, looked) = self
@@ -113,12 +165,71 @@ impl JobTask {
             test.running = running;
             self.record.self_test = Some(test.clone());
             match looked {
-                Step::Ended(ended) => return Ok(ended),
+                Step::Ended(ended) => return Ok(Followed::Ended(ended)),
                 Step::Running { percent } => self.self_test_progress(test, phase, percent, elapsed),
+            }
+            if let Some(Decision::Pause { at }) = heat.step(self.heat_time(), self.warmest(&test.running)) {
+                return Ok(Followed::Hot(at));
             }
             self.note_resets(false).await;
             self.rest(Instant::now() + test.running.limits.every, held).await?;
         }
+    }
+
+    /// What sensor and SMART tell of the temperature, the higher of both: the sensor's reading may be some minutes old.
+    fn warmest(&self, running: &Running) -> Option<Celsius> {
+        let told = running.temperature().and_then(|degrees| i32::try_from(degrees).ok());
+        self.temperature().max(told.map(Celsius))
+    }
+
+    /// The time by which heat is waited out.
+    fn heat_time(&self) -> Duration {
+        self.began.elapsed() * self.means.heat_clock
+    }
+
+    /// Ends the self-test, and waits until the drive has cooled.
+    async fn cool(&mut self, held: &Held, heat: &mut Heat, at: Celsius, phase: Phase) -> Result<Cooled, Own> {
+        let Limits { resume, .. } = heat.limits();
+        let why = format!("{at}: too hot; the {} starts again at {resume}", phase.label());
+        self.log("warn", format!("Ending the self-test at {why}"));
+        if let Err(why) = self.means.hands.abort_self_test(held).await {
+            self.log("warn", format!("The drive did not end its self-test: {why}"));
+        }
+        self.record.self_test = None;
+        self.record.was_hot = true;
+        let told = vec![events::too_hot(&self.record.job, at, resume)];
+        self.set_state(JobState::Waiting { why }, told);
+        loop {
+            self.rest(Instant::now() + LOOK / self.means.heat_clock.max(1), held)
+                .await?;
+            let reading = match self.temperature() {
+                Some(reading) => Some(reading),
+                None => self.asked_temperature(held).await,
+            };
+            match heat.step(self.heat_time(), reading) {
+                Some(Decision::Resume { at }) => {
+                    self.log("info", format!("Cooled to {at}"));
+                    let told = vec![events::cooled(&self.record.job, at)];
+                    self.set_state(JobState::Running, told);
+                    return Ok(Cooled::Yes);
+                }
+                Some(Decision::GiveUp { at }) => {
+                    let why = heat.limits().gave_up(at);
+                    self.log("error", format!("Giving up the self-test: {why}"));
+                    self.set_state(JobState::Running, Vec::new());
+                    return Ok(Cooled::No(why));
+                }
+                Some(Decision::Pause { .. }) | None => {}
+            }
+        }
+    }
+
+    /// The temperature by SMART, of a drive without a sensor that is listed.
+    async fn asked_temperature(&self, held: &Held) -> Option<Celsius> {
+        let (told, _) = self.means.hands.smart(held).await.ok()?;
+        told.temperature
+            .and_then(|degrees| i32::try_from(degrees).ok())
+            .map(Celsius)
     }
 
     /// Waits until then, and hears meanwhile what ends a self-test.
@@ -169,7 +280,7 @@ impl JobTask {
     }
 
     fn self_test_progress(&mut self, test: &SelfTestUnderWay, phase: Phase, percent: f64, elapsed: Duration) {
-        let temperature = self.temperature();
+        let temperature = self.warmest(&test.running);
         let progress = Progress {
             phase,
             step: test.step,

@@ -44,6 +44,11 @@ impl Smartctl {
         std::fs::write(self.dir.path().join("unable"), "").unwrap();
     }
 
+    /// While a self-test runs it is so warm, for so many tests; and cool between them.
+    pub fn hot(&self, degrees: u32, tests: u32) {
+        std::fs::write(self.dir.path().join("hot"), format!("{degrees} {tests}\n")).unwrap();
+    }
+
     /// The next so many readings fail.
     pub fn silent(&self, times: u32) {
         std::fs::write(self.dir.path().join("silent"), times.to_string()).unwrap();
@@ -102,6 +107,8 @@ case "$order" in
     printf '%s\n' "$order" >> orders
     if [ -f unable ]; then printf '{"smartctl":{"exit_status":4,"output":["Self-tests are not supported"]}}'; exit 4; fi
     read -r takes < takes
+    # One that grows too hot does not come to its end.
+    [ -f hot ] && read -r _ tests < hot && [ "$(grep -c ^start orders)" -le "$tests" ] && takes=3600
     echo "${order#start } $((now + takes))" > running
     printf '{"smartctl":{"exit_status":0,"output":["Testing has begun."]}}'; exit 0;;
   abort)
@@ -116,5 +123,11 @@ fi
 status='"value":0,"string":"completed without error"'
 [ -f running ] && status='"value":245,"string":"in progress","remaining_percent":50'
 log=$(paste -sd, log 2>/dev/null)
-printf '{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"%s","smart_status":{"passed":true},"power_on_time":{"hours":100},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"flags":{"prefailure":true},"raw":{"value":0,"string":"0"}}]},"ata_smart_data":{"capabilities":{"self_tests_supported":true},"self_test":{"status":{%s},"polling_minutes":{"short":1,"extended":1}}},"ata_smart_self_test_log":{"standard":{"table":[%s],"count":1}}}' "$node" "$status" "$log"
+warm=
+if [ -f hot ]; then
+  read -r degrees tests < hot
+  warm='"temperature":{"current":31},'
+  [ -f running ] && [ "$(grep -c ^start orders)" -le "$tests" ] && warm="\"temperature\":{\"current\":$degrees},"
+fi
+printf '{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"%s",%s"smart_status":{"passed":true},"power_on_time":{"hours":100},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"flags":{"prefailure":true},"raw":{"value":0,"string":"0"}}]},"ata_smart_data":{"capabilities":{"self_tests_supported":true},"self_test":{"status":{%s},"polling_minutes":{"short":1,"extended":1}}},"ata_smart_self_test_log":{"standard":{"table":[%s],"count":1}}}' "$node" "$warm" "$status" "$log"
 "#;

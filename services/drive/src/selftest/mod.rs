@@ -98,6 +98,9 @@ pub struct Running {
     quiet_since: Option<u64>,
     /// Seconds after the start since which the drive has not answered.
     silent_since: Option<u64>,
+    /// What the drive told of its temperature at the last look.
+    #[serde(default)]
+    temperature: Option<i64>,
 }
 
 /// What one look at a running test came to.
@@ -176,13 +179,20 @@ impl Running {
             percent: 0,
             quiet_since: None,
             silent_since: None,
+            temperature: before.temperature,
         }
+    }
+
+    /// Degrees Celsius that the drive told at the last look; `None` where it told none.
+    pub fn temperature(&self) -> Option<i64> {
+        self.temperature
     }
 
     /// What the drive's answer, `elapsed` after the start, means. Pure but for what it remembers of earlier looks.
     pub fn step(&mut self, elapsed: Duration, now: &Snapshot) -> Step {
         let second = elapsed.as_secs();
         self.silent_since = None;
+        self.temperature = now.temperature;
         if let Some(remaining) = now.self_test_remaining {
             self.begun = true;
             self.quiet_since = None;
@@ -231,6 +241,7 @@ impl Running {
     pub fn silent(&mut self, elapsed: Duration, why: &str) -> Step {
         let second = elapsed.as_secs();
         let since = *self.silent_since.get_or_insert(second);
+        self.temperature = None;
         if second.saturating_sub(since) < SILENT {
             return self.running();
         }
