@@ -19,7 +19,7 @@ const MIB: u64 = 1 << 20;
 /// Parts of names, in lower case, under which smartctl's database lists the numbers of faults (5, 10, 184, 187, 188, 196 to
 /// 199) for drives that count something else there: what the host read and wrote, blocks that were bad when the drive was
 /// made, nothing at all, or a number that flips by itself. Source: smartmontools, drivedb.h.
-const SOMETHING_ELSE: [&str; 8] = [
+pub(crate) const SOMETHING_ELSE: [&str; 8] = [
     "bogus",
     "not_in_use",
     "unknown_jmf",

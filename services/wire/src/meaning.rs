@@ -5,7 +5,7 @@
 //! Verdict, histories and alerts take this one table. Source: smartmontools `drivedb.h` (7.3 and its updates of 2025), whose
 //! names [`NAMES`] lists; for the numbers the names of its default entry and Backblaze's reports.
 
-use crate::attribute::is_something_else;
+use crate::attribute::{SOMETHING_ELSE, is_something_else};
 
 /// What a count of a drive's stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,19 +56,16 @@ impl Meaning {
     /// What the number of an attribute counts on most drives.
     #[must_use]
     pub fn of_number(id: u16) -> Option<Self> {
-        Some(match id {
-            5 => Self::Reallocated,
-            10 => Self::SpinRetry,
-            22 => Self::Helium,
-            184 => Self::EndToEnd,
-            187 => Self::ReportedUncorrectable,
-            188 => Self::CommandTimeout,
-            196 => Self::ReallocationEvents,
-            197 => Self::Pending,
-            198 => Self::OfflineUncorrectable,
-            199 => Self::Crc,
-            _ => return None,
-        })
+        NUMBERS
+            .iter()
+            .find(|(number, _)| *number == id)
+            .map(|(_, meaning)| *meaning)
+    }
+
+    /// Numbers under which most drives count faults, whose rise is bad; helium is told by its normalised value, which falls.
+    pub fn numbers_of_faults() -> impl Iterator<Item = u16> {
+        let faults = NUMBERS.iter().filter(|(_, meaning)| *meaning != Self::Helium);
+        faults.map(|(number, _)| *number)
     }
 
     /// What attribute `id` counts that smartctl calls `name`; `None` where no rule knows it.
@@ -100,6 +97,31 @@ impl Meaning {
             _ => return None,
         })
     }
+}
+
+/// What a number counts on most drives.
+const NUMBERS: [(u16, Meaning); 10] = [
+    (5, Meaning::Reallocated),
+    (10, Meaning::SpinRetry),
+    (22, Meaning::Helium),
+    (184, Meaning::EndToEnd),
+    (187, Meaning::ReportedUncorrectable),
+    (188, Meaning::CommandTimeout),
+    (196, Meaning::ReallocationEvents),
+    (197, Meaning::Pending),
+    (198, Meaning::OfflineUncorrectable),
+    (199, Meaning::Crc),
+];
+
+/// The table for whoever is not Rust: what is something else whatever its number, then names, then numbers.
+#[must_use]
+pub fn table() -> serde_json::Value {
+    let key = |meaning: &Option<Meaning>| meaning.map(Meaning::key);
+    serde_json::json!({
+        "something_else": SOMETHING_ELSE,
+        "names": NAMES.iter().map(|(words, meaning)| (words, key(meaning))).collect::<Vec<_>>(),
+        "numbers": NUMBERS.iter().map(|(number, meaning)| (number, meaning.key())).collect::<Vec<_>>(),
+    })
 }
 
 /// Parts of names, in lower case, and what they count wherever they stand; the first that fits counts. `None`: nothing that a
@@ -144,46 +166,23 @@ const NAMES: [(&str, Option<Meaning>); 33] = [
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        id: u16,
+        name: String,
+        meaning: Option<String>,
+    }
 
     #[test]
     fn the_name_decides_and_the_number_where_the_name_is_not_known() {
-        use Meaning::{
-            Crc, EndToEnd, GrownBadBlocks, OfflineUncorrectable, Pending, Reallocated, ReallocationEvents,
-            ReportedUncorrectable, SpinRetry,
-        };
-        for (id, name, want) in [
-            (5, "Reallocated_Sector_Ct", Some(Reallocated)),
-            (5, "Retired_Block_Count", Some(Reallocated)),
-            (5, "Later_Bad_Block", Some(Reallocated)),
-            (235, "Later_Bad_Block", Some(GrownBadBlocks)),
-            (5, "Unknown_Attribute", Some(Reallocated)),
-            (10, "Spin_Retry_Count", Some(SpinRetry)),
-            (10, "Not_In_Use", None),
-            (184, "End-to-End_Error", Some(EndToEnd)),
-            (184, "Error_Correction_Count", None),
-            (184, "Factory_Bad_Block_Count", None),
-            (187, "Uncorrectable_Error_Cnt", Some(ReportedUncorrectable)),
-            (196, "Reallocated_Event_Count", Some(ReallocationEvents)),
-            (196, "Lifetime_Retried_Blk_Ct", None),
-            (197, "Current_Pending_Sector", Some(Pending)),
-            (197, "Total_Unc_Read_Failures", Some(ReportedUncorrectable)),
-            (198, "Offline_Uncorrectable", Some(OfflineUncorrectable)),
-            (198, "Uncor_Read_Error_Ct", Some(ReportedUncorrectable)),
-            (198, "Host_Reads_GiB", None),
-            (199, "CRC_Error_Count", Some(Crc)),
-            // The same under other numbers.
-            (160, "Uncorrectable_Error_Cnt", Some(ReportedUncorrectable)),
-            (195, "Uncorrectable_Error_Cnt", Some(ReportedUncorrectable)),
-            (200, "Current_Pending_Sector", Some(Pending)),
-            (210, "SATA_CRC_Error_Count", Some(Crc)),
-            (170, "Grown_Bad_Block_Ct", Some(GrownBadBlocks)),
-            (163, "Initial_Bad_Block_Count", None),
-            (1, "Raw_Read_Error_Rate", None),
-            (200, "Multi_Zone_Error_Rate", None),
-            (195, "Hardware_ECC_Recovered", None),
-        ] {
-            assert_eq!(Meaning::of(id, name), want, "{id} {name}");
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../cases/meaning.json")).unwrap();
+        assert!(cases.len() > 25);
+        for Case { id, name, meaning } in cases {
+            let found = Meaning::of(id, &name).map(Meaning::key);
+            assert_eq!(found, meaning.as_deref(), "{id} {name}");
         }
     }
 }

@@ -170,6 +170,8 @@ fn generated() -> String {
         text.push_str(&declaration);
         text.push('\n');
     }
+    let meanings = serde_json::to_string(&wire::meaning::table()).unwrap();
+    text.push_str(&format!("\nexport const MEANINGS = {meanings} as const;\n"));
     text
 }
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use wire::drive::Drive;
+use wire::meaning::Meaning;
 
 use super::Who;
 
@@ -84,7 +85,7 @@ pub fn manifest(drives: &[Drive], who: &Who) -> Value {
                     { "key": "refused", "label": "Why it is not offered" }, { "key": "path", "label": "Path" } ] } },
             { "type": "smart-table", "id": SMART, "title": "SMART before and after", "source": "smart_deltas", "config": {
                 "source": "smart_deltas", "highlight_deltas": true, "sortable": true,
-                "critical_ids": [5, 187, 188, 196, 197, 198, 199],
+                "critical_ids": Meaning::numbers_of_faults().collect::<Vec<u16>>(),
                 "columns": [
                     { "key": "drive", "label": "Drive" }, { "key": "id", "label": "ID" },
                     { "key": "name", "label": "Attribute" }, { "key": "baseline", "label": "Before" },
@@ -180,6 +181,14 @@ mod tests {
                 .collect();
             assert_eq!(types.contains("form"), gate, "nothing is offered that is refused");
         }
+    }
+
+    #[test]
+    fn what_is_marked_is_what_the_table_of_meanings_calls_a_fault() {
+        let manifest = manifest(&[], &who(false));
+        let table = components(&manifest).into_iter().find(|c| c["id"] == SMART).unwrap();
+        let marked: Vec<u64> = serde_json::from_value(table["config"]["critical_ids"].clone()).unwrap();
+        assert_eq!(marked, [5, 10, 184, 187, 188, 196, 197, 198, 199]);
     }
 
     #[test]

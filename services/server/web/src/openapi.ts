@@ -355,6 +355,22 @@ export type HostDrive = HostDriveIdentity & {
   temperature_limit: number;
 };
 
+/** One value of a drive, with what is known of it. */
+export type HostDriveAttribute = SmartAttribute & {
+  /** Points that its count costs now; null where it costs nothing whatever it is. */
+  cost: number | null;
+  /** Whether its count costs points of the score. */
+  critical: boolean;
+  /** What it counts; null where it costs nothing. */
+  meaning: string | null;
+};
+
+/** The newest values of a drive. */
+export type HostDriveAttributes = HostDriveIdentity & {
+  /** Its values, as the drive orders them. */
+  attributes: HostDriveAttribute[];
+};
+
 /** When a line crosses a limit. */
 export type HostDriveCrossing = TrendCrossing & {
   /** The limit's name. */
@@ -443,6 +459,14 @@ export type HostDrives = {
   count: number;
   /** The drives. */
   drives: HostDrive[];
+};
+
+/** The newest values of drives. */
+export type HostDrivesAttributes = {
+  /** How many drives. */
+  count: number;
+  /** The drives. */
+  drives: HostDriveAttributes[];
 };
 
 /** Trends of drives. */
@@ -638,6 +662,30 @@ export type SessionView = {
 
 /** How much an event matters. */
 export type Severity = "info" | "warning" | "critical";
+
+/** One value of a drive. ATA attributes keep their number as key; those of NVMe and SCSI have words. */
+export type SmartAttribute = {
+  /** The count in it, unpacked. */
+  count: number;
+  /** `5`, `194`; `media_errors`, `grown_defects`. */
+  key: string;
+  /** Name as smartctl gives it. */
+  name: string;
+  /** ATA: failing it announces the end, rather than age. */
+  prefail?: boolean;
+  /** Raw value as the drive gave it. */
+  raw: number;
+  /** smartctl's rendering of the raw value. */
+  text?: string;
+  /** ATA: at or below it the attribute counts as failed; 0 never fails. */
+  threshold?: number | null;
+  /** ATA: normalised value, 1..=253. */
+  value?: number | null;
+  /** `now`, `past` or nothing. */
+  when_failed?: string;
+  /** ATA: lowest normalised value ever. */
+  worst?: number | null;
+};
 
 /** The box's certificate for TLS, which nobody but its own screen vouches for. */
 export type TlsView = {

@@ -4,6 +4,7 @@ import { Fragment } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 
 import { plural } from "../format";
+import { usualNumber } from "../meaning";
 import { now } from "../state/app";
 import { Icon, Panel, Shape } from "../view/bits";
 import { ActionButton, offered, readAction, type Action } from "./actions";
@@ -18,6 +19,14 @@ import { flatten, matches, readTree, rowKey, smartKey, smartRows, type Order } f
 
 /** Attributes whose growth means that a drive is dying, unless the manifest names its own. Source: spec V-19. */
 const CRITICAL = ["5", "187", "196", "197", "198"];
+
+/** Whether a row's growth is bad: by what its name tells that it counts, which most drives have under one of these numbers. */
+export function isCritical(row: Config, numbers: ReadonlySet<string>): boolean {
+  const id = num(at(row, "id"));
+  if (id === null) return numbers.has(str(at(row, "id")));
+  const usual = usualNumber(id, str(at(row, "name")));
+  return usual !== null && (numbers.has(String(usual)) || numbers.has(String(id)));
+}
 const SMART_COLUMNS = ["id", "name", "baseline", "current", "delta"];
 /** Most rows that are kept; more come only from a hostile add-on. */
 const ROWS_MAX = 5000;
@@ -152,12 +161,12 @@ export function TablePart(props: PartProps) {
     set.value = next;
   };
   const show = (row: Config, column: Column) => {
-    if (smart && column.key === "delta") return <Delta data={row} critical={critical.has(str(at(row, "id")))} />;
+    if (smart && column.key === "delta") return <Delta data={row} critical={isCritical(row, critical)} />;
     if (column.actions.length > 0 || column.format === "actions") return column.actions.map(readAction).map((action) => <ActionButton key={action.name} {...props} action={action} rows={[row]} keyField={keyField} said={(words) => (said.value = words)} />);
     const value = column.key === "serial" && drives.size > 1 ? (at(row, "serial") ?? at(row, "drive") ?? at(row, "job_id")) : column.key.includes(".") ? (at(row, column.key) ?? deep(row, column.key)) : at(row, column.key);
     return <CellView cell={cell(value, column, column.format === "relative_time" ? now.value : 0)} />;
   };
-  const hit = (row: Config) => smart && critical.has(str(at(row, "id"))) && (num(at(row, "delta")) ?? 0) > 0;
+  const hit = (row: Config) => smart && isCritical(row, critical) && (num(at(row, "delta")) ?? 0) > 0;
   const changed = (row: Config) => smart && (num(at(row, "delta")) ?? 0) !== 0;
   return (
     <Panel id={`t-${part.id}`} title={part.title} note={part.about || (all.length > 0 ? plural(all.length, "row") : undefined)}

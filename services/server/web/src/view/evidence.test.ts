@@ -11,7 +11,7 @@ import { drive } from "../fixtures";
 import { answers } from "./certificate/list";
 import { formatWords, optionWords } from "./gate/options";
 import { height, micros, span } from "./job/latency";
-import { sorted, weightOf } from "./job/smart";
+import { meaning, sorted, weightOf } from "./job/smart";
 import { shareOf, stepName } from "./job/steps";
 import { bands, over } from "./job/timeline";
 import { lineIn, nameIn } from "./playbook/editor";
@@ -47,6 +47,11 @@ describe("SMART", () => {
     const rows = [row(9, 1, 2), row(199, 0, 1), row(5, 0, 8), row(1, 0, 0)];
     expect(sorted(rows).map((r) => r.id)).toEqual([5, 199, 9, 1]);
     expect([row(5, 0, 8), row(5, 8, 8), row(5, 8, 0), row(5, null, 8), row(199, 0, 1), row(null, 0, 1, "media_errors")].map(weightOf)).toEqual(["fail", "", "", "", "warn", "fail"]);
+  });
+  it("goes by what the name tells, not by the number alone", () => {
+    const of = (id: number, name: string) => weightOf(row(id, 0, 7, name));
+    expect([of(198, "Host_Reads_GiB"), of(184, "Factory_Bad_Block_Count"), of(160, "Uncorrectable_Error_Cnt"), of(210, "SATA_CRC_Error_Count"), of(197, "Current_Pending_Sector")]).toEqual(["", "", "fail", "warn", "fail"]);
+    expect([meaning(row(198, 0, 7, "Host_Reads_GiB")), meaning(row(1, 0, 7, "Raw_Read_Error_Rate")), meaning(row(160, 0, 7, "Uncorrectable_Error_Cnt"))]).toEqual([undefined, "Its maker's own count; only comparable with itself.", "Reads that the drive could not correct."]);
   });
 });
 

@@ -9,21 +9,22 @@ import { ago, bytes, clock } from "../format";
 import type { HealthSummary, HostDrive, HostDrivesTrends, HostDrivesWear, HostDriveTrend, HostDriveWear } from "../openapi";
 import { now } from "../state/app";
 import { Panel, ProblemNote, Shape } from "./bits";
-import { AlertLine, History, NAMES, Parts, shapeOf } from "./settings/hosts-drive";
+import { AlertLine, History, known, type Named, namesOf, Parts, shapeOf } from "./settings/hosts-drive";
 import { trendWords } from "./settings/hosts-line";
 
-interface Told { drive: HostDrive; wear: HostDriveWear | undefined; trends: Record<string, HostDriveTrend> }
+interface Told { drive: HostDrive; wear: HostDriveWear | undefined; trends: Record<string, HostDriveTrend>; named: Named }
 
 async function ask(serial: string): Promise<Told | null> {
   const of = `hostname=this%20box&serial=${segment(serial)}&days=90`;
-  const [health, wear, trend] = await Promise.all([
+  const [health, wear, trend, named] = await Promise.all([
     call<HealthSummary>("GET", `/api/smart/health/summary?${of}`),
     call<HostDrivesWear>("GET", `/api/wearout/drive?${of}`),
     call<HostDrivesTrends>("GET", `/api/smart/attributes/trend?${of}`),
+    namesOf(of),
   ]);
   const [drive] = health.drives;
   if (!drive) return null;
-  return { drive, wear: wear.drives.find(({ id }) => id === drive.id), trends: trend.drives.find(({ id }) => id === drive.id)?.trends ?? {} };
+  return { drive, wear: wear.drives.find(({ id }) => id === drive.id), trends: trend.drives.find(({ id }) => id === drive.id)?.trends ?? {}, named };
 }
 
 function wearWords({ percent_used, source, written_tb, rated_tb }: HostDriveWear): string {
@@ -42,7 +43,7 @@ export function Health({ serial }: { serial: string }) {
     ask(serial).then((found) => (told.value = found), (thrown: unknown) => (problem.value = asProblem(thrown)));
   }, [serial]);
   const all = told.value;
-  const going = all ? Object.entries(NAMES).map(([key, name]) => (all.trends[key] ? trendWords(name, all.trends[key], (iso) => clock(iso, now.value).replace(/, \d\d:\d\d$/, "")) : "")).filter(Boolean) : [];
+  const going = all ? known(Object.keys(all.trends), all.named).map(([key, name]) => (all.trends[key] ? trendWords(name, all.trends[key], (iso) => clock(iso, now.value).replace(/, \d\d:\d\d$/, "")) : "")).filter(Boolean) : [];
   return (
     <Panel title="Its health over time" span="c12 half" note={all ? `the last 90 days, read ${ago(all.drive.last_seen, now.value)}` : undefined}>
       <ProblemNote problem={problem.value} />

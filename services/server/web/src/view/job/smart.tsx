@@ -3,44 +3,58 @@ import { useSignal } from "@preact/signals";
 import type { SmartRow } from "@wire";
 
 import { grouped } from "../../format";
+import { type Meaning, meaningOf } from "../../meaning";
 import { printing } from "../../printing";
 import { Shape } from "../bits";
 
-const MEANING: Record<number, string> = {
-  1: "Its maker's own count; only comparable with itself.", 4: "Times the motor was started.", 5: "Spare sectors used up.", 9: "Hours under power.",
-  10: "Times the motor had to try again.", 12: "Times powered on.", 177: "Wear of the flash cells.", 184: "Errors between its own cache and the host.",
-  187: "Reads that the drive could not correct.", 188: "Commands that took too long.", 190: "Temperature in °C.", 192: "Heads parked in a hurry: power was lost.",
-  193: "Times the heads were parked.", 194: "Temperature in °C.", 196: "Attempts to move a sector.", 197: "Sectors that it could not read and waits to retry.",
-  198: "Sectors given up.", 199: "Errors on the cable: blames the link, not the drive.", 231: "Life left of the flash, in percent.", 233: "Wear of the flash.",
-  241: "Written in its life, as the drive counts.", 242: "Read in its life, as the drive counts.",
+/** What is counted, by `wire`'s table of names. */
+const BY_MEANING: Record<Meaning, string> = {
+  reallocated: "Spare sectors used up.", pending: "Sectors that it could not read and waits to retry.", offline_uncorrectable: "Sectors given up.",
+  reported_uncorrectable: "Reads that the drive could not correct.", reallocation_events: "Attempts to move a sector.", grown_bad_blocks: "Blocks of flash gone bad since it was made.",
+  command_timeout: "Commands that took too long.", end_to_end: "Errors between its own cache and the host.", spin_retry: "Times the motor had to try again.",
+  crc: "Errors on the cable: blames the link, not the drive.", helium: "Helium left.",
 };
 
+/** Of attributes that count no fault, by the number and a part of the name that tells that it is that: flash counts other things there. */
+const OTHERS: readonly (readonly [number, string, string])[] = [
+  [1, "error_rate", "Its maker's own count; only comparable with itself."], [4, "start_stop", "Times the motor was started."], [9, "power", "Hours under power."],
+  [12, "power", "Times powered on."], [177, "wear", "Wear of the flash cells."], [190, "temp", "Temperature in °C."], [192, "retract", "Heads parked in a hurry: power was lost."],
+  [193, "load", "Times the heads were parked."], [194, "temp", "Temperature in °C."], [231, "life", "Life left of the flash, in percent."], [233, "wear", "Wear of the flash."],
+  [241, "writ", "Written in its life, as the drive counts."], [242, "read", "Read in its life, as the drive counts."],
+];
+
 /** The same for NVMe and SAS, which have names instead of numbers. */
-const MEANING_BY_NAME: Record<string, string> = {
+const BY_NAME: Record<string, string> = {
   "media errors": "Data that it could not correct.", "available spare": "Spare blocks left, in percent.", "percentage used": "Of the writes that it was made for.",
   "num err log entries": "Commands that ended with an error.", "unsafe shutdowns": "Power lost without a warning.", "critical warning": "Not 0: the drive itself warns.",
   "power on hours": "Hours under power.", temperature: "In °C.", "bytes written": "As the drive counts them.", "grown defects": "Sectors that went bad since it was made.",
-  "non-medium errors": "Errors beside the medium: link, cable, power.",
+  "non medium": "Errors beside the medium: link, cable, power.", "phy errors": "Errors on the link.", "pending defects": "Sectors that it could not read and waits to retry.",
+  "read.uncorrected": "Reads that it could not correct.", "write.uncorrected": "Writes that it could not correct.", "verify.uncorrected": "Checks of its own that it could not correct.",
+  "background scan errors": "Bad places that its own scan of the surface has met.",
 };
 
 const nameOf = (row: SmartRow) => row.name.replaceAll("_", " ").toLowerCase();
 
 /** What a value means, for people. */
 export function meaning(row: SmartRow): string | undefined {
-  return row.id === null ? MEANING_BY_NAME[nameOf(row)] : MEANING[row.id];
+  if (row.id === null) return BY_NAME[nameOf(row)];
+  const known = meaningOf(row.id, row.name);
+  return known === null ? OTHERS.find(([id, part]) => id === row.id && row.name.toLowerCase().includes(part))?.[2] : BY_MEANING[known];
 }
 
-/** Attributes of which any rise is a sector or a command lost, and those that blame what is around the drive. */
-const GRAVE = new Set([5, 10, 184, 187, 196, 197, 198]);
-const GRAVE_BY_NAME = new Set(["media errors", "critical warning", "grown defects"]);
-const ODD = new Set([188, 199]);
+/** What tells of a sector or a command lost with any rise, and what blames what is around the drive or is daily life of flash. */
+const GRAVE = new Set<Meaning>(["reallocated", "spin_retry", "end_to_end", "reported_uncorrectable", "reallocation_events", "pending", "offline_uncorrectable"]);
+const ODD = new Set<Meaning>(["command_timeout", "crc", "grown_bad_blocks"]);
+const GRAVE_BY_NAME = new Set(["media errors", "critical warning", "grown defects", "pending defects", "read.uncorrected", "write.uncorrected", "verify.uncorrected"]);
+const ODD_BY_NAME = new Set(["non medium", "phy errors", "background scan errors", "num err log entries"]);
 
 /** How a row stands out: `fail` for what got worse in the drive, `warn` for what got worse around it. Only a hint: the verdict's rules decide. */
 export function weightOf(row: SmartRow): "fail" | "warn" | "" {
   const change = row.before === null || row.after === null ? 0 : row.after - row.before;
   if (change <= 0) return "";
-  if (row.id === null) return GRAVE_BY_NAME.has(nameOf(row)) ? "fail" : nameOf(row) === "non-medium errors" ? "warn" : "";
-  return GRAVE.has(row.id) ? "fail" : ODD.has(row.id) ? "warn" : "";
+  if (row.id === null) return GRAVE_BY_NAME.has(nameOf(row)) ? "fail" : ODD_BY_NAME.has(nameOf(row)) ? "warn" : "";
+  const known = meaningOf(row.id, row.name);
+  return known === null ? "" : GRAVE.has(known) ? "fail" : ODD.has(known) ? "warn" : "";
 }
 
 /** Rows that stand out first, then those that changed, then the telling ones. */

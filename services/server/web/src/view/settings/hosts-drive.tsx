@@ -5,7 +5,8 @@ import type { Problem } from "@wire";
 
 import { asProblem, call, segment } from "../../api";
 import { ago, bytes, celsius, duration } from "../../format";
-import type { HostAlert, HostDrive, HostDriveHistories } from "../../openapi";
+import { meaningOf } from "../../meaning";
+import type { HostAlert, HostDrive, HostDriveHistories, HostDrivesAttributes } from "../../openapi";
 import { ProblemNote, Serial, Shape } from "../bits";
 import { type Line, outline } from "./hosts-line";
 
@@ -13,11 +14,28 @@ import { type Line, outline } from "./hosts-line";
 export const shapeOf = (status: HostDrive["status"]) => ({ healthy: "pass", warning: "warn", critical: "fail", unknown: "inc" } as const)[status];
 
 /** Values that people know by a name, in the order in which they are shown. */
-export const NAMES: Record<string, string> = {
-  score: "Score", temperature: "Temperature", wear: "Wear", written: "Written", "5": "Reallocated", "187": "Uncorrectable", "188": "Time-outs",
-  "196": "Reallocation events", "197": "Pending", "198": "Offline uncorrectable", "199": "CRC errors", media_errors: "Media errors",
-  grown_defects: "Grown defects", available_spare: "Spare", read_uncorrected: "Read errors", write_uncorrected: "Write errors",
+const NAMES: Record<string, string> = {
+  score: "Score", temperature: "Temperature", wear: "Wear", written: "Written", reallocated: "Reallocated", reported_uncorrectable: "Uncorrectable",
+  command_timeout: "Time-outs", reallocation_events: "Reallocation events", pending: "Pending", offline_uncorrectable: "Offline uncorrectable", crc: "CRC errors",
+  end_to_end: "End-to-end errors", spin_retry: "Spin retries", media_errors: "Media errors", grown_defects: "Grown defects", pending_defects: "Pending defects",
+  available_spare: "Spare", read_uncorrected: "Read errors", write_uncorrected: "Write errors", verify_uncorrected: "Verify errors",
 };
+
+/** The drive's own names of its attributes, by their numbers. */
+export type Named = Readonly<Record<string, string>>;
+
+/** The names of the attributes of the drives that `of` asks for. */
+export async function namesOf(of: string): Promise<Named> {
+  const { drives } = await call<HostDrivesAttributes>("GET", `/api/smart/attributes?${of}`);
+  return Object.fromEntries(drives.flatMap(({ attributes }) => attributes.map(({ key, name }) => [key, name])));
+}
+
+/** The keys that people know, in order, each with its name: of an attribute by what its own name tells that it counts. */
+export function known(keys: readonly string[], named: Named): [key: string, name: string][] {
+  const order = Object.keys(NAMES);
+  const word = (key: string) => (/^\d+$/.test(key) ? (meaningOf(Number(key), named[key] ?? "") ?? "") : key);
+  return keys.filter((key) => order.includes(word(key))).sort((a, b) => order.indexOf(word(a)) - order.indexOf(word(b))).map((key) => [key, NAMES[word(key)] ?? key]);
+}
 
 function figure(key: string, value: number): string {
   if (key === "temperature") return celsius(value);
@@ -26,16 +44,16 @@ function figure(key: string, value: number): string {
   return String(value);
 }
 
-function Small({ of, line }: { of: string; line: Line }) {
+function Small({ of, name, line }: { of: string; name: string; line: Line }) {
   const last = line[line.length - 1];
   if (!last) return null;
   const { path, low, high } = outline(line);
   const range = low === high ? "unchanged" : `${figure(of, low)} to ${figure(of, high)}`;
   return (
     <li>
-      <span class="mute">{NAMES[of] ?? of}</span>
+      <span class="mute">{name}</span>
       <b>{figure(of, last[1])}</b>
-      <svg viewBox="0 0 120 32" preserveAspectRatio="none" role="img" aria-label={`${NAMES[of] ?? of} over time: ${range}`}><path d={path} /></svg>
+      <svg viewBox="0 0 120 32" preserveAspectRatio="none" role="img" aria-label={`${name} over time: ${range}`}><path d={path} /></svg>
       <span class="mute">{range}</span>
     </li>
   );
@@ -49,22 +67,22 @@ export function Parts({ parts }: { parts: HostDrive["parts"] }) {
 
 /** A drive's values of the last 90 days as small pictures. */
 export function History({ drive }: { drive: HostDrive }) {
-  const lines = useSignal<Record<string, Line> | null>(null);
+  const lines = useSignal<{ all: Record<string, Line>; named: Named } | null>(null);
   const problem = useSignal<Problem | null>(null);
   useEffect(() => {
     const of = `hostname=${segment(drive.hostname)}&serial=${segment(drive.serial)}&model=${segment(drive.model)}&days=90`;
-    call<HostDriveHistories>("GET", `/api/smart/attributes/history?${of}`).then(
-      (told) => (lines.value = told.drives.find(({ id }) => id === drive.id)?.history ?? {}),
+    Promise.all([call<HostDriveHistories>("GET", `/api/smart/attributes/history?${of}`), namesOf(of)]).then(
+      ([told, named]) => (lines.value = { all: told.drives.find(({ id }) => id === drive.id)?.history ?? {}, named }),
       (thrown) => (problem.value = asProblem(thrown)),
     );
   }, [drive.id]);
-  const all = lines.value;
-  const shown = all && Object.keys(NAMES).filter((key) => (all[key]?.length ?? 0) > 0);
+  const told = lines.value;
+  const shown = told && known(Object.keys(told.all).filter((key) => (told.all[key]?.length ?? 0) > 0), told.named);
   return (
     <>
       <ProblemNote problem={problem.value} />
-      {!all && !problem.value && <p class="mute">Reading its history.</p>}
-      {all && shown && <ul class="smalls" aria-label="Values of the last 90 days">{shown.map((key) => <Small key={key} of={key} line={all[key] ?? []} />)}</ul>}
+      {!told && !problem.value && <p class="mute">Reading its history.</p>}
+      {told && shown && <ul class="smalls" aria-label="Values of the last 90 days">{shown.map(([key, name]) => <Small key={key} of={key} name={name} line={told.all[key] ?? []} />)}</ul>}
     </>
   );
 }
