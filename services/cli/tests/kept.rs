@@ -8,8 +8,8 @@
 mod common;
 
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Loop, caught, code, interrupted, object, signal, start, text, until, waiting_smartctl};
@@ -111,19 +111,29 @@ fn a_killed_burn_in_goes_on_and_a_corrupt_checkpoint_is_set_aside() {
     assert_eq!(left.len(), 1, "{left:?}");
 }
 
+/// Burns it in, up to a kill once all was written.
+fn killed_while_it_reads(drive: &Loop, line: &[&str]) {
+    caught(|| {
+        let mut child = start(drive, line);
+        until(&mut child, "Read back and verify");
+        signal(&child, libc::SIGKILL);
+        let first = child.wait_with_output().unwrap();
+        first.stdout.is_empty().then_some(())
+    });
+}
+
+/// What is kept of it.
+fn kept_of(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
 /// Where this computer's state is lost the drive tells how far it was, and nobody what was seen until then.
 #[test]
 fn what_goes_on_from_the_drive_alone_is_never_passed() {
     let Some(drive) = Loop::new(600 << 20) else { return };
     // As on a large drive after its first hour: more was written than may lie behind the last checkpoint.
     let burn = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
-    caught(|| {
-        let mut child = start(&drive, &burn);
-        until(&mut child, "Read back and verify");
-        signal(&child, libc::SIGKILL);
-        let first = child.wait_with_output().unwrap();
-        first.stdout.is_empty().then_some(())
-    });
+    killed_while_it_reads(&drive, &burn);
     fs::remove_dir_all(drive.state()).unwrap();
     let output = drive.burn(&[&burn[..], &["--resume"]].concat());
     assert_eq!(code(&output), 1, "{}", text(&output));
@@ -137,7 +147,7 @@ fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_jso
     let Some(drive) = Loop::new(600 << 20) else { return };
     interrupted(&drive);
     let path = kept(&drive, 600 << 20);
-    let mut saved: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut saved = kept_of(&path);
     saved["findings"] = serde_json::json!([{
         "step": 0, "kind": "transient", "lba": 77, "sectors": 1, "found": null, "phase": "write", "detail": "once"
     }]);
@@ -204,24 +214,28 @@ fn a_self_test_that_failed_before_a_kill_is_not_forgotten() {
     });
 }
 
+/// Goes on with a burn-in that was killed before its own headers stood, of a drive that carries those of another one.
+fn over_anothers_headers(change: impl FnOnce(&mut serde_json::Value)) -> Option<(Vec<u8>, Vec<u8>, Output)> {
+    let drive = Loop::new(160 << 20)?;
+    let burn = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
+    killed_while_it_reads(&drive, &burn);
+    let path = kept(&drive, 160 << 20);
+    let mut saved = kept_of(&path);
+    saved["checkpoint"] = "".into();
+    saved["key"] = "00112233445566778899aabbccddeeff".into();
+    change(&mut saved);
+    fs::write(&path, saved.to_string()).unwrap();
+    let before = fs::read(drive.file()).unwrap();
+    let output = drive.burn(&[&burn[..], &["--resume"]].concat());
+    Some((before, fs::read(drive.file()).unwrap(), output))
+}
+
 /// A header that an earlier burn-in left is not the one of a burn-in that was killed before its own stood.
 #[test]
 fn what_an_earlier_burn_in_left_on_the_drive_is_not_gone_on_with() {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    let burn = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
-    caught(|| {
-        let mut child = start(&drive, &burn);
-        until(&mut child, "Read back and verify");
-        signal(&child, libc::SIGKILL);
-        let first = child.wait_with_output().unwrap();
-        first.stdout.is_empty().then_some(())
-    });
-    let path = kept(&drive, 600 << 20);
-    let mut saved: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    saved["checkpoint"] = "".into();
-    saved["key"] = "00112233445566778899aabbccddeeff".into();
-    fs::write(&path, saved.to_string()).unwrap();
-    let output = drive.burn(&[&burn[..], &["--resume"]].concat());
+    let Some((_, _, output)) = over_anothers_headers(|_| {}) else {
+        return;
+    };
     let told = object(&output);
     let note = told["notes"][0].as_str().unwrap();
     assert!(
@@ -229,6 +243,19 @@ fn what_an_earlier_burn_in_left_on_the_drive_is_not_gone_on_with() {
         "{note}"
     );
     assert_eq!(told["resumes"].as_array().map(Vec::len), Some(0), "{told}");
+}
+
+/// Another computer may have burnt it in meanwhile: going on is no leave to write over that.
+#[test]
+fn what_was_begun_on_the_drive_since_is_not_written_over() {
+    let earlier = |saved: &mut serde_json::Value| saved["started"] = "2001-01-01T00:00:00Z".into();
+    let Some((before, after, output)) = over_anothers_headers(earlier) else {
+        return;
+    };
+    assert!(before == after, "it was written to: {}", text(&output));
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    let summary = object(&output)["verdict"]["summary"].as_str().unwrap().to_owned();
+    assert!(summary.contains("begun on it since"), "{summary}");
 }
 
 const TEST_FIRST: &str = r#"
@@ -274,7 +301,7 @@ fn a_burn_in_that_was_killed_before_its_first_write_begins_anew() {
     burn.kill().unwrap();
     burn.wait().unwrap();
     File::create(dir.path().join("go")).unwrap();
-    let saved: serde_json::Value = serde_json::from_slice(&fs::read(kept(&drive, 48 << 20)).unwrap()).unwrap();
+    let saved = kept_of(&kept(&drive, 48 << 20));
     assert_eq!(saved["checkpoint"], "");
     let output = drive.burn(&[&line[..], &["--resume"]].concat());
     let told = object(&output);

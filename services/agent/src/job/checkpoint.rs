@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use burnin::header::{self, Header};
-use burnin::job::{Asker, Whose};
+use burnin::job::{Again, Asker, Begin, Kept, Whose, Why};
 use burnin::worker::{Backend, Io, Limits};
 use burnin::{Checkpoint, Evidence, JobKey, device};
 use tokio::task::spawn_blocking;
@@ -57,15 +57,23 @@ impl JobTask {
         let mut trace = Trace::Written;
         if self.checkpoint.is_none() && !record.saved {
             let told = self.told(held, None).await.map_err(|why| self.not_written(&why))?;
-            // After a reset meanwhile some headers prove nothing.
-            if !told.ours || record.doubted {
-                if let Some(why) = told.header.and_then(|header| foreign(&header, record)) {
-                    return Err(self.not_written(&why));
-                }
-                trace = Trace::LetGo;
-            }
+            trace = match self.again(Kept::Begun).begins(told.answer(record)) {
+                Begin::Refused(why) => return Err(self.not_written(&told.words(why, record))),
+                Begin::Anew { proven: false } => Trace::LetGo,
+                Begin::Anew { proven: true } | Begin::GoesOn | Begin::FromDrive => Trace::Written,
+            };
         }
         record.strange(&held.fresh.content, trace).map_or(Ok(trace), Err)
+    }
+
+    /// This job, of which so much is kept. What was agreed on was agreed when it was armed.
+    pub(super) fn again(&self, kept: Kept) -> Again {
+        Again {
+            erases: self.record.erases(),
+            kept,
+            agreed: false,
+            doubted: self.record.doubted,
+        }
     }
 
     fn not_written(&self, why: &str) -> String {
@@ -153,31 +161,24 @@ impl JobTask {
     /// Goes on from what the drive tells of this job, if it does.
     async fn recover(&mut self, held: &Held) -> Result<(), String> {
         let told = self.told(held, Some(self.means.limits)).await?;
-        if !told.ours || self.record.doubted {
-            if let Some(why) = told.header.and_then(|header| foreign(&header, &self.record)) {
-                return Err(why);
-            }
-            if self.record.saved {
-                return Err(
-                    "it carries no header of this job, and its checkpoint is lost or damaged: this is another drive with the \
-                     same name, or one that lost everything. Arm it again to begin anew"
-                        .to_owned(),
-                );
-            }
-            self.log(
-                "warn",
-                "The drive tells nothing of this job; it begins again".to_owned(),
-            );
-            // Whatever stands there now, it must be what was armed.
-            self.trace = Trace::LetGo;
-            return self.begin_again();
-        }
-        let same = |header: &Header| Whose::of(header, &asker(&self.record)) == Whose::Mine;
-        let Some(checkpoint) = told.place.filter(|_| told.header.is_some_and(|header| same(&header))) else {
-            self.log(
-                "info",
-                "The drive is this job's by its own header; it begins again".to_owned(),
-            );
+        let kept = if self.record.saved { Kept::Lost } else { Kept::Begun };
+        let begin = self.again(kept).begins(told.answer(&self.record));
+        let (Begin::FromDrive, Some(checkpoint)) = (begin, &told.place) else {
+            let message = match begin {
+                Begin::Refused(why @ Why::NoTrace) => {
+                    return Err(format!("{}. Arm it again to begin anew", why.words()));
+                }
+                Begin::Refused(why) => return Err(told.words(why, &self.record)),
+                Begin::Anew { proven: true } | Begin::GoesOn | Begin::FromDrive => {
+                    "The drive is this job's by its own header; it begins again"
+                }
+                Begin::Anew { proven: false } => {
+                    // Whatever stands there now, it must be what was armed.
+                    self.trace = Trace::LetGo;
+                    "The drive tells nothing of this job; it begins again"
+                }
+            };
+            self.log("warn", message.to_owned());
             return self.begin_again();
         };
         let message = format!(
@@ -288,13 +289,21 @@ impl JobTask {
     }
 }
 
-/// Why a drive with this header is not the one to write to: it is another one (two behind one bridge), or another burn-in
-/// was begun on it since. What an earlier one left is no reason.
-fn foreign(header: &Header, record: &Record) -> Option<String> {
-    let whose = Whose::of(header, &asker(record));
-    match whose {
-        Whose::OtherDrive | Whose::Later => whose.words(header),
-        Whose::Mine | Whose::OtherSteps | Whose::Earlier => None,
+impl Told {
+    /// What that is to this job.
+    fn answer(&self, record: &Record) -> burnin::job::Told {
+        burnin::job::Told::Headers {
+            ours: self.ours,
+            whose: self.header.as_ref().map(|header| Whose::of(header, &asker(record))),
+            place: self.place.is_some(),
+        }
+    }
+
+    /// Why nothing may be written, with what the header tells.
+    fn words(&self, why: Why, record: &Record) -> String {
+        let foreign = self.header.as_ref().filter(|_| matches!(why, Why::Foreign(_)));
+        let words = foreign.and_then(|header| Whose::of(header, &asker(record)).words(header));
+        words.unwrap_or_else(|| why.words().to_owned())
     }
 }
 
@@ -349,17 +358,26 @@ mod tests {
             record.job.drive.clone(),
             DriveId::parse("wwn-5000c500ffffffff").unwrap(),
         );
-        assert_eq!(foreign(&header(1, &own, 0), &record), None, "this very job");
-        assert_eq!(
-            foreign(&header(2, &own, -60), &record),
-            None,
-            "what an aborted job left"
-        );
-        assert!(foreign(&header(2, &own, 60), &record).unwrap().contains("begun on it"));
-        assert!(
-            foreign(&header(2, &other, -60), &record)
-                .unwrap()
-                .contains("another drive")
-        );
+        let why = |header: Header| {
+            let told = Told {
+                ours: false,
+                header: Some(header),
+                place: None,
+            };
+            let again = Again {
+                erases: true,
+                kept: Kept::Begun,
+                agreed: false,
+                doubted: false,
+            };
+            match again.begins(told.answer(&record)) {
+                Begin::Refused(why) => Some(told.words(why, &record)),
+                Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. } => None,
+            }
+        };
+        assert_eq!(why(header(1, &own, 0)), None, "this very job");
+        assert_eq!(why(header(2, &own, -60)), None, "what an aborted job left");
+        assert!(why(header(2, &own, 60)).unwrap().contains("begun on it"));
+        assert!(why(header(2, &other, -60)).unwrap().contains("another drive"));
     }
 }

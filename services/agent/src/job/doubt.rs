@@ -6,6 +6,7 @@
 //! middle of a job a drive without it ends the worker, and the next session asks all of what was written before it goes on;
 //! at the end it ends the job, and nothing is formatted.
 
+use burnin::job::{Begin, Kept, Told, Why};
 use burnin::{Fingerprint, Proof, Shown, header};
 use drive::guard::{LOOK_AGAIN, Place};
 use tokio::task::spawn_blocking;
@@ -21,10 +22,6 @@ pub(super) const DOUBT: &str =
 
 /// Why a worker waits while that is asked.
 pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
-
-/// What is said of a drive that no longer shows what stood on it when a job that only reads began.
-pub(super) const EXCHANGED: &str = "the drive holds something else than when this job began to read it: another one came into its \
-     place, or much was written to it since; what was read so far proves nothing of it. Begin anew";
 
 /// What a drive of which all was written and read back is, before its verdict stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,16 +49,20 @@ enum Proves {
     Later,
     /// All of the headers, since another drive may have come while they were written.
     EveryHeader,
+    /// The same, while a later session writes them again: all of them stand on the job's drive, and some on one that came meanwhile.
+    Rewritten,
     /// Half of them.
     Headers,
 }
 
 impl Proves {
-    fn of(record: &Record) -> Self {
+    /// `settled`: whether this session's headers are known to have gone to the drive that is held.
+    fn of(record: &Record, settled: bool) -> Self {
         match (record.saved, record.doubted) {
             _ if !header::kept_by(&record.steps, record.geometry) => Self::Nothing,
             (false, _) => Self::Later,
             (true, true) => Self::EveryHeader,
+            (true, false) if !settled => Self::Rewritten,
             (true, false) => Self::Headers,
         }
     }
@@ -80,7 +81,7 @@ impl JobTask {
         if !self.record.erases() {
             return (self.known(held).await == Shown::Not).then_some(Reason::Doubt);
         }
-        match Proves::of(&self.record) {
+        match Proves::of(&self.record, self.settled) {
             Proves::Nothing => return None,
             Proves::Later => {
                 self.doubt_later();
@@ -90,6 +91,15 @@ impl JobTask {
                 self.stranger = self.still_doubted(held).await;
                 return self.stranger.is_some().then_some(Reason::Stranger);
             }
+            Proves::Rewritten => match self.every_header(held).await {
+                Shown::Ours => return None,
+                // Half of them: the other half went to another drive. None: the next session asks more.
+                Shown::Not if self.shown(held, false).await == Shown::Ours => {
+                    self.stranger = Some(half_written());
+                    return Some(Reason::Stranger);
+                }
+                Shown::Not | Shown::Unknown => return Some(Reason::Doubt),
+            },
             Proves::Headers => {}
         }
         (self.shown(held, false).await != Shown::Ours).then_some(Reason::Doubt)
@@ -97,7 +107,7 @@ impl JobTask {
 
     /// Something happened of which the drive cannot be asked yet: it is, as soon as its headers stand, by whichever session.
     pub(super) fn doubt_later(&mut self) {
-        if !self.record.doubted && Proves::of(&self.record) == Proves::Later {
+        if !self.record.doubted && Proves::of(&self.record, self.settled) == Proves::Later {
             self.record.doubted = true;
             self.keep(None, Vec::new());
         }
@@ -105,18 +115,17 @@ impl JobTask {
 
     /// Why a drive that was reset before its headers stood is not to be gone on with; where it proves itself, the doubt is over.
     pub(super) async fn still_doubted(&mut self, held: &Held) -> Option<String> {
-        let proof = self.proof(false);
-        let shown = self.asked(held, move |file| proof.of_doubted_file(file)).await;
-        if shown == Shown::Ours {
+        if self.every_header(held).await == Shown::Ours {
             self.record.doubted = false;
             self.keep(None, Vec::new());
             return None;
         }
-        Some(
-            "the drive was reset while this job's headers were written to it, and does not hold all of them: another drive may have come \
-             into its place; nothing more is written to it. Begin anew"
-                .to_owned(),
-        )
+        Some(half_written())
+    }
+
+    async fn every_header(&self, held: &Held) -> Shown {
+        let proof = self.proof(false);
+        self.asked(held, move |file| proof.of_doubted_file(file)).await
     }
 
     /// Whether the drive that is held could prove, were it counted anew, that it is the job's: the headers that its worker wrote went
@@ -173,7 +182,7 @@ impl JobTask {
         }
         if !self.record.erases() {
             return match self.known(held).await {
-                Shown::Not => Since::Another(EXCHANGED.to_owned()),
+                Shown::Not => Since::Another(Why::Exchanged.words().to_owned()),
                 Shown::Ours | Shown::Unknown => Since::Ours,
             };
         }
@@ -243,22 +252,28 @@ impl JobTask {
     /// Why nothing of it counts.
     pub(super) async fn check_what_is_read(&mut self, held: &Held) -> Result<(), String> {
         let now = self.fingerprint(held).await;
-        match self.compared(now.as_ref()) {
-            Shown::Ours => Ok(()),
-            Shown::Not => Err(EXCHANGED.to_owned()),
-            Shown::Unknown => {
-                self.record.fingerprint = now;
-                if self.checkpoint.take().is_some() || self.has_begun() {
-                    let why =
-                        "Nothing that stands on the drive tells that it is the one that was read; it begins again";
-                    self.log("warn", why.to_owned());
-                    self.record.restart();
-                    return self.begin_again();
-                }
-                self.keep(None, Vec::new());
-                Ok(())
-            }
+        let shown = self.compared(now.as_ref());
+        let begun = self.checkpoint.is_some() || self.has_begun();
+        let kept = if self.checkpoint.is_some() {
+            Kept::Place
+        } else {
+            Kept::Begun
+        };
+        match self.again(kept).begins(Told::Shown(shown)) {
+            Begin::Refused(why) => return Err(why.words().to_owned()),
+            Begin::GoesOn | Begin::FromDrive | Begin::Anew { proven: true } => return Ok(()),
+            Begin::Anew { proven: false } => {}
         }
+        self.record.fingerprint = now;
+        if !begun {
+            self.keep(None, Vec::new());
+            return Ok(());
+        }
+        self.checkpoint = None;
+        let why = "Nothing that stands on the drive tells that it is the one that was read; it begins again";
+        self.log("warn", why.to_owned());
+        self.record.restart();
+        self.begin_again()
     }
 
     async fn shown(&self, held: &Held, ended: bool) -> Shown {
@@ -286,6 +301,10 @@ impl JobTask {
     }
 }
 
+fn half_written() -> String {
+    format!("{}. Begin anew", Why::HalfWritten.words())
+}
+
 #[cfg(test)]
 mod tests {
     use burnin::device::Geometry;
@@ -296,20 +315,19 @@ mod tests {
     #[test]
     fn what_happened_before_the_headers_stood_is_asked_of_all_of_them_later() {
         let mut record = record();
-        assert_eq!(
-            Proves::of(&record),
-            Proves::Nothing,
-            "1000 sectors have no room for headers"
-        );
+        let no_room = "1000 sectors have no room for headers";
+        assert_eq!(Proves::of(&record, false), Proves::Nothing, "{no_room}");
         record.geometry = Geometry {
             sectors: 4_000,
             ..record.geometry
         };
-        assert_eq!(Proves::of(&record), Proves::Later);
+        assert_eq!(Proves::of(&record, false), Proves::Later);
         record.saved = true;
-        assert_eq!(Proves::of(&record), Proves::Headers);
+        assert_eq!(Proves::of(&record, false), Proves::Rewritten);
+        assert_eq!(Proves::of(&record, true), Proves::Headers);
         record.doubted = true;
-        assert_eq!(Proves::of(&record), Proves::EveryHeader);
+        assert_eq!(Proves::of(&record, false), Proves::EveryHeader);
+        assert_eq!(Proves::of(&record, true), Proves::EveryHeader);
         // An agent that is restarted meanwhile knows of it.
         let kept = serde_json::to_value(&record).ok();
         let kept = kept.and_then(|kept| serde_json::from_value::<Record>(kept).ok());

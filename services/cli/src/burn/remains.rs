@@ -1,11 +1,11 @@
 //! What is left of a burn-in that is not gone on with: what was seen of its drive stays seen.
 
-use burnin::JobKey;
+use burnin::{Fingerprint, JobKey};
 use drive::kernel_log::Unheard;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wire::JobId;
 use wire::job::{Finding, SelfTest, SelfTestOutcome};
+use wire::{JobId, Time};
 
 use super::state::Saved;
 
@@ -16,6 +16,10 @@ pub(super) struct Remains {
     pub job: Option<JobId>,
     /// See [`Remains::job`].
     pub key: Option<JobKey>,
+    /// When it was started, where that can be read.
+    pub started: Option<Time>,
+    /// What stood on its drive, where that is only read.
+    pub fingerprint: Option<Fingerprint>,
     /// What it found.
     pub findings: Vec<Finding>,
     /// Self-tests that failed.
@@ -28,6 +32,8 @@ pub(super) struct Remains {
     pub hidden: u64,
     /// Whether it ever paused for heat.
     pub paused: bool,
+    /// Whether the drive was reset while its headers were written.
+    pub doubted: bool,
 }
 
 impl Remains {
@@ -36,6 +42,8 @@ impl Remains {
         Self {
             job: Some(saved.job),
             key: saved.key,
+            started: Some(saved.started),
+            fingerprint: saved.fingerprint.clone(),
             findings: saved.unkept(&[]),
             failed: saved
                 .self_tests
@@ -47,6 +55,7 @@ impl Remains {
             unheard: saved.unheard.clone(),
             hidden: saved.hidden,
             paused: saved.paused,
+            doubted: saved.doubted,
         }
     }
 
@@ -69,12 +78,15 @@ impl Remains {
         Ok(Some(Self {
             job: one(read("job")),
             key: one(read("key")),
+            started: one(read("started")),
+            fingerprint: one(read("fingerprint")),
             findings,
             failed: tests.into_iter().filter(is_failed).collect(),
             resets: one(read("resets")).unwrap_or_default(),
             unheard: one(read("unheard")),
             hidden: one(read("hidden")).unwrap_or_default(),
             paused: one(read("paused")).unwrap_or_default(),
+            doubted: one(read("doubted")).unwrap_or_default(),
         }))
     }
 

@@ -64,6 +64,9 @@ pub(super) struct Saved {
     /// Whether it ever paused for heat.
     #[serde(default)]
     pub paused: bool,
+    /// Whether the drive was reset while its headers were written, and was not asked for all of them since.
+    #[serde(default)]
+    pub doubted: bool,
     /// Whether other drives behind its controller were ever busy.
     #[serde(default)]
     pub shared: bool,
@@ -262,13 +265,9 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_bad_file_is_set_aside_and_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::new(Some(dir.path().join("a/b")), true).unwrap();
-        let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
-        assert!(matches!(state.load(&drive), Found::Nothing));
-        let saved = Saved {
+    /// A burn-in that was just begun.
+    fn saved() -> Saved {
+        Saved {
             job: JobId::now(),
             key: None,
             engine: ENGINE.to_owned(),
@@ -285,12 +284,25 @@ mod tests {
             unheard: None,
             hidden: 0,
             paused: false,
+            doubted: false,
             shared: false,
             findings: Vec::new(),
             findings_before_loss: Vec::new(),
             fingerprint: None,
             ended: None,
+            checkpoint: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_bad_file_is_set_aside_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(Some(dir.path().join("a/b")), true).unwrap();
+        let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
+        assert!(matches!(state.load(&drive), Found::Nothing));
+        let saved = Saved {
             checkpoint: "kiln-checkpoint 2 00000000 2\n{}".to_owned(),
+            ..saved()
         };
         state.save(&drive, &saved).unwrap();
         assert!(state.ended(&drive).is_none());
@@ -363,28 +375,9 @@ mod tests {
     fn another_version_and_a_long_time_are_told() {
         let kept = |engine: &str, days: i64| {
             Saved {
-                job: JobId::now(),
-                key: None,
                 engine: engine.to_owned(),
                 kept: Some(Time::UNIX_EPOCH),
-                playbook: "surface".to_owned(),
-                options: PlanOptions::default(),
-                steps: Vec::new(),
-                own: BTreeMap::new(),
-                self_tests: Vec::new(),
-                timeline: Vec::new(),
-                started: Time::UNIX_EPOCH,
-                smart_before: None,
-                resets: 0,
-                unheard: None,
-                hidden: 0,
-                paused: false,
-                shared: false,
-                findings: Vec::new(),
-                findings_before_loss: Vec::new(),
-                fingerprint: None,
-                ended: None,
-                checkpoint: String::new(),
+                ..saved()
             }
             .told(Time::from_second(days * 86_400).unwrap())
         };

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use burnin::{Checkpoint, Fingerprint, Proof, Shown, header};
+use burnin::job::Why;
+use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, header};
 use drive::guard::{LOOK_AGAIN, same_content};
 
 use super::kernel::Kernel;
@@ -13,10 +14,6 @@ use crate::burn::screen::Line;
 
 /// How often a signal is looked for while a busy drive is waited for.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// What is said of a drive that no longer shows what stood on it when a job that only reads began.
-pub(super) const EXCHANGED: &str = "the drive holds something else than when this job began to read it: another one came into its \
-     place, or much was written to it since; what was read so far proves nothing of it. Begin anew";
 
 /// What is said of a removable drive that was reset.
 pub(super) const RECOUNTED: &str =
@@ -59,7 +56,7 @@ impl Job {
             let gone = kernel
                 .gone()
                 .map(|why| format!("{why}; what was read so far proves nothing of it"));
-            return gone.or_else(|| (self.known(birth) == Shown::Not).then(|| EXCHANGED.to_owned()));
+            return gone.or_else(|| (self.known(birth) == Shown::Not).then(|| Why::Exchanged.words().to_owned()));
         }
         let another = "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
         if let Some(why) = kernel.gone() {
@@ -69,18 +66,27 @@ impl Job {
         (self.shown(birth, false) == Shown::Not).then(|| another.to_owned())
     }
 
+    /// The same in a session that goes on: while it writes its headers again, all of them stand on the job's drive, and some on one
+    /// that came meanwhile.
+    pub(super) fn doubt_by_session(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
+        self.doubt(birth, kernel).or_else(|| {
+            let half = !kernel.is_settled() && self.keeps_headers() && self.every_header(birth.key) == Shown::Not;
+            half.then(|| Why::HalfWritten.words().to_owned())
+        })
+    }
+
     /// The same of what happened while the headers were written, once they stand: another drive may hold some of them.
     pub(super) fn early_doubt(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
-        let file = self.held.file.try_clone().ok().filter(|_| self.keeps_headers());
-        let all = file.map(|file| self.proof(birth, false).of_doubted_file(file));
-        match all {
-            Some(Shown::Ours) | None => self.doubt(birth, kernel),
-            Some(Shown::Not | Shown::Unknown) => Some(
-                "the drive was reset while this job's headers were written to it, and does not hold all of them: another drive may have \
-                 come into its place; nothing more is written to it"
-                    .to_owned(),
-            ),
+        match self.keeps_headers() && self.every_header(birth.key) != Shown::Ours {
+            true => Some(Why::HalfWritten.words().to_owned()),
+            false => self.doubt(birth, kernel),
         }
+    }
+
+    /// Whether the drive holds each header of the job with this key.
+    pub(super) fn every_header(&self, key: JobKey) -> Shown {
+        let file = self.held.file.try_clone();
+        file.map_or(Shown::Unknown, |file| self.proof(key, false).of_doubted_file(file))
     }
 
     fn keeps_headers(&self) -> bool {
@@ -97,7 +103,7 @@ impl Job {
         }
         if !self.choice.erases() {
             return match self.known(birth) {
-                Shown::Not => Since::Another(EXCHANGED.to_owned()),
+                Shown::Not => Since::Another(Why::Exchanged.words().to_owned()),
                 Shown::Ours | Shown::Unknown => Since::Ours,
             };
         }
@@ -153,7 +159,11 @@ impl Job {
 
     /// Whether a drive that is only read is the one that the job began with.
     pub(super) fn known(&self, birth: &Birth) -> Shown {
-        let then = birth.fingerprint.as_ref();
+        self.compared(birth.fingerprint.as_ref())
+    }
+
+    /// The same, by what stood on it then.
+    pub(super) fn compared(&self, then: Option<&Fingerprint>) -> Shown {
         then.zip(self.fingerprint().as_ref())
             .map_or(Shown::Unknown, |(then, now)| then.shown(now))
     }
@@ -166,7 +176,7 @@ impl Job {
 
     fn shown(&self, birth: &Birth, ended: bool) -> Shown {
         let file = self.held.file.try_clone();
-        file.map_or(Shown::Unknown, |file| self.proof(birth, ended).of_file(file))
+        file.map_or(Shown::Unknown, |file| self.proof(birth.key, ended).of_file(file))
     }
 
     /// Whether a drive that was counted anew proves to be the job's.
@@ -174,14 +184,14 @@ impl Job {
         self.choice.erases()
             && kernel.takes_up(|file, text| {
                 let checkpoint = Checkpoint::decode(text).ok();
-                let proof = self.proof(birth, ended);
+                let proof = self.proof(birth.key, ended);
                 proof.of_recounted_file(file, checkpoint.as_ref()) == Shown::Ours
             })
     }
 
-    fn proof(&self, birth: &Birth, ended: bool) -> Proof {
+    fn proof(&self, key: JobKey, ended: bool) -> Proof {
         Proof {
-            key: birth.key,
+            key,
             geometry: self.geometry(),
             steps: self.choice.steps.clone(),
             ended,

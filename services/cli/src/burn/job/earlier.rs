@@ -2,7 +2,7 @@
 
 use burnin::device::Device;
 use burnin::header::{self, Header};
-use burnin::job::{Asker, Whose};
+use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
 use burnin::worker::{Backend, Io, Resumption};
 use burnin::{Checkpoint, JobKey, Shown, device};
 use drive::smart::Snapshot;
@@ -10,7 +10,6 @@ use wire::drive::Content;
 use wire::gate::PlanDrive;
 use wire::{JobId, Time};
 
-use super::doubt::EXCHANGED;
 use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job, geometry};
@@ -24,6 +23,9 @@ const NO_HEADER: &str = "the drive holds no header of a burn-in";
 
 /// How it begins.
 pub(super) type Begun = (Birth, Own, Option<Resumption>);
+
+/// What the drive itself tells to go on from.
+type FromDrive = (Header, Checkpoint);
 
 impl Job {
     /// Anew, or what an interrupted burn-in of this drive left, if it is asked to go on.
@@ -45,68 +47,96 @@ impl Job {
             self.state.forget(&self.drive.id);
             return self.anew(None);
         }
-        let (lost, left) = match self.state.load(&self.drive.id) {
+        let (kept, lost, left, place) = match self.state.load(&self.drive.id) {
             Found::Good(found) => {
-                let (saved, checkpoint) = *found;
-                if saved.playbook != self.choice.playbook.name || saved.steps != self.choice.steps {
-                    note(format!(
-                        "the interrupted burn-in was `{}` with other steps or options; it begins anew as `{}`{}",
-                        saved.playbook,
-                        self.choice.playbook.name,
-                        counts(&Remains::of(&saved))
-                    ));
-                    return self.anew(Some(&Remains::of(&saved)));
+                let left = Remains::of(&found.0);
+                match found.0.playbook == self.choice.playbook.name && found.0.steps == self.choice.steps {
+                    true => (Kept::Place, String::new(), Some(left), Some(found)),
+                    false => (Kept::Lost, other_steps(&found.0.playbook), Some(left), None),
                 }
-                return self.go_on(saved, &checkpoint, &mut note);
             }
             Found::Begun(saved) => {
-                let left = Remains::of(&saved);
                 let lost = "it was interrupted before its first checkpoint".to_owned();
-                (lost, Some(left))
+                (Kept::Begun, lost, Some(Remains::of(&saved)), None)
             }
-            Found::Ended(over) => {
-                return Err(format!(
-                    "the burn-in of this drive {} and is not gone on with",
-                    over.words()
-                ));
+            Found::Ended(over) => (Kept::Ended, over.words(), None, None),
+            Found::Unreadable(why) => (Kept::Unreadable, why, None, None),
+            Found::Nothing => {
+                let lost = "nothing is kept here to go on with".to_owned();
+                (Kept::Nothing, lost, None, None)
             }
-            Found::Unreadable(why) => return Err(format!("{why}: it is not gone on with")),
-            Found::Nothing => ("nothing is kept here to go on with".to_owned(), None),
-            Found::Bad(why, left) => (why, left),
+            Found::Bad(why, left) => (Kept::Lost, why, left, None),
         };
-        match self.ask_drive(left.as_ref()) {
-            Ok(begun) => {
+        let again = Again {
+            erases: self.choice.erases(),
+            kept,
+            agreed: true,
+            doubted: left.as_ref().is_some_and(|left| left.doubted),
+        };
+        let (told, from_drive) = self.told(again.asks(), left.as_ref());
+        let counts = left.as_ref().map(counts).unwrap_or_default();
+        match (again.begins(told), place, from_drive) {
+            (Begin::GoesOn, Some(found), _) => Ok(self.go_on(found.0, &found.1, &mut note)),
+            (Begin::FromDrive, _, Ok(found)) => {
                 note(format!("{lost}; the drive itself tells where to go on"));
-                Ok(begun)
+                Ok(self.from_drive(found, left.as_ref()))
             }
-            Err(why) => {
-                let counts = left.as_ref().map(counts).unwrap_or_default();
-                note(format!("{lost}, and {why}; it begins anew{counts}"));
+            (Begin::Refused(Why::Ended), ..) => {
+                Err(format!("the burn-in of this drive {lost} and is not gone on with"))
+            }
+            (Begin::Refused(Why::Unreadable), ..) => Err(format!("{lost}: it is not gone on with")),
+            (Begin::Refused(why @ (Why::Exchanged | Why::HalfWritten)), ..) => Err(why.words().to_owned()),
+            (Begin::Refused(why), ..) => Err(format!(
+                "{lost}, and {}; nothing is written to it. Begin anew without --resume, if that is what is wanted",
+                why.words()
+            )),
+            (Begin::Anew { .. }, _, _) if !again.erases => {
+                note(format!(
+                    "{}; it begins anew{counts}",
+                    match kept {
+                        Kept::Place =>
+                            "nothing that stands on the drive tells that it is the one that was read".to_owned(),
+                        _ => lost,
+                    }
+                ));
+                self.anew(left.as_ref())
+            }
+            (_, _, from_drive) => {
+                let why = from_drive.err().map(|why| format!(", and {why}")).unwrap_or_default();
+                note(format!("{lost}{why}; it begins anew{counts}"));
                 self.anew(left.as_ref())
             }
         }
     }
 
+    /// What the drive tells where it is asked; and the place that its header and tags tell, or why it tells none.
+    fn told(&self, asks: Asks, left: Option<&Remains>) -> (Told, Result<FromDrive, String>) {
+        let none = Err(String::new());
+        match asks {
+            Asks::Nothing => (Told::Nothing, none),
+            Asks::Fingerprint => (
+                Told::Shown(self.compared(left.and_then(|left| left.fingerprint.as_ref()))),
+                none,
+            ),
+            Asks::EveryHeader => {
+                let key = left.and_then(|left| left.key);
+                (
+                    Told::Shown(key.map_or(Shown::Unknown, |key| self.every_header(key))),
+                    none,
+                )
+            }
+            Asks::Headers => self.ask_drive(left),
+        }
+    }
+
     /// From the checkpoint that was kept here.
-    fn go_on(&self, saved: Saved, checkpoint: &Checkpoint, note: &mut dyn FnMut(String)) -> Result<Begun, String> {
+    fn go_on(&self, saved: Saved, checkpoint: &Checkpoint, note: &mut dyn FnMut(String)) -> Begun {
         let birth = Birth {
             id: saved.job,
             key: checkpoint.key,
             started: saved.started,
             fingerprint: saved.fingerprint.clone(),
         };
-        match self.known(&birth) {
-            Shown::Not if !self.choice.erases() => return Err(EXCHANGED.to_owned()),
-            Shown::Unknown if !self.choice.erases() => {
-                let left = Remains::of(&saved);
-                note(format!(
-                    "nothing that stands on the drive tells that it is the one that was read; it begins anew{}",
-                    counts(&left)
-                ));
-                return self.anew(Some(&left));
-            }
-            Shown::Ours | Shown::Not | Shown::Unknown => {}
-        }
         if let Some(told) = saved.told(Time::now()) {
             note(format!("of the burn-in that is gone on with: {told}"));
         }
@@ -118,7 +148,7 @@ impl Job {
         own.before = saved.smart_before;
         own.self_tests = saved.self_tests;
         let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
-        Ok((birth, own, Some(resumption)))
+        (birth, own, Some(resumption))
     }
 
     /// With what is left of one that is not gone on with: what was found stays found.
@@ -138,19 +168,29 @@ impl Job {
         Ok((birth, own, None))
     }
 
-    /// From the header sectors and the tags that the interrupted job wrote; reads only.
-    ///
-    /// What was known of SMART is in the header; a baseline that is not there is not made up. It is a job of its own, with
-    /// another id: what the lost one saw is not in its certificate. What is `left` of that job's state counts nonetheless.
-    fn ask_drive(&self, left: Option<&Remains>) -> Result<Begun, String> {
-        if !self.choice.erases() {
-            return Err("a playbook that writes nothing leaves nothing on the drive".to_owned());
-        }
+    /// Whose headers the drive carries, and where its job stood; reads only.
+    fn ask_drive(&self, left: Option<&Remains>) -> (Told, Result<FromDrive, String>) {
+        let mut told = (false, None, false);
+        let found = self.header(left, &mut told);
+        let (ours, whose, place) = told;
+        (Told::Headers { ours, whose, place }, found)
+    }
+
+    fn header(&self, left: Option<&Remains>, told: &mut (bool, Option<Whose>, bool)) -> Result<FromDrive, String> {
         let mut device = device(&self.held)?;
         let header = header::find(device.as_mut(), self.geometry()).ok_or(NO_HEADER)?;
-        self.is_mine(&header, left)?;
+        let whose = self.whose(&header, left);
+        (told.0, told.1) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));
+        whose.words(&header).map_or(Ok(()), Err)?;
         let checkpoint = header::recover(device.as_mut(), &header, &self.limits)
             .ok_or("what the drive holds is not enough to go on from")?;
+        told.2 = true;
+        Ok((header, checkpoint))
+    }
+
+    /// What was known of SMART is in the header; a baseline that is not there is not made up. It is a job of its own, with
+    /// another id: what the lost one saw is not in its certificate. What is `left` of that job's state counts nonetheless.
+    fn from_drive(&self, (header, checkpoint): FromDrive, left: Option<&Remains>) -> Begun {
         let mut own = Own::new(&self.choice.steps);
         own.before = header
             .note
@@ -172,10 +212,10 @@ impl Job {
             checkpoint.encode(),
             "its progress was lost; the drive's own header and tags told where to go on",
         );
-        Ok((birth, own, Some(resumption)))
+        (birth, own, Some(resumption))
     }
 
-    fn is_mine(&self, header: &Header, left: Option<&Remains>) -> Result<(), String> {
+    fn whose(&self, header: &Header, left: Option<&Remains>) -> Whose {
         // Files of older versions tell the job's id and no key.
         let key = left.map(|left| match left.is_of(&header.note.job, header.key) {
             true => header.key,
@@ -186,10 +226,15 @@ impl Job {
             geometry: self.geometry(),
             steps: &self.choice.steps,
             key,
-            started: None,
+            started: left.and_then(|left| left.started),
         };
-        Whose::of(header, &asker).words(header).map_or(Ok(()), Err)
+        Whose::of(header, &asker)
     }
+}
+
+/// What the interrupted burn-in was.
+fn other_steps(playbook: &str) -> String {
+    format!("the interrupted burn-in was `{playbook}` with other steps or options")
 }
 
 /// The drive that is held, to be asked.

@@ -104,6 +104,11 @@ impl Kernel {
         }
     }
 
+    /// Whether this session's headers are known to have gone to the medium that is held.
+    pub fn is_settled(&self) -> bool {
+        self.lock().provable.is_some()
+    }
+
     /// Whether a drive that was counted anew, as a removable one is after a reset, proves to be the one that is held; `proves` is given
     /// a descriptor of it and the last checkpoint. It counts as held from then on.
     pub fn takes_up(&self, proves: impl FnOnce(File, &str) -> bool) -> bool {

@@ -222,7 +222,7 @@ impl Job {
         // The headers are flushed before the first checkpoint.
         let provable = std::cell::Cell::new(order.resume.is_some());
         let doubt = std::cell::RefCell::new(None);
-        let mut early = false;
+        let early = std::cell::Cell::new(own.doubted);
         let mut stopping = false;
         let mut asked = || {
             if stopping {
@@ -242,12 +242,12 @@ impl Job {
             let ask = watch.next();
             if !provable.get() {
                 // It is asked as soon as the headers stand.
-                early |= kernel.doubts();
+                early.set(early.get() | kernel.doubts());
                 return ask;
             }
-            let why = match std::mem::take(&mut early) {
+            let why = match early.take() {
                 true => self.early_doubt(birth, kernel),
-                false if kernel.doubts() || ask == Some(Ask::Release) => self.doubt(birth, kernel),
+                false if kernel.doubts() || ask == Some(Ask::Release) => self.doubt_by_session(birth, kernel),
                 false => None,
             };
             if let Some(why) = why {
@@ -269,7 +269,9 @@ impl Job {
             Report::Progress(mut progress) => {
                 progress.temperature = watch.saw(&progress);
                 line.progress(&progress);
-                if resets.replace(kernel.resets()) != kernel.resets() {
+                // Whoever goes on after a kill is to know of a doubt, too.
+                let doubted = std::mem::replace(&mut own.doubted, early.get()) != early.get();
+                if resets.replace(kernel.resets()) != kernel.resets() || doubted {
                     self.keep(birth, own, heard(watch, kernel), line);
                 }
             }
@@ -278,7 +280,7 @@ impl Job {
                 own.until(self, step, line, &mut |own| {
                     self.keep(birth, own, heard(watch, kernel), line)
                 });
-                own.stranger = own.stranger.take().or_else(|| self.doubt(birth, kernel));
+                own.stranger = own.stranger.take().or_else(|| self.doubt_by_session(birth, kernel));
                 match own.stranger.clone() {
                     Some(why) => stranger.set(Some(why)),
                     None => waiting.set(Some(step)),
@@ -348,6 +350,7 @@ impl Job {
             hidden: seen.hidden,
             unheard: seen.unheard,
             paused: seen.paused,
+            doubted: own.doubted,
             shared: seen.shared,
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),

@@ -39,6 +39,8 @@ pub(super) struct Own {
     pub findings_before_loss: Vec<Finding>,
     /// What is to be known besides.
     pub notes: Vec<String>,
+    /// Whether the drive was reset while its headers were written, and was not asked for all of them since.
+    pub doubted: bool,
     /// Why another drive answers in this one's place: nothing more is done to it.
     pub stranger: Option<String>,
 }
@@ -67,6 +69,7 @@ impl Own {
             checkpoint: None,
             findings_before_loss: Vec::new(),
             notes: Vec::new(),
+            doubted: false,
             stranger: None,
         }
     }
