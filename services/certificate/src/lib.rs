@@ -13,7 +13,7 @@
 //! alone, which exists only after its signature was checked. Tested in `tests/` (tampering, page, PDF by
 //! independent readers, QR by two decoders) and beside the code.
 
-pub mod canonical;
+pub use wire::canonical;
 pub mod carrier;
 pub mod certificate;
 pub mod chart;

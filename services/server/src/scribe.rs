@@ -541,6 +541,49 @@ mod tests {
         assert_eq!(verify(&store).unwrap(), Some(4), "a gap");
     }
 
+    /// An event as versions before RFC 8785 sealed it.
+    fn earlier(seq: u64, prev_hash: &str) -> Event {
+        use sha2::{Digest, Sha256};
+        let Keep::Event(new, actor, at) = event("a.b", None) else {
+            unreachable!()
+        };
+        let mut event = Event::seal(new, seq, at, actor, prev_hash);
+        event.hash.clear();
+        let text = serde_json::to_string(&event).unwrap();
+        event.hash = hex::encode(Sha256::new().chain_update(prev_hash).chain_update(text).finalize());
+        event
+    }
+
+    #[tokio::test]
+    async fn a_log_of_an_earlier_version_is_gone_on_with_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let first = earlier(1, wire::event::FIRST_PREV_HASH);
+        let second = earlier(2, &first.hash);
+        let kept = second.clone();
+        let rows = [first, second];
+        let put = store.write(move |w| rows.iter().try_for_each(|event| EVENTS.put(w, &event.seq, event)));
+        put.await.unwrap();
+        assert_eq!(verify(&store).unwrap(), None, "checked as it was written");
+        let scribe = Scribe::start(store.clone(), broadcast::channel(16).0, Clock::default());
+        scribe.kept(vec![event("a.c", None)]).await.unwrap();
+        scribe.kept(vec![event("a.d", None)]).await.unwrap();
+        let events = store.read(|r| EVENTS.all(r)).unwrap();
+        let kinds: Vec<&str> = events.iter().map(|(_, event)| event.kind.as_str()).collect();
+        assert_eq!(kinds, ["a.b", "a.b", "box.log_form", "a.c", "a.d"], "told once");
+        assert_eq!(events[2].1.data["earlier_until"], 2);
+        assert_eq!(verify(&store).unwrap(), None);
+
+        // Who changes an event cannot go back to the earlier form.
+        let forged = earlier(4, &events[2].1.hash);
+        store.write(move |w| EVENTS.put(w, &4, &forged)).await.unwrap();
+        assert_eq!(verify(&store).unwrap(), Some(4));
+        let mut forged = kept;
+        forged.message = "never happened".into();
+        store.write(move |w| EVENTS.put(w, &2, &forged)).await.unwrap();
+        assert_eq!(verify(&store).unwrap(), Some(2));
+    }
+
     #[tokio::test]
     async fn what_the_agent_sends_again_is_kept_once() {
         let dir = tempfile::tempdir().unwrap();

@@ -641,7 +641,8 @@ data?: unknown,
  */
 prev_hash: string, 
 /**
- * SHA-256 over `prev_hash` and the JSON of everything else; see [`Event::seal`].
+ * SHA-256, hexadecimal, over the text of `prev_hash` followed by the RFC 8785 form of this event without `prev_hash` and
+ * `hash`.
  */
 hash: string, };
 

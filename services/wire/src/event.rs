@@ -1,9 +1,11 @@
 //! The one event: everything that happens and is kept.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
+use crate::canonical::{self, NotCanonical};
 use crate::{DriveId, JobId, Time};
 
 /// One thing that happened, as it stands in the log and goes to every listener.
@@ -38,7 +40,8 @@ pub struct Event {
     pub data: serde_json::Value,
     /// Hash of the event before, hexadecimal; 64 zeros for the first.
     pub prev_hash: String,
-    /// SHA-256 over `prev_hash` and the JSON of everything else; see [`Event::seal`].
+    /// SHA-256, hexadecimal, over the text of `prev_hash` followed by the RFC 8785 form of this event without `prev_hash` and
+    /// `hash`.
     pub hash: String,
 }
 
@@ -119,7 +122,8 @@ impl NewEvent {
 pub const FIRST_PREV_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 impl Event {
-    /// Gives a new event its place: number, time, and the chain's hashes.
+    /// Gives a new event its place: number, time, and the chain's hashes. Whole numbers that not every reader takes exactly
+    /// become texts.
     pub fn seal(new: NewEvent, seq: u64, ts: Time, actor: Actor, prev_hash: &str) -> Self {
         let mut event = Self {
             seq,
@@ -131,24 +135,39 @@ impl Event {
             job: new.job,
             drive: new.drive,
             message: new.message,
-            data: new.data,
+            data: canonical::told(new.data),
             prev_hash: prev_hash.to_owned(),
             hash: String::new(),
         };
-        event.hash = event.expected_hash();
+        event.hash = event.own_hash().unwrap_or_default();
         event
     }
 
-    /// What [`Event::hash`] must be.
-    pub fn expected_hash(&self) -> String {
-        use sha2::{Digest, Sha256};
+    /// Whether it is as it was sealed.
+    pub fn is_sealed(&self) -> bool {
+        self.own_hash().is_ok_and(|hash| hash == self.hash)
+    }
+
+    /// Whether it is as versions before RFC 8785 sealed it: over its members in their order here, `hash` empty.
+    pub fn is_sealed_earlier(&self) -> bool {
         let bare = Self {
             hash: String::new(),
             ..self.clone()
         };
-        let mut hash = Sha256::new();
-        hash.update(self.prev_hash.as_bytes());
-        hash.update(serde_json::to_vec(&bare).unwrap_or_default());
+        serde_json::to_string(&bare).is_ok_and(|text| self.chained(&text) == self.hash)
+    }
+
+    fn own_hash(&self) -> Result<String, NotCanonical> {
+        let mut rest = serde_json::to_value(self).map_err(NotCanonical::NoJson)?;
+        if let Some(members) = rest.as_object_mut() {
+            members.remove("prev_hash");
+            members.remove("hash");
+        }
+        Ok(self.chained(&canonical::of_value(&rest)?))
+    }
+
+    fn chained(&self, text: &str) -> String {
+        let hash = Sha256::new().chain_update(&self.prev_hash).chain_update(text);
         hex::encode(hash.finalize())
     }
 }
@@ -269,11 +288,38 @@ mod tests {
             name: "agent".into(),
         };
         let event = Event::seal(new, 1, Time::UNIX_EPOCH, actor, FIRST_PREV_HASH);
-        assert_eq!(event.hash, event.expected_hash());
+        assert!(event.is_sealed() && !event.is_sealed_earlier());
         let forged = Event {
             message: "failed".into(),
             ..event.clone()
         };
-        assert_ne!(forged.hash, forged.expected_hash());
+        assert!(!forged.is_sealed());
+    }
+
+    /// The table that the dashboard and `tests/chain.py` run, too.
+    #[test]
+    fn events_of_the_table_of_all_readers_hold() {
+        let table: serde_json::Value =
+            serde_json::from_str(include_str!("../cases/canonical.json")).unwrap_or_default();
+        let events: Vec<Event> = serde_json::from_value(table["events"].clone()).unwrap_or_default();
+        assert_eq!(events.len(), 3);
+        for event in events {
+            assert!(event.is_sealed(), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_not_everybody_reads_is_sealed_as_a_text() {
+        let data = serde_json::json!({ "raw": u64::MAX });
+        let new = NewEvent::new("drive.smart", Severity::Info, "m".into(), data);
+        let event = Event::seal(new, 1, Time::UNIX_EPOCH, Actor::new("agent", "agent"), FIRST_PREV_HASH);
+        assert_eq!(event.data["raw"], "18446744073709551615");
+        assert!(event.is_sealed());
+        let bare = Event {
+            data: serde_json::json!({ "raw": u64::MAX }),
+            hash: String::new(),
+            ..event
+        };
+        assert!(!bare.is_sealed(), "what has no canonical form is sealed by nobody");
     }
 }

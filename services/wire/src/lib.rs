@@ -8,6 +8,7 @@
 
 pub mod attribute;
 pub mod boxes;
+pub mod canonical;
 pub mod certificate;
 pub mod command;
 pub mod drive;

@@ -51,6 +51,8 @@ pub fn start(view: &impl View) -> store::Result<Option<Start>> {
 pub(super) struct Log {
     seq: u64,
     hash: String,
+    /// Whether all that is there was sealed by versions before RFC 8785, which is to be told before the next.
+    earlier: bool,
     /// What was appended.
     pub(super) events: Vec<Event>,
 }
@@ -58,12 +60,32 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn open(view: &impl View) -> store::Result<Self> {
         let last = EVENTS.last(view)?;
+        let earlier = last
+            .as_ref()
+            .is_some_and(|(_, event)| !event.is_sealed() && event.is_sealed_earlier());
         let (seq, hash) = last.map_or((0, FIRST_PREV_HASH.to_owned()), |(seq, event)| (seq, event.hash));
-        let events = Vec::new();
-        Ok(Self { seq, hash, events })
+        Ok(Self {
+            seq,
+            hash,
+            earlier,
+            events: Vec::new(),
+        })
     }
 
     pub(super) fn append(&mut self, w: &mut Write<'_, '_>, new: NewEvent, at: Time, actor: Actor) -> store::Result<()> {
+        if std::mem::take(&mut self.earlier) {
+            let message = format!(
+                "Events up to {} were sealed by an earlier version and are checked as it did; from here on each is sealed over its RFC 8785 form",
+                self.seq
+            );
+            let data = serde_json::json!({ "earlier_until": self.seq });
+            let event = NewEvent::new("box.log_form", Severity::Info, message, data);
+            self.put(w, event, at, Actor::new("server", "server"))?;
+        }
+        self.put(w, new, at, actor)
+    }
+
+    fn put(&mut self, w: &mut Write<'_, '_>, new: NewEvent, at: Time, actor: Actor) -> store::Result<()> {
         self.seq += 1;
         let event = Event::seal(new, self.seq, at, actor, &self.hash);
         EVENTS.put(w, &self.seq, &event)?;
@@ -134,12 +156,14 @@ pub(super) fn make_room(w: &mut Write<'_, '_>, now: Time) -> store::Result<(bool
     Ok((true, Vec::new()))
 }
 
-/// The number of the first event whose place in the chain is wrong; `None` when the whole log is sound.
+/// The number of the first event whose place in the chain is wrong; `None` when the whole log is sound. The form of earlier
+/// versions counts only before the first event of today's.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn verify(store: &Store) -> store::Result<Option<u64>> {
     let mut before: Option<Event> = None;
+    let mut earlier = true;
     loop {
         let after = before.as_ref().map_or(0, |event| event.seq);
         let (begin, part) = store.read(|r| Ok((start(r)?, EVENTS.after(r, &after, 500)?)))?;
@@ -156,7 +180,9 @@ pub fn verify(store: &Store) -> store::Result<Option<u64>> {
                 Some(before) => event.prev_hash == before.hash && seq == before.seq + 1 || begins,
                 None => begins,
             };
-            if !follows || event.seq != seq || event.hash != event.expected_hash() {
+            let sealed = event.is_sealed();
+            earlier &= !sealed;
+            if !follows || event.seq != seq || !(sealed || earlier && event.is_sealed_earlier()) {
                 return Ok(Some(seq));
             }
             before = Some(event);

@@ -401,3 +401,43 @@ async fn an_unclaimed_box_has_no_door_but_the_claim() {
         assert_eq!(client.get(path).await.status, 401, "{path}");
     }
 }
+
+/// By a reader that was written from RFC 8785 alone.
+#[tokio::test]
+async fn the_exported_log_holds_for_an_outside_reader_and_a_changed_one_does_not() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    for (name, url) in [
+        ("größer \u{1F600}", ""),
+        ("b\u{7f}", "http://127.0.0.1:9"),
+        ("shed", ""),
+    ] {
+        admin
+            .post("/api/addons/register", &json!({ "name": name, "url": url }))
+            .await;
+    }
+    let log = admin.get("/api/v1/events?after=0&limit=1000").await.text;
+    let read = |args: &[&str], text: &str| {
+        use std::io::Write;
+        let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/chain.py");
+        let mut child = std::process::Command::new("python3")
+            .arg(script)
+            .args(args)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (good, told) = read(&["--cases"], include_str!("../../../wire/cases/canonical.json"));
+    assert!(good, "{told}");
+    let (good, told) = read(&[], &log);
+    assert!(good && !told.starts_with('0'), "{told}\n{log}");
+    let (good, told) = read(&[], &log.replacen("shed", "shad", 1));
+    assert!(!good && told.contains("its hash"), "{told}");
+}

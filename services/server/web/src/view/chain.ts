@@ -1,9 +1,12 @@
 /**
  * The log of events as a chain: each event carries the hash of the one before it and its own. Pure; tested in `chain.test.ts`.
  *
- * Hashes are over the bytes that the box wrote, so the text is checked as it came: read and written again by a browser,
- * numbers and the order of keys may come out otherwise. SHA-256 stands here because browsers give it to HTTPS alone.
+ * A hash is over the hash before it and the canonical form (RFC 8785) of the rest. Events that an earlier version wrote are hashed
+ * over their own bytes, so the text is kept as it came; they count only before the first of today's. SHA-256 stands here because
+ * browsers give it to HTTPS alone.
  */
+
+import { canonical } from "./canonical";
 
 /** Round constants: the first 32 bits of the fractions of the cube roots of the first 64 primes. Source: FIPS 180-4, 4.2.2. */
 const K: Uint32Array = (() => {
@@ -62,8 +65,8 @@ export function pieces(text: string): string[] {
   return out;
 }
 
-/** How far a chain holds. `broken`: the first event that does not fit, and why. */
-export interface Chain { count: number; first: number; last: number; lastHash: string; broken: { seq: number; why: string } | null }
+/** How far a chain holds. `earlier`: how many are in an earlier version's form; `broken`: the first event that does not fit, and why. */
+export interface Chain { count: number; earlier: number; first: number; last: number; lastHash: string; broken: { seq: number; why: string } | null }
 
 const HASH_AT_END = /"hash":"([0-9a-f]{64})"\}$/;
 const FIRST_PREV = "0".repeat(64);
@@ -73,14 +76,19 @@ export function follow(chain: Chain | null, texts: readonly string[]): Chain | n
   const encoder = new TextEncoder();
   for (const text of texts) {
     if (chain?.broken) return chain;
-    const { seq, prev_hash: prev } = JSON.parse(text) as { seq: number; prev_hash: string };
-    const hash = HASH_AT_END.exec(text)?.[1] ?? "";
-    const own = sha256(encoder.encode(prev + text.replace(HASH_AT_END, '"hash":""}')));
-    const why = hash !== own ? "it was changed after it was written"
+    const { hash, prev_hash: prev, ...rest } = JSON.parse(text) as { seq: number; prev_hash: string; hash: string };
+    const { seq } = rest;
+    const over = (said: string) => sha256(encoder.encode(prev + said));
+    const isSealed = hash === over(canonical(rest));
+    const isEarlier = !isSealed && (!chain || chain.earlier === chain.count) && hash === over(text.replace(HASH_AT_END, '"hash":""}'));
+    const why = !isSealed && !isEarlier ? "it was changed after it was written"
       : chain && seq !== chain.last + 1 ? `the events between ${chain.last} and ${seq} are missing`
         : chain ? (prev !== chain.lastHash ? "the event before it is not the one that it was written after" : null)
           : seq === 1 && prev !== FIRST_PREV ? "it is the first and names one before it" : null;
-    chain = { count: (chain?.count ?? 0) + 1, first: chain?.first ?? seq, last: seq, lastHash: hash, broken: why === null ? null : { seq, why } };
+    chain = {
+      count: (chain?.count ?? 0) + 1, earlier: (chain?.earlier ?? 0) + (isEarlier ? 1 : 0), first: chain?.first ?? seq, last: seq, lastHash: hash,
+      broken: why === null ? null : { seq, why },
+    };
   }
   return chain;
 }

@@ -55,7 +55,7 @@ function WholeLog() {
     const found = chain as Chain | null;
     if (!found) return "The log is empty.";
     broken.value = found.broken;
-    return found.broken ? "" : `${plural(found.count, "event")} from ${found.first} to ${found.last}: each is as it was written, and none is missing between them.`;
+    return found.broken ? "" : `${plural(found.count, "event")} from ${found.first} to ${found.last}: each is as it was written, and none is missing between them.${found.earlier ? ` The first ${found.earlier} are in the form of an earlier version.` : ""}`;
   });
   return (
     <Panel title="The whole log" note="Each event carries the hash of the one before it.">

@@ -1,11 +1,11 @@
-//! The one form in which a JSON value is signed: RFC 8785 (JSON Canonicalization Scheme).
+//! The one form in which a JSON value is signed or hashed: RFC 8785 (JSON Canonicalization Scheme).
 //!
 //! Members sorted by UTF-16 code units, no white space, numbers as ECMAScript prints a double. The
 //! scheme knows doubles only, so a whole number beyond ±(2^53 − 1) is refused rather than rounded:
 //! whoever makes a document writes such a number as a text.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// Largest whole number that every JSON reader takes exactly: 2^53 − 1. Source: RFC 8259 §6, RFC 7493 §2.2.
 pub const WHOLE_MAX: u64 = (1 << 53) - 1;
@@ -44,12 +44,26 @@ pub fn of_value(value: &Value) -> Result<String, NotCanonical> {
     serde_json_canonicalizer::to_string(value).map_err(NotCanonical::NoJson)
 }
 
+/// The same value with every whole number that a double does not hold as a text: so it always has a canonical form.
+pub fn told(value: Value) -> Value {
+    match value {
+        Value::Number(number) if is_too_large(&number) => Value::String(number.to_string()),
+        Value::Array(items) => items.into_iter().map(told).collect(),
+        Value::Object(members) => {
+            let members = members.into_iter().map(|(name, member)| (name, told(member)));
+            Value::Object(members.collect())
+        }
+        other => other,
+    }
+}
+
+fn is_too_large(number: &Number) -> bool {
+    let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+    whole.is_some_and(|whole| whole > WHOLE_MAX)
+}
+
 fn exact(value: &Value, at: &mut String) -> Result<(), NotCanonical> {
-    let whole = value
-        .as_u64()
-        .or_else(|| value.as_i64().map(i64::unsigned_abs))
-        .filter(|whole| *whole > WHOLE_MAX);
-    if whole.is_some() {
+    if value.as_number().is_some_and(is_too_large) {
         return Err(NotCanonical::TooLarge {
             at: at.clone(),
             number: value.to_string(),
@@ -141,6 +155,19 @@ mod tests {
         );
     }
 
+    /// The table that the dashboard and `tests/chain.py` run, too.
+    #[test]
+    fn the_table_of_all_readers() {
+        let table: Value = serde_json::from_str(include_str!("../cases/canonical.json")).unwrap();
+        let cases = table["canonical"].as_array().unwrap();
+        assert!(cases.len() > 5);
+        for case in cases {
+            let value: Value = serde_json::from_str(case["json"].as_str().unwrap()).unwrap();
+            // A double beyond 2^53 is no whole number here.
+            assert_eq!(of_value(&value).unwrap(), case["canonical"].as_str().unwrap(), "{case}");
+        }
+    }
+
     /// RFC 8785 appendix B.
     #[test]
     fn numbers_are_printed_as_ecmascript_does() {
@@ -170,6 +197,10 @@ mod tests {
         assert!(of_value(&json!(i64::MIN)).is_err());
         assert_eq!(of_value(&json!(WHOLE_MAX)).unwrap(), "9007199254740991");
         assert_eq!(of_value(&json!(-(WHOLE_MAX as i64))).unwrap(), "-9007199254740991");
+        let value = json!({"a": [1, {"b": u64::MAX, "c": i64::MIN, "d": WHOLE_MAX, "e": 1e300}]});
+        let spelt =
+            json!({"a": [1, {"b": "18446744073709551615", "c": "-9223372036854775808", "d": WHOLE_MAX, "e": 1e300}]});
+        assert_eq!(told(value), spelt);
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
