@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wire::Time;
 
-use super::credential::{Credential, Kind, Vault};
+use super::credential::{Credential, Kind};
 use super::secret;
+use super::vault::Vault;
 use crate::clock::Now;
 
 /// How long a session lasts.

@@ -24,7 +24,8 @@ use super::told::addon::{
 use super::{Peer, Refusal};
 use crate::addon::{Addon, Sent, check_name, read_manifest};
 use crate::app::App;
-use crate::auth::credential::{Kind, Token};
+use crate::auth::credential::Kind;
+use crate::auth::vault::Token;
 use crate::hub::{AGENT, Input, MANIFESTS};
 use crate::outcall::Origin;
 

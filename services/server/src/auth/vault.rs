@@ -1,0 +1,504 @@
+//! The one credential table: users with their password, sessions, add-on tokens.
+//!
+//! | kind | key in the table | secret that is kept |
+//! |---|---|---|
+//! | user | `user:NAME` | argon2id PHC string |
+//! | session | `session:SHA256` | SHA-256 of the cookie's 256 random bits (it is the key) |
+//! | add-on token | `addon-token:SHA256` | SHA-256 of the token's 256 random bits |
+//!
+//! The whole table is held in memory (a box has tens of them) and every change is on the medium before it counts.
+//! Looking a secret up by its SHA-256 takes no time that depends on how much of it was right.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+
+use store::{Store, Table};
+use wire::Time;
+
+use super::credential::{CREDENTIALS, Credential, Ends, Kind, TOKEN_UNBOUND};
+use super::secret;
+use crate::clock::Now;
+
+/// Most unbound add-on tokens kept.
+const TOKENS_MAX: usize = 1000;
+
+/// The credentials, in memory and on the medium.
+#[derive(Debug)]
+pub struct Vault {
+    store: Store,
+    all: RwLock<BTreeMap<String, Credential>>,
+    /// Tokens that live only as long as this process: the built-in agent's, made anew at each boot.
+    fleeting: RwLock<BTreeMap<String, Credential>>,
+}
+
+/// What a presented add-on token opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its key in the table.
+    pub key: String,
+    /// Its number.
+    pub id: u64,
+    /// The add-on it is bound to; `None` while unbound.
+    pub addon: Option<u64>,
+}
+
+fn user_key(name: &str) -> String {
+    format!("user:{}", name.to_lowercase())
+}
+
+fn token_key(token: &str) -> String {
+    format!("addon-token:{}", secret::hash(token))
+}
+
+impl Vault {
+    /// Reads the table.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open(store: Store) -> store::Result<Self> {
+        let all = store.read(|r| CREDENTIALS.all(r))?;
+        let all = all
+            .into_iter()
+            .map(|(key, credential)| (key, credential.kept()))
+            .collect();
+        Ok(Self {
+            store,
+            all: RwLock::new(all),
+            fleeting: RwLock::default(),
+        })
+    }
+
+    pub(super) fn with<T>(&self, look: impl FnOnce(&BTreeMap<String, Credential>) -> T) -> T {
+        look(&self.all.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) async fn put(&self, key: String, credential: Credential) -> store::Result<()> {
+        let (its, row) = (key.clone(), credential.clone());
+        self.store.write(move |w| CREDENTIALS.put(w, &its, &row)).await?;
+        self.all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, credential);
+        Ok(())
+    }
+
+    pub(super) async fn remove(&self, key: &str) -> store::Result<bool> {
+        // Out of memory first: what was revoked opens nothing even while the medium is slow.
+        let there = self
+            .all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key)
+            .is_some();
+        let key = key.to_owned();
+        if there {
+            self.store.write(move |w| CREDENTIALS.delete(w, &key)).await?;
+        }
+        Ok(there)
+    }
+
+    /// Whether there is any user: whether the box is claimed.
+    pub fn has_users(&self) -> bool {
+        self.with(|all| all.values().any(|c| matches!(c.kind, Kind::User { .. })))
+    }
+
+    /// Stores a person.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn add_user(&self, name: &str, password: String, now: Now) -> store::Result<()> {
+        let kind = Kind::User {
+            name: name.to_owned(),
+            password,
+        };
+        self.put(user_key(name), Credential::new(kind, None, now)).await
+    }
+
+    /// Calls a person otherwise, in one transaction with the person's sessions; false if somebody else has that name.
+    ///
+    /// # Errors
+    /// When it is not on the medium; nothing is changed then.
+    pub async fn rename(&self, old: &str, new: &str) -> store::Result<bool> {
+        let (from, to) = (user_key(old), user_key(new));
+        let rows: Option<Vec<(String, Credential)>> = self.with(|all| {
+            if from != to && all.contains_key(&to) {
+                return None;
+            }
+            let theirs = all.iter().filter_map(|(key, credential)| {
+                let mut row = credential.clone();
+                match &mut row.kind {
+                    Kind::User { name, .. } if *key == from => new.clone_into(name),
+                    Kind::Session { user, .. } if user == old => new.clone_into(user),
+                    Kind::User { .. } | Kind::Session { .. } | Kind::AddonToken { .. } => return None,
+                }
+                Some((if *key == from { to.clone() } else { key.clone() }, row))
+            });
+            Some(theirs.collect())
+        });
+        let Some(rows) = rows else { return Ok(false) };
+        let (was, kept) = (from.clone(), rows.clone());
+        self.store
+            .write(move |w| {
+                CREDENTIALS.delete(w, was.as_str())?;
+                kept.iter()
+                    .try_for_each(|(key, row)| CREDENTIALS.put(w, key.as_str(), row))
+            })
+            .await?;
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&from);
+        all.extend(rows);
+        Ok(true)
+    }
+
+    /// Name and password hash of the person that `login` means: a user name, or an e-mail address `NAME@…`.
+    pub fn user(&self, login: &str) -> Option<(String, String)> {
+        let login = login.trim();
+        let name = login.split_once('@').map_or(login, |(name, _)| name);
+        self.with(|all| match &all.get(&user_key(name))?.kind {
+            Kind::User { name, password } => Some((name.clone(), password.clone())),
+            Kind::Session { .. } | Kind::AddonToken { .. } => None,
+        })
+    }
+
+    pub(super) async fn make_room(&self, prefix: &str, most: usize) -> store::Result<()> {
+        loop {
+            let first_to_end = self.with(|all| {
+                let those: Vec<_> = all
+                    .iter()
+                    .filter(|(key, c)| key.starts_with(prefix) && c.expires.is_some())
+                    .collect();
+                (those.len() >= most).then(|| {
+                    those
+                        .iter()
+                        .min_by_key(|(_, c)| c.order())
+                        .map(|(key, _)| (*key).clone())
+                })
+            });
+            match first_to_end.flatten() {
+                Some(key) => self.remove(&key).await?,
+                None => return Ok(()),
+            };
+        }
+    }
+
+    /// Makes an add-on token, unbound; returns it with its number and when it ends unless bound.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn new_token(&self, name: &str, now: Now) -> store::Result<(String, u64, Time)> {
+        let token = secret::new();
+        self.make_room("addon-token:", TOKENS_MAX).await?;
+        let id = self
+            .store
+            .write(|w| Table::<String, u64>::new("numbers").bump(w, "addon-token"))
+            .await?;
+        let kind = Kind::AddonToken {
+            id,
+            name: name.to_owned(),
+            addon: None,
+        };
+        let credential = Credential::new(kind, Some(TOKEN_UNBOUND), now);
+        let expires = credential.ends_at(now);
+        self.put(token_key(&token), credential).await?;
+        Ok((token, id, expires))
+    }
+
+    /// All add-on tokens on the medium; their secrets are known to nobody here.
+    pub fn tokens(&self) -> Vec<Credential> {
+        self.with(|all| {
+            all.values()
+                .filter(|c| matches!(c.kind, Kind::AddonToken { .. }))
+                .cloned()
+                .collect()
+        })
+    }
+
+    /// What this add-on token opens.
+    pub fn token(&self, token: &str, now: Now) -> Option<Token> {
+        let key = token_key(token);
+        let look = |all: &BTreeMap<String, Credential>| match &all.get(&key).filter(|c| c.is_valid(now))?.kind {
+            Kind::AddonToken { id, addon, .. } => Some(Token {
+                key: key.clone(),
+                id: *id,
+                addon: *addon,
+            }),
+            Kind::User { .. } | Kind::Session { .. } => None,
+        };
+        look(&self.fleeting.read().unwrap_or_else(PoisonError::into_inner)).or_else(|| self.with(look))
+    }
+
+    /// Whether the token with this key is still there.
+    pub fn is_token(&self, key: &str) -> bool {
+        let fleeting = self.fleeting.read().unwrap_or_else(PoisonError::into_inner);
+        fleeting.contains_key(key) || self.with(|all| all.contains_key(key))
+    }
+
+    /// Binds a token to an add-on, for ever; false if it is bound already or gone.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn bind(&self, token: &Token, addon: u64) -> store::Result<bool> {
+        let bound = {
+            let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+            match all.get_mut(&token.key) {
+                Some(Credential {
+                    kind: Kind::AddonToken { addon: bound, .. },
+                    expires,
+                    ends,
+                    ..
+                }) if bound.is_none() => {
+                    // In memory at once, so that of two that ask only one gets it.
+                    *bound = Some(addon);
+                    (*expires, *ends) = (None, Ends::Never);
+                    all.get(&token.key).cloned()
+                }
+                _ => None,
+            }
+        };
+        let Some(credential) = bound else { return Ok(false) };
+        self.put(token.key.clone(), credential).await?;
+        Ok(true)
+    }
+
+    /// Gives an add-on a new token, bound from the start; its old ones are gone. Returns it with its number.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn rotate(&self, addon: u64, name: &str, now: Now) -> store::Result<(String, u64)> {
+        let token = secret::new();
+        let id = self
+            .store
+            .write(|w| Table::<String, u64>::new("numbers").bump(w, "addon-token"))
+            .await?;
+        // The old ones first: should the medium fail in between, the add-on has none rather than two.
+        self.revoke_of(addon).await?;
+        let kind = Kind::AddonToken {
+            id,
+            name: name.to_owned(),
+            addon: Some(addon),
+        };
+        self.put(token_key(&token), Credential::new(kind, None, now)).await?;
+        Ok((token, id))
+    }
+
+    /// Keys of the token with this number.
+    pub fn keys_of_token(&self, number: u64) -> Vec<String> {
+        let those = |c: &Credential| matches!(&c.kind, Kind::AddonToken { id, .. } if *id == number);
+        self.with(|all| {
+            all.iter()
+                .filter(|(_, c)| those(c))
+                .map(|(key, _)| key.clone())
+                .collect()
+        })
+    }
+
+    /// Takes away the token with this number.
+    ///
+    /// # Errors
+    /// When that is not on the medium.
+    pub async fn revoke(&self, number: u64) -> store::Result<bool> {
+        let those = |c: &Credential| matches!(&c.kind, Kind::AddonToken { id, .. } if *id == number);
+        self.remove_where(those).await
+    }
+
+    /// Takes away the tokens of an add-on.
+    ///
+    /// # Errors
+    /// When that is not on the medium.
+    pub async fn revoke_of(&self, of: u64) -> store::Result<bool> {
+        self.remove_where(|c| matches!(&c.kind, Kind::AddonToken { addon: Some(a), .. } if *a == of))
+            .await
+    }
+
+    async fn remove_where(&self, those: impl Fn(&Credential) -> bool) -> store::Result<bool> {
+        let keys: Vec<String> = self.with(|all| {
+            all.iter()
+                .filter(|(_, c)| those(c))
+                .map(|(key, _)| key.clone())
+                .collect()
+        });
+        for key in &keys {
+            self.remove(key).await?;
+        }
+        Ok(!keys.is_empty())
+    }
+
+    /// Admits a token for as long as this process lives: that of the built-in agent.
+    pub fn admit(&self, token: &str, addon: u64, now: Now) {
+        let kind = Kind::AddonToken {
+            id: 0,
+            name: "built-in agent".to_owned(),
+            addon: Some(addon),
+        };
+        self.fleeting
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(token_key(token), Credential::new(kind, None, now));
+    }
+
+    /// Takes ended sessions and tokens out of the table; says how many.
+    ///
+    /// # Errors
+    /// When the medium does not take it.
+    pub async fn sweep(&self, now: Now) -> store::Result<usize> {
+        let ended: Vec<String> = self.with(|all| {
+            all.iter()
+                .filter(|(_, c)| !c.is_valid(now))
+                .map(|(key, _)| key.clone())
+                .collect()
+        });
+        for key in &ended {
+            self.remove(key).await?;
+        }
+        Ok(ended.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
+    use store::{Check, Options};
+
+    use super::super::session::{Origin, SESSION};
+    use super::*;
+
+    fn vault(dir: &std::path::Path) -> Vault {
+        let options = Options {
+            check: Check::InProcess,
+            ..Options::new(crate::tables::NAMES)
+        };
+        Vault::open(store::open(dir, &options).unwrap().store).unwrap()
+    }
+
+    const START: Now = Now {
+        mono: Duration::ZERO,
+        wall: Time::UNIX_EPOCH,
+    };
+
+    /// After so long, on both clocks.
+    fn later(by: Duration) -> Now {
+        Now {
+            mono: by,
+            ..set(by.as_secs().cast_signed())
+        }
+    }
+
+    /// At once, after the time that people read was set.
+    fn set(to: i64) -> Now {
+        Now {
+            wall: Time::from_second(to).unwrap(),
+            ..START
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_lasts_a_day_and_survives_a_restart_but_not_a_logout() {
+        let dir = tempfile::tempdir().unwrap();
+        let cookie = {
+            let vault = vault(dir.path());
+            vault.log_in("ada", Origin::default(), START).await.unwrap().0
+        };
+        let vault = vault(dir.path());
+        let almost = later(SESSION - Duration::from_secs(1));
+        assert_eq!(vault.session(&cookie, almost).unwrap().0, "ada");
+        assert_eq!(vault.session(&cookie, later(SESSION)), None);
+        assert_eq!(vault.session("", almost), None);
+        assert!(vault.log_out(&cookie).await.unwrap());
+        assert_eq!(vault.session(&cookie, almost), None);
+    }
+
+    #[tokio::test]
+    async fn secrets_are_kept_as_hashes_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        let (cookie, _) = vault.log_in("ada", Origin::default(), START).await.unwrap();
+        let (token, ..) = vault.new_token("shed", START).await.unwrap();
+        let bytes = std::fs::read(dir.path().join(store::FILE_NAME)).unwrap();
+        for secret in [cookie, token] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+            let hash = secret::hash(&secret);
+            assert!(
+                bytes.windows(hash.len()).any(|window| window == hash.as_bytes()),
+                "its hash is there"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_bound_never_expires() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        let (token, id, _) = vault.new_token("shed", START).await.unwrap();
+        let year = later(Duration::from_secs(365 * 86_400));
+        assert_eq!(vault.token(&token, year), None, "unbound for more than an hour");
+        let found = vault.token(&token, START).unwrap();
+        assert_eq!((found.id, found.addon), (id, None));
+        vault.bind(&found, 7).await.unwrap();
+        assert_eq!(vault.token(&token, year).unwrap().addon, Some(7));
+        assert!(vault.revoke(id).await.unwrap());
+        assert_eq!(vault.token(&token, START), None);
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        vault.log_in("ada", Origin::default(), START).await.unwrap();
+        vault.add_user("ada", "phc".into(), START).await.unwrap();
+        assert_eq!(vault.sweep(later(SESSION)).await.unwrap(), 1);
+        assert_eq!(vault.user("ADA@box.local").unwrap().0, "ada");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_by_years_neither_ends_a_session_nor_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        const YEARS: i64 = 6 * 365 * 86_400;
+        let cookie = {
+            let vault = vault(dir.path());
+            let (cookie, _) = vault.log_in("ada", Origin::default(), START).await.unwrap();
+            // NTP arrives: six years on, and the person is still there, for the rest of the day.
+            let (name, until) = vault.session(&cookie, set(YEARS)).unwrap();
+            assert_eq!(
+                (name.as_str(), until),
+                ("ada", Time::from_second(YEARS + 86_400).unwrap())
+            );
+            assert_eq!(vault.sweep(set(YEARS)).await.unwrap(), 0);
+            // Set back: a day is a day.
+            let (later_cookie, _) = vault.log_in("ada", Origin::default(), set(YEARS)).await.unwrap();
+            assert!(vault.session(&later_cookie, START).is_some());
+            let a_day_on = later(SESSION);
+            assert_eq!(vault.session(&later_cookie, a_day_on), None);
+            assert_eq!(vault.session(&cookie, a_day_on), None);
+            later_cookie
+        };
+        // After a start the time that people read is all there is: what was made in its future has no known age.
+        let vault = vault(dir.path());
+        assert_eq!(vault.session(&cookie, START), None, "years before its login");
+        assert!(vault.session(&cookie, set(YEARS - 60)).is_some(), "a minute before");
+        let stopped = Now {
+            mono: SESSION,
+            ..set(YEARS)
+        };
+        assert_eq!(
+            vault.session(&cookie, stopped),
+            None,
+            "the clock stands still, the day is over"
+        );
+        assert_eq!(vault.sweep(START).await.unwrap(), 1, "the one of the future goes");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_bound_ends_by_the_clock_that_only_goes_forward() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        let (token, ..) = vault.new_token("shed", START).await.unwrap();
+        assert!(vault.token(&token, set(1 << 31)).is_some());
+        let set_back = Now {
+            mono: TOKEN_UNBOUND,
+            ..set(-86_400)
+        };
+        assert_eq!(vault.token(&token, set_back), None);
+    }
+}
