@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use health::Book;
+use health::enrol::Token;
 use wire::event::{Actor, NewEvent, Severity};
 
 use crate::app::App;
+use crate::auth::credential::SET_BACK;
 use crate::auth::limit::Limit;
 use crate::clock::Now;
 use crate::hub::bucket::Bucket;
@@ -59,6 +61,8 @@ pub struct Fleet {
     shares: Mutex<HashMap<String, (Bucket, u64)>>,
     /// When each host was last heard, by the clock that only goes forward: the wall clock of a box may jump by years.
     heard: Mutex<HashMap<String, Duration>>,
+    /// When the tokens that were made by this process end, by the clock that only goes forward.
+    ends: Mutex<HashMap<u64, Duration>>,
     /// Held while events go from the outbox to the log, so that none goes twice.
     telling: tokio::sync::Mutex<()>,
 }
@@ -83,6 +87,7 @@ impl Fleet {
             reports: Mutex::new(Limit::new(REPORTS, Duration::from_secs(60))),
             shares: Mutex::default(),
             heard: Mutex::default(),
+            ends: Mutex::default(),
             telling: tokio::sync::Mutex::default(),
         }
     }
@@ -100,6 +105,29 @@ impl Fleet {
         limit.allow(now.mono, peer)?;
         limit.failed(now.mono, peer);
         Ok(())
+    }
+
+    /// Remembers when a token that was made just now ends.
+    pub fn made(&self, token: u64, end: Duration, now: Duration) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is over is so by its length, too.
+        ends.retain(|_, end| *end > now);
+        ends.insert(token, end);
+    }
+
+    /// Whether a token has ended by the clock that only goes forward: one of an earlier process after its whole length at the
+    /// latest, and at once where it was made in what is the future now.
+    pub fn is_over(&self, token: &Token, now: Now) -> bool {
+        let Some(expires) = token.expires_at else { return false };
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        match ends.get(&token.id) {
+            Some(end) => now.mono >= *end,
+            None => {
+                let lasts = Duration::try_from(expires.duration_since(token.created_at)).unwrap_or_default();
+                let latest = now.wall.checked_add(SET_BACK).unwrap_or(wire::Time::MAX);
+                now.mono >= lasts || token.created_at > latest
+            }
+        }
     }
 
     /// Counts a report of an agent.

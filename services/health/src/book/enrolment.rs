@@ -115,7 +115,7 @@ impl Book {
                     let wrong =
                         |why: &str| Problem::new("token-wrong", 401, "The registration token is not good").with(why);
                     let mut token = match found {
-                        None => return Ok(Err(wrong("it is missing, wrong or taken away"))),
+                        None => return Ok(Err(wrong("it is missing, wrong, taken away or has ended"))),
                         Some(t) if t.used_at.is_some() => {
                             return Ok(Err(wrong("it was used already; each admits one agent")));
                         }

@@ -11,7 +11,7 @@ use axum::{Extension, Json as Answered};
 use health::book::Admitted;
 use health::enrol::{self, Agent, Auth};
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use wire::event::{NewEvent, Severity};
@@ -25,6 +25,7 @@ use super::told::smart::{HostReport, HostReportTaken};
 use super::{Peer, Refusal, identify};
 use crate::app::App;
 use crate::auth::secret;
+use crate::clock::Now;
 use crate::fleet::{REPORTS_RULE, Road};
 
 /// Longest life of a token in seconds: ten years.
@@ -146,11 +147,19 @@ pub async fn register(
     let Json(form) = form?;
     let now = app.clock.now();
     let session = secret::new();
-    let token = form
-        .token
-        .clone()
-        .filter(|token| !token.is_empty())
-        .map(|token| secret::hash(&token));
+    let token = form.token.as_deref().filter(|token| !token.is_empty());
+    let token = token.map(secret::hash);
+    // One that is over is as good as none, also where the book, which knows the time that people read alone, would take it.
+    let over = |hash: &str| -> Result<bool, Refusal> {
+        let kept = app.fleet.book.tokens()?;
+        Ok(kept
+            .iter()
+            .any(|kept| kept.hash == hash && app.fleet.is_over(kept, now)))
+    };
+    let token = match token {
+        Some(hash) if !over(&hash)? => Some(hash),
+        _ => None,
+    };
     let known = app.fleet.book.agents()?;
     let known = known.iter().find(|agent| agent.public_key == form.public_key);
     let signed = prove(&app, &form, known, token.as_deref(), now.wall).inspect_err(|refusal| {
@@ -343,9 +352,22 @@ pub struct Identify {
     mode: Option<String>,
 }
 
+/// A bay was lit.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HostLit {
+    /// `ok`.
+    status: &'static str,
+    /// As it was asked for.
+    device: String,
+    /// As it was asked for.
+    mode: String,
+    /// What the host's agent said, as it came.
+    answer: Value,
+}
+
 /// Asks a host's agent to light a bay; only where the agent said that it can and listens.
 #[utoipa::path(post, path = "/api/v1/agents/{id}/identify", operation_id = "host_identify", tag = "hosts", params(("id" = String, Path, description = "Host name")), request_body = Identify,
-    responses((status = 200, body = Value), LoggedIn, Body, Stored,
+    responses((status = 200, body = HostLit), LoggedIn, Body, Stored,
         (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`identify-absent`: its agent cannot, or does not listen", body = wire::Problem, content_type = "application/problem+json"),
         (status = 502, description = "`agent-odd`: its agent could not be reached or refused", body = wire::Problem, content_type = "application/problem+json"),
@@ -355,7 +377,7 @@ pub async fn blink(
     person: Person,
     Path(hostname): Path<String>,
     Json(form): Json<Identify>,
-) -> Result<Answered<Value>, Refusal> {
+) -> Result<Answered<HostLit>, Refusal> {
     let host = app
         .fleet
         .book
@@ -363,7 +385,8 @@ pub async fn blink(
         .into_iter()
         .find(|host| host.hostname == hostname);
     let host = host.ok_or_else(|| Refusal::new("host-unknown", 404, "There is no such host"))?;
-    let told = identify::ask(&host, &form.device, form.mode.as_deref().unwrap_or("on")).await?;
+    let mode = form.mode.unwrap_or_else(|| "on".to_owned());
+    let answer = identify::ask(&host, &form.device, &mode).await?;
     let message = format!("{} asked {hostname} to light {}", person.name, form.device);
     app.record_act(
         act(
@@ -375,7 +398,12 @@ pub async fn blink(
         &person.name,
     )
     .await?;
-    Ok(Answered(told))
+    Ok(Answered(HostLit {
+        status: "ok",
+        device: form.device,
+        mode,
+        answer,
+    }))
 }
 
 /// Body of [`new_token`].
@@ -412,7 +440,11 @@ pub async fn new_token(
     Json(form): Json<NewToken>,
 ) -> Result<(StatusCode, Answered<HostTokenMade>), Refusal> {
     enrol::check_name(&form.name)?;
-    let now = app.clock.now().wall;
+    let Now { mono, wall: now } = app.clock.now();
+    let lasts = form
+        .expires_in
+        .map(std::time::Duration::from_secs)
+        .filter(|lasts| !lasts.is_zero());
     let ends = match form.expires_in.unwrap_or(0) {
         0 => None,
         n if n > TOKEN_MOST => {
@@ -427,6 +459,9 @@ pub async fn new_token(
         .book
         .new_token(form.name, secret::hash(&text), now, ends)
         .await?;
+    if let Some(lasts) = lasts {
+        app.fleet.made(token.id, mono + lasts, mono);
+    }
     let message = format!("{} made token {} for a host agent", person.name, token.id);
     app.record_act(
         act(

@@ -278,6 +278,27 @@ async fn secrets_of_agents_are_kept_as_hashes_only() {
     }
 }
 
+/// What ends does so by the clock that only goes forward.
+#[tokio::test]
+async fn a_token_for_a_host_agent_lives_no_longer_when_the_clock_is_set_back() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let hour = json!({ "name": "nas", "expires_in": 3600 });
+    let token = admin.post("/api/v1/tokens", &hour).await.json()["token"].clone();
+    let form = |key| Host::form("nas", key, token.as_str().unwrap());
+    made.clock.set(-86_400);
+    made.clock.advance(Duration::from_secs(3600));
+    let late = made.client().post("/api/v1/agents/register", &form(1)).await;
+    assert_eq!((late.status, late.problem().as_str()), (401, "token-wrong"));
+
+    let mut admin = made.admin().await;
+    let token = admin.post("/api/v1/tokens", &hour).await.json()["token"].clone();
+    let form = |key| Host::form("nas", key, token.as_str().unwrap());
+    made.clock.advance(Duration::from_secs(3500));
+    let early = made.client().post("/api/v1/agents/register", &form(2)).await;
+    assert_eq!(early.status, 200, "{early:?}");
+}
+
 /// An agent's session is no person's, and a person's no agent's.
 #[tokio::test]
 async fn sessions_of_agents_open_nothing_else() {
