@@ -136,7 +136,7 @@ impl Desk {
                 }
             };
             if came == 0 {
-                return;
+                return self.end().await;
             }
             // Whoever waits for an answer is worth a try: it may be the one who made room.
             if !self.held.is_empty() && batch.iter().any(|order| order.done.is_some()) {
@@ -146,6 +146,17 @@ impl Desk {
                 true => self.take(std::mem::take(&mut batch)).await,
                 false => batch.drain(..).for_each(|order| self.hold(order)),
             }
+        }
+    }
+
+    /// A last try for what is held; what is lost with this process is told where the log of the box is, which needs no store.
+    async fn end(&mut self) {
+        if !self.held.is_empty() {
+            self.try_again().await;
+        }
+        let lost = self.held.len() as u64 + self.lost;
+        if lost > 0 {
+            tracing::error!(lost, "the store took nothing until the end: these entries are lost");
         }
     }
 
@@ -162,7 +173,7 @@ impl Desk {
                     "the store takes nothing; it is tried again"
                 );
                 let text = format!(
-                    "The box cannot keep what happens: {error}. What happens is held in memory and tried again; what is on the medium can be read"
+                    "The box cannot keep what happens: {error}. What happens is held in memory, where a restart would lose it, and tried again; what is on the medium can be read"
                 );
                 self.trouble.send_replace(Some(text));
                 (self.why, self.since) = (error, self.clock.now().mono);

@@ -60,6 +60,15 @@ pub struct Act {
     confirm: Option<String>,
 }
 
+/// What an add-on answered, as it came: what it says is between it and its own pages. Of the burn-in agent, `status` and `answer`.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = Value)]
+#[allow(
+    dead_code,
+    reason = "the document alone speaks of it: the answer is passed on unread"
+)]
+pub struct AddonAnswer(Value);
+
 /// Tells an add-on's page what was refused, as well as who asked.
 pub(super) async fn refuse(app: &App, addon: u64, refusal: Refusal) -> Refusal {
     let what = format!("what a person asked for was refused: {refusal}");
@@ -144,7 +153,7 @@ fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
 /// needs every gated field ticked, the person's password in `_password`, and `CONFIRM` in `confirm`. The add-on's answer is
 /// passed back as it came, with its status.
 #[utoipa::path(post, path = "/api/addons/{id}/action", operation_id = "addon_action", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Act,
-    responses((status = 200, description = "The add-on's answer; it may have any status", body = Value), LoggedIn, OfAddon, Tries,
+    responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon, Tries,
         (status = 400, description = "`bad-action`, `bad-json`, `bad-body`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
@@ -320,7 +329,7 @@ pub(super) fn only_looks(addon: &Addon, path: &str) -> Result<(), Refusal> {
 
 /// Reads from an add-on's own API.
 #[utoipa::path(get, path = "/api/addons/{id}/proxy", operation_id = "addon_proxy_read", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Through),
-    responses((status = 200, description = "The add-on's answer; it may have any status", body = Value), LoggedIn, OfAddon,
+    responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon,
         (status = 400, description = "`bad-path`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 403, description = "`gate`: the manifest declares this GET as more than a look", body = wire::Problem, content_type = "application/problem+json"),
         (status = 405, description = "`method-in-query`: a GET only reads", body = wire::Problem, content_type = "application/problem+json"),
@@ -353,7 +362,7 @@ pub async fn read(
 
 /// Writes through an add-on's own API what its manifest declares and does not gate.
 #[utoipa::path(post, path = "/api/addons/{id}/proxy", operation_id = "addon_proxy_write", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Through), request_body(content = String, content_type = "application/json"),
-    responses((status = 200, description = "The add-on's answer; it may have any status", body = Value), LoggedIn, OfAddon, Stored,
+    responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon, Stored,
         (status = 400, description = "`bad-path`, `bad-body`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 403, description = "`not-declared`: the manifest declares no such request; `gate`: it is gated, ask for the action", body = wire::Problem, content_type = "application/problem+json"),
         (status = 405, description = "`method-in-query`: none of POST, PUT, PATCH, DELETE", body = wire::Problem, content_type = "application/problem+json"),

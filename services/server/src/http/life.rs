@@ -34,7 +34,7 @@ const BACKUP_MAX: usize = 64 << 20;
 /// Longest time for a backup to arrive.
 const ARRIVAL: Duration = Duration::from_secs(600);
 
-fn file(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
+pub(super) fn file(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
     // Names are of letters, digits and hyphens; see `plain`.
     let disposition = format!("attachment; filename=\"{name}\"");
     (
@@ -57,7 +57,7 @@ fn day(now: Time) -> String {
     now.strftime("%Y-%m-%d").to_string()
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| Refusal::new("internal", 500, "It was not done"))
@@ -87,35 +87,27 @@ impl From<backup::Error> for Refusal {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct MakeBackup {
     /// One's own password: a backup holds everybody's hashes.
-    password: String,
+    pub(super) password: String,
     /// With what it is encrypted: at least 12 characters. Without it nobody opens it again.
     passphrase: String,
 }
 
-/// Everything that the server keeps, as one encrypted file.
-#[utoipa::path(post, path = "/backup", operation_id = "backup", tag = "box", request_body = MakeBackup,
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Stored,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn make(
-    State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
-    person: Person,
-    Json(form): Json<MakeBackup>,
-) -> Result<Response, Refusal> {
-    check_own(&app, peer, &person, form.password).await?;
+/// Makes a backup for a person who has proved to be one, and tells of it.
+pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: MakeBackup) -> Result<Vec<u8>, Refusal> {
+    check_own(app, peer, person, form.password).await?;
     backup::seal::check(&form.passphrase).map_err(backup::Error::from)?;
     let now = app.clock.now().wall;
     let name = app.hub(|hub| hub.name().to_owned());
     let head = Head {
         made: now,
-        name: name.clone(),
+        name,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         schema: SCHEMA,
         agent: app.hub(crate::hub::Hub::has_agent),
     };
     // Whole or not at all: an agent that is away is a reason to wait.
     let of_agent = if head.agent {
-        backup::agent::gather(&app).await?
+        backup::agent::gather(app).await?
     } else {
         Vec::new()
     };
@@ -132,36 +124,26 @@ pub async fn make(
         &person.name,
     )
     .await?;
+    Ok(bytes)
+}
+
+/// Everything that the server keeps, as one encrypted file.
+#[utoipa::path(post, path = "/backup", operation_id = "backup", tag = "box", request_body = MakeBackup,
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn make(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Json(form): Json<MakeBackup>,
+) -> Result<Response, Refusal> {
+    let bytes = sealed(&app, peer, &person, form).await?;
+    let name = app.hub(|hub| hub.name().to_owned());
     Ok(file(
-        &format!("kiln-{}-{}.backup", plain(&name), day(now)),
+        &format!("kiln-{}-{}.backup", plain(&name), day(app.clock.now().wall)),
         "application/octet-stream",
         bytes,
     ))
-}
-
-/// The same at the path of existing Vigil clients. It is the file itself, and encrypted: a box keeps no backup of itself.
-#[utoipa::path(post, path = "/api/backup", operation_id = "vigil_backup", tag = "box", request_body = MakeBackup,
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Stored,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
-pub async fn vigil_make(
-    app: State<Arc<App>>,
-    peer: Extension<Peer>,
-    person: Person,
-    form: Json<MakeBackup>,
-) -> Result<Response, Refusal> {
-    make(app, peer, person, form).await
-}
-
-/// A backup that the box keeps: there is none.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct KeptBackup {
-    filename: String,
-}
-
-/// The backups that the box keeps, as existing Vigil clients ask: none, whoever makes one has it.
-#[utoipa::path(get, path = "/api/backups", operation_id = "vigil_backups", tag = "box", responses((status = 200, body = Vec<KeptBackup>), LoggedIn))]
-pub async fn vigil_backups(_: Person) -> Answered<Vec<KeptBackup>> {
-    Answered(Vec::new())
 }
 
 /// What a backup says of itself.
@@ -224,9 +206,9 @@ pub async fn bring(
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Restore {
     /// One's own password on this box.
-    password: String,
+    pub(super) password: String,
     /// The backup's passphrase.
-    passphrase: String,
+    pub(super) passphrase: String,
 }
 
 /// Puts the backup that was brought in place of everything the server keeps, and starts the server again. From then on
@@ -247,14 +229,25 @@ pub async fn restore(
     let Some((_, bytes)) = brought.filter(|(whose, _)| *whose == person.name) else {
         return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
     };
+    let done = put_back(&app, &person, bytes, form.passphrase).await?;
+    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    Ok(done)
+}
+
+/// Lays a backup down for the next start, and orders that start.
+pub(super) async fn put_back(
+    app: &Arc<App>,
+    person: &Person,
+    bytes: Vec<u8>,
+    passphrase: String,
+) -> Result<StatusCode, Refusal> {
     let dir = app.life.data.clone();
-    let opened = blocking(move || backup::open(&bytes, &form.passphrase, &dir)).await??;
+    let opened = blocking(move || backup::open(&bytes, &passphrase, &dir)).await??;
     let head = opened.head.clone();
     if app.hub(crate::hub::Hub::has_agent) && head.agent {
-        backup::agent::hand_over(&app, &opened.of_agent, &person.name).await?;
+        backup::agent::hand_over(app, &opened.of_agent, &person.name).await?;
     }
     blocking(move || opened.lay_down()).await??;
-    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
     let message = format!(
         "{} put back the backup of {} of {}",
         person.name,

@@ -11,6 +11,7 @@ mod act;
 mod addons;
 mod agent;
 mod ask;
+mod backups;
 mod body;
 mod certificates;
 pub mod doc;
@@ -140,8 +141,11 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(session::me))
         .routes(routes!(people::vigil_change_password))
         .routes(routes!(people::vigil_change_name))
-        .routes(routes!(life::vigil_backups))
-        .routes(routes!(life::vigil_make))
+        .routes(routes!(backups::list))
+        .routes(routes!(backups::make))
+        .routes(routes!(backups::remove))
+        .routes(routes!(backups::download))
+        .routes(routes!(backups::restore))
         .routes(routes!(notifications::providers))
         .routes(routes!(notifications::event_types))
         .routes(routes!(notifications::services, notifications::add))

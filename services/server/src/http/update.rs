@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -81,13 +81,20 @@ pub async fn state(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Up
     Ok(Answered(app.update_state()?))
 }
 
+/// Answer of [`take`] where the box fetches the update itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UpdateFetching {
+    /// In words.
+    told: &'static str,
+}
+
 /// Takes an update: a whole bundle as bytes, or JSON with the address from which the box fetches it.
 ///
 /// A bundle that breaks off is not lost: sent again, only what the box lacks is written.
 #[utoipa::path(post, path = "/update", tag = "box", params(Asked),
     request_body(content((UpdateFetch = "application/json"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 200, description = "It is written; the next start tries it", body = UpdateWritten),
-        (status = 202, description = "It is being fetched; see GET /api/v1/update", body = serde_json::Value), LoggedIn, Body,
+        (status = 202, description = "It is being fetched; see GET /api/v1/update", body = UpdateFetching), LoggedIn, Body,
         (status = 409, description = "`update-on-trial`, `update-incomplete`, `update-fetching`, `update-busy`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`update-truncated`, `update-wrong-key`, `update-too-few-signatures`, `update-bad-signature`, `update-older`, `update-other-board`, `update-chunk`, `bad-url` and the like", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
@@ -108,7 +115,13 @@ pub async fn take(
         // Who has the box fetch one is done with what that page was sending itself.
         app.end_update(&owner(&person)).await;
         app.fetch_update(&fetch.url, fetch.downgrade || asked.downgrade, &person.name)?;
-        return Ok((StatusCode::ACCEPTED, Answered(json!({ "told": "It is being fetched" }))).into_response());
+        return Ok((
+            StatusCode::ACCEPTED,
+            Answered(UpdateFetching {
+                told: "It is being fetched",
+            }),
+        )
+            .into_response());
     }
     let owner = app.update.request();
     let _ends = Ends(Arc::clone(&app), owner.clone());

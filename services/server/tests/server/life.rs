@@ -144,6 +144,65 @@ async fn a_backup_of_one_box_is_put_back_on_another() {
     );
 }
 
+/// At the paths of existing Vigil clients.
+#[tokio::test]
+async fn a_backup_that_the_box_keeps_is_listed_fetched_put_back_and_taken_away() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut agent = Agent::connect(&made).await;
+    let ask = |password: &str, passphrase: &str| json!({ "password": password, "passphrase": passphrase });
+    assert_eq!(admin.get("/api/backups").await.json(), json!([]));
+    assert_eq!(
+        admin.post("/api/backup", &ask("wrong one", PHRASE)).await.problem(),
+        "password-wrong"
+    );
+    let giving = agent.serve(|_| {
+        CallOutcome::Ok(Answer::Records {
+            rows: vec![],
+            next: None,
+        })
+    });
+    let form = ask(PASSWORD, PHRASE);
+    let (kept, ()) = tokio::join!(admin.post("/api/backup", &form), giving);
+    assert_eq!(kept.status, 200, "{kept:?}");
+    let kept = kept.json();
+    let name = kept["filename"].as_str().unwrap().to_owned();
+    assert_eq!(admin.get("/api/backups").await.json()[0]["filename"], name.as_str());
+    let place = format!("/api/backups/{name}");
+    let (status, file) = bytes(&admin, Method::GET, &format!("{place}/download"), None).await;
+    assert_eq!(
+        (status, file.len()),
+        (200, kept["size_bytes"].as_u64().unwrap() as usize)
+    );
+    let stranger = made.client().get(&format!("{place}/download")).await;
+    assert_eq!(stranger.problem(), "not-logged-in");
+    for other in ["..%2fkiln.mdb", "kiln.mdb", "x.backup"] {
+        let answer = admin.get(&format!("/api/backups/{other}/download")).await;
+        assert_eq!(answer.problem(), "backup-unknown", "{other}");
+    }
+
+    let restore = format!("{place}/restore");
+    let closed = admin.post(&restore, &ask(PASSWORD, "another passphrase")).await;
+    assert_eq!(closed.problem(), "backup-closed");
+    let wrong = admin.post(&restore, &ask("wrong one", PHRASE)).await;
+    assert_eq!(wrong.problem(), "password-wrong");
+    let unknown = admin.post("/api/backups/x.backup/restore", &form).await;
+    assert_eq!(unknown.problem(), "backup-unknown");
+    let taking = agent.serve(|command| {
+        assert!(matches!(command, Command::Restore { .. }), "{command:?}");
+        CallOutcome::Ok(Answer::Done { told: String::new() })
+    });
+    let (put_back, ()) = tokio::join!(admin.post(&restore, &form), taking);
+    assert_eq!(put_back.status, 202, "{put_back:?}");
+    tokio::time::timeout(crate::client::PATIENCE, made.app.life.restart.notified())
+        .await
+        .unwrap();
+
+    let (status, gone) = bytes(&admin, Method::DELETE, &place, None).await;
+    assert_eq!((status, gone.as_slice()), (200, br#"{"status":"deleted"}"#.as_slice()));
+    assert_eq!(bytes(&admin, Method::DELETE, &place, None).await.0, 404);
+}
+
 #[tokio::test]
 async fn a_debug_bundle_tells_much_and_no_secret() {
     let server = Box_::claimed().await;

@@ -14,6 +14,7 @@
 pub mod agent;
 mod row;
 pub mod seal;
+pub mod shelf;
 
 use std::fs::{self, File};
 use std::io::Read;

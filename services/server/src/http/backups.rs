@@ -1,0 +1,151 @@
+//! The backups that the box keeps, at the paths of existing Vigil clients.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::{Extension, Json as Answered};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use wire::Time;
+use wire::event::Severity;
+
+use super::act::act;
+use super::body::Json;
+use super::doc::{Body, LoggedIn, Stored, Tries};
+use super::life::{MakeBackup, Restore, blocking, file, nothing_runs, put_back, sealed};
+use super::people::check_own;
+use super::person::Person;
+use super::{Peer, Refusal};
+use crate::app::App;
+use crate::life::backup::shelf::{Kept, Shelf};
+
+/// A backup that the box keeps.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeptBackup {
+    /// Its name.
+    filename: String,
+    /// Its size.
+    size_bytes: u64,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+}
+
+impl From<Kept> for KeptBackup {
+    fn from(kept: Kept) -> Self {
+        Self {
+            filename: kept.filename,
+            size_bytes: kept.bytes,
+            created_at: kept.made,
+        }
+    }
+}
+
+/// A backup was taken away.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BackupDeleted {
+    /// `deleted`.
+    status: &'static str,
+}
+
+fn unknown(name: &str) -> Refusal {
+    let shown: String = name.chars().take(80).collect();
+    Refusal::new("backup-unknown", 404, "There is no such backup")
+        .with(format!("{shown:?}; GET /api/backups lists them"))
+}
+
+/// Makes a backup that stays on the box, encrypted as one that is taken away; seven are kept, the oldest give way.
+#[utoipa::path(post, path = "/api/backup", operation_id = "vigil_backup", tag = "box", request_body = MakeBackup,
+    responses((status = 200, body = KeptBackup), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn make(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Json(form): Json<MakeBackup>,
+) -> Result<Answered<KeptBackup>, Refusal> {
+    // One at a time: each may take as much memory as a backup has.
+    let Ok(_seat) = app.life.bringing.try_lock() else {
+        return Err(
+            Refusal::new("busy", 503, "Another backup is just being made or brought").with("try again in a moment"),
+        );
+    };
+    let bytes = sealed(&app, peer, &person, form).await?;
+    let (shelf, now) = (Shelf::below(&app.life.data), app.clock.now().wall);
+    let kept = blocking(move || shelf.put(&bytes, now)).await??;
+    Ok(Answered(kept.into()))
+}
+
+/// The backups that the box keeps, the newest first.
+#[utoipa::path(get, path = "/api/backups", operation_id = "vigil_backups", tag = "box", responses((status = 200, body = Vec<KeptBackup>), LoggedIn, Stored))]
+pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<KeptBackup>>, Refusal> {
+    let shelf = Shelf::below(&app.life.data);
+    let all = blocking(move || shelf.list()).await??;
+    Ok(Answered(all.into_iter().map(KeptBackup::from).collect()))
+}
+
+/// A backup as a file.
+#[utoipa::path(get, path = "/api/backups/{filename}/download", operation_id = "vigil_backup_download", tag = "box", params(("filename" = String, Path, description = "Its name")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Stored,
+        (status = 404, description = "`backup-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn download(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Path(filename): Path<String>,
+) -> Result<Response, Refusal> {
+    let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
+    let bytes = blocking(move || shelf.read(&name)).await??;
+    let bytes = bytes.ok_or_else(|| unknown(&filename))?;
+    Ok(file(&filename, "application/octet-stream", bytes))
+}
+
+/// Takes a backup away.
+#[utoipa::path(delete, path = "/api/backups/{filename}", operation_id = "vigil_backup_remove", tag = "box", params(("filename" = String, Path, description = "Its name")),
+    responses((status = 200, body = BackupDeleted), LoggedIn, Stored,
+        (status = 404, description = "`backup-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(filename): Path<String>,
+) -> Result<Answered<BackupDeleted>, Refusal> {
+    let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
+    if !blocking(move || shelf.remove(&name)).await?? {
+        return Err(unknown(&filename));
+    }
+    let message = format!("{} took away the backup {filename}", person.name);
+    app.record_act(
+        act(
+            "box.backup_removed",
+            Severity::Info,
+            message,
+            json!({ "filename": filename }),
+        ),
+        &person.name,
+    )
+    .await?;
+    Ok(Answered(BackupDeleted { status: "deleted" }))
+}
+
+/// Puts a kept backup in place of everything the server keeps, as `POST /api/v1/restore` does with one that was brought.
+#[utoipa::path(post, path = "/api/backups/{filename}/restore", operation_id = "vigil_backup_restore", tag = "box", request_body = Restore, params(("filename" = String, Path, description = "Its name")),
+    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`backup-unknown`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn restore(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Path(filename): Path<String>,
+    Json(form): Json<Restore>,
+) -> Result<StatusCode, Refusal> {
+    check_own(&app, peer, &person, form.password).await?;
+    nothing_runs(&app)?;
+    let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
+    let bytes = blocking(move || shelf.read(&name)).await??;
+    let bytes = bytes.ok_or_else(|| unknown(&filename))?;
+    put_back(&app, &person, bytes, form.passphrase).await
+}

@@ -1,0 +1,162 @@
+//! The backups that the box keeps: files in one folder of its state, encrypted as those that people take away.
+//!
+//! A box that burns with its medium takes them along: they are for going back, not for safety. The oldest give way.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use wire::Time;
+
+use super::Error;
+
+/// Backups kept. Source: Vigil, `max_backups`.
+const MOST: usize = 7;
+
+/// Bytes that all of them may have together: what is beside them on a small stick must go on.
+const BYTES: u64 = 256 << 20;
+
+/// End of a backup's name.
+const END: &str = ".backup";
+
+/// The folder.
+#[derive(Debug)]
+pub struct Shelf(PathBuf);
+
+/// A backup that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name, which has the time in it: sorted by it, the oldest is first.
+    pub filename: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was written.
+    pub made: Time,
+}
+
+impl Shelf {
+    /// Below the server's state in `data`.
+    pub fn below(data: &Path) -> Self {
+        Self(data.join("backups"))
+    }
+
+    fn failed(&self) -> impl Fn(std::io::Error) -> Error + '_ {
+        |error| Error::File(self.0.clone(), error)
+    }
+
+    /// What is kept, the newest first.
+    ///
+    /// # Errors
+    /// When the medium fails.
+    pub fn list(&self) -> Result<Vec<Kept>, Error> {
+        let folder = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            folder => folder.map_err(self.failed())?,
+        };
+        let mut all = Vec::new();
+        for entry in folder {
+            let entry = entry.map_err(self.failed())?;
+            let about = entry.metadata().map_err(self.failed())?;
+            let Ok(filename) = entry.file_name().into_string() else {
+                continue;
+            };
+            if about.is_file() && filename.ends_with(END) {
+                let made = about.modified().ok().and_then(|at| Time::try_from(at).ok());
+                all.push(Kept {
+                    filename,
+                    bytes: about.len(),
+                    made: made.unwrap_or(Time::UNIX_EPOCH),
+                });
+            }
+        }
+        all.sort_by(|a, b| b.filename.cmp(&a.filename));
+        Ok(all)
+    }
+
+    /// Keeps a backup that was made at `now`; the oldest give way to it.
+    ///
+    /// # Errors
+    /// When the medium does not take it; nothing is kept of it then.
+    pub fn put(&self, bytes: &[u8], now: Time) -> Result<Kept, Error> {
+        fs::create_dir_all(&self.0).map_err(self.failed())?;
+        let filename = format!("kiln-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
+        let mut room = BYTES.saturating_sub(bytes.len() as u64);
+        for (at, old) in self.list()?.iter().enumerate() {
+            room = room.saturating_sub(old.bytes);
+            if at + 1 >= MOST || room == 0 {
+                fs::remove_file(self.0.join(&old.filename)).map_err(self.failed())?;
+            }
+        }
+        let half = self.0.join("half");
+        let written = File::create(&half).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&half, self.0.join(&filename))?;
+            File::open(&self.0)?.sync_all()
+        });
+        if let Err(error) = written {
+            // What came in part is in nobody's way: the next one is written over it.
+            let _gone = fs::remove_file(&half);
+            return Err(self.failed()(error));
+        }
+        Ok(Kept {
+            filename,
+            bytes: bytes.len() as u64,
+            made: now,
+        })
+    }
+
+    /// Where the backup of this name is; `None` where there is none. Only what is listed has a place.
+    fn place(&self, filename: &str) -> Result<Option<PathBuf>, Error> {
+        let found = self.list()?.into_iter().find(|kept| kept.filename == filename);
+        Ok(found.map(|kept| self.0.join(kept.filename)))
+    }
+
+    /// The backup of this name.
+    ///
+    /// # Errors
+    /// When the medium fails.
+    pub fn read(&self, filename: &str) -> Result<Option<Vec<u8>>, Error> {
+        let place = self.place(filename)?;
+        place.map(|place| fs::read(place).map_err(self.failed())).transpose()
+    }
+
+    /// Takes the backup of this name away; false if there is none.
+    ///
+    /// # Errors
+    /// When the medium fails.
+    pub fn remove(&self, filename: &str) -> Result<bool, Error> {
+        let place = self.place(filename)?;
+        place
+            .map(|place| fs::remove_file(place).map_err(self.failed()))
+            .transpose()
+            .map(|gone| gone.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_oldest_give_way_and_only_what_is_listed_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::below(dir.path());
+        assert_eq!(shelf.list().unwrap(), []);
+        fs::write(dir.path().join("secret.backup"), "x").unwrap();
+        for n in 0..9_i64 {
+            shelf.put(b"abc", Time::from_second(n).unwrap()).unwrap();
+        }
+        let names: Vec<String> = shelf.list().unwrap().into_iter().map(|kept| kept.filename).collect();
+        assert_eq!(names.len(), MOST);
+        assert_eq!(names[0], "kiln-19700101-000008-000.backup");
+        assert_eq!(names[6], "kiln-19700101-000002-000.backup");
+        assert_eq!(shelf.read(&names[0]).unwrap().as_deref(), Some(&b"abc"[..]));
+        for other in ["../secret.backup", "half", "", ".", "kiln-19700101-000000-000.backup"] {
+            assert_eq!(shelf.read(other).unwrap(), None, "{other}");
+            assert!(!shelf.remove(other).unwrap(), "{other}");
+        }
+        assert!(shelf.remove(&names[0]).unwrap() && !shelf.remove(&names[0]).unwrap());
+    }
+}
