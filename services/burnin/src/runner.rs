@@ -23,6 +23,10 @@ const WAIT: Duration = Duration::from_millis(250);
 /// How long accesses under way are waited for after the end, so that their buffers can be freed.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// How long the drive's size is taken for true while its accesses go well. Asking is a system call, and asked after every
+/// access it was a tenth of the engine's CPU time.
+const SIZE: Duration = Duration::from_millis(100);
+
 /// What the parent asks of a job under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -47,6 +51,8 @@ pub struct Session {
     flying: Vec<Option<Request>>,
     bucket: Bucket,
     held: bool,
+    /// When the drive was last asked for its size.
+    sized_at: Duration,
 }
 
 impl Session {
@@ -78,6 +84,7 @@ impl Session {
             flying: vec![None; device.slots()],
             bucket: Bucket::new(None),
             held: false,
+            sized_at: Duration::ZERO,
         };
         session.ask(device.now(), Ask::Pace(order.pace));
         Ok(session)
@@ -169,7 +176,8 @@ impl Session {
         let Some(done) = device.wait(wait)? else { return Ok(()) };
         let now = device.now();
         if let Some(request) = self.flying.get_mut(done.slot).and_then(Option::take) {
-            let outcome = inspect(device, &self.sheet, self.geometry, request, done);
+            let sized = self.is_sized(now, request);
+            let outcome = inspect(device, &self.sheet, self.geometry, request, done, sized);
             let steady = match &outcome {
                 Outcome::Gone => false,
                 Outcome::Differs(bad) => self.is_steady(device, request, bad),
@@ -182,6 +190,18 @@ impl Session {
             self.pipeline.complete(now, done.slot, outcome);
         }
         Ok(())
+    }
+
+    /// Whether the drive is asked for its size though the access went well: now and then, before what a flush made durable
+    /// is believed, and where nothing else is under way. So it is asked at the end of every stretch, too, before the next.
+    fn is_sized(&mut self, now: Duration, request: Request) -> bool {
+        let due = now.saturating_sub(self.sized_at) >= SIZE
+            || request.access.op == Op::Flush
+            || self.flying.iter().all(Option::is_none);
+        if due {
+            self.sized_at = now;
+        }
+        due
     }
 
     /// Whether a second look at the same bytes in memory sees the same differences: else memory made them.
@@ -295,9 +315,18 @@ fn words(access: Access, geometry: Geometry) -> usize {
     (access.sectors * u64::from(geometry.sector)) as usize / 8
 }
 
-/// Turns a result into an outcome: compares what was read, if the drive still has its size.
-fn inspect(device: &mut dyn Device, sheet: &Sheet, geometry: Geometry, request: Request, done: Done) -> Outcome {
+/// Turns a result into an outcome: compares what was read. The drive is asked for its size where `sized` says so, and
+/// wherever something is wrong, so that no other drive's data is held against this one.
+fn inspect(
+    device: &mut dyn Device,
+    sheet: &Sheet,
+    geometry: Geometry,
+    request: Request,
+    done: Done,
+    sized: bool,
+) -> Outcome {
     let access = request.access;
+    let words = words(access, geometry);
     let due = access.sectors * u64::from(geometry.sector);
     let failed = match done.result {
         Ok(_) if matches!(access.op, Op::Flush | Op::Trim) => None,
@@ -306,10 +335,13 @@ fn inspect(device: &mut dyn Device, sheet: &Sheet, geometry: Geometry, request: 
         Ok(_) => Some(libc::EIO),
         Err(errno) => Some(errno),
     };
-    // Asked each time, it costs a system call: a drive that tells another capacity need not fail an access.
-    let bytes = device.size();
-    if bytes != geometry.bytes() {
-        return Outcome::Changed { bytes };
+    let right = failed.is_none()
+        && (access.op != Op::Read || sheet.is_right(&device.buffer(done.slot)[..words], access.lba, request.content));
+    if sized || !right {
+        let bytes = device.size();
+        if bytes != geometry.bytes() {
+            return Outcome::Changed { bytes };
+        }
     }
     // A drive that the kernel took offline after it reset it in vain keeps its size. Source: blk-core.c, BLK_STS_OFFLINE.
     if failed == Some(libc::ENODEV) {
@@ -318,11 +350,7 @@ fn inspect(device: &mut dyn Device, sheet: &Sheet, geometry: Geometry, request: 
     if let Some(errno) = failed {
         return Outcome::Failed { errno };
     }
-    if access.op != Op::Read {
-        return Outcome::Done;
-    }
-    let words = words(access, geometry);
-    if sheet.is_right(&device.buffer(done.slot)[..words], access.lba, request.content) {
+    if right {
         return Outcome::Done;
     }
     match sheet.compare(&device.buffer(done.slot)[..words], access.lba, request.content) {

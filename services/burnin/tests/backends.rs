@@ -179,7 +179,13 @@ fn both_ways_trim_and_look_at_what_is_left() {
 
 #[test]
 fn another_capacity_is_seen_though_no_access_fails() {
-    for (backend, at) in [(Backend::Uring, 2), (Backend::Sync, 2), (Backend::Uring, 8)] {
+    // 21 accesses and a flush, then 21 accesses: the last time one alone is left.
+    for (backend, at) in [
+        (Backend::Uring, 2),
+        (Backend::Sync, 2),
+        (Backend::Uring, 8),
+        (Backend::Uring, 42),
+    ] {
         let io = Io {
             backend,
             block: 256 << 10,

@@ -27,6 +27,8 @@ const BYTES: u64 = 32 << 20;
 struct Watched {
     sim: Sim,
     began: Vec<(Duration, Op, u64)>,
+    /// How often it was asked for its size.
+    sized: usize,
 }
 
 impl Device for Watched {
@@ -53,6 +55,7 @@ impl Device for Watched {
         self.sim.wait(at_most)
     }
     fn size(&mut self) -> u64 {
+        self.sized += 1;
         self.sim.size()
     }
 }
@@ -62,6 +65,7 @@ impl Watched {
         Self {
             sim: Sim::new(GEOMETRY, Plan::healthy(Content::Random), 4, BLOCK as usize, 7),
             began: Vec::new(),
+            sized: 0,
         }
     }
 
@@ -222,4 +226,19 @@ fn a_job_on_hold_still_stops_with_a_checkpoint() {
         assert!(reports.iter().any(|r| matches!(r, Report::Checkpoint { .. })));
         assert!(drive.now() < Duration::from_secs(8));
     }
+}
+
+#[test]
+fn a_drive_whose_accesses_go_well_is_asked_for_its_size_now_and_then() {
+    let mut drive = Watched::new();
+    let (evidence, _) = run(&mut drive, &order(None), Vec::new());
+    assert_eq!((evidence.verified().0, evidence.stopped), (BYTES, None));
+    let tenths = drive.now().as_millis() as usize / 100;
+    // Ten times a second, at the end of each leg, and where it happened to have nothing else to do.
+    assert!(
+        (2..=tenths + 8).contains(&drive.sized) && drive.sized * 8 < drive.began.len(),
+        "{} times in {tenths} tenths of a second, {} accesses",
+        drive.sized,
+        drive.began.len()
+    );
 }
