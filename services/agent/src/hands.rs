@@ -12,6 +12,7 @@ use burnin::device::Geometry;
 use burnin::{Checkpoint, Proof, Shown, format};
 use drive::content::{ContentKind, Member};
 use drive::guard::{Guard, Opened, Place, Refusal, Seat};
+use drive::overlay::{self, Overlay};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::{Smartctl, Snapshot, Unreadable};
 use drive::{Identity, sysfs};
@@ -19,7 +20,7 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wire::Problem;
-use wire::drive::{Content, Drive};
+use wire::drive::{Bus, Content, Drive};
 use wire::options::{FormatRequest, Formatted};
 
 /// Longest wait for a drive to be opened and guarded: two looks at its content of 20 s each at most, and the opening.
@@ -220,6 +221,25 @@ impl Hands {
         });
         read.await
             .unwrap_or_else(|error| Err(NoSmart::Unreadable(error.to_string())))
+    }
+
+    /// What a device configuration overlay hides on an ATA drive; `None` for others, which have none, and for those behind a
+    /// bridge, which may do anything with a command that it does not know.
+    pub async fn overlay(&self, held: &Held) -> Option<Overlay> {
+        if held.identity.bus != Bus::Sata {
+            return None;
+        }
+        let bytes = held.identity.capacity.0;
+        let file = match held.file.try_clone() {
+            Ok(file) => file,
+            Err(error) => return Some(Overlay::NotLooked(error.to_string())),
+        };
+        let looked = spawn_blocking(move || overlay::look(&file, bytes));
+        Some(
+            looked
+                .await
+                .unwrap_or_else(|error| Overlay::NotLooked(error.to_string())),
+        )
     }
 
     /// smartctl's document of a drive at rest; one in standby is left asleep.

@@ -77,6 +77,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         resets: record.resets,
         unheard: record.unheard.as_ref(),
         hidden: record.hidden,
+        overlay: record.overlay.as_ref(),
         findings_before_loss: &record.findings_before_loss,
         lasted: Duration::try_from(now.duration_since(job.started)).ok(),
         peers,

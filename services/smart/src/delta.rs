@@ -79,7 +79,13 @@ fn statistics(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
     let counts = |of: &Snapshot| -> BTreeMap<String, i64> {
         let faults = of.statistics.iter();
         let faults = faults.filter(|s| !s.normalized && Meaning::of_statistic(&s.name).is_some());
-        faults.map(|s| (s.name.clone(), s.value)).collect()
+        let mut counts = BTreeMap::new();
+        for fault in faults {
+            // Of one that stands there twice the worse counts.
+            let count = counts.entry(fault.name.clone()).or_insert(fault.value);
+            *count = fault.value.max(*count);
+        }
+        counts
     };
     let (old, new) = (counts(before), counts(after));
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();

@@ -105,9 +105,12 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
             .or_else(|| temperature(&attributes)),
         // Some translation layers give the attributes alone.
         power_on_hours: lived(&json["power_on_time"]["hours"])
+            .or_else(|| lived(&json["nvme_smart_health_information_log"]["power_on_hours"]))
             .filter(likely)
             .or_else(|| attribute(9).filter(likely)),
-        power_cycles: lived(&json["power_cycle_count"]).or_else(|| attribute(12)),
+        power_cycles: lived(&json["power_cycle_count"])
+            .or_else(|| lived(&json["nvme_smart_health_information_log"]["power_cycles"]))
+            .or_else(|| attribute(12)),
         self_tests: self_tests::log(json),
         self_test_remaining: self_tests::remaining(json),
         self_test: self_tests::ability(json),
@@ -212,7 +215,7 @@ fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
     let byte = |value: &Value| value.as_u64().and_then(|n| u8::try_from(n).ok());
     let twice = strange::twice(json);
     list(&json["ata_smart_attributes"]["table"])
-        .filter(|row| row["id"].as_u64().is_some_and(|id| !twice.contains(&id)))
+        .filter(|row| row["id"].as_u64().is_some_and(|id| !twice.contains(&id)) && !strange::is_impossible(row))
         .filter_map(|row| {
             let id = row["id"]
                 .as_u64()

@@ -4,13 +4,16 @@
 //! |---|---|
 //! | a count that is text, negative, broken or beyond 64 bits | not told |
 //! | two attributes of one number | neither is told |
+//! | a count of faults beyond its 48 bits | not told |
 //! | hours beyond [`HOURS_MAX`], counts of errors or units beyond [`COUNT_MAX`] | not told |
 //! | an NVMe log without its count of media errors | what stands there |
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use wire::meaning::Meaning;
 
+use crate::own_word::exit;
 use crate::parse::{LIST_MAX, list};
 
 /// Longest that a drive can have been on, in hours: 114 years.
@@ -51,6 +54,14 @@ pub(crate) fn twice(json: &Value) -> Vec<u64> {
         .collect()
 }
 
+/// Whether a row that counts faults holds more than the 48 bits of a raw value. Others may be told with their normalised
+/// bytes in front (smartmontools' formats `raw56` and `raw64`).
+pub(crate) fn is_impossible(row: &Value) -> bool {
+    let id = row["id"].as_u64().and_then(|id| u16::try_from(id).ok());
+    let counts_faults = id.is_some_and(|id| Meaning::of(id, row["name"].as_str().unwrap_or_default()).is_some());
+    counts_faults && row["raw"]["value"].as_u64().is_some_and(|raw| raw >> 48 != 0)
+}
+
 /// Everything of a document that is not taken, in words.
 pub(crate) fn all(json: &Value) -> Vec<String> {
     let mut told: Vec<String> = twice(json)
@@ -61,6 +72,9 @@ pub(crate) fn all(json: &Value) -> Vec<String> {
     told.extend(rows.filter_map(|(at, row)| {
         let named = (1..=255).contains(&row["id"].as_u64().unwrap_or(0));
         let counts = row["raw"]["value"].is_u64();
+        if named && is_impossible(row) {
+            return Some(format!("attribute {} counts more than its 48 bits can", row["id"]));
+        }
         (!named || !counts).then(|| format!("row {} of the attributes has no number or no raw value", at + 1))
     }));
     let nvme = &json["nvme_smart_health_information_log"];
@@ -72,6 +86,10 @@ pub(crate) fn all(json: &Value) -> Vec<String> {
     }
     let scsi = &json["scsi_error_counter_log"];
     for kind in ["read", "write", "verify"] {
+        // A row that is not there counts nothing yet; one that is broken is another matter.
+        if !scsi[kind].is_null() && !scsi[kind].is_object() {
+            told.push(format!("the error counters of {kind} are {}", shape(&scsi[kind])));
+        }
         for count in ["total_uncorrected_errors", "errors_corrected_by_rereads_rewrites"] {
             told.extend(odd(&format!("{kind}.{count}"), &scsi[kind][count], COUNT_MAX));
         }
@@ -91,6 +109,14 @@ pub(crate) fn all(json: &Value) -> Vec<String> {
         ),
     ] {
         told.extend(odd(name, value, max));
+    }
+    // smartctl sets the one from the other.
+    let status = json["smartctl"]["exit_status"].as_u64().unwrap_or(0);
+    let silent = nvme["critical_warning"] == 0 && json["smart_status"]["passed"] != false;
+    if silent && status & u64::from(exit::FAILING) != 0 {
+        told.push(format!(
+            "the exit status {status} says that it fails, and nothing else does"
+        ));
     }
     let passed = &json["smart_status"]["passed"];
     if !passed.is_null() && !passed.is_boolean() {

@@ -17,6 +17,7 @@ use burnin::{Fingerprint, JobKey, Playbook};
 use drive::Identity;
 use drive::content::ContentKind;
 use drive::kernel_log::Unheard;
+use drive::overlay::Overlay;
 use drive::selftest::Running;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,9 @@ pub struct Record {
     /// Sectors of 512 bytes that the kernel says are hidden on it.
     #[serde(default)]
     pub hidden: u64,
+    /// What a device configuration overlay hides on it; `None` where nobody looked.
+    #[serde(default)]
+    pub overlay: Option<Overlay>,
     /// What stood on its drive when a job that only reads began: nothing else tells it from another one.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
@@ -232,6 +236,7 @@ impl Record {
             resets: 0,
             unheard: None,
             hidden: 0,
+            overlay: None,
             findings_before_loss: Vec::new(),
             revision: 0,
         })
@@ -388,6 +393,7 @@ pub(crate) mod tests {
             resets: 0,
             unheard: None,
             hidden: 0,
+            overlay: None,
             findings_before_loss: vec![],
             revision: 0,
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use drive::kernel_log::Unheard;
+use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use wire::drive::Rotation;
 use wire::job::{Finding, Phase, SelfTest, TimePoint};
@@ -51,6 +52,8 @@ pub struct Case<'a> {
     pub unheard: Option<&'a Unheard>,
     /// Sectors of 512 bytes that the kernel says are hidden behind a host protected area.
     pub hidden: u64,
+    /// What a device configuration overlay hides on it; `None` where nobody looked, or the drive is not ATA.
+    pub overlay: Option<&'a Overlay>,
     /// What was found and is not in the evidence: by a session whose checkpoint was lost, or after the last checkpoint.
     pub findings_before_loss: &'a [Finding],
     /// How long the job has lasted by this computer's clock, pauses and interruptions included; `None` where it is not known.
@@ -81,6 +84,7 @@ impl<'a> Case<'a> {
             resets: 0,
             unheard: None,
             hidden: 0,
+            overlay: None,
             findings_before_loss: &[],
             lasted: None,
             peers: &[],

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `verify.`, `capacity.`, `io.`, `run.`, `coverage.` | bad sectors, incidents, steps, the reason for an early end | [`surface`] |
 //! | `host.` | tests of the host's own buffers | [`surface`] |
-//! | `coverage.untested_bytes` | the size that the drive tells | [`size`] |
+//! | `coverage.untested_bytes`, `coverage.overlay` | the size that the drive tells, and could have | [`size`] |
 //! | `pace.`, `smr.` | zones, latencies | [`pace`], [`shingles`] |
 //! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`], [`backwards`], [`silence`], [`asking`] |
 //! | `written.` | the drive's own write counter against what was written | [`written`] |
@@ -78,7 +78,7 @@ pub fn metrics(case: &Case<'_>) -> Metrics {
     if let Some(last) = case.last().or(case.first()) {
         own_word::put(last, case.spins(), &mut metrics);
         if let Some(first) = case.first() {
-            own_word::before(first, case.spins(), &mut metrics);
+            own_word::before(first, last, case.spins(), &mut metrics);
         }
     }
     changes::put(case, &mut metrics);

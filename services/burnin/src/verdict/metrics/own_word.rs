@@ -86,7 +86,7 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
 
 /// What the drive said before the job and takes back after it was true nonetheless: its failing, a critical warning, its
 /// wear, hours by the field log, a self-test that failed, and a value that stood at its threshold, which after the job is one that did in the past.
-pub(super) fn before(first: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
+pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     if first.has_failed_a_test() && metrics.get("smart.self_test_failed") != Some(1.0) {
         metrics.put("smart.self_test_failed_before", 1.0);
     }
@@ -114,11 +114,26 @@ pub(super) fn before(first: &Snapshot, spins: Option<bool>, metrics: &mut Metric
             worse(name, value);
         }
     }
+    // Spare blocks that were recorded before are not unrecorded after: both figures at 0 are then what is left.
+    if gone_spare(first, last) {
+        metrics.put("nvme.spare_margin", -1.0);
+    }
+    let mut worse = |name: &str, value: f64| {
+        if value > metrics.get(name).unwrap_or(0.0) {
+            metrics.put(name, value);
+        }
+    };
     if let Farm::Told { hours } = first.farm {
         worse("farm.hours", hours as f64);
     }
     let (now, past) = first.at_threshold();
     worse("smart.threshold_past", (now + past) as f64);
+}
+
+/// Whether spare blocks were told of before, and none is left after.
+fn gone_spare(first: &Snapshot, last: &Snapshot) -> bool {
+    let spare = |told: &Snapshot| told.nvme.as_ref().and_then(|nvme| nvme.available_spare);
+    spare(first).is_some_and(|spare| spare > 0) && spare(last) == Some(0)
 }
 
 /// How far above its threshold an attribute is; `None` where it has none.

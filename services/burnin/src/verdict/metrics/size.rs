@@ -4,6 +4,7 @@
 //! a drive of NVMe may be divided into name spaces of which this box has one: what was written and read back is then not
 //! the drive that the serial number names.
 
+use drive::overlay::Overlay;
 use wire::Bytes;
 
 use super::Metrics;
@@ -16,6 +17,13 @@ const ROUNDING: u64 = 1 << 20;
 const PARTS: u64 = 10_000;
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
+    match case.overlay {
+        // What a host protected area hides is told as that.
+        Some(Overlay::Hidden(sectors)) => metrics.put("coverage.overlay", sectors.saturating_sub(case.hidden) as f64),
+        Some(Overlay::Nothing) => metrics.put("coverage.overlay", 0.0),
+        Some(Overlay::NotLooked(why)) => metrics.say("coverage.overlay_unknown", 1.0, why.clone()),
+        None => {}
+    }
     let told = [case.first(), case.last()].into_iter().flatten();
     let Some(whole) = told.filter_map(|snapshot| snapshot.capacity).max() else {
         return;

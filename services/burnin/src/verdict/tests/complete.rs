@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use drive::kernel_log::Unheard;
+use drive::overlay::Overlay;
 use drive::smart::{BackgroundScan, ErrorCounters, Farm, NvmeHealth, ScsiHealth, SctTemperature, WriteCounter};
 use wire::job::TimePoint;
 use wire::{Celsius, DriveId};
@@ -138,6 +139,11 @@ fn numbers() -> BTreeSet<String> {
         known.extend(metrics(&Case { before, after, ..case }).names().map(str::to_owned));
     }
     known.extend(metrics(&Case::new(&samples)).names().map(str::to_owned));
+    let overlays = [Overlay::Nothing, Overlay::NotLooked("why".to_owned())];
+    for overlay in &overlays {
+        let overlay = Some(overlay);
+        known.extend(metrics(&Case { overlay, ..case }).names().map(str::to_owned));
+    }
     let shared = Case { shared: true, ..case };
     known.extend(metrics(&shared).names().map(str::to_owned));
     for unheard in [Unheard::Kind, Unheard::Log("why".to_owned())] {
