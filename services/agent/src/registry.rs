@@ -230,5 +230,6 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
         present: true,
         since: Time::now(),
         as_of: None,
+        heat_limit: None,
     })
 }

@@ -125,11 +125,16 @@ struct Told {
 
 /// The highest temperature that counts as well for a drive.
 pub fn limit(reading: &Reading) -> i64 {
-    reading.temperature_limit.unwrap_or(match reading.medium {
+    reading.temperature_limit.unwrap_or_else(|| usual_limit(reading.medium))
+}
+
+/// The highest temperature that counts as well for a drive that names none of its own.
+pub fn usual_limit(medium: Medium) -> i64 {
+    match medium {
         Medium::Disk => DISK_LIMIT,
         Medium::Flash => FLASH_LIMIT,
         Medium::Unknown => UNKNOWN_LIMIT,
-    })
+    }
 }
 
 /// A value that smartctl's exit status alone tells of.

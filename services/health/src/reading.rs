@@ -9,6 +9,7 @@ use serde_json::Value;
 use smart::{Snapshot, exit};
 use utoipa::ToSchema;
 use wire::attribute::is_something_else;
+use wire::drive::Rotation;
 use wire::meaning::Meaning;
 
 /// Most attributes that are kept of a document. Source: ATA has 30; the rest is room.
@@ -45,6 +46,16 @@ pub enum Medium {
     /// The drive does not say.
     #[default]
     Unknown,
+}
+
+impl From<Rotation> for Medium {
+    fn from(rotation: Rotation) -> Self {
+        match rotation {
+            Rotation::Spinning { .. } => Self::Disk,
+            Rotation::SolidState => Self::Flash,
+            Rotation::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// One value of a drive. ATA attributes keep their number as key; those of NVMe and SCSI have words.

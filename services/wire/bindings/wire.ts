@@ -589,7 +589,11 @@ since: string,
  * Of when all this is, where nobody watches the bus now: the agent has not told its drives since the server's start or
  * since its connection ended, and the drive may be under another kernel name or gone. The server alone sets it.
  */
-as_of?: string, };
+as_of?: string, 
+/**
+ * The highest temperature that counts as well for it; above, it needs a person. The server alone sets it.
+ */
+heat_limit?: Celsius, };
 
 export type DriveId = string;
 

@@ -50,6 +50,10 @@ pub struct Drive {
     #[ts(optional)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub as_of: Option<Time>,
+    /// The highest temperature that counts as well for it; above, it needs a person. The server alone sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub heat_limit: Option<Celsius>,
 }
 
 /// How a drive is attached.

@@ -225,6 +225,7 @@ fn frames() -> Vec<Frame> {
         present: true,
         since: Time::UNIX_EPOCH,
         as_of: None,
+        heat_limit: None,
     };
     let call = |command| {
         Frame::Command(Call {

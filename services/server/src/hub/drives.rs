@@ -1,12 +1,23 @@
 //! The drives as the built-in agent told them, and of when that is where nobody watches the bus any more.
 //!
 //! After a start of the server, and while the agent is not connected, the list is what was told last: a drive in it may be
-//! gone or be under another kernel name. Each of them says so (`as_of`) until the agent has told them again.
+//! gone or be under another kernel name. Each of them says so (`as_of`) until the agent has told them again. How hot each
+//! may be (`heat_limit`) is said here, too, so that page and alerts go by one table.
 
-use wire::Time;
+use health::alert::usual_limit;
+use health::reading::Medium;
 use wire::drive::Drive;
+use wire::{Celsius, Time};
 
 use super::{Effect, Hub, Stream};
+
+/// Says of each drive how hot it may be, by the limits that the alerts go by.
+pub(super) fn limit(drives: &mut [Drive]) {
+    for drive in drives {
+        let limit = usual_limit(Medium::from(drive.rotation));
+        drive.heat_limit = i32::try_from(limit).ok().map(Celsius);
+    }
+}
 
 /// Marks drives as known from before; `heard`: when the agent was heard last.
 pub(super) fn date(drives: &mut [Drive], heard: Option<Time>) {
@@ -19,11 +30,12 @@ pub(super) fn date(drives: &mut [Drive], heard: Option<Time>) {
 }
 
 impl Hub {
-    /// Takes the agent's list; what it says of dates is the server's to say.
+    /// Takes the agent's list; what it says of dates and limits is the server's to say.
     pub(super) fn drives_told(&mut self, mut drives: Vec<Drive>, out: &mut Vec<Effect>) {
         for drive in &mut drives {
             drive.as_of = None;
         }
+        limit(&mut drives);
         if self.drives != drives {
             out.push(Effect::SaveDrives(drives.clone()));
             out.push(Effect::Stream(Stream::Drives(drives.clone())));

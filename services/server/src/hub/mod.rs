@@ -222,6 +222,7 @@ impl Hub {
         let jobs = past.jobs.into_iter().map(|job| (job.id, Held::new(job))).collect();
         let mut drives = past.drives;
         drives::date(&mut drives, past.heard);
+        drives::limit(&mut drives);
         Self {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -31,6 +31,7 @@ pub fn there(serial: &str) -> Drive {
         present: true,
         since: Time::UNIX_EPOCH,
         as_of: None,
+        heat_limit: None,
     }
 }
 

@@ -4,9 +4,10 @@ use link::{Closed, Limits};
 use serde_json::{Value, json};
 use wire::boxes::Liveness;
 use wire::command::{CallOutcome, Command, Reply};
+use wire::drive::{Drive, Rotation};
 use wire::event::{NewEvent, Severity};
 use wire::frame::{Hello, LogLine};
-use wire::{DriveId, Frame};
+use wire::{Celsius, DriveId, Frame};
 
 use crate::acts::there;
 use crate::addon::endpoint;
@@ -156,7 +157,36 @@ fn there_as(name: &str) -> Value {
     let mut drive = json!(there("WD-1234"));
     drive["kernel_name"] = name.into();
     assert!(drive.get("as_of").is_none());
+    drive["heat_limit"] = 60.into();
     drive
+}
+
+#[tokio::test]
+async fn each_drive_says_how_hot_it_may_be_whatever_the_agent_says_of_it() {
+    let made = Box_::claimed().await;
+    let agent = Agent::connect(&made).await;
+    let mut client = made.admin().await;
+    let mut stream = client.events("/api/v1/stream").await;
+    let kinds = [
+        Rotation::Spinning { rpm: None },
+        Rotation::SolidState,
+        Rotation::Unknown,
+    ];
+    let drives = kinds.map(|rotation| Drive {
+        rotation,
+        heat_limit: Some(Celsius(999)),
+        ..there(&format!("WD-{rotation:?}"))
+    });
+    agent.sender.send(&Frame::Drives(drives.to_vec())).await.unwrap();
+    let told = loop {
+        let told = stream.named("drives").await.data;
+        if told.as_array().is_some_and(|list| list.len() == 3) {
+            break told;
+        }
+    };
+    let limits = told.as_array().unwrap().iter().map(|drive| drive["heat_limit"].clone());
+    assert_eq!(json!(limits.collect::<Vec<_>>()), json!([55, 70, 60]));
+    assert_eq!(client.get("/api/v1/drives").await.json(), told);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ export function drive(n, change = {}) {
   return {
     id: `sn-ST8000VN004-${serial}`, key: `sn-ST8000VN004-${serial}`, kernel_name: `sd${"abcdefghijklmnop"[n]}`, model: "ST8000VN004-2M2101", serial, wwn: `0x5000c500e0a1${serial.slice(-4)}`,
     capacity: 8_001_563_222_016, logical_sector: 512, physical_sector: 4096, bus: "sata", rotation: { kind: "spinning", rpm: 7200 },
-    location: `PCI 00:1f.2, SATA port ${n + 1}`, temperature: 34 + (n % 5), content: { state: "empty" }, refused: null, present: true, since: ago(31), ...change,
+    location: `PCI 00:1f.2, SATA port ${n + 1}`, temperature: 34 + (n % 5), content: { state: "empty" }, refused: null, present: true, since: ago(31), heat_limit: 55, ...change,
   };
 }
 
@@ -57,8 +57,8 @@ const progress = (at, share, phase, rate, temperature) => ({ phase, step: at, do
 export function bench() {
   const drives = Array.from({ length: 8 }, (_, n) => drive(n));
   drives[7] = drive(7, { model: "WDC WD40EFRX-68N32N0", serial: "WD-WCC7K2PA9F2K", id: "sn-WD40-WD-WCC7K2PA9F2K", key: "sn-WD40-WD-WCC7K2PA9F2K", capacity: 4_000_787_030_016, content: { state: "found", summary: "ext4, 3.1 TB used", signatures: [{ partition: 1, kind: "ext4", label: "photos", uuid: "5a1e8f7c-0000-4c1e-9b8a-1f2e3d4c5b6a", name: null }] } });
-  const nvme = drive(8, { id: "sn-SAMSUNG-S5GX", key: "sn-SAMSUNG-S5GX", kernel_name: "nvme0n1", model: "Samsung SSD 980 PRO 2TB", serial: "S5GXNX0T123456A", bus: "nvme", capacity: 2_000_398_934_016, rotation: { kind: "solid_state" }, location: "PCI 01:00.0", temperature: 61 });
-  const used = drive(9, { id: "sn-KINGSTON-50026", key: "sn-KINGSTON-50026", kernel_name: "sdj", model: "KINGSTON SA400S37480G", serial: "50026B7784A1C2D3", capacity: 480_103_981_056, rotation: { kind: "solid_state" }, location: "PCI 00:1f.2, SATA port 10", content: { state: "found", summary: "LVM physical volume", signatures: [{ partition: 0, kind: "LVM2_member", label: null, uuid: null, name: null }] }, refused: { kind: "lvm-member", reason: "it is a member of the volume group vg-media" } });
+  const nvme = drive(8, { id: "sn-SAMSUNG-S5GX", key: "sn-SAMSUNG-S5GX", kernel_name: "nvme0n1", model: "Samsung SSD 980 PRO 2TB", serial: "S5GXNX0T123456A", bus: "nvme", capacity: 2_000_398_934_016, rotation: { kind: "solid_state" }, location: "PCI 01:00.0", temperature: 61, heat_limit: 70 });
+  const used = drive(9, { id: "sn-KINGSTON-50026", key: "sn-KINGSTON-50026", kernel_name: "sdj", model: "KINGSTON SA400S37480G", serial: "50026B7784A1C2D3", heat_limit: 70, capacity: 480_103_981_056, rotation: { kind: "solid_state" }, location: "PCI 00:1f.2, SATA port 10", content: { state: "found", summary: "LVM physical volume", signatures: [{ partition: 0, kind: "LVM2_member", label: null, uuid: null, name: null }] }, refused: { kind: "lvm-member", reason: "it is a member of the volume group vg-media" } });
   const bad = { kind: "read_error", lba: 6_512_337_120, sectors: 8, found: null, phase: "verify", step: 3, detail: "Medium error, unrecovered read error" };
   const jobs = [
     job(drives[0], 0),

@@ -11,7 +11,7 @@ export function drive(change: Partial<Drive> = {}): Drive {
     id: `sn-M-${serial}-1000000000`, key: `sn-M-${serial}-1000000000`, kernel_name: "sda", model: "Exos X18", serial, wwn: null,
     capacity: 1_000_000_000, logical_sector: 512, physical_sector: 4096, bus: "sata", rotation: { kind: "spinning", rpm: 7200 },
     location: "PCI 00:1f.2, SATA port 1", temperature: 31, content: { state: "empty" }, refused: null, present: true,
-    since: "2026-11-20T06:00:00Z", ...change,
+    since: "2026-11-20T06:00:00Z", heat_limit: 55, ...change,
   };
 }
 

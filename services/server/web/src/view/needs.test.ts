@@ -22,19 +22,21 @@ describe("needs you", () => {
     const pairs = [
       over("WARN0001", "WARN"), over("PASS0001", "PASSED"), over("FAIL0001", "FAILED"), over("INCO0001", "INCONCLUSIVE"),
       pair("WAIT0001", { state: { kind: "waiting", why: "the drive answers nothing" } }),
-      pair("HOT00001", {}, { temperature: 55 }), pair("GONE0001", {}, { present: false }), pair("FINE0001", {}), pair("BAD00001", { bad_sectors: 2 }),
+      pair("HOT00001", {}, { temperature: 56 }), pair("GONE0001", {}, { present: false }), pair("FINE0001", {}), pair("BAD00001", { bad_sectors: 2 }),
     ];
     const list = needs([...pairs.map(([one]) => one), free], new Map(pairs.map(([one, of]) => [one.id ?? "", of])), box({ trial: "ten minutes are not over", slots: [slot("b", { running: true })] }), [free.id ?? ""]);
 
-    expect(list.map(({ short }) => short)).toEqual(["cool it: 55\u00a0°C", "heads for FAILED", "put it back", "at the gate", "take it out", "on trial: leave it on", "look at it", "waits", "keep it or send it back"]);
+    expect(list.map(({ short }) => short)).toEqual(["cool it: 56\u00a0°C", "heads for FAILED", "put it back", "at the gate", "take it out", "on trial: leave it on", "look at it", "waits", "keep it or send it back"]);
     expect(list.map(({ shape }) => shape)).toEqual(["warn", "fail", "inc", "inc", "fail", "warn", "inc", "inc", "warn"]);
   });
 
-  it.each([["spinning", 54, 55], ["solid_state", 69, 70], ["unknown", 59, 60]] as const)("a drive that stores %s is fine at %i and too hot at %i", (kind, fine, hot) => {
-    const of = (temperature: number) => drive({ temperature, rotation: (kind === "spinning" ? { kind, rpm: null } : { kind }) });
-    expect(needs([of(fine)], new Map(), null)).toEqual([]);
-    expect(needs([of(hot)], new Map(), null)).toHaveLength(1);
-    expect(needs([{ ...of(hot), as_of: "2026-11-20T06:00:00Z" }], new Map(), null)).toEqual([]);
+  it("a drive at the limit that the box tells is fine, above it too hot; one of which it tells none is left alone", () => {
+    const of = (temperature: number, change: Partial<Drive> = {}) => needs([drive({ temperature, heat_limit: 70, ...change })], new Map(), null);
+    expect(of(70)).toEqual([]);
+    expect(of(71).map(({ what }) => what)).toEqual(["…2B7H is at 71\u00a0°C; above 70\u00a0°C it is too hot"]);
+    expect(of(71, { as_of: "2026-11-20T06:00:00Z" })).toEqual([]);
+    const { heat_limit: _, ...untold } = drive({ temperature: 99 });
+    expect(needs([untold], new Map(), null)).toEqual([]);
   });
 
   it("the progress of a job knows the heat before the drive's own line does", () => {

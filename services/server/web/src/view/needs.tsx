@@ -6,7 +6,7 @@ import { bytes, celsius, lastFour, plural, verdictShape } from "../format";
 import { chosen, known, latest } from "../state/app";
 import { drivePath, jobPath, settingsPath } from "../route";
 import { printing } from "../printing";
-import { isOver } from "../state/store";
+import { heatOf, isOver } from "../state/store";
 import { Shape } from "./bits";
 
 /** One thing that needs a person. */
@@ -33,15 +33,6 @@ export interface Need {
 const ORDER = ["hot", "failing", "gone", "gate", "failed", "trial", "inconclusive", "update", "waiting", "paused", "warn"] as const;
 type Kind = (typeof ORDER)[number];
 
-/** Degrees Celsius that count as too hot where nothing else is known. Source: `health/src/alert.rs`. */
-export function tooHotAt(drive: Drive): number {
-  switch (drive.rotation.kind) {
-    case "spinning": return 55;
-    case "solid_state": return 70;
-    case "unknown": return 60;
-  }
-}
-
 /** A sentence that may come with or without its stop. */
 const stopped = (text: string) => text.replace(/\.*$/, "");
 
@@ -54,9 +45,9 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     const job = jobs.get(drive.id);
     const four = lastFour(drive.serial);
     const of = { four, drive: drive.id };
-    const heat = job && !isOver(job) ? (job.progress?.temperature ?? drive.temperature) : drive.temperature;
-    if (drive.present && !drive.as_of && heat !== null && heat >= tooHotAt(drive)) {
-      add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `…${four} is at ${celsius(heat)}; ${tooHotAt(drive)}\u00a0°C is too hot for it`, next: job && !isOver(job) ? "Give it air, or pause it until it has cooled." : "Give it air before it is tested.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its job" : "The drive" });
+    const heat = heatOf(drive, job);
+    if (drive.present && !drive.as_of && heat !== null && drive.heat_limit !== undefined && heat > drive.heat_limit) {
+      add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `…${four} is at ${celsius(heat)}; above ${celsius(drive.heat_limit)} it is too hot`, next: job && !isOver(job) ? "Give it air, or pause it until it has cooled." : "Give it air before it is tested.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its job" : "The drive" });
     }
     if (!job) continue;
     const link = { href: jobPath(job.id), act: isOver(job) ? "Evidence" : "Its job" };
@@ -107,7 +98,7 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
   return (
     <div class="needs">
       <h2>Needs you{list.length > 0 && <span class="sr">: {plural(list.length, "thing")}, the most urgent first</span>}</h2>
-      <ul aria-live="polite">
+      <ul aria-live="polite" aria-relevant="additions">
         {list.length === 0 && <li class="calm"><span>Nothing. This line says so when that changes.</span></li>}
         {shown.map(({ key, shape, what, next, href, act, four }) => (
           <li key={key} class={`is-${shape}`}>
