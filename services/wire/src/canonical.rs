@@ -190,10 +190,10 @@ mod tests {
 
     #[test]
     fn a_number_that_would_be_rounded_is_refused_with_its_place() {
-        let told = of_value(&json!({"a": [1, {"b": (1_u64 << 53)}]}))
+        let refusal = of_value(&json!({"a": [1, {"b": (1_u64 << 53)}]}))
             .unwrap_err()
             .to_string();
-        assert!(told.starts_with("/a/1/b: 9007199254740992"), "{told}");
+        assert!(refusal.starts_with("/a/1/b: 9007199254740992"), "{refusal}");
         assert!(of_value(&json!(i64::MIN)).is_err());
         assert_eq!(of_value(&json!(WHOLE_MAX)).unwrap(), "9007199254740991");
         assert_eq!(of_value(&json!(-(WHOLE_MAX as i64))).unwrap(), "-9007199254740991");
