@@ -26,6 +26,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// How long the drive's size is taken for true while its accesses go well. Asking is a system call, and asked after every
 /// access it was a tenth of the engine's CPU time.
 const SIZE: Duration = Duration::from_millis(100);
+/// How many bytes go by in that time at most: what a fast drive that was exchanged could take of another one's data.
+const SIZE_BYTES: u64 = 8 << 20;
 
 /// What the parent asks of a job under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct Session {
     held: bool,
     /// When the drive was last asked for its size.
     sized_at: Duration,
+    /// Bytes that went well since.
+    unsized_bytes: u64,
 }
 
 impl Session {
@@ -85,6 +89,7 @@ impl Session {
             bucket: Bucket::new(None),
             held: false,
             sized_at: Duration::ZERO,
+            unsized_bytes: 0,
         };
         session.ask(device.now(), Ask::Pace(order.pace));
         Ok(session)
@@ -195,11 +200,13 @@ impl Session {
     /// Whether the drive is asked for its size though the access went well: now and then, before what a flush made durable
     /// is believed, and where nothing else is under way. So it is asked at the end of every stretch, too, before the next.
     fn is_sized(&mut self, now: Duration, request: Request) -> bool {
+        self.unsized_bytes += request.access.sectors * u64::from(self.geometry.sector);
         let due = now.saturating_sub(self.sized_at) >= SIZE
+            || self.unsized_bytes >= SIZE_BYTES
             || request.access.op == Op::Flush
             || self.flying.iter().all(Option::is_none);
         if due {
-            self.sized_at = now;
+            (self.sized_at, self.unsized_bytes) = (now, 0);
         }
         due
     }

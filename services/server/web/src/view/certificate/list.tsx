@@ -56,7 +56,8 @@ export function CertificatesPage() {
                     <td data-k="Signed"><a href={jobPath(entry.job)}>{clock(entry.info.made, now.value)}</a></td>
                     <td data-k="Holds">{entry.info.revoked
                       ? <><span class="v is-fail"><Shape of="fail" />revoked</span><span class="rule"><a href={jobPath(entry.info.revoked.job)}>{entry.info.revoked.why}</a></span></>
-                      : <span class="v is-pass"><Shape of="pass" />yes</span>}</td>
+                      // A green tick beside FAILED would be read as the drive's.
+                      : entry.outcome === "PASSED" ? <span class="v is-pass"><Shape of="pass" />yes</span> : "yes"}</td>
                     <td class="files">{!entry.info.revoked && <a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a>} <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`JSON, signed, of ${entry.info.id}`}>JSON</a></td>
                   </tr>
                 ))}
