@@ -278,6 +278,8 @@ async function round(browser, width, scheme) {
       const track = () => page.locator(".track li[aria-current=step]").textContent().catch(() => "");
       const before = await until("a running phase", track);
       await until("the figures to move by themselves", async () => (await track()) !== before);
+      const said = () => page.evaluate(() => globalThis.spoken);
+      await until("progress to be read out", async () => (await said()).some((text) => /, \d+0 %\.$/.test(text)));
       await shot("running");
       await page.getByRole("button", { name: "End this test…" }).click();
       await page.getByRole("dialog").getByText("INCONCLUSIVE").waitFor();
@@ -287,9 +289,9 @@ async function round(browser, width, scheme) {
       await page.getByRole("button", { name: "End this test…" }).click();
       await page.getByRole("button", { name: "End the test" }).click();
       await page.locator(".bigverdict").getByText("INCONCLUSIVE", { exact: true }).waitFor({ timeout: 60_000 });
-      const spoken = await page.evaluate(() => globalThis.spoken);
+      const spoken = await said();
       assert(`the verdict is read out once: ${spoken.join(" | ")}`, spoken.filter((text) => text === "Verdict: INCONCLUSIVE.").length === 1);
-      assert("progress is read out, no line twice in a row", spoken.some((text) => /, \d+0 %\.$/.test(text)) && spoken.every((text, i) => text !== spoken[i - 1]));
+      assert(`no line is read out twice in a row: ${spoken.join(" | ")}`, spoken.every((text, i) => text !== spoken[i - 1]));
       await focus("main");
       await shot("aborted");
     });
