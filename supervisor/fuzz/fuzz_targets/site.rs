@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
     }
     assert!(errors.iter().all(|e| e.starts_with("kiln.toml line ")));
     // No text of the owner's gets into another program's configuration as a line of its own.
-    let made = config::dhcpcd(&site.network, &[("eth0".into(), "52:54:00:12:34:56".into())]);
+    let made = config::dhcpcd(&site.network, &[("eth0".into(), "52:54:00:12:34:56".into())], "");
     let words = ["hostname", "option", "slaac", "noipv", "require", "interface", "static", "deny", "#", "timeout", "no"];
     assert!(made.lines().all(|l| l.is_empty() || words.iter().any(|w| l.starts_with(w))), "{made}");
 });
