@@ -246,7 +246,8 @@ impl Bench {
             // 503: the agent, who keeps it, is not there yet.
             match answer.status {
                 200 => Ok(()),
-                503 => Err(answer.text()),
+                // 504: it has just come, and is busy. Saving twice is saving once.
+                503 | 504 => Err(answer.text()),
                 _ => panic!("{}", answer.text()),
             }
         });
