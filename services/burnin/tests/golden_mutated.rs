@@ -2,34 +2,16 @@
 //! missing, broken or bad there is never PASSED.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod recorded;
 
-use burnin::Evidence;
-use burnin::device::Geometry;
-use burnin::playbook::plain;
+use std::collections::BTreeMap;
+
 use burnin::verdict::{Case, judge};
 use drive::smart::{Snapshot, parse};
+use recorded::clean;
 use serde_json::{Value, json};
-use wire::Bytes;
-use wire::job::{Outcome, Phase, PhaseStatus};
+use wire::job::Outcome;
 use wire::meaning::Meaning;
-
-fn clean(bytes: u64) -> Evidence {
-    let geometry = Geometry {
-        sectors: bytes / 512,
-        sector: 512,
-        physical: 512,
-    };
-    let mut evidence = Evidence::new(geometry, &plain(&[Phase::Write, Phase::Verify]));
-    for record in &mut evidence.phases {
-        record.status = PhaseStatus::Done;
-        record.rounds = 1;
-        record.total = Bytes(geometry.bytes());
-        record.done = record.total;
-    }
-    evidence
-}
 
 fn outcome(before: Option<&Snapshot>, after: Option<&Snapshot>) -> Outcome {
     let evidence = clean(before.and_then(|told| told.capacity).unwrap_or(512 << 20));
@@ -42,25 +24,9 @@ fn outcome(before: Option<&Snapshot>, after: Option<&Snapshot>) -> Outcome {
     judge(&case).outcome
 }
 
-fn documents() -> Vec<(String, Value)> {
-    let dir = std::env::var_os("KILN_GOLDEN").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden"),
-        PathBuf::from,
-    );
-    let Ok(entries) = std::fs::read_dir(dir.join("smart")) else {
-        use std::io::Write;
-        std::io::stderr()
-            .write_all(b"\nNOT RUN: golden SMART documents are not there\n")
-            .unwrap();
-        return Vec::new();
-    };
-    entries
-        .map(|entry| {
-            let entry = entry.unwrap();
-            let json = serde_json::from_slice(&std::fs::read(entry.path()).unwrap()).unwrap();
-            (entry.file_name().into_string().unwrap(), json)
-        })
-        .collect()
+fn documents() -> impl Iterator<Item = (String, Value)> {
+    let all = recorded::documents().into_iter();
+    all.map(|(file, bytes)| (file, serde_json::from_slice(&bytes).unwrap()))
 }
 
 fn read(json: &Value) -> Option<Snapshot> {

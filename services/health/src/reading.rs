@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+pub use smart::Protocol;
 use smart::{Snapshot, exit};
 use utoipa::ToSchema;
 use wire::attribute::is_something_else;
@@ -17,22 +18,6 @@ const LIST_MAX: usize = 128;
 
 /// Longest name or model in characters. Source: ATA and NVMe give models 40; SCSI vendor and product 24.
 const TEXT_MAX: usize = 80;
-
-/// Command set, as smartctl found it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = HostDriveProtocol)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// ATA, also behind a translation.
-    Ata,
-    /// NVM Express.
-    Nvme,
-    /// SCSI or SAS.
-    Scsi,
-    /// smartctl does not say.
-    #[default]
-    Unknown,
-}
 
 /// What the data is kept on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -237,12 +222,7 @@ fn of(device: String, told: Snapshot) -> Reading {
     let attributes = attributes(&told);
     let wear = crate::wear::told(&told, &attributes);
     let rpm = told.rpm.filter(|rpm| *rpm > 1);
-    let protocol = match told.protocol {
-        smart::Protocol::Ata => Protocol::Ata,
-        smart::Protocol::Nvme => Protocol::Nvme,
-        smart::Protocol::Scsi => Protocol::Scsi,
-        smart::Protocol::Unknown => Protocol::Unknown,
-    };
+    let protocol = told.protocol;
     let medium = match rpm {
         Some(_) => Medium::Disk,
         None if protocol == Protocol::Nvme || wear.is_some() => Medium::Flash,
@@ -287,8 +267,8 @@ fn short(text: &str) -> String {
 /// The drive's own limit: recommended (SCT), warning (NVMe), and for SCSI 5 degrees below its trip point.
 fn limit(told: &Snapshot) -> Option<i64> {
     let below = match told.protocol {
-        smart::Protocol::Scsi => 5,
-        smart::Protocol::Ata | smart::Protocol::Nvme | smart::Protocol::Unknown => 0,
+        Protocol::Scsi => 5,
+        Protocol::Ata | Protocol::Nvme | Protocol::Unknown => 0,
     };
     let named = told.heat_limits.first().map(|limit| limit - below);
     // A limit that no drive would live under is no limit.

@@ -14,28 +14,27 @@
 //! writes again the log says so with the number. Above four fifths of its room the store lets the oldest go ([`retain`]).
 
 pub mod retain;
+mod seals;
+mod transaction;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Store, Write};
+use store::Store;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
-use wire::boxes::CertificateEntry;
-use wire::certificate::{CertificateText, Revocation};
+use wire::certificate::CertificateText;
 use wire::drive::Drive;
 use wire::event::{Actor, NewEvent, Severity};
 use wire::frame::LogLine;
-use wire::job::{Job, Outcome};
+use wire::job::Job;
 use wire::playbook::PlaybookInfo;
-use wire::{DriveId, Event, JobId, Time};
+use wire::{Event, JobId, Time};
 
 use crate::clock::Clock;
 use crate::hub::units::Remembered;
 use crate::message::Message;
-use crate::tables::{CERTIFICATES, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, SEALS, SEALS_MAX, STATE};
-use retain::Log;
 
 /// Orders that may wait; then their makers wait.
 const QUEUE: usize = 1024;
@@ -251,7 +250,9 @@ impl Desk {
         let events = loop {
             let keep: Vec<Arc<Vec<Keep>>> = orders.iter().map(|order| Arc::clone(&order.keep)).collect();
             let now = self.clock.now().wall;
-            let work = move |w: &mut Write<'_, '_>| write(w, now, keep.iter().flat_map(|keep| keep.iter()));
+            let work = move |w: &mut store::Write<'_, '_>| {
+                transaction::write(w, now, keep.iter().flat_map(|keep| keep.iter()))
+            };
             match self.store.write_growing(work).await {
                 Ok(events) => break events,
                 Err(store::Error::Full(_)) if tries < TRIES && self.make_room().await => tries += 1,
@@ -358,134 +359,6 @@ fn json<T: serde::Serialize>(value: &T) -> store::Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|error| store::Error::GivenUp(error.to_string()))
 }
 
-fn write<'k>(w: &mut Write<'_, '_>, now: Time, keep: impl Iterator<Item = &'k Keep>) -> store::Result<Vec<Event>> {
-    let mut log = Log::open(w)?;
-    let mut seen = STATE.get(w, EVENTS_SEEN)?.and_then(|v| v.as_u64()).unwrap_or(0);
-    let seen_before = seen;
-    for item in keep {
-        match item {
-            Keep::Event(new, actor, at) => {
-                if let Some(origin) = new.origin {
-                    // Sent again because the agent had not heard that it arrived.
-                    if origin <= seen {
-                        continue;
-                    }
-                    seen = origin;
-                }
-                log.append(w, new.clone(), *at, actor.clone())?;
-            }
-            Keep::Job(job) => {
-                seal(w, job)?;
-                JOBS.put(w, &job.id.to_string(), job)?;
-            }
-            Keep::Drives(drives) => STATE.put(w, DRIVES, &json(drives)?)?,
-            Keep::Playbooks(playbooks) => STATE.put(w, PLAYBOOKS, &json(playbooks)?)?,
-            Keep::Certificate(certificate) => {
-                CERTIFICATES.put(w, &certificate.job.to_string(), &certificate.text)?;
-            }
-            Keep::Line(job, line) => {
-                let job = job.to_string();
-                let number = JOB_LOG.append_to(w, &job, line)?;
-                if number % 100 == 0 {
-                    JOB_LOG.keep_last_of(w, &job, JOB_LOG_MAX)?;
-                }
-            }
-            Keep::Remember(remembered) => STATE.put(w, SUPERVISOR, &json(remembered)?)?,
-        }
-    }
-    if seen != seen_before {
-        STATE.put(w, EVENTS_SEEN, &seen.into())?;
-    }
-    log.keep_to_its_number(w, now)?;
-    while JOBS.len(w)? > JOBS_MAX {
-        let Some((oldest, _)) = JOBS.after(w, "0", 1)?.into_iter().next() else {
-            break;
-        };
-        JOB_LOG.delete_of(w, &oldest)?;
-        CERTIFICATES.delete(w, &oldest)?;
-        JOBS.delete(w, &oldest)?;
-    }
-    Ok(log.events)
-}
-
-/// Lists the job's certificate, where it has one and the list does not say so yet; of a drive that failed no earlier one holds.
-///
-/// The list outlives the jobs, here and at the agent: who forgot a job still knows that its certificate was revoked.
-fn seal(w: &mut Write<'_, '_>, job: &Job) -> store::Result<()> {
-    if job
-        .verdict
-        .as_ref()
-        .is_some_and(|verdict| verdict.outcome == Outcome::Failed)
-    {
-        revoke(w, job)?;
-    }
-    let Some(info) = &job.certificate else { return Ok(()) };
-    let mut entry = CertificateEntry {
-        job: job.id,
-        drive: job.drive.clone(),
-        model: job.model.clone(),
-        serial: job.serial.clone(),
-        capacity: job.capacity,
-        playbook: job.playbook.clone(),
-        outcome: job.verdict.as_ref().map(|verdict| verdict.outcome),
-        info: info.clone(),
-    };
-    let known = SEALS.get(w, info.id.as_str())?;
-    if let Some(known) = &known {
-        // What was revoked once stays so, whatever an older telling of the job says.
-        entry.info.revoked = entry.info.revoked.or_else(|| known.info.revoked.clone());
-        if *known == entry {
-            return Ok(());
-        }
-    } else {
-        make_room(w)?;
-    }
-    SEALS.put(w, info.id.as_str(), &entry)
-}
-
-/// Revokes what was signed of this drive as good before it failed.
-fn revoke(w: &mut Write<'_, '_>, failed: &Job) -> store::Result<()> {
-    for (id, mut entry) in SEALS.all(w)? {
-        let good = matches!(entry.outcome, Some(Outcome::Passed | Outcome::Warn));
-        // Job ids rise with time: a later success is not taken back by an older failure that is told again.
-        let stands = good && entry.info.revoked.is_none() && entry.job < failed.id;
-        if !stands || !is_of_its_drive(&entry, failed) {
-            continue;
-        }
-        entry.info.revoked = Some(Revocation::by(failed, entry.info.made));
-        SEALS.put(w, &id, &entry)?;
-    }
-    Ok(())
-}
-
-/// Whether a certificate is of a job's drive: by its id, or, behind a bridge that hides the world wide name, by its serial
-/// number. A bridge may leave the maker out of the model, and a dock's own serial is that of many drives.
-fn is_of_its_drive(entry: &CertificateEntry, job: &Job) -> bool {
-    let named = |serial: &str| DriveId::from_serial("", &serial.to_ascii_uppercase(), job.capacity.0);
-    let serial = named(&job.serial).filter(|own| named(&entry.serial).as_ref() == Some(own));
-    let (one, other) = (entry.model.as_str(), job.model.as_str());
-    let model = !one.is_empty() && !other.is_empty() && (one.ends_with(other) || other.ends_with(one));
-    entry.drive == job.drive || serial.is_some() && model && entry.capacity == job.capacity
-}
-
-/// Drops the certificates that were made first where the list is full: the first to have expired.
-fn make_room(w: &mut Write<'_, '_>) -> store::Result<()> {
-    if SEALS.len(w)? < SEALS_MAX {
-        return Ok(());
-    }
-    let mut all: Vec<_> = SEALS
-        .all(w)?
-        .into_iter()
-        .map(|(id, entry)| (entry.info.made, id))
-        .collect();
-    all.sort();
-    // Some at once, so that not every certificate reads the whole list.
-    for (_, id) in all.into_iter().take(SEALS_MAX as usize / 100) {
-        SEALS.delete(w, id.as_str())?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -493,7 +366,7 @@ mod tests {
 
     use super::retain::verify;
     use super::*;
-    use crate::tables::EVENTS;
+    use crate::tables::{EVENTS, STATE};
 
     fn open(dir: &std::path::Path) -> Store {
         store::open(

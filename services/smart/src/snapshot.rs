@@ -1,9 +1,11 @@
 //! One reading of a drive's health.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Which command set the drive speaks, as smartctl found it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = HostDriveProtocol)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// ATA, also behind a SCSI or USB translation.

@@ -80,13 +80,6 @@ impl Shelf {
     pub fn put(&self, bytes: &[u8], now: Time) -> Result<Kept, Error> {
         fs::create_dir_all(&self.0).map_err(self.failed())?;
         let filename = format!("kiln-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
-        let mut room = BYTES.saturating_sub(bytes.len() as u64);
-        for (at, old) in self.list()?.iter().enumerate() {
-            room = room.saturating_sub(old.bytes);
-            if at + 1 >= MOST || room == 0 {
-                fs::remove_file(self.0.join(&old.filename)).map_err(self.failed())?;
-            }
-        }
         let half = self.0.join("half");
         let written = File::create(&half).and_then(|mut file| {
             file.write_all(bytes)?;
@@ -98,6 +91,15 @@ impl Shelf {
             // What came in part is in nobody's way: the next one is written over it.
             let _gone = fs::remove_file(&half);
             return Err(self.failed()(error));
+        }
+        // Only now: where this one found no room, the earlier ones are all there is.
+        let mut room = BYTES;
+        for (at, old) in self.list()?.iter().enumerate() {
+            let fits = room.checked_sub(old.bytes);
+            room = fits.unwrap_or(0);
+            if old.filename != filename && (at >= MOST || fits.is_none()) {
+                fs::remove_file(self.0.join(&old.filename)).map_err(self.failed())?;
+            }
         }
         Ok(Kept {
             filename,
@@ -158,5 +160,31 @@ mod tests {
             assert!(!shelf.remove(other).unwrap(), "{other}");
         }
         assert!(shelf.remove(&names[0]).unwrap() && !shelf.remove(&names[0]).unwrap());
+    }
+
+    #[test]
+    fn where_one_cannot_be_written_the_earlier_ones_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::below(dir.path());
+        for n in 0..MOST as i64 {
+            shelf.put(b"abc", Time::from_second(n).unwrap()).unwrap();
+        }
+        let before = shelf.list().unwrap();
+        fs::create_dir(dir.path().join("backups/half")).unwrap();
+        shelf.put(b"abc", Time::from_second(99).unwrap()).unwrap_err();
+        assert_eq!(shelf.list().unwrap(), before);
+    }
+
+    #[test]
+    fn together_they_take_no_more_than_their_room_and_the_newest_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::below(dir.path());
+        shelf.put(b"abc", Time::from_second(1).unwrap()).unwrap();
+        let large = shelf.put(b"abc", Time::from_second(2).unwrap()).unwrap();
+        let path = dir.path().join("backups").join(&large.filename);
+        File::options().write(true).open(path).unwrap().set_len(BYTES).unwrap();
+        let newest = shelf.put(b"abc", Time::from_second(3).unwrap()).unwrap();
+        let names: Vec<String> = shelf.list().unwrap().into_iter().map(|kept| kept.filename).collect();
+        assert_eq!(names, [newest.filename]);
     }
 }

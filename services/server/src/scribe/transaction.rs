@@ -1,0 +1,66 @@
+//! One transaction of the scribe: what it was handed, and what must go for it.
+
+use store::Write;
+use wire::{Event, Time};
+
+use super::retain::Log;
+use super::{DRIVES, EVENTS_SEEN, Keep, PLAYBOOKS, SUPERVISOR, json, seals};
+use crate::tables::{CERTIFICATES, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, STATE};
+
+/// Writes what is to be kept, all of it or nothing, and gives the events that are in the log by it.
+///
+/// # Errors
+/// Those of the store; nothing is written then.
+pub(super) fn write<'k>(
+    w: &mut Write<'_, '_>,
+    now: Time,
+    keep: impl Iterator<Item = &'k Keep>,
+) -> store::Result<Vec<Event>> {
+    let mut log = Log::open(w)?;
+    let mut seen = STATE.get(w, EVENTS_SEEN)?.and_then(|v| v.as_u64()).unwrap_or(0);
+    let seen_before = seen;
+    for item in keep {
+        match item {
+            Keep::Event(new, actor, at) => {
+                if let Some(origin) = new.origin {
+                    // Sent again because the agent had not heard that it arrived.
+                    if origin <= seen {
+                        continue;
+                    }
+                    seen = origin;
+                }
+                log.append(w, new.clone(), *at, actor.clone())?;
+            }
+            Keep::Job(job) => {
+                seals::list(w, job)?;
+                JOBS.put(w, &job.id.to_string(), job)?;
+            }
+            Keep::Drives(drives) => STATE.put(w, DRIVES, &json(drives)?)?,
+            Keep::Playbooks(playbooks) => STATE.put(w, PLAYBOOKS, &json(playbooks)?)?,
+            Keep::Certificate(certificate) => {
+                CERTIFICATES.put(w, &certificate.job.to_string(), &certificate.text)?;
+            }
+            Keep::Line(job, line) => {
+                let job = job.to_string();
+                let number = JOB_LOG.append_to(w, &job, line)?;
+                if number % 100 == 0 {
+                    JOB_LOG.keep_last_of(w, &job, JOB_LOG_MAX)?;
+                }
+            }
+            Keep::Remember(remembered) => STATE.put(w, SUPERVISOR, &json(remembered)?)?,
+        }
+    }
+    if seen != seen_before {
+        STATE.put(w, EVENTS_SEEN, &seen.into())?;
+    }
+    log.keep_to_its_number(w, now)?;
+    while JOBS.len(w)? > JOBS_MAX {
+        let Some((oldest, _)) = JOBS.after(w, "0", 1)?.into_iter().next() else {
+            break;
+        };
+        JOB_LOG.delete_of(w, &oldest)?;
+        CERTIFICATES.delete(w, &oldest)?;
+        JOBS.delete(w, &oldest)?;
+    }
+    Ok(log.events)
+}
