@@ -432,7 +432,7 @@ export type HostDriveIdentity = {
 /** What the data is kept on. */
 export type HostDriveMedium = "disk" | "flash" | "unknown";
 
-/** Command set, as smartctl found it. */
+/** Which command set the drive speaks, as smartctl found it. */
 export type HostDriveProtocol = "ata" | "nvme" | "scsi" | "unknown";
 
 /** Where a value goes, by a straight line. */
