@@ -1,8 +1,8 @@
 //! Makes the dashboard (`web/dist`) when it is missing or older than its sources, so that `cargo build` is enough.
 //!
-//! With an up-to-date `web/dist` nothing is run and no network is needed. A stale one that cannot be built anew (no
-//! Node, no network) is used as it is, with a warning; a missing one is an error that says what to do. `npm install`
-//! and not `npm ci`, because npm 11 refuses a lock that it wrote itself.
+//! With an up-to-date `web/dist` nothing is run and no network is needed. One that is missing or stale and cannot be built
+//! is an error that says what to do: a server never carries another page than its sources'. `npm install` and not
+//! `npm ci`, because npm 11 refuses a lock that it wrote itself.
 
 use std::fs::{self, File};
 use std::io;
@@ -43,17 +43,12 @@ fn main() -> Result<(), String> {
     if made.is_some() && made >= newest {
         return Ok(());
     }
-    match (build(&web), made) {
-        (Ok(()), _) => Ok(()),
-        (Err(why), Some(_)) => {
-            println!("cargo::warning=the dashboard in web/dist is older than its sources and is used as it is: {why}");
-            Ok(())
-        }
-        (Err(why), None) => Err(format!(
+    build(&web).map_err(|why| {
+        format!(
             "the dashboard could not be built: {why}. Run scripts/setup, then `npm install && npm run build` in {}",
             web.display()
-        )),
-    }
+        )
+    })
 }
 
 fn build(web: &Path) -> Result<(), String> {

@@ -1,7 +1,8 @@
 """Validates instances against JSON Schemas with an independent validator (PyPI: jsonschema).
 
-Input: {"schema", "cases": [{"name", "schema", "value", "good": true|false}]}; a case without a schema has the one of all. Prints what does not come out as said; exit 1 then,
-3 where the validator is not installed.
+Input: {"schema", "components", "cases": [{"name", "schema", "value", "good": true|false}]}; a case without a schema has the one of
+all, and what a case's own schema refers to stands in the components of all. Prints what does not come out as said; exit 1 then, 3
+where the validator is not installed.
 """
 import json
 import sys
@@ -13,7 +14,6 @@ except ImportError as missing:
     sys.exit(3)
 
 
-
 def judge(schema):
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema, format_checker=FormatChecker())
@@ -23,7 +23,7 @@ asked = json.load(sys.stdin)
 shared = judge(asked["schema"]) if "schema" in asked else None
 wrong = 0
 for case in asked["cases"]:
-    validator = judge(case["schema"]) if "schema" in case else shared
+    validator = judge({**case["schema"], "components": asked.get("components")}) if "schema" in case else shared
     errors = [f"{'/'.join(map(str, e.absolute_path)) or '(all of it)'}: {e.message[:300]}" for e in validator.iter_errors(case["value"])]
     if bool(errors) == case["good"]:
         wrong += 1
