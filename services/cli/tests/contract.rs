@@ -95,7 +95,7 @@ fn usage_is_64_and_nothing_is_written() {
                 "--profile",
                 "new",
             ],
-            "--profile used",
+            "--profile: the playbook surface asks for no SMART",
         ),
         (vec!["bake"], "bake"),
     ] {

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Loop, code, foreign_data, object, text, waiting_smartctl};
@@ -103,13 +103,13 @@ fn what_another_drive_says_in_its_self_test_is_nobodys_verdict() {
 }
 
 /// The same command where the kernel seems to have counted the drive as often as this file says.
-fn counted(command: &std::process::Command, drive: &Loop, count: &Path) -> std::process::Command {
+fn counted(command: &Command, drive: &Loop, count: &Path) -> Command {
     let name = drive.node.trim_start_matches("/dev/");
     let bind = format!(
         "mount --bind {} /sys/block/{name}/diskseq && exec \"$0\" \"$@\"",
         count.display()
     );
-    let mut inside = std::process::Command::new("unshare");
+    let mut inside = Command::new("unshare");
     inside.args(["--mount", "sh", "-c", &bind]);
     inside.arg(command.get_program()).args(command.get_args());
     inside.stdin(Stdio::null());
@@ -171,7 +171,7 @@ fn scripted(dir: &Path, text: &str) -> std::path::PathBuf {
 }
 
 /// A burn-in of this playbook in this directory, with its smartctl.
-fn of(drive: &Loop, dir: &Path, playbook: &str) -> std::process::Command {
+fn of(drive: &Loop, dir: &Path, playbook: &str) -> Command {
     let book = dir.join("mine.toml");
     fs::write(&book, playbook).unwrap();
     let program = dir.join("smartctl");
@@ -189,7 +189,7 @@ fn has_table(drive: &Loop) -> bool {
 }
 
 fn no_partitions(drive: &Loop) {
-    let _ = std::process::Command::new("partx").args(["-d", &drive.node]).output();
+    let _ = Command::new("partx").args(["-d", &drive.node]).output();
 }
 
 /// Many a host's daemons look at a drive; one that does so when the formatter's turn comes costs a moment, not the burn-in.
@@ -379,4 +379,53 @@ fn a_drive_that_came_through_is_not_begun_anew_by_resume() {
         assert!(fs::read(drive.file()).unwrap() == before, "it was written: {told}");
         fs::remove_dir_all(drive.state()).unwrap();
     }
+}
+
+/// A drive is given up for what a person was shown. What becomes part of something larger afterwards is another matter, also where
+/// its content is called the same.
+#[test]
+fn a_membership_that_came_after_the_look_is_not_given_up() {
+    let Some(drive) = Loop::new(128 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap();
+    let make = |names: &[&str]| {
+        let mut mkfs = Command::new("mkfs.btrfs");
+        mkfs.args(["-q", "-f", "-d", "single", "-m", "single", "-L", "pool", "-U"]);
+        mkfs.arg(uuid.trim()).current_dir(dir.path());
+        for name in names {
+            File::create(dir.path().join(name)).unwrap().set_len(128 << 20).unwrap();
+        }
+        let made = mkfs.args(names).status().is_ok_and(|status| status.success());
+        made.then(|| fs::read(dir.path().join(names[0])).unwrap())
+    };
+    let (Some(alone), Some(joined)) = (make(&["alone"]), make(&["first", "second"])) else {
+        drop(std::io::stderr().write_all(b"\nNOT RUN: no mkfs.btrfs\n"));
+        return;
+    };
+    let put = |data: &[u8]| {
+        let mut below = File::options().write(true).open(drive.file()).unwrap();
+        below.write_all(data).unwrap();
+        below.sync_all().unwrap();
+    };
+    put(&alone);
+    waiting_smartctl(dir.path());
+    let program = dir.path().join("smartctl");
+    let mut burn = drive.command(&["--give-up", &drive.node, "--smartctl", program.to_str().unwrap()]);
+    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while !dir.path().join("called").exists() {
+        assert!(begun.elapsed() < PATIENCE, "it did not come to SMART");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    put(&joined);
+    File::create(dir.path().join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    assert!(
+        fs::read(drive.file()).unwrap() == joined,
+        "it was written to: {}",
+        text(&output)
+    );
+    let told = object(&output);
+    let summary = told["verdict"]["summary"].as_str().unwrap();
+    assert!(summary.contains("member of a btrfs with several devices"), "{summary}");
 }

@@ -32,6 +32,9 @@ pub enum ContentKind {
 }
 
 impl ContentKind {
+    /// Each of them.
+    pub const ALL: [Self; 6] = [Self::Md, Self::Lvm, Self::Zfs, Self::Bcache, Self::Luks, Self::Btrfs];
+
     /// The kind of a libblkid TYPE; `None` for what is only data.
     pub fn of_type(kind: &str) -> Option<Self> {
         Some(match kind {
@@ -43,6 +46,18 @@ impl ContentKind {
             "crypto_LUKS" => ContentKind::Luks,
             _ => return None,
         })
+    }
+
+    /// A stable word for a drive that is refused for it.
+    pub fn refusal(self) -> &'static str {
+        match self {
+            ContentKind::Md => "md-member",
+            ContentKind::Lvm => "lvm-member",
+            ContentKind::Zfs => "zfs-member",
+            ContentKind::Bcache => "bcache-member",
+            ContentKind::Luks => "luks",
+            ContentKind::Btrfs => "btrfs-member",
+        }
     }
 
     /// The kind in words.
@@ -65,6 +80,16 @@ pub struct Member {
     pub partition: u32,
     /// What it is.
     pub kind: ContentKind,
+}
+
+impl Member {
+    /// What and where, in words.
+    pub fn words(&self) -> String {
+        match self.partition {
+            0 => self.kind.words().to_owned(),
+            n => format!("partition {n}: {}", self.kind.words()),
+        }
+    }
 }
 
 /// Everything one look at a drive tells.

@@ -2,22 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use drive::content::ContentKind;
+use drive::guard::GivenUp;
 use wire::drive::{Content, Drive};
 use wire::gate::{PLAN_DRIVES_MAX, Plan, PlanDrive, digest};
 use wire::options::PlanOptions;
 use wire::{DriveId, Problem};
 
 use super::Members;
-
-/// Refusals that a plan may override by naming the drive: what stands on it belongs to something that does not run.
-const MEMBERSHIPS: [&str; 6] = [
-    "md-member",
-    "lvm-member",
-    "zfs-member",
-    "bcache-member",
-    "luks",
-    "btrfs-member",
-];
 
 /// The one present drive with this identity, if no job runs on it.
 fn one<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> Result<&'a Drive, Problem> {
@@ -50,7 +42,8 @@ pub(super) fn offered<'a>(
 ) -> Result<&'a Drive, Problem> {
     let drive = one(id, drives, busy)?;
     if let Some(refused) = &drive.refused {
-        let membership = MEMBERSHIPS.contains(&refused.kind.as_str());
+        // What stands on it belongs to something that does not run.
+        let membership = ContentKind::ALL.iter().any(|kind| kind.refusal() == refused.kind);
         if !(membership && give_up.contains(id)) {
             let problem = Problem::new("drive-refused", 409, "This drive is in use or must not be erased");
             let how = match membership {
@@ -102,14 +95,7 @@ pub(super) fn given_up(id: &DriveId, options: &PlanOptions, members: &Members) -
         return Vec::new();
     }
     let members = members.get(id).map(Vec::as_slice).unwrap_or_default();
-    let words = members.iter().map(|member| match member.partition {
-        0 => member.kind.words().to_owned(),
-        n => format!("partition {n}: {}", member.kind.words()),
-    });
-    let mut words: Vec<String> = words.collect();
-    words.sort();
-    words.dedup();
-    words
+    GivenUp::of(members).words
 }
 
 pub(super) fn plan_drive(id: &DriveId, drive: &Drive, given_up: Vec<String>, label: String) -> PlanDrive {

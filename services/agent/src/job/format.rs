@@ -17,27 +17,11 @@ use crate::hands::Held;
 use crate::record::log_line;
 
 impl JobTask {
-    /// What is to be made: what the person chose, else what the playbook's own steps ask for.
-    fn format_request(&self) -> Option<FormatRequest> {
-        let has = |phase| self.record.steps.iter().any(|step| step.phase == phase);
-        let plain = |filesystem| FormatRequest {
-            table: Table::Auto,
-            filesystem,
-            reserved_percent: 0,
-            label: String::new(),
-        };
-        match &self.record.job.options.format {
-            Some(request) => Some(request.clone()),
-            None if has(Phase::Format) => Some(plain(FileSystem::Ext4)),
-            None if has(Phase::Partition) => Some(plain(FileSystem::Raw)),
-            None => None,
-        }
-    }
-
     /// Partitions and formats where that is asked for and the drive is `good` so far and not `refused`. Lets go of the drive.
     /// [`Own::Parked`] where the agent was asked to stop meanwhile; a person's abort ends the formatter.
     pub(super) async fn format(&mut self, held: Held, good: bool, refused: Option<String>) -> Own {
-        let Some(request) = self.format_request().filter(|_| self.record.erases()) else {
+        let request = burnin::job::request(&self.record.steps, &self.record.job.options);
+        let Some(request) = request.filter(|_| self.record.erases()) else {
             return Own::Done;
         };
         if !good {
@@ -100,7 +84,7 @@ impl JobTask {
 
     /// The end of a job that was interrupted while its drive was formatted.
     pub(super) fn format_was_cut(&mut self) {
-        let request = self.format_request();
+        let request = burnin::job::request(&self.record.steps, &self.record.job.options);
         let problem = "it was interrupted; the drive is to be formatted anew".to_owned();
         let formatted = unformatted(request.as_ref(), problem);
         self.formatted(formatted, 0.0);

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use wire::drive::{Content, Drive, Rotation};
 use wire::frame::LogLine;
 use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus};
-use wire::options::{FileSystem, PlanOptions};
+use wire::options::PlanOptions;
 use wire::{Bytes, JobId, Time};
 
 pub use report::{Effects, progress_frame};
@@ -170,16 +170,7 @@ impl Record {
             seconds: 0.0,
             bytes: Bytes(0),
         };
-        let mut steps = begin.book.steps().to_vec();
-        if let Some(format) = &begin.options.format {
-            let has = |steps: &[Step], phase| steps.iter().any(|step: &Step| step.phase == phase);
-            if !has(&steps, Phase::Partition) {
-                steps.push(Phase::Partition.into());
-            }
-            if format.filesystem != FileSystem::Raw && !has(&steps, Phase::Format) {
-                steps.push(Phase::Format.into());
-            }
-        }
+        let steps = burnin::job::steps(begin.book, begin.options);
         let job = Job {
             id: JobId::now(),
             drive: drive.id.clone()?,

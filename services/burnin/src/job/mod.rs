@@ -1,12 +1,15 @@
 //! What `kiln burn` and the agent decide alike on a drive's way through a burn-in. Pure: each of them does the I/O around it.
 //!
+//! [`follow`]: whether what was chosen can be done, [`steps`] and [`request`]: what that is.
 //! [`Again`]: whether one that was interrupted goes on, begins anew, or must not touch its drive. [`Whose`]: whether the burn-in
 //! that a drive's header tells of is the one that is to be gone on with. [`End`]: what a burn-in came to, as it is told.
 
 mod begin;
+mod chosen;
 mod end;
 mod whose;
 
 pub use begin::{Again, Asks, Begin, Kept, Told, Why};
+pub use chosen::{NotFollowed, follow, request, steps};
 pub use end::{End, ended};
 pub use whose::{Asker, Whose};

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use burnin::format;
 use drive::content::ContentKind;
-use drive::guard::{Guard, Opened, Refusal};
+use drive::guard::{GivenUp, Guard, Refusal};
 use drive::identity::Identity;
 use drive::sysfs::Device;
 use wire::drive::Content;
@@ -13,16 +13,6 @@ use wire::gate::{PlanDrive, labels};
 use super::choice::Choice;
 use super::target::Target;
 use super::{Args, Stop, print_json};
-
-/// All memberships that can be given up; active ones are refused whatever is given up.
-const MEMBERSHIPS: [ContentKind; 6] = [
-    ContentKind::Md,
-    ContentKind::Lvm,
-    ContentKind::Zfs,
-    ContentKind::Bcache,
-    ContentKind::Luks,
-    ContentKind::Btrfs,
-];
 
 /// A target that passed the guard.
 pub(super) struct Ready {
@@ -37,8 +27,8 @@ pub(super) struct Held {
     pub file: File,
     pub identity: Identity,
     pub device: Device,
-    /// Memberships that are given up.
-    pub lose: &'static [ContentKind],
+    /// Memberships that are given up: what the first look found.
+    pub lose: Vec<ContentKind>,
 }
 
 /// Guards every target.
@@ -90,7 +80,7 @@ fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDri
             file: opened.file,
             identity: opened.identity,
             device: opened.device,
-            lose: &[],
+            lose: Vec::new(),
         };
         let plan = plan(&held.identity, Content::Unknown, Vec::new()).ok_or(Refusal::NoIdentity)?;
         return Ok((held, plan));
@@ -100,32 +90,17 @@ fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDri
         .id
         .as_ref()
         .is_some_and(|id| choice.options.give_up.contains(id));
-    let lose: &'static [ContentKind] = if gives_up { &MEMBERSHIPS } else { &[] };
-    let opened = guard.open_for_erase(&device.identity, &target.node, lose)?;
-    let plan = plan(&opened.identity, opened.look.content.clone(), given_up(&opened)).ok_or(Refusal::NoIdentity)?;
+    let first: &[ContentKind] = if gives_up { &ContentKind::ALL } else { &[] };
+    let opened = guard.open_for_erase(&device.identity, &target.node, first)?;
+    let given_up = GivenUp::of(&opened.look.members);
+    let plan = plan(&opened.identity, opened.look.content, given_up.words).ok_or(Refusal::NoIdentity)?;
     let held = Held {
         file: opened.file,
         identity: opened.identity,
         device: opened.device,
-        lose,
+        lose: given_up.kinds,
     };
     Ok((held, plan))
-}
-
-/// Memberships that are given up, in words.
-fn given_up(opened: &Opened) -> Vec<String> {
-    let mut words: Vec<String> = opened
-        .look
-        .members
-        .iter()
-        .map(|member| match member.partition {
-            0 => member.kind.words().to_owned(),
-            n => format!("partition {n}: {}", member.kind.words()),
-        })
-        .collect();
-    words.sort();
-    words.dedup();
-    words
 }
 
 fn plan(identity: &Identity, content: Content, given_up: Vec<String>) -> Option<PlanDrive> {

@@ -126,27 +126,7 @@ impl InUse {
             InUse::Exported { .. } => "exported",
             InUse::Open { .. } => "open-for-writing",
             InUse::Holder { .. } => "holder",
-            InUse::Member {
-                kind: ContentKind::Md, ..
-            } => "md-member",
-            InUse::Member {
-                kind: ContentKind::Lvm, ..
-            } => "lvm-member",
-            InUse::Member {
-                kind: ContentKind::Zfs, ..
-            } => "zfs-member",
-            InUse::Member {
-                kind: ContentKind::Bcache,
-                ..
-            } => "bcache-member",
-            InUse::Member {
-                kind: ContentKind::Luks,
-                ..
-            } => "luks",
-            InUse::Member {
-                kind: ContentKind::Btrfs,
-                ..
-            } => "btrfs-member",
+            InUse::Member { kind, .. } => kind.refusal(),
             InUse::WriteProtected => "write-protected",
             InUse::Exclusive => "exclusive",
         }

@@ -12,6 +12,7 @@
 
 pub mod decide;
 pub mod facts;
+mod given_up;
 mod in_use;
 mod loops;
 mod open;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 
 pub use decide::{decide, same_content};
 pub use facts::{Facts, Usage};
+pub use given_up::GivenUp;
 pub use in_use::InUse;
 pub use refusal::{LOOK_AGAIN, Refusal};
 pub use seat::{Place, Seat};
