@@ -371,6 +371,7 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
         ),
         Refusal::NoLook(_) => ("drive-silent", "What stands on this drive could not be looked at"),
         Refusal::InUse(_)
+        | Refusal::UseUnknown(_)
         | Refusal::NoIdentity
         | Refusal::SameIdentity { .. }
         | Refusal::HostManaged

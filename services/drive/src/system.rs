@@ -1,5 +1,6 @@
 //! Where the kernel's file systems are: `/` in service, a made-up tree in tests.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Root under which `sys`, `proc`, `dev` and `run` lie.
@@ -39,22 +40,30 @@ const ATTRIBUTE_MAX: u64 = 64 << 10;
 
 /// Bytes of an attribute; `None` if it cannot be read.
 pub(crate) fn bytes(path: &Path) -> Option<Vec<u8>> {
+    read(path).ok()
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .ok()?
-        .take(ATTRIBUTE_MAX)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Some(bytes)
+    std::fs::File::open(path)?.take(ATTRIBUTE_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Text of an attribute without white space and NULs around it; `None` if it cannot be read or says nothing.
 pub(crate) fn text(path: &Path) -> Option<String> {
-    let bytes = bytes(path)?;
+    try_text(path).ok()?
+}
+
+/// The same for who must know why: `None` if it says nothing.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(crate) fn try_text(path: &Path) -> io::Result<Option<String>> {
+    let bytes = read(path)?;
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-    (!text.is_empty()).then(|| text.to_owned())
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// A number of an attribute.
@@ -64,13 +73,18 @@ pub(crate) fn number<N: std::str::FromStr>(path: &Path) -> Option<N> {
 
 /// Names in a directory, sorted; none if it cannot be read.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return Vec::new();
-    };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
+    try_names(dir).unwrap_or_default()
+}
+
+/// The same for who must know why.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(crate) fn try_names(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        names.extend(entry?.file_name().into_string().ok());
+    }
     names.sort();
-    names
+    Ok(names)
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use drive::guard::{Guard, Place, Seat, Usage};
 use drive::probe::Prober;
@@ -407,6 +407,134 @@ fn fault_13_each_mark_of_use_is_found() {
     }
 }
 
+/// What would tell of a use and cannot be read (a folder in the place of a file), beside what is gone.
+#[test]
+fn what_cannot_be_read_is_refused_and_what_is_gone_is_not() {
+    let mut tree = Tree::new();
+    tree.disk("sdb", SATA, 1 << 20, &[("vpd_pg80", &pg80("AB12"))]);
+    tree.put("dev/sdb", "");
+    let root = tree.root.path();
+    let system = tree.system();
+    let put = |path: &str, bytes: &[u8]| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let folder = |path: &str| std::fs::create_dir_all(root.join(path)).unwrap();
+    let link = |path: &str, to: &str| {
+        folder(Path::new(path).parent().unwrap().to_str().unwrap());
+        symlink(to, root.join(path)).unwrap();
+    };
+    let asked = || {
+        let device = sysfs::read(&system, "sdb").unwrap();
+        let usage = Usage::collect(&system).with_writers(&system);
+        let refusal = Guard::default().view(&usage, &device, None);
+        refusal.map(|refusal| (refusal.kind(), refusal.to_string()))
+    };
+    let process = || {
+        put("proc/77/comm", b"qemu\n");
+        put("proc/77/stat", b"77 (qemu) S 1 77");
+    };
+    type Case<'a> = (&'a dyn Fn(), Option<&'a str>);
+    let cases: &[Case<'_>] = &[
+        (
+            &|| folder("proc/77/maps"),
+            Some("process 77 (qemu) has open cannot be read (maps: Is a directory"),
+        ),
+        (
+            &|| link("proc/77/fd", "fd"),
+            Some("process 77 (qemu) has open cannot be read (fd: Too many levels"),
+        ),
+        (
+            &|| {
+                link("proc/77/fd/3", "/nowhere");
+                folder("proc/77/fdinfo/3");
+            },
+            Some("(fdinfo/3: Is a directory"),
+        ),
+        (
+            // A path may be of any bytes: one such mapping must not hide the others.
+            &|| {
+                put(
+                    "proc/77/maps",
+                    b"7000-8000 rw-s 00000000 00:2a 7 /a\xff\n9000-a000 rw-s 00000000 00:05 77 /dev/sdb\n",
+                );
+                link("proc/77/map_files/9000-a000", "9000-a000");
+            },
+            Some("(map_files/9000-a000: Too many levels"),
+        ),
+        (
+            &|| folder("proc/77/mountinfo"),
+            Some("proc/77/mountinfo cannot be read: Is a directory"),
+        ),
+        (
+            &|| folder("proc/swaps"),
+            Some("proc/swaps cannot be read: Is a directory"),
+        ),
+        (
+            &|| folder("run/kiln/boot-disk"),
+            Some("run/kiln/boot-disk cannot be read: Is a directory"),
+        ),
+        (&|| put("run/kiln/boot-disk", b"8\n"), Some("it holds no device number")),
+        (
+            &|| folder("sys/block/loop4/loop/backing_file"),
+            Some("backing_file cannot be read"),
+        ),
+        (
+            &|| put("sys/block/loop4/loop/backing_file", b"/far/away\n"),
+            Some("loop4 is backed by /far/away, and neither tells which drive that is on"),
+        ),
+        (
+            &|| {
+                put(
+                    "sys/kernel/config/nvmet/subsystems/nqn/namespaces/1/device_path",
+                    b"/far/sdb\n",
+                )
+            },
+            Some("NVMe target (nqn, name space 1) exports /far/sdb, which cannot be found here"),
+        ),
+        (
+            &|| link("sys/kernel/config/target/core", "core"),
+            Some("target/core cannot be read"),
+        ),
+        // What is not there is no use: a descriptor closed meanwhile, a process that ended, no loop devices, no swap.
+        (
+            &|| {
+                folder("proc/77/fd");
+                link("proc/77/fd/3", "/nowhere");
+            },
+            None,
+        ),
+        (&|| folder("proc/78"), None),
+        (&|| folder("sys/block/loop4"), None),
+        (
+            &|| put("sys/kernel/config/target/core/iblock_0/hba_info", b"HBA Index: 1\n"),
+            None,
+        ),
+    ];
+    for (n, (make, words)) in cases.iter().enumerate() {
+        process();
+        make();
+        let found = asked();
+        match words {
+            Some(words) => {
+                let (kind, reason) = found.unwrap_or_else(|| panic!("case {n}: {words}: passed over"));
+                assert_eq!(kind, "use-unknown", "{reason}");
+                assert!(reason.contains(words), "case {n}: {reason:?} lacks {words:?}");
+            }
+            None => assert_eq!(found, None, "case {n}"),
+        }
+        for made in ["proc", "run", "sys/block/loop4", "sys/kernel"] {
+            let made = root.join(made);
+            if made.exists() {
+                std::fs::remove_dir_all(made).unwrap();
+            }
+        }
+    }
+    // Without a list of processes nobody knows any.
+    assert_eq!(asked().unwrap().0, "use-unknown");
+}
+
 /// What the kernel's own targets have open is in no process's list of descriptors, and nvmet claims nothing.
 #[test]
 fn a_drive_that_this_kernel_exports_is_refused() {
@@ -415,6 +543,7 @@ fn a_drive_that_this_kernel_exports_is_refused() {
     tree.put(&format!("{base}/sdb1/partition"), "1\n");
     tree.put(&format!("{base}/sdb1/dev"), "8:17\n");
     tree.put("dev/sdb", "");
+    tree.put("dev/sdbb", "");
     tree.put("dev/disk/by-id/x", "");
     symlink("../../sdb", tree.root.path().join("dev/disk/by-id/ata-AB12")).unwrap();
     let system = tree.system();

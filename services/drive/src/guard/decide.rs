@@ -3,6 +3,7 @@
 use super::facts::{Facts, HolderKind};
 use super::in_use::InUse;
 use super::refusal::Refusal;
+use super::unknown::Unknown;
 use crate::content::ContentKind;
 use crate::identity::Identity;
 use wire::drive::{Bus, Content};
@@ -81,6 +82,11 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
             program: opener.program.clone(),
         });
     }
+    // A loop device is written for tests, also where somebody else's first process may not be looked into.
+    let excused = |unknown: &&Unknown| matches!(unknown, Unknown::Forbidden { .. }) && device.identity.bus == Bus::Loop;
+    if let Some(unknown) = facts.unknown.iter().find(|unknown| !excused(unknown)) {
+        return Err(Refusal::UseUnknown(unknown.clone()));
+    }
     let members = facts.look.iter().flat_map(|look| &look.members);
     if let Some(member) = members.into_iter().find(|member| !lose.contains(&member.kind)) {
         let what = match member.partition {
@@ -120,6 +126,8 @@ pub fn same_content(agreed: &Content, now: &Content) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
     use wire::drive::{Content, Rotation};
     use wire::{Bytes, DriveId};
 
@@ -166,6 +174,7 @@ mod tests {
             loops: Vec::new(),
             exports: Vec::new(),
             openers: Vec::new(),
+            unknown: Vec::new(),
             look: Some(Look {
                 content: Content::Empty,
                 members: Vec::new(),
@@ -178,6 +187,13 @@ mod tests {
         let mut facts = free();
         change(&mut facts);
         decide(&facts, &identity(), false, &[]).unwrap_err()
+    }
+
+    fn forbidden() -> Vec<Unknown> {
+        vec![Unknown::Forbidden {
+            pid: 1,
+            program: "init".into(),
+        }]
     }
 
     fn holder(kind: HolderKind, name: &str) -> Vec<Holder> {
@@ -288,6 +304,23 @@ mod tests {
                 }),
                 "open-for-writing",
                 "process 77 (qemu-system-x86) has sdb1 open for writing",
+            ),
+            (
+                refusal(|f| {
+                    f.unknown = vec![Unknown::Process {
+                        pid: 77,
+                        program: "dd".into(),
+                        file: "fdinfo/3".into(),
+                        cause: "Input/output error".into(),
+                    }]
+                }),
+                "use-unknown",
+                "what process 77 (dd) has open cannot be read (fdinfo/3: Input/output error)",
+            ),
+            (
+                refusal(|f| f.unknown = forbidden()),
+                "use-unknown",
+                "what process 1 (init) has open may not be read",
             ),
             (
                 refusal(|f| f.look = member(ContentKind::Md)),
@@ -401,5 +434,19 @@ mod tests {
         let mut facts = free();
         facts.device.identity.bus = Bus::Loop;
         decide(&facts, &identity(), true, &[]).unwrap();
+        // As root in a container, whose first process is another's.
+        facts.unknown = forbidden();
+        decide(&facts, &identity(), true, &[]).unwrap();
+        facts.unknown.push(Unknown::Late {
+            pid: 7,
+            program: "dd".into(),
+            waited: Duration::from_secs(5),
+        });
+        let refusal = decide(&facts, &identity(), true, &[]).unwrap_err();
+        assert_eq!(
+            refusal.view().reason,
+            "whether something uses it could not be found out: process 7 (dd) did not tell within 5000 ms what it has \
+             open; end it, or try again when it goes on"
+        );
     }
 }

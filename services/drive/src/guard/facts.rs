@@ -3,11 +3,13 @@
 //! The kernel's tables are read once ([`Usage`]) and picked apart for each device ([`Facts::of`]); the parsers are pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use super::loops::{Backed, backed};
-use super::open::{Writer, writers};
+use super::open::{self, Writer, writers};
 use super::targets::{Export, exports};
+use super::unknown::{Reader, Unknown};
 use crate::content::Look;
 use crate::sysfs::{self, DevNum, Device};
 use crate::system::{System, names, text};
@@ -38,17 +40,19 @@ pub struct Usage {
     drives: Vec<Device>,
     /// Other processes that have a block device open for writing.
     writers: Vec<Writer>,
+    /// What would tell of a use of any drive, and could not be read.
+    unknown: Vec<Unknown>,
 }
 
 impl Usage {
     /// Reads the tables.
     pub fn collect(system: &System) -> Self {
+        let mut reader = Reader::default();
+        let swaps = reader.text(&system.path("proc/swaps")).unwrap_or_default();
         Usage {
-            mounts: mounts(system),
-            swaps: system
-                .text("proc/swaps")
-                .map(|table| parse_swaps(&table))
-                .unwrap_or_default()
+            mounts: mounts(system, &mut reader),
+            // Where the number cannot be had, the exclusive open is what refuses.
+            swaps: parse_swaps(&swaps)
                 .into_iter()
                 .map(|path| {
                     let number = std::fs::metadata(system.path(&path))
@@ -57,22 +61,22 @@ impl Usage {
                     (path, number)
                 })
                 .collect(),
-            btrfs: btrfs(system),
-            loops: backed(system),
-            exports: exports(system),
-            boot_disk: system.text("run/kiln/boot-disk").and_then(|text| DevNum::parse(&text)),
+            btrfs: btrfs(system, &mut reader),
+            loops: backed(system, &mut reader),
+            exports: exports(system, &mut reader),
+            boot_disk: boot_disk(system, &mut reader),
             drives: sysfs::walk(system),
             writers: Vec::new(),
+            unknown: reader.unknown,
         }
     }
 
     /// The same, and who has what open for writing: every descriptor of every process is looked at, which is for the
     /// moment before a drive is written and not for a list that is told every few seconds.
-    pub fn with_writers(self, system: &System) -> Self {
-        Usage {
-            writers: writers(system, std::process::id()),
-            ..self
-        }
+    pub fn with_writers(mut self, system: &System) -> Self {
+        let (writers, unknown) = writers(system, std::process::id(), open::LONGEST);
+        self.unknown.extend(unknown);
+        Usage { writers, ..self }
     }
 
     /// The drives that were there, by name.
@@ -154,6 +158,8 @@ pub struct Facts {
     pub exports: Vec<(String, String)>,
     /// Other processes that have it open for writing, where that was asked for.
     pub openers: Vec<Opener>,
+    /// What would tell of a use of it, and could not be read.
+    pub unknown: Vec<Unknown>,
     /// What stands on it; `None` where nobody looked.
     pub look: Option<Look>,
 }
@@ -207,6 +213,22 @@ impl Facts {
                 Some((what, export.target.clone()))
             })
             .collect();
+        let mut unknown = usage.unknown.clone();
+        let is_unknown = |number: Option<DevNum>, path: &str| number.is_none() && name_of(NONE, path).is_none();
+        unknown.extend(usage.loops.iter().filter_map(|backed| {
+            is_unknown(backed.number, &backed.path).then(|| Unknown::Loop {
+                device: backed.name.clone(),
+                path: backed.path.clone(),
+            })
+        }));
+        unknown.extend(usage.exports.iter().filter_map(|export| {
+            // A description that is no path names nothing that could be looked for.
+            let is_path = export.path.starts_with('/');
+            (is_path && is_unknown(export.number, &export.path)).then(|| Unknown::Export {
+                target: export.target.clone(),
+                path: export.path.clone(),
+            })
+        }));
         let openers = usage
             .writers
             .iter()
@@ -240,6 +262,7 @@ impl Facts {
             loops,
             exports,
             openers,
+            unknown,
             look,
             device,
         }
@@ -281,8 +304,16 @@ fn holders(system: &System, what: &str, number: DevNum) -> Vec<Holder> {
         .collect()
 }
 
+/// The disk that the box was booted from; none where PID 1 told none, as on a computer of somebody's.
+fn boot_disk(system: &System, reader: &mut Reader) -> Option<DevNum> {
+    let path = system.path("run/kiln/boot-disk");
+    let text = reader.text(&path)?;
+    let number = DevNum::parse(&text).ok_or_else(|| io::Error::other("it holds no device number"));
+    reader.kept(&path, number)
+}
+
 /// Mounts in every mount namespace that a process lives in, each once.
-fn mounts(system: &System) -> Vec<MountLine> {
+fn mounts(system: &System, reader: &mut Reader) -> Vec<MountLine> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     let mut read = |process: &str, pid: Option<u32>| {
@@ -292,9 +323,16 @@ fn mounts(system: &System) -> Vec<MountLine> {
         if namespace.is_ok_and(|namespace| !seen.insert(namespace)) {
             return;
         }
-        if let Ok(table) = std::fs::read(dir.join("mountinfo")) {
-            all.extend(parse_mountinfo(&String::from_utf8_lossy(&table), pid));
-        }
+        let path = dir.join("mountinfo");
+        let table = match std::fs::read(&path) {
+            // A process that ended and was not waited for is in no namespace. Source: linux/fs/proc_namespace.c.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return,
+            table => reader.kept(&path, table),
+        };
+        all.extend(parse_mountinfo(
+            &String::from_utf8_lossy(&table.unwrap_or_default()),
+            pid,
+        ));
     };
     read("self", None);
     for process in names(&system.path("proc")) {
@@ -358,16 +396,14 @@ fn unescape(text: &str) -> String {
 }
 
 /// Members of every mounted btrfs. Source: `/sys/fs/btrfs/UUID/devices`, which exists only while it is mounted.
-fn btrfs(system: &System) -> BTreeMap<String, String> {
+fn btrfs(system: &System, reader: &mut Reader) -> BTreeMap<String, String> {
     let base = system.path("sys/fs/btrfs");
-    names(&base)
-        .into_iter()
-        .flat_map(|uuid| {
-            names(&base.join(&uuid).join("devices"))
-                .into_iter()
-                .map(move |name| (name, uuid.clone()))
-        })
-        .collect()
+    let mut members = BTreeMap::new();
+    for uuid in reader.names(&base) {
+        let devices = reader.names(&base.join(&uuid).join("devices"));
+        members.extend(devices.into_iter().map(|name| (name, uuid.clone())));
+    }
+    members
 }
 
 #[cfg(test)]

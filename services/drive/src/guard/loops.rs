@@ -9,8 +9,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::unknown::Reader;
 use crate::sysfs::DevNum;
-use crate::system::{System, names, text};
+use crate::system::System;
 
 mod ioctls {
     // `LOOP_GET_STATUS64`. Source: linux/loop.h.
@@ -36,18 +37,18 @@ pub(super) struct Backed {
     pub name: String,
     /// Path of what is behind, as it was when it was attached.
     pub path: String,
-    /// Number of the device behind, where that is one and could be had.
+    /// Number of the device behind, 0:0 where that is a file; `None` if it could not be had.
     pub number: Option<DevNum>,
 }
 
 /// All of them.
-pub(super) fn backed(system: &System) -> Vec<Backed> {
-    let loops = names(&system.path("sys/block"));
+pub(super) fn backed(system: &System, reader: &mut Reader) -> Vec<Backed> {
+    let loops = reader.names(&system.path("sys/block"));
     loops
         .into_iter()
         .filter(|name| name.starts_with("loop"))
         .filter_map(|name| {
-            let path = text(&system.path("sys/block").join(&name).join("loop/backing_file"))?;
+            let path = reader.text(&system.path("sys/block").join(&name).join("loop/backing_file"))?;
             let by_path = || {
                 let behind = std::fs::metadata(system.path(&path)).ok()?;
                 Some(DevNum::from_raw(behind.rdev()))

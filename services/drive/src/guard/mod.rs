@@ -5,7 +5,7 @@
 //! kernel itself refuse what it uses (a mount in any namespace, swap, md, dm, bcache), so the facts exist to give the
 //! reason, and to refuse what the kernel does not use *now*: members of arrays and volumes that are not running, a
 //! second Kiln stick, another drive in the same place; and what it does not exclude: processes that have it open without
-//! `O_EXCL`.
+//! `O_EXCL`, loop devices and exports. What would tell of a use and cannot be read is refused like one ([`Unknown`]).
 //!
 //! Tested by the tables in [`mod@decide`], over made-up trees in [`facts`], on loop devices in `tests/guard_loop.rs`, and
 //! in QEMU by the image's boot tests.
@@ -19,6 +19,7 @@ mod open;
 mod refusal;
 mod seat;
 mod targets;
+mod unknown;
 
 use std::fs::File;
 use std::io;
@@ -33,6 +34,7 @@ pub use given_up::GivenUp;
 pub use in_use::InUse;
 pub use refusal::{LOOK_AGAIN, Refusal};
 pub use seat::{Place, Seat};
+pub use unknown::Unknown;
 
 use crate::content::{ContentKind, Look};
 use crate::identity::Identity;

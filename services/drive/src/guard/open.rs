@@ -2,20 +2,22 @@
 //! the descriptor that it was made of, and counts like one.
 //!
 //! A virtual machine over a whole disk, a database on a raw device, an iSCSI target in user space or a `dd` under way open
-//! without `O_EXCL`, so that only their descriptors tell. They are read from `/proc`, without touching a device; of
-//! processes that may not be looked into nothing is known. Descriptors for reading are no use that forbids writing: udev,
+//! without `O_EXCL`, so that only their descriptors tell. They are read from `/proc`, without touching a device; a process of which
+//! they cannot be read, or not in time, is [`Unknown`], and one that ended meanwhile has nothing open. Descriptors for reading are no use that forbids writing: udev,
 //! smartctl and monitors open every drive now and then.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
+use super::unknown::{Unknown, is_gone};
 use crate::sysfs::DevNum;
-use crate::system::{System, names, text};
+use crate::system::{System, text, try_names};
 
 /// `O_PATH`: a descriptor through which nothing can be read or written. Source: asm-generic/fcntl.h.
 const O_PATH: u32 = 0o10_000_000;
@@ -23,8 +25,11 @@ const O_PATH: u32 = 0o10_000_000;
 /// Longest line of ancestors that is followed.
 const ANCESTORS_MAX: usize = 64;
 
-/// Longest wait for what all processes have mapped; 170 of them take 50 ms of processor time (measured, unoptimised).
-const MAPS_LONGEST: Duration = Duration::from_secs(5);
+/// Longest wait for what one process has open; 170 of them take 50 ms of processor time (measured, unoptimised).
+///
+/// The kernel gives the table of a process's mappings only while nothing else changes that, so one that hangs in the middle of it
+/// would hold up whoever asks.
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
 /// A process that has a block device open for writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,97 +39,174 @@ pub(super) struct Writer {
     pub(super) program: String,
 }
 
-/// Every block device that another process than `own` and its descendants has open for writing.
-pub(super) fn writers(system: &System, own: u32) -> Vec<Writer> {
+/// Every block device that another process than `own` and its descendants has open for writing; and of whom that is not known,
+/// having waited for `longest` for each.
+pub(super) fn writers(system: &System, own: u32, longest: Duration) -> (Vec<Writer>, Vec<Unknown>) {
+    let (mut all, mut unknown) = (Vec::new(), Vec::new());
     let proc = system.path("proc");
-    let pids = names(&proc).into_iter().filter_map(|name| name.parse::<u32>().ok());
-    let pids: Vec<u32> = pids.filter(|pid| *pid != own).collect();
-    let mut maps = maps(proc.clone(), pids.clone());
-    let mut all = Vec::new();
-    for pid in pids {
-        let dir = proc.join(pid.to_string());
-        let mounts = OnceCell::new();
-        let mut numbers: Vec<DevNum> = names(&dir.join("fd"))
-            .into_iter()
-            .filter_map(|fd| written_by(&dir, &fd, &mounts))
-            .collect();
-        numbers.extend(maps.remove(&pid).into_iter().flatten());
-        numbers.sort_unstable_by_key(|number| (number.major, number.minor));
-        numbers.dedup();
-        // Few have one, so that ancestors are asked for rarely.
-        if numbers.is_empty() || descends(system, pid, own) {
-            continue;
+    let pids: Vec<u32> = match try_names(&proc) {
+        Ok(names) => names.iter().filter_map(|name| name.parse().ok()).collect(),
+        Err(error) => {
+            unknown.push(Unknown::Table {
+                path: proc.display().to_string(),
+                cause: error.to_string(),
+            });
+            return (all, unknown);
         }
-        let program = text(&dir.join("comm")).unwrap_or_else(|| "?".to_owned());
-        all.extend(numbers.into_iter().map(|number| Writer {
-            number,
-            pid,
-            program: program.clone(),
-        }));
+    };
+    let parents = parents(&proc, &pids);
+    let others: Vec<u32> = pids.into_iter().filter(|pid| !descends(&parents, *pid, own)).collect();
+    let told = ask(proc.clone(), others.clone());
+    for pid in others {
+        let program = || text(&proc.join(pid.to_string()).join("comm")).unwrap_or_else(|| "?".to_owned());
+        match told.recv_timeout(longest) {
+            Ok(Ok(numbers)) => all.extend(numbers.into_iter().map(|number| Writer {
+                number,
+                pid,
+                program: program(),
+            })),
+            Ok(Err(unread)) if unread.cause.kind() == ErrorKind::PermissionDenied => {
+                let program = program();
+                unknown.push(Unknown::Forbidden { pid, program });
+            }
+            Ok(Err(Unread { file, cause })) => unknown.push(Unknown::Process {
+                pid,
+                program: program(),
+                file,
+                cause: cause.to_string(),
+            }),
+            // Those after it are not known either; one reason will do.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                unknown.push(Unknown::Late {
+                    pid,
+                    program: program(),
+                    waited: longest,
+                });
+                break;
+            }
+        }
     }
-    all
+    (all, unknown)
+}
+
+/// Which file of a process could not be read, and why.
+#[derive(Debug)]
+struct Unread {
+    file: String,
+    cause: io::Error,
+}
+
+/// Asks each of these processes in turn what it has open for writing. Without the thread nothing is told, and the channel is closed.
+fn ask(proc: PathBuf, pids: Vec<u32>) -> Receiver<Result<Vec<DevNum>, Unread>> {
+    let (tell, told) = channel();
+    let asks = move || {
+        for pid in pids {
+            if tell.send(open_for_writing(&proc.join(pid.to_string()))).is_err() {
+                return;
+            }
+        }
+    };
+    let _thread = std::thread::Builder::new().name("open files".to_owned()).spawn(asks);
+    told
+}
+
+/// The block devices that a process has open or mapped for writing, each once; none of one that ended.
+fn open_for_writing(process: &Path) -> Result<Vec<DevNum>, Unread> {
+    let found = described(process).and_then(|mut numbers| {
+        numbers.extend(mapped(process)?);
+        Ok(numbers)
+    });
+    let mut numbers = match found {
+        // The kernel forbids, too, what is asked of a process that just ended.
+        Err(_) if !process.exists() => Vec::new(),
+        found => found?,
+    };
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
+}
+
+/// What was read of `file`; `None` where that is gone.
+fn of<T>(file: &str, read: io::Result<T>) -> Result<Option<T>, Unread> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(cause) if is_gone(&cause) => Ok(None),
+        Err(cause) => Err(Unread {
+            file: file.to_owned(),
+            cause,
+        }),
+    }
+}
+
+/// A table of a process, in which paths may be of any bytes; `None` where it is gone.
+fn table(process: &Path, file: &str) -> Result<Option<String>, Unread> {
+    let bytes = of(file, fs::read(process.join(file)))?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The block devices behind a process's descriptors that take writes.
+fn described(process: &Path) -> Result<Vec<DevNum>, Unread> {
+    let mounts = OnceCell::new();
+    let mut numbers = Vec::new();
+    for fd in of("fd", try_names(&process.join("fd")))?.unwrap_or_default() {
+        numbers.extend(written_by(process, &fd, &mounts)?);
+    }
+    Ok(numbers)
 }
 
 /// The block device behind a descriptor that takes writes; `mounts` keeps the process's `mountinfo`, once it is asked for.
 ///
 /// A node may lie anywhere: a container is given a drive by a path of its own.
-fn written_by(process: &Path, fd: &str, mounts: &OnceCell<String>) -> Option<DevNum> {
-    let link = process.join("fd").join(fd);
+fn written_by(process: &Path, fd: &str, mounts: &OnceCell<String>) -> Result<Option<DevNum>, Unread> {
+    let name = format!("fd/{fd}");
+    let link = process.join(&name);
     // What is no file (`socket:[7]`) has no path; asking costs no access to what lies behind.
-    let target = fs::read_link(&link).ok().filter(|target| target.is_absolute())?;
-    let told = fs::read_to_string(process.join("fdinfo").join(fd))
-        .ok()
-        .filter(|told| takes_writes(told))?;
-    let table = || mounts.get_or_init(|| fs::read_to_string(process.join("mountinfo")).unwrap_or_default());
-    if !target.starts_with("/dev") && is_remote(&told, table()) {
-        return None;
+    let Some(target) = of(&name, fs::read_link(&link))?.filter(|target| target.is_absolute()) else {
+        return Ok(None);
+    };
+    let Some(told) = table(process, &format!("fdinfo/{fd}"))?.filter(|told| takes_writes(told)) else {
+        return Ok(None);
+    };
+    // Where the table cannot be had, the file is asked.
+    let mounted = || mounts.get_or_init(|| table(process, "mountinfo").ok().flatten().unwrap_or_default());
+    if !target.starts_with("/dev") && is_remote(&told, mounted()) {
+        return Ok(None);
     }
-    let node = fs::metadata(&link).ok().filter(|m| m.file_type().is_block_device())?;
-    Some(DevNum::from_raw(node.rdev()))
+    let node = of(&name, fs::metadata(&link))?;
+    Ok(node.as_ref().and_then(block_device))
 }
 
-/// What each of these processes has mapped so that it can write to it.
-///
-/// The kernel gives the table of a process only while nothing else changes that, so one that hangs in the middle of it would hold up
-/// whoever asks: what is not told in time is passed over, like what may not be looked into.
-fn maps(proc: PathBuf, pids: Vec<u32>) -> BTreeMap<u32, Vec<DevNum>> {
-    let (tell, told) = channel();
-    let asks = move || {
-        for pid in pids {
-            let numbers = mapped(&proc.join(pid.to_string()));
-            if !numbers.is_empty() && tell.send((pid, numbers)).is_err() {
-                return;
-            }
-        }
-    };
-    // Without the thread nothing is told, and the channel is closed.
-    let _thread = std::thread::Builder::new().name("maps".to_owned()).spawn(asks);
-    let until = Instant::now() + MAPS_LONGEST;
-    let next = || told.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
-    std::iter::from_fn(next).collect()
+/// The number of a file that is a block device.
+fn block_device(file: &fs::Metadata) -> Option<DevNum> {
+    file.file_type()
+        .is_block_device()
+        .then(|| DevNum::from_raw(file.rdev()))
 }
 
 /// Block devices that a process has mapped in common with others, by a file that takes writes.
-fn mapped(process: &Path) -> Vec<DevNum> {
-    let table = fs::read_to_string(process.join("maps")).unwrap_or_default();
-    let shared: Vec<Mapping<'_>> = table.lines().filter_map(Mapping::read).collect();
+fn mapped(process: &Path) -> Result<Vec<DevNum>, Unread> {
+    let table_of = |file| table(process, file).map(Option::unwrap_or_default);
+    let maps = table_of("maps")?;
+    let shared: Vec<Mapping<'_>> = maps.lines().filter_map(Mapping::read).collect();
     if shared.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let mounts = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
-    let node = |mapping: &Mapping<'_>| {
+    let mounts = table_of("mountinfo").unwrap_or_default();
+    let mut numbers = Vec::new();
+    for mapping in shared {
         if !mapping.path.starts_with("/dev/") && kind_of(&mounts, 2, mapping.device).is_some_and(is_remote_kind) {
-            return None;
+            continue;
         }
-        let link = process.join("map_files").join(&mapping.range);
+        let name = format!("map_files/{}", mapping.range);
+        let link = process.join(&name);
         // The link's own mode is that of the file it was made of: what is mapped for reading may be made writable by such a one.
-        let writes = mapping.writes || fs::symlink_metadata(&link).is_ok_and(|link| link.mode() & 0o200 != 0);
-        let node = fs::metadata(&link).ok().filter(|_| writes)?;
-        node.file_type()
-            .is_block_device()
-            .then(|| DevNum::from_raw(node.rdev()))
-    };
-    shared.iter().filter_map(node).collect()
+        let made_of = of(&name, fs::symlink_metadata(&link))?;
+        if mapping.writes || made_of.is_some_and(|link| link.mode() & 0o200 != 0) {
+            let node = of(&name, fs::metadata(&link))?;
+            numbers.extend(node.as_ref().and_then(block_device));
+        }
+    }
+    Ok(numbers)
 }
 
 /// A mapping of a file that is shared, so that what is stored reaches the file.
@@ -184,26 +266,31 @@ fn kind_of<'a>(mountinfo: &'a str, field: usize, is: impl ToString) -> Option<&'
         .and_then(|line| line.split_once(" - ")?.1.split(' ').next())
 }
 
-/// Whether an `fdinfo` is of a descriptor that takes writes. Source: `proc_pid_fdinfo(5)`: the flags are octal.
+/// Whether an `fdinfo` is of a descriptor that takes writes, or does not tell. Source: `proc_pid_fdinfo(5)`: the flags are octal.
 fn takes_writes(fdinfo: &str) -> bool {
     let flags = fdinfo.lines().find_map(|line| line.strip_prefix("flags:"));
     let Some(flags) = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()) else {
-        return false;
+        return true;
     };
     let access = flags & libc::O_ACCMODE.unsigned_abs();
     flags & O_PATH == 0 && access != libc::O_RDONLY.unsigned_abs()
 }
 
-/// Whether `pid` was started by `own`, or by what that started.
-fn descends(system: &System, mut pid: u32, own: u32) -> bool {
+/// The parent of each of these processes that has not ended.
+fn parents(proc: &Path, pids: &[u32]) -> BTreeMap<u32, u32> {
+    let parent_of = |pid: &u32| Some((*pid, parent(&text(&proc.join(pid.to_string()).join("stat"))?)?));
+    pids.iter().filter_map(parent_of).collect()
+}
+
+/// Whether `pid` is `own`, was started by it, or by what that started.
+fn descends(parents: &BTreeMap<u32, u32>, mut pid: u32, own: u32) -> bool {
     for _ in 0..ANCESTORS_MAX {
-        let Some(parent) = system.text(format!("proc/{pid}/stat")).and_then(|stat| parent(&stat)) else {
-            return false;
-        };
-        match parent {
-            found if found == own => return true,
-            0 | 1 => return false,
-            next => pid = next,
+        if pid == own {
+            return true;
+        }
+        match parents.get(&pid) {
+            Some(parent) => pid = *parent,
+            None => return false,
         }
     }
     false
@@ -228,7 +315,7 @@ mod tests {
             ("02140202", true),
             ("012000000", false),
             ("010000002", false),
-            ("x", false),
+            ("x", true),
         ] {
             assert_eq!(
                 takes_writes(&format!("pos:\t0\nflags:\t{flags}\nmnt_id:\t3\n")),
@@ -236,7 +323,7 @@ mod tests {
                 "{flags}"
             );
         }
-        assert!(!takes_writes("pos:\t0\n"));
+        assert!(takes_writes("pos:\t0\n"));
     }
 
     #[test]
@@ -283,10 +370,57 @@ mod tests {
     }
 
     #[test]
-    fn processes_that_cannot_be_looked_into_are_passed_over() {
+    fn descendants_are_told_by_their_parents() {
+        let parents = BTreeMap::from([(10, 1), (11, 10), (12, 11), (20, 1), (30, 99), (40, 41), (41, 40)]);
+        let mine = |own: u32| -> Vec<u32> {
+            parents
+                .keys()
+                .copied()
+                .filter(|pid| descends(&parents, *pid, own))
+                .collect()
+        };
+        assert_eq!(mine(10), [10, 11, 12]);
+        assert_eq!(mine(20), [20]);
+        assert!(mine(7).is_empty());
+        // In a container it may be the first itself.
+        assert_eq!(mine(1), [10, 11, 12, 20]);
+    }
+
+    const SOON: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn a_process_that_ended_while_it_was_asked_has_nothing_open() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("proc/12")).unwrap();
         fs::create_dir_all(root.path().join("proc/self/fd")).unwrap();
-        assert_eq!(writers(&System::at(root.path()), 1), []);
+        assert_eq!(writers(&System::at(root.path()), 1, SOON), (vec![], vec![]));
+        let ended = root.path().join("proc/13");
+        assert!(open_for_writing(&ended).unwrap().is_empty());
+    }
+
+    /// A FIFO nobody writes to is a file that never answers.
+    #[test]
+    fn a_process_that_does_not_tell_in_time_is_unknown_and_one_of_ours_is_not_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = root.path().join("proc").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("77/comm", "qemu\n");
+        put("77/stat", "77 (qemu) S 50 77");
+        nix::unistd::mkfifo(&root.path().join("proc/77/maps"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let (writers_, unknown) = writers(&System::at(root.path()), 9, SOON);
+        assert_eq!(writers_, []);
+        let (program, waited) = ("qemu".to_owned(), SOON);
+        assert_eq!(
+            unknown,
+            [Unknown::Late {
+                pid: 77,
+                program,
+                waited
+            }]
+        );
+        assert_eq!(writers(&System::at(root.path()), 50, SOON), (vec![], vec![]));
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::in_use::InUse;
+use super::unknown::Unknown;
 use crate::identity::Differs;
 use crate::probe::NoLook;
 use crate::sysfs::DevNum;
@@ -15,6 +16,9 @@ pub enum Refusal {
     /// Something uses it.
     #[error("{0}")]
     InUse(InUse),
+    /// Nobody knows whether something uses it.
+    #[error("whether something uses it could not be found out: {0}")]
+    UseUnknown(Unknown),
     /// It has no identity that could be trusted.
     #[error("it tells neither a serial number nor a world wide name, so it cannot be told from another drive")]
     NoIdentity,
@@ -99,6 +103,7 @@ impl Refusal {
     pub fn kind(&self) -> &'static str {
         match self {
             Refusal::InUse(use_) => use_.kind(),
+            Refusal::UseUnknown(_) => "use-unknown",
             Refusal::NoIdentity => "no-identity",
             Refusal::SameIdentity { .. } => "same-identity",
             Refusal::OtherDrive(_) => "other-drive",

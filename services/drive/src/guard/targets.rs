@@ -6,13 +6,14 @@
 //! ```
 //!
 //! LIO's iblock claims its drive, so that the exclusive open fails; nvmet and fileio merely open it, and nothing else shows
-//! that they do: they are no processes. Without configfs, or without the right to read it, nothing is known. Tested over made-up
-//! trees; it never ran beside a real target.
+//! that they do: they are no processes. Without configfs nothing is known. Tested over made-up trees; it never ran beside a real
+//! target.
 
 use std::os::unix::fs::MetadataExt;
 
+use super::unknown::Reader;
 use crate::sysfs::DevNum;
-use crate::system::{System, names, text};
+use crate::system::System;
 
 /// One backing store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) struct Export {
 }
 
 /// All that are switched on.
-pub(super) fn exports(system: &System) -> Vec<Export> {
+pub(super) fn exports(system: &System, reader: &mut Reader) -> Vec<Export> {
     let mut all = Vec::new();
     let mut add = |target: String, path: &str| {
         let found = std::fs::canonicalize(system.path(path)).ok();
@@ -40,25 +41,25 @@ pub(super) fn exports(system: &System) -> Vec<Export> {
         });
     };
     let cores = system.path("sys/kernel/config/target/core");
-    for adapter in names(&cores) {
-        for store in names(&cores.join(&adapter)) {
+    for adapter in reader.names(&cores) {
+        for store in reader.names(&cores.join(&adapter)) {
             let dir = cores.join(&adapter).join(&store);
-            if text(&dir.join("enable")).as_deref() == Some("0") {
+            if reader.text(&dir.join("enable")).as_deref() == Some("0") {
                 continue;
             }
             // What was configured by hand stands in the description alone.
-            let info = text(&dir.join("info")).unwrap_or_default();
-            let told = text(&dir.join("udev_path"));
+            let info = reader.text(&dir.join("info")).unwrap_or_default();
+            let told = reader.text(&dir.join("udev_path"));
             for path in told.iter().map(String::as_str).chain(devices_in(&info)) {
                 add(format!("SCSI target ({adapter}/{store})"), path);
             }
         }
     }
     let subsystems = system.path("sys/kernel/config/nvmet/subsystems");
-    for subsystem in names(&subsystems) {
+    for subsystem in reader.names(&subsystems) {
         let spaces = subsystems.join(&subsystem).join("namespaces");
-        for space in names(&spaces) {
-            let of = |attribute: &str| text(&spaces.join(&space).join(attribute));
+        for space in reader.names(&spaces) {
+            let mut of = |attribute: &str| reader.text(&spaces.join(&space).join(attribute));
             if let (Some(path), true) = (of("device_path"), of("enable").as_deref() != Some("0")) {
                 add(format!("NVMe target ({subsystem}, name space {space})"), &path);
             }
