@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wire::Problem;
-use wire::drive::{Bus, Content, Drive};
+use wire::drive::{Content, Drive};
 use wire::options::{FormatRequest, Formatted};
 
 /// Longest wait for a drive to be opened and guarded: two looks at its content of 20 s each at most, and the opening.
@@ -223,23 +223,16 @@ impl Hands {
             .unwrap_or_else(|error| Err(NoSmart::Unreadable(error.to_string())))
     }
 
-    /// What a device configuration overlay hides on an ATA drive; `None` for others, which have none, and for those behind a
-    /// bridge, which may do anything with a command that it does not know.
+    /// What a device configuration overlay hides on the drive; `None` for those that have none.
     pub async fn overlay(&self, held: &Held) -> Option<Overlay> {
-        if held.identity.bus != Bus::Sata {
-            return None;
-        }
-        let bytes = held.identity.capacity.0;
-        let file = match held.file.try_clone() {
-            Ok(file) => file,
-            Err(error) => return Some(Overlay::NotLooked(error.to_string())),
-        };
-        let looked = spawn_blocking(move || overlay::look(&file, bytes));
-        Some(
-            looked
-                .await
-                .unwrap_or_else(|error| Overlay::NotLooked(error.to_string())),
-        )
+        let (file, identity) = (held.file.try_clone(), held.identity.clone());
+        let looked = spawn_blocking(move || match file {
+            Ok(file) => overlay::look(&file, &identity),
+            Err(error) => Some(Overlay::NotLooked(error.to_string())),
+        });
+        looked
+            .await
+            .unwrap_or_else(|error| Some(Overlay::NotLooked(error.to_string())))
     }
 
     /// smartctl's document of a drive at rest; one in standby is left asleep.

@@ -17,6 +17,7 @@
 
 use std::time::Duration;
 
+use drive::smart::Snapshot;
 use wire::Celsius;
 use wire::drive::Rotation;
 
@@ -51,6 +52,17 @@ pub struct Named {
     pub limits: Vec<Celsius>,
     /// NVMe warning composite temperature threshold.
     pub warning: Option<Celsius>,
+}
+
+impl Named {
+    /// By the drive's SMART.
+    pub fn of(smart: &Snapshot) -> Self {
+        let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
+        Self {
+            limits: smart.heat_limits.iter().copied().filter_map(celsius).collect(),
+            warning: smart.heat_warning.and_then(celsius),
+        }
+    }
 }
 
 /// At which temperatures one drive pauses and goes on.

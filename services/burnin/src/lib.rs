@@ -36,6 +36,6 @@ pub mod worker;
 
 pub use checkpoint::Checkpoint;
 pub use evidence::Evidence;
-pub use ours::{Fingerprint, Proof, Shown};
+pub use ours::{Fingerprint, Proof, Shown, stranger_to};
 pub use pattern::{JobKey, Pattern};
 pub use playbook::Playbook;

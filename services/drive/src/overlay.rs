@@ -12,6 +12,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use serde::{Deserialize, Serialize};
+use wire::drive::Bus;
+
+use crate::identity::Identity;
 
 /// What a look for an overlay came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +37,14 @@ const IDENTIFY: [u8; 2] = [0xec, 0];
 /// DEVICE CONFIGURATION IDENTIFY: command and feature.
 const CONFIGURATION_IDENTIFY: [u8; 2] = [0xb1, 0xc2];
 
-/// Asks the ATA drive that `file` holds, which shows `bytes`.
-pub fn look(file: &File, bytes: u64) -> Overlay {
+/// Asks the drive that `file` holds; `None` for one that is not ATA, which has none, and for one behind a bridge, which may do
+/// anything with a command that it does not know.
+pub fn look(file: &File, identity: &Identity) -> Option<Overlay> {
+    (identity.bus == Bus::Sata).then(|| asked(file, identity.capacity.0))
+}
+
+/// Asks an ATA drive that shows `bytes`.
+fn asked(file: &File, bytes: u64) -> Overlay {
     let told = ask(file, IDENTIFY).map(|page| knows_overlays(&page));
     match told {
         Err(error) => Overlay::NotLooked(format!("it was not asked: {error}")),
@@ -234,7 +243,30 @@ mod tests {
     #[test]
     fn what_is_no_drive_is_not_looked_at() {
         let file = tempfile::tempfile().unwrap();
-        assert!(matches!(look(&file, 512), Overlay::NotLooked(why) if why.contains("not asked")));
+        assert!(matches!(asked(&file, 512), Overlay::NotLooked(why) if why.contains("not asked")));
+    }
+
+    #[test]
+    fn only_ata_drives_without_a_bridge_are_asked() {
+        let file = tempfile::tempfile().unwrap();
+        for (bus, looked) in [
+            (Bus::Sata, true),
+            (Bus::Scsi, false),
+            (Bus::Nvme, false),
+            (Bus::Usb, false),
+            (Bus::Loop, false),
+        ] {
+            let identity = Identity {
+                id: None,
+                model: String::new(),
+                serial: String::new(),
+                wwn: None,
+                capacity: wire::Bytes(512),
+                logical_sector: 512,
+                bus,
+            };
+            assert_eq!(look(&file, &identity).is_some(), looked, "{bus:?}");
+        }
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use burnin::heat::{Decision, Heat, Limits, Named};
 use wire::job::JobState;
-use wire::{Bytes, Celsius, Time};
+use wire::{Bytes, Time};
 
 use super::{JobTask, Reason};
 use crate::events;
@@ -29,21 +29,10 @@ impl Holds {
 }
 
 impl JobTask {
-    /// What the drive names as its own limits.
-    fn named_limits(&self) -> Named {
-        let Some(smart) = &self.record.smart_before else {
-            return Named::default();
-        };
-        let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
-        Named {
-            limits: smart.heat_limits.iter().copied().filter_map(celsius).collect(),
-            warning: smart.heat_warning.and_then(celsius),
-        }
-    }
-
-    /// What watches over the heat of this job's drive.
-    pub(super) fn heat(&self) -> Heat {
-        Heat::new(Limits::of(self.record.rotation, &self.named_limits()))
+    /// At which temperatures this job's drive pauses and goes on.
+    pub(super) fn heat_limits(&self) -> Limits {
+        let named = self.record.smart_before.as_ref().map(Named::of).unwrap_or_default();
+        Limits::of(self.record.rotation, &named)
     }
 
     /// Takes a reading of the temperature to heart; gives the reason to end the worker where it will not cool.

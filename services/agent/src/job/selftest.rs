@@ -2,11 +2,11 @@
 //!
 //! It goes on in the drive while the agent is restarted, and is then followed on. One that was cut short meanwhile (a
 //! power cut ends it) is started anew: once for each interruption. It cannot be paused: at the limit of heat it is ended, and
-//! started anew when the drive has cooled, [`TRIES`] times at most.
+//! started anew when the drive has cooled ([`TestHeat`]).
 
 use std::time::Duration;
 
-use burnin::heat::{Decision, Heat, Limits};
+use burnin::job::{TestAct, TestHeat};
 use drive::selftest::{Kind, NotStarted, Running, Step};
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
@@ -24,9 +24,6 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// How long another self-test's end is waited for.
 const OTHERS: Duration = Duration::from_secs(24 * 3600);
-
-/// How often a self-test that heat ended is started again.
-const TRIES: u32 = 3;
 
 /// How a test under way was left.
 enum Followed {
@@ -50,8 +47,7 @@ impl JobTask {
         let phase = kind.phase();
         let before = self.record.step_mut(step).map_or(0.0, |state| state.seconds);
         self.set_step(step, PhaseStatus::Running, before);
-        let mut heat = self.heat();
-        let mut ended_by_heat = 0;
+        let mut heat = TestHeat::new(self.heat_limits());
         let mut taken_up = self.record.self_test.as_ref().is_some_and(|test| test.step == step);
         loop {
             let mut test = match self.record.self_test.clone().filter(|test| test.step == step) {
@@ -92,28 +88,21 @@ impl JobTask {
             info!(job = %self.record.job.id, ?phase, "self-test under way");
             let ended = match self.follow(held, &mut test, phase, &mut heat).await {
                 Ok(Followed::Ended(ended)) => ended,
-                Ok(Followed::Hot(at)) => {
-                    ended_by_heat += 1;
-                    match self.cool(held, &mut heat, at, phase).await {
-                        Ok(Cooled::Yes) if ended_by_heat <= TRIES => continue,
-                        Ok(cooled) => {
-                            let why = match cooled {
-                                Cooled::Yes => format!("the drive grew too hot in each of {ended_by_heat} tries"),
-                                Cooled::No(why) => why,
-                            };
-                            self.record.too_hot = Some(why.clone());
-                            let told = test.running.ended_by(&format!("ended for heat: {why}"));
-                            self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
-                            return Own::Done;
-                        }
-                        Err(Own::Parked) => return Own::Parked,
-                        Err(other) => {
-                            let told = test.running.ended_by(&format!("ended for heat at {at}"));
-                            self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
-                            return other;
-                        }
+                Ok(Followed::Hot(at)) => match self.cool(held, &mut heat, at, phase).await {
+                    Ok(Cooled::Yes) => continue,
+                    Ok(Cooled::No(why)) => {
+                        self.record.too_hot = Some(why.clone());
+                        let told = test.running.ended_by(&format!("ended for heat: {why}"));
+                        self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
+                        return Own::Done;
                     }
-                }
+                    Err(Own::Parked) => return Own::Parked,
+                    Err(other) => {
+                        let told = test.running.ended_by(&format!("ended for heat at {at}"));
+                        self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
+                        return other;
+                    }
+                },
                 Err(Own::Parked) => return Own::Parked,
                 Err(other) => {
                     let why = match &self.abort_by {
@@ -153,7 +142,7 @@ impl JobTask {
         held: &Held,
         test: &mut SelfTestUnderWay,
         phase: Phase,
-        heat: &mut Heat,
+        heat: &mut TestHeat,
     ) -> Result<Followed, Own> {
         loop {
             let elapsed = seconds_since(test.since);
@@ -168,7 +157,7 @@ impl JobTask {
                 Step::Ended(ended) => return Ok(Followed::Ended(ended)),
                 Step::Running { percent } => self.self_test_progress(test, phase, percent, elapsed),
             }
-            if let Some(Decision::Pause { at }) = heat.step(self.heat_time(), self.warmest(&test.running)) {
+            if let Some(TestAct::End { at }) = heat.step(self.heat_time(), self.warmest(&test.running)) {
                 return Ok(Followed::Hot(at));
             }
             self.note_resets(false).await;
@@ -188,16 +177,15 @@ impl JobTask {
     }
 
     /// Ends the self-test, and waits until the drive has cooled.
-    async fn cool(&mut self, held: &Held, heat: &mut Heat, at: Celsius, phase: Phase) -> Result<Cooled, Own> {
-        let Limits { resume, .. } = heat.limits();
-        let why = format!("{at}: too hot; the {} starts again at {resume}", phase.label());
+    async fn cool(&mut self, held: &Held, heat: &mut TestHeat, at: Celsius, phase: Phase) -> Result<Cooled, Own> {
+        let why = heat.words(at, phase);
         self.log("warn", format!("Ending the self-test at {why}"));
         if let Err(why) = self.means.hands.abort_self_test(held).await {
             self.log("warn", format!("The drive did not end its self-test: {why}"));
         }
         self.record.self_test = None;
         self.record.was_hot = true;
-        let told = vec![events::too_hot(&self.record.job, at, resume)];
+        let told = vec![events::too_hot(&self.record.job, at, heat.limits().resume)];
         self.set_state(JobState::Waiting { why }, told);
         loop {
             self.rest(Instant::now() + LOOK / self.means.heat_clock.max(1), held)
@@ -207,19 +195,18 @@ impl JobTask {
                 None => self.asked_temperature(held).await,
             };
             match heat.step(self.heat_time(), reading) {
-                Some(Decision::Resume { at }) => {
+                Some(TestAct::Again { at }) => {
                     self.log("info", format!("Cooled to {at}"));
                     let told = vec![events::cooled(&self.record.job, at)];
                     self.set_state(JobState::Running, told);
                     return Ok(Cooled::Yes);
                 }
-                Some(Decision::GiveUp { at }) => {
-                    let why = heat.limits().gave_up(at);
+                Some(TestAct::GiveUp(why)) => {
                     self.log("error", format!("Giving up the self-test: {why}"));
                     self.set_state(JobState::Running, Vec::new());
                     return Ok(Cooled::No(why));
                 }
-                Some(Decision::Pause { .. }) | None => {}
+                Some(TestAct::End { .. }) | None => {}
             }
         }
     }

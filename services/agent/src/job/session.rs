@@ -5,6 +5,7 @@ use std::time::Duration;
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::header::Note;
+use burnin::heat::Heat;
 use burnin::worker::{Io, Order, Report, Resumption};
 use drive::guard::Place;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
@@ -93,7 +94,7 @@ impl JobTask {
         let mut until = Instant::now() + SILENCE;
         self.settled = false;
         let mut checkpoints = 0_u32;
-        let (mut heat, mut holds) = (self.heat(), Holds::default());
+        let (mut heat, mut holds) = (Heat::new(self.heat_limits()), Holds::default());
         self.mind_pause(&mut holds, &mut worker).await;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);

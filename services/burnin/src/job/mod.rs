@@ -2,14 +2,17 @@
 //!
 //! [`follow`]: whether what was chosen can be done, [`steps`] and [`request`]: what that is.
 //! [`Again`]: whether one that was interrupted goes on, begins anew, or must not touch its drive. [`Whose`]: whether the burn-in
-//! that a drive's header tells of is the one that is to be gone on with. [`End`]: what a burn-in came to, as it is told.
+//! that a drive's header tells of is the one that is to be gone on with. [`TestHeat`]: a self-test that grows too hot. [`End`]: what
+//! a burn-in came to, as it is told.
 
 mod begin;
 mod chosen;
 mod end;
+mod selftest;
 mod whose;
 
 pub use begin::{Again, Asks, Begin, Kept, Told, Why};
 pub use chosen::{NotFollowed, follow, request, steps};
 pub use end::{End, ended};
+pub use selftest::{TestAct, TestHeat};
 pub use whose::{Asker, Whose};

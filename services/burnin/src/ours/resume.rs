@@ -13,21 +13,27 @@ use crate::worker::Order;
 /// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
 pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String> {
     let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
+    let keeps = order.header.is_some() && header::kept_by(&order.steps, order.geometry);
+    stranger_to(device, &checkpoint, keeps, order.limits.hang_ms)
+}
+
+/// The same of the job that took this checkpoint, before it has an order. `keeps`: whether it keeps headers ([`header::kept_by`]);
+/// `hang_ms`: [`Limits::hang_ms`](crate::worker::Limits).
+pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool, hang_ms: u64) -> Option<String> {
     if !checkpoint.steps.iter().any(|step| erases(step.phase)) {
         // Nothing is written, so nothing of the job can stand there.
         return None;
     }
-    let keeps = order.header.is_some() && header::kept_by(&order.steps, order.geometry);
-    let (closing, places) = (closing(&checkpoint), places(&checkpoint));
+    let (closing, places) = (closing(checkpoint), places(checkpoint));
     // A drive without room for headers is below 512 KiB, and at its beginning nothing of it was flushed yet.
-    if places.is_empty() && closing.is_none() && !keeps && !header::places(order.geometry).is_empty() {
+    if places.is_empty() && closing.is_none() && !keeps && !header::places(checkpoint.geometry).is_empty() {
         return Some(
             "nothing that it has written so far proves that this is its drive: begin it anew; nothing was written to the drive \
              in this session"
                 .to_owned(),
         );
     }
-    let asks = Asks::new(order.key, order.geometry, order.limits.hang_ms, device.now());
+    let asks = Asks::new(checkpoint.key, checkpoint.geometry, hang_ms, device.now());
     let read = match asks.stranger(device, keeps, places, closing, trimmed(&checkpoint.steps)) {
         Ok(None) => return None,
         Ok(Some(read)) => read,
