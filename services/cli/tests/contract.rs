@@ -10,10 +10,11 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
-use common::{Loop, caught, code, interrupted_by, kiln, object, start, text, until};
+use common::{Loop, caught, code, foreign_data, interrupted_by, kiln, object, start, text, until};
 
 #[test]
 fn passed_is_0_and_everything_was_verified() {
@@ -106,50 +107,146 @@ fn usage_is_64_and_nothing_is_written() {
     assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
 }
 
+/// A burn-in that asks on a terminal, and what that showed until then.
+struct Asked {
+    child: Child,
+    screen: ChildStdout,
+    shown: Vec<u8>,
+}
+
+impl Asked {
+    fn of(drive: &Loop) -> Self {
+        let node = &drive.node;
+        let burn = format!(
+            "{} burn {node} --allow-loop --yes-erase {node} --playbook surface --state {}",
+            env!("CARGO_BIN_EXE_kiln"),
+            drive.state().display()
+        );
+        // `script` gives it the terminal on which it asks.
+        let mut script = Command::new("script");
+        script.args(["-qefc", &burn, "/dev/null"]);
+        // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
+        unsafe {
+            script.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
+                Ok(())
+            });
+        }
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut asked = Self {
+            screen: child.stdout.take().unwrap(),
+            child,
+            shown: Vec::new(),
+        };
+        while !String::from_utf8_lossy(&asked.shown).contains("to erase it: ") {
+            let mut byte = [0];
+            let read = asked.screen.read(&mut byte).unwrap();
+            assert_eq!(read, 1, "{}", String::from_utf8_lossy(&asked.shown));
+            asked.shown.push(byte[0]);
+        }
+        asked
+    }
+
+    /// Its exit code, and all that was shown.
+    fn end(mut self) -> (Option<i32>, String) {
+        self.screen.read_to_end(&mut self.shown).unwrap();
+        let code = self.child.wait().unwrap().code();
+        (code, String::from_utf8_lossy(&self.shown).into_owned())
+    }
+}
+
 /// While a person types, the drive may be exchanged in its dock. What is erased is what they were told of, or nothing.
 #[test]
-fn what_came_while_the_prompt_stood_stays_and_is_inconclusive() {
+fn what_came_while_the_prompt_stood_stays_and_is_refused() {
     let Some(drive) = Loop::new(64 << 20) else { return };
-    let node = &drive.node;
-    let burn = format!(
-        "{} burn {node} --allow-loop --yes-erase {node} --playbook surface --state {}",
-        env!("CARGO_BIN_EXE_kiln"),
-        drive.state().display()
-    );
-    // `script` gives it the terminal on which it asks.
-    let mut asked = Command::new("script")
-        .args(["-qefc", &burn, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut screen = asked.stdout.take().unwrap();
-    let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("to erase it: ") {
-        let mut byte = [0];
-        assert_eq!(
-            screen.read(&mut byte).unwrap(),
-            1,
-            "{}",
-            String::from_utf8_lossy(&shown)
-        );
-        shown.push(byte[0]);
-    }
+    let mut asked = Asked::of(&drive);
     let made = Command::new("mkfs.ext4")
         .args(["-q", "-F", "-L", "photos"])
         .arg(drive.file())
         .status();
     assert!(made.unwrap().success());
     let before = fs::read(drive.file()).unwrap();
-    writeln!(asked.stdin.take().unwrap(), "{node}").unwrap();
-    screen.read_to_end(&mut shown).unwrap();
-    let shown = String::from_utf8_lossy(&shown);
-    assert_eq!(asked.wait().unwrap().code(), Some(3), "{shown}");
+    writeln!(asked.child.stdin.take().unwrap(), "{}", drive.node).unwrap();
+    let (code, shown) = asked.end();
+    assert_eq!(code, Some(4), "{shown}");
     assert!(
         shown.contains("photos") && shown.contains("nothing was written"),
         "{shown}"
     );
     assert!(fs::read(drive.file()).unwrap() == before, "it was written to");
+}
+
+/// Who does not agree after all is told that nothing happened, and a script that runs it ends as it would by any other program.
+#[test]
+fn a_signal_before_anything_is_begun_ends_it_with_nothing_written() {
+    let Some(drive) = Loop::new(4 << 20) else { return };
+    for (signal, name, expected) in [
+        (libc::SIGINT, "SIGINT", 130),
+        (libc::SIGTERM, "SIGTERM", 143),
+        (libc::SIGHUP, "SIGHUP", 129),
+    ] {
+        let asked = Asked::of(&drive);
+        // SAFETY: a signal to a child of `script`, which waits for it.
+        unsafe { libc::kill(burning(&drive.node), signal) };
+        let (code, shown) = asked.end();
+        assert_eq!(code, Some(expected), "{shown}");
+        assert!(
+            shown.contains(&format!("ended by {name}")) && shown.contains("nothing was written"),
+            "{shown}"
+        );
+    }
+    assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
+    assert!(!drive.state().exists(), "nothing is kept of what was not begun");
+}
+
+/// The process that burns this drive in.
+fn burning(node: &str) -> i32 {
+    let is = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0);
+        words.nth(1) == Some(b"burn") && words.next() == Some(node.as_bytes())
+    };
+    let names = fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(is).unwrap()
+}
+
+/// What another burn-in left on a drive is nothing to go on with, and no other drive is begun beside it.
+#[test]
+fn resume_of_a_foreign_drive_is_4_as_of_one_that_ended() {
+    let (Some(drive), Some(blank)) = (Loop::new(600 << 20), Loop::new(4 << 20)) else {
+        return;
+    };
+    interrupted_by(&drive, libc::SIGINT);
+    // Another drive of this name and size.
+    let foreign = foreign_data(600 << 20);
+    fs::write(drive.file(), &foreign).unwrap();
+    let both = [
+        &blank.node,
+        "--yes-erase",
+        &blank.node,
+        "--playbook",
+        "surface",
+        "--resume",
+    ];
+    for more in [&both[3..], &both[..]] {
+        let output = drive.burn(more);
+        let told = text(&output);
+        assert_eq!(code(&output), 4, "{told}");
+        for part in [
+            "another drive with the same name",
+            "without --resume",
+            "nothing was written",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert_eq!(object(&output)["refused"]["kind"], "not-resumed");
+        assert!(fs::read(drive.file()).unwrap() == foreign, "it was written to");
+        assert!(
+            fs::read(blank.file()).unwrap().iter().all(|b| *b == 0),
+            "the other was begun"
+        );
+    }
 }
 
 #[test]

@@ -253,9 +253,9 @@ fn what_was_begun_on_the_drive_since_is_not_written_over() {
         return;
     };
     assert!(before == after, "it was written to: {}", text(&output));
-    assert_eq!(code(&output), 3, "{}", text(&output));
-    let summary = object(&output)["verdict"]["summary"].as_str().unwrap().to_owned();
-    assert!(summary.contains("begun on it since"), "{summary}");
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    let reason = object(&output)["refused"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("begun on it since"), "{reason}");
 }
 
 const TEST_FIRST: &str = r#"

@@ -70,9 +70,9 @@ fn only_the_drive_that_was_read_is_gone_on_with() {
     let Some(output) = gone_on_with(&data, &other) else {
         return;
     };
-    assert_eq!(code(&output), 3, "{}", text(&output));
-    let summary = object(&output)["verdict"]["summary"].as_str().unwrap().to_owned();
-    assert!(summary.contains("something else than when this job began"), "{summary}");
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    let reason = object(&output)["refused"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("something else than when this job began"), "{reason}");
 
     // Blank drives look alike: it begins anew.
     let blank = vec![0; usize::try_from(BYTES).unwrap()];

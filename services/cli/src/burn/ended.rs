@@ -14,11 +14,23 @@ pub(super) struct Ended {
     node: PathBuf,
     job: Job,
     notes: Vec<String>,
+    /// Whether it was begun; else nothing was written.
+    pub begun: bool,
 }
 
 impl Ended {
     pub fn new(node: PathBuf, job: Job, notes: Vec<String>) -> Self {
-        Self { node, job, notes }
+        Self {
+            node,
+            job,
+            notes,
+            begun: true,
+        }
+    }
+
+    /// The same, of one that wrote nothing.
+    pub fn unbegun(self) -> Self {
+        Self { begun: false, ..self }
     }
 
     /// The verdict's word.

@@ -1,7 +1,8 @@
 //! `kiln burn`: targets → guard → plan → consent → one job a drive → verdicts → exit code.
 //!
 //! Nothing is written before every target has passed the guard, been named by
-//! `--yes-erase`, and, on a terminal, been confirmed by its last four characters.
+//! `--yes-erase`, been found fit to go on with where it is to, and, on a terminal, been
+//! confirmed by its last four characters; a signal until then ends it ([`signals`]).
 //!
 //! ```text
 //!  args ─► choice (playbook, options, steps) ─► target ─► admit (guard, plan) ─► consent
@@ -17,18 +18,19 @@ mod ended;
 mod job;
 mod remains;
 mod screen;
+mod signals;
 mod state;
 mod target;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use burnin::worker::Limits;
 use drive::guard::Guard;
 use drive::smart::Smartctl;
+use wire::drive::Refused;
 use wire::gate::{PlanDrive, digest};
 use wire::job::Outcome;
 
@@ -38,9 +40,10 @@ pub use args::{Args, IoWay};
 use choice::Choice;
 use job::Job;
 use screen::Screen;
+use signals::Signals;
 use state::StateDir;
 
-/// Exit code when a drive was refused; nothing was written.
+/// Exit code when a drive was refused, or no burn-in could begin; nothing was written.
 pub const REFUSED: u8 = 4;
 
 /// Exit code of a verdict.
@@ -65,7 +68,7 @@ enum Stop {
 /// Runs the command and gives its exit code.
 pub fn main(args: &Args) -> ExitCode {
     match run(args) {
-        Ok(outcome) => ExitCode::from(code(outcome)),
+        Ok(code) => ExitCode::from(code),
         Err(Stop::Usage(why)) => {
             tell!("kiln burn: {why}");
             ExitCode::from(crate::USAGE)
@@ -77,7 +80,8 @@ pub fn main(args: &Args) -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<Outcome, Stop> {
+fn run(args: &Args) -> Result<u8, Stop> {
+    let signals = Signals::listen().map_err(Stop::Usage)?;
     let guard = Guard {
         allow_loop: args.allow_loop,
         ..Guard::default()
@@ -90,24 +94,26 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
     }
     choice.give_up(&targets, &args.give_up)?;
     let ready = admit(args, &guard, &choice, targets)?;
+    let state = StateDir::at(args.state.clone(), choice.erases());
+    let jobs = jobs(args, &choice, &guard, &state, &signals, ready);
     if args.resume {
-        not_ended(args, &choice, &ready)?;
+        resumable(args, &jobs)?;
     }
-    let plans: Vec<PlanDrive> = ready.iter().map(|r| r.plan.clone()).collect();
+    let plans: Vec<PlanDrive> = jobs.iter().map(|job| job.drive.clone()).collect();
     // A person's playbook may have changed under its name.
     let steps = serde_json::to_string(&choice.steps).unwrap_or_default();
     let digest = digest(&format!("{}\n{steps}", choice.playbook.name), &choice.options, &plans);
     if choice.erases() {
-        for r in &ready {
-            let given_up = match r.plan.given_up.as_slice() {
+        for job in &jobs {
+            let given_up = match job.drive.given_up.as_slice() {
                 [] => String::new(),
                 words => format!("; given up: {}", words.join(", ")),
             };
             tell!(
                 "will be erased: {} at {}: {}{given_up}",
-                r.held.identity.words(),
-                r.target.node.display(),
-                r.plan.content.words()
+                job.held.identity.words(),
+                job.node.display(),
+                job.drive.content.words()
             );
         }
     }
@@ -121,7 +127,7 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
                 "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans
             }));
         }
-        return Ok(Outcome::Passed);
+        return Ok(code(Outcome::Passed));
     }
     match &args.plan_digest {
         Some(given) if *given != digest => {
@@ -133,27 +139,34 @@ fn run(args: &Args) -> Result<Outcome, Stop> {
         None if choice.erases() && std::io::stdin().is_terminal() => consent::ask(&plans)?,
         None => {}
     }
-    burn_all(args, &choice, &guard, ready)
+    burn_all(args, &state, &signals, jobs)
 }
 
-/// A burn-in that ended with a verdict is not gone on with: what it found would be forgotten, and what stands on the drive now is
-/// somebody's.
-fn not_ended(args: &Args, choice: &Choice, ready: &[Ready]) -> Result<(), Stop> {
-    let state = StateDir::new(args.state.clone(), choice.erases()).map_err(Stop::Usage)?;
-    let ended: Vec<String> = ready
+/// What is not gone on with is told before anybody is asked, and then no drive is written to: a burn-in that has its verdict, and
+/// a drive that another burn-in or somebody's data stands on.
+fn resumable(args: &Args, jobs: &[Job]) -> Result<(), Stop> {
+    let refused: Vec<String> = jobs
         .iter()
-        .filter_map(|r| Some((r, job::refused(&state, &r.held, &r.plan, choice.erases())?)))
-        .map(|(r, why)| {
+        .filter_map(|job| Some((job, job.refusal()?)))
+        .map(|(job, reason)| {
+            if args.json {
+                let refused = Refused {
+                    kind: "not-resumed".to_owned(),
+                    reason: reason.clone(),
+                };
+                let _told = print_json(&serde_json::json!({ "path": job.node, "refused": refused }));
+            }
             format!(
-                "--resume: the burn-in of {} at {} {why}; it is not gone on with. Leave this drive out, or begin anew without --resume",
-                r.held.identity.words(),
-                r.target.node.display()
+                "--resume: the burn-in of {} at {} is not gone on with: {reason}. Leave this drive out, or begin anew without \
+                 --resume",
+                job.held.identity.words(),
+                job.node.display()
             )
         })
         .collect();
-    match ended.is_empty() {
+    match refused.is_empty() {
         true => Ok(()),
-        false => Err(Stop::Refused(format!("{}; nothing was written", ended.join("\n")))),
+        false => Err(Stop::Refused(format!("{}; nothing was written", refused.join("\n")))),
     }
 }
 
@@ -180,49 +193,50 @@ fn certificate_place(args: &Args) -> Result<(), Stop> {
     }
 }
 
-/// One thread a drive; the worst outcome.
-fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> Result<Outcome, Stop> {
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        // The second one ends the process at once; what was flushed stays resumable.
-        let code = i32::from(code(Outcome::Inconclusive));
-        let hooked = signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&asked))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&asked)));
-        hooked.map_err(|e| Stop::Usage(format!("listening for signals: {e}")))?;
-    }
-    // A terminal that is closed or cut off sends it more than once. Who began with nohup wants it to go on.
-    if !hang_ups_are_ignored() {
-        signal_hook::flag::register(libc::SIGHUP, Arc::clone(&asked))
-            .map_err(|e| Stop::Usage(format!("listening for signals: {e}")))?;
-    }
-    let state = StateDir::new(args.state.clone(), choice.erases()).map_err(Stop::Usage)?;
-    let signing = match &args.cert {
-        Some(_) => Some(Signing::open(state.path()).map_err(Stop::Usage)?),
-        None => None,
-    };
+/// One job a drive.
+fn jobs(
+    args: &Args,
+    choice: &Choice,
+    guard: &Guard,
+    state: &StateDir,
+    signals: &Signals,
+    ready: Vec<Ready>,
+) -> Vec<Job> {
     let smartctl = Smartctl {
         program: args.smartctl.clone(),
         ..Smartctl::default()
     };
+    let job = |ready: Ready| Job {
+        names: names(args, &ready),
+        drive: ready.plan,
+        node: ready.target.node,
+        held: ready.held,
+        guard: guard.clone(),
+        choice: choice.clone(),
+        backend: args.io.into(),
+        limits: Limits::with_checkpoints(args.checkpoint_bytes),
+        resume: args.resume,
+        state: state.clone(),
+        smartctl: smartctl.clone(),
+        asked: signals.asked(),
+        unkept: std::cell::RefCell::default(),
+    };
+    ready.into_iter().map(job).collect()
+}
+
+/// One thread a drive; the exit code of them all.
+fn burn_all(args: &Args, state: &StateDir, signals: &Signals, jobs: Vec<Job>) -> Result<u8, Stop> {
+    state.make().map_err(Stop::Usage)?;
+    let signing = match &args.cert {
+        Some(_) => Some(Signing::open(state.path()).map_err(Stop::Usage)?),
+        None => None,
+    };
     let screen = Screen::new(std::io::stderr().is_terminal());
-    let names: Vec<(wire::DriveId, Vec<String>)> = ready.iter().map(|r| (r.plan.id.clone(), names(args, r))).collect();
-    let jobs: Vec<Job> = ready
-        .into_iter()
-        .map(|r| Job {
-            drive: r.plan,
-            node: r.target.node,
-            held: r.held,
-            guard: guard.clone(),
-            choice: choice.clone(),
-            backend: args.io.into(),
-            limits: Limits::with_checkpoints(args.checkpoint_bytes),
-            resume: args.resume,
-            state: state.clone(),
-            smartctl: smartctl.clone(),
-            asked: Arc::clone(&asked),
-            unkept: std::cell::RefCell::default(),
-        })
+    let names: Vec<_> = jobs
+        .iter()
+        .map(|job| (job.drive.id.clone(), job.names.clone()))
         .collect();
+    signals.begin();
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = jobs
             .into_iter()
@@ -235,11 +249,13 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
     });
     screen.end();
     let mut worst = Outcome::Passed;
+    let mut begun = false;
     for result in results {
         let Ok(mut done) = result else {
-            worst = worst.max(Outcome::Inconclusive);
+            (worst, begun) = (worst.max(Outcome::Inconclusive), true);
             continue;
         };
+        begun |= done.begun;
         if let (Some(signing), Some(path)) = (&signing, &args.cert) {
             done.certify(signing, path);
         }
@@ -249,22 +265,18 @@ fn burn_all(args: &Args, choice: &Choice, guard: &Guard, ready: Vec<Ready>) -> R
             worst = worst.max(Outcome::Inconclusive);
         }
     }
-    if asked.load(Ordering::Relaxed) {
+    if !begun {
+        tell!("kiln burn: no burn-in was begun; nothing was written");
+        return Ok(REFUSED);
+    }
+    if signals.asked().load(Ordering::Relaxed) {
         let (over, open): (Vec<_>, Vec<_>) = names.into_iter().partition(|(id, _)| state.ended(id).is_some());
         let over: Vec<String> = over.into_iter().flat_map(|(_, names)| names).collect();
         if !open.is_empty() {
             tell!("to go on: {}", again(std::env::args().skip(1), &over));
         }
     }
-    Ok(worst)
-}
-
-/// Whether SIGHUP was ignored by whoever started this process. Source: proc_pid_status(5), `SigIgn`.
-fn hang_ups_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (libc::SIGHUP - 1) & 1 == 1)
+    Ok(code(worst))
 }
 
 /// The words of the command line that name this drive.

@@ -159,14 +159,22 @@ pub(super) enum Found {
 }
 
 impl StateDir {
-    pub fn new(given: Option<PathBuf>, erases: bool) -> Result<Self, String> {
+    /// Where it is; it may not be there yet.
+    pub fn at(given: Option<PathBuf>, erases: bool) -> Self {
         let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let dir = given
             .or_else(|| from("XDG_STATE_HOME").map(|d| d.join("kiln")))
             .or_else(|| from("HOME").map(|d| d.join(".local/state/kiln")))
             .unwrap_or_else(|| PathBuf::from("/var/lib/kiln/burn"));
-        fs::create_dir_all(&dir).map_err(|e| format!("--state {}: {e}", dir.display()))?;
-        Ok(Self { dir, erases })
+        Self { dir, erases }
+    }
+
+    /// Makes it where it is not there.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    pub fn make(&self) -> Result<(), String> {
+        fs::create_dir_all(&self.dir).map_err(|e| format!("--state {}: {e}", self.dir.display()))
     }
 
     /// The directory itself.
@@ -297,7 +305,8 @@ mod tests {
     #[test]
     fn a_bad_file_is_set_aside_and_told() {
         let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::new(Some(dir.path().join("a/b")), true).unwrap();
+        let state = StateDir::at(Some(dir.path().join("a/b")), true);
+        state.make().unwrap();
         let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
         assert!(matches!(state.load(&drive), Found::Nothing));
         let saved = Saved {
@@ -349,7 +358,7 @@ mod tests {
     #[test]
     fn what_another_version_found_counts_or_is_not_gone_on_with() {
         let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::new(Some(dir.path().to_owned()), true).unwrap();
+        let state = StateDir::at(Some(dir.path().to_owned()), true);
         let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
         let found = |findings: serde_json::Value| {
             let kept = serde_json::json!({

@@ -89,7 +89,8 @@ impl Job {
         file.map_or(Shown::Unknown, |file| self.proof(key, false).of_doubted_file(file))
     }
 
-    fn keeps_headers(&self) -> bool {
+    /// Whether it keeps headers on the drive.
+    pub(super) fn keeps_headers(&self) -> bool {
         self.choice.erases() && header::kept_by(&self.choice.steps, self.geometry())
     }
 

@@ -7,22 +7,30 @@ use burnin::worker::{Backend, Io, Resumption};
 use burnin::{Checkpoint, JobKey, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
-use wire::gate::PlanDrive;
 use wire::{JobId, Time};
 
 use super::own::Own;
 use super::watch::Seen;
-use super::{Birth, Job, geometry};
+use super::{Birth, Job};
 use crate::burn::admit::Held;
 use crate::burn::remains::Remains;
 use crate::burn::screen::Line;
-use crate::burn::state::{Found, Saved, StateDir};
+use crate::burn::state::{Found, Saved};
 
 /// Why a drive tells nothing of a burn-in.
 const NO_HEADER: &str = "the drive holds no header of a burn-in";
 
 /// How it begins.
 pub(super) type Begun = (Birth, Own, Option<Resumption>);
+
+/// What is known of an interrupted burn-in of this drive.
+struct Earlier {
+    again: Again,
+    /// Why there is no place to go on from, in words.
+    lost: String,
+    left: Option<Remains>,
+    place: Option<Box<(Saved, Checkpoint)>>,
+}
 
 /// What the drive itself tells to go on from.
 type FromDrive = (Header, Checkpoint);
@@ -47,7 +55,75 @@ impl Job {
             self.state.forget(&self.drive.id);
             return self.anew(None);
         }
-        let (kept, lost, left, place) = match self.state.load(&self.drive.id) {
+        let Earlier {
+            again,
+            lost,
+            left,
+            place,
+        } = self.earlier(self.state.load(&self.drive.id));
+        let (told, from_drive) = self.told(again.asks(), left.as_ref());
+        let counts = left.as_ref().map(counts).unwrap_or_default();
+        match (again.begins(told), place, from_drive) {
+            (Begin::GoesOn, Some(found), _) => Ok(self.go_on(found.0, &found.1, &mut note)),
+            (Begin::FromDrive, _, Ok(found)) => {
+                note(format!("{lost}; the drive itself tells where to go on"));
+                Ok(self.from_drive(found, left.as_ref()))
+            }
+            (Begin::Refused(why), ..) => Err(format!(
+                "the burn-in of this drive is not gone on with: {}; nothing was written to it. Begin anew without --resume, if that is \
+                 what is wanted",
+                refused(why, &lost)
+            )),
+            (Begin::Anew { .. }, _, _) if !again.erases => {
+                note(format!(
+                    "{}; it begins anew{counts}",
+                    match again.kept {
+                        Kept::Place =>
+                            "nothing that stands on the drive tells that it is the one that was read".to_owned(),
+                        _ => lost,
+                    }
+                ));
+                self.anew(left.as_ref())
+            }
+            (_, _, from_drive) => {
+                let why = from_drive.err().map(|why| format!(", and {why}")).unwrap_or_default();
+                note(format!("{lost}{why}; it begins anew{counts}"));
+                self.anew(left.as_ref())
+            }
+        }
+    }
+
+    /// Why it is not gone on with, before anything is begun; `None` where it may be. Changes nothing.
+    ///
+    /// What ended has its verdict. What came through long ago, or on another computer, left nothing here, and what stands on the
+    /// drive was put there since.
+    pub(in crate::burn) fn refusal(&self) -> Option<String> {
+        let Earlier {
+            again,
+            lost,
+            left,
+            place,
+        } = self.earlier(self.state.look(&self.drive.id));
+        let (told, from_drive) = self.told(again.asks(), left.as_ref());
+        let somebodys =
+            matches!(self.drive.content, Content::Found { .. }) && matches!(told, Told::Headers { whose: None, .. });
+        match (again.begins(told), place) {
+            (Begin::Refused(why), _) => Some(refused(why, &lost)),
+            (Begin::GoesOn, Some(found)) if again.erases => {
+                let mut device = device(&self.held).ok()?;
+                burnin::stranger_to(device.as_mut(), &found.1, self.keeps_headers(), self.limits.hang_ms)
+            }
+            (Begin::Anew { .. }, _) if again.erases && left.is_none() && somebodys => {
+                let why = from_drive.err().unwrap_or_default();
+                Some(format!("{lost}, and {why}, but {}", self.drive.content.words()))
+            }
+            (Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. }, _) => None,
+        }
+    }
+
+    /// What is kept, and what is to be decided of it.
+    fn earlier(&self, found: Found) -> Earlier {
+        let (kept, lost, left, place) = match found {
             Found::Good(found) => {
                 let left = Remains::of(&found.0);
                 match found.0.playbook == self.choice.playbook.name && found.0.steps == self.choice.steps {
@@ -73,39 +149,11 @@ impl Job {
             agreed: true,
             doubted: left.as_ref().is_some_and(|left| left.doubted),
         };
-        let (told, from_drive) = self.told(again.asks(), left.as_ref());
-        let counts = left.as_ref().map(counts).unwrap_or_default();
-        match (again.begins(told), place, from_drive) {
-            (Begin::GoesOn, Some(found), _) => Ok(self.go_on(found.0, &found.1, &mut note)),
-            (Begin::FromDrive, _, Ok(found)) => {
-                note(format!("{lost}; the drive itself tells where to go on"));
-                Ok(self.from_drive(found, left.as_ref()))
-            }
-            (Begin::Refused(Why::Ended), ..) => {
-                Err(format!("the burn-in of this drive {lost} and is not gone on with"))
-            }
-            (Begin::Refused(Why::Unreadable), ..) => Err(format!("{lost}: it is not gone on with")),
-            (Begin::Refused(why @ (Why::Exchanged | Why::HalfWritten)), ..) => Err(why.words().to_owned()),
-            (Begin::Refused(why), ..) => Err(format!(
-                "{lost}, and {}; nothing is written to it. Begin anew without --resume, if that is what is wanted",
-                why.words()
-            )),
-            (Begin::Anew { .. }, _, _) if !again.erases => {
-                note(format!(
-                    "{}; it begins anew{counts}",
-                    match kept {
-                        Kept::Place =>
-                            "nothing that stands on the drive tells that it is the one that was read".to_owned(),
-                        _ => lost,
-                    }
-                ));
-                self.anew(left.as_ref())
-            }
-            (_, _, from_drive) => {
-                let why = from_drive.err().map(|why| format!(", and {why}")).unwrap_or_default();
-                note(format!("{lost}{why}; it begins anew{counts}"));
-                self.anew(left.as_ref())
-            }
+        Earlier {
+            again,
+            lost,
+            left,
+            place,
         }
     }
 
@@ -248,24 +296,14 @@ fn device(held: &Held) -> Result<Box<dyn Device>, String> {
     Ok(device)
 }
 
-/// Why `--resume` of this drive is refused before anything is begun, as the rest of a sentence about its burn-in; `None` where it is not.
-///
-/// What ended has its verdict. What came through long ago, or on another computer, left nothing here, and what stands on the drive
-/// was put there since.
-pub(in crate::burn) fn refused(state: &StateDir, held: &Held, plan: &PlanDrive, erases: bool) -> Option<String> {
-    let lost = match state.look(&plan.id) {
-        Found::Ended(over) => return Some(over.words()),
-        Found::Unreadable(why) => return Some(format!("is not known: {why}")),
-        Found::Good(_) | Found::Begun(_) | Found::Bad(_, Some(_)) => return None,
-        Found::Nothing => "nothing is kept here to go on with".to_owned(),
-        Found::Bad(why, None) => why,
-    };
-    if !erases || !matches!(plan.content, Content::Found { .. }) {
-        return None;
+/// Why it is not gone on with, in words.
+fn refused(why: Why, lost: &str) -> String {
+    match why {
+        Why::Ended => format!("it {lost}"),
+        Why::Unreadable => lost.to_owned(),
+        Why::Exchanged | Why::HalfWritten => why.words().to_owned(),
+        Why::Foreign(_) | Why::NoTrace => format!("{lost}, and {}", why.words()),
     }
-    let geometry = geometry(plan, held);
-    let holds = device(held).is_ok_and(|mut device| header::find(device.as_mut(), geometry).is_some());
-    (!holds).then(|| format!("is not known: {lost}, and {NO_HEADER}, but {}", plan.content.words()))
 }
 
 /// What a new burn-in puts an end to.

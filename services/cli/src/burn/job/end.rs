@@ -208,7 +208,7 @@ impl Job {
         formatted
     }
 
-    /// The engine could not begin: nothing is known, so nothing is passed.
+    /// It could not begin, and wrote nothing: nothing is known, so nothing is passed.
     pub(super) fn not_begun(self, why: String, notes: Vec<String>) -> Ended {
         let geometry = burnin::device::Geometry {
             sectors: 0,
@@ -224,8 +224,8 @@ impl Job {
             fingerprint: None,
         };
         let own = Own::new(&self.choice.steps);
-        self.end(&birth, evidence, own, (Seen::default(), None), notes, &Line::silent())
-            .0
+        let (ended, _) = self.end(&birth, evidence, own, (Seen::default(), None), notes, &Line::silent());
+        ended.unbegun()
     }
 }
 

@@ -32,7 +32,6 @@ use super::choice::Choice;
 use super::ended::Ended;
 use super::screen::Line;
 use super::state::{ENGINE, Over, Saved, StateDir};
-pub(super) use earlier::refused;
 use kernel::Kernel;
 use own::Own;
 use watch::{Seen, Watch};
@@ -40,6 +39,8 @@ use watch::{Seen, Watch};
 /// Everything one job needs; it holds the guarded descriptor.
 pub(super) struct Job {
     pub drive: PlanDrive,
+    /// The words of the command line that name it.
+    pub names: Vec<String>,
     pub node: PathBuf,
     pub held: Held,
     pub guard: Guard,
@@ -189,7 +190,12 @@ impl Job {
     }
 
     fn geometry(&self) -> device::Geometry {
-        geometry(&self.drive, &self.held)
+        let Held { device, .. } = &self.held;
+        device::Geometry {
+            sectors: self.drive.capacity.0 / u64::from(self.drive.sector.max(1)),
+            sector: self.drive.sector,
+            physical: device.physical_sector.max(self.drive.sector),
+        }
     }
 
     /// What the drive itself keeps, so that the job can go on without this computer.
@@ -376,14 +382,6 @@ fn heard(watch: &Watch, kernel: &Kernel) -> Seen {
 fn told(mut seen: Seen, kernel: &Kernel) -> Seen {
     kernel.tell(&mut seen);
     seen
-}
-
-fn geometry(drive: &PlanDrive, held: &Held) -> device::Geometry {
-    device::Geometry {
-        sectors: drive.capacity.0 / u64::from(drive.sector.max(1)),
-        sector: drive.sector,
-        physical: held.device.physical_sector.max(drive.sector),
-    }
 }
 
 /// Whether a step is this process's, and done where it stands; partition and format wait for the outcome.

@@ -1,0 +1,160 @@
+//! SIGINT, SIGTERM and SIGHUP: what they do by how far the command is.
+//!
+//! ```text
+//!  Looking ── begun ──► Burning ── any ──► Asked ── SIGINT, SIGTERM ──► ended at once, 3
+//!     │ any
+//!     ▼
+//!    Over: told that nothing was written, and ended by the signal itself (130, 143 and 129 in a shell)
+//! ```
+//!
+//! A thread waits for them, since a look at a drive and a question on the terminal wait for other things. Tested in
+//! `tests/contract.rs`.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use libc::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator;
+use signal_hook::low_level::{emulate_default_handler, exit, signal_name};
+use wire::job::Outcome;
+
+use super::code;
+
+/// Listens until the process ends.
+#[derive(Clone, Debug)]
+pub(super) struct Signals {
+    course: Arc<Mutex<Course>>,
+    asked: Arc<AtomicBool>,
+}
+
+/// How far the command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// Nothing is begun: drives are looked at, a person is asked.
+    Looking,
+    /// At least one drive may have been written.
+    Burning,
+    /// The burn-ins were asked to end.
+    Asked,
+    /// The process is about to end, with nothing begun.
+    Over,
+}
+
+/// What a signal does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Nothing,
+    /// The burn-ins take a checkpoint and end.
+    Ask,
+    /// The process ends as if nobody had listened.
+    Die,
+    /// The process ends at once; what was flushed stays resumable.
+    Exit,
+}
+
+impl Course {
+    fn hears(self, signal: i32) -> (Self, Act) {
+        match self {
+            Self::Looking | Self::Over => (Self::Over, Act::Die),
+            Self::Burning => (Self::Asked, Act::Ask),
+            // A terminal that is closed or cut off sends it more than once.
+            Self::Asked if signal == SIGHUP => (Self::Asked, Act::Nothing),
+            Self::Asked => (Self::Asked, Act::Exit),
+        }
+    }
+}
+
+impl Signals {
+    /// Begins to listen. A SIGHUP that is ignored stays so: who began with nohup wants it to go on.
+    ///
+    /// # Errors
+    /// When the kernel takes no handler, in words.
+    pub fn listen() -> Result<Self, String> {
+        let signals = Self {
+            course: Arc::new(Mutex::new(Course::Looking)),
+            asked: Arc::default(),
+        };
+        let mut which = vec![SIGINT, SIGTERM];
+        if !hang_ups_are_ignored() {
+            which.push(SIGHUP);
+        }
+        let failed = |error: std::io::Error| format!("listening for signals: {error}");
+        let mut heard = iterator::Signals::new(which).map_err(failed)?;
+        let hears = signals.clone();
+        let listens = move || heard.forever().for_each(|signal| hears.hear(signal));
+        let thread = std::thread::Builder::new().name("signals".to_owned());
+        thread.spawn(listens).map(drop).map_err(failed)?;
+        Ok(signals)
+    }
+
+    /// From now on drives are written. Does not return where a signal has come before.
+    pub fn begin(&self) {
+        let mut course = self.lock();
+        if *course == Course::Over {
+            drop(course);
+            // The thread that heard it ends the process.
+            loop {
+                std::thread::park();
+            }
+        }
+        *course = Course::Burning;
+    }
+
+    /// Whether the burn-ins were asked to end, for them.
+    pub fn asked(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.asked)
+    }
+
+    fn hear(&self, signal: i32) {
+        let mut course = self.lock();
+        let (now, act) = course.hears(signal);
+        *course = now;
+        drop(course);
+        match act {
+            Act::Nothing => {}
+            Act::Ask => self.asked.store(true, Ordering::Relaxed),
+            Act::Die => {
+                // The question on the terminal has no end of line.
+                let gap = if std::io::stdin().is_terminal() { "\n" } else { "" };
+                let name = signal_name(signal).unwrap_or("a signal");
+                tell!("{gap}kiln burn: ended by {name} before anything was begun; nothing was written");
+                let _ = emulate_default_handler(signal);
+            }
+            Act::Exit => exit(i32::from(code(Outcome::Inconclusive))),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether SIGHUP was ignored by whoever started this process. Source: proc_pid_status(5), `SigIgn`.
+fn hang_ups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_ends_what_is_not_begun_and_asks_what_is() {
+        for (course, signal, then) in [
+            (Course::Looking, SIGINT, (Course::Over, Act::Die)),
+            (Course::Looking, SIGHUP, (Course::Over, Act::Die)),
+            (Course::Over, SIGTERM, (Course::Over, Act::Die)),
+            (Course::Burning, SIGTERM, (Course::Asked, Act::Ask)),
+            (Course::Burning, SIGHUP, (Course::Asked, Act::Ask)),
+            (Course::Asked, SIGHUP, (Course::Asked, Act::Nothing)),
+            (Course::Asked, SIGINT, (Course::Asked, Act::Exit)),
+            (Course::Asked, SIGTERM, (Course::Asked, Act::Exit)),
+        ] {
+            assert_eq!(course.hears(signal), then, "{course:?}, {signal}");
+        }
+    }
+}
