@@ -142,6 +142,9 @@ fn what_goes_on_from_the_drive_alone_is_never_passed() {
     assert_eq!(told["verdict"]["rules"][0]["id"], "evidence-lost");
 }
 
+/// Rules about what an earlier session saw.
+const SEEN: [&str; 4] = ["findings-before-loss", "resets", "hidden-area", "hidden-overlay"];
+
 /// Goes on with a burn-in that a signal ended, after its state was changed: what is told then has these findings and rules.
 fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_json::Value)) {
     let Some(drive) = Loop::new(600 << 20) else { return };
@@ -153,6 +156,7 @@ fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_jso
     }]);
     saved["resets"] = 7.into();
     saved["hidden"] = 9.into();
+    saved["overlay"] = json!({ "hidden": 2057 });
     change(&mut saved);
     fs::write(&path, saved.to_string()).unwrap();
     let output = drive.burn(&["--playbook", playbook, "--resume"]);
@@ -168,13 +172,13 @@ fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_jso
 /// What was told as found and is in no checkpoint stays found.
 #[test]
 fn a_finding_and_a_hidden_area_of_a_killed_session_are_not_forgotten() {
-    remembered("surface", &["findings-before-loss", "resets", "hidden-area"], |_| {});
+    remembered("surface", &SEEN, |_| {});
 }
 
 /// Also where nothing tells how far it was, and it begins anew.
 #[test]
 fn what_was_found_is_not_forgotten_with_a_damaged_checkpoint() {
-    remembered("surface", &["findings-before-loss", "resets", "hidden-area"], |saved| {
+    remembered("surface", &SEEN, |saved| {
         let text = saved["checkpoint"].as_str().unwrap();
         saved["checkpoint"] = format!("{}AAAAA", &text[..text.len() - 5]).into();
     });
@@ -183,7 +187,7 @@ fn what_was_found_is_not_forgotten_with_a_damaged_checkpoint() {
 /// Before its first checkpoint nothing on the drive proves whose it is, and it begins anew.
 #[test]
 fn what_was_found_before_the_first_checkpoint_is_not_forgotten() {
-    remembered("surface", &["findings-before-loss", "resets", "hidden-area"], |saved| {
+    remembered("surface", &SEEN, |saved| {
         saved["checkpoint"] = "".into();
     });
 }
@@ -191,13 +195,13 @@ fn what_was_found_before_the_first_checkpoint_is_not_forgotten() {
 /// Other steps are no way to forget it.
 #[test]
 fn what_was_found_by_other_steps_is_not_forgotten() {
-    remembered("quick", &["findings-before-loss", "resets", "hidden-area"], |_| {});
+    remembered("quick", &SEEN, |_| {});
 }
 
 /// As an older or a newer version may have written it.
 #[test]
 fn what_another_version_found_is_not_forgotten() {
-    remembered("surface", &["findings-before-loss", "resets", "hidden-area"], |saved| {
+    remembered("surface", &SEEN, |saved| {
         let kept = saved.as_object_mut().unwrap();
         for name in ["key", "engine", "kept", "self_tests"] {
             kept.remove(name);

@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[allow(dead_code, reason = "the agent's tests play more")]
+#[path = "../../agent/tests/common/smart.rs"]
+mod played;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use common::{Loop, object, text};
+use common::{Loop, code, object, text};
+use played::Smartctl;
 
 const SMART_AROUND: &str = r#"
 name = "mine"
@@ -59,4 +63,66 @@ fn smart_that_fails_for_a_moment_is_asked_for_again() {
         "{told}"
     );
     assert_ne!(told["verdict"]["outcome"], "INCONCLUSIVE", "{told}");
+}
+
+const TEST_LAST: &str = r#"
+name = "mine"
+about = "a pass and a self-test"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+"#;
+
+/// A burn-in whose self-tests grow too hot, so many of them: its exit code, what it told, and what the drive was ordered to do.
+fn hot(tests: u32) -> Option<(i32, serde_json::Value, Vec<String>)> {
+    let drive = Loop::new(48 << 20)?;
+    let smartctl = Smartctl::new(1);
+    smartctl.hot(66, tests);
+    let program = smartctl.program();
+    let book = program.with_file_name("mine.toml");
+    fs::write(&book, TEST_LAST).unwrap();
+    let output = drive.burn(&[
+        "--playbook",
+        book.to_str().unwrap(),
+        "--smartctl",
+        program.to_str().unwrap(),
+    ]);
+    assert!(
+        text(&output).contains("ending the self-test at 66"),
+        "{}",
+        text(&output)
+    );
+    Some((code(&output), object(&output), smartctl.orders()))
+}
+
+fn rules(told: &serde_json::Value) -> Vec<&str> {
+    let rules = told["verdict"]["rules"].as_array().unwrap();
+    rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect()
+}
+
+/// A self-test cannot be paused.
+#[test]
+fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
+    let Some((code, told, orders)) = hot(1) else { return };
+    assert_eq!(orders, ["start short", "abort", "start short"]);
+    assert_eq!(told["self_tests"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["self_tests"][0]["outcome"], "passed", "{told}");
+    assert!(rules(&told).contains(&"heat-paused"), "{told}");
+    assert!(code < 2, "{told}");
+}
+
+#[test]
+fn a_self_test_that_grows_too_hot_each_time_is_given_up_and_inconclusive() {
+    let Some((code, told, orders)) = hot(9) else { return };
+    assert_eq!(orders, ["start short", "abort"].repeat(4));
+    assert_eq!(code, 3, "{told}");
+    let why = told["self_tests"][0]["told"].as_str().unwrap();
+    assert!(
+        why.contains("ended for heat") && why.contains("each of 4 tries"),
+        "{why}"
+    );
+    assert!(rules(&told).contains(&"too-hot"), "{told}");
 }

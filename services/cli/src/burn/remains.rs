@@ -2,6 +2,7 @@
 
 use burnin::{Fingerprint, JobKey};
 use drive::kernel_log::Unheard;
+use drive::overlay::Overlay;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wire::job::{Finding, SelfTest, SelfTestOutcome};
@@ -30,6 +31,8 @@ pub(super) struct Remains {
     pub unheard: Option<Unheard>,
     /// Sectors of 512 bytes that it said are hidden.
     pub hidden: u64,
+    /// What a device configuration overlay hides on its drive.
+    pub overlay: Option<Overlay>,
     /// Whether it ever paused for heat.
     pub paused: bool,
     /// Whether the drive was reset while its headers were written.
@@ -54,6 +57,7 @@ impl Remains {
             resets: saved.resets,
             unheard: saved.unheard.clone(),
             hidden: saved.hidden,
+            overlay: saved.overlay.clone(),
             paused: saved.paused,
             doubted: saved.doubted,
         }
@@ -85,6 +89,7 @@ impl Remains {
             resets: one(read("resets")).unwrap_or_default(),
             unheard: one(read("unheard")),
             hidden: one(read("hidden")).unwrap_or_default(),
+            overlay: one(read("overlay")),
             paused: one(read("paused")).unwrap_or_default(),
             doubted: one(read("doubted")).unwrap_or_default(),
         }))

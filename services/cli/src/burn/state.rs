@@ -14,6 +14,7 @@ use burnin::findings::keep_untold;
 use burnin::playbook::Step;
 use burnin::{Checkpoint, Fingerprint, JobKey};
 use drive::kernel_log::Unheard;
+use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
 use wire::job::{Finding, Outcome, PhaseState, SelfTest, TimePoint};
@@ -61,6 +62,9 @@ pub(super) struct Saved {
     /// Sectors of 512 bytes that it said are hidden.
     #[serde(default)]
     pub hidden: u64,
+    /// What a device configuration overlay hides on it.
+    #[serde(default)]
+    pub overlay: Option<Overlay>,
     /// Whether it ever paused for heat.
     #[serde(default)]
     pub paused: bool,
@@ -291,6 +295,7 @@ mod tests {
             resets: 0,
             unheard: None,
             hidden: 0,
+            overlay: None,
             paused: false,
             doubted: false,
             shared: false,

@@ -195,6 +195,7 @@ impl Job {
         own.take_up(saved.own);
         own.before = saved.smart_before;
         own.self_tests = saved.self_tests;
+        own.overlay = saved.overlay;
         let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
         (birth, own, Some(resumption))
     }

@@ -39,6 +39,8 @@ impl Job {
         notes: Vec<String>,
         line: &Line,
     ) -> (Ended, bool) {
+        let stopped_by_heat = seen.too_hot.is_some();
+        own.tell(&mut seen);
         let facts = Facts::of(&self, birth);
         let mut verdict = judge(&facts.case(&evidence, &own, &seen));
         // Of a drive that is bad anyway nobody has to ask whether it is still there.
@@ -112,7 +114,7 @@ impl Job {
                 matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }))
             }
         };
-        let aborted = matches!(evidence.stopped, Some(Stop::Asked { .. })) && seen.too_hot.is_none();
+        let aborted = matches!(evidence.stopped, Some(Stop::Asked { .. })) && !stopped_by_heat;
         let mut job = ended.job;
         job.phases = phases;
         job.resumes = evidence.resumes.clone();
@@ -281,6 +283,7 @@ impl Facts {
             resets: seen.resets,
             unheard: seen.unheard.as_ref(),
             hidden: seen.hidden,
+            overlay: own.overlay.as_ref(),
             findings_before_loss: &own.findings_before_loss,
             lasted: Duration::try_from(Time::now().duration_since(self.started)).ok(),
             ..Case::new(evidence)

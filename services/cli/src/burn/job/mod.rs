@@ -8,6 +8,7 @@ mod earlier;
 mod end;
 mod kernel;
 mod own;
+mod selftest;
 mod watch;
 
 use std::cell::RefCell;
@@ -354,8 +355,9 @@ impl Job {
             smart_before: own.before.clone(),
             resets: seen.resets,
             hidden: seen.hidden,
+            overlay: own.overlay.clone(),
             unheard: seen.unheard,
-            paused: seen.paused,
+            paused: seen.paused || own.was_hot,
             doubted: own.doubted,
             shared: seen.shared,
             findings: own.told.clone(),

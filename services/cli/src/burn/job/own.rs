@@ -1,13 +1,14 @@
-//! The steps that this process does itself: SMART and the drive's self-tests.
+//! The steps that this process does itself: SMART here, the drive's self-tests in [`super::selftest`].
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use burnin::playbook::Step;
-use drive::selftest::{self, Kind, NotStarted};
+use drive::overlay::{self, Overlay};
+use drive::selftest::Kind;
 use drive::smart::run::again;
 use drive::smart::{Snapshot, Unreadable, words};
-use wire::job::{Finding, Phase, PhaseState, PhaseStatus, Progress, SelfTest};
+use wire::job::{Finding, Phase, PhaseState, PhaseStatus, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
 use super::watch::Seen;
@@ -15,8 +16,8 @@ use super::{Job, is_own};
 use crate::burn::remains::Remains;
 use crate::burn::screen::Line;
 
-/// How often a signal is looked for while a self-test runs.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often a signal is looked for while the drive is waited for.
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 /// Where the own steps stand, and what they told.
 #[derive(Clone, Debug)]
@@ -29,6 +30,12 @@ pub(super) struct Own {
     pub after: Option<Snapshot>,
     /// Self-tests that ended.
     pub self_tests: Vec<SelfTest>,
+    /// What a device configuration overlay hides on the drive; `None` where nobody looked.
+    pub overlay: Option<Overlay>,
+    /// Whether a self-test was ever ended for heat.
+    pub was_hot: bool,
+    /// Why a self-test was given up for heat.
+    pub too_hot: Option<String>,
     /// What earlier sessions saw beside the engine.
     pub earlier: Seen,
     /// What was told as found last, and the checkpoint that was kept last.
@@ -64,6 +71,9 @@ impl Own {
             before: None,
             after: None,
             self_tests: Vec::new(),
+            overlay: None,
+            was_hot: false,
+            too_hot: None,
             earlier: Seen::default(),
             told: Vec::new(),
             checkpoint: None,
@@ -79,6 +89,7 @@ impl Own {
         self.findings_before_loss.clone_from(&left.findings);
         self.earlier = Seen::left(left);
         self.self_tests.clone_from(&left.failed);
+        self.overlay.clone_from(&left.overlay);
     }
 
     /// Goes on with what an earlier session did; what it had not ended is done again.
@@ -113,6 +124,14 @@ impl Own {
         !self.told.is_empty() || !self.findings_before_loss.is_empty() || self.self_tests.iter().any(failed)
     }
 
+    /// Adds what was seen of heat in self-tests.
+    pub fn tell(&self, seen: &mut Seen) {
+        seen.paused |= self.was_hot;
+        if seen.too_hot.is_none() {
+            seen.too_hot.clone_from(&self.too_hot);
+        }
+    }
+
     /// Whether a step is still to be done, or to be begun again.
     pub fn is_left(&self) -> bool {
         let left = |state: &PhaseState| matches!(state.status, PhaseStatus::Pending | PhaseStatus::Interrupted);
@@ -135,6 +154,10 @@ impl Own {
             let began = Instant::now();
             let status = match phase {
                 Phase::SmartBefore => {
+                    // Before SMART: a drive that refuses may write that into its error log.
+                    if self.overlay.is_none() {
+                        self.overlay = overlay::look(&job.held.file, &job.held.identity);
+                    }
                     self.before = self.smart(job, line);
                     done(self.before.is_some())
                 }
@@ -187,67 +210,11 @@ impl Own {
         }
     }
 
-    fn other_drive(&mut self, why: &str) {
+    pub(super) fn other_drive(&mut self, why: &str) {
         self.stranger = Some(format!(
             "smartctl names another drive than the one that was chosen ({why}). Plug the drive in directly, without a dock \
              that answers for another one, and begin again"
         ));
-    }
-
-    /// Starts it, follows it, and judges it by its own entry in the drive's log. A signal ends it.
-    fn self_test(&mut self, job: &Job, kind: Kind, step: u16, line: &Line) -> PhaseStatus {
-        let identity = &job.held.identity;
-        let mut running = match selftest::start(&job.smartctl, &job.node, identity, kind) {
-            Ok(running) => running,
-            Err(why) => {
-                if let NotStarted::OtherDrive(why) = &why {
-                    self.other_drive(why);
-                }
-                return self.tested(why.told(kind), line);
-            }
-        };
-        let began = Instant::now();
-        loop {
-            let look = Instant::now() + running.limits.every;
-            while Instant::now() < look {
-                if job.is_asked() {
-                    let told = match selftest::abort(&job.smartctl, &job.node, identity) {
-                        Ok(()) => "ended by a signal".to_owned(),
-                        Err(why) => format!("a signal came, but it could not be ended: {why}"),
-                    };
-                    line.say(&told);
-                    // It is not an end: with --resume it is begun again.
-                    return PhaseStatus::Interrupted;
-                }
-                std::thread::sleep(LOOK);
-            }
-            match selftest::poll(&job.smartctl, &job.node, identity, &mut running, began.elapsed()) {
-                selftest::Step::Running { percent } => line.progress(&Progress {
-                    phase: kind.phase(),
-                    step,
-                    done: Bytes(0),
-                    total: Bytes(0),
-                    rate: Bytes(0),
-                    eta: None,
-                    eta_job: None,
-                    percent: 0.0,
-                    temperature: None,
-                    phase_percent: Some(percent),
-                }),
-                selftest::Step::Ended(test) => return self.tested(test, line),
-            }
-        }
-    }
-
-    fn tested(&mut self, test: SelfTest, line: &Line) -> PhaseStatus {
-        line.say(&format!("{}: {}", test.phase.label(), test.told));
-        let status = match test.outcome {
-            SelfTestOutcome::Passed | SelfTestOutcome::Failed => PhaseStatus::Done,
-            SelfTestOutcome::Unsupported => PhaseStatus::Skipped,
-            SelfTestOutcome::Aborted | SelfTestOutcome::Unknown => PhaseStatus::Interrupted,
-        };
-        self.self_tests.push(test);
-        status
     }
 }
 

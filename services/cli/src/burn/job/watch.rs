@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use burnin::heat::{Decision, Heat, Limits, Named};
+use burnin::heat::{Decision, Heat};
 use burnin::runner::Ask;
 use drive::company::Company;
 use drive::kernel_log::Unheard;
@@ -69,7 +69,7 @@ impl Watch {
     pub fn start(job: &Job, before: Option<&Snapshot>, earlier: Seen) -> Self {
         let seen = Arc::new(Mutex::new(Seen { every: 1, ..earlier }));
         let (end, ended) = channel();
-        let mut heat = Heat::new(Limits::of(job.held.device.rotation, &named(before)));
+        let mut heat = Heat::new(job.heat_limits(before));
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
         let mut company = Company::of(&job.guard.system, &job.held.device.syspath);
         let (system, smartctl, shared) = (job.guard.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
@@ -138,16 +138,6 @@ impl Watch {
     }
 }
 
-/// What the drive names as its own limits.
-fn named(before: Option<&Snapshot>) -> Named {
-    let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
-    let Some(smart) = before else { return Named::default() };
-    Named {
-        limits: smart.heat_limits.iter().copied().filter_map(celsius).collect(),
-        warning: smart.heat_warning.and_then(celsius),
-    }
-}
-
 impl Seen {
     /// What an earlier session kept of it.
     pub fn of(saved: &Saved) -> Self {
@@ -212,6 +202,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use burnin::heat::{Limits, Named};
     use wire::drive::Rotation;
 
     use super::*;

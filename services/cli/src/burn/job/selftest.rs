@@ -1,0 +1,205 @@
+//! A self-test of the drive's own: started, followed to its end, judged by its own entry in the drive's log. One that grows too
+//! hot is ended and starts again when the drive has cooled; the decision is [`TestHeat`]'s.
+
+use std::time::{Duration, Instant};
+
+use burnin::heat::{Limits, Named};
+use burnin::job::{TestAct, TestHeat};
+use drive::selftest::{self, Kind, NotStarted, Running, Step};
+use drive::smart::Snapshot;
+use drive::temperature;
+use wire::job::{PhaseStatus, Progress, SelfTest, SelfTestOutcome};
+use wire::{Bytes, Celsius};
+
+use super::Job;
+use super::own::{LOOK, Own};
+use crate::burn::screen::Line;
+
+/// How often the temperature of a drive that cools is looked at.
+const COOLS: Duration = Duration::from_secs(10);
+
+/// How a self-test was left.
+enum Followed {
+    /// It ended, one way or another.
+    Ended(SelfTest),
+    /// A signal came.
+    Asked,
+    /// The drive reached this temperature, at which a job pauses.
+    Hot(Celsius),
+}
+
+/// Whether a drive that was too hot may go on.
+enum Cooled {
+    Yes,
+    /// Why not.
+    No(String),
+    /// A signal came.
+    Asked,
+}
+
+/// A self-test and its drive's heat.
+struct Test<'a> {
+    job: &'a Job,
+    kind: Kind,
+    step: u16,
+    line: &'a Line,
+    heat: TestHeat,
+    began: Instant,
+}
+
+impl Job {
+    /// At which temperatures its drive pauses and goes on.
+    pub(super) fn heat_limits(&self, before: Option<&Snapshot>) -> Limits {
+        Limits::of(self.held.device.rotation, &before.map(Named::of).unwrap_or_default())
+    }
+}
+
+impl Own {
+    /// Does the self-test that is this step. One that a signal ends is begun again with `--resume`.
+    pub(super) fn self_test(&mut self, job: &Job, kind: Kind, step: u16, line: &Line) -> PhaseStatus {
+        let mut test = Test {
+            job,
+            kind,
+            step,
+            line,
+            heat: TestHeat::new(job.heat_limits(self.before.as_ref())),
+            began: Instant::now(),
+        };
+        loop {
+            let mut running = match selftest::start(&job.smartctl, &job.node, &job.held.identity, kind) {
+                Ok(running) => running,
+                Err(why) => {
+                    if let NotStarted::OtherDrive(why) = &why {
+                        self.other_drive(why);
+                    }
+                    return self.tested(why.told(kind), line);
+                }
+            };
+            let at = match test.follow(&mut running) {
+                Followed::Ended(ended) => return self.tested(ended, line),
+                Followed::Asked => {
+                    line.say(&match test.end() {
+                        Ok(()) => "ended by a signal".to_owned(),
+                        Err(why) => format!("a signal came, but it could not be ended: {why}"),
+                    });
+                    return PhaseStatus::Interrupted;
+                }
+                Followed::Hot(at) => at,
+            };
+            self.was_hot = true;
+            line.say(&format!(
+                "ending the self-test at {}",
+                test.heat.words(at, kind.phase())
+            ));
+            if let Err(why) = test.end() {
+                line.say(&format!("the drive did not end its self-test: {why}"));
+            }
+            match test.cool() {
+                Cooled::Yes => {}
+                Cooled::No(why) => {
+                    let told = running.ended_by(&format!("ended for heat: {why}"));
+                    self.too_hot = Some(why);
+                    return self.tested(told, line);
+                }
+                Cooled::Asked => return PhaseStatus::Interrupted,
+            }
+        }
+    }
+
+    fn tested(&mut self, test: SelfTest, line: &Line) -> PhaseStatus {
+        line.say(&format!("{}: {}", test.phase.label(), test.told));
+        let status = match test.outcome {
+            SelfTestOutcome::Passed | SelfTestOutcome::Failed => PhaseStatus::Done,
+            SelfTestOutcome::Unsupported => PhaseStatus::Skipped,
+            SelfTestOutcome::Aborted | SelfTestOutcome::Unknown => PhaseStatus::Interrupted,
+        };
+        self.self_tests.push(test);
+        status
+    }
+}
+
+impl Test<'_> {
+    /// Looks at a running test until it ends.
+    fn follow(&mut self, running: &mut Running) -> Followed {
+        let started = Instant::now();
+        let Job {
+            smartctl, node, held, ..
+        } = self.job;
+        loop {
+            if self.waits(running.limits.every) {
+                return Followed::Asked;
+            }
+            let percent = match selftest::poll(smartctl, node, &held.identity, running, started.elapsed()) {
+                Step::Running { percent } => percent,
+                Step::Ended(test) => return Followed::Ended(test),
+            };
+            let temperature = self.sensed().max(celsius(running.temperature()));
+            self.line.progress(&Progress {
+                phase: self.kind.phase(),
+                step: self.step,
+                done: Bytes(0),
+                total: Bytes(0),
+                rate: Bytes(0),
+                eta: None,
+                eta_job: None,
+                percent: 0.0,
+                temperature,
+                phase_percent: Some(percent),
+            });
+            if let Some(TestAct::End { at }) = self.heat.step(self.began.elapsed(), temperature) {
+                return Followed::Hot(at);
+            }
+        }
+    }
+
+    /// Waits until the drive has cooled.
+    fn cool(&mut self) -> Cooled {
+        loop {
+            if self.waits(COOLS) {
+                return Cooled::Asked;
+            }
+            let reading = self.sensed().or_else(|| self.told());
+            match self.heat.step(self.began.elapsed(), reading) {
+                Some(TestAct::Again { at }) => {
+                    self.line.say(&format!("cooled to {at}"));
+                    return Cooled::Yes;
+                }
+                Some(TestAct::GiveUp(why)) => return Cooled::No(why),
+                Some(TestAct::End { .. }) | None => {}
+            }
+        }
+    }
+
+    fn end(&self) -> Result<(), String> {
+        let Job {
+            smartctl, node, held, ..
+        } = self.job;
+        selftest::abort(smartctl, node, &held.identity).map_err(|why| why.to_string())
+    }
+
+    /// The temperature by the kernel's sensor.
+    fn sensed(&self) -> Option<Celsius> {
+        temperature::read(&self.job.guard.system, &self.job.held.device.name)
+    }
+
+    /// The temperature by SMART, of a drive without a sensor.
+    fn told(&self) -> Option<Celsius> {
+        let Job {
+            smartctl, node, held, ..
+        } = self.job;
+        celsius(smartctl.read(node, &held.identity).ok()?.temperature)
+    }
+
+    /// Waits so long; true where a signal came first.
+    fn waits(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !self.job.is_asked() {
+            std::thread::sleep(LOOK);
+        }
+        self.job.is_asked()
+    }
+}
+
+fn celsius(degrees: Option<i64>) -> Option<Celsius> {
+    degrees.and_then(|degrees| i32::try_from(degrees).ok()).map(Celsius)
+}
