@@ -8,6 +8,7 @@ mod played;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use common::{Loop, code, object, text};
 use played::Smartctl;
@@ -125,4 +126,25 @@ fn a_self_test_that_grows_too_hot_each_time_is_given_up_and_inconclusive() {
         "{why}"
     );
     assert!(rules(&told).contains(&"too-hot"), "{told}");
+}
+
+/// Maybe it is this burn-in's own, from before a kill: it goes on in the drive.
+#[test]
+fn a_self_test_that_somebody_else_runs_is_waited_for() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let smartctl = Smartctl::new(8);
+    let program = smartctl.program();
+    let book = program.with_file_name("mine.toml");
+    fs::write(&book, TEST_LAST.replace("self_test_short", "self_test_extended")).unwrap();
+    let other = Command::new(&program).args(["-t", "short", &drive.node]).output();
+    assert!(other.unwrap().status.success());
+    let output = drive.burn(&[
+        "--playbook",
+        book.to_str().unwrap(),
+        "--smartctl",
+        program.to_str().unwrap(),
+    ]);
+    let told = object(&output);
+    assert_eq!(smartctl.orders(), ["start short", "start long"], "{}", text(&output));
+    assert_eq!(told["self_tests"][0]["outcome"], "passed", "{told}");
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use burnin::job::{TestAct, TestHeat};
-use drive::selftest::{Kind, NotStarted, Running, Step};
+use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 use wire::job::{JobState, Phase, PhaseStatus, Progress, SelfTest, SelfTestOutcome};
@@ -18,12 +18,6 @@ use super::{JobTask, Own, Wish};
 use crate::events;
 use crate::hands::Held;
 use crate::record::{SelfTestUnderWay, progress_frame};
-
-/// How often a drive is asked that runs another self-test.
-const BUSY: Duration = Duration::from_secs(10);
-
-/// How long another self-test's end is waited for.
-const OTHERS: Duration = Duration::from_secs(24 * 3600);
 
 /// How a test under way was left.
 enum Followed {
@@ -60,13 +54,9 @@ impl JobTask {
                         self.keep(None, Vec::new());
                         test
                     }
-                    // Maybe our own, started a moment before the agent was killed; its end is waited for, then comes ours.
-                    Err(NotStarted::Busy { remaining }) if began.elapsed() < OTHERS => {
-                        self.log(
-                            "info",
-                            format!("Another self-test runs on the drive ({remaining} % left); waiting for its end"),
-                        );
-                        match self.rest(Instant::now() + BUSY, held).await {
+                    Err(not) if let Some(pause) = not.again(began.elapsed()) => {
+                        self.log("info", format!("{not}; waiting for its end"));
+                        match self.rest(Instant::now() + pause, held).await {
                             Ok(()) => continue,
                             Err(Own::Parked) => return Own::Parked,
                             Err(other) => {
@@ -257,11 +247,7 @@ impl JobTask {
     fn self_test_ended(&mut self, step: u16, ended: SelfTest, seconds: f64) {
         self.record.self_test = None;
         self.log("info", format!("{}: {}", ended.phase.label(), ended.told));
-        let status = match ended.outcome {
-            SelfTestOutcome::Passed | SelfTestOutcome::Failed => PhaseStatus::Done,
-            SelfTestOutcome::Unsupported => PhaseStatus::Skipped,
-            SelfTestOutcome::Aborted | SelfTestOutcome::Unknown => PhaseStatus::Interrupted,
-        };
+        let status = selftest::status(ended.outcome);
         self.record.job.self_tests.push(ended);
         self.set_step(step, status, seconds);
     }

@@ -23,7 +23,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wire::job::{Phase, SelfTestOutcome};
+use wire::job::{Phase, PhaseStatus, SelfTestOutcome};
 
 pub use limits::{Limits, limits};
 pub use own::{Own, own};
@@ -115,6 +115,12 @@ pub enum Step {
     Ended(wire::job::SelfTest),
 }
 
+/// How often a drive is asked that runs another self-test.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// How long another self-test's end is waited for: an extended one of a large disk takes a day.
+const OTHERS: Duration = Duration::from_secs(24 * 3600);
+
 /// Why no self-test runs.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
@@ -141,6 +147,16 @@ pub enum NotStarted {
 }
 
 impl NotStarted {
+    /// How long to wait before it is tried again, `waited` after the first try; `None` where this is its end.
+    ///
+    /// Another one that runs may be the job's own, started a moment before its process was killed.
+    pub fn again(&self, waited: Duration) -> Option<Duration> {
+        match self {
+            Self::Busy { .. } => (waited < OTHERS).then_some(BUSY),
+            Self::Unsupported { .. } | Self::OtherDrive(_) | Self::Failed(_) => None,
+        }
+    }
+
     /// The entry for `Job::self_tests`.
     pub fn told(&self, kind: Kind) -> wire::job::SelfTest {
         let outcome = match self {
@@ -148,6 +164,15 @@ impl NotStarted {
             Self::Busy { .. } | Self::OtherDrive(_) | Self::Failed(_) => SelfTestOutcome::Unknown,
         };
         ended(kind, outcome, self.to_string(), None)
+    }
+}
+
+/// What becomes of the step whose self-test came to this.
+pub fn status(outcome: SelfTestOutcome) -> PhaseStatus {
+    match outcome {
+        SelfTestOutcome::Passed | SelfTestOutcome::Failed => PhaseStatus::Done,
+        SelfTestOutcome::Unsupported => PhaseStatus::Skipped,
+        SelfTestOutcome::Aborted | SelfTestOutcome::Unknown => PhaseStatus::Interrupted,
     }
 }
 

@@ -236,3 +236,21 @@ fn an_entry_of_a_log_with_a_wrong_checksum_is_no_result() {
     let (word, _) = outcome(running.step(at(5), &told("SMART Selective Self-Test Log Structure")));
     assert_eq!(word, SelfTestOutcome::Passed);
 }
+
+#[test]
+fn another_ones_end_is_waited_for_and_no_other_reason() {
+    let busy = NotStarted::Busy { remaining: 90 };
+    assert_eq!(busy.again(Duration::ZERO), Some(BUSY));
+    assert_eq!(busy.again(OTHERS - BUSY), Some(BUSY));
+    assert_eq!(busy.again(OTHERS), None);
+    for not in [
+        NotStarted::OtherDrive("x".into()),
+        NotStarted::Failed("x".into()),
+        NotStarted::Unsupported {
+            kind: Kind::Short,
+            why: "x".into(),
+        },
+    ] {
+        assert_eq!(not.again(Duration::ZERO), None, "{not}");
+    }
+}

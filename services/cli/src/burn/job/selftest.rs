@@ -8,7 +8,7 @@ use burnin::job::{TestAct, TestHeat};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::Snapshot;
 use drive::temperature;
-use wire::job::{PhaseStatus, Progress, SelfTest, SelfTestOutcome};
+use wire::job::{PhaseStatus, Progress, SelfTest};
 use wire::{Bytes, Celsius};
 
 use super::Job;
@@ -68,6 +68,13 @@ impl Own {
         loop {
             let mut running = match selftest::start(&job.smartctl, &job.node, &job.held.identity, kind) {
                 Ok(running) => running,
+                Err(why) if let Some(pause) = why.again(test.began.elapsed()) => {
+                    line.say(&format!("{why}; waiting for its end"));
+                    if test.waits(pause) {
+                        return PhaseStatus::Interrupted;
+                    }
+                    continue;
+                }
                 Err(why) => {
                     if let NotStarted::OtherDrive(why) = &why {
                         self.other_drive(why);
@@ -108,11 +115,7 @@ impl Own {
 
     fn tested(&mut self, test: SelfTest, line: &Line) -> PhaseStatus {
         line.say(&format!("{}: {}", test.phase.label(), test.told));
-        let status = match test.outcome {
-            SelfTestOutcome::Passed | SelfTestOutcome::Failed => PhaseStatus::Done,
-            SelfTestOutcome::Unsupported => PhaseStatus::Skipped,
-            SelfTestOutcome::Aborted | SelfTestOutcome::Unknown => PhaseStatus::Interrupted,
-        };
+        let status = selftest::status(test.outcome);
         self.self_tests.push(test);
         status
     }
