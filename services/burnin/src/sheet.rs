@@ -83,7 +83,7 @@ impl Sheet {
         if let (Content::Pattern { .. }, Some(image)) = (content, &self.image) {
             for unit in image.units(first, (out.len() / WORDS) as u64) {
                 let at = (unit - first) as usize * WORDS;
-                if let Some(words) = image.unit(unit) {
+                if let Some(words) = image.unit(unit, pass) {
                     out[at..at + WORDS].copy_from_slice(&words);
                 }
             }
@@ -116,7 +116,7 @@ impl Sheet {
         let mut from = 0;
         for unit in image.into_iter().flat_map(|image| image.units(first, end as u64)) {
             let at = (unit - first) as usize;
-            let due = image.and_then(|image| image.unit(unit));
+            let due = image.and_then(|image| image.unit(unit, pass));
             if !filled(from, at) || due.is_none_or(|due| due != data[at * WORDS..(at + 1) * WORDS]) {
                 return false;
             }
@@ -157,7 +157,7 @@ impl Sheet {
             for unit in start..end {
                 let words = &data[unit * WORDS..(unit + 1) * WORDS];
                 let number = first + unit as u64;
-                let told = match image.and_then(|image| image.unit(number)) {
+                let told = match image.and_then(|image| image.unit(number, pass)) {
                     Some(due) if due == words => None,
                     // Much of a header is zeros, so what is wholly something else is asked for first.
                     Some(due) => Some(match self.whose(words) {

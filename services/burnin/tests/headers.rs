@@ -1,4 +1,5 @@
-//! What the drive itself keeps of its job: found, damaged, gone on from without a checkpoint, and gone in the end.
+//! What the drive itself keeps of its job: found, damaged, gone on from without a checkpoint, and gone in the end. `KILN_PLANS` sets
+//! how many cuts are tried in each playbook (default 24; with `KILN_LONG` a hundred times that).
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -8,12 +9,12 @@ use burnin::device::{Access, Device, Geometry, Op};
 use burnin::evidence::{Evidence, Stop};
 use burnin::header::{self, Header};
 use burnin::pattern::JobKey;
-use burnin::playbook::{Direction, Fill, Step, plain};
+use burnin::playbook::{Direction, Fill, Playbook, Step, moves_data, plain};
 use burnin::runner::{self, Session};
 use burnin::sim::{Content, Fault, Origin, Plan, Sim, next_random};
 use burnin::verdict::{Case, judge};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
-use common::note;
+use common::{note, seeds};
 use wire::Time;
 use wire::job::{Outcome, Phase, PhaseStatus};
 
@@ -155,8 +156,8 @@ fn a_lost_checkpoint_is_found_again_from_the_drive() {
     assert!(resumed > 40 && anew > 0, "{resumed} went on, {anew} began anew");
 }
 
-/// Burns until so much of this step is done, then cuts the power.
-fn cut_in(sim: &mut Sim, order: &Order, step: u16, share: f64) {
+/// Burns until so much of this step is done, then cuts the power; answers what had been seen.
+fn cut_in(sim: &mut Sim, order: &Order, step: u16, share: f64) -> Evidence {
     let mut session = Session::new(sim, order, "simulated").unwrap();
     let there = |session: &Session| {
         let record = session.evidence().step(step).unwrap();
@@ -166,7 +167,7 @@ fn cut_in(sim: &mut Sim, order: &Order, step: u16, share: f64) {
     for _ in 0..100_000 {
         if there(&session) {
             sim.power_cut();
-            return;
+            return session.evidence().clone();
         }
         session.step(sim);
     }
@@ -178,12 +179,14 @@ fn what_tells_nothing_of_its_progress_begins_anew() {
     let keyed = surface(Fill::Keyed, Direction::Forward);
     let trims = [Phase::Trim, Phase::TrimCheck].map(Step::from).to_vec();
     let flash = [keyed.clone(), trims, keyed.clone()].concat();
-    let zeroed = [surface(Fill::Zeros, Direction::Forward), keyed.clone()].concat();
     for (steps, step, share) in [
-        (surface(Fill::Zeros, Direction::Forward), 0, 0.5),
+        // Of the first pass of a constant nothing tells before its second place.
+        (surface(Fill::Zeros, Direction::Forward), 0, 0.3),
         (keyed, 0, 0.01),
-        (flash, 4, 0.5),
-        (zeroed, 2, 0.5),
+        // A trim may have begun, or not.
+        (flash.clone(), 1, 0.5),
+        (flash.clone(), 2, 1.0),
+        (flash, 3, 0.5),
     ] {
         let order = order(steps);
         let mut sim = drive(Content::Zeros, 3);
@@ -321,6 +324,105 @@ fn a_job_whose_first_session_is_lost_never_passes() {
     }
 }
 
+/// Steps of a playbook that worker and drive have to do with, with a second of seeks.
+fn shipped(name: &str) -> Vec<Step> {
+    let steps = Playbook::named(name).unwrap().steps().to_vec();
+    let mut steps: Vec<Step> = steps.into_iter().filter(|step| moves_data(step.phase)).collect();
+    for step in &mut steps {
+        step.seconds = step.seconds.min(1);
+    }
+    steps
+}
+
+/// A probe's sectors lie in front of the first write, and its tags must not be read as those of a later one.
+#[test]
+fn a_probed_sector_is_not_taken_for_a_later_pass() {
+    for seed in 0..60 {
+        let order = order(shipped("thorough"));
+        let mut sim = drive(Content::Random, seed);
+        let share = 0.4 + seed as f64 / 100.0;
+        cut_in(&mut sim, &order, 1, share);
+        let found = header::find(&mut sim, GEOMETRY).unwrap();
+        let step = header::recover(&mut sim, &found, &order.limits).map(|checkpoint| checkpoint.step);
+        assert!(
+            step.is_none_or(|step| step == 1),
+            "seed {seed}, cut at {share}: {step:?}"
+        );
+    }
+}
+
+/// Cuts at random places of every playbook that writes over the whole drive, with the checkpoint lost: what is gone on with had
+/// been done, what it skips had ended, and in the end all is as after a run without a cut, and never passed.
+#[test]
+fn a_lost_checkpoint_of_any_playbook_claims_no_more_than_was_done() {
+    let seeds = seeds(24);
+    for (name, percent) in [
+        ("surface", 60),
+        ("standard", 30),
+        ("thorough", 50),
+        ("badblocks", 50),
+        ("ssd", 10),
+        ("erase", 20),
+        ("preclear", 20),
+    ] {
+        let mut resumed = 0;
+        for seed in seeds.clone() {
+            let mut random = seed;
+            let mut any = |n: u64| next_random(&mut random) % n;
+            let mut order = order(shipped(name));
+            order.limits.seeks_max = 40;
+            let content = if seed % 2 == 0 { Content::Random } else { Content::Zeros };
+            let mut sim = drive(content, seed);
+            let (step, share) = (any(order.steps.len() as u64) as u16, any(100) as f64 / 100.0);
+            let before = cut_in(&mut sim, &order, step, share);
+            let Some(found) = header::find(&mut sim, GEOMETRY) else {
+                // The very end: its places hold the last pattern.
+                assert_eq!(usize::from(step) + 1, order.steps.len(), "{name}, seed {seed}");
+                continue;
+            };
+            let Some(checkpoint) = header::recover(&mut sim, &found, &order.limits) else {
+                continue;
+            };
+            let told = format!(
+                "{name}, seed {seed}: cut in {step} at {share}, from {} of {}",
+                checkpoint.frontier, checkpoint.step
+            );
+            for (record, was) in checkpoint.evidence.phases.iter().zip(&before.phases) {
+                assert!(
+                    record.status != PhaseStatus::Done || was.status == PhaseStatus::Done,
+                    "{told}: {was:#?}"
+                );
+                assert!(record.done.0 <= was.done.0, "{told}: {was:#?}");
+            }
+            assert_eq!(checkpoint.evidence.verified().0, 0, "{told}");
+            let evidence = go_on(&mut sim, &order, &checkpoint);
+            assert!(
+                evidence.defects.is_empty() && evidence.incidents.is_empty() && evidence.stopped.is_none(),
+                "{told}: {evidence:#?}"
+            );
+            let truth = sim.truth();
+            assert!(
+                (0..GEOMETRY.sectors).all(|lba| truth.is_right(lba) && truth.was_seen(lba)),
+                "{told}"
+            );
+            let verdict = judge(&Case::new(&evidence));
+            assert_eq!(
+                (verdict.outcome, verdict.verified.0),
+                (Outcome::Warn, GEOMETRY.bytes()),
+                "{told}: {verdict:#?}"
+            );
+            assert!(verdict.rules.iter().any(|rule| rule.id == "evidence-lost"), "{told}");
+            resumed += 1;
+        }
+        let count = seeds.end - seeds.start;
+        println!("{name}: {resumed} of {count} went on");
+        assert!(
+            count < 20 || resumed * 100 >= count * percent,
+            "{name}: {resumed} of {count} went on"
+        );
+    }
+}
+
 /// What was seen by a check of a trim before the first write cannot be seen again.
 #[test]
 fn steps_before_the_first_write_that_are_not_done_again_make_a_lost_job_begin_anew() {
@@ -381,7 +483,7 @@ fn one_mark_of_the_end_is_enough_and_no_other_job_is_marked() {
     let (lba, sectors) = header::places(GEOMETRY)[1];
     let image = header::Image::new(&Header::of(&order).unwrap()).unwrap();
     for lba in lba..lba + sectors {
-        sim.buffer(0)[..64].copy_from_slice(&image.unit(lba).unwrap());
+        sim.buffer(0)[..64].copy_from_slice(&image.unit(lba, 1).unwrap());
         write_sector(&mut sim, lba);
     }
     assert_eq!(header::find(&mut sim, GEOMETRY), None);
@@ -418,6 +520,20 @@ fn sector(sim: &mut Sim, lba: u64) -> Vec<u64> {
         .result
         .unwrap();
     sim.buffer(0)[..64].to_vec()
+}
+
+/// Each sweep writes another number there, so that what an earlier one left is told.
+#[test]
+fn a_lost_write_at_a_place_of_the_headers_is_found() {
+    for (lba, _) in header::places(GEOMETRY) {
+        let order = order(surface(Fill::Keyed, Direction::Forward));
+        // The first write of the session is the header, the second is the sweep's.
+        let plan = Plan::with(vec![Fault::DropSecond { lba }]);
+        let mut sim = Sim::new(GEOMETRY, plan, 3, 8 << 10, 7);
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        let found: Vec<u64> = evidence.defects.runs().map(|run| run.first).collect();
+        assert_eq!(found, [lba]);
+    }
 }
 
 #[test]

@@ -76,6 +76,20 @@ pub(crate) fn ours_at(device: &mut dyn Device, geometry: Geometry, key: JobKey) 
     places(geometry).into_iter().map(ours).collect()
 }
 
+/// In which pass each place was written, in the order of [`places`]; `None` where no unit of this job's tells it.
+pub(super) fn passes(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Vec<Option<u8>> {
+    let pass = |(lba, long)| {
+        let units = read(device, geometry, lba, long);
+        let told = units.iter().zip(lba * geometry.units()..).filter_map(|(bytes, here)| {
+            let told = unit::read(bytes)?;
+            (told.unit == here && told.key == key).then_some(told.pass)
+        });
+        // A sweep that was cut in the middle of the place had come to it.
+        told.max()
+    };
+    places(geometry).into_iter().map(pass).collect()
+}
+
 fn is_ours(units: &[Vec<u8>], first: u64, key: JobKey) -> bool {
     units.iter().zip(first..).any(|(bytes, here)| {
         let header = unit::read(bytes).map(|told| (told.unit, told.key));

@@ -1,13 +1,13 @@
 //! Where a job stood whose checkpoint is lost: a binary search over the tags that it wrote. Reads only.
 //!
 //! Tags carry their pass, so they tell which write was under way: the last one whose tags stand at the beginning of its sweep.
-//! Only a write can be gone on with: what its verify had compared is known nowhere but in the checkpoint, and is done again. What
+//! Where the job writes constants, the header's places tell it ([`super::marks`]). Only a write can be gone on with: what its verify had compared is known nowhere but in the checkpoint, and is done again. What
 //! came before that write had ended, since no write begins before; how it had ended is not known, and counts as lost
-//! ([`crate::evidence::Record::lost`]). Of a constant pattern nothing tells whether it was there before; a trim's outcome and the
-//! rounds of a soak stand on no drive: after those, and wherever the drive's answer is not certain, the job begins anew.
+//! ([`crate::evidence::Record::lost`]). Whether a trim began shows on no drive that may ignore it, and how long a soak went on
+//! shows on none: where a trim may be under way, in a soak, and wherever the drive's answer is not certain, the job begins anew.
 //! Tested over simulated drives in `tests/headers.rs`.
 
-use super::{Header, find::read_once, places};
+use super::{Header, find::read_once, marks, places};
 use crate::checkpoint::{Checkpoint, Holds};
 use crate::device::Device;
 use crate::evidence::Evidence;
@@ -33,7 +33,11 @@ pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Opt
     // Both, since what is written while a flush is under way belongs to neither of the two around it.
     let back = limits.checkpoint_bytes.saturating_add(limits.rewind_bytes) / u64::from(geometry.sector);
     let writes = writes(&header.steps)?;
-    let (write, found) = under_way(device, header, &writes, back)?;
+    let tagged = writes.iter().all(|write| write.fill.is_keyed());
+    let (write, found) = match tagged {
+        true => under_way(device, header, &writes, back)?,
+        false => marks::under_way(device, header, &writes, back)?,
+    };
     let frontier = found.saturating_sub(back) / geometry.grain() * geometry.grain();
     if frontier == 0 && write.step == writes[0].step {
         return None;
@@ -64,15 +68,17 @@ pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Opt
     })
 }
 
-/// A write that tags tell of.
+/// A write that may have been under way.
 #[derive(Clone, Copy, Debug)]
-struct Write {
-    step: u16,
-    fill: Fill,
-    pass: u8,
-    order: Direction,
-    /// Fill and pass of the write before it.
-    before: Option<(Fill, u8)>,
+pub(super) struct Write {
+    pub step: u16,
+    pub fill: Fill,
+    pub pass: u8,
+    pub order: Direction,
+    /// Fill and pass of the write before it, where that is what stands in front of it: no trim lies between.
+    pub before: Option<(Fill, u8)>,
+    /// Whether the drive is trimmed after it, before the next write.
+    pub trims: bool,
 }
 
 /// The writes that may be gone on with, in order; `None` where not even the first may.
@@ -80,14 +86,15 @@ fn writes(steps: &[Step]) -> Option<Vec<Write>> {
     let mut found: Vec<Write> = Vec::new();
     for (at, step) in (0_u16..).zip(steps) {
         match step.phase {
-            Phase::Write if step.fill.is_keyed() && (found.is_empty() || step.soak.is_none()) => {
-                let before = found.last().map(|write: &Write| (write.fill, write.pass));
+            Phase::Write if found.is_empty() || step.soak.is_none() => {
+                let last = found.last();
                 found.push(Write {
                     step: at,
                     fill: step.fill,
-                    pass: before.map_or(0, |(_, pass)| pass) % PASSES + 1,
+                    pass: last.map_or(0, |write| write.pass) % PASSES + 1,
                     order: step.order,
-                    before,
+                    before: last.filter(|write| !write.trims).map(|write| (write.fill, write.pass)),
+                    trims: false,
                 });
                 if step.soak.is_some() {
                     break;
@@ -95,6 +102,13 @@ fn writes(steps: &[Step]) -> Option<Vec<Write>> {
             }
             Phase::Probe => {}
             Phase::Verify | Phase::Seek if !found.is_empty() => {}
+            Phase::Trim | Phase::TrimCheck if !found.is_empty() && step.soak.is_none() => {
+                found
+                    .iter_mut()
+                    .next_back()
+                    .into_iter()
+                    .for_each(|write| write.trims = true);
+            }
             // What these saw stands on no drive, and nothing later looks for it again.
             phase if moves_data(phase) => break,
             _ => {}
@@ -105,11 +119,7 @@ fn writes(steps: &[Step]) -> Option<Vec<Write>> {
 
 /// The write under way, and how many sectors of it stand, in the order of its sweep; `None` where that cannot be told for certain.
 fn under_way(device: &mut dyn Device, header: &Header, writes: &[Write], back: u64) -> Option<(Write, u64)> {
-    let mut search = Search {
-        device,
-        patterns: [Pattern::new(header.key), Pattern::new(header.key).complemented()],
-        header,
-    };
+    let mut search = Search::new(device, header);
     for (n, write) in writes.iter().enumerate().rev() {
         let next = writes.get(n + 1).copied();
         // The next write had begun, though what it wrote first is lost or unreadable: all of it is written again.
@@ -121,9 +131,11 @@ fn under_way(device: &mut dyn Device, header: &Header, writes: &[Write], back: u
         }
         return match search.run(write)? {
             Found::Later => begun(next),
-            Found::At(found) if found < header.geometry.sectors => Some((*write, found)),
+            Found::At(found) if found < header.geometry.sectors && !write.trims => Some((*write, found)),
             Found::At(found) => match next {
                 Some(next) if search.has_begun(&next, back)? => Some((next, 0)),
+                // It may have been trimmed since, in part or with no effect.
+                _ if write.trims && (found == header.geometry.sectors || !search.stands(write, found)?) => None,
                 _ => Some((*write, found)),
             },
         };
@@ -131,7 +143,8 @@ fn under_way(device: &mut dyn Device, header: &Header, writes: &[Write], back: u
     None
 }
 
-struct Search<'a> {
+/// Looks for what a write left on the drive.
+pub(super) struct Search<'a> {
     device: &'a mut dyn Device,
     patterns: [Pattern; 2],
     header: &'a Header,
@@ -144,7 +157,16 @@ enum Found {
     Later,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    pub(super) fn new(device: &'a mut dyn Device, header: &'a Header) -> Self {
+        let patterns = [Pattern::new(header.key), Pattern::new(header.key).complemented()];
+        Self {
+            device,
+            patterns,
+            header,
+        }
+    }
+
     /// Sectors of this write that were written, in the order of its sweep; `None` where it cannot be told.
     fn run(&mut self, write: &Write) -> Option<Found> {
         let (mut written, mut open) = (0, self.header.geometry.sectors);
@@ -162,8 +184,36 @@ impl Search<'_> {
         Some(Found::At(open))
     }
 
+    /// Where this write ends between two positions of its sweep, if it covers all before the first and nothing behind the second;
+    /// what is not its own is not written. `None` where it cannot be told.
+    pub(super) fn end(&mut self, write: &Write, (mut written, mut open): (u64, u64)) -> Option<u64> {
+        while open - written > 1 {
+            let middle = written + (open - written) / 2;
+            match self.look_around(write, middle)? {
+                Look::Here => written = middle,
+                Look::Before | Look::Later | Look::Other => open = middle,
+            }
+        }
+        Some(open)
+    }
+
+    /// Whether this write stands wherever it is looked for among the first `found` sectors of its sweep, as far as they can be read.
+    fn stands(&mut self, write: &Write, found: u64) -> Option<bool> {
+        for n in 0..AHEAD {
+            if !matches!(self.look_around(write, found / AHEAD * n)?, Look::Here) {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// Whether something of this write stands in one of the first `count` sectors of its sweep.
+    pub(super) fn shows(&mut self, write: &Write, count: u64) -> bool {
+        (0..count).any(|position| self.look(write, self.lba(write, position)) == Some(Look::Here))
+    }
+
     /// Whether something of this write stands where it began, though not at its first sectors.
-    fn has_begun(&mut self, write: &Write, back: u64) -> Option<bool> {
+    pub(super) fn has_begun(&mut self, write: &Write, back: u64) -> Option<bool> {
         let end = self.header.geometry.sectors;
         let ahead = back.min(end);
         let doubled = (0..48).map(|n| 1_u64 << n).take_while(|at| *at < ahead);
@@ -224,13 +274,19 @@ impl Search<'_> {
             return None;
         }
         let unit = lba * self.header.geometry.units();
+        if let Some(word) = write.fill.constant() {
+            let words = self.header.geometry.sector as usize / 8;
+            let all = self.device.buffer(0)[..words].iter().all(|told| *told == word);
+            return Some(if all { Look::Here } else { Look::Other });
+        }
         let data = &self.device.buffer(0)[..UNIT / 8];
         let mut told = Look::Other;
         for (pattern, complemented) in self.patterns.iter().zip([false, true]) {
             let fill = if complemented { Fill::Complement } else { Fill::Keyed };
             let pass = match pattern.decode(data, unit, write.pass) {
                 None | Some(Seen::Flips { .. } | Seen::Torn { .. }) => write.pass,
-                Some(Seen::Of { pass, .. }) if (1..=PASSES).contains(&pass) => pass,
+                // What names another place tells nothing of this one; read with its bits inverted, a probe's sector names such a pass.
+                Some(Seen::Of { unit: of, pass }) if of == unit && (1..=PASSES).contains(&pass) => pass,
                 Some(_) => continue,
             };
             told = match (fill, pass) {

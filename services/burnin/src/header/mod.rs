@@ -2,19 +2,20 @@
 //!
 //! ```text
 //!  places:  1 MiB │ a third │ two thirds │ 1 MiB before the end      16 KiB each, on physical sectors
-//!  unit:    magic 8 │ own position 8 │ number 2 │ of 2 │ length 4 │ key 16 │ payload 468 │ CRC-32C 4
+//!  unit:    magic 8 │ own position 8 │ number 1 │ pass 1 │ of 2 │ length 4 │ key 16 │ payload 468 │ CRC-32C 4
 //!  payload: JSON of [`Header`], deflated
 //! ```
 //!
 //! Each unit of 512 bytes tells its own position, so a misplaced one is told like any misplaced data. The places are
-//! written first in each session, hold their header through every sweep (which compares it), and are given the job's
-//! last pattern and read back at its very end. So a lost checkpoint is found again from the drive ([`find`]), on any
+//! written first in each session, hold their header through every sweep (which writes it anew with the number of its pass,
+//! and compares it), and are given the job's last pattern and read back at its very end. So a lost checkpoint is found again from the drive ([`find`]), on any
 //! box, and the drive proves that it is the job's from its first flush on. A job that ends before its end (too many errors, a
 //! false capacity) has its headers marked as ended ([`retire`]), so that nobody goes on with it. A drive below 512 KiB has no room for it.
 //! Tested here, in `tests/headers.rs`, and by the fuzz target `header`.
 
 mod find;
 mod frontier;
+mod marks;
 mod unit;
 
 use std::io::{Read as _, Write as _};

@@ -3,6 +3,7 @@
 use super::{BYTES, Header, places};
 use crate::device::Geometry;
 use crate::pattern::{JobKey, UNIT, WORDS};
+use crate::playbook::PASSES;
 
 /// Units in each header.
 pub const UNITS: usize = BYTES as usize / UNIT;
@@ -21,22 +22,24 @@ pub(super) const PAYLOAD_MAX: usize = UNITS * PAYLOAD;
 pub(super) struct Told<'a> {
     pub unit: u64,
     pub number: usize,
+    /// Number of the write whose sweep wrote it; 0 where none did.
+    pub pass: u8,
     pub count: usize,
     pub length: usize,
     pub key: JobKey,
     pub payload: &'a [u8],
 }
 
-fn write(unit: u64, number: usize, key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
-    write_as(MAGIC, (unit, number), key, bytes)
+fn write(unit: u64, number: usize, pass: u8, key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
+    write_as(MAGIC, (unit, number, pass), key, bytes)
 }
 
 /// A unit that tells that the job with this key has ended.
 pub(super) fn ended(unit: u64, key: JobKey) -> [u8; UNIT] {
-    write_as(ENDED, (unit, 0), key, &[])
+    write_as(ENDED, (unit, 0, 0), key, &[])
 }
 
-fn write_as(magic: &[u8; 8], (unit, number): (u64, usize), key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
+fn write_as(magic: &[u8; 8], (unit, number, pass): (u64, usize, u8), key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
     let mut out = [0; UNIT];
     let count = bytes.len().div_ceil(PAYLOAD).max(1);
     // Units beyond the payload repeat it from the beginning, so that a damaged one has another chance.
@@ -44,7 +47,7 @@ fn write_as(magic: &[u8; 8], (unit, number): (u64, usize), key: JobKey, bytes: &
     let piece = &bytes[(number * PAYLOAD).min(bytes.len())..((number + 1) * PAYLOAD).min(bytes.len())];
     out[..8].copy_from_slice(magic);
     out[8..16].copy_from_slice(&unit.to_le_bytes());
-    out[16..18].copy_from_slice(&(number as u16).to_le_bytes());
+    (out[16], out[17]) = (number as u8, pass);
     out[18..20].copy_from_slice(&(count as u16).to_le_bytes());
     out[20..24].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
     out[24..40].copy_from_slice(&key.0);
@@ -72,7 +75,7 @@ fn read_as<'a>(magic: &[u8; 8], bytes: &'a [u8]) -> Option<Told<'a>> {
     if &bytes[..8] != magic || four(508) != crc32c::crc32c(&bytes[..508]) {
         return None;
     }
-    let (number, count, length) = (half(16), half(18), four(20) as usize);
+    let (number, count, length) = (usize::from(bytes[16]), half(18), four(20) as usize);
     if count == 0
         || count > UNITS
         || number >= count
@@ -85,6 +88,7 @@ fn read_as<'a>(magic: &[u8; 8], bytes: &'a [u8]) -> Option<Told<'a>> {
     Some(Told {
         unit: word(8),
         number,
+        pass: bytes[17],
         count,
         length,
         key: JobKey(bytes[24..40].try_into().expect("sixteen bytes")),
@@ -142,10 +146,11 @@ impl Image {
         self.places.iter().any(|(at, long)| unit >= *at && unit - at < *long)
     }
 
-    /// What stands in a unit that belongs to it.
-    pub fn unit(&self, unit: u64) -> Option<[u64; WORDS]> {
+    /// What stands in a unit that belongs to it, written in this pass; the probe's and the samples' come before the first.
+    pub fn unit(&self, unit: u64, pass: u8) -> Option<[u64; WORDS]> {
         let (at, _) = self.places.iter().find(|(at, long)| unit >= *at && unit - at < *long)?;
-        let bytes = write(unit, (unit - at) as usize, self.key, &self.payload);
+        let pass = if pass <= PASSES { pass } else { 0 };
+        let bytes = write(unit, (unit - at) as usize, pass, self.key, &self.payload);
         let mut words = [0; WORDS];
         for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
             *word = u64::from_ne_bytes(*bytes);
@@ -168,11 +173,11 @@ mod tests {
         let image = Image::new(&header).unwrap();
         for unit in image.units(0, 40_000) {
             assert!(image.covers(unit));
-            assert_eq!(own(&image.unit(unit).unwrap(), header.key), Some(unit));
-            assert_eq!(own(&image.unit(unit).unwrap(), JobKey([1; 16])), None);
+            assert_eq!(own(&image.unit(unit, 2).unwrap(), header.key), Some(unit));
+            assert_eq!(own(&image.unit(unit, 2).unwrap(), JobKey([1; 16])), None);
         }
         assert_eq!(image.units(0, 40_000).count(), 4 * UNITS);
-        assert!(!image.covers(0) && image.unit(0).is_none());
+        assert!(!image.covers(0) && image.unit(0, 2).is_none());
     }
 
     proptest! {
@@ -180,8 +185,8 @@ mod tests {
         fn no_bytes_panic_and_a_changed_one_is_seen(bytes in proptest::collection::vec(any::<u8>(), 0..600), at in 0_usize..512, with in 1_u8..=255, length in 0_usize..900) {
             let _ = read(&bytes);
             let payload: Vec<u8> = (0..length).map(|n| n as u8).collect();
-            let mut unit = write(77, 0, JobKey([3; 16]), &payload);
-            prop_assert_eq!(read(&unit).map(|told| (told.unit, told.length)), Some((77, length)));
+            let mut unit = write(77, 0, 9, JobKey([3; 16]), &payload);
+            prop_assert_eq!(read(&unit).map(|told| (told.unit, told.pass, told.length)), Some((77, 9, length)));
             unit[at] ^= with;
             prop_assert_eq!(read(&unit), None);
         }

@@ -156,8 +156,15 @@ impl Pipeline {
     /// Headers are written before anything else in a session.
     pub(super) fn open_headers(&mut self) {
         if self.has_headers() {
-            let leg = opening(self.geometry, self.holding(), self.block);
-            self.legs.insert(0, leg);
+            let order = self.evidence.phases.get(self.at).map(|record| record.work.order);
+            let swept = match (self.holds, self.phase()) {
+                (None, _) => 0,
+                (Some(_), Phase::Write) => self.durable,
+                (Some(_), _) => self.geometry.sectors,
+            };
+            let swept = (swept, order.unwrap_or_default());
+            let legs = opening(self.geometry, self.holding(), swept, self.block);
+            self.legs.splice(0..0, legs);
         }
     }
 
@@ -204,7 +211,9 @@ impl Pipeline {
             self.end_step(now);
         } else {
             self.begin_leg(now);
-            self.checkpoint(now);
+            if !self.opens_headers() {
+                self.checkpoint(now);
+            }
         }
     }
 

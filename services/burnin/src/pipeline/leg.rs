@@ -253,10 +253,10 @@ fn trim_points(geometry: Geometry, trim: u64) -> Vec<(u64, u64)> {
     points
 }
 
-/// The headers' places, in pieces that fit an access.
-fn header_area(geometry: Geometry, block: u64) -> Area {
+/// Those of the headers' places, in pieces that fit an access.
+fn header_area(geometry: Geometry, block: u64, of: impl Fn(&(u64, u64)) -> bool) -> Area {
     let mut points = Vec::new();
-    for (mut lba, long) in header::places(geometry) {
+    for (mut lba, long) in header::places(geometry).into_iter().filter(of) {
         let end = lba + long;
         while lba < end {
             let count = block.min(end - lba);
@@ -268,15 +268,32 @@ fn header_area(geometry: Geometry, block: u64) -> Area {
 }
 
 /// The job's headers are written: before anything else in a session.
-pub(super) fn opening(geometry: Geometry, holds: Holds, block: u64) -> Leg {
-    Leg {
+///
+/// A place tells the pass of the sweep that came to it: that of `holds` where it begins among the first `swept` sectors in this
+/// order, and the one before elsewhere.
+pub(super) fn opening(geometry: Geometry, holds: Holds, (swept, order): (u64, Direction), block: u64) -> Vec<Leg> {
+    let leg = |pass, area| Leg {
         op: Op::Write,
-        content: Content::Pattern {
-            fill: holds.fill,
-            pass: holds.pass,
-        },
-        area: header_area(geometry, block),
+        content: Content::Pattern { fill: holds.fill, pass },
+        area,
         aside: true,
+    };
+    let is_swept = |(lba, long): &(u64, u64)| swept > begins(geometry, order, (*lba, *long));
+    let legs = [
+        leg(holds.pass, header_area(geometry, block, is_swept)),
+        leg(
+            holds.pass.saturating_sub(1),
+            header_area(geometry, block, |place| !is_swept(place)),
+        ),
+    ];
+    legs.into_iter().filter(|leg| leg.area.end() > 0).collect()
+}
+
+/// How many sectors a sweep covers before it comes to these.
+fn begins(geometry: Geometry, order: Direction, (lba, long): (u64, u64)) -> u64 {
+    match order {
+        Direction::Forward => lba,
+        Direction::Reverse => geometry.sectors - (lba + long),
     }
 }
 
@@ -288,7 +305,7 @@ pub(super) fn closing(geometry: Geometry, holds: Holds, block: u64) -> Vec<Leg> 
             fill: holds.fill,
             pass: holds.pass,
         },
-        area: header_area(geometry, block),
+        area: header_area(geometry, block, |_| true),
         aside: true,
     };
     vec![leg(Op::Write), leg(Op::Read)]
