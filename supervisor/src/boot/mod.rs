@@ -12,6 +12,7 @@ mod data;
 mod farewell;
 mod fat;
 pub mod gpt;
+mod grace;
 pub mod guid;
 pub mod identity;
 mod lost;

@@ -1,8 +1,11 @@
 //! The kernel's own file systems, and those that hold runtime files.
 
 use std::io;
+use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
+
+use super::grace;
 
 /// Mounts them in order; what is there already is left alone. Returns what could not be mounted.
 pub fn kernel() -> Vec<String> {
@@ -38,6 +41,10 @@ pub fn kernel() -> Vec<String> {
         match mount(Some(kind), at, Some(kind), flags, data) {
             Ok(()) | Err(nix::errno::Errno::EBUSY) => {}
             Err(e) => failed.push(format!("{kind} on {at}: {e}")),
+        }
+        if kind == "sysfs" {
+            // The group file system is the first that waits for them.
+            grace::hurry(Path::new("/"), true);
         }
     }
     // Units get namespaces that follow what PID 1 mounts later.

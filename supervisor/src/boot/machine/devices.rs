@@ -93,12 +93,13 @@ impl Machine {
     pub(super) fn load_modules(&mut self, now: Millis, desk: &mut Desk) {
         // The walk for the medium may hang in a driver: the whole one does not wait for it.
         let whole = self.facts.listening && !self.facts.whole_begun;
-        if whole || (self.facts.walk_again && !desk.runs(Task::Coldplug)) {
+        let again = self.facts.walk_again && self.drivers_may_load() && !desk.runs(Task::Coldplug);
+        if whole || again {
             self.facts.walk_again = false;
             self.start_coldplug(desk);
         }
         let busy = desk.helpers.iter().filter(|h| h.task == Task::Hotplug).count();
-        if !self.facts.queue.is_empty() && busy < HOTPLUG_MAX {
+        if !self.facts.queue.is_empty() && busy < HOTPLUG_MAX && self.drivers_may_load() {
             let batch: BTreeSet<String> = self.facts.queue.iter().take(BATCH).cloned().collect();
             let mine = batch.clone();
             let whole = self.facts.whole_begun;
@@ -119,6 +120,12 @@ impl Machine {
             let board = self.board.clone();
             desk.start(Task::Late, move |_| work::late(&board));
         }
+    }
+
+    /// Without a medium nobody waits for a driver before the server listens: neither for those that are there nor for those
+    /// that have just come.
+    pub(super) fn drivers_may_load(&self) -> bool {
+        self.cmdline.part.is_some() || self.facts.listening
     }
 
     /// A walk over all devices; before the server listens only for what its medium may need.
@@ -144,6 +151,36 @@ fn is_interface(e: &Uevent) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::boot::board::Board;
+    use crate::boot::cmdline::Cmdline;
+    use crate::boot::machine::Facts;
+    use crate::boot::site::Site;
+
+    #[test]
+    fn without_a_medium_no_driver_comes_before_the_server_listens() {
+        let started = |cmdline: &str| Machine {
+            cmdline: Cmdline::parse(cmdline),
+            board: Board::default(),
+            site: Site::default(),
+            uevents: None,
+            addresses: None,
+            held: None,
+            facts: Facts {
+                system: true,
+                walk_again: true,
+                queue: BTreeSet::from(["pci:v00001AF4d00001004".to_owned()]),
+                ..Facts::default()
+            },
+        };
+        let mut desk = Desk::default();
+        let mut m = started("kiln.slot=a");
+        m.load_modules(0, &mut desk);
+        assert!(desk.helpers.is_empty());
+        assert!(m.facts.walk_again && m.facts.queue.len() == 1, "nothing is forgotten");
+        m.facts.listening = true;
+        assert!(m.drivers_may_load());
+        assert!(started("kiln.part=0b1d").drivers_may_load());
+    }
 
     #[test]
     fn an_interface_that_comes_is_known_by_the_kernels_own_event() {

@@ -30,8 +30,7 @@ impl Machine {
                     which: Milestone::System,
                     holds: true,
                 });
-                // Without a medium nobody waits for a driver before the server listens.
-                if self.cmdline.part.is_some() {
+                if self.drivers_may_load() {
                     self.start_coldplug(desk);
                 }
                 self.start_keeper(now, desk);

@@ -23,7 +23,7 @@ use super::cmdline::Cmdline;
 use super::record::{Record, Traces};
 use super::site::Site;
 use super::uevents::Uevents;
-use super::{farewell, identity, net, sysctl, work};
+use super::{farewell, grace, identity, net, sysctl, work};
 use crate::console;
 use crate::core::{Ending, Input, Milestone, Millis};
 use crate::shell::desk::Desk;
@@ -166,6 +166,8 @@ impl Machine {
         self.facts.begun = now;
         safe::begin(desk);
         self.listen();
+        // Nothing was missed: the first walk is still to come.
+        self.facts.walk_again = false;
         if let Err(e) = net::up("lo") {
             log::error(&format!("loopback: {e}"));
         }
@@ -205,6 +207,7 @@ impl Machine {
         }
         if !self.facts.listening && (desk.served || now.saturating_sub(self.facts.begun) >= LISTENS_WITHIN) {
             self.facts.listening = true;
+            grace::hurry(Path::new("/"), false);
             desk.inputs.push_back(Input::Milestone {
                 which: Milestone::Listening,
                 holds: true,
