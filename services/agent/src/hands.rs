@@ -335,15 +335,8 @@ impl Hands {
             };
             format::run(&mut command, held.file, &order, FORMAT, ties)
         });
-        made.await.unwrap_or_else(|error| Formatted {
-            table: request.table,
-            filesystem: request.filesystem,
-            label: request.label.clone(),
-            uuid: None,
-            size: wire::Bytes(0),
-            checks: Vec::new(),
-            problem: Some(format!("the agent failed: {error}")),
-        })
+        made.await
+            .unwrap_or_else(|error| format::unformatted(request, format!("the agent failed: {error}")))
     }
 
     fn smartctl(&self, held: &Held) -> (Arc<Smartctl>, PathBuf, Identity) {

@@ -5,11 +5,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use burnin::{format, job};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
+use wire::Time;
 use wire::job::{Phase, PhaseStatus};
-use wire::options::{FileSystem, FormatRequest, Formatted, Table};
-use wire::{Bytes, Time};
+use wire::options::Formatted;
 
 use super::resets::LOOK;
 use super::{JobTask, Own, Wish};
@@ -20,7 +21,7 @@ impl JobTask {
     /// Partitions and formats where that is asked for and the drive is `good` so far and not `refused`. Lets go of the drive.
     /// [`Own::Parked`] where the agent was asked to stop meanwhile; a person's abort ends the formatter.
     pub(super) async fn format(&mut self, held: Held, good: bool, refused: Option<String>) -> Own {
-        let request = burnin::job::request(&self.record.steps, &self.record.job.options);
+        let request = job::request(&self.record.steps, &self.record.job.options);
         let Some(request) = request.filter(|_| self.record.erases()) else {
             return Own::Done;
         };
@@ -29,7 +30,7 @@ impl JobTask {
             return Own::Done;
         }
         if let Some(why) = refused {
-            self.formatted(unformatted(Some(&request), why), 0.0);
+            self.formatted(format::unformatted(&request, why), 0.0);
             return Own::Done;
         }
         let began = Instant::now();
@@ -84,10 +85,11 @@ impl JobTask {
 
     /// The end of a job that was interrupted while its drive was formatted.
     pub(super) fn format_was_cut(&mut self) {
-        let request = burnin::job::request(&self.record.steps, &self.record.job.options);
+        let Some(request) = job::request(&self.record.steps, &self.record.job.options) else {
+            return;
+        };
         let problem = "it was interrupted; the drive is to be formatted anew".to_owned();
-        let formatted = unformatted(request.as_ref(), problem);
-        self.formatted(formatted, 0.0);
+        self.formatted(format::unformatted(&request, problem), 0.0);
     }
 
     fn formatted(&mut self, formatted: Formatted, seconds: f64) {
@@ -114,18 +116,5 @@ impl JobTask {
             let last = index + 1 == steps.len();
             self.set_step(*step, status, if last { seconds } else { 0.0 });
         }
-    }
-}
-
-/// What came of a format that did not come to its end.
-fn unformatted(request: Option<&FormatRequest>, problem: String) -> Formatted {
-    Formatted {
-        table: request.map_or(Table::Auto, |request| request.table),
-        filesystem: request.map_or(FileSystem::Raw, |request| request.filesystem),
-        label: request.map_or_else(String::new, |request| request.label.clone()),
-        uuid: None,
-        size: Bytes(0),
-        checks: Vec::new(),
-        problem: Some(problem),
     }
 }

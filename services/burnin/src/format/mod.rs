@@ -30,6 +30,7 @@ mod tool;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use wire::Bytes;
 use wire::options::{FormatRequest, Formatted};
 
 pub use layout::{Layout, Unfit, plan};
@@ -37,6 +38,19 @@ pub use make::child;
 pub use request::{BadRequest, check};
 pub use spawn::{DRIVE_FD, Ties, run};
 pub use tool::{Missing, available};
+
+/// What came of a format that did not come to its end.
+pub fn unformatted(request: &FormatRequest, problem: String) -> Formatted {
+    Formatted {
+        table: request.table,
+        filesystem: request.filesystem,
+        label: request.label.clone(),
+        uuid: None,
+        size: Bytes(0),
+        checks: Vec::new(),
+        problem: Some(problem),
+    }
+}
 
 /// What the parent tells the child: the first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

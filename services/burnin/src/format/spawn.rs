@@ -14,10 +14,9 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use wire::Bytes;
-use wire::options::{Formatted, Table};
+use wire::options::Formatted;
 
-use super::{Heard, Order, Said, confine};
+use super::{Heard, Order, Said, confine, unformatted};
 
 /// Descriptor of the drive in the child. Source: contract between parent and child, as the worker's.
 pub const DRIVE_FD: i32 = 3;
@@ -47,18 +46,7 @@ pub struct Ties<'a> {
 /// The answer's `problem` tells whatever went wrong, also with the child itself, and why it was ended.
 pub fn run(command: &mut Command, drive: File, order: &Order, deadline: Duration, ties: Ties<'_>) -> Formatted {
     let end = Instant::now() + deadline;
-    match talk(command, drive, order, end, ties) {
-        Ok(formatted) => formatted,
-        Err(problem) => Formatted {
-            table: Table::Auto,
-            filesystem: order.request.filesystem,
-            label: order.request.label.clone(),
-            uuid: None,
-            size: Bytes(0),
-            checks: Vec::new(),
-            problem: Some(problem),
-        },
-    }
+    talk(command, drive, order, end, ties).unwrap_or_else(|problem| unformatted(&order.request, problem))
 }
 
 /// A child that is killed, with what it started, and reaped when nobody waits for it any more.

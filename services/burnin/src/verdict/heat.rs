@@ -1,6 +1,5 @@
 //! Heat over a job: the mean of its time line, an NVMe drive's own warning temperature, and the limit at which it pauses.
 
-use drive::smart::Snapshot;
 use wire::Celsius;
 use wire::drive::Rotation;
 use wire::job::TimePoint;
@@ -14,13 +13,8 @@ pub(super) fn limits(case: &Case<'_>) -> Limits {
         (Rotation::Unknown, Some(false)) => Rotation::SolidState,
         (known, _) => known,
     };
-    let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
-    let told = |smart: &Snapshot| Named {
-        limits: smart.heat_limits.iter().copied().filter_map(celsius).collect(),
-        warning: smart.heat_warning.and_then(celsius),
-    };
     // The baseline is what the job itself went by.
-    let named = case.first().or(case.last()).map(told).unwrap_or_default();
+    let named = case.first().or(case.last()).map(Named::of).unwrap_or_default();
     Limits::of(rotation, &named)
 }
 

@@ -75,7 +75,7 @@ impl Job {
             let made = match &since {
                 Since::Refused(why) => {
                     line.say(&format!("not formatted: {why}"));
-                    unformatted(&request, why.clone())
+                    format::unformatted(&request, why.clone())
                 }
                 Since::Ours | Since::Another(_) | Since::Asked => {
                     self.mark_formatting(birth, &own, &seen, verdict.outcome);
@@ -228,19 +228,6 @@ impl Job {
         let own = Own::new(&self.choice.steps);
         let (ended, _) = self.end(&birth, evidence, own, (Seen::default(), None), notes, &Line::silent());
         ended.unbegun()
-    }
-}
-
-/// What came of a format that was not begun.
-fn unformatted(request: &FormatRequest, problem: String) -> Formatted {
-    Formatted {
-        table: request.table,
-        filesystem: request.filesystem,
-        label: request.label.clone(),
-        uuid: None,
-        size: Bytes(0),
-        checks: Vec::new(),
-        problem: Some(problem),
     }
 }
 
