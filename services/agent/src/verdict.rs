@@ -128,6 +128,28 @@ mod tests {
         record.job.verdict.as_ref().unwrap().outcome
     }
 
+    /// What the look before SMART left in the record.
+    #[test]
+    fn what_an_overlay_hides_is_told_and_never_passed() {
+        use drive::overlay::Overlay;
+        let of = |overlay: Option<Overlay>| {
+            let mut record = Record { overlay, ..surface() };
+            let evidence = clean(&record);
+            conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
+            let verdict = record.job.verdict.unwrap();
+            let ids: Vec<String> = verdict.rules.into_iter().map(|rule| rule.id).collect();
+            (verdict.outcome, ids.into_iter().find(|id| id.contains("overlay")))
+        };
+        let told = |id: &str| Some(id.to_owned());
+        assert_eq!(of(Some(Overlay::Hidden(7))), (Outcome::Warn, told("hidden-overlay")));
+        assert_eq!(
+            of(Some(Overlay::NotLooked("refused".to_owned()))),
+            (Outcome::Passed, told("overlay-unknown"))
+        );
+        assert_eq!(of(Some(Overlay::Nothing)), (Outcome::Passed, None));
+        assert_eq!(of(None), (Outcome::Passed, None));
+    }
+
     #[test]
     fn a_clean_run_is_passed_and_nothing_is_left_open() {
         let mut record = surface();

@@ -40,17 +40,16 @@ const CONFIGURATION_IDENTIFY: [u8; 2] = [0xb1, 0xc2];
 /// Asks the drive that `file` holds; `None` for one that is not ATA, which has none, and for one behind a bridge, which may do
 /// anything with a command that it does not know.
 pub fn look(file: &File, identity: &Identity) -> Option<Overlay> {
-    (identity.bus == Bus::Sata).then(|| asked(file, identity.capacity.0))
+    (identity.bus == Bus::Sata).then(|| told(|what| ask(file, what), identity.capacity.0))
 }
 
-/// Asks an ATA drive that shows `bytes`.
-fn asked(file: &File, bytes: u64) -> Overlay {
-    let told = ask(file, IDENTIFY).map(|page| knows_overlays(&page));
-    match told {
+/// What a drive that shows `bytes` tells, asked by `ask`.
+fn told(ask: impl Fn([u8; 2]) -> io::Result<[u8; PAGE]>, bytes: u64) -> Overlay {
+    match ask(IDENTIFY).map(|page| knows_overlays(&page)) {
         Err(error) => Overlay::NotLooked(format!("it was not asked: {error}")),
         Ok(None) => Overlay::NotLooked("its IDENTIFY page says nothing of it".to_owned()),
         Ok(Some(false)) => Overlay::Nothing,
-        Ok(Some(true)) => match ask(file, CONFIGURATION_IDENTIFY) {
+        Ok(Some(true)) => match ask(CONFIGURATION_IDENTIFY) {
             // A frozen overlay is refused with the same words.
             Err(error) => Overlay::NotLooked(format!("it has overlays, and refused to tell: {error}")),
             Ok(page) => hidden(&page, bytes),
@@ -238,6 +237,40 @@ mod tests {
         assert_eq!(order(IDENTIFY), [0x85, 8, 14, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xec, 0]);
         let overlay = [0x85, 8, 14, 0, 0xc2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xb1, 0];
         assert_eq!(order(CONFIGURATION_IDENTIFY), overlay);
+    }
+
+    /// A made-up drive: what its IDENTIFY page says, and what it answers to the second command, if that is sent.
+    #[test]
+    fn a_drive_is_asked_for_its_overlay_only_where_it_knows_them() {
+        let (whole, cut) = (1_953_525_168_u64, 976_773_168_u64);
+        let drive = |known: io::Result<u16>, overlay: Option<io::Result<u64>>| {
+            let answers = std::cell::RefCell::new((Some(known), overlay));
+            let ask = |what| {
+                let mut answers = answers.borrow_mut();
+                if what == IDENTIFY {
+                    let mut page = [0; PAGE];
+                    page[166..168].copy_from_slice(&answers.0.take().expect("asked once")?.to_le_bytes());
+                    return Ok(page);
+                }
+                assert_eq!(what, CONFIGURATION_IDENTIFY);
+                Ok(page(answers.1.take().expect("not to be asked")?))
+            };
+            told(ask, cut * 512)
+        };
+        let refused = || io::Error::from_raw_os_error(libc::EIO);
+        assert_eq!(drive(Ok(0x7c00), Some(Ok(whole - 1))), Overlay::Hidden(whole - cut));
+        assert_eq!(drive(Ok(0x7c00), Some(Ok(cut - 1))), Overlay::Nothing);
+        assert_eq!(drive(Ok(0x7400), None), Overlay::Nothing);
+        for (overlay, why) in [
+            (drive(Ok(0), None), "says nothing"),
+            (drive(Err(refused()), None), "it was not asked"),
+            (drive(Ok(0x7c00), Some(Err(refused()))), "refused to tell"),
+        ] {
+            assert!(
+                matches!(&overlay, Overlay::NotLooked(told) if told.contains(why)),
+                "{overlay:?}"
+            );
+        }
     }
 
     #[test]
