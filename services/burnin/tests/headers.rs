@@ -376,8 +376,9 @@ fn a_lost_checkpoint_of_any_playbook_claims_no_more_than_was_done() {
             let (step, share) = (any(order.steps.len() as u64) as u16, any(100) as f64 / 100.0);
             let before = cut_in(&mut sim, &order, step, share);
             let Some(found) = header::find(&mut sim, GEOMETRY) else {
-                // The very end: its places hold the last pattern.
-                assert_eq!(usize::from(step) + 1, order.steps.len(), "{name}, seed {seed}");
+                // The very end, where its places hold the last pattern; or the very beginning.
+                let last = usize::from(step) + 1 == order.steps.len();
+                assert!(last || step == 0 && share < 0.1, "{name}, seed {seed}");
                 continue;
             };
             let Some(checkpoint) = header::recover(&mut sim, &found, &order.limits) else {
