@@ -5,12 +5,14 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
-use burnin::device::{self, Geometry};
+use burnin::device::{self, Access, Device, Done, Geometry, Op};
 use burnin::evidence::{Evidence, Stop};
 use burnin::pattern::{JobKey, Pattern};
 use burnin::playbook::plain;
 use burnin::runner::{self, Session};
+use burnin::sim::{Content, Plan, Sim};
 use burnin::worker::{Backend, Io, Limits, Order};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
@@ -207,5 +209,110 @@ fn another_capacity_is_seen_though_no_access_fails() {
             matches!(stopped, Some(Stop::Resized { bytes }) if bytes.0 == BYTES * 2),
             "{way}: {stopped:?}"
         );
+    }
+}
+
+/// A drive in whose place another one comes right after it was asked for its size, without a word.
+#[derive(Debug)]
+struct Exchanged {
+    drive: Sim,
+    /// How many times slower than the simulated one it is.
+    slower: f64,
+    /// Answers that are still the first drive's.
+    answers: u32,
+    /// When the other came, and the bytes that were sent to it since.
+    since: Option<(Duration, u64)>,
+}
+
+impl Device for Exchanged {
+    fn now(&self) -> Duration {
+        self.drive.now().mul_f64(self.slower)
+    }
+
+    fn slots(&self) -> usize {
+        self.drive.slots()
+    }
+
+    fn block(&self) -> usize {
+        self.drive.block()
+    }
+
+    fn buffer(&mut self, slot: usize) -> &mut [u64] {
+        self.drive.buffer(slot)
+    }
+
+    fn settle(&mut self, slot: usize) {
+        self.drive.settle(slot);
+    }
+
+    fn submit(&mut self, access: Access) -> std::io::Result<()> {
+        if let (Op::Write, Some((_, bytes))) = (access.op, &mut self.since) {
+            *bytes += access.sectors * 512;
+        }
+        self.drive.submit(access)
+    }
+
+    fn wait(&mut self, at_most: Duration) -> std::io::Result<Option<Done>> {
+        self.drive.wait(at_most.div_f64(self.slower))
+    }
+
+    fn size(&mut self) -> u64 {
+        if self.since.is_some() {
+            return self.drive.size() * 2;
+        }
+        if self.answers == 0 {
+            self.since = Some((self.now(), 0));
+        }
+        self.answers = self.answers.saturating_sub(1);
+        self.drive.size()
+    }
+}
+
+/// What another drive of another size takes at most before that is seen: 8 MiB, 100 ms, and what is under way.
+#[test]
+fn a_drive_exchanged_between_two_questions_takes_eight_mib_at_most() {
+    let geometry = Geometry {
+        sectors: (48 << 20) / 512,
+        sector: 512,
+        physical: 512,
+    };
+    let io = Io {
+        backend: Backend::Sync,
+        block: 256 << 10,
+        depth: 4,
+    };
+    for (slower, answers) in [(1.0, 0), (1.0, 2), (0.02, 0), (0.02, 3), (20.0, 0), (20.0, 5)] {
+        let drive = Sim::new(
+            geometry,
+            Plan::healthy(Content::Zeros),
+            io.depth as usize,
+            io.block as usize,
+            1,
+        );
+        let mut device = Exchanged {
+            drive,
+            slower,
+            answers,
+            since: None,
+        };
+        let order = Order {
+            geometry,
+            ..order(&[Phase::Write, Phase::Verify], io)
+        };
+        let evidence = runner::run(&mut device, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        assert!(
+            matches!(evidence.stopped, Some(Stop::Resized { .. })),
+            "{:?}",
+            evidence.stopped
+        );
+        let (came, bytes) = device.since.unwrap();
+        let under_way = u64::from(io.block) * u64::from(io.depth);
+        let told = format!(
+            "{slower} times slower, after {answers} answers: {bytes} bytes in {:?}",
+            device.now() - came
+        );
+        assert!(bytes > 0 && bytes <= (8 << 20) + under_way, "{told}");
+        assert!(device.now() - came <= Duration::from_millis(200), "{told}");
+        println!("{told}");
     }
 }
