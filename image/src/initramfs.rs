@@ -86,6 +86,8 @@ pub fn make(
         Ok(())
     };
     file("init", &binaries.path("kiln-init"), 0o755)?;
+    // Read from EROFS it would be unpacked page by page on the way to its first answer.
+    file("kiln/bin/kiln-server", &binaries.path("kiln-server"), 0o755)?;
     for (path, from) in &content.etc {
         file(&path.to_string_lossy(), from, 0o644)?;
     }

@@ -1,7 +1,8 @@
 //! `system.erofs`: what the box reads lazily from its boot partition: modules, Debian's tools, our larger programs.
 //!
-//! lz4hc in 64 KiB clusters: measured as the best of size, start and memory. Every program's libraries are checked to
-//! be there. It becomes `/system`, with `/usr` pointing into it (see the crate's README).
+//! zstd in clusters of 32 KiB: the kernel copies every byte of the image into RAM before it starts PID 1, so its size is start
+//! and memory both. Every program's libraries are checked to be there. It becomes `/system`, with `/usr` pointing into it (see
+//! the crate's README).
 
 use crate::{
     board::{Board, Request},
@@ -24,8 +25,11 @@ use std::{
 
 /// File system UUID: fixed, the same content gives the same bytes.
 const UUID: &str = "4b696c6e-5359-4000-8000-000000000001";
-/// Our programs that are not needed before `/system` is there.
-const OURS: &[&str] = &["kiln-server", "kiln-agent", "kiln-mdns"];
+/// How it is compressed. The kernel has room for one of zstd's windows for each processor that there could be, so that is no
+/// larger than a cluster.
+const COMPRESSION: [&str; 2] = ["-zzstd,level=9,dictsize=32768", "-C32768"];
+/// Our programs that the server's first answer does not wait for.
+const OURS: &[&str] = &["kiln-agent", "kiln-mdns"];
 /// A library's files when the board file names none.
 const LIBRARY: &str = "usr/lib/*/lib*.so.*";
 
@@ -135,6 +139,7 @@ impl Content {
     pub fn key(&self) -> Result<String> {
         let mut h = Sha256::new();
         h.update(UUID);
+        h.update(COMPRESSION.join(" "));
         for (path, from) in &self.system {
             h.update(path.as_os_str().as_encoded_bytes());
             let meta = from.symlink_metadata().at("examining", from)?;
@@ -179,7 +184,8 @@ impl Content {
         exec::run(
             tools
                 .command("usr/bin/mkfs.erofs")?
-                .args(["-zlz4hc,9", "-C65536", "--all-root", "--quiet"])
+                .args(COMPRESSION)
+                .args(["--all-root", "--quiet"])
                 .arg(format!("-T{EPOCH}"))
                 .arg(format!("-U{UUID}"))
                 .arg(&new)
