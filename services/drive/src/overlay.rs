@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn what_is_no_drive_is_not_looked_at() {
         let file = tempfile::tempfile().unwrap();
-        assert!(matches!(asked(&file, 512), Overlay::NotLooked(why) if why.contains("not asked")));
+        assert!(matches!(told(|what| ask(&file, what), 512), Overlay::NotLooked(why) if why.contains("not asked")));
     }
 
     #[test]
