@@ -9,7 +9,7 @@ mod common;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Loop, caught, code, interrupted, object, signal, start, text, until, waiting_smartctl};
@@ -339,6 +339,55 @@ fn a_burn_in_that_is_given_up_is_told() {
     let told = object(&output);
     let note = told["notes"][0].as_str().unwrap();
     assert!(note.contains("`surface`") && note.contains("given up"), "{note}");
+}
+
+/// A new one that is refused at its last look has written nothing: the earlier one goes on as if it had never been.
+#[test]
+fn a_new_burn_in_that_is_refused_leaves_the_earlier_one_to_go_on_with() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    interrupted(&drive);
+    let before = fs::read(kept(&drive, 600 << 20)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let book = dir.path().join("mine.toml");
+    fs::write(&book, TEST_FIRST).unwrap();
+    let program = dir.path().join("smartctl");
+    let line = [
+        "--playbook",
+        book.to_str().unwrap(),
+        "--smartctl",
+        program.to_str().unwrap(),
+    ];
+    let burn = drive
+        .command(&line)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while !dir.path().join("called").exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "it did not come to its self-test"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Somebody takes it into use meanwhile.
+    let made = Command::new("losetup")
+        .args(["--find", "--show", &drive.node])
+        .output()
+        .unwrap();
+    File::create(dir.path().join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let above = String::from_utf8(made.stdout).unwrap();
+    Command::new("losetup")
+        .args(["--detach", above.trim()])
+        .status()
+        .unwrap();
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert_eq!(fs::read(kept(&drive, 600 << 20)).unwrap(), before);
+    assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1, "nothing else is left");
 }
 
 #[test]

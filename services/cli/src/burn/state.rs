@@ -267,7 +267,30 @@ impl StateDir {
     pub fn forget(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.file(drive));
     }
+
+    /// Lays aside what is kept, for the time in which a new burn-in may still be refused.
+    pub fn lay_aside(&self, drive: &DriveId) {
+        let path = self.file(drive);
+        // What another process left there is older than what lies here now, or of a burn-in that was begun.
+        self.forget_aside(drive);
+        let _ = fs::rename(&path, path.with_extension(ASIDE));
+        self.forget(drive);
+    }
+
+    /// The new burn-in wrote nothing: what was laid aside counts again.
+    pub fn bring_back(&self, drive: &DriveId) {
+        let path = self.file(drive);
+        let _ = fs::rename(path.with_extension(ASIDE), path);
+    }
+
+    /// The new burn-in was begun: the drive holds another pattern than an earlier one left.
+    pub fn forget_aside(&self, drive: &DriveId) {
+        let _ = fs::remove_file(self.file(drive).with_extension(ASIDE));
+    }
 }
+
+/// End of the name of what is laid aside.
+const ASIDE: &str = "before";
 
 #[cfg(test)]
 mod tests {

@@ -51,8 +51,7 @@ impl Job {
                 Found::Begun(saved) => note(given_up(&saved)),
                 Found::Nothing | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_) => {}
             }
-            // From now on the drive holds another pattern than an earlier burn-in left.
-            self.state.forget(&self.drive.id);
+            self.state.lay_aside(&self.drive.id);
             return self.anew(None);
         }
         let Earlier {

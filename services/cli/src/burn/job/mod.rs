@@ -90,9 +90,11 @@ impl Job {
         });
         if let Some(why) = own.stranger.take() {
             notes.append(&mut own.notes);
+            self.leaves_the_earlier(&own);
             return self.not_begun(why, notes);
         }
         if let Err(why) = self.still() {
+            self.leaves_the_earlier(&own);
             return self.not_begun(why, notes);
         }
         let watch = Watch::start(&self, own.before.as_ref(), std::mem::take(&mut own.earlier));
@@ -111,8 +113,12 @@ impl Job {
         };
         let mut evidence = match self.engine(&order, &birth, &mut own, (&watch, &kernel), line) {
             Ok(evidence) => evidence,
-            Err(why) => return self.not_begun(why, notes),
+            Err(why) => {
+                self.leaves_the_earlier(&own);
+                return self.not_begun(why, notes);
+            }
         };
+        self.state.forget_aside(&self.drive.id);
         let mut seen = watch.end();
         kernel.tell(&mut seen);
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
@@ -160,6 +166,13 @@ impl Job {
             state.forget(&drive);
         }
         ended
+    }
+
+    /// Nothing was written: an earlier burn-in of the drive can be gone on with as before, unless this one found a fault, which counts.
+    fn leaves_the_earlier(&self, own: &Own) {
+        if !self.resume && !own.has_found() {
+            self.state.bring_back(&self.drive.id);
+        }
     }
 
     /// What is kept of a job that ended for good before its end, and is kept at once: nobody goes on with it.
