@@ -180,16 +180,16 @@ fn what_came_while_the_prompt_stood_stays_and_is_refused() {
 #[test]
 fn a_signal_before_anything_is_begun_ends_it_with_nothing_written() {
     let Some(drive) = Loop::new(4 << 20) else { return };
-    for (signal, name, expected) in [
-        (libc::SIGINT, "SIGINT", 130),
-        (libc::SIGTERM, "SIGTERM", 143),
-        (libc::SIGHUP, "SIGHUP", 129),
+    for (signal, name) in [
+        (libc::SIGINT, "SIGINT"),
+        (libc::SIGTERM, "SIGTERM"),
+        (libc::SIGHUP, "SIGHUP"),
     ] {
         let asked = Asked::of(&drive);
         // SAFETY: a signal to a child of `script`, which waits for it.
         unsafe { libc::kill(burning(&drive.node), signal) };
         let (code, shown) = asked.end();
-        assert_eq!(code, Some(expected), "{shown}");
+        assert_eq!(code, Some(3), "{shown}");
         assert!(
             shown.contains(&format!("ended by {name}")) && shown.contains("nothing was written"),
             "{shown}"

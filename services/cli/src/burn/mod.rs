@@ -47,7 +47,7 @@ use state::StateDir;
 pub const REFUSED: u8 = 4;
 
 /// Exit code of a verdict.
-pub fn code(outcome: Outcome) -> u8 {
+pub const fn code(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Passed => 0,
         Outcome::Warn => 1,

@@ -4,7 +4,7 @@
 //!  Looking ── begun ──► Burning ── any ──► Asked ── SIGINT, SIGTERM ──► ended at once, 3
 //!     │ any
 //!     ▼
-//!    Over: told that nothing was written, and ended by the signal itself (130, 143 and 129 in a shell)
+//!    Over: told that nothing was written; ended at once, 3
 //! ```
 //!
 //! A thread waits for them, since a look at a drive and a question on the terminal wait for other things. Tested in
@@ -16,10 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libc::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
-use signal_hook::low_level::{emulate_default_handler, exit, signal_name};
+use signal_hook::low_level::{exit, signal_name};
 use wire::job::Outcome;
 
 use super::code;
+
+/// Exit code of an abort, begun or not.
+const ABORTED: i32 = code(Outcome::Inconclusive) as i32;
 
 /// Listens until the process ends.
 #[derive(Clone, Debug)]
@@ -47,8 +50,8 @@ enum Act {
     Nothing,
     /// The burn-ins take a checkpoint and end.
     Ask,
-    /// The process ends as if nobody had listened.
-    Die,
+    /// The process says that nothing was written, and ends.
+    Leave,
     /// The process ends at once; what was flushed stays resumable.
     Exit,
 }
@@ -56,7 +59,7 @@ enum Act {
 impl Course {
     fn hears(self, signal: i32) -> (Self, Act) {
         match self {
-            Self::Looking | Self::Over => (Self::Over, Act::Die),
+            Self::Looking | Self::Over => (Self::Over, Act::Leave),
             Self::Burning => (Self::Asked, Act::Ask),
             // A terminal that is closed or cut off sends it more than once.
             Self::Asked if signal == SIGHUP => (Self::Asked, Act::Nothing),
@@ -114,14 +117,14 @@ impl Signals {
         match act {
             Act::Nothing => {}
             Act::Ask => self.asked.store(true, Ordering::Relaxed),
-            Act::Die => {
+            Act::Leave => {
                 // The question on the terminal has no end of line.
                 let gap = if std::io::stdin().is_terminal() { "\n" } else { "" };
                 let name = signal_name(signal).unwrap_or("a signal");
                 tell!("{gap}kiln burn: ended by {name} before anything was begun; nothing was written");
-                let _ = emulate_default_handler(signal);
+                exit(ABORTED);
             }
-            Act::Exit => exit(i32::from(code(Outcome::Inconclusive))),
+            Act::Exit => exit(ABORTED),
         }
     }
 
@@ -145,9 +148,9 @@ mod tests {
     #[test]
     fn a_signal_ends_what_is_not_begun_and_asks_what_is() {
         for (course, signal, then) in [
-            (Course::Looking, SIGINT, (Course::Over, Act::Die)),
-            (Course::Looking, SIGHUP, (Course::Over, Act::Die)),
-            (Course::Over, SIGTERM, (Course::Over, Act::Die)),
+            (Course::Looking, SIGINT, (Course::Over, Act::Leave)),
+            (Course::Looking, SIGHUP, (Course::Over, Act::Leave)),
+            (Course::Over, SIGTERM, (Course::Over, Act::Leave)),
             (Course::Burning, SIGTERM, (Course::Asked, Act::Ask)),
             (Course::Burning, SIGHUP, (Course::Asked, Act::Ask)),
             (Course::Asked, SIGHUP, (Course::Asked, Act::Nothing)),
