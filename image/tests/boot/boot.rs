@@ -46,6 +46,9 @@ fn bios_boots_to_a_box_that_is_claimed_with_the_code_on_its_console() {
     vm.wait_console("dashboard: http://10.0.2.15", SOON).unwrap();
     let bench = Bench::claim(&vm, &code);
     healthy(&bench, "bios");
+    // Hurried on the way up, and never beside a burn-in.
+    let expedited = vm.probe().unwrap().read("/sys/kernel/rcu_expedited").unwrap();
+    assert_eq!(expedited.trim(), "0", "grace periods are still hurried");
 
     // The boot disk is on the list, and never offered.
     let boot = bench.drive("KILNBOOT", "present", |d| d.present);

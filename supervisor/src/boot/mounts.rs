@@ -44,7 +44,7 @@ pub fn kernel() -> Vec<String> {
         }
         if kind == "sysfs" {
             // The group file system is the first that waits for them.
-            grace::hurry(Path::new("/"), true);
+            failed.extend(grace::hurry(Path::new("/"), true).err().map(|e| e.to_string()));
         }
     }
     // Units get namespaces that follow what PID 1 mounts later.

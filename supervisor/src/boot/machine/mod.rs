@@ -207,7 +207,11 @@ impl Machine {
         }
         if !self.facts.listening && (desk.served || now.saturating_sub(self.facts.begun) >= LISTENS_WITHIN) {
             self.facts.listening = true;
-            grace::hurry(Path::new("/"), false);
+            if let Err(e) = grace::hurry(Path::new("/"), false) {
+                log::warn(&format!(
+                    "grace periods stay hurried, each interrupts every processor: {e}"
+                ));
+            }
             desk.inputs.push_back(Input::Milestone {
                 which: Milestone::Listening,
                 holds: true,
