@@ -6,7 +6,7 @@
 //! | `limit` | tells how far the kernel has come, and turns the machine off: what no init can be faster than |
 //! | `floor` | starts the server and starts it again: the least that a supervisor can do |
 //! | `server`, `run` | the little server: listens, tells when; at rest tells who uses how much memory; then kills itself, again and again |
-//! | `answered` | in the image itself: asks the server once, tells when it answered and which modules are loaded |
+//! | `answered` | in the image itself: tells when the server had said that it listens, asks it once, tells when it answered and which modules are loaded |
 //! | `1`, `2` | runit's stages |
 //! | `mount`, `swapon` | what finit wants to be there: nothing |
 //!
@@ -141,8 +141,14 @@ fn answered() {
         stream.read_exact(&mut head)?;
         Ok(String::from_utf8_lossy(&head).into_owned())
     };
+    // A unit that waits for the server is started once it has said that it listens.
+    let listening = now();
     match ask() {
-        Ok(head) if head == "HTTP/1.1 200" => say(&format!("listen {}", now())),
+        Ok(head) if head == "HTTP/1.1 200" => {
+            let answered = now();
+            say(&format!("listening {listening}"));
+            say(&format!("answered {answered}"));
+        }
         other => say(&format!("failed {other:?}")),
     }
     let loaded = fs::read_to_string("/proc/modules").unwrap_or_default();

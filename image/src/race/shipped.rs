@@ -1,8 +1,8 @@
 //! The image that is handed out, beside its kernel alone with the modules that it had loaded by then.
 //!
 //! The whole initramfs and `system.erofs` are given to the kernel as GRUB does it, on a machine with a network card and a SCSI
-//! controller. A unit that waits for the server asks it once, and tells when it was answered and which modules are there. Then
-//! the same kernel loads exactly these and is asked how far it has come. There is no medium: what its host's disk costs is no
+//! controller. A unit that waits for the server tells when it was started, so when the server had said that it listens, asks it
+//! once, and tells when it was answered and which modules are there. Then the same kernel loads exactly these and is asked how far it has come. There is no medium: what its host's disk costs is no
 //! instruction of ours, and QEMU's clock runs ahead while a disk is waited for. So state is in RAM.
 
 use std::fs;
@@ -40,7 +40,9 @@ devices = "block"
 /// What was measured, instructions in millions.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shipped {
-    /// Kernel's start to the first answer of the server: the least of the rounds.
+    /// Kernel's start to what waits for the server, so a little behind the word that it listens: of the round that answered first.
+    pub listening: f64,
+    /// Kernel's start to the first answer of the server, which what begins once it listens competes with: the least of the rounds.
     pub answered: f64,
     /// The kernel alone with the same modules: likewise.
     pub kernel: f64,
@@ -51,10 +53,24 @@ pub struct Shipped {
 }
 
 impl Shipped {
-    /// How many times the kernel alone.
-    #[must_use]
-    pub fn ratio(&self) -> f64 {
-        self.answered / self.kernel
+    /// One line for people.
+    fn line(&self) -> String {
+        let beside = |kernel: f64| {
+            format!(
+                "{kernel:.1} M: {:.3} and {:.3} x",
+                self.listening / kernel,
+                self.answered / kernel
+            )
+        };
+        format!(
+            "shipped image: {:.1} M until the server listens, {:.1} M to its first answer; its kernel with the same {} modules {}; with \
+             the image's command line {}",
+            self.listening,
+            self.answered,
+            self.modules.len(),
+            beside(self.kernel),
+            beside(self.told),
+        )
     }
 }
 
@@ -82,20 +98,20 @@ pub fn shipped(ws: &Workspace, board: &Board, rounds: usize) -> Result<Shipped> 
     fs::write(&initrd, whole).at("writing", &initrd)?;
     let cmdline = format!("{} quiet", board.command_line());
 
-    let mut found: Option<(f64, Vec<String>)> = None;
+    let mut found: Option<(f64, f64, Vec<String>)> = None;
     for round in 0..rounds.max(1) {
         let lines = boot(&vmlinuz, &initrd, &cmdline, &DEVICES, &serial)?;
         eprintln!("shipped round {}: {}", round + 1, lines.join(" | "));
-        let at = number(&lines, "listen")?;
-        if found.as_ref().is_none_or(|(best, _)| at < *best) {
+        let (listening, answered) = (number(&lines, "listening")?, number(&lines, "answered")?);
+        if found.as_ref().is_none_or(|(_, best, _)| answered < *best) {
             let names = lines
                 .iter()
                 .find_map(|l| l.strip_prefix("modules "))
                 .unwrap_or_default();
-            found = Some((at, names.split(',').map(str::to_owned).collect()));
+            found = Some((listening, answered, names.split(',').map(str::to_owned).collect()));
         }
     }
-    let (answered, names) = found.unwrap_or_default();
+    let (listening, answered, names) = found.unwrap_or_default();
 
     let alone = FIELD
         .iter()
@@ -113,21 +129,13 @@ pub fn shipped(ws: &Workspace, board: &Board, rounds: usize) -> Result<Shipped> 
     };
     let (kernel, told) = (alone(QUIET)?, alone(&cmdline)?);
     let it = Shipped {
+        listening,
         answered,
         kernel,
         told,
         modules: names,
     };
-    println!(
-        "shipped image: {:.1} M to the server's first answer, its kernel with the same {} modules {:.1} M: {:.3} x; with the image's \
-         command line {:.1} M: {:.3} x",
-        it.answered,
-        it.modules.len(),
-        it.kernel,
-        it.ratio(),
-        it.told,
-        it.answered / it.told
-    );
+    println!("{}", it.line());
     Ok(it)
 }
 
