@@ -103,17 +103,8 @@ fn shut(declared: &mut Declared, gate: &str) {
 /// fit: what any component gates is gated.
 pub fn of_path(manifest: &Manifest, method: &str, path: &str) -> Option<Safety> {
     let declared = manifest.declared_path(method, path);
-    let action = path
-        .strip_prefix("/api/")
-        .filter(|action| method == "POST" && is_action(action));
-    let by_action = action.and_then(|action| {
-        let parts = manifest.components().map(|(_, part)| part.id().to_owned());
-        // Without data: whatever a form may gate is gated here.
-        parts
-            .filter_map(|part| manifest.declared(&part, action))
-            .map(|declared| declared.safety)
-            .max()
-    });
+    // Without data: whatever a form may gate is gated here.
+    let by_action = (method == "POST").then(|| manifest.declared_call(path)).flatten();
     // The end of a job, where the manifest gives the path without a place for its id.
     let ends = (method == "DELETE").then_some(()).and_then(|()| {
         let (front, id) = path.rsplit_once('/')?;

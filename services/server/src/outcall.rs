@@ -145,6 +145,10 @@ pub fn check_path(path: &str) -> Result<(), String> {
     if plain.contains("..") || plain.contains('\\') || plain.contains("//") {
         return Err("path: expected no \"..\", no backslash and no empty part".to_owned());
     }
+    let place = plain.split('?').next().unwrap_or("");
+    if place.split('/').any(|part| part.split(';').next() == Some(".")) {
+        return Err("path: expected no \".\" as a part, which the other end may leave out".to_owned());
+    }
     if !path.bytes().all(|b| b.is_ascii_graphic()) || path.contains('#') {
         return Err("path: expected printable ASCII without blanks and #; others percent-encoded".to_owned());
     }
@@ -348,7 +352,13 @@ mod tests {
 
     #[test]
     fn no_path_leads_out_of_the_api() {
-        for path in ["/api/agents", "/api/jobs/a%20b?x=1&y=2", "/api/config?agent_id=n1"] {
+        for path in [
+            "/api/agents",
+            "/api/jobs/a%20b?x=1&y=2",
+            "/api/config?agent_id=n1",
+            "/api/sda.conf",
+            "/api/x?path=/./y",
+        ] {
             check_path(path).unwrap();
         }
         for path in [
@@ -369,6 +379,10 @@ mod tests {
             "/api/a\r\nHost: x",
             "/api/ä",
             "/api/x#y",
+            "/api/./x",
+            "/api/x/.",
+            "/api/x/.;y/z",
+            "/api/%2e/x",
             "http://evil.example/api/",
             "//evil.example/api/",
         ] {

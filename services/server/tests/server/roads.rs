@@ -163,6 +163,76 @@ async fn road_a_get_that_destroys_or_a_path_in_other_letters_is_no_way_around() 
     assert_eq!(listening.asked().len(), 2);
 }
 
+/// A placeholder may be a part of a part, and what other ends take for the same path is the same path here.
+#[tokio::test]
+async fn road_a_placeholder_within_a_part_a_dot_or_a_query_is_no_way_around() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let listening = Listening::start().await;
+    let button = |id: &str, safety: &str, method: &str, endpoint: &str| json!({ "id": id, "label": id, "safety": safety, "action": { "method": method, "endpoint": endpoint } });
+    let manifest = json!({ "name": "disks", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+        { "type": "form", "id": "f", "title": "F", "config": { "action": "start_job", "fields": [{ "name": "sure", "label": "S", "type": "checkbox", "security_gate": true }] } },
+        { "type": "smart-table", "id": "t", "title": "T", "config": { "columns": ["a"], "row_actions": [
+            button("wipe", "destructive", "GET", "/api/disks/wipe-{row.name}"),
+            button("erase", "destructive", "POST", "/api/disks/{name}:erase"),
+            button("scrub", "write", "POST", "/api/disks/{name}:scrub"),
+            button("other", "write", "POST", "/api/disks/{what}"),
+            button("any", "write", "POST", "/api/{any}"),
+        ] } }] }] });
+    let form = json!({ "name": "disks", "url": listening.url(), "manifest": manifest });
+    let answer = admin.post("/api/addons/register", &form).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = answer.json()["addon"]["id"].as_u64().unwrap();
+    let proxy = format!("/api/addons/{id}/proxy?path=");
+    for path in [
+        "/api/disks/wipe-sda",
+        "/api/disks/WIPE-sda/",
+        "/api/disks/wipe-sda%3Fx=1",
+    ] {
+        assert_eq!(admin.get(&format!("{proxy}{path}")).await.problem(), "gate", "{path}");
+        let source = path.replace('/', "%2F");
+        let source = admin.get(&format!("/api/v1/addons/{id}/sources/{source}")).await;
+        assert_eq!(source.problem(), "gate", "{path}");
+    }
+    for path in [
+        "/api/disks/sda:erase",
+        "/api/disks/sda:ERASE",
+        "/api/disks/sda:erase%3Bx/",
+        "/api/start_job",
+        "/api/start_job/",
+        "/api/START_JOB",
+        "/api/start_job%3Fx=1",
+        "/api/start_job%3Bx",
+    ] {
+        let answer = admin.post(&format!("{proxy}{path}"), &json!({})).await;
+        assert_eq!(answer.problem(), "gate", "{path}");
+    }
+    for path in [
+        "/api/./disks/wipe-sda",
+        "/api/disks/./wipe-sda",
+        "/api/disks/.%3Bx/wipe-sda",
+        "/api/disks/.",
+    ] {
+        assert_eq!(
+            admin.get(&format!("{proxy}{path}")).await.problem(),
+            "bad-path",
+            "{path}"
+        );
+        assert_eq!(
+            admin.post(&format!("{proxy}{path}"), &json!({})).await.problem(),
+            "bad-path",
+            "{path}"
+        );
+    }
+    assert_eq!(listening.asked(), [], "nothing reached the add-on");
+    for path in ["/api/disks/sda:scrub", "/api/disks/sda", "/api/set_rate"] {
+        let answer = admin.post(&format!("{proxy}{path}"), &json!({})).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    assert_eq!(admin.get(&format!("{proxy}/api/disks/sda.conf")).await.status, 200);
+    assert_eq!(listening.asked().len(), 4);
+}
+
 #[tokio::test]
 async fn road_action_to_the_built_in_agent_leads_to_the_gate() {
     let made = Box_::claimed().await;

@@ -114,7 +114,8 @@ impl Component {
         })
     }
 
-    fn declares(&self, action: &str, data: Option<&Values>) -> Option<Declared> {
+    /// What it declares under a name that `is` takes for `action`.
+    fn declares(&self, action: &str, is: fn(&str, &str) -> bool, data: Option<&Values>) -> Option<Declared> {
         let free = |safety, endpoint| Declared {
             safety,
             gates: Vec::new(),
@@ -125,7 +126,7 @@ impl Component {
                 let config = part
                     .config
                     .as_ref()
-                    .filter(|config| config.action.as_deref() == Some(action))?;
+                    .filter(|config| config.action.as_deref().is_some_and(|name| is(name, action)))?;
                 let fields = config.fields.iter().flatten();
                 let gates: Vec<String> = fields
                     .filter(|field| is_shut(field, data))
@@ -146,12 +147,12 @@ impl Component {
                     method: Some(cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned())),
                     endpoint: endpoint.clone(),
                 });
-                (cancel.enabled != Some(false) && name == action).then(|| free(Safety::Write, endpoint))
+                (cancel.enabled != Some(false) && is(name, action)).then(|| free(Safety::Write, endpoint))
             }
             Self::SmartTable(part) => {
                 let of_table = self
                     .table_actions()
-                    .filter(|table| table.name() == action || table.id == action);
+                    .filter(|table| is(table.name(), action) || is(&table.id, action));
                 let gravest = of_table.max_by_key(|table| table.safety());
                 if let Some(table) = gravest {
                     return Some(free(table.safety(), table.endpoint()));
@@ -161,8 +162,8 @@ impl Component {
                     ColumnSpec::Column(column) => column.actions.as_ref(),
                     ColumnSpec::Name(_) => None,
                 });
-                let declared = buttons.any(|actions| actions.iter().any(|button| button.kind == action));
-                let safety = if action == "delete" {
+                let declared = buttons.any(|actions| actions.iter().any(|button| is(&button.kind, action)));
+                let safety = if is("delete", action) {
                     Safety::Destructive
                 } else {
                     of_name(action)
@@ -172,7 +173,8 @@ impl Component {
             Self::DeployWizard(part) => {
                 let docker = part.config.as_ref()?.docker.as_ref()?;
                 let mut variables = docker.environment.iter().flatten();
-                let declared = variables.any(|(_, variable)| variable.rotate_action.as_deref() == Some(action));
+                let declared = variables
+                    .any(|(_, variable)| variable.rotate_action.as_deref().is_some_and(|name| is(name, action)));
                 declared.then(|| free(Safety::Write, None))
             }
             Self::DiscoveryCard(part) => {
@@ -181,7 +183,7 @@ impl Component {
                     method: Some("POST".to_owned()),
                     endpoint,
                 };
-                (action == "expand").then(|| free(Safety::Destructive, Some(endpoint)))
+                is("expand", action).then(|| free(Safety::Destructive, Some(endpoint)))
             }
             Self::Chart(_) | Self::LogViewer(_) | Self::ConfigCard(_) | Self::DiskStorage(_) => None,
         }
@@ -196,13 +198,28 @@ impl Manifest {
     /// card, what makes a variable of a wizard anew. One that several places declare is taken as the gravest of them.
     pub fn declared(&self, component: &str, action: &str) -> Option<Declared> {
         let (_, component) = self.components().find(|(_, other)| other.id() == component)?;
-        component.declares(action, None)
+        component.declares(action, same, None)
     }
 
     /// As [`Self::declared`], with those gates alone that are shown for this data: a form may gate some of its commands.
     pub fn declared_for(&self, component: &str, action: &str, data: &Values) -> Option<Declared> {
         let (_, component) = self.components().find(|(_, other)| other.id() == component)?;
-        component.declares(action, Some(data))
+        component.declares(action, same, Some(data))
+    }
+
+    /// What the manifest says of a POST to `/api/ACTION`, which is how an add-on with an address is asked for an action: with
+    /// all the gates of its form, the gravest of all components, and of those that destroy also what the other end may take
+    /// for the same path. `None` when it declares no such action.
+    pub fn declared_call(&self, path: &str) -> Option<Safety> {
+        let of = |path: &str, is| {
+            let action = path.strip_prefix("/api/").filter(|action| !action.is_empty())?;
+            let all = self
+                .components()
+                .filter_map(|(_, part)| part.declares(action, is, None));
+            all.map(|declared| declared.safety).max()
+        };
+        let alike = of(&loosely(path), alike).filter(|safety| *safety == Safety::Destructive);
+        of(path, same).max(alike)
     }
 
     /// The requests to paths that it declares: buttons of tables, ends of jobs, growing a pool.
@@ -256,6 +273,14 @@ impl Manifest {
     }
 }
 
+fn same(name: &str, action: &str) -> bool {
+    name == action
+}
+
+fn alike(name: &str, action: &str) -> bool {
+    name.eq_ignore_ascii_case(action)
+}
+
 /// A path as a server may read it that cares neither for the case of letters, nor for a slash at the end, nor for what
 /// stands behind a semicolon.
 fn loosely(path: &str) -> String {
@@ -264,7 +289,7 @@ fn loosely(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/").to_ascii_lowercase()
 }
 
-/// Whether a path is of a pattern, in which a part `{…}` stands for one part that is not empty.
+/// Whether a path is of a pattern, in which `{…}` stands for a part that is not empty, or for some of one.
 fn fits(pattern: &str, path: &str) -> bool {
     let path = path.split(['?', '#']).next().unwrap_or("");
     let mut parts = path.split('/');
@@ -273,13 +298,81 @@ fn fits(pattern: &str, path: &str) -> bool {
         match (wanted.next(), parts.next()) {
             (None, None) => return true,
             (Some(wanted), Some(part)) => {
-                let open = wanted.starts_with('{') && wanted.ends_with('}') && wanted.len() > 2;
-                let plain = !part.is_empty() && part != "." && part != "..";
-                if !(wanted == part || open && plain) {
+                let plain = part != "." && part != "..";
+                if !(wanted == part || plain && is_of(wanted, part)) {
                     return false;
                 }
             }
             _ => return false,
+        }
+    }
+}
+
+/// Whether one part of a path is of one part of a pattern: what stands between the placeholders is in it in that order, and
+/// something is left for each of them.
+fn is_of(wanted: &str, part: &str) -> bool {
+    let mut between = Vec::new();
+    let mut rest = wanted;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else {
+            return false;
+        };
+        if name.is_empty() {
+            return false;
+        }
+        between.push(before);
+        rest = after;
+    }
+    let Some((first, middle)) = between.split_first() else {
+        return false;
+    };
+    // Each as early as it can be, which leaves the most for those behind it.
+    let mut left = part.strip_prefix(first);
+    for literal in middle {
+        left = left.and_then(|left| behind(left, literal));
+    }
+    left.is_some_and(|left| left.strip_suffix(rest).is_some_and(|value| !value.is_empty()))
+}
+
+/// What stands behind a literal that has at least one character before it.
+fn behind<'p>(part: &'p str, literal: &str) -> Option<&'p str> {
+    let mut chars = part.chars();
+    chars.next()?;
+    let after = chars.as_str();
+    after.find(literal).and_then(|at| after.get(at + literal.len()..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn a_placeholder_is_a_part_or_some_of_one() {
+        for (pattern, path, want) in [
+            ("/api/disks/{name}", "/api/disks/sda", true),
+            ("/api/disks/{name}", "/api/disks/sda?x=1", true),
+            ("/api/disks/{name}", "/api/disks/", false),
+            ("/api/disks/{name}", "/api/disks/sda/x", false),
+            ("/api/disks/{name}", "/api/disks/.", false),
+            ("/api/disks/{}", "/api/disks/sda", false),
+            ("/api/disks/{name", "/api/disks/sda", false),
+            ("/api/disks/wipe-{row.name}", "/api/disks/wipe-sda", true),
+            ("/api/disks/wipe-{row.name}", "/api/disks/wipe-", false),
+            ("/api/disks/{a}:erase", "/api/disks/sda:erase", true),
+            ("/api/disks/{a}:erase", "/api/disks/:erase", false),
+            ("/api/disks/{a}:erase", "/api/disks/a:erase:erase", true),
+            ("/api/{a}-{b}", "/api/x-y", true),
+            ("/api/{a}-{b}", "/api/--y", true),
+            ("/api/{a}-{b}", "/api/-y", false),
+            ("/api/{a}-{b}-c", "/api/x-y-c", true),
+            ("/api/{a}-{b}-c", "/api/x-c", false),
+            ("/api/{a}{b}", "/api/xy", true),
+            ("/api/{a}{b}", "/api/x", false),
+            ("/api/{a}", "/api/ä", true),
+            ("/api/same", "/api/same", true),
+            ("/api/same", "/api/other", false),
+        ] {
+            assert_eq!(fits(pattern, path), want, "{pattern} {path}");
         }
     }
 }
