@@ -1,7 +1,8 @@
 //! Formulas and conditions of add-ons' forms: `live_calculation` and `visible_when`.
 //!
 //! A formula is parsed into a list of steps for a small stack machine, with no names but those of fields and five
-//! functions; nothing of the program can be reached from it. The dashboard has the same evaluator in TypeScript, and
+//! functions; nothing of the program can be reached from it, so a field may be called `window` or `constructor`, which
+//! existing servers refuse by a list of words (and `processed` with them). The dashboard has the same evaluator in TypeScript, and
 //! both run the tables `cases/expression.json` and `cases/visible.json`: what a page shows and what the server checks
 //! cannot drift apart.
 //!
