@@ -11,8 +11,10 @@
 //! ```
 //!
 //! While it waits everybody is told (a banner), reading goes on, and what there is no room to hold is counted; when it
-//! writes again the log says so with the number. Above four fifths of its room the store lets the oldest go ([`retain`]).
+//! writes again the log says so with the number. What still waits when the process ends, however it ends, is told by the
+//! next one ([`note`]). Above four fifths of its room the store lets the oldest go ([`retain`]).
 
+mod note;
 pub mod retain;
 mod seals;
 mod transaction;
@@ -35,6 +37,7 @@ use wire::{Event, JobId, Time};
 use crate::clock::Clock;
 use crate::hub::units::Remembered;
 use crate::message::Message;
+use note::{Note, Waiting};
 
 /// Orders that may wait; then their makers wait.
 const QUEUE: usize = 1024;
@@ -116,9 +119,17 @@ struct Desk {
     /// What waits for the store, and why it was not taken.
     held: VecDeque<Order>,
     why: store::Error,
-    /// Since when, and how many there was no room for.
+    /// Since when, by both clocks, and how many there was no room for.
     since: Duration,
+    since_wall: Time,
     lost: u64,
+    /// Beside the store: what waits, and what it says.
+    note: Note,
+    noted: Option<Waiting>,
+    /// Whether the medium took not even that the last time.
+    unnoted: bool,
+    /// What the process before left waiting, until that is in the log.
+    earlier: Option<Waiting>,
     again: Instant,
     looked: Instant,
 }
@@ -126,6 +137,7 @@ struct Desk {
 impl Desk {
     async fn run(mut self, mut queue: mpsc::Receiver<Order>) {
         let mut batch = Vec::new();
+        self.tell_what_was_lost().await;
         loop {
             let came = tokio::select! {
                 came = queue.recv_many(&mut batch, BATCH) => came,
@@ -148,14 +160,74 @@ impl Desk {
         }
     }
 
-    /// A last try for what is held; what is lost with this process is told where the log of the box is, which needs no store.
+    /// A last try for what is held; what is lost with this process is told by the next, and where the log of the box is.
     async fn end(&mut self) {
         if !self.held.is_empty() {
             self.try_again().await;
         }
-        let lost = self.held.len() as u64 + self.lost;
+        self.note().await;
+        let lost = self.waiting();
         if lost > 0 {
             tracing::error!(lost, "the store took nothing until the end: these entries are lost");
+        }
+    }
+
+    /// Events, job states and log lines that wait or found no room to wait.
+    fn waiting(&self) -> u64 {
+        let held: usize = self.held.iter().map(|order| order.keep.len()).sum();
+        held as u64 + self.lost
+    }
+
+    /// Notes what waits; a medium that hangs holds up this task alone.
+    async fn note(&mut self) {
+        let now = self.waiting() + self.earlier.map_or(0, |earlier| earlier.entries);
+        let since = match self.earlier {
+            Some(earlier) => earlier.since,
+            None => self.since_wall,
+        };
+        let waiting = (now > 0).then_some(Waiting { entries: now, since });
+        if waiting == self.noted {
+            return;
+        }
+        let note = self.note.clone();
+        let written = tokio::task::spawn_blocking(move || note.write(waiting)).await;
+        let why = match written {
+            Ok(Ok(())) => {
+                (self.noted, self.unnoted) = (waiting, false);
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        // Once, not at every try.
+        if !std::mem::replace(&mut self.unnoted, true) {
+            tracing::error!(why, "what waits for the store cannot be noted for the next start");
+        }
+    }
+
+    /// Tells what the process before held when it ended, and makes room for this one's note.
+    async fn tell_what_was_lost(&mut self) {
+        let note = self.note.clone();
+        self.earlier = tokio::task::spawn_blocking(move || note.read()).await.ok().flatten();
+        self.noted = self.earlier;
+        if let Some(Waiting { entries, since }) = self.earlier {
+            let message = format!(
+                "The server ended while its store took nothing, from {since} on: {entries} entries or more of what happened are lost"
+            );
+            let data = serde_json::json!({ "entries": entries, "since": since });
+            let event = NewEvent::new("box.entries_lost", Severity::Warning, message, data);
+            let keep = Keep::Event(event, Actor::new("server", "server"), self.clock.now().wall);
+            let keep = Arc::new(vec![keep]);
+            if self.write(&[Order { keep, done: None }]).await.is_err() {
+                // The store takes nothing still: it stands in the note, and is told by the next start.
+                return;
+            }
+            self.earlier = None;
+            return self.note().await;
+        }
+        let note = self.note.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || note.write(None)).await {
+            tracing::warn!(%error, "should the store take nothing, the next start will not know what was lost");
         }
     }
 
@@ -175,7 +247,8 @@ impl Desk {
                     "The box cannot keep what happens: {error}. What happens is held in memory, where a restart would lose it, and tried again; what is on the medium can be read"
                 );
                 self.trouble.send_replace(Some(text));
-                (self.why, self.since) = (error, self.clock.now().mono);
+                let now = self.clock.now();
+                (self.why, self.since, self.since_wall) = (error, now.mono, now.wall);
                 self.again = Instant::now() + AGAIN;
                 batch.into_iter().for_each(|order| self.hold(order));
                 // An order that was refused leaves nothing to try again with: the store is asked all the same.
@@ -183,6 +256,7 @@ impl Desk {
                     let keep = Arc::default();
                     self.held.push_back(Order { keep, done: None });
                 }
+                self.note().await;
             }
             // One of them is wrong in itself: the others are not to suffer for it.
             Err(_) => {
@@ -222,7 +296,7 @@ impl Desk {
                 }
                 self.why = error;
                 self.again = Instant::now() + AGAIN;
-                return;
+                return self.note().await;
             }
         }
         self.trouble.send_replace(None);
@@ -242,6 +316,7 @@ impl Desk {
         let keep = Keep::Event(event, Actor::new("server", "server"), now.wall);
         let keep = Arc::new(vec![keep]);
         Box::pin(self.take(vec![Order { keep, done: None }])).await;
+        self.note().await;
     }
 
     /// Writes orders in one transaction and tells of their events. Where there is no room the oldest entries go first.
@@ -309,7 +384,13 @@ impl Scribe {
         let (orders, queue) = mpsc::channel::<Order>(QUEUE);
         let (say, trouble) = watch::channel(None);
         let now = Instant::now();
+        let note = Note::beside(store.path());
         let desk = Desk {
+            note,
+            noted: None,
+            unnoted: false,
+            earlier: None,
+            since_wall: Time::UNIX_EPOCH,
             store,
             tell,
             clock,

@@ -87,12 +87,9 @@ async fn the_oldest_events_go_and_the_chain_remembers_where_it_begins() {
     assert_eq!(retain::verify(&made.app.store).unwrap(), Some(first + 1));
 }
 
-#[tokio::test]
-async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room() {
-    let dir = tempfile::tempdir().unwrap();
-    let admin = Some(("admin".into(), PASSWORD.into()));
-    let made = Box_::sized(dir.path(), admin, 4 << 20).await;
-    let mut admin = made.admin().await;
+/// Fills a small store until it takes nothing any more; gives the number of the last add-on, and how many events were handed
+/// in.
+async fn fill(made: &Box_, admin: &mut Client) -> (u64, u64) {
     let manifest = |n: usize| json!({ "name": format!("a{n}"), "version": "1", "description": "d".repeat(200_000), "pages": [{ "id": "p", "title": "t" }] });
     let mut last = 0;
     let refused = loop {
@@ -122,6 +119,16 @@ async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room
         }
         assert!(recorded < 50_000, "it never filled");
     }
+    (last, recorded)
+}
+
+#[tokio::test]
+async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let admin = Some(("admin".into(), PASSWORD.into()));
+    let made = Box_::sized(dir.path(), admin, 4 << 20).await;
+    let mut admin = made.admin().await;
+    let (last, mut recorded) = fill(&made, &mut admin).await;
     for _ in 0..50 {
         made.app
             .record("box.test", Severity::Info, "held".into(), json!({ "n": recorded }))
@@ -154,6 +161,57 @@ async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room
     assert_eq!(*numbers.last().unwrap(), recorded - 1);
     assert!(numbers.windows(2).all(|two| two[1] == two[0] + 1), "none is missing");
     assert_eq!(retain::verify(&made.app.store).unwrap(), None);
+}
+
+/// What waits for a full store goes with the process. The next one says so, with the number, and once.
+#[tokio::test]
+async fn what_waited_when_the_process_ended_is_told_as_lost_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let ada = Some(("admin".into(), PASSWORD.into()));
+    let made = Box_::sized(dir.path(), ada, 4 << 20).await;
+    let mut admin = made.admin().await;
+    let (_, mut recorded) = fill(&made, &mut admin).await;
+    for _ in 0..50 {
+        made.app
+            .record("box.test", Severity::Info, "held".into(), json!({ "n": recorded }))
+            .await;
+        recorded += 1;
+    }
+    // As at the end of the process: a last try.
+    assert!(made.app.scribe.kept(Vec::new()).await.is_err());
+    made.app.shut_down().await;
+    drop(made);
+
+    let of = async |admin: &mut Client, kind: &str| -> Vec<Value> {
+        let log = admin.get("/api/v1/events?limit=1000").await.json();
+        let those = log.as_array().unwrap().iter().filter(|e| e["type"] == kind);
+        those.cloned().collect()
+    };
+    // The store has room now.
+    let again = Box_::at_once_free(dir.path()).await;
+    let mut admin = again.admin().await;
+    let told = of(&mut admin, "box.entries_lost").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    let events = again.app.store.read(|r| EVENTS.all(r)).unwrap();
+    let numbers = events.iter().filter(|(_, e)| e.kind == "box.test");
+    let after_kept = numbers
+        .map(|(_, e)| e.data["n"].as_u64().unwrap() + 1)
+        .max()
+        .unwrap_or(0);
+    // Beside the test's own there may wait what the server has to say itself.
+    let lost = told[0]["data"]["entries"].as_u64().unwrap();
+    assert!(
+        (50..recorded - after_kept + 10).contains(&lost),
+        "{lost}; {after_kept} of {recorded} are kept"
+    );
+    assert_eq!(told[0]["severity"], "warning");
+    assert_eq!(retain::verify(&again.app.store).unwrap(), None);
+    again.app.shut_down().await;
+    drop(again);
+
+    let third = Box_::at_once_free(dir.path()).await;
+    let mut admin = third.admin().await;
+    assert_eq!(of(&mut admin, "box.entries_lost").await.len(), 1, "told once");
 }
 
 /// A medium without space, in a mount namespace of its own.
