@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::{Extension, Json as Answered};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -15,10 +16,9 @@ use wire::event::Severity;
 use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored, Tries};
-use super::life::{MakeBackup, Restore, blocking, file, nothing_runs, put_back, sealed};
-use super::people::check_own;
+use super::life::{MakeBackup, Restore, arrived, blocking, file, may_put_back, put_back, sealed, seat};
 use super::person::Person;
-use super::{Peer, Refusal};
+use super::{Peer, Refusal, multipart};
 use crate::app::App;
 use crate::life::backup::shelf::{Kept, Shelf};
 
@@ -67,12 +67,7 @@ pub async fn make(
     person: Person,
     Json(form): Json<MakeBackup>,
 ) -> Result<Answered<KeptBackup>, Refusal> {
-    // One at a time: each may take as much memory as a backup has.
-    let Ok(_seat) = app.life.bringing.try_lock() else {
-        return Err(
-            Refusal::new("busy", 503, "Another backup is just being made or brought").with("try again in a moment"),
-        );
-    };
+    let _seat = seat(&app)?;
     let bytes = sealed(&app, peer, &person, form).await?;
     let (shelf, now) = (Shelf::below(&app.life.data), app.clock.now().wall);
     let kept = blocking(move || shelf.put(&bytes, now)).await??;
@@ -142,10 +137,73 @@ pub async fn restore(
     Path(filename): Path<String>,
     Json(form): Json<Restore>,
 ) -> Result<StatusCode, Refusal> {
-    check_own(&app, peer, &person, form.password).await?;
-    nothing_runs(&app)?;
+    let _seat = seat(&app)?;
+    may_put_back(&app, peer, &person, form.password).await?;
     let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
     let bytes = blocking(move || shelf.read(&name)).await??;
     let bytes = bytes.ok_or_else(|| unknown(&filename))?;
     put_back(&app, &person, bytes, form.passphrase).await
+}
+
+/// A form as a browser sends it, with a backup that somebody kept elsewhere.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "stands for its schema; the body is read as a form")]
+pub struct BroughtForm {
+    /// The file.
+    #[schema(value_type = String, format = Binary)]
+    backup: Vec<u8>,
+    /// One's own password on this box.
+    password: String,
+    /// The backup's passphrase.
+    passphrase: String,
+}
+
+/// Puts a backup that comes with the request in place of everything the server keeps, as `POST /api/v1/restore` does.
+#[utoipa::path(post, path = "/api/backups/restore", operation_id = "vigil_backup_restore_brought", tag = "box",
+    request_body(content = BroughtForm, content_type = "multipart/form-data"),
+    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Tries, Stored,
+        (status = 400, description = "`bad-body`, `bad-form`: the body is no such form; the detail says where", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`not-form`: Content-Type is not multipart/form-data", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`bad-form`: a field is missing; `bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn restore_brought(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let boundary = multipart::boundary(kind.unwrap_or(""))
+        .map_err(|error| Refusal::new("not-form", 415, "The body must be a form").with(error.to_string()))?;
+    let _seat = seat(&app)?;
+    let bytes = arrived(request).await?;
+    // Looking through 64 MiB holds nobody else up.
+    let (mut bytes, fields) = blocking(move || {
+        let fields = multipart::fields(&bytes, &boundary);
+        (bytes, fields)
+    })
+    .await?;
+    let fields =
+        fields.map_err(|error| Refusal::new("bad-form", 400, "The body is no form").with(error.to_string()))?;
+    let place = |name: &str, what: &str| {
+        let field = fields.iter().find(|field| field.name == name);
+        field
+            .map(|field| field.place.clone())
+            .ok_or_else(|| Refusal::new("bad-form", 422, "A field is missing").with(format!("{name}: expected {what}")))
+    };
+    let text = |name: &str, what: &str| {
+        let bytes = bytes[place(name, what)?].to_vec();
+        String::from_utf8(bytes)
+            .map_err(|_| Refusal::new("bad-form", 422, "A field is no text").with(format!("{name}: expected {what}")))
+    };
+    let file = place("backup", "the file")?;
+    let password = text("password", "your own password on this box, as text")?;
+    let passphrase = text("passphrase", "what the backup is encrypted with, as text")?;
+    may_put_back(&app, peer, &person, password).await?;
+    bytes.truncate(file.end);
+    bytes.drain(..file.start);
+    put_back(&app, &person, bytes, passphrase).await
 }

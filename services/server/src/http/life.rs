@@ -11,6 +11,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::MutexGuard;
 use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
@@ -146,6 +147,35 @@ pub async fn make(
     ))
 }
 
+/// The one seat for who makes, brings or puts back a backup: each may take as much memory as a backup has, and what is
+/// laid down for the next start has one place.
+pub(super) fn seat(app: &App) -> Result<MutexGuard<'_, ()>, Refusal> {
+    app.life.bringing.try_lock().map_err(|_| {
+        Refusal::new("busy", 503, "Another backup is just being made, brought or put back")
+            .with("try again in a moment")
+    })
+}
+
+/// The bytes of a backup, or of a form that holds one.
+pub(super) async fn arrived(request: Request) -> Result<Vec<u8>, Refusal> {
+    let body = Limited::new(request.into_body(), BACKUP_MAX).collect();
+    match tokio::time::timeout(ARRIVAL, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Refusal::new("too-long", 413, "The backup is too long")
+                .with(format!("at most {BACKUP_MAX} bytes are taken")))
+        }
+        Ok(Err(error)) => Err(Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())),
+        Err(_) => Err(Refusal::new("slow", 408, "The backup did not arrive in time")),
+    }
+}
+
+/// What every road that puts a backup back begins with: one's own password, and no drive under test.
+pub(super) async fn may_put_back(app: &App, peer: Peer, person: &Person, password: String) -> Result<(), Refusal> {
+    check_own(app, peer, person, password).await?;
+    nothing_runs(app)
+}
+
 /// What a backup says of itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Brought {
@@ -175,21 +205,9 @@ pub async fn bring(
     person: Person,
     request: Request,
 ) -> Result<Answered<Brought>, Refusal> {
-    // One at a time: each may take as much memory as a backup has.
-    let Ok(_seat) = app.life.bringing.try_lock() else {
-        return Err(Refusal::new("busy", 503, "Another backup is just being brought").with("try again in a moment"));
-    };
+    let _seat = seat(&app)?;
     *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    let body = Limited::new(request.into_body(), BACKUP_MAX).collect();
-    let bytes = match tokio::time::timeout(ARRIVAL, body).await {
-        Ok(Ok(body)) => body.to_bytes().to_vec(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return Err(Refusal::new("too-long", 413, "The backup is too long")
-                .with(format!("at most {BACKUP_MAX} bytes are taken")));
-        }
-        Ok(Err(error)) => return Err(Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())),
-        Err(_) => return Err(Refusal::new("slow", 408, "The backup did not arrive in time")),
-    };
+    let bytes = arrived(request).await?;
     let head = backup::look(&bytes)?;
     let brought = Brought {
         name: head.name,
@@ -223,8 +241,8 @@ pub async fn restore(
     person: Person,
     Json(form): Json<Restore>,
 ) -> Result<StatusCode, Refusal> {
-    check_own(&app, peer, &person, form.password).await?;
-    nothing_runs(&app)?;
+    let _seat = seat(&app)?;
+    may_put_back(&app, peer, &person, form.password).await?;
     let brought = app.life.brought.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let Some((_, bytes)) = brought.filter(|(whose, _)| *whose == person.name) else {
         return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
@@ -234,7 +252,7 @@ pub async fn restore(
     Ok(done)
 }
 
-/// Lays a backup down for the next start, and orders that start.
+/// Lays a backup down for the next start, and orders that start. To be called after [`may_put_back`], in the [`seat`].
 pub(super) async fn put_back(
     app: &Arc<App>,
     person: &Person,

@@ -25,6 +25,7 @@ mod hosts;
 mod identify;
 mod jobs;
 mod life;
+mod multipart;
 mod notifications;
 mod people;
 mod person;
@@ -146,6 +147,7 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(backups::remove))
         .routes(routes!(backups::download))
         .routes(routes!(backups::restore))
+        .routes(routes!(backups::restore_brought))
         .routes(routes!(notifications::providers))
         .routes(routes!(notifications::event_types))
         .routes(routes!(notifications::services, notifications::add))

@@ -72,7 +72,7 @@ fn done(told: &str) -> CallOutcome {
     CallOutcome::Ok(Answer::Done { told: told.into() })
 }
 
-async fn shown(admin: &Client, agent: &Agent, frame: Frame, name: &str) -> Value {
+pub async fn shown(admin: &Client, agent: &Agent, frame: Frame, name: &str) -> Value {
     let mut stream = admin.events("/api/v1/stream").await;
     stream.named("playbooks").await;
     agent.sender.send(&frame).await.unwrap();

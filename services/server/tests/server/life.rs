@@ -6,8 +6,12 @@ use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use wire::Frame;
 use wire::command::{Answer, BackupRow, CallOutcome, Command};
 
+use crate::acts::shown;
 use crate::agent::Agent;
 use crate::box_::{Box_, PASSWORD};
 use crate::client::Client;
@@ -201,6 +205,157 @@ async fn a_backup_that_the_box_keeps_is_listed_fetched_put_back_and_taken_away()
     let (status, gone) = bytes(&admin, Method::DELETE, &place, None).await;
     assert_eq!((status, gone.as_slice()), (200, br#"{"status":"deleted"}"#.as_slice()));
     assert_eq!(bytes(&admin, Method::DELETE, &place, None).await.0, 404);
+}
+
+/// As the page of an existing Vigil server sends it, with what the gate of this box asks for beside the file.
+#[tokio::test]
+async fn a_backup_that_comes_as_a_form_is_put_back_through_the_same_gate() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut agent = Agent::connect(&made).await;
+    let giving = agent.serve(|_| {
+        CallOutcome::Ok(Answer::Records {
+            rows: vec![],
+            next: None,
+        })
+    });
+    let ask = json!({ "password": PASSWORD, "passphrase": PHRASE });
+    let ((status, file), ()) = tokio::join!(bytes(&admin, Method::POST, "/api/v1/backup", Some(ask)), giving);
+    assert_eq!(status, 200);
+
+    const FORM: &str = "multipart/form-data; boundary=----WebKitFormBoundaryx";
+    let form = |parts: &[(&str, &[u8])]| {
+        let mut body = Vec::new();
+        for (name, value) in parts {
+            let file = if *name == "backup" {
+                "; filename=\"kept.backup\""
+            } else {
+                ""
+            };
+            let head =
+                format!("------WebKitFormBoundaryx\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+            body.extend([head.as_bytes(), value, b"\r\n"].concat());
+        }
+        body.extend(b"------WebKitFormBoundaryx--\r\n");
+        (FORM, Bytes::from(body))
+    };
+    let backup = ("backup", file.as_slice());
+    let password = ("password", PASSWORD.as_bytes());
+    let phrase = ("passphrase", PHRASE.as_bytes());
+    let cut = ("backup", &file[..file.len() - 20]);
+    const PATH: &str = "/api/backups/restore";
+    let stranger = made
+        .client()
+        .raw(Method::POST, PATH, Some(form(&[backup, password, phrase])))
+        .await;
+    assert_eq!(stranger.problem(), "not-logged-in");
+    for (body, status, word, detail) in [
+        (
+            ("application/json", Bytes::from("{}")),
+            415,
+            "not-form",
+            "multipart/form-data",
+        ),
+        ((FORM, Bytes::from("no form")), 400, "bad-form", "boundary"),
+        // What an existing client sends: the gate says what is missing.
+        (form(&[backup]), 422, "bad-form", "password"),
+        (form(&[backup, password]), 422, "bad-form", "passphrase"),
+        (form(&[password, phrase]), 422, "bad-form", "backup"),
+        (
+            form(&[backup, ("password", b"\xff"), phrase]),
+            422,
+            "bad-form",
+            "password",
+        ),
+        (
+            form(&[backup, ("password", b"wrong one"), phrase]),
+            403,
+            "password-wrong",
+            "",
+        ),
+        (
+            form(&[backup, password, ("passphrase", b"another passphrase")]),
+            403,
+            "backup-closed",
+            "",
+        ),
+        (form(&[cut, password, phrase]), 403, "backup-closed", ""),
+        (
+            form(&[("backup", b"not a backup"), password, phrase]),
+            422,
+            "bad-backup",
+            "",
+        ),
+    ] {
+        let answer = admin.raw(Method::POST, PATH, Some(body)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (status, word), "{answer:?}");
+        assert!(answer.text.contains(detail), "{answer:?}");
+    }
+    let without_header = {
+        let mut client = admin.clone();
+        client.headers.clear();
+        client
+            .raw(Method::POST, PATH, Some(form(&[backup, password, phrase])))
+            .await
+    };
+    assert_eq!(without_header.problem(), "csrf");
+
+    let taking = agent.serve(|command| {
+        assert!(matches!(command, Command::Restore { .. }), "{command:?}");
+        CallOutcome::Ok(Answer::Done { told: String::new() })
+    });
+    let (put_back, ()) = tokio::join!(
+        admin.raw(Method::POST, PATH, Some(form(&[password, backup, phrase]))),
+        taking
+    );
+    assert_eq!(put_back.status, 202, "{put_back:?}");
+    tokio::time::timeout(crate::client::PATIENCE, made.app.life.restart.notified())
+        .await
+        .unwrap();
+    let events = admin.get("/api/v1/events").await.json();
+    let told = |kind: &str| events.as_array().unwrap().iter().filter(|e| e["type"] == kind).count();
+    assert_eq!(told("box.restoring"), 1, "{events}");
+}
+
+/// A drive under test keeps every road shut; and two who put back at once do not write into the same place.
+#[tokio::test]
+async fn no_road_puts_a_backup_back_while_a_drive_is_tested_or_another_does() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let cookie = admin.cookie.clone().unwrap();
+    let ask = json!({ "password": PASSWORD, "passphrase": PHRASE });
+    let form = "--B\r\ncontent-disposition: form-data; name=backup\r\n\r\nx\r\n--B\r\ncontent-disposition: form-data; name=password\r\n\r\ncorrect horse\r\n--B\r\ncontent-disposition: form-data; name=passphrase\r\n\r\ny\r\n--B--";
+    let roads = async |admin: &mut Client, word: &str| {
+        for path in ["/api/v1/restore", "/api/backups/x.backup/restore"] {
+            assert_eq!(admin.post(path, &ask).await.problem(), word, "{path}");
+        }
+        let body = Some(("multipart/form-data; boundary=B", Bytes::from(form)));
+        let brought = admin.raw(Method::POST, "/api/backups/restore", body).await;
+        assert_eq!(brought.problem(), word);
+    };
+    // Somebody brings a backup, and has not finished.
+    let mut slow = TcpStream::connect(made.address).await.unwrap();
+    let head = format!(
+        "PUT /api/v1/restore HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {cookie}\r\ncontent-length: 9\r\n\r\n",
+        made.address
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let taken = async {
+        while admin.post("/api/v1/restore", &ask).await.problem() != "busy" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::client::PATIENCE, taken).await.unwrap();
+    roads(&mut admin, "busy").await;
+    slow.write_all(b"no backup").await.unwrap();
+    let mut status = [0; 12];
+    slow.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 422");
+    let agent = Agent::connect(&made).await;
+    let mut job = crate::certificate::finished(7);
+    (job.state, job.verdict) = (wire::job::JobState::Running, None);
+    shown(&admin, &agent, Frame::Job(Box::new(job)), "job").await;
+    roads(&mut admin, "jobs-running").await;
 }
 
 #[tokio::test]
