@@ -12,6 +12,9 @@ pub const POOLS_MAX: usize = 64;
 const DEVICES_MAX: usize = 1_000;
 const DEPTH_MAX: usize = 8;
 
+/// Longest name in characters. Source: OpenZFS, `ZFS_MAX_DATASET_NAME_LEN`.
+const NAME_MAX: usize = 255;
+
 /// Percent from which a pool is too full to work well, and from which it is as good as full. Source: OpenZFS, Performance
 /// and Tuning, "keep pool free space above 10 %".
 const FULL: (u64, u64) = (90, 97);
@@ -38,6 +41,13 @@ fn text(value: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// A pool's name; `None` where it has none.
+pub fn name(pool: &Value) -> Option<String> {
+    let name = pool["name"].as_str()?.chars().filter(|c| !c.is_control());
+    let name: String = name.take(NAME_MAX).collect();
+    (!name.is_empty()).then_some(name)
+}
+
 fn errors(of: &Value) -> Option<u64> {
     let counts = ["read_errors", "write_errors", "checksum_errors"].map(|key| of[key].as_u64());
     counts.iter().flatten().copied().reduce(u64::saturating_add)
@@ -51,16 +61,15 @@ pub fn pools(zfs: &Value) -> Vec<Pool> {
 
 fn pool(value: &Value) -> Option<Pool> {
     let mut pool = Pool {
-        name: text(&value["name"])?,
+        name: name(value)?,
         health: text(&value["health"]).or_else(|| text(&value["status"])),
         errors: errors(value),
         scan_errors: value["scan"]["errors_found"].as_u64(),
         used: value["capacity_pct"].as_u64().filter(|percent| *percent <= 100),
         ..Pool::default()
     };
-    let mut room = DEVICES_MAX;
     let mut of_devices = None;
-    devices(&value["devices"], DEPTH_MAX, &mut room, &mut |device| {
+    each_device(value, |device, _| {
         let state = text(&device["state"]).unwrap_or_default();
         if ["DEGRADED", "FAULTED", "OFFLINE", "REMOVED", "UNAVAIL"].contains(&state.as_str()) {
             pool.bad
@@ -73,14 +82,26 @@ fn pool(value: &Value) -> Option<Pool> {
     Some(pool)
 }
 
-fn devices(list: &Value, depth: usize, room: &mut usize, each: &mut impl FnMut(&Value)) {
+/// Hands out each device of a pool with the one that it is a part of, those of others behind them.
+pub fn each_device<'p>(pool: &'p Value, mut each: impl FnMut(&'p Value, Option<&'p Value>)) {
+    let mut room = DEVICES_MAX;
+    devices(&pool["devices"], None, DEPTH_MAX, &mut room, &mut each);
+}
+
+fn devices<'p>(
+    list: &'p Value,
+    parent: Option<&'p Value>,
+    depth: usize,
+    room: &mut usize,
+    each: &mut impl FnMut(&'p Value, Option<&'p Value>),
+) {
     for device in list.as_array().into_iter().flatten() {
         if *room == 0 || depth == 0 {
             return;
         }
         *room -= 1;
-        each(device);
-        devices(&device["children"], depth - 1, room, each);
+        each(device, parent);
+        devices(&device["children"], Some(device), depth - 1, room, each);
     }
 }
 

@@ -229,6 +229,13 @@ pub fn report(body: &Value, now: Time) -> Result<Report, Vec<Flaw>> {
         );
     }
     let mut zfs = body["zfs"].clone();
+    // File systems may be thousands; that a pool is ill is not to be lost for them.
+    if zfs.to_string().len() > ZFS_MAX
+        && let Some(parts) = zfs.as_object_mut()
+        && parts.remove("datasets").is_some()
+    {
+        warnings.push(format!("zfs: has more than {ZFS_MAX} bytes; its datasets are not kept"));
+    }
     if zfs.to_string().len() > ZFS_MAX {
         warnings.push(format!("zfs: has more than {ZFS_MAX} bytes and is not kept"));
         zfs = Value::Null;
@@ -294,6 +301,35 @@ mod tests {
         let report = report(&body, Time::UNIX_EPOCH).unwrap();
         assert_eq!((report.drives.len(), report.rejected.len()), (1, 2));
         assert!(report.rejected[1].why.contains("same model and serial as /dev/sda"));
+    }
+
+    #[test]
+    fn many_file_systems_do_not_cost_the_pools() {
+        let of = |pools: usize, datasets: usize| {
+            let dataset = json!({ "name": "tank/a", "mountpoint": "m".repeat(100) });
+            let pool = json!({ "name": "tank", "health": "DEGRADED" });
+            let zfs = json!({ "zfs_available": true, "pools": vec![pool; pools], "datasets": vec![dataset; datasets] });
+            report(
+                &json!({ "hostname": "nas", "drives": [], "zfs": zfs }),
+                Time::UNIX_EPOCH,
+            )
+            .unwrap()
+        };
+        let few = of(1, 100);
+        assert!(few.zfs["datasets"].is_array() && few.warnings.is_empty());
+        let many = of(1, 1_000);
+        assert_eq!(many.zfs["pools"][0]["health"], "DEGRADED");
+        assert!(
+            many.zfs["datasets"].is_null() && many.warnings[0].contains("datasets"),
+            "{:?}",
+            many.warnings
+        );
+        let beyond = of(10_000, 1_000);
+        assert!(
+            beyond.zfs.is_null() && beyond.warnings.len() == 2,
+            "{:?}",
+            beyond.warnings
+        );
     }
 
     #[test]

@@ -12,11 +12,12 @@ mod ratings;
 mod report;
 mod told;
 
+use serde_json::Value;
 use store::{Store, Write};
 use wire::{Problem, Time};
 
 use crate::tables::{DRIVES, Drive, HOSTS, Host, POINTS, Point};
-use crate::thin;
+use crate::{pool, thin};
 pub use enrolment::Admitted;
 pub use report::{Own, Taken};
 pub use told::event;
@@ -68,6 +69,32 @@ impl Book {
         self.store.write(move |w| forget(w, &hostname)).await
     }
 
+    /// Takes a ZFS pool out of what a host's last report told, with its alerts; false if there was none.
+    ///
+    /// # Errors
+    /// The medium.
+    pub async fn drop_pool(&self, hostname: String, name: String) -> store::Result<bool> {
+        self.store
+            .write(move |w| {
+                let Some(mut host) = HOSTS.get(w, hostname.as_str())? else {
+                    return Ok(false);
+                };
+                let Some(pools) = host.zfs.get_mut("pools").and_then(Value::as_array_mut) else {
+                    return Ok(false);
+                };
+                let before = pools.len();
+                // Its datasets are shown with their pool alone.
+                pools.retain(|told| pool::name(told).as_ref() != Some(&name));
+                if pools.len() == before {
+                    return Ok(false);
+                }
+                host.pools.remove(&name);
+                HOSTS.put(w, hostname.as_str(), &host)?;
+                Ok(true)
+            })
+            .await
+    }
+
     /// All hosts.
     ///
     /// # Errors
@@ -103,7 +130,7 @@ impl Book {
             led_identify: false,
             listen_addr: String::new(),
             address: None,
-            zfs: serde_json::Value::Null,
+            zfs: Value::Null,
             alerts: Default::default(),
             pools: Default::default(),
         }))

@@ -12,9 +12,8 @@ use health::tables::{Drive, Host};
 use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
-use wire::Time;
 use wire::event::Severity;
 
 use super::Refusal;
@@ -278,52 +277,6 @@ pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias
         true => Ok(done("ok")),
         false => Err(unknown()),
     }
-}
-
-/// ZFS pools as the hosts' last reports told them; empty where none has ZFS.
-#[utoipa::path(get, path = "/api/zfs/pools", operation_id = "zfs_pools", tag = "hosts", responses((status = 200, body = ZfsPools), LoggedIn, Stored))]
-pub async fn pools(State(app): State<Arc<App>>, _: Person) -> Result<Answered<ZfsPools>, Refusal> {
-    let mut pools = Vec::new();
-    for host in app.fleet.book.hosts()? {
-        for pool in host.zfs["pools"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_object)
-        {
-            // Who told it stands in the box's own words.
-            let mut told = pool.clone();
-            told.remove("hostname");
-            told.remove("last_report");
-            pools.push(ZfsPool {
-                hostname: host.hostname.clone(),
-                last_report: host.last_report,
-                told,
-            });
-        }
-    }
-    Ok(Answered(ZfsPools {
-        count: pools.len(),
-        pools,
-    }))
-}
-
-/// Pools of all hosts.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ZfsPools {
-    count: usize,
-    pools: Vec<ZfsPool>,
-}
-
-/// A pool as its host's last report told it: `name`, `health` and whatever else it says.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ZfsPool {
-    hostname: String,
-    #[schema(value_type = String, format = DateTime)]
-    last_report: Time,
-    #[serde(flatten)]
-    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
-    told: serde_json::Map<String, Value>,
 }
 
 fn escaped(text: &str) -> String {

@@ -45,6 +45,7 @@ mod update;
 mod view;
 mod wearout;
 mod websocket;
+mod zfs;
 
 use std::sync::Arc;
 
@@ -189,7 +190,18 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(settings::interval, settings::set_interval))
         .routes(routes!(settings::of_category))
         .routes(routes!(settings::set))
-        .routes(routes!(fleet::pools))
+        .routes(routes!(zfs::pools))
+        .routes(routes!(zfs::pool, zfs::drop_pool))
+        .routes(routes!(zfs::pool_devices))
+        .routes(routes!(zfs::pool_scrubs))
+        .routes(routes!(zfs::pool_last_scrub))
+        .routes(routes!(zfs::devices))
+        .routes(routes!(zfs::device))
+        .routes(routes!(zfs::datasets))
+        .routes(routes!(zfs::scrubs))
+        .routes(routes!(zfs::summary))
+        .routes(routes!(zfs::health))
+        .routes(routes!(zfs::drive))
         .routes(routes!(fleet::active))
         .routes(routes!(smart::attributes))
         .routes(routes!(smart::history))

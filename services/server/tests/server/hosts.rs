@@ -57,8 +57,8 @@ async fn an_agent_in_another_language_enrols_reports_and_is_heard() {
     }
 }
 
-struct Host {
-    client: Client,
+pub struct Host {
+    pub client: Client,
 }
 
 impl Host {
@@ -67,7 +67,7 @@ impl Host {
         json!({ "token": token, "hostname": host, "fingerprint": format!("mid:{key}"), "public_key": public })
     }
 
-    async fn enrol(made: &Box_, admin: &mut Client, host: &str, key: u8) -> Self {
+    pub async fn enrol(made: &Box_, admin: &mut Client, host: &str, key: u8) -> Self {
         let token = admin.post("/api/v1/tokens", &json!({ "name": host })).await.json()["token"].clone();
         let mut client = made.client();
         let body = Self::form(host, key, token.as_str().unwrap());
@@ -141,6 +141,8 @@ async fn fault_9_a_fresh_box_answers_200_everywhere() {
         "/api/auth/status",
         "/api/aliases",
         "/api/zfs/pools",
+        "/api/zfs/summary",
+        "/api/zfs/health",
         "/api/smart/attributes",
         "/api/smart/attributes/history",
         "/api/smart/attributes/trend",

@@ -25,3 +25,4 @@ mod roads;
 mod shed;
 mod tls;
 mod update;
+mod zfs;

@@ -6,3 +6,4 @@ pub(super) mod drive;
 pub(super) mod front;
 pub(super) mod host;
 pub(super) mod smart;
+pub(super) mod zfs;

@@ -242,7 +242,7 @@ pub struct HostReport {
     /// What it can do.
     #[schema(required = false)]
     capabilities: HostCapabilities,
-    /// Its ZFS pools, at most 64 KiB: `{ "pools": [ … ] }`.
+    /// Its ZFS pools, at most 64 KiB: `{ "pools": [ … ], "datasets": [ … ] }`; what is longer goes without the datasets.
     #[schema(required = false, value_type = Option<Object>)]
     zfs: Option<serde_json::Value>,
 }
