@@ -352,6 +352,12 @@ pub struct Identify {
     mode: Option<String>,
 }
 
+/// Longest name of a device in characters: it stands in the event log. Source: the longest name of a file.
+const DEVICE_MAX: usize = 255;
+
+/// Longest word for what the light shall do, in bytes.
+const MODE_MAX: usize = 32;
+
 /// A bay was lit.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HostLit {
@@ -370,6 +376,7 @@ pub struct HostLit {
     responses((status = 200, body = HostLit), LoggedIn, Body, Stored,
         (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`identify-absent`: its agent cannot, or does not listen", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`bad-device`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
         (status = 502, description = "`agent-odd`: its agent could not be reached or refused", body = wire::Problem, content_type = "application/problem+json"),
         (status = 504, description = "`agent-late`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn blink(
@@ -378,6 +385,14 @@ pub async fn blink(
     Path(hostname): Path<String>,
     Json(form): Json<Identify>,
 ) -> Result<Answered<HostLit>, Refusal> {
+    let mode = form.mode.unwrap_or_else(|| "on".to_owned());
+    let bad = |what: &str| Refusal::new("bad-device", 422, "This is no device that could be lit").with(what);
+    if !(1..=DEVICE_MAX).contains(&form.device.chars().count()) || form.device.chars().any(char::is_control) {
+        return Err(bad("device: 1 to 255 characters, none of them a control"));
+    }
+    if !(1..=MODE_MAX).contains(&mode.len()) || !mode.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) {
+        return Err(bad("mode: 1 to 32 letters, digits, _ and -"));
+    }
     let host = app
         .fleet
         .book
@@ -385,7 +400,6 @@ pub async fn blink(
         .into_iter()
         .find(|host| host.hostname == hostname);
     let host = host.ok_or_else(|| Refusal::new("host-unknown", 404, "There is no such host"))?;
-    let mode = form.mode.unwrap_or_else(|| "on".to_owned());
     let answer = identify::ask(&host, &form.device, &mode).await?;
     let message = format!("{} asked {hostname} to light {}", person.name, form.device);
     app.record_act(

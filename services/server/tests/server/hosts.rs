@@ -421,3 +421,33 @@ async fn a_public_key_alone_gives_no_session() {
     made.app.scribe.kept(Vec::new()).await.unwrap();
     assert_eq!(told(&admin.get("/api/v1/events").await.json()), 1);
 }
+
+/// What is asked for stands in the event log: it is a device's name, not a book.
+#[tokio::test]
+async fn a_light_is_asked_for_by_a_name_of_a_device() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let path = "/api/v1/agents/nas/identify";
+    let before = admin.get("/api/v1/events").await.json();
+    for (device, mode) in [
+        ("x".repeat(256), "on"),
+        (String::new(), "on"),
+        ("/dev/sda\nand more".into(), "on"),
+        ("/dev/sda".into(), ""),
+        ("/dev/sda".into(), "on and on"),
+    ] {
+        let answer = admin.post(path, &json!({ "device": device, "mode": mode })).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (422, "bad-device"),
+            "{device:?} {mode:?}"
+        );
+    }
+    for form in [
+        json!({ "device": "x".repeat(255) }),
+        json!({ "device": "/dev/sda", "mode": "locate_off" }),
+    ] {
+        assert_eq!(admin.post(path, &form).await.problem(), "host-unknown");
+    }
+    assert_eq!(admin.get("/api/v1/events").await.json(), before);
+}
