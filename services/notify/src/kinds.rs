@@ -236,6 +236,7 @@ const TITLES: &[(&str, &str)] = &[
     ("box.booted", "Box has started"),
     ("box.claimed", "Box was claimed"),
     ("box.claim_code_changed", "Claim code has changed"),
+    ("box.entries_lost", "Events were lost with a full store"),
     ("box.log_form", "Form of the event log has changed"),
     ("box.log_trimmed", "Old events have gone"),
     ("box.power_off", "Box is switched off"),
@@ -243,6 +244,8 @@ const TITLES: &[(&str, &str)] = &[
     ("box.recovery", "Box asks for a new owner"),
     ("box.reset", "Box begins anew"),
     ("box.restored", "Backup was put back"),
+    ("box.restoring", "Backup is put back"),
+    ("box.store_recovered", "Store takes what happens again"),
     ("box.store_set_aside", "Damaged records were set aside"),
     ("box.records_set_aside", "Unreadable records were set aside"),
     ("box.update_begun", "Update has begun"),
@@ -255,6 +258,8 @@ const TITLES: &[(&str, &str)] = &[
     ("gate.started", "Burn-in was started"),
     ("host.cleaned", "Old histories were taken out"),
     ("host.enrolled", "Host was added"),
+    ("host.identify", "Light of a host's drive"),
+    ("host.pool_removed", "ZFS pool was taken away"),
     ("host.readmitted", "Host was admitted again"),
     ("host.removed", "Host was taken away"),
     ("host.token_made", "Host token was made"),
@@ -313,6 +318,7 @@ mod tests {
     fn an_unknown_kind_still_has_words() {
         let none = serde_json::Value::Null;
         assert_eq!(label("unit.recovered", &none), "Service is well again");
+        assert_eq!(label("box.entries_lost", &none), "Events were lost with a full store");
         assert_eq!(label("unit.slow_to_stop", &none), "Unit slow to stop");
         assert_eq!(label("", &none), "");
         let data = serde_json::json!({ "event_type": "gate_failed" });
