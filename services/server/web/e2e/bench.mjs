@@ -3,7 +3,9 @@
  *
  * Each progress frame carries the moment at which it was sent; the page notes the moment at which the text that came of it
  * was painted. A change that is made while a picture is made is painted in that picture, so the moment is the first task after
- * it; one that is made between two pictures waits for the next. No picture is asked for that the page does not make itself.
+ * it; one that is made between two pictures waits for the next. A row that the browser leaves out of the picture because it is
+ * far out of view has no pixel: it counts as soon as its text stands, and not among the rows in view, which are told apart. No
+ * picture is asked for that the page does not make itself. Both of them are to be below the limit.
  * Both clocks are this machine's; processor time is the main thread's own, whatever else the machine does. Prints percentiles
  * and long tasks, with `KILN_TRACE=1` also where the main thread's time went. `node e2e/bench.mjs [seconds] [drives] [throttle]`.
  */
@@ -57,22 +59,34 @@ try {
     const seen = (globalThis.latencies = []);
     globalThis.longTasks = [];
     new PerformanceObserver((list) => globalThis.longTasks.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: "longtask" });
+    const unseen = (globalThis.unseen = []);
+    // Rows that the browser itself leaves out of the picture: there is no pixel, they are as far as they get with their text.
+    const skipped = new Set([...document.querySelectorAll(".ajob")].filter((row) => !row.firstElementChild.checkVisibility({ contentVisibilityAuto: true })));
+    document.querySelector(".jobs").addEventListener("contentvisibilityautostatechange", ({ target, skipped: out }) => (out ? skipped.add(target) : skipped.delete(target)), true);
+    // Batches whose picture is being made, and one channel for all: what measures must not be what is measured.
+    const { port1, port2 } = new MessageChannel();
+    const made = [];
+    port1.onmessage = () => {
+      const now = Date.now();
+      seen.push(...made.shift().map((sent) => now - sent));
+    };
     let waiting = [];
     new MutationObserver((changes) => {
+      const idle = waiting.length === 0;
       for (const { target } of changes) {
-        const sent = /sent (\d{13})/.exec(target.textContent ?? "");
-        if (sent) waiting.push(Number(sent[1]));
+        const sent = /sent (\d{13})/.exec(target.data);
+        if (!sent) continue;
+        if (skipped.has(target.parentElement.closest(".ajob"))) unseen.push(Date.now() - Number(sent[1]));
+        else waiting.push(Number(sent[1]));
       }
       if (waiting.length === 0) return;
-      const batch = waiting;
-      waiting = [];
       const painted = () => {
-        const { port1, port2 } = new MessageChannel();
-        port1.onmessage = () => seen.push(...batch.map((sent) => Date.now() - sent));
+        made.push(waiting);
+        waiting = [];
         port2.postMessage(null);
       };
       if (globalThis.inPicture) painted();
-      else requestAnimationFrame(painted);
+      else if (idle) requestAnimationFrame(painted);
     }).observe(document.querySelector(".jobs"), { subtree: true, characterData: true });
   });
   const trace = process.env.KILN_TRACE ? await traced(browser) : null;
@@ -92,14 +106,16 @@ try {
   const after = await metrics();
   const shares = await trace?.();
   const spent = (name) => `${name.replace("Duration", "").toLowerCase()} ${Math.round((after[name] - before[name]) * 1000)} ms`;
-  const { latencies, longTasks } = await page.evaluate(() => ({ latencies: globalThis.latencies, longTasks: globalThis.longTasks }));
-  latencies.sort((a, b) => a - b);
-  const at = (share) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))];
-  console.log(`frame to pixel: ${drives} drives at 1 Hz, processor ${throttle}x slower, ${seconds} s: ${latencies.length} of ${seconds * drives} frames painted; p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms, max ${latencies.at(-1)} ms (limit ${LIMIT_MS} ms at p99)`);
+  const { latencies, unseen, longTasks } = await page.evaluate(() => ({ latencies: globalThis.latencies, unseen: globalThis.unseen, longTasks: globalThis.longTasks }));
+  const all = [...latencies, ...unseen];
+  const at = (list, share) => list.sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * share))];
+  const told = (list) => `p50 ${at(list, 0.5)} ms, p95 ${at(list, 0.95)} ms, p99 ${at(list, 0.99)} ms, max ${at(list, 1)} ms`;
+  console.log(`frame to pixel: ${drives} drives at 1 Hz, processor ${throttle}x slower, ${seconds} s: ${latencies.length} frames of rows in view, ${told(latencies)} (limit ${LIMIT_MS} ms at p99)`);
+  console.log(`all rows: ${all.length} of ${seconds * drives} frames, those out of view until their text stands; ${told(all)}`);
   console.log(`long tasks (over 50 ms): ${longTasks.length}, longest ${Math.round(Math.max(0, ...longTasks))} ms, together ${Math.round(longTasks.reduce((sum, took) => sum + took, 0))} ms of ${seconds * 1000} ms`);
   console.log(`main thread, throttled: ${["TaskDuration", "ScriptDuration", "RecalcStyleDuration", "LayoutDuration"].map(spent).join(", ")}`);
   for (const line of shares ?? []) console.log(line);
-  const good = latencies.length >= seconds * drives * 0.99 && at(0.99) < LIMIT_MS;
+  const good = all.length >= seconds * drives * 0.99 && at(latencies, 0.99) < LIMIT_MS && at(all, 0.99) < LIMIT_MS;
   console.log(good ? "met" : "NOT met");
   code = good ? 0 : 1;
 } finally {
