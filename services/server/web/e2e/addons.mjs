@@ -115,6 +115,12 @@ export async function addons(browser, width, scheme, count) {
       await jobs.getByText("42.5\u00a0%").waitFor();
       const row = jobs.locator(".ajob", { hasText: "burnin-sda" });
       for (const fact of ["SMART short", "Write", "187", "38", "left", "pattern 2 of 4"]) assert(`the job tells ${fact}`, (await row.textContent()).includes(fact));
+      addon.progress("burnin-sdb", 71.9, { phase: "READ", phase_detail: `pattern 3 of 4, at block 1111111111${" of 2222222222 on this side".repeat(9)}`, temp_c: 44, speed_mbps: 204 });
+      await jobs.getByText("71.9\u00a0%").waitFor();
+      addon.progress("burnin-sdb", 71.1, { phase: "READ", phase_detail: `pattern 3 of 4, at block 8888888888${" of 4444444444 on this side".repeat(9)}`, temp_c: 41, speed_mbps: 207 });
+      await jobs.getByText("71.1\u00a0%").waitFor();
+      const tight = await jobs.locator(".steady > span").evaluateAll((all) => all.filter((one) => one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1).map((one) => one.textContent));
+      assert(`texts fit into the room of their like: ${tight.join("; ")}`, tight.length === 0);
       assert("its bar is told to screen readers", (await row.getByRole("progressbar").getAttribute("aria-valuenow")) === "43");
       await jobs.locator(".ajob", { hasText: "burnin-sdc" }).getByText("failed").waitFor();
       assert("what ended is no verdict", !(await jobs.textContent()).includes("PASSED"));

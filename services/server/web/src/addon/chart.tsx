@@ -133,7 +133,7 @@ function Figure({ curve, index, series, plot, readout, turn, unit }: { curve: Cu
 
 /** The component. */
 export function ChartPart(props: PartProps) {
-  const { part, around } = props;
+  const { part, around, seen } = props;
   const chart = useMemo(() => readChart(part.config), [part]);
   const series = useMemo(() => new Series(chart.points), [chart]);
   const range = useSignal(chart.range);
@@ -159,7 +159,7 @@ export function ChartPart(props: PartProps) {
     if (chart.open && series.keys.length !== drawnKeys.peek().length) drawnKeys.value = series.keys;
     plot.current?.setData(series.columns(live.current.map(({ key }) => key)) as uPlot.AlignedData);
     turn.value += 1;
-  }, PICTURE_MS), [chart, series]);
+  }, PICTURE_MS, seen), [chart, series]);
   useEffect(() => pace.stop, [pace]);
   const wanted = (key: string) => chart.open || chart.curves.some((curve) => curve.key === key);
 

@@ -1,5 +1,5 @@
 /** What every component of an add-on's page is given. */
-import { signal, useComputed, useSignal, type Signal } from "@preact/signals";
+import { signal, useComputed, useSignal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Problem } from "@wire";
 
@@ -19,14 +19,17 @@ export interface Around {
   turn: Signal<number>;
 }
 
-/** Properties of every component. */
-export interface PartProps { part: Part; around: Around }
+/** Who asks a source: a component, or a piece of it. */
+export interface Asker { part: Part; around: Around }
+
+/** Properties of every component; `seen`: whether the browser draws it, which it does not far out of view. */
+export interface PartProps extends Asker { seen: ReadonlySignal<boolean> }
 
 /** A source's answer, asked anew when the page says so; what was told stays until the next answer is here. */
 export interface Asked { told: Signal<Told | null>; problem: Signal<Problem | null>; busy: Signal<boolean>; again: () => void }
 
 /** Asks a source for as long as the component is there; an empty source is asked nothing. */
-export function useSource({ part, around }: PartProps, source: string, question: Omit<Question, "component"> = {}): Asked {
+export function useSource({ part, around }: Asker, source: string, question: Omit<Question, "component"> = {}): Asked {
   const told = useSignal<Told | null>(null);
   const problem = useSignal<Problem | null>(null);
   const busy = useSignal(false);

@@ -1,10 +1,11 @@
 /**
- * The live frames of one add-on: one stream for the open page, handed on in one go a picture.
+ * The live frames of one add-on: one stream for the open page, handed on in one go and then none for a while.
  *
- * Sixty drives a second and a thousand log lines a second come as single messages; each component is told once before
- * the browser draws, with all that came since. While a picture is made nothing is read: what comes meanwhile waits outside
- * the page, which is then woken once and not by each message. A hidden page draws nothing, so there the frames are handed
- * on by a timer and the oldest log lines are let go when too many wait.
+ * Sixty drives a second and a thousand log lines a second come as single messages; each component is told once, with all
+ * that came since. For a while nothing more is read: what comes meanwhile waits outside the page, which is then woken once
+ * and not by each message. No picture is asked for: what changes out of view needs none, and the browser makes one for the
+ * rest. A hidden page draws nothing, so there the frames are handed on by a timer and the oldest log lines are let go when
+ * too many wait.
  */
 import { signal } from "@preact/signals";
 
@@ -19,13 +20,11 @@ export type Kind = "log" | "progress" | "notification" | "chart" | "metric" | "s
 
 /** Most frames that wait for a picture: what comes on top pushes out the oldest. */
 const WAITING_MAX = 20_000;
-/** Longest pause after a picture while frames wait, in milliseconds. */
-const GAP_MAX_MS = 40;
 /**
- * Least time from one picture to the next, in milliseconds: figures that change more often are not read any better, and
- * each picture costs a slow processor some 4 ms before anything is drawn in it (measured with sixty drives at 1 Hz).
+ * Least time from one handing on to the next, in milliseconds: figures that change more often are not read any better, and
+ * to be woken costs a slow processor more than what came meanwhile.
  */
-const PICTURE_MS = 32;
+const REST_MS = 32;
 /** How often a hidden page is told, in milliseconds. */
 const HIDDEN_MS = 1000;
 
@@ -49,10 +48,7 @@ export class Feed {
   readonly again = signal(0);
   #hearers = new Map<string, Set<Hear>>();
   #waiting: Frame[] = [];
-  #picture: number | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  /** Whether a picture was begun and its time is not over. */
-  #busy = false;
   #open: (() => void) | null = null;
   #stop: () => void;
 
@@ -72,8 +68,7 @@ export class Feed {
       lost: () => (this.live.value = false),
       // The box's own stream finds out too, and shows the door.
       unauthorized: () => (this.live.value = false),
-      // A hidden page draws nothing, and its timers may stand for a minute: it reads on.
-      pause: () => (document.hidden || (this.#picture === null && !this.#busy) ? null : new Promise((open) => (this.#open = open))),
+      pause: () => this.#heard(),
     });
   }
 
@@ -83,48 +78,39 @@ export class Feed {
     if (!frame) return;
     this.#waiting.push(frame);
     if (this.#waiting.length > WAITING_MAX) this.#waiting.splice(0, WAITING_MAX / 10);
-    this.#plan();
   }
 
-  #plan(): void {
-    if (this.#timer !== null || this.#picture !== null || this.#busy) return;
-    if (document.hidden) this.#timer = setTimeout(this.#flush, HIDDEN_MS);
-    else this.#picture = requestAnimationFrame(this.#flush);
+  /** A piece of the stream was taken in: it is handed on now, and nothing more is read for a while. */
+  #heard(): Promise<void> | null {
+    // A hidden page draws nothing, and its timers may stand for a minute: it reads on.
+    if (document.hidden) {
+      this.#timer ??= setTimeout(this.#rung, HIDDEN_MS);
+      return null;
+    }
+    this.#flush();
+    return new Promise((open) => {
+      this.#open = open;
+      this.#timer ??= setTimeout(this.#rung, REST_MS);
+    });
   }
 
-  #halt(): void {
+  /** The page was hidden, or is shown again. */
+  #turned = () => {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    if (this.#picture !== null) cancelAnimationFrame(this.#picture);
-    this.#timer = null;
-    this.#picture = null;
-  }
+    this.#rung();
+  };
 
-  /** The next picture may be begun. */
-  #free = () => {
-    this.#busy = false;
+  /** Hands on what waits, and reads on. */
+  #rung = () => {
     this.#timer = null;
+    this.#flush();
     this.#open?.();
     this.#open = null;
-    if (this.#waiting.length > 0) this.#plan();
   };
 
-  /** A page that is hidden gets no picture to wait for, one that is shown need not wait for a timer. */
-  #turned = () => {
-    this.#halt();
-    this.#free();
-  };
-
-  #flush = () => {
-    this.#halt();
-    this.#busy = true;
-    const begun = performance.now();
-    // After the picture was drawn: for a part of the time that it took nothing is drawn, so that a slow processor draws fewer and fuller ones.
-    this.#timer = setTimeout(() => {
-      const ended = performance.now();
-      const wait = Math.max(begun + PICTURE_MS, ended + Math.min(GAP_MAX_MS, (ended - begun) / 4)) - ended;
-      if (wait < 4) this.#free();
-      else this.#timer = setTimeout(this.#free, wait);
-    }, 0);
+  #flush(): void {
+    // The parts of a page that is being drawn hear a moment after its stream began.
+    if (this.#waiting.length === 0 || this.#hearers.size === 0) return;
     const byType = new Map<string, Frame[]>();
     for (const frame of this.#waiting.splice(0)) {
       const list = byType.get(frame.type);
@@ -132,7 +118,7 @@ export class Feed {
       else byType.set(frame.type, [frame]);
     }
     for (const [type, frames] of byType) for (const hear of this.#hearers.get(type) ?? []) hear(frames);
-  };
+  }
 
   /** Hears frames of some kinds until the function that it returns is called. */
   hear(kinds: readonly Kind[], hear: Hear): () => void {

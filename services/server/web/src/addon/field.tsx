@@ -1,7 +1,7 @@
 /** One field of an add-on's form as it is drawn: label, control, hint, what is wrong. */
 import type { Signal } from "@preact/signals";
 
-import { useSource, type PartProps } from "./context";
+import { useSource, type Asker } from "./context";
 import { CUSTOM, offers, waitsFor, wrong, type Field, type Offer, type Values } from "./fields";
 import { num, str } from "./manifest";
 import type { Value } from "./visible";
@@ -19,7 +19,7 @@ export interface Held {
 }
 
 /** The field. */
-export function FieldView(props: PartProps & { field: Field; held: Held }) {
+export function FieldView(props: Asker & { field: Field; held: Held }) {
   const { field, held } = props;
   const value = held.values.get(field.name);
   const id = `${held.prefix}-${field.name}`;
@@ -80,7 +80,7 @@ export function FieldView(props: PartProps & { field: Field; held: Held }) {
 
 type Common = Record<string, unknown>;
 
-function Select({ field, held, common, list, waiting }: PartProps & { field: Field; held: Held; common: Common; list: readonly Offer[]; waiting: string | null }) {
+function Select({ field, held, common, list, waiting }: Asker & { field: Field; held: Held; common: Common; list: readonly Offer[]; waiting: string | null }) {
   const value = str(held.values.get(field.name));
   // A field that has an empty choice of its own needs no other.
   const hasEmpty = list.some((one) => one.value === "");
@@ -93,7 +93,7 @@ function Select({ field, held, common, list, waiting }: PartProps & { field: Fie
   );
 }
 
-function FromSource(props: PartProps & { field: Field; held: Held; id: string; common: Common }) {
+function FromSource(props: Asker & { field: Field; held: Held; id: string; common: Common }) {
   const { field, held } = props;
   const agent = str(held.values.get("agent_id"));
   const waits = waitsFor(field, held.values) !== null;

@@ -105,3 +105,6 @@ export const records = (value: unknown): Config[] => {
   if (inner !== undefined) return records(inner);
   return at(whole, "job_id") !== undefined || at(whole, "phase") !== undefined || at(whole, "status") !== undefined ? [whole] : [];
 };
+
+/** The text whose room another takes up: figures are all of one width, so that only their number counts. */
+export const roomOf = (text: string): string => text.replace(/\d/g, "0");

@@ -82,10 +82,10 @@ function Since({ ring, tick, before }: Omit<Shown, "stopped"> & { before: Signal
 
 /** The component. */
 export function LogPart(props: PartProps) {
-  const { part, around } = props;
+  const { part, around, seen } = props;
   const ring = useMemo(() => new Ring(within(at(part.config, "max_lines"), 50, 20_000, 1000)), [part]);
   const tick = useSignal(0);
-  const pace = useMemo(() => paced(() => (tick.value += 1), PICTURE_MS), []);
+  const pace = useMemo(() => paced(() => (tick.value += 1), PICTURE_MS, seen), []);
   const filter = useSignal<Filter>({ level: "", job: "", text: "" });
   const stopped = useSignal<{ number: number; line: Line }[] | null>(null);
   const before = useSignal(0);

@@ -1,9 +1,15 @@
 /** Redraws that leave time for everything else. */
+import type { ReadonlySignal } from "@preact/signals";
 
 /** So much later than it might the timer draws what nobody told of again, in milliseconds: some three pictures. */
 const SLACK_MS = 60;
 /** So far apart two redraws of whatever kind are, in milliseconds: no picture is to hold a chart and a log together. */
 const APART_MS = 24;
+/**
+ * Shortest time between two redraws of what the browser leaves out of the picture, in milliseconds: nobody sees it, but a
+ * screen reader and the search of the browser may come by.
+ */
+const UNSEEN_MS = 2000;
 /** When the last redraw of any kind ended. */
 let last = -Infinity;
 
@@ -13,9 +19,10 @@ let last = -Infinity;
  * `redraw` leaves to a microtask is counted.
  *
  * What comes again and again is drawn when it is told of once the pause is over, so in the picture that is being made
- * anyhow: a picture of its own would cost more than what is in it. The timer is for what came last.
+ * anyhow: a picture of its own would cost more than what is in it. The timer is for what came last. What is not `seen` is
+ * drawn seldom, and at once when it comes into view.
  */
-export function paced(redraw: () => void, least: number): { soon: () => void; stop: () => void } {
+export function paced(redraw: () => void, least: number, seen: ReadonlySignal<boolean>): { soon: () => void; stop: () => void } {
   let timer: ReturnType<typeof setTimeout> | null = null;
   let free = 0;
   const run = () => {
@@ -25,9 +32,10 @@ export function paced(redraw: () => void, least: number): { soon: () => void; st
     redraw();
     queueMicrotask(() => queueMicrotask(() => {
       const ended = performance.now();
-      free = Math.max(begun + least, ended + 3 * (ended - begun));
+      free = Math.max(begun + (seen.peek() ? least : UNSEEN_MS), ended + 3 * (ended - begun));
     }));
   };
+  const deaf = seen.subscribe((now) => now && timer !== null && run());
   return {
     soon: () => {
       const wait = Math.max(free, last + APART_MS) - performance.now();
@@ -35,6 +43,7 @@ export function paced(redraw: () => void, least: number): { soon: () => void; st
       else timer ??= setTimeout(run, wait + SLACK_MS);
     },
     stop: () => {
+      deaf();
       if (timer !== null) clearTimeout(timer);
       timer = null;
     },

@@ -7,7 +7,7 @@
  */
 import { signal, useSignal } from "@preact/signals";
 import { Component, type ComponentChildren, type ComponentType } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Problem } from "@wire";
 
 import "../style/lists.css";
@@ -110,17 +110,25 @@ function Refresh({ page, around }: { page: Page; around: Around }) {
   );
 }
 
+/** One part, and whether the browser draws it: what is far out of view is left out of layout and picture by `addon.css`. */
+function Place({ part, around, width }: { part: Part; around: Around; width: string }) {
+  const place = useRef<HTMLDivElement>(null);
+  const seen = useSignal(true);
+  useEffect(() => {
+    const element = place.current;
+    // Rows of jobs are left out one by one, and tell it in the same way.
+    const turned = (event: Event) => event.target === element && (seen.value = !(event as Event & { skipped: boolean }).skipped);
+    element?.addEventListener("contentvisibilityautostatechange", turned);
+    return () => element?.removeEventListener("contentvisibilityautostatechange", turned);
+  }, []);
+  const Here = PARTS.get(part.type) ?? Unknown;
+  return <div ref={place} id={part.id} class={`${width} of-${PARTS.has(part.type) ? part.type : "none"}`}><Fence part={part}><Here part={part} around={around} seen={seen} /></Fence></div>;
+}
+
 function Parts({ page, around }: { page: Page; around: Around }) {
   const widths = spans(page.parts);
   if (page.parts.length === 0) return <p class="mute">This page of the add-on has nothing on it.</p>;
-  return (
-    <div class="parts">
-      {page.parts.map((part, index) => {
-        const Here = PARTS.get(part.type) ?? Unknown;
-        return <div key={part.id} id={part.id} class={`${widths[index]} of-${PARTS.has(part.type) ? part.type : "none"}`}><Fence part={part}><Here part={part} around={around} /></Fence></div>;
-      })}
-    </div>
-  );
+  return <div class="parts">{page.parts.map((part, index) => <Place key={part.id} part={part} around={around} width={widths[index] ?? "whole"} />)}</div>;
 }
 
 function Body({ addon, manifest, page, again }: { addon: AddonView; manifest: Manifest; page: string | null; again: () => void }) {

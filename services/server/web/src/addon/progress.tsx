@@ -4,7 +4,7 @@
  * Each job is a signal of its own, so that a frame of one drive redraws one row. What is over stays until the page is
  * left, with the word it ended with; that a job ended is told, never that a drive passed: a verdict is not an add-on's.
  */
-import { computed, signal, useComputed, useSignal, type Signal } from "@preact/signals";
+import { computed, signal, useComputed, useSignal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Problem } from "@wire";
 
@@ -15,9 +15,9 @@ import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
 import { act } from "./ask";
 import { AskedNote, isPast } from "./asked";
 import { phaseWords } from "./cell";
-import { useSource, type PartProps } from "./context";
+import { useSource, type Asker, type PartProps } from "./context";
 import { isFor } from "./feed";
-import { records, update, type Shown } from "./jobs";
+import { records, roomOf, update, type Shown } from "./jobs";
 import { at, bool, obj, str } from "./manifest";
 
 /** Most jobs of one component; the ones that ended first go first. */
@@ -32,21 +32,31 @@ export function ProgressPart(props: PartProps) {
   const { part, around } = props;
   const jobs = useMemo(() => new Map<string, Signal<Shown>>(), [part.id]);
   const order = useSignal<readonly string[]>([]);
+  const running = useSignal(0);
   const source = part.source === "" || part.source === "telemetry" ? "active_jobs" : part.source;
   const asked = useSource(props, source);
+  const multi = bool(at(part.config, "multi"), true);
+  const drawn = (ids: readonly string[]) => (multi ? ids : ids.slice(-1));
   const put = (raws: readonly unknown[], at_: number) => {
-    let grown = false;
+    let [grown, turned] = [false, false];
     for (const raw of raws) {
       const record = obj(raw);
       const id = str(at(record, "job_id"), str(at(record, "id"))) || `agent ${str(at(record, "agent_id"))}`;
       const known = jobs.get(id);
-      if (known) known.value = update(known.peek(), record, at_);
-      else {
+      if (known) {
+        const was = known.peek();
+        known.value = update(was, record, at_);
+        turned ||= known.peek().state !== was.state;
+      } else {
         jobs.set(id, signal({ ...update(undefined, record, at_), id }));
         grown = true;
       }
     }
-    if (!grown) return;
+    if (grown) trim();
+    // Counted when one begins or ends, not with each figure: that would look at all jobs for each frame.
+    if (grown || turned) running.value = drawn(order.peek()).filter((id) => jobs.get(id)?.peek().state === "running").length;
+  };
+  const trim = () => {
     for (const [id, job] of jobs) {
       if (jobs.size <= JOBS_MAX) break;
       if (job.peek().state !== "running") jobs.delete(id);
@@ -66,10 +76,9 @@ export function ProgressPart(props: PartProps) {
     put(frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && (agent === "" || str(at(raw, "agent_id"), agent) === agent)), now.peek());
   }), [around.feed, part.id]);
 
-  const multi = bool(at(part.config, "multi"), true);
-  const list = multi ? order.value : order.value.slice(-1);
+  const list = drawn(order.value);
   return (
-    <Panel id={`t-${part.id}`} title={part.title} note={part.about || (list.length > 0 ? <Count list={list} jobs={jobs} /> : undefined)}>
+    <Panel id={`t-${part.id}`} title={part.title} note={part.about || (list.length > 0 ? <Count running={running} all={list.length} /> : undefined)}>
       {(list.length === 0 || asked.told.value?.stale) && <AskedNote asked={asked} around={around} />}
       {list.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Asking what runs." : "Nothing runs. A job appears here as soon as the add-on tells of it."}</p>}
       <ul class={`jobs ${bool(at(obj(at(part.config, "cancel")), "enabled")) ? "ends" : ""} ${isPast(asked, around) ? "past" : ""}`}>{list.map((id) => {
@@ -81,9 +90,8 @@ export function ProgressPart(props: PartProps) {
 }
 
 /** How many run: its own component, so that a frame of one job redraws that job's row and this line at most. */
-function Count({ list, jobs }: { list: readonly string[]; jobs: ReadonlyMap<string, Signal<Shown>> }) {
-  const running = useMemo(() => computed(() => list.filter((id) => jobs.get(id)?.value.state === "running").length), [list, jobs]);
-  return <>{running.value} running{list.length > running.value ? `, ${list.length - running.value} ended` : ""}</>;
+function Count({ running, all }: { running: ReadonlySignal<number>; all: number }) {
+  return <>{running.value} running{all > running.value ? `, ${all - running.value} ended` : ""}</>;
 }
 
 const ENDED: Record<Exclude<Shown["state"], "running" | "paused">, string> = { completed: "ended", failed: "failed", cancelled: "cancelled" };
@@ -104,16 +112,22 @@ const says = ({ detail, message }: Shown) => [detail, message].filter((text, ind
 const outline = (job: Shown) =>
   [job.title, job.command, job.agent, job.phase, job.state, job.percent === null, says(job) === "", ...FIGURES.map(({ of }) => of(job) === ""), ...job.phases.map(({ name }) => name)].join("\n");
 
-/** A text of a job, changed in place. */
+/**
+ * A text of a job, changed in place. Its room is that of the same text with zeros for figures, which are all of one width:
+ * while only figures change, the browser lays out this text and nothing round it.
+ */
 function Words({ job, of }: { job: Signal<Shown>; of: (job: Shown) => string }) {
-  return <>{useComputed(() => of(job.value))}</>;
+  const text = useComputed(() => of(job.value));
+  const room = useComputed(() => roomOf(text.value));
+  return <span class="steady" data-room={room}><span>{text}</span></span>;
 }
 
 function Bar({ job, name }: { job: Signal<Shown>; name: string }) {
   const now = useComputed(() => (job.value.percent === null ? undefined : Math.round(job.value.percent)));
-  // A background and no element in it: what it costs a slow processor is the picture, without layout or layers.
+  // A background: what it costs a slow processor is the picture, without layout or layers. It is that of an element of its
+  // own, for which no custom property is to be worked out anew each time.
   const style = useComputed(() => `background-size: ${(job.value.percent ?? 0).toFixed(2)}% 100%`);
-  return <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={now} aria-label={name} style={style} />;
+  return <div class="abar" role="progressbar" aria-valuemin={0} aria-valuemax={100} aria-valuenow={now} aria-label={name}><i style={style} /></div>;
 }
 
 function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
@@ -147,7 +161,7 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
   );
 }
 
-function Cancel({ part, around, id, agent, name, ask }: PartProps & { id: string; agent: string; name: string; ask: string }) {
+function Cancel({ part, around, id, agent, name, ask }: Asker & { id: string; agent: string; name: string; ask: string }) {
   const open = useSignal(false);
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);

@@ -6,7 +6,7 @@ import { readTold } from "./ask";
 import { cell, compare, phaseWords, readColumn, time, toneOf } from "./cell";
 import { compose, environment, enrolment, serviceOf, shell, yaml } from "./compose";
 import { readFrame } from "./feed";
-import { records, update } from "./jobs";
+import { records, roomOf, update } from "./jobs";
 import { deep, fill, readManifest } from "./manifest";
 import { flatten, matches, readTree, smartRows, sorted } from "./rows";
 import { placeOf } from "../route";
@@ -63,6 +63,7 @@ describe("jobs", () => {
     expect(update(undefined, { status: "canceled" }, NOW).state).toBe("cancelled");
   });
   it("per cent stay between 0 and 100", () => expect([update(undefined, { percent: 140 }, NOW).percent, update(undefined, { percent: -3 }, NOW).percent, update(undefined, { percent: "x" }, NOW).percent]).toEqual([100, 0, null]));
+  it("texts that differ in figures alone take the same room", () => expect([roomOf("9.7\u00a0%"), roomOf("after 17 min"), roomOf("")]).toEqual(["0.0\u00a0%", "after 00 min", ""]));
   it("lists in any shape", () => expect([records([raw, 3]).length, records({ jobs: [raw] }).length, records(raw).length, records({}).length]).toEqual([1, 1, 1, 0]));
 });
 
