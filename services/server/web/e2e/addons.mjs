@@ -103,6 +103,16 @@ export async function addons(browser, width, scheme, count) {
       await shot("list");
     });
 
+    await test("a page that was answered for before the manifest came is drawn all the same", async () => {
+      // As if the manifest came between the answer and the begin of the page's stream.
+      await page.route(`**/api/addons/${id}`, async (route) => {
+        const answer = await route.fetch();
+        await route.fulfill({ response: answer, json: { ...(await answer.json()), manifest_json: "" } });
+      }, { times: 1 });
+      await page.goto(`/addons/${id}`);
+      await page.getByRole("heading", { name: "Active jobs" }).waitFor();
+    });
+
     await test("progress: phases, time left, throughput, temperature, several jobs, cancel", async () => {
       await page.goto(`/addons/${id}`);
       await page.getByRole("heading", { name: "Active jobs" }).waitFor();

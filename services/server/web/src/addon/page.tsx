@@ -162,8 +162,11 @@ function Awaiting({ addon, again }: { addon: AddonView; again: () => void }) {
   useEffect(() => {
     const feed = new Feed(addon.id);
     const deaf = feed.hear(["status", "manifest"], again);
+    // What came between the answer that had no manifest and the stream's begin is in neither.
+    const listens = feed.live.subscribe((live) => live && again());
     return () => {
       deaf();
+      listens();
       feed.close();
     };
   }, [addon.id]);
