@@ -7,7 +7,7 @@
  */
 import { signal, useSignal } from "@preact/signals";
 import { Component, type ComponentChildren, type ComponentType } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { Problem } from "@wire";
 
 import "../style/lists.css";
@@ -114,7 +114,8 @@ function Refresh({ page, around }: { page: Page; around: Around }) {
 function Place({ part, around, width }: { part: Part; around: Around; width: string }) {
   const place = useRef<HTMLDivElement>(null);
   const seen = useSignal(true);
-  useEffect(() => {
+  // Before the first picture, which tells it for the first time.
+  useLayoutEffect(() => {
     const element = place.current;
     // Rows of jobs are left out one by one, and tell it in the same way.
     const turned = (event: Event) => event.target === element && (seen.value = !(event as Event & { skipped: boolean }).skipped);
