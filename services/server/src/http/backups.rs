@@ -1,12 +1,15 @@
 //! The backups that the box keeps, at the paths of existing Vigil clients.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::{Extension, Json as Answered};
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use multer::{Constraints, Multipart, SizeLimit};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -16,9 +19,12 @@ use wire::event::Severity;
 use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored, Tries};
-use super::life::{MakeBackup, Restore, arrived, blocking, file, may_put_back, put_back, sealed, seat};
+use super::life::{
+    ARRIVAL, BACKUP_MAX, MakeBackup, Restore, blocking, broke_off, file, may_put_back, put_back, sealed, seat, slow,
+    too_long,
+};
 use super::person::Person;
-use super::{Peer, Refusal, multipart};
+use super::{Peer, Refusal};
 use crate::app::App;
 use crate::life::backup::shelf::{Kept, Shelf};
 
@@ -162,7 +168,7 @@ pub struct BroughtForm {
 #[utoipa::path(post, path = "/api/backups/restore", operation_id = "vigil_backup_restore_brought", tag = "box",
     request_body(content = BroughtForm, content_type = "multipart/form-data"),
     responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Tries, Stored,
-        (status = 400, description = "`bad-body`, `bad-form`: the body is no such form; the detail says where", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`bad-body`: the body broke off; `bad-form`: it is no such form", body = wire::Problem, content_type = "application/problem+json"),
         (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"),
@@ -175,35 +181,50 @@ pub async fn restore_brought(
     person: Person,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let boundary = multipart::boundary(kind.unwrap_or(""))
-        .map_err(|error| Refusal::new("not-form", 415, "The body must be a form").with(error.to_string()))?;
     let _seat = seat(&app)?;
-    let bytes = arrived(request).await?;
-    // Looking through 64 MiB holds nobody else up.
-    let (mut bytes, fields) = blocking(move || {
-        let fields = multipart::fields(&bytes, &boundary);
-        (bytes, fields)
-    })
-    .await?;
-    let fields =
-        fields.map_err(|error| Refusal::new("bad-form", 400, "The body is no form").with(error.to_string()))?;
-    let place = |name: &str, what: &str| {
-        let field = fields.iter().find(|field| field.name == name);
-        field
-            .map(|field| field.place.clone())
+    let mut fields = brought(request).await?;
+    let mut field = |name: &str, what: &str| {
+        fields
+            .remove(name)
             .ok_or_else(|| Refusal::new("bad-form", 422, "A field is missing").with(format!("{name}: expected {what}")))
     };
-    let text = |name: &str, what: &str| {
-        let bytes = bytes[place(name, what)?].to_vec();
-        String::from_utf8(bytes)
+    let text = |name: &str, what: &str, bytes: Bytes| {
+        String::from_utf8(bytes.into())
             .map_err(|_| Refusal::new("bad-form", 422, "A field is no text").with(format!("{name}: expected {what}")))
     };
-    let file = place("backup", "the file")?;
-    let password = text("password", "your own password on this box, as text")?;
-    let passphrase = text("passphrase", "what the backup is encrypted with, as text")?;
+    let file = field("backup", "the file")?;
+    let (own, sealed_with) = (
+        "your own password on this box, as text",
+        "what the backup is encrypted with, as text",
+    );
+    let password = text("password", own, field("password", own)?)?;
+    let passphrase = text("passphrase", sealed_with, field("passphrase", sealed_with)?)?;
     may_put_back(&app, peer, &person, password).await?;
-    bytes.truncate(file.end);
-    bytes.drain(..file.start);
-    put_back(&app, &person, bytes, passphrase).await
+    put_back(&app, &person, file.into(), passphrase).await
+}
+
+/// The fields of a form that brings a backup, by name; of two with one name the later one.
+async fn brought(request: Request) -> Result<BTreeMap<String, Bytes>, Refusal> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let boundary = multer::parse_boundary(kind.unwrap_or("")).map_err(|error| {
+        Refusal::new("not-form", 415, "The body must be a form").with(format!("expected multipart/form-data: {error}"))
+    })?;
+    let limits = Constraints::new()
+        .allowed_fields(vec!["backup", "password", "passphrase"])
+        .size_limit(SizeLimit::new().whole_stream(BACKUP_MAX as u64));
+    let mut form = Multipart::with_constraints(request.into_body().into_data_stream(), boundary, limits);
+    let read = async {
+        let mut fields = BTreeMap::new();
+        while let Some(field) = form.next_field().await? {
+            let name = field.name().unwrap_or_default().to_owned();
+            fields.insert(name, field.bytes().await?);
+        }
+        Ok(fields)
+    };
+    let read = tokio::time::timeout(ARRIVAL, read).await.map_err(|_| slow())?;
+    read.map_err(|error: multer::Error| match error {
+        multer::Error::StreamSizeExceeded { .. } => too_long(),
+        multer::Error::StreamReadFailed(error) => broke_off(&error),
+        error => Refusal::new("bad-form", 400, "The body is no such form").with(error.to_string()),
+    })
 }

@@ -30,10 +30,10 @@ use crate::tables::SCHEMA;
 use crate::tls::Way;
 
 /// Longest backup that is taken, in bytes.
-const BACKUP_MAX: usize = 64 << 20;
+pub(super) const BACKUP_MAX: usize = 64 << 20;
 
 /// Longest time for a backup to arrive.
-const ARRIVAL: Duration = Duration::from_secs(600);
+pub(super) const ARRIVAL: Duration = Duration::from_secs(600);
 
 pub(super) fn file(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
     // Names are of letters, digits and hyphens; see `plain`.
@@ -156,18 +156,27 @@ pub(super) fn seat(app: &App) -> Result<MutexGuard<'_, ()>, Refusal> {
     })
 }
 
-/// The bytes of a backup, or of a form that holds one.
-pub(super) async fn arrived(request: Request) -> Result<Vec<u8>, Refusal> {
+/// The bytes of a backup.
+async fn arrived(request: Request) -> Result<Vec<u8>, Refusal> {
     let body = Limited::new(request.into_body(), BACKUP_MAX).collect();
     match tokio::time::timeout(ARRIVAL, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Refusal::new("too-long", 413, "The backup is too long")
-                .with(format!("at most {BACKUP_MAX} bytes are taken")))
-        }
-        Ok(Err(error)) => Err(Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())),
-        Err(_) => Err(Refusal::new("slow", 408, "The backup did not arrive in time")),
+        Ok(Ok(body)) => Ok(body.to_bytes().into()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
+        Ok(Err(error)) => Err(broke_off(&error)),
+        Err(_) => Err(slow()),
     }
+}
+
+pub(super) fn too_long() -> Refusal {
+    Refusal::new("too-long", 413, "The backup is too long").with(format!("at most {BACKUP_MAX} bytes are taken"))
+}
+
+pub(super) fn broke_off(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())
+}
+
+pub(super) fn slow() -> Refusal {
+    Refusal::new("slow", 408, "The backup did not arrive in time")
 }
 
 /// What every road that puts a backup back begins with: one's own password, and no drive under test.

@@ -25,7 +25,6 @@ mod hosts;
 mod identify;
 mod jobs;
 mod life;
-mod multipart;
 mod notifications;
 mod people;
 mod person;

@@ -256,7 +256,7 @@ async fn a_backup_that_comes_as_a_form_is_put_back_through_the_same_gate() {
             "not-form",
             "multipart/form-data",
         ),
-        ((FORM, Bytes::from("no form")), 400, "bad-form", "boundary"),
+        ((FORM, Bytes::from("no form")), 400, "bad-form", "incomplete"),
         // What an existing client sends: the gate says what is missing.
         (form(&[backup]), 422, "bad-form", "password"),
         (form(&[backup, password]), 422, "bad-form", "passphrase"),
