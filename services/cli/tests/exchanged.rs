@@ -11,10 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Loop, code, foreign_data, object, text, waiting_smartctl};
-
-/// Longest wait for a burn-in to come to its self-test.
-const PATIENCE: Duration = Duration::from_secs(120);
+use common::{Loop, PATIENCE, code, foreign_data, object, text, until_called, waiting_smartctl};
 
 const TWO_WRITES: &str = r#"
 name = "two"
@@ -63,11 +60,7 @@ fn exchanged(playbook: &str, more: &[&str]) -> Option<()> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let begun = Instant::now();
-    while !dir.path().join("called").exists() {
-        assert!(begun.elapsed() < PATIENCE, "it did not come to its self-test");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_called(dir.path());
     let data = foreign_data(48 << 20);
     let mut below = File::options().write(true).open(drive.file()).unwrap();
     below.write_all(&data).unwrap();
@@ -128,11 +121,7 @@ fn a_drive_that_is_counted_anew_is_gone_on_with_where_it_holds_the_jobs_header_a
         fs::write(&count, "1000001\n").unwrap();
         let mut burn = counted(&of(&drive, dir.path(), playbook), &drive, &count);
         let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let begun = Instant::now();
-        while !dir.path().join("called").exists() {
-            assert!(begun.elapsed() < PATIENCE, "it did not come to its self-test");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until_called(dir.path());
         if exchange {
             let mut below = File::options().write(true).open(drive.file()).unwrap();
             below.write_all(&foreign_data(48 << 20)).unwrap();
@@ -249,11 +238,7 @@ fn a_signal_in_the_last_self_test_formats_nothing_and_is_gone_on_from() {
     waiting_smartctl(dir.path());
     let mut burn = of(&drive, dir.path(), TEST_THEN_PARTITION);
     let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
-    while !dir.path().join("called").exists() {
-        assert!(begun.elapsed() < PATIENCE, "it did not come to its self-test");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_called(dir.path());
     // SAFETY: a signal to a child of this process that has not been waited for.
     unsafe { libc::kill(i32::try_from(burn.id()).unwrap(), libc::SIGINT) };
     File::create(dir.path().join("go")).unwrap();
@@ -413,11 +398,7 @@ fn a_membership_that_came_after_the_look_is_not_given_up() {
     let program = dir.path().join("smartctl");
     let mut burn = drive.command(&["--give-up", &drive.node, "--smartctl", program.to_str().unwrap()]);
     let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
-    while !dir.path().join("called").exists() {
-        assert!(begun.elapsed() < PATIENCE, "it did not come to SMART");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_called(dir.path());
     put(&joined);
     File::create(dir.path().join("go")).unwrap();
     let output = burn.wait_with_output().unwrap();

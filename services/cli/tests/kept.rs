@@ -10,9 +10,8 @@ mod common;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-use common::{Loop, caught, code, interrupted, object, signal, start, text, until, waiting_smartctl};
+use common::{Loop, caught, code, interrupted, object, signal, start, text, until, until_called, waiting_smartctl};
 use serde_json::json;
 
 /// Where progress of a burn-in that writes is kept.
@@ -294,14 +293,7 @@ fn a_burn_in_that_was_killed_before_its_first_write_begins_anew() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let begun = Instant::now();
-    while !dir.path().join("called").exists() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "it did not come to its self-test"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_called(dir.path());
     burn.kill().unwrap();
     burn.wait().unwrap();
     File::create(dir.path().join("go")).unwrap();
@@ -364,14 +356,7 @@ fn a_new_burn_in_that_is_refused_leaves_the_earlier_one_to_go_on_with() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let begun = Instant::now();
-    while !dir.path().join("called").exists() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "it did not come to its self-test"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_called(dir.path());
     // Somebody takes it into use meanwhile.
     let made = Command::new("losetup")
         .args(["--find", "--show", &drive.node])

@@ -5,12 +5,8 @@ mod common;
 
 use std::fs::{self, File};
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
 
-use common::{Loop, code, foreign_data, object, text, waiting_smartctl};
-
-/// Longest wait for a burn-in to come to its self-test.
-const PATIENCE: Duration = Duration::from_secs(120);
+use common::{Loop, code, foreign_data, object, text, until_called, waiting_smartctl};
 
 const BYTES: u64 = 48 << 20;
 
@@ -42,11 +38,7 @@ fn gone_on_with(before: &[u8], after: &[u8]) -> Option<Output> {
     ];
     let mut burn = drive.command(&arguments);
     let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
-    while !dir.path().join("called").exists() {
-        assert!(begun.elapsed() < PATIENCE, "it did not come to its self-test");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_called(dir.path());
     // SAFETY: a signal to a child of this process that has not been waited for.
     unsafe { libc::kill(i32::try_from(burn.id()).unwrap(), libc::SIGINT) };
     File::create(dir.path().join("go")).unwrap();

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+/// Longest wait for a burn-in to come to what is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A loop device over a file; detached when dropped.
 pub struct Loop {
     pub node: String,
@@ -95,6 +98,15 @@ pub fn waiting_smartctl(dir: &std::path::Path) {
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
 }
 
+/// Waits until the smartctl of [`waiting_smartctl`] was called.
+pub fn until_called(dir: &std::path::Path) {
+    let begun = Instant::now();
+    while !dir.join("called").exists() {
+        assert!(begun.elapsed() < PATIENCE, "it did not come to its smartctl");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// What a bare dm-crypt looks like: no signature, and nowhere zero.
 pub fn foreign_data(bytes: u64) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
@@ -111,7 +123,7 @@ pub fn foreign_data(bytes: u64) -> Vec<u8> {
 /// Waits for this line of a burn-in of a drive that is slow enough to be caught in a phase.
 pub fn until(child: &mut Child, line: &str) {
     let stderr = child.stderr.take().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + PATIENCE;
     let mut seen = String::new();
     let mut lines = BufReader::new(stderr).lines();
     while let Some(text) = lines.next() {
