@@ -92,10 +92,11 @@ impl Own {
         self.overlay.clone_from(&left.overlay);
     }
 
-    /// Goes on with what an earlier session did; what it had not ended is done again.
+    /// Goes on with what an earlier session did; what it had not ended is done again, and so is SMART after: what it told is not kept.
     pub fn take_up(&mut self, earlier: BTreeMap<u16, PhaseState>) {
         for (step, state) in earlier {
             let ended = matches!(state.status, PhaseStatus::Done | PhaseStatus::Skipped);
+            let ended = ended && state.phase != Phase::SmartAfter;
             if let Some(mine) = self
                 .states
                 .get_mut(&step)
@@ -220,4 +221,34 @@ impl Own {
 
 fn done(read: bool) -> PhaseStatus {
     if read { PhaseStatus::Done } else { PhaseStatus::Skipped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What it told is kept nowhere, and it may have told of a fault.
+    #[test]
+    fn smart_after_is_read_again_by_a_session_that_goes_on() {
+        let steps = [
+            Phase::SmartBefore,
+            Phase::Write,
+            Phase::SelfTestShort,
+            Phase::SmartAfter,
+        ]
+        .map(Step::from);
+        let mut earlier = Own::new(&steps).states;
+        for state in earlier.values_mut() {
+            state.status = PhaseStatus::Done;
+        }
+        let mut own = Own::new(&steps);
+        own.take_up(earlier);
+        let left: Vec<Phase> = own
+            .states
+            .values()
+            .filter(|state| state.status == PhaseStatus::Pending)
+            .map(|state| state.phase)
+            .collect();
+        assert_eq!(left, [Phase::SmartAfter]);
+    }
 }
