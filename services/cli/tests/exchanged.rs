@@ -11,7 +11,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Loop, PATIENCE, code, foreign_data, object, text, until_called, waiting_smartctl};
+use common::{
+    Loop, PATIENCE, TEST_FIRST, code, foreign_data, interrupted_in, object, text, until_called, waiting_smartctl,
+};
 
 const TWO_WRITES: &str = r#"
 name = "two"
@@ -136,6 +138,83 @@ fn a_drive_that_is_counted_anew_is_gone_on_with_where_it_holds_the_jobs_header_a
         let noted = text(&output) + &told["notes"].to_string();
         assert_eq!(noted.contains("counted the drive anew"), !exchange, "{noted}");
     }
+}
+
+/// Blank drives look alike, and a dock gives them one name. Capacity and the kernel's count tell them apart.
+#[test]
+fn another_blank_drive_that_comes_before_the_first_write_is_not_written() {
+    for (larger, words) in [
+        (false, "another medium came into its place"),
+        (true, "another drive than the plan names"),
+    ] {
+        let Some(drive) = Loop::new(48 << 20) else { return };
+        let dir = tempfile::tempdir().unwrap();
+        waiting_smartctl(dir.path());
+        let count = dir.path().join("diskseq");
+        fs::write(&count, "1000001\n").unwrap();
+        let mut burn = counted(&of(&drive, dir.path(), TEST_FIRST), &drive, &count);
+        let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until_called(dir.path());
+        if larger {
+            let below = File::options().write(true).open(drive.file()).unwrap();
+            below.set_len((48 << 20) + (64 << 10)).unwrap();
+            let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();
+            assert!(told.unwrap().success());
+        } else {
+            fs::write(&count, "1000002\n").unwrap();
+        }
+        File::create(dir.path().join("go")).unwrap();
+        let output = burn.wait_with_output().unwrap();
+        let left = fs::read(drive.file()).unwrap();
+        let blank = vec![0; left.len()];
+        assert!(left == blank, "it was written to: {}", text(&output));
+        assert_eq!(code(&output), 4, "{}", text(&output));
+        let summary = object(&output)["verdict"]["summary"].as_str().unwrap().to_owned();
+        assert!(summary.contains(words), "{summary}");
+    }
+}
+
+/// All drives were asked before anything was begun. One that comes after that is refused like any other: nothing was written.
+#[test]
+fn another_drive_that_comes_between_the_first_look_of_resume_and_the_engines_is_refused() {
+    let Some(drive) = Loop::new(200 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let program = scripted(dir.path(), "");
+    let book = dir.path().join("mine.toml");
+    fs::write(&book, TEST_FIRST).unwrap();
+    let (book, program) = (book.to_str().unwrap(), program.to_str().unwrap());
+    let line = [
+        "--playbook",
+        book,
+        "--smartctl",
+        program,
+        "--checkpoint-bytes",
+        "8388608",
+    ];
+    interrupted_in(&drive, libc::SIGINT, &line);
+    let kept = fs::read_dir(drive.state()).unwrap().next().unwrap().unwrap().path();
+    let mut saved: serde_json::Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    // As if its self-test had been cut off, so that it is asked for again.
+    saved["own"] = serde_json::json!({});
+    fs::write(&kept, saved.to_string()).unwrap();
+    waiting_smartctl(dir.path());
+    let mut burn = drive.command(&[&line[..], &["--resume"]].concat());
+    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until_called(dir.path());
+    let data = foreign_data(1 << 20).repeat(200);
+    let mut below = File::options().write(true).open(drive.file()).unwrap();
+    below.write_all(&data).unwrap();
+    below.sync_all().unwrap();
+    File::create(dir.path().join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    assert!(
+        fs::read(drive.file()).unwrap() == data,
+        "it was written to: {}",
+        text(&output)
+    );
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    let summary = object(&output)["verdict"]["summary"].as_str().unwrap().to_owned();
+    assert!(summary.contains("another drive with the same name"), "{summary}");
 }
 
 const TEST_THEN_PARTITION: &str = r#"

@@ -11,6 +11,18 @@ use std::time::{Duration, Instant};
 /// Longest wait for a burn-in to come to what is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A playbook that comes to its smartctl before it writes.
+pub const TEST_FIRST: &str = r#"
+name = "first"
+about = "a self-test before the first write"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+"#;
+
 /// A loop device over a file; detached when dropped.
 pub struct Loop {
     pub node: String,
@@ -170,8 +182,13 @@ pub fn interrupted(drive: &Loop) -> (Output, serde_json::Value) {
 
 /// The same by any signal.
 pub fn interrupted_by(drive: &Loop, which: i32) -> (Output, serde_json::Value) {
+    interrupted_in(drive, which, &["--playbook", "surface"])
+}
+
+/// The same with other arguments.
+pub fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output, serde_json::Value) {
     caught(|| {
-        let mut command = drive.command(&["--playbook", "surface", "--io", "sync"]);
+        let mut command = drive.command(&[line, &["--io", "sync"]].concat());
         // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
         unsafe {
             command.pre_exec(|| {

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use burnin::device::Device;
 use burnin::job::Why;
 use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, header};
 use drive::guard::{LOOK_AGAIN, same_content};
@@ -33,11 +34,12 @@ pub(super) enum Since {
 }
 
 impl Job {
-    /// Whether it may still be written as was agreed: the question may have stood for long, and self-tests take hours.
+    /// Whether it may still be written as was agreed: the question may have stood for long, and self-tests take hours. `goes_on`: what
+    /// an earlier session wrote is on it, and is asked for.
     ///
     /// # Errors
     /// Why not; nothing was written by this session.
-    pub(super) fn still(&self) -> Result<(), String> {
+    pub(super) fn still(&self, kernel: &Kernel, goes_on: bool) -> Result<(), String> {
         if !self.choice.erases() {
             return Ok(());
         }
@@ -46,7 +48,19 @@ impl Job {
         } = &self.held;
         let look = self.guard.look_again(file, identity, lose);
         look.and_then(|look| same_content(&self.drive.content, &look.content))
-            .map_err(|refusal| format!("nothing was written: {}", refusal.view().reason))
+            .map_err(|refusal| format!("nothing was written: {}", refusal.view().reason))?;
+        // Two blank drives hold the same, and a dock gives them one name: before the first write the kernel's count alone tells them apart.
+        match kernel.gone().filter(|_| !goes_on) {
+            None => Ok(()),
+            Some(why) => Err(format!(
+                "nothing was written: {why} since it was chosen, or the drive was reset. Begin again"
+            )),
+        }
+    }
+
+    /// Why the drive must not be gone on with from this checkpoint; `None` where it may. Reads only.
+    pub(super) fn stranger_to(&self, device: &mut dyn Device, checkpoint: &Checkpoint) -> Option<String> {
+        burnin::stranger_to(device, checkpoint, self.keeps_headers(), self.limits.hang_ms)
     }
 
     /// Why the drive must not be written to any more: something happened in which another one may have come into its place (a

@@ -21,7 +21,7 @@ use burnin::header::Note;
 use burnin::playbook::moves_data;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
-use burnin::{Fingerprint, JobKey, device};
+use burnin::{Checkpoint, Fingerprint, JobKey, device};
 use drive::guard::Guard;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
@@ -93,7 +93,7 @@ impl Job {
             self.leaves_the_earlier(&own);
             return self.not_begun(why, notes);
         }
-        if let Err(why) = self.still() {
+        if let Err(why) = self.still(&kernel, resume.is_some()) {
             self.leaves_the_earlier(&own);
             return self.not_begun(why, notes);
         }
@@ -237,6 +237,12 @@ impl Job {
     ) -> Result<Evidence, String> {
         let file = self.held.file.try_clone().map_err(|e| e.to_string())?;
         let (mut device, way) = device::open(file, order.io).map_err(|e| e.to_string())?;
+        // The runner asks this once more; as long as nothing is begun it is a refusal.
+        let resumed = order.resume.as_ref();
+        let resumed = resumed.and_then(|resume| Checkpoint::decode(&resume.checkpoint).ok());
+        if let Some(why) = resumed.and_then(|checkpoint| self.stranger_to(device.as_mut(), &checkpoint)) {
+            return Err(why);
+        }
         let waiting = std::cell::Cell::new(None);
         let stranger = std::cell::Cell::new(None);
         // The headers are flushed before the first checkpoint.
