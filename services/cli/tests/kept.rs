@@ -11,7 +11,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use common::{Loop, caught, code, interrupted, object, signal, start, text, until, until_called, waiting_smartctl};
+use common::{
+    Loop, TEST_FIRST, caught, code, interrupted, object, signal, start, text, until, until_called, waiting_smartctl,
+};
 use serde_json::json;
 
 /// Where progress of a burn-in that writes is kept.
@@ -261,17 +263,6 @@ fn what_was_begun_on_the_drive_since_is_not_written_over() {
     assert!(reason.contains("begun on it since"), "{reason}");
 }
 
-const TEST_FIRST: &str = r#"
-name = "first"
-about = "a self-test before the first write"
-[[step]]
-do = "self_test_short"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-"#;
-
 /// That it was begun is kept before anything is done, and the next one begins anew without a question to the drive's old header.
 #[test]
 fn a_burn_in_that_was_killed_before_its_first_write_begins_anew() {
@@ -373,6 +364,57 @@ fn a_new_burn_in_that_is_refused_leaves_the_earlier_one_to_go_on_with() {
     assert_eq!(code(&output), 4, "{}", text(&output));
     assert_eq!(fs::read(kept(&drive, 600 << 20)).unwrap(), before);
     assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1, "nothing else is left");
+}
+
+/// So has one that is killed there, or cut off with the power. What it had found counts, for it is of the same drive.
+#[test]
+fn a_new_burn_in_that_is_killed_before_its_first_write_leaves_the_earlier_one_to_go_on_with() {
+    for failed in [false, true] {
+        let Some(drive) = Loop::new(600 << 20) else { return };
+        interrupted(&drive);
+        let earlier = kept(&drive, 600 << 20);
+        let before = fs::read(&earlier).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        waiting_smartctl(dir.path());
+        let mut burn = drive.command(&with_test_first(dir.path()).each_ref().map(String::as_str));
+        let mut burn = burn.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until_called(dir.path());
+        burn.kill().unwrap();
+        burn.wait().unwrap();
+        File::create(dir.path().join("go")).unwrap();
+        assert!(fs::read(&earlier).unwrap() == before, "the earlier one is lost");
+        if failed {
+            let path = earlier.with_extension("begun");
+            let mut saved = kept_of(&path);
+            saved["self_tests"] =
+                json!([{ "phase": "self_test_short", "outcome": "failed", "told": "read failure", "lba": null }]);
+            fs::write(&path, saved.to_string()).unwrap();
+        }
+        let output = drive.burn(&["--playbook", "surface", "--resume"]);
+        let told = object(&output);
+        assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
+        assert_eq!(told["verdict"]["outcome"] == "FAILED", failed, "{told}");
+        assert_eq!(told["verdict"]["verified"], 600 << 20, "{told}");
+        assert_eq!(
+            told["notes"].to_string().contains("one failed self-test"),
+            failed,
+            "{told}"
+        );
+        assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1, "nothing else is left");
+    }
+}
+
+/// The arguments for a burn-in with the smartctl in this directory and a self-test first.
+fn with_test_first(dir: &Path) -> [String; 4] {
+    let book = dir.join("mine.toml");
+    fs::write(&book, TEST_FIRST).unwrap();
+    let path = |path: PathBuf| path.to_str().unwrap().to_owned();
+    [
+        "--playbook".to_owned(),
+        path(book),
+        "--smartctl".to_owned(),
+        path(dir.join("smartctl")),
+    ]
 }
 
 #[test]

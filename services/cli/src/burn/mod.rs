@@ -219,6 +219,7 @@ fn jobs(
         state: state.clone(),
         smartctl: smartctl.clone(),
         asked: signals.asked(),
+        in_place: std::cell::Cell::new(true),
         unkept: std::cell::RefCell::default(),
     };
     ready.into_iter().map(job).collect()

@@ -1,8 +1,10 @@
 //! Progress on this computer's disk, for `--resume`: one file a drive for what writes it and one for what reads it, replaced whole.
 //!
 //! It is there from before the first write to after the verdict, so that nothing that was found is forgotten, whenever this
-//! process is killed; a drive that came through leaves its verdict. A file that cannot be read is set aside under a dated name
-//! and told; what of it can be read counts nonetheless ([`Remains`]), and the burn-in begins anew.
+//! process is killed; a drive that came through leaves its verdict. A new burn-in has a file of its own (`.begun`) beside that of an
+//! earlier one until it writes: ended before that, it leaves the earlier one to go on with ([`StateDir::unite`]). A file that cannot
+//! be read is set aside under a dated name and told; what of it can be read counts nonetheless ([`Remains`]), and the burn-in begins
+//! anew.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -96,6 +98,26 @@ impl Saved {
         let mut lost = self.findings_before_loss.clone();
         keep_untold(&mut lost, &self.findings, saved);
         lost
+    }
+
+    /// What is left of another burn-in of the same drive counts for this one.
+    pub fn add(&mut self, left: &Remains) {
+        for found in &left.findings {
+            if !self.findings_before_loss.contains(found) {
+                self.findings_before_loss.push(found.clone());
+            }
+        }
+        for test in &left.failed {
+            if !self.self_tests.contains(test) {
+                self.self_tests.push(test.clone());
+            }
+        }
+        self.resets += left.resets;
+        self.unheard = Unheard::worse(self.unheard.take(), left.unheard.as_ref());
+        self.hidden = self.hidden.max(left.hidden);
+        self.overlay = self.overlay.take().or_else(|| left.overlay.clone());
+        self.paused |= left.paused;
+        self.doubted |= left.doubted;
     }
 
     /// What is to be known of it before it is gone on with: another version kept it, or nobody did for long.
@@ -202,22 +224,117 @@ impl StateDir {
         self.dir.join(name.chars().take(200).collect::<String>() + kind)
     }
 
-    /// Replaces the drive's file: written beside, synced, renamed, directory synced.
+    /// Where a new burn-in is kept until it writes.
+    fn begun(&self, drive: &DriveId) -> PathBuf {
+        self.file(drive).with_extension("begun")
+    }
+
+    /// Replaces the drive's file.
     pub fn save(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
-        let path = self.file(drive);
+        self.put(&self.file(drive), saved)
+    }
+
+    /// The same of a new burn-in that has not written yet; an earlier one's stays.
+    pub fn save_begun(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
+        self.put(&self.begun(drive), saved)
+    }
+
+    /// Written beside, synced, renamed, directory synced.
+    fn put(&self, path: &Path, saved: &Saved) -> io::Result<()> {
         let beside = path.with_extension("new");
         let mut file = File::create(&beside)?;
         file.write_all(&serde_json::to_vec(saved)?)?;
         file.sync_all()?;
-        fs::rename(&beside, &path)?;
+        fs::rename(&beside, path)?;
         File::open(&self.dir)?.sync_all()
     }
 
     /// What there is for the drive; what cannot be used is set aside.
     pub fn load(&self, drive: &DriveId) -> Found {
-        let found = self.look(drive);
-        let Found::Bad(why, left) = found else { return found };
+        match self.look(drive) {
+            Found::Bad(..) => self.load_kept(drive),
+            found => found,
+        }
+    }
+
+    /// What there is for the drive; changes nothing. Of a burn-in and a later one that had not written yet it is the first, unless that
+    /// has its verdict.
+    pub fn look(&self, drive: &DriveId) -> Found {
+        match (read(&self.file(drive)), read(&self.begun(drive))) {
+            (kept, Found::Nothing) | (kept @ Found::Unreadable(_), _) => kept,
+            (Found::Nothing | Found::Ended(_), begun @ Found::Begun(_)) => begun,
+            (kept, Found::Begun(_)) => kept,
+            (_, Found::Bad(why, _) | Found::Unreadable(why)) => Found::Unreadable(why),
+            (_, Found::Good(_) | Found::Ended(_)) => {
+                let path = self.begun(drive);
+                Found::Unreadable(format!("{} is no burn-in before its first write", path.display()))
+            }
+        }
+    }
+
+    /// Makes one of what is kept of a burn-in and of a later one that was ended before its first write: what that found counts, for it
+    /// is of the same drive. Gives what is to be told of it.
+    ///
+    /// # Errors
+    /// When that cannot be kept, in words.
+    pub fn unite(&self, drive: &DriveId) -> Result<Option<String>, String> {
+        let (path, begun) = (self.file(drive), self.begun(drive));
+        let Found::Begun(mut later) = read(&begun) else {
+            return Ok(None);
+        };
+        let failed = |e: io::Error| format!("{}: {e}", path.display());
+        let left = Remains::of(&later);
+        let mut told = left.words().map(|words| {
+            format!("a later burn-in was ended before its first write; what it had found counts ({words})")
+        });
+        match self.load_kept(drive) {
+            Found::Nothing | Found::Ended(_) => {
+                fs::rename(&begun, &path).map_err(failed)?;
+                return Ok(None);
+            }
+            Found::Good(mut found) => {
+                found.0.add(&left);
+                self.save(drive, &found.0).map_err(failed)?;
+            }
+            Found::Begun(mut saved) => {
+                saved.add(&left);
+                self.save(drive, &saved).map_err(failed)?;
+            }
+            Found::Bad(why, earlier) => {
+                // Whose header the drive carries is the earlier one's to tell.
+                if let Some(earlier) = &earlier {
+                    later.job = earlier.job.unwrap_or(later.job);
+                    later.key = earlier.key;
+                    later.started = earlier.started.unwrap_or(later.started);
+                    later.add(earlier);
+                }
+                self.save(drive, &later).map_err(failed)?;
+                told = Some(why);
+            }
+            Found::Unreadable(_) => return Ok(None),
+        }
+        fs::remove_file(&begun).map_err(failed)?;
+        Ok(told)
+    }
+
+    /// The new burn-in is about to write: an earlier one's pattern goes.
+    pub fn take_place(&self, drive: &DriveId) {
+        if fs::rename(self.begun(drive), self.file(drive)).is_err() {
+            self.forget(drive);
+        }
+    }
+
+    /// The new burn-in wrote nothing, and nobody has to know of it.
+    pub fn forget_begun(&self, drive: &DriveId) {
+        let _ = fs::remove_file(self.begun(drive));
+    }
+
+    /// What there is for the drive, beside a burn-in that had not written yet; what cannot be used is set aside.
+    fn load_kept(&self, drive: &DriveId) -> Found {
         let path = self.file(drive);
+        let Found::Bad(why, left) = read(&path) else {
+            return read(&path);
+        };
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let aside = path.with_extension(format!("bad-{now}"));
         let moved = match fs::rename(&path, &aside) {
@@ -225,34 +342,6 @@ impl StateDir {
             Err(e) => format!("could not be set aside: {e}"),
         };
         Found::Bad(format!("{why}; {moved}"), left)
-    }
-
-    /// What there is for the drive; changes nothing.
-    pub fn look(&self, drive: &DriveId) -> Found {
-        let path = self.file(drive);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-            Err(e) => return Found::Unreadable(format!("{}: {e}", path.display())),
-        };
-        let (why, left) = match serde_json::from_slice::<Saved>(&text) {
-            Ok(Saved { ended: Some(over), .. }) => return Found::Ended(over),
-            Ok(saved) if saved.checkpoint.is_empty() => return Found::Begun(Box::new(saved)),
-            Ok(saved) => match Checkpoint::decode(&saved.checkpoint) {
-                Ok(checkpoint) => return Found::Good(Box::new((saved, checkpoint))),
-                Err(why) => (why.to_string(), Some(Remains::of(&saved))),
-            },
-            Err(why) => match Remains::read(&text) {
-                Ok(left) => (why.to_string(), left),
-                Err(what) => {
-                    return Found::Unreadable(format!(
-                        "{} cannot be used ({why}), and {what} in it cannot be read",
-                        path.display()
-                    ));
-                }
-            },
-        };
-        Found::Bad(format!("{} cannot be used ({why})", path.display()), left)
     }
 
     /// How the drive's burn-in ended, where nobody began another one since.
@@ -267,30 +356,34 @@ impl StateDir {
     pub fn forget(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.file(drive));
     }
-
-    /// Lays aside what is kept, for the time in which a new burn-in may still be refused.
-    pub fn lay_aside(&self, drive: &DriveId) {
-        let path = self.file(drive);
-        // What another process left there is older than what lies here now, or of a burn-in that was begun.
-        self.forget_aside(drive);
-        let _ = fs::rename(&path, path.with_extension(ASIDE));
-        self.forget(drive);
-    }
-
-    /// The new burn-in wrote nothing: what was laid aside counts again.
-    pub fn bring_back(&self, drive: &DriveId) {
-        let path = self.file(drive);
-        let _ = fs::rename(path.with_extension(ASIDE), path);
-    }
-
-    /// The new burn-in was begun: the drive holds another pattern than an earlier one left.
-    pub fn forget_aside(&self, drive: &DriveId) {
-        let _ = fs::remove_file(self.file(drive).with_extension(ASIDE));
-    }
 }
 
-/// End of the name of what is laid aside.
-const ASIDE: &str = "before";
+/// What this file tells; changes nothing.
+fn read(path: &Path) -> Found {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
+        Err(e) => return Found::Unreadable(format!("{}: {e}", path.display())),
+    };
+    let (why, left) = match serde_json::from_slice::<Saved>(&text) {
+        Ok(Saved { ended: Some(over), .. }) => return Found::Ended(over),
+        Ok(saved) if saved.checkpoint.is_empty() => return Found::Begun(Box::new(saved)),
+        Ok(saved) => match Checkpoint::decode(&saved.checkpoint) {
+            Ok(checkpoint) => return Found::Good(Box::new((saved, checkpoint))),
+            Err(why) => (why.to_string(), Some(Remains::of(&saved))),
+        },
+        Err(why) => match Remains::read(&text) {
+            Ok(left) => (why.to_string(), left),
+            Err(what) => {
+                return Found::Unreadable(format!(
+                    "{} cannot be used ({why}), and {what} in it cannot be read",
+                    path.display()
+                ));
+            }
+        },
+    };
+    Found::Bad(format!("{} cannot be used ({why})", path.display()), left)
+}
 
 #[cfg(test)]
 mod tests {
@@ -406,6 +499,56 @@ mod tests {
             "{strange:?}"
         );
         assert!(state.file(&drive).exists(), "it stays where it is");
+    }
+
+    /// What a burn-in found that had not written yet is lost in none of the cases, and neither is an earlier one.
+    #[test]
+    fn an_earlier_burn_in_and_one_that_had_not_written_become_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::at(Some(dir.path().to_owned()), true);
+        let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
+        let later = Saved {
+            findings: vec![finding()],
+            ..saved()
+        };
+        let over = Over {
+            at: Time::UNIX_EPOCH,
+            outcome: Some(Outcome::Passed),
+            why: "it ran to its end".to_owned(),
+        };
+        let over = serde_json::to_string(&Saved {
+            ended: Some(over),
+            ..saved()
+        });
+        let begun = serde_json::to_string(&saved());
+        for (earlier, told) in [
+            (None, ""),
+            (Some(over.unwrap()), ""),
+            (Some(begun.unwrap()), "one finding"),
+            (Some("{".to_owned()), "set aside as"),
+        ] {
+            state.forget(&drive);
+            if let Some(earlier) = &earlier {
+                fs::write(state.file(&drive), earlier).unwrap();
+            }
+            state.save_begun(&drive, &later).unwrap();
+            assert!(
+                !matches!(state.look(&drive), Found::Ended(_) | Found::Nothing),
+                "{earlier:?}"
+            );
+            let words = state.unite(&drive).unwrap().unwrap_or_default();
+            assert!(words.contains(told), "{words}");
+            let Found::Begun(one) = state.look(&drive) else {
+                panic!("{earlier:?}")
+            };
+            assert_eq!(Remains::of(&one).findings, [finding()], "{earlier:?}");
+            assert!(!state.begun(&drive).exists(), "{earlier:?}");
+        }
+        fs::write(state.begun(&drive), "{").unwrap();
+        assert!(
+            matches!(state.look(&drive), Found::Unreadable(_)),
+            "it may tell of a fault"
+        );
     }
 
     #[test]

@@ -39,19 +39,24 @@ impl Job {
     /// Anew, or what an interrupted burn-in of this drive left, if it is asked to go on.
     ///
     /// # Errors
-    /// When the kernel gives no random numbers.
+    /// When it is not to be gone on with, what is known cannot be kept, or the kernel gives no random numbers.
     pub(super) fn begin(&self, line: &Line, notes: &mut Vec<String>) -> Result<Begun, String> {
         let mut note = |text: String| {
             line.say(&text);
             notes.push(text);
         };
+        if let Some(told) = self.state.unite(&self.drive.id)? {
+            note(told);
+        }
         if !self.resume {
-            match self.state.look(&self.drive.id) {
+            let found = self.state.look(&self.drive.id);
+            self.in_place.set(matches!(found, Found::Nothing));
+            match found {
                 Found::Good(found) => note(given_up(&found.0)),
                 Found::Begun(saved) => note(given_up(&saved)),
-                Found::Nothing | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_) => {}
+                Found::Bad(why, _) | Found::Unreadable(why) => note(format!("{why}, and is given up")),
+                Found::Nothing | Found::Ended(_) => {}
             }
-            self.state.lay_aside(&self.drive.id);
             return self.anew(None);
         }
         let Earlier {

@@ -11,7 +11,7 @@ mod own;
 mod selftest;
 mod watch;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +52,8 @@ pub(super) struct Job {
     pub state: StateDir,
     pub smartctl: Smartctl,
     pub asked: Arc<AtomicBool>,
+    /// Whether what is kept of it stands where an earlier burn-in's stood, which cannot be gone on with any more.
+    pub in_place: Cell<bool>,
     /// Why something could not be kept, once that was so.
     pub unkept: RefCell<Option<String>>,
 }
@@ -118,7 +120,6 @@ impl Job {
                 return self.not_begun(why, notes);
             }
         };
-        self.state.forget_aside(&self.drive.id);
         let mut seen = watch.end();
         kernel.tell(&mut seen);
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
@@ -168,10 +169,17 @@ impl Job {
         ended
     }
 
-    /// Nothing was written: an earlier burn-in of the drive can be gone on with as before, unless this one found a fault, which counts.
+    /// Nothing was written: an earlier burn-in of the drive can be gone on with as before; a fault that this one found counts then.
     fn leaves_the_earlier(&self, own: &Own) {
-        if !self.resume && !own.has_found() {
-            self.state.bring_back(&self.drive.id);
+        if !own.has_found() {
+            self.state.forget_begun(&self.drive.id);
+        }
+    }
+
+    /// It is about to write.
+    fn takes_place(&self) {
+        if !self.in_place.replace(true) {
+            self.state.take_place(&self.drive.id);
         }
     }
 
@@ -262,6 +270,7 @@ impl Job {
                 stopping = true;
                 return Some(Ask::Stop(why));
             }
+            self.takes_place();
             if let Some(step) = waiting.take() {
                 return Some(Ask::Go(step));
             }
@@ -339,9 +348,12 @@ impl Job {
     /// Keeps what is known for `--resume`. Where that fails it is told at once: after a kill there is nobody to tell it.
     fn keep(&self, birth: &Birth, own: &Own, seen: Seen, line: &Line) {
         let text = own.checkpoint.clone().unwrap_or_default();
-        let Err(error) = self.state.save(&self.drive.id, &self.saved(birth, own, seen, text)) else {
-            return;
+        let saved = self.saved(birth, own, seen, text);
+        let kept = match self.in_place.get() {
+            true => self.state.save(&self.drive.id, &saved),
+            false => self.state.save_begun(&self.drive.id, &saved),
         };
+        let Err(error) = kept else { return };
         // What lies there knows nothing of a fault that is known now: nobody may go on from it.
         if own.has_found() {
             self.state.forget(&self.drive.id);
