@@ -7,7 +7,7 @@ use drive::guard::GivenUp;
 use wire::drive::{Content, Drive};
 use wire::gate::{PLAN_DRIVES_MAX, Plan, PlanDrive, digest};
 use wire::options::PlanOptions;
-use wire::{DriveId, Problem};
+use wire::{DriveId, Problem, Time};
 
 use super::Members;
 
@@ -138,6 +138,15 @@ pub(super) fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
             now.words()
         )),
     }
+}
+
+/// Whether a drive that was there `since` then was plugged in anew, by the kernel's count of media: two blank ones in a dock tell the same.
+pub(super) fn came_anew(planned: &PlanDrive, since: Time, drives: &[Drive]) -> Option<String> {
+    let mut present = drives.iter().filter(|drive| drive.present);
+    let drive = present.find(|drive| drive.id.as_ref() == Some(&planned.id))?;
+    let (model, serial) = (&planned.model, &planned.serial);
+    (drive.since != since)
+        .then(|| format!("{model} {serial} was plugged in anew, or another drive came into its place"))
 }
 
 pub(super) fn changed_problem(why: String) -> Problem {

@@ -31,7 +31,7 @@ use wire::gate::{Armed, PLAN_DRIVES_MAX, PLAN_SECONDS, Plan, PlanDrive, digest, 
 use wire::options::PlanOptions;
 use wire::{DriveId, PlanId, Problem, Time};
 
-use drives::{changed, changed_problem, given_up, offered, plan_drive};
+use drives::{came_anew, changed, changed_problem, given_up, offered, plan_drive};
 pub use drives::{fresh_matches, may_read};
 pub use foreign::code;
 use ticket::verify;
@@ -47,6 +47,8 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Standing {
     plan: Plan,
+    /// Since when each of its drives was there when it was made.
+    since: Vec<Time>,
     book: Playbook,
     lose: Lose,
     until: Duration,
@@ -151,6 +153,7 @@ impl Ledger {
         options::fits(ask, &named)?;
         let serials: Vec<&str> = named.iter().map(|drive| drive.serial.as_str()).collect();
         let labels = labels(&serials);
+        let since = named.iter().map(|drive| drive.since).collect();
         let drives: Vec<PlanDrive> = named
             .iter()
             .zip(ask.drives)
@@ -183,6 +186,7 @@ impl Ledger {
             plan.id,
             Standing {
                 plan: plan.clone(),
+                since,
                 book: ask.book.clone(),
                 lose: options::lose(ask),
                 until,
@@ -200,7 +204,7 @@ impl Ledger {
             .values_mut()
             .filter(|standing| matches!(standing.state, State::Open))
         {
-            if let Some(why) = standing.plan.drives.iter().find_map(|planned| changed(planned, drives)) {
+            if let Some(why) = standing.differs(drives) {
                 standing.state = State::Void(why);
             }
         }
@@ -270,9 +274,15 @@ impl Standing {
         Ok(())
     }
 
+    /// What is different of its drives from what was planned.
+    fn differs(&self, drives: &[Drive]) -> Option<String> {
+        let mut planned = self.plan.drives.iter().zip(&self.since);
+        planned.find_map(|(planned, since)| changed(planned, drives).or_else(|| came_anew(planned, *since, drives)))
+    }
+
     /// The last looks before a start, and its only grant.
     fn grant(&mut self, drives: &[Drive], busy: &BTreeSet<DriveId>, actor: String) -> Result<Granted, Problem> {
-        if let Some(why) = self.plan.drives.iter().find_map(|planned| changed(planned, drives)) {
+        if let Some(why) = self.differs(drives) {
             self.state = State::Void(why.clone());
             return Err(changed_problem(why));
         }

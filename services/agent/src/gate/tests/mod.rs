@@ -167,8 +167,10 @@ fn it_expires_by_the_agents_own_clock() {
 #[test]
 fn a_drive_that_was_exchanged_changed_or_unplugged_voids_the_plan_for_good() {
     type Change = fn(&mut Vec<Drive>);
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 6] = [
         ("exchanged", |drives| drives[0] = drive("CC33", Content::Empty)),
+        // A dock tells one name for two blank drives, and is never seen without one.
+        ("plugged in anew", |drives| drives[0].since = Time::MAX),
         ("gone", |drives| drives[0].present = false),
         ("content", |drives| {
             drives[0].content = Content::Found {
