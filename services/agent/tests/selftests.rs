@@ -254,6 +254,36 @@ async fn an_abort_ends_the_self_test_too() {
     bench.server.event(id, "job.aborted").await;
 }
 
+/// It is nobody's here to end; the job says why it waits.
+#[tokio::test]
+async fn the_heat_of_a_self_test_that_somebody_else_runs_is_waited_out() {
+    let smartctl = Smartctl::new(1);
+    smartctl.hot(66, 1);
+    let program = smartctl.program();
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--heat-clock", "20"];
+    let Some(bench) = Bench::with(&[48], true, &arguments).await else {
+        return;
+    };
+    let saved = bench
+        .server
+        .call(Command::SavePlaybook {
+            text: BETWEEN.replace("[[step]]\ndo = \"self_test_extended\"\n", ""),
+            actor: "ann".into(),
+        })
+        .await;
+    assert!(matches!(saved, Ok(Answer::Done { .. })), "{saved:?}");
+    let node = bench.drives[0].node.clone();
+    let mut other = std::process::Command::new(&program);
+    assert!(other.args(["-t", "short"]).arg(node).output().unwrap().status.success());
+    let id = bench.job("between").await;
+    bench.server.event(id, "job.too_hot").await;
+    smartctl.cut();
+    let job = bench.server.over(id).await;
+    assert_eq!(told(&job), [(Phase::SelfTestShort, SelfTestOutcome::Passed)]);
+    assert_eq!(smartctl.orders(), ["start short", "start short"]);
+    bench.server.event(id, "job.cooled").await;
+}
+
 #[tokio::test]
 async fn a_self_test_that_somebody_else_runs_is_waited_for() {
     let smartctl = Smartctl::new(8);

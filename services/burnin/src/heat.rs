@@ -57,12 +57,20 @@ pub struct Named {
 impl Named {
     /// By the drive's SMART.
     pub fn of(smart: &Snapshot) -> Self {
-        let celsius = |degrees: i64| i32::try_from(degrees).ok().map(Celsius);
         Self {
-            limits: smart.heat_limits.iter().copied().filter_map(celsius).collect(),
-            warning: smart.heat_warning.and_then(celsius),
+            limits: smart
+                .heat_limits
+                .iter()
+                .filter_map(|limit| celsius(Some(*limit)))
+                .collect(),
+            warning: celsius(smart.heat_warning),
         }
     }
+}
+
+/// Degrees that SMART tells.
+pub fn celsius(degrees: Option<i64>) -> Option<Celsius> {
+    degrees.and_then(|degrees| i32::try_from(degrees).ok()).map(Celsius)
 }
 
 /// At which temperatures one drive pauses and goes on.

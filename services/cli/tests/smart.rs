@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use common::{Loop, code, object, text};
+use common::{Loop, code, object, start, text, until};
 use played::Smartctl;
 
 const SMART_AROUND: &str = r#"
@@ -128,23 +128,29 @@ fn a_self_test_that_grows_too_hot_each_time_is_given_up_and_inconclusive() {
     assert!(rules(&told).contains(&"too-hot"), "{told}");
 }
 
-/// Maybe it is this burn-in's own, from before a kill: it goes on in the drive.
+/// Maybe it is this burn-in's own, from before a kill: it goes on in the drive. Its heat is waited out, and it is not ended.
 #[test]
 fn a_self_test_that_somebody_else_runs_is_waited_for() {
     let Some(drive) = Loop::new(48 << 20) else { return };
-    let smartctl = Smartctl::new(8);
+    let smartctl = Smartctl::new(1);
+    smartctl.hot(66, 1);
     let program = smartctl.program();
     let book = program.with_file_name("mine.toml");
     fs::write(&book, TEST_LAST.replace("self_test_short", "self_test_extended")).unwrap();
     let other = Command::new(&program).args(["-t", "short", &drive.node]).output();
     assert!(other.unwrap().status.success());
-    let output = drive.burn(&[
+    let line = [
         "--playbook",
         book.to_str().unwrap(),
         "--smartctl",
         program.to_str().unwrap(),
-    ]);
+    ];
+    let mut burn = start(&drive, &line);
+    until(&mut burn, "too hot by another self-test");
+    smartctl.cut();
+    let output = burn.wait_with_output().unwrap();
     let told = object(&output);
-    assert_eq!(smartctl.orders(), ["start short", "start long"], "{}", text(&output));
+    assert_eq!(smartctl.orders(), ["start short", "start long"], "{told}");
     assert_eq!(told["self_tests"][0]["outcome"], "passed", "{told}");
+    assert!(rules(&told).contains(&"heat-paused"), "{told}");
 }

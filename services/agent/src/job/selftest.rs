@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use burnin::job::{TestAct, TestHeat};
-use drive::selftest::{self, Kind, NotStarted, Running, Step};
+use burnin::heat::celsius;
+use burnin::job::{TestAct, TestHeat, warmest};
+use drive::selftest::{self, Kind, NotStarted, Step};
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 use wire::job::{JobState, Phase, PhaseStatus, Progress, SelfTest, SelfTestOutcome};
@@ -56,8 +57,15 @@ impl JobTask {
                     }
                     Err(not) if let Some(pause) = not.again(began.elapsed()) => {
                         self.log("info", format!("{not}; waiting for its end"));
-                        match self.rest(Instant::now() + pause, held).await {
-                            Ok(()) => continue,
+                        match self.others(held, &mut heat, pause, kind.phase()).await {
+                            Ok(Cooled::Yes) => continue,
+                            Ok(Cooled::No(why)) => {
+                                let told = format!("not started for heat: {why}");
+                                self.record.too_hot = Some(why);
+                                let told = SelfTest { told, ..not.told(kind) };
+                                self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
+                                return Own::Done;
+                            }
                             Err(Own::Parked) => return Own::Parked,
                             Err(other) => {
                                 self.set_step(step, PhaseStatus::Interrupted, before + began.elapsed().as_secs_f64());
@@ -147,7 +155,7 @@ impl JobTask {
                 Step::Ended(ended) => return Ok(Followed::Ended(ended)),
                 Step::Running { percent } => self.self_test_progress(test, phase, percent, elapsed),
             }
-            if let Some(TestAct::End { at }) = heat.step(self.heat_time(), self.warmest(&test.running)) {
+            if let Some(TestAct::End { at }) = heat.step(self.heat_time(), warmest(self.temperature(), &test.running)) {
                 return Ok(Followed::Hot(at));
             }
             self.note_resets(false).await;
@@ -155,15 +163,22 @@ impl JobTask {
         }
     }
 
-    /// What sensor and SMART tell of the temperature, the higher of both: the sensor's reading may be some minutes old.
-    fn warmest(&self, running: &Running) -> Option<Celsius> {
-        let told = running.temperature().and_then(|degrees| i32::try_from(degrees).ok());
-        self.temperature().max(told.map(Celsius))
-    }
-
     /// The time by which heat is waited out.
     fn heat_time(&self) -> Duration {
         self.began.elapsed() * self.means.heat_clock
+    }
+
+    /// Waits a while for the end of another's self-test, or until the drive has cooled that it made too hot.
+    async fn others(&mut self, held: &Held, heat: &mut TestHeat, pause: Duration, phase: Phase) -> Result<Cooled, Own> {
+        let reading = self.reading(held).await;
+        match heat.anothers(self.heat_time(), reading) {
+            None => self.rest(Instant::now() + pause, held).await.map(|()| Cooled::Yes),
+            Some(at) => {
+                let why = heat.words(at, phase);
+                self.log("warn", why.clone());
+                self.wait_until_cool(held, heat, at, why).await
+            }
+        }
     }
 
     /// Ends the self-test, and waits until the drive has cooled.
@@ -174,16 +189,23 @@ impl JobTask {
             self.log("warn", format!("The drive did not end its self-test: {why}"));
         }
         self.record.self_test = None;
+        self.wait_until_cool(held, heat, at, why).await
+    }
+
+    async fn wait_until_cool(
+        &mut self,
+        held: &Held,
+        heat: &mut TestHeat,
+        at: Celsius,
+        why: String,
+    ) -> Result<Cooled, Own> {
         self.record.was_hot = true;
         let told = vec![events::too_hot(&self.record.job, at, heat.limits().resume)];
         self.set_state(JobState::Waiting { why }, told);
         loop {
             self.rest(Instant::now() + LOOK / self.means.heat_clock.max(1), held)
                 .await?;
-            let reading = match self.temperature() {
-                Some(reading) => Some(reading),
-                None => self.asked_temperature(held).await,
-            };
+            let reading = self.reading(held).await;
             match heat.step(self.heat_time(), reading) {
                 Some(TestAct::Again { at }) => {
                     self.log("info", format!("Cooled to {at}"));
@@ -201,12 +223,13 @@ impl JobTask {
         }
     }
 
-    /// The temperature by SMART, of a drive without a sensor that is listed.
-    async fn asked_temperature(&self, held: &Held) -> Option<Celsius> {
+    /// The temperature by the sensor, else by SMART.
+    async fn reading(&self, held: &Held) -> Option<Celsius> {
+        if let Some(sensed) = self.temperature() {
+            return Some(sensed);
+        }
         let (told, _) = self.means.hands.smart(held).await.ok()?;
-        told.temperature
-            .and_then(|degrees| i32::try_from(degrees).ok())
-            .map(Celsius)
+        celsius(told.temperature)
     }
 
     /// Waits until then, and hears meanwhile what ends a self-test.
@@ -253,7 +276,7 @@ impl JobTask {
     }
 
     fn self_test_progress(&mut self, test: &SelfTestUnderWay, phase: Phase, percent: f64, elapsed: Duration) {
-        let temperature = self.warmest(&test.running);
+        let temperature = warmest(self.temperature(), &test.running);
         let progress = Progress {
             phase,
             step: test.step,

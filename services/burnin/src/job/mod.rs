@@ -14,5 +14,5 @@ mod whose;
 pub use begin::{Again, Asks, Begin, Kept, Told, Why};
 pub use chosen::{NotFollowed, follow, request, steps};
 pub use end::{End, ended};
-pub use selftest::{TestAct, TestHeat};
+pub use selftest::{TestAct, TestHeat, warmest};
 pub use whose::{Asker, Whose};

@@ -1,11 +1,11 @@
 //! A self-test of the drive's own that grows too hot: nobody can pause it, so it is ended, and starts again when the drive has
-//! cooled. Pure: time is passed in.
+//! cooled. Another one that runs on the drive is nobody's here to end: its heat is waited out like its end. Pure: time is passed in.
 //!
 //! ```text
 //!            too hot                  cooled, and a try is left
 //!  Running ───────────► Cooling ──────────────────────────────────► Running
-//!                          │ 30 minutes without cooling, or too hot in every try
-//!                          ▼
+//!                        ▲ │ 30 minutes without cooling, or too hot in every try
+//!  another's ── too hot ─┘ ▼
 //!                       given up: INCONCLUSIVE
 //! ```
 
@@ -14,7 +14,9 @@ use std::time::Duration;
 use wire::Celsius;
 use wire::job::Phase;
 
-use crate::heat::{Decision, Heat, Limits};
+use drive::selftest::Running;
+
+use crate::heat::{Decision, Heat, Limits, PATIENCE, celsius};
 
 /// How often a self-test that heat ended is started again.
 const TRIES: u32 = 3;
@@ -24,6 +26,14 @@ const TRIES: u32 = 3;
 pub struct TestHeat {
     heat: Heat,
     ended: u32,
+    /// Whether it is another's self-test that made it too hot.
+    anothers: bool,
+}
+
+/// What sensor and SMART tell of the temperature of a drive that tests itself, the higher of both: the sensor's reading may be some
+/// minutes old.
+pub fn warmest(sensed: Option<Celsius>, running: &Running) -> Option<Celsius> {
+    sensed.max(celsius(running.temperature()))
 }
 
 /// What is to be done with the self-test.
@@ -49,6 +59,7 @@ impl TestHeat {
         Self {
             heat: Heat::new(limits),
             ended: 0,
+            anothers: false,
         }
     }
 
@@ -57,13 +68,27 @@ impl TestHeat {
         self.heat.limits()
     }
 
-    /// Why it is ended at `at`, in words.
+    /// Why it is ended, or not started, at `at`, in words.
     pub fn words(&self, at: Celsius, phase: Phase) -> String {
-        format!(
-            "{at}: too hot; the {} starts again at {}",
-            phase.label(),
-            self.limits().resume
-        )
+        let (phase, resume) = (phase.label(), self.limits().resume);
+        match self.anothers {
+            true => {
+                format!("{at}: too hot by another self-test that runs on the drive; the {phase} waits for {resume}")
+            }
+            false => format!("{at}: too hot; the {phase} starts again at {resume}"),
+        }
+    }
+
+    /// Takes a reading while the end of another's self-test is waited for. Where it gives the temperature, that is too hot to start: readings
+    /// go on by [`TestHeat::step`] while it cools.
+    pub fn anothers(&mut self, now: Duration, reading: Option<Celsius>) -> Option<Celsius> {
+        match self.heat.step(now, reading)? {
+            Decision::Pause { at } => {
+                self.anothers = true;
+                Some(at)
+            }
+            Decision::Resume { .. } | Decision::GiveUp { .. } => None,
+        }
     }
 
     /// Takes a reading, or hears that there is none; `None`: as before. To be called as [`Heat::step`] is.
@@ -71,12 +96,18 @@ impl TestHeat {
         Some(match self.heat.step(now, reading)? {
             Decision::Pause { at } => {
                 self.ended += 1;
+                self.anothers = false;
                 TestAct::End { at }
             }
-            Decision::Resume { at } if self.ended <= TRIES => TestAct::Again { at },
+            Decision::Resume { at } if self.anothers || self.ended <= TRIES => TestAct::Again { at },
             Decision::Resume { .. } => {
                 TestAct::GiveUp(format!("the drive grew too hot in each of {} tries", self.ended))
             }
+            Decision::GiveUp { at } if self.anothers => TestAct::GiveUp(format!(
+                "another self-test runs on the drive, which was at {at} after {} minutes and had not cooled to {}",
+                PATIENCE.as_secs() / 60,
+                self.limits().resume
+            )),
             Decision::GiveUp { at } => TestAct::GiveUp(self.limits().gave_up(at)),
         })
     }
@@ -87,7 +118,7 @@ mod tests {
     use wire::drive::Rotation;
 
     use super::*;
-    use crate::heat::{Named, PATIENCE};
+    use crate::heat::Named;
 
     fn disk() -> TestHeat {
         TestHeat::new(Limits::of(Rotation::Unknown, &Named::default()))
@@ -112,6 +143,38 @@ mod tests {
         let given_up = step(Some(cool));
         assert!(
             matches!(&given_up, Some(TestAct::GiveUp(why)) if why.contains("each of 4 tries")),
+            "{given_up:?}"
+        );
+    }
+
+    /// It is not ours to end, and none of our tries.
+    #[test]
+    fn the_heat_of_anothers_test_is_waited_out_and_given_up_like_our_own() {
+        let mut heat = disk();
+        let (hot, cool) = (heat.limits().pause, heat.limits().resume);
+        let mut now = Duration::ZERO;
+        let mut minute = || {
+            now += Duration::from_secs(60);
+            now
+        };
+        for _ in 0..=TRIES {
+            assert_eq!(heat.anothers(minute(), Some(Celsius(hot.0 - 1))), None);
+            assert_eq!(heat.anothers(minute(), Some(hot)), Some(hot));
+            assert!(heat.words(hot, Phase::SelfTestShort).contains("another self-test"));
+            assert_eq!(heat.step(minute(), Some(hot)), None);
+            assert_eq!(heat.step(minute(), Some(cool)), Some(TestAct::Again { at: cool }));
+        }
+        assert_eq!(
+            heat.step(minute(), Some(hot)),
+            Some(TestAct::End { at: hot }),
+            "its own"
+        );
+        assert!(!heat.words(hot, Phase::SelfTestShort).contains("another"));
+        assert_eq!(heat.step(minute(), Some(cool)), Some(TestAct::Again { at: cool }));
+        assert_eq!(heat.anothers(minute(), Some(hot)), Some(hot));
+        let given_up = heat.step(minute() + PATIENCE, Some(hot));
+        assert!(
+            matches!(&given_up, Some(TestAct::GiveUp(why)) if why.contains("another self-test runs")),
             "{given_up:?}"
         );
     }

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use burnin::heat::{Limits, Named};
-use burnin::job::{TestAct, TestHeat};
+use burnin::heat::{Limits, Named, celsius};
+use burnin::job::{TestAct, TestHeat, warmest};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::Snapshot;
 use drive::temperature;
@@ -70,10 +70,24 @@ impl Own {
                 Ok(running) => running,
                 Err(why) if let Some(pause) = why.again(test.began.elapsed()) => {
                     line.say(&format!("{why}; waiting for its end"));
-                    if test.waits(pause) {
-                        return PhaseStatus::Interrupted;
+                    let reading = test.reading();
+                    let Some(at) = test.heat.anothers(test.began.elapsed(), reading) else {
+                        if test.waits(pause) {
+                            return PhaseStatus::Interrupted;
+                        }
+                        continue;
+                    };
+                    self.was_hot = true;
+                    line.say(&test.heat.words(at, kind.phase()));
+                    match test.cool() {
+                        Cooled::Yes => continue,
+                        Cooled::No(heat) => {
+                            let told = format!("not started for heat: {heat}");
+                            self.too_hot = Some(heat);
+                            return self.tested(SelfTest { told, ..why.told(kind) }, line);
+                        }
+                        Cooled::Asked => return PhaseStatus::Interrupted,
                     }
-                    continue;
                 }
                 Err(why) => {
                     if let NotStarted::OtherDrive(why) = &why {
@@ -136,7 +150,7 @@ impl Test<'_> {
                 Step::Running { percent } => percent,
                 Step::Ended(test) => return Followed::Ended(test),
             };
-            let temperature = self.sensed().max(celsius(running.temperature()));
+            let temperature = warmest(self.sensed(), running);
             self.line.progress(&Progress {
                 phase: self.kind.phase(),
                 step: self.step,
@@ -161,7 +175,7 @@ impl Test<'_> {
             if self.waits(COOLS) {
                 return Cooled::Asked;
             }
-            let reading = self.sensed().or_else(|| self.told());
+            let reading = self.reading();
             match self.heat.step(self.began.elapsed(), reading) {
                 Some(TestAct::Again { at }) => {
                     self.line.say(&format!("cooled to {at}"));
@@ -178,6 +192,11 @@ impl Test<'_> {
             smartctl, node, held, ..
         } = self.job;
         selftest::abort(smartctl, node, &held.identity).map_err(|why| why.to_string())
+    }
+
+    /// The temperature by the kernel's sensor, else by SMART.
+    fn reading(&self) -> Option<Celsius> {
+        self.sensed().or_else(|| self.told())
     }
 
     /// The temperature by the kernel's sensor.
@@ -201,8 +220,4 @@ impl Test<'_> {
         }
         self.job.is_asked()
     }
-}
-
-fn celsius(degrees: Option<i64>) -> Option<Celsius> {
-    degrees.and_then(|degrees| i32::try_from(degrees).ok()).map(Celsius)
 }
