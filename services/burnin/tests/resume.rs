@@ -184,6 +184,76 @@ fn leaving_out_either_flush_is_noticed() {
     }
 }
 
+/// The last checkpoint before a write may be lost with the power, also in a block that is repeated, and also where that write is of a
+/// constant, which tells no pass.
+#[test]
+fn a_cut_just_after_a_write_began_fails_no_healthy_drive() {
+    let pair = |pass, fill, order| {
+        [Phase::Write, Phase::Verify].map(|phase| Step {
+            pass,
+            fill,
+            order,
+            ..phase.into()
+        })
+    };
+    for (fill, round) in [Fill::Complement, Fill::Aa, Fill::Zeros, Fill::Ff]
+        .into_iter()
+        .flat_map(|fill| [0, 1, 2].map(|round| (fill, round)))
+    {
+        let mut steps = [
+            pair(1, Fill::Keyed, Direction::Forward),
+            pair(2, fill, Direction::Reverse),
+        ]
+        .concat();
+        for step in steps.iter_mut().filter(|_| round > 0) {
+            step.soak = Some(Soak {
+                first: 0,
+                last: 3,
+                seconds: 1,
+            });
+        }
+        let mut order = order(steps, 2);
+        let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+        let (mut kept, mut begun) = (None, 0);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        while begun < round.max(1) {
+            for report in session.step(&mut sim) {
+                match report {
+                    Report::Checkpoint { text } if Checkpoint::decode(&text).unwrap().step == 1 => kept = Some(text),
+                    Report::PhaseStarted { step: 2, .. } => begun += 1,
+                    _ => {}
+                }
+            }
+            assert!(!session.is_over(), "{fill:?}, round {round}: too few rounds");
+        }
+        for _ in 0..8 {
+            session.step(&mut sim);
+        }
+        drop(session);
+        sim.kill();
+        order.resume = Some(Resumption {
+            checkpoint: kept.unwrap(),
+            why: "power cut".to_owned(),
+            at: Time::UNIX_EPOCH,
+        });
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        while !session.is_over() {
+            session.step(&mut sim);
+        }
+        let evidence = session.evidence();
+        assert!(
+            evidence.defects.is_empty(),
+            "{fill:?}, round {round}: {:?}",
+            evidence.findings()
+        );
+        assert!(
+            matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("later pass")),
+            "{fill:?}, round {round}: {:?}",
+            evidence.stopped
+        );
+    }
+}
+
 #[test]
 fn a_checkpoint_older_than_the_drive_fails_no_healthy_drive() {
     let mut order = order(steps(2), 2);

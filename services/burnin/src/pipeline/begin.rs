@@ -57,6 +57,7 @@ impl Pipeline {
             memory_doubted: false,
             memory_tests_left: order.limits.memory_tests,
             located: (0, 0),
+            unread: order.resume.is_some(),
             stopping: None,
             held: None,
             over: false,

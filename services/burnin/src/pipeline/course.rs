@@ -245,6 +245,7 @@ impl Pipeline {
         }
         let (step, phase) = (record.step, record.phase);
         let (state, surface) = (record.state(), record.surface());
+        self.unread &= phase != Phase::Verify;
         self.durable = 0;
         self.reports.push(Report::PhaseDone { step, state, surface });
         if phase == Phase::Probe && self.limits.stop_on_fake && self.probe_says_fake() {

@@ -7,8 +7,8 @@ use wire::job::{FaultKind, Phase};
 
 use super::{Access, Fault, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
-use crate::evidence::Record;
 use crate::findings::NOT_REPRODUCED;
+use crate::playbook::PASSES;
 
 /// Bytes of a zone in which the number of located sectors is bounded.
 const LOCATE_ZONE: u64 = 1 << 30;
@@ -86,17 +86,45 @@ impl Pipeline {
         }
     }
 
-    /// Whether this is data of a pass that is still to come: after an interruption that is no fault of the drive, the job
-    /// had come further than the checkpoint that was kept. In a block that is repeated every pass may have been before.
+    /// Whether this is data of a write that is still to come: after an interruption that is no fault of the drive, the job
+    /// had come further than the checkpoint that was kept.
+    ///
+    /// A pass tells it. A constant stood there in every round of a block that is repeated, and a drive that lost its data reads as one,
+    /// too: that counts as ahead only until all was read back once since the interruption.
     fn is_ahead(&self, fault: Fault) -> bool {
-        let Fault::Stale { pass } = fault else { return false };
         let steps = &self.evidence.phases;
-        let later = |record: &Record| record.phase == Phase::Write && record.work.pass == pass;
-        let soaks = steps.get(self.at).is_none_or(|record| record.work.soak.is_some());
-        !self.evidence.resumes.is_empty()
-            && !soaks
-            && !steps.iter().take(self.at + 1).any(later)
-            && steps.iter().skip(self.at + 1).any(later)
+        let (Some(here), Some(holds)) = (steps.get(self.at), self.holds) else {
+            return false;
+        };
+        if self.evidence.resumes.is_empty() {
+            return false;
+        }
+        let soak = here.work.soak;
+        let again = |step| soak.is_some_and(|soak| (soak.first..=soak.last).contains(&step) && step != holds.step);
+        let writes = || {
+            steps
+                .iter()
+                .enumerate()
+                .filter(|(_, record)| record.phase == Phase::Write)
+        };
+        let comes = |word: u64| {
+            let mut later = writes().filter(|(at, record)| *at > self.at || again(record.step));
+            self.unread && later.any(|(_, record)| record.work.fill.constant() == Some(word))
+        };
+        match fault {
+            Fault::Zeros => comes(0),
+            Fault::Ones => comes(u64::MAX),
+            Fault::Stale { pass } => {
+                let mut of_pass = writes().filter(|(_, record)| record.work.pass == pass).peekable();
+                let word = of_pass.peek().and_then(|(_, record)| record.work.fill.constant());
+                let told = match soak {
+                    Some(_) => pass == holds.pass % PASSES + 1,
+                    None => of_pass.peek().is_some() && of_pass.all(|(at, _)| at > self.at),
+                };
+                told || word.is_some_and(comes)
+            }
+            _ => false,
+        }
     }
 
     /// What came of a detour.

@@ -168,6 +168,8 @@ pub struct Pipeline {
     memory_tests_left: u32,
     /// The GiB that the step last located in, and how many sectors there that it had not met before.
     located: (u64, u32),
+    /// Whether it went on after an interruption, and no verify has ended since.
+    unread: bool,
     stopping: Option<String>,
     /// Why nothing new is begun for now: heat, or a person.
     held: Option<String>,
