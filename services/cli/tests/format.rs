@@ -51,6 +51,11 @@ fn a_drive_that_came_through_is_formatted_and_certified() {
         ]
     );
     assert_eq!(told["options"]["format"]["reserved_percent"], 2);
+    let line = told["timeline"].as_array().unwrap();
+    assert!(
+        line.iter().any(|point| point["step"] == 2),
+        "the time line ends before it: {told}"
+    );
 
     let verify = kiln(&["cert", "verify", cert, "--json"]).output().unwrap();
     assert_eq!(code(&verify), 1, "{}", text(&verify));

@@ -64,6 +64,10 @@ fn smart_that_fails_for_a_moment_is_asked_for_again() {
         "{told}"
     );
     assert_ne!(told["verdict"]["outcome"], "INCONCLUSIVE", "{told}");
+    for step in [0, 3] {
+        let line = told["timeline"].as_array().unwrap();
+        assert!(line.iter().any(|point| point["step"] == step), "step {step}: {told}");
+    }
 }
 
 const TEST_LAST: &str = r#"
@@ -113,6 +117,11 @@ fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
     assert_eq!(told["self_tests"][0]["outcome"], "passed", "{told}");
     assert!(rules(&told).contains(&"heat-paused"), "{told}");
     assert!(code < 2, "{told}");
+    let line = told["timeline"].as_array().unwrap();
+    let hot = line
+        .iter()
+        .any(|point| point["step"] == 2 && point["temperature"] == 66);
+    assert!(hot, "the time line ends with the engine: {told}");
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use burnin::heat::{Decision, Heat, Limits, Named};
+use burnin::timeline;
+use wire::Bytes;
 use wire::job::JobState;
-use wire::{Bytes, Time};
 
 use super::{JobTask, Reason};
 use crate::events;
 use crate::hands::Held;
-use crate::record::timeline;
 use crate::worker::Worker;
 
 /// How often the temperature is looked at, also where nothing else happens.
@@ -47,7 +47,8 @@ impl JobTask {
         let reading = self.temperature();
         let decision = heat.step(now, reading)?;
         let step = self.record.job.progress.as_ref().map_or(0, |progress| progress.step);
-        timeline::mark(&mut self.record.job, step, Bytes(0), reading, Time::now());
+        let point = self.record.point(step, Bytes(0), reading);
+        timeline::mark(&mut self.record.job.timeline, point);
         self.means.jobs.sample(&self.record);
         match decision {
             Decision::Pause { at } => {

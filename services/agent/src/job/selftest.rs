@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use burnin::heat::celsius;
 use burnin::job::{TestAct, TestHeat, warmest};
+use burnin::timeline;
 use drive::selftest::{self, Kind, NotStarted, Step};
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
@@ -289,7 +290,8 @@ impl JobTask {
             temperature,
             phase_percent: Some(percent),
         };
-        crate::record::timeline::sample(&mut self.record.job, test.step, Bytes(0), temperature, Time::now());
+        let point = self.record.point(test.step, Bytes(0), temperature);
+        timeline::sample(&mut self.record.job.timeline, point);
         let frame = progress_frame(&self.record.job, &progress);
         self.record.job.progress = Some(progress);
         self.means.outbox.progress(self.record.job.id, frame);

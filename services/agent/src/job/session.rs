@@ -6,6 +6,7 @@ use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::header::Note;
 use burnin::heat::Heat;
+use burnin::timeline;
 use burnin::worker::{Io, Order, Report, Resumption};
 use drive::guard::Place;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
@@ -17,7 +18,6 @@ use super::hold::{Holds, LOOK};
 use super::{JobTask, Own, Session, Wish};
 use crate::events;
 use crate::hands::{Hands, Held};
-use crate::record::timeline;
 use crate::worker::Worker;
 
 /// Time for a worker to take a checkpoint and end when asked: one access of the longest allowed kind.
@@ -291,7 +291,8 @@ impl JobTask {
             return;
         };
         let temperature = self.temperature();
-        if timeline::sample(&mut self.record.job, step, rate, temperature, Time::now()) {
+        let point = self.record.point(step, rate, temperature);
+        if timeline::sample(&mut self.record.job.timeline, point) {
             self.means.jobs.sample(&self.record);
         }
     }

@@ -1,12 +1,13 @@
 //! The steps that the agent does itself: SMART before and after here, self-tests in [`super::selftest`]. Partition and
 //! format come at the very end, where the outcome is known: [`super::end`].
 
-use burnin::Checkpoint;
+use burnin::heat::celsius;
+use burnin::{Checkpoint, timeline};
 use drive::selftest::Kind;
 use drive::smart::run::again;
 use tokio::time::{Instant, sleep};
-use wire::Time;
 use wire::job::{Phase, PhaseStatus};
+use wire::{Bytes, Time};
 
 use super::{JobTask, Own};
 use crate::hands::{Held, NoSmart};
@@ -80,6 +81,8 @@ impl JobTask {
         };
         let status = match result {
             Ok((snapshot, document)) => {
+                let point = self.record.point(step, Bytes(0), celsius(snapshot.temperature));
+                timeline::sample(&mut self.record.job.timeline, point);
                 if let Some(id) = &held.fresh.id {
                     self.means.outbox.reading(id, document, Time::now());
                 }

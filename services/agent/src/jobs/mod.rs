@@ -537,7 +537,11 @@ mod tests {
             jobs.save(&mut record, None, &[]).wait().unwrap();
             for second in 0..5_000 {
                 let now = Time::from_second(second).unwrap();
-                if crate::record::timeline::sample(&mut record.job, 1, wire::Bytes(7), None, now) {
+                let point = wire::job::TimePoint {
+                    at: now,
+                    ..record.point(1, wire::Bytes(7), None)
+                };
+                if burnin::timeline::sample(&mut record.job.timeline, point) {
                     jobs.sample(&record);
                 }
             }

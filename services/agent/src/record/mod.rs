@@ -9,7 +9,6 @@ mod names;
 mod older;
 mod report;
 mod strange;
-pub mod timeline;
 
 use burnin::device::Geometry;
 use burnin::playbook::{Step, erases, moves_data};
@@ -23,9 +22,9 @@ use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
 use wire::drive::{Content, Drive, Rotation};
 use wire::frame::LogLine;
-use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus};
+use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus, TimePoint};
 use wire::options::PlanOptions;
-use wire::{Bytes, JobId, Time};
+use wire::{Bytes, Celsius, JobId, Time};
 
 pub use report::{Effects, progress_frame};
 pub use strange::Trace;
@@ -242,6 +241,17 @@ impl Record {
     pub fn formats(&self) -> bool {
         let is = |step: &Step| matches!(step.phase, Phase::Partition | Phase::Format);
         self.job.options.format.is_some() || self.steps.iter().any(is)
+    }
+
+    /// A point of its time line, as of now.
+    pub fn point(&self, step: u16, rate: Bytes, temperature: Option<Celsius>) -> TimePoint {
+        TimePoint {
+            at: Time::now(),
+            step,
+            temperature,
+            rate,
+            bad_sectors: self.job.bad_sectors,
+        }
     }
 
     /// Whether this is the job's key, or one that it had before it began again.

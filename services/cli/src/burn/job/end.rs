@@ -10,6 +10,7 @@ use burnin::format::{self, Order, Said, Ties};
 use burnin::job::End;
 use burnin::verdict::{Case, judge};
 use drive::sysfs::{self, DevNum};
+use drive::temperature;
 use std::os::unix::fs::MetadataExt;
 use wire::drive::Rotation;
 use wire::job::{JobState, Outcome, Phase, PhaseState, PhaseStatus};
@@ -79,7 +80,15 @@ impl Job {
                 }
                 Since::Ours | Since::Another(_) | Since::Asked => {
                     self.mark_formatting(birth, &own, &seen, verdict.outcome);
-                    self.format(request, line)
+                    let (system, name) = (self.guard.system.clone(), self.held.device.name.clone());
+                    let mut steps = (0..).zip(&self.choice.steps);
+                    let first = steps.find(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format));
+                    let step = first.map_or(0, |(at, _)| at);
+                    let mut mark = || seen.beside(step, temperature::read(&system, &name), Time::now());
+                    mark();
+                    let made = self.format(request, line);
+                    mark();
+                    made
                 }
             };
             let status = if made.problem.is_none() {

@@ -84,11 +84,12 @@ impl Job {
         // Link resets during self-tests tell as much of drive and cable as those during the engine's work.
         let kernel = Kernel::start(&self.guard.system, &self.held.device, &own.earlier);
         // From here on what is found is kept, whatever becomes of this process.
-        self.keep(&birth, &own, told(own.earlier.clone(), &kernel), line);
+        let watch = Watch::start(&self, std::mem::take(&mut own.earlier));
+        self.keep(&birth, &own, heard(&watch, &kernel), line);
         let first = self.choice.steps.iter().position(|step| moves_data(step.phase));
         let first = u16::try_from(first.unwrap_or(self.choice.steps.len())).unwrap_or(u16::MAX);
-        own.until(&self, first, line, &mut |own| {
-            self.keep(&birth, own, told(own.earlier.clone(), &kernel), line);
+        own.until(&self, first, &watch, line, &mut |own| {
+            self.keep(&birth, own, heard(&watch, &kernel), line);
         });
         if let Some(why) = own.stranger.take() {
             notes.append(&mut own.notes);
@@ -99,7 +100,7 @@ impl Job {
             self.leaves_the_earlier(&own);
             return self.not_begun(why, notes);
         }
-        let watch = Watch::start(&self, own.before.as_ref(), std::mem::take(&mut own.earlier));
+        watch.engine(self.heat_limits(own.before.as_ref()));
         let order = Order {
             key: birth.key,
             geometry: self.geometry(),
@@ -120,17 +121,18 @@ impl Job {
                 return self.not_begun(why, notes);
             }
         };
-        let mut seen = watch.end();
-        kernel.tell(&mut seen);
+        watch.engine_is_done();
+        let seen = heard(&watch, &kernel);
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
         let over = self.over(&birth, &own, &seen, evidence.stopped.as_ref().filter(|_| !stopped));
         if !stopped && !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung)) {
-            own.until(&self, u16::MAX, line, &mut |own| {
+            own.until(&self, u16::MAX, &watch, line, &mut |own| {
                 if over.is_none() {
-                    self.keep(&birth, own, told(seen.clone(), &kernel), line);
+                    self.keep(&birth, own, heard(&watch, &kernel), line);
                 }
             });
         }
+        let mut seen = watch.end();
         kernel.tell(&mut seen);
         if kernel.recounts() > 0 {
             notes.push(doubt::RECOUNTED.to_owned());
@@ -312,7 +314,7 @@ impl Job {
             }
             Report::Log { text } => line.say(&text),
             Report::Yield { step } => {
-                own.until(self, step, line, &mut |own| {
+                own.until(self, step, watch, line, &mut |own| {
                     self.keep(birth, own, heard(watch, kernel), line)
                 });
                 own.stranger = own.stranger.take().or_else(|| self.doubt_by_session(birth, kernel));
@@ -409,10 +411,7 @@ fn asked() -> Stop {
 
 /// What was seen so far, with what the kernel told.
 fn heard(watch: &Watch, kernel: &Kernel) -> Seen {
-    told(watch.seen(), kernel)
-}
-
-fn told(mut seen: Seen, kernel: &Kernel) -> Seen {
+    let mut seen = watch.seen();
     kernel.tell(&mut seen);
     seen
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use burnin::heat::celsius;
 use burnin::playbook::Step;
 use drive::overlay::{self, Overlay};
 use drive::selftest::Kind;
@@ -11,7 +12,7 @@ use drive::smart::{Snapshot, Unreadable, words};
 use wire::job::{Finding, Phase, PhaseState, PhaseStatus, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
-use super::watch::Seen;
+use super::watch::{Seen, Watch};
 use super::{Job, is_own};
 use crate::burn::remains::Remains;
 use crate::burn::screen::Line;
@@ -140,7 +141,7 @@ impl Own {
     }
 
     /// Does every own step before `until` that is still to be done; `keep` is called after each.
-    pub fn until(&mut self, job: &Job, until: u16, line: &Line, keep: &mut dyn FnMut(&Self)) {
+    pub fn until(&mut self, job: &Job, until: u16, watch: &Watch, line: &Line, keep: &mut dyn FnMut(&Self)) {
         let due: Vec<(u16, Phase)> = self
             .states
             .range(..until)
@@ -152,6 +153,7 @@ impl Own {
                 return;
             }
             line.phase(phase);
+            watch.begins(step);
             let began = Instant::now();
             let status = match phase {
                 Phase::SmartBefore => {
@@ -159,15 +161,15 @@ impl Own {
                     if self.overlay.is_none() {
                         self.overlay = overlay::look(&job.held.file, &job.held.identity);
                     }
-                    self.before = self.smart(job, line);
+                    self.before = self.smart(job, step, watch, line);
                     done(self.before.is_some())
                 }
                 Phase::SmartAfter => {
-                    self.after = self.smart(job, line);
+                    self.after = self.smart(job, step, watch, line);
                     done(self.after.is_some())
                 }
                 phase => match Kind::of(phase) {
-                    Some(kind) => self.self_test(job, kind, step, line),
+                    Some(kind) => self.self_test(job, kind, step, watch, line),
                     None => PhaseStatus::Skipped,
                 },
             };
@@ -180,7 +182,7 @@ impl Own {
         }
     }
 
-    fn smart(&mut self, job: &Job, line: &Line) -> Option<Snapshot> {
+    fn smart(&mut self, job: &Job, step: u16, watch: &Watch, line: &Line) -> Option<Snapshot> {
         let read = || job.smartctl.read(&job.node, &job.held.identity);
         let mut result = read();
         for pause in again(job.held.identity.bus, self.before.is_some()) {
@@ -198,7 +200,10 @@ impl Own {
             result = read();
         }
         match result {
-            Ok(snapshot) => Some(snapshot),
+            Ok(snapshot) => {
+                watch.beside(step, celsius(snapshot.temperature));
+                Some(snapshot)
+            }
             Err(why) => {
                 if matches!(why, Unreadable::OtherDrive { certain: true, .. }) {
                     self.other_drive(&words(&why));

@@ -13,6 +13,7 @@ use wire::{Bytes, Celsius};
 
 use super::Job;
 use super::own::{LOOK, Own};
+use super::watch::Watch;
 use crate::burn::screen::Line;
 
 /// How often the temperature of a drive that cools is looked at.
@@ -42,6 +43,7 @@ struct Test<'a> {
     job: &'a Job,
     kind: Kind,
     step: u16,
+    watch: &'a Watch,
     line: &'a Line,
     heat: TestHeat,
     began: Instant,
@@ -56,11 +58,12 @@ impl Job {
 
 impl Own {
     /// Does the self-test that is this step. One that a signal ends is begun again with `--resume`.
-    pub(super) fn self_test(&mut self, job: &Job, kind: Kind, step: u16, line: &Line) -> PhaseStatus {
+    pub(super) fn self_test(&mut self, job: &Job, kind: Kind, step: u16, watch: &Watch, line: &Line) -> PhaseStatus {
         let mut test = Test {
             job,
             kind,
             step,
+            watch,
             line,
             heat: TestHeat::new(job.heat_limits(self.before.as_ref())),
             began: Instant::now(),
@@ -78,6 +81,7 @@ impl Own {
                         continue;
                     };
                     self.was_hot = true;
+                    watch.is_hot(step, at);
                     line.say(&test.heat.words(at, kind.phase()));
                     match test.cool() {
                         Cooled::Yes => continue,
@@ -108,6 +112,7 @@ impl Own {
                 Followed::Hot(at) => at,
             };
             self.was_hot = true;
+            watch.is_hot(step, at);
             line.say(&format!(
                 "ending the self-test at {}",
                 test.heat.words(at, kind.phase())
@@ -151,6 +156,7 @@ impl Test<'_> {
                 Step::Ended(test) => return Followed::Ended(test),
             };
             let temperature = warmest(self.sensed(), running);
+            self.watch.beside(self.step, temperature);
             self.line.progress(&Progress {
                 phase: self.kind.phase(),
                 step: self.step,
@@ -196,7 +202,9 @@ impl Test<'_> {
 
     /// The temperature by the kernel's sensor, else by SMART.
     fn reading(&self) -> Option<Celsius> {
-        self.sensed().or_else(|| self.told())
+        let reading = self.sensed().or_else(|| self.told());
+        self.watch.beside(self.step, reading);
+        reading
     }
 
     /// The temperature by the kernel's sensor.

@@ -1,8 +1,8 @@
-//! A thread beside the engine that looks at the drive's temperature: pauses, goes on, gives up, and keeps the time line; and at
-//! who else is busy behind its controller.
+//! A thread beside the whole job that looks at the drive's temperature and keeps the time line, at who else is busy behind its
+//! controller, and beside the engine pauses it, goes on and gives up.
 //!
-//! The decisions are [`burnin::heat`]'s. Reading a temperature may block as long as the drive does, so it is not done
-//! in the engine's thread.
+//! The decisions are [`burnin::heat`]'s and [`burnin::timeline`]'s. Reading a temperature may block as long as the drive does, so it
+//! is not done in the engine's thread.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use burnin::heat::{Decision, Heat};
+use burnin::heat::{Decision, Heat, Limits};
 use burnin::runner::Ask;
+use burnin::timeline;
 use drive::company::Company;
 use drive::kernel_log::Unheard;
-use drive::smart::Snapshot;
 use drive::temperature::Thermometer;
-use wire::job::{Progress, TIMELINE_MAX, TimePoint};
+use wire::job::{Progress, TimePoint};
 use wire::{Bytes, Celsius, Time};
 
 use super::Job;
@@ -48,9 +48,8 @@ pub(super) struct Seen {
     rate: Bytes,
     bad_sectors: u64,
     asks: VecDeque<Ask>,
-    /// Looks between two points of the time line; doubled each time it is thinned out.
-    every: u32,
-    looks: u32,
+    /// The engine's; `None` while it has not begun, or is done.
+    heat: Option<Heat>,
 }
 
 /// The thread, and what it shares with the engine's.
@@ -66,10 +65,9 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 impl Watch {
     /// Begins to look; `earlier` is what sessions before saw.
-    pub fn start(job: &Job, before: Option<&Snapshot>, earlier: Seen) -> Self {
-        let seen = Arc::new(Mutex::new(Seen { every: 1, ..earlier }));
+    pub fn start(job: &Job, earlier: Seen) -> Self {
+        let seen = Arc::new(Mutex::new(earlier));
         let (end, ended) = channel();
-        let mut heat = Heat::new(job.heat_limits(before));
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
         let mut company = Company::of(&job.guard.system, &job.held.device.syspath);
         let (system, smartctl, shared) = (job.guard.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
@@ -80,7 +78,7 @@ impl Watch {
                 let busy = company.look();
                 let mut seen = lock(&shared);
                 seen.shared |= busy;
-                seen.look(&mut heat, began.elapsed(), reading, Time::now());
+                seen.look(began.elapsed(), reading, Time::now());
                 drop(seen);
                 if ended.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
                     return;
@@ -95,6 +93,39 @@ impl Watch {
             seen,
             thread: thread.map(|thread| (end, thread)),
         }
+    }
+
+    /// The engine begins, whose drive pauses at these temperatures.
+    pub fn engine(&self, limits: Limits) {
+        lock(&self.seen).heat = Some(Heat::new(limits));
+    }
+
+    /// The engine is done.
+    pub fn engine_is_done(&self) {
+        let mut seen = lock(&self.seen);
+        seen.heat = None;
+        seen.asks.clear();
+    }
+
+    /// Another step than the engine's begins.
+    pub fn begins(&self, step: u16) {
+        let mut seen = lock(&self.seen);
+        (seen.step, seen.rate) = (step, Bytes(0));
+    }
+
+    /// A self-test of this step made the drive too hot: that stands on the time line in any case.
+    pub fn is_hot(&self, step: u16, at: Celsius) {
+        let mut seen = lock(&self.seen);
+        (seen.step, seen.rate, seen.temperature) = (step, Bytes(0), Some(at));
+        let point = seen.point(Time::now());
+        timeline::mark(&mut seen.timeline, point);
+    }
+
+    /// Another step than the engine's is under way; `reading`: what it told of the temperature.
+    pub fn beside(&self, step: u16, reading: Option<Celsius>) {
+        let mut seen = lock(&self.seen);
+        let reading = reading.or(seen.temperature);
+        seen.beside(step, reading, Time::now());
     }
 
     /// Takes note of the engine's progress; gives the temperature.
@@ -163,60 +194,67 @@ impl Seen {
         }
     }
 
-    fn look(&mut self, heat: &mut Heat, now: Duration, reading: Option<Celsius>, at: Time) {
+    fn look(&mut self, now: Duration, reading: Option<Celsius>, at: Time) {
         self.temperature = reading;
-        match heat.step(now, reading) {
-            Some(Decision::Pause { at }) => {
-                self.paused = true;
-                self.asks.push_back(Ask::Hold(format!(
-                    "{at}: too hot; it goes on at {}",
-                    heat.limits().resume
-                )));
+        if let Some(heat) = &mut self.heat {
+            let limits = heat.limits();
+            match heat.step(now, reading) {
+                Some(Decision::Pause { at }) => {
+                    self.paused = true;
+                    let why = format!("{at}: too hot; it goes on at {}", limits.resume);
+                    self.asks.push_back(Ask::Hold(why));
+                }
+                Some(Decision::Resume { .. }) => self.asks.push_back(Ask::Release),
+                Some(Decision::GiveUp { at }) => self.too_hot = Some(limits.gave_up(at)),
+                None => {}
             }
-            Some(Decision::Resume { .. }) => self.asks.push_back(Ask::Release),
-            Some(Decision::GiveUp { at }) => self.too_hot = Some(heat.limits().gave_up(at)),
-            None => {}
         }
-        self.looks += 1;
-        if !self.looks.is_multiple_of(self.every.max(1)) {
-            return;
-        }
-        if self.timeline.len() >= TIMELINE_MAX {
-            let mut keep = false;
-            self.timeline.retain(|_| {
-                keep = !keep;
-                keep
-            });
-            self.every = self.every.max(1) * 2;
-        }
-        self.timeline.push(TimePoint {
+        self.sample(at);
+    }
+
+    /// Another step than the engine's is under way.
+    pub fn beside(&mut self, step: u16, reading: Option<Celsius>, at: Time) {
+        (self.step, self.rate, self.temperature) = (step, Bytes(0), reading);
+        self.sample(at);
+    }
+
+    /// A point of the time line, where one is due.
+    fn sample(&mut self, at: Time) {
+        let point = self.point(at);
+        timeline::sample(&mut self.timeline, point);
+    }
+
+    fn point(&self, at: Time) -> TimePoint {
+        TimePoint {
             at,
             step: self.step,
             temperature: self.temperature,
             rate: self.rate,
             bad_sectors: self.bad_sectors,
-        });
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use burnin::heat::{Limits, Named};
+    use burnin::heat::Named;
     use wire::drive::Rotation;
 
     use super::*;
 
     #[test]
     fn a_hot_drive_pauses_goes_on_and_is_given_up() {
-        let mut heat = Heat::new(Limits::of(Rotation::SolidState, &Named::default()));
-        let limits = heat.limits();
-        let mut seen = Seen::default();
+        let limits = Limits::of(Rotation::SolidState, &Named::default());
+        let mut seen = Seen {
+            heat: Some(Heat::new(limits)),
+            ..Seen::default()
+        };
         let mut now = Duration::ZERO;
         let mut look = |seen: &mut Seen, degrees: i32, minutes: u64| {
             for _ in 0..minutes * 6 {
                 now += LOOK;
-                seen.look(&mut heat, now, Some(Celsius(degrees)), Time::UNIX_EPOCH);
+                seen.look(now, Some(Celsius(degrees)), Time::UNIX_EPOCH);
             }
         };
         look(&mut seen, 30, 2);
@@ -227,18 +265,5 @@ mod tests {
         assert_eq!(seen.asks.pop_front(), Some(Ask::Release));
         look(&mut seen, limits.pause.0 + 1, 90);
         assert!(seen.too_hot.unwrap().contains("for 30 minutes without work"));
-        assert!(seen.timeline.len() <= TIMELINE_MAX);
-    }
-
-    #[test]
-    fn the_time_line_is_thinned_evenly() {
-        let mut heat = Heat::new(Limits::of(Rotation::Unknown, &Named::default()));
-        let mut seen = Seen::default();
-        for second in 0..5_000 {
-            let at = Time::from_second(second).unwrap();
-            seen.look(&mut heat, Duration::from_secs(second as u64), None, at);
-        }
-        assert!((TIMELINE_MAX / 2..=TIMELINE_MAX).contains(&seen.timeline.len()));
-        assert!(seen.timeline.windows(2).all(|pair| pair[0].at < pair[1].at));
     }
 }

@@ -1,0 +1,93 @@
+//! Temperature, throughput and errors over the time of a job: bounded, evenly thinned out. Pure.
+
+use wire::job::{TIMELINE_MAX, TimePoint};
+
+/// Shortest time between two points, in seconds; it doubles with each thinning.
+const EVERY: i64 = 5;
+
+/// Adds a point where one is due; true if it did.
+pub fn sample(line: &mut Vec<TimePoint>, point: TimePoint) -> bool {
+    if let Some(last) = line.last() {
+        let since = point.at.as_second() - last.at.as_second();
+        // A clock that was set back begins anew from where it is.
+        if (0..spacing(line)).contains(&since) && last.step == point.step {
+            return false;
+        }
+    }
+    mark(line, point);
+    true
+}
+
+/// Adds a point whether one is due or not: something happened.
+pub fn mark(line: &mut Vec<TimePoint>, point: TimePoint) {
+    if line.len() >= TIMELINE_MAX {
+        let mut at = 0_usize;
+        line.retain(|_| {
+            at += 1;
+            at % 2 == 1
+        });
+    }
+    line.push(point);
+}
+
+/// Seconds that two points of one step are apart at least: as many as make the job's time so far fit.
+fn spacing(line: &[TimePoint]) -> i64 {
+    let (Some(first), Some(last)) = (line.first(), line.last()) else {
+        return EVERY;
+    };
+    let long = last.at.as_second() - first.at.as_second();
+    let most = i64::try_from(TIMELINE_MAX).unwrap_or(i64::MAX);
+    let mut every = EVERY;
+    while every < i64::MAX / 4 / most && every * most <= long {
+        every *= 2;
+    }
+    every
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::{Bytes, Celsius, Time};
+
+    use super::*;
+
+    fn point(second: i64, step: u16) -> TimePoint {
+        TimePoint {
+            at: Time::from_second(second).unwrap(),
+            step,
+            temperature: Some(Celsius(40)),
+            rate: Bytes(1),
+            bad_sectors: 0,
+        }
+    }
+
+    #[test]
+    fn a_week_fits_evenly_and_keeps_its_ends() {
+        let mut line = Vec::new();
+        let week = 7 * 24 * 3600;
+        for second in 0..week {
+            sample(&mut line, point(second, 2));
+        }
+        assert!(
+            (TIMELINE_MAX / 4..=TIMELINE_MAX).contains(&line.len()),
+            "{}",
+            line.len()
+        );
+        let at: Vec<i64> = line.iter().map(|point| point.at.as_second()).collect();
+        assert_eq!(at[0], 0);
+        let last = *at.last().unwrap();
+        assert!(week - last < 8192, "{last}");
+        let gaps: Vec<i64> = at.windows(2).map(|w| w[1] - w[0]).collect();
+        let (least, most) = (*gaps.iter().min().unwrap(), *gaps.iter().max().unwrap());
+        assert!(most <= 4 * least, "{least} to {most}");
+    }
+
+    #[test]
+    fn a_new_step_has_a_point_at_once_and_an_old_clock_is_no_reason_to_stop() {
+        let mut line = Vec::new();
+        assert!(sample(&mut line, point(1000, 2)));
+        assert!(!sample(&mut line, point(1001, 2)));
+        assert!(sample(&mut line, point(1002, 3)));
+        assert!(sample(&mut line, point(10, 3)));
+    }
+}
