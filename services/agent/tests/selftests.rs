@@ -87,16 +87,16 @@ async fn steps_of_agent_and_worker_are_done_in_their_order() {
     );
 }
 
-/// A self-test cannot be paused, and the heat in it is read by SMART where the kernel has no sensor.
-#[tokio::test]
-async fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
-    let smartctl = Smartctl::new(1);
+/// A drive that is too hot for one reading, and one short self-test in its playbook; waits are this many times shorter.
+async fn hot_bench(smartctl: &Smartctl, clock: &str) -> Option<Bench> {
     smartctl.hot(66, 1);
     let program = smartctl.program();
-    let arguments = ["--smartctl", program.to_str().unwrap(), "--heat-clock", "100"];
-    let Some(bench) = Bench::with(&[48], true, &arguments).await else {
-        return;
-    };
+    let bench = Bench::with(
+        &[48],
+        true,
+        &["--smartctl", program.to_str().unwrap(), "--heat-clock", clock],
+    )
+    .await?;
     let saved = bench
         .server
         .call(Command::SavePlaybook {
@@ -105,6 +105,16 @@ async fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
         })
         .await;
     assert!(matches!(saved, Ok(Answer::Done { .. })), "{saved:?}");
+    Some(bench)
+}
+
+/// A self-test cannot be paused, and the heat in it is read by SMART where the kernel has no sensor.
+#[tokio::test]
+async fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
+    let smartctl = Smartctl::new(1);
+    let Some(bench) = hot_bench(&smartctl, "100").await else {
+        return;
+    };
     let id = bench.job("between").await;
     let job = bench.server.over(id).await;
     assert_eq!(told(&job), [(Phase::SelfTestShort, SelfTestOutcome::Passed)]);
@@ -258,22 +268,11 @@ async fn an_abort_ends_the_self_test_too() {
 #[tokio::test]
 async fn the_heat_of_a_self_test_that_somebody_else_runs_is_waited_out() {
     let smartctl = Smartctl::new(1);
-    smartctl.hot(66, 1);
-    let program = smartctl.program();
-    let arguments = ["--smartctl", program.to_str().unwrap(), "--heat-clock", "20"];
-    let Some(bench) = Bench::with(&[48], true, &arguments).await else {
+    let Some(bench) = hot_bench(&smartctl, "20").await else {
         return;
     };
-    let saved = bench
-        .server
-        .call(Command::SavePlaybook {
-            text: BETWEEN.replace("[[step]]\ndo = \"self_test_extended\"\n", ""),
-            actor: "ann".into(),
-        })
-        .await;
-    assert!(matches!(saved, Ok(Answer::Done { .. })), "{saved:?}");
     let node = bench.drives[0].node.clone();
-    let mut other = std::process::Command::new(&program);
+    let mut other = std::process::Command::new(smartctl.program());
     assert!(other.args(["-t", "short"]).arg(node).output().unwrap().status.success());
     let id = bench.job("between").await;
     bench.server.event(id, "job.too_hot").await;

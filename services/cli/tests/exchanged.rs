@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
@@ -42,6 +42,22 @@ do = "verify"
 do = "self_test_extended"
 "#;
 
+/// Puts another drive's data below while smartctl is asked, and waits for the end: nothing of it was written over.
+fn exchange(drive: &Loop, dir: &Path, burn: Child, data: &[u8]) -> Output {
+    until_called(dir);
+    let mut below = File::options().write(true).open(drive.file()).unwrap();
+    below.write_all(data).unwrap();
+    below.sync_all().unwrap();
+    File::create(dir.join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    assert!(
+        fs::read(drive.file()).unwrap() == data,
+        "the other drive was written to: {}",
+        text(&output)
+    );
+    output
+}
+
 /// Burns with this playbook, and puts another drive's data below while smartctl is asked.
 fn exchanged(playbook: &str, more: &[&str]) -> Option<()> {
     let drive = Loop::new(48 << 20)?;
@@ -62,18 +78,7 @@ fn exchanged(playbook: &str, more: &[&str]) -> Option<()> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    until_called(dir.path());
-    let data = foreign_data(48 << 20);
-    let mut below = File::options().write(true).open(drive.file()).unwrap();
-    below.write_all(&data).unwrap();
-    below.sync_all().unwrap();
-    File::create(dir.path().join("go")).unwrap();
-    let output = burn.wait_with_output().unwrap();
-    assert!(
-        fs::read(drive.file()).unwrap() == data,
-        "the other drive was written to: {}",
-        text(&output)
-    );
+    let output = exchange(&drive, dir.path(), burn, &foreign_data(48 << 20));
     assert_eq!(code(&output), 3, "{}", text(&output));
     let told = object(&output);
     assert_eq!(told["verdict"]["outcome"], "INCONCLUSIVE");
@@ -200,18 +205,7 @@ fn another_drive_that_comes_between_the_first_look_of_resume_and_the_engines_is_
     waiting_smartctl(dir.path());
     let mut burn = drive.command(&[&line[..], &["--resume"]].concat());
     let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until_called(dir.path());
-    let data = foreign_data(1 << 20).repeat(200);
-    let mut below = File::options().write(true).open(drive.file()).unwrap();
-    below.write_all(&data).unwrap();
-    below.sync_all().unwrap();
-    File::create(dir.path().join("go")).unwrap();
-    let output = burn.wait_with_output().unwrap();
-    assert!(
-        fs::read(drive.file()).unwrap() == data,
-        "it was written to: {}",
-        text(&output)
-    );
+    let output = exchange(&drive, dir.path(), burn, &foreign_data(1 << 20).repeat(200));
     assert_eq!(code(&output), 4, "{}", text(&output));
     let summary = object(&output)["verdict"]["summary"].as_str().unwrap().to_owned();
     assert!(summary.contains("another drive with the same name"), "{summary}");

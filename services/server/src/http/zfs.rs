@@ -22,7 +22,7 @@ use super::told::zfs::{
 };
 use crate::app::App;
 
-/// Which host is meant, and how many at most.
+/// Which host is meant.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct OfHost {
