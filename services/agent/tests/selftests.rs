@@ -304,4 +304,18 @@ async fn a_self_test_that_somebody_else_runs_is_waited_for() {
         job.self_tests
     );
     assert_eq!(smartctl.orders(), ["start short", "start short", "start long"]);
+    // It is asked every few seconds, for a day where it must be: that is told when there is something new.
+    let log = bench.server.until("the log of the wait", |seen| {
+        let waits: Vec<String> = seen
+            .log
+            .iter()
+            .filter(|line| line.contains("waiting for its end"))
+            .cloned()
+            .collect();
+        (!waits.is_empty()).then_some(waits)
+    });
+    let mut log = log.await;
+    let all = log.len();
+    log.dedup();
+    assert_eq!(log.len(), all, "{log:?}");
 }

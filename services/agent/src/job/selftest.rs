@@ -44,6 +44,8 @@ impl JobTask {
         let before = self.record.step_mut(step).map_or(0.0, |state| state.seconds);
         self.set_step(step, PhaseStatus::Running, before);
         let mut heat = TestHeat::new(self.heat_limits());
+        // What another's self-test was last said to have left: it is asked for up to a day.
+        let mut said = String::new();
         let mut taken_up = self.record.self_test.as_ref().is_some_and(|test| test.step == step);
         loop {
             let mut test = match self.record.self_test.clone().filter(|test| test.step == step) {
@@ -57,7 +59,11 @@ impl JobTask {
                         test
                     }
                     Err(not) if let Some(pause) = not.again(began.elapsed()) => {
-                        self.log("info", format!("{not}; waiting for its end"));
+                        let text = format!("{not}; waiting for its end");
+                        if said != text {
+                            self.log("info", text.clone());
+                            said = text;
+                        }
                         match self.others(held, &mut heat, pause, kind.phase()).await {
                             Ok(Cooled::Yes) => continue,
                             Ok(Cooled::No(why)) => {

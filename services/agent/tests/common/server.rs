@@ -36,6 +36,8 @@ pub struct Seen {
     pub events: BTreeMap<u64, NewEvent>,
     pub notifications: Vec<Notification>,
     pub progress: u32,
+    /// Messages of log lines.
+    pub log: Vec<String>,
     pub playbooks: Vec<PlaybookInfo>,
     pub certificates: BTreeMap<JobId, String>,
     pub replies: BTreeMap<String, CallOutcome>,
@@ -342,7 +344,8 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
             Frame::Playbooks(playbooks) => seen.playbooks = playbooks,
             Frame::Certificate(certificate) => drop(seen.certificates.insert(certificate.job, certificate.text)),
             Frame::Other { kind, payload } if kind == "smart_report" => seen.readings.push(payload),
-            Frame::Log(_) | Frame::Hello(_) | Frame::Command(_) | Frame::Other { .. } => {}
+            Frame::Log(line) => seen.log.push(line.message),
+            Frame::Hello(_) | Frame::Command(_) | Frame::Other { .. } => {}
         }
         drop(seen);
         shared.changed.notify_waiters();

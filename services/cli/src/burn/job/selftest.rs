@@ -68,11 +68,17 @@ impl Own {
             heat: TestHeat::new(job.heat_limits(self.before.as_ref())),
             began: Instant::now(),
         };
+        // What another's self-test was last said to have left: it is asked for up to a day.
+        let mut said = String::new();
         loop {
             let mut running = match selftest::start(&job.smartctl, &job.node, &job.held.identity, kind) {
                 Ok(running) => running,
                 Err(why) if let Some(pause) = why.again(test.began.elapsed()) => {
-                    line.say(&format!("{why}; waiting for its end"));
+                    let text = format!("{why}; waiting for its end");
+                    if said != text {
+                        line.say(&text);
+                        said = text;
+                    }
                     let reading = test.reading();
                     let Some(at) = test.heat.anothers(test.began.elapsed(), reading) else {
                         if test.waits(pause) {
