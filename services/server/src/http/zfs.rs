@@ -16,9 +16,10 @@ use super::Refusal;
 use super::act::act;
 use super::doc::{LoggedIn, Stored};
 use super::person::Person;
+use super::told::zfs::read::{Told, datasets as datasets_of, pools as pools_of};
 use super::told::zfs::{
-    Told, ZfsDataset, ZfsDevice, ZfsDeviceFound, ZfsDriveInfo, ZfsHealth, ZfsLastScan, ZfsPoolDeleted, ZfsPoolListed,
-    ZfsPoolWhole, ZfsScan, ZfsSummary, datasets as datasets_of, pools as pools_of,
+    ZfsDataset, ZfsDevice, ZfsDeviceFound, ZfsDriveInfo, ZfsHealth, ZfsLastScan, ZfsPoolDeleted, ZfsPoolListed,
+    ZfsPoolWhole, ZfsScan, ZfsSummary,
 };
 use crate::app::App;
 

@@ -1,5 +1,5 @@
 //! What the routes of Vigil's dashboard answer with: add-ons, hosts, tokens, drives of hosts. Every key is always there;
-//! what is not known is null.
+//! what is not known is null. ZFS apart, whose clients expect it left out.
 
 pub(super) mod addon;
 pub(super) mod drive;
