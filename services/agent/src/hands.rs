@@ -247,6 +247,11 @@ impl Hands {
             .unwrap_or_else(|error| Err(Unreadable::Nothing(Some(error.to_string()))))
     }
 
+    /// Remembers how a drive's SMART was read by an agent before this one.
+    pub fn recall(&self, held: &Held, read: &Snapshot) {
+        self.smartctl.recall(&held.identity, read);
+    }
+
     /// Whether it is known how this drive is asked for its SMART.
     pub fn knows(&self, listed: &Drive) -> bool {
         self.smartctl.knows(&identity(listed))

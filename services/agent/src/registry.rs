@@ -10,6 +10,7 @@ use drive::content::Look;
 use drive::guard::Guard;
 use drive::guard::facts::Usage;
 use drive::locate::Place;
+use drive::smart::Smartctl;
 use drive::watch::Watch;
 use drive::{System, probe, sysfs};
 use tokio::sync::watch;
@@ -42,7 +43,7 @@ impl Registry {
     ///
     /// # Errors
     /// When the netlink socket or a thread cannot be had.
-    pub fn start(guard: Guard) -> std::io::Result<Self> {
+    pub fn start(guard: Guard, smartctl: Smartctl) -> std::io::Result<Self> {
         let (list, drives) = watch::channel(Arc::new(Vec::new()));
         let (parts, merged) = std::sync::mpsc::channel::<(Part, Vec<Drive>)>();
         let real = parts.clone();
@@ -66,7 +67,7 @@ impl Registry {
                     list.send_replace(Arc::new(all));
                 }
             })?;
-        let watch = drive::watch::watch(guard, move |drives| {
+        let watch = drive::watch::watch(guard, smartctl, move |drives| {
             // The list's thread ends with the process only.
             let _ended = real.send((Part::Drives, drives));
         })?;

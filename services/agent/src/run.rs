@@ -82,7 +82,7 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
         program: options.smartctl.clone(),
         ..Smartctl::default()
     };
-    let registry = Registry::start(guard.clone()).context("watching the drives")?;
+    let registry = Registry::start(guard.clone(), smartctl.clone()).context("watching the drives")?;
     let limits = Limits::with_checkpoints(options.checkpoint_bytes);
     let pacer = Pacer::new(options.rates());
     let hands = Hands::new(guard, smartctl);

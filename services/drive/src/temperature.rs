@@ -23,20 +23,23 @@ pub struct Thermometer {
     /// When to ask next; `None` where asking is of no use.
     ask: Option<Instant>,
     told: Option<Celsius>,
+    /// Whether it ever told one.
+    tells: bool,
 }
 
 impl Thermometer {
     /// Of a drive that was plugged in at `now`.
     pub fn new(device: Device, now: Instant) -> Self {
         let answers = match device.identity.bus {
-            Bus::Sata | Bus::Scsi => true,
-            // NVMe has its sensor; a bridge would have to be asked in ten ways each time; the others have no SMART.
-            Bus::Nvme | Bus::Usb | Bus::Virtio | Bus::Mmc | Bus::Loop | Bus::Other => false,
+            Bus::Sata | Bus::Scsi | Bus::Usb => true,
+            // NVMe has its sensor; the others have no SMART.
+            Bus::Nvme | Bus::Virtio | Bus::Mmc | Bus::Loop | Bus::Other => false,
         };
         Self {
             device,
             ask: answers.then_some(now),
             told: None,
+            tells: false,
         }
     }
 
@@ -45,9 +48,12 @@ impl Thermometer {
         if let Some(degrees) = read(system, &self.device.name) {
             return Some(degrees);
         }
-        if self.ask.is_some_and(|when| when <= now) {
+        let identity = &self.device.identity;
+        // A bridge would have to be tried in ten ways, under load: whoever read its drive's SMART before has found the one.
+        let way = identity.bus != Bus::Usb || smartctl.knows(identity);
+        if way && self.ask.is_some_and(|when| when <= now) {
             let node = sysfs::node(system, &self.device.name);
-            let answer = smartctl.glance(&node, &self.device.identity);
+            let answer = smartctl.glance(&node, identity);
             if matches!(answer, Err(Unreadable::Asleep)) {
                 // Standing still it is cool, and waking it only to ask would wear it.
                 self.told = None;
@@ -61,8 +67,9 @@ impl Thermometer {
                 // A drive without a sensor tells 0.
                 .filter(|degrees| (1..=150).contains(degrees))
                 .map(Celsius);
-            // What does not tell its temperature now never will.
-            self.ask = self.told.map(|_| now + ASK_PERIOD);
+            // What does not tell its temperature at first never will; what did may fail to answer once.
+            self.tells |= self.told.is_some();
+            self.ask = self.tells.then_some(now + ASK_PERIOD);
         }
         self.told
     }
@@ -123,6 +130,7 @@ mod tests {
     use super::*;
     use crate::identity::Identity;
     use crate::sysfs::DevNum;
+    use smart::Snapshot;
 
     #[test]
     fn a_drive_without_a_sensor_is_asked_now_and_then() {
@@ -188,6 +196,51 @@ mod tests {
         );
         assert_eq!(another.read(&system, &smartctl, now + ASK_PERIOD), None);
         assert_eq!(times(), 5);
+    }
+
+    #[test]
+    fn a_drive_behind_usb_is_asked_once_the_way_to_it_is_known_and_in_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        let system = System::at(root.path());
+        let (program, asked, busy) = (
+            root.path().join("smartctl"),
+            root.path().join("asked"),
+            root.path().join("busy"),
+        );
+        let script = format!(
+            "echo \"$*\" >> {}\n[ -e {} ] && exit 2\ncase \"$*\" in *-d\\ sntrealtek*) echo '{}';; *) exit 2;; esac\n",
+            asked.display(),
+            busy.display(),
+            r#"{"smartctl":{"exit_status":0},"device":{"type":"sntrealtek","protocol":"NVMe"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":58}}"#
+        );
+        crate::common::script(&program, &script);
+        let smartctl = Smartctl {
+            program,
+            ..Smartctl::default()
+        };
+        let times = || std::fs::read_to_string(&asked).map_or(0, |text| text.lines().count());
+        let now = Instant::now();
+        let mut thermometer = Thermometer::new(device(Bus::Usb), now);
+        assert_eq!(thermometer.read(&system, &smartctl, now), None);
+        let mut read = Snapshot {
+            device_type: "sat --set=security-freeze".into(),
+            ..Snapshot::default()
+        };
+        smartctl.recall(&device(Bus::Usb).identity, &read);
+        assert_eq!(thermometer.read(&system, &smartctl, now), None, "no type of ours");
+        assert_eq!(times(), 0);
+        read.device_type = "sntrealtek".into();
+        smartctl.recall(&device(Bus::Usb).identity, &read);
+        assert_eq!(thermometer.read(&system, &smartctl, now), Some(Celsius(58)));
+        std::fs::write(&busy, "").unwrap();
+        assert_eq!(thermometer.read(&system, &smartctl, now + ASK_PERIOD), None);
+        assert_eq!(times(), 2, "no other way is tried");
+        std::fs::remove_file(&busy).unwrap();
+        assert_eq!(
+            thermometer.read(&system, &smartctl, now + 2 * ASK_PERIOD),
+            Some(Celsius(58)),
+            "it told one before and is asked again"
+        );
     }
 
     fn device(bus: Bus) -> Device {

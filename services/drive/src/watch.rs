@@ -86,11 +86,16 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-/// Starts watching; `on_change` gets the whole list at once and after every change, on a thread of the watch.
+/// Starts watching; `on_change` gets the whole list at once and after every change, on a thread of the watch. `smartctl` asks
+/// drives without a sensor for their temperature.
 ///
 /// # Errors
 /// When the netlink socket or a thread cannot be had.
-pub fn watch(guard: Guard, on_change: impl FnMut(Vec<Drive>) + Send + 'static) -> std::io::Result<Watch> {
+pub fn watch(
+    guard: Guard,
+    smartctl: Smartctl,
+    on_change: impl FnMut(Vec<Drive>) + Send + 'static,
+) -> std::io::Result<Watch> {
     let (messages, inbox) = channel();
     let registry = Arc::new(Mutex::new(Registry::default()));
     let stop = Arc::new(AtomicBool::new(false));
@@ -99,6 +104,7 @@ pub fn watch(guard: Guard, on_change: impl FnMut(Vec<Drive>) + Send + 'static) -
     thread("drive-uevents", move || listen(listener, &to, &stopping))?;
     let owner = Owner {
         guard: guard.clone(),
+        smartctl,
         registry: Arc::clone(&registry),
         messages: messages.clone(),
         looking: BTreeSet::new(),
@@ -227,6 +233,7 @@ fn look(guard: &Guard, device: &Device) -> Look {
 
 struct Owner {
     guard: Guard,
+    smartctl: Smartctl,
     registry: Arc<Mutex<Registry>>,
     messages: Sender<Message>,
     /// Looks that are under way; one at a time for each drive.
@@ -393,10 +400,10 @@ impl Owner {
     /// Starts a drive's thermometer.
     fn sense(&mut self, plug: Plug, device: Device) {
         let (alive, ended) = sync_channel::<()>(0);
-        let (to, system) = (self.messages.clone(), self.guard.system.clone());
+        let (to, system, smartctl) = (self.messages.clone(), self.guard.system.clone(), self.smartctl.clone());
         let its = plug.clone();
         let started = thread("drive-heat", move || {
-            let (mut thermometer, smartctl) = (Thermometer::new(device, Instant::now()), Smartctl::default());
+            let mut thermometer = Thermometer::new(device, Instant::now());
             loop {
                 let degrees = thermometer.read(&system, &smartctl, Instant::now());
                 if to.send(Message::Heat(its.clone(), degrees)).is_err() {

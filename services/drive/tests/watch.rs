@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use drive::guard::Guard;
 use drive::probe::Prober;
+use drive::smart::Smartctl;
 use drive::{sysfs, watch};
 use wire::drive::Content;
 
@@ -24,7 +25,7 @@ fn the_first_lists_show_every_drive_and_what_is_on_it() {
         prober: Prober::Program(env!("CARGO_BIN_EXE_kiln-drive").into()),
         ..Guard::default()
     };
-    let started = watch::watch(guard.clone(), move |drives| {
+    let started = watch::watch(guard.clone(), Smartctl::default(), move |drives| {
         let _ended = to.send(drives);
     });
     let watch = match started {

@@ -81,6 +81,9 @@ impl JobTask {
     /// One worker, from its start to its end.
     pub(super) async fn session(&mut self, held: &Held) -> Session {
         let order = self.order(held);
+        if let Some(before) = &self.record.smart_before {
+            self.means.hands.recall(held, before);
+        }
         let why = self.why.take();
         let mut worker = match Worker::start(self.record.job.id, &held.file, order).await {
             Ok(worker) => worker,

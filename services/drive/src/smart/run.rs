@@ -201,19 +201,35 @@ impl Smartctl {
             .map(|(told, _)| told.1)
     }
 
+    /// Takes over with which type an earlier process read this drive; what this one found counts more.
+    pub fn recall(&self, drive: &Identity, read: &Snapshot) {
+        // A snapshot may come from the drive itself: no other words than ours get to smartctl.
+        let kind = types(drive.bus).iter().find(|kind| **kind == read.device_type);
+        if let (Some(kind), false) = (kind, self.knows(drive)) {
+            self.remembered.put(drive, Some(kind));
+        }
+    }
+
     /// Whether the way to ask this drive was found before: then no type has to be tried.
     pub fn knows(&self, drive: &Identity) -> bool {
         self.remembered.get(drive).is_some()
     }
 
-    /// Reads identity, status and attributes alone, and leaves a drive in standby asleep: for polling.
+    /// Reads identity, status and attributes alone, and leaves a drive in standby asleep: for polling. Where a type worked
+    /// before, no other one is tried: a bridge may be busy, and strange commands do it no good.
     ///
     /// # Errors
     /// As [`Self::read`], and when it sleeps.
     pub fn glance(&self, node: &Path, expected: &Identity) -> Result<Snapshot, Unreadable> {
         let no_check = format!("standby,{ASLEEP}");
-        self.find(node, expected, &["-n", &no_check, "-i", "-H", "-A"])
-            .map(|(told, _)| told.0)
+        let what = ["-n", &no_check, "-i", "-H", "-A"];
+        let Some(kind) = self.remembered.get(expected) else {
+            return self.find(node, expected, &what).map(|(told, _)| told.0);
+        };
+        match self.ask(node, kind.as_deref(), expected, &what)? {
+            Call::Told(told) => Ok(told.0),
+            Call::Nothing(why) => Err(Unreadable::Nothing(why)),
+        }
     }
 
     /// Gives smartctl an order (`-t short`, `-X`) for the drive, with the type that worked for it.

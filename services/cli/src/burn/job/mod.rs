@@ -245,6 +245,9 @@ impl Job {
         (watch, kernel): (&Watch, &Kernel),
         line: &Line,
     ) -> Result<Evidence, String> {
+        if let Some(before) = &own.before {
+            self.smartctl.recall(&self.held.device.identity, before);
+        }
         let file = self.held.file.try_clone().map_err(|e| e.to_string())?;
         let (mut device, way) = device::open(file, order.io).map_err(|e| e.to_string())?;
         // The runner asks this once more; as long as nothing is begun it is a refusal.
