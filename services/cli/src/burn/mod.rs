@@ -21,6 +21,7 @@ mod screen;
 mod signals;
 mod state;
 mod target;
+mod union;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;

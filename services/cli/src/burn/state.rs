@@ -24,6 +24,7 @@ use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Time};
 
 use super::remains::Remains;
+use super::union::{self, Act, Shown};
 
 /// Everything to go on with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,6 +86,9 @@ pub(super) struct Saved {
     /// What stood on a drive that is only read when it began.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// The later burn-in, ended before its first write, whose findings count in this one already.
+    #[serde(default)]
+    pub took_in: Option<JobId>,
     /// How it ended before its end; then nobody goes on with it. `None` while it may be gone on with.
     #[serde(default)]
     pub ended: Option<Over>,
@@ -249,26 +253,26 @@ impl StateDir {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// What there is for the drive; what cannot be used is set aside.
+    /// What there is for the drive; what cannot be used is set aside. It stays where it is, too, until something is kept in its place:
+    /// whoever is killed before that has not forgotten what it found.
     pub fn load(&self, drive: &DriveId) -> Found {
         match self.look(drive) {
-            Found::Bad(..) => self.load_kept(drive),
+            Found::Bad(why, left) => Found::Bad(format!("{why}; {}", self.set_aside(drive)), left),
             found => found,
         }
     }
 
-    /// What there is for the drive; changes nothing. Of a burn-in and a later one that had not written yet it is the first, unless that
-    /// has its verdict.
+    /// What there is for the drive; changes nothing.
     pub fn look(&self, drive: &DriveId) -> Found {
-        match (read(&self.file(drive)), read(&self.begun(drive))) {
-            (kept, Found::Nothing) | (kept @ Found::Unreadable(_), _) => kept,
-            (Found::Nothing | Found::Ended(_), begun @ Found::Begun(_)) => begun,
-            (kept, Found::Begun(_)) => kept,
-            (_, Found::Bad(why, _) | Found::Unreadable(why)) => Found::Unreadable(why),
-            (_, Found::Good(_) | Found::Ended(_)) => {
+        let (earlier, later) = (read(&self.file(drive)), read(&self.begun(drive)));
+        match (union::shown(&earlier, &later), later) {
+            (Shown::Earlier, _) => earlier,
+            (Shown::Neither, Found::Bad(why, _) | Found::Unreadable(why)) => Found::Unreadable(why),
+            (Shown::Neither, _) => {
                 let path = self.begun(drive);
                 Found::Unreadable(format!("{} is no burn-in before its first write", path.display()))
             }
+            (Shown::Later, later) => later,
         }
     }
 
@@ -278,43 +282,42 @@ impl StateDir {
     /// # Errors
     /// When that cannot be kept, in words.
     pub fn unite(&self, drive: &DriveId) -> Result<Option<String>, String> {
-        let (path, begun) = (self.file(drive), self.begun(drive));
-        let Found::Begun(mut later) = read(&begun) else {
-            return Ok(None);
-        };
-        let failed = |e: io::Error| format!("{}: {e}", path.display());
-        let left = Remains::of(&later);
-        let mut told = left.words().map(|words| {
-            format!("a later burn-in was ended before its first write; what it had found counts ({words})")
-        });
-        match self.load_kept(drive) {
-            Found::Nothing | Found::Ended(_) => {
-                fs::rename(&begun, &path).map_err(failed)?;
-                return Ok(None);
-            }
-            Found::Good(mut found) => {
-                found.0.add(&left);
-                self.save(drive, &found.0).map_err(failed)?;
-            }
-            Found::Begun(mut saved) => {
-                saved.add(&left);
-                self.save(drive, &saved).map_err(failed)?;
-            }
-            Found::Bad(why, earlier) => {
-                // Whose header the drive carries is the earlier one's to tell.
-                if let Some(earlier) = &earlier {
-                    later.job = earlier.job.unwrap_or(later.job);
-                    later.key = earlier.key;
-                    later.started = earlier.started.unwrap_or(later.started);
-                    later.add(earlier);
-                }
-                self.save(drive, &later).map_err(failed)?;
-                told = Some(why);
-            }
-            Found::Unreadable(_) => return Ok(None),
+        let (earlier, later) = (read(&self.file(drive)), read(&self.begun(drive)));
+        let failed = |e: io::Error| format!("{}: {e}", self.file(drive).display());
+        let mut aside = None;
+        for act in union::acts(&earlier, &later) {
+            aside = self.act(drive, &act).map_err(failed)?.or(aside);
         }
-        fs::remove_file(&begun).map_err(failed)?;
-        Ok(told)
+        Ok(match (earlier, later, aside) {
+            (Found::Bad(why, _), _, Some(aside)) => Some(format!("{why}; {aside}")),
+            (Found::Good(_) | Found::Begun(_), Found::Begun(later), _) => Remains::of(&later).words().map(|words| {
+                format!("a later burn-in was ended before its first write; what it had found counts ({words})")
+            }),
+            _ => None,
+        })
+    }
+
+    /// Does it; tells what becomes of a file that cannot be used.
+    fn act(&self, drive: &DriveId, act: &Act) -> io::Result<Option<String>> {
+        match act {
+            Act::SetAside => return Ok(Some(self.set_aside(drive))),
+            Act::Keep(saved) => self.save(drive, saved)?,
+            Act::MoveUp => fs::rename(self.begun(drive), self.file(drive))?,
+            Act::Forget => fs::remove_file(self.begun(drive))?,
+        }
+        Ok(None)
+    }
+
+    /// Gives what cannot be used a dated name besides; in words.
+    fn set_aside(&self, drive: &DriveId) -> String {
+        let path = self.file(drive);
+        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let aside = path.with_extension(format!("bad-{now}"));
+        // Some file systems have no second names.
+        match fs::hard_link(&path, &aside).or_else(|_| fs::copy(&path, &aside).map(drop)) {
+            Ok(()) => format!("set aside as {}", aside.display()),
+            Err(e) => format!("could not be set aside: {e}"),
+        }
     }
 
     /// The new burn-in is about to write: an earlier one's pattern goes.
@@ -327,21 +330,6 @@ impl StateDir {
     /// The new burn-in wrote nothing, and nobody has to know of it.
     pub fn forget_begun(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.begun(drive));
-    }
-
-    /// What there is for the drive, beside a burn-in that had not written yet; what cannot be used is set aside.
-    fn load_kept(&self, drive: &DriveId) -> Found {
-        let path = self.file(drive);
-        let Found::Bad(why, left) = read(&path) else {
-            return read(&path);
-        };
-        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-        let aside = path.with_extension(format!("bad-{now}"));
-        let moved = match fs::rename(&path, &aside) {
-            Ok(()) => format!("set aside as {}", aside.display()),
-            Err(e) => format!("could not be set aside: {e}"),
-        };
-        Found::Bad(format!("{why}; {moved}"), left)
     }
 
     /// How the drive's burn-in ended, where nobody began another one since.
@@ -386,7 +374,7 @@ fn read(path: &Path) -> Found {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use wire::Lba;
     use wire::job::{FaultKind, Phase};
@@ -418,6 +406,7 @@ mod tests {
             findings: Vec::new(),
             findings_before_loss: Vec::new(),
             fingerprint: None,
+            took_in: None,
             ended: None,
             checkpoint: String::new(),
         }
@@ -445,8 +434,13 @@ mod tests {
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert!(left.len() == 1 && left[0].contains(".bad-20"), "{left:?}");
-        assert!(matches!(state.load(&drive), Found::Nothing));
+        let bad: Vec<&String> = left.iter().filter(|name| name.contains(".bad-20")).collect();
+        assert_eq!((bad.len(), left.len()), (1, 2), "{left:?}");
+        let again = state.load(&drive);
+        assert!(
+            matches!(again, Found::Bad(..)),
+            "until something is kept in its place: {again:?}"
+        );
         let over = Saved {
             ended: Some(Over {
                 at: Time::UNIX_EPOCH,
@@ -501,9 +495,122 @@ mod tests {
         assert!(state.file(&drive).exists(), "it stays where it is");
     }
 
-    /// What a burn-in found that had not written yet is lost in none of the cases, and neither is an earlier one.
+    /// An earlier burn-in in each state that it can be in, as its file; each but the last two had seen two resets.
+    fn earlier(drive: &DriveId) -> [(&'static str, Option<String>); 6] {
+        let two = || Saved { resets: 2, ..saved() };
+        let geometry = burnin::device::Geometry {
+            sectors: 5_000,
+            sector: 512,
+            physical: 512,
+        };
+        let steps = burnin::playbook::plain(&[Phase::Write, Phase::Verify]);
+        let place = Checkpoint {
+            key: JobKey([7; 16]),
+            geometry,
+            step: 1,
+            frontier: 7,
+            holds: None,
+            evidence: burnin::Evidence::new(geometry, &steps),
+            steps,
+        };
+        let over = Over {
+            at: Time::UNIX_EPOCH,
+            outcome: Some(Outcome::Passed),
+            why: format!("it ran to its end on {drive}"),
+        };
+        let text = |saved: &Saved| Some(serde_json::to_string(saved).unwrap());
+        [
+            ("begun", text(&two())),
+            (
+                "a place",
+                text(&Saved {
+                    checkpoint: place.encode(),
+                    ..two()
+                }),
+            ),
+            (
+                "damaged",
+                text(&Saved {
+                    checkpoint: "kiln-checkpoint 2 00000000 2\n{}".to_owned(),
+                    ..two()
+                }),
+            ),
+            ("no JSON", Some("{".to_owned())),
+            ("nothing", None),
+            (
+                "ended",
+                text(&Saved {
+                    ended: Some(over),
+                    ..two()
+                }),
+            ),
+        ]
+    }
+
+    /// Everything that may be found.
+    pub(in crate::burn) fn each() -> Vec<(&'static str, Found)> {
+        let dir = tempfile::tempdir().unwrap();
+        let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
+        let path = dir.path().join("drive.json");
+        let found = |(name, file): (&'static str, Option<String>)| {
+            let _none = fs::remove_file(&path);
+            if let Some(file) = file {
+                fs::write(&path, file).unwrap();
+            }
+            (if name == "no JSON" { "damaged" } else { name }, read(&path))
+        };
+        let mut all: Vec<_> = earlier(&drive).into_iter().map(found).collect();
+        all.push(("unreadable", Found::Unreadable("a finding cannot be read".to_owned())));
+        all
+    }
+
+    /// What a burn-in found that had not written yet is lost in none of the cases, and neither is an earlier one; and none of it counts
+    /// twice, wherever the machine stops on the way.
     #[test]
     fn an_earlier_burn_in_and_one_that_had_not_written_become_one() {
+        let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
+        for (at, (name, file)) in earlier(&drive).into_iter().enumerate() {
+            for cut in 0..=3 {
+                let dir = tempfile::tempdir().unwrap();
+                let state = StateDir::at(Some(dir.path().to_owned()), true);
+                let later = Saved {
+                    findings: vec![finding()],
+                    resets: 3,
+                    ..saved()
+                };
+                if let Some(file) = &file {
+                    fs::write(state.file(&drive), file).unwrap();
+                }
+                state.save_begun(&drive, &later).unwrap();
+                let acts = union::acts(&read(&state.file(&drive)), &read(&state.begun(&drive)));
+                for act in acts.iter().take(cut) {
+                    state.act(&drive, act).unwrap();
+                }
+                assert!(
+                    !matches!(state.look(&drive), Found::Ended(_) | Found::Nothing),
+                    "{name}, cut after {cut}"
+                );
+                state.unite(&drive).unwrap();
+                let one = match state.look(&drive) {
+                    Found::Begun(one) => *one,
+                    Found::Good(one) => one.0,
+                    other => panic!("{name}, cut after {cut}: {other:?}"),
+                };
+                let left = Remains::of(&one);
+                let resets = if at < 3 { 5 } else { 3 };
+                assert_eq!(
+                    (left.findings, left.resets),
+                    (vec![finding()], resets),
+                    "{name}, cut after {cut}"
+                );
+                assert!(!state.begun(&drive).exists(), "{name}, cut after {cut}");
+                assert_eq!(one.checkpoint.is_empty(), name != "a place", "{name}, cut after {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_becomes_one_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::at(Some(dir.path().to_owned()), true);
         let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
@@ -511,38 +618,22 @@ mod tests {
             findings: vec![finding()],
             ..saved()
         };
-        let over = Over {
-            at: Time::UNIX_EPOCH,
-            outcome: Some(Outcome::Passed),
-            why: "it ran to its end".to_owned(),
-        };
-        let over = serde_json::to_string(&Saved {
-            ended: Some(over),
-            ..saved()
-        });
-        let begun = serde_json::to_string(&saved());
-        for (earlier, told) in [
-            (None, ""),
-            (Some(over.unwrap()), ""),
-            (Some(begun.unwrap()), "one finding"),
-            (Some("{".to_owned()), "set aside as"),
-        ] {
+        for (name, file) in earlier(&drive) {
             state.forget(&drive);
-            if let Some(earlier) = &earlier {
-                fs::write(state.file(&drive), earlier).unwrap();
+            if let Some(file) = &file {
+                fs::write(state.file(&drive), file).unwrap();
             }
             state.save_begun(&drive, &later).unwrap();
-            assert!(
-                !matches!(state.look(&drive), Found::Ended(_) | Found::Nothing),
-                "{earlier:?}"
-            );
             let words = state.unite(&drive).unwrap().unwrap_or_default();
-            assert!(words.contains(told), "{words}");
-            let Found::Begun(one) = state.look(&drive) else {
-                panic!("{earlier:?}")
+            let told = match name {
+                "begun" | "a place" => "one finding",
+                "damaged" | "no JSON" => "set aside as",
+                _ => "",
             };
-            assert_eq!(Remains::of(&one).findings, [finding()], "{earlier:?}");
-            assert!(!state.begun(&drive).exists(), "{earlier:?}");
+            assert!(
+                words.contains(told) && words.is_empty() == told.is_empty(),
+                "{name}: {words}"
+            );
         }
         fs::write(state.begun(&drive), "{").unwrap();
         assert!(

@@ -399,6 +399,7 @@ impl Job {
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
             fingerprint: birth.fingerprint.clone(),
+            took_in: None,
             ended: None,
             checkpoint,
         }
