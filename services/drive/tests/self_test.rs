@@ -254,6 +254,19 @@ fn abort_is_an_order_to_the_drive() {
     );
 }
 
+/// Hours lie between start and end, in which a dock's drive is exchanged: the other one's self-test goes on.
+#[test]
+fn another_drives_self_test_is_never_ended() {
+    let other = ata(0xF9, &[]).replace("S123", "S999");
+    for (answer, told) in [(other, "of drive \"S999\""), ("{}".to_owned(), "no health data")] {
+        let stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), answer], BEGUN);
+        stage.start(Kind::Extended).unwrap();
+        let error = abort(&stage.smartctl, Path::new(NODE), &stage.drive).unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+        assert!(!stage.calls().contains("-X"), "{}", stage.calls());
+    }
+}
+
 /// An NVMe document: what runs (0 nothing), percent done, and the log as (code, result, hours).
 fn nvme(running: u8, done: u8, log: &[(u8, u8, u64)]) -> String {
     let row = |(code, result, hours): &(u8, u8, u64)| {

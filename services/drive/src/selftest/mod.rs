@@ -146,6 +146,17 @@ pub enum NotStarted {
     Failed(String),
 }
 
+/// Why a self-test was not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum NotEnded {
+    /// The drive did not tell that it is still the one whose test it is; it was ordered nothing.
+    #[error("nothing there shows that it is still this drive, so it was ordered nothing: {0}")]
+    Unanswered(String),
+    /// The order failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
 impl NotStarted {
     /// How long to wait before it is tried again, `waited` after the first try; `None` where this is its end.
     ///
@@ -340,18 +351,22 @@ pub fn poll(smartctl: &Smartctl, node: &Path, expected: &Identity, running: &mut
     }
 }
 
-/// Ends the self-test that runs on the drive at `node`.
+/// Ends the self-test that runs on the drive at `node`, which must still be `expected`: since the start another drive may have come
+/// into its place, and its test is nobody's here to end.
 ///
 /// # Errors
-/// When smartctl could not be run, or said that it did not work.
-pub fn abort(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<(), NotStarted> {
+/// When another drive answers or none, when smartctl could not be run, or said that it did not work.
+pub fn abort(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<(), NotEnded> {
+    smartctl
+        .read(node, expected)
+        .map_err(|error| NotEnded::Unanswered(words(&error)))?;
     let answer = smartctl
         .order(node, expected, &["-X"])
-        .map_err(|error| NotStarted::Failed(words(&error)))?;
+        .map_err(|error| NotEnded::Failed(words(&error)))?;
     if answer.status & 0b111 == 0 {
         Ok(())
     } else {
-        Err(NotStarted::Failed(answer.text()))
+        Err(NotEnded::Failed(answer.text()))
     }
 }
 
