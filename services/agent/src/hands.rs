@@ -63,6 +63,8 @@ pub struct Held {
     pub node: PathBuf,
     /// Its directory below `/sys`.
     pub syspath: String,
+    /// The kernel's count of its medium when it was opened.
+    pub media: u64,
     /// Where it is, and by which count of the kernel's: a card or dock drive that is exchanged keeps its number.
     seat: Arc<Seat>,
     /// By what it declares itself shingled.
@@ -405,6 +407,7 @@ fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: A
         geometry,
         node,
         syspath: device.syspath,
+        media: device.sequence,
         seat,
         shingled: device.shingled,
         fresh,

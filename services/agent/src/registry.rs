@@ -20,7 +20,7 @@ use tracing::warn;
 use wire::drive::Drive;
 use wire::{Celsius, DriveId, Time};
 
-use crate::gate::Members;
+use crate::gate::{Media, Members};
 
 /// Longest wait for a fresh look before a plan; what was seen before counts after that, and the look on the open
 /// descriptor decides at the start.
@@ -92,6 +92,22 @@ impl Registry {
     /// Looks at a drive's content again, whenever that comes.
     pub fn refresh(&self, id: &DriveId) {
         self.watch.refresh(Some(id));
+    }
+
+    /// How the kernel counts the media of these drives now; to be asked before their content is looked at.
+    pub async fn media(&self, ids: &[DriveId]) -> Media {
+        let (list, ids) = (Arc::clone(&self.drives.borrow()), ids.to_vec());
+        let counted = spawn_blocking(move || {
+            let named = list.iter().filter(|drive| drive.present);
+            let named = named.filter_map(|drive| Some((drive.id.clone()?, &drive.kernel_name)));
+            let count = |(id, name): (DriveId, &String)| {
+                let now = sysfs::read(&System::default(), name)?;
+                (now.identity.id.as_ref() == Some(&id)).then_some((id, now.sequence))
+            };
+            named.filter(|(id, _)| ids.contains(id)).filter_map(count).collect()
+        });
+        // Without a count nothing is started.
+        counted.await.unwrap_or_default()
     }
 
     /// Looks at these drives' content now, all at once, and waits a while for it; returns the list as it is then, and

@@ -119,6 +119,25 @@ async fn a_ticket_starts_once_and_a_busy_drive_is_not_planned() {
     assert_eq!(server.refused(armed).await, "ticket-used", "also after the job");
 }
 
+/// A dock tells one name and one size for two blank drives, and the list of drives may be older than an exchange that the opening
+/// comes after: the kernel's count of media is compared on what is held.
+#[tokio::test]
+async fn a_drive_that_is_counted_anew_between_plan_and_start_is_not_written() {
+    let Some(bench) = Bench::counted(24, &[]).await else {
+        return;
+    };
+    let (server, drive) = (&bench.server, &bench.drives[0]);
+    let plan = server.plan(&bench.ids(), "surface").await;
+    let armed = server.arm(&plan);
+    bench.count(1_000_002);
+    assert_eq!(server.refused(armed).await, "plan-changed");
+    assert!(drive.is_blank(), "it was written");
+    let plan = server.plan(&bench.ids(), "surface").await;
+    server.call(Command::Start(server.arm(&plan))).await.unwrap();
+    let job = server.look(|seen| seen.jobs.keys().next().copied()).unwrap();
+    server.over(job).await;
+}
+
 #[tokio::test]
 async fn plans_die_with_the_agent_and_survive_the_server() {
     let Some(mut bench) = Bench::new(&[24]).await else {

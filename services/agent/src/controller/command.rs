@@ -13,7 +13,7 @@ use wire::{DriveId, JobId, PlanId, Problem, Time};
 use super::{Back, Controller, answer, over};
 use crate::backup;
 use crate::events::Happening;
-use crate::gate::{Ask, Members, Moment};
+use crate::gate::{Ask, Media, Members, Moment};
 use crate::job::Wish;
 
 /// Time for an answer to leave before the agent ends.
@@ -134,6 +134,7 @@ impl Controller {
         }
         let (registry, back) = (self.registry.clone(), self.back.clone());
         tokio::spawn(async move {
+            let media = registry.media(&drives).await;
             let (list, members) = registry.look_now(&drives).await;
             // The controller is gone only when the agent stops.
             let _stopped = back
@@ -143,6 +144,7 @@ impl Controller {
                     options,
                     list,
                     members,
+                    media,
                     reply,
                 })
                 .await;
@@ -154,7 +156,7 @@ impl Controller {
         &mut self,
         ask: (Vec<DriveId>, burnin::Playbook, PlanOptions),
         list: &[wire::drive::Drive],
-        members: &Members,
+        (members, media): (&Members, &Media),
         reply: oneshot::Sender<CallOutcome>,
     ) {
         let mut nonce = [0; 32];
@@ -175,6 +177,7 @@ impl Controller {
             book: &book,
             options: &options,
             members,
+            media,
         };
         let plan = self.ledger.plan(&ask, list, &self.busy(), moment);
         answer(reply, plan.map(Answer::Planned));

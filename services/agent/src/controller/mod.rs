@@ -29,7 +29,7 @@ use wire::{DriveId, JobId, Problem};
 use crate::bays::BayBook;
 use crate::books::Books;
 use crate::events::{self, Known};
-use crate::gate::{Ledger, Members, Trust};
+use crate::gate::{Ledger, Media, Members, Trust};
 use crate::hands::Held;
 use crate::heartbeat;
 use crate::job::{JobTask, Means, Wish};
@@ -69,6 +69,7 @@ enum Back {
         options: PlanOptions,
         list: Arc<Vec<Drive>>,
         members: Members,
+        media: Media,
         reply: oneshot::Sender<CallOutcome>,
     },
     /// All drives of a granted start are held, or one is not.
@@ -284,8 +285,9 @@ impl Controller {
                 options,
                 list,
                 members,
+                media,
                 reply,
-            } => self.looked((drives, *book, options), &list, &members, reply),
+            } => self.looked((drives, *book, options), &list, (&members, &media), reply),
             Back::Opened { beginning, held, reply } => self.opened(*beginning, held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
             Back::Answered { outcome, reply } => self.answered(outcome, reply),

@@ -214,6 +214,10 @@ async fn open_all(hands: &Hands, beginning: &Beginning, list: &[Drive]) -> Resul
             .iter()
             .filter_map(|held| Some((held.fresh.id.clone()?, held.members.clone())));
         gate::fresh_matches(&granted.plan, &fresh, &ids.collect::<Members>())?;
+        let media = held
+            .iter()
+            .filter_map(|held| Some((held.fresh.id.clone()?, held.media)));
+        gate::same_media(granted, &media.collect())?;
     }
     Ok(held)
 }

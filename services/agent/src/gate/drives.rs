@@ -9,7 +9,7 @@ use wire::gate::{PLAN_DRIVES_MAX, Plan, PlanDrive, digest};
 use wire::options::PlanOptions;
 use wire::{DriveId, Problem, Time};
 
-use super::Members;
+use super::{Granted, Media, Members};
 
 /// The one present drive with this identity, if no job runs on it.
 fn one<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> Result<&'a Drive, Problem> {
@@ -144,14 +144,37 @@ pub(super) fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
 pub(super) fn came_anew(planned: &PlanDrive, since: Time, drives: &[Drive]) -> Option<String> {
     let mut present = drives.iter().filter(|drive| drive.present);
     let drive = present.find(|drive| drive.id.as_ref() == Some(&planned.id))?;
+    (drive.since != since).then(|| anew(planned))
+}
+
+fn anew(planned: &PlanDrive) -> String {
     let (model, serial) = (&planned.model, &planned.serial);
-    (drive.since != since)
-        .then(|| format!("{model} {serial} was plugged in anew, or another drive came into its place"))
+    format!("{model} {serial} was plugged in anew or reset, or another drive came into its place")
 }
 
 pub(super) fn changed_problem(why: String) -> Problem {
     Problem::new("plan-changed", 409, "A drive changed after the plan was made")
         .with(format!("{why}. Make a new plan."))
+}
+
+/// Whether the media that are held are those that were planned, by the kernel's count: the list may have been read before an exchange
+/// that the opening came after, and two blank drives in a dock tell the same.
+///
+/// # Errors
+/// Names the drive.
+pub fn same_media(granted: &Granted, held: &Media) -> Result<(), Problem> {
+    let mut planned = granted.plan.drives.iter();
+    let counted = |id| {
+        granted
+            .media
+            .get(id)
+            .zip(held.get(id))
+            .is_some_and(|(then, now)| then == now)
+    };
+    match planned.find(|drive| !counted(&drive.id)) {
+        Some(other) => Err(changed_problem(anew(other))),
+        None => Ok(()),
+    }
 }
 
 /// Whether what was read afresh on the open descriptors is what the plan says; to be asked once for all drives,

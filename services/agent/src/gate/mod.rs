@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A drive whose periodic look is late keeps its plan: what is not known yet is not a change. Whoever starts looks
-//! again at each drive on the descriptor that will be written, and compares [`Granted::plan`]'s digest with what it
-//! finds ([`fresh_matches`]). Each forged step is tested below; with a real agent process in `tests/gate.rs`.
+//! again at each drive on the descriptor that will be written, and compares [`Granted::plan`]'s digest and the kernel's count of
+//! media with what it finds ([`fresh_matches`], [`same_media`]). Each forged step is tested below; with a real agent process in `tests/gate.rs`.
 mod drives;
 mod foreign;
 mod options;
@@ -32,7 +32,7 @@ use wire::options::PlanOptions;
 use wire::{DriveId, PlanId, Problem, Time};
 
 use drives::{came_anew, changed, changed_problem, given_up, offered, plan_drive};
-pub use drives::{fresh_matches, may_read};
+pub use drives::{fresh_matches, may_read, same_media};
 pub use foreign::code;
 use ticket::verify;
 
@@ -49,6 +49,7 @@ struct Standing {
     plan: Plan,
     /// Since when each of its drives was there when it was made.
     since: Vec<Time>,
+    media: Media,
     book: Playbook,
     lose: Lose,
     until: Duration,
@@ -72,6 +73,9 @@ pub type Lose = BTreeMap<DriveId, Vec<ContentKind>>;
 /// What stands on each drive that belongs to something larger, as it was seen just now.
 pub type Members = BTreeMap<DriveId, Vec<Member>>;
 
+/// The kernel's count of each drive's medium (`diskseq`), read before what stands on it was looked at.
+pub type Media = BTreeMap<DriveId, u64>;
+
 /// Who the agent obeys: what its server said in `hello`, against what was pinned.
 #[derive(Clone, Debug)]
 pub struct Trust {
@@ -92,6 +96,8 @@ pub struct Granted {
     pub book: Playbook,
     /// What is given up, for the guard.
     pub lose: Lose,
+    /// The media that were planned.
+    pub media: Media,
     /// Who armed it.
     pub actor: String,
 }
@@ -107,6 +113,8 @@ pub struct Ask<'a> {
     pub options: &'a PlanOptions,
     /// What the fresh looks found of memberships.
     pub members: &'a Members,
+    /// How the kernel counted their media then.
+    pub media: &'a Media,
 }
 
 /// What is random or depends on the clock.
@@ -187,6 +195,7 @@ impl Ledger {
             Standing {
                 plan: plan.clone(),
                 since,
+                media: ask.media.clone(),
                 book: ask.book.clone(),
                 lose: options::lose(ask),
                 until,
@@ -294,6 +303,7 @@ impl Standing {
             plan: self.plan.clone(),
             book: self.book.clone(),
             lose: self.lose.clone(),
+            media: self.media.clone(),
             actor,
         })
     }

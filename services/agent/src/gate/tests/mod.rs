@@ -60,6 +60,7 @@ struct Bench {
     drives: Vec<Drive>,
     options: PlanOptions,
     members: Members,
+    media: Media,
     key: SigningKey,
     trust: Trust,
 }
@@ -80,6 +81,7 @@ impl Bench {
             ledger: Ledger::default(),
             options: PlanOptions::default(),
             members: Members::new(),
+            media: Media::new(),
             drives: vec![drive("AA11", Content::Empty), drive("BB22", found)],
             key,
             trust,
@@ -95,6 +97,7 @@ impl Bench {
                     book: &Playbook::named("standard").unwrap(),
                     options: &self.options,
                     members: &self.members,
+                    media: &self.media,
                 },
                 &self.drives,
                 &NOBODY,
@@ -154,6 +157,29 @@ fn a_plan_armed_in_time_starts_exactly_once() {
     let granted = bench.start(&armed, 119).unwrap();
     assert_eq!((granted.plan, granted.actor.as_str()), (plan, "ann"));
     assert_eq!(kind(bench.start(&armed, 119)), "ticket-used");
+}
+
+/// Between the grant and the opening of two blank drives in a dock nothing else tells one from the other.
+#[test]
+fn a_medium_that_was_counted_anew_or_not_at_all_is_not_what_was_planned() {
+    let mut bench = Bench::new();
+    let (one, other) = (id(&bench.drives[0]), id(&bench.drives[1]));
+    let media = |counts: &[(&DriveId, u64)]| -> Media { counts.iter().map(|(id, n)| ((*id).clone(), *n)).collect() };
+    let of = |bench: &mut Bench, held: &Media| {
+        let plan = bench.plan(&[0, 1]);
+        let armed = bench.sign(&bench.ticket(&plan));
+        let granted = bench.start(&armed, 1).unwrap();
+        same_media(&granted, held).map_err(|problem| (problem.kind, problem.detail))
+    };
+    let held = media(&[(&one, 7), (&other, 8)]);
+    bench.media.clone_from(&held);
+    assert_eq!(of(&mut bench, &held), Ok(()));
+    let (kind, detail) = of(&mut bench, &media(&[(&one, 7), (&other, 9)])).unwrap_err();
+    assert_eq!(kind, "plan-changed");
+    assert!(detail.contains("M BB22 was plugged in anew"), "{detail}");
+    assert!(of(&mut bench, &media(&[(&one, 7)])).is_err());
+    bench.media = media(&[(&one, 7)]);
+    assert!(of(&mut bench, &held).is_err(), "it was not counted for the plan");
 }
 
 #[test]
@@ -253,6 +279,7 @@ fn what_must_not_be_erased_is_not_planned() {
                     book: &Playbook::named("standard").unwrap(),
                     options: &PlanOptions::default(),
                     members: &Members::new(),
+                    media: &Media::new(),
                 },
                 drives,
                 busy,
