@@ -61,14 +61,14 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     for row in delta(first, last) {
         let change = row.change().unwrap_or(0) as f64;
         let name = match row.id {
+            // What one kind of access takes back does not outweigh what another adds.
             None if row.name.ends_with(".uncorrected") => {
-                // What one kind of access takes back does not outweigh what another adds.
                 let (before, grown) = uncorrected.unwrap_or_default();
                 uncorrected = Some((before + row.before.unwrap_or(0) as f64, grown + change.max(0.0)));
                 continue;
             }
             None if row.name.ends_with(".rereads_rewrites") => {
-                rereads += change;
+                rereads += change.max(0.0);
                 continue;
             }
             _ => called(&row),

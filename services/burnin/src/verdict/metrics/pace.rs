@@ -14,10 +14,7 @@ const NEIGHBOURS: usize = 10;
 /// How much slower than its neighbourhood a zone must be; how much longer than the median an access.
 const SLOWER: f64 = 8.0;
 
-/// Longest access, in nanoseconds, below which a slow zone is taken for the host's doing: 200 ms.
-const SLOW_ACCESS_NS: u64 = 200_000_000;
-
-/// Accesses longer than this are outliers on a disk and on flash.
+/// Accesses longer than this are outliers on a disk and on flash; a slow zone without one is taken for the host's doing.
 const OUTLIER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(50));
 
 /// Bytes of a tebibyte.
@@ -34,11 +31,15 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     // House-keeping of shingled disks shows in writes; what reads slowly there is slow.
     let counts = |record: &&Record| !(shingled && record.phase == Phase::Write);
     let records: Vec<&Record> = case.evidence.phases.iter().filter(counts).collect();
-    let slow = records.iter().map(|record| slow_bytes(record.zones.zones())).max();
+    let long = long(case.spins());
+    let slow = records
+        .iter()
+        .map(|record| slow_bytes(record.zones.zones(), long))
+        .max();
     metrics.put("pace.slow_bytes", slow.unwrap_or(0) as f64);
     if let Some(outliers) = records
         .iter()
-        .filter_map(|record| outliers(record, case.spins()))
+        .filter_map(|record| outliers(record, long))
         .max_by(f64::total_cmp)
     {
         metrics.put("pace.outliers_per_tib", outliers);
@@ -58,8 +59,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
 }
 
-/// Bytes in zones that are much slower than their neighbourhood.
-pub(super) fn slow_bytes(zones: &[Zone]) -> u64 {
+/// Which accesses are long; where nobody knows what it is, as of a disk.
+fn long(spins: Option<bool>) -> Duration {
+    if spins == Some(false) { OUTLIER.1 } else { OUTLIER.0 }
+}
+
+/// Bytes in zones that are much slower than their neighbourhood, and had a long access.
+fn slow_bytes(zones: &[Zone], long: Duration) -> u64 {
     let pace = |zone: &Zone| (zone.0 > 0).then(|| zone.1 as f64 / zone.0 as f64);
     let mut slow = 0;
     for (at, zone) in zones.iter().enumerate() {
@@ -70,7 +76,7 @@ pub(super) fn slow_bytes(zones: &[Zone]) -> u64 {
         }
         paces.sort_by(f64::total_cmp);
         let median = paces[paces.len() / 2];
-        if pace(zone).is_some_and(|own| own > median * SLOWER) && zone.2 > SLOW_ACCESS_NS {
+        if pace(zone).is_some_and(|own| own > median * SLOWER) && u128::from(zone.2) > long.as_nanos() {
             slow += zone.0;
         }
     }
@@ -78,13 +84,12 @@ pub(super) fn slow_bytes(zones: &[Zone]) -> u64 {
 }
 
 /// Accesses much longer than the median, a TiB; `None` where too little was moved.
-fn outliers(record: &Record, spins: Option<bool>) -> Option<f64> {
+fn outliers(record: &Record, long: Duration) -> Option<f64> {
     let moved = record.zones.zones().iter().map(|zone| zone.0 as f64).sum::<f64>() / TIB;
     if moved < TIB_MIN {
         return None;
     }
-    let floor = if spins == Some(false) { OUTLIER.1 } else { OUTLIER.0 };
-    let limit = (record.latency.quantile_us(0.5) as f64 * SLOWER).max(floor.as_micros() as f64);
+    let limit = (record.latency.quantile_us(0.5) as f64 * SLOWER).max(long.as_micros() as f64);
     // Octaves: those that lie above the limit as a whole.
     let first = (limit.max(1.0).log2().ceil()) as usize;
     let count: u64 = record.latency.octaves().iter().skip(first).sum();

@@ -7,6 +7,7 @@ use wire::{Lba, Time};
 mod asking;
 mod complete;
 mod heat;
+mod limits;
 mod names;
 mod pace;
 mod protocols;

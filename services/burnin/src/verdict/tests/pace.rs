@@ -143,3 +143,31 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
     assert_eq!(with(22, Duration::from_millis(600)), WARN);
     assert_eq!(with(500, Duration::from_millis(60)), None, "less than 200 ms on a disk");
 }
+
+/// The limit of a long access is that of outliers, so flash's is another one than a disk's.
+#[test]
+fn a_slow_region_is_one_of_64_mib_with_accesses_that_are_long_for_its_kind() {
+    let sectors = 1_u64 << 26;
+    let geometry = crate::device::Geometry { sectors, ..GEOMETRY };
+    let of = |slow: std::ops::Range<u64>, longest, rpm| {
+        let mut evidence = Evidence::new(geometry, &plain(&[Phase::Write, Phase::Verify]));
+        for zone in 0..1024_u64 {
+            let (ms, longest) = if slow.contains(&zone) {
+                (4_000, longest)
+            } else {
+                (100, 4)
+            };
+            let (time, longest) = (Duration::from_millis(ms), Duration::from_millis(longest));
+            let at = (zone * 65_536, 65_536);
+            evidence.phases[1].zones.add(at, sectors, 32 << 20, time, longest);
+        }
+        let mut drive = snapshot();
+        drive.rpm = Some(rpm);
+        fired(&both(&evidence, &drive), "slow-region")
+    };
+    for (rpm, limit) in [(7200, 200), (0, 50)] {
+        assert_eq!(of(500..502, limit + 1, rpm), WARN, "{rpm} rpm");
+        assert_eq!(of(500..502, limit, rpm), None, "{rpm} rpm: accesses are not long");
+        assert_eq!(of(500..501, limit + 1, rpm), None, "{rpm} rpm: 32 MiB");
+    }
+}
