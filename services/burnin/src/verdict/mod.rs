@@ -14,7 +14,7 @@ mod population;
 mod rules;
 
 use wire::Bytes;
-use wire::job::{Outcome, PhaseStatus, RuleHit, Verdict};
+use wire::job::{FaultKind, Outcome, PhaseStatus, RuleHit, Verdict};
 
 use crate::evidence::{Evidence, Stop};
 use crate::findings::outcome_of_all;
@@ -77,8 +77,9 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
     let mut text = match worst {
         None => format!("All {whole} were written, read back and equal."),
         Some(hit) => {
-            let first = evidence.findings().into_iter().find(|f| f.lba.is_some());
-            let place = match first.filter(|_| outcome == Outcome::Failed && !hit.id.starts_with("nvme")) {
+            let findings = evidence.findings().into_iter();
+            let mut placed = findings.filter(|finding| finding.lba.is_some() && shows(&hit.id, finding.kind));
+            let place = match placed.next() {
                 Some(finding) => format!("; first at {}: {}", finding.lba.unwrap_or_default(), finding.detail),
                 None => String::new(),
             };
@@ -100,6 +101,24 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         n => text += &format!(" It went on after {n} interruptions."),
     }
     text
+}
+
+/// Whether a finding of this kind is one of those that the rule counts, so that its place belongs to the rule's number.
+fn shows(rule: &str, kind: FaultKind) -> bool {
+    let rules: &[&str] = match kind {
+        FaultKind::BitFlip | FaultKind::Corrupt | FaultKind::LostWrite | FaultKind::Stale | FaultKind::Zeroed => {
+            &["verify-mismatch"]
+        }
+        FaultKind::Misdirected => &["verify-misplaced"],
+        FaultKind::WrapAround => &["verify-misplaced", "capacity-false"],
+        FaultKind::Truncated => &["verify-mismatch", "capacity-false"],
+        FaultKind::Transient => &["verify-transient"],
+        FaultKind::ReadError => &["read-error"],
+        FaultKind::WriteError => &["write-error"],
+        FaultKind::Slow => &["slow-access"],
+        FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::HostMemory => &[],
+    };
+    rules.contains(&rule)
 }
 
 /// How many steps that move data did not run to their end, those that the drive cannot do left out.

@@ -358,6 +358,30 @@ fn a_failing_drive_says_so_itself() {
     assert_eq!(verdict(&clean(), Some(&nvme), Some(&nvme)).outcome, Outcome::Failed);
 }
 
+/// The number is one rule's, so the place beside it must be, too.
+#[test]
+fn the_place_in_the_summary_is_one_of_those_that_its_rule_counts() {
+    let mut evidence = clean();
+    evidence
+        .defects
+        .add((0, Phase::Write), 10, 1, Fault::Write { errno: 28 });
+    evidence.defects.add((1, Phase::Verify), 20, 2, Fault::Foreign);
+    let told = verdict(&evidence, None, None).summary;
+    assert!(
+        told.starts_with("Sectors did not hold what was written (2 sectors; first at LBA 20:"),
+        "{told}"
+    );
+    // What the drive says of itself has no place.
+    let mut evidence = clean();
+    evidence.incident(incident(FaultKind::Slow));
+    let told = judge(&Case {
+        paused_for_heat: true,
+        before: Some(&snapshot()),
+        ..both(&evidence, &with(5, 1))
+    });
+    assert_eq!(told.summary, "Sectors were reallocated during the job (1 sector).");
+}
+
 #[test]
 fn a_slow_region_is_not_the_zone_curve() {
     use std::time::Duration;
