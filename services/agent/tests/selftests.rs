@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::exchange::in_step;
 use common::{Bench, Smartctl, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{Job, JobState, Outcome, Phase, PhaseStatus, SelfTestOutcome};
@@ -25,13 +26,35 @@ do = "self_test_extended"
 do = "smart_after"
 "#;
 
+/// SMART after with something behind it that may have to wait.
+const THEN_PARTITIONED: &str = r#"
+name = "then-partitioned"
+about = "SMART after between a self-test and a partition."
+[[step]]
+do = "smart_before"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "smart_after"
+[[step]]
+do = "partition"
+"#;
+
 async fn bench(smartctl: &Smartctl) -> Option<Bench> {
+    bench_with(smartctl, BETWEEN).await
+}
+
+async fn bench_with(smartctl: &Smartctl, playbook: &str) -> Option<Bench> {
     let program = smartctl.program();
     let bench = Bench::with(&[48], true, &["--smartctl", program.to_str().unwrap()]).await?;
     let saved = bench
         .server
         .call(Command::SavePlaybook {
-            text: BETWEEN.into(),
+            text: playbook.into(),
             actor: "ann".into(),
         })
         .await;
@@ -318,4 +341,48 @@ async fn a_self_test_that_somebody_else_runs_is_waited_for() {
     let all = log.len();
     log.dedup();
     assert_eq!(log.len(), all, "{log:?}");
+}
+
+/// A session that goes on writes its headers again and reads again what the cache may have lost: what SMART told before that, and
+/// before a power cut, is not what it tells after the job.
+#[tokio::test]
+async fn smart_after_is_read_again_by_a_session_that_goes_on() {
+    let smartctl = Smartctl::new(3);
+    let Some(mut bench) = bench_with(&smartctl, THEN_PARTITIONED).await else {
+        return;
+    };
+    let readings = || {
+        let calls = smartctl.calls();
+        calls
+            .iter()
+            .filter(|call| call.contains(" -x ") && !call.contains("standby"))
+            .count()
+    };
+    let id = bench.job("then-partitioned").await;
+    in_step(&bench, id, Phase::SelfTestShort).await;
+    // Whoever has it open for writing keeps the partition waiting for a while.
+    let monitor = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&bench.drives[0].node)
+        .unwrap();
+    bench
+        .server
+        .until("SMART after", |seen| {
+            let job = seen.jobs.get(&id)?;
+            assert!(!job.state.is_over(), "{job:#?}");
+            let mut phases = job.phases.iter();
+            phases
+                .find(|state| state.phase == Phase::SmartAfter && state.status == PhaseStatus::Done)
+                .map(|_| ())
+        })
+        .await;
+    bench.agent.kill();
+    let before = readings();
+    drop(monitor);
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(job.resumes.len(), 1, "{:#?}", job.verdict);
+    assert!(readings() > before, "{:#?}", smartctl.calls());
+    assert_ne!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
 }

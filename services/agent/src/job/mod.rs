@@ -232,6 +232,7 @@ impl JobTask {
             }
             return self.conclude(None, None).await;
         }
+        self.record.read_smart_again();
         let mut held = held;
         let mut crashes = Crashes::default();
         loop {

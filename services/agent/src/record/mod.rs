@@ -285,6 +285,14 @@ impl Record {
         }
     }
 
+    /// The drive is worked on again: what SMART told when it was through is not what it tells after this session.
+    pub fn read_smart_again(&mut self) {
+        let after = |state: &&mut PhaseState| state.phase == Phase::SmartAfter;
+        for state in self.job.phases.iter_mut().filter(after) {
+            state.status = PhaseStatus::Pending;
+        }
+    }
+
     /// The step's state, to be changed.
     pub fn step_mut(&mut self, step: u16) -> Option<&mut PhaseState> {
         self.job.phases.get_mut(usize::from(step))
@@ -437,6 +445,19 @@ pub(crate) mod tests {
         assert_eq!(record.due(5), Some((4, Phase::SmartAfter)));
         assert_eq!(record.step_mut(2).unwrap().status, PhaseStatus::Running);
         assert_eq!((record.first_data(), record.behind_all()), (1, 5));
+    }
+
+    /// What the drive told before a power cut is not what it tells after it.
+    #[test]
+    fn smart_after_is_read_again_by_a_session_that_goes_on() {
+        let mut record = record();
+        for state in &mut record.job.phases {
+            state.status = PhaseStatus::Done;
+        }
+        record.take_up("later");
+        record.read_smart_again();
+        assert_eq!(record.due(5), Some((4, Phase::SmartAfter)));
+        assert_eq!(record.step_mut(0).unwrap().status, PhaseStatus::Done);
     }
 
     #[test]
