@@ -85,6 +85,7 @@ fn what_cannot_be_formatted_is_told_before_anything_is_written() {
             "at most 16",
         ),
         (vec!["--format", "xfs", "--reserved", "2"], "keeps nothing back"),
+        (vec!["--format", "ext4", "--reserved", "51"], "0..=50"),
         (vec!["--format", "ntfs"], "ext4"),
         (vec!["--label", "x"], "--format"),
         (vec!["--format", "ext4", "--playbook", "quick"], "every block"),

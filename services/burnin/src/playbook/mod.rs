@@ -73,8 +73,13 @@ pub enum Error {
         known: String,
     },
     /// A person's playbook bears the name of a built-in one.
-    #[error("playbook {0}: name: a built-in one bears it; expected another")]
-    Taken(String),
+    #[error("playbook {file}: name: {name:?} is a built-in one's; expected another")]
+    Taken {
+        /// The playbook, or the file it came from.
+        file: String,
+        /// The name.
+        name: String,
+    },
     /// It cannot be repeated for a time.
     #[error("playbook {name}: soak for {hours} hours: {why}")]
     Soak {
@@ -129,7 +134,10 @@ impl Playbook {
     pub fn own(file: &str, text: &str) -> Result<Self, Error> {
         let book = Self::from_toml(file, text)?;
         match BUILT_IN.iter().any(|(name, _)| *name == book.name) {
-            true => Err(Error::Taken(book.name)),
+            true => Err(Error::Taken {
+                file: file.to_owned(),
+                name: book.name,
+            }),
             false => Ok(book),
         }
     }

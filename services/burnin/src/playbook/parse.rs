@@ -26,9 +26,10 @@ struct RawStep {
     phase: Option<Phase>,
     pattern: Option<Fill>,
     order: Option<Direction>,
-    minutes: Option<u64>,
-    repeat: Option<u64>,
-    hours: Option<u64>,
+    // Signed, so that a negative number is told with the range that is expected.
+    minutes: Option<i64>,
+    repeat: Option<i64>,
+    hours: Option<i64>,
     steps: Option<Vec<Spanned<RawStep>>>,
 }
 
@@ -161,7 +162,7 @@ impl Flat<'_> {
                     }
                     self.push(inner)?;
                 }
-                self.soak(first, hours * 3600);
+                self.soak(first, hours.unsigned_abs() * 3600);
                 Ok(())
             }
             (None, Some(hours)) => Err(self.fault(at, "hours", &format!("{hours}; expected 1 to 720"))),
@@ -210,7 +211,7 @@ impl Flat<'_> {
             made.order = order;
         }
         match (phase, raw.minutes) {
-            (Phase::Seek, Some(minutes @ 1..=1440)) => made.seconds = minutes * 60,
+            (Phase::Seek, Some(minutes @ 1..=1440)) => made.seconds = minutes.unsigned_abs() * 60,
             (Phase::Seek, Some(minutes)) => {
                 return Err(self.fault(at, "minutes", &format!("{minutes}; expected 1 to 1440")));
             }

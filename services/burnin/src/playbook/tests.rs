@@ -148,7 +148,28 @@ fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
     let told = Playbook::named("fast").unwrap_err().to_string();
     assert!(told.contains("quick, surface, standard"), "{told}");
     let taken = Playbook::own("f", Playbook::built_in()[2].1).unwrap_err().to_string();
-    assert!(taken.contains("built-in"), "{taken}");
+    assert_eq!(
+        taken,
+        "playbook f: name: \"standard\" is a built-in one's; expected another"
+    );
+}
+
+#[test]
+fn a_negative_number_is_told_with_what_is_expected() {
+    for (step, expected) in [
+        (
+            "hours = -1\nsteps = [{ do = \"scan\" }]",
+            "hours: -1; expected 1 to 720",
+        ),
+        (
+            "repeat = -2\nsteps = [{ do = \"scan\" }]",
+            "repeat: -2; expected 1 to 16",
+        ),
+        ("do = \"seek\"\nminutes = -3", "minutes: -3; expected 1 to 1440"),
+    ] {
+        let told = book(&format!("[[step]]\n{step}\n")).unwrap_err();
+        assert!(told.contains(expected), "{told}");
+    }
 }
 
 #[test]

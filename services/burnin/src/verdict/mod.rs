@@ -91,6 +91,9 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         }
     };
     match &evidence.stopped {
+        Some(Stop::Asked { why }) if worst.is_some_and(|hit| hit.id == "not-finished") => {
+            text = format!("The job was ended before its end: {why}.");
+        }
         Some(Stop::Asked { why }) => text += &format!(" It was ended before its end: {why}."),
         Some(Stop::Engine { why }) => text += &format!(" The engine failed: {why}."),
         _ => {}

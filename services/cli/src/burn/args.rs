@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, default_value = "", requires = "format")]
     pub label: String,
     /// Share of an ext4 that is kept back for root, in percent, 0 to 50.
-    #[arg(long, default_value_t = 0, value_name = "PERCENT", requires = "format")]
+    #[arg(long, default_value_t = 0, value_name = "PERCENT", requires = "format", value_parser = clap::value_parser!(u8).range(0..=50))]
     pub reserved: u8,
     /// Partition table: by capacity (MBR up to 2 TiB) unless told.
     #[arg(long, default_value = "auto", requires = "format")]

@@ -165,6 +165,12 @@ fn what_was_not_done_is_never_passed() {
         }))
         .contains("not-finished")
     );
+    let mut ended = clean();
+    ended.stopped = Some(Stop::Asked {
+        why: "a person".to_owned(),
+    });
+    let once = verdict(&ended, Some(&good), Some(&good)).summary;
+    assert_eq!(once, "The job was ended before its end: a person.");
     assert!(
         told(&|e| e.stopped = Some(Stop::Engine {
             why: "no memory".to_owned()
