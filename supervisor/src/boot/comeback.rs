@@ -16,6 +16,7 @@ use nix::mount::{MntFlags, umount2};
 
 use super::data::{self, STATE};
 use super::medium::{self, Found};
+use super::mirror::SHELF;
 use crate::shell::helper::{Heard, Line};
 
 /// Where DATA is mounted while state still lies in memory.
@@ -106,15 +107,18 @@ fn clear(dir: &Path) {
 }
 
 /// Brings everything below `from` into `to`: each file whole or not at all, with owner and mode; what `from` has no more goes.
+/// To the backups on the medium, which memory never had, those that were made meanwhile are added.
 ///
 /// # Errors
 /// The first thing that could not be written; what was written before it stays.
 pub(super) fn carry(from: &Path, to: &Path) -> io::Result<usize> {
-    carry_folder(from, to, 0)
+    carry_folder((from, to), Path::new(""))
 }
 
-fn carry_folder(from: &Path, to: &Path, depth: usize) -> io::Result<usize> {
-    if depth > DEPTH_MAX {
+/// The same for a folder `below` both roots.
+fn carry_folder((from_root, to_root): (&Path, &Path), below: &Path) -> io::Result<usize> {
+    let (from, to) = (&from_root.join(below), &to_root.join(below));
+    if below.components().count() > DEPTH_MAX {
         return Err(io::Error::other(format!("{} lies too deep", from.display())));
     }
     let mut files = 0;
@@ -132,7 +136,7 @@ fn carry_folder(from: &Path, to: &Path, depth: usize) -> io::Result<usize> {
                 Ok(()) | Err(_) => {}
             }
             give(&target, &meta)?;
-            files += carry_folder(&entry.path(), &target, depth + 1)?;
+            files += carry_folder((from_root, to_root), &below.join(&name))?;
         } else if meta.is_file() {
             let mut new = name.clone();
             new.push(".carried");
@@ -152,9 +156,11 @@ fn carry_folder(from: &Path, to: &Path, depth: usize) -> io::Result<usize> {
         }
         kept.insert(name);
     }
-    for entry in fs::read_dir(to)?.flatten() {
+    let added_to = below == Path::new(SHELF);
+    for entry in fs::read_dir(to)?.flatten().filter(|_| !added_to) {
         let name = entry.file_name();
-        if kept.contains(&name) || LEFT_OUT.iter().any(|l| name == *l) {
+        let stays = below.join(&name) == Path::new(SHELF);
+        if stays || kept.contains(&name) || LEFT_OUT.iter().any(|l| name == *l) {
             continue;
         }
         let path = entry.path();
@@ -215,6 +221,27 @@ mod tests {
             assert_eq!(fs::read_to_string(d(dir).join("x")).unwrap(), "the medium's");
         }
         assert!(d("server/db/lock.mdb").exists());
+    }
+
+    #[test]
+    fn backups_on_the_medium_stay_and_those_made_meanwhile_are_added() {
+        for made in [None, Some("new.backup")] {
+            let (ram, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            fs::create_dir_all(ram.path().join("server")).unwrap();
+            fs::create_dir_all(disk.path().join(SHELF)).unwrap();
+            fs::write(disk.path().join(SHELF).join("old.backup"), "old").unwrap();
+            if let Some(made) = made {
+                fs::create_dir(ram.path().join(SHELF)).unwrap();
+                fs::write(ram.path().join(SHELF).join(made), "new").unwrap();
+            }
+            carry(ram.path(), disk.path()).unwrap();
+            let names: std::collections::BTreeSet<_> = fs::read_dir(disk.path().join(SHELF))
+                .unwrap()
+                .map(|e| e.unwrap().file_name().into_string().unwrap())
+                .collect();
+            let wanted = ["old.backup"].into_iter().chain(made).map(str::to_owned).collect();
+            assert_eq!(names, wanted);
+        }
     }
 
     #[test]

@@ -25,6 +25,9 @@ const SLACK: u64 = 16 << 20;
 const DEPTH_MAX: usize = 4;
 /// Page size that copying steps by, in bytes; every supported kernel has this or a multiple.
 const PAGE: usize = 4096;
+/// Backups that people keep on the box, up to 256 MiB of them: they stay on the medium, which is where they are of use. In memory
+/// they would take the room of what the box lives on.
+pub(super) const SHELF: &str = "server/backups";
 /// Kept by others (journal), made anew (lock), or PID 1's own.
 const LEFT_OUT: [&str; 4] = ["lost+found", "journal", "supervisor", "lock.mdb"];
 
@@ -143,13 +146,14 @@ impl Mirror {
             None => false,
         });
         for (path, (_, size)) in found {
-            total += size;
             let one_more = self.files.len() >= FILES_MAX && !self.files.contains_key(&path);
-            if one_more || size > FILE_MAX || total > TOTAL_MAX {
+            if one_more || size > FILE_MAX || total + size > TOTAL_MAX {
                 self.files.remove(&path);
                 self.left.push(path);
                 continue;
             }
+            // What is not held takes no room.
+            total += size;
             match self.files.get(&path) {
                 Some(held) if size + SLACK / 2 <= held.length as u64 => held.populate(size),
                 Some(_) | None => {
@@ -221,6 +225,9 @@ fn walk(state: &Path, below: &Path, depth: usize, files: &mut Files, folders: &m
             continue;
         };
         let path = below.join(&name);
+        if path == Path::new(SHELF) {
+            continue;
+        }
         if meta.is_dir() && depth < DEPTH_MAX && folders.len() < FILES_MAX {
             folders.insert(path.clone(), (meta.uid(), meta.gid(), meta.mode() & 0o7777));
             walk(state, &path, depth + 1, files, folders);
@@ -274,6 +281,40 @@ mod tests {
         assert_eq!(saved, 1);
         assert!(lost.len() == 1 && lost[0].starts_with("large"), "{lost:?}");
         assert!(!ram.path().join("large").exists());
+    }
+
+    #[test]
+    fn backups_that_are_kept_push_nothing_out_that_the_box_lives_on() {
+        let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(state.path().join(SHELF)).unwrap();
+        // As many bytes as the server may keep there; they come before the store by name.
+        for n in 0..4 {
+            let file = File::create(state.path().join(SHELF).join(format!("{n}.backup"))).unwrap();
+            file.set_len(TOTAL_MAX / 4).unwrap();
+        }
+        fs::write(state.path().join("server/kiln.mdb"), "history").unwrap();
+        let mut m = Mirror::default();
+        m.refresh(state.path());
+        assert_eq!(m.save(ram.path()), (1, vec![]));
+        assert_eq!(
+            fs::read_to_string(ram.path().join("server/kiln.mdb")).unwrap(),
+            "history"
+        );
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_held_takes_no_room() {
+        let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for n in 0..3 {
+            let file = File::create(state.path().join(format!("large{n}"))).unwrap();
+            file.set_len(FILE_MAX + 1).unwrap();
+        }
+        fs::write(state.path().join("small"), "s").unwrap();
+        let mut m = Mirror::default();
+        m.refresh(state.path());
+        let (saved, lost) = m.save(ram.path());
+        assert_eq!((saved, lost.len()), (1, 3), "{lost:?}");
+        assert!(ram.path().join("small").exists());
     }
 
     #[test]
