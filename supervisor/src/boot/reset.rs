@@ -60,10 +60,22 @@ pub(super) fn by_flag(disk: &File, boot_partition: u64, data: &Path) -> Result<(
     let (at, done) = flag(disk, boot_partition)
         .map_err(|e| format!("reading the boot partition: {e}"))?
         .ok_or("kiln.toml asks for a factory reset, but `factory_reset = true` was not found in its first lines as it lies on the boot partition")?;
+    let before = first_sector(data).map_err(|e| format!("reading DATA: {e}"))?;
     ask(data).map_err(|e| format!("marking DATA: {e}"))?;
-    disk.write_all_at(&done, at)
-        .and_then(|()| disk.sync_all())
-        .map_err(|e| format!("kiln.toml could not be changed, so the box resets again at its next start: {e}"))
+    let taken = disk.write_all_at(&done, at).and_then(|()| disk.sync_all());
+    taken.map_err(|e| match write(data, &before) {
+        Ok(()) => format!("kiln.toml cannot be changed, so the box would be reset at every start: {e}"),
+        Err(mark) => {
+            format!("kiln.toml cannot be changed ({e}), and DATA stays marked ({mark}): DATA is made anew now")
+        }
+    })
+}
+
+/// What stands in DATA's first sector now: not always nothing (`lost`).
+fn first_sector(data: &Path) -> io::Result<[u8; 512]> {
+    let mut sector = [0u8; 512];
+    File::open(data)?.read_exact_at(&mut sector, 0)?;
+    Ok(sector)
 }
 
 /// Where on the disk the flag's value stands, and the bytes to put there.
@@ -279,5 +291,17 @@ mod tests {
         assert!(by_flag(&disk, 8, &data).unwrap_err().contains("was not found"));
         assert!(by_flag(&disk, 0, &data).is_err(), "no FAT there");
         assert!(!asked(&data));
+
+        let text = b"factory_reset = true\n";
+        let (dir, _disk, data) = medium(text);
+        let noted = [7u8; 512];
+        write(&data, &noted).unwrap();
+        // A medium that takes no write there.
+        let disk = File::open(dir.path().join("disk")).unwrap();
+        let why = by_flag(&disk, 8, &data).unwrap_err();
+        assert!(why.contains("kiln.toml cannot be changed"), "{why}");
+        assert!(!asked(&data), "or DATA would be made anew at every start");
+        assert_eq!(first_sector(&data).unwrap(), noted);
+        assert_eq!(toml_on(&disk, text.len()).as_bytes(), text);
     }
 }
