@@ -12,7 +12,12 @@ use supervisor::unit::{Address, CAPABILITIES, Devices, Unit, load};
 use wire::update::UPDATE_SOCKET;
 
 /// Sockets that programs open themselves: where, which unit, what for.
-const OWN: [(&str, &str, &str); 4] = [
+const OWN: [(&str, &str, &str); 5] = [
+    (
+        "tcp (ports of listen in kiln.toml)",
+        "server",
+        "the network; none unless the owner names some",
+    ),
     ("udp :68", "network", "DHCP answers, while a lease is asked for"),
     ("udp :546", "network", "DHCPv6 answers"),
     (

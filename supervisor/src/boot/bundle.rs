@@ -204,10 +204,10 @@ fn keys(table: &toml::Table, path: &str, out: &mut String) {
     }
 }
 
-/// Whether a key below `path` is one of the name, the network or the clock, and is shown.
+/// Whether a key below `path` is one of the name, the ports, the network or the clock, and is shown.
 fn is_open(path: &str, key: &str) -> bool {
     match path.split('.').next() {
-        Some("") => ["hostname", "factory_reset"].contains(&key),
+        Some("") => ["hostname", "listen", "factory_reset"].contains(&key),
         Some("network") => ["address", "gateway", "dns", "ipv6", "off"].contains(&key),
         Some("time") => key == "servers",
         _ => false,

@@ -20,6 +20,8 @@ pub struct Site {
     pub network: BTreeMap<String, Interface>,
     /// NTP servers, by name or address; none: those of DHCP, else Debian's pool.
     pub ntp: Vec<String>,
+    /// Ports that the dashboard listens on besides its own: clients of existing servers look for 7000 or 3000.
+    pub ports: Vec<u16>,
     /// State is to be made anew at this start.
     pub factory_reset: bool,
     /// Section `[alerts]` as JSON, which the server reads; empty: none.
@@ -41,9 +43,9 @@ pub struct Interface {
     pub off: bool,
 }
 
-/// Sections that other parts of the box read.
-const OF_OTHERS: [&str; 6] = ["console", "listen", "tls", "fleet", "update", "backup"];
-
+/// Most ports besides the box's own, which are [`OWN_PORTS`].
+const PORTS_MAX: usize = 8;
+const OWN_PORTS: [u16; 2] = [80, 443];
 /// Most variables of `[env]`, and most bytes of one's value: a program's arguments and variables have a limit, and one that is
 /// beyond it starts no more.
 const VARIABLES_MAX: usize = 128;
@@ -71,6 +73,7 @@ type Wrong = (String, &'static str);
 
 const ADDRESS: &str = "text like \"192.0.2.10/24\" or \"2001:db8::10/64\", or a list of such";
 const DNS: &str = "a list of addresses in quotes";
+const PORTS: &str = "a port like 7000, or a list of at most 8 ports";
 const NTP: &str = "a list of names or addresses in quotes";
 
 impl Site {
@@ -116,18 +119,25 @@ impl Site {
                 ("network", _) => wrong.push((key.clone(), "a section [network]")),
                 ("time", Value::Table(t)) => site.time(t, &mut wrong),
                 ("time", _) => wrong.push((key.clone(), "a section [time]")),
+                ("listen", v) => match ports(v) {
+                    Some(list) => site.listen_on(&list),
+                    None => wrong.push((key.clone(), PORTS)),
+                },
                 ("alerts", Value::Table(t)) => site.alerts = serde_json::to_string(t).unwrap_or_default(),
                 ("alerts", _) => wrong.push((key.clone(), "a section [alerts]")),
                 ("factory_reset", Value::Boolean(b)) => site.factory_reset = *b,
                 // What the box itself writes when it has done so.
                 ("factory_reset", Value::String(s)) if s == "ok" => {}
                 ("factory_reset", _) => wrong.push((key.clone(), "true or false")),
-                (other, _) if OF_OTHERS.contains(&other) => {}
                 _ => wrong.push((
                     key.clone(),
-                    "one of hostname, factory_reset, [network], [time], [alerts], [env]",
+                    "one of hostname, listen, factory_reset, [network], [time], [alerts], [env]",
                 )),
             }
+        }
+        // What it means to every server that the specifications know; what is no port the server tells itself.
+        if let Some(port) = site.env.get("PORT").and_then(|p| p.parse().ok()).filter(|p| *p > 0) {
+            site.listen_on(&[port]);
         }
         let line = |key: &str| {
             text.lines()
@@ -148,6 +158,14 @@ impl Site {
             all.push(format!("and {more} more mistakes in kiln.toml"));
         }
         (site, all)
+    }
+
+    fn listen_on(&mut self, ports: &[u16]) {
+        for port in ports {
+            if !OWN_PORTS.contains(port) && !self.ports.contains(port) {
+                self.ports.push(*port);
+            }
+        }
     }
 
     fn environment(&mut self, t: &Table, wrong: &mut Vec<Wrong>) {
@@ -272,6 +290,15 @@ fn interface(t: &Table, wrong: &mut Vec<Wrong>) -> Interface {
     i
 }
 
+/// A port, or a list of them.
+fn ports(v: &Value) -> Option<Vec<u16>> {
+    let port = |v: &Value| v.as_integer().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
+    match v {
+        Value::Array(a) if a.len() <= PORTS_MAX => a.iter().map(port).collect(),
+        v => Some(vec![port(v)?]),
+    }
+}
+
 /// A text, or a list of at most 16 texts, each of which is `fit`.
 fn texts(v: &Value, fit: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     let list = match v {
@@ -356,6 +383,63 @@ mod tests {
         let (s, e) = Site::parse("hostname = 'a\n");
         assert_eq!(s, Site::default());
         assert!(e[0].starts_with("kiln.toml line 1: "), "{e:?}");
+    }
+
+    #[test]
+    fn the_dashboard_listens_on_more_ports_where_the_owner_wants_them() {
+        for (text, ports) in [
+            ("listen = 7000", vec![7000]),
+            ("listen = [7000, 80, 443, 3000, 7000]", vec![7000, 3000]),
+            ("[env]\nPORT = '7000'", vec![7000]),
+            ("listen = [3000]\n[env]\nPORT = '3000'", vec![3000]),
+            ("[env]\nPORT = '80'", vec![]),
+            ("[env]\nPORT = 'eighty'", vec![]),
+        ] {
+            assert_eq!(
+                Site::parse(text),
+                (
+                    Site {
+                        ports,
+                        env: Site::parse(text).0.env,
+                        ..Site::default()
+                    },
+                    vec![]
+                ),
+                "{text}"
+            );
+        }
+        for text in [
+            "0",
+            "65536",
+            "-1",
+            "'7000'",
+            "[7000, 'x']",
+            "{ port = 1 }",
+            "[1,2,3,4,5,6,7,8,9]",
+        ] {
+            let (s, e) = Site::parse(&format!("listen = {text}\n"));
+            assert!(s.ports.is_empty());
+            assert_eq!(
+                e,
+                [format!("kiln.toml line 1, field `listen`: expected {PORTS}")],
+                "{text}"
+            );
+        }
+    }
+
+    /// What has no effect must not look as if it had one.
+    #[test]
+    fn a_section_that_nobody_reads_is_told() {
+        for key in ["console", "tls", "fleet", "update", "backup"] {
+            let (_, e) = Site::parse(&format!("[{key}]\nurl = 'https://x'\n"));
+            assert_eq!(e.len(), 1, "{e:?}");
+            assert!(
+                e[0].starts_with(&format!(
+                    "kiln.toml line 1, field `{key}`: expected one of hostname, listen,"
+                )),
+                "{e:?}"
+            );
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod file;
 mod folder;
 mod listen;
 mod measure;
+pub mod ports;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -246,6 +246,11 @@ impl Machine {
         }
     }
 
+    /// Ports that the owner wants besides those of the unit files.
+    pub fn ports(&self) -> &[u16] {
+        &self.site.ports
+    }
+
     /// What an update has to know of this start.
     pub fn known(&self) -> Known {
         Known {

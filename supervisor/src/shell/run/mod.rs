@@ -94,7 +94,8 @@ impl Shell {
     /// The runtime folder, or one of PID 1's own sockets, could not be made.
     pub fn new(paths: Paths, machine: Option<Machine>, desk: Desk, reboots: u32) -> io::Result<Shell> {
         std::fs::create_dir_all(paths.run())?;
-        let (units, malformed) = unit::load(&paths.units());
+        let (mut units, malformed) = unit::load(&paths.units());
+        unit::ports::more(&mut units, machine.as_ref().map_or(&[], Machine::ports));
         for e in &malformed {
             log::warn(&format!("unit left out: {e}"));
         }

@@ -279,7 +279,8 @@ impl Estate {
         } else {
             (Desk::below_root(), None)
         };
-        let (units, malformed) = unit::load(&paths.units());
+        let (mut units, malformed) = unit::load(&paths.units());
+        unit::ports::more(&mut units, machine.as_ref().map_or(&[], Machine::ports));
         let at = |path: std::path::PathBuf, listens: bool| {
             move |fd: std::os::fd::BorrowedFd<'_>| {
                 fds::unix_path(fd) == Some(path.clone()) && fds::listens(fd) == listens
