@@ -463,6 +463,21 @@ impl App {
             .await;
     }
 
+    /// Records what leads out of a store that takes nothing (a backup, a restart, a reset) as an act of a person. It waits until
+    /// that is on the medium; where the medium does not take it, it is held like all that happens, and keeps nobody in.
+    pub async fn record_way_out(&self, event: NewEvent, person: &str) {
+        let Err(error) = self.record_act(event.clone(), person).await else {
+            return;
+        };
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            kind = event.kind,
+            "what a person did waits for the store"
+        );
+        let keep = Keep::Event(event, Actor::new("person", person), self.clock.now().wall);
+        self.scribe.keep(vec![keep]).await;
+    }
+
     /// Records what a person did, and waits until it is on the medium.
     ///
     /// # Errors

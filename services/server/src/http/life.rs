@@ -115,7 +115,7 @@ pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: Ma
     let store = app.store.clone();
     let bytes = blocking(move || backup::take(&store, &of_agent, &head, &form.passphrase)).await??;
     let message = format!("{} made a backup of the box", person.name);
-    app.record_act(
+    app.record_way_out(
         act(
             "box.backed_up",
             Severity::Info,
@@ -124,7 +124,7 @@ pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: Ma
         ),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(bytes)
 }
 
@@ -281,11 +281,11 @@ pub(super) async fn put_back(
         head.name,
         day(head.made)
     );
-    app.record_act(
+    app.record_way_out(
         act("box.restoring", Severity::Warning, message, json!({})),
         &person.name,
     )
-    .await?;
+    .await;
     app.life.restart.notify_one();
     Ok(StatusCode::ACCEPTED)
 }
@@ -326,8 +326,8 @@ pub async fn reset(
     nothing_runs(&app)?;
     supervised(&app, "Nothing here can reset this box")?;
     let message = format!("{} ordered a factory reset", person.name);
-    app.record_act(act("box.reset", Severity::Warning, message, json!({})), &person.name)
-        .await?;
+    app.record_way_out(act("box.reset", Severity::Warning, message, json!({})), &person.name)
+        .await;
     order(&app, Order::Reset {})?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -380,8 +380,8 @@ pub async fn power_off(
     supervised(&app, "Nothing here can switch this box off")?;
     let message = format!("{} switched the box off", person.name);
     let data = json!({ "while_testing": form.while_testing });
-    app.record_act(act("box.power_off", Severity::Warning, message, data), &person.name)
-        .await?;
+    app.record_way_out(act("box.power_off", Severity::Warning, message, data), &person.name)
+        .await;
     let why = format!("power-off, asked for by {}", person.name);
     order(&app, Order::PowerOff { why })?;
     Ok(StatusCode::ACCEPTED)
@@ -434,11 +434,11 @@ pub async fn debug_bundle(State(app): State<Arc<App>>, person: Person) -> Result
     let packed =
         packed.map_err(|error| Refusal::new("internal", 500, "The archive was not made").with(error.to_string()))?;
     let message = format!("{} took a debug bundle", person.name);
-    app.record_act(
+    app.record_way_out(
         act("box.debug_bundle", Severity::Info, message, json!({})),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(file(
         &format!("kiln-debug-{name}-{}.tar.gz", day(now)),
         "application/gzip",

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use server::scribe::retain::{self, EVENTS_LEAST};
 use server::tables::EVENTS;
 use wire::Frame;
+use wire::command::{Answer, CallOutcome};
 use wire::event::{NewEvent, Severity};
 
 use crate::box_::{Box_, PASSWORD, TOKEN};
 use crate::client::{Client, PATIENCE};
 use crate::process::{Server, command};
+use crate::update::Bench;
 
 async fn banners(client: &mut Client) -> String {
     client.get("/api/v1/box").await.json()["banners"].to_string()
@@ -161,6 +163,63 @@ async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room
     assert_eq!(*numbers.last().unwrap(), recorded - 1);
     assert!(numbers.windows(2).all(|two| two[1] == two[0] + 1), "none is missing");
     assert_eq!(retain::verify(&made.app.store).unwrap(), None);
+}
+
+/// A person gets the state out, and the box off, restarted, back or reset; what was done is in the log once there is room.
+#[tokio::test]
+async fn a_full_store_shuts_no_way_out_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let ada = Some(("admin".into(), PASSWORD.into()));
+    let made = Box_::sized(dir.path(), ada, 4 << 20).await;
+    let mut bench = Bench::of(made, wire::update::SlotState::Good).await;
+    let (last, _) = fill(&bench._box, &mut bench.admin).await;
+    let bundle = bench.admin.send(http::Method::GET, "/api/v1/debug-bundle", None).await;
+    assert_eq!(bundle.status(), 200);
+    let mut agent = crate::agent::Agent::connect(&bench._box).await;
+    let giving = agent.serve(|_| {
+        CallOutcome::Ok(Answer::Records {
+            rows: vec![],
+            next: None,
+        })
+    });
+    let ask = json!({ "password": PASSWORD, "passphrase": "a long passphrase" });
+    let body = Some(("application/json", ask.to_string().into()));
+    let (backup, ()) = tokio::join!(bench.admin.send(http::Method::POST, "/api/v1/backup", body), giving);
+    assert_eq!(backup.status(), 200);
+    for (path, form, order) in [
+        ("update/back", json!({}), "back"),
+        ("update/reboot", json!({}), "reboot"),
+        ("power-off", json!({ "confirm": "kiln" }), "power_off"),
+        ("reset", json!({ "confirm": "kiln", "password": PASSWORD }), "reset"),
+    ] {
+        let answer = bench.admin.post(&format!("/api/v1/{path}"), &form).await;
+        assert_eq!(answer.status, 202, "{path}: {answer:?}");
+        let asked = async {
+            while !bench
+                .asked
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|asked| asked.get(order).is_some())
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap();
+    }
+    let body = Some(("application/json", json!({ "password": PASSWORD }).to_string().into()));
+    let answer = bench
+        .admin
+        .raw(http::Method::DELETE, &format!("/api/addons/{last}"), body)
+        .await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    until(&mut bench.admin, "cannot keep", false).await;
+    let events = bench._box.app.store.read(|r| EVENTS.all(r)).unwrap();
+    for kind in ["debug_bundle", "backed_up", "back", "reboot", "power_off", "reset"] {
+        let kind = format!("box.{kind}");
+        let found = events.iter().find(|(_, e)| e.kind == kind);
+        assert!(found.is_some_and(|(_, e)| e.actor.name == "admin"), "{kind}");
+    }
 }
 
 /// What waits for a full store goes with the process. The next one says so, with the number, and once.

@@ -190,13 +190,13 @@ async fn supervisor(path: std::path::PathBuf, other: SlotState, asked: Arc<Mutex
     }
 }
 
-struct Bench {
+pub struct Bench {
     _dir: tempfile::TempDir,
-    _box: Box_,
-    admin: Client,
+    pub _box: Box_,
+    pub admin: Client,
     kept: Kept,
     leaves_after: Arc<AtomicUsize>,
-    asked: Arc<Mutex<Vec<Value>>>,
+    pub asked: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Bench {
@@ -206,13 +206,17 @@ impl Bench {
 
     /// One whose other slot is in this state.
     async fn beside(other: SlotState) -> Self {
+        Self::of(Box_::claimed().await, other).await
+    }
+
+    /// The same around this box.
+    pub async fn of(box_: Box_, other: SlotState) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let (kept, asked) = (Kept::default(), Arc::<Mutex<Vec<Value>>>::default());
         let leaves_after = Arc::new(AtomicUsize::new(usize::MAX));
         tokio::spawn(writer(at("update.sock"), kept.clone(), Arc::clone(&leaves_after)));
         tokio::spawn(supervisor(at("control.sock"), other, Arc::clone(&asked)));
-        let box_ = Box_::claimed().await;
         tokio::spawn(server::control::run(Arc::clone(&box_.app), at("control.sock")));
         let mut admin = box_.admin().await;
         let known = async {
