@@ -239,6 +239,7 @@ const TITLES: &[(&str, &str)] = &[
     ("box.entries_lost", "Events were lost with a full store"),
     ("box.log_form", "Form of the event log has changed"),
     ("box.log_trimmed", "Old events have gone"),
+    ("box.not_restored", "Backup was not put back"),
     ("box.power_off", "Box is switched off"),
     ("box.reboot", "Box restarts"),
     ("box.recovery", "Box asks for a new owner"),

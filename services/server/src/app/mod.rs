@@ -187,16 +187,7 @@ impl App {
         };
         let store = opened.store;
         // Before anything has read what would be replaced.
-        let restored = match life::backup::take_up(&setup.data, &store).await {
-            Ok(restored) => restored,
-            Err(error) => {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "a backup was not put back; the state stays as it was"
-                );
-                false
-            }
-        };
+        let restored = life::backup::take_up(&setup.data, &store).await;
         let keys = Keys::open(&setup.data)?;
         let mut taken_out: Vec<store::TakenOut> = Vec::new();
         let app = loop {
@@ -218,13 +209,29 @@ impl App {
             .await;
         app.tell_what_was_taken_out(&setup.data, taken_out).await;
         app.tell_what_is_not_used(&setup.wrong).await;
-        if restored {
-            let message = "The box goes on with the state of a backup".to_owned();
-            app.record("box.restored", Severity::Warning, message, serde_json::json!({}))
-                .await;
-        }
+        app.tell_what_was_put_back(restored).await;
         app.spawn_tasks();
         Ok(app)
+    }
+
+    /// Tells what became of a backup that waited for this start: whoever ordered it was answered before.
+    async fn tell_what_was_put_back(&self, restored: Result<bool, life::backup::Error>) {
+        let (kind, message) = match restored {
+            Ok(false) => return,
+            Ok(true) => ("box.restored", "The box goes on with the state of a backup".to_owned()),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a backup was not put back");
+                let chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+                let why: Vec<String> = chain.map(ToString::to_string).collect();
+                let message = format!(
+                    "A backup was not put back: {}. The server goes on with what it had; drives' records may be the backup's already. Bring it again",
+                    why.join(": ")
+                );
+                ("box.not_restored", message)
+            }
+        };
+        self.record(kind, Severity::Warning, message, serde_json::json!({}))
+            .await;
     }
 
     /// Reads what is kept and makes of it what all requests share; nothing runs yet but the scribe.

@@ -358,6 +358,25 @@ async fn no_road_puts_a_backup_back_while_a_drive_is_tested_or_another_does() {
     roads(&mut admin, "jobs-running").await;
 }
 
+/// Who ordered it was answered before the start that could not do it.
+#[tokio::test]
+async fn a_backup_that_could_not_be_put_back_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("restore.rows"), b"\x05\0stat").unwrap();
+    let made = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    let events = made.admin().await.get("/api/v1/events").await.json();
+    let told = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|e| e["type"] == "box.not_restored");
+    let message = told.and_then(|e| e["message"].as_str()).unwrap_or_default();
+    assert!(
+        message.contains("row 0 ends too early") && message.contains("Bring it again"),
+        "{events}"
+    );
+}
+
 #[tokio::test]
 async fn a_debug_bundle_tells_much_and_no_secret() {
     let server = Box_::claimed().await;

@@ -84,6 +84,9 @@ pub enum Error {
         /// Its schema.
         found: u32,
     },
+    /// The start before did not come to its end over it.
+    #[error("the server ended while it did that, by a power cut perhaps")]
+    Ended,
     /// What was decrypted are no rows.
     #[error("its content: {0}")]
     Rows(#[from] row::Bad),
@@ -204,14 +207,15 @@ impl Drop for Opened {
 /// Puts rows that wait into `store`; whether there were any. Called before anything has read it.
 ///
 /// # Errors
-/// When the rows are damaged (they are set aside, the state stays as it was) or the medium does not take them.
+/// When the rows are damaged, or the start before ended over them (they are set aside, the state stays as it was), or the medium
+/// does not take them.
 pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
     let (waiting, path) = (dir.join(WAITING), dir.join(TRYING));
     let failed = |error| Error::File(waiting.clone(), error);
     if path.exists() {
-        // The start before did not come to its end over them: once more would be for ever.
+        // Once more would be for ever.
         fs::rename(&path, dir.join("restore.bad")).map_err(failed)?;
-        tracing::error!("a backup could not be put back: the server ended over it; it lies as restore.bad");
+        return Err(Error::Ended);
     }
     match fs::rename(&waiting, &path) {
         Ok(()) => {}
@@ -408,6 +412,11 @@ mod tests {
         assert!(dir.path().join("restore.bad").exists());
         assert!(store.read(|r| state.get(r, "x")).unwrap().is_some());
         assert!(!take_up(dir.path(), &store).await.unwrap());
+        // As after a power cut in the middle.
+        fs::rename(dir.path().join("restore.bad"), dir.path().join(TRYING)).unwrap();
+        assert!(matches!(take_up(dir.path(), &store).await, Err(Error::Ended)));
+        assert!(!take_up(dir.path(), &store).await.unwrap(), "told once");
+        assert!(store.read(|r| state.get(r, "x")).unwrap().is_some());
     }
 
     #[test]
