@@ -138,6 +138,7 @@ pub async fn make(
     person: Person,
     Json(form): Json<MakeBackup>,
 ) -> Result<Response, Refusal> {
+    let _seat = seat(&app)?;
     let bytes = sealed(&app, peer, &person, form).await?;
     let name = app.hub(|hub| hub.name().to_owned());
     Ok(file(

@@ -347,6 +347,10 @@ async fn no_road_puts_a_backup_back_while_a_drive_is_tested_or_another_does() {
     };
     tokio::time::timeout(crate::client::PATIENCE, taken).await.unwrap();
     roads(&mut admin, "busy").await;
+    // One that is made now would have the half of each.
+    for path in ["/api/v1/backup", "/api/backup"] {
+        assert_eq!(admin.post(path, &ask).await.problem(), "busy", "{path}");
+    }
     slow.write_all(b"no backup").await.unwrap();
     let mut status = [0; 12];
     slow.read_exact(&mut status).await.unwrap();
