@@ -281,21 +281,20 @@ impl App {
     async fn ask_writer(&self, ask: &Ask, bytes: &[u8], owner: &Owner) -> Result<Answer, Problem> {
         let mut held = self.talk().await?;
         self.not_anothers(held.as_ref(), owner)?;
-        let Some(talk) = held.as_mut().filter(|talk| talk.owner == *owner) else {
+        // Out of there until it is answered: a request whose sender hangs up leaves half a question, or an answer that nobody has
+        // read, and who asks next must not go on behind that.
+        let Some(mut talk) = held.take_if(|talk| talk.owner == *owner) else {
             return Err(refused(
                 "not-begun",
                 "no update of yours is under way: send its head first".into(),
             ));
         };
-        let answer = talk.writer.ask(ask, bytes).await;
+        let answer = talk.writer.ask(ask, bytes).await?;
         talk.heard = self.clock.now().mono;
+        *held = Some(talk);
         match answer {
-            Ok(Answer::Refused { kind, text }) => Err(refused(&kind, text)),
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                *held = None;
-                Err(error)
-            }
+            Answer::Refused { kind, text } => Err(refused(&kind, text)),
+            answer => Ok(answer),
         }
     }
 

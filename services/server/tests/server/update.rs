@@ -42,8 +42,13 @@ fn update() -> (Manifest, Vec<u8>, Vec<u8>) {
 }
 
 /// What the played box has of the update; it outlives a conversation.
+/// Its last part is free while the writer may answer a chunk.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<BTreeMap<u32, Vec<u8>>>>, Arc<Mutex<Vec<u32>>>);
+struct Kept(
+    Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
+    Arc<Mutex<Vec<u32>>>,
+    Arc<tokio::sync::Mutex<()>>,
+);
 
 impl Kept {
     fn has(&self) -> BTreeSet<u32> {
@@ -131,6 +136,7 @@ async fn converse(stream: UnixStream, kept: &Kept, leaves_after: &AtomicUsize) -
                 if right == Some(Hash::of(&bytes)) {
                     kept.0.lock().unwrap().insert(number, bytes);
                     kept.1.lock().unwrap().push(number);
+                    drop(kept.2.lock().await);
                     Answer::Taken { number }
                 } else {
                     refused("chunk", "its bytes are not the ones that were signed".into())
@@ -388,6 +394,41 @@ async fn two_people_who_send_at_once_get_a_precise_answer_and_neither_cuts_the_o
     let answer = other.raw(Method::POST, "/api/v1/update/begin", octets(&head)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(bench.bytes(Method::POST, "/finish", b"").await.problem(), "update-busy");
+}
+
+/// A page that is closed, or a wire that breaks, while a chunk is with the writer: the answer to it is nobody else's.
+#[tokio::test]
+async fn a_request_that_is_dropped_half_way_leaves_no_answer_to_the_next() {
+    let bench = Bench::new().await;
+    let (_, head, all) = update();
+    let (app, owner) = (Arc::clone(&bench._box.app), bench._box.app.update.request());
+    let piece = |c: &UpdateChunk| all[c.offset as usize..][..c.len as usize].to_vec();
+    let needs = app.begin_update(&head, false, "admin", &owner).await.unwrap().need;
+    let (first, held) = (piece(&needs[0]), bench.kept.2.lock().await);
+    let with_the_writer = async {
+        while bench.kept.came().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        answer = app.update_chunk(needs[0].number, &first, &owner) => panic!("{answer:?}"),
+        () = with_the_writer => {}
+    }
+    drop(held);
+    let problem = app
+        .update_chunk(needs[1].number, &piece(&needs[1]), &owner)
+        .await
+        .unwrap_err();
+    assert_eq!(problem.kind, "update-not-begun", "{problem:?}");
+    // Begun again it goes on where it was.
+    let needs = app.begin_update(&head, false, "admin", &owner).await.unwrap().need;
+    assert_eq!(needs.len(), 6);
+    for c in &needs {
+        app.update_chunk(c.number, &piece(c), &owner).await.unwrap();
+    }
+    let answer = app.finish_update("admin", &owner).await.unwrap();
+    assert!(matches!(answer, Answer::Finished { .. }), "{answer:?}");
+    assert_eq!(bench.kept.whole(), all[head.len()..]);
 }
 
 /// A server of one file: with ranges or without, and its first answers break off after so many bytes.
