@@ -61,6 +61,15 @@ fn session_key(cookie: &str) -> String {
     format!("session:{}", secret::hash(cookie))
 }
 
+/// A new session: the cookie's value, and what is kept of it.
+fn fresh(user: &str, from: Origin, now: Now) -> (String, Credential) {
+    let kind = Kind::Session {
+        user: user.to_owned(),
+        from,
+    };
+    (secret::new(), Credential::new(kind, Some(SESSION), now))
+}
+
 /// By what a session with this key is named.
 fn name(key: &str) -> String {
     let hash = key.trim_start_matches("session:");
@@ -73,16 +82,29 @@ impl Vault {
     /// # Errors
     /// When it is not on the medium.
     pub async fn log_in(&self, user: &str, from: Origin, now: Now) -> store::Result<(String, Time)> {
-        let cookie = secret::new();
+        let (cookie, credential) = fresh(user, from, now);
         self.make_room("session:", SESSIONS_MAX).await?;
-        let kind = Kind::Session {
-            user: user.to_owned(),
-            from,
-        };
-        let credential = Credential::new(kind, Some(SESSION), now);
         let expires = credential.ends_at(now);
         self.put(session_key(&cookie), credential).await?;
         Ok((cookie, expires))
+    }
+
+    /// The same by a password that was checked against the hash `was`; `None` if it is another one by now.
+    ///
+    /// # Errors
+    /// When it is not on the medium.
+    pub async fn log_in_by(
+        &self,
+        user: &str,
+        was: &str,
+        from: Origin,
+        now: Now,
+    ) -> store::Result<Option<(String, Time)>> {
+        let (cookie, credential) = fresh(user, from, now);
+        self.make_room("session:", SESSIONS_MAX).await?;
+        let expires = credential.ends_at(now);
+        let done = self.put_while((user, was), session_key(&cookie), credential).await?;
+        Ok(done.then_some((cookie, expires)))
     }
 
     /// Whose session this cookie's value is, and when it ends.

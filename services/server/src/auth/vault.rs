@@ -27,6 +27,9 @@ const TOKENS_MAX: usize = 1000;
 pub struct Vault {
     store: Store,
     all: RwLock<BTreeMap<String, Credential>>,
+    /// Held from what a change is made of to its end in memory: of two at once neither undoes the other, and memory says what
+    /// the medium does.
+    turn: tokio::sync::Mutex<()>,
     /// Tokens that live only as long as this process: the built-in agent's, made anew at each boot.
     fleeting: RwLock<BTreeMap<String, Credential>>,
 }
@@ -64,6 +67,7 @@ impl Vault {
         Ok(Self {
             store,
             all: RwLock::new(all),
+            turn: tokio::sync::Mutex::default(),
             fleeting: RwLock::default(),
         })
     }
@@ -73,6 +77,28 @@ impl Vault {
     }
 
     pub(super) async fn put(&self, key: String, credential: Credential) -> store::Result<()> {
+        let _turn = self.turn.lock().await;
+        self.put_in_turn(key, credential).await
+    }
+
+    /// Puts a credential if this person's password is still `was`, a hash; false if it was changed meanwhile, or the person is
+    /// called otherwise. Checking a password takes a second on a small board: what it was checked for must not come after a
+    /// change that was made to keep somebody out.
+    pub(super) async fn put_while(
+        &self,
+        (name, was): (&str, &str),
+        key: String,
+        credential: Credential,
+    ) -> store::Result<bool> {
+        let _turn = self.turn.lock().await;
+        if self.user(name).is_none_or(|(_, now)| now != was) {
+            return Ok(false);
+        }
+        self.put_in_turn(key, credential).await?;
+        Ok(true)
+    }
+
+    async fn put_in_turn(&self, key: String, credential: Credential) -> store::Result<()> {
         let (its, row) = (key.clone(), credential.clone());
         self.store.write(move |w| CREDENTIALS.put(w, &its, &row)).await?;
         self.all
@@ -90,9 +116,12 @@ impl Vault {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(key)
             .is_some();
-        let key = key.to_owned();
         if there {
-            self.store.write(move |w| CREDENTIALS.delete(w, &key)).await?;
+            let _turn = self.turn.lock().await;
+            let its = key.to_owned();
+            self.store.write(move |w| CREDENTIALS.delete(w, &its)).await?;
+            // A change that had read it before has put it there again.
+            self.all.write().unwrap_or_else(PoisonError::into_inner).remove(key);
         }
         Ok(there)
     }
@@ -114,11 +143,26 @@ impl Vault {
         self.put(user_key(name), Credential::new(kind, None, now)).await
     }
 
+    /// Gives a person another password in place of `was`, both as hashes; false if it was changed meanwhile, or the person is
+    /// called otherwise.
+    ///
+    /// # Errors
+    /// When it is not on the medium; the old one counts then.
+    pub async fn change_password(&self, name: &str, was: &str, password: String, now: Now) -> store::Result<bool> {
+        let kind = Kind::User {
+            name: name.to_owned(),
+            password,
+        };
+        self.put_while((name, was), user_key(name), Credential::new(kind, None, now))
+            .await
+    }
+
     /// Calls a person otherwise, in one transaction with the person's sessions; false if somebody else has that name.
     ///
     /// # Errors
     /// When it is not on the medium; nothing is changed then.
     pub async fn rename(&self, old: &str, new: &str) -> store::Result<bool> {
+        let _turn = self.turn.lock().await;
         let (from, to) = (user_key(old), user_key(new));
         let rows: Option<Vec<(String, Credential)>> = self.with(|all| {
             if from != to && all.contains_key(&to) {
@@ -449,6 +493,38 @@ mod tests {
         vault.add_user("ada", "phc".into(), START).await.unwrap();
         assert_eq!(vault.sweep(later(SESSION)).await.unwrap(), 1);
         assert_eq!(vault.user("ADA@box.local").unwrap().0, "ada");
+    }
+
+    /// A password takes a second to be checked on a small board. Whoever has lost it meanwhile (the owner at the console, or from
+    /// another page) must not be undone by what was checked before.
+    #[tokio::test]
+    async fn what_a_password_was_checked_for_is_not_done_once_it_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        vault.add_user("ada", "old".into(), START).await.unwrap();
+        // The thief's two requests were checked; then the owner comes.
+        vault.add_user("ada", "owner's".into(), START).await.unwrap();
+        assert!(
+            !vault
+                .change_password("ada", "old", "thief's".into(), START)
+                .await
+                .unwrap()
+        );
+        assert_eq!(vault.user("ada").unwrap().1, "owner's");
+        let login = |was: &'static str| vault.log_in_by("ada", was, Origin::default(), START);
+        assert!(login("old").await.unwrap().is_none());
+        assert!(vault.sessions("ada", "", START).is_empty());
+        assert!(login("owner's").await.unwrap().is_some());
+        assert!(
+            vault
+                .change_password("ada", "owner's", "new".into(), START)
+                .await
+                .unwrap()
+        );
+        // Called otherwise: nobody of the old name comes to be.
+        assert!(vault.rename("ada", "bea").await.unwrap());
+        assert!(!vault.change_password("ada", "new", "x".into(), START).await.unwrap());
+        assert_eq!(vault.user("ada"), None);
     }
 
     #[tokio::test]

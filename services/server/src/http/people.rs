@@ -31,17 +31,21 @@ pub struct ChangePassword {
     new: String,
 }
 
-/// Whether `password` is the one of `person`; wrong ones count as wrong logins do.
-pub(super) async fn check_own(app: &App, peer: Peer, person: &Person, password: String) -> Result<(), Refusal> {
+fn not_yours() -> Refusal {
+    Refusal::new("password-wrong", 403, "This is not your password")
+}
+
+/// Whether `password` is the one of `person`, and its hash; wrong ones count as wrong logins do.
+pub(super) async fn check_own(app: &App, peer: Peer, person: &Person, password: String) -> Result<String, Refusal> {
     let (key, now) = (peer.key(), app.clock.now().mono);
     app.logins(|limit| limit.allow(now, &key)).map_err(Refusal::wait)?;
     app.logins(|limit| limit.failed(now, &key));
     let hash = app.vault.user(&person.name).map(|(_, hash)| hash);
-    if !app.hasher.verify(password, hash).await? {
-        return Err(Refusal::new("password-wrong", 403, "This is not your password"));
+    if !app.hasher.verify(password, hash.clone()).await? {
+        return Err(not_yours());
     }
     app.logins(|limit| limit.succeeded(&key));
-    Ok(())
+    hash.ok_or_else(not_yours)
 }
 
 /// Changes one's own password and ends all one's other sessions.
@@ -55,9 +59,12 @@ pub async fn change_password(
     Json(form): Json<ChangePassword>,
 ) -> Result<StatusCode, Refusal> {
     password::check_length(&form.new)?;
-    check_own(&app, peer, &person, form.old).await?;
+    let was = check_own(&app, peer, &person, form.old).await?;
     let hash = app.hasher.hash(form.new).await?;
-    app.vault.add_user(&person.name, hash, app.clock.now()).await?;
+    let now = app.clock.now();
+    if !app.vault.change_password(&person.name, &was, hash, now).await? {
+        return Err(not_yours().with("it was changed a moment ago"));
+    }
     let ended = app.vault.end_sessions(Some(&person.name), Some(&person.secret)).await?;
     let message = format!("{} changed the password", person.name);
     app.record_act(

@@ -140,8 +140,13 @@ fn wrong_code(what: &str) -> Refusal {
     Refusal::new("code-wrong", 403, "This is not the claim code").with(what)
 }
 
-/// Checks user name and password; counts failures of the peer.
-async fn check_login(app: &Arc<App>, peer: Peer, form: Login) -> Result<String, Refusal> {
+/// Logs in by user name and password, and counts failures of the peer: the name, the cookie's value, and when it ends.
+async fn enter(
+    app: &Arc<App>,
+    peer: Peer,
+    headers: &HeaderMap,
+    form: Login,
+) -> Result<(String, String, Time), Refusal> {
     let key = peer.key();
     let now = app.clock.now();
     app.logins(|limit| limit.allow(now.mono, &key)).map_err(Refusal::wait)?;
@@ -150,18 +155,20 @@ async fn check_login(app: &Arc<App>, peer: Peer, form: Login) -> Result<String, 
     let user = app.vault.user(&form.username);
     let hash = user.as_ref().map(|(_, hash)| hash.clone());
     let right = app.hasher.verify(form.password, hash).await?;
-    match user {
-        Some((name, _)) if right => {
+    if let Some((name, hash)) = user.filter(|_| right) {
+        let entered = app
+            .vault
+            .log_in_by(&name, &hash, origin(peer, headers), app.clock.now())
+            .await?;
+        if let Some((cookie, expires)) = entered {
             app.logins(|limit| limit.succeeded(&key));
-            Ok(name)
-        }
-        _ => {
-            let message = format!("A login from {key} failed");
-            app.record("session.refused", Severity::Warning, message, json!({ "from": key }))
-                .await;
-            Err(Refusal::new("login-wrong", 401, "User name or password is wrong"))
+            return Ok((name, cookie, expires));
         }
     }
+    let message = format!("A login from {key} failed");
+    app.record("session.refused", Severity::Warning, message, json!({ "from": key }))
+        .await;
+    Err(Refusal::new("login-wrong", 401, "User name or password is wrong"))
 }
 
 /// Logs in: sets the session's cookie, good for 24 h.
@@ -174,8 +181,7 @@ pub async fn log_in(
     headers: HeaderMap,
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
-    let name = check_login(&app, peer, form).await?;
-    let (cookie, expires) = app.vault.log_in(&name, origin(peer, &headers), app.clock.now()).await?;
+    let (name, cookie, expires) = enter(&app, peer, &headers, form).await?;
     with_cookie(name, expires, &cookie, way)
 }
 
@@ -189,8 +195,7 @@ pub async fn vigil_log_in(
     headers: HeaderMap,
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
-    let name = check_login(&app, peer, form).await?;
-    let (token, _) = app.vault.log_in(&name, origin(peer, &headers), app.clock.now()).await?;
+    let (name, token, _) = enter(&app, peer, &headers, form).await?;
     let header = set_cookie(&token, SESSION.as_secs(), way)?;
     let body = front::VigilLogin {
         success: true,
