@@ -74,12 +74,14 @@ struct Note {
 }
 
 impl Identity {
-    /// Reads it from `dir`; makes what is not there, not readable, for another name or about to end.
+    /// Reads it from `dir`; makes what is not there, not readable, for another name or about to end. On a medium that takes no
+    /// writes it holds for this run: a certificate that the next start makes anew is better than passwords in clear.
     ///
     /// # Errors
-    /// When the medium fails, or no certificate can be made.
+    /// When no certificate can be made.
     pub fn open(dir: &Path, name: &str, now: Time) -> Result<Self, Error> {
         let (key_at, cert_at, note_at) = (dir.join("tls.key"), dir.join("tls.crt"), dir.join("tls.json"));
+        let mut is_kept = true;
         let key = match fs::read_to_string(&key_at)
             .ok()
             .and_then(|pem| KeyPair::from_pem(&pem).ok())
@@ -87,9 +89,9 @@ impl Identity {
             Some(key) => key,
             None => {
                 let key = KeyPair::generate()?;
-                write(&key_at, &key.serialize_pem())?;
                 // A certificate of the key before is none any more.
                 drop(fs::remove_file(&note_at));
+                is_kept = kept(write(&key_at, &key.serialize_pem()));
                 key
             }
         };
@@ -108,12 +110,14 @@ impl Identity {
         }
         let ends = now.checked_add(HOLDS).unwrap_or(Time::MAX);
         let cert = params(name, now, ends)?.self_signed(&key)?;
-        write(&cert_at, &cert.pem())?;
-        let note = Note {
-            name: name.to_owned(),
-            ends,
-        };
-        write(&note_at, &serde_json::to_string(&note).unwrap_or_default())?;
+        // The note last: it speaks for the other two.
+        if is_kept && kept(write(&cert_at, &cert.pem())) {
+            let note = Note {
+                name: name.to_owned(),
+                ends,
+            };
+            kept(write(&note_at, &serde_json::to_string(&note).unwrap_or_default()));
+        }
         Ok(Self::with(&key, cert.der().clone(), ends)?)
     }
 
@@ -190,6 +194,17 @@ fn params(name: &str, now: Time, ends: Time) -> Result<CertificateParams, rcgen:
     params.not_before = seconds(now.checked_sub(BEFORE).unwrap_or(now)).map_err(bad)?;
     params.not_after = seconds(ends).map_err(bad)?;
     Ok(params)
+}
+
+/// Whether it is on the medium; what is not is told.
+fn kept(written: Result<(), Error>) -> bool {
+    if let Err(error) = &written {
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "the box's certificate is not kept, the next start makes another"
+        );
+    }
+    written.is_ok()
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
@@ -300,6 +315,20 @@ mod tests {
         Identity::open(other.path(), "kiln", at(0)).unwrap();
         fs::copy(other.path().join("tls.key"), dir.path().join("tls.key")).unwrap();
         Identity::open(dir.path(), "kiln", at(0)).unwrap();
+    }
+
+    #[test]
+    fn a_medium_that_takes_no_writes_takes_no_tls_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Identity::open(dir.path(), "kiln", at(0)).unwrap().shown;
+        // Due, and nothing can be written where new files begin.
+        fs::create_dir(dir.path().join("tls.new")).unwrap();
+        let due = Identity::open(dir.path(), "kiln", at(800)).unwrap().shown;
+        assert!(due.ends > first.ends);
+        fs::remove_dir(dir.path().join("tls.new")).unwrap();
+        let kept = Identity::open(dir.path(), "kiln", at(801)).unwrap().shown;
+        assert_eq!(Identity::open(dir.path(), "kiln", at(802)).unwrap().shown, kept);
+        Identity::open(Path::new("/nonexistent/kiln"), "kiln", at(0)).unwrap();
     }
 
     #[test]
