@@ -131,29 +131,34 @@ impl Bundle {
     }
 
     fn send(&self, remote: &Remote, downgrade: bool) -> Result<UpdateWritten> {
-        let mut lacking = u32::MAX;
+        let mut lacking: Option<u32> = None;
         let mut failed = 0;
         loop {
-            let needs = self.begin(remote, downgrade)?;
-            let now = u32::try_from(needs.need.len()).unwrap_or(u32::MAX);
-            if lacking == u32::MAX {
-                tell!(
-                    "version {}: {} of {} MiB are sent; {} are in the box already",
-                    needs.version,
-                    now,
-                    needs.chunks,
-                    needs.chunks - now
-                );
-            }
-            // A broken connection counts only while nothing gets through.
-            failed = if now < lacking { 0 } else { failed + 1 };
-            lacking = now;
-            match self.send_chunks(remote, &needs) {
+            let tried = self.begin(remote, downgrade).and_then(|needs| {
+                let now = u32::try_from(needs.need.len()).unwrap_or(u32::MAX);
+                match lacking {
+                    None => tell!(
+                        "version {}: {} of {} MiB are sent; {} are in the box already",
+                        needs.version,
+                        now,
+                        needs.chunks,
+                        needs.chunks - now
+                    ),
+                    // A broken connection counts only while nothing gets through.
+                    Some(before) if now < before => failed = 0,
+                    Some(_) => {}
+                }
+                lacking = Some(now);
+                self.send_chunks(remote, &needs)
+            });
+            match tried {
                 Ok(()) => break,
-                Err(error) if failed >= TRIES => return Err(error),
+                // Before the box has taken the head there is nothing to go on with.
+                Err(error) if lacking.is_none() || failed >= TRIES => return Err(error),
                 Err(error) => {
                     tell!("{error:#}; once more");
                     std::thread::sleep(Duration::from_secs(u64::from(failed) * 2 + 1));
+                    failed += 1;
                 }
             }
         }
@@ -201,11 +206,20 @@ fn fetch(remote: &Remote, url: &str, downgrade: bool) -> Result<UpdateWritten> {
         "/api/v1/update",
         &json!({ "url": url, "downgrade": downgrade }),
     )?;
-    let begun = Instant::now();
+    let (begun, mut missed) = (Instant::now(), 0);
     while begun.elapsed() < FETCHED_WITHIN {
-        let state = state(remote)?;
-        let download = state.download.filter(|d| d.url == url);
-        match download {
+        let state = match state(remote) {
+            Ok(state) => state,
+            Err(_) if missed < TRIES => {
+                std::thread::sleep(Duration::from_secs(u64::from(missed) * 2 + 1));
+                missed += 1;
+                continue;
+            }
+            Err(error) => return Err(error.context("it was being fetched, and may still be: look at the dashboard")),
+        };
+        missed = 0;
+        match state.download {
+            Some(d) if d.url != url => bail!("the box fetches another update: somebody else has begun one"),
             Some(d) if d.running => std::thread::sleep(Duration::from_secs(1)),
             Some(d) => {
                 if let Some(error) = d.error {
@@ -218,7 +232,9 @@ fn fetch(remote: &Remote, url: &str, downgrade: bool) -> Result<UpdateWritten> {
                     version: last.version.unwrap_or_default(),
                 });
             }
-            None => bail!("the box fetches another update: somebody else has begun one"),
+            None => {
+                bail!("the box's server has started again and fetches nothing: ask once more, it goes on where it was")
+            }
         }
     }
     bail!(

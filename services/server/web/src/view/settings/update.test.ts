@@ -56,6 +56,34 @@ test("only what the box lacks is sent, and a connection that breaks goes on", as
   expect(steps).toEqual([0, 4, 0, 2]);
 }, 20_000);
 
+test("a network that stays away for a while costs no update", async () => {
+  vi.useFakeTimers();
+  const { file, head } = bundle("aaaa");
+  let asked = 0;
+  vi.stubGlobal("fetch", async (url: string) => {
+    asked += 1;
+    // The head is taken; then nobody answers three times, to a piece and to two heads.
+    if (asked > 1 && asked < 5) throw new TypeError("network");
+    if (url.includes("begin")) return new Response(JSON.stringify({ version: "2.0", slot: "b", chunks: 1, found: 0, copied: 0, need: [{ number: 0, offset: head, len: 4 }] }));
+    if (url.includes("finish")) return new Response(JSON.stringify({ slot: "b", version: "2.0" }));
+    return new Response(null, { status: 204 });
+  });
+  const sent = upload(file, false, () => {});
+  sent.catch(() => {});
+  await vi.advanceTimersByTimeAsync(60_000);
+  vi.useRealTimers();
+  expect(await sent).toEqual({ slot: "b", version: "2.0" });
+  expect(asked).toBe(7);
+
+  asked = 0;
+  vi.stubGlobal("fetch", async () => {
+    asked += 1;
+    throw new TypeError("network");
+  });
+  expect((await told(upload(file, false, () => {})))?.title).toBe("The box did not answer");
+  expect(asked, "nothing had begun").toBe(1);
+});
+
 test("what the box refuses is not sent again", async () => {
   const { file } = bundle("aaaa");
   let asked = 0;

@@ -67,12 +67,14 @@ function wait(ms: number) {
 /** Sends what the box lacks of a file; `told` hears how many bytes of how many are there. */
 export async function upload(file: Blob, downgrade: boolean, told: (done: number, all: number) => void): Promise<UpdateWritten> {
   const head = await headOf(file);
+  let begun = false;
   for (let failed = 0; ; ) {
-    const needs = await send<UpdateNeeds>("POST", `/update/begin?downgrade=${downgrade}`, head);
-    const all = needs.need.reduce((sum, c) => sum + c.len, 0);
-    let done = 0;
-    told(done, all);
     try {
+      const needs = await send<UpdateNeeds>("POST", `/update/begin?downgrade=${downgrade}`, head);
+      begun = true;
+      const all = needs.need.reduce((sum, c) => sum + c.len, 0);
+      let done = 0;
+      told(done, all);
       for (const c of needs.need) {
         const piece = file.slice(c.offset, c.offset + c.len);
         if (piece.size !== c.len) throw new Refusal({ type: "page", status: 400, title: "The file is cut short", detail: "Download it again." });
@@ -84,8 +86,9 @@ export async function upload(file: Blob, downgrade: boolean, told: (done: number
       return await send<UpdateWritten>("POST", "/update/finish", new Blob());
     } catch (thrown) {
       const { status } = asProblem(thrown);
-      // Only what a new try can mend: no answer, a writer that was lost, an update that somebody else has begun.
-      if (!(status === 0 || status === 409 || status === 503) || (failed += 1) >= TRIES) throw thrown;
+      // Only what a new try can mend: no answer, a writer that was lost, an update that somebody else has begun. Before the box
+      // has taken the head there is nothing to go on with.
+      if (!begun || !(status === 0 || status === 409 || status === 503) || (failed += 1) >= TRIES) throw thrown;
       await wait(2_000 * failed);
     }
   }
