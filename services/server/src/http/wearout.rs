@@ -148,6 +148,13 @@ pub struct DropSpec {
     model: String,
 }
 
+/// A model as it is kept; `None` for what cannot be one.
+fn model(told: &str) -> Option<String> {
+    let model = told.trim();
+    let fits = !model.is_empty() && model.chars().count() <= MODEL_MAX && !model.chars().any(char::is_control);
+    fits.then(|| model.to_owned())
+}
+
 /// Tells what a model is rated for.
 #[utoipa::path(post, path = "/api/wearout/specs", operation_id = "wearout_spec_put", tag = "smart", request_body = PutSpec,
     responses((status = 200, body = Spec), LoggedIn, Body, Stored,
@@ -159,12 +166,11 @@ pub async fn put_spec(
     Json(form): Json<PutSpec>,
 ) -> Result<Answered<Spec>, Refusal> {
     let bad = |what: String| Refusal::new("bad-spec", 422, "This is no rating").with(what);
-    let model = form.model.trim().to_owned();
-    if model.is_empty() || model.chars().count() > MODEL_MAX || model.chars().any(char::is_control) {
-        return Err(bad(format!(
+    let model = model(&form.model).ok_or_else(|| {
+        bad(format!(
             "model: expected 1 to {MODEL_MAX} characters, none of them a control"
-        )));
-    }
+        ))
+    })?;
     if !(1..=TBW_MAX).contains(&form.tbw) {
         return Err(bad(format!("tbw: {}; expected 1 to {TBW_MAX} terabytes", form.tbw)));
     }
@@ -192,7 +198,11 @@ pub async fn drop_spec(
     _: Person,
     Json(form): Json<DropSpec>,
 ) -> Result<Answered<Deleted>, Refusal> {
-    match app.fleet.book.drop_spec(form.model).await? {
+    let known = match model(&form.model) {
+        Some(model) => app.fleet.book.drop_spec(model).await?,
+        None => false,
+    };
+    match known {
         true => Ok(Answered(DELETED)),
         false => Err(Refusal::new(
             "spec-unknown",

@@ -172,6 +172,21 @@ async fn fault_9_a_fresh_box_answers_200_everywhere() {
 }
 
 #[tokio::test]
+async fn a_rating_of_what_is_no_model_is_unknown_and_no_fault_of_the_medium() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    for model in ["", " ", "a\0b", &"x".repeat(600)] {
+        let body = Some(("application/json", json!({ "model": model }).to_string().into()));
+        let answer = admin.raw(http::Method::DELETE, "/api/wearout/specs", body).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (404, "spec-unknown"),
+            "{model:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn ten_registrations_a_minute_from_one_address_whatever_a_header_says() {
     let made = Box_::claimed().await;
     let mut client = made.client();
