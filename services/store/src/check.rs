@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use heed::{CommitOrAbort, EnvFlags, EnvOpenOptions};
+use nix::libc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -54,10 +55,28 @@ pub enum Finding {
         /// Why, in words.
         why: String,
     },
+    /// Nothing is known of it: it is the machine, or the rights of this process, that lack something.
+    Unknown {
+        /// Why, in words.
+        why: String,
+    },
 }
 
 fn bad(why: impl Into<String>) -> Finding {
     Finding::Bad { why: why.into() }
+}
+
+/// What an error of the system says about a file: one that tells of no byte of it must not have it set aside, with all that the
+/// box knows and its owner.
+fn failed(what: &str, error: &io::Error) -> Finding {
+    use io::ErrorKind::{Interrupted, OutOfMemory, PermissionDenied, WouldBlock};
+    let why = format!("{what}{error}");
+    let of_machine = matches!(error.kind(), PermissionDenied | OutOfMemory | Interrupted | WouldBlock)
+        || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+    match of_machine {
+        true => Finding::Unknown { why },
+        false => Finding::Bad { why },
+    }
 }
 
 /// Checks a file and exits, if this process was started for that; else returns at once.
@@ -156,10 +175,11 @@ pub fn inspect(file: &Path, schema: u32) -> Finding {
     match read_through(file) {
         Ok(Some(why)) => return bad(why),
         Ok(None) => {}
-        Err(error) => return bad(format!("it cannot be read: {error}")),
+        Err(error) => return failed("it cannot be read: ", &error),
     }
     match walk(file, schema) {
         Ok(finding) => finding,
+        Err(heed::Error::Io(error)) => failed("LMDB says: ", &error),
         Err(error) => bad(format!("LMDB says: {error}")),
     }
 }
@@ -268,4 +288,27 @@ fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
         CommitOrAbort::Abort(finding) => finding,
         CommitOrAbort::Commit(()) => Finding::Good { entries: 0 },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_no_fault_of_the_file() {
+        let of = |number| failed("", &io::Error::from_raw_os_error(number));
+        for number in [
+            libc::ENOMEM,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::EACCES,
+            libc::EPERM,
+            libc::EAGAIN,
+        ] {
+            assert!(matches!(of(number), Finding::Unknown { .. }), "{number}");
+        }
+        for number in [libc::EIO, libc::EINVAL, libc::ENXIO] {
+            assert!(matches!(of(number), Finding::Bad { .. }), "{number}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,12 @@ pub const FILE_NAME: &str = "kiln.mdb";
 
 /// Name of the file whose lock says that a process has the directory open.
 const LOCK_NAME: &str = "kiln.lock";
+
+/// Most readers at a time.
+const READERS: u32 = 126;
+
+/// Length of LMDB's own lock file in bytes: 64 for each reader but one, and 192 (`mdb_env_setup_locks`).
+const LOCK_LENGTH: usize = 8192;
 
 /// Key of the schema's version in the store's own table.
 pub(crate) const SCHEMA_KEY: &[u8] = b"schema";
@@ -74,15 +82,9 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
     let bad = match check::run(&options.check, &path, options.schema, options.check_deadline)? {
         Finding::Absent | Finding::Good { .. } => None,
         Finding::Bad { why } => Some(set_aside(&path, why, jiff::Timestamp::now())?),
+        Finding::Unknown { why } => return Err(Error::Check { path, why }),
     };
-    // LMDB's own lock file only holds reader slots and mutexes of processes that are gone: we are alone here. A torn
-    // one must not keep the store from opening.
-    match fs::remove_file(dir.join(format!("{FILE_NAME}-lock"))) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::file("removing the stale lock file of", &path)(error));
-        }
-        Ok(()) | Err(_) => {}
-    }
+    room_for_lock(&dir.join(format!("{FILE_NAME}-lock")))?;
 
     let mut names = options.tables.clone();
     names.push(META);
@@ -94,7 +96,7 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
     builder
         .map_size(options.map_size.next_multiple_of(64 << 10))
         .max_dbs(names.len() as u32)
-        .max_readers(126);
+        .max_readers(READERS);
     // SAFETY: NO_SUB_DIR only says that the path is a file. No durability flag is given up.
     unsafe { builder.flags(EnvFlags::NO_SUB_DIR) };
     // SAFETY: the file is changed by nobody else while it is mapped: the directory's lock is held for as long as the
@@ -136,6 +138,31 @@ impl<D: heed::OnCommit> heed::OnCommit for Handles<D> {
     fn on_commit(self, token: &heed::CommitToken) -> Self::Committed {
         self.0.into_iter().map(|handle| handle.on_commit(token)).collect()
     }
+}
+
+/// Empties LMDB's own lock file, which only holds reader slots and mutexes of processes that are gone: we are alone here, and a
+/// torn one must not keep the store from opening.
+///
+/// LMDB writes to it through a map, where a medium without room is a SIGBUS and not an error. So its blocks are written here,
+/// in their place, and stay its own: once it is there, a medium that has filled up since keeps no store shut.
+fn room_for_lock(path: &Path) -> Result<()> {
+    let zeros = || {
+        let mut options = File::options();
+        let mut file = options
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        file.set_len(LOCK_LENGTH as u64)?;
+        file.write_all(&[0; LOCK_LENGTH])
+    };
+    match zeros() {
+        // What is no file of ours makes place for one.
+        Err(error) if error.kind() != std::io::ErrorKind::StorageFull => fs::remove_file(path).and_then(|()| zeros()),
+        done => done,
+    }
+    .map_err(Error::file("making room for the lock file", path))
 }
 
 fn lock(dir: &Path) -> Result<Flock<File>> {

@@ -173,6 +173,37 @@ fn a_torn_lock_file_does_not_keep_the_store_shut() {
     assert_eq!(count(dir.path()), 5);
 }
 
+/// A medium that has filled up since takes no new block, and a map that lacks one is a SIGBUS.
+#[test]
+fn the_lock_file_keeps_its_blocks_and_has_them_before_it_is_mapped() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 5);
+    let (lock, same) = (dir.path().join("kiln.mdb-lock"), dir.path().join("same"));
+    fs::hard_link(&lock, &same).unwrap();
+    let opened = open(dir.path(), &options()).unwrap();
+    let (now, before) = (fs::metadata(&lock).unwrap(), fs::metadata(&same).unwrap());
+    assert_eq!(now.ino(), before.ino(), "it was taken away, and its blocks with it");
+    // As long as LMDB wants it, so that none of it comes to be by a map.
+    assert!(
+        now.blocks() * 512 >= now.len(),
+        "{} blocks of {} bytes",
+        now.blocks(),
+        now.len()
+    );
+    drop(opened);
+    // With holes, and of another length.
+    for length in [8192, 3, 1 << 20] {
+        fs::remove_file(&lock).unwrap();
+        fs::File::create(&lock).unwrap().set_len(length).unwrap();
+        let opened = open(dir.path(), &options()).unwrap();
+        let now = fs::metadata(&lock).unwrap();
+        assert_eq!(now.len(), 8192, "of {length}");
+        assert!(now.blocks() * 512 >= now.len(), "of {length}");
+        drop(opened);
+    }
+}
+
 #[test]
 fn a_check_that_cannot_run_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -188,6 +219,20 @@ fn a_check_that_cannot_run_changes_nothing() {
             "{program}"
         );
     }
+    // One that may not read it, say: nothing is set aside for that.
+    let helpless = dir.path().join("helpless");
+    fs::write(
+        &helpless,
+        "#!/bin/sh\necho '{\"finding\":\"unknown\",\"why\":\"it cannot be read\"}'\n",
+    )
+    .unwrap();
+    fs::set_permissions(&helpless, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let helpless = Options {
+        check: Check::Program(helpless),
+        ..options()
+    };
+    let why = open(dir.path(), &helpless).unwrap_err().to_string();
+    assert!(why.contains("it cannot be read"), "{why}");
     let script = dir.path().join("slow");
     fs::write(&script, "#!/bin/sh\nexec sleep 60\n").unwrap();
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

@@ -24,6 +24,10 @@ fn main() -> ExitCode {
             println!("{file}: bad: {why}");
             return ExitCode::FAILURE;
         }
+        Finding::Unknown { why } => {
+            println!("{file}: nothing is known: {why}");
+            return ExitCode::FAILURE;
+        }
     }
     ExitCode::SUCCESS
 }
