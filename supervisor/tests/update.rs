@@ -266,7 +266,7 @@ fn an_environment_block_that_is_garbage_or_missing_is_told_with_what_is_wrong_wi
         (Some(vec![b'x'; 1024]), "it begins with \"xxxx"),
         (
             Some(b"# GRUB Environment Block\nprefer=a\n".to_vec()),
-            "no environment block",
+            "is cut short: it has 34 bytes, expected 1024",
         ),
         (None, "no environment block"),
     ] {

@@ -40,8 +40,14 @@ impl Slots {
         let volume = Volume::read(medium)?;
         let file = volume
             .find("EFI/debian/grubenv")
-            .filter(|e| !e.is_dir && e.size as usize >= BLOCK && !e.chain.is_empty())
+            .filter(|e| !e.is_dir && !e.chain.is_empty())
             .ok_or("the boot partition has no environment block: write the image to the stick again")?;
+        if (file.size as usize) < BLOCK {
+            return Err(format!(
+                "the environment block (EFI/debian/grubenv) is cut short: it has {} bytes, expected {BLOCK}; write the image to the stick again",
+                file.size
+            ));
+        }
         let at = volume.geometry().offset(file.chain[0]);
         let mut bytes = volume.file(medium, file)?;
         bytes.truncate(BLOCK);
