@@ -164,7 +164,9 @@ fn a_malformed_unit_is_told_and_the_others_run() {
         (UnitState::Stopped, "waits for bad, which is not there")
     );
     assert!(
-        unit("gone").reason.contains("its program could not be run"),
+        unit("gone")
+            .reason
+            .contains("could not run its program (the log has why)"),
         "{}",
         unit("gone").reason
     );

@@ -141,9 +141,9 @@ impl Core {
         }
         let climbed = matches!(r.state, State::Aborting { .. } | State::Killing { .. }) && !r.reason.is_empty();
         let why = if climbed {
-            text!("{}; ended with {exit}", r.reason)
+            text!("{}; {exit}", r.reason)
         } else {
-            text!("ended with {exit}")
+            text!("{exit}")
         };
         self.ended(now, unit, why, out);
     }

@@ -172,17 +172,20 @@ pub enum Exit {
     Gone,
 }
 
+/// A sentence that lacks its subject: `ended with exit status 1`.
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Code(crate::shell::spawn::EXIT_EXEC) => write!(f, "its program could not be run"),
-            Self::Code(crate::shell::spawn::EXIT_SETUP) => write!(f, "its surroundings could not be set up"),
-            Self::Code(c) => write!(f, "exit status {c}"),
+            Self::Code(crate::shell::spawn::EXIT_EXEC) => write!(f, "could not run its program (the log has why)"),
+            Self::Code(crate::shell::spawn::EXIT_SETUP) => {
+                write!(f, "could not set up its surroundings (the log has why)")
+            }
+            Self::Code(c) => write!(f, "ended with exit status {c}"),
             Self::Signal(s) => match nix::sys::signal::Signal::try_from(*s) {
-                Ok(name) => write!(f, "{name}"),
-                Err(_) => write!(f, "signal {s}"),
+                Ok(name) => write!(f, "ended with {name}"),
+                Err(_) => write!(f, "ended with signal {s}"),
             },
-            Self::Gone => write!(f, "an unknown status (its main process was another's child)"),
+            Self::Gone => write!(f, "ended with an unknown status (its main process was another's child)"),
         }
     }
 }

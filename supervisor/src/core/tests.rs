@@ -350,6 +350,21 @@ fn what_survives_sigkill_is_abandoned_and_replaced() {
 }
 
 #[test]
+fn how_a_run_has_ended_is_told_as_a_sentence() {
+    for (exit, told) in [
+        (Exit::Code(3), "ended with exit status 3"),
+        (Exit::Signal(9), "ended with SIGKILL"),
+        (Exit::Code(203), "could not run its program (the log has why)"),
+        (Exit::Code(226), "could not set up its surroundings (the log has why)"),
+    ] {
+        let mut w = World::new(vec![unit("a", "")]);
+        w.exit(0, exit);
+        let reason = w.core.view(0).unwrap().reason.to_owned();
+        assert!(reason.starts_with(&format!("{told}; started again")), "{reason}");
+    }
+}
+
+#[test]
 fn a_critical_unit_that_keeps_failing_reboots_the_box() {
     let mut w = World::new(vec![
         unit("a", "critical=true\nstart_limit_burst=3\nrestart_sec=0.1"),

@@ -241,7 +241,7 @@ impl Machine {
     /// A helper has ended.
     pub fn ended(&mut self, now: Millis, task: Task, exit: Exit, desk: &mut Desk) {
         if exit != Exit::Code(0) {
-            log::info(&format!("{task:?} ended with {exit}"));
+            log::info(&format!("{task:?} {exit}"));
         }
         if self.facts.ending {
             return;
