@@ -21,7 +21,7 @@ function Figures({ drives }: { drives: readonly Drive[] }) {
   const [amount, unit] = rate(moving).split("\u00a0");
   return (
     <div class="figs">
-      <div class="fig"><span class="k">Burning</span><span class="n">{running.length} <small>of {here.length}</small></span>
+      <div class="fig"><span class="k">Burning</span><span class="n">{running.length} <small>of {here.filter((drive) => drive.refused?.kind !== "boot-disk").length}</small></span>
         <span class="s">{running.length === 0 ? "nothing runs" : Number.isFinite(next) ? `next done in ${timeLeft(next)}` : "time left not known yet"}</span></div>
       <div class="fig"><span class="k">Throughput</span><span class="n">{amount} <small>{unit}</small></span>
         <span class="s">all drives together</span></div>
