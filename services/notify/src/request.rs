@@ -176,7 +176,7 @@ pub fn requests(channel: &Channel, message: &Message, now: Time) -> Vec<Request>
 
 /// Source: Discord, Execute Webhook; an embed's title has at most 256 characters, its description 4096.
 fn discord(webhook: &Address, username: &str, avatar: &str, thread: &str, message: &Message) -> Request {
-    let mut embed = json!({ "title": cut(&message.title, 256), "description": cut(&message.body, 4000),
+    let mut embed = json!({ "title": cut(&discord_text(&message.title), 256), "description": cut(&discord_text(&message.body), 4000),
         "color": colour(message.severity), "timestamp": message.time.to_string() });
     if let Some(link) = &message.link {
         embed["url"] = json!(link);
@@ -196,6 +196,30 @@ fn discord(webhook: &Address, username: &str, avatar: &str, thread: &str, messag
     post_json(address, &body)
 }
 
+/// Source: Discord, "Markdown Text 101": marks are taken as they are behind a backslash. Without it `S4_X_9` of a label
+/// loses its lines, and `[x](y)` of an add-on becomes a link. Addresses stay: in them it would be part of the address.
+fn discord_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut begins = true;
+        for word in line.split_inclusive(char::is_whitespace) {
+            if word.starts_with("http://") || word.starts_with("https://") {
+                out.push_str(word);
+                continue;
+            }
+            for character in word.chars() {
+                // These two mean something at the beginning of a line alone.
+                if "\\*_~`|[<".contains(character) || (begins && "#>".contains(character)) {
+                    out.push('\\');
+                }
+                out.push(character);
+            }
+            begins &= word.trim().is_empty();
+        }
+    }
+    out
+}
+
 /// Source: Telegram Bot API: an integer, or @channelusername.
 fn chat_id(chat: &str) -> Value {
     chat.parse::<i64>().map_or_else(|_| json!(chat), |number| json!(number))
@@ -211,7 +235,8 @@ fn telegram_text(message: &Message) -> String {
     cut(&format!("{sign} {}\n{}", message.title, message.body), 4000)
 }
 
-/// Source: Slack, "Formatting text for app surfaces": only these three characters are special.
+/// Source: Slack, "Formatting text for app surfaces": only these three characters are special. Marks such as `*` are left
+/// alone by `mrkdwn` and `mrkdwn_in`.
 fn slack_text(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -225,11 +250,11 @@ fn slack(
     message: &Message,
 ) -> Vec<Request> {
     let mut attachment = json!({ "color": format!("#{:06x}", colour(message.severity)), "title": slack_text(&message.title),
-        "text": slack_text(&cut(&message.body, 3000)), "fallback": slack_text(&message.title), "ts": message.time.as_second() });
+        "text": slack_text(&cut(&message.body, 3000)), "fallback": slack_text(&message.title), "ts": message.time.as_second(), "mrkdwn_in": [] });
     if let Some(link) = &message.link {
         attachment["title_link"] = json!(link);
     }
-    let mut body = json!({ "text": slack_text(&message.title), "attachments": [attachment] });
+    let mut body = json!({ "text": slack_text(&message.title), "mrkdwn": false, "attachments": [attachment] });
     if !username.is_empty() {
         body["username"] = json!(username);
     }
@@ -483,10 +508,30 @@ mod tests {
     }
 
     #[test]
+    fn discord_shows_marks_as_they_stand() {
+        let text = "S4_X_9 *a* ~~b~~ `c` ||d|| [x](http://y) <@1>\n# e\n > f 1 > 0\\";
+        let embed = &body(&of("discord://1/t", text)[0])["embeds"][0];
+        assert_eq!(
+            embed["description"],
+            "S4\\_X\\_9 \\*a\\* \\~\\~b\\~\\~ \\`c\\` \\|\\|d\\|\\| \\[x](http://y) \\<@1>\n\\# e\n \\> f 1 > 0\\\\"
+        );
+        assert_eq!(embed["title"], "FAILED: a \\<b> & \"c\"");
+        let link = "http://kiln.local/jobs/1";
+        let linked = &body(&of("discord://1/t", &format!("a_b {link}_ c\n{link}"))[0])["embeds"][0];
+        assert_eq!(linked["description"], format!("a\\_b {link}_ c\n{link}"));
+        let long = &body(&of("discord://1/t", &"_".repeat(9000))[0])["embeds"][0];
+        assert!(long["description"].as_str().unwrap().chars().count() <= 4096);
+    }
+
+    #[test]
     fn slacks_marks_are_escaped() {
         let slack = body(&of("slack://A/B/C", "<!channel> & co")[0]);
         assert_eq!(slack["attachments"][0]["text"], "&lt;!channel&gt; &amp; co");
         assert_eq!(slack["text"], "FAILED: a &lt;b&gt; &amp; \"c\"");
+        assert_eq!(
+            (&slack["mrkdwn"], &slack["attachments"][0]["mrkdwn_in"]),
+            (&json!(false), &json!([]))
+        );
     }
 
     #[test]
