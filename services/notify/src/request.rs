@@ -287,6 +287,9 @@ fn slack(
     channels.iter().map(|channel| to(Some(channel))).collect()
 }
 
+/// Longest request to ntfy, in bytes. Source: ntfy, `transformBodyJSON`: twice the 4096 of a message.
+const NTFY_MAX: usize = 8192;
+
 /// Source: ntfy, "Publish as JSON": to the server's root, topic in the body, priority 1 to 5, message of 4096 bytes.
 fn ntfy(server: &Address, topic: &str, priority: Option<i64>, tags: &[String], message: &Message) -> Request {
     let (usual, tag) = match message.severity {
@@ -300,6 +303,12 @@ fn ntfy(server: &Address, topic: &str, priority: Option<i64>, tags: &[String], m
         "priority": priority.unwrap_or(usual), "tags": all });
     if let Some(link) = &message.link {
         body["click"] = json!(link);
+    }
+    // Quotes and control characters are longer as JSON.
+    let mut room = 3900;
+    while body.to_string().len() > NTFY_MAX && room > 0 {
+        room = room * 3 / 4;
+        body["message"] = json!(cut_bytes(&message.body, room));
     }
     let mut request = post_json(server.clone(), &body);
     topic.clone_into(&mut request.target);
@@ -505,6 +514,15 @@ mod tests {
         let text = String::from_utf8(pushover[0].body.clone()).unwrap();
         let sent = text.split('&').find_map(|pair| pair.strip_prefix("message=")).unwrap();
         assert!(url::decode(sent).chars().count() <= 1024);
+    }
+
+    #[test]
+    fn what_is_longer_as_json_keeps_ntfys_limit() {
+        for text in ["\"", "\u{1}", "\\\n"] {
+            let request = of("ntfy://t", &text.repeat(8000)).remove(0);
+            assert!(request.body.len() <= NTFY_MAX, "{text:?}: {} bytes", request.body.len());
+            assert!(body(&request)["message"].as_str().unwrap().len() > 500, "{text:?}");
+        }
     }
 
     #[test]
