@@ -41,6 +41,15 @@ impl Failed {
         }
     }
 
+    /// The same, with which of several targets it was.
+    #[must_use]
+    pub fn of(self, target: &str) -> Self {
+        Self {
+            words: format!("{target}: {}", self.words),
+            ..self
+        }
+    }
+
     /// A refusal that another try will not change.
     pub fn lasting(words: impl Into<String>) -> Self {
         Self {
@@ -102,8 +111,7 @@ pub fn judge(channel: &Channel, head: Head<'_>, body: &[u8], now: Time) -> Resul
         failed = Failed::lasting(format!("{}{}", failed.words, moved(head.location)));
         return Err(failed);
     }
-    let limited =
-        status == 429 || json.as_ref().and_then(|j| j.get("error")).and_then(Value::as_str) == Some("ratelimited");
+    let limited = status == 429 || (refused_inside && slack_passes(json.as_ref()));
     // A webhook's receiver may be half configured; Standard Webhooks try again whatever the error. The services'
     // own 4xx are about this very request.
     let by_us = (400..500).contains(&status) && !matches!(status, 408 | 409 | 425 | 429);
@@ -115,6 +123,21 @@ pub fn judge(channel: &Channel, head: Head<'_>, body: &[u8], now: Time) -> Resul
     }
     failed.after = wait(head, json.as_ref(), now).map(|wait| wait.min(RETRY_AFTER_MAX));
     Err(failed)
+}
+
+/// Whether Slack's word for what went wrong is about this moment alone. Source: Slack, `chat.postMessage`, "Errors".
+fn slack_passes(json: Option<&Value>) -> bool {
+    matches!(
+        json.and_then(|json| json.get("error")).and_then(Value::as_str),
+        Some(
+            "ratelimited"
+                | "rate_limited"
+                | "internal_error"
+                | "fatal_error"
+                | "service_unavailable"
+                | "request_timeout"
+        )
+    )
 }
 
 /// Where a redirect leads, and what to do. Only the server is named: the path may hold a secret.
@@ -272,6 +295,25 @@ mod tests {
                 "ratelimited",
                 true,
                 Some(30.0),
+            ),
+            // Slack's own troubles come with status 200.
+            (
+                "slack://xoxb-1/c",
+                200,
+                None,
+                r#"{"ok":false,"error":"internal_error"}"#,
+                "internal_error",
+                true,
+                None,
+            ),
+            (
+                "slack://xoxb-1/c",
+                200,
+                None,
+                r#"{"ok":false,"error":"rate_limited"}"#,
+                "rate_limited",
+                true,
+                None,
             ),
             (
                 "ntfy://t",
