@@ -41,7 +41,9 @@ impl Provider {
                 Shown::Never => {
                     all.extend(value.split_whitespace().map(str::to_owned));
                     let user = fields.get("username").map_or("", String::as_str);
-                    all.push(STANDARD.encode(format!("{user}:{value}")));
+                    // As `Basic` of HTTP has them, `AUTH PLAIN` of mail (RFC 4616), and `AUTH LOGIN`.
+                    let forms = [format!("{user}:{value}"), format!("\0{user}\0{value}"), value.clone()];
+                    all.extend(forms.iter().map(|form| STANDARD.encode(form)));
                     all.push(value.clone());
                 }
                 Shown::Origin => all.extend(of_address(value)),
@@ -124,6 +126,12 @@ mod tests {
                 vec![("bot_token", "123:AbCd"), ("chat_id", "42")],
                 "bot123:AbCd of 42 is gone",
                 "bot******** of 42 is gone",
+            ),
+            (
+                "email",
+                vec![("username", "kiln"), ("password", "pa55word")],
+                "500 unknown: AUTH PLAIN AGtpbG4AcGE1NXdvcmQ=, and cGE1NXdvcmQ=",
+                "500 unknown: AUTH PLAIN ********, and ********",
             ),
             (
                 "gotify",
