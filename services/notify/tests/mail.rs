@@ -250,6 +250,46 @@ async fn mail_arrives_as_it_was_meant_by_every_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recipient_who_is_refused_keeps_it_from_nobody_else() {
+    let Some(mut server) = Server::start() else { return };
+    let all = "bench@example.org, nobody@example.org, later@example.org";
+    let fields = server.fields("plain", &[("to", all), ("cc", "boss@example.org")]);
+    let channel = Channel::read("email", &fields).unwrap();
+    let sender = Sender::new(server.roots());
+    let first = sender
+        .send(&channel, &message(), &BTreeSet::new(), Time::UNIX_EPOCH)
+        .await;
+    let got: Vec<Value> = (0..2).map(|_| told(&mut server.lines)["to"].clone()).collect();
+    assert_eq!(
+        got,
+        [
+            serde_json::json!(["bench@example.org"]),
+            serde_json::json!(["boss@example.org"])
+        ]
+    );
+    let done: Vec<&str> = first.done.iter().map(String::as_str).collect();
+    assert_eq!(done, ["bench@example.org", "boss@example.org"]);
+    // Who may get it later is worth another try, of which the others hear nothing.
+    let failed = first.failed.unwrap();
+    assert!(
+        failed.retry && failed.words.starts_with("later@example.org: localhost:"),
+        "{failed:?}"
+    );
+    let second = sender.send(&channel, &message(), &first.done, Time::UNIX_EPOCH).await;
+    assert_eq!(second.done, first.done);
+    assert!(second.failed.unwrap().retry);
+
+    // A wrong password is nobody's own: it is tried once.
+    let mut wrong = server.fields("tls", &[("username", "kiln"), ("password", "geheim"), ("to", all)]);
+    wrong.insert("cc".into(), "boss@example.org".into());
+    let failed = send(server.roots(), &wrong).await.failed.unwrap();
+    assert!(
+        failed.words.starts_with("localhost:") && failed.words.contains("535"),
+        "{failed:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_wrong_is_told_in_the_servers_words() {
     let Some(server) = Server::start() else { return };
     let strangers = || Roots::new(None).unwrap();

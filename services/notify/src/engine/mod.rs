@@ -322,6 +322,7 @@ impl Engine {
         let now = host.now();
         waiting.attempts += 1;
         waiting.done = attempt.done;
+        let reached_nobody = waiting.done.is_empty();
         let service = waiting.service;
         let asked = attempt.failed.as_ref().and_then(|failed| failed.after);
         match asked.and_then(|after| now.checked_add(after).ok()) {
@@ -349,7 +350,9 @@ impl Engine {
             }
         }
         let given_up = next.is_none();
-        self.judge(host, service, attempt.failed.as_ref(), given_up, now).await
+        // A channel of which one chat is gone still reaches the others.
+        let failed = attempt.failed.as_ref().filter(|_| reached_nobody);
+        self.judge(host, service, failed, given_up, now).await
     }
 
     /// Remembers whether the channel works, and switches it off when it is hopeless.

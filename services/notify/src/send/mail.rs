@@ -2,15 +2,21 @@
 //!
 //! The server's name is resolved and checked here, and the connection goes to the address; the certificate is checked
 //! against the name.
+//!
+//! All recipients get it in one go. Where the server refuses one of them, each gets it by itself: somebody who left takes
+//! nobody else's mail along.
 
+use std::collections::BTreeSet;
+
+use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use wire::event::Severity;
 
-use super::{Roots, TIME_OUT, resolve};
+use super::{Attempt, Roots, TIME_OUT, bounded, resolve};
 use crate::answer::Failed;
 use crate::channel::{Email, Security};
 use crate::message::{Message, one_line};
@@ -57,8 +63,50 @@ fn mail(email: &Email, message: &Message) -> Result<lettre::Message, Failed> {
     Ok(mail)
 }
 
-pub(super) async fn send(roots: &Roots, email: &Email, message: &Message) -> Result<String, Failed> {
-    let mail = mail(email, message)?;
+/// Sends the mail to everybody who is not in `done`.
+pub(super) async fn send(roots: &Roots, email: &Email, message: &Message, done: &BTreeSet<String>) -> Attempt {
+    let mut attempt = Attempt {
+        done: done.clone(),
+        ..Attempt::default()
+    };
+    let mail = match mail(email, message) {
+        Ok(mail) => mail.formatted(),
+        Err(failed) => {
+            attempt.failed = Some(failed);
+            return attempt;
+        }
+    };
+    let everybody = email.to.iter().chain(&email.cc).map(|mailbox| mailbox.email.clone());
+    let left: Vec<Address> = everybody.filter(|to| !done.contains(&to.to_string())).collect();
+    let mut refused = false;
+    let all = bounded(deliver(roots, email, &left, &mail, &mut refused)).await;
+    if !refused || left.len() < 2 {
+        attempt.told(left.iter().map(ToString::to_string), all);
+        return attempt;
+    }
+    for to in left {
+        let one = bounded(deliver(roots, email, std::slice::from_ref(&to), &mail, &mut refused)).await;
+        let one = one.map_err(|failed| failed.of(to.as_ref()));
+        attempt.told([to.to_string()], one);
+    }
+    attempt
+}
+
+/// Whether an answer may be about one recipient alone: not that the server closes, nor about the login.
+fn about_a_recipient(error: &lettre::transport::smtp::Error) -> bool {
+    let code = error.status().map(u16::from);
+    code.is_some_and(|code| !matches!(code, 421 | 454 | 530..=539))
+}
+
+async fn deliver(
+    roots: &Roots,
+    email: &Email,
+    to: &[Address],
+    mail: &[u8],
+    refused: &mut bool,
+) -> Result<String, Failed> {
+    let envelope = Envelope::new(Some(email.from.email.clone()), to.to_vec())
+        .map_err(|error| Failed::lasting(format!("this cannot be a mail: {error}")))?;
     let setup = |error: lettre::transport::smtp::Error| Failed::lasting(format!("setting up TLS: {error}"));
     let tls = match email.security {
         Security::None => Tls::None,
@@ -85,7 +133,7 @@ pub(super) async fn send(roots: &Roots, email: &Email, message: &Message) -> Res
         if let Some((name, password)) = &email.login {
             builder = builder.credentials(Credentials::new(name.clone(), password.0.clone()));
         }
-        match builder.build().send(mail.clone()).await {
+        match builder.build().send_raw(&envelope, mail).await {
             Ok(answer) => {
                 let code = answer.code();
                 let first = answer.first_line().unwrap_or("").to_owned();
@@ -93,6 +141,7 @@ pub(super) async fn send(roots: &Roots, email: &Email, message: &Message) -> Res
             }
             Err(error) => {
                 let failed = told(email, &error);
+                *refused = about_a_recipient(&error);
                 // The server spoke: another of its addresses says the same.
                 if error.is_permanent() || error.is_transient() {
                     return Err(failed);

@@ -24,12 +24,29 @@ pub const TIME_OUT: Duration = Duration::from_secs(15);
 /// What came of an attempt at a message that may have several targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attempt {
-    /// Targets (topics, chats) that have it; they are not told again.
+    /// Targets (topics, chats, mailboxes) that have it; they are not told again.
     pub done: BTreeSet<String>,
     /// The last answer of one that took it.
     pub answer: String,
     /// What went wrong with the rest.
     pub failed: Option<Failed>,
+}
+
+impl Attempt {
+    /// What came of some of its targets.
+    fn told(&mut self, targets: impl IntoIterator<Item = String>, answer: Result<String, Failed>) {
+        match answer {
+            Ok(answer) => {
+                self.done.extend(targets);
+                self.answer = answer;
+            }
+            // A target that can be tried again is worth more than one that cannot.
+            Err(failed) if self.failed.as_ref().is_none_or(|first| failed.retry && !first.retry) => {
+                self.failed = Some(failed);
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 /// Sends messages.
@@ -46,36 +63,23 @@ impl Sender {
 
     /// Sends a message to every target of the channel that is not in `done`.
     pub async fn send(&self, channel: &Channel, message: &Message, done: &BTreeSet<String>, now: Time) -> Attempt {
+        if let Channel::Email(email) = channel {
+            return mail::send(&self.roots, email, message, done).await;
+        }
         let mut attempt = Attempt {
             done: done.clone(),
             ..Attempt::default()
         };
-        if let Channel::Email(email) = channel {
-            match bounded(mail::send(&self.roots, email, message)).await {
-                Ok(answer) => attempt.answer = answer,
-                Err(failed) => attempt.failed = Some(failed),
-            }
-            return attempt;
-        }
         for request in requests(channel, message, now) {
             if attempt.done.contains(&request.target) {
                 continue;
             }
-            match bounded(http::send(&self.roots, channel, &request, now)).await {
-                Ok(answer) => {
-                    attempt.done.insert(request.target.clone());
-                    attempt.answer = answer;
-                }
-                Err(mut failed) => {
-                    if !request.target.is_empty() {
-                        failed.words = format!("{}: {}", request.target, failed.words);
-                    }
-                    // A target that can be tried again is worth more than one that cannot.
-                    if attempt.failed.as_ref().is_none_or(|first| failed.retry && !first.retry) {
-                        attempt.failed = Some(failed);
-                    }
-                }
-            }
+            let answer = bounded(http::send(&self.roots, channel, &request, now)).await;
+            let answer = answer.map_err(|failed| match request.target.as_str() {
+                "" => failed,
+                target => failed.of(target),
+            });
+            attempt.told([request.target], answer);
         }
         attempt
     }

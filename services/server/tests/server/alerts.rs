@@ -19,6 +19,8 @@ use crate::client::PATIENCE;
 struct Receiver {
     address: SocketAddr,
     status: Arc<Mutex<u16>>,
+    /// The topic that is answered 403.
+    dead: &'static str,
     got: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -28,6 +30,7 @@ impl Receiver {
         let receiver = Self {
             address: listener.local_addr().unwrap(),
             status: Arc::new(Mutex::new(204)),
+            dead: "dead",
             got: Arc::default(),
         };
         let own = receiver.clone();
@@ -39,11 +42,13 @@ impl Receiver {
                     let own = own.clone();
                     async move {
                         let body = request.into_body().collect().await.unwrap().to_bytes();
-                        own.got
-                            .lock()
-                            .unwrap()
-                            .push(serde_json::from_slice(&body).unwrap_or_default());
-                        let status = *own.status.lock().unwrap();
+                        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+                        let status = if body["topic"] == own.dead {
+                            403
+                        } else {
+                            *own.status.lock().unwrap()
+                        };
+                        own.got.lock().unwrap().push(body);
                         let answer = http::Response::builder()
                             .status(status)
                             .body(Full::new(Bytes::from("words")));
@@ -299,6 +304,34 @@ async fn a_clock_that_comes_years_late_switches_no_channel_off() {
         }
     };
     tokio::time::timeout(PATIENCE, wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_channel_of_which_one_target_is_gone_stays_on() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    let server = format!("http://{}", receiver.address);
+    let body = json!({ "name": "bench", "service_type": "ntfy", "config_fields": { "server_url": server, "topic": "dead,bench" } });
+    let made = box_.admin().await.post("/api/notifications/services", &body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    // The third finds the channel switched off where the second, five days after the first, was taken for hopeless.
+    for told in 1..=3 {
+        happen(&box_, "job.failed", Severity::Critical).await;
+        let to_bench = || receiver.got().iter().filter(|body| body["topic"] == "bench").count();
+        until(|| to_bench() == told).await;
+        until(|| {
+            let lines = box_.app.alerts.engine.history(None, 10).unwrap();
+            lines
+                .iter()
+                .filter(|line| line.error_message.starts_with("dead: "))
+                .count()
+                == told
+        })
+        .await;
+        box_.clock.advance(Duration::from_secs(5 * 86_400 + 60));
+    }
+    let listed = box_.admin().await.get("/api/notifications/services").await.json();
+    assert_eq!(listed[0]["enabled"], true, "{listed}");
 }
 
 #[tokio::test]
