@@ -86,7 +86,7 @@ impl Login {
 
     /// Waits until an add-on is online and has shown its manifest; its row.
     pub fn online(&self, addon: u64) -> Value {
-        let here = |row: &Value| row["status"] == "online" && row["manifest_json"] != "";
+        let here = |row: &Value| row["status"] == "online" && row["has_manifest"] == true;
         self.wait(&format!("/api/addons/{addon}"), here)
     }
 }

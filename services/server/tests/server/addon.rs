@@ -96,9 +96,16 @@ async fn enrolment_in_two_phases_answers_as_documented() {
     );
 
     let form = json!({ "name": "burnin", "url": "http://127.0.0.1:1", "token": token });
-    let id = admin.post("/api/addons/register", &form).await.json()["addon"]["id"]
-        .as_u64()
-        .unwrap();
+    let registered = admin.post("/api/addons/register", &form).await.json()["addon"].clone();
+    let id = registered["id"].as_u64().unwrap();
+    // As existing servers answer, so that a dashboard has something to read.
+    let stub: Value = serde_json::from_str(registered["manifest_json"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        stub,
+        json!({ "name": "burnin", "version": "0.0.0", "description": "Awaiting connection",
+            "pages": [{ "id": "default", "title": "Status", "components": [] }] })
+    );
+    assert_eq!(registered["has_manifest"], false);
     assert_eq!(
         admin.post("/api/addons/register", &form).await.status,
         409,
@@ -114,6 +121,7 @@ async fn enrolment_in_two_phases_answers_as_documented() {
     assert_eq!(answer.json()["addon_id"], id);
     assert_eq!(answer.json()["session_id"], token[..16]);
     assert_eq!(answer.json()["addon"]["version"], "2.0.1");
+    assert_eq!(answer.json()["addon"]["has_manifest"], true);
     let listed = admin.get("/api/addons").await.json();
     assert!(
         listed

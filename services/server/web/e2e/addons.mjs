@@ -107,7 +107,7 @@ export async function addons(browser, width, scheme, count) {
       // As if the manifest came between the answer and the begin of the page's stream.
       await page.route(`**/api/addons/${id}`, async (route) => {
         const answer = await route.fetch();
-        await route.fulfill({ response: answer, json: { ...(await answer.json()), manifest_json: "" } });
+        await route.fulfill({ response: answer, json: { ...(await answer.json()), has_manifest: false } });
       }, { times: 1 });
       await page.goto(`/addons/${id}`);
       await page.getByRole("heading", { name: "Active jobs" }).waitFor();

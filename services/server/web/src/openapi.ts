@@ -54,11 +54,13 @@ export type AddonView = {
   description: string;
   /** Whether it may connect. */
   enabled: boolean;
+  /** Whether its own manifest has come. */
+  has_manifest: boolean;
   /** Number; 1 is the burn-in agent. */
   id: number;
   /** When it was heard last. */
   last_seen: string | null;
-  /** Its manifest as it was sent; empty where none has come. */
+  /** Its manifest as it was sent; until one has come, one with an empty page, as existing dashboards expect. */
   manifest_json: string;
   /** In words. */
   name: string;

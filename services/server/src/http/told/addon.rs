@@ -1,7 +1,7 @@
 //! Add-ons and their tokens.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use wire::Time;
 use wire::boxes::Liveness;
@@ -22,8 +22,10 @@ pub struct AddonView {
     pub description: String,
     /// Where it listens; empty where it does not.
     pub url: String,
-    /// Its manifest as it was sent; empty where none has come.
+    /// Its manifest as it was sent; until one has come, one with an empty page, as existing dashboards expect.
     pub manifest_json: String,
+    /// Whether its own manifest has come.
+    pub has_manifest: bool,
     /// Whether it is heard.
     pub status: Liveness,
     /// Whether it may connect.
@@ -41,6 +43,13 @@ pub struct AddonView {
     pub updated_at: Time,
 }
 
+/// What stands in the place of a manifest that has not come. Source: Vigil, `POST /api/addons/register`.
+fn stub(addon: &Addon) -> String {
+    json!({ "name": addon.name, "version": addon.version, "description": "Awaiting connection",
+        "pages": [{ "id": "default", "title": "Status", "components": [] }] })
+    .to_string()
+}
+
 impl AddonView {
     /// How `addon` is now.
     pub fn of(app: &App, addon: &Addon) -> Self {
@@ -51,7 +60,12 @@ impl AddonView {
             version: addon.version.clone(),
             description: addon.description.clone(),
             url: addon.url.clone(),
-            manifest_json: addon.manifest.text().to_owned(),
+            manifest_json: if addon.manifest.is_none() {
+                stub(addon)
+            } else {
+                addon.manifest.text().to_owned()
+            },
+            has_manifest: !addon.manifest.is_none(),
             status,
             enabled: addon.enabled,
             connected: app.hub(|hub| hub.is_connected(addon.id)),

@@ -145,7 +145,7 @@ function WithPassword(props: { title: string; words: string; act: string; danger
 type Question = { kind: "add" } | { kind: "enable" | "remove" | "rotate"; addon: AddonView } | { kind: "made"; made: Made } | { kind: "revoke"; token: AddonToken } | null;
 
 function One({ addon, ask: question }: { addon: AddonView; ask: Signal<Question> }) {
-  const manifest = readManifest(addon.manifest_json);
+  const manifest = addon.has_manifest ? readManifest(addon.manifest_json) : null;
   const open = (kind: "enable" | "remove" | "rotate") => () => (question.value = { kind, addon });
   return (
     <li class={`panel addon-card ${addon.enabled ? "" : "off"}`}>
@@ -263,7 +263,7 @@ export function AddonsPage() {
         <Sure title={`A new token for ${asked.addon.name}?`} act="Make a new token" close={close} words="The old token ends at once. A connection that stands goes on; the next one needs the new token."
           run={async () => {
             const { token } = await addons.rotate(asked.addon.id);
-            const raw = asked.addon.manifest_json === "" ? {} : obj(JSON.parse(asked.addon.manifest_json));
+            const raw = obj(JSON.parse(asked.addon.manifest_json));
             question.value = { kind: "made", made: { addon: asked.addon, token, image: str(at(raw, "docker_image"), "IMAGE:TAG") } };
           }} />
       )}

@@ -203,7 +203,7 @@ export function AddonPage({ id, page }: { id: string; page: string | null }) {
     };
   }, [id, addonNews.value, count.value]);
   const view = addon.value;
-  const manifest = useMemo(() => (view ? readManifest(view.manifest_json) : null), [view?.manifest_json]);
+  const manifest = useMemo(() => (view?.has_manifest ? readManifest(view.manifest_json) : null), [view?.has_manifest, view?.manifest_json]);
   if (!view) {
     return (
       <main id="main" class="addon" tabIndex={-1}>{problem.value ? <><h1 class="sr">Add-on</h1><ProblemNote problem={problem.value} /><a class="btn" href="/addons">All add-ons</a></> : <p class="mute" role="status">Asking the box.</p>}</main>
