@@ -118,7 +118,8 @@ pub(super) fn begin() -> OpenApi {
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(
                     "One box that burns drives in. Times are RFC 3339 in UTC, sizes are bytes, LBAs count the drive's \
-                     logical sectors. Every refusal is application/problem+json with a stable word in `type`.",
+                     logical sectors. Every refusal is application/problem+json with a stable word in `type`, \
+                     and with what is for people in one line in `error`.",
                 ))
                 .build(),
         )

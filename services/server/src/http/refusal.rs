@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use serde::Serialize;
 use wire::Problem;
 
 use crate::app::Failure;
@@ -112,10 +113,22 @@ impl From<password::Error> for Refusal {
     }
 }
 
+/// A problem as it is sent: Vigil's clients show what stands under `error`.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    problem: Problem,
+    error: String,
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self.problem)).into_response();
+        let told = Told {
+            error: self.problem.to_string(),
+            problem: self.problem,
+        };
+        let mut response = (status, Json(told)).into_response();
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

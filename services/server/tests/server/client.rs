@@ -39,7 +39,10 @@ impl Answer {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         let body = self.json();
         assert_eq!(body["status"], self.status, "{self:?}");
-        assert!(!body["title"].as_str().unwrap().is_empty());
+        let title = body["title"].as_str().unwrap();
+        assert!(!title.is_empty());
+        // Where Vigil's clients look.
+        assert!(body["error"].as_str().unwrap().starts_with(title), "{body}");
         body["type"].as_str().unwrap().to_owned()
     }
 }
