@@ -136,7 +136,7 @@ fn refused(
             "This request comes from another site's page",
         ));
     }
-    let by_cookie = person::cookie(headers).is_some() && !headers.contains_key(AUTHORIZATION);
+    let by_cookie = person::cookies(headers).next().is_some() && !headers.contains_key(AUTHORIZATION);
     let asked = text(headers, HeaderName::from_static("x-requested-with"))
         .is_some_and(|value| value.eq_ignore_ascii_case("XMLHttpRequest"));
     if by_cookie && !asked {
@@ -313,6 +313,7 @@ mod tests {
                 vec![HOST_, COOKIE, ("x-requested-with", "curl")],
                 Some("csrf"),
             ),
+            (Method::POST, vec![HOST_, ("cookie", "session=x")], Some("csrf")),
             (
                 Method::POST,
                 vec![HOST_, COOKIE, ASKED, ("origin", "http://10.0.0.7")],

@@ -14,6 +14,9 @@ use crate::app::App;
 /// Name of the session's cookie.
 pub const COOKIE_NAME: &str = "kiln_session";
 
+/// Its name for Vigil's clients.
+pub const VIGIL_COOKIE: &str = "session";
+
 /// A person with a session.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -25,16 +28,17 @@ pub struct Person {
     pub secret: String,
 }
 
-/// The value of the session's cookie.
-pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The values of the session's cookie: under its own name, and under Vigil's, which a program behind another port of the
+/// same host may have used for its own.
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
-        .find_map(|pair| {
+        .filter_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
-            (name == COOKIE_NAME && !value.is_empty()).then_some(value)
+            ([COOKIE_NAME, VIGIL_COOKIE].contains(&name) && !value.is_empty()).then_some(value)
         })
 }
 
@@ -47,16 +51,15 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Who made a request with these headers.
 pub fn of(app: &App, headers: &HeaderMap) -> Option<Person> {
     // A bearer token that is given is the one meant: the front has not looked at the cookie then.
-    let secret = match headers.contains_key(AUTHORIZATION) {
-        true => bearer(headers)?,
-        false => cookie(headers)?,
+    let person = |secret: &str| {
+        let (name, expires) = app.vault.session(secret, app.clock.now())?;
+        let secret = secret.to_owned();
+        Some(Person { name, expires, secret })
     };
-    let (name, expires) = app.vault.session(secret, app.clock.now())?;
-    Some(Person {
-        name,
-        expires,
-        secret: secret.to_owned(),
-    })
+    match headers.contains_key(AUTHORIZATION) {
+        true => person(bearer(headers)?),
+        false => cookies(headers).find_map(person),
+    }
 }
 
 impl FromRequestParts<Arc<App>> for Person {
@@ -86,9 +89,11 @@ mod tests {
     fn the_cookie_is_found_among_others() {
         let mut headers = HeaderMap::new();
         headers.append(COOKIE, HeaderValue::from_static("a=b; kiln_session_old=1"));
-        assert_eq!(cookie(&headers), None);
+        assert_eq!(cookies(&headers).next(), None);
         headers.append(COOKIE, HeaderValue::from_static("theme=dark;kiln_session=abc"));
-        assert_eq!(cookie(&headers), Some("abc"));
+        assert_eq!(cookies(&headers).collect::<Vec<_>>(), ["abc"]);
+        headers.append(COOKIE, HeaderValue::from_static("session=def; session="));
+        assert_eq!(cookies(&headers).collect::<Vec<_>>(), ["abc", "def"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
@@ -15,7 +15,7 @@ use wire::event::Severity;
 use super::act::act;
 use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
-use super::person::{self, COOKIE_NAME, Person};
+use super::person::{self, COOKIE_NAME, Person, VIGIL_COOKIE};
 use super::told::front;
 use super::{Peer, Refusal};
 use crate::app::App;
@@ -31,17 +31,17 @@ fn origin(peer: Peer, headers: &HeaderMap) -> Origin {
     Origin::new(peer.key(), program)
 }
 
-fn set_cookie(value: &str, seconds: u64, way: Way) -> Result<HeaderValue, Refusal> {
+fn set_cookie(name: &str, value: &str, seconds: u64, way: Way) -> Result<HeaderValue, Refusal> {
     // What was set by TLS is not sent in clear.
     let secure = if way == Way::Tls { "; Secure" } else { "" };
     HeaderValue::from_str(&format!(
-        "{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+        "{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
     ))
     .map_err(|_| Refusal::new("internal", 500, "The session has no valid cookie"))
 }
 
 fn with_cookie(username: String, expires: Time, cookie: &str, way: Way) -> Result<Response, Refusal> {
-    let header = set_cookie(cookie, SESSION.as_secs(), way)?;
+    let header = set_cookie(COOKIE_NAME, cookie, SESSION.as_secs(), way)?;
     Ok(([(SET_COOKIE, header)], axum::Json(Session { username, expires })).into_response())
 }
 
@@ -185,7 +185,7 @@ pub async fn log_in(
     with_cookie(name, expires, &cookie, way)
 }
 
-/// The same for existing Vigil clients, which take the token out of the body.
+/// The same for existing Vigil clients, which take the token out of the body, or a cookie of Vigil's name.
 #[utoipa::path(post, path = "/api/auth/login", tag = "session", security(()), request_body = Login,
     responses((status = 200, body = front::VigilLogin), Body, Tries, Stored, (status = 401, description = "`login-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn vigil_log_in(
@@ -196,14 +196,17 @@ pub async fn vigil_log_in(
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let (name, token, _) = enter(&app, peer, &headers, form).await?;
-    let header = set_cookie(&token, SESSION.as_secs(), way)?;
+    let cookies = AppendHeaders([
+        (SET_COOKIE, set_cookie(COOKIE_NAME, &token, SESSION.as_secs(), way)?),
+        (SET_COOKIE, set_cookie(VIGIL_COOKIE, &token, SESSION.as_secs(), way)?),
+    ]);
     let body = front::VigilLogin {
         success: true,
         token,
         username: name,
         must_change_password: false,
     };
-    Ok(([(SET_COOKIE, header)], axum::Json(body)).into_response())
+    Ok((cookies, axum::Json(body)).into_response())
 }
 
 /// Who is logged in, and until when.
@@ -234,7 +237,7 @@ async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<HeaderValue, 
     if let Some(person) = person::of(app, headers) {
         app.vault.log_out(&person.secret).await?;
     }
-    set_cookie("", 0, way)
+    set_cookie(COOKIE_NAME, "", 0, way)
 }
 
 /// The same for existing Vigil clients.
@@ -248,7 +251,11 @@ pub async fn vigil_log_out(
         success: true,
         status: "logged_out",
     };
-    Ok(([(SET_COOKIE, ended(&app, &headers, way).await?)], axum::Json(body)).into_response())
+    let cookies = AppendHeaders([
+        (SET_COOKIE, ended(&app, &headers, way).await?),
+        (SET_COOKIE, set_cookie(VIGIL_COOKIE, "", 0, way)?),
+    ]);
+    Ok((cookies, axum::Json(body)).into_response())
 }
 
 /// Who is logged in, as existing Vigil clients ask.

@@ -180,7 +180,7 @@ const BEFORE_SECRETS: &[&str] = &[
     "authorization\":\"",
     "claim: ",
     "claim code ",
-    "kiln_session=",
+    "session=",
     "kiln.admin_password=",
 ];
 

@@ -305,6 +305,45 @@ async fn a_bearer_token_works_like_the_cookie_and_a_wrong_one_is_not_outweighed_
 }
 
 #[tokio::test]
+async fn vigils_clients_may_send_their_own_cookie() {
+    let made = Box_::claimed().await;
+    let login = json!({ "username": "admin", "password": PASSWORD });
+    let answer = made.client().post("/api/auth/login", &login).await;
+    let token = answer.json()["token"].as_str().unwrap().to_owned();
+    let set: Vec<&str> = answer
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|value| value.to_str().unwrap())
+        .collect();
+    assert!(
+        set.iter()
+            .any(|cookie| cookie.starts_with(&format!("session={token};"))),
+        "{set:?}"
+    );
+
+    let mut vigil = made.client();
+    // A cookie of the same name that something behind another port has set comes first, as a browser may send it.
+    vigil.headers = vec![("cookie", format!("session=other; session={token}"))];
+    assert_eq!(vigil.get("/api/users/me").await.json()["username"], "admin");
+    assert_eq!(
+        vigil
+            .post("/api/addons/tokens", &json!({ "name": "x" }))
+            .await
+            .problem(),
+        "csrf"
+    );
+    vigil.headers.push(("x-requested-with", "XMLHttpRequest".into()));
+    assert_eq!(
+        vigil.post("/api/addons/tokens", &json!({ "name": "x" })).await.status,
+        201
+    );
+    let out = vigil.post("/api/auth/logout", &json!({})).await;
+    assert_eq!(out.headers.get_all("set-cookie").iter().count(), 2, "{out:?}");
+    assert_eq!(vigil.get("/api/users/me").await.status, 401);
+}
+
+#[tokio::test]
 async fn health_needs_no_login_and_names_what_clients_look_for() {
     let made = Box_::unclaimed().await;
     for path in ["/health", "/api/v1/health"] {
