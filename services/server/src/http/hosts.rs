@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json as Answered};
 use health::book::Admitted;
 use health::enrol::{self, Agent, Auth};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -442,7 +442,7 @@ pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Result<Answered<H
 
 /// Makes a token that admits one host agent; it is shown this once.
 #[utoipa::path(post, path = "/api/v1/tokens", operation_id = "host_token_make", tag = "hosts", request_body = NewToken,
-    responses((status = 201, body = HostTokenMade), LoggedIn, Stored,
+    responses((status = 200, body = HostTokenMade), LoggedIn, Stored,
         (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`full`", body = wire::Problem, content_type = "application/problem+json"),
@@ -452,7 +452,7 @@ pub async fn new_token(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<NewToken>,
-) -> Result<(StatusCode, Answered<HostTokenMade>), Refusal> {
+) -> Result<Answered<HostTokenMade>, Refusal> {
     enrol::check_name(&form.name)?;
     let Now { mono, wall: now } = app.clock.now();
     let lasts = form
@@ -488,7 +488,7 @@ pub async fn new_token(
     )
     .await?;
     let view = HostToken::from(&token);
-    Ok((StatusCode::CREATED, Answered(HostTokenMade { view, token: text })))
+    Ok(Answered(HostTokenMade { view, token: text }))
 }
 
 /// Takes a token away; an agent that used it stays.
