@@ -35,7 +35,7 @@ use super::gpt::{Gpt, SECTOR, guid_text};
 use super::guid::{self, Need};
 use super::lost;
 use super::mark;
-use super::mirror::Mirror;
+use super::mirror::{self, Mirror};
 use super::modules::Modules;
 use super::mounts;
 use super::proof::Proof;
@@ -388,7 +388,7 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
     #[repr(align(4096))]
     struct Block([u8; 4096]);
     let mut block = Box::new(Block([0; 4096]));
-    let mut mirror = Mirror::default();
+    let mut mirror = Mirror::new(mirror::room(super::sysctl::memory().unwrap_or(0)));
     let mut turn = 0u64;
     let mut proof = Proof::new(Path::new(STATE));
     // A keeper without DATA (write-protected, damaged) only watches the disk.

@@ -4,21 +4,20 @@
 //! last write. The keeper holds such maps; once the services have stopped, it writes them into the RAM file system that
 //! takes the medium's place. LMDB writes copy-on-write, so what is found is a consistent state at any moment.
 //!
-//! Bounded by [`FILES_MAX`], [`FILE_MAX`] and [`TOTAL_MAX`]; what does not fit is told and starts empty.
+//! Bounded by [`FILES_MAX`] and a share of the box's memory ([`room`]); what does not fit is told and starts empty.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Most files that are held.
 const FILES_MAX: usize = 64;
-/// Largest file that is held, in bytes.
-const FILE_MAX: u64 = 96 << 20;
-/// All files together, in bytes.
-const TOTAL_MAX: u64 = 256 << 20;
+/// Bounds of the room for all files together, in bytes: the upper one is what a service's store can grow to.
+const ROOM: RangeInclusive<u64> = 96 << 20..=256 << 20;
 /// Room to grow between two looks, in bytes.
 const SLACK: u64 = 16 << 20;
 /// Deepest folder below the state folder.
@@ -31,11 +30,18 @@ pub(super) const SHELF: &str = "server/backups";
 /// Kept by others (journal), made anew (lock), or PID 1's own.
 const LEFT_OUT: [&str; 4] = ["lost+found", "journal", "supervisor", "lock.mdb"];
 
+/// Room for all files together on a box with so much memory, in bytes: a quarter, because they lie in it twice while they are
+/// written into the RAM file system.
+pub(super) fn room(memory: u64) -> u64 {
+    (memory / 4).clamp(*ROOM.start(), *ROOM.end())
+}
+
 /// The held files by their path below the state folder.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mirror {
+    room: u64,
     files: BTreeMap<PathBuf, Held>,
-    /// Files that are not held: too large, or one too many.
+    /// Files that are not held: no room for it, or one too many.
     left: Vec<PathBuf>,
     folders: BTreeMap<PathBuf, (u32, u32, u32)>,
 }
@@ -128,6 +134,16 @@ impl Held {
 }
 
 impl Mirror {
+    /// Holds nothing yet; `room`: for all files together, in bytes.
+    pub fn new(room: u64) -> Mirror {
+        Mirror {
+            room,
+            files: BTreeMap::new(),
+            left: Vec::new(),
+            folders: BTreeMap::new(),
+        }
+    }
+
     /// Looks at every file below `state`: takes new ones in, follows those that have grown, lets go of those that are gone.
     pub fn refresh(&mut self, state: &Path) {
         let mut found = BTreeMap::new();
@@ -145,9 +161,12 @@ impl Mirror {
             Some((inode, _)) => held.file.metadata().is_ok_and(|m| m.ino() == *inode),
             None => false,
         });
+        let mut found: Vec<_> = found.into_iter().collect();
+        // What services live on comes before what they only keep.
+        found.sort_by_key(|(path, _)| path.extension().is_none_or(|end| end != "mdb"));
         for (path, (_, size)) in found {
             let one_more = self.files.len() >= FILES_MAX && !self.files.contains_key(&path);
-            if one_more || size > FILE_MAX || total + size > TOTAL_MAX {
+            if one_more || total + size > self.room {
                 self.files.remove(&path);
                 self.left.push(path);
                 continue;
@@ -253,7 +272,7 @@ mod tests {
         fs::write(dir.join("lock.mdb"), "x").unwrap();
         let mut data = File::create(dir.join("data.mdb")).unwrap();
         data.write_all(&[1; 10_000]).unwrap();
-        let mut m = Mirror::default();
+        let mut m = Mirror::new(*ROOM.start());
         m.refresh(state.path());
         // It grows and changes after the last look, within the slack.
         data.write_all(&[2; 50_000]).unwrap();
@@ -273,9 +292,9 @@ mod tests {
         fs::write(state.path().join("small"), "s").unwrap();
         File::create(state.path().join("large"))
             .unwrap()
-            .set_len(FILE_MAX + 1)
+            .set_len(ROOM.start() + 1)
             .unwrap();
-        let mut m = Mirror::default();
+        let mut m = Mirror::new(*ROOM.start());
         m.refresh(state.path());
         let (saved, lost) = m.save(ram.path());
         assert_eq!(saved, 1);
@@ -290,10 +309,10 @@ mod tests {
         // As many bytes as the server may keep there; they come before the store by name.
         for n in 0..4 {
             let file = File::create(state.path().join(SHELF).join(format!("{n}.backup"))).unwrap();
-            file.set_len(TOTAL_MAX / 4).unwrap();
+            file.set_len(64 << 20).unwrap();
         }
         fs::write(state.path().join("server/kiln.mdb"), "history").unwrap();
-        let mut m = Mirror::default();
+        let mut m = Mirror::new(*ROOM.start());
         m.refresh(state.path());
         assert_eq!(m.save(ram.path()), (1, vec![]));
         assert_eq!(
@@ -307,14 +326,32 @@ mod tests {
         let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for n in 0..3 {
             let file = File::create(state.path().join(format!("large{n}"))).unwrap();
-            file.set_len(FILE_MAX + 1).unwrap();
+            file.set_len(ROOM.start() + 1).unwrap();
         }
         fs::write(state.path().join("small"), "s").unwrap();
-        let mut m = Mirror::default();
+        let mut m = Mirror::new(*ROOM.start());
         m.refresh(state.path());
         let (saved, lost) = m.save(ram.path());
         assert_eq!((saved, lost.len()), (1, 3), "{lost:?}");
         assert!(ram.path().join("small").exists());
+    }
+
+    #[test]
+    fn a_store_comes_before_what_was_set_aside_and_has_room_as_large_as_it_gets() {
+        assert_eq!(
+            [512 << 20, 1 << 30, 8 << 30].map(room),
+            [128 << 20, 256 << 20, 256 << 20]
+        );
+        let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (name, size) in [("agent.mdb.bad-1", 300 << 10), ("kiln.mdb", 800 << 10), ("note", 1)] {
+            File::create(state.path().join(name)).unwrap().set_len(size).unwrap();
+        }
+        let mut m = Mirror::new(1 << 20);
+        m.refresh(state.path());
+        let (saved, lost) = m.save(ram.path());
+        assert_eq!((saved, lost.len()), (2, 1), "{lost:?}");
+        assert_eq!(ram.path().join("kiln.mdb").metadata().unwrap().len(), 800 << 10);
+        assert!(ram.path().join("note").exists() && lost[0].starts_with("agent.mdb.bad"));
     }
 
     #[test]
@@ -323,7 +360,7 @@ mod tests {
         let p = |n: &str| state.path().join(n);
         fs::write(p("a"), "old").unwrap();
         fs::write(p("b"), "gone soon").unwrap();
-        let mut m = Mirror::default();
+        let mut m = Mirror::new(*ROOM.start());
         m.refresh(state.path());
         fs::write(p("new"), "new").unwrap();
         fs::rename(p("new"), p("a")).unwrap();

@@ -130,11 +130,19 @@ pub fn harden(root: &Path) -> Vec<String> {
             refused.push(format!("{name}: {e}"));
         }
     }
-    let total = fs::read_to_string("/proc/meminfo").ok().and_then(|t| total_kib(&t));
-    if let Some(kib) = total {
-        let _ = fs::write(root.join("vm/min_free_kbytes"), format!("{}\n", reserve_kib(kib)));
+    if let Some(memory) = memory() {
+        let _ = fs::write(
+            root.join("vm/min_free_kbytes"),
+            format!("{}\n", reserve_kib(memory >> 10)),
+        );
     }
     refused
+}
+
+/// The box's memory in bytes, as far as the kernel uses it; `None` where it does not tell.
+pub(super) fn memory() -> Option<u64> {
+    let told = fs::read_to_string("/proc/meminfo").ok()?;
+    Some(total_kib(&told)? << 10)
 }
 
 fn total_kib(meminfo: &str) -> Option<u64> {
