@@ -12,8 +12,9 @@
 //! carries messages out. What it does not do: it knows nothing about SMART or burn-ins beyond the words of an event.
 //!
 //! Tested beside the code (properties of the routing, both dialects of URLs), in `tests/services.rs` against servers
-//! that play the services' documented interfaces, in `tests/mail.rs` against a real SMTP server, in `tests/judges.rs`
-//! against Apprise and Standard Webhooks; `fuzz/` has the parser of URLs.
+//! that play the services' documented interfaces, in `tests/mail.rs` against a real SMTP server, in
+//! `tests/recipients.rs` against one that refuses some, in `tests/judges.rs` against Apprise and Standard Webhooks;
+//! `fuzz/` has the parser of URLs.
 
 pub mod answer;
 pub mod channel;

@@ -197,23 +197,26 @@ fn discord(webhook: &Address, username: &str, avatar: &str, thread: &str, messag
 }
 
 /// Source: Discord, "Markdown Text 101": marks are taken as they are behind a backslash. Without it `S4_X_9` of a label
-/// loses its lines, and `[x](y)` of an add-on becomes a link. Addresses stay: in them it would be part of the address.
+/// loses its lines, and `[x](y)` of an add-on becomes a link. Addresses stay, from `http://` on up to the blank: in them it
+/// would be part of the address.
 fn discord_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let mut begins = true;
         for word in line.split_inclusive(char::is_whitespace) {
-            if word.starts_with("http://") || word.starts_with("https://") {
-                out.push_str(word);
-                continue;
-            }
-            for character in word.chars() {
+            let begin = ["http://", "https://"]
+                .iter()
+                .filter_map(|scheme| word.find(scheme))
+                .min();
+            let (words, address) = word.split_at(begin.unwrap_or(word.len()));
+            for character in words.chars() {
                 // These two mean something at the beginning of a line alone.
                 if "\\*_~`|[<".contains(character) || (begins && "#>".contains(character)) {
                     out.push('\\');
                 }
                 out.push(character);
             }
+            out.push_str(address);
             begins &= word.trim().is_empty();
         }
     }
@@ -537,6 +540,12 @@ mod tests {
         let link = "http://kiln.local/jobs/1";
         let linked = &body(&of("discord://1/t", &format!("a_b {link}_ c\n{link}"))[0])["embeds"][0];
         assert_eq!(linked["description"], format!("a\\_b {link}_ c\n{link}"));
+        let inside = "(http://nas/a_b) <https://nas/*c*> x_y=http://nas/?u=https://d_e _f_\nhttp://nas/g_h > i";
+        let inside = &body(&of("discord://1/t", inside)[0])["embeds"][0];
+        assert_eq!(
+            inside["description"],
+            "(http://nas/a_b) \\<https://nas/*c*> x\\_y=http://nas/?u=https://d_e \\_f\\_\nhttp://nas/g_h > i"
+        );
         let long = &body(&of("discord://1/t", &"_".repeat(9000))[0])["embeds"][0];
         assert!(long["description"].as_str().unwrap().chars().count() <= 4096);
     }

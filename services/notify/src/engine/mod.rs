@@ -321,6 +321,7 @@ impl Engine {
     async fn settle(&self, host: &dyn Host, id: u64, mut waiting: Waiting, attempt: Attempt) -> store::Result<()> {
         let now = host.now();
         waiting.attempts += 1;
+        let news = attempt.done.len() > waiting.done.len();
         waiting.done = attempt.done;
         let reached_nobody = waiting.done.is_empty();
         let service = waiting.service;
@@ -350,8 +351,13 @@ impl Engine {
             }
         }
         let given_up = next.is_none();
-        // A channel of which one chat is gone still reaches the others.
-        let failed = attempt.failed.as_ref().filter(|_| reached_nobody);
+        let failed = match attempt.failed.as_ref() {
+            // A channel of which one chat is gone still reaches the others.
+            failed if news || failed.is_none() => None,
+            failed if reached_nobody => failed,
+            // Those it reached earlier were not tried again: nothing is known of them now.
+            _ => return Ok(()),
+        };
         self.judge(host, service, failed, given_up, now).await
     }
 
@@ -453,4 +459,73 @@ fn given_up(words: &str) -> Attempt {
 /// The message of a digest.
 fn digest_message(service: &Service, facts: &Facts, lines: &[Line], dropped: u64, due: Time) -> Message {
     digest::message(service, facts, lines, dropped, due)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::provider::Fields;
+    use crate::send::Roots;
+
+    struct Still;
+
+    impl Host for Still {
+        fn now(&self) -> Time {
+            Time::UNIX_EPOCH
+        }
+
+        fn uptime(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn facts(&self, _: Option<&Event>) -> Facts {
+            Facts::default()
+        }
+
+        fn record(&self, _: NewEvent) {}
+    }
+
+    #[tokio::test]
+    async fn only_what_this_attempt_reached_speaks_for_a_channel() {
+        let dir = tempfile::tempdir().unwrap();
+        let tables: Vec<&'static str> = NAMES.into_iter().chain(["events"]).collect();
+        let options = store::Options {
+            check: store::Check::InProcess,
+            ..store::Options::new(&tables)
+        };
+        let store = store::open(dir.path(), &options).unwrap().store;
+        let mut service = Service::new(7, "bench", "email", Fields::new(), Still.now());
+        service.locked = true;
+        let sender = Sender::new(Roots::new(None).unwrap());
+        let engine = Engine::open(store, Table::new("events"), sender, vec![service])
+            .await
+            .unwrap();
+        let set = |targets: &[&str]| -> BTreeSet<String> { targets.iter().map(|&target| target.to_owned()).collect() };
+        let cases: [(&str, &[&str], &[&str], bool, bool); 6] = [
+            ("nobody got it", &[], &[], true, true),
+            ("only earlier did somebody", &["a"], &["a"], true, true),
+            ("one of two got it", &[], &["a"], true, false),
+            ("the other one still did not", &["a"], &["a"], true, false),
+            ("nobody got it again", &[], &[], true, true),
+            ("nothing is left to do", &["a"], &["a"], false, false),
+        ];
+        for (what, before, after, fails, failing) in cases {
+            let waiting = Waiting {
+                service: 7,
+                message: message::test(&Facts::default(), "bench", "", "kiln-1-1".to_owned(), Still.now()),
+                attempts: 0,
+                next: Still.now(),
+                done: set(before),
+                history: 0,
+            };
+            let attempt = Attempt {
+                done: set(after),
+                failed: fails.then(|| Failed::passing("x")),
+                ..Attempt::default()
+            };
+            engine.settle(&Still, 1, waiting, attempt).await.unwrap();
+            assert_eq!(engine.service(7).unwrap().failing_since.is_some(), failing, "{what}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! against the name.
 //!
 //! All recipients get it in one go. Where the server refuses one of them, each gets it by itself: somebody who left takes
-//! nobody else's mail along.
+//! nobody else's mail along. At the first trouble that is no recipient's the attempt ends.
 
 use std::collections::BTreeSet;
 
@@ -69,6 +69,14 @@ pub(super) async fn send(roots: &Roots, email: &Email, message: &Message, done: 
         done: done.clone(),
         ..Attempt::default()
     };
+    let everybody = email.to.iter().chain(&email.cc).map(|mailbox| mailbox.email.clone());
+    // Who stands in To and in Cc gets one mail, also where each gets it by itself.
+    let mut seen = done.clone();
+    let left: Vec<Address> = everybody.filter(|to| seen.insert(to.to_string())).collect();
+    // Whoever was refused is no longer among the recipients: the rest has it.
+    if left.is_empty() {
+        return attempt;
+    }
     let mail = match mail(email, message) {
         Ok(mail) => mail.formatted(),
         Err(failed) => {
@@ -76,26 +84,45 @@ pub(super) async fn send(roots: &Roots, email: &Email, message: &Message, done: 
             return attempt;
         }
     };
-    let everybody = email.to.iter().chain(&email.cc).map(|mailbox| mailbox.email.clone());
-    let left: Vec<Address> = everybody.filter(|to| !done.contains(&to.to_string())).collect();
     let mut refused = false;
     let all = bounded(deliver(roots, email, &left, &mail, &mut refused)).await;
     if !refused || left.len() < 2 {
+        let all = all.map_err(|failed| match left.as_slice() {
+            // The others have it: the history says who has not.
+            [last] if !done.is_empty() => failed.of(last.as_ref()),
+            _ => failed,
+        });
         attempt.told(left.iter().map(ToString::to_string), all);
         return attempt;
     }
     for to in left {
+        // Said of the delivery before; a time-out sets nothing.
+        refused = false;
         let one = bounded(deliver(roots, email, std::slice::from_ref(&to), &mail, &mut refused)).await;
-        let one = one.map_err(|failed| failed.of(to.as_ref()));
+        // The next one would meet the same trouble, and wait as long for it.
+        let stop = one.is_err() && !refused;
+        let one = one.map_err(|failed| if refused { failed.of(to.as_ref()) } else { failed });
         attempt.told([to.to_string()], one);
+        if stop {
+            break;
+        }
     }
     attempt
 }
 
-/// Whether an answer may be about one recipient alone: not that the server closes, nor about the login.
-fn about_a_recipient(error: &lettre::transport::smtp::Error) -> bool {
-    let code = error.status().map(u16::from);
-    code.is_some_and(|code| !matches!(code, 421 | 454 | 530..=539))
+/// Whether an error may be about one recipient of these alone: not that the server closes, nor about login or content.
+fn about_a_recipient(error: &lettre::transport::smtp::Error, to: &[Address]) -> bool {
+    match error.status() {
+        Some(code) => of_rcpt(code.into()),
+        // Without SMTPUTF8 lettre itself refuses such an address; its other errors of this kind are nobody's own.
+        None => error.is_client() && to.iter().any(|to| !to.to_string().is_ascii()),
+    }
+}
+
+/// Whether RCPT is refused with this code. Source: RFC 5321, 4.3.2, without those about the session or the command; and 554, by
+/// which Postfix refuses to relay.
+fn of_rcpt(code: u16) -> bool {
+    matches!(code, 450..=452 | 550..=554)
 }
 
 async fn deliver(
@@ -141,9 +168,9 @@ async fn deliver(
             }
             Err(error) => {
                 let failed = told(email, &error);
-                *refused = about_a_recipient(&error);
+                *refused = about_a_recipient(&error, to);
                 // The server spoke: another of its addresses says the same.
-                if error.is_permanent() || error.is_transient() {
+                if *refused || error.is_permanent() || error.is_transient() {
                     return Err(failed);
                 }
                 last = Some(failed);
@@ -169,5 +196,20 @@ fn told(email: &Email, error: &lettre::transport::smtp::Error) -> Failed {
         Failed::lasting(words)
     } else {
         Failed::passing(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_codes_of_rcpt_are_about_a_recipient() {
+        for code in [450, 451, 452, 550, 551, 552, 553, 554] {
+            assert!(of_rcpt(code), "{code}");
+        }
+        for code in [421, 432, 454, 455, 500, 503, 530, 534, 535, 538, 555] {
+            assert!(!of_rcpt(code), "{code}");
+        }
     }
 }
