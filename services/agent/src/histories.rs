@@ -1,8 +1,9 @@
 //! SMART of drives that nobody is at work on, for the histories that our own server keeps.
 //!
 //! A burn-in tells the documents of its readings before and after; a drive at rest is read soon after it is plugged in and
-//! then once an hour. One in standby is left asleep, one with a job in it is left alone: commands beside the worker's would
-//! be seen in its latencies.
+//! then once an hour. One in standby is left asleep, one with a job in it is not read here: commands beside the worker's are
+//! seen in its latencies. Only the thermometer of a drive without a sensor (`drive::temperature`), behind USB above all, asks it
+//! seldom and briefly meanwhile.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

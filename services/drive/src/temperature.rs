@@ -16,6 +16,12 @@ use crate::system::{System, names, number};
 /// How often a drive without a sensor is asked through smartctl: a process and a handful of commands each time.
 const ASK_PERIOD: Duration = Duration::from_secs(300);
 
+/// The same behind USB: the commands hold the drive's queue for a moment, which counts in its latencies.
+const USB_ASK_PERIOD: Duration = Duration::from_secs(600);
+
+/// How often at most a drive that is held for heat is woken to tell its temperature.
+const WAKE_PERIOD: Duration = Duration::from_secs(300);
+
 /// The thermometer of one drive: the kernel's sensor, else what the drive's SMART tells now and then.
 #[derive(Debug)]
 pub struct Thermometer {
@@ -49,17 +55,18 @@ impl Thermometer {
             return Some(degrees);
         }
         let identity = &self.device.identity;
+        let usb = identity.bus == Bus::Usb;
         // A bridge would have to be tried in ten ways, under load: whoever read its drive's SMART before has found the one.
-        let way = identity.bus != Bus::Usb || smartctl.knows(identity);
-        if way && self.ask.is_some_and(|when| when <= now) {
+        if usb && !smartctl.knows(identity) {
+            self.told = None;
+            return None;
+        }
+        if self.ask.is_some_and(|when| when <= now) {
             let node = sysfs::node(system, &self.device.name);
             let answer = smartctl.glance(&node, identity);
-            if matches!(answer, Err(Unreadable::Asleep)) {
-                // Standing still it is cool, and waking it only to ask would wear it.
-                self.told = None;
-                self.ask = Some(now + ASK_PERIOD);
-                return None;
-            }
+            // Standing still it is cool, and waking it only to ask would wear it. The way through a bridge is known from a good
+            // reading: where it fails the bridge may be busy.
+            let later = matches!(answer, Err(Unreadable::Asleep)) || (usb && answer.is_err());
             self.told = answer
                 .ok()
                 .and_then(|snapshot| snapshot.temperature)
@@ -69,9 +76,30 @@ impl Thermometer {
                 .map(Celsius);
             // What does not tell its temperature at first never will; what did may fail to answer once.
             self.tells |= self.told.is_some();
-            self.ask = self.tells.then_some(now + ASK_PERIOD);
+            let period = if usb { USB_ASK_PERIOD } else { ASK_PERIOD };
+            self.ask = (self.tells || later).then_some(now + period);
         }
         self.told
+    }
+}
+
+/// When a drive that is held for heat is read in a way that wakes it: one that its enclosure put to standby would never show
+/// that it cooled, and its job would be given up.
+#[derive(Clone, Debug, Default)]
+pub struct Waking {
+    last: Option<Duration>,
+}
+
+impl Waking {
+    /// Whether to read it so at `now`, on any clock that never goes back. `hot`: whether it is held for heat; `reading`: what
+    /// was told without waking it.
+    pub fn is_due(&mut self, now: Duration, hot: bool, reading: Option<Celsius>) -> bool {
+        let rested = self.last.is_none_or(|last| now.saturating_sub(last) >= WAKE_PERIOD);
+        let due = hot && reading.is_none() && rested;
+        if due {
+            self.last = Some(now);
+        }
+        due
     }
 }
 
@@ -202,15 +230,14 @@ mod tests {
     fn a_drive_behind_usb_is_asked_once_the_way_to_it_is_known_and_in_no_other() {
         let root = tempfile::tempdir().unwrap();
         let system = System::at(root.path());
-        let (program, asked, busy) = (
-            root.path().join("smartctl"),
-            root.path().join("asked"),
-            root.path().join("busy"),
-        );
+        let [program, asked, busy, mute] = ["smartctl", "asked", "busy", "mute"].map(|name| root.path().join(name));
         let script = format!(
-            "echo \"$*\" >> {}\n[ -e {} ] && exit 2\ncase \"$*\" in *-d\\ sntrealtek*) echo '{}';; *) exit 2;; esac\n",
+            "echo \"$*\" >> {}\n[ -e {} ] && exit 2\n[ -e {} ] && echo '{}' && exit 0\n\
+             case \"$*\" in *-d\\ sntrealtek*) echo '{}';; *) exit 2;; esac\n",
             asked.display(),
             busy.display(),
+            mute.display(),
+            r#"{"smartctl":{"exit_status":0},"device":{"type":"sntrealtek","protocol":"NVMe"},"serial_number":"S1","smart_status":{"passed":true}}"#,
             r#"{"smartctl":{"exit_status":0},"device":{"type":"sntrealtek","protocol":"NVMe"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":58}}"#
         );
         crate::common::script(&program, &script);
@@ -232,15 +259,79 @@ mod tests {
         read.device_type = "sntrealtek".into();
         smartctl.recall(&device(Bus::Usb).identity, &read);
         assert_eq!(thermometer.read(&system, &smartctl, now), Some(Celsius(58)));
+        let soon = now + USB_ASK_PERIOD - Duration::from_secs(1);
+        assert_eq!(thermometer.read(&system, &smartctl, soon), Some(Celsius(58)));
+        assert_eq!(times(), 1, "each time costs its drive a moment");
         std::fs::write(&busy, "").unwrap();
-        assert_eq!(thermometer.read(&system, &smartctl, now + ASK_PERIOD), None);
+        assert_eq!(thermometer.read(&system, &smartctl, now + USB_ASK_PERIOD), None);
         assert_eq!(times(), 2, "no other way is tried");
         std::fs::remove_file(&busy).unwrap();
+        let later = now + 2 * USB_ASK_PERIOD;
         assert_eq!(
-            thermometer.read(&system, &smartctl, now + 2 * ASK_PERIOD),
+            thermometer.read(&system, &smartctl, later),
             Some(Celsius(58)),
             "it told one before and is asked again"
         );
+        let forgetful = Smartctl {
+            program: smartctl.program.clone(),
+            ..Smartctl::default()
+        };
+        assert_eq!(
+            thermometer.read(&system, &forgetful, later),
+            None,
+            "the way is not known any more: what it told may be hours old"
+        );
+        assert_eq!(times(), 3);
+        std::fs::write(&mute, "").unwrap();
+        let mut mute_one = Thermometer::new(device(Bus::Usb), now);
+        assert_eq!(mute_one.read(&system, &smartctl, now), None);
+        assert_eq!(mute_one.read(&system, &smartctl, later), None);
+        assert_eq!(times(), 4, "it answered without a temperature: it has none");
+    }
+
+    #[test]
+    fn a_bridge_that_is_busy_at_first_is_asked_again() {
+        let root = tempfile::tempdir().unwrap();
+        let system = System::at(root.path());
+        let [program, busy] = ["smartctl", "busy"].map(|name| root.path().join(name));
+        let script = format!(
+            "[ -e {} ] && exit 2\necho '{}'\n",
+            busy.display(),
+            r#"{"smartctl":{"exit_status":0},"device":{"type":"sat","protocol":"ATA"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":41}}"#
+        );
+        crate::common::script(&program, &script);
+        let smartctl = Smartctl {
+            program,
+            ..Smartctl::default()
+        };
+        let read = Snapshot {
+            device_type: "sat".into(),
+            ..Snapshot::default()
+        };
+        smartctl.recall(&device(Bus::Usb).identity, &read);
+        std::fs::write(&busy, "").unwrap();
+        let now = Instant::now();
+        let mut thermometer = Thermometer::new(device(Bus::Usb), now);
+        assert_eq!(thermometer.read(&system, &smartctl, now), None);
+        std::fs::remove_file(&busy).unwrap();
+        assert_eq!(
+            thermometer.read(&system, &smartctl, now + USB_ASK_PERIOD),
+            Some(Celsius(41))
+        );
+    }
+
+    #[test]
+    fn a_drive_held_for_heat_that_tells_nothing_is_woken_once_in_five_minutes() {
+        let mut waking = Waking::default();
+        let at = Duration::from_secs;
+        assert!(!waking.is_due(at(0), false, None), "it works");
+        assert!(!waking.is_due(at(10), true, Some(Celsius(58))), "it tells by itself");
+        assert!(waking.is_due(at(20), true, None));
+        assert!(!waking.is_due(at(319), true, None));
+        assert!(waking.is_due(at(320), true, None));
+        assert!(!waking.is_due(at(400), false, None));
+        assert!(!waking.is_due(at(410), true, None), "also not in another pause");
+        assert!(waking.is_due(at(620), true, None));
     }
 
     fn device(bus: Bus) -> Device {

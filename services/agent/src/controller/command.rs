@@ -134,8 +134,7 @@ impl Controller {
         }
         let (registry, back) = (self.registry.clone(), self.back.clone());
         tokio::spawn(async move {
-            let media = registry.media(&drives).await;
-            let (list, members) = registry.look_now(&drives).await;
+            let ((list, members), media) = counted(|| registry.media(&drives), || registry.look_now(&drives)).await;
             // The controller is gone only when the agent stops.
             let _stopped = back
                 .send(Back::Looked {
@@ -218,5 +217,54 @@ impl Controller {
         self.means
             .outbox
             .event(Happening::new(kind, Severity::Info, None, message, data));
+    }
+}
+
+/// A look at drives, and the count of their media that stood already before it.
+///
+/// The look's own open can make the kernel count a removable drive anew, and the plan would be void at its start: then it is
+/// looked once more. A count that still changes stays the first one, by which the start is refused.
+async fn counted<T, C, L>(count: impl Fn() -> C, look: impl Fn() -> L) -> (T, Media)
+where
+    C: Future<Output = Media>,
+    L: Future<Output = T>,
+{
+    let before = count().await;
+    let looked = look().await;
+    let then = count().await;
+    if then == before {
+        return (looked, before);
+    }
+    let looked = look().await;
+    let stands = count().await == then;
+    (looked, if stands { then } else { before })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_count_that_the_look_itself_changed_is_taken_from_a_second_look() {
+        let id = DriveId::from_serial("M", "S1", 1).unwrap();
+        for (counts, looks, wanted) in [
+            ([7, 7, 7], 1, 7),
+            ([7, 8, 8], 2, 8),
+            ([7, 8, 9], 2, 7),
+            ([7, 8, 7], 2, 7),
+        ] {
+            let (asked, looked) = (Cell::new(0_usize), Cell::new(0));
+            let count = || {
+                let now = counts[asked.replace(asked.get() + 1)];
+                std::future::ready(Media::from([(id.clone(), now)]))
+            };
+            let look = || std::future::ready(looked.replace(looked.get() + 1));
+            let (last, media) = counted(count, look).await;
+            assert_eq!((looked.get(), last), (looks, looks - 1), "{counts:?}");
+            assert_eq!(media[&id], wanted, "{counts:?}");
+        }
     }
 }

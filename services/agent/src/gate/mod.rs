@@ -73,7 +73,7 @@ pub type Lose = BTreeMap<DriveId, Vec<ContentKind>>;
 /// What stands on each drive that belongs to something larger, as it was seen just now.
 pub type Members = BTreeMap<DriveId, Vec<Member>>;
 
-/// The kernel's count of each drive's medium (`diskseq`), read before what stands on it was looked at.
+/// The kernel's count of each drive's medium (`diskseq`), which stood already before what stands on it was looked at.
 pub type Media = BTreeMap<DriveId, u64>;
 
 /// Who the agent obeys: what its server said in `hello`, against what was pinned.

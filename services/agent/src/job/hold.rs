@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use burnin::heat::{Decision, Heat, Limits, Named};
 use burnin::timeline;
+use drive::temperature::Waking;
 use wire::Bytes;
 use wire::job::JobState;
 
@@ -20,6 +21,7 @@ pub(super) const LOOK: Duration = Duration::from_secs(10);
 pub(super) struct Holds {
     paused: bool,
     hot: Option<String>,
+    waking: Waking,
 }
 
 impl Holds {
@@ -44,7 +46,10 @@ impl JobTask {
         worker: &mut Worker,
     ) -> Option<Reason> {
         let now = self.began.elapsed() * self.means.heat_clock;
-        let reading = self.temperature();
+        let mut reading = self.temperature();
+        if holds.waking.is_due(now, holds.hot.is_some(), reading) {
+            reading = self.reading(held).await;
+        }
         let decision = heat.step(now, reading)?;
         let step = self.record.job.progress.as_ref().map_or(0, |progress| progress.step);
         let point = self.record.point(step, Bytes(0), reading);

@@ -230,8 +230,8 @@ impl JobTask {
         }
     }
 
-    /// The temperature by the sensor, else by SMART.
-    async fn reading(&self, held: &Held) -> Option<Celsius> {
+    /// The temperature by the sensor, else by SMART, which wakes a drive in standby.
+    pub(super) async fn reading(&self, held: &Held) -> Option<Celsius> {
         if let Some(sensed) = self.temperature() {
             return Some(sensed);
         }

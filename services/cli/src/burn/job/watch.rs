@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use burnin::heat::{Decision, Heat, Limits};
+use burnin::heat::{Decision, Heat, Limits, celsius};
 use burnin::runner::Ask;
 use burnin::timeline;
 use drive::company::Company;
 use drive::kernel_log::Unheard;
-use drive::temperature::Thermometer;
+use drive::temperature::{Thermometer, Waking};
 use wire::job::{Progress, TimePoint};
 use wire::{Bytes, Celsius, Time};
 
@@ -71,10 +71,16 @@ impl Watch {
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
         let mut company = Company::of(&job.guard.system, &job.held.device.syspath);
         let (system, smartctl, shared) = (job.guard.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
+        let (node, identity, mut waking) = (job.node.clone(), job.held.identity.clone(), Waking::default());
         let began = Instant::now();
         let look = move || {
             loop {
-                let reading = thermometer.read(&system, &smartctl, Instant::now());
+                let mut reading = thermometer.read(&system, &smartctl, Instant::now());
+                let hot = lock(&shared).is_held_for_heat();
+                if waking.is_due(began.elapsed(), hot, reading) {
+                    let told = smartctl.read(&node, &identity).ok();
+                    reading = told.and_then(|told| celsius(told.temperature));
+                }
                 let busy = company.look();
                 let mut seen = lock(&shared);
                 seen.shared |= busy;
@@ -194,6 +200,10 @@ impl Seen {
         }
     }
 
+    fn is_held_for_heat(&self) -> bool {
+        self.heat.as_ref().is_some_and(|heat| heat.paused().is_some())
+    }
+
     fn look(&mut self, now: Duration, reading: Option<Celsius>, at: Time) {
         self.temperature = reading;
         if let Some(heat) = &mut self.heat {
@@ -260,9 +270,10 @@ mod tests {
         look(&mut seen, 30, 2);
         assert!(seen.asks.is_empty() && !seen.paused);
         look(&mut seen, limits.pause.0 + 1, 5);
-        assert!(matches!(seen.asks.pop_front(), Some(Ask::Hold(_))) && seen.paused);
+        assert!(matches!(seen.asks.pop_front(), Some(Ask::Hold(_))) && seen.paused && seen.is_held_for_heat());
         look(&mut seen, limits.resume.0 - 1, 5);
         assert_eq!(seen.asks.pop_front(), Some(Ask::Release));
+        assert!(!seen.is_held_for_heat());
         look(&mut seen, limits.pause.0 + 1, 90);
         assert!(seen.too_hot.unwrap().contains("for 30 minutes without work"));
     }
