@@ -11,7 +11,8 @@ use supervisor::shell::paths::Paths;
 use supervisor::unit::{Address, CAPABILITIES, Devices, Unit, load};
 use wire::update::UPDATE_SOCKET;
 
-/// Sockets that programs open themselves: where, which unit, what for.
+/// Sockets that stand in no unit file: where, which unit answers there, what for. Programs open them themselves, but for the
+/// first, which PID 1 opens for the server.
 const OWN: [(&str, &str, &str); 5] = [
     (
         "tcp (ports of listen in kiln.toml)",

@@ -214,6 +214,10 @@ fn read_through(path: &Path) -> io::Result<Option<String>> {
     for meta in 0..2 {
         let mut bytes = [0; 8];
         if number(meta * page + MAGIC_AT)? == MAGIC {
+            // LMDB takes it from the newer one, and maps pages of that size.
+            if u64::from(number(meta * page + PAGE_SIZE_AT)?) != page {
+                return Ok(Some("its first two pages differ in the page size".to_owned()));
+            }
             file.read_exact_at(&mut bytes, meta * page + LAST_PAGE)?;
             last = last.max(u64::from_ne_bytes(bytes));
         }
@@ -232,8 +236,10 @@ fn read_through(path: &Path) -> io::Result<Option<String>> {
 
 /// Walks every entry of every table and compares checksums.
 fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
+    // Without one LMDB maps what the file asks for: where that is damaged, the machine would seem to lack memory.
+    let size = std::fs::metadata(file)?.len().next_multiple_of(64 << 10);
     let mut builder = EnvOpenOptions::new().read_txn_without_tls();
-    builder.max_dbs(256);
+    builder.map_size(size as usize).max_dbs(256);
     // SAFETY: read-only, and without LMDB's lock file, which is right because the caller holds the directory's lock and
     // nobody writes meanwhile.
     unsafe { builder.flags(EnvFlags::NO_SUB_DIR | EnvFlags::READ_ONLY | EnvFlags::NO_LOCK) };

@@ -26,8 +26,9 @@ const LOCK_NAME: &str = "kiln.lock";
 /// Most readers at a time.
 const READERS: u32 = 126;
 
-/// Length of LMDB's own lock file in bytes: 64 for each reader but one, and 192 (`mdb_env_setup_locks`).
-const LOCK_LENGTH: usize = 8192;
+/// Length of LMDB's own lock file in bytes: more than it asks for, or it adds the rest as a hole. That is 8192 on x86-64 and
+/// more on ARM64, whose mutexes are larger: 64 for each reader but one, and a header (`mdb_env_setup_locks`).
+const LOCK_LENGTH: usize = 12_288;
 
 /// Key of the schema's version in the store's own table.
 pub(crate) const SCHEMA_KEY: &[u8] = b"schema";

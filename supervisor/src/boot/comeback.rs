@@ -5,6 +5,7 @@
 //! that was on it and what has happened since, PID 1 stops the services and what is in memory is carried back, each file
 //! whole or not at all. Where memory began empty, nothing is carried: an empty history must not replace a full one.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -27,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const DEPTH_MAX: usize = 8;
 /// What the medium's own copy keeps: other writers', PID 1's notes, what LMDB makes anew.
 const LEFT_OUT: [&str; 4] = ["lost+found", "journal", "supervisor", "lock.mdb"];
+/// End of a file's name until it is whole.
+const CARRIED: &str = ".carried";
 
 /// In a helper: waits for the medium, guards it, and carries state back when PID 1 says so; then it is the keeper.
 pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&str>) -> i32 {
@@ -76,7 +79,8 @@ fn come_back(line: &Line, found: &Found) -> Result<usize, String> {
     let told = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
     fs::create_dir_all(ASIDE).map_err(told("making a place for DATA"))?;
     data::mount_at(&part, ASIDE).map_err(|e| format!("mounting DATA: {e}"))?;
-    let carried = carry(Path::new(STATE), Path::new(ASIDE)).and_then(|n| {
+    let tell = |text: &str| line.say(&format!("progress {text}"));
+    let carried = carry(Path::new(STATE), Path::new(ASIDE), tell).and_then(|n| {
         let dir = File::open(ASIDE)?;
         // SAFETY: flushes the file system of an open descriptor.
         if unsafe { libc::syncfs(dir.as_raw_fd()) } < 0 {
@@ -107,48 +111,73 @@ fn clear(dir: &Path) {
 }
 
 /// Brings everything below `from` into `to`: each file whole or not at all, with owner and mode; what `from` has no more goes.
-/// To the backups on the medium, which memory never had, those that were made meanwhile are added.
+/// To the backups on the medium, which memory never had, those that were made meanwhile are added last, as far as there is room;
+/// `tell` hears of the others.
 ///
 /// # Errors
-/// The first thing that could not be written; what was written before it stays.
-pub(super) fn carry(from: &Path, to: &Path) -> io::Result<usize> {
-    carry_folder((from, to), Path::new(""))
+/// The first thing but a backup that could not be written; what was written before it stays.
+pub(super) fn carry(from: &Path, to: &Path, tell: impl Fn(&str)) -> io::Result<usize> {
+    // What a power cut has left of an earlier try is no backup, and takes the room of the rest.
+    for entry in fs::read_dir(to.join(SHELF)).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().ends_with(CARRIED.as_bytes())
+            && let Err(e) = fs::remove_file(entry.path())
+        {
+            tell(&format!("removing {}: {e}", entry.path().display()));
+        }
+    }
+    let files = carry_folder((from, to), Path::new(""))?;
+    Ok(files + add_backups(&from.join(SHELF), &to.join(SHELF), tell))
 }
 
-/// The same for a folder `below` both roots.
+/// Adds the backups in `from` to those in `to`; returns how many.
+fn add_backups(from: &Path, to: &Path, tell: impl Fn(&str)) -> usize {
+    let is_done = |what: &str, path: &Path, done: io::Result<()>| {
+        done.inspect_err(|e| tell(&format!("{what} {}: {e}", path.display())))
+            .is_ok()
+    };
+    let Ok(meta) = fs::symlink_metadata(from) else {
+        return 0;
+    };
+    if !is_done("making", to, carry_into(to, &meta)) {
+        return 0;
+    }
+    let mut backups: Vec<_> = fs::read_dir(from).into_iter().flatten().flatten().collect();
+    // Their names begin with their time: where room is short, it is the newest one's.
+    backups.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
+    let mut files = 0;
+    for entry in backups {
+        let carried = match entry.metadata() {
+            Ok(meta) if meta.is_file() => carry_file(&entry.path(), &to.join(entry.file_name()), &meta),
+            Ok(_) => continue,
+            Err(e) => Err(e),
+        };
+        files += usize::from(is_done("carrying", &entry.path(), carried));
+    }
+    is_done("writing", to, File::open(to).and_then(|dir| dir.sync_all()));
+    files
+}
+
+/// Brings a folder `below` both roots, but for the backups.
 fn carry_folder((from_root, to_root): (&Path, &Path), below: &Path) -> io::Result<usize> {
     let (from, to) = (&from_root.join(below), &to_root.join(below));
     if below.components().count() > DEPTH_MAX {
         return Err(io::Error::other(format!("{} lies too deep", from.display())));
     }
+    let left_out = |name: &OsStr| LEFT_OUT.iter().any(|l| name == *l) || below.join(name) == Path::new(SHELF);
     let mut files = 0;
     let mut kept = std::collections::BTreeSet::new();
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name();
-        if LEFT_OUT.iter().any(|l| name == *l) {
+        if left_out(&name) {
             continue;
         }
         let (meta, target) = (fs::symlink_metadata(entry.path())?, to.join(&name));
         if meta.is_dir() {
-            match fs::create_dir(&target) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-                Ok(()) | Err(_) => {}
-            }
-            give(&target, &meta)?;
+            carry_into(&target, &meta)?;
             files += carry_folder((from_root, to_root), &below.join(&name))?;
         } else if meta.is_file() {
-            let mut new = name.clone();
-            new.push(".carried");
-            let part = to.join(new);
-            let done = fs::copy(entry.path(), &part)
-                .and_then(|_| File::open(&part)?.sync_all())
-                .and_then(|()| give(&part, &meta))
-                .and_then(|()| fs::rename(&part, &target));
-            if let Err(e) = done {
-                let _ = fs::remove_file(&part);
-                return Err(e);
-            }
+            carry_file(&entry.path(), &target, &meta)?;
             files += 1;
         } else {
             // Sockets and pipes are made anew by whoever needs them.
@@ -156,11 +185,9 @@ fn carry_folder((from_root, to_root): (&Path, &Path), below: &Path) -> io::Resul
         }
         kept.insert(name);
     }
-    let added_to = below == Path::new(SHELF);
-    for entry in fs::read_dir(to)?.flatten().filter(|_| !added_to) {
+    for entry in fs::read_dir(to)?.flatten() {
         let name = entry.file_name();
-        let stays = below.join(&name) == Path::new(SHELF);
-        if stays || kept.contains(&name) || LEFT_OUT.iter().any(|l| name == *l) {
+        if kept.contains(&name) || left_out(&name) {
             continue;
         }
         let path = entry.path();
@@ -172,6 +199,29 @@ fn carry_folder((from_root, to_root): (&Path, &Path), below: &Path) -> io::Resul
     }
     File::open(to)?.sync_all()?;
     Ok(files)
+}
+
+/// Makes the folder `to` with owner and mode of memory's, if it is not there.
+fn carry_into(to: &Path, meta: &fs::Metadata) -> io::Result<()> {
+    match fs::create_dir(to) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        Ok(()) | Err(_) => give(to, meta),
+    }
+}
+
+/// Brings one file to its place, whole or not at all.
+fn carry_file(from: &Path, to: &Path, meta: &fs::Metadata) -> io::Result<()> {
+    let mut part = to.as_os_str().to_owned();
+    part.push(CARRIED);
+    let part = Path::new(&part);
+    let done = fs::copy(from, part)
+        .and_then(|_| File::open(part)?.sync_all())
+        .and_then(|()| give(part, meta))
+        .and_then(|()| fs::rename(part, to));
+    if done.is_err() {
+        let _ = fs::remove_file(part);
+    }
+    done
 }
 
 fn give(path: &Path, meta: &fs::Metadata) -> io::Result<()> {
@@ -186,6 +236,10 @@ fn give(path: &Path, meta: &fs::Metadata) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+
+    fn nothing_told(text: &str) {
+        panic!("told: {text}");
+    }
 
     #[test]
     fn memory_replaces_the_mediums_state_and_leaves_what_is_others() {
@@ -212,7 +266,7 @@ mod tests {
         fs::write(r("supervisor/x"), "memory's").unwrap();
         fs::write(r("agent/new"), "n").unwrap();
 
-        assert_eq!(carry(ram.path(), disk.path()).unwrap(), 2);
+        assert_eq!(carry(ram.path(), disk.path(), nothing_told).unwrap(), 2);
         assert_eq!(fs::read_to_string(d("server/db/data.mdb")).unwrap(), "new and longer");
         assert_eq!(fs::metadata(d("server/db/data.mdb")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_to_string(d("agent/new")).unwrap(), "n");
@@ -230,11 +284,13 @@ mod tests {
             fs::create_dir_all(ram.path().join("server")).unwrap();
             fs::create_dir_all(disk.path().join(SHELF)).unwrap();
             fs::write(disk.path().join(SHELF).join("old.backup"), "old").unwrap();
+            // Left by a power cut.
+            fs::write(disk.path().join(SHELF).join("cut.backup.carried"), "cu").unwrap();
             if let Some(made) = made {
                 fs::create_dir(ram.path().join(SHELF)).unwrap();
                 fs::write(ram.path().join(SHELF).join(made), "new").unwrap();
             }
-            carry(ram.path(), disk.path()).unwrap();
+            carry(ram.path(), disk.path(), nothing_told).unwrap();
             let names: std::collections::BTreeSet<_> = fs::read_dir(disk.path().join(SHELF))
                 .unwrap()
                 .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -245,13 +301,45 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_without_a_place_keeps_nothing_else_from_being_carried() {
+        // In the shelf's place stands a file; in a backup's, a folder.
+        for shelf_is_file in [true, false] {
+            let (ram, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let (r, d) = (|n: &str| ram.path().join(n), |n: &str| disk.path().join(n));
+            fs::create_dir_all(r(SHELF)).unwrap();
+            fs::write(r("server/kiln.mdb"), "new").unwrap();
+            for name in ["1.backup", "2.backup"] {
+                fs::write(r(SHELF).join(name), name).unwrap();
+            }
+            fs::create_dir(d("server")).unwrap();
+            fs::write(d("server/kiln.mdb"), "old").unwrap();
+            if shelf_is_file {
+                fs::write(d(SHELF), "").unwrap();
+            } else {
+                fs::create_dir_all(d(SHELF).join("2.backup")).unwrap();
+            }
+            let told = std::cell::RefCell::new(Vec::new());
+            let files = carry(ram.path(), disk.path(), |text| told.borrow_mut().push(text.to_owned())).unwrap();
+            let told = told.into_inner();
+            assert_eq!(fs::read_to_string(d("server/kiln.mdb")).unwrap(), "new");
+            assert!(told[0].contains("2.backup: "), "{told:?}");
+            let (carried, lacking) = if shelf_is_file { (1, 2) } else { (2, 1) };
+            assert_eq!((files, told.len()), (carried, lacking), "{told:?}");
+            if !shelf_is_file {
+                assert_eq!(fs::read_to_string(d(SHELF).join("1.backup")).unwrap(), "1.backup");
+                assert!(!d(SHELF).join("2.backup.carried").exists());
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_written_leaves_the_old_file_whole() {
         let (ram, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(ram.path().join("data.mdb"), "new").unwrap();
         fs::write(disk.path().join("data.mdb"), "old").unwrap();
         // Where the copy would go stands a folder.
         fs::create_dir(disk.path().join("data.mdb.carried")).unwrap();
-        assert!(carry(ram.path(), disk.path()).is_err());
+        assert!(carry(ram.path(), disk.path(), nothing_told).is_err());
         assert_eq!(fs::read_to_string(disk.path().join("data.mdb")).unwrap(), "old");
     }
 }

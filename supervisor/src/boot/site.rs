@@ -73,6 +73,7 @@ type Wrong = (String, &'static str);
 
 const ADDRESS: &str = "text like \"192.0.2.10/24\" or \"2001:db8::10/64\", or a list of such";
 const DNS: &str = "a list of addresses in quotes";
+const PORT: &str = "a port like 7000";
 const PORTS: &str = "a port like 7000, or a list of at most 8 ports";
 const NTP: &str = "a list of names or addresses in quotes";
 
@@ -135,8 +136,8 @@ impl Site {
                 )),
             }
         }
-        // What it means to every server that the specifications know; what is no port the server tells itself.
-        if let Some(port) = site.env.get("PORT").and_then(|p| p.parse().ok()).filter(|p| *p > 0) {
+        // What it means to every server that the specifications know.
+        if let Some(port) = site.env.get("PORT").and_then(|p| port_in(p)) {
             site.listen_on(&[port]);
         }
         let line = |key: &str| {
@@ -174,6 +175,8 @@ impl Site {
                 Value::String(_) if OF_PID_1.contains(&k.as_str()) => {
                     wrong.push((k.clone(), "no variable that the box sets itself"));
                 }
+                // The server would end over it, and the box start anew for ever.
+                Value::String(s) if k == "PORT" && port_in(s).is_none() => wrong.push((k.clone(), PORT)),
                 Value::String(s) if s.len() > VALUE_MAX => wrong.push((k.clone(), "a text of at most 4096 bytes")),
                 Value::String(_) if self.env.len() == VARIABLES_MAX => {
                     wrong.push((k.clone(), "at most 128 variables"));
@@ -290,6 +293,11 @@ fn interface(t: &Table, wrong: &mut Vec<Wrong>) -> Interface {
     i
 }
 
+/// The port that a text names.
+fn port_in(s: &str) -> Option<u16> {
+    s.parse::<u16>().ok().filter(|n| *n > 0)
+}
+
 /// A port, or a list of them.
 fn ports(v: &Value) -> Option<Vec<u16>> {
     let port = |v: &Value| v.as_integer().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
@@ -387,26 +395,30 @@ mod tests {
 
     #[test]
     fn the_dashboard_listens_on_more_ports_where_the_owner_wants_them() {
-        for (text, ports) in [
-            ("listen = 7000", vec![7000]),
-            ("listen = [7000, 80, 443, 3000, 7000]", vec![7000, 3000]),
-            ("[env]\nPORT = '7000'", vec![7000]),
-            ("listen = [3000]\n[env]\nPORT = '3000'", vec![3000]),
-            ("[env]\nPORT = '80'", vec![]),
-            ("[env]\nPORT = 'eighty'", vec![]),
+        for (text, ports, port) in [
+            ("listen = 7000", vec![7000], None),
+            ("listen = [7000, 80, 443, 3000, 7000]", vec![7000, 3000], None),
+            ("[env]\nPORT = '7000'", vec![7000], Some("7000")),
+            ("listen = [3000]\n[env]\nPORT = '3000'", vec![3000], Some("3000")),
+            ("[env]\nPORT = '80'", vec![], Some("80")),
+            ("[env]\nPORT = '443'", vec![], Some("443")),
         ] {
-            assert_eq!(
-                Site::parse(text),
-                (
-                    Site {
-                        ports,
-                        env: Site::parse(text).0.env,
-                        ..Site::default()
-                    },
-                    vec![]
-                ),
-                "{text}"
-            );
+            let site = Site {
+                ports,
+                env: port.map(|p| ("PORT".to_owned(), p.to_owned())).into_iter().collect(),
+                ..Site::default()
+            };
+            assert_eq!(Site::parse(text), (site, vec![]), "{text}");
+        }
+        // What is no port stops no server.
+        for port in ["eighty", "", "0", "65536", "-1", "7000/tcp"] {
+            let site = Site {
+                env: [("TZ".to_owned(), "UTC".to_owned())].into(),
+                ..Site::default()
+            };
+            let told = "kiln.toml line 2, field `PORT`: expected a port like 7000".to_owned();
+            let text = format!("[env]\nPORT = '{port}'\nTZ = 'UTC'\n");
+            assert_eq!(Site::parse(&text), (site, vec![told]), "{text}");
         }
         for text in [
             "0",
