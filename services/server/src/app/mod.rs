@@ -223,10 +223,18 @@ impl App {
                 tracing::error!(error = &error as &dyn std::error::Error, "a backup was not put back");
                 let chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
                 let why: Vec<String> = chain.map(ToString::to_string).collect();
-                let message = format!(
-                    "A backup was not put back: {}. The server goes on with what it had; drives' records may be the backup's already. Bring it again",
-                    why.join(": ")
-                );
+                let why = why.join(": ");
+                let message = match error {
+                    life::backup::Error::Ended => format!(
+                        "A backup may not have been put back: {why}. Look at what is there; where it is not the backup's, bring it again"
+                    ),
+                    life::backup::Error::Waits(..) => format!(
+                        "A backup was not put back: {why}. The server goes on with what it had; its next start tries again"
+                    ),
+                    _ => format!(
+                        "A backup was not put back: {why}. The server goes on with what it had; drives' records may be the backup's already. Bring it again"
+                    ),
+                };
                 ("box.not_restored", message)
             }
         };
@@ -471,7 +479,8 @@ impl App {
     }
 
     /// Records what leads out of a store that takes nothing (a backup, a restart, a reset) as an act of a person. It waits until
-    /// that is on the medium; where the medium does not take it, it is held like all that happens, and keeps nobody in.
+    /// that is on the medium; where the medium does not take it, it is held like all that happens, and keeps nobody in. Of what ends this
+    /// process only the count is left then.
     pub async fn record_way_out(&self, event: NewEvent, person: &str) {
         let Err(error) = self.record_act(event.clone(), person).await else {
             return;

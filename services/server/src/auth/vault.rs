@@ -91,7 +91,7 @@ impl Vault {
         credential: Credential,
     ) -> store::Result<bool> {
         let _turn = self.turn.lock().await;
-        if self.user(name).is_none_or(|(_, now)| now != was) {
+        if self.user(name).is_none_or(|(its, now)| its != name || now != was) {
             return Ok(false);
         }
         self.put_in_turn(key, credential).await?;
@@ -282,6 +282,7 @@ impl Vault {
     /// # Errors
     /// When it is not on the medium.
     pub async fn bind(&self, token: &Token, addon: u64) -> store::Result<bool> {
+        let _turn = self.turn.lock().await;
         let bound = {
             let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
             match all.get_mut(&token.key) {
@@ -300,7 +301,7 @@ impl Vault {
             }
         };
         let Some(credential) = bound else { return Ok(false) };
-        self.put(token.key.clone(), credential).await?;
+        self.put_in_turn(token.key.clone(), credential).await?;
         Ok(true)
     }
 

@@ -99,7 +99,7 @@ pub(super) fn begin() -> OpenApi {
         "session",
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
             COOKIE_NAME,
-            "Set by POST /api/v1/session or /api/v1/claim; good for 24 h",
+            "Set by POST /api/v1/session or /api/v1/claim; good for 24 h. POST /api/auth/login sets it as `session`, too",
         ))),
     );
     components.add_security_scheme(

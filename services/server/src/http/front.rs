@@ -21,6 +21,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
+use super::person::{COOKIE_NAME, VIGIL_COOKIE};
 use super::{Refusal, person};
 use crate::app::App;
 use crate::tls::Way;
@@ -94,14 +95,14 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"))
 }
 
-/// Why a request is turned away before anybody looks at its path.
+/// Why a request is turned away before anybody looks at its path. `opens`: whether a value is that of a session.
 fn refused(
     method: &Method,
     headers: &HeaderMap,
     host: Option<&str>,
     peer: Peer,
-    hosts: &Hosts,
-    name: &str,
+    (hosts, name): (&Hosts, &str),
+    opens: impl Fn(&str) -> bool,
 ) -> Option<Refusal> {
     let host = host.unwrap_or("");
     if peer != Peer::Local && !hosts.admits(host, name) {
@@ -136,7 +137,10 @@ fn refused(
             "This request comes from another site's page",
         ));
     }
-    let by_cookie = person::cookies(headers).next().is_some() && !headers.contains_key(AUTHORIZATION);
+    // Vigil's name for it is anybody's: what some other program has set there lets nobody act, and must keep nobody from logging in.
+    let has_cookie =
+        person::named(headers, COOKIE_NAME).next().is_some() || person::named(headers, VIGIL_COOKIE).any(opens);
+    let by_cookie = has_cookie && !headers.contains_key(AUTHORIZATION);
     let asked = text(headers, HeaderName::from_static("x-requested-with"))
         .is_some_and(|value| value.eq_ignore_ascii_case("XMLHttpRequest"));
     if by_cookie && !asked {
@@ -183,7 +187,8 @@ pub async fn front(State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>, mut reque
     let method = request.method().clone();
     // The path alone: a query may hold a token.
     let path = request.uri().path().to_owned();
-    let why = refused(&method, request.headers(), host, peer, &hosts, &name).or_else(|| unreadable(&path));
+    let opens = |value: &str| app.vault.session(value, app.clock.now()).is_some();
+    let why = refused(&method, request.headers(), host, peer, (&hosts, &name), opens).or_else(|| unreadable(&path));
     let mut response = match why {
         Some(refusal) => refusal.into_response(),
         None => match moved(&method, way, host, request.uri()) {
@@ -267,7 +272,10 @@ mod tests {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let peer = Peer::Tcp(([10, 0, 0, 9], 5000).into());
-        let refusal = refused(&method, &headers, text(&headers, HOST), peer, &Hosts::default(), "kiln")?;
+        let own = (&Hosts::default(), "kiln");
+        let refusal = refused(&method, &headers, text(&headers, HOST), peer, own, |value| {
+            value == "ours"
+        })?;
         let body = format!("{refusal:?}");
         ["host-refused", "origin-refused", "csrf"]
             .into_iter()
@@ -313,7 +321,8 @@ mod tests {
                 vec![HOST_, COOKIE, ("x-requested-with", "curl")],
                 Some("csrf"),
             ),
-            (Method::POST, vec![HOST_, ("cookie", "session=x")], Some("csrf")),
+            (Method::POST, vec![HOST_, ("cookie", "session=ours")], Some("csrf")),
+            (Method::POST, vec![HOST_, ("cookie", "session=another's")], None),
             (
                 Method::POST,
                 vec![HOST_, COOKIE, ASKED, ("origin", "http://10.0.0.7")],

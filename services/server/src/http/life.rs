@@ -76,10 +76,12 @@ impl From<backup::Error> for Refusal {
             Error::Seal(error @ seal::Error::Opened(_)) => {
                 Self::new("backup-closed", 403, "The backup was not opened").with(error.to_string())
             }
-            error @ (Error::Seal(_) | Error::Schema { .. } | Error::Rows(_) | Error::Ended) => {
+            error @ (Error::Seal(_) | Error::Schema { .. } | Error::Rows(_)) => {
                 Self::new("bad-backup", 422, "This is no backup that can be put back").with(error.to_string())
             }
-            Error::File(..) => Self::new("store", 503, "The medium failed").with(error.to_string()),
+            Error::File(..) | Error::Waits(..) | Error::Ended => {
+                Self::new("store", 503, "The medium failed").with(error.to_string())
+            }
         }
     }
 }

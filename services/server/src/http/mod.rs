@@ -5,7 +5,7 @@
 //!                                                                                  └─► page, or problem+json 404
 //! ```
 //!
-//! Every error is `application/problem+json` with the fields of [`wire::Problem`].
+//! Every error is `application/problem+json` with the fields of [`wire::Problem`], and both its texts in one line as `error`.
 
 mod act;
 mod addons;

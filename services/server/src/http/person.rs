@@ -28,17 +28,22 @@ pub struct Person {
     pub secret: String,
 }
 
-/// The values of the session's cookie: under its own name, and under Vigil's, which a program behind another port of the
+/// The values of the session's cookie: under its own name, then under Vigil's, which a program behind another port of the
 /// same host may have used for its own.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    named(headers, COOKIE_NAME).chain(named(headers, VIGIL_COOKIE))
+}
+
+/// The values of the cookies of this name.
+pub fn named<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
-        .filter_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            ([COOKIE_NAME, VIGIL_COOKIE].contains(&name) && !value.is_empty()).then_some(value)
+        .filter_map(move |pair| {
+            let (its, value) = pair.trim().split_once('=')?;
+            (its == name && !value.is_empty()).then_some(value)
         })
 }
 
@@ -92,8 +97,15 @@ mod tests {
         assert_eq!(cookies(&headers).next(), None);
         headers.append(COOKIE, HeaderValue::from_static("theme=dark;kiln_session=abc"));
         assert_eq!(cookies(&headers).collect::<Vec<_>>(), ["abc"]);
-        headers.append(COOKIE, HeaderValue::from_static("session=def; session="));
-        assert_eq!(cookies(&headers).collect::<Vec<_>>(), ["abc", "def"]);
+        headers.insert(
+            COOKIE,
+            HeaderValue::from_static("session=def; session=; kiln_session=abc"),
+        );
+        assert_eq!(
+            cookies(&headers).collect::<Vec<_>>(),
+            ["abc", "def"],
+            "the own one counts first"
+        );
     }
 
     #[test]

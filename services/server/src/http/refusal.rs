@@ -125,7 +125,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let told = Told {
-            error: self.problem.to_string(),
+            // A manifest's flaws are one a line.
+            error: self.problem.to_string().replace('\n', "; "),
             problem: self.problem,
         };
         let mut response = (status, Json(told)).into_response();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use http::header::{SET_COOKIE, USER_AGENT};
+use http::header::{AUTHORIZATION, HeaderName, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use wire::Time;
@@ -38,6 +38,16 @@ fn set_cookie(name: &str, value: &str, seconds: u64, way: Way) -> Result<HeaderV
         "{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
     ))
     .map_err(|_| Refusal::new("internal", 500, "The session has no valid cookie"))
+}
+
+/// The session's cookie under both names.
+type Cookies = AppendHeaders<[(HeaderName, HeaderValue); 2]>;
+
+fn both_cookies(value: &str, seconds: u64, way: Way) -> Result<Cookies, Refusal> {
+    Ok(AppendHeaders([
+        (SET_COOKIE, set_cookie(COOKIE_NAME, value, seconds, way)?),
+        (SET_COOKIE, set_cookie(VIGIL_COOKIE, value, seconds, way)?),
+    ]))
 }
 
 fn with_cookie(username: String, expires: Time, cookie: &str, way: Way) -> Result<Response, Refusal> {
@@ -156,14 +166,16 @@ async fn enter(
     let hash = user.as_ref().map(|(_, hash)| hash.clone());
     let right = app.hasher.verify(form.password, hash).await?;
     if let Some((name, hash)) = user.filter(|_| right) {
+        // Also where the store takes no session now: it was no wrong try.
+        app.logins(|limit| limit.succeeded(&key));
         let entered = app
             .vault
             .log_in_by(&name, &hash, origin(peer, headers), app.clock.now())
             .await?;
         if let Some((cookie, expires)) = entered {
-            app.logins(|limit| limit.succeeded(&key));
             return Ok((name, cookie, expires));
         }
+        app.logins(|limit| limit.failed(now.mono, &key));
     }
     let message = format!("A login from {key} failed");
     app.record("session.refused", Severity::Warning, message, json!({ "from": key }))
@@ -196,10 +208,7 @@ pub async fn vigil_log_in(
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let (name, token, _) = enter(&app, peer, &headers, form).await?;
-    let cookies = AppendHeaders([
-        (SET_COOKIE, set_cookie(COOKIE_NAME, &token, SESSION.as_secs(), way)?),
-        (SET_COOKIE, set_cookie(VIGIL_COOKIE, &token, SESSION.as_secs(), way)?),
-    ]);
+    let cookies = both_cookies(&token, SESSION.as_secs(), way)?;
     let body = front::VigilLogin {
         success: true,
         token,
@@ -225,19 +234,24 @@ pub async fn log_out(
     Extension(way): Extension<Way>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    Ok((
-        StatusCode::NO_CONTENT,
-        [(SET_COOKIE, ended(&app, &headers, way).await?)],
-    )
-        .into_response())
+    Ok((StatusCode::NO_CONTENT, ended(&app, &headers, way).await?).into_response())
 }
 
-/// Ends the session that a request came with, if it came with one; the cookie that takes it out of the browser.
-async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<HeaderValue, Refusal> {
-    if let Some(person) = person::of(app, headers) {
-        app.vault.log_out(&person.secret).await?;
+/// Ends the sessions that a request came with, under either name; the cookies that take them out of the browser.
+async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<Cookies, Refusal> {
+    match headers.contains_key(AUTHORIZATION) {
+        true => {
+            if let Some(person) = person::of(app, headers) {
+                app.vault.log_out(&person.secret).await?;
+            }
+        }
+        false => {
+            for secret in person::cookies(headers) {
+                app.vault.log_out(secret).await?;
+            }
+        }
     }
-    set_cookie(COOKIE_NAME, "", 0, way)
+    both_cookies("", 0, way)
 }
 
 /// The same for existing Vigil clients.
@@ -251,11 +265,7 @@ pub async fn vigil_log_out(
         success: true,
         status: "logged_out",
     };
-    let cookies = AppendHeaders([
-        (SET_COOKIE, ended(&app, &headers, way).await?),
-        (SET_COOKIE, set_cookie(VIGIL_COOKIE, "", 0, way)?),
-    ]);
-    Ok((cookies, axum::Json(body)).into_response())
+    Ok((ended(&app, &headers, way).await?, axum::Json(body)).into_response())
 }
 
 /// Who is logged in, as existing Vigil clients ask.

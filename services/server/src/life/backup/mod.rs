@@ -87,6 +87,9 @@ pub enum Error {
     /// The start before did not come to its end over it.
     #[error("the server ended while it did that, by a power cut perhaps")]
     Ended,
+    /// What waits for a start could not be moved, and waits on.
+    #[error("{0}")]
+    Waits(PathBuf, #[source] std::io::Error),
     /// What was decrypted are no rows.
     #[error("its content: {0}")]
     Rows(#[from] row::Bad),
@@ -207,20 +210,22 @@ impl Drop for Opened {
 /// Puts rows that wait into `store`; whether there were any. Called before anything has read it.
 ///
 /// # Errors
-/// When the rows are damaged, or the start before ended over them (they are set aside, the state stays as it was), or the medium
-/// does not take them.
+/// When the rows are damaged (they are set aside, the state stays as it was), the start before ended over them (they are set aside,
+/// and may be in force), or the medium does not take them.
 pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
     let (waiting, path) = (dir.join(WAITING), dir.join(TRYING));
-    let failed = |error| Error::File(waiting.clone(), error);
-    if path.exists() {
+    let ended = path.exists();
+    if ended {
         // Once more would be for ever.
-        fs::rename(&path, dir.join("restore.bad")).map_err(failed)?;
-        return Err(Error::Ended);
+        fs::rename(&path, dir.join("restore.bad")).map_err(|error| Error::File(path.clone(), error))?;
     }
     match fs::rename(&waiting, &path) {
+        Ok(()) if ended => tracing::warn!("{}; another backup waits", Error::Ended),
         Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(failed(error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return if ended { Err(Error::Ended) } else { Ok(false) };
+        }
+        Err(error) => return Err(Error::Waits(waiting, error)),
     }
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -235,7 +240,10 @@ pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
         Ok(()) => fs::remove_file(&path),
         Err(_) => fs::rename(&path, dir.join("restore.bad")),
     };
-    gone.map_err(|error| Error::File(path, error))?;
+    if let Err(error) = gone.and_then(|()| File::open(dir)?.sync_all()) {
+        // What is in the store counts.
+        tracing::warn!(%error, "{} is still there", path.display());
+    }
     done?;
     Ok(true)
 }

@@ -21,7 +21,7 @@ import { useDeed } from "./deed";
 const LOOK_MS = 2_000;
 /** Longest head of an update that is read, in bytes. */
 const HEAD_MAX = 600 * 1024;
-/** How often a piece is sent again when the connection breaks. */
+/** How often the head or a piece is sent again when the connection breaks. */
 const TRIES = 5;
 
 /** Sends bytes; JSON or nothing comes back. */
