@@ -238,6 +238,34 @@ fn a_drive_without_self_tests_is_told_as_that() {
 }
 
 #[test]
+fn one_answer_that_fails_does_not_keep_abort_from_a_hot_drive() {
+    let busy = r#"{"smartctl":{"exit_status":2,"messages":[{"string":"scsi error busy","severity":"error"}]}}"#;
+    // Each reading of a SATA drive tries two types.
+    let documents = [
+        ata(0, &[OLD]),
+        ata(0xF9, &[OLD]),
+        busy.to_owned(),
+        busy.to_owned(),
+        ata(0xF9, &[OLD]),
+    ];
+    let stage = Stage::new(Bus::Sata, &documents, BEGUN);
+    let mut running = stage.start(Kind::Extended).unwrap();
+    poll(
+        &stage.smartctl,
+        Path::new(NODE),
+        &stage.drive,
+        &mut running,
+        Duration::ZERO,
+    );
+    abort(&stage.smartctl, Path::new(NODE), &stage.drive).unwrap();
+    assert!(
+        stage.calls().lines().last().unwrap().contains("-X"),
+        "{}",
+        stage.calls()
+    );
+}
+
+#[test]
 fn abort_is_an_order_to_the_drive() {
     let stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), ata(0xF9, &[OLD])], BEGUN);
     let running = stage.start(Kind::Extended).unwrap();

@@ -357,9 +357,12 @@ pub fn poll(smartctl: &Smartctl, node: &Path, expected: &Identity, running: &mut
 /// # Errors
 /// When another drive answers or none, when smartctl could not be run, or said that it did not work.
 pub fn abort(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<(), NotEnded> {
-    smartctl
-        .read(node, expected)
-        .map_err(|error| NotEnded::Unanswered(words(&error)))?;
+    let asked = smartctl.read(node, expected).or_else(|error| match error {
+        Unreadable::OtherDrive { .. } => Err(error),
+        // A busy bridge may fail one command, and a hot drive has to hear this.
+        Unreadable::Run(_) | Unreadable::Nothing(_) | Unreadable::Asleep => smartctl.read(node, expected),
+    });
+    asked.map_err(|error| NotEnded::Unanswered(words(&error)))?;
     let answer = smartctl
         .order(node, expected, &["-X"])
         .map_err(|error| NotEnded::Failed(words(&error)))?;
