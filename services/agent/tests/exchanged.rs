@@ -4,8 +4,8 @@
 mod common;
 
 use common::exchange::{
-    foreign_data, held_smartctl, in_step, is_untouched, offers_a_job, own_playbook, put_below, script, standstill,
-    waiting, write_below,
+    foreign_data, held_smartctl, in_step, is_untouched, kept_waiting, offers_a_job, own_playbook, put_below, script,
+    standstill, waiting, write_below,
 };
 use common::{Bench, outcome};
 use wire::command::{Answer, Command};
@@ -195,11 +195,7 @@ async fn a_drive_that_is_busy_for_a_moment_at_the_end_is_formatted() {
     };
     let id = bench.job("mine").await;
     in_step(&bench, id, Phase::SelfTestShort).await;
-    let monitor = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(&bench.drives[0].node)
-        .unwrap();
+    let monitor = kept_waiting(&bench.drives[0].node);
     std::fs::write(dir.path().join("go"), "").unwrap();
     // The guard's own patience is a second, its first pause five.
     tokio::time::sleep(std::time::Duration::from_secs(4)).await;

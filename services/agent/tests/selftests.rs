@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::exchange::in_step;
+use common::exchange::{in_step, kept_waiting, step_is};
 use common::{Bench, Smartctl, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{Job, JobState, Outcome, Phase, PhaseStatus, SelfTestOutcome};
@@ -360,23 +360,8 @@ async fn smart_after_is_read_again_by_a_session_that_goes_on() {
     };
     let id = bench.job("then-partitioned").await;
     in_step(&bench, id, Phase::SelfTestShort).await;
-    // Whoever has it open for writing keeps the partition waiting for a while.
-    let monitor = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(&bench.drives[0].node)
-        .unwrap();
-    bench
-        .server
-        .until("SMART after", |seen| {
-            let job = seen.jobs.get(&id)?;
-            assert!(!job.state.is_over(), "{job:#?}");
-            let mut phases = job.phases.iter();
-            phases
-                .find(|state| state.phase == Phase::SmartAfter && state.status == PhaseStatus::Done)
-                .map(|_| ())
-        })
-        .await;
+    let monitor = kept_waiting(&bench.drives[0].node);
+    step_is(&bench, id, Phase::SmartAfter, PhaseStatus::Done).await;
     bench.agent.kill();
     let before = readings();
     drop(monitor);

@@ -116,6 +116,16 @@ pub fn offers_a_job(drive: &Loop) -> bool {
 }
 
 pub async fn in_step(bench: &Bench, id: JobId, wanted: Phase) {
+    step_is(bench, id, wanted, PhaseStatus::Running).await;
+}
+
+/// Whoever has a drive open for writing keeps its partition waiting for a while.
+pub fn kept_waiting(node: &Path) -> std::fs::File {
+    std::fs::File::options().read(true).write(true).open(node).unwrap()
+}
+
+/// Waits until a step of a job that goes on has come so far.
+pub async fn step_is(bench: &Bench, id: JobId, wanted: Phase, status: PhaseStatus) {
     bench
         .server
         .until("the step", |seen| {
@@ -123,7 +133,7 @@ pub async fn in_step(bench: &Bench, id: JobId, wanted: Phase) {
             assert!(!job.state.is_over(), "{job:#?}");
             let mut phases = job.phases.iter();
             phases
-                .find(|state| state.phase == wanted && state.status == PhaseStatus::Running)
+                .find(|state| state.phase == wanted && state.status == status)
                 .map(|_| ())
         })
         .await;
