@@ -67,6 +67,9 @@ pub enum Error {
         seconds: u64,
         console: String,
     },
+    /// QEMU 10.0 did what it now and then does to a guest with two processors on a busy machine: no word about the box.
+    #[error("QEMU failed: {0}")]
+    Fault(&'static str),
     /// The helper in the guest refused or is not there.
     #[error("guest probe: {0}")]
     Probe(String),

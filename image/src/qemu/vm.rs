@@ -25,6 +25,11 @@ const TRY: Duration = Duration::from_millis(1500);
 /// Pause between two looks at the console log.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// What the guest's kernel says, again and again, of a processor that gets no timer interrupt any more.
+const TIMER_LOST: &str = "Possible timer handling issue on cpu";
+/// How long a guest that said so may take to prove that it was only slow.
+const PROVES: Duration = Duration::from_secs(30);
+
 /// A running QEMU. Dropping it kills it.
 #[derive(Debug)]
 pub struct Vm {
@@ -146,6 +151,7 @@ impl Vm {
     /// Waits until the console shows `text` after `mark`; gives the line that it stands in.
     pub fn wait_console_after(&mut self, mark: usize, text: &str, limit: Duration) -> Result<String, Error> {
         let deadline = Instant::now() + limit;
+        let mut lost = None;
         loop {
             let console = self.console();
             let later = console.get(mark..).unwrap_or_default();
@@ -157,6 +163,7 @@ impl Vm {
                 return Ok(later[start..at + end].trim_end().to_owned());
             }
             self.alive()?;
+            has_timers(later, &mut lost)?;
             if Instant::now() > deadline {
                 return Err(self.late(format!("{text:?} on the console"), limit));
             }
@@ -172,6 +179,7 @@ impl Vm {
     /// Waits until `GET path` answers 200; gives the body.
     pub fn wait_http(&mut self, path: &str, limit: Duration) -> Result<String, Error> {
         let deadline = Instant::now() + limit;
+        let (mark, mut lost) = (self.mark(), None);
         loop {
             if let Ok(response) = Request::new("GET", path).send(self.address(), TRY)
                 && response.status == 200
@@ -179,6 +187,7 @@ impl Vm {
                 return Ok(response.text());
             }
             self.alive()?;
+            has_timers(self.console().get(mark..).unwrap_or_default(), &mut lost)?;
             if Instant::now() > deadline {
                 return Err(self.late(format!("answer to GET {path}"), limit));
             }
@@ -323,6 +332,14 @@ impl Drop for Vm {
     }
 }
 
+/// Whether the guest that wrote this may still come; `lost`: when it was first seen to have lost a timer.
+fn has_timers(console: &str, lost: &mut Option<Instant>) -> Result<(), Error> {
+    if console.contains(TIMER_LOST) && lost.get_or_insert_with(Instant::now).elapsed() > PROVES {
+        return Err(Error::Fault("a processor of the guest has lost its timer"));
+    }
+    Ok(())
+}
+
 fn connect(child: &mut Child, dir: &Path) -> Result<Qmp, Error> {
     let deadline = Instant::now() + START;
     loop {
@@ -339,6 +356,9 @@ fn connect(child: &mut Child, dir: &Path) -> Result<Qmp, Error> {
 
 fn ended(dir: &Path, status: &str) -> Error {
     let stderr = std::fs::read_to_string(dir.join("qemu.err")).unwrap_or_default();
+    if stderr.contains("iotlb_to_section") {
+        return Error::Fault("it aborted in iotlb_to_section, while the guest set its PCI up");
+    }
     Error::Ended {
         status: status.to_owned(),
         stderr: stderr.trim().to_owned(),

@@ -1,7 +1,7 @@
 //! A bench for one test: a folder, drives in it, a machine, and the box that runs on it.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use image::nbd::{Disk, Server};
 use image::qemu::machine::{blank_file, overlay};
@@ -14,8 +14,6 @@ use crate::images::image;
 /// Power-on to the first answer: 10 to 20 s were measured on a machine that did nothing else, 60 to 90 s at a load of 13 on two
 /// processors, and once more than 180 s there.
 pub(crate) const BOOT: Duration = Duration::from_secs(300);
-/// How often it is looked whether QEMU has failed meanwhile.
-const LOOK: Duration = Duration::from_secs(30);
 /// Anything that takes the box a second or two.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// A small job from start to verdict.
@@ -93,21 +91,19 @@ impl Lab {
         Server::bind(&self.path().join(format!("{name}.sock")), disk).unwrap()
     }
 
-    /// Starts the machine and waits until the box answers; anew, and told, where QEMU itself failed.
+    /// Starts the machine and waits until the box answers; anew, and told, where QEMU itself failed. Where it fails later, the whole
+    /// test is begun anew by `scripts/boots`.
     pub(crate) fn up(&self, machine: &Machine) -> Vm {
         let mut faults = 0;
         loop {
             let mut vm = machine.clone().start(self.path()).unwrap();
-            let error = match answers(&mut vm) {
-                Ok(()) => return vm,
-                Err(error) => error,
-            };
-            match of_qemu(&error) {
-                Some(fault) if faults < 3 => {
+            match vm.wait_http("/api/v1/health", BOOT) {
+                Ok(_) => return vm,
+                Err(fault @ Error::Fault(_)) if faults < 3 => {
                     faults += 1;
-                    println!("QEMU failed ({fault}), started anew");
+                    println!("{fault}; started anew");
                 }
-                _ => panic!("no answer {BOOT:?} after power-on: {error:?}"),
+                Err(error) => panic!("no answer {BOOT:?} after power-on: {error:?}"),
             }
         }
     }
@@ -123,30 +119,5 @@ impl Lab {
     pub(crate) fn boot(&self, drives: impl IntoIterator<Item = Drive>) -> (Vm, Bench) {
         let machine = drives.into_iter().fold(self.machine(Bus::Virtio, None), Machine::drive);
         self.start(machine)
-    }
-}
-
-/// Waits for the first answer, but not to the end where QEMU has failed.
-fn answers(vm: &mut Vm) -> Result<(), Error> {
-    let begun = Instant::now();
-    loop {
-        match vm.wait_http("/api/v1/health", LOOK) {
-            Err(error @ Error::Late { .. }) if begun.elapsed() < BOOT && of_qemu(&error).is_none() => {}
-            other => return other.map(drop),
-        }
-    }
-}
-
-/// What QEMU 10.0 now and then does to a guest with two processors on a busy machine. Neither is a word about the box.
-fn of_qemu(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::Ended { stderr, .. } if stderr.contains("iotlb_to_section") => {
-            Some("aborted while the guest set its PCI up: iotlb_to_section")
-        }
-        // The guest's kernel says this of a processor that gets no timer interrupt any more.
-        Error::Late { console, .. } if console.contains("Possible timer handling issue on cpu") => {
-            Some("a processor of the guest has lost its timer")
-        }
-        _ => None,
     }
 }

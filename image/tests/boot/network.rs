@@ -1,9 +1,11 @@
 //! The box in a network that it shares with another computer: its address, its name, its clock; and who may what in it.
 
 use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use image::qemu::http::Request;
 use image::qemu::probe::Probe;
 use image::qemu::{Bus, Machine, Vm};
 use probe::Op;
@@ -296,15 +298,17 @@ fn number(name: &str) -> Option<u32> {
         .or((name == "CAP_SYSLOG").then_some(34))
 }
 
-/// A USB adapter that comes an hour later, in a test a few seconds: set up as `kiln.toml` says, by its hardware address.
+/// A USB adapter that comes an hour later, in a test a few seconds: set up as `kiln.toml` says, by its hardware address. Beside it,
+/// the dashboard is on the port that `kiln.toml` names, and stays there when the server is replaced.
 #[test]
 fn an_interface_that_kiln_toml_names_is_told_while_it_is_away_and_set_up_when_it_comes() {
     const MAC: &str = "52:54:00:00:00:77";
+    const MORE: u16 = 7000;
     let lab = Lab::new();
     // QEMU tells the guest this hardware address, or with 40 in its first byte, as the guest's driver asks.
     let other = MAC.replacen("52", "40", 1);
     let toml = format!(
-        "[network.\"{MAC}\"]\naddress = \"192.0.2.77/24\"\n[network.\"{other}\"]\naddress = \"192.0.2.78/24\"\n"
+        "listen = [{MORE}]\n[network.\"{MAC}\"]\naddress = \"192.0.2.77/24\"\n[network.\"{other}\"]\naddress = \"192.0.2.78/24\"\n"
     );
     let machine = lab.machine(Bus::Virtio, None).with_keyboard();
     let mut vm = lab.up(&machine);
@@ -325,6 +329,9 @@ fn an_interface_that_kiln_toml_names_is_told_while_it_is_away_and_set_up_when_it
     vm.wait_console_after(mark, "which is not there, so these settings are not used", BOOT)
         .unwrap();
     vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let more = forward(&mut vm, MORE);
+    let health = || Request::new("GET", "/api/v1/health").send(more, Duration::from_secs(5));
+    assert_eq!(health().unwrap().status, 200);
     let network = |vm: &Vm| {
         let supervisor = Bench::login(vm).status().supervisor.unwrap();
         let unit = supervisor.units.into_iter().find(|u| u.name == "network").unwrap();
@@ -347,4 +354,33 @@ fn an_interface_that_kiln_toml_names_is_told_while_it_is_away_and_set_up_when_it
         std::thread::sleep(Duration::from_millis(500));
     }
     assert_eq!(network(&vm), before, "dhcpcd goes on for the other interface");
+
+    let probe = vm.probe().unwrap();
+    let server = probe.pids("kiln-server", "").unwrap()[0];
+    probe.signal(server, 9).unwrap();
+    let bench = Bench::login(&vm);
+    bench.until("the next server on both ports", SOON, || {
+        let next = vm.probe().unwrap().pids("kiln-server", "").unwrap();
+        if next.is_empty() || next.contains(&server) {
+            return Err(format!("{next:?}"));
+        }
+        health()
+            .map_err(|e| e.to_string())
+            .map(|answer| assert_eq!(answer.status, 200))
+    });
+}
+
+/// A port of this computer that leads to one of the box.
+fn forward(vm: &mut Vm, port: u16) -> SocketAddr {
+    let here = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let line = format!("hostfwd_add net tcp:{here}-:{port}");
+    let told = vm
+        .qmp()
+        .execute("human-monitor-command", serde_json::json!({ "command-line": line }))
+        .unwrap();
+    assert_eq!(told, "", "{line}");
+    here
 }
