@@ -4,7 +4,7 @@
 mod common;
 
 use agent::record::Record;
-use common::exchange::{foreign_data, held_smartctl, is_untouched, script, waiting};
+use common::exchange::{foreign_data, held_smartctl, in_step, is_untouched, script, waiting};
 use common::{Bench, Loop, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{Job, Outcome, Phase, PhaseStatus};
@@ -60,15 +60,7 @@ async fn a_job_that_has_written_nothing_does_not_begin_on_another_disk() {
         .await;
     let armed = std::fs::read(&bench.drives[0].file).unwrap();
     let id = bench.job("standard").await;
-    bench
-        .server
-        .until("SMART to be read", |seen| {
-            let mut phases = seen.jobs.get(&id)?.phases.iter();
-            phases
-                .find(|state| state.phase == Phase::SmartBefore && state.status == PhaseStatus::Running)
-                .map(|_| ())
-        })
-        .await;
+    in_step(&bench, id, Phase::SmartBefore).await;
     bench.agent.kill();
     let data = another_disk(&bench.drives[0]);
     std::fs::write(dir.path().join("go"), "").unwrap();
@@ -83,6 +75,29 @@ async fn a_job_that_has_written_nothing_does_not_begin_on_another_disk() {
     bench.restart();
     let job = bench.server.over(id).await;
     assert_eq!(job.verdict.as_ref().unwrap().verified, job.capacity, "{job:#?}");
+}
+
+/// Two blank disks of one size in one dock: neither name nor content tells them apart, the kernel's count of media does.
+#[tokio::test]
+async fn a_job_that_has_written_nothing_does_not_begin_on_a_disk_that_is_counted_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let arguments = ["--smartctl", program.to_str().unwrap()];
+    let Some(mut bench) = Bench::counted(64, &arguments).await else {
+        return;
+    };
+    let id = bench.job("standard").await;
+    in_step(&bench, id, Phase::SmartBefore).await;
+    bench.agent.kill();
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    // The next agent reads the kernel's own count.
+    bench.restart();
+    let why = waiting(&bench, id).await;
+    assert!(
+        why.contains("exchanged or reset after it was armed") && why.contains("arm it again"),
+        "{why}"
+    );
+    assert!(bench.drives[0].is_blank(), "it was written");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use super::{Back, Controller, answer};
 use crate::events;
 use crate::gate::{self, Granted, Members};
 use crate::hands::{Access, Hands, Held, identity};
-use crate::record::{Begin, Record};
+use crate::record::{Begin, Medium, Record};
 
 /// What jobs are begun with once their drives are held.
 #[derive(Debug)]
@@ -145,6 +145,10 @@ impl Controller {
             let record = Record::new(&held.fresh, identity, held.geometry, begin, JobKey(key), Time::now());
             let mut record = record.ok_or_else(|| fault("A drive without identity", held.identity.words()))?;
             record.boot_id.clone_from(&self.means.boot_id);
+            record.medium = Some(Medium {
+                boot_id: self.means.boot_id.clone(),
+                sequence: held.media,
+            });
             let offered = beginning.granted.is_some() && self.take_offer(&mut record);
             let why = offered.then(|| "its box or its store was lost; armed again".to_owned());
             jobs.push((record, held, why));

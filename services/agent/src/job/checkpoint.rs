@@ -19,7 +19,7 @@ use wire::job::PhaseStatus;
 use super::JobTask;
 use crate::events::{self, Happening};
 use crate::hands::Held;
-use crate::record::{Record, Trace};
+use crate::record::{Medium, Record, Trace};
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
 const RECOVER: Duration = Duration::from_secs(300);
@@ -63,7 +63,16 @@ impl JobTask {
                 Begin::Anew { proven: true } | Begin::GoesOn | Begin::FromDrive => Trace::Written,
             };
         }
-        record.strange(&held.fresh.content, trace).map_or(Ok(trace), Err)
+        let recounted = match trace {
+            Trace::LetGo => record.recounted(&Medium {
+                boot_id: self.means.boot_id.clone(),
+                sequence: held.media,
+            }),
+            Trace::Armed | Trace::Written => None,
+        };
+        recounted
+            .or_else(|| record.strange(&held.fresh.content, trace))
+            .map_or(Ok(trace), Err)
     }
 
     /// This job, of which so much is kept. What was agreed on was agreed when it was armed.

@@ -113,6 +113,9 @@ pub struct Record {
     /// What stood on its drive when a job that only reads began: nothing else tells it from another one.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// How the kernel counted its medium when it was armed; `None` in records of older agents.
+    #[serde(default)]
+    pub medium: Option<Medium>,
     /// Findings of a session whose checkpoint was lost: they stand beside what the new start finds.
     pub findings_before_loss: Vec<Finding>,
     /// Raised at each change; of two copies the higher one counts.
@@ -130,6 +133,15 @@ pub struct Begin<'a> {
     pub lose: &'a [ContentKind],
     /// Who armed it.
     pub actor: &'a str,
+}
+
+/// A medium by the kernel's count (`diskseq`), which begins anew with each boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Medium {
+    /// Kernel's id of the boot.
+    pub boot_id: String,
+    /// The count.
+    pub sequence: u64,
 }
 
 /// A self-test that was started on the drive and has not ended.
@@ -223,6 +235,7 @@ impl Record {
             told_baseline: false,
             earlier_keys: Vec::new(),
             fingerprint: None,
+            medium: None,
             resets: 0,
             unheard: None,
             hidden: 0,
@@ -399,6 +412,7 @@ pub(crate) mod tests {
             told_baseline: false,
             earlier_keys: Vec::new(),
             fingerprint: None,
+            medium: None,
             resets: 0,
             unheard: None,
             hidden: 0,

@@ -1,9 +1,9 @@
 //! Whether a drive still holds what it held when it was armed, or what the job left of that. Pure.
 
 use drive::guard::{Refusal, same_content};
-use wire::drive::{Content, Signature};
+use wire::drive::{Bus, Content, Signature};
 
-use super::Record;
+use super::{Medium, Record};
 
 /// What a job may have left on the drive that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,24 @@ impl Record {
             })),
             (Trace::Written, now) => self.added(now),
         }
+    }
+
+    /// Why a drive that holds nothing of the job's is not taken for the one that was armed, whatever it is called and holds: docks,
+    /// bridges and card readers tell one name for each drive that is put into them, and since it was armed in this boot the kernel
+    /// has counted another medium. After a boot nothing but its content tells.
+    pub fn recounted(&self, now: &Medium) -> Option<String> {
+        let then = self.medium.as_ref()?;
+        let borrows = match self.identity.bus {
+            Bus::Usb | Bus::Mmc | Bus::Loop | Bus::Other => true,
+            Bus::Sata | Bus::Scsi | Bus::Nvme | Bus::Virtio => false,
+        };
+        (borrows && then.boot_id == now.boot_id && then.sequence != now.sequence).then(|| {
+            format!(
+                "{} {} was unplugged, exchanged or reset after it was armed, and holds nothing yet that proves that it is the same; \
+                 nothing is written. Abort this job and arm it again",
+                self.job.model, self.job.serial
+            )
+        })
     }
 
     fn other(&self, refusal: &Refusal) -> String {
@@ -137,6 +155,29 @@ mod tests {
                 None,
                 "{left:?} is what is left of it"
             );
+        }
+    }
+
+    #[test]
+    fn another_medium_in_the_same_dock_is_not_the_one_that_was_armed() {
+        let medium = |boot_id: &str, sequence| Medium {
+            boot_id: boot_id.into(),
+            sequence,
+        };
+        let mut record = record();
+        record.identity.bus = Bus::Usb;
+        assert_eq!(record.recounted(&medium("now", 7)), None, "of an older agent");
+        record.medium = Some(medium("now", 7));
+        assert_eq!(record.recounted(&medium("now", 7)), None);
+        assert_eq!(record.recounted(&medium("later", 8)), None, "a boot counts anew");
+        let why = record.recounted(&medium("now", 8)).unwrap();
+        assert!(
+            why.contains(&record.job.serial) && why.contains("arm it again"),
+            "{why}"
+        );
+        for own in [Bus::Sata, Bus::Scsi, Bus::Nvme, Bus::Virtio] {
+            record.identity.bus = own;
+            assert_eq!(record.recounted(&medium("now", 8)), None, "{own:?} tells its own name");
         }
     }
 
