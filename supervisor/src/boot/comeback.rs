@@ -61,8 +61,8 @@ pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&st
         }
     }
     match come_back(line, &found) {
-        Ok(files) => {
-            line.say(&format!("mounted returned {files}"));
+        Ok(Carried { files, left }) => {
+            line.say(&format!("mounted returned {files} {left}"));
             medium::probe(line, &found)
         }
         Err(e) => {
@@ -72,8 +72,17 @@ pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&st
     }
 }
 
-/// Carries memory back to DATA and mounts it in memory's place; returns how many files that were.
-fn come_back(line: &Line, found: &Found) -> Result<usize, String> {
+/// What was brought from memory to the medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Carried {
+    /// Files that were brought.
+    files: usize,
+    /// Backups for which there was no room or no place; memory is given back with them.
+    left: usize,
+}
+
+/// Carries memory back to DATA and mounts it in memory's place; returns what that was.
+fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
     let part = found.data()?;
     data::check(line, &part)?;
     let told = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
@@ -89,13 +98,13 @@ fn come_back(line: &Line, found: &Found) -> Result<usize, String> {
         Ok(n)
     });
     let left = umount2(ASIDE, MntFlags::empty());
-    let files = carried.map_err(told("writing state to DATA"))?;
+    let carried = carried.map_err(told("writing state to DATA"))?;
     left.map_err(|e| format!("unmounting DATA: {e}"))?;
     // Over what is in memory, which is there until this has succeeded.
     let memory = File::open(STATE).map_err(told("opening the state in memory"))?;
     data::mount_at(&part, STATE).map_err(|e| format!("mounting DATA: {e}"))?;
     clear(Path::new(&format!("/proc/self/fd/{}", memory.as_raw_fd())));
-    Ok(files)
+    Ok(carried)
 }
 
 /// Gives the memory back; what it held is on DATA.
@@ -116,7 +125,7 @@ fn clear(dir: &Path) {
 ///
 /// # Errors
 /// The first thing but a backup that could not be written; what was written before it stays.
-pub(super) fn carry(from: &Path, to: &Path, tell: impl Fn(&str)) -> io::Result<usize> {
+pub(super) fn carry(from: &Path, to: &Path, tell: impl Fn(&str)) -> io::Result<Carried> {
     // What a power cut has left of an earlier try is no backup, and takes the room of the rest.
     for entry in fs::read_dir(to.join(SHELF)).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().ends_with(CARRIED.as_bytes())
@@ -126,35 +135,43 @@ pub(super) fn carry(from: &Path, to: &Path, tell: impl Fn(&str)) -> io::Result<u
         }
     }
     let files = carry_folder((from, to), Path::new(""))?;
-    Ok(files + add_backups(&from.join(SHELF), &to.join(SHELF), tell))
+    let backups = add_backups(&from.join(SHELF), &to.join(SHELF), tell);
+    Ok(Carried {
+        files: files + backups.files,
+        ..backups
+    })
 }
 
-/// Adds the backups in `from` to those in `to`; returns how many.
-fn add_backups(from: &Path, to: &Path, tell: impl Fn(&str)) -> usize {
+/// Adds the backups in `from` to those in `to`.
+fn add_backups(from: &Path, to: &Path, tell: impl Fn(&str)) -> Carried {
     let is_done = |what: &str, path: &Path, done: io::Result<()>| {
         done.inspect_err(|e| tell(&format!("{what} {}: {e}", path.display())))
             .is_ok()
     };
+    let mut backups: Vec<_> = fs::read_dir(from).into_iter().flatten().flatten().collect();
+    let mut carried = Carried { files: 0, left: 0 };
     let Ok(meta) = fs::symlink_metadata(from) else {
-        return 0;
+        return carried;
     };
     if !is_done("making", to, carry_into(to, &meta)) {
-        return 0;
+        carried.left = backups.len();
+        return carried;
     }
-    let mut backups: Vec<_> = fs::read_dir(from).into_iter().flatten().flatten().collect();
     // Their names begin with their time: where room is short, it is the newest one's.
     backups.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
-    let mut files = 0;
     for entry in backups {
-        let carried = match entry.metadata() {
+        let done = match entry.metadata() {
             Ok(meta) if meta.is_file() => carry_file(&entry.path(), &to.join(entry.file_name()), &meta),
             Ok(_) => continue,
             Err(e) => Err(e),
         };
-        files += usize::from(is_done("carrying", &entry.path(), carried));
+        match is_done("carrying", &entry.path(), done) {
+            true => carried.files += 1,
+            false => carried.left += 1,
+        }
     }
     is_done("writing", to, File::open(to).and_then(|dir| dir.sync_all()));
-    files
+    carried
 }
 
 /// Brings a folder `below` both roots, but for the backups.
@@ -266,7 +283,8 @@ mod tests {
         fs::write(r("supervisor/x"), "memory's").unwrap();
         fs::write(r("agent/new"), "n").unwrap();
 
-        assert_eq!(carry(ram.path(), disk.path(), nothing_told).unwrap(), 2);
+        let all = Carried { files: 2, left: 0 };
+        assert_eq!(carry(ram.path(), disk.path(), nothing_told).unwrap(), all);
         assert_eq!(fs::read_to_string(d("server/db/data.mdb")).unwrap(), "new and longer");
         assert_eq!(fs::metadata(d("server/db/data.mdb")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_to_string(d("agent/new")).unwrap(), "n");
@@ -319,12 +337,13 @@ mod tests {
                 fs::create_dir_all(d(SHELF).join("2.backup")).unwrap();
             }
             let told = std::cell::RefCell::new(Vec::new());
-            let files = carry(ram.path(), disk.path(), |text| told.borrow_mut().push(text.to_owned())).unwrap();
+            let done = carry(ram.path(), disk.path(), |text| told.borrow_mut().push(text.to_owned())).unwrap();
             let told = told.into_inner();
             assert_eq!(fs::read_to_string(d("server/kiln.mdb")).unwrap(), "new");
+            let (files, left) = if shelf_is_file { (1, 2) } else { (2, 1) };
+            assert_eq!(done, Carried { files, left }, "{told:?}");
             assert!(told[0].contains("2.backup: "), "{told:?}");
-            let (carried, lacking) = if shelf_is_file { (1, 2) } else { (2, 1) };
-            assert_eq!((files, told.len()), (carried, lacking), "{told:?}");
+            assert_eq!(told.len(), left);
             if !shelf_is_file {
                 assert_eq!(fs::read_to_string(d(SHELF).join("1.backup")).unwrap(), "1.backup");
                 assert!(!d(SHELF).join("2.backup.carried").exists());

@@ -137,8 +137,8 @@ impl Machine {
                         "The DATA partition was repaired at this start.".into(),
                     );
                 }
-                if let Some(files) = rest.strip_prefix("returned ") {
-                    self.returned(files, desk);
+                if let Some(told) = rest.strip_prefix("returned ") {
+                    self.returned(told, desk);
                 }
                 desk.boot.medium = Medium::Disk;
                 self.facts.was_on_disk = true;
@@ -309,6 +309,33 @@ mod tests {
     use crate::boot::machine::Facts;
     use crate::boot::site::Site;
 
+    fn machine() -> Machine {
+        Machine {
+            cmdline: Cmdline::parse("kiln.slot=a"),
+            board: Board::default(),
+            site: Site::default(),
+            uevents: None,
+            addresses: None,
+            held: None,
+            facts: Facts::default(),
+        }
+    }
+
+    /// Nobody is told that nothing was lost where something was.
+    #[test]
+    fn backups_that_found_no_room_on_the_medium_are_told() {
+        for (told, severity, words) in [
+            ("12 0", Severity::Info, "nothing was lost (12 files)."),
+            ("12 2", Severity::Warning, "nothing was lost but 2 of the backups"),
+        ] {
+            let mut desk = Desk::default();
+            machine().returned(told, &mut desk);
+            let (_, banner) = &desk.banners[0];
+            assert_eq!(banner.severity, severity);
+            assert!(banner.text.contains(words), "{}", banner.text);
+        }
+    }
+
     fn counted(desk: &mut Desk) -> Vec<Input> {
         desk.inputs
             .drain(..)
@@ -329,15 +356,7 @@ mod tests {
             (false, vec![reboots(0)], vec![safe, reboots(3)]),
         ] {
             let mut desk = Desk::default();
-            let mut m = Machine {
-                cmdline: Cmdline::parse("kiln.slot=a"),
-                board: Board::default(),
-                site: Site::default(),
-                uevents: None,
-                addresses: None,
-                held: None,
-                facts: Facts::default(),
-            };
+            let mut m = machine();
             if early {
                 m.watchdog_found(true, &mut desk);
             }

@@ -128,15 +128,25 @@ impl Machine {
         }
     }
 
-    /// State is on the medium again.
-    pub(super) fn returned(&mut self, files: &str, desk: &mut Desk) {
+    /// State is on the medium again; `told`: how many files, and how many backups found no room.
+    pub(super) fn returned(&mut self, told: &str, desk: &mut Desk) {
         self.facts.moving = None;
         self.facts.whole = false;
         desk.unbanner("ram");
+        let (files, left) = told.split_once(' ').unwrap_or((told, "0"));
+        let (severity, lost) = match left {
+            "0" => (Severity::Info, format!("nothing was lost ({files} files)")),
+            _ => (
+                Severity::Warning,
+                format!(
+                    "nothing was lost but {left} of the backups that were made meanwhile, for which it has no room ({files} files). Make room on it and back up anew"
+                ),
+            ),
+        };
         desk.banner(
             "returned",
-            Severity::Info,
-            format!("The boot medium is back: state is written to it again, and nothing was lost ({files} files)."),
+            severity,
+            format!("The boot medium is back: state is written to it again, and {lost}."),
         );
         desk.inputs.push_back(Input::Medium { present: true });
     }
