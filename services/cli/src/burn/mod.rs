@@ -17,6 +17,7 @@ mod consent;
 mod ended;
 mod job;
 mod remains;
+mod saved;
 mod screen;
 mod signals;
 mod state;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use wire::job::{Finding, SelfTest, SelfTestOutcome};
 use wire::{JobId, Time};
 
-use super::state::Saved;
+use super::saved::Saved;
 
 /// What counts for the verdict of whatever begins anew.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,8 @@
 //! | cannot be read | earlier | earlier; both stay | earlier; both stay | earlier; both stay |
 
 use super::remains::Remains;
-use super::state::{Found, Saved};
+use super::saved::Saved;
+use super::state::Found;
 
 /// Which of both is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,9 @@ use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::admit::Held;
 use crate::burn::remains::Remains;
+use crate::burn::saved::Saved;
 use crate::burn::screen::Line;
-use crate::burn::state::{Found, Saved};
+use crate::burn::state::Found;
 
 /// Why a drive tells nothing of a burn-in.
 const NO_HEADER: &str = "the drive holds no header of a burn-in";

@@ -23,8 +23,8 @@ use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::ended::Ended;
+use crate::burn::saved::{Over, Saved};
 use crate::burn::screen::Line;
-use crate::burn::state::{Over, Saved};
 
 /// Longest that a formatter may take: the check of a large file system reads a few gigabytes of it.
 const FORMAT_LONGEST: Duration = Duration::from_secs(2 * 3600);

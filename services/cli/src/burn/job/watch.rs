@@ -21,7 +21,7 @@ use wire::{Bytes, Celsius, Time};
 
 use super::Job;
 use crate::burn::remains::Remains;
-use crate::burn::state::Saved;
+use crate::burn::saved::Saved;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(10);

@@ -1,0 +1,211 @@
+//! What is kept of a burn-in to go on with: everything but where it is kept ([`super::state`]).
+
+use std::collections::BTreeMap;
+
+use burnin::findings::keep_untold;
+use burnin::playbook::Step;
+use burnin::{Fingerprint, JobKey};
+use drive::kernel_log::Unheard;
+use drive::overlay::Overlay;
+use drive::smart::Snapshot;
+use serde::{Deserialize, Serialize};
+use wire::job::{Finding, Outcome, PhaseState, SelfTest, TimePoint};
+use wire::options::PlanOptions;
+use wire::{JobId, Time};
+
+use super::remains::Remains;
+
+/// Everything to go on with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Saved {
+    /// The job's id.
+    pub job: JobId,
+    /// Its secret; `None` in files of older versions, whose checkpoints alone tell it.
+    #[serde(default)]
+    pub key: Option<JobKey>,
+    /// Version of Kiln that kept it; empty in files of older versions.
+    #[serde(default)]
+    pub engine: String,
+    /// When it was kept last.
+    #[serde(default)]
+    pub kept: Option<Time>,
+    /// Name of the playbook.
+    pub playbook: String,
+    /// What was chosen beside it.
+    pub options: PlanOptions,
+    /// All steps.
+    pub steps: Vec<Step>,
+    /// The steps that this process does itself and has begun: where they stand.
+    pub own: BTreeMap<u16, PhaseState>,
+    /// Self-tests that ended.
+    pub self_tests: Vec<SelfTest>,
+    /// Temperature and throughput so far.
+    pub timeline: Vec<TimePoint>,
+    /// When the burn-in was started first.
+    pub started: Time,
+    /// SMART before the first write.
+    pub smart_before: Option<Snapshot>,
+    /// Resets of the drive that the kernel told of.
+    #[serde(default)]
+    pub resets: u64,
+    /// Why some of them may not be known.
+    #[serde(default)]
+    pub unheard: Option<Unheard>,
+    /// Sectors of 512 bytes that it said are hidden.
+    #[serde(default)]
+    pub hidden: u64,
+    /// What a device configuration overlay hides on it.
+    #[serde(default)]
+    pub overlay: Option<Overlay>,
+    /// Whether it ever paused for heat.
+    #[serde(default)]
+    pub paused: bool,
+    /// Whether the drive was reset while its headers were written, and was not asked for all of them since.
+    #[serde(default)]
+    pub doubted: bool,
+    /// Whether other drives behind its controller were ever busy.
+    #[serde(default)]
+    pub shared: bool,
+    /// What was told as found last, also after the checkpoint was taken.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// What earlier sessions found and no checkpoint has.
+    #[serde(default)]
+    pub findings_before_loss: Vec<Finding>,
+    /// What stood on a drive that is only read when it began.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
+    /// The later burn-in, ended before its first write, whose findings count in this one already.
+    #[serde(default)]
+    pub took_in: Option<JobId>,
+    /// How it ended before its end; then nobody goes on with it. `None` while it may be gone on with.
+    #[serde(default)]
+    pub ended: Option<Over>,
+    /// The engine's checkpoint; empty before the first, when nothing on the drive proves whose it is.
+    pub checkpoint: String,
+}
+
+impl Saved {
+    /// What was found and is not among the findings `saved` in the checkpoint that is gone on from.
+    pub fn unkept(&self, saved: &[Finding]) -> Vec<Finding> {
+        let mut lost = self.findings_before_loss.clone();
+        keep_untold(&mut lost, &self.findings, saved);
+        lost
+    }
+
+    /// What is left of another burn-in of the same drive counts for this one.
+    pub fn add(&mut self, left: &Remains) {
+        for found in &left.findings {
+            if !self.findings_before_loss.contains(found) {
+                self.findings_before_loss.push(found.clone());
+            }
+        }
+        for test in &left.failed {
+            if !self.self_tests.contains(test) {
+                self.self_tests.push(test.clone());
+            }
+        }
+        self.resets += left.resets;
+        self.unheard = Unheard::worse(self.unheard.take(), left.unheard.as_ref());
+        self.hidden = self.hidden.max(left.hidden);
+        self.overlay = self.overlay.take().or_else(|| left.overlay.clone());
+        self.paused |= left.paused;
+        self.doubted |= left.doubted;
+    }
+
+    /// What is to be known of it before it is gone on with: another version kept it, or nobody did for long.
+    pub fn told(&self, now: Time) -> Option<String> {
+        let other = match self.engine.as_str() {
+            ENGINE => None,
+            "" => Some("it was begun by an older version of Kiln".to_owned()),
+            engine => Some(format!("it was begun by Kiln {engine}")),
+        };
+        let days = now.duration_since(self.kept.unwrap_or(self.started)).as_secs() / 86_400;
+        let old = (days >= OLD_DAYS).then(|| format!("it was interrupted {days} days ago"));
+        let told: Vec<String> = other.into_iter().chain(old).collect();
+        (!told.is_empty()).then(|| told.join(", and "))
+    }
+}
+
+/// This version of Kiln.
+pub(super) const ENGINE: &str = env!("CARGO_PKG_VERSION");
+
+/// Days after which a burn-in that is gone on with is told to be old: in a month a drive may have been anywhere.
+const OLD_DAYS: i64 = 30;
+
+/// A burn-in that ended before its end, with a verdict.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Over {
+    /// When.
+    pub at: Time,
+    /// Its verdict; `None` where this process ended before it was known.
+    pub outcome: Option<Outcome>,
+    /// Why it ended, in words.
+    pub why: String,
+}
+
+impl Over {
+    /// In words, as the rest of a sentence about the burn-in.
+    pub fn words(&self) -> String {
+        let word = self.outcome.map_or("", |outcome| outcome.word());
+        let gap = if word.is_empty() { "" } else { " " };
+        format!("ended{gap}{word} at {} ({})", self.at, self.why)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A burn-in that was just begun.
+    pub fn saved() -> Saved {
+        Saved {
+            job: JobId::now(),
+            key: None,
+            engine: ENGINE.to_owned(),
+            kept: None,
+            playbook: "surface".to_owned(),
+            options: PlanOptions::default(),
+            steps: Vec::new(),
+            own: BTreeMap::new(),
+            self_tests: Vec::new(),
+            timeline: Vec::new(),
+            started: Time::UNIX_EPOCH,
+            smart_before: None,
+            resets: 0,
+            unheard: None,
+            hidden: 0,
+            overlay: None,
+            paused: false,
+            doubted: false,
+            shared: false,
+            findings: Vec::new(),
+            findings_before_loss: Vec::new(),
+            fingerprint: None,
+            took_in: None,
+            ended: None,
+            checkpoint: String::new(),
+        }
+    }
+
+    #[test]
+    fn another_version_and_a_long_time_are_told() {
+        let kept = |engine: &str, days: i64| {
+            Saved {
+                engine: engine.to_owned(),
+                kept: Some(Time::UNIX_EPOCH),
+                ..saved()
+            }
+            .told(Time::from_second(days * 86_400).unwrap())
+        };
+        assert_eq!(kept(ENGINE, 29), None);
+        assert_eq!(kept(ENGINE, 30).unwrap(), "it was interrupted 30 days ago");
+        assert_eq!(kept("9.9", 1).unwrap(), "it was begun by Kiln 9.9");
+        assert!(
+            kept("", 400)
+                .unwrap()
+                .contains("older version of Kiln, and it was interrupted 400")
+        );
+    }
+}
