@@ -78,7 +78,22 @@ pub(super) fn line_of(text: &str, field: &str) -> Option<usize> {
         .map(|n| n + 1)
 }
 
-/// A message of several lines as one, of a length that can be told.
+/// What a parser expects by the name of a Rust type, and what that is to whoever writes the file.
+const TYPES: [(&str, &str); 6] = [
+    ("expected usize", "expected a whole number from 0"),
+    ("expected u64", "expected a whole number from 0"),
+    ("expected u32", "expected a whole number from 0 to 4294967295"),
+    ("expected i32", "expected a whole number"),
+    ("expected a sequence", "expected a list"),
+    ("expected a map", "expected a table"),
+];
+
+/// A parser's message of several lines as one, in words and of a length that can be told.
 pub(crate) fn one_line(s: &str) -> String {
-    cut(&s.lines().map(str::trim).collect::<Vec<_>>().join("; "), WHAT_MAX)
+    let line = s.lines().map(str::trim).collect::<Vec<_>>().join("; ");
+    let told = TYPES.iter().find_map(|(name, words)| {
+        let value = line.strip_suffix(name)?;
+        Some(format!("{value}{words}"))
+    });
+    cut(&told.unwrap_or(line), WHAT_MAX)
 }

@@ -286,6 +286,18 @@ mod tests {
                 "exec = ['/a']\nlimit_nofile = 3\n",
                 "line 2, field `limit_nofile`: expected a number from 64 to 1048576, found 3",
             ),
+            (
+                "exec = ['/a']\nfd_store_max = -1\n",
+                "line 2, field `fd_store_max`: invalid value: integer `-1`, expected a whole number from 0",
+            ),
+            (
+                "exec = ['/a']\noom_score_adjust = 'low'\n",
+                "line 2, field `oom_score_adjust`: invalid type: string \"low\", expected a whole number",
+            ),
+            (
+                "exec = '/a'\n",
+                "line 1, field `exec`: invalid type: string \"/a\", expected a list",
+            ),
             ("exec = ['/a']\nrequires = ['server']\n", "cannot depend on itself"),
             (
                 "exec = ['/a']\nrestart_sec = -1\n",
