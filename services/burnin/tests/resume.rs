@@ -11,6 +11,7 @@ mod common;
 use burnin::Checkpoint;
 use burnin::device::Geometry;
 use burnin::evidence::{Evidence, Stop};
+use burnin::findings::keep_untold;
 use burnin::header;
 use burnin::pattern::JobKey;
 use burnin::playbook::{Direction, Fill, Soak, Step, plain};
@@ -296,6 +297,85 @@ fn a_bad_drive_stays_bad_over_interruptions() {
             );
         }
     }
+}
+
+/// What shows only once is seen by nobody again: it stands where the job is stopped, or put on hold and then cut, before the drive was
+/// asked once more.
+#[test]
+fn what_shows_only_once_is_not_forgotten_by_a_stop_or_a_cut() {
+    let mut unsettled = 0;
+    for (fault, outcome) in [
+        (Fault::FlipOnce { lba: 700, bit: 3 }, Outcome::Failed),
+        (Fault::ReadErrorOnce { lba: 700 }, Outcome::Inconclusive),
+    ] {
+        for (more, held) in (0..14).flat_map(|more| [(more, false), (more, true)]) {
+            let case = format!("{fault:?}, {more} turns after it showed, held {held}");
+            let mut order = order(surface(), 3);
+            let plan = Plan::with(vec![fault.clone()]);
+            let mut sim = Sim::new(GEOMETRY, plan, 3, order.io.block as usize, 3);
+            let (mut last, mut told) = (None, Vec::new());
+            let mut keep = |reports: Vec<Report>| {
+                for report in reports {
+                    match report {
+                        Report::Checkpoint { text } => last = Some(text),
+                        Report::Findings { findings, .. } => told = findings,
+                        _ => {}
+                    }
+                }
+            };
+            let mut session = Session::new(&sim, &order, "simulated").unwrap();
+            while sim.shown() == 0 {
+                assert!(!session.is_over(), "{case}: it never showed");
+                keep(session.step(&mut sim));
+            }
+            for _ in 0..more {
+                keep(session.step(&mut sim));
+            }
+            let now = burnin::device::Device::now(&sim);
+            if held {
+                session.ask(now, Ask::Hold("heat".to_owned()));
+                for _ in 0..40 {
+                    keep(session.step(&mut sim));
+                }
+            } else {
+                session.stop(now, "a person");
+                while !session.is_over() {
+                    keep(session.step(&mut sim));
+                }
+                unsettled += u32::from(
+                    session
+                        .evidence()
+                        .incidents
+                        .iter()
+                        .any(|i| i.detail.contains("not tried")),
+                );
+            }
+            drop(session);
+            sim.kill();
+            let checkpoint = last.unwrap();
+            let mut lost = Vec::new();
+            keep_untold(
+                &mut lost,
+                &told,
+                &Checkpoint::decode(&checkpoint).unwrap().evidence.findings(),
+            );
+            order.resume = Some(Resumption {
+                checkpoint,
+                why: "power cut".to_owned(),
+                at: Time::UNIX_EPOCH,
+            });
+            let mut session = Session::new(&sim, &order, "simulated").unwrap();
+            while !session.is_over() {
+                session.step(&mut sim);
+            }
+            let verdict = judge(&Case {
+                findings_before_loss: &lost,
+                ..Case::new(session.evidence())
+            });
+            assert_eq!(verdict.outcome, outcome, "{case}: {:?}", session.evidence().findings());
+        }
+    }
+    assert!(unsettled > 0, "none was stopped before it was tried again");
 }
 
 #[test]

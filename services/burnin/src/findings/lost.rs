@@ -2,7 +2,7 @@
 
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome, Phase};
 
-use super::NOT_REPRODUCED;
+use super::{NOT_REPRODUCED, NOT_TRIED_AGAIN};
 
 /// What a finding alone makes of a drive: for those whose burn-in's record was lost.
 fn outcome(finding: &Finding) -> Outcome {
@@ -12,7 +12,7 @@ fn outcome(finding: &Finding) -> Outcome {
         FaultKind::Slow => Outcome::Failed,
         FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::HostMemory => Outcome::Inconclusive,
         // An error that did not show again blames the link as much as the drive; data that once were wrong do not.
-        FaultKind::Transient if finding.detail.ends_with(NOT_REPRODUCED) => Outcome::Inconclusive,
+        FaultKind::Transient if is_error(finding) => Outcome::Inconclusive,
         FaultKind::BitFlip
         | FaultKind::Corrupt
         | FaultKind::LostWrite
@@ -27,10 +27,19 @@ fn outcome(finding: &Finding) -> Outcome {
     }
 }
 
+/// Whether this was an error that may not show again, and no wrong data.
+fn is_error(finding: &Finding) -> bool {
+    finding.kind == FaultKind::Transient
+        && [NOT_REPRODUCED, NOT_TRIED_AGAIN]
+            .iter()
+            .any(|end| finding.detail.ends_with(end))
+}
+
 /// Adds to `lost` what was `told` and is not among the findings `saved` in the checkpoint that a job goes on from: what shows
 /// only once would be forgotten by an interruption between finding and checkpoint. At most [`FINDINGS_MAX`] are kept.
 pub fn keep_untold(lost: &mut Vec<Finding>, told: &[Finding], saved: &[Finding]) {
-    let same = |a: &Finding, b: &Finding| (a.step, a.phase, a.lba, a.kind) == (b.step, b.phase, b.lba, b.kind);
+    let of = |f: &Finding| (f.step, f.phase, f.lba, f.kind, is_error(f));
+    let same = |a: &Finding, b: &Finding| of(a) == of(b);
     for found in told {
         let kept = saved.iter().chain(lost.iter()).any(|kept| same(kept, found));
         if !kept && lost.len() < FINDINGS_MAX {
@@ -44,10 +53,8 @@ pub fn keep_untold(lost: &mut Vec<Finding>, told: &[Finding], saved: &[Finding])
 /// Where the host's memory is bad (`host_bad`, or by one of them), wrong bits are not the drive's.
 pub fn outcome_of_all(findings: &[Finding], host_bad: bool) -> Option<Outcome> {
     let host_bad = host_bad || findings.iter().any(|f| f.kind == FaultKind::HostMemory);
-    let link = |f: &Finding| {
-        matches!(f.kind, FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang)
-            || f.kind == FaultKind::Transient && outcome(f) == Outcome::Inconclusive
-    };
+    let link =
+        |f: &Finding| matches!(f.kind, FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang) || is_error(f);
     let disturbed = findings.iter().any(link);
     let of = |finding: &Finding| match finding.kind {
         // Where the link had a part in it, a long access says nothing of the medium.
@@ -129,6 +136,13 @@ mod tests {
         }
         let retried = of(FaultKind::Transient, Phase::Verify, &format!("EIO; {NOT_REPRODUCED}"));
         assert_eq!(outcome(&retried), worst("error-not-reproduced"));
+        let cut = of(FaultKind::Transient, Phase::Verify, &format!("EIO; {NOT_TRIED_AGAIN}"));
+        assert_eq!(outcome(&cut), worst("error-not-reproduced"));
+        // Wrong data and an error at one place are two things: the one does not stand for the other.
+        let mut lost = Vec::new();
+        let wrong = of(FaultKind::Transient, Phase::Verify, "differed once");
+        keep_untold(&mut lost, std::slice::from_ref(&wrong), std::slice::from_ref(&retried));
+        assert_eq!(lost, [wrong]);
         // What may be excused is neither failed nor passed: a shingled disk's writes, a disturbed link.
         let slow = |phase| of(FaultKind::Slow, phase, "");
         assert_eq!(

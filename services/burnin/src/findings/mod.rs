@@ -25,6 +25,9 @@ pub const RUNS_MAX: usize = 4096;
 /// How an incident ends that was an error and did not show again; it blames the link as much as the drive.
 pub(crate) const NOT_REPRODUCED: &str = "succeeded when tried again";
 
+/// How one ends of which that is not known, because the job was stopped or cut before it was tried again.
+pub(crate) const NOT_TRIED_AGAIN: &str = "not tried again before the job was interrupted";
+
 /// Inverted bits in 512 bytes up to which damage is called a bit flip rather than corruption.
 pub(crate) const FLIPS_MAX: u64 = 64;
 
@@ -157,7 +160,8 @@ impl From<Defects> for Stored {
 }
 
 impl Defects {
-    /// Adds a run that the step `at` saw; sectors that it already told of keep what was told first.
+    /// Adds a run that the step `at` saw; sectors that it already told of keep what was told first, but for those that were wrong
+    /// once: what shows again is worse.
     pub fn add(&mut self, at: (u16, Phase), first: u64, count: u64, fault: Fault) {
         for lba in first..first.saturating_add(count) {
             self.add_one(at, lba, fault);
@@ -165,6 +169,9 @@ impl Defects {
     }
 
     fn add_one(&mut self, (step, phase): (u16, Phase), lba: u64, fault: Fault) {
+        if fault != Fault::Transient {
+            self.forget_once(step, lba);
+        }
         let before = self
             .runs
             .range_mut((step, 0)..=(step, lba))
@@ -206,6 +213,25 @@ impl Defects {
             self.runs.remove(&(step, lba + 1));
             if let Some(run) = self.runs.get_mut(&(step, first)) {
                 run.count += next.count;
+            }
+        }
+    }
+
+    /// Takes a sector out of a run of those that were wrong once.
+    fn forget_once(&mut self, step: u16, lba: u64) {
+        let Some((key, run)) = self.runs.range((step, 0)..=(step, lba)).next_back() else {
+            return;
+        };
+        let (key, run) = (*key, *run);
+        // Two halves and what takes its place: where there is no room for them, it stays as it is.
+        if run.fault != Fault::Transient || lba >= run.end() || self.runs.len() + 2 > RUNS_MAX {
+            return;
+        }
+        self.runs.remove(&key);
+        for (first, end) in [(run.first, lba), (lba + 1, run.end())] {
+            if first < end {
+                let count = end - first;
+                self.runs.insert((step, first), Run { first, count, ..run });
             }
         }
     }

@@ -37,6 +37,36 @@ fn neighbours_join_in_any_order_and_count_once() {
 }
 
 #[test]
+fn what_was_wrong_once_and_shows_again_is_told_as_what_it_is() {
+    let mut defects = Defects::default();
+    defects.add((1, Phase::Verify), 10, 5, Fault::Transient);
+    defects.add((2, Phase::Verify), 12, 1, Fault::Zeros);
+    for (lba, fault) in [
+        (12, Fault::Zeros),
+        (13, Fault::Transient),
+        (10, Fault::Zeros),
+        (12, Fault::Ones),
+    ] {
+        defects.add((1, Phase::Verify), lba, 1, fault);
+    }
+    let runs: Vec<_> = defects
+        .runs()
+        .map(|run| (run.step, run.first, run.count, run.fault))
+        .collect();
+    assert_eq!(
+        runs,
+        [
+            (1, 10, 1, Fault::Zeros),
+            (1, 11, 1, Fault::Transient),
+            (1, 12, 1, Fault::Zeros),
+            (1, 13, 2, Fault::Transient),
+            (2, 12, 1, Fault::Zeros),
+        ]
+    );
+    assert_eq!(defects.bad_sectors(), 5);
+}
+
+#[test]
 fn one_shift_over_the_whole_drive_is_a_wrap_around() {
     let mut defects = Defects::default();
     defects.add(

@@ -5,9 +5,10 @@ use std::time::Duration;
 use wire::Lba;
 use wire::job::{FaultKind, Phase};
 
-use super::{Access, Fault, Outcome, Pipeline};
+use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
-use crate::findings::NOT_REPRODUCED;
+use crate::evidence::Evidence;
+use crate::findings::{NOT_REPRODUCED, NOT_TRIED_AGAIN};
 use crate::playbook::PASSES;
 
 /// Bytes of a zone in which the number of located sectors is bounded.
@@ -48,6 +49,13 @@ struct Suspect {
     again: bool,
 }
 
+impl Suspect {
+    /// What is known of it so far.
+    fn seen(&self) -> Fault {
+        if self.again { self.fault } else { Fault::Transient }
+    }
+}
+
 /// A block under examination; it holds the frontier until all its detours are done.
 pub(super) struct Group {
     pub first: u64,
@@ -59,6 +67,14 @@ pub(super) struct Group {
     errno: Option<i32>,
     /// The access that met it.
     op: Op,
+}
+
+impl Group {
+    /// The error that began it, in words, and what became of it.
+    fn text(&self, errno: i32, became: &str) -> String {
+        let (sectors, first) = (self.sectors, Lba(self.first));
+        format!("{} within {sectors} sectors from {first}; {became}", errno_text(errno))
+    }
 }
 
 impl Pipeline {
@@ -302,7 +318,7 @@ impl Pipeline {
         suspects.sort_by_key(|s| s.lba);
         let mut doubtful = false;
         for suspect in suspects {
-            let fault = if suspect.again { suspect.fault } else { Fault::Transient };
+            let fault = suspect.seen();
             doubtful |= fault.may_be_memory();
             self.defect(suspect.lba, fault);
         }
@@ -318,6 +334,32 @@ impl Pipeline {
         self.untold_findings = true;
     }
 
+    /// What was seen so far, with what is under examination as it was seen: what may show only once is not forgotten where the job is
+    /// stopped, or goes on from a checkpoint, before it was looked at again.
+    pub(super) fn as_it_stands(&self) -> Evidence {
+        let mut evidence = self.evidence.clone();
+        let at = self.step_at();
+        let flying = self.flights.values().filter_map(|flight| match &flight.kind {
+            Kind::Detour(detour) => Some(detour),
+            Kind::Sweep | Kind::Flush { .. } => None,
+        });
+        for detour in self.detours.iter().chain(flying) {
+            let Work::Again { suspects, .. } = &detour.work else {
+                continue;
+            };
+            for suspect in suspects {
+                evidence.defects.add(at, suspect.lba, 1, suspect.seen());
+            }
+        }
+        for group in self.groups.values() {
+            if let Some(errno) = group.errno {
+                let text = group.text(errno, NOT_TRIED_AGAIN);
+                evidence.incident(self.incident_at(FaultKind::Transient, Some(group.first), group.sectors, text));
+            }
+        }
+        evidence
+    }
+
     /// Whether a sector is already known as unwritable by the step that wrote: then reading it can prove nothing new.
     fn known(&self, lba: u64) -> bool {
         self.holds
@@ -327,6 +369,7 @@ impl Pipeline {
     fn open_group(&mut self, access: Access, errno: Option<i32>) -> u64 {
         let id = self.group_next;
         self.group_next += 1;
+        self.untold_findings = true;
         self.groups.insert(
             id,
             Group {
@@ -387,20 +430,13 @@ impl Pipeline {
         if self.groups.get(&id).is_none_or(|group| group.open > 0) {
             return;
         }
-        if let Some(Group {
-            first,
-            sectors,
-            unusable: 0,
-            errno: Some(errno),
-            ..
-        }) = self.groups.remove(&id)
+        // What was told of it while it was open may be no more.
+        self.untold_findings = true;
+        if let Some(group) = self.groups.remove(&id)
+            && let (0, Some(errno)) = (group.unusable, group.errno)
         {
-            let text = format!(
-                "{} within {sectors} sectors from {}; {NOT_REPRODUCED}",
-                errno_text(errno),
-                Lba(first)
-            );
-            self.incident(FaultKind::Transient, Some(first), sectors, text);
+            let text = group.text(errno, NOT_REPRODUCED);
+            self.incident(FaultKind::Transient, Some(group.first), group.sectors, text);
         }
     }
 }

@@ -18,7 +18,8 @@
 //! - verify begins only after a flush that covers every write;
 //! - a job that keeps headers has no checkpoint before a flush that covers them, and each later session none while it writes
 //!   them again, but the one that it went on from;
-//! - an access under way, or under examination, holds the frontier below it.
+//! - an access under way, or under examination, holds the frontier below it;
+//! - what is under examination stands in each checkpoint, in what is told, and at a stop, as it was seen ([`detour`]).
 //!
 //! A failing block is halved down to the physical sector, a differing one is read again
 //! ([`detour`]); both are bounded by [`Limits`].
@@ -537,25 +538,31 @@ impl Pipeline {
     }
 
     fn incident(&mut self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) {
-        let (step, phase) = self.step_at();
+        let phase = self.phase();
         self.reports.push(Report::Log {
             text: match lba {
                 Some(lba) => format!("{}: {}: {detail}", phase.label(), Lba(lba)),
                 None => format!("{}: {detail}", phase.label()),
             },
         });
-        let at_ms = self.turned.as_millis() as u64;
-        self.evidence.incident(Incident {
-            at_ms,
+        let incident = self.incident_at(kind, lba, sectors, detail);
+        self.evidence.incident(incident);
+        self.unsaved_findings = true;
+        self.untold_findings = true;
+    }
+
+    /// An incident of now.
+    fn incident_at(&self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) -> Incident {
+        let (step, phase) = self.step_at();
+        Incident {
+            at_ms: self.turned.as_millis() as u64,
             kind,
             step,
             phase,
             lba: lba.map(Lba),
             sectors,
             detail,
-        });
-        self.unsaved_findings = true;
-        self.untold_findings = true;
+        }
     }
 }
 

@@ -51,7 +51,7 @@ impl Pipeline {
         let (step, phase) = self.step_at();
         let sweeps = matches!(leg.area, Area::Range { .. }) && !leg.aside && phase != Phase::Trim;
         let frontier = self.durable;
-        let mut evidence = self.evidence.clone();
+        let mut evidence = self.as_it_stands();
         if sweeps && let Some(record) = evidence.phases.get_mut(self.at) {
             record.done = Bytes(frontier * u64::from(self.geometry.sector)).min(record.total);
         }
@@ -100,11 +100,12 @@ impl Pipeline {
         if !std::mem::take(&mut self.untold_findings) {
             return;
         }
-        let findings = self.evidence.findings();
+        let evidence = self.as_it_stands();
+        let findings = evidence.findings();
         if !findings.is_empty() {
             self.findings_told_at = Some(now);
         }
-        let bad_sectors = self.evidence.defects.bad_sectors();
+        let bad_sectors = evidence.defects.bad_sectors();
         self.reports.push(Report::Findings { findings, bad_sectors });
     }
 
@@ -178,6 +179,12 @@ impl Pipeline {
 
     /// The end, early or not.
     pub(super) fn finish(&mut self, stop: Option<Stop>) {
+        // What came just before the drive went away, or was another one, may not be its own.
+        if matches!(stop, Some(Stop::Asked { .. } | Stop::Hung)) {
+            self.evidence = self.as_it_stands();
+        }
+        self.detours.clear();
+        self.groups.clear();
         for record in &mut self.evidence.phases {
             record.status = match record.status {
                 PhaseStatus::Running => PhaseStatus::Interrupted,

@@ -166,6 +166,11 @@ impl Sim {
         self.moved
     }
 
+    /// How often a fault that shows only once was shown.
+    pub fn shown(&self) -> u32 {
+        self.shown.iter().sum()
+    }
+
     /// Sectors of which some read brought other bytes than the last acknowledged write of them, in rising order.
     ///
     /// With the sectors that fail, this is what a burn-in that compares all it reads must find bad, whatever it wrote.
