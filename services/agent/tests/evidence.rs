@@ -6,6 +6,7 @@ mod common;
 use std::os::unix::fs::FileExt;
 
 use burnin::device::Geometry;
+use common::exchange::in_step;
 use common::{Bench, LARGE, outcome};
 use wire::command::{Answer, Command};
 use wire::event::NewEvent;
@@ -184,6 +185,44 @@ async fn an_aborted_burn_in_is_marked_on_its_drive_and_never_offered() {
     let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
     assert_eq!(look(), None, "it is offered");
+}
+
+/// What was told as found stands in the verdict also where no worker and no checkpoint tells it any more.
+#[tokio::test]
+async fn what_was_found_stands_where_a_job_is_ended_before_its_drive_is_asked_again() {
+    let Some(mut bench) = Bench::with(&[64], true, &["--rate-drive", "6M"]).await else {
+        return;
+    };
+    let id = bench.job("surface").await;
+    in_step(&bench, id, Phase::Verify).await;
+    let disk = std::fs::File::options()
+        .write(true)
+        .open(&bench.drives[0].file)
+        .unwrap();
+    disk.write_all_at(&[0x5a; 4096], 40 << 20).unwrap();
+    bench
+        .server
+        .until("the finding", |seen| {
+            (!seen.jobs.get(&id)?.findings.is_empty()).then_some(())
+        })
+        .await;
+    let actor = || "ann".to_owned();
+    let pause = Command::Pause {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(pause).await.unwrap();
+    bench.agent.kill();
+    forget_checkpoint(&bench, id);
+    bench.restart_and_wait().await;
+    let abort = Command::Abort {
+        job: id,
+        actor: actor(),
+    };
+    assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Failed, "{:#?}", job.verdict);
+    assert_eq!(job.findings[0].lba.unwrap().0, (40 << 20) / 512);
 }
 
 #[tokio::test]

@@ -114,8 +114,8 @@ async fn a_ticket_starts_once_and_a_busy_drive_is_not_planned() {
     let armed = server.arm(&plan);
     server.call(Command::Start(armed.clone())).await.unwrap();
     assert_eq!(server.refused(armed.clone()).await, "ticket-used");
-    let job = server.look(|seen| seen.jobs.values().next().cloned()).unwrap();
-    server.over(job.id).await;
+    let job = server.until("the job", |seen| seen.jobs.keys().next().copied()).await;
+    server.over(job).await;
     assert_eq!(server.refused(armed).await, "ticket-used", "also after the job");
 }
 
@@ -134,7 +134,7 @@ async fn a_drive_that_is_counted_anew_between_plan_and_start_is_not_written() {
     assert!(drive.is_blank(), "it was written");
     let plan = server.plan(&bench.ids(), "surface").await;
     server.call(Command::Start(server.arm(&plan))).await.unwrap();
-    let job = server.look(|seen| seen.jobs.keys().next().copied()).unwrap();
+    let job = server.until("the job", |seen| seen.jobs.keys().next().copied()).await;
     server.over(job).await;
 }
 

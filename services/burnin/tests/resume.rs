@@ -304,14 +304,18 @@ fn a_bad_drive_stays_bad_over_interruptions() {
 #[test]
 fn what_shows_only_once_is_not_forgotten_by_a_stop_or_a_cut() {
     let mut unsettled = 0;
-    for (fault, outcome) in [
-        (Fault::FlipOnce { lba: 700, bit: 3 }, Outcome::Failed),
-        (Fault::ReadErrorOnce { lba: 700 }, Outcome::Inconclusive),
+    for (fault, errno, outcome) in [
+        (Fault::FlipOnce { lba: 700, bit: 3 }, libc::EIO, Outcome::Failed),
+        (Fault::ReadErrorOnce { lba: 700 }, libc::EIO, Outcome::Inconclusive),
+        (Fault::ReadErrorOnce { lba: 700 }, libc::ENODATA, Outcome::Failed),
     ] {
         for (more, held) in (0..14).flat_map(|more| [(more, false), (more, true)]) {
-            let case = format!("{fault:?}, {more} turns after it showed, held {held}");
+            let case = format!("{fault:?} ({errno}), {more} turns after it showed, held {held}");
             let mut order = order(surface(), 3);
-            let plan = Plan::with(vec![fault.clone()]);
+            let plan = Plan {
+                errno,
+                ..Plan::with(vec![fault])
+            };
             let mut sim = Sim::new(GEOMETRY, plan, 3, order.io.block as usize, 3);
             let (mut last, mut told) = (None, Vec::new());
             let mut keep = |reports: Vec<Report>| {

@@ -126,6 +126,23 @@ fn ata(status: u8, log: &[(u8, u8, u64, Option<u64>)]) -> String {
 
 const OLD: (u8, u8, u64, Option<u64>) = (1, 0x00, 400, None);
 
+/// After hours of other commands a bridge may answer the first one with nothing: that is no word about what its drive can do.
+#[test]
+fn a_drive_whose_smart_was_read_before_is_not_called_incapable_where_it_tells_nothing_once() {
+    let nothing = "{}".to_owned();
+    let stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), nothing.clone()], BEGUN);
+    stage.smartctl.read(Path::new(NODE), &stage.drive).unwrap();
+    for _ in 0..2 {
+        let not = stage.start(Kind::Extended).unwrap_err();
+        assert!(matches!(not, NotStarted::Silent(_)), "{not:?}");
+        assert!(not.again(Duration::ZERO).is_some(), "it is asked again");
+        assert_eq!(not.told(Kind::Extended).outcome, SelfTestOutcome::Unknown);
+    }
+    // One of which nothing was ever read has none.
+    let stage = Stage::new(Bus::Sata, &[nothing], BEGUN);
+    assert!(matches!(stage.start(Kind::Short), Err(NotStarted::Unsupported { .. })));
+}
+
 #[test]
 fn a_short_test_is_followed_to_its_own_entry() {
     let documents = [

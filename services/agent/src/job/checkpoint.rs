@@ -239,9 +239,9 @@ impl JobTask {
         }
     }
 
-    /// What was told after the checkpoint was taken stays told.
+    /// What was told after the checkpoint was taken stays told, but for what may be another drive's.
     pub(super) fn keep_findings(&mut self) {
-        if !self.record.job.findings.is_empty() {
+        if !self.in_doubt && !self.record.job.findings.is_empty() {
             let saved = self.evidence_so_far().findings();
             self.record.keep_findings(&saved);
         }
@@ -285,7 +285,13 @@ impl JobTask {
         self.keep(None, vec![happening]);
     }
 
-    /// What is known when no worker can tell it any more: the last checkpoint's evidence.
+    /// All that is known when no worker can tell it any more: the last checkpoint's evidence, and beside it what was told since.
+    pub(super) fn all_evidence(&mut self) -> Box<Evidence> {
+        self.keep_findings();
+        self.evidence_so_far()
+    }
+
+    /// The last checkpoint's evidence: all that counts where another drive may have been read since.
     pub(super) fn evidence_so_far(&self) -> Box<Evidence> {
         let checkpoint = self
             .checkpoint

@@ -18,7 +18,7 @@ impl JobTask {
     /// Verdict and end. `held` is the drive if it is still there to be asked.
     pub(super) async fn conclude(mut self, evidence: Option<Box<Evidence>>, held: Option<Held>) -> JobId {
         self.means.fail_if_asked("before a verdict");
-        let mut evidence = evidence.unwrap_or_else(|| self.evidence_so_far());
+        let mut evidence = evidence.unwrap_or_else(|| self.all_evidence());
         if let Some(held) = &held {
             let own = match evidence.stopped.is_none() && self.abort_by.is_none() {
                 true => self.own_steps(held, self.record.behind_all()).await,

@@ -49,6 +49,7 @@ use crate::record::{Record, Trace};
 use crate::stop::Stop;
 
 use crashes::{Crashes, Next};
+use doubt::DOUBT;
 
 pub use checkpoint::read_header;
 
@@ -135,6 +136,8 @@ pub struct JobTask {
     trace: Trace,
     /// Whether the last worker's headers are known to have gone to the medium that is held.
     settled: bool,
+    /// Whether the last session ended in doubt whose drive it had: what it told last is not this drive's for certain.
+    in_doubt: bool,
     /// Why the drive that it holds is another one.
     stranger: Option<String>,
     share: Option<Share>,
@@ -196,6 +199,7 @@ impl JobTask {
             abort_by: None,
             trace: Trace::Armed,
             settled: false,
+            in_doubt: false,
             stranger: None,
             share: None,
             resets: None,
@@ -258,6 +262,7 @@ impl JobTask {
             if let Err(why) = self.check_checkpoint(&drive).await {
                 return self.refuse(why).await;
             }
+            self.in_doubt = false;
             self.keep_findings();
             match self.own_steps(&drive, self.next_data()).await {
                 Own::Done => {}
@@ -301,10 +306,11 @@ impl JobTask {
                 Session::Gone(evidence) => return self.lost(evidence).await,
                 Session::Parked => return self.park().await,
                 Session::Crashed(why) => {
+                    self.in_doubt = why == DOUBT;
                     let next = crashes.next(self.place(), self.record.job.resumes.len());
                     warn!(job = %self.record.job.id, why, ?next, "a worker ended without a result");
                     let Next::After(pause) = next else {
-                        let mut evidence = self.evidence_so_far();
+                        let mut evidence = self.all_evidence();
                         let why = format!("{why}; {}", crashes.words());
                         evidence.stopped = Some(Stopped::Engine { why });
                         return self.conclude(Some(evidence), Some(drive)).await;
@@ -336,7 +342,7 @@ impl JobTask {
         if self.record.formatting {
             self.format_was_cut();
         }
-        let mut evidence = self.evidence_so_far();
+        let mut evidence = self.all_evidence();
         evidence.stopped = Some(Stopped::Engine { why });
         self.conclude(Some(evidence), None).await
     }
@@ -350,8 +356,8 @@ impl JobTask {
     }
 
     /// The drive went away: the job ends with what is known.
-    async fn lost(self, evidence: Option<Box<Evidence>>) -> JobId {
-        let mut evidence = evidence.unwrap_or_else(|| self.evidence_so_far());
+    async fn lost(mut self, evidence: Option<Box<Evidence>>) -> JobId {
+        let mut evidence = evidence.unwrap_or_else(|| self.all_evidence());
         evidence.stopped = Some(Stopped::Disconnected);
         self.conclude(Some(evidence), None).await
     }

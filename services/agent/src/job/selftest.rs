@@ -59,7 +59,7 @@ impl JobTask {
                         test
                     }
                     Err(not) if let Some(pause) = not.again(began.elapsed()) => {
-                        let text = format!("{not}; waiting for its end");
+                        let text = not.waits();
                         if said != text {
                             self.log("info", text.clone());
                             said = text;

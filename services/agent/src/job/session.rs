@@ -272,7 +272,7 @@ impl JobTask {
                 self.with_a_stranger(evidence)
             }
             Reason::Hot => {
-                let mut evidence = self.evidence_so_far();
+                let mut evidence = self.all_evidence();
                 evidence.stopped = Some(Stopped::Asked {
                     why: "too hot".to_owned(),
                 });

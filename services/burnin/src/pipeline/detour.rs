@@ -75,6 +75,15 @@ impl Group {
         let (sectors, first) = (self.sectors, Lba(self.first));
         format!("{} within {sectors} sectors from {first}; {became}", errno_text(errno))
     }
+
+    /// What it is where it does not show again: what the medium could not give is the drive's own word about itself, all else blames
+    /// cable and controller as much.
+    fn kind(&self, errno: i32) -> FaultKind {
+        match (self.op, errno) {
+            (Op::Read, libc::ENODATA) => FaultKind::ReadError,
+            _ => FaultKind::Transient,
+        }
+    }
 }
 
 impl Pipeline {
@@ -354,7 +363,7 @@ impl Pipeline {
         for group in self.groups.values() {
             if let Some(errno) = group.errno {
                 let text = group.text(errno, NOT_TRIED_AGAIN);
-                evidence.incident(self.incident_at(FaultKind::Transient, Some(group.first), group.sectors, text));
+                evidence.incident(self.incident_at(group.kind(errno), Some(group.first), group.sectors, text));
             }
         }
         evidence
@@ -436,7 +445,7 @@ impl Pipeline {
             && let (0, Some(errno)) = (group.unusable, group.errno)
         {
             let text = group.text(errno, NOT_REPRODUCED);
-            self.incident(FaultKind::Transient, Some(group.first), group.sectors, text);
+            self.incident(group.kind(errno), Some(group.first), group.sectors, text);
         }
     }
 }

@@ -328,7 +328,9 @@ impl Sim {
             let fault = self.plan.faults[index];
             match fault {
                 Fault::ReadError { lba } if touches(access, lba) => return Err(libc::EIO),
-                Fault::ReadErrorOnce { lba } if touches(access, lba) && self.once(index) => return Err(libc::EIO),
+                Fault::ReadErrorOnce { lba } if touches(access, lba) && self.once(index) => {
+                    return Err(self.plan.errno);
+                }
                 _ => {}
             }
         }

@@ -13,6 +13,8 @@ pub struct Plan {
     pub trim: Trim,
     /// Its faults.
     pub faults: Vec<Fault>,
+    /// The kernel's number for what fails once.
+    pub errno: i32,
     /// Bad cells of the host's memory, which are no fault of the drive.
     pub memory: Vec<Stuck>,
     /// Bits of its memory that are wrong for a moment.
@@ -113,6 +115,7 @@ impl Plan {
             real: None,
             trim: Trim::Zeros,
             faults: Vec::new(),
+            errno: libc::EIO,
             memory: Vec::new(),
             fleeting: Vec::new(),
         }

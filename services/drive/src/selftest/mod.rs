@@ -121,6 +121,10 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long another self-test's end is waited for: an extended one of a large disk takes a day.
 const OTHERS: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a drive is asked whose SMART was read before and does not come now: as long as for any other reading of it
+/// (`smart::run::again`).
+const UNTOLD: Duration = Duration::from_secs(30);
+
 /// Why no self-test runs.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
@@ -141,6 +145,9 @@ pub enum NotStarted {
     /// Another drive answers in its place: nothing may be done to it.
     #[error("another drive answers: {0}")]
     OtherDrive(String),
+    /// Its SMART was read before, and tells nothing now. So much is known that it has some: a bridge is busy, or the drive is.
+    #[error("its SMART was read before and tells nothing now: {0}")]
+    Silent(String),
     /// The drive's log could not be read, or the command failed.
     #[error("the self-test could not be started: {0}")]
     Failed(String),
@@ -164,7 +171,18 @@ impl NotStarted {
     pub fn again(&self, waited: Duration) -> Option<Duration> {
         match self {
             Self::Busy { .. } => (waited < OTHERS).then_some(BUSY),
+            Self::Silent(_) => (waited < UNTOLD).then_some(BUSY),
             Self::Unsupported { .. } | Self::OtherDrive(_) | Self::Failed(_) => None,
+        }
+    }
+
+    /// What is waited for where it is tried again, in words.
+    pub fn waits(&self) -> String {
+        match self {
+            Self::Busy { .. } => format!("{self}; waiting for its end"),
+            Self::Silent(_) | Self::Unsupported { .. } | Self::OtherDrive(_) | Self::Failed(_) => {
+                format!("{self}; it is asked again")
+            }
         }
     }
 
@@ -172,7 +190,7 @@ impl NotStarted {
     pub fn told(&self, kind: Kind) -> wire::job::SelfTest {
         let outcome = match self {
             Self::Unsupported { .. } => SelfTestOutcome::Unsupported,
-            Self::Busy { .. } | Self::OtherDrive(_) | Self::Failed(_) => SelfTestOutcome::Unknown,
+            Self::Busy { .. } | Self::OtherDrive(_) | Self::Silent(_) | Self::Failed(_) => SelfTestOutcome::Unknown,
         };
         ended(kind, outcome, self.to_string(), None)
     }
@@ -323,7 +341,9 @@ impl Running {
 /// # Errors
 /// Why none runs; [`NotStarted::told`] makes the job's entry of it.
 pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) -> Result<Running, NotStarted> {
+    let told = smartctl.has_told(expected);
     let before = smartctl.read(node, expected).map_err(|error| match error {
+        Unreadable::Nothing(_) if told => NotStarted::Silent(words(&error)),
         Unreadable::Nothing(_) => NotStarted::Unsupported {
             kind,
             why: words(&error),

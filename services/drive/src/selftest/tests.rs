@@ -163,6 +163,7 @@ fn smartctls_answers_to_an_order_are_understood() {
         Err(NotStarted::Busy { remaining }) => format!("busy {remaining}"),
         Err(NotStarted::Failed(why)) => format!("failed: {why}"),
         Err(NotStarted::OtherDrive(why)) => format!("another drive: {why}"),
+        Err(NotStarted::Silent(why)) => format!("silent: {why}"),
     };
     // What smartctl 7.3 and 7.4 print.
     assert_eq!(
@@ -238,11 +239,14 @@ fn an_entry_of_a_log_with_a_wrong_checksum_is_no_result() {
 }
 
 #[test]
-fn another_ones_end_is_waited_for_and_no_other_reason() {
+fn another_ones_end_and_a_drive_that_was_read_before_are_waited_for_and_no_other_reason() {
     let busy = NotStarted::Busy { remaining: 90 };
     assert_eq!(busy.again(Duration::ZERO), Some(BUSY));
     assert_eq!(busy.again(OTHERS - BUSY), Some(BUSY));
     assert_eq!(busy.again(OTHERS), None);
+    let silent = NotStarted::Silent("x".into());
+    assert_eq!(silent.again(UNTOLD - BUSY), Some(BUSY));
+    assert_eq!(silent.again(UNTOLD), None);
     for not in [
         NotStarted::OtherDrive("x".into()),
         NotStarted::Failed("x".into()),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -52,9 +52,18 @@ impl Default for Smartctl {
     }
 }
 
-/// The `-d` type that worked for each drive (by what its identity says), in this process.
+/// The `-d` type that worked for each drive (by what its identity says), in this process; none for a drive that told something once
+/// and at the last try nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Remembered(Arc<Mutex<BTreeMap<String, Option<String>>>>);
+pub struct Remembered(Arc<Mutex<BTreeMap<String, Worked>>>);
+
+#[derive(Debug, Clone)]
+enum Worked {
+    /// With this type; `None`: smartctl's own guess.
+    With(Option<String>),
+    /// Once, and no more.
+    Once,
+}
 
 impl Remembered {
     fn key(drive: &Identity) -> String {
@@ -62,18 +71,29 @@ impl Remembered {
     }
 
     fn get(&self, drive: &Identity) -> Option<Option<String>> {
-        let types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        types.get(&Self::key(drive)).cloned()
+        match self.all().get(&Self::key(drive)) {
+            Some(Worked::With(kind)) => Some(kind.clone()),
+            Some(Worked::Once) | None => None,
+        }
     }
 
     fn put(&self, drive: &Identity, kind: Option<&str>) {
-        let mut types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        types.insert(Self::key(drive), kind.map(str::to_owned));
+        let kind = kind.map(str::to_owned);
+        self.all().insert(Self::key(drive), Worked::With(kind));
     }
 
     fn forget(&self, drive: &Identity) {
-        let mut types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        types.remove(&Self::key(drive));
+        if let Some(worked) = self.all().get_mut(&Self::key(drive)) {
+            *worked = Worked::Once;
+        }
+    }
+
+    fn has_told(&self, drive: &Identity) -> bool {
+        self.all().contains_key(&Self::key(drive))
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Worked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -213,6 +233,11 @@ impl Smartctl {
     /// Whether the way to ask this drive was found before: then no type has to be tried.
     pub fn knows(&self, drive: &Identity) -> bool {
         self.remembered.get(drive).is_some()
+    }
+
+    /// Whether this drive ever told anything of its health.
+    pub fn has_told(&self, drive: &Identity) -> bool {
+        self.remembered.has_told(drive)
     }
 
     /// Reads identity, status and attributes alone, and leaves a drive in standby asleep: for polling. Where a type worked

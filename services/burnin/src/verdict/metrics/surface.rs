@@ -58,6 +58,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         ("io.write_errors", write as f64),
         ("io.flush_errors", incidents(FaultKind::WriteError)),
         ("io.not_reproduced", incidents(FaultKind::Transient)),
+        ("io.medium_errors", incidents(FaultKind::ReadError)),
         ("run.resets", incidents(FaultKind::Reset) + case.resets as f64),
         ("coverage.hidden", case.hidden as f64),
         ("run.resumes", evidence.resumes.len() as f64),

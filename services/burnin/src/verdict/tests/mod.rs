@@ -187,6 +187,18 @@ fn what_was_not_done_is_never_passed() {
     assert!(told(&|e| e.incident(incident(FaultKind::Transient))).contains("error-not-reproduced"));
 }
 
+/// What the drive itself says it could not read is its own fault, whatever the next try brought.
+#[test]
+fn an_error_of_the_medium_fails_the_drive_though_it_did_not_show_again() {
+    let (mut evidence, good) = (clean(), snapshot());
+    evidence.incident(incident(FaultKind::ReadError));
+    let verdict = verdict(&evidence, Some(&good), Some(&good));
+    assert_eq!(
+        (verdict.outcome, ids(&verdict)),
+        (Outcome::Failed, vec!["medium-error"])
+    );
+}
+
 fn incident(kind: FaultKind) -> Incident {
     Incident {
         at_ms: 0,

@@ -74,7 +74,7 @@ impl Own {
             let mut running = match selftest::start(&job.smartctl, &job.node, &job.held.identity, kind) {
                 Ok(running) => running,
                 Err(why) if let Some(pause) = why.again(test.began.elapsed()) => {
-                    let text = format!("{why}; waiting for its end");
+                    let text = why.waits();
                     if said != text {
                         line.say(&text);
                         said = text;
