@@ -247,12 +247,18 @@ fn a_unit_has_as_many_descriptors_as_its_file_says_and_not_the_supervisors() {
             "exec = [\"/bin/sh\", \"-c\", \"ulimit -Sn > DIR/{n}; ulimit -Hn >> DIR/{n}\"]\ntype = \"oneshot\"\n{more}"
         )
     };
-    let mut init = Init::start(&[("a", &script("a", "limit_nofile = 777")), ("b", &script("b", ""))]);
-    init.wait("both done", |s| {
-        s.units.len() == 2 && s.units.iter().all(|u| u.state == UnitState::Done)
+    let socket = "limit_nofile = 64\nlisten = [{ name = \"http\", stream = \"/run/c.sock\" }]";
+    let mut init = Init::start(&[
+        ("a", &script("a", "limit_nofile = 777")),
+        ("b", &script("b", "")),
+        ("c", &script("c", socket)),
+    ]);
+    init.wait("all done", |s| {
+        s.units.len() == 3 && s.units.iter().all(|u| u.state == UnitState::Done)
     });
     let told = |n: &str| std::fs::read_to_string(init.path(n)).unwrap();
     assert_eq!(told("a"), "777\n777\n");
+    assert_eq!(told("c"), "64\n64\n", "and a socket is passed all the same");
     let (_, most) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
     let most = most.min(4096);
     assert_eq!(told("b"), format!("{most}\n{most}\n"));

@@ -14,6 +14,7 @@ use flate2::{Compression, write::GzEncoder};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::gpt::{Gpt, guid_text};
+use super::mounts;
 use super::record;
 use crate::console::pages;
 use crate::crash;
@@ -92,9 +93,9 @@ fn put(node: &Path, bytes: &[u8]) -> io::Result<()> {
     mount(Some(node), AT, Some("vfat"), flags, None::<&str>)?;
     let written =
         fs::File::create(Path::new(AT).join(NAME)).and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()));
-    nix::unistd::sync();
+    let flushed = mounts::flush(Path::new(AT));
     let left = umount2(AT, MntFlags::empty()).map_err(io::Error::from);
-    written.and(left)
+    written.and(flushed).and(left)
 }
 
 /// Names and contents.

@@ -14,10 +14,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::mount::{MntFlags, umount2};
+use nix::sys::statvfs::statvfs;
 
 use super::data::{self, STATE};
 use super::medium::{self, Found};
 use super::mirror::SHELF;
+use super::mounts;
 use crate::shell::helper::{Heard, Line};
 
 /// Where DATA is mounted while state still lies in memory.
@@ -28,6 +30,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const DEPTH_MAX: usize = 8;
 /// What the medium's own copy keeps: other writers', PID 1's notes, what LMDB makes anew.
 const LEFT_OUT: [&str; 4] = ["lost+found", "journal", "supervisor", "lock.mdb"];
+/// End of a backup's name.
+const BACKUP: &str = ".backup";
+/// The part of DATA that kept backups leave free: a tenth.
+const FREE_SHARE: u64 = 10;
 /// End of a file's name until it is whole.
 const CARRIED: &str = ".carried";
 
@@ -89,12 +95,9 @@ fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
     fs::create_dir_all(ASIDE).map_err(told("making a place for DATA"))?;
     data::mount_at(&part, ASIDE).map_err(|e| format!("mounting DATA: {e}"))?;
     let tell = |text: &str| line.say(&format!("progress {text}"));
-    let carried = carry(Path::new(STATE), Path::new(ASIDE), tell).and_then(|n| {
-        let dir = File::open(ASIDE)?;
-        // SAFETY: flushes the file system of an open descriptor.
-        if unsafe { libc::syncfs(dir.as_raw_fd()) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
+    let fits = |size| leaves_room(Path::new(ASIDE), size);
+    let carried = carry(Path::new(STATE), Path::new(ASIDE), fits, tell).and_then(|n| {
+        mounts::flush(Path::new(ASIDE))?;
         Ok(n)
     });
     let left = umount2(ASIDE, MntFlags::empty());
@@ -120,12 +123,12 @@ fn clear(dir: &Path) {
 }
 
 /// Brings everything below `from` into `to`: each file whole or not at all, with owner and mode; what `from` has no more goes.
-/// To the backups on the medium, which memory never had, those that were made meanwhile are added last, as far as there is room;
-/// `tell` hears of the others.
+/// To the backups on the medium, which memory never had, those that were made meanwhile are added last, the newest first, those of
+/// which `fits` says so of their size; `tell` hears of what cannot be written.
 ///
 /// # Errors
 /// The first thing but a backup that could not be written; what was written before it stays.
-pub(super) fn carry(from: &Path, to: &Path, tell: impl Fn(&str)) -> io::Result<Carried> {
+pub(super) fn carry(from: &Path, to: &Path, fits: impl Fn(u64) -> bool, tell: impl Fn(&str)) -> io::Result<Carried> {
     // What a power cut has left of an earlier try is no backup, and takes the room of the rest.
     for entry in fs::read_dir(to.join(SHELF)).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().ends_with(CARRIED.as_bytes())
@@ -135,20 +138,34 @@ pub(super) fn carry(from: &Path, to: &Path, tell: impl Fn(&str)) -> io::Result<C
         }
     }
     let files = carry_folder((from, to), Path::new(""))?;
-    let backups = add_backups(&from.join(SHELF), &to.join(SHELF), tell);
+    let backups = add_backups(&from.join(SHELF), &to.join(SHELF), fits, tell);
     Ok(Carried {
         files: files + backups.files,
         ..backups
     })
 }
 
+/// Whether a file system keeps a tenth of itself free with so many bytes more; one that does not say so does.
+fn leaves_room(at: &Path, bytes: u64) -> bool {
+    statvfs(at).ok().is_none_or(|told| {
+        let size = |blocks: u64| blocks.saturating_mul(told.fragment_size());
+        is_spare(size(told.blocks()), size(told.blocks_available()), bytes)
+    })
+}
+
+fn is_spare(total: u64, free: u64, bytes: u64) -> bool {
+    free.checked_sub(bytes).is_some_and(|left| left >= total / FREE_SHARE)
+}
+
 /// Adds the backups in `from` to those in `to`.
-fn add_backups(from: &Path, to: &Path, tell: impl Fn(&str)) -> Carried {
+fn add_backups(from: &Path, to: &Path, fits: impl Fn(u64) -> bool, tell: impl Fn(&str)) -> Carried {
     let is_done = |what: &str, path: &Path, done: io::Result<()>| {
         done.inspect_err(|e| tell(&format!("{what} {}: {e}", path.display())))
             .is_ok()
     };
     let mut backups: Vec<_> = fs::read_dir(from).into_iter().flatten().flatten().collect();
+    // Beside them lies what the server had not finished.
+    backups.retain(|entry| entry.file_name().as_encoded_bytes().ends_with(BACKUP.as_bytes()));
     let mut carried = Carried { files: 0, left: 0 };
     let Ok(meta) = fs::symlink_metadata(from) else {
         return carried;
@@ -161,6 +178,10 @@ fn add_backups(from: &Path, to: &Path, tell: impl Fn(&str)) -> Carried {
     backups.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
     for entry in backups {
         let done = match entry.metadata() {
+            Ok(meta) if meta.is_file() && !fits(meta.len()) => {
+                carried.left += 1;
+                continue;
+            }
             Ok(meta) if meta.is_file() => carry_file(&entry.path(), &to.join(entry.file_name()), &meta),
             Ok(_) => continue,
             Err(e) => Err(e),
@@ -254,6 +275,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
+    fn all_fits(_: u64) -> bool {
+        true
+    }
+
     fn nothing_told(text: &str) {
         panic!("told: {text}");
     }
@@ -284,7 +309,7 @@ mod tests {
         fs::write(r("agent/new"), "n").unwrap();
 
         let all = Carried { files: 2, left: 0 };
-        assert_eq!(carry(ram.path(), disk.path(), nothing_told).unwrap(), all);
+        assert_eq!(carry(ram.path(), disk.path(), all_fits, nothing_told).unwrap(), all);
         assert_eq!(fs::read_to_string(d("server/db/data.mdb")).unwrap(), "new and longer");
         assert_eq!(fs::metadata(d("server/db/data.mdb")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_to_string(d("agent/new")).unwrap(), "n");
@@ -308,7 +333,7 @@ mod tests {
                 fs::create_dir(ram.path().join(SHELF)).unwrap();
                 fs::write(ram.path().join(SHELF).join(made), "new").unwrap();
             }
-            carry(ram.path(), disk.path(), nothing_told).unwrap();
+            carry(ram.path(), disk.path(), all_fits, nothing_told).unwrap();
             let names: std::collections::BTreeSet<_> = fs::read_dir(disk.path().join(SHELF))
                 .unwrap()
                 .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -316,6 +341,30 @@ mod tests {
             let wanted = ["old.backup"].into_iter().chain(made).map(str::to_owned).collect();
             assert_eq!(names, wanted);
         }
+    }
+
+    #[test]
+    fn backups_leave_a_tenth_of_the_medium_free_and_what_is_half_made_is_none() {
+        let (ram, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(ram.path().join(SHELF)).unwrap();
+        fs::create_dir(disk.path().join("server")).unwrap();
+        for (name, size) in [("1.backup", 40), ("2.backup", 50), ("3.backup", 60), ("half", 10)] {
+            let file = File::create(ram.path().join(SHELF).join(name)).unwrap();
+            file.set_len(size).unwrap();
+        }
+        // 200 bytes of 1000 are free: the newest fits, the next does not, the oldest does.
+        let there = |name: &str| fs::metadata(disk.path().join(SHELF).join(name)).map_or(0, |m| m.len());
+        let taken = || {
+            ["1.backup", "2.backup", "3.backup", "half"]
+                .map(there)
+                .iter()
+                .sum::<u64>()
+        };
+        let fits = |size| is_spare(1000, 200 - taken(), size);
+        let done = carry(ram.path(), disk.path(), fits, nothing_told).unwrap();
+        assert_eq!(done, Carried { files: 2, left: 1 });
+        assert_eq!(["1.backup", "2.backup", "3.backup", "half"].map(there), [40, 0, 60, 0]);
+        assert!(!is_spare(1000, 50, 60) && is_spare(1000, 160, 60) && !is_spare(1000, 159, 60));
     }
 
     #[test]
@@ -337,7 +386,8 @@ mod tests {
                 fs::create_dir_all(d(SHELF).join("2.backup")).unwrap();
             }
             let told = std::cell::RefCell::new(Vec::new());
-            let done = carry(ram.path(), disk.path(), |text| told.borrow_mut().push(text.to_owned())).unwrap();
+            let tell = |text: &str| told.borrow_mut().push(text.to_owned());
+            let done = carry(ram.path(), disk.path(), all_fits, tell).unwrap();
             let told = told.into_inner();
             assert_eq!(fs::read_to_string(d("server/kiln.mdb")).unwrap(), "new");
             let (files, left) = if shelf_is_file { (1, 2) } else { (2, 1) };
@@ -358,7 +408,7 @@ mod tests {
         fs::write(disk.path().join("data.mdb"), "old").unwrap();
         // Where the copy would go stands a folder.
         fs::create_dir(disk.path().join("data.mdb.carried")).unwrap();
-        assert!(carry(ram.path(), disk.path(), nothing_told).is_err());
+        assert!(carry(ram.path(), disk.path(), all_fits, nothing_told).is_err());
         assert_eq!(fs::read_to_string(disk.path().join("data.mdb")).unwrap(), "old");
     }
 }

@@ -1,4 +1,4 @@
-//! The last writes before the end: the record, everything in the cache, and DATA unmounted, so that the next boot finds it clean.
+//! The last writes before the end: the record, DATA's part of the cache, and DATA unmounted, so that the next boot finds it clean.
 //!
 //! A lazy unmount is none: whoever still holds a file keeps the file system alive, and the machine ends under it. So every
 //! holder is killed first, the unmount is tried until it is one, and what will not let go (a process in D state) is made
@@ -46,7 +46,9 @@ pub(super) fn bid(record: &Record, on_disk: bool, anew: bool) -> i32 {
     {
         log::error(&format!("factory reset: {e}"));
     }
-    nix::unistd::sync();
+    if let Err(e) = mounts::flush(Path::new(STATE)) {
+        log::error(&format!("flushing DATA: {e}"));
+    }
     let left = let_go(HOLDERS, || umount2(STATE, MntFlags::empty()), read_only);
     match left {
         Left::Clean => log::info("DATA is unmounted"),

@@ -13,7 +13,7 @@
 //! | `traces JSON` | what the last boot left behind |
 //! | `crash TEXT` | services crashed in an earlier boot; all that no boot has told yet |
 //! | `ram WHY` | there is no usable medium |
-//! | `alive` | a probe came back, with data or with an error |
+//! | `alive` | a probe came back, with data or with an error, or a long read gets on |
 //! | `same TEXT` | what the medium is known by when it comes back |
 //! | `room PERCENT` | how much of DATA is used |
 //! | `gone WHY` | the medium has left |
@@ -22,6 +22,7 @@
 //! | `back` | the medium is there again, guarded (`comeback`); PID 1 answers `return` where state can go back |
 //! | `stays WHY` | state could not go back |
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -415,7 +416,14 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
         }
         if !gone {
             if !faulty {
-                mirror.refresh(Path::new(STATE));
+                // A medium that is slow, and reads on, is not a silent one.
+                let said = Cell::new(Instant::now());
+                mirror.refresh(Path::new(STATE), &|| {
+                    if said.get().elapsed() >= TURN {
+                        said.set(Instant::now());
+                        line.say("alive");
+                    }
+                });
             }
             if turn.is_multiple_of(PROBE_TURNS) {
                 // Opened afresh each time, so that a disk that has left is never held.

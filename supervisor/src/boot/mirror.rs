@@ -16,12 +16,16 @@ use std::path::{Path, PathBuf};
 
 /// Most files that are held.
 const FILES_MAX: usize = 64;
-/// Bounds of the room for all files together, in bytes: the upper one is what a service's store can grow to.
-const ROOM: RangeInclusive<u64> = 96 << 20..=256 << 20;
+/// Bounds of the room for all files together, in bytes: the upper one is more than a store can grow to (256 MiB).
+const ROOM: RangeInclusive<u64> = 96 << 20..=320 << 20;
+/// The service whose store comes first.
+const FIRST: &str = "server";
 /// Room to grow between two looks, in bytes.
 const SLACK: u64 = 16 << 20;
 /// Deepest folder below the state folder.
 const DEPTH_MAX: usize = 4;
+/// So much is brought in between two signs of life, in bytes.
+const STEP: usize = 1 << 20;
 /// Page size that copying steps by, in bytes; every supported kernel has this or a multiple.
 const PAGE: usize = 4096;
 /// Backups that people keep on the box, up to 256 MiB of them: they stay on the medium, which is where they are of use. In memory
@@ -62,7 +66,7 @@ impl Drop for Held {
 }
 
 impl Held {
-    fn map(path: &Path) -> io::Result<Held> {
+    fn map(path: &Path, alive: &dyn Fn()) -> io::Result<Held> {
         let file = File::open(path)?;
         let meta = file.metadata()?;
         let length = usize::try_from(meta.len() + SLACK)
@@ -90,19 +94,27 @@ impl Held {
             at,
             length,
         };
-        held.populate(meta.len());
+        held.populate(meta.len(), alive);
         Ok(held)
     }
 
-    /// Brings the file's pages in; an unreadable one is an error here, not a signal.
-    fn populate(&self, size: u64) {
+    /// Brings the file's pages in, `alive` after each step; an unreadable one is an error here, not a signal.
+    fn populate(&self, size: u64, alive: &dyn Fn()) {
         let bytes = usize::try_from(size)
             .unwrap_or(0)
             .next_multiple_of(PAGE)
             .min(self.length);
-        if bytes > 0 {
-            // SAFETY: within our own map.
-            unsafe { libc::madvise(self.at, bytes, libc::MADV_POPULATE_READ) };
+        for begin in (0..bytes).step_by(STEP) {
+            let step = STEP.min(bytes - begin);
+            // SAFETY: `begin + step` is within our own map.
+            let done = unsafe {
+                let at = self.at.cast::<u8>().add(begin);
+                libc::madvise(at.cast(), step, libc::MADV_POPULATE_READ)
+            };
+            if done < 0 {
+                return;
+            }
+            alive();
         }
     }
 
@@ -145,7 +157,8 @@ impl Mirror {
     }
 
     /// Looks at every file below `state`: takes new ones in, follows those that have grown, lets go of those that are gone.
-    pub fn refresh(&mut self, state: &Path) {
+    /// Calls `alive` again and again while a slow medium is read.
+    pub fn refresh(&mut self, state: &Path, alive: &dyn Fn()) {
         let mut found = BTreeMap::new();
         let mut folders = BTreeMap::new();
         walk(state, Path::new(""), 0, &mut found, &mut folders);
@@ -162,8 +175,13 @@ impl Mirror {
             None => false,
         });
         let mut found: Vec<_> = found.into_iter().collect();
-        // What services live on comes before what they only keep.
-        found.sort_by_key(|(path, _)| path.extension().is_none_or(|end| end != "mdb"));
+        // What services live on comes before what they only keep, and the history of all before what is made anew from drives.
+        found.sort_by_key(|(path, _)| {
+            (
+                path.extension().is_none_or(|end| end != "mdb"),
+                !path.starts_with(FIRST),
+            )
+        });
         for (path, (_, size)) in found {
             let one_more = self.files.len() >= FILES_MAX && !self.files.contains_key(&path);
             if one_more || total + size > self.room {
@@ -174,9 +192,9 @@ impl Mirror {
             // What is not held takes no room.
             total += size;
             match self.files.get(&path) {
-                Some(held) if size + SLACK / 2 <= held.length as u64 => held.populate(size),
+                Some(held) if size + SLACK / 2 <= held.length as u64 => held.populate(size, alive),
                 Some(_) | None => {
-                    match Held::map(&state.join(&path)) {
+                    match Held::map(&state.join(&path), alive) {
                         Ok(held) => drop(self.files.insert(path, held)),
                         // Removed since it was seen: nothing is lost.
                         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -273,11 +291,11 @@ mod tests {
         let mut data = File::create(dir.join("data.mdb")).unwrap();
         data.write_all(&[1; 10_000]).unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path());
+        m.refresh(state.path(), &|| {});
         // It grows and changes after the last look, within the slack.
         data.write_all(&[2; 50_000]).unwrap();
         fs::remove_dir_all(state.path()).unwrap();
-        m.refresh(state.path());
+        m.refresh(state.path(), &|| {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!((saved, lost), (1, vec![]));
         let got = fs::read(ram.path().join("server/db/data.mdb")).unwrap();
@@ -295,7 +313,7 @@ mod tests {
             .set_len(ROOM.start() + 1)
             .unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path());
+        m.refresh(state.path(), &|| {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!(saved, 1);
         assert!(lost.len() == 1 && lost[0].starts_with("large"), "{lost:?}");
@@ -313,7 +331,7 @@ mod tests {
         }
         fs::write(state.path().join("server/kiln.mdb"), "history").unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path());
+        m.refresh(state.path(), &|| {});
         assert_eq!(m.save(ram.path()), (1, vec![]));
         assert_eq!(
             fs::read_to_string(ram.path().join("server/kiln.mdb")).unwrap(),
@@ -330,7 +348,7 @@ mod tests {
         }
         fs::write(state.path().join("small"), "s").unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path());
+        m.refresh(state.path(), &|| {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!((saved, lost.len()), (1, 3), "{lost:?}");
         assert!(ram.path().join("small").exists());
@@ -340,18 +358,43 @@ mod tests {
     fn a_store_comes_before_what_was_set_aside_and_has_room_as_large_as_it_gets() {
         assert_eq!(
             [512 << 20, 1 << 30, 8 << 30].map(room),
-            [128 << 20, 256 << 20, 256 << 20]
+            [128 << 20, 256 << 20, 320 << 20]
         );
         let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for (name, size) in [("agent.mdb.bad-1", 300 << 10), ("kiln.mdb", 800 << 10), ("note", 1)] {
             File::create(state.path().join(name)).unwrap().set_len(size).unwrap();
         }
         let mut m = Mirror::new(1 << 20);
-        m.refresh(state.path());
+        m.refresh(state.path(), &|| {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!((saved, lost.len()), (2, 1), "{lost:?}");
         assert_eq!(ram.path().join("kiln.mdb").metadata().unwrap().len(), 800 << 10);
         assert!(ram.path().join("note").exists() && lost[0].starts_with("agent.mdb.bad"));
+    }
+
+    #[test]
+    fn the_servers_store_is_held_before_the_agents() {
+        let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (folder, name, size) in [("agent", "agent.mdb", 300 << 10), ("server", "kiln.mdb", 800 << 10)] {
+            fs::create_dir(state.path().join(folder)).unwrap();
+            let file = File::create(state.path().join(folder).join(name)).unwrap();
+            file.set_len(size).unwrap();
+        }
+        let mut m = Mirror::new(1 << 20);
+        m.refresh(state.path(), &|| {});
+        let (saved, lost) = m.save(ram.path());
+        assert_eq!((saved, lost.len()), (1, 1), "{lost:?}");
+        assert!(ram.path().join("server/kiln.mdb").exists() && lost[0].starts_with("agent/"));
+    }
+
+    #[test]
+    fn a_large_file_is_brought_in_with_signs_of_life() {
+        let state = tempfile::tempdir().unwrap();
+        let file = File::create(state.path().join("kiln.mdb")).unwrap();
+        file.set_len(5 * STEP as u64 + 1).unwrap();
+        let signs = std::cell::Cell::new(0);
+        Mirror::new(*ROOM.start()).refresh(state.path(), &|| signs.set(signs.get() + 1));
+        assert_eq!(signs.get(), 6);
     }
 
     #[test]
@@ -361,11 +404,11 @@ mod tests {
         fs::write(p("a"), "old").unwrap();
         fs::write(p("b"), "gone soon").unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path());
+        m.refresh(state.path(), &|| {});
         fs::write(p("new"), "new").unwrap();
         fs::rename(p("new"), p("a")).unwrap();
         fs::remove_file(p("b")).unwrap();
-        m.refresh(state.path());
+        m.refresh(state.path(), &|| {});
         assert_eq!(m.save(ram.path()), (1, vec![]));
         assert_eq!(fs::read_to_string(ram.path().join("a")).unwrap(), "new");
     }

@@ -105,6 +105,16 @@ pub fn state_in_ram() -> io::Result<()> {
     Ok(())
 }
 
+/// Writes out all that the file system at a place has in the cache, and nothing of any other: a drive that hangs under test
+/// would hold up the end.
+///
+/// # Errors
+/// It does not take it.
+pub fn flush(at: &Path) -> io::Result<()> {
+    let dir = std::fs::File::open(at)?;
+    Ok(nix::unistd::syncfs(&dir)?)
+}
+
 /// The device that is mounted at a place.
 ///
 /// # Errors

@@ -43,7 +43,7 @@ pub struct Interface {
     pub off: bool,
 }
 
-/// Most ports besides the box's own, which are [`OWN_PORTS`].
+/// Most ports of `listen`; `PORT` of `[env]` may add one. The box's own are [`OWN_PORTS`].
 const PORTS_MAX: usize = 8;
 const OWN_PORTS: [u16; 2] = [80, 443];
 /// Most variables of `[env]`, and most bytes of one's value: a program's arguments and variables have a limit, and one that is

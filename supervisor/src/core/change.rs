@@ -112,6 +112,8 @@ pub enum Action {
     Abandon(UnitId),
     /// Write this to the log.
     Log { unit: Option<UnitId>, text: Text },
+    /// The ladder has decided to reboot: the hardware watchdog is fed a last time, for as long as an orderly end may take.
+    Verdict,
     /// Everything has stopped, or time is up: end the machine. Given once.
     End { ending: Ending, hard: bool, why: Text },
 }

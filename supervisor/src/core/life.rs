@@ -177,7 +177,11 @@ impl Core {
                 .requires
                 .iter()
                 .any(|n| matches!(n, Need::Milestone(m) if *m == which));
-            if needs && matches!(self.units[unit].state, State::Starting { .. } | State::Ready { .. }) {
+            let runs = matches!(
+                self.units[unit].state,
+                State::Starting { .. } | State::Ready { .. } | State::Late { .. } | State::Degraded { .. }
+            );
+            if needs && runs {
                 self.units[unit].again = true;
                 self.stop(now, unit, text!("safe mode"), out);
             }
@@ -199,9 +203,10 @@ impl Core {
             && self.phase == Phase::Running
     }
 
-    /// The ladder's last word: from here on the watchdog is not fed.
+    /// The ladder's last word, given once: but for what belongs to it, the watchdog is not fed from here on.
     pub(super) fn decide(&mut self, now: Millis, why: Text, out: &mut Vec<Action>) {
         self.verdict = Some(why.clone());
+        out.push(Action::Verdict);
         self.shut_down(now, Ending::Reboot, why, out);
     }
 

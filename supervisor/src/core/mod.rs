@@ -5,8 +5,9 @@
 //!
 //! The ladder of one unit: late → degraded (stack dumped) → SIGABRT → the whole cgroup killed → abandoned when it is
 //! still there (D state) → started again → quarantine → for a critical unit: orderly reboot → hard reboot → the
-//! hardware watchdog, which is no longer fed from the moment the reboot is decided. No rung reboots while the boot
-//! medium is absent, nor after [`REBOOTS_MAX`] reboots in a row that did not help.
+//! hardware watchdog, which is no longer fed from the moment the reboot is decided (with that it gets, once, the time that
+//! an orderly end may take). No rung reboots while the boot medium is absent, nor after [`REBOOTS_MAX`] reboots in a row
+//! that did not help.
 //!
 //! Its whole state can be written down and read again (serde), so that PID 1 can be replaced while everything runs.
 //! Nothing between an input and its actions asks for memory. Tests: `tests.rs` (tables and properties), `notified.rs` (what services say) and `schedules.rs`

@@ -177,6 +177,7 @@ impl World {
                     assert!(self.alive.contains(u), "signalled what does not run");
                 }
                 Action::Log { text, .. } => assert!(text.len() <= TEXT_MAX),
+                Action::Verdict => {}
                 Action::End { ending, hard, .. } => {
                     assert!(self.ended.replace((*ending, *hard)).is_none(), "ended twice");
                     assert!(*hard || self.alive.is_empty(), "orderly end with units alive");
@@ -204,6 +205,12 @@ impl World {
             }
         }
         assert_eq!(self.core.feeds_watchdog(), self.core.verdict().is_none());
+        let last_fed = out.iter().filter(|a| **a == Action::Verdict).count();
+        assert_eq!(
+            last_fed,
+            usize::from(was_fed && !self.core.feeds_watchdog()),
+            "once, and only as part of the decision"
+        );
         assert!(
             was_fed || !self.core.feeds_watchdog(),
             "a decided reboot was taken back"
@@ -544,6 +551,40 @@ fn safe_mode_that_begins_late_stops_who_must_not_run_in_it() {
     assert!(!w.alive.contains(&0), "it waits");
     w.step(normal(true));
     assert!(w.alive.contains(&0));
+}
+
+#[test]
+fn safe_mode_stops_who_is_late_or_degraded_too() {
+    let normal = |holds| Input::Milestone {
+        which: Milestone::Normal,
+        holds,
+    };
+    for degraded in [false, true] {
+        let mut w = World::new(vec![unit(
+            "agent",
+            "type='notify'\nwatchdog_sec=1\nrequires=['normal']",
+        )]);
+        w.step(normal(true));
+        w.step(Input::Ready { unit: 0 });
+        let there = |w: &World| match w.core.state(0) {
+            State::Late { .. } => !degraded,
+            State::Degraded { .. } => degraded,
+            _ => false,
+        };
+        while !there(&w) {
+            assert!(w.now < 60_000, "{:?}", w.core.state(0));
+            w.tick(50);
+        }
+        w.step(normal(false));
+        assert!(
+            matches!(w.core.state(0), State::Stopping { .. }),
+            "{:?}",
+            w.core.state(0)
+        );
+        w.exit(0, Exit::Signal(15));
+        w.tick(60_000);
+        assert!(!w.alive.contains(&0), "it waits");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use super::Refused;
+use crate::shell::store::Given;
 
 /// What is open and not taken yet.
 #[derive(Debug, Default)]
@@ -61,8 +62,9 @@ impl Inherited {
 impl Drop for Inherited {
     fn drop(&mut self) {
         while let Some(fd) = self.0.pop_first() {
+            // A stored one may be among them.
             // SAFETY: as in `take`.
-            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            drop(Given::from(unsafe { OwnedFd::from_raw_fd(fd) }));
         }
     }
 }

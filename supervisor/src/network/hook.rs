@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -39,9 +40,8 @@ enum Change {
 pub fn main() -> ExitCode {
     let vars = texts(std::env::vars_os());
     let var = |name: &str| vars.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v.as_str());
-    let name = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) && !s.starts_with('.');
     let (interface, protocol) = (var("interface"), var("protocol"));
-    if interface.is_empty() || !name(interface) || !name(protocol) {
+    if interface.is_empty() || !is_name(interface) || !is_name(protocol) {
         return ExitCode::SUCCESS;
     }
     let change = change(var("reason"), &vars);
@@ -55,6 +55,21 @@ pub fn main() -> ExitCode {
         Err(e) => {
             eprintln!("dhcp-hook: {e}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether this can be the name of an interface, or of dhcpcd's protocol for it.
+fn is_name(s: &str) -> bool {
+    s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) && !s.starts_with('.')
+}
+
+/// Whether this is an address of a name server. One that is good on a single link names its interface: `fe80::1%eth0`.
+fn is_server(s: &str) -> bool {
+    match s.split_once('%') {
+        None => s.parse::<IpAddr>().is_ok(),
+        Some((address, zone)) => {
+            !zone.is_empty() && is_name(zone) && address.parse::<Ipv6Addr>().is_ok_and(|a| a.is_unicast_link_local())
         }
     }
 }
@@ -79,25 +94,15 @@ fn told(vars: &[(String, String)]) -> Told {
     let mut told = Told::default();
     let mut listed = None;
     let addresses = |v: &str| -> Vec<String> {
-        let good = v.split_whitespace().filter(|s| s.parse::<std::net::IpAddr>().is_ok());
+        let good = v.split_whitespace().filter(|s| is_server(s));
         good.map(str::to_owned).collect()
     };
     for (key, value) in vars {
-        let rdnss = key.starts_with("nd") && key.contains("_rdnss") && key.ends_with("_servers");
         match key.as_str() {
             "new_domain_name_servers" | "new_dhcp6_name_servers" => told.nameservers.extend(addresses(value)),
-            _ if rdnss => told.nameservers.extend(addresses(value)),
-            // A list to search in says more than the name of the network.
-            "new_domain_search" | "new_dhcp6_domain_search" => {
-                let names: Vec<&str> = value
-                    .split_whitespace()
-                    .filter(|s| is_host(s))
-                    .take(SEARCH_MAX)
-                    .collect();
-                if !names.is_empty() {
-                    listed = Some(names.join(" "));
-                }
-            }
+            _ if is_advertised(key, "_rdnss", "_servers", vars) => told.nameservers.extend(addresses(value)),
+            "new_domain_search" | "new_dhcp6_domain_search" => listed = search(value).or(listed),
+            _ if is_advertised(key, "_dnssl", "_search", vars) => listed = search(value).or(listed),
             "new_domain_name" if is_host(value) => told.search = Some(value.clone()),
             "new_ntp_servers" | "new_dhcp6_sntp_servers" => {
                 told.ntp
@@ -106,8 +111,31 @@ fn told(vars: &[(String, String)]) -> Told {
             _ => {}
         }
     }
+    // A list to search in says more than the name of the network.
     told.search = listed.or(told.search);
     told
+}
+
+/// Whether a variable is one that a router has advertised, and has not taken back (RFC 8106: a lifetime of nothing).
+fn is_advertised(key: &str, option: &str, end: &str, vars: &[(String, String)]) -> bool {
+    let Some(this) = key
+        .strip_suffix(end)
+        .filter(|k| k.starts_with("nd") && k.contains(option))
+    else {
+        return false;
+    };
+    let lifetime = format!("{this}_lifetime");
+    !vars.iter().any(|(k, v)| *k == lifetime && v == "0")
+}
+
+/// The domains of a list to search in.
+fn search(list: &str) -> Option<String> {
+    let names: Vec<&str> = list
+        .split_whitespace()
+        .filter(|s| is_host(s))
+        .take(SEARCH_MAX)
+        .collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 fn apply(learnt: &Path, file: &str, reason: &str, change: &Change) -> io::Result<()> {
@@ -185,15 +213,18 @@ mod tests {
     #[test]
     fn only_addresses_and_names_get_in() {
         let lease = vars(&[
-            ("new_domain_name_servers", "10.0.2.3 evil\" fe80::1"),
+            ("new_domain_name_servers", "10.0.2.3 evil\" 10.0.2.5%eth0"),
             ("new_domain_name", "lan.example"),
             ("new_ntp_servers", "10.0.2.4 a\nserver"),
-            ("nd1_rdnss1_servers", "fd00::53"),
+            (
+                "nd1_rdnss1_servers",
+                "fd00::53 fe80::1%eth0 fe80::2%e\"0 fe80::3% fd00::54%eth0",
+            ),
         ]);
         let Change::Set(t) = change("BOUND", &lease) else {
             panic!()
         };
-        assert_eq!(t.nameservers, ["10.0.2.3", "fe80::1", "fd00::53"]);
+        assert_eq!(t.nameservers, ["10.0.2.3", "fd00::53", "fe80::1%eth0"]);
         assert_eq!(
             (t.search.as_deref(), t.ntp),
             (
@@ -224,6 +255,25 @@ mod tests {
             search(&[("new_dhcp6_domain_search", &format!("{six} g"))]).as_deref(),
             Some(six)
         );
+    }
+
+    #[test]
+    fn what_a_router_takes_back_is_gone() {
+        let advertised = |lifetimes: (&str, &str)| {
+            told(&vars(&[
+                ("nd1_rdnss1_lifetime", lifetimes.0),
+                ("nd1_rdnss1_servers", "fe80::1%eth0"),
+                ("nd1_dnssl1_lifetime", lifetimes.1),
+                ("nd1_dnssl1_search", "home.example b;c"),
+                ("nd2_rdnss1_servers", "fe80::2%eth0"),
+            ]))
+        };
+        let all = advertised(("1800", "1800"));
+        assert_eq!(all.nameservers, ["fe80::1%eth0", "fe80::2%eth0"]);
+        assert_eq!(all.search.as_deref(), Some("home.example"));
+        let less = advertised(("0", "0"));
+        assert_eq!(less.nameservers, ["fe80::2%eth0"]);
+        assert_eq!(less.search, None);
     }
 
     #[test]

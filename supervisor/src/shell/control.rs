@@ -2,13 +2,15 @@
 //!
 //! A client that reads slowly misses states in between, never the last one: at most one unsent line is kept for each.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use wire::supervisor::Request;
 
+use super::datagram::{self, Beside};
 use crate::core::Ending;
 use crate::handover::fds::Inherited;
 use crate::handover::state;
@@ -25,6 +27,7 @@ const REQUEST_MAX: usize = 4096;
 pub struct Control {
     listener: UnixListener,
     clients: Vec<Client>,
+    beside: Beside,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,7 @@ impl Control {
         Ok(Control {
             listener,
             clients: Vec::new(),
+            beside: Beside::room(datagram::FDS_MAX),
         })
     }
 
@@ -106,6 +110,7 @@ impl Control {
                 .map(|c| c.uid());
             let users: Vec<Option<u32>> = self.clients.iter().map(|c| c.uid).collect();
             if !has_room(&users, uid) || stream.set_nonblocking(true).is_err() {
+                hang_up(&stream, &mut self.beside);
                 continue;
             }
             self.clients.push(Client {
@@ -122,11 +127,19 @@ impl Control {
         }
         let mut wishes = Vec::new();
         for c in &mut self.clients {
-            c.read(status, &mut wishes);
+            c.read(status, &mut wishes, &mut self.beside);
             c.flush();
         }
-        self.clients.retain(|c| !c.gone);
+        self.let_go();
         wishes
+    }
+
+    /// Closes the connections of those who are gone.
+    fn let_go(&mut self) {
+        for c in self.clients.iter().filter(|c| c.gone) {
+            hang_up(&c.stream, &mut self.beside);
+        }
+        self.clients.retain(|c| !c.gone);
     }
 
     /// As plain data: the socket, and the clients.
@@ -162,6 +175,7 @@ impl Control {
         Control {
             listener,
             clients: clients.into_iter().filter_map(client).collect(),
+            beside: Beside::room(datagram::FDS_MAX),
         }
     }
 
@@ -180,21 +194,20 @@ impl Control {
             c.next = Some(format!("{status}\n"));
             c.flush();
         }
-        self.clients.retain(|c| !c.gone);
+        self.let_go();
     }
 }
 
 impl Client {
-    fn read(&mut self, status: &str, wishes: &mut Vec<Wish>) {
+    fn read(&mut self, status: &str, wishes: &mut Vec<Wish>, beside: &mut Beside) {
         let mut buf = [0u8; 1024];
         loop {
-            match self.stream.read(&mut buf) {
+            match datagram::text(self.stream.as_fd(), &mut buf, beside) {
                 Ok(0) => {
                     self.gone = true;
                     break;
                 }
                 Ok(n) => self.input.extend_from_slice(&buf[..n]),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => {
                     self.gone = true;
@@ -275,6 +288,13 @@ impl Client {
     }
 }
 
+/// Takes what was not read: closing the connection would close descriptors that came with it, however long that takes.
+fn hang_up(stream: &UnixStream, beside: &mut Beside) {
+    let _ = stream.shutdown(Shutdown::Read);
+    let mut buf = [0u8; 1024];
+    while datagram::text(stream.as_fd(), &mut buf, beside).is_ok_and(|n| n > 0) {}
+}
+
 /// Whether one more client of this user is taken, beside those of `users`. Places are left for root, who alone may take all.
 fn has_room(users: &[Option<u32>], uid: Option<u32>) -> bool {
     let root = uid == Some(0);
@@ -285,7 +305,40 @@ fn has_room(users: &[Option<u32>], uid: Option<u32>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::shell::store::tests::lingering;
+    use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+    use std::io::IoSlice;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn descriptors_that_nobody_asked_for_are_closed_without_a_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let mut control = Control::bind(&path).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (begun, mut others) = (Instant::now(), Vec::new());
+        // Read, and left unread behind a request that is too long.
+        for first in ["{\"watch\":{}}\n".to_owned(), "x".repeat(REQUEST_MAX * 2)] {
+            let client = UnixStream::connect(&path).unwrap();
+            (&client).write_all(first.as_bytes()).unwrap();
+            let sent = lingering(&listener);
+            sendmsg::<UnixAddr>(
+                client.as_raw_fd(),
+                &[IoSlice::new(b"\n")],
+                &[ControlMessage::ScmRights(&[sent.as_raw_fd()])],
+                MsgFlags::empty(),
+                None,
+            )
+            .unwrap();
+            drop(sent);
+            control.serve("{}");
+            others.push(client);
+        }
+        assert_eq!(control.clients.len(), 1, "the second has no place any more");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
 
     #[test]
     fn nobody_takes_all_places_but_root() {

@@ -6,6 +6,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use super::store::Given;
+
 /// Most descriptors that the kernel lets one message carry (`SCM_MAX_FD`, net/scm.h).
 pub const FDS_MAX: usize = 253;
 
@@ -94,6 +96,17 @@ pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> i
         }
     }
     Ok(received)
+}
+
+/// Takes what was said where nobody asks for descriptors: those that came all the same are closed here, which waits for nobody.
+/// No bytes are the end of a stream.
+///
+/// # Errors
+/// As [`receive`].
+pub fn text(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> io::Result<usize> {
+    let got = receive(socket, buf, beside)?;
+    got.fds.into_iter().map(Given::from).for_each(drop);
+    Ok(got.len)
 }
 
 #[cfg(test)]

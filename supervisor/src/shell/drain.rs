@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::sys::socket::{MsgFlags, recv};
 
+use super::datagram::{self, Beside};
 use crate::core::Millis;
 
 /// How long the first line may stand in the socket of a log that has read before, in milliseconds.
@@ -109,9 +110,9 @@ pub fn head(socket: BorrowedFd<'_>) -> Option<u64> {
 }
 
 /// Takes what is there away; returns how many datagrams.
-pub fn empty(socket: BorrowedFd<'_>) -> u64 {
+pub fn empty(socket: BorrowedFd<'_>, beside: &mut Beside) -> u64 {
     let mut one = [0u8; 1];
-    let gone = (0..BURST).take_while(|_| recv(socket.as_raw_fd(), &mut one, MsgFlags::MSG_DONTWAIT).is_ok());
+    let gone = (0..BURST).take_while(|_| datagram::text(socket, &mut one, beside).is_ok());
     gone.count() as u64
 }
 
@@ -178,7 +179,8 @@ mod tests {
         let mut buf = [0; 10];
         assert_eq!(to.recv(&mut buf).unwrap(), 3);
         assert_ne!(head(to.as_fd()), first);
-        assert_eq!((empty(to.as_fd()), head(to.as_fd())), (1, None));
+        let gone = empty(to.as_fd(), &mut Beside::room(datagram::FDS_MAX));
+        assert_eq!((gone, head(to.as_fd())), (1, None));
     }
 
     proptest! {

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::mem::discriminant;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::datagram::{self, Beside};
-use super::{log, store};
+use super::log;
+use super::store::{self, Given};
 
 /// Longest datagram understood, in bytes; systemd's own limit is a page. One that is longer is dropped: its last word may be cut.
 const MESSAGE_MAX: usize = 4096;
@@ -53,7 +54,7 @@ pub struct Message {
     /// What it asks for.
     pub notes: Vec<Note>,
     /// What it carried.
-    pub fds: Vec<OwnedFd>,
+    pub fds: Vec<Given>,
 }
 
 /// Reads a datagram; what is not understood is left out, as systemd does, and of two equal words the first counts. So there
@@ -153,6 +154,8 @@ impl NotifySocket {
     pub fn receive(&mut self) -> Option<Message> {
         loop {
             let got = datagram::receive(self.socket.as_fd(), &mut self.buf, &mut self.beside).ok()?;
+            // Before anything is dropped, be it unseen.
+            let fds: Vec<Given> = got.fds.into_iter().map(Given::from).collect();
             if got.cut {
                 log::warn("a notification carried more than this process has room for; the rest of it is lost");
             }
@@ -162,7 +165,7 @@ impl NotifySocket {
                 return Some(Message {
                     pid: sender.pid,
                     notes: parse(&self.buf[..got.len.min(MESSAGE_MAX)]),
-                    fds: got.fds,
+                    fds,
                 });
             }
         }

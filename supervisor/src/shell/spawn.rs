@@ -197,7 +197,6 @@ impl Prepared {
             let _ = fs::write(OOM, oom);
         }
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
-        limits::set(self.nofile).map_err(step("its number of descriptors"))?;
         if let Some(dir) = &self.state {
             fs::create_dir_all(dir).map_err(step("making its state folder"))?;
             if self.sandbox {
@@ -222,6 +221,8 @@ impl Prepared {
             }
         }
         let passed = self.pass(stored).map_err(step("passing descriptors"))?;
+        // Not before: what is passed goes over higher numbers than the unit may have.
+        limits::set(self.nofile).map_err(step("its number of descriptors"))?;
         if self.sandbox {
             sandbox::drop_privileges(self.user, self.capabilities).map_err(step("dropping privileges"))?;
         }

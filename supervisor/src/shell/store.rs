@@ -6,6 +6,8 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use nix::sys::socket::{setsockopt, sockopt};
+
 /// Name of a descriptor for which none was given (systemd's).
 pub const NAME_DEFAULT: &str = "stored";
 /// Longest name, in bytes (systemd's `FDNAME_MAX`).
@@ -13,13 +15,46 @@ const NAME_MAX: usize = 255;
 /// `KCMP_FILE` (linux/kcmp.h).
 const KCMP_FILE: libc::c_int = 0;
 
+/// A descriptor that another process has sent. Closing a socket, be it a non-blocking one, may wait for its other end
+/// (`SO_LINGER`), and PID 1 waits for nobody: that is switched off before. What is no socket answers with an error.
+#[derive(Debug)]
+pub struct Given(OwnedFd);
+
+impl From<OwnedFd> for Given {
+    fn from(fd: OwnedFd) -> Given {
+        Given(fd)
+    }
+}
+
+impl AsFd for Given {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Given {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        let off = libc::linger {
+            l_onoff: 0,
+            l_linger: 0,
+        };
+        let _ = setsockopt(&self.0, sockopt::Linger, &off);
+    }
+}
+
 /// One kept descriptor.
 #[derive(Debug)]
 pub struct Stored {
     /// Its name in `LISTEN_FDNAMES`.
     pub name: String,
     /// The descriptor itself.
-    pub fd: OwnedFd,
+    pub fd: Given,
     /// Whether a hang-up drops it.
     pub polled: bool,
 }
@@ -95,14 +130,27 @@ fn same(a: RawFd, b: RawFd) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+
+    /// A connection whose other end takes no more bytes: who closes it last waits for 20 s, unless that is switched off.
+    pub(in crate::shell) fn lingering(listener: &std::net::TcpListener) -> OwnedFd {
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let linger = libc::linger {
+            l_onoff: 1,
+            l_linger: 20,
+        };
+        setsockopt(&stream, sockopt::Linger, &linger).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        while nix::unistd::write(&stream, &[0; 65_536]).is_ok() {}
+        stream.into()
+    }
 
     fn stored(name: &str, fd: OwnedFd) -> Stored {
         Stored {
             name: name.into(),
-            fd,
+            fd: fd.into(),
             polled: true,
         }
     }
@@ -122,6 +170,24 @@ mod tests {
         let number = s.entries()[0].fd.as_raw_fd();
         assert_eq!(s.hung_up(number).map(|e| e.name).as_deref(), Some("a"));
         assert!(s.hung_up(number).is_none() && s.entries().is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_lingers_is_dropped_without_a_wait() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let begun = std::time::Instant::now();
+        let mut s = Store::default();
+        s.add(2, stored("a", lingering(&listener))).unwrap();
+        s.add(2, stored("b", lingering(&listener))).unwrap();
+        assert_eq!(s.remove("a"), 1);
+        let number = s.entries()[0].fd.as_raw_fd();
+        drop(s.hung_up(number));
+        drop(Given::from(lingering(&listener)));
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(10),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 
     #[test]

@@ -125,16 +125,27 @@ impl Watchdog {
         }
     }
 
+    /// Gives an orderly end the time that it may take, which is more than there is between two feedings, and none is to come.
+    pub fn lengthen_for_end(&mut self, now: Millis, end: Millis) {
+        self.lengthen(now, &[i32::try_from(end / 1000).unwrap_or(TIMEOUT_REBOOT)]);
+    }
+
     /// Gives the next boot time to get to its own PID 1, and stays armed.
     pub fn lengthen_for_reboot(&mut self) {
-        for mut wanted in [TIMEOUT_REBOOT, 60] {
+        self.lengthen(1, &[TIMEOUT_REBOOT, 60]);
+    }
+
+    /// The first of these times, in seconds, that the driver takes, and a feeding, from which it counts; else its own.
+    fn lengthen(&mut self, now: Millis, times: &[i32]) {
+        for mut wanted in times.iter().copied() {
             // SAFETY: as in `open`.
             if unsafe { ioctl::set_timeout(self.file.as_raw_fd(), &raw mut wanted) }.is_ok() {
+                self.timeout = wanted.max(2);
                 break;
             }
         }
         self.fed = 0;
-        self.feed(1);
+        self.feed(now);
     }
 
     /// The magic character: only as the last act before power-off.

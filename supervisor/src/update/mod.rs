@@ -51,6 +51,12 @@ pub struct Facts {
     settled: bool,
     /// How often that failed.
     failed: u32,
+    /// It has told whether the running slot is on trial.
+    #[serde(default)]
+    looked: bool,
+    /// What a start on trial is at until then.
+    #[serde(default)]
+    step: trial::Step,
     /// What the server has proven, while the running slot is on trial.
     trial: Option<Trial>,
     /// The environment block was not readable and is written anew once this start has proven itself.

@@ -37,6 +37,33 @@ pub(super) fn lost(now: Millis, lost: bool) -> Option<String> {
     })
 }
 
+/// What a start on trial is at before its trial can begin, and since when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Step {
+    what: String,
+    since: Millis,
+}
+
+impl Step {
+    /// Why a start on trial has failed that gets no further: it hangs in the kernel or in a tool. `what`: what it is at; that
+    /// it takes ever longer is nothing new, all else is, so a long repair that gets on is not cut off.
+    pub(super) fn stuck(&mut self, now: Millis, what: &str) -> Option<String> {
+        if without_time(&self.what) != without_time(what) {
+            (self.what, self.since) = (what.to_owned(), now);
+        }
+        (now >= BEGINS_WITHIN.max(self.since + LOOKED_AT))
+            .then(|| format!("the system on trial got no further than: {}", self.what))
+    }
+}
+
+/// What is said of a step, before and after the seconds that it has taken.
+fn without_time(what: &str) -> (&str, &str) {
+    match what.split_once(" s so far") {
+        Some((before, after)) => (before.trim_end_matches(|c: char| c.is_ascii_digit()), after),
+        None => (what, ""),
+    }
+}
+
 /// What is known of a trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
@@ -171,6 +198,32 @@ mod tests {
         assert_eq!(lost(179_999, true), None);
         assert!(lost(180_000, true).unwrap().contains("boot medium"));
         assert_eq!(lost(1_000_000, false), None);
+    }
+
+    #[test]
+    fn a_start_on_trial_that_hangs_before_its_trial_fails_and_one_that_gets_on_does_not() {
+        let mut step = Step::default();
+        assert_eq!(step.stuck(1_000, "mounting the system image"), None);
+        assert_eq!(step.stuck(179_999, "mounting the system image"), None);
+        let why = step.stuck(180_000, "mounting the system image").unwrap();
+        assert_eq!(
+            why,
+            "the system on trial got no further than: mounting the system image"
+        );
+        let mut step = Step::default();
+        let told = |s: u64, mib: u64| format!("repairing DATA, {s} s so far, {mib} MiB read and written");
+        for s in (5..1_000).step_by(5) {
+            assert_eq!(step.stuck(100_000 + s * 1000, &told(s, s / 60)), None, "{s}");
+        }
+        // From its last MiB on; that it takes ever longer is nothing new.
+        for s in (1_000..1_080).step_by(5) {
+            assert_eq!(step.stuck(100_000 + s * 1000, &told(s, 16)), None, "{s}");
+        }
+        let why = step.stuck(100_000 + 1_080 * 1000, &told(1_080, 16)).unwrap();
+        assert!(
+            why.ends_with("repairing DATA, 960 s so far, 16 MiB read and written"),
+            "{why}"
+        );
     }
 
     #[test]

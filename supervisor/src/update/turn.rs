@@ -37,6 +37,8 @@ pub struct Known {
     pub in_a_row: u32,
     /// The running slot is on trial, and could not use the medium that GRUB loaded it from.
     pub lost: bool,
+    /// The running slot is on trial: what it is at until its trial can begin.
+    pub step: Option<String>,
 }
 
 impl Facts {
@@ -74,6 +76,7 @@ impl Facts {
                 }
             }
             "trial" => {
+                self.looked = true;
                 self.trial = (rest != "no").then(Trial::default);
                 self.heal = rest == "heal";
                 if self.trial.is_none() {
@@ -137,8 +140,9 @@ impl Facts {
             });
             return;
         }
-        if desk.boot.medium != Medium::Disk
-            && let Some(why) = trial::lost(now, known.is_some_and(|k| k.lost))
+        let lost = desk.boot.medium != Medium::Disk && known.is_some_and(|k| k.lost);
+        let step = known.and_then(|k| k.step.as_deref()).filter(|_| !desk.update.looked);
+        if let Some(why) = trial::lost(now, lost).or_else(|| desk.update.step.stuck(now, step?))
             && !desk
                 .update
                 .view
@@ -249,6 +253,44 @@ fn look(
         Err(e) => {
             line.say(&format!("failed {e}"));
             1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_start_on_trial_whose_trial_never_begins_ends_in_one_reboot() {
+        let json = serde_json::json!({ "host": "", "addresses": [], "units": [],
+            "boot": wire::supervisor::BootView::default(), "banners": [] });
+        let status: Status = serde_json::from_value(json).unwrap();
+        // DATA never settles; or it does, and the boot partition was looked at in vain as often as it is.
+        for (medium, looked) in [(Medium::Ram, false), (Medium::Disk, false), (Medium::Disk, true)] {
+            let mut desk = Desk::default();
+            desk.boot.medium = medium;
+            (desk.update.settled, desk.update.failed, desk.update.looked) = (true, LOOKS, looked);
+            let known = Known {
+                step: Some("looking at the slots".into()),
+                ..Known::default()
+            };
+            let mut reboots = Vec::new();
+            for now in [1_000, 179_999, 180_000, 181_000] {
+                Facts::turn(
+                    now,
+                    &mut desk,
+                    &Paths::new(Some("/nowhere".into())),
+                    &status,
+                    Some(&known),
+                );
+                reboots.extend(desk.inputs.drain(..).map(|input| (now, input)));
+            }
+            let why = "the system on trial got no further than: looking at the slots".to_owned();
+            let ending = Ending::Reboot;
+            let wanted = [(180_000, Input::Shutdown { ending, why })];
+            assert_eq!(reboots, &wanted[usize::from(looked)..], "{medium:?} {looked}");
         }
     }
 }

@@ -336,6 +336,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_start_on_trial_says_what_it_is_at_and_a_proven_one_has_all_its_time() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        assert_eq!(m.known(Medium::Ram).step, None);
+        m.cmdline = Cmdline::parse("kiln.slot=b kiln.state=trying");
+        let is_at = |m: &Machine, medium: Medium, what: Option<&str>| {
+            assert_eq!(m.known(medium).step.as_deref(), what);
+        };
+        is_at(&m, Medium::Ram, Some("mounting the system image"));
+        m.facts.system = true;
+        is_at(&m, Medium::Ram, Some("looking for the boot medium"));
+        m.facts.disk_path = Some("/devices/x".into());
+        is_at(&m, Medium::Ram, Some("mounting DATA"));
+        m.heard_medium(0, "progress", "repairing DATA", None, &mut desk);
+        is_at(&m, Medium::Ram, Some("repairing DATA"));
+        m.facts.data_settled = true;
+        is_at(&m, Medium::Disk, Some("looking at the slots"));
+        // Pulled: no fault of the system's.
+        is_at(&m, Medium::Ram, None);
+        m.facts.moving = Some(Moving::Stopping(0));
+        is_at(&m, Medium::Disk, None);
+    }
+
     fn counted(desk: &mut Desk) -> Vec<Input> {
         desk.inputs
             .drain(..)

@@ -252,14 +252,34 @@ impl Machine {
     }
 
     /// What an update has to know of this start.
-    pub fn known(&self) -> Known {
+    pub fn known(&self, medium: Medium) -> Known {
         Known {
             part: self.cmdline.part.clone(),
             left: self.cmdline.left.clone(),
             unread: self.cmdline.unread,
             in_a_row: self.facts.in_a_row,
             lost: self.facts.data_settled && !self.facts.was_on_disk && self.cmdline.on_trial(),
+            step: self.step(medium).map(str::to_owned),
             traces: self.facts.traces.clone(),
+        }
+    }
+
+    /// What a start on trial is at until its trial can begin; `None` where it cannot, without the medium. A proven slot has all
+    /// the time that it takes.
+    fn step(&self, medium: Medium) -> Option<&str> {
+        let f = &self.facts;
+        if !self.cmdline.on_trial() {
+            None
+        } else if f.data_settled {
+            (medium == Medium::Disk && f.moving.is_none()).then_some("looking at the slots")
+        } else if !f.system {
+            Some("mounting the system image")
+        } else {
+            let quiet = match f.disk_path {
+                None => "looking for the boot medium",
+                Some(_) => "mounting DATA",
+            };
+            Some(f.progress.as_deref().unwrap_or(quiet))
         }
     }
 

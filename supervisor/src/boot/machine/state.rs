@@ -17,8 +17,8 @@ use crate::shell::log;
 const STOPS_WITHIN: Millis = 15_000;
 /// Longest wait for the keeper to write its copy, in milliseconds.
 const SAVES_WITHIN: Millis = 15_000;
-/// Longest wait for the way back to the medium, in milliseconds: 256 MiB at 2 MB/s.
-const CARRIES_WITHIN: Millis = 120_000;
+/// Longest wait for the way back to the medium, in milliseconds: 320 MiB (`mirror::room`) at 2 MB/s.
+const CARRIES_WITHIN: Millis = 170_000;
 /// Where the journal reads whether state is on disk.
 const STATE_WHERE: &str = "/run/kiln/state";
 

@@ -4,11 +4,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Shell;
-use crate::core::{Action, Input, Millis, UnitId};
+use crate::core::{Action, Input, Millis, SHUTDOWN_MAX, UnitId};
 use crate::shell::{log, process};
 
 /// How long the last writes may take, in milliseconds.
 const FAREWELL_MAX: Millis = 10_000;
+/// All of an orderly end, up to the kernel's own, in milliseconds.
+const END_MAX: Millis = SHUTDOWN_MAX + FAREWELL_MAX + 5_000;
 
 impl Shell {
     /// Steps the core with every waiting input and does what it says, until nothing is left.
@@ -53,6 +55,11 @@ impl Shell {
                 Some(unit) => log::of_unit(&self.units[unit].name, &text),
                 None => log::warn(&text),
             },
+            Action::Verdict => {
+                if let Some(w) = &mut self.watchdog {
+                    w.lengthen_for_end(now, END_MAX);
+                }
+            }
             Action::End { ending, hard, why } => {
                 log::warn(&format!(
                     "end of the machine ({ending:?}{}): {why}",

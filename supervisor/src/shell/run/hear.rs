@@ -10,7 +10,7 @@ use super::{BURST, Shell};
 use crate::core::{Exit, Input, Millis, UnitId};
 use crate::shell::helper::Task;
 use crate::shell::notify::{Message, Note};
-use crate::shell::store::Stored;
+use crate::shell::store::{Given, Stored};
 use crate::shell::{cgroup, log, process};
 
 /// Most descriptors that are kept for all units together: half of what a process may have open.
@@ -34,7 +34,12 @@ impl Shell {
                 WaitStatus::Signaled(pid, signal, _) => (pid.as_raw(), Exit::Signal(signal as i32)),
                 _ => continue,
             };
-            if let Some(unit) = self.processes.iter().position(|p| p.pid == Some(pid)) {
+            let main_of = |s: &Shell| s.processes.iter().position(|p| p.pid == Some(pid));
+            if main_of(self).is_some() {
+                // What it has said since it was last listened to; that may be which process is the main one now.
+                self.read_notes();
+            }
+            if let Some(unit) = main_of(self) {
                 self.main_ended(unit, pid, exit);
             } else if let Some(at) = self.desk.helpers.iter().position(|h| h.pid == pid) {
                 self.helper_ended(now, at, exit);
@@ -109,7 +114,7 @@ impl Shell {
     }
 
     /// Takes descriptors into a unit's store.
-    fn keep(&mut self, unit: UnitId, name: &str, polled: bool, fds: Vec<OwnedFd>) {
+    fn keep(&mut self, unit: UnitId, name: &str, polled: bool, fds: Vec<Given>) {
         for fd in fds {
             let others = self.processes.iter().enumerate().filter(|(n, _)| *n != unit);
             let taken: usize = others.map(|(_, p)| p.store.entries().len()).sum();

@@ -62,7 +62,13 @@ impl Shell {
             match process::parent(pid) {
                 Some((parent, _)) if parent == me => self.processes[unit].foreign = false,
                 Some((_, state)) if state != 'Z' && state != 'X' && self.belongs(unit, pid) => {}
-                Some(_) | None => self.main_ended(unit, pid, Exit::Gone),
+                Some(_) | None => {
+                    // As in `reap`.
+                    self.read_notes();
+                    if self.processes[unit].pid == Some(pid) {
+                        self.main_ended(unit, pid, Exit::Gone);
+                    }
+                }
             }
         }
     }

@@ -28,6 +28,7 @@ use wire::event::Severity;
 
 use super::control::Control;
 use super::credentials::Credentials;
+use super::datagram::{self, Beside};
 use super::desk::Desk;
 use super::drain::Drain;
 use super::helper::Task;
@@ -83,6 +84,8 @@ pub struct Shell {
     snapshot: Snapshot,
     /// The log's own sockets.
     unread: Vec<(UnitId, usize, Drain)>,
+    /// Kept, since dropping what stands in them must not ask for memory.
+    beside: Beside,
     /// Somebody has asked for a fresh image of PID 1.
     replace: bool,
 }
@@ -125,6 +128,7 @@ impl Shell {
             dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
             unread,
+            beside: Beside::room(datagram::FDS_MAX),
             replace: false,
             paths,
         };

@@ -5,17 +5,16 @@ use std::path::Path;
 use wire::supervisor::{Status, UnitState, UnitView};
 
 use super::Shell;
-use crate::boot::Machine;
 use crate::core::{Input, Millis};
 use crate::shell::control::Wish;
 use crate::shell::{log, users};
 use crate::unit;
-use crate::update::Facts;
+use crate::update::{Facts, Known};
 
 impl Shell {
     pub(super) fn publish(&mut self, now: Millis) {
         let status = self.status(now);
-        let known = self.machine.as_ref().map(Machine::known);
+        let known = self.known();
         Facts::turn(now, &mut self.desk, &self.paths, &status, known.as_ref());
         // What is told has been kept: a fault in the next instant must not take it back.
         self.keep_snapshot();
@@ -62,6 +61,11 @@ impl Shell {
         }
     }
 
+    /// What an update has to know of this start; `None` below a root.
+    fn known(&self) -> Option<Known> {
+        self.machine.as_ref().map(|m| m.known(self.desk.boot.medium))
+    }
+
     /// Starts the helper that writes updates; the server may talk to it.
     fn start_writer(&mut self) {
         let passwd = self.paths.at(Path::new("/etc/passwd"));
@@ -70,7 +74,7 @@ impl Shell {
             .filter_map(|u| users::find(&passwd, &u.user))
             .map(|u| u.uid)
             .collect();
-        let known = self.machine.as_ref().map(Machine::known);
+        let known = self.known();
         Facts::asked(&mut self.desk, &self.paths, known, uids);
     }
 

@@ -18,6 +18,7 @@ use crate::handover::{Refused, exec, memfd};
 use crate::shell::cgroup::Group;
 use crate::shell::control::Control;
 use crate::shell::credentials::Credentials;
+use crate::shell::datagram::{self, Beside};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
 use crate::shell::notify::NotifySocket;
@@ -171,6 +172,7 @@ impl Shell {
             hung_up: Vec::new(),
             dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
+            beside: Beside::room(datagram::FDS_MAX),
             replace: false,
         };
         shell.desk.inputs.reserve(ROOM);
@@ -240,7 +242,7 @@ impl Estate {
         for (p, u) in s.processes.into_iter().zip(&s.units) {
             sockets.push(p.sockets.iter().map(|s| s.and_then(|fd| fds.take(fd).ok())).collect());
             let stored = |(name, fd, polled)| {
-                let fd = fds.take(fd).ok()?;
+                let fd = fds.take(fd).ok()?.into();
                 Some(Stored { name, fd, polled })
             };
             processes.push(Process {

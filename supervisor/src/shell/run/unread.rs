@@ -40,7 +40,7 @@ impl Shell {
                     if drain.begins() {
                         log::warn("the journal does not read: what units write to it is dropped until it does");
                     }
-                    drain.dropped(now, drain::empty(socket.as_fd()));
+                    drain.dropped(now, drain::empty(socket.as_fd(), &mut self.beside));
                 }
                 Act::Over(count) => log::warn(&format!(
                     "the journal reads again: {count} messages of units were dropped"
