@@ -50,6 +50,11 @@ pub enum Finding {
         /// Entries in all tables.
         entries: u64,
     },
+    /// Its entries are of another meaning than this program's.
+    OtherSchema {
+        /// The schema that wrote it.
+        schema: u32,
+    },
     /// The file must not be mapped.
     Bad {
         /// Why, in words.
@@ -284,9 +289,7 @@ fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
         Ok::<_, heed::Error>(CommitOrAbort::Abort(match version {
             _ if entries == 0 => Finding::Good { entries },
             Some(found) if found == schema => Finding::Good { entries },
-            Some(found) => bad(format!(
-                "it was written by schema {found}; this program knows schema {schema}"
-            )),
+            Some(schema) => Finding::OtherSchema { schema },
             None => bad("it carries no schema version"),
         }))
     })?;

@@ -2,7 +2,8 @@
 //!
 //! - [`open`] checks the file in a **child process** first, because LMDB maps it into memory and a truncated file is a
 //!   SIGBUS, not an error. A file that does not stand the check is renamed (`kiln.mdb.bad-20261120T151500Z`), never
-//!   deleted and never silently written over; [`Opened::set_aside`] says so, for a banner.
+//!   deleted and never silently written over; [`Opened::set_aside`] says so, for a banner. One of another schema becomes
+//!   `kiln.mdb.schema-N`, and is `kiln.mdb` again once a program of schema N opens the store.
 //! - [`Table`] is a typed table: keys are `u64`, `String` or `(String, u64)`, values are JSON under a checksum.
 //! - [`Store::write`] hands a closure to the writer thread, which runs many of them in one commit (one flush of the
 //!   medium) and answers after that commit. The answer is waited for ([`Pending::wait`]) or awaited.

@@ -1,4 +1,5 @@
-//! Opening a store: lock the directory, check the file in a child, set a bad one aside, map it, start the writer.
+//! Opening a store: lock the directory, check the file in a child, set one aside that is bad or of another schema, map it,
+//! start the writer.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,7 +14,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::check::{self, Check, Finding};
 use crate::error::{Error, Result};
-use crate::set_aside::{SetAside, set_aside};
+use crate::set_aside::{SetAside, bring_back, keep_for, set_aside};
 use crate::store::{META, Store, Tables};
 use crate::value;
 
@@ -38,7 +39,7 @@ pub(crate) const SCHEMA_KEY: &[u8] = b"schema";
 pub struct Options {
     /// Largest size of the environment in bytes, rounded up to 64 KiB. Only address space until it is used.
     pub map_size: usize,
-    /// Version of the meaning of keys and values. A file with another one is set aside.
+    /// Version of the meaning of keys and values. A file with another one is set aside, until that is opened again.
     pub schema: u32,
     /// Names of all tables.
     pub tables: Vec<&'static str>,
@@ -66,7 +67,8 @@ impl Options {
 pub struct Opened {
     /// The store.
     pub store: Store,
-    /// The environment that lay there and was bad; a new, empty one took its place.
+    /// The environment that lay there and was bad or of another schema. Its place has the one that was set aside before for this
+    /// schema, or a new, empty one.
     pub set_aside: Option<SetAside>,
 }
 
@@ -80,11 +82,7 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
     let lock = lock(dir)?;
     let path = dir.join(FILE_NAME);
 
-    let bad = match check::run(&options.check, &path, options.schema, options.check_deadline)? {
-        Finding::Absent | Finding::Good { .. } => None,
-        Finding::Bad { why } => Some(set_aside(&path, why, jiff::Timestamp::now())?),
-        Finding::Unknown { why } => return Err(Error::Check { path, why }),
-    };
+    let aside = make_way(&path, options)?;
     room_for_lock(&dir.join(format!("{FILE_NAME}-lock")))?;
 
     let mut names = options.tables.clone();
@@ -126,8 +124,29 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
     let tables = Tables(names.into_iter().zip(tables).collect::<BTreeMap<_, _>>());
     Ok(Opened {
         store: Store::start(env, tables, path, lock)?,
-        set_aside: bad,
+        set_aside: aside,
     })
+}
+
+/// Sees to it that `path` is an environment that may be mapped, or nothing; gives what was last put out of the way.
+fn make_way(path: &Path, options: &Options) -> Result<Option<SetAside>> {
+    let mut aside = None;
+    loop {
+        match check::run(&options.check, path, options.schema, options.check_deadline)? {
+            Finding::Good { .. } => return Ok(aside),
+            Finding::Absent => {}
+            Finding::OtherSchema { schema } => aside = Some(keep_for(schema, path, options.schema)?),
+            Finding::Bad { why } => aside = Some(set_aside(path, why, jiff::Timestamp::now())?),
+            Finding::Unknown { why } => {
+                let path = path.to_owned();
+                return Err(Error::Check { path, why });
+            }
+        }
+        // It loses the name that it was kept under, so this ends.
+        if !bring_back(options.schema, path)? {
+            return Ok(aside);
+        }
+    }
 }
 
 /// Table handles on their way out of the transaction that made them.

@@ -1,4 +1,5 @@
-//! A bad environment, set aside: renamed with the date, its reason beside it, never deleted.
+//! Environments out of the way: a bad one is renamed with the date, its reason beside it, and never deleted; one of another
+//! schema is renamed by it, and is there again for a program that knows it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::open::FILE_NAME;
 
-/// An environment that did not stand the check and was renamed. To be shown to the user.
+/// An environment that did not stand the check, or of another schema, that was renamed. To be shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
-    /// Where it lies now: `kiln.mdb.bad-20261120T151500Z` in the same directory.
+    /// Where it lies now: `kiln.mdb.bad-20261120T151500Z` or `kiln.mdb.schema-1` in the same directory.
     pub path: PathBuf,
     /// What was wrong with it, in words.
     pub why: String,
@@ -17,6 +18,9 @@ pub struct SetAside {
 
 /// Part of the name that marks a bad environment.
 const MARK: &str = ".bad-";
+
+/// Part of the name that marks one of another schema.
+const OTHER: &str = ".schema-";
 
 /// Renames `file` to a dated name and writes the reason beside it.
 pub(crate) fn set_aside(file: &Path, why: String, now: jiff::Timestamp) -> Result<SetAside> {
@@ -35,12 +39,48 @@ pub(crate) fn set_aside(file: &Path, why: String, now: jiff::Timestamp) -> Resul
     if let Err(error) = fs::write(&note, &why) {
         tracing::warn!(%error, note = %note.display(), "the reason for setting a store aside was not written");
     }
-    if let Some(dir) = file.parent() {
-        let sync = fs::File::open(dir).and_then(|dir| dir.sync_all());
-        sync.map_err(Error::file("syncing", dir))?;
-    }
+    sync(file)?;
     tracing::error!(path = %path.display(), why, "a store was set aside");
     Ok(SetAside { path, why })
+}
+
+/// Renames `file` by the schema that wrote it, where that name is free: its entries are for whoever knows them, such as the
+/// program of before an update, to which the box may fall back.
+pub(crate) fn keep_for(schema: u32, file: &Path, own: u32) -> Result<SetAside> {
+    let why = format!("it was written by schema {schema}; this program knows schema {own}");
+    let path = named(file, schema);
+    if path.exists() {
+        return set_aside(file, why, jiff::Timestamp::now());
+    }
+    fs::rename(file, &path).map_err(Error::file("setting aside", file))?;
+    sync(file)?;
+    tracing::warn!(path = %path.display(), why, "a store was put aside for its own schema");
+    Ok(SetAside { path, why })
+}
+
+/// Gives what was kept for this schema its name `file` again; false where there is none. To be called only while no environment
+/// has that name.
+pub(crate) fn bring_back(schema: u32, file: &Path) -> Result<bool> {
+    let path = named(file, schema);
+    match fs::rename(&path, file) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Error::file("bringing back", &path)(error)),
+    }
+    sync(file)?;
+    tracing::warn!(path = %path.display(), "a store that was put aside for this schema is in use again");
+    Ok(true)
+}
+
+fn named(file: &Path, schema: u32) -> PathBuf {
+    file.with_file_name(format!("{FILE_NAME}{OTHER}{schema}"))
+}
+
+/// The new names are on the medium.
+fn sync(file: &Path) -> Result<()> {
+    let Some(dir) = file.parent() else { return Ok(()) };
+    let sync = fs::File::open(dir).and_then(|dir| dir.sync_all());
+    sync.map_err(Error::file("syncing", dir))
 }
 
 fn note_of(path: &Path) -> PathBuf {

@@ -180,8 +180,74 @@ fn another_schema_is_set_aside_with_both_numbers() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path(), 3);
     let opened = open(dir.path(), &Options { schema: 7, ..options() }).unwrap();
-    let why = opened.set_aside.unwrap().why;
-    assert!(why.contains("schema 1") && why.contains("schema 7"), "{why}");
+    let aside = opened.set_aside.unwrap();
+    assert!(
+        aside.why.contains("schema 1") && aside.why.contains("schema 7"),
+        "{}",
+        aside.why
+    );
+    assert_eq!(aside.path, dir.path().join("kiln.mdb.schema-1"));
+    assert!(earlier(dir.path()).is_empty(), "it is not damaged");
+}
+
+/// An update changes the schema, the box falls back to the system of before, and is updated again: each finds what it has left.
+#[test]
+fn a_store_is_there_again_for_the_schema_that_wrote_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |schema| Options { schema, ..options() };
+    let notes = |schema| {
+        let opened = open(dir.path(), &of(schema)).unwrap();
+        let notes = opened.store.read(|r| NOTES.len(r)).unwrap();
+        let aside = opened.set_aside.map(|aside| aside.path.file_name().unwrap().to_owned());
+        (notes, aside.map(|name| name.into_string().unwrap()))
+    };
+    let add = |schema| {
+        let opened = open(dir.path(), &of(schema)).unwrap();
+        opened
+            .store
+            .write(|w| NOTES.append(w, &"one more".to_owned()))
+            .wait()
+            .unwrap();
+    };
+    let put_aside = |schema| Some(format!("kiln.mdb.schema-{schema}"));
+    filled(dir.path(), 5);
+    assert_eq!(notes(2), (0, put_aside(1)));
+    add(2);
+    assert_eq!(notes(1), (5, put_aside(2)));
+    add(1);
+    assert_eq!(notes(2), (1, put_aside(1)));
+    assert_eq!(notes(2), (1, None));
+    // The power went between the two names.
+    fs::rename(dir.path().join("kiln.mdb"), dir.path().join("kiln.mdb.schema-2")).unwrap();
+    assert_eq!(notes(1), (6, None));
+    assert!(earlier(dir.path()).is_empty());
+}
+
+#[test]
+fn what_was_kept_for_a_schema_is_checked_and_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = dir.path().join("kiln.mdb.schema-1");
+    // Of the schema that its name says, but damaged: set aside, and the box begins anew.
+    fs::write(&kept, b"SQLite format 3\0".repeat(4096)).unwrap();
+    let opened = open(dir.path(), &options()).unwrap();
+    assert!(
+        opened
+            .set_aside
+            .unwrap()
+            .why
+            .contains("does not begin like an LMDB file")
+    );
+    drop(opened.store);
+    assert_eq!((kept.exists(), earlier(dir.path()).len()), (false, 1));
+    // The name is taken, by whatever a person has put there.
+    fs::write(&kept, b"a person's").unwrap();
+    let opened = open(dir.path(), &Options { schema: 2, ..options() }).unwrap();
+    let aside = opened.set_aside.unwrap();
+    assert!(
+        aside.why.contains("schema 1") && aside.path.exists() && aside.path != kept,
+        "{aside:?}"
+    );
+    assert_eq!(fs::read(&kept).unwrap(), b"a person's");
 }
 
 #[test]
@@ -235,6 +301,23 @@ fn the_lock_file_keeps_its_blocks_and_has_them_before_it_is_mapped() {
     }
 }
 
+/// A script to be run. Written by another process: a child that some other test starts meanwhile would have a file that is open
+/// for writing here open, too, and for as long the kernel runs no such program.
+fn script(dir: &Path, text: &str) -> PathBuf {
+    let file = dir.join("script");
+    let made = std::process::Command::new("/bin/sh")
+        .args([
+            "-c",
+            r#"printf '#!/bin/sh\n%s\n' "$1" >"$2" && chmod 755 "$2""#,
+            "sh",
+            text,
+        ])
+        .arg(&file)
+        .status();
+    assert!(made.unwrap().success());
+    file
+}
+
 #[test]
 fn a_check_that_cannot_run_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -251,24 +334,15 @@ fn a_check_that_cannot_run_changes_nothing() {
         );
     }
     // One that may not read it, say: nothing is set aside for that.
-    let helpless = dir.path().join("helpless");
-    fs::write(
-        &helpless,
-        "#!/bin/sh\necho '{\"finding\":\"unknown\",\"why\":\"it cannot be read\"}'\n",
-    )
-    .unwrap();
-    fs::set_permissions(&helpless, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let says = r#"echo '{"finding":"unknown","why":"it cannot be read"}'"#;
     let helpless = Options {
-        check: Check::Program(helpless),
+        check: Check::Program(script(dir.path(), says)),
         ..options()
     };
     let why = open(dir.path(), &helpless).unwrap_err().to_string();
     assert!(why.contains("it cannot be read"), "{why}");
-    let script = dir.path().join("slow");
-    fs::write(&script, "#!/bin/sh\nexec sleep 60\n").unwrap();
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let slow = Options {
-        check: Check::Program(script),
+        check: Check::Program(script(dir.path(), "exec sleep 60")),
         check_deadline: Duration::from_millis(200),
         ..options()
     };

@@ -20,6 +20,10 @@ fn main() -> ExitCode {
     match inspect(Path::new(file), schema) {
         Finding::Absent => println!("{file}: there is no file"),
         Finding::Good { entries } => println!("{file}: good, {entries} entries"),
+        Finding::OtherSchema { schema } => {
+            println!("{file}: its entries could be read; it was written by schema {schema}");
+            return ExitCode::FAILURE;
+        }
         Finding::Bad { why } => {
             println!("{file}: bad: {why}");
             return ExitCode::FAILURE;
