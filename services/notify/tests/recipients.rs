@@ -15,7 +15,8 @@ use wire::event::Severity;
 /// What a recipient is answered, by the name before the `@`; nothing: the connection ends.
 fn answer(name: &str) -> Option<&'static str> {
     match name {
-        "nobody" => Some("550 5.1.1 No such user here"),
+        "nobody" | "gone" => Some("550 5.1.1 No such user here"),
+        "one" | "two" | "three" => Some("554 5.7.1 Sender refused"),
         "later" => Some("451 4.7.1 Greylisted, try again later"),
         "closing" => Some("421 4.3.2 Shutting down"),
         "content" => Some("555 5.6.0 Not taken"),
@@ -183,6 +184,28 @@ async fn trouble_that_is_no_recipients_ends_the_attempt() {
             );
         }
     }
+}
+
+/// A refusal of MAIL or of the content has the codes of one of RCPT: it must not be asked for once for each recipient.
+#[tokio::test]
+async fn what_the_first_two_are_refused_with_alike_is_nobodys_own() {
+    let play = Play::start().await;
+    let attempt = play.send("one two three boss", "", "").await;
+    assert_eq!(attempt.done, set(""));
+    let failed = attempt.failed.unwrap();
+    assert!(
+        failed.words.starts_with("127.0.0.1:") && failed.words.contains("Sender refused"),
+        "{failed:?}"
+    );
+    assert_eq!(play.take(), "one one two");
+
+    // Somebody was reached, or it says that it is the mailbox: each has to be asked for.
+    let attempt = play.send("bench one two boss", "", "").await;
+    assert_eq!(attempt.done, set("bench boss"));
+    assert_eq!(play.take(), "bench one bench one two boss");
+    let attempt = play.send("nobody gone boss", "", "").await;
+    assert_eq!(attempt.done, set("boss"));
+    assert_eq!(play.take(), "nobody nobody gone boss");
 }
 
 #[tokio::test]

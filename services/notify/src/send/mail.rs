@@ -4,7 +4,8 @@
 //! against the name.
 //!
 //! All recipients get it in one go. Where the server refuses one of them, each gets it by itself: somebody who left takes
-//! nobody else's mail along. At the first trouble that is no recipient's the attempt ends.
+//! nobody else's mail along. At the first trouble that is no recipient's the attempt ends; and a refusal that the first two get
+//! in the same words is the sender's or the mail's, unless it says otherwise.
 
 use std::collections::BTreeSet;
 
@@ -95,10 +96,23 @@ pub(super) async fn send(roots: &Roots, email: &Email, message: &Message, done: 
         attempt.told(left.iter().map(ToString::to_string), all);
         return attempt;
     }
+    let mut before = None;
     for to in left {
         // Said of the delivery before; a time-out sets nothing.
         refused = false;
         let one = bounded(deliver(roots, email, std::slice::from_ref(&to), &mail, &mut refused)).await;
+        if let Err(failed) = &one
+            && refused
+            && attempt.done.is_empty()
+            && !is_about_a_mailbox(&failed.words, &to)
+        {
+            // Everybody else would be refused with it, too.
+            if before.as_ref() == Some(failed) {
+                attempt.failed = before;
+                break;
+            }
+            before = Some(failed.clone());
+        }
         // The next one would meet the same trouble, and wait as long for it.
         let stop = one.is_err() && !refused;
         let one = one.map_err(|failed| if refused { failed.of(to.as_ref()) } else { failed });
@@ -119,8 +133,21 @@ fn about_a_recipient(error: &lettre::transport::smtp::Error, to: &[Address]) -> 
     }
 }
 
-/// Whether RCPT is refused with this code. Source: RFC 5321, 4.3.2, without those about the session or the command; and 554, by
-/// which Postfix refuses to relay.
+/// Whether a refusal in these words can be about nothing but this recipient: by the status code of the mailbox that it carries, or
+/// because the address is one that lettre refuses. Source: RFC 3463, 3.2 and 3.3; RFC 7505, 4.
+fn is_about_a_mailbox(words: &str, to: &Address) -> bool {
+    let of_mailbox = |word: &str| {
+        let parts: Vec<&str> = word.split('.').collect();
+        matches!(
+            parts.as_slice(),
+            ["4" | "5", "1", "1" | "2" | "3" | "4" | "6" | "10"] | ["4" | "5", "2", _]
+        )
+    };
+    !to.to_string().is_ascii() || words.split_whitespace().any(of_mailbox)
+}
+
+/// Whether RCPT is refused with this code, as MAIL and the content may be, too. Source: RFC 5321, 4.3.2, without those about the
+/// session or the command; and 554, by which Postfix refuses to relay.
 fn of_rcpt(code: u16) -> bool {
     matches!(code, 450..=452 | 550..=554)
 }
@@ -211,5 +238,29 @@ mod tests {
         for code in [421, 432, 454, 455, 500, 503, 530, 534, 535, 538, 555] {
             assert!(!of_rcpt(code), "{code}");
         }
+    }
+
+    #[test]
+    fn a_status_code_tells_whether_it_is_the_mailbox() {
+        let to = |text: &str| text.parse::<Address>().map_err(|error| error.to_string());
+        let bench = to("bench@example.org");
+        let is = |words: &str| bench.as_ref().is_ok_and(|to| is_about_a_mailbox(words, to));
+        for words in [
+            "5.1.1 No such user",
+            "4.2.2 Mailbox full",
+            "mail:25: permanent error (556): 5.1.10 Null MX",
+        ] {
+            assert!(is(words), "{words}");
+        }
+        for words in [
+            "550 No such user",
+            "5.1.8 Sender address rejected",
+            "5.7.1 Spam",
+            "4.3.1 Out of room",
+            "192.0.2.1 5.2",
+        ] {
+            assert!(!is(words), "{words}");
+        }
+        assert!(to("büro@example.org").is_ok_and(|to| is_about_a_mailbox("554 Not from you", &to)));
     }
 }

@@ -10,7 +10,7 @@
 //! Looking a secret up by its SHA-256 takes no time that depends on how much of it was right.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use store::{Store, Table};
 use wire::Time;
@@ -22,16 +22,16 @@ use crate::clock::Now;
 /// Most unbound add-on tokens kept.
 const TOKENS_MAX: usize = 1000;
 
-/// The credentials, in memory and on the medium.
-#[derive(Debug)]
+/// The credentials, in memory and on the medium; clones share them.
+#[derive(Clone, Debug)]
 pub struct Vault {
     store: Store,
-    all: RwLock<BTreeMap<String, Credential>>,
+    all: Arc<RwLock<BTreeMap<String, Credential>>>,
     /// Held from what a change is made of to its end in memory: of two at once neither undoes the other, and memory says what
     /// the medium does.
-    turn: tokio::sync::Mutex<()>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// Tokens that live only as long as this process: the built-in agent's, made anew at each boot.
-    fleeting: RwLock<BTreeMap<String, Credential>>,
+    fleeting: Arc<RwLock<BTreeMap<String, Credential>>>,
 }
 
 /// What a presented add-on token opens.
@@ -53,6 +53,21 @@ fn token_key(token: &str) -> String {
     format!("addon-token:{}", secret::hash(token))
 }
 
+/// Does a change to its end, also where whoever asked for it is gone meanwhile (a handler is dropped when its client hangs up):
+/// half of it would be on the medium and not in memory.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = store::Result<T>> + Send + 'static,
+) -> store::Result<T> {
+    match tokio::spawn(change).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process ends.
+            Err(_) => Err(store::Error::Closed),
+        },
+    }
+}
+
 impl Vault {
     /// Reads the table.
     ///
@@ -66,9 +81,9 @@ impl Vault {
             .collect();
         Ok(Self {
             store,
-            all: RwLock::new(all),
-            turn: tokio::sync::Mutex::default(),
-            fleeting: RwLock::default(),
+            all: Arc::new(RwLock::new(all)),
+            turn: Arc::default(),
+            fleeting: Arc::default(),
         })
     }
 
@@ -77,8 +92,12 @@ impl Vault {
     }
 
     pub(super) async fn put(&self, key: String, credential: Credential) -> store::Result<()> {
-        let _turn = self.turn.lock().await;
-        self.put_in_turn(key, credential).await
+        let its = self.clone();
+        to_its_end(async move {
+            let _turn = its.turn.lock().await;
+            its.put_in_turn(key, credential).await
+        })
+        .await
     }
 
     /// Puts a credential if this person's password is still `was`, a hash; false if it was changed meanwhile, or the person is
@@ -90,12 +109,15 @@ impl Vault {
         key: String,
         credential: Credential,
     ) -> store::Result<bool> {
-        let _turn = self.turn.lock().await;
-        if self.user(name).is_none_or(|(its, now)| its != name || now != was) {
-            return Ok(false);
-        }
-        self.put_in_turn(key, credential).await?;
-        Ok(true)
+        let (its, name, was) = (self.clone(), name.to_owned(), was.to_owned());
+        to_its_end(async move {
+            let _turn = its.turn.lock().await;
+            match its.user(&name) == Some((name, was)) {
+                true => its.put_in_turn(key, credential).await.map(|()| true),
+                false => Ok(false),
+            }
+        })
+        .await
     }
 
     async fn put_in_turn(&self, key: String, credential: Credential) -> store::Result<()> {
@@ -117,13 +139,22 @@ impl Vault {
             .remove(key)
             .is_some();
         if there {
-            let _turn = self.turn.lock().await;
-            let its = key.to_owned();
-            self.store.write(move |w| CREDENTIALS.delete(w, &its)).await?;
-            // A change that had read it before has put it there again.
-            self.all.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+            let (its, key) = (self.clone(), key.to_owned());
+            to_its_end(async move {
+                let _turn = its.turn.lock().await;
+                its.remove_in_turn(key).await
+            })
+            .await?;
         }
         Ok(there)
+    }
+
+    async fn remove_in_turn(&self, key: String) -> store::Result<()> {
+        let its = key.clone();
+        self.store.write(move |w| CREDENTIALS.delete(w, &its)).await?;
+        // A change that had read it before has put it there again.
+        self.all.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        Ok(())
     }
 
     /// Whether there is any user: whether the box is claimed.
@@ -162,7 +193,15 @@ impl Vault {
     /// # Errors
     /// When it is not on the medium; nothing is changed then.
     pub async fn rename(&self, old: &str, new: &str) -> store::Result<bool> {
-        let _turn = self.turn.lock().await;
+        let (its, old, new) = (self.clone(), old.to_owned(), new.to_owned());
+        to_its_end(async move {
+            let _turn = its.turn.lock().await;
+            its.rename_in_turn(&old, &new).await
+        })
+        .await
+    }
+
+    async fn rename_in_turn(&self, old: &str, new: &str) -> store::Result<bool> {
         let (from, to) = (user_key(old), user_key(new));
         let rows: Option<Vec<(String, Credential)>> = self.with(|all| {
             if from != to && all.contains_key(&to) {
@@ -282,10 +321,18 @@ impl Vault {
     /// # Errors
     /// When it is not on the medium.
     pub async fn bind(&self, token: &Token, addon: u64) -> store::Result<bool> {
-        let _turn = self.turn.lock().await;
+        let (its, key) = (self.clone(), token.key.clone());
+        to_its_end(async move {
+            let _turn = its.turn.lock().await;
+            its.bind_in_turn(key, addon).await
+        })
+        .await
+    }
+
+    async fn bind_in_turn(&self, key: String, addon: u64) -> store::Result<bool> {
         let bound = {
             let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-            match all.get_mut(&token.key) {
+            match all.get_mut(&key) {
                 Some(Credential {
                     kind: Kind::AddonToken { addon: bound, .. },
                     expires,
@@ -295,13 +342,13 @@ impl Vault {
                     // In memory at once, so that of two that ask only one gets it.
                     *bound = Some(addon);
                     (*expires, *ends) = (None, Ends::Never);
-                    all.get(&token.key).cloned()
+                    all.get(&key).cloned()
                 }
                 _ => None,
             }
         };
         let Some(credential) = bound else { return Ok(false) };
-        self.put_in_turn(token.key.clone(), credential).await?;
+        self.put_in_turn(key, credential).await?;
         Ok(true)
     }
 
@@ -526,6 +573,46 @@ mod tests {
         assert!(vault.rename("ada", "bea").await.unwrap());
         assert!(!vault.change_password("ada", "new", "x".into(), START).await.unwrap());
         assert_eq!(vault.user("ada"), None);
+    }
+
+    /// A browser that hangs up drops its request, and what that has handed to the writer is done all the same.
+    #[tokio::test]
+    async fn what_is_on_the_medium_is_in_memory_also_where_whoever_asked_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        vault.add_user("ada", "old".into(), START).await.unwrap();
+        let (cookie, _) = vault.log_in("ada", Origin::default(), START).await.unwrap();
+        let (secret, ..) = vault.new_token("shed", START).await.unwrap();
+        let token = vault.token(&secret, START).unwrap();
+        // The medium is slow.
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        vault
+            .store
+            .write(move |_| {
+                let _gone = wait.recv();
+                Ok(())
+            })
+            .forget();
+        let soon = Duration::from_millis(20);
+        let change = vault.change_password("ada", "old", "new".into(), START);
+        assert!(tokio::time::timeout(soon, change).await.is_err());
+        assert!(tokio::time::timeout(soon, vault.log_out(&cookie)).await.is_err());
+        assert!(tokio::time::timeout(soon, vault.rename("ada", "bea")).await.is_err());
+        assert!(tokio::time::timeout(soon, vault.bind(&token, 7)).await.is_err());
+        assert_eq!(vault.user("bea"), None);
+        go.send(()).unwrap();
+        // Each has its turn, and this comes last.
+        vault.add_user("eve", "hers".into(), START).await.unwrap();
+        assert_eq!(vault.user("bea"), Some(("bea".to_owned(), "new".to_owned())));
+        assert_eq!(vault.user("ada"), None);
+        assert_eq!(vault.token(&secret, START).unwrap().addon, Some(7));
+        let rows = |all: &BTreeMap<String, Credential>| -> Vec<(String, Kind)> {
+            let rows = all.iter().map(|(key, row)| (key.clone(), row.kind.clone()));
+            rows.collect()
+        };
+        let medium = vault.store.read(|r| CREDENTIALS.all(r)).unwrap();
+        let medium: BTreeMap<String, Credential> = medium.into_iter().collect();
+        assert_eq!(vault.with(rows), rows(&medium));
     }
 
     #[tokio::test]

@@ -40,14 +40,15 @@ fn set_cookie(name: &str, value: &str, seconds: u64, way: Way) -> Result<HeaderV
     .map_err(|_| Refusal::new("internal", 500, "The session has no valid cookie"))
 }
 
-/// The session's cookie under both names.
-type Cookies = AppendHeaders<[(HeaderName, HeaderValue); 2]>;
+/// The session's cookie under its names.
+type Cookies = AppendHeaders<Vec<(HeaderName, HeaderValue)>>;
 
-fn both_cookies(value: &str, seconds: u64, way: Way) -> Result<Cookies, Refusal> {
-    Ok(AppendHeaders([
-        (SET_COOKIE, set_cookie(COOKIE_NAME, value, seconds, way)?),
-        (SET_COOKIE, set_cookie(VIGIL_COOKIE, value, seconds, way)?),
-    ]))
+fn set_cookies(names: &[&str], value: &str, seconds: u64, way: Way) -> Result<Cookies, Refusal> {
+    let mut cookies = Vec::new();
+    for name in names {
+        cookies.push((SET_COOKIE, set_cookie(name, value, seconds, way)?));
+    }
+    Ok(AppendHeaders(cookies))
 }
 
 fn with_cookie(username: String, expires: Time, cookie: &str, way: Way) -> Result<Response, Refusal> {
@@ -208,7 +209,7 @@ pub async fn vigil_log_in(
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let (name, token, _) = enter(&app, peer, &headers, form).await?;
-    let cookies = both_cookies(&token, SESSION.as_secs(), way)?;
+    let cookies = set_cookies(&[COOKIE_NAME, VIGIL_COOKIE], &token, SESSION.as_secs(), way)?;
     let body = front::VigilLogin {
         success: true,
         token,
@@ -239,6 +240,9 @@ pub async fn log_out(
 
 /// Ends the sessions that a request came with, under either name; the cookies that take them out of the browser.
 async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<Cookies, Refusal> {
+    // A cookie knows no port: that of Vigil's name may be another program's, which would log its own people out.
+    let now = app.clock.now();
+    let is_ours = person::named(headers, VIGIL_COOKIE).any(|value| app.vault.session(value, now).is_some());
     match headers.contains_key(AUTHORIZATION) {
         true => {
             if let Some(person) = person::of(app, headers) {
@@ -251,7 +255,11 @@ async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<Cookies, Refu
             }
         }
     }
-    both_cookies("", 0, way)
+    let names: &[&str] = match is_ours {
+        true => &[COOKIE_NAME, VIGIL_COOKIE],
+        false => &[COOKIE_NAME],
+    };
+    set_cookies(names, "", 0, way)
 }
 
 /// The same for existing Vigil clients.

@@ -39,7 +39,7 @@ pub struct Life {
     pub restart: Notify,
     /// A backup that was sent and waits for its passphrase: whose, and the file.
     pub(crate) brought: std::sync::Mutex<Option<(String, Vec<u8>)>>,
-    /// Held while a backup is being brought.
+    /// Held while a backup is being made, brought or put back.
     pub(crate) bringing: Mutex<()>,
     /// How many wishes for recovery were seen; `u32::MAX` until the supervisor was heard first.
     recoveries: AtomicU32,

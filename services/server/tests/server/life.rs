@@ -30,6 +30,23 @@ async fn put(client: &mut Client, file: &[u8]) -> crate::client::Answer {
     client.raw(Method::PUT, "/api/v1/restore", body).await
 }
 
+/// The first event of this type; it may be told a moment after what it is about.
+async fn told(client: &mut Client, kind: &str) -> serde_json::Value {
+    let asked = async {
+        loop {
+            let events = client.get("/api/v1/events").await.json();
+            let found = events.as_array().unwrap().iter().find(|e| e["type"] == kind).cloned();
+            if let Some(event) = found {
+                return event;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(crate::client::PATIENCE, asked)
+        .await
+        .unwrap_or_else(|_| panic!("no {kind}"))
+}
+
 #[tokio::test]
 async fn a_backup_of_one_box_is_put_back_on_another() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -135,17 +152,8 @@ async fn a_backup_of_one_box_is_put_back_on_another() {
     assert_eq!(restored.post("/api/v1/session", &login("admin")).await.status, 200);
     let tokens = restored.get("/api/addons/tokens").await.json();
     assert_eq!(tokens[0]["name"], "scrutiny");
-    let events = restored.get("/api/v1/events").await.json();
-    let kinds: Vec<&str> = events
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| e["type"].as_str().unwrap())
-        .collect();
-    assert!(
-        kinds.contains(&"addon.token_made") && kinds.contains(&"box.restored"),
-        "{kinds:?}"
-    );
+    told(&mut restored, "addon.token_made").await;
+    told(&mut restored, "box.restored").await;
 }
 
 /// At the paths of existing Vigil clients.
@@ -312,9 +320,14 @@ async fn a_backup_that_comes_as_a_form_is_put_back_through_the_same_gate() {
     tokio::time::timeout(crate::client::PATIENCE, made.app.life.restart.notified())
         .await
         .unwrap();
+    told(&mut admin, "box.restoring").await;
     let events = admin.get("/api/v1/events").await.json();
-    let told = |kind: &str| events.as_array().unwrap().iter().filter(|e| e["type"] == kind).count();
-    assert_eq!(told("box.restoring"), 1, "{events}");
+    let restoring = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|e| e["type"] == "box.restoring");
+    assert_eq!(restoring.count(), 1, "{events}");
 }
 
 /// A drive under test keeps every road shut; and two who put back at once do not write into the same place.
@@ -368,16 +381,11 @@ async fn a_backup_that_could_not_be_put_back_is_told() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("restore.rows"), b"\x05\0stat").unwrap();
     let made = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
-    let events = made.admin().await.get("/api/v1/events").await.json();
-    let told = events
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|e| e["type"] == "box.not_restored");
-    let message = told.and_then(|e| e["message"].as_str()).unwrap_or_default();
+    let event = told(&mut made.admin().await, "box.not_restored").await;
+    let message = event["message"].as_str().unwrap_or_default();
     assert!(
         message.contains("row 0 ends too early") && message.contains("Bring it again"),
-        "{events}"
+        "{event}"
     );
 }
 

@@ -405,14 +405,14 @@ async fn a_request_that_is_dropped_half_way_leaves_no_answer_to_the_next() {
     let piece = |c: &UpdateChunk| all[c.offset as usize..][..c.len as usize].to_vec();
     let needs = app.begin_update(&head, false, "admin", &owner).await.unwrap().need;
     let (first, held) = (piece(&needs[0]), bench.kept.2.lock().await);
-    let with_the_writer = async {
+    let with_the_writer = tokio::time::timeout(PATIENCE, async {
         while bench.kept.came().is_empty() {
             tokio::task::yield_now().await;
         }
-    };
+    });
     tokio::select! {
         answer = app.update_chunk(needs[0].number, &first, &owner) => panic!("{answer:?}"),
-        () = with_the_writer => {}
+        there = with_the_writer => there.unwrap(),
     }
     drop(held);
     let problem = app
