@@ -25,10 +25,14 @@ const TRY: Duration = Duration::from_millis(1500);
 /// Pause between two looks at the console log.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What the guest's kernel says, again and again, of a processor that gets no timer interrupt any more.
+/// What the guest's kernel says of a processor that gets no timer interrupt any more: once also where this computer was only too
+/// busy to run it, again and again where it is so.
 const TIMER_LOST: &str = "Possible timer handling issue on cpu";
-/// How long a guest that said so may take to prove that it was only slow.
-const PROVES: Duration = Duration::from_secs(30);
+/// How long the rest of such a report may take to come.
+const WHOLE: Duration = Duration::from_secs(10);
+/// How long a guest that said so may take to prove that it was only slow: beyond the next report, which comes after three times
+/// the 21 s of an RCU stall. Source: `print_other_cpu_stall` in `kernel/rcu/tree_stall.h`.
+const PROVES: Duration = Duration::from_secs(75);
 
 /// A running QEMU. Dropping it kills it.
 #[derive(Debug)]
@@ -151,7 +155,7 @@ impl Vm {
     /// Waits until the console shows `text` after `mark`; gives the line that it stands in.
     pub fn wait_console_after(&mut self, mark: usize, text: &str, limit: Duration) -> Result<String, Error> {
         let deadline = Instant::now() + limit;
-        let mut lost = None;
+        let mut lost = Lost::default();
         loop {
             let console = self.console();
             let later = console.get(mark..).unwrap_or_default();
@@ -163,7 +167,7 @@ impl Vm {
                 return Ok(later[start..at + end].trim_end().to_owned());
             }
             self.alive()?;
-            has_timers(later, &mut lost)?;
+            lost.look(later, Instant::now())?;
             if Instant::now() > deadline {
                 return Err(self.late(format!("{text:?} on the console"), limit));
             }
@@ -179,7 +183,7 @@ impl Vm {
     /// Waits until `GET path` answers 200; gives the body.
     pub fn wait_http(&mut self, path: &str, limit: Duration) -> Result<String, Error> {
         let deadline = Instant::now() + limit;
-        let (mark, mut lost) = (self.mark(), None);
+        let (mark, mut lost) = (self.mark(), Lost::default());
         loop {
             if let Ok(response) = Request::new("GET", path).send(self.address(), TRY)
                 && response.status == 200
@@ -187,7 +191,7 @@ impl Vm {
                 return Ok(response.text());
             }
             self.alive()?;
-            has_timers(self.console().get(mark..).unwrap_or_default(), &mut lost)?;
+            lost.look(self.console().get(mark..).unwrap_or_default(), Instant::now())?;
             if Instant::now() > deadline {
                 return Err(self.late(format!("answer to GET {path}"), limit));
             }
@@ -332,12 +336,38 @@ impl Drop for Vm {
     }
 }
 
-/// Whether the guest that wrote this may still come; `lost`: when it was first seen to have lost a timer.
-fn has_timers(console: &str, lost: &mut Option<Instant>) -> Result<(), Error> {
-    if console.contains(TIMER_LOST) && lost.get_or_insert_with(Instant::now).elapsed() > PROVES {
-        return Err(Error::Fault("a processor of the guest has lost its timer"));
+/// What a guest has said of a lost timer, and whether it goes on all the same.
+#[derive(Debug, Default)]
+struct Lost {
+    /// How many reports there were when the last one was whole.
+    reports: usize,
+    /// When the one that it has to answer for was first seen, and how long the console was when it was whole.
+    since: Option<(Instant, usize)>,
+}
+
+impl Lost {
+    /// Looks at what the guest wrote, from the same place each time; an error once it has proven that it cannot come any more: it
+    /// reports the same again, or has fallen silent.
+    fn look(&mut self, console: &str, now: Instant) -> Result<(), Error> {
+        let reports = console.matches(TIMER_LOST).count();
+        let since = match self.since {
+            Some((since, _)) => since,
+            None if reports > self.reports => now,
+            None => return Ok(()),
+        };
+        let after = now.saturating_duration_since(since);
+        if after < WHOLE {
+            self.reports = reports;
+            self.since = Some((since, console.len()));
+        } else if after > PROVES {
+            let silent = self.since.is_some_and(|(_, whole)| whole == console.len());
+            if silent || reports > self.reports {
+                return Err(Error::Fault("a processor of the guest has lost its timer"));
+            }
+            self.since = None;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn connect(child: &mut Child, dir: &Path) -> Result<Qmp, Error> {
@@ -362,5 +392,36 @@ fn ended(dir: &Path, status: &str) -> Error {
     Error::Ended {
         status: status.to_owned(),
         stderr: stderr.trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a guest that says these, each so many seconds after the first, is given up within five minutes.
+    fn is_lost(says: &[(u64, &str)]) -> bool {
+        let (begun, mut lost, mut console) = (Instant::now(), Lost::default(), "booting\n".to_owned());
+        assert!(lost.look(&console, begun).is_ok());
+        (0..300).any(|second| {
+            for (_, line) in says.iter().filter(|(at, _)| *at == second) {
+                console.push_str(line);
+            }
+            lost.look(&console, begun + Duration::from_secs(second)).is_err()
+        })
+    }
+
+    #[test]
+    fn only_a_guest_that_reports_it_again_or_falls_silent_has_lost_its_timer() {
+        let report = format!("rcu: \t{TIMER_LOST}=1 timer-softirq=1107\n");
+        let report = report.as_str();
+        let rest = "rcu: RCU grace-period kthread stack dump:\n";
+        assert!(is_lost(&[(0, report), (1, rest), (63, report), (64, rest)]));
+        assert!(is_lost(&[(0, report), (1, rest)]), "it says nothing more");
+        assert!(!is_lost(&[(0, rest), (20, "kiln: ready\n")]), "it never said so");
+        assert!(!is_lost(&[(0, report), (1, rest), (20, "kiln: ready\n")]), "it went on");
+        // Starved a second time, long after it had gone on.
+        let twice = [(0, report), (20, "kiln: up\n"), (150, report), (170, "kiln: ready\n")];
+        assert!(!is_lost(&twice));
     }
 }

@@ -330,8 +330,12 @@ fn an_interface_that_kiln_toml_names_is_told_while_it_is_away_and_set_up_when_it
         .unwrap();
     vm.wait_http("/api/v1/health", BOOT).unwrap();
     let more = forward(&mut vm, MORE);
-    let health = || Request::new("GET", "/api/v1/health").send(more, Duration::from_secs(5));
-    assert_eq!(health().unwrap().status, 200);
+    let health = || match Request::new("GET", "/api/v1/health").send(more, Duration::from_secs(5)) {
+        Ok(answer) if answer.status == 200 => Ok(()),
+        Ok(answer) => Err(format!("status {}", answer.status)),
+        Err(error) => Err(error.to_string()),
+    };
+    Bench::login(&vm).until("answer on the port of kiln.toml", SOON, health);
     let network = |vm: &Vm| {
         let supervisor = Bench::login(vm).status().supervisor.unwrap();
         let unit = supervisor.units.into_iter().find(|u| u.name == "network").unwrap();
@@ -365,22 +369,26 @@ fn an_interface_that_kiln_toml_names_is_told_while_it_is_away_and_set_up_when_it
             return Err(format!("{next:?}"));
         }
         health()
-            .map_err(|e| e.to_string())
-            .map(|answer| assert_eq!(answer.status, 200))
     });
 }
 
-/// A port of this computer that leads to one of the box.
+/// A port of this computer that leads to one of the box. It is free for a moment before QEMU takes it: another process may come
+/// first.
 fn forward(vm: &mut Vm, port: u16) -> SocketAddr {
-    let here = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let line = format!("hostfwd_add net tcp:{here}-:{port}");
-    let told = vm
-        .qmp()
-        .execute("human-monitor-command", serde_json::json!({ "command-line": line }))
-        .unwrap();
-    assert_eq!(told, "", "{line}");
-    here
+    let mut told = serde_json::Value::Null;
+    for _ in 0..5 {
+        let here = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let line = format!("hostfwd_add net tcp:{here}-:{port}");
+        told = vm
+            .qmp()
+            .execute("human-monitor-command", serde_json::json!({ "command-line": line }))
+            .unwrap();
+        if told == "" {
+            return here;
+        }
+    }
+    panic!("port {port} of the box is not reached: {told}");
 }
