@@ -3,21 +3,17 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wire::expression::{Values, When};
-use wire::manifest::{Component, Declared, Endpoint, Field, FieldType, Manifest, Safety};
+use wire::expression::When;
+use wire::manifest::{Component, Declared, Endpoint, Field, Manifest, Safety};
 
-use self::readings::{folded, is_strange, readings};
+pub use self::form::flaws;
+use self::readings::{is_strange, readings};
 
+mod form;
 mod readings;
 
 /// The word that a person types at the gate.
 pub const CONFIRM: &str = "CONFIRM";
-
-/// An option of a select that opens a box for any text.
-const CUSTOM: &str = "__custom__";
-
-/// Longest text of one field, in bytes.
-const TEXT_MAX: usize = 4096;
 
 /// What was asked for, as its manifest declares it.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,103 +108,6 @@ pub fn of_path(manifest: &Manifest, method: &str, path: &str) -> Option<Safety> 
         plain.then(|| manifest.declared_path(method, front)).flatten()
     });
     declared.max(by_action).max(ends)
-}
-
-/// What is wrong with a form's values, each naming its field. Fields that are hidden by a condition are not asked for.
-pub fn flaws(fields: &[Field], data: &Map<String, Value>) -> Vec<String> {
-    let values: Values = data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    // Go's encoding/json takes "Disk" for "disk", and the last of them: what was checked here would not be what counts there.
-    let undeclared = data.keys().filter(|key| fields.iter().all(|field| field.name != **key));
-    let mut flaws: Vec<String> = undeclared
-        .filter_map(|key| {
-            let like = fields.iter().find(|field| folded(&field.name) == folded(key))?;
-            Some(format!("{key:?}: expected field {:?}, written exactly so", like.name))
-        })
-        .collect();
-    for field in fields {
-        let shown = field
-            .visible_when
-            .as_ref()
-            .is_none_or(|when| When::parse(when).is_ok_and(|when| when.holds(&values)));
-        let depends = field
-            .depends_on
-            .as_ref()
-            .is_none_or(|on| data.get(on).is_some_and(is_given));
-        let value = data.get(&field.name).filter(|value| is_given(value));
-        match value {
-            // A tick that has to be set is the gate's business where it is one.
-            None if field.required == Some(true) && shown && depends && field.security_gate != Some(true) => {
-                flaws.push(format!("field {:?}: expected a value", field.name));
-            }
-            None => {}
-            Some(value) => flaws.extend(flaw(field, value)),
-        }
-    }
-    flaws
-}
-
-fn is_given(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        _ => true,
-    }
-}
-
-fn flaw(field: &Field, value: &Value) -> Option<String> {
-    let expected = |what: String| {
-        let found: String = value.to_string().chars().take(60).collect();
-        Some(format!("field {:?}: expected {what}, found {found}", field.name))
-    };
-    match field.kind.unwrap_or(FieldType::Text) {
-        FieldType::Number | FieldType::Range => {
-            let number = value
-                .as_f64()
-                .or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
-            let Some(number) = number.filter(|number: &f64| number.is_finite()) else {
-                return expected("a number".to_owned());
-            };
-            match (field.min, field.max) {
-                (Some(min), _) if number < min => expected(format!("at least {min}")),
-                (_, Some(max)) if number > max => expected(format!("at most {max}")),
-                _ => None,
-            }
-        }
-        FieldType::Checkbox | FieldType::Toggle => match value {
-            Value::Bool(_) => None,
-            Value::String(text) if matches!(text.as_str(), "true" | "false" | "on" | "off") => None,
-            _ => expected("true or false".to_owned()),
-        },
-        FieldType::Select => {
-            let options = field.options.as_deref().unwrap_or_default();
-            let free =
-                field.source.is_some() || options.is_empty() || options.iter().any(|option| option.value == CUSTOM);
-            let known = |one: &Value| match one {
-                Value::String(text) => {
-                    text.len() <= TEXT_MAX && (free || options.iter().any(|option| option.value == *text))
-                }
-                Value::Number(number) => free || options.iter().any(|option| option.value == number.to_string()),
-                Value::Bool(flag) => options.iter().any(|option| option.value == flag.to_string()),
-                _ => false,
-            };
-            let all = match value {
-                Value::Array(many) => many.iter().all(known),
-                one => known(one),
-            };
-            if all {
-                return None;
-            }
-            let words: Vec<&str> = options.iter().take(10).map(|option| option.value.as_str()).collect();
-            expected(format!("one of its options {words:?}"))
-        }
-        FieldType::Text | FieldType::Hidden => match value {
-            Value::String(text) if text.len() > TEXT_MAX => expected(format!("at most {TEXT_MAX} bytes")),
-            Value::String(_) | Value::Number(_) | Value::Bool(_) => None,
-            // Hidden fields carry what the page puts there.
-            _ if field.kind == Some(FieldType::Hidden) => None,
-            _ => expected("a text".to_owned()),
-        },
-    }
 }
 
 /// What of the gate is missing, besides whether the password is right.
@@ -358,32 +257,6 @@ mod tests {
         assert_eq!(
             missing(&asked, &ticked, Some("pw"), Some("CONFIRM")),
             Vec::<String>::new()
-        );
-    }
-
-    #[test]
-    fn values_are_held_against_the_form() {
-        let raw = raw();
-        let fields = find(&manifest(&raw).unwrap(), "f", "start_job", &Map::new())
-            .unwrap()
-            .fields;
-        let of = |value| flaws(&fields, &data(value)).join("; ");
-        assert!(of(json!({})).contains("\"target\": expected a value"));
-        assert!(of(json!({ "target": "sdb" })).contains("one of its options"));
-        assert!(of(json!({ "target": { "a": 1 } })).contains("one of its options"));
-        assert!(of(json!({ "target": "sda", "passes": "many", "note": "n" })).contains("a number"));
-        assert!(of(json!({ "target": "sda", "passes": 5, "note": "n" })).contains("at most 4"));
-        assert!(of(json!({ "target": "sda", "passes": "0", "note": "n" })).contains("at least 1"));
-        assert!(
-            of(json!({ "target": "sda", "passes": 2 })).contains("\"note\""),
-            "what it depends on is given"
-        );
-        assert!(of(json!({ "target": "sda", "confirm": "maybe" })).contains("true or false"));
-        assert!(of(json!({ "target": "sda", "passes": 2, "note": ["x"] })).contains("a text"));
-        assert_eq!(of(json!({ "target": "sda" })), "");
-        assert_eq!(
-            of(json!({ "target": "sda", "passes": 4, "note": "n", "confirm": true, "agent_id": "x" })),
-            ""
         );
     }
 

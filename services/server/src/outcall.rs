@@ -1,6 +1,6 @@
 //! HTTP to an add-on's own address: one request on a connection of its own, to the address that a person registered and
-//! to no other. Redirects are not followed, link-local and metadata addresses are refused after the name was resolved,
-//! nothing of the box's secrets is sent along.
+//! to no other. Redirects are not followed, link-local and metadata addresses are refused after the name was resolved. Of
+//! all secrets only the add-on's own token goes along: the one by which it knows its server.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use wire::Problem;
+
+use crate::auth::secret::Bearer;
 
 /// Longest URL of an add-on in bytes. Source: Vigil, register.
 pub const URL_MAX: usize = 512;
@@ -176,12 +178,13 @@ fn unreachable(why: impl std::fmt::Display) -> Problem {
     .with(why.to_string())
 }
 
-/// Asks an add-on; `body` is JSON.
+/// Asks an add-on, with its own token where that is at hand; `body` is JSON.
 ///
 /// # Errors
 /// `addon-unreachable`, `addon-late`, `addon-redirects`, `addon-too-long`.
 pub async fn call(
     origin: &Origin,
+    bearer: Option<&Bearer>,
     method: Method,
     path: &str,
     body: Option<Vec<u8>>,
@@ -192,14 +195,14 @@ pub async fn call(
             .await
             .map_err(|_| unreachable(format!("no connection within {} s", CONNECT.as_secs())))??;
         if !origin.tls {
-            return speak(origin, method, path, body, stream).await;
+            return speak(origin, bearer, method, path, body, stream).await;
         }
         let name = ServerName::try_from(origin.host.clone()).map_err(unreachable)?;
         let stream = tokio_rustls::TlsConnector::from(trust()?)
             .connect(name, stream)
             .await
             .map_err(unreachable)?;
-        speak(origin, method, path, body, stream).await
+        speak(origin, bearer, method, path, body, stream).await
     };
     tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| {
         Err(Problem::new("addon-late", 504, "The add-on did not answer in time")
@@ -246,6 +249,7 @@ pub(crate) fn trust() -> Result<Arc<rustls::ClientConfig>, Problem> {
 
 async fn speak<S>(
     origin: &Origin,
+    bearer: Option<&Bearer>,
     method: Method,
     path: &str,
     body: Option<Vec<u8>>,
@@ -262,6 +266,9 @@ where
         .header("Host", origin.authority())
         .header("User-Agent", concat!("kiln/", env!("CARGO_PKG_VERSION")))
         .header("Accept", "application/json");
+    if let Some(authorization) = bearer.and_then(Bearer::authorization) {
+        request = request.header(http::header::AUTHORIZATION, authorization);
+    }
     if body.is_some() {
         request = request.header("Content-Type", "application/json");
     }

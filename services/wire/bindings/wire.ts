@@ -370,7 +370,7 @@ password: string, };
 
 export type Column = { key: string, label?: string, format?: string, actions?: Array<ColumnAction>, };
 
-export type ColumnAction = { type: string, id_key?: string, label?: string, };
+export type ColumnAction = { type: string, id_key?: string, label?: string, safety_tier?: SafetyTier, safety?: Safety, destructive?: boolean, };
 
 export type ColumnSpec = string | Column;
 

@@ -263,6 +263,51 @@ fn gates_count_when_the_data_shows_them() {
     }
 }
 
+/// A manifest of one component.
+fn with(kind: &str, config: &Value) -> Value {
+    json!({ "name": "n", "version": "1", "pages": [{ "id": "p", "title": "t", "components": [
+        { "type": kind, "id": "c", "config": config }] }] })
+}
+
+#[test]
+fn an_action_is_as_grave_as_the_table_says_by_each_road() {
+    let cases = case_file("safety.json");
+    let mut wrong = Vec::new();
+    for case in cases.as_array().unwrap() {
+        let is = &case["is"];
+        let manifest = match case["as"].as_str().unwrap() {
+            "row" => with("smart-table", &json!({ "bulk_actions": [is] })),
+            "button" => with("smart-table", &json!({ "columns": [{ "key": "k", "actions": [is] }] })),
+            "form" => with("form", is),
+            "cancel" => with("progress", &json!({ "cancel": is })),
+            other => panic!("{other}"),
+        };
+        let read = manifest::read(&manifest, 0).unwrap();
+        let want: Option<Safety> = serde_json::from_value(case["safety"].clone()).unwrap();
+        let asked = case["asked"].as_str().unwrap();
+        let found = read.declared("c", asked).map(|declared| declared.safety);
+        let called = read.declared_call(&format!("/api/{asked}"));
+        let paths = read.declared_paths();
+        if (found, called) != (want, want) || paths.iter().any(|path| Some(path.safety) != want) {
+            wrong.push(format!("{case}: {found:?}, called {called:?}, {paths:?}"));
+        }
+    }
+    assert!(cases.as_array().unwrap().len() >= 60 && wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_a_column_and_a_row_both_declare_counts_as_the_gravest() {
+    let of = |row: &str, column: &str| {
+        let config = json!({ "row_actions": [{ "id": "forget", "safety": row }],
+            "columns": [{ "key": "k", "actions": [{ "type": "forget", "safety": column }] }] });
+        let read = manifest::read(&with("smart-table", &config), 0).unwrap();
+        read.declared("c", "forget").unwrap().safety
+    };
+    assert_eq!(of("write", "destructive"), Safety::Destructive);
+    assert_eq!(of("destructive", "write"), Safety::Destructive);
+    assert_eq!(of("read", "write"), Safety::Write);
+}
+
 #[test]
 fn the_schema_is_fresh() {
     let fresh = format!("{}\n", serde_json::to_string_pretty(&manifest::schema()).unwrap());

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use http::Method;
+use link::Closed;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
-use wire::Frame;
 use wire::frame::{FRAME_MAX_SENT, Read};
+use wire::{Frame, Problem};
 
 use super::{App, Linked, lock};
 use crate::addon::{Kept, Sent, read_manifest};
+use crate::auth::secret::Bearer;
 use crate::hub::throttle::{self, Throttle, Verdict};
 use crate::hub::{AGENT, Input, MANIFESTS};
+use crate::outcall::{self, Origin, Reply};
 use crate::own;
 
 /// A day: how long an add-on without held frames waits for nothing.
@@ -44,12 +48,13 @@ struct Served {
 impl App {
     /// Serves one connection of an add-on to its end. One that has not `enrolled` by `connect` keeps to the documented
     /// 64 KiB a message; only its first one, if that is its manifest, may be longer. `token` is the key of the token that
-    /// it came with.
+    /// it came with, `bearer` that token.
     pub async fn serve_addon(
         &self,
         addon: u64,
         enrolled: bool,
         token: String,
+        bearer: Bearer,
         sender: link::Sender,
         mut receiver: link::Receiver,
     ) {
@@ -57,6 +62,7 @@ impl App {
         let linked = Linked {
             addon,
             token,
+            bearer,
             sender: sender.clone(),
         };
         let key = linked.token.clone();
@@ -88,7 +94,13 @@ impl App {
             };
             let received = match received {
                 Ok(received) => received,
-                Err(closed) => break closed.to_string(),
+                Err(closed) => {
+                    if is_its_fault(&closed) {
+                        let what = format!("the connection was closed: {closed}");
+                        self.feed(Input::Word { addon, what }).await;
+                    }
+                    break closed.to_string();
+                }
             };
             match self.take_message(&mut served, &mut throttle, &received).await {
                 Ok(()) => {}
@@ -350,14 +362,35 @@ impl App {
         }
     }
 
-    /// The newest connection of an add-on.
-    pub(crate) fn addon_sender(&self, addon: u64) -> Option<link::Sender> {
+    /// Of the newest connection of an add-on.
+    fn newest<T>(&self, addon: u64, of: impl FnOnce(&Linked) -> T) -> Option<T> {
         // Numbers rise: the greatest is the newest.
         let links = lock(&self.links);
         let of_it = links.iter().filter(|(_, linked)| linked.addon == addon);
-        of_it
-            .max_by_key(|(number, _)| **number)
-            .map(|(_, linked)| linked.sender.clone())
+        of_it.max_by_key(|(number, _)| **number).map(|(_, linked)| of(linked))
+    }
+
+    /// The newest connection of an add-on.
+    pub(crate) fn addon_sender(&self, addon: u64) -> Option<link::Sender> {
+        self.newest(addon, |linked| linked.sender.clone())
+    }
+
+    /// Asks an add-on at its own address, with the token that its connection was opened with, as existing servers do. While it
+    /// has no connection it is asked without: here are only hashes of tokens.
+    ///
+    /// # Errors
+    /// As [`outcall::call`].
+    pub(crate) async fn call_addon(
+        &self,
+        addon: u64,
+        origin: &Origin,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        patience: Duration,
+    ) -> Result<Reply, Problem> {
+        let bearer = self.newest(addon, |linked| linked.bearer.clone());
+        outcall::call(origin, bearer.as_ref(), method, path, body, patience).await
     }
 
     /// Says goodbye to all add-ons: the server is stopping.
@@ -377,6 +410,14 @@ impl App {
         if let Err(error) = self.addons.saw(seen).await {
             tracing::warn!(%error, "when the add-ons were heard last was not stored");
         }
+    }
+}
+
+/// Whether a connection ended by what the add-on sent, or did not send: then its own log says so.
+fn is_its_fault(closed: &Closed) -> bool {
+    match closed {
+        Closed::TooLong(_) | Closed::Protocol(_) | Closed::Crowded | Closed::Silent(_) | Closed::Stuck(_) => true,
+        Closed::Peer { .. } | Closed::Gone | Closed::Socket(_) | Closed::Local(_) => false,
     }
 }
 

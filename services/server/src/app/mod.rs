@@ -25,7 +25,7 @@ use crate::alerts::{self, Alerts};
 use crate::auth::claim::{Claim, Code};
 use crate::auth::limit::Limit;
 use crate::auth::password::{self, Hasher};
-use crate::auth::secret;
+use crate::auth::secret::{self, Bearer};
 use crate::auth::vault::Vault;
 use crate::calls::Calls;
 use crate::clock::Clock;
@@ -108,6 +108,8 @@ struct Linked {
     addon: u64,
     /// Key of the token that it came with.
     token: String,
+    /// That token; here alone, and for no longer than the connection.
+    bearer: Bearer,
     sender: link::Sender,
 }
 

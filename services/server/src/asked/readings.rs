@@ -40,7 +40,7 @@ fn leniently(value: &Value, ticks: bool) -> Value {
 }
 
 /// Whether a reader may take this for a field that was left out.
-fn is_nothing(value: &Value) -> bool {
+pub(super) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.trim().is_empty(),

@@ -149,9 +149,9 @@ fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
 
 /// Asks an add-on for an action: over its address, else down its socket.
 ///
-/// The action must be declared by the manifest for that component. One that destroys (a form with a gated field, or declared so)
-/// needs every gated field ticked, the person's password in `_password`, and `CONFIRM` in `confirm`. The add-on's answer is
-/// passed back as it came, with its status.
+/// The action must be declared by the manifest for that component. One that destroys (a form with a gated field, or what is
+/// declared or called so) needs every gated field ticked, the person's password in `_password`, and `CONFIRM` in `confirm`.
+/// The add-on's answer is passed back as it came, with its status.
 #[utoipa::path(post, path = "/api/addons/{id}/action", operation_id = "addon_action", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Act,
     responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon, Tries,
         (status = 400, description = "`bad-action`, `bad-json`, `bad-body`", body = wire::Problem, content_type = "application/problem+json"),
@@ -262,14 +262,10 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
     };
     outcall::check_path(&path)
         .map_err(|what| Refusal::new("bad-path", 409, "The manifest names a path that is not asked").with(what))?;
-    let reply = outcall::call(
-        &origin,
-        method,
-        &path,
-        Some(data.to_string().into_bytes()),
-        replies::PATIENCE,
-    )
-    .await?;
+    let body = Some(data.to_string().into_bytes());
+    let reply = app
+        .call_addon(addon.id, &origin, method, &path, body, replies::PATIENCE)
+        .await?;
     Ok(answer(reply.status, reply.is_json, reply.body))
 }
 
@@ -352,7 +348,10 @@ pub async fn read(
         }
         let origin = must_listen(&addon)?;
         only_looks(&addon, &path)?;
-        Ok(outcall::call(&origin, Method::GET, &path, None, READ).await?)
+        let reply = app
+            .call_addon(addon.id, &origin, Method::GET, &path, None, READ)
+            .await?;
+        Ok(reply)
     };
     match asked.await {
         Ok(reply) => Ok(answer(reply.status, reply.is_json, reply.body)),
@@ -428,12 +427,9 @@ async fn write_through(
     )
     .await?;
     let body = (!body.is_empty()).then(|| body.into_bytes());
-    Ok(outcall::call(
-        &origin,
-        method.parse().unwrap_or(Method::POST),
-        &path,
-        body,
-        replies::PATIENCE,
-    )
-    .await?)
+    let method = method.parse().unwrap_or(Method::POST);
+    let reply = app
+        .call_addon(addon.id, &origin, method, &path, body, replies::PATIENCE)
+        .await?;
+    Ok(reply)
 }

@@ -317,7 +317,9 @@ pub async fn source(
         return Err(refuse(&app, addon.id, refusal).await);
     }
     let asked = async {
-        let reply = outcall::call(&origin, Method::GET, &path, None, PATIENCE).await?;
+        let reply = app
+            .call_addon(addon.id, &origin, Method::GET, &path, None, PATIENCE)
+            .await?;
         if !(200..300).contains(&reply.status) {
             return Err(Refusal::new("addon-refused", 502, "The add-on refused")
                 .with(format!("GET {path}: status {}", reply.status)));

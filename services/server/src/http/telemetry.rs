@@ -1,7 +1,7 @@
 //! `GET /api/addons/{id}/telemetry`: the frames of one add-on as server-sent events, as Vigil's dashboard reads them.
 //!
 //! Beyond the original: ids with replay from `Last-Event-ID` out of the add-on's history, `retry:`, keep-alive comments,
-//! no write time-out, event names from a closed set, and only one job's frames where a page wants no more.
+//! no write time-out, event names from a closed set, and only one job's or one drive's frames where a page wants no more.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Interval;
 use utoipa::IntoParams;
@@ -30,15 +31,71 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Of {
-    /// Frames of this job alone, and those of none.
+    /// Frames of this job alone, and those that name none: their payload's `job_id`.
     job: Option<String>,
+    /// Frames about this drive alone, and those that name none: their payload's `serial`, `drive`, `target` or
+    /// `metadata.serial` is exactly this.
+    drive: Option<String>,
+    /// The same as `drive`; where both are given, either may fit.
+    serial: Option<String>,
+}
+
+/// Which frames somebody listens to.
+struct Wanted {
+    job: Option<String>,
+    /// Words for one drive; none: all drives.
+    drive: Vec<String>,
+}
+
+/// Whom a frame is about, as far as its payload says. Other kinds of values than texts name nobody.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct About {
+    job_id: Value,
+    serial: Value,
+    drive: Value,
+    target: Value,
+    metadata: Value,
+}
+
+impl From<Of> for Wanted {
+    fn from(of: Of) -> Self {
+        let word = |word: &String| !word.is_empty();
+        Self {
+            job: of.job.filter(word),
+            drive: [of.drive, of.serial].into_iter().flatten().filter(word).collect(),
+        }
+    }
+}
+
+impl Wanted {
+    fn takes(&self, payload: &str) -> bool {
+        if self.job.is_none() && self.drive.is_empty() {
+            return true;
+        }
+        // One that is no object is about nobody in particular; a list would be read by the order of the names.
+        let about = payload.starts_with('{').then(|| serde_json::from_str::<About>(payload));
+        let Some(Ok(about)) = about else { return true };
+        let of_job = match (&self.job, about.job_id.as_str()) {
+            (Some(job), Some(of)) => of == job,
+            _ => true,
+        };
+        let names = [&about.serial, &about.drive, &about.target, &about.metadata["serial"]];
+        let mut names = names
+            .into_iter()
+            .filter_map(Value::as_str)
+            .filter(|name| !name.is_empty())
+            .peekable();
+        let any = self.drive.is_empty() || names.peek().is_none();
+        of_job && (any || names.any(|name| self.drive.iter().any(|drive| drive == name)))
+    }
 }
 
 /// One listener.
 struct Listening {
     app: Arc<App>,
     addon: u64,
-    job: Option<String>,
+    wanted: Wanted,
     /// Its session's secret.
     session: String,
     live: Hearing,
@@ -62,19 +119,6 @@ fn encode(into: &mut String, addon: u64, number: u64, item: &Telemetry) {
 }
 
 impl Listening {
-    fn is_wanted(&self, item: &Telemetry) -> bool {
-        let Some(job) = &self.job else { return true };
-        #[derive(Deserialize)]
-        struct Job {
-            #[serde(default)]
-            job_id: Option<String>,
-        }
-        match serde_json::from_str::<Job>(&item.payload) {
-            Ok(Job { job_id: Some(of) }) => of == *job,
-            Ok(Job { job_id: None }) | Err(_) => true,
-        }
-    }
-
     /// A frame, and before it what had no room to wait.
     fn take(&mut self, into: &mut String, number: u64, item: &Telemetry) {
         if number <= self.last {
@@ -83,13 +127,13 @@ impl Listening {
         if number > self.last + 1 {
             let (addon, last) = (self.addon, self.last);
             for (missed, item) in self.app.hub(|hub| hub.telemetry_after(addon, last)) {
-                if missed < number && self.is_wanted(&item) {
+                if missed < number && self.wanted.takes(&item.payload) {
                     encode(into, addon, missed, &item);
                 }
             }
         }
         self.last = number;
-        if self.is_wanted(item) {
+        if self.wanted.takes(&item.payload) {
             encode(into, self.addon, number, item);
         }
     }
@@ -127,6 +171,10 @@ impl Listening {
 /// Events: `connected` first; then `progress`, `log`, `notification`, `chart`, `metric`, `smart`, `attributes`, `telemetry`,
 /// `manifest`, `status` (connected, disconnected) and `other` (types that this server does not know). The data is
 /// `{"addon_id", "type", "payload"}`, the payload as the add-on sent it.
+///
+/// With `job` only frames whose payload's `job_id` is that job, with `drive` or `serial` only frames whose payload's `serial`,
+/// `drive`, `target` or `metadata.serial` is that word; with both kinds, frames that fit both. A frame that names no job, or no
+/// drive, fits any: what an add-on says of itself reaches everybody. Other names in the query count for nothing.
 #[utoipa::path(get, path = "/api/addons/{id}/telemetry", operation_id = "addon_telemetry", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Of, ("Last-Event-ID" = Option<u64>, Header, description = "Number of the last frame that was seen")),
     responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, OfAddon, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn stream(
@@ -153,7 +201,7 @@ pub async fn stream(
     };
     let mut listening = Listening {
         addon,
-        job: of.job,
+        wanted: of.into(),
         session: person.secret,
         live,
         last,
@@ -179,4 +227,65 @@ pub async fn stream(
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), listening))
     });
     Ok((sse::headers(), Body::from_stream(body)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(job: Option<&str>, drive: Option<&str>, serial: Option<&str>) -> Wanted {
+        let text = |word: Option<&str>| word.map(str::to_owned);
+        Wanted::from(Of {
+            job: text(job),
+            drive: text(drive),
+            serial: text(serial),
+        })
+    }
+
+    #[test]
+    fn a_drive_is_found_by_each_name_that_frames_have_for_it() {
+        for of_it in [
+            r#"{"serial":"S1"}"#,
+            r#"{"drive":"S1"}"#,
+            r#"{"target":"S1"}"#,
+            r#"{"metadata":{"serial":"S1"}}"#,
+            r#"{"serial":"S1","target":"/dev/sda"}"#,
+        ] {
+            let of_another = of_it.replace("S1", "S10").replace("sda", "sdb");
+            for wanted in [wanted(None, Some("S1"), None), wanted(None, None, Some("S1"))] {
+                assert!(wanted.takes(of_it), "{of_it}");
+                assert!(!wanted.takes(&of_another), "{of_another}");
+            }
+        }
+        let either = wanted(None, Some("/dev/sda"), Some("S1"));
+        assert!(either.takes(r#"{"target":"/dev/sda"}"#) && either.takes(r#"{"serial":"S1"}"#));
+    }
+
+    #[test]
+    fn what_is_about_nobody_reaches_everybody() {
+        let wanted = wanted(Some("j"), Some("S1"), None);
+        for of_none in [
+            "null",
+            "7",
+            r#"["k"]"#,
+            r#""S2""#,
+            "{}",
+            r#"{"serial":"","target":null,"drive":3,"metadata":"S2"}"#,
+        ] {
+            assert!(wanted.takes(of_none), "{of_none}");
+        }
+    }
+
+    #[test]
+    fn job_and_drive_together_are_both_asked() {
+        let both = wanted(Some("j"), Some("S1"), None);
+        assert!(both.takes(r#"{"job_id":"j","serial":"S1"}"#));
+        assert!(both.takes(r#"{"job_id":"j"}"#) && both.takes(r#"{"serial":"S1"}"#));
+        assert!(!both.takes(r#"{"job_id":"k","serial":"S1"}"#) && !both.takes(r#"{"job_id":"j","serial":"S2"}"#));
+        let all = wanted(Some(""), Some(""), None);
+        assert!(
+            all.takes(r#"{"job_id":"k","serial":"S2"}"#),
+            "an empty word asks for nothing"
+        );
+    }
 }

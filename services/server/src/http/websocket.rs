@@ -14,6 +14,7 @@ use super::doc::{OfAddon, Tries};
 use super::{Peer, Refusal, person};
 use crate::addon::MANIFEST_MAX;
 use crate::app::App;
+use crate::auth::secret::Bearer;
 use crate::hub::AGENT;
 
 /// Longest first message of an add-on that has not enrolled by `connect`: its manifest, with some room for the frame
@@ -44,6 +45,7 @@ pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) ->
         .map_err(|_| Refusal::new("bad-query", 400, "invalid addon_id").with("addon_id: expected a number"))?;
     let given = person::bearer(request.headers()).or_else(|| query(request.uri().query(), "token"));
     let token = check_token(&app, peer, given)?;
+    let bearer = Bearer::new(given.unwrap_or(""));
     let addon = app
         .addons
         .get(id)
@@ -79,7 +81,7 @@ pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) ->
                     ..Limits::server()
                 };
                 let (sender, receiver) = link::serve(TokioIo::new(stream), limits, &addon.name, room).await;
-                app.serve_addon(id, enrolled, token.key, sender, receiver).await;
+                app.serve_addon(id, enrolled, token.key, bearer, sender, receiver).await;
             }
             Err(error) => tracing::warn!(addon = id, %error, "an upgrade to WebSocket broke off"),
         }

@@ -46,8 +46,7 @@ impl Hub {
             Frame::Heartbeat => {}
             Frame::Progress(progress) => {
                 if let Some(peer) = self.peers.get_mut(&addon) {
-                    peer.history
-                        .progress(now.wall, &progress.job_id, progress.percent, &payload, share);
+                    peer.history.progress(now.wall, &progress.job_id, &payload, share);
                 }
                 self.telemetry(addon, "progress", "progress", payload, out);
                 if built_in {

@@ -52,6 +52,14 @@ pub fn share(addons: usize) -> usize {
 struct Told {
     at: Time,
     payload: Arc<str>,
+}
+
+/// The last progress of a job. A frame need not say again what an earlier one said.
+#[derive(Clone, Debug)]
+struct Job {
+    told: Told,
+    phase: String,
+    percent: Option<f64>,
     over: bool,
 }
 
@@ -91,7 +99,7 @@ pub struct History {
     frame_bytes: usize,
     lines: Ring<(Time, Arc<str>)>,
     line_bytes: usize,
-    jobs: BTreeMap<String, Told>,
+    jobs: BTreeMap<String, Job>,
     series: BTreeMap<(String, String), Series>,
     /// By component, and job and part where they are named: sixty drives tell their SMART under one component.
     tables: BTreeMap<(String, String), Told>,
@@ -107,16 +115,54 @@ fn text(payload: &Value, key: &str) -> String {
         .collect()
 }
 
-fn is_over(payload: &Value) -> bool {
-    let word = |key| {
-        payload
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_ascii_lowercase()
-    };
-    let ended = |word: &str| matches!(word, "complete" | "completed" | "failed" | "cancelled" | "canceled");
-    ended(&word("status")) || ended(&word("phase"))
+/// A word of a payload; numbers and truth values are read as text, as the page does.
+fn word(payload: &Value, key: &str) -> Option<String> {
+    match payload.get(key)? {
+        Value::String(text) => Some(text.chars().take(200).collect()),
+        value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// A number of a payload; a text that is one counts.
+fn number(payload: &Value, key: &str) -> Option<f64> {
+    match payload.get(key)? {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+impl Job {
+    /// A job after its next progress. 100 per cent of a phase end that phase; the job is over where its status says so, its
+    /// phase is called failed, cancelled or complete, or it has no phases. The page has the same rule
+    /// (`web/src/addon/jobs.ts`), and both run `services/wire/cases/job-over.json`.
+    fn after(was: Option<&Self>, told: Told) -> Self {
+        let payload: Value = serde_json::from_str(&told.payload).unwrap_or_default();
+        let phase = word(&payload, "phase").or_else(|| was.map(|was| was.phase.clone()));
+        let phase = phase.unwrap_or_default();
+        let said = ["percent", "progress_percent", "progress"]
+            .into_iter()
+            .find_map(|key| number(&payload, key));
+        let percent = said.or_else(|| was.and_then(|was| was.percent));
+        let status = word(&payload, "status").or_else(|| word(&payload, "state"));
+        let over = match status.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "completed" | "complete" | "passed" | "success" | "done" | "finished" => true,
+            "failed" | "error" | "cancelled" | "canceled" | "aborted" => true,
+            "paused" => false,
+            _ => match phase.to_ascii_lowercase().as_str() {
+                "" => percent.is_some_and(|percent| percent >= 100.0),
+                "complete" | "completed" | "done" | "finished" => said.is_none_or(|percent| percent >= 100.0),
+                phase => phase.starts_with("fail") || phase.starts_with("cancel"),
+            },
+        };
+        Self {
+            told,
+            phase,
+            percent,
+            over,
+        }
+    }
 }
 
 /// A payload as it came, for an answer: never parsed and written again.
@@ -165,27 +211,27 @@ impl History {
     }
 
     /// Remembers a job's progress.
-    pub fn progress(&mut self, at: Time, job: &str, percent: f64, payload: &Arc<str>, share: usize) {
+    pub fn progress(&mut self, at: Time, job: &str, payload: &Arc<str>, share: usize) {
         if payload.len() > share / 16 {
             return;
         }
+        let job: String = job.chars().take(200).collect();
         let most = (share / 8 / (payload.len() + OVERHEAD)).clamp(1, JOBS);
-        while self.jobs.len() >= most && !self.jobs.contains_key(job) {
+        while self.jobs.len() >= most && !self.jobs.contains_key(&job) {
             let oldest = self
                 .jobs
                 .iter()
-                .min_by_key(|(_, told)| told.at)
+                .min_by_key(|(_, job)| job.told.at)
                 .map(|(id, _)| id.clone());
             let Some(oldest) = oldest else { break };
             self.jobs.remove(&oldest);
         }
-        let over = percent >= 100.0 || serde_json::from_str(payload).is_ok_and(|value| is_over(&value));
         let told = Told {
             at,
             payload: Arc::clone(payload),
-            over,
         };
-        self.jobs.insert(job.chars().take(200).collect(), told);
+        let now = Job::after(self.jobs.get(&job), told);
+        self.jobs.insert(job, now);
     }
 
     /// Remembers a point, or the points, of a chart.
@@ -229,7 +275,6 @@ impl History {
         let told = Told {
             at,
             payload: Arc::clone(text_of_it),
-            over: false,
         };
         self.tables.insert(key, told);
         let bytes =
@@ -259,13 +304,15 @@ impl History {
 
     /// The last progress of each job that still goes on at `now`, as it came, with when that was.
     pub fn active_jobs(&self, now: Time) -> Vec<Value> {
-        let recent = |told: &&Told| !told.over && now.as_second() - told.at.as_second() <= ACTIVE;
-        self.jobs.values().filter(recent).filter_map(item).collect()
+        let recent = |job: &&Job| !job.over && now.as_second() - job.told.at.as_second() <= ACTIVE;
+        let active = self.jobs.values().filter(recent);
+        active.filter_map(|job| item(&job.told)).collect()
     }
 
     /// The last progress of each job that is over.
     pub fn job_history(&self) -> Vec<Value> {
-        self.jobs.values().filter(|told| told.over).filter_map(item).collect()
+        let over = self.jobs.values().filter(|job| job.over);
+        over.filter_map(|job| item(&job.told)).collect()
     }
 
     /// Log lines since `since`, as they came.
@@ -380,7 +427,7 @@ mod tests {
             let payload = json!({ "job_id": job, "percent": percent, "phase": phase })
                 .to_string()
                 .into();
-            history.progress(at, job, percent, &payload, share(1));
+            history.progress(at, job, &payload, share(1));
         };
         say("a", 10.0, "write");
         say("b", 100.0, "COMPLETE");
@@ -394,6 +441,42 @@ mod tests {
         );
         assert_eq!(history.job_history().len(), 2);
         assert!(history.active_jobs(Time::from_second(3_000).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_job_is_over_where_the_page_says_so() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            name: String,
+            frames: Vec<Value>,
+            state: String,
+        }
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../../../wire/cases/job-over.json")).unwrap();
+        assert!(cases.len() >= 20);
+        for Case { name, frames, state } in cases {
+            let mut history = History::new(0);
+            for frame in &frames {
+                history.progress(Time::UNIX_EPOCH, "j", &frame.to_string().into(), share(1));
+            }
+            let over = matches!(state.as_str(), "completed" | "failed" | "cancelled");
+            let (active, ended) = (history.active_jobs(Time::UNIX_EPOCH), history.job_history());
+            assert_eq!(
+                (active.len(), ended.len()),
+                if over { (0, 1) } else { (1, 0) },
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_job_with_a_long_name_is_one() {
+        let mut history = History::new(0);
+        let name = "j".repeat(300);
+        for percent in [1, 2] {
+            let payload = json!({ "percent": percent }).to_string().into();
+            history.progress(Time::UNIX_EPOCH, &name, &payload, share(1));
+        }
+        assert_eq!(history.active_jobs(Time::UNIX_EPOCH).len(), 1);
     }
 
     proptest! {

@@ -7,9 +7,12 @@ use http::Method;
 use link::Endpoint;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::box_::{Box_, PASSWORD, TOKEN};
 use crate::client::{Client, PATIENCE};
+use crate::shed::warned;
 
 pub fn endpoint(made: &Box_) -> Endpoint {
     Endpoint::Tcp {
@@ -188,12 +191,27 @@ async fn the_socket_is_refused_before_the_upgrade_with_the_documented_status() {
 #[tokio::test]
 async fn guessing_tokens_is_limited() {
     let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
     for _ in 0..10 {
         assert_eq!(raw(&made, 1, "wrong").await.unwrap_err(), 401);
     }
     assert_eq!(raw(&made, 1, "wrong").await.unwrap_err(), 429);
-    made.clock.advance(Duration::from_secs(61));
+    let mut addon = made.client();
+    assert_eq!(addon.post("/api/addons/connect", &manifest()).await.status, 429);
+
+    // All of these have the address of the one that guesses.
     raw(&made, 1, TOKEN).await.unwrap();
+    raw(&made, id, &token).await.unwrap();
+    addon.headers = vec![("authorization", format!("Bearer {token}"))];
+    assert_eq!(addon.post("/api/addons/connect", &manifest()).await.status, 200);
+    assert_eq!(
+        raw(&made, 1, "wrong").await.unwrap_err(),
+        429,
+        "a right one frees no wrong one"
+    );
+    made.clock.advance(Duration::from_secs(61));
+    assert_eq!(raw(&made, 1, "wrong").await.unwrap_err(), 401);
 }
 
 #[tokio::test]
@@ -223,6 +241,33 @@ async fn oversize_frames_end_with_1009_at_the_limit_of_their_enrolment() {
     // The server hangs up while the rest is still on its way, which may fail the sending.
     let _hung_up = enrolled.send(Message::text("x".repeat(524_289))).await;
     assert_eq!(close_code(&mut enrolled).await, 1009);
+    warned(&mut telemetry, "longer than 524288 bytes").await;
+}
+
+#[tokio::test]
+async fn what_ends_a_connection_is_a_line_in_that_add_ons_own_log() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
+    let (other, _) = registered(&mut admin).await;
+    let mut page = admin.events(&format!("/api/addons/{id}/telemetry")).await;
+    page.named("connected").await;
+    let frame = |data: &'static [u8], kind| Message::Frame(Frame::message(data, OpCode::Data(kind), true));
+    for (message, code, word) in [
+        (Message::text("x".repeat(300_000)), 1009, "longer than 263168 bytes"),
+        (frame(b"\xff\xfe", Data::Text), 1007, "not UTF-8"),
+        (frame(b"of what", Data::Continue), 1002, "WebSocket protocol"),
+        (frame(b"?", Data::Reserved(3)), 1002, "WebSocket protocol"),
+    ] {
+        let mut socket = raw(&made, id, &token).await.unwrap();
+        // The server hangs up while the rest is still on its way, which may fail the sending.
+        let _hung_up = socket.send(message).await;
+        assert_eq!(close_code(&mut socket).await, code, "{word}");
+        let line = warned(&mut page, word).await;
+        assert!(line.starts_with("the connection was closed"), "{line}");
+    }
+    let log = admin.get(&format!("/api/v1/addons/{other}/sources/log_history")).await;
+    assert_eq!(log.json()["items"], json!([]), "nobody else's");
 }
 
 #[tokio::test]

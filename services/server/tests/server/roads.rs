@@ -69,7 +69,7 @@ async fn road_proxy_write_passes_only_what_the_manifest_declares_ungated() {
             ("POST".into(), "/api/set_rate".into(), None),
             ("DELETE".into(), "/api/jobs/j1".into(), None)
         ],
-        "and no secret goes along"
+        "and no secret goes along: the add-on has no connection"
     );
 }
 
@@ -161,6 +161,113 @@ async fn road_a_get_that_destroys_or_a_path_in_other_letters_is_no_way_around() 
     );
     assert_eq!(admin.get(&format!("{proxy}/api/pools/a")).await.status, 200);
     assert_eq!(listening.asked().len(), 2);
+}
+
+/// Nobody has to declare what a name says: on the page it has the gate, and here.
+#[tokio::test]
+async fn road_an_action_that_is_called_so_is_gated_without_being_declared_so() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let listening = Listening::start().await;
+    let manifest = json!({ "name": "pools", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+        { "type": "smart-table", "id": "t", "title": "T", "config": {
+            "columns": ["a", { "key": "b", "format": "actions", "actions": [{ "type": "forget", "destructive": true }, { "type": "scrub" }] }],
+            "row_actions": [
+                { "id": "wipe_drive" },
+                { "id": "eraseAll", "safety": "write" },
+                { "id": "destroy", "action": { "endpoint": "/api/pools/{row.name}/go" } },
+                { "id": "Format it", "action": { "method": "GET", "endpoint": "/api/pools/{row.name}/run" } },
+            ] } },
+        { "type": "progress", "id": "j", "title": "J", "config": { "cancel": { "action": "purge_job" } } },
+        { "type": "form", "id": "f", "title": "F", "config": { "action": "partition_drive" } },
+    ] }] });
+    let form = json!({ "name": "pools", "url": listening.url(), "manifest": manifest });
+    let answer = admin.post("/api/addons/register", &form).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = answer.json()["addon"]["id"].as_u64().unwrap();
+    let (path, proxy) = (
+        format!("/api/addons/{id}/action"),
+        format!("/api/addons/{id}/proxy?path="),
+    );
+    let asked = |component: &str, action: &str| json!({ "component_id": component, "action": action, "data": { "name": "tank", "job_id": "j1" } });
+    let gated = [
+        ("t", "wipe_drive"),
+        ("t", "eraseAll"),
+        ("t", "destroy"),
+        ("t", "forget"),
+        ("j", "purge_job"),
+        ("f", "partition_drive"),
+    ];
+    for (component, action) in gated {
+        let answer = admin.post(&path, &asked(component, action)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (403, "gate"), "{action}");
+        let answer = admin.post(&format!("{proxy}/api/{action}"), &json!({})).await;
+        assert_eq!(answer.problem(), "gate", "{action} by the proxy");
+    }
+    let answer = admin.post(&format!("{proxy}/api/pools/tank/go"), &json!({})).await;
+    assert_eq!(answer.problem(), "gate");
+    assert_eq!(
+        admin.get(&format!("{proxy}/api/pools/tank/run")).await.problem(),
+        "gate"
+    );
+    assert_eq!(listening.asked(), [], "nothing reached the add-on");
+
+    assert_eq!(admin.post(&path, &asked("t", "scrub")).await.status, 200);
+    for (component, action) in gated {
+        let mut form = asked(component, action);
+        form["_password"] = PASSWORD.into();
+        form["confirm"] = "CONFIRM".into();
+        let answer = admin.post(&path, &form).await;
+        assert_eq!(answer.status, 200, "{action}: {answer:?}");
+    }
+    let paths: Vec<String> = listening.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "/api/scrub",
+            "/api/wipe_drive",
+            "/api/eraseAll",
+            "/api/pools/tank/go",
+            "/api/forget",
+            "/api/purge_job",
+            "/api/partition_drive"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_value_is_held_against_the_field_that_is_shown_and_a_forged_total_is_refused() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let listening = Listening::start().await;
+    let manifest = json!({ "name": "sizes", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+        { "type": "form", "id": "f", "title": "F", "config": { "action": "set_size", "fields": [
+            { "name": "how", "type": "text" },
+            { "name": "size", "type": "number", "max": 4, "visible_when": "how=a" },
+            { "name": "size", "type": "number", "max": 100, "visible_when": "how=b" },
+            { "name": "total", "type": "number", "live_calculation": "size * 2" } ] } }] }] });
+    let form = json!({ "name": "sizes", "url": listening.url(), "manifest": manifest });
+    let answer = admin.post("/api/addons/register", &form).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let path = format!("/api/addons/{}/action", answer.json()["addon"]["id"]);
+    let asked = |data: Value| json!({ "component_id": "f", "action": "set_size", "data": data });
+    for (data, word) in [
+        (json!({ "how": "a", "size": 50, "total": 100 }), "at most 4"),
+        (json!({ "how": "b", "size": 101, "total": 202 }), "at most 100"),
+        (
+            json!({ "how": "b", "size": 50, "total": 10 }),
+            "expected 100, which its formula gives",
+        ),
+    ] {
+        let answer = admin.post(&path, &asked(data)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (422, "bad-form"), "{word}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains(word), "{answer:?}");
+    }
+    assert_eq!(listening.asked(), [], "nothing reached the add-on");
+    let answer = admin
+        .post(&path, &asked(json!({ "how": "b", "size": 50, "total": 100 })))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 /// A placeholder may be a part of a part, and what other ends take for the same path is the same path here.
@@ -515,7 +622,7 @@ async fn sources_are_answered_by_the_address_or_from_what_was_sent() {
     let mut socket = shed.socket(&made).await;
     let of = |source: &str| format!("/api/v1/addons/{}/sources/{source}", shed.id);
     for frame in [
-        json!({ "type": "progress", "payload": { "job_id": "a", "phase": "write", "percent": 12.5, "own_field": [1] } }),
+        json!({ "type": "progress", "payload": { "job_id": "a", "phase": "write", "percent": 100, "own_field": [1] } }),
         json!({ "type": "progress", "payload": { "job_id": "b", "phase": "COMPLETE", "percent": 100.0, "status": "completed" } }),
         json!({ "type": "chart", "payload": { "component_id": "temp", "key": "temp_c", "value": 34 } }),
         json!({ "type": "smart", "payload": { "component_id": "smart", "rows": [{ "id": 5, "baseline": 0, "current": 1 }] } }),
@@ -533,7 +640,7 @@ async fn sources_are_answered_by_the_address_or_from_what_was_sent() {
     assert_eq!(
         active["items"].as_array().unwrap().len(),
         1,
-        "one that is over is not active"
+        "one that is over is not active, one whose phase is over is"
     );
     assert_eq!(admin.get(&of("job_history")).await.json()["items"][0]["job_id"], "b");
     assert_eq!(

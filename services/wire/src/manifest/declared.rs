@@ -1,13 +1,33 @@
 //! What a manifest says that can be asked of its add-on, and how much each of these can do.
 //!
 //! The server asks an add-on nothing that its manifest does not declare. The names of actions that begin with one of
-//! [`LOOKS`] only look, unless the manifest says otherwise.
+//! [`LOOKS`] only look, unless the manifest says otherwise; one that begins with one of [`DESTROYS`] destroys, whatever the
+//! manifest says. The dashboard reads both the same way (`addon/safety.ts`), and both sides run `cases/safety.json`.
 
-use super::{ActionSpec, ColumnSpec, Component, Endpoint, Field, Manifest, Safety, SafetyTier, TableAction};
+use super::{
+    ActionSpec, Cancel, ColumnAction, ColumnSpec, Component, Endpoint, Field, Manifest, Safety, SafetyTier, TableAction,
+};
 use crate::expression::{Values, When};
 
 /// First words of actions that only look.
 const LOOKS: [&str; 6] = ["get", "list", "refresh", "show", "status", "read"];
+
+/// What the names of actions begin with by which something is lost.
+const DESTROYS: [&str; 13] = [
+    "delete",
+    "destroy",
+    "erase",
+    "format",
+    "overwrite",
+    "partition",
+    "purge",
+    "reformat",
+    "remove",
+    "repartition",
+    "sanitize",
+    "shred",
+    "wipe",
+];
 
 /// An action that is declared.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,17 +51,29 @@ pub struct DeclaredPath {
     pub safety: Safety,
 }
 
+/// Whether something is lost by an action of this name.
+fn destroys(name: &str) -> bool {
+    let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let name = name.to_ascii_lowercase();
+    DESTROYS.iter().any(|verb| name.starts_with(verb))
+}
+
 fn of_name(action: &str) -> Safety {
     let word = action.split(['_', '-']).next().unwrap_or("").to_ascii_lowercase();
-    if LOOKS.contains(&word.as_str()) {
+    if destroys(action) {
+        Safety::Destructive
+    } else if LOOKS.contains(&word.as_str()) {
         Safety::Read
     } else {
         Safety::Write
     }
 }
 
-/// The greatest that anything says; where nothing does, what the name says.
+/// The greatest that anything says; where nothing does, what the name says. A name that destroys is not talked down.
 fn safety(said: Option<Safety>, tier: Option<SafetyTier>, destructive: Option<bool>, name: &str) -> Safety {
+    if destroys(name) {
+        return Safety::Destructive;
+    }
     // Existing add-ons call a write green that can be undone; whether it only looks, its name tells.
     let tier = tier.and_then(|tier| match tier {
         SafetyTier::Green => None,
@@ -55,18 +87,15 @@ fn safety(said: Option<Safety>, tier: Option<SafetyTier>, destructive: Option<bo
 impl TableAction {
     /// How much it can do.
     pub fn safety(&self) -> Safety {
+        // The id can be asked for as well as the name, and of a path it is all that is called by a name.
+        if destroys(&self.id) {
+            return Safety::Destructive;
+        }
         let name = match &self.action {
-            Some(ActionSpec::Name(name)) => name,
-            Some(ActionSpec::Endpoint(endpoint)) => {
-                let reads = endpoint.method.as_deref() == Some("GET");
-                return safety(
-                    self.safety,
-                    self.safety_tier,
-                    self.destructive,
-                    if reads { "get" } else { "" },
-                );
-            }
-            None => &self.id,
+            Some(ActionSpec::Name(name)) => name.as_str(),
+            Some(ActionSpec::Endpoint(endpoint)) if endpoint.method.as_deref() == Some("GET") => "get",
+            Some(ActionSpec::Endpoint(_)) => "",
+            None => self.id.as_str(),
         };
         safety(self.safety, self.safety_tier, self.destructive, name)
     }
@@ -84,6 +113,25 @@ impl TableAction {
             Some(ActionSpec::Endpoint(endpoint)) => Some(filled(endpoint, "POST")),
             Some(ActionSpec::Name(_)) | None => None,
         }
+    }
+}
+
+impl ColumnAction {
+    /// How much it can do.
+    pub fn safety(&self) -> Safety {
+        safety(self.safety, self.safety_tier, self.destructive, &self.kind)
+    }
+}
+
+impl Cancel {
+    /// The action's name.
+    fn name(&self) -> &str {
+        self.action.as_deref().unwrap_or("cancel")
+    }
+
+    /// How much it can do: it ends a job.
+    fn safety(&self) -> Safety {
+        of_name(self.name()).max(Safety::Write)
     }
 }
 
@@ -142,40 +190,33 @@ impl Component {
             }
             Self::Progress(part) => {
                 let cancel = part.config.as_ref()?.cancel.as_ref()?;
-                let name = cancel.action.as_deref().unwrap_or("cancel");
                 let endpoint = cancel.endpoint.as_ref().map(|endpoint| Endpoint {
                     method: Some(cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned())),
                     endpoint: endpoint.clone(),
                 });
-                (cancel.enabled != Some(false) && is(name, action)).then(|| free(Safety::Write, endpoint))
+                (cancel.enabled != Some(false) && is(cancel.name(), action)).then(|| free(cancel.safety(), endpoint))
             }
             Self::SmartTable(part) => {
                 let of_table = self
                     .table_actions()
                     .filter(|table| is(table.name(), action) || is(&table.id, action));
                 let gravest = of_table.max_by_key(|table| table.safety());
-                if let Some(table) = gravest {
-                    return Some(free(table.safety(), table.endpoint()));
-                }
                 let columns = part.config.as_ref()?.columns.iter().flatten();
-                let mut buttons = columns.filter_map(|column| match column {
+                let buttons = columns.filter_map(|column| match column {
                     ColumnSpec::Column(column) => column.actions.as_ref(),
                     ColumnSpec::Name(_) => None,
                 });
-                let declared = buttons.any(|actions| actions.iter().any(|button| is(&button.kind, action)));
-                let safety = if is("delete", action) {
-                    Safety::Destructive
-                } else {
-                    of_name(action)
-                };
-                declared.then(|| free(safety, None))
+                let of_columns = buttons.flatten().filter(|button| is(&button.kind, action));
+                let safety = of_columns.map(ColumnAction::safety).max();
+                let safety = safety.max(gravest.map(TableAction::safety))?;
+                Some(free(safety, gravest.and_then(TableAction::endpoint)))
             }
             Self::DeployWizard(part) => {
                 let docker = part.config.as_ref()?.docker.as_ref()?;
                 let mut variables = docker.environment.iter().flatten();
                 let declared = variables
                     .any(|(_, variable)| variable.rotate_action.as_deref().is_some_and(|name| is(name, action)));
-                declared.then(|| free(Safety::Write, None))
+                declared.then(|| free(of_name(action).max(Safety::Write), None))
             }
             Self::DiscoveryCard(part) => {
                 let endpoint = part.config.as_ref()?.expand_endpoint.clone()?;
@@ -233,7 +274,7 @@ impl Manifest {
                 paths.push(DeclaredPath {
                     method: cancel.method.clone().unwrap_or_else(|| "DELETE".to_owned()),
                     path: endpoint.clone(),
-                    safety: Safety::Write,
+                    safety: cancel.safety(),
                 });
             }
             if let Component::DiscoveryCard(part) = component

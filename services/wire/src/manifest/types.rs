@@ -260,6 +260,9 @@ parts! {
         kind: String,
         id_key: Option<String>,
         label: Option<String>,
+        safety_tier: Option<SafetyTier>,
+        safety: Option<Safety>,
+        destructive: Option<bool>,
     }
     /// An order of rows.
     Sort { key: String, direction: Option<String> }

@@ -15,11 +15,9 @@ import { FieldView } from "./field";
 import { readFields } from "./fields";
 import { answerWords, useFields, wantsGate } from "./form";
 import { Gate } from "./gate";
-import { at, bool, deep, fill, obj, str, type Config } from "./manifest";
+import { at, deep, fill, obj, str, type Config } from "./manifest";
+import { tierOfButton, type Tier } from "./safety";
 import { holds, parseWhen, type Value } from "./visible";
-
-/** How much an action may do. */
-export type Tier = "read" | "write" | "destructive";
 
 /** An action of a table. */
 export interface Action { name: string; label: string; tier: Tier; endpoint: string; body: Config; bodyMap: Config; confirm: Config | null; form: Config | null; when: unknown }
@@ -28,13 +26,11 @@ export interface Action { name: string; label: string; tier: Tier; endpoint: str
 export function readAction(one: Config): Action {
   const inner = obj(at(one, "action"));
   const name = str(at(one, "action")) || str(at(one, "id"), str(at(one, "type")));
-  const said = str(at(one, "safety"), str(at(one, "safety_tier"))).toLowerCase();
   const short = str(at(one, "id_key"));
-  const destructive = bool(at(one, "destructive")) || said === "destructive" || said === "red" || (said === "" && /^(delete|destroy|erase|wipe|format|remove)/.test(name));
   const confirm = at(one, "confirm");
   return {
     name, label: str(at(one, "label"), name), endpoint: str(at(inner, "endpoint")),
-    tier: destructive ? "destructive" : said === "read" ? "read" : "write",
+    tier: tierOfButton(one),
     body: obj(at(inner, "body")), bodyMap: short ? { [short]: `row.${short}` } : obj(at(inner, "body_map")),
     confirm: typeof confirm === "string" ? { message: confirm } : typeof confirm === "object" && confirm !== null ? obj(confirm) : str(at(one, "confirm_message")) ? { message: str(at(one, "confirm_message")) } : null,
     form: typeof at(one, "form") === "object" && at(one, "form") !== null ? obj(at(one, "form")) : null,

@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 
 import { bytes, plural } from "../format";
 import { addonPath } from "../route";
-import { Icon, Panel } from "../view/bits";
+import { Icon, Panel, ProblemNote } from "../view/bits";
 import { ActionButton, readAction } from "./actions";
 import { cell, plain, titled } from "./cell";
 import { AskedNote } from "./asked";
@@ -102,6 +102,7 @@ export function DiscoveryPart(props: PartProps) {
     <Panel id={`t-${part.id}`} title={part.title} note={part.about || (items.length > 0 ? `${plural(items.length, "device")} found` : undefined)}
       end={<span class="do">{target && <a class="btn small" href={`#${target}`}>To the table</a>}<button class="btn small" type="button" disabled={asked.busy.value} onClick={asked.again}><Icon name="find" />{asked.busy.value ? "Looking" : "Look again"}</button></span>}>
       <AskedNote asked={asked} around={props.around} />
+      <ProblemNote problem={pools.problem.value} />
       <p class="told" role="status">{said.value}</p>
       {items.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Looking." : "Nothing new was found."}</p>}
       <ul class="found">{items.slice(0, 200).map((item, index) => {

@@ -70,6 +70,15 @@ export const readAsked = (of: unknown): Asked[] => Object.entries(obj(of)).slice
   };
 });
 
+/** Where something runs, each with its name: an object by name, or a list of names or objects. */
+export const readPlatforms = (of: unknown): (readonly [string, Config])[] =>
+  (Array.isArray(of) ? of.map((one, index) => [String(index + 1), one] as const) : Object.entries(obj(of))).slice(0, 100).map(([key, one]) => {
+    const platform = obj(one);
+    const named = ["label", "name", "id", "key", "value"].map((word) => str(at(platform, word))).find(Boolean);
+    // A plain text is the name itself.
+    return [named ?? str(one, key), platform] as const;
+  });
+
 /** The service that a wizard describes, with a tag and the values that were asked for; empty optional ones are left out. */
 export function serviceOf(docker: Config, tag: string, platform: Config, values: ReadonlyMap<string, string>): Service {
   const image = str(at(docker, "image"));

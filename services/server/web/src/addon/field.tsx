@@ -2,7 +2,7 @@
 import type { Signal } from "@preact/signals";
 
 import { useSource, type Asker } from "./context";
-import { CUSTOM, offers, waitsFor, wrong, type Field, type Offer, type Values } from "./fields";
+import { CUSTOM, offers, waitsFor, type Custom, type Field, type Offer, type Values } from "./fields";
 import { num, str } from "./manifest";
 import type { Value } from "./visible";
 
@@ -10,9 +10,11 @@ import type { Value } from "./visible";
 export interface Held {
   fields: readonly Field[];
   values: Values;
-  custom: Signal<ReadonlyMap<string, string>>;
-  /** Whether what is wrong is told: after the first try to send. */
-  told: boolean;
+  /** What would be sent of them now. */
+  given: Values;
+  custom: Signal<Custom>;
+  /** What is wrong with them; `null` before the first try to send. */
+  bad: ReadonlyMap<Field, string> | null;
   set: (name: string, value: Value) => void;
   /** Prefix of the ids of the controls. */
   prefix: string;
@@ -23,9 +25,9 @@ export function FieldView(props: Asker & { field: Field; held: Held }) {
   const { field, held } = props;
   const value = held.values.get(field.name);
   const id = `${held.prefix}-${field.name}`;
-  const waits = waitsFor(field, held.values);
+  const waits = waitsFor(field, held.given);
   const custom = held.custom.value.get(field.name) ?? "";
-  const bad = held.told ? wrong(field, value, custom) : null;
+  const bad = held.bad?.get(field) ?? null;
   const waitsLabel = waits === null ? "" : (held.fields.find((other) => other.name === waits)?.label ?? waits);
   const about = [field.hint || waits !== null ? `${id}-h` : "", bad || field.flaw ? `${id}-e` : ""].filter(Boolean).join(" ") || undefined;
   const common = { id, disabled: waits !== null, "aria-describedby": about, "aria-invalid": bad ? true : undefined, "aria-required": field.required || undefined };
@@ -96,7 +98,7 @@ function Select({ field, held, common, list, waiting }: Asker & { field: Field; 
 function FromSource(props: Asker & { field: Field; held: Held; id: string; common: Common }) {
   const { field, held } = props;
   const agent = str(held.values.get("agent_id"));
-  const waits = waitsFor(field, held.values) !== null;
+  const waits = waitsFor(field, held.given) !== null;
   const asked = useSource(props, waits ? "" : field.source, {});
   const told = asked.told.value;
   const list = told === null || waits ? [] : offers(field, told.items, told.value, field.depends.length > 0 || field.source === "agent_drives" ? agent : "");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { calculated, CUSTOM, initial, offers, payload, readField, readFields, shown, waitsFor, wrong, type Values } from "./fields";
+import { beginning, calculated, CUSTOM, flaws, initial, offers, payload, prefilled, readField, readFields, shown, waitsFor, wrong, type Values } from "./fields";
 
 const field = (more: Record<string, unknown>) => readField({ name: "a", label: "A", ...more });
 const of = (fields: ReturnType<typeof readFields>, more: Record<string, string | boolean> = {}): Values => new Map([...fields.map((one) => [one.name, initial(one)] as const), ...Object.entries(more)]);
@@ -37,12 +37,26 @@ describe("a form", () => {
     expect(shown(fields, of(fields, { mode: "deep" })).map(({ name }) => name)).toEqual(["mode", "passes", "hours", "drive", "days"]);
   });
   it("calculates, also from what was calculated", () => {
-    const values = calculated(fields, of(fields, { passes: "3" }));
+    const values = calculated(fields, of(fields, { mode: "deep", passes: "3" }));
     expect([values.get("hours"), values.get("days")]).toEqual(["12", "0.5"]);
   });
   it("fields that look at each other come to an end", () => {
     const ring = readFields([{ name: "a", live_calculation: "b + 1" }, { name: "b", live_calculation: "a + 1" }]);
     expect(calculated(ring, of(ring)).size).toBe(2);
+  });
+  it("what the add-on is set to stands in the field that is shown, and what was touched stays", () => {
+    const list = readFields([
+      { name: "how", default: "a" }, { name: "size", type: "number", default: 2, visible_when: "how=a" }, { name: "size", type: "number", default: 50, visible_when: "how=b" },
+      { name: "note", default: "n" }, { name: "sure", type: "checkbox", security_gate: true },
+    ]);
+    const told = { how: "b", size: 70, note: "told", sure: true };
+    expect(Object.fromEntries(prefilled(list, beginning(list), told, new Set()))).toEqual({ how: "b", size: "70", note: "told", sure: false });
+    expect(Object.fromEntries(prefilled(list, beginning(list), told, new Set(["note", "how"])))).toEqual({ how: "a", size: "70", note: "n", sure: false });
+    expect(Object.fromEntries(prefilled(list, beginning(list), { how: "b" }, new Set()))).toMatchObject({ how: "b", size: "50" });
+  });
+  it("a gate that waits is asked for all the same", () => {
+    const list = readFields([{ name: "drive" }, { name: "sure", type: "checkbox", security_gate: true, depends_on: "drive" }]);
+    expect([...flaws(list, beginning(list)).keys()].map(({ name }) => name)).toEqual(["sure"]);
   });
   it("waits for what it depends on", () => {
     expect(waitsFor(fields[3]!, of(fields))).toBe("mode");

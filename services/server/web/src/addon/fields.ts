@@ -1,4 +1,8 @@
-/** Fields of a form: how they are read, which are shown, what is wrong, what is sent. Pure; tested in `fields.test.ts`. */
+/**
+ * Fields of a form: how they are read, which are shown, what is wrong, what is sent. Pure; tested in `fields.test.ts`.
+ *
+ * The box judges what is sent the same way (`asked/form.rs`), and both run `services/wire/cases/form.json` (`cases.test.ts`).
+ */
 import { bytes } from "../format";
 import { evaluate, ExpressionError, parse, type Formula } from "./expression";
 import { arr, at, bool, choices, num, obj, objs, str, type Choice, type Config } from "./manifest";
@@ -38,6 +42,9 @@ export interface Field {
 
 /** What a form holds: by name of the field. */
 export type Values = ReadonlyMap<string, Value>;
+/** The own texts of selects that offer one: by name of the field. */
+export type Custom = ReadonlyMap<string, string>;
+const NONE: Custom = new Map();
 
 function attempt<T>(what: string, read: () => T): { value: T | null; flaw: string | null } {
   try {
@@ -96,24 +103,36 @@ export function initial(field: Field): Value {
 /** The number that a formula sees in a field: ticked is 1. */
 const asNumber = (value: Value): number => (typeof value === "boolean" ? Number(value) : (num(value) ?? 0));
 
-/** Values with every calculated field calculated; fields that look at each other settle in a few rounds or stay as they are. */
-export function calculated(fields: readonly Field[], values: Values): Values {
-  const live = fields.filter(({ formula }) => formula !== null);
-  if (live.length === 0) return values;
+/** What is sent of fields: their values, and the own text of one where that was chosen. Formulas and dependencies see no more. */
+export const given = (seen: readonly Field[], values: Values, custom: Custom = NONE): Values =>
+  new Map(seen.map(({ name }) => [name, values.get(name) === CUSTOM ? (custom.get(name) ?? "").trim() : values.get(name)]));
+
+/** Of fields that share a name the one that counts: the first that is shown, else the first. */
+function bearers(fields: readonly Field[], seen: readonly Field[]): ReadonlyMap<string, Field> {
+  const found = new Map<string, Field>();
+  for (const field of [...seen, ...fields]) if (!found.has(field.name)) found.set(field.name, field);
+  return found;
+}
+
+/** Values with every calculated field calculated; each round settles one more, also of those that are shown by what comes out. */
+export function calculated(fields: readonly Field[], values: Values, custom: Custom = NONE): Values {
+  if (fields.every(({ formula }) => formula === null)) return values;
   const next = new Map(values);
-  for (let round = 0; round < Math.min(live.length, 10); round++) {
+  for (let round = 0; round <= fields.length; round++) {
     let changed = false;
-    const numbers = new Map([...next].map(([name, value]) => [name, asNumber(value)]));
-    for (const field of live) {
+    const seen = shown(fields, next);
+    const numbers = new Map([...given(seen, next, custom)].map(([name, value]) => [name, asNumber(value)]));
+    for (const field of bearers(fields, seen).values()) {
+      if (field.formula === null) continue;
       let result: string;
       try {
-        result = String(evaluate(field.formula ?? [], numbers));
+        result = String(evaluate(field.formula, numbers));
       } catch {
         result = "";
       }
       if (next.get(field.name) !== result) {
         next.set(field.name, result);
-        numbers.set(field.name, asNumber(result));
+        if (numbers.has(field.name)) numbers.set(field.name, asNumber(result));
         changed = true;
       }
     }
@@ -135,11 +154,53 @@ export function shown(fields: readonly Field[], values: Values): Field[] {
   return seen;
 }
 
-/** The field that has to be filled first; `null`: this one can be. */
+const counting = (fields: readonly Field[], values: Values) => bearers(fields, shown(fields, calculated(fields, values)));
+
+/** Most rounds in which fields that share a name show and hide each other. */
+const ROUNDS = 8;
+
+/** Has each field begin that counts now and did not before: in another's place it holds its own default, not the other's value. */
+function settled(fields: readonly Field[], before: ReadonlyMap<string, Field>, values: Values, begin: (field: Field) => Value = initial): Values {
+  let [was, next] = [before, values];
+  for (let round = 0; round < ROUNDS; round++) {
+    const now = counting(fields, next);
+    const turned = [...now].filter(([name, field]) => was.get(name) !== field);
+    if (turned.length === 0) break;
+    next = new Map([...next, ...turned.map(([name, field]) => [name, begin(field)] as const)]);
+    was = now;
+  }
+  return next;
+}
+
+/** What a form holds before anybody touches it. */
+export function beginning(fields: readonly Field[]): Values {
+  const firsts = bearers(fields, []);
+  return settled(fields, firsts, new Map([...firsts].map(([name, field]) => [name, initial(field)])));
+}
+
+/** What a form holds after a value was entered. What depends on it begins anew: a drive of another agent is another drive. */
+export function entered(fields: readonly Field[], values: Values, name: string, value: Value): Values {
+  const was = counting(fields, values);
+  const next = new Map(values).set(name, value);
+  for (const field of was.values()) if (field.depends.includes(name)) next.set(field.name, initial({ ...field, fallback: undefined }));
+  return settled(fields, was, next);
+}
+
+/** What a form holds after the add-on told what it is set to; what was touched stays, and nobody else ticks a gate. */
+export function prefilled(fields: readonly Field[], values: Values, told: Config, touched: ReadonlySet<string>): Values {
+  const says = (field: Field) => at(told, field.name) !== undefined && !field.gate;
+  const begin = (field: Field) => initial(says(field) ? { ...field, fallback: at(told, field.name) as Value } : field);
+  const was = counting(fields, values);
+  const next = new Map(values);
+  for (const field of was.values()) if (says(field) && !touched.has(field.name)) next.set(field.name, begin(field));
+  return settled(fields, was, next, begin);
+}
+
+/** The field that has to be filled first, by what is given; `null`: this one can be. */
 export const waitsFor = (field: Field, values: Values): string | null =>
   field.depends.find((name) => {
     const value = values.get(name);
-    return value === undefined || value === null || value === "" || value === false;
+    return value === undefined || value === null || value === false || (typeof value === "string" && value.trim() === "");
   }) ?? null;
 
 /** What is wrong with a value, in words for beside the field; `null`: nothing. */
@@ -163,12 +224,22 @@ export function wrong(field: Field, value: Value, custom: string): string | null
   return null;
 }
 
+/** What is wrong with fields that are shown, in words. One that waits for another need not be given, unless it opens the gate. */
+export function flaws(seen: readonly Field[], values: Values, custom: Custom = NONE): ReadonlyMap<Field, string> {
+  const here = given(seen, values, custom);
+  return new Map(seen.flatMap((field) => {
+    const asked = waitsFor(field, here) === null || field.gate ? field : { ...field, required: false };
+    const words = wrong(asked, values.get(field.name), custom.get(field.name) ?? "");
+    return words === null ? [] : [[field, words] as const];
+  }));
+}
+
 /** What is sent: fields that are shown, numbers as numbers, dotted names as objects where `nested`. */
-export function payload(fields: readonly Field[], values: Values, custom: ReadonlyMap<string, string>, nested = false): Config {
+export function payload(fields: readonly Field[], values: Values, custom: Custom, nested = false): Config {
   const data: Record<string, unknown> = {};
+  const here = given(fields, values, custom);
   for (const field of fields) {
-    const value = values.get(field.name);
-    let sent: unknown = value === CUSTOM ? (custom.get(field.name) ?? "").trim() : value;
+    let sent: unknown = here.get(field.name);
     if (field.type === "number" || field.type === "range" || field.formula !== null) sent = num(sent) ?? (sent === "" ? undefined : sent);
     if (sent === undefined) continue;
     const path = nested ? field.name.split(".") : [field.name];

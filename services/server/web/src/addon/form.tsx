@@ -8,47 +8,42 @@ import { Icon, Panel, ProblemNote } from "../view/bits";
 import { act, BUILT_IN, type Key } from "./ask";
 import { useSource, type PartProps } from "./context";
 import { FieldView, type Held } from "./field";
-import { calculated, initial, payload, readFields, shown, waitsFor, wrong, type Field, type Values } from "./fields";
+import { beginning, calculated, entered, flaws, given, payload, prefilled, readFields, shown, waitsFor, type Field, type Values } from "./fields";
 import { Gate } from "./gate";
 import { at, obj, str, type Config } from "./manifest";
+import { tierOfForm } from "./safety";
 import type { Value } from "./visible";
 
 /** State of a form's fields; also of the forms of a table's actions. */
 export function useFields(fields: readonly Field[], prefix: string, prefill: Config | null, force = false): { held: Held; seen: Field[]; check: () => boolean; reset: () => void; data: (nested?: boolean) => Config } {
-  const own = useSignal<Values>(new Map(fields.map((field) => [field.name, initial(field)])));
+  const first = useMemo(() => beginning(fields), [fields]);
+  const own = useSignal<Values>(first);
   const touched = useSignal<ReadonlySet<string>>(new Set());
   const custom = useSignal<ReadonlyMap<string, string>>(new Map());
   const told = useSignal(false);
   useEffect(() => {
-    if (!prefill) return;
-    const next = new Map(own.peek());
-    for (const field of fields) {
-      const value = at(prefill, field.name);
-      if (value !== undefined && !touched.peek().has(field.name) && !field.gate) next.set(field.name, initial({ ...field, fallback: value as Value }));
-    }
-    own.value = next;
+    if (prefill) own.value = prefilled(fields, own.peek(), prefill, touched.peek());
   }, [prefill]);
-  const values = calculated(fields, own.value);
+  const values = calculated(fields, own.value, custom.value);
   const visible = shown(fields, values);
   const seen = force ? fields.filter((field) => field.gate || visible.includes(field)) : visible;
   const set = (name: string, value: Value) => {
-    const next = new Map(own.peek()).set(name, value);
-    // What depends on a field begins anew when that changes: a drive of another agent is another drive.
-    for (const field of fields) if (field.depends.includes(name)) next.set(field.name, initial({ ...field, fallback: undefined }));
-    own.value = next;
+    own.value = entered(fields, own.peek(), name, value);
     touched.value = new Set(touched.peek()).add(name);
   };
-  const held: Held = { fields, values, custom, told: told.value, set, prefix };
+  const bad = flaws(seen, values, custom.value);
+  const held: Held = { fields, values, given: given(seen, values, custom.value), custom, bad: told.value ? bad : null, set, prefix };
   return {
     held, seen,
     check: () => {
       told.value = true;
-      const first = seen.find((field) => waitsFor(field, values) !== null && field.required || wrong(field, values.get(field.name), custom.peek().get(field.name) ?? "") !== null);
-      if (first) requestAnimationFrame(() => document.getElementById(`${prefix}-${first.name}`)?.focus());
-      return first === undefined;
+      const [worst] = bad.keys();
+      // One that waits cannot be reached: what it waits for can.
+      if (worst) requestAnimationFrame(() => document.getElementById(`${prefix}-${waitsFor(worst, held.given) ?? worst.name}`)?.focus());
+      return worst === undefined;
     },
     reset: () => {
-      own.value = new Map(fields.map((field) => [field.name, initial(field)]));
+      own.value = first;
       touched.value = new Set();
       custom.value = new Map();
       told.value = false;
@@ -110,9 +105,10 @@ export function FormPart(props: PartProps) {
       busy.value = false;
     }
   };
+  const gated = tierOfForm(part.config, seen) === "destructive";
   const submit = () => {
     if (!check()) return;
-    if (seen.some((field) => field.gate)) gate.value = true;
+    if (gated) gate.value = true;
     else void send(null);
   };
   const inline = str(at(part.config, "layout")) === "inline";
@@ -123,14 +119,14 @@ export function FormPart(props: PartProps) {
       <form class={`fields ${inline ? "inline" : ""}`} noValidate onSubmit={(event) => {
         event.preventDefault();
         // What opens the gate is pressed, never a plain Enter.
-        if (!seen.some((field) => field.gate)) submit();
+        if (!gated) submit();
       }}>
         {seen.filter((field) => field.type !== "hidden").map((field) => <FieldView key={field.name} {...props} field={field} held={held} />)}
         <ProblemNote problem={problem.value ?? prefill.problem.value} />
         {wall && <a class="btn" href="/">To the bench, where drives are chosen</a>}
         {action === "" ? <p class="mute">This form has no action; there is nothing to send.</p> : (
           <div class="do">
-            <button class={`btn ${seen.some((field) => field.gate) ? "danger" : "prime"}`} type="button" disabled={busy.value} onClick={submit}>{seen.some((field) => field.gate) && <Icon name="lock" />}{busy.value ? "Asking" : label}</button>
+            <button class={`btn ${gated ? "danger" : "prime"}`} type="button" disabled={busy.value} onClick={submit}>{gated && <Icon name="lock" />}{busy.value ? "Asking" : label}</button>
             <button class="btn plain" type="button" onClick={() => { reset(); problem.value = null; said.value = ""; }}>{str(at(part.config, "reset_label"), "Reset")}</button>
             <span class="told" role="status">{said.value}</span>
           </div>

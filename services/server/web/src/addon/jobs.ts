@@ -54,13 +54,17 @@ function speed(raw: Config): string {
   return bps !== null ? rate(bps) : str(at(raw, "speed")) || str(at(raw, "throughput"));
 }
 
-/** A job after a frame or a record of it; `was` is what was known before. */
+/**
+ * A job after a frame or a record of it; `was` is what was known before. 100 per cent of a phase end that phase; the job is
+ * over where its status says so, its phase is called failed, cancelled or complete, or it has no phases. The server has the
+ * same rule (`hub/history.rs`), and both run `services/wire/cases/job-over.json` (`jobs.test.ts`).
+ */
 export function update(was: Shown | undefined, raw: Config, now: number): Shown {
   const phase = str(at(raw, "phase"), was?.phase ?? "");
   const told = num(at(raw, "percent")) ?? num(at(raw, "progress_percent")) ?? num(at(raw, "progress"));
   const percent = told === null ? (was?.percent ?? null) : Math.min(100, Math.max(0, told));
   const said = STATES.get(str(at(raw, "status"), str(at(raw, "state"))).toLowerCase());
-  const ended = /^(complete|completed|done|finished)$/i.test(phase) && (percent ?? 0) >= 100;
+  const ended = /^(complete|completed|done|finished)$/i.test(phase) && (told ?? 100) >= 100;
   const state = said ?? (/^fail/i.test(phase) ? "failed" : /^cancel/i.test(phase) ? "cancelled" : ended ? "completed" : (percent ?? 0) >= 100 && phase === "" ? "completed" : "running");
   const phases = [...(was?.phases ?? [])];
   const here = phases.findIndex(({ name }) => name === phase);

@@ -6,16 +6,14 @@
  */
 import { computed, signal, useComputed, useSignal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { Problem } from "@wire";
 
-import { asProblem } from "../api";
 import { ago, celsius } from "../format";
 import { now } from "../state/app";
-import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
-import { act } from "./ask";
+import { Icon, Panel, Shape } from "../view/bits";
 import { AskedNote, isPast } from "./asked";
+import { CancelButton, readCancel } from "./cancel";
 import { phaseWords } from "./cell";
-import { useSource, type Asker, type PartProps } from "./context";
+import { useSource, type PartProps } from "./context";
 import { isFor } from "./feed";
 import { records, roomOf, update, type Shown } from "./jobs";
 import { at, bool, obj, str } from "./manifest";
@@ -81,7 +79,7 @@ export function ProgressPart(props: PartProps) {
     <Panel id={`t-${part.id}`} title={part.title} note={part.about || (list.length > 0 ? <Count running={running} all={list.length} /> : undefined)}>
       {(list.length === 0 || asked.told.value?.stale) && <AskedNote asked={asked} around={around} />}
       {list.length === 0 && !asked.problem.value && <p class="mute">{asked.told.value === null ? "Asking what runs." : "Nothing runs. A job appears here as soon as the add-on tells of it."}</p>}
-      <ul class={`jobs ${bool(at(obj(at(part.config, "cancel")), "enabled")) ? "ends" : ""} ${isPast(asked, around) ? "past" : ""}`}>{list.map((id) => {
+      <ul class={`jobs ${readCancel(part.config) ? "ends" : ""} ${isPast(asked, around) ? "past" : ""}`}>{list.map((id) => {
         const job = jobs.get(id);
         return job && <Job key={id} job={job} {...props} />;
       })}</ul>
@@ -137,7 +135,7 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
   const shown = job.peek();
   const { id, agent, title, command, phase, state, phases, heard } = shown;
   const shows = (key: string) => key === "" || bool(at(part.config, key), true);
-  const cancel = obj(at(part.config, "cancel"));
+  const cancel = readCancel(part.config);
   const hot = state === "running";
   return (
     <li class={`ajob ${state}`}>
@@ -156,38 +154,7 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
         </div>
         <div class="fig">{FIGURES.map(({ key, of }, index) => shows(key) && of(shown) && <span key={index}><Words job={job} of={of} /></span>)}</div>
       </div>
-      {hot && bool(at(cancel, "enabled")) && <Cancel part={part} around={around} id={id} agent={agent} name={title || id} ask={str(at(cancel, "confirm_message"))} />}
+      {hot && cancel && <CancelButton part={part} around={around} cancel={cancel} id={id} agent={agent} job={title || id} />}
     </li>
-  );
-}
-
-function Cancel({ part, around, id, agent, name, ask }: Asker & { id: string; agent: string; name: string; ask: string }) {
-  const open = useSignal(false);
-  const busy = useSignal(false);
-  const problem = useSignal<Problem | null>(null);
-  const run = async () => {
-    busy.value = true;
-    problem.value = null;
-    try {
-      await act(around.addon.id, part.id, "cancel", { job_id: id, ...(agent ? { agent_id: agent } : {}) }, null);
-      open.value = false;
-      around.turn.value += 1;
-    } catch (thrown) {
-      problem.value = asProblem(thrown);
-    }
-    busy.value = false;
-  };
-  return (
-    <div class="end">
-      <button class="btn" type="button" aria-label={`Cancel ${name}…`} onClick={() => (open.value = true)}>Cancel…</button>
-      {open.value && (
-        <Dialog title={`Cancel ${name}?`} onClose={() => (open.value = false)}>
-          <p>{ask || "What was done so far is lost; the job cannot go on from here."}</p>
-          <ProblemNote problem={problem.value} />
-          <div class="do"><button class="btn danger" type="button" disabled={busy.value} onClick={() => void run()}>{busy.value ? "Asking" : "Cancel the job"}</button>
-            <button class="btn" type="button" onClick={() => (open.value = false)}>Let it run</button></div>
-        </Dialog>
-      )}
-    </div>
   );
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { bodyOf, offered, readAction } from "./actions";
 import { readTold } from "./ask";
 import { cell, compare, phaseWords, readColumn, time, toneOf } from "./cell";
-import { compose, environment, enrolment, serviceOf, shell, yaml } from "./compose";
+import { compose, environment, enrolment, readPlatforms, serviceOf, shell, yaml } from "./compose";
 import { readFrame } from "./feed";
 import { records, roomOf, update } from "./jobs";
 import { deep, fill, readManifest } from "./manifest";
@@ -141,6 +141,11 @@ describe("texts to take away", () => {
     expect([yaml("yes"), yaml("a: b"), yaml("plain-1"), yaml("7:30"), yaml("x\ny")]).toEqual(['"yes"', '"a: b"', "plain-1", '"7:30"', '"x\\ny"']);
     const text = compose({ name: "a", image: "i:1", network: "", privileged: false, ports: ['1:1"\n evil'], volumes: [], named: [], environment: [{ name: "K", value: "a\n  evil: true" }] });
     expect(text.split("\n").some((line) => line.trim().startsWith("evil"))).toBe(false);
+  });
+  it("platforms stand by name or in a list", () => {
+    expect(readPlatforms({ linux: { label: "Linux", hint: "h" }, nas: {} })).toEqual([["Linux", { label: "Linux", hint: "h" }], ["nas", {}]]);
+    expect(readPlatforms(["linux/amd64", { name: "arm" }, {}, 7])).toEqual([["linux/amd64", {}], ["arm", { name: "arm" }], ["3", {}], ["7", {}]]);
+    expect([readPlatforms(null), readPlatforms("linux"), readPlatforms([])]).toEqual([[], [], []]);
   });
   it("a platform may say otherwise, optional values are left out", () => {
     const docker = { image: "r/x", network_mode: "bridge", environment: { A: { source: "user_input", optional: true }, B: { source: "literal", value: "1" } } };

@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 
 import { Panel, ProblemNote } from "../view/bits";
 import { ActionButton, readAction } from "./actions";
-import { compose, environment, readAsked, run, serviceOf, shell } from "./compose";
+import { compose, environment, readAsked, readPlatforms, run, serviceOf, shell } from "./compose";
 import { useSource, type PartProps } from "./context";
 import { at, obj, str, type Config } from "./manifest";
 import { Snippet } from "./snippet";
@@ -15,17 +15,15 @@ export function WizardPart(props: PartProps) {
   const docker = obj(at(part.config, "docker"));
   const binary = obj(at(part.config, "binary"));
   const asked = useMemo(() => readAsked(at(docker, "environment") ?? at(binary, "environment")), [part]);
-  const endpoint = str(at(part.config, "prefill_endpoint"));
-  const prefill = useSource(props, endpoint.startsWith("/api/") ? endpoint : "");
+  const prefill = useSource(props, str(at(part.config, "prefill_endpoint")));
   const told = prefill.told.value;
   const values = useSignal<ReadonlyMap<string, string>>(new Map(asked.map((one) => [one.name, one.value])));
   const tag = useSignal(str(at(docker, "default_tag"), "latest"));
   const said = useSignal("");
   const hasDocker = str(at(docker, "image")) !== "";
   const hasBinary = str(at(binary, "install_url")) !== "";
-  const platforms = (of: Config) => Object.entries(obj(at(of, "platforms")));
-  const ways = [...(hasDocker ? platforms(docker).map(([key, one]) => ({ key: `docker/${key}`, label: `${str(at(obj(one), "label"), key)}, container`, platform: obj(one), docker: true })) : []),
-    ...(hasBinary ? platforms(binary).map(([key, one]) => ({ key: `binary/${key}`, label: `${str(at(obj(one), "label"), key)}, program`, platform: obj(one), docker: false })) : [])];
+  const platforms = (of: Config, kind: string) => readPlatforms(at(of, "platforms")).map(([name, platform], index) => ({ key: `${kind}/${index}`, label: `${name}, ${kind}`, platform, docker: kind === "container" }));
+  const ways = [...(hasDocker ? platforms(docker, "container") : []), ...(hasBinary ? platforms(binary, "program") : [])];
   const way = useSignal(ways[0]?.key ?? "");
   const here = ways.find(({ key }) => key === way.value) ?? ways[0];
   useEffect(() => {

@@ -1,7 +1,7 @@
 //! Cards and the wizard that brings up one more agent.
 
 use super::super::shape::{FILLED, NUMBER, Record, Shape, TEXT, TEXTS, may, must};
-use super::{ACTION_NAME, PATH, SOURCED, URL};
+use super::{ACTION_NAME, API_PATH, SOURCED, URL};
 
 pub(super) static DEPLOY_WIZARD: Record = Record {
     name: "DeployWizardConfig",
@@ -12,7 +12,7 @@ pub(super) static DEPLOY_WIZARD: Record = Record {
         may("binary", Shape::Record(&BINARY), "as a program"),
         may(
             "prefill_endpoint",
-            Shape::Form(&PATH),
+            Shape::Form(&API_PATH),
             "tells values that are known already",
         ),
     ],
@@ -129,8 +129,8 @@ pub(super) static DISCOVERY_CARD: Record = Record {
             "how often the source is asked",
         ),
         may("target_table", FILLED, "id of the table that they go into"),
-        may("expand_endpoint", Shape::Form(&PATH), "asked to make a pool larger"),
-        may("pools_endpoint", Shape::Form(&PATH), "tells the pools"),
+        may("expand_endpoint", Shape::Form(&API_PATH), "asked to make a pool larger"),
+        may("pools_endpoint", Shape::Form(&API_PATH), "tells the pools"),
     ],
     any_of: &[],
 };

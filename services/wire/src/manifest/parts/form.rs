@@ -30,7 +30,7 @@ pub(super) static FORM: Record = Record {
         may(
             "safety",
             Shape::Word(SAFETY),
-            "how much the action can do; without it `write`, with a gated field `destructive`",
+            "how much the action can do; without it what its name says, with a gated field `destructive`",
         ),
         may("destructive", Shape::Flag, "the same as safety `destructive`"),
     ],

@@ -78,15 +78,6 @@ static API_PATH: Form = Form {
     expected: "a path that begins with /api/ and has no .. and no spaces",
 };
 
-/// A path.
-static PATH: Form = Form {
-    regex: "^/(?!/)(?!.*\\.\\.)[^\\s]*$",
-    fits: |text| {
-        text.starts_with('/') && !text.starts_with("//") && !text.contains("..") && !text.contains(char::is_whitespace)
-    },
-    expected: "a path that begins with / and has no .. and no spaces",
-};
-
 /// An address that a browser may open.
 static URL: Form = Form {
     regex: "^(?:https?://[^\\s]+|/(?!/)[^\\s]*)$",

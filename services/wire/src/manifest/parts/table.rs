@@ -1,6 +1,6 @@
 //! Tables, with what can be done with their rows.
 
-use super::super::shape::{COUNT, FILLED, NUMBER, Record, Shape, TEXT, TEXTS, may, must};
+use super::super::shape::{COUNT, FILLED, Key, NUMBER, Record, Shape, TEXT, TEXTS, may, must};
 use super::{ACTION_NAME, API_PATH, CONDITION, OBJECT, SAFETY, SOURCED, TIME_FILTER, list};
 
 static COLUMN_SPEC: Shape = Shape::Either(&[FILLED, Shape::Record(&COLUMN)]);
@@ -71,15 +71,32 @@ static COLUMN: Record = Record {
     any_of: &[],
 };
 
+const SAFETY_TIER: Key = may(
+    "safety_tier",
+    Shape::Word(&["green", "yellow", "red"]),
+    "as existing add-ons say read, write, destructive",
+);
+
+const HOW_SAFE: Key = may(
+    "safety",
+    Shape::Word(SAFETY),
+    "how much it can do; what its name says where nothing says so",
+);
+
+const DESTRUCTIVE: Key = may("destructive", Shape::Flag, "the same as safety destructive");
+
 static COLUMN_ACTION_SPEC: Shape = Shape::Record(&COLUMN_ACTION);
 
 static COLUMN_ACTION: Record = Record {
     name: "ColumnAction",
     about: "A button in a column.",
     keys: &[
-        must("type", Shape::Form(&ACTION_NAME), "the action; `delete` is destructive"),
+        must("type", Shape::Form(&ACTION_NAME), "the action"),
         may("id_key", FILLED, "the row's field that is sent"),
         may("label", TEXT, "on it"),
+        SAFETY_TIER,
+        HOW_SAFE,
+        DESTRUCTIVE,
     ],
     any_of: &[],
 };
@@ -112,17 +129,9 @@ static ROW_ACTION: Record = Record {
         must("id", FILLED, "its name"),
         may("label", TEXT, "on it"),
         may("icon", TEXT, "name of an icon"),
-        may(
-            "safety_tier",
-            Shape::Word(&["green", "yellow", "red"]),
-            "as existing add-ons say read, write, destructive",
-        ),
-        may(
-            "safety",
-            Shape::Word(SAFETY),
-            "how much it can do; write where nothing says so",
-        ),
-        may("destructive", Shape::Flag, "the same as safety destructive"),
+        SAFETY_TIER,
+        HOW_SAFE,
+        DESTRUCTIVE,
         may(
             "visible_when",
             CONDITION,
