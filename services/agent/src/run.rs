@@ -223,7 +223,7 @@ fn not_used(wrong: &[String]) -> Happening {
 fn store_set_aside(bad: &SetAside) -> Happening {
     let place = bad.path.display();
     let message = format!(
-        "The agent's store was damaged ({}) and lies at {place} now; jobs and checkpoints that were only in it are lost",
+        "The agent's store cannot be used ({}) and lies at {place} now; jobs and checkpoints that are only in it are not gone on with",
         bad.why
     );
     let data = serde_json::json!({ "path": place.to_string(), "why": bad.why });

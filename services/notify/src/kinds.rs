@@ -247,7 +247,7 @@ const TITLES: &[(&str, &str)] = &[
     ("box.restored", "Backup was put back"),
     ("box.restoring", "Backup is put back"),
     ("box.store_recovered", "Store takes what happens again"),
-    ("box.store_set_aside", "Damaged records were set aside"),
+    ("box.store_set_aside", "Records that cannot be used were set aside"),
     ("box.records_set_aside", "Unreadable records were set aside"),
     ("box.update_begun", "Update has begun"),
     ("box.update_given_up", "Update was given up"),

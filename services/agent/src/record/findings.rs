@@ -1,9 +1,9 @@
 //! What was once found stays found: over a lost checkpoint, and between a checkpoint and an interruption. Pure.
 
-use wire::Bytes;
-use wire::job::{Finding, Phase, PhaseState, PhaseStatus};
-
 use burnin::findings::keep_untold;
+use drive::selftest::Kind;
+use wire::Bytes;
+use wire::job::{Finding, Phase, PhaseState, PhaseStatus, SelfTestOutcome};
 
 use super::Record;
 
@@ -15,8 +15,9 @@ impl Record {
         self.findings_before_loss.truncate(wire::job::FINDINGS_MAX);
         self.job.bad_sectors = 0;
         self.job.surface.clear();
-        // What SMART said behind the lost run says nothing of the new one.
+        // What SMART and self-tests said behind the lost run says nothing of the new one.
         self.smart_after = None;
+        self.forget_later_self_tests();
         let again = |phase| burnin::playbook::moves_data(phase) || phase == Phase::SmartAfter;
         for state in self.job.phases.iter_mut().filter(|state| again(state.phase)) {
             *state = PhaseState {
@@ -28,6 +29,38 @@ impl Record {
                 bytes: Bytes(0),
             };
         }
+    }
+
+    /// Has the self-tests behind the first step that moves data made again; one that failed stays told.
+    fn forget_later_self_tests(&mut self) {
+        let data = |state: &PhaseState| burnin::playbook::moves_data(state.phase);
+        let first = self.job.phases.iter().position(data).unwrap_or(usize::MAX);
+        if self
+            .self_test
+            .as_ref()
+            .is_some_and(|test| usize::from(test.step) > first)
+        {
+            self.self_test = None;
+        }
+        let mut later = Vec::new();
+        for state in self.job.phases.iter_mut().skip(first) {
+            if Kind::of(state.phase).is_some() && state.status != PhaseStatus::Pending {
+                state.status = PhaseStatus::Pending;
+                later.push(state.phase);
+            }
+        }
+        // Entries stand in the order of their steps, so the last ones of a kind are the later ones'.
+        let mut entries = std::mem::take(&mut self.job.self_tests);
+        entries.reverse();
+        entries.retain(|test| match later.iter().position(|phase| *phase == test.phase) {
+            Some(at) => {
+                later.remove(at);
+                test.outcome == SelfTestOutcome::Failed
+            }
+            None => true,
+        });
+        entries.reverse();
+        self.job.self_tests = entries;
     }
 
     /// What a header on the drive said of its SMART is whoever's wrote it. A job that begins again takes none of it: what is
@@ -56,7 +89,7 @@ mod tests {
     use burnin::worker::Report;
     use drive::smart::Snapshot;
     use wire::Lba;
-    use wire::job::FaultKind;
+    use wire::job::{FaultKind, SelfTest};
 
     use super::*;
     use crate::record::tests::{apply, record};
@@ -112,6 +145,36 @@ mod tests {
         assert_eq!(record.step_mut(2).unwrap().status, PhaseStatus::Pending);
         assert_eq!(record.step_mut(0).unwrap().status, PhaseStatus::Done);
         assert_eq!(record.job.bad_sectors, 0);
+    }
+
+    #[test]
+    fn a_restart_has_the_self_tests_behind_it_made_again_and_forgets_no_failed_one() {
+        let entry = |phase, outcome, told: &str| SelfTest {
+            phase,
+            outcome,
+            told: told.into(),
+            lba: None,
+        };
+        let (short, passed) = (Phase::SelfTestShort, SelfTestOutcome::Passed);
+        for (later, kept) in [
+            (passed, vec!["before"]),
+            (SelfTestOutcome::Failed, vec!["before", "behind"]),
+        ] {
+            let mut record = record();
+            let state = |phase| PhaseState {
+                phase,
+                status: PhaseStatus::Done,
+                ..record.job.phases[0].clone()
+            };
+            record.job.phases = [short, Phase::Write, Phase::Verify, short].map(state).to_vec();
+            record.job.self_tests = vec![entry(short, passed, "before"), entry(short, later, "behind")];
+            record.restart();
+            let told: Vec<&str> = record.job.self_tests.iter().map(|test| test.told.as_str()).collect();
+            assert_eq!(told, kept);
+            let status: Vec<PhaseStatus> = record.job.phases.iter().map(|state| state.status).collect();
+            use PhaseStatus::{Done, Pending};
+            assert_eq!(status, [Done, Pending, Pending, Pending]);
+        }
     }
 
     #[test]

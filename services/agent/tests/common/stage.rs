@@ -48,10 +48,11 @@ impl Stage {
             gate,
             rate,
         };
+        // Its first frame: the server tells of an upgrade a moment before it can send anything.
         stage
             .server
             .until("the connection", |said| {
-                said.iter().any(|l| l["kind"] == "upgrade").then_some(())
+                said.iter().any(|l| l["kind"] == "frame").then_some(())
             })
             .await;
         Some(stage)
