@@ -161,6 +161,10 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
         Source::Bytes(grub::config(board).into_bytes()),
     );
     on_boot.insert("EFI/debian/grubenv".into(), Source::Bytes(grub::Env::fresh().bytes()));
+    on_boot.insert(
+        "EFI/debian/grubmark".into(),
+        Source::Bytes(grub::Env::marked("1", "").bytes()),
+    );
     on_boot.insert("kiln.toml".into(), Source::File(ws.rootfs().join("kiln.toml")));
     if let Some(extra) = &options.test_extra {
         on_boot.insert("kiln/test.cpio".into(), Source::File(extra.clone()));

@@ -92,9 +92,7 @@ fn cases() -> Vec<Case> {
 
 /// All of them in one bash, each in a subshell.
 fn run(cases: &[Case]) -> Vec<Outcome> {
-    let config = include_str!("../src/grub/grub.cfg")
-        .replace("@FRESH@", "fresh")
-        .replace("@CMDLINE@", "");
+    let config = include_str!("../src/grub/grub.cfg").replace("@CMDLINE@", "");
     let mut script = format!("{PLAYED}\ndecide() {{\n{config}\n}}\n");
     for c in cases {
         let _ = writeln!(

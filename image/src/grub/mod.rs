@@ -10,7 +10,7 @@ use crate::{
     board::Board,
     error::{At, Error, Result},
     exec,
-    gpt::{BIOS_FIRST, Table, guid_text},
+    gpt::BIOS_FIRST,
 };
 use std::{fs, path::Path, process::Command};
 
@@ -43,10 +43,7 @@ const MODULES: &[&str] = &[
 /// The configuration, with the board's kernel command line in it.
 #[must_use]
 pub fn config(board: &Board) -> String {
-    let fresh = guid_text(Table::fresh().partitions[1].guid);
-    include_str!("grub.cfg")
-        .replace("@FRESH@", &fresh)
-        .replace("@CMDLINE@", &board.command_line())
+    include_str!("grub.cfg").replace("@CMDLINE@", &board.command_line())
 }
 
 /// boot.img for the MBR, told where core.img is.

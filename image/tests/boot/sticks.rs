@@ -124,4 +124,29 @@ fn of_two_sticks_a_copy_and_a_drive_labelled_like_ours_it_takes_its_own_and_writ
             "the labelled drive was written to"
         );
     }
+    // A copy of the stick as it is by now, its GUIDs and its state: only the mark of this start tells them apart.
+    let copy = lab.path().join("copied");
+    raw(&own, &copy);
+    std::fs::copy(&copy, &files[0]).unwrap();
+    let mut vm = machine().start(lab.path()).unwrap();
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    let bench = Bench::login(&vm);
+    right_one(&mut vm, &bench);
+    vm.cut();
+    let same = Command::new("cmp").arg(&files[0]).arg(&copy).output().unwrap();
+    assert!(
+        same.status.success(),
+        "written to: {}",
+        String::from_utf8_lossy(&same.stdout)
+    );
+}
+
+/// What is on a medium, as one file of its size.
+fn raw(medium: &Path, path: &Path) {
+    let converted = Command::new("qemu-img")
+        .args(["convert", "-O", "raw"])
+        .arg(medium)
+        .arg(path)
+        .status();
+    assert!(converted.unwrap().success());
 }

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! # GRUB Environment Block\n
-//! prefer=a\n a=good\n b=bad\n left=0\n once=\n kept=a\n [mark=1\n]
+//! prefer=a\n a=good\n b=bad\n left=0\n once=\n kept=a\n
 //! ####… to 1024 bytes
 //! ```
 //! `kept` is the slot that proved itself last: where both are bad, GRUB takes it.
-//! `mark` is GRUB's word to PID 1 on a medium that has not made its own GUIDs yet. The variables stand in the first 512 bytes, so that a change is the write of one sector.
+//! The variables stand in the first 512 bytes, so that a change is the write of one sector. A second such block
+//! (`EFI/debian/grubmark`) holds `mark` and `who`, which tell the medium that GRUB came from apart from a copy of it.
 
 use std::collections::BTreeMap;
 
@@ -34,6 +35,15 @@ impl Env {
             ("once", ""),
             ("kept", "a"),
         ];
+        Self {
+            variables: v.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        }
+    }
+
+    /// The block of the mark: `mark` is GRUB's, 1 to 3 in turn, another at each start; `who` is PID 1's, made anew at each.
+    #[must_use]
+    pub fn marked(mark: &str, who: &str) -> Self {
+        let v = [("mark", mark), ("who", who)];
         Self {
             variables: v.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         }

@@ -5,7 +5,7 @@
 pub struct Cmdline {
     /// GUID of the boot partition, lower case; `None` when booted without our boot loader.
     pub part: Option<String>,
-    /// GRUB's mark in the environment block of a medium that has no GUIDs of its own yet.
+    /// GRUB's mark on the medium that it came from; `None` where it could not write one.
     pub mark: Option<String>,
     /// Slot, `a` or `b`.
     pub slot: String,

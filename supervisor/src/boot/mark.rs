@@ -1,22 +1,60 @@
-//! Which of two media with the same GUIDs the box was booted from: the one whose environment block carries GRUB's mark.
+//! Which of several media with the same GUIDs the box was booted from: the one that carries GRUB's mark.
 //!
-//! Every fresh image has the same partition GUIDs, so until a medium has made its own (`guid`), the PARTUUID that GRUB names
-//! may fit two sticks. GRUB therefore writes a mark into the environment block of the stick that it came from, and names it
-//! on the command line (`kiln.mark`). Here it is read back: `EFI/debian/grubenv`, by its short name, from the FAT32 of the
-//! boot partition, past no more than one cluster of each folder. Nothing is mounted, and the other stick is only read.
+//! A fresh image has everybody's partition GUIDs and a copy of a stick has that stick's, so the PARTUUID that GRUB names may fit
+//! two. GRUB therefore writes a mark to the stick that it came from, another one at each start, and names it on the command line
+//! (`kiln.mark`). Here it is read back: `EFI/debian/grubmark`, by its short name, from the FAT32 of the boot partition, past no
+//! more than one cluster of each folder. Nothing is mounted, and the other stick is only read.
+//!
+//! GRUB has three marks, which it takes in turn, as it can neither count nor draw lots; so PID 1 writes a random word beside the
+//! mark once the medium is found. A copy made before that start has an earlier word, one made after it an earlier mark at the next.
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
+
+use bundle::env::Env;
 
 use super::fat::Fat;
+use super::gpt::SECTOR;
 
 /// The path, as the short names of FAT store it.
-const PATH: [&[u8; 11]; 3] = [b"EFI        ", b"DEBIAN     ", b"GRUBENV    "];
-/// The mark in the environment block of the boot partition that begins at sector `first`; `None` where there is none.
+const PATH: [&[u8; 11]; 3] = [b"EFI        ", b"DEBIAN     ", b"GRUBMARK   "];
+
+/// What the medium carries.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    /// Where its sector lies, in bytes of the disk.
+    at: u64,
+    mark: String,
+    who: String,
+}
+
+/// The mark on the boot partition that begins at sector `first`, as the command line has it; `None` where there is none.
 ///
 /// # Errors
 /// The disk cannot be read.
 pub fn read(disk: &File, first: u64) -> io::Result<Option<String>> {
+    Ok(find(disk, first)?.map(|m| m.mark + &m.who))
+}
+
+/// Writes another word beside the mark, in place and past the cache, and returns the mark as it is read from now on; `None`
+/// where there is none. `who`: letters and digits, 16 at most.
+///
+/// # Errors
+/// The disk cannot be read or written.
+pub fn renew(disk: &File, first: u64, who: &str) -> io::Result<Option<String>> {
+    let Some(found) = find(disk, first)? else {
+        return Ok(None);
+    };
+    let mark = if found.mark.is_empty() { "1" } else { &found.mark };
+    let block = Env::marked(mark, who).bytes();
+    // The other half of the file is filling, and may lie in another cluster.
+    disk.write_all_at(&block[..512], found.at)?;
+    disk.sync_data()?;
+    Ok(Some(format!("{mark}{who}")))
+}
+
+fn find(disk: &File, first: u64) -> io::Result<Option<Mark>> {
     let Some(fat) = Fat::read(disk, first)? else {
         return Ok(None);
     };
@@ -27,19 +65,29 @@ pub fn read(disk: &File, first: u64) -> io::Result<Option<String>> {
             None => return Ok(None),
         }
     }
-    let Some(block) = fat.cluster(cluster)? else {
+    let Some(at) = fat.offset(cluster) else {
         return Ok(None);
     };
-    let text = String::from_utf8_lossy(&block[..512]);
-    Ok(text.lines().find_map(|l| l.strip_prefix("mark=")).map(str::to_owned))
+    let mut block = [0u8; 512];
+    disk.read_exact_at(&mut block, at)?;
+    let text = String::from_utf8_lossy(&block);
+    let value = |name: &str| {
+        text.lines()
+            .find_map(|l| l.strip_prefix(name))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Ok(Some(Mark {
+        at,
+        mark: value("mark="),
+        who: value("who="),
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-    use crate::boot::gpt::SECTOR;
-    use std::os::unix::fs::FileExt;
 
     /// A FAT32 with clusters of one sector: boot sector, one FAT sector, then clusters 2 to 5.
     fn disk(block: &str) -> File {
@@ -55,7 +103,7 @@ mod tests {
         for (n, name) in PATH.iter().enumerate() {
             let mut folder = [0u8; 512];
             // A part of a long name and a deleted file stand before it.
-            folder[..12].copy_from_slice(b"GRUBENV    \x0f");
+            folder[..12].copy_from_slice(b"GRUBMARK   \x0f");
             folder[32] = 0xe5;
             folder[64..75].copy_from_slice(*name);
             folder[64 + 26] = u8::try_from(n + 3).unwrap();
@@ -67,9 +115,26 @@ mod tests {
 
     #[test]
     fn the_mark_is_found_by_its_path() {
-        let f = disk("# GRUB Environment Block\nprefer=a\nmark=2\n####");
+        let f = disk("# GRUB Environment Block\nmark=2\nwho=\n####");
         assert_eq!(read(&f, 8).unwrap().as_deref(), Some("2"));
-        assert_eq!(read(&disk("# GRUB Environment Block\nprefer=a\n"), 8).unwrap(), None);
+        let f = disk("# GRUB Environment Block\nmark=3\nwho=0af9\n####");
+        assert_eq!(read(&f, 8).unwrap().as_deref(), Some("30af9"));
+    }
+
+    #[test]
+    fn a_renewed_mark_is_another_one_and_a_damaged_one_is_whole_again() {
+        for (before, after) in [
+            ("# GRUB Environment Block\nmark=2\nwho=0af9\n####", "2beef"),
+            ("garbage", "1beef"),
+        ] {
+            let f = disk(before);
+            assert_eq!(renew(&f, 8, "beef").unwrap().as_deref(), Some(after));
+            assert_eq!(read(&f, 8).unwrap().as_deref(), Some(after));
+            let mut block = [0u8; 512];
+            f.read_exact_at(&mut block, 13 * SECTOR).unwrap();
+            assert!(block.starts_with(b"# GRUB Environment Block\n") && block.ends_with(b"\n####"[1..].into()));
+        }
+        assert_eq!(renew(&disk("x"), 0, "beef").unwrap(), None, "no FAT");
     }
 
     #[test]

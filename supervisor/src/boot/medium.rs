@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `progress TEXT` | what takes time, for the console |
 //! | `part PARTUUID` | the boot partition has this name from now on: the image's were made the medium's own |
+//! | `mark TEXT` | the boot partition carries this mark from now on (`mark`) |
 //! | `disk MAJ:MIN SYSPATH` | found; carries the descriptor that keeps the whole disk from being opened exclusively |
 //! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made, remade or reset |
 //! | `noreset WHY` | a factory reset was asked for and not done |
@@ -25,7 +26,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -72,9 +73,13 @@ pub(super) struct Found {
     sys: PathBuf,
 }
 
-/// Goes on probing and holding copies after an earlier keeper has died.
-pub fn watch(line: &Line, part: &str) -> i32 {
-    find(line, part, None).map_or(1, |found| probe(line, &found))
+/// Goes on probing and holding copies after an earlier keeper of the disk at `path`, `/devices/…/block/sda`, has died.
+pub fn watch(line: &Line, path: &str) -> i32 {
+    let sys = Path::new("/sys").join(path.trim_start_matches('/'));
+    let Some(disk) = sys.file_name().map(|n| n.to_string_lossy().into_owned()) else {
+        return 1;
+    };
+    probe(line, &Found { disk, sys })
 }
 
 /// Does all of it; returns only when the medium is gone or was never there.
@@ -261,6 +266,9 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     let gpt = grow_partition(line, &disk, &gpt, bytes).unwrap_or(gpt);
     note_new(line, found, &gpt);
     let gpt = own_names(line, &disk, gpt, bytes, part);
+    if let Some(first) = boot {
+        new_mark(line, &disk, first);
+    }
     let Some(data) = gpt.data() else {
         return Err("DATA is gone".into());
     };
@@ -331,6 +339,18 @@ fn own_names(line: &Line, disk: &File, gpt: Gpt, bytes: u64, part: &str) -> Gpt 
             ));
             gpt
         }
+    }
+}
+
+/// Makes the mark another one than that of a copy made before this start.
+fn new_mark(line: &Line, disk: &File, first: u64) {
+    let mut word = [0u8; 8];
+    let drawn = File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut word));
+    let who = format!("{:016x}", u64::from_le_bytes(word));
+    match drawn.and_then(|()| mark::renew(disk, first, &who)) {
+        Ok(Some(mark)) => line.say(&format!("mark {mark}")),
+        Ok(None) => {}
+        Err(e) => line.say(&format!("progress giving the boot medium a mark of its own: {e}")),
     }
 }
 

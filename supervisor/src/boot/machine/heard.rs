@@ -89,6 +89,18 @@ impl Machine {
         }
     }
 
+    /// What the boot loader told of the medium is no longer so: it has a name or a mark of its own by now.
+    pub(super) fn renamed(&mut self) {
+        for (told, now) in [
+            (&mut self.cmdline.part, &self.facts.part),
+            (&mut self.cmdline.mark, &self.facts.mark),
+        ] {
+            if now.is_some() {
+                told.clone_from(now);
+            }
+        }
+    }
+
     pub(super) fn heard_medium(&mut self, now: Millis, word: &str, rest: &str, fd: Option<OwnedFd>, desk: &mut Desk) {
         if self.facts.heard_at.is_some() {
             self.facts.heard_at = Some(now);
@@ -100,7 +112,12 @@ impl Machine {
             }
             "part" => {
                 log::info(&format!("the boot partition is {rest} from now on"));
-                self.cmdline.part = Some(rest.to_owned());
+                self.facts.part = Some(rest.to_owned());
+                self.renamed();
+            }
+            "mark" => {
+                self.facts.mark = Some(rest.to_owned());
+                self.renamed();
             }
             "disk" => {
                 if let Some((number, path)) = rest.split_once(' ') {
@@ -280,8 +297,8 @@ impl Machine {
             {
                 // It ends by itself only when PID 1 wants it to; this was a mishap.
                 self.facts.heard_at = Some(now);
-                if let Some(part) = self.cmdline.part.clone() {
-                    desk.start(Task::Medium, move |line| medium::watch(line, &part));
+                if let Some(path) = self.facts.disk_path.clone() {
+                    desk.start(Task::Medium, move |line| medium::watch(line, &path));
                 }
             }
             Task::Console => {
@@ -303,6 +320,7 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
     use crate::boot::board::Board;
     use crate::boot::cmdline::Cmdline;
@@ -319,6 +337,29 @@ mod tests {
             held: None,
             facts: Facts::default(),
         }
+    }
+
+    #[test]
+    fn the_mediums_own_name_and_mark_outlive_pid_1s_replacement() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        m.cmdline = Cmdline::parse("kiln.part=AA kiln.mark=2");
+        m.renamed();
+        assert_eq!(
+            (m.cmdline.part.as_deref(), m.cmdline.mark.as_deref()),
+            (Some("aa"), Some("2"))
+        );
+        m.heard_medium(0, "part", "bb", None, &mut desk);
+        m.heard_medium(0, "mark", "2beef", None, &mut desk);
+        let handed = serde_json::to_string(&m.facts).unwrap();
+        // The new PID 1 reads the boot loader's words again.
+        let mut new = machine();
+        new.cmdline = Cmdline::parse("kiln.part=AA kiln.mark=2");
+        new.facts = serde_json::from_str(&handed).unwrap();
+        new.renamed();
+        assert_eq!(
+            (new.cmdline.part.as_deref(), new.cmdline.mark.as_deref()),
+            (Some("bb"), Some("2beef"))
+        );
     }
 
     /// Nobody is told that nothing was lost where something was.

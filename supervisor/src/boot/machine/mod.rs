@@ -77,6 +77,11 @@ pub struct Facts {
     /// DATA is to be made anew after the reboot that is under way.
     #[serde(default)]
     reset: bool,
+    /// The boot partition's name and mark, since the medium was given its own.
+    #[serde(default)]
+    part: Option<String>,
+    #[serde(default)]
+    mark: Option<String>,
     /// What the medium is known by when it comes back.
     #[serde(default)]
     same: Option<String>,

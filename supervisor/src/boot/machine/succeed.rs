@@ -36,6 +36,7 @@ impl Machine {
         let mut machine = Machine::new(&mut Desk::default());
         let mut take = |fd: Option<i32>| fd.and_then(|fd| fds.take(fd).ok());
         machine.facts = s.facts;
+        machine.renamed();
         machine.held = take(s.held);
         machine.uevents = take(s.uevents).map(Uevents::from);
         machine.addresses = take(s.addresses).map(net::Watch::from);
@@ -102,8 +103,8 @@ impl Machine {
             let path = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim())).ok();
             m.facts.disk_path = path.and_then(|p| Some(p.to_str()?.strip_prefix("/sys")?.to_owned()));
             m.facts.heard_at = Some(now);
-            if let Some(part) = m.cmdline.part.clone() {
-                desk.start(Task::Medium, move |line| medium::watch(line, &part));
+            if let Some(path) = m.facts.disk_path.clone() {
+                desk.start(Task::Medium, move |line| medium::watch(line, &path));
             }
         }
         m.facts.data_settled = true;
