@@ -1,6 +1,6 @@
 //! The streaming verifier: a bundle's bytes in, in any portions; its chunks out, each only once its hash was right.
 
-use crate::{Hash, Manifest, Refused, Target, accept, head_len};
+use crate::{Hash, Head, Manifest, Refused, Target, accept, head_len};
 
 /// A verified chunk.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,9 +42,10 @@ impl Verifier {
     }
 
     /// Goes on before chunk `next` of a bundle whose head was accepted before.
-    pub fn resume(manifest: Manifest, next: usize) -> Self {
-        let end = manifest.size();
-        let taken = manifest.chunks().nth(next).map_or(end, |c| c.offset);
+    pub fn resume(head: &Head, next: usize) -> Self {
+        let (manifest, end) = (head.manifest.clone(), head.total());
+        let offset = manifest.chunks().nth(next).map_or(manifest.size(), |c| c.offset);
+        let taken = end - manifest.size() + offset;
         Self {
             state: State::Files {
                 manifest: Box::new(manifest),

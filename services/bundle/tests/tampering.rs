@@ -264,15 +264,21 @@ fn what_a_manifest_may_not_say_is_named() {
 #[test]
 fn resuming_takes_the_rest_and_nothing_else() {
     let (all, m) = (bundle(), manifest());
+    let head = Head::sign(m.clone(), Vec::new(), &[&key(1)]);
     let begin = all.len() as u64 - m.size();
     for from in 0..=m.chunks().count() {
         let offset = m.chunks().nth(from).map_or(m.size(), |c| c.offset);
-        let mut v = Verifier::resume(m.clone(), from);
+        let mut v = Verifier::resume(&head, from);
         let rest = &all[(begin + offset) as usize..];
+        if !rest.is_empty() {
+            let (got, expected) = (begin + offset, all.len() as u64);
+            assert_eq!(v.finish(), Err(Refused::Truncated { got, expected }));
+        }
         let got: Vec<u8> = v.push(rest).unwrap().into_iter().flat_map(|p| p.bytes).collect();
         v.finish().unwrap();
         assert_eq!(got, content()[offset as usize..]);
-        assert!(v.push(b"x").is_err());
+        let end = all.len() as u64;
+        assert_eq!(v.push(b"x"), Err(Refused::Trailing { end }));
     }
 }
 

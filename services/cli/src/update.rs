@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use bundle::{Head, head_len};
+use bundle::{Hash, Head, head_len};
 use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -117,7 +117,8 @@ impl Bundle {
             }));
         }
         head.truncate(end);
-        let total = Head::parse(&head).map_err(refused)?.total();
+        let parsed = Head::parse(&head).map_err(refused)?;
+        let total = parsed.total();
         if length < total {
             bail!(refused(bundle::Refused::Truncated {
                 got: length,
@@ -126,6 +127,19 @@ impl Bundle {
         }
         if length > total {
             bail!(refused(bundle::Refused::Trailing { end: total }));
+        }
+        // The box sees only what it lacks; a file that is damaged elsewhere would be damaged for the next box, too.
+        let mut bytes = Vec::new();
+        for c in parsed.manifest.chunks() {
+            bytes.resize(c.len, 0);
+            file.read_exact_at(&mut bytes, end as u64 + c.offset)
+                .with_context(told)?;
+            if Hash::of(&bytes) != c.hash {
+                bail!(refused(bundle::Refused::Chunk {
+                    file: c.name.to_owned(),
+                    number: c.number,
+                }));
+            }
         }
         Ok(Self { file, head })
     }

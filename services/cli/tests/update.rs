@@ -152,3 +152,23 @@ fn a_look_that_fails_while_the_box_fetches_ends_nothing_and_a_box_that_started_a
         assert!(said(&done).contains(word), "{word}: {}", said(&done));
     }
 }
+
+#[test]
+fn a_file_that_is_damaged_anywhere_is_told_before_a_box_is_asked() {
+    let (all, chunks) = update();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x.kiln");
+    let address = played(|asked| panic!("{asked}"));
+    for (n, chunk) in chunks.iter().enumerate() {
+        let mut damaged = all.clone();
+        damaged[usize::try_from(chunk["offset"].as_u64().unwrap()).unwrap()] ^= 1;
+        std::fs::write(&file, damaged).unwrap();
+        let done = kiln_update(address, file.to_str().unwrap());
+        assert_eq!(done.status.code(), Some(1), "{n}: {}", said(&done));
+        assert!(
+            said(&done).contains("not the ones that were signed"),
+            "{n}: {}",
+            said(&done)
+        );
+    }
+}

@@ -1,5 +1,6 @@
-//! A bundle from an address: its head first, then only the ranges that the box lacks. A server that knows no ranges sends it
-//! whole, and what the box has is passed over. A connection that breaks is made again, from where it was.
+//! A bundle from an address: its head first, then only the ranges that the box lacks; what the box has is not asked for, and so
+//! not judged. A server that knows no ranges sends it whole, as far as the last chunk that is lacking. A connection that breaks is
+//! made again, from where it was.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,7 @@ impl Place {
     }
 }
 
-fn broken(why: impl std::fmt::Display) -> Problem {
+pub(super) fn broken(why: impl std::fmt::Display) -> Problem {
     Problem::new("update-unreachable", 502, "The update could not be fetched").with(why.to_string())
 }
 
@@ -96,19 +97,16 @@ pub async fn fetch(app: &Arc<App>, place: Place, downgrade: bool, person: &str) 
             Err(problem) if problem.kind == "update-unreachable" => problem,
             Err(problem) => return Err(problem),
         };
-        let lacking = incoming.lacking();
-        let next = lacking.first().map_or(0, |c| c.offset);
+        let next = incoming.run().map_or(0, |r| r.0);
         failed = if next > from { 0 } else { failed + 1 };
         if failed >= TRIES {
             return Err(why);
         }
         tokio::time::sleep(Duration::from_secs(u64::from(failed))).await;
         from = next;
-        incoming = if knows {
-            Incoming::from(from, lacking, Owner::Download)
-        } else {
-            Incoming::new(downgrade, person, Owner::Download)
-        };
+        if !knows {
+            incoming = Incoming::new(downgrade, person, Owner::Download);
+        }
     }
     app.finish_update(person, &Owner::Download).await.map(drop)
 }
@@ -138,7 +136,9 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
     if partial && begins != Some(wanted) {
         return Err(broken("the server sent another range than was asked for"));
     }
-    if !partial {
+    if partial {
+        incoming.go_on();
+    } else {
         // The whole of it, once more from its first byte.
         incoming.rewind();
     }

@@ -1,9 +1,10 @@
 //! A whole bundle that comes in one piece: its head begins the update, the chunks that the box lacks are passed on, the others
-//! are passed over.
+//! are compared with their hashes and passed over. Nothing may be missing at its end, and nothing may follow.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use bundle::{Refused, head_len};
+use bundle::{Head, Refused, Verifier, head_len};
 use tokio::time::Instant;
 use wire::Problem;
 use wire::update::{HEAD_MAX, UpdateChunk};
@@ -52,11 +53,28 @@ pub struct Incoming {
     downgrade: bool,
     person: String,
     owner: Owner,
+    /// What has come of the head.
     buffer: Vec<u8>,
-    /// Where the buffer begins in the bundle.
-    at: u64,
-    /// What is lacking, in order; `None` until the head was taken.
-    need: Option<std::collections::VecDeque<UpdateChunk>>,
+    /// What is known once it was taken.
+    taken: Option<Taken>,
+}
+
+/// A bundle whose head was taken.
+#[derive(Debug)]
+struct Taken {
+    head: Head,
+    /// The head as it came.
+    bytes: Vec<u8>,
+    /// How much of it has come in this go.
+    passed: usize,
+    /// Judges what the box has already, too: a file with one damaged byte is no whole update, whoever is sent it next.
+    files: Verifier,
+    /// What is lacking, in order.
+    need: VecDeque<UpdateChunk>,
+}
+
+fn said(why: &Refused) -> Problem {
+    refused(why.kind(), why.to_string())
 }
 
 impl Incoming {
@@ -67,47 +85,39 @@ impl Incoming {
             person: person.to_owned(),
             owner,
             buffer: Vec::new(),
-            at: 0,
-            need: None,
-        }
-    }
-
-    /// What comes after byte `at` of a bundle whose head was taken already.
-    pub(super) fn from(at: u64, need: Vec<UpdateChunk>, owner: Owner) -> Self {
-        Self {
-            downgrade: false,
-            person: String::new(),
-            owner,
-            buffer: Vec::new(),
-            at,
-            need: Some(need.into()),
+            taken: None,
         }
     }
 
     /// The next stretch that is lacking, from byte to byte; `None` while not even the head has come.
     pub(super) fn run(&self) -> Option<(u64, u64)> {
-        super::download::first_run(self.need.iter().flatten())
+        super::download::first_run(self.taken.iter().flat_map(|t| &t.need))
     }
 
     /// Whether the head was taken.
     pub(super) fn knows_head(&self) -> bool {
-        self.need.is_some()
+        self.taken.is_some()
     }
 
     /// The bundle comes from its first byte once more: what was taken already is passed over.
     pub(super) fn rewind(&mut self) {
         self.buffer.clear();
-        self.at = 0;
+        if let Some(t) = &mut self.taken {
+            (t.passed, t.files) = (0, Verifier::resume(&t.head, 0));
+        }
+    }
+
+    /// What comes next is what is lacking first.
+    pub(super) fn go_on(&mut self) {
+        if let Some(t) = &mut self.taken {
+            let next = t.need.front().map_or(usize::MAX, |c| c.number as usize);
+            (t.passed, t.files) = (t.bytes.len(), Verifier::resume(&t.head, next));
+        }
     }
 
     /// Whether everything that is lacking has come.
     pub fn is_whole(&self) -> bool {
-        self.need.as_ref().is_some_and(std::collections::VecDeque::is_empty)
-    }
-
-    /// What is still lacking.
-    pub fn lacking(self) -> Vec<UpdateChunk> {
-        self.need.map(Vec::from).unwrap_or_default()
+        self.taken.as_ref().is_some_and(|t| t.need.is_empty())
     }
 
     /// Takes more bytes.
@@ -115,64 +125,63 @@ impl Incoming {
     /// # Errors
     /// Why the bundle is not taken.
     pub async fn push(&mut self, app: &App, bytes: &[u8]) -> Result<(), Problem> {
+        if self.taken.is_some() {
+            return self.files(app, bytes).await;
+        }
         self.buffer.extend_from_slice(bytes);
-        if self.need.is_none() {
-            let len = head_len(&self.buffer).map_err(|why| refused(why.kind(), why.to_string()))?;
-            if len.is_some_and(|len| len > HEAD_MAX as usize) {
-                return Err(refused("malformed", format!("its head has more than {HEAD_MAX} bytes")));
-            }
-            let Some(len) = len.filter(|len| *len <= self.buffer.len()) else {
-                return Ok(());
-            };
-            let head: Vec<u8> = self.buffer.drain(..len).collect();
-            self.at = len as u64;
-            let needs = app
-                .begin_update(&head, self.downgrade, &self.person, &self.owner)
-                .await?;
-            self.need = Some(needs.need.into());
+        let len = head_len(&self.buffer).map_err(|why| said(&why))?;
+        if len.is_some_and(|len| len > HEAD_MAX as usize) {
+            return Err(refused("malformed", format!("its head has more than {HEAD_MAX} bytes")));
         }
-        let Some(need) = &mut self.need else { return Ok(()) };
-        loop {
-            let Some(next) = need.front().copied() else {
-                self.at += self.buffer.len() as u64;
-                self.buffer.clear();
-                return Ok(());
-            };
-            // What the box has already is passed over.
-            let skip = usize::try_from(next.offset.saturating_sub(self.at)).unwrap_or(usize::MAX);
-            let skip = skip.min(self.buffer.len());
-            self.buffer.drain(..skip);
-            self.at += skip as u64;
-            let len = next.len as usize;
-            if self.at < next.offset || self.buffer.len() < len {
-                return Ok(());
-            }
-            app.update_chunk(next.number, &self.buffer[..len], &self.owner).await?;
-            self.buffer.drain(..len);
-            self.at += len as u64;
-            need.pop_front();
+        let Some(len) = len.filter(|len| *len <= self.buffer.len()) else {
+            return Ok(());
+        };
+        let rest = self.buffer.split_off(len);
+        let needs = app
+            .begin_update(&self.buffer, self.downgrade, &self.person, &self.owner)
+            .await?;
+        let head = Head::parse(&self.buffer).map_err(|why| said(&why))?;
+        self.taken = Some(Taken {
+            files: Verifier::resume(&head, 0),
+            head,
+            passed: len,
+            bytes: std::mem::take(&mut self.buffer),
+            need: needs.need.into(),
+        });
+        self.files(app, &rest).await
+    }
+
+    /// What comes after the head.
+    async fn files(&mut self, app: &App, bytes: &[u8]) -> Result<(), Problem> {
+        let Some(t) = &mut self.taken else { return Ok(()) };
+        let (head, rest) = bytes.split_at(bytes.len().min(t.bytes.len() - t.passed));
+        if !t.bytes[t.passed..].starts_with(head) {
+            return Err(super::download::broken("the server sends another update than before"));
         }
+        t.passed += head.len();
+        for piece in t.files.push(rest).map_err(|why| said(&why))? {
+            let Some(next) = t.need.front().filter(|c| c.number as usize == piece.chunk) else {
+                continue;
+            };
+            app.update_chunk(next.number, &piece.bytes, &self.owner).await?;
+            t.need.pop_front();
+        }
+        Ok(())
     }
 
     /// No more bytes come.
     ///
     /// # Errors
-    /// Something is lacking.
+    /// The bundle is not whole.
     pub fn finish(&self) -> Result<(), Problem> {
-        if self.is_whole() {
-            return Ok(());
-        }
-        let expected = self
-            .need
-            .iter()
-            .flatten()
-            .next_back()
-            .map_or(0, |c| c.offset + u64::from(c.len));
-        let why = Refused::Truncated {
-            got: self.at + self.buffer.len() as u64,
-            expected,
+        let judged = match &self.taken {
+            Some(t) => t.files.finish(),
+            None => Err(Refused::Truncated {
+                got: self.buffer.len() as u64,
+                expected: 0,
+            }),
         };
-        Err(refused(why.kind(), why.to_string()))
+        judged.map_err(|why| said(&why))
     }
 }
 

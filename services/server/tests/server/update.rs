@@ -342,6 +342,48 @@ async fn a_whole_bundle_in_one_request_writes_what_is_lacking() {
     assert_eq!(answer.problem(), "update-wrong-key");
 }
 
+/// A file that is damaged only where the box has it already is no update for the next box.
+#[tokio::test]
+async fn what_the_box_has_already_is_judged_too_and_nothing_may_follow_or_lack_behind_it() {
+    let mut bench = Bench::new().await;
+    let (m, head, all) = update();
+    // All but chunk 2, which is in the middle.
+    let lacks = |bench: &Bench| {
+        for (n, c) in m.chunks().enumerate().filter(|(n, _)| *n != 2) {
+            let at = head.len() + c.offset as usize;
+            bench
+                .kept
+                .0
+                .lock()
+                .unwrap()
+                .insert(n as u32, all[at..at + c.len].to_vec());
+        }
+        bench.kept.0.lock().unwrap().remove(&2);
+    };
+    for at in [head.len(), head.len() + CHUNK as usize + 5, all.len() - 1] {
+        lacks(&bench);
+        let mut damaged = all.clone();
+        damaged[at] ^= 1;
+        let answer = bench.bytes(Method::POST, "", &damaged).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (422, "update-chunk"),
+            "{at}"
+        );
+    }
+    lacks(&bench);
+    let answer = bench.bytes(Method::POST, "", &[&all[..], b"x"].concat()).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (422, "update-trailing"));
+    for short in [1, 6000] {
+        lacks(&bench);
+        let answer = bench.bytes(Method::POST, "", &all[..all.len() - short]).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (422, "update-truncated"));
+        let should = format!("ends after {} bytes and should have {}", all.len() - short, all.len());
+        assert!(answer.text.contains(&should), "{}", answer.text);
+    }
+    assert_eq!(bench.bytes(Method::POST, "", &all).await.status, 200);
+}
+
 /// Two browsers at the same time: the second is told whose update is under way, and what it does cuts nothing.
 #[tokio::test]
 async fn two_people_who_send_at_once_get_a_precise_answer_and_neither_cuts_the_other() {
