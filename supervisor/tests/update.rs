@@ -209,6 +209,35 @@ fn an_update_is_written_over_the_sockets_and_goes_on_after_the_writer_was_killed
 }
 
 #[test]
+fn who_hangs_up_before_the_last_answer_has_given_the_update_up() {
+    let mut init = Init::start_in(root(), &[]);
+    let (head, all) = update();
+    let mut talk = Talk::begin(&init);
+    let needs = talk.needs(&head);
+    talk.chunks(&all, &needs, usize::MAX);
+    // The end of what is said, not of the line, ends the question: so it has come before anything is compared.
+    let stream = talk.0.get_mut();
+    stream.write_all(&serde_json::to_vec(&Ask::Finish {}).unwrap()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut text = String::new();
+    talk.0.read_line(&mut text).unwrap();
+    let answer: Answer = serde_json::from_str(&text).unwrap();
+    assert!(
+        matches!(answer, Answer::Refused { kind, .. } if kind == "given-up"),
+        "{text}"
+    );
+    let mut talk = Talk::begin(&init);
+    let needs = talk.needs(&head);
+    assert_eq!((needs.found, needs.need.len()), (8, 0), "it goes on where it was");
+    init.stop();
+    let env = Env::parse(&file_of(init.dir.path(), "EFI/debian/grubenv")).unwrap();
+    assert_eq!(
+        (env.get("prefer"), env.get("a"), env.get("b")),
+        (Some("a"), Some("good"), Some("bad"))
+    );
+}
+
+#[test]
 fn keys_that_a_bundle_brought_are_told_as_the_ones_that_count_from_then_on() {
     let dir = root();
     std::fs::create_dir_all(dir.path().join("var/lib/kiln/supervisor")).unwrap();

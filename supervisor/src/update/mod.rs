@@ -8,6 +8,7 @@
 //! | `block` | what is told of an environment block that cannot be read |
 //! | `partition` | the boot partition's bytes, past the cache, exclusively |
 //! | `slots` | both slots and the environment block, and its one-sector changes |
+//! | `idle` | whether the slot that does not run may be overwritten: a pure table |
 //! | `writer` | begin, chunks, finish: nothing that can be started is ever half of something |
 //! | `serve` | the writer behind its socket (`wire::update`) |
 //! | `settle` | at each start: how the last update ended, and what is kept |
@@ -20,6 +21,7 @@
 mod back;
 pub(crate) mod block;
 mod floor;
+mod idle;
 mod notes;
 pub mod partition;
 #[cfg(test)]

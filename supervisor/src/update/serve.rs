@@ -16,7 +16,7 @@ use super::Here;
 use super::floor::{self, Floor};
 use super::notes::{self, TrialNote};
 use super::partition::Partition;
-use super::slots::Slots;
+use super::slots::{Slots, other};
 use super::writer::{Refusal, Writer};
 use crate::boot::board::Board;
 use crate::shell::helper::Line;
@@ -147,7 +147,7 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
             }
             Ok(Ask::Finish {}) => match open.take() {
                 None => Err(Refusal::new("not-begun", "no update has begun: send its head first")),
-                Some(o) => finish(line, here, o),
+                Some(o) => finish(line, here, o, &|| hung_up(&stream)),
             },
         };
         let answer = answer.unwrap_or_else(|Refusal { kind, text }| {
@@ -158,7 +158,7 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
                     line,
                     here,
                     None,
-                    String::new(),
+                    other(&here.slot).to_owned(),
                     UpdateOutcome::Failed,
                     format!("the update was not written: {text}"),
                 );
@@ -235,14 +235,27 @@ fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open
     Ok((open, needs))
 }
 
-fn finish(line: &Line, here: &Here, open: Open) -> Result<Answer, Refusal> {
+/// Whether the client says nothing more: whoever does so before the last answer has given the update up.
+fn hung_up(stream: &UnixStream) -> bool {
+    use nix::errno::Errno;
+    use nix::sys::socket::{MsgFlags, recv};
+    use std::os::fd::AsRawFd;
+    let looked = recv(
+        stream.as_raw_fd(),
+        &mut [0],
+        MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT,
+    );
+    !matches!(looked, Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR))
+}
+
+fn finish(line: &Line, here: &Here, open: Open, given_up: &dyn Fn() -> bool) -> Result<Answer, Refusal> {
     let Open {
         mut partition,
         writer,
         downgrade,
     } = open;
     let dir = here.notes();
-    let (slot, version) = writer.finish(&mut partition, |slot, version| {
+    let (slot, version) = writer.finish(&mut partition, given_up, |slot, version| {
         let note = TrialNote {
             slot: slot.to_owned(),
             version: version.to_owned(),

@@ -10,6 +10,7 @@ use bundle::fat::Plan;
 use bundle::{Hash, Manifest, Target, accept};
 use wire::update::{UpdateChunk, UpdateNeeds, Writing};
 
+use super::idle;
 use super::partition::Medium;
 use super::slots::{Slots, carry_out, other};
 
@@ -62,7 +63,7 @@ impl Writer {
     /// Checks a head, makes room in the slot that does not run, and finds what is there already.
     ///
     /// # Errors
-    /// The bundle is refused, the running system is on trial itself, or the medium does not do it.
+    /// The bundle is refused, the other slot has to stay as it is (`super::idle`), or the medium does not do it.
     pub fn begin(
         medium: &mut impl Medium,
         head: &[u8],
@@ -72,12 +73,7 @@ impl Writer {
     ) -> Result<(Self, UpdateNeeds), Refusal> {
         let manifest = accept(head, target)?;
         let mut slots = Slots::read(medium)?;
-        if slots.variable(running) != "good" {
-            return Err(Refusal::new(
-                "on-trial",
-                format!("slot {running}, which runs, is not proven yet; wait until it is kept (a minute or two)"),
-            ));
-        }
+        idle::may_write(&slots, running)?;
         let slot = other(running);
         let files: Vec<(&str, u64)> = manifest.files.iter().map(|f| (f.name.as_str(), f.size)).collect();
         let plan = bundle::fat::plan(&slots.volume, slot, &files)?;
@@ -86,7 +82,9 @@ impl Writer {
                 .with("prefer", running)
                 .with(slot, "bad")
                 .with("left", "0")
-                .with("once", "");
+                .with("once", "")
+                // Where both are bad GRUB takes it: not what is about to be overwritten.
+                .with("kept", running);
             if slots.env.as_ref() != Ok(&env) {
                 slots.set(medium, env)?;
             }
@@ -100,7 +98,7 @@ impl Writer {
             slot,
             running: running.to_owned(),
         };
-        let found = this.find_earlier(medium)?;
+        let found = this.find_earlier(medium, &|| false)?;
         progress(this.writing());
         let copied = this.copy_running(medium, &slots, progress)?;
         let needs = this.needs(head.len() as u64, found, copied);
@@ -131,8 +129,15 @@ impl Writer {
             .map_err(|e| format!("writing the boot partition: {e}"))
     }
 
-    fn find_earlier(&mut self, medium: &impl Medium) -> Result<u32, String> {
+    /// Compares every chunk's place with its hash, until `given_up` says that nobody wants it any more.
+    fn find_earlier(&mut self, medium: &impl Medium, given_up: &dyn Fn() -> bool) -> Result<u32, Refusal> {
         for n in 0..self.done.len() {
+            if given_up() {
+                return Err(Refusal::new(
+                    "given-up",
+                    "the update was given up before it was switched to",
+                ));
+            }
             if let Some((offset, len, hash)) = self.place(n) {
                 self.done[n] = Hash::of(&Self::read(medium, offset, len)?) == hash;
             }
@@ -237,13 +242,15 @@ impl Writer {
     }
 
     /// Compares everything on the medium, makes the slot whole, and the next to be started. `before` is called when all is
-    /// proven and nothing but the switch is left.
+    /// proven and nothing but the switch is left. Until the slot is made whole `given_up` is asked before each chunk.
     ///
     /// # Errors
-    /// Something is missing, or the medium did not keep what was written; what runs is what the next start takes, then.
+    /// Something is missing, it was given up, or the medium did not keep what was written; what runs is what the next start
+    /// takes, then.
     pub fn finish(
         mut self,
         medium: &mut impl Medium,
+        given_up: &dyn Fn() -> bool,
         before: impl FnOnce(&str, &str) -> Result<(), String>,
     ) -> Result<(String, String), Refusal> {
         let missing = count(&self.done, false);
@@ -257,7 +264,7 @@ impl Writer {
             ));
         }
         medium.flush().map_err(|e| format!("flushing the boot medium: {e}"))?;
-        let kept = self.find_earlier(medium)?;
+        let kept = self.find_earlier(medium, given_up)?;
         if kept as usize != self.done.len() {
             return Err(Refusal::new(
                 "medium",

@@ -41,7 +41,13 @@ fn cut_and_resume(base: &Rc<File>, acts: usize, arrives: impl Fn(usize) -> bool)
 
 #[test]
 fn a_cut_at_each_write_leaves_whole_systems_and_the_update_goes_on() {
-    for base in [partition(true, &env("good")), partition(false, &env("bad"))] {
+    // The last one is safe mode's: both have failed, and the one that is overwritten was kept last.
+    let both_bad = env("bad").with("a", "bad").with("kept", "b");
+    for base in [
+        partition(true, &env("good")),
+        partition(false, &env("bad")),
+        partition(true, &both_bad),
+    ] {
         let acts = acts(&base);
         assert!(acts > 15, "{acts}");
         let mut switched = 0;

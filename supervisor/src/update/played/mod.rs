@@ -202,7 +202,7 @@ fn send(disk: &mut Disk) -> Result<UpdateNeeds, Refusal> {
     for c in &needs.need {
         w.chunk(disk, c.number, &chunk(&m, c.number))?;
     }
-    w.finish(disk, |_, _| Ok(()))?;
+    w.finish(disk, &|| false, |_, _| Ok(()))?;
     Ok(needs)
 }
 
@@ -227,11 +227,15 @@ fn grub_starts(slots: &Slots) -> &'static str {
     let (prefer, other) = if var("prefer") == "b" { ("b", "a") } else { ("a", "b") };
     let counts = |s: &str| matches!(var(s).as_str(), "good" | "trying") && there(s);
     let spent = var(prefer) == "trying" && !matches!(var("left").as_str(), "1" | "2" | "3");
-    if (counts(prefer) && !spent) || !counts(other) {
-        prefer
-    } else {
-        other
+    if counts(prefer) && !spent {
+        return prefer;
     }
+    if counts(other) {
+        return other;
+    }
+    // Nothing may be started: the last one that was kept, else the preferred one, else what is there.
+    let kept = ["a", "b"].into_iter().find(|s| var("kept") == *s && there(s));
+    kept.unwrap_or(if there(prefer) { prefer } else { other })
 }
 
 /// What must hold after every cut; the slot that GRUB starts.

@@ -90,7 +90,7 @@ fn what_the_medium_loses_is_found_before_the_switch() {
     for c in &needs.need {
         w.chunk(&mut disk, c.number, &chunk(&m, c.number)).unwrap();
     }
-    let e = w.finish(&mut disk, |_, _| Ok(())).unwrap_err();
+    let e = w.finish(&mut disk, &|| false, |_, _| Ok(())).unwrap_err();
     assert_eq!((e.kind, e.text.contains("replace it")), ("medium", true), "{e:?}");
     assert_eq!(checked(&disk.0), Ok("a"));
 }
@@ -112,6 +112,12 @@ fn what_may_not_be_written_is_refused_and_nothing_changes() {
         ("on-trial", 0),
         "the only proven system is not given away"
     );
+    let left = partition(true, &env("good").with("a", "bad"));
+    assert_eq!(
+        begin(&left, "a", &target()),
+        ("on-trial", 0),
+        "nor is the one in the other slot"
+    );
     let other = Target {
         board: "arm64".into(),
         ..target()
@@ -128,8 +134,25 @@ fn what_may_not_be_written_is_refused_and_nothing_changes() {
     );
     assert_eq!(w.chunk(&mut disk, 99, &bytes).unwrap_err().kind, "no-chunk");
     assert_eq!(disk.acts, acts, "a byte that was not verified was written");
-    assert_eq!(w.finish(&mut disk, |_, _| Ok(())).unwrap_err().kind, "incomplete");
+    assert_eq!(
+        w.finish(&mut disk, &|| false, |_, _| Ok(())).unwrap_err().kind,
+        "incomplete"
+    );
     assert_eq!(checked(&disk), Ok("a"));
+    // One that is given up before or while everything is compared is not switched to, and goes on the next time.
+    for after in [0, 3] {
+        let mut disk = Disk::new(&good);
+        let (mut w, needs) = Writer::begin(&mut disk, &head, &target(), "a", &mut |_| {}).unwrap();
+        for c in &needs.need {
+            w.chunk(&mut disk, c.number, &chunk(&m, c.number)).unwrap();
+        }
+        let compared = std::cell::Cell::new(0);
+        let given_up = || compared.replace(compared.get() + 1) >= after;
+        let told = w.finish(&mut disk, &given_up, |_, _| Ok(())).unwrap_err();
+        assert_eq!((told.kind, checked(&disk)), ("given-up", Ok("a")));
+        assert_eq!(send(&mut disk).unwrap().need.len(), 0);
+        assert_eq!(checked(&disk), Ok("b"));
+    }
     // Where the trial cannot be noted, there is no switch.
     let mut disk = Disk::new(&good);
     let (mut w, needs) = Writer::begin(&mut disk, &head, &target(), "a", &mut |_| {}).unwrap();
@@ -137,7 +160,7 @@ fn what_may_not_be_written_is_refused_and_nothing_changes() {
         w.chunk(&mut disk, c.number, &chunk(&m, c.number)).unwrap();
     }
     assert!(
-        w.finish(&mut disk, |_, _| Err("DATA is full".into()))
+        w.finish(&mut disk, &|| false, |_, _| Err("DATA is full".into()))
             .unwrap_err()
             .text
             .contains("DATA")
