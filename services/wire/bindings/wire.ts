@@ -340,7 +340,7 @@ job: JobId,
  */
 text: string, };
 
-export type ChartConfig = { source?: string, datasets?: Array<Dataset>, maxPoints?: number, height?: number, yAxes?: Axes, time_range?: string, type?: string, data?: ChartData, options: unknown, };
+export type ChartConfig = { source?: string, datasets?: Array<Dataset>, maxPoints?: number, height?: number, yAxes?: Axes, time_range?: string, type?: string, labels: Array<unknown>, data?: ChartData, options: unknown, };
 
 export type ChartData = { labels: Array<unknown>, datasets?: Array<Dataset>, };
 

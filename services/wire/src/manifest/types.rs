@@ -196,6 +196,8 @@ parts! {
         time_range: Option<String>,
         #[serde(rename = "type")]
         kind: Option<String>,
+        #[ts(type = "Array<unknown>")]
+        labels: Option<Vec<Value>>,
         data: Option<ChartData>,
         #[ts(type = "unknown")]
         options: Option<Value>,

@@ -134,10 +134,13 @@ function Figure({ curve, index, series, plot, readout, turn, unit }: { curve: Cu
 /** The component. */
 export function ChartPart(props: PartProps) {
   const { part, around, seen } = props;
-  const chart = useMemo(() => readChart(part.config), [part]);
-  const series = useMemo(() => new Series(chart.points), [chart]);
+  const written = useMemo(() => readChart(part.config), [part]);
+  // Names on the x axis may come with a source's answer.
+  const names = useSignal<string[] | null>(null);
+  const chart = useMemo<Chart>(() => ({ ...written, labels: written.labels ?? names.value }), [written, names.value]);
+  const series = useMemo(() => new Series(written.points), [written]);
   const range = useSignal(chart.range);
-  const written = choices(at(obj(at(part.config, "time_filter")), "options"));
+  const offered = choices(at(obj(at(part.config, "time_filter")), "options"));
   const asked = useSource(props, part.source || (chart.fixed.size > 0 ? "" : "chart_history"), range.value ? { range: range.value } : {});
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -181,8 +184,13 @@ export function ChartPart(props: PartProps) {
     if (items.length === 0 && Array.isArray(at(whole, "labels"))) {
       const shaped = readChart({ data: whole });
       for (const [key, list] of shaped.fixed) points.push(...list.map(([seconds, value]) => ({ key, seconds, value })));
+      if (shaped.labels !== null) {
+        series.clear();
+        if (JSON.stringify(shaped.labels) !== JSON.stringify(names.peek())) names.value = shaped.labels;
+      }
     }
-    for (const point of points) if (wanted(point.key) && (least === null || point.seconds > now.peek() / 1000 - least)) series.add(point);
+    const places = names.peek() !== null;
+    for (const point of points) if (wanted(point.key) && (places || least === null || point.seconds > now.peek() / 1000 - least)) series.add(point);
     pace.soon();
   }, [told]);
   useEffect(() => around.feed.hear(["chart", "metric"], (frames) => {
@@ -246,7 +254,7 @@ export function ChartPart(props: PartProps) {
     const span = series.span(curve.key);
     return span ? `${curve.label} ${figure(series.last(curve.key), unitOf(curve))}, between ${figure(span[0])} and ${figure(span[1])}` : "";
   }).filter(Boolean).join("; ");
-  const ranges = written.length > 0 ? written : chart.fixed.size > 0 ? [] : RANGES;
+  const ranges = offered.length > 0 ? offered : chart.fixed.size > 0 ? [] : RANGES;
   return (
     <Panel id={`t-${part.id}`} title={part.title} note={part.about || (moment === null ? titles : `${titles ? `${titles}, ` : ""}${chart.labels ? (chart.labels[moment] ?? "") : new Date(moment * 1000).toLocaleTimeString("en-GB")}`) || undefined}
       end={ranges.length > 0 && (

@@ -15,6 +15,25 @@ describe("a chart's configuration", () => {
     expect(chart.fixed.get("n")).toEqual([[0, 4]]);
     expect([chart.curves[0]?.bars, chart.curves[0]?.color, chart.left.title, chart.left.min]).toEqual([true, "red", "Count", 1]);
   });
+  it("as Chart.js has it, without a name for it", () => {
+    const chart = readChart({ type: "line", labels: ["Disk 1", "Disk 2"], datasets: [
+      { label: "n", data: [1, 2], fill: "origin", backgroundColor: "#abc" }, { label: "n", data: ["3", null], fill: 1, backgroundColor: ["teal"] }, { data: [5], fill: "false" }, { data: [6], fill: { target: "origin" } }] });
+    expect(chart.labels).toEqual(["Disk 1", "Disk 2"]);
+    expect(chart.curves.map(({ key, fill, color }) => [key, fill, color])).toEqual([["n", true, "#abc"], ["n 1", true, "teal"], ["2", false, null], ["3", true, null]]);
+    expect([...chart.fixed]).toEqual([["n", [[0, 1], [1, 2]]], ["n 1", [[0, 3]]], ["2", [[0, 5]]], ["3", [[0, 6]]]]);
+    expect(readChart({ type: "doughnut", data: { labels: ["a"], datasets: [{ data: [4] }] } }).curves[0]?.bars).toBe(true);
+  });
+  it("places on the x axis are moments, names or numbers", () => {
+    const of = (labels: unknown, data: unknown[]) => (({ labels: names, fixed }) => [names, fixed.get("0")])(readChart({ labels, datasets: [{ data }] }));
+    expect(of(["2024-01-01T00:00:00Z"], [7])).toEqual([null, [[1_704_067_200, 7]]]);
+    expect(of(undefined, [{ x: "2024-01-01", y: 7 }])).toEqual([null, [[1_704_067_200, 7]]]);
+    expect(of([2020, 2021], [1, 2])).toEqual([["2020", "2021"], [[0, 1], [1, 2]]]);
+    expect(of(["same", "same"], [1, 2])).toEqual([["same", "same"], [[0, 1], [1, 2]]]);
+    expect(of(undefined, [5, 6])).toEqual([["1", "2"], [[0, 5], [1, 6]]]);
+    expect(of(undefined, [{ x: 3, y: 5 }, { x: 9, y: 6 }])).toEqual([["3", "9"], [[0, 5], [1, 6]]]);
+    expect(of(["a", "b"], [{ x: "b", y: 6 }])).toEqual([["a", "b"], [[1, 6]]]);
+  });
+  it("values of its own are all shown, however few points it keeps of what comes", () => expect(readChart({ maxPoints: 10, datasets: [{ data: Array.from({ length: 30 }, (_, index) => index) }] }).points).toBe(30));
   it("as existing burn-in add-ons have it", () => {
     const chart = readChart({ chart_type: "line", x_axis: "time", y_axis: "temp_c", y_label: "Temperature", thresholds: [{ value: 45, color: "#f59e0b", label: "Warning" }], max_points: 360 });
     expect(chart.curves[0]?.key).toBe("temp_c");

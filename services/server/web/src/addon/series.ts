@@ -42,37 +42,85 @@ function scale(one: Config): Scale {
   return { title: typeof title === "object" ? str(at(obj(title), "text")) : str(title), unit: str(at(one, "unit")), min: num(at(one, "min")), max: num(at(one, "max")) };
 }
 
+/** Most values of one curve. */
+const POINTS_MAX = 5000;
+
+/** A moment on the x axis in milliseconds; small numbers and names with figures in them ("Disk 1") are none. */
+function moment(value: unknown): number | null {
+  const number = num(value);
+  if (number !== null) return number > 1e8 ? time(number) : null;
+  return /^\d{4}-\d\d-\d\d/.test(str(value)) ? time(value) : null;
+}
+
+/** The values that a manifest itself has: over moments where all of them are, else over names in a row. */
+function valuesOf(given: readonly unknown[], written: readonly Config[], curves: readonly Curve[]): Pick<Chart, "labels" | "fixed"> {
+  const all = written.map((one) => arr(at(one, "data")).slice(0, POINTS_MAX).flatMap((value, index) => {
+    const isPoint = typeof value === "object" && value !== null;
+    const y = num(isPoint ? at(obj(value), "y") : value);
+    const x = isPoint && at(obj(value), "x") !== undefined ? at(obj(value), "x") : (given[index] ?? null);
+    return y === null ? [] : [{ x, y, index }];
+  }));
+  const points = all.flat();
+  const overTime = points.length > 0 && points.every(({ x }) => moment(x) !== null);
+  const names = overTime ? [] : given.map((one) => str(one));
+  const place = new Map(names.map((name, index) => [name, index]));
+  const placeOf = (x: unknown, index: number): number => {
+    // A value without a name of its own stands at its number; one that names a place stands there.
+    if (x === null || x === given[index]) {
+      while (names.length <= index) names.push(String(names.length + 1));
+      return index;
+    }
+    const name = str(x);
+    if (!place.has(name)) place.set(name, names.push(name) - 1);
+    return place.get(name) ?? 0;
+  };
+  const fixed = new Map<string, [number, number][]>();
+  all.forEach((list, which) => {
+    const curve = curves[which];
+    if (list.length > 0 && curve) fixed.set(curve.key, list.map(({ x, y, index }) => [overTime ? (moment(x) ?? 0) / 1000 : placeOf(x, index), y]));
+  });
+  return { labels: names.length > 0 ? names : null, fixed };
+}
+
+/** Kinds of Chart.js that compare amounts of names: drawn as bars, of which more than the eye's guess can be read. */
+const BARS: ReadonlySet<string> = new Set(["bar", "pie", "doughnut", "polarArea"]);
+
+/** Whether Chart.js fills below a curve: a truth value, or words, a number or an object that say down to where. */
+const fills = (value: unknown): boolean =>
+  typeof value === "number" || (typeof value === "object" && value !== null) || (typeof value === "string" ? value !== "" && value !== "false" : bool(value));
+
+/** The first of colours: Chart.js takes one for all, or a list with one a value. */
+const inkOf = (value: unknown): string | null => colorOf(Array.isArray(value) ? (value as readonly unknown[])[0] : value);
+
+/** A key of its own for each curve: values of two curves that share a label stay apart. */
+function keyOf(one: Config, index: number, taken: Set<string>): string {
+  const said = str(at(one, "key"));
+  const label = str(at(one, "label"), String(index));
+  const key = said || (taken.has(label) ? `${label} ${index}` : label);
+  taken.add(key);
+  return key;
+}
+
 /** Reads a chart's configuration in any of the shapes that are in use. */
 export function readChart(config: Config): Chart {
-  const data = obj(at(config, "data"));
   const chartType = str(at(config, "chart_type"), str(at(config, "type"), "line"));
-  const written = objs(at(config, "datasets")).length > 0 ? objs(at(config, "datasets")) : objs(at(data, "datasets"));
-  const curves = written.slice(0, CURVES_MAX).map((one, index): Curve => {
-    const key = str(at(one, "key"), str(at(one, "label"), String(index)));
+  const data = obj(at(config, "data"));
+  // Values stand in `data`, as Chart.js has it, or in the configuration itself.
+  const written = [...objs(at(config, "datasets")), ...objs(at(data, "datasets"))].slice(0, CURVES_MAX);
+  const taken = new Set<string>();
+  const curves = written.map((one, index): Curve => {
+    const key = keyOf(one, index, taken);
     const axis = str(at(one, "yAxis"), str(at(one, "yAxisID")));
     return {
-      key, label: str(at(one, "label"), key), color: colorOf(at(one, "color")) ?? colorOf(at(one, "borderColor")),
-      right: axis === "right" || axis === "y1" || axis === "y2", fill: bool(at(one, "fill")) || chartType === "area", bars: str(at(one, "type"), chartType) === "bar",
+      key, label: str(at(one, "label"), key), color: inkOf(at(one, "color")) ?? inkOf(at(one, "borderColor")) ?? inkOf(at(one, "backgroundColor")),
+      right: axis === "right" || axis === "y1" || axis === "y2", fill: fills(at(one, "fill")) || chartType === "area", bars: BARS.has(str(at(one, "type"), chartType)),
     };
   });
   const yKey = str(at(config, "y_axis"));
   if (curves.length === 0 && yKey !== "") curves.push({ key: yKey, label: str(at(config, "y_label"), yKey), color: null, right: false, fill: false, bars: chartType === "bar" });
   const scales = obj(at(obj(at(config, "options")), "scales"));
   const axes = obj(at(config, "yAxes"));
-  const labels = arr(at(data, "labels"));
-  const times = labels.map(time);
-  const isTime = labels.length > 0 && times.every((when) => when !== null);
-  const fixed = new Map<string, [number, number][]>();
-  objs(at(data, "datasets")).slice(0, CURVES_MAX).forEach((one, which) => {
-    const points = arr(at(one, "data")).flatMap((value, index): [number, number][] => {
-      const point = obj(value);
-      const y = typeof value === "object" ? num(at(point, "y")) : num(value);
-      const x = typeof value === "object" ? time(at(point, "x")) : isTime ? (times[index] ?? null) : index * 1000;
-      return y === null || x === null ? [] : [[x / 1000, y]];
-    });
-    const curve = curves[which];
-    if (points.length > 0 && curve) fixed.set(curve.key, points);
-  });
+  const { labels, fixed } = valuesOf(arr(at(config, "labels") ?? at(data, "labels")), written, curves);
   const left = Object.keys(obj(at(axes, "left"))).length > 0 ? scale(obj(at(axes, "left"))) : scale(obj(at(scales, "y")));
   if (left.title === "" && str(at(config, "y_label")) !== "") left.title = str(at(config, "y_label"));
   const timeFilter = obj(at(config, "time_filter"));
@@ -83,11 +131,11 @@ export function readChart(config: Config): Chart {
       const value = num(at(one, "value"));
       return value === null ? [] : [{ value, label: str(at(one, "label")), color: colorOf(at(one, "color")) }];
     }),
-    points: within(at(config, "maxPoints") ?? at(config, "max_points"), 10, 5000, 360),
+    // Values that the manifest itself has are all shown.
+    points: Math.max(within(at(config, "maxPoints") ?? at(config, "max_points"), 10, POINTS_MAX, 360), ...[...fixed.values()].map(({ length }) => length)),
     height: within(at(config, "height"), 120, 800, 260),
     range: str(at(config, "time_range"), str(at(timeFilter, "default"))),
-    labels: labels.length > 0 && !isTime ? labels.map((one) => str(one)) : null,
-    fixed,
+    labels, fixed,
   };
 }
 
