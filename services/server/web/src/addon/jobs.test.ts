@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
-import { update, type Shown } from "./jobs";
+import { missed, pollDue, update, type Shown } from "./jobs";
 import type { Config } from "./manifest";
 
 interface Case { name: string; frames: Config[]; state: Shown["state"] }
@@ -14,5 +14,25 @@ describe("a job", () => {
   it.each(cases)("$name: $state", ({ frames, state }) => {
     const job = frames.reduce<Shown | undefined>((was, frame) => update(was, frame, 0), undefined);
     expect(job?.state).toBe(state);
+  });
+});
+
+describe("the list of what runs", () => {
+  const here = { listens: true, hidden: false, busy: false, running: 1, heard: 10_000 };
+  it("is asked while jobs run and nothing is heard of them", () => {
+    expect(pollDue(here, 12_999)).toBe(false);
+    expect(pollDue(here, 13_000)).toBe(true);
+    for (const not of [{ listens: false }, { hidden: true }, { busy: true }, { running: 0 }]) expect(pollDue({ ...here, ...not }, 60_000)).toBe(false);
+  });
+  it("without a job says that it is over, unless frames tell of it or another agent has it", () => {
+    const job = update(undefined, { job_id: "a", agent_id: "n1", percent: 40 }, 0);
+    expect(missed(job, new Set(["b"]), false, "")).toBe(true);
+    expect(missed(job, new Set(["b"]), false, "n1")).toBe(true);
+    expect(missed(job, new Set(["b"]), false, "n2")).toBe(false);
+    expect(missed(job, new Set(["a"]), false, "")).toBe(false);
+    expect(missed(job, new Set(), true, "")).toBe(false);
+    expect(missed({ ...job, state: "failed" }, new Set(), false, "")).toBe(false);
+    // Listed again, it runs again.
+    expect(update({ ...job, state: "gone" }, { job_id: "a", percent: 41 }, 1).state).toBe("running");
   });
 });

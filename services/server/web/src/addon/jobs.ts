@@ -25,7 +25,8 @@ export interface Shown {
   elapsed: string;
   moved: string;
   errors: number | null;
-  state: "running" | "completed" | "failed" | "cancelled" | "paused";
+  /** `gone`: the list of what runs has it no more, and nobody told how it ended. */
+  state: "running" | "completed" | "failed" | "cancelled" | "paused" | "gone";
   phases: readonly PhaseSeen[];
   /** When it was heard last, in milliseconds. */
   heard: number;
@@ -94,6 +95,17 @@ export function update(was: Shown | undefined, raw: Config, now: number): Shown 
     heard: time(at(raw, "timestamp")) ?? now,
   };
 }
+
+/** How often the list of what runs is asked while jobs run and none of them is heard, in milliseconds. Source: Vigil, component `progress`. */
+export const POLL_MS = 3000;
+
+/** Whether to ask for what runs: the add-on can be asked, something runs, and no frame has told of it for a while. */
+export const pollDue = (of: { listens: boolean; hidden: boolean; busy: boolean; running: number; heard: number }, now: number): boolean =>
+  of.listens && !of.hidden && !of.busy && of.running > 0 && now - of.heard >= POLL_MS;
+
+/** A job that a fresh list has no more. Frames tell themselves how a job ends; a list says only that it is over. */
+export const missed = (was: Shown, listed: ReadonlySet<string>, isFramed: boolean, agent: string): boolean =>
+  (was.state === "running" || was.state === "paused") && !isFramed && !listed.has(was.id) && (agent === "" || was.agent === "" || was.agent === agent);
 
 function sized(count: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];

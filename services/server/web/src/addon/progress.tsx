@@ -5,7 +5,7 @@
  * left, with the word it ended with; that a job ended is told, never that a drive passed: a verdict is not an add-on's.
  */
 import { computed, signal, useComputed, useSignal, type ReadonlySignal, type Signal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { ago, celsius } from "../format";
 import { now } from "../state/app";
@@ -15,8 +15,8 @@ import { CancelButton, readCancel } from "./cancel";
 import { phaseWords } from "./cell";
 import { useSource, type PartProps } from "./context";
 import { isFor } from "./feed";
-import { records, roomOf, update, type Shown } from "./jobs";
-import { at, bool, obj, str } from "./manifest";
+import { missed, POLL_MS, pollDue, records, roomOf, update, type Shown } from "./jobs";
+import { at, bool, obj, str, type Config } from "./manifest";
 
 /** Most jobs of one component; the ones that ended first go first. */
 const JOBS_MAX = 300;
@@ -35,11 +35,15 @@ export function ProgressPart(props: PartProps) {
   const asked = useSource(props, source);
   const multi = bool(at(part.config, "multi"), true);
   const drawn = (ids: readonly string[]) => (multi ? ids : ids.slice(-1));
-  const put = (raws: readonly unknown[], at_: number) => {
+  // When a frame came last, and the jobs that frames tell of.
+  const heard = useRef(0);
+  const framed = useMemo(() => new Set<string>(), [part.id]);
+  const nameOf = (record: Config) => str(at(record, "job_id"), str(at(record, "id"))) || `agent ${str(at(record, "agent_id"))}`;
+  const count = () => (running.value = drawn(order.peek()).filter((id) => jobs.get(id)?.peek().state === "running").length);
+  const put = (raws: readonly Config[], at_: number) => {
     let [grown, turned] = [false, false];
-    for (const raw of raws) {
-      const record = obj(raw);
-      const id = str(at(record, "job_id"), str(at(record, "id"))) || `agent ${str(at(record, "agent_id"))}`;
+    for (const record of raws) {
+      const id = nameOf(record);
       const known = jobs.get(id);
       if (known) {
         const was = known.peek();
@@ -52,7 +56,7 @@ export function ProgressPart(props: PartProps) {
     }
     if (grown) trim();
     // Counted when one begins or ends, not with each figure: that would look at all jobs for each frame.
-    if (grown || turned) running.value = drawn(order.peek()).filter((id) => jobs.get(id)?.peek().state === "running").length;
+    if (grown || turned) count();
   };
   const trim = () => {
     for (const [id, job] of jobs) {
@@ -63,15 +67,33 @@ export function ProgressPart(props: PartProps) {
       if (jobs.size <= JOBS_MAX) break;
       jobs.delete(id);
     }
+    for (const id of framed) if (!jobs.has(id)) framed.delete(id);
     order.value = [...jobs.keys()];
   };
   const told = asked.told.value;
   useEffect(() => {
-    if (told) put(records(told.items.length > 0 ? told.items : told.value), now.peek());
+    if (!told) return;
+    const listed = records(told.items.length > 0 ? told.items : told.value);
+    put(listed, now.peek());
+    if (told.stale) return;
+    const names = new Set(listed.map(nameOf));
+    const gone = [...jobs.values()].filter((job) => missed(job.peek(), names, framed.has(job.peek().id), around.agent.peek()));
+    for (const job of gone) job.value = { ...job.peek(), state: "gone", eta: "", speed: "" };
+    if (gone.length > 0) count();
   }, [told]);
+  useEffect(() => {
+    const timer = setInterval(() => {
+      const here = { listens: around.addon.url !== "", hidden: document.hidden, busy: asked.busy.peek(), running: running.peek(), heard: heard.current };
+      if (pollDue(here, Date.now())) asked.again();
+    }, POLL_MS);
+    return () => clearInterval(timer);
+  }, [around, part.id]);
   useEffect(() => around.feed.hear(["progress"], (frames) => {
     const agent = around.agent.peek();
-    put(frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && (agent === "" || str(at(raw, "agent_id"), agent) === agent)), now.peek());
+    const mine = frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && (agent === "" || str(at(raw, "agent_id"), agent) === agent));
+    if (mine.length > 0) heard.current = Date.now();
+    put(mine, now.peek());
+    for (const raw of mine) if (jobs.has(nameOf(raw))) framed.add(nameOf(raw));
   }), [around.feed, part.id]);
 
   const list = drawn(order.value);
@@ -92,7 +114,7 @@ function Count({ running, all }: { running: ReadonlySignal<number>; all: number 
   return <>{running.value} running{all > running.value ? `, ${all - running.value} ended` : ""}</>;
 }
 
-const ENDED: Record<Exclude<Shown["state"], "running" | "paused">, string> = { completed: "ended", failed: "failed", cancelled: "cancelled" };
+const ENDED: Record<Exclude<Shown["state"], "running" | "paused">, string> = { completed: "ended", failed: "failed", cancelled: "cancelled", gone: "not listed" };
 
 /** The figures of a row: when each is there, and its words. */
 const FIGURES: readonly { key: string; of: (job: Shown) => string }[] = [
@@ -141,7 +163,7 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
     <li class={`ajob ${state}`}>
       <div class="who"><b>{title || id}</b><span class="mute">{[command, title && id !== title ? id : "", agent].filter(Boolean).join(", ")}</span></div>
       <div class="pc">{state === "running" || state === "paused" ? <Words job={job} of={percentage} /> : (
-        <span class={`v ${state === "failed" ? "is-fail" : state === "cancelled" ? "is-inc" : "is-info"}`}>{state === "failed" ? <Shape of="fail" /> : state === "cancelled" ? <Shape of="inc" /> : <Icon name="tick" />}{ENDED[state]}</span>
+        <span class={`v ${state === "failed" ? "is-fail" : state === "completed" ? "is-info" : "is-inc"}`}>{state === "failed" ? <Shape of="fail" /> : state !== "completed" ? <Shape of="inc" /> : <Icon name="tick" />}{ENDED[state]}</span>
       )}</div>
       <Bar job={job} name={`${title || id}${phase && `, ${phaseWords(phase)}`}`} />
       <div class="what">
