@@ -183,6 +183,124 @@ async fn a_job_that_is_paused_in_its_last_self_test_formats_nothing_meanwhile() 
     assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
 }
 
+/// An abort that comes while the last self-test is followed, or in the pause behind it, ends the job: nothing is formatted then.
+#[tokio::test]
+async fn a_job_that_is_aborted_behind_its_last_self_test_is_not_formatted() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let books = own_playbook(dir.path(), TESTED_THEN_PARTITIONED);
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
+    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+        return;
+    };
+    for paused in [true, false] {
+        let _absent = std::fs::remove_file(dir.path().join("go"));
+        let id = bench.job("mine").await;
+        in_step(&bench, id, Phase::SelfTestShort).await;
+        if paused {
+            let pause = Command::Pause {
+                job: id,
+                actor: "ann".to_owned(),
+            };
+            assert!(matches!(bench.server.call(pause).await, Ok(Answer::Done { .. })));
+            std::fs::write(dir.path().join("go"), "").unwrap();
+            assert_eq!(waiting(&bench, id).await, "paused by ann");
+        }
+        let abort = Command::Abort {
+            job: id,
+            actor: "bob".to_owned(),
+        };
+        assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+        std::fs::write(dir.path().join("go"), "").unwrap();
+        let job = bench.server.over(id).await;
+        assert_eq!(job.state, JobState::Aborted, "{job:#?}");
+        assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+        assert_eq!(job.formatted, None, "{job:#?}");
+    }
+}
+
+/// SMART of a sick drive takes minutes, and a person who ends or holds the job in them was told that it is: what stands on
+/// the drive stays.
+#[tokio::test]
+async fn what_is_wished_while_smart_is_read_is_heard_before_the_first_write() {
+    let text = r#"
+name = "mine"
+about = "SMART before the first write"
+[[step]]
+do = "smart_before"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "smart_after"
+"#;
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let books = own_playbook(dir.path(), text);
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
+    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+        return;
+    };
+    let blank = vec![0; 64 << 20];
+    for paused in [false, true] {
+        let _absent = std::fs::remove_file(dir.path().join("go"));
+        let id = bench.job("mine").await;
+        in_step(&bench, id, Phase::SmartBefore).await;
+        if paused {
+            let pause = Command::Pause {
+                job: id,
+                actor: "ann".to_owned(),
+            };
+            assert!(matches!(bench.server.call(pause).await, Ok(Answer::Done { .. })));
+            std::fs::write(dir.path().join("go"), "").unwrap();
+            assert_eq!(waiting(&bench, id).await, "paused by ann");
+            standstill(&bench.drives[0]).await;
+            assert!(is_untouched(&bench.drives[0], &blank), "written in a pause");
+        }
+        let abort = Command::Abort {
+            job: id,
+            actor: "bob".to_owned(),
+        };
+        assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+        std::fs::write(dir.path().join("go"), "").unwrap();
+        let job = bench.server.over(id).await;
+        assert_eq!(job.state, JobState::Aborted, "{job:#?}");
+        assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+        assert!(is_untouched(&bench.drives[0], &blank), "written after an abort");
+    }
+}
+
+/// The same where nobody hears it any more: an abort that was answered is not taken back by a kill.
+#[tokio::test]
+async fn an_abort_that_was_answered_stands_though_the_agent_was_killed_before_its_job_heard_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let arguments = ["--smartctl", program.to_str().unwrap()];
+    let Some(mut bench) = Bench::with(&[64], true, &arguments).await else {
+        return;
+    };
+    let id = bench.job("standard").await;
+    in_step(&bench, id, Phase::SmartBefore).await;
+    // A child that is being started holds the store's lock for a moment.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let abort = Command::Abort {
+        job: id,
+        actor: "bob".to_owned(),
+    };
+    assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+    bench.agent.kill();
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(job.state, JobState::Aborted, "{job:#?}");
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    assert!(
+        is_untouched(&bench.drives[0], &vec![0; 64 << 20]),
+        "written after an abort"
+    );
+}
+
 /// What looks at a drive for a moment when it is to be formatted costs no burn-in: the guard asks again.
 #[tokio::test]
 async fn a_drive_that_is_busy_for_a_moment_at_the_end_is_formatted() {

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use store::Pending;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info};
+use tokio::time::timeout;
+use tracing::{error, info, warn};
 use wire::command::{Answer, BackupRow, CallOutcome, Command};
 use wire::event::Severity;
 use wire::options::PlanOptions;
@@ -15,6 +17,9 @@ use crate::backup;
 use crate::events::Happening;
 use crate::gate::{Ask, Media, Members, Moment};
 use crate::job::Wish;
+
+/// Longest time in which an answer waits for the medium.
+const KEPT: Duration = Duration::from_secs(3);
 
 /// Time for an answer to leave before the agent ends.
 const RESTART: Duration = Duration::from_millis(500);
@@ -43,8 +48,15 @@ impl Controller {
                 playbook,
                 actor,
             } => self.scan(drives, &playbook, actor, reply),
-            Command::Pause { job, actor } => answer(reply, self.pause(job, actor)),
-            Command::Resume { job, actor } => answer(reply, self.resume(job, actor)),
+            Command::Pause { job, actor } => {
+                let told = "The job is held as soon as its present access is over; it goes on when it is resumed.";
+                let told = told.to_owned();
+                answer_kept(reply, self.wish(job, Wish::Pause(actor)), Answer::Done { told });
+            }
+            Command::Resume { job, actor } => {
+                let told = "The job goes on.".to_owned();
+                answer_kept(reply, self.wish(job, Wish::Resume(actor)), Answer::Done { told });
+            }
             Command::Locate { drive, on, actor } => self.locate(drive, on, &actor, reply),
             Command::SavePlaybook { text, actor } => {
                 let saved = self.books.save(&text).map(|name| {
@@ -75,7 +87,7 @@ impl Controller {
                 actor,
             } => answer(reply, self.restore(&rows, first, last, &actor)),
             Command::Abort { job, actor } => {
-                answer(reply, self.wish(job, Wish::Abort(actor)).map(|()| Answer::Aborted));
+                answer_kept(reply, self.wish(job, Wish::Abort(actor)), Answer::Aborted);
             }
         }
     }
@@ -182,12 +194,14 @@ impl Controller {
         answer(reply, plan.map(Answer::Planned));
     }
 
-    pub(super) fn wish(&mut self, job: JobId, wish: Wish) -> Result<(), Problem> {
+    /// Hands a wish to its job; it is to be answered once it is kept, too: a kill in between must not take it back.
+    pub(super) fn wish(&mut self, job: JobId, wish: Wish) -> Result<Pending<()>, Problem> {
         let active = self.active.get_mut(&job).ok_or_else(|| over(job))?;
         match active.wishes.try_send(wish.clone()) {
             Ok(()) => {
+                let kept = self.means.jobs.wish(job, &wish);
                 active.wished = Some(wish.after(active.wished.take()));
-                Ok(())
+                Ok(kept)
             }
             Err(mpsc::error::TrySendError::Full(_)) => {
                 let problem = Problem::new("job-busy", 503, "The job has not answered the last command yet");
@@ -197,26 +211,31 @@ impl Controller {
         }
     }
 
-    fn pause(&mut self, job: JobId, actor: String) -> Result<Answer, Problem> {
-        self.wish(job, Wish::Pause(actor))?;
-        Ok(Answer::Done {
-            told: "The job is held as soon as its present access is over; it goes on when it is resumed.".to_owned(),
-        })
-    }
-
-    fn resume(&mut self, job: JobId, actor: String) -> Result<Answer, Problem> {
-        self.wish(job, Wish::Resume(actor))?;
-        Ok(Answer::Done {
-            told: "The job goes on.".to_owned(),
-        })
-    }
-
     pub(super) fn books_changed(&self, kind: &str, message: String) {
         self.means.outbox.playbooks(self.books.infos());
         let data = serde_json::Value::Null;
         self.means
             .outbox
             .event(Happening::new(kind, Severity::Info, None, message, data));
+    }
+}
+
+fn answer_kept(reply: oneshot::Sender<CallOutcome>, wished: Result<Pending<()>, Problem>, told: Answer) {
+    match wished {
+        Ok(wish) => drop(tokio::spawn(async {
+            kept(wish).await;
+            answer(reply, Ok(told));
+        })),
+        Err(problem) => answer(reply, Err(problem)),
+    }
+}
+
+/// Waits until what a person wishes is on the medium. The job heard it in any case: where it cannot be kept, that is no refusal.
+pub(super) async fn kept(wish: Pending<()>) {
+    match timeout(KEPT, wish).await {
+        Ok(Ok(())) => {}
+        Ok(Err(cause)) => warn!(error = %cause, "a wish was not written down"),
+        Err(_) => warn!("a wish is not written down yet; the medium is slow"),
     }
 }
 

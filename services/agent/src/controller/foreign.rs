@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use store::Pending;
 use tokio::sync::oneshot;
 use tracing::warn;
 use wire::command::{Answer, CallOutcome};
@@ -12,6 +13,7 @@ use wire::drive::Drive;
 use wire::gate::Plan;
 use wire::{DriveId, Problem};
 
+use super::command::kept;
 use super::start::Beginning;
 use super::{Back, Controller};
 use crate::gate;
@@ -68,20 +70,23 @@ impl Controller {
             }
             Wanted::Cancel(job) => self
                 .wish(job, Wish::Abort(actor.clone()))
-                .map(|()| Under::Done(json!({ "status": "cancelled", "job_id": job.to_string() }))),
+                .map(|wish| Under::Kept(wish, json!({ "status": "cancelled", "job_id": job.to_string() }))),
             Wanted::Pause(job) => self
                 .wish(job, Wish::Pause(actor.clone()))
-                .map(|()| Under::Done(json!({ "status": "paused", "job_id": job.to_string() }))),
+                .map(|wish| Under::Kept(wish, json!({ "status": "paused", "job_id": job.to_string() }))),
             Wanted::Resume(job) => self
                 .wish(job, Wish::Resume(actor.clone()))
-                .map(|()| Under::Done(json!({ "status": "running", "job_id": job.to_string() }))),
+                .map(|wish| Under::Kept(wish, json!({ "status": "running", "job_id": job.to_string() }))),
         });
         match done {
             Err(problem) => {
                 warn!(actor, why = %problem, "refused");
                 say(reply, Err(problem));
             }
-            Ok(Under::Done(value)) => say(reply, Ok(Said { status: 200, value })),
+            Ok(Under::Kept(wish, value)) => drop(tokio::spawn(async {
+                kept(wish).await;
+                say(reply, Ok(Said { status: 200, value }));
+            })),
             Ok(Under::Way(answer)) => {
                 let back = self.back.clone();
                 tokio::spawn(async move {
@@ -185,7 +190,7 @@ impl Controller {
 
 enum Under {
     Way(oneshot::Receiver<CallOutcome>),
-    Done(serde_json::Value),
+    Kept(Pending<()>, serde_json::Value),
 }
 
 /// The drives that a form names, each exactly one.

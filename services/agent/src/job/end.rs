@@ -61,7 +61,9 @@ impl JobTask {
                 }
             }
         }
-        if let (Some(_), Some(held), true) = (&self.abort_by, &held, self.record.erases()) {
+        if self.is_aborted()
+            && let (Some(held), true) = (&held, self.record.erases())
+        {
             self.retire(held).await;
         }
         if let Some(held) = held {

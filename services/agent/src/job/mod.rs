@@ -34,6 +34,7 @@ use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::worker::Limits;
 use drive::guard::Place;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
@@ -94,7 +95,8 @@ impl Means {
 }
 
 /// What a person asks of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Wish {
     /// End it.
     Abort(String),
@@ -173,6 +175,17 @@ enum Own {
     Gone,
     /// Another drive answers; [`JobTask::stranger`] says why.
     Stranger,
+}
+
+/// Whether a worker may begin with the drive that is held.
+enum Ready {
+    Yes,
+    Parked,
+    Aborted,
+    /// It holds something else than what may be erased.
+    Refused(String),
+    /// It may not be used at present.
+    NotNow(String),
 }
 
 /// Why there is no held drive.
@@ -274,20 +287,16 @@ impl JobTask {
                     return self.refuse(why).await;
                 }
             }
-            if self.record.erases() && self.trace != Trace::Written {
-                // Self-tests take hours, and a dock does not tell that its drive was exchanged.
-                match self.means.hands.look(&drive).await {
-                    Ok(content) => {
-                        if let Some(why) = self.record.strange(&content, self.trace) {
-                            return self.refuse(why).await;
-                        }
-                    }
-                    Err(why) => {
-                        self.log("warn", format!("The drive may not be written now: {why}"));
-                        continue;
-                    }
+            match self.ready(&drive).await {
+                Ready::Yes if self.record.erases() => self.trace = Trace::Written,
+                Ready::Yes => {}
+                Ready::Parked => return self.park().await,
+                Ready::Aborted => return self.conclude(None, Some(drive)).await,
+                Ready::Refused(why) => return self.refuse(why).await,
+                Ready::NotNow(why) => {
+                    self.log("warn", format!("The drive may not be written now: {why}"));
+                    continue;
                 }
-                self.trace = Trace::Written;
             }
             if Hands::place(&drive) != Place::Same && self.doubt(&drive).await.is_some() {
                 return self.lost(None).await;
@@ -331,6 +340,32 @@ impl JobTask {
                     }
                     held = Some(drive);
                 }
+            }
+        }
+    }
+
+    /// What is asked right before a worker begins: nothing is written after an abort or in a pause, and a pause is when a person
+    /// exchanges a drive.
+    async fn ready(&mut self, drive: &Held) -> Ready {
+        loop {
+            match self.heed_wishes().await {
+                Own::Aborted => return Ready::Aborted,
+                Own::Parked => return Ready::Parked,
+                Own::Done | Own::Gone | Own::Stranger => {}
+            }
+            if self.record.erases() && self.trace != Trace::Written {
+                // Self-tests take hours, and a dock does not tell that its drive was exchanged.
+                match self.means.hands.look(drive).await {
+                    Ok(content) => {
+                        if let Some(why) = self.record.strange(&content, self.trace) {
+                            return Ready::Refused(why);
+                        }
+                    }
+                    Err(why) => return Ready::NotNow(why),
+                }
+            }
+            if self.wishes.is_empty() {
+                return Ready::Yes;
             }
         }
     }

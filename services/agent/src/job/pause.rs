@@ -38,19 +38,21 @@ impl JobTask {
 
     /// What was wished since somebody listened last; waits while the job is paused.
     pub(super) async fn heed_wishes(&mut self) -> Own {
+        match self.is_aborted() {
+            true => Own::Aborted,
+            false => self.wait_while_paused().await,
+        }
+    }
+
+    /// Takes what was wished since somebody listened last; true once the job was aborted.
+    pub(super) fn is_aborted(&mut self) -> bool {
         while let Ok(wish) = self.wishes.try_recv() {
             match wish {
-                Wish::Abort(actor) => {
-                    self.aborted(actor);
-                    return Own::Aborted;
-                }
+                Wish::Abort(actor) => self.aborted(actor),
                 wish => drop(self.wish(&wish)),
             }
         }
-        match self.abort_by {
-            Some(_) => Own::Aborted,
-            None => self.wait_while_paused().await,
-        }
+        self.abort_by.is_some()
     }
 
     /// Waits until a paused job is let go.

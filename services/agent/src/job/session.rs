@@ -133,14 +133,17 @@ impl JobTask {
                             Own::Stranger => Some(Reason::Stranger),
                         };
                         match asks {
-                            None => worker.go(step).await,
+                            // Held first, where a person paused it meanwhile.
+                            None => {
+                                self.mind_pause(&mut holds, &mut worker).await;
+                                worker.go(step).await;
+                            }
                             Some(asks) => {
                                 worker.stop("it is not to go on").await;
                                 reason = asks;
                             }
                         }
                         until = Instant::now() + if asks.is_none() { SILENCE } else { STOPPING };
-                        self.mind_pause(&mut holds, &mut worker).await;
                     }
                     Some(report) => {
                         self.take(&report, why.as_deref());

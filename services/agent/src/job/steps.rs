@@ -5,7 +5,7 @@ use burnin::heat::celsius;
 use burnin::{Checkpoint, timeline};
 use drive::selftest::Kind;
 use drive::smart::run::again;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use wire::job::{Phase, PhaseStatus};
 use wire::{Bytes, Time};
 
@@ -22,7 +22,14 @@ impl JobTask {
 
     /// Does what is due before the step `until`.
     pub(super) async fn own_steps(&mut self, held: &Held, until: u16) -> Own {
-        while let Some((step, phase)) = self.record.due(until) {
+        loop {
+            // SMART and the start of a self-test may take minutes on a sick drive, in which nobody listens.
+            if self.is_aborted() {
+                return Own::Aborted;
+            }
+            let Some((step, phase)) = self.record.due(until) else {
+                return Own::Done;
+            };
             let ended = match (phase, Kind::of(phase)) {
                 (_, Some(kind)) => self.self_test(held, step, kind).await,
                 // Nothing else is the agent's before the end.
@@ -34,7 +41,6 @@ impl JobTask {
                 return ended;
             }
         }
-        Own::Done
     }
 
     /// smartctl names another drive than the one that was armed: the job ends.
@@ -68,12 +74,16 @@ impl JobTask {
                 break result;
             };
             self.log("warn", format!("SMART could not be read and is asked for again: {why}"));
-            tokio::select! {
-                () = sleep(*pause) => {}
-                () = self.means.stop.asked() => {
+            match self.breathe(*pause).await {
+                Own::Parked => {
                     self.set_step(step, PhaseStatus::Pending, 0.0);
                     return Own::Parked;
                 }
+                Own::Aborted => {
+                    self.set_step(step, PhaseStatus::Interrupted, began.elapsed().as_secs_f64());
+                    return Own::Aborted;
+                }
+                Own::Done | Own::Gone | Own::Stranger => {}
             }
             if self.is_gone(held) {
                 break result;

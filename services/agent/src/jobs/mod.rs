@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use store::{Pending, Store, Table};
-use tracing::warn;
+use tracing::{error, warn};
 use wire::job::TimePoint;
 use wire::{JobId, Time};
 
@@ -24,6 +24,7 @@ use copies::Copies;
 pub use past::{Ended, PEERS_MAX, Past};
 
 use crate::events::{Happening, Known};
+use crate::job::Wish;
 use crate::outbox::{self, NUMBERS, SPOOL};
 use crate::record::Record;
 
@@ -32,6 +33,8 @@ pub(crate) const JOBS: Table<String, Record> = Table::new("jobs");
 /// Points of unfinished jobs' time lines, by job and number.
 const SAMPLES: Table<(String, u64), TimePoint> = Table::new("samples");
 const CHECKPOINTS: Table<String, String> = Table::new("checkpoints");
+/// What was answered to a person of a job that is not over: its task may be asking a sick drive, and hears it in minutes.
+const WISHES: Table<String, Wish> = Table::new("wishes");
 /// What was pinned at the first greeting: `gate_key`, `box_id`.
 pub const PINS: Table<String, String> = Table::new("pins");
 /// Drives that were present when last looked at.
@@ -44,7 +47,7 @@ const SAMPLES_EVERY: i64 = 60;
 pub const JOBS_MAX: usize = 700;
 
 /// Names of all tables of the agent's store.
-pub fn tables() -> [&'static str; 10] {
+pub fn tables() -> [&'static str; 11] {
     [
         JOBS.name(),
         SAMPLES.name(),
@@ -52,6 +55,7 @@ pub fn tables() -> [&'static str; 10] {
         past::PEERS.name(),
         crate::bays::BAYS.name(),
         CHECKPOINTS.name(),
+        WISHES.name(),
         PINS.name(),
         KNOWN.name(),
         SPOOL.name(),
@@ -136,6 +140,7 @@ impl Jobs {
                 self.copies.remove(id);
             }
         }
+        found.values_mut().for_each(|kept| self.with_wish(kept));
         Ok(found.into_values().collect())
     }
 
@@ -155,7 +160,36 @@ impl Jobs {
         })?;
         let copies = self.copies.read().into_iter().map(|found| found.kept);
         let copy = copies.filter(|copy| copy.record.job.id == job);
-        Ok(kept.into_iter().chain(copy).max_by_key(|kept| kept.record.revision))
+        let mut newest = kept.into_iter().chain(copy).max_by_key(|kept| kept.record.revision);
+        if let Some(newest) = &mut newest {
+            self.with_wish(newest);
+        }
+        Ok(newest)
+    }
+
+    /// Writes down what is answered to a person: it stands, whether the job's task hears it before the agent ends or not.
+    pub fn wish(&self, job: JobId, wish: &Wish) -> Pending<()> {
+        let (key, wish) = (job.to_string(), wish.clone());
+        self.store.write(move |w| {
+            // One that came too late to be heard is not kept for ever.
+            if matches!(JOBS.get(w, &key), Ok(Some(record)) if record.job.state.is_over()) {
+                return Ok(());
+            }
+            let stands = wish.after(WISHES.get(w, &key)?);
+            WISHES.put(w, &key, &stands)
+        })
+    }
+
+    /// What was answered to a person last, written into a job that was found.
+    fn with_wish(&self, kept: &mut Kept) {
+        if kept.record.job.state.is_over() {
+            return;
+        }
+        let key = kept.record.job.id.to_string();
+        match self.store.read(|r| WISHES.get(r, &key)) {
+            Ok(wish) => wish.iter().for_each(|wish| wish.stands_in(&mut kept.record)),
+            Err(cause) => error!(job = key, error = %cause, "what was answered to a person last cannot be read"),
+        }
     }
 
     /// Writes a record down, with its checkpoint where there is a new one and with the events that it changed by: all of
@@ -223,6 +257,7 @@ impl Jobs {
             outbox::spool(w, &end.told)?;
             CHECKPOINTS.delete(w, &key)?;
             SAMPLES.delete_of(w, &key)?;
+            WISHES.delete(w, &key)?;
             JOBS.put(w, &key, &record)?;
             let revoked = past::note(w, &key, &record, &end)?;
             let mut gone = Vec::new();
@@ -464,6 +499,38 @@ mod tests {
         let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
         assert_eq!(jobs.load().unwrap()[0].record.job.state, JobState::Finished);
         assert!(jobs.store().read(|r| CHECKPOINTS.is_empty(r)).unwrap());
+    }
+
+    #[test]
+    fn what_was_answered_to_a_person_stands_though_its_job_never_heard_it() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let by = |name: &str| name.to_owned();
+        let mut record = record();
+        let id = record.job.id;
+        let mut jobs = open(dir.path(), ram.path());
+        jobs.save(&mut record, Some("c"), &[]).wait().unwrap();
+        for (wish, paused, aborted) in [
+            (Wish::Pause(by("ann")), true, false),
+            (Wish::Resume(by("bob")), false, false),
+            (Wish::Abort(by("eve")), false, true),
+            (Wish::Resume(by("bob")), false, true),
+        ] {
+            jobs.wish(id, &wish).wait().unwrap();
+            let newest = jobs.newest(id).unwrap().unwrap().record;
+            drop(jobs);
+            jobs = open(dir.path(), ram.path());
+            let kept = jobs.load().unwrap().remove(0).record;
+            assert_eq!(
+                (kept.paused.is_some(), kept.aborted_by.is_some()),
+                (paused, aborted),
+                "{wish:?}"
+            );
+            assert_eq!(kept, newest);
+        }
+        record.job.state = JobState::Aborted;
+        jobs.finish(&mut record, Ended::default()).wait().unwrap();
+        jobs.wish(id, &Wish::Pause(by("ann"))).wait().unwrap();
+        assert!(jobs.store().read(|r| WISHES.is_empty(r)).unwrap());
     }
 
     #[test]
