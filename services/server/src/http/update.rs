@@ -206,7 +206,7 @@ pub async fn chunk(
 /// Compares everything that was written, and makes the new system the one that the next start tries.
 #[utoipa::path(post, path = "/update/finish", operation_id = "update_finish", tag = "box",
     responses((status = 200, body = UpdateWritten), LoggedIn,
-        (status = 409, description = "`update-not-begun`, `update-incomplete`, `update-busy`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`update-not-begun`, `update-incomplete`, `update-busy`, `update-given-up`: by DELETE meanwhile", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn finish(State(app): State<Arc<App>>, person: Person) -> Result<Answered<UpdateWritten>, Refusal> {
     written(app.finish_update(&person.name, &owner(&person)).await?)
@@ -215,7 +215,7 @@ pub async fn finish(State(app): State<Arc<App>>, person: Person) -> Result<Answe
 /// Gives up the download that is under way, or else one's own upload. What of it is on the medium counts the next time.
 #[utoipa::path(delete, path = "/update", operation_id = "update_give_up", tag = "box",
     responses((status = 204, description = "It is given up"), LoggedIn,
-        (status = 409, description = "`update-not-begun`, `update-busy`: it is somebody else's", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "`update-not-begun`, `update-busy`: it is somebody else's; `update-written`: it is the next system already", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn give_up(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
     app.give_up_update(&owner(&person), &person.name).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, oneshot};
 use tokio::task::AbortHandle;
 use wire::Problem;
 use wire::event::Severity;
@@ -36,6 +36,8 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// How long to wait for the writer to be free: a chunk takes a second, comparing everything minutes.
 const FREE_WITHIN: Duration = Duration::from_secs(5);
+/// How often whoever gives an update up looks whether comparing has begun.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Whose the conversation with the writer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,14 @@ struct Talk {
     heard: Duration,
 }
 
+/// Everything that was written is being compared; whose that is, and how to stop it.
+#[derive(Debug)]
+struct Finishing {
+    owner: Owner,
+    /// Takes where to tell whether the update was stopped before it was switched to.
+    stop: oneshot::Sender<oneshot::Sender<bool>>,
+}
+
 /// What this side keeps of updates.
 #[derive(Debug, Default)]
 pub struct Updates {
@@ -68,6 +78,7 @@ pub struct Updates {
     /// The conversation with the writer, while an update is under way.
     talk: Mutex<Option<Talk>>,
     download: std::sync::Mutex<Option<Download>>,
+    finishing: std::sync::Mutex<Option<Finishing>>,
     /// Ends the fetching.
     fetching: std::sync::Mutex<Option<AbortHandle>>,
     requests: AtomicU64,
@@ -75,7 +86,7 @@ pub struct Updates {
 
 fn refused(kind: &str, text: String) -> Problem {
     let status = match kind {
-        "on-trial" | "not-begun" | "incomplete" | "busy" => 409,
+        "on-trial" | "not-begun" | "incomplete" | "busy" | "given-up" | "written" => 409,
         "medium" | "no-keys" | "no-board" => 503,
         _ => 422,
     };
@@ -85,6 +96,16 @@ fn refused(kind: &str, text: String) -> Problem {
 impl Updates {
     fn set_download(&self, state: Option<Download>) {
         *self.download.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    fn set_finishing(&self, state: Option<Finishing>) {
+        *self.finishing.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// How to stop what is being compared, if it is the owner's.
+    fn finishing_of(&self, owner: &Owner) -> Option<oneshot::Sender<oneshot::Sender<bool>>> {
+        let mut held = self.finishing.lock().unwrap_or_else(PoisonError::into_inner);
+        held.take_if(|f| f.owner == *owner).map(|f| f.stop)
     }
 
     /// The owner that one request is.
@@ -180,15 +201,42 @@ impl App {
         }
     }
 
-    /// Has the writer compare everything and make the new system the next one.
+    /// Has the writer compare everything and make the new system the next one. It goes on when whoever waits for it leaves: only
+    /// [`App::give_up_update`] stops it.
     ///
     /// # Errors
-    /// Something is missing, or the medium did not keep what was written.
-    pub async fn finish_update(&self, person: &str, owner: &Owner) -> Result<Answer, Problem> {
-        let answer = self.ask_writer(&Ask::Finish {}, &[], owner).await;
-        self.end_update(owner).await;
-        let answer = answer?;
-        if let Answer::Finished { slot, version } = &answer {
+    /// Something is missing, it was given up, or the medium did not keep what was written.
+    pub async fn finish_update(self: &Arc<Self>, person: &str, owner: &Owner) -> Result<Answer, Problem> {
+        let (app, person, owner) = (Arc::clone(self), person.to_owned(), owner.clone());
+        let finished = tokio::spawn(async move { app.finish(&person, &owner).await });
+        finished.await.unwrap_or_else(|e| Err(writer::lost(e)))
+    }
+
+    async fn finish(&self, person: &str, owner: &Owner) -> Result<Answer, Problem> {
+        let mut talk = self.talk().await?;
+        let Talk { mut writer, .. } = self.take_own(&mut talk, owner)?;
+        let (stop, mut stopped) = oneshot::channel();
+        let owner = owner.clone();
+        self.update.set_finishing(Some(Finishing { owner, stop }));
+        let mut tell = None;
+        let answer = writer
+            .finish(async {
+                match (&mut stopped).await {
+                    Ok(to) => tell = Some(to),
+                    Err(_) => std::future::pending().await,
+                }
+            })
+            .await;
+        self.update.set_finishing(None);
+        // One that came while the answer did is too late, and is told so.
+        let tell = tell.or_else(|| stopped.try_recv().ok());
+        // The conversation is over, however it ended.
+        drop((writer, talk));
+        let answer = match answer {
+            Ok(Answer::Refused { kind, text }) => Err(refused(&kind, text)),
+            other => other,
+        };
+        if let Ok(Answer::Finished { slot, version }) = &answer {
             let message = format!(
                 "Version {version} is written to slot {}; the next start tries it",
                 slot.to_uppercase()
@@ -196,7 +244,10 @@ impl App {
             let data = json!({ "version": version, "slot": slot, "by": person });
             self.record("box.update_written", Severity::Info, message, data).await;
         }
-        Ok(answer)
+        if let Some(tell) = tell {
+            let _gone = tell.send(answer.is_err());
+        }
+        answer
     }
 
     /// Ends a conversation, if it is the owner's; what of the update is on the medium stays. False where it is not.
@@ -213,7 +264,7 @@ impl App {
     /// stays, and counts the next time.
     ///
     /// # Errors
-    /// `update-not-begun`; `update-busy`: it is somebody else's.
+    /// `update-not-begun`; `update-busy`: it is somebody else's; `update-written`: it is the next system already.
     pub async fn give_up_update(&self, owner: &Owner, person: &str) -> Result<(), Problem> {
         let fetching = self
             .update
@@ -224,15 +275,16 @@ impl App {
         let running = self.update.downloads().filter(|download| download.running);
         if let (Some(fetching), Some(download)) = (fetching, running) {
             fetching.abort();
-            self.end_update(&Owner::Download).await;
+            let late = self.stop(&Owner::Download).await.err();
+            let late = late.filter(|problem| problem.kind == "update-written");
             self.update.set_download(Some(Download {
                 running: false,
-                error: Some(format!("{person} gave it up")),
+                error: late.is_none().then(|| format!("{person} gave it up")),
                 ..download
             }));
-        } else if !self.end_update(owner).await {
-            self.not_anothers(self.talk().await?.as_ref(), owner)?;
-            return Err(refused("not-begun", "no update is under way".into()));
+            late.map_or(Ok(()), Err)?;
+        } else {
+            self.stop(owner).await?;
         }
         let message = format!("{person} gave an update up");
         self.record("box.update_given_up", Severity::Info, message, json!({ "by": person }))
@@ -240,15 +292,47 @@ impl App {
         Ok(())
     }
 
+    /// Stops the last comparing, if it is the owner's; false where nothing of theirs is being compared.
+    ///
+    /// # Errors
+    /// `update-written`: it was too late.
+    async fn stop_finishing(&self, owner: &Owner) -> Result<bool, Problem> {
+        let Some(stop) = self.update.finishing_of(owner) else {
+            return Ok(false);
+        };
+        let (tell, told) = oneshot::channel();
+        if stop.send(tell).is_err() {
+            return Ok(false);
+        }
+        match told.await {
+            Ok(false) => Err(refused(
+                "written",
+                "the update was written already, and the next start tries it; to keep the system that runs, go back to it after that".into(),
+            )),
+            Ok(true) | Err(_) => Ok(true),
+        }
+    }
+
+    /// Ends the owner's conversation, comparing included.
+    async fn stop(&self, owner: &Owner) -> Result<(), Problem> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            if self.stop_finishing(owner).await? {
+                return Ok(());
+            }
+            match tokio::time::timeout(LOOK_EVERY, self.update.talk.lock()).await {
+                Ok(mut held) => return self.take_own(&mut held, owner).map(drop),
+                Err(_) if begun.elapsed() >= FREE_WITHIN => return Err(at_work()),
+                // Comparing may have begun just now.
+                Err(_) => {}
+            }
+        }
+    }
+
     async fn talk(&self) -> Result<MutexGuard<'_, Option<Talk>>, Problem> {
         tokio::time::timeout(FREE_WITHIN, self.update.talk.lock())
             .await
-            .map_err(|_| {
-                refused(
-                    "busy",
-                    "the writer is at work on an update; try again in a minute".into(),
-                )
-            })
+            .map_err(|_| at_work())
     }
 
     /// Whether the writer is free for this owner.
@@ -278,17 +362,22 @@ impl App {
         ))
     }
 
-    async fn ask_writer(&self, ask: &Ask, bytes: &[u8], owner: &Owner) -> Result<Answer, Problem> {
-        let mut held = self.talk().await?;
+    /// Takes the conversation, which has to be the owner's.
+    fn take_own(&self, held: &mut Option<Talk>, owner: &Owner) -> Result<Talk, Problem> {
         self.not_anothers(held.as_ref(), owner)?;
-        // Out of there until it is answered: a request whose sender hangs up leaves half a question, or an answer that nobody has
-        // read, and who asks next must not go on behind that.
-        let Some(mut talk) = held.take_if(|talk| talk.owner == *owner) else {
-            return Err(refused(
+        held.take_if(|talk| talk.owner == *owner).ok_or_else(|| {
+            refused(
                 "not-begun",
                 "no update of yours is under way: send its head first".into(),
-            ));
-        };
+            )
+        })
+    }
+
+    async fn ask_writer(&self, ask: &Ask, bytes: &[u8], owner: &Owner) -> Result<Answer, Problem> {
+        let mut held = self.talk().await?;
+        // Out of there until it is answered: a request whose sender hangs up leaves half a question, or an answer that nobody has
+        // read, and who asks next must not go on behind that.
+        let mut talk = self.take_own(&mut held, owner)?;
         let answer = talk.writer.ask(ask, bytes).await?;
         talk.heard = self.clock.now().mono;
         *held = Some(talk);
@@ -346,6 +435,13 @@ impl App {
         *own.update.fetching.lock().unwrap_or_else(PoisonError::into_inner) = Some(fetching.abort_handle());
         Ok(())
     }
+}
+
+fn at_work() -> Problem {
+    refused(
+        "busy",
+        "the writer is at work on an update; try again in a minute".into(),
+    )
 }
 
 fn no_writer() -> Problem {

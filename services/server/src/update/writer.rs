@@ -1,5 +1,6 @@
 //! The conversation with PID 1's writer: a line and bytes out, a line back.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ pub struct Writer {
     write: OwnedWriteHalf,
 }
 
-fn lost(why: impl std::fmt::Display) -> Problem {
+pub(super) fn lost(why: impl std::fmt::Display) -> Problem {
     Problem::new("writer-lost", 503, "The box's writer of updates was lost")
         .with(format!("{why}; begin again, it goes on where it was"))
 }
@@ -47,21 +48,50 @@ impl Writer {
 
     /// Asks, with the bytes that belong to it, and waits for the answer.
     pub async fn ask(&mut self, ask: &Ask, bytes: &[u8]) -> Result<Answer, Problem> {
-        let asked = async {
-            let mut line = serde_json::to_vec(ask)?;
-            line.push(b'\n');
-            self.write.write_all(&line).await?;
-            self.write.write_all(bytes).await?;
-            let mut text = String::new();
-            (&mut self.read).take(ANSWER_MAX).read_line(&mut text).await?;
-            if text.is_empty() {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
+        within(async {
+            say(&mut self.write, ask, bytes).await?;
+            answer(&mut self.read).await
+        })
+        .await
+    }
+
+    /// Asks for the end of an update. Where `given_up` comes before the answer, the writer is told that nobody wants it any
+    /// more, and its answer says whether that was in time.
+    pub async fn finish(&mut self, given_up: impl Future<Output = ()>) -> Result<Answer, Problem> {
+        let Self { read, write } = self;
+        within(async {
+            say(write, &Ask::Finish {}, &[]).await?;
+            let mut answered = std::pin::pin!(answer(read));
+            tokio::select! {
+                answer = &mut answered => return answer,
+                () = given_up => {}
             }
-            Ok::<Answer, std::io::Error>(serde_json::from_str(&text)?)
-        };
-        match tokio::time::timeout(ANSWERS_WITHIN, asked).await {
-            Ok(answer) => answer.map_err(lost),
-            Err(_) => Err(lost(format!("no answer within {} s", ANSWERS_WITHIN.as_secs()))),
-        }
+            write.shutdown().await?;
+            answered.await
+        })
+        .await
+    }
+}
+
+async fn say(write: &mut OwnedWriteHalf, ask: &Ask, bytes: &[u8]) -> io::Result<()> {
+    let mut line = serde_json::to_vec(ask)?;
+    line.push(b'\n');
+    write.write_all(&line).await?;
+    write.write_all(bytes).await
+}
+
+async fn answer(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
+    let mut text = String::new();
+    read.take(ANSWER_MAX).read_line(&mut text).await?;
+    if text.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_str(&text)?)
+}
+
+async fn within(asked: impl Future<Output = io::Result<Answer>>) -> Result<Answer, Problem> {
+    match tokio::time::timeout(ANSWERS_WITHIN, asked).await {
+        Ok(answer) => answer.map_err(lost),
+        Err(_) => Err(lost(format!("no answer within {} s", ANSWERS_WITHIN.as_secs()))),
     }
 }

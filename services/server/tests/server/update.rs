@@ -42,11 +42,12 @@ fn update() -> (Manifest, Vec<u8>, Vec<u8>) {
 }
 
 /// What the played box has of the update; it outlives a conversation.
-/// Its last part is free while the writer may answer a chunk.
+/// Its last parts are free while the writer may answer a chunk, and while it may end comparing.
 #[derive(Clone, Default)]
 struct Kept(
     Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
     Arc<Mutex<Vec<u32>>>,
+    Arc<tokio::sync::Mutex<()>>,
     Arc<tokio::sync::Mutex<()>>,
 );
 
@@ -143,8 +144,18 @@ async fn converse(stream: UnixStream, kept: &Kept, leaves_after: &AtomicUsize) -
                 }
             }
             Ask::Finish {} => {
+                // Comparing; the end of what the client says ends it.
+                let given_up = tokio::select! {
+                    free = kept.3.lock() => {
+                        drop(free);
+                        false
+                    }
+                    end = stream.fill_buf() => end?.is_empty(),
+                };
                 let all = manifest.as_ref().map_or(0, |m| m.chunks().count());
-                if all > 0 && kept.has().len() == all {
+                if given_up {
+                    refused("given-up", "the update was given up".into())
+                } else if all > 0 && kept.has().len() == all {
                     Answer::Finished {
                         slot: "b".into(),
                         version: "2.0".into(),
@@ -471,6 +482,52 @@ async fn a_request_that_is_dropped_half_way_leaves_no_answer_to_the_next() {
     let answer = app.finish_update("admin", &owner).await.unwrap();
     assert!(matches!(answer, Answer::Finished { .. }), "{answer:?}");
     assert_eq!(bench.kept.whole(), all[head.len()..]);
+}
+
+/// However long comparing takes: what is given up meanwhile is not switched to, and what was switched to is told so.
+#[tokio::test]
+async fn what_is_given_up_while_everything_is_compared_is_not_switched_to() {
+    let mut bench = Bench::new().await;
+    let (_, head, all) = update();
+    let (app, owner) = (Arc::clone(&bench._box.app), bench._box.app.update.request());
+    let compared = Arc::clone(&bench.kept.3).lock_owned().await;
+    for c in app.begin_update(&head, false, "admin", &owner).await.unwrap().need {
+        let piece = &all[c.offset as usize..][..c.len as usize];
+        app.update_chunk(c.number, piece, &owner).await.unwrap();
+    }
+    let (finish, give_up) = tokio::join!(app.finish_update("admin", &owner), async {
+        tokio::task::yield_now().await;
+        let other = app.update.request();
+        let told = app.give_up_update(&other, "ben").await.unwrap_err();
+        assert_eq!(told.kind, "update-busy", "nobody else gives it up");
+        app.give_up_update(&owner, "admin").await
+    });
+    assert_eq!(finish.unwrap_err().kind, "update-given-up");
+    give_up.unwrap();
+
+    // The box's own fetching.
+    let (url, _) = files(all.clone(), true, vec![]).await;
+    let answer = bench.admin.post("/api/v1/update", &json!({ "url": url })).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let answer = bench.bytes(Method::DELETE, "", b"").await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    let state = bench.admin.get("/api/v1/update").await.json();
+    assert_eq!(state["download"]["error"], "admin gave it up");
+
+    // A page that is closed has given nothing up.
+    let needs = app.begin_update(&head, false, "admin", &owner).await.unwrap();
+    assert_eq!(needs.need.len(), 0);
+    let waits = tokio::time::timeout(std::time::Duration::ZERO, app.finish_update("admin", &owner));
+    assert!(waits.await.is_err());
+    drop(compared);
+    let mut written = bench.admin.get("/api/v1/events?limit=50").await;
+    let begun = std::time::Instant::now();
+    while !written.text.contains("box.update_written") && begun.elapsed() < PATIENCE {
+        written = bench.admin.get("/api/v1/events?limit=50").await;
+    }
+    assert!(written.text.contains("box.update_written"), "{}", written.text);
+    let told = app.give_up_update(&owner, "admin").await.unwrap_err();
+    assert_eq!(told.kind, "update-not-begun");
 }
 
 /// A server of one file: with ranges or without, and its first answers break off after so many bytes.
