@@ -4,6 +4,8 @@
 //! [`LOOKS`] only look, unless the manifest says otherwise; one that begins with one of [`DESTROYS`] destroys, whatever the
 //! manifest says. The dashboard reads both the same way (`addon/safety.ts`), and both sides run `cases/safety.json`.
 
+use serde_json::Value;
+
 use super::{
     ActionSpec, Cancel, ColumnAction, ColumnSpec, Component, Endpoint, Field, Manifest, Safety, SafetyTier, TableAction,
 };
@@ -84,11 +86,27 @@ fn safety(said: Option<Safety>, tier: Option<SafetyTier>, destructive: Option<bo
     said.max(tier).max(destructive).unwrap_or_else(|| of_name(name))
 }
 
+/// How deep fields lie in a button's form: a part, its list, a field.
+const DEPTH_MAX: usize = 8;
+
+/// Whether a button's form has a field that opens the gate, in whatever part of it.
+fn is_gated(form: &Value, depth: usize) -> bool {
+    let inside = |inner: &Value| depth < DEPTH_MAX && is_gated(inner, depth + 1);
+    match form {
+        Value::Object(fields) => {
+            let gate = fields.get("security_gate");
+            gate.is_some_and(|gate| *gate == Value::Bool(true) || *gate == "true") || fields.values().any(inside)
+        }
+        Value::Array(items) => items.iter().any(inside),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 impl TableAction {
     /// How much it can do.
     pub fn safety(&self) -> Safety {
         // The id can be asked for as well as the name, and of a path it is all that is called by a name.
-        if destroys(&self.id) {
+        if destroys(&self.id) || self.form.as_ref().is_some_and(|form| is_gated(form, 0)) {
             return Safety::Destructive;
         }
         let name = match &self.action {

@@ -16,6 +16,9 @@ const DESTROYS = ["delete", "destroy", "erase", "format", "overwrite", "partitio
 /** The words of existing add-ons. They call a write green that can be undone; whether it only looks, its name tells. */
 const COLOURS: ReadonlyMap<string, Tier> = new Map([["yellow", "write"], ["red", "destructive"]]);
 
+/** How deep fields lie in a form: a part, its list, a field. */
+const DEPTH_MAX = 8;
+
 function destroys(name: string): boolean {
   const plain = name.replace(/^[^A-Za-z0-9]+/, "").toLowerCase();
   return DESTROYS.some((verb) => plain.startsWith(verb));
@@ -30,10 +33,16 @@ function greatest(one: Config, name: string): Tier {
   return TIERS.findLast((tier) => said.includes(tier)) ?? ofName(name);
 }
 
+/** Whether a form has a field that opens the gate, in whatever part of it. */
+function isGated(value: unknown, depth = 0): boolean {
+  if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return false;
+  return (!Array.isArray(value) && bool(at(obj(value), "security_gate"))) || Object.values(value).some((inner) => isGated(inner, depth + 1));
+}
+
 /** A button of a table or of one of its columns. */
 export function tierOfButton(one: Config): Tier {
   const id = str(at(one, "id"), str(at(one, "type")));
-  if (destroys(id)) return "destructive";
+  if (destroys(id) || isGated(at(one, "form"))) return "destructive";
   const asks = at(one, "action");
   const path = typeof asks === "object" && asks !== null;
   return greatest(one, path ? (str(at(obj(asks), "method")) === "GET" ? "get" : "") : str(asks) || id);

@@ -1,7 +1,7 @@
 /** What add-ons send, in the shapes in which it comes: manifests, jobs, rows, cells, answers, texts to take away. */
 import { describe, expect, it } from "vitest";
 
-import { bodyOf, offered, readAction } from "./actions";
+import { bodiesOf, bodyOf, offered, readAction, refusedWords, sectionsOf } from "./actions";
 import { readTold } from "./ask";
 import { cell, compare, phaseWords, readColumn, time, toneOf } from "./cell";
 import { compose, environment, enrolment, readPlatforms, serviceOf, shell, yaml } from "./compose";
@@ -127,6 +127,25 @@ describe("actions", () => {
     expect(bodyOf(readAction({ id: "a", action: { endpoint: "/api/pools/{row.name}", body: { op: "start" }, body_map: { pool: "row.id" } } }), row, "")).toEqual({ op: "start", name: "tank", pool: 7 });
     expect(bodyOf(readAction({ id: "a" }), row, "name")).toEqual({ name: "tank", row });
     expect(bodyOf(readAction({ type: "delete", id_key: "id" }), row, "")).toEqual({ id: 7 });
+  });
+  it("what they send for the chosen rows: one request a row where they are about one", () => {
+    const rows = [{ name: "a", id: 1 }, { name: "b", id: 2 }];
+    expect(bodiesOf(readAction({ id: "scrub", action: { endpoint: "/api/pools/{row.name}/scrub", body: { deep: true } } }), rows, true, "id")).toEqual([{ deep: true, name: "a" }, { deep: true, name: "b" }]);
+    expect(bodiesOf(readAction({ id: "scrub", action: { endpoint: "/api/scrub", body_map: { pool: "row.name" } } }), rows, true, "id")).toEqual([{ pool: "a" }, { pool: "b" }]);
+    expect(bodiesOf(readAction({ id: "scrub", action: { endpoint: "/api/scrub", body: { deep: true } } }), rows, true, "id")).toEqual([{ deep: true, id: [1, 2], rows }]);
+    expect(bodiesOf(readAction({ id: "scrub" }), [], false, "")).toEqual([{}]);
+  });
+  it("forms in parts, and what is said afterwards", () => {
+    const action = readAction({ id: "a", label: "Go", hidden: true, form: { title: "T", sections: [
+      { title: "One", fields: [{ key: "x", value_from: "row.size" }] }, { title: "None", fields: [] }, { label: "Two", visible_when: "x=3", fields: [{ name: "y" }] }] }, confirm: { success_message: "Went", error_message: "No: {error}" } });
+    expect(sectionsOf(action, { size: 3 }).map(({ title, fields }) => [title, fields.map(({ name, fallback }) => [name, fallback])])).toEqual([["One", [["x", 3]]], ["Two", [["y", undefined]]]]);
+    expect(sectionsOf(action, {})[1]?.fields[0]?.when).not.toBe(null);
+    expect(action).toMatchObject({ hidden: true, done: "Went", failed: "No: {error}", confirm: null });
+    expect(readAction({ id: "a", confirm: { message: "Sure?", success_message: "Went" } }).confirm).not.toBe(null);
+    const problem = { type: "x", status: 409, title: "Busy", detail: "until noon" };
+    expect(refusedWords(action, [{ subject: "tank", problem }], 1)).toEqual({ type: "x", status: 409, title: "No: Busy: until noon", detail: "" });
+    expect(refusedWords(readAction({ id: "a", label: "Go" }), [{ subject: "tank", problem }], 1)).toEqual(problem);
+    expect(refusedWords(action, [{ subject: "tank", problem }], 3)).toMatchObject({ title: "Go: 1 of 3 not done", detail: "tank: Busy: until noon" });
   });
   it("for which rows they are offered", () => {
     const action = readAction({ id: "a", visible_when: { field: "row.state", equals: "running" } });

@@ -134,7 +134,7 @@ export function TablePart(props: PartProps) {
   const pages = useSignal(1);
   const said = useSignal("");
   const actions = useMemo(() => {
-    const of = (name: string) => objs(at(config, name)).map(readAction).filter(({ name: known }) => known !== "");
+    const of = (name: string) => objs(at(config, name)).map(readAction).filter(({ name: known, hidden }) => known !== "" && !hidden);
     return { row: of("row_actions"), toolbar: of("toolbar_actions"), bulk: of("bulk_actions") };
   }, [part]);
   const selectable = bool(at(config, "selectable")) || actions.bulk.length > 0;
@@ -162,7 +162,7 @@ export function TablePart(props: PartProps) {
   };
   const show = (row: Config, column: Column) => {
     if (smart && column.key === "delta") return <Delta data={row} critical={isCritical(row, critical)} />;
-    if (column.actions.length > 0 || column.format === "actions") return column.actions.map(readAction).map((action) => <ActionButton key={action.name} {...props} action={action} rows={[row]} keyField={keyField} said={(words) => (said.value = words)} />);
+    if (column.actions.length > 0 || column.format === "actions") return column.actions.map(readAction).filter(({ hidden }) => !hidden).map((action) => <ActionButton key={action.name} {...props} action={action} rows={[row]} keyField={keyField} said={(words) => (said.value = words)} />);
     const value = column.key === "serial" && drives.size > 1 ? (at(row, "serial") ?? at(row, "drive") ?? at(row, "job_id")) : column.key.includes(".") ? (at(row, column.key) ?? deep(row, column.key)) : at(row, column.key);
     return <CellView cell={cell(value, column, column.format === "relative_time" ? now.value : 0)} />;
   };
