@@ -8,9 +8,10 @@ mod played;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
-use common::{Loop, code, object, start, text, until};
+use common::{Loop, code, object, signal, start, text, until, until_called};
 use played::Smartctl;
 
 const SMART_AROUND: &str = r#"
@@ -68,6 +69,77 @@ fn smart_that_fails_for_a_moment_is_asked_for_again() {
         let line = told["timeline"].as_array().unwrap();
         assert!(line.iter().any(|point| point["step"] == step), "step {step}: {told}");
     }
+}
+
+/// Answers as a good drive; once that is written, only while `go` lies beside it. With `hang` it waits for that.
+const HELD: &str = r#"#!/bin/sh
+cd DIR || exit 2
+if [ "$(head -c 512 drive | tr -d '\000' | wc -c)" -gt 0 ]; then
+  : > called
+  while [ -e hang ] && [ ! -e go ]; do sleep 0.05; done
+  [ -e go ] || exit 1
+fi
+for a; do case "$a" in /dev/*) node=$a;; esac; done
+printf '{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"%s","smart_status":{"passed":true},"power_on_time":{"hours":100},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"flags":{"prefailure":true},"raw":{"value":0,"string":"0"}}]}}' "$node"
+"#;
+
+fn held(drive: &Loop) -> (tempfile::TempDir, [String; 4]) {
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(drive.file(), dir.path().join("drive")).unwrap();
+    let (program, book) = (dir.path().join("smartctl"), dir.path().join("mine.toml"));
+    fs::write(&program, HELD.replace("DIR", dir.path().to_str().unwrap())).unwrap();
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(&book, SMART_AROUND).unwrap();
+    let word = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let line = [
+        "--playbook".to_owned(),
+        word(&book),
+        "--smartctl".to_owned(),
+        word(&program),
+    ];
+    (dir, line)
+}
+
+/// What a signal kept from being read is not what the drive does not tell.
+#[test]
+fn a_signal_while_smart_after_is_asked_for_again_is_inconclusive_and_gone_on_from() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let (dir, line) = held(&drive);
+    let line: Vec<&str> = line.iter().map(String::as_str).collect();
+    let mut burn = start(&drive, &line);
+    until(&mut burn, "asked for again");
+    signal(&burn, libc::SIGINT);
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(code(&output), 3, "{told}");
+    assert_eq!(told["phases"][3]["status"], "interrupted", "{told}");
+    fs::write(dir.path().join("go"), "").unwrap();
+    let output = drive.burn(&[&line[..], &["--resume"]].concat());
+    let told = object(&output);
+    assert!(code(&output) < 2, "{told}");
+    assert_eq!(told["phases"][3]["status"], "done", "{told}");
+}
+
+/// A terminal sends its Ctrl-C to everybody in the foreground: a tool that asks the drive is none of them.
+#[test]
+fn the_terminals_signal_ends_no_tool_that_asks_the_drive() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let (dir, line) = held(&drive);
+    let line: Vec<&str> = line.iter().map(String::as_str).collect();
+    fs::write(dir.path().join("hang"), "").unwrap();
+    let mut command = drive.command(&line);
+    let mut command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command = command.process_group(0);
+    let burn = command.spawn().unwrap();
+    until_called(dir.path());
+    // SAFETY: a signal to the group of a child of this process that has not been waited for.
+    unsafe { libc::kill(-i32::try_from(burn.id()).unwrap(), libc::SIGINT) };
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    fs::write(dir.path().join("go"), "").unwrap();
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(told["phases"][3]["status"], "done", "{told}");
+    assert!(code(&output) < 2, "{told}");
 }
 
 const TEST_LAST: &str = r#"

@@ -4,6 +4,7 @@
 //! thread that waits for nothing else. Its caller has its answer long before.
 
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -51,6 +52,8 @@ pub fn run(command: &mut Command, deadline: Duration, limit: usize) -> Result<Ou
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C")
+        // A terminal sends its Ctrl-C to the whole group in the foreground: what it ends of a drive is for our process to say.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -157,6 +160,16 @@ mod tests {
         let output = sh("env", LONG, 10_000).unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(!text.contains("CARGO"), "{text}");
+    }
+
+    /// Source: proc_pid_stat(5), the fifth field is the process group.
+    #[test]
+    fn the_terminals_signals_are_not_for_it() {
+        let group = |stat: &str| stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap().to_owned();
+        let output = sh("cat /proc/self/stat", LONG, 10_000).unwrap();
+        let theirs = group(&String::from_utf8(output.stdout).unwrap());
+        let ours = group(&std::fs::read_to_string("/proc/self/stat").unwrap());
+        assert_ne!(theirs, ours);
     }
 
     #[test]

@@ -162,11 +162,11 @@ impl Own {
                         self.overlay = overlay::look(&job.held.file, &job.held.identity);
                     }
                     self.before = self.smart(job, step, watch, line);
-                    done(self.before.is_some())
+                    read(self.before.is_some(), job.is_asked())
                 }
                 Phase::SmartAfter => {
                     self.after = self.smart(job, step, watch, line);
-                    done(self.after.is_some())
+                    read(self.after.is_some(), job.is_asked())
                 }
                 phase => match Kind::of(phase) {
                     Some(kind) => self.self_test(job, kind, step, watch, line),
@@ -224,8 +224,13 @@ impl Own {
     }
 }
 
-fn done(read: bool) -> PhaseStatus {
-    if read { PhaseStatus::Done } else { PhaseStatus::Skipped }
+/// How reading SMART ended. What a signal cut short says nothing of the drive: whoever goes on asks again.
+fn read(told: bool, asked: bool) -> PhaseStatus {
+    match (told, asked) {
+        (true, _) => PhaseStatus::Done,
+        (false, true) => PhaseStatus::Interrupted,
+        (false, false) => PhaseStatus::Skipped,
+    }
 }
 
 #[cfg(test)]
