@@ -15,7 +15,6 @@ use std::os::unix::fs::FileExt;
 use bundle::env::Env;
 
 use super::fat::Fat;
-use super::gpt::SECTOR;
 
 /// The path, as the short names of FAT store it.
 const PATH: [&[u8; 11]; 3] = [b"EFI        ", b"DEBIAN     ", b"GRUBMARK   "];
@@ -88,6 +87,7 @@ fn find(disk: &File, first: u64) -> io::Result<Option<Mark>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::boot::gpt::SECTOR;
 
     /// A FAT32 with clusters of one sector: boot sector, one FAT sector, then clusters 2 to 5.
     fn disk(block: &str) -> File {
