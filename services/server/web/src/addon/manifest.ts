@@ -56,8 +56,8 @@ export interface AddonPage {
   manual: boolean;
   /** How often it may be asked anew by itself, in seconds. */
   every: Choice[];
-  /** Whether one of the add-on's own agents is chosen for the whole page. */
-  agents: boolean;
+  /** Whose names one of the add-on's own agents is chosen from for the whole page; empty: none is chosen. */
+  agents: string;
 }
 
 /** A manifest. */
@@ -71,6 +71,12 @@ function part(one: Config, index: number): Part {
     type, id, title: str(at(one, "title"), type), about: str(at(one, "description"), str(at(config, "description"))),
     source: str(at(one, "source"), str(at(config, "source"))), config,
   };
+}
+
+/** The source of a page's agents: a truth value, or an object that may name it. */
+function selector(value: unknown): string {
+  const isThere = typeof value === "object" && value !== null ? bool(at(obj(value), "enabled"), true) : bool(value);
+  return isThere ? str(at(obj(value), "source"), "addon_agents") : "";
 }
 
 /** Reads the text that the server keeps; `null`: the add-on has sent none yet. */
@@ -91,7 +97,7 @@ export function readManifest(json: string): Manifest | null {
       parts: objs(at(page, "components")).map(part),
       manual: bool(at(refresh, "manual")),
       every: choices(at(refresh, "auto_options")).filter(({ value }) => (num(value) ?? 0) >= 1),
-      agents: bool(at(settings, "agent_selector")),
+      agents: selector(at(settings, "agent_selector")),
     };
   });
   return pages.length === 0 ? null : {

@@ -85,8 +85,8 @@ export function spans(parts: readonly Part[]): ("half" | "whole")[] {
   return list;
 }
 
-function Agents({ around }: { around: Around }) {
-  const asked = useSource({ part: { type: "", id: "page", title: "", about: "", source: "", config: {} }, around: { ...around, agent: signal("") } }, "addon_agents");
+function Agents({ around, source }: { around: Around; source: string }) {
+  const asked = useSource({ part: { type: "", id: "page", title: "", about: "", source: "", config: {} }, around: { ...around, agent: signal("") } }, source);
   const list = asked.told.value ? offers({ source: "addon_agents", optionValue: "", optionLabel: "" }, asked.told.value.items, asked.told.value.value, "") : [];
   return (
     <label class="slim">Agent <select value={around.agent.value} onChange={(e) => (around.agent.value = e.currentTarget.value)}>
@@ -150,7 +150,7 @@ function Body({ addon, manifest, page, again }: { addon: AddonView; manifest: Ma
       {feed.live.value === false && <p class="v is-inc wrap" role="status"><Shape of="inc" />The live figures of this add-on are interrupted; what you see is from before. The page connects again by itself.</p>}
       {here ? (
         <>
-          {(here.agents || here.manual || here.every.length > 0) && <div class="pagetools">{here.agents && <Agents around={around} />}<Refresh page={here} around={around} /></div>}
+          {(here.agents || here.manual || here.every.length > 0) && <div class="pagetools">{here.agents && <Agents around={around} source={here.agents} />}<Refresh page={here} around={around} /></div>}
           <Parts key={here.id} page={here} around={around} />
         </>
       ) : <p class="mute">The add-on's manifest has no page of this name.</p>}

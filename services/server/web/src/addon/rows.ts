@@ -85,22 +85,30 @@ export function matches(row: Config, text: string, keys: readonly string[]): boo
   return words.every((word) => hay.includes(word));
 }
 
-/** What a tree goes by: nested lists, or the number of the parent in each row. */
-export interface Tree { children: string; parent: string; id: string }
+/** What a tree goes by: nested lists, the number of the parent in each row, or the parts of a name where there is a separator. */
+export interface Tree { children: string; parent: string; id: string; separator: string }
 
 /** Reads `tree`; `null`: the table is flat. */
 export function readTree(value: unknown, expandKey: string): Tree | null {
   if (value === undefined || value === null || value === false) return null;
   const tree = obj(value);
+  const separator = str(at(tree, "separator"), at(tree, "key") === undefined ? "" : "/");
   return {
+    separator,
     children: str(at(tree, "children_key"), str(at(tree, "children"), expandKey || "children")),
     parent: str(at(tree, "parent_key"), str(at(tree, "parent"), "parent_id")),
-    id: str(at(tree, "id_key"), str(at(tree, "id"), "id")),
+    id: str(at(tree, separator === "" ? "id_key" : "key"), str(at(tree, "id"), separator === "" ? "id" : "name")),
   };
 }
 
 /** Deepest tree that is drawn; deeper rows stay on this level. */
 const DEEPEST = 12;
+
+/** The row above one that has a name of parts: the longest front of it that is a row. */
+function frontOf(name: string, separator: string, ids: ReadonlySet<string>): string {
+  for (let end = name.lastIndexOf(separator); end > 0; end = name.lastIndexOf(separator, end - 1)) if (ids.has(name.slice(0, end))) return name.slice(0, end);
+  return "";
+}
 
 /** A tree as rows, each parent before its children; those of closed parents are left out. A circle is drawn once. */
 export function flatten(rows: readonly Config[], tree: Tree | null, open: (key: string) => boolean, field: string, order: Order | null): Row[] {
@@ -110,7 +118,7 @@ export function flatten(rows: readonly Config[], tree: Tree | null, open: (key: 
   const ids = new Set(rows.map((row) => str(at(row, tree.id))).filter(Boolean));
   const roots: Config[] = [];
   for (const row of rows) {
-    const parent = str(at(row, tree.parent));
+    const parent = tree.separator === "" ? str(at(row, tree.parent)) : frontOf(str(at(row, tree.id)), tree.separator, ids);
     if (parent === "" || !ids.has(parent) || parent === str(at(row, tree.id))) roots.push(row);
     else byParent.set(parent, [...(byParent.get(parent) ?? []), row]);
   }

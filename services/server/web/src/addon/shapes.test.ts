@@ -90,6 +90,9 @@ describe("rows", () => {
     const rows = [{ id: "c", p: "b" }, { id: "a" }, { id: "b", p: "a" }, { id: "x", p: "y" }, { id: "y", p: "x" }];
     expect(flatten(rows, tree, () => true, "id", null).map(({ data, depth }) => `${String(data["id"])}${depth}`)).toEqual(["a0", "b1", "c2"]);
     expect(flatten(rows, tree, () => false, "id", null).map(({ data }) => data["id"])).toEqual(["a"]);
+    const parts = readTree({ key: "name", separator: "/" }, "");
+    expect(flatten([{ name: "tank/a/x" }, { name: "tank" }, { name: "tank/a" }, { name: "tanker" }, { name: "tank/b/y" }], parts, () => true, "name", null).map(({ depth, data }) => [depth, data["name"]]))
+      .toEqual([[0, "tank"], [1, "tank/a"], [2, "tank/a/x"], [1, "tank/b/y"], [0, "tanker"]]);
     const nested = readTree(true, "children");
     expect(flatten([{ id: 1, children: [{ id: 2 }] }], nested, () => true, "id", null).map(({ depth }) => depth)).toEqual([0, 1]);
   });
@@ -112,6 +115,13 @@ describe("cells", () => {
   it("tones of words, times of all kinds", () => {
     expect([toneOf("ONLINE"), toneOf("Degraded"), toneOf("failed"), toneOf("offline"), toneOf("constructor")]).toEqual(["pass", "warn", "fail", "inc", null]);
     expect([time(1700000000), time(1700000000000), time("0001-01-01T00:00:00Z"), time("x"), time(0)]).toEqual([1700000000000, 1700000000000, null, null, null]);
+  });
+});
+
+describe("a page's choice of an agent", () => {
+  it("is switched on by a truth value or an object", () => {
+    const of = (agent_selector: unknown) => readManifest(JSON.stringify({ pages: [{ id: "p", page_config: { agent_selector } }] }))?.pages[0]?.agents;
+    expect([true, {}, { source: "/api/hosts" }, { enabled: false }, false, null, undefined].map(of)).toEqual(["addon_agents", "addon_agents", "/api/hosts", "", "", "", ""]);
   });
 });
 

@@ -138,11 +138,11 @@ export function TablePart(props: PartProps) {
     return { row: of("row_actions"), toolbar: of("toolbar_actions"), bulk: of("bulk_actions") };
   }, [part]);
   const selectable = bool(at(config, "selectable")) || actions.bulk.length > 0;
-  const filterable = bool(at(config, "filterable"));
+  const filterKeys = arr(at(config, "filter_keys")).map((one) => str(one));
+  const filterable = bool(at(config, "filterable"), filterKeys.length > 0);
   const sortable = (column: Column) => column.actions.length === 0 && (column.sortable ?? (smart || bool(at(config, "sortable"))));
   const critical = new Set((Array.isArray(at(config, "critical_ids")) ? arr(at(config, "critical_ids")) : CRITICAL).map((one) => str(one)));
 
-  const filterKeys = arr(at(config, "filter_keys")).map((one) => str(one));
   const found = filterable ? rows.value.filter((row) => matches(row, text.value, filterKeys)) : rows.value;
   const all = flatten(found, tree, (key) => !open.value.has(key), keyField, order.value);
   const page = all.slice(0, size * pages.value);

@@ -205,7 +205,7 @@ static PAGE_CONFIG: Record = Record {
         may(
             "agent_selector",
             Shape::Either(&[Shape::Flag, OBJECT]),
-            "whether the page is about one of the add-on's agents, chosen above it",
+            "whether the page is about one of the add-on's agents, chosen above it; {source} names who tells them, addon_agents where it is absent",
         ),
     ],
     any_of: &[],
