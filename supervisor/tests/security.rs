@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use supervisor::boot::sysctl;
 use supervisor::shell::paths::Paths;
+use supervisor::shell::sandbox::Machine;
 use supervisor::unit::{Address, CAPABILITIES, Devices, Unit, load};
 use wire::update::UPDATE_SOCKET;
 
@@ -50,7 +51,7 @@ fn of_pid_1() -> [(PathBuf, &'static str); 3] {
 }
 
 /// Every road to a drive's bytes that we know, and what closes it to everybody but the agent.
-const ROADS: [(&str, &str); 13] = [
+const ROADS: [(&str, &str); 14] = [
     (
         "A node in `/dev` (`/dev/sda`, `/dev/nvme0n1`, `/dev/sg0`, `/dev/bsg/…`, `/dev/dm-0`)",
         "Each unit but the agent has a `/dev` of its own in its mount namespace, without any block or SCSI node.",
@@ -69,7 +70,7 @@ const ROADS: [(&str, &str); 13] = [
     ),
     (
         "Looking into the agent or PID 1 (ptrace, `/proc/PID/fd`, `/proc/PID/mem`)",
-        "`CAP_SYS_PTRACE` is the agent's and the journal's; `kernel.yama.ptrace_scope=2`.",
+        "`CAP_SYS_PTRACE` is the agent's alone; `kernel.yama.ptrace_scope=2`.",
     ),
     (
         "A descriptor handed over",
@@ -81,7 +82,11 @@ const ROADS: [(&str, &str); 13] = [
     ),
     (
         "sysfs (`/sys/block/…/device/delete`, `rescan`)",
-        "Root's files; the server, chrony and the name service are not root.",
+        "Root's files; the server, chrony and the name service are not root, and network and journal see `/sys` read-only, cgroups included.",
+    ),
+    (
+        "What root's programs and the kernel read or run (`/init`, `/etc`, `/proc/sys/kernel/core_pattern`, `/proc/sysrq-trigger`)",
+        "Network and journal, the units of root besides the agent, see `/` and `/proc` read-only; `/proc/sys/net` alone is the network's to write. Into PID 1's own view (`/proc/1/root`) only `CAP_SYS_PTRACE` leads.",
     ),
     (
         "Asking the agent",
@@ -219,7 +224,7 @@ fn only_the_agent_has_what_leads_to_drives() {
         let has = |name: &str| u.capabilities & (1 << number(name)) != 0;
         let agent = u.name == "agent";
         assert_eq!(u.devices == Devices::Block, agent, "{}", u.name);
-        for c in ["CAP_SYS_ADMIN", "CAP_SYS_RAWIO"] {
+        for c in ["CAP_SYS_ADMIN", "CAP_SYS_RAWIO", "CAP_SYS_PTRACE"] {
             assert_eq!(has(c), agent, "{} {c}", u.name);
         }
         for c in [
@@ -238,5 +243,20 @@ fn only_the_agent_has_what_leads_to_drives() {
                 u.name
             );
         }
+    }
+}
+
+#[test]
+fn no_unit_of_root_but_the_agent_can_write_the_root_proc_or_sys() {
+    for u in units() {
+        let uid = if user(&u) == "root (0)" { 0 } else { 900 };
+        let wanted = match u.name.as_str() {
+            "journal" => Machine::ReadOnly,
+            "network" => Machine::ButNetwork,
+            _ => Machine::AsItIs,
+        };
+        let sees = Machine::of(uid, u.capabilities, u.devices);
+        assert_eq!(sees, wanted, "{}", u.name);
+        assert!(uid != 0 || u.name == "agent" || sees != Machine::AsItIs, "{}", u.name);
     }
 }

@@ -222,6 +222,15 @@ fn the_page_of_rights_is_what_the_running_box_has() {
                 block || dev.is_empty() || dev.starts_with("tmpfs "),
                 "{unit} ({pid}) sees the machine's own /dev: {dev}"
             );
+            let read_only = |at: &str| {
+                let line = mounts.lines().rfind(|l| l.split(' ').nth(1) == Some(at));
+                line.and_then(|l| l.split(' ').nth(3))
+                    .is_some_and(|options| options.split(',').any(|o| o == "ro"))
+            };
+            assert!(
+                block || is != "0" || ["/", "/proc", "/sys", "/sys/fs/cgroup"].into_iter().all(read_only),
+                "{unit} ({pid}) can write root's files: {mounts}"
+            );
             processes += 1;
         }
     }

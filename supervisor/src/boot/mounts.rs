@@ -7,6 +7,12 @@ use nix::mount::{MsFlags, mount};
 
 use super::grace;
 
+/// Files of the network's that programs look for on the root, which the network cannot write to, and where they are.
+const RUNTIME: [(&str, &str); 2] = [
+    ("/etc/resolv.conf", crate::network::RESOLVER),
+    ("/var/lib/dhcpcd", "/run/kiln/dhcpcd"),
+];
+
 /// Mounts them in order; what is there already is left alone. Returns what could not be mounted.
 pub fn kernel() -> Vec<String> {
     let tight = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -62,11 +68,19 @@ pub fn kernel() -> Vec<String> {
         "/run/kiln/ntp",
         "/run/systemd/journal",
         "/dev/shm",
+        "/run/kiln/dhcpcd",
         "/var/lib/kiln",
         "/system",
     ] {
         if let Err(e) = std::fs::create_dir_all(dir) {
             failed.push(format!("{dir}: {e}"));
+        }
+    }
+    for (at, to) in RUNTIME {
+        if let Err(e) = std::os::unix::fs::symlink(to, at)
+            && e.kind() != io::ErrorKind::AlreadyExists
+        {
+            failed.push(format!("{at}: {e}"));
         }
     }
     failed

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use super::{LEARNT, replace, time};
+use super::{LEARNT, RESOLVER, replace, time};
 use crate::boot::site::is_host;
 
 /// Most name servers that a resolver looks at (resolv.conf(5)).
@@ -158,7 +158,7 @@ fn apply(learnt: &Path, file: &str, reason: &str, change: &Change) -> io::Result
         }
     }
     let all = all(learnt);
-    replace(Path::new("/etc/resolv.conf"), &resolv_conf(&all))?;
+    replace(Path::new(RESOLVER), &resolv_conf(&all))?;
     replace(Path::new(time::LEARNT), &time::sources(&all))?;
     // chrony may not be there yet; it reads the file when it starts.
     if Path::new(time::SOCKET).exists() {

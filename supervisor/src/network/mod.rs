@@ -25,6 +25,8 @@ use crate::boot::site::Site;
 
 /// What the hook has learnt, one file for each interface and protocol.
 pub const LEARNT: &str = "/run/kiln/net";
+/// Where name servers stand; `/etc/resolv.conf` leads there.
+pub const RESOLVER: &str = "/run/kiln/resolv.conf";
 /// Where the kernel lists interfaces.
 pub const SYS: &str = "/sys/class/net";
 /// dhcpcd's configuration.

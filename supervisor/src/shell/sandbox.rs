@@ -1,15 +1,20 @@
-//! The sandbox of a unit, made by its own process between fork and exec: a private `/dev`, few capabilities, its user.
+//! The sandbox of a unit, made by its own process between fork and exec: a private `/dev`, the machine to be read only, few
+//! capabilities, its user.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
 use super::users::User;
+use crate::unit::{CAPABILITIES, Devices};
 
+/// The network's settings, and no others.
+const NETWORK: &str = "/proc/sys/net";
 /// Where the `/dev` of units is put together.
 const DEV_STAGING: &str = "/run/kiln/dev";
 /// It is whole.
@@ -35,6 +40,61 @@ pub fn own_mounts() -> io::Result<()> {
     let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)?;
     Ok(())
+}
+
+/// What a unit sees of the root, of `/proc` and of `/sys`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// As it is: the agent, which has to write below `/sys`, and whoever is not root and so can write none of it.
+    AsItIs,
+    /// To be read only.
+    ReadOnly,
+    /// To be read only but for `/proc/sys/net`.
+    ButNetwork,
+}
+
+impl Machine {
+    /// For a unit of this user, with these capabilities, that sees block devices or not.
+    pub fn of(uid: u32, capabilities: u64, devices: Devices) -> Self {
+        let net = CAPABILITIES.iter().position(|c| *c == "CAP_NET_ADMIN");
+        match (uid, devices) {
+            (1.., _) | (_, Devices::Block) => Self::AsItIs,
+            (0, Devices::None) if net.is_some_and(|n| capabilities & 1 << n != 0) => Self::ButNetwork,
+            (0, Devices::None) => Self::ReadOnly,
+        }
+    }
+
+    /// Makes it so in the mount namespace of the caller. Root's files are root's programs (`/init`) and the kernel's settings
+    /// (`core_pattern`, `sysrq-trigger`), whatever capabilities a unit of root's has.
+    ///
+    /// # Errors
+    /// The kernel refused; the process must end then.
+    pub fn make(self) -> io::Result<()> {
+        let tight = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let to_read = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | tight;
+        let read_only = |at: &str, more| mount(None::<&str>, at, None::<&str>, to_read | more, None::<&str>);
+        match self {
+            Self::AsItIs => return Ok(()),
+            Self::ReadOnly => {}
+            // A mount of its own over that folder; what is done to `/proc` is not done to it.
+            Self::ButNetwork => mount(Some(NETWORK), NETWORK, None::<&str>, MsFlags::MS_BIND, None::<&str>)?,
+        }
+        for (at, more) in [
+            ("/", MsFlags::empty()),
+            ("/proc", MsFlags::MS_NOEXEC),
+            ("/sys", MsFlags::MS_NOEXEC),
+        ] {
+            read_only(at, more)?;
+        }
+        for at in ["/sys/fs/cgroup", "/sys/fs/pstore"] {
+            match read_only(at, MsFlags::MS_NOEXEC) {
+                // It is no mount of its own, or not there: a part of `/sys`.
+                Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Takes every capability that is not in `mask` away from this process, makes it `user`, and closes the way back.
@@ -186,4 +246,46 @@ fn make_dev() -> io::Result<()> {
     }
     nix::sys::stat::umask(old);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn what_is_to_be_read_only_takes_no_writes_and_the_networks_settings_are_as_they_were() {
+        const SETTING: &str = "/proc/sys/kernel/core_pattern";
+        const OF_NETWORK: &str = "/proc/sys/net/ipv4/ip_forward";
+        let writes = |at: &str| fs::OpenOptions::new().write(true).open(at).map(drop);
+        let refused = |r: io::Result<()>| r.is_err_and(|e| e.raw_os_error() == Some(libc::EROFS));
+        for machine in [Machine::ReadOnly, Machine::ButNetwork] {
+            let there = writes(OF_NETWORK).is_ok();
+            // A thread has mounts of its own, too, and takes them along at its end.
+            let seen = std::thread::spawn(move || {
+                own_mounts()?;
+                machine.make()?;
+                Ok::<_, io::Error>([SETTING, "/sys/kernel/rcu_expedited", OF_NETWORK].map(writes))
+            });
+            let [setting, sys, net] = match seen.join().unwrap() {
+                Ok(seen) => seen,
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                    let _ = writeln!(io::stderr(), "NOT RUN: mounts of one's own: {e}");
+                    return;
+                }
+                Err(e) => panic!("{e}"),
+            };
+            assert!(refused(setting) && refused(sys), "{machine:?}");
+            assert_eq!(net.is_ok(), there && machine == Machine::ButNetwork, "{machine:?}");
+            let (at, new) = ("/kiln-test-of-the-sandbox", move || {
+                own_mounts()?;
+                machine.make()?;
+                fs::write("/kiln-test-of-the-sandbox", "")
+            });
+            assert!(refused(std::thread::spawn(new).join().unwrap()), "{machine:?}");
+            assert!(!Path::new(at).exists());
+        }
+        assert!(!refused(fs::metadata(SETTING).map(drop)));
+    }
 }

@@ -16,6 +16,7 @@ use std::ptr;
 use nix::unistd::{ForkResult, Pid, fork};
 
 use super::cgroup::Group;
+use super::sandbox::Machine;
 use super::scratch::Scratch;
 use super::store::Stored;
 use super::users::User;
@@ -59,6 +60,7 @@ pub struct Prepared {
     user: User,
     capabilities: u64,
     private_dev: bool,
+    machine: Machine,
     /// `None`: what it has from PID 1 anyway.
     oom: Option<String>,
     nofile: u64,
@@ -139,6 +141,7 @@ impl Prepared {
             user: around.user,
             capabilities: unit.capabilities,
             private_dev: unit.devices == Devices::None,
+            machine: Machine::of(around.user.uid, unit.capabilities, unit.devices),
             oom: Some(unit.oom_score_adjust.to_string()).filter(|wanted| *wanted != own_oom()),
             nofile: unit.limit_nofile,
             state: around.state,
@@ -219,6 +222,7 @@ impl Prepared {
             if self.private_dev {
                 sandbox::private_dev().map_err(step("private /dev"))?;
             }
+            self.machine.make().map_err(step("read-only root, /proc and /sys"))?;
         }
         let passed = self.pass(stored).map_err(step("passing descriptors"))?;
         // Not before: what is passed goes over higher numbers than the unit may have.
