@@ -1,12 +1,17 @@
 //! What each frame of an add-on comes to; those of the built-in agent are taken as the box's own word.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wire::frame::Frame;
 
 use super::effect::cut;
 use super::{AGENT, Effect, Hub, history};
 use crate::clock::Now;
+
+/// How often the built-in agent is greeted again, which tells it what the log has of its events: until then it keeps them, and
+/// of a connection that stands for weeks they would be more than it has room for.
+const RECEIPT: Duration = Duration::from_secs(600);
 
 /// Types of unknown frames that are told of one add-on.
 const UNKNOWN: usize = 20;
@@ -43,7 +48,12 @@ impl Hub {
         let share = history::share(self.peers.len());
         match frame {
             // Not relayed, as existing servers do not: it says nothing but that the add-on is there.
-            Frame::Heartbeat => {}
+            Frame::Heartbeat => {
+                if built_in && now.mono.saturating_sub(self.greeted) >= RECEIPT {
+                    out.push(Effect::Hello);
+                    self.greeted = now.mono;
+                }
+            }
             Frame::Progress(progress) => {
                 if let Some(peer) = self.peers.get_mut(&addon) {
                     peer.history.progress(now.wall, &progress.job_id, &payload, share);

@@ -194,6 +194,8 @@ pub struct Hub {
     told: Told,
     /// What the banners looked like when they were told last.
     shown: Option<(Vec<Banner>, Liveness)>,
+    /// When the built-in agent was greeted last.
+    greeted: Duration,
 }
 
 /// What is known from before this start.
@@ -240,6 +242,7 @@ impl Hub {
             banners: BTreeMap::new(),
             watch: past.watch,
             shown: None,
+            greeted: now.mono,
         }
     }
 
@@ -374,6 +377,7 @@ impl Hub {
             // Replies to calls of the connection before cannot come any more.
             out.push(Effect::AgentGone);
             out.push(Effect::Hello);
+            self.greeted = now.mono;
         }
         let payload = serde_json::json!({ "connection": connection }).to_string();
         self.telemetry(addon, "status", "connected", payload.into(), out);

@@ -145,6 +145,24 @@ fn the_agent_is_greeted_and_its_job_is_kept_and_shown() {
     assert!(effects.contains(&Effect::Stream(Stream::Job(Box::new(job(JobState::Running))))));
 }
 
+/// It keeps its events until it knows that they are in the log, and its room for them is bounded.
+#[test]
+fn the_agent_is_told_every_ten_minutes_what_the_log_has_of_its_events() {
+    let mut hub = hub();
+    for addon in [AGENT, AGENT + 1] {
+        let connected = Input::Connected { addon, connection: 1 };
+        hub.step(now(1), connected);
+    }
+    let mut greeted = Vec::new();
+    for second in (31..1831).step_by(30) {
+        for addon in [AGENT, AGENT + 1] {
+            let effects = hub.step(now(second), frame(addon, 1, Frame::Heartbeat));
+            greeted.extend(effects.contains(&Effect::Hello).then_some(second));
+        }
+    }
+    assert_eq!(greeted, [601, 1201, 1801]);
+}
+
 #[test]
 fn a_job_that_only_comes_further_is_kept_every_ten_minutes() {
     let mut hub = hub();
