@@ -184,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn the_file_of_the_manifest_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/manifest.json");
+        let now = manifest(&[], &who(false));
+        if std::env::var_os("KILN_BLESS").is_some() {
+            std::fs::write(path, serde_json::to_string_pretty(&now).unwrap() + "\n").unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            serde_json::from_str::<Value>(&kept).is_ok_and(|kept| kept == now),
+            "services/agent/manifest.json is stale: KILN_BLESS=1 cargo test -p agent --lib vigil::manifest"
+        );
+    }
+
+    #[test]
     fn what_is_marked_is_what_the_table_of_meanings_calls_a_fault() {
         let manifest = manifest(&[], &who(false));
         let table = components(&manifest).into_iter().find(|c| c["id"] == SMART).unwrap();
