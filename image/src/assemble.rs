@@ -4,15 +4,16 @@
 //! `system.erofs`, the cargo target folder. The disk itself is written each time; it is sparse and takes a second.
 
 use crate::{
-    board::{Board, Firmware, Request},
+    board::{Board, Request},
     cross::Binaries,
     error::{At, Error, Result},
     fat32::{self, SECTOR, Source},
     gpt::{self, Table},
     grub, initramfs,
     key::Key,
+    loader::Loader,
     modules::Modules,
-    packages::{Packages, Unpacked, host_arch},
+    packages::{Packages, host_arch},
     signature::Signatures,
     slot::Manifest,
     system::Content,
@@ -169,61 +170,15 @@ pub fn parts(ws: &Workspace, board: &Board, binaries: &Binaries, options: &Optio
     if let Some(extra) = &options.test_extra {
         on_boot.insert("kiln/test.cpio".into(), Source::File(extra.clone()));
     }
-    for (name, from) in efi_files(board, &boot)? {
+    let loader = Loader::make(board, &boot, &tools, &dir)?;
+    for (name, from) in loader.efi {
         on_boot.insert(format!("EFI/BOOT/{name}"), Source::File(from));
     }
-    if board.firmware.contains(&Firmware::Uefi32) {
-        let made = dir.join("bootia32.efi");
-        let i386 = in_packages(&boot, "usr/lib/grub/i386-efi")?;
-        grub::efi32(&mut tools.command("usr/bin/grub-mkimage")?, &i386, &made)?;
-        on_boot.insert("EFI/BOOT/BOOTIA32.EFI".into(), Source::File(made));
-    }
-    let bios = if board.firmware.contains(&Firmware::Bios) {
-        let i386 = in_packages(&boot, "usr/lib/grub/i386-pc")?;
-        let core = grub::core_img(
-            &mut tools.command("usr/bin/grub-mkimage")?,
-            &i386,
-            &dir.join("core.img"),
-        )?;
-        Some((grub::boot_img(&i386)?, core))
-    } else {
-        None
-    };
     Ok(Parts {
         slot,
         boot: on_boot,
-        bios,
+        bios: loader.bios,
     })
-}
-
-/// Debian's signed shim and GRUB under the names that firmware and shim look for.
-fn efi_files(board: &Board, boot: &[Unpacked]) -> Result<Vec<(String, PathBuf)>> {
-    if !board.firmware.contains(&Firmware::Uefi) {
-        return Ok(Vec::new());
-    }
-    let efi = board.arch.efi();
-    let grub_dir = match board.arch {
-        crate::board::Arch::X86_64 => "x86_64-efi-signed",
-        crate::board::Arch::Aarch64 => "arm64-efi-signed",
-    };
-    Ok(vec![
-        (
-            format!("BOOT{}.EFI", efi.to_uppercase()),
-            in_packages(boot, &format!("usr/lib/shim/shim{efi}.efi.signed"))?,
-        ),
-        (
-            format!("grub{efi}.efi"),
-            in_packages(boot, &format!("usr/lib/grub/{grub_dir}/grub{efi}.efi.signed"))?,
-        ),
-    ])
-}
-
-fn in_packages(packages: &[Unpacked], path: &str) -> Result<PathBuf> {
-    packages
-        .iter()
-        .map(|p| p.dir.join(path))
-        .find(|p| p.exists())
-        .ok_or_else(|| Error::Incomplete(format!("none of the board's `[[boot]]` packages has {path}")))
 }
 
 /// Writes the disk: sparse, and under a temporary name until it is whole.

@@ -15,6 +15,7 @@ pub mod grub;
 pub mod initramfs;
 pub mod inspect;
 pub mod key;
+pub mod loader;
 pub mod lock;
 pub mod modules;
 pub mod nbd;

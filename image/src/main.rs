@@ -10,6 +10,7 @@ use image::{
     flash,
     inspect::Image,
     key::{Key, Public},
+    loader::Loader,
     run::{self, Choice},
     update, update_keys,
     workspace::Workspace,
@@ -249,8 +250,18 @@ fn act(cli: Cli) -> anyhow::Result<()> {
                 .iter()
                 .map(|t| Public::read(t))
                 .collect::<image::Result<Vec<_>>>()?;
-            let verified = Image::open(&file)?.verify(&Board::load(&ws.boards(), &board)?, &trusted)?;
+            let of = Board::load(&ws.boards(), &board)?;
+            let loader = Loader::at_hand(&ws, &of)?;
+            let verified = Image::open(&file)?.verify(&of, &trusted, loader.as_ref())?;
             println!("{}: whole, for {board}", file.display());
+            println!(
+                "boot loader: {}",
+                match verified.loader {
+                    true => "byte for byte that of the board's packages",
+                    false =>
+                        "of the right shape; compared with nothing (the board's packages are not here: build its image once)",
+                }
+            );
             for (slot, keys) in &verified.slots {
                 let keys: Vec<String> = keys.iter().map(Public::described).collect();
                 let trust = if trusted.is_empty() {

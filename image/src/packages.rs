@@ -75,6 +75,14 @@ impl Packages {
         })
     }
 
+    /// Whether all that the requests ask for is locked and was fetched before.
+    pub fn has(&self, requests: &[Request], arch: &str) -> bool {
+        requests.iter().all(|r| {
+            let have = self.lock.get(&r.name, r.arch.as_deref().unwrap_or(arch));
+            !have.is_empty() && have.iter().all(|p| self.cached(p))
+        })
+    }
+
     /// Fetches and unpacks what the requests ask for, in their order.
     ///
     /// # Errors

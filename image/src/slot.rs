@@ -1,8 +1,9 @@
 //! A slot: one folder of the boot partition (`a/` or `b/`) that is a whole version of the system: kernel, initramfs,
 //! system, and `manifest.json` with their hashes, which `manifest.sig` signs. One thing to sign, download and roll back.
 //!
-//! The manifest is checked by `kiln-image verify` and by whatever writes a slot. Neither GRUB nor PID 1 checks it when the
-//! box starts: see `boards/README.md` for what Secure Boot does and does not protect.
+//! The manifest and its signature are checked by `kiln-image verify`. Neither GRUB nor PID 1 checks them when the box starts (see
+//! `boards/README.md` for what Secure Boot does and does not protect), nor does PID 1's writer: a bundle is signed as a whole, by
+//! the update keys (`services/bundle`).
 
 use crate::{
     board::Board,

@@ -99,6 +99,7 @@ fn a_board_built_twice_from_scratch_is_the_same() {
         board::Board,
         cross::Binaries,
         inspect::Image,
+        loader::Loader,
         workspace::Workspace,
     };
     let ws = Workspace::find();
@@ -113,7 +114,9 @@ fn a_board_built_twice_from_scratch_is_the_same() {
             };
             let out = work.path().join("disk.img");
             write_disk(&assemble::parts(&ws, &board, &binaries, &options).unwrap(), &out).unwrap();
-            Image::open(&out).unwrap().verify(&board, &[]).unwrap();
+            let loader = Loader::at_hand(&ws, &board).unwrap();
+            assert!(loader.is_some(), "its packages have just been fetched");
+            Image::open(&out).unwrap().verify(&board, &[], loader.as_ref()).unwrap();
             out
         });
         assert!(same(&disks[0], &disks[1]), "{name}");

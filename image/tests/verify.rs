@@ -9,6 +9,7 @@ use image::{
     grub::{self, Env},
     inspect::Image,
     key::{Key, Public},
+    loader::Loader,
     signature::Signatures,
     slot::{FORMAT, FileNote, Manifest},
     verify::Verified,
@@ -57,23 +58,38 @@ fn slot(slot: &str, key: &Key) -> Files {
     all.map(|(n, b)| (format!("{slot}/{n}"), b)).collect()
 }
 
+/// What starts it under BIOS: boot code, and core.img.
+fn bios() -> ([u8; 512], Vec<u8>) {
+    let mut code = [0; 512];
+    code[0x5c..0x64].copy_from_slice(&image::gpt::BIOS_FIRST.to_le_bytes());
+    let mut core = vec![0; 1024];
+    core[0x1f4..0x1fc].copy_from_slice(&(image::gpt::BIOS_FIRST + 1).to_le_bytes());
+    (code, core)
+}
+
+/// The head of an EFI program for this machine.
+fn program(machine: u16) -> Vec<u8> {
+    let mut bytes = b"MZ".to_vec();
+    bytes.resize(0x3c, 0);
+    bytes.extend(0x40_u32.to_le_bytes());
+    bytes.extend(b"PE\0\0");
+    bytes.extend(machine.to_le_bytes());
+    bytes
+}
+
 /// An image of these files and whatever else it must have.
 fn disk(path: &Path, files: &Files) {
     let mut boot: BTreeMap<String, Source> = [
         ("EFI/debian/grubenv", Env::fresh().bytes()),
         ("EFI/debian/grub.cfg", grub::config(&board()).into_bytes()),
-        ("EFI/BOOT/BOOTX64.EFI", b"MZ".to_vec()),
-        ("EFI/BOOT/grubx64.efi", b"MZ".to_vec()),
-        ("EFI/BOOT/BOOTIA32.EFI", b"MZ".to_vec()),
+        ("EFI/BOOT/BOOTX64.EFI", program(0x8664)),
+        ("EFI/BOOT/grubx64.efi", program(0x8664)),
+        ("EFI/BOOT/BOOTIA32.EFI", program(0x014c)),
         ("kiln.toml", Vec::new()),
     ]
     .map(|(n, b)| (n.to_owned(), Source::Bytes(b)))
     .into();
     boot.extend(files.iter().map(|(n, b)| (n.clone(), Source::Bytes(b.clone()))));
-    let mut code = [0; 512];
-    code[0x5c..0x64].copy_from_slice(&image::gpt::BIOS_FIRST.to_le_bytes());
-    let mut core = vec![0; 1024];
-    core[0x1f4..0x1fc].copy_from_slice(&(image::gpt::BIOS_FIRST + 1).to_le_bytes());
     let none = Path::new("/nonexistent").to_owned();
     let parts = Parts {
         slot: Slot {
@@ -82,18 +98,22 @@ fn disk(path: &Path, files: &Files) {
             system: none,
         },
         boot,
-        bios: Some((code, core)),
+        bios: Some(bios()),
     };
     write_disk(&parts, path).unwrap();
 }
 
 fn verify(files: &Files, trusted: &[Public]) -> Result<Verified, String> {
+    compare(files, trusted, None)
+}
+
+fn compare(files: &Files, trusted: &[Public], loader: Option<&Loader>) -> Result<Verified, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("d.img");
     disk(&path, files);
     Image::open(&path)
         .unwrap()
-        .verify(&board(), trusted)
+        .verify(&board(), trusted, loader)
         .map_err(|e| e.to_string())
 }
 
@@ -176,6 +196,57 @@ fn each_damage_is_told_by_slot_and_file() {
         damage(&mut files);
         let told = verify(&files, &[]).unwrap_err();
         assert!(told.contains(part), "expected {part:?} in {told:?}");
+    }
+}
+
+#[test]
+fn the_boot_loader_is_compared_and_nothing_else_lies_where_it_is_looked_for() {
+    let put = |name: &str, bytes: Vec<u8>| {
+        let mut files = slot("a", &Key::development());
+        files.insert(name.into(), bytes);
+        files
+    };
+    for (name, bytes, part) in [
+        ("EFI/BOOT/grubx64.efi", b"MZ".to_vec(), "no EFI program"),
+        ("EFI/BOOT/BOOTX64.EFI", program(0xaa64), "for this board's processor"),
+        ("EFI/BOOT/fbx64.efi", program(0x8664), "no file of the boot loader"),
+        ("EFI/debian/custom.cfg", Vec::new(), "no file of the boot loader"),
+    ] {
+        let told = verify(&put(name, bytes), &[]).unwrap_err();
+        assert!(told.contains(part) && told.contains(name), "{told}");
+    }
+    // Compared with what the packages would make: as it is, and with one byte of each part changed.
+    let dir = tempfile::tempdir().unwrap();
+    let efi = [
+        ("BOOTX64.EFI", 0x8664),
+        ("grubx64.efi", 0x8664),
+        ("BOOTIA32.EFI", 0x014c),
+    ];
+    let mut loader = Loader::default();
+    for (name, machine) in efi {
+        let path = dir.path().join(name);
+        std::fs::write(&path, program(machine)).unwrap();
+        loader.efi.insert(name.into(), path);
+    }
+    loader.bios = Some(bios());
+    let files = slot("a", &Key::development());
+    assert!(compare(&files, &[], Some(&loader)).unwrap().loader);
+    assert!(!verify(&files, &[]).unwrap().loader);
+    for (change, part) in [
+        (
+            (|l| l.bios.as_mut().unwrap().0[7] ^= 1) as fn(&mut Loader),
+            "boot code (MBR)",
+        ),
+        (|l| l.bios.as_mut().unwrap().1[900] ^= 1, "core.img"),
+        (
+            |l| std::fs::write(&l.efi["grubx64.efi"], b"another").unwrap(),
+            "grubx64.efi is not the one",
+        ),
+    ] {
+        let mut other = loader.clone();
+        change(&mut other);
+        let told = compare(&files, &[], Some(&other)).unwrap_err();
+        assert!(told.contains(part), "{told}");
     }
 }
 

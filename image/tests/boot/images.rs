@@ -58,7 +58,7 @@ fn build(name: &str) -> PathBuf {
         ..Options::default()
     };
     assemble::build(&ws, &board, &out, &options).unwrap();
-    Image::open(&out).unwrap().verify(&board, &[]).unwrap();
+    Image::open(&out).unwrap().verify(&board, &[], None).unwrap();
     let file = std::fs::File::options().write(true).open(&out).unwrap();
     let written = file.metadata().unwrap().len();
     file.set_len(written + ROOM).unwrap();
