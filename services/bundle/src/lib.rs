@@ -7,7 +7,8 @@
 //!   power cut may end anywhere.
 //!
 //! The builder (`image`), PID 1's helper that writes (`supervisor`), the server that receives and the command line that
-//! sends use this one description. Held by `tests/tampering.rs` and `tests/cuts.rs`; the fuzz target is `fuzz/`.
+//! sends use this one description. Held by `tests/tampering.rs`, and the plan by `supervisor/src/update/played/cuts.rs`; fuzz targets
+//! are in `fuzz/`, that of the environment block in `image/fuzz`.
 
 pub mod env;
 pub mod fat;

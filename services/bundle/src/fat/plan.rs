@@ -9,7 +9,7 @@
 //!
 //! The caller has marked the slot bad in the environment block before 1 and switches to it after 4, each one sector.
 //! A plan is made from the medium alone: after a cut the same bundle gets the same places, so what lies there is found again
-//! by its hashes. `tests/cuts.rs` cuts it everywhere.
+//! by its hashes. `supervisor/src/update/played/cuts.rs` cuts it everywhere.
 
 use std::collections::BTreeSet;
 
