@@ -19,7 +19,7 @@ use super::hold::LOOK;
 use super::{JobTask, Own, Wish};
 use crate::events;
 use crate::hands::Held;
-use crate::record::{SelfTestUnderWay, progress_frame};
+use crate::record::{SelfTestUnderWay, Spent, progress_frame};
 
 /// How a test under way was left.
 enum Followed {
@@ -53,7 +53,14 @@ impl JobTask {
                 None => match self.means.hands.start_self_test(held, kind).await {
                     Ok(running) => {
                         let since = Time::now();
-                        let test = SelfTestUnderWay { step, running, since };
+                        let spent = Spent::default();
+                        let mut test = SelfTestUnderWay {
+                            step,
+                            running,
+                            since,
+                            spent,
+                        };
+                        self.spent(&mut test);
                         self.record.self_test = Some(test.clone());
                         self.keep(None, Vec::new());
                         test
@@ -150,7 +157,7 @@ impl JobTask {
         heat: &mut TestHeat,
     ) -> Result<Followed, Own> {
         loop {
-            let elapsed = seconds_since(test.since);
+            let elapsed = self.spent(test);
             let (running, looked) = self
                 .means
                 .hands
@@ -168,6 +175,12 @@ impl JobTask {
             self.note_resets(false).await;
             self.rest(Instant::now() + test.running.limits.every, held).await?;
         }
+    }
+
+    /// How long a self-test has run.
+    fn spent(&self, test: &mut SelfTestUnderWay) -> Duration {
+        let up = up().unwrap_or_else(|| self.began.elapsed());
+        test.spent.look(&self.means.boot_id, up)
     }
 
     /// The time by which heat is waited out.
@@ -256,11 +269,7 @@ impl JobTask {
                 wish = self.wishes.recv() => match wish {
                     Some(Wish::Abort(actor)) => {
                         self.aborted(actor);
-                        if self.record.self_test.is_some()
-                            && let Err(why) = self.means.hands.abort_self_test(held).await
-                        {
-                            self.log("warn", format!("The drive did not end its self-test: {why}"));
-                        }
+                        self.end_self_test(held).await;
                         return Err(Own::Aborted);
                     }
                     Some(wish) => if self.wish(&wish) && self.record.paused.is_some() {
@@ -271,6 +280,15 @@ impl JobTask {
                 // It goes on in the drive, and is followed on by the agent's next start.
                 () = self.means.stop.asked() => return Err(Own::Parked),
             }
+        }
+    }
+
+    /// Ends the self-test that the drive runs for an aborted job.
+    pub(super) async fn end_self_test(&mut self, held: &Held) {
+        if self.record.self_test.is_some()
+            && let Err(why) = self.means.hands.abort_self_test(held).await
+        {
+            self.log("warn", format!("The drive did not end its self-test: {why}"));
         }
     }
 
@@ -305,8 +323,9 @@ impl JobTask {
     }
 }
 
-/// Wall time since, for a test that goes on while no process of ours runs; a clock that was set back counts as no time.
-fn seconds_since(since: Time) -> Duration {
-    let seconds = Time::now().as_second().saturating_sub(since.as_second());
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+/// The kernel's time since the start of this boot. Source: proc_uptime(5), the first field.
+fn up() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds = told.split_ascii_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }

@@ -147,6 +147,10 @@ impl JobTask {
                     }
                     Some(report) => {
                         self.take(&report, why.as_deref());
+                        if matches!(report, Report::Started { .. }) && holds.any() {
+                            // It may have been too hot before its worker's first word.
+                            self.mind_pause(&mut holds, &mut worker).await;
+                        }
                         checkpoints += u32::from(matches!(report, Report::Checkpoint { .. }));
                         if checkpoints == SETTLED {
                             self.settled |= Hands::place(held) == Place::Same;

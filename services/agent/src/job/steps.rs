@@ -25,6 +25,7 @@ impl JobTask {
         loop {
             // SMART and the start of a self-test may take minutes on a sick drive, in which nobody listens.
             if self.is_aborted() {
+                self.end_self_test(held).await;
                 return Own::Aborted;
             }
             let Some((step, phase)) = self.record.due(until) else {

@@ -3,7 +3,7 @@
 //! The copy (two files a job below `--run`, a tmpfs in the box) is for a medium that is pulled while jobs run: the
 //! supervisor then starts the agent again over an empty state directory, and the jobs go on from the copy. After a
 //! power cut only LMDB counts. Of two copies the one with the higher revision is taken. Finished jobs are kept up to
-//! [`JOBS_MAX`], the oldest go first.
+//! [`JOBS_MAX`], and fewer where the store or its medium gets full; the oldest go first.
 
 //! The time line's points are rows of their own ([`Jobs::sample`]), so that a checkpoint does not carry them all again.
 
@@ -45,6 +45,10 @@ const SAMPLES_EVERY: i64 = 60;
 
 /// Finished jobs kept: two years of a bench that burns in a drive a day, at up to 100 kB each.
 pub const JOBS_MAX: usize = 700;
+
+/// Finished jobs that go with each that ends while the store is too full: one that ends needs more room than an old one gives back
+/// where its playbook is longer.
+const TIGHT: usize = 8;
 
 /// Names of all tables of the agent's store.
 pub fn tables() -> [&'static str; 11] {
@@ -253,6 +257,8 @@ impl Jobs {
         record.revision += 1;
         self.copies.write(record, None, &end.told);
         let (key, record) = (record.job.id.to_string(), record.clone());
+        // A store that is full keeps no result any more, and could not even forget one.
+        let tight = self.store.room().is_ok_and(|room| room.is_tight());
         self.store.write(move |w| {
             outbox::spool(w, &end.told)?;
             CHECKPOINTS.delete(w, &key)?;
@@ -263,10 +269,11 @@ impl Jobs {
             let mut gone = Vec::new();
             let mut excess = usize::try_from(JOBS.len(w)?)
                 .unwrap_or(usize::MAX)
-                .saturating_sub(JOBS_MAX);
+                .saturating_sub(JOBS_MAX)
+                .max(if tight { TIGHT } else { 0 });
             if excess > 0 {
                 for (old, record) in JOBS.all(w)? {
-                    if excess > 0 && record.job.state.is_over() {
+                    if excess > 0 && record.job.state.is_over() && old != key {
                         JOBS.delete(w, &old)?;
                         past::CERTIFICATES.delete(w, &old)?;
                         gone.push(record.job.id);
@@ -468,6 +475,38 @@ mod tests {
             1,
             "the running job keeps its own"
         );
+    }
+
+    /// Hundreds of long jobs with their certificates are more than the store has room for: the newest results are kept.
+    #[test]
+    fn a_store_that_gets_full_lets_the_oldest_jobs_go_and_keeps_each_that_ends() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let small = Options {
+            map_size: 4 << 20,
+            check: Check::InProcess,
+            ..Options::new(&tables())
+        };
+        let jobs = Jobs::new(
+            store::open(dir.path(), &small).unwrap().store,
+            dir.path(),
+            Some(ram.path()),
+        );
+        let mut gone = 0;
+        for number in 0..200 {
+            let mut record = record();
+            record.job.state = JobState::Finished;
+            let end = Ended {
+                certificate: Some("c".repeat(60_000)),
+                ..Ended::default()
+            };
+            let ended = jobs.finish(&mut record, end).wait();
+            gone += ended.unwrap_or_else(|error| panic!("job {number}: {error}")).gone.len();
+            jobs.ended(record.job.id);
+            assert!(jobs.newest(record.job.id).unwrap().is_some());
+        }
+        let kept = jobs.load().unwrap().len();
+        assert_eq!(kept + gone, 200);
+        assert!(kept > 20, "{kept}");
     }
 
     #[test]

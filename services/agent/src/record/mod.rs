@@ -8,6 +8,7 @@ mod names;
 #[cfg(test)]
 mod older;
 mod report;
+mod spent;
 mod strange;
 
 use burnin::device::Geometry;
@@ -27,6 +28,7 @@ use wire::options::PlanOptions;
 use wire::{Bytes, Celsius, JobId, Time};
 
 pub use report::{Effects, progress_frame};
+pub use spent::Spent;
 pub use strange::Trace;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,8 +153,11 @@ pub struct SelfTestUnderWay {
     pub step: u16,
     /// What tells its end.
     pub running: Running,
-    /// When it was started.
+    /// When it was started, by the wall clock, which is set meanwhile: earlier versions counted by it.
     pub since: Time,
+    /// How long it has run.
+    #[serde(default)]
+    pub spent: Spent,
 }
 
 fn not_told() -> Rotation {

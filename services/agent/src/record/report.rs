@@ -45,7 +45,10 @@ impl Record {
                 from,
                 engine,
             } => {
-                self.job.state = JobState::Running;
+                // A pause may come between a worker's start and its first word.
+                if self.paused.is_none() {
+                    self.job.state = JobState::Running;
+                }
                 if let Some(why) = resume_why {
                     let resume = Resume {
                         step: *step,
@@ -238,6 +241,26 @@ mod tests {
             },
         );
         assert_eq!(effects.finished, None, "an interrupted phase did not finish");
+    }
+
+    #[test]
+    fn a_paused_job_does_not_say_that_it_runs() {
+        let report = Report::Started {
+            step: 2,
+            phase: Phase::Write,
+            from: Bytes(0),
+            engine: "e".into(),
+        };
+        let waits = JobState::Waiting {
+            why: "paused by ann".into(),
+        };
+        let mut record = record();
+        for (paused, then) in [(Some("ann"), &waits), (None, &JobState::Running)] {
+            record.job.state = waits.clone();
+            record.paused = paused.map(str::to_owned);
+            apply(&mut record, &report);
+            assert_eq!(&record.job.state, then);
+        }
     }
 
     #[test]
