@@ -7,6 +7,9 @@ export const yaml = (text: string): string => (/^[A-Za-z0-9_./:@-]+$/.test(text)
 /** A text as a shell reads it back. */
 export const shell = (text: string): string => (/^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
+/** A value as a compose file reads it back: YAML takes it as it is, and compose would put its own variables in place of `$`. */
+const literal = (text: string): string => JSON.stringify(text).replaceAll("$", "$$$$");
+
 /** One line of an environment. */
 export interface Variable { name: string; value: string }
 
@@ -36,7 +39,7 @@ export function compose(of: Service): string {
     ...(of.network ? [`    network_mode: ${yaml(of.network)}`] : []),
     ...list("    ", "ports", of.network === "host" ? [] : of.ports),
     ...list("    ", "volumes", of.volumes),
-    ...(of.environment.length === 0 ? [] : ["    environment:", ...of.environment.map(({ name, value }) => `      ${yaml(name)}: ${JSON.stringify(value)}`)]),
+    ...(of.environment.length === 0 ? [] : ["    environment:", ...of.environment.map(({ name, value }) => `      ${yaml(name)}: ${literal(value)}`)]),
     ...(of.named.length === 0 ? [] : ["volumes:", ...of.named.map((name) => `  ${yaml(name)}:`)]),
     "",
   ].join("\n");
@@ -49,7 +52,17 @@ export const run = (of: Service): string =>
     ...of.environment.map(({ name, value }) => `-e ${shell(`${name}=${value}`)}`), shell(of.image)].join(" \\\n  ");
 
 /** The environment alone, as in a file for systemd or a shell. */
-export const environment = (of: readonly Variable[]): string => of.map(({ name, value }) => `${name}=${shell(value)}`).join("\n");
+export const environment = (of: readonly Variable[]): string => of.filter(({ name }) => /^[A-Za-z_]\w*$/.test(name)).map(({ name, value }) => `${name}=${shell(value)}`).join("\n");
+
+/** Where a program's installer is: a path alone is one of the add-on's address, or of this box where it has none. */
+export function installer(url: string, addon: string, box: string): string {
+  if (!url.startsWith("/")) return url;
+  try {
+    return new URL(url, addon || box).href;
+  } catch {
+    return `${box}${url}`;
+  }
+}
 
 /** What an add-on needs to find this box, as the document names it. */
 export const enrolment = (server: string, id: number, token: string): Variable[] => [

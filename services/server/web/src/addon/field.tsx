@@ -66,7 +66,7 @@ export function FieldView(props: Asker & { field: Field; held: Held }) {
     case "range":
       return (
         <div class="field range">{label}
-          <div class="slide"><input {...common} type="range" min={field.min ?? 0} max={field.max ?? 100} step={field.step ?? 1} value={num(value) ?? 0} onInput={(e) => held.set(field.name, e.currentTarget.valueAsNumber)} />
+          <div class="slide"><input {...common} type="range" min={field.min ?? 0} max={field.max ?? 100} step={field.stepless ? "any" : (field.step ?? 1)} value={num(value) ?? 0} onInput={(e) => held.set(field.name, e.currentTarget.valueAsNumber)} />
             <output for={id}>{str(value)}{field.unit && ` ${field.unit}`}</output></div>
           {below}</div>
       );

@@ -32,6 +32,8 @@ export interface Field {
   min: number | null;
   max: number | null;
   step: number | null;
+  /** Whether any step will do: `"any"`. */
+  stepless: boolean;
   depends: readonly string[];
   when: When | null;
   formula: Formula | null;
@@ -74,7 +76,7 @@ export function readField(one: Config, row: Config = {}): Field {
     source: str(at(one, "source"), str(at(one, "options_from"))), optionValue: str(at(one, "option_value")), optionLabel: str(at(one, "option_label")),
     placeholder: str(at(one, "placeholder")), customPlaceholder: str(at(one, "custom_placeholder")), hint: str(at(one, "hint"), str(at(one, "description"))), unit: str(at(one, "unit")),
     fallback: (held ?? at(one, "default")) as Value,
-    min: num(at(one, "min")), max: num(at(one, "max")), step: num(at(one, "step")),
+    min: num(at(one, "min")), max: num(at(one, "max")), step: num(at(one, "step")), stepless: at(one, "step") === "any",
     depends: typeof depends === "string" ? [depends].filter(Boolean) : arr(depends).map((other) => str(other)).filter(Boolean),
     when: visible.value, formula: live.value, gate: bool(at(one, "security_gate")),
     flaw: visible.flaw ?? live.flaw ?? (type === said ? null : `type: "${said.slice(0, 40)}" is not known; shown as text`),
@@ -203,6 +205,9 @@ export const waitsFor = (field: Field, values: Values): string | null =>
     return value === undefined || value === null || value === false || (typeof value === "string" && value.trim() === "");
   }) ?? null;
 
+/** Longest text of one field, in bytes. Source: the box, `asked/form.rs`. */
+const TEXT_MAX = 4096;
+
 /** What is wrong with a value, in words for beside the field; `null`: nothing. */
 export function wrong(field: Field, value: Value, custom: string): string | null {
   if (field.type === "hidden") return null;
@@ -211,7 +216,10 @@ export function wrong(field: Field, value: Value, custom: string): string | null
   }
   const text = value === CUSTOM ? custom.trim() : str(value).trim();
   if (text === "") return field.required || value === CUSTOM ? (field.type === "select" && value !== CUSTOM ? "Choose one" : "This is needed") : null;
-  if (field.type !== "number" && field.type !== "range") return null;
+  if (field.type !== "number" && field.type !== "range") {
+    const length = new TextEncoder().encode(value === CUSTOM ? text : str(value)).length;
+    return length > TEXT_MAX ? `At most ${TEXT_MAX.toLocaleString("en")} bytes; these are ${length.toLocaleString("en")}` : null;
+  }
   const number = num(text);
   const unit = field.unit ? ` ${field.unit}` : "";
   if (number === null) return "Expected a number";

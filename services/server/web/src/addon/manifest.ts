@@ -13,10 +13,13 @@ export const at = (of: Config, key: string): unknown => (Object.hasOwn(of, key) 
 /** A text, or else `or`; numbers and truth values are read as text. */
 export const str = (value: unknown, or = ""): string =>
   typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? String(value) : or;
+/** A number as people write it, and as the box reads it; `0x10` is none. */
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 /** A finite number, also one that is written as a text, or else `null`. */
 export function num(value: unknown): number | null {
   if (typeof value === "number") return Number.isFinite(value) ? value : null;
-  if (typeof value !== "string" || value.trim() === "") return null;
+  if (typeof value !== "string" || !DECIMAL.test(value.trim())) return null;
   const number = Number(value);
   return Number.isFinite(number) ? number : null;
 }

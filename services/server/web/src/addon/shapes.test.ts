@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { bodiesOf, bodyOf, offered, readAction, refusedWords, sectionsOf } from "./actions";
 import { readTold } from "./ask";
 import { cell, compare, phaseWords, readColumn, time, toneOf } from "./cell";
-import { compose, environment, enrolment, readPlatforms, serviceOf, shell, yaml } from "./compose";
+import { compose, enrolment, environment, installer, readPlatforms, run, serviceOf, shell, yaml } from "./compose";
 import { readFrame } from "./feed";
 import { records, roomOf, update } from "./jobs";
 import { deep, fill, readManifest } from "./manifest";
@@ -170,6 +170,18 @@ describe("texts to take away", () => {
     expect([yaml("yes"), yaml("a: b"), yaml("plain-1"), yaml("7:30"), yaml("x\ny")]).toEqual(['"yes"', '"a: b"', "plain-1", '"7:30"', '"x\\ny"']);
     const text = compose({ name: "a", image: "i:1", network: "", privileged: false, ports: ['1:1"\n evil'], volumes: [], named: [], environment: [{ name: "K", value: "a\n  evil: true" }] });
     expect(text.split("\n").some((line) => line.trim().startsWith("evil"))).toBe(false);
+  });
+  it("what is typed stays what it is, whoever reads it", () => {
+    const of = { name: "a", image: "i:1", network: "", privileged: false, ports: [], volumes: [], named: [], environment: [{ name: "K", value: "pa$$w$ORD`x`" }] };
+    expect(compose(of)).toContain('K: "pa$$$$w$$ORD`x`"');
+    expect(run(of)).toContain("-e 'K=pa$$w$ORD`x`'");
+    expect(environment([...of.environment, { name: "A\nB", value: "1" }])).toBe("K='pa$$w$ORD`x`'");
+  });
+  it("an installer is where it says, or with the add-on", () => {
+    expect(installer("https://example.org/i.sh", "http://hub:9100", "https://box")).toBe("https://example.org/i.sh");
+    expect(installer("/install.sh", "http://hub:9100", "https://box")).toBe("http://hub:9100/install.sh");
+    expect(installer("/install.sh", "", "https://box")).toBe("https://box/install.sh");
+    expect(installer("/install.sh", "no address", "https://box")).toBe("https://box/install.sh");
   });
   it("platforms stand by name or in a list", () => {
     expect(readPlatforms({ linux: { label: "Linux", hint: "h" }, nas: {} })).toEqual([["Linux", { label: "Linux", hint: "h" }], ["nas", {}]]);

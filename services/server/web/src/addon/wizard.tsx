@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 
 import { Panel, ProblemNote } from "../view/bits";
 import { ActionButton, readAction } from "./actions";
-import { compose, environment, readAsked, readPlatforms, run, serviceOf, shell } from "./compose";
+import { compose, environment, installer, readAsked, readPlatforms, run, serviceOf, shell } from "./compose";
 import { useSource, type PartProps } from "./context";
 import { at, obj, str, type Config } from "./manifest";
 import { Snippet } from "./snippet";
@@ -58,7 +58,7 @@ export function WizardPart(props: PartProps) {
           {here?.docker ? (
             <><h3>docker-compose.yml</h3><Snippet text={compose(service)} what="compose file" /><details><summary>As one command</summary><Snippet text={run(service)} what="command" /></details></>
           ) : here ? (
-            <><h3>Install</h3><Snippet text={`curl -fsSL ${shell(str(at(binary, "install_url")))} -o install.sh\nless install.sh\nsudo sh install.sh`} what="install commands" />
+            <><h3>Install</h3><Snippet text={`curl -fsSL ${shell(installer(str(at(binary, "install_url")), props.around.addon.url, location.origin))} -o install.sh\nless install.sh\nsudo sh install.sh`} what="install commands" />
               {asked.length > 0 && <><h3>Environment</h3><Snippet text={environment(service.environment)} what="environment" /></>}</>
           ) : <p class="mute">The manifest names no platform to run it on.</p>}
         </div>

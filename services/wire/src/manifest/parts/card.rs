@@ -82,7 +82,11 @@ static BINARY: Record = Record {
     name: "Binary",
     about: "A program to install.",
     keys: &[
-        must("install_url", Shape::Form(&URL), "where it is"),
+        must(
+            "install_url",
+            Shape::Form(&URL),
+            "where it is; a path alone is one of the add-on's url, or of the box where it has none",
+        ),
         must("platforms", PLATFORMS, "where it runs, each with label and hint"),
     ],
     any_of: &[],
