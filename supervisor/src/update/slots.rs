@@ -98,17 +98,32 @@ impl Slots {
         }
     }
 
+    /// Tries that a slot on trial has left.
+    fn left(&self) -> u8 {
+        self.variable("left").parse::<u8>().unwrap_or(0).min(3)
+    }
+
+    /// The slot that the next start takes, as GRUB judges.
+    fn next(&self) -> &'static str {
+        let prefer = if self.variable("prefer") == "b" { "b" } else { "a" };
+        let there = |slot| self.state(slot) != SlotState::Empty;
+        let may = |slot| matches!(self.state(slot), SlotState::Good | SlotState::Trying);
+        let spent = self.state(prefer) == SlotState::Trying && self.left() == 0;
+        if may(prefer) && !spent {
+            return prefer;
+        }
+        if may(other(prefer)) {
+            return other(prefer);
+        }
+        // Nothing may be started: the one that was kept last, else whatever is there.
+        let kept = ["a", "b"].into_iter().find(|s| self.variable("kept") == *s);
+        let or_other = if there(prefer) { prefer } else { other(prefer) };
+        kept.filter(|slot| there(slot)).unwrap_or(or_other)
+    }
+
     /// What everybody sees of them.
     pub fn view(&self, running: &str) -> Vec<SlotView> {
-        let prefer = if self.variable("prefer") == "b" { "b" } else { "a" };
-        let may = |slot| matches!(self.state(slot), SlotState::Good | SlotState::Trying);
-        let left = self.variable("left").parse::<u8>().unwrap_or(0).min(3);
-        let spent = self.state(prefer) == SlotState::Trying && left == 0;
-        let next = if (may(prefer) && !spent) || !may(other(prefer)) {
-            prefer
-        } else {
-            other(prefer)
-        };
+        let (next, left) = (self.next(), self.left());
         ["a", "b"]
             .map(|slot| SlotView {
                 name: slot.to_owned(),

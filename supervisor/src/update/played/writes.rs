@@ -12,7 +12,7 @@ use wire::update::SlotState;
 use super::super::partition::Medium;
 use super::super::slots::Slots;
 use super::super::writer::Writer;
-use super::{Disk, SECTORS, checked, chunk, env, partition, send, target, update, whole};
+use super::{Disk, SECTORS, checked, chunk, env, grub_starts, partition, send, target, update, whole};
 
 #[test]
 fn an_update_is_written_copies_what_runs_and_is_the_next_to_be_started() {
@@ -63,6 +63,31 @@ fn fsck(disk: &Disk) {
     };
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{text}");
+}
+
+#[test]
+fn the_slot_that_is_told_as_the_next_is_the_one_that_grub_takes() {
+    let mut told = 0;
+    for with_b in [true, false] {
+        let mut slots = Slots::read(&Disk::new(&partition(with_b, &env("good")))).unwrap();
+        for prefer in ["a", "b"] {
+            for a in ["good", "trying", "bad", "garbage"] {
+                for b in ["good", "trying", "bad"] {
+                    for left in ["3", "0", "x"] {
+                        for kept in ["a", "b", ""] {
+                            let env = env(b).with("a", a).with("prefer", prefer).with("left", left);
+                            slots.env = Ok(env.with("kept", kept));
+                            let next = slots.view("a").into_iter().find(|s| s.next).unwrap().name;
+                            let case = (with_b, prefer, a, b, left, kept);
+                            assert_eq!(next, grub_starts(&slots), "{case:?}");
+                            told += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(told, 2 * 2 * 4 * 3 * 3 * 3);
 }
 
 #[test]
