@@ -156,6 +156,32 @@ fn a_lost_checkpoint_is_found_again_from_the_drive() {
     assert!(resumed > 40 && anew > 0, "{resumed} went on, {anew} began anew");
 }
 
+/// A search of the drive relies on a flush every so many bytes, also where the medium of the checkpoints may take no more of them.
+#[test]
+fn what_lies_unflushed_is_bounded_where_checkpoints_are_rare() {
+    let mut resumed = 0;
+    for seed in 0..60 {
+        let way = [Direction::Forward, Direction::Reverse][seed as usize % 2];
+        let mut order = order(surface(Fill::Keyed, way));
+        (order.limits.checkpoint_day_bytes, order.limits.checkpoint_credit_bytes) = (0, 0);
+        let mut sim = drive(Content::Random, seed);
+        let mut random = seed;
+        cut_after(&mut sim, &order, 60 + next_random(&mut random) % 120);
+        let found = header::find(&mut sim, GEOMETRY).unwrap();
+        let Some(checkpoint) = header::recover(&mut sim, &found, &order.limits) else {
+            continue;
+        };
+        let evidence = go_on(&mut sim, &order, &checkpoint);
+        assert!(
+            evidence.defects.is_empty() && evidence.stopped.is_none(),
+            "seed {seed}: {evidence:#?}"
+        );
+        assert_eq!(judge(&Case::new(&evidence)).outcome, Outcome::Warn, "seed {seed}");
+        resumed += 1;
+    }
+    assert!(resumed > 20, "{resumed} went on");
+}
+
 /// Burns until so much of this step is done, then cuts the power; answers what had been seen.
 fn cut_in(sim: &mut Sim, order: &Order, step: u16, share: f64) -> Evidence {
     let mut session = Session::new(sim, order, "simulated").unwrap();

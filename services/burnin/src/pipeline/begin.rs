@@ -67,6 +67,7 @@ impl Pipeline {
             moved_at: now,
             checkpoint_at: now,
             checkpoint_bytes: 0,
+            unflushed: 0,
             spent: (0, 0),
             began: now,
             unsaved_findings: false,

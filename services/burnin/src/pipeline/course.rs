@@ -27,7 +27,7 @@ impl Pipeline {
             } => {
                 self.durable = self.durable.max(frontier);
                 self.flushed = complete;
-                if !self.flushed {
+                if !self.flushed && self.checkpoint_due(now) {
                     self.checkpoint(now);
                 }
             }

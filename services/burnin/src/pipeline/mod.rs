@@ -181,6 +181,8 @@ pub struct Pipeline {
     moved_at: Duration,
     checkpoint_at: Duration,
     checkpoint_bytes: u64,
+    /// Bytes of writes that were begun, and that no flush covers which has begun.
+    unflushed: u64,
     /// Bytes of all checkpoints of this session, and of the last.
     spent: (u64, u64),
     began: Duration,
@@ -213,7 +215,7 @@ impl Pipeline {
             return None;
         }
         let flushing = self.flights.values().any(|f| matches!(f.kind, Kind::Flush { .. }));
-        let due = self.checkpoint_due(now) && !self.opens_headers();
+        let due = (self.checkpoint_due(now) || self.flush_due()) && !self.opens_headers();
         if self.writes_data() && !flushing && !self.flushed && (due || self.swept()) {
             let (frontier, complete) = (self.frontier(), self.swept());
             let access = Access {
@@ -223,6 +225,9 @@ impl Pipeline {
                 sectors: 0,
             };
             let content = Content::Any;
+            // What is under way may be stored after the flush.
+            let writes = self.flights.values().filter(|f| f.request.access.op == Op::Write);
+            self.unflushed = writes.map(|f| self.bytes(f.request.access)).sum();
             return Some(self.fly(now, Request { access, content }, Kind::Flush { frontier, complete }));
         }
         if self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some() {
@@ -241,7 +246,9 @@ impl Pipeline {
             };
             return Some(self.fly(now, Request { access, content }, Kind::Detour(detour)));
         }
-        if !self.at_end() && self.groups.len() < DETOURS_MAX {
+        // A flush that takes long is not outrun: what is written meanwhile belongs to the next one.
+        let outrun = flushing && self.unflushed >= self.limits.rewind_bytes && self.writes_data();
+        if !self.at_end() && self.groups.len() < DETOURS_MAX && !outrun {
             let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
             let access = Access {
                 slot,
@@ -256,6 +263,9 @@ impl Pipeline {
     }
 
     fn fly(&mut self, now: Duration, request: Request, kind: Kind) -> Request {
+        if request.access.op == Op::Write {
+            self.unflushed += self.bytes(request.access);
+        }
         self.flights.insert(
             request.access.slot,
             Flight {
@@ -521,9 +531,13 @@ impl Pipeline {
         }
     }
 
+    fn bytes(&self, access: Access) -> u64 {
+        access.sectors * u64::from(self.geometry.sector)
+    }
+
     /// Books a piece that came back: zone, latency, bytes.
     fn measure(&mut self, now: Duration, access: Access, took: Duration) {
-        let bytes = access.sectors * u64::from(self.geometry.sector);
+        let bytes = self.bytes(access);
         let since = now.saturating_sub(self.moved_at).min(took);
         self.moved_at = now;
         self.moved += bytes;

@@ -18,9 +18,6 @@ const TELL: Duration = Duration::from_secs(1);
 /// How soon after a finding a checkpoint is taken, so that a cut does not lose it.
 const SAVE_FINDING: Duration = Duration::from_secs(2);
 
-/// Bytes of checkpoints that a session may take before its daily budget counts.
-const CHECKPOINT_CREDIT: u64 = 8 << 20;
-
 /// Seconds over which the rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
@@ -38,11 +35,17 @@ impl Pipeline {
             || (stopping && self.writes_data())
     }
 
+    /// Whether so much was written that the drive is to be flushed, whether the medium of the checkpoints takes one or not: what a
+    /// drive is believed whose checkpoint is lost ([`crate::header::recover`]) rests on it.
+    pub(super) fn flush_due(&self) -> bool {
+        self.unflushed >= self.limits.checkpoint_bytes
+    }
+
     /// Whether the budget of the medium that keeps the checkpoints allows one beyond the regular ones.
     fn affords(&self) -> bool {
         let seconds = self.turned.saturating_sub(self.began).as_secs();
         let earned = u128::from(self.limits.checkpoint_day_bytes) * u128::from(seconds) / 86_400;
-        u128::from(self.spent.0 + self.spent.1) <= u128::from(CHECKPOINT_CREDIT) + earned
+        u128::from(self.spent.0 + self.spent.1) <= u128::from(self.limits.checkpoint_credit_bytes) + earned
     }
 
     /// Hands out a checkpoint up to the durable frontier.

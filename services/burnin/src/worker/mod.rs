@@ -148,10 +148,13 @@ impl Default for Io {
 pub struct Limits {
     /// Longest time between two checkpoints, in seconds.
     pub checkpoint_s: u64,
-    /// Most bytes between two checkpoints.
+    /// Most bytes between two checkpoints, and between two flushes of the drive.
     pub checkpoint_bytes: u64,
-    /// Bytes of checkpoints a day, sooner than every [`Self::checkpoint_s`] seconds they are taken only within it.
+    /// Bytes of checkpoints a day, sooner than every [`Self::checkpoint_s`] seconds they are taken only within it. The drive is flushed
+    /// by [`Self::checkpoint_bytes`] all the same.
     pub checkpoint_day_bytes: u64,
+    /// Bytes of checkpoints that a session may take before [`Self::checkpoint_day_bytes`] counts.
+    pub checkpoint_credit_bytes: u64,
     /// Bytes before the checkpoint that are read and compared again after an interruption.
     pub rewind_bytes: u64,
     /// An access longer than this many milliseconds is told as slow.
@@ -183,6 +186,7 @@ impl Default for Limits {
             checkpoint_bytes: 8 << 30,
             // A gigabyte a day for 24 drives: what a cheap stick stands for ten years.
             checkpoint_day_bytes: 1_000_000_000 / 24,
+            checkpoint_credit_bytes: 8 << 20,
             rewind_bytes: 1 << 30,
             slow_ms: 10_000,
             // The kernel gives a SCSI command 30 s and five retries before it tells an error.
