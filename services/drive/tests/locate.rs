@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::script;
 use drive::System;
-use drive::locate::{Means, Tools, how, place, start};
+use drive::locate::{Failed, Means, Tools, how, place, start};
 use drive::sysfs::{self, Device};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -208,6 +208,31 @@ fn the_rhythm_leaves_every_byte_as_it_was() {
         "it played until its time was over"
     );
     assert_eq!(std::fs::read(&node).unwrap(), before);
+}
+
+/// Nobody is sent to look for a light that cannot flicker.
+#[test]
+fn a_drive_that_cannot_be_read_is_not_said_to_flicker() {
+    let root = tempfile::tempdir().unwrap();
+    let device = disk(
+        root.path(),
+        "sda",
+        "pci0000:00/0000:00:1f.2/ata5/host4/target4:0:0/4:0:0:0",
+    );
+    let system = System::at(root.path());
+    let node = root.path().join("dev/sda");
+    let none = tools(root.path(), 1);
+    // Gone; a node that opens and gives an error; one that has no bytes left.
+    std::fs::remove_file(&node).unwrap();
+    assert!(matches!(start(&system, &none, &device, LONG), Err(Failed::All(_))));
+    std::fs::create_dir(&node).unwrap();
+    assert!(matches!(start(&system, &none, &device, LONG), Err(Failed::All(_))));
+    std::fs::remove_dir(&node).unwrap();
+    std::fs::write(&node, "").unwrap();
+    let told = start(&system, &none, &device, LONG).unwrap_err().to_string();
+    assert!(told.contains("reading from it"), "{told}");
+    // A light of its bay needs no answer from the drive.
+    assert!(start(&system, &tools(root.path(), 0), &device, LONG).is_ok());
 }
 
 #[test]

@@ -124,22 +124,35 @@ pub fn start(system: &System, tools: &Tools, device: &Device, longest: Duration)
     let mut last = String::new();
     for means in how(system, device) {
         match means.light(tools, true) {
-            Ok(()) => return run(system, tools.clone(), device, means, longest.min(LONGEST)),
+            Ok(()) => match run(system, tools.clone(), device, means, longest.min(LONGEST))? {
+                Ok(locating) => return Ok(locating),
+                Err(why) => last = why,
+            },
             Err(why) => last = why,
         }
     }
     Err(Failed::All(last))
 }
 
-fn run(system: &System, tools: Tools, device: &Device, means: Means, longest: Duration) -> Result<Locating, Failed> {
+/// Begins what `means` asks for; the reason in words where the drive does not answer to it.
+fn run(
+    system: &System,
+    tools: Tools,
+    device: &Device,
+    means: Means,
+    longest: Duration,
+) -> Result<Result<Locating, String>, Failed> {
     let (stop, stopped) = channel();
+    let (began, heard) = channel();
     let shown = means.clone();
     let (node, bytes) = (sysfs::node(system, &device.name), device.identity.capacity.0);
     let work = move || {
         match &shown {
-            Means::Rhythm => rhythm::play(&node, bytes, longest, &stopped),
+            Means::Rhythm => rhythm::play(&node, bytes, longest, (&began, &stopped)),
             Means::Slot { .. } | Means::Ses { .. } | Means::PciSlot { .. } | Means::Ledctl { .. } => {
-                wait(&stopped, longest);
+                if began.send(Ok(())).is_ok() {
+                    wait(&stopped, longest);
+                }
             }
         }
         if let Err(why) = shown.light(&tools, false) {
@@ -151,10 +164,17 @@ fn run(system: &System, tools: Tools, device: &Device, means: Means, longest: Du
         .stack_size(256 << 10)
         .spawn(work)
         .map_err(Failed::Thread)?;
-    Ok(Locating {
-        means,
-        stop: Some(stop),
-        thread: Some(thread),
+    // A drive that does not answer in that time is left to the thread, which ends once its read comes back.
+    Ok(match heard.recv_timeout(TOOL) {
+        Ok(Ok(())) => Ok(Locating {
+            means,
+            stop: Some(stop),
+            thread: Some(thread),
+        }),
+        Ok(Err(error)) => Err(format!("reading from it: {error}")),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(format!("it did not answer for {} s", TOOL.as_secs()))
+        }
     })
 }
 

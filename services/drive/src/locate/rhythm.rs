@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use super::{elapsed, wait};
@@ -18,6 +18,9 @@ const BURSTS: u32 = 3;
 
 /// The whole figure: three bursts with gaps take 1.5 s, then 1.5 s of rest.
 pub const PERIOD: Duration = Duration::from_secs(3);
+
+/// Places, evenly over the drive, one of which must answer before anybody is told of a rhythm.
+const PLACES: u64 = 4;
 
 /// Bytes of one read: small, so that disks seek and can be heard.
 const READ: usize = 4096;
@@ -46,18 +49,21 @@ pub fn beat(elapsed: Duration) -> Beat {
     }
 }
 
-/// Plays the rhythm on the drive at `node` of `bytes` bytes until stopped or `longest` is over. A read that fails is no
-/// reason to end: the drive's light may flicker all the same.
-pub(super) fn play(node: &Path, bytes: u64, longest: Duration, stopped: &Receiver<()>) {
-    let drive = match open(node) {
-        Ok(drive) => drive,
-        Err(error) => {
-            tracing::warn!(%error, node = %node.display(), "no rhythm without reading");
-            wait(stopped, longest);
-            return;
-        }
+/// Plays the rhythm on the drive at `node` of `bytes` bytes until stopped or `longest` is over. Tells `began` first whether the
+/// drive answers at all; from then on a read that fails is no reason to end: its light may flicker all the same.
+pub(super) fn play(
+    node: &Path,
+    bytes: u64,
+    longest: Duration,
+    (began, stopped): (&Sender<io::Result<()>>, &Receiver<()>),
+) {
+    let (drive, mut buffer) = match ready(node, bytes) {
+        Ok(ready) => ready,
+        Err(error) => return drop(began.send(Err(error))),
     };
-    let Ok(mut buffer) = Buffer::new() else { return };
+    if began.send(Ok(())).is_err() {
+        return;
+    }
     let begun = Instant::now();
     let mut place = 0x9E37_79B9_7F4A_7C15_u64;
     while elapsed(begun) < longest {
@@ -82,6 +88,24 @@ pub(super) fn play(node: &Path, bytes: u64, longest: Duration, stopped: &Receive
     }
 }
 
+/// The drive, open, after a read to which it answered.
+fn ready(node: &Path, bytes: u64) -> io::Result<(File, Buffer)> {
+    let (drive, mut buffer) = (open(node)?, Buffer::new()?);
+    let mut last = io::Error::from(io::ErrorKind::UnexpectedEof);
+    // One bad sector at the beginning does not keep a drive from being found.
+    for place in 0..PLACES {
+        let at = bytes / PLACES / READ as u64 * READ as u64 * place;
+        match buffer.read(&drive, at) {
+            Ok(0) => {}
+            Ok(_) => return Ok((drive, buffer)),
+            // The drive's own word that it could not read what its light had flickered for.
+            Err(error) if error.raw_os_error() == Some(libc::ENODATA) => return Ok((drive, buffer)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 /// The drive for reading, past the cache: a cached read lights nothing.
 fn open(node: &Path) -> io::Result<File> {
     let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
@@ -101,15 +125,11 @@ impl Buffer {
         Ok(Self(start, layout))
     }
 
-    fn read(&mut self, drive: &File, at: u64) -> io::Result<()> {
+    fn read(&mut self, drive: &File, at: u64) -> io::Result<usize> {
         let at = i64::try_from(at).map_err(io::Error::other)?;
         // SAFETY: the descriptor is open for the borrow's length, and the buffer has READ bytes of ours.
         let got = unsafe { libc::pread(drive.as_raw_fd(), self.0.as_ptr().cast(), READ, at) };
-        if got < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        usize::try_from(got).map_err(|_| io::Error::last_os_error())
     }
 }
 
