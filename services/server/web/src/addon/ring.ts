@@ -73,7 +73,11 @@ export class Ring {
   push(lines: readonly Line[]): void {
     for (const line of lines) {
       this.#lines.push(line);
-      if (line.job !== "" && this.jobs.size < JOBS_MAX) this.jobs.add(line.job);
+      if (line.job !== "" && !this.jobs.has(line.job)) {
+        const [oldest] = this.jobs;
+        if (this.jobs.size >= JOBS_MAX && oldest !== undefined) this.jobs.delete(oldest);
+        this.jobs.add(line.job);
+      }
       if (fits(line, this.#filter)) this.#shown.push(this.#first + this.#lines.length - 1);
     }
     this.total += lines.length;

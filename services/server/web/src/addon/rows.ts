@@ -56,13 +56,27 @@ export function smartRows(value: unknown, extra: Config = {}): Config[] {
   });
 }
 
-/** What identifies a row, so that it can be changed in place. */
-export function rowKey(row: Config, field: string, index: number): string {
+/** What identifies a row, so that it can be changed in place: never where it stands, which another order or answer changes under a choice. */
+export function rowKey(row: Config, field: string): string {
   for (const key of [field, "key", "id", "job_id", "agent_id", "serial", "name", "path"]) {
     const value = key === "" ? undefined : at(row, key);
     if (value !== undefined && value !== null && typeof value !== "object") return `${str(at(row, "job_id"))}/${str(value)}`;
   }
-  return `#${index}`;
+  return `#${JSON.stringify(row)}`;
+}
+
+/** Rows of one level, each with a key of its own: those that share a name are told apart by all that is in them. */
+function keyed(rows: readonly Config[], field: string, path: string): { key: string; data: Config }[] {
+  const counts = new Map<string, number>();
+  for (const row of rows) counts.set(rowKey(row, field), (counts.get(rowKey(row, field)) ?? 0) + 1);
+  const taken = new Map<string, number>();
+  return rows.map((data) => {
+    const name = rowKey(data, field);
+    const own = `${path}${name}${(counts.get(name) ?? 0) > 1 && !name.startsWith("#") ? `#${JSON.stringify(data)}` : ""}`;
+    const again = (taken.get(own) ?? 0) + 1;
+    taken.set(own, again);
+    return { key: again === 1 ? own : `${own} ${again}`, data };
+  });
 }
 
 /** Rows in order; equal ones stay as they came. */
@@ -112,8 +126,7 @@ function frontOf(name: string, separator: string, ids: ReadonlySet<string>): str
 
 /** A tree as rows, each parent before its children; those of closed parents are left out. A circle is drawn once. */
 export function flatten(rows: readonly Config[], tree: Tree | null, open: (key: string) => boolean, field: string, order: Order | null): Row[] {
-  const key = (row: Config, index: number, path: string) => `${path}${rowKey(row, field, index)}`;
-  if (!tree) return sorted(rows, order).map((data, index) => ({ key: key(data, index, ""), depth: 0, data, children: 0 }));
+  if (!tree) return keyed(sorted(rows, order), field, "").map(({ key, data }) => ({ key, depth: 0, data, children: 0 }));
   const byParent = new Map<string, Config[]>();
   const ids = new Set(rows.map((row) => str(at(row, tree.id))).filter(Boolean));
   const roots: Config[] = [];
@@ -125,14 +138,13 @@ export function flatten(rows: readonly Config[], tree: Tree | null, open: (key: 
   const seen = new Set<Config>();
   const list: Row[] = [];
   const walk = (level: readonly Config[], depth: number, path: string) => {
-    sorted(level, order).forEach((data, index) => {
-      if (seen.has(data)) return;
+    for (const { key: own, data } of keyed(sorted(level, order), field, path)) {
+      if (seen.has(data)) continue;
       seen.add(data);
       const below = [...objs(arr(at(data, tree.children))), ...(byParent.get(str(at(data, tree.id))) ?? [])];
-      const own = key(data, index, path);
       list.push({ key: own, depth: Math.min(depth, DEEPEST), data, children: below.length });
       if (below.length > 0 && open(own)) walk(below, depth + 1, `${own}>`);
-    });
+    }
   };
   walk(roots, 0, "");
   return list;

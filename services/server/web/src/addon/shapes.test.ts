@@ -98,6 +98,17 @@ describe("rows", () => {
   });
 });
 
+describe("a row that is chosen", () => {
+  const keys = (rows: { [key: string]: unknown }[], order: Parameters<typeof flatten>[4]) => new Map(flatten(rows, null, () => true, "", order).map(({ key, data }) => [key, data]));
+  it("stays the same row in another order, also without a name and with another's name", () => {
+    for (const rows of [[{ size: 2 }, { size: 1 }], [{ name: "sda", size: 2 }, { name: "sda", size: 1 }], [{ size: 1 }, { size: 1 }]]) {
+      const [as, up] = [keys(rows, null), keys(rows, { key: "size", down: false })];
+      expect(as.size).toBe(2);
+      for (const [key, data] of up) expect(as.get(key)).toEqual(data);
+    }
+  });
+});
+
 describe("cells", () => {
   const text = (value: unknown, format: string, more = {}) => cell(value, { ...readColumn({ key: "k", format, ...more }) }, NOW).text;
   it.each([

@@ -238,7 +238,7 @@ function Under({ list, heads }: { list: readonly Config[]; heads: readonly Colum
   return (
     <table class="tbl rowed">
       <thead><tr>{heads.map((column) => head(column.key, column.label, column.numeric ? "num" : ""))}</tr></thead>
-      <tbody>{order.slice(0, 500).map((row, index) => <tr key={rowKey(row, "", index)}>{heads.map((column) => <td key={column.key} class={column.numeric ? "num" : ""} data-k={column.label}><CellView cell={cell(at(row, column.key), column, now.value)} /></td>)}</tr>)}</tbody>
+      <tbody>{order.slice(0, 500).map((row, index) => <tr key={`${index} ${rowKey(row, "")}`}>{heads.map((column) => <td key={column.key} class={column.numeric ? "num" : ""} data-k={column.label}><CellView cell={cell(at(row, column.key), column, now.value)} /></td>)}</tr>)}</tbody>
     </table>
   );
 }
