@@ -10,8 +10,8 @@ import type uPlot from "uplot";
 
 import { now } from "../state/app";
 import { Panel, ProblemNote } from "../view/bits";
-import { useSource, type PartProps } from "./context";
-import { isFor } from "./feed";
+import { useSource, useTurned, type PartProps } from "./context";
+import { isFor, isOf } from "./feed";
 import { RANGES } from "./log";
 import { at, choices, num, obj, str } from "./manifest";
 import { paced } from "./pace";
@@ -151,6 +151,7 @@ export function ChartPart(props: PartProps) {
   const told = asked.told.value;
   const turn = useSignal(0);
   const asking = useRef(chart.range);
+  const turned = useTurned(around);
 
   const curves = useMemo<Curve[]>(() => (chart.open
     ? drawnKeys.value.map((key) => ({ key, label: key || part.title, color: null, right: false, fill: false, bars: false }))
@@ -173,7 +174,8 @@ export function ChartPart(props: PartProps) {
   useEffect(() => {
     if (!told) return;
     // Another range is another picture; the same one asked anew adds to what was heard meanwhile.
-    if (asking.current !== range.value) series.clear();
+    const other = turned();
+    if (asking.current !== range.value || other) series.clear();
     asking.current = range.value;
     const least = secondsOf(range.value);
     const whole = obj(told.value);
@@ -198,7 +200,7 @@ export function ChartPart(props: PartProps) {
     const agent = around.agent.peek();
     for (const { payload } of frames) {
       const raw = obj(payload);
-      if (!isFor(raw, part.id) || (agent !== "" && str(at(raw, "agent_id"), agent) !== agent)) continue;
+      if (!isFor(raw, part.id) || !isOf(raw, agent)) continue;
       if (chart.open && str(at(raw, "component_id")) !== part.id) continue;
       for (const point of pointsOf(raw, now.peek())) {
         if (!wanted(point.key)) continue;

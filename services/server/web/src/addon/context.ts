@@ -1,6 +1,6 @@
 /** What every component of an add-on's page is given. */
 import { signal, useComputed, useSignal, type ReadonlySignal, type Signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Problem } from "@wire";
 
 import { asProblem } from "../api";
@@ -59,6 +59,19 @@ export function useSource({ part, around }: Asker, source: string, question: Omi
     };
   }, [around.addon.id, part.id, source, question.range, question.job, agent, hears, turn, back, again]);
   return { told, problem, busy, again: () => (count.value += 1) };
+}
+
+/**
+ * Asks, with each answer of a source, whether it is of another agent than the one before: what is shown of that one goes then.
+ * Frames of others are left out meanwhile.
+ */
+export function useTurned(around: Around): () => boolean {
+  const of = useRef(around.agent.peek());
+  return () => {
+    const turned = of.current !== around.agent.peek();
+    of.current = around.agent.peek();
+    return turned;
+  };
 }
 
 /** A copy to the clipboard; told for a moment. Works without a secure context too, where the box has no certificate yet. */

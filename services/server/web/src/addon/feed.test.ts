@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { Feed } from "./feed";
+import { Feed, isOf } from "./feed";
 
 /** A page without pictures: asking for one is an error here. */
 const page = { hidden: false, visibilityState: "visible", addEventListener: () => {}, removeEventListener: () => {} };
@@ -29,6 +29,10 @@ const hear = () => {
   feed.hear(["progress"], (frames) => heard.push(frames.map(({ payload }) => (payload as { percent: number }).percent)));
   return heard;
 };
+
+it("a frame is of the agent that it names, or of any", () => {
+  expect([isOf({ agent_id: "a" }, ""), isOf({ agent_id: "a" }, "a"), isOf({ agent_id: "a" }, "b"), isOf({}, "b")]).toEqual([true, true, false, true]);
+});
 
 describe("the frames of an add-on", () => {
   it("are handed on in one go, without a picture being asked for, and then not for a while", async () => {

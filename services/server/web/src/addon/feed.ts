@@ -141,6 +141,9 @@ export class Feed {
   }
 }
 
+/** Whether a frame or a record is of this agent: it names it, or names none; empty: of any. */
+export const isOf = (payload: Config, agent: string): boolean => agent === "" || str(at(payload, "agent_id"), agent) === agent;
+
 /** Whether a frame is for this component: it names it, or names none. */
 export function isFor(payload: Config, component: string): boolean {
   const named = str(at(payload, "component_id"));

@@ -9,8 +9,8 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { plural, stamp } from "../format";
 import { Icon, Panel, ProblemNote, Still } from "../view/bits";
-import { useSource, type PartProps } from "./context";
-import { isFor } from "./feed";
+import { useSource, useTurned, type PartProps } from "./context";
+import { isFor, isOf } from "./feed";
 import { arr, at, bool, choices, obj, str, within } from "./manifest";
 import { paced } from "./pace";
 import { levelOf, LEVELS, readLine, Ring, type Filter, type Level, type Line } from "./ring";
@@ -102,12 +102,13 @@ export function LogPart(props: PartProps) {
   const asked = useSource(props, part.source || "log_history", { ...(range.value ? { range: range.value } : {}) });
   const told = asked.told.value;
 
+  const turned = useTurned(around);
   useEffect(() => {
     if (!told) return;
     // The history comes before what was heard meanwhile; lines that are in both are shown once.
-    const heard = ring.all();
+    const heard = turned() ? [] : ring.all();
     const key = (line: Line) => `${line.time} ${line.source} ${line.message}`;
-    const old = told.items.map(readLine);
+    const old = told.items.filter((raw) => isOf(raw, around.agent.peek())).map(readLine);
     const seen = new Set(old.map(key));
     ring.clear();
     ring.filter({ level: "", job: "", text: "" });
@@ -117,7 +118,7 @@ export function LogPart(props: PartProps) {
   }, [told]);
   useEffect(() => around.feed.hear(["log"], (frames) => {
     const agent = around.agent.peek();
-    const lines = frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && (agent === "" || str(at(raw, "agent_id"), agent) === agent)).map(readLine);
+    const lines = frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && isOf(raw, agent)).map(readLine);
     if (lines.length === 0) return;
     ring.push(lines);
     pace.soon();

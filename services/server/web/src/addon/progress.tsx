@@ -13,8 +13,8 @@ import { Icon, Panel, Shape } from "../view/bits";
 import { AskedNote, isPast } from "./asked";
 import { CancelButton, readCancel } from "./cancel";
 import { phaseWords } from "./cell";
-import { useSource, type PartProps } from "./context";
-import { isFor } from "./feed";
+import { useSource, useTurned, type PartProps } from "./context";
+import { isFor, isOf } from "./feed";
 import { missed, POLL_MS, pollDue, records, roomOf, update, type Shown } from "./jobs";
 import { at, bool, obj, str, type Config } from "./manifest";
 
@@ -37,6 +37,7 @@ export function ProgressPart(props: PartProps) {
   const drawn = (ids: readonly string[]) => (multi ? ids : ids.slice(-1));
   // When a frame came last, and the jobs that frames tell of.
   const heard = useRef(0);
+  const turned = useTurned(around);
   const framed = useMemo(() => new Set<string>(), [part.id]);
   const nameOf = (record: Config) => str(at(record, "job_id"), str(at(record, "id"))) || `agent ${str(at(record, "agent_id"))}`;
   const count = () => (running.value = drawn(order.peek()).filter((id) => jobs.get(id)?.peek().state === "running").length);
@@ -73,6 +74,12 @@ export function ProgressPart(props: PartProps) {
   const told = asked.told.value;
   useEffect(() => {
     if (!told) return;
+    if (turned()) {
+      jobs.clear();
+      framed.clear();
+      order.value = [];
+      count();
+    }
     const listed = records(told.items.length > 0 ? told.items : told.value);
     put(listed, now.peek());
     if (told.stale) return;
@@ -90,7 +97,7 @@ export function ProgressPart(props: PartProps) {
   }, [around, part.id]);
   useEffect(() => around.feed.hear(["progress"], (frames) => {
     const agent = around.agent.peek();
-    const mine = frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && (agent === "" || str(at(raw, "agent_id"), agent) === agent));
+    const mine = frames.map(({ payload }) => obj(payload)).filter((raw) => isFor(raw, part.id) && isOf(raw, agent));
     if (mine.length > 0) heard.current = Date.now();
     put(mine, now.peek());
     for (const raw of mine) if (jobs.has(nameOf(raw))) framed.add(nameOf(raw));

@@ -11,8 +11,8 @@ import { ActionButton, offered, readAction, type Action } from "./actions";
 import { cell, plain, readColumn, titled, type Cell, type Column } from "./cell";
 import { SortHead, useSort } from "../view/sort";
 import { AskedNote } from "./asked";
-import { useSource, type PartProps } from "./context";
-import { isFor } from "./feed";
+import { useSource, useTurned, type PartProps } from "./context";
+import { isFor, isOf } from "./feed";
 import { update } from "./jobs";
 import { arr, at, bool, choices, deep, num, obj, objs, str, within, type Config } from "./manifest";
 import { flatten, matches, readTree, rowKey, smartKey, smartRows, type Order } from "./rows";
@@ -72,9 +72,11 @@ export function TablePart(props: PartProps) {
   const heard = useSignal(false);
   const told = asked.told.value;
 
+  const turned = useTurned(around);
   useEffect(() => {
     if (!told) return;
     heard.value = true;
+    if (turned()) rows.value = [];
     // Attributes do not go away: what is told is added to what was heard. Other rows are as they are told.
     if (smart) merge(smartRows(told.items.length > 0 ? told.items : told.value), smartId);
     else rows.value = told.items.slice(0, ROWS_MAX);
@@ -91,7 +93,7 @@ export function TablePart(props: PartProps) {
     const agent = around.agent.peek();
     for (const { type, payload } of frames) {
       const raw = obj(payload);
-      if (!isFor(raw, part.id) || (agent !== "" && str(at(raw, "agent_id"), agent) !== agent)) continue;
+      if (!isFor(raw, part.id) || !isOf(raw, agent)) continue;
       if (type === "telemetry" && live) {
         const found = telemetryKey === "" ? payload : deep(payload, telemetryKey);
         if (Array.isArray(found)) {
