@@ -89,6 +89,23 @@ fn entry(out: &mut Vec<u8>, path: &str, mode: u32, ino: u32, data: &[u8], device
 /// # Errors
 /// Where and how it is malformed.
 pub fn list(bytes: &[u8]) -> Result<Vec<(String, u32)>, String> {
+    let all = members(bytes)?.into_iter();
+    Ok(all
+        .map(|(name, content)| (name, u32::try_from(content.len()).unwrap_or(u32::MAX)))
+        .collect())
+}
+
+/// Content of a file in an archive; of two with one path the last, as the kernel has it.
+///
+/// # Errors
+/// As [`list`], or that there is no such file.
+pub fn content<'a>(bytes: &'a [u8], path: &str) -> Result<&'a [u8], String> {
+    let mut all = members(bytes)?.into_iter().rev();
+    let found = all.find(|(name, _)| name == path);
+    found.map(|(_, content)| content).ok_or(format!("it has no {path}"))
+}
+
+fn members(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
     let mut at = 0;
     let mut all = Vec::new();
     loop {
@@ -110,12 +127,12 @@ pub fn list(bytes: &[u8]) -> Result<Vec<(String, u32)>, String> {
         if name == "TRAILER!!!" {
             return Ok(all);
         }
-        at = (at + 110 + name_len).next_multiple_of(4);
-        at = (at + size as usize).next_multiple_of(4);
-        if at > bytes.len() {
-            return Err(format!("{name} is cut off"));
-        }
-        all.push((name, size));
+        let begin = (at + 110 + name_len).next_multiple_of(4);
+        let content = bytes
+            .get(begin..begin + size as usize)
+            .ok_or(format!("{name} is cut off"))?;
+        at = (begin + size as usize).next_multiple_of(4);
+        all.push((name, content));
     }
 }
 

@@ -1,7 +1,7 @@
 //! A slot: one folder of the boot partition (`a/` or `b/`) that is a whole version of the system: kernel, initramfs,
 //! system, and `manifest.json` with their hashes, which `manifest.sig` signs. One thing to sign, download and roll back.
 //!
-//! The manifest and its signature are checked by `kiln-image verify`. Neither GRUB nor PID 1 checks them when the box starts (see
+//! The manifest and its signature are checked by `kiln-image verify` and where a bundle is made. Neither GRUB nor PID 1 checks them when the box starts (see
 //! `boards/README.md` for what Secure Boot does and does not protect), nor does PID 1's writer: a bundle is signed as a whole, by
 //! the update keys (`services/bundle`).
 

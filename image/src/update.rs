@@ -9,12 +9,13 @@ use std::{
 use bundle::{Head, Manifest};
 
 use crate::{
-    assemble,
+    assemble, cpio,
     error::{At, Error, Result},
     fat32::{Reader, Source},
     gpt::BOOT_FIRST,
     initramfs,
     key::Key,
+    signature::Signatures,
     slot::{self, ABOUT, NEEDED},
     update_keys,
     workspace::Workspace,
@@ -73,6 +74,13 @@ pub fn of_parts(parts: &assemble::Parts) -> Result<Files> {
     Ok(files)
 }
 
+/// When the tree of this initramfs was committed, as it says itself: a bundle of an older image is as old as that.
+fn built(initrd: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(cpio::content(initrd, "kiln/board.toml").ok()?).ok()?;
+    text.lines()
+        .find_map(|l| l.strip_prefix("built = ")?.trim().parse().ok())
+}
+
 /// Writes a bundle of a slot's files; the same files and keys give the same bytes.
 ///
 /// # Errors
@@ -82,7 +90,11 @@ pub fn write(ws: &Workspace, files: &Files, making: &Making, out: &Path) -> Resu
     let manifest = files.get(ABOUT[0]).ok_or_else(|| slot(format!("no {}", ABOUT[0])))?;
     let manifest = slot::Manifest::parse(manifest).map_err(slot)?;
     for name in NEEDED {
-        let bytes = files.get(name).ok_or_else(|| slot(format!("no {name}")))?;
+        files.get(name).ok_or_else(|| slot(format!("no {name}")))?;
+    }
+    let signatures = files.get(ABOUT[1]).ok_or_else(|| slot(format!("no {}", ABOUT[1])))?;
+    Signatures::check(signatures, &files[ABOUT[0]]).map_err(slot)?;
+    for (name, bytes) in files.iter().filter(|(name, _)| !ABOUT.contains(&name.as_str())) {
         manifest.check(name, bytes).map_err(slot)?;
     }
     let named: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
@@ -90,7 +102,7 @@ pub fn write(ws: &Workspace, files: &Files, making: &Making, out: &Path) -> Resu
     let about = Manifest::new(
         (&manifest.board, &manifest.arch),
         (&manifest.version, min),
-        initramfs::built(&ws.rootfs()),
+        built(&files["initrd"]).unwrap_or_else(|| initramfs::built(&ws.rootfs())),
         &named,
     )
     .map_err(|e| slot(e.to_string()))?;

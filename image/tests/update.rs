@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bundle::{KeySet, Refused, Target, Verifier};
+use image::cpio::{Archive, Node};
 use image::fat32::{self, SECTOR, Source};
 use image::gpt::{BOOT_FIRST, BOOT_SECTORS, TOTAL};
 use image::key::Key;
 use image::signature::Signatures;
 use image::slot::{FORMAT, FileNote, Manifest};
-use image::update::Files;
+use image::update::{Files, Making, write};
+use image::workspace::Workspace;
 use sha2::{Digest, Sha256};
 
 /// A slot's files with made-up bytes, noted and signed as the builder does it.
 fn files() -> Files {
-    let mut files: Files = [("vmlinuz", 700_000), ("initrd", 1 << 20), ("system.erofs", 2_500_000)]
+    let files: Files = [("vmlinuz", 700_000), ("initrd", 1 << 20), ("system.erofs", 2_500_000)]
         .map(|(n, len)| {
             (
                 n.to_owned(),
@@ -25,6 +27,11 @@ fn files() -> Files {
             )
         })
         .into();
+    signed(files)
+}
+
+/// With a manifest of these files, and its signature.
+fn signed(mut files: Files) -> Files {
     let note = |b: &Vec<u8>| FileNote {
         size: b.len() as u64,
         sha256: hex::encode(Sha256::digest(b)),
@@ -62,6 +69,53 @@ fn image(path: &Path) {
         .map(|(n, b)| (format!("a/{n}"), Source::Bytes(b)))
         .collect();
     fat32::write(&mut file, path, BOOT_FIRST, BOOT_SECTORS, "KILN", &sources).unwrap();
+}
+
+#[test]
+fn a_bundle_is_made_of_what_its_slot_vouches_for_and_is_as_old_as_its_system() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("x.kiln");
+    let made = |files: &Files| {
+        let making = Making {
+            keys: vec![Key::development()],
+            ..Making::default()
+        };
+        write(&Workspace::find(), files, &making, &out).map_err(|e| e.to_string())
+    };
+    let mut files = files();
+    let late = made(&files).unwrap().built;
+    let mut initrd = Archive::default();
+    initrd.add(
+        "kiln/board.toml",
+        Node::File(0o644, b"name = \"x\"\nbuilt = 1700000001\n".to_vec()),
+    );
+    files.insert("initrd".into(), initrd.bytes());
+    for about in ["manifest.json", "manifest.sig"] {
+        files.remove(about);
+    }
+    let files = signed(files);
+    assert_eq!(made(&files).unwrap().built, 1_700_000_001);
+    assert!(late > 1_700_000_001, "what does not say so is as old as this tree");
+
+    type Damage = fn(&mut Files);
+    let damages: [(Damage, &str); 4] = [
+        (|f| f.get_mut("vmlinuz").unwrap()[7] ^= 1, "vmlinuz has SHA-256"),
+        (
+            |f| f.get_mut("manifest.json").unwrap().push(b' '),
+            "does not fit manifest.json",
+        ),
+        (|f| drop(f.remove("manifest.sig")), "no manifest.sig"),
+        (
+            |f| drop(f.insert("late.ko".into(), vec![1])),
+            "not in its manifest.json",
+        ),
+    ];
+    for (damage, part) in damages {
+        let mut files = files.clone();
+        damage(&mut files);
+        let told = made(&files).unwrap_err();
+        assert!(told.contains(part), "expected {part:?} in {told:?}");
+    }
 }
 
 fn kiln_image(dir: &Path, args: &[&str]) -> Result<String, String> {
