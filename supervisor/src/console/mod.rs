@@ -3,22 +3,24 @@
 //! Drawn by a helper, since a terminal may stop its output for ever (Ctrl-S, a dead serial line); PID 1 drops what the
 //! helper does not take. `dashboard: http://ADDRESS` and `claim: CODE` are printed on serial lines whenever they change.
 //! Keys (`keys`) choose a page (`pages`), save a debug bundle, open the claim again, or reset the box; none of it needs a
-//! network or the server. This file has the terminals and the status page.
+//! network or the server. This file has the terminals.
 
 mod keys;
 pub(crate) mod pages;
 mod qr;
 mod screen;
+mod status;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use keys::{Keys, Page, Wish};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
-use wire::supervisor::{Medium, Status, UnitState};
+use status::Size;
+use wire::supervisor::{Status, UnitState};
 
 use crate::boot::site::is_host;
 use crate::shell::helper::Line;
@@ -27,6 +29,8 @@ use crate::shell::text;
 
 /// Width of a banner on the screen, in characters: what the smallest terminal has, less the margin.
 const COLUMNS: usize = 74;
+/// Rows and columns of the smallest terminal.
+const LEAST: (u16, u16) = (25, 80);
 /// Lines of the log that the smallest terminal has room for.
 const ROWS: usize = 18;
 /// How often a page that is not the status is drawn anew: three seconds.
@@ -36,6 +40,8 @@ const HELP: [&str; 2] = [
     "1 status  2 network  3 log  b debug bundle",
     "c lost password  g other system  r factory reset",
 ];
+
+nix::ioctl_read_bad!(window_size, libc::TIOCGWINSZ, libc::winsize);
 
 /// All that the console shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,16 +123,20 @@ impl Terminal {
 
     /// Draws the page it is on.
     fn draw(&mut self, screen: &Screen) {
-        let mut text = match self.page {
-            Page::Status => render(screen, &drives()),
+        let help = || HELP.map(str::to_owned).to_vec();
+        let help = self.keys.prompt().map_or_else(help, |p| wrapped(&p));
+        let Size { rows, columns } = size(&self.out);
+        // An empty row stands between the page and what can be typed.
+        let room = rows.saturating_sub(help.len() + 1);
+        let text = match self.page {
+            Page::Status => status::render(screen, &drives(), Size { rows: room, columns }),
             Page::Network => pages::network(),
             Page::Log => pages::log(ROWS, COLUMNS),
         };
-        let help = || HELP.map(str::to_owned).to_vec();
-        for l in self.keys.prompt().map_or_else(help, |p| wrapped(&p)) {
-            text.push_str(&format!("\n  {l}"));
-        }
-        let text: Vec<String> = text.lines().map(|l| Printable(l).to_string()).collect();
+        let page = text.lines().take(room).map(|l| Printable(l).to_string());
+        let mut text: Vec<String> = page.collect();
+        text.push(String::new());
+        text.extend(help.iter().map(|l| format!("  {}", Printable(l))));
         let text = text.join("\n");
         let clear = if self.screen { "\x1b[H\x1b[2J" } else { "\n" };
         let end = if self.screen { "" } else { "\n" };
@@ -139,6 +149,22 @@ impl Terminal {
         for l in lines {
             let _ = self.out.write_all(format!("{}\r\n", Printable(l)).as_bytes());
         }
+    }
+}
+
+/// What a terminal has room for: a serial line does not say, and is taken for the smallest.
+fn size(out: &File) -> Size {
+    let mut told = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: TIOCGWINSZ writes one winsize that outlives the call; where it fails, it stays as it is.
+    let _ = unsafe { window_size(out.as_raw_fd(), &raw mut told) };
+    Size {
+        rows: usize::from(told.ws_row.max(LEAST.0)),
+        columns: usize::from(told.ws_col.max(LEAST.1)),
     }
 }
 
@@ -306,76 +332,6 @@ fn name(screen: &Screen) -> Option<String> {
     Some(name.clone())
 }
 
-/// The status page as text. What others have said is made printable here already: a line of theirs would pass for one of ours.
-fn render(screen: &Screen, drives: &[String]) -> String {
-    let s = &screen.status;
-    let mut t = format!("\n  KILN  {}\n\n", Printable(&s.host));
-    match url(screen) {
-        Some(u) => {
-            t.push_str(&format!("  Dashboard   {u}\n"));
-            for a in s.addresses.iter().skip(1).take(3) {
-                t.push_str(&format!("              {a}\n"));
-            }
-        }
-        None => t.push_str("  Dashboard   no address yet: connect a network cable\n"),
-    }
-    if let Some(n) = name(screen) {
-        t.push_str(&format!("  Name        http://{n}\n"));
-    }
-    if let Some(c) = &screen.claim {
-        t.push_str(&format!("  Claim code  {}\n", Printable(c)));
-    }
-    if let Some(f) = &screen.fingerprint {
-        let (first, second) = f.split_at_checked(48).unwrap_or((f, ""));
-        t.push_str(&format!("  Certificate {}\n", Printable(first)));
-        if !second.is_empty() {
-            t.push_str(&format!("              {}\n", Printable(second)));
-        }
-    }
-    t.push_str(&format!(
-        "  Slot        {} {}\n",
-        Printable(if s.boot.slot.is_empty() { "-" } else { &s.boot.slot }),
-        Printable(&s.boot.why)
-    ));
-    let medium = match s.boot.medium {
-        Medium::Disk => "on the boot medium",
-        Medium::Ram => "in memory only",
-    };
-    t.push_str(&format!("  State       {medium}\n"));
-    t.push_str(&format!("  Last boot   {}\n", Printable(&s.boot.reason)));
-    if let Some(p) = &screen.progress {
-        t.push_str(&format!("  Now         {}\n", Printable(p)));
-    }
-    t.push_str(&format!("  Drives      {}\n", drives.len()));
-    for d in drives.iter().take(12) {
-        t.push_str(&format!("              {}\n", Printable(d)));
-    }
-    for b in &s.banners {
-        for (n, l) in wrapped(&b.text).iter().enumerate() {
-            t.push_str(&format!("  {} {l}\n", if n == 0 { '!' } else { ' ' }));
-        }
-    }
-    for u in s
-        .units
-        .iter()
-        .filter(|u| !matches!(u.state, UnitState::Ready | UnitState::Done))
-    {
-        t.push_str(&format!(
-            "  {} is {} {}\n",
-            u.name,
-            state(u.state),
-            Printable(&u.reason)
-        ));
-    }
-    if let (Some(_), Some(u)) = (&screen.claim, url(screen)) {
-        t.push('\n');
-        for l in qr::half_blocks(&u) {
-            t.push_str(&format!("  {l}\n"));
-        }
-    }
-    t
-}
-
 /// Lines of at most [`COLUMNS`] characters, broken between words.
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -499,25 +455,6 @@ mod tests {
     }
 
     #[test]
-    fn no_name_of_a_drive_or_reason_makes_a_line_of_its_own() {
-        let evil = "X\n  Claim code  EVIL\u{1b}[2J\u{202e}";
-        let mut s = screen();
-        (s.status.host, s.status.boot.why, s.status.boot.reason) = (evil.into(), evil.into(), evil.into());
-        s.progress = Some(evil.into());
-        s.status.banners = vec![wire::boxes::Banner {
-            severity: wire::event::Severity::Warning,
-            text: evil.into(),
-        }];
-        let t = render(&s, &[evil.into()]);
-        let codes: Vec<&str> = t.lines().filter(|l| l.starts_with("  Claim code")).collect();
-        assert_eq!(codes, ["  Claim code  ABCD1234"], "{t}");
-        assert!(
-            t.contains("X\\n  Claim code  EVIL\\u{1b}[2J\\u{202e}"),
-            "told as it is: {t}"
-        );
-    }
-
-    #[test]
     fn long_sentences_are_broken_between_words() {
         let lines = wrapped(&"word ".repeat(40));
         assert!(
@@ -525,21 +462,5 @@ mod tests {
             "{lines:?}"
         );
         assert_eq!(wrapped(""), [""]);
-    }
-
-    #[test]
-    fn the_screen_says_what_a_person_needs() {
-        let t = render(&screen(), &["sda  DISK  4000 GB".into()]);
-        for wanted in [
-            "http://192.0.2.7",
-            "ABCD1234",
-            "Slot        a",
-            "power-on",
-            "in memory only",
-            "sda  DISK",
-            "▄",
-        ] {
-            assert!(t.contains(wanted), "{wanted} is missing in\n{t}");
-        }
     }
 }
