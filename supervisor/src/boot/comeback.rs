@@ -39,12 +39,12 @@ const CARRIED: &str = ".carried";
 
 /// In a helper: waits for the medium, guards it, and carries state back when PID 1 says so; then it is the keeper.
 pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&str>) -> i32 {
-    let mut looked = std::collections::BTreeSet::new();
+    let mut search = medium::Search::default();
     let found = loop {
-        match medium::look(part, mark, &mut looked) {
+        match search.look(part, mark) {
             Some(found) if same.is_none_or(|same| same == found.identity()) => break found,
             // A copy: looked at once.
-            Some(other) => drop(looked.insert(other.name())),
+            Some(other) => search.pass_over(&other),
             None => {}
         }
         match line.hear_within(LOOK_EVERY) {

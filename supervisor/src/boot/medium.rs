@@ -32,6 +32,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::ask::Asked;
 use super::data::{self, STATE};
 use super::gpt::{Gpt, SECTOR, guid_text};
 use super::guid::{self, Need};
@@ -51,6 +52,8 @@ use crate::shell::log;
 const APPEARS_WITHIN: Duration = Duration::from_secs(60);
 /// Between two looks for it.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// How long one look waits for disks that do not answer.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 /// Between two looks at the state folder.
 const TURN: Duration = Duration::from_secs(1);
 /// How long a disk that is being pulled may still be seen.
@@ -102,9 +105,9 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
 fn find(line: &Line, part: &str, marked: Option<&str>) -> Option<Found> {
     let begun = Instant::now();
     let mut told = false;
-    let mut others = BTreeSet::new();
+    let mut search = Search::default();
     while begun.elapsed() < APPEARS_WITHIN {
-        if let Some(found) = look(part, marked, &mut others) {
+        if let Some(found) = search.look(part, marked) {
             return Some(found);
         }
         if !told && begun.elapsed() > Duration::from_secs(8) {
@@ -122,45 +125,95 @@ fn numbered(disk: &str) -> String {
     format!("{disk} {}", number.trim())
 }
 
-/// The disk that has this partition and, where GRUB has left one, its mark: another stick may have the same image.
-///
-/// `others`: disks that were read and are not it. (The kernel's uevents name no PARTUUID before 6.13.)
-pub(super) fn look(part: &str, marked: Option<&str>, others: &mut BTreeSet<String>) -> Option<Found> {
-    for entry in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
-        let disk = entry.file_name().to_string_lossy().into_owned();
-        let read = |f: &str| fs::read_to_string(entry.path().join(f)).unwrap_or_default();
-        let this = numbered(&disk);
-        if entry.path().join("partition").exists() || others.contains(&this) {
-            continue;
-        }
-        let sectors = read("size").trim().parse().unwrap_or(0);
-        let read = || {
-            let f = File::open(Path::new("/dev").join(&disk))?;
-            let g = Gpt::read(&f, sectors)?;
-            let named = g.partitions.iter().find(|p| guid_text(&p.guid) == part);
-            let ours = match (named, marked) {
-                (None, _) => false,
-                (Some(_), None) => true,
-                (Some(p), Some(mark)) => mark::read(&f, p.first)?.as_deref() == Some(mark),
-            };
-            Ok::<_, io::Error>((g, ours))
-        };
-        match read() {
-            Ok((g, true)) => {
-                // The kernel makes the disk's node first and the partitions' a moment later.
-                if let Ok(sys) = fs::canonicalize(entry.path()) {
-                    let found = Found { disk, sys };
-                    if g.partitions.iter().all(|p| found.partition(p.number).exists()) {
-                        return Some(found);
-                    }
-                }
+/// The search for the medium: every disk is read in a process of its own, so that one that hangs hides no other.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// Disks that were read and are not it.
+    others: BTreeSet<String>,
+    asked: Asked,
+}
+
+/// What a disk is, as the process that read it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    Medium = 1,
+    Other = 2,
+    /// It could not be read, or its partitions have no nodes yet.
+    Unclear = 3,
+}
+
+impl Search {
+    /// The disk that has this partition and, where GRUB has left one, its mark: another stick may have the same image.
+    /// Waits a short time for those that do not answer; they are heard at a later look.
+    ///
+    /// (The kernel's uevents name no PARTUUID before 6.13.)
+    pub(super) fn look(&mut self, part: &str, marked: Option<&str>) -> Option<Found> {
+        for entry in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
+            let disk = entry.file_name().to_string_lossy().into_owned();
+            let this = numbered(&disk);
+            if entry.path().join("partition").exists() || self.others.contains(&this) || self.asked.has(&this) {
+                continue;
             }
-            Ok((_, false)) => drop(others.insert(this)),
-            Err(e) if e.kind() == io::ErrorKind::InvalidData => drop(others.insert(this)),
-            Err(_) => {}
+            self.asked.ask(&this, || is(&disk, &entry.path(), part, marked) as u8);
         }
+        for (this, said) in self.asked.answers(ANSWERS_WITHIN) {
+            if said == Some(Is::Other as u8) {
+                self.others.insert(this);
+            } else if said == Some(Is::Medium as u8)
+                && let Some((disk, _)) = this.split_once(' ').filter(|(disk, _)| numbered(disk) == this)
+                && let Ok(sys) = fs::canonicalize(Path::new("/sys/class/block").join(disk))
+            {
+                let disk = disk.to_owned();
+                return Some(Found { disk, sys });
+            }
+        }
+        None
     }
-    None
+
+    /// Not to be looked at again.
+    pub(super) fn pass_over(&mut self, found: &Found) {
+        self.others.insert(numbered(&found.disk));
+    }
+}
+
+/// In a process of its own: reads a disk.
+fn is(disk: &str, sys: &Path, part: &str, marked: Option<&str>) -> Is {
+    let sectors = fs::read_to_string(sys.join("size")).unwrap_or_default();
+    let read = || {
+        let f = File::open(Path::new("/dev").join(disk))?;
+        let g = Gpt::read(&f, sectors.trim().parse().unwrap_or(0))?;
+        let named = g.partitions.iter().find(|p| guid_text(&p.guid) == part);
+        let ours = match (named, marked) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(p), Some(mark)) => mark::read(&f, p.first)?.as_deref() == Some(mark),
+        };
+        Ok::<_, io::Error>((g, ours))
+    };
+    match read() {
+        Ok((g, true)) => {
+            // The kernel makes the disk's node first and the partitions' a moment later.
+            let found = Found {
+                disk: disk.to_owned(),
+                sys: sys.to_owned(),
+            };
+            match g.partitions.iter().all(|p| found.partition(p.number).exists()) {
+                true => Is::Medium,
+                false => Is::Unclear,
+            }
+        }
+        Ok((_, false)) => Is::Other,
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => Is::Other,
+        Err(_) => Is::Unclear,
+    }
+}
+
+/// Whether an error says that there is no disk any more: it was pulled, or its reader has no card.
+fn is_gone(e: &io::Error) -> bool {
+    matches!(
+        e.raw_os_error(),
+        Some(libc::ENXIO | libc::ENODEV | libc::ENOENT | libc::ENOMEDIUM)
+    )
 }
 
 impl Found {
@@ -178,14 +231,9 @@ impl Found {
         Path::new("/dev").join(format!("{}{p}{number}", self.disk))
     }
 
-    /// Its name in a list of disks that are not it.
-    pub(super) fn name(&self) -> String {
-        numbered(&self.disk)
-    }
-
-    /// Whether it has not left.
+    /// Whether it has not left. A card reader stays when its card is pulled.
     pub(super) fn present(&self) -> bool {
-        self.sys.exists()
+        self.sys.exists() && !File::open(self.node()).is_err_and(|e| is_gone(&e))
     }
 
     /// Size, model and serial number, as far as the medium has them: a copy with the same partitions differs in one.
@@ -452,8 +500,7 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                     .custom_flags(libc::O_DIRECT)
                     .open(found.node());
                 let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
-                gone = !found.present()
-                    || matches!(&result, Err(e) if matches!(e.raw_os_error(), Some(libc::ENXIO | libc::ENODEV | libc::ENOENT)));
+                gone = !found.sys.exists() || result.is_err_and(|e| is_gone(&e));
                 line.say(if gone {
                     "gone the boot medium was pulled"
                 } else {
@@ -494,5 +541,18 @@ fn keep_row(json: &str) {
         .and_then(|row| row.keep(Path::new(record::FOLDER)));
     if let Err(e) = kept {
         log::warn(&format!("counting reboots in a row: {e}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_without_a_card_is_empty_and_not_faulty() {
+        for code in [libc::ENOMEDIUM, libc::ENXIO, libc::ENODEV, libc::ENOENT] {
+            assert!(is_gone(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        assert!(!is_gone(&io::Error::from_raw_os_error(libc::EIO)));
     }
 }

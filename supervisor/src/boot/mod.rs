@@ -4,6 +4,7 @@
 //! step. Order: kernel file systems; the board's watchdog; EROFS and `/system`; then, at the same time, modules for every
 //! device and the keeper of the boot medium. Units wait for milestones, so the server starts as soon as its state is there.
 
+mod ask;
 pub mod board;
 mod bundle;
 pub mod cmdline;
