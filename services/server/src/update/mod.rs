@@ -252,7 +252,10 @@ impl App {
 
     /// Ends a conversation, if it is the owner's; what of the update is on the medium stays. False where it is not.
     pub async fn end_update(&self, owner: &Owner) -> bool {
-        let mut held = self.update.talk.lock().await;
+        // Who compares for minutes is somebody else, or ends by itself: whoever was refused because of it is answered all the same.
+        let Ok(mut held) = self.talk().await else {
+            return false;
+        };
         let own = held.as_ref().is_some_and(|talk| talk.owner == *owner);
         if own {
             *held = None;

@@ -490,6 +490,7 @@ async fn what_is_given_up_while_everything_is_compared_is_not_switched_to() {
     let mut bench = Bench::new().await;
     let (_, head, all) = update();
     let (app, owner) = (Arc::clone(&bench._box.app), bench._box.app.update.request());
+    let mut ben = bench._box.admin().await;
     let compared = Arc::clone(&bench.kept.3).lock_owned().await;
     for c in app.begin_update(&head, false, "admin", &owner).await.unwrap().need {
         let piece = &all[c.offset as usize..][..c.len as usize];
@@ -500,6 +501,9 @@ async fn what_is_given_up_while_everything_is_compared_is_not_switched_to() {
         let other = app.update.request();
         let told = app.give_up_update(&other, "ben").await.unwrap_err();
         assert_eq!(told.kind, "update-busy", "nobody else gives it up");
+        let body = Some(("application/octet-stream", Bytes::copy_from_slice(&all)));
+        let told = tokio::time::timeout(PATIENCE, ben.raw(Method::POST, "/api/v1/update", body)).await;
+        assert_eq!(told.unwrap().problem(), "update-busy", "who is refused is told at once");
         app.give_up_update(&owner, "admin").await
     });
     assert_eq!(finish.unwrap_err().kind, "update-given-up");
