@@ -44,6 +44,8 @@ pub struct Volume {
     /// The root folder's bytes.
     pub(super) root_bytes: Vec<u8>,
     entries: Vec<Entry>,
+    /// Clusters of all chains so far: each belongs to one file.
+    chained: u64,
 }
 
 /// Deepest nesting that is followed: a damaged folder may contain itself.
@@ -78,6 +80,7 @@ impl Volume {
             root: Vec::new(),
             root_bytes: Vec::new(),
             entries: Vec::new(),
+            chained: 0,
         };
         this.root = this.chain(u32_at(44), "/")?;
         this.root_bytes = this.content(disk, &this.root)?;
@@ -125,7 +128,7 @@ impl Volume {
             .map_or(BAD, |b| u32::from_le_bytes(*b) & 0x0fff_ffff)
     }
 
-    fn chain(&self, first: u32, of: &str) -> Result<Vec<u32>, String> {
+    fn chain(&mut self, first: u32, of: &str) -> Result<Vec<u32>, String> {
         let (mut at, mut chain) = (first, Vec::new());
         while at < ENDS {
             let broken = at < 2 || u64::from(at) - 2 >= self.geometry.clusters;
@@ -136,6 +139,13 @@ impl Volume {
             }
             chain.push(at);
             at = self.next(at);
+        }
+        // Else a damaged table could have every file drag the same long chain along: more than there is memory.
+        self.chained += chain.len() as u64;
+        if self.chained > self.geometry.clusters {
+            return Err(format!(
+                "the boot partition is damaged: up to {of} its files have more clusters than there are"
+            ));
         }
         Ok(chain)
     }
@@ -175,6 +185,11 @@ impl Volume {
                 (_, a) if a & 0x08 != 0 => long.clear(),
                 (b'.', _) => {}
                 (_, attribute) => {
+                    if self.entries.len() >= MOST {
+                        return Err(format!(
+                            "the boot partition is damaged: more than {MOST} files, below {prefix:?}"
+                        ));
+                    }
                     let mut short = [0u8; 11];
                     short.copy_from_slice(&e[..11]);
                     // A stale long name, left by a tool that knows only short ones, is passed over as Linux does.
