@@ -34,11 +34,14 @@ pub(super) const RECHECK: Duration = Duration::from_secs(60);
 /// How long a browser waits before it comes back, in milliseconds.
 pub(super) const RETRY: &str = "retry: 2000\n\n";
 
+/// What a listener is told last whose session is over.
+const LOGOUT: &str = "event: logout\ndata: {}\n\n";
+
 /// Chunks that wait for a listener that reads slowly. Past it its task waits, and its messages wait in the ring.
 pub(super) const AHEAD: usize = 32;
 
-/// Most missed events replayed; a page that was away for longer asks `GET /events`.
-const REPLAY_MAX: usize = 1000;
+/// Missed events that are read at a time: a listener that was away for weeks must not have the whole log in memory.
+const PAGE: usize = 1000;
 
 /// Query of the stream.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -132,9 +135,10 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
             after
         }
     });
+    let before = newest.unwrap_or(0);
     let mut last = after.unwrap_or(0);
     if after.is_some() {
-        last = replay(app, last, send).await?;
+        last = replay(app, person, last, send).await?;
     }
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     let mut recheck = tokio::time::interval(RECHECK);
@@ -152,16 +156,15 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
                     tracing::debug!(missed, "a listener lagged and gets a fresh snapshot");
                     live = live.resubscribe();
                     snapshot(app, send).await?;
-                    if last > 0 {
-                        last = replay(app, last, send).await?;
-                    }
+                    // One that has seen no event yet gets those since it began to listen.
+                    last = replay(app, person, last.max(before), send).await?;
                 }
                 Err(RecvError::Closed) => return Ok(()),
             },
             _ = keep_alive.tick() => put(send, ":\n\n".to_owned()).await?,
             _ = recheck.tick() => {
                 if app.vault.session(&person.secret, app.clock.now()).is_none() {
-                    return put(send, "event: logout\ndata: {}\n\n".to_owned()).await;
+                    return put(send, LOGOUT.to_owned()).await;
                 }
             }
             () = crate::app::stopped(&mut stopping) => return Ok(()),
@@ -191,22 +194,32 @@ async fn snapshot(app: &App, send: &mpsc::Sender<String>) -> Result<(), Gone> {
     Ok(())
 }
 
-/// Events after `after`; returns the number of the last.
-async fn replay(app: &App, after: u64, send: &mpsc::Sender<String>) -> Result<u64, Gone> {
-    let missed = match app::events(&app.store, Some(after), REPLAY_MAX) {
-        Ok(missed) => missed,
-        Err(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "missed events could not be read"
-            );
-            return Ok(after);
-        }
-    };
+/// Every event after `after`, up to the newest; returns the number of the last. What comes meanwhile waits with the live
+/// ones, or is a reason to come here again where it was too much.
+async fn replay(app: &App, person: &Person, after: u64, send: &mpsc::Sender<String>) -> Result<u64, Gone> {
     let mut last = after;
-    for event in &missed {
-        last = event.seq;
-        put(send, Message::event(event).encode()).await?;
+    loop {
+        let missed = match app::events(&app.store, Some(last), PAGE) {
+            Ok(missed) => missed,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "missed events could not be read"
+                );
+                return Ok(last);
+            }
+        };
+        for event in &missed {
+            last = event.seq;
+            put(send, Message::event(event).encode()).await?;
+        }
+        if missed.len() < PAGE {
+            return Ok(last);
+        }
+        // Who reads slowly reads for long, and may be logged out meanwhile.
+        if app.vault.session(&person.secret, app.clock.now()).is_none() {
+            put(send, LOGOUT.to_owned()).await?;
+            return Err(Gone);
+        }
     }
-    Ok(last)
 }

@@ -411,6 +411,31 @@ async fn the_stream_begins_with_a_snapshot_replays_and_goes_on() {
 }
 
 #[tokio::test]
+async fn whoever_missed_thousands_of_events_gets_each_of_them_once_and_then_the_live_ones() {
+    let made = Box_::claimed().await;
+    let admin = made.admin().await;
+    let one = wire::event::NewEvent::new("test.many", wire::event::Severity::Info, "missed".into(), Value::Null);
+    let (by, at) = (wire::event::Actor::new("server", "server"), made.app.clock.now().wall);
+    let many = (0..2500).map(|_| server::scribe::Keep::Event(one.clone(), by.clone(), at));
+    made.app.scribe.kept(many.collect()).await.unwrap();
+    let mut back = admin.clone();
+    back.headers.push(("last-event-id", "1".into()));
+    let mut stream = back.events("/api/v1/stream").await;
+    let mut want = 2;
+    let newest = server::app::events(&made.app.store, None, 1).unwrap()[0].seq;
+    assert!(newest >= 2500);
+    while want <= newest {
+        assert_eq!(stream.named("event").await.id, Some(want));
+        want += 1;
+    }
+    made.app
+        .record("test.live", wire::event::Severity::Info, "live".into(), Value::Null)
+        .await;
+    let live = stream.named("event").await;
+    assert_eq!((live.id, &live.data["type"]), (Some(want), &"test.live".into()));
+}
+
+#[tokio::test]
 async fn a_stream_needs_a_session() {
     let made = Box_::claimed().await;
     let mut client = made.client();
