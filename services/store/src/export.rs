@@ -21,6 +21,16 @@ pub struct Row {
     pub value: Vec<u8>,
 }
 
+impl Row {
+    /// Whether an import would take its value: the checksum matches, and it is JSON.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn check(&self) -> Result<(), String> {
+        value::decode::<IgnoredAny>(&self.key, &self.value).map(drop)
+    }
+}
+
 impl Store {
     /// Hands every entry of every declared table but those in `skip` to `each`, over one snapshot, tables by name and
     /// entries by key. `each` may end it with an error.
@@ -80,7 +90,7 @@ impl Store {
                     return Err(Error::Foreign { table: row.table });
                 };
                 // What nothing could read back must not replace what can be.
-                value::decode::<IgnoredAny>(&row.key, &row.value).map_err(|why| Error::Value {
+                row.check().map_err(|why| Error::Value {
                     table: name,
                     key: String::from_utf8_lossy(&row.key).escape_debug().to_string(),
                     why,

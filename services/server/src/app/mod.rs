@@ -181,15 +181,19 @@ impl App {
             map_size: setup.map_size,
             ..store::Options::new(tables::NAMES)
         };
-        let opened = {
-            let dir = setup.data.clone();
+        let open = || {
+            let (dir, options) = (setup.data.clone(), options.clone());
             tokio::task::spawn_blocking(move || store::open(&dir, &options))
-                .await
-                .map_err(|_| store::Error::Closed)??
         };
-        let store = opened.store;
+        let opened = open().await.map_err(|_| store::Error::Closed)??;
+        let (mut store, mut aside) = (opened.store, opened.set_aside);
         // Before anything has read what would be replaced.
-        let restored = life::backup::take_up(&setup.data, &store).await;
+        let restored = life::backup::take_up(&setup.data, &options).await;
+        if matches!(restored, Ok(true)) {
+            drop(store);
+            let opened = open().await.map_err(|_| store::Error::Closed)??;
+            (store, aside) = (opened.store, opened.set_aside.or(aside));
+        }
         let keys = Keys::open(&setup.data)?;
         let mut taken_out: Vec<store::TakenOut> = Vec::new();
         let app = loop {
@@ -207,8 +211,7 @@ impl App {
             let taken = tokio::task::spawn_blocking(move || from.take_out(table, key.as_deref(), &why));
             taken_out.push(taken.await.map_err(|_| store::Error::Closed)??);
         };
-        app.tell_what_was_set_aside(&setup.data, opened.set_aside, &keys.set_aside)
-            .await;
+        app.tell_what_was_set_aside(&setup.data, aside, &keys.set_aside).await;
         app.tell_what_was_taken_out(&setup.data, taken_out).await;
         app.tell_what_is_not_used(&setup.wrong).await;
         app.tell_what_was_put_back(restored).await;

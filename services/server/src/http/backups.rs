@@ -17,11 +17,12 @@ use wire::Time;
 use wire::event::Severity;
 
 use super::act::act;
+use super::arrival::{Stopped, steadily};
 use super::body::Json;
-use super::doc::{Body, LoggedIn, Stored, Tries};
+use super::doc::{Body, Both, LoggedIn, Stored, Tries};
 use super::life::{
     ARRIVAL, BACKUP_MAX, MakeBackup, Restore, blocking, broke_off, file, may_put_back, put_back, sealed, seat, slow,
-    too_long,
+    stopped, too_long,
 };
 use super::person::Person;
 use super::{Peer, Refusal};
@@ -65,7 +66,7 @@ fn unknown(name: &str) -> Refusal {
 
 /// Makes a backup that stays on the box, encrypted as one that is taken away; seven are kept, the oldest give way.
 #[utoipa::path(post, path = "/api/backup", operation_id = "vigil_backup", tag = "box", request_body = MakeBackup,
-    responses((status = 200, body = KeptBackup), LoggedIn, Body, Tries, Stored,
+    responses((status = 200, body = KeptBackup), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn make(
     State(app): State<Arc<App>>,
@@ -132,7 +133,7 @@ pub async fn remove(
 
 /// Puts a kept backup in place of everything the server keeps, as `POST /api/v1/restore` does with one that was brought.
 #[utoipa::path(post, path = "/api/backups/{filename}/restore", operation_id = "vigil_backup_restore", tag = "box", request_body = Restore, params(("filename" = String, Path, description = "Its name")),
-    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Stored,
+    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 404, description = "`backup-unknown`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
@@ -167,7 +168,7 @@ pub struct BroughtForm {
 /// Puts a backup that comes with the request in place of everything the server keeps, as `POST /api/v1/restore` does.
 #[utoipa::path(post, path = "/api/backups/restore", operation_id = "vigil_backup_restore_brought", tag = "box",
     request_body(content = BroughtForm, content_type = "multipart/form-data"),
-    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Tries, Stored,
+    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Tries, Both,
         (status = 400, description = "`bad-body`: the body broke off; `bad-form`: it is no such form", body = wire::Problem, content_type = "application/problem+json"),
         (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
@@ -212,7 +213,7 @@ async fn brought(request: Request) -> Result<BTreeMap<String, Bytes>, Refusal> {
     let limits = Constraints::new()
         .allowed_fields(vec!["backup", "password", "passphrase"])
         .size_limit(SizeLimit::new().whole_stream(BACKUP_MAX as u64));
-    let mut form = Multipart::with_constraints(request.into_body().into_data_stream(), boundary, limits);
+    let mut form = Multipart::with_constraints(steadily(request.into_body()), boundary, limits);
     let read = async {
         let mut fields = BTreeMap::new();
         while let Some(field) = form.next_field().await? {
@@ -221,10 +222,14 @@ async fn brought(request: Request) -> Result<BTreeMap<String, Bytes>, Refusal> {
         }
         Ok(fields)
     };
-    let read = tokio::time::timeout(ARRIVAL, read).await.map_err(|_| slow())?;
+    let late = |_| slow(format!("it takes more than {} s", ARRIVAL.as_secs()));
+    let read = tokio::time::timeout(ARRIVAL, read).await.map_err(late)?;
     read.map_err(|error: multer::Error| match error {
         multer::Error::StreamSizeExceeded { .. } => too_long(),
-        multer::Error::StreamReadFailed(error) => broke_off(&error),
+        multer::Error::StreamReadFailed(error) => match error.downcast::<Stopped>() {
+            Ok(why) => stopped(*why),
+            Err(error) => broke_off(&error),
+        },
         error => Refusal::new("bad-form", 400, "The body is no such form").with(error.to_string()),
     })
 }

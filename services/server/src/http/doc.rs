@@ -72,6 +72,14 @@ problems! {
     }
     /// The medium is read or written.
     Stored { "503": "`store`: the medium failed; `busy`: too many bytes of requests are in hand" }
+    /// A backup is made or put back, and the agent's part with it.
+    Both {
+        "502": "`agent-odd`: server and agent are of different versions",
+        "503": "`agent-away`, `agent-busy`: the agent cannot be asked for its part, or given it, now; `store`: the medium failed; `busy`: another backup is being made, brought or put back, or too many bytes of requests are in hand",
+        "504": "`agent-late`: the agent did not answer in time; look before trying again",
+    }
+    /// The supervisor does it.
+    Supervised { "503": "`no-supervisor`: this server does not run in a box, or its supervisor is away; `busy`: the supervisor does not listen just now; `store`: the medium failed" }
     /// The path names a job.
     OfJob { "404": "`job-unknown`: there is no such job" }
     /// The path names a plan.

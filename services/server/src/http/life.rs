@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as Answered};
+use futures_util::StreamExt;
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::MutexGuard;
@@ -18,8 +18,9 @@ use wire::event::Severity;
 use wire::supervisor::Request as Order;
 
 use super::act::act;
+use super::arrival::{Stopped, steadily};
 use super::body::Json;
-use super::doc::{Body, LoggedIn, Stored, Tries};
+use super::doc::{Body, Both, LoggedIn, Stored, Supervised, Tries};
 use super::people::check_own;
 use super::person::Person;
 use super::{Peer, Refusal};
@@ -32,7 +33,7 @@ use crate::tls::Way;
 /// Longest backup that is taken, in bytes.
 pub(super) const BACKUP_MAX: usize = 64 << 20;
 
-/// Longest time for a backup to arrive.
+/// Longest time for a backup to arrive, from who goes on sending.
 pub(super) const ARRIVAL: Duration = Duration::from_secs(600);
 
 pub(super) fn file(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
@@ -76,7 +77,11 @@ impl From<backup::Error> for Refusal {
             Error::Seal(error @ seal::Error::Opened(_)) => {
                 Self::new("backup-closed", 403, "The backup was not opened").with(error.to_string())
             }
-            error @ (Error::Seal(_) | Error::Schema { .. } | Error::Rows(_)) => {
+            error @ (Error::Seal(_)
+            | Error::Schema { .. }
+            | Error::Table { .. }
+            | Error::Damaged { .. }
+            | Error::Rows(_)) => {
                 Self::new("bad-backup", 422, "This is no backup that can be put back").with(error.to_string())
             }
             Error::File(..) | Error::Waits(..) | Error::Ended => {
@@ -132,7 +137,7 @@ pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: Ma
 
 /// Everything that the server keeps, as one encrypted file.
 #[utoipa::path(post, path = "/backup", operation_id = "backup", tag = "box", request_body = MakeBackup,
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Stored,
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn make(
     State(app): State<Arc<App>>,
@@ -161,12 +166,27 @@ pub(super) fn seat(app: &App) -> Result<MutexGuard<'_, ()>, Refusal> {
 
 /// The bytes of a backup.
 async fn arrived(request: Request) -> Result<Vec<u8>, Refusal> {
-    let body = Limited::new(request.into_body(), BACKUP_MAX).collect();
-    match tokio::time::timeout(ARRIVAL, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes().into()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
-        Ok(Err(error)) => Err(broke_off(&error)),
-        Err(_) => Err(slow()),
+    let mut body = std::pin::pin!(steadily(request.into_body()));
+    let read = async {
+        let mut all = Vec::new();
+        while let Some(bytes) = body.next().await {
+            let bytes = bytes.map_err(stopped)?;
+            if all.len() + bytes.len() > BACKUP_MAX {
+                return Err(too_long());
+            }
+            all.extend_from_slice(&bytes);
+        }
+        Ok(all)
+    };
+    let late = |_| slow(format!("it takes more than {} s", ARRIVAL.as_secs()));
+    tokio::time::timeout(ARRIVAL, read).await.map_err(late)?
+}
+
+/// Why no more of a backup came.
+pub(super) fn stopped(why: Stopped) -> Refusal {
+    match why {
+        Stopped::Slow(why) => slow(why),
+        Stopped::Broken(error) => broke_off(&error),
     }
 }
 
@@ -178,8 +198,8 @@ pub(super) fn broke_off(error: &dyn std::fmt::Display) -> Refusal {
     Refusal::new("bad-body", 400, "The body broke off").with(error.to_string())
 }
 
-pub(super) fn slow() -> Refusal {
-    Refusal::new("slow", 408, "The backup did not arrive in time")
+pub(super) fn slow(why: String) -> Refusal {
+    Refusal::new("slow", 408, "The backup did not arrive in time").with(why)
 }
 
 /// What every road that puts a backup back begins with: one's own password, and no drive under test.
@@ -211,7 +231,8 @@ pub struct Brought {
         (status = 400, description = "`bad-body`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`busy`: another backup is being made, brought or put back", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn bring(
     State(app): State<Arc<App>>,
     person: Person,
@@ -244,7 +265,7 @@ pub struct Restore {
 /// Puts the backup that was brought in place of everything the server keeps, and starts the server again. From then on
 /// the backup's users and passwords count.
 #[utoipa::path(post, path = "/restore", operation_id = "restore", tag = "box", request_body = Restore,
-    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Stored,
+    responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`nothing-brought`, `jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn restore(
@@ -314,7 +335,7 @@ pub struct Reset {
 
 /// Factory reset: the box reboots and forgets everything; the drives under test are left alone.
 #[utoipa::path(post, path = "/reset", operation_id = "factory_reset", tag = "box", request_body = Reset,
-    responses((status = 202, description = "The box reboots"), LoggedIn, Body, Tries, Stored,
+    responses((status = 202, description = "The box reboots"), LoggedIn, Body, Tries, Supervised,
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`not-confirmed`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn reset(
@@ -368,7 +389,7 @@ pub struct PowerOff {
 
 /// Switches the box off, in order.
 #[utoipa::path(post, path = "/power-off", operation_id = "power_off", tag = "box", request_body = PowerOff,
-    responses((status = 202, description = "The box switches itself off"), LoggedIn, Body, Stored,
+    responses((status = 202, description = "The box switches itself off"), LoggedIn, Body, Supervised,
         (status = 409, description = "`jobs-running`: say `while_testing` if they shall wait for the next start", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`not-confirmed`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn power_off(

@@ -10,6 +10,7 @@
 mod act;
 mod addons;
 mod agent;
+mod arrival;
 mod ask;
 mod backups;
 mod body;
@@ -57,7 +58,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-pub use body::Bodies;
+pub use body::{Bodies, Share};
 pub use front::{Hosts, Peer};
 pub use refusal::Refusal;
 use routes::{Routes, routes};

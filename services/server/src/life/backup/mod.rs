@@ -2,14 +2,15 @@
 //!
 //! ```text
 //!  take:  store (one snapshot) ─► rows ─► deflate ─► sealed pieces ─► the file that a person keeps
-//!  put:   the file ─► opened, read to its end, checked ─► restore.rows ─► the server starts again ─► store, one commit
+//!  put:   the file ─► opened, read to its end, checked ─► restore.rows ─► the server starts again ─► a new store, renamed
 //! ```
 //!
 //! The file holds password hashes and the secrets of alert channels, so it is encrypted with a passphrase
 //! ([`seal`]). Not in it: the box's id, its gate key and its TLS key, which are this very box's; sessions. The
 //! agent's part travels as rows of tables `agent/…` ([`agent`]) and goes back to it first. Putting it back replaces
-//! everything or nothing of each: the rows are put in one commit at the next start, before anything reads the store, and a
-//! power cut in between leaves the one state or the other.
+//! everything or nothing of each: the rows become a store of their own at the next start, which takes the place of the old one
+//! before anything has read that, and a power cut in between leaves the one or the other. In one store there would have to be
+//! room for both, and nothing could be put back where more than half of it is in use.
 
 pub mod agent;
 mod row;
@@ -44,6 +45,9 @@ const TRYING: &str = "restore.trying";
 
 /// Rows that wait for the next start.
 const WAITING: &str = "restore.rows";
+
+/// Where the store that they become is made.
+const MAKING: &str = "restore.store";
 
 /// What stands in clear at the head of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +87,22 @@ pub enum Error {
         version: String,
         /// Its schema.
         found: u32,
+    },
+    /// It has what this version does not keep.
+    #[error("it was made by version {version}, and table {table:?} in it is one that this version does not know")]
+    Table {
+        /// Version that made it.
+        version: String,
+        /// The table.
+        table: String,
+    },
+    /// A row of it is damaged.
+    #[error("an entry of table {table:?}: {why}")]
+    Damaged {
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// The start before did not come to its end over it.
     #[error("the server ended while it did that, by a power cut perhaps")]
@@ -150,7 +170,8 @@ pub struct Opened {
 /// of a full store would fill the memory of a small box.
 ///
 /// # Errors
-/// When it is not whole, not unchanged, the passphrase is another, or the medium does not take the rows.
+/// When it is not whole, not unchanged, the passphrase is another, a row is one that this version cannot put back, or the
+/// medium does not take them. Whatever is refused is refused here, before the agent has taken its part.
 pub fn open(file: &[u8], passphrase: &str, dir: &Path) -> Result<Opened, Error> {
     let head = look(file)?;
     let packed = seal::open(file, passphrase)?;
@@ -169,8 +190,17 @@ pub fn open(file: &[u8], passphrase: &str, dir: &Path) -> Result<Opened, Error> 
         let row = row?;
         if agent::is_its(&row) {
             opened.of_agent.push(row);
+        } else if !tables::NAMES.contains(&row.table.as_str()) {
+            return Err(Error::Table {
+                version: opened.head.version.clone(),
+                table: row.table,
+            });
         } else if !passing().contains(&row.table.as_str()) {
             // Backups of earlier versions have more of it.
+            row.check().map_err(|why| Error::Damaged {
+                table: row.table.clone(),
+                why,
+            })?;
             row::write(&mut out, &row).map_err(failed)?;
         }
     }
@@ -207,12 +237,13 @@ impl Drop for Opened {
     }
 }
 
-/// Puts rows that wait into `store`; whether there were any. Called before anything has read it.
+/// Makes a store as `options` say of the rows that wait, in place of the one in `dir`; whether there were any. Called while
+/// that one is open, which keeps others out, and before anything has read it; it is to be opened anew then.
 ///
 /// # Errors
 /// When the rows are damaged (they are set aside, the state stays as it was), the start before ended over them (they are set aside,
 /// and may be in force), or the medium does not take them.
-pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
+pub async fn take_up(dir: &Path, options: &store::Options) -> Result<bool, Error> {
     let (waiting, path) = (dir.join(WAITING), dir.join(TRYING));
     let ended = path.exists();
     if ended {
@@ -232,9 +263,7 @@ pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(Error::File(path, error)),
     };
-    let rows =
-        row::read(std::io::BufReader::new(file)).map(|row| row.map_err(|bad| store::Error::Rows(bad.to_string())));
-    let done = store.import(Vec::new(), rows).await;
+    let done = replace(dir, file, options).await;
     // Once in the store, or of no use: either way not again.
     let gone = match &done {
         Ok(()) => fs::remove_file(&path),
@@ -248,6 +277,35 @@ pub async fn take_up(dir: &Path, store: &Store) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// Makes a store of `rows` beside the one in `dir`, and puts it in its place.
+async fn replace(dir: &Path, rows: File, options: &store::Options) -> Result<(), Error> {
+    let making = dir.join(MAKING);
+    let clear = || match fs::remove_dir_all(&making) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File(making.clone(), error)),
+        Ok(()) | Err(_) => Ok(()),
+    };
+    // What a power cut left there.
+    clear()?;
+    let made = fill(&making, rows, options).await.and_then(|()| {
+        let place = dir.join(store::FILE_NAME);
+        let renamed = fs::rename(making.join(store::FILE_NAME), &place).and_then(|()| File::open(dir)?.sync_all());
+        renamed.map_err(|error| Error::File(place, error))
+    });
+    if let Err(error) = clear() {
+        // It takes room until the next backup is put back, no more.
+        tracing::warn!(%error, "the rest of a backup is still there");
+    }
+    made
+}
+
+/// A store in `dir` with these rows alone, closed when this is done.
+async fn fill(dir: &Path, rows: File, options: &store::Options) -> Result<(), Error> {
+    let store = store::open(dir, options)?.store;
+    let rows = row::read(std::io::BufReader::new(rows));
+    let rows = rows.map(|row| row.map_err(|bad| store::Error::Rows(bad.to_string())));
+    Ok(store.import(Vec::new(), rows).await?)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -256,13 +314,16 @@ mod tests {
     use super::*;
     use crate::auth::credential::{CREDENTIALS, Credential, Kind};
 
-    fn open_store(dir: &Path) -> Store {
-        let options = Options {
+    fn options() -> Options {
+        Options {
             check: Check::InProcess,
             schema: tables::SCHEMA,
             ..Options::new(tables::NAMES)
-        };
-        store::open(dir, &options).unwrap().store
+        }
+    }
+
+    fn open_store(dir: &Path) -> Store {
+        store::open(dir, &options()).unwrap().store
     }
 
     fn head() -> Head {
@@ -328,8 +389,11 @@ mod tests {
             .await
             .unwrap();
         opened.lay_down().unwrap();
-        assert!(take_up(other.path(), &target).await.unwrap());
-        assert!(!take_up(other.path(), &target).await.unwrap(), "once only");
+        assert!(take_up(other.path(), &options()).await.unwrap());
+        assert!(!take_up(other.path(), &options()).await.unwrap(), "once only");
+        drop(target);
+        assert!(!other.path().join(MAKING).exists());
+        let target = open_store(other.path());
         let (user, old) = target
             .read(|r| Ok((CREDENTIALS.get(r, "user:ada")?, state.get(r, "was here")?)))
             .unwrap();
@@ -388,8 +452,11 @@ mod tests {
         let file = take(&store, &[], &head(), "a long passphrase").unwrap();
         let opened = open(&file, "a long passphrase", other.path()).unwrap();
         opened.lay_down().unwrap();
+        // One that is as full itself.
+        drop(store);
+        fs::copy(one.path().join(store::FILE_NAME), other.path().join(store::FILE_NAME)).unwrap();
+        assert!(take_up(other.path(), &options()).await.unwrap());
         let target = open_store(other.path());
-        assert!(take_up(other.path(), &target).await.unwrap());
         let last = target.read(|r| state.get(r, &32)).unwrap().unwrap();
         assert_eq!(last.len(), long.len());
     }
@@ -416,15 +483,39 @@ mod tests {
             .await
             .unwrap();
         fs::write(dir.path().join(WAITING), b"\x05\0stat").unwrap();
-        assert!(take_up(dir.path(), &store).await.is_err());
+        assert!(take_up(dir.path(), &options()).await.is_err());
         assert!(dir.path().join("restore.bad").exists());
         assert!(store.read(|r| state.get(r, "x")).unwrap().is_some());
-        assert!(!take_up(dir.path(), &store).await.unwrap());
+        assert!(!take_up(dir.path(), &options()).await.unwrap());
         // As after a power cut in the middle.
         fs::rename(dir.path().join("restore.bad"), dir.path().join(TRYING)).unwrap();
-        assert!(matches!(take_up(dir.path(), &store).await, Err(Error::Ended)));
-        assert!(!take_up(dir.path(), &store).await.unwrap(), "told once");
+        assert!(matches!(take_up(dir.path(), &options()).await, Err(Error::Ended)));
+        assert!(!take_up(dir.path(), &options()).await.unwrap(), "told once");
         assert!(store.read(|r| state.get(r, "x")).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_this_version_cannot_put_back_is_refused_before_anything_is_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open_store(dir.path());
+        let row = |table: &str| Row {
+            table: table.into(),
+            key: b"k".to_vec(),
+            value: b"0000{}".to_vec(),
+        };
+        let refused = |row: Row| {
+            let file = take(&store, &[row], &head(), "a long passphrase").unwrap();
+            open(&file, "a long passphrase", dir.path()).unwrap_err()
+        };
+        let newer = refused(row("of-a-later-version"));
+        assert!(matches!(&newer, Error::Table { table, .. } if table == "of-a-later-version"));
+        assert!(newer.to_string().contains("0.1.0"), "{newer}");
+        assert!(matches!(refused(row("state")), Error::Damaged { .. }));
+        let left = fs::read_dir(dir.path()).unwrap().flatten();
+        assert!(
+            left.into_iter()
+                .all(|entry| !entry.file_name().to_string_lossy().starts_with("restore"))
+        );
     }
 
     #[test]
