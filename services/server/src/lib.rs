@@ -27,6 +27,7 @@ pub mod docs;
 pub mod fleet;
 pub mod gate;
 pub mod groups;
+pub mod heads;
 pub mod http;
 pub mod hub;
 pub mod key;

@@ -1,7 +1,8 @@
 //! The accept loop: connections in, requests to the router, an orderly end.
 //!
-//! hyper speaks HTTP/1.1 with time-outs for headers and upgrades to WebSocket. On the way out listening stops first,
-//! then idle connections close, requests under way are finished, and what is left after five seconds is cut.
+//! hyper speaks HTTP/1.1 with time-outs for headers and upgrades to WebSocket; heads that have come in part have a budget
+//! ([`crate::heads`]). On the way out listening stops first, then idle connections close, requests under way are finished, and
+//! what is left after five seconds is cut.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use crate::heads::{self, Counted, Head, Heads};
 use crate::http::Peer;
 use crate::tls::{self, PATIENCE, Way};
 
@@ -33,6 +35,12 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Pause after an accept that failed (out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Pause until a handshake that found no room looks again.
+const CROWDED: Duration = Duration::from_millis(200);
+
+/// Who is at the other end, and what it holds of the heads' budget.
+type Remote = (Peer, Arc<Head>);
 
 /// A listening socket.
 #[derive(Debug)]
@@ -59,6 +67,7 @@ impl Listener {
 /// Serves `listener` until `stopping` turns true, then drains. With `tls` a TCP listener takes TLS and plain HTTP.
 pub async fn serve(listener: Listener, router: Router, tls: Option<TlsAcceptor>, mut stopping: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let heads = Heads::default();
     let mut connections = JoinSet::new();
     loop {
         // A full house stops accepting: the kernel's backlog waits.
@@ -73,6 +82,7 @@ pub async fn serve(listener: Listener, router: Router, tls: Option<TlsAcceptor>,
         match accepted {
             Ok((stream, peer)) => {
                 let (router, tls, stopping) = (router.clone(), tls.clone(), stopping.clone());
+                let peer = (peer, heads.of(peer.key()));
                 connections.spawn(async move {
                     match (stream, tls) {
                         (Stream::Tcp(stream), Some(tls)) => either(stream, peer, tls, router, stopping).await,
@@ -115,7 +125,7 @@ async fn accept(listener: &Listener) -> std::io::Result<(Stream, Peer)> {
 /// A connection whose first byte tells whether it is TLS.
 async fn either(
     stream: tokio::net::TcpStream,
-    peer: Peer,
+    from: Remote,
     tls: TlsAcceptor,
     router: Router,
     mut stopping: watch::Receiver<bool>,
@@ -124,6 +134,13 @@ async fn either(
         if !tls::is_tls(&stream).await? {
             return Ok((None, Some(stream)));
         }
+        let _room = loop {
+            // Those of one address wait for each other.
+            match from.1.handshake() {
+                Some(room) => break room,
+                None => tokio::time::sleep(CROWDED).await,
+            }
+        };
         tls.accept(stream).await.map(|shaken| (Some(shaken), None))
     };
     let begun = tokio::select! {
@@ -132,29 +149,41 @@ async fn either(
         () = crate::app::stopped(&mut stopping) => return,
     };
     match begun {
-        Ok(Ok((Some(shaken), _))) => one(shaken, (peer, Way::Tls), router, stopping).await,
-        Ok(Ok((None, Some(plain)))) => one(plain, (peer, Way::PlainBesideTls), router, stopping).await,
+        Ok(Ok((Some(shaken), _))) => one(shaken, (from, Way::Tls), router, stopping).await,
+        Ok(Ok((None, Some(plain)))) => one(plain, (from, Way::PlainBesideTls), router, stopping).await,
         Ok(Ok((None, None))) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a connection ended before its first request"),
         Err(_) => tracing::debug!("a connection said nothing"),
     }
 }
 
-async fn one<S>(stream: S, (peer, way): (Peer, Way), router: Router, mut stopping: watch::Receiver<bool>)
+async fn one<S>(stream: S, ((peer, head), way): (Remote, Way), router: Router, mut stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (came, answered) = (Arc::clone(&head), Arc::clone(&head));
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+        came.is_whole();
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(way);
         request.map(axum::body::Body::new)
+    });
+    let service = service.map_response(move |answer: axum::response::Response| {
+        // What comes on a WebSocket is no head.
+        if answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            answered.is_awaited();
+        }
+        answer
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
         .max_headers(64)
-        .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .max_buf_size(heads::LONGEST)
+        .serve_connection(
+            TokioIo::new(Counted::new(stream, head)),
+            TowerToHyperService::new(service),
+        )
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

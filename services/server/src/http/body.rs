@@ -78,7 +78,7 @@ impl Bodies {
 
 impl Share {
     /// Takes room for more bytes; false where there is none.
-    fn grow(&self, by: usize) -> bool {
+    pub fn grow(&self, by: usize) -> bool {
         let mut held = lock(&self.of.0);
         let of_one = held.peers.get(&self.peer).copied().unwrap_or(0);
         if held.all + by > ALL || of_one + by > OF_ONE {

@@ -94,3 +94,54 @@ async fn bodies_of_one_address_leave_room_for_others_and_are_given_back() {
         201
     );
 }
+
+#[tokio::test]
+async fn heads_that_never_end_leave_room_for_other_addresses_and_for_who_is_there() {
+    let made = Box_::claimed().await;
+    let admin = made.admin().await;
+    let mut stream = admin.events("/api/v1/stream").await;
+    stream.named("box").await;
+    let half = [b"GET / HTTP/1.1\r\nx: ".as_slice(), &[b'x'; 60_000]].concat();
+    let mut halves = Vec::new();
+    let mut closed = 0;
+    for _ in 0..150 {
+        let mut half_sent = TcpStream::connect(made.address).await.unwrap();
+        // The server may hang up in the middle: that is what is tested.
+        let _closed = half_sent.write_all(&half).await;
+        halves.push(half_sent);
+    }
+    let judged = async {
+        while closed == 0 {
+            for half_sent in &halves {
+                closed += usize::from(matches!(half_sent.try_read(&mut [0]), Ok(0)));
+                closed += usize::from(
+                    half_sent
+                        .try_read(&mut [0])
+                        .is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock),
+                );
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, judged).await.unwrap();
+    // Who is there already hears on, and another address is answered.
+    made.app
+        .record("test.one", wire::event::Severity::Info, "live".into(), json!(null))
+        .await;
+    stream.logged("test.one").await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(made.address).await.unwrap();
+    let whole = format!("GET /health HTTP/1.1\r\nhost: {}\r\n\r\n", made.address);
+    other.write_all(whole.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    tokio::time::timeout(PATIENCE, other.read_exact(&mut status))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    // What was half is given back.
+    drop(halves);
+    let mut again = made.client();
+    assert_eq!(again.get("/health").await.status, 200);
+}
