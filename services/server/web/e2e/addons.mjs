@@ -117,11 +117,21 @@ export async function addons(browser, width, scheme, count) {
       await page.goto(`/addons/${id}`);
       await page.getByRole("heading", { name: "Active jobs" }).waitFor();
       await page.getByText("Nothing runs.").waitFor();
+      // Of one that sends no frames the page asks while something runs.
+      const jobs = panel("Active jobs");
+      addon.active = [{ job_id: "polled", status: "running", progress_percent: 10 }];
+      await page.reload();
+      await jobs.getByText("10.0\u00a0%").waitFor();
+      addon.active = [{ job_id: "polled", status: "running", progress_percent: 11 }];
+      await jobs.getByText("11.0\u00a0%").waitFor();
+      addon.active = [];
+      await jobs.getByText("not listed").waitFor();
+      await page.reload();
+      await page.getByText("Nothing runs.").waitFor();
       addon.progress("burnin-sda", 3, { phase: "SMART_SHORT", phase_detail: "short self-test" });
       addon.progress("burnin-sda", 42.5, { smart_deltas: { 5: { name: "Reallocated_Sector_Ct", baseline: 0, current: 8 }, 9: { name: "Power_On_Hours", baseline: 1200, current: 1202 }, 197: { name: "Current_Pending_Sector", baseline: 0, current: 0 } } });
       addon.progress("burnin-sdb", 71.2, { phase: "READ", phase_detail: "pattern 3 of 4", temp_c: 44, speed_mbps: 204 });
       addon.progress("burnin-sdc", 99.9, { phase: "COMPLETE", phase_detail: "", status: "failed", message: "2 blocks could not be read" });
-      const jobs = panel("Active jobs");
       await jobs.getByText("42.5\u00a0%").waitFor();
       const row = jobs.locator(".ajob", { hasText: "burnin-sda" });
       for (const fact of ["SMART short", "Write", "187", "38", "left", "pattern 2 of 4"]) assert(`the job tells ${fact}`, (await row.textContent()).includes(fact));
@@ -140,6 +150,7 @@ export async function addons(browser, width, scheme, count) {
       await panel("Drive temperature").locator("canvas").waitFor();
       await panel("Drive temperature").getByRole("img", { name: /Hottest drive 4?3/ }).waitFor();
       await panel("Verdicts by week").locator("canvas").waitFor();
+      assert("a chart of its own values has them", await panel("Verdicts by week").getByRole("img", { name: /Burned in 9, between 3 and 9/ }).count() === 1);
       const deltas = panel("SMART changes");
       const hit = deltas.locator("tr.hit");
       await hit.getByText("Reallocated_Sector_Ct").waitFor();
@@ -295,6 +306,16 @@ export async function addons(browser, width, scheme, count) {
       await pools.getByText("2 rows chosen").waitFor();
       await pools.getByRole("button", { name: "Scrub these" }).click();
       await until("the bulk action", () => addon.asked.some(({ path, body }) => path === "/api/scrub_all" && body.name?.join() === "tank,scratch"));
+      assert("a hidden button is not drawn", await pools.getByText("Never drawn").count() === 0);
+      await pools.getByRole("button", { name: "Trim these…" }).click();
+      await page.getByRole("group", { name: "How" }).getByLabel("Rate").fill("0x10");
+      await page.getByRole("dialog").getByRole("button", { name: "Trim these" }).click();
+      await page.getByRole("dialog").getByText("Expected a number").waitFor();
+      await page.getByRole("dialog").getByLabel("Rate").fill("25");
+      await shot("trim");
+      await page.getByRole("dialog").getByRole("button", { name: "Trim these" }).click();
+      await pools.getByText("The trim began.").waitFor();
+      assert("once a row", ["tank", "scratch"].every((name) => addon.asked.filter(({ path, body }) => path === `/api/pools/${name}/trim` && body.rate === 25).length === 1));
       await pools.getByRole("button", { name: "Destroy: tank" }).click();
       await page.getByRole("dialog").getByText("The pool tank and all its data are gone.").waitFor();
       await page.getByRole("button", { name: "Destroy…" }).click();
@@ -316,6 +337,11 @@ export async function addons(browser, width, scheme, count) {
       await wizard.getByText("Still to fill in: Name of the agent.").waitFor();
       await wizard.getByLabel("Name of the agent").fill('b"2\n');
       assert("what is typed is quoted", (await wizard.locator("pre").first().textContent()).includes('AGENT_ID: "b\\"2"'));
+      await wizard.getByLabel("Key of the hub").fill("s3$cret");
+      const told = async () => (await wizard.locator("pre").allTextContents()).join("\n");
+      assert("a secret is hidden", !(await told()).includes("s3") && (await told()).includes("PSK"));
+      await wizard.getByRole("button", { name: "Show secrets" }).click();
+      assert("a secret is shown on request, as its reader takes it", (await told()).includes('PSK: "s3$$cret"') && (await told()).includes("'PSK=s3$cret'"));
       await shot("deploy");
     });
 

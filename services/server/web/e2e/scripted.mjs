@@ -12,7 +12,7 @@ export const MANIFEST = {
     { id: "main", title: "Dashboard", icon: "activity", components: [
       { type: "progress", id: "active-jobs", title: "Active jobs", source: "active_jobs", config: { multi: true, show_phase: true, show_eta: true, show_speed: true, show_temperature: true, cancel: { enabled: true, endpoint: "/api/jobs/{job_id}", method: "DELETE", confirm_message: "The pass begins anew if you start it again." } } },
       { type: "chart", id: "drive-temperature", title: "Drive temperature", source: "chart_history", config: { datasets: [{ key: "temp_c", label: "Hottest drive", yAxis: "left" }, { key: "mbps", label: "Throughput", yAxis: "right", fill: true }], yAxes: { left: { title: "Temperature", unit: "°C" }, right: { title: "Throughput", unit: "MB/s", min: 0 } }, thresholds: [{ value: 45, label: "Warning" }], maxPoints: 600, height: 240 } },
-      { type: "chart", id: "verdicts", title: "Verdicts by week", config: { type: "bar", data: { labels: ["W44", "W45", "W46", "W47"], datasets: [{ label: "Burned in", data: [4, 7, 3, 9] }] }, height: 240 } },
+      { type: "chart", id: "verdicts", title: "Verdicts by week", config: { type: "bar", labels: ["W44", "W45", "W46", "W47"], datasets: [{ label: "Burned in", data: [4, 7, 3, 9], fill: "origin", backgroundColor: ["teal"] }], height: 240 } },
       { type: "smart-table", id: "smart-deltas", title: "SMART changes", source: "smart_deltas", config: { columns: ["ID", "Attribute", "Baseline", "Current", "Delta"], highlight_deltas: true, critical_ids: [5, 197, 198], sortable: true } },
       { type: "log-viewer", id: "logs", title: "Live log", source: "log_history", config: { max_lines: 5000, levels: ["info", "warn", "error"], show_timestamp: true, show_source: true, filterable_by_job: true } },
     ] },
@@ -39,7 +39,10 @@ export const MANIFEST = {
         columns: [{ key: "name", label: "Pool" }, { key: "health", label: "Health", format: "badge" }, { key: "size", label: "Size", format: "bytes" }, { key: "used", label: "Used", format: "percent" }, { key: "scrub", label: "Last scrub", format: "relative_time" }, { key: "took", label: "Took", format: "duration" }, { key: "errors", label: "Errors", format: "warning_badge" }, { key: "host", label: "Host", format: "status_dot" }],
         sortable: true, default_sort: { key: "name", direction: "asc" }, filterable: true, filter_keys: ["name", "health"], expandable: true, expand_key: "vdevs", selectable: true, key_field: "name", page_size: 25,
         row_actions: [{ id: "scrub", label: "Scrub", safety: "write", confirm: { message: "Read every block of {row.name}?", button_label: "Start the scrub" } }, { id: "destroy", label: "Destroy", safety: "destructive", confirm: { message: "The pool {row.name} and all its data are gone." } }],
-        toolbar_actions: [{ id: "refresh", label: "Look again", safety: "read" }], bulk_actions: [{ id: "scrub_all", label: "Scrub these", safety: "write" }],
+        toolbar_actions: [{ id: "refresh", label: "Look again", safety: "read" }], bulk_actions: [{ id: "scrub_all", label: "Scrub these", safety: "write" },
+          { id: "trim_each", label: "Trim these", safety: "write", action: { method: "POST", endpoint: "/api/pools/{row.name}/trim" }, confirm: { success_message: "The trim began." },
+            form: { title: "Trim", sections: [{ title: "How", fields: [{ key: "rate", label: "Rate", type: "number", default: 50, unit: "%" }] }] } },
+          { id: "unseen", label: "Never drawn", hidden: true }],
       } },
       { type: "smart-table", id: "datasets", title: "Datasets", source: "/api/datasets", config: { columns: [{ key: "name", label: "Dataset" }, { key: "used", label: "Used", format: "bytes" }], tree: { parent_key: "parent", id_key: "name" }, key_field: "name" } },
     ] },
@@ -47,7 +50,7 @@ export const MANIFEST = {
       { type: "config-card", id: "config", title: "Configuration", source: "config", config: { labels: { max_temp: "Pause above", label: "Name of the rack" }, link_page: "new" } },
       { type: "disk-storage", id: "storage", title: "Disk space", source: "/api/disk_storage", config: { aliases: { d1: "Films" }, thresholds: { warning: 80, critical: 90 } } },
       { type: "discovery-card", id: "found", title: "New disks", source: "/api/disks", config: { poll_interval_seconds: 15, target_table: "pool-list" } },
-      { type: "deploy-wizard", id: "wizard", title: "Add an agent", config: { target_label: "Agent", prefill_endpoint: "/api/deploy-info", docker: { image: "registry.example/agent", default_tag: "latest", container_name: "bench-agent", network_mode: "host", privileged: true, volumes: ["/dev:/dev"], environment: { HUB_URL: { source: "prefill", key: "hub_url", label: "Address of the hub" }, AGENT_ID: { source: "user_input", label: "Name of the agent", placeholder: "bench-2" }, TZ: { source: "literal", value: "UTC" } }, platforms: { linux: { label: "Linux", hint: "Paste it on the machine with the drives." } } } } },
+      { type: "deploy-wizard", id: "wizard", title: "Add an agent", config: { target_label: "Agent", prefill_endpoint: "/api/deploy-info", docker: { image: "registry.example/agent", default_tag: "latest", container_name: "bench-agent", network_mode: "host", privileged: true, volumes: ["/dev:/dev"], environment: { HUB_URL: { source: "prefill", key: "hub_url", label: "Address of the hub" }, AGENT_ID: { source: "user_input", label: "Name of the agent", placeholder: "bench-2" }, TZ: { source: "literal", value: "UTC" }, PSK: { source: "user_input", label: "Key of the hub", secret: true, optional: true } }, platforms: { linux: { label: "Linux", hint: "Paste it on the machine with the drives." } } } } },
     ] },
   ],
 };
@@ -84,8 +87,9 @@ const ANSWERS = {
   "/api/disk_storage": () => [{ name: "d1", used: 3.2e12, total: 4e12 }, { name: "d2", used: 7.6e12, total: 8e12 }, { name: "parity", used: 1e12, total: 8e12 }],
   "/api/disks": () => [{ name: "sdq", path: "/dev/sdq", model: "ST8000VN004", serial: "WSD1AB", size: 8001563222016, status: "new" }],
   "/api/deploy-info": () => ({ hub_url: "http://192.168.1.20:9100" }),
+  "/api/jobs/active": (addon) => addon.active,
   // It keeps no history of its own.
-  "/api/jobs/active": () => [], "/api/jobs/history": () => [], "/api/smart/deltas": () => [], "/api/chart/history": () => [], "/api/logs/history": () => [],
+  "/api/jobs/history": () => [], "/api/smart/deltas": () => [], "/api/chart/history": () => [], "/api/logs/history": () => [],
 };
 
 export class ScriptedAddon {
@@ -93,6 +97,8 @@ export class ScriptedAddon {
   asked = [];
   /** Commands that came down the WebSocket. */
   commands = [];
+  /** What its HTTP port says that runs. */
+  active = [];
   /** Whether its HTTP port answers nobody. */
   away = false;
 
@@ -109,7 +115,7 @@ export class ScriptedAddon {
         this.asked.push({ method: request.method, path, body: body === "" ? null : JSON.parse(body), headers: request.headers });
         const found = request.method === "GET" ? ANSWERS[path] : () => ({ status: "accepted", job_id: "job-7" });
         answer.writeHead(found ? 200 : 404, { "content-type": "application/json" });
-        answer.end(JSON.stringify(found ? found() : { error: "nothing here" }));
+        answer.end(JSON.stringify(found ? found(this) : { error: "nothing here" }));
       });
     });
     await new Promise((done) => this.http.listen(0, "127.0.0.1", done));

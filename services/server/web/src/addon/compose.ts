@@ -83,6 +83,13 @@ export const readAsked = (of: unknown): Asked[] => Object.entries(obj(of)).slice
   };
 });
 
+/** What stands in the place of a secret until somebody asks to see it. */
+const HIDDEN = "••••••••";
+
+/** The values as they are shown: secrets only on request. */
+export const masked = (asked: readonly Asked[], values: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
+  new Map([...asked.map(({ name, value }) => [name, value] as const), ...values].map(([name, value]) => [name, value !== "" && asked.some((one) => one.name === name && one.secret) ? HIDDEN : value]));
+
 /** Where something runs, each with its name: an object by name, or a list of names or objects. */
 export const readPlatforms = (of: unknown): (readonly [string, Config])[] =>
   (Array.isArray(of) ? of.map((one, index) => [String(index + 1), one] as const) : Object.entries(obj(of))).slice(0, 100).map(([key, one]) => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { bodiesOf, bodyOf, offered, readAction, refusedWords, sectionsOf } from "./actions";
 import { readTold } from "./ask";
 import { cell, compare, phaseWords, readColumn, time, toneOf } from "./cell";
-import { compose, enrolment, environment, installer, readPlatforms, run, serviceOf, shell, yaml } from "./compose";
+import { compose, enrolment, environment, installer, masked, readAsked, readPlatforms, run, serviceOf, shell, yaml } from "./compose";
 import { readFrame } from "./feed";
 import { records, roomOf, update } from "./jobs";
 import { deep, fill, readManifest } from "./manifest";
@@ -187,6 +187,10 @@ describe("texts to take away", () => {
     expect(compose(of)).toContain('K: "pa$$$$w$$ORD`x`"');
     expect(run(of)).toContain("-e 'K=pa$$w$ORD`x`'");
     expect(environment([...of.environment, { name: "A\nB", value: "1" }])).toBe("K='pa$$w$ORD`x`'");
+  });
+  it("secrets are hidden until they are asked for", () => {
+    const asked = readAsked({ KEY: { source: "prefill", secret: true }, HUB: { source: "user_input" }, OWN: { source: "literal", value: "s3cret", secret: true }, NONE: { source: "user_input", secret: true } });
+    expect([...masked(asked, new Map([["KEY", "k"], ["HUB", "http://h"]]))]).toEqual([["KEY", "••••••••"], ["HUB", "http://h"], ["OWN", "••••••••"], ["NONE", ""]]);
   });
   it("an installer is where it says, or with the add-on", () => {
     expect(installer("https://example.org/i.sh", "http://hub:9100", "https://box")).toBe("https://example.org/i.sh");
