@@ -104,7 +104,8 @@ pub async fn arm(
 /// Starts what was armed: the ticket goes to the agent, once.
 #[utoipa::path(post, path = "/plans/{id}/start", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = Armed,
     responses((status = 200, body = Started), LoggedIn, Body, OfPlan, Agent,
-        (status = 403, description = "`ticket-forged`: its signature is not this box's", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`ticket-wrong`: it is not this plan's; `ticket-forged`: its signature is not this box's", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn start(
     State(app): State<Arc<App>>,
     person: Person,
