@@ -23,10 +23,21 @@ const END: &str = ".backup";
 #[derive(Debug)]
 pub struct Shelf(PathBuf);
 
+/// The running number in a backup's name; 0 in the names that earlier versions gave, which have the time alone.
+///
+/// The order goes by it, not by the clock, which may have stood anywhere: a box without a battery begins in the past.
+fn number(filename: &str) -> u64 {
+    let parts: Vec<&str> = filename.split('-').collect();
+    match parts.as_slice() {
+        [_, number, _, _, _] => number.parse().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// A backup that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// Its name, which has the time in it: sorted by it, the oldest is first.
+    /// Its name, which has its running number and the time in it.
     pub filename: String,
     /// Its size in bytes.
     pub bytes: u64,
@@ -69,7 +80,7 @@ impl Shelf {
                 });
             }
         }
-        all.sort_by(|a, b| b.filename.cmp(&a.filename));
+        all.sort_by(|a, b| (number(&b.filename), &b.filename).cmp(&(number(&a.filename), &a.filename)));
         Ok(all)
     }
 
@@ -79,7 +90,9 @@ impl Shelf {
     /// When the medium does not take it; nothing is kept of it then.
     pub fn put(&self, bytes: &[u8], now: Time) -> Result<Kept, Error> {
         fs::create_dir_all(&self.0).map_err(self.failed())?;
-        let filename = format!("kiln-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
+        let newest = self.list()?.first().map_or(0, |kept| number(&kept.filename));
+        let next = newest.saturating_add(1);
+        let filename = format!("kiln-{next:06}-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
         let half = self.0.join("half");
         let written = File::create(&half).and_then(|mut file| {
             file.write_all(bytes)?;
@@ -152,14 +165,40 @@ mod tests {
         }
         let names: Vec<String> = shelf.list().unwrap().into_iter().map(|kept| kept.filename).collect();
         assert_eq!(names.len(), MOST);
-        assert_eq!(names[0], "kiln-19700101-000008-000.backup");
-        assert_eq!(names[6], "kiln-19700101-000002-000.backup");
+        assert_eq!(names[0], "kiln-000009-19700101-000008-000.backup");
+        assert_eq!(names[6], "kiln-000003-19700101-000002-000.backup");
         assert_eq!(shelf.read(&names[0]).unwrap().as_deref(), Some(&b"abc"[..]));
-        for other in ["../secret.backup", "half", "", ".", "kiln-19700101-000000-000.backup"] {
+        for other in [
+            "../secret.backup",
+            "half",
+            "",
+            ".",
+            "kiln-000001-19700101-000000-000.backup",
+        ] {
             assert_eq!(shelf.read(other).unwrap(), None, "{other}");
             assert!(!shelf.remove(other).unwrap(), "{other}");
         }
         assert!(shelf.remove(&names[0]).unwrap() && !shelf.remove(&names[0]).unwrap());
+    }
+
+    #[test]
+    fn a_clock_that_stands_wrong_changes_no_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::below(dir.path());
+        fs::create_dir(dir.path().join("backups")).unwrap();
+        // As earlier versions named them.
+        for old in ["kiln-20261120-101500-000.backup", "kiln-20271120-101500-000.backup"] {
+            fs::write(dir.path().join("backups").join(old), "abc").unwrap();
+        }
+        let at = [5_000_000_000, 7, 1_800_000_000, 8, 9, 10];
+        let made: Vec<String> = at
+            .iter()
+            .map(|at| shelf.put(b"abc", Time::from_second(*at).unwrap()).unwrap().filename)
+            .collect();
+        let mut newest_first: Vec<String> = shelf.list().unwrap().into_iter().map(|kept| kept.filename).collect();
+        assert_eq!(newest_first.pop().as_deref(), Some("kiln-20271120-101500-000.backup"));
+        newest_first.reverse();
+        assert_eq!(newest_first, made);
     }
 
     #[test]
