@@ -13,6 +13,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use wire::boxes::Liveness;
 use wire::event::{NewEvent, Severity};
 
 use super::body::Json;
@@ -325,10 +326,13 @@ pub async fn connect(
     });
     let addon = kept.await?.ok_or_else(|| unknown(&id.to_string()))?;
     let session: String = secret.unwrap_or("").chars().take(16).collect();
+    let mut view = AddonView::of(&app, &addon);
+    // It is heard by this very request; its socket follows.
+    (view.status, view.last_seen) = (Liveness::Online, Some(now));
     Ok(Answered(AddonConnected {
         addon_id: id,
         session_id: session,
-        addon: AddonView::of(&app, &addon),
+        addon: view,
         previous_version: (previous != addon.version && previous != "0.0.0").then_some(previous),
     }))
 }

@@ -125,6 +125,9 @@ async fn enrolment_in_two_phases_answers_as_documented() {
     assert_eq!(answer.json()["session_id"], token[..16]);
     assert_eq!(answer.json()["addon"]["version"], "2.0.1");
     assert_eq!(answer.json()["addon"]["has_manifest"], true);
+    // As existing servers answer: it is there.
+    assert_eq!(answer.json()["addon"]["status"], "online");
+    assert!(answer.json()["addon"]["last_seen"].is_string(), "{answer:?}");
     let listed = admin.get("/api/addons").await.json();
     assert!(
         listed
